@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+/** Builds everything into dist/: TypeScript, the layout constants, the run-time library, the interpreter. */
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+
+const require = createRequire(import.meta.url);
+function run(...args) {
+  const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}
+const only = process.argv[2]; // "ts": TypeScript only
+run(require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "-p", ".");
+if (only !== "ts") run("dist/tools/build-wasm.js");

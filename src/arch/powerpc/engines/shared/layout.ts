@@ -1,0 +1,248 @@
+/**
+ * Where a vCPU's state lies in the VM's memory: declared once here; every offset is derived. The run-time library reads
+ * the same numbers from `layout.generated.ts`, which the build writes from this table.
+ *
+ * All of it is plain data, so any thread that has the memory can run the vCPU, and a snapshot is a copy.
+ * [V] its vCPU's thread only while it runs; [A] other threads touch it too, with Atomics.
+ */
+import { vmLayout } from "../../../../kvm/layout.js";
+import { type RegisterName, registers } from "../../isa/registers.js";
+
+type FieldType = "i32" | "i64" | "v128";
+interface Field {
+  readonly type: FieldType;
+  readonly count: number;
+  readonly offset: number;
+}
+const sizeOf = { i32: 4, i64: 8, v128: 16 } as const;
+
+const declared = {
+  // [V] Register files.
+  /** VSR 0 to 63; each a 128-bit little-endian integer, so that doubleword 0 lies at +8. */
+  vsr: ["v128", 64],
+  gpr: ["i64", 32],
+  /** CR fields 0 to 7 as 4-bit numbers. */
+  cr: ["i32", 8],
+  /** Current (next to execute) instruction address. */
+  pc: ["i64", 1],
+  // Named registers follow from isa/registers.ts.
+
+  // [V] The engine's own.
+  /** Set non-zero by a run-time routine that raised an interrupt instead of returning: the instruction is over. */
+  fault: ["i32", 1],
+  /** Why the engine returns to its caller: an ExitCode. */
+  exitCode: ["i32", 1],
+  /** Instructions left in this slice, times 8 (bytes of decoded code); may be negative by the length of a block. */
+  budget: ["i32", 1],
+  /** Nonzero: the next branch looks for requests and interrupts (context changed by the guest itself). */
+  recheck: ["i32", 1],
+  /** Instructions completed since the vCPU was created. */
+  instructions: ["i64", 1],
+  /** What `budget` was when the running slice began. */
+  sliceLength: ["i32", 1],
+  /** Current soft-TLB table (address) and tag bits for data accesses in the present context. */
+  tlb: ["i32", 1],
+  asid: ["i64", 1],
+  /** The same for instruction fetch. */
+  fetchTlb: ["i32", 1],
+  fetchAsid: ["i64", 1],
+  /** Next free soft-TLB context number. */
+  nextAsid: ["i32", 1],
+  // Reservation.
+  /** Host address of the reserved granule, or 0 for none. */
+  reserveAddress: ["i32", 1],
+  reserveSize: ["i32", 1],
+  /** The value then loaded, as it lay in storage. */
+  reserveValue: ["i64", 2],
+  /** Decrementer: the time base at which it passes zero. */
+  decExpiry: ["i64", 1],
+  /** 1 while an expired decrementer has not been delivered or rewritten. */
+  decPending: ["i32", 1],
+  /** Added to the host's clock (in time base ticks) to give the time base. */
+  tbOffset: ["i64", 1],
+  /** Which interpreter table this vCPU uses: bit 0 MSR[LE], bit 1 MSR[SF]. Derived from MSR. */
+  mode: ["i32", 1],
+  /** MSR bits FP, VEC and VSX as a mask for a quick test: bit 0, 1, 2. Derived from MSR. */
+  facilities: ["i32", 1],
+  /** Vector of the interrupt last raised, for the trace. */
+  lastInterrupt: ["i32", 1],
+  /** The last page that could not be fetched or the entry looked up, for the interpreter: result of `fetch`. */
+  fetchPage: ["i32", 1],
+
+  // Exit record: what the KVM core reads when the engine returns. [V]
+  exitAddress: ["i64", 1],
+  exitData: ["i64", 2],
+  exitSize: ["i32", 1],
+  exitWrite: ["i32", 1],
+  /** MMIO accesses of one instruction that user space has completed; the instruction is run again and consumes them. */
+  mmioCompleted: ["i32", 1],
+  mmioConsumed: ["i32", 1],
+  /** Nonzero while the instruction that made an MMIO exit is run again. */
+  mmioReplay: ["i32", 1],
+  mmioValues: ["i64", 64],
+  /** 1: leave after every instruction (guest debug). */
+  singleStep: ["i32", 1],
+
+  // [A] Written by other threads.
+  /** Request bits, see Request. Nonzero makes the vCPU look at the next slice end. */
+  requests: ["i32", 1],
+  /** 1 while an interrupt controller asserts the external interrupt. */
+  externalPending: ["i32", 1],
+  /** Directed privileged doorbell pending. */
+  doorbellPending: ["i32", 1],
+  /** immediate_exit of kvm_run. */
+  immediateExit: ["i32", 1],
+  /** 0 outside the guest, 1 in guest code. Another thread that needs a request done waits for 0 or for the bit to clear. */
+  inGuest: ["i32", 1],
+  /** Wakes a halted vCPU (Atomics.wait). */
+  wake: ["i32", 1],
+  /** H_PROD. */
+  prodded: ["i32", 1],
+  /** Mailbox of pages to drop from the instruction cache and the write TLB: a ring of 64 and its counters. */
+  mailHead: ["i32", 1],
+  mailTail: ["i32", 1],
+  mail: ["i32", 64],
+
+  // [V] Statistics.
+  statTlbMiss: ["i64", 1],
+  statDecode: ["i64", 1],
+  statInterrupt: ["i64", 1],
+  statTranslated: ["i64", 1],
+  statRegionRuns: ["i64", 1],
+  statSlices: ["i64", 1],
+} as const satisfies Record<string, readonly [FieldType, number]>;
+
+export type StateField = keyof typeof declared | RegisterName;
+
+function build(): { readonly fields: Readonly<Record<StateField, Field>>; readonly size: number } {
+  const all: [string, FieldType, number][] = [];
+  for (const [name, [type, count]] of Object.entries(declared)) all.push([name, type, count]);
+  for (const [name, type] of Object.entries(registers)) all.push([name, type, 1]);
+  // Widest first keeps every field aligned without padding; the register files come first within each.
+  const order: FieldType[] = ["v128", "i64", "i32"];
+  const fields: Record<string, Field> = {};
+  let offset = 0;
+  for (const type of order) {
+    for (const [name, t, count] of all) {
+      if (t !== type) continue;
+      if (name in fields) throw new Error(`state field ${name} is declared twice`);
+      fields[name] = { type, count, offset };
+      offset += sizeOf[type] * count;
+    }
+  }
+  return { fields: fields as Record<StateField, Field>, size: offset };
+}
+
+const built = build();
+/** Type, count and byte offset of each field of the vCPU's state. */
+export const state = built.fields;
+/** Bytes of the register and bookkeeping part of a vCPU's state. */
+export const stateSize = built.size;
+
+/** Why the engine returned. */
+export const ExitCode = {
+  /** The slice is used up, or someone asked: nothing for the guest to notice. */
+  none: 0,
+  /** sc 1: r3 is the hypercall's number, pc stands behind the sc. */
+  hypercall: 1,
+  /** exitAddress, exitSize, exitWrite, exitData: an access outside memory; the instruction has not completed. */
+  mmio: 2,
+  /** A hot address, exitAddress (physical): the translator may make a region of it. */
+  hot: 3,
+  /** Single step or breakpoint. */
+  debug: 4,
+  /** The engine cannot go on: exitData says why. */
+  internalError: 5,
+  /** The guest asked to wait (H_CEDE is a hypercall; this is `wait` and stop states). */
+  halted: 6,
+} as const;
+
+/** Bits of `requests`. */
+export const Request = {
+  /** Drop every soft-TLB entry. */
+  flushTlb: 1,
+  /** Read the mailbox: pages of code that were written. */
+  mail: 2,
+  /** Drop all decoded instructions (the mailbox overflowed). */
+  flushCode: 4,
+  /** An interrupt may have become pending. */
+  interrupt: 8,
+  /** Return to the caller of run(). */
+  leave: 16,
+} as const;
+
+/**
+ * Soft TLB: `tables` direct-mapped tables per vCPU, `entries` entries each, of 32 bytes:
+ *   +0 read tag i64, +8 write tag i64, +16 execute tag i64, +24 addend i32 (host address - low 32 bits of the effective
+ *   address), +28 spare.
+ * A tag is (effective address of the 64 KiB page) | asid, asid in bits 0 to 11, never 0; an empty tag is 0. An access is a
+ * hit if ((ea + size - 1) & ~0xffff | asid) equals the tag, so one that crosses the page misses.
+ */
+export const tlb = {
+  pageShift: 16,
+  entries: 1024,
+  entrySize: 32,
+  tables: 8,
+  readTag: 0,
+  writeTag: 8,
+  executeTag: 16,
+  addend: 24,
+  asidBits: 12,
+} as const;
+
+/** Second level for pages below 64 KiB: 4 KiB entries of the same format, looked up by the slow path only. */
+export const smallTlb = { pageShift: 12, entries: 2048, entrySize: 32 } as const;
+
+/**
+ * Decoded instructions, per vCPU: pages of 4 KiB of guest code, each instruction an 8-byte entry
+ * (+0 handler number i32, 0 = not decoded yet; +4 instruction word in the order of the manual), then a sentinel entry
+ * (handler 1, "next page") and 8 bytes: +8200 physical page number of the code, |2^31 if big-endian.
+ */
+export const codePage = {
+  shift: 12,
+  instructions: 1024,
+  entrySize: 8,
+  size: 1024 * 8 + 16,
+  pages: 3072,
+  physical: 1024 * 8 + 8,
+} as const;
+
+/** Handler numbers with a fixed meaning. */
+export const Handler = { undecoded: 0, nextPage: 1, region: 2, first: 3 } as const;
+
+/** Byte offsets from a vCPU's base of its parts, and the whole size. */
+export const vcpuLayout = (() => {
+  const align = (n: number, a: number) => Math.ceil(n / a) * a;
+  const tlbAt = align(stateSize, 4096);
+  const smallTlbAt = tlbAt + tlb.tables * tlb.entries * tlb.entrySize;
+  const codeAt = smallTlbAt + smallTlb.entries * smallTlb.entrySize;
+  const size = align(codeAt + codePage.pages * codePage.size, 65536);
+  return { tlb: tlbAt, smallTlb: smallTlbAt, code: codeAt, size } as const;
+})();
+
+/**
+ * What this architecture keeps in the VM's area (`vmLayout.arch` of src/kvm/layout.ts). Offsets are addresses.
+ */
+export const archLayout = {
+  /** Guest physical memory that may hold code ends here (i64). */
+  ramLimit: vmLayout.arch,
+  /** Address of one i32 per 64 KiB of guest physical memory below ramLimit: bit n set if vCPU n has decoded code of it. [A] */
+  codeOwners: vmLayout.arch + 8,
+  /**
+   * Address of the code maps: per vCPU, one i32 per 4 KiB page below ramLimit (little-endian code), then again for
+   * big-endian: the address of the page's code page, or 0.
+   */
+  codeMaps: vmLayout.arch + 12,
+  codeMapSize: vmLayout.arch + 16,
+  /** 1: radix translation, 0: hash. */
+  radix: vmLayout.arch + 20,
+  /** Process table: guest physical base i64, and size as PRTS (entries: 2^(12+PRTS) bytes) i32. 0 size: none yet. */
+  processTableBase: vmLayout.arch + 24,
+  processTableSize: vmLayout.arch + 32,
+  /** H_SET_MODE: alternate interrupt location, 0, 2 or 3 (LPCR[AIL]). */
+  ail: vmLayout.arch + 36,
+  /** H_SET_MODE: interrupts are taken little-endian (LPCR[ILE]): 0 or 1. */
+  interruptLittleEndian: vmLayout.arch + 40,
+  /** Held while a 16-byte store conditional compares and stores. [A] */
+  quadLock: vmLayout.arch + 44,
+} as const;

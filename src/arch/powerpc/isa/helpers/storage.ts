@@ -1,0 +1,15 @@
+import { helper } from "./signature.js";
+
+/** Storage control and translation. Implemented in `mmu/*.as.ts`. */
+export const storageHelpers = {
+  /** icbi. */
+  invalidateInstructionBlock: helper("faults", ["i64"], "void"),
+  /** dcbz: clears the 128-byte block that holds the address. */
+  zeroBlock: helper("faults", ["i64"], "void"),
+  /** tlbie: RB, RS, and RIC, PRS, R as operands. */
+  tlbInvalidateEntry: helper("context", ["i64", "i64", "i32", "i32", "i32"], "void"),
+  /** tlbiel: as tlbInvalidateEntry, for this vCPU only. */
+  tlbInvalidateEntryLocal: helper("context", ["i64", "i64", "i32", "i32", "i32"], "void"),
+  /** ptesync and tlbsync: waits until other vCPUs have dropped what tlbie named. */
+  synchronizeTranslations: helper("context", [], "void"),
+};

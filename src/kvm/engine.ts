@@ -1,0 +1,24 @@
+/** What the KVM core asks of an engine: a loaded implementation's way to run one vCPU. */
+
+/** One vCPU as one thread runs it. Created on the thread that runs it. */
+export interface EngineVcpu {
+  /**
+   * Runs guest code until there is something for the caller; returns the architecture's exit code. The state
+   * (registers, exit record) is in the VM's memory.
+   */
+  run(): number;
+  /** Runs exactly one instruction (or delivers one interrupt). */
+  step(): number;
+  /** Statistics of this thread's engine: translations, bytes of code, by name. */
+  stats(): Readonly<Record<string, number>>;
+}
+
+/** A loaded engine: compiled code that can be bound to any VM's memory on any thread. */
+export interface Engine {
+  /** "hv" or "pr". */
+  readonly name: string;
+  /** Binds to the vCPU whose state lies at `address` of `memory`. */
+  attach(memory: WebAssembly.Memory, address: number): EngineVcpu;
+  /** What another thread needs to load the same engine without compiling again; goes through postMessage. */
+  readonly share: unknown;
+}

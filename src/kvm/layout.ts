@@ -1,0 +1,40 @@
+/**
+ * The bottom of a VM's memory, shared by the KVM core and the engines' run-time library. Numbers are addresses.
+ *
+ *   0x00400  constants of the run-time library
+ *   0x20000  the interpreter's decode tables
+ *   0x40000  the VM itself, below
+ *   0x50000  what Vm's allocator hands out: vCPUs, interrupt controllers, TCE tables, then guest RAM
+ */
+export const vmLayout = {
+  runtimeConstants: 0x400,
+  decodeTables: 0x20000,
+  base: 0x40000,
+  /** i32. */
+  vcpuCount: 0x40000,
+  /** i32 address of each vCPU's state by creation order, 256 of them. */
+  vcpus: 0x40400,
+  /** i32 [A]: odd while the slots are being changed; +2 for each change. */
+  slotsGeneration: 0x40004,
+  /** i32: slots in use. */
+  slotCount: 0x40008,
+  /** f64: the host clock (ms, `performance.timeOrigin + performance.now()`) at which the time base was 0. */
+  clockBase: 0x40010,
+  /** f64: time base ticks per millisecond. */
+  clockRate: 0x40018,
+  /** i32: next free address, for the core's allocator. */
+  heapNext: 0x40020,
+  /** The architecture's own, 512 bytes. */
+  arch: 0x40200,
+  /**
+   * Memory slots in use, sorted by base, 40 bytes each: +0 guest physical base i64, +8 size i64, +16 host address
+   * (in this memory) i32, +20 flags i32 (1 KVM_MEM_LOG_DIRTY_PAGES, 2 KVM_MEM_READONLY), +24 address of the dirty bitmap
+   * i32 (0 if none; one bit per 64 KiB page, set with Atomics), +28 slot number i32, +32 spare.
+   */
+  slots: 0x41000,
+  slotSize: 40,
+  slotMax: 512,
+  heap: 0x50000,
+  /** Granule of memory slots and of the dirty log, bytes: what Linux would call the host's page size. */
+  pageSize: 65536,
+} as const;
