@@ -1,0 +1,291 @@
+/**
+ * All that the user side (machines, devices, run loops) may see of KVM: the objects of Linux's /dev/kvm with their
+ * names, semantics and errno, as TypeScript. Source: Documentation/virt/kvm/api.rst.
+ *
+ * Every method throws KvmError with the errno that Linux would return. Guest physical addresses, register values and
+ * sizes of guest memory are bigint; addresses in the VM's own WebAssembly memory are plain numbers.
+ */
+export { Errno, type ErrnoName, KvmError } from "../base/errors.js";
+export * from "./constants.js";
+export { vmLayout } from "./layout.js";
+
+/** What /dev/kvm answers to. */
+export interface Kvm<V extends Vm = Vm> {
+  /** KVM_GET_API_VERSION: 12. */
+  getApiVersion(): number;
+  /** KVM_CHECK_EXTENSION for the default type of VM: 0 if absent, else 1 or a number. Never throws. */
+  checkExtension(cap: number): number;
+  /**
+   * KVM_CREATE_VM. Type 0 is the default implementation, KVM_VM_PPC_HV and KVM_VM_PPC_PR exactly that one.
+   * EINVAL: no such type, or not loaded. ENOENT: the module is going away. ENOMEM: no address space.
+   */
+  createVm(type?: number, options?: VmOptions): V;
+}
+
+export interface VmOptions {
+  /**
+   * Most bytes of WebAssembly memory the VM may ever take (guest RAM and all else), at most 4 GiB. Default: 4 GiB, of
+   * which only what is allocated costs memory.
+   */
+  readonly memoryLimit?: number;
+  /** Whether several threads can run it. Default: if the platform has shared memory. EOPNOTSUPP if asked and it has not. */
+  readonly shared?: boolean;
+}
+
+/** KVM_SET_USER_MEMORY_REGION. */
+export interface MemoryRegion {
+  /** Bits 0 to 15 the slot, bits 16 to 31 the address space. */
+  readonly slot: number;
+  /** KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY. */
+  readonly flags?: number;
+  readonly guestPhysAddr: bigint;
+  /** Bytes; 0 deletes the slot. */
+  readonly memorySize: bigint;
+  /** Address in the VM's memory, from `allocate`. */
+  readonly userspaceAddr: number;
+}
+
+/** KVM_ENABLE_CAP. */
+export interface EnableCap {
+  readonly cap: number;
+  readonly flags?: number;
+  readonly args?: readonly (number | bigint)[];
+}
+
+/** KVM_IRQFD. */
+export interface Irqfd {
+  readonly fd: EventFd;
+  readonly gsi: number;
+  readonly flags?: number;
+  /** With KVM_IRQFD_FLAG_RESAMPLE: signalled when the guest has ended the (level) interrupt. */
+  readonly resamplefd?: EventFd;
+}
+
+/** KVM_IOEVENTFD. */
+export interface Ioeventfd {
+  readonly fd: EventFd;
+  readonly addr: bigint;
+  /** 0 (any), 1, 2, 4, 8. */
+  readonly len: number;
+  readonly flags?: number;
+  /** With KVM_IOEVENTFD_FLAG_DATAMATCH: only this value, as the bytes lie in memory read as a little-endian number. */
+  readonly datamatch?: bigint;
+}
+
+/** One entry of KVM_SET_GSI_ROUTING. */
+export type IrqRoute =
+  | { readonly gsi: number; readonly type: "irqchip"; readonly irqchip: number; readonly pin: number }
+  | { readonly gsi: number; readonly type: "msi"; readonly address: bigint; readonly data: number };
+
+/**
+ * An eventfd whose counter lies in the VM's memory, so that a device, a vCPU and the user side may be different threads.
+ * As an irqfd's, signalling it raises the interrupt at once, in the calling thread.
+ */
+export interface EventFd {
+  /** Names the same eventfd to `Vm.eventFd` on another thread. */
+  readonly id: number;
+  /** Adds to the counter, wakes who listens. */
+  signal(value?: bigint): void;
+  /** Takes the counter: its value, 0 if nobody signalled since. */
+  read(): bigint;
+  /**
+   * Calls back on this thread, soon after a signal from any thread; several signals may be one call. The counter is taken
+   * before the call. Returns what ends it.
+   */
+  onSignal(listener: (count: bigint) => void): () => void;
+  /** Ends its bindings (irqfd, ioeventfd) too. */
+  close(): void;
+}
+
+/** What KVM_CREATE_DEVICE gives. */
+export interface Device {
+  /** The number that stands for the device in the arguments of KVM_ENABLE_CAP. */
+  readonly fd: number;
+  readonly type: number;
+  /** ENXIO: unknown group or attribute. EPERM: not in this state. */
+  setAttr(group: number, attr: bigint, value?: bigint): void;
+  getAttr(group: number, attr: bigint): bigint;
+  hasAttr(group: number, attr: bigint): boolean;
+  close(): void;
+}
+
+export type TraceCategory = "exit" | "hcall" | "rtas" | "interrupt" | "mmu";
+
+/** One event of the kernel side. */
+export interface TraceEvent {
+  readonly category: TraceCategory;
+  readonly vcpu: number;
+  /** What happened, e.g. "H_CEDE". */
+  readonly name: string;
+  readonly values: Readonly<Record<string, bigint | number | string>>;
+}
+
+export interface TraceOptions {
+  /** None turns tracing off. */
+  readonly categories: readonly TraceCategory[];
+  /** Called on the thread where the event happens. */
+  readonly sink: (event: TraceEvent) => void;
+}
+
+export type Stats = Readonly<Record<string, number>>;
+
+/** What another thread needs to attach to a VM: goes through postMessage. Its contents are the kernel side's. */
+export interface SharedVm {
+  readonly version: 1;
+  /** The architecture's module, e.g. "powerpc". */
+  readonly arch: string;
+  /** "hv" or "pr". */
+  readonly implementation: string;
+  readonly memory: WebAssembly.Memory;
+  readonly engine: unknown;
+}
+
+/** Attaches this thread to a VM that another thread created; its vCPUs are found by `Vm.vcpu`. */
+export type AttachVm<V extends Vm = Vm> = (shared: SharedVm) => Promise<V>;
+
+export interface Vm<C extends Vcpu = Vcpu> {
+  /** Guest RAM and all kernel-side state. It may grow: make views of `memory.buffer` anew after `allocate`. */
+  readonly memory: WebAssembly.Memory;
+  /** Whether `memory` is shared, so that each vCPU can have its thread. */
+  readonly shared: boolean;
+  /** The implementation that runs it: "hv" or "pr". */
+  readonly implementation: string;
+  /** Granule of `allocate`, memory slots and dirty logs: 64 KiB. */
+  readonly pageSize: number;
+
+  /**
+   * Memory of the user side, zeroed, a multiple of the page size, as mmap gives it: guest RAM, ROM. The address in
+   * `memory`. EINVAL: not a positive number of pages. ENOMEM: the VM's memory limit or the platform refuses.
+   */
+  allocate(bytes: number): number;
+  /** A fresh view of part of `memory`. EFAULT if it does not lie inside. */
+  bytes(address: number, length: number): Uint8Array;
+
+  /** EINVAL: id too large. EEXIST: there is one. EINVAL too when the VM was attached from another thread. */
+  createVcpu(id: number): C;
+  /** This thread's handle of a vCPU that exists. ENOENT if it does not. */
+  vcpu(id: number): C;
+
+  /**
+   * EEXIST: overlaps another slot. EINVAL: misaligned, wraps, unknown flag, absent slot deleted, or size, backing or
+   * READONLY changed. EFAULT: the backing does not lie in `memory`.
+   */
+  setUserMemoryRegion(region: MemoryRegion): void;
+  /**
+   * One bit per page (bit 0 of byte 0 first) written since the last call; clears it, unless
+   * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled. ENOENT: the slot logs nothing.
+   */
+  getDirtyLog(slot: number): Uint8Array;
+  /** EINVAL: not a range of the slot, first page or count not multiples of 64 (but at the end). ENOENT. ENXIO without the cap. */
+  clearDirtyLog(range: { slot: number; firstPage: bigint; numPages: number; bitmap: Uint8Array }): void;
+
+  checkExtension(cap: number): number;
+  /** EINVAL: unknown, or flags given. */
+  enableCap(cap: EnableCap): void;
+
+  createEventFd(): EventFd;
+  /** EBADF: none of that id. */
+  eventFd(id: number): EventFd;
+  /** ENXIO: no interrupt controller. EINVAL: no such interrupt. */
+  irqLine(irq: number, level: number | boolean): void;
+  /** Replaces the table. A gsi without an entry is the interrupt controller's pin of that number. */
+  setGsiRouting(routes: readonly IrqRoute[]): void;
+  /** More than 0: delivered; 0: blocked by the guest. */
+  signalMsi(msi: { address: bigint; data: number }): number;
+  /** EBUSY: already bound. EINVAL: flags. EBADF: closed. */
+  irqfd(irqfd: Irqfd): void;
+  /** EINVAL: length, wrap, flags. EEXIST: collision. ENOENT: deassigning none. */
+  ioeventfd(ioeventfd: Ioeventfd): void;
+  /** ENODEV: unknown type. EEXIST: the VM has one. With KVM_CREATE_DEVICE_TEST nothing is created and undefined returned. */
+  createDevice(type: number, flags?: number): Device | undefined;
+
+  setTrace(options: TraceOptions): void;
+  stats(): Stats;
+  /** ENOTTY unless `shared`. */
+  share(): SharedVm;
+  /** Lets go of this handle. The VM lives until the last handle (VM, vCPUs, devices) is closed. */
+  close(): void;
+}
+
+export interface RunOptions {
+  /** Return "intr" at the first good moment after this time of `performance.now()`. */
+  readonly deadline?: number;
+  /**
+   * Whether a halted vCPU waits inside run(). Default: if the VM is shared and this thread may block. If not, run() returns
+   * "hlt" with the time until which it sleeps.
+   */
+  readonly wait?: boolean;
+}
+
+/** KVM_RUN's result. Fields that are not readonly are the user side's answer: set them before the next run(). */
+export type Exit =
+  /** A guest access outside memory, of `length` 1, 2, 4 or 8 bytes. */
+  | {
+      readonly reason: "mmio";
+      readonly physAddr: bigint;
+      readonly length: number;
+      readonly isWrite: boolean;
+      /**
+       * The bytes as they lie in memory, read as a little-endian number (the byte at the lowest address is the least
+       * significant), whatever the guest's byte order. Of a read: the answer.
+       */
+      data: bigint;
+    }
+  /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
+  | { readonly reason: "papr_hcall"; readonly nr: number; ret: bigint; readonly args: bigint[] }
+  /** Single step or breakpoint (KVM_SET_GUEST_DEBUG). */
+  | { readonly reason: "debug"; readonly address: bigint; readonly status: number }
+  /** requestExit, immediateExit or the deadline. */
+  | { readonly reason: "intr" }
+  /** Only if run() may not wait: nothing to do before `until` (`performance.now()` of this thread; Infinity: an event). */
+  | { readonly reason: "hlt"; readonly until: number }
+  | { readonly reason: "system_event"; readonly type: number; readonly flags: bigint }
+  | { readonly reason: "shutdown" }
+  | { readonly reason: "fail_entry"; readonly hardwareEntryFailureReason: bigint }
+  /** The kernel side cannot go on: `suberror` is one of KVM_INTERNAL_ERROR_*, `message` says it in words. */
+  | {
+      readonly reason: "internal_error";
+      readonly suberror: number;
+      readonly data: readonly bigint[];
+      readonly message: string;
+    };
+
+export type ExitReason = Exit["reason"];
+
+/** General registers, as the architecture's uapi.ts types them. */
+export type Registers = object;
+
+/** KVM_SET_GUEST_DEBUG. */
+export interface GuestDebug {
+  /** KVM_GUESTDBG_ENABLE, _SINGLESTEP, _USE_SW_BP, _USE_HW_BP. */
+  readonly control: number;
+  /** With KVM_GUESTDBG_USE_HW_BP: addresses. */
+  readonly breakpoints?: readonly bigint[];
+}
+
+/** One vCPU. Only one thread may be in run() at a time; registers are for who holds it outside run(). */
+export interface Vcpu {
+  readonly id: number;
+  /**
+   * KVM_RUN. Completes the last exit from its answer, then runs the guest until the next. Synchronous.
+   * EBUSY: another thread is in run().
+   */
+  run(options?: RunOptions): Exit;
+  /** immediate_exit of kvm_run: while true, run() returns "intr" at once (having completed the last exit). [any thread] */
+  immediateExit: boolean;
+  /** What a signal does to KVM_RUN: the run in progress, or else the next, returns "intr", once. [any thread] */
+  requestExit(): void;
+  /** ENOENT: unknown register. EINVAL: known, but of another size. */
+  getOneReg(id: bigint): bigint;
+  setOneReg(id: bigint, value: bigint): void;
+  getRegs(): Registers;
+  setRegs(regs: Registers): void;
+  getSregs(): Registers;
+  setSregs(sregs: Registers): void;
+  /** KVM_INTERRUPT: KVM_INTERRUPT_SET, _SET_LEVEL, _UNSET, when the user side has the interrupt controller. */
+  interrupt(irq: number): void;
+  setGuestDebug(debug: GuestDebug): void;
+  enableCap(cap: EnableCap): void;
+  stats(): Stats;
+  close(): void;
+}
