@@ -1,0 +1,118 @@
+/**
+ * Gets packages of another architecture through the user's own apt-get: their sources, proxies and keyrings, but lists,
+ * cache and package state of our own. Needs no root and changes nothing of the system; apt verifies what it loads.
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Something outside unikvm keeps a guest from being fetched; the message says what the user can do. */
+export class GuestUnavailable extends Error {
+  override name = "GuestUnavailable";
+}
+
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end. Rejects with GuestUnavailable if there is no such program. */
+export function runProgram(program: string, args: readonly string[], cwd?: string): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      ...(cwd !== undefined && { cwd }),
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.on("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "ENOENT" ? new GuestUnavailable(`the program ${program} was not found`) : error),
+    );
+    child.on("close", (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+const quoted = (text: string) => `"${text.replaceAll('"', "")}"`;
+
+/** The first value of each field of a package's record ("Depends: a, b" as ["Depends", "a, b"]). */
+function record(text: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of (text.split("\n\n")[0] ?? "").split("\n")) {
+    const match = /^([A-Za-z0-9-]+): (.*)$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) fields.set(match[1], match[2]);
+  }
+  return fields;
+}
+
+/** apt with state of its own in `folder`, which must exist, for packages of `architecture`. */
+export class PrivateApt {
+  readonly #config: string;
+  readonly #folder: string;
+  readonly #architecture: string;
+  #updateTrouble = "";
+
+  constructor(folder: string, architecture: string) {
+    this.#folder = folder;
+    this.#architecture = architecture;
+    this.#config = join(folder, "apt.conf");
+    for (const part of ["lists/partial", "cache/archives/partial", "state"]) {
+      mkdirSync(join(folder, part), { recursive: true });
+    }
+    const status = join(folder, "state/status");
+    writeFileSync(status, "");
+    // The hooks of the system's configuration (APT::Update::Post-Invoke and the like) would work on the system's state.
+    const lines = [
+      "#clear APT::Update;",
+      "#clear DPkg;",
+      "#clear APT::Architectures;",
+      `APT::Architecture ${quoted(architecture)};`,
+      `APT::Architectures { ${quoted(architecture)}; };`,
+      `Dir::State ${quoted(join(folder, "state"))};`,
+      `Dir::State::Lists ${quoted(join(folder, "lists"))};`,
+      `Dir::State::status ${quoted(status)};`,
+      `Dir::Cache ${quoted(join(folder, "cache"))};`,
+      `Dir::Log ${quoted(folder)};`,
+      'Acquire::Languages "none";',
+      'Acquire::Retries "3";',
+      // Root would hand the download to a user who may not enter our folder.
+      'APT::Sandbox::User "root";',
+    ];
+    writeFileSync(this.#config, `${lines.join("\n")}\n`);
+  }
+
+  #run(program: "apt-get" | "apt-cache", ...args: string[]): Promise<Ran> {
+    return runProgram(program, ["-c", this.#config, "-q", ...args], this.#folder);
+  }
+
+  /**
+   * Reads the sources' indexes. Its status says little: one suite may be in flux or lack the architecture. What counts
+   * is whether the packages are then found.
+   */
+  async update(): Promise<void> {
+    const { stderr } = await this.#run("apt-get", "update");
+    this.#updateTrouble = stderr.split("\n").filter((line) => line.startsWith("E:")).slice(0, 3).join("\n");
+  }
+
+  /** A package's record; throws GuestUnavailable if no source has it. */
+  async show(name: string): Promise<ReadonlyMap<string, string>> {
+    const { status, stdout } = await this.#run("apt-cache", "show", "--no-all-versions", `${name}:${this.#architecture}`);
+    const fields = record(stdout);
+    if (status !== 0 || !fields.has("Version")) {
+      throw new GuestUnavailable(
+        `apt knows no package ${name} for ${this.#architecture}: the sources of this system must include Debian's, ` +
+          `not limited to another architecture${this.#updateTrouble && `\n${this.#updateTrouble}`}`,
+      );
+    }
+    return fields;
+  }
+
+  /** Downloads and verifies; the .deb files lie in the folder afterwards. */
+  async download(names: readonly string[]): Promise<void> {
+    const { status, stderr } = await this.#run("apt-get", "download", ...names.map((n) => `${n}:${this.#architecture}`));
+    if (status !== 0) throw new GuestUnavailable(`apt-get could not download ${names.join(" and ")}:\n${stderr.trim()}`);
+  }
+}

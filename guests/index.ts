@@ -1,0 +1,33 @@
+/** Guest systems that unikvm can bring by itself. */
+import { ensureGuest, findGuest, type Guest, type GuestRecipe, type Report } from "./cache.js";
+import { debianGuest } from "./debian.js";
+
+export { GuestUnavailable } from "./apt.js";
+export { type Guest, guestFolder, type Report, removeGuest } from "./cache.js";
+
+const recipes: readonly GuestRecipe[] = [debianGuest];
+
+const toStderr: Report = (line) => {
+  process.stderr.write(`unikvm: ${line}\n`);
+};
+
+/** The guest that `unikvm run` boots when it is given no kernel; fetched if need be. Throws GuestUnavailable. */
+export function ensureDefaultGuest(report: Report = toStderr): Promise<Guest> {
+  return ensureGuest(debianGuest, report);
+}
+
+/** Names of the guests that can be fetched, the default one first. */
+export const guestNames: readonly string[] = recipes.map((recipe) => recipe.name);
+
+/** Fetches a guest, also if it is there already. Throws GuestUnavailable; RangeError for an unknown name. */
+export function fetchGuest(name: string, report: Report = toStderr): Promise<Guest> {
+  const recipe = recipes.find((one) => one.name === name);
+  if (!recipe) throw new RangeError(`no guest is called ${name}; there is ${guestNames.join(", ")}`);
+  return ensureGuest(recipe, report, true);
+}
+
+/** Every guest that can be fetched, with its files if it is cached. */
+export function listGuests(): readonly { readonly name: string; readonly guest: Guest | { readonly missing: string } }[] {
+  return recipes.map((recipe) => ({ name: recipe.name, guest: findGuest(recipe) }));
+}
+

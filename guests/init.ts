@@ -1,0 +1,91 @@
+/** The first program of the default guest: a busybox shell script, and the initramfs around it. */
+import { cpio } from "./cpio.js";
+
+/**
+ * `/init`. With `unikvm.run=COMMAND` (or `unikvm.run="COMMAND WITH SPACES"`) on the kernel's command line it runs that,
+ * prints `unikvm.run: exit status N` and powers off; otherwise it gives a shell on the console and powers off when the
+ * shell ends. `halt`, `poweroff` and `reboot` of busybox signal process 1: SIGUSR1, SIGUSR2, SIGTERM. The shell only
+ * acts on a signal between foreground commands, so everything long runs in the background and is waited for.
+ */
+export const initScript = `#!/bin/busybox sh
+/bin/busybox --install -s
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+mount -t proc -o nosuid,nodev,noexec proc /proc
+mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
+mount -t devtmpfs -o nosuid devtmpfs /dev 2>/dev/null
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o nosuid,noexec,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs -o nosuid,nodev tmpfs /dev/shm
+ln -sf /proc/self/fd /dev/fd
+hostname unikvm
+ip link set lo up
+exec </dev/console >/dev/console 2>&1
+
+trap 'sync; halt -f' USR1
+trap 'sync; poweroff -f' USR2
+trap 'sync; reboot -f' TERM
+
+finish() {
+  sync
+  poweroff -f
+  # Powering off takes effect on another CPU's time; process 1 must not end before.
+  while :; do sleep 1; done
+}
+
+command=
+line=$(cat /proc/cmdline)
+case " $line" in
+*" unikvm.run="*)
+  command=\${line#*unikvm.run=}
+  case "$command" in
+  \\"*) command=\${command#\\"}; command=\${command%%\\"*} ;;
+  *) command=\${command%% *} ;;
+  esac
+  ;;
+*' "unikvm.run='*)
+  command=\${line#*\\"unikvm.run=}; command=\${command%%\\"*}
+  ;;
+esac
+
+cd /root
+if [ -n "$command" ]; then
+  sh -c "$command" &
+  wait $!
+  echo "unikvm.run: exit status $?"
+  finish
+fi
+
+cpus=$(grep -c '^processor' /proc/cpuinfo)
+cpu=$(sed -n 's/^cpu[[:space:]]*: *//p' /proc/cpuinfo | head -n 1)
+memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo)
+cat <<EOF
+
+Welcome to Linux $(uname -r) on unikvm: $cpus x $cpu, $memory MB of memory.
+This is a busybox shell in the initial RAM disk; nothing is kept. "poweroff" leaves.
+
+EOF
+setsid cttyhack sh -l </dev/console &
+wait $!
+finish
+`;
+
+const profile = `export PS1='\\w \\$ '
+alias ll='ls -l'
+`;
+
+/** The initramfs: busybox, `/init` and the folders it needs. Other archives may be appended to it. */
+export function initramfs(busybox: Uint8Array): Uint8Array {
+  const directories = ["bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin", "var"];
+  return cpio([
+    ...directories.map((path) => ({ path, type: "directory" as const, mode: path === "tmp" ? 0o1777 : 0o755 })),
+    // The kernel opens this before /init can mount anything.
+    { path: "dev/console", type: "character", mode: 0o600, major: 5, minor: 1 },
+    { path: "dev/null", type: "character", mode: 0o666, major: 1, minor: 3 },
+    { path: "etc/passwd", type: "file", data: "root::0:0:root:/root:/bin/sh\n" },
+    { path: "etc/group", type: "file", data: "root:x:0:\n" },
+    { path: "etc/hosts", type: "file", data: "127.0.0.1 localhost unikvm\n" },
+    { path: "etc/profile", type: "file", data: profile },
+    { path: "bin/busybox", type: "file", mode: 0o755, data: busybox },
+    { path: "init", type: "file", mode: 0o755, data: initScript },
+  ]);
+}
