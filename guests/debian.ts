@@ -24,7 +24,8 @@ async function unpack(deb: string, pattern: string, into: string): Promise<void>
   const tar = spawn("tar", ["--extract", "--file=-", "--no-same-owner", "--wildcards", `--directory=${into}`, pattern], {
     stdio: [archive.stdout, "ignore", "inherit"],
   });
-  const ended = await Promise.all([once(archive, "close"), once(tar, "close")]).catch((error: Error) => {
+  archive.stdout.destroy(); // tar has it now.
+  const ended = await Promise.all([once(archive, "exit"), once(tar, "exit")]).catch((error: Error) => {
     throw new GuestUnavailable(`unpacking ${deb} needs dpkg-deb and tar: ${error.message}`);
   });
   if (ended.some(([status]) => status !== 0)) throw new GuestUnavailable(`${deb} could not be unpacked`);
