@@ -38,6 +38,8 @@ const declared = {
   recheck: ["i32", 1],
   /** Instructions completed since the vCPU was created. */
   instructions: ["i64", 1],
+  /** [V] Time base at which run() returns with ExitCode.none, for a caller that shares its thread; 0: never. */
+  leaveAt: ["i64", 1],
   /** What `budget` was when the running slice began. */
   sliceLength: ["i32", 1],
   /** Current soft-TLB table (address) and tag bits for data accesses in the present context. */
@@ -169,6 +171,8 @@ export const Request = {
   interrupt: 8,
   /** Return to the caller of run(). */
   leave: 16,
+  /** Registers were written from outside: renew what derives from them (mode, facilities, tlb, asid, fetch...). */
+  context: 32,
 } as const;
 
 /**
