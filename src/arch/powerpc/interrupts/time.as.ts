@@ -1,0 +1,32 @@
+/**
+ * The time base and the decrementer, both derived from the host's clock.
+ * Source: Power ISA v3.0B, Book III "Timer Facilities".
+ */
+import { S_decExpiry, S_decPending, S_recheck, S_tbOffset, VM_clockBase, VM_clockRate } from "../engines/runtime/layout.generated";
+
+/** The host's clock: ms, `performance.timeOrigin + performance.now()`. */
+@external("env", "now")
+declare function now(): f64;
+
+/** The time base, 64 bits. */
+export function timeBase(s: i32): i64 {
+  const ticks = (now() - load<f64>(VM_clockBase)) * load<f64>(VM_clockRate);
+  return i64(ticks) + load<i64>(s, S_tbOffset);
+}
+
+/**
+ * The decrementer, 56 bits, sign-extended. PAPR guests are told its width (ibm,dec-bits) and cannot reach LPCR[LD], so it
+ * is always the large one.
+ */
+export function decrementer(s: i32): i64 {
+  return ((load<i64>(s, S_decExpiry) - timeBase(s)) << 8) >> 8;
+}
+
+/** mtdec. The exception exists while the decrementer is negative, so a new value also ends or begins one. */
+export function setDecrementer(s: i32, value: i64): void {
+  const ticks = (value << 8) >> 8;
+  store<i64>(s, timeBase(s) + ticks, S_decExpiry);
+  const expired = ticks < 0;
+  store<i32>(s, i32(expired), S_decPending);
+  if (expired) store<i32>(s, 1, S_recheck);
+}
