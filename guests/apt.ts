@@ -94,12 +94,21 @@ export class PrivateApt {
    */
   async update(): Promise<void> {
     const { stderr } = await this.#run("apt-get", "update");
-    this.#updateTrouble = stderr.split("\n").filter((line) => line.startsWith("E:")).slice(0, 3).join("\n");
+    this.#updateTrouble = stderr
+      .split("\n")
+      .filter((line) => line.startsWith("E:"))
+      .slice(0, 3)
+      .join("\n");
   }
 
   /** A package's record; throws GuestUnavailable if no source has it. */
   async show(name: string): Promise<ReadonlyMap<string, string>> {
-    const { status, stdout } = await this.#run("apt-cache", "show", "--no-all-versions", `${name}:${this.#architecture}`);
+    const { status, stdout } = await this.#run(
+      "apt-cache",
+      "show",
+      "--no-all-versions",
+      `${name}:${this.#architecture}`,
+    );
     const fields = record(stdout);
     if (status !== 0 || !fields.has("Version")) {
       throw new GuestUnavailable(
@@ -112,7 +121,12 @@ export class PrivateApt {
 
   /** Downloads and verifies; the .deb files lie in the folder afterwards. */
   async download(names: readonly string[]): Promise<void> {
-    const { status, stderr } = await this.#run("apt-get", "download", ...names.map((n) => `${n}:${this.#architecture}`));
-    if (status !== 0) throw new GuestUnavailable(`apt-get could not download ${names.join(" and ")}:\n${stderr.trim()}`);
+    const { status, stderr } = await this.#run(
+      "apt-get",
+      "download",
+      ...names.map((n) => `${n}:${this.#architecture}`),
+    );
+    if (status !== 0)
+      throw new GuestUnavailable(`apt-get could not download ${names.join(" and ")}:\n${stderr.trim()}`);
   }
 }

@@ -146,7 +146,8 @@ async function make(recipe: GuestRecipe, report: Report, again: boolean): Promis
     let made: { description: string; packages: Readonly<Record<string, string>> };
     if (!again && manifest && damage(place, manifest) === undefined) {
       made = manifest;
-      for (const name of Object.keys(manifest.files)) writeFileSync(join(folder, name), readFileSync(join(place, name)));
+      for (const name of Object.keys(manifest.files))
+        writeFileSync(join(folder, name), readFileSync(join(place, name)));
     } else {
       made = await recipe.fetch(folder, report);
     }

@@ -48,7 +48,8 @@ function record(fields: readonly number[], path: string, data: Uint8Array): Uint
 export function cpio(entries: readonly CpioEntry[]): Uint8Array {
   const parts = entries.map((entry, index) => {
     const data = body(entry);
-    const mode = typeBits[entry.type] | ("mode" in entry && entry.mode !== undefined ? entry.mode : defaultMode[entry.type]);
+    const mode =
+      typeBits[entry.type] | ("mode" in entry && entry.mode !== undefined ? entry.mode : defaultMode[entry.type]);
     const [major, minor] = entry.type === "character" ? [entry.major, entry.minor] : [0, 0];
     const links = entry.type === "directory" ? 2 : 1;
     const nameSize = encoder.encode(entry.path).length + 1;

@@ -21,9 +21,13 @@ const howToBringYourOwn =
 async function unpack(deb: string, pattern: string, into: string): Promise<void> {
   mkdirSync(into, { recursive: true });
   const archive = spawn("dpkg-deb", ["--fsys-tarfile", deb], { stdio: ["ignore", "pipe", "inherit"] });
-  const tar = spawn("tar", ["--extract", "--file=-", "--no-same-owner", "--wildcards", `--directory=${into}`, pattern], {
-    stdio: [archive.stdout, "ignore", "inherit"],
-  });
+  const tar = spawn(
+    "tar",
+    ["--extract", "--file=-", "--no-same-owner", "--wildcards", `--directory=${into}`, pattern],
+    {
+      stdio: [archive.stdout, "ignore", "inherit"],
+    },
+  );
   archive.stdout.destroy(); // tar has it now.
   const ended = await Promise.all([once(archive, "exit"), once(tar, "exit")]).catch((error: Error) => {
     throw new GuestUnavailable(`unpacking ${deb} needs dpkg-deb and tar: ${error.message}`);
@@ -41,7 +45,7 @@ function only(folder: string, start: RegExp): string {
 
 /** The package that the metapackage stands for: the one dependency with the same start of its name. */
 function realKernel(depends: string): string {
-  const names = depends.split(",").map((one) => (one.trim().split(/[ (:|]/)[0] ?? ""));
+  const names = depends.split(",").map((one) => one.trim().split(/[ (:|]/)[0] ?? "");
   const name = names.find((one) => one.startsWith("linux-image-"));
   if (name === undefined) throw new GuestUnavailable(`${kernelPackage} depends on no linux-image: ${depends}`);
   return name;
@@ -49,7 +53,10 @@ function realKernel(depends: string): string {
 
 const megabytes = (bytes: string | undefined) => `${Math.ceil(Number(bytes ?? 0) / 1e6)} MB`;
 
-async function fetch(folder: string, report: (line: string) => void): Promise<{ description: string; packages: Record<string, string> }> {
+async function fetch(
+  folder: string,
+  report: (line: string) => void,
+): Promise<{ description: string; packages: Record<string, string> }> {
   const work = join(folder, "work");
   mkdirSync(work);
   const apt = new PrivateApt(work, architecture);
@@ -62,7 +69,10 @@ async function fetch(folder: string, report: (line: string) => void): Promise<{ 
     [kernelName]: kernel.get("Version") ?? "",
     [userlandPackage]: userland.get("Version") ?? "",
   };
-  for (const [name, fields] of [[kernelName, kernel], [userlandPackage, userland]] as const) {
+  for (const [name, fields] of [
+    [kernelName, kernel],
+    [userlandPackage, userland],
+  ] as const) {
     report(`downloading ${name} ${fields.get("Version")} (${megabytes(fields.get("Size"))})`);
     await apt.download([name]);
   }

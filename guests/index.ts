@@ -27,7 +27,9 @@ export function fetchGuest(name: string, report: Report = toStderr): Promise<Gue
 }
 
 /** Every guest that can be fetched, with its files if it is cached. */
-export function listGuests(): readonly { readonly name: string; readonly guest: Guest | { readonly missing: string } }[] {
+export function listGuests(): readonly {
+  readonly name: string;
+  readonly guest: Guest | { readonly missing: string };
+}[] {
   return recipes.map((recipe) => ({ name: recipe.name, guest: findGuest(recipe) }));
 }
-

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkImports, importsOf, type Source } from "./import-rules.js";
+
+const messages = (...sources: Source[]) => checkImports(sources).map(({ file, message }) => `${file} ${message}`);
+const source = (path: string, ...imports: string[]): Source => ({
+  path,
+  text: imports.map((name) => `import { a } from "${name}";\n`).join(""),
+});
+
+test("imports of every form are found, those in comments and strings are not", () => {
+  const text = [
+    'import a from "./a.js";',
+    'import type { B } from "./b.js";',
+    'import {\n  c,\n} from "./c.js";',
+    'export * from "./d.js";',
+    'export { e } from "./e.js";',
+    'import "./f.js";',
+    'const g = await import("./g.js");',
+    '// import h from "./h.js";',
+    '/* import i from "./i.js"; */',
+    'const text = `import j from "./j.js";`;',
+    'const from = "x"; export const k = 1;',
+  ].join("\n");
+  assert.deepEqual(
+    importsOf(text).map(({ name }) => name),
+    ["./a.js", "./b.js", "./c.js", "./d.js", "./e.js", "./f.js", "./g.js"],
+  );
+});
+
+test("what the table allows passes", () => {
+  assert.deepEqual(
+    messages(
+      source("src/base/bits.ts"),
+      source("src/kvm/vm.ts", "../base/bits.js", "./vcpu.js"),
+      source("src/kvm/vcpu.ts"),
+      source(
+        "src/arch/powerpc/engines/hv/region.ts",
+        "../shared/layout.js",
+        "../../isa/insn.js",
+        "../../../../wasm/encoder.js",
+      ),
+      source("src/vmm/machines/pseries.ts", "../../arch/powerpc/uapi.js", "../../kvm/uapi.js"),
+      source("src/cli/run.ts", "../arch/powerpc/module.js", "node:fs", "../../guests/index.js"),
+      source("src/kvm/node/worker.ts", "node:worker_threads"),
+    ),
+    [],
+  );
+});
+
+test("a violation of each kind is found", () => {
+  const cases: [Source, RegExp][] = [
+    [source("src/base/bits.ts", "../kvm/vm.js"), /may not import src\/kvm\/vm/],
+    [source("src/kvm/vm.ts", "../arch/powerpc/arch.js"), /may not import src\/arch/],
+    [source("src/arch/powerpc/isa/insn.ts", "../../../wasm/encoder.js"), /may not import src\/wasm/],
+    [source("src/arch/powerpc/engines/hv/a.ts", "../pr/b.js"), /may not import .*\/pr\/b/],
+    [source("src/arch/powerpc/papr/rtas.ts", "../engines/hv/a.js"), /may not import .*\/hv\/a/],
+    [source("src/arch/powerpc/mmu/radix.ts", "../../x86/isa/registers.js"), /may not import src\/arch\/x86/],
+    [source("src/arch/powerpc/mmu/radix.as.ts", "../engines/hv/region"), /may not import .*\/hv\/region/],
+    [source("src/vmm/core/vm.ts", "../../kvm/vm.js"), /may not import src\/kvm\/vm/],
+    [source("src/cli/run.ts", "../arch/powerpc/engines/hv/index.js"), /may not import/],
+    [source("src/vmm/core/vm.ts", "node:fs"), /may not import node:fs/],
+    [{ path: "src/vmm/core/vm.ts", text: "process.exit(1);" }, /may not use process\.exit/],
+    [{ path: "src/vmm/core/vm.ts", text: "document.body" }, /may not use document/],
+    [source("elsewhere/a.ts", "../src/kvm/vm.js"), /may not import/],
+  ];
+  for (const [one, expected] of cases) {
+    const found = messages(one);
+    assert.equal(found.length, 1, `${one.path}: ${found.join("; ")}`);
+    assert.match(found[0] ?? "", expected);
+  }
+});
+
+test("a cycle is found and named", () => {
+  const found = messages(
+    source("src/base/a.ts", "./b.js"),
+    source("src/base/b.ts", "./c.js"),
+    source("src/base/c.ts", "./a.js"),
+  );
+  assert.deepEqual(found, [
+    "src/base/a.ts is in an import cycle: src/base/a.ts -> src/base/b.ts -> src/base/c.ts -> src/base/a.ts",
+  ]);
+});
+
+test("imports of types alone make no cycle", () => {
+  const types = (path: string, name: string) => ({ path, text: `import type { A } from "${name}";` });
+  assert.deepEqual(messages(types("src/base/a.ts", "./b.js"), source("src/base/b.ts", "./a.js")), []);
+  assert.match(messages(types("src/base/a.ts", "../kvm/b.js")).join(), /may not import/);
+});
+
+test("a test beside its file may import anything", () => {
+  assert.deepEqual(messages(source("src/base/bits.test.ts", "../arch/powerpc/isa/insn.js", "node:test")), []);
+});

@@ -1,0 +1,220 @@
+/**
+ * Who may import whom, in one table, and the check of it. ARCHITECTURE.md explains the reasons; this decides.
+ * A row names a folder of the repository, and what its files may import besides their own folder; `X` stands for one
+ * architecture, the same throughout a row. A file belongs to the first row that fits it. AssemblyScript (`*.as.ts`) is
+ * held to the same rows. Tests beside their file may import anything.
+ */
+import { dirname, join, normalize } from "node:path/posix";
+
+interface Row {
+  readonly folder: string;
+  /** Folders, or files without their ending. "*": anything. */
+  readonly may: readonly string[];
+}
+
+/** The layout of a vCPU's state is data that every kernel-side part reads; the rest of engines/ is not. */
+const stateLayout = ["src/arch/X/engines/shared/layout", "src/arch/X/engines/runtime/layout.generated"];
+
+export const rows: readonly Row[] = [
+  { folder: "src/base", may: [] },
+  { folder: "src/wasm", may: ["src/base"] },
+  { folder: "src/modules", may: ["src/base"] },
+  { folder: "src/vac", may: ["src/modules", "src/base"] },
+  { folder: "src/kvm", may: ["src/modules", "src/vac", "src/base"] },
+  { folder: "src/arch/X/isa", may: ["src/base"] },
+  {
+    folder: "src/arch/X/mmu",
+    may: ["src/base", "src/kvm", "src/arch/X/isa/registers", "src/arch/X/interrupts", ...stateLayout],
+  },
+  {
+    folder: "src/arch/X/interrupts",
+    may: ["src/base", "src/kvm", "src/arch/X/isa/registers", "src/arch/X/mmu", ...stateLayout],
+  },
+  {
+    folder: "src/arch/X/papr",
+    may: [
+      "src/base",
+      "src/kvm",
+      "src/arch/X/isa/registers",
+      "src/arch/X/mmu",
+      "src/arch/X/interrupts",
+      "src/arch/X/uapi",
+      ...stateLayout,
+    ],
+  },
+  // hv and pr know only what both share.
+  ...["hv", "pr"].map((engine) => ({
+    folder: `src/arch/X/engines/${engine}`,
+    may: [
+      "src/base",
+      "src/wasm",
+      "src/kvm",
+      "src/arch/X/isa",
+      "src/arch/X/mmu",
+      "src/arch/X/interrupts",
+      "src/arch/X/engines/shared",
+      "src/arch/X/engines/emulate",
+      "src/arch/X/engines/runtime",
+    ],
+  })),
+  {
+    folder: "src/arch/X/engines",
+    may: ["src/base", "src/wasm", "src/kvm", "src/arch/X/isa", "src/arch/X/mmu", "src/arch/X/interrupts"],
+  },
+  {
+    folder: "src/arch/X/uapi",
+    may: ["src/base", "src/kvm/uapi", "src/arch/X/isa/registers", "src/arch/X/registers-uapi"],
+  },
+  { folder: "src/arch/X", may: ["src/base", "src/wasm", "src/kvm", "src/modules", "src/vac"] },
+  { folder: "src/vfio", may: ["src/modules", "src/base", "src/kvm/uapi"] },
+  { folder: "src/vmm", may: ["src/base", "src/kvm/uapi", "src/arch/X/uapi", "src/vfio/index"] },
+  ...["cli", "web"].map((end) => ({
+    folder: `src/${end}`,
+    may: ["src/base", "src/wasm", "src/modules", "src/kvm/uapi", "src/vmm", "src/arch/X/module", "guests"],
+  })),
+  { folder: "src", may: ["*"] },
+  { folder: "guests", may: ["src/base", "src/arch/X/isa"] },
+  { folder: "tools", may: ["*"] },
+  { folder: "test", may: ["*"] },
+  { folder: "bench", may: ["*"] },
+];
+
+/** Files here may use Node's modules and globals. */
+const nodePlaces = /^(src\/cli|guests|tools|test|bench)\/|\/node\//;
+/** Files here may use a page's globals. */
+const pagePlaces = /^(src\/web|test\/browser)\/|\/browser\//;
+const nodeGlobals =
+  /\bprocess\.(?:env|argv|std(?:in|out|err)|exit|exitCode|hrtime|platform|versions?|nextTick|on)\b|\bBuffer\.|\b__dirname\b/;
+const pageGlobals = /\b(?:document|window|localStorage)\.|\bHTML\w*Element\b/;
+
+export interface Violation {
+  readonly file: string;
+  readonly message: string;
+}
+
+/** A source file: its path from the repository's root, with slashes, and its text. */
+export interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+const isTest = (path: string) => /\.test\.ts$|\.test-support\.ts$/.test(path);
+
+/** The code without comments; strings are kept if they can be a module's name. */
+function codeOf(text: string): string {
+  return text.replace(
+    /("(?:[^"\\\n]|\\.)*")|('(?:[^'\\\n]|\\.)*')|`(?:[^`\\]|\\.)*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
+    (all, double, single) => double ?? single ?? (all.startsWith("`") ? '""' : " "),
+  );
+}
+
+export interface Import {
+  readonly name: string;
+  /** Of types only: nothing is loaded when the program runs. */
+  readonly erased: boolean;
+}
+
+/** What the code imports or re-exports. */
+export function importsOf(text: string): Import[] {
+  const pattern = /\b(?:import|export)\s+(type\s)?[^"';]*?\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/g;
+  return [...codeOf(text).matchAll(pattern)].map(([, type, from, plain]) => ({
+    name: from ?? plain ?? "",
+    erased: type !== undefined,
+  }));
+}
+
+const withoutEnding = (path: string) => path.replace(/(\.d)?\.m?[jt]s$/, "");
+
+/** The row's folder with X bound, as a test of paths, or undefined if `path` does not lie in it. */
+function bind(folder: string, path: string): ((other: string) => string) | undefined {
+  const pattern = new RegExp(`^${folder.replace("/X", "/([^/]+)")}(?:/|\\.|$)`);
+  const match = pattern.exec(path);
+  return match ? (other) => other.replace("/X", `/${match[1] ?? "[^/]+"}`) : undefined;
+}
+
+/** A place is a folder or a file without its ending; `place` may hold a pattern for X. */
+const liesIn = (path: string, place: string) =>
+  new RegExp(`^${place.replaceAll(".", "\\.").replaceAll("[^/]", "[^/]")}(?:/|$)`).test(path);
+
+function allowed(from: string, to: string): boolean {
+  for (const row of rows) {
+    const resolve = bind(row.folder, from);
+    if (!resolve) continue;
+    const target = withoutEnding(to);
+    return [row.folder, ...row.may].some((place) => place === "*" || liesIn(target, resolve(place)));
+  }
+  return false;
+}
+
+/** The source that `name`, imported by `from`, means; undefined if it is a package. */
+function resolveImport(from: string, name: string, paths: ReadonlySet<string>): string | undefined {
+  if (!name.startsWith(".")) return undefined;
+  const base = normalize(join(dirname(from), name));
+  // TypeScript imports name the built file; AssemblyScript imports have no ending.
+  const candidates = [
+    base,
+    base.replace(/\.js$/, ".ts"),
+    base.replace(/\.mjs$/, ".mts"),
+    `${base}.ts`,
+    `${base}/index.ts`,
+  ];
+  return candidates.find((path) => paths.has(path)) ?? base;
+}
+
+function checkFile({ path, text }: Source, targets: readonly string[], names: readonly string[]): Violation[] {
+  if (isTest(path)) return [];
+  const out: Violation[] = [];
+  const say = (message: string) => out.push({ file: path, message });
+  for (const target of targets) if (!allowed(path, target)) say(`may not import ${target}`);
+  const code = codeOf(text);
+  if (!nodePlaces.test(path)) {
+    for (const name of names)
+      if (name.startsWith("node:")) say(`may not import ${name}: not a place for Node's modules`);
+    const use = nodeGlobals.exec(code);
+    if (use) say(`may not use ${use[0]}: not a place for Node's globals`);
+  }
+  const use = pagePlaces.test(path) ? null : pageGlobals.exec(code);
+  if (use) say(`may not use ${use[0]}: not a place for a page's globals`);
+  return out;
+}
+
+/** One violation for each cycle's first file. */
+function cycles(graph: ReadonlyMap<string, readonly string[]>): Violation[] {
+  const done = new Set<string>();
+  const out: Violation[] = [];
+  const walk = (file: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(file);
+    if (at >= 0) {
+      out.push({ file, message: `is in an import cycle: ${[...trail.slice(at), file].join(" -> ")}` });
+      return;
+    }
+    if (done.has(file)) return;
+    for (const next of graph.get(file) ?? []) walk(next, [...trail, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) walk(file, []);
+  return out;
+}
+
+/** Everything that the sources do against the table, and every import cycle. */
+export function checkImports(sources: readonly Source[]): Violation[] {
+  const paths = new Set(sources.map(({ path }) => path));
+  const graph = new Map<string, string[]>();
+  const out: Violation[] = [];
+  for (const source of sources) {
+    const imports = importsOf(source.text);
+    const targetsOf = (some: readonly Import[]) =>
+      some.flatMap(({ name }) => resolveImport(source.path, name, paths) ?? []);
+    // AssemblyScript compiles all files of a program as one and knows no order of modules: cycles do no harm there.
+    const loaded = source.path.endsWith(".as.ts") ? [] : imports.filter(({ erased }) => !erased);
+    graph.set(source.path, targetsOf(loaded));
+    out.push(
+      ...checkFile(
+        source,
+        targetsOf(imports),
+        imports.map(({ name }) => name),
+      ),
+    );
+  }
+  return [...out, ...cycles(graph)];
+}

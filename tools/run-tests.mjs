@@ -1,0 +1,155 @@
+// @ts-check
+/**
+ * `npm test`: sets the checkout up, then runs every test, quick layers first, and says at the end
+ * "N passed, N failed, N skipped". What cannot run here says SKIPPED and why. Plain JavaScript: it runs before the build.
+ *
+ *   npm test                  everything
+ *   npm test -- unit boot     these layers (format, types, imports, unit, engines, differential, selftest, boot...)
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { run as runTests } from "node:test";
+import { fileURLToPath } from "node:url";
+import { SetupError, setUp } from "../setup.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+process.chdir(root);
+const require = createRequire(import.meta.url);
+/** No test file may hang the run; the longest, a boot under the interpreter, takes a fraction of this. */
+const fileTimeoutMs = 10 * 60 * 1000;
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+/** @type {string[]} */
+const failures = [];
+/** @type {string[]} */
+const skips = [];
+
+const print = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
+
+function skip(/** @type {string} */ what, /** @type {string} */ reason) {
+  total.skipped++;
+  skips.push(`SKIPPED ${what}: ${reason}`);
+  print(`  SKIPPED ${what}: ${reason}`);
+}
+
+function fail(/** @type {string} */ what, /** @type {string} */ details) {
+  total.failed++;
+  failures.push(what);
+  print(`  FAILED ${what}`);
+  if (details.trim()) print(details.trimEnd().replace(/^/gm, "    "));
+}
+
+/** One check that a program makes; its output is shown if it fails. */
+function program(/** @type {string} */ what, /** @type {readonly string[]} */ args) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 64 << 20 });
+  if (status === 0) total.passed++;
+  else fail(what, `${stdout}${stderr}`);
+}
+
+/** Compiled test files under the given folders, found by their sources: dist may hold some whose source is gone. */
+function testFiles(/** @type {readonly string[]} */ folders) {
+  return folders
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".test.ts"))
+        .map((name) => join(root, "dist", folder, name.replace(/\.ts$/, ".js"))),
+    )
+    .sort();
+}
+
+/**
+ * @param {readonly string[]} folders
+ * @param {number} concurrency test files at a time
+ */
+async function nodeTests(folders, concurrency) {
+  const files = testFiles(folders);
+  if (files.length === 0) return skip(folders.join(", "), "there are no tests");
+  /** @type {Map<string, string>} output of each file, shown if it fails */
+  const output = new Map();
+  const stream = runTests({ files, concurrency, timeout: fileTimeoutMs });
+  const keep = (/** @type {{ file?: string, message: string }} */ { file = "", message }) =>
+    output.set(file, (output.get(file) ?? "") + message);
+  stream.on("test:stdout", keep);
+  stream.on("test:stderr", keep);
+  stream.on("test:pass", (event) => {
+    if (event.details.type === "suite") return;
+    if (event.skip !== undefined && event.skip !== false) {
+      skip(event.name, typeof event.skip === "string" && event.skip ? event.skip : "no reason given");
+    } else total.passed++;
+  });
+  stream.on("test:fail", (event) => {
+    if (event.details.type === "suite" && /subtests? failed/.test(String(event.details.error?.message))) return;
+    const error = /** @type {any} */ (event.details.error);
+    const cause = error?.cause ?? error;
+    const where = event.file ? `${event.file.replace(`${root}/dist/`, "")}: ` : "";
+    fail(`${where}${event.name}`, `${cause?.stack ?? cause}\n${output.get(event.file ?? "") ?? ""}`);
+  });
+  for await (const _ of stream) {
+    // The listeners above do the work; the loop waits for the end.
+  }
+}
+
+/** Boot tests skip themselves without a guest; this brings it, or says why not. */
+async function fetchGuest() {
+  const child = spawn(process.execPath, ["dist/src/cli/main.js", "guest", "fetch", "--if-missing"], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const status = await new Promise((resolve) => child.on("exit", resolve));
+  if (status !== 0) skip("the default guest", "it could not be fetched (see above); the boot tests will say so too");
+}
+
+const biome = () => require.resolve("@biomejs/biome/bin/biome");
+const tsc = () => require.resolve("typescript/package.json").replace("package.json", "bin/tsc");
+
+/** @type {readonly [name: string, work: () => unknown][]} quick ones first */
+const layers = [
+  ["format", () => program("format", [biome(), "format", "."])],
+  ["lint", () => program("lint", [biome(), "lint", "."])],
+  ["types", () => program("types", [tsc(), "-p", ".", "--noEmit"])],
+  ["imports", () => program("import rules", ["dist/tools/check-imports.js"])],
+  ["unit", () => nodeTests(["src", "guests", "tools", "bench"], 2)],
+  ["engines", () => nodeTests(["test/engines"], 2)],
+  ["differential", () => nodeTests(["test/differential"], 2)],
+  ["selftest", () => nodeTests(["test/selftest"], 1)],
+  ["cli", () => nodeTests(["test/cli"], 1)],
+  ["guest", fetchGuest],
+  ["boot", () => nodeTests(["test/boot"], 1)],
+];
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !layers.some(([layer]) => layer === name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `no layer is called ${unknown.join(", ")}; there is ${layers.map(([name]) => name).join(", ")}\n`,
+  );
+  process.exit(2);
+}
+
+const seconds = (/** @type {number} */ since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
+const begin = Date.now();
+try {
+  await setUp();
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  print(`FAILED set-up: ${error.message}`);
+  print("0 passed, 1 failed, 0 skipped");
+  process.exit(1);
+}
+print(`set-up: ${seconds(begin)}`);
+for (const [name, work] of layers) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  const since = Date.now();
+  const before = { ...total };
+  print(`${name}:`);
+  await work();
+  const counts = `${total.passed - before.passed} passed, ${total.failed - before.failed} failed`;
+  print(`${name}: ${counts}, ${total.skipped - before.skipped} skipped, ${seconds(since)}`);
+}
+if (skips.length > 0) print(`\n${skips.join("\n")}`);
+if (failures.length > 0) print(`\n${failures.map((name) => `FAILED ${name}`).join("\n")}`);
+print(`\nall of it: ${seconds(begin)}`);
+print(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed > 0 ? 1 : 0);
