@@ -48,8 +48,18 @@ const declared = {
   /** The same for instruction fetch. */
   fetchTlb: ["i32", 1],
   fetchAsid: ["i64", 1],
-  /** Next free soft-TLB context number. */
-  nextAsid: ["i32", 1],
+  /** Contexts (PID, privilege, keys; see mmu/context.as.ts) that have an asid: pairs of key and asid, 0 for none. */
+  contexts: ["i64", 2 * 516],
+  /** How many asids of each soft-TLB table are in use. */
+  tableNext: ["i32", 8],
+  /** Position in the VM's list of vCPUs: the bit in codeOwners. Set by reset(). */
+  vcpuIndex: ["i32", 1],
+  /** Code map for instruction fetch in the present byte order. Derived from MSR. */
+  codeMap: ["i32", 1],
+  /** Which code page is taken for the next new page of code. */
+  nextCodePage: ["i32", 1],
+  /** Bytes of an access that is put together from two pages. */
+  crossing: ["v128", 1],
   // Reservation.
   /** Host address of the reserved granule, or 0 for none. */
   reserveAddress: ["i32", 1],
@@ -173,12 +183,14 @@ export const Request = {
   leave: 16,
   /** Registers were written from outside: renew what derives from them (mode, facilities, tlb, asid, fetch...). */
   context: 32,
+  /** A System Reset interrupt is to be taken. */
+  systemReset: 64,
 } as const;
 
 /**
  * Soft TLB: `tables` direct-mapped tables per vCPU, `entries` entries each, of 32 bytes:
  *   +0 read tag i64, +8 write tag i64, +16 execute tag i64, +24 addend i32 (host address - low 32 bits of the effective
- *   address), +28 spare.
+ *   address), +28 physical page number (of the entry's page size) i32.
  * A tag is (effective address of the 64 KiB page) | asid, asid in bits 0 to 11, never 0; an empty tag is 0. An access is a
  * hit if ((ea + size - 1) & ~0xffff | asid) equals the tag, so one that crosses the page misses.
  */
@@ -191,6 +203,7 @@ export const tlb = {
   writeTag: 8,
   executeTag: 16,
   addend: 24,
+  physicalPage: 28,
   asidBits: 12,
 } as const;
 
@@ -211,8 +224,8 @@ export const codePage = {
   physical: 1024 * 8 + 8,
 } as const;
 
-/** Handler numbers with a fixed meaning. */
-export const Handler = { undecoded: 0, nextPage: 1, region: 2, first: 3 } as const;
+/** Handler numbers with a fixed meaning. The decode table's ids are handler numbers; its 0 (no instruction) gives `illegal`. */
+export const Handler = { undecoded: 0, nextPage: 1, region: 2, illegal: 3, first: 4 } as const;
 
 /** Byte offsets from a vCPU's base of its parts, and the whole size. */
 export const vcpuLayout = (() => {
@@ -230,13 +243,17 @@ export const vcpuLayout = (() => {
 export const archLayout = {
   /** Guest physical memory that may hold code ends here (i64). */
   ramLimit: vmLayout.arch,
-  /** Address of one i32 per 64 KiB of guest physical memory below ramLimit: bit n set if vCPU n has decoded code of it. [A] */
+  /**
+   * Address of one i32 per 64 KiB of guest physical memory below ramLimit: bit n set if vCPU n has decoded code of it
+   * (bit 23 stands for vCPU 23 and all above); bits 24 to 31 count how often stores have hit such code. [A]
+   */
   codeOwners: vmLayout.arch + 8,
   /**
    * Address of the code maps: per vCPU, one i32 per 4 KiB page below ramLimit (little-endian code), then again for
    * big-endian: the address of the page's code page, or 0.
    */
   codeMaps: vmLayout.arch + 12,
+  /** Bytes of one vCPU's two maps. */
   codeMapSize: vmLayout.arch + 16,
   /** 1: radix translation, 0: hash. */
   radix: vmLayout.arch + 20,
