@@ -1,0 +1,37 @@
+/** Guest physical memory as the user side reads and writes it: every address is the guest's and therefore checked. */
+export class GuestMemory {
+  /** Bytes of RAM, from guest physical address 0 on. */
+  readonly size: number;
+  readonly #bytes: (address: number, length: number) => Uint8Array;
+
+  /** `bytes` gives a fresh view of RAM; it is only asked for what lies inside. */
+  constructor(size: number, bytes: (address: number, length: number) => Uint8Array) {
+    this.size = size;
+    this.#bytes = bytes;
+  }
+
+  /** RAM of its own, for tests. */
+  static standalone(size: number): GuestMemory {
+    const ram = new Uint8Array(size);
+    return new GuestMemory(size, (address, length) => ram.subarray(address, address + length));
+  }
+
+  /** A view of `length` bytes, or undefined if they do not all lie in RAM. Not to be kept: memory may grow. */
+  view(address: number, length: number): Uint8Array | undefined {
+    if (!Number.isSafeInteger(address) || !Number.isSafeInteger(length)) return undefined;
+    if (address < 0 || length < 0 || address + length > this.size) return undefined;
+    return this.#bytes(address, length);
+  }
+
+  /** A copy, safe from what the guest's other CPUs write meanwhile. */
+  read(address: number, length: number): Uint8Array | undefined {
+    return this.view(address, length)?.slice();
+  }
+
+  /** False, and nothing written, if the bytes do not all lie in RAM. */
+  write(address: number, bytes: Uint8Array): boolean {
+    const view = this.view(address, bytes.length);
+    view?.set(bytes);
+    return view !== undefined;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * ELF64 executables for POWER, either byte order, as a boot loader sees them: PT_LOAD segments at physical addresses.
+ * The file is not trusted: every offset, count and address is checked before it is used.
+ * Source: System V ABI, "ELF Header" and "Program Header"; 64-bit ELF V2 ABI for Power.
+ */
+import { VmmError } from "../errors.js";
+
+export interface ElfSegment {
+  /** Guest physical address of the first byte. */
+  readonly address: number;
+  /** Bytes in guest memory; those beyond `data` are zero. */
+  readonly size: number;
+  /** The file's part, a view into the image. */
+  readonly data: Uint8Array;
+}
+
+export interface ElfImage {
+  readonly byteOrder: "big" | "little";
+  /** Guest physical address of the first instruction. */
+  readonly entry: number;
+  /** Sorted by address, none empty, no two overlapping. */
+  readonly segments: readonly ElfSegment[];
+}
+
+const headerSize = 64;
+const programHeaderSize = 56;
+/** No boot image has more; Linux has 2 and a count of 65535 is an attack or a damaged file. */
+const maxProgramHeaders = 256;
+const machinePowerPc64 = 21;
+const typeExecutable = 2;
+const typeShared = 3;
+const segmentLoad = 1;
+/** Physical addresses and sizes above this cannot be RAM of ours, and stay exact as numbers. */
+const addressLimit = 1n << 48n;
+
+/** Whether the bytes begin as an ELF file does. */
+export function isElf(image: Uint8Array): boolean {
+  return image.length >= 4 && image[0] === 0x7f && image[1] === 0x45 && image[2] === 0x4c && image[3] === 0x46;
+}
+
+/** Reads the headers. Throws VmmError for anything that a POWER boot loader could not load. */
+export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
+  const refuse = (why: string): never => {
+    throw new VmmError(`${name} cannot be loaded: ${why}`);
+  };
+  if (!isElf(image)) refuse("it is not an ELF file");
+  if (image.length < headerSize) refuse("the ELF header is cut off");
+  if (image[4] !== 2) refuse("it is a 32-bit ELF file; a 64-bit one is needed");
+  const littleEndian = image[5] === 1;
+  if (!littleEndian && image[5] !== 2) refuse(`ELF byte order ${image[5]} does not exist`);
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  const u16 = (at: number) => view.getUint16(at, littleEndian);
+  const u32 = (at: number) => view.getUint32(at, littleEndian);
+  const u64 = (at: number) => view.getBigUint64(at, littleEndian);
+
+  const machine = u16(18);
+  if (machine !== machinePowerPc64) refuse(`it is built for ELF machine ${machine}, not for 64-bit POWER (21)`);
+  const type = u16(16);
+  if (type !== typeExecutable && type !== typeShared) refuse(`ELF type ${type} is not an executable`);
+  const entryAddress = u64(24);
+  const tableOffset = u64(32);
+  const entrySize = u16(54);
+  const count = u16(56);
+  if (count === 0) refuse("it has no program headers");
+  if (count > maxProgramHeaders) refuse(`it claims ${count} program headers; at most ${maxProgramHeaders} make sense`);
+  if (entrySize !== programHeaderSize) refuse(`its program headers are ${entrySize} bytes long, not ${programHeaderSize}`);
+  if (tableOffset + BigInt(count * entrySize) > BigInt(image.length)) refuse("the program headers are cut off");
+
+  const segments: ElfSegment[] = [];
+  let entry: number | undefined;
+  for (let i = 0; i < count; i++) {
+    const at = Number(tableOffset) + i * entrySize;
+    if (u32(at) !== segmentLoad) continue;
+    const offset = u64(at + 8);
+    const virtual = u64(at + 16);
+    const physical = u64(at + 24);
+    const fileSize = u64(at + 32);
+    const memorySize = u64(at + 40);
+    if (memorySize === 0n) continue;
+    if (fileSize > memorySize) refuse(`segment ${i} holds more in the file than in memory`);
+    if (offset > BigInt(image.length) || fileSize > BigInt(image.length) - offset) {
+      refuse(`segment ${i} reaches beyond the end of the file (truncated?)`);
+    }
+    if (physical >= addressLimit || memorySize >= addressLimit) {
+      refuse(`segment ${i} lies outside any memory, at 0x${physical.toString(16)}, ${memorySize} bytes`);
+    }
+    const address = Number(physical);
+    const start = Number(offset);
+    const data = image.subarray(start, start + Number(fileSize));
+    segments.push({ address, size: Number(memorySize), data });
+    // Kernels give the entry as a virtual address, small programs as a physical one.
+    if (entryAddress >= virtual && entryAddress - virtual < memorySize) entry ??= address + Number(entryAddress - virtual);
+  }
+  if (segments.length === 0) refuse("it has nothing to load (no PT_LOAD segment)");
+  segments.sort((a, b) => a.address - b.address);
+  for (let i = 1; i < segments.length; i++) {
+    const before = segments[i - 1] as ElfSegment;
+    const after = segments[i] as ElfSegment;
+    if (before.address + before.size > after.address) {
+      refuse(`two segments overlap at 0x${after.address.toString(16)}`);
+    }
+  }
+  if (entry === undefined) {
+    const inside = segments.some((s) => entryAddress >= BigInt(s.address) && entryAddress < BigInt(s.address + s.size));
+    if (!inside) refuse(`its entry point 0x${entryAddress.toString(16)} lies in no segment`);
+    entry = Number(entryAddress);
+  }
+  if (entry % 4 !== 0) refuse(`its entry point 0x${entryAddress.toString(16)} is not a multiple of 4`);
+  return { byteOrder: littleEndian ? "little" : "big", entry, segments };
+}

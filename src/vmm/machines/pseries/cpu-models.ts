@@ -1,0 +1,84 @@
+/** Processors that this machine can have, as their device tree nodes describe them. */
+import { VmmError } from "../../errors.js";
+import type { PropertyValue } from "../../devicetree/tree.js";
+
+export interface CpuModel {
+  readonly name: string;
+  /** Processor Version Register. */
+  readonly pvr: number;
+  /** The logical version that the partition is told: the architecture level, without the chip's own quirks. */
+  readonly logicalPvr: number;
+  /** Properties of each CPU's node that depend on the model. */
+  readonly properties: Readonly<Record<string, PropertyValue>>;
+}
+
+/** Ticks of the time base per second, the same in every POWER processor since POWER6. */
+export const timebaseFrequency = 512_000_000;
+
+/**
+ * Attribute bits by byte, most significant bit first; bytes not named are 0. What is absent here and present in the
+ * processor: transactional memory (byte 22) and decimal floating point (byte 54, and the node's ibm,dfp).
+ * Source: LoPAPR, "CPU Node Properties", ibm,pa-features.
+ */
+function processorAttributes(bytes: Readonly<Record<number, number>>, length: number): Uint8Array {
+  const encoded = new Uint8Array(length + 2);
+  encoded[0] = length;
+  for (const [index, value] of Object.entries(bytes)) encoded[Number(index) + 2] = value;
+  return encoded;
+}
+
+const power9: CpuModel = {
+  name: "POWER9",
+  pvr: 0x004e_1200,
+  logicalPvr: 0x0f00_0005,
+  properties: {
+    "ibm,pa-features": processorAttributes(
+      {
+        // Floating point, SLB, CTRL, no-execute, large pages uncached, Real mode LE and what older kernels ask for.
+        ...{ 0: 0xf6, 1: 0x3f, 2: 0xc7, 3: 0xc0, 4: 0x80, 5: 0xf0, 6: 0x80 },
+        // Vectors, vector-scalar, vector XOR.
+        ...{ 16: 0x80, 18: 0x80, 20: 0x80 },
+        // Large decrementer, 64-bit features, power management, move to and from registers, little-endian atomics.
+        ...{ 24: 0x80, 26: 0x80, 28: 0x80, 30: 0x80, 32: 0x80 },
+        // Event-based branches, strong access ordering, copy and paste, radix trees.
+        ...{ 34: 0xc0, 36: 0x80, 38: 0x80, 40: 0x80 },
+        // Performance monitor, PC-relative, scv; SIMD, quad-precision, strings.
+        ...{ 42: 0x80, 44: 0x80, 46: 0x80, 48: 0x80, 50: 0x80, 52: 0x80 },
+        // Decimal integers, SHA, near-memory atomics, random numbers.
+        ...{ 56: 0x80, 58: 0x80, 60: 0x80, 62: 0x80 },
+      },
+      66,
+    ),
+    // Segment page size shift, its SLB encoding, number of actual page sizes, each with its PTE encoding.
+    "ibm,segment-page-sizes": [12, 0, 1, 12, 0, 16, 0x110, 1, 16, 1],
+    "ibm,processor-segment-sizes": [28, 40, 0xffffffff, 0xffffffff],
+    // 2: VMX and VSX.
+    "ibm,vmx": 2,
+    "ibm,purr": 1,
+    "ibm,spurr": 1,
+    "ibm,dec-bits": 56,
+    "ibm,slb-size": 32,
+    "slb-size": 32,
+    "64-bit": true,
+    "d-cache-size": 32768,
+    "i-cache-size": 32768,
+    "d-cache-line-size": 128,
+    "i-cache-line-size": 128,
+    "d-cache-block-size": 128,
+    "i-cache-block-size": 128,
+  },
+};
+
+const models: readonly CpuModel[] = [power9];
+
+export const defaultCpuModel = power9;
+
+/** Names for `--cpu`. */
+export const cpuModelNames: readonly string[] = models.map((model) => model.name);
+
+/** By name, in any case. Throws VmmError listing the names there are. */
+export function cpuModel(name: string): CpuModel {
+  const model = models.find((one) => one.name.toLowerCase() === name.toLowerCase());
+  if (!model) throw new VmmError(`there is no CPU model "${name}"; there is ${cpuModelNames.join(", ")}`);
+  return model;
+}

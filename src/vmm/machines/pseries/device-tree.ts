@@ -1,0 +1,184 @@
+/**
+ * The device tree of machine pseries. Source: LoPAPR, "Open Firmware Device Tree" and its appendices; what Linux reads
+ * of it in arch/powerpc/platforms/pseries.
+ */
+import { node, type TreeNode, wide } from "../../devicetree/tree.js";
+import { type CpuModel, timebaseFrequency } from "./cpu-models.js";
+import type { MemoryMap } from "./memory-map.js";
+import { rtasCalls } from "./rtas/index.js";
+
+/** Unit address of the console: the register argument of H_PUT_TERM_CHAR. */
+export const consoleUnit = 0x7100_0000;
+const nvramUnit = 0x7100_0001;
+/** Interrupt source of the console. */
+export const consoleInterrupt = 0x1100;
+const nvramInterrupt = 0x1101;
+
+const interruptControllerHandle = 1;
+const consoleHandle = 2;
+
+export interface DeviceTreeOptions {
+  readonly memorySize: number;
+  readonly memoryMap: MemoryMap;
+  readonly cpus: number;
+  readonly cpuModel: CpuModel;
+  /** AP encoding << 29 | page shift of each page size of radix trees. */
+  readonly radixPageSizes: readonly number[];
+  /** The kernel's command line. */
+  readonly commandLine: string;
+  readonly nvramSize: number;
+  /** 32 bytes from the host's generator. */
+  readonly randomSeed: Uint8Array;
+}
+
+/** The whole tree. */
+export function buildDeviceTree(options: DeviceTreeOptions): TreeNode {
+  return node(
+    "",
+    {
+      "#address-cells": 2,
+      "#size-cells": 2,
+      compatible: "qemu,pseries",
+      device_type: "chrp",
+      model: "IBM pSeries (emulated by unikvm)",
+    },
+    [chosen(options), rtas(options), cpus(options), vdevice(options), memory(options), interruptController(options), hypervisor()],
+  );
+}
+
+/**
+ * What firmware and partition agreed on, by byte of "option vector 5": 23 the interrupt mode (0: XICS), 24 the MMU
+ * (0x40: radix), 26 how translations are shot down (0x40: by the guest itself).
+ */
+function architectureVector5(): Uint8Array {
+  const vector = new Uint8Array(28);
+  vector[24] = 0x40;
+  vector[26] = 0x40;
+  return vector;
+}
+
+function chosen({ memoryMap, commandLine, randomSeed }: DeviceTreeOptions): TreeNode {
+  const { initrd } = memoryMap;
+  return node("chosen", {
+    bootargs: commandLine,
+    "stdout-path": `/vdevice/vty@${consoleUnit.toString(16)}`,
+    "linux,stdout-path": `/vdevice/vty@${consoleUnit.toString(16)}`,
+    stdout: consoleHandle,
+    "ibm,architecture-vec-5": architectureVector5(),
+    "rng-seed": randomSeed,
+    ...(initrd
+      ? {
+          "linux,initrd-start": BigInt(initrd.address),
+          "linux,initrd-end": BigInt(initrd.address + initrd.size),
+        }
+      : {}),
+  });
+}
+
+/** Linux derives its firmware features from this list, so a name stands here only if its hypercalls are there. */
+const hypertasFunctions = [
+  "hcall-pft",
+  "hcall-term",
+  "hcall-interrupt",
+  "hcall-tce",
+  "hcall-splpar",
+  "hcall-bulk",
+  "hcall-set-mode",
+  "hcall-sprg0",
+  "hcall-multi-tce",
+] as const;
+
+function rtas({ memoryMap, memorySize, cpus }: DeviceTreeOptions): TreeNode {
+  const tokens = Object.fromEntries(rtasCalls.map(({ name, token }) => [name, token]));
+  return node("rtas", {
+    ...tokens,
+    "linux,rtas-base": memoryMap.rtas.address,
+    "linux,rtas-entry": memoryMap.rtas.address,
+    "rtas-size": memoryMap.rtas.size,
+    "rtas-error-log-max": 2048,
+    "rtas-event-scan-rate": 1,
+    // Linux calls ibm,os-term on a panic only if this promises that the call ends the partition at once.
+    "ibm,extended-os-term": true,
+    "ibm,hypertas-functions": hypertasFunctions,
+    "ibm,lrdr-capacity": [...wide(memorySize), 0, 0x1000_0000, cpus],
+    "ibm,associativity-reference-points": [4, 4, 2],
+    "ibm,max-associativity-domains": [4, 0, 0, 0, 1],
+  });
+}
+
+function cpus({ cpus, cpuModel, radixPageSizes }: DeviceTreeOptions): TreeNode {
+  const nodes = Array.from({ length: cpus }, (_, id) =>
+    node(`PowerPC,${cpuModel.name}@${id.toString(16)}`, {
+      device_type: "cpu",
+      reg: id,
+      status: "okay",
+      "cpu-version": cpuModel.logicalPvr,
+      ...cpuModel.properties,
+      "ibm,processor-radix-AP-encodings": radixPageSizes,
+      "ibm,ppc-interrupt-server#s": id,
+      "ibm,ppc-interrupt-gserver#s": [id, 0],
+      "ibm,pft-size": [0, 23],
+      "ibm,chip-id": 0,
+      "timebase-frequency": timebaseFrequency,
+      "clock-frequency": 1_000_000_000,
+    }),
+  );
+  return node("cpus", { "#address-cells": 1, "#size-cells": 0 }, nodes);
+}
+
+function vdevice({ nvramSize }: DeviceTreeOptions): TreeNode {
+  return node(
+    "vdevice",
+    {
+      device_type: "vdevice",
+      compatible: "IBM,vdevice",
+      "#address-cells": 1,
+      "#size-cells": 0,
+      "#interrupt-cells": 2,
+      "interrupt-controller": true,
+    },
+    [
+      node(`vty@${consoleUnit.toString(16)}`, {
+        device_type: "serial",
+        compatible: "hvterm1",
+        reg: consoleUnit,
+        // Second cell 0: edge.
+        interrupts: [consoleInterrupt, 0],
+        phandle: consoleHandle,
+        "linux,phandle": consoleHandle,
+      }),
+      node(`nvram@${nvramUnit.toString(16)}`, {
+        device_type: "nvram",
+        compatible: "qemu,spapr-nvram",
+        reg: nvramUnit,
+        interrupts: [nvramInterrupt, 0],
+        "#bytes": nvramSize,
+      }),
+    ],
+  );
+}
+
+function memory({ memorySize }: DeviceTreeOptions): TreeNode {
+  return node("memory@0", {
+    device_type: "memory",
+    reg: [0, 0, ...wide(memorySize)],
+    "ibm,associativity": [4, 0, 0, 0, 0],
+  });
+}
+
+function interruptController({ cpus }: DeviceTreeOptions): TreeNode {
+  return node("interrupt-controller", {
+    device_type: "PowerPC-External-Interrupt-Presentation",
+    compatible: "IBM,ppc-xicp",
+    "interrupt-controller": true,
+    "#interrupt-cells": 2,
+    "ibm,interrupt-server-ranges": [0, cpus],
+    phandle: interruptControllerHandle,
+    "linux,phandle": interruptControllerHandle,
+  });
+}
+
+/** Tells Linux that interrupts between CPUs go through the controller, since doorbells cost a trap. */
+function hypervisor(): TreeNode {
+  return node("hypervisor", { compatible: "linux,kvm" });
+}

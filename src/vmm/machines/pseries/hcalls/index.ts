@@ -1,0 +1,18 @@
+/** Every hypercall that the user side answers; all others that reach it are H_FUNCTION. */
+import { getTermChar } from "./get-term-char.js";
+import type { Hcall } from "./hcall.js";
+import { putTermChar } from "./put-term-char.js";
+import { registerProcessTable } from "./register-process-table.js";
+import { hRtas } from "./rtas.js";
+
+export const hcalls: readonly Hcall[] = [getTermChar, putTermChar, registerProcessTable, hRtas];
+
+/** By number. Throws if two have one number. */
+export function hcallsByNumber(list: readonly Hcall[] = hcalls): ReadonlyMap<number, Hcall> {
+  const map = new Map<number, Hcall>();
+  for (const hcall of list) {
+    if (map.has(hcall.number)) throw new Error(`two hypercalls have number 0x${hcall.number.toString(16)}`);
+    map.set(hcall.number, hcall);
+  }
+  return map;
+}

@@ -1,0 +1,27 @@
+import { HcallStatus, machineHcall } from "./hcall.js";
+
+const flag = { gtse: 1n, hashProcessTable: 2n, radix: 4n, register: 8n, change: 16n } as const;
+const allFlags = 31n;
+/** Largest size field: 2^(12 + 24) bytes. */
+const maxSize = 24n;
+
+/**
+ * Tells where the partition's process table lies: flags, base, page size (hash only), size as log2(bytes) - 12.
+ * Source: PAPR, H_REGISTER_PROC_TBL.
+ */
+export const registerProcessTable = machineHcall(0x37c, "H_REGISTER_PROC_TBL", ({ vm }, args) => {
+  const [flags = 0n, base = 0n, pageSize = 0n, size = 0n] = args.map((value) => BigInt.asUintN(64, value));
+  if ((flags & ~allFlags) !== 0n) return HcallStatus.parameter;
+  // Without "change" the table stays as it is: nothing to do.
+  if ((flags & flag.change) === 0n) return HcallStatus.success;
+  if ((flags & flag.radix) === 0n || (flags & flag.gtse) === 0n) return HcallStatus.parameter;
+  if ((flags & flag.register) === 0n) {
+    vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
+    return HcallStatus.success;
+  }
+  if ((base & 0xfffn) !== 0n || base >> 60n !== 0n) return HcallStatus.parameter2;
+  if (pageSize !== 0n) return HcallStatus.parameter3;
+  if (size > maxSize) return HcallStatus.parameter4;
+  vm.configureV3Mmu({ radix: true, gtse: true, processTable: base | size });
+  return HcallStatus.success;
+});

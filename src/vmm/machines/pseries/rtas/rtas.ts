@@ -1,0 +1,113 @@
+/**
+ * How a call of the Run-Time Abstraction Services is declared and carried out. The guest's argument buffer is 32-bit
+ * big-endian words in its memory: token, number of inputs, number of outputs, inputs, outputs; the first output is the
+ * status. Nothing in it is trusted. Source: LoPAPR, "RTAS Call Mechanism".
+ */
+import type { GuestMemory } from "../../../core/guest-memory.js";
+import type { Nvram } from "../../../devices/nvram.js";
+import type { Rtc } from "../../../devices/rtc.js";
+import type { Vty } from "../../../devices/vty.js";
+
+/** Status words. Source: LoPAPR, "RTAS Status Word Values". */
+export const RtasStatus = {
+  success: 0,
+  hardwareError: -1,
+  busy: -2,
+  parameterError: -3,
+  systemParameterNotWritable: -9002,
+  systemParameterError: -9999,
+} as const;
+
+/** Whether a CPU runs, as query-cpu-stopped-state says it. */
+export const CpuState = { stopped: 0, stopping: 1, running: 2 } as const;
+export type CpuStateValue = (typeof CpuState)[keyof typeof CpuState];
+
+/** What the calls act upon: the machine, as far as they need it. */
+export interface RtasHost {
+  readonly memory: GuestMemory;
+  readonly memorySize: number;
+  readonly cpus: number;
+  readonly console: Vty;
+  readonly nvram: Nvram;
+  readonly rtc: Rtc;
+  /** Undefined if there is no CPU of that number. */
+  cpuState(cpu: number): CpuStateValue | undefined;
+  /** Starts a stopped CPU at a real address with `argument` in r3. */
+  startCpu(cpu: number, address: number, argument: number): void;
+  /** Does not return to the calling guest CPU. */
+  stopCpu(cpu: number): void;
+  powerOff(): void;
+  reboot(): void;
+  /** The operating system says that it died. */
+  crash(message: string): void;
+}
+
+export interface RtasCall {
+  /** The CPU that calls. */
+  readonly cpu: number;
+  readonly inputs: readonly number[];
+  /** Output words behind the status; a call sets what it has. */
+  readonly outputs: number[];
+}
+
+type RtasHandler = (host: RtasHost, call: RtasCall) => number;
+
+export interface Rtas {
+  readonly token: number;
+  readonly name: string;
+  /** Inputs and outputs (the status counted) that the call takes. Fewer outputs are tolerated where `outputs` says. */
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Undefined: KVM carries it out itself and is told the token. */
+  readonly handler: RtasHandler | undefined;
+}
+
+/** Declares a call with its fixed token; `shape` is [inputs, outputs]. */
+export function rtas(
+  token: number,
+  name: string,
+  shape: readonly [inputs: number, outputs: number],
+  handler?: RtasHandler,
+): Rtas {
+  return { token, name, inputs: shape[0], outputs: shape[1], handler };
+}
+
+/** Most words that a buffer may hold behind its three counts; Linux has 16. */
+const maxWords = 16;
+
+/** What happened, for the trace. */
+export interface RtasResult {
+  readonly name: string;
+  readonly inputs: readonly number[];
+  readonly status: number;
+}
+
+/**
+ * Carries out the call whose buffer lies at guest real address `address`. Undefined: there is no such buffer, and the
+ * hypercall is to fail.
+ */
+export function callRtas(
+  calls: ReadonlyMap<number, Rtas>,
+  host: RtasHost,
+  cpu: number,
+  address: number,
+): RtasResult | undefined {
+  const head = host.memory.read(address, 12);
+  if (!head) return undefined;
+  const headView = new DataView(head.buffer);
+  const [token, inputCount, outputCount] = [headView.getUint32(0), headView.getUint32(4), headView.getUint32(8)];
+  if (inputCount > maxWords || outputCount > maxWords || inputCount + outputCount > maxWords) return undefined;
+  const words = host.memory.read(address + 12, (inputCount + outputCount) * 4);
+  if (!words) return undefined;
+  const view = new DataView(words.buffer);
+  const inputs = Array.from({ length: inputCount }, (_, i) => view.getUint32(i * 4));
+  const outputs: number[] = [];
+  const call = calls.get(token);
+  const fits = call?.handler && inputCount === call.inputs && outputCount === call.outputs;
+  const status = fits && call.handler ? call.handler(host, { cpu, inputs, outputs }) : RtasStatus.parameterError;
+  for (const [i, value] of [status, ...outputs].slice(0, outputCount).entries()) {
+    view.setUint32((inputCount + i) * 4, value >>> 0);
+  }
+  host.memory.write(address + 12, words);
+  return { name: call?.name ?? `token 0x${token.toString(16)}`, inputs, status };
+}
