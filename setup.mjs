@@ -91,6 +91,8 @@ function isBuilt() {
  * @param {{ force?: boolean }} [options]
  */
 export async function setUp({ force = false } = {}) {
+  // For those who build by themselves, and for measuring.
+  if (process.env.UNIKVM_SETUP === "0") return;
   if (!force && isBuilt()) return;
   // Not in node_modules, which npm ci removes, nor in dist, which a user may.
   const lock = join(root, ".setup.lock");

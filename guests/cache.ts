@@ -3,7 +3,7 @@
  * A folder appears whole, by a rename; its files' digests are checked before they are used.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { withLock } from "./lock.mjs";
@@ -181,8 +181,9 @@ export async function ensureGuest(recipe: GuestRecipe, report: Report, again = f
 export async function removeGuest(name: string): Promise<boolean> {
   const guests = guestFolder();
   const place = join(guests, name);
+  mkdirSync(guests, { recursive: true });
   return withLock(join(guests, ".lock"), () => {
-    if (!readManifest(place)) return false;
+    if (!existsSync(place)) return false;
     rmSync(place, { recursive: true, force: true });
     return true;
   });

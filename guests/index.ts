@@ -19,11 +19,14 @@ export function ensureDefaultGuest(report: Report = toStderr): Promise<Guest> {
 /** Names of the guests that can be fetched, the default one first. */
 export const guestNames: readonly string[] = recipes.map((recipe) => recipe.name);
 
-/** Fetches a guest, also if it is there already. Throws GuestUnavailable; RangeError for an unknown name. */
-export function fetchGuest(name: string, report: Report = toStderr): Promise<Guest> {
+/** Fetches a guest; `again`: also if it is there whole. Throws GuestUnavailable; RangeError for an unknown name. */
+export function fetchGuest(
+  name: string,
+  { again = false, report = toStderr }: { again?: boolean; report?: Report } = {},
+): Promise<Guest> {
   const recipe = recipes.find((one) => one.name === name);
   if (!recipe) throw new RangeError(`no guest is called ${name}; there is ${guestNames.join(", ")}`);
-  return ensureGuest(recipe, report, true);
+  return ensureGuest(recipe, report, again);
 }
 
 /** Every guest that can be fetched, with its files if it is cached. */

@@ -1,0 +1,21 @@
+/** Every command, in the order of the help. A command's file is loaded only when it is used. */
+import type { CommandModule } from "./command.js";
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "guest",
+    summary: "fetch, list or remove guests that can be booted without bringing a kernel",
+    load: () => import("./commands/guest.js"),
+  },
+  {
+    name: "doctor",
+    summary: "show what this platform allows and what keeps unikvm from working",
+    load: () => import("./commands/doctor.js"),
+  },
+];

@@ -1,0 +1,49 @@
+/** `unikvm doctor`: what this platform allows, which implementations load and why one does not, which guests are cached. */
+import { availableParallelism, totalmem } from "node:os";
+import type { Command } from "commander";
+import { listGuests } from "../../../guests/index.js";
+import { detectWasmFeatures } from "../../wasm/features.js";
+import { enableRelaxedSimd } from "../../wasm/node/relaxed-simd.js";
+import { ExitStatus, type Finish } from "../command.js";
+
+type Row = readonly [what: string, value: string, note: string];
+
+const yesNo = (value: boolean) => (value ? "yes" : "no");
+
+function platformRows(): Row[] {
+  const before = detectWasmFeatures();
+  const enabled = !before.relaxedSimd && enableRelaxedSimd();
+  const features = detectWasmFeatures();
+  return [
+    ["Node.js", process.versions.node, `V8 ${process.versions.v8}, ${process.platform} ${process.arch}`],
+    ["processors", String(availableParallelism()), `${Math.round(totalmem() / 2 ** 20)} MB of memory`],
+    ["shared memory", yesNo(features.sharedMemory), features.sharedMemory ? "a thread per vCPU" : "one thread for all"],
+    ["code generation", yesNo(features.codeGeneration), "hv needs it"],
+    ["SIMD", yesNo(features.simd), "both implementations need it"],
+    ["tail calls", yesNo(features.tailCalls), ""],
+    ["relaxed SIMD", yesNo(features.relaxedSimd), enabled ? "after turning on V8's flag" : ""],
+    ["fused relaxed madd", yesNo(features.fusedMadd), "without it, fused multiply-add is slower"],
+    ["64-bit memory", yesNo(features.memory64), "without it, a guest has less than 4 GB"],
+  ];
+}
+
+function guestRows(): Row[] {
+  return listGuests().map(({ name, guest }) =>
+    "missing" in guest
+      ? [`guest ${name}`, "no", `${guest.missing}; unikvm guest fetch brings it`]
+      : [`guest ${name}`, "yes", `${guest.description}, in ${guest.folder}`],
+  );
+}
+
+export function describe(command: Command, finish: Finish): void {
+  command.action(
+    finish(() => {
+      const rows = [...platformRows(), ...guestRows()];
+      const width = Math.max(...rows.map(([what]) => what.length));
+      for (const [what, value, note] of rows) {
+        process.stdout.write(`${what.padEnd(width)}  ${value}${note === "" ? "" : `  (${note})`}\n`);
+      }
+      return ExitStatus.done;
+    }),
+  );
+}
