@@ -1,0 +1,89 @@
+/** How a guest's life begins and ends: the shell on the console, power off, reboot, crash, several CPUs, time limits. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  boot,
+  bootArguments,
+  defaultGuest,
+  implementations,
+  noGuest,
+  unikvm,
+  withInitrd,
+} from "./booting.test-support.js";
+
+const prompt = "/root # ";
+
+for (const type of implementations) {
+  test(`${type}: a shell on the console takes input, and poweroff ends with status 0`, { skip: noGuest }, async () => {
+    const { status, stdout } = await withInitrd([], async (guest) => {
+      const running = unikvm(bootArguments(guest, { type, append: "quiet" }), { interactive: true });
+      await running.see(prompt);
+      running.type("echo $((6 * 7)) is the answer; tty; sleep 50 & jobs\n");
+      await running.see("42 is the answer\n/dev/hvc0\n");
+      await running.see(/\[1\]\+ +Running +sleep 50/);
+      // Job control: the interrupt character ends the foreground program and not the shell.
+      running.type("sleep 1000; echo never\n");
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      running.type("\x03");
+      running.type("echo still $((40 + 3))\n");
+      await running.see("still 43");
+      running.type("poweroff\n");
+      return running.finished;
+    });
+    assert.equal(status, 0);
+    assert.doesNotMatch(stdout, /^never$/m);
+  });
+
+  test(`${type}: two CPUs come up`, { skip: noGuest }, async () => {
+    const append = "quiet unikvm.run=\"nproc; taskset 2 cat /proc/self/stat | cut -d ' ' -f 39\"";
+    const { status, stdout, stderr } = await boot({ type, append, args: ["--cpus", "2"] });
+    assert.match(stdout, /^2\n1\nunikvm\.run: exit status 0$/m, stderr);
+    assert.equal(status, 0);
+  });
+
+  test(`${type}: a reboot ends with --no-reboot`, { skip: noGuest }, async () => {
+    const { status, stdout } = await boot({ type, append: "quiet unikvm.run=reboot", args: ["--no-reboot"] });
+    assert.match(stdout, /Restarting system/);
+    assert.equal(status, 0);
+  });
+
+  test(`${type}: a reboot starts the guest again`, { skip: noGuest }, async () => {
+    await withInitrd([], async (guest) => {
+      const running = unikvm(bootArguments(guest, { type, append: "quiet" }), { interactive: true });
+      await running.see(prompt);
+      running.type("reboot\n");
+      await running.see(/Restarting system[\s\S]*Welcome to Linux[\s\S]*# $/);
+      running.type("poweroff\n");
+      assert.equal((await running.finished).status, 0);
+    });
+  });
+
+  test(`${type}: a panic ends with status 1`, { skip: noGuest }, async () => {
+    const append = 'quiet panic=1 unikvm.run="echo c > /proc/sysrq-trigger"';
+    const { status, stdout } = await boot({ type, append, args: ["--no-reboot"] });
+    assert.match(stdout, /Kernel panic/);
+    assert.equal(status, 1);
+  });
+
+  test(`${type}: --timeout ends a guest that loops for ever with status 124`, { skip: noGuest }, async () => {
+    const append = 'quiet unikvm.run="while :; do :; done"';
+    const { status } = await boot({ type, append, timeout: type === "hv" ? 15 : 25 });
+    assert.equal(status, 124);
+  });
+}
+
+test("without --kernel the default guest boots", { skip: noGuest }, async () => {
+  const append = `${defaultGuest?.append} quiet unikvm.run="uname -m"`;
+  const { status, stdout } = await unikvm(["run", "--append", append, "--timeout", "300"]).finished;
+  assert.match(stdout, /^ppc64le$/m);
+  assert.equal(status, 0);
+});
+
+test("Ctrl-A X leaves", { skip: noGuest }, async () => {
+  await withInitrd([], async (guest) => {
+    const running = unikvm(bootArguments(guest, { type: "hv" }), { interactive: true });
+    await running.see("Linux version");
+    running.type("\x01x");
+    assert.equal((await running.finished).signal, null);
+  });
+});

@@ -1,0 +1,177 @@
+/** What `unikvm run` cannot do it says in a sentence, with the right status, without a stack trace and at once. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { defaultGuest, type Finished, noGuest, unikvm } from "../boot/booting.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-misuse-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, data: Uint8Array | string): string {
+  const path = join(folder, name);
+  writeFileSync(path, data);
+  return path;
+}
+
+interface Segment {
+  readonly physical: bigint;
+  readonly data: Uint8Array;
+  readonly memorySize?: bigint;
+}
+
+/** A 64-bit little-endian POWER ELF executable of these segments (System V ABI, "Object Files"). */
+function elf(segments: readonly Segment[], entry = segments[0]?.physical ?? 0n): Uint8Array {
+  const headers = 64 + 56 * segments.length;
+  const bytes = new Uint8Array(segments.reduce((sum, { data }) => sum + data.length, headers));
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, 2, true); // ET_EXEC
+  view.setUint16(18, 21, true); // EM_PPC64
+  view.setUint32(20, 1, true);
+  view.setBigUint64(24, entry, true);
+  view.setBigUint64(32, 64n, true);
+  view.setUint32(48, 2, true); // ELFv2
+  view.setUint16(52, 64, true);
+  view.setUint16(54, 56, true);
+  view.setUint16(56, segments.length, true);
+  let at = headers;
+  segments.forEach(({ physical, data, memorySize = BigInt(data.length) }, index) => {
+    const header = 64 + 56 * index;
+    view.setUint32(header, 1, true); // PT_LOAD
+    view.setUint32(header + 4, 7, true);
+    view.setBigUint64(header + 8, BigInt(at), true);
+    view.setBigUint64(header + 16, physical, true);
+    view.setBigUint64(header + 24, physical, true);
+    view.setBigUint64(header + 32, BigInt(data.length), true);
+    view.setBigUint64(header + 40, memorySize, true);
+    bytes.set(data, at);
+    at += data.length;
+  });
+  return bytes;
+}
+
+/** Instruction words, little-endian. */
+function code(...words: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(words.length * 4);
+  const view = new DataView(bytes.buffer);
+  words.forEach((word, index) => view.setUint32(index * 4, word, true));
+  return bytes;
+}
+
+const branchToSelf = 0x48000000;
+const loop = () => file("loop", elf([{ physical: 0x10000n, data: code(branchToSelf) }]));
+const run = (...args: string[]): Promise<Finished> => unikvm(["run", "--timeout", "20", ...args]).finished;
+
+function refused({ status, stdout, stderr }: Finished, expectedStatus: number, sentence: RegExp): void {
+  assert.equal(stdout, "", "nothing belongs on stdout but the console");
+  assert.match(stderr, sentence);
+  assert.doesNotMatch(stderr, /^\s+at /m, "a stack trace");
+  assert.equal(status, expectedStatus, stderr);
+}
+
+const usage: [string, string[], RegExp][] = [
+  ["an unknown option", ["--frobnicate"], /unknown option '--frobnicate'/],
+  ["an unknown implementation", ["--type", "xen"], /xen/],
+  ["memory that is no size", ["--memory", "lots"], /lots/],
+  ["no CPU", ["--cpus", "0"], /cpus/],
+  ["CPUs that are no number", ["--cpus", "two"], /two/],
+  ["a time limit that is no number", ["--timeout", "soon"], /soon/],
+  ["an argument too many", ["vmlinux"], /too many arguments/],
+];
+for (const [what, args, sentence] of usage) {
+  test(`usage: ${what}`, async () => refused(await run(...args), 2, sentence));
+}
+
+test("a kernel that is not there", async () => refused(await run("--kernel", join(folder, "absent")), 3, /absent/));
+
+test("a text file as kernel", async () =>
+  refused(await run("--kernel", file("text", "This is no kernel.\n".repeat(100))), 3, /text/));
+
+test("an empty file as kernel", async () => refused(await run("--kernel", file("empty", "")), 3, /empty/));
+
+test("a folder as kernel", async () => refused(await run("--kernel", folder), 3, /unikvm: /));
+
+test("a truncated ELF", async () => {
+  const whole = elf([{ physical: 0x10000n, data: new Uint8Array(65536) }]);
+  for (const length of [20, 63, 100, 1000]) {
+    refused(await run("--kernel", file("cut", whole.slice(0, length))), 3, /unikvm: .*cut/);
+  }
+});
+
+test("an ELF whose segments overlap", async () => {
+  const data = new Uint8Array(4096);
+  const kernel = file(
+    "overlap",
+    elf([
+      { physical: 0x10000n, data },
+      { physical: 0x10800n, data },
+    ]),
+  );
+  refused(await run("--kernel", kernel), 3, /overlap/);
+});
+
+test("an ELF whose segment lies outside memory", async () => {
+  const data = new Uint8Array(4096);
+  for (const physical of [0x1_0000_0000_0000n, 0xffff_ffff_ffff_f000n]) {
+    refused(await run("--memory", "64M", "--kernel", file("far", elf([{ physical, data }]))), 3, /unikvm: /);
+  }
+  const huge = elf([{ physical: 0x10000n, data, memorySize: 0x7fff_ffff_ffff_ffffn }]);
+  refused(await run("--kernel", file("huge", huge)), 3, /unikvm: /);
+});
+
+test("an ELF of another machine", async () => {
+  const bytes = elf([{ physical: 0x10000n, data: code(branchToSelf) }]);
+  bytes[18] = 62; // EM_X86_64
+  refused(await run("--kernel", file("x86", bytes)), 3, /unikvm: /);
+});
+
+test("an initrd larger than memory", async () => {
+  const initrd = file("large", new Uint8Array(80 << 20));
+  refused(await run("--memory", "64M", "--kernel", loop(), "--initrd", initrd), 3, /initrd/i);
+});
+
+test("an initrd that is not there", async () =>
+  refused(await run("--kernel", loop(), "--initrd", join(folder, "absent")), 3, /absent/));
+
+test("too little memory", async () => {
+  const { status, stdout, stderr } = await run("--memory", "1K", "--kernel", loop());
+  assert.ok(status === 2 || status === 3, `${status} ${stderr}`);
+  assert.equal(stdout, "");
+  assert.match(stderr, /memory/i);
+});
+
+test("more memory than can be", async () => {
+  const { status, stderr } = await run("--memory", "64G", "--kernel", loop());
+  assert.ok(status === 2 || status === 3, `${status} ${stderr}`);
+  assert.match(stderr, /memory/i);
+  assert.doesNotMatch(stderr, /^\s+at /m);
+});
+
+for (const type of ["hv", "pr"]) {
+  test(`${type}: a guest that loops for ever ends at its time limit`, async () => {
+    const { status } = await unikvm(["run", "--type", type, "--timeout", "2", "--kernel", loop()]).finished;
+    assert.equal(status, 124);
+  });
+
+  test(`${type}: a guest that jumps to nowhere faults and is ended`, async () => {
+    // lis r3, 0x7000; sldi r3, r3, 16; mtctr r3; bctr
+    const kernel = file(
+      "nowhere",
+      elf([{ physical: 0x10000n, data: code(0x3c607000, 0x786383c6, 0x7c6903a6, 0x4e800420) }]),
+    );
+    const { status, stderr } = await unikvm(["run", "--type", type, "--timeout", "5", "--kernel", kernel]).finished;
+    assert.ok(status === 1 || status === 124, `${status} ${stderr}`);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+  });
+}
+
+test("a closed stdout ends it quietly", { skip: noGuest }, async () => {
+  const running = unikvm(["run", "--timeout", "60", "--kernel", defaultGuest?.kernel ?? ""]);
+  await running.see("Linux version");
+  running.child.stdout?.destroy();
+  const { signal, stderr } = await running.finished;
+  assert.equal(signal, null);
+  assert.doesNotMatch(stderr, /^\s+at /m);
+});
