@@ -7,7 +7,7 @@
  * left. [.] declares the pair without and with the dot; [l] and [a] likewise. A value of 64-n that comes to 64 is 0.
  */
 import { Scanner } from "./expression.js";
-import { parseTemplate, type Template } from "./operand.js";
+import { type OperandKind, parseTemplate, type Template } from "./operand.js";
 
 export interface Alias {
   readonly mnemonic: string;
@@ -67,6 +67,9 @@ export const alias = (left: string, right: string): Alias[] => declare(left, rig
 /** An extended mnemonic that only the assembler knows. */
 export const accept = (left: string, right: string): Alias[] => declare(left, right, false);
 
+/** How many registers an operand can name, where the instruction it stands for may name more. */
+const registerCounts: Readonly<Partial<Record<OperandKind, number>>> = { r: 32, f: 32, v: 32, vs: 64, cr: 8 };
+
 /**
  * The alias's operands if the target's operands have these values, else undefined. Only values with one operand to the
  * first degree can be solved; `accept` may use others.
@@ -96,5 +99,9 @@ export function matchAlias(
     if (before !== undefined && before !== solved) return undefined;
     bound.set(name, solved);
   }
-  return candidate.values.length === operands.length ? bound : undefined;
+  if (candidate.values.length !== operands.length) return undefined;
+  for (const part of candidate.template.parts) {
+    if (part.type === "operand" && (bound.get(part.name) ?? 0n) >= (registerCounts[part.kind] ?? Infinity)) return undefined;
+  }
+  return bound;
 }

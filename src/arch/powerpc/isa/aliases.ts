@@ -25,6 +25,7 @@ const destinations = [
   { stem: "", operand: "target", target: "bc", suffixes: ["", "l", "a", "la"] },
   { stem: "lr", operand: undefined, target: "bclr", suffixes: ["", "l"] },
   { stem: "ctr", operand: undefined, target: "bcctr", suffixes: ["", "l"] },
+  { stem: "tar", operand: undefined, target: "bctar", suffixes: ["", "l"] },
 ] as const;
 
 function branches(): Alias[] {
@@ -190,24 +191,26 @@ const fixedPoint = (): Alias[] => [
   ...alias("clrldi[.] ra, rs, n", "rldicl[.] ra, rs, 0, n"),
   ...alias("srdi[.] ra, rs, n", "rldicl[.] ra, rs, 64-n, n"),
   ...accept("extrdi[.] ra, rs, n, b", "rldicl[.] ra, rs, (b+n)%64, 64-n"),
+  ...alias("clrrdi[.] ra, rs, n", "rldicr[.] ra, rs, 0, 63-n"),
   ...alias("sldi[.] ra, rs, n", "rldicr[.] ra, rs, n, 63-n"),
   ...accept("extldi[.] ra, rs, n, b", "rldicr[.] ra, rs, b, n-1"),
-  ...accept("clrrdi[.] ra, rs, n", "rldicr[.] ra, rs, 0, 63-n"),
   ...accept("rotrdi[.] ra, rs, n", "rldicl[.] ra, rs, (64-n)%64, 0"),
   ...accept("clrlsldi[.] ra, rs, b, n", "rldic[.] ra, rs, n, b-n"),
   ...accept("insrdi[.] ra, rs, n, b", "rldimi[.] ra, rs, 64-(b+n), b"),
   ...alias("rotld[.] ra, rs, rb", "rldcl[.] ra, rs, rb, 0"),
   ...alias("rotlwi[.] ra, rs, n", "rlwinm[.] ra, rs, n, 0, 31"),
   ...alias("clrlwi[.] ra, rs, n", "rlwinm[.] ra, rs, 0, n, 31"),
+  ...alias("clrrwi[.] ra, rs, n", "rlwinm[.] ra, rs, 0, 0, 31-n"),
   ...alias("slwi[.] ra, rs, n", "rlwinm[.] ra, rs, n, 0, 31-n"),
   ...alias("srwi[.] ra, rs, n", "rlwinm[.] ra, rs, 32-n, n, 31"),
-  ...accept("clrrwi[.] ra, rs, n", "rlwinm[.] ra, rs, 0, 0, 31-n"),
   ...accept("rotrwi[.] ra, rs, n", "rlwinm[.] ra, rs, (32-n)%32, 0, 31"),
   ...accept("extlwi[.] ra, rs, n, b", "rlwinm[.] ra, rs, b, 0, n-1"),
   ...accept("extrwi[.] ra, rs, n, b", "rlwinm[.] ra, rs, (b+n)%32, 32-n, 31"),
   ...accept("inslwi[.] ra, rs, n, b", "rlwimi[.] ra, rs, (32-b)%32, b, b+n-1"),
   ...accept("insrwi[.] ra, rs, n, b", "rlwimi[.] ra, rs, 32-(b+n), b, b+n-1"),
   ...accept("clrlslwi[.] ra, rs, b, n", "rlwinm[.] ra, rs, n, b-n, 31-n"),
+  ...accept("lswi rt, ra, 32", "lswi rt, ra, 0"),
+  ...accept("stswi rs, ra, 32", "stswi rs, ra, 0"),
   ...alias("rotlw[.] ra, rs, rb", "rlwnm[.] ra, rs, rb, 0, 31"),
 ];
 
@@ -252,10 +255,16 @@ const vector = (): Alias[] => [
   ...alias("xxmrgld xt, xa, xb", "xxpermdi xt, xa, xb, 3"),
   ...alias("xvmovdp xt, xa", "xvcpsgndp xt, xa, xa"),
   ...alias("xvmovsp xt, xa", "xvcpsgnsp xt, xa, xa"),
-  ...accept("mffprd ra, frs", "mfvsrd ra, frs"),
-  ...accept("mtfprd frt, ra", "mtvsrd frt, ra"),
-  ...accept("mfvrd ra, vrs", "mfvsrd ra, vrs+32"),
-  ...accept("mtvrd vrt, ra", "mtvsrd vrt+32, ra"),
+  ...alias("mffprd ra, frs", "mfvsrd ra, frs"),
+  ...alias("mfvrd ra, vrs", "mfvsrd ra, vrs+32"),
+  ...alias("mffprwz ra, frs", "mfvsrwz ra, frs"),
+  ...alias("mfvrwz ra, vrs", "mfvsrwz ra, vrs+32"),
+  ...alias("mtfprd frt, ra", "mtvsrd frt, ra"),
+  ...alias("mtvrd vrt, ra", "mtvsrd vrt+32, ra"),
+  ...alias("mtfprwa frt, ra", "mtvsrwa frt, ra"),
+  ...alias("mtvrwa vrt, ra", "mtvsrwa vrt+32, ra"),
+  ...alias("mtfprwz frt, ra", "mtvsrwz frt, ra"),
+  ...alias("mtvrwz vrt, ra", "mtvsrwz vrt+32, ra"),
 ];
 
 const float = (): Alias[] => [

@@ -4,7 +4,7 @@
  *   insn("add", "011111 rt:5 ra:5 rb:5 oe? 100001010 rc?", "rt, ra, rb", (m, { rt, ra, rb, oe, rc }) => { ... });
  *
  * A pattern is the 32 bits of the word, most significant first, as the manual prints them. Its tokens:
- *   0101        literal bits
+ *   0101        literal bits; a - among them (01-1) is one bit that is reserved or ignored
  *   rt:5        an operand field of 5 bits, an I32 (unsigned) to the body
  *   si:s16      a signed field, sign-extended
  *   ds:s14*4    a field scaled by 4 (so also `d:s10*...`); the operand is the scaled value
@@ -16,7 +16,7 @@
  *
  * Operand syntax is the assembler's: "rt, ds(ra)", "bf, l, ra, rb". How an operand is printed follows from its name:
  * rt ra rb rc rs -> r5; frt fra frb frc frs -> f5; vrt vra vrb vrc vrs -> v5; xt xa xb xc xs -> vs34;
- * bf bfa -> cr3; anything else is a number; `target` (the scaled branch displacement) is printed as an address.
+ * bf bfa -> cr3; bi bt ba bb bc (a CR bit) -> 4*cr3+eq; anything else is a number; `target` (the scaled branch displacement) is printed as an address.
  */
 import type { I32, Machine } from "./machine.js";
 
@@ -40,6 +40,11 @@ export interface InsnOptions {
    * What must be enabled in the MSR, else its unavailable interrupt: FP, VEC, VSX.
    */
   facility?: "float" | "vector" | "vsx";
+  /**
+   * The VSR operand (0 to 63) that decides: for VSRs 0 to 31 `facility` must be enabled, for VSRs 32 to 63 (the VRs) VEC
+   * instead. Most v3.0 additions to VSX and the moves between GPRs and VSRs are so.
+   */
+  vectorIfHigh?: string;
   /** May be overlapped by more specific patterns, which then win: mtspr of any other register, reserved hints. */
   fallback?: true;
 }

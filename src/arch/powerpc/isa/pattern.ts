@@ -71,10 +71,10 @@ function parsePattern(definition: InsnDefinition): ParsedPattern {
       left -= width;
       return left;
     };
-    if (/^[01]+$/.test(token)) {
+    if (/^[01-]*[01][01-]*$/.test(token)) {
       const shift = take(token.length);
-      mask += (2 ** token.length - 1) * 2 ** shift;
-      value += Number.parseInt(token, 2) * 2 ** shift;
+      mask += Number.parseInt(token.replaceAll("0", "1").replaceAll("-", "0"), 2) * 2 ** shift;
+      value += Number.parseInt(token.replaceAll("-", "0"), 2) * 2 ** shift;
       continue;
     }
     const reserved = /^-(?::(\d+))?$/.exec(token);

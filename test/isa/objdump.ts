@@ -1,0 +1,64 @@
+/** GNU objdump as a judge of the disassembler: many words at once. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const program = "powerpc64le-linux-gnu-objdump";
+
+/** Whether objdump for PowerPC is installed. */
+export function objdumpPresent(): boolean {
+  return spawnSync(program, ["--version"]).status === 0;
+}
+
+/** objdump's text for each word (the word at index i has address 4i). `raw`: without extended mnemonics. */
+export function objdump(words: readonly number[], raw: boolean): string[] {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-objdump-"));
+  try {
+    const bytes = new Uint8Array(4 * words.length);
+    const view = new DataView(bytes.buffer);
+    words.forEach((word, i) => void view.setUint32(4 * i, word, false));
+    const file = join(folder, "words");
+    writeFileSync(file, bytes);
+    const options = [
+      "-b",
+      "binary",
+      "-m",
+      "powerpc:common64",
+      "-M",
+      raw ? "power9,raw" : "power9",
+      "-EB",
+      "-D",
+      "-z",
+      file,
+    ];
+    const { stdout, status, stderr } = spawnSync(program, options, { encoding: "utf8", maxBuffer: 1 << 28 });
+    if (status !== 0) throw new Error(`${program} failed: ${stderr}`);
+    return [...stdout.matchAll(/^\s*[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*\t(.*)$/gm)].map(([, text]) =>
+      (text as string)
+        .replace(/\s*<[^>]*>|\s*#.*$/g, "")
+        .replace(/\s+/g, " ")
+        .trim(),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Numbers in decimal and registers as bare numbers: spellings that two disassemblers may choose differently. */
+export function normalise(text: string): string {
+  const [, mnemonic, operands] = /^(\S+)\s*(.*)$/.exec(text) ?? ["", text, ""];
+  const bits: Readonly<Record<string, number>> = { lt: 0, gt: 1, eq: 2, so: 3, un: 3 };
+  const plain = (operands ?? "")
+    .replace(
+      /4\*cr(\d)\+(lt|gt|eq|so|un)/g,
+      (_, field: string, bit: string) => `${4 * Number(field) + (bits[bit] ?? 0)}`,
+    )
+    .replace(/\b(lt|gt|eq|so|un)\b/g, (bit) => `${bits[bit]}`)
+    .replace(/\b(?:vs|cr|r|f|v)(\d+)/g, "$1")
+    .replace(/-?\b0x[0-9a-f]+/g, (number) =>
+      number.startsWith("-") ? `${-BigInt(number.slice(1))}` : `${BigInt.asIntN(64, BigInt(number))}`,
+    )
+    .replace(/\s/g, "");
+  return plain === "" ? (mnemonic as string) : `${mnemonic} ${plain}`;
+}
