@@ -1,0 +1,94 @@
+/** What the run loop and a machine know of each other. A machine is one kind of computer built on a VM, e.g. pseries. */
+import type { Exit, SharedVm, Vm } from "../../kvm/uapi.js";
+import type { ConsoleRing } from "../devices/console-ring.js";
+
+/** How a machine's run ended. */
+export type Outcome =
+  | { readonly kind: "powerOff" }
+  | { readonly kind: "reboot" }
+  /** The guest says that it died. */
+  | { readonly kind: "crash"; readonly message: string }
+  /** The host cannot go on. */
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "timeout" }
+  /** The caller ended it. */
+  | { readonly kind: "stopped" };
+
+export type CpuState = "stopped" | "stopping" | "running";
+
+/** What a machine may ask of the run loop, from the machine's thread. */
+export interface RunControl {
+  cpuState(cpu: number): CpuState;
+  /** Lets a stopped CPU run; its registers are set. */
+  startCpu(cpu: number): void;
+  /** Stops the CPU whose exit is being answered. */
+  stopCpu(cpu: number): void;
+  end(outcome: Outcome): void;
+}
+
+/** The machine on the thread that owns it. */
+export interface Machine {
+  readonly vm: Vm;
+  readonly cpus: number;
+  readonly console: ConsoleRing;
+  /** What `VcpuSide` is made from on another thread: goes through postMessage. */
+  readonly shared: unknown;
+  /** Lets the boot CPU go. */
+  start(): void;
+  /** Answers an exit that a CPU waits for. */
+  answer(cpu: number, exit: Exit): void;
+  /** Tells the guest that there is console input. */
+  consoleInput(): void;
+  stats(): Readonly<Record<string, number>>;
+  /** Lets go of the VM. */
+  close(): void;
+}
+
+/** The machine on the thread of one of its vCPUs. */
+export interface VcpuSide {
+  /** Answers an exit here and now: true. False: only the machine's thread can. */
+  answer(exit: Exit): boolean;
+  stats(): Readonly<Record<string, number>>;
+}
+
+/** What a machine's side on a vCPU's thread may ask of that thread. */
+export interface VcpuSideHost {
+  /** Tells the machine's thread that there is console work, without waiting for it. */
+  announceConsole(): void;
+  /** Whether this thread may block. */
+  readonly mayWait: boolean;
+  readonly trace: TraceSink | undefined;
+}
+
+/** One line of the trace, without time and CPU, in a category's name. */
+export type TraceSink = (category: string, cpu: number, text: string) => void;
+
+/** What a vCPU's thread is started with; goes through postMessage. */
+export interface VcpuThreadStart {
+  readonly cpu: number;
+  readonly vm: SharedVm;
+  readonly machine: unknown;
+  readonly mailbox: SharedArrayBuffer;
+  readonly trace: readonly string[];
+}
+
+/** What a vCPU's thread tells the machine's thread. */
+export type VcpuThreadMessage =
+  | { readonly type: "ready" }
+  /** An exit lies in the mailbox and waits for its answer. */
+  | { readonly type: "ask" }
+  | { readonly type: "console" }
+  | { readonly type: "trace"; readonly text: string }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "finished"; readonly stats: Readonly<Record<string, number>> };
+
+/** A thread of the platform: a worker of Node or of a page. */
+export interface PlatformThread {
+  post(start: VcpuThreadStart): void;
+  /** Once. */
+  onMessage(listener: (message: VcpuThreadMessage) => void): void;
+  /** Called if it dies by itself. */
+  onDeath(listener: (why: string) => void): void;
+  /** Resolves when it is gone. */
+  terminate(): Promise<void>;
+}

@@ -1,0 +1,109 @@
+/** Runs a machine to its end: console, timeout, threads or slices, orderly shut-down. */
+import { ConsolePump, type ConsoleOutput } from "./console-pump.js";
+import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
+import type { Scheduler } from "./scheduler.js";
+import { SliceScheduler } from "./slices.js";
+import { ThreadScheduler } from "./threads.js";
+
+export interface RunOptions {
+  /** Makes the machine; `control` is what it may ask of the run loop. */
+  readonly createMachine: (control: RunControl, trace: TraceSink | undefined) => Machine;
+  readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
+  /** Makes a thread for a vCPU. Without it, or if the VM is not shared, all run in slices on this thread. */
+  readonly spawn?: (() => PlatformThread) | undefined;
+  readonly output: ConsoleOutput;
+  /** Ends the run, milliseconds. */
+  readonly timeout?: number | undefined;
+  readonly trace?: { readonly categories: readonly string[]; readonly write: (text: string) => void } | undefined;
+}
+
+export interface RunStats {
+  readonly machine: Readonly<Record<string, number>>;
+  readonly cpus: readonly Readonly<Record<string, number>>[];
+}
+
+/** A machine that runs. */
+export interface Run {
+  /** Resolves once everything has been shut down and all output written. Never rejects. */
+  readonly ended: Promise<{ readonly outcome: Outcome; readonly stats: RunStats }>;
+  /** What the user types. */
+  input(bytes: Uint8Array): void;
+  /** Ends it from outside. */
+  stop(): void;
+}
+
+/** Starts a machine. Rejects if it cannot be made; nothing is left behind then. */
+export async function runMachine(options: RunOptions): Promise<Run> {
+  const categories = options.trace?.categories ?? [];
+  const write = options.trace?.write;
+  const trace: TraceSink | undefined = write
+    ? (category, cpu, text) => {
+        if (!categories.includes(category)) return;
+        write(`${(performance.timeOrigin + performance.now()).toFixed(3)} cpu${cpu} ${category} ${text}\n`);
+      }
+    : undefined;
+
+  let settle: (outcome: Outcome) => void = () => undefined;
+  const outcome = new Promise<Outcome>((resolve) => {
+    settle = resolve;
+  });
+  // A CPU that was answered after the end finds the machine as it left it.
+  const control: RunControl = {
+    cpuState: (cpu) => scheduler.cpuState(cpu),
+    startCpu: (cpu) => scheduler.start(cpu),
+    stopCpu: (cpu) => scheduler.stop(cpu),
+    end: (how) => settle(how),
+  };
+  const machine = options.createMachine(control, trace);
+  const pump = new ConsolePump(machine, options.output, () => {
+    machine.consoleInput();
+    scheduler.wake();
+  });
+  const onConsole = (): void => pump.schedule();
+  const scheduler: Scheduler =
+    options.spawn && machine.vm.shared
+      ? new ThreadScheduler({
+          machine,
+          spawn: options.spawn,
+          control,
+          onConsole,
+          trace: categories,
+          onTrace: write ?? (() => undefined),
+        })
+      : new SliceScheduler({
+          machine,
+          createSide: options.createSide,
+          control,
+          onConsole,
+          trace: categories,
+          traceSink: trace,
+        });
+
+  const timer =
+    options.timeout === undefined ? undefined : setTimeout(() => settle({ kind: "timeout" }), options.timeout);
+  const finish = async (): Promise<{ outcome: Outcome; stats: RunStats }> => {
+    const how = await outcome;
+    clearTimeout(timer);
+    await scheduler.shutdown();
+    await pump.finish();
+    const stats = { machine: machine.stats(), cpus: scheduler.stats() };
+    machine.close();
+    return { outcome: how, stats };
+  };
+  try {
+    await scheduler.prepare();
+    machine.start();
+  } catch (error) {
+    settle({ kind: "stopped" });
+    await finish();
+    throw error;
+  }
+  return {
+    ended: finish().catch((error: unknown) => ({
+      outcome: { kind: "failed", message: error instanceof Error ? error.message : String(error) },
+      stats: { machine: {}, cpus: [] },
+    })),
+    input: (bytes) => pump.input(bytes),
+    stop: () => settle({ kind: "stopped" }),
+  };
+}

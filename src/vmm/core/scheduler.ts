@@ -1,0 +1,16 @@
+/** The two ways to run a machine's vCPUs have this face: a thread for each, or slices on one thread. */
+import type { CpuState } from "./machine.js";
+
+export interface Scheduler {
+  /** Makes ready; nothing of the guest runs yet. */
+  prepare(): Promise<void>;
+  cpuState(cpu: number): CpuState;
+  start(cpu: number): void;
+  stop(cpu: number): void;
+  /** An interrupt may have become pending, raised by the machine's thread. */
+  wake(): void;
+  /** Stops every vCPU and gives all threads back. Afterwards nothing of the guest runs. */
+  shutdown(): Promise<void>;
+  /** Counters of each vCPU; complete after shutdown. */
+  stats(): readonly Readonly<Record<string, number>>[];
+}

@@ -1,0 +1,194 @@
+/**
+ * All vCPUs in turn on the machine's own thread, a slice each, with the thread's other work in between: what a platform
+ * without shared memory gets.
+ */
+import type { Exit, Vcpu } from "../../kvm/uapi.js";
+import type { CpuState, Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
+import type { Scheduler } from "./scheduler.js";
+import { traceKernelSide, traceSteps } from "./trace.js";
+import type { TraceCategory } from "../../kvm/uapi.js";
+
+export interface SlicesOptions {
+  readonly machine: Machine;
+  readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
+  readonly control: RunControl;
+  readonly onConsole: () => void;
+  readonly trace: readonly string[];
+  readonly traceSink: TraceSink | undefined;
+}
+
+/** Milliseconds of one vCPU's turn: short where others wait, since they may spin for one that does not run. */
+const sliceAlone = 8;
+const sliceShared = 1;
+/** After this time the thread gets its chance to serve input and timers, milliseconds. */
+const turnLength = 8;
+/** Longest timer that setTimeout takes. */
+const longestSleep = 0x7fff_ffff;
+
+interface Cpu {
+  readonly vcpu: Vcpu;
+  readonly side: VcpuSide;
+  readonly exits: Record<string, number>;
+  running: boolean;
+  stopped: boolean;
+}
+
+export class SliceScheduler implements Scheduler {
+  readonly #options: SlicesOptions;
+  #cpus: Cpu[] = [];
+  #leaving = false;
+  #finished: Promise<void> = Promise.resolve();
+  #wakeUp: (() => void) | undefined;
+  #woken = false;
+  #started = false;
+
+  constructor(options: SlicesOptions) {
+    this.#options = options;
+  }
+
+  async prepare(): Promise<void> {
+    const { machine, createSide, onConsole, trace, traceSink } = this.#options;
+    if (traceSink) traceKernelSide(machine.vm, trace as TraceCategory[], traceSink);
+    for (let id = 0; id < machine.cpus; id++) {
+      const vcpu = machine.vm.vcpu(id);
+      const side = createSide(id, machine.shared, { announceConsole: onConsole, mayWait: false, trace: traceSink });
+      traceSteps(vcpu, trace);
+      this.#cpus.push({ vcpu, side, exits: {}, running: false, stopped: true });
+    }
+  }
+
+  cpuState(id: number): CpuState {
+    const cpu = this.#cpus[id];
+    if (!cpu || (cpu.stopped && !cpu.running)) return "stopped";
+    return cpu.running ? "running" : "stopping";
+  }
+
+  start(id: number): void {
+    const cpu = this.#cpus[id];
+    if (!cpu) return;
+    cpu.running = true;
+    cpu.stopped = false;
+    this.wake();
+    if (this.#started) return;
+    this.#started = true;
+    this.#finished = this.#loop().catch((error: unknown) => {
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#options.control.end({ kind: "failed", message });
+    });
+  }
+
+  stop(id: number): void {
+    const cpu = this.#cpus[id];
+    if (cpu) cpu.running = false;
+  }
+
+  wake(): void {
+    this.#woken = true;
+    this.#wakeUp?.();
+  }
+
+  async shutdown(): Promise<void> {
+    this.#leaving = true;
+    this.wake();
+    await this.#finished;
+    for (const { vcpu } of this.#cpus) vcpu.close();
+  }
+
+  stats(): readonly Readonly<Record<string, number>>[] {
+    return this.#cpus.map(({ vcpu, side, exits }) => ({ ...exits, ...side.stats(), ...vcpu.stats() }));
+  }
+
+  async #loop(): Promise<void> {
+    const { yieldToHost, close } = hostTurns();
+    try {
+      while (!this.#leaving) {
+        const turnEnd = performance.now() + turnLength;
+        let until: number;
+        do {
+          until = this.#round();
+        } while (!this.#leaving && until <= performance.now() && performance.now() < turnEnd);
+        if (until > performance.now()) await this.#sleep(until);
+        else await yieldToHost();
+      }
+    } finally {
+      close();
+    }
+  }
+
+  /**
+   * Gives each running vCPU a slice. Returns the time until which nothing has to be done: 0 if a vCPU has work, or did some
+   * that may have woken another.
+   */
+  #round(): number {
+    this.#woken = false;
+    let until = Number.POSITIVE_INFINITY;
+    let busy = false;
+    const running = this.#cpus.filter((cpu) => cpu.running);
+    const slice = running.length > 1 ? sliceShared : sliceAlone;
+    for (const cpu of running) {
+      if (this.#leaving) return 0;
+      const begin = performance.now();
+      const exit = cpu.vcpu.run({ wait: false, deadline: begin + slice });
+      cpu.exits[`exit_${exit.reason}`] = (cpu.exits[`exit_${exit.reason}`] ?? 0) + 1;
+      if (exit.reason !== "hlt") {
+        busy = true;
+        if (exit.reason !== "intr") this.#serve(cpu, exit);
+      } else {
+        until = Math.min(until, exit.until);
+        // A vCPU that ran before it halted may have sent an interrupt to one that was asked before it.
+        if (running.length > 1 && performance.now() - begin > 0.02) busy = true;
+      }
+    }
+    return busy || this.#woken ? 0 : until;
+  }
+
+  #serve(cpu: Cpu, exit: Exit): void {
+    const { machine, control, traceSink } = this.#options;
+    if (exit.reason === "debug") {
+      traceSink?.("insn", cpu.vcpu.id, `0x${exit.address.toString(16)}`);
+      return;
+    }
+    if (cpu.side.answer(exit)) return;
+    if (exit.reason === "internal_error") {
+      cpu.running = false;
+      control.end({ kind: "failed", message: exit.message });
+      return;
+    }
+    machine.answer(cpu.vcpu.id, exit);
+    if (!cpu.running) {
+      // The exit must be complete before someone sets this CPU's registers for its next start.
+      cpu.vcpu.immediateExit = true;
+      cpu.vcpu.run({ wait: false });
+      cpu.vcpu.immediateExit = false;
+      cpu.stopped = true;
+    }
+  }
+
+  #sleep(until: number): Promise<void> {
+    if (this.#woken || this.#leaving) return Promise.resolve();
+    return new Promise((resolve) => {
+      const milliseconds = Math.min(longestSleep, Math.max(0, until - performance.now()));
+      const timer = setTimeout(() => this.#wakeUp?.(), milliseconds);
+      this.#wakeUp = () => {
+        this.#wakeUp = undefined;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** A way to let the thread's other work run once, without a timer's millisecond. */
+function hostTurns(): { yieldToHost: () => Promise<void>; close: () => void } {
+  const { port1, port2 } = new MessageChannel();
+  let resume: (() => void) | undefined;
+  port1.onmessage = () => resume?.();
+  return {
+    yieldToHost: () =>
+      new Promise((resolve) => {
+        resume = resolve;
+        port2.postMessage(0);
+      }),
+    close: () => port1.close(),
+  };
+}

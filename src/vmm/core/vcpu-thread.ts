@@ -1,0 +1,98 @@
+/**
+ * The loop of a thread that runs one vCPU: run the guest, answer here what can be answered here, ask the machine's thread
+ * for the rest, wait when the CPU is stopped.
+ */
+import type { Exit, SharedVm, TraceCategory, Vcpu, Vm } from "../../kvm/uapi.js";
+import type { TraceSink, VcpuSide, VcpuSideHost, VcpuThreadMessage, VcpuThreadStart } from "./machine.js";
+import { Mailbox, Turn } from "./mailbox.js";
+import { traceKernelSide, traceSteps } from "./trace.js";
+
+export interface VcpuThreadParts {
+  /** Attaches to the VM: the architecture's module has it. */
+  readonly attach: (shared: SharedVm) => Promise<Vm>;
+  /** Makes the machine's side from what the machine shares. */
+  readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
+  readonly post: (message: VcpuThreadMessage) => void;
+}
+
+/** Trace text is sent in pieces of about this many characters. */
+const traceChunk = 16384;
+
+/** Runs until the machine's thread says quit. Does not throw: failures are posted. */
+export async function runVcpuThread(start: VcpuThreadStart, { attach, createSide, post }: VcpuThreadParts): Promise<void> {
+  let pending = "";
+  const flush = (): void => {
+    if (pending) post({ type: "trace", text: pending });
+    pending = "";
+  };
+  const trace: TraceSink = (category, cpu, text) => {
+    pending += `${(performance.timeOrigin + performance.now()).toFixed(3)} cpu${cpu} ${category} ${text}\n`;
+    if (pending.length >= traceChunk) flush();
+  };
+  try {
+    const vm = await attach(start.vm);
+    const vcpu = vm.vcpu(start.cpu);
+    const traced = start.trace.length > 0;
+    const side = createSide(start.cpu, start.machine, {
+      announceConsole: () => post({ type: "console" }),
+      mayWait: true,
+      trace: traced ? trace : undefined,
+    });
+    if (traced) {
+      traceKernelSide(vm, start.trace as TraceCategory[], trace);
+      traceSteps(vcpu, start.trace);
+    }
+    post({ type: "ready" });
+    const mailbox = new Mailbox(start.mailbox);
+    const exits: Record<string, number> = {};
+    loop(vcpu, side, mailbox, exits, post, flush, traced ? trace : undefined);
+    flush();
+    post({ type: "finished", stats: { ...exits, ...side.stats(), ...vcpu.stats() } });
+    vcpu.close();
+    vm.close();
+  } catch (error) {
+    flush();
+    post({ type: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+}
+
+function loop(
+  vcpu: Vcpu,
+  side: VcpuSide,
+  mailbox: Mailbox,
+  exits: Record<string, number>,
+  post: VcpuThreadParts["post"],
+  flushTrace: () => void,
+  trace: TraceSink | undefined,
+): void {
+  for (;;) {
+    mailbox.waitWhile(Turn.parked);
+    if (mailbox.turn === Turn.quit) return;
+    const exit: Exit = vcpu.run();
+    exits[`exit_${exit.reason}`] = (exits[`exit_${exit.reason}`] ?? 0) + 1;
+    if (exit.reason === "intr") continue;
+    if (exit.reason === "debug") {
+      trace?.("insn", vcpu.id, `0x${exit.address.toString(16)}`);
+      continue;
+    }
+    if (side.answer(exit)) continue;
+    if (!mailbox.putExit(exit)) {
+      const why = exit.reason === "internal_error" ? exit.message : `unexpected exit ${exit.reason}`;
+      post({ type: "failed", message: why });
+      mailbox.take(Turn.go, Turn.parked);
+      continue;
+    }
+    mailbox.take(Turn.go, Turn.asked);
+    flushTrace();
+    post({ type: "ask" });
+    mailbox.waitWhile(Turn.asked);
+    mailbox.takeAnswer(exit);
+    if (mailbox.turn === Turn.park) {
+      // The exit must be complete before someone sets this CPU's registers for its next start.
+      vcpu.immediateExit = true;
+      vcpu.run();
+      vcpu.immediateExit = false;
+      mailbox.take(Turn.park, Turn.parked);
+    }
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * Machine pseries: a partition of a POWER server as PAPR describes it, entered like a kernel started by kexec, with a
+ * flattened device tree and no Open Firmware.
+ */
+import {
+  KVM_DEV_XICS_GRP_CTRL,
+  KVM_DEV_XICS_GRP_SOURCES,
+  KVM_DEV_XICS_NR_SERVERS,
+  KVM_XICS_MASKED,
+  KVM_XICS_PRIORITY_MASK,
+  KVM_XICS_PRIORITY_SHIFT,
+  type PpcKvm,
+  type PpcVcpu,
+  type PpcVm,
+} from "../../../arch/powerpc/uapi.js";
+import {
+  type Exit,
+  KVM_CAP_IRQ_XICS,
+  KVM_CAP_MAX_VCPUS,
+  KVM_CAP_PPC_PAPR,
+  KVM_DEV_TYPE_XICS,
+  KVM_SYSTEM_EVENT_CRASH,
+  KVM_SYSTEM_EVENT_RESET,
+  KvmError,
+} from "../../../kvm/uapi.js";
+import { GuestMemory } from "../../core/guest-memory.js";
+import type { Machine, RunControl, TraceSink } from "../../core/machine.js";
+import { ConsoleRing } from "../../devices/console-ring.js";
+import { Nvram, nvramSize } from "../../devices/nvram.js";
+import { Rtc } from "../../devices/rtc.js";
+import { Vty } from "../../devices/vty.js";
+import { flatten } from "../../devicetree/writer.js";
+import { VmmError } from "../../errors.js";
+import type { ElfImage } from "../../loaders/elf.js";
+import { type CpuModel, cpuModel, defaultCpuModel } from "./cpu-models.js";
+import { buildDeviceTree, consoleInterrupt } from "./device-tree.js";
+import { HcallStatus, type MachineContext } from "./hcalls/hcall.js";
+import { hcallsByNumber } from "./hcalls/index.js";
+import { deviceTreeRoom, type MemoryMap, placeInMemory } from "./memory-map.js";
+import { rtasByToken, rtasCalls } from "./rtas/index.js";
+import { callRtas, CpuState, type RtasHost } from "./rtas/rtas.js";
+import type { PseriesShared } from "./vcpu-side.js";
+
+export interface PseriesOptions {
+  readonly kvm: PpcKvm;
+  /** KVM_CREATE_VM's type: 0, KVM_VM_PPC_HV, KVM_VM_PPC_PR. */
+  readonly type: number;
+  /** Whether each vCPU is to have its thread. Default: if the platform allows. */
+  readonly shared?: boolean | undefined;
+  readonly kernel: ElfImage;
+  readonly initrd?: Uint8Array | undefined;
+  readonly commandLine: string;
+  /** Bytes, a multiple of 64 KiB. */
+  readonly memorySize: number;
+  readonly cpus: number;
+  readonly cpuModel?: string | undefined;
+}
+
+/** Sizes of RAM that make sense, bytes: below, no kernel starts; above, a 32-bit WebAssembly memory has no room. */
+export const minimumMemory = 16 * 1048576;
+export const maximumMemory = 3 * 1024 * 1048576;
+/** The longest command line that Linux keeps on POWER, with its zero byte. */
+const commandLineLimit = 2048;
+const wholeAddressSpace = 0x1_0000_0000;
+
+const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } as const;
+
+/** r4 = r3; r3 = 0xf000 (H_RTAS); sc 1; blr. Entered in big-endian mode with the argument buffer's address in r3. */
+const rtasStub = [0x7c641b78, 0x3c600000, 0x6063f000, 0x44000022, 0x4e800020] as const;
+const rtasSize = 4096;
+
+/** Makes the machine, its memory filled and its boot CPU at the kernel's entry. Throws VmmError; leaves nothing behind then. */
+export function createPseries(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
+  const { kvm, type, kernel, initrd, memorySize, cpus } = options;
+  const model = options.cpuModel === undefined ? defaultCpuModel : cpuModel(options.cpuModel);
+  checkSizes(options, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
+  const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
+
+  const vm = createVm(kvm, type, options.shared);
+  try {
+    const ram = allocateRam(vm, memorySize);
+    const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
+    const vcpus = createCpus(vm, cpus, model);
+    for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
+    vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
+    fillMemory(options, model, vm, memory, memoryMap);
+    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace });
+  } catch (error) {
+    vm.close();
+    throw error;
+  }
+}
+
+function checkSizes({ memorySize, cpus, commandLine }: PseriesOptions, maxCpus: number): void {
+  const mebibytes = (bytes: number): string => `${bytes / 1048576}M`;
+  if (memorySize < minimumMemory) {
+    throw new VmmError(`a guest needs at least ${mebibytes(minimumMemory)} of memory`);
+  }
+  if (memorySize > maximumMemory) {
+    throw new VmmError(`a guest can have at most ${mebibytes(maximumMemory)} of memory on this platform`);
+  }
+  if (cpus < 1 || cpus > maxCpus) throw new VmmError(`a guest can have 1 to ${maxCpus} CPUs, not ${cpus}`);
+  if (new TextEncoder().encode(commandLine).length >= commandLineLimit) {
+    throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
+  }
+}
+
+function createVm(kvm: PpcKvm, type: number, shared: boolean | undefined): PpcVm {
+  try {
+    return kvm.createVm(type, { memoryLimit: wholeAddressSpace, ...(shared === undefined ? {} : { shared }) });
+  } catch (error) {
+    if (error instanceof KvmError) throw new VmmError(`no VM can be created: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function allocateRam(vm: PpcVm, size: number): number {
+  try {
+    const address = vm.allocate(size);
+    vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(size), userspaceAddr: address });
+    return address;
+  } catch (error) {
+    if (error instanceof KvmError && error.code === "ENOMEM") {
+      throw new VmmError(`the platform has no ${size / 1048576}M of memory for the guest; give it less with --memory`);
+    }
+    throw error;
+  }
+}
+
+function createCpus(vm: PpcVm, count: number, model: CpuModel): readonly PpcVcpu[] {
+  const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
+  if (!xics) throw new VmmError("this KVM has no XICS interrupt controller");
+  xics.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(count));
+  const masked = (KVM_XICS_PRIORITY_MASK << KVM_XICS_PRIORITY_SHIFT) | KVM_XICS_MASKED;
+  xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(consoleInterrupt), masked);
+  return Array.from({ length: count }, (_, id) => {
+    const vcpu = vm.createVcpu(id);
+    vcpu.enableCap({ cap: KVM_CAP_PPC_PAPR });
+    vcpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, id] });
+    vcpu.setSregs({ ...vcpu.getSregs(), pvr: BigInt(model.pvr) });
+    return vcpu;
+  });
+}
+
+function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory: GuestMemory, map: MemoryMap): void {
+  for (const { address, data } of options.kernel.segments) memory.write(address, data);
+  if (options.initrd && map.initrd) memory.write(map.initrd.address, options.initrd);
+  const stub = new Uint8Array(rtasStub.length * 4);
+  for (const [i, word] of rtasStub.entries()) new DataView(stub.buffer).setUint32(i * 4, word);
+  memory.write(map.rtas.address, stub);
+  const tree = buildDeviceTree({
+    memorySize: options.memorySize,
+    memoryMap: map,
+    cpus: options.cpus,
+    cpuModel: model,
+    radixPageSizes: vm.getRmmuInfo().apEncodings,
+    commandLine: options.commandLine,
+    nvramSize,
+    randomSeed: crypto.getRandomValues(new Uint8Array(32)),
+  });
+  const blob = flatten(tree, { reservations: [map.rtas], bootCpu: 0 });
+  if (blob.length > deviceTreeRoom) throw new VmmError(`the device tree takes ${blob.length} bytes, too many`);
+  memory.write(map.deviceTree.address, blob);
+}
+
+interface Parts {
+  readonly vm: PpcVm;
+  readonly vcpus: readonly PpcVcpu[];
+  readonly memory: GuestMemory;
+  readonly memoryMap: MemoryMap;
+  readonly kernel: ElfImage;
+  readonly control: RunControl;
+  readonly trace: TraceSink | undefined;
+}
+
+class Pseries implements Machine {
+  readonly vm: PpcVm;
+  readonly cpus: number;
+  readonly console: ConsoleRing;
+  readonly #parts: Parts;
+  readonly #host: RtasHost;
+  readonly #hcalls = hcallsByNumber();
+  readonly #rtas = rtasByToken();
+  readonly #counters: Record<string, number> = {};
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.vm = parts.vm;
+    this.cpus = parts.vcpus.length;
+    this.console = ConsoleRing.create(parts.vm.shared);
+    this.#host = this.#createHost();
+  }
+
+  get shared(): PseriesShared {
+    return { console: this.console.buffer };
+  }
+
+  start(): void {
+    const { kernel, memoryMap } = this.#parts;
+    const byteOrder = kernel.byteOrder === "little" ? msr.littleEndian : 0n;
+    const gpr = [BigInt(memoryMap.deviceTree.address), BigInt(memoryMap.kernel.address), 0n];
+    this.#startCpu(0, kernel.entry, byteOrder, gpr);
+  }
+
+  answer(cpu: number, exit: Exit): void {
+    const { control } = this.#parts;
+    switch (exit.reason) {
+      case "papr_hcall":
+        exit.ret = this.#hypercall(cpu, exit.nr, exit.args);
+        break;
+      case "system_event":
+        if (exit.type === KVM_SYSTEM_EVENT_RESET) control.end({ kind: "reboot" });
+        else if (exit.type === KVM_SYSTEM_EVENT_CRASH) control.end({ kind: "crash", message: "system event" });
+        else control.end({ kind: "powerOff" });
+        break;
+      case "shutdown":
+        control.end({ kind: "powerOff" });
+        break;
+      case "fail_entry": {
+        const reason = exit.hardwareEntryFailureReason.toString(16);
+        control.end({ kind: "failed", message: `KVM cannot enter the guest (reason 0x${reason})` });
+        break;
+      }
+      default:
+        control.end({ kind: "failed", message: `KVM left the guest for an unexpected reason: ${exit.reason}` });
+    }
+  }
+
+  consoleInput(): void {
+    // An edge; the controller remembers it if the guest is not listening yet.
+    this.vm.irqLine(consoleInterrupt, 1);
+    this.vm.irqLine(consoleInterrupt, 0);
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { ...this.#counters, ...this.vm.stats() };
+  }
+
+  close(): void {
+    for (const vcpu of this.#parts.vcpus) vcpu.close();
+    this.vm.close();
+  }
+
+  #hypercall(cpu: number, number: number, args: bigint[]): bigint {
+    const hcall = this.#hcalls.get(number);
+    if (hcall?.thread !== "machine") return HcallStatus.function;
+    const context: MachineContext = {
+      cpu,
+      vm: this.vm,
+      host: this.#host,
+      rtas: (buffer) => this.#callRtas(cpu, buffer),
+    };
+    const status = hcall.handler(context, args);
+    this.#parts.trace?.("hcall", cpu, `user ${hcall.name} ret=${status}`);
+    return status;
+  }
+
+  #callRtas(cpu: number, buffer: bigint): bigint {
+    const address = Number(BigInt.asUintN(64, buffer));
+    const result = callRtas(this.#rtas, this.#host, cpu, address);
+    const name = result ? result.name : "bad_buffer";
+    this.#counters[`rtas_${name}`] = (this.#counters[`rtas_${name}`] ?? 0) + 1;
+    const inputs = result?.inputs.map((input) => `0x${input.toString(16)}`).join(",") ?? "";
+    this.#parts.trace?.("rtas", cpu, `${name}(${inputs}) status=${result?.status}`);
+    return result ? HcallStatus.success : HcallStatus.parameter;
+  }
+
+  #startCpu(cpu: number, address: number, byteOrder: bigint, arguments_: readonly bigint[]): void {
+    const vcpu = this.#parts.vcpus[cpu];
+    if (!vcpu) return;
+    const regs = vcpu.getRegs();
+    regs.gpr.fill(0n);
+    for (const [i, value] of arguments_.entries()) regs.gpr[3 + i] = value;
+    regs.pc = BigInt(address);
+    regs.msr = msr.sixtyFour | msr.machineCheck | byteOrder;
+    vcpu.setRegs(regs);
+    this.#parts.control.startCpu(cpu);
+  }
+
+  #createHost(): RtasHost {
+    const { memory, control } = this.#parts;
+    return {
+      memory,
+      memorySize: memory.size,
+      cpus: this.cpus,
+      console: new Vty(this.console),
+      nvram: new Nvram(),
+      rtc: new Rtc(),
+      cpuState: (cpu) => (cpu < this.cpus ? CpuState[control.cpuState(cpu)] : undefined),
+      startCpu: (cpu, address, argument) => this.#startCpu(cpu, address, 0n, [BigInt(argument)]),
+      stopCpu: (cpu) => control.stopCpu(cpu),
+      powerOff: () => control.end({ kind: "powerOff" }),
+      reboot: () => control.end({ kind: "reboot" }),
+      crash: (message) => control.end({ kind: "crash", message }),
+    };
+  }
+}

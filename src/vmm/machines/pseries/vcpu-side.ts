@@ -1,0 +1,62 @@
+/** Machine pseries on the thread of one of its vCPUs: the hypercalls that need only memory shared between threads. */
+import type { Exit } from "../../../kvm/uapi.js";
+import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
+import { ConsoleRing } from "../../devices/console-ring.js";
+import { Vty } from "../../devices/vty.js";
+import { consoleUnit } from "./device-tree.js";
+import { HcallStatus, type VcpuContext } from "./hcalls/hcall.js";
+import { hcallsByNumber } from "./hcalls/index.js";
+
+/** What the machine gives to the threads of its vCPUs. */
+export interface PseriesShared {
+  readonly console: ArrayBuffer | SharedArrayBuffer;
+}
+
+/** How long a vCPU waits for room on the console before the guest is told to try again, milliseconds. */
+const outputWait = 50;
+
+/** Makes this side; `shared` is a PseriesShared. */
+export function createPseriesVcpuSide(cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide {
+  const ring = new ConsoleRing((shared as PseriesShared).console);
+  const terminal = new Vty(ring);
+  const hcalls = hcallsByNumber();
+  const counters: Record<string, number> = {};
+  const announce = (): void => {
+    if (ring.announce()) host.announceConsole();
+  };
+  const context: VcpuContext = {
+    terminal: (unit) => {
+      const address = BigInt.asUintN(64, unit);
+      return address === 0n || address === BigInt(consoleUnit) ? terminal : undefined;
+    },
+    outputFull: () => {
+      announce();
+      if (host.mayWait) ring.waitForRoom(outputWait);
+    },
+    consoleChanged: announce,
+  };
+
+  const answerHcall = (exit: Exit & { reason: "papr_hcall" }): boolean => {
+    const hcall = hcalls.get(exit.nr);
+    const name = hcall ? hcall.name : `unknown_hcall_0x${exit.nr.toString(16)}`;
+    counters[name] = (counters[name] ?? 0) + 1;
+    if (hcall?.thread === "machine") return false;
+    exit.ret = hcall ? hcall.handler(context, exit.args) : HcallStatus.function;
+    host.trace?.("hcall", cpu, `user ${name} ret=${exit.ret}`);
+    return true;
+  };
+
+  return {
+    answer: (exit) => {
+      if (exit.reason === "papr_hcall") return answerHcall(exit);
+      if (exit.reason === "mmio") {
+        // Nothing lies there: reads see an idle bus, writes are lost.
+        counters["unassigned_mmio"] = (counters["unassigned_mmio"] ?? 0) + 1;
+        if (!exit.isWrite) exit.data = (1n << BigInt(exit.length * 8)) - 1n;
+        return true;
+      }
+      return false;
+    },
+    stats: () => counters,
+  };
+}
