@@ -176,7 +176,7 @@ export interface Vm<C extends Vcpu = Vcpu> {
    * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled. ENOENT: the slot logs nothing.
    */
   getDirtyLog(slot: number): Uint8Array;
-  /** EINVAL: not a range of the slot, first page or count not multiples of 64 (but at the end). ENOENT. ENXIO without the cap. */
+  /** EINVAL: not a range of the slot, or first page or count not multiples of 64 (but at the slot's end). ENOENT. */
   clearDirtyLog(range: { slot: number; firstPage: bigint; numPages: number; bitmap: Uint8Array }): void;
 
   checkExtension(cap: number): number;

@@ -1,0 +1,87 @@
+/**
+ * What the neutral core asks of an architecture: one complete list of hooks. The core knows nothing else of it; the
+ * loaded module fills it in.
+ */
+import type { DeviceOps } from "./device.js";
+import type { EnableCap, Exit, GuestDebug, Registers, Stats } from "./uapi.js";
+import type { VcpuCore } from "./vcpu.js";
+import type { VmCore } from "./vm.js";
+
+/** One extension: what CHECK_EXTENSION answers and what ENABLE_CAP does. */
+export interface Capability {
+  readonly cap: number;
+  /** The answer, or how to find it; `vm` is absent when the system is asked for its default type. */
+  readonly check: number | ((implementation: string, vm: VmCore | undefined) => number);
+  readonly enableVm?: (vm: VmCore, cap: EnableCap) => void;
+  readonly enableVcpu?: (vcpu: VcpuCore, cap: EnableCap) => void;
+}
+
+/** One type of device that KVM_CREATE_DEVICE knows. */
+export interface DeviceType {
+  readonly type: number;
+  /** Whether a VM of this implementation can have it. */
+  readonly present: (vm: VmCore) => boolean;
+  /** Makes it in the VM's memory. */
+  readonly create: (vm: VmCore) => DeviceOps;
+  /** The one that exists already, for another handle or thread. */
+  readonly attach: (vm: VmCore) => DeviceOps;
+}
+
+export interface Arch {
+  readonly name: string;
+  /** Bytes of the engine's state of a vCPU, and where in it the core finds what it writes itself. */
+  readonly vcpuSize: number;
+  readonly wakeOffset: number;
+  readonly immediateExitOffset: number;
+  readonly inGuestOffset: number;
+  /** Bytes of the architecture's part of a vCPU's record. */
+  readonly vcpuRecordSize: number;
+  readonly maxVcpus: number;
+  readonly maxVcpuId: number;
+  readonly capabilities: readonly Capability[];
+  readonly devices: readonly DeviceType[];
+
+  /** Sets up the VM's part of its memory; what it takes from outside of it goes back in destroyVm. */
+  createVm(vm: VmCore): void;
+  destroyVm(vm: VmCore): void;
+  /** The architecture's own calls on a VM (uapi.ts of the architecture). */
+  vmMethods(vm: VmCore): object;
+  /** The vCPU's state after power-on. */
+  createVcpu(vcpu: VcpuCore): void;
+  /** Memory slots or their flags changed: when it returns, no vCPU uses a translation from before. */
+  memoryChanged(vm: VmCore): void;
+
+  hasInterruptController(vm: VmCore): boolean;
+  /** False: no such pin. */
+  setIrq(vm: VmCore, pin: number, level: boolean): boolean;
+  /** More than 0 delivered, 0 blocked, less than 0 no such message. */
+  setMsi(vm: VmCore, address: bigint, data: number): number;
+  /** KVM_INTERRUPT. */
+  interrupt(vcpu: VcpuCore, irq: number): void;
+
+  /** Before each stretch in the engine; `deadline` (ms of the host's clock, Infinity for none) bounds it. */
+  enter(vcpu: VcpuCore, deadline: number): void;
+  /** What the engine returned: an exit for the user side, or undefined to go on. */
+  handleExit(vcpu: VcpuCore, code: number): Exit | undefined;
+  /** Finishes what an exit left open, from the user side's answer; may give the next exit. */
+  completeExit(vcpu: VcpuCore, exit: Exit): Exit | undefined;
+  /** Whether a halted vCPU has something to do. */
+  runnable(vcpu: VcpuCore): boolean;
+  /** When a halted vCPU has something to do by itself: ms of the host's clock, or Infinity. */
+  wakeTime(vcpu: VcpuCore): number;
+  /** After a halt, before the guest goes on. */
+  resumed(vcpu: VcpuCore): void;
+  /** Makes the engine return soon if it runs the vCPU. */
+  kick(vcpu: VcpuCore): void;
+  pc(vcpu: VcpuCore): bigint;
+  setGuestDebug(vcpu: VcpuCore, debug: GuestDebug): void;
+
+  getOneReg(vcpu: VcpuCore, id: bigint): bigint;
+  setOneReg(vcpu: VcpuCore, id: bigint, value: bigint): void;
+  getRegs(vcpu: VcpuCore): Registers;
+  setRegs(vcpu: VcpuCore, regs: Registers): void;
+  getSregs(vcpu: VcpuCore): Registers;
+  setSregs(vcpu: VcpuCore, sregs: Registers): void;
+  vmStats(vm: VmCore): Stats;
+  vcpuStats(vcpu: VcpuCore): Stats;
+}

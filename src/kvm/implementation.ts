@@ -1,0 +1,20 @@
+/** One way to run guests, initialised: what kvm-hv.ko or kvm-pr.ko registers. */
+import type { Arch } from "./arch.js";
+import type { Engine } from "./engine.js";
+
+export interface Implementation {
+  /** "hv" or "pr". */
+  readonly name: string;
+  /** KVM_CREATE_VM's type that asks for exactly this one. */
+  readonly type: number;
+  readonly arch: Arch;
+  /** The engine for shared or unshared memory. EOPNOTSUPP: that one was not loaded. */
+  engine(shared: boolean): Engine;
+}
+
+/** What keeps a loaded module from being removed. */
+export interface ModuleReference {
+  /** False if the module is going away. */
+  tryGet(): boolean;
+  put(): void;
+}

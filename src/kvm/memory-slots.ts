@@ -1,0 +1,191 @@
+/** Memory slots and the dirty log: what guest physical memory is made of. Source: KVM_SET_USER_MEMORY_REGION. */
+import { KvmError } from "../base/errors.js";
+import { allocate } from "./heap.js";
+import { vmLayout } from "./layout.js";
+import { locked } from "./lock.js";
+import type { VmMemory } from "./memory.js";
+import { vmState } from "./state.js";
+import {
+  KVM_DIRTY_LOG_INITIALLY_SET,
+  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
+  KVM_MEM_LOG_DIRTY_PAGES,
+  KVM_MEM_READONLY,
+  type MemoryRegion,
+} from "./uapi.js";
+
+const page = BigInt(vmLayout.pageSize);
+
+export interface Slot {
+  readonly slot: number;
+  readonly base: bigint;
+  readonly size: bigint;
+  readonly address: number;
+  readonly flags: number;
+  /** Address of the dirty bitmap, 0 for none. */
+  readonly bitmap: number;
+}
+
+export class MemorySlots {
+  readonly #memory: VmMemory;
+  readonly #changed: () => void;
+
+  /** `changed` returns when no vCPU uses what was before. */
+  constructor(memory: VmMemory, changed: () => void) {
+    this.#memory = memory;
+    this.#changed = changed;
+  }
+
+  set(region: MemoryRegion): void {
+    check(region);
+    const { slot, guestPhysAddr: base, memorySize: size, userspaceAddr: address, flags = 0 } = region;
+    const memory = this.#memory;
+    locked(memory, vmState.lock, () => {
+      const slots = this.list();
+      const old = slots.find((candidate) => candidate.slot === slot);
+      const others = slots.filter((candidate) => candidate !== old);
+      if (size === 0n) {
+        if (!old) throw new KvmError("EINVAL", `slot ${slot} is deleted but does not exist`);
+        this.#write(others);
+        return;
+      }
+      if (address % vmLayout.pageSize !== 0) {
+        throw new KvmError("EINVAL", `the backing's address is no multiple of ${vmLayout.pageSize}`);
+      }
+      memory.bytes(address, Number(size));
+      if (old) {
+        if (old.size !== size || old.address !== address || (old.flags ^ flags) & KVM_MEM_READONLY) {
+          throw new KvmError("EINVAL", `slot ${slot} cannot change its size, backing or READONLY; delete it first`);
+        }
+        if (old.base === base && old.flags === flags) return;
+      } else if (slots.length >= vmLayout.slotMax) {
+        throw new KvmError("EINVAL", `a VM has at most ${vmLayout.slotMax} memory slots`);
+      }
+      const overlapped = others.find((other) => base < other.base + other.size && other.base < base + size);
+      if (overlapped) {
+        throw new KvmError("EEXIST", `slot ${slot} would overlap slot ${overlapped.slot}`);
+      }
+      const bitmap = flags & KVM_MEM_LOG_DIRTY_PAGES ? old?.bitmap || this.#newBitmap(size) : 0;
+      this.#write([...others, { slot, base, size, address, flags, bitmap }]);
+    });
+    this.#changed();
+  }
+
+  /** The slots by ascending base. */
+  list(): Slot[] {
+    const memory = this.#memory;
+    return Array.from({ length: memory.i32(vmLayout.slotCount) }, (_, index) => {
+      const at = vmLayout.slots + index * vmLayout.slotSize;
+      return {
+        base: memory.u64(at),
+        size: memory.u64(at + 8),
+        address: memory.u32(at + 16),
+        flags: memory.i32(at + 20),
+        bitmap: memory.u32(at + 24),
+        slot: memory.i32(at + 28),
+      };
+    });
+  }
+
+  /** Where `length` bytes of guest physical memory lie, or undefined if not in one slot. */
+  find(base: bigint, length: number): { readonly address: number; readonly slot: Slot } | undefined {
+    const slot = this.list().find((s) => base >= s.base && base + BigInt(length) <= s.base + s.size);
+    return slot && { address: slot.address + Number(base - slot.base), slot };
+  }
+
+  /** Notes a write by the kernel side. */
+  markDirty(slot: Slot, base: bigint, length: number): void {
+    if (!slot.bitmap) return;
+    const first = Number((base - slot.base) / page);
+    const last = Number((base + BigInt(length) - 1n - slot.base) / page);
+    for (let index = first; index <= last; index++) {
+      this.#memory.or(slot.bitmap + ((index >>> 5) << 2), 1 << (index & 31));
+    }
+  }
+
+  getDirtyLog(number: number): Uint8Array {
+    const memory = this.#memory;
+    const slot = this.#logged(number);
+    const keep = memory.i32(vmState.manualDirtyLog) & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+    const words = bitmapBytes(slot.size) / 4;
+    const copy = new Int32Array(words);
+    let any = false;
+    for (let i = 0; i < words; i++) {
+      const at = slot.bitmap + 4 * i;
+      const bits = keep ? memory.load(at) : memory.load(at) && memory.exchange(at, 0);
+      copy[i] = bits;
+      any ||= bits !== 0;
+    }
+    // A vCPU that may write without asking would not be seen again.
+    if (any && !keep) this.#changed();
+    return new Uint8Array(copy.buffer);
+  }
+
+  clearDirtyLog(range: { slot: number; firstPage: bigint; numPages: number; bitmap: Uint8Array }): void {
+    const slot = this.#logged(range.slot);
+    const pages = slot.size / page;
+    const end = range.firstPage + BigInt(range.numPages);
+    if (range.firstPage < 0n || range.numPages < 0 || end > pages) {
+      throw new KvmError("EINVAL", `pages ${range.firstPage} to ${end} are not all in slot ${range.slot}`);
+    }
+    if (range.firstPage % 64n !== 0n || (range.numPages % 64 !== 0 && end !== pages)) {
+      throw new KvmError("EINVAL", "the range must begin and end at multiples of 64 pages or at the slot's end");
+    }
+    if (range.bitmap.length * 8 < range.numPages) throw new KvmError("EFAULT", "the bitmap is too short");
+    for (let i = 0; i < range.numPages; i++) {
+      if (!(((range.bitmap[i >>> 3] ?? 0) >>> (i & 7)) & 1)) continue;
+      const index = Number(range.firstPage) + i;
+      this.#memory.and(slot.bitmap + ((index >>> 5) << 2), ~(1 << (index & 31)));
+    }
+    this.#changed();
+  }
+
+  #logged(number: number): Slot {
+    const slot = this.list().find((candidate) => candidate.slot === number);
+    if (!slot?.bitmap) throw new KvmError("ENOENT", `slot ${number} does not exist or does not log dirty pages`);
+    return slot;
+  }
+
+  #newBitmap(size: bigint): number {
+    const bytes = bitmapBytes(size);
+    const address = allocate(this.#memory, bytes);
+    if (this.#memory.i32(vmState.manualDirtyLog) & KVM_DIRTY_LOG_INITIALLY_SET) {
+      for (let index = 0; index < Number(size / page); index++) {
+        this.#memory.or(address + ((index >>> 5) << 2), 1 << (index & 31));
+      }
+    }
+    return address;
+  }
+
+  #write(slots: readonly Slot[]): void {
+    const memory = this.#memory;
+    memory.add(vmLayout.slotsGeneration, 1);
+    const sorted = [...slots].sort((a, b) => (a.base < b.base ? -1 : 1));
+    for (const [index, { base, size, address, flags, bitmap, slot }] of sorted.entries()) {
+      const at = vmLayout.slots + index * vmLayout.slotSize;
+      memory.setI64(at, base);
+      memory.setI64(at + 8, size);
+      memory.setI32(at + 16, address);
+      memory.setI32(at + 20, flags);
+      memory.setI32(at + 24, bitmap);
+      memory.setI32(at + 28, slot);
+    }
+    memory.store(vmLayout.slotCount, sorted.length);
+    memory.add(vmLayout.slotsGeneration, 1);
+  }
+}
+
+/** Bytes of the bitmap of a slot: whole 64-bit words. */
+const bitmapBytes = (size: bigint): number => Number((size / page + 63n) / 64n) * 8;
+
+function check({ slot, flags = 0, guestPhysAddr: base, memorySize: size }: MemoryRegion): void {
+  if (!(Number.isInteger(slot) && slot >= 0 && slot < 0x10000)) {
+    throw new KvmError("EINVAL", `slot ${slot}: there is one address space with slots 0 to 65535`);
+  }
+  if (flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)) {
+    throw new KvmError("EINVAL", `slot ${slot}: unknown flags 0x${flags.toString(16)}`);
+  }
+  if (base < 0n || size < 0n || base % page !== 0n || size % page !== 0n) {
+    throw new KvmError("EINVAL", `slot ${slot}: base and size must be multiples of ${page}`);
+  }
+  if (base + size > 1n << 64n) throw new KvmError("EINVAL", `slot ${slot} wraps around the end of the address space`);
+}

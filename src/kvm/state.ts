@@ -1,0 +1,97 @@
+/**
+ * The neutral core's own plain data in a VM's memory, besides what `layout.ts` shares with the engines. It is the first
+ * thing on the heap, so its address is known.
+ * [I] set before a second thread can see it; [L] under the VM's lock; [A] Atomics; [V] the vCPU's thread while it runs.
+ */
+import { struct } from "../base/struct.js";
+import { vmLayout } from "./layout.js";
+
+export const eventFdMax = 512;
+export const ioeventfdMax = 512;
+
+const vmFields = struct({
+  /** [A] Guards what is marked L. */
+  lock: "i32",
+  /** [A] Guards the allocator. */
+  heapLock: "i32",
+  /** [L] Argument of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+  manualDirtyLog: "i32",
+  /** [L] Table of routes by gsi: address, entries; 0 for none. See irq-routing.ts. */
+  routes: "i32",
+  routeCount: "i32",
+  /** [L] Highest eventfd and ioeventfd in use plus 1, so that searches are short. */
+  eventFdEnd: "i32",
+  ioeventfdEnd: "i32",
+  /** [L] Devices created, by type (below 32). */
+  deviceTypes: "i32",
+  /** [I] Address of each vCPU's record, by order of creation; vmLayout.vcpus has the engine's part. */
+  vcpuRecords: ["i32", 256],
+});
+
+/** Addresses. */
+export const vmState = shifted(vmFields.offset, vmLayout.heap);
+
+/** One eventfd. Its index is its id. */
+export const eventFd = struct({
+  /** [L] 0 free, 1 open. */
+  state: "i32",
+  /** [A] +1 at each signal: what listeners wait on. */
+  sequence: "i32",
+  /** [A] The counter. */
+  count: "i64",
+  /** [L] gsi + 1 it raises, 0 for none. */
+  gsi: "i32",
+  /** [L] id + 1 of the resample eventfd, 0 for none. */
+  resample: "i32",
+});
+
+/** One ioeventfd. */
+export const ioeventfd = struct({
+  /** [L] 0 free, 1 bound. */
+  state: "i32",
+  fd: "i32",
+  length: "i32",
+  /** 1: datamatch counts. */
+  match: "i32",
+  address: "i64",
+  datamatch: "i64",
+});
+
+export const eventFds = vmLayout.heap + vmFields.size;
+export const ioeventfds = eventFds + eventFd.size * eventFdMax;
+/** Where the allocator begins. */
+export const heapStart = ioeventfds + ioeventfd.size * ioeventfdMax;
+
+/** The core's record of a vCPU; the architecture's part follows it. */
+export const vcpuRecord = struct({
+  /** [I] */
+  id: "i32",
+  index: "i32",
+  /** [I] Address of the engine's part. */
+  state: "i32",
+  /** [A] 1 while a thread is in run(). */
+  running: "i32",
+  /** [A] requestExit. */
+  exitRequested: "i32",
+  /** [A] 1 while halted: nothing to do until something wakes it. */
+  halted: "i32",
+  /** [V] KVM_GUESTDBG_*. */
+  debugControl: "i32",
+  debugCount: "i32",
+  debugAddresses: ["i64", 16],
+  /** [V] Exits to the user side, by order of `exitReasons`; counters of the core. */
+  exits: ["i32", 16],
+  runs: "i32",
+  halts: "i32",
+  wakes: "i32",
+  /** ns asleep. */
+  haltTime: "f64",
+  mmioKernel: "i32",
+  engineExits: "i32",
+});
+
+function shifted<K extends string>(offsets: { readonly [P in K]: number }, base: number): { readonly [P in K]: number } {
+  return Object.fromEntries(Object.entries<number>(offsets).map(([name, at]) => [name, base + at])) as {
+    readonly [P in K]: number;
+  };
+}

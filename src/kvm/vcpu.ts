@@ -1,0 +1,264 @@
+/** A vCPU as one thread holds it: KVM_RUN's loop, halting, waking. Registers and counters are in the VM's memory. */
+import { KvmError } from "../base/errors.js";
+import { hostNow } from "./clock.js";
+import type { EngineVcpu } from "./engine.js";
+import { canBlock } from "./memory.js";
+import { vcpuRecord } from "./state.js";
+import {
+  type EnableCap,
+  type Exit,
+  type ExitReason,
+  type GuestDebug,
+  KVM_GUESTDBG_ENABLE,
+  KVM_GUESTDBG_SINGLESTEP,
+  KVM_GUESTDBG_USE_HW_BP,
+  type Registers,
+  type RunOptions,
+  type Stats,
+  type Vcpu,
+} from "./uapi.js";
+import { enableCapability, type VmCore } from "./vm.js";
+
+/** Order of the exit counters in a vCPU's record. */
+export const exitReasons = [
+  "mmio",
+  "papr_hcall",
+  "debug",
+  "intr",
+  "hlt",
+  "system_event",
+  "internal_error",
+  "shutdown",
+  "fail_entry",
+] as const satisfies readonly ExitReason[];
+
+const fields = vcpuRecord.offset;
+/** The longest a halted vCPU sleeps without looking at the clock again, ms. */
+const longestSleep = 10_000;
+
+export class VcpuCore implements Vcpu {
+  readonly vm: VmCore;
+  readonly id: number;
+  /** By order of creation. */
+  readonly index: number;
+  /** Addresses: the core's record, the architecture's part of it, the engine's state. */
+  readonly record: number;
+  readonly archRecord: number;
+  readonly state: number;
+  #engine: EngineVcpu | undefined;
+  /** The exit that the next run() completes. */
+  #pending: Exit | undefined;
+  #closed = false;
+
+  constructor(vm: VmCore, record: number) {
+    this.vm = vm;
+    this.record = record;
+    this.archRecord = record + vcpuRecord.size;
+    this.id = vm.mem.i32(record + fields.id);
+    this.index = vm.mem.i32(record + fields.index);
+    this.state = vm.mem.u32(record + fields.state);
+  }
+
+  run(options: RunOptions = {}): Exit {
+    const { mem } = this.vm;
+    if (this.#closed) throw new KvmError("EBADF", `vCPU ${this.id}'s handle is closed`);
+    if (mem.compareExchange(this.record + fields.running, 0, 1) !== 0) {
+      throw new KvmError("EBUSY", `vCPU ${this.id} is running on another thread`);
+    }
+    try {
+      mem.increment(this.record + fields.runs);
+      const pending = this.#pending;
+      this.#pending = undefined;
+      let exit = pending && this.vm.arch.completeExit(this, pending);
+      if (!exit && this.immediateExit) exit = { reason: "intr" };
+      exit ??= this.#loop(options);
+      this.#pending = exit;
+      mem.increment(this.record + fields.exits + 4 * exitReasons.indexOf(exit.reason));
+      if (this.vm.trace.mask) this.vm.trace.emit("exit", this.id, exit.reason, traceValues(exit));
+      return exit;
+    } finally {
+      mem.store(this.record + fields.running, 0);
+    }
+  }
+
+  #loop({ deadline = Number.POSITIVE_INFINITY, wait = this.vm.shared && canBlock() }: RunOptions): Exit {
+    const { mem, arch } = this.vm;
+    const hostDeadline = performance.timeOrigin + deadline;
+    if (wait && !this.vm.shared) {
+      throw new KvmError("EINVAL", "run() cannot wait: nothing could wake it, since the VM's memory is not shared");
+    }
+    for (;;) {
+      const wake = mem.load(this.state + arch.wakeOffset);
+      if (mem.exchange(this.record + fields.exitRequested, 0) !== 0 || this.immediateExit) return { reason: "intr" };
+      if (hostNow() >= hostDeadline) return { reason: "intr" };
+      if (mem.load(this.record + fields.halted) !== 0) {
+        if (!arch.runnable(this)) {
+          const until = arch.wakeTime(this);
+          if (!wait) return { reason: "hlt", until: until - performance.timeOrigin };
+          this.#sleep(wake, Math.min(until, hostDeadline));
+          continue;
+        }
+        mem.store(this.record + fields.halted, 0);
+        mem.increment(this.record + fields.wakes);
+        arch.resumed(this);
+      }
+      const exit = this.#enter(hostDeadline);
+      if (exit) return exit;
+    }
+  }
+
+  /** One stretch in the engine. */
+  #enter(hostDeadline: number): Exit | undefined {
+    const { mem, arch } = this.vm;
+    const control = mem.i32(this.record + fields.debugControl);
+    const stepping = (control & KVM_GUESTDBG_ENABLE) !== 0 && (control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)) !== 0;
+    arch.enter(this, hostDeadline);
+    const exit = arch.handleExit(this, stepping ? this.engineStep() : this.#engineRun());
+    if (exit || !stepping) return exit;
+    const address = arch.pc(this);
+    if (control & KVM_GUESTDBG_SINGLESTEP || this.#breakpointAt(address)) return { reason: "debug", address, status: 0 };
+    return undefined;
+  }
+
+  /** Runs until the engine returns. */
+  #engineRun(): number {
+    return this.#inGuest((engine) => engine.run());
+  }
+
+  /** Exactly one instruction. */
+  engineStep(): number {
+    return this.#inGuest((engine) => engine.step());
+  }
+
+  #inGuest(go: (engine: EngineVcpu) => number): number {
+    const { mem, arch, engine } = this.vm;
+    this.#engine ??= engine.attach(mem.wasm, this.state);
+    mem.increment(this.record + fields.engineExits);
+    mem.store(this.state + arch.inGuestOffset, 1);
+    try {
+      return go(this.#engine);
+    } finally {
+      mem.store(this.state + arch.inGuestOffset, 0);
+    }
+  }
+
+  #sleep(wake: number, until: number): void {
+    const { mem, arch } = this.vm;
+    const start = hostNow();
+    const timeout = Math.min(until - start, longestSleep);
+    if (timeout > 0) mem.wait(this.state + arch.wakeOffset, wake, timeout);
+    const slept = this.record + fields.haltTime;
+    mem.setF64(slept, mem.f64(slept) + (hostNow() - start) * 1e6);
+  }
+
+  #breakpointAt(address: bigint): boolean {
+    const { mem } = this.vm;
+    for (let i = 0, count = mem.i32(this.record + fields.debugCount); i < count; i++) {
+      if (mem.u64(this.record + fields.debugAddresses + 8 * i) === address) return true;
+    }
+    return false;
+  }
+
+  /** The guest has nothing to do until something wakes it. */
+  halt(): void {
+    this.vm.mem.store(this.record + fields.halted, 1);
+    this.vm.mem.increment(this.record + fields.halts);
+  }
+
+  /** Ends a halt, or makes the engine look at what is pending. [any thread] */
+  wake(): void {
+    const { mem, arch } = this.vm;
+    mem.add(this.state + arch.wakeOffset, 1);
+    mem.notify(this.state + arch.wakeOffset);
+  }
+
+  get immediateExit(): boolean {
+    return this.vm.mem.load(this.state + this.vm.arch.immediateExitOffset) !== 0;
+  }
+  set immediateExit(value: boolean) {
+    this.vm.mem.store(this.state + this.vm.arch.immediateExitOffset, value ? 1 : 0);
+    if (value) this.#leave();
+  }
+
+  requestExit(): void {
+    this.vm.mem.store(this.record + fields.exitRequested, 1);
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.vm.arch.kick(this);
+    this.wake();
+  }
+
+  getOneReg(id: bigint): bigint {
+    return this.vm.arch.getOneReg(this, id);
+  }
+  setOneReg(id: bigint, value: bigint): void {
+    this.vm.arch.setOneReg(this, id, value);
+  }
+  getRegs(): Registers {
+    return this.vm.arch.getRegs(this);
+  }
+  setRegs(regs: Registers): void {
+    this.vm.arch.setRegs(this, regs);
+  }
+  getSregs(): Registers {
+    return this.vm.arch.getSregs(this);
+  }
+  setSregs(sregs: Registers): void {
+    this.vm.arch.setSregs(this, sregs);
+  }
+  interrupt(irq: number): void {
+    this.vm.arch.interrupt(this, irq);
+  }
+
+  setGuestDebug(debug: GuestDebug): void {
+    const known = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP;
+    const { control, breakpoints = [] } = debug;
+    if (control & ~known) throw new KvmError("EINVAL", `KVM_SET_GUEST_DEBUG: control 0x${control.toString(16)}`);
+    if (breakpoints.length > 16) throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: at most 16 hardware breakpoints");
+    const { mem, arch } = this.vm;
+    mem.setI32(this.record + fields.debugControl, control);
+    mem.setI32(this.record + fields.debugCount, control & KVM_GUESTDBG_USE_HW_BP ? breakpoints.length : 0);
+    for (const [i, address] of breakpoints.entries()) mem.setI64(this.record + fields.debugAddresses + 8 * i, address);
+    arch.setGuestDebug(this, debug);
+  }
+
+  enableCap(request: EnableCap): void {
+    enableCapability(this.vm.arch, request, (row) => row.enableVcpu && ((cap) => row.enableVcpu?.(this, cap)));
+  }
+
+  stats(): Stats {
+    const { mem, arch } = this.vm;
+    const counter = (name: "runs" | "halts" | "wakes" | "mmioKernel" | "engineExits") => mem.i32(this.record + fields[name]);
+    const exits = Object.fromEntries(
+      exitReasons.map((reason, index) => [`exits.${reason}`, mem.i32(this.record + fields.exits + 4 * index)]),
+    );
+    return {
+      runs: counter("runs"),
+      halts: counter("halts"),
+      wakes: counter("wakes"),
+      haltTimeNs: mem.f64(this.record + fields.haltTime),
+      engineExits: counter("engineExits"),
+      mmioKernel: counter("mmioKernel"),
+      ...exits,
+      ...arch.vcpuStats(this),
+      ...(this.#engine?.stats() ?? {}),
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.vm.dropHandle();
+  }
+}
+
+function traceValues(exit: Exit): Record<string, bigint | number | string> {
+  const values: Record<string, bigint | number | string> = {};
+  for (const [name, value] of Object.entries(exit)) {
+    if (name === "reason") continue;
+    values[name] = Array.isArray(value) ? value.map((v: bigint) => v.toString(16)).join(" ") : Number.isFinite(value) || typeof value === "bigint" ? value : String(value);
+  }
+  return values;
+}

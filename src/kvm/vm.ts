@@ -1,0 +1,308 @@
+/** A VM as one thread holds it. What two threads need is in its memory. */
+import { KvmError } from "../base/errors.js";
+import type { Arch } from "./arch.js";
+import { hostNow } from "./clock.js";
+import { deviceHandle } from "./device.js";
+import type { Engine } from "./engine.js";
+import { EventFds } from "./event-fd.js";
+import { allocate } from "./heap.js";
+import type { Implementation } from "./implementation.js";
+import { findRoute, setRoutes } from "./irq-routing.js";
+import { vmLayout } from "./layout.js";
+import { locked } from "./lock.js";
+import { MemorySlots } from "./memory-slots.js";
+import { platformShares, VmMemory } from "./memory.js";
+import { heapStart, vcpuRecord, vmState } from "./state.js";
+import { Tracer } from "./trace.js";
+import {
+  type Device,
+  type EnableCap,
+  type EventFd,
+  type Ioeventfd,
+  type Irqfd,
+  type IrqRoute,
+  KVM_CREATE_DEVICE_TEST,
+  type MemoryRegion,
+  type SharedVm,
+  type Stats,
+  type TraceOptions,
+  type Vcpu,
+  type Vm,
+  type VmOptions,
+} from "./uapi.js";
+import { VcpuCore } from "./vcpu.js";
+
+/** Addresses are 32 bits, and one past the end must be a number too. */
+const memoryMax = 65535 * 65536;
+
+export class VmCore implements Vm {
+  readonly mem: VmMemory;
+  readonly arch: Arch;
+  readonly engine: Engine;
+  readonly slots: MemorySlots;
+  readonly eventFds: EventFds;
+  readonly trace = new Tracer();
+  readonly implementation: string;
+  readonly pageSize = vmLayout.pageSize;
+  /** False on a thread that attached. */
+  readonly #owner: boolean;
+  readonly #released: () => void;
+  readonly #vcpus = new Map<number, VcpuCore>();
+  #handles = 1;
+  #closed = false;
+
+  private constructor(mem: VmMemory, implementation: Implementation, engine: Engine, released?: () => void) {
+    this.mem = mem;
+    this.arch = implementation.arch;
+    this.engine = engine;
+    this.implementation = implementation.name;
+    this.#owner = released !== undefined;
+    this.#released = released ?? (() => {});
+    this.slots = new MemorySlots(mem, () => this.arch.memoryChanged(this));
+    this.eventFds = new EventFds(mem, {
+      hasInterruptController: () => this.arch.hasInterruptController(this),
+      setGsi: (gsi, level) => this.#setGsi(gsi, level),
+    });
+    Object.assign(this, this.arch.vmMethods(this));
+  }
+
+  /** KVM_CREATE_VM; `released` is called when the last handle is closed, or if creating fails half way. */
+  static create(implementation: Implementation, options: VmOptions, released: () => void): VmCore {
+    const { memoryLimit = memoryMax, shared = platformShares() } = options;
+    if (!(Number.isSafeInteger(memoryLimit) && memoryLimit >= 1 << 24)) {
+      throw new KvmError("EINVAL", `memoryLimit ${memoryLimit} is no number of bytes from 16 MiB to 4 GiB`);
+    }
+    const engine = implementation.engine(shared);
+    const mem = VmMemory.create(heapStart, Math.min(memoryLimit, memoryMax), shared);
+    mem.setI32(vmLayout.heapNext, heapStart);
+    mem.setF64(vmLayout.clockBase, hostNow());
+    const vm = new VmCore(mem, implementation, engine, released);
+    vm.arch.createVm(vm);
+    return vm;
+  }
+
+  /** This thread's view of a VM that another one created. */
+  static attach(implementation: Implementation, engine: Engine, memory: WebAssembly.Memory): VmCore {
+    return new VmCore(new VmMemory(memory), implementation, engine);
+  }
+
+  get memory(): WebAssembly.Memory {
+    return this.mem.wasm;
+  }
+  get shared(): boolean {
+    return this.mem.shared;
+  }
+
+  allocate(bytes: number): number {
+    this.requireOpen();
+    if (!(Number.isSafeInteger(bytes) && bytes > 0 && bytes % this.pageSize === 0)) {
+      throw new KvmError("EINVAL", `${bytes} bytes are not a positive number of ${this.pageSize}-byte pages`);
+    }
+    if (bytes > memoryMax) throw new KvmError("ENOMEM", `${bytes} bytes: a VM's memory ends below 4 GiB; ask for less`);
+    return allocate(this.mem, bytes, this.pageSize);
+  }
+
+  bytes(address: number, length: number): Uint8Array {
+    return this.mem.bytes(address, length);
+  }
+
+  createVcpu(id: number): Vcpu {
+    this.requireOpen();
+    const { arch, mem } = this;
+    if (!this.#owner) throw new KvmError("EINVAL", "vCPUs are created on the thread that created the VM");
+    if (!(Number.isInteger(id) && id >= 0 && id < arch.maxVcpuId)) {
+      throw new KvmError("EINVAL", `vCPU ${id}: numbers go from 0 to ${arch.maxVcpuId - 1}`);
+    }
+    const count = mem.i32(vmLayout.vcpuCount);
+    if (this.#findVcpu(id) !== undefined) throw new KvmError("EEXIST", `vCPU ${id} exists already`);
+    if (count >= arch.maxVcpus) throw new KvmError("EINVAL", `a VM has at most ${arch.maxVcpus} vCPUs`);
+    const state = allocate(mem, arch.vcpuSize, 65536);
+    const record = allocate(mem, vcpuRecord.size + arch.vcpuRecordSize, 64);
+    const { offset } = vcpuRecord;
+    mem.setI32(record + offset.id, id);
+    mem.setI32(record + offset.index, count);
+    mem.setI32(record + offset.state, state);
+    mem.setI32(vmState.vcpuRecords + 4 * count, record);
+    mem.setI32(vmLayout.vcpus + 4 * count, state);
+    const vcpu = new VcpuCore(this, record);
+    arch.createVcpu(vcpu);
+    // Only now other threads find it.
+    mem.store(vmLayout.vcpuCount, count + 1);
+    this.#vcpus.set(id, vcpu);
+    this.#handles++;
+    return vcpu;
+  }
+
+  vcpu(id: number): Vcpu {
+    return this.vcpuCore(id);
+  }
+
+  vcpuCore(id: number): VcpuCore {
+    const known = this.#vcpus.get(id);
+    if (known) return known;
+    const record = this.#findVcpu(id);
+    if (record === undefined) throw new KvmError("ENOENT", `there is no vCPU ${id}`);
+    const vcpu = new VcpuCore(this, record);
+    this.#vcpus.set(id, vcpu);
+    this.#handles++;
+    return vcpu;
+  }
+
+  /** All vCPUs in order of creation. */
+  vcpus(): VcpuCore[] {
+    const { mem } = this;
+    const count = mem.load(vmLayout.vcpuCount);
+    return Array.from({ length: count }, (_, index) =>
+      this.vcpuCore(mem.i32(mem.u32(vmState.vcpuRecords + 4 * index) + vcpuRecord.offset.id)),
+    );
+  }
+
+  #findVcpu(id: number): number | undefined {
+    const { mem } = this;
+    for (let index = 0, count = mem.load(vmLayout.vcpuCount); index < count; index++) {
+      const record = mem.u32(vmState.vcpuRecords + 4 * index);
+      if (mem.i32(record + vcpuRecord.offset.id) === id) return record;
+    }
+    return undefined;
+  }
+
+  setUserMemoryRegion(region: MemoryRegion): void {
+    this.requireOpen();
+    this.slots.set(region);
+  }
+  getDirtyLog(slot: number): Uint8Array {
+    return this.slots.getDirtyLog(slot);
+  }
+  clearDirtyLog(range: { slot: number; firstPage: bigint; numPages: number; bitmap: Uint8Array }): void {
+    this.slots.clearDirtyLog(range);
+  }
+
+  checkExtension(cap: number): number {
+    return checkCapability(this.arch, this.implementation, cap, this);
+  }
+
+  enableCap(request: EnableCap): void {
+    this.requireOpen();
+    enableCapability(this.arch, request, (row) => row.enableVm && ((cap) => row.enableVm?.(this, cap)));
+  }
+
+  createEventFd(): EventFd {
+    this.requireOpen();
+    return this.eventFds.create();
+  }
+  eventFd(id: number): EventFd {
+    return this.eventFds.open(id);
+  }
+  irqfd(irqfd: Irqfd): void {
+    this.eventFds.irqfd(irqfd);
+  }
+  ioeventfd(ioeventfd: Ioeventfd): void {
+    this.eventFds.ioeventfd(ioeventfd);
+  }
+
+  irqLine(irq: number, level: number | boolean): void {
+    if (!this.arch.hasInterruptController(this)) {
+      throw new KvmError("ENXIO", "KVM_IRQ_LINE: the VM has no interrupt controller in the kernel side");
+    }
+    if (!this.#setGsi(irq, Boolean(level))) throw new KvmError("EINVAL", `KVM_IRQ_LINE: there is no interrupt ${irq}`);
+  }
+
+  setGsiRouting(routes: readonly IrqRoute[]): void {
+    setRoutes(this.mem, routes);
+  }
+
+  signalMsi({ address, data }: { address: bigint; data: number }): number {
+    if (!this.arch.hasInterruptController(this)) {
+      throw new KvmError("EINVAL", "KVM_SIGNAL_MSI: the VM has no interrupt controller in the kernel side");
+    }
+    return this.arch.setMsi(this, address, data);
+  }
+
+  #setGsi(gsi: number, level: boolean): boolean {
+    const target = findRoute(this.mem, gsi);
+    if (target.type === "pin") return this.arch.setIrq(this, target.pin, level);
+    return !level || this.arch.setMsi(this, target.address, target.data) >= 0;
+  }
+
+  createDevice(type: number, flags = 0): Device | undefined {
+    this.requireOpen();
+    const row = this.arch.devices.find((device) => device.type === type && device.present(this));
+    if (!row) throw new KvmError("ENODEV", `KVM_CREATE_DEVICE: this VM cannot have a device of type ${type}`);
+    if (flags & ~KVM_CREATE_DEVICE_TEST) throw new KvmError("EINVAL", "KVM_CREATE_DEVICE: unknown flags");
+    if (flags & KVM_CREATE_DEVICE_TEST) return undefined;
+    const ops = locked(this.mem, vmState.lock, () => {
+      const types = this.mem.i32(vmState.deviceTypes);
+      if (types & (1 << type)) throw new KvmError("EEXIST", `KVM_CREATE_DEVICE: the VM has a device of type ${type}`);
+      const created = row.create(this);
+      this.mem.setI32(vmState.deviceTypes, types | (1 << type));
+      return created;
+    });
+    this.#handles++;
+    let open = true;
+    return deviceHandle(type, ops, () => {
+      if (open) this.dropHandle();
+      open = false;
+    });
+  }
+
+  setTrace(options: TraceOptions): void {
+    this.trace.set(options);
+  }
+
+  stats(): Stats {
+    const slots = this.slots.list();
+    return {
+      vcpus: this.mem.load(vmLayout.vcpuCount),
+      memorySlots: slots.length,
+      guestMemory: slots.reduce((sum, { size }) => sum + Number(size), 0),
+      memory: this.mem.byteLength,
+      ...this.arch.vmStats(this),
+    };
+  }
+
+  share(): SharedVm {
+    if (!this.shared) throw new KvmError("ENOTTY", "the VM's memory is not shared: it runs on this thread only");
+    return {
+      version: 1,
+      arch: this.arch.name,
+      implementation: this.implementation,
+      memory: this.memory,
+      engine: this.engine.share,
+    };
+  }
+
+  requireOpen(): void {
+    if (this.#closed) throw new KvmError("EBADF", "the VM's handle is closed");
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.dropHandle();
+  }
+
+  /** Of the VM, a vCPU or a device; the last one ends the VM. */
+  dropHandle(): void {
+    if (--this.#handles > 0 || !this.#owner) return;
+    this.arch.destroyVm(this);
+    this.#released();
+  }
+}
+
+export function checkCapability(arch: Arch, implementation: string, cap: number, vm?: VmCore): number {
+  const check = arch.capabilities.find((row) => row.cap === cap)?.check ?? 0;
+  return typeof check === "number" ? check : check(implementation, vm);
+}
+
+/** Finds what `request` enables and does it; `choose` gives a row's way for this kind of object. */
+export function enableCapability(
+  arch: Arch,
+  request: EnableCap,
+  choose: (row: Arch["capabilities"][number]) => ((cap: EnableCap) => void) | undefined,
+): void {
+  const row = arch.capabilities.find(({ cap }) => cap === request.cap);
+  const enable = row && choose(row);
+  if (!enable) throw new KvmError("EINVAL", `KVM_ENABLE_CAP: extension ${request.cap} cannot be enabled here`);
+  if (request.flags) throw new KvmError("EINVAL", "KVM_ENABLE_CAP: no flags are defined");
+  enable(request);
+}
