@@ -3,9 +3,49 @@ import type { InsnDefinition } from "./insn.js";
 import { branchInstructions } from "./instructions/branch.js";
 import { fixedArithmeticInstructions } from "./instructions/fixed-arithmetic.js";
 import { fixedLoadInstructions } from "./instructions/fixed-load.js";
+import { vectorAddInstructions } from "./instructions/vector-add.js";
+import { vectorBitsInstructions } from "./instructions/vector-bits.js";
+import { vectorCompareInstructions } from "./instructions/vector-compare.js";
+import { vectorCountInstructions } from "./instructions/vector-count.js";
+import { vectorCryptoInstructions } from "./instructions/vector-crypto.js";
+import { vectorExtractInstructions } from "./instructions/vector-extract.js";
+import { vectorLogicalInstructions } from "./instructions/vector-logical.js";
+import { vectorMinMaxInstructions } from "./instructions/vector-minmax.js";
+import { vectorMultiplyInstructions } from "./instructions/vector-multiply.js";
+import { vectorPackInstructions } from "./instructions/vector-pack.js";
+import { vectorPermuteInstructions } from "./instructions/vector-permute.js";
+import { vectorQuadwordInstructions } from "./instructions/vector-quadword.js";
+import { vectorShiftInstructions } from "./instructions/vector-shift.js";
+import { vectorStatusInstructions } from "./instructions/vector-status.js";
+import { vectorStorageInstructions } from "./instructions/vector-storage.js";
+import { vectorSumInstructions } from "./instructions/vector-sum.js";
+import { vsxLoadInstructions } from "./instructions/vsx-load.js";
+import { vsxMoveInstructions } from "./instructions/vsx-move.js";
+import { vsxPermuteInstructions } from "./instructions/vsx-permute.js";
+import { vsxStoreInstructions } from "./instructions/vsx-store.js";
 
 export const instructions: readonly InsnDefinition[] = [
   ...branchInstructions,
   ...fixedArithmeticInstructions,
   ...fixedLoadInstructions,
+  ...vectorAddInstructions,
+  ...vectorBitsInstructions,
+  ...vectorCompareInstructions,
+  ...vectorCountInstructions,
+  ...vectorCryptoInstructions,
+  ...vectorExtractInstructions,
+  ...vectorLogicalInstructions,
+  ...vectorMinMaxInstructions,
+  ...vectorMultiplyInstructions,
+  ...vectorPackInstructions,
+  ...vectorPermuteInstructions,
+  ...vectorQuadwordInstructions,
+  ...vectorShiftInstructions,
+  ...vectorStatusInstructions,
+  ...vectorStorageInstructions,
+  ...vectorSumInstructions,
+  ...vsxLoadInstructions,
+  ...vsxMoveInstructions,
+  ...vsxPermuteInstructions,
+  ...vsxStoreInstructions,
 ];

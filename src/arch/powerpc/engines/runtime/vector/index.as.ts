@@ -1,0 +1,8 @@
+export { aesInverseLastRound, aesInverseMixColumns, aesLastRound, aesRound, aesSubBytes } from "./aes.as";
+export {
+  polynomialSumBytes,
+  polynomialSumDoublewords,
+  polynomialSumHalfwords,
+  polynomialSumWords,
+} from "./polynomial.as";
+export { sha256Sigma, sha512Sigma } from "./sigma.as";
