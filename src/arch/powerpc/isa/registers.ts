@@ -21,6 +21,12 @@ export const registers = {
   xerRest: "i64",
   // Floating point and vector status.
   fpscr: "i64",
+  /**
+   * Not the guest's: what the last floating-point helper asks of its instruction because of an enabled exception.
+   * Bit 0: the target keeps its value; bit 1: a Floating-point enabled interrupt follows the result. Read and cleared by
+   * the helper floatTakeOutcome; 0 between instructions.
+   */
+  floatOutcome: "i32",
   /** VSCR[NJ], 0 or 1. */
   nj: "i32",
   /** VSCR[SAT], 0 or 1. */
@@ -49,6 +55,10 @@ export const registers = {
   tir: "i64",
   psscr: "i64",
   wort: "i64",
+  /** Thread identification (TIDR). */
+  tidr: "i64",
+  /** Problem State Priority Boost. */
+  pspb: "i64",
   // Storage protection and translation.
   amr: "i64",
   iamr: "i64",

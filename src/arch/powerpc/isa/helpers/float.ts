@@ -1,7 +1,130 @@
 import { helper } from "./signature.js";
 
-/** Exact binary floating point with FPSCR. Implemented in `engines/runtime/float/*.as.ts`. */
+const pure = <const P extends readonly ("i32" | "i64" | "v128")[], const R extends "i32" | "i64" | "v128">(
+  params: P,
+  result: R,
+) => helper("pure", params, result);
+const state = <const P extends readonly ("i32" | "i64" | "v128")[], const R extends "i32" | "i64" | "v128" | "void">(
+  params: P,
+  result: R,
+) => helper("state", params, result);
+
+/**
+ * Exact binary floating point with FPSCR. Implemented in `engines/runtime/float/*.as.ts`.
+ *
+ * Doubles, and singles in double format, are i64 bit patterns; quads and vectors are v128. None of these raises an
+ * interrupt by itself, because some enabled exceptions interrupt only after the result is written: they set the register
+ * `floatOutcome`, and the instruction goes by it (`isa/float-forms.ts`).
+ *
+ * Constants as last parameter: `kind` of a multiply-add: 1 the addend is subtracted, 2 the result's sign is inverted.
+ * `kind` of a conversion to an integer: 1 unsigned, 2 64 bits, 4 toward zero. `kind` of a conversion from one: 1 unsigned,
+ * 2 see there. `mode` of a rounding: 0 to 3 as FPSCR[RN], 4 nearest with ties away, 5 as FPSCR says and inexact.
+ */
 export const floatHelpers = {
-  /** fadd: doublewords in and out; sets FPSCR. */
-  float64Add: helper("faults", ["i64", "i64"], "i64"),
+  /** Reads and clears floatOutcome. */
+  floatTakeOutcome: state([], "i32"),
+  /** mtfsf, mtfsfi, mtfsb0: value and mask of FPSCR's bits. */
+  fpscrWrite: state(["i64", "i64"], "void"),
+  /** mtfsb1: number of the bit in FPSCR's low word, 0 the most significant. */
+  fpscrSetBit: state(["i32"], "void"),
+  /** mcrfs: clears the exception bits of a field. */
+  fpscrClearField: state(["i32"], "void"),
+
+  float64Add: state(["i64", "i64"], "i64"),
+  float64Sub: state(["i64", "i64"], "i64"),
+  float64Mul: state(["i64", "i64"], "i64"),
+  float64Div: state(["i64", "i64"], "i64"),
+  float64Sqrt: state(["i64"], "i64"),
+  /** a * b + c. */
+  float64MulAdd: state(["i64", "i64", "i64", "i32"], "i64"),
+  float64Reciprocal: state(["i64"], "i64"),
+  float64ReciprocalRoot: state(["i64"], "i64"),
+  /** The same, rounded once to single. */
+  float32Add: state(["i64", "i64"], "i64"),
+  float32Sub: state(["i64", "i64"], "i64"),
+  float32Mul: state(["i64", "i64"], "i64"),
+  float32Div: state(["i64", "i64"], "i64"),
+  float32Sqrt: state(["i64"], "i64"),
+  float32MulAdd: state(["i64", "i64", "i64", "i32"], "i64"),
+  float32Reciprocal: state(["i64"], "i64"),
+  float32ReciprocalRoot: state(["i64"], "i64"),
+
+  /** frsp. */
+  float64ToSingle: state(["i64"], "i64"),
+  /** xscvdpsp: the word. */
+  float64ToFloat32: state(["i64"], "i64"),
+  float32ToFloat64: state(["i64"], "i64"),
+  float64ToFloat16: state(["i64"], "i64"),
+  float16ToFloat64: state(["i64"], "i64"),
+  float64ToInteger: state(["i64", "i32"], "i64"),
+  /** kind 2: rounded to single. */
+  float64FromInteger: state(["i64", "i32"], "i64"),
+  float64Round: state(["i64", "i32"], "i64"),
+  /** The CR field, also put in FPCC; 1 as last argument: ordered. */
+  float64Compare: state(["i64", "i64", "i32"], "i32"),
+  floatSetFpcc: state(["i32"], "void"),
+  /** 1 minimum, 2 as C's operator, 4 as Java's. */
+  float64Extremum: state(["i64", "i64", "i32"], "i64"),
+  float64TestDivide: pure(["i64", "i64"], "i32"),
+  float64TestSqrt: pure(["i64"], "i32"),
+  /** DCMX; the CR field. */
+  float64InClass: pure(["i64", "i32"], "i32"),
+  float32InClass: pure(["i64", "i32"], "i32"),
+  /** 0 equal, 1 greater, 2 greater or equal: a mask of 128 bits, as xscmpeqdp gives. */
+  float64CompareMask: state(["i64", "i64", "i32"], "v128"),
+
+  /** Operation: 0 add, 1 subtract, 2 multiply, 3 divide; then whether to round to odd. */
+  float128Arithmetic: state(["v128", "v128", "i32", "i32"], "v128"),
+  float128MulAdd: state(["v128", "v128", "v128", "i32", "i32"], "v128"),
+  float128Sqrt: state(["v128", "i32"], "v128"),
+  float128ToFloat64: state(["v128", "i32"], "i64"),
+  float64ToFloat128: state(["i64"], "v128"),
+  float128ToInteger: state(["v128", "i32"], "i64"),
+  float128FromInteger: state(["i64", "i32"], "v128"),
+  /** mode 0 to 4; then whether inexactness counts. */
+  float128Round: state(["v128", "i32", "i32"], "v128"),
+  float128RoundToExtended: state(["v128", "i32"], "v128"),
+  float128Compare: state(["v128", "v128", "i32"], "i32"),
+  /** 1 if the class is one of DCMX. */
+  float128InClass: pure(["v128", "i32"], "i32"),
+
+  /** Operation: 0 add, 1 subtract, 2 multiply, 3 divide, 4 maximum, 5 minimum. */
+  float64x2Arithmetic: state(["v128", "v128", "i32"], "v128"),
+  float32x4Arithmetic: state(["v128", "v128", "i32"], "v128"),
+  float64x2MulAdd: state(["v128", "v128", "v128", "i32"], "v128"),
+  float32x4MulAdd: state(["v128", "v128", "v128", "i32"], "v128"),
+  /** Operation: 0 square root, 1 reciprocal, 2 reciprocal root, 8 + mode rounds. */
+  float64x2Unary: state(["v128", "i32"], "v128"),
+  float32x4Unary: state(["v128", "i32"], "v128"),
+  /** Relation: 0 equal, 1 greater, 2 greater or equal; masks. */
+  float64x2Compare: state(["v128", "v128", "i32"], "v128"),
+  float32x4Compare: state(["v128", "v128", "i32"], "v128"),
+  float64x2ToFloat32: state(["v128"], "v128"),
+  float32x2ToFloat64: state(["v128"], "v128"),
+  float32x4ToFloat16: state(["v128"], "v128"),
+  float16x4ToFloat32: state(["v128"], "v128"),
+  float64x2ToInteger: state(["v128", "i32"], "v128"),
+  float32x4ToInteger: state(["v128", "i32"], "v128"),
+  /** kind 2: from doublewords. */
+  float64x2FromInteger: state(["v128", "i32"], "v128"),
+  float32x4FromInteger: state(["v128", "i32"], "v128"),
+  float64x2TestDivide: pure(["v128", "v128"], "i32"),
+  float64x2TestSqrt: pure(["v128"], "i32"),
+  float32x4TestDivide: pure(["v128", "v128"], "i32"),
+  float32x4TestSqrt: pure(["v128"], "i32"),
+  /** DCMX; masks. */
+  float64x2InClass: pure(["v128", "i32"], "v128"),
+  float32x4InClass: pure(["v128", "i32"], "v128"),
+
+  /** VMX: no exceptions; VSCR[NJ]. Operation: 0 add, 1 subtract, 4 maximum, 5 minimum. */
+  vmxArithmetic: state(["v128", "v128", "i32"], "v128"),
+  /** a * b + c. */
+  vmxMulAdd: state(["v128", "v128", "v128", "i32"], "v128"),
+  /** Operation: 1 reciprocal, 2 reciprocal root, 3 log2, 4 power of 2, 8 + mode rounds. */
+  vmxUnary: state(["v128", "i32"], "v128"),
+  /** Scale, whether unsigned. */
+  vmxFromInteger: pure(["v128", "i32", "i32"], "v128"),
+  vmxToInteger: state(["v128", "i32", "i32"], "v128"),
+  /** Relation: 0 equal, 1 greater, 2 greater or equal, 3 out of bounds. */
+  vmxCompare: state(["v128", "v128", "i32"], "v128"),
 };

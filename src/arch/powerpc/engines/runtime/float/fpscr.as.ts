@@ -1,0 +1,158 @@
+/**
+ * FPSCR: its bits, and how one instruction's exceptions enter it.
+ * Source: Power ISA v3.0B, Book I "Floating-Point Status and Control Register" and "Floating-Point Exceptions".
+ *
+ * An operation leaves what it found in `exceptions` and `rounding`, module variables that carry second results from
+ * callee to caller and are dead between instructions. The committing routine of the instruction's kind then merges
+ * them. What the instruction itself must do about an enabled exception goes to the state's `floatOutcome`.
+ */
+import { S_floatOutcome, S_fpscr, S_msr } from "../layout.generated";
+
+export const FX: u32 = 0x80000000;
+export const FEX: u32 = 0x40000000;
+export const VX: u32 = 0x20000000;
+export const OX: u32 = 0x10000000;
+export const UX: u32 = 0x08000000;
+export const ZX: u32 = 0x04000000;
+export const XX: u32 = 0x02000000;
+export const VXSNAN: u32 = 0x01000000;
+export const VXISI: u32 = 0x00800000;
+export const VXIDI: u32 = 0x00400000;
+export const VXZDZ: u32 = 0x00200000;
+export const VXIMZ: u32 = 0x00100000;
+export const VXVC: u32 = 0x00080000;
+export const FR: u32 = 0x00040000;
+export const FI: u32 = 0x00020000;
+export const FPRF: u32 = 0x0001f000;
+export const FPCC: u32 = 0x0000f000;
+export const VXSQRT: u32 = 0x00000200;
+export const VXCVI: u32 = 0x00000100;
+export const VE: u32 = 0x80;
+export const OE: u32 = 0x40;
+export const UE: u32 = 0x20;
+export const ZE: u32 = 0x10;
+export const XE: u32 = 0x08;
+/** VE OE UE ZE XE NI RN: zero when rounding is to nearest and nothing is enabled. */
+export const CONTROL: u32 = 0xff;
+/** Every cause of VX. */
+export const VX_CAUSES: u32 = 0x01f80700;
+
+/** FPRF codes, in place. */
+export const CLASS_QNAN: u32 = 0x11000;
+export const CLASS_POSITIVE_ZERO: u32 = 0x02000;
+export const CLASS_NEGATIVE_ZERO: u32 = 0x12000;
+
+/** MSR[FE0|FE1]. */
+const MSR_FE: u64 = 0x900;
+
+/** Bits of `floatOutcome`. */
+const OUTCOME_SUPPRESS: u32 = 1;
+const OUTCOME_TRAP: u32 = 2;
+
+/** Exception bits the operation found (OX UX ZX XX and the causes of VX). */
+export let exceptions: u32 = 0;
+/** FR and FI of the operation. */
+export let rounding: u32 = 0;
+
+export function setExceptions(bits: u32): void {
+  exceptions = bits;
+}
+export function addExceptions(bits: u32): void {
+  exceptions |= bits;
+}
+export function setRounding(bits: u32): void {
+  rounding = bits;
+}
+
+/** VX and FEX from the bits that they summarise. */
+export function summarise(fpscr: u32): u32 {
+  fpscr &= ~(VX | FEX);
+  if (fpscr & VX_CAUSES) fpscr |= VX;
+  // VX OX UX ZX XX stand in the order of VE OE UE ZE XE, 22 bits higher.
+  if ((fpscr >> 22) & fpscr & 0xf8) fpscr |= FEX;
+  return fpscr;
+}
+
+/** Stores FPSCR's low word after exceptions `raised`, and says what the instruction must do about enabled ones. */
+function settle(s: i32, before: u32, after: u32, raised: u32, suppress: bool): void {
+  if (raised & ~before) after |= FX;
+  after = summarise(after | raised);
+  store<u32>(s + S_fpscr, after);
+  // Only an exception of this instruction interrupts, though FEX stays with the sticky bits.
+  let causes = raised;
+  if (raised & VX_CAUSES) causes |= VX;
+  let outcome: u32 = suppress ? OUTCOME_SUPPRESS : 0;
+  if (((causes >> 22) & after & 0xf8) != 0 && (load<u64>(s + S_msr) & MSR_FE) != 0) outcome |= OUTCOME_TRAP;
+  if (outcome) store<u32>(s + S_floatOutcome, outcome);
+}
+
+/** A scalar operation with a result of class `fprf`: an enabled invalid operation or zero divide keeps the target. */
+export function commitScalar(s: i32, fprf: u32): void {
+  const before = load<u32>(s + S_fpscr);
+  const raised = exceptions;
+  const suppress =
+    ((raised & VX_CAUSES) != 0 && (before & VE) != 0) || ((raised & ZX) != 0 && (before & ZE) != 0);
+  let after = before & ~(FR | FI);
+  if (!suppress) after = (after & ~FPRF) | fprf;
+  if (!(raised & (VX_CAUSES | ZX))) after |= rounding;
+  settle(s, before, after, raised, suppress);
+}
+
+/** As commitScalar for operations that leave FPRF alone (conversions to integer, where it is undefined). */
+export function commitKeepingClass(s: i32): void {
+  commitScalar(s, load<u32>(s + S_fpscr) & FPRF);
+}
+
+/** A vector operation: FPRF, FR and FI stay, any enabled exception in any element keeps the whole target. */
+export function commitVector(s: i32): void {
+  const before = load<u32>(s + S_fpscr);
+  const raised = exceptions;
+  let causes = raised;
+  if (raised & VX_CAUSES) causes |= VX;
+  settle(s, before, before, raised, ((causes >> 22) & before & 0xf8) != 0);
+}
+
+/** A comparison: `fpcc` is the CR field. The result is delivered even when an invalid operation is enabled. */
+export function commitCompare(s: i32, fpcc: u32): void {
+  const before = load<u32>(s + S_fpscr);
+  settle(s, before, (before & ~FPCC) | (fpcc << 12), exceptions, false);
+}
+
+/** Reads and clears what the last operation asked for: 1 keep the target, 2 interrupt after it. */
+export function floatTakeOutcome(s: i32): i32 {
+  const outcome = load<i32>(s + S_floatOutcome);
+  store<i32>(s + S_floatOutcome, 0);
+  return outcome;
+}
+
+function writeBits(s: i32, value: u64, mask: u64): void {
+  // DRN, and of the low word all but FEX, VX and the reserved bit.
+  const writable: u64 = 0x700000000 | <u64>~(FEX | VX | <u32>0x800);
+  const m = mask & writable;
+  const word = (load<u64>(s + S_fpscr) & ~m) | (value & m);
+  store<u64>(s + S_fpscr, (word & 0xffffffff00000000) | <u64>summarise(<u32>word));
+}
+
+/**
+ * mtfsf, mtfsfi, mtfsb0: the bits of FPSCR in `mask` become those of `value`; VX and FEX follow, FX is only as written.
+ * Interrupts (through floatOutcome) if an enabled exception then stands.
+ */
+export function fpscrWrite(s: i32, value: i64, mask: i64): void {
+  writeBits(s, value, mask);
+  if ((load<u32>(s + S_fpscr) & FEX) != 0 && (load<u64>(s + S_msr) & MSR_FE) != 0) {
+    store<u32>(s + S_floatOutcome, OUTCOME_TRAP);
+  }
+}
+
+/** mtfsb1: as a write of one bit, but an exception bit that becomes 1 sets FX too. */
+export function fpscrSetBit(s: i32, bit: i32): void {
+  let one: u32 = <u32>1 << (31 - bit);
+  if (one & (OX | UX | ZX | XX | VX_CAUSES) & ~load<u32>(s + S_fpscr)) one |= FX;
+  fpscrWrite(s, one, one);
+}
+
+/** mcrfs: the field's exception bits, FX among them, are cleared once copied. */
+export function fpscrClearField(s: i32, field: i32): void {
+  const clearable: u32 = FX | OX | UX | ZX | XX | VX_CAUSES;
+  writeBits(s, 0, <u64>(clearable & (<u32>0xf0000000 >> (field << 2))));
+}
