@@ -1,0 +1,272 @@
+/** The semantics as an interpreter's handler: registers in the vCPU's state, operand fields cut from the word. */
+import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
+import type { HelperSignature } from "../../isa/helpers/signature.js";
+import type { I32, I64, V128 } from "../../isa/machine.js";
+import type { Field, Variant } from "../../isa/pattern.js";
+import { fieldValue } from "../../isa/pattern.js";
+import { type RegisterName, registers } from "../../isa/registers.js";
+import { Node, type Recording, type Resource } from "../shared/ir.js";
+import { state } from "../shared/layout.js";
+import { Recorder, type RecorderOptions } from "../shared/recorder.js";
+
+/** A variant, with some operands perhaps fixed to make a handler of its own for a frequent case. */
+export interface HandlerSpec {
+  readonly name: string;
+  readonly variant: Variant;
+  readonly mask: number;
+  readonly value: number;
+  readonly fixed: readonly string[];
+}
+
+export interface InterpreterLocals {
+  readonly state: number;
+  readonly word: number;
+}
+
+/** Registers that helpers leave alone unless they leave the instruction. */
+const untouchedByHelpers = new Set<RegisterName>(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32", "xerRest"]);
+const resourceOf = (name: RegisterName): Resource => (untouchedByHelpers.has(name) ? `reg:${name}` : "named");
+
+export class InterpreterRecorder extends Recorder {
+  readonly #locals: InterpreterLocals;
+  readonly #emitCia: (f: FunctionBuilder) => void;
+  /** Register addresses already computed in this instruction, by field and scale. */
+  readonly #addresses = new Map<string, Node>();
+  #state: Node | undefined;
+  #word: Node | undefined;
+
+  constructor(options: RecorderOptions, locals: InterpreterLocals, emitCia: (f: FunctionBuilder) => void) {
+    super(options);
+    this.#locals = locals;
+    this.#emitCia = emitCia;
+  }
+
+  protected override begin(): void {
+    this.#addresses.clear();
+    const leaf = (local: number) => this.node("i32", [], (f) => f.get(local), undefined, true);
+    this.#state = leaf(this.#locals.state);
+    this.#word = leaf(this.#locals.word);
+  }
+
+  /** Records the handler of `spec`: what must be enabled, then the semantics. */
+  handler(spec: HandlerSpec): Recording {
+    return this.record(() => {
+      const { definition, flags, fields } = spec.variant;
+      const operands: Record<string, I32 | boolean> = { ...flags };
+      for (const [name, field] of Object.entries(fields)) {
+        operands[name] = spec.fixed.includes(name)
+          ? this.i32.const(fieldValue(field, spec.value))
+          : (this.#field(field) as unknown as I32);
+      }
+      if (definition.options.privileged) this.requirePrivilege(definition.options.privileged);
+      this.requireFacilities(definition.options, operands);
+      definition.semantics(this, operands);
+    });
+  }
+
+  #field(field: Field): Node {
+    const { i32 } = this;
+    const word = this.#word as unknown as I32;
+    let value: I32 | undefined;
+    const only = field.pieces.length === 1 ? field.pieces[0] : undefined;
+    if (only && field.signed && only.at === 0) {
+      // Sign-extends by shifting through the top.
+      const top = 32 - only.shift - only.width;
+      value = i32.shrS(i32.shl(word, i32.const(top)), i32.const(32 - only.width));
+    } else {
+      for (const { shift, width, at } of field.pieces) {
+        const mask = i32.const((2 ** width - 1) << at);
+        const moved =
+          shift >= at ? i32.shrU(word, i32.const(shift - at)) : i32.shl(word, i32.const(at - shift));
+        const piece = i32.and(moved, mask);
+        value = value ? i32.or(value, piece) : piece;
+      }
+      if (value && field.signed) {
+        const unused = i32.const(32 - field.width);
+        value = i32.shrS(i32.shl(value, unused), unused);
+      }
+    }
+    if (!value) throw new Error("an operand field without bits");
+    if (field.scale !== 1) value = i32.shl(value, i32.const(Math.log2(field.scale)));
+    const node = value as unknown as Node;
+    if (only && !field.signed && field.scale === 1 && only.at === 0) {
+      node.field = { shift: only.shift, width: only.width };
+    }
+    return node;
+  }
+
+  /** State address + number * 2^scale, for a register file's element; constant numbers are left to the offset. */
+  #element(number: I32, scale: number): { address: Node; offset: number } {
+    const n = number as unknown as Node;
+    if (n.constant !== undefined) return { address: this.stateAddress(), offset: Number(n.constant) << scale };
+    const { i32 } = this;
+    const s = this.stateAddress() as unknown as I32;
+    const at = n.field;
+    if (!at) return { address: i32.add(s, i32.shl(number, i32.const(scale))) as unknown as Node, offset: 0 };
+    const key = `${at.shift},${at.width},${scale}`;
+    let address = this.#addresses.get(key);
+    if (!address) {
+      const word = this.#word as unknown as I32;
+      const moved =
+        at.shift >= scale
+          ? i32.shrU(word, i32.const(at.shift - scale))
+          : i32.shl(word, i32.const(scale - at.shift));
+      const scaled = i32.and(moved, i32.const((2 ** at.width - 1) << scale));
+      address = i32.add(s, scaled) as unknown as Node;
+      this.#addresses.set(key, address);
+    }
+    return { address, offset: 0 };
+  }
+
+  /** Addresses made under a condition are not known outside it. */
+  #scoped<A extends unknown[]>(body: (...args: A) => void): (...args: A) => void {
+    return (...args) => {
+      const outer = new Map(this.#addresses);
+      body(...args);
+      this.#addresses.clear();
+      for (const [key, node] of outer) this.#addresses.set(key, node);
+    };
+  }
+
+  override if(condition: I32, then: () => void, otherwise?: () => void): void {
+    super.if(condition, this.#scoped(then), otherwise && this.#scoped(otherwise));
+  }
+
+  override repeat(count: I32, body: (index: I32) => void): void {
+    super.repeat(count, this.#scoped(body));
+  }
+
+  #read(type: "i32" | "i64" | "v128", address: Node, offset: number, resource: Resource): Node {
+    const code =
+      type === "v128"
+        ? (f: FunctionBuilder) => f.simdMemory(Simd["v128.load"], offset)
+        : (f: FunctionBuilder) => f.memory(type === "i32" ? Op["i32.load"] : Op["i64.load"], offset);
+    return this.node(type, [address], code, resource);
+  }
+
+  #write(value: Node, address: Node, offset: number, resource: Resource): void {
+    this.effect([address, value], [resource], (f) => {
+      if (value.type === "v128") f.simdMemory(Simd["v128.store"], offset);
+      else f.memory(value.type === "i32" ? Op["i32.store"] : Op["i64.store"], offset);
+    });
+  }
+
+  protected stateAddress(): Node {
+    return this.#state as Node;
+  }
+
+  cia(): I64 {
+    const node = this.node("i64", [], this.#emitCia);
+    node.displacement = this.i32.const(0) as unknown as Node;
+    return node as unknown as I64;
+  }
+
+  gpr(number: I32): I64 {
+    const { address, offset } = this.#element(number, 3);
+    return this.#read("i64", address, state.gpr.offset + offset, "gpr") as unknown as I64;
+  }
+
+  setGpr(number: I32, value: I64): void {
+    const { address, offset } = this.#element(number, 3);
+    this.#write(value as unknown as Node, address, state.gpr.offset + offset, "gpr");
+  }
+
+  fpr(number: I32): I64 {
+    const { address, offset } = this.#element(number, 4);
+    return this.#read("i64", address, state.vsr.offset + 8 + offset, "vsr") as unknown as I64;
+  }
+
+  setFpr(number: I32, value: I64): void {
+    const { address, offset } = this.#element(number, 4);
+    this.#write(value as unknown as Node, address, state.vsr.offset + 8 + offset, "vsr");
+    this.#write(this.i64.const(0) as unknown as Node, address, state.vsr.offset + offset, "vsr");
+  }
+
+  vsr(number: I32): V128 {
+    const { address, offset } = this.#element(number, 4);
+    return this.#read("v128", address, state.vsr.offset + offset, "vsr") as unknown as V128;
+  }
+
+  setVsr(number: I32, value: V128): void {
+    const { address, offset } = this.#element(number, 4);
+    this.#write(value as unknown as Node, address, state.vsr.offset + offset, "vsr");
+  }
+
+  override vr(number: I32): V128 {
+    const { address, offset } = this.#element(number, 4);
+    return this.#read("v128", address, state.vsr.offset + 32 * 16 + offset, "vsr") as unknown as V128;
+  }
+
+  override setVr(number: I32, value: V128): void {
+    const { address, offset } = this.#element(number, 4);
+    this.#write(value as unknown as Node, address, state.vsr.offset + 32 * 16 + offset, "vsr");
+  }
+
+  crField(number: I32): I32 {
+    const { address, offset } = this.#element(number, 2);
+    return this.#read("i32", address, state.cr.offset + offset, "cr") as unknown as I32;
+  }
+
+  setCrField(number: I32, value: I32): void {
+    const { address, offset } = this.#element(number, 2);
+    this.#write(value as unknown as Node, address, state.cr.offset + offset, "cr");
+  }
+
+  override crBit(number: I32): I32 {
+    const { i32 } = this;
+    if ((number as unknown as Node).constant !== undefined) return super.crBit(number);
+    // The field's offset is the bit number without its low two bits.
+    const s = this.stateAddress() as unknown as I32;
+    const address = i32.add(s, i32.and(number, i32.const(28))) as unknown as Node;
+    const field = this.#read("i32", address, state.cr.offset, "cr") as unknown as I32;
+    const place = i32.and(i32.xor(number, i32.const(3)), i32.const(3));
+    return i32.and(i32.shrU(field, place), i32.const(1));
+  }
+
+  protected readRegister(name: RegisterName): Node {
+    return this.#read(registers[name], this.stateAddress(), state[name].offset, resourceOf(name));
+  }
+
+  protected writeRegister(name: RegisterName, value: Node): void {
+    this.#write(value, this.stateAddress(), state[name].offset, resourceOf(name));
+  }
+
+  protected readFacilities(): Node {
+    return this.#read("i32", this.stateAddress(), state.facilities.offset, "named");
+  }
+
+  protected helperWrites(_effect: HelperSignature["effect"]): readonly Resource[] {
+    return ["named"];
+  }
+
+  /** A relative jump needs its displacement only: the core adds it to the entry's address. */
+  protected override jumpUses(target: Node): Node {
+    return target.displacement ?? target;
+  }
+
+  protected endInContextChange(): void {
+    const next = this.i64.add(this.cia(), this.i64.const(4)) as unknown as Node;
+    const pc = this.mode64 ? next : (this.i64.and(next as unknown as I64, this.i64.const(0xffffffffn)) as unknown as Node);
+    this.effect([this.stateAddress(), pc], [], (f, exits) => {
+      f.memory(Op["i64.store"], state.pc.offset);
+      exits.leave(f);
+    });
+  }
+}
+
+/** Pushes (address of this instruction): the page's effective address + half the distance into its decoded page. */
+export function emitAddressOf(f: FunctionBuilder, pageAddress: number, entry: () => void, pageStart: number, mode64: boolean): void {
+  f.get(pageAddress);
+  entry();
+  f.get(pageStart);
+  f.op(integerOpcodes.sub[0]);
+  f.i32Const(1);
+  f.op(integerOpcodes.shrS[0]);
+  f.op(conversionOpcodes.extendS);
+  f.op(integerOpcodes.add[1]);
+  if (!mode64) {
+    f.i64Const(0xffffffffn);
+    f.op(integerOpcodes.and[1]);
+  }
+}

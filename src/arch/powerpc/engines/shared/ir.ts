@@ -1,0 +1,201 @@
+/**
+ * What a recorded instruction consists of, and how it becomes WebAssembly.
+ *
+ * Values are nodes; whatever has an order is a statement. A node that is used once is emitted where it is used, as part of
+ * one stack expression; one that is used more often, or whose use lies behind a write to what it reads, goes into a
+ * local where it was made. Nodes that nobody uses are not emitted.
+ */
+import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
+import { Op, Simd } from "../../../../wasm/opcodes.js";
+
+export type Type = "i32" | "i64" | "v128";
+/** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */
+export type Resource = string;
+
+export class Node {
+  /** Present in constants: numbers for i32 (signed), bigints for i64 (signed) and v128 (unsigned). */
+  readonly constant: number | bigint | undefined;
+  /** Set for an address in code relative to this instruction: its displacement in bytes. */
+  displacement: Node | undefined;
+  /** Set for an operand field of a run-time instruction word: its place, so that scaled forms need no extra shift. */
+  field: { readonly shift: number; readonly width: number } | undefined;
+
+  // Written while planning.
+  uses = 0;
+  local = -1;
+  lastUse = -1;
+  usedInLoop = -1;
+
+  constructor(
+    readonly type: Type,
+    readonly args: readonly Node[],
+    /** Emits the operation; its arguments are on the stack. */
+    readonly code: (f: FunctionBuilder) => void,
+    /** Position in the recording. */
+    readonly position: number,
+    readonly loop: number,
+    /** What it reads of the machine. */
+    readonly reads: Resource | undefined = undefined,
+    /** Cheap enough to emit at each use: a constant, a local. */
+    readonly leaf = false,
+    constant?: number | bigint,
+  ) {
+    this.constant = constant;
+  }
+}
+
+export interface Exits {
+  /** Emits the store of this instruction's address to the state's pc. */
+  storePc(f: FunctionBuilder): void;
+  /** Leaves: an interrupt was delivered or the engine must return; pc is set. The instruction does not count. */
+  fault(f: FunctionBuilder): void;
+  /** Leaves: pc is set, the instruction counts. */
+  leave(f: FunctionBuilder): void;
+  /** Goes on at `target`. `emit` pushes a node's value. */
+  jump(f: FunctionBuilder, target: Node, emit: (node: Node) => void): void;
+}
+
+export type Statement =
+  | { readonly op: "define"; readonly node: Node }
+  | {
+      readonly op: "effect";
+      readonly position: number;
+      readonly args: readonly Node[];
+      readonly writes: readonly Resource[];
+      /** Receives the arguments on the stack; leaves the result, if any. */
+      readonly code: (f: FunctionBuilder, exits: Exits) => void;
+      readonly result: Node | undefined;
+    }
+  | { readonly op: "if"; readonly condition: Node; readonly then: Statement[]; readonly otherwise: Statement[] }
+  | { readonly op: "repeat"; readonly count: Node; readonly index: Node; readonly body: Statement[] }
+  | { readonly op: "jump"; readonly target: Node };
+
+/** One instruction, recorded. */
+export interface Recording {
+  readonly statements: readonly Statement[];
+  readonly nodes: readonly Node[];
+  /** Positions of the writes to each resource, ascending. */
+  readonly writes: ReadonlyMap<Resource, readonly number[]>;
+  /** Uses by statements: node, position of the statement, loop it is in. */
+  readonly roots: readonly { readonly node: Node; readonly position: number; readonly loop: number }[];
+}
+
+function markUse(node: Node, position: number, loop: number): void {
+  node.uses++;
+  if (position > node.lastUse) node.lastUse = position;
+  if (loop !== node.loop) node.usedInLoop = loop;
+}
+
+/** Nodes that get a local, decided from the last to the first so that a node's users are known. */
+function plan(recording: Recording, needsLocal: Set<Node>): void {
+  for (const { node, position, loop } of recording.roots) markUse(node, position, loop);
+  for (let i = recording.nodes.length - 1; i >= 0; i--) {
+    const node = recording.nodes[i] as Node;
+    if (node.uses === 0) continue;
+    let local = node.local >= 0;
+    if (!local && node.constant === undefined) {
+      const shared = node.uses > 1 && !node.leaf;
+      const looped = node.usedInLoop >= 0 && !(node.leaf && node.reads === undefined);
+      local = shared || looped || (node.reads !== undefined && isWritten(recording, node));
+      if (local) needsLocal.add(node);
+    }
+    const position = local ? node.position : node.lastUse;
+    const loop = local || node.usedInLoop < 0 ? node.loop : node.usedInLoop;
+    for (const arg of node.args) markUse(arg, position, loop);
+  }
+}
+
+function isWritten(recording: Recording, node: Node): boolean {
+  const positions = recording.writes.get(node.reads as Resource);
+  if (!positions) return false;
+  for (const p of positions) if (p >= node.position && p < node.lastUse) return true;
+  return false;
+}
+
+/** Emits a recording into `f`. Locals it takes are given back at the end. */
+export function emit(f: FunctionBuilder, recording: Recording, exits: Exits): void {
+  const needsLocal = new Set<Node>();
+  plan(recording, needsLocal);
+  const taken: number[] = [];
+  const localFor = (node: Node): number => {
+    const local = f.local(node.type);
+    taken.push(local);
+    node.local = local;
+    return local;
+  };
+  const value = (node: Node): void => {
+    if (node.local >= 0) {
+      f.get(node.local);
+      return;
+    }
+    for (const arg of node.args) value(arg);
+    node.code(f);
+  };
+  const all = (statements: readonly Statement[]): void => {
+    for (const s of statements) {
+      switch (s.op) {
+        case "define":
+          if (!needsLocal.has(s.node)) break;
+          for (const arg of s.node.args) value(arg);
+          s.node.code(f);
+          f.set(localFor(s.node));
+          break;
+        case "effect":
+          for (const arg of s.args) value(arg);
+          s.code(f, exits);
+          if (s.result) {
+            if (s.result.uses > 0) f.set(localFor(s.result));
+            else f.op(Op.drop);
+          }
+          break;
+        case "if":
+          value(s.condition);
+          f.if();
+          all(s.then);
+          if (s.otherwise.length > 0) {
+            f.else();
+            all(s.otherwise);
+          }
+          f.end();
+          break;
+        case "repeat": {
+          const index = localFor(s.index);
+          const count = f.local("i32");
+          taken.push(count);
+          value(s.count);
+          f.set(count);
+          f.i32Const(0);
+          f.set(index);
+          const done = f.block();
+          const again = f.loop();
+          f.get(index);
+          f.get(count);
+          f.op(0x4e); // i32.ge_s
+          f.brIf(done);
+          all(s.body);
+          f.get(index);
+          f.i32Const(1);
+          f.op(0x6a);
+          f.set(index);
+          f.br(again);
+          f.end();
+          f.end();
+          break;
+        }
+        case "jump":
+          exits.jump(f, s.target, value);
+          break;
+        default:
+          s satisfies never;
+      }
+    }
+  };
+  all(recording.statements);
+  for (const local of taken) f.release(local);
+}
+
+/** Emits a 128-bit constant. */
+export function v128Const(f: FunctionBuilder, value: bigint): void {
+  f.simd(Simd["v128.const"]);
+  for (let i = 0n; i < 16n; i++) f.code.byte(Number((value >> (8n * i)) & 0xffn));
+}

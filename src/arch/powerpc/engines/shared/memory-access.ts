@@ -1,0 +1,215 @@
+/**
+ * Storage accesses as engines emit them: the soft TLB looked up inline, everything else in the run-time library.
+ * The look-up and the entry's format: `tlb` in layout.ts.
+ */
+import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
+import type { AccessSize } from "../../isa/machine.js";
+import type { Exits } from "./ir.js";
+import { state, tlb } from "./layout.js";
+
+/** What the accesses of one function share. */
+export interface AccessContext {
+  /** Local that holds the state's address. */
+  readonly state: number;
+  /** Pushes the current soft-TLB table's address (i32). */
+  table(f: FunctionBuilder): void;
+  /** Pushes the current tag bits (i64). */
+  asid(f: FunctionBuilder): void;
+  /** Function indices of the slow paths. */
+  readonly loadSlow: number;
+  readonly storeSlow: number;
+  readonly loadQuadSlow: number;
+  readonly storeQuadSlow: number;
+  /** Leaves through `exits.fault` if the routine just called set `fault`. */
+  checkFault(f: FunctionBuilder, exits: Exits): void;
+}
+
+/** Emits the look at `fault` after a routine. */
+export function checkFault(stateLocal: number): AccessContext["checkFault"] {
+  return (f, exits) => {
+    f.get(stateLocal);
+    f.memory(Op["i32.load"], state.fault.offset);
+    f.if();
+    exits.fault(f);
+    f.end();
+  };
+}
+
+const I64 = 1;
+const I32 = 0;
+
+/** On entry the address is in local `ea`; leaves the entry's address in the returned local; branches out on a miss. */
+function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, tag: number, miss: { depth: number }): number {
+  const entry = f.local("i32");
+  x.table(f);
+  f.get(ea);
+  f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
+  f.op(integerOpcodes.shrU[I64]);
+  f.op(conversionOpcodes.wrap);
+  f.i32Const((tlb.entries - 1) * tlb.entrySize);
+  f.op(integerOpcodes.and[I32]);
+  f.op(integerOpcodes.add[I32]);
+  f.tee(entry);
+  f.memory(Op["i64.load"], tag);
+  f.get(ea);
+  if (size > 1) {
+    // The last byte's page: an access that crosses the page finds another page's tag, and so misses.
+    f.i64Const(BigInt(size - 1));
+    f.op(integerOpcodes.add[I64]);
+  }
+  f.i64Const(-(1n << BigInt(tlb.pageShift)));
+  f.op(integerOpcodes.and[I64]);
+  x.asid(f);
+  f.op(integerOpcodes.or[I64]);
+  f.op(integerOpcodes.ne[I64]);
+  f.brIf(miss);
+  return entry;
+}
+
+/** Pushes the host address of an access that hit. */
+function hostAddress(f: FunctionBuilder, ea: number, entry: number): void {
+  f.get(ea);
+  f.op(conversionOpcodes.wrap);
+  f.get(entry);
+  f.memory(Op["i32.load"], tlb.addend);
+  f.op(integerOpcodes.add[I32]);
+}
+
+const loads: Record<AccessSize, number> = {
+  1: Op["i64.load8_u"],
+  2: Op["i64.load16_u"],
+  4: Op["i64.load32_u"],
+  8: Op["i64.load"],
+};
+const stores: Record<AccessSize, number> = {
+  1: Op["i64.store8"],
+  2: Op["i64.store16"],
+  4: Op["i64.store32"],
+  8: Op["i64.store"],
+};
+
+/** Reverses the low `size` bytes of the i64 on the stack; for less than 8 the rest of the result is zero. */
+export function emitByteReverse(f: FunctionBuilder, size: AccessSize): void {
+  if (size === 1) return;
+  f.simd(laneOpcodes.i64x2.splat);
+  f.simd(Simd["v128.const"]);
+  for (let i = 0; i < 16; i++) f.code.byte(0);
+  f.simd(Simd["i8x16.shuffle"]);
+  for (let i = 0; i < 16; i++) f.code.byte(i < size ? size - 1 - i : 16);
+  f.simd(laneOpcodes.i64x2.extract);
+  f.code.byte(0);
+}
+
+function reverseQuad(f: FunctionBuilder): void {
+  const v = f.local("v128");
+  f.tee(v);
+  f.get(v);
+  f.simd(Simd["i8x16.shuffle"]);
+  for (let i = 0; i < 16; i++) f.code.byte(15 - i);
+  f.release(v);
+}
+
+/** [ea: i64] -> [value: i64] */
+export function emitLoad(f: FunctionBuilder, exits: Exits, x: AccessContext, size: AccessSize, bigEndian: boolean): void {
+  const ea = f.local("i64");
+  f.set(ea);
+  const done = f.block("i64");
+  const miss = f.block();
+  const entry = lookUp(f, x, ea, size, tlb.readTag, miss);
+  hostAddress(f, ea, entry);
+  f.memory(loads[size], 0);
+  if (bigEndian) emitByteReverse(f, size);
+  f.br(done);
+  f.end();
+  exits.storePc(f);
+  f.get(x.state);
+  f.get(ea);
+  f.i32Const(size);
+  f.i32Const(bigEndian ? 1 : 0);
+  f.call(x.loadSlow);
+  x.checkFault(f, exits);
+  f.end();
+  f.release(entry);
+  f.release(ea);
+}
+
+/** [ea: i64, value: i64] -> [] */
+export function emitStore(f: FunctionBuilder, exits: Exits, x: AccessContext, size: AccessSize, bigEndian: boolean): void {
+  const ea = f.local("i64");
+  const value = f.local("i64");
+  f.set(value);
+  f.set(ea);
+  const done = f.block();
+  const miss = f.block();
+  const entry = lookUp(f, x, ea, size, tlb.writeTag, miss);
+  hostAddress(f, ea, entry);
+  f.get(value);
+  if (bigEndian) emitByteReverse(f, size);
+  f.memory(stores[size], 0);
+  f.br(done);
+  f.end();
+  exits.storePc(f);
+  f.get(x.state);
+  f.get(ea);
+  f.i32Const(size);
+  f.get(value);
+  f.i32Const(bigEndian ? 1 : 0);
+  f.call(x.storeSlow);
+  x.checkFault(f, exits);
+  f.end();
+  f.release(entry);
+  f.release(value);
+  f.release(ea);
+}
+
+/** [ea: i64] -> [value: v128] */
+export function emitLoadQuad(f: FunctionBuilder, exits: Exits, x: AccessContext, bigEndian: boolean): void {
+  const ea = f.local("i64");
+  f.set(ea);
+  const done = f.block("v128");
+  const miss = f.block();
+  const entry = lookUp(f, x, ea, 16, tlb.readTag, miss);
+  hostAddress(f, ea, entry);
+  f.simdMemory(Simd["v128.load"], 0);
+  if (bigEndian) reverseQuad(f);
+  f.br(done);
+  f.end();
+  exits.storePc(f);
+  f.get(x.state);
+  f.get(ea);
+  f.i32Const(bigEndian ? 1 : 0);
+  f.call(x.loadQuadSlow);
+  x.checkFault(f, exits);
+  f.end();
+  f.release(entry);
+  f.release(ea);
+}
+
+/** [ea: i64, value: v128] -> [] */
+export function emitStoreQuad(f: FunctionBuilder, exits: Exits, x: AccessContext, bigEndian: boolean): void {
+  const ea = f.local("i64");
+  const value = f.local("v128");
+  f.set(value);
+  f.set(ea);
+  const done = f.block();
+  const miss = f.block();
+  const entry = lookUp(f, x, ea, 16, tlb.writeTag, miss);
+  hostAddress(f, ea, entry);
+  f.get(value);
+  if (bigEndian) reverseQuad(f);
+  f.simdMemory(Simd["v128.store"], 0);
+  f.br(done);
+  f.end();
+  exits.storePc(f);
+  f.get(x.state);
+  f.get(ea);
+  f.get(value);
+  f.i32Const(bigEndian ? 1 : 0);
+  f.call(x.storeQuadSlow);
+  x.checkFault(f, exits);
+  f.end();
+  f.release(entry);
+  f.release(value);
+  f.release(ea);
+}

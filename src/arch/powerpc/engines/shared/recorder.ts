@@ -1,0 +1,564 @@
+/**
+ * The semantics interface as a recorder: each operation becomes a node or a statement of ir.ts. What differs between
+ * engines - where registers are, what an operand field is, how an instruction ends - is left to the subclass.
+ */
+import type { FunctionBuilder, ValueType } from "../../../../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
+import { type HelperName, helpers } from "../../isa/helpers.js";
+import type { HelperSignature } from "../../isa/helpers/signature.js";
+import type { InsnOptions } from "../../isa/insn.js";
+import type {
+  AccessOptions,
+  AccessSize,
+  ByteLaneOps,
+  DoublewordLaneOps,
+  HalfwordLaneOps,
+  I32,
+  I32Ops,
+  I64,
+  I64Ops,
+  IntegerOps,
+  Machine,
+  Trap,
+  V128,
+  V128Ops,
+  WordLaneOps,
+} from "../../isa/machine.js";
+import type { RegisterName, registers } from "../../isa/registers.js";
+import { foldInteger, identity } from "./fold.js";
+import { Node, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
+import { type AccessContext, emitLoad, emitLoadQuad, emitStore, emitStoreQuad } from "./memory-access.js";
+
+/** Indices, in the module being built, of the routines that emitted code calls. */
+export interface RuntimeFunctions {
+  helper(name: HelperName | CoreRoutine): number;
+}
+
+/** Routines of the run-time library that are not helpers of the instruction set. */
+export const coreRoutines = {
+  fetch: [["i32"], ["i32"]],
+  decode: [["i32", "i32"], []],
+  service: [["i32"], ["i32"]],
+  raise: [["i32", "i32"], []],
+  raiseAlignment: [["i32", "i64"], []],
+  raiseUnavailable: [["i32", "i32"], []],
+  loadSlow: [["i32", "i64", "i32", "i32"], ["i64"]],
+  storeSlow: [["i32", "i64", "i32", "i64", "i32"], []],
+  loadQuadSlow: [["i32", "i64", "i32"], ["v128"]],
+  storeQuadSlow: [["i32", "i64", "v128", "i32"], []],
+  loadReserve: [["i32", "i64", "i32", "i32"], ["i64"]],
+  storeConditional: [["i32", "i64", "i32", "i64", "i32"], ["i32"]],
+  loadReserveQuad: [["i32", "i64", "i32"], ["v128"]],
+  storeConditionalQuad: [["i32", "i64", "v128", "i32"], ["i32"]],
+} as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
+export type CoreRoutine = keyof typeof coreRoutines;
+
+const trapCode: Record<Trap, number> = { illegal: 0, privileged: 1, trap: 2, floatEnabled: 3 };
+
+const asNode = (value: I32 | I64 | V128): Node => value as unknown as Node;
+const asI32 = (node: Node): I32 => node as unknown as I32;
+const asI64 = (node: Node): I64 => node as unknown as I64;
+const asV128 = (node: Node): V128 => node as unknown as V128;
+
+const facilityBit = { float: 1, vector: 2, vsx: 4 } as const;
+const facilityCode = { float: 0, vector: 1, vsx: 2 } as const;
+export type Facility = keyof typeof facilityBit;
+
+export interface RecorderOptions {
+  readonly mode64: boolean;
+  readonly littleEndian: boolean;
+  readonly runtime: RuntimeFunctions;
+  /** Where inline storage accesses find the soft TLB. */
+  readonly access: AccessContext;
+}
+
+export abstract class Recorder implements Machine {
+  readonly mode64: boolean;
+  readonly littleEndian: boolean;
+  readonly i32: I32Ops;
+  readonly i64: I64Ops;
+  readonly v128: V128Ops;
+  readonly i8x16: ByteLaneOps;
+  readonly i16x8: HalfwordLaneOps;
+  readonly i32x4: WordLaneOps;
+  readonly i64x2: DoublewordLaneOps;
+
+  protected readonly runtime: RuntimeFunctions;
+  readonly #access: AccessContext;
+  #clock = 0;
+  #loop = -1;
+  #nodes: Node[] = [];
+  #statements: Statement[] = [];
+  #writes = new Map<Resource, number[]>();
+  #roots: { node: Node; position: number; loop: number }[] = [];
+  /** A context-changing helper was called: the instruction must end with a fresh look-up. */
+  #changesContext = false;
+
+  constructor(options: RecorderOptions) {
+    this.mode64 = options.mode64;
+    this.littleEndian = options.littleEndian;
+    this.runtime = options.runtime;
+    this.#access = options.access;
+    this.i32 = this.#i32Ops();
+    this.i64 = this.#i64Ops();
+    this.v128 = this.#v128Ops();
+    this.i8x16 = this.#lanes("i8x16", "i32") as unknown as ByteLaneOps;
+    this.i16x8 = this.#lanes("i16x8", "i32") as unknown as HalfwordLaneOps;
+    this.i32x4 = this.#lanes("i32x4", "i32") as unknown as WordLaneOps;
+    this.i64x2 = this.#lanes("i64x2", "i64") as unknown as DoublewordLaneOps;
+  }
+
+  /** Records one instruction: runs `body` against this machine and returns what it did. */
+  record(body: () => void): Recording {
+    this.#clock = 0;
+    this.#loop = -1;
+    this.#nodes = [];
+    this.#statements = [];
+    this.#writes = new Map();
+    this.#roots = [];
+    this.#changesContext = false;
+    this.begin();
+    body();
+    if (this.#changesContext) this.endInContextChange();
+    return { statements: this.#statements, nodes: this.#nodes, writes: this.#writes, roots: this.#roots };
+  }
+
+  // What an engine decides.
+  /** Called before each instruction is recorded. */
+  protected begin(): void {}
+  /** The effect that ends an instruction after a context change: pc + 4, then a fresh look-up. */
+  protected abstract endInContextChange(): void;
+  protected abstract stateAddress(): Node;
+  /** The node that `Exits.jump` will push for this target. */
+  protected jumpUses(target: Node): Node {
+    return target;
+  }
+  abstract cia(): I64;
+  abstract gpr(number: I32): I64;
+  abstract setGpr(number: I32, value: I64): void;
+  abstract fpr(number: I32): I64;
+  abstract setFpr(number: I32, value: I64): void;
+  abstract vsr(number: I32): V128;
+  abstract setVsr(number: I32, value: V128): void;
+  abstract crField(number: I32): I32;
+  abstract setCrField(number: I32, value: I32): void;
+  protected abstract readRegister(name: RegisterName): Node;
+  protected abstract writeRegister(name: RegisterName, value: Node): void;
+  /** What a helper may read and write behind the recorder's back. */
+  protected abstract helperWrites(effect: HelperSignature["effect"]): readonly Resource[];
+
+  // Making nodes and statements.
+  node(type: Type, args: readonly Node[], code: (f: FunctionBuilder) => void, reads?: Resource, leaf = false): Node {
+    const node = new Node(type, args, code, this.#clock++, this.#loop, reads, leaf);
+    this.#nodes.push(node);
+    if (!leaf || reads !== undefined) this.#statements.push({ op: "define", node });
+    return node;
+  }
+
+  constant(type: "i32" | "i64", value: bigint | number): Node {
+    if (type === "i32") {
+      const n = typeof value === "number" ? value | 0 : Number(BigInt.asIntN(32, value));
+      return new Node("i32", [], (f) => f.i32Const(n), -1, this.#loop, undefined, true, n);
+    }
+    const n = BigInt.asIntN(64, BigInt(value));
+    return new Node("i64", [], (f) => f.i64Const(n), -1, this.#loop, undefined, true, n);
+  }
+
+  /** A statement. Returns the node of its result if it has one. */
+  effect(
+    args: readonly Node[],
+    writes: readonly Resource[],
+    code: Extract<Statement, { op: "effect" }>["code"],
+    result?: Type,
+  ): Node | undefined {
+    const position = this.#clock++;
+    for (const node of args) this.#roots.push({ node, position, loop: this.#loop });
+    for (const w of writes) {
+      const known = this.#writes.get(w);
+      if (known) known.push(position);
+      else this.#writes.set(w, [position]);
+    }
+    const resultNode = result && new Node(result, [], () => {}, this.#clock++, this.#loop);
+    this.#statements.push({ op: "effect", position, args, writes, code, result: resultNode });
+    if (resultNode) {
+      // Always in a local: what made it cannot be repeated or moved.
+      resultNode.local = Number.MAX_SAFE_INTEGER;
+    }
+    return resultNode;
+  }
+
+  #integer<T>(type: "i32" | "i64", wrap: (n: Node) => T): IntegerOps<T> {
+    const bits = type === "i32" ? 32 : 64;
+    const known = (n: Node | undefined) => (n?.constant === undefined ? undefined : BigInt(n.constant));
+    const comparisons = new Set(["eqz", "eq", "ne", "ltS", "ltU", "gtS", "gtU", "leS", "leU", "geS", "geU"]);
+    const apply = (name: keyof typeof integerOpcodes, args: Node[]): Node => {
+      const [a, b] = args;
+      const resultType = comparisons.has(name) ? "i32" : type;
+      const ka = known(a);
+      const kb = known(b);
+      if (ka !== undefined && (args.length === 1 || kb !== undefined)) {
+        const folded = foldInteger(name, bits, ka, kb ?? 0n);
+        if (folded !== undefined) return this.constant(resultType, folded);
+      }
+      if (args.length === 2) {
+        const same = identity(name, ka, kb);
+        if (same === "a") return a as Node;
+        if (same === "b") return b as Node;
+        if (same === "zero") return this.constant(type, 0);
+      }
+      const opcode = integerOpcodes[name][type === "i32" ? 0 : 1];
+      return this.node(resultType, args, (f) => f.op(opcode));
+    };
+    const ops: Record<string, unknown> = {
+      const: (value: bigint | number) => wrap(this.constant(type, value)),
+      not: (x: T) => wrap(apply("xor", [x as Node, this.constant(type, -1)])),
+      neg: (x: T) => wrap(apply("sub", [this.constant(type, 0), x as Node])),
+    };
+    for (const name of Object.keys(integerOpcodes) as (keyof typeof integerOpcodes)[]) {
+      ops[name] = (...args: Node[]) => apply(name, args);
+    }
+    return ops as unknown as IntegerOps<T>;
+  }
+
+  #i32Ops(): I32Ops {
+    return {
+      ...this.#integer<I32>("i32", asI32),
+      wrap: (a) => {
+        const n = asNode(a);
+        if (n.constant !== undefined) return asI32(this.constant("i32", n.constant));
+        return asI32(this.node("i32", [n], (f) => f.op(conversionOpcodes.wrap)));
+      },
+    };
+  }
+
+  #i64Ops(): I64Ops {
+    const convert = (name: "extendS" | "extendU" | "extend32S", fold: (x: bigint) => bigint) => (a: I32 | I64) => {
+      const n = asNode(a);
+      if (n.constant !== undefined) return asI64(this.constant("i64", fold(BigInt(n.constant))));
+      return asI64(this.node("i64", [n], (f) => f.op(conversionOpcodes[name])));
+    };
+    const plain = this.#integer<I64>("i64", asI64);
+    return {
+      ...plain,
+      add: (a, b) => {
+        const sum = plain.add(a, b);
+        // An address in code stays recognisable as relative.
+        const base = asNode(a).displacement ? a : asNode(b).displacement ? b : undefined;
+        if (base && sum !== base) {
+          const offset = base === a ? b : a;
+          const wrapped = this.i32.wrap(offset);
+          const displacement = this.i32.add(asI32(asNode(base).displacement as Node), wrapped);
+          asNode(sum).displacement = asNode(displacement);
+        }
+        return sum;
+      },
+      extendS: convert("extendS", (x) => x),
+      extendU: convert("extendU", (x) => BigInt.asUintN(32, x)),
+      extend32S: convert("extend32S", (x) => BigInt.asIntN(32, x)),
+    };
+  }
+
+  #v128Ops(): V128Ops {
+    const simd =
+      (opcode: number, type: Type = "v128") =>
+      (...args: V128[]) =>
+        this.node(type, args.map(asNode), (f) => f.simd(opcode));
+    const lane = (index: number) => (a: V128) =>
+      asI64(
+        this.node("i64", [asNode(a)], (f) => {
+          f.simd(laneOpcodes.i64x2.extract);
+          f.code.byte(index);
+        }),
+      );
+    return {
+      const: (value) =>
+        asV128(new Node("v128", [], (f) => v128Const(f, value), -1, this.#loop, undefined, true, value)),
+      and: simd(Simd["v128.and"]) as unknown as V128Ops["and"],
+      or: simd(Simd["v128.or"]) as unknown as V128Ops["or"],
+      xor: simd(Simd["v128.xor"]) as unknown as V128Ops["xor"],
+      andnot: simd(Simd["v128.andnot"]) as unknown as V128Ops["andnot"],
+      not: simd(Simd["v128.not"]) as unknown as V128Ops["not"],
+      bitselect: simd(Simd["v128.bitselect"]) as unknown as V128Ops["bitselect"],
+      anyTrue: simd(Simd["v128.any_true"], "i32") as unknown as V128Ops["anyTrue"],
+      make: (high, low) => this.i64x2.replace(this.i64x2.splat(low), 1, high),
+      high: lane(1),
+      low: lane(0),
+    };
+  }
+
+  #lanes(shape: keyof typeof laneOpcodes, scalar: "i32" | "i64"): object {
+    const ops: Record<string, unknown> = {};
+    for (const [name, opcode] of Object.entries(laneOpcodes[shape])) {
+      const code = (f: FunctionBuilder) => f.simd(opcode);
+      switch (name) {
+        case "extract":
+          ops[name] = (a: Node, lane: number) =>
+            this.node(scalar, [a], (f) => {
+              code(f);
+              f.code.byte(lane);
+            });
+          break;
+        case "replace":
+          ops[name] = (a: Node, lane: number, value: Node) =>
+            this.node("v128", [a, value], (f) => {
+              code(f);
+              f.code.byte(lane);
+            });
+          break;
+        case "allTrue":
+        case "bitmask":
+          ops[name] = (a: Node) => this.node("i32", [a], code);
+          break;
+        default:
+          ops[name] = (...args: Node[]) => this.node("v128", args, code);
+      }
+    }
+    if (shape === "i8x16") {
+      ops.shuffle = (a: Node, b: Node, lanes: readonly number[]) =>
+        this.node("v128", [a, b], (f) => {
+          f.simd(Simd["i8x16.shuffle"]);
+          f.code.append(lanes);
+        });
+      ops.swizzle = (a: Node, indices: Node) => this.node("v128", [a, indices], (f) => f.simd(Simd["i8x16.swizzle"]));
+    }
+    return ops;
+  }
+
+  // Registers, as far as engines agree.
+  gprOrZero(number: I32): I64 {
+    const n = asNode(number);
+    if (n.constant === 0) return this.i64.const(0);
+    if (n.constant !== undefined) return this.gpr(number);
+    return this.select(number, this.gpr(number), this.i64.const(0));
+  }
+
+  vr(number: I32): V128 {
+    return this.vsr(this.i32.add(number, this.i32.const(32)));
+  }
+
+  setVr(number: I32, value: V128): void {
+    this.setVsr(this.i32.add(number, this.i32.const(32)), value);
+  }
+
+  crBit(number: I32): I32 {
+    const { i32 } = this;
+    const field = this.crField(i32.shrU(number, i32.const(2)));
+    const place = i32.and(i32.xor(number, i32.const(3)), i32.const(3));
+    return i32.and(i32.shrU(field, place), i32.const(1));
+  }
+
+  setCrBit(number: I32, value: I32): void {
+    const { i32 } = this;
+    const index = i32.shrU(number, i32.const(2));
+    const place = i32.and(i32.xor(number, i32.const(3)), i32.const(3));
+    const cleared = i32.and(this.crField(index), i32.not(i32.shl(i32.const(1), place)));
+    this.setCrField(index, i32.or(cleared, i32.shl(value, place)));
+  }
+
+  get<N extends RegisterName>(name: N): (typeof registers)[N] extends "i64" ? I64 : I32 {
+    return this.readRegister(name) as never;
+  }
+
+  set<N extends RegisterName>(name: N, value: (typeof registers)[N] extends "i64" ? I64 : I32): void {
+    this.writeRegister(name, value as unknown as Node);
+  }
+
+  // Storage.
+  #ea(ea: I64): Node {
+    return asNode(this.mode64 ? ea : this.i64.and(ea, this.i64.const(0xffffffffn)));
+  }
+
+  #bigEndian(options: AccessOptions | undefined): boolean {
+    return this.littleEndian === (options?.byteReversed ?? false);
+  }
+
+  load(ea: I64, size: AccessSize, options?: AccessOptions): I64 {
+    const bigEndian = this.#bigEndian(options);
+    return asI64(
+      this.effect([this.#ea(ea)], [], (f, x) => emitLoad(f, x, this.#access, size, bigEndian), "i64") as Node,
+    );
+  }
+
+  store(ea: I64, size: AccessSize, value: I64, options?: AccessOptions): void {
+    const bigEndian = this.#bigEndian(options);
+    this.effect([this.#ea(ea), asNode(value)], [], (f, x) => emitStore(f, x, this.#access, size, bigEndian));
+  }
+
+  loadQuad(ea: I64, options?: AccessOptions): V128 {
+    const bigEndian = this.#bigEndian(options);
+    return asV128(
+      this.effect([this.#ea(ea)], [], (f, x) => emitLoadQuad(f, x, this.#access, bigEndian), "v128") as Node,
+    );
+  }
+
+  storeQuad(ea: I64, value: V128, options?: AccessOptions): void {
+    const bigEndian = this.#bigEndian(options);
+    this.effect([this.#ea(ea), asNode(value)], [], (f, x) => emitStoreQuad(f, x, this.#access, bigEndian));
+  }
+
+  /** Calls a routine that may leave the instruction; `fault` is looked at after it. */
+  routine(name: HelperName | CoreRoutine, args: readonly Node[], result?: Type, writes: readonly Resource[] = []): Node {
+    const index = this.runtime.helper(name);
+    const { checkFault } = this.#access;
+    return this.effect(
+      [this.stateAddress(), ...args],
+      writes,
+      (f, x) => {
+        x.storePc(f);
+        // The arguments are on the stack already; storing the pc does not disturb them.
+        f.call(index);
+        checkFault(f, x);
+      },
+      result,
+    ) as Node;
+  }
+
+  loadReserve(ea: I64, size: AccessSize): I64 {
+    const args = [this.#ea(ea), this.constant("i32", size), this.constant("i32", this.littleEndian ? 0 : 1)];
+    return asI64(this.routine("loadReserve", args, "i64"));
+  }
+
+  storeConditional(ea: I64, size: AccessSize, value: I64): I32 {
+    const order = this.constant("i32", this.littleEndian ? 0 : 1);
+    return asI32(
+      this.routine("storeConditional", [this.#ea(ea), this.constant("i32", size), asNode(value), order], "i32"),
+    );
+  }
+
+  loadReserveQuad(ea: I64): V128 {
+    return asV128(
+      this.routine("loadReserveQuad", [this.#ea(ea), this.constant("i32", this.littleEndian ? 0 : 1)], "v128"),
+    );
+  }
+
+  storeConditionalQuad(ea: I64, value: V128): I32 {
+    const order = this.constant("i32", this.littleEndian ? 0 : 1);
+    return asI32(this.routine("storeConditionalQuad", [this.#ea(ea), asNode(value), order], "i32"));
+  }
+
+  requireAlignment(ea: I64, bytes: number): void {
+    const misaligned = this.i64.ne(this.i64.and(ea, this.i64.const(bytes - 1)), this.i64.const(0));
+    this.if(misaligned, () => this.raiseAlignment(ea));
+  }
+
+  raiseAlignment(ea: I64): void {
+    this.routine("raiseAlignment", [this.#ea(ea)]);
+  }
+
+  // Control.
+  jump(target: I64): void {
+    const node = asNode(target);
+    const position = this.#clock++;
+    this.#roots.push({ node: this.jumpUses(node), position, loop: this.#loop });
+    this.#statements.push({ op: "jump", target: node });
+  }
+
+  raise(trap: Trap): void {
+    this.routine("raise", [this.constant("i32", trapCode[trap])]);
+  }
+
+  if(condition: I32, then: () => void, otherwise?: () => void): void {
+    const node = asNode(condition);
+    if (node.constant !== undefined) {
+      if (node.constant !== 0) then();
+      else otherwise?.();
+      return;
+    }
+    this.#roots.push({ node, position: this.#clock++, loop: this.#loop });
+    const outer = this.#statements;
+    const branch = (body: (() => void) | undefined): Statement[] => {
+      this.#statements = [];
+      body?.();
+      return this.#statements;
+    };
+    const thenStatements = branch(then);
+    const otherwiseStatements = branch(otherwise);
+    this.#statements = outer;
+    outer.push({ op: "if", condition: node, then: thenStatements, otherwise: otherwiseStatements });
+  }
+
+  select<T extends I32 | I64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T {
+    const c = asNode(condition);
+    if (c.constant !== undefined) return c.constant !== 0 ? ifTrue : ifFalse;
+    const a = asNode(ifTrue);
+    if (a === asNode(ifFalse)) return ifTrue;
+    const code =
+      a.type === "v128"
+        ? (f: FunctionBuilder) => f.code.append([Op["select t"], 1, 0x7b])
+        : (f: FunctionBuilder) => f.op(Op.select);
+    return this.node(a.type, [a, asNode(ifFalse), c], code) as unknown as T;
+  }
+
+  repeat(count: I32, body: (index: I32) => void): void {
+    const node = asNode(count);
+    if (node.constant !== undefined) {
+      for (let i = 0; i < Number(node.constant); i++) body(this.i32.const(i));
+      return;
+    }
+    this.#roots.push({ node, position: this.#clock++, loop: this.#loop });
+    const outer = this.#statements;
+    const outerLoop = this.#loop;
+    this.#loop = this.#clock;
+    this.#statements = [];
+    const index = new Node("i32", [], () => {}, this.#clock++, this.#loop);
+    index.local = Number.MAX_SAFE_INTEGER;
+    body(asI32(index));
+    outer.push({ op: "repeat", count: node, index, body: this.#statements });
+    this.#statements = outer;
+    this.#loop = outerLoop;
+  }
+
+  call<N extends HelperName>(name: N, ...args: unknown[]): never {
+    const signature: HelperSignature = helpers[name];
+    const nodes = args as Node[];
+    const index = this.runtime.helper(name);
+    const result = signature.result === "void" ? undefined : signature.result;
+    if (signature.effect === "pure" && result) return this.node(result, nodes, (f) => f.call(index)) as never;
+    const all = [this.stateAddress(), ...nodes];
+    const writes = this.helperWrites(signature.effect);
+    const { checkFault } = this.#access;
+    const code: Extract<Statement, { op: "effect" }>["code"] = (f, x) => {
+      if (signature.effect !== "state") x.storePc(f);
+      f.call(index);
+      if (signature.effect === "faults" || signature.effect === "context") checkFault(f, x);
+      if (signature.effect === "leaves") x.leave(f);
+    };
+    if (signature.effect === "context") this.#changesContext = true;
+    return this.effect(all, writes, code, result) as never;
+  }
+
+  // What stands before the semantics.
+  /** Raises the facility's unavailable interrupt unless it is enabled. */
+  requireFacility(facility: Facility): void {
+    const enabled = this.i32.and(asI32(this.readFacilities()), this.i32.const(facilityBit[facility]));
+    this.if(this.i32.eqz(enabled), () => {
+      this.routine("raiseUnavailable", [this.constant("i32", facilityCode[facility])]);
+    });
+  }
+
+  /** What a declaration's options ask to be enabled. */
+  requireFacilities(options: InsnOptions, operands: Readonly<Record<string, I32 | boolean>>): void {
+    const { facility, vectorIfHigh } = options;
+    if (!facility) return;
+    if (!vectorIfHigh) {
+      this.requireFacility(facility);
+      return;
+    }
+    this.if(
+      this.i32.geU(operands[vectorIfHigh] as I32, this.i32.const(32)),
+      () => this.requireFacility("vector"),
+      () => this.requireFacility(facility),
+    );
+  }
+
+  protected abstract readFacilities(): Node;
+
+  requirePrivilege(level: "supervisor" | "hypervisor"): void {
+    if (level === "hypervisor") {
+      this.raise("privileged");
+      return;
+    }
+    const problem = this.i64.and(this.get("msr"), this.i64.const(0x4000));
+    this.if(this.i32.eqz(this.i64.eqz(problem)), () => this.raise("privileged"));
+  }
+}

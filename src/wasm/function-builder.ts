@@ -1,0 +1,168 @@
+import { ByteWriter } from "./bytes.js";
+import { Op } from "./opcodes.js";
+
+export type ValueType = "i32" | "i64" | "f64" | "v128";
+export const valueTypeCode: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b };
+
+/** The target of a branch: an open block, loop or if. */
+export interface Label {
+  readonly depth: number;
+}
+
+/** Writes one function's body: instructions with structured labels, locals handed out and taken back by type. */
+export class FunctionBuilder {
+  readonly code = new ByteWriter(1024);
+  #depth = 0;
+  readonly #locals: ValueType[] = [];
+  readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f64: [], v128: [] };
+
+  /** @param params types of the parameters, which are the first locals. */
+  constructor(readonly params: readonly ValueType[]) {}
+
+  /** A local that may hold anything at first: set it before use. */
+  local(type: ValueType): number {
+    const free = this.#free[type].pop();
+    if (free !== undefined) return free;
+    this.#locals.push(type);
+    return this.params.length + this.#locals.length - 1;
+  }
+
+  /** Gives a local back for reuse. */
+  release(local: number): void {
+    const type = this.#locals[local - this.params.length];
+    if (type === undefined) throw new Error(`local ${local} is a parameter`);
+    this.#free[type].push(local);
+  }
+
+  op(opcode: number): void {
+    this.code.byte(opcode);
+  }
+
+  simd(opcode: number): void {
+    this.code.byte(0xfd);
+    this.code.u32(opcode);
+  }
+
+  /** A memory instruction with its offset; alignment is only a hint and left at 0. */
+  memory(opcode: number, offset: number): void {
+    this.code.byte(opcode);
+    this.code.byte(0);
+    this.code.u32(offset);
+  }
+
+  simdMemory(opcode: number, offset: number): void {
+    this.simd(opcode);
+    this.code.byte(0);
+    this.code.u32(offset);
+  }
+
+  i32Const(value: number): void {
+    this.code.byte(Op["i32.const"]);
+    this.code.s32(value);
+  }
+
+  i64Const(value: bigint): void {
+    this.code.byte(Op["i64.const"]);
+    this.code.s64(value);
+  }
+
+  get(local: number): void {
+    this.code.byte(Op["local.get"]);
+    this.code.u32(local);
+  }
+
+  set(local: number): void {
+    this.code.byte(Op["local.set"]);
+    this.code.u32(local);
+  }
+
+  tee(local: number): void {
+    this.code.byte(Op["local.tee"]);
+    this.code.u32(local);
+  }
+
+  call(index: number): void {
+    this.code.byte(Op.call);
+    this.code.u32(index);
+  }
+
+  callIndirect(type: number, table: number): void {
+    this.code.byte(Op.call_indirect);
+    this.code.u32(type);
+    this.code.u32(table);
+  }
+
+  #open(opcode: number, result: ValueType | undefined): Label {
+    this.code.byte(opcode);
+    this.code.byte(result ? valueTypeCode[result] : 0x40);
+    return { depth: this.#depth++ };
+  }
+
+  block(result?: ValueType): Label {
+    return this.#open(Op.block, result);
+  }
+
+  loop(result?: ValueType): Label {
+    return this.#open(Op.loop, result);
+  }
+
+  if(result?: ValueType): Label {
+    return this.#open(Op.if, result);
+  }
+
+  else(): void {
+    this.code.byte(Op.else);
+  }
+
+  end(): void {
+    this.#depth--;
+    this.code.byte(Op.end);
+  }
+
+  #index(label: Label): number {
+    const index = this.#depth - 1 - label.depth;
+    if (index < 0) throw new Error("branch to a label that is closed");
+    return index;
+  }
+
+  br(label: Label): void {
+    this.code.byte(Op.br);
+    this.code.u32(this.#index(label));
+  }
+
+  brIf(label: Label): void {
+    this.code.byte(Op.br_if);
+    this.code.u32(this.#index(label));
+  }
+
+  brTable(labels: readonly Label[], otherwise: Label): void {
+    this.code.byte(Op.br_table);
+    this.code.u32(labels.length);
+    for (const label of labels) this.code.u32(this.#index(label));
+    this.code.u32(this.#index(otherwise));
+  }
+
+  return(): void {
+    this.code.byte(Op.return);
+  }
+
+  /** The body as the code section wants it: local declarations, instructions, end. */
+  finish(): Uint8Array {
+    if (this.#depth !== 0) throw new Error(`${this.#depth} blocks are still open`);
+    const out = new ByteWriter(this.code.length + 64);
+    const runs: [ValueType, number][] = [];
+    for (const type of this.#locals) {
+      const last = runs.at(-1);
+      if (last && last[0] === type) last[1]++;
+      else runs.push([type, 1]);
+    }
+    out.u32(runs.length);
+    for (const [type, count] of runs) {
+      out.u32(count);
+      out.byte(valueTypeCode[type]);
+    }
+    out.append(this.code.view());
+    out.byte(Op.end);
+    return out.take();
+  }
+}
