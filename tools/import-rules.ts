@@ -175,7 +175,7 @@ function checkFile({ path, text }: Source, targets: readonly string[], names: re
     const use = nodeGlobals.exec(code);
     if (use) say(`may not use ${use[0]}: not a place for Node's globals`);
   }
-  const use = pagePlaces.test(path) ? null : pageGlobals.exec(code);
+  const use = pagePlaces.test(path) || nodePlaces.test(path) ? null : pageGlobals.exec(code);
   if (use) say(`may not use ${use[0]}: not a place for a page's globals`);
   return out;
 }

@@ -1,8 +1,24 @@
 /** Everything the run-time library exports: both engines import it under these names. */
-export { timeBase } from "../../interrupts/time.as";
-export * from "./vector/index.as";
+export { clearDoorbell, sendDoorbell } from "../../interrupts/doorbell.as";
+export { contextChanged, setMsr } from "../../interrupts/msr.as";
+export { facilityUnavailable, raise, raiseAlignment, raiseUnavailable } from "../../interrupts/raise.as";
+export { pause, service, traced } from "../../interrupts/service.as";
+export {
+  returnFromInterrupt,
+  returnFromSystemCallVectored,
+  systemCall,
+  systemCallVectored,
+} from "../../interrupts/system-call.as";
+export { decrementer, setDecrementer, timeBase } from "../../interrupts/time.as";
+export { loadQuadSlow, loadSlow, storeQuadSlow, storeSlow, zeroBlock } from "../../mmu/access.as";
+export { synchronizeTranslations, tlbInvalidateEntry, tlbInvalidateEntryLocal } from "../../mmu/invalidate.as";
+export { loadReserve, loadReserveQuad, storeConditional, storeConditionalQuad } from "../../mmu/reservation.as";
+export { guestMemoryWritten, invalidateInstructionBlock } from "./code-pages.as";
+export { decode, fetch } from "./decoded-code.as";
+export { contextRefresh, reset } from "./vcpu.as";
 export { floatTakeOutcome, fpscrClearField, fpscrSetBit, fpscrWrite } from "./float/fpscr.as";
 export * from "./float/lanes.as";
 export * from "./float/quad.as";
 export * from "./float/scalar.as";
 export * from "./float/vmx.as";
+export * from "./vector/index.as";

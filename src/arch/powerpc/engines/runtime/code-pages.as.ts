@@ -1,0 +1,268 @@
+/**
+ * Who holds decoded code of which guest memory, and how a store to it is noticed.
+ *
+ * Linux on radix counts on instruction caches being coherent, so there is no `icbi` to wait for. The first instruction
+ * decoded in 64 KiB makes the vCPU one of their owners and takes the write tags from everyone's soft TLB. The next store
+ * finds the owners and drops their decoded code, which ends the ownership. A page that goes back and forth is watched
+ * instead: it stays owned, each store takes the slow path and drops only what it wrote; after some hundred such stores it is
+ * tried again, since its use may have changed.
+ */
+import {
+  ARCH_codeMaps,
+  ARCH_codeMapSize,
+  ARCH_codeOwners,
+  ARCH_ramLimit,
+  CODE_instructions,
+  CODE_pages,
+  CODE_physical,
+  CODE_shift,
+  CODE_size,
+  REQUEST_flushCode,
+  REQUEST_flushTlb,
+  REQUEST_mail,
+  S_mail,
+  S_mailHead,
+  S_mailTail,
+  S_requests,
+  S_tlb,
+  S_vcpuIndex,
+  SMALLTLB_pageShift,
+  TLB_addend,
+  TLB_pageShift,
+  TLB_physicalPage,
+  VCPU_code,
+  VM_vcpuCount,
+  VM_vcpus,
+} from "./layout.generated";
+import { effective } from "../../mmu/access.as";
+import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress } from "../../mmu/data-address.as";
+import { ACCESS_LOAD } from "../../mmu/radix.as";
+import { dropWriteTags, entryFor, smallEntryFor } from "../../mmu/tlb.as";
+
+/** Tells the translator that a 4 KiB page's code is gone, so that it forgets regions that cover it. */
+@external("env", "codeDropped")
+declare function codeDropped(physicalPage: i32): void;
+
+/** An owner word: a bit per vCPU, and how often stores hit owned code. */
+const OWNERS: u32 = 0xffffff;
+const LAST_OWNER = 23;
+const COUNT_SHIFT = 24;
+/** So many times the code is dropped; from then on up to the counter's end, stores are watched. */
+const PATIENCE: u32 = 8;
+const COUNT_END: u32 = 255;
+
+/** Code pages in one page of the soft TLB. */
+const PARTS_SHIFT = TLB_pageShift - CODE_shift;
+
+/** Kinds of mail. */
+const MAIL_DROP_PAGE = 0; // decoded code of 4 KiB
+const MAIL_DROP_BLOCK = 1; // decoded code of 64 KiB
+const MAIL_DROP_WRITES = 2; // write tags of 64 KiB
+const MAILBOX = 64;
+
+function ownerBit(index: i32): u32 {
+  return 1 << (index < LAST_OWNER ? index : LAST_OWNER);
+}
+
+function ownersAt(page: i32): i32 {
+  return load<i32>(ARCH_codeOwners) + page * 4;
+}
+
+/** True if any vCPU has decoded code of this 64 KiB page (below ramLimit). */
+export function isOwned(page: i32): bool {
+  return (load<u32>(ownersAt(page)) & OWNERS) != 0;
+}
+
+// Mail between vCPUs.
+
+function mail(to: i32, letter: i32): void {
+  for (;;) {
+    const head = atomic.load<i32>(to + S_mailHead);
+    if (head - atomic.load<i32>(to + S_mailTail) >= MAILBOX) {
+      atomic.or<i32>(to + S_requests, REQUEST_flushCode | REQUEST_flushTlb);
+      return;
+    }
+    if (atomic.cmpxchg<i32>(to + S_mailHead, head, head + 1) != head) continue;
+    atomic.store<i32>(to + S_mail + (head & (MAILBOX - 1)) * 4, letter);
+    atomic.or<i32>(to + S_requests, REQUEST_mail);
+    return;
+  }
+}
+
+/** To every vCPU but `s` whose bit is in `owners`. */
+function mailOthers(s: i32, owners: u32, page: i32, kind: i32): void {
+  const count = load<i32>(VM_vcpuCount);
+  for (let i = 0; i < count; i++) {
+    const other = load<i32>(VM_vcpus + 4 * i);
+    if (other != s && owners & ownerBit(i)) mail(other, (page << 3) | (kind << 1) | 1);
+  }
+}
+
+/** Does what other vCPUs asked for. */
+export function readMail(s: i32): void {
+  for (;;) {
+    const tail = load<i32>(s, S_mailTail);
+    if (tail == atomic.load<i32>(s + S_mailHead)) return;
+    const letter = atomic.xchg<i32>(s + S_mail + (tail & (MAILBOX - 1)) * 4, 0);
+    if (letter == 0) {
+      // Its sender has the place but has not written yet: later.
+      atomic.or<i32>(s + S_requests, REQUEST_mail);
+      return;
+    }
+    atomic.store<i32>(s + S_mailTail, tail + 1);
+    const page = letter >>> 3;
+    const kind = (letter >> 1) & 3;
+    if (kind == MAIL_DROP_PAGE) dropPart(s, page);
+    else if (kind == MAIL_DROP_BLOCK) dropBlock(s, page);
+    else dropWriteTags(s, page);
+  }
+}
+
+// Dropping decoded code. Entries are cleared where they stand: their page stays mapped, and is decoded again when it runs.
+
+/** Address of the code page for a 4 KiB page in one of the vCPU's two maps, or 0. */
+function codePageOf(s: i32, bigEndian: i32, page: i32): i32 {
+  const size = load<i32>(ARCH_codeMapSize);
+  return load<i32>(load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size + bigEndian * (size >>> 1) + page * 4);
+}
+
+/** Drops 4 KiB. */
+function dropPart(s: i32, page: i32): void {
+  const little = codePageOf(s, 0, page);
+  const big = codePageOf(s, 1, page);
+  if (little | big) {
+    if (little) memory.fill(little, 0, CODE_instructions * 8);
+    if (big) memory.fill(big, 0, CODE_instructions * 8);
+    codeDropped(page);
+  }
+}
+
+/** Drops 64 KiB. */
+function dropBlock(s: i32, page: i32): void {
+  const first = page << PARTS_SHIFT;
+  for (let part = first; part < first + (1 << PARTS_SHIFT); part++) dropPart(s, part);
+}
+
+/** Drops what was decoded of some bytes. */
+function dropBytes(s: i32, physical: u64, size: i32): void {
+  const end = physical + size;
+  let at = physical & ~3;
+  while (at < end) {
+    const page = <i32>(at >> CODE_shift);
+    const little = codePageOf(s, 0, page);
+    const big = codePageOf(s, 1, page);
+    do {
+      const entry = <i32>(at & ((1 << CODE_shift) - 1)) * 2;
+      if (little) store<i32>(little + entry, 0);
+      if (big) store<i32>(big + entry, 0);
+      at += 4;
+    } while (at < end && <i32>(at >> CODE_shift) == page);
+    if (little | big) codeDropped(page);
+  }
+}
+
+/** Unmaps all decoded code of this vCPU. */
+export function dropAllCode(s: i32): void {
+  let code = s + VCPU_code;
+  for (let i = 0; i < CODE_pages; i++) {
+    unmapCodePage(s, code);
+    code += CODE_size;
+  }
+}
+
+/** Takes a code page out of its map, if it is in it. */
+export function unmapCodePage(s: i32, code: i32): void {
+  const tagged = load<u32>(code, CODE_physical);
+  const page = <i32>(tagged & 0x7fffffff);
+  const size = load<i32>(ARCH_codeMapSize);
+  if (<u64>page << CODE_shift >= load<u64>(ARCH_ramLimit)) return;
+  const at =
+    load<i32>(ARCH_codeMaps) +
+    load<i32>(s, S_vcpuIndex) * size +
+    (tagged >> 31 ? size >>> 1 : 0) +
+    page * 4;
+  if (load<i32>(at) != code) return;
+  store<i32>(at, 0);
+  codeDropped(page);
+}
+
+// Ownership.
+
+/** Before an instruction is decoded: from now on stores to its 64 KiB are to be noticed. */
+// @ts-ignore: decorator
+@inline
+export function claim(s: i32, page: i32): void {
+  if (!(load<u32>(ownersAt(page)) & ownerBit(load<i32>(s, S_vcpuIndex)))) becomeOwner(s, page);
+}
+
+function becomeOwner(s: i32, page: i32): void {
+  atomic.or<u32>(ownersAt(page), ownerBit(load<i32>(s, S_vcpuIndex)));
+  dropWriteTags(s, page);
+  mailOthers(s, OWNERS, page, MAIL_DROP_WRITES);
+}
+
+/** A store is about to hit an owned page. True: the page stays owned, and what is stored must go to `storedToCode`. */
+export function storeHitsCode(s: i32, page: i32): bool {
+  const at = ownersAt(page);
+  for (;;) {
+    const word = atomic.load<u32>(at);
+    if (!(word & OWNERS)) return false;
+    const count = word >>> COUNT_SHIFT;
+    if (count >= PATIENCE && count < COUNT_END) {
+      if (atomic.cmpxchg<u32>(at, word, word + (1 << COUNT_SHIFT)) == word) return true;
+      continue;
+    }
+    const next: u32 = count == COUNT_END ? 0 : (count + 1) << COUNT_SHIFT;
+    if (atomic.cmpxchg<u32>(at, word, next) != word) continue;
+    dropBlock(s, page);
+    mailOthers(s, word & OWNERS, page, MAIL_DROP_BLOCK);
+    return false;
+  }
+}
+
+/** Bytes of a watched page have been stored. */
+export function storedToCode(s: i32, physical: u64, size: i32): void {
+  dropBytes(s, physical, size);
+  const owners = load<u32>(ownersAt(<i32>(physical >> TLB_pageShift))) & OWNERS;
+  const page = <i32>(physical >> CODE_shift);
+  mailOthers(s, owners, page, MAIL_DROP_PAGE);
+  const last = <i32>((physical + size - 1) >> CODE_shift);
+  if (last != page) mailOthers(s, owners, last, MAIL_DROP_PAGE);
+}
+
+/** Something other than a vCPU wrote guest memory (a device's DMA): owners drop what they decoded of it. */
+export function guestMemoryWritten(physical: i64, size: i64): void {
+  const limit = load<u64>(ARCH_ramLimit);
+  let end = <u64>physical + <u64>size;
+  if (end > limit) end = limit;
+  const last = (end + ((1 << TLB_pageShift) - 1)) >> TLB_pageShift;
+  for (let page = <u64>physical >> TLB_pageShift; page < last; page++) {
+    const owners = load<u32>(ownersAt(<i32>page)) & OWNERS;
+    if (owners) mailOthers(0, owners, <i32>page, MAIL_DROP_BLOCK);
+  }
+}
+
+const BLOCK = 128;
+
+/**
+ * icbi: drops the decoded instructions of the 128-byte block. Stores have been noticed already, so this only hurries mail.
+ * A fault is that of a load.
+ */
+export function invalidateInstructionBlock(s: i32, address: i64): void {
+  const ea = effective(s, address);
+  const host = dataAddress(s, ea, ACCESS_LOAD);
+  if (host == ADDRESS_FAULT || host == ADDRESS_OUTSIDE) return;
+  const physical = physicalOf(s, ea, host);
+  if (physical >= load<u64>(ARCH_ramLimit) || !isOwned(<i32>(physical >> TLB_pageShift))) return;
+  storedToCode(s, physical & ~<u64>(BLOCK - 1), BLOCK);
+}
+
+/** Guest physical address of data just looked up: from the entry that the look-up left. */
+function physicalOf(s: i32, ea: u64, host: i32): u64 {
+  const entry = entryFor(load<i32>(s, S_tlb), ea);
+  if (load<i32>(entry, TLB_addend) + <i32>ea == host) {
+    return (<u64>load<u32>(entry, TLB_physicalPage) << TLB_pageShift) | (ea & ((1 << TLB_pageShift) - 1));
+  }
+  const small = smallEntryFor(s, ea);
+  return (<u64>load<u32>(small, TLB_physicalPage) << SMALLTLB_pageShift) | (ea & ((1 << SMALLTLB_pageShift) - 1));
+}

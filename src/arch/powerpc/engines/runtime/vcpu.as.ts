@@ -1,0 +1,39 @@
+/** A vCPU's state as a whole: its beginning, and what follows when registers are written from outside. */
+import {
+  ARCH_codeMaps,
+  S_decExpiry,
+  S_nextCodePage,
+  S_recheck,
+  S_vcpuIndex,
+  VM_vcpuCount,
+  VM_vcpus,
+} from "./layout.generated";
+import { derive } from "../../interrupts/msr.as";
+import { timeBase } from "../../interrupts/time.as";
+import { resetContexts } from "../../mmu/context.as";
+import { dropAllCode } from "./code-pages.as";
+
+/** The decrementer of a vCPU that has never set it: far away. */
+const NEVER: i64 = 1 << 54;
+
+/**
+ * Readies the state at `s`, whose registers the caller has set, for its first run. The vCPU stands in the VM's list and the
+ * architecture's part of the VM is filled in.
+ */
+export function reset(s: i32): void {
+  const count = load<i32>(VM_vcpuCount);
+  for (let i = 0; i < count; i++) {
+    if (load<i32>(VM_vcpus + 4 * i) == s) store<i32>(s, i, S_vcpuIndex);
+  }
+  resetContexts(s);
+  if (load<i32>(ARCH_codeMaps)) dropAllCode(s);
+  store<i32>(s, 0, S_nextCodePage);
+  store<i64>(s, timeBase(s) + NEVER, S_decExpiry);
+  contextRefresh(s);
+}
+
+/** Registers were written from outside: renews what derives from them. */
+export function contextRefresh(s: i32): void {
+  derive(s);
+  store<i32>(s, 1, S_recheck);
+}

@@ -1,0 +1,106 @@
+/**
+ * The Machine State Register: its bits, what is derived from it, and how a program may change it.
+ * Source: Power ISA v3.0B, Book III "Machine State Register", "Move To Machine State Register".
+ */
+import { deriveContexts } from "../mmu/context.as";
+import {
+  ARCH_codeMapSize,
+  ARCH_codeMaps,
+  S_codeMap,
+  S_decPending,
+  S_doorbellPending,
+  S_externalPending,
+  S_facilities,
+  S_mode,
+  S_msr,
+  S_recheck,
+  S_requests,
+  S_vcpuIndex,
+} from "../engines/runtime/layout.generated";
+
+export const MSR_SF: u64 = 1 << 63;
+export const MSR_HV: u64 = 1 << 60;
+export const MSR_VEC: u64 = 1 << 25;
+export const MSR_VSX: u64 = 1 << 23;
+export const MSR_EE: u64 = 0x8000;
+export const MSR_PR: u64 = 0x4000;
+export const MSR_FP: u64 = 0x2000;
+export const MSR_ME: u64 = 0x1000;
+export const MSR_FE0: u64 = 0x800;
+export const MSR_SE: u64 = 0x400;
+export const MSR_BE: u64 = 0x200;
+export const MSR_FE1: u64 = 0x100;
+export const MSR_IR: u64 = 0x20;
+export const MSR_DR: u64 = 0x10;
+export const MSR_PMM: u64 = 0x4;
+export const MSR_RI: u64 = 0x2;
+export const MSR_LE: u64 = 0x1;
+
+/** Bits that exist for a guest of POWER9 without transactional memory; the others stay 0. */
+export const MSR_VALID: u64 =
+  MSR_SF |
+  MSR_VEC |
+  MSR_VSX |
+  MSR_EE |
+  MSR_PR |
+  MSR_FP |
+  MSR_ME |
+  MSR_FE0 |
+  MSR_SE |
+  MSR_BE |
+  MSR_FE1 |
+  MSR_IR |
+  MSR_DR |
+  MSR_PMM |
+  MSR_RI |
+  MSR_LE;
+
+/** Bits that something else in the state derives from. */
+const DERIVED: u64 = MSR_SF | MSR_LE | MSR_PR | MSR_IR | MSR_DR | MSR_FP | MSR_VEC | MSR_VSX;
+
+/** Renews all that derives from MSR and the registers of translation: mode, facilities, soft-TLB contexts, code map. */
+export function derive(s: i32): void {
+  const msr = load<u64>(s, S_msr);
+  const littleEndian = <i32>msr & 1;
+  store<i32>(s, littleEndian | (<i32>(msr >> 63) << 1), S_mode);
+  store<i32>(s, (<i32>(msr >> 13) & 1) | ((<i32>(msr >> 25) & 1) << 1) | ((<i32>(msr >> 23) & 1) << 2), S_facilities);
+  const size = load<i32>(ARCH_codeMapSize);
+  const maps = load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size;
+  store<i32>(s, littleEndian ? maps : maps + (size >>> 1), S_codeMap);
+  deriveContexts(s, msr);
+}
+
+/** If an interrupt could be taken now, or someone asks for something, the engine is to look before it goes on. */
+export function recheckIfPending(s: i32, msr: u64): void {
+  if (
+    msr & MSR_EE &&
+    load<i32>(s, S_decPending) | load<i32>(s, S_externalPending) | load<i32>(s, S_doorbellPending) | load<i32>(s, S_requests)
+  ) {
+    store<i32>(s, 1, S_recheck);
+  }
+}
+
+/** Makes `msr`, of which nothing is to be checked, the MSR. */
+export function replaceMsr(s: i32, msr: u64): void {
+  const changed = load<u64>(s, S_msr) ^ msr;
+  store<u64>(s, msr, S_msr);
+  if (changed & DERIVED) derive(s);
+}
+
+/** Problem state cannot be without translation and external interrupts. */
+export function withProblemState(msr: u64): u64 {
+  return msr & MSR_PR ? msr | MSR_EE | MSR_IR | MSR_DR : msr;
+}
+
+/** mtmsr, mtmsrd: HV, ME and LE stay as they are. */
+export function setMsr(s: i32, value: i64): void {
+  const kept: u64 = MSR_HV | MSR_ME | MSR_LE;
+  const msr = withProblemState((<u64>value & MSR_VALID & ~kept) | (load<u64>(s, S_msr) & kept));
+  replaceMsr(s, msr);
+  recheckIfPending(s, msr);
+}
+
+/** A register that translation or facilities depend on was written (PID, AMR, IAMR, LPCR...). */
+export function contextChanged(s: i32): void {
+  derive(s);
+}

@@ -1,0 +1,50 @@
+/**
+ * Interrupts that an instruction raises by itself. They are delivered at once, with `pc` still at the instruction; `fault`
+ * tells the engine.
+ * Source: Power ISA v3.0B, Book III "Program Interrupt", "Alignment Interrupt", "Facility Unavailable Interrupt".
+ */
+import { S_dar, S_fault, S_fscr, S_pc } from "../engines/runtime/layout.generated";
+import {
+  deliver,
+  VECTOR_ALIGNMENT,
+  VECTOR_FACILITY_UNAVAILABLE,
+  VECTOR_FLOAT_UNAVAILABLE,
+  VECTOR_PROGRAM,
+  VECTOR_VECTOR_UNAVAILABLE,
+  VECTOR_VSX_UNAVAILABLE,
+} from "./deliver.as";
+
+/** SRR1 bits of the Program interrupt by `trap`; a PAPR guest sees illegal instructions there too. */
+const ILLEGAL: u64 = 0x80000;
+const PRIVILEGED: u64 = 0x40000;
+const TRAP: u64 = 0x20000;
+const FLOAT_ENABLED: u64 = 0x100000;
+
+/** A Program interrupt: 0 illegal, 1 privileged, 2 trap, 3 floating-point enabled. */
+export function raise(s: i32, trap: i32): void {
+  const cause = trap == 0 ? ILLEGAL : trap == 1 ? PRIVILEGED : trap == 2 ? TRAP : FLOAT_ENABLED;
+  deliver(s, VECTOR_PROGRAM, load<u64>(s, S_pc), cause);
+  store<i32>(s, 1, S_fault);
+}
+
+/** DSISR is left alone: the architecture says that it is undefined. */
+export function raiseAlignment(s: i32, ea: i64): void {
+  store<i64>(s, ea, S_dar);
+  deliver(s, VECTOR_ALIGNMENT, load<u64>(s, S_pc), 0);
+  store<i32>(s, 1, S_fault);
+}
+
+/** MSR[FP], [VEC] or [VSX] is off: 0, 1, 2. */
+export function raiseUnavailable(s: i32, facility: i32): void {
+  const vector =
+    facility == 0 ? VECTOR_FLOAT_UNAVAILABLE : facility == 1 ? VECTOR_VECTOR_UNAVAILABLE : VECTOR_VSX_UNAVAILABLE;
+  deliver(s, vector, load<u64>(s, S_pc), 0);
+  store<i32>(s, 1, S_fault);
+}
+
+/** A facility that FSCR turns off; `cause` goes to FSCR[IC]. */
+export function facilityUnavailable(s: i32, cause: i32): void {
+  const ic: u64 = 0xff << 56;
+  store<u64>(s, (load<u64>(s, S_fscr) & ~ic) | (<u64>cause << 56), S_fscr);
+  deliver(s, VECTOR_FACILITY_UNAVAILABLE, load<u64>(s, S_pc), 0);
+}

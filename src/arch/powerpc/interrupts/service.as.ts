@@ -1,0 +1,110 @@
+/**
+ * What happens between slices: requests of others, the clock, and interrupts that wait for MSR[EE].
+ * Source: Power ISA v3.0B, Book III "Interrupt Priorities".
+ */
+import {
+  REQUEST_context,
+  REQUEST_flushCode,
+  REQUEST_flushTlb,
+  REQUEST_leave,
+  REQUEST_mail,
+  REQUEST_systemReset,
+  S_budget,
+  S_decExpiry,
+  S_decPending,
+  S_doorbellPending,
+  S_exitCode,
+  S_externalPending,
+  S_immediateExit,
+  S_instructions,
+  S_leaveAt,
+  S_msr,
+  S_pc,
+  S_recheck,
+  S_requests,
+  S_sliceLength,
+  S_statSlices,
+  VM_vcpuCount,
+} from "../engines/runtime/layout.generated";
+import { dropAllCode, readMail } from "../engines/runtime/code-pages.as";
+import { flushTranslations } from "../mmu/invalidate.as";
+import {
+  deliver,
+  VECTOR_DECREMENTER,
+  VECTOR_DOORBELL,
+  VECTOR_EXTERNAL,
+  VECTOR_SYSTEM_RESET,
+  VECTOR_TRACE,
+} from "./deliver.as";
+import { derive, MSR_BE, MSR_EE, MSR_SE } from "./msr.as";
+import { timeBase } from "./time.as";
+
+/** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
+const SLICE = 16384 * 8;
+/** SRR1 bit 33, which every Trace interrupt sets. */
+const TRACE_CAUSE: u64 = 0x40000000;
+
+/** True if the caller of run() wants its thread back. */
+function serveRequests(s: i32): bool {
+  const requests = atomic.xchg<i32>(s + S_requests, 0);
+  if (requests & REQUEST_flushCode) dropAllCode(s);
+  if (requests & REQUEST_flushTlb) flushTranslations(s);
+  if (requests & REQUEST_mail) readMail(s);
+  if (requests & REQUEST_context) derive(s);
+  if (requests & REQUEST_systemReset) deliver(s, VECTOR_SYSTEM_RESET, load<u64>(s, S_pc), 0);
+  return (requests & REQUEST_leave) != 0;
+}
+
+/** Delivers the most important interrupt that waits. */
+function deliverPending(s: i32): void {
+  if (!(load<u64>(s, S_msr) & MSR_EE)) return;
+  const pc = load<u64>(s, S_pc);
+  if (atomic.load<i32>(s + S_externalPending)) deliver(s, VECTOR_EXTERNAL, pc, 0);
+  else if (load<i32>(s, S_decPending)) deliver(s, VECTOR_DECREMENTER, pc, 0);
+  else if (load<i32>(s, S_doorbellPending) && atomic.xchg<i32>(s + S_doorbellPending, 0)) {
+    // A doorbell is over once it has been taken.
+    deliver(s, VECTOR_DOORBELL, pc, 0);
+  }
+}
+
+/**
+ * At the end of a slice, or when `recheck` is set; `pc` is at an instruction boundary and `budget` in the state. Nonzero:
+ * the engine returns to its caller with `exitCode`.
+ */
+export function service(s: i32): i32 {
+  store<i32>(s, 0, S_recheck);
+  let budget = load<i32>(s, S_budget);
+  const executed = load<i32>(s, S_sliceLength) - budget;
+  store<u64>(s, load<u64>(s, S_instructions) + (executed >> 3), S_instructions);
+  let leave = false;
+  if (budget <= 0) {
+    store<u64>(s, load<u64>(s, S_statSlices) + 1, S_statSlices);
+    const time = timeBase(s);
+    if (time >= load<i64>(s, S_decExpiry)) store<i32>(s, 1, S_decPending);
+    const leaveAt = load<i64>(s, S_leaveAt);
+    leave = leaveAt != 0 && time >= leaveAt;
+    budget = SLICE;
+    store<i32>(s, budget, S_budget);
+  }
+  store<i32>(s, budget, S_sliceLength);
+  if (atomic.load<i32>(s + S_requests)) leave = serveRequests(s) || leave;
+  deliverPending(s);
+  return <i32>(leave || atomic.load<i32>(s + S_immediateExit) != 0 || load<i32>(s, S_exitCode) != 0);
+}
+
+/**
+ * After one instruction that completed with MSR[SE] or, if it was a branch, MSR[BE] set beforehand: the Trace interrupt.
+ * `before` is the MSR before the instruction; `branch` tells whether it was one.
+ */
+export function traced(s: i32, before: i64, branch: i32): void {
+  if (<u64>before & MSR_SE || (<u64>before & MSR_BE && branch)) {
+    deliver(s, VECTOR_TRACE, load<u64>(s, S_pc), TRACE_CAUSE);
+  }
+}
+
+/** wait, and the hints that give the processor away: where several vCPUs share a thread, the others come first. */
+export function pause(s: i32): void {
+  if (load<i64>(s, S_leaveAt) == 0 || load<i32>(VM_vcpuCount) < 2) return;
+  atomic.or<i32>(s + S_requests, REQUEST_leave);
+  store<i32>(s, 1, S_recheck);
+}

@@ -1,0 +1,62 @@
+/**
+ * Interrupts that an access to storage raises, with the bits that tell why.
+ * Source: Power ISA v3.0B, Book III "Data Storage Interrupt", "Instruction Storage Interrupt", "Machine Check Interrupt".
+ */
+import { S_dar, S_dsisr, S_fault, S_msr, S_pc } from "../engines/runtime/layout.generated";
+import {
+  deliver,
+  VECTOR_DATA_SEGMENT,
+  VECTOR_DATA_STORAGE,
+  VECTOR_INSTRUCTION_SEGMENT,
+  VECTOR_INSTRUCTION_STORAGE,
+  VECTOR_MACHINE_CHECK,
+} from "./deliver.as";
+import { ERROR_CHECKSTOP, internalError } from "./internal-error.as";
+import { MSR_ME } from "./msr.as";
+
+/** Causes, at the same place in DSISR (data) and SRR1 (fetch). */
+export const CAUSE_NO_TRANSLATION = 0x40000000;
+/** Fetch only: no-execute or guarded storage. */
+export const CAUSE_NO_EXECUTE = 0x10000000;
+export const CAUSE_PROTECTION = 0x08000000;
+/** Data only: a reservation on storage that cannot have one. */
+export const CAUSE_RESERVATION = 0x04000000;
+export const CAUSE_STORE = 0x02000000;
+/** The tables themselves are malformed. */
+export const CAUSE_BAD_CONFIGURATION = 0x00080000;
+
+/** SRR1 of a machine check on fetch from a bad real address, as POWER9 reports it. */
+const MACHINE_CHECK_FETCH: u64 = 0x080c0000;
+
+export function raiseDataStorage(s: i32, ea: u64, dsisr: i32): void {
+  store<u64>(s, ea, S_dar);
+  store<u64>(s, <u64>(<u32>dsisr), S_dsisr);
+  deliver(s, VECTOR_DATA_STORAGE, load<u64>(s, S_pc), 0);
+  store<i32>(s, 1, S_fault);
+}
+
+export function raiseDataSegment(s: i32, ea: u64): void {
+  store<u64>(s, ea, S_dar);
+  deliver(s, VECTOR_DATA_SEGMENT, load<u64>(s, S_pc), 0);
+  store<i32>(s, 1, S_fault);
+}
+
+export function raiseInstructionStorage(s: i32, cause: i32): void {
+  deliver(s, VECTOR_INSTRUCTION_STORAGE, load<u64>(s, S_pc), <u64>(<u32>cause));
+}
+
+export function raiseInstructionSegment(s: i32): void {
+  deliver(s, VECTOR_INSTRUCTION_SEGMENT, load<u64>(s, S_pc), 0);
+}
+
+/** Instructions fetched from where there is no memory. With MSR[ME] off a processor would stop for good. */
+export function raiseFetchMachineCheck(s: i32): void {
+  const msr = load<u64>(s, S_msr);
+  if (!(msr & MSR_ME)) {
+    internalError(s, ERROR_CHECKSTOP);
+    return;
+  }
+  deliver(s, VECTOR_MACHINE_CHECK, load<u64>(s, S_pc), MACHINE_CHECK_FETCH);
+  // The handler runs with machine checks off.
+  store<u64>(s, load<u64>(s, S_msr) & ~MSR_ME, S_msr);
+}

@@ -1,0 +1,96 @@
+/**
+ * Where the bytes of a data access lie: the look-up behind every slow access, and the refill of the soft TLB.
+ * Pages of 64 KiB and more fill the table that engines look up inline; smaller ones a table that only this file reads.
+ */
+import {
+  ARCH_ramLimit,
+  S_asid,
+  S_statTlbMiss,
+  S_tlb,
+  SMALLTLB_pageShift,
+  TLB_addend,
+  TLB_pageShift,
+  TLB_readTag,
+  TLB_writeTag,
+} from "../engines/runtime/layout.generated";
+import { isOwned, storeHitsCode } from "../engines/runtime/code-pages.as";
+import { CAUSE_STORE, raiseDataSegment, raiseDataStorage } from "../interrupts/storage-interrupts.as";
+import { ACCESS_STORE, CAUSE_SEGMENT, RIGHT_READ, RIGHT_WRITE } from "./radix.as";
+import { dirtyNoted, findSlot, hostInSlot, noteDirty, slotIsReadOnly } from "./slots.as";
+import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
+import { CAUSE_EXIT, pageShift, physical, rights, translate } from "./translate.as";
+
+/** An interrupt has been raised, or the engine leaves: `fault` is set. */
+export const ADDRESS_FAULT = 0;
+/** No memory there, or memory that must not be written: its address is in `physicalAddress`. */
+export const ADDRESS_OUTSIDE = 1;
+
+// Second results of dataAddress, dead at the next call.
+/** Bytes from here on that are contiguous: to the end of a page of this mask. */
+export let extentMask: i32 = 0;
+/** Guest physical address, if the address is outside memory or the store watched. */
+export let physicalAddress: u64 = 0;
+/** True if what is stored has to be reported to code-pages, because the page also holds decoded code. */
+export let watched: bool = false;
+
+/** Host address of a data access's first byte, or one of the two above. `access` is ACCESS_LOAD or ACCESS_STORE. */
+export function dataAddress(s: i32, ea: u64, access: i32): i32 {
+  const asid = load<u64>(s, S_asid);
+  const tag = access == ACCESS_STORE ? TLB_writeTag : TLB_readTag;
+  watched = false;
+  const entry = entryFor(load<i32>(s, S_tlb), ea);
+  if (load<u64>(entry + tag) == ((ea & ~PAGE_MASK) | asid)) {
+    extentMask = <i32>PAGE_MASK;
+    return load<i32>(entry, TLB_addend) + <i32>ea;
+  }
+  const small = smallEntryFor(s, ea);
+  if (load<u64>(small + tag) == ((ea & ~SMALL_PAGE_MASK) | asid)) {
+    extentMask = <i32>SMALL_PAGE_MASK;
+    return load<i32>(small, TLB_addend) + <i32>ea;
+  }
+  return refill(s, ea, access);
+}
+
+function refill(s: i32, ea: u64, access: i32): i32 {
+  store<u64>(s, load<u64>(s, S_statTlbMiss) + 1, S_statTlbMiss);
+  const cause = translate(s, ea, access);
+  if (cause != 0) {
+    if (cause == CAUSE_SEGMENT) raiseDataSegment(s, ea);
+    else if (cause != CAUSE_EXIT) raiseDataStorage(s, ea, access == ACCESS_STORE ? cause | CAUSE_STORE : cause);
+    return ADDRESS_FAULT;
+  }
+  const large = pageShift >= TLB_pageShift;
+  extentMask = large ? <i32>PAGE_MASK : <i32>SMALL_PAGE_MASK;
+  physicalAddress = physical;
+  if (!findSlot(physical)) return ADDRESS_OUTSIDE;
+  if (access == ACCESS_STORE && slotIsReadOnly()) return ADDRESS_OUTSIDE;
+  const host = hostInSlot(physical);
+  let writable = (rights & RIGHT_WRITE) != 0 && !slotIsReadOnly();
+  if (writable) {
+    const page = <i32>(physical >> TLB_pageShift);
+    if (access == ACCESS_STORE) {
+      noteDirty(physical);
+      if (physical < load<u64>(ARCH_ramLimit) && isOwned(page)) {
+        // May end the page's being code; findSlot's results are not used after this.
+        watched = storeHitsCode(s, page);
+        writable = !watched;
+      }
+    } else if (!dirtyNoted(physical) || (physical < load<u64>(ARCH_ramLimit) && isOwned(page))) writable = false;
+  }
+
+  const asid = load<u64>(s, S_asid);
+  let entry: i32;
+  let tag: u64;
+  if (large) {
+    entry = entryFor(load<i32>(s, S_tlb), ea);
+    tag = (ea & ~PAGE_MASK) | asid;
+    prepareEntry(entry, host - <i32>ea, <i32>(physical >> TLB_pageShift));
+  } else {
+    entry = smallEntryFor(s, ea);
+    tag = (ea & ~SMALL_PAGE_MASK) | asid;
+    prepareEntry(entry, host - <i32>ea, <i32>(physical >> SMALLTLB_pageShift));
+  }
+  if (rights & RIGHT_READ) store<u64>(entry, tag, TLB_readTag);
+  if (writable) store<u64>(entry, tag, TLB_writeTag);
+  return host;
+}

@@ -1,0 +1,107 @@
+/**
+ * Radix tree translation as a guest without hypervisor privilege sees it: process-scoped only, the process table
+ * registered by hypercall.
+ * Source: Power ISA v3.0B, Book III "Radix Tree Translation", "Reference and Change Recording".
+ */
+import { ARCH_processTableBase, ARCH_processTableSize, S_amr, S_iamr, S_pid } from "../engines/runtime/layout.generated";
+import {
+  CAUSE_BAD_CONFIGURATION,
+  CAUSE_NO_EXECUTE,
+  CAUSE_NO_TRANSLATION,
+  CAUSE_PROTECTION,
+} from "../interrupts/storage-interrupts.as";
+import { findSlot, hostInSlot, hostOf, noteDirty } from "./slots.as";
+
+/** Kinds of access. */
+export const ACCESS_LOAD = 0;
+export const ACCESS_STORE = 1;
+export const ACCESS_FETCH = 2;
+
+/** Rights of a page: 1 << access. */
+export const RIGHT_READ = 1;
+export const RIGHT_WRITE = 2;
+export const RIGHT_EXECUTE = 4;
+
+/** The address is in no quadrant of this process: a segment interrupt. No combination of cause bits. */
+export const CAUSE_SEGMENT = 1;
+
+const ENTRY_VALID: u64 = 1 << 63;
+const ENTRY_LEAF: u64 = 1 << 62;
+const ENTRY_BASE: u64 = 0x0fffffffffffff00;
+const LEAF_PAGE: u64 = 0x01fffffffffff000;
+const LEAF_REFERENCED: u64 = 0x100;
+const LEAF_CHANGED: u64 = 0x80;
+const LEAF_ATTRIBUTES: u64 = 0x30;
+const LEAF_NON_IDEMPOTENT: u64 = 0x20;
+const LEAF_PRIVILEGED: u64 = 0x8;
+
+// Second results of translateRadix.
+export let radixPhysical: u64 = 0;
+/** What the page allows in the present state; write only once its change bit is set. */
+export let radixRights: i32 = 0;
+/** Size of the page: log2 of its bytes. */
+export let radixShift: i32 = 0;
+
+/** What the leaf allows this access, by its own bits, privilege, and for the kernel on user pages key 0 of AMR and IAMR. */
+function rightsOf(s: i32, leaf: u64, problemState: bool): i32 {
+  let rights = 0;
+  if (leaf & 4) rights = RIGHT_READ;
+  if (leaf & 2) rights |= RIGHT_READ | RIGHT_WRITE;
+  if (leaf & 1 && (leaf & LEAF_ATTRIBUTES) != LEAF_NON_IDEMPOTENT) rights |= RIGHT_EXECUTE;
+  if (leaf & LEAF_PRIVILEGED) return problemState ? 0 : rights;
+  if (problemState) return rights;
+  const amr = load<u64>(s, S_amr);
+  if (amr & (1 << 63)) rights &= ~RIGHT_WRITE;
+  if (amr & (1 << 62)) rights &= ~RIGHT_READ;
+  if (load<u64>(s, S_iamr) & (1 << 62)) rights &= ~RIGHT_EXECUTE;
+  return rights;
+}
+
+/** Translates; 0, or the cause of the interrupt to raise (bits of DSISR or SRR1 without the store bit, or CAUSE_SEGMENT). */
+export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool): i32 {
+  const quadrant = <i32>(ea >> 62);
+  if (quadrant == 1 || quadrant == 2) return CAUSE_SEGMENT;
+  const pid: u64 = quadrant == 0 ? <u64>load<u32>(s, S_pid) : 0;
+  const tableSize = load<i32>(ARCH_processTableSize);
+  if (tableSize == 0) return CAUSE_BAD_CONFIGURATION;
+  if (pid >= <u64>256 << (<u64>tableSize & 31)) return CAUSE_NO_TRANSLATION;
+  const processEntry = hostOf(load<u64>(ARCH_processTableBase) + pid * 16);
+  if (processEntry == 0) return CAUSE_BAD_CONFIGURATION;
+  const process = bswap(load<u64>(processEntry));
+
+  let shift = <u64>(((process >> 58) & 0x18) | ((process >> 5) & 7)) + 31;
+  const offset = ea & 0x3fffffffffffffff;
+  if (offset >> shift) return CAUSE_SEGMENT;
+  let base = process & ENTRY_BASE;
+  let width = process & 31;
+  for (;;) {
+    if (width < 5 || width + 12 > shift) return CAUSE_BAD_CONFIGURATION;
+    shift -= width;
+    const entryAddress = base + (((offset >> shift) & ((<u64>1 << width) - 1)) << 3);
+    if (!findSlot(entryAddress)) return CAUSE_BAD_CONFIGURATION;
+    const host = hostInSlot(entryAddress);
+    const entry = bswap(load<u64>(host));
+    if (!(entry & ENTRY_VALID)) return CAUSE_NO_TRANSLATION;
+    if (!(entry & ENTRY_LEAF)) {
+      base = entry & ENTRY_BASE;
+      width = entry & 31;
+      continue;
+    }
+    const rights = rightsOf(s, entry, problemState);
+    if (!(rights & (1 << access))) return access == ACCESS_FETCH ? CAUSE_NO_EXECUTE : CAUSE_PROTECTION;
+    const wanted = entry | (access == ACCESS_STORE ? LEAF_REFERENCED | LEAF_CHANGED : LEAF_REFERENCED);
+    if (wanted != entry) {
+      if (atomic.cmpxchg<u64>(host, bswap(entry), bswap(wanted)) != bswap(entry)) {
+        // Another processor changed the entry in between: look again.
+        shift += width;
+        continue;
+      }
+      noteDirty(entryAddress);
+    }
+    const mask = (<u64>1 << shift) - 1;
+    radixPhysical = (entry & LEAF_PAGE & ~mask) | (ea & mask);
+    radixRights = wanted & LEAF_CHANGED ? rights : rights & ~RIGHT_WRITE;
+    radixShift = <i32>shift;
+    return 0;
+  }
+}

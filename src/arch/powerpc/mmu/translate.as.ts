@@ -1,0 +1,49 @@
+/**
+ * Any effective address to a guest physical one, by the mode that the vCPU is in.
+ * Source: Power ISA v3.0B, Book III "Storage Addressing", "Real And Virtual Real Addressing Modes".
+ */
+import { ARCH_radix, S_msr } from "../engines/runtime/layout.generated";
+import { ERROR_HASH_MMU, internalError } from "../interrupts/internal-error.as";
+import { MSR_DR, MSR_IR, MSR_PR } from "../interrupts/msr.as";
+import {
+  ACCESS_FETCH,
+  radixPhysical,
+  radixRights,
+  radixShift,
+  RIGHT_EXECUTE,
+  RIGHT_READ,
+  RIGHT_WRITE,
+  translateRadix,
+} from "./radix.as";
+
+/** No interrupt is to be raised: the engine leaves. */
+export const CAUSE_EXIT = 2;
+
+/** With translation off the top four bits of the address do not count. */
+const REAL_ADDRESS: u64 = 0x0fffffffffffffff;
+
+// Second results of translate.
+export let physical: u64 = 0;
+export let rights: i32 = 0;
+/** log2 of the page's bytes. */
+export let pageShift: i32 = 0;
+
+/** 0, or the cause of the interrupt to raise: see translateRadix, and CAUSE_EXIT. */
+export function translate(s: i32, ea: u64, access: i32): i32 {
+  const msr = load<u64>(s, S_msr);
+  if (!(msr & (access == ACCESS_FETCH ? MSR_IR : MSR_DR))) {
+    physical = ea & REAL_ADDRESS;
+    rights = RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE;
+    pageShift = 30;
+    return 0;
+  }
+  if (!load<i32>(ARCH_radix)) {
+    internalError(s, ERROR_HASH_MMU);
+    return CAUSE_EXIT;
+  }
+  const cause = translateRadix(s, ea, access, (msr & MSR_PR) != 0);
+  physical = radixPhysical;
+  rights = radixRights;
+  pageShift = radixShift;
+  return cause;
+}
