@@ -207,9 +207,7 @@ export type Trap =
   /** Trap type Program interrupt. */
   | "trap"
   /** Floating-point enabled exception type Program interrupt. */
-  | "floatEnabled"
-  /** Alignment interrupt; DAR is the address given to `requireAlignment` or `raiseAlignment`. */
-  | "alignment";
+  | "floatEnabled";
 
 export interface Machine {
   readonly i32: I32Ops;
@@ -264,6 +262,8 @@ export interface Machine {
   storeConditionalQuad(ea: I64, value: V128): I32;
   /** Raises Alignment unless `ea` is a multiple of `bytes`. */
   requireAlignment(ea: I64, bytes: number): void;
+  /** Leaves the instruction with an Alignment interrupt; DAR is `ea`. */
+  raiseAlignment(ea: I64): void;
 
   // Control.
   /** Address of this instruction. */

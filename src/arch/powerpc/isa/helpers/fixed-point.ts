@@ -6,4 +6,16 @@ export const fixedPointHelpers = {
   mulHighS: helper("pure", ["i64", "i64"], "i64"),
   /** The high 64 bits of the unsigned product. */
   mulHighU: helper("pure", ["i64", "i64"], "i64"),
+  /** divde: (first << 64) / second, signed; 0 if the quotient does not fit in 64 bits or the divisor is 0. */
+  divideExtendedS: helper("pure", ["i64", "i64"], "i64"),
+  /** divdeu: (first << 64) / second, unsigned; 0 if the quotient does not fit or the divisor is 0. */
+  divideExtendedU: helper("pure", ["i64", "i64"], "i64"),
+  /** bpermd: each byte of the first picks a bit of the second by the manual's number; 64 and above give 0. */
+  bitPermute: helper("pure", ["i64", "i64"], "i64"),
+  /** cdtbcd: two declets in each word to six BCD digits. */
+  declets: helper("pure", ["i64"], "i64"),
+  /** cbcdtd: six BCD digits in each word to two declets. */
+  decletsFromDecimal: helper("pure", ["i64"], "i64"),
+  /** darn: the argument is L. */
+  deliverRandom: helper("state", ["i32"], "i64"),
 };

@@ -1,22 +1,26 @@
 /** Branches. Source: Power ISA v3.0B, Book I "Branch Instructions". */
+import { bitOf, FacilityCause, modeAddress, withFacility } from "../common.js";
 import { insn } from "../insn.js";
 import type { I32, I64, Machine } from "../machine.js";
 
 /** Whether the branch is taken, by BO and BI; decrements CTR if BO says so. */
 function branchCondition(m: Machine, bo: I32, bi: I32, usesCtr = true): I32 {
   const { i32, i64 } = m;
-  const bit = (n: number) => i32.and(i32.shrU(bo, i32.const(n)), i32.const(1));
-  const conditionOk = i32.or(bit(4), i32.xor(i32.xor(m.crBit(bi), bit(3)), i32.const(1)));
-  if (!usesCtr) return conditionOk;
+  const bit = (n: number) => bitOf(m, bo, n);
+  // Selects rather than logic, so that a constant BO leaves only what it asks for.
+  const one = i32.const(1);
+  const matches = i32.eq(m.crBit(bi), bit(3));
+  const condition = m.select(bit(4), one, matches);
+  if (!usesCtr) return condition;
   m.if(i32.eqz(bit(2)), () => m.set("ctr", i64.sub(m.get("ctr"), i64.const(1))));
-  const ctr = m.mode64 ? m.get("ctr") : i64.extendU(i32.wrap(m.get("ctr")));
-  const ctrOk = i32.or(bit(2), i32.xor(i64.ne(ctr, i64.const(0)), bit(1)));
-  return i32.and(ctrOk, conditionOk);
+  const ctr = m.get("ctr");
+  const isZero = m.mode64 ? i64.eqz(ctr) : i32.eqz(i32.wrap(ctr));
+  const counted = i32.eq(isZero, bit(1));
+  return m.select(bit(2), condition, m.select(bit(4), counted, i32.and(counted, matches)));
 }
 
 function link(m: Machine): void {
-  const next = m.i64.add(m.cia(), m.i64.const(4));
-  m.set("lr", m.mode64 ? next : m.i64.extendU(m.i32.wrap(next)));
+  m.set("lr", modeAddress(m, m.i64.add(m.cia(), m.i64.const(4))));
 }
 
 function target(m: Machine, displacement: I32, absolute: boolean): I64 {
@@ -51,10 +55,11 @@ export const bcctr = insn("bcctr", "010011 bo:5 bi:5 - - - bh:2 1000010000 lk?",
 });
 
 export const bctar = insn("bctar", "010011 bo:5 bi:5 - - - bh:2 1000110000 lk?", "bo, bi, bh", (m, o) => {
-  const taken = branchCondition(m, o.bo, o.bi);
-  const to = m.get("tar");
-  if (o.lk) link(m);
-  m.if(taken, () => m.jump(to));
+  withFacility(m, FacilityCause.targetAddress, () => {
+    const taken = branchCondition(m, o.bo, o.bi);
+    if (o.lk) link(m);
+    m.if(taken, () => m.jump(m.get("tar")));
+  });
 });
 
 export const branchInstructions = [b, bc, bclr, bcctr, bctar];

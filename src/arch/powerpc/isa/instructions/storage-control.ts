@@ -1,0 +1,81 @@
+/**
+ * Caches, ordering and translation look-aside buffers.
+ * Source: Power ISA v3.0B, Book II "Storage Control Instructions", Book III "Storage Control Instructions".
+ */
+import { insn } from "../insn.js";
+import type { I32, I64, Machine } from "../machine.js";
+
+interface Indexed {
+  readonly ra: I32;
+  readonly rb: I32;
+}
+const address = (m: Machine, o: Indexed): I64 => m.i64.add(m.gprOrZero(o.ra), m.gpr(o.rb));
+const nothing = (): void => {};
+
+// Data cache. There is none to flush, but an address that may not be read still faults.
+
+const touchAsLoad = (m: Machine, o: Indexed): void => {
+  m.load(address(m, o), 1);
+};
+
+const caches = [
+  insn("dcbt", "011111 th:5 ra:5 rb:5 0100010110 -", "ra, rb, th", nothing),
+  insn("dcbtst", "011111 th:5 ra:5 rb:5 0011110110 -", "ra, rb, th", nothing),
+  insn("dcbst", "011111 -:5 ra:5 rb:5 0000110110 -", "ra, rb", touchAsLoad),
+  insn("dcbf", "011111 - - - l:2 ra:5 rb:5 0001010110 -", "ra, rb, l", touchAsLoad),
+  insn("dcbz", "011111 -:5 ra:5 rb:5 1111110110 -", "ra, rb", (m, o) => m.call("zeroBlock", address(m, o))),
+  insn("icbi", "011111 -:5 ra:5 rb:5 1111010110 -", "ra, rb", (m, o) => {
+    m.call("invalidateInstructionBlock", address(m, o));
+  }),
+  insn("icbt", "011111 - ct:4 ra:5 rb:5 0000010110 -", "ct, ra, rb", nothing),
+];
+
+// Ordering.
+
+const ordering = [
+  /** L = 0 hwsync, 1 lwsync. */
+  insn("sync", "011111 - - - 0 l:1 -:5 -:5 1001010110 -", "l", (m) => m.call("fence")),
+  insn("ptesync", "011111 - - - 10 -:5 -:5 1001010110 -", "", { privileged: "supervisor" }, (m) => {
+    m.call("fence");
+    m.call("synchronizeTranslations");
+  }),
+  insn("eieio", "011111 -:5 -:5 -:5 1101010110 -", "", (m) => m.call("fence")),
+  // What a program changes in its own context takes effect at once, so there is nothing to wait for.
+  insn("isync", "010011 -:5 -:5 -:5 0010010110 -", "", nothing),
+];
+
+// Copy and paste: no accelerator is there to paste to, so every paste fails and the program takes its other way.
+
+const accelerators = [
+  insn("copy", "011111 - - - - 1 ra:5 rb:5 1100000110 -", "ra, rb", (m, o) => {
+    const ea = address(m, o);
+    m.requireAlignment(ea, 128);
+    m.load(ea, 8);
+  }),
+  insn("paste.", "011111 - - - - l:1 ra:5 rb:5 1110000110 1", "ra, rb, l", (m, o) => {
+    m.requireAlignment(address(m, o), 128);
+    m.setCrField(m.i32.const(0), m.get("so"));
+  }),
+  insn("cp_abort", "011111 -:5 -:5 -:5 1101000110 -", "", nothing),
+];
+
+// Look-aside buffers.
+
+const supervisor = { privileged: "supervisor" } as const;
+
+const translations = [
+  insn("tlbie", "011111 rs:5 - ric:2 prs:1 r:1 rb:5 0100110010 -", "rb, rs, ric, prs, r", supervisor, (m, o) => {
+    m.call("tlbInvalidateEntry", m.gpr(o.rb), m.gpr(o.rs), o.ric, o.prs, o.r);
+  }),
+  insn("tlbiel", "011111 rs:5 - ric:2 prs:1 r:1 rb:5 0100010010 -", "rb, rs, ric, prs, r", supervisor, (m, o) => {
+    m.call("tlbInvalidateEntryLocal", m.gpr(o.rb), m.gpr(o.rs), o.ric, o.prs, o.r);
+  }),
+  insn("tlbsync", "011111 -:5 -:5 -:5 1000110110 -", "", supervisor, (m) => m.call("synchronizeTranslations")),
+  // A radix guest has no segments: these also empty caches of its translations, which tlbie has done already.
+  insn("slbie", "011111 -:5 -:5 rb:5 0110110010 -", "rb", supervisor, nothing),
+  insn("slbieg", "011111 rs:5 -:5 rb:5 0111010010 -", "rs, rb", supervisor, nothing),
+  insn("slbia", "011111 - - ih:3 -:5 -:5 0111110010 -", "ih", supervisor, nothing),
+  insn("slbsync", "011111 -:5 -:5 -:5 0101010010 -", "", supervisor, nothing),
+];
+
+export const storageControlInstructions = [...caches, ...ordering, ...accelerators, ...translations];
