@@ -1,8 +1,18 @@
 /** Every instruction, in one list. The decoder, the assembler, the disassembler and both engines derive from it. */
 import type { InsnDefinition } from "./insn.js";
+import { atomicInstructions } from "./instructions/atomic.js";
 import { branchInstructions } from "./instructions/branch.js";
+import { compareInstructions } from "./instructions/compare.js";
+import { conditionRegisterInstructions } from "./instructions/condition-register.js";
 import { fixedArithmeticInstructions } from "./instructions/fixed-arithmetic.js";
+import { fixedDivideInstructions } from "./instructions/fixed-divide.js";
 import { fixedLoadInstructions } from "./instructions/fixed-load.js";
+import { fixedLogicalInstructions } from "./instructions/fixed-logical.js";
+import { fixedStoreInstructions } from "./instructions/fixed-store.js";
+import { moveSprInstructions } from "./instructions/move-spr.js";
+import { rotateShiftInstructions } from "./instructions/rotate-shift.js";
+import { storageControlInstructions } from "./instructions/storage-control.js";
+import { systemInstructions } from "./instructions/system.js";
 import { vectorAddInstructions } from "./instructions/vector-add.js";
 import { vectorBitsInstructions } from "./instructions/vector-bits.js";
 import { vectorCompareInstructions } from "./instructions/vector-compare.js";
@@ -25,9 +35,19 @@ import { vsxPermuteInstructions } from "./instructions/vsx-permute.js";
 import { vsxStoreInstructions } from "./instructions/vsx-store.js";
 
 export const instructions: readonly InsnDefinition[] = [
+  ...atomicInstructions,
   ...branchInstructions,
+  ...compareInstructions,
+  ...conditionRegisterInstructions,
   ...fixedArithmeticInstructions,
+  ...fixedDivideInstructions,
   ...fixedLoadInstructions,
+  ...fixedLogicalInstructions,
+  ...fixedStoreInstructions,
+  ...moveSprInstructions,
+  ...rotateShiftInstructions,
+  ...storageControlInstructions,
+  ...systemInstructions,
   ...vectorAddInstructions,
   ...vectorBitsInstructions,
   ...vectorCompareInstructions,

@@ -16,6 +16,8 @@ export { loadReserve, loadReserveQuad, storeConditional, storeConditionalQuad } 
 export { guestMemoryWritten, invalidateInstructionBlock } from "./code-pages.as";
 export { decode, fetch } from "./decoded-code.as";
 export { contextRefresh, reset } from "./vcpu.as";
+export * from "./atomic.as";
+export * from "./fixed-point.as";
 export { floatTakeOutcome, fpscrClearField, fpscrSetBit, fpscrWrite } from "./float/fpscr.as";
 export * from "./float/lanes.as";
 export * from "./float/quad.as";
