@@ -264,6 +264,8 @@ export interface Machine {
   requireAlignment(ea: I64, bytes: number): void;
   /** Leaves the instruction with an Alignment interrupt; DAR is `ea`. */
   raiseAlignment(ea: I64): void;
+  /** Orders every access of this thread before it against every one after it, as other threads see them. */
+  fence(): void;
 
   // Control.
   /** Address of this instruction. */

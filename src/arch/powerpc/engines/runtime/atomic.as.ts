@@ -1,6 +1,6 @@
 /**
- * Atomic memory operations, and the order of accesses.
- * Source: Power ISA v3.0B, Book II "Atomic Memory Operations", "Memory Barrier Instructions".
+ * Atomic memory operations.
+ * Source: Power ISA v3.0B, Book II "Atomic Memory Operations".
  *
  * They are made of load and reserve and store conditional, tried until the store is performed. Operations on two locations
  * are atomic on the one that they change; store twin, which changes two, takes them one after the other.
@@ -8,11 +8,6 @@
 import { loadSlow } from "../../mmu/access.as";
 import { loadReserve, storeConditional } from "../../mmu/reservation.as";
 import { S_fault } from "./layout.generated";
-
-/** sync, lwsync, eieio. */
-export function fence(s: i32): void {
-  atomic.fence();
-}
 
 // Function codes.
 const ADD = 0;
@@ -72,7 +67,7 @@ export function atomicLoadOperation(
   second: i64,
   bigEndian: i32,
 ): i64 {
-  for (;;) {
+  while (true) {
     const old = loadReserve(s, ea, size, bigEndian);
     if (load<i32>(s, S_fault)) return 0;
     let value: i64;
@@ -97,7 +92,7 @@ export function atomicStoreOperation(s: i32, ea: i64, size: i32, operation: i32,
   if (operation == TWIN) {
     const other = loadSlow(s, ea + size, size, bigEndian);
     if (load<i32>(s, S_fault)) return;
-    for (;;) {
+    while (true) {
       const old = loadReserve(s, ea, size, bigEndian);
       if (load<i32>(s, S_fault) || old != other) return;
       if (storeConditional(s, ea, size, operand, bigEndian)) break;
@@ -108,7 +103,7 @@ export function atomicStoreOperation(s: i32, ea: i64, size: i32, operation: i32,
     storeConditional(s, ea + size, size, operand, bigEndian);
     return;
   }
-  for (;;) {
+  while (true) {
     const old = loadReserve(s, ea, size, bigEndian);
     if (load<i32>(s, S_fault)) return;
     if (storeConditional(s, ea, size, combined(operation, size, old, operand), bigEndian)) return;

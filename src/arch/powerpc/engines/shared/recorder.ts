@@ -445,6 +445,10 @@ export abstract class Recorder implements Machine {
     this.routine("raiseAlignment", [this.#ea(ea)]);
   }
 
+  fence(): void {
+    this.effect([], [], (f) => f.code.append([0xfe, 0x03, 0x00])); // atomic.fence
+  }
+
   // Control.
   jump(target: I64): void {
     const node = asNode(target);

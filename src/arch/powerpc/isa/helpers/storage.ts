@@ -10,8 +10,6 @@ export const storageHelpers = {
   tlbInvalidateEntry: helper("context", ["i64", "i64", "i32", "i32", "i32"], "void"),
   /** tlbiel: as tlbInvalidateEntry, for this vCPU only. */
   tlbInvalidateEntryLocal: helper("context", ["i64", "i64", "i32", "i32", "i32"], "void"),
-  /** sync, lwsync, eieio: orders this thread's accesses to shared memory. Implemented in `engines/runtime/atomic.as.ts`. */
-  fence: helper("state", [], "void"),
   /**
    * lwat, ldat: address, bytes (4 or 8), function code, the two further operands, 1 if big-endian; the result for RT.
    * Implemented in `engines/runtime/atomic.as.ts`.

@@ -34,12 +34,12 @@ const caches = [
 
 const ordering = [
   /** L = 0 hwsync, 1 lwsync. */
-  insn("sync", "011111 - - - 0 l:1 -:5 -:5 1001010110 -", "l", (m) => m.call("fence")),
+  insn("sync", "011111 - - - 0 l:1 -:5 -:5 1001010110 -", "l", (m) => m.fence()),
   insn("ptesync", "011111 - - - 10 -:5 -:5 1001010110 -", "", { privileged: "supervisor" }, (m) => {
-    m.call("fence");
+    m.fence();
     m.call("synchronizeTranslations");
   }),
-  insn("eieio", "011111 -:5 -:5 -:5 1101010110 -", "", (m) => m.call("fence")),
+  insn("eieio", "011111 -:5 -:5 -:5 1101010110 -", "", (m) => m.fence()),
   // What a program changes in its own context takes effect at once, so there is nothing to wait for.
   insn("isync", "010011 -:5 -:5 -:5 0010010110 -", "", nothing),
 ];
