@@ -9,6 +9,11 @@ export interface CommandEntry {
 
 export const commands: readonly CommandEntry[] = [
   {
+    name: "run",
+    summary: "boot a guest with its console on this terminal",
+    load: () => import("./commands/run.js"),
+  },
+  {
     name: "guest",
     summary: "fetch, list or remove guests that can be booted without bringing a kernel",
     load: () => import("./commands/guest.js"),

@@ -5,3 +5,8 @@
 export class VmmError extends Error {
   override readonly name = "VmmError";
 }
+
+/** What was thrown, as plain data; the stack is for who debugs unikvm itself. */
+export function describeError(error: unknown): { readonly message: string; readonly stack?: string | undefined } {
+  return error instanceof Error ? { message: error.message, stack: error.stack } : { message: String(error) };
+}

@@ -9,7 +9,7 @@ export type Outcome =
   /** The guest says that it died. */
   | { readonly kind: "crash"; readonly message: string }
   /** The host cannot go on. */
-  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "failed"; readonly message: string; readonly stack?: string | undefined }
   | { readonly kind: "timeout" }
   /** The caller ended it. */
   | { readonly kind: "stopped" };
@@ -23,6 +23,8 @@ export interface RunControl {
   startCpu(cpu: number): void;
   /** Stops the CPU whose exit is being answered. */
   stopCpu(cpu: number): void;
+  /** There is console output, written on this thread. */
+  consoleChanged(): void;
   end(outcome: Outcome): void;
 }
 
@@ -79,7 +81,7 @@ export type VcpuThreadMessage =
   | { readonly type: "ask" }
   | { readonly type: "console" }
   | { readonly type: "trace"; readonly text: string }
-  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "failed"; readonly message: string; readonly stack?: string | undefined }
   | { readonly type: "finished"; readonly stats: Readonly<Record<string, number>> };
 
 /** A thread of the platform: a worker of Node or of a page. */

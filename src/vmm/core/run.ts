@@ -2,6 +2,7 @@
 import { ConsolePump, type ConsoleOutput } from "./console-pump.js";
 import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
+import { describeError } from "../errors.js";
 import { SliceScheduler } from "./slices.js";
 import { ThreadScheduler } from "./threads.js";
 
@@ -52,6 +53,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     cpuState: (cpu) => scheduler.cpuState(cpu),
     startCpu: (cpu) => scheduler.start(cpu),
     stopCpu: (cpu) => scheduler.stop(cpu),
+    consoleChanged: () => pump.schedule(),
     end: (how) => settle(how),
   };
   const machine = options.createMachine(control, trace);
@@ -100,7 +102,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
   }
   return {
     ended: finish().catch((error: unknown) => ({
-      outcome: { kind: "failed", message: error instanceof Error ? error.message : String(error) },
+      outcome: { kind: "failed", ...describeError(error) },
       stats: { machine: {}, cpus: [] },
     })),
     input: (bytes) => pump.input(bytes),

@@ -2,11 +2,11 @@
  * All vCPUs in turn on the machine's own thread, a slice each, with the thread's other work in between: what a platform
  * without shared memory gets.
  */
-import type { Exit, Vcpu } from "../../kvm/uapi.js";
+import type { Exit, TraceCategory, Vcpu } from "../../kvm/uapi.js";
 import type { CpuState, Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
+import { describeError } from "../errors.js";
 import { traceKernelSide, traceSteps } from "./trace.js";
-import type { TraceCategory } from "../../kvm/uapi.js";
 
 export interface SlicesOptions {
   readonly machine: Machine;
@@ -28,7 +28,6 @@ const longestSleep = 0x7fff_ffff;
 interface Cpu {
   readonly vcpu: Vcpu;
   readonly side: VcpuSide;
-  readonly exits: Record<string, number>;
   running: boolean;
   stopped: boolean;
 }
@@ -41,6 +40,7 @@ export class SliceScheduler implements Scheduler {
   #wakeUp: (() => void) | undefined;
   #woken = false;
   #started = false;
+  #entries = 0;
 
   constructor(options: SlicesOptions) {
     this.#options = options;
@@ -53,7 +53,7 @@ export class SliceScheduler implements Scheduler {
       const vcpu = machine.vm.vcpu(id);
       const side = createSide(id, machine.shared, { announceConsole: onConsole, mayWait: false, trace: traceSink });
       traceSteps(vcpu, trace);
-      this.#cpus.push({ vcpu, side, exits: {}, running: false, stopped: true });
+      this.#cpus.push({ vcpu, side, running: false, stopped: true });
     }
   }
 
@@ -72,8 +72,7 @@ export class SliceScheduler implements Scheduler {
     if (this.#started) return;
     this.#started = true;
     this.#finished = this.#loop().catch((error: unknown) => {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#options.control.end({ kind: "failed", message });
+      this.#options.control.end({ kind: "failed", ...describeError(error) });
     });
   }
 
@@ -95,7 +94,7 @@ export class SliceScheduler implements Scheduler {
   }
 
   stats(): readonly Readonly<Record<string, number>>[] {
-    return this.#cpus.map(({ vcpu, side, exits }) => ({ ...exits, ...side.stats(), ...vcpu.stats() }));
+    return this.#cpus.map(({ vcpu, side }) => ({ ...side.stats(), ...vcpu.stats() }));
   }
 
   async #loop(): Promise<void> {
@@ -127,19 +126,25 @@ export class SliceScheduler implements Scheduler {
     const slice = running.length > 1 ? sliceShared : sliceAlone;
     for (const cpu of running) {
       if (this.#leaving) return 0;
-      const begin = performance.now();
-      const exit = cpu.vcpu.run({ wait: false, deadline: begin + slice });
-      cpu.exits[`exit_${exit.reason}`] = (cpu.exits[`exit_${exit.reason}`] ?? 0) + 1;
+      const exit = cpu.vcpu.run({ wait: false, deadline: performance.now() + slice });
       if (exit.reason !== "hlt") {
         busy = true;
         if (exit.reason !== "intr") this.#serve(cpu, exit);
       } else {
         until = Math.min(until, exit.until);
-        // A vCPU that ran before it halted may have sent an interrupt to one that was asked before it.
-        if (running.length > 1 && performance.now() - begin > 0.02) busy = true;
       }
     }
-    return busy || this.#woken ? 0 : until;
+    if (busy || this.#woken) return 0;
+    // A vCPU that ran before it halted may have sent an interrupt to one whose turn was before.
+    if (running.length > 1 && this.#anyRan()) return 0;
+    return until;
+  }
+
+  /** Whether any vCPU has been in the guest since the last time this was asked. */
+  #anyRan(): boolean {
+    const before = this.#entries;
+    this.#entries = this.#cpus.reduce((sum, { vcpu }) => sum + (vcpu.stats()["engineExits"] ?? 0), 0);
+    return this.#entries !== before;
   }
 
   #serve(cpu: Cpu, exit: Exit): void {

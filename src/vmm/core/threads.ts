@@ -57,15 +57,15 @@ export class ThreadScheduler implements Scheduler {
         ready = resolve;
       }),
     };
-    const fail = (message: string): void => {
+    const fail = (message: string, stack?: string): void => {
       ready();
       finish();
-      if (!this.#leaving) control.end({ kind: "failed", message });
+      if (!this.#leaving) control.end({ kind: "failed", message, stack });
     };
     thread.onDeath((why) => fail(`the thread of CPU ${id} died: ${why}`));
     thread.onMessage((message) => {
       if (message.type === "ready") ready();
-      else if (message.type === "failed") fail(message.message);
+      else if (message.type === "failed") fail(message.message, message.stack);
       else if (message.type === "finished") {
         cpu.stats = message.stats;
         finish();
@@ -119,6 +119,7 @@ export class ThreadScheduler implements Scheduler {
       const vcpu = machine.vm.vcpu(id);
       vcpu.immediateExit = true;
       vcpu.requestExit();
+      vcpu.close();
     }
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {

@@ -5,6 +5,7 @@
 import type { Exit, SharedVm, TraceCategory, Vcpu, Vm } from "../../kvm/uapi.js";
 import type { TraceSink, VcpuSide, VcpuSideHost, VcpuThreadMessage, VcpuThreadStart } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
+import { describeError } from "../errors.js";
 import { traceKernelSide, traceSteps } from "./trace.js";
 
 export interface VcpuThreadParts {
@@ -44,15 +45,14 @@ export async function runVcpuThread(start: VcpuThreadStart, { attach, createSide
     }
     post({ type: "ready" });
     const mailbox = new Mailbox(start.mailbox);
-    const exits: Record<string, number> = {};
-    loop(vcpu, side, mailbox, exits, post, flush, traced ? trace : undefined);
+    loop(vcpu, side, mailbox, post, flush, traced ? trace : undefined);
     flush();
-    post({ type: "finished", stats: { ...exits, ...side.stats(), ...vcpu.stats() } });
+    post({ type: "finished", stats: { ...side.stats(), ...vcpu.stats() } });
     vcpu.close();
     vm.close();
   } catch (error) {
     flush();
-    post({ type: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    post({ type: "failed", ...describeError(error) });
   }
 }
 
@@ -60,7 +60,6 @@ function loop(
   vcpu: Vcpu,
   side: VcpuSide,
   mailbox: Mailbox,
-  exits: Record<string, number>,
   post: VcpuThreadParts["post"],
   flushTrace: () => void,
   trace: TraceSink | undefined,
@@ -69,7 +68,6 @@ function loop(
     mailbox.waitWhile(Turn.parked);
     if (mailbox.turn === Turn.quit) return;
     const exit: Exit = vcpu.run();
-    exits[`exit_${exit.reason}`] = (exits[`exit_${exit.reason}`] ?? 0) + 1;
     if (exit.reason === "intr") continue;
     if (exit.reason === "debug") {
       trace?.("insn", vcpu.id, `0x${exit.address.toString(16)}`);

@@ -79,7 +79,7 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
     if (memorySize === 0n) continue;
     if (fileSize > memorySize) refuse(`segment ${i} holds more in the file than in memory`);
     if (offset > BigInt(image.length) || fileSize > BigInt(image.length) - offset) {
-      refuse(`segment ${i} reaches beyond the end of the file (truncated?)`);
+      refuse(`segment ${i} is cut off: it reaches beyond the end of the file`);
     }
     if (physical >= addressLimit || memorySize >= addressLimit) {
       refuse(`segment ${i} lies outside any memory, at 0x${physical.toString(16)}, ${memorySize} bytes`);

@@ -28,7 +28,6 @@ import type { Machine, RunControl, TraceSink } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
 import { Rtc } from "../../devices/rtc.js";
-import { Vty } from "../../devices/vty.js";
 import { flatten } from "../../devicetree/writer.js";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
@@ -54,6 +53,14 @@ export interface PseriesOptions {
   readonly memorySize: number;
   readonly cpus: number;
   readonly cpuModel?: string | undefined;
+  /** What outlives a reboot. Default: new ones. */
+  readonly devices?: PseriesDevices | undefined;
+}
+
+/** Devices with a battery: they keep their contents when the machine is made anew. */
+export interface PseriesDevices {
+  readonly nvram: Nvram;
+  readonly rtc: Rtc;
 }
 
 /** Sizes of RAM that make sense, bytes: below, no kernel starts; above, a 32-bit WebAssembly memory has no room. */
@@ -71,7 +78,7 @@ const rtasSize = 4096;
 
 /** Makes the machine, its memory filled and its boot CPU at the kernel's entry. Throws VmmError; leaves nothing behind then. */
 export function createPseries(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, kernel, initrd, memorySize, cpus } = options;
+  const { kvm, type, kernel, initrd, memorySize, cpus, devices = { nvram: new Nvram(), rtc: new Rtc() } } = options;
   const model = options.cpuModel === undefined ? defaultCpuModel : cpuModel(options.cpuModel);
   checkSizes(options, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
@@ -84,7 +91,7 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
     vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
     fillMemory(options, model, vm, memory, memoryMap);
-    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace });
+    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices });
   } catch (error) {
     vm.close();
     throw error;
@@ -171,6 +178,7 @@ interface Parts {
   readonly kernel: ElfImage;
   readonly control: RunControl;
   readonly trace: TraceSink | undefined;
+  readonly devices: PseriesDevices;
 }
 
 class Pseries implements Machine {
@@ -278,14 +286,16 @@ class Pseries implements Machine {
   }
 
   #createHost(): RtasHost {
-    const { memory, control } = this.#parts;
+    const { memory, control, devices } = this.#parts;
     return {
+      ...devices,
       memory,
       memorySize: memory.size,
       cpus: this.cpus,
-      console: new Vty(this.console),
-      nvram: new Nvram(),
-      rtc: new Rtc(),
+      displayCharacter: (byte) => {
+        control.consoleChanged();
+        return this.console.write(Uint8Array.of(byte));
+      },
       cpuState: (cpu) => (cpu < this.cpus ? CpuState[control.cpuState(cpu)] : undefined),
       startCpu: (cpu, address, argument) => this.#startCpu(cpu, address, 0n, [BigInt(argument)]),
       stopCpu: (cpu) => control.stopCpu(cpu),

@@ -1,6 +1,6 @@
 import { rtas, RtasStatus } from "./rtas.js";
 
 /** Writes one character to the console. */
-export const displayCharacter = rtas(0x2000, "display-character", [1, 1], ({ console }, { inputs: [character = 0] }) =>
-  console.put(1, BigInt(character & 255) << 56n, 0n) ? RtasStatus.success : RtasStatus.busy,
+export const displayCharacter = rtas(0x2000, "display-character", [1, 1], (host, { inputs: [character = 0] }) =>
+  host.displayCharacter(character & 255) ? RtasStatus.success : RtasStatus.busy,
 );

@@ -6,7 +6,6 @@
 import type { GuestMemory } from "../../../core/guest-memory.js";
 import type { Nvram } from "../../../devices/nvram.js";
 import type { Rtc } from "../../../devices/rtc.js";
-import type { Vty } from "../../../devices/vty.js";
 
 /** Status words. Source: LoPAPR, "RTAS Status Word Values". */
 export const RtasStatus = {
@@ -27,7 +26,8 @@ export interface RtasHost {
   readonly memory: GuestMemory;
   readonly memorySize: number;
   readonly cpus: number;
-  readonly console: Vty;
+  /** One byte to the console. False: no room now. */
+  displayCharacter(byte: number): boolean;
   readonly nvram: Nvram;
   readonly rtc: Rtc;
   /** Undefined if there is no CPU of that number. */

@@ -1,0 +1,210 @@
+/** `unikvm run`: boots a guest with its console on this terminal. */
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { constants } from "node:os";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { ensureDefaultGuest } from "../../../guests/index.js";
+import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../kvm/uapi.js";
+import type { Outcome } from "../../vmm/core/machine.js";
+import { type Run, type RunStats, runMachine } from "../../vmm/core/run.js";
+import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
+import { Nvram } from "../../vmm/devices/nvram.js";
+import { Rtc } from "../../vmm/devices/rtc.js";
+import { VmmError } from "../../vmm/errors.js";
+import type { ElfImage } from "../../vmm/loaders/elf.js";
+import { loadKernelImage } from "../../vmm/loaders/kernel-image.js";
+import { cpuModel, cpuModelNames } from "../../vmm/machines/pseries/cpu-models.js";
+import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/pseries/machine.js";
+import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
+import { ExitStatus, type Finish } from "../command.js";
+import { loadKvm } from "../kvm.js";
+import { parseCount, parseSeconds, parseSize } from "../sizes.js";
+import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
+import { spawnVcpuThread } from "../vcpu-thread.js";
+
+interface Options {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly memory: number;
+  readonly cpus: number;
+  readonly type?: "hv" | "pr";
+  readonly cpu?: string;
+  readonly timeout?: number;
+  readonly reboot: boolean;
+  readonly threads: "auto" | "worker" | "single";
+  readonly trace?: readonly string[];
+  readonly traceFile?: string;
+  readonly stats?: true;
+}
+
+const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
+/** RAM is a whole number of these. */
+const memoryGranule = 65536;
+
+/** Turns a VmmError about an option's value into commander's usage error. */
+function checked<T>(check: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return check(text);
+    } catch (error) {
+      if (error instanceof VmmError) throw new InvalidArgumentError(`${error.message}.`);
+      throw error;
+    }
+  };
+}
+
+const parseMemory = checked((text: string): number => {
+  const size = parseSize(text);
+  const inMebibytes = (bytes: number): string => `${bytes / 1048576}M`;
+  if (size < minimumMemory) throw new VmmError(`a guest needs at least ${inMebibytes(minimumMemory)} of memory`);
+  if (size > maximumMemory) throw new VmmError(`a guest can have at most ${inMebibytes(maximumMemory)} of memory`);
+  return Math.floor(size / memoryGranule) * memoryGranule;
+});
+const parseCpu = checked((text: string): string => cpuModel(text).name);
+const parseTrace = checked((text: string) => parseTraceCategories(text.split(",")));
+
+export function describe(command: Command, finish: Finish): void {
+  command
+    .description(
+      "Boots a guest with its console on this terminal. Ctrl-A X leaves, Ctrl-A H helps.\n" +
+        "Ends with 0 if the guest powered off, 1 if it crashed, 2 for a usage error,\n" +
+        "3 if unikvm could not do it, 124 at the time limit.",
+    )
+    .option("--kernel <file>", "64-bit POWER Linux kernel: ELF, the same under gzip, or a flat image (default guest's)")
+    .option("--initrd <file>", "initial RAM disk")
+    .option("--append <string>", "the kernel's command line")
+    .addOption(new Option("--memory <size>", "RAM, as 512M or 1G").argParser(parseMemory).default(2 ** 30, "1G"))
+    .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
+    .addOption(new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]))
+    .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
+    .addOption(new Option("--timeout <seconds>", "end the guest after this time").argParser(parseSeconds))
+    .option("--no-reboot", "end instead of starting again when the guest reboots")
+    .addOption(
+      new Option("--threads <mode>", "worker: a thread for each CPU; single: all in slices on one thread")
+        .choices(["auto", "worker", "single"])
+        .default("auto"),
+    )
+    .addOption(
+      new Option("--trace <list>", `what to trace, separated by commas: ${traceCategories.join(", ")}`)
+        .argParser(parseTrace),
+    )
+    .option("--trace-file <file>", "where the trace goes (default: unikvm.trace)")
+    .option("--stats", "print counters on stderr at the end")
+    .allowExcessArguments(false)
+    .action(finish(run));
+}
+
+/** What is booted. */
+interface Guest {
+  readonly kernel: ElfImage;
+  readonly initrd: Uint8Array | undefined;
+  readonly append: string;
+}
+
+async function loadGuest(options: Options): Promise<Guest> {
+  const known = options.kernel === undefined ? await ensureDefaultGuest() : undefined;
+  const kernelFile = options.kernel ?? known?.kernel ?? "";
+  const initrdFile = options.initrd ?? known?.initrd;
+  return {
+    kernel: await loadKernelImage(readFile(kernelFile, "kernel"), options.memory, kernelFile),
+    initrd: initrdFile === undefined ? undefined : readFile(initrdFile, "initrd"),
+    append: options.append ?? known?.append ?? "",
+  };
+}
+
+function readFile(path: string, what: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = { ENOENT: "there is no such file", EISDIR: "it is a folder", EACCES: "access is denied" }[code ?? ""];
+    throw new VmmError(`the ${what} ${path} cannot be read: ${why ?? message}`);
+  }
+}
+
+async function run(options: Options): Promise<number> {
+  const guest = await loadGuest(options);
+  const { kvm, close } = await loadKvm();
+  const traceFile = options.trace ? openSync(options.traceFile ?? "unikvm.trace", "w") : undefined;
+  const terminal = openTerminal();
+  const devices = { nvram: new Nvram(), rtc: new Rtc() };
+  const limit = options.timeout === undefined ? undefined : performance.now() + options.timeout;
+  try {
+    for (;;) {
+      let left: LeaveReason | undefined;
+      const running: Run = await runMachine({
+        createMachine: (control, trace) =>
+          createPseries(
+            {
+              kvm,
+              type: options.type ? types[options.type] : 0,
+              shared: options.threads === "auto" ? undefined : options.threads === "worker",
+              kernel: guest.kernel,
+              initrd: guest.initrd,
+              commandLine: guest.append,
+              memorySize: options.memory,
+              cpus: options.cpus,
+              cpuModel: options.cpu,
+              devices,
+            },
+            control,
+            trace,
+          ),
+        createSide: createPseriesVcpuSide,
+        spawn: options.threads === "single" ? undefined : spawnVcpuThread,
+        output: terminal.output,
+        timeout: limit === undefined ? undefined : Math.max(1, limit - performance.now()),
+        trace:
+          traceFile === undefined
+            ? undefined
+            : { categories: options.trace ?? [], write: (text) => void writeSync(traceFile, text) },
+      });
+      terminal.connect(running.input, (why) => {
+        left ??= why;
+        running.stop();
+      });
+      const { outcome, stats } = await running.ended;
+      if (options.stats) printStats(stats);
+      if (outcome.kind !== "reboot" || !options.reboot) return conclude(outcome, left, terminal);
+    }
+  } finally {
+    terminal.restore();
+    if (traceFile !== undefined) closeSync(traceFile);
+    await close();
+  }
+}
+
+/** The exit status, and a sentence where there is something to say. */
+function conclude(outcome: Outcome, left: LeaveReason | undefined, terminal: Terminal): number {
+  terminal.restore();
+  const say = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}\n`);
+  switch (outcome.kind) {
+    case "powerOff":
+    case "reboot":
+      return ExitStatus.done;
+    case "crash":
+      say(`the guest crashed: ${outcome.message}`);
+      return ExitStatus.crashed;
+    case "timeout":
+      say("the time limit was reached");
+      return ExitStatus.timeout;
+    case "failed": {
+      const error = new VmmError(outcome.message);
+      if (outcome.stack !== undefined) error.stack = outcome.stack;
+      throw error;
+    }
+    case "stopped":
+      if (left === "stdout closed") throw new VmmError("stdout was closed, so there is nobody left to run the guest for");
+      return left === undefined || left === "escape" ? ExitStatus.done : 128 + constants.signals[left];
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function printStats({ machine, cpus }: RunStats): void {
+  const lines: string[] = [];
+  for (const [where, counters] of [["vm", machine], ...cpus.map((cpu, i) => [`cpu${i}`, cpu] as const)] as const) {
+    for (const [name, value] of Object.entries(counters)) if (value !== 0) lines.push(`${where} ${name} ${value}`);
+  }
+  process.stderr.write(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConsoleRing } from "./console-ring.js";
+import { Nvram, nvramSize } from "./nvram.js";
+import { Rtc } from "./rtc.js";
+import { Vty } from "./vty.js";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+for (const shared of [false, true]) {
+  test(`the terminal carries bytes both ways, shared: ${shared}`, () => {
+    const ring = ConsoleRing.create(shared);
+    const vty = new Vty(new ConsoleRing(ring.buffer));
+    assert.ok(vty.put(3, 0x6869_2100_0000_0000n, 0n));
+    assert.ok(vty.put(16, 0x3031_3233_3435_3637n, -1n));
+    assert.deepEqual(ring.drain(), Uint8Array.of(...bytes("hi!01234567"), 255, 255, 255, 255, 255, 255, 255, 255));
+    assert.equal(ring.offer(bytes("twenty characters!!!")), 20);
+    assert.deepEqual(vty.get(), { length: 16, high: 0x7477_656e_7479_2063n, low: 0x6861_7261_6374_6572n });
+    assert.equal(vty.get().length, 4);
+    assert.deepEqual(vty.get(), { length: 0, high: 0n, low: 0n });
+  });
+}
+
+test("a full ring refuses whole writes and goes on once drained", () => {
+  const ring = ConsoleRing.create(false);
+  let written = 0;
+  while (ring.write(bytes("0123456789abcde"))) written += 15;
+  assert.equal(ring.drain().length, written);
+  // Round the end, many times.
+  for (let i = 0; i < 10000; i++) {
+    assert.ok(ring.write(bytes(`line ${i}`)));
+    assert.deepEqual(ring.drain(), bytes(`line ${i}`));
+  }
+});
+
+test("input beyond the room is left with the caller", () => {
+  const ring = ConsoleRing.create(false);
+  const taken = ring.offer(new Uint8Array(10000).fill(65));
+  assert.ok(taken < 10000);
+  assert.equal(ring.offer(bytes("x")), 0);
+  assert.equal(ring.read(10).length, 10);
+  assert.equal(ring.offer(bytes("x")), 1);
+});
+
+test("output is announced once until it is drained", () => {
+  const ring = ConsoleRing.create(false);
+  assert.deepEqual([ring.announce(), ring.announce()], [true, false]);
+  ring.drain();
+  assert.equal(ring.announce(), true);
+});
+
+test("a new NVRAM holds partitions with right checksums", () => {
+  const nvram = new Nvram();
+  let at = 0;
+  const signatures: number[] = [];
+  while (at < nvramSize) {
+    const header = nvram.fetch(at, 16);
+    assert.ok(header);
+    let sum = 0;
+    for (const [i, byte] of header.entries()) if (i !== 1) sum = sum + byte > 255 ? ((sum + byte) & 255) + 1 : sum + byte;
+    assert.equal(header[1], sum);
+    signatures.push(header[0] ?? 0);
+    at += new DataView(header.buffer).getUint16(2) * 16;
+  }
+  assert.equal(at, nvramSize);
+  assert.deepEqual(signatures, [0x70, 0x7f]);
+});
+
+test("NVRAM keeps to its bounds and is restored from its state", () => {
+  const nvram = new Nvram();
+  assert.equal(nvram.fetch(nvramSize - 1, 2), undefined);
+  assert.equal(nvram.fetch(0xffff_ffff, 0xffff_ffff), undefined);
+  assert.equal(nvram.store(nvramSize, bytes("x")), false);
+  assert.ok(nvram.store(nvramSize - 1, bytes("x")));
+  assert.deepEqual(new Nvram(nvram.save()).fetch(nvramSize - 1, 1), bytes("x"));
+  assert.throws(() => new Nvram(new Uint8Array(5)), RangeError);
+});
+
+test("the clock keeps what it was set to", () => {
+  let host = 1000;
+  const rtc = new Rtc({ offset: 0 }, () => host);
+  rtc.set(5_000_000);
+  host += 10;
+  assert.equal(rtc.read(), 5_000_010);
+  assert.equal(new Rtc(rtc.save(), () => host).read(), 5_000_010);
+});
