@@ -93,6 +93,9 @@ function isBuilt() {
 export async function setUp({ force = false } = {}) {
   // For those who build by themselves, and for measuring.
   if (process.env.UNIKVM_SETUP === "0") return;
+  if (Number.parseInt(process.versions.node, 10) < 20) {
+    throw new SetupError(`needs Node.js 20 or later; this is ${process.versions.node}`);
+  }
   if (!force && isBuilt()) return;
   // Not in node_modules, which npm ci removes, nor in dist, which a user may.
   const lock = join(root, ".setup.lock");

@@ -12,6 +12,8 @@ interface Row {
   readonly may: readonly string[];
 }
 
+/** Constants and types of the interface, as Linux's uapi headers are shared by kernel and user side. */
+const uapi = ["src/arch/X/uapi", "src/arch/X/registers-uapi"];
 /** The layout of a vCPU's state is data that every kernel-side part reads; the rest of engines/ is not. */
 const stateLayout = ["src/arch/X/engines/shared/layout", "src/arch/X/engines/runtime/layout.generated"];
 /** The run-time library is one program; its entry and the decoded code lie in engines/runtime/, the rest with its subject. */
@@ -26,11 +28,21 @@ export const rows: readonly Row[] = [
   { folder: "src/arch/X/isa", may: ["src/base"] },
   {
     folder: "src/arch/X/mmu",
-    may: ["src/base", "src/kvm", "src/arch/X/isa/registers", "src/arch/X/interrupts", ...stateLayout, runtimeLibrary],
+    may: [
+      "src/base",
+      "src/kvm",
+      "src/arch/X/isa/registers",
+      "src/arch/X/interrupts",
+      "src/arch/X/vio",
+      "src/arch/X/state",
+      ...uapi,
+      ...stateLayout,
+      runtimeLibrary,
+    ],
   },
   {
     folder: "src/arch/X/interrupts",
-    may: ["src/base", "src/kvm", "src/arch/X/isa/registers", "src/arch/X/mmu", ...stateLayout, runtimeLibrary],
+    may: ["src/base", "src/kvm", "src/arch/X/isa/registers", "src/arch/X/mmu", ...uapi, ...stateLayout, runtimeLibrary],
   },
   {
     folder: "src/arch/X/papr",
@@ -40,7 +52,9 @@ export const rows: readonly Row[] = [
       "src/arch/X/isa/registers",
       "src/arch/X/mmu",
       "src/arch/X/interrupts",
-      "src/arch/X/uapi",
+      "src/arch/X/vio",
+      "src/arch/X/state",
+      ...uapi,
       ...stateLayout,
     ],
   },

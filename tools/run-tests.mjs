@@ -106,7 +106,7 @@ const tsc = () => require.resolve("typescript/package.json").replace("package.js
 
 /** @type {readonly [name: string, work: () => unknown][]} quick ones first */
 const layers = [
-  ["format", () => program("format", [biome(), "format", "."])],
+  ["format", () => program("format", [biome(), "check", "--linter-enabled=false", "."])],
   ["lint", () => program("lint", [biome(), "lint", "."])],
   ["types", () => program("types", [tsc(), "-p", ".", "--noEmit"])],
   ["imports", () => program("import rules", ["dist/tools/check-imports.js"])],
