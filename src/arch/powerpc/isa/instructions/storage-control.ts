@@ -52,11 +52,11 @@ const accelerators = [
     m.requireAlignment(ea, 128);
     m.load(ea, 8);
   }),
-  insn("paste.", "011111 - - - - l:1 ra:5 rb:5 1110000110 1", "ra, rb, l", (m, o) => {
+  insn("paste.", "011111 - - - - 1 ra:5 rb:5 1110000110 1", "ra, rb", (m, o) => {
     m.requireAlignment(address(m, o), 128);
     m.setCrField(m.i32.const(0), m.get("so"));
   }),
-  insn("cp_abort", "011111 -:5 -:5 -:5 1101000110 -", "", nothing),
+  insn("cpabort", "011111 -:5 -:5 -:5 1101000110 -", "", nothing),
 ];
 
 // Look-aside buffers.
