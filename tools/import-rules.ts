@@ -114,7 +114,7 @@ export interface Source {
   readonly text: string;
 }
 
-const isTest = (path: string) => /\.test\.ts$|\.test-support\.ts$/.test(path);
+const isTest = (path: string) => /(\.test|\.test-support|-fixture)\.ts$/.test(path);
 
 /** The code without comments; strings are kept if they can be a module's name. */
 function codeOf(text: string): string {

@@ -1,8 +1,9 @@
 /** What /dev/kvm answers to: the implementations that have initialised, and VMs of them. */
 import { KvmError } from "../base/errors.js";
+import { checkCapability } from "./capability.js";
 import type { Implementation, ModuleReference } from "./implementation.js";
 import { KVM_API_VERSION, type Kvm, type VmOptions } from "./uapi.js";
-import { checkCapability, VmCore } from "./vm.js";
+import { VmCore } from "./vm.js";
 
 export class KvmCore implements Kvm {
   readonly #implementations: readonly Implementation[];

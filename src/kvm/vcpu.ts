@@ -1,5 +1,6 @@
 /** A vCPU as one thread holds it: KVM_RUN's loop, halting, waking. Registers and counters are in the VM's memory. */
 import { KvmError } from "../base/errors.js";
+import { enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
 import type { EngineVcpu } from "./engine.js";
 import { canBlock } from "./memory.js";
@@ -17,7 +18,7 @@ import {
   type Stats,
   type Vcpu,
 } from "./uapi.js";
-import { enableCapability, type VmCore } from "./vm.js";
+import type { VmCore } from "./vm.js";
 
 /** Order of the exit counters in a vCPU's record. */
 export const exitReasons = [
@@ -111,12 +112,14 @@ export class VcpuCore implements Vcpu {
   #enter(hostDeadline: number): Exit | undefined {
     const { mem, arch } = this.vm;
     const control = mem.i32(this.record + fields.debugControl);
-    const stepping = (control & KVM_GUESTDBG_ENABLE) !== 0 && (control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)) !== 0;
+    const stepping =
+      (control & KVM_GUESTDBG_ENABLE) !== 0 && (control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)) !== 0;
     arch.enter(this, hostDeadline);
     const exit = arch.handleExit(this, stepping ? this.engineStep() : this.#engineRun());
     if (exit || !stepping) return exit;
     const address = arch.pc(this);
-    if (control & KVM_GUESTDBG_SINGLESTEP || this.#breakpointAt(address)) return { reason: "debug", address, status: 0 };
+    if (control & KVM_GUESTDBG_SINGLESTEP || this.#breakpointAt(address))
+      return { reason: "debug", address, status: 0 };
     return undefined;
   }
 
@@ -230,7 +233,8 @@ export class VcpuCore implements Vcpu {
 
   stats(): Stats {
     const { mem, arch } = this.vm;
-    const counter = (name: "runs" | "halts" | "wakes" | "mmioKernel" | "engineExits") => mem.i32(this.record + fields[name]);
+    const counter = (name: "runs" | "halts" | "wakes" | "mmioKernel" | "engineExits") =>
+      mem.i32(this.record + fields[name]);
     const exits = Object.fromEntries(
       exitReasons.map((reason, index) => [`exits.${reason}`, mem.i32(this.record + fields.exits + 4 * index)]),
     );
@@ -258,7 +262,11 @@ function traceValues(exit: Exit): Record<string, bigint | number | string> {
   const values: Record<string, bigint | number | string> = {};
   for (const [name, value] of Object.entries(exit)) {
     if (name === "reason") continue;
-    values[name] = Array.isArray(value) ? value.map((v: bigint) => v.toString(16)).join(" ") : Number.isFinite(value) || typeof value === "bigint" ? value : String(value);
+    values[name] = Array.isArray(value)
+      ? value.map((v: bigint) => v.toString(16)).join(" ")
+      : Number.isFinite(value) || typeof value === "bigint"
+        ? value
+        : String(value);
   }
   return values;
 }

@@ -1,6 +1,7 @@
 /** A VM as one thread holds it. What two threads need is in its memory. */
 import { KvmError } from "../base/errors.js";
 import type { Arch } from "./arch.js";
+import { checkCapability, enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
 import { deviceHandle } from "./device.js";
 import type { Engine } from "./engine.js";
@@ -10,8 +11,8 @@ import type { Implementation } from "./implementation.js";
 import { findRoute, setRoutes } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
-import { MemorySlots } from "./memory-slots.js";
 import { platformShares, VmMemory } from "./memory.js";
+import { MemorySlots } from "./memory-slots.js";
 import { heapStart, vcpuRecord, vmState } from "./state.js";
 import { Tracer } from "./trace.js";
 import {
@@ -287,22 +288,4 @@ export class VmCore implements Vm {
     this.arch.destroyVm(this);
     this.#released();
   }
-}
-
-export function checkCapability(arch: Arch, implementation: string, cap: number, vm?: VmCore): number {
-  const check = arch.capabilities.find((row) => row.cap === cap)?.check ?? 0;
-  return typeof check === "number" ? check : check(implementation, vm);
-}
-
-/** Finds what `request` enables and does it; `choose` gives a row's way for this kind of object. */
-export function enableCapability(
-  arch: Arch,
-  request: EnableCap,
-  choose: (row: Arch["capabilities"][number]) => ((cap: EnableCap) => void) | undefined,
-): void {
-  const row = arch.capabilities.find(({ cap }) => cap === request.cap);
-  const enable = row && choose(row);
-  if (!enable) throw new KvmError("EINVAL", `KVM_ENABLE_CAP: extension ${request.cap} cannot be enabled here`);
-  if (request.flags) throw new KvmError("EINVAL", "KVM_ENABLE_CAP: no flags are defined");
-  enable(request);
 }
