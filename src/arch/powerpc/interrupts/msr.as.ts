@@ -62,7 +62,8 @@ const DERIVED: u64 = MSR_SF | MSR_LE | MSR_PR | MSR_IR | MSR_DR | MSR_FP | MSR_V
 export function derive(s: i32): void {
   const msr = load<u64>(s, S_msr);
   const littleEndian = <i32>msr & 1;
-  store<i32>(s, littleEndian | (<i32>(msr >> 63) << 1), S_mode);
+  const traced = <i32>((msr & (MSR_SE | MSR_BE)) != 0);
+  store<i32>(s, littleEndian | (<i32>(msr >> 63) << 1) | (traced << 2), S_mode);
   store<i32>(s, (<i32>(msr >> 13) & 1) | ((<i32>(msr >> 25) & 1) << 1) | ((<i32>(msr >> 23) & 1) << 2), S_facilities);
   const size = load<i32>(ARCH_codeMapSize);
   const maps = load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size;

@@ -143,11 +143,13 @@ class InterpreterBuilder {
       m.define(core, body);
       cores.push(core);
     }
+    const one = m.declare("one", ["i32"], ["i32"]);
+    m.define(one, this.#one(stride));
     const run = m.declare("run", ["i32"], ["i32"]);
-    m.define(run, this.#run(cores));
+    m.define(run, this.#run(cores, one));
     m.exportFunction("run", run);
     const step = m.declare("step", ["i32"], ["i32"]);
-    m.define(step, this.#step(stride));
+    m.define(step, this.#step(one));
     m.exportFunction("step", step);
     const table = decodeTable(this.#specs);
     m.data(vmLayout.decodeTables, new Uint8Array(table.buffer, table.byteOffset, table.byteLength));
@@ -295,11 +297,9 @@ class InterpreterBuilder {
     f.op(integerOpcodes.or[i32]);
     f.if();
     f.get(s);
+    // Always returns: a function that runs on never gets the engine's optimised code, and run() calls again.
     f.call(this.#helper("service"));
-    f.if();
-    f.i32Const(1);
     f.return();
-    f.end();
     f.end();
     f.get(s);
     f.call(this.#helper("fetch"));
@@ -475,14 +475,17 @@ class InterpreterBuilder {
     return f;
   }
 
-  #run(cores: readonly number[]): FunctionBuilder {
+  /** (state) -> exitCode: runs until there is something for the caller. */
+  #run(cores: readonly number[], one: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32"]);
+    // Requests and interrupts that came while the vCPU was outside are looked at first.
+    this.#setState(f, "recheck", 1);
     const again = f.loop();
     const done = f.block();
+    const traced = f.block();
     const labels = cores.map(() => f.block());
-    f.get(0);
-    f.memory(Op["i32.load"], state.mode.offset);
-    f.brTable(labels.toReversed(), labels[0] as Label);
+    this.#getState(f, "mode");
+    f.brTable(labels.toReversed(), traced);
     for (const core of cores) {
       f.end();
       f.get(0);
@@ -491,28 +494,72 @@ class InterpreterBuilder {
       f.brIf(again);
       f.br(done);
     }
-    f.end();
-    f.end();
+    f.end(); // traced
     f.get(0);
-    f.memory(Op["i32.load"], state.exitCode.offset);
+    f.call(one);
+    f.op(integerOpcodes.eqz[i32]);
+    f.brIf(again);
+    f.end();
+    f.end();
+    this.#getState(f, "exitCode");
     return f;
   }
 
-  /** One instruction, through its function. */
-  #step(stride: number): FunctionBuilder {
+  #getState(f: FunctionBuilder, field: keyof typeof state): void {
+    f.get(0);
+    f.memory(state[field].type === "i64" ? Op["i64.load"] : Op["i32.load"], state[field].offset);
+  }
+
+  #setState(f: FunctionBuilder, field: keyof typeof state, value: number): void {
+    f.get(0);
+    f.i32Const(value);
+    f.memory(Op["i32.store"], state[field].offset);
+  }
+
+  /** (state) -> exitCode: one instruction. */
+  #step(one: number): FunctionBuilder {
+    const f = new FunctionBuilder(["i32"]);
+    this.#setState(f, "recheck", 1);
+    f.get(0);
+    f.call(one);
+    f.op(Op.drop);
+    this.#getState(f, "exitCode");
+    return f;
+  }
+
+  /**
+   * (state) -> 0 or, if the engine must return to its caller, 1: interrupts that wait, then one instruction through its
+   * function, then the Trace interrupt if MSR[SE] or MSR[BE] ask for it.
+   */
+  #one(stride: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32"]);
     const entry = f.local("i32");
+    const word = f.local("i32");
     const result = f.local("i32");
-    const exitCode = () => {
-      f.get(0);
-      f.memory(Op["i32.load"], state.exitCode.offset);
-    };
+    const before = f.local("i64");
+    // An instruction that is run again to complete its MMIO comes before any interrupt.
+    this.#getState(f, "mmioReplay");
+    f.op(integerOpcodes.eqz[i32]);
+    this.#getState(f, "budget");
+    f.i32Const(0);
+    f.op(integerOpcodes.ltS[i32]);
+    this.#getState(f, "recheck");
+    f.op(integerOpcodes.or[i32]);
+    f.op(integerOpcodes.and[i32]);
+    f.if();
+    f.get(0);
+    f.call(this.#helper("service"));
+    f.if();
+    f.i32Const(1);
+    f.return();
+    f.end();
+    f.end();
     f.get(0);
     f.call(this.#helper("fetch"));
     f.tee(entry);
     f.op(integerOpcodes.eqz[i32]);
     f.if();
-    exitCode();
+    f.i32Const(1);
     f.return();
     f.end();
     // A region's entry is decoded anew: its handler stands for many instructions.
@@ -525,13 +572,17 @@ class InterpreterBuilder {
     f.get(entry);
     f.call(this.#helper("decode"));
     f.end();
+    this.#getState(f, "msr");
+    f.set(before);
     f.get(0);
     f.get(entry);
     f.memory(Op["i32.load"], 4);
+    f.tee(word);
     f.get(entry);
     f.memory(Op["i32.load"], 0);
-    f.get(0);
-    f.memory(Op["i32.load"], state.mode.offset);
+    this.#getState(f, "mode");
+    f.i32Const(3);
+    f.op(integerOpcodes.and[i32]);
     f.i32Const(stride);
     f.op(integerOpcodes.mul[i32]);
     f.op(integerOpcodes.add[i32]);
@@ -540,28 +591,46 @@ class InterpreterBuilder {
     f.op(integerOpcodes.eqz[i32]);
     f.if();
     f.get(0);
-    f.get(0);
-    f.memory(Op["i64.load"], state.pc.offset);
+    this.#getState(f, "pc");
     f.i64Const(4n);
     f.op(integerOpcodes.add[i64]);
     f.memory(Op["i64.store"], state.pc.offset);
     f.end();
     f.get(result);
     f.i32Const(2);
-    f.op(integerOpcodes.ne[i32]);
+    f.op(integerOpcodes.eq[i32]);
     f.if();
+    this.#setState(f, "fault", 0);
+    f.else();
     f.get(0);
-    f.get(0);
-    f.memory(Op["i32.load"], state.budget.offset);
+    this.#getState(f, "budget");
     f.i32Const(codePage.entrySize);
     f.op(integerOpcodes.sub[i32]);
     f.memory(Op["i32.store"], state.budget.offset);
-    f.else();
+    this.#getState(f, "exitCode");
+    f.op(integerOpcodes.eqz[i32]);
+    f.if();
     f.get(0);
-    f.i32Const(0);
-    f.memory(Op["i32.store"], state.fault.offset);
+    f.get(before);
+    // Branches: primary opcodes 16 and 18, and in 19 those that go to LR, CTR and TAR.
+    const opcodeIs = (mask: number, value: number) => {
+      f.get(word);
+      f.i32Const(mask);
+      f.op(integerOpcodes.and[i32]);
+      f.i32Const(value);
+      f.op(integerOpcodes.eq[i32]);
+    };
+    opcodeIs(0xf4000000 | 0, 0x40000000);
+    for (const extended of [16, 528, 560]) {
+      opcodeIs(0xfc0007fe | 0, 0x4c000000 | (extended << 1));
+      f.op(integerOpcodes.or[i32]);
+    }
+    f.call(this.#helper("traced"));
     f.end();
-    exitCode();
+    f.end();
+    this.#getState(f, "exitCode");
+    f.i32Const(0);
+    f.op(integerOpcodes.ne[i32]);
     return f;
   }
 }

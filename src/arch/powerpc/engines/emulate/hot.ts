@@ -13,10 +13,6 @@ export const specialised: Readonly<Record<string, readonly Readonly<Record<strin
   bclr: [{ bo: 20 }, { bo: 12 }, { bo: 4 }],
   bcctr: [{ bo: 20 }],
   bcctrl: [{ bo: 20 }],
-  cmpi: [{ l: 0 }, { l: 1 }],
-  cmpli: [{ l: 0 }, { l: 1 }],
-  cmp: [{ l: 0 }, { l: 1 }],
-  cmpl: [{ l: 0 }, { l: 1 }],
   rldicl: [{ sh: 0 }],
   ori: [{ rs: 0, ra: 0, ui: 0 }],
 };
@@ -24,7 +20,7 @@ export const specialised: Readonly<Record<string, readonly Readonly<Record<strin
 /** Mnemonics in the order of their weight; every specialised form of a mnemonic stands with it. */
 export const hot: readonly string[] = [
   "addi", "ld", "or", "bc", "std", "add", "cmpi", "rldicl", "rldicr", "ldx", "subf", "mulld", "cmpli", "cmpl", "addis",
-  "bclr", "b", "bl", "lwz", "ori", "lbz", "rlwinm", "andi.", "stw", "rldimi", "mfspr_lr", "mtspr_lr", "mtspr_ctr", "stdu",
+  "bclr", "b", "bl", "lwz", "ori", "lbz", "rlwinm", "andi.", "stw", "rldimi", "mflr", "mtlr", "mtctr", "stdu",
   "extsw", "neg", "xor", "lhz", "stdx", "and", "stb", "cmp", "subfe", "subfc", "srd", "ldu", "lbzx", "lbzu", "nor", "rldic",
   "sth", "sld", "bcctr", "bcctrl", "lwzx", "slw", "addic.", "andc", "subf.", "stwx", "or.", "rlwimi", "ldbrx", "lwa", "xor.",
   "mullw", "xori", "oris", "rlwinm.", "mulli", "and.", "add.", "srw", "lwzu", "stbx", "adde", "addze", "srawi", "sradi",

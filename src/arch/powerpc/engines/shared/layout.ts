@@ -72,7 +72,7 @@ const declared = {
   decPending: ["i32", 1],
   /** Added to the host's clock (in time base ticks) to give the time base. */
   tbOffset: ["i64", 1],
-  /** Which interpreter table this vCPU uses: bit 0 MSR[LE], bit 1 MSR[SF]. Derived from MSR. */
+  /** Which interpreter table this vCPU uses: bit 0 MSR[LE], bit 1 MSR[SF]; bit 2: one instruction at a time, for MSR[SE] or MSR[BE]. Derived from MSR. */
   mode: ["i32", 1],
   /** MSR bits FP, VEC and VSX as a mask for a quick test: bit 0, 1, 2. Derived from MSR. */
   facilities: ["i32", 1],

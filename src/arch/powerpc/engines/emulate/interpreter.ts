@@ -1,0 +1,49 @@
+/** The interpreter as an engine: what both implementations run cold code with. */
+import type { EngineVcpu } from "../../../../kvm/engine.js";
+
+/** The two modules the build makes, compiled, for the kind of memory (shared or not) of the VM. */
+export interface EngineAssets {
+  readonly runtime: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+}
+
+/** Exports of runtime.wasm by name; all are functions. */
+export type RuntimeExports = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+export interface Interpreter {
+  readonly runtime: RuntimeExports;
+  run(state: number): number;
+  step(state: number): number;
+}
+
+/** Milliseconds since the epoch, the same on every thread; the run-time library derives the time base from it. */
+const now = (): number => performance.timeOrigin + performance.now();
+
+/**
+ * Binds the interpreter to a VM's memory on this thread.
+ * @param regions table of translated regions, which a region's entry calls into.
+ * @param codeDropped is told the 4 KiB physical page number whose decoded code was dropped.
+ */
+export function instantiateInterpreter(
+  assets: EngineAssets,
+  memory: WebAssembly.Memory,
+  regions: WebAssembly.Table,
+  codeDropped: (physicalPage: number) => void,
+): Interpreter {
+  const runtime = new WebAssembly.Instance(assets.runtime, { env: { memory, now, codeDropped } });
+  const interpreter = new WebAssembly.Instance(assets.interpreter, {
+    runtime: runtime.exports,
+    env: { memory, regions },
+  });
+  const { run, step } = interpreter.exports as { run: (s: number) => number; step: (s: number) => number };
+  return { runtime: runtime.exports as RuntimeExports, run, step };
+}
+
+/** A vCPU that is only interpreted. */
+export function interpretedVcpu(interpreter: Interpreter, address: number): EngineVcpu {
+  return {
+    run: () => interpreter.run(address),
+    step: () => interpreter.step(address),
+    stats: () => ({}),
+  };
+}
