@@ -1,0 +1,29 @@
+/** Guest physical memory as the kernel side's handlers read and write it: big-endian, bounds checked, dirty-logged. */
+import { KVM_MEM_READONLY } from "../../kvm/constants.js";
+import type { VmCore } from "../../kvm/vm.js";
+
+export class GuestMemory {
+  readonly #vm: VmCore;
+
+  constructor(vm: VmCore) {
+    this.#vm = vm;
+  }
+
+  /** A view of `length` bytes, or undefined if they are not RAM (all in one slot). */
+  read(address: bigint, length: number): DataView | undefined {
+    const found = this.#vm.slots.find(address, length);
+    return found && this.#view(found.address, length);
+  }
+
+  /** The same to write to. */
+  write(address: bigint, length: number): DataView | undefined {
+    const found = this.#vm.slots.find(address, length);
+    if (!found || found.slot.flags & KVM_MEM_READONLY) return undefined;
+    this.#vm.slots.markDirty(found.slot, address, length);
+    return this.#view(found.address, length);
+  }
+
+  #view(address: number, length: number): DataView {
+    return new DataView(this.#vm.memory.buffer, address, length);
+  }
+}

@@ -1,0 +1,84 @@
+/** How a hypercall of the kernel side is declared, and what its handler is given. Source: PAPR, "Hypervisor Call Functions". */
+import type { VcpuCore } from "../../../kvm/vcpu.js";
+import type { Xics } from "../interrupts/xics/xics.js";
+import type { TceTables } from "../vio/tce-table.js";
+
+/** What a hypercall leaves in r3. */
+export const HcallStatus = {
+  success: 0n,
+  busy: 1n,
+  hardware: -1n,
+  function: -2n,
+  privilege: -3n,
+  parameter: -4n,
+  resource: -16n,
+  p2: -55n,
+  p3: -56n,
+  p4: -57n,
+  p5: -58n,
+  unsupportedFlag: -256n,
+} as const;
+
+/** The handler leaves the call to the user side, as if it were not here. */
+export const tooHard = Symbol("left to the user side");
+
+/** The VM as a handler sees it. */
+export interface HcallVm {
+  readonly xics: Xics | undefined;
+  readonly tceTables: TceTables;
+  readonly memory: {
+    /** A big-endian view of guest physical memory, or undefined if it is not all RAM. */
+    read(address: bigint, length: number): DataView | undefined;
+    write(address: bigint, length: number): DataView | undefined;
+  };
+  /** The vCPU that PAPR calls processor `id`. */
+  vcpu(id: bigint): HcallVcpu | undefined;
+  /** When it returns, no vCPU uses a translation from before. */
+  flushTranslations(): void;
+  /** Alternate interrupt location (0, 2, 3) and byte order in which interrupts are taken. */
+  setInterruptMode(mode: { ail?: number; littleEndian?: boolean }): void;
+  /** A guest's access outside memory that the kernel side can complete: true if it did. */
+  busWrite(address: bigint, length: number, data: bigint): boolean;
+  /** The name of the RTAS call that the user side gave this token, if the kernel side handles it. */
+  rtasCall(token: number): string | undefined;
+}
+
+/** The calling vCPU (or another, as far as that is safe: see each). */
+export interface HcallVcpu {
+  readonly core: VcpuCore;
+  readonly vm: HcallVm;
+  readonly id: number;
+  /** Its server number in the XICS, if it is connected. */
+  readonly server: number | undefined;
+  /** r4 and up: what a call returns besides its status. */
+  setGpr(number: number, value: bigint): void;
+  getRegister(name: "msr" | "pc" | "ciabr" | "dawr0" | "dawrx0"): bigint;
+  setRegister(name: "msr" | "ciabr" | "dawr0" | "dawrx0", value: bigint): void;
+  timeBase(): bigint;
+  /** Sleeps until an interrupt or a prod. */
+  halt(): void;
+  /** Takes a pending prod. */
+  takeProd(): boolean;
+  /** Gives a prod. [any thread] */
+  prod(): void;
+  trace(category: "hcall" | "rtas" | "interrupt" | "mmu", name: string, values: Record<string, bigint | number>): void;
+}
+
+/** r4 to r12. */
+export type HcallArguments = readonly [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+
+export interface Hcall {
+  readonly number: number;
+  readonly name: string;
+  /** Whether the kernel side handles it before KVM_CAP_PPC_ENABLE_HCALL says so. As in Linux. */
+  readonly enabled: boolean;
+  readonly handler: (vcpu: HcallVcpu, args: HcallArguments) => bigint | typeof tooHard;
+}
+
+/** Declares a hypercall. */
+export const hcall = (
+  number: number,
+  name: string,
+  options: { readonly enabled: boolean },
+  handler: Hcall["handler"],
+): Hcall => ({ number, name, ...options, handler });

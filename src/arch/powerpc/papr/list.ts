@@ -1,0 +1,59 @@
+/** Every hypercall of the kernel side. Dispatch, what is implemented and what is enabled by default come from here. */
+import { cede } from "./cede.js";
+import { confer } from "./confer.js";
+import { cppr } from "./cppr.js";
+import { eoi } from "./eoi.js";
+import type { Hcall } from "./hcall.js";
+import { interruptPoll } from "./interrupt-poll.js";
+import { ipi } from "./ipi.js";
+import { logicalCiLoad } from "./logical-ci-load.js";
+import { logicalCiStore } from "./logical-ci-store.js";
+import { pageInit } from "./page-init.js";
+import { prod } from "./prod.js";
+import { random } from "./random.js";
+import { registerVpa } from "./register-vpa.js";
+import { rptInvalidate } from "./rpt-invalidate.js";
+import { rtas } from "./rtas.js";
+import { setMode } from "./set-mode.js";
+import { getTce } from "./tce-get.js";
+import { putTce } from "./tce-put.js";
+import { putTceIndirect } from "./tce-put-indirect.js";
+import { stuffTce } from "./tce-stuff.js";
+import { xirr } from "./xirr.js";
+import { xirrX } from "./xirr-x.js";
+
+export const hcalls = [
+  getTce,
+  putTce,
+  pageInit,
+  logicalCiLoad,
+  logicalCiStore,
+  eoi,
+  cppr,
+  ipi,
+  interruptPoll,
+  xirr,
+  registerVpa,
+  cede,
+  confer,
+  prod,
+  stuffTce,
+  putTceIndirect,
+  xirrX,
+  random,
+  setMode,
+  rptInvalidate,
+  rtas,
+] as const satisfies readonly Hcall[];
+
+/** By number. */
+export const hcallByNumber: ReadonlyMap<number, Hcall> = index(hcalls);
+
+function index(list: readonly Hcall[]): ReadonlyMap<number, Hcall> {
+  const map = new Map<number, Hcall>();
+  for (const row of list) {
+    if (map.has(row.number)) throw new Error(`${row.name} and ${map.get(row.number)?.name} have one number`);
+    map.set(row.number, row);
+  }
+  return map;
+}

@@ -1,0 +1,24 @@
+/** Making every vCPU forget translations, from TypeScript: memory slots, the MMU's set-up, H_RPT_INVALIDATE. */
+import type { VcpuCore } from "../../kvm/vcpu.js";
+import type { VmCore } from "../../kvm/vm.js";
+import { canBlock } from "../../kvm/memory.js";
+import { Request } from "./engines/shared/layout.js";
+import { addressOf, request } from "./vcpu.js";
+
+/**
+ * When it returns, no vCPU uses a translation from before. A vCPU that is outside the guest (as the caller's own is) does
+ * what is asked before it goes in; one inside does it at the end of its slice.
+ */
+export function flushTranslations(vm: VmCore, bits: number = Request.flushTlb): void {
+  const vcpus = vm.vcpus();
+  for (const vcpu of vcpus) request(vcpu, bits);
+  for (const vcpu of vcpus) waitUntilTaken(vcpu, bits);
+}
+
+function waitUntilTaken(vcpu: VcpuCore, bits: number): void {
+  const { mem } = vcpu.vm;
+  const inGuest = addressOf(vcpu, "inGuest");
+  const requests = addressOf(vcpu, "requests");
+  const wait = mem.shared && canBlock();
+  while (mem.load(inGuest) !== 0 && mem.load(requests) & bits) if (wait) mem.wait(inGuest, 1, 0.2);
+}
