@@ -106,7 +106,13 @@ const tsc = () => require.resolve("typescript/package.json").replace("package.js
 
 /** @type {readonly [name: string, work: () => unknown][]} quick ones first */
 const layers = [
-  ["format", () => program("format", [biome(), "check", "--linter-enabled=false", "."])],
+  [
+    "format",
+    () => {
+      program("format", [biome(), "check", "--linter-enabled=false", "."]);
+      program("format of AssemblyScript", ["dist/tools/format-assemblyscript.js"]);
+    },
+  ],
   ["lint", () => program("lint", [biome(), "lint", "."])],
   ["types", () => program("types", [tsc(), "-p", ".", "--noEmit"])],
   ["imports", () => program("import rules", ["dist/tools/check-imports.js"])],
