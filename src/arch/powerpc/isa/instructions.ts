@@ -9,6 +9,10 @@ import { fixedDivideInstructions } from "./instructions/fixed-divide.js";
 import { fixedLoadInstructions } from "./instructions/fixed-load.js";
 import { fixedLogicalInstructions } from "./instructions/fixed-logical.js";
 import { fixedStoreInstructions } from "./instructions/fixed-store.js";
+import { floatArithmeticInstructions } from "./instructions/float-arithmetic.js";
+import { floatConvertInstructions } from "./instructions/float-convert.js";
+import { floatStatusInstructions } from "./instructions/float-status.js";
+import { floatStorageInstructions } from "./instructions/float-storage.js";
 import { moveSprInstructions } from "./instructions/move-spr.js";
 import { rotateShiftInstructions } from "./instructions/rotate-shift.js";
 import { storageControlInstructions } from "./instructions/storage-control.js";
@@ -19,6 +23,7 @@ import { vectorCompareInstructions } from "./instructions/vector-compare.js";
 import { vectorCountInstructions } from "./instructions/vector-count.js";
 import { vectorCryptoInstructions } from "./instructions/vector-crypto.js";
 import { vectorExtractInstructions } from "./instructions/vector-extract.js";
+import { vectorFloatInstructions } from "./instructions/vector-float.js";
 import { vectorLogicalInstructions } from "./instructions/vector-logical.js";
 import { vectorMinMaxInstructions } from "./instructions/vector-minmax.js";
 import { vectorMultiplyInstructions } from "./instructions/vector-multiply.js";
@@ -29,6 +34,11 @@ import { vectorShiftInstructions } from "./instructions/vector-shift.js";
 import { vectorStatusInstructions } from "./instructions/vector-status.js";
 import { vectorStorageInstructions } from "./instructions/vector-storage.js";
 import { vectorSumInstructions } from "./instructions/vector-sum.js";
+import { vsxFloatConvertInstructions } from "./instructions/vsx-float-convert.js";
+import { vsxFloatFieldsInstructions } from "./instructions/vsx-float-fields.js";
+import { vsxFloatQuadInstructions } from "./instructions/vsx-float-quad.js";
+import { vsxFloatScalarInstructions } from "./instructions/vsx-float-scalar.js";
+import { vsxFloatVectorInstructions } from "./instructions/vsx-float-vector.js";
 import { vsxLoadInstructions } from "./instructions/vsx-load.js";
 import { vsxMoveInstructions } from "./instructions/vsx-move.js";
 import { vsxPermuteInstructions } from "./instructions/vsx-permute.js";
@@ -44,6 +54,10 @@ export const instructions: readonly InsnDefinition[] = [
   ...fixedLoadInstructions,
   ...fixedLogicalInstructions,
   ...fixedStoreInstructions,
+  ...floatArithmeticInstructions,
+  ...floatConvertInstructions,
+  ...floatStatusInstructions,
+  ...floatStorageInstructions,
   ...moveSprInstructions,
   ...rotateShiftInstructions,
   ...storageControlInstructions,
@@ -54,6 +68,7 @@ export const instructions: readonly InsnDefinition[] = [
   ...vectorCountInstructions,
   ...vectorCryptoInstructions,
   ...vectorExtractInstructions,
+  ...vectorFloatInstructions,
   ...vectorLogicalInstructions,
   ...vectorMinMaxInstructions,
   ...vectorMultiplyInstructions,
@@ -64,6 +79,11 @@ export const instructions: readonly InsnDefinition[] = [
   ...vectorStatusInstructions,
   ...vectorStorageInstructions,
   ...vectorSumInstructions,
+  ...vsxFloatConvertInstructions,
+  ...vsxFloatFieldsInstructions,
+  ...vsxFloatQuadInstructions,
+  ...vsxFloatScalarInstructions,
+  ...vsxFloatVectorInstructions,
   ...vsxLoadInstructions,
   ...vsxMoveInstructions,
   ...vsxPermuteInstructions,
