@@ -19,6 +19,9 @@ export interface Interpreter {
 /** Milliseconds since the epoch, the same on every thread; the run-time library derives the time base from it. */
 const now = (): number => performance.timeOrigin + performance.now();
 
+/** 32 random bits for darn, which programs seed their generators with. */
+const random = (): number => crypto.getRandomValues(new Int32Array(1))[0] as number;
+
 /**
  * Binds the interpreter to a VM's memory on this thread.
  * @param regions table of translated regions, which a region's entry calls into.
@@ -30,7 +33,7 @@ export function instantiateInterpreter(
   regions: WebAssembly.Table,
   codeDropped: (physicalPage: number) => void,
 ): Interpreter {
-  const runtime = new WebAssembly.Instance(assets.runtime, { env: { memory, now, codeDropped } });
+  const runtime = new WebAssembly.Instance(assets.runtime, { env: { memory, now, random, codeDropped } });
   const interpreter = new WebAssembly.Instance(assets.interpreter, {
     runtime: runtime.exports,
     env: { memory, regions },

@@ -143,7 +143,15 @@ export function decletsFromDecimal(value: u64): u64 {
   return result;
 }
 
-/** darn: all ones, which tells the program that no random number can be had. */
+/** 32 bits from the host's cryptographic random number generator. */
+@external("env", "random")
+declare function random(): i32;
+
+/** darn. L = 0: 32 bits, 1 conditioned and 2 raw: 64 bits, which here are the same. All ones means that there is none. */
 export function deliverRandom(s: i32, l: i32): i64 {
-  return -1;
+  if (l == 3) return -1;
+  const low = <u64>(<u32>random());
+  if (l == 0) return low;
+  const value = (<u64>(<u32>random()) << 32) | low;
+  return value == u64.MAX_VALUE ? 0 : value;
 }

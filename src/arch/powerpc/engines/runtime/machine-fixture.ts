@@ -83,6 +83,7 @@ export class TestMachine {
       env: {
         memory: this.memory,
         now: () => this.clock,
+        random: () => 0x12345678,
         codeDropped: (page: number) => this.dropped.push(page),
       },
     });
