@@ -2,6 +2,8 @@
 
 /** One vCPU as one thread runs it. Created on the thread that runs it. */
 export interface EngineVcpu {
+  /** Readies the state of a vCPU that never ran. Its registers, and all that the architecture keeps per VM, are set. */
+  reset(): void;
   /**
    * Runs guest code until there is something for the caller; returns the architecture's exit code. The state
    * (registers, exit record) is in the VM's memory.

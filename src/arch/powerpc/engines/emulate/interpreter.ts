@@ -44,7 +44,9 @@ export function instantiateInterpreter(
 
 /** A vCPU that is only interpreted. */
 export function interpretedVcpu(interpreter: Interpreter, address: number): EngineVcpu {
+  const reset = interpreter.runtime["reset"] as (state: number) => void;
   return {
+    reset: () => reset(address),
     run: () => interpreter.run(address),
     step: () => interpreter.step(address),
     stats: () => ({}),
