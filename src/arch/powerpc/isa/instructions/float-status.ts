@@ -63,7 +63,7 @@ export const mcrfs = insn("mcrfs", "111111 bf:3 -:2 bfa:3 -:2 -:5 0001000000 -",
   m.setCrField(o.bf, field);
 });
 
-export const mtfsfi = insn("mtfsfi", "111111 bf:3 -:4 w:1 u:4 - 0010000110 rc?", "bf, u, w", float, (m, o) => {
+export const mtfsfi = insn("mtfsfi", "111111 bf:3 -:6 w:1 u:4 - 0010000110 rc?", "bf, u, w", float, (m, o) => {
   const { i32, i64 } = m;
   // Field BF of the low word (W = 0) or of the high one.
   const field = i32.add(o.bf, i32.shl(i32.xor(o.w, i32.const(1)), i32.const(3)));
