@@ -75,7 +75,9 @@ export function describe(command: Command, finish: Finish): void {
     .option("--append <string>", "the kernel's command line")
     .addOption(new Option("--memory <size>", "RAM, as 512M or 1G").argParser(parseMemory).default(2 ** 30, "1G"))
     .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
-    .addOption(new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]))
+    .addOption(
+      new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
+    )
     .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
     .addOption(new Option("--timeout <seconds>", "end the guest after this time").argParser(parseSeconds))
     .option("--no-reboot", "end instead of starting again when the guest reboots")
@@ -85,8 +87,9 @@ export function describe(command: Command, finish: Finish): void {
         .default("auto"),
     )
     .addOption(
-      new Option("--trace <list>", `what to trace, separated by commas: ${traceCategories.join(", ")}`)
-        .argParser(parseTrace),
+      new Option("--trace <list>", `what to trace, separated by commas: ${traceCategories.join(", ")}`).argParser(
+        parseTrace,
+      ),
     )
     .option("--trace-file <file>", "where the trace goes (default: unikvm.trace)")
     .option("--stats", "print counters on stderr at the end")
@@ -194,7 +197,8 @@ function conclude(outcome: Outcome, left: LeaveReason | undefined, terminal: Ter
       throw error;
     }
     case "stopped":
-      if (left === "stdout closed") throw new VmmError("stdout was closed, so there is nobody left to run the guest for");
+      if (left === "stdout closed")
+        throw new VmmError("stdout was closed, so there is nobody left to run the guest for");
       return left === undefined || left === "escape" ? ExitStatus.done : 128 + constants.signals[left];
     default:
       return outcome satisfies never;

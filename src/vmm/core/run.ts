@@ -1,8 +1,9 @@
 /** Runs a machine to its end: console, timeout, threads or slices, orderly shut-down. */
-import { ConsolePump, type ConsoleOutput } from "./console-pump.js";
+
+import { describeError } from "../errors.js";
+import { type ConsoleOutput, ConsolePump } from "./console-pump.js";
 import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
-import { describeError } from "../errors.js";
 import { SliceScheduler } from "./slices.js";
 import { ThreadScheduler } from "./threads.js";
 

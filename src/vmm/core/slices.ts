@@ -3,9 +3,9 @@
  * without shared memory gets.
  */
 import type { Exit, TraceCategory, Vcpu } from "../../kvm/uapi.js";
+import { describeError } from "../errors.js";
 import type { CpuState, Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
-import { describeError } from "../errors.js";
 import { traceKernelSide, traceSteps } from "./trace.js";
 
 export interface SlicesOptions {
@@ -183,8 +183,14 @@ export class SliceScheduler implements Scheduler {
   }
 }
 
-/** A way to let the thread's other work run once, without a timer's millisecond. */
+/**
+ * A way to let the thread's other work run once, without a timer's millisecond. Node takes up to 1000 messages of a port
+ * before it looks at its timers, so that its own setImmediate is used where there is one.
+ */
 function hostTurns(): { yieldToHost: () => Promise<void>; close: () => void } {
+  if (typeof setImmediate === "function") {
+    return { yieldToHost: () => new Promise((resolve) => setImmediate(resolve)), close: () => undefined };
+  }
   const { port1, port2 } = new MessageChannel();
   let resume: (() => void) | undefined;
   port1.onmessage = () => resume?.();

@@ -1,5 +1,11 @@
 /** Turns the kernel side's trace events into lines. */
-import { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, type TraceCategory, type Vcpu, type Vm } from "../../kvm/uapi.js";
+import {
+  KVM_GUESTDBG_ENABLE,
+  KVM_GUESTDBG_SINGLESTEP,
+  type TraceCategory,
+  type Vcpu,
+  type Vm,
+} from "../../kvm/uapi.js";
 import { VmmError } from "../errors.js";
 import type { TraceSink } from "./machine.js";
 

@@ -3,9 +3,9 @@
  * for the rest, wait when the CPU is stopped.
  */
 import type { Exit, SharedVm, TraceCategory, Vcpu, Vm } from "../../kvm/uapi.js";
+import { describeError } from "../errors.js";
 import type { TraceSink, VcpuSide, VcpuSideHost, VcpuThreadMessage, VcpuThreadStart } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
-import { describeError } from "../errors.js";
 import { traceKernelSide, traceSteps } from "./trace.js";
 
 export interface VcpuThreadParts {
@@ -20,7 +20,10 @@ export interface VcpuThreadParts {
 const traceChunk = 16384;
 
 /** Runs until the machine's thread says quit. Does not throw: failures are posted. */
-export async function runVcpuThread(start: VcpuThreadStart, { attach, createSide, post }: VcpuThreadParts): Promise<void> {
+export async function runVcpuThread(
+  start: VcpuThreadStart,
+  { attach, createSide, post }: VcpuThreadParts,
+): Promise<void> {
   let pending = "";
   const flush = (): void => {
     if (pending) post({ type: "trace", text: pending });

@@ -57,7 +57,8 @@ test("a new NVRAM holds partitions with right checksums", () => {
     const header = nvram.fetch(at, 16);
     assert.ok(header);
     let sum = 0;
-    for (const [i, byte] of header.entries()) if (i !== 1) sum = sum + byte > 255 ? ((sum + byte) & 255) + 1 : sum + byte;
+    for (const [i, byte] of header.entries())
+      if (i !== 1) sum = sum + byte > 255 ? ((sum + byte) & 255) + 1 : sum + byte;
     assert.equal(header[1], sum);
     signatures.push(header[0] ?? 0);
     at += new DataView(header.buffer).getUint16(2) * 16;

@@ -11,7 +11,9 @@ const tree = node("", { "#address-cells": 2, model: "test" }, [
 ]);
 
 test("what is written is read back", () => {
-  const { root, reservations, bootCpu } = readDeviceTree(flatten(tree, { reservations: [{ address: 4096, size: 20 }], bootCpu: 3 }));
+  const { root, reservations, bootCpu } = readDeviceTree(
+    flatten(tree, { reservations: [{ address: 4096, size: 20 }], bootCpu: 3 }),
+  );
   assert.equal(bootCpu, 3);
   assert.deepEqual(reservations, [{ address: 4096n, size: 20n }]);
   const cpu = findNode(root, "/cpus/cpu@0");
@@ -40,7 +42,8 @@ test("values are encoded big-endian", () => {
 
 test("a damaged tree is refused in words", () => {
   const blob = flatten(tree);
-  for (let length = 0; length < blob.length - 60; length++) assert.throws(() => readDeviceTree(blob.slice(0, length)), VmmError);
+  for (let length = 0; length < blob.length - 60; length++)
+    assert.throws(() => readDeviceTree(blob.slice(0, length)), VmmError);
   for (let at = 0; at < blob.length; at++) {
     const changed = blob.slice();
     changed[at] = 0xff;

@@ -47,16 +47,41 @@ const bad: readonly (readonly [what: string, file: Uint8Array, message: RegExp])
   ["short program headers", makeElf({ ...good, entrySize: 32 }), /32 bytes long/],
   ["a table beyond the end", makeElf({ ...good, tableOffset: 0xffff_ffff_ffff_fff0n }), /cut off/],
   ["an offset that wraps", makeElf({ ...good, segments: [{ physical: 0n, data, offset: 2n ** 64n - 1n }] }), /cut off/],
-  ["a size that wraps", makeElf({ ...good, segments: [{ physical: 0n, data, fileSize: 2n ** 64n - 1n, memorySize: 2n ** 64n - 1n }] }), /cut off/],
-  ["more in the file than in memory", makeElf({ ...good, segments: [{ physical: 0n, data, memorySize: 2n }] }), /more in the file/],
-  ["an address outside any memory", makeElf({ ...good, segments: [{ physical: 2n ** 63n, data }] }), /outside any memory/],
-  ["overlapping segments", makeElf({ segments: [{ physical: 0n, data }, { physical: 3n, data }], entry: 0n }), /overlap/],
+  [
+    "a size that wraps",
+    makeElf({ ...good, segments: [{ physical: 0n, data, fileSize: 2n ** 64n - 1n, memorySize: 2n ** 64n - 1n }] }),
+    /cut off/,
+  ],
+  [
+    "more in the file than in memory",
+    makeElf({ ...good, segments: [{ physical: 0n, data, memorySize: 2n }] }),
+    /more in the file/,
+  ],
+  [
+    "an address outside any memory",
+    makeElf({ ...good, segments: [{ physical: 2n ** 63n, data }] }),
+    /outside any memory/,
+  ],
+  [
+    "overlapping segments",
+    makeElf({
+      segments: [
+        { physical: 0n, data },
+        { physical: 3n, data },
+      ],
+      entry: 0n,
+    }),
+    /overlap/,
+  ],
   ["an entry in no segment", makeElf({ ...good, entry: 0x5000n }), /lies in no segment/],
   ["an odd entry", makeElf({ ...good, entry: 0x1002n }), /multiple of 4/],
 ];
 for (const [what, file, message] of bad) {
   test(`refused: ${what}`, () => {
-    assert.throws(() => parseElf(file), (error) => error instanceof VmmError && message.test(error.message));
+    assert.throws(
+      () => parseElf(file),
+      (error) => error instanceof VmmError && message.test(error.message),
+    );
   });
 }
 

@@ -63,7 +63,8 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
   const count = u16(56);
   if (count === 0) refuse("it has no program headers");
   if (count > maxProgramHeaders) refuse(`it claims ${count} program headers; at most ${maxProgramHeaders} make sense`);
-  if (entrySize !== programHeaderSize) refuse(`its program headers are ${entrySize} bytes long, not ${programHeaderSize}`);
+  if (entrySize !== programHeaderSize)
+    refuse(`its program headers are ${entrySize} bytes long, not ${programHeaderSize}`);
   if (tableOffset + BigInt(count * entrySize) > BigInt(image.length)) refuse("the program headers are cut off");
 
   const segments: ElfSegment[] = [];
@@ -89,7 +90,8 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
     const data = image.subarray(start, start + Number(fileSize));
     segments.push({ address, size: Number(memorySize), data });
     // Kernels give the entry as a virtual address, small programs as a physical one.
-    if (entryAddress >= virtual && entryAddress - virtual < memorySize) entry ??= address + Number(entryAddress - virtual);
+    if (entryAddress >= virtual && entryAddress - virtual < memorySize)
+      entry ??= address + Number(entryAddress - virtual);
   }
   if (segments.length === 0) refuse("it has nothing to load (no PT_LOAD segment)");
   segments.sort((a, b) => a.address - b.address);

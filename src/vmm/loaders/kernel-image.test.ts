@@ -36,7 +36,10 @@ const refused: readonly (readonly [string, Uint8Array, RegExp])[] = [
 ];
 for (const [what, file, message] of refused) {
   test(`refused: ${what}`, async () => {
-    await assert.rejects(loadKernelImage(file, memory), (error) => error instanceof VmmError && message.test(error.message));
+    await assert.rejects(
+      loadKernelImage(file, memory),
+      (error) => error instanceof VmmError && message.test(error.message),
+    );
   });
 }
 

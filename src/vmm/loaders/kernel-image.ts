@@ -25,7 +25,8 @@ export async function loadKernelImage(file: Uint8Array, memorySize: number, name
   if (image.length === 0) throw new VmmError(`${name} cannot be loaded: it is empty`);
   if (isElf(image)) return parseElf(image, name);
   for (const [magic, offset, what] of mistaken) {
-    if (magic.every((byte, i) => image[offset + i] === byte)) throw new VmmError(`${name} cannot be loaded: it is ${what}`);
+    if (magic.every((byte, i) => image[offset + i] === byte))
+      throw new VmmError(`${name} cannot be loaded: it is ${what}`);
   }
   if (looksLikeText(image)) throw new VmmError(`${name} cannot be loaded: it is a text file, not a kernel`);
   if (image.length < 64) throw new VmmError(`${name} cannot be loaded: ${image.length} bytes are not a kernel`);

@@ -1,6 +1,7 @@
 /** Processors that this machine can have, as their device tree nodes describe them. */
-import { VmmError } from "../../errors.js";
+
 import type { PropertyValue } from "../../devicetree/tree.js";
+import { VmmError } from "../../errors.js";
 
 export interface CpuModel {
   readonly name: string;

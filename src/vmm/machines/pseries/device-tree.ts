@@ -42,7 +42,15 @@ export function buildDeviceTree(options: DeviceTreeOptions): TreeNode {
       device_type: "chrp",
       model: "IBM pSeries (emulated by unikvm)",
     },
-    [chosen(options), rtas(options), cpus(options), vdevice(options), memory(options), interruptController(options), hypervisor()],
+    [
+      chosen(options),
+      rtas(options),
+      cpus(options),
+      vdevice(options),
+      memory(options),
+      interruptController(options),
+      hypervisor(),
+    ],
   );
 }
 

@@ -17,6 +17,7 @@ import {
   type Exit,
   KVM_CAP_IRQ_XICS,
   KVM_CAP_MAX_VCPUS,
+  KVM_CAP_PPC_ENABLE_HCALL,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
   KVM_SYSTEM_EVENT_CRASH,
@@ -37,7 +38,7 @@ import { HcallStatus, type MachineContext } from "./hcalls/hcall.js";
 import { hcallsByNumber } from "./hcalls/index.js";
 import { deviceTreeRoom, type MemoryMap, placeInMemory } from "./memory-map.js";
 import { rtasByToken, rtasCalls } from "./rtas/index.js";
-import { callRtas, CpuState, type RtasHost } from "./rtas/rtas.js";
+import { CpuState, callRtas, type RtasHost } from "./rtas/rtas.js";
 import type { PseriesShared } from "./vcpu-side.js";
 
 export interface PseriesOptions {
@@ -70,6 +71,9 @@ export const maximumMemory = 3 * 1024 * 1048576;
 const commandLineLimit = 2048;
 const wholeAddressSpace = 0x1_0000_0000;
 
+/** Hypercalls that KVM has but leaves to the user side unless told: H_SET_MODE. */
+const enabledHcalls = [0x31c] as const;
+
 const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } as const;
 
 /** r4 = r3; r3 = 0xf000 (H_RTAS); sc 1; blr. Entered in big-endian mode with the argument buffer's address in r3. */
@@ -89,6 +93,9 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
     const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
     const vcpus = createCpus(vm, cpus, model);
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
+    for (const number of enabledHcalls) {
+      vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
+    }
     vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
     fillMemory(options, model, vm, memory, memoryMap);
     return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices });

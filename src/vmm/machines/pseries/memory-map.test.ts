@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
-import { placeInMemory, type Placement } from "./memory-map.js";
+import { type Placement, placeInMemory } from "./memory-map.js";
 
 const mebi = 1048576;
 const kernelAt = (...places: [address: number, size: number][]): ElfImage => ({
@@ -34,7 +34,10 @@ test("a kernel at the end of memory leaves room below", () => {
 
 test("what does not fit is said", () => {
   const refused = (kernel: ElfImage, initrd: number, memory: number, message: RegExp) =>
-    assert.throws(() => placeInMemory(kernel, initrd, 4096, memory), (e) => e instanceof VmmError && message.test(e.message));
+    assert.throws(
+      () => placeInMemory(kernel, initrd, 4096, memory),
+      (e) => e instanceof VmmError && message.test(e.message),
+    );
   refused(kernelAt([0, mebi]), 80 * mebi, 64 * mebi, /the initrd \(80 MiB\) does not fit .*--memory/);
   refused(kernelAt([0, 70 * mebi]), 0, 64 * mebi, /kernel needs memory up to 70 MiB/);
   refused(kernelAt([2 ** 47, mebi]), 0, 64 * mebi, /--memory/);

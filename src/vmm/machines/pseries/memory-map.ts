@@ -27,12 +27,7 @@ export const deviceTreeRoom = 0x4_0000;
 const mebibytes = (bytes: number) => `${Math.ceil(bytes / 1048576)} MiB`;
 
 /** Throws VmmError if the memory is too small for what is to be put there. Sizes in bytes. */
-export function placeInMemory(
-  kernel: ElfImage,
-  initrdSize: number,
-  rtasSize: number,
-  memorySize: number,
-): MemoryMap {
+export function placeInMemory(kernel: ElfImage, initrdSize: number, rtasSize: number, memorySize: number): MemoryMap {
   const taken: Placement[] = [];
   for (const { address, size } of kernel.segments) {
     if (address + size > memorySize) {

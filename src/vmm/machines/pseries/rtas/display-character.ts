@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** Writes one character to the console. */
 export const displayCharacter = rtas(0x2000, "display-character", [1, 1], (host, { inputs: [character = 0] }) =>

@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 const splparCharacteristics = 20;
 const platformProcessorDiagnosticsRunMode = 42;
@@ -23,6 +23,8 @@ export const getSystemParameter = rtas(
     new DataView(encoded.buffer).setUint16(0, value.length);
     encoded.set(value, 2);
     if (length < 2) return RtasStatus.systemParameterError;
-    return host.memory.write(buffer, encoded.subarray(0, length)) ? RtasStatus.success : RtasStatus.systemParameterError;
+    return host.memory.write(buffer, encoded.subarray(0, length))
+      ? RtasStatus.success
+      : RtasStatus.systemParameterError;
   },
 );

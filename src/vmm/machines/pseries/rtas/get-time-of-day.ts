@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** The date in UTC: year, month, day, hour, minute, second, nanosecond. */
 export const getTimeOfDay = rtas(0x2001, "get-time-of-day", [0, 8], ({ rtc }, { outputs }) => {

@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** Copies NVRAM into memory: offset, buffer, length. */
 export const nvramFetch = rtas(

@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** Copies memory into NVRAM: offset, buffer, length. */
 export const nvramStore = rtas(

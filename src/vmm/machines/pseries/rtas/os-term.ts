@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 const longestMessage = 255;
 
@@ -13,5 +13,8 @@ export const osTerm = rtas(0x201f, "ibm,os-term", [1, 1], (host, { inputs: [addr
 
 /** The message goes to the user's terminal, so that no control character of the guest's may pass. */
 function printable(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : " ")).join("").trim();
+  return [...bytes]
+    .map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : " "))
+    .join("")
+    .trim();
 }

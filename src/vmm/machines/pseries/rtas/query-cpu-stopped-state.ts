@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** Whether a CPU is stopped, stopping or running. */
 export const queryCpuStoppedState = rtas(

@@ -4,7 +4,7 @@ import { GuestMemory } from "../../../core/guest-memory.js";
 import { Nvram } from "../../../devices/nvram.js";
 import { Rtc } from "../../../devices/rtc.js";
 import { rtasByToken, rtasCalls } from "./index.js";
-import { callRtas, CpuState, type RtasHost, rtas } from "./rtas.js";
+import { CpuState, callRtas, type RtasHost, rtas } from "./rtas.js";
 
 const buffer = 0x1000;
 const memorySize = 65536;

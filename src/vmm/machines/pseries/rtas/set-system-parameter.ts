@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** None of the platform's parameters can be set by the partition. */
 export const setSystemParameter = rtas(0x2009, "ibm,set-system-parameter", [2, 1], () => {

@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** Sets the guest's clock; inputs as the outputs of get-time-of-day. */
 export const setTimeOfDay = rtas(0x2002, "set-time-of-day", [7, 1], ({ rtc }, { inputs }) => {

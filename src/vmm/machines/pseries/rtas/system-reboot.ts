@@ -1,4 +1,4 @@
-import { rtas, RtasStatus } from "./rtas.js";
+import { RtasStatus, rtas } from "./rtas.js";
 
 /** Starts the machine anew. */
 export const systemReboot = rtas(0x2004, "system-reboot", [0, 1], (host) => {

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { InvalidArgumentError } from "commander";
+import { parseCount, parseSeconds, parseSize } from "./sizes.js";
+
+test("sizes", () => {
+  const sizes = {
+    "1K": 1024,
+    "512M": 536870912,
+    "1g": 2 ** 30,
+    "1.5G": 1.5 * 2 ** 30,
+    "64MiB": 2 ** 26,
+    "256": 2 ** 28,
+  };
+  for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseSize(text), bytes);
+  for (const text of ["", "lots", "-1M", "1X", "1M1", "0x10M", "1e3"]) {
+    assert.throws(() => parseSize(text), InvalidArgumentError, text);
+  }
+});
+
+test("counts", () => {
+  assert.equal(parseCount(1)("4"), 4);
+  for (const text of ["0", "-1", "1.5", "two", "", "99999999999999999999"]) {
+    assert.throws(() => parseCount(1)(text), InvalidArgumentError, text);
+  }
+});
+
+test("seconds", () => {
+  assert.equal(parseSeconds("0.25"), 250);
+  assert.equal(parseSeconds("99999999"), 0x7fff_ffff);
+  for (const text of ["0", "-1", "soon", "", "1h"]) assert.throws(() => parseSeconds(text), InvalidArgumentError, text);
+});

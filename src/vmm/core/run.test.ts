@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  createFakeSide,
+  FakeVm,
+  fakeMachine,
+  type Reactions,
+  type Scripts,
+  spawnTestThread,
+} from "./fake-vm.test-support.js";
+import { type Run, runMachine } from "./run.js";
+
+interface Options {
+  readonly reactions?: Reactions;
+  readonly timeout?: number;
+  readonly output?: (bytes: Uint8Array) => Promise<void> | undefined;
+}
+
+for (const threads of [true, false]) {
+  const mode = threads ? "threads" : "slices";
+
+  const start = (scripts: Scripts, { reactions = {}, timeout, output }: Options = {}): Promise<Run> =>
+    runMachine({
+      createMachine: (control) => fakeMachine(new FakeVm(scripts, threads), scripts.length, control, reactions),
+      createSide: createFakeSide,
+      spawn: threads ? spawnTestThread : undefined,
+      output: output ?? (() => undefined),
+      timeout,
+    });
+
+  test(`${mode}: exits are answered, output arrives whole, power off ends it`, async () => {
+    let text = "";
+    const script = [..."hello"].map((say) => ({ say }));
+    const run = await start([[...script, { ask: 1 }, { say: "!" }, { ask: 2 }, "spin"]], {
+      reactions: { 2: () => ({ kind: "powerOff" }) },
+      output: (bytes) => {
+        text += new TextDecoder().decode(bytes);
+        return undefined;
+      },
+    });
+    const { outcome, stats } = await run.ended;
+    assert.deepEqual(outcome, { kind: "powerOff" });
+    assert.equal(text, "hello!");
+    assert.equal(stats.machine["machines"], 1);
+    assert.equal(stats.cpus[0]?.["sides"], 1);
+  });
+
+  test(`${mode}: a guest that loops for ever ends at its time limit`, async () => {
+    const { outcome } = await (await start([["spin"]], { timeout: 100 })).ended;
+    assert.deepEqual(outcome, { kind: "timeout" });
+  });
+
+  test(`${mode}: a halted guest can be stopped`, async () => {
+    const run = await start([["halt"]]);
+    setTimeout(() => run.stop(), 50);
+    assert.deepEqual((await run.ended).outcome, { kind: "stopped" });
+  });
+
+  test(`${mode}: a CPU is started, stops itself with its exit complete, and is started again`, async () => {
+    const states: string[] = [];
+    const reactions: Reactions = {
+      1: (control) => control.startCpu(1),
+      2: (control, cpu) => control.stopCpu(cpu),
+      3: (control) => {
+        states.push(control.cpuState(1));
+        if (control.cpuState(1) === "stopped") control.startCpu(1);
+      },
+      5: () => ({ kind: "powerOff" }),
+    };
+    const first = [{ ask: 1 }, ...Array.from({ length: 2000 }, () => ({ ask: 3 })), "halt"] as const;
+    const { outcome, stats } = await (await start([first, [{ ask: 2 }, { ask: 5 }]], { reactions })).ended;
+    assert.deepEqual(outcome, { kind: "powerOff" });
+    assert.ok(states.includes("stopped"), [...new Set(states)].join());
+    // The exit that stopped it had its answer, 20, before it parked.
+    assert.equal((stats.cpus[1]?.["answers"] ?? 0) >= 20, true);
+  });
+
+  test(`${mode}: an engine that breaks ends the run, in words`, async () => {
+    const thrown = (await (await start([["throw"]])).ended).outcome;
+    assert.equal(thrown.kind === "failed" && thrown.message, "the engine broke");
+    const internal = (await (await start([["internal"]])).ended).outcome;
+    assert.equal(internal.kind === "failed" && internal.message, "no such thing");
+  });
+
+  test(`${mode}: a slow reader holds the guest up and loses nothing`, async () => {
+    let length = 0;
+    const script = Array.from({ length: 3000 }, () => ({ say: "x" }));
+    const run = await start([[...script, { ask: 2 }]], {
+      reactions: { 2: () => ({ kind: "powerOff" }) },
+      output: (bytes) => {
+        length += bytes.length;
+        return new Promise((resolve) => setTimeout(resolve, 5));
+      },
+    });
+    await run.ended;
+    assert.equal(length, 3000);
+  });
+}
+
+test("a thread that cannot start ends the run", async () => {
+  const run = await runMachine({
+    createMachine: (control) => fakeMachine(new FakeVm([["halt"]], true), 1, control, {}),
+    createSide: createFakeSide,
+    spawn: () => ({
+      post: () => undefined,
+      onMessage: () => undefined,
+      onDeath: (listener) => void setTimeout(() => listener("no more threads"), 10),
+      terminate: () => Promise.resolve(),
+    }),
+    output: () => undefined,
+  });
+  const { outcome } = await run.ended;
+  assert.match(outcome.kind === "failed" ? outcome.message : "", /CPU 0 died: no more threads/);
+});
+
+test("a machine that cannot be made rejects", async () => {
+  const options = { createSide: createFakeSide, output: () => undefined };
+  await assert.rejects(
+    runMachine({
+      ...options,
+      createMachine: () => {
+        throw new Error("no such machine");
+      },
+    }),
+    /no such machine/,
+  );
+});
