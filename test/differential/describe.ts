@@ -29,8 +29,8 @@ const files = ["gpr", "fpr", "vsr", "vr"] as const;
 const fileSets = () =>
   Object.fromEntries(files.map((f) => [f, new Set<string>()])) as Record<RegisterFile, Set<string>>;
 
-/** Runs the semantics once, both sides of every `m.if`. */
-export function describe(variant: Variant): Description {
+/** Runs the semantics once, both sides of every `m.if`, in 64-bit mode. */
+export function describe(variant: Variant, littleEndian: boolean): Description {
   const reads = fileSets();
   const writes = fileSets();
   const gets = new Set<string>();
@@ -45,14 +45,15 @@ export function describe(variant: Variant): Description {
   const note = (set: Set<string>, number: unknown) => {
     for (const name of number instanceof Token ? number.from : []) set.add(name);
   };
-  const lanes = new Proxy({}, { get: () => combine });
+  // Stands for m.i32 and the like, and for methods that leave nothing to note.
+  const anything = new Proxy(combine, { get: () => combine });
   const access = () => {
     memory = true;
     return new Token();
   };
   const methods: Record<string, unknown> = {
     mode64: true,
-    littleEndian: true,
+    littleEndian,
     get: (name: string) => {
       gets.add(name);
       return new Token();
@@ -71,6 +72,8 @@ export function describe(variant: Variant): Description {
     loadReserveQuad: access,
     storeConditionalQuad: access,
     requireAlignment: () => void traps.add("alignment"),
+    raiseAlignment: () => void traps.add("alignment"),
+    fence: () => {},
     cia: () => new Token(),
     jump: () => {
       jumps = true;
@@ -98,7 +101,7 @@ export function describe(variant: Variant): Description {
     };
     methods[`set${file[0]?.toUpperCase()}${file.slice(1)}`] = (n: unknown) => note(writes[file], n);
   }
-  const machine = new Proxy(methods, { get: (target, name: string) => target[name] ?? lanes }) as unknown as Machine;
+  const machine = new Proxy(methods, { get: (target, name: string) => target[name] ?? anything }) as unknown as Machine;
   const operands: Record<string, unknown> = { ...variant.flags };
   for (const name of Object.keys(variant.fields)) operands[name] = new Token(new Set([name]));
   variant.definition.semantics(machine, operands as never);

@@ -21,8 +21,8 @@ const address = (register: string, value: number) =>
   `lis ${register}, ${value >>> 16}\n ori ${register}, ${register}, ${value & 0xffff}`;
 
 /** Instructions before and after a case's own, per case. */
-const prologueWords = 7;
-const epilogueWords = 4;
+export const prologueWords = 7;
+export const epilogueWords = 4;
 
 const runtime = (count: number) => `
 start:
@@ -47,10 +47,11 @@ load:
   stdu r27, 8(r29)
   bdnz 1b
   li r0, ${o.vscr}
-  lvx v0, r31, r0
+  lxvd2x vs32, r31, r0
   mtvscr v0
-  lfd f0, ${o.fpscr}(r31)
-  mtfsf 255, f0, 1, 0
+  li r0, ${o.fpscr}
+  lxsdx vs0, r31, r0
+  .long 0xfffe058e   # mtfsf 255, f0, 1, 0
   ${each(64, (n) => `li r0, ${o.vsr + 16 * n}\n lxvd2x vs${n}, r31, r0`)}
   ld r0, ${o.cr}(r31)
   mtcrf 255, r0
@@ -80,11 +81,12 @@ save:
   std r0, ${o.trapAddress}(r31)
 saveVectors:
   ${each(64, (n) => `li r0, ${o.vsr + 16 * n}\n stxvd2x vs${n}, r31, r0`)}
-  mffs f0
-  stfd f0, ${o.fpscr}(r31)
+  .long 0xfc00048e   # mffs f0
+  li r0, ${o.fpscr}
+  stxsdx vs0, r31, r0
   mfvscr v0
   li r0, ${o.vscr}
-  stvx v0, r31, r0
+  stxvd2x vs32, r31, r0
   ${address("r29", addresses.window - 8)}
   addi r28, r31, ${o.window - 8}
   li r27, ${windowSize / 8}

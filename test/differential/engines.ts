@@ -1,0 +1,24 @@
+/** The engines under test, from the files of the build. */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { EngineAssets } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
+import { loadPr } from "../../src/arch/powerpc/engines/pr/load.js";
+import type { Engine } from "../../src/kvm/engine.js";
+
+function compiled(name: string): WebAssembly.Module {
+  const path = fileURLToPath(new URL(`../../src/arch/powerpc/engines/${name}`, import.meta.url));
+  if (!existsSync(path)) throw new Error(`${name} is not built: run "npm run build" first`);
+  return new WebAssembly.Module(readFileSync(path));
+}
+
+let assets: EngineAssets | undefined;
+/** The modules for unshared memory. */
+export function engineAssets(): EngineAssets {
+  assets ??= { runtime: compiled("runtime/runtime.wasm"), interpreter: compiled("emulate/interpreter.wasm") };
+  return assets;
+}
+
+/** How to load each engine, by the name given to --engine. */
+export const engines: Readonly<Record<string, () => Engine>> = {
+  pr: () => loadPr(engineAssets()),
+};

@@ -1,0 +1,199 @@
+/** A VM in the rough, without the KVM core: memory laid out by hand, one vCPU in real mode, an engine attached to it. */
+import { ExitCode, Request, state, vcpuLayout, archLayout } from "../../src/arch/powerpc/engines/shared/layout.js";
+import { instantiateInterpreter } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
+import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
+import { vmLayout } from "../../src/kvm/layout.js";
+import { engineAssets } from "./engines.js";
+import type { Case } from "./generate.js";
+import { addresses, offsets, Signal, State, windowSize } from "./record.js";
+
+const ramSize = 16 << 20;
+const align = (n: number, to: number) => Math.ceil(n / to) * to;
+
+const owners = vmLayout.heap;
+const maps = owners + align((ramSize >>> 16) * 4, 64);
+/** One i32 per 4 KiB, for each byte order. */
+const mapSize = 2 * (ramSize >>> 12) * 4;
+const vcpuAt = align(maps + mapSize, 65536);
+const ramAt = align(vcpuAt + vcpuLayout.size, 65536);
+
+const msrBits = {
+  sf: 1n << 63n,
+  vec: 1n << 25n,
+  vsx: 1n << 23n,
+  fp: 1n << 13n,
+  me: 1n << 12n,
+  fe0: 1n << 11n,
+  fe1: 1n << 8n,
+  ri: 2n,
+  le: 1n,
+} as const;
+
+/** sc 1: a hypercall, which returns from the engine. */
+const hypercall = 0x44000022;
+
+/** Interrupt vectors below which a pc means that an interrupt was taken. */
+const vectorsEnd = 0x3000;
+
+/** One VM memory with an engine on its only vCPU. */
+export class Machine {
+  readonly memory: WebAssembly.Memory;
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  readonly #vcpu: EngineVcpu;
+  readonly #littleEndian: boolean;
+
+  constructor(engine: Engine, littleEndian: boolean) {
+    this.#littleEndian = littleEndian;
+    this.memory = new WebAssembly.Memory({ initial: (ramAt + ramSize) / 65536, maximum: 65536 });
+    this.view = new DataView(this.memory.buffer);
+    this.bytes = new Uint8Array(this.memory.buffer);
+    const i32 = (at: number, value: number) => this.view.setInt32(at, value, true);
+    i32(vmLayout.vcpuCount, 1);
+    i32(vmLayout.vcpus, vcpuAt);
+    i32(vmLayout.slotCount, 1);
+    this.view.setFloat64(vmLayout.clockRate, 512_000, true);
+    this.view.setFloat64(vmLayout.clockBase, performance.timeOrigin + performance.now(), true);
+    this.view.setBigInt64(vmLayout.slots + 8, BigInt(ramSize), true);
+    i32(vmLayout.slots + 16, ramAt);
+    this.view.setBigInt64(archLayout.ramLimit, BigInt(ramSize), true);
+    i32(archLayout.codeOwners, owners);
+    i32(archLayout.codeMaps, maps);
+    i32(archLayout.codeMapSize, mapSize);
+    i32(archLayout.radix, 1);
+    i32(archLayout.interruptLittleEndian, littleEndian ? 1 : 0);
+    for (let vector = 0x100; vector < vectorsEnd; vector += 4) this.word(vector, hypercall);
+    this.#setMsr();
+    const regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+    const { reset } = instantiateInterpreter(engineAssets(), this.memory, regions, () => {}).runtime as unknown as {
+      reset: (s: number) => void;
+    };
+    reset(vcpuAt);
+    this.#vcpu = engine.attach(this.memory, vcpuAt);
+  }
+
+  /** Puts an instruction into guest memory. */
+  word(address: number, word: number): void {
+    this.view.setUint32(ramAt + address, word, this.#littleEndian);
+  }
+
+  #field(name: keyof typeof state): number {
+    return vcpuAt + state[name].offset;
+  }
+  #i64(name: keyof typeof state): bigint {
+    return this.view.getBigUint64(this.#field(name), true);
+  }
+  #setI64(name: keyof typeof state, value: bigint): void {
+    this.view.setBigUint64(this.#field(name), value, true);
+  }
+  #i32(name: keyof typeof state): number {
+    return this.view.getInt32(this.#field(name), true);
+  }
+  #setI32(name: keyof typeof state, value: number): void {
+    this.view.setInt32(this.#field(name), value, true);
+  }
+
+  /** 64-bit mode, everything on that a user program of Linux has under QEMU, addresses real. */
+  #setMsr(): void {
+    const { sf, vec, vsx, fp, me, fe0, fe1, ri, le } = msrBits;
+    this.#setI64("msr", sf | vec | vsx | fp | me | fe0 | fe1 | ri | (this.#littleEndian ? le : 0n));
+  }
+
+  #load(from: State): void {
+    const { view } = this;
+    this.bytes.set(from.bytes.subarray(offsets.gpr, offsets.gpr + 256), this.#field("gpr"));
+    const vsr = this.#field("vsr");
+    for (let n = 0; n < 64; n++) {
+      const [high, low] = from.vsr(n);
+      view.setBigUint64(vsr + 16 * n + 8, high, true);
+      view.setBigUint64(vsr + 16 * n, low, true);
+    }
+    const cr = Number(from.get(offsets.cr));
+    for (let n = 0; n < 8; n++) view.setInt32(this.#field("cr") + 4 * n, (cr >>> (28 - 4 * n)) & 15, true);
+    const xer = Number(from.get(offsets.xer));
+    xerBits.forEach(([name, bit]) => this.#setI32(name, (xer >>> bit) & 1));
+    this.#setI64("xerRest", BigInt(xer & 0x7f));
+    this.#setI64("lr", from.get(offsets.lr));
+    this.#setI64("ctr", from.get(offsets.ctr));
+    this.#setI64("fpscr", from.get(offsets.fpscr));
+    const vscr = Number(from.get(offsets.vscr + 8));
+    this.#setI32("nj", (vscr >>> 16) & 1);
+    this.#setI32("sat", vscr & 1);
+    this.bytes.set(from.window, ramAt + addresses.window);
+  }
+
+  #store(to: State): void {
+    const { view } = this;
+    to.bytes.set(this.bytes.subarray(this.#field("gpr"), this.#field("gpr") + 256), offsets.gpr);
+    const vsr = this.#field("vsr");
+    for (let n = 0; n < 64; n++) {
+      to.setVsr(n, [view.getBigUint64(vsr + 16 * n + 8, true), view.getBigUint64(vsr + 16 * n, true)]);
+    }
+    let cr = 0;
+    for (let n = 0; n < 8; n++) cr = cr * 16 + view.getInt32(this.#field("cr") + 4 * n, true);
+    to.set(offsets.cr, BigInt(cr));
+    const xer = xerBits.reduce((bits, [name, bit]) => bits + this.#i32(name) * 2 ** bit, 0);
+    to.set(offsets.xer, BigInt(xer) | this.#i64("xerRest"));
+    to.set(offsets.lr, this.#i64("lr"));
+    to.set(offsets.ctr, this.#i64("ctr"));
+    to.set(offsets.fpscr, this.#i64("fpscr"));
+    to.set(offsets.vscr, 0n);
+    to.set(offsets.vscr + 8, BigInt((this.#i32("nj") << 16) | this.#i32("sat")));
+    to.window.set(this.bytes.subarray(ramAt + addresses.window, ramAt + addresses.window + windowSize));
+  }
+
+  /** Which signal Linux would send for the interrupt that was taken. */
+  #signal(vector: number): number {
+    if (vector === 0x600) return Signal.bus;
+    if (vector === 0x300 || vector === 0x380 || vector === 0x400 || vector === 0x480) return Signal.segment;
+    if (vector !== 0x700) throw new Error(`interrupt 0x${vector.toString(16)} was taken`);
+    const cause = Number(this.#i64("srr1")) & 0x1f0000;
+    if (cause & 0x20000) return Signal.trap;
+    return cause & 0x100000 ? Signal.float : Signal.illegal;
+  }
+
+  /** Puts the code of all cases into memory; call before they run. */
+  prepare(cases: readonly Case[]): void {
+    for (const { address, words } of cases) {
+      words.forEach((word, i) => this.word(address + 4 * i, word));
+      this.word(address + 4 * words.length, hypercall);
+    }
+    this.#setI32("requests", this.#i32("requests") | Request.flushCode | Request.flushTlb);
+  }
+
+  /** The state after the case. Throws an Error if it does not end. */
+  run(one: Case): State {
+    this.#load(one.initial);
+    this.#setMsr();
+    this.#setI64("pc", BigInt(one.address));
+    this.#setI32("exitCode", 0);
+    this.#setI32("fault", 0);
+    this.#setI32("reserveAddress", 0);
+    this.#setI32("requests", this.#i32("requests") | Request.context);
+    for (let slice = 0; ; slice++) {
+      const exit = this.#vcpu.run();
+      if (exit === ExitCode.hypercall) break;
+      if (exit !== ExitCode.none || slice > 1000) {
+        throw new Error(`exit ${exit} at 0x${this.#i64("pc").toString(16)}, address 0x${this.#i64("exitAddress").toString(16)}`);
+      }
+    }
+    const result = one.initial.copy();
+    this.#store(result);
+    const pc = Number(this.#i64("pc")) - 4;
+    result.set(offsets.signal, 0n);
+    result.set(offsets.trapAddress, 0n);
+    if (pc < vectorsEnd) {
+      result.set(offsets.signal, BigInt(this.#signal(pc)));
+      result.set(offsets.trapAddress, this.#i64("srr0"));
+    } else if (pc !== one.address + 4 * one.words.length) throw new Error(`stopped at 0x${pc.toString(16)}`);
+    return result;
+  }
+}
+
+const xerBits = [
+  ["so", 31],
+  ["ov", 30],
+  ["ca", 29],
+  ["ov32", 19],
+  ["ca32", 18],
+] as const;

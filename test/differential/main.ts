@@ -1,0 +1,47 @@
+/**
+ * The long run: `npm run differential -- [--count N] [--seed N] [--only MNEMONIC] [--engine NAME] [--big-endian]
+ * [--sequences N] [--show N]`. Without options: 200 cases an instruction, a seed from the clock, every engine, both byte orders.
+ */
+import { parseArgs } from "node:util";
+import { engines } from "./engines.js";
+import { qemuVersion } from "./qemu.js";
+import { runDifferential } from "./run.js";
+
+const { values } = parseArgs({
+  options: {
+    count: { type: "string", default: "200" },
+    seed: { type: "string" },
+    only: { type: "string" },
+    engine: { type: "string", multiple: true },
+    sequences: { type: "string" },
+    show: { type: "string", default: "2" },
+    "big-endian": { type: "boolean" },
+    "little-endian": { type: "boolean" },
+  },
+});
+const seed = Number(values.seed ?? Date.now() % 2 ** 31);
+const orders = values["big-endian"] ? [false] : values["little-endian"] ? [true] : [true, false];
+let failed = 0;
+for (const littleEndian of orders) {
+  const version = qemuVersion(littleEndian);
+  if (!version) {
+    console.log(`qemu-ppc64${littleEndian ? "le" : ""} is not installed: nothing was compared`);
+    failed++;
+    continue;
+  }
+  const { cases, failures } = runDifferential({
+    seed,
+    count: Number(values.count),
+    littleEndian,
+    engines: values.engine ?? Object.keys(engines),
+    show: Number(values.show),
+    log: (line) => console.log(line),
+    ...(values.sequences === undefined ? {} : { sequences: Number(values.sequences) }),
+    ...(values.only === undefined ? {} : { only: new RegExp(`^(?:${values.only})$`) }),
+  });
+  const order = littleEndian ? "little-endian" : "big-endian";
+  console.log(`${order}: ${cases} cases, seed ${seed}, against ${version}`);
+  for (const [name, count] of failures) console.log(`  ${name}: ${count} differ`);
+  failed += failures.size;
+}
+process.exitCode = failed === 0 ? 0 : 1;
