@@ -56,7 +56,7 @@ export const MSR_VALID: u64 =
   MSR_LE;
 
 /** Bits that something else in the state derives from. */
-const DERIVED: u64 = MSR_SF | MSR_LE | MSR_PR | MSR_IR | MSR_DR | MSR_FP | MSR_VEC | MSR_VSX;
+const DERIVED: u64 = MSR_SF | MSR_LE | MSR_PR | MSR_IR | MSR_DR | MSR_FP | MSR_VEC | MSR_VSX | MSR_SE | MSR_BE;
 
 /** Renews all that derives from MSR and the registers of translation: mode, facilities, soft-TLB contexts, code map. */
 export function derive(s: i32): void {

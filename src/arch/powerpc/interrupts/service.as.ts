@@ -93,11 +93,13 @@ export function service(s: i32): i32 {
 }
 
 /**
- * After one instruction that completed with MSR[SE] or, if it was a branch, MSR[BE] set beforehand: the Trace interrupt.
- * `before` is the MSR before the instruction; `branch` tells whether it was one.
+ * After one instruction that completed with MSR[SE] or, if it was a branch, MSR[BE] set before and after (so not after
+ * those that took an interrupt or came back from one): the Trace interrupt. `before` is the MSR before the instruction;
+ * `branch` tells whether it was one.
  */
 export function traced(s: i32, before: i64, branch: i32): void {
-  if (<u64>before & MSR_SE || (<u64>before & MSR_BE && branch)) {
+  const both = <u64>before & load<u64>(s, S_msr);
+  if (both & MSR_SE || (both & MSR_BE && branch)) {
     deliver(s, VECTOR_TRACE, load<u64>(s, S_pc), TRACE_CAUSE);
   }
 }

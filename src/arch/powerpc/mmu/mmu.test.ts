@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Leaf, MSR, TestMachine } from "../engines/runtime/machine.test-support.js";
 import { archLayout, ExitCode, state, tlb } from "../engines/shared/layout.js";
-import { Leaf, MSR, TestMachine } from "../engines/runtime/machine-fixture.js";
 
 const kernel = MSR.SF | MSR.ME | MSR.LE | MSR.RI | MSR.IR | MSR.DR;
 const user = kernel | MSR.PR | MSR.EE;
@@ -59,10 +59,22 @@ test("radix: DSISR, DAR and SRR0 of faults", () => {
     assert.equal(m.get("srr1"), user);
     return [m.get("dsisr"), m.get("dar")];
   };
-  assert.deepEqual(fault(() => m.load(0x30008n, 8), 0x300n), [0x40000000n, 0x30008n]);
-  assert.deepEqual(fault(() => m.store(0x30008n, 8, 0n), 0x300n), [0x42000000n, 0x30008n]);
-  assert.deepEqual(fault(() => m.store(0x10004n, 4, 0n), 0x300n), [0x0a000000n, 0x10004n]);
-  assert.deepEqual(fault(() => m.load(0x20004n, 4), 0x300n), [0x08000000n, 0x20004n]);
+  assert.deepEqual(
+    fault(() => m.load(0x30008n, 8), 0x300n),
+    [0x40000000n, 0x30008n],
+  );
+  assert.deepEqual(
+    fault(() => m.store(0x30008n, 8, 0n), 0x300n),
+    [0x42000000n, 0x30008n],
+  );
+  assert.deepEqual(
+    fault(() => m.store(0x10004n, 4, 0n), 0x300n),
+    [0x0a000000n, 0x10004n],
+  );
+  assert.deepEqual(
+    fault(() => m.load(0x20004n, 4), 0x300n),
+    [0x08000000n, 0x20004n],
+  );
   const bad = (ea: bigint) => fault(() => m.load(ea, 4), 0x380n)[1];
   assert.equal(bad(0x4000000000000000n), 0x4000000000000000n);
   assert.equal(bad(0x8000000000000000n), 0x8000000000000000n);
@@ -262,8 +274,7 @@ test("the dirty log notes the first store to a page", () => {
 test("reservations: success, interference, wrong address, misalignment", () => {
   const m = machine(MSR.SF | MSR.ME | MSR.LE);
   const reserve = (ea: bigint, size: number) => m.call<bigint>("loadReserve", m.s, ea, size, 0);
-  const conditional = (ea: bigint, size: number, value: bigint) =>
-    m.call("storeConditional", m.s, ea, size, value, 0);
+  const conditional = (ea: bigint, size: number, value: bigint) => m.call("storeConditional", m.s, ea, size, value, 0);
   m.store(0x2000n, 8, 5n);
   assert.equal(reserve(0x2000n, 8), 5n);
   assert.equal(conditional(0x2000n, 8, 6n), 1);
