@@ -1,4 +1,6 @@
 /** A thread for each vCPU: what a platform with shared memory gets. */
+
+import { describeError } from "../errors.js";
 import type { CpuState, Machine, PlatformThread, RunControl, VcpuThreadMessage } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
 import type { Scheduler } from "./scheduler.js";
@@ -76,13 +78,18 @@ export class ThreadScheduler implements Scheduler {
   }
 
   #onMessage(id: number, cpu: Cpu, message: VcpuThreadMessage): void {
-    const { machine, onConsole, onTrace } = this.#options;
+    const { machine, control, onConsole, onTrace } = this.#options;
     if (message.type === "console") onConsole();
     else if (message.type === "trace") onTrace(message.text);
     else if (message.type === "ask") {
       if (cpu.mailbox.turn !== Turn.asked) return;
       const exit = cpu.mailbox.exit();
-      machine.answer(id, exit);
+      try {
+        machine.answer(id, exit);
+      } catch (error) {
+        control.end({ kind: "failed", ...describeError(error) });
+        return;
+      }
       cpu.mailbox.putAnswer(exit);
       cpu.mailbox.give(cpu.running ? Turn.go : Turn.park);
     }

@@ -1,3 +1,4 @@
+import { KvmError } from "../../../../kvm/uapi.js";
 import { HcallStatus, machineHcall } from "./hcall.js";
 
 const flag = { gtse: 1n, hashProcessTable: 2n, radix: 4n, register: 8n, change: 16n } as const;
@@ -22,6 +23,11 @@ export const registerProcessTable = machineHcall(0x37c, "H_REGISTER_PROC_TBL", (
   if ((base & 0xfffn) !== 0n || base >> 60n !== 0n) return HcallStatus.parameter2;
   if (pageSize !== 0n) return HcallStatus.parameter3;
   if (size > maxSize) return HcallStatus.parameter4;
-  vm.configureV3Mmu({ radix: true, gtse: true, processTable: base | size });
+  try {
+    vm.configureV3Mmu({ radix: true, gtse: true, processTable: base | size });
+  } catch (error) {
+    if (error instanceof KvmError) return HcallStatus.parameter;
+    throw error;
+  }
   return HcallStatus.success;
 });

@@ -1,0 +1,243 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CreateSpaprTce, PpcKvm, PpcMmuV3, PpcRegs, PpcVcpu, PpcVm } from "../../../arch/powerpc/uapi.js";
+import { type Exit, KvmError } from "../../../kvm/uapi.js";
+import type { CpuState, Outcome, RunControl } from "../../core/machine.js";
+import { findNode, readDeviceTree } from "../../devicetree/reader.js";
+import { VmmError } from "../../errors.js";
+import type { ElfImage } from "../../loaders/elf.js";
+import { createPseries, type PseriesOptions } from "./machine.js";
+import { createPseriesVcpuSide } from "./vcpu-side.js";
+
+const mebi = 1048576;
+
+/** Enough of a KVM to build a machine on, which remembers what it was told. */
+class FakeKvm {
+  readonly ram: Uint8Array;
+  readonly regs = new Map<number, PpcRegs>();
+  readonly tokens = new Map<string, number>();
+  readonly mmu: PpcMmuV3[] = [];
+  readonly lines: (number | boolean)[] = [];
+  open = 0;
+  outOfMemory = false;
+
+  constructor(size: number) {
+    this.ram = new Uint8Array(size);
+  }
+
+  get kvm(): PpcKvm {
+    return {
+      checkExtension: () => 4,
+      createVm: (type: number) => {
+        if (type === 1) throw new KvmError("EINVAL", "KVM_CREATE_VM: no implementation of type 1 is loaded");
+        this.open++;
+        return this.#vm();
+      },
+    } as unknown as PpcKvm;
+  }
+
+  #vm(): PpcVm {
+    const vm: Partial<PpcVm> = {
+      shared: false,
+      allocate: () => {
+        if (this.outOfMemory) throw new KvmError("ENOMEM", "no room");
+        return 0;
+      },
+      bytes: (address, length) => this.ram.subarray(address, address + length),
+      setUserMemoryRegion: () => undefined,
+      enableCap: () => undefined,
+      createDevice: () => ({ fd: 3, setAttr: () => undefined }) as unknown as ReturnType<PpcVm["createDevice"]>,
+      createVcpu: (id) => this.#vcpu(id),
+      rtasDefineToken: (name, token) => void this.tokens.set(name, token),
+      configureV3Mmu: (config) => void this.mmu.push(config),
+      getRmmuInfo: () => ({ geometries: [], apEncodings: [12, 0xa0000010, 0x20000015, 0x4000001e] }),
+      irqLine: (_irq, level) => void this.lines.push(level),
+      stats: () => ({}),
+      createSpaprTce: (_tce: CreateSpaprTce) => assert.fail("no TCE tables yet"),
+      close: () => void this.open--,
+    };
+    return vm as PpcVm;
+  }
+
+  #vcpu(id: number): PpcVcpu {
+    const vcpu: Partial<PpcVcpu> = {
+      id,
+      enableCap: () => undefined,
+      getSregs: () => ({ pvr: 0n }),
+      setSregs: () => undefined,
+      getRegs: () => ({ gpr: Array<bigint>(32).fill(99n), pc: 0n, msr: 0n }) as unknown as PpcRegs,
+      setRegs: (regs) => void this.regs.set(id, regs),
+      close: () => undefined,
+    };
+    return vcpu as PpcVcpu;
+  }
+}
+
+const kernel: ElfImage = {
+  byteOrder: "little",
+  entry: 0x100,
+  segments: [{ address: 0, size: mebi, data: Uint8Array.of(1, 2, 3, 4) }],
+};
+
+function setUp(options: Partial<PseriesOptions> = {}) {
+  const fake = new FakeKvm(32 * mebi);
+  const outcomes: Outcome[] = [];
+  const states: CpuState[] = ["running", "stopped"];
+  const events: string[] = [];
+  const control: RunControl = {
+    cpuState: (cpu) => states[cpu] ?? "stopped",
+    startCpu: (cpu) => void events.push(`start ${cpu}`),
+    stopCpu: (cpu) => void events.push(`stop ${cpu}`),
+    consoleChanged: () => void events.push("console"),
+    end: (outcome) => void outcomes.push(outcome),
+  };
+  const create = () =>
+    createPseries(
+      {
+        kvm: fake.kvm,
+        type: 0,
+        kernel,
+        initrd: Uint8Array.of(5, 6, 7),
+        commandLine: "console=hvc0",
+        memorySize: 32 * mebi,
+        cpus: 2,
+        ...options,
+      },
+      control,
+    );
+  return { fake, outcomes, events, create };
+}
+
+const hcall = (nr: number, ...args: bigint[]): Exit & { reason: "papr_hcall" } => ({
+  reason: "papr_hcall",
+  nr,
+  ret: -2n,
+  args: [...args, ...Array<bigint>(9).fill(0n)].slice(0, 9),
+});
+
+test("the boot CPU finds the device tree, and in it the kernel's command line, the initrd and the firmware stub", () => {
+  const { fake, events, create } = setUp();
+  create().start();
+  assert.deepEqual(events, ["start 0"]);
+  const regs = fake.regs.get(0);
+  assert.ok(regs);
+  assert.equal(regs.pc, 0x100n);
+  assert.equal(regs.msr, (1n << 63n) | 0x1001n);
+  assert.deepEqual([regs.gpr[4], regs.gpr[5], regs.gpr[6]], [0n, 0n, 0n]);
+  const { root, reservations } = readDeviceTree(fake.ram.subarray(Number(regs.gpr[3])));
+  const text = (path: string, name: string) => new TextDecoder().decode(findNode(root, path)?.properties.get(name));
+  const number = (path: string, name: string) => {
+    const bytes = findNode(root, path)?.properties.get(name) ?? new Uint8Array(8);
+    return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+  };
+  assert.equal(text("/chosen", "bootargs"), "console=hvc0\0");
+  const initrd = number("/chosen", "linux,initrd-start");
+  assert.deepEqual(fake.ram.slice(initrd, number("/chosen", "linux,initrd-end")), Uint8Array.of(5, 6, 7));
+  const base = number("/rtas", "linux,rtas-base");
+  assert.deepEqual(reservations, [{ address: BigInt(base), size: BigInt(number("/rtas", "rtas-size")) }]);
+  assert.deepEqual(fake.ram.slice(base + 12, base + 16), Uint8Array.of(0x44, 0, 0, 0x22), "sc 1");
+  assert.equal(number("/rtas", "ibm,get-xive"), fake.tokens.get("ibm,get-xive"));
+  assert.equal(findNode(root, "/cpus")?.children.length, 2);
+  assert.deepEqual(fake.ram.slice(0, 4), Uint8Array.of(1, 2, 3, 4));
+  // Radix trees, shot down by the guest itself; XICS.
+  const vector = findNode(root, "/chosen")?.properties.get("ibm,architecture-vec-5");
+  assert.deepEqual([vector?.[23], vector?.[24], vector?.[26]], [0, 0x40, 0x40]);
+});
+
+test("H_REGISTER_PROC_TBL checks what it is given", () => {
+  const { fake, create } = setUp();
+  const machine = create();
+  const register = (...args: bigint[]): bigint => {
+    const exit = hcall(0x37c, ...args);
+    machine.answer(0, exit);
+    return exit.ret;
+  };
+  assert.equal(register(0x1dn, 0x1000000n, 0n, 12n), 0n);
+  assert.deepEqual(fake.mmu.at(-1), { radix: true, gtse: true, processTable: 0x100000cn });
+  assert.equal(register(0x3dn, 0n, 0n, 12n), -4n);
+  assert.equal(register(0x19n, 0x1000000n, 0n, 12n), -4n, "hash is not there");
+  assert.equal(register(0x1dn, 0x1000800n, 0n, 12n), -55n);
+  assert.equal(register(0x1dn, 0x1000000n, 1n, 12n), -56n);
+  assert.equal(register(0x1dn, 0x1000000n, 0n, 25n), -57n);
+});
+
+test("H_RTAS with a buffer outside memory fails, whatever the address", () => {
+  const { outcomes, create } = setUp();
+  const machine = create();
+  for (const address of [32n << 20n, -1n, 1n << 63n, (1n << 64n) - 4n]) {
+    const exit = hcall(0xf000, address);
+    machine.answer(0, exit);
+    assert.equal(exit.ret, -4n);
+  }
+  assert.deepEqual(outcomes, []);
+});
+
+test("console input is an edge; ends are reported", () => {
+  const { fake, outcomes, create } = setUp();
+  const machine = create();
+  machine.consoleInput();
+  assert.deepEqual(fake.lines, [1, 0]);
+  machine.answer(0, { reason: "shutdown" });
+  machine.answer(0, { reason: "system_event", type: 2, flags: 0n });
+  machine.answer(0, { reason: "fail_entry", hardwareEntryFailureReason: 5n });
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.kind),
+    ["powerOff", "reboot", "failed"],
+  );
+});
+
+test("on the vCPU's thread: the terminal, unknown hypercalls, accesses to nothing", () => {
+  const { create } = setUp();
+  const machine = create();
+  let announced = 0;
+  const host = { announceConsole: () => void announced++, mayWait: false, trace: undefined };
+  const side = createPseriesVcpuSide(0, machine.shared, host);
+  const put = (unit: bigint, length: bigint): bigint => {
+    const exit = hcall(0x58, unit, length, 0x4142_0000_0000_0000n, 0n);
+    assert.ok(side.answer(exit));
+    return exit.ret;
+  };
+  assert.equal(put(0x71000000n, 2n), 0n);
+  assert.equal(put(0n, 2n), 0n);
+  assert.equal(put(0x71000001n, 2n), -4n);
+  assert.equal(put(0x71000000n, 17n), -4n);
+  assert.equal(put(0x71000000n, -1n), -4n);
+  assert.equal(announced, 1);
+  assert.equal(new TextDecoder().decode(machine.console.drain()), "ABAB");
+  machine.console.offer(new TextEncoder().encode("ls\r"));
+  const get = hcall(0x54, 0x71000000n);
+  assert.ok(side.answer(get));
+  assert.deepEqual([get.ret, get.args[0], get.args[1]], [0n, 3n, 0x6c73_0d00_0000_0000n]);
+  const unknown = hcall(0x1234);
+  assert.ok(side.answer(unknown));
+  assert.equal(unknown.ret, -2n);
+  assert.equal(side.stats()["unknown_hcall_0x1234"], 1);
+  assert.equal(side.answer(hcall(0xf000)), false);
+  const load: Exit = { reason: "mmio", physAddr: 1n << 40n, length: 4, isWrite: false, data: 0n };
+  assert.ok(side.answer(load));
+  assert.equal(load.data, 0xffff_ffffn);
+});
+
+const refused: readonly (readonly [what: string, Partial<PseriesOptions>, RegExp])[] = [
+  ["too little memory", { memorySize: 65536 }, /at least 16M/],
+  ["too much memory", { memorySize: 2 ** 36 }, /at most/],
+  ["too many CPUs", { cpus: 5 }, /1 to 4 CPUs/],
+  ["an unknown CPU", { cpuModel: "POWER3" }, /there is POWER9/],
+  ["a long command line", { commandLine: "x".repeat(2048) }, /command line is longer/],
+  ["a large initrd", { initrd: new Uint8Array(40 * mebi) }, /initrd .* does not fit/],
+  ["an implementation that is not there", { type: 1 }, /no VM can be created: .*type 1/],
+];
+for (const [what, options, message] of refused) {
+  test(`refused, and nothing left open: ${what}`, () => {
+    const { fake, create } = setUp(options);
+    assert.throws(create, (error) => error instanceof VmmError && message.test(error.message));
+    assert.equal(fake.open, 0);
+  });
+}
+
+test("refused, and nothing left open: a platform without room", () => {
+  const { fake, create } = setUp();
+  fake.outOfMemory = true;
+  assert.throws(create, /no 32M of memory/);
+  assert.equal(fake.open, 0);
+});
