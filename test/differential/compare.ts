@@ -56,7 +56,17 @@ export function applies(
 ): boolean {
   if (!exception.mnemonics.test(variant.mnemonic)) return false;
   const get = (name: string) => operand(variant, name, word);
-  return exception.when?.({ operand: get, initial: one.initial, expected, littleEndian }) ?? true;
+  return (
+    exception.when?.({
+      mnemonic: variant.mnemonic,
+      word,
+      operandNames: Object.keys(variant.fields),
+      operand: get,
+      initial: one.initial,
+      expected,
+      littleEndian,
+    }) ?? true
+  );
 }
 
 /** The registers and bytes that differ, exceptions applied. */
