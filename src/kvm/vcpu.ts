@@ -133,13 +133,23 @@ export class VcpuCore implements Vcpu {
     return this.#inGuest((engine) => engine.step());
   }
 
+  /** Readies the engine's state before the first run. */
+  engineReset(): void {
+    this.#attached().reset();
+  }
+
+  #attached(): EngineVcpu {
+    this.#engine ??= this.vm.engine.attach(this.vm.mem.wasm, this.state);
+    return this.#engine;
+  }
+
   #inGuest(go: (engine: EngineVcpu) => number): number {
-    const { mem, arch, engine } = this.vm;
-    this.#engine ??= engine.attach(mem.wasm, this.state);
+    const { mem, arch } = this.vm;
+    const engine = this.#attached();
     mem.increment(this.record + fields.engineExits);
     mem.store(this.state + arch.inGuestOffset, 1);
     try {
-      return go(this.#engine);
+      return go(engine);
     } finally {
       mem.store(this.state + arch.inGuestOffset, 0);
     }

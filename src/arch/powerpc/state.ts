@@ -47,6 +47,8 @@ export const tceTable = struct({
 export const ppcVcpu = struct({
   /** [I] Server number in the XICS plus 1; 0: not connected. */
   xicsServer: "i32",
+  /** [V] 1 once the engine has readied the state for its first run. */
+  ready: "i32",
   /** [V] KVM_REG_PPC_ARCH_COMPAT, _ONLINE. */
   archCompat: "i32",
   online: "i32",

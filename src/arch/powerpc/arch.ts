@@ -1,0 +1,201 @@
+/** POWER (Book3S, PAPR guests): the core's list of hooks, filled in. */
+import { KvmError } from "../../base/errors.js";
+import type { Arch, DeviceType } from "../../kvm/arch.js";
+import { KVM_DEV_TYPE_XICS, KVM_INTERRUPT_SET, KVM_INTERRUPT_SET_LEVEL, KVM_INTERRUPT_UNSET } from "../../kvm/constants.js";
+import { allocate } from "../../kvm/heap.js";
+import { vmLayout } from "../../kvm/layout.js";
+import { locked } from "../../kvm/lock.js";
+import { vmState } from "../../kvm/state.js";
+import type { Stats } from "../../kvm/uapi.js";
+import type { VcpuCore } from "../../kvm/vcpu.js";
+import type { VmCore } from "../../kvm/vm.js";
+import { allocateLpid, freeLpid } from "../../vac/vac.js";
+import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
+import { archLayout, Request, state, vcpuLayout } from "./engines/shared/layout.js";
+import { completeExit, handleExit } from "./exits.js";
+import { xicsDevice } from "./interrupts/xics/device.js";
+import { Xics } from "./interrupts/xics/xics.js";
+import { getOneReg, setOneReg } from "./one-reg.js";
+import { hcallByNumber, hcalls } from "./papr/list.js";
+import { ppcVcpuOf, ppcVmOf, setExternal } from "./ppc-vm.js";
+import { getRegs, getSregs, setRegs, setSregs } from "./regs.js";
+import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
+import { clockRate, decrementerExpiry, timeBase, timeBaseAt } from "./time.js";
+import { flushTranslations } from "./translations.js";
+import { addressOf, contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
+import { vmMethods } from "./vm-methods.js";
+
+/** POWER9 DD2.3. */
+const defaultPvr = 0x004e1203n;
+/** 64-bit mode, machine checks enabled. */
+const resetMsr = 0x8000000000001000n;
+/** Program priority: medium. */
+const resetPpr = 2n << 50n;
+/** No longer map of code than the 32-bit memory can have RAM for. */
+const codeLimit = 1n << 32n;
+
+const xics: DeviceType = {
+  type: KVM_DEV_TYPE_XICS,
+  present: () => true,
+  create: (vm) => {
+    vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, Xics.create(vm.mem));
+    return xics.attach(vm);
+  },
+  attach: (vm) => {
+    const controller = ppcVmOf(vm).xics;
+    if (!controller) throw new KvmError("ENODEV", "the VM has no XICS");
+    return xicsDevice(controller);
+  },
+};
+
+function createVm(vm: VmCore): void {
+  const { mem } = vm;
+  mem.setF64(vmLayout.clockRate, clockRate);
+  mem.setI32(archLayout.radix, 1);
+  const address = allocate(mem, ppcVm.size);
+  mem.setI32(ppcVmPointer, address);
+  mem.setI32(address + ppcVm.offset.lpid, allocateLpid());
+  const ppc = ppcVmOf(vm);
+  for (const { number, enabled } of hcalls) if (number < hcallLimit) ppc.enableHcall(number, enabled);
+}
+
+function createVcpu(vcpu: VcpuCore): void {
+  if (vcpu.vm.mem.load(archLayout.codeMaps) !== 0) {
+    throw new KvmError("EINVAL", "vCPUs must be created before the first of them runs");
+  }
+  const initial: readonly (readonly [Parameters<typeof setField>[1], bigint])[] = [
+    ["pvr", defaultPvr],
+    ["msr", resetMsr],
+    ["ppr", resetPpr],
+    ["pir", BigInt(vcpu.id)],
+    ["lpid", BigInt(vcpu.vm.mem.i32(ppcVmOf(vcpu.vm).address + ppcVm.offset.lpid))],
+    ["ctrl", 1n],
+    ["amor", -1n],
+  ];
+  for (const [field, value] of initial) setField(vcpu, field, value);
+  contextChanged(vcpu);
+}
+
+/** Tables of decoded code, made when the VM first runs: by then its RAM and its vCPUs are known. */
+function prepareCode(vm: VmCore): void {
+  const { mem } = vm;
+  locked(mem, vmState.lock, () => {
+    if (mem.load(archLayout.codeMaps) !== 0) return;
+    const end = vm.slots.list().reduce((max, { base, size }) => (base + size > max ? base + size : max), 0n);
+    const limit = end < codeLimit ? end : codeLimit;
+    const vcpuCount = mem.load(vmLayout.vcpuCount);
+    // One word per 4 KiB page and byte order.
+    const mapSize = Math.max(Number(limit / 4096n) * 4 * 2, 64);
+    mem.setI64(archLayout.ramLimit, limit);
+    mem.setI32(archLayout.codeOwners, allocate(mem, Math.max(Number(limit / 65536n) * 4, 64)));
+    mem.setI32(archLayout.codeMapSize, mapSize);
+    mem.store(archLayout.codeMaps, allocate(mem, mapSize * vcpuCount));
+  });
+}
+
+function enter(vcpu: VcpuCore, deadline: number): void {
+  const { mem } = vcpu.vm;
+  if (mem.load(archLayout.codeMaps) === 0) prepareCode(vcpu.vm);
+  if (mem.i32(recordAt(vcpu, "ready")) === 0) {
+    const decrementer = mem.i64(addressOf(vcpu, "decExpiry"));
+    vcpu.engineReset();
+    if (decrementer !== 0n) mem.setI64(addressOf(vcpu, "decExpiry"), decrementer);
+    mem.setI32(recordAt(vcpu, "ready"), 1);
+  }
+  const leaveAt = deadline === Number.POSITIVE_INFINITY ? 0n : timeBaseAt(vcpu, deadline);
+  mem.setI64(addressOf(vcpu, "leaveAt"), leaveAt);
+}
+
+function runnable(vcpu: VcpuCore): boolean {
+  const { mem } = vcpu.vm;
+  const pending = (field: "externalPending" | "doorbellPending" | "prodded" | "decPending") =>
+    mem.load(addressOf(vcpu, field)) !== 0;
+  if (pending("externalPending") || pending("prodded") || pending("doorbellPending")) return true;
+  if ((mem.load(addressOf(vcpu, "requests")) & Request.systemReset) !== 0) return true;
+  if (pending("decPending")) return true;
+  if (timeBase(vcpu) < mem.i64(addressOf(vcpu, "decExpiry"))) return false;
+  // The engine would look at the clock only at the end of its next slice.
+  mem.store(addressOf(vcpu, "decPending"), 1);
+  setField(vcpu, "recheck", 1n);
+  return true;
+}
+
+function interrupt(vcpu: VcpuCore, irq: number): void {
+  switch (irq >>> 0) {
+    case KVM_INTERRUPT_SET:
+    case KVM_INTERRUPT_SET_LEVEL:
+      setExternal(vcpu, true);
+      return;
+    case KVM_INTERRUPT_UNSET:
+      setExternal(vcpu, false);
+      return;
+    default:
+      throw new KvmError("EINVAL", `KVM_INTERRUPT: 0x${(irq >>> 0).toString(16)} is no kind of interrupt`);
+  }
+}
+
+function vmStats(vm: VmCore): Stats {
+  const base = ppcVmOf(vm).address + ppcVm.offset.hcallCount;
+  const counts: [string, number][] = [];
+  for (let slot = 0; slot <= hcallLimit / 4; slot++) {
+    const count = vm.mem.load(base + 4 * slot);
+    if (count === 0) continue;
+    const number = `0x${(slot * 4).toString(16)}`;
+    const name = slot === hcallLimit / 4 ? "others" : (hcallByNumber.get(slot * 4)?.name ?? number);
+    counts.push([`hcall.${name}`, count]);
+  }
+  return Object.fromEntries(counts);
+}
+
+function vcpuStats(vcpu: VcpuCore): Stats {
+  const counters = ["statTlbMiss", "statDecode", "statInterrupt", "statTranslated", "statRegionRuns", "statSlices"] as const;
+  const names = { statTlbMiss: "tlbMisses", statDecode: "decoded", statInterrupt: "interrupts" } as const;
+  const more = { statTranslated: "translated", statRegionRuns: "regionRuns", statSlices: "slices" } as const;
+  const all: Record<(typeof counters)[number], string> = { ...names, ...more };
+  const entries = counters.map((counter) => [all[counter], Number(getField(vcpu, counter))]);
+  return { instructions: Number(getField(vcpu, "instructions")), ...Object.fromEntries(entries) };
+}
+
+export const powerpc = {
+  name: "powerpc",
+  vcpuSize: vcpuLayout.size,
+  wakeOffset: state.wake.offset,
+  immediateExitOffset: state.immediateExit.offset,
+  inGuestOffset: state.inGuest.offset,
+  vcpuRecordSize: ppcVcpu.size,
+  maxVcpus,
+  maxVcpuId,
+  capabilities,
+  devices: [xics],
+
+  createVm,
+  destroyVm: (vm) => freeLpid(vm.mem.i32(ppcVmOf(vm).address + ppcVm.offset.lpid)),
+  vmMethods,
+  createVcpu,
+  memoryChanged: flushTranslations,
+
+  hasInterruptController: (vm) => ppcVmOf(vm).xics !== undefined,
+  setIrq: (vm, pin, level) => ppcVmOf(vm).xics?.setIrq(pin, level) ?? false,
+  // A PAPR message carries its source's number.
+  setMsi: (vm, _address, data) => (ppcVmOf(vm).xics?.setIrq(data, true) ? 1 : -1),
+  interrupt,
+
+  enter,
+  handleExit,
+  completeExit,
+  runnable,
+  wakeTime: decrementerExpiry,
+  resumed: (vcpu) => ppcVcpuOf(vcpu).resumed(),
+  kick: (vcpu) => request(vcpu, Request.leave),
+  pc: (vcpu) => getField(vcpu, "pc"),
+  setGuestDebug: () => {},
+
+  getOneReg,
+  setOneReg,
+  getRegs,
+  setRegs,
+  getSregs,
+  setSregs,
+  vmStats,
+  vcpuStats,
+} as const satisfies Arch as Arch;

@@ -1,0 +1,102 @@
+/** The extensions of KVM on POWER: one row each. Where HV and PR differ in Linux but not here, both answer. */
+import { KvmError } from "../../base/errors.js";
+import type { Capability } from "../../kvm/arch.js";
+import * as kvm from "../../kvm/constants.js";
+import { deviceTypeOfFd } from "../../kvm/device.js";
+import { vmLayout } from "../../kvm/layout.js";
+import { vmState } from "../../kvm/state.js";
+import { hcallByNumber } from "./papr/list.js";
+import { ppcVmOf, setServer } from "./ppc-vm.js";
+import { recordAt } from "./vcpu.js";
+
+/** Bits of the masks in the engines' shared tables. */
+export const maxVcpus = 32;
+export const maxVcpuId = 2048;
+const breakpointMax = 16;
+
+const enableHcall: Capability["enableVm"] = (vm, { args = [] }) => {
+  const number = Number(args[0] ?? 0);
+  const enable = Number(args[1] ?? 0);
+  if (number % 4 !== 0) throw new KvmError("EINVAL", `0x${number.toString(16)} is no hypercall: not a multiple of 4`);
+  if (!hcallByNumber.has(number)) {
+    throw new KvmError("EINVAL", `hypercall 0x${number.toString(16)} has no handler in the kernel side`);
+  }
+  if (enable > 1) throw new KvmError("EINVAL", "KVM_CAP_PPC_ENABLE_HCALL: the second argument is 0 or 1");
+  ppcVmOf(vm).enableHcall(number, enable === 1);
+};
+
+const manualDirtyLog: Capability["enableVm"] = (vm, { args = [] }) => {
+  const bits = Number(args[0] ?? 0);
+  const known = kvm.KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | kvm.KVM_DIRTY_LOG_INITIALLY_SET;
+  const alone = bits === kvm.KVM_DIRTY_LOG_INITIALLY_SET;
+  if (bits & ~known || alone) throw new KvmError("EINVAL", `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: argument ${bits}`);
+  vm.mem.store(vmState.manualDirtyLog, bits);
+};
+
+const connectXics: Capability["enableVcpu"] = (vcpu, { args = [] }) => {
+  const { xics } = ppcVmOf(vcpu.vm);
+  if (deviceTypeOfFd(args[0]) !== kvm.KVM_DEV_TYPE_XICS || !xics) {
+    throw new KvmError(xics ? "EPERM" : "EBADF", "KVM_CAP_IRQ_XICS: the first argument is no XICS device's fd");
+  }
+  if (vcpu.vm.mem.i32(recordAt(vcpu, "xicsServer")) !== 0) {
+    throw new KvmError("EBUSY", `vCPU ${vcpu.id} has an interrupt controller already`);
+  }
+  const server = Number(args[1] ?? vcpu.id);
+  xics.connect(server, vcpu.index);
+  setServer(vcpu, server);
+};
+
+const setSmt: Capability["enableVm"] = (_, { args = [] }) => {
+  if (Number(args[0] ?? 0) !== 1) throw new KvmError("EINVAL", "KVM_CAP_PPC_SMT: cores have one thread here");
+};
+
+/** What is simply there. */
+const present = [
+  kvm.KVM_CAP_USER_MEMORY,
+  kvm.KVM_CAP_DESTROY_MEMORY_REGION_WORKS,
+  kvm.KVM_CAP_SYNC_MMU,
+  kvm.KVM_CAP_SET_GUEST_DEBUG,
+  kvm.KVM_CAP_IRQFD,
+  kvm.KVM_CAP_IRQFD_RESAMPLE,
+  kvm.KVM_CAP_IOEVENTFD,
+  kvm.KVM_CAP_IOEVENTFD_NO_LENGTH,
+  kvm.KVM_CAP_IOEVENTFD_ANY_LENGTH,
+  kvm.KVM_CAP_INTERNAL_ERROR_DATA,
+  kvm.KVM_CAP_PPC_UNSET_IRQ,
+  kvm.KVM_CAP_PPC_IRQ_LEVEL,
+  kvm.KVM_CAP_ENABLE_CAP,
+  kvm.KVM_CAP_ENABLE_CAP_VM,
+  kvm.KVM_CAP_ONE_REG,
+  kvm.KVM_CAP_PPC_HIOR,
+  kvm.KVM_CAP_SPAPR_TCE,
+  kvm.KVM_CAP_SPAPR_TCE_64,
+  kvm.KVM_CAP_SPAPR_MULTITCE,
+  kvm.KVM_CAP_PPC_RTAS,
+  kvm.KVM_CAP_DEVICE_CTRL,
+  kvm.KVM_CAP_READONLY_MEM,
+  kvm.KVM_CAP_SIGNAL_MSI,
+  kvm.KVM_CAP_PPC_HWRNG,
+  kvm.KVM_CAP_CHECK_EXTENSION_VM,
+  kvm.KVM_CAP_IMMEDIATE_EXIT,
+  kvm.KVM_CAP_PPC_MMU_RADIX,
+  kvm.KVM_CAP_PPC_RPT_INVALIDATE,
+  kvm.KVM_CAP_PPC_AIL_MODE_3,
+  kvm.KVM_CAP_PPC_GUEST_DEBUG_SSTEP,
+] as const;
+
+export const capabilities: readonly Capability[] = [
+  ...present.map((cap) => ({ cap, check: 1 })),
+  { cap: kvm.KVM_CAP_NR_VCPUS, check: maxVcpus },
+  { cap: kvm.KVM_CAP_MAX_VCPUS, check: maxVcpus },
+  { cap: kvm.KVM_CAP_MAX_VCPU_ID, check: maxVcpuId },
+  { cap: kvm.KVM_CAP_NR_MEMSLOTS, check: vmLayout.slotMax },
+  { cap: kvm.KVM_CAP_IRQ_ROUTING, check: 4096 },
+  { cap: kvm.KVM_CAP_GUEST_DEBUG_HW_BPS, check: breakpointMax },
+  { cap: kvm.KVM_CAP_PPC_SMT, check: 1, enableVm: setSmt },
+  { cap: kvm.KVM_CAP_PPC_SMT_POSSIBLE, check: 1 },
+  { cap: kvm.KVM_CAP_PPC_ENABLE_HCALL, check: 1, enableVm: enableHcall },
+  { cap: kvm.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, check: 3, enableVm: manualDirtyLog },
+  // Every guest is a PAPR guest; enabling it says what is so.
+  { cap: kvm.KVM_CAP_PPC_PAPR, check: 1, enableVcpu: () => {} },
+  { cap: kvm.KVM_CAP_IRQ_XICS, check: 1, enableVcpu: connectXics },
+];

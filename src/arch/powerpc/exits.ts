@@ -1,0 +1,129 @@
+/** What the engine returned: finished here if the kernel side can, else an exit for the user side. */
+import {
+  KVM_INTERNAL_ERROR_EMULATION,
+  KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+} from "../../kvm/constants.js";
+import { vcpuRecord } from "../../kvm/state.js";
+import type { Exit } from "../../kvm/uapi.js";
+import type { VcpuCore } from "../../kvm/vcpu.js";
+import { ExitCode, state } from "./engines/shared/layout.js";
+import { type HcallArguments, HcallStatus, tooHard } from "./papr/hcall.js";
+import { hcallByNumber } from "./papr/list.js";
+import { ppcVcpuOf } from "./ppc-vm.js";
+import { addressOf, getField, gpr, setField, setGpr } from "./vcpu.js";
+
+export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
+  switch (code) {
+    case ExitCode.none:
+    case ExitCode.hot:
+      return undefined;
+    case ExitCode.hypercall:
+      return hypercall(vcpu);
+    case ExitCode.mmio:
+      return mmio(vcpu);
+    case ExitCode.debug:
+      return { reason: "debug", address: getField(vcpu, "pc"), status: 0 };
+    case ExitCode.halted:
+      ppcVcpuOf(vcpu).halt();
+      return undefined;
+    case ExitCode.internalError:
+      return internalError(vcpu);
+    default:
+      return {
+        reason: "internal_error",
+        suberror: KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+        data: [BigInt(code)],
+        message: `the engine returned ${code}, which is no exit code`,
+      };
+  }
+}
+
+export function completeExit(vcpu: VcpuCore, exit: Exit): Exit | undefined {
+  switch (exit.reason) {
+    case "mmio":
+      return replay(vcpu, exit.data);
+    case "papr_hcall":
+      setGpr(vcpu, 3, exit.ret);
+      for (const [i, value] of exit.args.entries()) setGpr(vcpu, 4 + i, value);
+      return undefined;
+    case "debug":
+    case "intr":
+    case "hlt":
+    case "system_event":
+    case "internal_error":
+    case "shutdown":
+    case "fail_entry":
+      return undefined;
+    default:
+      return exit satisfies never;
+  }
+}
+
+/** Arguments of a hypercall that goes to the user side, r4 to r12. */
+const argumentCount = 9;
+
+function hypercall(vcpu: VcpuCore): Exit | undefined {
+  const number = Number(gpr(vcpu, 3));
+  const args = Array.from({ length: argumentCount }, (_, i) => gpr(vcpu, 4 + i));
+  const ppc = ppcVcpuOf(vcpu);
+  ppc.vm.countHcall(number);
+  const row = hcallByNumber.get(number);
+  const answer = row && ppc.vm.hcallEnabled(number) ? row.handler(ppc, args as unknown as HcallArguments) : tooHard;
+  if (vcpu.vm.trace.mask) {
+    const values = Object.fromEntries(args.slice(0, 4).map((value, i) => [`r${4 + i}`, value]));
+    const result = answer === tooHard ? "user" : String(answer);
+    vcpu.vm.trace.emit("hcall", vcpu.id, row?.name ?? `0x${number.toString(16)}`, { ...values, result });
+  }
+  if (answer === tooHard) return { reason: "papr_hcall", nr: number, ret: HcallStatus.function, args };
+  setGpr(vcpu, 3, answer);
+  return undefined;
+}
+
+function mmio(vcpu: VcpuCore): Exit | undefined {
+  const physAddr = getField(vcpu, "exitAddress");
+  const length = Number(getField(vcpu, "exitSize"));
+  const isWrite = getField(vcpu, "exitWrite") !== 0n;
+  const data = BigInt.asUintN(length * 8, getField(vcpu, "exitData"));
+  if (isWrite && vcpu.vm.eventFds.busWrite(physAddr, length, data)) {
+    vcpu.vm.mem.increment(vcpu.record + vcpuRecord.offset.mmioKernel);
+    return replay(vcpu, data);
+  }
+  return { reason: "mmio", physAddr, length, isWrite, data: isWrite ? data : 0n };
+}
+
+/**
+ * Runs the instruction that made an access outside memory again, which now finds the access completed. One that makes
+ * several (a store multiple) exits again for the next, and is run from the start each time.
+ */
+function replay(vcpu: VcpuCore, data: bigint): Exit | undefined {
+  const completed = Number(getField(vcpu, "mmioCompleted"));
+  if (completed < state.mmioValues.count) setField(vcpu, "mmioValues", data, completed);
+  setField(vcpu, "mmioCompleted", BigInt(completed + 1));
+  setField(vcpu, "mmioConsumed", 0n);
+  setField(vcpu, "mmioReplay", 1n);
+  const code = vcpu.engineStep();
+  if (code !== ExitCode.mmio) {
+    setField(vcpu, "mmioReplay", 0n);
+    setField(vcpu, "mmioCompleted", 0n);
+    setField(vcpu, "mmioConsumed", 0n);
+  }
+  return handleExit(vcpu, code);
+}
+
+/** As numbered in interrupts/internal-error.as.ts. */
+const reasons: Readonly<Record<number, string>> = {
+  1: "the guest uses the hash MMU, which this version does not have: give it radix",
+  2: "the guest took a machine check while machine checks were disabled: checkstop",
+  3: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
+};
+
+function internalError(vcpu: VcpuCore): Exit {
+  const reason = Number(vcpu.vm.mem.u64(addressOf(vcpu, "exitData")));
+  const pc = getField(vcpu, "pc");
+  return {
+    reason: "internal_error",
+    suberror: KVM_INTERNAL_ERROR_EMULATION,
+    data: [BigInt(reason), pc],
+    message: `${reasons[reason] ?? `the engine gave up for reason ${reason}`} (pc 0x${pc.toString(16)})`,
+  };
+}

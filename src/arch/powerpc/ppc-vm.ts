@@ -1,0 +1,185 @@
+/** A POWER VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
+import type { VcpuCore } from "../../kvm/vcpu.js";
+import type { VmCore } from "../../kvm/vm.js";
+import { archLayout } from "./engines/shared/layout.js";
+import { GuestMemory } from "./guest-memory.js";
+import { Xics } from "./interrupts/xics/xics.js";
+import type { HcallVcpu, HcallVm } from "./papr/hcall.js";
+import { rtasCalls } from "./papr/rtas/list.js";
+import { logDispatch, setYielded } from "./papr/vpa.js";
+import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
+import { timeBase } from "./time.js";
+import { flushTranslations } from "./translations.js";
+import { addressOf, getField, notifyInterrupt, recordAt, setField, setGpr } from "./vcpu.js";
+import { TceTables } from "./vio/tce-table.js";
+
+const fields = ppcVm.offset;
+
+export class PpcVmState implements HcallVm {
+  readonly core: VmCore;
+  /** Address of `ppcVm`. */
+  readonly address: number;
+  readonly memory: GuestMemory;
+  readonly tceTables: TceTables;
+  #xics: Xics | undefined;
+  readonly #vcpus = new Map<VcpuCore, PpcVcpuState>();
+
+  constructor(core: VmCore) {
+    this.core = core;
+    this.address = core.mem.u32(ppcVmPointer);
+    this.memory = new GuestMemory(core);
+    this.tceTables = new TceTables(core.mem, this.address);
+  }
+
+  get xics(): Xics | undefined {
+    const { mem } = this.core;
+    const base = mem.u32(this.address + fields.xics);
+    if (!this.#xics && base !== 0) {
+      this.#xics = new Xics(mem, base, {
+        setExternal: (index, asserted) => {
+          const vcpu = this.core.vcpus()[index];
+          if (vcpu) setExternal(vcpu, asserted);
+        },
+        ended: (irq) => this.core.eventFds.resample(irq),
+      });
+    }
+    return this.#xics;
+  }
+
+  of(core: VcpuCore): PpcVcpuState {
+    const known = this.#vcpus.get(core);
+    if (known) return known;
+    const created = new PpcVcpuState(this, core);
+    this.#vcpus.set(core, created);
+    return created;
+  }
+
+  vcpu(id: bigint): PpcVcpuState | undefined {
+    const core = this.core.vcpus().find((vcpu) => BigInt(vcpu.id) === id);
+    return core && this.of(core);
+  }
+
+  flushTranslations(): void {
+    flushTranslations(this.core);
+  }
+
+  setInterruptMode({ ail, littleEndian }: { ail?: number; littleEndian?: boolean }): void {
+    const { mem } = this.core;
+    if (ail !== undefined) mem.store(archLayout.ail, ail);
+    if (littleEndian !== undefined) mem.store(archLayout.interruptLittleEndian, littleEndian ? 1 : 0);
+  }
+
+  busWrite(address: bigint, length: number, data: bigint): boolean {
+    return this.core.eventFds.busWrite(address, length, data);
+  }
+
+  rtasCall(token: number): string | undefined {
+    if (token === 0) return undefined;
+    const { mem } = this.core;
+    return rtasCalls.find((_, index) => mem.u32(this.address + fields.rtasTokens + 4 * index) === token)?.name;
+  }
+
+  hcallEnabled(number: number): boolean {
+    if (number >= hcallLimit) return true;
+    const word = this.core.mem.load(this.address + fields.hcallEnabled + 4 * (number >>> 7));
+    return ((word >>> ((number >>> 2) & 31)) & 1) === 1;
+  }
+
+  enableHcall(number: number, enable: boolean): void {
+    const address = this.address + fields.hcallEnabled + 4 * (number >>> 7);
+    const bit = 1 << ((number >>> 2) & 31);
+    if (enable) this.core.mem.or(address, bit);
+    else this.core.mem.and(address, ~bit);
+  }
+
+  countHcall(number: number): void {
+    const slot = number < hcallLimit && number % 4 === 0 ? number / 4 : hcallLimit / 4;
+    this.core.mem.add(this.address + fields.hcallCount + 4 * slot, 1);
+  }
+}
+
+export class PpcVcpuState implements HcallVcpu {
+  readonly core: VcpuCore;
+  readonly vm: PpcVmState;
+
+  constructor(vm: PpcVmState, core: VcpuCore) {
+    this.vm = vm;
+    this.core = core;
+  }
+
+  get id(): number {
+    return this.core.id;
+  }
+
+  get server(): number | undefined {
+    const server = this.core.vm.mem.i32(recordAt(this.core, "xicsServer"));
+    return server === 0 ? undefined : server - 1;
+  }
+
+  setGpr(number: number, value: bigint): void {
+    setGpr(this.core, number, value);
+  }
+  getRegister(name: "msr" | "pc" | "ciabr" | "dawr0" | "dawrx0"): bigint {
+    return getField(this.core, name);
+  }
+  setRegister(name: "msr" | "ciabr" | "dawr0" | "dawrx0", value: bigint): void {
+    setField(this.core, name, value);
+  }
+
+  timeBase(): bigint {
+    return timeBase(this.core);
+  }
+
+  halt(): void {
+    setYielded(this, true);
+    this.core.halt();
+  }
+
+  resumed(): void {
+    this.takeProd();
+    setYielded(this, false);
+    logDispatch(this);
+  }
+
+  takeProd(): boolean {
+    return this.core.vm.mem.exchange(addressOf(this.core, "prodded"), 0) !== 0;
+  }
+
+  prod(): void {
+    this.core.vm.mem.store(addressOf(this.core, "prodded"), 1);
+    this.core.wake();
+  }
+
+  trace(
+    category: "hcall" | "rtas" | "interrupt" | "mmu",
+    name: string,
+    values: Record<string, bigint | number>,
+  ): void {
+    const { trace } = this.core.vm;
+    if (trace.mask) trace.emit(category, this.core.id, name, values);
+  }
+}
+
+/** Raises or lowers the external interrupt. [any thread] */
+export function setExternal(vcpu: VcpuCore, asserted: boolean): void {
+  vcpu.vm.mem.store(addressOf(vcpu, "externalPending"), asserted ? 1 : 0);
+  if (asserted) notifyInterrupt(vcpu);
+}
+
+/** Registers a vCPU with the XICS as a server. */
+export function setServer(vcpu: VcpuCore, server: number): void {
+  vcpu.vm.mem.setI32(vcpu.archRecord + ppcVcpu.offset.xicsServer, server + 1);
+}
+
+const states = new WeakMap<VmCore, PpcVmState>();
+
+/** The POWER side of a VM that the core holds. */
+export function ppcVmOf(core: VmCore): PpcVmState {
+  const known = states.get(core);
+  if (known) return known;
+  const created = new PpcVmState(core);
+  states.set(core, created);
+  return created;
+}
+
+export const ppcVcpuOf = (core: VcpuCore): PpcVcpuState => ppcVmOf(core.vm).of(core);

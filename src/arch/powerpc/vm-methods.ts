@@ -1,0 +1,76 @@
+/** The calls that only a POWER VM has (uapi.ts). */
+import { KvmError } from "../../base/errors.js";
+import { locked } from "../../kvm/lock.js";
+import { vmState } from "../../kvm/state.js";
+import type { VmCore } from "../../kvm/vm.js";
+import { archLayout, Request } from "./engines/shared/layout.js";
+import { rtasCalls } from "./papr/rtas/list.js";
+import { ppcVmOf } from "./ppc-vm.js";
+import { ppcVm } from "./state.js";
+import { flushTranslations } from "./translations.js";
+import type { PpcMmuV3, PpcRmmuInfo, PpcVm } from "./uapi.js";
+
+/** Second doubleword of a partition table entry: where the process table is, and its size. */
+const processTableBase = 0x0fff_ffff_ffff_f000n;
+const processTableSize = 0x1fn;
+const largestProcessTable = 24n;
+
+/** Page shift and AP encoding of each size that a radix tree's leaves and tlbie know. */
+const pageSizes = [
+  [12, 0],
+  [16, 5],
+  [21, 1],
+  [30, 2],
+] as const;
+
+type Methods = Pick<PpcVm, "createSpaprTce" | "rtasDefineToken" | "configureV3Mmu" | "getRmmuInfo">;
+
+export function vmMethods(vm: VmCore): Methods {
+  return {
+    createSpaprTce: (tce) => {
+      vm.requireOpen();
+      return ppcVmOf(vm).tceTables.create(tce);
+    },
+    rtasDefineToken: (name, token) => rtasDefineToken(vm, name, token),
+    configureV3Mmu: (config) => configureV3Mmu(vm, config),
+    getRmmuInfo,
+  };
+}
+
+function rtasDefineToken(vm: VmCore, name: string, token: number): void {
+  const index = rtasCalls.findIndex((call) => call.name === name);
+  if (index < 0) throw new KvmError("ENOENT", `the kernel side has no RTAS call ${name}`);
+  if (!(Number.isInteger(token) && token >= 0 && token <= 0xffffffff)) {
+    throw new KvmError("EINVAL", `RTAS token ${token} is no 32-bit number`);
+  }
+  const tokens = ppcVmOf(vm).address + ppcVm.offset.rtasTokens;
+  locked(vm.mem, vmState.lock, () => {
+    const holder = rtasCalls.findIndex((_, i) => token !== 0 && vm.mem.u32(tokens + 4 * i) === token);
+    if (holder >= 0) throw new KvmError("EEXIST", `RTAS token ${token} is ${rtasCalls[holder]?.name}'s`);
+    vm.mem.store(tokens + 4 * index, token | 0);
+  });
+}
+
+function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): void {
+  const refuse = (why: string) => new KvmError("EINVAL", `KVM_PPC_CONFIGURE_V3_MMU: ${why}`);
+  if (!radix) throw refuse("this version has radix translation only");
+  if (!gtse) throw refuse("a radix guest invalidates its translations itself (GTSE)");
+  if (processTable & ~(processTableBase | processTableSize)) throw refuse("reserved bits of the process table are set");
+  const size = processTable & processTableSize;
+  if (size > largestProcessTable) throw refuse(`a process table of 2^${size + 12n} bytes`);
+  const { mem } = vm;
+  mem.setI32(archLayout.radix, 1);
+  mem.setI64(archLayout.processTableBase, processTable & processTableBase);
+  mem.setI32(archLayout.processTableSize, Number(size));
+  flushTranslations(vm, Request.flushTlb | Request.context);
+}
+
+function getRmmuInfo(): PpcRmmuInfo {
+  return {
+    geometries: [
+      { pageShift: 12, levelBits: [9, 9, 9, 13] },
+      { pageShift: 16, levelBits: [5, 9, 9, 13] },
+    ],
+    apEncodings: pageSizes.map(([shift, ap]) => ((ap << 29) | shift) >>> 0),
+  };
+}
