@@ -71,6 +71,12 @@ export const exceptions: readonly Exception[] = [
     ignore: () => [],
     why: "QEMU keeps the reserved bits, and mfvscr would show them",
   },
+  {
+    mnemonics: /^dst(st)?t?$/,
+    when: ({ operand }) => operand("ra") === 0,
+    ignore: "all",
+    why: "RA 0 is an invalid form; QEMU calls it illegal, POWER9 takes the data stream hints as no-operations",
+  },
   ...["h", "w", "d", "q"].map((size) => ({
     mnemonics: new RegExp(`^st${size}cx\\.$`),
     when: storeConditional(size),

@@ -3,6 +3,7 @@ import { disassemble } from "../../src/arch/powerpc/isa/disassembler.js";
 import type { InstructionSet, ListedVariant } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { type Description, describe, userLevel } from "./describe.js";
+import { exceptions } from "./exceptions.js";
 import { epilogueWords, prologueWords } from "./loader.js";
 import { double, type Flavour, integer, type Random, vector } from "./random.js";
 import { addresses, offsets, State, windowSize } from "./record.js";
@@ -277,6 +278,7 @@ const firstBase = 26;
 const inSequence = ({ variant, description }: Candidate): boolean =>
   !description.jumps &&
   description.traps.size === 0 &&
+  !exceptions.some((e) => e.mnemonics.test(variant.mnemonic)) &&
   !(description.memory && (description.writes.gpr.has("ra") || /^(lm|stm|lsw|stsw|lq|stq)|arx|cx\.|xvll?$|at$/.test(variant.definition.name)));
 
 /** A conditional branch forward by some instructions: bc without counting, or with. */
