@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { makeElf, type TestSegment } from "../../src/vmm/loaders/elf.test-support.js";
 import { defaultGuest, type Finished, noGuest, unikvm } from "../boot/booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-misuse-"));
@@ -15,42 +16,9 @@ function file(name: string, data: Uint8Array | string): string {
   return path;
 }
 
-interface Segment {
-  readonly physical: bigint;
-  readonly data: Uint8Array;
-  readonly memorySize?: bigint;
-}
-
-/** A 64-bit little-endian POWER ELF executable of these segments (System V ABI, "Object Files"). */
-function elf(segments: readonly Segment[], entry = segments[0]?.physical ?? 0n): Uint8Array {
-  const headers = 64 + 56 * segments.length;
-  const bytes = new Uint8Array(segments.reduce((sum, { data }) => sum + data.length, headers));
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  view.setUint16(16, 2, true); // ET_EXEC
-  view.setUint16(18, 21, true); // EM_PPC64
-  view.setUint32(20, 1, true);
-  view.setBigUint64(24, entry, true);
-  view.setBigUint64(32, 64n, true);
-  view.setUint32(48, 2, true); // ELFv2
-  view.setUint16(52, 64, true);
-  view.setUint16(54, 56, true);
-  view.setUint16(56, segments.length, true);
-  let at = headers;
-  segments.forEach(({ physical, data, memorySize = BigInt(data.length) }, index) => {
-    const header = 64 + 56 * index;
-    view.setUint32(header, 1, true); // PT_LOAD
-    view.setUint32(header + 4, 7, true);
-    view.setBigUint64(header + 8, BigInt(at), true);
-    view.setBigUint64(header + 16, physical, true);
-    view.setBigUint64(header + 24, physical, true);
-    view.setBigUint64(header + 32, BigInt(data.length), true);
-    view.setBigUint64(header + 40, memorySize, true);
-    bytes.set(data, at);
-    at += data.length;
-  });
-  return bytes;
-}
+/** A little-endian executable of these segments, entered at the first. */
+const elf = (segments: readonly TestSegment[]) =>
+  makeElf({ segments, entry: segments[0]?.physical ?? 0n, littleEndian: true });
 
 /** Instruction words, little-endian. */
 function code(...words: readonly number[]): Uint8Array {
