@@ -1,0 +1,57 @@
+/** The WebAssembly that is built with the package: which file it is, and how a platform gets it. */
+import { KvmError, messageOf } from "../../base/errors.js";
+
+/** The run-time library and the interpreter, each for unshared and for shared memory. */
+export const assetNames = [
+  "runtime.wasm",
+  "runtime.shared.wasm",
+  "interpreter.wasm",
+  "interpreter.shared.wasm",
+] as const;
+
+export type AssetName = (typeof assetNames)[number];
+
+/** A compiled module where the platform forbids compiling bytes; else the bytes. */
+export type LoadAsset = (name: AssetName) => Promise<WebAssembly.Module | Uint8Array>;
+
+/** Both modules for one kind of memory. */
+export interface CompiledAssets {
+  readonly runtime: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+}
+
+/** Reads the files in Node, fetches them elsewhere. */
+export const loadAssetHere: LoadAsset = async (name) => {
+  const url = new URL(`./engines/${name}`, import.meta.url);
+  if (url.protocol === "file:") {
+    const { loadAssetFile } = await import("./node/load-asset.js");
+    return loadAssetFile(url);
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url.href}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+};
+
+/** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes. */
+async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {
+  let asset: WebAssembly.Module | Uint8Array;
+  try {
+    asset = await load(name);
+  } catch (cause) {
+    throw new KvmError("EIO", `${name} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  if (asset instanceof WebAssembly.Module) return asset;
+  try {
+    return await WebAssembly.compile(asset as Uint8Array<ArrayBuffer>);
+  } catch (cause) {
+    throw new KvmError("EPERM", `${name} was refused (${messageOf(cause)}); give it as a compiled module`, { cause });
+  }
+}
+
+export async function compileAssets(shared: boolean, load: LoadAsset): Promise<CompiledAssets> {
+  const [runtime, interpreter] = await Promise.all([
+    compile(shared ? "runtime.shared.wasm" : "runtime.wasm", load),
+    compile(shared ? "interpreter.shared.wasm" : "interpreter.wasm", load),
+  ]);
+  return { runtime, interpreter };
+}
