@@ -20,9 +20,12 @@ export interface CompiledAssets {
   readonly interpreter: WebAssembly.Module;
 }
 
+const folders = { runtime: "runtime", interpreter: "emulate" } as const;
+
 /** Reads the files in Node, fetches them elsewhere. */
 export const loadAssetHere: LoadAsset = async (name) => {
-  const url = new URL(`./engines/${name}`, import.meta.url);
+  const folder = name.startsWith("runtime") ? folders.runtime : folders.interpreter;
+  const url = new URL(`./engines/${folder}/${name}`, import.meta.url);
   if (url.protocol === "file:") {
     const { loadAssetFile } = await import("./node/load-asset.js");
     return loadAssetFile(url);
