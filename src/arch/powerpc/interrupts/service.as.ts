@@ -22,6 +22,7 @@ import {
   S_pc,
   S_recheck,
   S_requests,
+  S_sampling,
   S_sliceLength,
   S_statSlices,
   VM_vcpuCount,
@@ -43,6 +44,10 @@ import { timeBase } from "./time.as";
 const SLICE = 16384 * 8;
 /** SRR1 bit 33, which every Trace interrupt sets. */
 const TRACE_CAUSE: u64 = 0x40000000;
+
+/** Tells the translator where the vCPU is at the end of a slice: always the target of a branch. */
+@external("env", "sampled")
+declare function sampled(s: i32): void;
 
 /** True if the caller of run() wants its thread back. */
 function serveRequests(s: i32): bool {
@@ -79,6 +84,7 @@ export function service(s: i32): i32 {
   let leave = false;
   if (budget <= 0) {
     store<u64>(s, load<u64>(s, S_statSlices) + 1, S_statSlices);
+    if (load<i32>(s, S_sampling)) sampled(s);
     const time = timeBase(s);
     if (time >= load<i64>(s, S_decExpiry)) store<i32>(s, 1, S_decPending);
     const leaveAt = load<i64>(s, S_leaveAt);

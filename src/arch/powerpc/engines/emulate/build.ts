@@ -198,6 +198,8 @@ class InterpreterBuilder {
       storePc: () => {},
       fault: result(2),
       leave: result(1),
+      handOver: () => {},
+      leaveHandedOver: result(1),
       jump: (g, target, value) => {
         // The recording holds the displacement of a relative target, the address of another.
         const address = g.local("i64");
@@ -383,6 +385,8 @@ class InterpreterBuilder {
       storePc: (g) => storePcOf(g, () => g.get(ip)),
       fault: (g) => g.br(fault),
       leave: (g) => g.br(leave),
+      handOver: () => {},
+      leaveHandedOver: (g) => g.br(leave),
       jump: (g, target, value) => {
         if (target.displacement) {
           g.get(ip);

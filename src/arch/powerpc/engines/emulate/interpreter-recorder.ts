@@ -61,7 +61,8 @@ export class InterpreterRecorder extends Recorder {
       }
       if (definition.options.privileged) this.requirePrivilege(definition.options.privileged);
       this.requireFacilities(definition.options, operands);
-      definition.semantics(this, operands);
+      // A guest never has hypervisor privilege: the interrupt is all there is.
+      if (definition.options.privileged !== "hypervisor") definition.semantics(this, operands);
     });
   }
 

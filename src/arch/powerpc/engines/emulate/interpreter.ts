@@ -22,18 +22,30 @@ const now = (): number => performance.timeOrigin + performance.now();
 /** 32 random bits for darn, which programs seed their generators with. */
 const random = (): number => crypto.getRandomValues(new Int32Array(1))[0] as number;
 
-/**
- * Binds the interpreter to a VM's memory on this thread.
- * @param regions table of translated regions, which a region's entry calls into.
- * @param codeDropped is told the 4 KiB physical page number whose decoded code was dropped.
- */
+/** What a translator adds to the interpreter. */
+export interface Translation {
+  /** Translated regions, which a region's entry calls by index. */
+  readonly regions: WebAssembly.Table;
+  /** Told the 4 KiB physical page number whose decoded code was dropped. */
+  codeDropped(physicalPage: number): void;
+  /** Told at the end of each slice, if the vCPU's state asks for it. */
+  sampled(state: number): void;
+}
+
+/** No translation at all. */
+export const interpretOnly = (): Translation => ({
+  regions: new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
+  codeDropped: () => {},
+  sampled: () => {},
+});
+
+/** Binds the interpreter to a VM's memory on this thread. */
 export function instantiateInterpreter(
   assets: EngineAssets,
   memory: WebAssembly.Memory,
-  regions: WebAssembly.Table,
-  codeDropped: (physicalPage: number) => void,
+  { regions, codeDropped, sampled }: Translation,
 ): Interpreter {
-  const runtime = new WebAssembly.Instance(assets.runtime, { env: { memory, now, random, codeDropped } });
+  const runtime = new WebAssembly.Instance(assets.runtime, { env: { memory, now, random, codeDropped, sampled } });
   const interpreter = new WebAssembly.Instance(assets.interpreter, {
     runtime: runtime.exports,
     env: { memory, regions },

@@ -1,5 +1,5 @@
 import type { Engine } from "../../../../kvm/engine.js";
-import { type EngineAssets, instantiateInterpreter, interpretedVcpu } from "../emulate/interpreter.js";
+import { type EngineAssets, instantiateInterpreter, interpretedVcpu, interpretOnly } from "../emulate/interpreter.js";
 
 /**
  * `pr`: everything is interpreted, and nothing is compiled after loading, so it runs where code generation is denied.
@@ -9,8 +9,7 @@ export function loadPr(assets: EngineAssets): Engine {
     name: "pr",
     share: assets,
     attach: (memory, address) => {
-      const noRegions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
-      const interpreter = instantiateInterpreter(assets, memory, noRegions, () => {});
+      const interpreter = instantiateInterpreter(assets, memory, interpretOnly());
       return interpretedVcpu(interpreter, address);
     },
   };

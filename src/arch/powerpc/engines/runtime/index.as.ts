@@ -15,6 +15,7 @@ export { synchronizeTranslations, tlbInvalidateEntry, tlbInvalidateEntryLocal } 
 export { loadReserve, loadReserveQuad, storeConditional, storeConditionalQuad } from "../../mmu/reservation.as";
 export { guestMemoryWritten, invalidateInstructionBlock } from "./code-pages.as";
 export { decode, fetch } from "./decoded-code.as";
+export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
 export { contextRefresh, reset } from "./vcpu.as";
 export * from "./atomic.as";
 export * from "./fixed-point.as";

@@ -85,6 +85,7 @@ export class TestMachine {
         now: () => this.clock,
         random: () => 0x12345678,
         codeDropped: (page: number) => this.dropped.push(page),
+        sampled: () => {},
       },
     });
     this.runtime = instance.exports as unknown as Record<string, Routine>;

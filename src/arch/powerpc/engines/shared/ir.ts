@@ -51,6 +51,10 @@ export interface Exits {
   fault(f: FunctionBuilder): void;
   /** Leaves: pc is set, the instruction counts. */
   leave(f: FunctionBuilder): void;
+  /** Before a routine that may read and write any register, and sets pc: what is held in locals goes to the state. */
+  handOver(f: FunctionBuilder): void;
+  /** After it: leaves, the state being the truth. */
+  leaveHandedOver(f: FunctionBuilder): void;
   /** Goes on at `target`. `emit` pushes a node's value. */
   jump(f: FunctionBuilder, target: Node, emit: (node: Node) => void): void;
 }
@@ -78,6 +82,10 @@ export interface Recording {
   readonly writes: ReadonlyMap<Resource, readonly number[]>;
   /** Uses by statements: node, position of the statement, loop it is in. */
   readonly roots: readonly { readonly node: Node; readonly position: number; readonly loop: number }[];
+  /** Targets of its jumps. */
+  readonly jumps: readonly Node[];
+  /** Whether the next instruction in storage may follow. */
+  readonly fallsThrough: boolean;
 }
 
 function markUse(node: Node, position: number, loop: number): void {

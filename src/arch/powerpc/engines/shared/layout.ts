@@ -40,6 +40,8 @@ const declared = {
   instructions: ["i64", 1],
   /** [V] Time base at which run() returns with ExitCode.none, for a caller that shares its thread; 0: never. */
   leaveAt: ["i64", 1],
+  /** 1: the run-time library calls `env.sampled` at the end of each slice, for a translator that wants to know what is hot. */
+  sampling: ["i32", 1],
   /** What `budget` was when the running slice began. */
   sliceLength: ["i32", 1],
   /** Current soft-TLB table (address) and tag bits for data accesses in the present context. */

@@ -94,6 +94,10 @@ export abstract class Recorder implements Machine {
   #roots: { node: Node; position: number; loop: number }[] = [];
   /** A context-changing helper was called: the instruction must end with a fresh look-up. */
   #changesContext = false;
+  /** How many conditions and loops are open. */
+  #depth = 0;
+  #fallsThrough = true;
+  #jumps: Node[] = [];
 
   constructor(options: RecorderOptions) {
     this.mode64 = options.mode64;
@@ -118,10 +122,28 @@ export abstract class Recorder implements Machine {
     this.#writes = new Map();
     this.#roots = [];
     this.#changesContext = false;
+    this.#depth = 0;
+    this.#fallsThrough = true;
+    this.#jumps = [];
     this.begin();
     body();
-    if (this.#changesContext) this.endInContextChange();
-    return { statements: this.#statements, nodes: this.#nodes, writes: this.#writes, roots: this.#roots };
+    if (this.#changesContext) {
+      this.endInContextChange();
+      this.#fallsThrough = false;
+    }
+    return {
+      statements: this.#statements,
+      nodes: this.#nodes,
+      writes: this.#writes,
+      roots: this.#roots,
+      jumps: this.#jumps,
+      fallsThrough: this.#fallsThrough,
+    };
+  }
+
+  /** Control goes elsewhere here; unless under a condition, that ends the instruction. */
+  #ends(): void {
+    if (this.#depth === 0) this.#fallsThrough = false;
   }
 
   // What an engine decides.
@@ -456,6 +478,8 @@ export abstract class Recorder implements Machine {
     const position = this.#clock++;
     this.#roots.push({ node: this.jumpUses(node), position, loop: this.#loop });
     this.#statements.push({ op: "jump", target: node });
+    this.#jumps.push(node);
+    this.#ends();
   }
 
   raise(trap: Trap): void {
@@ -473,7 +497,9 @@ export abstract class Recorder implements Machine {
     const outer = this.#statements;
     const branch = (body: (() => void) | undefined): Statement[] => {
       this.#statements = [];
+      this.#depth++;
       body?.();
+      this.#depth--;
       return this.#statements;
     };
     const thenStatements = branch(then);
@@ -507,7 +533,9 @@ export abstract class Recorder implements Machine {
     this.#statements = [];
     const index = new Node("i32", [], () => {}, this.#clock++, this.#loop);
     index.local = Number.MAX_SAFE_INTEGER;
+    this.#depth++;
     body(asI32(index));
+    this.#depth--;
     outer.push({ op: "repeat", count: node, index, body: this.#statements });
     this.#statements = outer;
     this.#loop = outerLoop;
@@ -524,11 +552,13 @@ export abstract class Recorder implements Machine {
     const { checkFault } = this.#access;
     const code: Extract<Statement, { op: "effect" }>["code"] = (f, x) => {
       if (signature.effect !== "state") x.storePc(f);
+      if (signature.effect === "leaves") x.handOver(f);
       f.call(index);
       if (signature.effect === "faults" || signature.effect === "context") checkFault(f, x);
-      if (signature.effect === "leaves") x.leave(f);
+      if (signature.effect === "leaves") x.leaveHandedOver(f);
     };
     if (signature.effect === "context") this.#changesContext = true;
+    if (signature.effect === "leaves") this.#ends();
     return this.effect(all, writes, code, result) as never;
   }
 

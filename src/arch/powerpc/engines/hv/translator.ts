@@ -1,0 +1,258 @@
+/**
+ * Decides what to translate for one vCPU on its thread, and keeps the regions.
+ *
+ * What is hot is found by sampling: at the end of each slice (some 16,000 instructions) the vCPU stands at the target of a
+ * taken branch, and an address seen again is where time goes. That favours loops, costs the interpreter nothing, and lets a
+ * short program run without one translation. A region is entered through the decoded entry of its first instruction, so
+ * whatever drops that entry drops the way in; regions over a page whose code is dropped are forgotten as well.
+ */
+import { ModuleBuilder } from "../../../../wasm/module-builder.js";
+import type { ValueType } from "../../../../wasm/function-builder.js";
+import { buildDecodeTable, decode } from "../../isa/decoder.js";
+import { type HelperName, helpers } from "../../isa/helpers.js";
+import type { HelperSignature } from "../../isa/helpers/signature.js";
+import { instructions } from "../../isa/instructions.js";
+import { expand, type Variant } from "../../isa/pattern.js";
+import type { RuntimeExports } from "../emulate/interpreter.js";
+import { codePage, Handler, state } from "../shared/layout.js";
+import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
+import { RegionTranslator } from "./region.js";
+
+/** Samples of one address that make it hot. */
+const hotSamples = 2;
+/** Addresses remembered between samples; the oldest half is forgotten when there are more. */
+const sampleLimit = 4096;
+/** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
+const batchSize = 4;
+const batchPatience = 16;
+/** Live regions. Each is code of some kilobytes; the oldest go first. */
+const regionLimit = 4000;
+
+interface Region {
+  readonly index: number;
+  /** Address of the decoded entry that leads into it. */
+  readonly entry: number;
+  readonly pages: readonly number[];
+}
+
+interface Pending {
+  readonly translator: RegionTranslator;
+  readonly body: Uint8Array;
+  readonly entry: number;
+  readonly pages: readonly number[];
+}
+
+/** Decoder of the plain variants, made once for each thread that translates. */
+let decoder: { table: Int32Array; variants: readonly Variant[] } | undefined;
+function variantOf(word: number): Variant | undefined {
+  if (!decoder) {
+    const variants = instructions.flatMap(expand);
+    const table = buildDecodeTable(
+      variants.map((v, i) => ({
+        mask: v.mask,
+        value: v.value,
+        id: i + 1,
+        name: v.mnemonic,
+        ...(v.definition.options.fallback ? { fallback: true } : {}),
+      })),
+    );
+    decoder = { table, variants };
+  }
+  return decoder.variants[decode(decoder.table, word) - 1];
+}
+
+/** Index of each routine in every region module: they import all of them, in this order. */
+const routineNames = [...Object.keys(coreRoutines), ...Object.keys(helpers)] as (CoreRoutine | HelperName)[];
+const routineIndex = new Map(routineNames.map((name, i) => [name, i]));
+
+export class Translator {
+  readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+  readonly #memory: WebAssembly.Memory;
+  readonly #state: number;
+  #runtime: RuntimeExports = {};
+  #view: DataView;
+  readonly #samples = new Map<number, number>();
+  readonly #live = new Map<number, Region>();
+  readonly #byPage = new Map<number, Set<Region>>();
+  #pending: Pending[] = [];
+  #waited = 0;
+  #nextIndex = 1;
+  #bytes = 0;
+  #translated = 0;
+  #modules = 0;
+  #dropped = 0;
+  #milliseconds = 0;
+
+  constructor(memory: WebAssembly.Memory, address: number) {
+    this.#memory = memory;
+    this.#state = address;
+    this.#view = new DataView(memory.buffer);
+  }
+
+  /** The run-time library's exports, which regions import; before the vCPU runs. */
+  bind(runtime: RuntimeExports): void {
+    this.#runtime = runtime;
+    this.#memoryView().setInt32(this.#state + state.sampling.offset, 1, true);
+  }
+
+  #memoryView(): DataView {
+    // A memory that has grown has a new buffer.
+    if (this.#view.buffer !== this.#memory.buffer) this.#view = new DataView(this.#memory.buffer);
+    return this.#view;
+  }
+
+  #ask(name: string, ...args: number[]): number {
+    return (this.#runtime[name] as (...a: number[]) => number)(this.#state, ...args);
+  }
+
+  /** The vCPU is at the end of a slice, its pc at the target of a taken branch. */
+  sampled(): void {
+    if (this.#pending.length > 0 && (this.#pending.length >= batchSize || ++this.#waited >= batchPatience)) {
+      this.#compile();
+    }
+    const view = this.#memoryView();
+    // Only the 64-bit modes without tracing are translated.
+    const mode = view.getInt32(this.#state + state.mode.offset, true);
+    if ((mode & ~1) !== 2) return;
+    if (this.#ask("codeHost") === 0) return;
+    const pc = view.getUint32(this.#state + state.pc.offset, true);
+    const page = this.#ask("codePhysicalPage");
+    const code = this.#ask("codePageFor", page);
+    if (code === 0) return;
+    const entry = code + (pc & 0xffc) * 2;
+    if (view.getInt32(entry, true) < Handler.first) return;
+    const count = (this.#samples.get(entry) ?? 0) + 1;
+    this.#samples.set(entry, count);
+    if (count < hotSamples) {
+      if (this.#samples.size > sampleLimit) this.#forgetSamples();
+      return;
+    }
+    this.#samples.delete(entry);
+    this.#translate(entry, page, pc, (mode & 1) !== 0);
+  }
+
+  #forgetSamples(): void {
+    let n = this.#samples.size / 2;
+    for (const key of this.#samples.keys()) {
+      if (n-- <= 0) break;
+      this.#samples.delete(key);
+    }
+  }
+
+  #translate(entry: number, page: number, pc: number, littleEndian: boolean): void {
+    if (this.#pending.some((p) => p.entry === entry)) return;
+    const start = performance.now();
+    const view = this.#memoryView();
+    const span = 1 << this.#ask("codeSpan");
+    const offset = pc & (span - 1);
+    const host = this.#ask("codeHost") - offset;
+    const firstPage = page - (offset >> codePage.shift);
+    const translator = new RegionTranslator(
+      {
+        littleEndian,
+        entry: offset,
+        fetch: (at) => {
+          if (at < 0 || at >= span) return undefined;
+          // Only pages with decoded code: what drops their code tells the translator.
+          if (this.#ask("codePageFor", firstPage + (at >> codePage.shift)) === 0) return undefined;
+          const word = view.getUint32(host + at, littleEndian);
+          const variant = variantOf(word);
+          return variant && { variant, word };
+        },
+      },
+      { helper: (name) => routineIndex.get(name) as number },
+    );
+    const f = translator.translate();
+    if (f) {
+      const pages = [...translator.pages].map((p) => firstPage + p);
+      this.#pending.push({ translator, body: f.finish(), entry, pages });
+      if (this.#pending.length === 1) this.#waited = 0;
+    }
+    this.#milliseconds += performance.now() - start;
+  }
+
+  /** Compiles what waits into one module and leads the decoded entries into it. */
+  #compile(): void {
+    const start = performance.now();
+    const pending = this.#pending;
+    this.#pending = [];
+    const m = new ModuleBuilder();
+    for (const name of Object.keys(coreRoutines) as CoreRoutine[]) {
+      const [params, results] = coreRoutines[name];
+      m.importFunction("r", name, params, results);
+    }
+    for (const [name, h] of Object.entries(helpers) as [HelperName, HelperSignature][]) {
+      const params: ValueType[] = h.effect === "pure" ? [...h.params] : ["i32", ...h.params];
+      m.importFunction("r", name, params, h.result === "void" ? [] : [h.result]);
+    }
+    const shared = typeof SharedArrayBuffer !== "undefined" && this.#memory.buffer instanceof SharedArrayBuffer;
+    m.importMemory("env", "memory", 1, 65536, shared);
+    pending.forEach((p, i) => {
+      const index = m.declare(`region${i}`, ["i32"], []);
+      m.define(index, p.body);
+      m.exportFunction(`${i}`, index);
+    });
+    const bytes = m.build();
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      r: this.#runtime as unknown as WebAssembly.ModuleImports,
+      env: { memory: this.#memory },
+    });
+    this.#modules++;
+    this.#bytes += bytes.length;
+    const view = this.#memoryView();
+    pending.forEach((p, i) => {
+      // The entry may have been dropped while the region waited.
+      if (view.getInt32(p.entry, true) < Handler.first) return;
+      const index = this.#nextIndex++;
+      if (index >= this.regions.length) this.regions.grow(Math.max(64, this.regions.length));
+      this.regions.set(index, instance.exports[`${i}`]);
+      const region = { index, entry: p.entry, pages: p.pages };
+      this.#live.set(index, region);
+      for (const page of p.pages) {
+        const regions = this.#byPage.get(page);
+        if (regions) regions.add(region);
+        else this.#byPage.set(page, new Set([region]));
+      }
+      view.setInt32(p.entry + 4, index, true);
+      view.setInt32(p.entry, Handler.region, true);
+      this.#translated++;
+    });
+    while (this.#live.size > regionLimit) this.#drop(this.#live.values().next().value as Region);
+    this.#milliseconds += performance.now() - start;
+  }
+
+  #drop(region: Region): void {
+    const view = this.#memoryView();
+    // The entry may have been dropped already, and its place may have become something else.
+    if (
+      view.getInt32(region.entry, true) === Handler.region &&
+      view.getInt32(region.entry + 4, true) === region.index
+    ) {
+      view.setInt32(region.entry, Handler.undecoded, true);
+    }
+    this.regions.set(region.index, null);
+    this.#live.delete(region.index);
+    for (const page of region.pages) this.#byPage.get(page)?.delete(region);
+    this.#dropped++;
+  }
+
+  /** The decoded code of a 4 KiB physical page is gone. */
+  codeDropped(physicalPage: number): void {
+    this.#pending = this.#pending.filter((p) => !p.pages.includes(physicalPage));
+    const regions = this.#byPage.get(physicalPage);
+    if (!regions) return;
+    for (const region of [...regions]) this.#drop(region);
+    this.#byPage.delete(physicalPage);
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return {
+      regions: this.#translated,
+      regionsDropped: this.#dropped,
+      regionsLive: this.#live.size,
+      modules: this.#modules,
+      translatedBytes: this.#bytes,
+      translationMilliseconds: Math.round(this.#milliseconds),
+    };
+  }
+}
