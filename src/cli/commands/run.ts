@@ -127,7 +127,7 @@ function readFile(path: string, what: string): Uint8Array {
 
 async function run(options: Options): Promise<number> {
   const guest = await loadGuest(options);
-  const { kvm, close } = await loadKvm();
+  const { kvm, close } = await loadKvm(options.threads === "single" ? { memory: "unshared" } : {});
   const traceFile = options.trace ? openSync(options.traceFile ?? "unikvm.trace", "w") : undefined;
   const terminal = openTerminal();
   const devices = { nvram: new Nvram(), rtc: new Rtc() };
@@ -173,7 +173,7 @@ async function run(options: Options): Promise<number> {
   } finally {
     terminal.restore();
     if (traceFile !== undefined) closeSync(traceFile);
-    await close();
+    close();
   }
 }
 
