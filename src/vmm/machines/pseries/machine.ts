@@ -88,10 +88,11 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
 
   const vm = createVm(kvm, type, options.shared);
+  const vcpus: PpcVcpu[] = [];
   try {
     const ram = allocateRam(vm, memorySize);
     const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
-    const vcpus = createCpus(vm, cpus, model);
+    createCpus(vm, cpus, model, vcpus);
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
     for (const number of enabledHcalls) {
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
@@ -100,6 +101,7 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
     fillMemory(options, model, vm, memory, memoryMap);
     return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices });
   } catch (error) {
+    for (const vcpu of vcpus) vcpu.close();
     vm.close();
     throw error;
   }
@@ -141,19 +143,25 @@ function allocateRam(vm: PpcVm, size: number): number {
   }
 }
 
-function createCpus(vm: PpcVm, count: number, model: CpuModel): readonly PpcVcpu[] {
+/** Makes the interrupt controller and the CPUs, adding each to `vcpus` as soon as it is there to be closed. */
+function createCpus(vm: PpcVm, count: number, model: CpuModel, vcpus: PpcVcpu[]): void {
   const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
   if (!xics) throw new VmmError("this KVM has no XICS interrupt controller");
-  xics.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(count));
-  const masked = (KVM_XICS_PRIORITY_MASK << KVM_XICS_PRIORITY_SHIFT) | KVM_XICS_MASKED;
-  xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(consoleInterrupt), masked);
-  return Array.from({ length: count }, (_, id) => {
-    const vcpu = vm.createVcpu(id);
-    vcpu.enableCap({ cap: KVM_CAP_PPC_PAPR });
-    vcpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, id] });
-    vcpu.setSregs({ ...vcpu.getSregs(), pvr: BigInt(model.pvr) });
-    return vcpu;
-  });
+  try {
+    xics.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(count));
+    const masked = (KVM_XICS_PRIORITY_MASK << KVM_XICS_PRIORITY_SHIFT) | KVM_XICS_MASKED;
+    xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(consoleInterrupt), masked);
+    for (let id = 0; id < count; id++) {
+      const vcpu = vm.createVcpu(id);
+      vcpus.push(vcpu);
+      vcpu.enableCap({ cap: KVM_CAP_PPC_PAPR });
+      vcpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, id] });
+      vcpu.setSregs({ ...vcpu.getSregs(), pvr: BigInt(model.pvr) });
+    }
+  } finally {
+    // The controller lives as long as the VM; an open handle would keep the VM alive.
+    xics.close();
+  }
 }
 
 function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory: GuestMemory, map: MemoryMap): void {
