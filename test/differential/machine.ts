@@ -1,6 +1,6 @@
 /** A VM in the rough, without the KVM core: memory laid out by hand, one vCPU in real mode, an engine attached to it. */
 import { ExitCode, Request, state, vcpuLayout, archLayout } from "../../src/arch/powerpc/engines/shared/layout.js";
-import { instantiateInterpreter } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
+import { instantiateInterpreter, interpretOnly } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
 import { vmLayout } from "../../src/kvm/layout.js";
 import { engineAssets } from "./engines.js";
@@ -64,8 +64,7 @@ export class Machine {
     i32(archLayout.interruptLittleEndian, littleEndian ? 1 : 0);
     for (let vector = 0x100; vector < vectorsEnd; vector += 4) this.word(vector, hypercall);
     this.#setMsr();
-    const regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
-    const { reset } = instantiateInterpreter(engineAssets(), this.memory, regions, () => {}).runtime as unknown as {
+    const { reset } = instantiateInterpreter(engineAssets(), this.memory, interpretOnly()).runtime as unknown as {
       reset: (s: number) => void;
     };
     reset(vcpuAt);
@@ -161,22 +160,37 @@ export class Machine {
     this.#setI32("requests", this.#i32("requests") | Request.flushCode | Request.flushTlb);
   }
 
-  /** The state after the case. Throws an Error if it does not end. */
-  run(one: Case): State {
+  /** The vector of the interrupt that a case ends with when these facilities are disabled, 0 if it ends without one. */
+  vectorWithout(one: Case, disabled: readonly ("fp" | "vec" | "vsx")[]): number {
     this.#load(one.initial);
     this.#setMsr();
-    this.#setI64("pc", BigInt(one.address));
+    this.#setI64("msr", disabled.reduce((msr, name) => msr & ~msrBits[name], this.#i64("msr")));
+    this.#go(one.address);
+    const pc = Number(this.#i64("pc")) - 4;
+    return pc < vectorsEnd ? pc : 0;
+  }
+
+  /** Runs from an address to the next hypercall. */
+  #go(address: number): void {
+    this.#setI64("pc", BigInt(address));
     this.#setI32("exitCode", 0);
     this.#setI32("fault", 0);
     this.#setI32("reserveAddress", 0);
     this.#setI32("requests", this.#i32("requests") | Request.context);
     for (let slice = 0; ; slice++) {
       const exit = this.#vcpu.run();
-      if (exit === ExitCode.hypercall) break;
+      if (exit === ExitCode.hypercall) return;
       if (exit !== ExitCode.none || slice > 1000) {
         throw new Error(`exit ${exit} at 0x${this.#i64("pc").toString(16)}, address 0x${this.#i64("exitAddress").toString(16)}`);
       }
     }
+  }
+
+  /** The state after the case. Throws an Error if it does not end. */
+  run(one: Case): State {
+    this.#load(one.initial);
+    this.#setMsr();
+    this.#go(one.address);
     const result = one.initial.copy();
     this.#store(result);
     const pc = Number(this.#i64("pc")) - 4;
