@@ -49,6 +49,8 @@ esac
 
 cd /root
 if [ -n "$command" ]; then
+  # What the firmware's display last showed of the kernel's version ends without a new line.
+  echo
   sh -c "$command" &
   wait $!
   echo "unikvm.run: exit status $?"

@@ -134,10 +134,9 @@ export function bootWithQemu({ append = "", files = [] }: Pick<Boot, "append" | 
   });
 }
 
-/** The lines between the first that begins with `from` and the one that begins with `to`, both included. */
-export function linesBetween(text: string, from: string, to: string): string[] {
-  const lines = text.split("\n");
-  const first = lines.findIndex((line) => line.startsWith(from));
-  const last = lines.findIndex((line, index) => index >= first && line.startsWith(to));
-  return first < 0 || last < 0 ? [] : lines.slice(first, last + 1);
+/** The part of the console's text from the first `from` to the end of the line that begins with `to`. */
+export function textBetween(text: string, from: string, to: string): string {
+  const first = text.indexOf(from);
+  const last = text.indexOf(`\n${to}`, first);
+  return first < 0 || last < 0 ? "" : text.slice(first, text.indexOf("\n", last + 1));
 }

@@ -9,9 +9,9 @@ import {
   type Finished,
   hasQemu,
   implementations,
-  linesBetween,
   noGuest,
   root,
+  textBetween,
   threadModes,
 } from "./booting.test-support.js";
 
@@ -49,7 +49,7 @@ const work = {
 };
 
 function check({ status, stdout, stderr }: Finished): void {
-  assert.equal(linesBetween(stdout, "sha256 ", "unikvm.run:").join("\n"), expected, `${stdout}\n${stderr}`);
+  assert.equal(textBetween(stdout, "sha256 ", "unikvm.run:"), expected, `${stdout}\n${stderr}`);
   assert.equal(status, 0, stderr);
 }
 
