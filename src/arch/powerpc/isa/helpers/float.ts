@@ -70,8 +70,8 @@ export const floatHelpers = {
   /** DCMX; the CR field. */
   float64InClass: pure(["i64", "i32"], "i32"),
   float32InClass: pure(["i64", "i32"], "i32"),
-  /** 0 equal, 1 greater, 2 greater or equal: a mask of 128 bits, as xscmpeqdp gives. */
-  float64CompareMask: state(["i64", "i64", "i32"], "v128"),
+  /** Relation: 0 equal, 1 greater, 2 greater or equal; a mask. */
+  float64CompareMask: state(["i64", "i64", "i32"], "i64"),
 
   /** Operation: 0 add, 1 subtract, 2 multiply, 3 divide; then whether to round to odd. */
   float128Arithmetic: state(["v128", "v128", "i32", "i32"], "v128"),

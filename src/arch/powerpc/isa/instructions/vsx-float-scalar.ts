@@ -1,5 +1,5 @@
 /** VSX scalar arithmetic and comparison. Source: Power ISA v3.0B, Book I "VSX Floating-Point Instructions". */
-import { MulAdd, settle, settleScalar, settleVsr } from "../float-forms.js";
+import { MulAdd, settle, settleScalar } from "../float-forms.js";
 import type { InsnDefinition } from "../insn.js";
 import { scalar2, scalar3, scalarOf, xx2Cr, xx3, xx3Cr } from "../vsx-float-forms.js";
 
@@ -24,12 +24,8 @@ function multiplyAdd(
 const extremum = (name: string, xo: number, kind: number) =>
   scalar3(name, xo, (m, a, b) => m.call("float64Extremum", a, b, m.i32.const(kind)));
 
-/** Ones or zeros in the whole register. */
 const compareMask = (name: string, xo: number, relation: number) =>
-  xx3(name, xo, (m, o) => {
-    const mask = m.call("float64CompareMask", scalarOf(m, o.xa), scalarOf(m, o.xb), m.i32.const(relation));
-    settleVsr(m, o.xt, mask);
-  });
+  scalar3(name, xo, (m, a, b) => m.call("float64CompareMask", a, b, m.i32.const(relation)));
 
 const compare = (name: string, xo: number, ordered: number) =>
   xx3Cr(name, xo, (m, o) => {

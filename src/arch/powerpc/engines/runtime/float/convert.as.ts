@@ -72,7 +72,8 @@ export function toInteger(h: u64, l: u64, kind: i32, mode: u32): u64 {
   const smallest: u64 = kind & UNSIGNED ? 0 : kind & LONG ? SIGN : 0xffffffff80000000;
   if (isNaN128(h, l)) {
     addExceptions(isSignaling(h, l) ? VXCVI | VXSNAN : VXCVI);
-    return smallest;
+    // A word's high half is undefined: zero here, as emulators have it.
+    return kind & (UNSIGNED | LONG) ? smallest : 0x80000000;
   }
   if (isZero(h, l)) return 0;
   const limit: u64 = kind & LONG ? (kind & UNSIGNED ? ~(<u64>0) : ~SIGN) : kind & UNSIGNED ? 0xffffffff : 0x7fffffff;
@@ -153,7 +154,8 @@ function deliverInteger(sign: bool, exponent: i32, format: i32): void {
 export function toExtended(h: u64, l: u64, mode: u32): void {
   if (isNaN128(h, l)) {
     if (isSignaling(h, l)) addExceptions(VXSNAN);
-    deliverSpecial(h | QUIET_HIGH, l, QUAD);
+    // Of a NaN's fraction 63 bits are kept.
+    deliverSpecial(h | QUIET_HIGH, l & ~(<u64>0x1ffffffffffff), QUAD);
     return;
   }
   if (isInfinity(h, l) || isZero(h, l)) {

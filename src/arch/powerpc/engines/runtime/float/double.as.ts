@@ -4,7 +4,7 @@
  * rounding is to nearest and operands and result are comfortably normal; the error of the host's result then tells FI
  * and FR. Everything else takes the exact path. `single` rounds to binary32 instead (held as binary64), once.
  */
-import { CONTROL, FI, FR, XX, exceptions, setExceptions, setRounding } from "./fpscr.as";
+import { CONTROL, FI, FR, XX, exceptions, rounding, setExceptions, setRounding } from "./fpscr.as";
 import { addExact, divideExact, multiplyAddExact, multiplyExact, squareRootExact } from "./exact.as";
 import { DOUBLE, DOUBLE_SINGLE, SIGN, resultLow, wide64High, wide64Low } from "./wide.as";
 
@@ -266,12 +266,14 @@ export function multiplyAdd32(a: u64, b: u64, c: u64, kind: i32, fpscr: u32): u6
 export const ONE: u64 = 0x3ff0000000000000;
 
 /**
- * 1 / sqrt(a): an estimate to the manual, here the reciprocal, rounded, of the square root, rounded.
+ * 1 / sqrt(a): an estimate to the manual, here the reciprocal, rounded, of the square root, rounded (to single already
+ * if `singleRoot`). FI stands for either step.
  */
-export function reciprocalRoot(a: u64, fpscr: u32, single: bool): u64 {
-  const root = squareRoot64(a, fpscr);
+export function reciprocalRoot(a: u64, fpscr: u32, single: bool, singleRoot: bool): u64 {
+  const root = singleRoot ? squareRoot32(a, fpscr) : squareRoot64(a, fpscr);
   const found = exceptions;
   const r = single ? divide32(ONE, root, fpscr) : divide64(ONE, root, fpscr);
+  if (found & XX) setRounding(rounding | FI);
   setExceptions(found | exceptions);
   return r;
 }

@@ -89,7 +89,7 @@ function unary(a: u64, operation: i32, f: u32, single: bool): u64 {
     case 1:
       return single ? divide32(ONE, a, f) : divide64(ONE, a, f);
     case 2:
-      return reciprocalRoot(a, f, single);
+      return reciprocalRoot(a, f, single, single);
     default: {
       setExceptions(0);
       const current = operation == 13;
@@ -143,12 +143,12 @@ export function float32x4Compare(s: i32, a: v128, b: v128, relation: i32): v128 
   return gathered();
 }
 
-/** xscmpeqdp and its kin: a mask of 128 bits. */
-export function float64CompareMask(s: i32, a: i64, b: i64, relation: i32): v128 {
+/** xscmpeqdp and its kin: a mask of the doubleword. */
+export function float64CompareMask(s: i32, a: i64, b: i64, relation: i32): i64 {
   setExceptions(0);
-  const mask: u64 = holds(a, b, relation, status(s)) ? ~(<u64>0) : 0;
+  const mask: i64 = holds(a, b, relation, status(s)) ? -1 : 0;
   commitVector(s);
-  return pair(mask, mask);
+  return mask;
 }
 
 function begin(s: i32): u32 {

@@ -102,10 +102,10 @@ export function float32Reciprocal(s: i32, a: i64): i64 {
   return deliver(s, divide32(ONE, a, status(s)), true);
 }
 export function float64ReciprocalRoot(s: i32, a: i64): i64 {
-  return deliver(s, reciprocalRoot(a, status(s), false), false);
+  return deliver(s, reciprocalRoot(a, status(s), false, false), false);
 }
 export function float32ReciprocalRoot(s: i32, a: i64): i64 {
-  return deliver(s, reciprocalRoot(a, status(s), true), true);
+  return deliver(s, reciprocalRoot(a, status(s), true, false), true);
 }
 
 function clear(): void {

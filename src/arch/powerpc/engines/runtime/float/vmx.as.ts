@@ -77,7 +77,7 @@ function unary(w: u32, operation: i32): u32 {
     return singleFromDouble(resultLow);
   }
   if (operation == 1) return singleFromDouble(divide32(ONE, d, 0));
-  if (operation == 2) return singleFromDouble(reciprocalRoot(d, 0, true));
+  if (operation == 2) return singleFromDouble(reciprocalRoot(d, 0, true, true));
   const x = reinterpret<f64>(d);
   if (operation == 3) {
     if (x == 0) return 0xff800000;
