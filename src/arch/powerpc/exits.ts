@@ -13,6 +13,8 @@ import { ppcVcpuOf } from "./ppc-vm.js";
 import { addressOf, getField, gpr, setField, setGpr } from "./vcpu.js";
 
 export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
+  // Taken: the engine would leave again at once.
+  if (code !== ExitCode.none) vcpu.vm.mem.setI32(addressOf(vcpu, "exitCode"), ExitCode.none);
   switch (code) {
     case ExitCode.none:
     case ExitCode.hot:
