@@ -151,7 +151,10 @@ export class VmMemory {
       throw new KvmError("EFAULT", `not a range of the VM's memory: ${length} bytes at ${address}`);
     }
     if (address + length > this.#buffer.byteLength) {
-      throw new KvmError("EFAULT", `${length} bytes at ${address} end beyond the VM's memory of ${this.#buffer.byteLength}`);
+      throw new KvmError(
+        "EFAULT",
+        `${length} bytes at ${address} end beyond the VM's memory of ${this.#buffer.byteLength}`,
+      );
     }
     return this.#u8.subarray(address, address + length);
   }

@@ -90,7 +90,10 @@ export const vcpuRecord = struct({
   engineExits: "i32",
 });
 
-function shifted<K extends string>(offsets: { readonly [P in K]: number }, base: number): { readonly [P in K]: number } {
+function shifted<K extends string>(
+  offsets: { readonly [P in K]: number },
+  base: number,
+): { readonly [P in K]: number } {
   return Object.fromEntries(Object.entries<number>(offsets).map(([name, at]) => [name, base + at])) as {
     readonly [P in K]: number;
   };

@@ -34,7 +34,12 @@ test("a failing init gives back what it acquired, in reverse, and what it depend
   for (const failing of steps) {
     const undone: string[] = [];
     const init = async (context: ModuleContext) => {
-      for (const step of steps) await context.step(step, () => step, (value) => undone.push(value));
+      for (const step of steps)
+        await context.step(
+          step,
+          () => step,
+          (value) => undone.push(value),
+        );
     };
     const loader = new ModuleLoader([simple("a", { depends: ["b"], init }), simple("b")], {
       onStep: (_, step) => {
@@ -43,7 +48,10 @@ test("a failing init gives back what it acquired, in reverse, and what it depend
     });
     await assert.rejects(loader.modprobe("a"), errno("ENOMEM"));
     assert.deepEqual(undone, steps.slice(0, steps.indexOf(failing)).reverse());
-    assert.deepEqual(loader.lsmod().map(({ name, users }) => [name, users]), [["b", []]]);
+    assert.deepEqual(
+      loader.lsmod().map(({ name, users }) => [name, users]),
+      [["b", []]],
+    );
   }
 });
 

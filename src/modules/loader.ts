@@ -101,15 +101,12 @@ export class ModuleLoader {
     }));
   }
 
-  async #load(
-    name: string,
-    given: Readonly<Record<string, ParameterValue>>,
-    path: readonly string[],
-  ): Promise<Loaded> {
+  async #load(name: string, given: Readonly<Record<string, ParameterValue>>, path: readonly string[]): Promise<Loaded> {
     const resolved = this.resolve(name);
     const definition = resolved === undefined ? undefined : this.#available.get(resolved);
     if (resolved === undefined || !definition) throw new KvmError("ENOENT", `module ${name} not found`);
-    if (path.includes(resolved)) throw new KvmError("EINVAL", `modules depend on each other: ${[...path, resolved].join(" ")}`);
+    if (path.includes(resolved))
+      throw new KvmError("EINVAL", `modules depend on each other: ${[...path, resolved].join(" ")}`);
     const present = this.#loaded.get(resolved);
     if (present) {
       if (present.state === "going") throw new KvmError("EBUSY", `module ${resolved} is going`);

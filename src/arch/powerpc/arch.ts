@@ -1,7 +1,12 @@
 /** POWER (Book3S, PAPR guests): the core's list of hooks, filled in. */
 import { KvmError } from "../../base/errors.js";
 import type { Arch, DeviceType } from "../../kvm/arch.js";
-import { KVM_DEV_TYPE_XICS, KVM_INTERRUPT_SET, KVM_INTERRUPT_SET_LEVEL, KVM_INTERRUPT_UNSET } from "../../kvm/constants.js";
+import {
+  KVM_DEV_TYPE_XICS,
+  KVM_INTERRUPT_SET,
+  KVM_INTERRUPT_SET_LEVEL,
+  KVM_INTERRUPT_UNSET,
+} from "../../kvm/constants.js";
 import { allocate } from "../../kvm/heap.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
@@ -81,7 +86,9 @@ function prepareCode(vm: VmCore): void {
   const { mem } = vm;
   locked(mem, vmState.lock, () => {
     if (mem.load(archLayout.codeMaps) !== 0) return;
-    const end = vm.slots.list().reduce((max, { base, size }) => (base + size > max ? base + size : max), 0n);
+    // Slots are in order of their base.
+    const last = vm.slots.list().at(-1);
+    const end = last ? last.base + last.size : 0n;
     const limit = end < codeLimit ? end : codeLimit;
     const vcpuCount = mem.load(vmLayout.vcpuCount);
     // One word per 4 KiB page and byte order.
@@ -148,7 +155,14 @@ function vmStats(vm: VmCore): Stats {
 }
 
 function vcpuStats(vcpu: VcpuCore): Stats {
-  const counters = ["statTlbMiss", "statDecode", "statInterrupt", "statTranslated", "statRegionRuns", "statSlices"] as const;
+  const counters = [
+    "statTlbMiss",
+    "statDecode",
+    "statInterrupt",
+    "statTranslated",
+    "statRegionRuns",
+    "statSlices",
+  ] as const;
   const names = { statTlbMiss: "tlbMisses", statDecode: "decoded", statInterrupt: "interrupts" } as const;
   const more = { statTranslated: "translated", statRegionRuns: "regionRuns", statSlices: "slices" } as const;
   const all: Record<(typeof counters)[number], string> = { ...names, ...more };

@@ -1,8 +1,5 @@
 /** What the engine returned: finished here if the kernel side can, else an exit for the user side. */
-import {
-  KVM_INTERNAL_ERROR_EMULATION,
-  KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
-} from "../../kvm/constants.js";
+import { KVM_INTERNAL_ERROR_EMULATION, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON } from "../../kvm/constants.js";
 import { vcpuRecord } from "../../kvm/state.js";
 import type { Exit } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";

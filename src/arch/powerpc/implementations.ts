@@ -81,7 +81,10 @@ export async function initialise(row: Row, context: ModuleContext, options: Load
       const engine = engines.get(shared);
       if (engine) return engine;
       const kind = shared ? "shared" : "unshared";
-      throw new KvmError("EOPNOTSUPP", `${row.title} is not loaded for ${kind} memory; openKvm's option \`memory\` says which`);
+      throw new KvmError(
+        "EOPNOTSUPP",
+        `${row.title} is not loaded for ${kind} memory; openKvm's option \`memory\` says which`,
+      );
     },
   };
 }

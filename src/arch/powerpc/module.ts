@@ -19,6 +19,7 @@ import type { PpcKvm, PpcVm } from "./uapi.js";
 
 export { type AssetName, assetNames, type LoadAsset } from "./assets.js";
 export type { ImplementationName } from "./implementations.js";
+export type { PpcKvm, PpcVm } from "./uapi.js";
 
 export interface KvmConfig {
   /** What is configured in. Default: both. */
@@ -53,11 +54,7 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition<KvmOffer> {
   });
 }
 
-async function init(
-  context: ModuleContext,
-  configured: typeof rows,
-  options: LoadOptions,
-): Promise<KvmOffer> {
+async function init(context: ModuleContext, configured: typeof rows, options: LoadOptions): Promise<KvmOffer> {
   const loaded: Implementation[] = [];
   const reasons: string[] = [];
   for (const row of configured) {

@@ -150,11 +150,7 @@ export class PpcVcpuState implements HcallVcpu {
     this.core.wake();
   }
 
-  trace(
-    category: "hcall" | "rtas" | "interrupt" | "mmu",
-    name: string,
-    values: Record<string, bigint | number>,
-  ): void {
+  trace(category: "hcall" | "rtas" | "interrupt" | "mmu", name: string, values: Record<string, bigint | number>): void {
     const { trace } = this.core.vm;
     if (trace.mask) trace.emit(category, this.core.id, name, values);
   }

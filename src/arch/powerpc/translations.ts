@@ -1,7 +1,8 @@
 /** Making every vCPU forget translations, from TypeScript: memory slots, the MMU's set-up, H_RPT_INVALIDATE. */
+
+import { canBlock } from "../../kvm/memory.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
-import { canBlock } from "../../kvm/memory.js";
 import { Request } from "./engines/shared/layout.js";
 import { addressOf, request } from "./vcpu.js";
 

@@ -9,5 +9,6 @@ export function readBig(view: DataView, size: bigint): bigint {
 }
 
 export function writeBig(view: DataView, size: bigint, value: bigint): void {
-  for (let i = 0; i < Number(size); i++) view.setUint8(i, Number((value >> BigInt(8 * (Number(size) - 1 - i))) & 0xffn));
+  for (let i = 0; i < Number(size); i++)
+    view.setUint8(i, Number((value >> BigInt(8 * (Number(size) - 1 - i))) & 0xffn));
 }

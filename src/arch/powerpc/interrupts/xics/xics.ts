@@ -99,18 +99,20 @@ export class Xics {
 
   /** H_XIRR: takes the interrupt presented; its priority becomes the processor's. Priority << 24 | interrupt. */
   accept(number: number): number {
-    return this.#atServer(number, (at) => {
-      const memory = this.#memory;
-      const xirr = this.#xirr(at);
-      this.#output(at, false);
-      memory.setI32(at + server.cppr, memory.i32(at + server.pendingPriority));
-      memory.setI32(at + server.xisr, 0);
-      memory.setI32(at + server.pendingPriority, masked);
-      if (xirr & 0xffffff) return xirr;
-      // Nothing was there: the priority stays as it was.
-      memory.setI32(at + server.cppr, xirr >>> 24);
-      return xirr;
-    }) ?? 0;
+    return (
+      this.#atServer(number, (at) => {
+        const memory = this.#memory;
+        const xirr = this.#xirr(at);
+        this.#output(at, false);
+        memory.setI32(at + server.cppr, memory.i32(at + server.pendingPriority));
+        memory.setI32(at + server.xisr, 0);
+        memory.setI32(at + server.pendingPriority, masked);
+        if (xirr & 0xffffff) return xirr;
+        // Nothing was there: the priority stays as it was.
+        memory.setI32(at + server.cppr, xirr >>> 24);
+        return xirr;
+      }) ?? 0
+    );
   }
 
   /** H_IPOLL: what is presented, and the IPI's priority. Undefined: no such server. */
@@ -306,7 +308,10 @@ export class Xics {
     const at = this.#serverAt(target);
     if (at === undefined || memory.i32(at + server.vcpu) === 0) return;
     const xisr = memory.i32(at + server.xisr);
-    if (priority >= memory.i32(at + server.cppr) || (xisr !== 0 && memory.i32(at + server.pendingPriority) <= priority)) {
+    if (
+      priority >= memory.i32(at + server.cppr) ||
+      (xisr !== 0 && memory.i32(at + server.pendingPriority) <= priority)
+    ) {
       this.#reject(at, irq);
       return;
     }

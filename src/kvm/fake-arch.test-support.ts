@@ -1,0 +1,171 @@
+/** An architecture and an engine that do as a test says. */
+import type { Arch } from "./arch.js";
+import type { Engine } from "./engine.js";
+import type { Implementation } from "./implementation.js";
+import { KvmCore } from "./kvm.js";
+import type { Exit, VmOptions } from "./uapi.js";
+import type { VcpuCore } from "./vcpu.js";
+import { VmCore } from "./vm.js";
+
+/** Offsets in the fake vCPU's state. */
+const wakeOffset = 0;
+const immediateExitOffset = 4;
+const inGuestOffset = 8;
+export const kickOffset = 12;
+
+export interface Fake {
+  readonly arch: Arch;
+  readonly implementation: Implementation;
+  /** What the engine returns, in order; the last one repeats. */
+  codes: number[];
+  /** What handleExit makes of a code; undefined goes on. */
+  exits: Map<number, Exit | ((vcpu: VcpuCore) => Exit | undefined)>;
+  completed: Exit[];
+  steps: number;
+  runnable: boolean;
+  wakeTime: number;
+  /** Number of calls of memoryChanged. */
+  flushes: number;
+  controller: boolean;
+  /** Levels that interrupts were set to. */
+  irqs: [pin: number, level: boolean][];
+  messages: [address: bigint, data: number][];
+  destroyed: number;
+  failCreate: boolean;
+  pc: bigint;
+}
+
+export const fakeCap = 7000;
+export const fakeDevice = 5;
+
+export function fake(name = "hv", type = 1): Fake {
+  const self: Partial<Fake> = {
+    codes: [0],
+    exits: new Map(),
+    completed: [],
+    steps: 0,
+    runnable: false,
+    wakeTime: Number.POSITIVE_INFINITY,
+    flushes: 0,
+    controller: false,
+    irqs: [],
+    messages: [],
+    destroyed: 0,
+    failCreate: false,
+    pc: 0n,
+  };
+  const it = self as Fake;
+  const next = (): number => (it.codes.length > 1 ? (it.codes.shift() ?? 0) : (it.codes[0] ?? 0));
+  const engine: Engine = {
+    name,
+    share: { of: name },
+    attach: () => ({
+      reset: () => {},
+      run: next,
+      step: () => {
+        it.steps++;
+        it.pc += 4n;
+        return next();
+      },
+      stats: () => ({ fake: 1 }),
+    }),
+  };
+  const arch: Arch = {
+    name: "fake",
+    vcpuSize: 64,
+    wakeOffset,
+    immediateExitOffset,
+    inGuestOffset,
+    vcpuRecordSize: 0,
+    maxVcpus: 3,
+    maxVcpuId: 8,
+    capabilities: [
+      {
+        cap: fakeCap,
+        check: (implementation, vm) => (vm ? 10 : 0) + (implementation === "hv" ? 1 : 2),
+        enableVm: () => {},
+      },
+    ],
+    devices: [
+      {
+        type: fakeDevice,
+        present: () => true,
+        create: () => ({ setAttr: () => {}, getAttr: () => 9n, hasAttr: () => true }),
+        attach: () => ({ setAttr: () => {}, getAttr: () => 9n, hasAttr: () => true }),
+      },
+    ],
+    createVm: () => {
+      if (it.failCreate) throw new Error("no");
+    },
+    destroyVm: () => {
+      it.destroyed++;
+    },
+    vmMethods: () => ({}),
+    createVcpu: () => {},
+    memoryChanged: () => {
+      it.flushes++;
+    },
+    hasInterruptController: () => it.controller,
+    setIrq: (_, pin, level) => {
+      it.irqs.push([pin, level]);
+      return pin < 100;
+    },
+    setMsi: (_, address, data) => {
+      it.messages.push([address, data]);
+      return 1;
+    },
+    interrupt: () => {},
+    enter: () => {},
+    handleExit: (vcpu, code) => {
+      const exit = it.exits.get(code);
+      return typeof exit === "function" ? exit(vcpu) : exit;
+    },
+    completeExit: (_, exit) => {
+      it.completed.push(exit);
+      return undefined;
+    },
+    runnable: () => it.runnable,
+    wakeTime: () => it.wakeTime,
+    resumed: () => {},
+    kick: (vcpu) => vcpu.vm.mem.store(vcpu.state + kickOffset, 1),
+    pc: () => it.pc,
+    setGuestDebug: () => {},
+    getOneReg: () => 0n,
+    setOneReg: () => {},
+    getRegs: () => ({}),
+    setRegs: () => {},
+    getSregs: () => ({}),
+    setSregs: () => {},
+    vmStats: () => ({}),
+    vcpuStats: () => ({}),
+  };
+  const implementation: Implementation = { name, type, arch, engine: () => engine };
+  return Object.assign(it, { arch, implementation });
+}
+
+/** A VM of a fake, and the fake. */
+export function fakeVm(options: VmOptions = { shared: false }): { vm: VmCore; it: Fake } {
+  const it = fake();
+  return { it, vm: VmCore.create(it.implementation, options, () => {}) };
+}
+
+/** A module that is never removed. */
+export function fakeModule(): { references: number; going: boolean; tryGet(): boolean; put(): void } {
+  return {
+    references: 0,
+    going: false,
+    tryGet() {
+      if (!this.going) this.references++;
+      return !this.going;
+    },
+    put() {
+      this.references--;
+    },
+  };
+}
+
+export const kvmOf = (fakes: readonly Fake[], module = fakeModule()): KvmCore =>
+  new KvmCore(
+    fakes.map(({ implementation }) => implementation),
+    module,
+  );

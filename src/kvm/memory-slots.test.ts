@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errno } from "../base/errno.test-support.js";
+import { fakeVm } from "./fake-arch.test-support.js";
+import { vmState } from "./state.js";
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from "./uapi.js";
+
+const page = 65536n;
+
+function ready(pages = 4) {
+  const { vm, it } = fakeVm();
+  const size = BigInt(pages) * page;
+  const address = vm.allocate(Number(size));
+  const region = { slot: 0, guestPhysAddr: 0n, memorySize: size, userspaceAddr: address };
+  vm.setUserMemoryRegion(region);
+  return { vm, it, region, address, size };
+}
+
+test("slots refuse what Linux refuses", () => {
+  const { vm, region, address } = ready();
+  const set = (change: object) => () => vm.setUserMemoryRegion({ ...region, ...change });
+  const second = { slot: 1, guestPhysAddr: 0x100000n };
+  assert.throws(set({ slot: 1, guestPhysAddr: 3n * page }), errno("EEXIST"));
+  assert.throws(set({ guestPhysAddr: 1n }), errno("EINVAL"));
+  assert.throws(set({ ...second, memorySize: 100n }), errno("EINVAL"));
+  assert.throws(set({ ...second, userspaceAddr: address + 8 }), errno("EINVAL"));
+  assert.throws(set({ ...second, userspaceAddr: 0xf0000000 }), errno("EFAULT"));
+  assert.throws(set({ ...second, guestPhysAddr: (1n << 64n) - page }), errno("EINVAL"));
+  assert.throws(set({ flags: 64 }), errno("EINVAL"));
+  assert.throws(set({ slot: 0x10000 }), errno("EINVAL"));
+  assert.throws(set({ slot: -1 }), errno("EINVAL"));
+  assert.throws(set({ memorySize: page }), errno("EINVAL"));
+  assert.throws(set({ userspaceAddr: vm.allocate(Number(4n * page)) }), errno("EINVAL"));
+  assert.throws(set({ flags: KVM_MEM_READONLY }), errno("EINVAL"));
+  assert.throws(set({ slot: 3, memorySize: 0n }), errno("EINVAL"));
+  set({})();
+  set(second)();
+  set({ guestPhysAddr: 0x10000000n })();
+  set({ memorySize: 0n })();
+  assert.throws(set({ memorySize: 0n }), errno("EINVAL"));
+});
+
+test("slots are kept in order of their base", () => {
+  const { vm, region } = ready();
+  vm.setUserMemoryRegion({ ...region, slot: 9, guestPhysAddr: 0x40000000n });
+  vm.setUserMemoryRegion({ ...region, slot: 4, guestPhysAddr: 0x20000000n });
+  assert.deepEqual(
+    vm.slots.list().map(({ slot }) => slot),
+    [0, 4, 9],
+  );
+  assert.equal(vm.slots.find(0x20000010n, 8)?.slot.slot, 4);
+  assert.equal(vm.slots.find(4n * page - 4n, 8), undefined);
+});
+
+test("the dirty log gives what was written, once", () => {
+  const { vm, it, region } = ready(100);
+  assert.throws(() => vm.getDirtyLog(0), errno("ENOENT"));
+  assert.throws(() => vm.getDirtyLog(5), errno("ENOENT"));
+  vm.setUserMemoryRegion({ ...region, flags: KVM_MEM_LOG_DIRTY_PAGES });
+  const slot = vm.slots.find(0n, 1)?.slot;
+  assert.ok(slot);
+  vm.slots.markDirty(slot, 3n * page + 5n, 8);
+  vm.slots.markDirty(slot, 64n * page - 1n, 2);
+  const flushes = it.flushes;
+  const log = vm.getDirtyLog(0);
+  assert.equal(it.flushes, flushes + 1);
+  assert.equal(log.length, 16);
+  assert.deepEqual([log[0], log[7], log[8]], [8, 0x80, 1]);
+  assert.ok(vm.getDirtyLog(0).every((byte) => byte === 0));
+});
+
+test("with manual protection, pages are cleared by hand", () => {
+  const { vm, region } = ready(100);
+  vm.mem.store(vmState.manualDirtyLog, 1);
+  vm.setUserMemoryRegion({ ...region, flags: KVM_MEM_LOG_DIRTY_PAGES });
+  const slot = vm.slots.find(0n, 1)?.slot;
+  assert.ok(slot);
+  vm.slots.markDirty(slot, 0n, 65537);
+  assert.equal(vm.getDirtyLog(0)[0], 3);
+  assert.equal(vm.getDirtyLog(0)[0], 3);
+  const clear = (change: object) => () =>
+    vm.clearDirtyLog({ slot: 0, firstPage: 0n, numPages: 64, bitmap: new Uint8Array(8).fill(2), ...change });
+  assert.throws(clear({ firstPage: 3n }), errno("EINVAL"));
+  assert.throws(clear({ numPages: 10 }), errno("EINVAL"));
+  assert.throws(clear({ firstPage: 64n, numPages: 64 }), errno("EINVAL"));
+  assert.throws(clear({ bitmap: new Uint8Array(1) }), errno("EFAULT"));
+  assert.throws(clear({ slot: 2 }), errno("ENOENT"));
+  clear({ firstPage: 64n, numPages: 36 })();
+  clear({})();
+  assert.equal(vm.getDirtyLog(0)[0], 1);
+});
+
+test("all pages can start out dirty", () => {
+  const { vm, region } = ready(3);
+  vm.mem.store(vmState.manualDirtyLog, 3);
+  vm.setUserMemoryRegion({ ...region, flags: KVM_MEM_LOG_DIRTY_PAGES });
+  assert.equal(vm.getDirtyLog(0)[0], 7);
+});
