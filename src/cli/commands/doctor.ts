@@ -2,9 +2,12 @@
 import { availableParallelism, totalmem } from "node:os";
 import type { Command } from "commander";
 import { listGuests } from "../../../guests/index.js";
+import { messageOf } from "../../base/errors.js";
+import { silent } from "../../base/log.js";
 import { detectWasmFeatures } from "../../wasm/features.js";
 import { enableRelaxedSimd } from "../../wasm/node/relaxed-simd.js";
 import { ExitStatus, type Finish } from "../command.js";
+import { loadKvm } from "../kvm.js";
 
 type Row = readonly [what: string, value: string, note: string];
 
@@ -27,6 +30,20 @@ function platformRows(): Row[] {
   ];
 }
 
+/** Each implementation alone, so that what one lacks does not hide behind the other. */
+async function implementationRows(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const name of ["hv", "pr"] as const) {
+    let version = 0;
+    const why = await loadKvm({ implementations: [name] }, silent).then(({ kvm, close }) => {
+      version = kvm.getApiVersion();
+      close();
+    }, messageOf);
+    rows.push([`implementation ${name}`, yesNo(why === undefined), why ?? `API version ${version}`]);
+  }
+  return rows;
+}
+
 function guestRows(): Row[] {
   return listGuests().map(({ name, guest }) =>
     "missing" in guest
@@ -37,13 +54,14 @@ function guestRows(): Row[] {
 
 export function describe(command: Command, finish: Finish): void {
   command.action(
-    finish(() => {
-      const rows = [...platformRows(), ...guestRows()];
+    finish(async () => {
+      const implementations = await implementationRows();
+      const rows = [...platformRows(), ...implementations, ...guestRows()];
       const width = Math.max(...rows.map(([what]) => what.length));
       for (const [what, value, note] of rows) {
         process.stdout.write(`${what.padEnd(width)}  ${value}${note === "" ? "" : `  (${note})`}\n`);
       }
-      return ExitStatus.done;
+      return implementations.some(([, value]) => value === "yes") ? ExitStatus.done : ExitStatus.failed;
     }),
   );
 }
