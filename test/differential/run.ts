@@ -84,7 +84,7 @@ export function runDifferential(options: RunOptions): RunResult {
           options.log(`FAIL ${one.mnemonic} on ${name}, ${order}, seed ${options.seed}\n${text()}`);
         };
         try {
-          const found = differences(one, judged[i] as never, machine.run(one), set, options.littleEndian);
+          const found = differences(one, judged[i] as never, machine.run(one), set);
           if (found.length > 0) fail(() => report(one, found, set));
         } catch (error) {
           fail(() => `${report(one, [], set)}\n    ${error instanceof Error ? error.message : error}`);
