@@ -6,66 +6,16 @@ import { FunctionBuilder, type Label, type ValueType } from "../../../../wasm/fu
 import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import { vmLayout } from "../../../../kvm/layout.js";
-import { buildDecodeTable } from "../../isa/decoder.js";
 import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
-import { instructions } from "../../isa/instructions.js";
-import { encodeField, expand } from "../../isa/pattern.js";
 import { type Exits, emit } from "../shared/ir.js";
 import { codePage, Handler, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
-import { hot, specialised } from "./hot.js";
-import { emitAddressOf, type HandlerSpec, InterpreterRecorder } from "./interpreter-recorder.js";
+import { decodeTable, type HandlerSpec, handlerSpecs } from "./handlers.js";
+import { emitAddressOf, InterpreterRecorder } from "./interpreter-recorder.js";
 
 const [i32, i64] = [0, 1] as const;
-
-/** Every handler, hot ones first, in the order of their numbers from `Handler.first`. */
-export function handlerSpecs(): { specs: HandlerSpec[]; hotCount: number } {
-  const rank = new Map(hot.map((name, i) => [name, i]));
-  const hotSpecs: HandlerSpec[] = [];
-  const rare: HandlerSpec[] = [];
-  for (const variant of instructions.flatMap(expand)) {
-    const isHot = rank.has(variant.mnemonic);
-    for (const fixed of specialised[variant.mnemonic] ?? []) {
-      let { mask, value } = variant;
-      for (const [name, v] of Object.entries(fixed)) {
-        const field = variant.fields[name];
-        if (!field) throw new Error(`hot.ts fixes operand ${name} of ${variant.mnemonic}, which has none`);
-        mask |= encodeField(field, field.signed ? -field.scale : (2 ** field.width - 1) * field.scale);
-        value |= encodeField(field, v);
-      }
-      const operands = Object.entries(fixed).map(([k, v]) => `${k}=${v}`);
-      const spec = {
-        name: `${variant.mnemonic}[${operands}]`,
-        variant,
-        mask: mask >>> 0,
-        value: value >>> 0,
-        fixed: Object.keys(fixed),
-      };
-      (isHot ? hotSpecs : rare).push(spec);
-    }
-    const plain = { name: variant.mnemonic, variant, mask: variant.mask, value: variant.value, fixed: [] };
-    (isHot ? hotSpecs : rare).push(plain);
-  }
-  const order = (s: HandlerSpec) => rank.get(s.variant.mnemonic) ?? 0;
-  hotSpecs.sort((a, b) => order(a) - order(b));
-  return { specs: [...hotSpecs, ...rare], hotCount: hotSpecs.length };
-}
-
-/** The decode table of these handlers (isa/decoder.ts tells its form). */
-export function decodeTable(specs: readonly HandlerSpec[]): Int32Array {
-  return buildDecodeTable(
-    specs.map((s, i) => ({
-      mask: s.mask,
-      value: s.value,
-      id: Handler.first + i,
-      name: s.name,
-      priority: s.fixed.length,
-      ...(s.variant.definition.options.fallback ? { fallback: true } : {}),
-    })),
-  );
-}
 
 class InterpreterBuilder {
   readonly #module = new ModuleBuilder();
@@ -109,10 +59,7 @@ class InterpreterBuilder {
       state: stateLocal,
       table,
       asid,
-      loadSlow: this.#helper("loadSlow"),
-      storeSlow: this.#helper("storeSlow"),
-      loadQuadSlow: this.#helper("loadQuadSlow"),
-      storeQuadSlow: this.#helper("storeQuadSlow"),
+      slow: (name) => this.#helper(name),
       checkFault: checkFault(stateLocal),
     };
   }

@@ -3,21 +3,13 @@ import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
 import type { I32, I64, V128 } from "../../isa/machine.js";
-import type { Field, Variant } from "../../isa/pattern.js";
+import type { Field } from "../../isa/pattern.js";
 import { fieldValue } from "../../isa/pattern.js";
 import { type RegisterName, registers } from "../../isa/registers.js";
 import { Node, type Recording, type Resource } from "../shared/ir.js";
 import { state } from "../shared/layout.js";
 import { Recorder, type RecorderOptions } from "../shared/recorder.js";
-
-/** A variant, with some operands perhaps fixed to make a handler of its own for a frequent case. */
-export interface HandlerSpec {
-  readonly name: string;
-  readonly variant: Variant;
-  readonly mask: number;
-  readonly value: number;
-  readonly fixed: readonly string[];
-}
+import type { HandlerSpec } from "./handlers.js";
 
 export interface InterpreterLocals {
   readonly state: number;

@@ -2,7 +2,7 @@
  * The semantics as part of a region: operands are constants; general registers, CR fields, the XER bits, LR and CTR live in
  * locals while the region runs. Vector-scalar registers and the rest stay in the vCPU's state.
  */
-import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
+import { FunctionBuilder } from "../../../../wasm/function-builder.js";
 import { integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
 import type { I32, I64, V128 } from "../../isa/machine.js";
@@ -16,6 +16,17 @@ import { Recorder, type RecorderOptions } from "../shared/recorder.js";
 const local = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies readonly RegisterName[];
 const isLocal = (name: RegisterName): boolean => (local as readonly RegisterName[]).includes(name);
 
+/** Locals that every region's function has: its parameter, then those that the prologue sets. */
+export const regionLocals = { state: 0, base: 1, asid: 2, budget: 3, table: 4 } as const;
+
+/** A function with these locals. */
+export function regionFunction(): FunctionBuilder {
+  const f = new FunctionBuilder(["i32"]);
+  const made = [f.local("i64"), f.local("i64"), f.local("i32"), f.local("i32")];
+  if (made.join() !== "1,2,3,4") throw new Error("the region's locals are not where they should be");
+  return f;
+}
+
 /** A register held in a local: where it comes from and goes to, and whether the region changes it. */
 export interface HeldRegister {
   readonly type: "i32" | "i64";
@@ -25,20 +36,21 @@ export interface HeldRegister {
 }
 
 export class RegionRecorder extends Recorder {
-  readonly #f: FunctionBuilder;
-  readonly #base: number;
+  #f: FunctionBuilder;
   /** Registers that the region touches, by resource name. */
   readonly held = new Map<Resource, HeldRegister>();
   /** Distance of the instruction being recorded from the region's base address, bytes. */
   #offset = 0;
-  readonly #stateLocal: number;
 
-  /** @param base local that holds the effective address which offsets count from. */
-  constructor(options: RecorderOptions, f: FunctionBuilder, stateLocal: number, base: number) {
+  constructor(options: RecorderOptions, f: FunctionBuilder) {
     super(options);
     this.#f = f;
-    this.#stateLocal = stateLocal;
-    this.#base = base;
+  }
+
+  /** Begins a new region, whose function is `f`. Making a recorder is dear; one serves all regions of a byte order. */
+  restart(f: FunctionBuilder): void {
+    this.#f = f;
+    this.held.clear();
   }
 
   /** Records the instruction `word` at `offset`. */
@@ -96,13 +108,13 @@ export class RegionRecorder extends Recorder {
   }
 
   protected stateAddress(): Node {
-    return this.node("i32", [], (f) => f.get(this.#stateLocal), undefined, true);
+    return this.node("i32", [], (f) => f.get(regionLocals.state), undefined, true);
   }
 
   cia(): I64 {
     const offset = BigInt(this.#offset);
     const node = this.node("i64", [], (f) => {
-      f.get(this.#base);
+      f.get(regionLocals.base);
       if (offset === 0n) return;
       f.i64Const(offset);
       f.op(integerOpcodes.add[1]);

@@ -3,7 +3,7 @@
  * function. Loops stay loops; registers are loaded on entry and stored on exit; a fault leaves in the middle of a block with
  * the registers as the instruction found them.
  */
-import { FunctionBuilder, type Label } from "../../../../wasm/function-builder.js";
+import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
 import { integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type Exits, emit, type Node, type Recording } from "../shared/ir.js";
@@ -11,7 +11,7 @@ import { codePage, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import type { RuntimeFunctions } from "../shared/recorder.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
-import { RegionRecorder } from "./region-recorder.js";
+import { RegionRecorder, regionFunction, regionLocals } from "./region-recorder.js";
 
 /** Instructions a region may have: more than any hot loop, and a body that V8 still optimises well. */
 const instructionLimit = 400;
@@ -24,7 +24,6 @@ interface Recorded {
 }
 
 export interface RegionSource {
-  readonly littleEndian: boolean;
   /** Offset of the entry from the region's base. */
   readonly entry: number;
   /** The instruction at this offset: undefined outside the region's page or where code is not to be translated. */
@@ -34,13 +33,21 @@ export interface RegionSource {
 /** Pays for instructions: budget counts bytes of decoded entries. */
 const price = (instructions: number): number => instructions * codePage.entrySize;
 
+/** A recorder for regions of one byte order. `runtime` gives the index of each routine in the module being built. */
+export function regionRecorder(littleEndian: boolean, runtime: RuntimeFunctions): RegionRecorder {
+  const access: AccessContext = {
+    state: regionLocals.state,
+    table: (f) => f.get(regionLocals.table),
+    asid: (f) => f.get(regionLocals.asid),
+    slow: (name) => runtime.helper(name),
+    checkFault: checkFault(regionLocals.state),
+  };
+  return new RegionRecorder({ mode64: true, littleEndian, runtime, access }, regionFunction());
+}
+
 export class RegionTranslator {
-  readonly #f = new FunctionBuilder(["i32"]);
+  readonly #f = regionFunction();
   readonly #source: RegionSource;
-  readonly #base = this.#f.local("i64");
-  readonly #budget = this.#f.local("i32");
-  readonly #table = this.#f.local("i32");
-  readonly #asid = this.#f.local("i64");
   readonly #recorder: RegionRecorder;
   readonly #instructions = new Map<number, Recorded>();
   #exit: Label | undefined;
@@ -50,20 +57,10 @@ export class RegionTranslator {
   readonly #loops = new Map<number, Label>();
   readonly #merges = new Map<number, Label>();
 
-  constructor(source: RegionSource, runtime: RuntimeFunctions) {
+  constructor(source: RegionSource, recorder: RegionRecorder) {
     this.#source = source;
-    const access: AccessContext = {
-      state: 0,
-      table: (f) => f.get(this.#table),
-      asid: (f) => f.get(this.#asid),
-      loadSlow: runtime.helper("loadSlow"),
-      storeSlow: runtime.helper("storeSlow"),
-      loadQuadSlow: runtime.helper("loadQuadSlow"),
-      storeQuadSlow: runtime.helper("storeQuadSlow"),
-      checkFault: checkFault(0),
-    };
-    const options = { mode64: true, littleEndian: source.littleEndian, runtime, access };
-    this.#recorder = new RegionRecorder(options, this.#f, 0, this.#base);
+    this.#recorder = recorder;
+    recorder.restart(this.#f);
   }
 
   /** Number of guest instructions in the region. */
@@ -91,7 +88,7 @@ export class RegionTranslator {
     for (const register of this.#recorder.held.values()) if (register.written) this.#storeHeld(register);
     f.end();
     f.get(0);
-    f.get(this.#budget);
+    f.get(regionLocals.budget);
     f.memory(Op["i32.store"], state.budget.offset);
     return f;
   }
@@ -148,11 +145,11 @@ export class RegionTranslator {
     f.memory(Op["i64.load"], state.pc.offset);
     f.i64Const(BigInt(this.#source.entry));
     f.op(integerOpcodes.sub[1]);
-    f.set(this.#base);
+    f.set(regionLocals.base);
     for (const [local, field] of [
-      [this.#budget, "budget"],
-      [this.#table, "tlb"],
-      [this.#asid, "asid"],
+      [regionLocals.budget, "budget"],
+      [regionLocals.table, "tlb"],
+      [regionLocals.asid, "asid"],
     ] as const) {
       f.get(0);
       f.memory(state[field].type === "i32" ? Op["i32.load"] : Op["i64.load"], state[field].offset);
@@ -174,16 +171,16 @@ export class RegionTranslator {
   #pay(instructions: number): void {
     const f = this.#f;
     if (instructions === 0) return;
-    f.get(this.#budget);
+    f.get(regionLocals.budget);
     f.i32Const(price(instructions));
     f.op(integerOpcodes.sub[0]);
-    f.set(this.#budget);
+    f.set(regionLocals.budget);
   }
 
   #storePc(offset: number): void {
     const f = this.#f;
     f.get(0);
-    f.get(this.#base);
+    f.get(regionLocals.base);
     f.i64Const(BigInt(offset));
     f.op(integerOpcodes.add[1]);
     f.memory(Op["i64.store"], state.pc.offset);
@@ -241,7 +238,7 @@ export class RegionTranslator {
     }
     if (kind === "back") {
       // The slice may be over: requests and interrupts are looked at outside.
-      f.get(this.#budget);
+      f.get(regionLocals.budget);
       f.i32Const(0);
       f.op(integerOpcodes.geS[0]);
       f.brIf(this.#loops.get(position) as Label);

@@ -8,18 +8,20 @@
  */
 import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import type { ValueType } from "../../../../wasm/function-builder.js";
-import { buildDecodeTable, decode } from "../../isa/decoder.js";
+import { vmLayout } from "../../../../kvm/layout.js";
+import { decode } from "../../isa/decoder.js";
 import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
-import { instructions } from "../../isa/instructions.js";
-import { expand, type Variant } from "../../isa/pattern.js";
+import type { Variant } from "../../isa/pattern.js";
+import { type HandlerSpec, handlerSpecs } from "../emulate/handlers.js";
 import type { RuntimeExports } from "../emulate/interpreter.js";
 import { codePage, Handler, state } from "../shared/layout.js";
 import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
-import { RegionTranslator } from "./region.js";
+import { RegionTranslator, regionRecorder } from "./region.js";
+import type { RegionRecorder } from "./region-recorder.js";
 
 /** Samples of one address that make it hot. */
-const hotSamples = 2;
+const hotSamples = 3;
 /** Addresses remembered between samples; the oldest half is forgotten when there are more. */
 const sampleLimit = 4096;
 /** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
@@ -36,34 +38,54 @@ interface Region {
 }
 
 interface Pending {
-  readonly translator: RegionTranslator;
   readonly body: Uint8Array;
   readonly entry: number;
   readonly pages: readonly number[];
 }
 
-/** Decoder of the plain variants, made once for each thread that translates. */
-let decoder: { table: Int32Array; variants: readonly Variant[] } | undefined;
-function variantOf(word: number): Variant | undefined {
-  if (!decoder) {
-    const variants = instructions.flatMap(expand);
-    const table = buildDecodeTable(
-      variants.map((v, i) => ({
-        mask: v.mask,
-        value: v.value,
-        id: i + 1,
-        name: v.mnemonic,
-        ...(v.definition.options.fallback ? { fallback: true } : {}),
-      })),
-    );
-    decoder = { table, variants };
+/** The variants by handler number, made once for each thread that translates. */
+let handlers: readonly HandlerSpec[] | undefined;
+
+/** Decodes through the table that the interpreter's module has put into the memory. */
+class WordDecoder {
+  readonly #table: Int32Array;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#table = new Int32Array(memory.buffer, vmLayout.decodeTables, (vmLayout.base - vmLayout.decodeTables) / 4);
+    handlers ??= handlerSpecs().specs;
   }
-  return decoder.variants[decode(decoder.table, word) - 1];
+
+  variant(word: number): Variant | undefined {
+    return handlers?.[decode(this.#table, word) - Handler.first]?.variant;
+  }
 }
 
-/** Index of each routine in every region module: they import all of them, in this order. */
-const routineNames = [...Object.keys(coreRoutines), ...Object.keys(helpers)] as (CoreRoutine | HelperName)[];
-const routineIndex = new Map(routineNames.map((name, i) => [name, i]));
+/** The routines that the regions of one module import, in the order of their first use. */
+class Imports {
+  readonly names = new Map<CoreRoutine | HelperName, number>();
+
+  helper(name: CoreRoutine | HelperName): number {
+    let index = this.names.get(name);
+    if (index === undefined) {
+      index = this.names.size;
+      this.names.set(name, index);
+    }
+    return index;
+  }
+
+  declare(m: ModuleBuilder): void {
+    for (const name of this.names.keys()) {
+      if (name in coreRoutines) {
+        const [params, results] = coreRoutines[name as CoreRoutine];
+        m.importFunction("r", name, params, results);
+      } else {
+        const h: HelperSignature = helpers[name as HelperName];
+        const params: ValueType[] = h.effect === "pure" ? [...h.params] : ["i32", ...h.params];
+        m.importFunction("r", name, params, h.result === "void" ? [] : [h.result]);
+      }
+    }
+  }
+}
 
 export class Translator {
   readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
@@ -75,6 +97,9 @@ export class Translator {
   readonly #live = new Map<number, Region>();
   readonly #byPage = new Map<number, Set<Region>>();
   #pending: Pending[] = [];
+  #imports = new Imports();
+  #decoder: WordDecoder | undefined;
+  readonly #recorders = new Map<boolean, RegionRecorder>();
   #waited = 0;
   #nextIndex = 1;
   #bytes = 0;
@@ -147,25 +172,31 @@ export class Translator {
     const offset = pc & (span - 1);
     const host = this.#ask("codeHost") - offset;
     const firstPage = page - (offset >> codePage.shift);
+    this.#decoder ??= new WordDecoder(this.#memory);
+    const decoder = this.#decoder;
+    let recorder = this.#recorders.get(littleEndian);
+    if (!recorder) {
+      recorder = regionRecorder(littleEndian, { helper: (name) => this.#imports.helper(name) });
+      this.#recorders.set(littleEndian, recorder);
+    }
     const translator = new RegionTranslator(
       {
-        littleEndian,
         entry: offset,
         fetch: (at) => {
           if (at < 0 || at >= span) return undefined;
           // Only pages with decoded code: what drops their code tells the translator.
           if (this.#ask("codePageFor", firstPage + (at >> codePage.shift)) === 0) return undefined;
           const word = view.getUint32(host + at, littleEndian);
-          const variant = variantOf(word);
+          const variant = decoder.variant(word);
           return variant && { variant, word };
         },
       },
-      { helper: (name) => routineIndex.get(name) as number },
+      recorder,
     );
     const f = translator.translate();
     if (f) {
       const pages = [...translator.pages].map((p) => firstPage + p);
-      this.#pending.push({ translator, body: f.finish(), entry, pages });
+      this.#pending.push({ body: f.finish(), entry, pages });
       if (this.#pending.length === 1) this.#waited = 0;
     }
     this.#milliseconds += performance.now() - start;
@@ -177,14 +208,8 @@ export class Translator {
     const pending = this.#pending;
     this.#pending = [];
     const m = new ModuleBuilder();
-    for (const name of Object.keys(coreRoutines) as CoreRoutine[]) {
-      const [params, results] = coreRoutines[name];
-      m.importFunction("r", name, params, results);
-    }
-    for (const [name, h] of Object.entries(helpers) as [HelperName, HelperSignature][]) {
-      const params: ValueType[] = h.effect === "pure" ? [...h.params] : ["i32", ...h.params];
-      m.importFunction("r", name, params, h.result === "void" ? [] : [h.result]);
-    }
+    this.#imports.declare(m);
+    this.#imports = new Imports();
     const shared = typeof SharedArrayBuffer !== "undefined" && this.#memory.buffer instanceof SharedArrayBuffer;
     m.importMemory("env", "memory", 1, 65536, shared);
     pending.forEach((p, i) => {

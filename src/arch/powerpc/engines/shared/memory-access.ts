@@ -16,11 +16,8 @@ export interface AccessContext {
   table(f: FunctionBuilder): void;
   /** Pushes the current tag bits (i64). */
   asid(f: FunctionBuilder): void;
-  /** Function indices of the slow paths. */
-  readonly loadSlow: number;
-  readonly storeSlow: number;
-  readonly loadQuadSlow: number;
-  readonly storeQuadSlow: number;
+  /** Function index of a slow path. */
+  slow(name: "loadSlow" | "storeSlow" | "loadQuadSlow" | "storeQuadSlow"): number;
   /** Leaves through `exits.fault` if the routine just called set `fault`. */
   checkFault(f: FunctionBuilder, exits: Exits): void;
 }
@@ -127,7 +124,7 @@ export function emitLoad(f: FunctionBuilder, exits: Exits, x: AccessContext, siz
   f.get(ea);
   f.i32Const(size);
   f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.loadSlow);
+  f.call(x.slow("loadSlow"));
   x.checkFault(f, exits);
   f.end();
   f.release(entry);
@@ -155,7 +152,7 @@ export function emitStore(f: FunctionBuilder, exits: Exits, x: AccessContext, si
   f.i32Const(size);
   f.get(value);
   f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.storeSlow);
+  f.call(x.slow("storeSlow"));
   x.checkFault(f, exits);
   f.end();
   f.release(entry);
@@ -179,7 +176,7 @@ export function emitLoadQuad(f: FunctionBuilder, exits: Exits, x: AccessContext,
   f.get(x.state);
   f.get(ea);
   f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.loadQuadSlow);
+  f.call(x.slow("loadQuadSlow"));
   x.checkFault(f, exits);
   f.end();
   f.release(entry);
@@ -206,7 +203,7 @@ export function emitStoreQuad(f: FunctionBuilder, exits: Exits, x: AccessContext
   f.get(ea);
   f.get(value);
   f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.storeQuadSlow);
+  f.call(x.slow("storeQuadSlow"));
   x.checkFault(f, exits);
   f.end();
   f.release(entry);

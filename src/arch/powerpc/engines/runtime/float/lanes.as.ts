@@ -290,7 +290,6 @@ export function float64InClass(a: i64, dcmx: i32): i32 {
   return (<u64>a & SIGN ? 8 : 0) | (inClass64(a, dcmx, 0x0010000000000000) ? 2 : 0);
 }
 export function float32InClass(a: i64, dcmx: i32): i32 {
-  const x = reinterpret<f64>(a);
-  const exact = <f64>(<f32>x) == x;
+  const exact = doubleFromSingle(singleFromDouble(a)) == a;
   return (<u64>a & SIGN ? 8 : 0) | (inClass64(a, dcmx, 0x3810000000000000) ? 2 : 0) | (exact ? 0 : 1);
 }

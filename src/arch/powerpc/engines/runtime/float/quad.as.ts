@@ -78,7 +78,7 @@ export function float128ToInteger(s: i32, a: v128, kind: i32): i64 {
   const f = begin(s);
   const r = toInteger(high(a), low(a), kind & (UNSIGNED | LONG), 1);
   commitScalar(s, exceptions & VXCVI ? 0x11000 : f & 0x1f000);
-  return r;
+  return kind & (UNSIGNED | LONG) ? r : <i64>(<i32>r);
 }
 export function float128FromInteger(s: i32, a: i64, unsigned: i32): v128 {
   begin(s);

@@ -1,0 +1,63 @@
+/** The interpreter's handlers: which there are, their numbers, and the decode table that leads to them. */
+import { buildDecodeTable } from "../../isa/decoder.js";
+import { instructions } from "../../isa/instructions.js";
+import { encodeField, expand, type Variant } from "../../isa/pattern.js";
+import { Handler } from "../shared/layout.js";
+import { hot, specialised } from "./hot.js";
+
+/** A variant, with some operands perhaps fixed to make a handler of its own for a frequent case. */
+export interface HandlerSpec {
+  readonly name: string;
+  readonly variant: Variant;
+  readonly mask: number;
+  readonly value: number;
+  readonly fixed: readonly string[];
+}
+
+/** Every handler, hot ones first, in the order of their numbers from `Handler.first`. */
+export function handlerSpecs(): { specs: HandlerSpec[]; hotCount: number } {
+  const rank = new Map(hot.map((name, i) => [name, i]));
+  const hotSpecs: HandlerSpec[] = [];
+  const rare: HandlerSpec[] = [];
+  for (const variant of instructions.flatMap(expand)) {
+    const isHot = rank.has(variant.mnemonic);
+    for (const fixed of specialised[variant.mnemonic] ?? []) {
+      let { mask, value } = variant;
+      for (const [name, v] of Object.entries(fixed)) {
+        const field = variant.fields[name];
+        if (!field) throw new Error(`hot.ts fixes operand ${name} of ${variant.mnemonic}, which has none`);
+        mask |= encodeField(field, field.signed ? -field.scale : (2 ** field.width - 1) * field.scale);
+        value |= encodeField(field, v);
+      }
+      const operands = Object.entries(fixed).map(([k, v]) => `${k}=${v}`);
+      const spec = {
+        name: `${variant.mnemonic}[${operands}]`,
+        variant,
+        mask: mask >>> 0,
+        value: value >>> 0,
+        fixed: Object.keys(fixed),
+      };
+      (isHot ? hotSpecs : rare).push(spec);
+    }
+    const plain = { name: variant.mnemonic, variant, mask: variant.mask, value: variant.value, fixed: [] };
+    (isHot ? hotSpecs : rare).push(plain);
+  }
+  const order = (s: HandlerSpec) => rank.get(s.variant.mnemonic) ?? 0;
+  hotSpecs.sort((a, b) => order(a) - order(b));
+  return { specs: [...hotSpecs, ...rare], hotCount: hotSpecs.length };
+}
+
+/** The decode table of these handlers (isa/decoder.ts tells its form). */
+export function decodeTable(specs: readonly HandlerSpec[]): Int32Array {
+  return buildDecodeTable(
+    specs.map((s, i) => ({
+      mask: s.mask,
+      value: s.value,
+      id: Handler.first + i,
+      name: s.name,
+      priority: s.fixed.length,
+      ...(s.variant.definition.options.fallback ? { fallback: true } : {}),
+    })),
+  );
+}
+
