@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { EngineAssets } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
+import { loadHv } from "../../src/arch/powerpc/engines/hv/load.js";
 import { loadPr } from "../../src/arch/powerpc/engines/pr/load.js";
 import type { Engine } from "../../src/kvm/engine.js";
 
@@ -20,5 +21,6 @@ export function engineAssets(): EngineAssets {
 
 /** How to load each engine, by the name given to --engine. */
 export const engines: Readonly<Record<string, () => Engine>> = {
+  hv: () => loadHv(engineAssets()),
   pr: () => loadPr(engineAssets()),
 };

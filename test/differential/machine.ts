@@ -1,5 +1,6 @@
 /** A VM in the rough, without the KVM core: memory laid out by hand, one vCPU in real mode, an engine attached to it. */
 import { ExitCode, Request, state, vcpuLayout, archLayout } from "../../src/arch/powerpc/engines/shared/layout.js";
+import type { HvVcpu } from "../../src/arch/powerpc/engines/hv/load.js";
 import { instantiateInterpreter, interpretOnly } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
 import { vmLayout } from "../../src/kvm/layout.js";
@@ -158,6 +159,11 @@ export class Machine {
       this.word(address + 4 * words.length, hypercall);
     }
     this.#setI32("requests", this.#i32("requests") | Request.flushCode | Request.flushTlb);
+    if (!("translateNow" in this.#vcpu)) return;
+    // A stretch that does nothing serves the requests; then what is compared is the translation, hot or not.
+    this.#setMsr();
+    this.#go(0x100);
+    (this.#vcpu as HvVcpu).translateNow(cases.map(({ address }) => BigInt(address)));
   }
 
   /** The vector of the interrupt that a case ends with when these facilities are disabled, 0 if it ends without one. */

@@ -130,11 +130,35 @@ export class Translator {
     return (this.#runtime[name] as (...a: number[]) => number)(this.#state, ...args);
   }
 
+  /**
+   * Translates the code at these effective addresses at once, hot or not, in the context the vCPU is in; for tests that
+   * want every instruction to run translated. Its pc changes.
+   */
+  translateNow(addresses: Iterable<bigint>): void {
+    this.#ask("service");
+    this.#ask("contextRefresh");
+    for (const address of addresses) {
+      this.#memoryView().setBigUint64(this.#state + state.pc.offset, address, true);
+      const entry = this.#ask("fetch");
+      if (entry === 0) continue;
+      if (this.#memoryView().getInt32(entry, true) === Handler.undecoded) this.#ask("decode", entry);
+      this.#consider(true);
+      if (this.#pending.length >= 64) this.#compile();
+    }
+    if (this.#pending.length > 0) this.#compile();
+  }
+
   /** The vCPU is at the end of a slice, its pc at the target of a taken branch. */
   sampled(): void {
     if (this.#pending.length > 0 && (this.#pending.length >= batchSize || ++this.#waited >= batchPatience)) {
       this.#compile();
+      while (this.#live.size > regionLimit) this.#drop(this.#live.values().next().value as Region);
     }
+    this.#consider(false);
+  }
+
+  /** Translates the code at pc if that is possible, and it is hot or `now` is set. */
+  #consider(now: boolean): void {
     const view = this.#memoryView();
     // Only the 64-bit modes without tracing are translated.
     const mode = view.getInt32(this.#state + state.mode.offset, true);
@@ -146,7 +170,7 @@ export class Translator {
     if (code === 0) return;
     const entry = code + (pc & 0xffc) * 2;
     if (view.getInt32(entry, true) < Handler.first) return;
-    const count = (this.#samples.get(entry) ?? 0) + 1;
+    const count = now ? hotSamples : (this.#samples.get(entry) ?? 0) + 1;
     this.#samples.set(entry, count);
     if (count < hotSamples) {
       if (this.#samples.size > sampleLimit) this.#forgetSamples();
@@ -242,7 +266,6 @@ export class Translator {
       view.setInt32(p.entry, Handler.region, true);
       this.#translated++;
     });
-    while (this.#live.size > regionLimit) this.#drop(this.#live.values().next().value as Region);
     this.#milliseconds += performance.now() - start;
   }
 

@@ -14,7 +14,7 @@ const FRACTION: u64 = 0x000fffffffffffff;
 const ONE_BIT: u64 = 0x0010000000000000;
 
 /** Whether the last fast attempt succeeded; its value is the function's result. */
-let fast: bool = false;
+export let fast: bool = false;
 
 // @ts-ignore: decorator
 @inline
@@ -55,6 +55,12 @@ function notFast(): u64 {
 @inline
 function fastResult(r: f64, inexact: bool, up: bool, single: bool): u64 {
   return single ? fastSingle(r, inexact, up) : fastDouble(r, inexact, up);
+}
+
+/** A double rounded to single, or 0 and `fast` unset if that takes the exact path. */
+export function tryRoundToSingle(a: u64, fpscr: u32): u64 {
+  if ((fpscr & CONTROL) != 0) return notFast();
+  return fastSingle(reinterpret<f64>(a), false, false);
 }
 
 /** a + b. */
@@ -279,15 +285,19 @@ export function reciprocalRoot(a: u64, fpscr: u32, single: bool, singleRoot: boo
 }
 
 /** FPRF of a result; `single`: as binary32 would class it. */
+// @ts-ignore: decorator
+@inline
 export function class64(r: u64, single: bool): u32 {
   const magnitude = r & ~SIGN;
+  const first: u64 = single ? 0x3810000000000000 : ONE_BIT;
+  if (magnitude - first < 0x7ff0000000000000 - first) return <u32>0x4000 << <u32>(r >> 63);
+  return otherClass(r);
+}
+function otherClass(r: u64): u32 {
+  const magnitude = r & ~SIGN;
   const negative = r >> 63 != 0;
-  if (magnitude - ONE_BIT < 0x7fe0000000000000) {
-    if (!single || magnitude >= 0x3810000000000000) return negative ? 0x8000 : 0x4000;
-    return negative ? 0x18000 : 0x14000;
-  }
   if (magnitude == 0) return negative ? 0x12000 : 0x2000;
-  if (magnitude < ONE_BIT) return negative ? 0x18000 : 0x14000;
+  if (magnitude < 0x3810000000000000) return negative ? 0x18000 : 0x14000;
   if (magnitude == 0x7ff0000000000000) return negative ? 0x9000 : 0x5000;
   return 0x11000;
 }

@@ -98,15 +98,25 @@ export function commitScalar(s: i32, fprf: u32): void {
   settle(s, before, after, raised, suppress);
 }
 
-/** As commitScalar for operations that leave FPRF alone (conversions to integer, where it is undefined). */
-export function commitKeepingClass(s: i32): void {
-  commitScalar(s, load<u32>(s + S_fpscr) & FPRF);
+/** commitScalar without delay where nothing is enabled and nothing was found but perhaps inexactness. */
+// @ts-ignore: decorator
+@inline
+export function commitResult(s: i32, fpscr: u32, fprf: u32): void {
+  const raised = exceptions;
+  if (((fpscr & CONTROL) | (raised & ~XX)) != 0) {
+    commitScalar(s, fprf);
+    return;
+  }
+  let after = (fpscr & ~(FR | FI | FPRF)) | fprf | rounding;
+  if ((raised & ~fpscr) != 0) after |= XX | FX;
+  store<u32>(s + S_fpscr, after);
 }
 
 /** A vector operation: FPRF, FR and FI stay, any enabled exception in any element keeps the whole target. */
 export function commitVector(s: i32): void {
-  const before = load<u32>(s + S_fpscr);
   const raised = exceptions;
+  const before = load<u32>(s + S_fpscr);
+  if ((raised & ~before) == 0 && (before & CONTROL) == 0) return;
   let causes = raised;
   if (raised & VX_CAUSES) causes |= VX;
   settle(s, before, before, raised, ((causes >> 22) & before & 0xf8) != 0);

@@ -17,7 +17,8 @@ import {
   squareRoot64,
 } from "./double.as";
 import { convertExact, fromInteger } from "./exact.as";
-import { commitVector, exceptions, setExceptions, setRounding } from "./fpscr.as";
+import { XX, commitVector, exceptions, setExceptions, setRounding } from "./fpscr.as";
+import { integral } from "./scalar.as";
 import { arithmetic32, arithmetic64, gather, gathered, pair, word } from "./lane.as";
 import {
   DOUBLE,
@@ -93,6 +94,12 @@ function unary(a: u64, operation: i32, f: u32, single: bool): u64 {
     default: {
       setExceptions(0);
       const current = operation == 13;
+      const x = reinterpret<f64>(a);
+      if (x == x) {
+        const r = integral(x, current ? f & 3 : operation - 8);
+        if (current && r != x) setExceptions(XX);
+        return reinterpret<u64>(r);
+      }
       // An integral value near a single is a single.
       toIntegral(wide64High(a), wide64Low(a), DOUBLE, current ? f & 3 : operation - 8, current);
       return resultLow;
