@@ -35,6 +35,9 @@ export interface RunResult {
 /** Cases in one run of QEMU; bounds the memory for their records. */
 const batchSize = 8000;
 
+/** Cases whose code is put into an engine's memory at once; bounds the regions that hv keeps. */
+const prepared = 1000;
+
 /** Everything in a batch is drawn from one seed, so that a failure can be had again without what went before. */
 function* batches(options: RunOptions, set: InstructionSet): Generator<readonly Case[]> {
   const start = Number(assembleRuntime(1, options.littleEndian).symbols.get("cases"));
@@ -73,8 +76,8 @@ export function runDifferential(options: RunOptions): RunResult {
     const judged = runUnderQemu(batch, options.littleEndian);
     for (const { mnemonic } of batch) drawn.set(mnemonic, (drawn.get(mnemonic) ?? 0) + 1);
     for (const { name, machine } of machines) {
-      machine.prepare(batch);
       batch.forEach((one, i) => {
+        if (i % prepared === 0) machine.prepare(batch.slice(i, i + prepared));
         const fail = (text: () => string) => {
           const key = `${name} ${one.mnemonic}`;
           const count = (failures.get(key) ?? 0) + 1;
