@@ -322,3 +322,23 @@ export function class16(x: u64): u32 {
   if (magnitude < 0x7c00) return negative ? 0x8000 : 0x4000;
   return magnitude > 0x7c00 ? 0x11000 : negative ? 0x9000 : 0x5000;
 }
+
+/** The double below 1/2. */
+const BELOW_HALF: f64 = reinterpret<f64>(<u64>0x3fdfffffffffffff);
+
+/** x rounded by the host to an integral value; x is no NaN. */
+export function integral(x: f64, mode: u32): f64 {
+  switch (mode) {
+    case 0:
+      return nearest(x);
+    case 1:
+      return trunc(x);
+    case 2:
+      return ceil(x);
+    case 3:
+      return floor(x);
+    default:
+      // From 2^52 on there is nothing to round, and the sum would not be exact.
+      return abs(x) < 4503599627370496 ? copysign(trunc(x + copysign(BELOW_HALF, x)), x) : x;
+  }
+}

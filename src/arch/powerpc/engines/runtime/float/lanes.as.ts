@@ -10,6 +10,7 @@ import {
   ONE,
   divide32,
   divide64,
+  integral,
   multiplyAdd32,
   multiplyAdd64,
   reciprocalRoot,
@@ -18,7 +19,6 @@ import {
 } from "./double.as";
 import { convertExact, fromInteger } from "./exact.as";
 import { XX, commitVector, exceptions, setExceptions, setRounding } from "./fpscr.as";
-import { integral } from "./scalar.as";
 import { arithmetic32, arithmetic64, gather, gathered, pair, word } from "./lane.as";
 import {
   DOUBLE,

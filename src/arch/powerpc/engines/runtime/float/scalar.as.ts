@@ -14,6 +14,7 @@ import {
   divide32,
   divide64,
   fast,
+  integral,
   multiply32,
   multiply64,
   multiplyAdd32,
@@ -212,26 +213,6 @@ export function float64FromInteger(s: i32, a: i64, kind: i32): i64 {
   }
   fromInteger(a, (kind & UNSIGNED) == 0, single ? DOUBLE_SINGLE : DOUBLE, f, f & 3);
   return deliver(s, f, resultLow, single);
-}
-
-/** The double below 1/2. */
-const BELOW_HALF: f64 = reinterpret<f64>(<u64>0x3fdfffffffffffff);
-
-/** x rounded by the host to an integral value; x is no NaN. */
-export function integral(x: f64, mode: u32): f64 {
-  switch (mode) {
-    case 0:
-      return nearest(x);
-    case 1:
-      return trunc(x);
-    case 2:
-      return ceil(x);
-    case 3:
-      return floor(x);
-    default:
-      // From 2^52 on there is nothing to round, and the sum would not be exact.
-      return abs(x) < 4503599627370496 ? copysign(trunc(x + copysign(BELOW_HALF, x)), x) : x;
-  }
 }
 
 /** mode: 0 to 3 as RN, 4 nearest with ties away, 5 as FPSCR says and with inexactness. */
