@@ -135,6 +135,8 @@ export class Translator {
    * want every instruction to run translated. Its pc changes.
    */
   translateNow(addresses: Iterable<bigint>): void {
+    // An exit that was taken must not keep code from being fetched.
+    this.#memoryView().setInt32(this.#state + state.exitCode.offset, 0, true);
     this.#ask("service");
     this.#ask("contextRefresh");
     for (const address of addresses) {
