@@ -353,7 +353,7 @@ export const exceptions: readonly Exception[] = [
     why: "QEMU knows icbt for embedded processors only; ISA 2.07 and later have it everywhere",
   },
   {
-    mnemonics: /^dcbf$/,
+    mnemonics: /^dcbf(lp)?$/,
     when: ({ expected }) => expected.get(offsets.signal) !== 0n,
     ignore: "all",
     why: "QEMU calls dcbflp, L = 3, illegal",

@@ -30,13 +30,31 @@ function randomWord(variant: Variant, random: Random): number {
 /** Operands of 0 at the end may be left out; and the mnemonics where we and binutils print a default differently. */
 function comparable(text: string): string {
   return normalise(text)
+    .replace(/^(sync|wait|slbia) 0$/, "$1")
+    .replace(/^(hwsync|sync 2)$/, (other) => (other === "hwsync" ? "sync" : "ptesync"))
+    .replace(/^dcbf (\d+),(\d+),3$/, "dcbflp $1,$2")
+    .replace(/^m([ft])(xer|lr|ctr) (\d+)$/, (_, way: string, name: string, r: string) => {
+      const number = { xer: 1, lr: 8, ctr: 9 }[name];
+      return way === "f" ? `mfspr ${r},${number}` : `mtspr ${number},${r}`;
+    })
     .replace(/^(bc\w*|l[bhwd]arx|darn|[a-z.]+) (.*?)(,0)+$/, "$1 $2")
     .replace(/^(mfcr \d+),-1$/, "$1")
     .replace(/^(stswi|lswi) (\d+),(\d+),32$/, "$1 $2,$3");
 }
 
 /** Mnemonics that binutils spells in another way, or does not know for POWER9: each with the reason. */
-const known: Readonly<Record<string, string>> = {};
+const known: Readonly<Record<string, string>> = {
+  dcbt: "binutils has further names for ranges of TH",
+  dcbtst: "as dcbt",
+  icbt: "binutils takes CT for optional where it stands first",
+  mftb: "binutils prints both ways to read the time base as mftb",
+  mfspr: "as mftb; and binutils has names for block address translation, which POWER9 has not",
+  mtspr: "as mfspr",
+  lfdp: "binutils knows the pairs of floating-point registers for POWER6 to POWER8 only",
+  lfdpx: "as lfdp",
+  stfdp: "as lfdp",
+  stfdpx: "as lfdp",
+};
 
 test("every instruction disassembles as objdump prints it, and assembles back", (t) => {
   if (!objdumpPresent()) {

@@ -148,6 +148,9 @@ function sprs(): Alias[] {
   each(sprWriteOnly, to(alias));
   each(sprAccepted, from(accept));
   each(sprAccepted, to(accept));
+  for (let n = 0; n < 4; n++) {
+    all.push(...alias(`mfsprg rt, ${n}`, `mfspr rt, ${272 + n}`), ...alias(`mtsprg ${n}, rs`, `mtspr ${272 + n}, rs`));
+  }
   all.push(...alias("mftb rt", "mftb rt, 268"), ...alias("mftbu rt", "mftb rt, 269"), ...alias("mftbl rt", "mftb rt, 268"));
   return all;
 }
@@ -232,20 +235,26 @@ const system = (): Alias[] => [
   ...accept("msync", "sync 0"),
   ...accept("hwsync", "sync 0"),
   ...accept("mbar", "eieio"),
-  ...accept("dcbfl ra, rb", "dcbf ra, rb, 1"),
-  ...accept("dcbflp ra, rb", "dcbf ra, rb, 3"),
-  ...alias("dcbtct ra, rb, th", "dcbt ra, rb, th"),
+  ...alias("dcbfl ra, rb", "dcbf ra, rb, 1"),
+  ...alias("dcbtt ra, rb", "dcbt ra, rb, 16"),
+  ...alias("dcbtstt ra, rb", "dcbtst ra, rb, 16"),
+  ...accept("dcbtct ra, rb, th", "dcbt ra, rb, th"),
+  ...accept("dcbtds ra, rb, th", "dcbt ra, rb, th"),
+  ...accept("dcbtstct ra, rb, th", "dcbtst ra, rb, th"),
+  ...accept("dcbtstds ra, rb, th", "dcbtst ra, rb, th"),
+  ...accept("cp_abort", "cpabort"),
   ...accept("dssall", "dss 0, 1"),
   ...accept("waitrsv", "wait 1"),
   ...alias("tlbie rb, rs", "tlbie rb, rs, 0, 0, 0"),
   ...accept("tlbie rb", "tlbie rb, 0, 0, 0, 0"),
   ...alias("tlbiel rb", "tlbiel rb, 0, 0, 0, 0"),
   ...accept("slbia", "slbia 0"),
-  ...accept("rfebb", "rfebb 1"),
-  ...accept("paste. ra, rb", "paste. ra, rb, 1"),
+  ...alias("rfebb", "rfebb 1"),
 ];
 
 const vector = (): Alias[] => [
+  ...alias("xxmr xt, xa", "xxlor xt, xa, xa"),
+  ...alias("xxlnot xt, xa", "xxlnor xt, xa, xa"),
   ...alias("vmr vrt, vra", "vor vrt, vra, vra"),
   ...alias("vnot vrt, vra", "vnor vrt, vra, vra"),
   ...alias("xxspltd xt, xa, 0", "xxpermdi xt, xa, xa, 0"),

@@ -24,7 +24,7 @@ const kinds: Readonly<Record<string, OperandKind>> = Object.fromEntries(
 export const kindOf = (name: string): OperandKind => kinds[name] ?? "number";
 
 /** Operands that the assembler may leave out at the end of the list; they are then 0, and 0 is not printed. */
-const optional = new Set(["bh", "eh", "l", "w", "ric", "prs", "r", "ih", "s", "wc", "th", "lev", "is", "sc", "pl"]);
+const optional = new Set(["bh", "eh", "l", "w", "ric", "prs", "r", "ih", "wc", "th", "lev", "is", "sc", "pl"]);
 export const isOptional = (name: string): boolean => optional.has(name);
 
 /** One piece of an operand list: punctuation, an operand by name, or a number that must stand there. */

@@ -22,9 +22,9 @@ const caches = [
   insn("dcbt", "011111 th:5 ra:5 rb:5 0100010110 -", "ra, rb, th", nothing),
   insn("dcbtst", "011111 th:5 ra:5 rb:5 0011110110 -", "ra, rb, th", nothing),
   insn("dcbst", "011111 -:5 ra:5 rb:5 0000110110 -", "ra, rb", touchAsLoad),
-  // L = 0, 1 (dcbfl) or 3 (dcbflp) says from which caches.
+  // L = 0, 1 (dcbfl) or 3 (dcbflp) says from which caches; 2 is no instruction.
   insn("dcbf", "011111 - - - 0 l:1 ra:5 rb:5 0001010110 -", "ra, rb, l", touchAsLoad),
-  insn("dcbf", "011111 - - - 11 ra:5 rb:5 0001010110 -", "ra, rb, 3", touchAsLoad),
+  insn("dcbflp", "011111 - - - 11 ra:5 rb:5 0001010110 -", "ra, rb", touchAsLoad),
   insn("dcbz", "011111 -:5 ra:5 rb:5 1111110110 -", "ra, rb", (m, o) => m.call("zeroBlock", address(m, o))),
   insn("icbi", "011111 -:5 ra:5 rb:5 1111010110 -", "ra, rb", (m, o) => {
     m.call("invalidateInstructionBlock", address(m, o));
