@@ -5,9 +5,11 @@
 import {
   ARCH_ail,
   ARCH_interruptLittleEndian,
+  S_fault,
   S_lastInterrupt,
   S_msr,
   S_pc,
+  S_recheck,
   S_srr0,
   S_srr1,
   S_statInterrupt,
@@ -59,6 +61,15 @@ export function enterVector(s: i32, vector: i32, kept: u64): void {
   store<i32>(s, vector, S_lastInterrupt);
   store<u64>(s, load<u64>(s, S_statInterrupt) + 1, S_statInterrupt);
   replaceMsr(s, msr);
+}
+
+/**
+ * Tells the engine that the instruction ended with an interrupt. It did not complete, so it is not counted; the look that
+ * `recheck` asks for keeps a guest that only ever raises interrupts from running for ever.
+ */
+export function endInstruction(s: i32): void {
+  store<i32>(s, 1, S_fault);
+  store<i32>(s, 1, S_recheck);
 }
 
 /** Takes an interrupt; `cause` are the bits that SRR1 gets from it. */

@@ -3,9 +3,10 @@
  * tells the engine.
  * Source: Power ISA v3.0B, Book III "Program Interrupt", "Alignment Interrupt", "Facility Unavailable Interrupt".
  */
-import { S_dar, S_fault, S_fscr, S_pc } from "../engines/runtime/layout.generated";
+import { S_dar, S_fscr, S_pc } from "../engines/runtime/layout.generated";
 import {
   deliver,
+  endInstruction,
   VECTOR_ALIGNMENT,
   VECTOR_FACILITY_UNAVAILABLE,
   VECTOR_FLOAT_UNAVAILABLE,
@@ -24,14 +25,14 @@ const FLOAT_ENABLED: u64 = 0x100000;
 export function raise(s: i32, trap: i32): void {
   const cause = trap == 0 ? ILLEGAL : trap == 1 ? PRIVILEGED : trap == 2 ? TRAP : FLOAT_ENABLED;
   deliver(s, VECTOR_PROGRAM, load<u64>(s, S_pc), cause);
-  store<i32>(s, 1, S_fault);
+  endInstruction(s);
 }
 
 /** DSISR is left alone: the architecture says that it is undefined. */
 export function raiseAlignment(s: i32, ea: i64): void {
   store<i64>(s, ea, S_dar);
   deliver(s, VECTOR_ALIGNMENT, load<u64>(s, S_pc), 0);
-  store<i32>(s, 1, S_fault);
+  endInstruction(s);
 }
 
 /** MSR[FP], [VEC] or [VSX] is off: 0, 1, 2. */
@@ -39,7 +40,7 @@ export function raiseUnavailable(s: i32, facility: i32): void {
   const vector =
     facility == 0 ? VECTOR_FLOAT_UNAVAILABLE : facility == 1 ? VECTOR_VECTOR_UNAVAILABLE : VECTOR_VSX_UNAVAILABLE;
   deliver(s, vector, load<u64>(s, S_pc), 0);
-  store<i32>(s, 1, S_fault);
+  endInstruction(s);
 }
 
 /** A facility that FSCR turns off; `cause` goes to FSCR[IC]. */

@@ -42,6 +42,8 @@ import { timeBase } from "./time.as";
 
 /** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
 const SLICE = 16384 * 8;
+/** What a look before the slice's end takes from it. */
+const LOOK = 16 * 8;
 /** SRR1 bit 33, which every Trace interrupt sets. */
 const TRACE_CAUSE: u64 = 0x40000000;
 
@@ -81,6 +83,8 @@ export function service(s: i32): i32 {
   let budget = load<i32>(s, S_budget);
   const executed = load<i32>(s, S_sliceLength) - budget;
   store<u64>(s, load<u64>(s, S_instructions) + (executed >> 3), S_instructions);
+  // The look itself counts: a guest that does nothing but raise interrupts comes to the slice's end too.
+  budget -= LOOK;
   let leave = false;
   if (budget <= 0) {
     store<u64>(s, load<u64>(s, S_statSlices) + 1, S_statSlices);
@@ -90,8 +94,8 @@ export function service(s: i32): i32 {
     const leaveAt = load<i64>(s, S_leaveAt);
     leave = leaveAt != 0 && time >= leaveAt;
     budget = SLICE;
-    store<i32>(s, budget, S_budget);
   }
+  store<i32>(s, budget, S_budget);
   store<i32>(s, budget, S_sliceLength);
   if (atomic.load<i32>(s + S_requests)) leave = serveRequests(s) || leave;
   deliverPending(s);

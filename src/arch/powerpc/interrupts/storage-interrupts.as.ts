@@ -2,9 +2,10 @@
  * Interrupts that an access to storage raises, with the bits that tell why.
  * Source: Power ISA v3.0B, Book III "Data Storage Interrupt", "Instruction Storage Interrupt", "Machine Check Interrupt".
  */
-import { S_dar, S_dsisr, S_fault, S_msr, S_pc } from "../engines/runtime/layout.generated";
+import { S_dar, S_dsisr, S_msr, S_pc } from "../engines/runtime/layout.generated";
 import {
   deliver,
+  endInstruction,
   VECTOR_DATA_SEGMENT,
   VECTOR_DATA_STORAGE,
   VECTOR_INSTRUCTION_SEGMENT,
@@ -32,13 +33,13 @@ export function raiseDataStorage(s: i32, ea: u64, dsisr: i32): void {
   store<u64>(s, ea, S_dar);
   store<u64>(s, <u64>(<u32>dsisr), S_dsisr);
   deliver(s, VECTOR_DATA_STORAGE, load<u64>(s, S_pc), 0);
-  store<i32>(s, 1, S_fault);
+  endInstruction(s);
 }
 
 export function raiseDataSegment(s: i32, ea: u64): void {
   store<u64>(s, ea, S_dar);
   deliver(s, VECTOR_DATA_SEGMENT, load<u64>(s, S_pc), 0);
-  store<i32>(s, 1, S_fault);
+  endInstruction(s);
 }
 
 export function raiseInstructionStorage(s: i32, cause: i32): void {
