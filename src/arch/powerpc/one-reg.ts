@@ -91,6 +91,15 @@ const lpcr: OneReg = {
   },
 };
 
+/** One thread a core: one doorbell. */
+const dpdes: OneReg = {
+  get: (vcpu) => getField(vcpu, "doorbellPending"),
+  set: (vcpu, value) => {
+    setField(vcpu, "doorbellPending", value & 1n);
+    notifyInterrupt(vcpu);
+  },
+};
+
 /** Interrupts of a PAPR guest are at 0. */
 const hior: OneReg = {
   get: () => 0n,
@@ -176,7 +185,7 @@ const table: ReadonlyMap<bigint, OneReg> = new Map<bigint, OneReg>([
   [reg.KVM_REG_PPC_EBBRR, plain("ebbrr")],
   [reg.KVM_REG_PPC_BESCR, plain("bescr")],
   [reg.KVM_REG_PPC_TAR, plain("tar")],
-  [reg.KVM_REG_PPC_DPDES, plain("doorbellPending")],
+  [reg.KVM_REG_PPC_DPDES, dpdes],
   [reg.KVM_REG_PPC_DAWR, plain("dawr0")],
   [reg.KVM_REG_PPC_DAWRX, plain("dawrx0")],
   [reg.KVM_REG_PPC_CIABR, plain("ciabr")],

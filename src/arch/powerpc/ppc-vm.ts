@@ -141,6 +141,10 @@ export class PpcVcpuState implements HcallVcpu {
     logDispatch(this);
   }
 
+  giveWay(): void {
+    if (!this.core.vm.shared) this.core.requestExit();
+  }
+
   takeProd(): boolean {
     return this.core.vm.mem.exchange(addressOf(this.core, "prodded"), 0) !== 0;
   }

@@ -57,6 +57,8 @@ export interface HcallVcpu {
   timeBase(): bigint;
   /** Sleeps until an interrupt or a prod. */
   halt(): void;
+  /** Lets other vCPUs run first, if they share this one's thread. */
+  giveWay(): void;
   /** Takes a pending prod. */
   takeProd(): boolean;
   /** Gives a prod. [any thread] */
