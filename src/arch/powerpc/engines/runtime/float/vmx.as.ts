@@ -6,13 +6,17 @@ import { S_nj, S_sat } from "../layout.generated";
 import { toInteger, toIntegral } from "./convert.as";
 import { ONE, divide32, multiplyAdd32, reciprocalRoot } from "./double.as";
 import { fromInteger } from "./exact.as";
-import { VXCVI, exceptions, setExceptions, setRounding } from "./fpscr.as";
+import { UX, VXCVI, exceptions, setExceptions, setRounding } from "./fpscr.as";
 import { arithmetic32, gather, gathered, word } from "./lane.as";
 import { DOUBLE, DOUBLE_SINGLE, doubleFromSingle, resultLow, singleFromDouble, wide64High, wide64Low } from "./wide.as";
 
 /** In non-Java mode a denormal counts as zero. */
 function flush(w: u32, nj: i32): u32 {
   return nj != 0 && (w & 0x7f800000) == 0 ? w & 0x80000000 : w;
+}
+/** A result: one below the normal numbers before rounding is zero, even if it rounds up to the smallest of them. */
+function flushResult(w: u32, nj: i32): u32 {
+  return nj != 0 && (exceptions & UX) != 0 ? w & 0x80000000 : flush(w, nj);
 }
 function isNaN32(w: u32): bool {
   return (w & 0x7fffffff) > 0x7f800000;
@@ -25,7 +29,7 @@ export function vmxArithmetic(s: i32, a: v128, b: v128, operation: i32): v128 {
     const x = flush(word(a, i), nj);
     const y = flush(word(b, i), nj);
     if (operation >= 4 && (isNaN32(x) || isNaN32(y))) gather((isNaN32(x) ? x : y) | 0x00400000);
-    else gather(flush(arithmetic32(x, y, operation, 0), nj));
+    else gather(flushResult(arithmetic32(x, y, operation, 0), nj));
   }
   return gathered();
 }
@@ -36,7 +40,7 @@ export function vmxMulAdd(s: i32, a: v128, b: v128, c: v128, kind: i32): v128 {
     const x = doubleFromSingle(flush(word(a, i), nj));
     const y = doubleFromSingle(flush(word(b, i), nj));
     const z = doubleFromSingle(flush(word(c, i), nj));
-    gather(flush(singleFromDouble(multiplyAdd32(x, y, z, kind, 0)), nj));
+    gather(flushResult(singleFromDouble(multiplyAdd32(x, y, z, kind, 0)), nj));
   }
   return gathered();
 }
@@ -66,7 +70,10 @@ function power(x: f64): f64 {
 /** operation: 1 reciprocal, 2 reciprocal root, 3 log2, 4 power of 2, 8 + mode rounds to an integral value. */
 export function vmxUnary(s: i32, a: v128, operation: i32): v128 {
   const nj = load<i32>(s + S_nj);
-  for (let i = 0; i < 4; i++) gather(flush(unary(flush(word(a, i), nj), operation), nj));
+  for (let i = 0; i < 4; i++) {
+    setExceptions(0);
+    gather(flushResult(unary(flush(word(a, i), nj), operation), nj));
+  }
   return gathered();
 }
 function unary(w: u32, operation: i32): u32 {
