@@ -66,7 +66,10 @@ Welcome to Linux $(uname -r) on unikvm: $cpus x $cpu, $memory MB of memory.
 This is a busybox shell in the initial RAM disk; nothing is kept. "poweroff" leaves.
 
 EOF
-setsid cttyhack sh -l </dev/console &
+# A job behind & ignores the interrupt character, and so would all that the shell starts; a daemon does not.
+mkfifo /tmp/.ended
+start-stop-daemon -S -b -x /bin/sh -- -c 'setsid cttyhack sh -l <>/dev/console >&0 2>&0; echo >/tmp/.ended'
+cat /tmp/.ended >/dev/null &
 wait $!
 finish
 `;
