@@ -90,6 +90,7 @@ export const registers = {
   pmc5: "i64",
   pmc6: "i64",
   // Time. The time base and the decrementer derive from the host's clock and are reached through helpers.
+  /** These three less the time base. */
   spurr: "i64",
   purr: "i64",
   vtb: "i64",

@@ -47,6 +47,11 @@ const facility = (cause: keyof typeof FacilityCause): Pick<Spr, "guard"> => ({
   guard: (m, _direction, access) => withFacility(m, FacilityCause[cause], access),
 });
 
+/** Counts with the time base: one thread a core, never descheduled as far as the guest can tell. */
+const counting = (register: "purr" | "spurr" | "vtb"): Pick<Spr, "get"> => ({
+  get: (m) => m.i64.add(m.get(register), m.call("timeBase")),
+});
+
 // XER: its bits are kept apart.
 
 const xerBits = [
@@ -219,8 +224,8 @@ export const sprs: readonly Spr[] = (
     { number: 285, name: "tbu", write: "hypervisor" },
     { number: 286, name: "tbu40", write: "hypervisor" },
     { number: 287, name: "pvr", read: "supervisor", get: (m) => m.get("pvr") },
-    { number: 308, name: "spurr", read: "supervisor", write: "hypervisor", get: (m) => m.get("spurr") },
-    { number: 309, name: "purr", read: "supervisor", write: "hypervisor", get: (m) => m.get("purr") },
+    { number: 308, name: "spurr", read: "supervisor", write: "hypervisor", ...counting("spurr") },
+    { number: 309, name: "purr", read: "supervisor", write: "hypervisor", ...counting("purr") },
     { number: 446, name: "tir", read: "supervisor", get: (m) => m.get("tir") },
     { number: 768, name: "usier", read: "problem", get: (m) => m.get("sier"), ...monitored() },
     { number: 769, name: "ummcr2", ...problem, ...masked("mmcr2", mmcr2Mask), ...monitored() },
@@ -270,7 +275,7 @@ export const sprs: readonly Spr[] = (
     { number: 815, name: "tar", ...problem, ...stored("tar"), ...facility("targetAddress") },
     { number: 823, name: "psscr", ...supervisor, ...stored("psscr") },
     { number: 848, name: "ic", read: "supervisor", write: "hypervisor", get: (m) => m.get("ic") },
-    { number: 849, name: "vtb", read: "supervisor", write: "hypervisor", get: (m) => m.get("vtb") },
+    { number: 849, name: "vtb", read: "supervisor", write: "hypervisor", ...counting("vtb") },
     { number: 895, name: "wort", ...supervisor, ...stored("wort") },
     { number: 896, name: "ppr", ...problem, ...stored("ppr") },
     {
