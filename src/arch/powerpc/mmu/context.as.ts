@@ -12,6 +12,7 @@
 import {
   S_amr,
   S_asid,
+  S_contextGeneration,
   S_contexts,
   S_fetchAsid,
   S_fetchTlb,
@@ -47,6 +48,9 @@ const FETCH_KERNEL_ALONE = 9;
 
 /** Pairs of key and asid; contexts of PIDs are hashed into the first ones, the four others follow. */
 const HASHED = 512;
+const CONTEXTS = HASHED + 4;
+/** A key: generation in the upper 28 bits, PID in 32, kind in 4. */
+const GENERATION_SHIFT = 36;
 const TABLE_SIZE = TLB_entries * TLB_entrySize;
 const NUMBERS_PER_TABLE = (1 << TLB_asidBits) / TLB_tables;
 
@@ -55,8 +59,11 @@ function contextSlot(s: i32, pid: u32, kind: i32): i32 {
   return s + S_contexts + index * 16;
 }
 
-function contextKey(pid: u32, kind: i32): i64 {
-  return (<i64>pid << 4) | <i64>(kind + 1);
+/** Generation, PID and kind in one; never 0. */
+// @ts-ignore: decorator
+@inline
+function contextKey(s: i32, pid: u32, kind: i32): i64 {
+  return load<i64>(s, S_contextGeneration) + ((<i64>pid << 4) | <i64>(kind + 1));
 }
 
 /** Tables 0 and 1: real mode and kernel data; 2 to 4: user data; 5: kernel with user data; 6, 7: kernel's and users' fetch. */
@@ -83,7 +90,7 @@ function tableFor(pid: u32, kind: i32): i32 {
 function recycle(s: i32, table: i32): void {
   memory.fill(s + VCPU_tlb + table * TABLE_SIZE, 0, TABLE_SIZE);
   memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
-  const end = s + S_contexts + (HASHED + 4) * 16;
+  const end = s + S_contexts + CONTEXTS * 16;
   for (let slot = s + S_contexts; slot < end; slot += 16) {
     if ((load<i32>(slot, 8) & (TLB_tables - 1)) == table) store<i64>(slot, 0);
   }
@@ -99,7 +106,7 @@ function newAsid(s: i32, slot: i32, pid: u32, kind: i32): i64 {
   }
   store<i32>(s + table * 4, next, S_tableNext);
   const asid = <i64>(next * TLB_tables + table);
-  store<i64>(slot, contextKey(pid, kind));
+  store<i64>(slot, contextKey(s, pid, kind));
   store<i64>(slot, asid, 8);
   return asid;
 }
@@ -108,7 +115,7 @@ function newAsid(s: i32, slot: i32, pid: u32, kind: i32): i64 {
 @inline
 function asidOf(s: i32, pid: u32, kind: i32): i64 {
   const slot = contextSlot(s, pid, kind);
-  if (load<i64>(slot) == contextKey(pid, kind)) return load<i64>(slot, 8);
+  if (load<i64>(slot) == contextKey(s, pid, kind)) return load<i64>(slot, 8);
   return newAsid(s, slot, pid, kind);
 }
 
@@ -142,14 +149,17 @@ export function deriveContexts(s: i32, msr: u64): void {
 
 /** Forgets every translation. The caller derives anew. */
 export function forgetAllContexts(s: i32): void {
-  memory.fill(s + S_contexts, 0, (HASHED + 4) * 16);
+  const generation = load<i64>(s, S_contextGeneration) + ((<i64>1) << GENERATION_SHIFT);
+  store<i64>(s, generation, S_contextGeneration);
+  // It has come round to the beginning.
+  if (generation == 0) memory.fill(s + S_contexts, 0, CONTEXTS * 16);
 }
 
 /** Forgets the translations of one PID but 0, whose pages every context holds. The caller derives anew. */
 export function forgetContextsOf(s: i32, pid: u32): void {
   for (let kind = 0; kind < KINDS_OF_PID; kind++) {
     const slot = contextSlot(s, pid, kind);
-    if (load<i64>(slot) == contextKey(pid, kind)) store<i64>(slot, 0);
+    if (load<i64>(slot) == contextKey(s, pid, kind)) store<i64>(slot, 0);
   }
 }
 

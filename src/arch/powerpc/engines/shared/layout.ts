@@ -52,6 +52,8 @@ const declared = {
   fetchAsid: ["i64", 1],
   /** Contexts (PID, privilege, keys; see mmu/context.as.ts) that have an asid: pairs of key and asid, 0 for none. */
   contexts: ["i64", 2 * 516],
+  /** Part of every key in `contexts`: a new one forgets them all. */
+  contextGeneration: ["i64", 1],
   /** How many asids of each soft-TLB table are in use. */
   tableNext: ["i32", 8],
   /** Position in the VM's list of vCPUs: the bit in codeOwners. Set by reset(). */
@@ -121,6 +123,7 @@ const declared = {
   statTlbMiss: ["i64", 1],
   statDecode: ["i64", 1],
   statInterrupt: ["i64", 1],
+  /** Instructions that ran translated, times 8 as in `budget`, and how often a region was entered. */
   statTranslated: ["i64", 1],
   statRegionRuns: ["i64", 1],
   statSlices: ["i64", 1],
