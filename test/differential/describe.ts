@@ -109,14 +109,15 @@ export function describe(variant: Variant, littleEndian: boolean): Description {
   return { reads, writes, gets, sets, helpers: called, traps, memory: memory || storageHelper, jumps };
 }
 
-/** Whether an instruction may stand in a user program on its own: nothing privileged, nothing that depends on time. */
-export function userLevel(variant: Variant, description: Description): boolean {
-  if (variant.definition.options.privileged) return false;
+/** Why an instruction may not stand in a user program on its own, or undefined if it may. */
+export function notUserLevel(variant: Variant, description: Description): string | undefined {
+  if (variant.definition.options.privileged) return "privileged";
   for (const name of description.helpers) {
-    // Linux lets its programs have every facility, and our machine is not in problem state.
+    // Facilities are enabled in both machines.
     if (name === "facilityUnavailable") continue;
-    if (helpers[name].effect === "leaves" || helpers[name].effect === "context") return false;
-    if (/time|decrementer|random/i.test(name)) return false;
+    if (helpers[name].effect === "leaves") return `${name} leaves the program`;
+    if (helpers[name].effect === "context") return `${name} changes what the program runs in`;
+    if (/time|decrementer|random/i.test(name)) return `${name} gives what cannot be compared`;
   }
-  return true;
+  return undefined;
 }

@@ -3,7 +3,7 @@ import { disassemble } from "../../src/arch/powerpc/isa/disassembler.js";
 import type { InstructionSet, ListedVariant } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { exceptionsFor } from "./compare.js";
-import { type Description, describe, userLevel } from "./describe.js";
+import { type Description, describe, notUserLevel } from "./describe.js";
 import { epilogueWords, prologueWords } from "./loader.js";
 import { double, type Flavour, integer, type Random, vector } from "./random.js";
 import { addresses, offsets, State, windowSize } from "./record.js";
@@ -43,15 +43,29 @@ export const notDrawn: Readonly<Record<string, string>> = {
 /** Those that always end in an Alignment interrupt in little-endian mode, which user-mode QEMU does not survive. */
 const bigEndianOnly = /^(lmw|stmw|lsw[ix]|stsw[ix])$/;
 
+/** Why an instruction cannot be drawn, or undefined. */
+function reasonNot(variant: Variant, description: Description, littleEndian: boolean): string | undefined {
+  const listed = notDrawn[variant.mnemonic] ?? notDrawn[variant.definition.name];
+  if (listed) return listed;
+  if (littleEndian && bigEndianOnly.test(variant.mnemonic)) return "raises Alignment, which user-mode QEMU does not survive";
+  return notUserLevel(variant, description);
+}
+
+/** Every variant that is not drawn, and why. */
+export function undrawn(set: InstructionSet, littleEndian: boolean): { mnemonic: string; reason: string }[] {
+  return set.variants.flatMap(({ variant }) => {
+    const reason = reasonNot(variant, describe(variant, littleEndian), littleEndian);
+    return reason === undefined ? [] : [{ mnemonic: variant.mnemonic, reason }];
+  });
+}
+
 /** What can be drawn in a user program, in the set's order. */
 export function candidates(set: InstructionSet, littleEndian: boolean): Candidate[] {
   const list: Candidate[] = [];
   for (const listed of set.variants) {
     const { variant } = listed;
-    if (variant.mnemonic in notDrawn || variant.definition.name in notDrawn) continue;
-    if (littleEndian && bigEndianOnly.test(variant.mnemonic)) continue;
     const description = describe(variant, littleEndian);
-    if (userLevel(variant, description)) list.push({ listed, variant, description });
+    if (reasonNot(variant, description, littleEndian) === undefined) list.push({ listed, variant, description });
   }
   return list;
 }

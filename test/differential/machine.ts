@@ -30,6 +30,9 @@ const msrBits = {
   le: 1n,
 } as const;
 
+/** FSCR[TAR]: bctar may be used. */
+const fscrTar = 0x100n;
+
 /** sc 1: a hypercall, which returns from the engine. */
 const hypercall = 0x44000022;
 
@@ -65,6 +68,7 @@ export class Machine {
     i32(archLayout.interruptLittleEndian, littleEndian ? 1 : 0);
     for (let vector = 0x100; vector < vectorsEnd; vector += 4) this.word(vector, hypercall);
     this.#setMsr();
+    this.#setI64("fscr", fscrTar);
     const { reset } = instantiateInterpreter(engineAssets(), this.memory, interpretOnly()).runtime as unknown as {
       reset: (s: number) => void;
     };

@@ -158,6 +158,7 @@ function sprs(): Alias[] {
 const fixedPoint = (): Alias[] => [
   ...alias("li rt, si", "addi rt, 0, si"),
   ...alias("lis rt, si", "addis rt, 0, si"),
+  ...accept("cntlz[.] ra, rs", "cntlzw[.] ra, rs"), // as POWER called it
   ...accept("la rt, si(ra)", "addi rt, ra, si"),
   ...accept("subi rt, ra, n", "addi rt, ra, -n"),
   ...accept("subis rt, ra, n", "addis rt, ra, -n"),

@@ -1,0 +1,3 @@
+import { differentialTest } from "./differential.test-support.js";
+
+differentialTest(true);
