@@ -4,7 +4,7 @@
  */
 import { FunctionBuilder, type Label, type ValueType } from "../../../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../../../wasm/module-builder.js";
-import { integerOpcodes, Op } from "../../../../wasm/opcodes.js";
+import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import { vmLayout } from "../../../../kvm/layout.js";
 import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
@@ -325,6 +325,21 @@ class InterpreterBuilder {
     f.get(s);
     f.get(word);
     f.callIndirect(this.#regionType, this.#regionTable);
+    const count64 = (field: "statTranslated" | "statRegionRuns", amount: () => void) => {
+      f.get(s);
+      f.get(s);
+      f.memory(Op["i64.load"], state[field].offset);
+      amount();
+      f.op(integerOpcodes.add[i64]);
+      f.memory(Op["i64.store"], state[field].offset);
+    };
+    count64("statTranslated", () => {
+      f.get(budget);
+      loadState32("budget");
+      f.op(integerOpcodes.sub[i32]);
+      f.op(conversionOpcodes.extendS);
+    });
+    count64("statRegionRuns", () => f.i64Const(1n));
     loadState32("budget");
     f.set(budget);
     f.br(resync);

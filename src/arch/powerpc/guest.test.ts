@@ -1,0 +1,370 @@
+/** Tiny guests on the real engines: what no fake can show. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import {
+  KVM_CAP_IRQ_XICS,
+  KVM_DEV_TYPE_XICS,
+  KVM_GUESTDBG_ENABLE,
+  KVM_GUESTDBG_SINGLESTEP,
+  KVM_GUESTDBG_USE_HW_BP,
+  KVM_MEM_LOG_DIRTY_PAGES,
+  KVM_MEM_READONLY,
+} from "../../kvm/constants.js";
+import type { Exit } from "../../kvm/uapi.js";
+import type { GuestWorkerStart } from "./guest.test-worker.js";
+import { assemble } from "./isa/assembler.js";
+import { type ImplementationName, openKvm } from "./module.js";
+import type { PpcVcpu, PpcVm } from "./uapi.js";
+
+const start = 0x10000n;
+const ramSize = 4 << 20;
+/** Outside memory. */
+const device = 0x40000000;
+const soon = () => performance.now() + 2000;
+
+const kvm = await openKvm({ memory: "both" });
+
+interface Guest {
+  readonly vm: PpcVm;
+  readonly cpus: readonly PpcVcpu[];
+  readonly view: () => DataView;
+}
+
+/** Big-endian code at `start`; every vCPU begins there with its number in r31. Vectors hold what `vectors` says. */
+function guest(
+  name: ImplementationName,
+  source: string,
+  {
+    cpus = 1,
+    shared = false,
+    vectors = {},
+  }: { cpus?: number; shared?: boolean; vectors?: Record<number, string> } = {},
+): Guest {
+  const vm = kvm.createVm(name === "hv" ? 1 : 2, { shared });
+  const ram = vm.allocate(ramSize);
+  vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr: ram });
+  const put = (address: bigint, text: string) => {
+    const { bytes } = assemble(text, { origin: address, littleEndian: false });
+    vm.bytes(ram + Number(address), bytes.length).set(bytes);
+  };
+  put(start, source);
+  for (const [vector, text] of Object.entries(vectors)) put(BigInt(vector), text);
+  const all = Array.from({ length: cpus }, (_, id) => {
+    const vcpu = vm.createVcpu(id);
+    const regs = vcpu.getRegs();
+    vcpu.setRegs({ ...regs, pc: start, gpr: regs.gpr.with(31, BigInt(id)) });
+    return vcpu;
+  });
+  return { vm, cpus: all, view: () => new DataView(vm.memory.buffer, ram) };
+}
+
+function only({ cpus }: Guest): PpcVcpu {
+  const [cpu] = cpus;
+  assert.ok(cpu);
+  return cpu;
+}
+
+function mmioOf(exit: Exit): Extract<Exit, { reason: "mmio" }> {
+  assert.equal(
+    exit.reason,
+    "mmio",
+    JSON.stringify(exit, (_, v) => (typeof v === "bigint" ? `${v}` : v)),
+  );
+  return exit as Extract<Exit, { reason: "mmio" }>;
+}
+
+function hcallOf(exit: Exit): Extract<Exit, { reason: "papr_hcall" }> {
+  assert.equal(
+    exit.reason,
+    "papr_hcall",
+    JSON.stringify(exit, (_, v) => (typeof v === "bigint" ? `${v}` : v)),
+  );
+  return exit as Extract<Exit, { reason: "papr_hcall" }>;
+}
+
+for (const name of ["hv", "pr"] as const) {
+  test(`${name}: accesses outside memory exit, and are completed on the next entry`, () => {
+    const it = guest(
+      name,
+      `
+      lis 4, 0x4000
+      lis 5, 0x1234
+      ori 5, 5, 0x5678
+      stw 5, 0(4)
+      lwz 6, 4(4)
+      lhbrx 7, 0, 4
+      std 5, 8(4)
+      li 3, 0x58
+      sc 1
+      `,
+    );
+    const cpu = only(it);
+    const store = mmioOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual([store.physAddr, store.length, store.isWrite, store.data], [BigInt(device), 4, true, 0x78563412n]);
+    const load = mmioOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual([load.physAddr, load.length, load.isWrite], [BigInt(device) + 4n, 4, false]);
+    load.data = 0xddccbbaan;
+    const reversed = mmioOf(cpu.run({ deadline: soon() }));
+    reversed.data = 0x2211n;
+    const double = mmioOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual([double.length, double.data], [8, 0x7856341200000000n]);
+    hcallOf(cpu.run({ deadline: soon() }));
+    const { gpr } = cpu.getRegs();
+    assert.deepEqual([gpr[6], gpr[7]], [0xaabbccddn, 0x2211n]);
+  });
+
+  test(`${name}: an instruction of several accesses makes them in order`, () => {
+    const it = guest(name, "lis 4, 0x4000\nlmw 29, 0(4)\nstmw 30, 0(4)\nli 3, 4\nsc 1\n");
+    const cpu = only(it);
+    const seen: [bigint, bigint][] = [];
+    for (let i = 0; i < 5; i++) {
+      const exit = mmioOf(cpu.run({ deadline: soon() }));
+      if (!exit.isWrite) exit.data = BigInt(i + 1) << 24n;
+      seen.push([exit.physAddr - BigInt(device), exit.data >> 24n]);
+    }
+    assert.deepEqual(seen, [
+      [0n, 1n],
+      [4n, 2n],
+      [8n, 3n],
+      [0n, 2n],
+      [4n, 3n],
+    ]);
+    assert.deepEqual(hcallOf(cpu.run({ deadline: soon() })).nr, 4);
+  });
+
+  test(`${name}: a hypercall for the user side carries r4 to r12 both ways`, () => {
+    const it = guest(name, "li 3, 0x58\nli 4, 11\nli 12, 99\nsc 1\nmr 20, 3\nmr 21, 4\nmr 22, 12\nli 3, 0x5c\nsc 1\n");
+    const cpu = only(it);
+    const exit = hcallOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual([exit.nr, exit.args[0], exit.args[8], exit.ret], [0x58, 11n, 99n, -2n]);
+    exit.ret = 5n;
+    exit.args[0] = 6n;
+    exit.args[8] = 7n;
+    assert.equal(hcallOf(cpu.run({ deadline: soon() })).nr, 0x5c);
+    assert.deepEqual(cpu.getRegs().gpr.slice(20, 23), [5n, 6n, 7n]);
+  });
+
+  test(`${name}: an ioeventfd takes a write without an exit`, () => {
+    const it = guest(name, "lis 4, 0x4000\nli 5, 1\nsth 5, 0x10(4)\nsth 5, 0x12(4)\n");
+    const fd = it.vm.createEventFd();
+    it.vm.ioeventfd({ fd, addr: BigInt(device) + 16n, len: 2 });
+    const cpu = only(it);
+    assert.equal(mmioOf(cpu.run({ deadline: soon() })).physAddr, BigInt(device) + 18n);
+    assert.equal(fd.read(), 1n);
+    assert.equal(cpu.stats()["mmioKernel"], 1);
+  });
+
+  test(`${name}: an irqfd wakes a halted guest, which takes the interrupt`, () => {
+    const source = `
+      li 3, 0x68        # H_CPPR
+      li 4, 0xff
+      sc 1
+      li 3, 0xe0        # H_CEDE
+      sc 1
+      b .
+    `;
+    const external = `
+      li 3, 0x74        # H_XIRR
+      sc 1
+      mr 20, 4
+      li 3, 0x64        # H_EOI
+      sc 1
+      li 3, 0x58
+      sc 1
+    `;
+    const it = guest(name, source, { vectors: { 1280: external } });
+    const xics = it.vm.createDevice(KVM_DEV_TYPE_XICS);
+    assert.ok(xics);
+    const cpu = only(it);
+    cpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, 0] });
+    xics.setAttr(1, 0x1000n, 5n << 32n);
+    const fd = it.vm.createEventFd();
+    it.vm.irqfd({ fd, gsi: 0x1000 });
+    assert.equal(cpu.run({ deadline: soon() }).reason, "hlt");
+    assert.equal(cpu.run({ deadline: soon() }).reason, "hlt");
+    fd.signal();
+    hcallOf(cpu.run({ deadline: soon() }));
+    assert.equal(cpu.getRegs().gpr[20], 0xff001000n);
+  });
+
+  test(`${name}: the decrementer wakes a halted guest at its time`, () => {
+    const source = "lis 4, 0x10\nmtdec 4\nli 3, 0xe0\nsc 1\nb .\n";
+    const it = guest(name, source, { vectors: { 2304: "li 3, 0x58\nsc 1\n" } });
+    const cpu = only(it);
+    const exit = cpu.run({ deadline: soon() });
+    assert.equal(exit.reason, "hlt");
+    // 0x100000 ticks at 512 MHz.
+    const wait = exit.reason === "hlt" ? exit.until - performance.now() : 0;
+    assert.ok(wait > -1 && wait < 2.1, `${wait} ms`);
+    while (performance.now() < (exit.reason === "hlt" ? exit.until : 0));
+    hcallOf(cpu.run({ deadline: soon() }));
+  });
+
+  test(`${name}: the dirty log has the pages that were written since`, () => {
+    const it = guest(name, "again:\nlis 4, 0x20\nstd 3, 0(4)\nlis 4, 0x25\nstb 3, 8(4)\nli 3, 0x58\nsc 1\nb again\n");
+    const region = { slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize) };
+    const userspaceAddr = it.view().byteOffset;
+    it.vm.setUserMemoryRegion({ ...region, userspaceAddr, flags: KVM_MEM_LOG_DIRTY_PAGES });
+    const cpu = only(it);
+    const pages = () => {
+      const log = it.vm.getDirtyLog(0);
+      return Array.from({ length: 64 }, (_, i) => i).filter((i) => ((log[i >> 3] ?? 0) >> (i & 7)) & 1);
+    };
+    hcallOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual(pages(), [0x20, 0x25]);
+    assert.deepEqual(pages(), []);
+    hcallOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual(pages(), [0x20, 0x25]);
+  });
+
+  test(`${name}: a write to a read-only slot is an access outside memory`, () => {
+    const it = guest(name, "lis 4, 0x100\nlwz 5, 0(4)\nstw 5, 4(4)\nli 3, 0x58\nsc 1\n");
+    const rom = it.vm.allocate(65536);
+    it.vm.bytes(rom, 4).set([1, 2, 3, 4]);
+    it.vm.setUserMemoryRegion({
+      slot: 1,
+      flags: KVM_MEM_READONLY,
+      guestPhysAddr: 0x1000000n,
+      memorySize: 65536n,
+      userspaceAddr: rom,
+    });
+    const cpu = only(it);
+    const exit = mmioOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual([exit.physAddr, exit.isWrite, exit.data], [0x1000004n, true, 0x04030201n]);
+    hcallOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual([...it.vm.bytes(rom + 4, 4)], [0, 0, 0, 0]);
+  });
+
+  test(`${name}: memory taken away is no longer seen`, () => {
+    const it = guest(name, "lis 4, 0x100\nagain:\nlwz 5, 0(4)\nli 3, 0x58\nsc 1\nb again\n");
+    const more = it.vm.allocate(65536);
+    const region = { slot: 1, guestPhysAddr: 0x1000000n, memorySize: 65536n, userspaceAddr: more };
+    it.vm.setUserMemoryRegion(region);
+    const cpu = only(it);
+    hcallOf(cpu.run({ deadline: soon() }));
+    it.vm.setUserMemoryRegion({ ...region, memorySize: 0n });
+    assert.equal(mmioOf(cpu.run({ deadline: soon() })).physAddr, 0x1000000n);
+  });
+
+  test(`${name}: a guest that loops gives its thread back by the deadline or on request`, () => {
+    const it = guest(name, "li 4, 0\nagain:\naddi 4, 4, 1\nb again\n");
+    const cpu = only(it);
+    const begin = performance.now();
+    assert.deepEqual(cpu.run({ deadline: begin + 30 }), { reason: "intr" });
+    assert.ok(performance.now() - begin < 500);
+    cpu.requestExit();
+    assert.deepEqual(cpu.run(), { reason: "intr" });
+    cpu.immediateExit = true;
+    assert.deepEqual(cpu.run(), { reason: "intr" });
+    assert.ok((cpu.getRegs().gpr[4] ?? 0n) > 1000n);
+  });
+
+  test(`${name}: guest debug steps and stops`, () => {
+    const it = guest(name, "li 4, 1\nli 4, 2\nli 4, 3\nli 4, 4\nli 3, 0x58\nsc 1\n");
+    const cpu = only(it);
+    cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP });
+    assert.deepEqual(cpu.run(), { reason: "debug", address: start + 4n, status: 0 });
+    assert.equal(cpu.getRegs().gpr[4], 1n);
+    cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, breakpoints: [start + 12n] });
+    assert.deepEqual(cpu.run(), { reason: "debug", address: start + 12n, status: 0 });
+    assert.equal(cpu.getRegs().gpr[4], 3n);
+    cpu.setGuestDebug({ control: 0 });
+    hcallOf(cpu.run({ deadline: soon() }));
+    assert.equal(cpu.getRegs().gpr[4], 4n);
+  });
+
+  test(`${name}: registers written between runs count`, () => {
+    const it = guest(name, "again:\naddi 4, 4, 1\nli 3, 0x58\nsc 1\nb again\n");
+    const cpu = only(it);
+    hcallOf(cpu.run({ deadline: soon() }));
+    // Complete the hypercall before its registers are replaced.
+    cpu.immediateExit = true;
+    cpu.run();
+    cpu.immediateExit = false;
+    const { bytes } = assemble("li 3, 0x1234\nsc 1\n", { origin: 0x20000n, littleEndian: true });
+    it.vm.bytes(it.view().byteOffset + 0x20000, bytes.length).set(bytes);
+    const regs = cpu.getRegs();
+    cpu.setRegs({ ...regs, pc: 0x20000n, msr: regs.msr | 1n });
+    assert.equal(hcallOf(cpu.run({ deadline: soon() })).nr, 0x1234);
+  });
+
+  test(`${name}: vCPUs on threads of their own interrupt and wait for each other`, async () => {
+    // Each adds to one counter a thousand times; the second then sleeps until the first sends it an interrupt.
+    const source = `
+      lis 4, 0x20
+      li 5, 1000
+      mtctr 5
+      add: lwarx 6, 0, 4
+      addi 6, 6, 1
+      stwcx. 6, 0, 4
+      bne- add
+      bdnz add
+      cmpwi 31, 0
+      bne second
+      wait: lwz 6, 4(4)
+      cmpwi 6, 1
+      bne wait
+      li 3, 0x6c        # H_IPI to server 1
+      li 4, 1
+      li 5, 4
+      sc 1
+      li 3, 0x58
+      sc 1
+      second:
+      li 3, 0x68        # H_CPPR
+      lis 7, 0x20
+      li 4, 0xff
+      sc 1
+      li 6, 1
+      stw 6, 4(7)
+      li 3, 0xe0        # H_CEDE
+      sc 1
+      b .
+    `;
+    const it = guest(name, source, {
+      cpus: 2,
+      shared: true,
+      vectors: { 1280: "li 3, 0x74\nsc 1\nmr 20, 4\nli 3, 0x5c\nsc 1\n" },
+    });
+    const xics = it.vm.createDevice(KVM_DEV_TYPE_XICS);
+    assert.ok(xics);
+    for (const cpu of it.cpus) cpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, cpu.id] });
+    const run = (cpu: number) =>
+      new Promise<Exit>((resolve, reject) => {
+        const worker = new Worker(new URL("./guest.test-worker.js", import.meta.url));
+        const message: GuestWorkerStart = { vm: it.vm.share(), cpu };
+        worker.on("error", reject);
+        worker.on("message", (answer: "ready" | { exit: Exit }) => {
+          if (answer === "ready") return;
+          resolve(answer.exit);
+          void worker.terminate();
+        });
+        worker.postMessage(message);
+      });
+    const exits = await Promise.all([run(0), run(1)]);
+    assert.deepEqual(
+      exits.map((exit) => hcallOf(exit).nr),
+      [0x58, 0x5c],
+    );
+    assert.equal(it.view().getUint32(0x200000), 2000);
+    assert.equal(it.cpus[1]?.getRegs().gpr[20], 0xff000002n);
+    assert.equal(it.cpus[1]?.stats()["wakes"], 1);
+  });
+
+  test(`${name}: a thread that waits in a halted vCPU leaves when asked`, async () => {
+    const it = guest(name, "li 3, 0xe0\nsc 1\nb .\n", { shared: true });
+    const worker = new Worker(new URL("./guest.test-worker.js", import.meta.url));
+    const exit = await new Promise<Exit>((resolve, reject) => {
+      worker.on("error", reject);
+      worker.on("message", (answer: "ready" | { exit: Exit }) => {
+        if (answer === "ready") setTimeout(() => only(it).requestExit(), 50);
+        else resolve(answer.exit);
+      });
+      const message: GuestWorkerStart = { vm: it.vm.share(), cpu: 0 };
+      worker.postMessage(message);
+    });
+    await worker.terminate();
+    assert.deepEqual(exit, { reason: "intr" });
+  });
+}

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errno } from "../../base/errno.test-support.js";
+import { KvmError } from "../../base/errors.js";
+import { KVM_CAP_MAX_VCPUS } from "../../kvm/constants.js";
+import { ModuleLoader } from "../../modules/loader.js";
+import { vac } from "../../vac/module.js";
+import { type LoadAsset, loadAssetHere } from "./assets.js";
+import { attachVm, createLoader, type KvmConfig, type KvmOffer, kvmModule, openKvm } from "./module.js";
+
+const log: string[] = [];
+const collect = (_: string, message: string) => log.push(message);
+
+/** Runs `body` where the platform refuses to compile bytes. */
+async function withoutCodeGeneration(body: () => Promise<void>): Promise<void> {
+  const { Module } = WebAssembly;
+  const refusal = () => {
+    throw new WebAssembly.CompileError("Wasm code generation disallowed by embedder");
+  };
+  WebAssembly.Module = new Proxy(Module, { construct: refusal });
+  try {
+    await body();
+  } finally {
+    WebAssembly.Module = Module;
+  }
+}
+
+/** Assets compiled beforehand, as a platform that forbids compiling has them. */
+const precompiled: LoadAsset = async (name) => {
+  const asset = await loadAssetHere(name);
+  return asset instanceof WebAssembly.Module ? asset : WebAssembly.compile(asset as Uint8Array<ArrayBuffer>);
+};
+
+const missing: LoadAsset = async (name) => {
+  throw new Error(`${name}: gone`);
+};
+
+test("M1: without any implementation there is no /dev/kvm, and nothing stays loaded", async () => {
+  log.length = 0;
+  const loader = createLoader({ log: collect, loadAsset: missing });
+  await assert.rejects(loader.modprobe("kvm"), errno("EINVAL"));
+  assert.deepEqual(
+    loader.lsmod().map(({ name }) => name),
+    ["vac"],
+  );
+  assert.deepEqual(
+    log.map((line) => line.replace(/: \S+\.wasm.*/, "")),
+    ["KVM-HV: could not load (-5): EIO", "KVM-PR: could not load (-5): EIO"],
+  );
+  assert.throws(() => loader.offer("kvm"), errno("ENOENT"));
+  loader.rmmod("vac");
+});
+
+test("M2: where code generation is denied, pr is the default and hv is refused", async () => {
+  log.length = 0;
+  await withoutCodeGeneration(async () => {
+    const kvm = await openKvm({ log: collect, loadAsset: precompiled });
+    assert.match(log.join("\n"), /^KVM-HV: could not load \(-1\): EPERM: .*disallowed by embedder/);
+    assert.equal(kvm.createVm(0).implementation, "pr");
+    assert.equal(kvm.createVm(2).implementation, "pr");
+    assert.throws(() => kvm.createVm(1), errno("EINVAL"));
+  });
+});
+
+test("M2, M6, M7: both live side by side; the default is hv", async () => {
+  const loader = createLoader();
+  await loader.modprobe("kvm-hv");
+  const kvm = loader.offer<KvmOffer>("kvm").open();
+  const vms = [kvm.createVm(0), kvm.createVm(1), kvm.createVm(2)];
+  assert.deepEqual(
+    vms.map((vm) => vm.implementation),
+    ["hv", "hv", "pr"],
+  );
+  assert.equal(kvm.checkExtension(KVM_CAP_MAX_VCPUS), 32);
+  assert.throws(() => kvm.createVm(3), errno("EINVAL"));
+  assert.throws(() => kvm.createVm(1, { memoryLimit: 1 }), errno("EINVAL"));
+  assert.throws(() => kvm.createVm(1, { shared: false }), errno("EOPNOTSUPP"));
+  assert.equal(loader.lsmod().find(({ name }) => name === "kvm")?.references, 3);
+  for (const vm of vms) {
+    assert.throws(() => loader.rmmod("kvm"), errno("EBUSY"));
+    vm.close();
+  }
+  loader.rmmod("kvm");
+  assert.throws(() => kvm.createVm(), errno("ENOENT"));
+  loader.rmmod("vac");
+});
+
+test("M3: a fault at any step leaves nothing of that implementation", async () => {
+  const steps: string[] = [];
+  const load = async (failing?: string) => {
+    const loader = new ModuleLoader([vac, kvmModule({ loadAsset: precompiled })], {
+      onStep: (_, step) => {
+        steps.push(step);
+        if (step === failing) throw new KvmError("ENOMEM", "injected for the test");
+      },
+    });
+    await loader.modprobe("kvm");
+    return loader;
+  };
+  await load();
+  const all = [...steps];
+  assert.ok(all.length >= 6, all.join());
+  for (const step of all) {
+    const failed = step.startsWith("kvm-hv") ? "hv" : step.startsWith("kvm-pr") ? "pr" : "all";
+    if (failed === "all") {
+      await assert.rejects(load(step), errno("ENOMEM"));
+      continue;
+    }
+    const kvm = (await load(step)).offer<KvmOffer>("kvm").open();
+    const other = failed === "hv" ? 2 : 1;
+    assert.throws(() => kvm.createVm(3 - other), errno("EINVAL"));
+    assert.equal(kvm.createVm(0).implementation, failed === "hv" ? "pr" : "hv");
+  }
+});
+
+test("M4: nobody gets at /dev/kvm before init has ended", async () => {
+  const loader = createLoader();
+  const loading = loader.modprobe("kvm");
+  assert.throws(() => loader.offer("kvm"), errno("ENOENT"));
+  await loading;
+  loader.offer("kvm");
+});
+
+test("M5: an implementation's alias is there if it is configured in", async () => {
+  const of = (config: KvmConfig) => createLoader(config);
+  assert.equal(of({}).resolve("kvm_pr"), "kvm");
+  assert.equal(of({ implementations: ["hv"] }).resolve("kvm-pr"), undefined);
+  const loader = of({ implementations: ["pr"] });
+  await assert.rejects(loader.modprobe("kvm-hv"), errno("ENOENT"));
+  await loader.modprobe("kvm-pr");
+  const kvm = loader.offer<KvmOffer>("kvm").open();
+  assert.equal(kvm.createVm(0).implementation, "pr");
+  assert.throws(() => kvm.createVm(1), errno("EINVAL"));
+});
+
+test("bytes that a platform does not compile are refused in words", async () => {
+  log.length = 0;
+  const loadAsset: LoadAsset = async () => new Uint8Array([1, 2, 3]);
+  await assert.rejects(openKvm({ log: collect, loadAsset }), errno("EINVAL"));
+  assert.match(log[0] ?? "", /KVM-HV: could not load \(-1\): EPERM: runtime.*refused/);
+});
+
+test("only a POWER VM's handle can be attached", async () => {
+  const kvm = await openKvm({ implementations: ["pr"] });
+  const vm = kvm.createVm();
+  const attached = await attachVm(vm.share());
+  assert.equal(attached.implementation, "pr");
+  assert.throws(() => attached.createVcpu(0), errno("EINVAL"));
+  await assert.rejects(attachVm({ ...vm.share(), arch: "x86" }), errno("EINVAL"));
+});
