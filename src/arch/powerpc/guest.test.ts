@@ -250,14 +250,18 @@ for (const name of ["hv", "pr"] as const) {
   test(`${name}: a guest that loops gives its thread back by the deadline or on request`, () => {
     const it = guest(name, "li 4, 0\nagain:\naddi 4, 4, 1\nb again\n");
     const cpu = only(it);
-    const begin = performance.now();
-    assert.deepEqual(cpu.run({ deadline: begin + 30 }), { reason: "intr" });
-    assert.ok(performance.now() - begin < 500);
+    const count = () => cpu.getRegs().gpr[4] ?? 0n;
+    // The first turns may go into compiling.
+    for (let turn = 0; turn < 200 && count() < 1000n; turn++) {
+      const begin = performance.now();
+      assert.deepEqual(cpu.run({ deadline: begin + 10 }), { reason: "intr" });
+      assert.ok(performance.now() - begin < 2000);
+    }
+    assert.ok(count() >= 1000n);
     cpu.requestExit();
     assert.deepEqual(cpu.run(), { reason: "intr" });
     cpu.immediateExit = true;
     assert.deepEqual(cpu.run(), { reason: "intr" });
-    assert.ok((cpu.getRegs().gpr[4] ?? 0n) > 1000n);
   });
 
   test(`${name}: guest debug steps and stops`, () => {
