@@ -34,7 +34,9 @@ export const fmrgow = insn("fmrgow", "111111 frt:5 fra:5 frb:5 1101000110 -", "f
   m.setFpr(o.frt, i64.or(i64.shl(m.fpr(o.fra), i64.const(32)), low));
 });
 
-type Binary = { [N in HelperName]: N extends `float${"32" | "64"}${"Add" | "Sub" | "Mul" | "Div"}` ? N : never }[HelperName];
+type Binary = {
+  [N in HelperName]: N extends `float${"32" | "64"}${"Add" | "Sub" | "Mul" | "Div"}` ? N : never;
+}[HelperName];
 type Unary = {
   [N in HelperName]: N extends `float${"32" | "64"}${"Sqrt" | "Reciprocal" | "ReciprocalRoot"}` ? N : never;
 }[HelperName];

@@ -148,7 +148,8 @@ for (const [prefix, format] of formats) {
       for (let i = 0; i < 20000; i++) {
         const bits = Array.from({ length: operands }, operand);
         // Sums that cancel, and products that land near their addend.
-        if (name !== "Sqrt" && next() % 8n === 0n) bits[operands - 1] = ((bits[0] as bigint) ^ (1n << 63n)) + (next() % 3n);
+        if (name !== "Sqrt" && next() % 8n === 0n)
+          bits[operands - 1] = ((bits[0] as bigint) ^ (1n << 63n)) + (next() % 3n);
         const fpscr = control();
         // With adjusted exponents a result is only defined for operands that are singles.
         if (format === binary32 && fpscr & (Bit.OE | Bit.UE)) bits.forEach((b, k) => void (bits[k] = single(b)));
@@ -212,7 +213,11 @@ test("invalid operations and divisions by zero have their causes, NaNs are chose
   for (const [name, operands, result, status] of cases) {
     wasm.fpscr = 0n;
     const last = name === "float64MulAdd" ? [...operands.slice(0, 3), 0] : operands;
-    assert.equal(hex(BigInt.asUintN(64, wasm.helper(name)(wasm.s, ...last))), hex(result), `${name} ${operands.map(hex)}`);
+    assert.equal(
+      hex(BigInt.asUintN(64, wasm.helper(name)(wasm.s, ...last))),
+      hex(result),
+      `${name} ${operands.map(hex)}`,
+    );
     assert.equal(hex(wasm.fpscr & ~Bit.FPRF), hex(status), `${name} ${operands.map(hex)}: FPSCR`);
     assert.equal(wasm.takeOutcome(), 0);
   }
@@ -220,7 +225,11 @@ test("invalid operations and divisions by zero have their causes, NaNs are chose
 
 test("an enabled invalid operation keeps target and FPRF, and interrupts if MSR[FE0 FE1] say so", () => {
   const wasm = library();
-  for (const [msr, outcome] of [[0n, 1], [0x900n, 3], [0x100n, 3]] as const) {
+  for (const [msr, outcome] of [
+    [0n, 1],
+    [0x900n, 3],
+    [0x100n, 3],
+  ] as const) {
     wasm.msr = msr;
     wasm.fpscr = 0x80n | (0x05n << 12n) | Bit.FR;
     wasm.helper("float64Add")(wasm.s, infinity, infinity | minus);

@@ -121,7 +121,7 @@ export function round(x: Exact, format: Format, fpscr: bigint): { bits: bigint; 
       const length64 = length(n);
       const e64 = e - format.precision + length64;
       denormal = length64 < format.precision;
-      const biased = ((e64 + 1023) % 2048 + 2048) % 2048;
+      const biased = (((e64 + 1023) % 2048) + 2048) % 2048;
       if (format === binary64 && denormal) bits |= n;
       else bits |= (BigInt(biased) << 52n) | ((n << BigInt(53 - length64)) & 0xfffffffffffffn);
     }
@@ -130,12 +130,20 @@ export function round(x: Exact, format: Format, fpscr: bigint): { bits: bigint; 
   const negative = bits >> 63n === 1n;
   const fprf =
     magnitude === 0n
-      ? negative ? 0x12n : 0x02n
+      ? negative
+        ? 0x12n
+        : 0x02n
       : magnitude === 0x7ffn << 52n
-        ? negative ? 0x09n : 0x05n
+        ? negative
+          ? 0x09n
+          : 0x05n
         : denormal
-          ? negative ? 0x18n : 0x14n
-          : negative ? 0x08n : 0x04n;
+          ? negative
+            ? 0x18n
+            : 0x14n
+          : negative
+            ? 0x08n
+            : 0x04n;
   let after = (fpscr & ~(Bit.FR | Bit.FI | Bit.FPRF)) | status | (fprf << 12n) | raised;
   if (raised & ~fpscr) after |= Bit.FX;
   after &= ~Bit.FEX;
