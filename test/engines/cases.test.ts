@@ -1,9 +1,9 @@
 /** Runs every engine case (case-file.ts) on every engine, in both byte orders. */
 import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { test } from "node:test";
-import { archLayout, ExitCode, type StateField, state } from "../../src/arch/powerpc/engines/shared/layout.js";
+import { fileURLToPath } from "node:url";
 import { Leaf, MSR, TestMachine } from "../../src/arch/powerpc/engines/runtime/machine.test-support.js";
+import { archLayout, ExitCode, type StateField, state } from "../../src/arch/powerpc/engines/shared/layout.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
 import { vmLayout } from "../../src/kvm/layout.js";
@@ -91,7 +91,8 @@ class CaseMachine {
     for (const name of settable) m.set(name as StateField, 0n);
     new Uint8Array(m.memory.buffer, m.s + state.gpr.offset, 256).fill(0);
     new Uint8Array(m.memory.buffer, m.s + state.cr.offset, 32).fill(0);
-    for (const name of ["so", "ov", "ov32", "ca", "ca32", "xerRest", "srr0", "srr1", "fpscr", "mmcr0"] as const) m.set(name, 0n);
+    for (const name of ["so", "ov", "ov32", "ca", "ca32", "xerRest", "srr0", "srr1", "fpscr", "mmcr0"] as const)
+      m.set(name, 0n);
     m.set("fscr", -1n & 0xffffffffffffffn);
     m.set("amor", -1n);
     m.set("pid", 1n);
@@ -120,7 +121,8 @@ class CaseMachine {
     const found: string[] = [];
     const expected = one.expect.find(({ place }) => place === "interrupt")?.value ?? 0n;
     const actual = interrupt === BigInt(end) ? 0n : interrupt;
-    if (actual !== expected) found.push(`interrupt: expected ${hex(expected)}, got ${hex(actual)} (srr1 ${hex(m.get("srr1"))})`);
+    if (actual !== expected)
+      found.push(`interrupt: expected ${hex(expected)}, got ${hex(actual)} (srr1 ${hex(m.get("srr1"))})`);
     for (const { place, value } of one.expect) {
       if (place === "interrupt") continue;
       const { size } = this.#place(place, virtual);

@@ -45,6 +45,8 @@ export interface InsnOptions {
    * instead. Most v3.0 additions to VSX and the moves between GPRs and VSRs are so.
    */
   vectorIfHigh?: string;
+  /** Which registers it works on is known only when it runs, so it is never translated: lswx and stswx. */
+  interpreted?: true;
   /** May be overlapped by more specific patterns, which then win: mtspr of any other register, reserved hints. */
   fallback?: true;
 }

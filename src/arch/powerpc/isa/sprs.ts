@@ -258,7 +258,14 @@ export const sprs: readonly Spr[] = (
       put: (m, value) => setEvents(m, asUpper(m, value)),
       ...facility("eventBranch"),
     },
-    { number: 802, name: "bescrr", ...problem, get: (m) => m.get("bescr"), put: resetEvents, ...facility("eventBranch") },
+    {
+      number: 802,
+      name: "bescrr",
+      ...problem,
+      get: (m) => m.get("bescr"),
+      put: resetEvents,
+      ...facility("eventBranch"),
+    },
     {
       number: 803,
       name: "bescrru",

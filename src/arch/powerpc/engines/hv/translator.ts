@@ -214,7 +214,7 @@ export class Translator {
           if (this.#ask("codePageFor", firstPage + (at >> codePage.shift)) === 0) return undefined;
           const word = view.getUint32(host + at, littleEndian);
           const variant = decoder.variant(word);
-          return variant && { variant, word };
+          return variant && !variant.definition.options.interpreted ? { variant, word } : undefined;
         },
       },
       recorder,

@@ -15,17 +15,21 @@ const next = (m: Machine, register: I32, by = 1): I32 =>
 
 // Load and reserve, store conditional. EH is a hint.
 
-const reserve = (size: AccessSize) => (m: Machine, o: Indexed & { readonly rt: I32 }): void => {
-  m.setGpr(o.rt, m.loadReserve(address(m, o), size));
-};
+const reserve =
+  (size: AccessSize) =>
+  (m: Machine, o: Indexed & { readonly rt: I32 }): void => {
+    m.setGpr(o.rt, m.loadReserve(address(m, o), size));
+  };
 
 /** CR0 tells whether the store was performed. */
 function recordStored(m: Machine, stored: I32): void {
   m.setCrField(m.i32.const(0), m.i32.or(m.i32.shl(stored, m.i32.const(1)), m.get("so")));
 }
-const conditional = (size: AccessSize) => (m: Machine, o: Indexed & { readonly rs: I32 }): void => {
-  recordStored(m, m.storeConditional(address(m, o), size, m.gpr(o.rs)));
-};
+const conditional =
+  (size: AccessSize) =>
+  (m: Machine, o: Indexed & { readonly rs: I32 }): void => {
+    recordStored(m, m.storeConditional(address(m, o), size, m.gpr(o.rs)));
+  };
 
 const reservations = [
   insn("lbarx", "011111 rt:5 ra:5 rb:5 0000110100 eh:1", "rt, ra, rb, eh", reserve(1)),
@@ -59,26 +63,30 @@ function withFunction(m: Machine, fc: I32, defined: number, body: () => void): v
   m.if(valid, body, () => m.raise("illegal"));
 }
 
-const loadAtomic = (size: 4 | 8) => (m: Machine, o: { rt: I32; ra: I32; fc: I32 }): void => {
-  const { i32 } = m;
-  const ea = m.gprOrZero(o.ra);
-  m.requireAlignment(ea, size);
-  withFunction(m, o.fc, loadFunctions, () => {
-    const first = m.gpr(next(m, o.rt));
-    const second = m.gpr(next(m, o.rt, 2));
-    const order = i32.const(m.littleEndian ? 0 : 1);
-    m.setGpr(o.rt, m.call("atomicLoadOperation", ea, i32.const(size), o.fc, first, second, order));
-  });
-};
+const loadAtomic =
+  (size: 4 | 8) =>
+  (m: Machine, o: { rt: I32; ra: I32; fc: I32 }): void => {
+    const { i32 } = m;
+    const ea = m.gprOrZero(o.ra);
+    m.requireAlignment(ea, size);
+    withFunction(m, o.fc, loadFunctions, () => {
+      const first = m.gpr(next(m, o.rt));
+      const second = m.gpr(next(m, o.rt, 2));
+      const order = i32.const(m.littleEndian ? 0 : 1);
+      m.setGpr(o.rt, m.call("atomicLoadOperation", ea, i32.const(size), o.fc, first, second, order));
+    });
+  };
 
-const storeAtomic = (size: 4 | 8) => (m: Machine, o: { rs: I32; ra: I32; fc: I32 }): void => {
-  const { i32 } = m;
-  const ea = m.gprOrZero(o.ra);
-  m.requireAlignment(ea, size);
-  withFunction(m, o.fc, storeFunctions, () => {
-    m.call("atomicStoreOperation", ea, i32.const(size), o.fc, m.gpr(o.rs), i32.const(m.littleEndian ? 0 : 1));
-  });
-};
+const storeAtomic =
+  (size: 4 | 8) =>
+  (m: Machine, o: { rs: I32; ra: I32; fc: I32 }): void => {
+    const { i32 } = m;
+    const ea = m.gprOrZero(o.ra);
+    m.requireAlignment(ea, size);
+    withFunction(m, o.fc, storeFunctions, () => {
+      m.call("atomicStoreOperation", ea, i32.const(size), o.fc, m.gpr(o.rs), i32.const(m.littleEndian ? 0 : 1));
+    });
+  };
 
 const memoryOperations = [
   insn("lwat", "011111 rt:5 ra:5 fc:5 1001000110 -", "rt, ra, fc", loadAtomic(4)),

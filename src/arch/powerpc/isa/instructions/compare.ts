@@ -53,7 +53,9 @@ export const cmpeqb = insn("cmpeqb", "011111 bf:3 - - ra:5 rb:5 0011100000 -", "
 function trapIf(m: Machine, to: I32, a: I64, b: I64): void {
   const { i32, i64 } = m;
   const conditions = [i64.gtU(a, b), i64.ltU(a, b), i64.eq(a, b), i64.gtS(a, b), i64.ltS(a, b)];
-  const met = conditions.map((condition, place) => i32.and(bitOf(m, to, place), condition)).reduce((x, y) => i32.or(x, y));
+  const met = conditions
+    .map((condition, place) => i32.and(bitOf(m, to, place), condition))
+    .reduce((x, y) => i32.or(x, y));
   m.if(met, () => m.raise("trap"));
 }
 

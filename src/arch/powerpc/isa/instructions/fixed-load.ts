@@ -16,28 +16,39 @@ interface Indexed {
 
 /** Reads a value and widens it as the instruction wants. */
 type Read = (m: Machine, ea: I64) => I64;
-const zero = (size: AccessSize, options?: AccessOptions): Read => (m, ea) => m.load(ea, size, options);
+const zero =
+  (size: AccessSize, options?: AccessOptions): Read =>
+  (m, ea) =>
+    m.load(ea, size, options);
 const algebraic16: Read = (m, ea) => m.i64.extend16S(m.load(ea, 2));
 const algebraic32: Read = (m, ea) => m.i64.extend32S(m.load(ea, 4));
 
-const displaced = (read: Read) => (m: Machine, o: Displaced): void => {
-  m.setGpr(o.rt, read(m, m.i64.add(m.gprOrZero(o.ra), m.i64.extendS(o.d))));
-};
-const indexed = (read: Read) => (m: Machine, o: Indexed): void => {
-  m.setGpr(o.rt, read(m, m.i64.add(m.gprOrZero(o.ra), m.gpr(o.rb))));
-};
+const displaced =
+  (read: Read) =>
+  (m: Machine, o: Displaced): void => {
+    m.setGpr(o.rt, read(m, m.i64.add(m.gprOrZero(o.ra), m.i64.extendS(o.d))));
+  };
+const indexed =
+  (read: Read) =>
+  (m: Machine, o: Indexed): void => {
+    m.setGpr(o.rt, read(m, m.i64.add(m.gprOrZero(o.ra), m.gpr(o.rb))));
+  };
 
 /** Load with update. RA = 0 and RA = RT are invalid forms; here RA is then register 0, and ends as the address. */
 function update(m: Machine, rt: I32, ra: I32, read: Read, ea: I64): void {
   m.setGpr(rt, read(m, ea));
   m.setGpr(ra, modeAddress(m, ea));
 }
-const displacedUpdate = (read: Read) => (m: Machine, o: Displaced): void => {
-  update(m, o.rt, o.ra, read, m.i64.add(m.gpr(o.ra), m.i64.extendS(o.d)));
-};
-const indexedUpdate = (read: Read) => (m: Machine, o: Indexed): void => {
-  update(m, o.rt, o.ra, read, m.i64.add(m.gpr(o.ra), m.gpr(o.rb)));
-};
+const displacedUpdate =
+  (read: Read) =>
+  (m: Machine, o: Displaced): void => {
+    update(m, o.rt, o.ra, read, m.i64.add(m.gpr(o.ra), m.i64.extendS(o.d)));
+  };
+const indexedUpdate =
+  (read: Read) =>
+  (m: Machine, o: Indexed): void => {
+    update(m, o.rt, o.ra, read, m.i64.add(m.gpr(o.ra), m.gpr(o.rb)));
+  };
 
 const byteReversed = { byteReversed: true };
 
@@ -119,20 +130,18 @@ export const lswi = insn("lswi", "011111 rt:5 ra:5 nb:5 1001010101 -", "rt, ra, 
   loadString(m, o.rt, m.gprOrZero(o.ra), m.select(o.nb, o.nb, m.i32.const(32)));
 });
 
-export const lswx = insn("lswx", "011111 rt:5 ra:5 rb:5 1000010101 -", "rt, ra, rb", (m, o) => {
+export const lswx = insn("lswx", "011111 rt:5 ra:5 rb:5 1000010101 -", "rt, ra, rb", { interpreted: true }, (m, o) => {
   const { i32, i64 } = m;
   const count = i32.and(i32.wrap(m.get("xerRest")), i32.const(0x7f));
   loadString(m, o.rt, i64.add(m.gprOrZero(o.ra), m.gpr(o.rb)), count);
 });
 
 /** Loads that bypass the caches are the hypervisor's. */
-const uncached = (
-  [
-    insn("lbzcix", "011111 rt:5 ra:5 rb:5 1101010101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
-    insn("lhzcix", "011111 rt:5 ra:5 rb:5 1100110101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
-    insn("lwzcix", "011111 rt:5 ra:5 rb:5 1100010101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
-    insn("ldcix", "011111 rt:5 ra:5 rb:5 1101110101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
-  ]
-);
+const uncached = [
+  insn("lbzcix", "011111 rt:5 ra:5 rb:5 1101010101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
+  insn("lhzcix", "011111 rt:5 ra:5 rb:5 1100110101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
+  insn("lwzcix", "011111 rt:5 ra:5 rb:5 1100010101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
+  insn("ldcix", "011111 rt:5 ra:5 rb:5 1101110101 -", "rt, ra, rb", { privileged: "hypervisor" }, () => {}),
+];
 
 export const fixedLoadInstructions = [...plain, lq, lmw, lswi, lswx, ...uncached];

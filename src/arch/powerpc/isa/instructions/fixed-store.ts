@@ -14,24 +14,32 @@ interface Indexed {
   readonly rb: I32;
 }
 
-const displaced = (size: AccessSize) => (m: Machine, o: Displaced): void => {
-  m.store(m.i64.add(m.gprOrZero(o.ra), m.i64.extendS(o.d)), size, m.gpr(o.rs));
-};
-const indexed = (size: AccessSize, options?: AccessOptions) => (m: Machine, o: Indexed): void => {
-  m.store(m.i64.add(m.gprOrZero(o.ra), m.gpr(o.rb)), size, m.gpr(o.rs), options);
-};
+const displaced =
+  (size: AccessSize) =>
+  (m: Machine, o: Displaced): void => {
+    m.store(m.i64.add(m.gprOrZero(o.ra), m.i64.extendS(o.d)), size, m.gpr(o.rs));
+  };
+const indexed =
+  (size: AccessSize, options?: AccessOptions) =>
+  (m: Machine, o: Indexed): void => {
+    m.store(m.i64.add(m.gprOrZero(o.ra), m.gpr(o.rb)), size, m.gpr(o.rs), options);
+  };
 
 /** Store with update. RA = 0 is an invalid form; here it is then register 0. */
 function update(m: Machine, size: AccessSize, rs: I32, ra: I32, ea: I64): void {
   m.store(ea, size, m.gpr(rs));
   m.setGpr(ra, modeAddress(m, ea));
 }
-const displacedUpdate = (size: AccessSize) => (m: Machine, o: Displaced): void => {
-  update(m, size, o.rs, o.ra, m.i64.add(m.gpr(o.ra), m.i64.extendS(o.d)));
-};
-const indexedUpdate = (size: AccessSize) => (m: Machine, o: Indexed): void => {
-  update(m, size, o.rs, o.ra, m.i64.add(m.gpr(o.ra), m.gpr(o.rb)));
-};
+const displacedUpdate =
+  (size: AccessSize) =>
+  (m: Machine, o: Displaced): void => {
+    update(m, size, o.rs, o.ra, m.i64.add(m.gpr(o.ra), m.i64.extendS(o.d)));
+  };
+const indexedUpdate =
+  (size: AccessSize) =>
+  (m: Machine, o: Indexed): void => {
+    update(m, size, o.rs, o.ra, m.i64.add(m.gpr(o.ra), m.gpr(o.rb)));
+  };
 
 const byteReversed = { byteReversed: true };
 
@@ -100,11 +108,17 @@ export const stswi = insn("stswi", "011111 rs:5 ra:5 nb:5 1011010101 -", "rs, ra
   storeString(m, o.rs, m.gprOrZero(o.ra), m.select(o.nb, o.nb, m.i32.const(32)));
 });
 
-export const stswx = insn("stswx", "011111 rs:5 ra:5 rb:5 1010010101 -", "rs, ra, rb", (m, o) => {
-  const { i32, i64 } = m;
-  const count = i32.and(i32.wrap(m.get("xerRest")), i32.const(0x7f));
-  storeString(m, o.rs, i64.add(m.gprOrZero(o.ra), m.gpr(o.rb)), count);
-});
+export const stswx = insn(
+  "stswx",
+  "011111 rs:5 ra:5 rb:5 1010010101 -",
+  "rs, ra, rb",
+  { interpreted: true },
+  (m, o) => {
+    const { i32, i64 } = m;
+    const count = i32.and(i32.wrap(m.get("xerRest")), i32.const(0x7f));
+    storeString(m, o.rs, i64.add(m.gprOrZero(o.ra), m.gpr(o.rb)), count);
+  },
+);
 
 /** Stores that bypass the caches are the hypervisor's. */
 const uncached = [

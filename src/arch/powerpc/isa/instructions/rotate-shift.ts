@@ -57,38 +57,24 @@ function maskAbove(m: Machine, mb: I32, sh: I32): I64 {
 }
 const rotate = (m: Machine, value: I64, count: I32): I64 => m.i64.rotl(value, m.i64.extendU(count));
 
-export const rldicl = insn(
-  "rldicl",
-  "011110 rs:5 ra:5 sh:5 mb:5 mb:1@5 000 sh:1@5 rc?",
-  "ra, rs, sh, mb",
-  (m, o) => finish(m, o, m.i64.and(rotate(m, m.gpr(o.rs), o.sh), maskFrom(m, o.mb))),
+export const rldicl = insn("rldicl", "011110 rs:5 ra:5 sh:5 mb:5 mb:1@5 000 sh:1@5 rc?", "ra, rs, sh, mb", (m, o) =>
+  finish(m, o, m.i64.and(rotate(m, m.gpr(o.rs), o.sh), maskFrom(m, o.mb))),
 );
 
-export const rldicr = insn(
-  "rldicr",
-  "011110 rs:5 ra:5 sh:5 me:5 me:1@5 001 sh:1@5 rc?",
-  "ra, rs, sh, me",
-  (m, o) => finish(m, o, m.i64.and(rotate(m, m.gpr(o.rs), o.sh), maskTo(m, o.me))),
+export const rldicr = insn("rldicr", "011110 rs:5 ra:5 sh:5 me:5 me:1@5 001 sh:1@5 rc?", "ra, rs, sh, me", (m, o) =>
+  finish(m, o, m.i64.and(rotate(m, m.gpr(o.rs), o.sh), maskTo(m, o.me))),
 );
 
-export const rldic = insn(
-  "rldic",
-  "011110 rs:5 ra:5 sh:5 mb:5 mb:1@5 010 sh:1@5 rc?",
-  "ra, rs, sh, mb",
-  (m, o) => finish(m, o, m.i64.and(rotate(m, m.gpr(o.rs), o.sh), maskAbove(m, o.mb, o.sh))),
+export const rldic = insn("rldic", "011110 rs:5 ra:5 sh:5 mb:5 mb:1@5 010 sh:1@5 rc?", "ra, rs, sh, mb", (m, o) =>
+  finish(m, o, m.i64.and(rotate(m, m.gpr(o.rs), o.sh), maskAbove(m, o.mb, o.sh))),
 );
 
-export const rldimi = insn(
-  "rldimi",
-  "011110 rs:5 ra:5 sh:5 mb:5 mb:1@5 011 sh:1@5 rc?",
-  "ra, rs, sh, mb",
-  (m, o) => {
-    const { i64 } = m;
-    const mask = maskAbove(m, o.mb, o.sh);
-    const inserted = i64.and(rotate(m, m.gpr(o.rs), o.sh), mask);
-    finish(m, o, i64.or(inserted, i64.and(m.gpr(o.ra), i64.not(mask))));
-  },
-);
+export const rldimi = insn("rldimi", "011110 rs:5 ra:5 sh:5 mb:5 mb:1@5 011 sh:1@5 rc?", "ra, rs, sh, mb", (m, o) => {
+  const { i64 } = m;
+  const mask = maskAbove(m, o.mb, o.sh);
+  const inserted = i64.and(rotate(m, m.gpr(o.rs), o.sh), mask);
+  finish(m, o, i64.or(inserted, i64.and(m.gpr(o.ra), i64.not(mask))));
+});
 
 export const rldcl = insn("rldcl", "011110 rs:5 ra:5 rb:5 mb:5 mb:1@5 1000 rc?", "ra, rs, rb, mb", (m, o) => {
   finish(m, o, m.i64.and(m.i64.rotl(m.gpr(o.rs), m.gpr(o.rb)), maskFrom(m, o.mb)));
