@@ -49,7 +49,7 @@ export function settleScalar(m: Machine, xt: I32, value: I64): void {
   settleVsr(m, xt, m.v128.make(value, m.i64.const(0)));
 }
 
-/** a with the sign of b inverted, cleared, set or taken from elsewhere: masks of a doubleword's sign. */
+/** The sign bit of a doubleword. */
 export const SIGN64 = 1n << 63n;
 
 /** `kind` of the multiply-add helpers. */

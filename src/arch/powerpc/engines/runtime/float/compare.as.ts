@@ -3,7 +3,7 @@
  * Source: Power ISA v3.0B, Book I "Floating-Point Compare Instructions" and "VSX Floating-Point".
  */
 import { VE, VXSNAN, VXVC, addExceptions } from "./fpscr.as";
-import { INF_HIGH, QUIET_HIGH, SIGN, isNaN128, isSignaling } from "./wide.as";
+import { INF_HIGH, SIGN, isNaN128, isSignaling } from "./wide.as";
 
 const INF64: u64 = 0x7ff0000000000000;
 const QUIET64: u64 = 0x0008000000000000;

@@ -3,7 +3,7 @@
  * Each routine leaves the result in `resultHigh`/`resultLow` and adds to `exceptions` and `rounding`.
  * Source: Power ISA v3.0B, Book I "Floating-Point Execution Models" and the tables of each instruction.
  */
-import { VXCVI, VXIDI, VXIMZ, VXISI, VXSNAN, VXSQRT, VXZDZ, ZX, addExceptions } from "./fpscr.as";
+import { VXIDI, VXIMZ, VXISI, VXSNAN, VXSQRT, VXZDZ, ZX, addExceptions } from "./fpscr.as";
 import {
   INF_HIGH,
   QUAD,
