@@ -13,6 +13,7 @@ import { codePage, Handler, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
 import { decodeTable, type HandlerSpec, handlerSpecs } from "./handlers.js";
+import { frequent } from "./hot.js";
 import { emitAddressOf, InterpreterRecorder } from "./interpreter-recorder.js";
 
 const [i32, i64] = [0, 1] as const;
@@ -184,6 +185,7 @@ class InterpreterBuilder {
     const pageStart = f.local("i32");
     const start = f.local("i32");
     const to = f.local("i32");
+    const handler = f.local("i32");
     const table = f.local("i32");
     const pageAddress = f.local("i64");
     const asid = f.local("i64");
@@ -297,6 +299,36 @@ class InterpreterBuilder {
     f.set(word);
     f.get(ip);
     f.memory(Op["i32.load"], 0);
+    f.tee(handler);
+    f.i32Const(Handler.first);
+    f.op(integerOpcodes.sub[i32]);
+    const weights = this.#specs.map((spec) => frequent[spec.name] ?? 0);
+    const frequentCount = weights.findIndex((w) => w === 0);
+    f.i32Const(frequentCount);
+    f.op(integerOpcodes.ltU[i32]);
+    f.if();
+    /** Branches to the handler if its number lies in this range. */
+    const compare = (from: number, to: number): void => {
+      if (to - from === 1) {
+        f.br(labels[Handler.first + from] as Label);
+        return;
+      }
+      const total = weights.slice(from, to).reduce((a, b) => a + b);
+      let left = 0;
+      let middle = from;
+      while (middle < to - 1 && left + (weights[middle] as number) / 2 < total / 2) left += weights[middle++] as number;
+      middle = Math.max(middle, from + 1);
+      f.get(handler);
+      f.i32Const(Handler.first + middle);
+      f.op(integerOpcodes.ltU[i32]);
+      f.if();
+      compare(from, middle);
+      f.end();
+      compare(middle, to);
+    };
+    compare(0, frequentCount);
+    f.end();
+    f.get(handler);
     f.brTable(labels, rare);
     const sequential = () => {
       f.get(ip);

@@ -3,7 +3,7 @@ import { buildDecodeTable } from "../../isa/decoder.js";
 import { instructions } from "../../isa/instructions.js";
 import { encodeField, expand, type Variant } from "../../isa/pattern.js";
 import { Handler } from "../shared/layout.js";
-import { hot, specialised } from "./hot.js";
+import { frequent, hot, specialised } from "./hot.js";
 
 /** A variant, with some operands perhaps fixed to make a handler of its own for a frequent case. */
 export interface HandlerSpec {
@@ -42,7 +42,8 @@ export function handlerSpecs(): { specs: HandlerSpec[]; hotCount: number } {
     const plain = { name: variant.mnemonic, variant, mask: variant.mask, value: variant.value, fixed: [] };
     (isHot ? hotSpecs : rare).push(plain);
   }
-  const order = (s: HandlerSpec) => rank.get(s.variant.mnemonic) ?? 0;
+  // The frequent ones first: their numbers are next to each other.
+  const order = (s: HandlerSpec) => (rank.get(s.variant.mnemonic) ?? 0) - (frequent[s.name] ? hot.length : 0);
   hotSpecs.sort((a, b) => order(a) - order(b));
   return { specs: [...hotSpecs, ...rare], hotCount: hotSpecs.length };
 }

@@ -35,6 +35,9 @@ export interface HeldRegister {
   written: boolean;
 }
 
+/** A register is chosen when the instruction runs (string loads, multiples): held in a local, it could not be. */
+export class RegisterUnknown extends Error {}
+
 export class RegionRecorder extends Recorder {
   #f: FunctionBuilder;
   /** Registers that the region touches, by resource name. */
@@ -53,9 +56,18 @@ export class RegionRecorder extends Recorder {
     this.held.clear();
   }
 
-  /** Records the instruction `word` at `offset`. */
-  instruction(variant: Variant, word: number, offset: number): Recording {
+  /** Records the instruction `word` at `offset`; undefined if it is one for the interpreter alone. */
+  instruction(variant: Variant, word: number, offset: number): Recording | undefined {
     this.#offset = offset;
+    try {
+      return this.#record(variant, word);
+    } catch (error) {
+      if (error instanceof RegisterUnknown) return undefined;
+      throw error;
+    }
+  }
+
+  #record(variant: Variant, word: number): Recording {
     return this.record(() => {
       const { definition, flags, fields } = variant;
       const operands: Record<string, I32 | boolean> = { ...flags };
@@ -88,7 +100,7 @@ export class RegionRecorder extends Recorder {
 
   #constant(number: I32): number {
     const { constant } = number as unknown as Node;
-    if (typeof constant !== "number") throw new Error("a register number is not known when a region is translated");
+    if (typeof constant !== "number") throw new RegisterUnknown();
     return constant;
   }
 

@@ -103,6 +103,7 @@ export class RegionTranslator {
         const fetched = this.#instructions.size < instructionLimit ? this.#source.fetch(at) : undefined;
         if (!fetched) break;
         const recording = this.#recorder.instruction(fetched.variant, fetched.word, at);
+        if (!recording) break;
         const isCall = fetched.variant.flags.lk === true;
         this.#instructions.set(at, { offset: at, recording, isCall });
         const jumps: number[] = [];
