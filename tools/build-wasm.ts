@@ -95,7 +95,8 @@ async function buildRuntime(): Promise<void> {
     "--importMemory",
     ...["--initialMemory", "1", "--maximumMemory", "65536", "--memoryBase", String(vmLayout.runtimeConstants)],
     ...["--runtime", "stub", "--enable", "simd", "--enable", "threads", "--enable", "bulk-memory"],
-    ...["-O3", "--noAssert", "--use", "abort="],
+    // --debug keeps the names, for profiles.
+    ...["-O3", "--debug", "--noAssert", "--use", "abort="],
     // Vectors in exports: the callers are WebAssembly.
     ...["--disableWarning", "112"],
   ];
