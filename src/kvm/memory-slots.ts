@@ -73,23 +73,33 @@ export class MemorySlots {
   /** The slots by ascending base. */
   list(): Slot[] {
     const memory = this.#memory;
-    return Array.from({ length: memory.i32(vmLayout.slotCount) }, (_, index) => {
-      const at = vmLayout.slots + index * vmLayout.slotSize;
-      return {
-        base: memory.u64(at),
-        size: memory.u64(at + 8),
-        address: memory.u32(at + 16),
-        flags: memory.i32(at + 20),
-        bitmap: memory.u32(at + 24),
-        slot: memory.i32(at + 28),
-      };
-    });
+    return Array.from({ length: memory.i32(vmLayout.slotCount) }, (_, index) => this.#read(index));
+  }
+
+  #read(index: number): Slot {
+    const memory = this.#memory;
+    const at = vmLayout.slots + index * vmLayout.slotSize;
+    return {
+      base: memory.u64(at),
+      size: memory.u64(at + 8),
+      address: memory.u32(at + 16),
+      flags: memory.i32(at + 20),
+      bitmap: memory.u32(at + 24),
+      slot: memory.i32(at + 28),
+    };
   }
 
   /** Where `length` bytes of guest physical memory lie, or undefined if not in one slot. */
   find(base: bigint, length: number): { readonly address: number; readonly slot: Slot } | undefined {
-    const slot = this.list().find((s) => base >= s.base && base + BigInt(length) <= s.base + s.size);
-    return slot && { address: slot.address + Number(base - slot.base), slot };
+    const memory = this.#memory;
+    // Handlers of hypercalls come here often: nothing is made for slots that do not match.
+    for (let index = 0, count = memory.i32(vmLayout.slotCount); index < count; index++) {
+      const at = vmLayout.slots + index * vmLayout.slotSize;
+      const offset = base - memory.u64(at);
+      if (offset < 0n || offset + BigInt(length) > memory.u64(at + 8)) continue;
+      return { address: memory.u32(at + 16) + Number(offset), slot: this.#read(index) };
+    }
+    return undefined;
   }
 
   /** Notes a write by the kernel side. */

@@ -13,6 +13,7 @@ import {
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_SINGLESTEP,
   KVM_GUESTDBG_USE_HW_BP,
+  KVM_INTERNAL_ERROR_EMULATION,
   type Registers,
   type RunOptions,
   type Stats,
@@ -115,7 +116,13 @@ export class VcpuCore implements Vcpu {
     const stepping =
       (control & KVM_GUESTDBG_ENABLE) !== 0 && (control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)) !== 0;
     arch.enter(this, hostDeadline);
-    const exit = arch.handleExit(this, stepping ? this.engineStep() : this.#engineRun());
+    let exit: Exit | undefined;
+    try {
+      exit = arch.handleExit(this, stepping ? this.engineStep() : this.#engineRun());
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      return engineTrap(error, arch.pc(this));
+    }
     if (exit || !stepping) return exit;
     const address = arch.pc(this);
     if (control & KVM_GUESTDBG_SINGLESTEP || this.#breakpointAt(address))
@@ -267,6 +274,14 @@ export class VcpuCore implements Vcpu {
     this.vm.dropHandle();
   }
 }
+
+/** The engine's own code trapped: a defect of ours, but the guest's end only. */
+const engineTrap = (error: Error, pc: bigint): Exit => ({
+  reason: "internal_error",
+  suberror: KVM_INTERNAL_ERROR_EMULATION,
+  data: [pc],
+  message: `the engine trapped: ${error.message} (pc 0x${pc.toString(16)})`,
+});
 
 function traceValues(exit: Exit): Record<string, bigint | number | string> {
   const values: Record<string, bigint | number | string> = {};

@@ -49,6 +49,7 @@ export class VmCore implements Vm {
   readonly #owner: boolean;
   readonly #released: () => void;
   readonly #vcpus = new Map<number, VcpuCore>();
+  readonly #byIndex: VcpuCore[] = [];
   #handles = 1;
   #closed = false;
 
@@ -150,12 +151,13 @@ export class VmCore implements Vm {
   }
 
   /** All vCPUs in order of creation. */
-  vcpus(): VcpuCore[] {
+  vcpus(): readonly VcpuCore[] {
     const { mem } = this;
-    const count = mem.load(vmLayout.vcpuCount);
-    return Array.from({ length: count }, (_, index) =>
-      this.vcpuCore(mem.i32(mem.u32(vmState.vcpuRecords + 4 * index) + vcpuRecord.offset.id)),
-    );
+    for (let index = this.#byIndex.length, count = mem.load(vmLayout.vcpuCount); index < count; index++) {
+      const record = mem.u32(vmState.vcpuRecords + 4 * index);
+      this.#byIndex.push(this.vcpuCore(mem.i32(record + vcpuRecord.offset.id)));
+    }
+    return this.#byIndex;
   }
 
   #findVcpu(id: number): number | undefined {

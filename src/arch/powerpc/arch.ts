@@ -26,6 +26,7 @@ import { ppcVcpuOf, ppcVmOf, setExternal } from "./ppc-vm.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./regs.js";
 import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
 import { clockRate, decrementerExpiry, timeBase, timeBaseAt } from "./time.js";
+import { traceInterrupts } from "./trace.js";
 import { flushTranslations } from "./translations.js";
 import { addressOf, contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
 import { vmMethods } from "./vm-methods.js";
@@ -109,6 +110,7 @@ function enter(vcpu: VcpuCore, deadline: number): void {
     if (decrementer !== 0n) mem.setI64(addressOf(vcpu, "decExpiry"), decrementer);
     mem.setI32(recordAt(vcpu, "ready"), 1);
   }
+  traceInterrupts(vcpu);
   const leaveAt = deadline === Number.POSITIVE_INFINITY ? 0n : timeBaseAt(vcpu, deadline);
   mem.setI64(addressOf(vcpu, "leaveAt"), leaveAt);
 }

@@ -1,17 +1,20 @@
 /** What the engine returned: finished here if the kernel side can, else an exit for the user side. */
 import { KVM_INTERNAL_ERROR_EMULATION, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON } from "../../kvm/constants.js";
 import { vcpuRecord } from "../../kvm/state.js";
+import { traceBit } from "../../kvm/trace.js";
 import type { Exit } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import { ExitCode, state } from "./engines/shared/layout.js";
 import { type HcallArguments, HcallStatus, tooHard } from "./papr/hcall.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
+import { emitInterrupt } from "./trace.js";
 import { addressOf, getField, gpr, setField, setGpr } from "./vcpu.js";
 
 export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
   // Taken: the engine would leave again at once.
   if (code !== ExitCode.none) vcpu.vm.mem.setI32(addressOf(vcpu, "exitCode"), ExitCode.none);
+  if (vcpu.vm.trace.mask & traceBit.interrupt) emitInterrupt(vcpu);
   switch (code) {
     case ExitCode.none:
     case ExitCode.hot:

@@ -5,14 +5,17 @@
 import {
   ARCH_ail,
   ARCH_interruptLittleEndian,
+  REQUEST_leave,
   S_fault,
   S_lastInterrupt,
   S_msr,
   S_pc,
+  S_requests,
   S_recheck,
   S_srr0,
   S_srr1,
   S_statInterrupt,
+  S_traceInterrupts,
 } from "../engines/runtime/layout.generated";
 import { MSR_DR, MSR_HV, MSR_IR, MSR_ME, MSR_SF, replaceMsr } from "./msr.as";
 
@@ -61,6 +64,10 @@ export function enterVector(s: i32, vector: i32, kept: u64): void {
   store<i32>(s, vector, S_lastInterrupt);
   store<u64>(s, load<u64>(s, S_statInterrupt) + 1, S_statInterrupt);
   replaceMsr(s, msr);
+  if (load<i32>(s, S_traceInterrupts)) {
+    atomic.or<i32>(s + S_requests, REQUEST_leave);
+    store<i32>(s, 1, S_recheck);
+  }
 }
 
 /**

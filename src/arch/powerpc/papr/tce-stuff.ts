@@ -8,6 +8,6 @@ export const stuffTce = hcall(0x138, "H_STUFF_TCE", { enabled: false }, ({ vm },
   if (first === undefined || !table.valid(tce)) return HcallStatus.parameter;
   // A page that a device may use must not be put at several addresses.
   if (tce & 3n) return HcallStatus.parameter;
-  for (let i = 0n; i < count; i++) table.put(first + i, tce);
+  table.fill(first, count, tce);
   return HcallStatus.success;
 });

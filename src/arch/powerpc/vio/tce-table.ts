@@ -61,6 +61,7 @@ export class TceTables {
 
   #find(liobn: bigint): number | undefined {
     const memory = this.#memory;
+    if (BigInt.asUintN(32, liobn) !== liobn) return undefined;
     const wanted = Number(BigInt.asIntN(32, liobn));
     for (let i = 0, count = memory.load(this.#vm + vmFields.tceTableCount); i < count; i++) {
       const table = memory.u32(this.#vm + vmFields.tceTables + 4 * i);
@@ -117,6 +118,12 @@ export class TceTable {
 
   put(index: bigint, tce: bigint): void {
     Atomics.store(this.#memory.i64s, this.#entry(index), tce);
+  }
+
+  /** One TCE for `count` pages. */
+  fill(first: bigint, count: bigint, tce: bigint): void {
+    const entry = this.#entry(first);
+    this.#memory.i64s.fill(BigInt.asIntN(64, tce), entry, entry + Number(count));
   }
 
   #entry(index: bigint): number {

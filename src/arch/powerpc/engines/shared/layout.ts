@@ -82,6 +82,8 @@ const declared = {
   facilities: ["i32", 1],
   /** Vector of the interrupt last raised, for the trace. */
   lastInterrupt: ["i32", 1],
+  /** 1: leave soon after every interrupt, so that it can be traced. */
+  traceInterrupts: ["i32", 1],
   /** The last page that could not be fetched or the entry looked up, for the interpreter: result of `fetch`. */
   fetchPage: ["i32", 1],
 
