@@ -12,9 +12,9 @@ import {
   KVM_MEM_READONLY,
 } from "../../kvm/constants.js";
 import type { Exit } from "../../kvm/uapi.js";
-import type { GuestWorkerStart } from "./guest.test-worker.js";
 import { assemble } from "./isa/assembler.js";
 import { type ImplementationName, openKvm } from "./module.js";
+import type { GuestWorkerStart } from "./node/guest.test-worker.js";
 import type { PpcVcpu, PpcVm } from "./uapi.js";
 
 const start = 0x10000n;
@@ -350,7 +350,7 @@ for (const name of ["hv", "pr"] as const) {
     for (const cpu of it.cpus) cpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, cpu.id] });
     const run = (cpu: number) =>
       new Promise<Exit>((resolve, reject) => {
-        const worker = new Worker(new URL("./guest.test-worker.js", import.meta.url));
+        const worker = new Worker(new URL("./node/guest.test-worker.js", import.meta.url));
         const message: GuestWorkerStart = { vm: it.vm.share(), cpu };
         worker.on("error", reject);
         worker.on("message", (answer: "ready" | { exit: Exit }) => {
@@ -372,7 +372,7 @@ for (const name of ["hv", "pr"] as const) {
 
   test(`${name}: a thread that waits in a halted vCPU leaves when asked`, async () => {
     const it = guest(name, "li 3, 0xe0\nsc 1\nb .\n", { shared: true });
-    const worker = new Worker(new URL("./guest.test-worker.js", import.meta.url));
+    const worker = new Worker(new URL("./node/guest.test-worker.js", import.meta.url));
     const exit = await new Promise<Exit>((resolve, reject) => {
       worker.on("error", reject);
       worker.on("message", (answer: "ready" | { exit: Exit }) => {

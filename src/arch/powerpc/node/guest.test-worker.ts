@@ -1,7 +1,7 @@
 /** Runs one vCPU of a VM that it is sent, and says what the first exit is that is not an interruption. */
 import { parentPort } from "node:worker_threads";
-import type { SharedVm } from "../../kvm/uapi.js";
-import { attachVm } from "./module.js";
+import type { SharedVm } from "../../../kvm/uapi.js";
+import { attachVm } from "../module.js";
 
 export interface GuestWorkerStart {
   readonly vm: SharedVm;
