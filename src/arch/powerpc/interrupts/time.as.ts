@@ -19,7 +19,13 @@ export function timeBase(s: i32): i64 {
  * is always the large one.
  */
 export function decrementer(s: i32): i64 {
-  return ((load<i64>(s, S_decExpiry) - timeBase(s)) << 8) >> 8;
+  const ticks = ((load<i64>(s, S_decExpiry) - timeBase(s)) << 8) >> 8;
+  // Who has seen it negative may rely on the interrupt once MSR[EE] is on, however long the slice.
+  if (ticks < 0) {
+    store<i32>(s, 1, S_decPending);
+    store<i32>(s, 1, S_recheck);
+  }
+  return ticks;
 }
 
 /** mtdec. The exception exists while the decrementer is negative, so a new value also ends or begins one. */

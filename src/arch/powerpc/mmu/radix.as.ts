@@ -63,7 +63,8 @@ export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool)
   if (quadrant == 1 || quadrant == 2) return CAUSE_SEGMENT;
   const pid: u64 = quadrant == 0 ? <u64>load<u32>(s, S_pid) : 0;
   const tableSize = load<i32>(ARCH_processTableSize);
-  if (tableSize == 0) return CAUSE_BAD_CONFIGURATION;
+  // Size 0 alone is a table of 4 KiB.
+  if (tableSize == 0 && load<u64>(ARCH_processTableBase) == 0) return CAUSE_BAD_CONFIGURATION;
   if (pid >= <u64>256 << (<u64>tableSize & 31)) return CAUSE_NO_TRANSLATION;
   const processEntry = hostOf(load<u64>(ARCH_processTableBase) + pid * 16);
   if (processEntry == 0) return CAUSE_BAD_CONFIGURATION;
