@@ -264,7 +264,7 @@ export const archLayout = {
   codeMapSize: vmLayout.arch + 16,
   /** 1: radix translation, 0: hash. */
   radix: vmLayout.arch + 20,
-  /** Process table: guest physical base i64, and size as PRTS (entries: 2^(12+PRTS) bytes) i32. 0 size: none yet. */
+  /** Process table: guest physical base i64, and size as PRTS (entries: 2^(12+PRTS) bytes) i32. Both 0: none yet. */
   processTableBase: vmLayout.arch + 24,
   processTableSize: vmLayout.arch + 32,
   /** H_SET_MODE: alternate interrupt location, 0, 2 or 3 (LPCR[AIL]). */
