@@ -31,7 +31,7 @@ for (const threads of [true, false]) {
   test(`${mode}: exits are answered, output arrives whole, power off ends it`, async () => {
     let text = "";
     const script = [..."hello"].map((say) => ({ say }));
-    const run = await start([[...script, { ask: 1 }, { say: "!" }, { ask: 2 }, "spin"]], {
+    const run = await start([[...script, { ask: 1 }, { say: "!" }, { ask: 2 }, { say: "?" }, "spin"]], {
       reactions: { 2: () => ({ kind: "powerOff" }) },
       output: (bytes) => {
         text += new TextDecoder().decode(bytes);

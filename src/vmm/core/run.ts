@@ -55,7 +55,10 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     startCpu: (cpu) => scheduler.start(cpu),
     stopCpu: (cpu) => scheduler.stop(cpu),
     consoleChanged: () => pump.schedule(),
-    end: (how) => settle(how),
+    end: (how) => {
+      scheduler.leave();
+      settle(how);
+    },
   };
   const machine = options.createMachine(control, trace);
   const pump = new ConsolePump(machine, options.output, () => {
@@ -83,7 +86,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
         });
 
   const timer =
-    options.timeout === undefined ? undefined : setTimeout(() => settle({ kind: "timeout" }), options.timeout);
+    options.timeout === undefined ? undefined : setTimeout(() => control.end({ kind: "timeout" }), options.timeout);
   const finish = async (): Promise<{ outcome: Outcome; stats: RunStats }> => {
     const how = await outcome;
     clearTimeout(timer);
@@ -97,7 +100,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     await scheduler.prepare();
     machine.start();
   } catch (error) {
-    settle({ kind: "stopped" });
+    control.end({ kind: "stopped" });
     await finish();
     throw error;
   }
@@ -107,6 +110,6 @@ export async function runMachine(options: RunOptions): Promise<Run> {
       stats: { machine: {}, cpus: [] },
     })),
     input: (bytes) => pump.input(bytes),
-    stop: () => settle({ kind: "stopped" }),
+    stop: () => control.end({ kind: "stopped" }),
   };
 }

@@ -9,7 +9,9 @@ export interface Scheduler {
   stop(cpu: number): void;
   /** An interrupt may have become pending, raised by the machine's thread. */
   wake(): void;
-  /** Stops every vCPU and gives all threads back. Afterwards nothing of the guest runs. */
+  /** The run is over: no vCPU goes on from the exit it is in, and those in the guest are told to leave. */
+  leave(): void;
+  /** After `leave`: waits until every vCPU has left, and gives all threads back. Afterwards nothing of the guest runs. */
   shutdown(): Promise<void>;
   /** Counters of each vCPU; complete after shutdown. */
   stats(): readonly Readonly<Record<string, number>>[];

@@ -86,9 +86,12 @@ export class SliceScheduler implements Scheduler {
     this.#wakeUp?.();
   }
 
-  async shutdown(): Promise<void> {
+  leave(): void {
     this.#leaving = true;
     this.wake();
+  }
+
+  async shutdown(): Promise<void> {
     await this.#finished;
     for (const { vcpu } of this.#cpus) vcpu.close();
   }

@@ -118,7 +118,8 @@ export class ThreadScheduler implements Scheduler {
   /** A halted vCPU's thread is woken by KVM itself. */
   wake(): void {}
 
-  async shutdown(): Promise<void> {
+  leave(): void {
+    if (this.#leaving) return;
     this.#leaving = true;
     const { machine } = this.#options;
     for (const [id, cpu] of this.#cpus.entries()) {
@@ -128,6 +129,9 @@ export class ThreadScheduler implements Scheduler {
       vcpu.requestExit();
       vcpu.close();
     }
+  }
+
+  async shutdown(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, patience);
