@@ -1,5 +1,5 @@
 /** A VM in the rough, without the KVM core: memory laid out by hand, one vCPU in real mode, an engine attached to it. */
-import { ExitCode, Request, state, vcpuLayout, archLayout } from "../../src/arch/powerpc/engines/shared/layout.js";
+import { codePage, ExitCode, Request, state, vcpuLayout, archLayout } from "../../src/arch/powerpc/engines/shared/layout.js";
 import type { HvVcpu } from "../../src/arch/powerpc/engines/hv/load.js";
 import { instantiateInterpreter, interpretOnly } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
@@ -194,6 +194,11 @@ export class Machine {
         throw new Error(`exit ${exit} at 0x${this.#i64("pc").toString(16)}, address 0x${this.#i64("exitAddress").toString(16)}`);
       }
     }
+  }
+
+  /** Instructions executed since the machine was made. */
+  get executed(): number {
+    return Number(this.#i64("instructions")) + (this.#i32("sliceLength") - this.#i32("budget")) / codePage.entrySize;
   }
 
   /** The state after the case. Throws an Error if it does not end. */

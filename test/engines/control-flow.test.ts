@@ -1,0 +1,80 @@
+/**
+ * Random control flow: loops in loops, jumps into loops, calls, computed jumps. The translator must nest what nests and
+ * leave a region where nothing does; the interpreter is the judge, and both must count the same instructions.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
+import type { Engine } from "../../src/kvm/engine.js";
+import { engines } from "../differential/engines.js";
+import { Machine } from "../differential/machine.js";
+import { Random } from "../differential/random.js";
+import { offsets, State } from "../differential/record.js";
+
+const origin = 0x100000;
+const programs = 150;
+/** Blocks entered before a program ends: some last for several slices. */
+const fuel = [50, 3000, 40_000];
+
+/** A program of `count` blocks; each ends with a branch to some other ones, by bits of registers that it computes. */
+function program(random: Random, count: number): string {
+  const lines = ["b block0"];
+  const anyBlock = () => `block${random.below(count)}`;
+  for (let n = 0; n < count; n++) {
+    lines.push(`block${n}:`, "addic. 31,31,-1", "blt finish");
+    for (let i = random.below(4); i >= 0; i--) {
+      const [t, a, b] = [3 + random.below(8), 3 + random.below(8), 3 + random.below(8)];
+      const operation = ["add", "xor", "subf", "mulld", "adde", "and.", "stdx", "ldx", "cmpd"][random.below(9)] as string;
+      if (operation === "stdx" || operation === "ldx") lines.push(`rldicl ${t},${a},0,58`, `${operation} ${b},${t},30`);
+      else if (operation === "cmpd") lines.push(`cmpd ${random.below(8)},${a},${b}`);
+      else lines.push(`${operation} ${t},${a},${b}`);
+    }
+    lines.push(`rldicl. 0,${3 + random.below(8)},${random.below(64)},${60 + random.below(4)}`);
+    switch (random.below(6)) {
+      case 0:
+        lines.push(`beq ${anyBlock()}`, `bdnz ${anyBlock()}`);
+        break;
+      case 1:
+        lines.push(`bne ${anyBlock()}`, `bl leaf${random.below(2)}`);
+        break;
+      case 2:
+        lines.push(`bc 12,${random.below(32)},${anyBlock()}`, `b ${anyBlock()}`);
+        break;
+      case 3:
+        lines.push(`bge ${anyBlock()}`, `bgt ${anyBlock()}`);
+        break;
+      case 4:
+        // A computed jump to one of two places.
+        lines.push(`bl .+4`, "mflr 12", `addi 12,12,${anyBlock()}-(.-4)`, "mtctr 12", `bnectr`);
+        break;
+      default:
+        break;
+    }
+  }
+  lines.push("b block0", "leaf0: addi 3,3,1", "blr", "leaf1: xor 4,4,3", "addic. 31,31,-1", "bgelr", "finish: nop");
+  return `${lines.join("\n")}\n`;
+}
+
+test("random control flow runs alike translated and interpreted", () => {
+  const seed = Number(process.env.UNIKVM_SEED ?? Date.now() % 2 ** 31);
+  console.log(`seed ${seed} (UNIKVM_SEED repeats it)`);
+  const random = new Random(seed);
+  const machines = { pr: new Machine((engines.pr as () => Engine)(), true), hv: new Machine((engines.hv as () => Engine)(), true) };
+  for (let n = 0; n < programs; n++) {
+    const text = program(random, 2 + random.below(14));
+    const { bytes } = assemble(text, { littleEndian: true, origin: BigInt(origin) });
+    const words = [...new Uint32Array(bytes.slice().buffer)];
+    const initial = new State();
+    for (let r = 3; r < 12; r++) initial.set(offsets.gpr + 8 * r, random.u64());
+    initial.set(offsets.gpr + 8 * 30, 0x80000n);
+    initial.set(offsets.gpr + 8 * 31, BigInt(fuel[n % fuel.length] as number));
+    initial.set(offsets.ctr, BigInt(random.below(1000)));
+    const one = { mnemonic: "flow", address: origin, words, initial };
+    const [expected, actual] = [machines.pr, machines.hv].map((machine) => {
+      machine.prepare([one]);
+      const before = machine.executed;
+      return { bytes: machine.run(one).bytes, count: machine.executed - before };
+    });
+    assert.deepEqual(actual, expected, `seed ${seed}, program ${n}:\n${text}`);
+  }
+});
