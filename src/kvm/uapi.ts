@@ -169,6 +169,7 @@ export interface Vm<C extends Vcpu = Vcpu> {
   /**
    * EEXIST: overlaps another slot. EINVAL: misaligned, wraps, unknown flag, absent slot deleted, or size, backing or
    * READONLY changed. EFAULT: the backing does not lie in `memory`.
+   * Code runs only from memory below the highest address that had a slot when the VM first ran.
    */
   setUserMemoryRegion(region: MemoryRegion): void;
   /**
