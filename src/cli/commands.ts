@@ -23,4 +23,9 @@ export const commands: readonly CommandEntry[] = [
     summary: "show what this platform allows and what keeps unikvm from working",
     load: () => import("./commands/doctor.js"),
   },
+  {
+    name: "selftest",
+    summary: "prove the installation with an embedded guest, on each implementation",
+    load: () => import("./commands/selftest.js"),
+  },
 ];
