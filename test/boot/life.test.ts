@@ -25,6 +25,7 @@ for (const type of implementations) {
       running.type("sleep 1000; echo never\n");
       await new Promise((resolve) => setTimeout(resolve, 1500));
       running.type("\x03");
+      await running.see(/echo never\n\^C\n[\s\S]*# /);
       running.type("echo still $((40 + 3))\n");
       await running.see("still 43");
       running.type("poweroff\n");
@@ -52,7 +53,7 @@ for (const type of implementations) {
       const running = unikvm(bootArguments(guest, { type, append: "quiet" }), { interactive: true });
       await running.see(prompt);
       running.type("reboot\n");
-      await running.see(/Restarting system[\s\S]*Welcome to Linux[\s\S]*# $/);
+      await running.see(/Restarting system[\s\S]*Welcome to Linux[\s\S]*\/root # /);
       running.type("poweroff\n");
       assert.equal((await running.finished).status, 0);
     });
