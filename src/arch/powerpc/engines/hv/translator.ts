@@ -51,7 +51,9 @@ class WordDecoder {
   readonly #table: Int32Array;
 
   constructor(memory: WebAssembly.Memory) {
-    this.#table = new Int32Array(memory.buffer, vmLayout.decodeTables, (vmLayout.base - vmLayout.decodeTables) / 4);
+    // A copy: a memory that grows may leave its old buffer.
+    const words = (vmLayout.base - vmLayout.decodeTables) / 4;
+    this.#table = new Int32Array(memory.buffer, vmLayout.decodeTables, words).slice();
     handlers ??= handlerSpecs().specs;
   }
 
@@ -126,8 +128,9 @@ export class Translator {
     return this.#view;
   }
 
+  /** Calls a routine of the run-time library. Its answer is unsigned: most are addresses, in a memory of up to 4 GiB. */
   #ask(name: string, ...args: number[]): number {
-    return (this.#runtime[name] as (...a: number[]) => number)(this.#state, ...args);
+    return (this.#runtime[name] as (...a: number[]) => number)(this.#state, ...args) >>> 0;
   }
 
   /**
@@ -224,7 +227,7 @@ export class Translator {
       const pages = [...translator.pages].map((p) => firstPage + p);
       this.#pending.push({ body: f.finish(), entry, pages });
       if (this.#pending.length === 1) this.#waited = 0;
-    }
+    } else this.#samples.set(entry, Number.NEGATIVE_INFINITY);
     this.#milliseconds += performance.now() - start;
   }
 

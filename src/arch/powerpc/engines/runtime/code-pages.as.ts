@@ -175,12 +175,8 @@ export function unmapCodePage(s: i32, code: i32): void {
   const tagged = load<u32>(code, CODE_physical);
   const page = <i32>(tagged & 0x7fffffff);
   const size = load<i32>(ARCH_codeMapSize);
-  if (<u64>page << CODE_shift >= load<u64>(ARCH_ramLimit)) return;
-  const at =
-    load<i32>(ARCH_codeMaps) +
-    load<i32>(s, S_vcpuIndex) * size +
-    (tagged >> 31 ? size >>> 1 : 0) +
-    page * 4;
+  if ((<u64>page) << CODE_shift >= load<u64>(ARCH_ramLimit)) return;
+  const at = load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size + (tagged >> 31 ? size >>> 1 : 0) + page * 4;
   if (load<i32>(at) != code) return;
   store<i32>(at, 0);
   codeDropped(page);
@@ -254,15 +250,15 @@ export function invalidateInstructionBlock(s: i32, address: i64): void {
   if (host == ADDRESS_FAULT || host == ADDRESS_OUTSIDE) return;
   const physical = physicalOf(s, ea, host);
   if (physical >= load<u64>(ARCH_ramLimit) || !isOwned(<i32>(physical >> TLB_pageShift))) return;
-  storedToCode(s, physical & ~<u64>(BLOCK - 1), BLOCK);
+  storedToCode(s, physical & ~(<u64>(BLOCK - 1)), BLOCK);
 }
 
 /** Guest physical address of data just looked up: from the entry that the look-up left. */
 function physicalOf(s: i32, ea: u64, host: i32): u64 {
   const entry = entryFor(load<i32>(s, S_tlb), ea);
   if (load<i32>(entry, TLB_addend) + <i32>ea == host) {
-    return (<u64>load<u32>(entry, TLB_physicalPage) << TLB_pageShift) | (ea & ((1 << TLB_pageShift) - 1));
+    return ((<u64>load<u32>(entry, TLB_physicalPage)) << TLB_pageShift) | (ea & ((1 << TLB_pageShift) - 1));
   }
   const small = smallEntryFor(s, ea);
-  return (<u64>load<u32>(small, TLB_physicalPage) << SMALLTLB_pageShift) | (ea & ((1 << SMALLTLB_pageShift) - 1));
+  return ((<u64>load<u32>(small, TLB_physicalPage)) << SMALLTLB_pageShift) | (ea & ((1 << SMALLTLB_pageShift) - 1));
 }

@@ -66,7 +66,7 @@ export function fetch(s: i32): i32 {
     let code = load<i32>(at);
     if (code == 0) code = makeCodePage(s, page, at);
     store<i32>(s, code, S_fetchPage);
-    return code + (<i32>(pc & 0xffc) << 1);
+    return code + ((<i32>(pc & 0xffc)) << 1);
   }
   return 0;
 }
@@ -141,7 +141,7 @@ export function decode(s: i32, entry: i32): void {
   const code = pages + <i32>(<u32>(entry - pages) / CODE_size) * CODE_size;
   const tagged = load<u32>(code, CODE_physical);
   const page = <i32>(tagged & ~BIG_ENDIAN);
-  const address = (<u64>page << CODE_shift) + ((entry - code) >> 1);
+  const address = ((<u64>page) << CODE_shift) + ((entry - code) >> 1);
   // First of all: a store after this one is to be noticed.
   claim(s, page >> PARTS_SHIFT);
   if (!findSlot(address)) {
