@@ -63,7 +63,7 @@ export function derive(s: i32): void {
   const msr = load<u64>(s, S_msr);
   const littleEndian = <i32>msr & 1;
   const traced = <i32>((msr & (MSR_SE | MSR_BE)) != 0);
-  store<i32>(s, littleEndian | (<i32>(msr >> 63) << 1) | (traced << 2), S_mode);
+  store<i32>(s, littleEndian | ((<i32>(msr >> 63)) << 1) | (traced << 2), S_mode);
   store<i32>(s, (<i32>(msr >> 13) & 1) | ((<i32>(msr >> 25) & 1) << 1) | ((<i32>(msr >> 23) & 1) << 2), S_facilities);
   const size = load<i32>(ARCH_codeMapSize);
   const maps = load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size;
@@ -75,7 +75,10 @@ export function derive(s: i32): void {
 export function recheckIfPending(s: i32, msr: u64): void {
   if (
     msr & MSR_EE &&
-    load<i32>(s, S_decPending) | load<i32>(s, S_externalPending) | load<i32>(s, S_doorbellPending) | load<i32>(s, S_requests)
+    load<i32>(s, S_decPending) |
+      load<i32>(s, S_externalPending) |
+      load<i32>(s, S_doorbellPending) |
+      load<i32>(s, S_requests)
   ) {
     store<i32>(s, 1, S_recheck);
   }

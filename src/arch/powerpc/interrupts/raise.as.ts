@@ -46,6 +46,6 @@ export function raiseUnavailable(s: i32, facility: i32): void {
 /** A facility that FSCR turns off; `cause` goes to FSCR[IC]. */
 export function facilityUnavailable(s: i32, cause: i32): void {
   const ic: u64 = 0xff << 56;
-  store<u64>(s, (load<u64>(s, S_fscr) & ~ic) | (<u64>cause << 56), S_fscr);
+  store<u64>(s, (load<u64>(s, S_fscr) & ~ic) | ((<u64>cause) << 56), S_fscr);
   deliver(s, VECTOR_FACILITY_UNAVAILABLE, load<u64>(s, S_pc), 0);
 }

@@ -13,14 +13,19 @@ import {
   S_srr0,
   S_srr1,
 } from "../engines/runtime/layout.generated";
+import { deliver, enterVector, SRR1_CAUSE, VECTOR_SYSTEM_CALL, VECTOR_SYSTEM_CALL_VECTORED } from "./deliver.as";
 import {
-  deliver,
-  enterVector,
-  SRR1_CAUSE,
-  VECTOR_SYSTEM_CALL,
-  VECTOR_SYSTEM_CALL_VECTORED,
-} from "./deliver.as";
-import { MSR_EE, MSR_HV, MSR_ME, MSR_PR, MSR_RI, MSR_SF, MSR_VALID, recheckIfPending, replaceMsr, withProblemState } from "./msr.as";
+  MSR_EE,
+  MSR_HV,
+  MSR_ME,
+  MSR_PR,
+  MSR_RI,
+  MSR_SF,
+  MSR_VALID,
+  recheckIfPending,
+  replaceMsr,
+  withProblemState,
+} from "./msr.as";
 import { facilityUnavailable } from "./raise.as";
 
 const FSCR_SCV: u64 = 1 << 12;

@@ -2,7 +2,14 @@
  * The time base and the decrementer, both derived from the host's clock.
  * Source: Power ISA v3.0B, Book III "Timer Facilities".
  */
-import { S_decExpiry, S_decPending, S_recheck, S_tbOffset, VM_clockBase, VM_clockRate } from "../engines/runtime/layout.generated";
+import {
+  S_decExpiry,
+  S_decPending,
+  S_recheck,
+  S_tbOffset,
+  VM_clockBase,
+  VM_clockRate,
+} from "../engines/runtime/layout.generated";
 
 /** The host's clock: ms, `performance.timeOrigin + performance.now()`. */
 @external("env", "now")

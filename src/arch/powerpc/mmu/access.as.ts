@@ -98,7 +98,7 @@ function writePart(s: i32, host: i32, physical: u64, size: i32, from: i32, code:
   for (let done = 0; done < size; done += 8) {
     const piece = size - done < 8 ? size - done : 8;
     let data: u64 = 0;
-    for (let i = 0; i < piece; i++) data |= <u64>load<u8>(from + done + i) << (8 * i);
+    for (let i = 0; i < piece; i++) data |= (<u64>load<u8>(from + done + i)) << (8 * i);
     if (!mmioAccess(s, physical + done, piece, true, data)) return false;
   }
   return true;
@@ -200,7 +200,7 @@ const BLOCK = 128;
 /** dcbz. Storage that cannot be cached raises Alignment. */
 export function zeroBlock(s: i32, address: i64): void {
   const ea = effective(s, address);
-  const block = ea & ~<u64>(BLOCK - 1);
+  const block = ea & ~(<u64>(BLOCK - 1));
   const host = dataAddress(s, block, ACCESS_STORE);
   if (host == ADDRESS_FAULT) return;
   if (host == ADDRESS_OUTSIDE) {

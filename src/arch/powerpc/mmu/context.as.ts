@@ -63,7 +63,7 @@ function contextSlot(s: i32, pid: u32, kind: i32): i32 {
 // @ts-ignore: decorator
 @inline
 function contextKey(s: i32, pid: u32, kind: i32): i64 {
-  return load<i64>(s, S_contextGeneration) + ((<i64>pid << 4) | <i64>(kind + 1));
+  return load<i64>(s, S_contextGeneration) + (((<i64>pid) << 4) | <i64>(kind + 1));
 }
 
 /** Tables 0 and 1: real mode and kernel data; 2 to 4: user data; 5: kernel with user data; 6, 7: kernel's and users' fetch. */
@@ -91,7 +91,7 @@ function recycle(s: i32, table: i32): void {
   memory.fill(s + VCPU_tlb + table * TABLE_SIZE, 0, TABLE_SIZE);
   memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
   const end = s + S_contexts + CONTEXTS * 16;
-  for (let slot = s + S_contexts; slot < end; slot += 16) {
+  for (let slot = s + S_contexts; slot != end; slot += 16) {
     if ((load<i32>(slot, 8) & (TLB_tables - 1)) == table) store<i64>(slot, 0);
   }
   store<i32>(s + table * 4, 0, S_tableNext);

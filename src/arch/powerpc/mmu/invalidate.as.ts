@@ -42,7 +42,7 @@ function flushAddress(s: i32, ea: u64, size: i32): void {
   }
   const pages = size == SIZE_2M ? 1 << (21 - TLB_pageShift) : 1;
   for (let i = 0; i < pages; i++) {
-    const page = ea + (<u64>i << TLB_pageShift);
+    const page = ea + ((<u64>i) << TLB_pageShift);
     dropPage(s, page);
     if (size != SIZE_4K) dropSmallPages(s, page);
   }

@@ -3,7 +3,13 @@
  * registered by hypercall.
  * Source: Power ISA v3.0B, Book III "Radix Tree Translation", "Reference and Change Recording".
  */
-import { ARCH_processTableBase, ARCH_processTableSize, S_amr, S_iamr, S_pid } from "../engines/runtime/layout.generated";
+import {
+  ARCH_processTableBase,
+  ARCH_processTableSize,
+  S_amr,
+  S_iamr,
+  S_pid,
+} from "../engines/runtime/layout.generated";
 import {
   CAUSE_BAD_CONFIGURATION,
   CAUSE_NO_EXECUTE,
@@ -65,7 +71,7 @@ export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool)
   const tableSize = load<i32>(ARCH_processTableSize);
   // Size 0 alone is a table of 4 KiB.
   if (tableSize == 0 && load<u64>(ARCH_processTableBase) == 0) return CAUSE_BAD_CONFIGURATION;
-  if (pid >= <u64>256 << (<u64>tableSize & 31)) return CAUSE_NO_TRANSLATION;
+  if (pid >= (<u64>256) << (<u64>tableSize & 31)) return CAUSE_NO_TRANSLATION;
   const processEntry = hostOf(load<u64>(ARCH_processTableBase) + pid * 16);
   if (processEntry == 0) return CAUSE_BAD_CONFIGURATION;
   const process = bswap(load<u64>(processEntry));
@@ -78,7 +84,7 @@ export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool)
   for (;;) {
     if (width < 5 || width + 12 > shift) return CAUSE_BAD_CONFIGURATION;
     shift -= width;
-    const entryAddress = base + (((offset >> shift) & ((<u64>1 << width) - 1)) << 3);
+    const entryAddress = base + (((offset >> shift) & (((<u64>1) << width) - 1)) << 3);
     if (!findSlot(entryAddress)) return CAUSE_BAD_CONFIGURATION;
     const host = hostInSlot(entryAddress);
     const entry = bswap(load<u64>(host));
@@ -99,7 +105,7 @@ export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool)
       }
       noteDirty(entryAddress);
     }
-    const mask = (<u64>1 << shift) - 1;
+    const mask = ((<u64>1) << shift) - 1;
     radixPhysical = (entry & LEAF_PAGE & ~mask) | (ea & mask);
     radixRights = wanted & LEAF_CHANGED ? rights : rights & ~RIGHT_WRITE;
     radixShift = <i32>shift;

@@ -4,12 +4,7 @@
  * the load-and-reserve kind can tell.
  * Source: Power ISA v3.0B, Book II "Load And Reserve and Store Conditional Instructions".
  */
-import {
-  ARCH_quadLock,
-  S_reserveAddress,
-  S_reserveSize,
-  S_reserveValue,
-} from "../engines/runtime/layout.generated";
+import { ARCH_quadLock, S_reserveAddress, S_reserveSize, S_reserveValue } from "../engines/runtime/layout.generated";
 import { storedToCode } from "../engines/runtime/code-pages.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { CAUSE_RESERVATION, CAUSE_STORE, raiseDataStorage } from "../interrupts/storage-interrupts.as";
@@ -113,7 +108,8 @@ export function storeConditionalQuad(s: i32, ea: i64, value: v128, bigEndian: i3
   store<i32>(s, 0, S_reserveAddress);
   if (host == 0 || host != reserved || load<i32>(s, S_reserveSize) != 16) return 0;
   lockQuad();
-  const same = load<i64>(host) == load<i64>(s, S_reserveValue) && load<i64>(host, 8) == load<i64>(s, S_reserveValue + 8);
+  const same =
+    load<i64>(host) == load<i64>(s, S_reserveValue) && load<i64>(host, 8) == load<i64>(s, S_reserveValue + 8);
   if (same) v128.store(host, bigEndian ? reversed(value) : value);
   unlockQuad();
   if (!same) return 0;

@@ -75,7 +75,7 @@ export function dirtyNoted(physical: u64): bool {
 export function noteDirty(physical: u64): void {
   if (!(slotFlags & SLOT_LOG_DIRTY) || slotBitmap == 0) return;
   const page = <u32>((physical - slotBase) / VM_pageSize);
-  atomic.or<u8>(slotBitmap + (page >> 3), <u8>1 << <u8>(page & 7));
+  atomic.or<u8>(slotBitmap + (page >> 3), (<u8>1) << (<u8>(page & 7)));
 }
 
 /** Host address of guest physical memory that tables are read from; 0 if there is none. */

@@ -73,11 +73,11 @@ export function dropSmallPages(s: i32, ea: u64): void {
 /** Takes away the right to store to 64 KiB of physical memory without being noticed. */
 export function dropWriteTags(s: i32, physicalPage: i32): void {
   const end = s + VCPU_tlb + TLB_tables * TLB_entries * TLB_entrySize;
-  for (let entry = s + VCPU_tlb; entry < end; entry += TLB_entrySize) {
+  for (let entry = s + VCPU_tlb; entry != end; entry += TLB_entrySize) {
     if (load<i32>(entry, TLB_physicalPage) == physicalPage) store<i64>(entry, 0, TLB_writeTag);
   }
   const smallEnd = s + VCPU_smallTlb + SMALLTLB_entries * SMALLTLB_entrySize;
-  for (let entry = s + VCPU_smallTlb; entry < smallEnd; entry += SMALLTLB_entrySize) {
+  for (let entry = s + VCPU_smallTlb; entry != smallEnd; entry += SMALLTLB_entrySize) {
     if (load<i32>(entry, TLB_physicalPage) >>> (TLB_pageShift - SMALLTLB_pageShift) == physicalPage) {
       store<i64>(entry, 0, TLB_writeTag);
     }
