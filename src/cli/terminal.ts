@@ -69,8 +69,14 @@ export function openTerminal(): Terminal {
         help: () => void stderr.write(`${eol}${escapeHelp.join(eol)}${eol}`),
       });
       if (raw) stdin.setRawMode(true);
-      // A stdin that was closed beforehand is an error or an end: either way nothing is typed.
-      if (stdin.listenerCount("error") === 0) stdin.on("error", () => undefined);
+      if (stdin.listenerCount("error") === 0) {
+        // A pipe that ends, or a stdin closed beforehand, only means that nothing is typed. A terminal that ends is gone.
+        const onEnd = (): void => {
+          if (raw) wantLeave("SIGHUP");
+        };
+        stdin.on("error", onEnd);
+        stdin.on("end", onEnd);
+      }
       stdin.on("data", onData);
       stdin.resume();
     },

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDefaultGuest } from "../../../guests/index.js";
+import { messageOf } from "../../base/errors.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../kvm/uapi.js";
 import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, type RunStats, runMachine } from "../../vmm/core/run.js";
@@ -173,7 +174,12 @@ async function run(options: Options): Promise<number> {
   } finally {
     terminal.restore();
     if (traceFile !== undefined) closeSync(traceFile);
-    close();
+    try {
+      close();
+    } catch (error) {
+      // After a thread had to be ended by force, KVM still counts it as a user; the process is about to end anyway.
+      if (process.env["UNIKVM_DEBUG"]) process.stderr.write(`unikvm: ${messageOf(error)}\n`);
+    }
   }
 }
 

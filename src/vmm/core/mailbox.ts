@@ -23,6 +23,9 @@ export type TurnValue = (typeof Turn)[keyof typeof Turn];
 const reasons = ["papr_hcall", "mmio", "shutdown", "system_event", "fail_entry"] as const;
 const turnWord = 0;
 const reasonWord = 1;
+const traceWord = 2;
+/** Pieces of trace that may be on their way to the machine's thread. */
+const traceLimit = 32;
 const wordsSize = 64;
 /** Number, result and nine arguments. */
 const values = 11;
@@ -60,6 +63,22 @@ export class Mailbox {
   /** From the vCPU's thread: blocks while it is `turn`. */
   waitWhile(turn: TurnValue): void {
     while (this.turn === turn) Atomics.wait(this.#words, turnWord, turn);
+  }
+
+  /** From the vCPU's thread, before it sends a piece of trace: waits while too many are on their way. */
+  traceSending(): void {
+    for (;;) {
+      const sent = Atomics.load(this.#words, traceWord);
+      if (sent < traceLimit || this.turn === Turn.quit) break;
+      Atomics.wait(this.#words, traceWord, sent, 100);
+    }
+    Atomics.add(this.#words, traceWord, 1);
+  }
+
+  /** From the machine's thread, when a piece of trace has been written. */
+  traceWritten(): void {
+    Atomics.sub(this.#words, traceWord, 1);
+    Atomics.notify(this.#words, traceWord);
   }
 
   /** From the vCPU's thread: puts the exit down. False: this kind cannot be asked about. */

@@ -80,8 +80,10 @@ export class ThreadScheduler implements Scheduler {
   #onMessage(id: number, cpu: Cpu, message: VcpuThreadMessage): void {
     const { machine, control, onConsole, onTrace } = this.#options;
     if (message.type === "console") onConsole();
-    else if (message.type === "trace") onTrace(message.text);
-    else if (message.type === "ask") {
+    else if (message.type === "trace") {
+      onTrace(message.text);
+      cpu.mailbox.traceWritten();
+    } else if (message.type === "ask") {
       if (cpu.mailbox.turn !== Turn.asked) return;
       const exit = cpu.mailbox.exit();
       try {

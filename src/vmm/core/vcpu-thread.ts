@@ -24,9 +24,12 @@ export async function runVcpuThread(
   start: VcpuThreadStart,
   { attach, createSide, post }: VcpuThreadParts,
 ): Promise<void> {
+  const mailbox = new Mailbox(start.mailbox);
   let pending = "";
   const flush = (): void => {
-    if (pending) post({ type: "trace", text: pending });
+    if (!pending) return;
+    mailbox.traceSending();
+    post({ type: "trace", text: pending });
     pending = "";
   };
   const trace: TraceSink = (category, cpu, text) => {
@@ -47,7 +50,6 @@ export async function runVcpuThread(
       traceSteps(vcpu, start.trace);
     }
     post({ type: "ready" });
-    const mailbox = new Mailbox(start.mailbox);
     loop(vcpu, side, mailbox, post, flush, traced ? trace : undefined);
     flush();
     post({ type: "finished", stats: { ...side.stats(), ...vcpu.stats() } });
