@@ -86,7 +86,16 @@ export const rows: readonly Row[] = [
   { folder: "src/vmm", may: ["src/base", "src/kvm/uapi", "src/arch/X/uapi", "src/vfio/index"] },
   ...["cli", "web"].map((end) => ({
     folder: `src/${end}`,
-    may: ["src/base", "src/wasm", "src/modules", "src/kvm/uapi", "src/vmm", "src/arch/X/module", "guests"],
+    may: [
+      "src/base",
+      "src/wasm",
+      "src/modules",
+      "src/kvm/uapi",
+      "src/vmm",
+      "src/arch/X/module",
+      "src/arch/X/uapi",
+      "guests",
+    ],
   })),
   { folder: "src", may: ["*"] },
   // Runs wherever the VMM does, so that it is no place for Node's modules either.

@@ -5,17 +5,26 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { root, unikvm } from "../boot/booting.test-support.js";
 
-test("--help names every command, quickly", async () => {
-  // A fresh process takes most of it; the best of some tries says what the command line adds on a busy machine.
+/** The best of some runs, ms: what the work takes where nothing disturbs it. */
+function quickest(args: readonly string[], check: (stdout: string) => void): number {
   let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 6; i++) {
     const begin = performance.now();
-    const { status, stdout } = spawnSync(process.execPath, [join(root, "launch.mjs"), "--help"], { encoding: "utf8" });
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
     best = Math.min(best, performance.now() - begin);
     assert.equal(status, 0);
-    for (const name of ["run", "guest", "doctor", "selftest"]) assert.match(stdout, new RegExp(`^  ${name} `, "m"));
+    check(stdout);
   }
-  assert.ok(best < 150, `${best.toFixed(0)} ms`);
+  return best;
+}
+
+test("--help names every command, quickly", () => {
+  const node = quickest(["-e", "0"], () => {});
+  const help = quickest([join(root, "launch.mjs"), "--help"], (stdout) => {
+    for (const name of ["run", "guest", "doctor", "selftest"]) assert.match(stdout, new RegExp(`^  ${name} `, "m"));
+  });
+  // Under 150 ms in all; Node's own start is 40 ms of that on an idle machine and more on a busy one.
+  assert.ok(help < 150 || help - node < 110, `${help.toFixed(0)} ms, of which Node's start ${node.toFixed(0)} ms`);
 });
 
 test("--version is the package's", async () => {
