@@ -2,12 +2,13 @@
  * Builds the interpreter: one WebAssembly module with a core function per mode (MSR[SF] x MSR[LE]) and the rarer handlers
  * as functions of their own, all from the instruction definitions. How it works: docs/engine-contract.md.
  */
+
+import { vmLayout } from "../../../../kvm/layout.js";
 import { FunctionBuilder, type Label, type ValueType } from "../../../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
-import { vmLayout } from "../../../../kvm/layout.js";
-import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
+import { type HelperName, helpers } from "../../isa/helpers.js";
 import { type Exits, emit } from "../shared/ir.js";
 import { codePage, Handler, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
@@ -75,7 +76,7 @@ class InterpreterBuilder {
     for (let mode = 0; mode < 4; mode++) {
       const functions = this.#specs.map((spec) => {
         const body = this.#handlerFunction(spec, mode);
-        const key = Buffer.from(body).toString("latin1");
+        const key = body.join();
         let index = known.get(key);
         if (index === undefined) {
           index = m.declare(spec.name, ["i32", "i32"], ["i32"]);
@@ -303,7 +304,7 @@ class InterpreterBuilder {
     f.i32Const(Handler.first);
     f.op(integerOpcodes.sub[i32]);
     const weights = this.#specs.map((spec) => frequent[spec.name] ?? 0);
-    const frequentCount = weights.findIndex((w) => w === 0);
+    const frequentCount = weights.indexOf(0);
     f.i32Const(frequentCount);
     f.op(integerOpcodes.ltU[i32]);
     f.if();
@@ -634,7 +635,10 @@ class InterpreterBuilder {
 }
 
 /** The interpreter's module. `report` receives the core functions' sizes. */
-export function buildInterpreter(options: { shared: boolean; report?: (text: string) => void }): Uint8Array<ArrayBuffer> {
+export function buildInterpreter(options: {
+  shared: boolean;
+  report?: (text: string) => void;
+}): Uint8Array<ArrayBuffer> {
   const builder = new InterpreterBuilder(options.shared);
   const bytes = builder.build();
   options.report?.(`interpreter: ${bytes.length} bytes, core functions ${builder.coreSizes.join(", ")}`);
