@@ -205,6 +205,8 @@ function conclude(outcome: Outcome, left: LeaveReason | undefined, terminal: Ter
     case "stopped":
       if (left === "stdout closed")
         throw new VmmError("stdout was closed, so there is nobody left to run the guest for");
+      // The terminal is gone, and Node aborts if it has to give one back that is gone: die of the signal instead.
+      if (left === "SIGHUP") process.kill(process.pid, left);
       return left === undefined || left === "escape" ? ExitStatus.done : 128 + constants.signals[left];
     default:
       return outcome satisfies never;
