@@ -10,7 +10,7 @@ import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.
 import type { HelperSignature } from "../../isa/helpers/signature.js";
 import { type HelperName, helpers } from "../../isa/helpers.js";
 import { type Exits, emit } from "../shared/ir.js";
-import { codePage, Handler, state } from "../shared/layout.js";
+import { codePage, Handler, state, tlb } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
 import { decodeTable, type HandlerSpec, handlerSpecs } from "./handlers.js";
@@ -46,7 +46,7 @@ class InterpreterBuilder {
     m.importMemory("env", "memory", 1, 65536, shared);
     this.#regionTable = m.importTable("env", "regions", 1);
     this.#handlerTable = m.table(4 * (Handler.first + specs.length));
-    this.#regionType = m.type(["i32"], []);
+    this.#regionType = m.type(["i32"], ["i32"]);
     this.#handlerType = m.type(["i32", "i32"], ["i32"]);
   }
 
@@ -188,8 +188,12 @@ class InterpreterBuilder {
     const to = f.local("i32");
     const handler = f.local("i32");
     const table = f.local("i32");
+    const fetchTable = f.local("i32");
+    const codeMap = f.local("i32");
     const pageAddress = f.local("i64");
     const asid = f.local("i64");
+    const fetchAsid = f.local("i64");
+    const target = f.local("i64");
 
     const loadState32 = (field: keyof typeof state) => {
       f.get(s);
@@ -275,6 +279,13 @@ class InterpreterBuilder {
     f.get(s);
     f.memory(Op["i64.load"], state.asid.offset);
     f.set(asid);
+    loadState32("fetchTlb");
+    f.set(fetchTable);
+    f.get(s);
+    f.memory(Op["i64.load"], state.fetchAsid.offset);
+    f.set(fetchAsid);
+    loadState32("codeMap");
+    f.set(codeMap);
     loadState32("fetchPage");
     f.set(pageStart);
     // pageAddress = pc - (ip - pageStart) / 2
@@ -287,6 +298,8 @@ class InterpreterBuilder {
     f.set(start);
 
     const next = f.loop();
+    const go = f.block();
+    const jump = f.block();
     const leave = f.block();
     const fault = f.block();
     const taken = f.block();
@@ -358,6 +371,7 @@ class InterpreterBuilder {
     f.get(s);
     f.get(word);
     f.callIndirect(this.#regionType, this.#regionTable);
+    f.set(to);
     const count64 = (field: "statTranslated" | "statRegionRuns", amount: () => void) => {
       f.get(s);
       f.get(s);
@@ -375,17 +389,24 @@ class InterpreterBuilder {
     count64("statRegionRuns", () => f.i64Const(1n));
     loadState32("budget");
     f.set(budget);
-    f.br(resync);
+    // 1: it only jumps, so nothing but pc has to be looked at.
+    f.get(to);
+    f.op(integerOpcodes.eqz[i32]);
+    f.brIf(resync);
+    f.get(s);
+    f.memory(Op["i64.load"], state.pc.offset);
+    f.set(target);
+    f.br(go);
     const exits: Exits = {
       storePc: (g) => storePcOf(g, () => g.get(ip)),
       fault: (g) => g.br(fault),
       leave: (g) => g.br(leave),
       handOver: () => {},
       leaveHandedOver: (g) => g.br(leave),
-      jump: (g, target, value) => {
-        if (target.displacement) {
+      jump: (g, to64, value) => {
+        if (to64.displacement) {
           g.get(ip);
-          value(target.displacement);
+          value(to64.displacement);
           g.i32Const(1);
           g.op(integerOpcodes.shl[i32]);
           g.op(integerOpcodes.add[i32]);
@@ -393,16 +414,11 @@ class InterpreterBuilder {
           g.br(taken);
           return;
         }
-        const address = g.local("i64");
-        value(target);
+        value(to64);
         g.i64Const(mode64 ? -4n : 0xfffffffcn);
         g.op(integerOpcodes.and[i64]);
-        g.set(address);
-        g.get(s);
-        g.get(address);
-        g.memory(Op["i64.store"], state.pc.offset);
-        g.release(address);
-        g.br(leave);
+        g.set(target);
+        g.br(jump);
       },
     };
     // Handler 3: no instruction.
@@ -454,8 +470,9 @@ class InterpreterBuilder {
     f.set(start);
     f.br(next);
     f.end();
-    storePcOf(f, () => f.get(to));
-    f.br(resync);
+    emitAddressOf(f, pageAddress, () => f.get(to), pageStart, mode64);
+    f.set(target);
+    f.br(go);
 
     f.end(); // fault: pc is set, the instruction does not count
     pay(0);
@@ -466,6 +483,74 @@ class InterpreterBuilder {
 
     f.end(); // leave: pc is set, the instruction counts
     pay(entrySize);
+    f.br(resync);
+
+    f.end(); // jump: to the address in `target`
+    pay(entrySize);
+
+    f.end(); // go: the same, already paid for. What `fetch` would find at once is found here.
+    f.get(budget);
+    f.i32Const(0);
+    f.op(integerOpcodes.geS[i32]);
+    f.if();
+    f.get(fetchTable);
+    f.get(target);
+    f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
+    f.op(integerOpcodes.shrU[i64]);
+    f.op(conversionOpcodes.wrap);
+    f.i32Const((tlb.entries - 1) * tlb.entrySize);
+    f.op(integerOpcodes.and[i32]);
+    f.op(integerOpcodes.add[i32]);
+    f.tee(to);
+    f.memory(Op["i64.load"], tlb.executeTag);
+    f.get(target);
+    f.i64Const(-(1n << BigInt(tlb.pageShift)));
+    f.op(integerOpcodes.and[i64]);
+    f.get(fetchAsid);
+    f.op(integerOpcodes.or[i64]);
+    f.op(integerOpcodes.eq[i64]);
+    f.if();
+    // Address of the code page: codeMap[physical page of 4 KiB].
+    f.get(codeMap);
+    f.get(to);
+    f.memory(Op["i32.load"], tlb.physicalPage);
+    f.i32Const(tlb.pageShift - codePage.shift);
+    f.op(integerOpcodes.shl[i32]);
+    f.get(target);
+    f.i64Const(BigInt(codePage.shift));
+    f.op(integerOpcodes.shrU[i64]);
+    f.op(conversionOpcodes.wrap);
+    f.i32Const((1 << (tlb.pageShift - codePage.shift)) - 1);
+    f.op(integerOpcodes.and[i32]);
+    f.op(integerOpcodes.or[i32]);
+    f.i32Const(2);
+    f.op(integerOpcodes.shl[i32]);
+    f.op(integerOpcodes.add[i32]);
+    f.memory(Op["i32.load"], 0);
+    f.tee(to);
+    f.if();
+    f.get(target);
+    f.i64Const(-4096n);
+    f.op(integerOpcodes.and[i64]);
+    f.set(pageAddress);
+    f.get(to);
+    f.tee(pageStart);
+    f.get(target);
+    f.op(conversionOpcodes.wrap);
+    f.i32Const(0xffc);
+    f.op(integerOpcodes.and[i32]);
+    f.i32Const(1);
+    f.op(integerOpcodes.shl[i32]);
+    f.op(integerOpcodes.add[i32]);
+    f.tee(ip);
+    f.set(start);
+    f.br(next);
+    f.end();
+    f.end();
+    f.end();
+    f.get(s);
+    f.get(target);
+    f.memory(Op["i64.store"], state.pc.offset);
     f.br(resync);
     f.end(); // next
     f.op(Op.unreachable);

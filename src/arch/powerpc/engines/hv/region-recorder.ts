@@ -17,13 +17,13 @@ const local = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies
 const isLocal = (name: RegisterName): boolean => (local as readonly RegisterName[]).includes(name);
 
 /** Locals that every region's function has: its parameter, then those that the prologue sets. */
-export const regionLocals = { state: 0, base: 1, asid: 2, budget: 3, table: 4 } as const;
+export const regionLocals = { state: 0, base: 1, asid: 2, budget: 3, table: 4, jumps: 5 } as const;
 
 /** A function with these locals. */
 export function regionFunction(): FunctionBuilder {
   const f = new FunctionBuilder(["i32"]);
-  const made = [f.local("i64"), f.local("i64"), f.local("i32"), f.local("i32")];
-  if (made.join() !== "1,2,3,4") throw new Error("the region's locals are not where they should be");
+  const made = [f.local("i64"), f.local("i64"), f.local("i32"), f.local("i32"), f.local("i32")];
+  if (made.join() !== "1,2,3,4,5") throw new Error("the region's locals are not where they should be");
   return f;
 }
 

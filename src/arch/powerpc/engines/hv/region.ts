@@ -73,7 +73,9 @@ export class RegionTranslator {
     return new Set([...this.#instructions.keys()].map((offset) => offset >> codePage.shift));
   }
 
-  /** The function, (state) -> (); undefined if there is nothing worth translating at the entry. */
+  /**
+   * The function, (state) -> 1 if it ends with a jump to pc, 0 if more may have changed (an interrupt, the context, an
+   * exit); undefined if there is nothing worth translating at the entry. */
   translate(): FunctionBuilder | undefined {
     const blocks = this.#discover();
     if (blocks.size === 0) return undefined;
@@ -90,6 +92,7 @@ export class RegionTranslator {
     f.get(0);
     f.get(regionLocals.budget);
     f.memory(Op["i32.store"], state.budget.offset);
+    f.get(regionLocals.jumps);
     return f;
   }
 
@@ -233,8 +236,7 @@ export class RegionTranslator {
     const kind = position === undefined ? "leave" : graph.edge(from.order, position);
     this.#pay(count);
     if (position === undefined || kind === "leave") {
-      this.#storePc(offset);
-      f.br(this.#exit as Label);
+      this.#leaveTo(offset);
       return;
     }
     if (kind === "back") {
@@ -243,13 +245,24 @@ export class RegionTranslator {
       f.i32Const(0);
       f.op(integerOpcodes.geS[0]);
       f.brIf(this.#loops.get(position) as Label);
-      this.#storePc(offset);
-      f.br(this.#exit as Label);
+      this.#leaveTo(offset);
       return;
     }
     const merge = this.#merges.get(position);
     if (merge) f.br(merge);
     else this.#tree(graph.nodes[position] as FlowNode<Recorded>);
+  }
+
+  #leaveTo(offset: number): void {
+    this.#storePc(offset);
+    this.#leaveByJump();
+  }
+
+  /** Leaves, pc being set to where the guest goes on. */
+  #leaveByJump(): void {
+    this.#f.i32Const(1);
+    this.#f.set(regionLocals.jumps);
+    this.#f.br(this.#exit as Label);
   }
 
   #exits(node: FlowNode<Recorded>, { offset, isCall }: Recorded, index: number): Exits {
@@ -291,7 +304,7 @@ export class RegionTranslator {
         f.memory(Op["i64.store"], state.pc.offset);
         f.release(address);
         this.#pay(index + 1);
-        f.br(exit);
+        this.#leaveByJump();
       },
     };
   }

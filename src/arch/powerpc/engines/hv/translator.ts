@@ -21,7 +21,7 @@ import { RegionTranslator, regionRecorder } from "./region.js";
 import type { RegionRecorder } from "./region-recorder.js";
 
 /** Samples of one address that make it hot. */
-const hotSamples = 3;
+const hotSamples = 8;
 /** Addresses remembered between samples; the oldest half is forgotten when there are more. */
 const sampleLimit = 4096;
 /** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
@@ -242,7 +242,7 @@ export class Translator {
     const shared = typeof SharedArrayBuffer !== "undefined" && this.#memory.buffer instanceof SharedArrayBuffer;
     m.importMemory("env", "memory", 1, 65536, shared);
     pending.forEach((p, i) => {
-      const index = m.declare(`region${i}`, ["i32"], []);
+      const index = m.declare(`region${i}`, ["i32"], ["i32"]);
       m.define(index, p.body);
       m.exportFunction(`${i}`, index);
     });
