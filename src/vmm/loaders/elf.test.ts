@@ -34,6 +34,26 @@ test("segments are sorted, empty ones left out", () => {
   );
 });
 
+test("a position-independent program linked at 0 starts as from firmware, off the vectors; Linux does not move", () => {
+  const shared = 3;
+  const segments = [
+    { physical: 0n, data },
+    { physical: 0x100n, data },
+  ];
+  const program = parseElf(makeElf({ segments, entry: 0x100n, type: shared, littleEndian: true }));
+  assert.equal(program.byteOrder, "big");
+  assert.equal(program.entry, 0x40_0100);
+  assert.deepEqual(
+    program.segments.map((s) => s.address),
+    [0x40_0000, 0x40_0100],
+  );
+  assert.equal(parseElf(makeElf({ segments, entry: 0n })).entry, 0);
+
+  const virtual = 0xc000_0000_0000_0000n;
+  const linux = parseElf(makeElf({ segments: [{ physical: 0n, virtual, data }], entry: virtual, type: shared }));
+  assert.deepEqual([linux.entry, linux.segments[0]?.address], [0, 0]);
+});
+
 const bad: readonly (readonly [what: string, file: Uint8Array, message: RegExp])[] = [
   ["an empty file", new Uint8Array(0), /not an ELF/],
   ["a cut header", makeElf(good).slice(0, 40), /header is cut off/],

@@ -15,6 +15,7 @@ export interface ElfSegment {
 }
 
 export interface ElfImage {
+  /** In which the first instruction is fetched. */
   readonly byteOrder: "big" | "little";
   /** Guest physical address of the first instruction. */
   readonly entry: number;
@@ -30,6 +31,12 @@ const machinePowerPc64 = 21;
 const typeExecutable = 2;
 const typeShared = 3;
 const segmentLoad = 1;
+/**
+ * Where a position-independent program linked at address 0 goes: the place that QEMU's machine pseries gives to every
+ * kernel. At 0 it would lie on the interrupt vectors, which such a program fills itself. It is made for firmware, and
+ * firmware hands over in big-endian mode; Linux takes either.
+ */
+const positionIndependentBase = 0x40_0000;
 /** Physical addresses and sizes above this cannot be RAM of ours, and stay exact as numbers. */
 const addressLimit = 1n << 48n;
 
@@ -68,6 +75,7 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
   if (tableOffset + BigInt(count * entrySize) > BigInt(image.length)) refuse("the program headers are cut off");
 
   const segments: ElfSegment[] = [];
+  let kernelAddresses = false;
   let entry: number | undefined;
   for (let i = 0; i < count; i++) {
     const at = Number(tableOffset) + i * entrySize;
@@ -78,6 +86,7 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
     const fileSize = u64(at + 32);
     const memorySize = u64(at + 40);
     if (memorySize === 0n) continue;
+    if (virtual !== physical) kernelAddresses = true;
     if (fileSize > memorySize) refuse(`segment ${i} holds more in the file than in memory`);
     if (offset > BigInt(image.length) || fileSize > BigInt(image.length) - offset) {
       refuse(`segment ${i} is cut off: it reaches beyond the end of the file`);
@@ -108,5 +117,11 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
     entry = Number(entryAddress);
   }
   if (entry % 4 !== 0) refuse(`its entry point 0x${entryAddress.toString(16)} is not a multiple of 4`);
-  return { byteOrder: littleEndian ? "little" : "big", entry, segments };
+  const forFirmware = type === typeShared && !kernelAddresses && segments[0]?.address === 0;
+  const base = forFirmware ? positionIndependentBase : 0;
+  return {
+    byteOrder: littleEndian && !forFirmware ? "little" : "big",
+    entry: base + entry,
+    segments: segments.map((segment) => ({ ...segment, address: base + segment.address })),
+  };
 }

@@ -18,7 +18,18 @@ function disjoint(places: readonly Placement[], limit: number): void {
   }
 }
 
-test("all is placed behind the kernel, apart and on page boundaries", () => {
+test("the firmware lies high, where a program without an operating system keeps neither stack nor heap", () => {
+  for (const size of [128 * mebi, 3072 * mebi]) {
+    const { kernel, initrd, deviceTree, rtas } = placeInMemory(kernelAt([4 * mebi, mebi]), mebi, 4096, size);
+    assert.ok(initrd);
+    disjoint([kernel, initrd, deviceTree, rtas], size);
+    // RTAS has 32-bit addresses, and what it is handed lies below 1 GiB.
+    const top = Math.min(size, 1024 * mebi);
+    for (const { address } of [deviceTree, rtas]) assert.ok(address > top - mebi && address < top);
+  }
+});
+
+test("all is placed above the kernel, apart and on page boundaries", () => {
   const map = placeInMemory(kernelAt([0, 40 * mebi + 5]), 3 * mebi + 1, 4096, 128 * mebi);
   const { kernel, initrd, deviceTree, rtas } = map;
   assert.ok(initrd);

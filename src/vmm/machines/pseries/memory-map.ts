@@ -1,6 +1,7 @@
 /**
- * Where things lie in guest memory when the guest starts: the kernel where its file says, then the initrd, the device tree
- * and the RTAS stub in the first holes that take them.
+ * Where things lie in guest memory when the guest starts: the kernel where its file says, the initrd in the first hole
+ * behind it that takes it, and the RTAS stub and the device tree as high as they may lie. High, because small programs
+ * have a stack and a heap right behind what their file names, and say so nowhere.
  */
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
@@ -41,24 +42,34 @@ export function placeInMemory(kernel: ElfImage, initrdSize: number, rtasSize: nu
   const last = kernel.segments.at(-1);
   if (!first || !last) throw new VmmError("the kernel has nothing to load");
 
-  const place = (size: number, limit: number, what: string): Placement => {
-    // Behind the kernel if there is room: a kernel may use what lies just below it.
-    const candidates = [last, ...taken].map((one) => Math.ceil((one.address + one.size) / alignment) * alignment);
-    for (const address of [...candidates, 0]) {
-      const end = address + size;
-      if (end > Math.min(limit, memorySize)) continue;
-      if (taken.some((one) => address < one.address + one.size && one.address < end)) continue;
-      const placed = { address, size };
-      taken.push(placed);
-      return placed;
+  const free = (address: number, size: number, limit: number): boolean =>
+    address >= 0 &&
+    address + size <= Math.min(limit, memorySize) &&
+    !taken.some((one) => address < one.address + one.size && one.address < address + size);
+  const place = (candidates: readonly number[], size: number, limit: number, what: string): Placement => {
+    const address = candidates.find((candidate) => free(candidate, size, limit));
+    if (address === undefined) {
+      throw new VmmError(
+        `${what} (${mebibytes(size)}) does not fit beside the kernel into ${mebibytes(memorySize)} of memory; give the guest more with --memory`,
+      );
     }
-    throw new VmmError(
-      `${what} (${mebibytes(size)}) does not fit beside the kernel into ${mebibytes(memorySize)} of memory; give the guest more with --memory`,
-    );
+    const placed = { address, size };
+    taken.push(placed);
+    return placed;
   };
-  const rtas = place(rtasSize, rtasLimit, "the firmware stub");
-  const deviceTree = place(deviceTreeRoom, 0x1_0000_0000, "the device tree");
-  const initrd = initrdSize > 0 ? place(initrdSize, memorySize, "the initrd") : undefined;
+  const placeHigh = (size: number, limit: number, what: string): Placement => {
+    const ends = [Math.min(limit, memorySize), ...taken.map((one) => one.address).sort((a, b) => b - a)];
+    const candidates = ends.map((end) => Math.floor((end - size) / alignment) * alignment);
+    return place(candidates, size, limit, what);
+  };
+  const placeBehindKernel = (size: number, what: string): Placement => {
+    // A kernel may use what lies just below it, so the hole below comes last.
+    const starts = [last, ...taken].map((one) => Math.ceil((one.address + one.size) / alignment) * alignment);
+    return place([...starts, 0], size, memorySize, what);
+  };
+  const rtas = placeHigh(rtasSize, rtasLimit, "the firmware stub");
+  const deviceTree = placeHigh(deviceTreeRoom, rtasLimit, "the device tree");
+  const initrd = initrdSize > 0 ? placeBehindKernel(initrdSize, "the initrd") : undefined;
   const address = first.address;
   return { kernel: { address, size: last.address + last.size - address }, initrd, deviceTree, rtas };
 }
