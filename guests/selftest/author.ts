@@ -48,6 +48,8 @@ export const areaFields = {
   REPORT_ID: 0x60,
   INDEX: 0x68,
   REPORT_LR: 0x70,
+  /** Not 0: decrementer interrupts set the decrementer to this and go on where they came from. */
+  PERIOD: 0x78,
   /** 256 bytes for tests. */
   SCRATCH: 0x100,
   SIZE: 0x200,

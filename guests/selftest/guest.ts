@@ -103,6 +103,12 @@ handlerCommon:
   clrldi r1, r1, 52
   cmpldi r1, 0x900
   bne 1f
+  ld r1, ${area.PERIOD}(r2)
+  cmpdi r1, 0
+  beq 3f
+  mtdec r1
+  b 4f
+3:
   lis r1, 0x7fff
   mtdec r1
 1:
@@ -123,6 +129,7 @@ handlerCommon:
   mtsrr1 r1
   li r1, 0
   std r1, ${area.RESUME_MSR}(r2)
+4:
   ld r3, ${area.SAVE_R3}(r2)
   ld r1, ${area.SAVE_CR}(r2)
   mtcr r1
@@ -233,6 +240,7 @@ ${t.hcall(0x31c, 0, 3, 0, 0)}
   std r3, ${area.RESUME}(r13)
   std r3, ${area.RESUME_MSR}(r13)
   std r3, ${area.COUNT}(r13)
+  std r3, ${area.PERIOD}(r13)
   mtspr 29, r3
   mtspr 61, r3
   mtxer r3
@@ -242,6 +250,14 @@ ${t.hcall(0x31c, 0, 3, 0, 0)}
   li r3, 1
   mtspr 48, r3
   isync
+# No translation of the test before.
+  li r4, 0xc00
+  li r5, 0
+  ptesync
+  tlbie r4, r5, 2, 1, 1
+  eieio
+  tlbsync
+  ptesync
   mtfsfi 7, 0
   xxlxor vs0, vs0, vs0
   mtfsf 255, f0, 1, 0
