@@ -120,3 +120,8 @@ export function pause(s: i32): void {
   atomic.or<i32>(s + S_requests, REQUEST_leave);
   store<i32>(s, 1, S_recheck);
 }
+
+/** isync: mail about code that was written is read before what follows is fetched. */
+export function synchronizeContext(s: i32): void {
+  if (atomic.load<i32>(s + S_requests)) store<i32>(s, 1, S_recheck);
+}

@@ -25,6 +25,8 @@ export const systemHelpers = {
   clearDoorbell: helper("state", ["i64"], "void"),
   /** wait, and the hints that give the processor away: lets the engine leave early. */
   pause: helper("context", [], "void"),
+  /** isync: what follows is fetched anew, after what other processors asked for. */
+  synchronizeContext: helper("context", [], "void"),
   /** A register that decides about translation or facilities was written (PID, AMR, IAMR, LPCR...): derive anew. */
   contextChanged: helper("context", [], "void"),
 };

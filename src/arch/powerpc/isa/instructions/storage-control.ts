@@ -42,8 +42,8 @@ const ordering = [
     m.call("synchronizeTranslations");
   }),
   insn("eieio", "011111 -:5 -:5 -:5 1101010110 -", "", (m) => m.fence()),
-  // What a program changes in its own context takes effect at once, so there is nothing to wait for.
-  insn("isync", "010011 -:5 -:5 -:5 0010010110 -", "", nothing),
+  // What a program changes in its own context takes effect at once, but code that was written may have been translated.
+  insn("isync", "010011 -:5 -:5 -:5 0010010110 -", "", (m) => m.call("synchronizeContext")),
 ];
 
 // Copy and paste: no accelerator is there to paste to, so every paste fails and the program takes its other way.
