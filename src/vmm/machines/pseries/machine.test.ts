@@ -46,7 +46,11 @@ class FakeKvm {
       bytes: (address, length) => this.ram.subarray(address, address + length),
       setUserMemoryRegion: () => undefined,
       enableCap: () => undefined,
-      createDevice: () => ({ fd: 3, setAttr: () => undefined }) as unknown as ReturnType<PpcVm["createDevice"]>,
+      createDevice: () => {
+        this.open++;
+        const device = { fd: 3, setAttr: () => undefined, close: () => void this.open-- };
+        return device as unknown as ReturnType<PpcVm["createDevice"]>;
+      },
       createVcpu: (id) => this.#vcpu(id),
       rtasDefineToken: (name, token) => void this.tokens.set(name, token),
       configureV3Mmu: (config) => void this.mmu.push(config),
@@ -60,6 +64,7 @@ class FakeKvm {
   }
 
   #vcpu(id: number): PpcVcpu {
+    this.open++;
     const vcpu: Partial<PpcVcpu> = {
       id,
       enableCap: () => undefined,
@@ -67,7 +72,7 @@ class FakeKvm {
       setSregs: () => undefined,
       getRegs: () => ({ gpr: Array<bigint>(32).fill(99n), pc: 0n, msr: 0n }) as unknown as PpcRegs,
       setRegs: (regs) => void this.regs.set(id, regs),
-      close: () => undefined,
+      close: () => void this.open--,
     };
     return vcpu as PpcVcpu;
   }
@@ -184,6 +189,8 @@ test("console input is an edge; ends are reported", () => {
     outcomes.map((outcome) => outcome.kind),
     ["powerOff", "reboot", "failed"],
   );
+  machine.close();
+  assert.equal(fake.open, 0, "every handle closed");
 });
 
 test("on the vCPU's thread: the terminal, unknown hypercalls, accesses to nothing", () => {

@@ -294,7 +294,7 @@ class Pseries implements Machine {
     const regs = vcpu.getRegs();
     regs.gpr.fill(0n);
     for (const [i, value] of arguments_.entries()) regs.gpr[3 + i] = value;
-    regs.pc = BigInt(address);
+    regs.pc = BigInt(address) & ~3n;
     regs.msr = msr.sixtyFour | msr.machineCheck | byteOrder;
     vcpu.setRegs(regs);
     this.#parts.control.startCpu(cpu);
