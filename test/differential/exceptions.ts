@@ -3,7 +3,7 @@
  * else that differs is a mistake of ours. An instruction whose exceptions concern more than FPSCR is not drawn in sequences:
  * a difference that is allowed in its result would show in all that follows.
  */
-import { offsets, type State } from "./record.js";
+import { offsets, Signal, type State } from "./record.js";
 
 export interface ExceptionContext {
   /** An operand of the instruction, by name. */
@@ -25,6 +25,8 @@ export interface Exception {
   readonly when?: (context: ExceptionContext) => boolean;
   /** "all": the case is not compared; "fpscr" bits, which leave the instruction fit for sequences; or any register's bits. */
   readonly ignore: "all" | { readonly fpscr: bigint } | ((context: ExceptionContext) => Masks);
+  /** Concerns cases with floating-point exceptions enabled, of which sequences have none: they draw it all the same. */
+  readonly enabledOnly?: true;
   /** Why the ISA does not say what QEMU does. */
   readonly why: string;
 }
@@ -45,7 +47,11 @@ const OX = 1n << 28n;
 const XX = 1n << 25n;
 
 /** Reciprocals, exponentials and logarithms of which the ISA only bounds the error. */
-export const estimates = /^(fres?|frsqrtes?|xsre[sd]p|xsrsqrte[sd]p|xvre[sd]p|xvrsqrte[sd]p|vrefp|vrsqrtefp|vlogefp|vexptefp)\.?$/;
+export const estimates =
+  /^(fres?|frsqrtes?|xsre[sd]p|xsrsqrte[sd]p|xvre[sd]p|xvrsqrte[sd]p|vrefp|vrsqrtefp|vlogefp|vexptefp)\.?$/;
+
+/** Whether the case began with a floating-point exception enabled. */
+const enabled = (initial: State): boolean => (initial.get(offsets.fpscr) & 0xf8n) !== 0n;
 
 const roundsDown = ({ initial }: ExceptionContext) => (initial.get(offsets.fpscr) & 2n) !== 0n;
 
@@ -55,9 +61,7 @@ function lanes(initial: State, register: number, bits: 32 | 64): bigint[] {
   return bits === 64 ? [high, low] : [high >> 32n, high & 0xffff_ffffn, low >> 32n, low & 0xffff_ffffn];
 }
 const isNan = (value: bigint, bits: 32 | 64): boolean =>
-  bits === 64
-    ? (value & 0x7fff_ffff_ffff_ffffn) > 0x7ff0_0000_0000_0000n
-    : (value & 0x7fff_ffffn) > 0x7f80_0000n;
+  bits === 64 ? (value & 0x7fff_ffff_ffff_ffffn) > 0x7ff0_0000_0000_0000n : (value & 0x7fff_ffffn) > 0x7f80_0000n;
 const isZero = (value: bigint, bits: 32 | 64): boolean => BigInt.asUintN(bits - 1, value) === 0n;
 
 /** LT, GT and EQ of CR0, where a result that is undefined is compared. */
@@ -156,7 +160,9 @@ export const exceptions: readonly Exception[] = [
   },
   {
     mnemonics: /^(lxsdx|lxsspx|lxsi[wbh][az]x|lxsd|lxssp|mtvsr(d|wa|wz)|xxextractuw)$/,
-    ignore: ({ operand, mnemonic }) => [[`vs${operand(/^lxss?[dp]$/.test(mnemonic) ? "vrt" : "xt") + (/^lxss?[dp]$/.test(mnemonic) ? 32 : 0)}.1`, all]],
+    ignore: ({ operand, mnemonic }) => [
+      [`vs${operand(/^lxss?[dp]$/.test(mnemonic) ? "vrt" : "xt") + (/^lxss?[dp]$/.test(mnemonic) ? 32 : 0)}.1`, all],
+    ],
     why: "doubleword 1 of the target is undefined",
   },
   {
@@ -173,15 +179,13 @@ export const exceptions: readonly Exception[] = [
   },
   {
     mnemonics: /^(f|xs|xv)/,
-    when: ({ initial, expected }) =>
-      (expected.get(offsets.fpscr) & ~initial.get(offsets.fpscr) & exceptionBits) === 0n,
+    when: ({ initial, expected }) => (expected.get(offsets.fpscr) & ~initial.get(offsets.fpscr) & exceptionBits) === 0n,
     ignore: { fpscr: FX },
     why: "QEMU sets FX whenever an exception occurs; the ISA only if an exception bit goes from 0 to 1",
   },
   {
     mnemonics: /^f.*\.$/,
-    when: ({ initial, expected }) =>
-      (expected.get(offsets.fpscr) & ~initial.get(offsets.fpscr) & exceptionBits) === 0n,
+    when: ({ initial, expected }) => (expected.get(offsets.fpscr) & ~initial.get(offsets.fpscr) & exceptionBits) === 0n,
     ignore: () => [["cr", cr1Fx]],
     why: "the same FX, copied to CR1",
   },
@@ -202,10 +206,7 @@ export const exceptions: readonly Exception[] = [
   },
   {
     mnemonics: /^mtfsb1\.?$/,
-    ignore: ({ mnemonic }) => [
-      ["fpscr", FX],
-      ...(mnemonic.endsWith(".") ? [["cr", cr1Fx] as const] : []),
-    ],
+    ignore: ({ mnemonic }) => [["fpscr", FX], ...(mnemonic.endsWith(".") ? [["cr", cr1Fx] as const] : [])],
     why: "QEMU does not set FX when mtfsb1 sets an exception bit; the ISA exempts only mtfsf and mtfsfi",
   },
   {
@@ -356,6 +357,66 @@ export const exceptions: readonly Exception[] = [
     when: ({ operand }) => operand("fc") === 5 || operand("fc") === 7,
     ignore: "all",
     why: "QEMU compares words as unsigned where the function is signed",
+  },
+  // With exceptions enabled.
+  {
+    mnemonics: /./,
+    when: ({ initial, expected }) => expected.get(offsets.signal) === BigInt(Signal.float) && !enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU sometimes keeps an enabled exception to itself until a later instruction, here of another case",
+  },
+  {
+    mnemonics: /^xv/,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU writes the target of a vector instruction though an enabled exception in one element suppresses it",
+  },
+  {
+    mnemonics: /^f.*\.$/,
+    when: ({ initial }) => enabled(initial),
+    ignore: () => [["cr", 0x0f00_0000n]],
+    enabledOnly: true,
+    why: "QEMU traps before it copies FPSCR to CR1",
+  },
+  {
+    mnemonics: /^fcfid/,
+    when: ({ initial }) => enabled(initial),
+    ignore: ({ operand }) => [
+      [`vs${operand("frt")}.0`, all],
+      [`vs${operand("frt")}.1`, all],
+    ],
+    enabledOnly: true,
+    why: "QEMU traps before it writes the target; an inexact result is delivered though its exception is enabled",
+  },
+  {
+    mnemonics: /^(frsp\.?|xsrsp|xscvdpsp|xsrqp(i|ix|xp)|xscvqpdpo?)$/,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "as fcfid; and far outside the singles' range QEMU adjusts the exponent by other amounts than 192",
+  },
+  {
+    mnemonics: /^(xsm(ax|in)dp|xs.*sp|f.*s\.?)$/,
+    when: ({ initial }) => (initial.get(offsets.fpscr) & 0x60n) !== 0n,
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU adjusts the exponent of denormal operands and double results, and rounds them to single only then",
+  },
+  {
+    mnemonics: /^xscmp(eq|gt|ge)dp$/,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU writes the target of an invalid comparison though the exception is enabled",
+  },
+  {
+    mnemonics: estimates,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU does not wrap the exponent of an estimate that overflows or underflows",
   },
   {
     mnemonics: /^(copy|paste\.)$/,

@@ -1,12 +1,20 @@
 /** A VM in the rough, without the KVM core: memory laid out by hand, one vCPU in real mode, an engine attached to it. */
-import { codePage, ExitCode, Request, state, vcpuLayout, archLayout } from "../../src/arch/powerpc/engines/shared/layout.js";
-import type { HvVcpu } from "../../src/arch/powerpc/engines/hv/load.js";
+
 import { instantiateInterpreter, interpretOnly } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
+import type { HvVcpu } from "../../src/arch/powerpc/engines/hv/load.js";
+import {
+  archLayout,
+  codePage,
+  ExitCode,
+  Request,
+  state,
+  vcpuLayout,
+} from "../../src/arch/powerpc/engines/shared/layout.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
 import { vmLayout } from "../../src/kvm/layout.js";
 import { engineAssets } from "./engines.js";
 import type { Case } from "./generate.js";
-import { addresses, offsets, Signal, State, windowSize } from "./record.js";
+import { addresses, offsets, Signal, type State, windowSize } from "./record.js";
 
 const ramSize = 16 << 20;
 const align = (n: number, to: number) => Math.ceil(n / to) * to;
@@ -174,7 +182,10 @@ export class Machine {
   vectorWithout(one: Case, disabled: readonly ("fp" | "vec" | "vsx")[]): number {
     this.#load(one.initial);
     this.#setMsr();
-    this.#setI64("msr", disabled.reduce((msr, name) => msr & ~msrBits[name], this.#i64("msr")));
+    this.#setI64(
+      "msr",
+      disabled.reduce((msr, name) => msr & ~msrBits[name], this.#i64("msr")),
+    );
     this.#go(one.address);
     const pc = Number(this.#i64("pc")) - 4;
     return pc < vectorsEnd ? pc : 0;
@@ -191,7 +202,9 @@ export class Machine {
       const exit = this.#vcpu.run();
       if (exit === ExitCode.hypercall) return;
       if (exit !== ExitCode.none || slice > 1000) {
-        throw new Error(`exit ${exit} at 0x${this.#i64("pc").toString(16)}, address 0x${this.#i64("exitAddress").toString(16)}`);
+        throw new Error(
+          `exit ${exit} at 0x${this.#i64("pc").toString(16)}, address 0x${this.#i64("exitAddress").toString(16)}`,
+        );
       }
     }
   }
