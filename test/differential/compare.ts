@@ -1,7 +1,7 @@
 /** Compares two states after a case, register by register. */
 import type { InstructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { fieldValue, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
-import { type Exception, type ExceptionContext, estimates, exceptions } from "./exceptions.js";
+import { type ExceptionContext, estimates, exceptionsFor } from "./exceptions.js";
 import { type Case, listing } from "./generate.js";
 import { offsets, type State, windowSize } from "./record.js";
 
@@ -44,17 +44,6 @@ function ignored(one: Case, expected: State, set: InstructionSet): Map<string, b
     }
   }
   return masks;
-}
-
-const byMnemonic = new Map<string, readonly Exception[]>();
-/** The exceptions that may concern an instruction. */
-export function exceptionsFor({ mnemonic }: Variant): readonly Exception[] {
-  let list = byMnemonic.get(mnemonic);
-  if (!list) {
-    list = exceptions.filter((e) => e.mnemonics.test(mnemonic));
-    byMnemonic.set(mnemonic, list);
-  }
-  return list;
 }
 
 function contextOf(variant: Variant, word: number, one: Case, expected: State): ExceptionContext {

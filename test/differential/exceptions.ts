@@ -3,6 +3,7 @@
  * else that differs is a mistake of ours. An instruction whose exceptions concern more than FPSCR is not drawn in sequences:
  * a difference that is allowed in its result would show in all that follows.
  */
+import type { Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { offsets, Signal, type State } from "./record.js";
 
 export interface ExceptionContext {
@@ -441,3 +442,14 @@ export const exceptions: readonly Exception[] = [
     why: "QEMU calls RA = 0 illegal; the ISA has phased the instruction out and ignores it",
   },
 ];
+
+const byMnemonic = new Map<string, readonly Exception[]>();
+/** The exceptions that may concern an instruction. */
+export function exceptionsFor({ mnemonic }: Variant): readonly Exception[] {
+  let list = byMnemonic.get(mnemonic);
+  if (!list) {
+    list = exceptions.filter((e) => e.mnemonics.test(mnemonic));
+    byMnemonic.set(mnemonic, list);
+  }
+  return list;
+}

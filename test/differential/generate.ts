@@ -2,8 +2,8 @@
 import { disassemble } from "../../src/arch/powerpc/isa/disassembler.js";
 import type { InstructionSet, ListedVariant } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
-import { exceptionsFor } from "./compare.js";
 import { type Description, describe, notUserLevel } from "./describe.js";
+import { exceptionsFor } from "./exceptions.js";
 import { epilogueWords, prologueWords } from "./loader.js";
 import { double, type Flavour, integer, type Random, vector } from "./random.js";
 import { addresses, offsets, State, windowSize } from "./record.js";

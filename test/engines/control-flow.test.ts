@@ -24,7 +24,9 @@ function program(random: Random, count: number): string {
     lines.push(`block${n}:`, "addic. 31,31,-1", "blt finish");
     for (let i = random.below(4); i >= 0; i--) {
       const [t, a, b] = [3 + random.below(8), 3 + random.below(8), 3 + random.below(8)];
-      const operation = ["add", "xor", "subf", "mulld", "adde", "and.", "stdx", "ldx", "cmpd"][random.below(9)] as string;
+      const operation = ["add", "xor", "subf", "mulld", "adde", "and.", "stdx", "ldx", "cmpd"][
+        random.below(9)
+      ] as string;
       if (operation === "stdx" || operation === "ldx") lines.push(`rldicl ${t},${a},0,58`, `${operation} ${b},${t},30`);
       else if (operation === "cmpd") lines.push(`cmpd ${random.below(8)},${a},${b}`);
       else lines.push(`${operation} ${t},${a},${b}`);
@@ -59,7 +61,10 @@ test("random control flow runs alike translated and interpreted", () => {
   const seed = Number(process.env.UNIKVM_SEED ?? Date.now() % 2 ** 31);
   console.log(`seed ${seed} (UNIKVM_SEED repeats it)`);
   const random = new Random(seed);
-  const machines = { pr: new Machine((engines.pr as () => Engine)(), true), hv: new Machine((engines.hv as () => Engine)(), true) };
+  const machines = {
+    pr: new Machine((engines.pr as () => Engine)(), true),
+    hv: new Machine((engines.hv as () => Engine)(), true),
+  };
   for (let n = 0; n < programs; n++) {
     const text = program(random, 2 + random.below(14));
     const { bytes } = assemble(text, { littleEndian: true, origin: BigInt(origin) });

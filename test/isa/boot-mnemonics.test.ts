@@ -26,7 +26,9 @@ function sample(template: Template): string {
     return kind === "crbit" ? "eq" : `${kind}${{ rt: 4, ra: 5, rb: 6 }[name] ?? 7}`;
   };
   return template.parts
-    .map((part) => (part.type === "operand" ? write(part.kind, part.name) : part.type === "fixed" ? part.value : part.text))
+    .map((part) =>
+      part.type === "operand" ? write(part.kind, part.name) : part.type === "fixed" ? part.value : part.text,
+    )
     .join("");
 }
 

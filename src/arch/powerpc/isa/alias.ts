@@ -46,7 +46,10 @@ function parseOne(left: string, right: string, print: boolean): Alias {
     const [, mnemonic, operands] = /^(\S+)\s*(.*)$/.exec(left) as unknown as [string, string, string];
     const [, target, list] = /^(\S+)\s*(.*)$/.exec(right) as unknown as [string, string, string];
     const template = parseTemplate(operands);
-    const values = list === "" ? [] : list.split(/[,(]/).map((v) => parseValue(v.trim().replace(/^([^(]*)\)$/, "$1"), template.names));
+    const values =
+      list === ""
+        ? []
+        : list.split(/[,(]/).map((v) => parseValue(v.trim().replace(/^([^(]*)\)$/, "$1"), template.names));
     // An alias's operands are always written: leaving one out would make it the shorter alias beside it.
     return { mnemonic, template: { ...template, required: template.names.length }, target, values, print };
   } catch (error) {
@@ -101,7 +104,8 @@ export function matchAlias(
   }
   if (candidate.values.length !== operands.length) return undefined;
   for (const part of candidate.template.parts) {
-    if (part.type === "operand" && (bound.get(part.name) ?? 0n) >= (registerCounts[part.kind] ?? Infinity)) return undefined;
+    if (part.type === "operand" && (bound.get(part.name) ?? 0n) >= (registerCounts[part.kind] ?? Infinity))
+      return undefined;
   }
   return bound;
 }

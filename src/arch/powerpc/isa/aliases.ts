@@ -37,7 +37,11 @@ function branches(): Alias[] {
       for (const { name, set, bit, printed } of conditions) {
         // BO without a hint, then with a = 1: t = 0 predicts not taken, t = 1 taken.
         const bo = set ? 12 : 4;
-        for (const [hint, at] of [["", 0], ["-", 2], ["+", 3]] as const) {
+        for (const [hint, at] of [
+          ["", 0],
+          ["-", 2],
+          ["+", 3],
+        ] as const) {
           const mnemonic = `b${name}${stem}${suffix}${hint}`;
           const declare = printed ? alias : accept;
           all.push(
@@ -47,8 +51,24 @@ function branches(): Alias[] {
         }
       }
       const conditional = [
-        ["t", 12, [["", 0], ["-", 2], ["+", 3]]],
-        ["f", 4, [["", 0], ["-", 2], ["+", 3]]],
+        [
+          "t",
+          12,
+          [
+            ["", 0],
+            ["-", 2],
+            ["+", 3],
+          ],
+        ],
+        [
+          "f",
+          4,
+          [
+            ["", 0],
+            ["-", 2],
+            ["+", 3],
+          ],
+        ],
         ["dnzt", 8, [["", 0]]],
         ["dnzf", 0, [["", 0]]],
         ["dzt", 10, [["", 0]]],
@@ -67,8 +87,15 @@ function branches(): Alias[] {
         }
       }
       if (target !== "bcctr") {
-        for (const [name, bo] of [["dnz", 16], ["dz", 18]] as const) {
-          for (const [hint, at] of [["", 0], ["-", 8], ["+", 9]] as const) {
+        for (const [name, bo] of [
+          ["dnz", 16],
+          ["dz", 18],
+        ] as const) {
+          for (const [hint, at] of [
+            ["", 0],
+            ["-", 8],
+            ["+", 9],
+          ] as const) {
             all.push(
               ...alias(`b${name}${stem}${suffix}${hint} ${list(operand)}`, `${target}${suffix} ${bo + at}, 0, ${tail}`),
             );
@@ -102,7 +129,10 @@ function traps(): Alias[] {
     ["ng", 20],
   ] as const;
   const all = alias("trap", "tw 31, 0, 0");
-  for (const [names, declare] of [[orders, alias], [synonyms, accept]] as const) {
+  for (const [names, declare] of [
+    [orders, alias],
+    [synonyms, accept],
+  ] as const) {
     for (const [name, to] of names) {
       all.push(
         ...declare(`tw${name} ra, rb`, `tw ${to}, ra, rb`),
@@ -151,7 +181,11 @@ function sprs(): Alias[] {
   for (let n = 0; n < 4; n++) {
     all.push(...alias(`mfsprg rt, ${n}`, `mfspr rt, ${272 + n}`), ...alias(`mtsprg ${n}, rs`, `mtspr ${272 + n}, rs`));
   }
-  all.push(...alias("mftb rt", "mftb rt, 268"), ...alias("mftbu rt", "mftb rt, 269"), ...alias("mftbl rt", "mftb rt, 268"));
+  all.push(
+    ...alias("mftb rt", "mftb rt, 268"),
+    ...alias("mftbu rt", "mftb rt, 269"),
+    ...alias("mftbl rt", "mftb rt, 268"),
+  );
   return all;
 }
 

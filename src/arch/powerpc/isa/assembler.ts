@@ -95,7 +95,8 @@ function fit(field: Field, operand: ExpressionValue, anySign: boolean): number {
   if (value >= 1n << 63n && value < 1n << 64n) value -= 1n << 64n;
   const { min, max } = fieldRange(field);
   const span = BigInt(field.scale) << BigInt(field.width);
-  if ((operand.half || anySign) && field.width >= 14 && field.signed && value > BigInt(max) && value < span) value -= span;
+  if ((operand.half || anySign) && field.width >= 14 && field.signed && value > BigInt(max) && value < span)
+    value -= span;
   if (value < BigInt(min) || value > BigInt(max)) throw new ExpressionError(`${value} is not in ${min}..${max}`);
   return Number(value);
 }
@@ -109,7 +110,8 @@ function encode(listed: ListedVariant, operands: readonly ExpressionValue[], add
     if (part.type === "punctuation") continue;
     const operand = operands[position++] ?? { value: 0n };
     if (part.type === "fixed") {
-      if (operand.value !== BigInt(part.value)) throw new ExpressionError(`operand ${position} should be ${part.value}`);
+      if (operand.value !== BigInt(part.value))
+        throw new ExpressionError(`operand ${position} should be ${part.value}`);
       continue;
     }
     const field = variant.fields[part.name];
@@ -180,7 +182,10 @@ function assembleInstruction(
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       // The complaint about the form with as many operands as were written helps most.
-      if (!failure || form.template.parts.filter((p) => p.type === "punctuation" && p.text === ",").length + 1 === commas) {
+      if (
+        !failure ||
+        form.template.parts.filter((p) => p.type === "punctuation" && p.text === ",").length + 1 === commas
+      ) {
         failure = error;
       }
     }
@@ -271,8 +276,7 @@ class Assembler {
       const local = /^(\d+)([bf])$/.exec(name);
       if (local) {
         const places = this.#locals.get(local[1] as string) ?? [];
-        const place =
-          local[2] === "b" ? places.findLast((p) => p.order <= order) : places.find((p) => p.order > order);
+        const place = local[2] === "b" ? places.findLast((p) => p.order <= order) : places.find((p) => p.order > order);
         return place?.address;
       }
       const outside = this.#outside[name];
@@ -289,7 +293,11 @@ class Assembler {
   #layOut(source: string, line: number): void {
     let text = source.trim();
     const order = this.#statements.length;
-    for (let label = /^([A-Za-z_.$][\w.$]*|\d+):\s*/.exec(text); label; label = /^([A-Za-z_.$][\w.$]*|\d+):\s*/.exec(text)) {
+    for (
+      let label = /^([A-Za-z_.$][\w.$]*|\d+):\s*/.exec(text);
+      label;
+      label = /^([A-Za-z_.$][\w.$]*|\d+):\s*/.exec(text)
+    ) {
       const name = label[1] as string;
       if (/^\d/.test(name)) {
         const places = this.#locals.get(name) ?? [];
@@ -300,7 +308,8 @@ class Assembler {
     }
     if (text === "") return;
     const lookup = this.#lookup(this.#address, order);
-    const assignment = /^([A-Za-z_.$][\w.$]*)\s*=\s*(.*)$/.exec(text) ?? /^\.(?:set|equ)\s+([A-Za-z_.$][\w.$]*)\s*,\s*(.*)$/.exec(text);
+    const assignment =
+      /^([A-Za-z_.$][\w.$]*)\s*=\s*(.*)$/.exec(text) ?? /^\.(?:set|equ)\s+([A-Za-z_.$][\w.$]*)\s*,\s*(.*)$/.exec(text);
     if (assignment) {
       this.#symbols.set(assignment[1] as string, this.#number(new Scanner(assignment[2] as string, lookup)));
       return;
@@ -399,7 +408,8 @@ class Assembler {
       if (scanner.take(",")) bytes.fill(Number(scanner.expression().value & 0xffn), at, at + size);
     } else if (name === ".ascii" || name === ".asciz" || name === ".string") bytes.set(this.#strings(name, text), at);
     else if (!name.startsWith(".")) {
-      if ((address & 3n) !== 0n) throw new ExpressionError(`instruction at 0x${address.toString(16)}, not a multiple of 4`);
+      if ((address & 3n) !== 0n)
+        throw new ExpressionError(`instruction at 0x${address.toString(16)}, not a multiple of 4`);
       put(at, 4, BigInt(assembleInstruction(name, text, this.#set, lookup, address)));
     }
   }

@@ -43,7 +43,13 @@ test("a malformed pattern is refused by name and token", () => {
   assert.throws(bad("sh:5 sh:5 0000000000000000000000"), /overlaps another piece/);
 });
 
-const entry = (name: string, mask: number, value: number, id: number, more: Partial<DecodeEntry> = {}): DecodeEntry => ({
+const entry = (
+  name: string,
+  mask: number,
+  value: number,
+  id: number,
+  more: Partial<DecodeEntry> = {},
+): DecodeEntry => ({
   name,
   mask,
   value,
@@ -85,7 +91,12 @@ test("every declaration decodes to itself and the table stays small", () => {
   const random = xorshift(20240229);
   const search = (word: number) => {
     const hits = entries.filter((e) => ((word & e.mask) ^ e.value) === 0);
-    return hits.find((e) => !e.fallback) ?? hits.sort((a, b) => b.mask.toString(2).replaceAll("0", "").length - a.mask.toString(2).replaceAll("0", "").length)[0];
+    return (
+      hits.find((e) => !e.fallback) ??
+      hits.sort(
+        (a, b) => b.mask.toString(2).replaceAll("0", "").length - a.mask.toString(2).replaceAll("0", "").length,
+      )[0]
+    );
   };
   for (const e of entries) {
     for (let i = 0; i < 4; i++) {

@@ -61,4 +61,3 @@ export function decodeTable(specs: readonly HandlerSpec[]): Int32Array {
     })),
   );
 }
-

@@ -6,7 +6,7 @@ import type { I32, I64, V128 } from "../../isa/machine.js";
 import type { Field } from "../../isa/pattern.js";
 import { fieldValue } from "../../isa/pattern.js";
 import { type RegisterName, registers } from "../../isa/registers.js";
-import { Node, type Recording, type Resource } from "../shared/ir.js";
+import type { Node, Recording, Resource } from "../shared/ir.js";
 import { state } from "../shared/layout.js";
 import { Recorder, type RecorderOptions } from "../shared/recorder.js";
 import type { HandlerSpec } from "./handlers.js";
@@ -70,8 +70,7 @@ export class InterpreterRecorder extends Recorder {
     } else {
       for (const { shift, width, at } of field.pieces) {
         const mask = i32.const((2 ** width - 1) << at);
-        const moved =
-          shift >= at ? i32.shrU(word, i32.const(shift - at)) : i32.shl(word, i32.const(at - shift));
+        const moved = shift >= at ? i32.shrU(word, i32.const(shift - at)) : i32.shl(word, i32.const(at - shift));
         const piece = i32.and(moved, mask);
         value = value ? i32.or(value, piece) : piece;
       }
@@ -102,9 +101,7 @@ export class InterpreterRecorder extends Recorder {
     if (!address) {
       const word = this.#word as unknown as I32;
       const moved =
-        at.shift >= scale
-          ? i32.shrU(word, i32.const(at.shift - scale))
-          : i32.shl(word, i32.const(scale - at.shift));
+        at.shift >= scale ? i32.shrU(word, i32.const(at.shift - scale)) : i32.shl(word, i32.const(scale - at.shift));
       const scaled = i32.and(moved, i32.const((2 ** at.width - 1) << scale));
       address = i32.add(s, scaled) as unknown as Node;
       this.#addresses.set(key, address);
@@ -240,7 +237,9 @@ export class InterpreterRecorder extends Recorder {
 
   protected endInContextChange(): void {
     const next = this.i64.add(this.cia(), this.i64.const(4)) as unknown as Node;
-    const pc = this.mode64 ? next : (this.i64.and(next as unknown as I64, this.i64.const(0xffffffffn)) as unknown as Node);
+    const pc = this.mode64
+      ? next
+      : (this.i64.and(next as unknown as I64, this.i64.const(0xffffffffn)) as unknown as Node);
     this.effect([this.stateAddress(), pc], [], (f, exits) => {
       f.memory(Op["i64.store"], state.pc.offset);
       exits.leave(f);
@@ -249,7 +248,13 @@ export class InterpreterRecorder extends Recorder {
 }
 
 /** Pushes (address of this instruction): the page's effective address + half the distance into its decoded page. */
-export function emitAddressOf(f: FunctionBuilder, pageAddress: number, entry: () => void, pageStart: number, mode64: boolean): void {
+export function emitAddressOf(
+  f: FunctionBuilder,
+  pageAddress: number,
+  entry: () => void,
+  pageStart: number,
+  mode64: boolean,
+): void {
   f.get(pageAddress);
   entry();
   f.get(pageStart);

@@ -8,7 +8,7 @@ import type { HelperSignature } from "../../isa/helpers/signature.js";
 import type { I32, I64, V128 } from "../../isa/machine.js";
 import { fieldValue, type Variant } from "../../isa/pattern.js";
 import { type RegisterName, registers } from "../../isa/registers.js";
-import { Node, type Recording, type Resource } from "../shared/ir.js";
+import type { Node, Recording, Resource } from "../shared/ir.js";
 import { state } from "../shared/layout.js";
 import { Recorder, type RecorderOptions } from "../shared/recorder.js";
 

@@ -6,12 +6,13 @@
  * short program run without one translation. A region is entered through the decoded entry of its first instruction, so
  * whatever drops that entry drops the way in; regions over a page whose code is dropped are forgotten as well.
  */
-import { ModuleBuilder } from "../../../../wasm/module-builder.js";
-import type { ValueType } from "../../../../wasm/function-builder.js";
+
 import { vmLayout } from "../../../../kvm/layout.js";
+import type { ValueType } from "../../../../wasm/function-builder.js";
+import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { decode } from "../../isa/decoder.js";
-import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
+import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type HandlerSpec, handlerSpecs } from "../emulate/handlers.js";
 import type { RuntimeExports } from "../emulate/interpreter.js";

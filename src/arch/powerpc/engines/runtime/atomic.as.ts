@@ -79,7 +79,7 @@ export function atomicLoadOperation(
     } else {
       const other = loadSlow(s, operation == DECREMENT_BOUNDED ? ea - size : ea + size, size, bigEndian);
       if (load<i32>(s, S_fault)) return 0;
-      if ((old == other) != (operation == INCREMENT_EQUAL)) return <i64>(<u64>1 << (8 * size - 1));
+      if ((old == other) != (operation == INCREMENT_EQUAL)) return <i64>((<u64>1) << (8 * size - 1));
       value = operation == DECREMENT_BOUNDED ? old - 1 : old + 1;
     }
     if (storeConditional(s, ea, size, value, bigEndian)) return old;

@@ -152,6 +152,6 @@ export function deliverRandom(s: i32, l: i32): i64 {
   if (l == 3) return -1;
   const low = <u64>(<u32>random());
   if (l == 0) return low;
-  const value = (<u64>(<u32>random()) << 32) | low;
+  const value = ((<u64>(<u32>random())) << 32) | low;
   return value == u64.MAX_VALUE ? 0 : value;
 }

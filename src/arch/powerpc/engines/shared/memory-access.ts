@@ -37,7 +37,14 @@ const I64 = 1;
 const I32 = 0;
 
 /** On entry the address is in local `ea`; leaves the entry's address in the returned local; branches out on a miss. */
-function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, tag: number, miss: { depth: number }): number {
+function lookUp(
+  f: FunctionBuilder,
+  x: AccessContext,
+  ea: number,
+  size: number,
+  tag: number,
+  miss: { depth: number },
+): number {
   const entry = f.local("i32");
   x.table(f);
   f.get(ea);
@@ -108,7 +115,13 @@ function reverseQuad(f: FunctionBuilder): void {
 }
 
 /** [ea: i64] -> [value: i64] */
-export function emitLoad(f: FunctionBuilder, exits: Exits, x: AccessContext, size: AccessSize, bigEndian: boolean): void {
+export function emitLoad(
+  f: FunctionBuilder,
+  exits: Exits,
+  x: AccessContext,
+  size: AccessSize,
+  bigEndian: boolean,
+): void {
   const ea = f.local("i64");
   f.set(ea);
   const done = f.block("i64");
@@ -132,7 +145,13 @@ export function emitLoad(f: FunctionBuilder, exits: Exits, x: AccessContext, siz
 }
 
 /** [ea: i64, value: i64] -> [] */
-export function emitStore(f: FunctionBuilder, exits: Exits, x: AccessContext, size: AccessSize, bigEndian: boolean): void {
+export function emitStore(
+  f: FunctionBuilder,
+  exits: Exits,
+  x: AccessContext,
+  size: AccessSize,
+  bigEndian: boolean,
+): void {
   const ea = f.local("i64");
   const value = f.local("i64");
   f.set(value);

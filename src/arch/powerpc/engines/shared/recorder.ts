@@ -4,8 +4,8 @@
  */
 import type { FunctionBuilder, ValueType } from "../../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
-import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
+import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { InsnOptions } from "../../isa/insn.js";
 import type {
   AccessOptions,
@@ -420,7 +420,12 @@ export abstract class Recorder implements Machine {
   }
 
   /** Calls a routine that may leave the instruction; `fault` is looked at after it. */
-  routine(name: HelperName | CoreRoutine, args: readonly Node[], result?: Type, writes: readonly Resource[] = []): Node {
+  routine(
+    name: HelperName | CoreRoutine,
+    args: readonly Node[],
+    result?: Type,
+    writes: readonly Resource[] = [],
+  ): Node {
     const index = this.runtime.helper(name);
     const { checkFault } = this.#access;
     return this.effect(

@@ -113,7 +113,7 @@ export function testDivide(a: u64, b: u64, single: bool): i32 {
   if (ma > INF64 || mb > INF64) fe = true;
   else if (eb <= emin || eb >= emax - 2) fe = true;
   else if (ma != 0) fe = ea - eb >= emax || ea - eb <= emin + 1 || ea <= emin + fraction;
-  return 8 | (mb < <u64>(emin + 1023) << 52 ? 4 : 0) | (fe ? 2 : 0);
+  return 8 | (mb < (<u64>(emin + 1023)) << 52 ? 4 : 0) | (fe ? 2 : 0);
 }
 
 /** The unbiased exponent field: of denormals one below the smallest normal's. */
@@ -129,5 +129,5 @@ export function testSquareRoot(b: u64, single: bool): i32 {
   const mb = b & ~SIGN;
   if (mb == INF64 || mb == 0) return 14;
   const fe = mb > INF64 || b >> 63 != 0 || exponentOf(mb, emin) <= emin + fraction;
-  return 8 | (mb < <u64>(emin + 1023) << 52 ? 4 : 0) | (fe ? 2 : 0);
+  return 8 | (mb < (<u64>(emin + 1023)) << 52 ? 4 : 0) | (fe ? 2 : 0);
 }

@@ -75,7 +75,7 @@ function add(a: u64, b: u64, fpscr: u32, single: bool): u64 {
       const t = r - x;
       const error = x - (r - t) + (y - t);
       if (abs(r) > SMALLEST_NORMAL || r == 0) {
-        const bits = fastResult(r, error != 0, (error < 0) != (r < 0), single);
+        const bits = fastResult(r, error != 0, error < 0 != r < 0, single);
         if (!single || fast) return bits;
       }
     }
@@ -236,7 +236,7 @@ function multiplyAdd(a: u64, b: u64, c: u64, kind: i32, fpscr: u32, single: bool
     const ve = he - (v - t) + (ue - t);
     if (ve != 0) {
       const vb = reinterpret<u64>(v);
-      if ((vb & 1) == 0) v = reinterpret<f64>((ve > 0) == (v > 0) ? vb + 1 : vb - 1);
+      if ((vb & 1) == 0) v = reinterpret<f64>(ve > 0 == v > 0 ? vb + 1 : vb - 1);
     }
     const r = h + v;
     t = r - h;
@@ -245,7 +245,7 @@ function multiplyAdd(a: u64, b: u64, c: u64, kind: i32, fpscr: u32, single: bool
     if (abs(r) > SMALLEST_NORMAL) {
       const error = re != 0 ? re : ve;
       const signed = kind & NEGATE ? -r : r;
-      const value = fastResult(signed, error != 0, (error < 0) != (r < 0), single);
+      const value = fastResult(signed, error != 0, error < 0 != r < 0, single);
       if (!single || fast) return value;
     }
   }
@@ -257,8 +257,15 @@ function multiplyAddSlow(a: u64, b: u64, c: u64, kind: i32, fpscr: u32, format: 
   setRounding(0);
   if (kind & SUBTRACT) c = negated(c);
   multiplyAddExact(
-    wide64High(a), wide64Low(a), wide64High(b), wide64Low(b), wide64High(c), wide64Low(c),
-    format, fpscr, fpscr & 3,
+    wide64High(a),
+    wide64Low(a),
+    wide64High(b),
+    wide64Low(b),
+    wide64High(c),
+    wide64Low(c),
+    format,
+    fpscr,
+    fpscr & 3,
   );
   return kind & NEGATE ? negated(resultLow) : resultLow;
 }
@@ -290,7 +297,7 @@ export function reciprocalRoot(a: u64, fpscr: u32, single: bool, singleRoot: boo
 export function class64(r: u64, single: bool): u32 {
   const magnitude = r & ~SIGN;
   const first: u64 = single ? 0x3810000000000000 : ONE_BIT;
-  if (magnitude - first < 0x7ff0000000000000 - first) return <u32>0x4000 << <u32>(r >> 63);
+  if (magnitude - first < 0x7ff0000000000000 - first) return (<u32>0x4000) << (<u32>(r >> 63));
   return otherClass(r);
 }
 function otherClass(r: u64): u32 {

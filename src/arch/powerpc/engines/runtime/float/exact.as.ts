@@ -96,9 +96,17 @@ function roundW(sign: bool, e: i32, format: i32, control: u32, mode: u32): void 
  * but for at most one leading zero.
  */
 function addWide(
-  ws: bool, ew: i32,
-  xs: bool, ex: i32, x3: u64, x2: u64, x1: u64, x0: u64,
-  format: i32, control: u32, mode: u32,
+  ws: bool,
+  ew: i32,
+  xs: bool,
+  ex: i32,
+  x3: u64,
+  x2: u64,
+  x1: u64,
+  x0: u64,
+  format: i32,
+  control: u32,
+  mode: u32,
 ): void {
   // Room for a carry: both go down by one bit, of which there are plenty below.
   shiftRightSticky(1);
@@ -112,7 +120,10 @@ function addWide(
     shiftRightSticky(ex - ew);
     e = ex;
   } else if (ex < ew) {
-    const y3 = w3, y2 = w2, y1 = w1, y0 = w0;
+    const y3 = w3,
+      y2 = w2,
+      y1 = w1,
+      y0 = w0;
     w3 = x3;
     w2 = x2;
     w1 = x1;
@@ -155,7 +166,10 @@ function addWide(
       }
     }
     if (less) {
-      const y3 = w3, y2 = w2, y1 = w1, y0 = w0;
+      const y3 = w3,
+        y2 = w2,
+        y1 = w1,
+        y0 = w0;
       w3 = x3;
       w2 = x2;
       w1 = x1;
@@ -279,8 +293,15 @@ export function multiplyExact(ah: u64, al: u64, bh: u64, bl: u64, format: i32, c
 
 /** a * b + c, rounded once. NaNs are chosen in the order a, c, b: the manual's FRA, FRB, FRC. */
 export function multiplyAddExact(
-  ah: u64, al: u64, bh: u64, bl: u64, ch: u64, cl: u64,
-  format: i32, control: u32, mode: u32,
+  ah: u64,
+  al: u64,
+  bh: u64,
+  bl: u64,
+  ch: u64,
+  cl: u64,
+  format: i32,
+  control: u32,
+  mode: u32,
 ): void {
   const ia = isInfinity(ah, al);
   const ib = isInfinity(bh, bl);

@@ -90,8 +90,7 @@ function settle(s: i32, before: u32, after: u32, raised: u32, suppress: bool): v
 export function commitScalar(s: i32, fprf: u32): void {
   const before = load<u32>(s + S_fpscr);
   const raised = exceptions;
-  const suppress =
-    ((raised & VX_CAUSES) != 0 && (before & VE) != 0) || ((raised & ZX) != 0 && (before & ZE) != 0);
+  const suppress = ((raised & VX_CAUSES) != 0 && (before & VE) != 0) || ((raised & ZX) != 0 && (before & ZE) != 0);
   let after = before & ~(FR | FI);
   if (!suppress) after = (after & ~FPRF) | fprf;
   if (!(raised & (VX_CAUSES | ZX))) after |= rounding;
@@ -156,7 +155,7 @@ export function fpscrWrite(s: i32, value: i64, mask: i64): void {
 
 /** mtfsb1: as a write of one bit, but an exception bit that becomes 1 sets FX too. */
 export function fpscrSetBit(s: i32, bit: i32): void {
-  let one: u32 = <u32>1 << (31 - bit);
+  let one: u32 = (<u32>1) << (31 - bit);
   if (one & (OX | UX | ZX | XX | VX_CAUSES) & ~load<u32>(s + S_fpscr)) one |= FX;
   fpscrWrite(s, one, one);
 }

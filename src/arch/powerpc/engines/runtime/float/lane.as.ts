@@ -19,7 +19,7 @@ let gatheredHigh: u64 = 0;
 let gatheredLow: u64 = 0;
 export function gather(w: u32): void {
   gatheredLow = (gatheredLow >> 32) | (gatheredHigh << 32);
-  gatheredHigh = (gatheredHigh >> 32) | (<u64>w << 32);
+  gatheredHigh = (gatheredHigh >> 32) | ((<u64>w) << 32);
 }
 export function gathered(): v128 {
   return pair(gatheredHigh, gatheredLow);

@@ -3,7 +3,15 @@ import { S_fpscr } from "../layout.generated";
 import { compare128, inClass128 } from "./compare.as";
 import { LONG, UNSIGNED, toExtended, toInteger, toIntegral } from "./convert.as";
 import { NEGATE, SUBTRACT, class128, class64 } from "./double.as";
-import { addExact, convertExact, divideExact, fromInteger, multiplyAddExact, multiplyExact, squareRootExact } from "./exact.as";
+import {
+  addExact,
+  convertExact,
+  divideExact,
+  fromInteger,
+  multiplyAddExact,
+  multiplyExact,
+  squareRootExact,
+} from "./exact.as";
 import { VXCVI, commitCompare, commitScalar, exceptions, setExceptions, setRounding } from "./fpscr.as";
 import { DOUBLE, QUAD, SIGN, TO_ODD, isNaN128, resultHigh, resultLow, wide64High, wide64Low } from "./wide.as";
 

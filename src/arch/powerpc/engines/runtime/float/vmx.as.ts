@@ -105,7 +105,7 @@ export function vmxFromInteger(a: v128, scale: i32, unsigned: i32): v128 {
     fromInteger(unsigned ? <u64>w : <u64>(<i64>(<i32>w)), unsigned == 0, DOUBLE_SINGLE, 0, 0);
     // The division is exact: nothing comes near the smallest normal.
     const r = resultLow;
-    gather(singleFromDouble(r == 0 ? r : r - (<u64>scale << 52)));
+    gather(singleFromDouble(r == 0 ? r : r - ((<u64>scale) << 52)));
   }
   return gathered();
 }
@@ -119,7 +119,7 @@ export function vmxToInteger(s: i32, a: v128, scale: i32, unsigned: i32): v128 {
       continue;
     }
     let d = doubleFromSingle(w);
-    if ((d & 0x7ff0000000000000) != 0 && (w & 0x7f800000) != 0x7f800000) d += <u64>scale << 52;
+    if ((d & 0x7ff0000000000000) != 0 && (w & 0x7f800000) != 0x7f800000) d += (<u64>scale) << 52;
     setExceptions(0);
     gather(<u32>toInteger(wide64High(d), wide64Low(d), unsigned ? 1 : 0, 1));
     if (exceptions & VXCVI) store<i32>(s + S_sat, 1);

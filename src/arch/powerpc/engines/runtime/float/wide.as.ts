@@ -97,11 +97,11 @@ export function wide64Low(a: u64): u64 {
 
 /** Binary32 to binary64 without arithmetic: the manual's DOUBLE. Exact, NaNs unchanged. */
 export function doubleFromSingle(x: u32): u64 {
-  const sign = <u64>(x & 0x80000000) << 32;
+  const sign = (<u64>(x & 0x80000000)) << 32;
   const e = (x >> 23) & 0xff;
   const fraction = <u64>(x & 0x7fffff);
   if (e == 0xff) return sign | 0x7ff0000000000000 | (fraction << 29);
-  if (e != 0) return sign | (<u64>(e + 896) << 52) | (fraction << 29);
+  if (e != 0) return sign | ((<u64>(e + 896)) << 52) | (fraction << 29);
   if (fraction == 0) return sign;
   const shift = <u64>clz(fraction) - 40;
   return sign | ((897 - shift) << 52) | (((fraction << shift) & 0x7fffff) << 29);
@@ -113,16 +113,16 @@ export function singleFromDouble(x: u64): u32 {
   if (e > 896) return (<u32>(x >> 32) & 0xc0000000) | (<u32>(x >> 29) & 0x3fffffff);
   const sign = <u32>(x >> 32) & 0x80000000;
   if (e < 874) return sign;
-  return sign | <u32>(((<u64>1 << 52) | (x & 0x000fffffffffffff)) >> (896 + 30 - <u64>e));
+  return sign | <u32>((((<u64>1) << 52) | (x & 0x000fffffffffffff)) >> (896 + 30 - <u64>e));
 }
 
 /** Binary16 to binary64, exact, NaNs unchanged. */
 export function doubleFromHalf(x: u32): u64 {
-  const sign = <u64>(x & 0x8000) << 48;
+  const sign = (<u64>(x & 0x8000)) << 48;
   const e = (x >> 10) & 0x1f;
   const fraction = <u64>(x & 0x3ff);
   if (e == 0x1f) return sign | 0x7ff0000000000000 | (fraction << 42);
-  if (e != 0) return sign | (<u64>(e + 1008) << 52) | (fraction << 42);
+  if (e != 0) return sign | ((<u64>(e + 1008)) << 52) | (fraction << 42);
   if (fraction == 0) return sign;
   const shift = <u64>clz(fraction) - 53;
   return sign | ((1009 - shift) << 52) | (((fraction << shift) & 0x3ff) << 42);
@@ -206,7 +206,7 @@ export function roundPack(sign: bool, e: i32, h: u64, l: u64, format: i32, contr
           shift -= 64;
         }
         if (shift) {
-          const lost = (l << (64 - shift)) != 0;
+          const lost = l << (64 - shift) != 0;
           l = (l >> shift) | (h << (64 - shift)) | (lost ? 1 : 0);
           h >>= shift;
         }
@@ -226,8 +226,8 @@ export function roundPack(sign: bool, e: i32, h: u64, l: u64, format: i32, contr
   } else {
     const below = <u64>(64 - precision);
     ml = h >> below;
-    half = <u64>1 << (below - 1);
-    rest = (h & ((<u64>1 << below) - 1)) | (l != 0 ? 1 : 0);
+    half = (<u64>1) << (below - 1);
+    rest = (h & (((<u64>1) << below) - 1)) | (l != 0 ? 1 : 0);
   }
   let rounded: u32 = 0;
   if (rest != 0) {
