@@ -50,6 +50,8 @@ export const areaFields = {
   REPORT_LR: 0x70,
   /** Not 0: decrementer interrupts set the decrementer to this and go on where they came from. */
   PERIOD: 0x78,
+  /** What the second CPU is to do: see tests/processors.ts. */
+  ORDER: 0x80,
   /** 256 bytes for tests. */
   SCRATCH: 0x100,
   SIZE: 0x200,
@@ -163,7 +165,8 @@ export class Author {
 
   /** Reports a general register (or nothing but 0 to 0x7fff as a number) and says what it should be. */
   check(what: string, register: string, expected: Value, mask = 0xffffffffffffffffn): string {
-    if (/\b\d[bf]\b/.test(String(expected))) throw new Error(`${what}: local labels have no meaning at the source's end`);
+    if (/\b\d[bf]\b/.test(String(expected)))
+      throw new Error(`${what}: local labels have no meaning at the source's end`);
     const id = this.checks.push({ test: this.#test, what, mask }) - 1;
     this.definitions.push(`  .set ${expectedSymbol(id)}, ${expected}`);
     return `  mr r3, ${register}\n  li r4, ${id}\n  bl report`;

@@ -73,8 +73,16 @@ function stubs(addresses: readonly number[], handler: string): string {
     .join("");
 }
 /** Vectors of interrupts at an alternate location, and of the first system calls by scv. */
-const interruptStubs = (location: number) => stubs(vectors.map((vector) => location + vector), "handler");
-const scvStubs = (location: number) => stubs([0, 1, 2, 3].map((level) => location + 0x20 * level), "scvHandler");
+const interruptStubs = (location: number) =>
+  stubs(
+    vectors.map((vector) => location + vector),
+    "handler",
+  );
+const scvStubs = (location: number) =>
+  stubs(
+    [0, 1, 2, 3].map((level) => location + 0x20 * level),
+    "scvHandler",
+  );
 
 const frame = (t: Author, count: number) => `
 # Notes the interrupt and goes on where it was expected to. r1 holds the vector.

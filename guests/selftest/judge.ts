@@ -63,7 +63,10 @@ export function judge(guest: SelfTestGuest, output: Uint8Array): Verdict {
       reported.add(id);
       const expected = guest.expected[id] ?? 0n;
       if ((value & check.mask) === (expected & check.mask)) passed[check.test] = (passed[check.test] ?? 0) + 1;
-      else failures[check.test]?.push(`${check.what}: expected ${hex(expected & check.mask)}, got ${hex(value & check.mask)}`);
+      else
+        failures[check.test]?.push(
+          `${check.what}: expected ${hex(expected & check.mask)}, got ${hex(value & check.mask)}`,
+        );
     }
   }
   guest.tests.forEach((_, test) => {

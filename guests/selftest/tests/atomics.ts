@@ -1,5 +1,5 @@
 /** Reservations of every size, and atomic operations in storage. */
-import { areaFields, type Author, type SelfTest } from "../author.js";
+import { type Author, areaFields, type SelfTest } from "../author.js";
 import { memoryMap } from "../guest.js";
 
 const at = 0xc000000000000000n + BigInt(memoryMap.data + 0x50000);

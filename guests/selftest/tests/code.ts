@@ -1,8 +1,8 @@
 /** Code that is written while it runs: with the instructions that the architecture wants, and without. */
 import { assembleWord } from "../../../src/arch/powerpc/isa/assembler.js";
 import type { Author, SelfTest } from "../author.js";
-import { memoryMap } from "../guest.js";
 import { userAlias } from "../author.js";
+import { memoryMap } from "../guest.js";
 
 const real = 0x1d0000;
 const kernel = 0xc000000000000000n + BigInt(real);

@@ -19,6 +19,7 @@ import {
 } from "./interrupts.js";
 import { invalidation, keys, mixedTranslation, pageSizes, storageFaults } from "./mmu.js";
 import { byteOrder, entryState, narrowMode } from "./modes.js";
+import { betweenProcessors, contention, secondProcessor, sharedMemory, stopProcessor } from "./processors.js";
 import { alignment } from "./storage.js";
 import { vectors } from "./vector.js";
 
@@ -53,6 +54,11 @@ export const tests: readonly SelfTest[] = [
   ceding,
   firmware,
   emptyBus,
+  secondProcessor,
+  contention,
+  betweenProcessors,
+  sharedMemory,
+  stopProcessor,
   doorbell,
   machineCheck,
 ];

@@ -26,8 +26,7 @@ const set = (t: Author, value: bigint, address: number) =>
   `${t.load("r3", value)}\n${t.load("r4", address)}\n  bl setEntry`;
 const setSmall = (t: Author, page: number, value: bigint) => set(t, value, smallTable + 8 * page);
 const setMedium = (t: Author, page: number, value: bigint) => set(t, value, mediumTable + 8 * page);
-const setLarge = (t: Author, page: number, value: bigint) =>
-  set(t, value, table(3) + 8 * ((large >> 21) + page));
+const setLarge = (t: Author, page: number, value: bigint) => set(t, value, table(3) + 8 * ((large >> 21) + page));
 /** Reads an entry into a register. */
 const entry = (t: Author, register: string, address: number) =>
   `${t.load("r4", 0xc000000000000000n + BigInt(address))}\n${t.loadBig(register, "r4")}`;

@@ -1,6 +1,6 @@
 /** 32-bit mode and the other byte order. */
 import { assembleWord } from "../../../src/arch/powerpc/isa/assembler.js";
-import { areaFields, type Author, base, MSR, type SelfTest } from "../author.js";
+import { type Author, areaFields, base, MSR, type SelfTest } from "../author.js";
 import { memoryMap } from "../guest.js";
 
 /** Instructions in the other byte order. */

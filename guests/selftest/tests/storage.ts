@@ -1,5 +1,5 @@
 /** Accesses of every width at every alignment, within a page and over its end, in pages of 4 KiB and of 64 KiB. */
-import { areaFields, type Author, type SelfTest } from "../author.js";
+import { type Author, areaFields, type SelfTest } from "../author.js";
 import { memoryMap, PTE } from "../guest.js";
 
 const small = 0x10000000;
@@ -44,10 +44,9 @@ const sweep = (what: string, from: number, store: string, load: string, width: n
 const accesses = (t: Author, at: string) => {
   const byte = t.littleEndian ? "  rldicl r23, r23, 56, 0" : "  sldi r23, r23, 8\n  or r23, r23, r26";
   const order = (text: string, width: number) =>
-    text.replace(
-      "  BYTE",
-      t.littleEndian ? `${byte}\n  sldi r26, r26, 56\n  or r23, r23, r26` : byte,
-    ).replace("  bdnz 3b", `  bdnz 3b${t.littleEndian && width < 8 ? `\n  srdi r23, r23, ${64 - 8 * width}` : ""}`);
+    text
+      .replace("  BYTE", t.littleEndian ? `${byte}\n  sldi r26, r26, 56\n  or r23, r23, r26` : byte)
+      .replace("  bdnz 3b", `  bdnz 3b${t.littleEndian && width < 8 ? `\n  srdi r23, r23, ${64 - 8 * width}` : ""}`);
   return `
 ${t.load("r14", at)}
 ${[
@@ -55,7 +54,10 @@ ${[
   order(sweep("word", -16, "stw r21, 0(r17)", "lwz r23, 0(r17)", 4), 4),
   order(sweep("doubleword", -16, "std r21, 0(r17)", "ld r23, 0(r17)", 8), 8),
   order(sweep("double", -16, "mtvsrd vs1, r21\n  stfd f1, 0(r17)", "lfd f2, 0(r17)\n  mfvsrd r23, vs2", 8), 8),
-  order(sweep("vector element", -16, "mtvsrd vs1, r21\n  stxsdx vs1, 0, r17", "lxsdx vs2, 0, r17\n  mfvsrd r23, vs2", 8), 8),
+  order(
+    sweep("vector element", -16, "mtvsrd vs1, r21\n  stxsdx vs1, 0, r17", "lxsdx vs2, 0, r17\n  mfvsrd r23, vs2", 8),
+    8,
+  ),
 ].join("\n")}
 # 16 bytes at once.
   li r16, -16
