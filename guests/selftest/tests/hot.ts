@@ -86,7 +86,7 @@ export const hotLoops: SelfTest = {
   name: "hot loops",
   environment: "virtual",
   source: (t) => {
-    const count = 400_000;
+    const count = 250_000;
     const { x, sum } = congruence(count);
     const limit = 3000;
     const primes = 30_000;
@@ -231,7 +231,7 @@ export const disturbedLoops: SelfTest = {
   name: "hot loops interrupted",
   environment: "virtual",
   source: (t) => {
-    const count = 400_000;
+    const count = 250_000;
     const { x, sum } = congruence(count);
     const resume = t.label("resume");
     const page = PTE.valid | PTE.leaf | PTE.write | PTE.referenced | PTE.changed;

@@ -16,7 +16,6 @@ const large = 0x10400000;
 const huge = 0x40000000;
 const smallTable = table(4);
 const mediumTable = table(5);
-const mib2 = 21n;
 const data = memoryMap.data;
 const rights = PTE.valid | PTE.leaf | PTE.write | PTE.execute;
 const used = PTE.referenced | PTE.changed;

@@ -123,25 +123,24 @@ secondEnd:
 const rounds = 20_000;
 
 /** Adds 1 to a byte, a halfword, a word and a doubleword that lie beside each other, over and over. */
-const contend = (t: Author) =>
-  (
-    [
-      ["lbarx", "stbcx.", counter(0)],
-      ["lharx", "sthcx.", counter(0) + 2],
-      ["lwarx", "stwcx.", counter(0) + 4],
-      ["ldarx", "stdcx.", counter(0) + 8],
-    ] as const
-  )
-    .map(
-      ([load, store, offset]) => `
+const contend = (
+  [
+    ["lbarx", "stbcx.", counter(0)],
+    ["lharx", "sthcx.", counter(0) + 2],
+    ["lwarx", "stwcx.", counter(0) + 4],
+    ["ldarx", "stdcx.", counter(0) + 8],
+  ] as const
+)
+  .map(
+    ([load, store, offset]) => `
   addi r15, r30, ${offset}
 1:
   ${load} r16, 0, r15
   addi r16, r16, 1
   ${store} r16, 0, r15
   bne- 1b`,
-    )
-    .join("");
+  )
+  .join("");
 
 export const contention: SelfTest = {
   name: "contended reservations",
@@ -150,7 +149,7 @@ export const contention: SelfTest = {
     const both = `
 ${t.load("r18", rounds)}
 2:
-${contend(t)}
+${contend}
   addi r18, r18, -1
   cmpdi r18, 0
   bne 2b`;
