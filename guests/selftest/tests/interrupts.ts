@@ -1,5 +1,6 @@
 /** Interrupts that an instruction raises by itself, and those that wait for MSR[EE]. */
 import { type Author, areaFields, MSR, type SelfTest } from "../author.js";
+import { memoryMap, PTE } from "../guest.js";
 
 const ILLEGAL = 0x80000n;
 const PRIVILEGED = 0x40000n;
@@ -321,7 +322,19 @@ ${t.fault({
   msr: t.realMsr,
   resumeMsr: t.msr,
 })}
+# Location 2 lies in the process's own addresses.
+${t.load("r3", PTE.valid | PTE.leaf | PTE.privileged | PTE.write | PTE.execute | PTE.referenced | PTE.changed)}
+${t.load("r4", memoryMap.tables + 0x3000)}
+  bl setEntry
+${t.hcall(0x31c, 2, 3, 0, 0)}
+${t.check("H_SET_MODE, location 2", "r3", 0)}
+${t.fault({ what: "trap at 2", code: "  trap", vector: 0x18700, cause: TRAP, handlerMsr: translated })}
+${t.hcall(0x31c, 1, 3, 0, 0)}
+${t.check("H_SET_MODE, location 1", "r3", -256)}
 ${t.hcall(0x31c, 0, 3, 0, 0)}
+  li r3, 0
+${t.load("r4", memoryMap.tables + 0x3000)}
+  bl setEntry
 ${t.fault({ what: "sc at 0", code: `  sc\n${behind[4]}:`, srr0: `${behind[4]}`, vector: 0xc00 })}
 `;
   },
