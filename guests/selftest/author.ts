@@ -149,18 +149,24 @@ export class Author {
 
   /** Puts a constant or an address into a general register. */
   load(register: string, value: Value): string {
-    if (typeof value !== "string") {
-      const number = BigInt.asIntN(64, BigInt(value));
-      if (BigInt.asIntN(16, number) === number) return `  li ${register}, ${number}`;
-      if (BigInt.asIntN(32, number) === number) {
-        return `  lis ${register}, ${(number >> 16n) & 0xffffn}\n  ori ${register}, ${register}, ${number & 0xffffn}`;
-      }
-    }
+    if (typeof value !== "string") return this.#loadNumber(register, BigInt.asIntN(64, BigInt(value)));
     return `  lis ${register}, (${value})@highest
   ori ${register}, ${register}, (${value})@higher
   sldi ${register}, ${register}, 32
   oris ${register}, ${register}, (${value})@h
   ori ${register}, ${register}, (${value})@l`;
+  }
+
+  #loadNumber(register: string, number: bigint): string {
+    if (BigInt.asIntN(16, number) === number) return `  li ${register}, ${number}`;
+    const halfword = (shift: bigint): bigint => (number >> shift) & 0xffffn;
+    const or = (mnemonic: string, half: bigint): string =>
+      half === 0n ? "" : `\n  ${mnemonic} ${register}, ${register}, ${half}`;
+    if (BigInt.asIntN(32, number) === number) {
+      return `  lis ${register}, ${halfword(16n)}${or("ori", halfword(0n))}`;
+    }
+    const upper = this.#loadNumber(register, number >> 32n);
+    return `${upper}\n  sldi ${register}, ${register}, 32${or("oris", halfword(16n))}${or("ori", halfword(0n))}`;
   }
 
   /** Reports a general register (or nothing but 0 to 0x7fff as a number) and says what it should be. */

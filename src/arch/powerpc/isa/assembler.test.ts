@@ -40,6 +40,20 @@ test("conditional branches by their extended mnemonics", () => {
   assert.equal(disassemble(0x4e800020, { aliases: false }), "bclr 20,lt");
 });
 
+test("a repeated branch to a number is not the same word", () => {
+  assert.deepEqual(words("b 0; b 0; beq 0; beq 0; bdnzl 0; bdnzl 0; mtspr 48, r3; mtspr 48, r3; mfpid r4"), [
+    "48000000",
+    "4bfffffc",
+    "4182fff8",
+    "4182fff4",
+    "4200fff1",
+    "4200ffed",
+    "7c700ba6",
+    "7c700ba6",
+    "7c900aa6",
+  ]);
+});
+
 test("data, both byte orders", () => {
   const source = '.byte 1, \'a\', -1\n.align 2\n.long end, 0x12345678\n.quad . ; .asciz "h\\n\\"" ; .balign 4\nend:';
   const little = assemble(source, { origin: 0x100n });

@@ -134,6 +134,16 @@ function encode(listed: ListedVariant, operands: readonly ExpressionValue[], add
   return word >>> 0;
 }
 
+/** Whether the fixed numbers of a variant (a special purpose register's) are those given. */
+function hasFixed({ template }: ListedVariant, operands: readonly ExpressionValue[]): boolean {
+  let position = 0;
+  return template.parts.every((part) => {
+    if (part.type === "punctuation") return true;
+    const operand = operands[position++];
+    return part.type !== "fixed" || operand?.value === BigInt(part.value);
+  });
+}
+
 function encodeForm(form: Form, set: InstructionSet, text: string, lookup: SymbolLookup, address: bigint): number {
   const operands = readOperands(form.template, text, lookup);
   if (form.type === "instruction") return encode(form.listed, operands, address);
@@ -154,6 +164,8 @@ function encodeForm(form: Form, set: InstructionSet, text: string, lookup: Symbo
       const width = target.variant.fields[target.template.names[i] ?? ""]?.width ?? 0;
       return { value: v.variables.length > 0 && value === 1n << BigInt(width) ? 0n : value };
     });
+    // There are as many as special purpose registers; an error for each that is not meant would take long.
+    if (!hasFixed(target, values)) continue;
     try {
       return encode(target, values, address);
     } catch (error) {
@@ -161,7 +173,7 @@ function encodeForm(form: Form, set: InstructionSet, text: string, lookup: Symbo
       failure = error;
     }
   }
-  throw failure;
+  throw failure ?? new ExpressionError(`${form.alias.target} has no such operands`);
 }
 
 /** One instruction's word. Throws ExpressionError with a sentence if it cannot be assembled. */
@@ -238,6 +250,7 @@ class Assembler {
   /** Addresses of each local label, in order of the source. */
   readonly #locals = new Map<string, { address: bigint; line: number; order: number }[]>();
   readonly #statements: (Statement & { order: number })[] = [];
+  readonly #words = new Map<string, number>();
   #address: bigint;
 
   constructor(options: AssembleOptions) {
@@ -381,6 +394,27 @@ class Assembler {
     return bytes;
   }
 
+  /**
+   * An instruction's word. What names no symbol and is no branch is the same wherever it stands, and programs repeat
+   * themselves.
+   */
+  #word(name: string, text: string, lookup: SymbolLookup, address: bigint): number {
+    const key = `${name} ${text}`;
+    const known = this.#words.get(key);
+    if (known !== undefined) return known;
+    let symbolic = false;
+    const noting: SymbolLookup = (symbol) => {
+      symbolic = true;
+      return lookup(symbol);
+    };
+    const word = assembleInstruction(name, text, this.#set, noting, address);
+    const branches = this.#set
+      .forms(name)
+      .some(({ template }) => template.parts.some((part) => part.type === "operand" && part.kind === "target"));
+    if (!symbolic && !branches) this.#words.set(key, word);
+    return word;
+  }
+
   /** Second pass. */
   #emit(statement: Statement & { order: number }, bytes: Uint8Array): void {
     const { name, text, address, size } = statement;
@@ -410,7 +444,7 @@ class Assembler {
     else if (!name.startsWith(".")) {
       if ((address & 3n) !== 0n)
         throw new ExpressionError(`instruction at 0x${address.toString(16)}, not a multiple of 4`);
-      put(at, 4, BigInt(assembleInstruction(name, text, this.#set, lookup, address)));
+      put(at, 4, BigInt(this.#word(name, text, lookup, address)));
     }
   }
 }

@@ -38,6 +38,8 @@ const precedences: Readonly<Record<string, number>> = {
   "%": 6,
 };
 
+const operators = /<<|>>|[|^&+\-*/%]/y;
+
 function apply(operator: string, a: bigint, b: bigint): bigint {
   switch (operator) {
     case "|":
@@ -73,7 +75,8 @@ export class Scanner {
   ) {}
 
   skipSpace(): void {
-    while (/\s/.test(this.text[this.at] ?? "")) this.at++;
+    // Space, tab and the like: whatever is not above the space.
+    while (this.at < this.text.length && this.text.charCodeAt(this.at) <= 0x20) this.at++;
   }
 
   get done(): boolean {
@@ -95,11 +98,11 @@ export class Scanner {
     return true;
   }
 
+  /** Consumes what a sticky pattern finds next. */
   match(pattern: RegExp): string | undefined {
     this.skipSpace();
-    const found = new RegExp(pattern.source, "y");
-    found.lastIndex = this.at;
-    const hit = found.exec(this.text);
+    pattern.lastIndex = this.at;
+    const hit = pattern.exec(this.text);
     if (!hit) return undefined;
     this.at += hit[0].length;
     return hit[0];
@@ -107,7 +110,7 @@ export class Scanner {
 
   /** A string in double quotes, with \n, \t, \r, \0, \\, \" and \xNN. */
   string(): number[] {
-    const literal = this.match(/"(?:[^"\\]|\\.)*"/);
+    const literal = this.match(/"(?:[^"\\]|\\.)*"/y);
     if (literal === undefined) throw new ExpressionError(`expected a string in double quotes at "${this.rest}"`);
     const bytes: number[] = [];
     const body = literal.slice(1, -1).matchAll(/\\x([0-9a-fA-F]{2})|\\(.)|([^\\]+)/g);
@@ -131,7 +134,8 @@ export class Scanner {
     let left = this.#suffixed();
     for (;;) {
       this.skipSpace();
-      const operator = /^(<<|>>|[|^&+\-*/%])/.exec(this.text.slice(this.at))?.[0];
+      operators.lastIndex = this.at;
+      const operator = operators.exec(this.text)?.[0];
       if (operator === undefined) return left;
       const precedence = precedences[operator] as number;
       if (precedence <= floor) return left;
@@ -145,7 +149,7 @@ export class Scanner {
     const operand = this.#primary();
     if (this.text[this.at] !== "@") return operand;
     this.at++;
-    const name = this.match(/[a-z]+/) ?? "";
+    const name = this.match(/[a-z]+/y) ?? "";
     const half = halves[name];
     if (!half) throw new ExpressionError(`unknown suffix @${name}`);
     return { value: half(operand.value) & 0xffffn, half: true };
@@ -160,24 +164,24 @@ export class Scanner {
       if (!this.take(")")) throw new ExpressionError(`expected ")" at "${this.rest}"`);
       return inner;
     }
-    const character = this.match(/'(?:[^'\\]|\\.)'/);
+    const character = this.match(/'(?:[^'\\]|\\.)'/y);
     if (character !== undefined) {
       const escape = character[1] === "\\" ? escapes[character[2] as string] : character.codePointAt(1);
       if (escape === undefined) throw new ExpressionError(`unknown escape in ${character}`);
       return { value: BigInt(escape) };
     }
-    const local = this.match(/\d+[bf](?![0-9a-zA-Z_])/);
+    const local = this.match(/\d+[bf](?![0-9a-zA-Z_])/y);
     if (local !== undefined) return { value: this.#symbol(local) };
-    const number = this.match(/0[xX][0-9a-fA-F_]+|0[bB][01_]+|\d[\d_]*/);
+    const number = this.match(/0[xX][0-9a-fA-F_]+|0[bB][01_]+|\d[\d_]*/y);
     if (number !== undefined) return { value: BigInt(number.replaceAll("_", "")) };
-    const register = this.match(/%?(?:vs|cr|r|f|v)\d+(?![0-9a-zA-Z_.$])/);
+    const register = this.match(/%?(?:vs|cr|r|f|v)\d+(?![0-9a-zA-Z_.$])/y);
     if (register !== undefined) {
       const [, kind, digits] = /%?([a-z]+)(\d+)/.exec(register) as unknown as [string, OperandKind, string];
       const count = kind === "vs" ? 64 : kind === "cr" ? 8 : 32;
       if (Number(digits) >= count) throw new ExpressionError(`there is no register ${register}`);
       return { value: BigInt(digits), register: kind };
     }
-    const name = this.match(/[A-Za-z_.$][\w.$]*/);
+    const name = this.match(/[A-Za-z_.$][\w.$]*/y);
     if (name !== undefined) return { value: this.#symbol(name) };
     const rest = this.rest;
     throw new ExpressionError(rest === "" ? "an operand is missing" : `expected an operand at "${rest}"`);
