@@ -3,6 +3,7 @@
  * loaded module fills it in.
  */
 import type { DeviceOps } from "./device.js";
+import type { EngineEvents } from "./engine.js";
 import type { EnableCap, Exit, GuestDebug, Registers, Stats } from "./uapi.js";
 import type { VcpuCore } from "./vcpu.js";
 import type { VmCore } from "./vm.js";
@@ -61,6 +62,10 @@ export interface Arch {
 
   /** Before each stretch in the engine; `deadline` (ms of the host's clock, Infinity for none) bounds it. */
   enter(vcpu: VcpuCore, deadline: number): void;
+  /** One instruction in the engine, told to the trace; returns the engine's exit code. */
+  traceStep(vcpu: VcpuCore): number;
+  /** What an engine tells while it runs. */
+  engineEvent(vcpu: VcpuCore, ...event: Parameters<EngineEvents>): void;
   /** What the engine returned: an exit for the user side, or undefined to go on. */
   handleExit(vcpu: VcpuCore, code: number): Exit | undefined;
   /** Finishes what an exit left open, from the user side's answer; may give the next exit. */

@@ -15,12 +15,15 @@ export interface EngineVcpu {
   stats(): Readonly<Record<string, number>>;
 }
 
+/** Told what happens inside the engine that the vCPU's state asks to hear of; the architecture knows the kinds. */
+export type EngineEvents = (kind: number, a: bigint, b: bigint, c: number, d: number) => void;
+
 /** A loaded engine: compiled code that can be bound to any VM's memory on any thread. */
 export interface Engine {
   /** "hv" or "pr". */
   readonly name: string;
   /** Binds to the vCPU whose state lies at `address` of `memory`. */
-  attach(memory: WebAssembly.Memory, address: number): EngineVcpu;
+  attach(memory: WebAssembly.Memory, address: number, onEvent?: EngineEvents): EngineVcpu;
   /** What another thread needs to load the same engine without compiling again; goes through postMessage. */
   readonly share: unknown;
 }

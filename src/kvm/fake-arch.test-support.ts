@@ -116,6 +116,8 @@ export function fake(name = "hv", type = 1): Fake {
     },
     interrupt: () => {},
     enter: () => {},
+    traceStep: (vcpu) => vcpu.engineStep(),
+    engineEvent: () => {},
     handleExit: (vcpu, code) => {
       const exit = it.exits.get(code);
       return typeof exit === "function" ? exit(vcpu) : exit;

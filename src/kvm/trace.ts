@@ -1,7 +1,7 @@
 /** Events of the kernel side, for who asked. Costs one test of a bit when nobody did. */
 import type { TraceCategory, TraceEvent, TraceOptions } from "./uapi.js";
 
-export const traceBit = { exit: 1, hcall: 2, rtas: 4, interrupt: 8, mmu: 16 } as const satisfies Record<
+export const traceBit = { exit: 1, hcall: 2, rtas: 4, interrupt: 8, mmu: 16, insn: 32 } as const satisfies Record<
   TraceCategory,
   number
 >;

@@ -109,11 +109,13 @@ export interface Device {
   close(): void;
 }
 
-export type TraceCategory = "exit" | "hcall" | "rtas" | "interrupt" | "mmu";
+/** "insn" steps through every instruction, and is very slow. */
+export type TraceCategory = "exit" | "hcall" | "rtas" | "interrupt" | "mmu" | "insn";
 
 /** One event of the kernel side. */
 export interface TraceEvent {
   readonly category: TraceCategory;
+  /** -1: the VM as a whole. */
   readonly vcpu: number;
   /** What happened, e.g. "H_CEDE". */
   readonly name: string;

@@ -5,6 +5,7 @@ import { hostNow } from "./clock.js";
 import type { EngineVcpu } from "./engine.js";
 import { canBlock } from "./memory.js";
 import { vcpuRecord } from "./state.js";
+import { traceBit } from "./trace.js";
 import {
   type EnableCap,
   type Exit,
@@ -13,6 +14,7 @@ import {
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_SINGLESTEP,
   KVM_GUESTDBG_USE_HW_BP,
+  KVM_GUESTDBG_USE_SW_BP,
   KVM_INTERNAL_ERROR_EMULATION,
   type Registers,
   type RunOptions,
@@ -118,7 +120,9 @@ export class VcpuCore implements Vcpu {
     arch.enter(this, hostDeadline);
     let exit: Exit | undefined;
     try {
-      exit = arch.handleExit(this, stepping ? this.engineStep() : this.#engineRun());
+      const code =
+        this.vm.trace.mask & traceBit.insn ? arch.traceStep(this) : stepping ? this.engineStep() : this.#engineRun();
+      exit = arch.handleExit(this, code);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       return engineTrap(error, arch.pc(this));
@@ -146,7 +150,9 @@ export class VcpuCore implements Vcpu {
   }
 
   #attached(): EngineVcpu {
-    this.#engine ??= this.vm.engine.attach(this.vm.mem.wasm, this.state);
+    this.#engine ??= this.vm.engine.attach(this.vm.mem.wasm, this.state, (...event) =>
+      this.vm.arch.engineEvent(this, ...event),
+    );
     return this.#engine;
   }
 
@@ -233,7 +239,7 @@ export class VcpuCore implements Vcpu {
   }
 
   setGuestDebug(debug: GuestDebug): void {
-    const known = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP;
+    const known = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP;
     const { control, breakpoints = [] } = debug;
     if (control & ~known) throw new KvmError("EINVAL", `KVM_SET_GUEST_DEBUG: control 0x${control.toString(16)}`);
     if (breakpoints.length > 16) throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: at most 16 hardware breakpoints");

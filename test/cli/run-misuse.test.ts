@@ -1,6 +1,6 @@
 /** What `unikvm run` cannot do it says in a sentence, with the right status, without a stack trace and at once. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -142,4 +142,33 @@ test("a closed stdout ends it quietly", { skip: noGuest }, async () => {
   const { signal, stderr } = await running.finished;
   assert.equal(signal, null);
   assert.doesNotMatch(stderr, /^\s+at /m);
+});
+
+// A guest that loops makes a trace without end; the disk's end is the run's.
+const fullDisk = existsSync("/dev/full") ? {} : { skip: "there is no /dev/full" };
+for (const threads of ["worker", "single"]) {
+  for (const category of ["insn", "mmu"]) {
+    test(`a full disk ends a run with --trace ${category} (--threads ${threads})`, fullDisk, async () => {
+      const trace = ["--threads", threads, "--trace", category, "--trace-file", "/dev/full"];
+      refused(await run("--kernel", loop(), ...trace), 3, /^unikvm: the trace \/dev\/full cannot be written: no space/);
+    });
+  }
+}
+
+test("a trace that cannot be begun", async () => {
+  const trace = ["--trace", "mmu", "--trace-file", join(folder, "absent", "trace")];
+  refused(await run("--kernel", loop(), ...trace), 3, /^unikvm: the trace cannot go to .*no such file or directory$/m);
+});
+
+test("instructions are traced as text, and a guest cannot tell", async () => {
+  const path = join(folder, "instructions");
+  await unikvm(["run", "--timeout", "2", "--kernel", loop(), "--trace", "insn", "--trace-file", path]).finished;
+  assert.match(readFileSync(path, "utf8"), /^\d+\.\d{3} cpu0 insn 0000000000010000 48000000 b 0x10000$/m);
+});
+
+test("--stats prints counters on stderr, aligned", async () => {
+  const { stderr } = await unikvm(["run", "--timeout", "2", "--kernel", loop(), "--stats"]).finished;
+  assert.match(stderr, /^cpu0 {2}instructions +\d+$/m);
+  assert.match(stderr, /^cpu0 {2}tlbMisses +\d+$/m);
+  assert.match(stderr, /^vm {4}vcpus +1$/m);
 });

@@ -3,6 +3,8 @@ import { KvmError } from "../../base/errors.js";
 import type { Arch, DeviceType } from "../../kvm/arch.js";
 import {
   KVM_DEV_TYPE_XICS,
+  KVM_GUESTDBG_ENABLE,
+  KVM_GUESTDBG_USE_SW_BP,
   KVM_INTERRUPT_SET,
   KVM_INTERRUPT_SET_LEVEL,
   KVM_INTERRUPT_UNSET,
@@ -20,14 +22,16 @@ import { archLayout, Request, state, vcpuLayout } from "./engines/shared/layout.
 import { completeExit, handleExit } from "./exits.js";
 import { xicsDevice } from "./interrupts/xics/device.js";
 import { Xics } from "./interrupts/xics/xics.js";
+import { emitMmuEvent } from "./mmu-trace.js";
 import { getOneReg, setOneReg } from "./one-reg.js";
-import { hcallByNumber, hcalls } from "./papr/list.js";
+import { hcalls } from "./papr/list.js";
 import { ppcVcpuOf, ppcVmOf, setExternal } from "./ppc-vm.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./regs.js";
 import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
 import { clockRate, decrementerExpiry, timeBase, timeBaseAt } from "./time.js";
-import { traceInterrupts } from "./trace.js";
+import { prepareTrace, traceStep } from "./trace.js";
 import { flushTranslations } from "./translations.js";
+import { hcallName } from "./uapi/hcall-names.js";
 import { addressOf, contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
 import { vmMethods } from "./vm-methods.js";
 
@@ -110,7 +114,7 @@ function enter(vcpu: VcpuCore, deadline: number): void {
     if (decrementer !== 0n) mem.setI64(addressOf(vcpu, "decExpiry"), decrementer);
     mem.setI32(recordAt(vcpu, "ready"), 1);
   }
-  traceInterrupts(vcpu);
+  prepareTrace(vcpu);
   const leaveAt = deadline === Number.POSITIVE_INFINITY ? 0n : timeBaseAt(vcpu, deadline);
   mem.setI64(addressOf(vcpu, "leaveAt"), leaveAt);
 }
@@ -149,8 +153,7 @@ function vmStats(vm: VmCore): Stats {
   for (let slot = 0; slot <= hcallLimit / 4; slot++) {
     const count = vm.mem.load(base + 4 * slot);
     if (count === 0) continue;
-    const number = `0x${(slot * 4).toString(16)}`;
-    const name = slot === hcallLimit / 4 ? "others" : (hcallByNumber.get(slot * 4)?.name ?? number);
+    const name = slot === hcallLimit / 4 ? "others" : hcallName(slot * 4);
     counts.push([`hcall.${name}`, count]);
   }
   return Object.fromEntries(counts);
@@ -197,6 +200,8 @@ export const powerpc = {
   interrupt,
 
   enter,
+  traceStep,
+  engineEvent: emitMmuEvent,
   handleExit,
   completeExit,
   runnable,
@@ -204,7 +209,10 @@ export const powerpc = {
   resumed: (vcpu) => ppcVcpuOf(vcpu).resumed(),
   kick: (vcpu) => request(vcpu, Request.leave),
   pc: (vcpu) => getField(vcpu, "pc"),
-  setGuestDebug: () => {},
+  setGuestDebug: (vcpu, { control }) => {
+    const wanted = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
+    setField(vcpu, "softwareBreakpoints", (control & wanted) === wanted ? 1n : 0n);
+  },
 
   getOneReg,
   setOneReg,

@@ -43,7 +43,8 @@ async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Mo
   } catch (cause) {
     throw new KvmError("EIO", `${name} cannot be read: ${messageOf(cause)}`, { cause });
   }
-  if (asset instanceof WebAssembly.Module) return asset;
+  // A module of another realm (a context of node:vm, a frame) is no instance of this one's WebAssembly.Module.
+  if (!ArrayBuffer.isView(asset)) return asset;
   try {
     return await WebAssembly.compile(asset as Uint8Array<ArrayBuffer>);
   } catch (cause) {

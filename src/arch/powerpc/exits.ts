@@ -9,6 +9,7 @@ import { type HcallArguments, HcallStatus, tooHard } from "./papr/hcall.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
 import { emitInterrupt } from "./trace.js";
+import { hcallName } from "./uapi/hcall-names.js";
 import { addressOf, getField, gpr, setField, setGpr } from "./vcpu.js";
 
 export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
@@ -74,7 +75,7 @@ function hypercall(vcpu: VcpuCore): Exit | undefined {
   if (vcpu.vm.trace.mask) {
     const values = Object.fromEntries(args.slice(0, 4).map((value, i) => [`r${4 + i}`, value]));
     const result = answer === tooHard ? "user" : String(answer);
-    vcpu.vm.trace.emit("hcall", vcpu.id, row?.name ?? `0x${number.toString(16)}`, { ...values, result });
+    vcpu.vm.trace.emit("hcall", vcpu.id, hcallName(number), { ...values, result });
   }
   if (answer === tooHard) return { reason: "papr_hcall", nr: number, ret: HcallStatus.function, args };
   setGpr(vcpu, 3, answer);

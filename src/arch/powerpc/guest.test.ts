@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { errno } from "../../base/errno.test-support.js";
 import {
   KVM_CAP_IRQ_XICS,
   KVM_DEV_TYPE_XICS,
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_SINGLESTEP,
   KVM_GUESTDBG_USE_HW_BP,
+  KVM_GUESTDBG_USE_SW_BP,
   KVM_MEM_LOG_DIRTY_PAGES,
   KVM_MEM_READONLY,
 } from "../../kvm/constants.js";
@@ -15,7 +17,7 @@ import type { Exit } from "../../kvm/uapi.js";
 import { assemble } from "./isa/assembler.js";
 import { type ImplementationName, openKvm } from "./module.js";
 import type { GuestWorkerStart } from "./node/guest.test-worker.js";
-import type { PpcVcpu, PpcVm } from "./uapi.js";
+import { KVM_REG_PPC_DEBUG_INST, type PpcVcpu, type PpcVm } from "./uapi.js";
 
 const start = 0x10000n;
 const ramSize = 4 << 20;
@@ -276,6 +278,82 @@ for (const name of ["hv", "pr"] as const) {
     cpu.setGuestDebug({ control: 0 });
     hcallOf(cpu.run({ deadline: soon() }));
     assert.equal(cpu.getRegs().gpr[4], 4n);
+  });
+
+  test(`${name}: a software breakpoint leaves before its instruction, on demand`, () => {
+    const it = guest(name, "li 4, 1\n.long 0x00dddd00\nli 4, 2\nli 3, 0x58\nsc 1\n", { vectors: { 1792: "b .\n" } });
+    const cpu = only(it);
+    assert.equal(cpu.getOneReg(KVM_REG_PPC_DEBUG_INST), 0x00dddd00n);
+    assert.throws(() => cpu.setOneReg(KVM_REG_PPC_DEBUG_INST, 0n), errno("EINVAL"));
+    cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP });
+    for (let again = 0; again < 2; again++) {
+      assert.deepEqual(cpu.run({ deadline: soon() }), { reason: "debug", address: start + 4n, status: 0 });
+      assert.equal(cpu.getRegs().gpr[4], 1n);
+    }
+    cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_SINGLESTEP });
+    assert.deepEqual(cpu.run({ deadline: soon() }), { reason: "debug", address: start + 4n, status: 0 });
+    cpu.setRegs({ ...cpu.getRegs(), pc: start + 8n });
+    assert.deepEqual(cpu.run({ deadline: soon() }), { reason: "debug", address: start + 12n, status: 0 });
+    assert.equal(cpu.getRegs().gpr[4], 2n);
+  });
+
+  test(`${name}: without KVM_GUESTDBG_USE_SW_BP the same word is illegal`, () => {
+    const cpu = only(guest(name, ".long 0x00dddd00\n", { vectors: { 1792: "li 3, 0x58\nsc 1\n" } }));
+    cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE });
+    hcallOf(cpu.run({ deadline: soon() }));
+    assert.equal(cpu.getRegs().srr0, start);
+    assert.throws(() => cpu.setGuestDebug({ control: 1 << 30 }), errno("EINVAL"));
+  });
+
+  test(`${name}: every instruction is traced with what it changed, and none once that is over`, () => {
+    const it = guest(name, "li 4, 1\ncmpwi 4, 1\nbeq 1f\nnop\n1: addi 4, 4, 5\nli 3, 0x58\nsc 1\nb .\n");
+    const cpu = only(it);
+    const seen: unknown[] = [];
+    it.vm.setTrace({ categories: ["insn"], sink: ({ values }) => seen.push(values) });
+    hcallOf(cpu.run({ deadline: soon() }));
+    assert.deepEqual(seen, [
+      { pc: start, word: 0x38800001, r4: 1n },
+      { pc: start + 4n, word: 0x2c040001, cr: 0x20000000n },
+      { pc: start + 8n, word: 0x41820008 },
+      { pc: start + 16n, word: 0x38840005, r4: 6n },
+      { pc: start + 20n, word: 0x38600058, r3: 0x58n },
+      { pc: start + 24n, word: 0x44000022 },
+    ]);
+    it.vm.setTrace({ categories: [], sink: () => assert.fail("it is over") });
+    assert.deepEqual(cpu.run({ deadline: performance.now() + 20 }), { reason: "intr" });
+  });
+
+  test(`${name}: refills, faults, invalidations and the process table are traced`, () => {
+    const it = guest(
+      name,
+      "ld 6, 0(5)\nli 4, 0x400\ntlbie 4, 5, 2, 1, 1\ntlbiel 4, 5, 2, 1, 1\nmtmsrd 7\nld 6, 8(5)\n",
+      {
+        vectors: { 768: "li 3, 0x58\nsc 1\n" },
+      },
+    );
+    const cpu = only(it);
+    const seen: [string, Record<string, unknown>][] = [];
+    it.vm.setTrace({ categories: ["mmu"], sink: ({ name: what, values }) => seen.push([what, values]) });
+    it.vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0x100000n });
+    const regs = cpu.getRegs();
+    cpu.setRegs({ ...regs, gpr: regs.gpr.with(5, 0x2000n).with(7, regs.msr | 0x10n) });
+    hcallOf(cpu.run({ deadline: soon() }));
+    const rest = { rb: "0x400", rs: "0x2000", ric: 2, prs: 1, r: 1 };
+    const page = { page: "1G", rights: "rwx" };
+    const refill = (ea: string, access: string) => ["refill", { ea, physical: ea, access, ...page }];
+    assert.deepEqual(
+      // Instructions are fetched anew after each invalidation.
+      seen.filter(([what, { ea }]) => what !== "flush" && !(what === "refill" && ea !== "0x10000" && ea !== "0x2000")),
+      [
+        ["process table", { base: 0x100000n, bytes: 4096 }],
+        refill("0x10000", "fetch"),
+        refill("0x2000", "load"),
+        ["tlbie", rest],
+        ["tlbiel", rest],
+        ["fault", { ea: "0x2008", access: "load", cause: "bad tables", dsisr: 0x80000 }],
+      ],
+    );
+    it.vm.setTrace({ categories: [], sink: () => {} });
   });
 
   test(`${name}: interrupts are traced, each with where it came from`, () => {

@@ -112,6 +112,12 @@ export async function openKvm(options: OpenKvmOptions = {}): Promise<PpcKvm> {
   return loader.offer<KvmOffer>("kvm").open();
 }
 
+/** What puts an instruction word into words. It brings the definitions of all instructions with it. */
+export async function loadDisassembler(): Promise<(word: number, address: bigint) => string> {
+  const { disassemble } = await import("./isa/disassembler.js");
+  return (word, address) => disassemble(word, { address });
+}
+
 /** Attaches this thread to a VM of another one, given what `Vm.share` gave there. EINVAL: not a POWER VM's. */
 export async function attachVm(shared: SharedVm): Promise<PpcVm> {
   const row = rows.find(({ name }) => name === shared.implementation);

@@ -108,6 +108,14 @@ const hior: OneReg = {
   },
 };
 
+/** As in Linux for Book3S: an instruction of primary opcode 0, which is otherwise illegal. */
+const debugInstruction: OneReg = {
+  get: () => 0x00dddd00n,
+  set: () => {
+    throw new KvmError("EINVAL", "KVM_REG_PPC_DEBUG_INST can only be read");
+  },
+};
+
 const decExpiry: OneReg = {
   get: (vcpu) => getField(vcpu, "decExpiry"),
   set: (vcpu, value) => {
@@ -179,6 +187,7 @@ const table: ReadonlyMap<bigint, OneReg> = new Map<bigint, OneReg>([
   [reg.KVM_REG_PPC_VPA_ADDR, vpaAddress],
   [reg.KVM_REG_PPC_VPA_SLB, area("slbShadow")],
   [reg.KVM_REG_PPC_VPA_DTL, area("dtl")],
+  [reg.KVM_REG_PPC_DEBUG_INST, debugInstruction],
   [reg.KVM_REG_PPC_TB_OFFSET, plain("tbOffset")],
   [reg.KVM_REG_PPC_FSCR, plain("fscr")],
   [reg.KVM_REG_PPC_EBBHR, plain("ebbhr")],

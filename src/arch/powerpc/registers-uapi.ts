@@ -31,6 +31,8 @@ export const KVM_REG_PPC_VSCR = KVM_REG_PPC | KVM_REG_SIZE_U32 | 0x81n;
 export const KVM_REG_PPC_VPA_ADDR = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0x82n;
 export const KVM_REG_PPC_VPA_SLB = KVM_REG_PPC | KVM_REG_SIZE_U128 | 0x83n;
 export const KVM_REG_PPC_VPA_DTL = KVM_REG_PPC | KVM_REG_SIZE_U128 | 0x84n;
+/** The word that is a software breakpoint. */
+export const KVM_REG_PPC_DEBUG_INST = KVM_REG_PPC | KVM_REG_SIZE_U32 | 0x8bn;
 export const KVM_REG_PPC_TB_OFFSET = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0x9cn;
 export const KVM_REG_PPC_IAMR = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0x9fn;
 export const KVM_REG_PPC_FSCR = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0xa3n;

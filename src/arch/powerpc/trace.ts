@@ -1,7 +1,8 @@
-/** Interrupts as the trace has them: which, from where. */
+/** Interrupts and instructions as the trace has them. */
 import { traceBit } from "../../kvm/trace.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
-import { getField, setField } from "./vcpu.js";
+import { state } from "./engines/shared/layout.js";
+import { addressOf, getCr, getField, setField } from "./vcpu.js";
 
 /** By vector. Source: Power ISA v3.0B, Book III "Interrupt Definitions". */
 const names: Readonly<Record<number, string>> = {
@@ -25,8 +26,9 @@ const names: Readonly<Record<number, string>> = {
 };
 const vectored = 0x17000;
 
-/** Before the engine runs: it is to leave after each interrupt if someone wants to know. */
-export function traceInterrupts(vcpu: VcpuCore): void {
+/** Before the engine runs: what it is to tell, and to leave after each interrupt if someone wants to know. */
+export function prepareTrace(vcpu: VcpuCore): void {
+  setField(vcpu, "traceMmu", vcpu.vm.trace.mask & traceBit.mmu ? 1n : 0n);
   setField(vcpu, "traceInterrupts", vcpu.vm.trace.mask & traceBit.interrupt ? 1n : 0n);
 }
 
@@ -43,4 +45,26 @@ export function emitInterrupt(vcpu: VcpuCore): void {
     srr1: hex("srr1"),
     ...storage,
   });
+}
+
+/** No instruction's address. */
+const none = -1n;
+
+/** One instruction in the engine: where it stood, its word, and which GPRs and whether CR changed. */
+export function traceStep(vcpu: VcpuCore): number {
+  const gprs = addressOf(vcpu, "gpr");
+  const read = () => Array.from({ length: state.gpr.count }, (_, i) => vcpu.vm.mem.u64(gprs + 8 * i));
+  const before = read();
+  const cr = getCr(vcpu);
+  setField(vcpu, "steppedAt", none);
+  const code = vcpu.engineStep();
+  const pc = getField(vcpu, "steppedAt");
+  // Someone asked the vCPU to leave, and no instruction ran.
+  if (pc === BigInt.asUintN(64, none)) return code;
+  const values: Record<string, bigint | number> = { pc, word: Number(getField(vcpu, "steppedWord")) };
+  for (const [i, value] of read().entries()) if (value !== before[i]) values[`r${i}`] = value;
+  const newCr = getCr(vcpu);
+  if (newCr !== cr) values["cr"] = newCr;
+  vcpu.vm.trace.emit("insn", vcpu.id, "", values);
+  return code;
 }

@@ -63,6 +63,9 @@ function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): vo
   mem.setI64(archLayout.processTableBase, processTable & processTableBase);
   mem.setI32(archLayout.processTableSize, Number(size));
   flushTranslations(vm, Request.flushTlb | Request.context);
+  const base = processTable & processTableBase;
+  const bytes = processTable === 0n ? 0 : 2 ** (12 + Number(size));
+  if (vm.trace.mask) vm.trace.emit("mmu", -1, "process table", { base, bytes });
 }
 
 function getRmmuInfo(): PpcRmmuInfo {

@@ -1,12 +1,13 @@
 /** `unikvm run`: boots a guest with its console on this terminal. */
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDefaultGuest } from "../../../guests/index.js";
+import { loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
-import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../kvm/uapi.js";
+import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
 import type { Outcome } from "../../vmm/core/machine.js";
-import { type Run, type RunStats, runMachine } from "../../vmm/core/run.js";
+import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import { Nvram } from "../../vmm/devices/nvram.js";
 import { Rtc } from "../../vmm/devices/rtc.js";
@@ -19,7 +20,9 @@ import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { loadKvm } from "../kvm.js";
 import { parseCount, parseSeconds, parseSize } from "../sizes.js";
+import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
+import { TraceFile } from "../trace-file.js";
 import { spawnVcpuThread } from "../vcpu-thread.js";
 
 interface Options {
@@ -33,7 +36,7 @@ interface Options {
   readonly timeout?: number;
   readonly reboot: boolean;
   readonly threads: "auto" | "worker" | "single";
-  readonly trace?: readonly string[];
+  readonly trace?: readonly TraceCategory[];
   readonly traceFile?: string;
   readonly stats?: true;
 }
@@ -129,7 +132,7 @@ function readFile(path: string, what: string): Uint8Array {
 async function run(options: Options): Promise<number> {
   const guest = await loadGuest(options);
   const { kvm, close } = await loadKvm(options.threads === "single" ? { memory: "unshared" } : {});
-  const traceFile = options.trace ? openSync(options.traceFile ?? "unikvm.trace", "w") : undefined;
+  const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
   const terminal = openTerminal();
   const devices = { nvram: new Nvram(), rtc: new Rtc() };
   const limit = options.timeout === undefined ? undefined : performance.now() + options.timeout;
@@ -161,19 +164,19 @@ async function run(options: Options): Promise<number> {
         trace:
           traceFile === undefined
             ? undefined
-            : { categories: options.trace ?? [], write: (text) => void writeSync(traceFile, text) },
+            : { categories: options.trace ?? [], write: (text) => traceFile.write(text), loadDisassembler },
       });
       terminal.connect(running.input, (why) => {
         left ??= why;
         running.stop();
       });
       const { outcome, stats } = await running.ended;
-      if (options.stats) printStats(stats);
+      if (options.stats) process.stderr.write(formatStats(stats));
       if (outcome.kind !== "reboot" || !options.reboot) return conclude(outcome, left, terminal);
     }
   } finally {
     terminal.restore();
-    if (traceFile !== undefined) closeSync(traceFile);
+    traceFile?.close();
     try {
       close();
     } catch (error) {
@@ -211,12 +214,4 @@ function conclude(outcome: Outcome, left: LeaveReason | undefined, terminal: Ter
     default:
       return outcome satisfies never;
   }
-}
-
-function printStats({ machine, cpus }: RunStats): void {
-  const lines: string[] = [];
-  for (const [where, counters] of [["vm", machine], ...cpus.map((cpu, i) => [`cpu${i}`, cpu] as const)] as const) {
-    for (const [name, value] of Object.entries(counters)) if (value !== 0) lines.push(`${where} ${name} ${value}`);
-  }
-  process.stderr.write(`${lines.join("\n")}\n`);
 }

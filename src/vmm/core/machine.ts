@@ -1,5 +1,5 @@
 /** What the run loop and a machine know of each other. A machine is one kind of computer built on a VM, e.g. pseries. */
-import type { Exit, SharedVm, Vm } from "../../kvm/uapi.js";
+import type { Exit, SharedVm, TraceCategory, Vm } from "../../kvm/uapi.js";
 import type { ConsoleRing } from "../devices/console-ring.js";
 
 /** How a machine's run ended. */
@@ -71,7 +71,7 @@ export interface VcpuThreadStart {
   readonly vm: SharedVm;
   readonly machine: unknown;
   readonly mailbox: SharedArrayBuffer;
-  readonly trace: readonly string[];
+  readonly trace: readonly TraceCategory[];
 }
 
 /** What a vCPU's thread tells the machine's thread. */

@@ -1,11 +1,13 @@
 /** Runs a machine to its end: console, timeout, threads or slices, orderly shut-down. */
 
+import type { TraceCategory } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import { type ConsoleOutput, ConsolePump } from "./console-pump.js";
 import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
 import { SliceScheduler } from "./slices.js";
 import { ThreadScheduler } from "./threads.js";
+import { type LoadDisassembler, traceKernelSide, traceLine } from "./trace.js";
 
 export interface RunOptions {
   /** Makes the machine; `control` is what it may ask of the run loop. */
@@ -16,7 +18,15 @@ export interface RunOptions {
   readonly output: ConsoleOutput;
   /** Ends the run, milliseconds. */
   readonly timeout?: number | undefined;
-  readonly trace?: { readonly categories: readonly string[]; readonly write: (text: string) => void } | undefined;
+  /** `write` may throw, which ends the run. */
+  readonly trace?:
+    | {
+        readonly categories: readonly TraceCategory[];
+        readonly write: (text: string) => void;
+        /** How the thread that owns the machine disassembles; the others have their own way. */
+        readonly loadDisassembler?: LoadDisassembler;
+      }
+    | undefined;
 }
 
 export interface RunStats {
@@ -37,11 +47,10 @@ export interface Run {
 /** Starts a machine. Rejects if it cannot be made; nothing is left behind then. */
 export async function runMachine(options: RunOptions): Promise<Run> {
   const categories = options.trace?.categories ?? [];
-  const write = options.trace?.write;
+  const write = options.trace && stopAtError(options.trace.write, (how) => control.end(how));
   const trace: TraceSink | undefined = write
     ? (category, cpu, text) => {
-        if (!categories.includes(category)) return;
-        write(`${(performance.timeOrigin + performance.now()).toFixed(3)} cpu${cpu} ${category} ${text}\n`);
+        if (categories.some((wanted) => wanted === category)) write(traceLine(category, cpu, text));
       }
     : undefined;
 
@@ -81,7 +90,6 @@ export async function runMachine(options: RunOptions): Promise<Run> {
           createSide: options.createSide,
           control,
           onConsole,
-          trace: categories,
           traceSink: trace,
         });
 
@@ -97,6 +105,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     return { outcome: how, stats };
   };
   try {
+    if (trace) await traceKernelSide(machine.vm, categories, trace, options.trace?.loadDisassembler);
     await scheduler.prepare();
     machine.start();
   } catch (error) {
@@ -111,5 +120,19 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     })),
     input: (bytes) => pump.input(bytes),
     stop: () => control.end({ kind: "stopped" }),
+  };
+}
+
+/** Writes until that fails once, which ends the run: soon, since the trace may be of the very making of the machine. */
+function stopAtError(write: (text: string) => void, end: (outcome: Outcome) => void): (text: string) => void {
+  let failed = false;
+  return (text) => {
+    if (failed) return;
+    try {
+      write(text);
+    } catch (error) {
+      failed = true;
+      queueMicrotask(() => end({ kind: "failed", ...describeError(error) }));
+    }
   };
 }

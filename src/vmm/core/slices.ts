@@ -2,18 +2,16 @@
  * All vCPUs in turn on the machine's own thread, a slice each, with the thread's other work in between: what a platform
  * without shared memory gets.
  */
-import type { Exit, TraceCategory, Vcpu } from "../../kvm/uapi.js";
+import type { Exit, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import type { CpuState, Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
-import { traceKernelSide, traceSteps } from "./trace.js";
 
 export interface SlicesOptions {
   readonly machine: Machine;
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
   readonly control: RunControl;
   readonly onConsole: () => void;
-  readonly trace: readonly string[];
   readonly traceSink: TraceSink | undefined;
 }
 
@@ -47,12 +45,10 @@ export class SliceScheduler implements Scheduler {
   }
 
   async prepare(): Promise<void> {
-    const { machine, createSide, onConsole, trace, traceSink } = this.#options;
-    if (traceSink) traceKernelSide(machine.vm, trace as TraceCategory[], traceSink);
+    const { machine, createSide, onConsole, traceSink } = this.#options;
     for (let id = 0; id < machine.cpus; id++) {
       const vcpu = machine.vm.vcpu(id);
       const side = createSide(id, machine.shared, { announceConsole: onConsole, mayWait: false, trace: traceSink });
-      traceSteps(vcpu, trace);
       this.#cpus.push({ vcpu, side, running: false, stopped: true });
     }
   }
@@ -151,11 +147,7 @@ export class SliceScheduler implements Scheduler {
   }
 
   #serve(cpu: Cpu, exit: Exit): void {
-    const { machine, control, traceSink } = this.#options;
-    if (exit.reason === "debug") {
-      traceSink?.("insn", cpu.vcpu.id, `0x${exit.address.toString(16)}`);
-      return;
-    }
+    const { machine, control } = this.#options;
     if (cpu.side.answer(exit)) return;
     if (exit.reason === "internal_error") {
       cpu.running = false;

@@ -1,5 +1,6 @@
 /** A thread for each vCPU: what a platform with shared memory gets. */
 
+import type { TraceCategory } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import type { CpuState, Machine, PlatformThread, RunControl, VcpuThreadMessage } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
@@ -10,7 +11,7 @@ export interface ThreadsOptions {
   readonly spawn: () => PlatformThread;
   readonly control: RunControl;
   readonly onConsole: () => void;
-  readonly trace: readonly string[];
+  readonly trace: readonly TraceCategory[];
   readonly onTrace: (text: string) => void;
 }
 

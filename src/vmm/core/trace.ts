@@ -1,46 +1,71 @@
 /** Turns the kernel side's trace events into lines. */
-import {
-  KVM_GUESTDBG_ENABLE,
-  KVM_GUESTDBG_SINGLESTEP,
-  type TraceCategory,
-  type Vcpu,
-  type Vm,
-} from "../../kvm/uapi.js";
+import type { TraceCategory, TraceEvent, Vm } from "../../kvm/uapi.js";
 import { VmmError } from "../errors.js";
 import type { TraceSink } from "./machine.js";
 
 /** What `--trace` may list. "insn" steps through every instruction and is very slow. */
-export const traceCategories = ["exit", "hcall", "rtas", "interrupt", "mmu", "insn"] as const;
+export const traceCategories = [
+  "exit",
+  "hcall",
+  "rtas",
+  "interrupt",
+  "mmu",
+  "insn",
+] as const satisfies readonly TraceCategory[];
 
-const kernelSide: readonly string[] = ["exit", "hcall", "rtas", "interrupt", "mmu"] satisfies TraceCategory[];
+/** An instruction word at an address as text. */
+export type Disassemble = (word: number, address: bigint) => string;
+
+/** How a traced run gets it; instruction sets are large, and most runs need none. */
+export type LoadDisassembler = () => Promise<Disassemble>;
 
 /** Checks names that a user gave. Throws VmmError listing the names there are. */
-export function parseTraceCategories(names: readonly string[]): readonly string[] {
-  for (const name of names) {
-    if (!(traceCategories as readonly string[]).includes(name)) {
-      throw new VmmError(`there is no trace category "${name}"; there are ${traceCategories.join(", ")}`);
-    }
-  }
-  return names;
+export function parseTraceCategories(names: readonly string[]): readonly TraceCategory[] {
+  return names.map((name) => {
+    const known = traceCategories.find((category) => category === name);
+    if (!known) throw new VmmError(`there is no trace category "${name}"; there are ${traceCategories.join(", ")}`);
+    return known;
+  });
+}
+
+/** A whole line, with time and CPU. */
+export function traceLine(category: string, cpu: number, text: string): string {
+  const time = (performance.timeOrigin + performance.now()).toFixed(3);
+  return `${time} ${cpu < 0 ? "vm" : `cpu${cpu}`} ${category} ${text}\n`;
 }
 
 /** Has the kernel side report on this thread. */
-export function traceKernelSide(vm: Vm, categories: readonly string[], sink: TraceSink): void {
-  const wanted = categories.filter((name): name is TraceCategory => kernelSide.includes(name));
+export async function traceKernelSide(
+  vm: Vm,
+  categories: readonly TraceCategory[],
+  sink: TraceSink,
+  loadDisassembler?: LoadDisassembler,
+): Promise<void> {
+  const disassemble = categories.includes("insn") ? await loadDisassembler?.() : undefined;
   vm.setTrace({
-    categories: wanted,
-    sink: ({ category, vcpu, name, values }) => {
-      const text = Object.entries(values).map(([key, value]) => `${key}=${formatValue(value)}`);
-      sink(category, vcpu, [name, ...text].join(" "));
+    categories,
+    sink: (event) => {
+      const text = event.category === "insn" ? describeInstruction(event, disassemble) : describeEvent(event);
+      sink(event.category, event.vcpu, text);
     },
   });
 }
 
-/** Makes a vCPU leave after every instruction if "insn" is among the categories. */
-export function traceSteps(vcpu: Vcpu, categories: readonly string[]): void {
-  if (categories.includes("insn")) {
-    vcpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP });
-  }
+const describeEvent = ({ name, values }: TraceEvent): string => [name, ...describeValues(values)].join(" ");
+
+const describeValues = (values: TraceEvent["values"]): string[] =>
+  Object.entries(values).map(([key, value]) => `${key}=${formatValue(value)}`);
+
+const instructionWidth = 28;
+
+/** Address, word, text, and what changed. */
+function describeInstruction({ values }: TraceEvent, disassemble: Disassemble | undefined): string {
+  const { pc, word, ...changed } = values;
+  const address = BigInt(pc ?? 0);
+  const bits = Number(word ?? 0);
+  const text = disassemble?.(bits, address) ?? "";
+  const begin = `${address.toString(16).padStart(16, "0")} ${bits.toString(16).padStart(8, "0")}`;
+  return `${begin} ${text.padEnd(instructionWidth)} ${describeValues(changed).join(" ")}`.trimEnd();
 }
 
 function formatValue(value: bigint | number | string): string {

@@ -2,11 +2,11 @@
  * The loop of a thread that runs one vCPU: run the guest, answer here what can be answered here, ask the machine's thread
  * for the rest, wait when the CPU is stopped.
  */
-import type { Exit, SharedVm, TraceCategory, Vcpu, Vm } from "../../kvm/uapi.js";
+import type { Exit, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import type { TraceSink, VcpuSide, VcpuSideHost, VcpuThreadMessage, VcpuThreadStart } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
-import { traceKernelSide, traceSteps } from "./trace.js";
+import { type LoadDisassembler, traceKernelSide, traceLine } from "./trace.js";
 
 export interface VcpuThreadParts {
   /** Attaches to the VM: the architecture's module has it. */
@@ -14,6 +14,7 @@ export interface VcpuThreadParts {
   /** Makes the machine's side from what the machine shares. */
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
   readonly post: (message: VcpuThreadMessage) => void;
+  readonly loadDisassembler?: LoadDisassembler;
 }
 
 /** Trace text is sent in pieces of about this many characters. */
@@ -22,7 +23,7 @@ const traceChunk = 16384;
 /** Runs until the machine's thread says quit. Does not throw: failures are posted. */
 export async function runVcpuThread(
   start: VcpuThreadStart,
-  { attach, createSide, post }: VcpuThreadParts,
+  { attach, createSide, post, loadDisassembler }: VcpuThreadParts,
 ): Promise<void> {
   const mailbox = new Mailbox(start.mailbox);
   let pending = "";
@@ -33,7 +34,8 @@ export async function runVcpuThread(
     pending = "";
   };
   const trace: TraceSink = (category, cpu, text) => {
-    pending += `${(performance.timeOrigin + performance.now()).toFixed(3)} cpu${cpu} ${category} ${text}\n`;
+    if (!start.trace.some((wanted) => wanted === category)) return;
+    pending += traceLine(category, cpu, text);
     if (pending.length >= traceChunk) flush();
   };
   try {
@@ -45,12 +47,9 @@ export async function runVcpuThread(
       mayWait: true,
       trace: traced ? trace : undefined,
     });
-    if (traced) {
-      traceKernelSide(vm, start.trace as TraceCategory[], trace);
-      traceSteps(vcpu, start.trace);
-    }
+    if (traced) await traceKernelSide(vm, start.trace, trace, loadDisassembler);
     post({ type: "ready" });
-    loop(vcpu, side, mailbox, post, flush, traced ? trace : undefined);
+    loop(vcpu, side, mailbox, post, flush);
     flush();
     post({ type: "finished", stats: { ...side.stats(), ...vcpu.stats() } });
     vcpu.close();
@@ -67,17 +66,12 @@ function loop(
   mailbox: Mailbox,
   post: VcpuThreadParts["post"],
   flushTrace: () => void,
-  trace: TraceSink | undefined,
 ): void {
   for (;;) {
     mailbox.waitWhile(Turn.parked);
     if (mailbox.turn === Turn.quit) return;
     const exit: Exit = vcpu.run();
     if (exit.reason === "intr") continue;
-    if (exit.reason === "debug") {
-      trace?.("insn", vcpu.id, `0x${exit.address.toString(16)}`);
-      continue;
-    }
     if (side.answer(exit)) continue;
     if (!mailbox.putExit(exit)) {
       const why = exit.reason === "internal_error" ? exit.message : `unexpected exit ${exit.reason}`;

@@ -28,6 +28,7 @@ import {
   VM_vcpuCount,
 } from "../engines/runtime/layout.generated";
 import { dropAllCode, readMail } from "../engines/runtime/code-pages.as";
+import { EVENT_FLUSH, traceMmu } from "../mmu/events.as";
 import { flushTranslations } from "../mmu/invalidate.as";
 import {
   deliver,
@@ -55,7 +56,10 @@ declare function sampled(s: i32): void;
 function serveRequests(s: i32): bool {
   const requests = atomic.xchg<i32>(s + S_requests, 0);
   if (requests & REQUEST_flushCode) dropAllCode(s);
-  if (requests & REQUEST_flushTlb) flushTranslations(s);
+  if (requests & REQUEST_flushTlb) {
+    traceMmu(s, EVENT_FLUSH, 0, 0, 0, 0);
+    flushTranslations(s);
+  }
   if (requests & REQUEST_mail) readMail(s);
   if (requests & REQUEST_context) derive(s);
   if (requests & REQUEST_systemReset) deliver(s, VECTOR_SYSTEM_RESET, load<u64>(s, S_pc), 0);

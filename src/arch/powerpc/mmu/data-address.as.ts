@@ -17,6 +17,7 @@ import { isOwned, storeHitsCode } from "../engines/runtime/code-pages.as";
 import { CAUSE_STORE, raiseDataSegment, raiseDataStorage } from "../interrupts/storage-interrupts.as";
 import { ACCESS_STORE, CAUSE_SEGMENT, RIGHT_READ, RIGHT_WRITE } from "./radix.as";
 import { dirtyNoted, findSlot, hostInSlot, noteDirty, slotIsReadOnly } from "./slots.as";
+import { EVENT_FAULT, EVENT_REFILL, traceMmu } from "./events.as";
 import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
 import { CAUSE_EXIT, pageShift, physical, rights, translate } from "./translate.as";
 
@@ -55,10 +56,12 @@ function refill(s: i32, ea: u64, access: i32): i32 {
   store<u64>(s, load<u64>(s, S_statTlbMiss) + 1, S_statTlbMiss);
   const cause = translate(s, ea, access);
   if (cause != 0) {
+    traceMmu(s, EVENT_FAULT, ea, 0, access, access == ACCESS_STORE && cause > 2 ? cause | CAUSE_STORE : cause);
     if (cause == CAUSE_SEGMENT) raiseDataSegment(s, ea);
     else if (cause != CAUSE_EXIT) raiseDataStorage(s, ea, access == ACCESS_STORE ? cause | CAUSE_STORE : cause);
     return ADDRESS_FAULT;
   }
+  traceMmu(s, EVENT_REFILL, ea, physical, access, rights | (pageShift << 8));
   const large = pageShift >= TLB_pageShift;
   extentMask = large ? <i32>PAGE_MASK : <i32>SMALL_PAGE_MASK;
   physicalAddress = physical;

@@ -12,6 +12,7 @@ import {
 } from "../engines/runtime/layout.generated";
 import { derive } from "../interrupts/msr.as";
 import { forgetAllContexts, forgetContextsOf } from "./context.as";
+import { EVENT_INVALIDATE, traceMmu } from "./events.as";
 import { dropPage, dropSmallPages } from "./tlb.as";
 
 /** RIC: what is named. */
@@ -50,6 +51,11 @@ function flushAddress(s: i32, ea: u64, size: i32): void {
 
 /** tlbiel: RB, RS, RIC, PRS, R. */
 export function tlbInvalidateEntryLocal(s: i32, rb: i64, rs: i64, ric: i32, prs: i32, r: i32): void {
+  traceMmu(s, EVENT_INVALIDATE, rb, rs, ric | (prs << 2) | (r << 3), 0);
+  invalidateHere(s, rb, rs, ric, prs, r);
+}
+
+function invalidateHere(s: i32, rb: i64, rs: i64, ric: i32, prs: i32, r: i32): void {
   const scope = <i32>(rb >> 10) & 3;
   if (r && ric == RIC_PAGE_WALK_CACHE) return;
   if (!r || !prs || scope >= 2) {
@@ -63,7 +69,8 @@ export function tlbInvalidateEntryLocal(s: i32, rb: i64, rs: i64, ric: i32, prs:
 
 /** tlbie: the same here and, as a whole flush, on every other vCPU. */
 export function tlbInvalidateEntry(s: i32, rb: i64, rs: i64, ric: i32, prs: i32, r: i32): void {
-  tlbInvalidateEntryLocal(s, rb, rs, ric, prs, r);
+  traceMmu(s, EVENT_INVALIDATE, rb, rs, ric | (prs << 2) | (r << 3), 1);
+  invalidateHere(s, rb, rs, ric, prs, r);
   const count = load<i32>(VM_vcpuCount);
   for (let i = 0; i < count; i++) {
     const other = load<i32>(VM_vcpus + 4 * i);

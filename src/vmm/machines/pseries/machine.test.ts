@@ -218,7 +218,7 @@ test("on the vCPU's thread: the terminal, unknown hypercalls, accesses to nothin
   const unknown = hcall(0x1234);
   assert.ok(side.answer(unknown));
   assert.equal(unknown.ret, -2n);
-  assert.equal(side.stats()["unknown_hcall_0x1234"], 1);
+  assert.equal(side.stats()["user.0x1234"], 1);
   assert.equal(side.answer(hcall(0xf000)), false);
   const load: Exit = { reason: "mmio", physAddr: 1n << 40n, length: 4, isWrite: false, data: 0n };
   assert.ok(side.answer(load));

@@ -1,4 +1,5 @@
 /** Machine pseries on the thread of one of its vCPUs: the hypercalls that need only memory shared between threads. */
+import { hcallName } from "../../../arch/powerpc/uapi/hcall-names.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
@@ -38,8 +39,8 @@ export function createPseriesVcpuSide(cpu: number, shared: unknown, host: VcpuSi
 
   const answerHcall = (exit: Exit & { reason: "papr_hcall" }): boolean => {
     const hcall = hcalls.get(exit.nr);
-    const name = hcall ? hcall.name : `unknown_hcall_0x${exit.nr.toString(16)}`;
-    counters[name] = (counters[name] ?? 0) + 1;
+    const name = hcallName(exit.nr);
+    counters[`user.${name}`] = (counters[`user.${name}`] ?? 0) + 1;
     if (hcall?.thread === "machine") return false;
     exit.ret = hcall ? hcall.handler(context, exit.args) : HcallStatus.function;
     host.trace?.("hcall", cpu, `user ${name} ret=${exit.ret}`);

@@ -656,6 +656,13 @@ class InterpreterBuilder {
     f.get(entry);
     f.call(this.#helper("decode"));
     f.end();
+    f.get(0);
+    this.#getState(f, "pc");
+    f.memory(Op["i64.store"], state.steppedAt.offset);
+    f.get(0);
+    f.get(entry);
+    f.memory(Op["i32.load"], 4);
+    f.memory(Op["i32.store"], state.steppedWord.offset);
     this.#getState(f, "msr");
     f.set(before);
     f.get(0);

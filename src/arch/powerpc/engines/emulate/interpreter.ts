@@ -1,5 +1,5 @@
 /** The interpreter as an engine: what both implementations run cold code with. */
-import type { EngineVcpu } from "../../../../kvm/engine.js";
+import type { EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
 
 /** The two modules the build makes, compiled, for the kind of memory (shared or not) of the VM. */
 export interface EngineAssets {
@@ -44,8 +44,12 @@ export function instantiateInterpreter(
   assets: EngineAssets,
   memory: WebAssembly.Memory,
   { regions, codeDropped, sampled }: Translation,
+  onEvent: EngineEvents = () => {},
 ): Interpreter {
-  const runtime = new WebAssembly.Instance(assets.runtime, { env: { memory, now, random, codeDropped, sampled } });
+  const mmuEvent = (_: number, ...event: Parameters<EngineEvents>): void => onEvent(...event);
+  const runtime = new WebAssembly.Instance(assets.runtime, {
+    env: { memory, now, random, codeDropped, sampled, mmuEvent },
+  });
   const interpreter = new WebAssembly.Instance(assets.interpreter, {
     runtime: runtime.exports,
     env: { memory, regions },

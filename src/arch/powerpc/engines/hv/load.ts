@@ -1,4 +1,4 @@
-import type { Engine, EngineVcpu } from "../../../../kvm/engine.js";
+import type { Engine, EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
 import { type EngineAssets, instantiateInterpreter, interpretedVcpu } from "../emulate/interpreter.js";
 import { Translator } from "./translator.js";
 
@@ -8,7 +8,7 @@ export interface HvVcpu extends EngineVcpu {
 }
 
 export interface HvEngine extends Engine {
-  attach(memory: WebAssembly.Memory, address: number): HvVcpu;
+  attach(memory: WebAssembly.Memory, address: number, onEvent?: EngineEvents): HvVcpu;
 }
 
 /** `hv`: hot code is translated to WebAssembly at run time, the rest interpreted. Needs the platform's leave to compile. */
@@ -16,13 +16,14 @@ export function loadHv(assets: EngineAssets): HvEngine {
   return {
     name: "hv",
     share: assets,
-    attach: (memory, address) => {
+    attach: (memory, address, onEvent) => {
       const translator = new Translator(memory, address);
-      const interpreter = instantiateInterpreter(assets, memory, {
+      const translation = {
         regions: translator.regions,
-        codeDropped: (page) => translator.codeDropped(page),
+        codeDropped: (page: number) => translator.codeDropped(page),
         sampled: () => translator.sampled(),
-      });
+      };
+      const interpreter = instantiateInterpreter(assets, memory, translation, onEvent);
       translator.bind(interpreter.runtime);
       return {
         ...interpretedVcpu(interpreter, address),

@@ -8,8 +8,8 @@ export function loadPr(assets: EngineAssets): Engine {
   return {
     name: "pr",
     share: assets,
-    attach: (memory, address) => {
-      const interpreter = instantiateInterpreter(assets, memory, interpretOnly());
+    attach: (memory, address, onEvent) => {
+      const interpreter = instantiateInterpreter(assets, memory, interpretOnly(), onEvent);
       return interpretedVcpu(interpreter, address);
     },
   };

@@ -30,10 +30,11 @@ import {
   raiseInstructionSegment,
   raiseInstructionStorage,
 } from "../../interrupts/storage-interrupts.as";
+import { EVENT_FAULT, EVENT_REFILL, traceMmu } from "../../mmu/events.as";
 import { ACCESS_FETCH, CAUSE_SEGMENT } from "../../mmu/radix.as";
 import { findSlot, hostInSlot } from "../../mmu/slots.as";
 import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../mmu/tlb.as";
-import { CAUSE_EXIT, pageShift, physical, translate } from "../../mmu/translate.as";
+import { CAUSE_EXIT, pageShift, physical, rights, translate } from "../../mmu/translate.as";
 import { claim, unmapCodePage } from "./code-pages.as";
 
 /** After so many faults in a row without one instruction, the caller gets a look at the world. */
@@ -80,10 +81,12 @@ function fetchPage(s: i32, pc: u64): i32 {
   store<u64>(s, load<u64>(s, S_statTlbMiss) + 1, S_statTlbMiss);
   const cause = translate(s, pc, ACCESS_FETCH);
   if (cause != 0) {
+    traceMmu(s, EVENT_FAULT, pc, 0, ACCESS_FETCH, cause);
     if (cause == CAUSE_SEGMENT) raiseInstructionSegment(s);
     else if (cause != CAUSE_EXIT) raiseInstructionStorage(s, cause);
     return -1;
   }
+  traceMmu(s, EVENT_REFILL, pc, physical, ACCESS_FETCH, rights | (pageShift << 8));
   if (physical >= load<u64>(ARCH_ramLimit) || !findSlot(physical)) {
     raiseFetchMachineCheck(s);
     return -1;

@@ -86,6 +86,7 @@ export class TestMachine {
         random: () => 0x12345678,
         codeDropped: (page: number) => this.dropped.push(page),
         sampled: () => {},
+        mmuEvent: () => {},
       },
     });
     this.runtime = instance.exports as unknown as Record<string, Routine>;

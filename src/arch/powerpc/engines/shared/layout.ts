@@ -84,6 +84,13 @@ const declared = {
   lastInterrupt: ["i32", 1],
   /** 1: leave soon after every interrupt, so that it can be traced. */
   traceInterrupts: ["i32", 1],
+  /** 1: `env.mmuEvent` is called for what happens in translation. */
+  traceMmu: ["i32", 1],
+  /** 1: the instruction of KVM_REG_PPC_DEBUG_INST leaves with ExitCode.debug instead of being illegal. */
+  softwareBreakpoints: ["i32", 1],
+  /** Where the instruction that step() ran stood, and its word; whoever steps sets -1 before, to know if any ran. */
+  steppedAt: ["i64", 1],
+  steppedWord: ["i32", 1],
   /** The last page that could not be fetched or the entry looked up, for the interpreter: result of `fetch`. */
   fetchPage: ["i32", 1],
 
