@@ -20,6 +20,8 @@ export interface LoaderOptions {
   readonly log?: Log;
   /** Called before each step of an init; a test throws here. */
   readonly onStep?: (module: string, step: string) => void;
+  /** Called when a step holds something that is to be given back, and when it has been given back; a test counts. */
+  readonly onHeld?: (module: string, step: string, held: boolean) => void;
 }
 
 interface Loaded {
@@ -39,6 +41,7 @@ export class ModuleLoader {
   readonly #loaded = new Map<string, Loaded>();
   readonly #log: Log;
   readonly #onStep: (module: string, step: string) => void;
+  readonly #onHeld: (module: string, step: string, held: boolean) => void;
 
   constructor(definitions: readonly ModuleDefinition[], options: LoaderOptions = {}) {
     for (const definition of definitions) {
@@ -47,6 +50,7 @@ export class ModuleLoader {
     }
     this.#log = options.log ?? silent;
     this.#onStep = options.onStep ?? (() => {});
+    this.#onHeld = options.onHeld ?? (() => {});
   }
 
   /** The module a name or alias stands for. */
@@ -162,7 +166,13 @@ export class ModuleLoader {
       step: async (step, act, undo) => {
         this.#onStep(name, step);
         const value = await act();
-        if (undo) module.undo.push(() => undo(value));
+        if (undo) {
+          this.#onHeld(name, step, true);
+          module.undo.push(() => {
+            undo(value);
+            this.#onHeld(name, step, false);
+          });
+        }
         return value;
       },
       attempt: async (act) => {

@@ -4,7 +4,7 @@ import { errno } from "../../base/errno.test-support.js";
 import { KvmError } from "../../base/errors.js";
 import { KVM_CAP_MAX_VCPUS } from "../../kvm/constants.js";
 import { ModuleLoader } from "../../modules/loader.js";
-import { vac } from "../../vac/module.js";
+import { vac, vacOffer } from "../../vac/module.js";
 import { type LoadAsset, loadAssetHere } from "./assets.js";
 import { attachVm, createLoader, type KvmConfig, type KvmOffer, kvmModule, openKvm } from "./module.js";
 
@@ -85,33 +85,78 @@ test("M2, M6, M7: both live side by side; the default is hv", async () => {
   loader.rmmod("vac");
 });
 
-test("M3: a fault at any step leaves nothing of that implementation", async () => {
+/** Loads kvm with what is configured, counting what its steps hold; the step `failing` fails. */
+function injected(config: KvmConfig, failing?: string) {
   const steps: string[] = [];
-  const load = async (failing?: string) => {
-    const loader = new ModuleLoader([vac, kvmModule({ loadAsset: precompiled })], {
-      onStep: (_, step) => {
-        steps.push(step);
-        if (step === failing) throw new KvmError("ENOMEM", "injected for the test");
-      },
-    });
-    await loader.modprobe("kvm");
-    return loader;
-  };
-  await load();
-  const all = [...steps];
-  assert.ok(all.length >= 6, all.join());
-  for (const step of all) {
-    const failed = step.startsWith("kvm-hv") ? "hv" : step.startsWith("kvm-pr") ? "pr" : "all";
-    if (failed === "all") {
-      await assert.rejects(load(step), errno("ENOMEM"));
-      continue;
+  const held = new Map<string, number>();
+  const loader: ModuleLoader = new ModuleLoader([vac, kvmModule({ loadAsset: precompiled, ...config })], {
+    onStep: (_, step) => {
+      steps.push(step);
+      // M4: nothing can be opened in between, whatever has initialised already.
+      assert.throws(() => loader.offer("kvm"), errno("ENOENT"), step);
+      if (step === failing) throw new KvmError("ENOMEM", "injected for the test");
+    },
+    onHeld: (_, step, isHeld) => held.set(step, (held.get(step) ?? 0) + (isHeld ? 1 : -1)),
+  });
+  const holding = () => [...held].filter(([, count]) => count !== 0).map(([step]) => step);
+  return { loader, steps, holding, load: () => loader.modprobe("kvm") };
+}
+
+const configurations: readonly KvmConfig[] = (["shared", "unshared", "both"] as const).flatMap((memory) => [
+  { memory },
+  { memory, implementations: ["hv"] },
+  { memory, implementations: ["pr"] },
+]);
+
+for (const config of configurations) {
+  const of = (config.implementations ?? ["hv", "pr"]).join(" and ");
+  test(`M3: a fault at any step of ${of} (${config.memory} memory) leaves nothing of it`, async () => {
+    const whole = injected(config);
+    await whole.load();
+    const kinds = config.memory === "both" ? 2 : 1;
+    const each = config.implementations?.length ?? 2;
+    assert.equal(whole.steps.length, each * (1 + 2 * kinds) + 1, whole.steps.join());
+    assert.equal(whole.holding().length, each * kinds, "an engine for each kind of memory");
+    whole.loader.rmmod("kvm");
+    assert.deepEqual(whole.holding(), [], "removed and still holding");
+
+    for (const step of whole.steps) {
+      const { loader, holding, load } = injected(config, step);
+      const lpid = freeLpid();
+      const code = vacOffer.codeBytes();
+      const alias = /^kvm-(hv|pr): /.exec(step)?.[1];
+      const other = config.implementations || !alias ? undefined : alias === "hv" ? "pr" : "hv";
+      if (other) {
+        await load();
+        const kvm = loader.offer<KvmOffer>("kvm").open();
+        assert.throws(() => kvm.createVm(alias === "hv" ? 1 : 2), errno("EINVAL"), step);
+        const vm = kvm.createVm(0, { shared: config.memory !== "unshared" });
+        assert.equal(vm.implementation, other, step);
+        assert.deepEqual(new Set(holding().map((held) => held.slice(0, 6))), new Set([`kvm-${other}`]), step);
+        vm.close();
+        loader.rmmod("kvm");
+      } else {
+        await assert.rejects(load(), errno(alias ? "EINVAL" : "ENOMEM"), step);
+        assert.throws(() => loader.offer("kvm"), errno("ENOENT"), step);
+      }
+      assert.deepEqual(holding(), [], `left by a fault in ${step}`);
+      assert.deepEqual(loader.lsmod(), [{ name: "vac", state: "live", references: 0, users: [] }], step);
+      assert.equal(freeLpid(), lpid, `a partition number was lost by ${step}`);
+      assert.equal(vacOffer.codeBytes(), code, `generated code was lost by ${step}`);
+      // What failed once may succeed the next time.
+      const again = injected(config);
+      await again.load();
+      again.loader.rmmod("kvm");
     }
-    const kvm = (await load(step)).offer<KvmOffer>("kvm").open();
-    const other = failed === "hv" ? 2 : 1;
-    assert.throws(() => kvm.createVm(3 - other), errno("EINVAL"));
-    assert.equal(kvm.createVm(0).implementation, failed === "hv" ? "pr" : "hv");
-  }
-});
+  });
+}
+
+/** The partition number that the next VM would get. */
+function freeLpid(): number {
+  const lpid = vacOffer.allocateLpid();
+  vacOffer.freeLpid(lpid);
+  return lpid;
+}
 
 test("M4: nobody gets at /dev/kvm before init has ended", async () => {
   const loader = createLoader();

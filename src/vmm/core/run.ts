@@ -47,7 +47,14 @@ export interface Run {
 /** Starts a machine. Rejects if it cannot be made; nothing is left behind then. */
 export async function runMachine(options: RunOptions): Promise<Run> {
   const categories = options.trace?.categories ?? [];
-  const write = options.trace && stopAtError(options.trace.write, (how) => control.end(how));
+  /** The last of a trace is written when the run has ended: that it could not be is then how the run ended. */
+  let untraced: Outcome | undefined;
+  const write =
+    options.trace &&
+    stopAtError(options.trace.write, (how) => {
+      untraced = how;
+      control.end(how);
+    });
   const trace: TraceSink | undefined = write
     ? (category, cpu, text) => {
         if (categories.some((wanted) => wanted === category)) write(traceLine(category, cpu, text));
@@ -102,7 +109,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     await pump.finish();
     const stats = { machine: machine.stats(), cpus: scheduler.stats() };
     machine.close();
-    return { outcome: how, stats };
+    return { outcome: untraced ?? how, stats };
   };
   try {
     if (trace) await traceKernelSide(machine.vm, categories, trace, options.trace?.loadDisassembler);
