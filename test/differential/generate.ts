@@ -395,6 +395,15 @@ export class CaseGenerator {
     throw new Error(`no operands found for ${candidate.variant.mnemonic}`);
   }
 
+  /** A case of the caller's own making, on a random state. */
+  custom(make: (state: State, address: number) => { mnemonic: string; words: readonly number[] }): Case {
+    const from = this.random.pick(this.#backgrounds);
+    return this.#place((address) => {
+      const initial = drawState(this.random, from, "add", []);
+      return { ...make(initial, address), address, initial };
+    }) as Case;
+  }
+
   sequence(): Case {
     const from = this.random.pick(this.#backgrounds);
     return this.#place((address) => sequence(this.#sequencePool, this.random, from, address)) as Case;

@@ -16,7 +16,7 @@ import { engineAssets } from "./engines.js";
 import type { Case } from "./generate.js";
 import { addresses, offsets, Signal, type State, windowSize } from "./record.js";
 
-const ramSize = 16 << 20;
+const ramSize = 32 << 20;
 const align = (n: number, to: number) => Math.ceil(n / to) * to;
 
 const owners = vmLayout.heap;
@@ -152,6 +152,32 @@ export class Machine {
     to.set(offsets.vscr, 0n);
     to.set(offsets.vscr + 8, BigInt((this.#i32("nj") << 16) | this.#i32("sat")));
     to.window.set(this.bytes.subarray(ramAt + addresses.window, ramAt + addresses.window + windowSize));
+  }
+
+  /** Runs a kernel in supervisor state from its first instruction, until it has written so much to its terminal. */
+  terminal(image: Uint8Array, address: number, length: number): Uint8Array {
+    this.bytes.set(image, ramAt + address);
+    this.#setI64("msr", msrBits.sf | msrBits.me);
+    this.#setI64("pc", BigInt(address));
+    this.#setI32("requests", this.#i32("requests") | Request.context | Request.flushCode);
+    const output = new Uint8Array(length);
+    const view = new DataView(output.buffer);
+    const gpr = (n: number) => this.#field("gpr") + 8 * n;
+    for (let at = 0, slices = 0; at < length; ) {
+      this.#setI32("exitCode", 0);
+      const exit = this.#vcpu.run();
+      if (exit === ExitCode.none && ++slices < 1e6) continue;
+      if (exit !== ExitCode.hypercall) throw new Error(`exit ${exit} at 0x${this.#i64("pc").toString(16)}`);
+      const putTermChar = this.view.getBigUint64(gpr(3), true) === 0x58n;
+      if (putTermChar) {
+        view.setBigUint64(at, this.view.getBigUint64(gpr(6), true));
+        view.setBigUint64(at + 8, this.view.getBigUint64(gpr(7), true));
+        at += 16;
+      }
+      // H_SUCCESS, or H_FUNCTION for the rest.
+      this.view.setBigInt64(gpr(3), putTermChar ? 0n : -2n, true);
+    }
+    return output;
   }
 
   /** Which signal Linux would send for the interrupt that was taken. */

@@ -1,11 +1,12 @@
 /**
  * The long run: `npm run differential -- [--count N] [--seed N] [--only MNEMONIC] [--engine NAME] [--big-endian]
- * [--sequences N] [--show N]`. Without options: 200 cases an instruction, a seed from the clock, every engine, both byte orders.
+ * [--sequences N] [--show N] [--supervisor]`. Without options: 200 cases an instruction, a seed from the clock, every engine, both byte orders.
  */
 import { parseArgs } from "node:util";
 import { engines } from "./engines.js";
 import { qemuVersion } from "./qemu.js";
 import { runDifferential } from "./run.js";
+import { qemuSystemVersion, runSupervisor } from "./supervisor.js";
 
 const { values } = parseArgs({
   options: {
@@ -17,9 +18,29 @@ const { values } = parseArgs({
     show: { type: "string", default: "2" },
     "big-endian": { type: "boolean" },
     "little-endian": { type: "boolean" },
+    supervisor: { type: "boolean" },
   },
 });
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
+/** The options that both kinds of run share. */
+const common = {
+  seed,
+  count: Number(values.count),
+  engines: values.engine ?? Object.keys(engines),
+  show: Number(values.show),
+  log: (line: string) => console.log(line),
+  ...(values.only === undefined ? {} : { only: new RegExp(`^(?:${values.only})$`) }),
+};
+
+if (values.supervisor) {
+  const version = qemuSystemVersion();
+  if (!version) throw new Error("qemu-system-ppc64 is not installed: nothing can be compared");
+  const { cases, failures } = await runSupervisor({ ...common, own: common.count });
+  console.log(`supervisor: ${cases} cases, seed ${seed}, against ${version}`);
+  for (const [name, count] of failures) console.log(`  ${name}: ${count} differ`);
+  process.exit(failures.size === 0 ? 0 : 1);
+}
+
 const orders = values["big-endian"] ? [false] : values["little-endian"] ? [true] : [true, false];
 let failed = 0;
 for (const littleEndian of orders) {
@@ -30,14 +51,9 @@ for (const littleEndian of orders) {
     continue;
   }
   const { cases, failures } = runDifferential({
-    seed,
-    count: Number(values.count),
+    ...common,
     littleEndian,
-    engines: values.engine ?? Object.keys(engines),
-    show: Number(values.show),
-    log: (line) => console.log(line),
     ...(values.sequences === undefined ? {} : { sequences: Number(values.sequences) }),
-    ...(values.only === undefined ? {} : { only: new RegExp(`^(?:${values.only})$`) }),
   });
   const order = littleEndian ? "little-endian" : "big-endian";
   console.log(`${order}: ${cases} cases, seed ${seed}, against ${version}`);
