@@ -38,7 +38,7 @@ test("a call is the user side's unless the kernel side has it enabled", () => {
   assert.throws(cap(0x31d, 1), errno("EINVAL"));
   assert.throws(cap(call("H_CEDE"), 2), errno("EINVAL"));
   assert.equal(vm.stats()["hcall.H_SET_MODE"], 3);
-  assert.equal(vm.stats()["hcall.0x58"], 1);
+  assert.equal(vm.stats()["hcall.H_PUT_TERM_CHAR"], 1);
 });
 
 test("H_CEDE halts, with interrupts enabled, unless a prod is pending", () => {
