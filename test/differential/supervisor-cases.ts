@@ -1,11 +1,19 @@
 /** Cases for supervisor state: any user instruction under a random MSR, and the instructions that only a supervisor has. */
 import { assembleWord } from "../../src/arch/powerpc/isa/assembler.js";
-import type { Case, Candidate, CaseGenerator } from "./generate.js";
+import type { Candidate, Case, CaseGenerator } from "./generate.js";
 import { integer, type Random } from "./random.js";
 import { offsets, State } from "./record.js";
 import { kernelMsr, supervisorOffsets, supervisorRecordSize } from "./supervisor-kernel.js";
 
-const msr = { sf: 1n << 63n, vec: 1n << 25n, vsx: 1n << 23n, ee: 1n << 15n, fp: 1n << 13n, fe0: 1n << 11n, fe1: 1n << 8n } as const;
+const msr = {
+  sf: 1n << 63n,
+  vec: 1n << 25n,
+  vsx: 1n << 23n,
+  ee: 1n << 15n,
+  fp: 1n << 13n,
+  fe0: 1n << 11n,
+  fe1: 1n << 8n,
+} as const;
 
 /**
  * MSR bits that a case may change. Not among them: IR and DR (there are no translations), PR (which sets them), LE and SE (the
@@ -56,7 +64,9 @@ const makers: readonly Maker[] = [
     state.setGpr(b, (kernelMsr & ~free) | (random.u64() & free) | (random.u64() & 0x783f0000n & ~0x0280_0000n));
     return {
       mnemonic: "rfid",
-      words: [`mtspr 26, r${a}`, `mtspr 27, r${b}`, "rfid", `mfmsr r${random.below(32)}`].map((text) => assembleWord(text)),
+      words: [`mtspr 26, r${a}`, `mtspr 27, r${b}`, "rfid", `mfmsr r${random.below(32)}`].map((text) =>
+        assembleWord(text),
+      ),
     };
   },
   (random, state) => {
@@ -84,7 +94,9 @@ const makers: readonly Maker[] = [
   },
   (random) => {
     // Primary opcodes and extended ones that POWER9 has not.
-    const word = random.pick([0x00000000, 0x14000000, 0x18000000, 0x24000000, 0x7c00003c, 0x4c00003c, 0xfc00003c, 0x7c0007fc, 0x1000003f]);
+    const word = random.pick([
+      0x00000000, 0x14000000, 0x18000000, 0x24000000, 0x4c00003c, 0xfc00003c, 0x7c0007fc, 0x1000003f,
+    ]);
     return { mnemonic: "illegal", words: [word] };
   },
 ];
@@ -118,7 +130,8 @@ function supervise(random: Random, one: Case, strange: boolean): Case {
  * Not drawn here: where QEMU asks for VSX though the ISA asks for VEC (vrlwnm and its kin, lxsd and its kin), and what
  * exceptions.ts says QEMU does not know.
  */
-const notDrawn = /^(stxs(d|sp)$|lxs(d|sp)$|vrl[wd](nm|mi)|lq|stq|lqarx|stqcx\.|copy|paste\.|icbt|dst|dcbflp|l[wd]at|st[wd]at)/;
+const notDrawn =
+  /^(stxs(d|sp)$|lxs(d|sp)$|vrl[wd](nm|mi)|lq|stq|lqarx|stqcx\.|copy|paste\.|icbt|dst|dcbflp|l[wd]at|st[wd]at)/;
 
 /** Makes a case with a generator that places it. */
 export type CaseMaker = (generator: CaseGenerator) => Case;
@@ -132,7 +145,13 @@ export function supervisorCases(pool: readonly Candidate[], count: number, own: 
   }
   for (const make of makers) {
     for (let i = 0; i < own; i++) {
-      list.push((g) => supervise(g.random, g.custom((state, address) => make(g.random, state, address)), false));
+      list.push((g) =>
+        supervise(
+          g.random,
+          g.custom((state, address) => make(g.random, state, address)),
+          false,
+        ),
+      );
     }
   }
   return list;

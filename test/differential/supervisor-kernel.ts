@@ -32,12 +32,13 @@ export const supervisorRecordSize = recordSize + 80;
 
 /** Interrupt vectors that get a stub. */
 const vectors = [
-  0x100, 0x200, 0x300, 0x380, 0x400, 0x480, 0x500, 0x600, 0x700, 0x800, 0x900, 0x980, 0xa00, 0xc00, 0xd00, 0xe40,
-  0xf00, 0xf20, 0xf40, 0xf60,
+  0x100, 0x200, 0x300, 0x380, 0x400, 0x480, 0x500, 0x600, 0x700, 0x800, 0x900, 0x980, 0xa00, 0xc00, 0xd00, 0xe40, 0xf00,
+  0xf20, 0xf40, 0xf60,
 ] as const;
 
 const o = { ...offsets, ...supervisorOffsets };
-const each = (count: number, line: (n: number) => string) => Array.from({ length: count }, (_, n) => line(n)).join("\n");
+const each = (count: number, line: (n: number) => string) =>
+  Array.from({ length: count }, (_, n) => line(n)).join("\n");
 const address = (register: string, value: number | string) =>
   `lis ${register}, (${value}) >> 16\n ori ${register}, ${register}, (${value}) & 0xffff`;
 

@@ -39,7 +39,9 @@ async function terminalOfQemu(image: Uint8Array, length: number): Promise<Uint8A
     writeFileSync(kernel, staticElf(0, [{ address: 0, bytes: image, executable: true }], false));
     writeFileSync(output, "");
     const machine = ["-M", "pseries,x-vof=on", "-cpu", "power9", "-m", "256M", "-nodefaults", "-display", "none"];
-    const qemu = spawn(program, [...machine, "-serial", `file:${output}`, "-kernel", kernel], { stdio: ["ignore", "ignore", "pipe"] });
+    const qemu = spawn(program, [...machine, "-serial", `file:${output}`, "-kernel", kernel], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     let complaint = "";
     qemu.stderr.on("data", (text: Buffer) => {
       complaint += text;
@@ -97,9 +99,13 @@ function supervisorDifferences(one: Case, expected: State, actual: State): Diffe
 }
 
 /** Runs everything the options ask for; failures per engine and mnemonic. */
-export async function runSupervisor(options: SupervisorOptions): Promise<{ cases: number; failures: Map<string, number> }> {
+export async function runSupervisor(
+  options: SupervisorOptions,
+): Promise<{ cases: number; failures: Map<string, number> }> {
   const failures = new Map<string, number>();
-  const pool = candidates(instructionSet(), false).filter((c) => !options.only || options.only.test(c.variant.mnemonic));
+  const pool = candidates(instructionSet(), false).filter(
+    (c) => !options.only || options.only.test(c.variant.mnemonic),
+  );
   const makers = supervisorCases(pool, options.count, options.own);
   for (let first = 0; first < makers.length; first += batchSize) {
     const batch = makers.slice(first, first + batchSize);
@@ -120,7 +126,9 @@ export async function runSupervisor(options: SupervisorOptions): Promise<{ cases
         failures.set(key, (failures.get(key) ?? 0) + 1);
         if ((failures.get(key) ?? 0) > (options.show ?? 3)) return;
         const msr = one.initial.get(supervisorOffsets.msr).toString(16);
-        options.log(`FAIL ${one.mnemonic} on ${name}, supervisor, seed ${options.seed}, MSR ${msr}\n${report(one, found, instructionSet())}`);
+        options.log(
+          `FAIL ${one.mnemonic} on ${name}, supervisor, seed ${options.seed}, MSR ${msr}\n${report(one, found, instructionSet())}`,
+        );
       });
     }
   }

@@ -39,7 +39,7 @@ import {
   VECTOR_TRACE,
 } from "./deliver.as";
 import { derive, MSR_BE, MSR_EE, MSR_SE } from "./msr.as";
-import { timeBase } from "./time.as";
+import { decrementer, timeBase } from "./time.as";
 
 /** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
 const SLICE = 16384 * 8;
@@ -66,12 +66,19 @@ function serveRequests(s: i32): bool {
   return (requests & REQUEST_leave) != 0;
 }
 
+/** The exception lasts only while the decrementer is negative: having run through all of that, it is positive again. */
+function stillExpired(s: i32): bool {
+  if (decrementer(s) < 0) return true;
+  store<i32>(s, 0, S_decPending);
+  return false;
+}
+
 /** Delivers the most important interrupt that waits. */
 function deliverPending(s: i32): void {
   if (!(load<u64>(s, S_msr) & MSR_EE)) return;
   const pc = load<u64>(s, S_pc);
   if (atomic.load<i32>(s + S_externalPending)) deliver(s, VECTOR_EXTERNAL, pc, 0);
-  else if (load<i32>(s, S_decPending)) deliver(s, VECTOR_DECREMENTER, pc, 0);
+  else if (load<i32>(s, S_decPending) && stillExpired(s)) deliver(s, VECTOR_DECREMENTER, pc, 0);
   else if (load<i32>(s, S_doorbellPending) && atomic.xchg<i32>(s + S_doorbellPending, 0)) {
     // A doorbell is over once it has been taken.
     deliver(s, VECTOR_DOORBELL, pc, 0);

@@ -53,7 +53,7 @@ export interface HcallVcpu {
   /** r4 and up: what a call returns besides its status. */
   setGpr(number: number, value: bigint): void;
   getRegister(name: "msr" | "pc" | "ciabr" | "dawr0" | "dawrx0"): bigint;
-  setRegister(name: "msr" | "ciabr" | "dawr0" | "dawrx0", value: bigint): void;
+  setRegister(name: "msr" | "ciabr" | "dawr0" | "dawrx0" | "sprg0", value: bigint): void;
   timeBase(): bigint;
   /** Sleeps until an interrupt or a prod. */
   halt(): void;

@@ -15,6 +15,7 @@ import { registerVpa } from "./register-vpa.js";
 import { rptInvalidate } from "./rpt-invalidate.js";
 import { rtas } from "./rtas.js";
 import { setMode } from "./set-mode.js";
+import { setSprg0 } from "./set-sprg0.js";
 import { getTce } from "./tce-get.js";
 import { putTce } from "./tce-put.js";
 import { putTceIndirect } from "./tce-put-indirect.js";
@@ -25,6 +26,7 @@ import { xirrX } from "./xirr-x.js";
 export const hcalls = [
   getTce,
   putTce,
+  setSprg0,
   pageInit,
   logicalCiLoad,
   logicalCiStore,

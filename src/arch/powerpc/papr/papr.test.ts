@@ -199,6 +199,14 @@ test("H_LOGICAL_CI_LOAD and _STORE reach memory and eventfds, else the user side
   assert.equal(hcall(0, call("H_LOGICAL_CI_LOAD"), 2, 0x40000000), undefined);
 });
 
+test("H_SET_SPRG0 writes the caller's SPRG0", () => {
+  const { cpus, enable, hcall } = ready();
+  enable("H_SET_SPRG0");
+  assert.equal(hcall(1, call("H_SET_SPRG0"), 0xcafe_0123_4567_89abn)?.status, status.success);
+  const values = cpus.map((cpu) => BigInt.asUintN(64, getField(cpu, "sprg0")));
+  assert.deepEqual(values.slice(0, 2), [0n, 0xcafe_0123_4567_89abn]);
+});
+
 test("H_PAGE_INIT clears and copies pages", () => {
   const { enable, hcall, view } = ready();
   enable("H_PAGE_INIT");

@@ -71,8 +71,8 @@ export const maximumMemory = 3 * 1024 * 1048576;
 const commandLineLimit = 2048;
 const wholeAddressSpace = 0x1_0000_0000;
 
-/** Hypercalls that KVM has but leaves to the user side unless told: H_SET_MODE. */
-const enabledHcalls = [0x31c] as const;
+/** Hypercalls that KVM has but leaves to the user side unless told: H_SET_SPRG0, H_PAGE_INIT, H_RANDOM, H_SET_MODE. */
+const enabledHcalls = [0x24, 0x2c, 0x300, 0x31c] as const;
 
 const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } as const;
 
