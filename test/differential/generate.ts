@@ -283,11 +283,32 @@ function aim(candidate: Candidate, fields: Fields, state: State, random: Random)
   return true;
 }
 
+/** For a store conditional: the load and reserve before it, of the same size and address. */
+function reservation({ variant }: Candidate, fields: Fields, pool: readonly Candidate[]): readonly number[] {
+  // QEMU lets no stqcx. succeed in a program of one thread.
+  const size = /^st([bhwd])cx\.$/.exec(variant.mnemonic)?.[1];
+  if (size === undefined) return [];
+  // Of another size the reservation may or may not hold, and QEMU stores without saying so.
+  const load = pool.find((c) => c.variant.mnemonic === `l${size}arx`)?.variant;
+  if (!load) return [];
+  const { ra = 0, rb = 0 } = fields;
+  // The target may not be an address register, nor, in a pair, its neighbour.
+  const free = [0, 2, 4, 6, 8].find((n) => (ra & ~1) !== n && (rb & ~1) !== n) as number;
+  const target = Object.keys(load.fields).find((name) => /^rtp?$/.test(name)) ?? "rt";
+  return [encode(load, { ra, rb, [target]: free })];
+}
+
 const addR30 = 0x3bde0001; // addi r30, r30, 1: shows that a branch fell through
 const mttarR3 = 0x7c6fcba6; // mtspr 815, r3
 
 /** One instruction. Undefined if these operands do not make a fair case; the caller draws again. */
-function single(candidate: Candidate, random: Random, from: State, address: number): Case | undefined {
+function single(
+  candidate: Candidate,
+  random: Random,
+  from: State,
+  address: number,
+  pool: readonly Candidate[],
+): Case | undefined {
   const { variant, description } = candidate;
   const fields = drawFields(candidate, random);
   const state = drawState(random, from, variant.mnemonic, registersOf(fields));
@@ -305,7 +326,10 @@ function single(candidate: Candidate, random: Random, from: State, address: numb
     else if (description.gets.has("lr")) state.set(offsets.lr, loose);
     else if (variant.definition.name === "bcctr") state.set(offsets.ctr, loose);
     words.push(encode(variant, fields), addR30);
-  } else words.push(encode(variant, fields));
+  } else {
+    if (random.chance(0.6)) words.push(...reservation(candidate, fields, pool));
+    words.push(encode(variant, fields));
+  }
   return { mnemonic: variant.mnemonic, address, words, initial: state };
 }
 
@@ -389,7 +413,7 @@ export class CaseGenerator {
   single(candidate: Candidate): Case {
     const from = this.random.pick(this.#backgrounds);
     for (let attempt = 0; attempt < 200; attempt++) {
-      const made = this.#place((address) => single(candidate, this.random, from, address));
+      const made = this.#place((address) => single(candidate, this.random, from, address, this.pool));
       if (made) return made;
     }
     throw new Error(`no operands found for ${candidate.variant.mnemonic}`);
