@@ -122,7 +122,7 @@ export class PpcVcpuState implements HcallVcpu {
   getRegister(name: "msr" | "pc" | "ciabr" | "dawr0" | "dawrx0"): bigint {
     return getField(this.core, name);
   }
-  setRegister(name: "msr" | "ciabr" | "dawr0" | "dawrx0", value: bigint): void {
+  setRegister(name: "msr" | "ciabr" | "dawr0" | "dawrx0" | "sprg0", value: bigint): void {
     setField(this.core, name, value);
   }
 

@@ -183,12 +183,21 @@ test("the decrementer waits for EE, lasts while it is negative, and is 56 bits w
   assert.equal(m.get("recheck"), 1n);
   m.call("service", m.s);
   assert.equal(m.get("pc"), 0x900n);
+  // The most negative value is soon the most positive one.
+  m.set("pc", 0x3000n);
+  m.mode(real);
+  m.call("setDecrementer", m.s, 0x80000000000001n);
+  m.clock += 1;
+  m.mode(real | MSR.EE);
+  endOfSlice();
+  assert.equal(m.get("pc"), 0x3000n, "it wrapped while interrupts were off");
+  assert.equal(m.get("decPending"), 0n);
 });
 
 test("external interrupts come before the decrementer, doorbells after, once", () => {
   const m = machine(real | MSR.EE);
   m.set("externalPending", 1n);
-  m.set("decPending", 1n);
+  m.call("setDecrementer", m.s, -1n);
   m.call("sendDoorbell", m.s, 5n << 27n);
   assert.equal(m.get("recheck"), 1n);
   const next = () => {

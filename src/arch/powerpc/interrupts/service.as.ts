@@ -39,7 +39,7 @@ import {
   VECTOR_TRACE,
 } from "./deliver.as";
 import { derive, MSR_BE, MSR_EE, MSR_SE } from "./msr.as";
-import { decrementer, timeBase } from "./time.as";
+import { timeBase } from "./time.as";
 
 /** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
 const SLICE = 16384 * 8;
@@ -66,11 +66,11 @@ function serveRequests(s: i32): bool {
   return (requests & REQUEST_leave) != 0;
 }
 
-/** The exception lasts only while the decrementer is negative: having run through all of that, it is positive again. */
+/** The exception lasts only while the decrementer, 56 bits, is negative: once through all of that, it is over. */
 function stillExpired(s: i32): bool {
-  if (decrementer(s) < 0) return true;
-  store<i32>(s, 0, S_decPending);
-  return false;
+  const expired = ((load<i64>(s, S_decExpiry) - timeBase(s)) << 8) <= 0;
+  if (!expired) store<i32>(s, 0, S_decPending);
+  return expired;
 }
 
 /** Delivers the most important interrupt that waits. */
