@@ -95,7 +95,7 @@ const makers: readonly Maker[] = [
   (random) => {
     // Primary opcodes and extended ones that POWER9 has not.
     const word = random.pick([
-      0x00000000, 0x14000000, 0x18000000, 0x24000000, 0x4c00003c, 0xfc00001e, 0x7c0007fc, 0x1000000b,
+      0x00000000, 0x14000000, 0x18000000, 0x24000000, 0x4c00003c, 0xfc00001e, 0x7c0007fc, 0x7c0000fc,
     ]);
     return { mnemonic: "illegal", words: [word] };
   },
