@@ -114,46 +114,51 @@ function reverseQuad(f: FunctionBuilder): void {
   f.release(v);
 }
 
-/** [ea: i64] -> [value: i64] */
+/** [ea: i64] -> [value], `size` bytes of it; 16 give a v128, fewer an i64. */
 export function emitLoad(
   f: FunctionBuilder,
   exits: Exits,
   x: AccessContext,
-  size: AccessSize,
+  size: AccessSize | 16,
   bigEndian: boolean,
 ): void {
   const ea = f.local("i64");
   f.set(ea);
-  const done = f.block("i64");
+  const done = f.block(size === 16 ? "v128" : "i64");
   const miss = f.block();
   const entry = lookUp(f, x, ea, size, tlb.readTag, miss);
   hostAddress(f, ea, entry);
-  f.memory(loads[size], 0);
-  if (bigEndian) emitByteReverse(f, size);
+  if (size === 16) {
+    f.simdMemory(Simd["v128.load"], 0);
+    if (bigEndian) reverseQuad(f);
+  } else {
+    f.memory(loads[size], 0);
+    if (bigEndian) emitByteReverse(f, size);
+  }
   f.br(done);
   f.end();
   exits.storePc(f);
   f.get(x.state);
   f.get(ea);
-  f.i32Const(size);
+  if (size !== 16) f.i32Const(size);
   f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.slow("loadSlow"));
+  f.call(x.slow(size === 16 ? "loadQuadSlow" : "loadSlow"));
   x.checkFault(f, exits);
   f.end();
   f.release(entry);
   f.release(ea);
 }
 
-/** [ea: i64, value: i64] -> [] */
+/** [ea: i64, value] -> []; the value is a v128 for 16 bytes, an i64 for fewer. */
 export function emitStore(
   f: FunctionBuilder,
   exits: Exits,
   x: AccessContext,
-  size: AccessSize,
+  size: AccessSize | 16,
   bigEndian: boolean,
 ): void {
   const ea = f.local("i64");
-  const value = f.local("i64");
+  const value = f.local(size === 16 ? "v128" : "i64");
   f.set(value);
   f.set(ea);
   const done = f.block();
@@ -161,68 +166,22 @@ export function emitStore(
   const entry = lookUp(f, x, ea, size, tlb.writeTag, miss);
   hostAddress(f, ea, entry);
   f.get(value);
-  if (bigEndian) emitByteReverse(f, size);
-  f.memory(stores[size], 0);
+  if (size === 16) {
+    if (bigEndian) reverseQuad(f);
+    f.simdMemory(Simd["v128.store"], 0);
+  } else {
+    if (bigEndian) emitByteReverse(f, size);
+    f.memory(stores[size], 0);
+  }
   f.br(done);
   f.end();
   exits.storePc(f);
   f.get(x.state);
   f.get(ea);
-  f.i32Const(size);
+  if (size !== 16) f.i32Const(size);
   f.get(value);
   f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.slow("storeSlow"));
-  x.checkFault(f, exits);
-  f.end();
-  f.release(entry);
-  f.release(value);
-  f.release(ea);
-}
-
-/** [ea: i64] -> [value: v128] */
-export function emitLoadQuad(f: FunctionBuilder, exits: Exits, x: AccessContext, bigEndian: boolean): void {
-  const ea = f.local("i64");
-  f.set(ea);
-  const done = f.block("v128");
-  const miss = f.block();
-  const entry = lookUp(f, x, ea, 16, tlb.readTag, miss);
-  hostAddress(f, ea, entry);
-  f.simdMemory(Simd["v128.load"], 0);
-  if (bigEndian) reverseQuad(f);
-  f.br(done);
-  f.end();
-  exits.storePc(f);
-  f.get(x.state);
-  f.get(ea);
-  f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.slow("loadQuadSlow"));
-  x.checkFault(f, exits);
-  f.end();
-  f.release(entry);
-  f.release(ea);
-}
-
-/** [ea: i64, value: v128] -> [] */
-export function emitStoreQuad(f: FunctionBuilder, exits: Exits, x: AccessContext, bigEndian: boolean): void {
-  const ea = f.local("i64");
-  const value = f.local("v128");
-  f.set(value);
-  f.set(ea);
-  const done = f.block();
-  const miss = f.block();
-  const entry = lookUp(f, x, ea, 16, tlb.writeTag, miss);
-  hostAddress(f, ea, entry);
-  f.get(value);
-  if (bigEndian) reverseQuad(f);
-  f.simdMemory(Simd["v128.store"], 0);
-  f.br(done);
-  f.end();
-  exits.storePc(f);
-  f.get(x.state);
-  f.get(ea);
-  f.get(value);
-  f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.slow("storeQuadSlow"));
+  f.call(x.slow(size === 16 ? "storeQuadSlow" : "storeSlow"));
   x.checkFault(f, exits);
   f.end();
   f.release(entry);

@@ -27,7 +27,7 @@ import type {
 import type { RegisterName, registers } from "../../isa/registers.js";
 import { foldInteger, identity } from "./fold.js";
 import { Node, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
-import { type AccessContext, emitLoad, emitLoadQuad, emitStore, emitStoreQuad } from "./memory-access.js";
+import { type AccessContext, emitLoad, emitStore } from "./memory-access.js";
 
 /** Indices, in the module being built, of the routines that emitted code calls. */
 export interface RuntimeFunctions {
@@ -410,13 +410,13 @@ export abstract class Recorder implements Machine {
   loadQuad(ea: I64, options?: AccessOptions): V128 {
     const bigEndian = this.#bigEndian(options);
     return asV128(
-      this.effect([this.#ea(ea)], [], (f, x) => emitLoadQuad(f, x, this.#access, bigEndian), "v128") as Node,
+      this.effect([this.#ea(ea)], [], (f, x) => emitLoad(f, x, this.#access, 16, bigEndian), "v128") as Node,
     );
   }
 
   storeQuad(ea: I64, value: V128, options?: AccessOptions): void {
     const bigEndian = this.#bigEndian(options);
-    this.effect([this.#ea(ea), asNode(value)], [], (f, x) => emitStoreQuad(f, x, this.#access, bigEndian));
+    this.effect([this.#ea(ea), asNode(value)], [], (f, x) => emitStore(f, x, this.#access, 16, bigEndian));
   }
 
   /** Calls a routine that may leave the instruction; `fault` is looked at after it. */
