@@ -68,7 +68,7 @@ function serveRequests(s: i32): bool {
 
 /** The exception lasts only while the decrementer, 56 bits, is negative: once through all of that, it is over. */
 function stillExpired(s: i32): bool {
-  const expired = ((load<i64>(s, S_decExpiry) - timeBase(s)) << 8) <= 0;
+  const expired = (load<i64>(s, S_decExpiry) - timeBase(s)) << 8 <= 0;
   if (!expired) store<i32>(s, 0, S_decPending);
   return expired;
 }
