@@ -64,6 +64,7 @@ export const rows: readonly Row[] = [
     may: [
       "src/base",
       "src/wasm",
+      "src/vac",
       "src/kvm",
       "src/arch/X/isa",
       "src/arch/X/mmu",

@@ -17,8 +17,10 @@ const { vmState } = layout;
 const fields = layout.eventFd.offset;
 const bus = layout.ioeventfd.offset;
 
-/** What irqfd needs of the VM. */
-export interface InterruptSink {
+/** What eventfds need of the VM. */
+export interface EventFdHost {
+  /** Calls back soon and again, until what it returns is called. */
+  poll(callback: () => void): () => void;
   hasInterruptController(): boolean;
   setGsi(gsi: number, level: boolean): void;
 }
@@ -29,12 +31,12 @@ type WaitAsync = (array: Int32Array, index: number, value: number) => AsyncWait;
 /** One VM's eventfds as one thread sees them. */
 export class EventFds {
   readonly #memory: VmMemory;
-  readonly #sink: InterruptSink;
+  readonly #host: EventFdHost;
   readonly #listeners = new Map<number, Set<() => void>>();
 
-  constructor(memory: VmMemory, sink: InterruptSink) {
+  constructor(memory: VmMemory, host: EventFdHost) {
     this.#memory = memory;
-    this.#sink = sink;
+    this.#host = host;
   }
 
   create(): EventFd {
@@ -66,9 +68,9 @@ export class EventFds {
     const address = at(id);
     const gsi = memory.load(address + fields.gsi);
     if (gsi !== 0) {
-      this.#sink.setGsi(gsi - 1, true);
+      this.#host.setGsi(gsi - 1, true);
       // Without a resample eventfd nobody would lower it again: an edge.
-      if (memory.load(address + fields.resample) === 0) this.#sink.setGsi(gsi - 1, false);
+      if (memory.load(address + fields.resample) === 0) this.#host.setGsi(gsi - 1, false);
       return;
     }
     Atomics.add(memory.i64s, (address + fields.count) / 8, value);
@@ -81,7 +83,7 @@ export class EventFds {
     for (let i = 0, end = memory.i32(vmState.eventFdEnd); i < end; i++) {
       const resample = memory.load(at(i) + fields.resample);
       if (resample === 0 || memory.load(at(i) + fields.gsi) !== gsi + 1) continue;
-      this.#sink.setGsi(gsi, false);
+      this.#host.setGsi(gsi, false);
       this.signal(resample - 1);
     }
   }
@@ -104,7 +106,7 @@ export class EventFds {
       });
       return;
     }
-    if (!this.#sink.hasInterruptController()) {
+    if (!this.#host.hasInterruptController()) {
       throw new KvmError("EAGAIN", "KVM_IRQFD: the VM has no interrupt controller yet; create the device first");
     }
     if (flags & KVM_IRQFD_FLAG_RESAMPLE) {
@@ -275,7 +277,12 @@ export class EventFds {
           const wait = waitAsync(memory.i32s, address >>> 2, seen);
           if (wait.async) await wait.value;
         } else {
-          await new Promise((resolve) => setTimeout(resolve, 4));
+          await new Promise<void>((resolve) => {
+            const end = this.#host.poll(() => {
+              end();
+              resolve();
+            });
+          });
         }
       }
     };

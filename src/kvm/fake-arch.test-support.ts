@@ -1,4 +1,6 @@
 /** An architecture and an engine that do as a test says. */
+import { thisPackage } from "../base/package.js";
+import { acquireVac, type Member } from "../vac/vac.js";
 import type { Arch } from "./arch.js";
 import type { Engine } from "./engine.js";
 import type { Implementation } from "./implementation.js";
@@ -148,7 +150,7 @@ export function fake(name = "hv", type = 1): Fake {
 /** A VM of a fake, and the fake. */
 export function fakeVm(options: VmOptions = { shared: false }): { vm: VmCore; it: Fake } {
   const it = fake();
-  return { it, vm: VmCore.create(it.implementation, options, () => {}) };
+  return { it, vm: VmCore.create(it.implementation, fakeMember(), options, () => {}) };
 }
 
 /** A module that is never removed. */
@@ -170,4 +172,7 @@ export const kvmOf = (fakes: readonly Fake[], module = fakeModule()): KvmCore =>
   new KvmCore(
     fakes.map(({ implementation }) => implementation),
     module,
+    fakeMember(),
   );
+
+const fakeMember = (): Member => acquireVac(thisPackage).join(thisPackage);

@@ -1,5 +1,6 @@
 /** What /dev/kvm answers to: the implementations that have initialised, and VMs of them. */
 import { KvmError } from "../base/errors.js";
+import type { Member } from "../vac/vac.js";
 import { checkCapability } from "./capability.js";
 import type { Implementation, ModuleReference } from "./implementation.js";
 import { KVM_API_VERSION, type Kvm, type VmOptions } from "./uapi.js";
@@ -8,11 +9,13 @@ import { VmCore } from "./vm.js";
 export class KvmCore implements Kvm {
   readonly #implementations: readonly Implementation[];
   readonly #module: ModuleReference;
+  readonly #vac: Member;
 
   /** `implementations` by preference: the first is the default type's. */
-  constructor(implementations: readonly Implementation[], module: ModuleReference) {
+  constructor(implementations: readonly Implementation[], module: ModuleReference, vac: Member) {
     this.#implementations = implementations;
     this.#module = module;
+    this.#vac = vac;
   }
 
   getApiVersion(): number {
@@ -38,7 +41,7 @@ export class KvmCore implements Kvm {
       held = false;
     };
     try {
-      return VmCore.create(implementation, options, release);
+      return VmCore.create(implementation, this.#vac, options, release);
     } catch (error) {
       release();
       throw error;

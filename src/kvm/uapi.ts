@@ -140,6 +140,8 @@ export interface SharedVm {
   readonly implementation: string;
   readonly memory: WebAssembly.Memory;
   readonly engine: unknown;
+  /** Counters that all threads of the process share. */
+  readonly vac: ArrayBuffer | SharedArrayBuffer;
 }
 
 /** Attaches this thread to a VM that another thread created; its vCPUs are found by `Vm.vcpu`. */

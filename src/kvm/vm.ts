@@ -1,5 +1,6 @@
 /** A VM as one thread holds it. What two threads need is in its memory. */
 import { KvmError } from "../base/errors.js";
+import type { Member } from "../vac/vac.js";
 import type { Arch } from "./arch.js";
 import { checkCapability, enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
@@ -40,6 +41,8 @@ export class VmCore implements Vm {
   readonly mem: VmMemory;
   readonly arch: Arch;
   readonly engine: Engine;
+  /** What this kvm holds of what exists once in the process. */
+  readonly vac: Member;
   readonly slots: MemorySlots;
   readonly eventFds: EventFds;
   readonly trace = new Tracer();
@@ -53,15 +56,24 @@ export class VmCore implements Vm {
   #handles = 1;
   #closed = false;
 
-  private constructor(mem: VmMemory, implementation: Implementation, engine: Engine, released?: () => void) {
+  private constructor(
+    mem: VmMemory,
+    implementation: Implementation,
+    engine: Engine,
+    vac: Member,
+    owner: boolean,
+    released: () => void,
+  ) {
     this.mem = mem;
+    this.vac = vac;
     this.arch = implementation.arch;
     this.engine = engine;
     this.implementation = implementation.name;
-    this.#owner = released !== undefined;
-    this.#released = released ?? (() => {});
+    this.#owner = owner;
+    this.#released = released;
     this.slots = new MemorySlots(mem, () => this.arch.memoryChanged(this));
     this.eventFds = new EventFds(mem, {
+      poll: (callback) => this.vac.poll(callback),
       hasInterruptController: () => this.arch.hasInterruptController(this),
       setGsi: (gsi, level) => this.#setGsi(gsi, level),
     });
@@ -69,7 +81,7 @@ export class VmCore implements Vm {
   }
 
   /** KVM_CREATE_VM; `released` is called when the last handle is closed, or if creating fails half way. */
-  static create(implementation: Implementation, options: VmOptions, released: () => void): VmCore {
+  static create(implementation: Implementation, vac: Member, options: VmOptions, released: () => void): VmCore {
     const { memoryLimit = memoryMax, shared = platformShares() } = options;
     if (!(Number.isSafeInteger(memoryLimit) && memoryLimit >= 1 << 24)) {
       throw new KvmError("EINVAL", `memoryLimit ${memoryLimit} is no number of bytes from 16 MiB to 4 GiB`);
@@ -78,14 +90,20 @@ export class VmCore implements Vm {
     const mem = VmMemory.create(heapStart, Math.min(memoryLimit, memoryMax), shared);
     mem.setI32(vmLayout.heapNext, heapStart);
     mem.setF64(vmLayout.clockBase, hostNow());
-    const vm = new VmCore(mem, implementation, engine, released);
+    const vm = new VmCore(mem, implementation, engine, vac, true, released);
     vm.arch.createVm(vm);
     return vm;
   }
 
   /** This thread's view of a VM that another one created. */
-  static attach(implementation: Implementation, engine: Engine, memory: WebAssembly.Memory): VmCore {
-    return new VmCore(new VmMemory(memory), implementation, engine);
+  static attach(
+    implementation: Implementation,
+    engine: Engine,
+    vac: Member,
+    memory: WebAssembly.Memory,
+    released: () => void,
+  ): VmCore {
+    return new VmCore(new VmMemory(memory), implementation, engine, vac, false, released);
   }
 
   get memory(): WebAssembly.Memory {
@@ -118,6 +136,18 @@ export class VmCore implements Vm {
     const count = mem.i32(vmLayout.vcpuCount);
     if (this.#findVcpu(id) !== undefined) throw new KvmError("EEXIST", `vCPU ${id} exists already`);
     if (count >= arch.maxVcpus) throw new KvmError("EINVAL", `a VM has at most ${arch.maxVcpus} vCPUs`);
+    // Each vCPU of a shared VM may have a thread.
+    if (this.shared) this.vac.reserveWorker();
+    try {
+      return this.#newVcpu(id, count);
+    } catch (error) {
+      if (this.shared) this.vac.releaseWorker();
+      throw error;
+    }
+  }
+
+  #newVcpu(id: number, count: number): VcpuCore {
+    const { arch, mem } = this;
     const state = allocate(mem, arch.vcpuSize, 65536);
     const record = allocate(mem, vcpuRecord.size + arch.vcpuRecordSize, 64);
     const { offset } = vcpuRecord;
@@ -271,6 +301,7 @@ export class VmCore implements Vm {
       implementation: this.implementation,
       memory: this.memory,
       engine: this.engine.share,
+      vac: this.vac.page.buffer,
     };
   }
 
@@ -286,8 +317,13 @@ export class VmCore implements Vm {
 
   /** Of the VM, a vCPU or a device; the last one ends the VM. */
   dropHandle(): void {
-    if (--this.#handles > 0 || !this.#owner) return;
-    this.arch.destroyVm(this);
+    if (--this.#handles > 0) return;
+    if (this.#owner) this.#destroy();
     this.#released();
+  }
+
+  #destroy(): void {
+    this.arch.destroyVm(this);
+    for (let count = this.shared ? this.mem.load(vmLayout.vcpuCount) : 0; count > 0; count--) this.vac.releaseWorker();
   }
 }

@@ -16,7 +16,6 @@ import { vmState } from "../../kvm/state.js";
 import type { Stats } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
-import { allocateLpid, freeLpid } from "../../vac/vac.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
 import { archLayout, Request, state, vcpuLayout } from "./engines/shared/layout.js";
 import { completeExit, handleExit } from "./exits.js";
@@ -64,9 +63,15 @@ function createVm(vm: VmCore): void {
   mem.setI32(archLayout.radix, 1);
   const address = allocate(mem, ppcVm.size);
   mem.setI32(ppcVmPointer, address);
-  mem.setI32(address + ppcVm.offset.lpid, allocateLpid());
+  mem.setI32(address + ppcVm.offset.lpid, vm.vac.allocateNumber("lpid"));
   const ppc = ppcVmOf(vm);
   for (const { number, enabled } of hcalls) if (number < hcallLimit) ppc.enableHcall(number, enabled);
+}
+
+function destroyVm(vm: VmCore): void {
+  vm.vac.freeNumber("lpid", vm.mem.i32(ppcVmOf(vm).address + ppcVm.offset.lpid));
+  // Translators are on the vCPUs' threads, which may be gone.
+  for (const vcpu of vm.vcpus()) vm.vac.page.accountCode(-vm.mem.exchange(addressOf(vcpu, "codeBytes"), 0));
 }
 
 function createVcpu(vcpu: VcpuCore): void {
@@ -188,7 +193,7 @@ export const powerpc = {
   devices: [xics],
 
   createVm,
-  destroyVm: (vm) => freeLpid(vm.mem.i32(ppcVmOf(vm).address + ppcVm.offset.lpid)),
+  destroyVm,
   vmMethods,
   createVcpu,
   memoryChanged: flushTranslations,

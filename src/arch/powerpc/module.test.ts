@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errno } from "../../base/errno.test-support.js";
 import { KvmError } from "../../base/errors.js";
+import { thisPackage } from "../../base/package.js";
 import { KVM_CAP_MAX_VCPUS } from "../../kvm/constants.js";
 import { ModuleLoader } from "../../modules/loader.js";
-import { vac, vacOffer } from "../../vac/module.js";
+import { vac } from "../../vac/module.js";
+import { ProcessPage } from "../../vac/page.js";
+import { acquireVac } from "../../vac/vac.js";
 import { type LoadAsset, loadAssetHere } from "./assets.js";
 import { attachVm, createLoader, type KvmConfig, type KvmOffer, kvmModule, openKvm } from "./module.js";
 
@@ -90,13 +93,16 @@ function injected(config: KvmConfig, failing?: string) {
   const steps: string[] = [];
   const held = new Map<string, number>();
   const loader: ModuleLoader = new ModuleLoader([vac, kvmModule({ loadAsset: precompiled, ...config })], {
-    onStep: (_, step) => {
+    onStep: (module, step) => {
+      if (module !== "kvm") return;
       steps.push(step);
       // M4: nothing can be opened in between, whatever has initialised already.
       assert.throws(() => loader.offer("kvm"), errno("ENOENT"), step);
       if (step === failing) throw new KvmError("ENOMEM", "injected for the test");
     },
-    onHeld: (_, step, isHeld) => held.set(step, (held.get(step) ?? 0) + (isHeld ? 1 : -1)),
+    onHeld: (module, step, isHeld) => {
+      if (module === "kvm") held.set(step, (held.get(step) ?? 0) + (isHeld ? 1 : -1));
+    },
   });
   const holding = () => [...held].filter(([, count]) => count !== 0).map(([step]) => step);
   return { loader, steps, holding, load: () => loader.modprobe("kvm") };
@@ -115,15 +121,15 @@ for (const config of configurations) {
     await whole.load();
     const kinds = config.memory === "both" ? 2 : 1;
     const each = config.implementations?.length ?? 2;
-    assert.equal(whole.steps.length, each * (1 + 2 * kinds) + 1, whole.steps.join());
-    assert.equal(whole.holding().length, each * kinds, "an engine for each kind of memory");
+    assert.equal(whole.steps.length, each * (1 + 2 * kinds) + 2, whole.steps.join());
+    assert.equal(whole.holding().length, each * kinds + 1, "an engine for each kind of memory, and vac");
     whole.loader.rmmod("kvm");
     assert.deepEqual(whole.holding(), [], "removed and still holding");
 
     for (const step of whole.steps) {
       const { loader, holding, load } = injected(config, step);
       const lpid = freeLpid();
-      const code = vacOffer.codeBytes();
+      const code = ProcessPage.here().codeBytes;
       const alias = /^kvm-(hv|pr): /.exec(step)?.[1];
       const other = config.implementations || !alias ? undefined : alias === "hv" ? "pr" : "hv";
       if (other) {
@@ -132,7 +138,8 @@ for (const config of configurations) {
         assert.throws(() => kvm.createVm(alias === "hv" ? 1 : 2), errno("EINVAL"), step);
         const vm = kvm.createVm(0, { shared: config.memory !== "unshared" });
         assert.equal(vm.implementation, other, step);
-        assert.deepEqual(new Set(holding().map((held) => held.slice(0, 6))), new Set([`kvm-${other}`]), step);
+        const holders = new Set(holding().map((held) => held.replace(/:.*/, "")));
+        assert.deepEqual(holders, new Set(["kvm", `kvm-${other}`]), step);
         vm.close();
         loader.rmmod("kvm");
       } else {
@@ -142,7 +149,7 @@ for (const config of configurations) {
       assert.deepEqual(holding(), [], `left by a fault in ${step}`);
       assert.deepEqual(loader.lsmod(), [{ name: "vac", state: "live", references: 0, users: [] }], step);
       assert.equal(freeLpid(), lpid, `a partition number was lost by ${step}`);
-      assert.equal(vacOffer.codeBytes(), code, `generated code was lost by ${step}`);
+      assert.equal(ProcessPage.here().codeBytes, code, `generated code was lost by ${step}`);
       // What failed once may succeed the next time.
       const again = injected(config);
       await again.load();
@@ -153,8 +160,9 @@ for (const config of configurations) {
 
 /** The partition number that the next VM would get. */
 function freeLpid(): number {
-  const lpid = vacOffer.allocateLpid();
-  vacOffer.freeLpid(lpid);
+  const member = acquireVac(thisPackage).join(thisPackage);
+  const lpid = member.allocateNumber("lpid");
+  member.leave();
   return lpid;
 }
 

@@ -4,6 +4,7 @@
  */
 import { KvmError, messageOf } from "../../base/errors.js";
 import { type Log, silent } from "../../base/log.js";
+import { thisPackage } from "../../base/package.js";
 import type { Implementation } from "../../kvm/implementation.js";
 import { KvmCore } from "../../kvm/kvm.js";
 import { platformShares } from "../../kvm/memory.js";
@@ -11,7 +12,8 @@ import type { SharedVm } from "../../kvm/uapi.js";
 import { VmCore } from "../../kvm/vm.js";
 import { defineModule, type ModuleContext, type ModuleDefinition } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
-import { vac } from "../../vac/module.js";
+import { type Vac, vac } from "../../vac/module.js";
+import { acquireVac } from "../../vac/vac.js";
 import { powerpc } from "./arch.js";
 import { type CompiledAssets, compileAssets, type LoadAsset, loadAssetHere } from "./assets.js";
 import { type ImplementationName, initialise, type LoadOptions, rows } from "./implementations.js";
@@ -55,6 +57,11 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition<KvmOffer> {
 }
 
 async function init(context: ModuleContext, configured: typeof rows, options: LoadOptions): Promise<KvmOffer> {
+  const member = await context.step(
+    "kvm: vac",
+    () => context.offer<Vac>("vac").join(thisPackage),
+    (joined) => joined.leave(),
+  );
   const loaded: Implementation[] = [];
   const reasons: string[] = [];
   for (const row of configured) {
@@ -69,7 +76,7 @@ async function init(context: ModuleContext, configured: typeof rows, options: Lo
   if (loaded.length === 0) {
     throw new KvmError("EINVAL", `no implementation of KVM could load. ${reasons.join("; ")}`);
   }
-  const kvm = await context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context));
+  const kvm = await context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context, member));
   // The architecture puts its own methods on every VM.
   return { open: () => kvm as unknown as PpcKvm };
 }
@@ -126,5 +133,7 @@ export async function attachVm(shared: SharedVm): Promise<PpcVm> {
   }
   const engine = await row.engine(shared.engine as CompiledAssets);
   const implementation: Implementation = { name: row.name, type: row.type, arch: powerpc, engine: () => engine };
-  return VmCore.attach(implementation, engine, shared.memory) as unknown as PpcVm;
+  const member = acquireVac(thisPackage, shared.vac).join(thisPackage);
+  const vm = VmCore.attach(implementation, engine, member, shared.memory, () => member.leave());
+  return vm as unknown as PpcVm;
 }

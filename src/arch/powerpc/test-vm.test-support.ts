@@ -1,9 +1,11 @@
 /** A POWER VM for tests: with an engine that does nothing, or with the real ones. */
 
+import { thisPackage } from "../../base/package.js";
 import type { Engine } from "../../kvm/engine.js";
 import { KvmCore } from "../../kvm/kvm.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
+import { acquireVac } from "../../vac/vac.js";
 import { powerpc } from "./arch.js";
 import { ExitCode } from "./engines/shared/layout.js";
 import { handleExit } from "./exits.js";
@@ -39,7 +41,8 @@ export const ramSize = 1 << 20;
 /** With `cpuCount` vCPUs and a MiB of RAM, and nothing that runs. */
 export function testVm(cpuCount = 2): TestVm {
   const implementation = { name: "pr", type: 2, arch: powerpc, engine: () => idle };
-  const kvm = new KvmCore([implementation], { tryGet: () => true, put: () => {} });
+  const member = acquireVac(thisPackage).join(thisPackage);
+  const kvm = new KvmCore([implementation], { tryGet: () => true, put: () => {} }, member);
   const core = kvm.createVm(0, { shared: false });
   const vm = core as unknown as TestVmCore;
   const ram = vm.allocate(ramSize);

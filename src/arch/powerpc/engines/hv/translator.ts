@@ -8,6 +8,7 @@
  */
 
 import { vmLayout } from "../../../../kvm/layout.js";
+import { ProcessPage } from "../../../../vac/page.js";
 import type { ValueType } from "../../../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { decode } from "../../isa/decoder.js";
@@ -31,8 +32,15 @@ const batchPatience = 16;
 /** Live regions. Each is code of some kilobytes; the oldest go first. */
 const regionLimit = 4000;
 
+/** One compiled module: its code can go only when none of its regions lives. */
+interface Generated {
+  readonly bytes: number;
+  live: number;
+}
+
 interface Region {
   readonly index: number;
+  readonly module: Generated;
   /** Address of the decoded entry that leads into it. */
   readonly entry: number;
   readonly pages: readonly number[];
@@ -99,6 +107,7 @@ export class Translator {
   readonly #samples = new Map<number, number>();
   readonly #live = new Map<number, Region>();
   readonly #byPage = new Map<number, Set<Region>>();
+  readonly #page = ProcessPage.here();
   #pending: Pending[] = [];
   #imports = new Imports();
   #decoder: WordDecoder | undefined;
@@ -158,7 +167,9 @@ export class Translator {
   sampled(): void {
     if (this.#pending.length > 0 && (this.#pending.length >= batchSize || ++this.#waited >= batchPatience)) {
       this.#compile();
-      while (this.#live.size > regionLimit) this.#drop(this.#live.values().next().value as Region);
+      while (this.#live.size > regionLimit || (this.#page.codeExcess > 0 && this.#live.size > 0)) {
+        this.#drop(this.#live.values().next().value as Region);
+      }
     }
     this.#consider(false);
   }
@@ -178,7 +189,8 @@ export class Translator {
     if (view.getInt32(entry, true) < Handler.first) return;
     const count = now ? hotSamples : (this.#samples.get(entry) ?? 0) + 1;
     this.#samples.set(entry, count);
-    if (count < hotSamples) {
+    // Others have the whole budget of generated code: what is hot here is interpreted until some of it goes.
+    if (count < hotSamples || (this.#page.codeExcess > 0 && this.#live.size === 0)) {
       if (this.#samples.size > sampleLimit) this.#forgetSamples();
       return;
     }
@@ -254,6 +266,7 @@ export class Translator {
     });
     this.#modules++;
     this.#bytes += bytes.length;
+    const module: Generated = { bytes: bytes.length, live: 0 };
     const view = this.#memoryView();
     pending.forEach((p, i) => {
       // The entry may have been dropped while the region waited.
@@ -261,7 +274,8 @@ export class Translator {
       const index = this.#nextIndex++;
       if (index >= this.regions.length) this.regions.grow(Math.max(64, this.regions.length));
       this.regions.set(index, instance.exports[`${i}`]);
-      const region = { index, entry: p.entry, pages: p.pages };
+      const region = { index, module, entry: p.entry, pages: p.pages };
+      if (module.live++ === 0) this.#account(module.bytes);
       this.#live.set(index, region);
       for (const page of p.pages) {
         const regions = this.#byPage.get(page);
@@ -286,8 +300,16 @@ export class Translator {
     }
     this.regions.set(region.index, null);
     this.#live.delete(region.index);
+    if (--region.module.live === 0) this.#account(-region.module.bytes);
     for (const page of region.pages) this.#byPage.get(page)?.delete(region);
     this.#dropped++;
+  }
+
+  #account(bytes: number): void {
+    this.#page.accountCode(bytes);
+    const view = this.#memoryView();
+    const at = this.#state + state.codeBytes.offset;
+    view.setInt32(at, view.getInt32(at, true) + bytes, true);
   }
 
   /** The decoded code of a 4 KiB physical page is gone. */
@@ -305,6 +327,7 @@ export class Translator {
       regionsDropped: this.#dropped,
       regionsLive: this.#live.size,
       modules: this.#modules,
+      codeBytes: this.#memoryView().getInt32(this.#state + state.codeBytes.offset, true),
       translatedBytes: this.#bytes,
       translationMilliseconds: Math.round(this.#milliseconds),
     };

@@ -56,6 +56,8 @@ const declared = {
   contextGeneration: ["i64", 1],
   /** How many asids of each soft-TLB table are in use. */
   tableNext: ["i32", 8],
+  /** Bytes of generated code that the vCPU's translator keeps, a part of the process's budget (src/vac). */
+  codeBytes: ["i32", 1],
   /** Position in the VM's list of vCPUs: the bit in codeOwners. Set by reset(). */
   vcpuIndex: ["i32", 1],
   /** Code map for instruction fetch in the present byte order. Derived from MSR. */
