@@ -10,6 +10,7 @@ export {
   type LoadAsset,
   type OpenKvmOptions,
   openKvm,
+  prepareAttachVm,
 } from "./arch/powerpc/module.js";
 export * from "./arch/powerpc/uapi.js";
 export * from "./kvm/uapi.js";

@@ -22,6 +22,8 @@ export const Errno = {
   ENOSPC: 28,
   EDOM: 33,
   EOPNOTSUPP: 95,
+  ETIMEDOUT: 110,
+  ESTALE: 116,
 } as const;
 
 export type ErrnoName = keyof typeof Errno;

@@ -10,6 +10,8 @@ export interface Struct<F extends FieldList> {
   readonly offset: { readonly [K in keyof F]: number };
   /** Bytes, a multiple of 8. */
   readonly size: number;
+  /** As declared. */
+  readonly fields: F;
 }
 
 /** Lays the fields out in their order, each aligned to its size. */
@@ -22,7 +24,7 @@ export function struct<const F extends FieldList>(fields: F): Struct<F> {
     offset[name] = at;
     at += sizeOf[type] * count;
   }
-  return { offset: offset as Struct<F>["offset"], size: alignUp(at, 8) };
+  return { offset: offset as Struct<F>["offset"], size: alignUp(at, 8), fields };
 }
 
 /** The next multiple of `alignment`. */

@@ -4,6 +4,8 @@
  */
 import type { DeviceOps } from "./device.js";
 import type { EngineEvents } from "./engine.js";
+import type { PartMethod } from "./handle.js";
+import type { Range } from "./heap.js";
 import type { EnableCap, Exit, GuestDebug, Registers, Stats } from "./uapi.js";
 import type { VcpuCore } from "./vcpu.js";
 import type { VmCore } from "./vm.js";
@@ -26,12 +28,16 @@ export interface DeviceType {
   readonly create: (vm: VmCore) => DeviceOps;
   /** The one that exists already, for another handle or thread. */
   readonly attach: (vm: VmCore) => DeviceOps;
+  /** Its state as plain values, and into a VM that has moved here. A VM with a device that lacks them cannot move. */
+  readonly save?: (vm: VmCore) => unknown;
+  readonly restore?: (vm: VmCore, saved: unknown) => void;
 }
 
 export interface Arch {
   readonly name: string;
-  /** Bytes of the engine's state of a vCPU, and where in it the core finds what it writes itself. */
+  /** Bytes of the engine's state of a vCPU, how many of them must be 0 at first, and where the core finds what it writes. */
   readonly vcpuSize: number;
+  readonly vcpuZeroed: number;
   readonly wakeOffset: number;
   readonly immediateExitOffset: number;
   readonly inGuestOffset: number;
@@ -42,13 +48,24 @@ export interface Arch {
   readonly capabilities: readonly Capability[];
   readonly devices: readonly DeviceType[];
 
-  /** Sets up the VM's part of its memory; what it takes from outside of it goes back in destroyVm. */
+  /** Sets up the VM's part of its memory. */
   createVm(vm: VmCore): void;
-  destroyVm(vm: VmCore): void;
+  /** Finds what createVm and the vCPUs took from outside the memory; what it returns gives that back. */
+  destroyVm(vm: VmCore): () => void;
+  /** Of those calls, the ones that give a handle. */
+  readonly parts: Readonly<Record<string, PartMethod>>;
   /** The architecture's own calls on a VM (uapi.ts of the architecture). */
   vmMethods(vm: VmCore): object;
   /** The vCPU's state after power-on. */
   createVcpu(vcpu: VcpuCore): void;
+  /** Its part of kvm/saved.ts; what restoreVm and restoreVcpu are given may be another version's. */
+  saveVm(vm: VmCore): unknown;
+  saveVcpu(vcpu: VcpuCore): unknown;
+  /** What it has in the memory that stays where it is when the VM moves; above vmLayout.userStart. */
+  keptRanges(vm: VmCore): Range[];
+  /** After createVm, and after createVcpu. */
+  restoreVm(vm: VmCore, saved: unknown): void;
+  restoreVcpu(vcpu: VcpuCore, saved: unknown): void;
   /** Memory slots or their flags changed: when it returns, no vCPU uses a translation from before. */
   memoryChanged(vm: VmCore): void;
 

@@ -13,12 +13,14 @@ import {
   KVM_IRQFD_FLAG_RESAMPLE,
 } from "./uapi.js";
 
-const { vmState } = layout;
+const { vmState, eventFdAt: at, ioeventfdAt: busAt } = layout;
 const fields = layout.eventFd.offset;
 const bus = layout.ioeventfd.offset;
 
 /** What eventfds need of the VM. */
 export interface EventFdHost {
+  /** False once the VM has moved to another kvm: its memory is not to be touched any more. */
+  current(): boolean;
   /** Calls back soon and again, until what it returns is called. */
   poll(callback: () => void): () => void;
   hasInterruptController(): boolean;
@@ -33,10 +35,18 @@ export class EventFds {
   readonly #memory: VmMemory;
   readonly #host: EventFdHost;
   readonly #listeners = new Map<number, Set<() => void>>();
+  /** Eventfds that something here waits for, or did. */
+  readonly #waiting = new Set<number>();
 
   constructor(memory: VmMemory, host: EventFdHost) {
     this.#memory = memory;
     this.#host = host;
+  }
+
+  /** The VM has moved to another kvm: nobody listens here any more. */
+  depart(): void {
+    for (const id of this.#waiting) this.#memory.notify(at(id) + fields.sequence);
+    this.#listeners.clear();
   }
 
   create(): EventFd {
@@ -249,9 +259,10 @@ export class EventFds {
   #listen(id: number, listener: (count: bigint) => void): () => void {
     this.#requireOpen(id);
     const memory = this.#memory;
-    let ended = false;
+    let stopped = false;
+    const over = (): boolean => stopped || !this.#host.current();
     const deliver = (): void => {
-      if (ended) return;
+      if (over()) return;
       const count = this.#take(id);
       if (count !== 0n) listener(count);
     };
@@ -263,16 +274,16 @@ export class EventFds {
       this.#listeners.set(id, set.add(wake));
       wake();
       return () => {
-        ended = true;
+        stopped = true;
         set.delete(wake);
       };
     }
     const loop = async (): Promise<void> => {
-      while (!ended && memory.load(at(id) + fields.state) !== 0) {
+      while (!over() && memory.load(at(id) + fields.state) !== 0) {
         const address = at(id) + fields.sequence;
         const seen = memory.load(address);
         deliver();
-        if (ended) return;
+        if (over()) return;
         if (waitAsync) {
           const wait = waitAsync(memory.i32s, address >>> 2, seen);
           if (wait.async) await wait.value;
@@ -287,14 +298,16 @@ export class EventFds {
       }
     };
     void loop();
+    this.#waiting.add(id);
     return () => {
-      ended = true;
+      stopped = true;
       // Ends the pending wait, so that nothing keeps the memory.
-      this.#wakeListeners(id);
+      if (this.#host.current()) this.#wakeListeners(id);
     };
   }
 
   #requireOpen(id: number): void {
+    if (!this.#host.current()) throw new KvmError("ESTALE", "the VM has moved to another kvm: attach again");
     const open = Number.isInteger(id) && id >= 0 && id < layout.eventFdMax && this.#memory.load(at(id) + fields.state);
     if (!open) throw new KvmError("EBADF", `eventfd ${id} is closed or not of this VM`);
   }
@@ -307,9 +320,6 @@ interface Binding {
   readonly match: boolean;
   readonly datamatch: bigint;
 }
-
-const at = (id: number): number => layout.eventFds + id * layout.eventFd.size;
-const busAt = (index: number): number => layout.ioeventfds + index * layout.ioeventfd.size;
 
 const collides = (a: Binding, b: Binding): boolean =>
   a.addr === b.addr &&

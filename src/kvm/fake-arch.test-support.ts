@@ -14,6 +14,8 @@ const wakeOffset = 0;
 const immediateExitOffset = 4;
 const inGuestOffset = 8;
 export const kickOffset = 12;
+/** A register. */
+export const savedOffset = 16;
 
 export interface Fake {
   readonly arch: Arch;
@@ -34,6 +36,9 @@ export interface Fake {
   messages: [address: bigint, data: number][];
   destroyed: number;
   failCreate: boolean;
+  failRestore: boolean;
+  /** What the architecture saves of the VM. */
+  saved: unknown;
   pc: bigint;
 }
 
@@ -54,6 +59,7 @@ export function fake(name = "hv", type = 1): Fake {
     messages: [],
     destroyed: 0,
     failCreate: false,
+    failRestore: false,
     pc: 0n,
   };
   const it = self as Fake;
@@ -75,6 +81,7 @@ export function fake(name = "hv", type = 1): Fake {
   const arch: Arch = {
     name: "fake",
     vcpuSize: 64,
+    vcpuZeroed: 64,
     wakeOffset,
     immediateExitOffset,
     inGuestOffset,
@@ -99,9 +106,18 @@ export function fake(name = "hv", type = 1): Fake {
     createVm: () => {
       if (it.failCreate) throw new Error("no");
     },
-    destroyVm: () => {
+    destroyVm: () => () => {
       it.destroyed++;
     },
+    parts: {},
+    saveVm: () => it.saved,
+    saveVcpu: ({ vm, state }) => vm.mem.i32(state + savedOffset),
+    keptRanges: () => [],
+    restoreVm: (_, saved) => {
+      if (it.failRestore) throw new Error("no");
+      it.saved = saved;
+    },
+    restoreVcpu: ({ vm, state }, saved) => vm.mem.setI32(state + savedOffset, saved as number),
     vmMethods: () => ({}),
     createVcpu: () => {},
     memoryChanged: () => {
@@ -143,7 +159,7 @@ export function fake(name = "hv", type = 1): Fake {
     vmStats: () => ({}),
     vcpuStats: () => ({}),
   };
-  const implementation: Implementation = { name, type, arch, engine: () => engine };
+  const implementation: Implementation = { name, type, arch, module: "fake:", engine: () => engine };
   return Object.assign(it, { arch, implementation });
 }
 

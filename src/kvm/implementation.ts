@@ -8,6 +8,8 @@ export interface Implementation {
   /** KVM_CREATE_VM's type that asks for exactly this one. */
   readonly type: number;
   readonly arch: Arch;
+  /** URL of the module (ES) whose attachVm attaches other threads to its VMs. */
+  readonly module: string;
   /** The engine for shared or unshared memory. EOPNOTSUPP: that one was not loaded. */
   engine(shared: boolean): Engine;
 }

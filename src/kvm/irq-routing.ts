@@ -51,6 +51,18 @@ export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[]): void {
   });
 }
 
+/** The table as it was set. */
+export function getRoutes(memory: VmMemory): IrqRoute[] {
+  const table = memory.u32(vmState.routes);
+  return Array.from({ length: memory.load(vmState.routeCount) }, (_, index) => {
+    const at = table + index * routeSize;
+    const [gsi, value] = [memory.i32(at + route.gsi), memory.u32(at + route.value)];
+    return memory.i32(at + route.message)
+      ? { gsi, type: "msi", address: memory.u64(at + route.address), data: value }
+      : { gsi, type: "irqchip", irqchip: 0, pin: value };
+  });
+}
+
 /** Where a gsi goes; without an entry, to the pin of its number. */
 export function findRoute(memory: VmMemory, gsi: number): Target {
   const table = memory.u32(vmState.routes);

@@ -1,9 +1,20 @@
 /** What /dev/kvm answers to: the implementations that have initialised, and VMs of them. */
 import { KvmError } from "../base/errors.js";
+import { describePackage, thisPackage } from "../base/package.js";
 import type { Member } from "../vac/vac.js";
 import { checkCapability } from "./capability.js";
+import { vmHandle } from "./handle.js";
 import type { Implementation, ModuleReference } from "./implementation.js";
-import { KVM_API_VERSION, type Kvm, type VmOptions } from "./uapi.js";
+import { type SavedVm, savedFormat } from "./saved.js";
+import {
+  type Arrival,
+  KVM_API_VERSION,
+  type Kvm,
+  type LeavingVm,
+  type SharedVm,
+  type Vm,
+  type VmOptions,
+} from "./uapi.js";
 import { VmCore } from "./vm.js";
 
 export class KvmCore implements Kvm {
@@ -27,24 +38,66 @@ export class KvmCore implements Kvm {
     return first ? checkCapability(first.arch, first.name, cap) : 0;
   }
 
-  createVm(type = 0, options: VmOptions = {}): VmCore {
-    const implementation =
-      type === 0 ? this.#implementations[0] : this.#implementations.find((candidate) => candidate.type === type);
-    if (!implementation) {
-      const loaded = this.#implementations.map(({ name, type: number }) => `${number} (${name})`).join(", ");
-      throw new KvmError("EINVAL", `KVM_CREATE_VM: no implementation of type ${type} is loaded; there are ${loaded}`);
-    }
-    if (!this.#module.tryGet()) throw new KvmError("ENOENT", "KVM_CREATE_VM: the kvm module is going away");
-    let held = true;
-    const release = (): void => {
-      if (held) this.#module.put();
-      held = false;
-    };
+  createVm(type = 0, options: VmOptions = {}): Vm {
+    const implementation = this.#find(type);
+    const release = this.#get();
     try {
-      return VmCore.create(implementation, this.#vac, options, release);
+      return vmHandle(VmCore.create(implementation, this.#vac, options, release));
     } catch (error) {
       release();
       throw error;
     }
+  }
+
+  takeOver({ format, arch, type, implementation: name, memory, generation }: LeavingVm): Arrival {
+    if (format !== savedFormat) {
+      throw new KvmError(
+        "EOPNOTSUPP",
+        `${describePackage(thisPackage)} takes VMs of state format ${savedFormat}, not ${format}; update the older package`,
+      );
+    }
+    const named = this.#implementations.find((candidate) => candidate.name === name);
+    const implementation = type === 0 && named ? named : this.#find(type);
+    if (implementation.arch.name !== arch) {
+      throw new KvmError("EINVAL", `a VM for ${arch} cannot move to a kvm for ${implementation.arch.name}`);
+    }
+    const shared = !(memory.buffer instanceof ArrayBuffer);
+    const engine = implementation.engine(shared);
+    const release = this.#get();
+    const share: SharedVm = {
+      version: 1,
+      arch,
+      implementation: implementation.name,
+      memory,
+      engine: engine.share,
+      module: implementation.module,
+      generation,
+      vac: this.#vac.page.buffer,
+    };
+    return {
+      share,
+      arrive: (saved) =>
+        vmHandle(VmCore.arrive(implementation, engine, this.#vac, memory, generation, saved as SavedVm, release)),
+      abandon: release,
+    };
+  }
+
+  /** The implementation of a type. EINVAL: none is loaded. */
+  #find(type: number): Implementation {
+    const found =
+      type === 0 ? this.#implementations[0] : this.#implementations.find((candidate) => candidate.type === type);
+    if (found) return found;
+    const loaded = this.#implementations.map(({ name, type: number }) => `${number} (${name})`).join(", ");
+    throw new KvmError("EINVAL", `KVM_CREATE_VM: no implementation of type ${type} is loaded; there are ${loaded}`);
+  }
+
+  /** Takes a reference on the module; what it returns gives it back, once. ENOENT: it is going away. */
+  #get(): () => void {
+    if (!this.#module.tryGet()) throw new KvmError("ENOENT", "KVM_CREATE_VM: the kvm module is going away");
+    let held = true;
+    return () => {
+      if (held) this.#module.put();
+      held = false;
+    };
   }
 }

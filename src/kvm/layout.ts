@@ -1,12 +1,22 @@
 /**
  * The bottom of a VM's memory, shared by the KVM core and the engines' run-time library. Numbers are addresses.
  *
+ *   0x003c0  what every version has here: how often the VM has moved to another kvm, threads that run a vCPU
  *   0x00400  constants of the run-time library
  *   0x20000  the interpreter's decode tables
  *   0x40000  the VM itself, below
  *   0x50000  what Vm's allocator hands out: vCPUs, interrupt controllers, TCE tables, then guest RAM
  */
 export const vmLayout = {
+  /**
+   * i32 [A]: even; odd while the VM moves from one loaded kvm to another, +2 for each move. Every version of this package
+   * has it here.
+   */
+  moves: 0x3c0,
+  /** i32 [A]: threads that are in a vCPU's run(). Has its place for good, like `moves`. */
+  runners: 0x3c4,
+  /** Where what moves with the version begins. */
+  versioned: 0x400,
   runtimeConstants: 0x400,
   decodeTables: 0x20000,
   base: 0x40000,
@@ -35,6 +45,11 @@ export const vmLayout = {
   slotSize: 40,
   slotMax: 512,
   heap: 0x50000,
+  /**
+   * What the user side allocates lies above this, and all that has a fixed address below it, in every version of this
+   * package: so a VM's RAM can stay where it is when the VM moves to a version with another layout.
+   */
+  userStart: 0x100000,
   /** Granule of memory slots and of the dirty log, bytes: what Linux would call the host's page size. */
   pageSize: 65536,
 } as const;

@@ -1,6 +1,6 @@
 /** Memory slots and the dirty log: what guest physical memory is made of. Source: KVM_SET_USER_MEMORY_REGION. */
 import { KvmError } from "../base/errors.js";
-import { allocate } from "./heap.js";
+import { allocate, type Range } from "./heap.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import type { VmMemory } from "./memory.js";
@@ -157,13 +157,30 @@ export class MemorySlots {
 
   #newBitmap(size: bigint): number {
     const bytes = bitmapBytes(size);
-    const address = allocate(this.#memory, bytes);
+    // It stays where it is when the VM moves.
+    const address = allocate(this.#memory, bytes, 64, { lowest: vmLayout.userStart });
     if (this.#memory.i32(vmState.manualDirtyLog) & KVM_DIRTY_LOG_INITIALLY_SET) {
       for (let index = 0; index < Number(size / page); index++) {
         this.#memory.or(address + ((index >>> 5) << 2), 1 << (index & 31));
       }
     }
     return address;
+  }
+
+  /** Puts back what `list` gave, with bitmaps that are there. */
+  restore(slots: readonly Slot[]): void {
+    for (const { slot, base, size, flags, address, bitmap } of slots) {
+      check({ slot, flags, guestPhysAddr: base, memorySize: size, userspaceAddr: address });
+      this.#memory.bytes(address, Number(size));
+      this.#memory.bytes(bitmap, bitmap === 0 ? 0 : bitmapBytes(size));
+    }
+    this.#write(slots);
+  }
+
+  /** What of the VM's memory dirty bitmaps take. */
+  bitmaps(): Range[] {
+    const logged = this.list().filter(({ bitmap }) => bitmap !== 0);
+    return logged.map(({ bitmap, size }) => ({ address: bitmap, bytes: bitmapBytes(size) }));
   }
 
   #write(slots: readonly Slot[]): void {

@@ -8,8 +8,12 @@ import { vmLayout } from "./layout.js";
 
 export const eventFdMax = 512;
 export const ioeventfdMax = 512;
+/** Allocations of the user side. */
+export const userMax = 512;
+/** Ranges that can be free at a time; what does not fit is lost until the VM goes. */
+export const freeMax = 256;
 
-const vmFields = struct({
+export const vmStruct = struct({
   /** [A] Guards what is marked L. */
   lock: "i32",
   /** [A] Guards the allocator. */
@@ -22,6 +26,12 @@ const vmFields = struct({
   /** [L] Highest eventfd and ioeventfd in use plus 1, so that searches are short. */
   eventFdEnd: "i32",
   ioeventfdEnd: "i32",
+  /** [L] What the user side allocated: address and bytes of each. */
+  userCount: "i32",
+  user: ["i32", 2 * userMax],
+  /** [heapLock] Ranges given back to the allocator: address and bytes of each. */
+  freeCount: "i32",
+  free: ["i32", 2 * freeMax],
   /** [L] Devices created, by type (below 32). */
   deviceTypes: "i32",
   /** [I] Address of each vCPU's record, by order of creation; vmLayout.vcpus has the engine's part. */
@@ -29,7 +39,7 @@ const vmFields = struct({
 });
 
 /** Addresses. */
-export const vmState = shifted(vmFields.offset, vmLayout.heap);
+export const vmState = shifted(vmStruct.offset, vmLayout.heap);
 
 /** One eventfd. Its index is its id. */
 export const eventFd = struct({
@@ -57,10 +67,13 @@ export const ioeventfd = struct({
   datamatch: "i64",
 });
 
-export const eventFds = vmLayout.heap + vmFields.size;
-export const ioeventfds = eventFds + eventFd.size * eventFdMax;
+const eventFds = vmLayout.heap + vmStruct.size;
+const ioeventfds = eventFds + eventFd.size * eventFdMax;
+export const eventFdAt = (id: number): number => eventFds + id * eventFd.size;
+export const ioeventfdAt = (index: number): number => ioeventfds + index * ioeventfd.size;
+
 /** Where the allocator begins. */
-export const heapStart = ioeventfds + ioeventfd.size * ioeventfdMax;
+export const heapStart: number = ioeventfds + ioeventfd.size * ioeventfdMax;
 
 /** The core's record of a vCPU; the architecture's part follows it. */
 export const vcpuRecord = struct({
@@ -71,6 +84,8 @@ export const vcpuRecord = struct({
   state: "i32",
   /** [A] 1 while a thread is in run(). */
   running: "i32",
+  /** [A] 1 while an exit has been returned whose answer run() has yet to take. */
+  incomplete: "i32",
   /** [A] requestExit. */
   exitRequested: "i32",
   /** [A] 1 while halted: nothing to do until something wakes it. */
@@ -89,6 +104,8 @@ export const vcpuRecord = struct({
   mmioKernel: "i32",
   engineExits: "i32",
 });
+
+if (heapStart > vmLayout.userStart) throw new Error("the core's fixed data grew into what the user side may have");
 
 function shifted<K extends string>(
   offsets: { readonly [P in K]: number },

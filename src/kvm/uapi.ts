@@ -20,6 +20,46 @@ export interface Kvm<V extends Vm = Vm> {
    * EINVAL: no such type, or not loaded. ENOENT: the module is going away. ENOMEM: no address space.
    */
   createVm(type?: number, options?: VmOptions): V;
+  /**
+   * What `Vm.moveTo` asks of the kvm that the VM goes to, which may be of another version of this package.
+   * EOPNOTSUPP: the state's format or the kind of memory is unknown here. EINVAL: no such type is loaded. ENOENT: the module
+   * is going away.
+   */
+  takeOver(vm: LeavingVm): Arrival<V>;
+}
+
+/** A VM that is about to move. */
+export interface LeavingVm {
+  /** Of the saved state. */
+  readonly format: number;
+  readonly arch: string;
+  /** As in KVM_CREATE_VM; 0: the implementation of the name. */
+  readonly type: number;
+  readonly implementation: string;
+  readonly memory: WebAssembly.Memory;
+  /** Number of this move, which tells handles from before it. */
+  readonly generation: number;
+}
+
+export interface Arrival<V extends Vm = Vm> {
+  /** What share() will give there. */
+  readonly share: SharedVm;
+  /** No vCPU runs. If it throws, the VM's memory is as it was. */
+  arrive(saved: unknown): V;
+  /** The VM does not come. */
+  abandon(): void;
+}
+
+export interface MoveOptions {
+  /** The implementation there, as in KVM_CREATE_VM. Default: the one of the same name. */
+  readonly type?: number;
+  /**
+   * Called before the guest stops, with what share() will give after the move: threads can be made ready that load what
+   * attaching needs. If it rejects, the VM stays.
+   */
+  readonly prepare?: (share: SharedVm) => Promise<void>;
+  /** How long vCPUs may take to leave the guest and to complete their exits, ms. Default: 1000. */
+  readonly timeout?: number;
 }
 
 export interface VmOptions {
@@ -140,6 +180,10 @@ export interface SharedVm {
   readonly implementation: string;
   readonly memory: WebAssembly.Memory;
   readonly engine: unknown;
+  /** URL of the module (ES) that exports the attachVm to use: that of the version of this package the VM is in. */
+  readonly module: string;
+  /** Attaching is possible while the VM is where it was when this was made. */
+  readonly generation: number;
   /** Counters that all threads of the process share. */
   readonly vac: ArrayBuffer | SharedArrayBuffer;
 }
@@ -201,11 +245,21 @@ export interface Vm<C extends Vcpu = Vcpu> {
   irqfd(irqfd: Irqfd): void;
   /** EINVAL: length, wrap, flags. EEXIST: collision. ENOENT: deassigning none. */
   ioeventfd(ioeventfd: Ioeventfd): void;
+  /** This thread's handle of a device that exists. ENODEV if it does not. */
+  device(type: number): Device;
   /** ENODEV: unknown type. EEXIST: the VM has one. With KVM_CREATE_DEVICE_TEST nothing is created and undefined returned. */
   createDevice(type: number, flags?: number): Device | undefined;
 
   setTrace(options: TraceOptions): void;
   stats(): Stats;
+  /**
+   * Moves the VM, running or not, to another kvm: of another version of this package, of another implementation, or both.
+   * RAM stays where it is. This handle and those got from it (vCPUs, eventfds with their listeners, devices) are good
+   * afterwards; handles on other threads end (run() fails with ESTALE) and attach again.
+   * If it rejects, the VM goes on where it was. EBUSY: a vCPU does not leave, or an exit is not completed; a device cannot
+   * move; it is moving already. EINVAL: not the thread that created the VM. Else what `Kvm.takeOver` refuses.
+   */
+  moveTo(kvm: Kvm, options?: MoveOptions): Promise<void>;
   /** ENOTTY unless `shared`. */
   share(): SharedVm;
   /** Lets go of this handle. The VM lives until the last handle (VM, vCPUs, devices) is closed. */

@@ -3,6 +3,7 @@ import { KvmError } from "../base/errors.js";
 import { enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
 import type { EngineVcpu } from "./engine.js";
+import { vmLayout } from "./layout.js";
 import { canBlock } from "./memory.js";
 import { vcpuRecord } from "./state.js";
 import { traceBit } from "./trace.js";
@@ -65,18 +66,60 @@ export class VcpuCore implements Vcpu {
 
   run(options: RunOptions = {}): Exit {
     const { mem } = this.vm;
-    if (this.#closed) throw new KvmError("EBADF", `vCPU ${this.id}'s handle is closed`);
+    for (;;) {
+      if (this.#closed) throw new KvmError("EBADF", `vCPU ${this.id}'s handle is closed`);
+      const exit = this.#runHere(options);
+      if (exit) return exit;
+      // The VM is on its way to another kvm, or stays after all.
+      if (!(this.vm.shared && canBlock())) return { reason: "intr" };
+      mem.wait(vmLayout.moves, this.vm.generation + 1, longestSleep);
+    }
+  }
+
+  /**
+   * Runs unless the VM is about to move to another kvm: then only the last exit is completed, and undefined returned if that
+   * gives no other. After a move, nothing of the vCPU's memory may be touched: it is something else.
+   */
+  #runHere(options: RunOptions): Exit | undefined {
+    const { mem, generation } = this.vm;
+    mem.add(vmLayout.runners, 1);
+    try {
+      const moves = mem.load(vmLayout.moves);
+      if (moves === generation) return this.#run(options);
+      if (moves !== generation + 1) this.vm.requireOpen();
+      // The move waits for vCPUs whose exits are incomplete.
+      return this.#pending && awaitsAnswer(this.#pending) ? this.#complete() : undefined;
+    } finally {
+      mem.add(vmLayout.runners, -1);
+    }
+  }
+
+  /** Completes the exit that was returned last, from its answer; may give the next. */
+  #complete(): Exit | undefined {
+    const pending = this.#pending;
+    if (!pending) return undefined;
+    this.#pending = undefined;
+    const next = this.vm.arch.completeExit(this, pending);
+    this.#leaveOpen(next);
+    return next;
+  }
+
+  #leaveOpen(exit: Exit | undefined): void {
+    this.#pending = exit;
+    this.vm.mem.store(this.record + fields.incomplete, exit && awaitsAnswer(exit) ? 1 : 0);
+  }
+
+  #run(options: RunOptions): Exit {
+    const { mem } = this.vm;
     if (mem.compareExchange(this.record + fields.running, 0, 1) !== 0) {
       throw new KvmError("EBUSY", `vCPU ${this.id} is running on another thread`);
     }
     try {
       mem.increment(this.record + fields.runs);
-      const pending = this.#pending;
-      this.#pending = undefined;
-      let exit = pending && this.vm.arch.completeExit(this, pending);
+      let exit = this.#complete();
       if (!exit && this.immediateExit) exit = { reason: "intr" };
       exit ??= this.#loop(options);
-      this.#pending = exit;
+      this.#leaveOpen(exit);
       mem.increment(this.record + fields.exits + 4 * exitReasons.indexOf(exit.reason));
       if (this.vm.trace.mask) this.vm.trace.emit("exit", this.id, exit.reason, traceValues(exit));
       return exit;
@@ -94,6 +137,7 @@ export class VcpuCore implements Vcpu {
     for (;;) {
       const wake = mem.load(this.state + arch.wakeOffset);
       if (mem.exchange(this.record + fields.exitRequested, 0) !== 0 || this.immediateExit) return { reason: "intr" };
+      if (mem.load(vmLayout.moves) !== this.vm.generation) return { reason: "intr" };
       if (hostNow() >= hostDeadline) return { reason: "intr" };
       if (mem.load(this.record + fields.halted) !== 0) {
         if (!arch.runnable(this)) {
@@ -211,6 +255,11 @@ export class VcpuCore implements Vcpu {
     this.#leave();
   }
 
+  /** Has run() look at whether the VM is about to move. [any thread] */
+  interruptRun(): void {
+    this.#leave();
+  }
+
   #leave(): void {
     this.vm.arch.kick(this);
     this.wake();
@@ -274,12 +323,29 @@ export class VcpuCore implements Vcpu {
     };
   }
 
+  /** The VM has moved to another kvm. */
+  depart(): void {
+    this.#closed = true;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.vm.dropHandle();
   }
 }
+
+/** Exits that leave nothing open. */
+const final: readonly ExitReason[] = [
+  "debug",
+  "intr",
+  "hlt",
+  "system_event",
+  "internal_error",
+  "shutdown",
+  "fail_entry",
+];
+const awaitsAnswer = ({ reason }: Exit): boolean => !final.includes(reason);
 
 /** The engine's own code trapped: a defect of ours, but the guest's end only. */
 const engineTrap = (error: Error, pc: bigint): Exit => ({

@@ -4,17 +4,19 @@ import type { Member } from "../vac/vac.js";
 import type { Arch } from "./arch.js";
 import { checkCapability, enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
-import { deviceHandle } from "./device.js";
+import { type DeviceOps, deviceHandle } from "./device.js";
 import type { Engine } from "./engine.js";
 import { EventFds } from "./event-fd.js";
-import { allocate } from "./heap.js";
+import { allocate, type Range } from "./heap.js";
 import type { Implementation } from "./implementation.js";
 import { findRoute, setRoutes } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import { platformShares, VmMemory } from "./memory.js";
 import { MemorySlots } from "./memory-slots.js";
-import { heapStart, vcpuRecord, vmState } from "./state.js";
+import { restoreVm } from "./save-vm.js";
+import type { SavedVm } from "./saved.js";
+import { heapStart, userMax, vcpuRecord, vmState } from "./state.js";
 import { Tracer } from "./trace.js";
 import {
   type Device,
@@ -37,7 +39,7 @@ import { VcpuCore } from "./vcpu.js";
 /** Addresses are 32 bits, and one past the end must be a number too. */
 const memoryMax = 65535 * 65536;
 
-export class VmCore implements Vm {
+export class VmCore implements Omit<Vm, "moveTo"> {
   readonly mem: VmMemory;
   readonly arch: Arch;
   readonly engine: Engine;
@@ -48,9 +50,12 @@ export class VmCore implements Vm {
   readonly trace = new Tracer();
   readonly implementation: string;
   readonly pageSize = vmLayout.pageSize;
+  /** vmLayout.moves while this handle is good. */
+  readonly generation: number;
   /** False on a thread that attached. */
   readonly #owner: boolean;
   readonly #released: () => void;
+  readonly #module: string;
   readonly #vcpus = new Map<number, VcpuCore>();
   readonly #byIndex: VcpuCore[] = [];
   #handles = 1;
@@ -62,6 +67,7 @@ export class VmCore implements Vm {
     engine: Engine,
     vac: Member,
     owner: boolean,
+    generation: number,
     released: () => void,
   ) {
     this.mem = mem;
@@ -70,9 +76,12 @@ export class VmCore implements Vm {
     this.engine = engine;
     this.implementation = implementation.name;
     this.#owner = owner;
+    this.generation = generation;
     this.#released = released;
+    this.#module = implementation.module;
     this.slots = new MemorySlots(mem, () => this.arch.memoryChanged(this));
     this.eventFds = new EventFds(mem, {
+      current: () => this.mem.load(vmLayout.moves) <= this.generation + 1,
       poll: (callback) => this.vac.poll(callback),
       hasInterruptController: () => this.arch.hasInterruptController(this),
       setGsi: (gsi, level) => this.#setGsi(gsi, level),
@@ -90,7 +99,7 @@ export class VmCore implements Vm {
     const mem = VmMemory.create(heapStart, Math.min(memoryLimit, memoryMax), shared);
     mem.setI32(vmLayout.heapNext, heapStart);
     mem.setF64(vmLayout.clockBase, hostNow());
-    const vm = new VmCore(mem, implementation, engine, vac, true, released);
+    const vm = new VmCore(mem, implementation, engine, vac, true, 0, released);
     vm.arch.createVm(vm);
     return vm;
   }
@@ -100,10 +109,40 @@ export class VmCore implements Vm {
     implementation: Implementation,
     engine: Engine,
     vac: Member,
-    memory: WebAssembly.Memory,
+    { memory, generation }: SharedVm,
     released: () => void,
   ): VmCore {
-    return new VmCore(new VmMemory(memory), implementation, engine, vac, false, released);
+    const mem = new VmMemory(memory);
+    if (mem.load(vmLayout.moves) !== generation) throw moved();
+    return new VmCore(mem, implementation, engine, vac, false, generation, released);
+  }
+
+  /**
+   * A VM that comes from another loaded kvm, perhaps another version of this package, over the same memory. If it throws,
+   * the memory is as it was.
+   */
+  static arrive(
+    implementation: Implementation,
+    engine: Engine,
+    vac: Member,
+    memory: WebAssembly.Memory,
+    generation: number,
+    saved: SavedVm,
+    released: () => void,
+  ): VmCore {
+    const mem = new VmMemory(memory);
+    const fixed = (): Uint8Array => mem.bytes(vmLayout.versioned, vmLayout.userStart - vmLayout.versioned);
+    const before = fixed().slice();
+    try {
+      mem.bytes(vmLayout.versioned, heapStart - vmLayout.versioned).fill(0);
+      mem.setI32(vmLayout.heapNext, saved.heapNext);
+      const vm = new VmCore(mem, implementation, engine, vac, true, generation, released);
+      restoreVm(vm, saved);
+      return vm;
+    } catch (error) {
+      fixed().set(before);
+      throw error;
+    }
   }
 
   get memory(): WebAssembly.Memory {
@@ -119,7 +158,30 @@ export class VmCore implements Vm {
       throw new KvmError("EINVAL", `${bytes} bytes are not a positive number of ${this.pageSize}-byte pages`);
     }
     if (bytes > memoryMax) throw new KvmError("ENOMEM", `${bytes} bytes: a VM's memory ends below 4 GiB; ask for less`);
-    return allocate(this.mem, bytes, this.pageSize);
+    return locked(this.mem, vmState.lock, () => {
+      const ranges = this.userRanges();
+      if (ranges.length >= userMax) throw new KvmError("ENOMEM", `a VM's user side has at most ${userMax} allocations`);
+      const address = allocate(this.mem, bytes, this.pageSize, { lowest: vmLayout.userStart });
+      this.keepUserRanges([...ranges, { address, bytes }]);
+      return address;
+    });
+  }
+
+  /** What `allocate` has given. */
+  userRanges(): Range[] {
+    const { mem } = this;
+    return Array.from({ length: mem.i32(vmState.userCount) }, (_, i) => ({
+      address: mem.u32(vmState.user + 8 * i),
+      bytes: mem.u32(vmState.user + 8 * i + 4),
+    }));
+  }
+
+  keepUserRanges(ranges: readonly Range[]): void {
+    for (const [i, { address, bytes }] of ranges.entries()) {
+      this.mem.setI32(vmState.user + 8 * i, address);
+      this.mem.setI32(vmState.user + 8 * i + 4, bytes);
+    }
+    this.mem.setI32(vmState.userCount, ranges.length);
   }
 
   bytes(address: number, length: number): Uint8Array {
@@ -127,6 +189,10 @@ export class VmCore implements Vm {
   }
 
   createVcpu(id: number): Vcpu {
+    return this.createVcpuCore(id);
+  }
+
+  createVcpuCore(id: number): VcpuCore {
     this.requireOpen();
     const { arch, mem } = this;
     if (!this.#owner) throw new KvmError("EINVAL", "vCPUs are created on the thread that created the VM");
@@ -148,7 +214,7 @@ export class VmCore implements Vm {
 
   #newVcpu(id: number, count: number): VcpuCore {
     const { arch, mem } = this;
-    const state = allocate(mem, arch.vcpuSize, 65536);
+    const state = allocate(mem, arch.vcpuSize, 65536, { zeroed: arch.vcpuZeroed });
     const record = allocate(mem, vcpuRecord.size + arch.vcpuRecordSize, 64);
     const { offset } = vcpuRecord;
     mem.setI32(record + offset.id, id);
@@ -234,6 +300,7 @@ export class VmCore implements Vm {
   }
 
   irqLine(irq: number, level: number | boolean): void {
+    this.#requireCurrent();
     if (!this.arch.hasInterruptController(this)) {
       throw new KvmError("ENXIO", "KVM_IRQ_LINE: the VM has no interrupt controller in the kernel side");
     }
@@ -245,6 +312,7 @@ export class VmCore implements Vm {
   }
 
   signalMsi({ address, data }: { address: bigint; data: number }): number {
+    this.#requireCurrent();
     if (!this.arch.hasInterruptController(this)) {
       throw new KvmError("EINVAL", "KVM_SIGNAL_MSI: the VM has no interrupt controller in the kernel side");
     }
@@ -270,12 +338,7 @@ export class VmCore implements Vm {
       this.mem.setI32(vmState.deviceTypes, types | (1 << type));
       return created;
     });
-    this.#handles++;
-    let open = true;
-    return deviceHandle(type, ops, () => {
-      if (open) this.dropHandle();
-      open = false;
-    });
+    return this.#deviceHandle(type, ops);
   }
 
   setTrace(options: TraceOptions): void {
@@ -301,12 +364,19 @@ export class VmCore implements Vm {
       implementation: this.implementation,
       memory: this.memory,
       engine: this.engine.share,
+      module: this.#module,
+      generation: this.generation,
       vac: this.vac.page.buffer,
     };
   }
 
   requireOpen(): void {
     if (this.#closed) throw new KvmError("EBADF", "the VM's handle is closed");
+    this.#requireCurrent();
+  }
+
+  #requireCurrent(): void {
+    if (this.mem.load(vmLayout.moves) > this.generation + 1) throw moved();
   }
 
   close(): void {
@@ -317,13 +387,54 @@ export class VmCore implements Vm {
 
   /** Of the VM, a vCPU or a device; the last one ends the VM. */
   dropHandle(): void {
-    if (--this.#handles > 0) return;
+    if (--this.#handles !== 0) return;
     if (this.#owner) this.#destroy();
     this.#released();
   }
 
   #destroy(): void {
-    this.arch.destroyVm(this);
-    for (let count = this.shared ? this.mem.load(vmLayout.vcpuCount) : 0; count > 0; count--) this.vac.releaseWorker();
+    this.departure()();
+  }
+
+  /** Finds what the VM holds outside its memory; what it returns gives that back, when the memory may be another kvm's. */
+  departure(): () => void {
+    const giveBack = this.arch.destroyVm(this);
+    const workers = this.shared ? this.mem.load(vmLayout.vcpuCount) : 0;
+    return () => {
+      giveBack();
+      for (let count = workers; count > 0; count--) this.vac.releaseWorker();
+    };
+  }
+
+  /** The VM is another kvm's now: this handle and its vCPUs' are of no more use. */
+  depart(giveBack: () => void): void {
+    this.#closed = true;
+    this.#handles = 0;
+    for (const vcpu of this.#vcpus.values()) vcpu.depart();
+    this.eventFds.depart();
+    giveBack();
+    this.#released();
+  }
+
+  /** This thread's handle of a device that exists. ENODEV if it does not. */
+  device(type: number): Device {
+    this.requireOpen();
+    const row = this.arch.devices.find((device) => device.type === type);
+    if (!row || (this.mem.i32(vmState.deviceTypes) & (1 << type)) === 0) {
+      throw new KvmError("ENODEV", `the VM has no device of type ${type}`);
+    }
+    return this.#deviceHandle(type, row.attach(this));
+  }
+
+  #deviceHandle(type: number, ops: DeviceOps): Device {
+    this.#handles++;
+    let open = true;
+    return deviceHandle(type, ops, () => {
+      if (open) this.dropHandle();
+      open = false;
+    });
   }
 }
+
+const moved = (): KvmError =>
+  new KvmError("ESTALE", "the VM has moved to another kvm: attach again, to what its share() gives now");

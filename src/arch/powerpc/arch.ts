@@ -17,20 +17,23 @@ import type { Stats } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
-import { archLayout, Request, state, vcpuLayout } from "./engines/shared/layout.js";
+import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/shared/layout.js";
 import { completeExit, handleExit } from "./exits.js";
 import { xicsDevice } from "./interrupts/xics/device.js";
+import { restoreXics, type SavedXics, saveXics } from "./interrupts/xics/save.js";
 import { Xics } from "./interrupts/xics/xics.js";
 import { emitMmuEvent } from "./mmu-trace.js";
 import { getOneReg, setOneReg } from "./one-reg.js";
 import { hcalls } from "./papr/list.js";
 import { ppcVcpuOf, ppcVmOf, setExternal } from "./ppc-vm.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./regs.js";
+import { keptRanges, restoreVcpu, restoreVm, saveVcpu, saveVm } from "./saved.js";
 import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
 import { clockRate, decrementerExpiry, timeBase, timeBaseAt } from "./time.js";
 import { prepareTrace, traceStep } from "./trace.js";
 import { flushTranslations } from "./translations.js";
 import { hcallName } from "./uapi/hcall-names.js";
+import type { PpcVm, SpaprTce } from "./uapi.js";
 import { addressOf, contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
 import { vmMethods } from "./vm-methods.js";
 
@@ -46,6 +49,9 @@ const codeLimit = 1n << 32n;
 const xics: DeviceType = {
   type: KVM_DEV_TYPE_XICS,
   present: () => true,
+  save: (vm) => saveXics(vm.mem, vm.mem.u32(ppcVmOf(vm).address + ppcVm.offset.xics)),
+  restore: (vm, saved) =>
+    vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, restoreXics(vm.mem, saved as SavedXics)),
   create: (vm) => {
     vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, Xics.create(vm.mem));
     return xics.attach(vm);
@@ -68,10 +74,14 @@ function createVm(vm: VmCore): void {
   for (const { number, enabled } of hcalls) if (number < hcallLimit) ppc.enableHcall(number, enabled);
 }
 
-function destroyVm(vm: VmCore): void {
-  vm.vac.freeNumber("lpid", vm.mem.i32(ppcVmOf(vm).address + ppcVm.offset.lpid));
+function destroyVm(vm: VmCore): () => void {
+  const lpid = vm.mem.i32(ppcVmOf(vm).address + ppcVm.offset.lpid);
   // Translators are on the vCPUs' threads, which may be gone.
-  for (const vcpu of vm.vcpus()) vm.vac.page.accountCode(-vm.mem.exchange(addressOf(vcpu, "codeBytes"), 0));
+  const code = vm.vcpus().reduce((sum, vcpu) => sum + vm.mem.i32(addressOf(vcpu, "codeBytes")), 0);
+  return () => {
+    vm.vac.freeNumber("lpid", lpid);
+    vm.vac.page.accountCode(-code);
+  };
 }
 
 function createVcpu(vcpu: VcpuCore): void {
@@ -183,6 +193,7 @@ function vcpuStats(vcpu: VcpuCore): Stats {
 export const powerpc = {
   name: "powerpc",
   vcpuSize: vcpuLayout.size,
+  vcpuZeroed: stateSize,
   wakeOffset: state.wake.offset,
   immediateExitOffset: state.immediateExit.offset,
   inGuestOffset: state.inGuest.offset,
@@ -195,7 +206,18 @@ export const powerpc = {
   createVm,
   destroyVm,
   vmMethods,
+  parts: {
+    createSpaprTce: {
+      key: ({ liobn }: SpaprTce) => `tce ${liobn}`,
+      reopen: (vm: PpcVm, { liobn }: SpaprTce) => vm.openSpaprTce(liobn),
+    },
+  },
   createVcpu,
+  saveVm,
+  saveVcpu,
+  keptRanges,
+  restoreVm,
+  restoreVcpu,
   memoryChanged: flushTranslations,
 
   hasInterruptController: (vm) => ppcVmOf(vm).xics !== undefined,

@@ -15,6 +15,8 @@ export type ImplementationName = "hv" | "pr";
 /** For which kinds of memory an implementation is loaded. */
 export interface LoadOptions {
   readonly kinds: readonly ("shared" | "unshared")[];
+  /** URL of the module that other threads attach with. */
+  readonly module: string;
   readonly assets: (shared: boolean) => Promise<CompiledAssets>;
 }
 
@@ -77,6 +79,7 @@ export async function initialise(row: Row, context: ModuleContext, options: Load
     name: row.name,
     type: row.type,
     arch: powerpc,
+    module: options.module,
     engine: (shared) => {
       const engine = engines.get(shared);
       if (engine) return engine;

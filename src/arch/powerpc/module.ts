@@ -52,7 +52,12 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition<KvmOffer> {
     license: "MIT",
     aliases: configured.map(({ alias }) => alias),
     depends: ["vac"],
-    init: (context) => init(context, configured, { kinds: kinds(config.memory), assets: compileOnce(loadAsset) }),
+    init: (context) =>
+      init(context, configured, {
+        kinds: kinds(config.memory),
+        assets: compileOnce(loadAsset),
+        module: import.meta.url,
+      }),
   });
 }
 
@@ -125,15 +130,30 @@ export async function loadDisassembler(): Promise<(word: number, address: bigint
   return (word, address) => disassemble(word, { address });
 }
 
-/** Attaches this thread to a VM of another one, given what `Vm.share` gave there. EINVAL: not a POWER VM's. */
+/**
+ * Attaches this thread to a VM of another one, given what `Vm.share` gave there. EINVAL: not a POWER VM's. ESTALE: the VM
+ * has moved to another kvm since.
+ */
 export async function attachVm(shared: SharedVm): Promise<PpcVm> {
+  return (await prepareAttachVm(shared))();
+}
+
+/** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
+export async function prepareAttachVm(shared: SharedVm): Promise<() => PpcVm> {
   const row = rows.find(({ name }) => name === shared.implementation);
   if (shared.version !== 1 || shared.arch !== powerpc.name || !row) {
     throw new KvmError("EINVAL", `not a POWER VM of this version: ${shared.arch}, ${shared.implementation}`);
   }
   const engine = await row.engine(shared.engine as CompiledAssets);
-  const implementation: Implementation = { name: row.name, type: row.type, arch: powerpc, engine: () => engine };
-  const member = acquireVac(thisPackage, shared.vac).join(thisPackage);
-  const vm = VmCore.attach(implementation, engine, member, shared.memory, () => member.leave());
-  return vm as unknown as PpcVm;
+  const { name, type } = row;
+  const implementation: Implementation = { name, type, arch: powerpc, module: shared.module, engine: () => engine };
+  return () => {
+    const member = acquireVac(thisPackage, shared.vac).join(thisPackage);
+    try {
+      return VmCore.attach(implementation, engine, member, shared, () => member.leave()) as unknown as PpcVm;
+    } catch (error) {
+      member.leave();
+      throw error;
+    }
+  };
 }

@@ -2,9 +2,8 @@
 
 import { thisPackage } from "../../base/package.js";
 import type { Engine } from "../../kvm/engine.js";
-import { KvmCore } from "../../kvm/kvm.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
-import type { VmCore } from "../../kvm/vm.js";
+import { VmCore } from "../../kvm/vm.js";
 import { acquireVac } from "../../vac/vac.js";
 import { powerpc } from "./arch.js";
 import { ExitCode } from "./engines/shared/layout.js";
@@ -40,14 +39,13 @@ export const ramSize = 1 << 20;
 
 /** With `cpuCount` vCPUs and a MiB of RAM, and nothing that runs. */
 export function testVm(cpuCount = 2): TestVm {
-  const implementation = { name: "pr", type: 2, arch: powerpc, engine: () => idle };
+  const implementation = { name: "pr", type: 2, arch: powerpc, module: "", engine: () => idle };
   const member = acquireVac(thisPackage).join(thisPackage);
-  const kvm = new KvmCore([implementation], { tryGet: () => true, put: () => {} }, member);
-  const core = kvm.createVm(0, { shared: false });
+  const core = VmCore.create(implementation, member, { shared: false }, () => member.leave());
   const vm = core as unknown as TestVmCore;
   const ram = vm.allocate(ramSize);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr: ram });
-  const cpus = Array.from({ length: cpuCount }, (_, id) => vm.createVcpu(id) as unknown as VcpuCore);
+  const cpus = Array.from({ length: cpuCount }, (_, id) => core.createVcpuCore(id));
   return {
     vm,
     ppc: ppcVmOf(core),

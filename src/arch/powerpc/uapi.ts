@@ -76,6 +76,8 @@ export interface PpcRmmuInfo {
 export interface PpcVm extends Vm<PpcVcpu> {
   /** EINVAL: flags, page shift or size. EBUSY: the liobn has a table. ENOMEM. */
   createSpaprTce(tce: CreateSpaprTce): SpaprTce;
+  /** A handle of a table that exists. ENOENT: the liobn has none. */
+  openSpaprTce(liobn: bigint): SpaprTce;
   /** ENOENT: no kernel-side handler of that name. EEXIST: the token is another call's. Token 0 forgets. */
   rtasDefineToken(name: string, token: number): void;
   /** EINVAL: no such MMU, or a malformed process table. */

@@ -23,13 +23,17 @@ const pageSizes = [
   [30, 2],
 ] as const;
 
-type Methods = Pick<PpcVm, "createSpaprTce" | "rtasDefineToken" | "configureV3Mmu" | "getRmmuInfo">;
+type Methods = Pick<PpcVm, "createSpaprTce" | "openSpaprTce" | "rtasDefineToken" | "configureV3Mmu" | "getRmmuInfo">;
 
 export function vmMethods(vm: VmCore): Methods {
   return {
     createSpaprTce: (tce) => {
       vm.requireOpen();
       return ppcVmOf(vm).tceTables.create(tce);
+    },
+    openSpaprTce: (liobn) => {
+      vm.requireOpen();
+      return ppcVmOf(vm).tceTables.open(liobn);
     },
     rtasDefineToken: (name, token) => rtasDefineToken(vm, name, token),
     configureV3Mmu: (config) => configureV3Mmu(vm, config),

@@ -11,6 +11,7 @@ export interface GuestWorkerStart {
 parentPort?.once("message", async ({ vm, cpu }: GuestWorkerStart) => {
   const vcpu = (await attachVm(vm)).vcpu(cpu);
   parentPort?.postMessage("ready");
-  const exit = vcpu.run();
+  let exit = vcpu.run();
+  while (exit.reason === "intr" && !vcpu.immediateExit) exit = vcpu.run();
   parentPort?.postMessage({ exit, stats: vcpu.stats() });
 });

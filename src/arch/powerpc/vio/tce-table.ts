@@ -1,6 +1,7 @@
 /** TCE tables: what the virtual I/O bus translates by. Source: PAPR, "TCE Hypervisor Calls"; KVM_CREATE_SPAPR_TCE_64. */
 import { KvmError } from "../../../base/errors.js";
 import { allocate } from "../../../kvm/heap.js";
+import { vmLayout } from "../../../kvm/layout.js";
 import { locked } from "../../../kvm/lock.js";
 import type { VmMemory } from "../../../kvm/memory.js";
 import { vmState } from "../../../kvm/state.js";
@@ -11,6 +12,16 @@ const vmFields = ppcVm.offset;
 const fields = tceTable.offset;
 /** Permission bits of a TCE: read and write by the device. */
 const permissions = 3n;
+
+/** One table for kvm/saved.ts. */
+export interface SavedTceTable {
+  readonly liobn: number;
+  readonly pageShift: number;
+  readonly offset: bigint;
+  readonly size: bigint;
+  /** Of the entries. */
+  readonly address: number;
+}
 
 export class TceTables {
   readonly #memory: VmMemory;
@@ -36,21 +47,59 @@ export class TceTables {
     const memory = this.#memory;
     const table = locked(memory, vmState.lock, () => {
       if (this.#find(liobn) !== undefined) throw new KvmError("EBUSY", `liobn 0x${liobn.toString(16)} has a table`);
-      const count = memory.i32(this.#vm + vmFields.tceTableCount);
-      if (count >= tceTableMax) throw new KvmError("ENOMEM", `a VM has at most ${tceTableMax} TCE tables`);
-      const entries = allocate(memory, Number(size) * 8);
-      const created = allocate(memory, tceTable.size);
-      memory.setI32(created + fields.liobn, Number(BigInt.asIntN(32, liobn)));
-      memory.setI32(created + fields.pageShift, pageShift);
-      memory.setI32(created + fields.entries, entries);
-      memory.setI64(created + fields.offset, offset);
-      memory.setI64(created + fields.size, size);
-      memory.store(created + fields.open, 1);
-      memory.setI32(this.#vm + vmFields.tceTables + 4 * count, created);
-      memory.store(this.#vm + vmFields.tceTableCount, count + 1);
-      return created;
+      // Its address is the user side's to know: it stays where it is when the VM moves.
+      const entries = allocate(memory, Number(size) * 8, 64, { lowest: vmLayout.userStart });
+      return this.#add(Number(BigInt.asIntN(32, liobn)), pageShift, offset, size, entries);
     });
     return this.#handle(table, liobn);
+  }
+
+  /** This handle's table of a bus; ENOENT: it has none. */
+  open(liobn: bigint): SpaprTce {
+    const table = this.#find(liobn);
+    if (table === undefined) throw new KvmError("ENOENT", `liobn 0x${liobn.toString(16)} has no table`);
+    return this.#handle(table, liobn);
+  }
+
+  /** All that are open. */
+  save(): SavedTceTable[] {
+    const memory = this.#memory;
+    const count = memory.load(this.#vm + vmFields.tceTableCount);
+    const tables = Array.from({ length: count }, (_, i) => memory.u32(this.#vm + vmFields.tceTables + 4 * i));
+    return tables
+      .filter((table) => memory.load(table + fields.open) !== 0)
+      .map((table) => ({
+        liobn: memory.i32(table + fields.liobn),
+        pageShift: memory.i32(table + fields.pageShift),
+        offset: memory.u64(table + fields.offset),
+        size: memory.u64(table + fields.size),
+        address: memory.u32(table + fields.entries),
+      }));
+  }
+
+  /** Takes tables whose entries are in the VM's memory already. */
+  restore(tables: readonly SavedTceTable[]): void {
+    for (const { liobn, pageShift, offset, size, address } of tables) {
+      this.#memory.bytes(address, Number(size) * 8);
+      this.#add(liobn, pageShift, offset, size, address);
+    }
+  }
+
+  /** The VM's lock is held. */
+  #add(liobn: number, pageShift: number, offset: bigint, size: bigint, entries: number): number {
+    const memory = this.#memory;
+    const count = memory.i32(this.#vm + vmFields.tceTableCount);
+    if (count >= tceTableMax) throw new KvmError("ENOMEM", `a VM has at most ${tceTableMax} TCE tables`);
+    const created = allocate(memory, tceTable.size);
+    memory.setI32(created + fields.liobn, liobn);
+    memory.setI32(created + fields.pageShift, pageShift);
+    memory.setI32(created + fields.entries, entries);
+    memory.setI64(created + fields.offset, offset);
+    memory.setI64(created + fields.size, size);
+    memory.store(created + fields.open, 1);
+    memory.setI32(this.#vm + vmFields.tceTables + 4 * count, created);
+    memory.store(this.#vm + vmFields.tceTableCount, count + 1);
+    return created;
   }
 
   /** The table of a bus, or undefined. */

@@ -1,0 +1,310 @@
+/** VMs that go from one loaded kvm to another, on the real engines. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { errno } from "../../base/errno.test-support.js";
+import {
+  KVM_CAP_IRQ_XICS,
+  KVM_DEV_TYPE_XICS,
+  KVM_IRQFD_FLAG_RESAMPLE,
+  KVM_MEM_LOG_DIRTY_PAGES,
+} from "../../kvm/constants.js";
+import { saveVm } from "../../kvm/save-vm.js";
+import type { Arrival, ErrnoName, Exit, Kvm, SharedVm } from "../../kvm/uapi.js";
+import type { VmCore } from "../../kvm/vm.js";
+import { ProcessPage } from "../../vac/page.js";
+import { archLayout } from "./engines/shared/layout.js";
+import { assemble } from "./isa/assembler.js";
+import { createLoader, type ImplementationName, type KvmOffer } from "./module.js";
+import type { GuestWorkerStart } from "./node/guest.test-worker.js";
+import { derivedWords, savedWords } from "./saved.js";
+import type { PpcKvm, PpcVcpu, PpcVm } from "./uapi.js";
+
+const start = 0x10000n;
+const ramSize = 4 << 20;
+const counterAt = 0x20000;
+
+/** A loaded kvm of its own, as another copy of the package has it. */
+async function loadKvm() {
+  const loader = createLoader({ memory: "both" });
+  await loader.modprobe("kvm");
+  const references = () => loader.lsmod().find(({ name }) => name === "kvm")?.references;
+  return { kvm: loader.offer<KvmOffer>("kvm").open(), loader, references };
+}
+
+interface Guest {
+  readonly vm: PpcVm;
+  readonly cpu: PpcVcpu;
+  readonly ram: number;
+  counter(): bigint;
+}
+
+function guest(kvm: PpcKvm, type: number, source: string, shared = false): Guest {
+  const vm = kvm.createVm(type, { shared });
+  const ram = vm.allocate(ramSize);
+  vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr: ram });
+  const { bytes } = assemble(source, { origin: start, littleEndian: false });
+  vm.bytes(ram + Number(start), bytes.length).set(bytes);
+  const cpu = vm.createVcpu(0);
+  cpu.setRegs({ ...cpu.getRegs(), pc: start });
+  const counter = () => new DataView(vm.memory.buffer, ram).getBigUint64(counterAt);
+  return { vm, cpu, ram, counter };
+}
+
+/** Counts in memory and in r5, 100,000,007 at a time in CTR, so that it is translated. */
+const counting = `
+  lis 4, 2
+  li 5, 0
+  lis 6, 0x7fff
+again:
+  mtctr 6
+loop:
+  addi 5, 5, 1
+  std 5, 0(4)
+  bdnz loop
+  b again
+`;
+
+const slice = (cpu: PpcVcpu, milliseconds: number): Exit => cpu.run({ deadline: performance.now() + milliseconds });
+
+const ways: readonly (readonly [ImplementationName, ImplementationName])[] = [
+  ["hv", "hv"],
+  ["pr", "pr"],
+  ["hv", "pr"],
+  ["pr", "hv"],
+];
+const typeOf = { hv: 1, pr: 2 } as const;
+
+for (const [from, to] of ways) {
+  test(`M19: a VM moves from ${from} to another kvm's ${to} and back, its RAM where it was`, async () => {
+    const [one, two] = [await loadKvm(), await loadKvm()];
+    const code = ProcessPage.here().codeBytes;
+    const { vm, cpu, ram, counter } = guest(one.kvm, typeOf[from], counting);
+    let before = counter();
+    for (let i = 0; i < 3; i++) {
+      const [here, there, type] = i % 2 === 0 ? [one, two, typeOf[to]] : [two, one, typeOf[from]];
+      assert.deepEqual(slice(cpu, 60), { reason: "intr" });
+      assert.ok(counter() > before, "the guest does not run");
+      before = counter();
+      const { gpr, pc } = cpu.getRegs();
+      await vm.moveTo(there.kvm, { type });
+      assert.deepEqual([here.references(), there.references()], [0, 1]);
+      assert.equal(vm.implementation, type === 1 ? "hv" : "pr");
+      assert.deepEqual([cpu.getRegs().gpr, cpu.getRegs().pc], [gpr, pc]);
+      assert.equal(counter(), before);
+      here.loader.rmmod("kvm");
+      await here.loader.modprobe("kvm");
+      // What was offered before is of the module that went.
+      here.kvm = here.loader.offer<KvmOffer>("kvm").open();
+    }
+    slice(cpu, 60);
+    assert.ok(counter() > before);
+    // The register and the memory tell the same.
+    assert.ok((cpu.getRegs().gpr[5] as bigint) - counter() <= 1n);
+    assert.equal(vm.bytes(ram, 4).length, 4);
+    cpu.close();
+    vm.close();
+    assert.deepEqual([one.references(), two.references()], [0, 0]);
+    assert.equal(ProcessPage.here().codeBytes, code, "generated code that nobody has is counted");
+  });
+}
+
+test("everything that a VM has moves, and its handles with it", async () => {
+  const [one, two] = [await loadKvm(), await loadKvm()];
+  const { vm, cpu, ram } = guest(one.kvm, 2, counting, true);
+  const second = vm.createVcpu(3);
+  vm.setUserMemoryRegion({
+    slot: 0,
+    guestPhysAddr: 0n,
+    memorySize: BigInt(ramSize),
+    userspaceAddr: ram,
+    flags: KVM_MEM_LOG_DIRTY_PAGES,
+  });
+  const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
+  assert.ok(xics);
+  for (const [server, vcpu] of [cpu, second].entries()) {
+    vcpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, server] });
+  }
+  // Level, server 1, priority 5; and a message, server 0, priority 6, pending.
+  const level = (1n << 40n) | (5n << 32n) | 1n;
+  const edge = (1n << 42n) | (6n << 32n);
+  xics.setAttr(1, 0x1001n, level);
+  xics.setAttr(1, 0x1002n, edge);
+  const tce = vm.createSpaprTce({ liobn: 0x71000000n, pageShift: 12, offset: 0n, size: 16n });
+  new DataView(vm.memory.buffer, tce.address).setBigUint64(3 * 8, 0x5003n, true);
+  vm.rtasDefineToken("ibm,int-on", 77);
+  vm.setGsiRouting([{ gsi: 5, type: "irqchip", irqchip: 0, pin: 0x1001 }]);
+  const [line, resample, doorbell] = [vm.createEventFd(), vm.createEventFd(), vm.createEventFd()];
+  vm.irqfd({ fd: line, gsi: 5, flags: KVM_IRQFD_FLAG_RESAMPLE, resamplefd: resample });
+  vm.ioeventfd({ fd: doorbell, addr: 0x40000000n, len: 4 });
+  const heard: bigint[] = [];
+  const stop = doorbell.onSignal((count) => heard.push(count));
+  cpu.setRegs({ ...cpu.getRegs(), gpr: Array.from({ length: 32 }, (_, i) => BigInt(i) * 0x0101010101010101n) });
+  slice(cpu, 20);
+
+  const core = coreOf(vm);
+  const before = saveVm(core);
+  let saved: unknown;
+  await vm.moveTo(spying(two.kvm, (state) => (saved = state)));
+  const after = saveVm(coreOf(vm));
+  // Only where things lie differs.
+  const { free: _, heapNext: __, ...values } = after;
+  const { free: ___, heapNext: ____, ...wanted } = before;
+  assert.deepEqual(values, wanted);
+  assert.deepEqual(saved, before);
+
+  assert.equal(tce.get(3), 0x5003n);
+  assert.throws(() => vm.createSpaprTce({ liobn: 0x71000000n, pageShift: 12, offset: 0n, size: 16n }), errno("EBUSY"));
+  tce.close();
+  assert.throws(() => vm.openSpaprTce(0x71000000n), errno("ENOENT"));
+  assert.throws(() => vm.rtasDefineToken("ibm,int-off", 77), errno("EEXIST"));
+  assert.equal(xics.getAttr(1, 0x1001n) & 0xffff_ffff_ffffn, level);
+  line.signal();
+  assert.notEqual(xics.getAttr(1, 0x1001n) & (1n << 42n), 0n, "the line is not up");
+  doorbell.signal(3n);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(heard, [3n]);
+  stop();
+  // Written since the slot logs.
+  assert.equal(((vm.getDirtyLog(0)[0] ?? 0) >> 2) & 1, 1);
+
+  // What it left behind is taken again, so that moving to and fro takes no more.
+  const sizes: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    await vm.moveTo(i % 2 ? two.kvm : one.kvm);
+    slice(cpu, 5);
+    sizes.push(vm.memory.buffer.byteLength);
+  }
+  assert.equal(sizes[3], sizes[1]);
+  for (const part of [cpu, second, xics, vm]) part.close();
+  assert.deepEqual([one.references(), two.references()], [0, 0]);
+  assert.throws(() => vm.createEventFd(), errno("EBADF"));
+});
+
+test("a VM that cannot move stays and goes on", async () => {
+  const [one, two] = [await loadKvm(), await loadKvm()];
+  const { vm, cpu, counter } = guest(one.kvm, 1, `lis 7, 0x4000\nlwz 8, 0(7)\n${counting}`);
+  assert.equal(cpu.run().reason, "mmio");
+  // Nobody will complete the exit in that time.
+  await assert.rejects(vm.moveTo(two.kvm, { timeout: 20 }), (error: Error) =>
+    /EBUSY.*last exit of vCPU 0 has not been completed/.test(error.message),
+  );
+  assert.deepEqual(slice(cpu, 20), { reason: "intr" });
+  const failing: Record<string, [Kvm, ErrnoName]> = {
+    "no such type": [refusing(two.kvm, { type: 7 }), "EINVAL"],
+    "another format": [refusing(two.kvm, { format: 99 }), "EOPNOTSUPP"],
+    "another architecture": [refusing(two.kvm, { arch: "x86" }), "EINVAL"],
+    "no takeOver": [{ ...two.kvm, takeOver: undefined } as unknown as Kvm, "EOPNOTSUPP"],
+  };
+  for (const [what, [kvm, code]] of Object.entries(failing)) {
+    await assert.rejects(vm.moveTo(kvm), errno(code), what);
+    assert.deepEqual([one.references(), two.references()], [1, 0], what);
+  }
+  await assert.rejects(vm.moveTo(two.kvm, { prepare: () => Promise.reject(new Error("no threads")) }), /no threads/);
+  // A state that breaks half way: the memory is put back.
+  const broken = spying(two.kvm, (state) => {
+    const { vcpus } = state as { vcpus: { id: number }[] };
+    vcpus.push({ ...vcpus[0], id: 99999 });
+  });
+  await assert.rejects(vm.moveTo(broken), errno("EINVAL"));
+  assert.deepEqual([one.references(), two.references()], [1, 0]);
+  const before = counter();
+  assert.deepEqual(slice(cpu, 30), { reason: "intr" });
+  assert.ok(counter() > before);
+  await vm.moveTo(two.kvm);
+  assert.equal(two.references(), 1);
+  assert.throws(() => two.loader.rmmod("kvm"), errno("EBUSY"));
+  cpu.close();
+  vm.close();
+  await assert.rejects(vm.moveTo(one.kvm), errno("EBADF"));
+});
+
+test("two moves at once: one of them", async () => {
+  const [one, two] = [await loadKvm(), await loadKvm()];
+  const { vm } = guest(one.kvm, 2, counting, true);
+  const both = await Promise.allSettled([vm.moveTo(two.kvm), vm.moveTo(two.kvm)]);
+  assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  assert.equal(two.references(), 1);
+});
+
+for (const name of ["hv", "pr"] as const) {
+  test(`${name}: a vCPU's thread leaves, its handle ends, and another thread goes on`, {
+    timeout: 30_000,
+  }, async () => {
+    const [one, two] = [await loadKvm(), await loadKvm()];
+    const { vm, cpu, counter } = guest(one.kvm, typeOf[name], counting, true);
+    const old = await runThere(vm.share());
+    await old.running;
+    await advances(counter);
+    let prepared: SharedVm | undefined;
+    await vm.moveTo(two.kvm, {
+      prepare: async (share) => {
+        prepared = share;
+      },
+    });
+    assert.match(await old.ended, /ESTALE/);
+    const stopped = counter();
+    assert.deepEqual(prepared, vm.share());
+    const next = await runThere(vm.share());
+    await next.running;
+    await advances(counter);
+    assert.ok(counter() > stopped);
+    cpu.immediateExit = true;
+    assert.match(await next.ended, /intr/);
+    await Promise.all([old.end(), next.end()]);
+    assert.equal(one.references(), 0);
+  });
+}
+
+test("every word of the architecture is saved or derived", () => {
+  assert.deepEqual([...savedWords, ...derivedWords].sort(), Object.keys(archLayout).sort());
+});
+
+/** The core behind a VM's handle in the kvm that made it last. */
+function coreOf(vm: PpcVm): VmCore {
+  // The handle stands in for the core: what reads memory only is the same through it.
+  return vm as unknown as VmCore;
+}
+
+/** A kvm that lets `look` see (and spoil) the state that arrives. */
+const spying = (kvm: PpcKvm, look: (saved: unknown) => void): Kvm =>
+  ({
+    takeOver: (leaving: Parameters<Kvm["takeOver"]>[0]): Arrival => {
+      const arrival = kvm.takeOver(leaving);
+      return {
+        ...arrival,
+        arrive: (saved) => {
+          look(saved);
+          return arrival.arrive(saved);
+        },
+      };
+    },
+  }) as unknown as Kvm;
+
+const refusing = (kvm: PpcKvm, change: object): Kvm =>
+  ({
+    takeOver: (leaving: Parameters<Kvm["takeOver"]>[0]) => kvm.takeOver({ ...leaving, ...change }),
+  }) as unknown as Kvm;
+
+/** Runs vCPU 0 on a thread. */
+async function runThere(vm: SharedVm) {
+  const worker = new Worker(new URL("./node/guest.test-worker.js", import.meta.url));
+  let ready = (): void => {};
+  const running = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  const ended = new Promise<string>((resolve) => {
+    worker.on("message", (message: unknown) => {
+      if (message === "ready") ready();
+      else resolve(JSON.stringify(message));
+    });
+    worker.on("error", (error) => resolve(String(error)));
+  });
+  worker.postMessage({ vm, cpu: 0 } satisfies GuestWorkerStart);
+  return { running, ended, end: () => worker.terminate() };
+}
+
+async function advances(counter: () => bigint): Promise<void> {
+  const before = counter();
+  while (counter() === before) await new Promise((resolve) => setTimeout(resolve, 1));
+}

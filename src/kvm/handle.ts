@@ -1,0 +1,157 @@
+/**
+ * The handle of a VM that its user holds. It stands for the VM wherever that is: in this kvm, or in another one that it has
+ * moved to, perhaps of another version of this package. So do the handles got from it.
+ */
+import { moveOut } from "./move.js";
+import type { Device, EventFd, TraceOptions, Vcpu, Vm } from "./uapi.js";
+import type { VmCore } from "./vm.js";
+
+/** An architecture's call that gives a handle: what names the handle, and how to get it from where the VM has gone. */
+export interface PartMethod {
+  readonly key: (handle: never) => string;
+  readonly reopen: (vm: never, handle: never) => object;
+}
+
+interface Part {
+  readonly handle: object;
+  closed: boolean;
+  follow(vm: Vm): void;
+}
+
+export function vmHandle(core: VmCore): Vm {
+  /** Undefined once the VM has left this kvm: then the handle in the other one does what is needed. */
+  let here: VmCore | undefined = core;
+  let vm = core as unknown as Vm;
+  let trace: TraceOptions | undefined;
+  const parts = new Map<string, Part>();
+
+  /** The handle under `key`; at the beginning it stands for `first`. */
+  function part<T extends Closable>(
+    key: string,
+    first: T,
+    reopen: (vm: Vm) => T,
+    more: (current: () => T) => { readonly own?: Partial<T>; readonly moved?: () => void } = () => ({}),
+  ): T {
+    const known = parts.get(key);
+    if (known && !known.closed) return known.handle as T;
+    let current = first;
+    const { own = {}, moved } = more(() => current);
+    const close = (): void => {
+      created.closed = true;
+      current.close();
+    };
+    const { handle, stand } = standIn<T>(first, { ...own, close } as Partial<T>);
+    const created: Part = {
+      handle,
+      closed: false,
+      follow: (to) => {
+        current = reopen(to);
+        stand(current);
+        moved?.();
+      },
+    };
+    parts.set(key, created);
+    return handle;
+  }
+
+  const vcpu = (first: Vcpu): Vcpu => part(`vcpu ${first.id}`, first, (to) => to.vcpu(first.id));
+  const device = (first: Device): Device => part(`device ${first.type}`, first, (to) => to.device(first.type));
+  const eventFd = (first: EventFd): EventFd =>
+    part(`eventfd ${first.id}`, first, (to) => to.eventFd(first.id), listening);
+
+  const own: Record<string, unknown> = {
+    createVcpu: (id: number) => vcpu(vm.createVcpu(id)),
+    vcpu: (id: number) => vcpu(vm.vcpu(id)),
+    createEventFd: () => eventFd(vm.createEventFd()),
+    eventFd: (id: number) => eventFd(vm.eventFd(id)),
+    createDevice: (type: number, flags?: number) => {
+      const created = vm.createDevice(type, flags);
+      return created && device(created);
+    },
+    device: (type: number) => device(vm.device(type)),
+    setTrace: (options: TraceOptions) => {
+      vm.setTrace(options);
+      trace = options;
+    },
+    moveTo: async (...[kvm, options = {}]: Parameters<Vm["moveTo"]>) => {
+      if (!here) return vm.moveTo(kvm, options);
+      await moveOut(here, kvm, options, arrive);
+    },
+  };
+  for (const [name, { key, reopen }] of Object.entries(core.arch.parts)) {
+    own[name] = (...args: never[]) => {
+      const first = (vm as unknown as Record<string, (...a: never[]) => Closable & object>)[name]?.(
+        ...args,
+      ) as Closable;
+      return part(key(first as never), first, (to) => reopen(to as never, first as never) as Closable);
+    };
+  }
+  const { handle, stand } = standIn<Vm>(vm, own as Partial<Vm>);
+
+  function arrive(arrived: Vm): void {
+    here = undefined;
+    vm = arrived;
+    stand(arrived);
+    if (trace) arrived.setTrace(trace);
+    for (const [key, each] of parts) {
+      if (each.closed) parts.delete(key);
+      else each.follow(arrived);
+    }
+  }
+  return handle;
+}
+
+interface Closable {
+  close(): void;
+}
+
+/** An eventfd's listeners go with it. */
+function listening(current: () => EventFd): { readonly own: Partial<EventFd>; readonly moved: () => void } {
+  const listeners = new Map<object, { readonly listener: (count: bigint) => void; stop: () => void }>();
+  return {
+    own: {
+      onSignal: (listener) => {
+        const key = {};
+        listeners.set(key, { listener, stop: current().onSignal(listener) });
+        return () => {
+          listeners.get(key)?.stop();
+          listeners.delete(key);
+        };
+      },
+    },
+    moved: () => {
+      for (const entry of listeners.values()) entry.stop = current().onSignal(entry.listener);
+    },
+  };
+}
+
+/** An object that has what another one has, which can be replaced, but for `own`. */
+function standIn<T extends object>(
+  first: T,
+  own: Partial<T>,
+): { readonly handle: T; readonly stand: (next: T) => void } {
+  let target = first;
+  const methods = new Map<string | symbol, unknown>();
+  const handle = new Proxy({} as T, {
+    get: (_, name) => {
+      if (name in own) return own[name as keyof T];
+      const known = methods.get(name);
+      if (known) return known;
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      // Looked up at each call: what it stands for may be a stand-in too.
+      const method = (...args: unknown[]): unknown =>
+        (Reflect.get(target, name, target) as (...a: unknown[]) => unknown).apply(target, args);
+      methods.set(name, method);
+      return method;
+    },
+    set: (_, name, value) => Reflect.set(target, name, value, target),
+    has: (_, name) => name in own || name in target,
+  });
+  return {
+    handle,
+    stand: (next) => {
+      target = next;
+    },
+  };
+}

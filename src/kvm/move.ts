@@ -1,0 +1,85 @@
+/**
+ * A VM's way from one loaded kvm to another: the guest is stopped, its state taken out, and put in again there, over the
+ * same memory. Whatever fails, the VM is in one of the two, whole.
+ */
+import { KvmError } from "../base/errors.js";
+import { vmLayout } from "./layout.js";
+import { deviceTypes, saveVm } from "./save-vm.js";
+import { savedFormat } from "./saved.js";
+import { vcpuRecord } from "./state.js";
+import type { Kvm, MoveOptions, Vm } from "./uapi.js";
+import type { VmCore } from "./vm.js";
+
+/** `arrived` is called with the VM's handle there before anything else can happen. */
+export async function moveOut(
+  vm: VmCore,
+  kvm: Kvm,
+  { type = 0, prepare, timeout = 1000 }: MoveOptions,
+  arrived: (vm: Vm) => void,
+): Promise<void> {
+  vm.requireOpen();
+  for (const number of deviceTypes(vm)) {
+    if (vm.arch.devices.find((device) => device.type === number)?.save) continue;
+    throw new KvmError(
+      "EBUSY",
+      `the VM has a device of type ${number}, which cannot move to another kvm; close it first`,
+    );
+  }
+  if (typeof kvm.takeOver !== "function") {
+    throw new KvmError("EOPNOTSUPP", "the other kvm is of a version that takes no VMs; update that package");
+  }
+  const { mem, generation, implementation, arch } = vm;
+  const next = generation + 2;
+  const leaving = { format: savedFormat, arch: arch.name, type, implementation, memory: vm.memory, generation: next };
+  const arrival = kvm.takeOver(leaving);
+  try {
+    await prepare?.(arrival.share);
+    vm.requireOpen();
+    if (mem.compareExchange(vmLayout.moves, generation, generation + 1) !== generation) {
+      throw new KvmError("EBUSY", "the VM is moving already");
+    }
+  } catch (error) {
+    arrival.abandon();
+    throw error;
+  }
+  const end = (moves: number): void => {
+    mem.store(vmLayout.moves, moves);
+    mem.notify(vmLayout.moves);
+  };
+  try {
+    await stopped(vm, timeout);
+    // From here to the end nothing else happens on this thread.
+    const giveBack = vm.departure();
+    const there = arrival.arrive(saveVm(vm));
+    vm.depart(giveBack);
+    end(next);
+    arrived(there);
+  } catch (error) {
+    end(generation);
+    arrival.abandon();
+    throw error;
+  }
+}
+
+/** Resolves when no thread runs a vCPU and every exit is completed. EBUSY: that takes too long. */
+async function stopped(vm: VmCore, timeout: number): Promise<void> {
+  const { mem } = vm;
+  const deadline = performance.now() + timeout;
+  const incomplete = vcpuRecord.offset.incomplete;
+  for (;;) {
+    const open = vm.vcpus().filter(({ record }) => mem.load(record + incomplete) !== 0);
+    if (open.length === 0 && mem.load(vmLayout.runners) === 0) return;
+    if (performance.now() >= deadline) {
+      const ids = open.map(({ id }) => id).join(", ");
+      throw new KvmError(
+        "EBUSY",
+        open.length === 0
+          ? `the VM cannot move: a vCPU did not leave the guest in ${timeout} ms`
+          : `the VM cannot move: the last exit of vCPU ${ids} has not been completed; answer it and call run()`,
+      );
+    }
+    for (const vcpu of vm.vcpus()) vcpu.interruptRun();
+    // vCPUs' threads may need this one for their exits.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
