@@ -14,5 +14,21 @@ export {
 } from "./arch/powerpc/module.js";
 export * from "./arch/powerpc/uapi.js";
 export * from "./kvm/uapi.js";
-export { defineModule, type ModuleContext, type ModuleDefinition } from "./modules/define-module.js";
-export { type ModuleInfo, ModuleLoader } from "./modules/loader.js";
+export {
+  declareSymbol,
+  defineModule,
+  type Export,
+  type ExportTerms,
+  exportSymbol,
+  type ModuleContext,
+  type ModuleDefinition,
+  type SymbolDeclaration,
+} from "./modules/define-module.js";
+export {
+  type LoaderOptions,
+  type LoadOptions,
+  type ModuleInfo,
+  ModuleLoader,
+  type RemoveOptions,
+} from "./modules/loader.js";
+export type { Parameter, ParameterType, ParameterValue } from "./modules/parameters.js";

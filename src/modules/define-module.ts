@@ -1,23 +1,67 @@
-/** How a module is declared. Declaring one does nothing; a loader brings it up. Source: include/linux/module.h. */
+/**
+ * How a module is declared: who it is, what it exports, what it imports, how it comes and goes. Declaring one does
+ * nothing; a loader brings it up. Sources: include/linux/module.h, include/linux/export.h.
+ */
+import { thisPackage } from "../base/package.js";
+import type { Parameters, ParameterValues } from "./parameters.js";
 
-export type ParameterType = "bool" | "uint" | "charp";
-export type ParameterValue = boolean | number | string;
+/** The type that a symbol stands for; it exists for the compiler only. */
+declare const type: unique symbol;
 
-export interface Parameter {
-  readonly type: ParameterType;
-  readonly default: ParameterValue;
-  readonly description: string;
+/** A symbol as a header declares it: its name, and what it is. Exporter and importer name the same one. */
+export interface SymbolDeclaration<T> {
+  readonly name: string;
+  readonly [type]?: T;
 }
 
-/** What a module's init is given. */
-export interface ModuleContext {
-  /** The parameter's value: the caller's, or the default. */
-  parameter<T extends ParameterValue>(name: string): T;
+/** `declareSymbol<(id: number) => void>("vac_free")`: what `extern` is in the kernel's headers. */
+export const declareSymbol = <T>(name: string): SymbolDeclaration<T> => ({ name });
+
+export interface ExportTerms {
+  /** EXPORT_SYMBOL_GPL: only for modules whose licence is compatible with the GPL. */
+  readonly gplOnly?: boolean;
+  /**
+   * EXPORT_SYMBOL_NS: importers must name it in `importNamespaces`. `module:kvm,kvm-*` (EXPORT_SYMBOL_FOR_MODULES): only
+   * modules of these names may import it, and no declaration opens it to others.
+   */
+  readonly namespace?: string;
+}
+
+export interface Export<T> extends ExportTerms {
+  readonly symbol: SymbolDeclaration<T>;
+}
+
+export const exportSymbol = <T>(symbol: SymbolDeclaration<T>, terms: ExportTerms = {}): Export<T> => ({
+  symbol,
+  ...terms,
+});
+
+/** By the name that the module itself uses. */
+export type Imports = Readonly<Record<string, SymbolDeclaration<unknown>>>;
+export type Exports = Readonly<Record<string, Export<unknown>>>;
+
+export type ImportValues<I extends Imports> = {
+  readonly [K in keyof I]: I[K] extends SymbolDeclaration<infer T> ? T : never;
+};
+/** What init must return: a value for each export. */
+export type ExportValues<E extends Exports> = [keyof E] extends [never]
+  ? unknown
+  : string extends keyof E
+    ? unknown
+    : { readonly [K in keyof E]: E[K] extends Export<infer T> ? T : never };
+
+/** What a module's init and exit are given. */
+export interface ModuleContext<I extends Imports = Imports, P extends Parameters = Parameters> {
+  readonly name: string;
+  /** The providers' values, bound when the module was loaded. The providers stay until this module has gone. */
+  readonly imports: ImportValues<I>;
+  /** The parameters as they are now: the administrator may change one while the module lives. */
+  readonly parameters: ParameterValues<P>;
   /** Says in the log that something happened. */
   log(level: "error" | "warning" | "info", message: string): void;
   /**
    * Names the next thing that init does and may fail in. What it acquires is given back by `undo`: in reverse order if a
-   * later step fails, or when the module is removed.
+   * later step fails, or after exit when the module is removed.
    */
   step<T>(name: string, act: () => T | Promise<T>, undo?: (value: T) => void): Promise<T>;
   /** Part of init that may fail by itself: if `act` fails, what its steps acquired is given back and the error thrown. */
@@ -28,21 +72,60 @@ export interface ModuleContext {
   put(): void;
   /** Whether the module is live: its init has ended and its exit has not begun. */
   live(): boolean;
-  /** What a module this one depends on offers. */
-  offer<T>(module: string): T;
 }
 
-export interface ModuleDefinition<Offer = unknown> {
+/** Modules that are loaded along with this one if they are there: MODULE_SOFTDEP. */
+export interface SoftDependencies {
+  readonly pre?: readonly string[];
+  readonly post?: readonly string[];
+}
+
+export interface ModuleDeclaration<I extends Imports, E extends Exports, P extends Parameters, Offer> {
   readonly name: string;
   readonly description: string;
+  /** As MODULE_LICENSE takes it ("GPL", "Dual MIT/GPL", "Proprietary"), or an SPDX expression. */
   readonly license: string;
+  readonly author?: string;
+  readonly version?: string;
+  /** Part of unikvm itself; others taint the kernel (O). */
+  readonly inTree?: boolean;
   readonly aliases?: readonly string[];
+  /** Modules that are needed though no symbol of theirs is imported. */
   readonly depends?: readonly string[];
-  readonly parameters?: Readonly<Record<string, Parameter>>;
-  /** Brings it up; what it returns is offered to others once the module is live. Throws KvmError to refuse. */
-  init(context: ModuleContext): Promise<Offer> | Offer;
+  readonly softdeps?: SoftDependencies;
+  readonly params?: P;
+  readonly imports?: I;
+  readonly importNamespaces?: readonly string[];
+  readonly exports?: E;
+  /** Brings it up. Returns the values of its exports, visible to others once it is live. Throws KvmError to refuse. */
+  init(context: ModuleContext<I, P>): Promise<Offer> | Offer;
+  /** Called first when it is removed; what its steps acquired is given back after. */
+  exit?(context: ModuleContext<I, P>): void;
 }
 
-export function defineModule<Offer>(definition: ModuleDefinition<Offer>): ModuleDefinition<Offer> {
-  return definition;
+/** A declared module. */
+export interface ModuleDefinition<
+  I extends Imports = Imports,
+  E extends Exports = Exports,
+  P extends Parameters = Parameters,
+  Offer = unknown,
+> extends ModuleDeclaration<I, E, P, Offer> {
+  /** Which unikvm it was declared with; another's loader refuses it unless forced. */
+  readonly vermagic: string;
+}
+
+/** What the build puts into every module it makes: modules and loader must come from the same minor version. */
+export const vermagicOf = (version: string): string => `unikvm ${version.split(".").slice(0, 2).join(".")}`;
+
+/**
+ * Declares a module. What `init` is given is typed by `imports` and `params`, what it returns is checked against
+ * `exports`.
+ */
+export function defineModule<
+  const I extends Imports = Record<never, never>,
+  const E extends Exports = Record<never, never>,
+  const P extends Parameters = Record<never, never>,
+  Offer extends ExportValues<E> = ExportValues<E>,
+>(declaration: ModuleDeclaration<I, E, P, Offer>): ModuleDefinition<I, E, P, Offer> {
+  return { vermagic: vermagicOf(thisPackage.version), ...declaration };
 }

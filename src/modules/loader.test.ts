@@ -1,12 +1,40 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { errno } from "../base/errno.test-support.js";
 import { KvmError } from "../base/errors.js";
-import { defineModule, type ModuleContext } from "./define-module.js";
+import { declareSymbol, defineModule, exportSymbol, type ModuleContext } from "./define-module.js";
 import { ModuleLoader } from "./loader.js";
 
 const simple = (name: string, more: object = {}) =>
-  defineModule({ name, description: name, license: "MIT", init: () => name, ...more });
-const errno = (code: string) => (error: unknown) => error instanceof KvmError && error.code === code;
+  defineModule({ name, description: name, license: "MIT", inTree: true, init: () => name, ...more });
+const names = (loader: ModuleLoader) => loader.lsmod().map(({ name }) => name);
+
+/** A loader whose log is kept. */
+function logging(...definitions: ConstructorParameters<typeof ModuleLoader>[0]) {
+  const lines: string[] = [];
+  return { lines, loader: new ModuleLoader(definitions, { log: (_, line) => lines.push(line) }) };
+}
+
+const bar = declareSymbol<(n: number) => number>("bar");
+const exporter = (name: string, terms = {}, add = 1) =>
+  defineModule({
+    name,
+    description: name,
+    license: "MIT",
+    inTree: true,
+    exports: { bar: exportSymbol(bar, terms) },
+    init: () => ({ bar: (n: number) => n + add }),
+  });
+const importer = (name: string, license = "MIT", more: { importNamespaces?: string[] } = {}) =>
+  defineModule({
+    name,
+    description: name,
+    license,
+    inTree: true,
+    imports: { bar },
+    ...more,
+    init: ({ imports }) => imports.bar(1),
+  });
 
 test("dependencies come first and hold what they need", async () => {
   const order: string[] = [];
@@ -17,9 +45,115 @@ test("dependencies come first and hold what they need", async () => {
   await loader.modprobe("a");
   assert.deepEqual(order, ["b", "a"]);
   assert.throws(() => loader.rmmod("b"), /EBUSY.*in use by: a/);
+  assert.throws(() => loader.rmmod("b", { force: true }), errno("EBUSY"));
   loader.rmmod("a");
   loader.rmmod("b");
   assert.deepEqual(loader.lsmod(), []);
+});
+
+test("an import is bound to its provider, which stays while it is used", async () => {
+  const { loader, lines } = logging(importer("foo"), exporter("baz"));
+  await loader.modprobe("foo");
+  assert.equal(loader.offer("foo"), 2);
+  assert.deepEqual(loader.lsmod(), [
+    { name: "foo", state: "live", references: 0, users: [], taints: "" },
+    { name: "baz", state: "live", references: 1, users: ["foo"], taints: "" },
+  ]);
+  assert.throws(() => loader.rmmod("baz"), errno("EBUSY"));
+  loader.rmmod("foo");
+  loader.rmmod("baz");
+  assert.deepEqual(lines, []);
+});
+
+test("an import without a provider is named as the kernel names it", async () => {
+  const { loader, lines } = logging(importer("foo"));
+  await assert.rejects(loader.modprobe("foo"), errno("ENOENT"));
+  await assert.rejects(loader.insmod(importer("foo")), errno("ENOENT"));
+  assert.equal(lines[0], "foo: Unknown symbol bar (err -2)");
+  assert.deepEqual(names(loader), []);
+});
+
+test("insmod loads no dependency, and takes what is not in the list", async () => {
+  const { loader } = logging(exporter("baz"));
+  await assert.rejects(loader.insmod(importer("foo")), errno("ENOENT"));
+  await loader.modprobe("baz");
+  await loader.insmod(importer("foo"));
+  assert.deepEqual(names(loader), ["foo", "baz"]);
+  await assert.rejects(loader.insmod(importer("foo")), errno("EEXIST"));
+  await loader.modprobe("foo");
+  loader.rmmod("foo");
+  await assert.rejects(loader.modprobe("foo"), errno("ENOENT"));
+});
+
+test("M10: a second exporter of a symbol is refused, and loads when the first has gone", async () => {
+  const second = exporter("second", {}, 100);
+  const held: string[] = [];
+  const lines: string[] = [];
+  const loader = new ModuleLoader([exporter("first"), importer("foo")], {
+    log: (_, line) => lines.push(line),
+    onHeld: (_, step, isHeld) => held.push(`${step} ${isHeld}`),
+  });
+  await loader.modprobe("foo");
+  await assert.rejects(loader.insmod(second), errno("ENOEXEC"));
+  assert.deepEqual(lines, ["second: exports duplicate symbol bar (owned by first)"]);
+  assert.deepEqual(names(loader), ["foo", "first"]);
+  assert.deepEqual(held, [], "its init must not have begun");
+  // Who used the first still does.
+  assert.equal(loader.offer<{ bar(n: number): number }>("first").bar(1), 2);
+  assert.throws(() => loader.rmmod("first"), errno("EBUSY"));
+  loader.rmmod("foo");
+  loader.rmmod("first");
+  await loader.insmod(second);
+  await loader.modprobe("foo");
+  assert.equal(loader.offer("foo"), 101, "bound to the one that is loaded");
+});
+
+test("what is exported to GPL-compatible modules only is unknown to others", async () => {
+  const { loader, lines } = logging(exporter("baz", { gplOnly: true }), importer("closed", "Proprietary"));
+  await assert.rejects(loader.modprobe("closed"), /ENOENT.*Unknown symbol bar.*GPL-compatible modules only/);
+  assert.deepEqual(lines, [
+    "closed: module license 'Proprietary' taints kernel.",
+    "closed: Unknown symbol bar (err -2)",
+  ]);
+  for (const license of ["GPL", "Dual BSD/GPL", "MIT", "(Apache-2.0 OR GPL-2.0-or-later)"]) {
+    await loader.insmod(importer("open", license));
+    loader.rmmod("open");
+  }
+  for (const license of ["gpl", "Apache-2.0", "UNLICENSED", ""]) {
+    await assert.rejects(loader.insmod(importer("open", license)), errno("ENOENT"), license);
+  }
+});
+
+test("M15: an export limited to named modules is refused to others at load", async () => {
+  const namespace = "module:kvm,kvm-*";
+  const { loader, lines } = logging(exporter("baz", { namespace }));
+  await loader.modprobe("baz");
+  for (const name of ["kvm", "kvm-hv", "kvm_pr", "kvm-"]) {
+    await loader.insmod(importer(name));
+    loader.rmmod(name);
+  }
+  for (const name of ["kvmx", "kv", "vfio", "notkvm"]) {
+    lines.length = 0;
+    await assert.rejects(
+      loader.insmod(importer(name)),
+      (error: Error) => errno("EINVAL")(error) && error.message.includes("bar") && error.message.includes(namespace),
+    );
+    assert.deepEqual(lines, [
+      `${name}: module uses symbol (bar) from namespace ${namespace}, but does not import it.`,
+      `${name}: Unknown symbol bar (err -22)`,
+    ]);
+  }
+  // Declaring it opens nothing: such a namespace belongs to the exporter.
+  await assert.rejects(loader.insmod(importer("vfio", "MIT", { importNamespaces: [namespace] })), errno("ENOEXEC"));
+  assert.equal(lines.at(-1), `vfio: tries to import module namespace: ${namespace}`);
+  assert.deepEqual(names(loader), ["baz"]);
+});
+
+test("a named namespace must be declared by the importer", async () => {
+  const { loader } = logging(exporter("baz", { namespace: "BAZ" }));
+  await loader.modprobe("baz");
+  await assert.rejects(loader.insmod(importer("foo")), errno("EINVAL"));
+  await loader.insmod(importer("foo", "MIT", { importNamespaces: ["BAZ"] }));
 });
 
 test("aliases, with dashes or underscores, name the module", async () => {
@@ -27,6 +161,7 @@ test("aliases, with dashes or underscores, name the module", async () => {
   await loader.modprobe("kvm_hv");
   assert.equal(loader.offer("kvm-hv"), "kvm");
   await assert.rejects(loader.modprobe("kvm-pr"), errno("ENOENT"));
+  assert.throws(() => loader.add(simple("kvm")), errno("EEXIST"));
 });
 
 test("a failing init gives back what it acquired, in reverse, and what it depended on", async () => {
@@ -43,7 +178,7 @@ test("a failing init gives back what it acquired, in reverse, and what it depend
     };
     const loader = new ModuleLoader([simple("a", { depends: ["b"], init }), simple("b")], {
       onStep: (_, step) => {
-        if (step === failing) throw new KvmError("ENOMEM", "injected");
+        if (step === failing) throw new KvmError("ENOMEM", "injected for the test");
       },
     });
     await assert.rejects(loader.modprobe("a"), errno("ENOMEM"));
@@ -53,6 +188,29 @@ test("a failing init gives back what it acquired, in reverse, and what it depend
       [["b", []]],
     );
   }
+});
+
+test("exit comes first, and what it throws keeps nothing from being given back", async () => {
+  const order: string[] = [];
+  const { loader, lines } = logging(
+    simple("a", {
+      init: (context: ModuleContext) =>
+        context.step(
+          "one",
+          () => {},
+          () => order.push("undo"),
+        ),
+      exit: () => {
+        order.push("exit");
+        throw new Error("no");
+      },
+    }),
+  );
+  await loader.modprobe("a");
+  loader.rmmod("a");
+  assert.deepEqual(order, ["exit", "undo"]);
+  assert.deepEqual(lines, ["a: while leaving: no"]);
+  assert.deepEqual(loader.lsmod(), []);
 });
 
 test("nothing is offered before init has ended, and references keep a module", async () => {
@@ -69,37 +227,132 @@ test("nothing is offered before init has ended, and references keep a module", a
   const loader = new ModuleLoader([simple("a", { init })]);
   const loading = loader.modprobe("a");
   const second = loader.modprobe("a");
-  await Promise.resolve();
+  const third = loader.insmod(simple("a"));
+  await new Promise((resolve) => setImmediate(resolve));
   assert.throws(() => loader.offer("a"), errno("ENOENT"));
   assert.equal(context?.tryGet(), false);
   assert.throws(() => loader.rmmod("a"), errno("EBUSY"));
   proceed();
-  await Promise.all([loading, second]);
+  await Promise.all([loading, second, assert.rejects(third, errno("EEXIST"))]);
   assert.equal(loader.offer("a"), "ready");
   assert.equal(context?.tryGet(), true);
   assert.throws(() => loader.rmmod("a"), errno("EBUSY"));
   context?.put();
   loader.rmmod("a");
+  assert.equal(context?.live(), false);
   assert.throws(() => loader.rmmod("a"), errno("ENOENT"));
 });
 
-test("parameters are typed", async () => {
+test("parameters are typed, and read as the kernel reads them", async () => {
   const seen: unknown[] = [];
-  const parameters = {
-    halt: { type: "uint", default: 5, description: "" },
-    nested: { type: "bool", default: false, description: "" },
+  const a = defineModule({
+    name: "a",
+    description: "",
+    license: "MIT",
+    inTree: true,
+    params: {
+      halt_poll: { type: "uint", default: 5, description: "", writable: true },
+      nested: { type: "bool", default: false, description: "" },
+      offset: { type: "int", default: -1, description: "" },
+      mode: { type: "charp", default: "auto", description: "" },
+    },
+    init: ({ parameters }) => {
+      const { halt_poll, nested, offset, mode } = parameters;
+      seen.push(halt_poll satisfies number, nested satisfies boolean, offset satisfies number, mode satisfies string);
+      return () => parameters.halt_poll;
+    },
+  });
+  const load = async (given: Readonly<Record<string, string | number | boolean>>) => {
+    seen.length = 0;
+    const { loader, lines } = logging(a);
+    await loader.modprobe("a", given);
+    return { loader, lines };
   };
-  const init = (context: ModuleContext) => seen.push(context.parameter("halt"), context.parameter("nested"));
-  const make = () => new ModuleLoader([simple("a", { parameters, init })]);
-  await make().modprobe("a", { nested: "Y" });
-  assert.deepEqual(seen, [5, true]);
-  await assert.rejects(make().modprobe("a", { halt: "-1" }), errno("EINVAL"));
-  await assert.rejects(make().modprobe("a", { nested: "maybe" }), errno("EINVAL"));
-  await assert.rejects(make().modprobe("a", { other: 1 }), errno("EINVAL"));
+  const { loader } = await load({ nested: "Y" });
+  assert.deepEqual(seen, [5, true, -1, "auto"]);
+  await load({ "halt-poll": "0x10", nested: "on", offset: "-010", mode: "x y" });
+  assert.deepEqual(seen, [16, true, -8, "x y"]);
+  await load({ nested: "" });
+  assert.equal(seen[1], true);
+  const { lines } = await load({ other: 1 });
+  assert.deepEqual(lines, ["a: unknown parameter 'other' ignored"]);
+  const malformed = [
+    ["halt_poll", "-1"],
+    ["halt_poll", "4294967296"],
+    ["halt_poll", "5 "],
+    ["nested", "maybe"],
+  ] as const;
+  for (const [name, value] of malformed) {
+    const refused = logging(a);
+    await assert.rejects(refused.loader.modprobe("a", { [name]: value }), errno("EINVAL"), value);
+    assert.deepEqual(refused.lines, [`a: \`${value}' invalid for parameter \`${name}'`]);
+    assert.deepEqual(names(refused.loader), []);
+  }
+  loader.setParameter("a", "halt-poll", "7");
+  assert.equal(loader.offer<() => number>("a")(), 7);
+  assert.deepEqual(loader.parameters("a"), { halt_poll: 7, nested: true, offset: -1, mode: "auto" });
+  assert.throws(() => loader.setParameter("a", "nested", "N"), errno("EACCES"));
+  assert.throws(() => loader.setParameter("a", "none", "N"), errno("ENOENT"));
+  assert.throws(() => loader.setParameter("a", "halt_poll", "x"), errno("EINVAL"));
 });
 
 test("modules that depend on each other are refused", async () => {
   const loader = new ModuleLoader([simple("a", { depends: ["b"] }), simple("b", { depends: ["a"] })]);
   await assert.rejects(loader.modprobe("a"), errno("EINVAL"));
+  assert.deepEqual(loader.lsmod(), []);
+});
+
+test("soft dependencies come before and after, and their lack or failure is no matter", async () => {
+  const order: string[] = [];
+  const say = (name: string, more = {}) => simple(name, { init: () => void order.push(name), ...more });
+  const failing = simple("failing", {
+    init: () => {
+      throw new KvmError("ENODEV", "there is none");
+    },
+  });
+  const { loader, lines } = logging(
+    say("a", { softdeps: { pre: ["before", "missing", "failing"], post: ["after"] } }),
+    say("before"),
+    say("after", { softdeps: { pre: ["a"] } }),
+    failing,
+  );
+  await loader.modprobe("a");
+  assert.deepEqual(order, ["before", "a", "after"]);
+  assert.match(lines.join("\n"), /^failing: soft dependency of a not loaded: .*ENODEV/);
+});
+
+test("taints are the kernel's, said once", async () => {
+  const { loader, lines } = logging();
+  assert.deepEqual(loader.tainted(), { text: "Not tainted", mask: 0 });
+  await loader.insmod(simple("a", { inTree: false }));
+  assert.match(loader.tainted().text, /^Tainted: G {11}O {6}/);
+  await loader.insmod(simple("b", { inTree: false, license: "Proprietary" }));
+  assert.match(loader.tainted().text, /^Tainted: P {11}O {6}/);
+  const stale = simple("c", { vermagic: "unikvm 0.0" });
+  await assert.rejects(loader.insmod(stale), errno("ENOEXEC"));
+  await loader.insmod(stale, {}, { force: true });
+  const busy = simple("d", { init: (context: ModuleContext) => context });
+  await loader.insmod(busy);
+  loader.offer<ModuleContext>("d").tryGet();
+  assert.throws(() => loader.rmmod("d"), errno("EBUSY"));
+  loader.rmmod("d", { force: true });
+  assert.equal(loader.tainted().mask, 1 | 2 | 8 | 4096);
+  assert.deepEqual(
+    loader.lsmod().map(({ name, taints }) => name + taints),
+    ["c(F)", "b(PO)", "a(O)"],
+  );
+  assert.deepEqual(lines, [
+    "a: loading out-of-tree module taints kernel.",
+    "b: module license 'Proprietary' taints kernel.",
+    "c: version magic 'unikvm 0.0' should be 'unikvm 0.1'",
+    "c: bad vermagic: kernel tainted.",
+    "d: forced out with 1 reference: kernel tainted.",
+  ]);
+});
+
+test("an init that does not give what the module exports is refused", async () => {
+  const { loader } = logging();
+  const lacking = simple("a", { exports: { bar: exportSymbol(bar) }, init: () => ({}) });
+  await assert.rejects(loader.insmod(lacking), errno("ENOEXEC"));
   assert.deepEqual(loader.lsmod(), []);
 });

@@ -1,254 +1,388 @@
 /**
- * Loads and removes modules: dependencies first, one state after the other (coming, live, going), references counted,
- * everything an init acquired given back when it fails. Source: kernel/module/main.c, kmod's modprobe.
+ * Loads and removes modules as the kernel does: states (coming, live, going), symbols bound to their providers,
+ * references counted, everything that an init acquired given back when it fails. Finding what must be loaded before is
+ * modprobe's part, at the end. Sources: kernel/module/main.c; kmod's modprobe.
  */
-import { KvmError, messageOf } from "../base/errors.js";
+import { Errno, KvmError } from "../base/errors.js";
 import { type Log, silent } from "../base/log.js";
-import type { ModuleContext, ModuleDefinition, Parameter, ParameterValue } from "./define-module.js";
+import { thisPackage } from "../base/package.js";
+import { type Exports, type Imports, type ModuleDefinition, vermagicOf } from "./define-module.js";
+import { gplCompatible } from "./licence.js";
+import { LoadedModule, type LoaderHooks, type ModuleState } from "./loaded-module.js";
+import { mayImport, namesModules, normalise } from "./namespace.js";
+import { findParameter, type ParameterValue, parseParameter } from "./parameters.js";
+import { formatModuleTaints, formatTainted, type Taint, taintMask } from "./taint.js";
 
-export type ModuleState = "coming" | "live" | "going";
+export type { ModuleState } from "./loaded-module.js";
 
 /** A line of lsmod. */
 export interface ModuleInfo {
   readonly name: string;
   readonly state: ModuleState;
+  /** Of modules and of others. */
   readonly references: number;
   readonly users: readonly string[];
+  /** "(PO)", or nothing. */
+  readonly taints: string;
 }
 
-export interface LoaderOptions {
+export interface LoaderOptions extends Partial<LoaderHooks> {
   readonly log?: Log;
-  /** Called before each step of an init; a test throws here. */
-  readonly onStep?: (module: string, step: string) => void;
-  /** Called when a step holds something that is to be given back, and when it has been given back; a test counts. */
-  readonly onHeld?: (module: string, step: string, held: boolean) => void;
 }
 
-interface Loaded {
-  readonly definition: ModuleDefinition;
-  state: ModuleState;
-  references: number;
-  readonly users: Set<string>;
-  readonly undo: (() => void)[];
-  readonly parameters: ReadonlyMap<string, ParameterValue>;
-  offer: unknown;
-  /** Settled when it is live or has failed. */
-  readonly ready: Promise<void>;
+export interface LoadOptions {
+  /** Loads it though it was declared with another version of unikvm; taints the kernel (F). */
+  readonly force?: boolean;
+}
+
+export interface RemoveOptions {
+  /** Removes it though it is in use; taints the kernel (R). Who uses it will fail. */
+  readonly force?: boolean;
+}
+
+export type GivenParameters = Readonly<Record<string, ParameterValue>>;
+
+interface Provider {
+  readonly module: LoadedModule;
+  readonly local: string;
+  readonly gplOnly: boolean;
+  readonly namespace: string | undefined;
 }
 
 export class ModuleLoader {
-  readonly #available = new Map<string, ModuleDefinition>();
-  readonly #loaded = new Map<string, Loaded>();
-  readonly #log: Log;
-  readonly #onStep: (module: string, step: string) => void;
-  readonly #onHeld: (module: string, step: string, held: boolean) => void;
+  readonly #available: ModuleDefinition[] = [];
+  /** In the order in which they were loaded. */
+  readonly #loaded = new Map<string, LoadedModule>();
+  readonly #tainted = new Set<Taint>();
+  readonly #hooks: LoaderHooks;
 
+  /** `definitions`, in the order of modules.order, are what modprobe finds. */
   constructor(definitions: readonly ModuleDefinition[], options: LoaderOptions = {}) {
-    for (const definition of definitions) {
-      if (this.#available.has(definition.name)) throw new Error(`module ${definition.name} is defined twice`);
-      this.#available.set(definition.name, definition);
-    }
-    this.#log = options.log ?? silent;
-    this.#onStep = options.onStep ?? (() => {});
-    this.#onHeld = options.onHeld ?? (() => {});
+    this.#hooks = { log: silent, onStep: () => {}, onHeld: () => {}, ...options };
+    for (const definition of definitions) this.add(definition);
   }
 
-  /** The module a name or alias stands for. */
+  /** Lets modprobe find one more. EEXIST: there is one of that name. */
+  add(definition: ModuleDefinition): void {
+    if (this.#available.some(({ name }) => normalise(name) === normalise(definition.name))) {
+      throw new KvmError("EEXIST", `there is a module ${definition.name} already`);
+    }
+    this.#available.push(definition);
+  }
+
+  /** The modules that modprobe finds, in order. */
+  get available(): readonly ModuleDefinition[] {
+    return this.#available;
+  }
+
+  /** The module that a name or alias stands for. */
   resolve(name: string): string | undefined {
+    return this.#find(name)?.name;
+  }
+
+  #find(name: string): ModuleDefinition | undefined {
     const wanted = normalise(name);
-    for (const { name: candidate, aliases = [] } of this.#available.values()) {
-      if (normalise(candidate) === wanted || aliases.some((alias) => normalise(alias) === wanted)) return candidate;
+    return (
+      this.#available.find((definition) => normalise(definition.name) === wanted) ??
+      this.#available.find(({ aliases = [] }) => aliases.some((alias) => normalise(alias) === wanted))
+    );
+  }
+
+  #get(name: string): LoadedModule | undefined {
+    return this.#loaded.get(normalise(name)) ?? this.#loaded.get(normalise(this.resolve(name) ?? name));
+  }
+
+  /** Begins with what the kernel prints about it. */
+  #refuse(code: keyof typeof Errno, message: string): never {
+    this.#hooks.log("error", message);
+    throw new KvmError(code, message);
+  }
+
+  // init_module
+
+  /**
+   * Loads exactly this module. EEXIST: one of its name is there. ENOENT: a symbol that it imports has no provider, or
+   * the symbol is for GPL-compatible modules only. EINVAL: a namespace is closed to it, a parameter is malformed.
+   * ENOEXEC: it exports what another exports, or was declared with another version. Else what its init threw.
+   */
+  async insmod(definition: ModuleDefinition, given: GivenParameters = {}, options: LoadOptions = {}): Promise<void> {
+    const { name } = definition;
+    const key = normalise(name);
+    const present = this.#loaded.get(key);
+    // One that is coming may yet fail, and then this one has its place.
+    if (present?.state === "coming") await present.ready.catch(() => {});
+    if (this.#loaded.has(key)) throw new KvmError("EEXIST", `module ${name} is loaded already`);
+    const module = new LoadedModule(definition, new Map(), this.#hooks);
+    this.#checkVersion(module, options.force === true);
+    this.#checkModinfo(module);
+    this.#loaded.set(key, module);
+    try {
+      const imports = await this.#resolveSymbols(module);
+      this.#checkExports(module);
+      this.#parseParameters(module, given);
+      const context = module.context(imports);
+      const offer = await definition.init(context);
+      requireExports(definition, offer);
+      module.offer = offer;
+      if (definition.exit) module.onRelease(() => definition.exit?.(context));
+      module.state = "live";
+    } catch (error) {
+      module.state = "going";
+      this.#free(module);
+      module.settle(error);
+      throw error;
+    }
+    module.settle();
+  }
+
+  #checkVersion(module: LoadedModule, force: boolean): void {
+    const { vermagic } = module.definition;
+    const wanted = vermagicOf(thisPackage.version);
+    if (vermagic === wanted) return;
+    if (!force) this.#refuse("ENOEXEC", `${module.name}: version magic '${vermagic}' should be '${wanted}'`);
+    this.#taint(module, "F", `${module.name}: bad vermagic: kernel tainted.`);
+  }
+
+  #checkModinfo(module: LoadedModule): void {
+    const { name, license, inTree, importNamespaces = [] } = module.definition;
+    const closed = importNamespaces.find(namesModules);
+    if (closed !== undefined) this.#refuse("ENOEXEC", `${name}: tries to import module namespace: ${closed}`);
+    if (!inTree) this.#taint(module, "O", `${name}: loading out-of-tree module taints kernel.`);
+    if (!gplCompatible(license)) this.#taint(module, "P", `${name}: module license '${license}' taints kernel.`);
+  }
+
+  /** The kernel says it the first time only. */
+  #taint(module: LoadedModule, taint: Taint, message: string): void {
+    if (!this.#tainted.has(taint)) this.#hooks.log("warning", message);
+    this.#tainted.add(taint);
+    module.taints.add(taint);
+  }
+
+  /** Binds each import to its provider, which from now on is in use by the module. */
+  async #resolveSymbols(module: LoadedModule): Promise<Record<string, unknown>> {
+    const { imports = {}, depends = [] } = module.definition;
+    for (const name of depends) {
+      const provider = this.#get(name);
+      if (!provider) throw new KvmError("ENOENT", `${module.name}: needs module ${name}, which is not loaded`);
+      await this.#use(module, provider);
+    }
+    const values: Record<string, unknown> = {};
+    for (const [local, { name: symbol }] of Object.entries(imports as Imports)) {
+      const found = this.#findSymbol(symbol);
+      const provider = found && this.#permit(module, symbol, found);
+      if (!provider) {
+        const why = found ? `; ${found.module.name} exports it to GPL-compatible modules only` : "";
+        this.#hooks.log("warning", `${module.name}: Unknown symbol ${symbol} (err -${Errno.ENOENT})`);
+        throw new KvmError("ENOENT", `${module.name}: Unknown symbol ${symbol} (err -${Errno.ENOENT})${why}`);
+      }
+      await this.#use(module, provider.module);
+      values[local] = provider.module.valueOf(provider.local);
+    }
+    return values;
+  }
+
+  #permit(module: LoadedModule, symbol: string, found: Provider): Provider | undefined {
+    const { name, license, importNamespaces = [] } = module.definition;
+    if (found.gplOnly && !gplCompatible(license)) return undefined;
+    if (mayImport(found.namespace, name, importNamespaces)) return found;
+    const message = `${name}: module uses symbol (${symbol}) from namespace ${found.namespace}, but does not import it.`;
+    this.#hooks.log("error", message);
+    this.#hooks.log("warning", `${name}: Unknown symbol ${symbol} (err -${Errno.EINVAL})`);
+    throw new KvmError("EINVAL", message);
+  }
+
+  /** A provider that is still coming is waited for. */
+  async #use(module: LoadedModule, provider: LoadedModule): Promise<void> {
+    if (provider === module) throw new KvmError("ENOEXEC", `${module.name}: imports what it exports itself`);
+    if (provider.state === "coming") await provider.ready;
+    if (provider.state !== "live") {
+      throw new KvmError("EBUSY", `${module.name}: module ${provider.name}, which it needs, is ${provider.state}`);
+    }
+    if (!provider.users.has(module.name)) module.onRelease(provider.hold(module.name));
+  }
+
+  #findSymbol(symbol: string): Provider | undefined {
+    for (const module of this.#loaded.values()) {
+      for (const [local, exported] of Object.entries((module.definition.exports ?? {}) as Exports)) {
+        if (exported.symbol.name !== symbol) continue;
+        return { module, local, gplOnly: exported.gplOnly === true, namespace: exported.namespace };
+      }
     }
     return undefined;
   }
 
-  /**
-   * Loads a module and all it depends on; one that is live already is left alone.
-   * ENOENT: none of that name. EINVAL: a parameter is unknown or malformed. Else what its init threw.
-   */
-  async modprobe(name: string, parameters: Readonly<Record<string, ParameterValue | string>> = {}): Promise<void> {
-    await this.#load(name, parameters, []);
+  #checkExports(module: LoadedModule): void {
+    for (const { symbol } of Object.values((module.definition.exports ?? {}) as Exports)) {
+      const owner = this.#findSymbol(symbol.name)?.module;
+      if (owner === undefined || owner === module) continue;
+      this.#refuse("ENOEXEC", `${module.name}: exports duplicate symbol ${symbol.name} (owned by ${owner.name})`);
+    }
   }
 
-  /** ENOENT: not loaded. EBUSY: in use, by name or by references. */
-  rmmod(name: string): void {
-    const resolved = this.resolve(name) ?? name;
-    const module = this.#loaded.get(resolved);
+  #parseParameters(module: LoadedModule, given: GivenParameters): void {
+    const { name, params = {} } = module.definition;
+    for (const [parameter, { default: value }] of Object.entries(params)) module.parameters.set(parameter, value);
+    for (const [parameter, value] of Object.entries(given)) {
+      const declared = findParameter(params, parameter);
+      const row = declared === undefined ? undefined : params[declared];
+      if (declared === undefined || !row) {
+        this.#hooks.log("warning", `${name}: unknown parameter '${parameter}' ignored`);
+        continue;
+      }
+      try {
+        module.parameters.set(declared, parseParameter(name, declared, row, value));
+      } catch (error) {
+        if (error instanceof KvmError) this.#hooks.log("error", error.message.replace(/^\w+: /, ""));
+        throw error;
+      }
+    }
+  }
+
+  // delete_module
+
+  /**
+   * Removes a module: its exit, then what its init acquired, last first. ENOENT: not loaded. EBUSY: it is in use by
+   * modules or otherwise, or on its way in or out.
+   */
+  rmmod(name: string, { force = false }: RemoveOptions = {}): void {
+    const module = this.#get(name);
     if (!module) throw new KvmError("ENOENT", `module ${name} is not currently loaded`);
-    if (module.state !== "live") throw new KvmError("EBUSY", `module ${resolved} is ${module.state}`);
+    if (module.state !== "live") throw new KvmError("EBUSY", `module ${module.name} is ${module.state}`);
     if (module.users.size > 0) {
-      throw new KvmError("EBUSY", `module ${resolved} is in use by: ${[...module.users].join(" ")}`);
+      throw new KvmError("EBUSY", `module ${module.name} is in use by: ${[...module.users].join(" ")}`);
     }
     if (module.references > 0) {
-      throw new KvmError("EBUSY", `module ${resolved} is in use (${module.references} references)`);
+      const count = `${module.references} reference${module.references === 1 ? "" : "s"}`;
+      if (!force) throw new KvmError("EBUSY", `module ${module.name} is in use (${count})`);
+      this.#taint(module, "R", `${module.name}: forced out with ${count}: kernel tainted.`);
     }
     module.state = "going";
-    this.#free(resolved, module);
+    this.#free(module);
   }
 
-  /** What a live module offers. ENOENT: it is not loaded, coming or going. */
+  #free(module: LoadedModule): void {
+    module.release();
+    this.#loaded.delete(normalise(module.name));
+  }
+
+  // modprobe
+
+  /**
+   * Loads a module after all it needs; one that is live already is left alone. ENOENT: none of that name, or nothing
+   * provides what it imports. EINVAL: modules need each other. Else as `insmod`.
+   */
+  async modprobe(name: string, given: GivenParameters = {}, options: LoadOptions = {}): Promise<void> {
+    const definition = this.#find(name) ?? this.#get(name)?.definition;
+    if (!definition) throw new KvmError("ENOENT", `module ${name} not found`);
+    await this.#modprobe(definition, given, options, []);
+  }
+
+  async #modprobe(
+    definition: ModuleDefinition,
+    given: GivenParameters,
+    options: LoadOptions,
+    path: readonly string[],
+  ): Promise<void> {
+    const { name, softdeps = {} } = definition;
+    if (path.includes(name)) throw new KvmError("EINVAL", `modules depend on each other: ${[...path, name].join(" ")}`);
+    const present = this.#loaded.get(normalise(name));
+    if (present?.state === "going") throw new KvmError("EBUSY", `module ${name} is going`);
+    if (present) return present.ready;
+    const below = [...path, name];
+    if (softdeps.pre) await this.#softly(softdeps.pre, options, below);
+    for (const needed of this.#dependencies(definition)) await this.#modprobe(needed, {}, options, below);
+    try {
+      await this.insmod(definition, given, options);
+    } catch (error) {
+      // Somebody else was quicker.
+      if (!(error instanceof KvmError && error.code === "EEXIST")) throw error;
+    }
+    if (softdeps.post) await this.#softly(softdeps.post, options, below);
+  }
+
+  /** What a soft dependency lacks keeps nobody from loading. */
+  async #softly(names: readonly string[], options: LoadOptions, path: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const definition = this.#find(name);
+      if (!definition || path.includes(definition.name)) continue;
+      await this.#modprobe(definition, {}, options, path).catch((error: unknown) => {
+        this.#hooks.log("warning", `${definition.name}: soft dependency of ${path.at(-1)} not loaded: ${error}`);
+      });
+    }
+  }
+
+  /** The modules that provide what it imports. What is loaded already provides first, then the first in the order. */
+  #dependencies({ imports = {}, depends = [] }: ModuleDefinition): Set<ModuleDefinition> {
+    const needed = new Set<ModuleDefinition>();
+    for (const name of depends) {
+      const definition = this.#find(name) ?? this.#get(name)?.definition;
+      if (!definition) throw new KvmError("ENOENT", `module ${name} not found`);
+      needed.add(definition);
+    }
+    for (const { name: symbol } of Object.values(imports as Imports)) {
+      if (this.#findSymbol(symbol)) continue;
+      const provider = this.#available.find(({ exports = {} }) =>
+        Object.values(exports as Exports).some((exported) => exported.symbol.name === symbol),
+      );
+      // Without one, loading it says so in the kernel's words.
+      if (provider) needed.add(provider);
+    }
+    return needed;
+  }
+
+  // What /proc and /sys show
+
+  /** What a live module's init returned. ENOENT: it is not loaded, coming or going. */
   offer<T>(name: string): T {
-    const resolved = this.resolve(name) ?? name;
-    const module = this.#loaded.get(resolved);
+    const module = this.#get(name);
     if (module?.state !== "live") {
-      throw new KvmError("ENOENT", `module ${resolved} is ${module ? module.state : "not loaded"}`);
+      throw new KvmError("ENOENT", `module ${module?.name ?? name} is ${module ? module.state : "not loaded"}`);
     }
     return module.offer as T;
   }
 
+  /** The last loaded first, as /proc/modules. */
   lsmod(): ModuleInfo[] {
-    return [...this.#loaded].map(([name, { state, references, users }]) => ({
+    return [...this.#loaded.values()].reverse().map(({ name, state, references, users, taints }) => ({
       name,
       state,
       references: references + users.size,
       users: [...users],
+      taints: formatModuleTaints(taints),
     }));
   }
 
-  async #load(name: string, given: Readonly<Record<string, ParameterValue>>, path: readonly string[]): Promise<Loaded> {
-    const resolved = this.resolve(name);
-    const definition = resolved === undefined ? undefined : this.#available.get(resolved);
-    if (resolved === undefined || !definition) throw new KvmError("ENOENT", `module ${name} not found`);
-    if (path.includes(resolved))
-      throw new KvmError("EINVAL", `modules depend on each other: ${[...path, resolved].join(" ")}`);
-    const present = this.#loaded.get(resolved);
-    if (present) {
-      if (present.state === "going") throw new KvmError("EBUSY", `module ${resolved} is going`);
-      await present.ready;
-      return present;
-    }
-    const parameters = parse(definition, given);
-    let settle = (): void => {};
-    let fail = (_: unknown): void => {};
-    const ready = new Promise<void>((resolve, reject) => {
-      settle = resolve;
-      fail = reject;
-    });
-    ready.catch(() => {});
-    const module: Loaded = {
-      definition,
-      state: "coming",
-      references: 0,
-      users: new Set(),
-      undo: [],
-      parameters,
-      offer: undefined,
-      ready,
-    };
-    this.#loaded.set(resolved, module);
-    try {
-      for (const dependency of definition.depends ?? []) {
-        const provider = await this.#load(dependency, {}, [...path, resolved]);
-        if (provider.state !== "live") throw new KvmError("EBUSY", `module ${dependency} is ${provider.state}`);
-        provider.users.add(resolved);
-        module.undo.push(() => provider.users.delete(resolved));
-      }
-      module.offer = await definition.init(this.#context(resolved, module));
-      module.state = "live";
-      settle();
-      return module;
-    } catch (error) {
-      module.state = "going";
-      this.#free(resolved, module);
-      fail(error);
-      throw error;
-    }
+  /** Reads /sys/module/NAME/parameters. ENOENT: the module is not loaded. */
+  parameters(name: string): Readonly<Record<string, ParameterValue>> {
+    const module = this.#get(name);
+    if (!module) throw new KvmError("ENOENT", `module ${name} is not currently loaded`);
+    return Object.fromEntries(module.parameters);
   }
 
-  #context(name: string, module: Loaded): ModuleContext {
-    return {
-      parameter: <T extends ParameterValue>(parameter: string): T => {
-        const value = module.parameters.get(parameter);
-        if (value === undefined) throw new Error(`module ${name} declares no parameter ${parameter}`);
-        return value as T;
-      },
-      log: (level, message) => this.#log(level, message),
-      step: async (step, act, undo) => {
-        this.#onStep(name, step);
-        const value = await act();
-        if (undo) {
-          this.#onHeld(name, step, true);
-          module.undo.push(() => {
-            undo(value);
-            this.#onHeld(name, step, false);
-          });
-        }
-        return value;
-      },
-      attempt: async (act) => {
-        const mark = module.undo.length;
-        try {
-          return await act();
-        } catch (error) {
-          this.#unwind(name, module.undo.splice(mark));
-          throw error;
-        }
-      },
-      tryGet: () => {
-        if (module.state !== "live") return false;
-        module.references++;
-        return true;
-      },
-      put: () => {
-        if (module.references === 0) throw new Error(`module ${name} has no reference to give back`);
-        module.references--;
-      },
-      live: () => module.state === "live",
-      offer: <T>(other: string): T => this.offer<T>(other),
-    };
-  }
-
-  #free(name: string, module: Loaded): void {
-    this.#unwind(name, module.undo.splice(0));
-    this.#loaded.delete(name);
-  }
-
-  /** What one undo throws must not keep the others from running. */
-  #unwind(name: string, undo: (() => void)[]): void {
-    for (const act of undo.reverse()) {
-      try {
-        act();
-      } catch (error) {
-        this.#log("error", `${name}: while leaving: ${messageOf(error)}`);
-      }
+  /** Writes /sys/module/NAME/parameters/PARAMETER. ENOENT: there is none. EACCES: read-only. EINVAL: malformed. */
+  setParameter(name: string, parameter: string, value: ParameterValue): void {
+    const module = this.#get(name);
+    const { params = {} } = module?.definition ?? {};
+    const declared = findParameter(params, parameter);
+    const row = declared === undefined ? undefined : params[declared];
+    if (!module || declared === undefined || !row) {
+      throw new KvmError("ENOENT", `module ${name} is not loaded or has no parameter ${parameter}`);
     }
+    if (!row.writable) throw new KvmError("EACCES", `${module.name}: parameter ${declared} is set when it is loaded`);
+    module.parameters.set(declared, parseParameter(module.name, declared, row, value));
+  }
+
+  /** "Tainted: …" as an oops has it, and the mask of /proc/sys/kernel/tainted. */
+  tainted(): { readonly text: string; readonly mask: number } {
+    return { text: formatTainted(this.#tainted), mask: taintMask(this.#tainted) };
   }
 }
 
-/** Dashes and underscores are the same in module names. */
-const normalise = (name: string): string => name.replaceAll("-", "_");
-
-function parse(
-  { name, parameters = {} }: ModuleDefinition,
-  given: Readonly<Record<string, ParameterValue>>,
-): ReadonlyMap<string, ParameterValue> {
-  const values = new Map<string, ParameterValue>();
-  for (const [parameter, { default: value }] of Object.entries(parameters)) values.set(parameter, value);
-  for (const [parameter, text] of Object.entries(given)) {
-    const declared = parameters[parameter];
-    if (!declared) throw new KvmError("EINVAL", `${name}: unknown parameter '${parameter}'`);
-    values.set(parameter, parseValue(name, parameter, declared, text));
-  }
-  return values;
-}
-
-function parseValue(module: string, name: string, { type }: Parameter, value: ParameterValue): ParameterValue {
-  const refuse = () => new KvmError("EINVAL", `${module}: '${value}' invalid for parameter '${name}' (${type})`);
-  switch (type) {
-    case "bool": {
-      if (typeof value === "boolean") return value;
-      if (["1", "y", "Y", "on", "true"].includes(String(value))) return true;
-      if (["0", "n", "N", "off", "false"].includes(String(value))) return false;
-      throw refuse();
+/** A module that lacks what it promised would fail its importers later, and far away. */
+function requireExports({ name, exports = {} }: ModuleDefinition, offer: unknown): void {
+  for (const [local, { symbol }] of Object.entries(exports as Exports)) {
+    if ((offer as Readonly<Record<string, unknown>> | undefined)?.[local] === undefined) {
+      throw new KvmError("ENOEXEC", `${name}: init gave no value for ${local}, which it exports as ${symbol.name}`);
     }
-    case "uint": {
-      const number = typeof value === "string" && value.trim() === "" ? Number.NaN : Number(value);
-      if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) throw refuse();
-      return number;
-    }
-    case "charp":
-      return String(value);
-    default:
-      return type satisfies never;
   }
 }

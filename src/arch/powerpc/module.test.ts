@@ -4,8 +4,9 @@ import { errno } from "../../base/errno.test-support.js";
 import { KvmError } from "../../base/errors.js";
 import { thisPackage } from "../../base/package.js";
 import { KVM_CAP_MAX_VCPUS } from "../../kvm/constants.js";
+import { defineModule } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
-import { vac } from "../../vac/module.js";
+import { vac, vacJoin } from "../../vac/module.js";
 import { ProcessPage } from "../../vac/page.js";
 import { acquireVac } from "../../vac/vac.js";
 import { type LoadAsset, loadAssetHere } from "./assets.js";
@@ -88,6 +89,29 @@ test("M2, M6, M7: both live side by side; the default is hv", async () => {
   loader.rmmod("vac");
 });
 
+const vacAlone = { name: "vac", state: "live", references: 0, users: [], taints: "" };
+
+test("M20: vac stays while a kvm is loaded, and has nothing for others", async () => {
+  const loader = createLoader();
+  await loader.modprobe("kvm-hv");
+  assert.throws(() => loader.rmmod("vac"), errno("EBUSY"));
+  const intruder = (name: string) =>
+    defineModule({
+      name,
+      description: "",
+      license: "GPL",
+      imports: { join: vacJoin },
+      init: (context) => context.imports.join(thisPackage).leave(),
+    });
+  await assert.rejects(loader.insmod(intruder("vfio")), /EINVAL: vfio: .*vac_join.*module:kvm,kvm-\*/);
+  await loader.insmod(intruder("kvm-other"));
+  loader.rmmod("kvm");
+  assert.throws(() => loader.rmmod("vac"), errno("EBUSY"));
+  loader.rmmod("kvm-other");
+  loader.rmmod("vac");
+  assert.deepEqual(loader.lsmod(), []);
+});
+
 /** Loads kvm with what is configured, counting what its steps hold; the step `failing` fails. */
 function injected(config: KvmConfig, failing?: string) {
   const steps: string[] = [];
@@ -147,7 +171,7 @@ for (const config of configurations) {
         assert.throws(() => loader.offer("kvm"), errno("ENOENT"), step);
       }
       assert.deepEqual(holding(), [], `left by a fault in ${step}`);
-      assert.deepEqual(loader.lsmod(), [{ name: "vac", state: "live", references: 0, users: [] }], step);
+      assert.deepEqual(loader.lsmod(), [vacAlone], step);
       assert.equal(freeLpid(), lpid, `a partition number was lost by ${step}`);
       assert.equal(ProcessPage.here().codeBytes, code, `generated code was lost by ${step}`);
       // What failed once may succeed the next time.

@@ -12,7 +12,7 @@ import type { SharedVm } from "../../kvm/uapi.js";
 import { VmCore } from "../../kvm/vm.js";
 import { defineModule, type ModuleContext, type ModuleDefinition } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
-import { type Vac, vac } from "../../vac/module.js";
+import { vac, vacJoin } from "../../vac/module.js";
 import { acquireVac } from "../../vac/vac.js";
 import { powerpc } from "./arch.js";
 import { type CompiledAssets, compileAssets, type LoadAsset, loadAssetHere } from "./assets.js";
@@ -42,16 +42,20 @@ export interface KvmOffer {
   open(): PpcKvm;
 }
 
+const imports = { join: vacJoin };
+
 /** Defines the kvm module with what is configured in. */
-export function kvmModule(config: KvmConfig = {}): ModuleDefinition<KvmOffer> {
+export function kvmModule(config: KvmConfig = {}): ModuleDefinition {
   const { implementations = ["hv", "pr"], loadAsset = loadAssetHere } = config;
   const configured = rows.filter(({ name }) => implementations.includes(name));
-  return defineModule<KvmOffer>({
+  return defineModule({
     name: "kvm",
     description: "Kernel-based virtual machines for POWER guests",
     license: "MIT",
+    version: thisPackage.version,
+    inTree: true,
     aliases: configured.map(({ alias }) => alias),
-    depends: ["vac"],
+    imports,
     init: (context) =>
       init(context, configured, {
         kinds: kinds(config.memory),
@@ -61,10 +65,14 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition<KvmOffer> {
   });
 }
 
-async function init(context: ModuleContext, configured: typeof rows, options: LoadOptions): Promise<KvmOffer> {
+async function init(
+  context: ModuleContext<typeof imports>,
+  configured: typeof rows,
+  options: LoadOptions,
+): Promise<KvmOffer> {
   const member = await context.step(
     "kvm: vac",
-    () => context.offer<Vac>("vac").join(thisPackage),
+    () => context.imports.join(thisPackage),
     (joined) => joined.leave(),
   );
   const loaded: Implementation[] = [];
