@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Builds everything into dist/: TypeScript, the layout constants, the run-time library, the interpreter. */
+/** Builds everything into dist/: TypeScript, the layout constants, the run-time library, the interpreter, modules.*. */
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 
@@ -11,3 +11,4 @@ function run(...args) {
 const only = process.argv[2]; // "ts": TypeScript only
 run(require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "-p", ".");
 if (only !== "ts") run("dist/tools/build-wasm.js");
+run("dist/tools/modpost.js");

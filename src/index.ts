@@ -9,10 +9,10 @@ export {
   kvmModule,
   type LoadAsset,
   type OpenKvmOptions,
-  openKvm,
   prepareAttachVm,
 } from "./arch/powerpc/module.js";
 export * from "./arch/powerpc/uapi.js";
+export { insmod, kernel, lsmod, modprobe, openKvm, rmmod } from "./kernel.js";
 export * from "./kvm/uapi.js";
 export {
   declareSymbol,

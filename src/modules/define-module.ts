@@ -90,8 +90,6 @@ export interface ModuleDeclaration<I extends Imports, E extends Exports, P exten
   /** Part of unikvm itself; others taint the kernel (O). */
   readonly inTree?: boolean;
   readonly aliases?: readonly string[];
-  /** Modules that are needed though no symbol of theirs is imported. */
-  readonly depends?: readonly string[];
   readonly softdeps?: SoftDependencies;
   readonly params?: P;
   readonly imports?: I;

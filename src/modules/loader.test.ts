@@ -36,11 +36,24 @@ const importer = (name: string, license = "MIT", more: { importNamespaces?: stri
     init: ({ imports }) => imports.bar(1),
   });
 
+/** What makes a module need another: a symbol that only that one exports. */
+const provides = (symbol: string) => ({
+  exports: { it: exportSymbol(declareSymbol<number>(symbol)) },
+  init: () => ({ it: 1 }),
+});
+const needs = (symbol: string) => ({ imports: { it: declareSymbol<number>(symbol) } });
+
 test("dependencies come first and hold what they need", async () => {
   const order: string[] = [];
   const loader = new ModuleLoader([
-    simple("a", { depends: ["b"], init: () => order.push("a") }),
-    simple("b", { init: () => order.push("b") }),
+    simple("a", { ...needs("b_it"), init: () => order.push("a") }),
+    simple("b", {
+      ...provides("b_it"),
+      init: () => {
+        order.push("b");
+        return { it: 1 };
+      },
+    }),
   ]);
   await loader.modprobe("a");
   assert.deepEqual(order, ["b", "a"]);
@@ -176,7 +189,7 @@ test("a failing init gives back what it acquired, in reverse, and what it depend
           (value) => undone.push(value),
         );
     };
-    const loader = new ModuleLoader([simple("a", { depends: ["b"], init }), simple("b")], {
+    const loader = new ModuleLoader([simple("a", { ...needs("b_it"), init }), simple("b", provides("b_it"))], {
       onStep: (_, step) => {
         if (step === failing) throw new KvmError("ENOMEM", "injected for the test");
       },
@@ -297,7 +310,10 @@ test("parameters are typed, and read as the kernel reads them", async () => {
 });
 
 test("modules that depend on each other are refused", async () => {
-  const loader = new ModuleLoader([simple("a", { depends: ["b"] }), simple("b", { depends: ["a"] })]);
+  const loader = new ModuleLoader([
+    simple("a", { ...provides("a_it"), ...needs("b_it") }),
+    simple("b", { ...provides("b_it"), ...needs("a_it") }),
+  ]);
   await assert.rejects(loader.modprobe("a"), errno("EINVAL"));
   assert.deepEqual(loader.lsmod(), []);
 });

@@ -7,8 +7,11 @@ import { Errno, KvmError } from "../base/errors.js";
 import { type Log, silent } from "../base/log.js";
 import { thisPackage } from "../base/package.js";
 import { type Exports, type Imports, type ModuleDefinition, vermagicOf } from "./define-module.js";
+import { cycleMessages } from "./depfiles.js";
+import { type Graph, resolve } from "./graph.js";
 import { gplCompatible } from "./licence.js";
 import { LoadedModule, type LoaderHooks, type ModuleState } from "./loaded-module.js";
+import { graphModule } from "./modinfo.js";
 import { mayImport, namesModules, normalise } from "./namespace.js";
 import { findParameter, type ParameterValue, parseParameter } from "./parameters.js";
 import { formatModuleTaints, formatTainted, type Taint, taintMask } from "./taint.js";
@@ -51,6 +54,7 @@ interface Provider {
 
 export class ModuleLoader {
   readonly #available: ModuleDefinition[] = [];
+  #resolved: Graph | undefined;
   /** In the order in which they were loaded. */
   readonly #loaded = new Map<string, LoadedModule>();
   readonly #tainted = new Set<Taint>();
@@ -68,6 +72,13 @@ export class ModuleLoader {
       throw new KvmError("EEXIST", `there is a module ${definition.name} already`);
     }
     this.#available.push(definition);
+    this.#resolved = undefined;
+  }
+
+  /** Who provides what, as modules.dep has it. */
+  #graph(): Graph {
+    this.#resolved ??= resolve(this.#available.map((definition) => graphModule(definition, definition.name)));
+    return this.#resolved;
   }
 
   /** The modules that modprobe finds, in order. */
@@ -160,12 +171,7 @@ export class ModuleLoader {
 
   /** Binds each import to its provider, which from now on is in use by the module. */
   async #resolveSymbols(module: LoadedModule): Promise<Record<string, unknown>> {
-    const { imports = {}, depends = [] } = module.definition;
-    for (const name of depends) {
-      const provider = this.#get(name);
-      if (!provider) throw new KvmError("ENOENT", `${module.name}: needs module ${name}, which is not loaded`);
-      await this.#use(module, provider);
-    }
+    const { imports = {} } = module.definition;
     const values: Record<string, unknown> = {};
     for (const [local, { name: symbol }] of Object.entries(imports as Imports)) {
       const found = this.#findSymbol(symbol);
@@ -300,6 +306,20 @@ export class ModuleLoader {
     if (softdeps.post) await this.#softly(softdeps.post, options, below);
   }
 
+  /**
+   * The modules that would be loaded for `name`, in order, the module itself last; what is loaded is listed too.
+   * ENOENT: none of that name. EINVAL: modules need each other.
+   */
+  showDepends(name: string): string[] {
+    const definition = this.#find(name);
+    if (!definition) throw new KvmError("ENOENT", `module ${name} not found`);
+    const graph = this.#graph();
+    if (graph.cycles.length > 0) throw new KvmError("EINVAL", cycleMessages(graph).join("; "));
+    const module = graph.modules.find((candidate) => candidate.path === definition.name);
+    const needed = module ? graph.dependencies(module).map(({ path }) => path) : [];
+    return [...needed.reverse(), definition.name];
+  }
+
   /** What a soft dependency lacks keeps nobody from loading. */
   async #softly(names: readonly string[], options: LoadOptions, path: readonly string[]): Promise<void> {
     for (const name of names) {
@@ -312,19 +332,12 @@ export class ModuleLoader {
   }
 
   /** The modules that provide what it imports. What is loaded already provides first, then the first in the order. */
-  #dependencies({ imports = {}, depends = [] }: ModuleDefinition): Set<ModuleDefinition> {
+  #dependencies({ imports = {} }: ModuleDefinition): Set<ModuleDefinition> {
     const needed = new Set<ModuleDefinition>();
-    for (const name of depends) {
-      const definition = this.#find(name) ?? this.#get(name)?.definition;
-      if (!definition) throw new KvmError("ENOENT", `module ${name} not found`);
-      needed.add(definition);
-    }
     for (const { name: symbol } of Object.values(imports as Imports)) {
-      if (this.#findSymbol(symbol)) continue;
-      const provider = this.#available.find(({ exports = {} }) =>
-        Object.values(exports as Exports).some((exported) => exported.symbol.name === symbol),
-      );
+      const owner = this.#findSymbol(symbol) ? undefined : this.#graph().symbols.get(symbol)?.name;
       // Without one, loading it says so in the kernel's words.
+      const provider = owner === undefined ? undefined : this.#find(owner);
       if (provider) needed.add(provider);
     }
     return needed;

@@ -27,3 +27,5 @@ export const vac = defineModule({
     return { join: (member) => acquired.join(member) };
   },
 });
+
+export default vac;

@@ -65,6 +65,9 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition {
   });
 }
 
+/** With all that there is, as `insmod` of this file loads it. */
+export default kvmModule();
+
 async function init(
   context: ModuleContext<typeof imports>,
   configured: typeof rows,

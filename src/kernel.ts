@@ -1,0 +1,51 @@
+/**
+ * The process as a kernel: one loader that `modprobe`, `rmmod`, `insmod` and `lsmod` act on. Each version of the package
+ * in a process has its own; what they share is vac's.
+ */
+import { createLoader, type KvmOffer, type OpenKvmOptions } from "./arch/powerpc/module.js";
+import type { PpcKvm } from "./arch/powerpc/uapi.js";
+import { thisPackage } from "./base/package.js";
+import { moduleList } from "./module-list.js";
+import type { ModuleDefinition } from "./modules/define-module.js";
+import {
+  type GivenParameters,
+  type LoadOptions,
+  type ModuleInfo,
+  ModuleLoader,
+  type RemoveOptions,
+} from "./modules/loader.js";
+
+/** Where this process keeps it. */
+const key = Symbol.for(`unikvm.kernel ${thisPackage.url}`);
+
+/** The process's loader; it knows every module of unikvm, and loads none by itself. */
+export function kernel(): ModuleLoader {
+  const host = globalThis as unknown as Record<symbol, ModuleLoader | undefined>;
+  const present = host[key] ?? new ModuleLoader(moduleList().map(({ definition }) => definition));
+  host[key] = present;
+  return present;
+}
+
+/** Loads a module and all that it needs. Errors as `ModuleLoader.modprobe`. */
+export const modprobe = (name: string, parameters?: GivenParameters, options?: LoadOptions): Promise<void> =>
+  kernel().modprobe(name, parameters, options);
+
+/** Loads a module that is not one of unikvm's: what `defineModule` gave. Errors as `ModuleLoader.insmod`. */
+export const insmod = (module: ModuleDefinition, parameters?: GivenParameters, options?: LoadOptions): Promise<void> =>
+  kernel().insmod(module, parameters, options);
+
+/** Removes a module. ENOENT: it is not loaded. EBUSY: it is in use. */
+export const rmmod = (name: string, options?: RemoveOptions): void => kernel().rmmod(name, options);
+
+/** The modules that are loaded, the last one first. */
+export const lsmod = (): ModuleInfo[] => kernel().lsmod();
+
+/**
+ * Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each. With options, which
+ * say what that kvm is to be, it is one of its own and `lsmod` does not show it.
+ */
+export async function openKvm(options?: OpenKvmOptions): Promise<PpcKvm> {
+  const loader = options ? createLoader(options) : kernel();
+  await loader.modprobe("kvm");
+  return loader.offer<KvmOffer>("kvm").open();
+}
