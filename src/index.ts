@@ -32,3 +32,4 @@ export {
   type RemoveOptions,
 } from "./modules/loader.js";
 export type { Parameter, ParameterType, ParameterValue } from "./modules/parameters.js";
+export * from "./vfio/index.js";

@@ -5,9 +5,11 @@
 import { type KvmConfig, kvmModule } from "./arch/powerpc/module.js";
 import type { BuiltModule } from "./modules/modpost.js";
 import { vac } from "./vac/module.js";
+import { vfio } from "./vfio/module.js";
 
 /** `path` is the built file, from dist/; its default export is the module. */
 export const moduleList = (config: KvmConfig = {}): readonly BuiltModule[] => [
   { path: "src/vac/module.js", definition: vac },
   { path: "src/arch/powerpc/module.js", definition: kvmModule(config) },
+  { path: "src/vfio/module.js", definition: vfio },
 ];

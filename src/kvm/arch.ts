@@ -2,6 +2,7 @@
  * What the neutral core asks of an architecture: one complete list of hooks. The core knows nothing else of it; the
  * loaded module fills it in.
  */
+import type { ErrnoName } from "../base/errors.js";
 import type { DeviceOps } from "./device.js";
 import type { EngineEvents } from "./engine.js";
 import type { PartMethod } from "./handle.js";
@@ -22,6 +23,8 @@ export interface Capability {
 /** One type of device that KVM_CREATE_DEVICE knows. */
 export interface DeviceType {
   readonly type: number;
+  /** What KVM_CREATE_DEVICE answers if there is one already; EEXIST if not given. */
+  readonly second?: ErrnoName;
   /** Whether a VM of this implementation can have it. */
   readonly present: (vm: VmCore) => boolean;
   /** Makes it in the VM's memory. */

@@ -119,6 +119,18 @@ export const KVM_DEV_TYPE_XICS = 3;
 export const KVM_DEV_TYPE_VFIO = 4;
 export const KVM_DEV_TYPE_XIVE = 9;
 
+// The KVM-VFIO device's attributes. GROUP_ADD and GROUP_DEL are FILE_ADD and FILE_DEL.
+export const KVM_DEV_VFIO_FILE = 1;
+export const KVM_DEV_VFIO_FILE_ADD = 1n;
+export const KVM_DEV_VFIO_FILE_DEL = 2n;
+export const KVM_DEV_VFIO_GROUP = KVM_DEV_VFIO_FILE;
+export const KVM_DEV_VFIO_GROUP_ADD = KVM_DEV_VFIO_FILE_ADD;
+export const KVM_DEV_VFIO_GROUP_DEL = KVM_DEV_VFIO_FILE_DEL;
+export const KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE = 3n;
+/** The argument of KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: struct kvm_vfio_spapr_tce as a little-endian number. */
+export const kvmVfioSpaprTce = (groupfd: number, tablefd: number): bigint =>
+  BigInt.asUintN(32, BigInt(groupfd)) | (BigInt.asUintN(32, BigInt(tablefd)) << 32n);
+
 // KVM_SET_GUEST_DEBUG.
 export const KVM_GUESTDBG_ENABLE = 1;
 export const KVM_GUESTDBG_SINGLESTEP = 2;

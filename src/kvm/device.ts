@@ -6,6 +6,8 @@ export interface DeviceOps {
   setAttr(group: number, attr: bigint, value: bigint): void;
   getAttr(group: number, attr: bigint): bigint;
   hasAttr(group: number, attr: bigint): boolean;
+  /** The handle is closed, and with it the device: the VM may have another. Absent: it lives as long as the VM. */
+  release?(): void;
 }
 
 /** Handles' numbers: a device's type above this. */

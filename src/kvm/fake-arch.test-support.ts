@@ -166,7 +166,7 @@ export function fake(name = "hv", type = 1): Fake {
 /** A VM of a fake, and the fake. */
 export function fakeVm(options: VmOptions = { shared: false }): { vm: VmCore; it: Fake } {
   const it = fake();
-  return { it, vm: VmCore.create(it.implementation, fakeMember(), options, () => {}) };
+  return { it, vm: VmCore.create(it.implementation, fakeMember(), options, fakeModule(), () => {}) };
 }
 
 /** A module that is never removed. */
@@ -191,4 +191,4 @@ export const kvmOf = (fakes: readonly Fake[], module = fakeModule()): KvmCore =>
     fakeMember(),
   );
 
-const fakeMember = (): Member => acquireVac(thisPackage).join(thisPackage);
+export const fakeMember = (): Member => acquireVac(thisPackage).join(thisPackage);

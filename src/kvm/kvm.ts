@@ -42,7 +42,7 @@ export class KvmCore implements Kvm {
     const implementation = this.#find(type);
     const release = this.#get();
     try {
-      return vmHandle(VmCore.create(implementation, this.#vac, options, release));
+      return vmHandle(VmCore.create(implementation, this.#vac, options, this.#module, release));
     } catch (error) {
       release();
       throw error;
@@ -77,7 +77,9 @@ export class KvmCore implements Kvm {
     return {
       share,
       arrive: (saved) =>
-        vmHandle(VmCore.arrive(implementation, engine, this.#vac, memory, generation, saved as SavedVm, release)),
+        vmHandle(
+          VmCore.arrive(implementation, engine, this.#vac, memory, generation, saved as SavedVm, this.#module, release),
+        ),
       abandon: release,
     };
   }

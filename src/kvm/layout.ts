@@ -15,6 +15,12 @@ export const vmLayout = {
   moves: 0x3c0,
   /** i32 [A]: threads that are in a vCPU's run(). Has its place for good, like `moves`. */
   runners: 0x3c4,
+  /** i32 [A]: who holds the VM: its handles on the thread that made it, as one, and each `get` from outside. 0: it dies. */
+  users: 0x3c8,
+  /** i32 [A]: threads that attached and are between the two halves of a get or a put, or hold the VM. */
+  pins: 0x3cc,
+  /** i32 [A]: +1 when another thread has put. */
+  puts: 0x3d0,
   /** Where what moves with the version begins. */
   versioned: 0x400,
   runtimeConstants: 0x400,

@@ -4,6 +4,7 @@
  */
 import { KvmError } from "../base/errors.js";
 import { vmLayout } from "./layout.js";
+import { VmReferences } from "./references.js";
 import { deviceTypes, saveVm } from "./save-vm.js";
 import { savedFormat } from "./saved.js";
 import { vcpuRecord } from "./state.js";
@@ -46,8 +47,13 @@ export async function moveOut(
     mem.store(vmLayout.moves, moves);
     mem.notify(vmLayout.moves);
   };
+  let frozen = false;
   try {
     await stopped(vm, timeout);
+    if (!(vm.references instanceof VmReferences && vm.references.freeze())) {
+      throw new KvmError("EBUSY", "the VM cannot move: VFIO holds it; close the devices that it was given first");
+    }
+    frozen = true;
     // From here to the end nothing else happens on this thread.
     const giveBack = vm.departure();
     const there = arrival.arrive(saveVm(vm));
@@ -55,6 +61,7 @@ export async function moveOut(
     end(next);
     arrived(there);
   } catch (error) {
+    if (frozen && vm.references instanceof VmReferences) vm.references.thaw();
     end(generation);
     arrival.abandon();
     throw error;

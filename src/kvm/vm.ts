@@ -8,12 +8,13 @@ import { type DeviceOps, deviceHandle } from "./device.js";
 import type { Engine } from "./engine.js";
 import { EventFds } from "./event-fd.js";
 import { allocate, type Range } from "./heap.js";
-import type { Implementation } from "./implementation.js";
+import type { Implementation, ModuleReference } from "./implementation.js";
 import { findRoute, setRoutes } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import { platformShares, VmMemory } from "./memory.js";
 import { MemorySlots } from "./memory-slots.js";
+import { AttachedReferences, VmReferences } from "./references.js";
 import { restoreVm } from "./save-vm.js";
 import type { SavedVm } from "./saved.js";
 import { heapStart, userMax, vcpuRecord, vmState } from "./state.js";
@@ -52,8 +53,8 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   readonly pageSize = vmLayout.pageSize;
   /** vmLayout.moves while this handle is good. */
   readonly generation: number;
-  /** False on a thread that attached. */
-  readonly #owner: boolean;
+  /** Of the thread that created it, or of one that attached. */
+  readonly references: VmReferences | AttachedReferences;
   readonly #released: () => void;
   readonly #module: string;
   readonly #vcpus = new Map<number, VcpuCore>();
@@ -66,7 +67,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     implementation: Implementation,
     engine: Engine,
     vac: Member,
-    owner: boolean,
+    kvm: ModuleReference | undefined,
     generation: number,
     released: () => void,
   ) {
@@ -75,9 +76,11 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     this.arch = implementation.arch;
     this.engine = engine;
     this.implementation = implementation.name;
-    this.#owner = owner;
     this.generation = generation;
     this.#released = released;
+    this.references = kvm
+      ? new VmReferences(mem, kvm, () => this.departure()(), released)
+      : new AttachedReferences(mem, generation);
     this.#module = implementation.module;
     this.slots = new MemorySlots(mem, () => this.arch.memoryChanged(this));
     this.eventFds = new EventFds(mem, {
@@ -89,8 +92,17 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     Object.assign(this, this.arch.vmMethods(this));
   }
 
-  /** KVM_CREATE_VM; `released` is called when the last handle is closed, or if creating fails half way. */
-  static create(implementation: Implementation, vac: Member, options: VmOptions, released: () => void): VmCore {
+  /**
+   * KVM_CREATE_VM; `released` is called when nobody holds the VM any more, or if creating fails half way. `kvm` is the
+   * module that the VM's code is of.
+   */
+  static create(
+    implementation: Implementation,
+    vac: Member,
+    options: VmOptions,
+    kvm: ModuleReference,
+    released: () => void,
+  ): VmCore {
     const { memoryLimit = memoryMax, shared = platformShares() } = options;
     if (!(Number.isSafeInteger(memoryLimit) && memoryLimit >= 1 << 24)) {
       throw new KvmError("EINVAL", `memoryLimit ${memoryLimit} is no number of bytes from 16 MiB to 4 GiB`);
@@ -99,7 +111,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     const mem = VmMemory.create(heapStart, Math.min(memoryLimit, memoryMax), shared);
     mem.setI32(vmLayout.heapNext, heapStart);
     mem.setF64(vmLayout.clockBase, hostNow());
-    const vm = new VmCore(mem, implementation, engine, vac, true, 0, released);
+    const vm = new VmCore(mem, implementation, engine, vac, kvm, 0, released);
     vm.arch.createVm(vm);
     return vm;
   }
@@ -114,7 +126,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   ): VmCore {
     const mem = new VmMemory(memory);
     if (mem.load(vmLayout.moves) !== generation) throw moved();
-    return new VmCore(mem, implementation, engine, vac, false, generation, released);
+    return new VmCore(mem, implementation, engine, vac, undefined, generation, released);
   }
 
   /**
@@ -128,6 +140,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     memory: WebAssembly.Memory,
     generation: number,
     saved: SavedVm,
+    kvm: ModuleReference,
     released: () => void,
   ): VmCore {
     const mem = new VmMemory(memory);
@@ -136,7 +149,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     try {
       mem.bytes(vmLayout.versioned, heapStart - vmLayout.versioned).fill(0);
       mem.setI32(vmLayout.heapNext, saved.heapNext);
-      const vm = new VmCore(mem, implementation, engine, vac, true, generation, released);
+      const vm = new VmCore(mem, implementation, engine, vac, kvm, generation, released);
       restoreVm(vm, saved);
       return vm;
     } catch (error) {
@@ -195,7 +208,8 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   createVcpuCore(id: number): VcpuCore {
     this.requireOpen();
     const { arch, mem } = this;
-    if (!this.#owner) throw new KvmError("EINVAL", "vCPUs are created on the thread that created the VM");
+    if (this.references instanceof AttachedReferences)
+      throw new KvmError("EINVAL", "vCPUs are created on the thread that created the VM");
     if (!(Number.isInteger(id) && id >= 0 && id < arch.maxVcpuId)) {
       throw new KvmError("EINVAL", `vCPU ${id}: numbers go from 0 to ${arch.maxVcpuId - 1}`);
     }
@@ -333,7 +347,8 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     if (flags & KVM_CREATE_DEVICE_TEST) return undefined;
     const ops = locked(this.mem, vmState.lock, () => {
       const types = this.mem.i32(vmState.deviceTypes);
-      if (types & (1 << type)) throw new KvmError("EEXIST", `KVM_CREATE_DEVICE: the VM has a device of type ${type}`);
+      if (types & (1 << type))
+        throw new KvmError(row.second ?? "EEXIST", `KVM_CREATE_DEVICE: the VM has a device of type ${type}`);
       const created = row.create(this);
       this.mem.setI32(vmState.deviceTypes, types | (1 << type));
       return created;
@@ -385,15 +400,11 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     this.dropHandle();
   }
 
-  /** Of the VM, a vCPU or a device; the last one ends the VM. */
+  /** Of the VM, a vCPU or a device; the last one ends the VM, unless somebody else got it. */
   dropHandle(): void {
     if (--this.#handles !== 0) return;
-    if (this.#owner) this.#destroy();
-    this.#released();
-  }
-
-  #destroy(): void {
-    this.departure()();
+    if (this.references instanceof VmReferences) this.references.closed();
+    else this.#released();
   }
 
   /** Finds what the VM holds outside its memory; what it returns gives that back, when the memory may be another kvm's. */
@@ -413,7 +424,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     for (const vcpu of this.#vcpus.values()) vcpu.depart();
     this.eventFds.depart();
     giveBack();
-    this.#released();
+    if (this.references instanceof VmReferences) this.references.depart();
   }
 
   /** This thread's handle of a device that exists. ENODEV if it does not. */
@@ -430,8 +441,13 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     this.#handles++;
     let open = true;
     return deviceHandle(type, ops, () => {
-      if (open) this.dropHandle();
+      if (!open) return;
       open = false;
+      if (ops.release) {
+        ops.release();
+        this.mem.and(vmState.deviceTypes, ~(1 << type));
+      }
+      this.dropHandle();
     });
   }
 }

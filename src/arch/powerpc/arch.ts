@@ -15,6 +15,7 @@ import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
 import type { Stats } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
+import { vfioDeviceType } from "../../kvm/vfio.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
 import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/shared/layout.js";
@@ -35,6 +36,7 @@ import { flushTranslations } from "./translations.js";
 import { hcallName } from "./uapi/hcall-names.js";
 import type { PpcVm, SpaprTce } from "./uapi.js";
 import { addressOf, contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
+import { vfioTable } from "./vio/vfio-table.js";
 import { vmMethods } from "./vm-methods.js";
 
 /** POWER9 DD2.3. */
@@ -201,7 +203,7 @@ export const powerpc = {
   maxVcpus,
   maxVcpuId,
   capabilities,
-  devices: [xics],
+  devices: [xics, vfioDeviceType({ spaprTceTable: (vm, tablefd) => vfioTable(vm, ppcVmOf(vm).tceTables, tablefd) })],
 
   createVm,
   destroyVm,

@@ -70,6 +70,7 @@ const present = [
   kvm.KVM_CAP_PPC_HIOR,
   kvm.KVM_CAP_SPAPR_TCE,
   kvm.KVM_CAP_SPAPR_TCE_64,
+  kvm.KVM_CAP_SPAPR_TCE_VFIO,
   kvm.KVM_CAP_SPAPR_MULTITCE,
   kvm.KVM_CAP_PPC_RTAS,
   kvm.KVM_CAP_DEVICE_CTRL,

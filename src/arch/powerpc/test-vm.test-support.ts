@@ -41,7 +41,9 @@ export const ramSize = 1 << 20;
 export function testVm(cpuCount = 2): TestVm {
   const implementation = { name: "pr", type: 2, arch: powerpc, module: "", engine: () => idle };
   const member = acquireVac(thisPackage).join(thisPackage);
-  const core = VmCore.create(implementation, member, { shared: false }, () => member.leave());
+  const core = VmCore.create(implementation, member, { shared: false }, { tryGet: () => true, put: () => {} }, () =>
+    member.leave(),
+  );
   const vm = core as unknown as TestVmCore;
   const ram = vm.allocate(ramSize);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr: ram });

@@ -45,6 +45,8 @@ export interface CreateSpaprTce {
 
 /** A TCE table. What Linux maps for user space lies in the VM's memory. */
 export interface SpaprTce {
+  /** The number that stands for the table in KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE. */
+  readonly fd: number;
   readonly liobn: bigint;
   readonly pageShift: number;
   /** First bus address, in pages. */

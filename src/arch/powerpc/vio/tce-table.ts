@@ -12,6 +12,8 @@ const vmFields = ppcVm.offset;
 const fields = tceTable.offset;
 /** Permission bits of a TCE: read and write by the device. */
 const permissions = 3n;
+/** Handles' numbers: a table's place in the VM's list above this. */
+const fdBase = 2000;
 
 /** One table for kvm/saved.ts. */
 export interface SavedTceTable {
@@ -119,10 +121,27 @@ export class TceTables {
     return undefined;
   }
 
+  /** The table that a handle's number stands for, or undefined. */
+  ofFd(fd: number): TceTable | undefined {
+    const memory = this.#memory;
+    const index = fd - fdBase;
+    if (!(Number.isInteger(index) && index >= 0 && index < memory.load(this.#vm + vmFields.tceTableCount)))
+      return undefined;
+    const table = new TceTable(memory, memory.u32(this.#vm + vmFields.tceTables + 4 * index));
+    return table.open ? table : undefined;
+  }
+
+  #fd(address: number): number {
+    const count = this.#memory.load(this.#vm + vmFields.tceTableCount);
+    const places = Array.from({ length: count }, (_, i) => this.#memory.u32(this.#vm + vmFields.tceTables + 4 * i));
+    return fdBase + places.indexOf(address);
+  }
+
   #handle(address: number, liobn: bigint): SpaprTce {
     const memory = this.#memory;
     const table = new TceTable(memory, address);
     return {
+      fd: this.#fd(address),
       liobn,
       pageShift: memory.i32(address + fields.pageShift),
       offset: memory.u64(address + fields.offset),
@@ -144,16 +163,31 @@ export class TceTable {
     this.#at = at;
   }
 
+  get open(): boolean {
+    return this.#memory.load(this.#at + fields.open) !== 0;
+  }
+  get pageShift(): number {
+    return this.#memory.i32(this.#at + fields.pageShift);
+  }
+  /** First bus address, in pages. */
+  get offset(): bigint {
+    return this.#memory.u64(this.#at + fields.offset);
+  }
+  /** Pages. */
+  get size(): bigint {
+    return this.#memory.u64(this.#at + fields.size);
+  }
+
   get #pageShift(): bigint {
-    return BigInt(this.#memory.i32(this.#at + fields.pageShift));
+    return BigInt(this.pageShift);
   }
 
   /** Index of the first of `count` pages from bus address `ioba`, or undefined if they are not all in the window. */
   index(ioba: bigint, count: bigint): bigint | undefined {
     const shift = this.#pageShift;
     if (ioba & ((1n << shift) - 1n)) return undefined;
-    const first = (ioba >> shift) - this.#memory.u64(this.#at + fields.offset);
-    return first >= 0n && count >= 0n && first + count <= this.#memory.u64(this.#at + fields.size) ? first : undefined;
+    const first = (ioba >> shift) - this.offset;
+    return first >= 0n && count >= 0n && first + count <= this.size ? first : undefined;
   }
 
   /** Whether a TCE names a whole page. */

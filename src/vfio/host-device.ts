@@ -1,0 +1,50 @@
+/** What a package implements to offer a device to VFIO. Source: struct vfio_device_ops in include/linux/vfio.h. */
+
+/** DMA as the device sees it: every address is translated by its group's IOMMU, and a fault is an answer. */
+export interface DmaBus {
+  /** Memory to device. False: a page on the way is not mapped for the device to read; what lay before it was read. */
+  read(address: bigint, bytes: Uint8Array): boolean;
+  /** Device to memory. */
+  write(address: bigint, bytes: Uint8Array): boolean;
+}
+
+/** What a device that is in use may do. */
+export interface HostBus extends DmaBus {
+  /**
+   * Sets the level of a level-sensitive interrupt (one with VFIO_IRQ_INFO_AUTOMASKED), or with true signals another.
+   * Bounded whatever the device does: an automasked one is signalled once until it is unmasked.
+   */
+  interrupt(index: number, subindex: number, level: boolean): void;
+}
+
+export interface HostRegion {
+  /** Bytes, 0 for none. */
+  readonly size: number;
+  /** VFIO_REGION_INFO_FLAG_READ, _WRITE. */
+  readonly flags: number;
+}
+
+export interface HostIrq {
+  /** How many of this kind. */
+  readonly count: number;
+  /** VFIO_IRQ_INFO_*. */
+  readonly flags: number;
+}
+
+export interface HostDevice {
+  /** As VFIO_GROUP_GET_DEVICE_FD names it, e.g. "0000:00:01.0". */
+  readonly name: string;
+  /** VFIO_DEVICE_FLAGS_*. */
+  readonly flags: number;
+  readonly regions: readonly HostRegion[];
+  readonly irqs: readonly HostIrq[];
+  /** First open: the device may use `bus` until `close`. It is as after a reset. */
+  open(bus: HostBus): void;
+  /** Last close: it must stop. */
+  close(): void;
+  /** Only called inside the region. */
+  read(region: number, offset: number, bytes: Uint8Array): void;
+  write(region: number, offset: number, bytes: Uint8Array): void;
+  /** Absent: it cannot. */
+  reset?(): void;
+}

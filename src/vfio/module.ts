@@ -1,0 +1,96 @@
+/**
+ * The vfio module. It needs no symbol of kvm, and none of its depends on kvm being loaded: KVM comes to it with an open
+ * group and says how the VM is held (base/vfio.ts).
+ */
+import { KvmError } from "../base/errors.js";
+import { thisPackage } from "../base/package.js";
+import { declareSymbol, defineModule, exportSymbol, type ModuleContext } from "../modules/define-module.js";
+import { openContainer } from "./container.js";
+import { RegisteredDevice } from "./device.js";
+import { IommuGroup } from "./group.js";
+import type { HostDevice } from "./host-device.js";
+import type { AddressSpace, Container, Group } from "./uapi.js";
+
+/** What the module offers once it is live. */
+export interface Vfio {
+  /** Opens /dev/vfio/vfio; `mm` is what `vaddr` means to it. ENODEV: the module is going away. */
+  openContainer(mm: AddressSpace): Container;
+  /** Opens /dev/vfio/N. ENODEV: no such group. EBUSY: it is open. */
+  openGroup(group: number): Group;
+  /** Groups that have devices, and the devices' names. */
+  groups(): readonly { readonly group: number; readonly devices: readonly string[] }[];
+  /**
+   * Offers a device of the host in an IOMMU group. EEXIST: the name is taken. Returns what takes it back; that throws EBUSY
+   * while the device is open, and asks whoever has it to let go (VFIO_PCI_REQ_IRQ_INDEX).
+   */
+  registerDevice(device: HostDevice, group: number): () => void;
+}
+
+/** What a package that offers a device of the host imports: `Vfio.registerDevice`. */
+export const vfioRegisterGroupDev = declareSymbol<Vfio["registerDevice"]>("vfio_register_group_dev");
+
+export const vfio = defineModule({
+  name: "vfio",
+  description: "VFIO - User Level meta-driver",
+  license: "MIT",
+  version: thisPackage.version,
+  inTree: true,
+  aliases: ["devname:vfio/vfio"],
+  exports: { registerDevice: exportSymbol(vfioRegisterGroupDev) },
+  init: (context): Promise<Vfio> => context.step("vfio: /dev/vfio", () => create(context)),
+});
+
+export default vfio;
+
+function create(context: ModuleContext): Vfio {
+  const groups = new Map<number, IommuGroup>();
+  /** An open file keeps the module. */
+  const hold = (what: string): (() => void) => {
+    if (!context.tryGet()) throw new KvmError("ENODEV", `${what}: the vfio module is going away`);
+    return () => context.put();
+  };
+  const held = <T>(what: string, open: (released: () => void) => T): T => {
+    const release = hold(what);
+    try {
+      return open(release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+  return {
+    openContainer: (mm) => held("/dev/vfio/vfio", (released) => openContainer(mm, released)),
+    openGroup: (number) =>
+      held(`/dev/vfio/${number}`, (released) => {
+        const group = groups.get(number);
+        if (!group) throw new KvmError("ENODEV", `/dev/vfio/${number}: no device is in this group`);
+        return group.open(released);
+      }),
+    groups: () => [...groups.values()].map(({ number, devices }) => ({ group: number, devices: [...devices.keys()] })),
+    registerDevice: (host, number) => {
+      if (!(Number.isInteger(number) && number >= 0)) throw new KvmError("EINVAL", `${number} is no group's number`);
+      if ([...groups.values()].some(({ devices }) => devices.has(host.name))) {
+        throw new KvmError("EEXIST", `VFIO has a device ${host.name} already`);
+      }
+      // A device's driver uses the module.
+      const release = hold(host.name);
+      const group = groups.get(number) ?? new IommuGroup(number);
+      const device = new RegisteredDevice(host);
+      groups.set(number, group);
+      group.devices.set(host.name, device);
+      let registered = true;
+      return () => {
+        if (!registered) return;
+        const last = group.devices.size === 1;
+        if (device.opens > 0 || (last && group.inUse)) {
+          device.requestRelease();
+          throw new KvmError("EBUSY", `${host.name} is open; whoever has it is asked to let go`);
+        }
+        registered = false;
+        group.devices.delete(host.name);
+        if (last) groups.delete(number);
+        release();
+      };
+    },
+  };
+}
