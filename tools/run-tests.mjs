@@ -4,7 +4,7 @@
  * "N passed, N failed, N skipped". What cannot run here says SKIPPED and why. Plain JavaScript: it runs before the build.
  *
  *   npm test                  everything
- *   npm test -- unit boot     these layers (format, types, imports, unit, engines, differential, selftest, boot...)
+ *   npm test -- unit boot     these layers (format, types, imports, unit, api, engines, differential, selftest, boot...)
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -117,6 +117,7 @@ const layers = [
   ["types", () => program("types", [tsc(), "-p", ".", "--noEmit"])],
   ["imports", () => program("import rules", ["dist/tools/check-imports.js"])],
   ["unit", () => nodeTests(["src", "guests", "tools", "bench"], 2)],
+  ["api", () => nodeTests(["test/api"], 2)],
   ["engines", () => nodeTests(["test/engines"], 2)],
   ["differential", () => nodeTests(["test/differential"], 2)],
   ["selftest", () => nodeTests(["test/selftest"], 1)],

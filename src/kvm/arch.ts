@@ -7,6 +7,7 @@ import type { DeviceOps } from "./device.js";
 import type { EngineEvents } from "./engine.js";
 import type { PartMethod } from "./handle.js";
 import type { Range } from "./heap.js";
+import type { Statistic } from "./stats-fd.js";
 import type { EnableCap, Exit, GuestDebug, Registers, Stats } from "./uapi.js";
 import type { VcpuCore } from "./vcpu.js";
 import type { VmCore } from "./vm.js";
@@ -44,6 +45,8 @@ export interface Arch {
   readonly wakeOffset: number;
   readonly immediateExitOffset: number;
   readonly inGuestOffset: number;
+  /** Where the engine finds the vCPU's dirty ring: dirtyRing in state.ts. */
+  readonly dirtyRingOffset: number;
   /** Bytes of the architecture's part of a vCPU's record. */
   readonly vcpuRecordSize: number;
   readonly maxVcpus: number;
@@ -103,10 +106,19 @@ export interface Arch {
 
   getOneReg(vcpu: VcpuCore, id: bigint): bigint;
   setOneReg(vcpu: VcpuCore, id: bigint, value: bigint): void;
+  getRegList(vcpu: VcpuCore): bigint[];
   getRegs(vcpu: VcpuCore): Registers;
   setRegs(vcpu: VcpuCore, regs: Registers): void;
   getSregs(vcpu: VcpuCore): Registers;
   setSregs(vcpu: VcpuCore, sregs: Registers): void;
+  /** KVM_GET_MP_STATE, KVM_SET_MP_STATE. */
+  getMpState(vcpu: VcpuCore): number;
+  setMpState(vcpu: VcpuCore, state: number): void;
+  /** A number that no other VM of the process has. */
+  vmNumber(vm: VmCore): number;
+  /** The architecture's part of KVM_GET_STATS_FD. */
+  readonly vmStatistics: readonly Statistic<VmCore>[];
+  readonly vcpuStatistics: readonly Statistic<VcpuCore>[];
   vmStats(vm: VmCore): Stats;
   vcpuStats(vcpu: VcpuCore): Stats;
 }

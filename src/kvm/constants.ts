@@ -72,6 +72,9 @@ export const KVM_CAP_PPC_DAWR1 = 194;
 export const KVM_CAP_PPC_RPT_INVALIDATE = 202;
 export const KVM_CAP_BINARY_STATS_FD = 203;
 export const KVM_CAP_PPC_AIL_MODE_3 = 210;
+export const KVM_CAP_DIRTY_LOG_RING_ACQ_REL = 223;
+export const KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP = 225;
+export const KVM_CAP_MEMORY_FAULT_INFO = 232;
 
 // Memory slots.
 export const KVM_MEM_LOG_DIRTY_PAGES = 1;
@@ -80,6 +83,13 @@ export const KVM_MEM_READONLY = 2;
 export const KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE = 1;
 /** Argument of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: every page starts out dirty. */
 export const KVM_DIRTY_LOG_INITIALLY_SET = 2;
+
+/** Most entries of a vCPU's dirty ring; KVM_CAP_DIRTY_LOG_RING answers with their bytes. */
+export const KVM_DIRTY_RING_MAX_ENTRIES = 65536;
+/** Flag of an entry (struct kvm_dirty_gfn): the kernel side has filled it. */
+export const KVM_DIRTY_GFN_F_DIRTY = 1;
+/** Flag of an entry: the user side has taken it, KVM_RESET_DIRTY_RINGS may have it back. */
+export const KVM_DIRTY_GFN_F_RESET = 2;
 
 // Exit reasons, as numbers; Exit itself names them by word.
 export const KVM_EXIT_UNKNOWN = 0;
@@ -96,6 +106,8 @@ export const KVM_EXIT_PAPR_HCALL = 19;
 export const KVM_EXIT_WATCHDOG = 21;
 export const KVM_EXIT_EPR = 23;
 export const KVM_EXIT_SYSTEM_EVENT = 24;
+export const KVM_EXIT_DIRTY_RING_FULL = 31;
+export const KVM_EXIT_MEMORY_FAULT = 39;
 
 export const KVM_INTERNAL_ERROR_EMULATION = 1;
 export const KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
@@ -103,6 +115,12 @@ export const KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
 export const KVM_SYSTEM_EVENT_SHUTDOWN = 1;
 export const KVM_SYSTEM_EVENT_RESET = 2;
 export const KVM_SYSTEM_EVENT_CRASH = 3;
+
+// Flags of KVM_EXIT_NMI on POWER: how far the machine recovered from the machine check.
+export const KVM_RUN_PPC_NMI_DISP_MASK = 3;
+export const KVM_RUN_PPC_NMI_DISP_FULLY_RECOV = 1;
+export const KVM_RUN_PPC_NMI_DISP_LIMITED_RECOV = 2;
+export const KVM_RUN_PPC_NMI_DISP_NOT_RECOV = 3;
 
 // Events and interrupts.
 export const KVM_IOEVENTFD_FLAG_DATAMATCH = 1;
@@ -136,6 +154,16 @@ export const KVM_GUESTDBG_ENABLE = 1;
 export const KVM_GUESTDBG_SINGLESTEP = 2;
 export const KVM_GUESTDBG_USE_SW_BP = 0x10000;
 export const KVM_GUESTDBG_USE_HW_BP = 0x20000;
+
+// Flags of a statistic's descriptor (KVM_GET_STATS_FD).
+export const KVM_STATS_TYPE_CUMULATIVE = 0;
+export const KVM_STATS_TYPE_INSTANT = 1;
+export const KVM_STATS_UNIT_NONE = 0x00;
+export const KVM_STATS_UNIT_BYTES = 0x10;
+export const KVM_STATS_UNIT_SECONDS = 0x20;
+export const KVM_STATS_UNIT_BOOLEAN = 0x40;
+export const KVM_STATS_BASE_POW10 = 0x000;
+export const KVM_STATS_BASE_POW2 = 0x100;
 
 // KVM_INTERRUPT on POWER, as unsigned 32-bit numbers.
 export const KVM_INTERRUPT_SET = 0xffffffff;

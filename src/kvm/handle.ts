@@ -3,7 +3,7 @@
  * moved to, perhaps of another version of this package. So do the handles got from it.
  */
 import { moveOut } from "./move.js";
-import type { Device, EventFd, TraceOptions, Vcpu, Vm } from "./uapi.js";
+import type { Device, EventFd, StatsFd, TraceOptions, Vcpu, Vm } from "./uapi.js";
 import type { VmCore } from "./vm.js";
 
 /** An architecture's call that gives a handle: what names the handle, and how to get it from where the VM has gone. */
@@ -54,7 +54,18 @@ export function vmHandle(core: VmCore): Vm {
     return handle;
   }
 
-  const vcpu = (first: Vcpu): Vcpu => part(`vcpu ${first.id}`, first, (to) => to.vcpu(first.id));
+  let files = 0;
+  const statistics = (first: StatsFd, reopen: (to: Vm) => StatsFd): StatsFd =>
+    part(`statistics ${files++}`, first, reopen, reading);
+  const vcpu = (first: Vcpu): Vcpu =>
+    part(
+      `vcpu ${first.id}`,
+      first,
+      (to) => to.vcpu(first.id),
+      (current) => ({
+        own: { getStatsFd: () => statistics(current().getStatsFd(), (to) => to.vcpu(first.id).getStatsFd()) },
+      }),
+    );
   const device = (first: Device): Device => part(`device ${first.type}`, first, (to) => to.device(first.type));
   const eventFd = (first: EventFd): EventFd =>
     part(`eventfd ${first.id}`, first, (to) => to.eventFd(first.id), listening);
@@ -69,6 +80,7 @@ export function vmHandle(core: VmCore): Vm {
       return created && device(created);
     },
     device: (type: number) => device(vm.device(type)),
+    getStatsFd: () => statistics(vm.getStatsFd(), (to) => to.getStatsFd()),
     setTrace: (options: TraceOptions) => {
       vm.setTrace(options);
       trace = options;
@@ -103,6 +115,20 @@ export function vmHandle(core: VmCore): Vm {
 
 interface Closable {
   close(): void;
+}
+
+/** How far a file has been read goes with it. */
+function reading(current: () => StatsFd): { readonly own: Partial<StatsFd> } {
+  let position = 0;
+  return {
+    own: {
+      read: (buffer) => {
+        const length = current().pread(buffer, position);
+        position += length;
+        return length;
+      },
+    },
+  };
 }
 
 /** An eventfd's listeners go with it. */

@@ -28,11 +28,16 @@ export interface Slot {
 export class MemorySlots {
   readonly #memory: VmMemory;
   readonly #changed: () => void;
+  readonly #noted: (slot: number, page: number) => void;
 
-  /** `changed` returns when no vCPU uses what was before. */
-  constructor(memory: VmMemory, changed: () => void) {
+  /**
+   * `changed` returns when no vCPU uses what was before. `noted` is told each page that the kernel side writes and whose
+   * bit in the dirty log was 0.
+   */
+  constructor(memory: VmMemory, changed: () => void, noted: (slot: number, page: number) => void) {
     this.#memory = memory;
     this.#changed = changed;
+    this.#noted = noted;
   }
 
   set(region: MemoryRegion): void {
@@ -108,8 +113,16 @@ export class MemorySlots {
     const first = Number((base - slot.base) / page);
     const last = Number((base + BigInt(length) - 1n - slot.base) / page);
     for (let index = first; index <= last; index++) {
-      this.#memory.or(slot.bitmap + ((index >>> 5) << 2), 1 << (index & 31));
+      const bit = 1 << (index & 31);
+      if (!(this.#memory.or(slot.bitmap + ((index >>> 5) << 2), bit) & bit)) this.#noted(slot.slot, index);
     }
+  }
+
+  /** The page is to be noted when it is written next. Nothing happens if the slot has no such page, or no log. */
+  clearDirty(slot: Slot, index: bigint): void {
+    if (!slot.bitmap || index < 0n || index >= slot.size / page) return;
+    const bit = Number(index);
+    this.#memory.and(slot.bitmap + ((bit >>> 5) << 2), ~(1 << (bit & 31)));
   }
 
   getDirtyLog(number: number): Uint8Array {
@@ -150,6 +163,13 @@ export class MemorySlots {
   }
 
   #logged(number: number): Slot {
+    const { dirtyRingBytes, dirtyRingBitmap } = vmState;
+    if (this.#memory.load(dirtyRingBytes) !== 0 && this.#memory.load(dirtyRingBitmap) === 0) {
+      throw new KvmError(
+        "ENXIO",
+        "the VM has dirty rings; KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP lets bitmaps be read too",
+      );
+    }
     const slot = this.list().find((candidate) => candidate.slot === number);
     if (!slot?.bitmap) throw new KvmError("ENOENT", `slot ${number} does not exist or does not log dirty pages`);
     return slot;

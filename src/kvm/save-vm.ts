@@ -54,7 +54,7 @@ export function saveVm(vm: VmCore): SavedVm {
     })),
     archVm: arch.saveVm(vm),
     user: vm.userRanges(),
-    kept: [...vm.slots.bitmaps(), ...arch.keptRanges(vm)],
+    kept: [...vm.slots.bitmaps(), ...vm.dirtyRings(), ...arch.keptRanges(vm)],
     free: freeRanges(mem),
     heapNext: mem.u32(vmLayout.heapNext),
   };
@@ -87,7 +87,7 @@ export function restoreVm(vm: VmCore, saved: SavedVm): void {
   if (saved.routes.length > 0) setRoutes(mem, saved.routes);
   arch.restoreVm(vm, saved.archVm);
   for (const { id, core, arch: registers } of saved.vcpus) {
-    const vcpu = vm.createVcpuCore(id);
+    const vcpu = vm.createVcpuCore(id, { restored: true });
     restoreFields(mem, vcpuRecord, vcpu.record, core, vcpuDerived);
     arch.restoreVcpu(vcpu, registers);
   }

@@ -32,6 +32,9 @@ export const vmStruct = struct({
   /** [heapLock] Ranges given back to the allocator: address and bytes of each. */
   freeCount: "i32",
   free: ["i32", 2 * freeMax],
+  /** [I] once there is a vCPU: bytes of each one's dirty ring, 0 for none; and whether bitmaps may be read beside it. */
+  dirtyRingBytes: "i32",
+  dirtyRingBitmap: "i32",
   /** [L] Devices created, by type (below 32). */
   deviceTypes: "i32",
   /** [I] Address of each vCPU's record, by order of creation; vmLayout.vcpus has the engine's part. */

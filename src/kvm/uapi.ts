@@ -171,6 +171,29 @@ export interface TraceOptions {
 
 export type Stats = Readonly<Record<string, number>>;
 
+/**
+ * What KVM_GET_STATS_FD gives: a file of struct kvm_stats_header, an identification, descriptors and data, little-endian.
+ * All but the data stays the same. It keeps the VM alive until it is closed. EBADF once it is.
+ */
+export interface StatsFd {
+  /** Reads into `buffer` from where the last read ended; how many bytes there were. */
+  read(buffer: Uint8Array): number;
+  /** EINVAL: `offset` is no place in a file. */
+  pread(buffer: Uint8Array, offset: number): number;
+  close(): void;
+}
+
+/** A vCPU's dirty ring: what Linux maps at KVM_DIRTY_LOG_PAGE_OFFSET of its fd. */
+export interface DirtyRing {
+  /**
+   * Address in `Vm.memory` of the entries, struct kvm_dirty_gfn: flags u32 (KVM_DIRTY_GFN_F_*, with Atomics), slot u32,
+   * offset u64 in pages of `Vm.pageSize`.
+   */
+  readonly address: number;
+  /** Entries, a power of two. */
+  readonly entries: number;
+}
+
 /** What another thread needs to attach to a VM: goes through postMessage. Its contents are the kernel side's. */
 export interface SharedVm {
   readonly version: 1;
@@ -228,6 +251,12 @@ export interface Vm<C extends Vcpu = Vcpu> {
   /** EINVAL: not a range of the slot, or first page or count not multiples of 64 (but at the slot's end). ENOENT. */
   clearDirtyLog(range: { slot: number; firstPage: bigint; numPages: number; bitmap: Uint8Array }): void;
 
+  /**
+   * KVM_RESET_DIRTY_RINGS: takes back the entries that the user side has marked KVM_DIRTY_GFN_F_RESET, of all vCPUs; how
+   * many. When it returns, a write to their pages is noted again. EINVAL: the VM has no dirty rings.
+   */
+  resetDirtyRings(): number;
+
   checkExtension(cap: number): number;
   /** EINVAL: unknown, or flags given. */
   enableCap(cap: EnableCap): void;
@@ -260,9 +289,11 @@ export interface Vm<C extends Vcpu = Vcpu> {
    * move; it is moving already. EINVAL: not the thread that created the VM. Else what `Kvm.takeOver` refuses.
    */
   moveTo(kvm: Kvm, options?: MoveOptions): Promise<void>;
+  /** KVM_GET_STATS_FD. */
+  getStatsFd(): StatsFd;
   /** ENOTTY unless `shared`. */
   share(): SharedVm;
-  /** Lets go of this handle. The VM lives until the last handle (VM, vCPUs, devices) is closed. */
+  /** Lets go of this handle. The VM lives until the last handle (VM, vCPUs, devices, statistics) is closed. */
   close(): void;
 }
 
@@ -300,6 +331,12 @@ export type Exit =
   | { readonly reason: "hlt"; readonly until: number }
   | { readonly reason: "system_event"; readonly type: number; readonly flags: bigint }
   | { readonly reason: "shutdown" }
+  /** A machine check, for the user side to report (KVM_CAP_PPC_FWNMI); `flags`: KVM_RUN_PPC_NMI_DISP_*. */
+  | { readonly reason: "nmi"; readonly flags: number }
+  /** An open-source-interface call (KVM_CAP_PPC_OSI): all GPRs, which go back as they are then. */
+  | { readonly reason: "osi"; readonly gprs: bigint[] }
+  /** The vCPU's dirty ring has no more room: the user side takes entries and calls `Vm.resetDirtyRings`. */
+  | { readonly reason: "dirty_ring_full" }
   | { readonly reason: "fail_entry"; readonly hardwareEntryFailureReason: bigint }
   /** The kernel side cannot go on: `suberror` is one of KVM_INTERNAL_ERROR_*, `message` says it in words. */
   | {
@@ -337,6 +374,8 @@ export interface Vcpu {
   /** ENOENT: unknown register. EINVAL: known, but of another size. */
   getOneReg(id: bigint): bigint;
   setOneReg(id: bigint, value: bigint): void;
+  /** KVM_GET_REG_LIST: the registers that getOneReg knows. */
+  getRegList(): bigint[];
   getRegs(): Registers;
   setRegs(regs: Registers): void;
   getSregs(): Registers;
@@ -345,6 +384,13 @@ export interface Vcpu {
   interrupt(irq: number): void;
   setGuestDebug(debug: GuestDebug): void;
   enableCap(cap: EnableCap): void;
+  /** Undefined unless KVM_CAP_DIRTY_LOG_RING_ACQ_REL was enabled before the vCPU was created. */
+  readonly dirtyRing: DirtyRing | undefined;
+  /** KVM_GET_MP_STATE. EINVAL: the architecture has none (POWER). */
+  getMpState(): number;
+  setMpState(state: number): void;
   stats(): Stats;
+  /** KVM_GET_STATS_FD. */
+  getStatsFd(): StatsFd;
   close(): void;
 }

@@ -2,12 +2,15 @@
 import { KvmError } from "../base/errors.js";
 import { enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
+import { dirtyRingFull, dirtyRingOf } from "./dirty-ring.js";
 import type { EngineVcpu } from "./engine.js";
 import { vmLayout } from "./layout.js";
 import { canBlock } from "./memory.js";
 import { vcpuRecord } from "./state.js";
+import { cumulative, instant, type Statistic, statsFd } from "./stats-fd.js";
 import { traceBit } from "./trace.js";
 import {
+  type DirtyRing,
   type EnableCap,
   type Exit,
   type ExitReason,
@@ -20,6 +23,7 @@ import {
   type Registers,
   type RunOptions,
   type Stats,
+  type StatsFd,
   type Vcpu,
 } from "./uapi.js";
 import type { VmCore } from "./vm.js";
@@ -35,9 +39,31 @@ export const exitReasons = [
   "internal_error",
   "shutdown",
   "fail_entry",
+  "dirty_ring_full",
+  "nmi",
+  "osi",
 ] as const satisfies readonly ExitReason[];
 
 const fields = vcpuRecord.offset;
+/** Names that Linux has for exits of these kinds. */
+const exitNames: Partial<Record<ExitReason, string>> = { intr: "signal_exits" };
+const counted = (name: string, field: "runs" | "halts" | "wakes" | "mmioKernel" | "engineExits") =>
+  cumulative<VcpuCore>(name, ({ vm, record }) => vm.mem.u32(record + fields[field]));
+/** The core's part of KVM_GET_STATS_FD; what Linux has too is called the same. */
+const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
+  cumulative("halt_wait_ns", ({ vm, record }) => Math.round(vm.mem.f64(record + fields.haltTime)), "nanoseconds"),
+  counted("halt_wakeup", "wakes"),
+  instant("blocking", ({ vm, record }) => vm.mem.load(record + fields.halted), "boolean"),
+  counted("sum_exits", "engineExits"),
+  counted("runs", "runs"),
+  counted("halts", "halts"),
+  counted("mmio_kernel_exits", "mmioKernel"),
+  ...exitReasons.map((reason, index) =>
+    cumulative<VcpuCore>(exitNames[reason] ?? `${reason}_exits`, ({ vm, record }) =>
+      vm.mem.u32(record + fields.exits + 4 * index),
+    ),
+  ),
+];
 /** The longest a halted vCPU sleeps without looking at the clock again, ms. */
 const longestSleep = 10_000;
 
@@ -114,6 +140,9 @@ export class VcpuCore implements Vcpu {
     if (mem.compareExchange(this.record + fields.running, 0, 1) !== 0) {
       throw new KvmError("EBUSY", `vCPU ${this.id} is running on another thread`);
     }
+    const { vm } = this;
+    const outer = vm.running;
+    vm.running = this;
     try {
       mem.increment(this.record + fields.runs);
       let exit = this.#complete();
@@ -124,6 +153,7 @@ export class VcpuCore implements Vcpu {
       if (this.vm.trace.mask) this.vm.trace.emit("exit", this.id, exit.reason, traceValues(exit));
       return exit;
     } finally {
+      vm.running = outer;
       mem.store(this.record + fields.running, 0);
     }
   }
@@ -150,6 +180,7 @@ export class VcpuCore implements Vcpu {
         mem.increment(this.record + fields.wakes);
         arch.resumed(this);
       }
+      if (dirtyRingFull(mem, this.dirtyRingAt)) return { reason: "dirty_ring_full" };
       const exit = this.#enter(hostDeadline);
       if (exit) return exit;
     }
@@ -235,6 +266,15 @@ export class VcpuCore implements Vcpu {
     this.vm.mem.increment(this.record + fields.halts);
   }
 
+  /** Where the fields of its dirty ring lie. */
+  get dirtyRingAt(): number {
+    return this.state + this.vm.arch.dirtyRingOffset;
+  }
+
+  get dirtyRing(): DirtyRing | undefined {
+    return dirtyRingOf(this.vm.mem, this.dirtyRingAt);
+  }
+
   /** Ends a halt, or makes the engine look at what is pending. [any thread] */
   wake(): void {
     const { mem, arch } = this.vm;
@@ -270,6 +310,15 @@ export class VcpuCore implements Vcpu {
   }
   setOneReg(id: bigint, value: bigint): void {
     this.vm.arch.setOneReg(this, id, value);
+  }
+  getRegList(): bigint[] {
+    return this.vm.arch.getRegList(this);
+  }
+  getMpState(): number {
+    return this.vm.arch.getMpState(this);
+  }
+  setMpState(state: number): void {
+    this.vm.arch.setMpState(this, state);
   }
   getRegs(): Registers {
     return this.vm.arch.getRegs(this);
@@ -326,6 +375,12 @@ export class VcpuCore implements Vcpu {
   /** The VM has moved to another kvm. */
   depart(): void {
     this.#closed = true;
+  }
+
+  getStatsFd(): StatsFd {
+    if (this.#closed) throw new KvmError("EBADF", `vCPU ${this.id}'s handle is closed`);
+    const id = `${this.vm.statsId}/vcpu-${this.id}`;
+    return statsFd(this, id, [...vcpuStatistics, ...this.vm.arch.vcpuStatistics], () => this.vm.hold());
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import type { Arch } from "./arch.js";
 import { checkCapability, enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
 import { type DeviceOps, deviceHandle } from "./device.js";
+import { createDirtyRing, pushDirty, resetDirtyRings } from "./dirty-ring.js";
 import type { Engine } from "./engine.js";
 import { EventFds } from "./event-fd.js";
 import { allocate, type Range } from "./heap.js";
@@ -18,6 +19,7 @@ import { AttachedReferences, VmReferences } from "./references.js";
 import { restoreVm } from "./save-vm.js";
 import type { SavedVm } from "./saved.js";
 import { heapStart, userMax, vcpuRecord, vmState } from "./state.js";
+import { instant, type Statistic, statsFd } from "./stats-fd.js";
 import { Tracer } from "./trace.js";
 import {
   type Device,
@@ -30,12 +32,21 @@ import {
   type MemoryRegion,
   type SharedVm,
   type Stats,
+  type StatsFd,
   type TraceOptions,
   type Vcpu,
   type Vm,
   type VmOptions,
 } from "./uapi.js";
 import { VcpuCore } from "./vcpu.js";
+
+/** The core's part of KVM_GET_STATS_FD. */
+const vmStatistics: readonly Statistic<VmCore>[] = [
+  instant("vcpus", ({ mem }) => mem.load(vmLayout.vcpuCount)),
+  instant("memory_slots", ({ mem }) => mem.load(vmLayout.slotCount)),
+  instant("guest_memory", ({ slots }) => slots.list().reduce((sum, { size }) => sum + size, 0n), "bytes"),
+  instant("memory", ({ mem }) => mem.byteLength, "bytes"),
+];
 
 /** Addresses are 32 bits, and one past the end must be a number too. */
 const memoryMax = 65535 * 65536;
@@ -49,6 +60,8 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   readonly slots: MemorySlots;
   readonly eventFds: EventFds;
   readonly trace = new Tracer();
+  /** The vCPU that this thread is in run() of. */
+  running: VcpuCore | undefined;
   readonly implementation: string;
   readonly pageSize = vmLayout.pageSize;
   /** vmLayout.moves while this handle is good. */
@@ -82,7 +95,11 @@ export class VmCore implements Omit<Vm, "moveTo"> {
       ? new VmReferences(mem, kvm, () => this.departure()(), released)
       : new AttachedReferences(mem, generation);
     this.#module = implementation.module;
-    this.slots = new MemorySlots(mem, () => this.arch.memoryChanged(this));
+    this.slots = new MemorySlots(
+      mem,
+      () => this.arch.memoryChanged(this),
+      (slot, page) => this.running && pushDirty(mem, this.running.dirtyRingAt, slot, page),
+    );
     this.eventFds = new EventFds(mem, {
       current: () => this.mem.load(vmLayout.moves) <= this.generation + 1,
       poll: (callback) => this.vac.poll(callback),
@@ -205,7 +222,8 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     return this.createVcpuCore(id);
   }
 
-  createVcpuCore(id: number): VcpuCore {
+  /** `restored`: its state, with its dirty ring, comes from elsewhere. */
+  createVcpuCore(id: number, { restored = false } = {}): VcpuCore {
     this.requireOpen();
     const { arch, mem } = this;
     if (this.references instanceof AttachedReferences)
@@ -219,14 +237,14 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     // Each vCPU of a shared VM may have a thread.
     if (this.shared) this.vac.reserveWorker();
     try {
-      return this.#newVcpu(id, count);
+      return this.#newVcpu(id, count, restored);
     } catch (error) {
       if (this.shared) this.vac.releaseWorker();
       throw error;
     }
   }
 
-  #newVcpu(id: number, count: number): VcpuCore {
+  #newVcpu(id: number, count: number, restored: boolean): VcpuCore {
     const { arch, mem } = this;
     const state = allocate(mem, arch.vcpuSize, 65536, { zeroed: arch.vcpuZeroed });
     const record = allocate(mem, vcpuRecord.size + arch.vcpuRecordSize, 64);
@@ -236,6 +254,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     mem.setI32(record + offset.state, state);
     mem.setI32(vmState.vcpuRecords + 4 * count, record);
     mem.setI32(vmLayout.vcpus + 4 * count, state);
+    if (!restored) createDirtyRing(mem, state + arch.dirtyRingOffset);
     const vcpu = new VcpuCore(this, record);
     arch.createVcpu(vcpu);
     // Only now other threads find it.
@@ -288,6 +307,17 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   }
   clearDirtyLog(range: { slot: number; firstPage: bigint; numPages: number; bitmap: Uint8Array }): void {
     this.slots.clearDirtyLog(range);
+  }
+
+  resetDirtyRings(): number {
+    const rings = this.vcpus().map(({ dirtyRingAt }) => dirtyRingAt);
+    return resetDirtyRings(this.mem, rings, this.slots, () => this.arch.memoryChanged(this));
+  }
+
+  /** Where they lie: the user side knows the addresses. */
+  dirtyRings(): Range[] {
+    const bytes = this.mem.load(vmState.dirtyRingBytes);
+    return this.vcpus().flatMap(({ dirtyRing }) => (dirtyRing ? [{ address: dirtyRing.address, bytes }] : []));
   }
 
   checkExtension(cap: number): number {
@@ -371,6 +401,16 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     };
   }
 
+  getStatsFd(): StatsFd {
+    this.requireOpen();
+    return statsFd(this, this.statsId, [...vmStatistics, ...this.arch.vmStatistics], () => this.hold());
+  }
+
+  /** How Linux names a VM's file of statistics. */
+  get statsId(): string {
+    return `kvm-${this.arch.vmNumber(this)}`;
+  }
+
   share(): SharedVm {
     if (!this.shared) throw new KvmError("ENOTTY", "the VM's memory is not shared: it runs on this thread only");
     return {
@@ -398,6 +438,16 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     if (this.#closed) return;
     this.#closed = true;
     this.dropHandle();
+  }
+
+  /** One more handle; what it returns lets go of it, once. */
+  hold(): () => void {
+    this.#handles++;
+    let held = true;
+    return () => {
+      if (held) this.dropHandle();
+      held = false;
+    };
   }
 
   /** Of the VM, a vCPU or a device; the last one ends the VM, unless somebody else got it. */

@@ -70,7 +70,7 @@ export class Machine {
     i32(vmLayout.slots + 16, ramAt);
     this.view.setBigInt64(archLayout.ramLimit, BigInt(ramSize), true);
     i32(archLayout.codeOwners, owners);
-    i32(archLayout.codeMaps, maps);
+    i32(vcpuAt + state.codeMaps.offset, maps);
     i32(archLayout.codeMapSize, mapSize);
     i32(archLayout.radix, 1);
     i32(archLayout.interruptLittleEndian, littleEndian ? 1 : 0);

@@ -13,6 +13,7 @@ import { allocate } from "../../kvm/heap.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
+import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
 import type { Stats } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import { vfioDeviceType } from "../../kvm/vfio.js";
@@ -24,7 +25,7 @@ import { xicsDevice } from "./interrupts/xics/device.js";
 import { restoreXics, type SavedXics, saveXics } from "./interrupts/xics/save.js";
 import { Xics } from "./interrupts/xics/xics.js";
 import { emitMmuEvent } from "./mmu-trace.js";
-import { getOneReg, setOneReg } from "./one-reg.js";
+import { getOneReg, registerIds, setOneReg } from "./one-reg.js";
 import { hcalls } from "./papr/list.js";
 import { ppcVcpuOf, ppcVmOf, setExternal } from "./ppc-vm.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./regs.js";
@@ -87,44 +88,51 @@ function destroyVm(vm: VmCore): () => void {
 }
 
 function createVcpu(vcpu: VcpuCore): void {
-  if (vcpu.vm.mem.load(archLayout.codeMaps) !== 0) {
-    throw new KvmError("EINVAL", "vCPUs must be created before the first of them runs");
-  }
+  const { mem } = vcpu.vm;
+  const threads = Math.max(mem.i32(archLayout.smt), 1);
   const initial: readonly (readonly [Parameters<typeof setField>[1], bigint])[] = [
     ["pvr", defaultPvr],
     ["msr", resetMsr],
     ["ppr", resetPpr],
     ["pir", BigInt(vcpu.id)],
+    ["tir", BigInt(vcpu.id % threads)],
     ["lpid", BigInt(vcpu.vm.mem.i32(ppcVmOf(vcpu.vm).address + ppcVm.offset.lpid))],
     ["ctrl", 1n],
     ["amor", -1n],
   ];
   for (const [field, value] of initial) setField(vcpu, field, value);
+  // One that comes to a running VM; the others get theirs when it first runs.
+  if (mem.load(archLayout.codeMapSize) !== 0) createCodeMaps(vcpu);
   contextChanged(vcpu);
 }
 
-/** Tables of decoded code, made when the VM first runs: by then its RAM and its vCPUs are known. */
+function createCodeMaps(vcpu: VcpuCore): void {
+  const { mem } = vcpu.vm;
+  mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, mem.i32(archLayout.codeMapSize)));
+}
+
+/** Tables of decoded code, made when the VM first runs: by then its RAM is known. */
 function prepareCode(vm: VmCore): void {
   const { mem } = vm;
   locked(mem, vmState.lock, () => {
-    if (mem.load(archLayout.codeMaps) !== 0) return;
+    if (mem.load(archLayout.codeMapSize) !== 0) return;
     // Slots are in order of their base.
     const last = vm.slots.list().at(-1);
     const end = last ? last.base + last.size : 0n;
     const limit = end < codeLimit ? end : codeLimit;
-    const vcpuCount = mem.load(vmLayout.vcpuCount);
     // One word per 4 KiB page and byte order.
     const mapSize = Math.max(Number(limit / 4096n) * 4 * 2, 64);
     mem.setI64(archLayout.ramLimit, limit);
     mem.setI32(archLayout.codeOwners, allocate(mem, Math.max(Number(limit / 65536n) * 4, 64)));
-    mem.setI32(archLayout.codeMapSize, mapSize);
-    mem.store(archLayout.codeMaps, allocate(mem, mapSize * vcpuCount));
+    // All of one size, which is not known before.
+    for (const vcpu of vm.vcpus()) mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, mapSize));
+    mem.store(archLayout.codeMapSize, mapSize);
   });
 }
 
 function enter(vcpu: VcpuCore, deadline: number): void {
   const { mem } = vcpu.vm;
-  if (mem.load(archLayout.codeMaps) === 0) prepareCode(vcpu.vm);
+  if (mem.load(archLayout.codeMapSize) === 0) prepareCode(vcpu.vm);
   if (mem.i32(recordAt(vcpu, "ready")) === 0) {
     const decrementer = mem.i64(addressOf(vcpu, "decExpiry"));
     vcpu.engineReset();
@@ -192,6 +200,27 @@ function vcpuStats(vcpu: VcpuCore): Stats {
   return { instructions: Number(getField(vcpu, "instructions")), ...Object.fromEntries(entries) };
 }
 
+const vcpuCounter = (name: string, field: "statTlbMiss" | "statDecode" | "statInterrupt" | "statSlices") =>
+  cumulative<VcpuCore>(name, (vcpu) => getField(vcpu, field));
+
+const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
+  cumulative("instructions", (vcpu) => getField(vcpu, "instructions")),
+  vcpuCounter("tlb_misses", "statTlbMiss"),
+  vcpuCounter("decoded", "statDecode"),
+  vcpuCounter("interrupts", "statInterrupt"),
+  vcpuCounter("slices", "statSlices"),
+];
+
+const vmStatistics: readonly Statistic<VmCore>[] = hcalls
+  .filter(({ number }) => number < hcallLimit)
+  .map(({ number, name }) =>
+    cumulative(`hcall_${name}`, (vm) => vm.mem.u32(ppcVmOf(vm).address + ppcVm.offset.hcallCount + number)),
+  );
+
+const noMpState = (): never => {
+  throw new KvmError("EINVAL", "there is no MP_STATE on POWER: the user side starts and stops processors itself");
+};
+
 export const powerpc = {
   name: "powerpc",
   vcpuSize: vcpuLayout.size,
@@ -199,6 +228,7 @@ export const powerpc = {
   wakeOffset: state.wake.offset,
   immediateExitOffset: state.immediateExit.offset,
   inGuestOffset: state.inGuest.offset,
+  dirtyRingOffset: state.dirtyRing.offset,
   vcpuRecordSize: ppcVcpu.size,
   maxVcpus,
   maxVcpuId,
@@ -245,6 +275,12 @@ export const powerpc = {
 
   getOneReg,
   setOneReg,
+  getRegList: () => [...registerIds],
+  getMpState: noMpState,
+  setMpState: noMpState,
+  vmNumber: (vm) => vm.mem.i32(ppcVmOf(vm).address + ppcVm.offset.lpid),
+  vmStatistics,
+  vcpuStatistics,
   getRegs,
   setRegs,
   getSregs,

@@ -1,13 +1,17 @@
 /** The extensions of KVM on POWER: one row each. Where HV and PR differ in Linux but not here, both answer. */
+
+import { isPowerOfTwo } from "../../base/bits.js";
 import { KvmError } from "../../base/errors.js";
 import type { Capability } from "../../kvm/arch.js";
 import * as kvm from "../../kvm/constants.js";
 import { deviceTypeOfFd } from "../../kvm/device.js";
+import { dirtyRingLargest, enableDirtyRings } from "../../kvm/dirty-ring.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { vmState } from "../../kvm/state.js";
+import { archLayout } from "./engines/shared/layout.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVmOf, setServer } from "./ppc-vm.js";
-import { recordAt } from "./vcpu.js";
+import { recordAt, setField } from "./vcpu.js";
 
 /** Bits of the masks in the engines' shared tables. */
 export const maxVcpus = 32;
@@ -46,9 +50,30 @@ const connectXics: Capability["enableVcpu"] = (vcpu, { args = [] }) => {
   setServer(vcpu, server);
 };
 
-const setSmt: Capability["enableVm"] = (_, { args = [] }) => {
-  if (Number(args[0] ?? 0) !== 1) throw new KvmError("EINVAL", "KVM_CAP_PPC_SMT: cores have one thread here");
+const smtMax = 8;
+const setSmt: Capability["enableVm"] = (vm, { args = [] }) => {
+  const threads = Number(args[0] ?? 0);
+  if (!isPowerOfTwo(threads) || threads > smtMax || Number(args[1] ?? 0) !== 0) {
+    throw new KvmError("EINVAL", `KVM_CAP_PPC_SMT: a power of two to ${smtMax} threads a core, and no flags`);
+  }
+  if (vm.mem.load(vmLayout.vcpuCount) > 0) {
+    throw new KvmError("EBUSY", "KVM_CAP_PPC_SMT: cores are made before the first vCPU is created");
+  }
+  vm.mem.setI32(archLayout.smt, threads);
 };
+
+const dirtyRing: Capability["enableVm"] = (vm, { args = [] }) =>
+  enableDirtyRings(vm.mem, Number(args[0] ?? 0), vm.mem.load(vmLayout.vcpuCount));
+
+const dirtyRingBitmap: Capability["enableVm"] = (vm) => {
+  if (vm.mem.load(vmState.dirtyRingBytes) === 0 || vm.mem.load(vmLayout.vcpuCount) > 0) {
+    throw new KvmError("EINVAL", "KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP: after the rings, before the first vCPU");
+  }
+  vm.mem.store(vmState.dirtyRingBitmap, 1);
+};
+
+const enableOsi: Capability["enableVcpu"] = (vcpu) => setField(vcpu, "osi", 1n);
+const enableFwnmi: Capability["enableVcpu"] = (vcpu) => vcpu.vm.mem.store(archLayout.fwnmi, 1);
 
 /** What is simply there. */
 const present = [
@@ -83,6 +108,7 @@ const present = [
   kvm.KVM_CAP_PPC_RPT_INVALIDATE,
   kvm.KVM_CAP_PPC_AIL_MODE_3,
   kvm.KVM_CAP_PPC_GUEST_DEBUG_SSTEP,
+  kvm.KVM_CAP_BINARY_STATS_FD,
 ] as const;
 
 export const capabilities: readonly Capability[] = [
@@ -93,8 +119,14 @@ export const capabilities: readonly Capability[] = [
   { cap: kvm.KVM_CAP_NR_MEMSLOTS, check: vmLayout.slotMax },
   { cap: kvm.KVM_CAP_IRQ_ROUTING, check: 4096 },
   { cap: kvm.KVM_CAP_GUEST_DEBUG_HW_BPS, check: breakpointMax },
-  { cap: kvm.KVM_CAP_PPC_SMT, check: 1, enableVm: setSmt },
-  { cap: kvm.KVM_CAP_PPC_SMT_POSSIBLE, check: 1 },
+  { cap: kvm.KVM_CAP_PPC_SMT, check: (_, vm) => Math.max(vm?.mem.load(archLayout.smt) ?? 1, 1), enableVm: setSmt },
+  // A bit for each number of threads.
+  { cap: kvm.KVM_CAP_PPC_SMT_POSSIBLE, check: 2 * smtMax - 1 },
+  { cap: kvm.KVM_CAP_DIRTY_LOG_RING, check: dirtyRingLargest, enableVm: dirtyRing },
+  { cap: kvm.KVM_CAP_DIRTY_LOG_RING_ACQ_REL, check: dirtyRingLargest, enableVm: dirtyRing },
+  { cap: kvm.KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, check: 1, enableVm: dirtyRingBitmap },
+  { cap: kvm.KVM_CAP_PPC_OSI, check: 1, enableVcpu: enableOsi },
+  { cap: kvm.KVM_CAP_PPC_FWNMI, check: 1, enableVcpu: enableFwnmi },
   { cap: kvm.KVM_CAP_PPC_ENABLE_HCALL, check: 1, enableVm: enableHcall },
   { cap: kvm.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, check: 3, enableVm: manualDirtyLog },
   // Every guest is a PAPR guest; enabling it says what is so.

@@ -1,5 +1,9 @@
 /** What the engine returned: finished here if the kernel side can, else an exit for the user side. */
-import { KVM_INTERNAL_ERROR_EMULATION, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON } from "../../kvm/constants.js";
+import {
+  KVM_INTERNAL_ERROR_EMULATION,
+  KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+  KVM_RUN_PPC_NMI_DISP_NOT_RECOV,
+} from "../../kvm/constants.js";
 import { vcpuRecord } from "../../kvm/state.js";
 import { traceBit } from "../../kvm/trace.js";
 import type { Exit } from "../../kvm/uapi.js";
@@ -19,6 +23,8 @@ export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
   switch (code) {
     case ExitCode.none:
     case ExitCode.hot:
+    // The core looks at the ring before it goes on.
+    case ExitCode.dirtyRingFull:
       return undefined;
     case ExitCode.hypercall:
       return hypercall(vcpu);
@@ -26,6 +32,10 @@ export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
       return mmio(vcpu);
     case ExitCode.debug:
       return { reason: "debug", address: getField(vcpu, "pc"), status: 0 };
+    case ExitCode.machineCheck:
+      return { reason: "nmi", flags: KVM_RUN_PPC_NMI_DISP_NOT_RECOV };
+    case ExitCode.osi:
+      return { reason: "osi", gprs: Array.from({ length: state.gpr.count }, (_, i) => gpr(vcpu, i)) };
     case ExitCode.halted:
       ppcVcpuOf(vcpu).halt();
       return undefined;
@@ -49,7 +59,12 @@ export function completeExit(vcpu: VcpuCore, exit: Exit): Exit | undefined {
       setGpr(vcpu, 3, exit.ret);
       for (const [i, value] of exit.args.entries()) setGpr(vcpu, 4 + i, value);
       return undefined;
+    case "osi":
+      for (let i = 0; i < state.gpr.count; i++) setGpr(vcpu, i, exit.gprs[i] ?? 0n);
+      return undefined;
     case "debug":
+    case "nmi":
+    case "dirty_ring_full":
     case "intr":
     case "hlt":
     case "system_event":

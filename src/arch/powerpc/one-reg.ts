@@ -6,6 +6,7 @@ import { archLayout, type StateField } from "./engines/shared/layout.js";
 import type { RegisterName } from "./isa/registers.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
 import * as reg from "./registers-uapi.js";
+import { keptRegisters } from "./state.js";
 import { addressOf, contextChanged, getField, notifyInterrupt, recordAt, setField } from "./vcpu.js";
 
 interface OneReg {
@@ -153,6 +154,35 @@ function inXics(vcpu: VcpuCore) {
   return { xics: vm.xics, server };
 }
 
+/** See keptRegisters. */
+const kept = (name: (typeof keptRegisters)[number]): [bigint, OneReg] => {
+  const offset = 8 * keptRegisters.indexOf(name);
+  return [
+    reg[`KVM_REG_PPC_${name}`],
+    {
+      get: (vcpu) => vcpu.vm.mem.u64(recordAt(vcpu, "kept") + offset),
+      set: (vcpu, value) => vcpu.vm.mem.setI64(recordAt(vcpu, "kept") + offset, value),
+    },
+  ];
+};
+
+const absent = (why: string): never => {
+  throw new KvmError("ENXIO", why);
+};
+/** The state of a vCPU in a XIVE. */
+const vpState: OneReg = {
+  get: (vcpu) => absent(`vCPU ${vcpu.id} is not connected to a XIVE`),
+  set: (vcpu) => absent(`vCPU ${vcpu.id} is not connected to a XIVE`),
+};
+
+/** The partition table of a guest's own guests. */
+const ptcr: OneReg = {
+  get: () => 0n,
+  set: (_, value) => {
+    if (value !== 0n) throw new KvmError("EINVAL", "KVM_REG_PPC_PTCR: a guest cannot have guests of its own here");
+  },
+};
+
 const numbered = (n: number): [bigint, OneReg][] => [
   [reg.KVM_REG_PPC_FPR(n), fpr(n)],
   [reg.KVM_REG_PPC_VR(n), plain("vsr", 32 + n)],
@@ -211,8 +241,16 @@ const table: ReadonlyMap<bigint, OneReg> = new Map<bigint, OneReg>([
   [reg.KVM_REG_PPC_DEC_EXPIRY, decExpiry],
   [reg.KVM_REG_PPC_ONLINE, record("online")],
   [reg.KVM_REG_PPC_ICP_STATE, icpState],
+  [reg.KVM_REG_PPC_VP_STATE, vpState],
+  [reg.KVM_REG_PPC_PTCR, ptcr],
+  [reg.KVM_REG_PPC_PSPB, plain("pspb")],
+  [reg.KVM_REG_PPC_TIDR, plain("tidr")],
+  ...keptRegisters.map(kept),
   ...Array.from({ length: 32 }, (_, n) => numbered(n)).flat(),
 ]);
+
+/** What KVM_GET_REG_LIST answers. */
+export const registerIds: readonly bigint[] = [...table.keys()];
 
 const sizes = new Set([...table.keys()].map((id) => id & ~KVM_REG_SIZE_MASK));
 

@@ -10,6 +10,8 @@ const sprgs = ["sprg0", "sprg1", "sprg2", "sprg3"] as const;
 /** struct kvm_regs has eight; Book3S four. */
 const sprgCount = 8;
 
+const isRegister = (value: unknown): boolean => typeof value === "bigint" && BigInt.asUintN(64, value) === value;
+
 export function getRegs(vcpu: VcpuCore): PpcRegs {
   const one = (name: (typeof plain)[number]) => getField(vcpu, name);
   return {
@@ -35,6 +37,8 @@ export function setRegs(vcpu: VcpuCore, regs: PpcRegs): void {
   if (regs.gpr.length !== state.gpr.count || regs.sprg.length < sprgs.length) {
     throw new KvmError("EINVAL", "KVM_SET_REGS wants 32 GPRs and 8 SPRGs");
   }
+  const all = [...plain.map((name) => regs[name]), regs.cr, regs.xer, ...regs.sprg, ...regs.gpr];
+  if (!all.every(isRegister)) throw new KvmError("EINVAL", "KVM_SET_REGS: a register is a bigint of 64 bits");
   for (const name of plain) setField(vcpu, name, regs[name]);
   setCr(vcpu, regs.cr);
   setXer(vcpu, regs.xer);
@@ -45,6 +49,8 @@ export function setRegs(vcpu: VcpuCore, regs: PpcRegs): void {
 
 export const getSregs = (vcpu: VcpuCore): PpcSregs => ({ pvr: getField(vcpu, "pvr") });
 
+/** EINVAL: pvr is no number of 32 bits. */
 export function setSregs(vcpu: VcpuCore, { pvr }: PpcSregs): void {
+  if (!isRegister(pvr) || pvr >> 32n) throw new KvmError("EINVAL", "KVM_SET_SREGS: pvr is a bigint of 32 bits");
   setField(vcpu, "pvr", pvr);
 }

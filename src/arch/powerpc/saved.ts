@@ -20,15 +20,14 @@ const words = {
   processTableSize: "i32",
   ail: "i32",
   interruptLittleEndian: "i32",
+  smt: "i32",
+  fwnmi: "i32",
 } as const satisfies Partial<Record<keyof typeof archLayout, "i32" | "i64">>;
 /** The others are made when the VM runs. */
-export const derivedWords = [
-  "ramLimit",
-  "codeOwners",
-  "codeMaps",
-  "codeMapSize",
-  "quadLock",
-] as const satisfies readonly Exclude<keyof typeof archLayout, keyof typeof words>[];
+export const derivedWords = ["ramLimit", "codeOwners", "codeMapSize", "quadLock"] as const satisfies readonly Exclude<
+  keyof typeof archLayout,
+  keyof typeof words
+>[];
 export const savedWords = Object.keys(words);
 
 const vmDerived = ["lpid", "xics", "rtasTokens", "tceTableCount", "tceTables"] as const;
@@ -51,6 +50,7 @@ const derivedState: ReadonlySet<StateField> = new Set<StateField>([
   "tableNext",
   "codeBytes",
   "vcpuIndex",
+  "codeMaps",
   "codeMap",
   "nextCodePage",
   // A reservation that is lost makes a store conditional fail, as it may at any time.

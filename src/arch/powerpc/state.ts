@@ -43,6 +43,27 @@ export const tceTable = struct({
   size: "i64",
 });
 
+/**
+ * Registers of ONE_REG that this processor has not, or that do nothing: they keep what the user side writes, as in Linux,
+ * so that it can move a guest without knowing them.
+ */
+export const keptRegisters = [
+  "DABR",
+  "DABRX",
+  "MMCRS",
+  "PMC7",
+  "PMC8",
+  "SPMC1",
+  "SPMC2",
+  "CSIGR",
+  "TACR",
+  "TCSCR",
+  "ACOP",
+  "MMCR3",
+  "SIER2",
+  "SIER3",
+] as const;
+
 /** Per vCPU, behind the core's record. */
 export const ppcVcpu = struct({
   /** [I] Server number in the XICS plus 1; 0: not connected. */
@@ -61,4 +82,6 @@ export const ppcVcpu = struct({
   vpa: "i64",
   slbShadow: "i64",
   dtl: "i64",
+  /** [V] By order of keptRegisters. */
+  kept: ["i64", keptRegisters.length],
 });

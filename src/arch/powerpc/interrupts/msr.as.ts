@@ -5,8 +5,8 @@
 import { deriveContexts } from "../mmu/context.as";
 import {
   ARCH_codeMapSize,
-  ARCH_codeMaps,
   S_codeMap,
+  S_codeMaps,
   S_decPending,
   S_doorbellPending,
   S_externalPending,
@@ -15,7 +15,6 @@ import {
   S_msr,
   S_recheck,
   S_requests,
-  S_vcpuIndex,
 } from "../engines/runtime/layout.generated";
 
 export const MSR_SF: u64 = 1 << 63;
@@ -66,7 +65,7 @@ export function derive(s: i32): void {
   store<i32>(s, littleEndian | ((<i32>(msr >> 63)) << 1) | (traced << 2), S_mode);
   store<i32>(s, (<i32>(msr >> 13) & 1) | ((<i32>(msr >> 25) & 1) << 1) | ((<i32>(msr >> 23) & 1) << 2), S_facilities);
   const size = load<i32>(ARCH_codeMapSize);
-  const maps = load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size;
+  const maps = load<i32>(s, S_codeMaps);
   store<i32>(s, littleEndian ? maps : maps + (size >>> 1), S_codeMap);
   deriveContexts(s, msr);
 }

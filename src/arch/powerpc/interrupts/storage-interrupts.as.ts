@@ -2,7 +2,15 @@
  * Interrupts that an access to storage raises, with the bits that tell why.
  * Source: Power ISA v3.0B, Book III "Data Storage Interrupt", "Instruction Storage Interrupt", "Machine Check Interrupt".
  */
-import { S_dar, S_dsisr, S_msr, S_pc } from "../engines/runtime/layout.generated";
+import {
+  ARCH_fwnmi,
+  EXIT_machineCheck,
+  S_dar,
+  S_dsisr,
+  S_exitCode,
+  S_msr,
+  S_pc,
+} from "../engines/runtime/layout.generated";
 import {
   deliver,
   endInstruction,
@@ -55,6 +63,10 @@ export function raiseFetchMachineCheck(s: i32): void {
   const msr = load<u64>(s, S_msr);
   if (!(msr & MSR_ME)) {
     internalError(s, ERROR_CHECKSTOP);
+    return;
+  }
+  if (load<i32>(ARCH_fwnmi)) {
+    store<i32>(s, EXIT_machineCheck, S_exitCode);
     return;
   }
   deliver(s, VECTOR_MACHINE_CHECK, load<u64>(s, S_pc), MACHINE_CHECK_FETCH);

@@ -4,11 +4,14 @@
  */
 import {
   EXIT_hypercall,
+  EXIT_osi,
   S_ctr,
   S_exitCode,
   S_fscr,
+  S_gpr,
   S_lr,
   S_msr,
+  S_osi,
   S_pc,
   S_srr0,
   S_srr1,
@@ -31,6 +34,10 @@ import { facilityUnavailable } from "./raise.as";
 const FSCR_SCV: u64 = 1 << 12;
 const FACILITY_SCV = 12;
 
+/** r3 and r4 of an OSI call. Source: Documentation/virt/kvm/api.rst, "KVM_CAP_PPC_OSI". */
+const OSI_MAGIC_R3: u64 = 0x113724fa;
+const OSI_MAGIC_R4: u64 = 0x77810f9b;
+
 /** The address of the next instruction. */
 function following(s: i32): u64 {
   const next = load<u64>(s, S_pc) + 4;
@@ -43,6 +50,15 @@ export function systemCall(s: i32, lev: i32): void {
   if (lev == 1 && !(load<u64>(s, S_msr) & MSR_PR)) {
     store<u64>(s, next, S_pc);
     store<i32>(s, EXIT_hypercall, S_exitCode);
+    return;
+  }
+  if (
+    load<i32>(s, S_osi) &&
+    load<u64>(s, S_gpr + 3 * 8) == OSI_MAGIC_R3 &&
+    load<u64>(s, S_gpr + 4 * 8) == OSI_MAGIC_R4
+  ) {
+    store<u64>(s, next, S_pc);
+    store<i32>(s, EXIT_osi, S_exitCode);
     return;
   }
   deliver(s, VECTOR_SYSTEM_CALL, next, 0);

@@ -15,11 +15,11 @@ import {
 } from "../engines/runtime/layout.generated";
 import { isOwned, storeHitsCode } from "../engines/runtime/code-pages.as";
 import { CAUSE_STORE, raiseDataSegment, raiseDataStorage } from "../interrupts/storage-interrupts.as";
-import { ACCESS_STORE, CAUSE_SEGMENT, RIGHT_READ, RIGHT_WRITE } from "./radix.as";
-import { dirtyNoted, findSlot, hostInSlot, noteDirty, slotIsReadOnly } from "./slots.as";
+import { ACCESS_STORE, CAUSE_EXIT, CAUSE_SEGMENT, RIGHT_READ, RIGHT_WRITE } from "./radix.as";
+import { dirtyNoted, findSlot, hostInSlot, leaveForDirtyRing, noteDirty, slotIsReadOnly } from "./slots.as";
 import { EVENT_FAULT, EVENT_REFILL, traceMmu } from "./events.as";
 import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
-import { CAUSE_EXIT, pageShift, physical, rights, translate } from "./translate.as";
+import { pageShift, physical, rights, translate } from "./translate.as";
 
 /** An interrupt has been raised, or the engine leaves: `fault` is set. */
 export const ADDRESS_FAULT = 0;
@@ -72,7 +72,8 @@ function refill(s: i32, ea: u64, access: i32): i32 {
   if (writable) {
     const page = <i32>(physical >> TLB_pageShift);
     if (access == ACCESS_STORE) {
-      noteDirty(physical);
+      if (!dirtyNoted(physical) && leaveForDirtyRing(s)) return ADDRESS_FAULT;
+      noteDirty(s, physical);
       if (physical < load<u64>(ARCH_ramLimit) && isOwned(page)) {
         // May end the page's being code; findSlot's results are not used after this.
         watched = storeHitsCode(s, page);

@@ -16,7 +16,7 @@ import {
   CAUSE_NO_TRANSLATION,
   CAUSE_PROTECTION,
 } from "../interrupts/storage-interrupts.as";
-import { findSlot, hostInSlot, hostOf, noteDirty } from "./slots.as";
+import { findSlot, hostInSlot, hostOf, leaveForDirtyRing, noteDirty } from "./slots.as";
 
 /** Kinds of access. */
 export const ACCESS_LOAD = 0;
@@ -30,6 +30,9 @@ export const RIGHT_EXECUTE = 4;
 
 /** The address is in no quadrant of this process: a segment interrupt. No combination of cause bits. */
 export const CAUSE_SEGMENT = 1;
+
+/** No interrupt is to be raised: the engine leaves. */
+export const CAUSE_EXIT = 2;
 
 const ENTRY_VALID: u64 = 1 << 63;
 const ENTRY_LEAF: u64 = 1 << 62;
@@ -98,12 +101,13 @@ export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool)
     if (!(rights & (1 << access))) return access == ACCESS_FETCH ? CAUSE_NO_EXECUTE : CAUSE_PROTECTION;
     const wanted = entry | (access == ACCESS_STORE ? LEAF_REFERENCED | LEAF_CHANGED : LEAF_REFERENCED);
     if (wanted != entry) {
+      if (leaveForDirtyRing(s)) return CAUSE_EXIT;
       if (atomic.cmpxchg<u64>(host, bswap(entry), bswap(wanted)) != bswap(entry)) {
         // Another processor changed the entry in between: look again.
         shift += width;
         continue;
       }
-      noteDirty(entryAddress);
+      noteDirty(s, entryAddress);
     }
     const mask = ((<u64>1) << shift) - 1;
     radixPhysical = (entry & LEAF_PAGE & ~mask) | (ea & mask);

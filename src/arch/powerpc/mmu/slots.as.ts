@@ -3,6 +3,11 @@
  * may be changing them, and the dirty log.
  */
 import {
+  EXIT_dirtyRingFull,
+  S_dirtyRing,
+  S_exitCode,
+  S_fault,
+  S_mmioReplay,
   VM_pageSize,
   VM_slotCount,
   VM_slots,
@@ -18,6 +23,7 @@ let slotBase: u64 = 0;
 let slotHost: i32 = 0;
 let slotFlags: i32 = 0;
 let slotBitmap: i32 = 0;
+let slotNumber: i32 = 0;
 
 /** Takes over the slot at `slot` if it holds the address. */
 // @ts-ignore: decorator
@@ -29,6 +35,7 @@ function take(slot: i32, physical: u64): bool {
   slotHost = load<i32>(slot, 16);
   slotFlags = load<i32>(slot, 20);
   slotBitmap = load<i32>(slot, 24);
+  slotNumber = load<i32>(slot, 28);
   return true;
 }
 
@@ -71,11 +78,48 @@ export function dirtyNoted(physical: u64): bool {
   return ((load<u8>(slotBitmap + (page >> 3)) >> (page & 7)) & 1) != 0;
 }
 
-/** Notes a store in the dirty log of the slot found. */
-export function noteDirty(physical: u64): void {
+/** Notes a store in the dirty log of the slot found, and in the vCPU's dirty ring if it has one. */
+export function noteDirty(s: i32, physical: u64): void {
   if (!(slotFlags & SLOT_LOG_DIRTY) || slotBitmap == 0) return;
   const page = <u32>((physical - slotBase) / VM_pageSize);
-  atomic.or<u8>(slotBitmap + (page >> 3), (<u8>1) << (<u8>(page & 7)));
+  const bit = (<u8>1) << (<u8>(page & 7));
+  const before = atomic.or<u8>(slotBitmap + (page >> 3), bit);
+  if (load<i32>(s, S_dirtyRing) && !(before & bit)) pushDirty(s, page);
+}
+
+// The ring's fields and its entries are told in kvm/dirty-ring.ts.
+const RING_ENTRIES = S_dirtyRing + 4;
+const RING_FILLED = S_dirtyRing + 8;
+const RING_TAKEN = S_dirtyRing + 12;
+const RING_RESERVED = 64;
+const ENTRY_SIZE = 16;
+const ENTRY_DIRTY = 1;
+
+function ringUsed(s: i32): i32 {
+  return load<i32>(s, RING_FILLED) - atomic.load<i32>(s + RING_TAKEN);
+}
+
+function pushDirty(s: i32, page: u32): void {
+  const entries = load<i32>(s, RING_ENTRIES);
+  if (ringUsed(s) >= entries) return;
+  const filled = load<i32>(s, RING_FILLED);
+  const entry = load<i32>(s, S_dirtyRing) + (filled & (entries - 1)) * ENTRY_SIZE;
+  store<i32>(entry, slotNumber, 4);
+  store<u64>(entry, page, 8);
+  atomic.store<i32>(entry, ENTRY_DIRTY);
+  atomic.store<i32>(s + RING_FILLED, filled + 1);
+}
+
+/**
+ * True if the vCPU's dirty ring has only its reserve left: the engine leaves, and the instruction has not happened. While
+ * one that accesses devices is run again it is finished from the reserve.
+ */
+export function leaveForDirtyRing(s: i32): bool {
+  if (load<i32>(s, S_dirtyRing) == 0 || ringUsed(s) < load<i32>(s, RING_ENTRIES) - RING_RESERVED) return false;
+  if (load<i32>(s, S_mmioReplay)) return false;
+  store<i32>(s, EXIT_dirtyRingFull, S_exitCode);
+  store<i32>(s, 1, S_fault);
+  return true;
 }
 
 /** Host address of guest physical memory that tables are read from; 0 if there is none. */

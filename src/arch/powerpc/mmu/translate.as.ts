@@ -7,6 +7,7 @@ import { ERROR_HASH_MMU, internalError } from "../interrupts/internal-error.as";
 import { MSR_DR, MSR_IR, MSR_PR } from "../interrupts/msr.as";
 import {
   ACCESS_FETCH,
+  CAUSE_EXIT,
   radixPhysical,
   radixRights,
   radixShift,
@@ -15,9 +16,6 @@ import {
   RIGHT_WRITE,
   translateRadix,
 } from "./radix.as";
-
-/** No interrupt is to be raised: the engine leaves. */
-export const CAUSE_EXIT = 2;
 
 /** With translation off the top four bits of the address do not count. */
 const REAL_ADDRESS: u64 = 0x0fffffffffffffff;

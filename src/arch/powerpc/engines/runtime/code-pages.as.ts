@@ -8,7 +8,6 @@
  * tried again, since its use may have changed.
  */
 import {
-  ARCH_codeMaps,
   ARCH_codeMapSize,
   ARCH_codeOwners,
   ARCH_ramLimit,
@@ -20,6 +19,7 @@ import {
   REQUEST_flushCode,
   REQUEST_flushTlb,
   REQUEST_mail,
+  S_codeMaps,
   S_mail,
   S_mailHead,
   S_mailTail,
@@ -123,7 +123,7 @@ export function readMail(s: i32): void {
 /** Address of the code page for a 4 KiB page in one of the vCPU's two maps, or 0. */
 function codePageOf(s: i32, bigEndian: i32, page: i32): i32 {
   const size = load<i32>(ARCH_codeMapSize);
-  return load<i32>(load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size + bigEndian * (size >>> 1) + page * 4);
+  return load<i32>(load<i32>(s, S_codeMaps) + bigEndian * (size >>> 1) + page * 4);
 }
 
 /** Drops 4 KiB. */
@@ -176,7 +176,7 @@ export function unmapCodePage(s: i32, code: i32): void {
   const page = <i32>(tagged & 0x7fffffff);
   const size = load<i32>(ARCH_codeMapSize);
   if ((<u64>page) << CODE_shift >= load<u64>(ARCH_ramLimit)) return;
-  const at = load<i32>(ARCH_codeMaps) + load<i32>(s, S_vcpuIndex) * size + (tagged >> 31 ? size >>> 1 : 0) + page * 4;
+  const at = load<i32>(s, S_codeMaps) + (tagged >> 31 ? size >>> 1 : 0) + page * 4;
   if (load<i32>(at) != code) return;
   store<i32>(at, 0);
   codeDropped(page);

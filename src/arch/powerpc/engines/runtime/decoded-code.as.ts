@@ -10,6 +10,7 @@ import {
   HANDLER_nextPage,
   S_codeMap,
   S_exitCode,
+  S_fault,
   S_fetchAsid,
   S_fetchPage,
   S_fetchTlb,
@@ -31,10 +32,10 @@ import {
   raiseInstructionStorage,
 } from "../../interrupts/storage-interrupts.as";
 import { EVENT_FAULT, EVENT_REFILL, traceMmu } from "../../mmu/events.as";
-import { ACCESS_FETCH, CAUSE_SEGMENT } from "../../mmu/radix.as";
+import { ACCESS_FETCH, CAUSE_EXIT, CAUSE_SEGMENT } from "../../mmu/radix.as";
 import { findSlot, hostInSlot } from "../../mmu/slots.as";
 import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../mmu/tlb.as";
-import { CAUSE_EXIT, pageShift, physical, rights, translate } from "../../mmu/translate.as";
+import { pageShift, physical, rights, translate } from "../../mmu/translate.as";
 import { claim, unmapCodePage } from "./code-pages.as";
 
 /** After so many faults in a row without one instruction, the caller gets a look at the world. */
@@ -84,6 +85,8 @@ function fetchPage(s: i32, pc: u64): i32 {
     traceMmu(s, EVENT_FAULT, pc, 0, ACCESS_FETCH, cause);
     if (cause == CAUSE_SEGMENT) raiseInstructionSegment(s);
     else if (cause != CAUSE_EXIT) raiseInstructionStorage(s, cause);
+    // Nobody looks at it behind a fetch.
+    else store<i32>(s, 0, S_fault);
     return -1;
   }
   traceMmu(s, EVENT_REFILL, pc, physical, ACCESS_FETCH, rights | (pageShift << 8));

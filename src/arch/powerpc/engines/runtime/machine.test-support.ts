@@ -66,7 +66,7 @@ export class TestMachine {
     view.setInt32(vmLayout.slotCount, 1, true);
     view.setBigInt64(archLayout.ramLimit, BigInt(TestMachine.ramSize), true);
     view.setInt32(archLayout.codeOwners, owners, true);
-    view.setInt32(archLayout.codeMaps, maps, true);
+    for (const [i, s] of this.vcpus.entries()) view.setInt32(s + state.codeMaps.offset, maps + i * mapSize, true);
     view.setInt32(archLayout.codeMapSize, mapSize, true);
     view.setInt32(archLayout.radix, 1, true);
     view.setBigInt64(archLayout.processTableBase, BigInt(processTable), true);

@@ -1,6 +1,6 @@
 /** A vCPU's state as a whole: its beginning, and what follows when registers are written from outside. */
 import {
-  ARCH_codeMaps,
+  S_codeMaps,
   S_decExpiry,
   S_nextCodePage,
   S_recheck,
@@ -26,7 +26,7 @@ export function reset(s: i32): void {
     if (load<i32>(VM_vcpus + 4 * i) == s) store<i32>(s, i, S_vcpuIndex);
   }
   resetContexts(s);
-  if (load<i32>(ARCH_codeMaps)) dropAllCode(s);
+  if (load<i32>(s, S_codeMaps)) dropAllCode(s);
   store<i32>(s, 0, S_nextCodePage);
   store<i64>(s, timeBase(s) + NEVER, S_decExpiry);
   contextRefresh(s);

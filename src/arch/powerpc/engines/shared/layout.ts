@@ -60,6 +60,11 @@ const declared = {
   codeBytes: ["i32", 1],
   /** Position in the VM's list of vCPUs: the bit in codeOwners. Set by reset(). */
   vcpuIndex: ["i32", 1],
+  /**
+   * Address of the vCPU's code maps: one i32 per 4 KiB page below ramLimit (little-endian code), then again for big-endian:
+   * the address of the page's code page, or 0.
+   */
+  codeMaps: ["i32", 1],
   /** Code map for instruction fetch in the present byte order. Derived from MSR. */
   codeMap: ["i32", 1],
   /** Which code page is taken for the next new page of code. */
@@ -90,6 +95,8 @@ const declared = {
   traceMmu: ["i32", 1],
   /** 1: the instruction of KVM_REG_PPC_DEBUG_INST leaves with ExitCode.debug instead of being illegal. */
   softwareBreakpoints: ["i32", 1],
+  /** 1: sc with OSI's magic numbers leaves with ExitCode.osi (KVM_CAP_PPC_OSI). */
+  osi: ["i32", 1],
   /** Where the instruction that step() ran stood, and its word; whoever steps sets -1 before, to know if any ran. */
   steppedAt: ["i64", 1],
   steppedWord: ["i32", 1],
@@ -107,6 +114,8 @@ const declared = {
   /** Nonzero while the instruction that made an MMIO exit is run again. */
   mmioReplay: ["i32", 1],
   mmioValues: ["i64", 64],
+  /** Dirty ring: address (0 none), entries, entries filled, entries taken back [A]. See kvm/dirty-ring.ts. */
+  dirtyRing: ["i32", 4],
   /** 1: leave after every instruction (guest debug). */
   singleStep: ["i32", 1],
 
@@ -183,6 +192,12 @@ export const ExitCode = {
   internalError: 5,
   /** The guest asked to wait (H_CEDE is a hypercall; this is `wait` and stop states). */
   halted: 6,
+  /** The dirty ring has only its reserve left; the instruction has not completed. */
+  dirtyRingFull: 7,
+  /** A machine check for the user side; pc stands at the instruction. */
+  machineCheck: 8,
+  /** An OSI call (KVM_CAP_PPC_OSI); pc stands behind the sc. */
+  osi: 9,
 } as const;
 
 /** Bits of `requests`. */
@@ -264,12 +279,9 @@ export const archLayout = {
    * (bit 23 stands for vCPU 23 and all above); bits 24 to 31 count how often stores have hit such code. [A]
    */
   codeOwners: vmLayout.arch + 8,
-  /**
-   * Address of the code maps: per vCPU, one i32 per 4 KiB page below ramLimit (little-endian code), then again for
-   * big-endian: the address of the page's code page, or 0.
-   */
-  codeMaps: vmLayout.arch + 12,
-  /** Bytes of one vCPU's two maps. */
+  /** Threads a core (KVM_CAP_PPC_SMT): 0 or 1 for one, else 2, 4 or 8. [I] */
+  smt: vmLayout.arch + 12,
+  /** Bytes of one vCPU's two code maps; 0 until the VM first runs. */
   codeMapSize: vmLayout.arch + 16,
   /** 1: radix translation, 0: hash. */
   radix: vmLayout.arch + 20,
@@ -282,4 +294,6 @@ export const archLayout = {
   interruptLittleEndian: vmLayout.arch + 40,
   /** Held while a 16-byte store conditional compares and stores. [A] */
   quadLock: vmLayout.arch + 44,
+  /** 1: machine checks go to the user side (KVM_CAP_PPC_FWNMI). */
+  fwnmi: vmLayout.arch + 48,
 } as const;

@@ -1,0 +1,15 @@
+/** Every misuse, by call and errno: complete, or it does not compile. */
+import type { PowerpcCall } from "../../src/arch/powerpc/calls.js";
+import { book3sCases } from "./book3s-cases.js";
+import type { CasesOf } from "./cases.js";
+import { vcpuCases } from "./vcpu-cases.js";
+import { vmCases } from "./vm-cases.js";
+
+/** With the file that holds them. */
+export const caseFiles = [
+  ["test/api/vm-cases.ts", vmCases],
+  ["test/api/vcpu-cases.ts", vcpuCases],
+  ["test/api/book3s-cases.ts", book3sCases],
+] as const;
+
+export const cases: CasesOf<PowerpcCall> = { ...vmCases, ...vcpuCases, ...book3sCases };

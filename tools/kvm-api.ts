@@ -1,0 +1,131 @@
+/**
+ * Writes docs/kvm-api.md from the tables that the code works with: calls, exits, extensions, registers, devices.
+ *
+ *   node dist/tools/kvm-api.js            prints it
+ *   node dist/tools/kvm-api.js --write    writes the file
+ */
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { powerpc } from "../src/arch/powerpc/arch.js";
+import { type AnyCall, powerpcCalls } from "../src/arch/powerpc/calls.js";
+import { rows as implementations } from "../src/arch/powerpc/implementations.js";
+import { registerIds } from "../src/arch/powerpc/one-reg.js";
+import { hcalls } from "../src/arch/powerpc/papr/list.js";
+import { rtasCalls } from "../src/arch/powerpc/papr/rtas/list.js";
+import * as registers from "../src/arch/powerpc/registers-uapi.js";
+import { checkCapability } from "../src/kvm/capability.js";
+import * as constants from "../src/kvm/constants.js";
+import { exitReasons } from "../src/kvm/vcpu.js";
+import { caseFiles } from "../test/api/all-cases.js";
+
+export const target = new URL("../../docs/kvm-api.md", import.meta.url);
+
+const names = implementations.map(({ name }) => name);
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+const anchor = (file: string) => `[${file.replace(/^test\/api\//, "")}](../${file})`;
+
+function callRows(): string[][] {
+  return Object.entries(powerpcCalls as Readonly<Record<string, AnyCall>>).map(([name, call]) => {
+    const errors = Object.entries(call.errors).map(([code, when]) => `${code}: ${when}`);
+    const file = caseFiles.find(([, cases]) => name in cases)?.[0];
+    if (!file) throw new Error(`${name} has no test`);
+    const method = `\`${call.on}.${call.method}\``;
+    return [name, method, call.request, call.cap ?? "", errors.join("; "), names.join(", "), anchor(file)];
+  });
+}
+
+/** A constant's name by its value. */
+function nameOf(prefix: string, value: number): string {
+  const found = Object.entries(constants).find(([name, number]) => name.startsWith(prefix) && number === value);
+  return found?.[0] ?? String(value);
+}
+
+function capabilityRows(): string[][] {
+  return [...powerpc.capabilities]
+    .sort((a, b) => a.cap - b.cap)
+    .map((row) => {
+      const answers = names.map((name) => String(checkCapability(powerpc, name, row.cap)));
+      const enable = [row.enableVm ? "VM" : "", row.enableVcpu ? "vCPU" : ""].filter(Boolean).join(", ");
+      return [nameOf("KVM_CAP_", row.cap), String(row.cap), ...answers, enable];
+    });
+}
+
+/** Extensions that have a name here and answer 0. */
+function absentCapabilities(): string[] {
+  const present = new Set(powerpc.capabilities.map(({ cap }) => cap));
+  return Object.entries(constants)
+    .filter(([name, value]) => name.startsWith("KVM_CAP_") && typeof value === "number" && !present.has(value))
+    .map(([name]) => name);
+}
+
+/** Identifiers of a file of 32 or 64 registers are one row. */
+function registerRows(): string[][] {
+  const known = Object.entries(registers).filter(
+    (entry): entry is [string, bigint] => typeof entry[1] === "bigint" && registerIds.includes(entry[1]),
+  );
+  const width = (id: bigint) => String(8 << Number((id & constants.KVM_REG_SIZE_MASK) >> constants.KVM_REG_SIZE_SHIFT));
+  return known
+    .sort(([, a], [, b]) => Number((a & 0xffffn) - (b & 0xffffn)))
+    .map(([name, id]) => {
+      const file = /^KVM_REG_PPC_(FPR|VR|VSR)0$/.test(name);
+      return [file ? `${name} and the 31 after it` : name, `0x${(id & 0xffffn).toString(16)}`, width(id)];
+    });
+}
+
+export function kvmApi(): string {
+  return `# The KVM interface
+
+<!-- Written by tools/kvm-api.ts from the code's tables; a test compares. -->
+
+What \`src/kvm/uapi.ts\` and \`src/arch/powerpc/uapi.ts\` offer, call by call, with Linux's names and numbers (type 0xae). Each
+errno named has a test that provokes it, run on each implementation; \`test/api/hostile.test.ts\` gives every call arguments
+that nobody in their senses would give, and accepts only what stands here.
+
+## Calls
+
+${table(["call", "here", "request", "extension", "errno and when", "on", "tested by"], callRows())}
+
+## Exits of KVM_RUN
+
+${exitReasons.map((reason) => `\`${reason}\``).join(", ")}.
+
+## Extensions
+
+${table(["extension", "number", ...names, "enabled on"], capabilityRows())}
+
+These answer 0: ${absentCapabilities().join(", ")}. So does every number that is not named.
+
+## Registers (KVM_GET_ONE_REG)
+
+${table(["register", "number", "bits"], registerRows())}
+
+General registers, CR, LR, CTR, XER, pc and MSR go through KVM_GET_REGS, as in Linux.
+
+## Devices (KVM_CREATE_DEVICE)
+
+${powerpc.devices.map(({ type }) => nameOf("KVM_DEV_TYPE_", type)).join(", ")}.
+
+## Hypercalls of the kernel side
+
+KVM_CAP_PPC_ENABLE_HCALL turns each on or off; all others exit.
+
+${table(
+  ["hypercall", "number", "at first"],
+  [...hcalls]
+    .sort((a, b) => a.number - b.number)
+    .map(({ number, name, enabled }) => [name, `0x${number.toString(16)}`, enabled ? "on" : "off"]),
+)}
+
+RTAS calls that KVM_PPC_RTAS_DEFINE_TOKEN knows: ${rtasCalls.map(({ name }) => name).join(", ")}.
+`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv[2] === "--write") writeFileSync(target, kvmApi());
+  else process.stdout.write(kvmApi());
+}
