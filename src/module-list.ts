@@ -7,9 +7,14 @@ import type { BuiltModule } from "./modules/modpost.js";
 import { vac } from "./vac/module.js";
 import { vfio } from "./vfio/module.js";
 
-/** `path` is the built file, from dist/; its default export is the module. */
-export const moduleList = (config: KvmConfig = {}): readonly BuiltModule[] => [
-  { path: "src/vac/module.js", definition: vac },
-  { path: "src/arch/powerpc/module.js", definition: kvmModule(config) },
-  { path: "src/vfio/module.js", definition: vfio },
+export interface ListedModule extends BuiltModule {
+  /** The file whose default export is the module, from dist/. */
+  readonly source: string;
+}
+
+/** `path` is where the build puts it under dist/modules/, as kernel modules lie under /lib/modules/VERSION/. */
+export const moduleList = (config: KvmConfig = {}): readonly ListedModule[] => [
+  { path: "vac.js", source: "src/vac/module.js", definition: vac },
+  { path: "kvm.js", source: "src/arch/powerpc/module.js", definition: kvmModule(config) },
+  { path: "vfio.js", source: "src/vfio/module.js", definition: vfio },
 ];

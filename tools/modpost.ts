@@ -1,30 +1,61 @@
 /**
- * The last step of the build: checks what modules import and export, and writes Module.symvers and modules.* into dist/.
- * If something is wrong it says what, and nothing is written.
+ * The last step of the build: checks what modules import and export, and writes dist/modules/: each module's file, which
+ * has it as default export, Module.symvers and modules.*. If something is wrong it says what, and nothing is written.
  */
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { moduleList } from "../src/module-list.js";
-import { type BuiltModule, modpost } from "../src/modules/modpost.js";
+import { type ListedModule, moduleList } from "../src/module-list.js";
+import { modpost } from "../src/modules/modpost.js";
+import { importsOf } from "./import-rules.js";
 
-/** Writes the files of a checked build into `folder`, each whole or not at all; returns what is wrong instead. */
-export function writeModuleFiles(modules: readonly BuiltModule[], folder: string): readonly string[] {
+/** Writes the files of a checked build into `dist`/modules, each whole or not at all; returns what is wrong instead. */
+export function writeModuleFiles(modules: readonly ListedModule[], dist: string): readonly string[] {
   const { errors, files } = modpost(modules);
   if (errors.length > 0) return errors;
+  const folder = join(dist, "modules");
+  mkdirSync(folder, { recursive: true });
+  const texts = [...files, ...modules.map((module) => [module.path, moduleFile(module, dist)] as const)];
   const written: [temporary: string, final: string][] = [];
   try {
-    for (const [name, text] of files) {
+    for (const [name, text] of texts) {
       const final = join(folder, name);
       const temporary = `${final}.${process.pid}.tmp`;
       written.push([temporary, final]);
       writeFileSync(temporary, text);
     }
     for (const [temporary, final] of written) renameSync(temporary, final);
+    // What an earlier build left of modules that are configured out by now.
+    for (const name of readdirSync(folder)) {
+      if (!texts.some(([kept]) => kept === name) && /\.js$/.test(name)) rmSync(join(folder, name));
+    }
   } finally {
     for (const [temporary] of written) rmSync(temporary, { force: true });
   }
   return [];
+}
+
+function moduleFile({ source }: ListedModule, dist: string): string {
+  const size = codeSize(join(dist, source));
+  return `export { default } from "../${source}";\n/** Bytes of code that it brings. */\nexport const size = ${size};\n`;
+}
+
+/** Bytes of the file and all it imports, now or later, and of the WebAssembly that lies beside them. */
+function codeSize(file: string): number {
+  const found = new Set<string>();
+  const visit = (path: string): void => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const { name } of importsOf(readFileSync(path, "utf8"))) {
+      if (name.startsWith(".")) visit(join(dirname(path), name));
+    }
+  };
+  visit(file);
+  const folders = new Set([...found].map(dirname));
+  for (const folder of folders) {
+    for (const name of readdirSync(folder)) if (name.endsWith(".wasm")) found.add(join(folder, name));
+  }
+  return [...found].reduce((sum, path) => sum + statSync(path).size, 0);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -337,6 +337,37 @@ test("soft dependencies come before and after, and their lack or failure is no m
   assert.match(lines.join("\n"), /^failing: soft dependency of a not loaded: .*ENODEV/);
 });
 
+test("modprobe -r takes with it what nobody else needs, and nothing that is used", async () => {
+  const done: string[] = [];
+  const onAction = ({ kind, name }: { kind: string; name: string }) => done.push(`${kind} ${name}`);
+  const softly = simple("soft", { softdeps: { pre: ["before"], post: ["after"] }, ...needs("b_it") });
+  const { loader } = logging(
+    simple("a", needs("b_it")),
+    simple("b", { ...provides("b_it"), ...needs("c_it") }),
+    simple("c", provides("c_it")),
+    softly,
+    simple("before"),
+    simple("after"),
+  );
+  await loader.modprobe("a", {}, { onAction });
+  await loader.modprobe("soft", {}, { onAction });
+  assert.deepEqual(
+    done.splice(0),
+    ["c", "b", "a", "before", "soft", "after"].map((name) => `insmod ${name}`),
+  );
+  assert.throws(() => loader.remove("b"), errno("EBUSY"));
+  loader.remove("a", { onAction });
+  assert.deepEqual(done.splice(0), ["rmmod a"], "soft needs the others");
+  loader.remove("soft", { onAction });
+  assert.deepEqual(
+    done.splice(0),
+    ["after", "soft", "b", "c", "before"].map((name) => `rmmod ${name}`),
+  );
+  loader.remove("a", { onAction });
+  assert.deepEqual(done, []);
+  assert.throws(() => loader.remove("nobody"), errno("ENOENT"));
+});
+
 test("taints are the kernel's, said once", async () => {
   const { loader, lines } = logging();
   assert.deepEqual(loader.tainted(), { text: "Not tainted", mask: 0 });
