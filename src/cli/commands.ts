@@ -5,6 +5,8 @@ export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** How it ends when it is called wrongly, if the program it stands for ends otherwise than unikvm does. */
+  readonly usageStatus?: number;
 }
 
 export const commands: readonly CommandEntry[] = [
@@ -27,5 +29,11 @@ export const commands: readonly CommandEntry[] = [
     name: "selftest",
     summary: "prove the installation with an embedded guest, on each implementation",
     load: () => import("./commands/selftest.js"),
+  },
+  {
+    name: "depmod",
+    summary: "write or print the files that describe a tree of kernel modules",
+    load: () => import("./commands/depmod.js"),
+    usageStatus: 1,
   },
 ];

@@ -58,7 +58,8 @@ async function main(): Promise<void> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version end here too, with status 0; the message has been printed.
-    process.exitCode = error.exitCode === 0 ? ExitStatus.done : ExitStatus.usage;
+    const usage = commands.find(({ name }) => name === wanted)?.usageStatus ?? ExitStatus.usage;
+    process.exitCode = error.exitCode === 0 ? ExitStatus.done : usage;
   }
 }
 

@@ -56,6 +56,8 @@ export interface Graph {
   readonly modules: readonly GraphModule[];
   /** Every exported symbol's owner, in the order of modules.order and of each module's exports. */
   readonly symbols: ReadonlyMap<string, GraphModule>;
+  /** Who provides what an import names; undefined: no module does. */
+  provider(symbol: string): GraphModule | undefined;
   readonly duplicates: readonly DuplicateExport[];
   /** What `depmod -e` reports, in its order. */
   readonly problems: readonly ImportProblem[];
@@ -93,9 +95,11 @@ export function resolve(modules: readonly GraphModule[], options: ResolveOptions
   }
   const prefix = options.symbolPrefix ?? "";
   const plain = (symbol: string) => (prefix !== "" && symbol.startsWith(prefix) ? symbol.slice(prefix.length) : symbol);
+  // The 64-bit PowerPC ELF ABI, version 1, calls the entry of function foo `.foo`.
+  const imported = (symbol: string) => plain(symbol.startsWith(".") ? symbol.slice(1) : symbol);
   const { owners, duplicates } = collectExports(nodes, plain);
   const problems: ImportProblem[] = [];
-  for (const node of nodes) link(node, { owners, problems, plain, kernel: options.kernelSymbols });
+  for (const node of nodes) link(node, { owners, problems, imported, kernel: options.kernelSymbols });
   const unsorted = sortTopologically(nodes);
   const { cycles, cyclic } = unsorted.length === 0 ? { cycles: [], cyclic: 0 } : reportCycles(unsorted);
 
@@ -107,6 +111,7 @@ export function resolve(modules: readonly GraphModule[], options: ResolveOptions
   return {
     modules,
     symbols: new Map([...owners].map(([symbol, { node }]) => [symbol, node.module])),
+    provider: (symbol) => owners.get(imported(symbol))?.node.module,
     duplicates,
     problems,
     cycles: cycles.map((cycle) => cycle.map(({ module }) => module)),
@@ -145,17 +150,16 @@ function collectExports(nodes: readonly Node[], plain: (symbol: string) => strin
 interface LinkState {
   readonly owners: ReadonlyMap<string, Owner>;
   readonly problems: ImportProblem[];
-  readonly plain: (symbol: string) => string;
+  readonly imported: (symbol: string) => string;
   readonly kernel: ReadonlyMap<string, number | undefined> | undefined;
 }
 
 /** Finds each import's provider. */
-function link(node: Node, { owners, problems, plain, kernel }: LinkState): void {
+function link(node: Node, { owners, problems, imported, kernel }: LinkState): void {
   const { module } = node;
   const known = new Set<Node>();
   for (const symbol of module.imports) {
-    // The 64-bit PowerPC ELF ABI, version 1, calls the entry of function foo `.foo`.
-    const name = plain(symbol.startsWith(".") ? symbol.slice(1) : symbol);
+    const name = imported(symbol);
     const owner = owners.get(name);
     if (owner && !known.has(owner.node)) {
       known.add(owner.node);

@@ -1,0 +1,96 @@
+/** What gzip, xz and zstd made of a module's file. The bytes' first few say which, as for libkmod; the name does not. */
+import { gunzipSync } from "node:zlib";
+import { ModuleFileError } from "../elf/elf-file.js";
+
+/** No module is larger. What unpacks to more is refused before it fills the memory. */
+export const maxModuleSize = 2 ** 30;
+
+const formats = [
+  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd], unpack: unzstd },
+  { name: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], unpack: unxz },
+  { name: "gzip", magic: [0x1f, 0x8b], unpack: gunzip },
+] as const;
+
+/** The longest of the magic numbers; a shorter file is no module. */
+export const magicLength = 6;
+
+/** Whether these are the first bytes of a compressed file. */
+export const isCompressed = (start: Uint8Array): boolean => formatOf(start) !== undefined;
+
+const formatOf = (start: Uint8Array) => formats.find(({ magic }) => magic.every((byte, at) => start[at] === byte));
+
+/** The bytes, unpacked if they are packed. Throws ModuleFileError: EINVAL for damaged ones, ENOMEM for more than `limit`. */
+export async function decompress(bytes: Uint8Array, limit = maxModuleSize): Promise<Uint8Array> {
+  const format = formatOf(bytes);
+  if (!format) return bytes;
+  try {
+    return await format.unpack(bytes, limit);
+  } catch (error) {
+    if (error instanceof ModuleFileError) throw error;
+    throw new ModuleFileError("EINVAL", `${format.name}: ${format.name === "xz" ? "File is corrupt" : String(error)}`);
+  }
+}
+
+/** Gathers chunks, up to a limit. */
+class Collector {
+  readonly #chunks: Uint8Array[] = [];
+  readonly #limit: number;
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(chunk: Uint8Array): void {
+    this.#size += chunk.length;
+    if (this.#size > this.#limit) throw tooLarge(this.#limit);
+    this.#chunks.push(chunk);
+  }
+
+  join(): Uint8Array {
+    const joined = new Uint8Array(this.#size);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      joined.set(chunk, at);
+      at += chunk.length;
+    }
+    return joined;
+  }
+}
+
+const tooLarge = (limit: number) => new ModuleFileError("ENOMEM", `unpacks to more than ${limit} bytes`);
+
+function gunzip(bytes: Uint8Array, limit: number): Uint8Array {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: limit });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(limit);
+    throw error;
+  }
+}
+
+async function unzstd(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
+  const { Decompress } = await import("fzstd");
+  const collector = new Collector(limit);
+  let ended = false;
+  const stream = new Decompress((chunk, final) => {
+    collector.add(chunk);
+    ended ||= final === true;
+  });
+  stream.push(bytes, true);
+  if (!ended) throw new ModuleFileError("EINVAL", "zstd: unexpected end of input");
+  return collector.join();
+}
+
+async function unxz(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
+  const { XzReadableStream } = (await import("xz-decompress")).default;
+  const collector = new Collector(limit);
+  const packed = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+  for await (const chunk of new XzReadableStream(packed)) collector.add(chunk);
+  return collector.join();
+}

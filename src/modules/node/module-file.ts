@@ -1,0 +1,40 @@
+/** A module's file on disk: only the parts that are asked for are read, unless it has to be unpacked. */
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { type ByteSource, bytesSource } from "../elf/bytes.js";
+import { ModuleFileError } from "../elf/elf-file.js";
+import { ElfModule } from "../elf/elf-module.js";
+import { decompress, isCompressed, magicLength } from "./decompress.js";
+
+/** Up to this size a file is read at once: quicker than in parts. */
+const wholeUpTo = 64 * 1024;
+
+/** Bytes of an open file. Throws the file system's error, or EINVAL if the file has become shorter. */
+function fileSource(fd: number, size: number): ByteSource {
+  const read = (offset: number, length: number): Uint8Array => {
+    const buffer = Buffer.allocUnsafeSlow(length);
+    let done = 0;
+    while (done < length) {
+      const count = readSync(fd, buffer, done, length - done, offset + done);
+      if (count === 0) throw new ModuleFileError("EINVAL", "the file ends early");
+      done += count;
+    }
+    return buffer;
+  };
+  return size <= wholeUpTo ? bytesSource(read(0, size)) : { size, read };
+}
+
+/** Reads a module's file: `use` gets it while it is open. Throws ModuleFileError or the file system's error. */
+export async function withModule<T>(path: string, use: (module: ElfModule) => T): Promise<T> {
+  const fd = openSync(path, "r");
+  let packed: Uint8Array;
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.size < magicLength) throw new ModuleFileError("EINVAL", "too short for a module");
+    const source = fileSource(fd, stat.size);
+    if (!isCompressed(source.read(0, magicLength))) return use(new ElfModule(source));
+    packed = readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  return use(new ElfModule(bytesSource(await decompress(packed))));
+}
