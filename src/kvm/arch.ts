@@ -74,6 +74,8 @@ export interface Arch {
   restoreVcpu(vcpu: VcpuCore, saved: unknown): void;
   /** Memory slots or their flags changed: when it returns, no vCPU uses a translation from before. */
   memoryChanged(vm: VmCore): void;
+  /** A device wrote guest memory: when it returns, no vCPU runs code made of what was there before. */
+  memoryWritten(vm: VmCore, address: bigint, length: bigint): void;
 
   hasInterruptController(vm: VmCore): boolean;
   /** False: no such pin. */

@@ -24,6 +24,11 @@ export interface Engine {
   readonly name: string;
   /** Binds to the vCPU whose state lies at `address` of `memory`. */
   attach(memory: WebAssembly.Memory, address: number, onEvent?: EngineEvents): EngineVcpu;
+  /**
+   * Binds to a VM's memory; the result is called after something other than a vCPU has written guest physical memory. True:
+   * vCPUs had code of it and have been told to drop it, of which they take notice at their next look.
+   */
+  memoryWritten(memory: WebAssembly.Memory): (address: bigint, length: bigint) => boolean;
   /** What another thread needs to load the same engine without compiling again; goes through postMessage. */
   readonly share: unknown;
 }

@@ -34,6 +34,8 @@ export interface Fake {
   /** Levels that interrupts were set to. */
   irqs: [pin: number, level: boolean][];
   messages: [address: bigint, data: number][];
+  /** Calls of memoryWritten. */
+  written: [address: bigint, length: bigint][];
   destroyed: number;
   failCreate: boolean;
   failRestore: boolean;
@@ -57,6 +59,7 @@ export function fake(name = "hv", type = 1): Fake {
     controller: false,
     irqs: [],
     messages: [],
+    written: [],
     destroyed: 0,
     failCreate: false,
     failRestore: false,
@@ -67,6 +70,7 @@ export function fake(name = "hv", type = 1): Fake {
   const engine: Engine = {
     name,
     share: { of: name },
+    memoryWritten: () => () => false,
     attach: () => ({
       reset: () => {},
       run: next,
@@ -123,6 +127,9 @@ export function fake(name = "hv", type = 1): Fake {
     createVcpu: () => {},
     memoryChanged: () => {
       it.flushes++;
+    },
+    memoryWritten: (_, address, length) => {
+      it.written.push([address, length]);
     },
     hasInterruptController: () => it.controller,
     setIrq: (_, pin, level) => {

@@ -69,6 +69,20 @@ test("the dirty log gives what was written, once", () => {
   assert.ok(vm.getDirtyLog(0).every((byte) => byte === 0));
 });
 
+test("a device's write is logged in each slot it goes over, and told to the architecture; a wrong one does nothing", () => {
+  const { vm, region, it } = ready(2);
+  const logged = { ...region, flags: KVM_MEM_LOG_DIRTY_PAGES };
+  vm.setUserMemoryRegion(logged);
+  vm.setUserMemoryRegion({ ...logged, slot: 1, guestPhysAddr: 2n * page });
+  vm.guestWritten(2n * page - 1n, 65538);
+  assert.deepEqual([vm.getDirtyLog(0)[0], vm.getDirtyLog(1)[0]], [2, 3]);
+  assert.throws(() => vm.guestWritten(3n * page, 65537), errno("EFAULT"));
+  assert.throws(() => vm.guestWritten(-1n, 2), errno("EFAULT"));
+  assert.throws(() => vm.guestWritten(0n, Number.NaN), errno("EINVAL"));
+  assert.equal(vm.getDirtyLog(1)[0], 0);
+  assert.deepEqual(it.written, [[2n * page - 1n, 65538n]]);
+});
+
 test("with manual protection, pages are cleared by hand", () => {
   const { vm, region } = ready(100);
   vm.mem.store(vmState.manualDirtyLog, 1);

@@ -125,6 +125,24 @@ export class MemorySlots {
     this.#memory.and(slot.bitmap + ((bit >>> 5) << 2), ~(1 << (bit & 31)));
   }
 
+  /** Notes a write from outside, which may go over several slots. EFAULT if part of it is no memory. */
+  written(base: bigint, length: number): void {
+    if (!(Number.isSafeInteger(length) && length >= 0)) throw new KvmError("EINVAL", `${length} is no number of bytes`);
+    const end = base + BigInt(length);
+    const parts: [Slot, bigint, number][] = [];
+    let at = base;
+    for (const slot of this.list()) {
+      if (at >= end || slot.base > at) break;
+      const slotEnd = slot.base + slot.size;
+      if (slotEnd <= at) continue;
+      const partEnd = slotEnd < end ? slotEnd : end;
+      parts.push([slot, at, Number(partEnd - at)]);
+      at = partEnd;
+    }
+    if (at < end) throw new KvmError("EFAULT", `there is no memory at guest physical address 0x${at.toString(16)}`);
+    for (const part of parts) this.markDirty(...part);
+  }
+
   getDirtyLog(number: number): Uint8Array {
     const memory = this.#memory;
     const slot = this.#logged(number);

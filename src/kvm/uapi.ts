@@ -244,6 +244,12 @@ export interface Vm<C extends Vcpu = Vcpu> {
    */
   setUserMemoryRegion(region: MemoryRegion): void;
   /**
+   * To be called after anything but a vCPU has written guest memory through `memory`, as a device's DMA does: code that any
+   * vCPU decoded or translated of these bytes is dropped before it returns, and the dirty log has their pages. It costs
+   * little where no code has run. [any thread] EFAULT, and nothing done, if part of it is in no slot. EINVAL: length.
+   */
+  guestWritten(guestPhysAddr: bigint, length: number): void;
+  /**
    * One bit per page (bit 0 of byte 0 first) written since the last call; clears it, unless
    * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled. ENOENT: the slot logs nothing.
    */

@@ -72,6 +72,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   readonly #module: string;
   readonly #vcpus = new Map<number, VcpuCore>();
   readonly #byIndex: VcpuCore[] = [];
+  #memoryWritten: ReturnType<Engine["memoryWritten"]> | undefined;
   #handles = 1;
   #closed = false;
 
@@ -301,6 +302,15 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   setUserMemoryRegion(region: MemoryRegion): void {
     this.requireOpen();
     this.slots.set(region);
+  }
+  guestWritten(address: bigint, length: number): void {
+    this.slots.written(address, length);
+    if (length > 0) this.arch.memoryWritten(this, address, BigInt(length));
+  }
+  /** Tells the engine of a write; see Engine.memoryWritten. */
+  get engineMemoryWritten(): ReturnType<Engine["memoryWritten"]> {
+    this.#memoryWritten ??= this.engine.memoryWritten(this.memory);
+    return this.#memoryWritten;
   }
   getDirtyLog(slot: number): Uint8Array {
     return this.slots.getDirtyLog(slot);

@@ -33,7 +33,7 @@ import { keptRanges, restoreVcpu, restoreVm, saveVcpu, saveVm } from "./saved.js
 import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
 import { clockRate, decrementerExpiry, timeBase, timeBaseAt } from "./time.js";
 import { prepareTrace, traceStep } from "./trace.js";
-import { flushTranslations } from "./translations.js";
+import { dropCode, flushTranslations } from "./translations.js";
 import { hcallName } from "./uapi/hcall-names.js";
 import type { PpcVm, SpaprTce } from "./uapi.js";
 import { addressOf, contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
@@ -251,6 +251,7 @@ export const powerpc = {
   restoreVm,
   restoreVcpu,
   memoryChanged: flushTranslations,
+  memoryWritten: dropCode,
 
   hasInterruptController: (vm) => ppcVmOf(vm).xics !== undefined,
   setIrq: (vm, pin, level) => ppcVmOf(vm).xics?.setIrq(pin, level) ?? false,

@@ -1,6 +1,7 @@
 /** Guest physical memory as the kernel side's handlers read and write it: big-endian, bounds checked, dirty-logged. */
 import { KVM_MEM_READONLY } from "../../kvm/constants.js";
 import type { VmCore } from "../../kvm/vm.js";
+import { dropCode } from "./translations.js";
 
 export class GuestMemory {
   readonly #vm: VmCore;
@@ -21,6 +22,11 @@ export class GuestMemory {
     if (!found || found.slot.flags & KVM_MEM_READONLY) return undefined;
     this.#vm.slots.markDirty(found.slot, address, length);
     return this.#view(found.address, length);
+  }
+
+  /** After bytes were written that may be code: when it returns, no vCPU runs what was there before. */
+  codeWritten(address: bigint, length: number): void {
+    dropCode(this.#vm, address, BigInt(length));
   }
 
   #view(address: number, length: number): DataView {

@@ -1,6 +1,7 @@
 /** Tiny guests on the real engines: what no fake can show. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { errno } from "../../base/errno.test-support.js";
 import {
@@ -84,6 +85,20 @@ function hcallOf(exit: Exit): Extract<Exit, { reason: "papr_hcall" }> {
   );
   return exit as Extract<Exit, { reason: "papr_hcall" }>;
 }
+
+/** What a vCPU's first exit is, run on a thread of its own. */
+const runOnThread = (it: Guest, cpu: number): Promise<Exit> =>
+  new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./node/guest.test-worker.js", import.meta.url));
+    const message: GuestWorkerStart = { vm: it.vm.share(), cpu };
+    worker.on("error", reject);
+    worker.on("message", (answer: "ready" | { exit: Exit }) => {
+      if (answer === "ready") return;
+      resolve(answer.exit);
+      void worker.terminate();
+    });
+    worker.postMessage(message);
+  });
 
 for (const name of ["hv", "pr"] as const) {
   test(`${name}: accesses outside memory exit, and are completed on the next entry`, () => {
@@ -218,6 +233,66 @@ for (const name of ["hv", "pr"] as const) {
     assert.deepEqual(pages(), []);
     hcallOf(cpu.run({ deadline: soon() }));
     assert.deepEqual(pages(), [0x20, 0x25]);
+  });
+
+  test(`${name}: a device that overwrites code is noticed by every vCPU, and by the dirty log`, async () => {
+    // Each vCPU counts how often a routine on another page answered 1, until it answers something else.
+    const source = `
+      slwi 6, 31, 3
+      addis 4, 6, 0x20
+      lis 7, 2
+      again:
+      mtctr 7
+      bctrl
+      cmpdi 3, 1
+      bne done
+      addi 5, 5, 1
+      std 5, 0(4)
+      b again
+      done:
+      li 3, 0x58
+      sc 1
+    `;
+    const it = guest(name, source, { cpus: 2, shared: true });
+    const routine = 0x20000n;
+    const userspaceAddr = it.view().byteOffset;
+    const write = (text: string) => {
+      const { bytes } = assemble(text, { origin: routine, littleEndian: false });
+      it.vm.bytes(userspaceAddr + Number(routine), bytes.length).set(bytes);
+      return bytes.length;
+    };
+    write("li 3, 1\nblr\n");
+    const region = { slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr };
+    it.vm.setUserMemoryRegion({ ...region, flags: KVM_MEM_LOG_DIRTY_PAGES });
+    const exits = Promise.all(it.cpus.map((cpu) => runOnThread(it, cpu.id)));
+    const counts = () => it.cpus.map(({ id }) => it.view().getBigUint64(0x200000 + 8 * id));
+    const end = performance.now() + 20_000;
+    while (counts().some((count) => count < 1_000_000n) && performance.now() < end) await sleep(5);
+    it.vm.getDirtyLog(0);
+    it.vm.guestWritten(routine, write("li 3, 2\nblr\n"));
+    const late = setTimeout(() => {
+      for (const cpu of it.cpus) cpu.requestExit();
+    }, 20_000);
+    for (const exit of await exits) assert.equal(hcallOf(exit).nr, 0x58);
+    clearTimeout(late);
+    assert.deepEqual(
+      it.cpus.map((cpu) => cpu.getRegs().gpr[3]),
+      [0x58n, 0x58n],
+    );
+    const log = it.vm.getDirtyLog(0);
+    assert.ok((log[0] ?? 0) & (1 << 2), "the routine's page");
+    assert.equal((log[0] ?? 0) & (1 << 3), 0, "no other page");
+  });
+
+  test(`${name}: a device's write must be to memory`, () => {
+    const { vm } = guest(name, "b .\n");
+    assert.throws(() => vm.guestWritten(BigInt(ramSize) - 4n, 8), errno("EFAULT"));
+    assert.throws(() => vm.guestWritten(-4n, 8), errno("EFAULT"));
+    assert.throws(() => vm.guestWritten(1n << 62n, 8), errno("EFAULT"));
+    assert.throws(() => vm.guestWritten(0n, -1), errno("EINVAL"));
+    assert.throws(() => vm.guestWritten(0n, 0.5), errno("EINVAL"));
+    vm.guestWritten(0n, 0);
+    vm.guestWritten(0n, ramSize);
   });
 
   test(`${name}: a write to a read-only slot is an access outside memory`, () => {
@@ -426,19 +501,7 @@ for (const name of ["hv", "pr"] as const) {
     const xics = it.vm.createDevice(KVM_DEV_TYPE_XICS);
     assert.ok(xics);
     for (const cpu of it.cpus) cpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, cpu.id] });
-    const run = (cpu: number) =>
-      new Promise<Exit>((resolve, reject) => {
-        const worker = new Worker(new URL("./node/guest.test-worker.js", import.meta.url));
-        const message: GuestWorkerStart = { vm: it.vm.share(), cpu };
-        worker.on("error", reject);
-        worker.on("message", (answer: "ready" | { exit: Exit }) => {
-          if (answer === "ready") return;
-          resolve(answer.exit);
-          void worker.terminate();
-        });
-        worker.postMessage(message);
-      });
-    const exits = await Promise.all([run(0), run(1)]);
+    const exits = await Promise.all([runOnThread(it, 0), runOnThread(it, 1)]);
     assert.deepEqual(
       exits.map((exit) => hcallOf(exit).nr),
       [0x58, 0x5c],

@@ -300,7 +300,7 @@ async function runThere(vm: SharedVm) {
     });
     worker.on("error", (error) => resolve(String(error)));
   });
-  worker.postMessage({ vm, cpu: 0 } satisfies GuestWorkerStart);
+  worker.postMessage({ vm, cpu: 0, persist: true } satisfies GuestWorkerStart);
   return { running, ended, end: () => worker.terminate() };
 }
 

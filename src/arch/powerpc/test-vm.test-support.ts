@@ -15,6 +15,7 @@ import { setGpr } from "./vcpu.js";
 const idle: Engine = {
   name: "pr",
   share: undefined,
+  memoryWritten: () => () => false,
   attach: () => ({ reset: () => {}, run: () => ExitCode.none, step: () => ExitCode.none, stats: () => ({}) }),
 };
 

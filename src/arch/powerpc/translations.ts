@@ -1,4 +1,4 @@
-/** Making every vCPU forget translations, from TypeScript: memory slots, the MMU's set-up, H_RPT_INVALIDATE. */
+/** Making every vCPU forget translations or code, from TypeScript: memory slots, the MMU's set-up, H_RPT_INVALIDATE, DMA. */
 
 import { canBlock } from "../../kvm/memory.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
@@ -14,6 +14,12 @@ export function flushTranslations(vm: VmCore, bits: number = Request.flushTlb): 
   const vcpus = vm.vcpus();
   for (const vcpu of vcpus) request(vcpu, bits);
   for (const vcpu of vcpus) waitUntilTaken(vcpu, bits);
+}
+
+/** Guest memory was written by a device. When it returns, no vCPU runs what was decoded of these bytes before. */
+export function dropCode(vm: VmCore, address: bigint, length: bigint): void {
+  if (!vm.engineMemoryWritten(address, length)) return;
+  for (const vcpu of vm.vcpus()) waitUntilTaken(vcpu, Request.mail | Request.flushCode);
 }
 
 function waitUntilTaken(vcpu: VcpuCore, bits: number): void {

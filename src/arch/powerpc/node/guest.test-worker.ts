@@ -1,4 +1,4 @@
-/** Runs one vCPU of a VM that it is sent, and says what the first exit is that is not an interruption. */
+/** Runs one vCPU of a VM that it is sent, and says what the first exit is. */
 import { parentPort } from "node:worker_threads";
 import type { SharedVm } from "../../../kvm/uapi.js";
 import { attachVm } from "../module.js";
@@ -6,12 +6,14 @@ import { attachVm } from "../module.js";
 export interface GuestWorkerStart {
   readonly vm: SharedVm;
   readonly cpu: number;
+  /** Goes on after an interruption, unless it is by immediateExit. */
+  readonly persist?: boolean;
 }
 
-parentPort?.once("message", async ({ vm, cpu }: GuestWorkerStart) => {
+parentPort?.once("message", async ({ vm, cpu, persist = false }: GuestWorkerStart) => {
   const vcpu = (await attachVm(vm)).vcpu(cpu);
   parentPort?.postMessage("ready");
   let exit = vcpu.run();
-  while (exit.reason === "intr" && !vcpu.immediateExit) exit = vcpu.run();
+  while (persist && exit.reason === "intr" && !vcpu.immediateExit) exit = vcpu.run();
   parentPort?.postMessage({ exit, stats: vcpu.stats() });
 });

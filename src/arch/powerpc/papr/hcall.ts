@@ -30,6 +30,8 @@ export interface HcallVm {
     /** A big-endian view of guest physical memory, or undefined if it is not all RAM. */
     read(address: bigint, length: number): DataView | undefined;
     write(address: bigint, length: number): DataView | undefined;
+    /** After bytes were written that may be code: when it returns, no vCPU runs what was there before. */
+    codeWritten(address: bigint, length: number): void;
   };
   /** The vCPU that PAPR calls processor `id`. */
   vcpu(id: bigint): HcallVcpu | undefined;

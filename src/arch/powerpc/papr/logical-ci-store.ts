@@ -12,6 +12,7 @@ export const logicalCiStore = hcall(
     const view = vm.memory.write(address, Number(size));
     if (view) {
       writeBig(view, size, value);
+      vm.memory.codeWritten(address, Number(size));
       return HcallStatus.success;
     }
     const data = byteSwap(BigInt.asUintN(Number(size) * 8, value), Number(size));

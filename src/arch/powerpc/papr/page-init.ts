@@ -21,5 +21,6 @@ export const pageInit = hcall(0x2c, "H_PAGE_INIT", { enabled: false }, ({ vm }, 
   } else if (flags & zeroPage) {
     bytes(to).fill(0);
   }
+  vm.memory.codeWritten(destination, pageSize);
   return HcallStatus.success;
 });

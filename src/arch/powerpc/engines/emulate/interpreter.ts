@@ -1,5 +1,5 @@
 /** The interpreter as an engine: what both implementations run cold code with. */
-import type { EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
+import type { Engine, EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
 
 /** The two modules the build makes, compiled, for the kind of memory (shared or not) of the VM. */
 export interface EngineAssets {
@@ -38,6 +38,19 @@ export const interpretOnly = (): Translation => ({
   codeDropped: () => {},
   sampled: () => {},
 });
+
+/** Only the run-time library, for who writes guest memory and runs no vCPU; see Engine.memoryWritten. */
+export function bindMemoryWritten(
+  { runtime }: EngineAssets,
+  memory: WebAssembly.Memory,
+): ReturnType<Engine["memoryWritten"]> {
+  const nothing = () => {};
+  const env = { memory, now, random, codeDropped: nothing, sampled: nothing, mmuEvent: nothing };
+  const { guestMemoryWritten } = new WebAssembly.Instance(runtime, { env }).exports as unknown as {
+    guestMemoryWritten: (address: bigint, length: bigint) => number;
+  };
+  return (address, length) => guestMemoryWritten(address, length) !== 0;
+}
 
 /** Binds the interpreter to a VM's memory on this thread. */
 export function instantiateInterpreter(

@@ -1,5 +1,10 @@
 import type { Engine, EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
-import { type EngineAssets, instantiateInterpreter, interpretedVcpu } from "../emulate/interpreter.js";
+import {
+  bindMemoryWritten,
+  type EngineAssets,
+  instantiateInterpreter,
+  interpretedVcpu,
+} from "../emulate/interpreter.js";
 import { Translator } from "./translator.js";
 
 /** A vCPU that can be told to translate; tests use it to run code translated that is not hot. */
@@ -16,6 +21,7 @@ export function loadHv(assets: EngineAssets): HvEngine {
   return {
     name: "hv",
     share: assets,
+    memoryWritten: (memory) => bindMemoryWritten(assets, memory),
     attach: (memory, address, onEvent) => {
       const translator = new Translator(memory, address);
       const translation = {

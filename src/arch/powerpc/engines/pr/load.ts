@@ -1,5 +1,11 @@
 import type { Engine } from "../../../../kvm/engine.js";
-import { type EngineAssets, instantiateInterpreter, interpretedVcpu, interpretOnly } from "../emulate/interpreter.js";
+import {
+  bindMemoryWritten,
+  type EngineAssets,
+  instantiateInterpreter,
+  interpretedVcpu,
+  interpretOnly,
+} from "../emulate/interpreter.js";
 
 /**
  * `pr`: everything is interpreted, and nothing is compiled after loading, so it runs where code generation is denied.
@@ -8,6 +14,7 @@ export function loadPr(assets: EngineAssets): Engine {
   return {
     name: "pr",
     share: assets,
+    memoryWritten: (memory) => bindMemoryWritten(assets, memory),
     attach: (memory, address, onEvent) => {
       const interpreter = instantiateInterpreter(assets, memory, interpretOnly(), onEvent);
       return interpretedVcpu(interpreter, address);

@@ -226,16 +226,23 @@ export function storedToCode(s: i32, physical: u64, size: i32): void {
   if (last != page) mailOthers(s, owners, last, MAIL_DROP_PAGE);
 }
 
-/** Something other than a vCPU wrote guest memory (a device's DMA): owners drop what they decoded of it. */
-export function guestMemoryWritten(physical: i64, size: i64): void {
+/**
+ * Something other than a vCPU has written guest memory (a device's DMA): owners drop what they decoded of it. 1: there were
+ * some, and each does it when it reads its mail.
+ */
+export function guestMemoryWritten(physical: i64, size: i64): i32 {
   const limit = load<u64>(ARCH_ramLimit);
   let end = <u64>physical + <u64>size;
   if (end > limit) end = limit;
   const last = (end + ((1 << TLB_pageShift) - 1)) >> TLB_pageShift;
+  let any = 0;
   for (let page = <u64>physical >> TLB_pageShift; page < last; page++) {
-    const owners = load<u32>(ownersAt(<i32>page)) & OWNERS;
-    if (owners) mailOthers(0, owners, <i32>page, MAIL_DROP_BLOCK);
+    const at = ownersAt(<i32>page);
+    if (!(atomic.load<u32>(at) & OWNERS)) continue;
+    mailOthers(0, atomic.and<u32>(at, ~OWNERS) & OWNERS, <i32>page, MAIL_DROP_BLOCK);
+    any = 1;
   }
+  return any;
 }
 
 const BLOCK = 128;
