@@ -164,6 +164,7 @@ export class MemorySlots {
   clearDirtyLog(range: { slot: number; firstPage: bigint; numPages: number; bitmap: Uint8Array }): void {
     const slot = this.#logged(range.slot);
     const pages = slot.size / page;
+    if (!Number.isSafeInteger(range.numPages)) throw new KvmError("EINVAL", `${range.numPages} is no number of pages`);
     const end = range.firstPage + BigInt(range.numPages);
     if (range.firstPage < 0n || range.numPages < 0 || end > pages) {
       throw new KvmError("EINVAL", `pages ${range.firstPage} to ${end} are not all in slot ${range.slot}`);
