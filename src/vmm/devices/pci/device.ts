@@ -1,0 +1,95 @@
+/**
+ * What a PCI device is to this machine: a description and a few methods. The author of one writes a class with this
+ * interface; configuration space, BARs, capabilities, masking and pending bits are `PciFunction`'s. A device sees its
+ * registers, its memory through the bus's IOMMU, and its interrupts: never the VM. All of it runs on the machine's thread.
+ * Source: PCI Local Bus Specification 3.0.
+ */
+
+/** Registers by which a driver knows a device. */
+export interface PciIdentity {
+  readonly vendorId: number;
+  readonly deviceId: number;
+  /** Base class, subclass, programming interface: 24 bits. */
+  readonly classCode: number;
+  /** Default: 0. */
+  readonly revision?: number;
+  /** Default: the vendor and device themselves. */
+  readonly subsystemVendorId?: number;
+  readonly subsystemId?: number;
+}
+
+/** A range of addresses that the device decodes. A "memory64" one takes the next index too. */
+export interface PciBar {
+  readonly kind: "io" | "memory32" | "memory64";
+  /** Bytes, a power of two: for I/O from 4 to 256, for memory from 16 to 2^31 (64-bit: 2^40). */
+  readonly size: number;
+  /** Reading has no effect. Default: false. */
+  readonly prefetchable?: boolean;
+}
+
+/** Where in a BAR something lies. */
+export interface BarPlace {
+  readonly bar: number;
+  /** Bytes, a multiple of 8. */
+  readonly offset: number;
+}
+
+/** The ways in which the device can interrupt; the guest chooses one of them. */
+export interface PciInterrupts {
+  /** Pin INTA. */
+  readonly intx?: boolean;
+  /** Messages of MSI: 1, 2, 4, 8, 16 or 32. */
+  readonly msi?: number;
+  /** `vectors` messages of MSI-X, 1 to 2048: table of 16 bytes each and pending bits; the device sees no access to them. */
+  readonly msix?: { readonly vectors: number; readonly table: BarPlace; readonly pba: BarPlace };
+}
+
+/** A capability beyond MSI and MSI-X, which follow from `interrupts`. */
+export interface PciCapability {
+  /** PCI_CAP_ID_*. */
+  readonly id: number;
+  /** What follows the identifier and the link. */
+  readonly bytes: Uint8Array;
+  /** Bits of `bytes` that the guest can write. Default: none. */
+  readonly writable?: Uint8Array;
+  /** Called after the guest has written here, with all of `bytes` as they are now. */
+  readonly written?: (bytes: Uint8Array) => void;
+}
+
+export type InterruptMode = "intx" | "msi" | "msix";
+
+/** What a device may do. */
+export interface PciBus {
+  /**
+   * DMA, memory to device, at a bus address. False: the guest does not let the device do so at some page, or has not made it
+   * a bus master; what lay before was read.
+   */
+  read(address: bigint, bytes: Uint8Array): boolean;
+  /** DMA, device to memory. */
+  write(address: bigint, bytes: Uint8Array): boolean;
+  /** Sets the level of the pin. The guest sees it in mode "intx". */
+  setIntx(level: boolean): void;
+  /** Sends message `vector` of MSI or MSI-X, or keeps it pending while masked. False: the guest uses neither. */
+  message(vector: number): boolean;
+  /** How the guest wants to be interrupted now. */
+  readonly mode: InterruptMode;
+}
+
+export interface PciDevice {
+  readonly identity: PciIdentity;
+  /** By index, 0 to 5. */
+  readonly bars: readonly (PciBar | undefined)[];
+  readonly interrupts?: PciInterrupts;
+  readonly capabilities?: readonly PciCapability[];
+  /** Plugged in, as after power-on. May be called again after `disconnect`. */
+  connect(bus: PciBus): void;
+  /** It must stop: the bus is no more. */
+  disconnect?(): void;
+  /** As after power-on: timers stop, registers have their first values. The pin is low and messages are off already. */
+  reset(): void;
+  /** 1, 2, 4 or 8 bytes inside a BAR, as a little-endian number; any alignment. */
+  read(bar: number, offset: number, length: number): bigint;
+  write(bar: number, offset: number, length: number, value: bigint): void;
+  /** The guest has changed the mode of interrupts. */
+  modeChanged?(mode: InterruptMode): void;
+}

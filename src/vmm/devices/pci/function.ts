@@ -1,0 +1,249 @@
+/**
+ * One function on a PCI bus: the device with all that the specification asks of every device around it. Nothing that a guest
+ * writes makes it throw, or reach beyond the device's BARs.
+ * Source: PCI Local Bus Specification 3.0, "Configuration Space".
+ */
+import { ConfigSpace, type ConfigWidth } from "./config-space.js";
+import type { InterruptMode, PciBar, PciBus, PciCapability, PciDevice } from "./device.js";
+import { Msi, Msix, type PciMessage } from "./messages.js";
+import * as pci from "./registers.js";
+
+/** What the bridge above does for a function. */
+export interface PciUpstream {
+  /** DMA through the IOMMU. False: a fault. */
+  read(address: bigint, bytes: Uint8Array): boolean;
+  write(address: bigint, bytes: Uint8Array): boolean;
+  /** The pin's level, after INTx disable. Only called when it changes. */
+  setIntx(level: boolean): void;
+  message(message: PciMessage): void;
+}
+
+interface Decoder extends PciBar {
+  readonly index: number;
+}
+
+const allOnes = (width: number): number => 2 ** (8 * width) - 1;
+const commandBits =
+  pci.PCI_COMMAND_IO |
+  pci.PCI_COMMAND_MEMORY |
+  pci.PCI_COMMAND_MASTER |
+  pci.PCI_COMMAND_PARITY |
+  pci.PCI_COMMAND_SERR |
+  pci.PCI_COMMAND_INTX_DISABLE;
+
+export class PciFunction {
+  readonly device: PciDevice;
+  readonly msi: Msi | undefined;
+  readonly msix: Msix | undefined;
+  readonly #upstream: PciUpstream;
+  readonly #config = new ConfigSpace();
+  readonly #decoders: readonly Decoder[];
+  readonly #capabilities: { readonly at: number; readonly capability: PciCapability }[] = [];
+  readonly #intx: boolean;
+  /** What the device wants of the pin, and what the bridge was told. */
+  #pin = false;
+  #asserted = false;
+  #mode: InterruptMode = "intx";
+  #connected = true;
+
+  /** Plugs the device in. RangeError: it is described as no hardware can be. */
+  constructor(device: PciDevice, upstream: PciUpstream) {
+    this.device = device;
+    this.#upstream = upstream;
+    this.#describe();
+    this.#decoders = this.#addBars(device.bars);
+    const { intx = false, msi, msix } = device.interrupts ?? {};
+    this.#intx = intx;
+    if (intx) this.#config.set(pci.PCI_INTERRUPT_PIN, 1, 1);
+    const send = (message: PciMessage): void => upstream.message(message);
+    if (msi !== undefined) this.msi = new Msi(this.#config, msi, send);
+    if (msix !== undefined) {
+      this.msix = new Msix(this.#config, msix, send);
+      this.#requireInBar(msix.table.bar, msix.table.offset + this.msix.sizes.table);
+      this.#requireInBar(msix.pba.bar, msix.pba.offset + this.msix.sizes.pba);
+    }
+    for (const capability of device.capabilities ?? []) this.#addCapability(capability);
+    this.#config.seal();
+    device.reset();
+    device.connect(this.#bus());
+  }
+
+  #describe(): void {
+    const { vendorId, deviceId, classCode, revision = 0, ...rest } = this.device.identity;
+    const config = this.#config;
+    config.set(pci.PCI_VENDOR_ID, 2, vendorId);
+    config.set(pci.PCI_DEVICE_ID, 2, deviceId);
+    config.set(pci.PCI_CLASS_REVISION, 4, ((classCode << 8) | revision) >>> 0);
+    config.set(pci.PCI_SUBSYSTEM_VENDOR_ID, 2, rest.subsystemVendorId ?? vendorId);
+    config.set(pci.PCI_SUBSYSTEM_ID, 2, rest.subsystemId ?? deviceId);
+    config.allow(pci.PCI_COMMAND, 2, commandBits);
+    config.allow(pci.PCI_STATUS, 2, pci.PCI_STATUS_ERROR_BITS, { clear: true });
+    config.allow(pci.PCI_CACHE_LINE_SIZE, 1, 0xff);
+    config.allow(pci.PCI_INTERRUPT_LINE, 1, 0xff);
+  }
+
+  #addBars(bars: readonly (PciBar | undefined)[]): readonly Decoder[] {
+    const decoders: Decoder[] = [];
+    for (const [index, bar] of bars.entries()) {
+      if (!bar) continue;
+      const last = index + (bar.kind === "memory64" ? 1 : 0);
+      if (last >= pci.PCI_STD_NUM_BARS) throw new RangeError(`BAR ${last}: a function has ${pci.PCI_STD_NUM_BARS}`);
+      if (last > index && bars[last]) throw new RangeError(`BAR ${last} is the upper half of BAR ${index}`);
+      this.#config.addBar(index, bar);
+      decoders.push({ ...bar, index });
+    }
+    return decoders;
+  }
+
+  #requireInBar(index: number, end: number): void {
+    const bar = this.#decoders.find((decoder) => decoder.index === index);
+    if (!bar || bar.kind === "io" || end > bar.size) throw new RangeError(`MSI-X does not fit into BAR ${index}`);
+  }
+
+  #addCapability(capability: PciCapability): void {
+    const { id, bytes, writable } = capability;
+    const at = this.#config.addCapability(id, bytes);
+    for (const [i, bits] of (writable ?? []).entries()) this.#config.allow(at + 2 + i, 1, bits);
+    this.#capabilities.push({ at: at + 2, capability });
+  }
+
+  get mode(): InterruptMode {
+    return this.#mode;
+  }
+
+  /** Bytes of BAR `index`, 0 if there is none. */
+  barSize(index: number): number {
+    return this.#decoders.find((decoder) => decoder.index === index)?.size ?? 0;
+  }
+
+  /** Configuration space as the guest reads it. Nothing lies beyond its end, and nothing is misaligned: all ones. */
+  readConfig(offset: number, width: number): number {
+    return isConfigAccess(offset, width) ? this.#config.get(offset, width) : allOnes(Math.min(4, width));
+  }
+
+  writeConfig(offset: number, width: number, value: number): void {
+    if (!isConfigAccess(offset, width)) return;
+    this.#config.write(offset, width, value);
+    for (const { at, capability } of this.#capabilities) {
+      if (offset + width <= at || offset >= at + capability.bytes.length) continue;
+      capability.written?.(this.#config.bytes(at, capability.bytes.length));
+    }
+    this.#update();
+  }
+
+  /** The BAR that decodes all of an access at a bus address, and where in it. */
+  decode(space: "io" | "memory", address: bigint, length: number): { bar: number; offset: number } | undefined {
+    if (!(this.#command & (space === "io" ? pci.PCI_COMMAND_IO : pci.PCI_COMMAND_MEMORY))) return undefined;
+    for (const { index, kind, size } of this.#decoders) {
+      if ((kind === "io") !== (space === "io")) continue;
+      const base = this.#base(index, kind);
+      // A BAR at 0 has been given no address yet.
+      const offset = base === 0n ? -1n : address - base;
+      if (offset >= 0n && offset + BigInt(length) <= BigInt(size)) return { bar: index, offset: Number(offset) };
+    }
+    return undefined;
+  }
+
+  /** Reads inside a BAR, little-endian. */
+  read(bar: number, offset: number, length: number): bigint {
+    const value = this.msix?.read(bar, offset, length) ?? this.device.read(bar, offset, length);
+    return BigInt.asUintN(8 * length, value);
+  }
+
+  write(bar: number, offset: number, length: number, value: bigint): void {
+    if (this.msix?.write(bar, offset, length, value)) return;
+    this.device.write(bar, offset, length, value);
+  }
+
+  /** As after power-on. */
+  reset(): void {
+    this.#pin = false;
+    this.#config.reset();
+    this.msix?.reset();
+    this.#update();
+    this.device.reset();
+  }
+
+  /** Pulls the device out. */
+  disconnect(): void {
+    if (!this.#connected) return;
+    this.#connected = false;
+    this.#pin = false;
+    this.#drivePin();
+    this.device.disconnect?.();
+  }
+
+  get #command(): number {
+    return this.#config.get(pci.PCI_COMMAND, 2);
+  }
+
+  get #isMaster(): boolean {
+    return this.#connected && (this.#command & pci.PCI_COMMAND_MASTER) !== 0;
+  }
+
+  #base(index: number, kind: PciBar["kind"]): bigint {
+    const at = pci.PCI_BASE_ADDRESS_0 + 4 * index;
+    const low = BigInt(this.#config.get(at, 4) & (kind === "io" ? ~3 : ~15)) & 0xffff_ffffn;
+    return kind === "memory64" ? (BigInt(this.#config.get(at + 4, 4)) << 32n) | low : low;
+  }
+
+  /** After software changed configuration space. */
+  #update(): void {
+    const mode = this.msix?.enabled ? "msix" : this.msi?.enabled ? "msi" : "intx";
+    const changed = mode !== this.#mode;
+    this.#mode = mode;
+    this.#drivePin();
+    if (this.#isMaster) {
+      this.msi?.update();
+      this.msix?.update();
+    }
+    if (changed) this.device.modeChanged?.(mode);
+  }
+
+  #drivePin(): void {
+    const status = this.#config.get(pci.PCI_STATUS, 2) & ~pci.PCI_STATUS_INTERRUPT;
+    this.#config.set(pci.PCI_STATUS, 2, status | (this.#pin ? pci.PCI_STATUS_INTERRUPT : 0));
+    const level = this.#pin && this.#mode === "intx" && !(this.#command & pci.PCI_COMMAND_INTX_DISABLE);
+    if (level === this.#asserted) return;
+    this.#asserted = level;
+    this.#upstream.setIntx(level);
+  }
+
+  #dma(done: boolean): boolean {
+    if (!done)
+      this.#config.set(pci.PCI_STATUS, 2, this.#config.get(pci.PCI_STATUS, 2) | pci.PCI_STATUS_REC_MASTER_ABORT);
+    return done;
+  }
+
+  #bus(): PciBus {
+    const own = (): InterruptMode => this.#mode;
+    return {
+      read: (address, bytes) => this.#isMaster && this.#dma(this.#upstream.read(address, bytes)),
+      write: (address, bytes) => this.#isMaster && this.#dma(this.#upstream.write(address, bytes)),
+      setIntx: (level) => {
+        if (!this.#connected || !this.#intx) return;
+        this.#pin = level;
+        this.#drivePin();
+      },
+      message: (vector) => {
+        if (!this.#isMaster) return false;
+        return (
+          (this.#mode === "msix" ? this.msix : this.#mode === "msi" ? this.msi : undefined)?.raise(vector) ?? false
+        );
+      },
+      get mode() {
+        return own();
+      },
+    };
+  }
+}
+
+function isConfigAccess(offset: number, width: number): width is ConfigWidth {
+  return (
+    (width === 1 || width === 2 || width === 4) &&
+    Number.isInteger(offset) &&
+    offset % width === 0 &&
+    offset >= 0 &&
+    offset + width <= pci.PCI_CFG_SPACE_SIZE
+  );
+}
