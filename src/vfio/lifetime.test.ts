@@ -24,7 +24,7 @@ import { defineModule } from "../modules/define-module.js";
 import { ModuleLoader } from "../modules/loader.js";
 import { fakeDevice, fakeMemory } from "./fake-device.test-support.js";
 import { type Vfio, vfio } from "./module.js";
-import type { LifetimeAnswer, LifetimeRequest } from "./node/lifetime.test-worker.js";
+import type { LifetimeAnswer, LifetimeRequest } from "./node/lifetime-fixture.js";
 import { random } from "./random.test-support.js";
 import { type Container, type Group, VFIO_SPAPR_TCE_v2_IOMMU, type VfioDevice } from "./uapi.js";
 
@@ -330,10 +330,7 @@ test("M16, M17: other threads get and put while the VM is closed and the module 
   timeout: 60_000,
 }, async () => {
   const loader = createLoader({ memory: "shared", implementations: ["pr"] });
-  const workers = Array.from(
-    { length: 3 },
-    () => new Worker(new URL("./node/lifetime.test-worker.js", import.meta.url)),
-  );
+  const workers = Array.from({ length: 3 }, () => new Worker(new URL("./node/lifetime-fixture.js", import.meta.url)));
   const say = (message: LifetimeRequest, worker: Worker) => {
     const answer = new Promise<LifetimeAnswer>((resolve, reject) => {
       worker.once("message", resolve);

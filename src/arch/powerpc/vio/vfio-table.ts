@@ -39,7 +39,7 @@ function view(vm: VmCore, table: TceTable): SpaprTceTable {
     },
     written: (vaddr, length) => {
       const slot = vm.slots.list().find(({ address, size }) => vaddr >= address && vaddr < address + Number(size));
-      if (slot) vm.slots.markDirty(slot, slot.base + BigInt(vaddr - slot.address), length);
+      if (slot) vm.guestWritten(slot.base + BigInt(vaddr - slot.address), length);
     },
   };
 }
