@@ -91,6 +91,7 @@ export const rows: readonly Row[] = [
       "src/base",
       "src/wasm",
       "src/modules",
+      "src/module-list",
       "src/kvm/uapi",
       "src/vmm",
       "src/arch/X/module",

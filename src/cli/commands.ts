@@ -36,4 +36,29 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/depmod.js"),
     usageStatus: 1,
   },
+  {
+    name: "lsmod",
+    summary: "list the modules of the running instance",
+    load: () => import("./commands/lsmod.js"),
+  },
+  {
+    name: "modinfo",
+    summary: "show what a module says of itself",
+    load: () => import("./commands/modinfo.js"),
+  },
+  {
+    name: "modprobe",
+    summary: "load a module with all it needs, or remove it; or tell what would be loaded",
+    load: () => import("./commands/modprobe.js"),
+  },
+  {
+    name: "insmod",
+    summary: "load one module's file into the running instance",
+    load: () => import("./commands/insmod.js"),
+  },
+  {
+    name: "rmmod",
+    summary: "remove modules from the running instance",
+    load: () => import("./commands/rmmod.js"),
+  },
 ];

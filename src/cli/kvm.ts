@@ -1,22 +1,27 @@
 /** The kvm module, as the command line loads it: the one place, with vcpu-worker.ts, that names it. */
-import { createLoader, type KvmConfig, type KvmOffer } from "../arch/powerpc/module.js";
+import type { KvmConfig, KvmOffer } from "../arch/powerpc/module.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
+import { moduleList } from "../module-list.js";
+import { ModuleLoader } from "../modules/loader.js";
 
 export interface LoadedKvm {
   readonly kvm: PpcKvm;
+  /** The loader of this process; it knows all of unikvm's modules. */
+  readonly loader: ModuleLoader;
   /** Removes the module. */
   readonly close: () => void;
 }
 
 /** Says on stderr why an implementation could not load. */
-const logErrors: Log = (level, message) => {
+export const logErrors: Log = (level, message) => {
   if (level === "error") process.stderr.write(`unikvm: ${message}\n`);
 };
 
 /** Loads kvm and opens /dev/kvm. Throws KvmError if no implementation loads. */
 export async function loadKvm(config: KvmConfig = {}, log: Log = logErrors): Promise<LoadedKvm> {
-  const loader = createLoader({ log, ...config });
+  const definitions = moduleList(config).map(({ definition }) => definition);
+  const loader = new ModuleLoader(definitions, { log });
   await loader.modprobe("kvm");
-  return { kvm: loader.offer<KvmOffer>("kvm").open(), close: () => loader.rmmod("kvm") };
+  return { kvm: loader.offer<KvmOffer>("kvm").open(), loader, close: () => loader.rmmod("kvm") };
 }

@@ -18,7 +18,7 @@ import { cpuModel, cpuModelNames } from "../../vmm/machines/pseries/cpu-models.j
 import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import { ExitStatus, type Finish } from "../command.js";
-import { loadKvm } from "../kvm.js";
+import { startInstance } from "../instance.js";
 import { parseCount, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
@@ -131,7 +131,7 @@ function readFile(path: string, what: string): Uint8Array {
 
 async function run(options: Options): Promise<number> {
   const guest = await loadGuest(options);
-  const { kvm, close } = await loadKvm(options.threads === "single" ? { memory: "unshared" } : {});
+  const { kvm, close } = await startInstance(options.threads === "single" ? { memory: "unshared" } : {});
   const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
   const terminal = openTerminal();
   const devices = { nvram: new Nvram(), rtc: new Rtc() };

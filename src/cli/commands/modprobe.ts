@@ -1,0 +1,44 @@
+/** `unikvm modprobe`: loads modules with all they need, removes them with all that only they needed. Source: modprobe(8). */
+import { type Command, Option } from "commander";
+import { Priority } from "../../modules/node/messages.js";
+import type { Finish } from "../command.js";
+import { addPidOption, KmodStatus, kmodMessages } from "../kmod.js";
+import { type ModprobeOptions, modprobeOwn } from "../modprobe-own.js";
+
+interface Options extends ModprobeOptions {
+  readonly show?: true;
+  readonly dryRun?: true;
+  readonly all?: true;
+  readonly verbose?: true;
+  readonly quiet?: true;
+}
+
+export function describe(command: Command, finish: Finish): void {
+  addPidOption(command)
+    .argument("[module]", "its name or alias")
+    .argument("[parameters...]", "name=value, or with -a more modules")
+    .option("-a, --all", "every argument is a module")
+    .option("-r, --remove", "remove it, and what only it needed")
+    .option("-f, --force", "though it was made for another version of unikvm; with -r, though it is in use")
+    .option("--first-time", "fail if it is loaded already, or with -r, if it is not")
+    .option("-R, --resolve-alias", "print the module that the name stands for")
+    .option("-D, --show-depends", "print what would be loaded, in order")
+    .option("-n, --dry-run", "do nothing, only print")
+    .addOption(new Option("--show", "the same as --dry-run").hideHelp())
+    .option("-q, --quiet", "say nothing of what fails")
+    .option("-v, --verbose", "print what is done")
+    .action(finish(run));
+}
+
+async function run(name: string | undefined, rest: readonly string[], options: Options): Promise<number> {
+  const level = options.quiet ? 0 : options.verbose ? Priority.info : Priority.warning;
+  const messages = kmodMessages("modprobe", level);
+  if (name === undefined) {
+    messages.error("missing parameters. See --help.");
+    return KmodStatus.failed;
+  }
+  const several = options.all === true || options.remove === true;
+  const wanted = several ? [name, ...rest].map((module) => ({ module })) : [{ module: name, parameters: rest }];
+  const dryRun = options.dryRun ?? options.show;
+  return modprobeOwn(wanted, { ...options, ...(dryRun ? { dryRun } : {}) }, messages);
+}

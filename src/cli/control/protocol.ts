@@ -1,0 +1,106 @@
+/**
+ * What the commands about modules and a running `unikvm run` say to each other: one request and one answer a connection,
+ * each a line of JSON. The other end is only trusted to be the same user; what it says is checked.
+ */
+import type { ErrnoName } from "../../base/errors.js";
+
+/** Longest request or answer, bytes. */
+export const lineLimit = 1 << 20;
+/** How long either end waits for the other, ms. */
+export const patience = 5000;
+
+export interface Parameters {
+  readonly [name: string]: string;
+}
+
+export type Request =
+  | { readonly command: "lsmod" }
+  | { readonly command: "modprobe"; readonly name: string; readonly parameters: Parameters; readonly force: boolean }
+  | { readonly command: "remove"; readonly name: string; readonly force: boolean }
+  | { readonly command: "rmmod"; readonly name: string; readonly force: boolean }
+  | { readonly command: "insmod"; readonly file: string; readonly parameters: Parameters; readonly force: boolean };
+
+export interface ModuleLine {
+  readonly name: string;
+  readonly size: number;
+  readonly references: number;
+  readonly users: readonly string[];
+}
+
+export interface Failure {
+  readonly code: ErrnoName;
+  readonly message: string;
+}
+
+export interface Action {
+  readonly kind: "insmod" | "rmmod";
+  readonly name: string;
+}
+
+export interface Answer {
+  /** What is loaded after the request, the last one first. */
+  readonly modules: readonly ModuleLine[];
+  /** What was done, in order. */
+  readonly actions: readonly Action[];
+  /** What the kernel side printed meanwhile. */
+  readonly log: readonly string[];
+  readonly failure?: Failure;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isParameters = (value: unknown): value is Parameters =>
+  isRecord(value) && Object.values(value).every((text) => typeof text === "string");
+
+/** The request that a line holds, or undefined. */
+export function parseRequest(line: string): Request | undefined {
+  const value = parse(line);
+  if (!isRecord(value)) return undefined;
+  const { command, name, file, parameters, force } = value;
+  switch (command) {
+    case "lsmod":
+      return { command };
+    case "remove":
+    case "rmmod":
+      return typeof name === "string" && typeof force === "boolean" ? { command, name, force } : undefined;
+    case "modprobe":
+      if (typeof name !== "string" || typeof force !== "boolean" || !isParameters(parameters)) return undefined;
+      return { command, name, parameters, force };
+    case "insmod":
+      if (typeof file !== "string" || typeof force !== "boolean" || !isParameters(parameters)) return undefined;
+      return { command, file, parameters, force };
+    default:
+      return undefined;
+  }
+}
+
+/** The answer that a line holds, or undefined. */
+export function parseAnswer(line: string): Answer | undefined {
+  const value = parse(line);
+  if (!isRecord(value) || !Array.isArray(value["modules"]) || !Array.isArray(value["actions"])) return undefined;
+  if (!Array.isArray(value["log"]) || !value["log"].every((text) => typeof text === "string")) return undefined;
+  const rows: readonly unknown[] = value["modules"];
+  const sound = rows.every(
+    (row) =>
+      isRecord(row) &&
+      typeof row["name"] === "string" &&
+      typeof row["size"] === "number" &&
+      typeof row["references"] === "number" &&
+      Array.isArray(row["users"]) &&
+      row["users"].every((user: unknown) => typeof user === "string"),
+  );
+  const actions: readonly unknown[] = value["actions"];
+  if (!sound || !actions.every((row) => isRecord(row) && typeof row["name"] === "string")) return undefined;
+  const failure = value["failure"];
+  if (failure !== undefined && !(isRecord(failure) && typeof failure["message"] === "string")) return undefined;
+  return value as unknown as Answer;
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+/** The running instance's end: does to its modules what a command asks. */
+import { rmSync, statSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { isAbsolute } from "node:path";
+import { pathToFileURL } from "node:url";
+import { KvmError, messageOf } from "../../base/errors.js";
+import type { ModuleDefinition } from "../../modules/define-module.js";
+import type { ModuleLoader } from "../../modules/loader.js";
+import { moduleSize } from "../own-modules.js";
+import { openControlFolder, socketPath } from "./folder.js";
+import { readLine } from "./line.js";
+import { type Action, type Answer, type Failure, parseRequest, type Request } from "./protocol.js";
+
+/** More than these are turned away: a command takes a moment. */
+const connectionLimit = 8;
+
+export interface ControlServer {
+  /** Takes a message of the kernel side, so that a command can show what it caused. False: none is at work. */
+  readonly log: (message: string) => boolean;
+  close(): void;
+}
+
+/** Serves commands until it is closed. Throws VmmError or what the system says: there can be no socket. */
+export async function serveControl(loader: ModuleLoader): Promise<ControlServer> {
+  const path = socketPath(openControlFolder(), process.pid);
+  // A process of the same number may have died here.
+  rmSync(path, { force: true });
+  const target: Target = { loader, sizes: new Map() };
+  const listeners = new Set<(message: string) => void>();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    socket.unref();
+    void readLine(socket).then(async (line) => {
+      const request = line === undefined ? undefined : parseRequest(line);
+      if (!request) return void socket.destroy();
+      const log: string[] = [];
+      const listen = (message: string): void => void log.push(message);
+      listeners.add(listen);
+      const answer = await perform(target, request, log);
+      listeners.delete(listen);
+      socket.end(`${JSON.stringify(answer)}\n`);
+    });
+  });
+  server.maxConnections = connectionLimit;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  server.unref();
+  const close = (): void => {
+    process.off("exit", close);
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    rmSync(path, { force: true });
+  };
+  process.on("exit", close);
+  return {
+    log: (message) => {
+      for (const listener of listeners) listener(message);
+      return listeners.size > 0;
+    },
+    close,
+  };
+}
+
+/** What commands act on, and how long the files are that they brought. */
+interface Target {
+  readonly loader: ModuleLoader;
+  readonly sizes: Map<string, number>;
+}
+
+/** Does what is asked; what it fails of is in the answer. */
+async function perform(target: Target, request: Request, log: readonly string[]): Promise<Answer> {
+  const actions: Action[] = [];
+  let failure: Failure | undefined;
+  try {
+    await act(target, request, ({ kind, name }) => void actions.push({ kind, name }));
+  } catch (error) {
+    failure = failureOf(error);
+  }
+  const { loader, sizes } = target;
+  const sized = loader.lsmod().map(async ({ name, references, users }) => {
+    return { name, size: sizes.get(name) ?? (await moduleSize(name)), references, users };
+  });
+  return { modules: await Promise.all(sized), actions, log, ...(failure ? { failure } : {}) };
+}
+
+async function act({ loader, sizes }: Target, request: Request, onAction: (action: Action) => void): Promise<void> {
+  switch (request.command) {
+    case "lsmod":
+      return;
+    case "modprobe":
+      return loader.modprobe(request.name, request.parameters, { force: request.force, onAction });
+    case "remove":
+      return loader.remove(request.name, { force: request.force, onAction });
+    case "rmmod":
+      loader.rmmod(request.name, { force: request.force });
+      return onAction({ kind: "rmmod", name: request.name });
+    case "insmod": {
+      const definition = await importModule(request.file);
+      await loader.insmod(definition, request.parameters, { force: request.force });
+      sizes.set(definition.name, statSync(request.file).size);
+      return onAction({ kind: "insmod", name: definition.name });
+    }
+    default:
+      return request satisfies never;
+  }
+}
+
+/** The default export of a file. ENOENT: it cannot be read. ENOEXEC: it holds no module. */
+async function importModule(file: string): Promise<ModuleDefinition> {
+  if (!isAbsolute(file)) throw new KvmError("EINVAL", `${file} is no absolute path`);
+  let found: { readonly default?: Partial<ModuleDefinition> };
+  try {
+    found = (await import(pathToFileURL(file).href)) as typeof found;
+  } catch (cause) {
+    const code = (cause as { code?: string }).code === "ERR_MODULE_NOT_FOUND" ? "ENOENT" : "ENOEXEC";
+    throw new KvmError(code, `${file} cannot be loaded: ${messageOf(cause)}`, { cause });
+  }
+  const { name, init, license, vermagic } = found.default ?? {};
+  if (typeof name !== "string" || typeof init !== "function" || typeof license !== "string" || !vermagic) {
+    throw new KvmError("ENOEXEC", `${file} has no module as its default export`);
+  }
+  return found.default as ModuleDefinition;
+}
+
+const failureOf = (error: unknown): Failure => ({
+  // What a module of somebody else's throws may be anything; the kernel would have got a number.
+  code: error instanceof KvmError ? error.code : "EINVAL",
+  message: messageOf(error),
+});

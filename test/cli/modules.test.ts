@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { root } from "../boot/booting.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-modules-"));
+const env = { ...process.env, XDG_RUNTIME_DIR: folder };
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const built = (name: string) => join(root, "dist", "modules", `${name}.js`);
+
+interface Result {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(...args: readonly string[]) {
+  const child = spawn(process.execPath, [join(root, "dist/src/cli/main.js"), ...args], { env });
+  const text = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (chunk: string) => {
+      text[name] += chunk;
+    });
+  }
+  const ended = new Promise<Result>((resolve) => child.on("close", (status) => resolve({ status, ...text })));
+  return { child, ended };
+}
+
+const unikvm = (line: string): Promise<Result> => start(...line.split(" ")).ended;
+const out = (stdout: string): Result => ({ status: 0, stdout, stderr: "" });
+const error = (stderr: string, status = 1): Result => ({ status, stdout: "", stderr });
+
+test("M5: modprobe -n --show-depends kvm-hv answers with vac and kvm", async () => {
+  const depends = out(`insmod ${built("vac")} \ninsmod ${built("kvm")} \n`);
+  assert.deepEqual(await unikvm("modprobe -n --show-depends kvm-hv"), depends);
+  assert.deepEqual(await unikvm("modprobe -D kvm_pr"), depends);
+  assert.deepEqual(await unikvm("modprobe -nv kvm"), depends);
+  assert.deepEqual(await unikvm("modprobe -n kvm"), out(""));
+  assert.deepEqual(await unikvm("modprobe -R kvm-hv"), out("kvm\n"));
+  assert.deepEqual(await unikvm("modprobe -D vfio a=1 b"), out(`insmod ${built("vfio")} a=1 b\n`));
+});
+
+test("what modprobe and modinfo do not find they say as kmod does", async () => {
+  const missing = `Module nope not found in directory ${join(root, "dist", "modules")}\n`;
+  assert.deepEqual(await unikvm("modprobe -n nope"), error(`modprobe: FATAL: ${missing}`));
+  assert.deepEqual(await unikvm("modprobe -q -n nope"), error(""));
+  assert.deepEqual(await unikvm("modprobe -n -a nope kvm"), error(`modprobe: WARNING: ${missing}`));
+  assert.deepEqual(await unikvm("modprobe -R nope"), error("modprobe: FATAL: Module nope not found.\n"));
+  assert.deepEqual(await unikvm("modinfo nope"), error("modinfo: ERROR: Module nope not found.\n"));
+  assert.deepEqual(await unikvm("modinfo"), error("modinfo: ERROR: missing module or filename.\n"));
+});
+
+test("modinfo shows a module's fields", async () => {
+  const { status, stdout } = await unikvm("modinfo kvm-hv");
+  assert.equal(status, 0);
+  for (const line of [
+    `filename:       ${built("kvm")}`,
+    "license:        MIT",
+    "alias:          kvm-hv",
+    "depends:        vac",
+    "intree:         Y",
+    "name:           kvm",
+  ]) {
+    assert.ok(stdout.includes(`${line}\n`), line);
+  }
+  assert.deepEqual(await unikvm("modinfo -F alias kvm"), out("kvm-hv\nkvm-pr\n"));
+  assert.deepEqual(await unikvm("modinfo -0 -n vac"), out(`${built("vac")}\0`));
+});
+
+test("where nothing runs, lsmod prints its header and the others say so", async () => {
+  assert.deepEqual(await unikvm("lsmod"), out("Module                  Size  Used by\n"));
+  for (const [program, line] of [
+    ["modprobe", "modprobe kvm"],
+    ["rmmod", "rmmod kvm"],
+    ["insmod", `insmod ${built("vac")}`],
+  ] as const) {
+    const said = `${program}: FATAL: no instance of unikvm is running; start one with unikvm run\n`;
+    assert.deepEqual(await unikvm(line), error(said, 3));
+  }
+});
+
+test("M6: the modules of a running instance can be seen, loaded and removed, but not from under its VM", async () => {
+  // A guest that branches to itself.
+  const kernel = join(folder, "loop.bin");
+  writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
+  const module = join(folder, "hello.mjs");
+  writeFileSync(
+    module,
+    `export default { name: "hello", description: "", license: "Proprietary", vermagic: "unikvm 0.1", init() {} };\n`,
+  );
+  const running = start("run", "--kernel", kernel, "--memory", "64M", "--timeout", "60");
+  try {
+    let shown = "";
+    for (let tries = 0; tries < 100 && !/^kvm /m.test(shown); tries++) {
+      shown = (await unikvm("lsmod")).stdout;
+      await sleep(100);
+    }
+    assert.match(shown, /^Module {18}Size {2}Used by\nkvm +\d+ {2}1\nvac +\d+ {2}1 kvm\n$/);
+    assert.deepEqual(await unikvm("rmmod kvm"), error("rmmod: ERROR: Module kvm is in use\n"));
+    assert.deepEqual(await unikvm("rmmod vac"), error("rmmod: ERROR: Module vac is in use by: kvm\n"));
+    assert.deepEqual(await unikvm("rmmod nope"), error("rmmod: ERROR: Module nope is not currently loaded\n"));
+    assert.deepEqual(await unikvm("modprobe -r kvm-hv"), error("modprobe: FATAL: Module kvm is in use.\n"));
+    assert.deepEqual(await unikvm("modprobe -v vfio"), out(`insmod ${built("vfio")} \n`));
+    assert.deepEqual(await unikvm("modprobe -v vfio"), out(""));
+    const again = "modprobe: ERROR: could not insert 'vfio': Module already in kernel\n";
+    assert.deepEqual(await unikvm("modprobe --first-time vfio"), error(again));
+    assert.deepEqual(await unikvm("modprobe -rv vfio"), out("rmmod vfio\n"));
+    assert.deepEqual(await unikvm(`insmod ${module}`), out(""));
+    const { status, stderr } = await unikvm(`insmod ${module}`);
+    assert.equal(status, 1);
+    assert.match(stderr, new RegExp(`^insmod: ERROR: could not insert module ${module}: File exists$`, "m"));
+    assert.match((await unikvm(`lsmod --pid ${running.child.pid}`)).stdout, /^hello +\d+ {2}0\n/m);
+    assert.deepEqual(await unikvm("rmmod -v hello"), out("rmmod hello\n"));
+  } finally {
+    running.child.kill("SIGTERM");
+    const { stderr } = await running.ended;
+    assert.equal(stderr, "");
+  }
+  assert.deepEqual(await unikvm("lsmod"), out("Module                  Size  Used by\n"));
+});
