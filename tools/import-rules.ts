@@ -22,6 +22,7 @@ const runtimeLibrary = "src/arch/X/engines/runtime";
 export const rows: readonly Row[] = [
   { folder: "src/base", may: [] },
   { folder: "src/wasm", may: ["src/base"] },
+  { folder: "src/kconfig", may: ["src/base"] },
   { folder: "src/modules", may: ["src/base"] },
   { folder: "src/vac", may: ["src/modules", "src/base"] },
   { folder: "src/kvm", may: ["src/modules", "src/vac", "src/base"] },

@@ -1,0 +1,210 @@
+/** Our evaluation beside the kernel's own `conf`, on random Kconfig files and random .config files. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { configure, formatConfig, readConfig } from "./dotconfig.js";
+import { Evaluation } from "./evaluate.js";
+import { readKconfig } from "./parser.js";
+
+/** Of Debian's package linux-kbuild. */
+function findConf(): string | undefined {
+  const candidates = existsSync("/usr/lib")
+    ? readdirSync("/usr/lib")
+        .filter((name) => name.startsWith("linux-kbuild-"))
+        .map((name) => join("/usr/lib", name, "scripts/kconfig/conf"))
+    : [];
+  return candidates.find((path) => existsSync(path));
+}
+
+const conf = findConf();
+const skip = conf === undefined && "the kernel's conf is not here (Debian: linux-kbuild-6.1)";
+const rounds = Number(process.env["UNIKVM_KCONFIG_ROUNDS"] ?? 60);
+const firstSeed = Number(process.env["UNIKVM_KCONFIG_SEED"] ?? 1);
+
+/** Numbers from a seed, so that a failure can be run again (mulberry32). */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+/** A Kconfig file whose options depend on earlier ones only and select later ones, so that there is no recursion. */
+function randomKconfig(random: (below: number) => number): { text: string; names: { name: string; type: string }[] } {
+  const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T;
+  const chance = (percent: number): boolean => random(100) < percent;
+  const count = 12 + random(14);
+  const types = ["bool", "bool", "tristate", "tristate", "tristate", "int", "hex", "string"] as const;
+  const names = Array.from({ length: count }, (_, i) => ({ name: `O${i}`, type: pick(types) as string }));
+  const lines = ['mainmenu "Random"', "config MODULES", '  bool "modules"', "  modules"];
+  if (chance(60)) lines.push("  default y");
+  const expression = (upTo: number, depth = 0): string => {
+    const earlier = names.slice(0, upTo);
+    const logical = earlier.filter(({ type }) => type === "bool" || type === "tristate");
+    if (logical.length === 0) return pick(["y", "m", "n", "MODULES"]);
+    if (depth < 2 && chance(25)) return `(${expression(upTo, depth + 1)} || ${expression(upTo, depth + 1)})`;
+    if (depth < 2 && chance(25)) return `${expression(upTo, depth + 1)} && ${expression(upTo, depth + 1)}`;
+    if (chance(20)) return `!${pick(logical).name}`;
+    if (chance(25)) {
+      const { name, type } = pick(earlier);
+      const relation = pick(["=", "!=", "<", "<=", ">", ">="]);
+      if (type === "int") return `${name} ${relation} ${random(12)}`;
+      if (type === "hex") return `${name} ${relation} 0x${random(32).toString(16)}`;
+      if (type === "string") return `${name} ${relation} "${pick(["", "a", "b"])}"`;
+      return `${name} ${pick(["=", "!="])} ${pick(["y", "m", "n"])}`;
+    }
+    return pick(logical).name;
+  };
+  const condition = (upTo: number): string => (chance(40) ? ` if ${expression(upTo)}` : "");
+  const valueOf = (type: string): string =>
+    type === "int"
+      ? String(random(12))
+      : type === "hex"
+        ? `0x${random(64).toString(16)}`
+        : type === "string"
+          ? `"${pick(["", "a", "b c", 'q\\"'])}"`
+          : pick(["y", "m", "n"]);
+  const body = (i: number, prompt: boolean): void => {
+    const { type } = names[i] as { type: string };
+    lines.push(`  ${type}${prompt ? ` "option ${i}"${condition(i)}` : ""}`);
+    if (chance(35)) lines.push(`  depends on ${expression(i)}`);
+    if ((type === "int" || type === "hex") && chance(50)) {
+      const low = random(8);
+      const write = (n: number) => (type === "hex" ? `0x${n.toString(16)}` : String(n));
+      lines.push(`  range ${write(low)} ${write(low + random(20))}${condition(i)}`);
+    }
+    for (let k = random(3); k > 0; k--) {
+      const logical = type === "bool" || type === "tristate";
+      lines.push(`  default ${logical && chance(40) ? expression(i) : valueOf(type)}${condition(i)}`);
+    }
+    const later = names.slice(i + 1).filter((other) => other.type === "bool" || other.type === "tristate");
+    if ((type === "bool" || type === "tristate") && later.length > 0) {
+      if (chance(20)) lines.push(`  select ${pick(later).name}${condition(i)}`);
+      if (chance(20)) lines.push(`  imply ${pick(later).name}${condition(i)}`);
+    }
+  };
+  let menus = 0;
+  for (let i = 0; i < count; i++) {
+    if (chance(12)) {
+      lines.push(`menu "menu ${i}"`);
+      if (chance(50)) lines.push(`  depends on ${expression(i)}`);
+      if (chance(30)) lines.push(`  visible if ${expression(i)}`);
+      menus++;
+    } else if (menus > 0 && chance(15)) {
+      lines.push("endmenu");
+      menus--;
+    }
+    if (chance(8)) lines.push(`comment "remark ${i}"`, `  depends on ${expression(i)}`);
+    const size = 2 + random(3);
+    if (chance(10) && i + size < count) {
+      lines.push("choice", `  prompt "choice ${i}"${condition(i)}`);
+      if (chance(50)) lines.push(`  default O${i + random(size)}${condition(i)}`);
+      for (let k = 0; k < size; k++) {
+        const at = i + k;
+        (names[at] as { type: string }).type = "bool";
+        lines.push(`config O${at}`, `  bool "value ${at}"`);
+        if (chance(25)) lines.push(`  depends on ${expression(i)}`);
+      }
+      lines.push("endchoice");
+      i += size - 1;
+      continue;
+    }
+    const guarded = chance(12);
+    if (guarded) lines.push(`if ${expression(i)}`);
+    lines.push(`${chance(10) ? "menuconfig" : "config"} O${i}`);
+    body(i, chance(75));
+    if (guarded) lines.push("endif");
+  }
+  for (; menus > 0; menus--) lines.push("endmenu");
+  return { text: `${lines.join("\n")}\n`, names };
+}
+
+function randomConfig(random: (below: number) => number, names: readonly { name: string; type: string }[]): string {
+  const lines: string[] = [];
+  for (const { name, type } of [{ name: "MODULES", type: "bool" }, ...names]) {
+    const roll = random(4);
+    if (roll === 0) continue;
+    if (type === "int") lines.push(`CONFIG_${name}=${random(30)}`);
+    else if (type === "hex") lines.push(`CONFIG_${name}=0x${random(64).toString(16)}`);
+    else if (type === "string") lines.push(`CONFIG_${name}="${["", "x", "a b"][random(3)]}"`);
+    else if (roll === 1) lines.push(`# CONFIG_${name} is not set`);
+    else lines.push(`CONFIG_${name}=${type === "tristate" && roll === 2 ? "m" : "y"}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** After the lines that name the program. */
+const body = (text: string): string => text.split("\n").slice(4).join("\n");
+
+function runConf(folder: string, mode: string, seed = 0): string {
+  const environment = { ...process.env, KCONFIG_CONFIG: join(folder, ".config"), KCONFIG_SEED: String(seed) };
+  const { status, stderr } = spawnSync(conf ?? "", [mode, "Kconfig"], {
+    cwd: folder,
+    env: environment,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  return readFileSync(join(folder, ".config"), "utf8");
+}
+
+function inFolder(act: (folder: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-kconfig-"));
+  try {
+    act(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test("random configurations have the values that the kernel's conf gives them", { skip }, (t) => {
+  inFolder((folder) => {
+    let compared = 0;
+    for (let seed = firstSeed; seed < firstSeed + rounds; seed++) {
+      const random = randomFrom(seed);
+      const { text, names } = randomKconfig(random);
+      const asked = randomConfig(random, names);
+      writeFileSync(join(folder, "Kconfig"), text);
+      writeFileSync(join(folder, ".config"), asked);
+      const theirs = runConf(folder, "--olddefconfig");
+      const kconfig = readKconfig("Kconfig", { readFile: () => text });
+      const read = readConfig(kconfig, asked).asked;
+      const evaluation = new Evaluation(kconfig, read);
+      // conf drops a number out of range after it has computed others from it, and does not compute these again.
+      if ([...read].some(([symbol, value]) => typeof value === "string" && !evaluation.withinRange(symbol, value))) {
+        continue;
+      }
+      assert.equal(body(formatConfig(evaluation)), body(theirs), `seed ${seed}\n${text}\n--- asked:\n${asked}`);
+      compared++;
+    }
+    t.diagnostic(`${compared} of ${rounds} random configurations compared`);
+    assert.ok(compared > rounds / 4);
+  });
+});
+
+test("what conf writes is read without a contradiction, and written the same", { skip }, () => {
+  inFolder((folder) => {
+    let compared = 0;
+    for (let seed = firstSeed; seed < firstSeed + rounds; seed++) {
+      const { text } = randomKconfig(randomFrom(seed));
+      writeFileSync(join(folder, "Kconfig"), text);
+      const theirs = runConf(folder, "--randconfig", seed);
+      const kconfig = readKconfig("Kconfig", { readFile: () => text });
+      const ours = new Evaluation(kconfig, readConfig(kconfig, theirs).asked);
+      assert.equal(body(formatConfig(ours)), body(theirs), `seed ${seed}\n${text}`);
+      // Where an option is selected against what it depends on, conf only warns.
+      try {
+        configure(kconfig, theirs);
+        compared++;
+      } catch (error) {
+        assert.match(String(error), /is selected by .* but depends on/, `seed ${seed}\n${text}\n${theirs}`);
+      }
+    }
+    assert.ok(compared > rounds / 4, `only ${compared} of ${rounds} were free of unmet dependencies`);
+  });
+});
