@@ -64,6 +64,7 @@ export const KVM_CAP_PPC_SMT_POSSIBLE = 147;
 export const KVM_CAP_PPC_GET_CPU_CHAR = 151;
 export const KVM_CAP_PPC_NESTED_HV = 160;
 export const KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 = 168;
+export const KVM_CAP_HALT_POLL = 182;
 export const KVM_CAP_PPC_IRQ_XIVE = 169;
 export const KVM_CAP_PPC_GUEST_DEBUG_SSTEP = 176;
 export const KVM_CAP_PPC_SECURE_GUEST = 181;

@@ -5,6 +5,7 @@ import type { Member } from "../vac/vac.js";
 import { checkCapability } from "./capability.js";
 import { vmHandle } from "./handle.js";
 import type { Implementation, ModuleReference } from "./implementation.js";
+import { type KvmParameters, kvmDefaults, setDefaults } from "./parameters.js";
 import { type SavedVm, savedFormat } from "./saved.js";
 import {
   type Arrival,
@@ -21,9 +22,16 @@ export class KvmCore implements Kvm {
   readonly #implementations: readonly Implementation[];
   readonly #module: ModuleReference;
   readonly #vac: Member;
+  readonly #parameters: KvmParameters;
 
-  /** `implementations` by preference: the first is the default type's. */
-  constructor(implementations: readonly Implementation[], module: ModuleReference, vac: Member) {
+  /** `implementations` by preference: the first is the default type's. `parameters` may change while it lives. */
+  constructor(
+    implementations: readonly Implementation[],
+    module: ModuleReference,
+    vac: Member,
+    parameters: KvmParameters = kvmDefaults,
+  ) {
+    this.#parameters = parameters;
     this.#implementations = implementations;
     this.#module = module;
     this.#vac = vac;
@@ -42,7 +50,9 @@ export class KvmCore implements Kvm {
     const implementation = this.#find(type);
     const release = this.#get();
     try {
-      return vmHandle(VmCore.create(implementation, this.#vac, options, this.#module, release));
+      const vm = VmCore.create(implementation, this.#vac, options, this.#module, release);
+      setDefaults(vm.mem, this.#parameters);
+      return vmHandle(vm);
     } catch (error) {
       release();
       throw error;

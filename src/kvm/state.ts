@@ -35,6 +35,8 @@ export const vmStruct = struct({
   /** [I] once there is a vCPU: bytes of each one's dirty ring, 0 for none; and whether bitmaps may be read beside it. */
   dirtyRingBytes: "i32",
   dirtyRingBitmap: "i32",
+  /** [A] u32: how long a vCPU that halts looks for work before it sleeps. */
+  haltPollNs: "i32",
   /** [L] Devices created, by type (below 32). */
   deviceTypes: "i32",
   /** [I] Address of each vCPU's record, by order of creation; vmLayout.vcpus has the engine's part. */
@@ -102,6 +104,9 @@ export const vcpuRecord = struct({
   runs: "i32",
   halts: "i32",
   wakes: "i32",
+  /** Halts that were polled, and those whose poll found work. */
+  polls: "i32",
+  pollsWon: "i32",
   /** ns asleep. */
   haltTime: "f64",
   mmioKernel: "i32",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errno } from "../base/errno.test-support.js";
 import { fakeVm, kickOffset } from "./fake-arch.test-support.js";
-import { vcpuRecord } from "./state.js";
+import { vcpuRecord, vmState } from "./state.js";
 import { type Exit, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_HW_BP } from "./uapi.js";
 import type { VcpuCore } from "./vcpu.js";
 
@@ -123,4 +123,30 @@ test("exits are traced for who asks", () => {
   vcpu.run();
   const values = { physAddr: 16n, length: 4, isWrite: "false", data: 0n };
   assert.deepEqual(seen, [{ category: "exit", vcpu: 0, name: "mmio", values }]);
+});
+
+test("a vCPU that halts first looks for work, for as long as its VM has it", () => {
+  const { vm, it, vcpu } = one({ shared: true });
+  const polls = () => [vcpu.stats()["polls"], vcpu.stats()["pollsWon"]];
+  const halt = () => {
+    vcpu.halt();
+    return vcpu.run({ deadline: soon() }).reason;
+  };
+  assert.equal(halt(), "intr");
+  assert.deepEqual(polls(), [0, 0], "off by default");
+  vm.mem.setI32(vmState.haltPollNs, 1_000_000);
+  assert.equal(halt(), "intr");
+  assert.deepEqual(polls(), [1, 0]);
+  // Work comes between the look at what there is to do and the sleep.
+  it.exits.set(2, { reason: "shutdown" });
+  it.codes = [2];
+  Object.defineProperty(it, "wakeTime", {
+    get: () => {
+      vm.mem.add(vcpu.state + it.arch.wakeOffset, 1);
+      it.runnable = true;
+      return Number.POSITIVE_INFINITY;
+    },
+  });
+  assert.equal(halt(), "shutdown");
+  assert.deepEqual(polls(), [2, 1]);
 });

@@ -6,7 +6,7 @@ import { dirtyRingFull, dirtyRingOf } from "./dirty-ring.js";
 import type { EngineVcpu } from "./engine.js";
 import { vmLayout } from "./layout.js";
 import { canBlock } from "./memory.js";
-import { vcpuRecord } from "./state.js";
+import { vcpuRecord, vmState } from "./state.js";
 import { cumulative, instant, type Statistic, statsFd } from "./stats-fd.js";
 import { traceBit } from "./trace.js";
 import {
@@ -47,12 +47,16 @@ export const exitReasons = [
 const fields = vcpuRecord.offset;
 /** Names that Linux has for exits of these kinds. */
 const exitNames: Partial<Record<ExitReason, string>> = { intr: "signal_exits" };
-const counted = (name: string, field: "runs" | "halts" | "wakes" | "mmioKernel" | "engineExits") =>
-  cumulative<VcpuCore>(name, ({ vm, record }) => vm.mem.u32(record + fields[field]));
+const counted = (
+  name: string,
+  field: "runs" | "halts" | "wakes" | "polls" | "pollsWon" | "mmioKernel" | "engineExits",
+) => cumulative<VcpuCore>(name, ({ vm, record }) => vm.mem.u32(record + fields[field]));
 /** The core's part of KVM_GET_STATS_FD; what Linux has too is called the same. */
 const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
   cumulative("halt_wait_ns", ({ vm, record }) => Math.round(vm.mem.f64(record + fields.haltTime)), "nanoseconds"),
   counted("halt_wakeup", "wakes"),
+  counted("halt_attempted_poll", "polls"),
+  counted("halt_successful_poll", "pollsWon"),
   instant("blocking", ({ vm, record }) => vm.mem.load(record + fields.halted), "boolean"),
   counted("sum_exits", "engineExits"),
   counted("runs", "runs"),
@@ -246,10 +250,26 @@ export class VcpuCore implements Vcpu {
   #sleep(wake: number, until: number): void {
     const { mem, arch } = this.vm;
     const start = hostNow();
-    const timeout = Math.min(until - start, longestSleep);
-    if (timeout > 0) mem.wait(this.state + arch.wakeOffset, wake, timeout);
+    if (!this.#poll(wake, start, until)) {
+      const timeout = Math.min(until - hostNow(), longestSleep);
+      if (timeout > 0) mem.wait(this.state + arch.wakeOffset, wake, timeout);
+    }
     const slept = this.record + fields.haltTime;
     mem.setF64(slept, mem.f64(slept) + (hostNow() - start) * 1e6);
+  }
+
+  /** Looks for something to do, for as long as the VM has it (halt_poll_ns). True: there is. */
+  #poll(wake: number, start: number, until: number): boolean {
+    const { mem, arch } = this.vm;
+    const end = Math.min(start + (mem.load(vmState.haltPollNs) >>> 0) / 1e6, until);
+    if (end <= start) return false;
+    mem.increment(this.record + fields.polls);
+    do {
+      if (mem.load(this.state + arch.wakeOffset) === wake) continue;
+      mem.increment(this.record + fields.pollsWon);
+      return true;
+    } while (hostNow() < end);
+    return false;
   }
 
   #breakpointAt(address: bigint): boolean {
@@ -354,7 +374,7 @@ export class VcpuCore implements Vcpu {
 
   stats(): Stats {
     const { mem, arch } = this.vm;
-    const counter = (name: "runs" | "halts" | "wakes" | "mmioKernel" | "engineExits") =>
+    const counter = (name: "runs" | "halts" | "wakes" | "polls" | "pollsWon" | "mmioKernel" | "engineExits") =>
       mem.i32(this.record + fields[name]);
     const exits = Object.fromEntries(
       exitReasons.map((reason, index) => [`exits.${reason}`, mem.i32(this.record + fields.exits + 4 * index)]),
@@ -362,6 +382,8 @@ export class VcpuCore implements Vcpu {
     return {
       runs: counter("runs"),
       halts: counter("halts"),
+      polls: counter("polls"),
+      pollsWon: counter("pollsWon"),
       wakes: counter("wakes"),
       haltTimeNs: mem.f64(this.record + fields.haltTime),
       engineExits: counter("engineExits"),

@@ -72,6 +72,14 @@ const dirtyRingBitmap: Capability["enableVm"] = (vm) => {
   vm.mem.store(vmState.dirtyRingBitmap, 1);
 };
 
+const haltPoll: Capability["enableVm"] = (vm, { args = [] }) => {
+  const ns = Number(args[0] ?? 0);
+  if (!(Number.isInteger(ns) && ns >= 0 && ns <= 0xffff_ffff)) {
+    throw new KvmError("EINVAL", `KVM_CAP_HALT_POLL: ${args[0]} is no number of nanoseconds of 32 bits`);
+  }
+  vm.mem.store(vmState.haltPollNs, ns | 0);
+};
+
 const enableOsi: Capability["enableVcpu"] = (vcpu) => setField(vcpu, "osi", 1n);
 const enableFwnmi: Capability["enableVcpu"] = (vcpu) => vcpu.vm.mem.store(archLayout.fwnmi, 1);
 
@@ -125,6 +133,7 @@ export const capabilities: readonly Capability[] = [
   { cap: kvm.KVM_CAP_DIRTY_LOG_RING, check: dirtyRingLargest, enableVm: dirtyRing },
   { cap: kvm.KVM_CAP_DIRTY_LOG_RING_ACQ_REL, check: dirtyRingLargest, enableVm: dirtyRing },
   { cap: kvm.KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, check: 1, enableVm: dirtyRingBitmap },
+  { cap: kvm.KVM_CAP_HALT_POLL, check: 1, enableVm: haltPoll },
   { cap: kvm.KVM_CAP_PPC_OSI, check: 1, enableVcpu: enableOsi },
   { cap: kvm.KVM_CAP_PPC_FWNMI, check: 1, enableVcpu: enableFwnmi },
   { cap: kvm.KVM_CAP_PPC_ENABLE_HCALL, check: 1, enableVm: enableHcall },

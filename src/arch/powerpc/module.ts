@@ -8,6 +8,7 @@ import { thisPackage } from "../../base/package.js";
 import type { Implementation } from "../../kvm/implementation.js";
 import { KvmCore } from "../../kvm/kvm.js";
 import { platformShares } from "../../kvm/memory.js";
+import { kvmParameters } from "../../kvm/parameters.js";
 import type { SharedVm } from "../../kvm/uapi.js";
 import { VmCore } from "../../kvm/vm.js";
 import { defineModule, type ModuleContext, type ModuleDefinition } from "../../modules/define-module.js";
@@ -56,6 +57,7 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition {
     inTree: true,
     aliases: configured.map(({ alias }) => alias),
     imports,
+    params: kvmParameters,
     init: (context) =>
       init(context, configured, {
         kinds: kinds(config.memory),
@@ -69,7 +71,7 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition {
 export default kvmModule();
 
 async function init(
-  context: ModuleContext<typeof imports>,
+  context: ModuleContext<typeof imports, typeof kvmParameters>,
   configured: typeof rows,
   options: LoadOptions,
 ): Promise<KvmOffer> {
@@ -92,7 +94,7 @@ async function init(
   if (loaded.length === 0) {
     throw new KvmError("EINVAL", `no implementation of KVM could load. ${reasons.join("; ")}`);
   }
-  const kvm = await context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context, member));
+  const kvm = await context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context, member, context.parameters));
   // The architecture puts its own methods on every VM.
   return { open: () => kvm as unknown as PpcKvm };
 }

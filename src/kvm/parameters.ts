@@ -1,0 +1,30 @@
+/** The kvm module's parameters. Each is only the default of one of the VM's own, which KVM_ENABLE_CAP sets. */
+import type { Parameters, ParameterValues } from "../modules/parameters.js";
+import { KVM_CAP_HALT_POLL } from "./constants.js";
+import type { VmMemory } from "./memory.js";
+import { vmState } from "./state.js";
+
+export const kvmParameters = {
+  halt_poll_ns: {
+    type: "uint",
+    // An idle guest is to cost nothing; on Linux it is 10000 on POWER.
+    default: 0,
+    writable: true,
+    description: "How long a vCPU that halts looks for work before it sleeps, ns; a VM's own: KVM_CAP_HALT_POLL",
+  },
+} as const satisfies Parameters;
+
+export type KvmParameters = ParameterValues<typeof kvmParameters>;
+
+/** What the parameters are if nobody gives others. */
+export const kvmDefaults: KvmParameters = { halt_poll_ns: kvmParameters.halt_poll_ns.default };
+
+/** The extension that sets a VM's own value. */
+export const perVmCapability = {
+  halt_poll_ns: KVM_CAP_HALT_POLL,
+} as const satisfies Record<keyof typeof kvmParameters, number>;
+
+/** Gives a new VM the defaults as they are now; changing them later changes no VM. */
+export function setDefaults(memory: VmMemory, parameters: KvmParameters): void {
+  memory.setI32(vmState.haltPollNs, parameters.halt_poll_ns);
+}
