@@ -40,25 +40,30 @@ export const commands: readonly CommandEntry[] = [
     name: "lsmod",
     summary: "list the modules of the running instance",
     load: () => import("./commands/lsmod.js"),
+    usageStatus: 1,
   },
   {
     name: "modinfo",
     summary: "show what a module says of itself",
     load: () => import("./commands/modinfo.js"),
+    usageStatus: 1,
   },
   {
     name: "modprobe",
     summary: "load a module with all it needs, or remove it; or tell what would be loaded",
     load: () => import("./commands/modprobe.js"),
+    usageStatus: 1,
   },
   {
     name: "insmod",
     summary: "load one module's file into the running instance",
     load: () => import("./commands/insmod.js"),
+    usageStatus: 1,
   },
   {
     name: "rmmod",
     summary: "remove modules from the running instance",
     load: () => import("./commands/rmmod.js"),
+    usageStatus: 1,
   },
 ];

@@ -26,7 +26,7 @@ export class RegisteredDevice {
 
   constructor(host: HostDevice) {
     this.host = host;
-    this.#irqs = new DeviceIrqs(host.irqs, (index) => host.irqsEnabled?.(index));
+    this.#irqs = new DeviceIrqs(host.irqs);
   }
 
   get opens(): number {

@@ -3,9 +3,10 @@ import { type Command, Option } from "commander";
 import { Priority } from "../../modules/node/messages.js";
 import type { Finish } from "../command.js";
 import { addPidOption, KmodStatus, kmodMessages } from "../kmod.js";
-import { type ModprobeOptions, modprobeOwn } from "../modprobe-own.js";
+import type { ModprobeOptions } from "../modprobe-own.js";
+import { addTreeOptions, meansTree, modprobeTree, type TreeOptions } from "../modprobe-tree.js";
 
-interface Options extends ModprobeOptions {
+interface Options extends Omit<TreeOptions, keyof ModprobeOptions>, ModprobeOptions {
   readonly show?: true;
   readonly dryRun?: true;
   readonly all?: true;
@@ -14,7 +15,7 @@ interface Options extends ModprobeOptions {
 }
 
 export function describe(command: Command, finish: Finish): void {
-  addPidOption(command)
+  addTreeOptions(addPidOption(command))
     .argument("[module]", "its name or alias")
     .argument("[parameters...]", "name=value, or with -a more modules")
     .option("-a, --all", "every argument is a module")
@@ -33,6 +34,14 @@ export function describe(command: Command, finish: Finish): void {
 async function run(name: string | undefined, rest: readonly string[], options: Options): Promise<number> {
   const level = options.quiet ? 0 : options.verbose ? Priority.info : Priority.warning;
   const messages = kmodMessages("modprobe", level);
+  if (meansTree(options)) {
+    const dry = options.dryRun ?? options.show;
+    return modprobeTree(
+      name === undefined ? [] : [name, ...rest],
+      { ...options, ...(dry && { dryRun: dry }) },
+      messages,
+    );
+  }
   if (name === undefined) {
     messages.error("missing parameters. See --help.");
     return KmodStatus.failed;
@@ -40,5 +49,6 @@ async function run(name: string | undefined, rest: readonly string[], options: O
   const several = options.all === true || options.remove === true;
   const wanted = several ? [name, ...rest].map((module) => ({ module })) : [{ module: name, parameters: rest }];
   const dryRun = options.dryRun ?? options.show;
+  const { modprobeOwn } = await import("../modprobe-own.js");
   return modprobeOwn(wanted, { ...options, ...(dryRun ? { dryRun } : {}) }, messages);
 }

@@ -6,6 +6,7 @@
 import type { GraphExport } from "../graph.js";
 import { type ByteSource, cString } from "./bytes.js";
 import { ElfFile, ModuleFileError, type Reader } from "./elf-file.js";
+import { signatureFields } from "./signature.js";
 
 export interface ModuleImport {
   readonly name: string;
@@ -49,10 +50,12 @@ interface SymbolTable {
 
 export class ElfModule {
   readonly elf: ElfFile;
+  readonly #source: ByteSource;
   #symbols: Symbols | undefined;
 
   /** Throws ModuleFileError. */
   constructor(source: ByteSource) {
+    this.#source = source;
     this.elf = new ElfFile(source);
   }
 
@@ -64,6 +67,11 @@ export class ElfModule {
       const equals = text.indexOf("=");
       return equals < 0 ? [text, text] : [text.slice(0, equals), text.slice(equals + 1)];
     });
+  }
+
+  /** What its signature says, as modinfo's fields. */
+  signature(): (readonly [key: string, value: string])[] {
+    return signatureFields(this.#source);
   }
 
   /** The name in `.gnu.linkonce.this_module`, which is the kernel's `struct module` as it will be loaded. */

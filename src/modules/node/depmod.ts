@@ -106,7 +106,8 @@ function findFiles({ folder, version, files, config, messages }: DepmodOptions):
   }
 }
 
-async function readModules(files: readonly ModuleFile[], messages: Messages): Promise<GraphModule[]> {
+/** Reads them one after the other; one that cannot be read is reported and is a module without content. */
+export async function readModules(files: readonly ModuleFile[], messages: Messages): Promise<GraphModule[]> {
   const modules: GraphModule[] = [];
   for (const file of files) {
     try {
