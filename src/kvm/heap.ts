@@ -2,6 +2,7 @@
  * Hands out a VM's memory. Almost all of it lives as long as the VM does; what a move to another kvm leaves behind is
  * given back and taken again by the next.
  */
+import { mayFail } from "../base/fault.js";
 import { alignUp } from "../base/struct.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
@@ -23,6 +24,7 @@ export function allocate(
   alignment = 64,
   { zeroed = bytes, lowest = 0 }: { zeroed?: number; lowest?: number } = {},
 ): number {
+  mayFail("VM memory");
   return locked(memory, vmState.heapLock, () => {
     const reused = takeFree(memory, bytes, alignment, lowest);
     if (reused !== undefined) {

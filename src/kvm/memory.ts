@@ -1,5 +1,6 @@
 /** A VM's WebAssembly memory seen from TypeScript, with views that follow its growth. */
 import { KvmError } from "../base/errors.js";
+import { mayFail } from "../base/fault.js";
 
 const wasmPage = 65536;
 
@@ -48,6 +49,7 @@ export class VmMemory {
     if (shared && !platformShares()) {
       throw new KvmError("EOPNOTSUPP", "this platform has no shared memory (a page needs cross-origin isolation)");
     }
+    mayFail("WebAssembly.Memory");
     const descriptor = { initial: Math.ceil(initial / wasmPage), maximum: Math.floor(limit / wasmPage), shared };
     try {
       return new VmMemory(new WebAssembly.Memory(descriptor));

@@ -2,6 +2,7 @@
  * Counters that all threads of the process share: a page of memory that a VM's `share()` carries to the threads that
  * attach. Words are i32 and only used with Atomics. The layout is part of vac's contract: words are only ever added.
  */
+import { mayFail } from "../base/fault.js";
 
 const word = { codeBytes: 0, codeLimit: 1, workers: 2, workerLimit: 3 } as const;
 type Word = keyof typeof word;
@@ -69,6 +70,7 @@ export class ProcessPage {
   }
   /** False: there would be more than the limit. */
   reserveWorkers(count: number): boolean {
+    mayFail("thread");
     if (Atomics.add(this.#words, word.workers, count) + count <= this.workerLimit) return true;
     this.releaseWorkers(count);
     return false;
@@ -82,5 +84,7 @@ export class ProcessPage {
   }
 }
 
-const newBuffer = (): PageBuffer =>
-  typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(pageBytes) : new SharedArrayBuffer(pageBytes);
+function newBuffer(): PageBuffer {
+  mayFail("vac's page");
+  return typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(pageBytes) : new SharedArrayBuffer(pageBytes);
+}

@@ -1,5 +1,6 @@
 /** The kinds of thing that vac keeps once for all its members: numbers, timers, what is switched on while it is used. */
 import { KvmError } from "../base/errors.js";
+import { mayFail } from "../base/fault.js";
 
 /** Numbers that tag translations, and how many there are. 0 is always the host's. */
 export const numberKinds = {
@@ -16,6 +17,7 @@ export class Numbers {
 
   /** The lowest free one. ENOSPC: all are taken. */
   allocate(kind: NumberKind): number {
+    mayFail(`${kind} number`);
     const used = this.#used.get(kind) ?? new Set();
     this.#used.set(kind, used);
     for (let number = 1; number < numberKinds[kind]; number++) {
@@ -37,6 +39,7 @@ export class EnableCounts {
 
   /** What `on` throws is thrown, and nothing is counted. Returns what gives this use back, once. */
   enable(name: string, on: () => () => void): () => void {
+    mayFail(`use of ${name}`);
     const present = this.#on.get(name);
     const entry = present ?? { users: 0, off: on() };
     this.#on.set(name, entry);

@@ -1,5 +1,6 @@
 /** The WebAssembly that is built with the package: which file it is, and how a platform gets it. */
 import { KvmError, messageOf } from "../../base/errors.js";
+import { mayFail } from "../../base/fault.js";
 
 /** The run-time library and the interpreter, each for unshared and for shared memory. */
 export const assetNames = [
@@ -39,12 +40,14 @@ export const loadAssetHere: LoadAsset = async (name) => {
 async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {
   let asset: WebAssembly.Module | Uint8Array;
   try {
+    mayFail(`bytes of ${name}`);
     asset = await load(name);
   } catch (cause) {
     throw new KvmError("EIO", `${name} cannot be read: ${messageOf(cause)}`, { cause });
   }
   // A module of another realm (a context of node:vm, a frame) is no instance of this one's WebAssembly.Module.
   if (!ArrayBuffer.isView(asset)) return asset;
+  mayFail(`compiled ${name}`);
   try {
     return await WebAssembly.compile(asset as Uint8Array<ArrayBuffer>);
   } catch (cause) {
