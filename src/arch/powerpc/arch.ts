@@ -16,14 +16,10 @@ import { vmState } from "../../kvm/state.js";
 import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
 import type { Stats } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
-import { vfioDeviceType } from "../../kvm/vfio.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
 import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/shared/layout.js";
 import { completeExit, handleExit } from "./exits.js";
-import { xicsDevice } from "./interrupts/xics/device.js";
-import { restoreXics, type SavedXics, saveXics } from "./interrupts/xics/save.js";
-import { Xics } from "./interrupts/xics/xics.js";
 import { emitMmuEvent } from "./mmu-trace.js";
 import { getOneReg, registerIds, setOneReg } from "./one-reg.js";
 import { hcalls } from "./papr/list.js";
@@ -37,8 +33,9 @@ import { dropCode, flushTranslations } from "./translations.js";
 import { hcallName } from "./uapi/hcall-names.js";
 import type { PpcVm, SpaprTce } from "./uapi.js";
 import { addressOf, contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
-import { vfioTable } from "./vio/vfio-table.js";
+import { vfioDevices } from "./vfio-device.js";
 import { vmMethods } from "./vm-methods.js";
+import { xicsDevices } from "./xics-device.js";
 
 /** POWER9 DD2.3. */
 const defaultPvr = 0x004e1203n;
@@ -48,23 +45,6 @@ const resetMsr = 0x8000000000001000n;
 const resetPpr = 2n << 50n;
 /** No longer map of code than the 32-bit memory can have RAM for. */
 const codeLimit = 1n << 32n;
-
-const xics: DeviceType = {
-  type: KVM_DEV_TYPE_XICS,
-  present: () => true,
-  save: (vm) => saveXics(vm.mem, vm.mem.u32(ppcVmOf(vm).address + ppcVm.offset.xics)),
-  restore: (vm, saved) =>
-    vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, restoreXics(vm.mem, saved as SavedXics)),
-  create: (vm) => {
-    vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, Xics.create(vm.mem));
-    return xics.attach(vm);
-  },
-  attach: (vm) => {
-    const controller = ppcVmOf(vm).xics;
-    if (!controller) throw new KvmError("ENODEV", "the VM has no XICS");
-    return xicsDevice(controller);
-  },
-};
 
 function createVm(vm: VmCore): void {
   const { mem } = vm;
@@ -233,7 +213,7 @@ export const powerpc = {
   maxVcpus,
   maxVcpuId,
   capabilities,
-  devices: [xics, vfioDeviceType({ spaprTceTable: (vm, tablefd) => vfioTable(vm, ppcVmOf(vm).tceTables, tablefd) })],
+  devices: [...xicsDevices, ...vfioDevices],
 
   createVm,
   destroyVm,

@@ -1,6 +1,7 @@
 /** The WebAssembly that is built with the package: which file it is, and how a platform gets it. */
 import { KvmError, messageOf } from "../../base/errors.js";
 import { mayFail } from "../../base/fault.js";
+import type { EngineAssets } from "./engines/shared/implementation.js";
 
 /** The run-time library and the interpreter, each for unshared and for shared memory. */
 export const assetNames = [
@@ -15,11 +16,7 @@ export type AssetName = (typeof assetNames)[number];
 /** A compiled module where the platform forbids compiling bytes; else the bytes. */
 export type LoadAsset = (name: AssetName) => Promise<WebAssembly.Module | Uint8Array>;
 
-/** Both modules for one kind of memory. */
-export interface CompiledAssets {
-  readonly runtime: WebAssembly.Module;
-  readonly interpreter: WebAssembly.Module;
-}
+export type CompiledAssets = EngineAssets;
 
 const folders = { runtime: "runtime", interpreter: "emulate" } as const;
 

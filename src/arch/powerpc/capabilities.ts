@@ -12,6 +12,7 @@ import { archLayout } from "./engines/shared/layout.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVmOf, setServer } from "./ppc-vm.js";
 import { recordAt, setField } from "./vcpu.js";
+import { xicsDevices } from "./xics-device.js";
 
 /** Bits of the masks in the engines' shared tables. */
 export const maxVcpus = 32;
@@ -140,5 +141,5 @@ export const capabilities: readonly Capability[] = [
   { cap: kvm.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, check: 3, enableVm: manualDirtyLog },
   // Every guest is a PAPR guest; enabling it says what is so.
   { cap: kvm.KVM_CAP_PPC_PAPR, check: 1, enableVcpu: () => {} },
-  { cap: kvm.KVM_CAP_IRQ_XICS, check: 1, enableVcpu: connectXics },
+  { cap: kvm.KVM_CAP_IRQ_XICS, check: xicsDevices.length, enableVcpu: connectXics },
 ];

@@ -1,11 +1,7 @@
 /** Every hypercall of the kernel side. Dispatch, what is implemented and what is enabled by default come from here. */
 import { cede } from "./cede.js";
 import { confer } from "./confer.js";
-import { cppr } from "./cppr.js";
-import { eoi } from "./eoi.js";
 import type { Hcall } from "./hcall.js";
-import { interruptPoll } from "./interrupt-poll.js";
-import { ipi } from "./ipi.js";
 import { logicalCiLoad } from "./logical-ci-load.js";
 import { logicalCiStore } from "./logical-ci-store.js";
 import { pageInit } from "./page-init.js";
@@ -20,33 +16,27 @@ import { getTce } from "./tce-get.js";
 import { putTce } from "./tce-put.js";
 import { putTceIndirect } from "./tce-put-indirect.js";
 import { stuffTce } from "./tce-stuff.js";
-import { xirr } from "./xirr.js";
-import { xirrX } from "./xirr-x.js";
+import { xicsHcalls } from "./xics-hcalls.js";
 
-export const hcalls = [
+export const hcalls: readonly Hcall[] = [
+  ...xicsHcalls,
   getTce,
   putTce,
   setSprg0,
   pageInit,
   logicalCiLoad,
   logicalCiStore,
-  eoi,
-  cppr,
-  ipi,
-  interruptPoll,
-  xirr,
   registerVpa,
   cede,
   confer,
   prod,
   stuffTce,
   putTceIndirect,
-  xirrX,
   random,
   setMode,
   rptInvalidate,
   rtas,
-] as const satisfies readonly Hcall[];
+];
 
 /** By number. */
 export const hcallByNumber: ReadonlyMap<number, Hcall> = index(hcalls);

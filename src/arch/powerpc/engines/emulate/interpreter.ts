@@ -1,11 +1,8 @@
 /** The interpreter as an engine: what both implementations run cold code with. */
 import type { Engine, EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
+import type { EngineAssets } from "../shared/implementation.js";
 
-/** The two modules the build makes, compiled, for the kind of memory (shared or not) of the VM. */
-export interface EngineAssets {
-  readonly runtime: WebAssembly.Module;
-  readonly interpreter: WebAssembly.Module;
-}
+export type { EngineAssets };
 
 /** Exports of runtime.wasm by name; all are functions. */
 export type RuntimeExports = Readonly<Record<string, (...args: never[]) => unknown>>;

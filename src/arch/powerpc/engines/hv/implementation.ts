@@ -1,0 +1,23 @@
+import { KvmError, messageOf } from "../../../../base/errors.js";
+import { KVM_VM_PPC_HV } from "../../../../kvm/constants.js";
+import type { ImplementationRow } from "../shared/implementation.js";
+
+export const hv: ImplementationRow = {
+  name: "hv",
+  type: KVM_VM_PPC_HV,
+  title: "KVM-HV",
+  alias: "kvm-hv",
+  require: requireCodeGeneration,
+  engine: async (assets) => (await import("./load.js")).loadHv(assets),
+};
+
+/** The smallest module there is. */
+const emptyModule = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+function requireCodeGeneration(): void {
+  try {
+    new WebAssembly.Module(emptyModule);
+  } catch (cause) {
+    throw new KvmError("EPERM", `the platform does not let code be generated (${messageOf(cause)})`, { cause });
+  }
+}

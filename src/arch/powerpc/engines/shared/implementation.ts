@@ -1,0 +1,23 @@
+/** What the kvm module knows of an implementation before it fetches its engine: hv and pr fill in one row each. */
+import type { Engine } from "../../../../kvm/engine.js";
+
+export type ImplementationName = "hv" | "pr";
+
+/** The two modules that the build makes, compiled, for the kind of memory (shared or not) of the VM. */
+export interface EngineAssets {
+  readonly runtime: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+}
+
+export interface ImplementationRow {
+  readonly name: ImplementationName;
+  /** KVM_CREATE_VM's type. */
+  readonly type: number;
+  /** As the kernel's messages and module aliases have it. */
+  readonly title: string;
+  readonly alias: string;
+  /** Throws if the platform cannot run it. */
+  readonly require: () => void;
+  /** Fetches its code: no page loads what it does not run. */
+  readonly engine: (assets: EngineAssets) => Promise<Engine>;
+}

@@ -1,0 +1,142 @@
+/** The kvm module's init, and all that it brings: imported when the module is loaded, not before. */
+import { KvmError, messageOf } from "../../base/errors.js";
+import { thisPackage } from "../../base/package.js";
+import type { Engine } from "../../kvm/engine.js";
+import type { Implementation } from "../../kvm/implementation.js";
+import { KvmCore } from "../../kvm/kvm.js";
+import { platformShares } from "../../kvm/memory.js";
+import type { kvmParameters } from "../../kvm/parameters.js";
+import type { SharedVm } from "../../kvm/uapi.js";
+import { VmCore } from "../../kvm/vm.js";
+import type { ModuleContext } from "../../modules/define-module.js";
+import { acquireVac } from "../../vac/vac.js";
+import { powerpc } from "./arch.js";
+import { type CompiledAssets, compileAssets, type LoadAsset } from "./assets.js";
+import { type ImplementationRow, rows } from "./implementations.js";
+import type { kvmImports } from "./imports.js";
+import type { PpcKvm, PpcVm } from "./uapi.js";
+
+/** Of openKvm's options, what init needs. */
+export interface InitOptions {
+  readonly loadAsset: LoadAsset;
+  readonly memory: "shared" | "unshared" | "both" | undefined;
+  /** URL of the module that other threads attach with. */
+  readonly module: string;
+}
+
+/** For which kinds of memory an implementation is loaded. */
+interface LoadOptions {
+  readonly kinds: readonly ("shared" | "unshared")[];
+  /** URL of the module that other threads attach with. */
+  readonly module: string;
+  readonly assets: (shared: boolean) => Promise<CompiledAssets>;
+}
+
+/** The module's init. EINVAL: no implementation could load. */
+export async function initKvm(
+  context: ModuleContext<typeof kvmImports, typeof kvmParameters>,
+  configured: readonly ImplementationRow[],
+  { loadAsset, memory, module }: InitOptions,
+): Promise<{ open(): PpcKvm }> {
+  const options = { kinds: kinds(memory), assets: compileOnce(loadAsset), module };
+  const member = await context.step(
+    "kvm: vac",
+    () => context.imports.join(thisPackage),
+    (joined) => joined.leave(),
+  );
+  const loaded: Implementation[] = [];
+  const reasons: string[] = [];
+  for (const row of configured) {
+    try {
+      loaded.push(await context.attempt(() => initialise(row, context, options)));
+    } catch (error) {
+      const [errno, why] = error instanceof KvmError ? [error.errno, error.message] : [22, messageOf(error)];
+      reasons.push(`${row.title}: could not load (-${errno}): ${why}`);
+      context.log("error", reasons.at(-1) ?? "");
+    }
+  }
+  if (loaded.length === 0) {
+    throw new KvmError("EINVAL", `no implementation of KVM could load. ${reasons.join("; ")}`);
+  }
+  const kvm = await context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context, member, context.parameters));
+  // The architecture puts its own methods on every VM.
+  return { open: () => kvm as unknown as PpcKvm };
+}
+
+/** Both implementations use the same modules. */
+function compileOnce(load: LoadAsset): LoadOptions["assets"] {
+  const compiled = new Map<boolean, Promise<CompiledAssets>>();
+  return (shared) => {
+    const known = compiled.get(shared) ?? compileAssets(shared, load);
+    compiled.set(shared, known);
+    return known;
+  };
+}
+
+function kinds(memory: InitOptions["memory"]): LoadOptions["kinds"] {
+  switch (memory) {
+    case "both":
+      return platformShares() ? ["shared", "unshared"] : ["unshared"];
+    case "shared":
+    case "unshared":
+      return [memory];
+    case undefined:
+      return [platformShares() ? "shared" : "unshared"];
+    default:
+      return memory satisfies never;
+  }
+}
+
+/** Brings one up, in steps that the module gives back if a later one fails. */
+async function initialise(
+  row: ImplementationRow,
+  context: ModuleContext,
+  options: LoadOptions,
+): Promise<Implementation> {
+  const engines = new Map<boolean, Engine>();
+  await context.step(`${row.alias}: platform`, row.require);
+  for (const kind of options.kinds) {
+    const shared = kind === "shared";
+    const assets = await context.step(`${row.alias}: ${kind} assets`, () => options.assets(shared));
+    await context.step(
+      `${row.alias}: ${kind} engine`,
+      async () => engines.set(shared, await row.engine(assets)),
+      () => engines.delete(shared),
+    );
+  }
+  return {
+    name: row.name,
+    type: row.type,
+    arch: powerpc,
+    module: options.module,
+    engine: (shared) => {
+      const engine = engines.get(shared);
+      if (engine) return engine;
+      const kind = shared ? "shared" : "unshared";
+      throw new KvmError(
+        "EOPNOTSUPP",
+        `${row.title} is not loaded for ${kind} memory; openKvm's option \`memory\` says which`,
+      );
+    },
+  };
+}
+
+/** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
+export async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
+  const row = rows.find(({ name }) => name === shared.implementation);
+  if (shared.version !== 1 || shared.arch !== powerpc.name || !row) {
+    throw new KvmError("EINVAL", `not a POWER VM of this version: ${shared.arch}, ${shared.implementation}`);
+  }
+  const engine = await row.engine(shared.engine as CompiledAssets);
+  const { name, type } = row;
+  const implementation: Implementation = { name, type, arch: powerpc, module: shared.module, engine: () => engine };
+  return () => {
+    const member = acquireVac(thisPackage, shared.vac).join(thisPackage);
+    try {
+      return VmCore.attach(implementation, engine, member, shared, () => member.leave()) as unknown as PpcVm;
+    } catch (error) {
+      member.leave();
+      throw error;
+    }
+  };
+}
