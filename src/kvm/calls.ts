@@ -204,6 +204,7 @@ export const calls = {
     cap: "KVM_CAP_DEVICE_CTRL",
     errors: {
       EBADF: closed,
+      EBUSY: "KVM_DEV_TYPE_VFIO: the VM has one",
       EEXIST: "the VM has one",
       EINVAL: "unknown flags",
       ENODEV: "no such type",
@@ -216,8 +217,11 @@ export const calls = {
     request: "0xe1, struct kvm_device_attr",
     cap: "KVM_CAP_DEVICE_CTRL",
     errors: {
+      EBADF: "KVM_DEV_VFIO_FILE_ADD, _DEL, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: no open file has that number",
       EBUSY: "KVM_DEV_XICS_NR_SERVERS once a vCPU is connected",
+      EEXIST: "KVM_DEV_VFIO_FILE_ADD: the file is added already",
       EINVAL: "a value that the attribute does not take",
+      ENOENT: "KVM_DEV_VFIO_FILE_DEL, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: the file has not been added",
       ENOMEM: noMemory,
       ENXIO: "unknown group or attribute",
     },

@@ -282,7 +282,7 @@ export interface Vm<C extends Vcpu = Vcpu> {
   ioeventfd(ioeventfd: Ioeventfd): void;
   /** This thread's handle of a device that exists. ENODEV if it does not. */
   device(type: number): Device;
-  /** ENODEV: unknown type. EEXIST: the VM has one. With KVM_CREATE_DEVICE_TEST nothing is created and undefined returned. */
+  /** ENODEV: unknown type. EEXIST: the VM has one (KVM_DEV_TYPE_VFIO: EBUSY). With KVM_CREATE_DEVICE_TEST nothing is created and undefined returned. */
   createDevice(type: number, flags?: number): Device | undefined;
 
   setTrace(options: TraceOptions): void;

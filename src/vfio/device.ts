@@ -26,7 +26,7 @@ export class RegisteredDevice {
 
   constructor(host: HostDevice) {
     this.host = host;
-    this.#irqs = new DeviceIrqs(host.irqs);
+    this.#irqs = new DeviceIrqs(host.irqs, (index) => host.irqsEnabled?.(index));
   }
 
   get opens(): number {

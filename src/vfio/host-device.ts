@@ -45,6 +45,8 @@ export interface HostDevice {
   /** Only called inside the region. */
   read(region: number, offset: number, bytes: Uint8Array): void;
   write(region: number, offset: number, bytes: Uint8Array): void;
+  /** User space now has eventfds for interrupts of this kind, or for none. */
+  irqsEnabled?(index: number | undefined): void;
   /** Absent: it cannot. */
   reset?(): void;
 }

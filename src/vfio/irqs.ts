@@ -37,8 +37,11 @@ const refuse = (why: string) => new KvmError("EINVAL", `VFIO_DEVICE_SET_IRQS: ${
 
 export class DeviceIrqs {
   readonly #kinds: readonly Kind[];
+  readonly #enabled: (index: number | undefined) => void;
 
-  constructor(irqs: readonly HostIrq[]) {
+  /** `enabled` is told which kind the device is to use from now on; undefined: none. */
+  constructor(irqs: readonly HostIrq[], enabled: (index: number | undefined) => void) {
+    this.#enabled = enabled;
     this.#kinds = irqs.map(({ count, flags }, index) => ({
       count,
       automasked: (flags & VFIO_IRQ_INFO_AUTOMASKED) !== 0,
@@ -80,7 +83,7 @@ export class DeviceIrqs {
 
   /** All off, as after the last close. */
   disable(): void {
-    for (const kind of this.#kinds) off(kind);
+    for (const kind of this.#kinds) this.#off(kind);
   }
 
   #check({ flags, index, start, count, eventfds, bools }: IrqSet): Kind {
@@ -110,7 +113,7 @@ export class DeviceIrqs {
     const { flags, start, count, eventfds } = request;
     const data = flags & dataMask;
     if (count === 0 && data === VFIO_IRQ_SET_DATA_NONE) {
-      off(kind);
+      this.#off(kind);
       return;
     }
     if (!kind.notice && this.#kinds.some((other) => other.enabled && other !== kind)) {
@@ -119,7 +122,10 @@ export class DeviceIrqs {
     if (kind.automasked && count !== 1) throw refuse("this kind has one interrupt");
     if (data === VFIO_IRQ_SET_DATA_EVENTFD) {
       for (let i = 0; i < count; i++) kind.triggers[start + i] = eventfds?.[i];
-      kind.enabled ||= !kind.notice;
+      if (!kind.notice && !kind.enabled) {
+        kind.enabled = true;
+        this.#enabled(this.#kinds.indexOf(kind));
+      }
       if (kind.automasked) this.#deliver(kind);
       return;
     }
@@ -148,6 +154,16 @@ export class DeviceIrqs {
     this.#deliver(kind);
   }
 
+  #off(kind: Kind): void {
+    const { enabled } = kind;
+    kind.triggers.fill(undefined);
+    kind.enabled = false;
+    kind.masked = false;
+    kind.endUnmask?.();
+    kind.endUnmask = undefined;
+    if (enabled) this.#enabled(undefined);
+  }
+
   #deliver(kind: Kind): void {
     if (!kind.enabled || !kind.level || kind.masked) return;
     kind.masked = true;
@@ -167,11 +183,3 @@ function signal(eventfd: EventFd | undefined): void {
 /** Whether interrupt `i` is meant: without data all are, else those whose bool is set. */
 const wanted = ({ flags, bools, start }: IrqSet, i: number): boolean =>
   (flags & VFIO_IRQ_SET_DATA_NONE) !== 0 || bools?.[i - start] === true;
-
-function off(kind: Kind): void {
-  kind.triggers.fill(undefined);
-  kind.enabled = false;
-  kind.masked = false;
-  kind.endUnmask?.();
-  kind.endUnmask = undefined;
-}

@@ -1,12 +1,18 @@
 /** Misuse of the system's, a VM's and a device's calls. */
 
 import { openKvm } from "../../src/arch/powerpc/module.js";
+import { fileTable, OpenFile } from "../../src/base/files.js";
 import { thisPackage } from "../../src/base/package.js";
+import type { VfioFile } from "../../src/base/vfio.js";
 import {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_ENABLE_CAP,
   KVM_CAP_PPC_SMT,
+  KVM_DEV_TYPE_VFIO,
   KVM_DEV_TYPE_XICS,
+  KVM_DEV_VFIO_FILE,
+  KVM_DEV_VFIO_FILE_ADD,
+  KVM_DEV_VFIO_FILE_DEL,
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   KVM_IOEVENTFD_FLAG_DEASSIGN,
   KVM_IRQFD_FLAG_RESAMPLE,
@@ -24,6 +30,12 @@ function closed(it: Fixture) {
   const { vm } = it;
   vm.close();
   return vm;
+}
+
+/** The descriptor of a VFIO group, as KVM sees one. */
+function vfioFile(): bigint {
+  const group: VfioFile = { vfio: true, setKvm: () => {}, attachSpaprTce: () => () => {} };
+  return BigInt(fileTable().install(new OpenFile(group, () => {})));
 }
 
 /** A VM that can take no more memory, and what must be there before. */
@@ -222,6 +234,10 @@ export const vmCases: CasesOf<
   KVM_SIGNAL_MSI: { EINVAL: ({ vm }) => vm.signalMsi({ address: 0n, data: 1 }) },
   KVM_CREATE_DEVICE: {
     EBADF: (it) => closed(it).createDevice(KVM_DEV_TYPE_XICS),
+    EBUSY: ({ vm }) => {
+      vm.createDevice(KVM_DEV_TYPE_VFIO);
+      vm.createDevice(KVM_DEV_TYPE_VFIO);
+    },
     EEXIST: (it) => {
       it.xics;
       it.vm.createDevice(KVM_DEV_TYPE_XICS);
@@ -231,6 +247,14 @@ export const vmCases: CasesOf<
     ENOMEM: (it) => full(it).createDevice(KVM_DEV_TYPE_XICS),
   },
   KVM_SET_DEVICE_ATTR: {
+    EBADF: ({ vm }) => vm.createDevice(KVM_DEV_TYPE_VFIO)?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, 99n),
+    EEXIST: ({ vm }) => {
+      const device = vm.createDevice(KVM_DEV_TYPE_VFIO);
+      const fd = vfioFile();
+      for (let i = 0; i < 2; i++) device?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, fd);
+    },
+    ENOENT: ({ vm }) =>
+      vm.createDevice(KVM_DEV_TYPE_VFIO)?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_DEL, vfioFile()),
     EBUSY: ({ xics }) => xics.setAttr(2, 1n, 4n),
     EINVAL: ({ vm }) => vm.createDevice(KVM_DEV_TYPE_XICS)?.setAttr(2, 1n, 0n),
     ENOMEM: (it) => {

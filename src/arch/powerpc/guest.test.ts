@@ -355,6 +355,41 @@ for (const name of ["hv", "pr"] as const) {
     assert.equal(cpu.getRegs().gpr[4], 4n);
   });
 
+  test(`${name}: a Trace interrupt tells the instruction and what it accessed`, () => {
+    // Each instruction is traced; the handler gives SRR0, SRR1, SIAR and SDAR in a hypercall's arguments.
+    const it = guest(name, "mtmsrd 7\nld 6, 8(5)\nstbu 6, 3(5)\nnop\nlmw 29, 4(5)\nstwcx. 6, 0, 8\ndcbz 0, 5\n", {
+      vectors: { 3328: "mfspr 4, 26\nmfspr 5, 27\nmfspr 6, 796\nmfspr 7, 797\nli 3, 0x58\nsc 1\n" },
+    });
+    const cpu = only(it);
+    const regs = cpu.getRegs();
+    const traced = {
+      ...regs,
+      gpr: regs.gpr
+        .with(5, 0x2000n)
+        .with(7, regs.msr | 0x400n)
+        .with(8, 0x3000n),
+    };
+    cpu.setRegs(traced);
+    const seen: bigint[][] = [];
+    for (let i = 1; i <= 6; i++) {
+      const { args } = hcallOf(cpu.run({ deadline: soon() }));
+      seen.push([args[0], (args[1] ?? 0n) & 0x783f0000n, args[2], args[3]].map((value) => value ?? -1n));
+      cpu.immediateExit = true;
+      cpu.run();
+      cpu.immediateExit = false;
+      cpu.setRegs({ ...traced, msr: regs.msr | 0x400n, pc: start + BigInt(4 * (i + 1)) });
+    }
+    const [load, store] = [0x50000000n, 0x48000000n];
+    assert.deepEqual(seen, [
+      [start + 8n, load, start + 4n, 0x2008n],
+      [start + 12n, store, start + 8n, 0x2003n],
+      [start + 16n, 0x40000000n, start + 12n, 0x2003n],
+      [start + 20n, load, start + 16n, 0x2004n],
+      [start + 24n, store, start + 20n, 0x3000n],
+      [start + 28n, store, start + 24n, 0x2000n],
+    ]);
+  });
+
   test(`${name}: a software breakpoint leaves before its instruction, on demand`, () => {
     const it = guest(name, "li 4, 1\n.long 0x00dddd00\nli 4, 2\nli 3, 0x58\nsc 1\n", { vectors: { 1792: "b .\n" } });
     const cpu = only(it);

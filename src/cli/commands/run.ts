@@ -10,6 +10,8 @@ import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import { Nvram } from "../../vmm/devices/nvram.js";
+import type { PciDevice } from "../../vmm/devices/pci/device.js";
+import { createPciDevice, pciModelNames } from "../../vmm/devices/pci/models.js";
 import { Rtc } from "../../vmm/devices/rtc.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
@@ -33,6 +35,7 @@ interface Options {
   readonly cpus: number;
   readonly type?: "hv" | "pr";
   readonly cpu?: string;
+  readonly device?: readonly PciDevice[];
   readonly timeout?: number;
   readonly reboot: boolean;
   readonly threads: "auto" | "worker" | "single";
@@ -46,10 +49,10 @@ const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
 const memoryGranule = 65536;
 
 /** Turns a VmmError about an option's value into commander's usage error. */
-function checked<T>(check: (text: string) => T): (text: string) => T {
-  return (text) => {
+function checked<T>(check: (text: string, before?: T) => T): (text: string, before?: T) => T {
+  return (text, before) => {
     try {
-      return check(text);
+      return check(text, before);
     } catch (error) {
       if (error instanceof VmmError) throw new InvalidArgumentError(`${error.message}.`);
       throw error;
@@ -65,6 +68,10 @@ const parseMemory = checked((text: string): number => {
   return Math.floor(size / memoryGranule) * memoryGranule;
 });
 const parseCpu = checked((text: string): string => cpuModel(text).name);
+const parseDevice = checked((name: string, before: readonly PciDevice[] = []): readonly PciDevice[] => [
+  ...before,
+  createPciDevice(name),
+]);
 const parseTrace = checked((text: string) => parseTraceCategories(text.split(",")));
 
 export function describe(command: Command, finish: Finish): void {
@@ -83,6 +90,11 @@ export function describe(command: Command, finish: Finish): void {
       new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
     )
     .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
+    .addOption(
+      new Option("--device <name>", `adds a PCI device; can be given again: ${pciModelNames.join(", ")}`).argParser(
+        parseDevice,
+      ),
+    )
     .addOption(new Option("--timeout <seconds>", "end the guest after this time").argParser(parseSeconds))
     .option("--no-reboot", "end instead of starting again when the guest reboots")
     .addOption(
@@ -153,6 +165,7 @@ async function run(options: Options): Promise<number> {
               cpus: options.cpus,
               cpuModel: options.cpu,
               devices,
+              pciDevices: options.device,
             },
             control,
             trace,

@@ -23,6 +23,8 @@ export interface RunControl {
   startCpu(cpu: number): void;
   /** Stops the CPU whose exit is being answered. */
   stopCpu(cpu: number): void;
+  /** An interrupt may have become pending, raised on this thread. */
+  wake(): void;
   /** There is console output, written on this thread. */
   consoleChanged(): void;
   end(outcome: Outcome): void;

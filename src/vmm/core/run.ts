@@ -70,6 +70,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     cpuState: (cpu) => scheduler.cpuState(cpu),
     startCpu: (cpu) => scheduler.start(cpu),
     stopCpu: (cpu) => scheduler.stop(cpu),
+    wake: () => scheduler.wake(),
     consoleChanged: () => pump.schedule(),
     end: (how) => {
       scheduler.leave();

@@ -23,8 +23,13 @@ import {
   S_recheck,
   S_requests,
   S_sampling,
+  S_sdar,
+  S_siar,
   S_sliceLength,
   S_statSlices,
+  S_steppedAccess,
+  S_steppedAddress,
+  S_steppedAt,
   VM_vcpuCount,
 } from "../engines/runtime/layout.generated";
 import { dropAllCode, readMail } from "../engines/runtime/code-pages.as";
@@ -45,8 +50,10 @@ import { timeBase } from "./time.as";
 const SLICE = 16384 * 8;
 /** What a look before the slice's end takes from it. */
 const LOOK = 16 * 8;
-/** SRR1 bit 33, which every Trace interrupt sets. */
+/** SRR1 bits of the Trace interrupt: 33 always, 35 after a load, 36 after a store. */
 const TRACE_CAUSE: u64 = 0x40000000;
+const TRACE_LOAD: u64 = 0x10000000;
+const TRACE_STORE: u64 = 0x8000000;
 
 /** Tells the translator where the vCPU is at the end of a slice: always the target of a branch. */
 @external("env", "sampled")
@@ -121,8 +128,17 @@ export function service(s: i32): i32 {
 export function traced(s: i32, before: i64, branch: i32): void {
   const both = <u64>before & load<u64>(s, S_msr);
   if (both & MSR_SE || (both & MSR_BE && branch)) {
-    deliver(s, VECTOR_TRACE, load<u64>(s, S_pc), TRACE_CAUSE);
+    deliverTrace(s, 0);
   }
+}
+
+/** SIAR tells which instruction it was, SDAR what it accessed. */
+function deliverTrace(s: i32, cause: u64): void {
+  const access = load<i32>(s, S_steppedAccess);
+  store<u64>(s, load<u64>(s, S_steppedAt), S_siar);
+  if (access) store<u64>(s, load<u64>(s, S_steppedAddress), S_sdar);
+  const kind = access == 0 ? 0 : access == 1 ? TRACE_LOAD : TRACE_STORE;
+  deliver(s, VECTOR_TRACE, load<u64>(s, S_pc), TRACE_CAUSE | kind | cause);
 }
 
 /** wait, and the hints that give the processor away: where several vCPUs share a thread, the others come first. */

@@ -2,7 +2,7 @@
  * Loads and stores that missed the soft TLB: refills, pages that are crossed, addresses outside memory.
  * Precise: nothing is stored before every page of the access is known to be writable.
  */
-import { S_crossing, S_mode } from "../engines/runtime/layout.generated";
+import { S_crossing, S_mode, S_steppedAccess, S_steppedAddress } from "../engines/runtime/layout.generated";
 import { storedToCode } from "../engines/runtime/code-pages.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, extentMask, physicalAddress, watched } from "./data-address.as";
@@ -195,11 +195,18 @@ export function effective(s: i32, ea: i64): u64 {
   return load<i32>(s, S_mode) & 2 ? ea : ea & 0xffffffff;
 }
 
+/** Notes what a routine accesses, for the Trace interrupt; loads and stores note theirs themselves. */
+export function noteAccess(s: i32, ea: u64, access: i32): void {
+  store<i32>(s, access == ACCESS_STORE ? 2 : 1, S_steppedAccess);
+  store<u64>(s, ea, S_steppedAddress);
+}
+
 const BLOCK = 128;
 
 /** dcbz. Storage that cannot be cached raises Alignment. */
 export function zeroBlock(s: i32, address: i64): void {
   const ea = effective(s, address);
+  noteAccess(s, ea, ACCESS_STORE);
   const block = ea & ~(<u64>(BLOCK - 1));
   const host = dataAddress(s, block, ACCESS_STORE);
   if (host == ADDRESS_FAULT) return;

@@ -8,12 +8,13 @@ import { ARCH_quadLock, S_reserveAddress, S_reserveSize, S_reserveValue } from "
 import { storedToCode } from "../engines/runtime/code-pages.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { CAUSE_RESERVATION, CAUSE_STORE, raiseDataStorage } from "../interrupts/storage-interrupts.as";
-import { ordered } from "./access.as";
+import { noteAccess, ordered } from "./access.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, physicalAddress, watched } from "./data-address.as";
 import { ACCESS_LOAD, ACCESS_STORE } from "./radix.as";
 
 /** Host address of a reservable operand, or 0 after an interrupt. */
 function reservable(s: i32, ea: u64, size: i32, access: i32): i32 {
+  noteAccess(s, ea, access);
   if (ea & <u64>(size - 1)) {
     raiseAlignment(s, ea);
     return 0;

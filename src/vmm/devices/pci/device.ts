@@ -73,6 +73,8 @@ export interface PciBus {
   message(vector: number): boolean;
   /** How the guest wants to be interrupted now. */
   readonly mode: InterruptMode;
+  /** KVM's number of the pin's interrupt, for a device that raises it there by itself; undefined: the bridge gives none. */
+  readonly intx?: number | undefined;
 }
 
 export interface PciDevice {
@@ -92,4 +94,11 @@ export interface PciDevice {
   write(bar: number, offset: number, length: number, value: bigint): void;
   /** The guest has changed the mode of interrupts. */
   modeChanged?(mode: InterruptMode): void;
+  /** The guest has changed the command register, or a reset has. */
+  commandChanged?(command: number): void;
+  /**
+   * For a device that raises its messages in KVM by itself: message `vector` is now KVM's interrupt `gsi`; undefined: it is
+   * masked, or another address's, and goes through `PciBus.message`.
+   */
+  messageRouted?(vector: number, gsi: number | undefined): void;
 }

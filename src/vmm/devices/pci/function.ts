@@ -16,6 +16,9 @@ export interface PciUpstream {
   /** The pin's level, after INTx disable. Only called when it changes. */
   setIntx(level: boolean): void;
   message(message: PciMessage): void;
+  /** KVM's number of the pin's interrupt, and of the one that a message raises if it is one of the device's. */
+  readonly intx?: number;
+  gsiOf?(message: PciMessage): number | undefined;
 }
 
 interface Decoder extends PciBar {
@@ -45,6 +48,9 @@ export class PciFunction {
   #asserted = false;
   #mode: InterruptMode = "intx";
   #connected = true;
+  #lastCommand = 0;
+  /** What the device was told of its messages. */
+  #routes: (number | undefined)[] = [];
 
   /** Plugs the device in. RangeError: it is described as no hardware can be. */
   constructor(device: PciDevice, upstream: PciUpstream) {
@@ -151,7 +157,10 @@ export class PciFunction {
   }
 
   write(bar: number, offset: number, length: number, value: bigint): void {
-    if (this.msix?.write(bar, offset, length, value)) return;
+    if (this.msix?.write(bar, offset, length, value)) {
+      this.routeMessages();
+      return;
+    }
     this.device.write(bar, offset, length, value);
   }
 
@@ -197,7 +206,29 @@ export class PciFunction {
       this.msi?.update();
       this.msix?.update();
     }
-    if (changed) this.device.modeChanged?.(mode);
+    if (changed) {
+      this.#routes = [];
+      this.device.modeChanged?.(mode);
+    }
+    if (this.#command !== this.#lastCommand) {
+      this.#lastCommand = this.#command;
+      this.device.commandChanged?.(this.#command);
+    }
+    this.routeMessages();
+  }
+
+  /** After messages were masked or unmasked, or the bridge changed what they are. */
+  routeMessages(): void {
+    if (!this.device.messageRouted || this.#mode === "intx") return;
+    const { msi = 0, msix } = this.device.interrupts ?? {};
+    const [source, count] = this.#mode === "msix" ? [this.msix, msix?.vectors ?? 0] : [this.msi, msi];
+    for (let vector = 0; vector < count; vector++) {
+      const message = this.#isMaster ? source?.unmasked(vector) : undefined;
+      const gsi = message && this.#upstream.gsiOf?.(message);
+      if (gsi === this.#routes[vector]) continue;
+      this.#routes[vector] = gsi;
+      this.device.messageRouted(vector, gsi);
+    }
   }
 
   #drivePin(): void {
@@ -234,6 +265,7 @@ export class PciFunction {
       get mode() {
         return own();
       },
+      intx: this.#upstream.intx,
     };
   }
 }

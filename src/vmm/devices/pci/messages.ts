@@ -101,10 +101,20 @@ export class Msi {
     }
   }
 
+  /** What `raise` would send at once. */
+  unmasked(vector: number): PciMessage | undefined {
+    if (!this.enabled || vector >= this.messages) return undefined;
+    return (this.#get(PCI_MSI_MASK_64, 4) >>> vector) & 1 ? undefined : this.#message(vector);
+  }
+
   #deliver(vector: number): void {
+    this.#send(this.#message(vector));
+  }
+
+  #message(vector: number): PciMessage {
     const address = (BigInt(this.#get(PCI_MSI_ADDRESS_HI, 4)) << 32n) | BigInt(this.#get(PCI_MSI_ADDRESS_LO, 4));
     const data = (this.#get(PCI_MSI_DATA_64, 2) & ~(this.messages - 1)) | vector;
-    this.#send({ vector, address, data });
+    return { vector, address, data };
   }
 
   #setPending(vector: number, pending: boolean): void {
@@ -238,9 +248,18 @@ export class Msix {
     return (control & PCI_MSIX_ENTRY_CTRL_MASKBIT) !== 0;
   }
 
+  /** What `raise` would send at once. */
+  unmasked(vector: number): PciMessage | undefined {
+    return this.enabled && !this.#masked(vector) ? this.#message(vector) : undefined;
+  }
+
   #deliver(vector: number): void {
+    this.#send(this.#message(vector));
+  }
+
+  #message(vector: number): PciMessage {
     const at = vector * PCI_MSIX_ENTRY_SIZE;
-    this.#send({ vector, address: this.#table.getBigUint64(at, true), data: this.#table.getUint32(at + 8, true) });
+    return { vector, address: this.#table.getBigUint64(at, true), data: this.#table.getUint32(at + 8, true) };
   }
 
   #setControl(vector: number, value: number): void {

@@ -2,9 +2,12 @@
  * The device tree of machine pseries. Source: LoPAPR, "Open Firmware Device Tree" and its appendices; what Linux reads
  * of it in arch/powerpc/platforms/pseries.
  */
+
+import type { PciDevice } from "../../devices/pci/device.js";
 import { node, type TreeNode, wide } from "../../devicetree/tree.js";
 import { type CpuModel, timebaseFrequency } from "./cpu-models.js";
 import type { MemoryMap } from "./memory-map.js";
+import { hostBridgeNode } from "./pci/device-tree.js";
 import { rtasCalls } from "./rtas/index.js";
 
 /** Unit address of the console: the register argument of H_PUT_TERM_CHAR. */
@@ -27,6 +30,8 @@ export interface DeviceTreeOptions {
   /** The kernel's command line. */
   readonly commandLine: string;
   readonly nvramSize: number;
+  /** In the order of their slots; none: no host bridge. */
+  readonly pciDevices: readonly PciDevice[];
   /** 32 bytes from the host's generator. */
   readonly randomSeed: Uint8Array;
 }
@@ -50,6 +55,7 @@ export function buildDeviceTree(options: DeviceTreeOptions): TreeNode {
       memory(options),
       interruptController(options),
       hypervisor(),
+      ...pci(options),
     ],
   );
 }
@@ -65,7 +71,7 @@ function architectureVector5(): Uint8Array {
   return vector;
 }
 
-function chosen({ memoryMap, commandLine, randomSeed }: DeviceTreeOptions): TreeNode {
+function chosen({ memoryMap, commandLine, randomSeed, pciDevices }: DeviceTreeOptions): TreeNode {
   const { initrd } = memoryMap;
   return node("chosen", {
     bootargs: commandLine,
@@ -74,6 +80,8 @@ function chosen({ memoryMap, commandLine, randomSeed }: DeviceTreeOptions): Tree
     stdout: consoleHandle,
     "ibm,architecture-vec-5": architectureVector5(),
     "rng-seed": randomSeed,
+    // 0: the kernel gives the devices their addresses.
+    ...(pciDevices.length > 0 ? { "linux,pci-probe-only": 0 } : {}),
     ...(initrd
       ? {
           "linux,initrd-start": BigInt(initrd.address),
@@ -96,10 +104,11 @@ const hypertasFunctions = [
   "hcall-multi-tce",
 ] as const;
 
+const rtasTokens = () => Object.fromEntries(rtasCalls.map(({ name, token }) => [name, token]));
+
 function rtas({ memoryMap, memorySize, cpus }: DeviceTreeOptions): TreeNode {
-  const tokens = Object.fromEntries(rtasCalls.map(({ name, token }) => [name, token]));
   return node("rtas", {
-    ...tokens,
+    ...rtasTokens(),
     "linux,rtas-base": memoryMap.rtas.address,
     "linux,rtas-entry": memoryMap.rtas.address,
     "rtas-size": memoryMap.rtas.size,
@@ -107,6 +116,7 @@ function rtas({ memoryMap, memorySize, cpus }: DeviceTreeOptions): TreeNode {
     "rtas-event-scan-rate": 1,
     // Linux calls ibm,os-term on a panic only if this promises that the call ends the partition at once.
     "ibm,extended-os-term": true,
+    "ibm,change-msix-capable": true,
     "ibm,hypertas-functions": hypertasFunctions,
     "ibm,lrdr-capacity": [...wide(memorySize), 0, 0x1000_0000, cpus],
     "ibm,associativity-reference-points": [4, 4, 2],
@@ -184,6 +194,13 @@ function interruptController({ cpus }: DeviceTreeOptions): TreeNode {
     phandle: interruptControllerHandle,
     "linux,phandle": interruptControllerHandle,
   });
+}
+
+function pci({ pciDevices }: DeviceTreeOptions): TreeNode[] {
+  if (pciDevices.length === 0) return [];
+  return [
+    hostBridgeNode({ devices: pciDevices, interruptController: interruptControllerHandle, tokens: rtasTokens() }),
+  ];
 }
 
 /** Tells Linux that interrupts between CPUs go through the controller, since doorbells cost a trap. */

@@ -93,6 +93,7 @@ function setUp(options: Partial<PseriesOptions> = {}) {
     cpuState: (cpu) => states[cpu] ?? "stopped",
     startCpu: (cpu) => void events.push(`start ${cpu}`),
     stopCpu: (cpu) => void events.push(`stop ${cpu}`),
+    wake: () => undefined,
     consoleChanged: () => void events.push("console"),
     end: (outcome) => void outcomes.push(outcome),
   };

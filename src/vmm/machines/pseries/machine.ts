@@ -6,6 +6,7 @@ import {
   KVM_DEV_XICS_GRP_CTRL,
   KVM_DEV_XICS_GRP_SOURCES,
   KVM_DEV_XICS_NR_SERVERS,
+  KVM_XICS_LEVEL_SENSITIVE,
   KVM_XICS_MASKED,
   KVM_XICS_PRIORITY_MASK,
   KVM_XICS_PRIORITY_SHIFT,
@@ -28,6 +29,7 @@ import { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, RunControl, TraceSink } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
+import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
 import { flatten } from "../../devicetree/writer.js";
 import { VmmError } from "../../errors.js";
@@ -37,6 +39,14 @@ import { buildDeviceTree, consoleInterrupt } from "./device-tree.js";
 import { HcallStatus, type MachineContext } from "./hcalls/hcall.js";
 import { hcallsByNumber } from "./hcalls/index.js";
 import { deviceTreeRoom, type MemoryMap, placeInMemory } from "./memory-map.js";
+import { PciHostBridge } from "./pci/host-bridge.js";
+import {
+  bridgeUnit,
+  levelInterrupt,
+  levelInterruptCount,
+  messageInterrupt,
+  messageInterruptCount,
+} from "./pci/layout.js";
 import { rtasByToken, rtasCalls } from "./rtas/index.js";
 import { CpuState, callRtas, type RtasHost } from "./rtas/rtas.js";
 import type { PseriesShared } from "./vcpu-side.js";
@@ -56,6 +66,8 @@ export interface PseriesOptions {
   readonly cpuModel?: string | undefined;
   /** What outlives a reboot. Default: new ones. */
   readonly devices?: PseriesDevices | undefined;
+  /** In slots 0, 1, ... of the PCI bus, each reset first. Default: none, and no bus. Of one machine at a time. */
+  readonly pciDevices?: readonly PciDevice[] | undefined;
 }
 
 /** Devices with a battery: they keep their contents when the machine is made anew. */
@@ -73,6 +85,8 @@ const wholeAddressSpace = 0x1_0000_0000;
 
 /** Hypercalls that KVM has but leaves to the user side unless told: H_SET_SPRG0, H_PAGE_INIT, H_RANDOM, H_SET_MODE. */
 const enabledHcalls = [0x24, 0x2c, 0x300, 0x31c] as const;
+/** With DMA windows: H_STUFF_TCE, H_PUT_TCE_INDIRECT. */
+const dmaHcalls = [0x138, 0x13c] as const;
 
 const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } as const;
 
@@ -83,24 +97,29 @@ const rtasSize = 4096;
 /** Makes the machine, its memory filled and its boot CPU at the kernel's entry. Throws VmmError; leaves nothing behind then. */
 export function createPseries(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
   const { kvm, type, kernel, initrd, memorySize, cpus, devices = { nvram: new Nvram(), rtc: new Rtc() } } = options;
+  const { pciDevices = [] } = options;
+  const hasPci = pciDevices.length > 0;
   const model = options.cpuModel === undefined ? defaultCpuModel : cpuModel(options.cpuModel);
   checkSizes(options, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
 
   const vm = createVm(kvm, type, options.shared);
   const vcpus: PpcVcpu[] = [];
+  let pci: PciHostBridge | undefined;
   try {
     const ram = allocateRam(vm, memorySize);
     const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
-    createCpus(vm, cpus, model, vcpus);
+    createCpus(vm, cpus, model, { vcpus, hasPci });
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
-    for (const number of enabledHcalls) {
+    for (const number of [...enabledHcalls, ...(hasPci ? dmaHcalls : [])]) {
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
     }
     vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
+    if (hasPci) pci = new PciHostBridge({ vm, memory, wake: () => control.wake() }, pciDevices);
     fillMemory(options, model, vm, memory, memoryMap);
-    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices });
+    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices, pci });
   } catch (error) {
+    pci?.close();
     for (const vcpu of vcpus) vcpu.close();
     vm.close();
     throw error;
@@ -144,13 +163,27 @@ function allocateRam(vm: PpcVm, size: number): number {
 }
 
 /** Makes the interrupt controller and the CPUs, adding each to `vcpus` as soon as it is there to be closed. */
-function createCpus(vm: PpcVm, count: number, model: CpuModel, vcpus: PpcVcpu[]): void {
+function createCpus(
+  vm: PpcVm,
+  count: number,
+  model: CpuModel,
+  { vcpus, hasPci }: { readonly vcpus: PpcVcpu[]; readonly hasPci: boolean },
+): void {
   const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
   if (!xics) throw new VmmError("this KVM has no XICS interrupt controller");
   try {
     xics.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(count));
     const masked = (KVM_XICS_PRIORITY_MASK << KVM_XICS_PRIORITY_SHIFT) | KVM_XICS_MASKED;
-    xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(consoleInterrupt), masked);
+    const addSources = (first: number, number: number, kind = 0n): void => {
+      for (let irq = first; irq < first + number; irq++) {
+        xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(irq), masked | kind);
+      }
+    };
+    addSources(consoleInterrupt, 1);
+    if (hasPci) {
+      addSources(levelInterrupt, levelInterruptCount, KVM_XICS_LEVEL_SENSITIVE);
+      addSources(messageInterrupt, messageInterruptCount);
+    }
     for (let id = 0; id < count; id++) {
       const vcpu = vm.createVcpu(id);
       vcpus.push(vcpu);
@@ -178,6 +211,7 @@ function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory:
     radixPageSizes: vm.getRmmuInfo().apEncodings,
     commandLine: options.commandLine,
     nvramSize,
+    pciDevices: options.pciDevices ?? [],
     randomSeed: crypto.getRandomValues(new Uint8Array(32)),
   });
   const blob = flatten(tree, { reservations: [map.rtas], bootCpu: 0 });
@@ -194,6 +228,7 @@ interface Parts {
   readonly control: RunControl;
   readonly trace: TraceSink | undefined;
   readonly devices: PseriesDevices;
+  readonly pci: PciHostBridge | undefined;
 }
 
 class Pseries implements Machine {
@@ -215,7 +250,7 @@ class Pseries implements Machine {
   }
 
   get shared(): PseriesShared {
-    return { console: this.console.buffer };
+    return { console: this.console.buffer, pci: this.#parts.pci !== undefined };
   }
 
   start(): void {
@@ -226,10 +261,14 @@ class Pseries implements Machine {
   }
 
   answer(cpu: number, exit: Exit): void {
-    const { control } = this.#parts;
+    const { control, pci } = this.#parts;
     switch (exit.reason) {
       case "papr_hcall":
         exit.ret = this.#hypercall(cpu, exit.nr, exit.args);
+        break;
+      case "mmio":
+        if (exit.isWrite) pci?.write(exit.physAddr, exit.length, exit.data);
+        else exit.data = pci?.read(exit.physAddr, exit.length) ?? 0n;
         break;
       case "system_event":
         if (exit.type === KVM_SYSTEM_EVENT_RESET) control.end({ kind: "reboot" });
@@ -256,10 +295,11 @@ class Pseries implements Machine {
   }
 
   stats(): Readonly<Record<string, number>> {
-    return { ...this.#counters, ...this.vm.stats() };
+    return { ...this.#counters, ...this.#parts.pci?.stats(), ...this.vm.stats() };
   }
 
   close(): void {
+    this.#parts.pci?.close();
     for (const vcpu of this.#parts.vcpus) vcpu.close();
     this.vm.close();
   }
@@ -301,9 +341,11 @@ class Pseries implements Machine {
   }
 
   #createHost(): RtasHost {
-    const { memory, control, devices } = this.#parts;
+    const { memory, control, devices, pci } = this.#parts;
     return {
       ...devices,
+      pci,
+      pciBridge: (unit) => (unit === bridgeUnit ? pci : undefined),
       memory,
       memorySize: memory.size,
       cpus: this.cpus,

@@ -7,10 +7,13 @@ import { Vty } from "../../devices/vty.js";
 import { consoleUnit } from "./device-tree.js";
 import { HcallStatus, type VcpuContext } from "./hcalls/hcall.js";
 import { hcallsByNumber } from "./hcalls/index.js";
+import { bridgeWindows, inside } from "./pci/layout.js";
 
 /** What the machine gives to the threads of its vCPUs. */
 export interface PseriesShared {
   readonly console: ArrayBuffer | SharedArrayBuffer;
+  /** Whether there is a PCI host bridge, whose windows the machine's thread answers for. */
+  readonly pci: boolean;
 }
 
 /** How long a vCPU waits for room on the console before the guest is told to try again, milliseconds. */
@@ -18,7 +21,8 @@ const outputWait = 50;
 
 /** Makes this side; `shared` is a PseriesShared. */
 export function createPseriesVcpuSide(cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide {
-  const ring = new ConsoleRing((shared as PseriesShared).console);
+  const { console, pci } = shared as PseriesShared;
+  const ring = new ConsoleRing(console);
   const terminal = new Vty(ring);
   const hcalls = hcallsByNumber();
   const counters: Record<string, number> = {};
@@ -51,6 +55,7 @@ export function createPseriesVcpuSide(cpu: number, shared: unknown, host: VcpuSi
     answer: (exit) => {
       if (exit.reason === "papr_hcall") return answerHcall(exit);
       if (exit.reason === "mmio") {
+        if (pci && bridgeWindows.some((window) => inside(window, exit.physAddr, exit.length))) return false;
         // Nothing lies there: reads see an idle bus, writes are lost.
         counters["unassigned_mmio"] = (counters["unassigned_mmio"] ?? 0) + 1;
         if (!exit.isWrite) exit.data = (1n << BigInt(exit.length * 8)) - 1n;

@@ -146,7 +146,7 @@ class InterpreterBuilder {
         mode64,
         littleEndian: (mode & 1) !== 0,
         runtime: { helper: (name) => this.#helper(name) },
-        access: this.#access(0, loadState("tlb"), loadState("asid")),
+        access: { ...this.#access(0, loadState("tlb"), loadState("asid")), noted: true },
       },
       { state: 0, word: 1 },
       (g) => {
@@ -294,6 +294,7 @@ class InterpreterBuilder {
     f.get(entry);
     f.memory(Op["i32.load"], 4);
     f.memory(Op["i32.store"], state.steppedWord.offset);
+    this.#setState(f, "steppedAccess", 0);
     this.#getState(f, "msr");
     f.set(before);
     f.get(0);

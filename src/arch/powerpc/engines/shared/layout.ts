@@ -100,6 +100,9 @@ const declared = {
   /** Where the instruction that step() ran stood, and its word; whoever steps sets -1 before, to know if any ran. */
   steppedAt: ["i64", 1],
   steppedWord: ["i32", 1],
+  /** Its first storage access: 0 none, 1 a load, 2 a store; and the effective address. */
+  steppedAccess: ["i32", 1],
+  steppedAddress: ["i64", 1],
   /** The last page that could not be fetched or the entry looked up, for the interpreter: result of `fetch`. */
   fetchPage: ["i32", 1],
 

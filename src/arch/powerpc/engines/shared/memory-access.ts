@@ -18,6 +18,8 @@ export interface AccessContext {
   asid(f: FunctionBuilder): void;
   /** Function index of a slow path. */
   slow(name: "loadSlow" | "storeSlow" | "loadQuadSlow" | "storeQuadSlow"): number;
+  /** Whether the access is to be noted in the state, for the Trace interrupt. */
+  readonly noted?: boolean;
   /** Leaves through `exits.fault` if the routine just called set `fault`. */
   checkFault(f: FunctionBuilder, exits: Exits): void;
 }
@@ -31,6 +33,22 @@ export function checkFault(stateLocal: number): AccessContext["checkFault"] {
     exits.fault(f);
     f.end();
   };
+}
+
+/** Notes the instruction's first access. */
+function note(f: FunctionBuilder, x: AccessContext, ea: number, kind: 1 | 2): void {
+  if (!x.noted) return;
+  f.get(x.state);
+  f.memory(Op["i32.load"], state.steppedAccess.offset);
+  f.op(integerOpcodes.eqz[I32]);
+  f.if();
+  f.get(x.state);
+  f.i32Const(kind);
+  f.memory(Op["i32.store"], state.steppedAccess.offset);
+  f.get(x.state);
+  f.get(ea);
+  f.memory(Op["i64.store"], state.steppedAddress.offset);
+  f.end();
 }
 
 const I64 = 1;
@@ -124,6 +142,7 @@ export function emitLoad(
 ): void {
   const ea = f.local("i64");
   f.set(ea);
+  note(f, x, ea, 1);
   const done = f.block(size === 16 ? "v128" : "i64");
   const miss = f.block();
   const entry = lookUp(f, x, ea, size, tlb.readTag, miss);
@@ -161,6 +180,7 @@ export function emitStore(
   const value = f.local(size === 16 ? "v128" : "i64");
   f.set(value);
   f.set(ea);
+  note(f, x, ea, 2);
   const done = f.block();
   const miss = f.block();
   const entry = lookUp(f, x, ea, size, tlb.writeTag, miss);

@@ -110,13 +110,20 @@ export const lmw = insn("lmw", "101110 rt:5 ra:5 d:s16", "rt, d(ra)", (m, o) => 
   });
 });
 
-/** Bytes into the low words of successive registers from RT on, wrapping after 31, the last filled up with zeros. */
-function loadString(m: Machine, rt: I32, ea: I64, count: I32): void {
+/**
+ * Bytes into the low words of successive registers from RT on, wrapping after 31, the last filled up with zeros. A form
+ * that would load a register it takes its address from is invalid; `isInvalid` says whether it is one, given a test for
+ * a register being among those loaded.
+ */
+function loadString(m: Machine, rt: I32, ea: I64, count: I32, isInvalid: (loads: (register: I32) => I32) => I32): void {
   const { i32, i64 } = m;
   if (m.littleEndian) {
     m.raiseAlignment(ea);
     return;
   }
+  const registers = i32.shrU(i32.add(count, i32.const(3)), i32.const(2));
+  const loads = (register: I32) => i32.ltU(i32.and(i32.sub(register, rt), i32.const(31)), registers);
+  m.if(isInvalid(loads), () => m.raise("illegal"));
   m.repeat(count, (index) => {
     const register = i32.and(i32.add(rt, i32.shrU(index, i32.const(2))), i32.const(31));
     const place = i32.and(index, i32.const(3));
@@ -127,13 +134,16 @@ function loadString(m: Machine, rt: I32, ea: I64, count: I32): void {
 }
 
 export const lswi = insn("lswi", "011111 rt:5 ra:5 nb:5 1001010101 -", "rt, ra, nb", (m, o) => {
-  loadString(m, o.rt, m.gprOrZero(o.ra), m.select(o.nb, o.nb, m.i32.const(32)));
+  const count = m.select(o.nb, o.nb, m.i32.const(32));
+  // RA = 0 too, though it stands for no register then.
+  loadString(m, o.rt, m.gprOrZero(o.ra), count, (loads) => loads(o.ra));
 });
 
 export const lswx = insn("lswx", "011111 rt:5 ra:5 rb:5 1000010101 -", "rt, ra, rb", { interpreted: true }, (m, o) => {
   const { i32, i64 } = m;
   const count = i32.and(i32.wrap(m.get("xerRest")), i32.const(0x7f));
-  loadString(m, o.rt, i64.add(m.gprOrZero(o.ra), m.gpr(o.rb)), count);
+  const ea = i64.add(m.gprOrZero(o.ra), m.gpr(o.rb));
+  loadString(m, o.rt, ea, count, (loads) => i32.or(i32.and(i32.ne(o.ra, i32.const(0)), loads(o.ra)), loads(o.rb)));
 });
 
 /** Loads that bypass the caches are the hypervisor's. */

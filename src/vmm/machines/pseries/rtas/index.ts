@@ -1,12 +1,23 @@
 /** Every RTAS call of the machine. The device tree's tokens, dispatch and KVM's share all come from this list. */
 import { checkException } from "./check-exception.js";
 import { displayCharacter } from "./display-character.js";
+import {
+  configurePe,
+  getConfigAddrInfo2,
+  readSlotResetState2,
+  setEehOption,
+  setSlotReset,
+  slotErrorDetail,
+} from "./eeh.js";
 import { eventScan } from "./event-scan.js";
 import { getSystemParameter } from "./get-system-parameter.js";
 import { getTimeOfDay } from "./get-time-of-day.js";
 import { nvramFetch } from "./nvram-fetch.js";
 import { nvramStore } from "./nvram-store.js";
 import { osTerm } from "./os-term.js";
+import { ibmReadPciConfig, ibmWritePciConfig, readPciConfig, writePciConfig } from "./pci-config.js";
+import { changeMsi, queryInterruptSourceNumber } from "./pci-messages.js";
+import { createPeDmaWindow, queryPeDmaWindow, removePeDmaWindow, resetPeDmaWindow } from "./pe-dma-windows.js";
 import { powerOff } from "./power-off.js";
 import { queryCpuStoppedState } from "./query-cpu-stopped-state.js";
 import type { Rtas } from "./rtas.js";
@@ -36,7 +47,23 @@ export const rtasCalls: readonly Rtas[] = [
   eventScan,
   nvramFetch,
   nvramStore,
+  readPciConfig,
+  writePciConfig,
+  ibmReadPciConfig,
+  ibmWritePciConfig,
+  queryInterruptSourceNumber,
+  changeMsi,
   osTerm,
+  setEehOption,
+  getConfigAddrInfo2,
+  readSlotResetState2,
+  setSlotReset,
+  configurePe,
+  slotErrorDetail,
+  queryPeDmaWindow,
+  createPeDmaWindow,
+  removePeDmaWindow,
+  resetPeDmaWindow,
 ];
 
 /** By token. Throws if two calls have one token. */

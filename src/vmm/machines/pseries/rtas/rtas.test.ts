@@ -16,6 +16,8 @@ function setUp() {
     memorySize,
     cpus: 2,
     nvram: new Nvram(),
+    pci: undefined,
+    pciBridge: () => undefined,
     rtc: new Rtc({ offset: 0 }, () => Date.UTC(2024, 1, 29, 23, 58, 59, 250)),
     displayCharacter: (byte) => {
       events.push(`character ${byte}`);

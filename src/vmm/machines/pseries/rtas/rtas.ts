@@ -6,10 +6,13 @@
 import type { GuestMemory } from "../../../core/guest-memory.js";
 import type { Nvram } from "../../../devices/nvram.js";
 import type { Rtc } from "../../../devices/rtc.js";
+import type { PciHostBridge } from "../pci/host-bridge.js";
 
 /** Status words. Source: LoPAPR, "RTAS Status Word Values". */
 export const RtasStatus = {
   success: 0,
+  /** Of calls that look for something. */
+  nothingFound: 1,
   hardwareError: -1,
   busy: -2,
   parameterError: -3,
@@ -30,6 +33,10 @@ export interface RtasHost {
   displayCharacter(byte: number): boolean;
   readonly nvram: Nvram;
   readonly rtc: Rtc;
+  /** The only one, if any. */
+  readonly pci: PciHostBridge | undefined;
+  /** The bridge of this unit address. */
+  pciBridge(unit: bigint): PciHostBridge | undefined;
   /** Undefined if there is no CPU of that number. */
   cpuState(cpu: number): CpuStateValue | undefined;
   /** Starts a stopped CPU at a real address with `argument` in r3. */
@@ -46,6 +53,8 @@ export interface RtasCall {
   /** The CPU that calls. */
   readonly cpu: number;
   readonly inputs: readonly number[];
+  /** How many output words the caller has room for, the status counted. */
+  readonly outputCount: number;
   /** Output words behind the status; a call sets what it has. */
   readonly outputs: number[];
 }
@@ -55,21 +64,22 @@ type RtasHandler = (host: RtasHost, call: RtasCall) => number;
 export interface Rtas {
   readonly token: number;
   readonly name: string;
-  /** Inputs and outputs (the status counted) that the call takes. Fewer outputs are tolerated where `outputs` says. */
+  /** How many the call takes. */
   readonly inputs: number;
-  readonly outputs: number;
+  /** How many it may be given room for, the status counted. */
+  readonly outputs: readonly [least: number, most: number];
   /** Undefined: KVM carries it out itself and is told the token. */
   readonly handler: RtasHandler | undefined;
 }
 
-/** Declares a call with its fixed token; `shape` is [inputs, outputs]. */
+/** Declares a call with its fixed token; `shape` is [inputs, outputs] or [inputs, [least outputs, most outputs]]. */
 export function rtas(
   token: number,
   name: string,
-  shape: readonly [inputs: number, outputs: number],
+  [inputs, outputs]: readonly [inputs: number, outputs: number | readonly [least: number, most: number]],
   handler?: RtasHandler,
 ): Rtas {
-  return { token, name, inputs: shape[0], outputs: shape[1], handler };
+  return { token, name, inputs, outputs: typeof outputs === "number" ? [outputs, outputs] : outputs, handler };
 }
 
 /** Most words that a buffer may hold behind its three counts; Linux has 16. */
@@ -103,11 +113,15 @@ export function callRtas(
   const inputs = Array.from({ length: inputCount }, (_, i) => view.getUint32(i * 4));
   const outputs: number[] = [];
   const call = calls.get(token);
-  const fits = call?.handler && inputCount === call.inputs && outputCount === call.outputs;
-  const status = fits && call.handler ? call.handler(host, { cpu, inputs, outputs }) : RtasStatus.parameterError;
+  const fits = call && inputCount === call.inputs && outputCount >= call.outputs[0] && outputCount <= call.outputs[1];
+  const status =
+    fits && call.handler ? call.handler(host, { cpu, inputs, outputCount, outputs }) : RtasStatus.parameterError;
   for (const [i, value] of [status, ...outputs].slice(0, outputCount).entries()) {
     view.setUint32((inputCount + i) * 4, value >>> 0);
   }
   host.memory.write(address + 12, words);
   return { name: call?.name ?? `token 0x${token.toString(16)}`, inputs, status };
 }
+
+/** A 64-bit input, which takes two words. */
+export const twoWords = (high: number, low: number): bigint => (BigInt(high) << 32n) | BigInt(low);

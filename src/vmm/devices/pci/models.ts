@@ -1,0 +1,20 @@
+/** PCI devices that can be named, as the command line does: one row each. */
+import { VmmError } from "../../errors.js";
+import type { PciDevice } from "./device.js";
+import { EduDevice } from "./edu.js";
+
+interface PciModel {
+  readonly name: string;
+  readonly create: () => PciDevice;
+}
+
+const models: readonly PciModel[] = [{ name: "edu", create: () => new EduDevice() }];
+
+export const pciModelNames: readonly string[] = models.map((model) => model.name);
+
+/** A new device. Throws VmmError listing the names there are. */
+export function createPciDevice(name: string): PciDevice {
+  const model = models.find((one) => one.name === name);
+  if (!model) throw new VmmError(`there is no device "${name}"; there is ${pciModelNames.join(", ")}`);
+  return model.create();
+}

@@ -1,0 +1,210 @@
+/**
+ * A PCI device model as a device of the host, for VFIO to give away: what the kernel's vfio-pci driver makes of a device in
+ * a slot. Whoever has it sees its configuration space, with the parts that the host must keep for itself (BARs, messages)
+ * replaced by ones of his own. Source: drivers/vfio/pci/vfio_pci_config.c, vfio_pci_rdwr.c, vfio_pci_intrs.c.
+ */
+import type { HostBus, HostDevice, HostIrq, HostRegion } from "../../../vfio/index.js";
+import * as vfio from "../../../vfio/index.js";
+import type { PciDevice } from "../pci/device.js";
+import { PciFunction, type PciUpstream } from "../pci/function.js";
+import * as pci from "../pci/registers.js";
+import { capabilityOf } from "./capabilities.js";
+
+const readWrite = vfio.VFIO_REGION_INFO_FLAG_READ | vfio.VFIO_REGION_INFO_FLAG_WRITE;
+const messageIrq = vfio.VFIO_IRQ_INFO_EVENTFD | vfio.VFIO_IRQ_INFO_NORESIZE;
+/** What a user decides for the device itself; memory and I/O decoding are the host's. */
+const passedCommand = pci.PCI_COMMAND_MASTER | pci.PCI_COMMAND_PARITY | pci.PCI_COMMAND_SERR;
+
+const nowhere: PciUpstream = { read: () => false, write: () => false, setIntx: () => {}, message: () => {} };
+
+/** `name` is a PCI address by custom, e.g. "0000:00:01.0". */
+export function hostPciDevice(name: string, device: PciDevice): HostDevice {
+  let slot: Slot | undefined;
+  const used = (): Slot => {
+    if (!slot) throw new Error(`${name} is not open`);
+    return slot;
+  };
+  return {
+    name,
+    flags: vfio.VFIO_DEVICE_FLAGS_PCI,
+    regions: regions(device),
+    irqs: irqs(device),
+    open: (bus) => {
+      slot = new Slot(device, bus);
+    },
+    close: () => {
+      slot?.remove();
+      slot = undefined;
+    },
+    read: (region, offset, bytes) => used().read(region, offset, bytes),
+    write: (region, offset, bytes) => used().write(region, offset, bytes),
+    irqsEnabled: (index) => slot?.enableIrqs(index),
+    reset: () => used().reset(),
+  };
+}
+
+function regions(device: PciDevice): HostRegion[] {
+  const bars = Array.from({ length: 6 }, (_, i) => device.bars[i]?.size ?? 0);
+  const sizes = [...bars, 0, pci.PCI_CFG_SPACE_SIZE, 0];
+  return sizes.map((size) => ({ size, flags: size === 0 ? 0 : readWrite }));
+}
+
+function irqs({ interrupts: { intx = false, msi = 0, msix } = {} }: PciDevice): HostIrq[] {
+  const maskable = vfio.VFIO_IRQ_INFO_EVENTFD | vfio.VFIO_IRQ_INFO_MASKABLE | vfio.VFIO_IRQ_INFO_AUTOMASKED;
+  return [
+    { count: intx ? 1 : 0, flags: maskable },
+    { count: msi, flags: messageIrq },
+    { count: msix?.vectors ?? 0, flags: messageIrq },
+    { count: 0, flags: 0 },
+    { count: 1, flags: messageIrq },
+  ];
+}
+
+/** The device while it is in use: the function itself, and the configuration space that its user sees. */
+class Slot {
+  readonly #device: PciDevice;
+  readonly #physical: PciFunction;
+  readonly #virtual: PciFunction;
+  #enabled: number | undefined;
+
+  constructor(device: PciDevice, bus: HostBus) {
+    this.#device = device;
+    const { VFIO_PCI_INTX_IRQ_INDEX: intx, VFIO_PCI_MSI_IRQ_INDEX: msi, VFIO_PCI_MSIX_IRQ_INDEX: msix } = vfio;
+    const physical = new PciFunction(device, {
+      read: (address, bytes) => bus.read(address, bytes),
+      write: (address, bytes) => bus.write(address, bytes),
+      setIntx: (level) => bus.interrupt(intx, 0, level),
+      message: ({ vector }) => bus.interrupt(physical.mode === "msix" ? msix : msi, vector, true),
+    });
+    this.#physical = physical;
+    const { identity, bars, interrupts, capabilities = [] } = device;
+    this.#virtual = new PciFunction(
+      {
+        identity,
+        bars,
+        ...(interrupts ? { interrupts } : {}),
+        capabilities: capabilities.map(({ id, bytes, writable }) => ({ id, bytes, ...(writable ? { writable } : {}) })),
+        connect: () => {},
+        reset: () => {},
+        read: () => 0n,
+        write: () => {},
+      },
+      nowhere,
+    );
+  }
+
+  remove(): void {
+    this.#physical.disconnect();
+  }
+
+  /** Its configuration is saved and restored, as the kernel does around the reset of a function. */
+  reset(): void {
+    this.#physical.reset();
+    this.#passCommand();
+    this.enableIrqs(this.#enabled);
+  }
+
+  /** With the messages' addresses of the host: what matters is that they are sent. */
+  enableIrqs(index: number | undefined): void {
+    this.#enabled = index;
+    const { msi = 0, msix } = this.#device.interrupts ?? {};
+    const physical = this.#physical;
+    const msiFlags = capabilityOf(physical, pci.PCI_CAP_ID_MSI) + pci.PCI_MSI_FLAGS;
+    const msixFlags = capabilityOf(physical, pci.PCI_CAP_ID_MSIX) + pci.PCI_MSIX_FLAGS;
+    const all = Math.log2(msi) << 4;
+    if (msi > 0) {
+      const on = index === vfio.VFIO_PCI_MSI_IRQ_INDEX;
+      physical.writeConfig(msiFlags, 2, on ? all | pci.PCI_MSI_FLAGS_ENABLE : 0);
+    }
+    if (!msix) return;
+    const on = index === vfio.VFIO_PCI_MSIX_IRQ_INDEX;
+    for (let vector = 0; vector < msix.vectors; vector++) {
+      const entry = msix.table.offset + vector * pci.PCI_MSIX_ENTRY_SIZE;
+      const masked = on ? 0n : BigInt(pci.PCI_MSIX_ENTRY_CTRL_MASKBIT);
+      physical.write(msix.table.bar, entry + pci.PCI_MSIX_ENTRY_VECTOR_CTRL, 4, masked);
+    }
+    physical.writeConfig(msixFlags, 2, on ? pci.PCI_MSIX_FLAGS_ENABLE : 0);
+  }
+
+  read(region: number, offset: number, bytes: Uint8Array): void {
+    if (region !== vfio.VFIO_PCI_CONFIG_REGION_INDEX) {
+      for (const { at, length } of parts(offset, bytes.length)) {
+        const value = this.#isMsixTable(region, offset + at, length)
+          ? -1n
+          : this.#physical.read(region, offset + at, length);
+        for (let i = 0; i < length; i++) bytes[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+      }
+      return;
+    }
+    for (const { at, length } of parts(offset, bytes.length, 4)) {
+      const value = this.#readConfig(offset + at, length);
+      for (let i = 0; i < length; i++) bytes[at + i] = (value >>> (8 * i)) & 0xff;
+    }
+  }
+
+  write(region: number, offset: number, bytes: Uint8Array): void {
+    const most = region === vfio.VFIO_PCI_CONFIG_REGION_INDEX ? 4 : 8;
+    for (const { at, length } of parts(offset, bytes.length, most)) {
+      const value = bytes.subarray(at, at + length).reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+      if (region === vfio.VFIO_PCI_CONFIG_REGION_INDEX) this.#writeConfig(offset + at, length, Number(value));
+      else if (!this.#isMsixTable(region, offset + at, length)) {
+        this.#physical.write(region, offset + at, length, value);
+      }
+    }
+  }
+
+  #readConfig(offset: number, width: number): number {
+    let value = this.#virtual.readConfig(offset, width);
+    // The status is the device's own.
+    for (let i = 0; i < width; i++) {
+      const at = offset + i;
+      if (at !== pci.PCI_STATUS && at !== pci.PCI_STATUS + 1) continue;
+      value = (value & ~(0xff << (8 * i))) | (this.#physical.readConfig(at, 1) << (8 * i));
+    }
+    return value >>> 0;
+  }
+
+  #writeConfig(offset: number, width: number, value: number): void {
+    this.#virtual.writeConfig(offset, width, value);
+    const own = this.#ownedByUser();
+    for (let i = 0; i < width; i++) {
+      const at = offset + i;
+      const byte = (value >>> (8 * i)) & 0xff;
+      if (own(at)) this.#physical.writeConfig(at, 1, byte);
+    }
+    this.#passCommand();
+  }
+
+  #passCommand(): void {
+    const command = this.#virtual.readConfig(pci.PCI_COMMAND, 2) & passedCommand;
+    this.#physical.writeConfig(pci.PCI_COMMAND, 2, command | pci.PCI_COMMAND_MEMORY | pci.PCI_COMMAND_IO);
+  }
+
+  /** Which bytes of configuration space go to the device as they are: the status, and capabilities that mean no messages. */
+  #ownedByUser(): (at: number) => boolean {
+    const ranges = (this.#device.capabilities ?? []).map(({ id, bytes }) => {
+      const from = capabilityOf(this.#physical, id);
+      return { from: from + 2, to: from + 2 + bytes.length };
+    });
+    return (at) =>
+      at === pci.PCI_STATUS || at === pci.PCI_STATUS + 1 || ranges.some(({ from, to }) => at >= from && at < to);
+  }
+
+  /** Linux keeps the table from its user too: its entries are the host's. */
+  #isMsixTable(bar: number, offset: number, length: number): boolean {
+    const { msix } = this.#device.interrupts ?? {};
+    if (msix?.table.bar !== bar) return false;
+    const end = msix.table.offset + msix.vectors * pci.PCI_MSIX_ENTRY_SIZE;
+    return offset < end && offset + length > msix.table.offset;
+  }
+}
+
+/** An access of any length as ones that a bus can do: aligned, of 1, 2, 4 or 8 bytes. */
+function* parts(offset: number, length: number, most = 8): Generator<{ readonly at: number; readonly length: number }> {
+  for (let at = 0; at < length; ) {
+    let size = most;
+    while (size > length - at || (offset + at) % size !== 0) size /= 2;
+    yield { at, length: size };
+    at += size;
+  }
+}

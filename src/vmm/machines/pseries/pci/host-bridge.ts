@@ -1,0 +1,253 @@
+/**
+ * The PCI host bridge of machine pseries: one bus, one partitionable endpoint. Configuration space, messages, DMA windows and
+ * error recovery are reached through RTAS, BARs through windows of real addresses.
+ * Source: LoPAPR, "PCI Host Bridge", "Enhanced I/O Error Handling".
+ */
+import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
+import type { GuestMemory } from "../../../core/guest-memory.js";
+import type { PciDevice } from "../../../devices/pci/device.js";
+import { PciFunction } from "../../../devices/pci/function.js";
+import type { PciMessage } from "../../../devices/pci/messages.js";
+import { VmmError } from "../../../errors.js";
+import { DmaWindows } from "./dma-windows.js";
+import {
+  bridgeWindows,
+  inside,
+  messageAddress,
+  messageInterrupt,
+  messageInterruptCount,
+  pinInterrupt,
+  slotMax,
+} from "./layout.js";
+
+export type MessageKind = "msi" | "msix";
+
+/** Interrupts that a device's messages were given: consecutive. */
+interface Allocation {
+  readonly kind: MessageKind;
+  readonly first: number;
+  readonly count: number;
+}
+
+interface Slot {
+  readonly number: number;
+  readonly function: PciFunction;
+  messages: Allocation | undefined;
+}
+
+export interface BridgeParts {
+  readonly vm: PpcVm;
+  readonly memory: GuestMemory;
+  /** An interrupt may have become pending. */
+  readonly wake: () => void;
+}
+
+export class PciHostBridge {
+  readonly dma: DmaWindows;
+  readonly #parts: BridgeParts;
+  readonly #slots: Slot[] = [];
+  /** Slots that pull each level interrupt. */
+  readonly #pulled = new Map<number, Set<number>>();
+  #inReset = false;
+  readonly #counters: Record<string, number> = {};
+
+  /** Plugs the devices in, from slot 0 on. Throws VmmError: too many, or one that no hardware could be. */
+  constructor(parts: BridgeParts, devices: readonly PciDevice[]) {
+    this.#parts = parts;
+    if (devices.length > slotMax)
+      throw new VmmError(`the PCI bus has ${slotMax} slots, and there are ${devices.length} devices`);
+    this.dma = new DmaWindows(parts.vm, parts.memory);
+    for (const [number, device] of devices.entries()) this.#plug(number, device);
+  }
+
+  get functions(): readonly PciFunction[] {
+    return this.#slots.map((slot) => slot.function);
+  }
+
+  /** The function that a configuration address of RTAS names: bus, device, function in its middle bytes. */
+  #slotAt(configAddress: number): Slot | undefined {
+    const bus = (configAddress >>> 16) & 0xff;
+    const number = (configAddress >>> 11) & 0x1f;
+    return bus === 0 && ((configAddress >>> 8) & 7) === 0 ? this.#slots[number] : undefined;
+  }
+
+  /** Whether there is a device at a configuration address. */
+  has(configAddress: number): boolean {
+    return this.#slotAt(configAddress) !== undefined;
+  }
+
+  /** All ones where nothing answers. Undefined: no such register, size or alignment. */
+  readConfig(configAddress: number, width: number): number | undefined {
+    const offset = configOffset(configAddress);
+    if (!isConfigAccess(offset, width)) return undefined;
+    const nothing = 2 ** (8 * width) - 1;
+    return this.#inReset ? nothing : (this.#slotAt(configAddress)?.function.readConfig(offset, width) ?? nothing);
+  }
+
+  /** False: no such register, size or alignment. */
+  writeConfig(configAddress: number, width: number, value: number): boolean {
+    const offset = configOffset(configAddress);
+    if (!isConfigAccess(offset, width)) return false;
+    if (!this.#inReset) this.#slotAt(configAddress)?.function.writeConfig(offset, width, value);
+    return true;
+  }
+
+  /** A CPU's access to a window of real addresses. Reads find all ones where nothing answers; writes there are lost. */
+  read(address: bigint, length: number): bigint {
+    const target = this.#decode(address, length);
+    if (target) return target.function.read(target.bar, target.offset, length);
+    this.#count("unassigned");
+    return (1n << BigInt(8 * length)) - 1n;
+  }
+
+  write(address: bigint, length: number, value: bigint): void {
+    const target = this.#decode(address, length);
+    if (target) target.function.write(target.bar, target.offset, length, BigInt.asUintN(8 * length, value));
+    else this.#count("unassigned");
+  }
+
+  /**
+   * Gives a device interrupts for its messages, and tells it where to send them, since a partition does not know. Instead of
+   * those it had. Returns how many it got, which may be fewer than asked; undefined: it has no such messages.
+   */
+  setMessages(configAddress: number, kind: MessageKind, wanted: number): number | undefined {
+    const slot = this.#slotAt(configAddress);
+    if (!slot) return undefined;
+    const { msi, msix } = slot.function;
+    const most = kind === "msi" ? (slot.function.device.interrupts?.msi ?? 0) : (msix?.vectors ?? 0);
+    if (most === 0) return undefined;
+    slot.messages = undefined;
+    // Messages of MSI differ in the low bits of their data.
+    const count = kind === "msi" ? 2 ** Math.floor(Math.log2(Math.min(wanted, most))) : Math.min(wanted, most);
+    const first = wanted > 0 ? this.#allocate(count, kind === "msi" ? count : 1) : undefined;
+    if (first === undefined) return 0;
+    slot.messages = { kind, first, count };
+    if (kind === "msi") msi?.set(messageAddress, first);
+    else for (let vector = 0; vector < count; vector++) msix?.set(vector, messageAddress, first + vector);
+    return count;
+  }
+
+  /** Takes a device's interrupts back. False: there is no such device. */
+  clearMessages(configAddress: number): boolean {
+    const slot = this.#slotAt(configAddress);
+    if (slot) slot.messages = undefined;
+    return slot !== undefined;
+  }
+
+  /** The kind that the device can have, MSI first. */
+  messageKind(configAddress: number): MessageKind | undefined {
+    const { msi, msix } = this.#slotAt(configAddress)?.function ?? {};
+    return msi ? "msi" : msix ? "msix" : undefined;
+  }
+
+  /** The interrupt of a device's message. */
+  messageSource(configAddress: number, index: number): number | undefined {
+    const messages = this.#slotAt(configAddress)?.messages;
+    return messages && index < messages.count ? messages.first + index : undefined;
+  }
+
+  /** The reset line of the endpoint: while it is up, nothing of its devices answers. */
+  setReset(active: boolean): void {
+    if (active) for (const slot of this.#slots) slot.function.reset();
+    this.#inReset = active;
+  }
+
+  get inReset(): boolean {
+    return this.#inReset;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#counters;
+  }
+
+  /** Pulls all devices out. */
+  close(): void {
+    for (const slot of this.#slots) slot.function.disconnect();
+  }
+
+  #plug(number: number, device: PciDevice): void {
+    try {
+      const upstream = {
+        read: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.read(address, bytes)),
+        write: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.write(address, bytes)),
+        setIntx: (level: boolean) => this.#setPin(number, level),
+        message: (message: PciMessage) => this.#message(number, message),
+      };
+      this.#slots[number] = { number, function: new PciFunction(device, upstream), messages: undefined };
+    } catch (error) {
+      this.close();
+      if (error instanceof RangeError) throw new VmmError(`PCI device ${number}: ${error.message}`, { cause: error });
+      throw error;
+    }
+  }
+
+  #decode(address: bigint, length: number): { function: PciFunction; bar: number; offset: number } | undefined {
+    if (this.#inReset) return undefined;
+    const range = bridgeWindows.find((one) => inside(one, address, length));
+    if (!range) return undefined;
+    const bus = address - range.start + range.bus;
+    // Where BARs overlap, the lowest slot and BAR answers.
+    for (const { function: target } of this.#slots) {
+      const place = target.decode(range.space, bus, length);
+      if (place) return { function: target, ...place };
+    }
+    return undefined;
+  }
+
+  /** Consecutive interrupts that no device has. */
+  #allocate(count: number, alignment: number): number | undefined {
+    const end = messageInterrupt + messageInterruptCount;
+    for (let first = messageInterrupt; first + count <= end; first += alignment) {
+      const taken = this.#slots.some(
+        ({ messages }) => messages && first < messages.first + messages.count && messages.first < first + count,
+      );
+      if (!taken) return first;
+    }
+    return undefined;
+  }
+
+  /** A message is a write like any other, but for the address that stands for the interrupt controller. */
+  #message(number: number, { address, data }: PciMessage): void {
+    if (address !== messageAddress) {
+      const bytes = new Uint8Array(4);
+      new DataView(bytes.buffer).setUint32(0, data, true);
+      this.#counted("dma", this.dma.write(address, bytes));
+      return;
+    }
+    const messages = this.#slots[number]?.messages;
+    // A device raises its own interrupts only, whatever the guest wrote as data.
+    if (!messages || data < messages.first || data >= messages.first + messages.count) {
+      this.#count("message_refused");
+      return;
+    }
+    this.#count("messages");
+    this.#parts.vm.signalMsi({ address, data });
+    this.#parts.wake();
+  }
+
+  #setPin(number: number, level: boolean): void {
+    const interrupt = pinInterrupt(number);
+    const pulling = this.#pulled.get(interrupt) ?? new Set();
+    this.#pulled.set(interrupt, pulling);
+    if (level) pulling.add(number);
+    else pulling.delete(number);
+    this.#parts.vm.irqLine(interrupt, pulling.size > 0);
+    if (level) this.#parts.wake();
+  }
+
+  #counted(what: string, done: boolean): boolean {
+    this.#count(done ? what : `${what}_fault`);
+    return done;
+  }
+
+  #count(what: string): void {
+    this.#counters[`pci_${what}`] = (this.#counters[`pci_${what}`] ?? 0) + 1;
+  }
+}
+
+/** The register number has 12 bits, in two places. */
+const configOffset = (configAddress: number): number => ((configAddress >>> 20) & 0xf00) | (configAddress & 0xff);
+
+/** A partition's configuration space has 4096 bytes, whether the device has so many or not. */
+const isConfigAccess = (offset: number, width: number): boolean =>
+  (width === 1 || width === 2 || width === 4) && offset % width === 0;
