@@ -67,7 +67,7 @@ export class DmaWindows {
     if (windowShift < Math.max(pageShift, leastWindowShift) || windowShift > pageShift + mostEntriesShift)
       return undefined;
     if (this.#dynamic) return "exists";
-    const liobn = dynamicLiobn | (pageShift << 8) | windowShift;
+    const liobn = dynamicLiobn + 256 * pageShift + windowShift;
     const size = 1n << BigInt(windowShift);
     const range = this.#shapes.get(liobn) ?? this.#createTable({ liobn, start: dynamicStart, size, pageShift });
     this.#shapes.set(liobn, range);
@@ -108,12 +108,12 @@ export class DmaWindows {
   #createTable({ liobn, start, size, pageShift }: Omit<Window, "entries">): Window {
     const shift = BigInt(pageShift);
     const table: SpaprTce = this.#vm.createSpaprTce({
-      liobn: BigInt(liobn >>> 0),
+      liobn: BigInt(liobn),
       pageShift,
       offset: start >> shift,
       size: size >> shift,
     });
-    return { liobn: liobn >>> 0, start, size, pageShift, entries: table.address };
+    return { liobn, start, size, pageShift, entries: table.address };
   }
 
   #clear({ entries, size, pageShift }: Window): void {

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ramSize, setUpBridge } from "./bridge.test-support.js";
+import { defaultWindow } from "./dma-windows.js";
+
+const { liobn } = defaultWindow;
+const dynamicStart = 1n << 59n;
+
+test("DMA goes page by page where the guest's TCEs say, and tells what it wrote", () => {
+  const { bridge, ram, putTce, drain } = setUpBridge();
+  putTce(liobn, 0, 0x5000n | 3n);
+  putTce(liobn, 1, 0x2000n | 3n);
+  const bytes = Uint8Array.from({ length: 0x1800 }, (_, i) => i);
+  assert.equal(bridge.dma.write(0x400n, bytes), true);
+  assert.deepEqual(ram.subarray(0x5400, 0x6000), bytes.subarray(0, 0xc00));
+  assert.deepEqual(ram.subarray(0x2000, 0x2c00), bytes.subarray(0xc00));
+  assert.deepEqual(drain(), ["written 0x5400 3072", "written 0x2000 3072"]);
+  const back = new Uint8Array(0x1800);
+  assert.equal(bridge.dma.read(0x400n, back), true);
+  assert.deepEqual(back, bytes);
+  assert.equal(bridge.dma.read(0x123n, new Uint8Array(0)), true);
+});
+
+test("permissions are the page's; what comes before a fault was done", () => {
+  const { bridge, ram, putTce, drain } = setUpBridge();
+  putTce(liobn, 0, 0x5000n | 3n);
+  putTce(liobn, 1, 0x6000n | 1n);
+  putTce(liobn, 2, 0x7000n | 2n);
+  putTce(liobn, 3, 0x8000n);
+  const two = Uint8Array.of(1, 2);
+  assert.equal(bridge.dma.write(0xfffn, two), false);
+  assert.deepEqual([ram[0x5fff], ram[0x6000]], [1, 0]);
+  assert.deepEqual(drain(), ["written 0x5fff 1"]);
+  assert.equal(bridge.dma.read(0xfffn, two), true);
+  assert.equal(bridge.dma.read(0x1fffn, two), false);
+  assert.equal(bridge.dma.write(0x2000n, two), true);
+  assert.equal(bridge.dma.read(0x2000n, two), false);
+  assert.equal(bridge.dma.read(0x3000n, two), false);
+  assert.equal(bridge.dma.write(0x3000n, two), false);
+});
+
+test("DMA outside the windows, over their ends, round the address space, or to what is no memory faults and touches nothing", () => {
+  const { bridge, ram, putTce, drain } = setUpBridge();
+  const last = Number(defaultWindow.size / 4096n) - 1;
+  putTce(liobn, 0, 3n);
+  putTce(liobn, last, 0x5000n | 3n);
+  const tces = [BigInt(ramSize), 0xffff_f000n, 1n << 40n, 1n << 53n, 0xffff_ffff_ffff_f000n];
+  for (const [i, tce] of tces.entries()) putTce(liobn, 1 + i, tce | 3n);
+  const bytes = new Uint8Array(16).fill(0xee);
+  const size = defaultWindow.size;
+  const wild = [
+    ...tces.map((_, i) => BigInt(4096 * (1 + i))),
+    ...[size, size + 4096n, -1n, -16n, dynamicStart, (1n << 64n) - 8n, 1n << 64n, (1n << 64n) + 8n],
+  ];
+  for (const address of wild) {
+    assert.equal(bridge.dma.write(address, bytes), false, `0x${address.toString(16)}`);
+    assert.equal(bridge.dma.read(address, bytes.slice()), false);
+  }
+  assert.ok(ram.every((byte) => byte === 0));
+  assert.equal(bridge.dma.write(size - 8n, bytes), false);
+  assert.equal(ram[0x5fff], 0xee);
+  assert.deepEqual(drain(), ["written 0x5ff8 8"]);
+});
+
+test("a page that ends beyond memory is memory as far as it goes", () => {
+  const { bridge, putTce } = setUpBridge();
+  const window = bridge.dma.create(24, 24);
+  assert.ok(window && window !== "exists");
+  putTce(window.liobn, 0, 3n);
+  const bytes = new Uint8Array(8);
+  assert.equal(bridge.dma.write(window.start + BigInt(ramSize) - 8n, bytes), true);
+  assert.equal(bridge.dma.write(window.start + BigInt(ramSize) - 7n, bytes), false);
+  assert.equal(bridge.dma.write(window.start + 0xff_fff8n, bytes), false);
+});
+
+test("a dynamic window of each page size; one at a time; made anew it is empty", () => {
+  const { bridge, ram, putTce, tables } = setUpBridge();
+  assert.deepEqual(bridge.dma.query(), { windows: 1, entries: 1 << 18, pageSizes: 7 });
+  for (const [pageShift, windowShift] of [
+    [12, 20],
+    [16, 30],
+    [24, 32],
+  ] as const) {
+    const window = bridge.dma.create(pageShift, windowShift);
+    assert.ok(window && window !== "exists");
+    assert.equal(window.start, dynamicStart);
+    assert.equal(bridge.dma.query().windows, 0);
+    assert.equal(bridge.dma.create(16, 30), "exists");
+    assert.equal(bridge.dma.write(window.start, Uint8Array.of(1)), false);
+    putTce(window.liobn, 0, 3n);
+    assert.equal(bridge.dma.write(window.start + 0x123n, Uint8Array.of(pageShift)), true);
+    assert.equal(ram[0x123], pageShift);
+    assert.equal(bridge.dma.write(window.start + (1n << BigInt(windowShift)), Uint8Array.of(1)), false);
+    assert.equal(bridge.dma.remove(window.liobn), true);
+    assert.equal(bridge.dma.remove(window.liobn), false);
+    assert.equal(bridge.dma.write(window.start, Uint8Array.of(1)), false);
+    const again = bridge.dma.create(pageShift, windowShift);
+    assert.deepEqual(again, window);
+    assert.equal(bridge.dma.write(window.start, Uint8Array.of(1)), false);
+    bridge.dma.reset();
+  }
+  assert.equal(tables.length, 4);
+});
+
+test("however often windows are made, of whatever size, tables stay few", () => {
+  const { bridge, tables } = setUpBridge();
+  for (let round = 0; round < 3; round++) {
+    for (let pageShift = -1; pageShift < 40; pageShift++) {
+      for (let windowShift = -1; windowShift < 70; windowShift++) {
+        const window = bridge.dma.create(pageShift, windowShift);
+        if (window && window !== "exists") bridge.dma.remove(window.liobn);
+      }
+    }
+  }
+  for (const wild of [2 ** 32 - 1, 2 ** 31 + 1, 0.5]) {
+    assert.equal(bridge.dma.create(wild, 30), undefined);
+    assert.equal(bridge.dma.create(12, wild), undefined);
+    assert.equal(bridge.dma.remove(wild), false);
+  }
+  assert.ok(tables.length < 50, `${tables.length} tables`);
+  assert.ok(tables.reduce((sum, { size }) => sum + Number(size) * 8, 0) < 16 * 1048576);
+});
+
+test("the default window can be removed and brought back, empty", () => {
+  const { bridge, putTce } = setUpBridge();
+  putTce(liobn, 0, 3n);
+  assert.equal(bridge.dma.remove(liobn), true);
+  assert.equal(bridge.dma.write(0n, Uint8Array.of(1)), false);
+  bridge.dma.reset();
+  assert.equal(bridge.dma.write(0n, Uint8Array.of(1)), false);
+  putTce(liobn, 0, 3n);
+  assert.equal(bridge.dma.write(0n, Uint8Array.of(1)), true);
+});
