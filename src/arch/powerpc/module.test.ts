@@ -66,6 +66,35 @@ test("M2: where code generation is denied, pr is the default and hv is refused",
   });
 });
 
+test("M2: where the interpreter's code is denied to pr, hv is the default and pr is refused", async () => {
+  const loader = createLoader({ log: collect });
+  const refusing = new ModuleLoader(loader.available, {
+    onStep: (_, step) => {
+      if (step === "kvm-pr: platform") throw new KvmError("ENODEV", "injected for the test");
+    },
+  });
+  await refusing.modprobe("kvm");
+  const kvm = refusing.offer<KvmOffer>("kvm").open();
+  assert.equal(kvm.createVm(0).implementation, "hv");
+  assert.equal(kvm.createVm(1).implementation, "hv");
+  assert.throws(() => kvm.createVm(2), errno("EINVAL"));
+});
+
+test("M2: hv initialises before pr, and pr leaves before hv", async () => {
+  const order: string[] = [];
+  const note = (what: string, step: string) => {
+    const alias = /^kvm-(hv|pr): /.exec(step)?.[1];
+    if (alias && order.at(-1) !== `${alias} ${what}`) order.push(`${alias} ${what}`);
+  };
+  const loader = new ModuleLoader(createLoader().available, {
+    onStep: (_, step) => note("initialises", step),
+    onHeld: (_, step, held) => held || note("leaves", step),
+  });
+  await loader.modprobe("kvm");
+  loader.rmmod("kvm");
+  assert.deepEqual(order, ["hv initialises", "pr initialises", "pr leaves", "hv leaves"]);
+});
+
 test("M2, M6, M7: both live side by side; the default is hv", async () => {
   const loader = createLoader();
   await loader.modprobe("kvm-hv");
@@ -79,6 +108,7 @@ test("M2, M6, M7: both live side by side; the default is hv", async () => {
   assert.throws(() => kvm.createVm(3), errno("EINVAL"));
   assert.throws(() => kvm.createVm(1, { memoryLimit: 1 }), errno("EINVAL"));
   assert.throws(() => kvm.createVm(1, { shared: false }), errno("EOPNOTSUPP"));
+  // Those that failed left no reference.
   assert.equal(loader.lsmod().find(({ name }) => name === "kvm")?.references, 3);
   for (const vm of vms) {
     assert.throws(() => loader.rmmod("kvm"), errno("EBUSY"));
