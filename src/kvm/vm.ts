@@ -354,7 +354,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   }
 
   irqLine(irq: number, level: number | boolean): void {
-    this.#requireCurrent();
+    this.requireCurrent();
     if (!this.arch.hasInterruptController(this)) {
       throw new KvmError("ENXIO", "KVM_IRQ_LINE: the VM has no interrupt controller in the kernel side");
     }
@@ -366,7 +366,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   }
 
   signalMsi({ address, data }: { address: bigint; data: number }): number {
-    this.#requireCurrent();
+    this.requireCurrent();
     if (!this.arch.hasInterruptController(this)) {
       throw new KvmError("EINVAL", "KVM_SIGNAL_MSI: the VM has no interrupt controller in the kernel side");
     }
@@ -437,10 +437,11 @@ export class VmCore implements Omit<Vm, "moveTo"> {
 
   requireOpen(): void {
     if (this.#closed) throw new KvmError("EBADF", "the VM's handle is closed");
-    this.#requireCurrent();
+    this.requireCurrent();
   }
 
-  #requireCurrent(): void {
+  /** ESTALE: the VM has moved to another kvm. */
+  requireCurrent(): void {
     if (this.mem.load(vmLayout.moves) > this.generation + 1) throw moved();
   }
 

@@ -2,6 +2,7 @@
 import type { PowerpcCall } from "../../src/arch/powerpc/calls.js";
 import { book3sCases } from "./book3s-cases.js";
 import type { CasesOf } from "./cases.js";
+import { hptCases } from "./hpt-cases.js";
 import { vcpuCases } from "./vcpu-cases.js";
 import { vmCases } from "./vm-cases.js";
 
@@ -10,6 +11,7 @@ export const caseFiles = [
   ["test/api/vm-cases.ts", vmCases],
   ["test/api/vcpu-cases.ts", vcpuCases],
   ["test/api/book3s-cases.ts", book3sCases],
+  ["test/api/hpt-cases.ts", hptCases],
 ] as const;
 
-export const cases: CasesOf<PowerpcCall> = { ...vmCases, ...vcpuCases, ...book3sCases };
+export const cases: CasesOf<PowerpcCall> = { ...vmCases, ...vcpuCases, ...book3sCases, ...hptCases };

@@ -1,5 +1,6 @@
 /** Misuse of the calls that only POWER has. */
 import type { CasesOf } from "./cases.js";
+import { whileRunning } from "./hpt-cases.js";
 
 const tce = { liobn: 0x71000000n, pageShift: 12, offset: 0n, size: 16n };
 const radix = { radix: true, gtse: true, processTable: 0n };
@@ -28,6 +29,12 @@ export const book3sCases: CasesOf<
     EINVAL: ({ vm }) => vm.rtasDefineToken("ibm,set-xive", -1),
     ENOENT: ({ vm }) => vm.rtasDefineToken("power-off", 5),
   },
-  KVM_PPC_CONFIGURE_V3_MMU: { EINVAL: ({ vm }) => vm.configureV3Mmu({ ...radix, processTable: 25n }) },
+  KVM_PPC_CONFIGURE_V3_MMU: {
+    EBUSY: (it) => {
+      it.vm.allocateHtab(18);
+      whileRunning(it, () => it.vm.configureV3Mmu(radix));
+    },
+    EINVAL: ({ vm }) => vm.configureV3Mmu({ ...radix, processTable: 25n }),
+  },
   KVM_PPC_GET_RMMU_INFO: {},
 };

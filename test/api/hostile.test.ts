@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { powerpcCalls } from "../../src/arch/powerpc/calls.js";
+import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import { type ErrnoName, KvmError } from "../../src/base/errors.js";
 import { KVM_MEM_LOG_DIRTY_PAGES } from "../../src/kvm/constants.js";
 import { Fixture, implementations, soon } from "./fixture.js";
@@ -105,6 +106,12 @@ const hostile: { readonly [C in Call]?: (r: Random, it: Fixture) => readonly unk
   KVM_CREATE_SPAPR_TCE_64: (r) => [
     r.spoil({ liobn: BigInt(r.next()), pageShift: 12, flags: 0, offset: 0n, size: 16n }),
   ],
+  KVM_PPC_ALLOCATE_HTAB: (r) => [r.pick([r.number(), 18, 19])],
+  KVM_PPC_GET_HTAB_FD: (r) => [{ flags: r.flags(), startIndex: r.bigint() }],
+  "read (htab)": (r) => [new Uint8Array(r.next() % 5000)],
+  "write (htab)": (r) => [Uint8Array.from({ length: r.next() % 300 }, () => r.pick([0, 0, 0, 1, 2, r.next()]))],
+  KVM_PPC_RESIZE_HPT_PREPARE: (r) => [r.spoil({ flags: 0, shift: r.pick([18, 19, 20]) })],
+  KVM_PPC_RESIZE_HPT_COMMIT: (r) => [r.spoil({ flags: 0, shift: 18 })],
   KVM_PPC_RTAS_DEFINE_TOKEN: (r) => [r.pick(["ibm,set-xive", "ibm,int-on", "", "power-off"]), r.number()],
   KVM_PPC_CONFIGURE_V3_MMU: (r) => [
     { radix: r.pick([true, false]), gtse: r.pick([true, false]), processTable: r.bigint() },
@@ -119,7 +126,17 @@ for (const name of implementations) {
       const it = new Fixture(name);
       const random = new Random(0x9e3779b9 + index);
       const { xics, cpu, vm } = it;
-      const objects = { kvm: it.kvm, vm, vcpu: cpu, device: xics, eventfd: vm.createEventFd(), stats: vm.getStatsFd() };
+      if (call.includes("htab") || call.includes("HPT")) vm.allocateHtab(19);
+      const htab = vm.getHtabFd({ flags: call.startsWith("write") ? KVM_GET_HTAB_WRITE : 0 });
+      const objects = {
+        kvm: it.kvm,
+        vm,
+        vcpu: cpu,
+        device: xics,
+        eventfd: vm.createEventFd(),
+        stats: vm.getStatsFd(),
+        htab,
+      };
       const object = objects[row.on] as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
       for (let round = 0; round < rounds; round++) {
         const args = arguments_(random, it);

@@ -25,7 +25,7 @@ import { type Fixture, page } from "./fixture.js";
 const onlyUnshared = await openKvm({ memory: "unshared" });
 
 /** The VM with its own handle closed; the vCPU keeps it alive. */
-function closed(it: Fixture) {
+export function closed(it: Fixture) {
   it.cpu;
   const { vm } = it;
   vm.close();
@@ -39,7 +39,7 @@ function vfioFile(): bigint {
 }
 
 /** A VM that can take no more memory, and what must be there before. */
-function full(it: Fixture, before: () => void = () => {}) {
+export function full(it: Fixture, before: () => void = () => {}) {
   const { vm } = it;
   before();
   for (let bytes = 1 << 30; bytes >= vm.pageSize; bytes /= 2) {

@@ -1,11 +1,12 @@
 /** The calls that only POWER has: the second half of src/kvm/calls.ts. */
 import type { Call, CallOn, Objects } from "../../kvm/calls.js";
 import { calls } from "../../kvm/calls.js";
-import type { PpcVcpu, PpcVm } from "./uapi.js";
+import type { HtabFd, PpcVcpu, PpcVm } from "./uapi.js";
 
 export interface PpcObjects extends Objects {
   readonly vm: PpcVm;
   readonly vcpu: PpcVcpu;
+  readonly htab: HtabFd;
 }
 
 export const ppcCalls = {
@@ -37,7 +38,74 @@ export const ppcCalls = {
     method: "configureV3Mmu",
     request: "0xaf, struct kvm_ppc_mmuv3_cfg",
     cap: "KVM_CAP_PPC_MMU_RADIX",
-    errors: { EINVAL: "no such MMU, radix without GTSE, or a malformed process table" },
+    errors: {
+      EBUSY: "a vCPU is running, and the guest had hashed translation",
+      EINVAL: "no such MMU, radix without GTSE, or a malformed process table",
+    },
+  },
+  KVM_PPC_ALLOCATE_HTAB: {
+    on: "vm",
+    method: "allocateHtab",
+    request: "0xa7, order",
+    cap: "KVM_CAP_PPC_ALLOC_HTAB",
+    errors: {
+      EBADF: "the handle is closed",
+      EBUSY: "a vCPU is running",
+      EINVAL: "order not from 18 to 46",
+      ENOMEM: "the VM's memory limit is reached, or the platform refuses",
+    },
+  },
+  KVM_PPC_GET_HTAB_FD: {
+    on: "vm",
+    method: "getHtabFd",
+    request: "0xaa, struct kvm_get_htab_fd",
+    cap: "KVM_CAP_PPC_HTAB_FD",
+    errors: { EBADF: "the handle is closed", EINVAL: "unknown flags" },
+  },
+  "read (htab)": {
+    on: "htab",
+    method: "read",
+    request: "a system call",
+    errors: { EBADF: "closed, or opened for writing" },
+  },
+  "write (htab)": {
+    on: "htab",
+    method: "write",
+    request: "a system call",
+    errors: {
+      EBADF: "closed, or opened for reading",
+      EBUSY: "a vCPU is running",
+      EINVAL: "no hashed page table, no such entries, or one that is not valid among the valid",
+      EIO: "an entry that H_ENTER would not take",
+    },
+  },
+  KVM_PPC_RESIZE_HPT_PREPARE: {
+    on: "vm",
+    method: "resizeHptPrepare",
+    request: "0xad, struct kvm_ppc_resize_hpt",
+    cap: "KVM_CAP_SPAPR_RESIZE_HPT",
+    errors: {
+      EINVAL: "flags, a size that is none, or no hashed page table",
+      ENOMEM: "the VM's memory limit is reached, or the platform refuses",
+    },
+  },
+  KVM_PPC_RESIZE_HPT_COMMIT: {
+    on: "vm",
+    method: "resizeHptCommit",
+    request: "0xae, struct kvm_ppc_resize_hpt",
+    cap: "KVM_CAP_SPAPR_RESIZE_HPT",
+    errors: {
+      EINVAL: "flags, a size that is none, or no hashed page table",
+      ENOSPC: "two bolted entries would have one place",
+      ENXIO: "no table of that size has been prepared",
+    },
+  },
+  KVM_PPC_GET_SMMU_INFO: {
+    on: "vm",
+    method: "getSmmuInfo",
+    request: "0xa6, struct kvm_ppc_smmu_info",
+    cap: "KVM_CAP_PPC_GET_SMMU_INFO",
+    errors: {},
   },
   KVM_PPC_GET_RMMU_INFO: {
     on: "vm",

@@ -118,6 +118,10 @@ const present = [
   kvm.KVM_CAP_PPC_AIL_MODE_3,
   kvm.KVM_CAP_PPC_GUEST_DEBUG_SSTEP,
   kvm.KVM_CAP_BINARY_STATS_FD,
+  kvm.KVM_CAP_PPC_ALLOC_HTAB,
+  kvm.KVM_CAP_PPC_HTAB_FD,
+  kvm.KVM_CAP_SPAPR_RESIZE_HPT,
+  kvm.KVM_CAP_PPC_GET_SMMU_INFO,
 ] as const;
 
 export const capabilities: readonly Capability[] = [

@@ -4,6 +4,7 @@ import type { VmCore } from "../../kvm/vm.js";
 import { archLayout } from "./engines/shared/layout.js";
 import { GuestMemory } from "./guest-memory.js";
 import { Xics } from "./interrupts/xics/xics.js";
+import { Hpt, type PreparedHpt } from "./mmu/hpt.js";
 import type { HcallVcpu, HcallVm } from "./papr/hcall.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { logDispatch, setYielded } from "./papr/vpa.js";
@@ -21,6 +22,7 @@ export class PpcVmState implements HcallVm {
   readonly address: number;
   readonly memory: GuestMemory;
   readonly tceTables: TceTables;
+  readonly hashTable: Hpt;
   #xics: Xics | undefined;
   readonly #vcpus = new Map<VcpuCore, PpcVcpuState>();
 
@@ -29,6 +31,7 @@ export class PpcVmState implements HcallVm {
     this.address = core.mem.u32(ppcVmPointer);
     this.memory = new GuestMemory(core);
     this.tceTables = new TceTables(core.mem, this.address);
+    this.hashTable = new Hpt(core.mem, () => this.flushTranslations());
   }
 
   get xics(): Xics | undefined {
@@ -61,6 +64,30 @@ export class PpcVmState implements HcallVm {
 
   flushTranslations(): void {
     flushTranslations(this.core);
+  }
+
+  /** Undefined while the guest has radix translation. */
+  get hpt(): Hpt | undefined {
+    return this.core.mem.load(archLayout.radix) === 0 && this.hashTable.table ? this.hashTable : undefined;
+  }
+
+  /** The table that KVM_PPC_RESIZE_HPT_PREPARE made. */
+  get preparedHpt(): PreparedHpt | undefined {
+    const { mem } = this.core;
+    const at = (field: "preparedHpt" | "preparedModified" | "preparedOrder") => mem.u32(this.address + fields[field]);
+    const address = at("preparedHpt");
+    return address === 0 ? undefined : { address, modified: at("preparedModified"), order: at("preparedOrder") };
+  }
+  set preparedHpt(table: PreparedHpt | undefined) {
+    const { mem } = this.core;
+    mem.setI32(this.address + fields.preparedHpt, table?.address ?? 0);
+    mem.setI32(this.address + fields.preparedModified, table?.modified ?? 0);
+    mem.setI32(this.address + fields.preparedOrder, table?.order ?? 0);
+  }
+
+  /** All that there are. */
+  get hptTables(): PreparedHpt[] {
+    return [this.hashTable.table, this.preparedHpt].filter((table) => table !== undefined);
   }
 
   setInterruptMode({ ail, littleEndian }: { ail?: number; littleEndian?: boolean }): void {

@@ -7,6 +7,7 @@ import { restoreFields, type SavedFields, saveFields } from "../../kvm/saved.js"
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { archLayout, Request, type StateField, state } from "./engines/shared/layout.js";
+import { hptRanges } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";
 import { ppcVcpu, ppcVm } from "./state.js";
@@ -22,12 +23,18 @@ const words = {
   interruptLittleEndian: "i32",
   smt: "i32",
   fwnmi: "i32",
+  hpt: "i32",
+  hptOrder: "i32",
+  hptModified: "i32",
 } as const satisfies Partial<Record<keyof typeof archLayout, "i32" | "i64">>;
 /** The others are made when the VM runs. */
-export const derivedWords = ["ramLimit", "codeOwners", "codeMapSize", "quadLock"] as const satisfies readonly Exclude<
-  keyof typeof archLayout,
-  keyof typeof words
->[];
+export const derivedWords = [
+  "ramLimit",
+  "codeOwners",
+  "codeMapSize",
+  "quadLock",
+  "hptLock",
+] as const satisfies readonly Exclude<keyof typeof archLayout, keyof typeof words>[];
 export const savedWords = Object.keys(words);
 
 const vmDerived = ["lpid", "xics", "rtasTokens", "tceTableCount", "tceTables"] as const;
@@ -120,11 +127,12 @@ export function restoreVm(vm: VmCore, saved: unknown): void {
   ppc.tceTables.restore(tceTables);
 }
 
-/** What stays where it is: the user side knows the addresses of TCE tables. */
-export const keptRanges = (vm: VmCore): Range[] =>
-  ppcVmOf(vm)
-    .tceTables.save()
-    .map(({ address, size }) => ({ address, bytes: Number(size) * 8 }));
+/** What stays where it is: TCE tables, whose addresses the user side knows, and hashed page tables, for their size. */
+export function keptRanges(vm: VmCore): Range[] {
+  const { tceTables, hptTables } = ppcVmOf(vm);
+  const tables = tceTables.save().map(({ address, size }) => ({ address, bytes: Number(size) * 8 }));
+  return [...tables, ...hptTables.flatMap(hptRanges)];
+}
 
 export function saveVcpu(vcpu: VcpuCore): SavedPpcVcpu {
   const fields = (Object.keys(state) as StateField[]).filter((field) => !derivedState.has(field));

@@ -75,7 +75,68 @@ export interface PpcRmmuInfo {
   readonly apEncodings: readonly number[];
 }
 
+/** KVM_PPC_GET_HTAB_FD. */
+export interface GetHtabFd {
+  /** KVM_GET_HTAB_BOLTED_ONLY, KVM_GET_HTAB_WRITE. */
+  readonly flags?: number;
+  /** Of reading: the first entry. */
+  readonly startIndex?: bigint;
+}
+export const KVM_GET_HTAB_BOLTED_ONLY = 1;
+export const KVM_GET_HTAB_WRITE = 2;
+
+/**
+ * The hashed page table as a stream of blocks: struct kvm_get_htab_header {index u32, n_valid u16, n_invalid u16}, in
+ * little-endian order, and n_valid entries of 16 bytes, big-endian. It keeps the VM alive until it is closed. EBADF: it is
+ * closed, or for the other direction. ESTALE: the VM has moved to another kvm; open another one there.
+ */
+export interface HtabFd {
+  /** Fills `buffer` with whole blocks: first all of the table, then what has changed. 0: nothing at present. */
+  read(buffer: Uint8Array): number;
+  /** How much of `buffer` were whole blocks. EINVAL: no such entries. EBUSY: a vCPU runs. EIO: no entry that H_ENTER takes. */
+  write(buffer: Uint8Array): number;
+  close(): void;
+}
+
+/** struct kvm_ppc_resize_hpt. */
+export interface ResizeHpt {
+  readonly flags?: number;
+  /** log2 of the new table's bytes; 0 of KVM_PPC_RESIZE_HPT_PREPARE gives up what was prepared. */
+  readonly shift: number;
+}
+
+/** struct kvm_ppc_smmu_info: what of hashed translation a guest may use. */
+export interface PpcSmmuInfo {
+  /** KVM_PPC_PAGE_SIZES_REAL, KVM_PPC_1T_SEGMENTS, KVM_PPC_NO_HASH. */
+  readonly flags: number;
+  readonly slbSize: number;
+  /** Storage keys for data and for instructions. */
+  readonly dataKeys: number;
+  readonly instrKeys: number;
+  /** Base page sizes with their encoding in an SLB entry, and for each the page sizes with their encoding in a PTE. */
+  readonly sps: readonly {
+    readonly pageShift: number;
+    readonly slbEnc: number;
+    readonly enc: readonly { readonly pageShift: number; readonly pteEnc: number }[];
+  }[];
+}
+export const KVM_PPC_PAGE_SIZES_REAL = 1;
+export const KVM_PPC_1T_SEGMENTS = 2;
+export const KVM_PPC_NO_HASH = 4;
+
 export interface PpcVm extends Vm<PpcVcpu> {
+  /**
+   * KVM_PPC_ALLOCATE_HTAB: a hashed page table of 2^order bytes, or the one that there is emptied; the guest has hashed
+   * translation from here on. EINVAL: not 18 to 46. EBUSY: a vCPU runs. ENOMEM.
+   */
+  allocateHtab(order: number): number;
+  /** EINVAL: flags. */
+  getHtabFd(options?: GetHtabFd): HtabFd;
+  /** KVM_PPC_RESIZE_HPT_PREPARE: 0, the table is ready. EINVAL: flags, size, or no hashed page table. ENOMEM. */
+  resizeHptPrepare(resize: ResizeHpt): number;
+  /** ENXIO: that size has not been prepared. ENOSPC: bolted entries collide. EINVAL as above. */
+  resizeHptCommit(resize: ResizeHpt): void;
+  getSmmuInfo(): PpcSmmuInfo;
   /** EINVAL: flags, page shift or size. EBUSY: the liobn has a table. ENOMEM. */
   createSpaprTce(tce: CreateSpaprTce): SpaprTce;
   /** A handle of a table that exists. ENOENT: the liobn has none. */

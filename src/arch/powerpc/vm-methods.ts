@@ -1,14 +1,25 @@
 /** The calls that only a POWER VM has (uapi.ts). */
 import { KvmError } from "../../base/errors.js";
+import { free } from "../../kvm/heap.js";
+import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { archLayout, Request } from "./engines/shared/layout.js";
+import { type HptMethods, hptMethods } from "./hpt-methods.js";
+import { hptRanges } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";
 import { ppcVm } from "./state.js";
 import { flushTranslations } from "./translations.js";
-import type { PpcMmuV3, PpcRmmuInfo, PpcVm } from "./uapi.js";
+import {
+  KVM_PPC_1T_SEGMENTS,
+  KVM_PPC_NO_HASH,
+  type PpcMmuV3,
+  type PpcRmmuInfo,
+  type PpcSmmuInfo,
+  type PpcVm,
+} from "./uapi.js";
 
 /** Second doubleword of a partition table entry: where the process table is, and its size. */
 const processTableBase = 0x0fff_ffff_ffff_f000n;
@@ -23,10 +34,13 @@ const pageSizes = [
   [30, 2],
 ] as const;
 
-type Methods = Pick<PpcVm, "createSpaprTce" | "openSpaprTce" | "rtasDefineToken" | "configureV3Mmu" | "getRmmuInfo">;
+type Methods = HptMethods &
+  Pick<PpcVm, "createSpaprTce" | "openSpaprTce" | "rtasDefineToken" | "configureV3Mmu" | "getRmmuInfo" | "getSmmuInfo">;
 
 export function vmMethods(vm: VmCore): Methods {
   return {
+    ...hptMethods(vm),
+    getSmmuInfo: () => smmuInfo,
     createSpaprTce: (tce) => {
       vm.requireOpen();
       return ppcVmOf(vm).tceTables.create(tce);
@@ -40,6 +54,34 @@ export function vmMethods(vm: VmCore): Methods {
     getRmmuInfo,
   };
 }
+
+/** As POWER9. The engines do not translate by it: KVM_PPC_NO_HASH. */
+const smmuInfo: PpcSmmuInfo = {
+  flags: KVM_PPC_1T_SEGMENTS | KVM_PPC_NO_HASH,
+  slbSize: 32,
+  dataKeys: 32,
+  instrKeys: 32,
+  sps: [
+    {
+      pageShift: 12,
+      slbEnc: 0,
+      enc: [
+        { pageShift: 12, pteEnc: 0 },
+        { pageShift: 16, pteEnc: 7 },
+        { pageShift: 24, pteEnc: 0x38 },
+      ],
+    },
+    {
+      pageShift: 16,
+      slbEnc: 0x110,
+      enc: [
+        { pageShift: 16, pteEnc: 1 },
+        { pageShift: 24, pteEnc: 8 },
+      ],
+    },
+    { pageShift: 24, slbEnc: 0x100, enc: [{ pageShift: 24, pteEnc: 0 }] },
+  ],
+};
 
 function rtasDefineToken(vm: VmCore, name: string, token: number): void {
   const index = rtasCalls.findIndex((call) => call.name === name);
@@ -63,6 +105,7 @@ function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): vo
   const size = processTable & processTableSize;
   if (size > largestProcessTable) throw refuse(`a process table of 2^${size + 12n} bytes`);
   const { mem } = vm;
+  if (mem.load(archLayout.radix) === 0) leaveHash(vm);
   mem.setI32(archLayout.radix, 1);
   mem.setI64(archLayout.processTableBase, processTable & processTableBase);
   mem.setI32(archLayout.processTableSize, Number(size));
@@ -70,6 +113,17 @@ function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): vo
   const base = processTable & processTableBase;
   const bytes = processTable === 0n ? 0 : 2 ** (12 + Number(size));
   if (vm.trace.mask) vm.trace.emit("mmu", -1, "process table", { base, bytes });
+}
+
+/** The hashed page tables are of no more use. */
+function leaveHash(vm: VmCore): void {
+  const { mem } = vm;
+  if (mem.load(vmLayout.runners) !== 0) throw new KvmError("EBUSY", "KVM_PPC_CONFIGURE_V3_MMU: a vCPU is running");
+  const ppc = ppcVmOf(vm);
+  const tables = ppc.hptTables;
+  mem.store(archLayout.hpt, 0);
+  ppc.preparedHpt = undefined;
+  free(mem, tables.flatMap(hptRanges));
 }
 
 function getRmmuInfo(): PpcRmmuInfo {

@@ -1,6 +1,7 @@
 /** How a hypercall of the kernel side is declared, and what its handler is given. Source: PAPR, "Hypervisor Call Functions". */
 import type { VcpuCore } from "../../../kvm/vcpu.js";
 import type { Xics } from "../interrupts/xics/xics.js";
+import type { Hpt } from "../mmu/hpt.js";
 import type { TceTables } from "../vio/tce-table.js";
 
 /** What a hypercall leaves in r3. */
@@ -11,6 +12,8 @@ export const HcallStatus = {
   function: -2n,
   privilege: -3n,
   parameter: -4n,
+  ptegFull: -6n,
+  notFound: -7n,
   resource: -16n,
   p2: -55n,
   p3: -56n,
@@ -26,6 +29,8 @@ export const tooHard = Symbol("left to the user side");
 export interface HcallVm {
   readonly xics: Xics | undefined;
   readonly tceTables: TceTables;
+  /** The hashed page table, if the guest has one. */
+  readonly hpt: Hpt | undefined;
   readonly memory: {
     /** A big-endian view of guest physical memory, or undefined if it is not all RAM. */
     read(address: bigint, length: number): DataView | undefined;

@@ -1,13 +1,20 @@
 /** Every hypercall of the kernel side. Dispatch, what is implemented and what is enabled by default come from here. */
+import { bulkRemove } from "./bulk-remove.js";
 import { cede } from "./cede.js";
+import { clearMod } from "./clear-mod.js";
+import { clearRef } from "./clear-ref.js";
 import { confer } from "./confer.js";
+import { enter } from "./enter.js";
 import type { Hcall } from "./hcall.js";
 import { logicalCiLoad } from "./logical-ci-load.js";
 import { logicalCiStore } from "./logical-ci-store.js";
 import { pageInit } from "./page-init.js";
 import { prod } from "./prod.js";
+import { protect } from "./protect.js";
 import { random } from "./random.js";
+import { read } from "./read.js";
 import { registerVpa } from "./register-vpa.js";
+import { remove } from "./remove.js";
 import { rptInvalidate } from "./rpt-invalidate.js";
 import { rtas } from "./rtas.js";
 import { setMode } from "./set-mode.js";
@@ -20,6 +27,13 @@ import { xicsHcalls } from "./xics-hcalls.js";
 
 export const hcalls: readonly Hcall[] = [
   ...xicsHcalls,
+  remove,
+  enter,
+  read,
+  clearMod,
+  clearRef,
+  protect,
+  bulkRemove,
   getTce,
   putTce,
   setSprg0,

@@ -299,4 +299,10 @@ export const archLayout = {
   quadLock: vmLayout.arch + 44,
   /** 1: machine checks go to the user side (KVM_CAP_PPC_FWNMI). */
   fwnmi: vmLayout.arch + 48,
+  /** Hashed page table (mmu/hpt.ts): its address, 0 without one; log2 of its bytes; a bit for each entry that changed. */
+  hpt: vmLayout.arch + 52,
+  hptOrder: vmLayout.arch + 56,
+  hptModified: vmLayout.arch + 60,
+  /** [A] */
+  hptLock: vmLayout.arch + 64,
 } as const;
