@@ -29,6 +29,11 @@ export interface Engine {
    * vCPUs had code of it and have been told to drop it, of which they take notice at their next look.
    */
   memoryWritten(memory: WebAssembly.Memory): (address: bigint, length: bigint) => boolean;
+  /**
+   * Does, once for a thread, what the first vCPU on it would otherwise wait for. `memory` is a spare one, of the kind that
+   * VMs have.
+   */
+  warmUp(memory: WebAssembly.Memory): void;
   /** What another thread needs to load the same engine without compiling again; goes through postMessage. */
   readonly share: unknown;
 }

@@ -69,6 +69,7 @@ export function fake(name = "hv", type = 1): Fake {
   const next = (): number => (it.codes.length > 1 ? (it.codes.shift() ?? 0) : (it.codes[0] ?? 0));
   const engine: Engine = {
     name,
+    warmUp: () => {},
     share: { of: name },
     memoryWritten: () => () => false,
     attach: () => ({

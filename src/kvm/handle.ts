@@ -30,12 +30,12 @@ export function vmHandle(core: VmCore): Vm {
     key: string,
     first: T,
     reopen: (vm: Vm) => T,
-    more: (current: () => T) => { readonly own?: Partial<T>; readonly moved?: () => void } = () => ({}),
+    more: (current: () => T) => More<T> = () => ({}),
   ): T {
     const known = parts.get(key);
     if (known && !known.closed) return known.handle as T;
     let current = first;
-    const { own = {}, moved } = more(() => current);
+    const { own = {}, moved, end } = more(() => current);
     const close = (): void => {
       created.closed = true;
       current.close();
@@ -45,6 +45,10 @@ export function vmHandle(core: VmCore): Vm {
       handle,
       closed: false,
       follow: (to) => {
+        if (created.closed) {
+          end?.(to);
+          return;
+        }
         current = reopen(to);
         stand(current);
         moved?.();
@@ -62,8 +66,10 @@ export function vmHandle(core: VmCore): Vm {
       `vcpu ${first.id}`,
       first,
       (to) => to.vcpu(first.id),
+      // A vCPU arrives with a handle, and the VM lives until the last one is closed.
       (current) => ({
         own: { getStatsFd: () => statistics(current().getStatsFd(), (to) => to.vcpu(first.id).getStatsFd()) },
+        end: (to) => to.vcpu(first.id).close(),
       }),
     );
   const device = (first: Device): Device => part(`device ${first.type}`, first, (to) => to.device(first.type));
@@ -106,8 +112,8 @@ export function vmHandle(core: VmCore): Vm {
     stand(arrived);
     if (trace) arrived.setTrace(trace);
     for (const [key, each] of parts) {
+      each.follow(arrived);
       if (each.closed) parts.delete(key);
-      else each.follow(arrived);
     }
   }
   return handle;
@@ -118,7 +124,7 @@ interface Closable {
 }
 
 /** How far a file has been read goes with it. */
-function reading(current: () => StatsFd): { readonly own: Partial<StatsFd> } {
+function reading(current: () => StatsFd): More<StatsFd> {
   let position = 0;
   return {
     own: {
@@ -131,8 +137,15 @@ function reading(current: () => StatsFd): { readonly own: Partial<StatsFd> } {
   };
 }
 
+/** What a part does in its own way, after the move, and if it was closed before the move. */
+interface More<T> {
+  readonly own?: Partial<T>;
+  readonly moved?: () => void;
+  readonly end?: (vm: Vm) => void;
+}
+
 /** An eventfd's listeners go with it. */
-function listening(current: () => EventFd): { readonly own: Partial<EventFd>; readonly moved: () => void } {
+function listening(current: () => EventFd): More<EventFd> {
   const listeners = new Map<object, { readonly listener: (count: bigint) => void; stop: () => void }>();
   return {
     own: {

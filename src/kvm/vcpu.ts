@@ -101,8 +101,9 @@ export class VcpuCore implements Vcpu {
       const exit = this.#runHere(options);
       if (exit) return exit;
       // The VM is on its way to another kvm, or stays after all.
-      if (!(this.vm.shared && canBlock())) return { reason: "intr" };
-      mem.wait(vmLayout.moves, this.vm.generation + 1, longestSleep);
+      const patience = Math.min((options.deadline ?? Number.POSITIVE_INFINITY) - performance.now(), longestSleep);
+      if (!(this.vm.shared && canBlock() && patience > 0)) return { reason: "intr" };
+      mem.wait(vmLayout.moves, this.vm.generation + 1, patience);
     }
   }
 

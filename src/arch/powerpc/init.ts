@@ -4,7 +4,8 @@ import { thisPackage } from "../../base/package.js";
 import type { Engine } from "../../kvm/engine.js";
 import type { Implementation } from "../../kvm/implementation.js";
 import { KvmCore } from "../../kvm/kvm.js";
-import { platformShares } from "../../kvm/memory.js";
+import { vmLayout } from "../../kvm/layout.js";
+import { platformShares, VmMemory } from "../../kvm/memory.js";
 import type { kvmParameters } from "../../kvm/parameters.js";
 import type { SharedVm } from "../../kvm/uapi.js";
 import { VmCore } from "../../kvm/vm.js";
@@ -128,6 +129,8 @@ export async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
     throw new KvmError("EINVAL", `not a POWER VM of this version: ${shared.arch}, ${shared.implementation}`);
   }
   const engine = await row.engine(shared.engine as CompiledAssets);
+  const isShared = !(shared.memory.buffer instanceof ArrayBuffer);
+  engine.warmUp(VmMemory.create(vmLayout.userStart, vmLayout.userStart, isShared).wasm);
   const { name, type } = row;
   const implementation: Implementation = { name, type, arch: powerpc, module: shared.module, engine: () => engine };
   return () => {

@@ -89,5 +89,10 @@ export async function attachVm(shared: SharedVm): Promise<PpcVm> {
 
 /** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
 export async function prepareAttachVm(shared: SharedVm): Promise<() => PpcVm> {
+  if (shared.module !== import.meta.url) {
+    // A VM of another version of this package: its own module knows how.
+    const other = (await import(shared.module)) as { prepareAttachVm: typeof prepareAttachVm };
+    return other.prepareAttachVm(shared);
+  }
   return (await import("./init.js")).prepareAttach(shared);
 }

@@ -16,6 +16,7 @@ const idle: Engine = {
   name: "pr",
   share: undefined,
   memoryWritten: () => () => false,
+  warmUp: () => {},
   attach: () => ({ reset: () => {}, run: () => ExitCode.none, step: () => ExitCode.none, stats: () => ({}) }),
 };
 

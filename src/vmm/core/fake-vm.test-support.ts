@@ -38,9 +38,9 @@ export class FakeVm {
     this.#engine = { scripts, flags };
   }
 
-  static attach(shared: SharedVm): Promise<Vm> {
+  static prepareAttach(shared: SharedVm): Promise<() => Vm> {
     const { scripts, flags } = shared.engine as FakeEngine;
-    return Promise.resolve(new FakeVm(scripts, true, flags).vm);
+    return Promise.resolve(() => new FakeVm(scripts, true, flags).vm);
   }
 
   get vm(): Vm {
@@ -98,6 +98,7 @@ class FakeVcpu implements Pick<Vcpu, "id" | "run" | "immediateExit" | "requestEx
     this.#pending = undefined;
     for (;;) {
       if (this.immediateExit || Atomics.exchange(this.#flags, 1, 0) !== 0) return { reason: "intr" };
+      if (deadline <= 0) return { reason: "intr" };
       const step = this.#script[this.#at] ?? "halt";
       if (step === "spin") {
         this.#entries++;

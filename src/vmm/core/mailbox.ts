@@ -16,6 +16,8 @@ export const Turn = {
   park: 3,
   /** Leave for good. */
   quit: 4,
+  /** Leave: the VM is in another kvm, where another thread goes on. */
+  moved: 5,
 } as const;
 export type TurnValue = (typeof Turn)[keyof typeof Turn];
 

@@ -1,6 +1,6 @@
 /** Runs a machine to its end: console, timeout, threads or slices, orderly shut-down. */
 
-import type { TraceCategory } from "../../kvm/uapi.js";
+import type { Kvm, TraceCategory } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import { type ConsoleOutput, ConsolePump } from "./console-pump.js";
 import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
@@ -40,6 +40,11 @@ export interface Run {
   readonly ended: Promise<{ readonly outcome: Outcome; readonly stats: RunStats }>;
   /** What the user types. */
   input(bytes: Uint8Array): void;
+  /**
+   * Moves the machine's VM, while it runs, to another loaded kvm, e.g. of a newer version of this package. The guest's RAM
+   * stays where it is. If that is not possible it rejects, and the machine runs on where it is.
+   */
+  moveTo(kvm: Kvm): Promise<void>;
   /** Ends it from outside. */
   stop(): void;
 }
@@ -127,6 +132,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
       stats: { machine: {}, cpus: [] },
     })),
     input: (bytes) => pump.input(bytes),
+    moveTo: (kvm) => scheduler.moveTo(kvm),
     stop: () => control.end({ kind: "stopped" }),
   };
 }

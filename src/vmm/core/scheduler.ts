@@ -1,4 +1,5 @@
 /** The two ways to run a machine's vCPUs have this face: a thread for each, or slices on one thread. */
+import type { Kvm } from "../../kvm/uapi.js";
 import type { CpuState } from "./machine.js";
 
 export interface Scheduler {
@@ -9,6 +10,8 @@ export interface Scheduler {
   stop(cpu: number): void;
   /** An interrupt may have become pending, raised by the machine's thread. */
   wake(): void;
+  /** Moves the VM to another kvm. Rejects, and the run goes on, if that is not possible. */
+  moveTo(kvm: Kvm): Promise<void>;
   /** The run is over: no vCPU goes on from the exit it is in, and those in the guest are told to leave. */
   leave(): void;
   /** After `leave`: waits until every vCPU has left, and gives all threads back. Afterwards nothing of the guest runs. */

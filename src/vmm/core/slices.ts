@@ -2,7 +2,7 @@
  * All vCPUs in turn on the machine's own thread, a slice each, with the thread's other work in between: what a platform
  * without shared memory gets.
  */
-import type { Exit, Vcpu } from "../../kvm/uapi.js";
+import type { Exit, Kvm, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import type { CpuState, Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
@@ -80,6 +80,11 @@ export class SliceScheduler implements Scheduler {
   wake(): void {
     this.#woken = true;
     this.#wakeUp?.();
+  }
+
+  /** Between two rounds no vCPU is in the guest, and its handles go with the VM. */
+  async moveTo(kvm: Kvm): Promise<void> {
+    await this.#options.machine.vm.moveTo(kvm);
   }
 
   leave(): void {

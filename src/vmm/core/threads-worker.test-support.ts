@@ -7,5 +7,7 @@ import { runVcpuThread } from "./vcpu-thread.js";
 const port = parentPort;
 port?.once("message", (start: VcpuThreadStart) => {
   const post = (message: unknown): void => port.postMessage(message);
-  void runVcpuThread(start, { attach: FakeVm.attach, createSide: createFakeSide, post }).finally(() => port.close());
+  void runVcpuThread(start, { prepareAttach: FakeVm.prepareAttach, createSide: createFakeSide, post }).finally(() =>
+    port.close(),
+  );
 });

@@ -1,7 +1,7 @@
 /** A thread for each vCPU: what a platform with shared memory gets. */
 
-import type { TraceCategory } from "../../kvm/uapi.js";
-import { describeError } from "../errors.js";
+import type { Kvm, SharedVm, TraceCategory } from "../../kvm/uapi.js";
+import { describeError, VmmError } from "../errors.js";
 import type { CpuState, Machine, PlatformThread, RunControl, VcpuThreadMessage } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
 import type { Scheduler } from "./scheduler.js";
@@ -27,23 +27,67 @@ interface Cpu {
   readonly ready: Promise<void>;
 }
 
+type Fail = (message: string, stack?: string) => void;
+
 export class ThreadScheduler implements Scheduler {
   readonly #options: ThreadsOptions;
   #cpus: Cpu[] = [];
   #leaving = false;
+  /** Counters of the threads that ran each CPU before the VM moved. */
+  readonly #earlier: Counters[] = [];
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
   }
 
   async prepare(): Promise<void> {
-    const { machine } = this.#options;
-    for (let id = 0; id < machine.cpus; id++) this.#cpus.push(this.#spawn(id));
+    const { machine, control } = this.#options;
+    const fail: Fail = (message, stack) => {
+      if (!this.#leaving) control.end({ kind: "failed", message, stack });
+    };
+    const vm = machine.vm.share();
+    for (let id = 0; id < machine.cpus; id++) this.#cpus.push(this.#spawn(id, vm, fail));
     await Promise.all(this.#cpus.map((cpu) => cpu.ready));
   }
 
-  #spawn(id: number): Cpu {
-    const { machine, spawn, control, trace } = this.#options;
+  /** Threads for the VM where it will be are made ready while the guest runs on; then they take over. */
+  async moveTo(kvm: Kvm): Promise<void> {
+    const { machine, control } = this.#options;
+    const next: Cpu[] = [];
+    let moved = false;
+    const prepare = async (vm: SharedVm): Promise<void> => {
+      const failed = new Promise<never>((_, reject) => {
+        const fail: Fail = (message, stack) => {
+          if (!moved) reject(new VmmError(message));
+          else if (!this.#leaving) control.end({ kind: "failed", message, stack });
+        };
+        for (let id = 0; id < machine.cpus; id++) next.push(this.#spawn(id, vm, fail));
+      });
+      await Promise.race([Promise.all(next.map((cpu) => cpu.ready)), failed]);
+    };
+    try {
+      if (this.#leaving) throw new VmmError("the machine has ended, or is about to");
+      await machine.vm.moveTo(kvm, { prepare });
+    } catch (error) {
+      await Promise.all(next.map((cpu) => cpu.thread.terminate()));
+      throw error;
+    }
+    moved = true;
+    const before = this.#cpus;
+    this.#cpus = next;
+    for (const [id, cpu] of next.entries()) {
+      const { running, mailbox } = before[id] as Cpu;
+      cpu.running = running;
+      mailbox.give(Turn.moved);
+      if (this.#leaving) cpu.mailbox.give(Turn.quit);
+      else if (running) cpu.mailbox.give(Turn.go);
+    }
+    await gone(before);
+    for (const [id, cpu] of before.entries()) this.#earlier[id] = sum(this.#earlier[id] ?? {}, cpu.stats);
+  }
+
+  #spawn(id: number, vm: SharedVm, failed: Fail): Cpu {
+    const { machine, spawn, trace } = this.#options;
     const thread = spawn();
     const mailbox = new Mailbox();
     let finish = (): void => undefined;
@@ -63,7 +107,7 @@ export class ThreadScheduler implements Scheduler {
     const fail = (message: string, stack?: string): void => {
       ready();
       finish();
-      if (!this.#leaving) control.end({ kind: "failed", message, stack });
+      failed(message, stack);
     };
     thread.onDeath((why) => fail(`the thread of CPU ${id} died: ${why}`));
     thread.onMessage((message) => {
@@ -74,7 +118,7 @@ export class ThreadScheduler implements Scheduler {
         finish();
       } else this.#onMessage(id, cpu, message);
     });
-    thread.post({ cpu: id, vm: machine.vm.share(), machine: machine.shared, mailbox: mailbox.buffer, trace });
+    thread.post({ cpu: id, vm, machine: machine.shared, mailbox: mailbox.buffer, trace });
     return cpu;
   }
 
@@ -135,16 +179,28 @@ export class ThreadScheduler implements Scheduler {
   }
 
   async shutdown(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, patience);
-    });
-    await Promise.race([Promise.all(this.#cpus.map((cpu) => cpu.finished)), late]);
-    clearTimeout(timer);
-    await Promise.all(this.#cpus.map((cpu) => cpu.thread.terminate()));
+    await gone(this.#cpus);
   }
 
   stats(): readonly Readonly<Record<string, number>>[] {
-    return this.#cpus.map((cpu) => cpu.stats);
+    return this.#cpus.map(({ stats }, id) => sum(this.#earlier[id] ?? {}, stats));
   }
+}
+
+type Counters = Readonly<Record<string, number>>;
+
+const sum = (a: Counters, b: Counters): Counters => ({
+  ...a,
+  ...Object.fromEntries(Object.entries(b).map(([name, value]) => [name, (a[name] ?? 0) + value])),
+});
+
+/** Waits until the threads have left by themselves, not for ever, and gives them back. */
+async function gone(cpus: readonly Cpu[]): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patience);
+  });
+  await Promise.race([Promise.all(cpus.map((cpu) => cpu.finished)), late]);
+  clearTimeout(timer);
+  await Promise.all(cpus.map((cpu) => cpu.thread.terminate()));
 }

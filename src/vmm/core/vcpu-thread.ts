@@ -2,15 +2,15 @@
  * The loop of a thread that runs one vCPU: run the guest, answer here what can be answered here, ask the machine's thread
  * for the rest, wait when the CPU is stopped.
  */
-import type { Exit, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
+import type { Exit, RunOptions, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import type { TraceSink, VcpuSide, VcpuSideHost, VcpuThreadMessage, VcpuThreadStart } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
 import { type LoadDisassembler, traceKernelSide, traceLine } from "./trace.js";
 
 export interface VcpuThreadParts {
-  /** Attaches to the VM: the architecture's module has it. */
-  readonly attach: (shared: SharedVm) => Promise<Vm>;
+  /** Loads what attaching to the VM needs; what it gives attaches. The architecture's module has it. */
+  readonly prepareAttach: (shared: SharedVm) => Promise<() => Vm>;
   /** Makes the machine's side from what the machine shares. */
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
   readonly post: (message: VcpuThreadMessage) => void;
@@ -23,7 +23,7 @@ const traceChunk = 16384;
 /** Runs until the machine's thread says quit. Does not throw: failures are posted. */
 export async function runVcpuThread(
   start: VcpuThreadStart,
-  { attach, createSide, post, loadDisassembler }: VcpuThreadParts,
+  { prepareAttach, createSide, post, loadDisassembler }: VcpuThreadParts,
 ): Promise<void> {
   const mailbox = new Mailbox(start.mailbox);
   let pending = "";
@@ -39,20 +39,28 @@ export async function runVcpuThread(
     if (pending.length >= traceChunk) flush();
   };
   try {
-    const vm = await attach(start.vm);
-    const vcpu = vm.vcpu(start.cpu);
+    const attach = await prepareAttach(start.vm);
     const traced = start.trace.length > 0;
     const side = createSide(start.cpu, start.machine, {
       announceConsole: () => post({ type: "console" }),
       mayWait: true,
       trace: traced ? trace : undefined,
     });
-    if (traced) await traceKernelSide(vm, start.trace, trace, loadDisassembler);
     post({ type: "ready" });
-    loop(vcpu, side, mailbox, post, flush);
+    // A VM that comes from another kvm can be attached to only when it has come.
+    mailbox.waitWhile(Turn.parked);
+    if (mailbox.turn !== Turn.go) {
+      post({ type: "finished", stats: side.stats() });
+      return;
+    }
+    const vm = attach();
+    const vcpu = vm.vcpu(start.cpu);
+    if (traced) await traceKernelSide(vm, start.trace, trace, loadDisassembler);
+    const left = loop(vcpu, side, mailbox, post, flush);
     flush();
-    post({ type: "finished", stats: { ...side.stats(), ...vcpu.stats() } });
-    vcpu.close();
+    // In the other kvm the vCPU's counters go on.
+    post({ type: "finished", stats: { ...side.stats(), ...(left === "moved" ? {} : vcpu.stats()) } });
+    if (left === "quit") vcpu.close();
     vm.close();
   } catch (error) {
     flush();
@@ -60,17 +68,20 @@ export async function runVcpuThread(
   }
 }
 
+/** Until the machine's thread says quit, or the VM has moved to another kvm. */
 function loop(
   vcpu: Vcpu,
   side: VcpuSide,
   mailbox: Mailbox,
   post: VcpuThreadParts["post"],
   flushTrace: () => void,
-): void {
+): "quit" | "moved" {
   for (;;) {
     mailbox.waitWhile(Turn.parked);
-    if (mailbox.turn === Turn.quit) return;
-    const exit: Exit = vcpu.run();
+    if (mailbox.turn === Turn.quit) return "quit";
+    if (mailbox.turn === Turn.moved) return "moved";
+    const exit = runHere(vcpu);
+    if (exit === "moved") return exit;
     if (exit.reason === "intr") continue;
     if (side.answer(exit)) continue;
     if (!mailbox.putExit(exit)) {
@@ -86,10 +97,17 @@ function loop(
     mailbox.takeAnswer(exit);
     if (mailbox.turn === Turn.park) {
       // The exit must be complete before someone sets this CPU's registers for its next start.
-      vcpu.immediateExit = true;
-      vcpu.run();
-      vcpu.immediateExit = false;
+      if (runHere(vcpu, { deadline: 0 }) === "moved") return "moved";
       mailbox.take(Turn.park, Turn.parked);
     }
+  }
+}
+
+function runHere(vcpu: Vcpu, options?: RunOptions): Exit | "moved" {
+  try {
+    return vcpu.run(options);
+  } catch (error) {
+    if (error instanceof Error && (error as { code?: unknown }).code === "ESTALE") return "moved";
+    throw error;
   }
 }

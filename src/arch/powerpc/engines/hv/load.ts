@@ -4,8 +4,9 @@ import {
   type EngineAssets,
   instantiateInterpreter,
   interpretedVcpu,
+  interpretOnly,
 } from "../emulate/interpreter.js";
-import { Translator } from "./translator.js";
+import { Translator, warmUpTranslation } from "./translator.js";
 
 /** A vCPU that can be told to translate; tests use it to run code translated that is not hot. */
 export interface HvVcpu extends EngineVcpu {
@@ -22,6 +23,10 @@ export function loadHv(assets: EngineAssets): HvEngine {
     name: "hv",
     share: assets,
     memoryWritten: (memory) => bindMemoryWritten(assets, memory),
+    warmUp: (memory) => {
+      warmUpTranslation();
+      instantiateInterpreter(assets, memory, interpretOnly());
+    },
     attach: (memory, address, onEvent) => {
       const translator = new Translator(memory, address);
       const translation = {

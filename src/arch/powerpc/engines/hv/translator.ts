@@ -55,6 +55,11 @@ interface Pending {
 /** The variants by handler number, made once for each thread that translates. */
 let handlers: readonly HandlerSpec[] | undefined;
 
+/** Makes what all translators of a thread share. */
+export function warmUpTranslation(): void {
+  handlers ??= handlerSpecs().specs;
+}
+
 /** Decodes through the table that the interpreter's module has put into the memory. */
 class WordDecoder {
   readonly #table: Int32Array;
@@ -63,7 +68,7 @@ class WordDecoder {
     // A copy: a memory that grows may leave its old buffer.
     const words = (vmLayout.base - vmLayout.decodeTables) / 4;
     this.#table = new Int32Array(memory.buffer, vmLayout.decodeTables, words).slice();
-    handlers ??= handlerSpecs().specs;
+    warmUpTranslation();
   }
 
   variant(word: number): Variant | undefined {

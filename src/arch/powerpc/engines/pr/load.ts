@@ -15,6 +15,7 @@ export function loadPr(assets: EngineAssets): Engine {
     name: "pr",
     share: assets,
     memoryWritten: (memory) => bindMemoryWritten(assets, memory),
+    warmUp: (memory) => void instantiateInterpreter(assets, memory, interpretOnly()),
     attach: (memory, address, onEvent) => {
       const interpreter = instantiateInterpreter(assets, memory, interpretOnly(), onEvent);
       return interpretedVcpu(interpreter, address);
