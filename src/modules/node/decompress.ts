@@ -62,7 +62,8 @@ const tooLarge = (limit: number) => new ModuleFileError("ENOMEM", `unpacks to mo
 
 function gunzip(bytes: Uint8Array, limit: number): Uint8Array {
   try {
-    return gunzipSync(bytes, { maxOutputLength: limit });
+    const { buffer, byteOffset, length } = gunzipSync(bytes, { maxOutputLength: limit });
+    return new Uint8Array(buffer, byteOffset, length);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(limit);
     throw error;

@@ -1,7 +1,7 @@
 /** modprobe's configuration from its folders, the tree and the kernel's command line. Source: modprobe.d(5). */
 import { readFileSync } from "node:fs";
 import { ModprobeConfig } from "../modprobe-config.js";
-import { configFiles, configLines } from "./config-lines.js";
+import { configFiles, configLines, wordsOf } from "./config-lines.js";
 import { errorText, type Messages } from "./messages.js";
 
 export const defaultModprobeConfig = [
@@ -19,7 +19,12 @@ export function readModprobeConfig(paths: readonly string[], folder: string, mes
     try {
       for (const { text, number } of configLines(file)) {
         if (config.add(text)) continue;
-        messages.error(`${file} line ${number}: ignoring bad line starting with '${text.trim().split(/[ \t]/)[0]}'`);
+        const [command] = wordsOf(text);
+        if (command === "include" || command === "config") {
+          messages.error(`${file}: command ${command} is deprecated and not parsed anymore`);
+        } else {
+          messages.error(`${file} line ${number}: ignoring bad line starting with '${command}'`);
+        }
       }
     } catch (error) {
       // A tree without soft dependencies is none of modprobe's business.

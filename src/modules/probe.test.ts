@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ModprobeConfig } from "./modprobe-config.js";
+import { actionText, modulesFor, type PlanOptions, Probe } from "./probe.js";
+import { ModuleTree, type TreeTexts } from "./tree.js";
+
+const texts: TreeTexts = {
+  dep: `k/base.ko:
+k/bus.ko: k/base.ko
+k/card-a.ko.xz: k/bus.ko k/base.ko
+k/fs.ko:
+k/crc.ko:
+/elsewhere/out.ko:
+`,
+  alias: `# Aliases extracted from modules themselves.
+alias pci:v*d0001* card_a
+alias pci:v1af4d* bus
+alias fs-ext[0-9] fs
+alias net-pf-16-proto-9 fs
+alias half[ base
+`,
+  symbols: "alias symbol:base_add base\n",
+  softdep: "softdep fs pre: crc post: bus\n",
+  builtin: "k/rtc-core.ko\n",
+  builtinModinfo: "rtc_core.alias=rtc:*\0rtc_core.license=GPL\0other.license=MIT\0",
+};
+const tree = new ModuleTree("/t", texts);
+
+function configOf(...lines: string[]): ModprobeConfig {
+  const config = new ModprobeConfig();
+  for (const line of [...(texts.softdep ?? "").split("\n"), ...lines]) assert.ok(config.add(line), line);
+  return config;
+}
+
+const show = (name: string, config = configOf(), options: PlanOptions = {}) => {
+  const probe = new Probe(tree, config);
+  return probe.lookup(name).flatMap((target) => probe.plan(target, options).map(actionText));
+};
+
+test("a module comes after all it needs", () => {
+  assert.deepEqual(show("card-a"), ["insmod /t/k/base.ko ", "insmod /t/k/bus.ko ", "insmod /t/k/card-a.ko.xz "]);
+  assert.deepEqual(show("out"), ["insmod /elsewhere/out.ko "]);
+  assert.deepEqual(show("base", configOf(), { options: "a=1" }), ["insmod /t/k/base.ko a=1"]);
+});
+
+test("aliases, symbols and built-in modules are found, in the tree's order", () => {
+  const names = (alias: string) => new Probe(tree).lookup(alias).map(({ name }) => name);
+  assert.deepEqual(names("pci:v1af4d0001sv"), ["card_a", "bus"]);
+  assert.deepEqual(names("fs-ext4"), ["fs"]);
+  assert.deepEqual(names("net-pf-16-proto-9"), ["fs"]);
+  assert.deepEqual(names("symbol:base_add"), ["base"]);
+  assert.deepEqual(names("rtc:x"), ["rtc_core"]);
+  assert.deepEqual(names("half["), [], "half a bracket");
+  assert.deepEqual(names("nosuch"), []);
+  assert.deepEqual(show("rtc-core"), ["builtin rtc_core"]);
+  assert.equal(new Probe(tree).lookupName("fs-ext4"), undefined, "an alias is no name");
+  assert.deepEqual(tree.builtinInfo("rtc_core"), [
+    ["alias", "rtc:*"],
+    ["license", "GPL"],
+  ]);
+});
+
+test("soft dependencies surround the module, unless commands are ignored", () => {
+  const all = ["insmod /t/k/crc.ko ", "insmod /t/k/fs.ko ", "insmod /t/k/base.ko ", "insmod /t/k/bus.ko "];
+  assert.deepEqual(show("fs"), all);
+  assert.deepEqual(show("fs", configOf(), { ignoreCommands: true }), ["insmod /t/k/fs.ko "]);
+});
+
+test("soft dependencies in a circle end", () => {
+  const circle = configOf("softdep base pre: crc", "softdep crc pre: base");
+  assert.deepEqual(show("base", circle), ["insmod /t/k/crc.ko ", "insmod /t/k/base.ko "]);
+});
+
+test("configuration: aliases, options by name and alias, install commands, the blacklist", () => {
+  const config = configOf(
+    "# a comment",
+    "alias my-card card-a",
+    "options card-a  x=1",
+    "options my_card y=2",
+    "options\tbase\tz=3",
+    "install crc /bin/true $CMDLINE_OPTS",
+    "remove crc /bin/false",
+    "blacklist card_a",
+  );
+  assert.equal(show("my-card", config).at(-1), "insmod /t/k/card-a.ko.xz  x=1 y=2 ");
+  assert.equal(show("my-card", config)[0], "insmod /t/k/base.ko z=3 ");
+  assert.deepEqual(show("crc", config), ["install /bin/true $CMDLINE_OPTS "]);
+  assert.deepEqual(show("crc", config, { ignoreCommands: true }), ["insmod /t/k/crc.ko "]);
+  const probe = new Probe(tree, config);
+  assert.deepEqual(
+    probe.lookup("my_card").map((target) => probe.isBlacklisted(target)),
+    [true],
+  );
+  assert.deepEqual(show("base", config, { isLoaded: () => true }), []);
+  assert.ok(config.lines().includes("remove crc /bin/false"));
+});
+
+test("lines that say nothing whole are refused", () => {
+  const bad = ["alias", "alias a", "alias a[ b", "options x", "install x", "softdep x", "blacklist", "nonsense a b"];
+  for (const line of bad) assert.equal(new ModprobeConfig().add(line), false, line);
+});
+
+test("the kernel's command line gives options and the blacklist", () => {
+  const config = new ModprobeConfig();
+  config.addKernelCommandLine('quiet root=/dev/x.y a-b.c=1 d.e f.g="1 2" "h.i=3 4" modprobe.blacklist=k,l\n');
+  assert.deepEqual(config.lines(), [
+    "blacklist k",
+    "blacklist l",
+    "options a_b c=1",
+    "options d e",
+    'options f g="1 2"',
+    'options h i="3 4"',
+  ]);
+});
+
+test("modulesFor: each file once, in an order that works, and what nobody knows", () => {
+  assert.deepEqual(modulesFor(tree, ["card_a", "fs", "rtc-core", "symbol:base_add", "lost"]), {
+    paths: ["/t/k/base.ko", "/t/k/bus.ko", "/t/k/card-a.ko.xz", "/t/k/crc.ko", "/t/k/fs.ko"],
+    unknown: ["lost"],
+  });
+  assert.deepEqual(modulesFor(tree, []), { paths: [], unknown: [] });
+});
