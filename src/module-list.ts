@@ -3,6 +3,7 @@
  * module is one line here.
  */
 import { type KvmConfig, kvmModule } from "./arch/powerpc/module.js";
+import { hostPci } from "./host/module.js";
 import type { BuiltModule } from "./modules/modpost.js";
 import { vac } from "./vac/module.js";
 import { vfio } from "./vfio/module.js";
@@ -17,4 +18,5 @@ export const moduleList = (config: KvmConfig = {}): readonly ListedModule[] => [
   { path: "vac.js", source: "src/vac/module.js", definition: vac },
   { path: "kvm.js", source: "src/arch/powerpc/module.js", definition: kvmModule(config) },
   { path: "vfio.js", source: "src/vfio/module.js", definition: vfio },
+  { path: "host_pci.js", source: "src/host/module.js", definition: hostPci },
 ];

@@ -85,6 +85,8 @@ export const rows: readonly Row[] = [
   },
   { folder: "src/arch/X", may: ["src/base", "src/wasm", "src/kvm", "src/modules", "src/vac"] },
   { folder: "src/vfio", may: ["src/modules", "src/base", "src/kvm/uapi"] },
+  // Modules that offer VFIO devices of the host.
+  { folder: "src/host", may: ["src/modules", "src/base", "src/vfio/index", "src/vmm/devices"] },
   { folder: "src/vmm", may: ["src/base", "src/kvm/uapi", "src/arch/X/uapi", "src/vfio/index"] },
   ...["cli", "web"].map((end) => ({
     folder: `src/${end}`,
@@ -94,6 +96,8 @@ export const rows: readonly Row[] = [
       "src/modules",
       "src/module-list",
       "src/kvm/uapi",
+      "src/vfio/index",
+      "src/host",
       "src/vmm",
       "src/arch/X/module",
       "src/arch/X/uapi",

@@ -85,9 +85,12 @@ function vfioDevice(vm: VmCore, arch: VfioArch): DeviceOps {
     const groupfd = Number(BigInt.asIntN(32, value));
     const tablefd = Number(BigInt.asIntN(32, value >> 32n));
     const known = find(groupfd, "KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE");
-    // Linux counts a table that is set twice; it still ends with the file.
     const table = arch.spaprTceTable?.(vm, tablefd);
-    if (table && !known.tables.has(tablefd)) known.tables.set(tablefd, known.vfio.attachSpaprTce(table));
+    if (!table) return;
+    // Set again: the window that followed it may have been removed, and another be there.
+    const end = known.vfio.attachSpaprTce(table);
+    known.tables.get(tablefd)?.();
+    known.tables.set(tablefd, end);
   };
 
   return {

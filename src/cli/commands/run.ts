@@ -10,8 +10,6 @@ import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import { Nvram } from "../../vmm/devices/nvram.js";
-import type { PciDevice } from "../../vmm/devices/pci/device.js";
-import { createPciDevice, pciModelNames } from "../../vmm/devices/pci/models.js";
 import { Rtc } from "../../vmm/devices/rtc.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
@@ -20,6 +18,7 @@ import { cpuModel, cpuModelNames } from "../../vmm/machines/pseries/cpu-models.j
 import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import { ExitStatus, type Finish } from "../command.js";
+import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
 import { startInstance } from "../instance.js";
 import { parseCount, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
@@ -35,7 +34,7 @@ interface Options {
   readonly cpus: number;
   readonly type?: "hv" | "pr";
   readonly cpu?: string;
-  readonly device?: readonly PciDevice[];
+  readonly device?: DeviceChoices;
   readonly timeout?: number;
   readonly reboot: boolean;
   readonly threads: "auto" | "worker" | "single";
@@ -68,10 +67,6 @@ const parseMemory = checked((text: string): number => {
   return Math.floor(size / memoryGranule) * memoryGranule;
 });
 const parseCpu = checked((text: string): string => cpuModel(text).name);
-const parseDevice = checked((name: string, before: readonly PciDevice[] = []): readonly PciDevice[] => [
-  ...before,
-  createPciDevice(name),
-]);
 const parseTrace = checked((text: string) => parseTraceCategories(text.split(",")));
 
 export function describe(command: Command, finish: Finish): void {
@@ -91,8 +86,8 @@ export function describe(command: Command, finish: Finish): void {
     )
     .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
     .addOption(
-      new Option("--device <name>", `adds a PCI device; can be given again: ${pciModelNames.join(", ")}`).argParser(
-        parseDevice,
+      new Option("--device <name>", `adds a PCI device; can be given again: ${deviceNames}`).argParser(
+        checked(parseDevice),
       ),
     )
     .addOption(new Option("--timeout <seconds>", "end the guest after this time").argParser(parseSeconds))
@@ -143,12 +138,14 @@ function readFile(path: string, what: string): Uint8Array {
 
 async function run(options: Options): Promise<number> {
   const guest = await loadGuest(options);
-  const { kvm, close } = await startInstance(options.threads === "single" ? { memory: "unshared" } : {});
+  const { kvm, loader, close } = await startInstance(options.threads === "single" ? { memory: "unshared" } : {});
   const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
   const terminal = openTerminal();
   const devices = { nvram: new Nvram(), rtc: new Rtc() };
   const limit = options.timeout === undefined ? undefined : performance.now() + options.timeout;
+  let hostDevices: HostDevices | undefined;
   try {
+    hostDevices = await openHostDevices(loader, options.device?.host ?? []);
     for (;;) {
       let left: LeaveReason | undefined;
       const running: Run = await runMachine({
@@ -165,7 +162,8 @@ async function run(options: Options): Promise<number> {
               cpus: options.cpus,
               cpuModel: options.cpu,
               devices,
-              pciDevices: options.device,
+              pciDevices: options.device?.models,
+              assign: hostDevices?.assign,
             },
             control,
             trace,
@@ -191,6 +189,7 @@ async function run(options: Options): Promise<number> {
     terminal.restore();
     traceFile?.close();
     try {
+      hostDevices?.close();
       close();
     } catch (error) {
       // After a thread had to be ended by force, KVM still counts it as a user; the process is about to end anyway.

@@ -67,6 +67,7 @@ export class VfioPciDevice implements PciDevice {
   /** Signalled by KVM when the guest has ended the pin's interrupt. */
   #resample: EventFd | undefined;
   #command = 0;
+  #pulled = false;
 
   /** EINVAL: not a PCI device. */
   constructor(device: vfio.VfioDevice, vm: VfioPciVm) {
@@ -113,12 +114,14 @@ export class VfioPciDevice implements PciDevice {
   }
 
   read(bar: number, offset: number, length: number): bigint {
+    this.#endPin();
     const bytes = new Uint8Array(length);
     this.#device.read(this.#device.getRegionInfo(bar).offset + BigInt(offset), bytes);
     return number(bytes);
   }
 
   write(bar: number, offset: number, length: number, value: bigint): void {
+    this.#endPin();
     this.#device.write(this.#device.getRegionInfo(bar).offset + BigInt(offset), bytesOf(value, length));
   }
 
@@ -179,7 +182,7 @@ export class VfioPciDevice implements PciDevice {
   /** The pin raises an interrupt of KVM's and stays up until the guest ends it; then VFIO looks at the line again. */
   #routeIntx(): void {
     const gsi = this.#bus?.intx;
-    if (this.#mode !== "intx" || !this.interrupts.intx || gsi === undefined) return;
+    if (this.#mode !== "intx" || !this.interrupts.intx || !this.#bus) return;
     const on = (this.#command & pci.PCI_COMMAND_INTX_DISABLE) === 0;
     if (on === this.#vectors.length > 0) return;
     if (!on) {
@@ -187,8 +190,13 @@ export class VfioPciDevice implements PciDevice {
       return;
     }
     const vector = this.#newVector();
-    const resample = this.#vm.createEventFd();
     this.#vectors = [vector];
+    if (gsi === undefined) {
+      vector.stop = vector.fd.onSignal(() => this.#pullPin());
+      this.#trigger(irqIndex.intx, [vector.fd]);
+      return;
+    }
+    const resample = this.#vm.createEventFd();
     this.#resample = resample;
     this.#vm.irqfd({ fd: vector.fd, gsi, flags: KVM_IRQFD_FLAG_RESAMPLE, resamplefd: resample });
     vector.gsi = gsi;
@@ -200,6 +208,21 @@ export class VfioPciDevice implements PciDevice {
       flags: vfio.VFIO_IRQ_SET_DATA_EVENTFD | vfio.VFIO_IRQ_SET_ACTION_UNMASK,
       eventfds: [resample],
     });
+  }
+
+  /** Where the pin's interrupt is shared, KVM cannot hold it: it is up until the guest next looks at the device. */
+  #pullPin(): void {
+    this.#pulled = true;
+    this.#bus?.setIntx(true);
+  }
+
+  #endPin(): void {
+    if (!this.#pulled) return;
+    this.#pulled = false;
+    this.#bus?.setIntx(false);
+    if (this.#mode !== "intx" || this.#vectors.length === 0) return;
+    const flags = vfio.VFIO_IRQ_SET_DATA_NONE | vfio.VFIO_IRQ_SET_ACTION_UNMASK;
+    this.#device.setIrqs({ index: irqIndex.intx, start: 0, count: 1, flags });
   }
 
   #newVector(): Vector {
@@ -244,6 +267,8 @@ export class VfioPciDevice implements PciDevice {
     }
     this.#resample?.close();
     this.#resample = undefined;
+    if (this.#pulled) this.#bus?.setIntx(false);
+    this.#pulled = false;
   }
 }
 

@@ -31,6 +31,7 @@ import { ConsoleRing } from "../../devices/console-ring.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
+import type { Assignment, AssignmentHost } from "../../devices/vfio-pci/assignment.js";
 import { flatten } from "../../devicetree/writer.js";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
@@ -68,6 +69,8 @@ export interface PseriesOptions {
   readonly devices?: PseriesDevices | undefined;
   /** In slots 0, 1, ... of the PCI bus, each reset first. Default: none, and no bus. Of one machine at a time. */
   readonly pciDevices?: readonly PciDevice[] | undefined;
+  /** Takes devices of the host, which follow in the next slots. */
+  readonly assign?: ((host: AssignmentHost) => Assignment) | undefined;
 }
 
 /** Devices with a battery: they keep their contents when the machine is made anew. */
@@ -97,8 +100,8 @@ const rtasSize = 4096;
 /** Makes the machine, its memory filled and its boot CPU at the kernel's entry. Throws VmmError; leaves nothing behind then. */
 export function createPseries(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
   const { kvm, type, kernel, initrd, memorySize, cpus, devices = { nvram: new Nvram(), rtc: new Rtc() } } = options;
-  const { pciDevices = [] } = options;
-  const hasPci = pciDevices.length > 0;
+  const { pciDevices = [], assign } = options;
+  const hasPci = pciDevices.length > 0 || assign !== undefined;
   const model = options.cpuModel === undefined ? defaultCpuModel : cpuModel(options.cpuModel);
   checkSizes(options, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
@@ -106,6 +109,7 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
   const vm = createVm(kvm, type, options.shared);
   const vcpus: PpcVcpu[] = [];
   let pci: PciHostBridge | undefined;
+  let assignment: Assignment | undefined;
   try {
     const ram = allocateRam(vm, memorySize);
     const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
@@ -115,11 +119,16 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
     }
     vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
-    if (hasPci) pci = new PciHostBridge({ vm, memory, wake: () => control.wake() }, pciDevices);
-    fillMemory(options, model, vm, memory, memoryMap);
-    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices, pci });
+    const wake = (): void => control.wake();
+    assignment = assign?.({ vm, ram: { address: ram, size: memorySize }, wake });
+    const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
+    if (hasPci) pci = new PciHostBridge({ vm, memory, wake }, plugged);
+    if (assignment) pci?.dma.watch(assignment);
+    fillMemory({ ...options, pciDevices: plugged }, model, vm, memory, memoryMap);
+    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices, pci, assignment });
   } catch (error) {
     pci?.close();
+    assignment?.close();
     for (const vcpu of vcpus) vcpu.close();
     vm.close();
     throw error;
@@ -229,6 +238,7 @@ interface Parts {
   readonly trace: TraceSink | undefined;
   readonly devices: PseriesDevices;
   readonly pci: PciHostBridge | undefined;
+  readonly assignment: Assignment | undefined;
 }
 
 class Pseries implements Machine {
@@ -300,6 +310,7 @@ class Pseries implements Machine {
 
   close(): void {
     this.#parts.pci?.close();
+    this.#parts.assignment?.close();
     for (const vcpu of this.#parts.vcpus) vcpu.close();
     this.vm.close();
   }

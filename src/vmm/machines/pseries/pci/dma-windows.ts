@@ -5,6 +5,7 @@
  */
 import type { PpcVm, SpaprTce } from "../../../../arch/powerpc/uapi.js";
 import type { GuestMemory } from "../../../core/guest-memory.js";
+import type { WindowListener } from "../../../devices/vfio-pci/assignment.js";
 
 /** The window that is there from the start: 4 KiB pages from bus address 0. */
 export const defaultWindow = { liobn: 0x8000_0000, start: 0n, size: 0x4000_0000n, pageShift: 12 } as const;
@@ -32,6 +33,8 @@ interface Window {
   readonly pageShift: number;
   /** Address of its entries in the VM's memory. */
   readonly entries: number;
+  /** The table's number. */
+  readonly fd: number;
 }
 
 type Visit = (memory: Uint8Array, done: number) => void;
@@ -44,6 +47,7 @@ export class DmaWindows {
   /** Tables are not freed before the VM is: one of each shape that was ever asked for, at most 8 MiB. */
   readonly #shapes = new Map<number, Window>();
   readonly #active = new Set<Window>();
+  #listener: WindowListener | undefined;
 
   constructor(vm: TceVm, memory: GuestMemory) {
     this.#vm = vm;
@@ -72,21 +76,38 @@ export class DmaWindows {
     const range = this.#shapes.get(liobn) ?? this.#createTable({ liobn, start: dynamicStart, size, pageShift });
     this.#shapes.set(liobn, range);
     this.#clear(range);
-    this.#active.add(range);
+    this.#activate(range);
     return { liobn, start: range.start };
   }
 
   /** False: there is no such window. */
   remove(liobn: number): boolean {
     const range = [...this.#active].find((one) => one.liobn === liobn);
-    return range !== undefined && this.#active.delete(range);
+    if (range) this.#deactivate(range);
+    return range !== undefined;
   }
 
   /** The default window alone, and it empty. */
   reset(): void {
-    this.#active.clear();
+    for (const range of this.#active) if (range !== this.#default) this.#deactivate(range);
     this.#clear(this.#default);
-    this.#active.add(this.#default);
+    if (!this.#active.has(this.#default)) this.#activate(this.#default);
+  }
+
+  /** Tells `listener` of the windows that there are, and of every change. */
+  watch(listener: WindowListener): void {
+    this.#listener = listener;
+    for (const range of this.#active) listener.windowCreated(range);
+  }
+
+  #activate(range: Window): void {
+    this.#active.add(range);
+    this.#listener?.windowCreated(range);
+  }
+
+  #deactivate(range: Window): void {
+    this.#active.delete(range);
+    this.#listener?.windowRemoved(range.start);
   }
 
   /** Memory to device. False: some page is not the device's to read. */
@@ -105,7 +126,7 @@ export class DmaWindows {
     return [...this.#active].some((range) => range !== this.#default);
   }
 
-  #createTable({ liobn, start, size, pageShift }: Omit<Window, "entries">): Window {
+  #createTable({ liobn, start, size, pageShift }: Omit<Window, "entries" | "fd">): Window {
     const shift = BigInt(pageShift);
     const table: SpaprTce = this.#vm.createSpaprTce({
       liobn: BigInt(liobn),
@@ -113,7 +134,7 @@ export class DmaWindows {
       offset: start >> shift,
       size: size >> shift,
     });
-    return { liobn, start, size, pageShift, entries: table.address };
+    return { liobn, start, size, pageShift, entries: table.address, fd: table.fd };
   }
 
   #clear({ entries, size, pageShift }: Window): void {

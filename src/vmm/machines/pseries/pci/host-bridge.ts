@@ -57,7 +57,10 @@ export class PciHostBridge {
     if (devices.length > slotMax)
       throw new VmmError(`the PCI bus has ${slotMax} slots, and there are ${devices.length} devices`);
     this.dma = new DmaWindows(parts.vm, parts.memory);
-    for (const [number, device] of devices.entries()) this.#plug(number, device);
+    for (const [number, device] of devices.entries()) {
+      const alone = devices.every((_, other) => other === number || pinInterrupt(other) !== pinInterrupt(number));
+      this.#plug(number, device, alone);
+    }
   }
 
   get functions(): readonly PciFunction[] {
@@ -116,7 +119,7 @@ export class PciHostBridge {
     const { msi, msix } = slot.function;
     const most = kind === "msi" ? (slot.function.device.interrupts?.msi ?? 0) : (msix?.vectors ?? 0);
     if (most === 0) return undefined;
-    slot.messages = undefined;
+    this.#take(slot);
     // Messages of MSI differ in the low bits of their data.
     const count = kind === "msi" ? 2 ** Math.floor(Math.log2(Math.min(wanted, most))) : Math.min(wanted, most);
     const first = wanted > 0 ? this.#allocate(count, kind === "msi" ? count : 1) : undefined;
@@ -124,14 +127,20 @@ export class PciHostBridge {
     slot.messages = { kind, first, count };
     if (kind === "msi") msi?.set(messageAddress, first);
     else for (let vector = 0; vector < count; vector++) msix?.set(vector, messageAddress, first + vector);
+    slot.function.routeMessages();
     return count;
   }
 
   /** Takes a device's interrupts back. False: there is no such device. */
   clearMessages(configAddress: number): boolean {
     const slot = this.#slotAt(configAddress);
-    if (slot) slot.messages = undefined;
+    if (slot) this.#take(slot);
     return slot !== undefined;
+  }
+
+  #take(slot: Slot): void {
+    slot.messages = undefined;
+    slot.function.routeMessages();
   }
 
   /** The kind that the device can have, MSI first. */
@@ -165,13 +174,16 @@ export class PciHostBridge {
     for (const slot of this.#slots) slot.function.disconnect();
   }
 
-  #plug(number: number, device: PciDevice): void {
+  /** `alone`: nobody else pulls the interrupt of its pin, so that KVM may do it by itself. */
+  #plug(number: number, device: PciDevice, alone: boolean): void {
     try {
       const upstream = {
         read: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.read(address, bytes)),
         write: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.write(address, bytes)),
         setIntx: (level: boolean) => this.#setPin(number, level),
         message: (message: PciMessage) => this.#message(number, message),
+        gsiOf: (message: PciMessage) => (this.#isOwn(number, message) ? message.data : undefined),
+        ...(alone ? { intx: pinInterrupt(number) } : {}),
       };
       this.#slots[number] = { number, function: new PciFunction(device, upstream), messages: undefined };
     } catch (error) {
@@ -214,15 +226,20 @@ export class PciHostBridge {
       this.#counted("dma", this.dma.write(address, bytes));
       return;
     }
-    const messages = this.#slots[number]?.messages;
-    // A device raises its own interrupts only, whatever the guest wrote as data.
-    if (!messages || data < messages.first || data >= messages.first + messages.count) {
+    if (!this.#isOwn(number, { address, data })) {
       this.#count("message_refused");
       return;
     }
     this.#count("messages");
     this.#parts.vm.signalMsi({ address, data });
     this.#parts.wake();
+  }
+
+  /** A device raises its own interrupts only, whatever the guest wrote as data. */
+  #isOwn(number: number, { address, data }: Pick<PciMessage, "address" | "data">): boolean {
+    const messages = this.#slots[number]?.messages;
+    if (!messages || address !== messageAddress) return false;
+    return data >= messages.first && data < messages.first + messages.count;
   }
 
   #setPin(number: number, level: boolean): void {
