@@ -8,7 +8,7 @@ import { GuestUnavailable, PrivateApt } from "./apt.js";
 import type { GuestRecipe } from "./cache.js";
 import { initramfs } from "./init.js";
 
-const architecture = "ppc64el";
+export const architecture = "ppc64el";
 /** Depends on whatever the current kernel package is called. */
 const kernelPackage = "linux-image-powerpc64le";
 const userlandPackage = "busybox-static";
@@ -17,13 +17,13 @@ const howToBringYourOwn =
   "A guest can also be brought: unikvm run --kernel VMLINUX --initrd INITRD " +
   '--append "console=hvc0 rdinit=/init", with any 64-bit POWER Linux kernel.';
 
-/** Unpacks the files of a .deb that match `pattern` (tar's wildcards, from "./") into `into`. */
-async function unpack(deb: string, pattern: string, into: string): Promise<void> {
+/** Unpacks the files of a .deb that match any of `patterns` (tar's wildcards, from "./") into `into`. */
+export async function unpack(deb: string, patterns: readonly string[], into: string): Promise<void> {
   mkdirSync(into, { recursive: true });
   const archive = spawn("dpkg-deb", ["--fsys-tarfile", deb], { stdio: ["ignore", "pipe", "inherit"] });
   const tar = spawn(
     "tar",
-    ["--extract", "--file=-", "--no-same-owner", "--wildcards", `--directory=${into}`, pattern],
+    ["--extract", "--file=-", "--no-same-owner", "--wildcards", `--directory=${into}`, ...patterns],
     {
       stdio: [archive.stdout, "ignore", "inherit"],
     },
@@ -35,7 +35,7 @@ async function unpack(deb: string, pattern: string, into: string): Promise<void>
   if (ended.some(([status]) => status !== 0)) throw new GuestUnavailable(`${deb} could not be unpacked`);
 }
 
-function only(folder: string, start: RegExp): string {
+export function only(folder: string, start: RegExp): string {
   const found = readdirSync(folder).filter((name) => start.test(name));
   if (found.length !== 1 || found[0] === undefined) {
     throw new GuestUnavailable(`expected one file ${start.source} in ${folder}, found ${found.length}`);
@@ -78,8 +78,8 @@ async function fetch(
   }
   report("unpacking");
   const unpacked = join(work, "unpacked");
-  await unpack(only(work, /^linux-image-.*\.deb$/), "./boot/vmlinu*", unpacked);
-  await unpack(only(work, /^busybox-static_.*\.deb$/), "./*bin/busybox", unpacked);
+  await unpack(only(work, /^linux-image-.*\.deb$/), ["./boot/vmlinu*"], unpacked);
+  await unpack(only(work, /^busybox-static_.*\.deb$/), ["./*bin/busybox"], unpacked);
   renameSync(only(join(unpacked, "boot"), /^vmlinu[xz]-/), join(folder, "vmlinux"));
   const bin = readdirSync(unpacked).includes("bin") ? "bin" : "usr/bin";
   renameSync(join(unpacked, bin, "busybox"), join(folder, "busybox"));

@@ -1,0 +1,68 @@
+/** Debian's kernel finds a PCI device of ours, its driver gets the device's interrupts, on both engines. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { GuestUnavailable } from "../../guests/apt.js";
+import type { CpioEntry } from "../../guests/cpio.js";
+import { ensureKernelModules, readKernelModule } from "../../guests/debian-modules.js";
+import { boot, defaultGuest, implementations, noGuest, root, textBetween } from "./booting.test-support.js";
+
+const script: CpioEntry = {
+  path: "pci-device.sh",
+  type: "file",
+  mode: 0o755,
+  data: readFileSync(join(root, "test/boot/pci-device.sh")),
+};
+
+/** Modules by name, in the order of loading, or why there are none. */
+async function modules(names: readonly string[]): Promise<readonly CpioEntry[] | string> {
+  if (!defaultGuest) return "no guest";
+  try {
+    const folder = await ensureKernelModules(defaultGuest, () => undefined);
+    const files = names.map((name) => readKernelModule(folder, name));
+    return [
+      { path: "modules", type: "directory" },
+      ...files.map(({ file, data }) => ({ path: `modules/${file}`, type: "file" as const, data })),
+    ];
+  } catch (error) {
+    if (error instanceof GuestUnavailable) return error.message;
+    throw error;
+  }
+}
+
+const found = `\
+edu 0x1234 0x756b 0xff0000 0x01 0x1234 0x756b
+0x0000200080000000 0x0000200080000fff 0x0000000000040200
+0x0000200080001000 0x0000200080001fff 0x0000000000040200
+0x0000210000000000 0x000021000000ffff 0x000000000014220c
+capability 05 58 84 01
+capability 11 00 03 00
+in an IOMMU group`;
+const interrupted = `\
+identification 0x756B0001, liveness 0xEDCBA987
+interrupt 1
+asserted 0x00000001, status 18
+interrupt 2
+asserted 0x00000002, status 18
+interrupt 3
+asserted 0x00000003, status 18
+1`;
+
+for (const type of implementations) {
+  test(`a PCI device and its pin's interrupt under ${type}`, { skip: noGuest }, async (t) => {
+    const drivers = await modules(["uio", "uio_pci_generic"]);
+    const hasDrivers = typeof drivers !== "string";
+    if (!hasDrivers) t.diagnostic(`SKIPPED the interrupt: ${drivers}`);
+    const { status, stdout, stderr } = await boot({
+      type,
+      append: "quiet unikvm.run=/pci-device.sh",
+      args: ["--device", "edu"],
+      files: hasDrivers ? [script, ...drivers] : [script],
+    });
+    const expected = hasDrivers ? `${found}\n${interrupted}` : found;
+    const seen = textBetween(stdout, "edu 0x", "unikvm.run:");
+    assert.equal(seen, `${expected}\nunikvm.run: exit status 0`, `${stdout}\n${stderr}`);
+    assert.equal(status, 0, stderr);
+  });
+}
