@@ -11,6 +11,15 @@ export {
   type OpenKvmOptions,
   prepareAttachVm,
 } from "./arch/powerpc/module.js";
+export {
+  type Hcall,
+  type HcallArguments,
+  HcallStatus,
+  type HcallVcpu,
+  type HcallVm,
+  hcall,
+} from "./arch/powerpc/papr/hcall.js";
+export { type HcallSet, kvmppcRegisterHcalls, type RegisterHcalls } from "./arch/powerpc/register-hcalls.js";
 export * from "./arch/powerpc/uapi.js";
 export { insmod, kernel, lsmod, modprobe, openKvm, rmmod } from "./kernel.js";
 export * from "./kvm/uapi.js";

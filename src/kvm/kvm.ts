@@ -3,6 +3,7 @@ import { KvmError } from "../base/errors.js";
 import { describePackage, thisPackage } from "../base/package.js";
 import type { Member } from "../vac/vac.js";
 import { checkCapability } from "./capability.js";
+import { type Extension, Extensions } from "./extensions.js";
 import { vmHandle } from "./handle.js";
 import type { Implementation, ModuleReference } from "./implementation.js";
 import { type KvmParameters, kvmDefaults, setDefaults } from "./parameters.js";
@@ -19,6 +20,8 @@ import {
 import { VmCore } from "./vm.js";
 
 export class KvmCore implements Kvm {
+  /** What other modules add to the VMs. */
+  readonly extensions = new Extensions();
   readonly #implementations: readonly Implementation[];
   readonly #module: ModuleReference;
   readonly #vac: Member;
@@ -48,9 +51,10 @@ export class KvmCore implements Kvm {
 
   createVm(type = 0, options: VmOptions = {}): Vm {
     const implementation = this.#find(type);
-    const release = this.#get();
+    const { release, extensions } = this.#get();
     try {
       const vm = VmCore.create(implementation, this.#vac, options, this.#module, release);
+      vm.extensions = extensions;
       setDefaults(vm.mem, this.#parameters);
       return vmHandle(vm);
     } catch (error) {
@@ -73,7 +77,7 @@ export class KvmCore implements Kvm {
     }
     const shared = !(memory.buffer instanceof ArrayBuffer);
     const engine = implementation.engine(shared);
-    const release = this.#get();
+    const { release, extensions } = this.#get();
     const share: SharedVm = {
       version: 1,
       arch,
@@ -83,13 +87,16 @@ export class KvmCore implements Kvm {
       module: implementation.module,
       generation,
       vac: this.#vac.page.buffer,
+      extensions: extensions.map(({ url }) => url),
     };
     return {
       share,
-      arrive: (saved) =>
-        vmHandle(
-          VmCore.arrive(implementation, engine, this.#vac, memory, generation, saved as SavedVm, this.#module, release),
-        ),
+      arrive: (saved) => {
+        const state = saved as SavedVm;
+        const vm = VmCore.arrive(implementation, engine, this.#vac, memory, generation, state, this.#module, release);
+        vm.extensions = extensions;
+        return vmHandle(vm);
+      },
       abandon: release,
     };
   }
@@ -103,13 +110,17 @@ export class KvmCore implements Kvm {
     throw new KvmError("EINVAL", `KVM_CREATE_VM: no implementation of type ${type} is loaded; there are ${loaded}`);
   }
 
-  /** Takes a reference on the module; what it returns gives it back, once. ENOENT: it is going away. */
-  #get(): () => void {
+  /** Takes references on the modules whose code the VM is; `release` gives them back, once. ENOENT: one is going away. */
+  #get(): { readonly release: () => void; readonly extensions: readonly Extension[] } {
     if (!this.#module.tryGet()) throw new KvmError("ENOENT", "KVM_CREATE_VM: the kvm module is going away");
+    const extensions = this.extensions.hold();
     let held = true;
-    return () => {
-      if (held) this.#module.put();
+    const release = (): void => {
+      if (!held) return;
       held = false;
+      extensions.release();
+      this.#module.put();
     };
+    return { release, extensions: extensions.list };
   }
 }

@@ -209,6 +209,8 @@ export interface SharedVm {
   readonly generation: number;
   /** Counters that all threads of the process share. */
   readonly vac: ArrayBuffer | SharedArrayBuffer;
+  /** URLs of what other modules add to the VM. */
+  readonly extensions?: readonly string[];
 }
 
 /** Attaches this thread to a VM that another thread created; its vCPUs are found by `Vm.vcpu`. */

@@ -8,6 +8,7 @@ import { type DeviceOps, deviceHandle } from "./device.js";
 import { createDirtyRing, pushDirty, resetDirtyRings } from "./dirty-ring.js";
 import type { Engine } from "./engine.js";
 import { EventFds } from "./event-fd.js";
+import type { Extension } from "./extensions.js";
 import { allocate, type Range } from "./heap.js";
 import type { Implementation, ModuleReference } from "./implementation.js";
 import { findRoute, setRoutes } from "./irq-routing.js";
@@ -68,6 +69,8 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   readonly generation: number;
   /** Of the thread that created it, or of one that attached. */
   readonly references: VmReferences | AttachedReferences;
+  /** What other modules add to it; set by who made it, before anybody else has it. */
+  extensions: readonly Pick<Extension, "url" | "value">[] = [];
   readonly #released: () => void;
   readonly #module: string;
   readonly #vcpus = new Map<number, VcpuCore>();
@@ -432,6 +435,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
       module: this.#module,
       generation: this.generation,
       vac: this.vac.page.buffer,
+      extensions: this.extensions.map(({ url }) => url),
     };
   }
 

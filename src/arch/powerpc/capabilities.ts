@@ -11,6 +11,7 @@ import { vmState } from "../../kvm/state.js";
 import { archLayout } from "./engines/shared/layout.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVmOf, setServer } from "./ppc-vm.js";
+import { hcallLimit } from "./state.js";
 import { recordAt, setField } from "./vcpu.js";
 import { xicsDevices } from "./xics-device.js";
 
@@ -22,6 +23,7 @@ const breakpointMax = 16;
 const enableHcall: Capability["enableVm"] = (vm, { args = [] }) => {
   const number = Number(args[0] ?? 0);
   const enable = Number(args[1] ?? 0);
+  if (number >= hcallLimit) throw new KvmError("EINVAL", `0x${number.toString(16)} is always on: not one of PAPR's`);
   if (number % 4 !== 0) throw new KvmError("EINVAL", `0x${number.toString(16)} is no hypercall: not a multiple of 4`);
   if (!hcallByNumber.has(number)) {
     throw new KvmError("EINVAL", `hypercall 0x${number.toString(16)} has no handler in the kernel side`);

@@ -85,7 +85,7 @@ function hypercall(vcpu: VcpuCore): Exit | undefined {
   const args = Array.from({ length: argumentCount }, (_, i) => gpr(vcpu, 4 + i));
   const ppc = ppcVcpuOf(vcpu);
   ppc.vm.countHcall(number);
-  const row = hcallByNumber.get(number);
+  const row = hcallByNumber.get(number) ?? ppc.vm.addedHcall(number);
   const answer = row && ppc.vm.hcallEnabled(number) ? row.handler(ppc, args as unknown as HcallArguments) : tooHard;
   if (vcpu.vm.trace.mask) {
     const values = Object.fromEntries(args.slice(0, 4).map((value, i) => [`r${4 + i}`, value]));

@@ -15,6 +15,8 @@ import { powerpc } from "./arch.js";
 import { type CompiledAssets, compileAssets, type LoadAsset } from "./assets.js";
 import { type ImplementationRow, rows } from "./implementations.js";
 import type { kvmImports } from "./imports.js";
+import { hcallByNumber } from "./papr/list.js";
+import { importHcalls, type RegisterHcalls, registerHcalls } from "./register-hcalls.js";
 import type { PpcKvm, PpcVm } from "./uapi.js";
 
 /** Of openKvm's options, what init needs. */
@@ -38,7 +40,7 @@ export async function initKvm(
   context: ModuleContext<typeof kvmImports, typeof kvmParameters>,
   configured: readonly ImplementationRow[],
   { loadAsset, memory, module }: InitOptions,
-): Promise<{ open(): PpcKvm }> {
+): Promise<{ open(): PpcKvm; registerHcalls: RegisterHcalls }> {
   const options = { kinds: kinds(memory), assets: compileOnce(loadAsset), module };
   const member = await context.step(
     "kvm: vac",
@@ -61,7 +63,7 @@ export async function initKvm(
   }
   const kvm = await context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context, member, context.parameters));
   // The architecture puts its own methods on every VM.
-  return { open: () => kvm as unknown as PpcKvm };
+  return { open: () => kvm as unknown as PpcKvm, registerHcalls: registerHcalls(kvm.extensions, hcallByNumber) };
 }
 
 /** Both implementations use the same modules. */
@@ -131,12 +133,17 @@ export async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
   const engine = await row.engine(shared.engine as CompiledAssets);
   const isShared = !(shared.memory.buffer instanceof ArrayBuffer);
   engine.warmUp(VmMemory.create(vmLayout.userStart, vmLayout.userStart, isShared).wasm);
+  const extensions = await Promise.all(
+    (shared.extensions ?? []).map(async (url) => ({ url, value: await importHcalls(url) })),
+  );
   const { name, type } = row;
   const implementation: Implementation = { name, type, arch: powerpc, module: shared.module, engine: () => engine };
   return () => {
     const member = acquireVac(thisPackage, shared.vac).join(thisPackage);
     try {
-      return VmCore.attach(implementation, engine, member, shared, () => member.leave()) as unknown as PpcVm;
+      const vm = VmCore.attach(implementation, engine, member, shared, () => member.leave());
+      vm.extensions = extensions;
+      return vm as unknown as PpcVm;
     } catch (error) {
       member.leave();
       throw error;

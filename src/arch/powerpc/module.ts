@@ -7,12 +7,13 @@ import { type Log, silent } from "../../base/log.js";
 import { thisPackage } from "../../base/package.js";
 import { kvmParameters } from "../../kvm/parameters.js";
 import type { SharedVm } from "../../kvm/uapi.js";
-import { defineModule, type ModuleDefinition } from "../../modules/define-module.js";
+import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
 import { vac } from "../../vac/module.js";
 import { type LoadAsset, loadAssetHere } from "./assets.js";
 import { type ImplementationName, rows } from "./implementations.js";
 import { kvmImports } from "./imports.js";
+import { kvmppcRegisterHcalls } from "./register-hcalls.js";
 import type { PpcKvm, PpcVm } from "./uapi.js";
 
 export { type AssetName, assetNames, type LoadAsset } from "./assets.js";
@@ -50,6 +51,7 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition {
     inTree: true,
     aliases: configured.map(({ alias }) => alias),
     imports: kvmImports,
+    exports: { registerHcalls: exportSymbol(kvmppcRegisterHcalls) },
     params: kvmParameters,
     init: async (context) =>
       (await import("./init.js")).initKvm(context, configured, { loadAsset, memory, module: import.meta.url }),

@@ -5,7 +5,7 @@ import { archLayout } from "./engines/shared/layout.js";
 import { GuestMemory } from "./guest-memory.js";
 import { Xics } from "./interrupts/xics/xics.js";
 import { Hpt, type PreparedHpt } from "./mmu/hpt.js";
-import type { HcallVcpu, HcallVm } from "./papr/hcall.js";
+import type { Hcall, HcallVcpu, HcallVm } from "./papr/hcall.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { logDispatch, setYielded } from "./papr/vpa.js";
 import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
@@ -24,6 +24,7 @@ export class PpcVmState implements HcallVm {
   readonly tceTables: TceTables;
   readonly hashTable: Hpt;
   #xics: Xics | undefined;
+  #added: ReadonlyMap<number, Hcall> | undefined;
   readonly #vcpus = new Map<VcpuCore, PpcVcpuState>();
 
   constructor(core: VmCore) {
@@ -104,6 +105,15 @@ export class PpcVmState implements HcallVm {
     if (token === 0) return undefined;
     const { mem } = this.core;
     return rtasCalls.find((_, index) => mem.u32(this.address + fields.rtasTokens + 4 * index) === token)?.name;
+  }
+
+  /** A hypercall of another module. */
+  addedHcall(number: number): Hcall | undefined {
+    if (this.core.extensions.length === 0) return undefined;
+    this.#added ??= new Map(
+      this.core.extensions.flatMap(({ value }) => (value as readonly Hcall[]).map((hcall) => [hcall.number, hcall])),
+    );
+    return this.#added.get(number);
   }
 
   hcallEnabled(number: number): boolean {
