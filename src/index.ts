@@ -42,3 +42,14 @@ export {
 } from "./modules/loader.js";
 export type { Parameter, ParameterType, ParameterValue } from "./modules/parameters.js";
 export * from "./vfio/index.js";
+export type {
+  BarPlace,
+  InterruptMode,
+  PciBar,
+  PciBus,
+  PciCapability,
+  PciDevice,
+  PciIdentity,
+  PciInterrupts,
+} from "./vmm/devices/pci/device.js";
+export { hostPciDevice } from "./vmm/devices/vfio-pci/host-pci-device.js";
