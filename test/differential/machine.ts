@@ -240,6 +240,11 @@ export class Machine {
     return Number(this.#i64("instructions")) + (this.#i32("sliceLength") - this.#i32("budget")) / codePage.entrySize;
   }
 
+  /** CFAR: the address of the last branch taken. */
+  get comeFrom(): bigint {
+    return this.#i64("cfar");
+  }
+
   /** The state after the case. Throws an Error if it does not end. */
   run(one: Case): State {
     this.#load(one.initial);

@@ -31,6 +31,8 @@ function program(random: Random, count: number): string {
       else if (operation === "cmpd") lines.push(`cmpd ${random.below(8)},${a},${b}`);
       else lines.push(`${operation} ${t},${a},${b}`);
     }
+    // CFAR feeds what decides about branches.
+    if (random.chance(0.2)) lines.push("mfspr 12,28", "xor 3,3,12");
     lines.push(`rldicl. 0,${3 + random.below(8)},${random.below(64)},${60 + random.below(4)}`);
     switch (random.below(6)) {
       case 0:
@@ -78,7 +80,7 @@ test("random control flow runs alike translated and interpreted", () => {
     const [expected, actual] = [machines.pr, machines.hv].map((machine) => {
       machine.prepare([one]);
       const before = machine.executed;
-      return { bytes: machine.run(one).bytes, count: machine.executed - before };
+      return { bytes: machine.run(one).bytes, count: machine.executed - before, comeFrom: machine.comeFrom };
     });
     assert.deepEqual(actual, expected, `seed ${seed}, program ${n}:\n${text}`);
   }

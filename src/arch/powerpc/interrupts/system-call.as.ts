@@ -29,6 +29,7 @@ import {
   replaceMsr,
   withProblemState,
 } from "./msr.as";
+import { comeFromHere } from "../engines/runtime/come-from.as";
 import { facilityUnavailable } from "./raise.as";
 
 const FSCR_SCV: u64 = 1 << 12;
@@ -77,6 +78,7 @@ export function systemCallVectored(s: i32, lev: i32): void {
 
 /** Goes to `target` with the saved MSR, of which HV and ME are not taken over. */
 function comeBack(s: i32, target: u64, saved: u64): void {
+  comeFromHere(s);
   const kept: u64 = MSR_HV | MSR_ME;
   const msr = withProblemState((saved & MSR_VALID & ~kept) | (load<u64>(s, S_msr) & kept));
   target &= ~3;

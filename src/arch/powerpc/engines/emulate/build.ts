@@ -167,6 +167,13 @@ class InterpreterBuilder {
       jump: (g, target, value) => {
         // The recording holds the displacement of a relative target, the address of another.
         const address = g.local("i64");
+        g.get(0);
+        g.get(0);
+        g.memory(Op["i64.load"], state.pc.offset);
+        g.memory(Op["i64.store"], state.cfar.offset);
+        g.get(0);
+        g.i32Const(0);
+        g.memory(Op["i32.store"], state.branchEntry.offset);
         if (target.displacement) {
           g.get(0);
           g.memory(Op["i64.load"], state.pc.offset);
@@ -216,6 +223,9 @@ class InterpreterBuilder {
     f.brIf(again);
     f.end();
     f.end();
+    // Outside the engine, CFAR is what it should be.
+    f.get(0);
+    f.call(this.#helper("settleComeFrom"));
     this.#getState(f, "exitCode");
     return f;
   }

@@ -73,6 +73,12 @@ export function buildCore(c: CoreContext): FunctionBuilder {
     }
     f.set(budget);
   };
+  /** Notes the taken branch at `ip`, for CFAR. */
+  const noteBranch = () => {
+    f.get(s);
+    f.get(ip);
+    f.memory(Op["i32.store"], state.branchEntry.offset);
+  };
   const entrySize = codePage.entrySize;
   const recorder = new InterpreterRecorder(
     {
@@ -149,6 +155,18 @@ export function buildCore(c: CoreContext): FunctionBuilder {
   f.i64Const(-4096n);
   f.op(integerOpcodes.and[i64]);
   f.set(pageAddress);
+  // A page of code that is entered through another address than before: CFAR may still need the old one.
+  f.get(pageStart);
+  f.memory(Op["i64.load"], codePage.effective);
+  f.get(pageAddress);
+  f.op(integerOpcodes.ne[i64]);
+  f.if();
+  f.get(s);
+  f.call(c.helper("settleComeFrom"));
+  f.get(pageStart);
+  f.get(pageAddress);
+  f.memory(Op["i64.store"], codePage.effective);
+  f.end();
   f.get(ip);
   f.set(start);
 
@@ -309,6 +327,7 @@ export function buildCore(c: CoreContext): FunctionBuilder {
   f.br(fault);
 
   f.end(); // taken: `to` is where the entry of the target would be if the page went on for ever
+  noteBranch();
   pay(entrySize);
   f.get(to);
   f.get(pageStart);
@@ -341,6 +360,7 @@ export function buildCore(c: CoreContext): FunctionBuilder {
   f.br(resync);
 
   f.end(); // jump: to the address in `target`
+  noteBranch();
   pay(entrySize);
 
   f.end(); // go: the same, already paid for. What `fetch` would find at once is found here.
@@ -384,10 +404,14 @@ export function buildCore(c: CoreContext): FunctionBuilder {
   f.memory(Op["i32.load"], 0);
   f.tee(to);
   f.if();
+  f.get(to);
+  f.memory(Op["i64.load"], codePage.effective);
   f.get(target);
   f.i64Const(-4096n);
   f.op(integerOpcodes.and[i64]);
-  f.set(pageAddress);
+  f.tee(pageAddress);
+  f.op(integerOpcodes.eq[i64]);
+  f.if();
   f.get(to);
   f.tee(pageStart);
   f.get(target);
@@ -400,6 +424,7 @@ export function buildCore(c: CoreContext): FunctionBuilder {
   f.tee(ip);
   f.set(start);
   f.br(next);
+  f.end();
   f.end();
   f.end();
   f.end();

@@ -3,8 +3,9 @@
  * locals while the region runs. Vector-scalar registers and the rest stay in the vCPU's state.
  */
 import { FunctionBuilder } from "../../../../wasm/function-builder.js";
-import { integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
+import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
+import type { HelperName } from "../../isa/helpers.js";
 import type { I32, I64, V128 } from "../../isa/machine.js";
 import { fieldValue, type Variant } from "../../isa/pattern.js";
 import { type RegisterName, registers } from "../../isa/registers.js";
@@ -17,14 +18,36 @@ const local = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies
 const isLocal = (name: RegisterName): boolean => (local as readonly RegisterName[]).includes(name);
 
 /** Locals that every region's function has: its parameter, then those that the prologue sets. */
-export const regionLocals = { state: 0, base: 1, asid: 2, budget: 3, table: 4, jumps: 5 } as const;
+export const regionLocals = { state: 0, base: 1, asid: 2, budget: 3, table: 4, jumps: 5, from: 6 } as const;
 
 /** A function with these locals. */
 export function regionFunction(): FunctionBuilder {
   const f = new FunctionBuilder(["i32"]);
-  const made = [f.local("i64"), f.local("i64"), f.local("i32"), f.local("i32"), f.local("i32")];
-  if (made.join() !== "1,2,3,4,5") throw new Error("the region's locals are not where they should be");
+  const made = [f.local("i64"), f.local("i64"), f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
+  if (made.join() !== "1,2,3,4,5,6") throw new Error("the region's locals are not where they should be");
   return f;
+}
+
+/**
+ * Brings CFAR up to date. The local `from` has the offset of the last taken branch, with bit 0 set; 0: none was taken since
+ * the region was entered, or since this was done last.
+ */
+export function emitComeFrom(f: FunctionBuilder): void {
+  f.get(regionLocals.from);
+  f.if();
+  f.get(regionLocals.state);
+  f.get(regionLocals.base);
+  f.get(regionLocals.from);
+  f.op(conversionOpcodes.extendU);
+  f.op(integerOpcodes.add[1]);
+  f.i64Const(-2n);
+  f.op(integerOpcodes.and[1]);
+  f.memory(Op["i64.store"], state.cfar.offset);
+  f.get(regionLocals.state);
+  f.i32Const(0);
+  f.tee(regionLocals.from);
+  f.memory(Op["i32.store"], state.branchEntry.offset);
+  f.end();
 }
 
 /** A register held in a local: where it comes from and goes to, and whether the region changes it. */
@@ -143,6 +166,12 @@ export class RegionRecorder extends Recorder {
   setGpr(number: I32, value: I64): void {
     const n = this.#constant(number);
     this.#writeHeld(`gpr${n}`, "i64", state.gpr.offset + 8 * n, value as unknown as Node);
+  }
+
+  override call<N extends HelperName>(name: N, ...args: unknown[]): never {
+    // These look at what the region has kept to itself so far.
+    if (name === "comeFrom" || name === "setComeFrom") this.effect([], [], emitComeFrom);
+    return super.call(name, ...args);
   }
 
   fpr(number: I32): I64 {

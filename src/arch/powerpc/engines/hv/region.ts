@@ -11,7 +11,7 @@ import { codePage, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import type { RuntimeFunctions } from "../shared/recorder.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
-import { RegionRecorder, regionFunction, regionLocals } from "./region-recorder.js";
+import { emitComeFrom, RegionRecorder, regionFunction, regionLocals } from "./region-recorder.js";
 
 /** Instructions a region may have: more than any hot loop, and a body that V8 still optimises well. */
 const instructionLimit = 400;
@@ -88,6 +88,7 @@ export class RegionTranslator {
     f.op(Op.unreachable);
     f.end();
     for (const register of this.#recorder.held.values()) if (register.written) this.#storeHeld(register);
+    emitComeFrom(f);
     f.end();
     f.get(0);
     f.get(regionLocals.budget);
@@ -281,14 +282,17 @@ export class RegionTranslator {
         this.#pay(index + 1);
         f.br(exit);
       },
-      handOver: () => {
+      handOver: (f) => {
         for (const register of this.#recorder.held.values()) if (register.written) this.#storeHeld(register);
+        emitComeFrom(f);
       },
       leaveHandedOver: (f) => {
         this.#pay(index + 1);
         f.br(handedOver);
       },
       jump: (f, target: Node, value) => {
+        f.i32Const(offset | 1);
+        f.set(regionLocals.from);
         const displacement = target.displacement?.constant;
         if (typeof displacement === "number" && !isCall) {
           this.#go(node, offset + displacement, index + 1);

@@ -37,6 +37,7 @@ import { findSlot, hostInSlot } from "../../mmu/slots.as";
 import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../mmu/tlb.as";
 import { pageShift, physical, rights, translate } from "../../mmu/translate.as";
 import { claim, unmapCodePage } from "./code-pages.as";
+import { settleComeFrom } from "./come-from.as";
 
 /** After so many faults in a row without one instruction, the caller gets a look at the world. */
 const FAULTS_IN_A_ROW = 64;
@@ -112,6 +113,8 @@ function makeCodePage(s: i32, page: i32, at: i32): i32 {
   store<i32>(s, next + 1 < CODE_pages ? next + 1 : 0, S_nextCodePage);
   const code = s + VCPU_code + next * CODE_size;
   unmapCodePage(s, code);
+  // The branch that led here may stand in the page that goes.
+  settleComeFrom(s);
   memory.fill(code, 0, CODE_size);
   store<i32>(code, HANDLER_nextPage, CODE_instructions * 8);
   store<u32>(code, <u32>page | (load<i32>(s, S_mode) & 1 ? 0 : BIG_ENDIAN), CODE_physical);

@@ -14,6 +14,7 @@ export { loadQuadSlow, loadSlow, storeQuadSlow, storeSlow, zeroBlock } from "../
 export { synchronizeTranslations, tlbInvalidateEntry, tlbInvalidateEntryLocal } from "../../mmu/invalidate.as";
 export { loadReserve, loadReserveQuad, storeConditional, storeConditionalQuad } from "../../mmu/reservation.as";
 export { guestMemoryWritten, invalidateInstructionBlock } from "./code-pages.as";
+export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
 export { decode, fetch } from "./decoded-code.as";
 export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
 export { contextRefresh, reset } from "./vcpu.as";

@@ -103,6 +103,11 @@ const declared = {
   /** Its first storage access: 0 none, 1 a load, 2 a store; and the effective address. */
   steppedAccess: ["i32", 1],
   steppedAddress: ["i64", 1],
+  /**
+   * Address of the decoded entry of the branch last taken, noted by the interpreter instead of writing CFAR; 0: CFAR is up
+   * to date, as always outside the engine.
+   */
+  branchEntry: ["i32", 1],
   /** The last page that could not be fetched or the entry looked up, for the interpreter: result of `fetch`. */
   fetchPage: ["i32", 1],
 
@@ -247,15 +252,17 @@ export const smallTlb = { pageShift: 12, entries: 2048, entrySize: 32 } as const
 /**
  * Decoded instructions, per vCPU: pages of 4 KiB of guest code, each instruction an 8-byte entry
  * (+0 handler number i32, 0 = not decoded yet; +4 instruction word in the order of the manual), then a sentinel entry
- * (handler 1, "next page") and 8 bytes: +8200 physical page number of the code, |2^31 if big-endian.
+ * (handler 1, "next page"), then: +8200 physical page number of the code, |2^31 if big-endian; +8208 effective address
+ * through which it was last entered, for CFAR.
  */
 export const codePage = {
   shift: 12,
   instructions: 1024,
   entrySize: 8,
-  size: 1024 * 8 + 16,
+  size: 1024 * 8 + 24,
   pages: 3072,
   physical: 1024 * 8 + 8,
+  effective: 1024 * 8 + 16,
 } as const;
 
 /** Handler numbers with a fixed meaning. The decode table's ids are handler numbers; its 0 (no instruction) gives `illegal`. */

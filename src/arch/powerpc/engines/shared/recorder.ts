@@ -40,6 +40,7 @@ export const coreRoutines = {
   decode: [["i32", "i32"], []],
   service: [["i32"], ["i32"]],
   traced: [["i32", "i64", "i32"], []],
+  settleComeFrom: [["i32"], []],
   raise: [["i32", "i32"], []],
   raiseAlignment: [["i32", "i64"], []],
   raiseUnavailable: [["i32", "i32"], []],

@@ -17,6 +17,9 @@ export const systemHelpers = {
   /** mtspr TBU40 and the like are hypervisor's; the decrementer is the guest's. */
   decrementer: helper("state", [], "i64"),
   setDecrementer: helper("context", ["i64"], "void"),
+  /** CFAR: the address of the last taken branch. */
+  comeFrom: helper("state", [], "i64"),
+  setComeFrom: helper("state", ["i64"], "void"),
   /** A facility unavailable interrupt; the argument is the interruption cause for FSCR[IC]. */
   facilityUnavailable: helper("leaves", ["i32"], "void"),
   /** msgsndp: RB. */
