@@ -27,7 +27,7 @@ for (const type of implementations) {
           kvm: here.kvm,
           type: types[type],
           threads,
-          cpus: 2,
+          cpus: threads === "worker" ? 2 : 1,
           append: "quiet unikvm.run=/move.sh",
           files,
         };
