@@ -174,7 +174,14 @@ export function fake(name = "hv", type = 1): Fake {
     vmStats: () => ({}),
     vcpuStats: () => ({}),
   };
-  const implementation: Implementation = { name, type, arch, module: "fake:", engine: () => engine };
+  const implementation: Implementation = {
+    name,
+    type,
+    arch,
+    module: "fake:",
+    sharesByDefault: true,
+    engine: () => engine,
+  };
   return Object.assign(it, { arch, implementation });
 }
 

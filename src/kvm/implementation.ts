@@ -10,6 +10,8 @@ export interface Implementation {
   readonly arch: Arch;
   /** URL of the module (ES) whose attachVm attaches other threads to its VMs. */
   readonly module: string;
+  /** Whether a VM that does not say is in shared memory. */
+  readonly sharesByDefault: boolean;
   /** The engine for shared or unshared memory. EOPNOTSUPP: that one was not loaded. */
   engine(shared: boolean): Engine;
 }

@@ -68,7 +68,7 @@ export interface VmOptions {
    * which only what is allocated costs memory.
    */
   readonly memoryLimit?: number;
-  /** Whether several threads can run it. Default: if the platform has shared memory. EOPNOTSUPP if asked and it has not. */
+  /** Whether several threads can run it. Default: if kvm was loaded for shared memory. EOPNOTSUPP if asked and it has not. */
   readonly shared?: boolean;
 }
 

@@ -14,7 +14,7 @@ import type { Implementation, ModuleReference } from "./implementation.js";
 import { findRoute, setRoutes } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
-import { platformShares, VmMemory } from "./memory.js";
+import { VmMemory } from "./memory.js";
 import { MemorySlots } from "./memory-slots.js";
 import { AttachedReferences, VmReferences } from "./references.js";
 import { restoreVm } from "./save-vm.js";
@@ -124,7 +124,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     kvm: ModuleReference,
     released: () => void,
   ): VmCore {
-    const { memoryLimit = memoryMax, shared = platformShares() } = options;
+    const { memoryLimit = memoryMax, shared = implementation.sharesByDefault } = options;
     if (!(Number.isSafeInteger(memoryLimit) && memoryLimit >= 1 << 24)) {
       throw new KvmError("EINVAL", `memoryLimit ${memoryLimit} is no number of bytes from 16 MiB to 4 GiB`);
     }

@@ -112,6 +112,7 @@ async function initialise(
     type: row.type,
     arch: powerpc,
     module: options.module,
+    sharesByDefault: options.kinds.includes("shared"),
     engine: (shared) => {
       const engine = engines.get(shared);
       if (engine) return engine;
@@ -137,7 +138,14 @@ export async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
     (shared.extensions ?? []).map(async (url) => ({ url, value: await importHcalls(url) })),
   );
   const { name, type } = row;
-  const implementation: Implementation = { name, type, arch: powerpc, module: shared.module, engine: () => engine };
+  const implementation: Implementation = {
+    name,
+    type,
+    arch: powerpc,
+    module: shared.module,
+    sharesByDefault: isShared,
+    engine: () => engine,
+  };
   return () => {
     const member = acquireVac(thisPackage, shared.vac).join(thisPackage);
     try {

@@ -41,7 +41,7 @@ export const ramSize = 1 << 20;
 
 /** With `cpuCount` vCPUs and a MiB of RAM, and nothing that runs. */
 export function testVm(cpuCount = 2): TestVm {
-  const implementation = { name: "pr", type: 2, arch: powerpc, module: "", engine: () => idle };
+  const implementation = { name: "pr", type: 2, arch: powerpc, module: "", sharesByDefault: false, engine: () => idle };
   const member = acquireVac(thisPackage).join(thisPackage);
   const core = VmCore.create(implementation, member, { shared: false }, { tryGet: () => true, put: () => {} }, () =>
     member.leave(),

@@ -1,0 +1,67 @@
+/** Translated code and the process's budget for it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ProcessPage } from "../../vac/page.js";
+import { assemble } from "./isa/assembler.js";
+import { openKvm } from "./module.js";
+import type { PpcVcpu, PpcVm } from "./uapi.js";
+
+const page = ProcessPage.here();
+const kvm = await openKvm({ implementations: ["hv"], memory: "unshared" });
+
+/** Hot loops one after the other, each of which becomes a region; ends with r5 loops' sums in r6 and a hypercall. */
+const loops = 24;
+const source = `${Array.from({ length: loops }, (_, i) => `lis 7, 6\nmtctr 7\nl${i}: addi 6, 6, 1\nxor 8, 8, 6\nbdnz l${i}\n`).join("")}li 3, 0x58\nsc 1\n`;
+
+function runToEnd(): { readonly vm: PpcVm; readonly cpu: PpcVcpu } {
+  const vm = kvm.createVm();
+  const ram = vm.allocate(1 << 20);
+  vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: 1n << 20n, userspaceAddr: ram });
+  const { bytes } = assemble(source, { origin: 0x10000n, littleEndian: false });
+  vm.bytes(ram + 0x10000, bytes.length).set(bytes);
+  const cpu = vm.createVcpu(0);
+  cpu.setRegs({ ...cpu.getRegs(), pc: 0x10000n });
+  const end = performance.now() + 60_000;
+  for (;;) {
+    const { reason } = cpu.run({ deadline: performance.now() + 1000 });
+    if (reason === "papr_hcall") break;
+    assert.ok(reason === "intr" && performance.now() < end, reason);
+  }
+  assert.equal(cpu.getRegs().gpr[6], BigInt(loops) * 0x60000n);
+  return { vm, cpu };
+}
+
+test("generated code is counted while it is there, and given back with its VM", () => {
+  const before = page.codeBytes;
+  const { vm, cpu } = runToEnd();
+  const { codeBytes, regionsLive } = cpu.stats();
+  assert.ok((regionsLive ?? 0) > 4 && (codeBytes ?? 0) > 0, JSON.stringify(cpu.stats()));
+  assert.equal(page.codeBytes, before + (codeBytes ?? 0));
+  cpu.close();
+  vm.close();
+  assert.equal(page.codeBytes, before);
+});
+
+test("over the budget the oldest code goes, and what there is no room for is interpreted", () => {
+  const { codeLimit, codeBytes } = page;
+  try {
+    const roomy = runToEnd();
+    const whole = roomy.cpu.stats()["codeBytes"] ?? 0;
+    for (const part of [roomy.cpu, roomy.vm]) part.close();
+    page.codeLimit = codeBytes + Math.floor(whole / 2);
+    const tight = runToEnd();
+    const stats = tight.cpu.stats();
+    assert.ok((stats["regionsDropped"] ?? 0) > 0, JSON.stringify(stats));
+    assert.ok(page.codeBytes <= page.codeLimit, `${page.codeBytes} of ${page.codeLimit}`);
+    page.codeLimit = 0;
+    // Another VM has all of it.
+    page.accountCode(1);
+    const none = runToEnd();
+    assert.equal(none.cpu.stats()["regionsLive"], 0);
+    page.accountCode(-1);
+    for (const { vm, cpu } of [tight, none]) for (const part of [cpu, vm]) part.close();
+    assert.equal(page.codeBytes, codeBytes);
+  } finally {
+    page.codeLimit = codeLimit;
+  }
+});
