@@ -9,6 +9,9 @@ function run(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 const only = process.argv[2]; // "ts": TypeScript only
+// With options, as `npm run build -- --config FILE` gives them, a bundle is made of it afterwards.
+const bundle = only?.startsWith("-") ? process.argv.slice(2) : undefined;
 run(require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "-p", ".");
 if (only !== "ts") run("dist/tools/build-wasm.js");
 run("dist/tools/modpost.js");
+if (bundle) run("dist/src/cli/main.js", "build", ...bundle);

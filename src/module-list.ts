@@ -13,10 +13,18 @@ export interface ListedModule extends BuiltModule {
   readonly source: string;
 }
 
+/** What `unikvm build` leaves of a module that is configured out. */
+interface Absent {
+  readonly definition: undefined;
+}
+
 /** `path` is where the build puts it under dist/modules/, as kernel modules lie under /lib/modules/VERSION/. */
-export const moduleList = (config: KvmConfig = {}): readonly ListedModule[] => [
-  { path: "vac.js", source: "src/vac/module.js", definition: vac },
-  { path: "kvm.js", source: "src/arch/powerpc/module.js", definition: kvmModule(config) },
-  { path: "vfio.js", source: "src/vfio/module.js", definition: vfio },
-  { path: "host_pci.js", source: "src/host/module.js", definition: hostPci },
-];
+export function moduleList(config: KvmConfig = {}): readonly ListedModule[] {
+  const all: readonly (ListedModule | Absent)[] = [
+    { path: "vac.js", source: "src/vac/module.js", definition: vac },
+    { path: "kvm.js", source: "src/arch/powerpc/module.js", definition: kvmModule(config) },
+    { path: "vfio.js", source: "src/vfio/module.js", definition: vfio },
+    { path: "host_pci.js", source: "src/host/module.js", definition: hostPci },
+  ];
+  return all.filter((module): module is ListedModule => module.definition !== undefined);
+}

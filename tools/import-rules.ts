@@ -95,6 +95,7 @@ export const rows: readonly Row[] = [
       "src/wasm",
       "src/modules",
       "src/module-list",
+      "src/kconfig",
       "src/kvm/uapi",
       "src/vfio/index",
       "src/host",

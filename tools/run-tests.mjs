@@ -121,6 +121,7 @@ const layers = [
   ["engines", () => nodeTests(["test/engines"], 2)],
   ["differential", () => nodeTests(["test/differential"], 2)],
   ["selftest", () => nodeTests(["test/selftest"], 1)],
+  ["build", () => nodeTests(["test/build"], 1)],
   ["guest", fetchGuest],
   ["cli", () => nodeTests(["test/cli"], 1)],
   ["boot", () => nodeTests(["test/boot"], 1)],

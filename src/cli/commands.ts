@@ -31,6 +31,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/selftest.js"),
   },
   {
+    name: "build",
+    summary: "bundle what a .config asks for, for Node.js and for pages",
+    load: () => import("./commands/build.js"),
+  },
+  {
     name: "depmod",
     summary: "write or print the files that describe a tree of kernel modules",
     load: () => import("./commands/depmod.js"),

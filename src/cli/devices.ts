@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { KvmError } from "../base/errors.js";
-import { hostPciName } from "../host/module.js";
+import { hostPciName } from "../host/names.js";
 import type { ModuleDefinition } from "../modules/define-module.js";
 import type { ModuleLoader } from "../modules/loader.js";
 import type { Vfio } from "../vfio/index.js";

@@ -1,17 +1,10 @@
 #!/usr/bin/env node
 /** The command line `unikvm`. */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../base/errors.js";
+import { thisPackage } from "../base/package.js";
 import { ExitStatus, type Finish } from "./command.js";
 import { commands } from "./commands.js";
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return manifest.version;
-}
 
 /** A sentence on stderr; where it came from only if asked for, since a stack trace helps no user. */
 function fail(error: unknown): number {
@@ -40,7 +33,7 @@ async function main(): Promise<void> {
   process.stderr.on("error", () => {});
   const program = new Command("unikvm")
     .description("KVM for JavaScript runtimes: runs unmodified 64-bit Linux guests.")
-    .version(version(), "-V, --version")
+    .version(thisPackage.version, "-V, --version")
     .exitOverride()
     .showHelpAfterError("(--help shows what there is)")
     .helpCommand(false);

@@ -9,9 +9,7 @@ import { vfioRegisterGroupDev } from "../vfio/index.js";
 import type { PciDevice } from "../vmm/devices/pci/device.js";
 import { createPciDevice, pciModelNames } from "../vmm/devices/pci/models.js";
 import { hostPciDevice } from "../vmm/devices/vfio-pci/host-pci-device.js";
-
-/** The name under which VFIO has the nth device: a PCI address, slots from 1 on. */
-export const hostPciName = (index: number): string => `0000:00:${(index + 1).toString(16).padStart(2, "0")}.0`;
+import { hostPciName } from "./names.js";
 
 const slots = 31;
 

@@ -39,14 +39,18 @@ function reason(evaluation: Evaluation, asked: Asked, symbol: ConfigSymbol, want
     if (wanted === mod && evaluation.tristate(modules) === no) return `m needs ${modules.name}, which is n`;
     if (value.selected > Number(wanted)) return `it is selected by ${selectors(evaluation, symbol).join(" and ")}`;
     if (value.visible !== no) return `its declaration lets it be n or y only`;
-    return `it has no prompt that can be seen, and its default is ${tristateNames[value.tristate]}`;
+    const is = tristateNames[value.tristate];
+    return prompts(symbol) ? `it is ${is}, and can be set only with ${unmet(evaluation, condition(symbol))}` : noPrompt;
   }
   return value.visible === no ? hidden(evaluation, symbol) : `it depends on ${unmet(evaluation, condition(symbol))}`;
 }
 
+const noPrompt = "it has no prompt: others decide it";
+const prompts = (symbol: ConfigSymbol): boolean => symbol.properties.some(({ kind }) => kind === "prompt");
+
 function hidden(evaluation: Evaluation, symbol: ConfigSymbol): string {
   const whole = condition(symbol);
-  if (!symbol.properties.some(({ kind }) => kind === "prompt")) return "it has no prompt: others decide it";
+  if (!prompts(symbol)) return noPrompt;
   return `it depends on ${unmet(evaluation, whole)}`;
 }
 

@@ -1,8 +1,7 @@
 /** POWER (Book3S, PAPR guests): the core's list of hooks, filled in. */
 import { KvmError } from "../../base/errors.js";
-import type { Arch, DeviceType } from "../../kvm/arch.js";
+import type { Arch } from "../../kvm/arch.js";
 import {
-  KVM_DEV_TYPE_XICS,
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_USE_SW_BP,
   KVM_INTERRUPT_SET,

@@ -1,0 +1,11 @@
+deps_config := \
+	src/vfio/Kconfig \
+	src/arch/powerpc/Kconfig \
+	src/kvm/Kconfig \
+	src/vac/Kconfig \
+	Kconfig \
+
+include/config/auto.conf: $(deps_config)
+
+
+$(deps_config): ;

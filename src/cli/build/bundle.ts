@@ -1,0 +1,173 @@
+/** Bundles what a configuration asks for, with esbuild. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BuildResult, Metafile } from "esbuild";
+import { type ListedModule, moduleList } from "../../module-list.js";
+import { modpost } from "../../modules/modpost.js";
+import { VmmError } from "../../vmm/errors.js";
+import type { BuildConfiguration } from "./configuration.js";
+import { kbuild } from "./kbuild.js";
+import { kbuildPlugin, type Platform } from "./plugin.js";
+
+/** The package's built files, and its folder. */
+export const dist = fileURLToPath(new URL("../../..", import.meta.url));
+export const packageRoot = join(dist, "..");
+
+const library = {
+  index: "src/index.js",
+  vmm: "src/vmm/index.js",
+  selftest: "guests/selftest/index.js",
+};
+
+/** The files that others import or start, by name; their sources from dist/. The modules come to them. */
+const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
+  node: { ...library, unikvm: "src/cli/main.js", "vcpu-worker": "src/cli/vcpu-worker.js" },
+  browser: { ...library, web: "src/web/index.js", "vcpu-worker": "src/web/vcpu-worker.js" },
+};
+
+/** Beside which files' own URL the WebAssembly is looked for. */
+const assets = ["runtime/runtime", "emulate/interpreter"].flatMap((name) =>
+  [`${name}.wasm`, `${name}.shared.wasm`].map((file) => `src/arch/powerpc/engines/${file}`),
+);
+
+export interface Bundle {
+  readonly metafile: Metafile;
+  /** Bytes of each file in the folder, the largest first. */
+  readonly sizes: readonly { readonly file: string; readonly bytes: number }[];
+}
+
+/** The package is an optional one: most users never bundle. */
+async function loadEsbuild(): Promise<typeof import("esbuild")> {
+  try {
+    return await import("esbuild");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new VmmError("build needs the package esbuild, which is not installed: npm install esbuild", { cause });
+  }
+}
+
+/** Writes the bundle into `folder`, which it empties before. VmmError: esbuild is absent, or it finds faults. */
+export async function bundle(
+  configuration: BuildConfiguration,
+  platform: Platform,
+  folder: string,
+  { minify = true }: { readonly minify?: boolean } = {},
+): Promise<Bundle> {
+  if (configuration.setting("KVM_BOOK3S_64") === "n") {
+    throw new VmmError("KVM_BOOK3S_64 is n: there is nothing to build");
+  }
+  const { build } = await loadEsbuild();
+  const modules = checkedModules(configuration);
+  const sources = {
+    ...entries[platform],
+    ...Object.fromEntries(modules.list.map(({ definition, source }) => [definition.name, source])),
+  };
+  rmSync(folder, { recursive: true, force: true });
+  let result: BuildResult<{ metafile: true }>;
+  try {
+    result = await build({
+      absWorkingDir: dist,
+      entryPoints: sources,
+      outdir: folder,
+      entryNames: "[name]",
+      chunkNames: "[name]-[hash]",
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      platform: platform === "node" ? "node" : "browser",
+      target: platform === "node" ? "node20" : "es2022",
+      minify,
+      // Function and class names are part of messages.
+      keepNames: true,
+      legalComments: "none",
+      logLevel: "silent",
+      metafile: true,
+      // Packages in the older format ask for Node's modules by require.
+      banner:
+        platform === "node"
+          ? {
+              js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+            }
+          : {},
+      external: ["esbuild"],
+      plugins: [kbuildPlugin({ configuration, platform, dist })],
+    });
+  } catch (cause) {
+    throw new VmmError(`esbuild could not bundle: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+  for (const asset of assets) {
+    mkdirSync(dirname(join(folder, asset)), { recursive: true });
+    copyFileSync(join(dist, asset), join(folder, asset));
+  }
+  writeForwarders(folder, sources, modules.list);
+  if (platform === "node") writeModules(folder, modules, result.metafile);
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
+  return { metafile: result.metafile, sizes: sizesOf(folder) };
+}
+
+/** The modules that are configured, with modpost's files. */
+function checkedModules(configuration: BuildConfiguration): {
+  list: ListedModule[];
+  files: ReadonlyMap<string, string>;
+} {
+  const implementations = (["hv", "pr"] as const).filter(
+    (name) => configuration.setting(`KVM_BOOK3S_${name.toUpperCase()}_POSSIBLE`) === "y",
+  );
+  const settingOf = ({ source, definition }: ListedModule) => {
+    const row = kbuild.find(({ module, linked }) => module === source || linked?.includes(source));
+    if (!row) throw new Error(`module ${definition.name} has no option`);
+    return configuration.setting(row.option);
+  };
+  const list = moduleList({ implementations })
+    .filter((module) => settingOf(module) !== "n")
+    .map((module) => ({ ...module, builtIn: settingOf(module) === "y" }));
+  const { errors, files } = modpost(list);
+  if (errors.length > 0) throw new VmmError(errors.join("; "));
+  return { list, files };
+}
+
+/** Small files at the places where the sources look for each other. */
+function writeForwarders(
+  folder: string,
+  sources: Readonly<Record<string, string>>,
+  modules: readonly ListedModule[],
+): void {
+  for (const [name, source] of Object.entries(sources)) {
+    const path = join(folder, source);
+    mkdirSync(dirname(path), { recursive: true });
+    const target = JSON.stringify(`${"../".repeat(source.split("/").length - 1)}${name}.js`);
+    const isModule = modules.some((module) => module.source === source);
+    writeFileSync(path, `export * from ${target};\n${isModule ? `export { default } from ${target};\n` : ""}`);
+  }
+}
+
+/** modules/: what modpost writes, and each module's file, as the package's own build has them. */
+function writeModules(
+  folder: string,
+  { list, files }: { readonly list: readonly ListedModule[]; readonly files: ReadonlyMap<string, string> },
+  metafile: Metafile,
+): void {
+  const target = join(folder, "modules");
+  mkdirSync(target, { recursive: true });
+  for (const [name, text] of files) writeFileSync(join(target, name), text);
+  for (const { path, source } of list) {
+    const size = Object.values(metafile.outputs)
+      .flatMap(({ inputs }) => Object.entries(inputs))
+      .filter(([input]) => input.startsWith(`${dirname(source)}/`))
+      .reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0);
+    const text = `export { default } from "../${source}";\n/** Bytes of code that it brings. */\nexport const size = ${size};\n`;
+    writeFileSync(join(target, path), text);
+  }
+}
+
+function sizesOf(folder: string): Bundle["sizes"] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile())
+    .map((path) => ({ file: relative(folder, path), bytes: statSync(path).size }))
+    .sort((a, b) => b.bytes - a.bytes);
+}

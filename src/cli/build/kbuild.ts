@@ -1,0 +1,54 @@
+/**
+ * Which files an option decides over: what `obj-$(CONFIG_X)` and the stubs of a header's `#else` are in the kernel.
+ * Paths are those of the built files, from dist/. An option of Kconfig's files that is to change the build is one row here.
+ */
+
+export interface KbuildRow {
+  readonly option: string;
+  /** What stands in place of each file where the option is n. */
+  readonly absent?: Readonly<Record<string, string>>;
+  /** Files whose own imports on demand become part of them where the option is y. */
+  readonly linked?: readonly string[];
+  /** The file that declares the module; where the option is m its code is imported when the module is loaded. */
+  readonly module?: string;
+}
+
+const powerpc = "src/arch/powerpc";
+
+export const kbuild: readonly KbuildRow[] = [
+  { option: "VAC", module: "src/vac/module.js" },
+  { option: "KVM_BOOK3S_64", linked: [`${powerpc}/module.js`] },
+  {
+    option: "KVM_BOOK3S_HV_POSSIBLE",
+    absent: { [`${powerpc}/engines/hv/implementation.js`]: "export const hv = undefined;" },
+  },
+  {
+    option: "KVM_BOOK3S_PR_POSSIBLE",
+    absent: { [`${powerpc}/engines/pr/implementation.js`]: "export const pr = undefined;" },
+  },
+  {
+    option: "KVM_XICS",
+    absent: {
+      [`${powerpc}/xics-device.js`]: "export const xicsDevices = [];",
+      [`${powerpc}/papr/xics-hcalls.js`]: "export const xicsHcalls = [];",
+      [`${powerpc}/papr/rtas/list.js`]: "export const rtasCalls = [], rtasByName = new Map();",
+      [`${powerpc}/interrupts/xics/xics.js`]: "export class Xics {}",
+    },
+  },
+  { option: "KVM_VFIO", absent: { [`${powerpc}/vfio-device.js`]: "export const vfioDevices = [];" } },
+  {
+    option: "VFIO",
+    absent: {
+      "src/vfio/module.js": "export const vfio = undefined, vfioRegisterGroupDev = undefined; export default vfio;",
+    },
+    module: "src/vfio/module.js",
+  },
+  {
+    option: "HOST_PCI",
+    absent: { "src/host/module.js": "export const hostPci = undefined; export default hostPci;" },
+    module: "src/host/module.js",
+  },
+];
+
+/** The implementations' own option, and whether their code is part of kvm's file, is kvm's. */
+export const implementationFiles = ["hv", "pr"].map((name) => `${powerpc}/engines/${name}/implementation.js`);

@@ -1,0 +1,117 @@
+/**
+ * What a configuration changes while the bundler reads our files: what is n gives way to its stub, what is y is linked
+ * in, what is m is imported when its module is loaded. `import.meta.url` keeps meaning the file's place in the tree: all
+ * bundled files lie in the output's folder itself.
+ */
+import { readFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Plugin } from "esbuild";
+import type { BuildConfiguration } from "./configuration.js";
+import { implementationFiles, kbuild } from "./kbuild.js";
+
+export type Platform = "node" | "browser";
+
+export interface KbuildPluginOptions {
+  readonly configuration: BuildConfiguration;
+  readonly platform: Platform;
+  /** Of the package's built files. */
+  readonly dist: string;
+}
+
+/** Marks the import of a module's own code by the stub that declares it. */
+const codeSuffix = "?code";
+
+export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOptions): Plugin {
+  const absent = new Map([["src/cli/commands/build.js", notFromABuild]]);
+  const linked = new Set<string>();
+  const modules = new Set<string>();
+  for (const row of kbuild) {
+    const setting = configuration.setting(row.option);
+    if (setting === "n") for (const [path, text] of Object.entries(row.absent ?? {})) absent.set(path, text);
+    if (setting === "y") for (const path of row.linked ?? []) linked.add(path);
+    if (setting === "m" && row.module !== undefined) modules.add(row.module);
+  }
+  if (configuration.setting("KVM_BOOK3S_64") === "y") for (const path of implementationFiles) linked.add(path);
+  const nameOf = (path: string): string => relative(dist, path).split(sep).join("/");
+  return {
+    name: "kbuild",
+    setup(build) {
+      build.onResolve({ filter: /\?code$/ }, ({ path }) => ({
+        path: join(dist, path.slice(0, -codeSuffix.length)),
+        suffix: codeSuffix,
+      }));
+      build.onLoad({ filter: /\.js$/ }, async ({ path, suffix }) => {
+        const name = nameOf(path);
+        if (name.startsWith("..")) return undefined;
+        const stub = absent.get(name);
+        if (stub !== undefined) return { contents: stub };
+        // A page has none of Node's modules; where a file of such a folder is asked for, the answer is an error.
+        if (platform === "browser" && /(^|\/)node\//.test(name)) return { contents: onlyInNode(name) };
+        if (modules.has(name) && suffix !== codeSuffix) return { contents: await lazyModule(path, name) };
+        const text = await readFile(path, "utf8");
+        return { contents: placed(linked.has(name) ? link(text) : text, name) };
+      });
+    },
+  };
+}
+
+/** A build is made from the whole package. */
+const notFromABuild = `export const describe = (command, finish) => command.allowUnknownOption().action(
+  finish(() => { throw new Error("this is a build itself: build from the package unikvm"); }));`;
+
+const onlyInNode = (name: string): string =>
+  `const refuse = () => { throw new Error("${name} is for Node.js, and this is a build for browsers"); };\nexport { refuse as loadAssetFile };`;
+
+/** A file's own URL, as if it lay where it came from. */
+const placed = (text: string, name: string): string =>
+  text.replaceAll("import.meta.url", `new URL("${name}", import.meta.url).href`);
+
+/** Imports on demand become imports. Not those that only debugging needs. */
+export function link(text: string): string {
+  const imports: string[] = [];
+  const body = text.replace(/await import\(("\.[^"]+")\)/g, (all, path: string) => {
+    if (/disassembler/.test(path)) return all;
+    const name = `linked${imports.length}`;
+    imports.push(`import * as ${name} from ${path};`);
+    return name;
+  });
+  return `${imports.join("\n")}\n${body}`;
+}
+
+/** The module's declaration without its code: what modinfo tells, and an init that imports the rest. */
+async function lazyModule(path: string, name: string): Promise<string> {
+  const exported = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  const lines: string[] = [];
+  for (const [key, value] of Object.entries(exported)) {
+    if (key === "default") continue;
+    lines.push(`export const ${key} = ${isModule(value) ? lazyDefinition(value, key, name) : plain(value, key)};`);
+    if (value === exported["default"]) lines.push(`export default ${key};`);
+  }
+  return lines.join("\n");
+}
+
+interface Definition {
+  readonly init: unknown;
+  readonly exit?: unknown;
+  readonly vermagic: unknown;
+}
+const isModule = (value: unknown): value is Definition =>
+  typeof value === "object" && value !== null && "vermagic" in value && "init" in value;
+
+function lazyDefinition({ init: _, exit, ...rest }: Definition, key: string, name: string): string {
+  const code = `import("${name}${codeSuffix}")`;
+  const leave = exit === undefined ? "" : "exit(context) { code.exit(context); },";
+  return `(() => { let code; return {
+    ...${plain(rest, key)},
+    async init(context) { code = (await ${code}).${key}; return code.init(context); },
+    ${leave}
+  }; })()`;
+}
+
+function plain(value: unknown, key: string): string {
+  return JSON.stringify(value, (at, part: unknown) => {
+    if (typeof part !== "function") return part;
+    throw new Error(`${key}.${at} is a function, and a module that is loaded on demand has only init and exit`);
+  });
+}

@@ -1,0 +1,59 @@
+/** `unikvm build`: bundles what a .config asks for, for Node.js and for pages. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { messageOf } from "../../base/errors.js";
+import { VmmError } from "../../vmm/errors.js";
+import { bundle, packageRoot } from "../build/bundle.js";
+import { buildConfiguration } from "../build/configuration.js";
+import type { Platform } from "../build/plugin.js";
+import type { Finish } from "../command.js";
+
+interface Options {
+  readonly config?: string;
+  readonly output: string;
+  readonly platform: Platform | "both";
+  readonly minify: boolean;
+}
+
+export function describe(command: Command, finish: Finish): void {
+  command
+    .description(
+      "Bundles what a .config asks for, as ES modules: DIR/node and DIR/browser.\n" +
+        "Without a .config, everything with its default. Needs the package esbuild.",
+    )
+    .option("--config <file>", "options in Kconfig's words, as the kernel's tools write them")
+    .option("--output <dir>", "where the files go; its folders node and browser are replaced", "build")
+    .addOption(
+      new Option("--platform <name>", "only for this one").choices(["node", "browser", "both"]).default("both"),
+    )
+    .option("--no-minify", "leave the code readable")
+    .allowExcessArguments(false)
+    .action(finish(build));
+}
+
+async function build(options: Options): Promise<void> {
+  const text = options.config === undefined ? "" : readConfigFile(options.config);
+  const configuration = buildConfiguration(packageRoot, text, options.config ?? "the default configuration");
+  for (const line of configuration.unknown) process.stderr.write(`unikvm: ${line} is no option of ours: left out\n`);
+  const output = resolve(options.output);
+  mkdirSync(output, { recursive: true });
+  writeFileSync(join(output, ".config"), configuration.text);
+  for (const platform of options.platform === "both" ? (["node", "browser"] as const) : [options.platform]) {
+    const { sizes, metafile } = await bundle(configuration, platform, join(output, platform), options);
+    writeFileSync(join(output, `${platform}.metafile.json`), JSON.stringify(metafile));
+    const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+    process.stdout.write(`${join(options.output, platform)}: ${sizes.length} files, ${total} bytes\n`);
+    for (const { file, bytes } of sizes.filter((size) => size.bytes > 1024)) {
+      process.stdout.write(`${String(bytes).padStart(9)}  ${file}\n`);
+    }
+  }
+}
+
+function readConfigFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new VmmError(`the configuration ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,17 @@
+/** What runs in a vCPU's worker thread of a page. Nothing imports this file: index.ts starts it. */
+import { attachVm, loadDisassembler } from "../arch/powerpc/module.js";
+import type { VcpuThreadStart } from "../vmm/core/machine.js";
+import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
+import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
+
+addEventListener(
+  "message",
+  ({ data }: MessageEvent<VcpuThreadStart>) =>
+    void runVcpuThread(data, {
+      attach: attachVm,
+      createSide: createPseriesVcpuSide,
+      post: (message) => postMessage(message),
+      loadDisassembler,
+    }),
+  { once: true },
+);

@@ -1,0 +1,65 @@
+/** Builds configurations into a folder of their own. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Metafile } from "esbuild";
+import { type Bundle, bundle, packageRoot } from "../../src/cli/build/bundle.js";
+import { buildConfiguration } from "../../src/cli/build/configuration.js";
+import type { Platform } from "../../src/cli/build/plugin.js";
+
+/** .config files, as a user writes them: what is not said has its default. */
+export const configs = {
+  both: "",
+  hv: "# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n",
+  pr: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n",
+  builtIn: "CONFIG_KVM_BOOK3S_64=y\nCONFIG_VFIO=y\n",
+  noModules: "# CONFIG_MODULES is not set\n",
+  small: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n# CONFIG_VFIO is not set\n# CONFIG_KVM_XICS is not set\n",
+} as const;
+
+export interface Built extends Bundle {
+  readonly folder: string;
+  /** Source files that are part of it, from dist/. */
+  readonly inputs: ReadonlySet<string>;
+}
+
+/** Removed with everything in it when the test process ends. */
+const root = mkdtempSync(join(tmpdir(), "unikvm-build-"));
+process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+const known = new Map<string, Promise<Built>>();
+
+export function built(name: keyof typeof configs, platform: Platform): Promise<Built> {
+  const key = `${name}-${platform}`;
+  const present = known.get(key) ?? make(configs[name], platform, join(root, key));
+  known.set(key, present);
+  return present;
+}
+
+async function make(config: string, platform: Platform, folder: string): Promise<Built> {
+  const result = await bundle(buildConfiguration(packageRoot, config, ".config"), platform, folder);
+  return { ...result, folder, inputs: inputsOf(result.metafile, Object.keys(result.metafile.outputs)) };
+}
+
+/** Sources with code in these outputs. */
+function inputsOf(metafile: Metafile, outputs: readonly string[]): Set<string> {
+  const all = outputs.flatMap((output) => Object.entries(metafile.outputs[output]?.inputs ?? {}));
+  return new Set(all.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([input]) => input));
+}
+
+/** Sources that are loaded along with an entry, without any import on demand. */
+export function loadedWith({ metafile }: Bundle, entry: string): Set<string> {
+  const output = Object.keys(metafile.outputs).find(
+    (path) => path.endsWith(`/${entry}.js`) && metafile.outputs[path]?.entryPoint,
+  );
+  const found = new Set<string>();
+  const visit = (path: string): void => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const { path: next, kind } of metafile.outputs[path]?.imports ?? []) {
+      if (kind === "import-statement" && metafile.outputs[next]) visit(next);
+    }
+  };
+  if (output === undefined) throw new Error(`no entry ${entry}`);
+  visit(output);
+  return inputsOf(metafile, [...found]);
+}

@@ -1,0 +1,210 @@
+/** M5 and M8: what is configured is in a build, and nothing else. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { packageRoot } from "../../src/cli/build/bundle.js";
+import { buildConfiguration, readOurKconfig } from "../../src/cli/build/configuration.js";
+import { kbuild } from "../../src/cli/build/kbuild.js";
+import type * as Unikvm from "../../src/index.js";
+import { built, configs, loadedWith } from "./building.test-support.js";
+
+const powerpc = "src/arch/powerpc";
+const under = (inputs: ReadonlySet<string>, folder: string): string[] =>
+  [...inputs].filter((input) => input.startsWith(`${folder}/`));
+const importIndex = (folder: string): Promise<typeof Unikvm> =>
+  import(pathToFileURL(join(folder, "index.js")).href) as Promise<typeof Unikvm>;
+const unikvm = (folder: string, ...args: string[]) =>
+  spawnSync(process.execPath, [join(folder, "unikvm.js"), ...args], { encoding: "utf8", timeout: 120_000 });
+/** All code, as text. */
+const codeOf = (folder: string): string =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => readFileSync(join(folder, name), "utf8"))
+    .join("\n");
+
+for (const platform of ["node", "browser"] as const) {
+  test(`M8: a build of one implementation holds no code of the other (${platform})`, async (t) => {
+    const [both, hv, pr] = await Promise.all([built("both", platform), built("hv", platform), built("pr", platform)]);
+    assert.deepEqual(under(hv.inputs, `${powerpc}/engines/pr`), []);
+    assert.deepEqual(under(pr.inputs, `${powerpc}/engines/hv`), []);
+    // Nor what only one of them uses: the translator's encoder of WebAssembly.
+    assert.deepEqual(
+      under(pr.inputs, "src/wasm").filter((input) => /builder/.test(input)),
+      [],
+    );
+    for (const build of [hv, both]) assert.ok(build.inputs.has(`${powerpc}/engines/hv/translator.js`));
+    for (const build of [pr, both]) assert.ok(build.inputs.has(`${powerpc}/engines/pr/load.js`));
+    assert.doesNotMatch(codeOf(hv.folder), /KVM-PR/);
+    assert.doesNotMatch(codeOf(pr.folder), /KVM-HV/);
+    const code = ({ sizes }: typeof hv) =>
+      sizes.reduce((sum, { file, bytes }) => sum + (file.endsWith(".js") ? bytes : 0), 0);
+    t.diagnostic(`bytes of JavaScript: both ${code(both)}, hv ${code(hv)}, pr ${code(pr)}`);
+    assert.ok(code(pr) + 30_000 < code(both), "without the translator it is smaller");
+    assert.ok(code(hv) < code(both));
+  });
+}
+
+test("M5: an alias is there if its implementation is configured in", async () => {
+  for (const [name, other] of [
+    ["hv", "pr"],
+    ["pr", "hv"],
+  ] as const) {
+    const { folder } = await built(name, "node");
+    assert.equal(unikvm(folder, "modprobe", "-n", "--show-depends", `kvm-${name}`).stdout.split("\n").length, 3);
+    const absent = unikvm(folder, "modprobe", "-n", "--show-depends", `kvm-${other}`);
+    assert.equal(absent.status, 1);
+    assert.match(absent.stderr, new RegExp(`Module kvm-${other} not found`));
+    assert.doesNotMatch(readFileSync(join(folder, "modules/modules.alias"), "utf8"), new RegExp(`kvm-${other}`));
+    const { modprobe, rmmod, lsmod } = await importIndex(folder);
+    await assert.rejects(modprobe(`kvm-${other}`), { code: "ENOENT" });
+    await modprobe(`kvm-${name}`);
+    assert.deepEqual(
+      lsmod().map((module) => module.name),
+      ["kvm", "vac"],
+    );
+    rmmod("kvm");
+  }
+});
+
+for (const name of ["hv", "pr", "both", "builtIn", "noModules"] as const) {
+  test(`M8: the configuration ${name} passes the self-test, with threads`, async () => {
+    const { folder } = await built(name, "node");
+    for (const type of name === "hv" || name === "pr" ? [name] : ["hv", "pr"]) {
+      const { status, stdout, stderr } = unikvm(folder, "selftest", "--type", type);
+      assert.equal(status, 0, stdout + stderr);
+      assert.match(stdout, /all passed/);
+    }
+  });
+}
+
+test("y is linked into the file that is imported, m is fetched when its module is loaded", async () => {
+  const code = [
+    `${powerpc}/init.js`,
+    `${powerpc}/engines/hv/load.js`,
+    `${powerpc}/engines/pr/load.js`,
+    "src/vfio/container.js",
+  ];
+  const [modular, linked, plain] = await Promise.all([
+    built("both", "browser"),
+    built("builtIn", "browser"),
+    built("noModules", "browser"),
+  ]);
+  for (const path of code) {
+    assert.ok(modular.inputs.has(path), path);
+    assert.ok(!loadedWith(modular, "index").has(path), `${path} is loaded before it is needed`);
+    assert.ok(loadedWith(linked, "index").has(path), `${path} is not linked in`);
+    assert.ok(loadedWith(plain, "index").has(path), `${path} is not linked in`);
+  }
+  const [files, modules] = [(await built("builtIn", "node")).folder, (await built("both", "node")).folder];
+  assert.match(readFileSync(join(files, "modules/modules.builtin"), "utf8"), /kvm\.js/);
+  assert.equal(readFileSync(join(modules, "modules/modules.builtin"), "utf8"), "");
+});
+
+test("a module that is m comes up with what it exports", async () => {
+  const { modprobe, lsmod, rmmod } = await importIndex((await built("both", "node")).folder);
+  await modprobe("vfio");
+  assert.ok(lsmod().some(({ name }) => name === "vfio"));
+  rmmod("vfio");
+});
+
+test("options that are n leave nothing behind", async () => {
+  const { inputs, folder } = await built("small", "node");
+  // What the user side names of it stays.
+  const left = [...under(inputs, "src/vfio"), ...under(inputs, "src/host")];
+  assert.deepEqual(left.filter((input) => !/(index|module|uapi|names)\.js$/.test(input)), []);
+  assert.deepEqual(
+    under(inputs, `${powerpc}/interrupts/xics`).filter((input) => !/(xics|state)\.js$/.test(input)),
+    [],
+  );
+  const { openKvm, modprobe, KVM_DEV_TYPE_XICS, KVM_CAP_IRQ_XICS } = await importIndex(folder);
+  await assert.rejects(modprobe("vfio"), { code: "ENOENT" });
+  const kvm = await openKvm();
+  const vm = kvm.createVm(0);
+  assert.equal(vm.checkExtension(KVM_CAP_IRQ_XICS), 0);
+  assert.throws(() => vm.createDevice(KVM_DEV_TYPE_XICS), { code: "ENODEV" });
+  vm.close();
+});
+
+test("every option of the build is declared, and every file it decides over exists", () => {
+  const { symbols } = readOurKconfig(packageRoot);
+  for (const { option, absent = {}, linked = [], module } of kbuild) {
+    assert.ok(symbols.get(option)?.type, option);
+    for (const path of [...Object.keys(absent), ...linked, ...(module ? [module] : [])]) {
+      assert.ok(existsSync(join(packageRoot, "dist", path)), path);
+    }
+  }
+});
+
+test("a stub has the names of the file that it stands for", async () => {
+  for (const { absent = {} } of kbuild) {
+    for (const [path, text] of Object.entries(absent)) {
+      const real = (await import(pathToFileURL(join(packageRoot, "dist", path)).href)) as object;
+      const stub = (await import(`data:text/javascript,${encodeURIComponent(text)}`)) as object;
+      for (const name of Object.keys(stub)) assert.ok(name in real, `${path}: ${name}`);
+    }
+  }
+});
+
+test("a configuration that cannot be is refused, with the options' names", () => {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-config-"));
+  try {
+    const refused = (text: string, why: RegExp): void => {
+      const file = join(folder, "config");
+      writeFileSync(file, text);
+      const args = ["build", "--config", file, "--output", join(folder, "out")];
+      const { status, stderr } = spawnSync(process.execPath, [join(packageRoot, "dist/src/cli/main.js"), ...args], {
+        encoding: "utf8",
+      });
+      assert.equal(status, 3, stderr);
+      assert.match(stderr, why);
+      assert.ok(!existsSync(join(folder, "out", "node")));
+    };
+    refused(`${configs.hv}${configs.pr}`, /KVM_BOOK3S_PR_POSSIBLE=n cannot be: .*KVM_BOOK3S_HV_POSSIBLE is n/);
+    refused(
+      "# CONFIG_MODULES is not set\nCONFIG_KVM_BOOK3S_64=m\n",
+      /KVM_BOOK3S_64=m cannot be: m needs MODULES, which is n/,
+    );
+    refused("# CONFIG_VIRTUALIZATION is not set\nCONFIG_KVM_XICS=y\n", /KVM_XICS=y cannot be: .*VIRTUALIZATION is n/);
+    refused("# CONFIG_KVM_BOOK3S_64 is not set\n", /KVM_BOOK3S_64 is n: there is nothing to build/);
+    refused("CONFIG_KVM_XICS=m\n", /KVM_XICS is bool and cannot be m/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+const conf = existsSync("/usr/lib")
+  ? readdirSync("/usr/lib")
+      .filter((name) => name.startsWith("linux-kbuild-"))
+      .map((name) => join("/usr/lib", name, "scripts/kconfig/conf"))
+      .find((path) => existsSync(path))
+  : undefined;
+const skip = conf === undefined && "the kernel's conf is not here (Debian: linux-kbuild-6.1)";
+
+test("what the kernel's conf writes from our Kconfig files is read without change", { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-config-"));
+  const body = (text: string): string => text.split("\n").slice(4).join("\n");
+  try {
+    const file = join(folder, ".config");
+    const run = (mode: string, seed: number): void => {
+      const env = { ...process.env, KCONFIG_CONFIG: file, KCONFIG_SEED: String(seed) };
+      const { status, stderr } = spawnSync(conf ?? "", [mode, "Kconfig"], { cwd: packageRoot, env, encoding: "utf8" });
+      assert.equal(status, 0, stderr);
+      const theirs = readFileSync(file, "utf8");
+      const { text, unknown } = buildConfiguration(packageRoot, theirs, file);
+      assert.equal(body(text), body(theirs), `${mode} ${seed}`);
+      assert.deepEqual(unknown, []);
+    };
+    for (const mode of ["--alldefconfig", "--allyesconfig", "--allmodconfig", "--allnoconfig"]) run(mode, 0);
+    for (let seed = 1; seed <= 40; seed++) run("--randconfig", seed);
+    for (const text of Object.values(configs)) {
+      writeFileSync(file, text);
+      run("--olddefconfig", 0);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
