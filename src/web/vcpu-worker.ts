@@ -1,5 +1,5 @@
 /** What runs in a vCPU's worker thread of a page. Nothing imports this file: index.ts starts it. */
-import { attachVm, loadDisassembler } from "../arch/powerpc/module.js";
+import { loadDisassembler, prepareAttachVm } from "../arch/powerpc/module.js";
 import type { VcpuThreadStart } from "../vmm/core/machine.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
 import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
@@ -8,7 +8,7 @@ addEventListener(
   "message",
   ({ data }: MessageEvent<VcpuThreadStart>) =>
     void runVcpuThread(data, {
-      attach: attachVm,
+      prepareAttach: prepareAttachVm,
       createSide: createPseriesVcpuSide,
       post: (message) => postMessage(message),
       loadDisassembler,

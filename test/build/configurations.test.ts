@@ -115,7 +115,10 @@ test("options that are n leave nothing behind", async () => {
   const { inputs, folder } = await built("small", "node");
   // What the user side names of it stays.
   const left = [...under(inputs, "src/vfio"), ...under(inputs, "src/host")];
-  assert.deepEqual(left.filter((input) => !/(index|module|uapi|names)\.js$/.test(input)), []);
+  assert.deepEqual(
+    left.filter((input) => !/(index|module|uapi|names)\.js$/.test(input)),
+    [],
+  );
   assert.deepEqual(
     under(inputs, `${powerpc}/interrupts/xics`).filter((input) => !/(xics|state)\.js$/.test(input)),
     [],
