@@ -37,6 +37,14 @@ function titles(file: string): Set<string> {
   );
 }
 
+test("docs/how-to-write-a-module.md shows the example as it is", () => {
+  const text = readFileSync(join(root, "docs", "how-to-write-a-module.md"), "utf8");
+  for (const name of ["package.json", "hcalls.js", "module.js"]) {
+    const file = readFileSync(join(root, "docs", "examples", "unikvm-checksum", name), "utf8");
+    assert.ok(text.includes(`\n${file}\`\`\`\n`), name);
+  }
+});
+
 test("every row of docs/modules.md but those still open names tests, and all of them exist", () => {
   const found = rows(readFileSync(doc, "utf8"));
   assert.deepEqual(

@@ -19,7 +19,8 @@ import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/
 import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
-import { startInstance } from "../instance.js";
+import { type ModuleFile, startInstance } from "../instance.js";
+import { parseParameters } from "../kmod.js";
 import { parseCount, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
@@ -40,6 +41,7 @@ interface Options {
   readonly threads: "auto" | "worker" | "single";
   readonly trace?: readonly TraceCategory[];
   readonly traceFile?: string;
+  readonly module: readonly ModuleFile[];
   readonly stats?: true;
 }
 
@@ -67,6 +69,12 @@ const parseMemory = checked((text: string): number => {
   return Math.floor(size / memoryGranule) * memoryGranule;
 });
 const parseCpu = checked((text: string): string => cpuModel(text).name);
+/** FILE[,NAME=VALUE...]. */
+function parseModule(text: string, before: readonly ModuleFile[]): readonly ModuleFile[] {
+  const [file = "", ...parameters] = text.split(",");
+  if (!file) throw new InvalidArgumentError("It needs a file.");
+  return [...before, { file, parameters: parseParameters(parameters) }];
+}
 const parseTrace = checked((text: string) => parseTraceCategories(text.split(",")));
 
 export function describe(command: Command, finish: Finish): void {
@@ -103,6 +111,14 @@ export function describe(command: Command, finish: Finish): void {
       ),
     )
     .option("--trace-file <file>", "where the trace goes (default: unikvm.trace)")
+    .addOption(
+      new Option(
+        "--module <file>",
+        "load a module beside kvm: a file, and after commas name=value for its parameters; may be repeated",
+      )
+        .argParser(parseModule)
+        .default([], "none"),
+    )
     .option("--stats", "print counters on stderr at the end")
     .allowExcessArguments(false)
     .action(finish(run));
@@ -138,7 +154,10 @@ function readFile(path: string, what: string): Uint8Array {
 
 async function run(options: Options): Promise<number> {
   const guest = await loadGuest(options);
-  const { kvm, loader, close } = await startInstance(options.threads === "single" ? { memory: "unshared" } : {});
+  const { kvm, loader, close } = await startInstance(
+    options.threads === "single" ? { memory: "unshared" } : {},
+    options.module,
+  );
   const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
   const terminal = openTerminal();
   const devices = { nvram: new Nvram(), rtc: new Rtc() };

@@ -1,11 +1,9 @@
 /** The running instance's end: does to its modules what a command asks. */
 import { rmSync, statSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { isAbsolute } from "node:path";
-import { pathToFileURL } from "node:url";
 import { KvmError, messageOf } from "../../base/errors.js";
-import type { ModuleDefinition } from "../../modules/define-module.js";
 import type { ModuleLoader } from "../../modules/loader.js";
+import { importModule } from "../import-module.js";
 import { moduleSize } from "../own-modules.js";
 import { openControlFolder, socketPath } from "./folder.js";
 import { readLine } from "./line.js";
@@ -20,12 +18,12 @@ export interface ControlServer {
   close(): void;
 }
 
-/** Serves commands until it is closed. Throws VmmError or what the system says: there can be no socket. */
-export async function serveControl(loader: ModuleLoader): Promise<ControlServer> {
+/** `sizes` has the lengths of files that modules came from. Serves commands until it is closed. Throws VmmError or what the system says: there can be no socket. */
+export async function serveControl(loader: ModuleLoader, sizes = new Map<string, number>()): Promise<ControlServer> {
   const path = socketPath(openControlFolder(), process.pid);
   // A process of the same number may have died here.
   rmSync(path, { force: true });
-  const target: Target = { loader, sizes: new Map() };
+  const target: Target = { loader, sizes };
   const listeners = new Set<(message: string) => void>();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -108,23 +106,6 @@ async function act({ loader, sizes }: Target, request: Request, onAction: (actio
     default:
       return request satisfies never;
   }
-}
-
-/** The default export of a file. ENOENT: it cannot be read. ENOEXEC: it holds no module. */
-async function importModule(file: string): Promise<ModuleDefinition> {
-  if (!isAbsolute(file)) throw new KvmError("EINVAL", `${file} is no absolute path`);
-  let found: { readonly default?: Partial<ModuleDefinition> };
-  try {
-    found = (await import(pathToFileURL(file).href)) as typeof found;
-  } catch (cause) {
-    const code = (cause as { code?: string }).code === "ERR_MODULE_NOT_FOUND" ? "ENOENT" : "ENOEXEC";
-    throw new KvmError(code, `${file} cannot be loaded: ${messageOf(cause)}`, { cause });
-  }
-  const { name, init, license, vermagic } = found.default ?? {};
-  if (typeof name !== "string" || typeof init !== "function" || typeof license !== "string" || !vermagic) {
-    throw new KvmError("ENOEXEC", `${file} has no module as its default export`);
-  }
-  return found.default as ModuleDefinition;
 }
 
 const failureOf = (error: unknown): Failure => ({
