@@ -8,12 +8,12 @@ import type { CpioEntry } from "../../guests/cpio.js";
 import { ensureKernelModules, readKernelModule } from "../../guests/debian-modules.js";
 import { boot, defaultGuest, implementations, noGuest, root, textBetween } from "./booting.test-support.js";
 
-const script: CpioEntry = {
-  path: "pci-device.sh",
+const script = (name: string): CpioEntry => ({
+  path: name,
   type: "file",
   mode: 0o755,
-  data: readFileSync(join(root, "test/boot/pci-device.sh")),
-};
+  data: readFileSync(join(root, "test/boot", name)),
+});
 
 /** Modules by name, in the order of loading, or why there are none. */
 async function modules(names: readonly string[]): Promise<readonly CpioEntry[] | string> {
@@ -49,6 +49,16 @@ interrupt 3
 asserted 0x00000003, status 18
 1`;
 
+const random = `\
+device 0x0004, features 11
+hw_random: virtio_rng.0
+32768 bytes
+32768 bytes
+not the same
+not compressible
+many interrupts by message
+again: virtio_rng.0 512`;
+
 for (const type of implementations) {
   test(`a PCI device and its pin's interrupt under ${type}`, { skip: noGuest }, async (t) => {
     const drivers = await modules(["uio", "uio_pci_generic"]);
@@ -58,11 +68,33 @@ for (const type of implementations) {
       type,
       append: "quiet unikvm.run=/pci-device.sh",
       args: ["--device", "edu"],
-      files: hasDrivers ? [script, ...drivers] : [script],
+      files: [script("pci-device.sh"), ...(hasDrivers ? drivers : [])],
     });
     const expected = hasDrivers ? `${found}\n${interrupted}` : found;
     const seen = textBetween(stdout, "edu 0x", "unikvm.run:");
     assert.equal(seen, `${expected}\nunikvm.run: exit status 0`, `${stdout}\n${stderr}`);
+    assert.equal(status, 0, stderr);
+  });
+
+  test(`random bytes through virtio-pci, MSI-X and DMA under ${type}`, { skip: noGuest }, async (t) => {
+    const names = [
+      "virtio",
+      "virtio_ring",
+      "virtio_pci_modern_dev",
+      "virtio_pci_legacy_dev",
+      "virtio_pci",
+      "virtio-rng",
+    ];
+    const drivers = await modules(names);
+    if (typeof drivers === "string") return t.skip(drivers);
+    const { status, stdout, stderr } = await boot({
+      type,
+      append: "quiet unikvm.run=/virtio-rng.sh",
+      args: ["--device", "virtio-rng"],
+      files: [script("virtio-rng.sh"), ...drivers],
+    });
+    const seen = textBetween(stdout, "device 0x", "unikvm.run:");
+    assert.equal(seen, `${random}\nunikvm.run: exit status 0`, `${stdout}\n${stderr}`);
     assert.equal(status, 0, stderr);
   });
 }

@@ -1,5 +1,7 @@
 /** PCI devices that can be named, as the command line does: one row each. */
 import { VmmError } from "../../errors.js";
+import { VirtioRng } from "../virtio/rng.js";
+import { VirtioPciDevice } from "../virtio/virtio-pci.js";
 import type { PciDevice } from "./device.js";
 import { EduDevice } from "./edu.js";
 
@@ -8,7 +10,10 @@ interface PciModel {
   readonly create: () => PciDevice;
 }
 
-const models: readonly PciModel[] = [{ name: "edu", create: () => new EduDevice() }];
+const models: readonly PciModel[] = [
+  { name: "edu", create: () => new EduDevice() },
+  { name: "virtio-rng", create: () => new VirtioPciDevice(new VirtioRng()) },
+];
 
 export const pciModelNames: readonly string[] = models.map((model) => model.name);
 

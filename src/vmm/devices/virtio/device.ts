@@ -1,0 +1,43 @@
+/**
+ * What a virtio device is to its transport: an identifier, features, queues, a configuration area. Everything that a driver
+ * puts into a queue is untrusted. Source: Virtual I/O Device (VIRTIO) 1.1, "Basic Facilities of a Virtio Device".
+ */
+
+/** Part of a buffer, at a bus address. */
+export interface VirtioSegment {
+  readonly address: bigint;
+  readonly length: number;
+}
+
+/** A chain of descriptors that the driver made available: what the device reads, then what it writes. */
+export interface VirtioBuffer {
+  readonly head: number;
+  readonly readable: readonly VirtioSegment[];
+  readonly writable: readonly VirtioSegment[];
+}
+
+/** A queue as its device uses it. */
+export interface VirtioQueue {
+  /** The next buffer; undefined if there is none, or the driver has broken the queue. */
+  take(): VirtioBuffer | undefined;
+  /** Copies into the writable part, as far as there is room. The bytes copied; undefined: a DMA fault, the device needs reset. */
+  fill(buffer: VirtioBuffer, bytes: Uint8Array): number | undefined;
+  /** Gives a buffer back, `written` bytes of it filled, and interrupts the driver if it wants that. */
+  give(buffer: VirtioBuffer, written: number): void;
+}
+
+export interface VirtioDevice {
+  /** As in "Device Types". */
+  readonly id: number;
+  /** Feature bits of the device itself, 0 to 23; the transport adds its own. */
+  readonly features: bigint;
+  /** The most descriptors that each queue may have, powers of two up to 32768. */
+  readonly queues: readonly number[];
+  /** The configuration area as it is now. */
+  readonly config: Uint8Array;
+  /** The driver has written to the configuration area. */
+  writeConfig?(offset: number, bytes: Uint8Array): void;
+  reset(): void;
+  /** The driver says that there are buffers in a queue. */
+  notify(index: number, queue: VirtioQueue): void;
+}

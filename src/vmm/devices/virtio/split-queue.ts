@@ -1,0 +1,127 @@
+/**
+ * A split virtqueue as the device's side walks it. The driver can change all three areas at any time, so that each field is
+ * read once, and checked. Source: Virtual I/O Device (VIRTIO) 1.1, "Split Virtqueues".
+ */
+import type { VirtioBuffer, VirtioQueue, VirtioSegment } from "./device.js";
+
+/** DMA, where false is a fault. */
+export interface QueueMemory {
+  read(address: bigint, bytes: Uint8Array): boolean;
+  write(address: bigint, bytes: Uint8Array): boolean;
+}
+
+export interface QueueAreas {
+  /** Descriptors, a power of two. */
+  readonly size: number;
+  readonly descriptors: bigint;
+  /** The available ring. */
+  readonly driver: bigint;
+  /** The used ring. */
+  readonly device: bigint;
+}
+
+const descriptorSize = 16;
+const flagNext = 1;
+const flagWrite = 2;
+/** Of the available ring: the driver wants no interrupts. */
+const noInterrupt = 1;
+
+export class SplitQueue implements VirtioQueue {
+  readonly #memory: QueueMemory;
+  readonly #areas: QueueAreas;
+  readonly #interrupt: () => void;
+  readonly #fail: () => void;
+  /** How many buffers were taken and given back, as the rings count them: modulo 65536. */
+  #taken = 0;
+  #given = 0;
+  #broken = false;
+
+  /** `fail` is called once, when the driver has broken the queue: nothing more comes out of it. */
+  constructor(
+    memory: QueueMemory,
+    areas: QueueAreas,
+    on: { readonly interrupt: () => void; readonly fail: () => void },
+  ) {
+    this.#memory = memory;
+    this.#areas = areas;
+    this.#interrupt = on.interrupt;
+    this.#fail = on.fail;
+  }
+
+  take(): VirtioBuffer | undefined {
+    if (this.#broken) return undefined;
+    const { driver, size } = this.#areas;
+    const index = this.#read(driver + 2n, 2)?.getUint16(0, true);
+    if (index === undefined) return this.#break();
+    const waiting = (index - this.#taken) & 0xffff;
+    if (waiting === 0) return undefined;
+    if (waiting > size) return this.#break();
+    const head = this.#read(driver + 4n + BigInt(2 * (this.#taken % size)), 2)?.getUint16(0, true);
+    const buffer = head === undefined ? undefined : this.#walk(head);
+    if (!buffer) return this.#break();
+    this.#taken = (this.#taken + 1) & 0xffff;
+    return buffer;
+  }
+
+  fill({ writable }: VirtioBuffer, bytes: Uint8Array): number | undefined {
+    let done = 0;
+    for (const { address, length } of writable) {
+      const part = bytes.subarray(done, done + length);
+      if (part.length === 0) break;
+      if (!this.#memory.write(address, part)) return this.#break();
+      done += part.length;
+    }
+    return done;
+  }
+
+  give({ head }: VirtioBuffer, written: number): void {
+    if (this.#broken) return;
+    const { device, driver, size } = this.#areas;
+    const element = new DataView(new ArrayBuffer(8));
+    element.setUint32(0, head, true);
+    element.setUint32(4, written, true);
+    const at = device + 4n + BigInt(8 * (this.#given % size));
+    this.#given = (this.#given + 1) & 0xffff;
+    const index = new DataView(new ArrayBuffer(2));
+    index.setUint16(0, this.#given, true);
+    const memory = this.#memory;
+    const stored =
+      memory.write(at, new Uint8Array(element.buffer)) && memory.write(device + 2n, new Uint8Array(index.buffer));
+    const flags = stored ? this.#read(driver, 2)?.getUint16(0, true) : undefined;
+    if (flags === undefined) this.#break();
+    else if (!(flags & noInterrupt)) this.#interrupt();
+  }
+
+  /** Follows a chain; undefined if it leaves the table, loops, or is no chain that this queue may have. */
+  #walk(head: number): VirtioBuffer | undefined {
+    const { size, descriptors } = this.#areas;
+    const readable: VirtioSegment[] = [];
+    const writable: VirtioSegment[] = [];
+    let at = head;
+    for (let steps = 0; steps < size && at < size; steps++) {
+      const descriptor = this.#read(descriptors + BigInt(descriptorSize * at), descriptorSize);
+      if (!descriptor) return undefined;
+      const segment = { address: descriptor.getBigUint64(0, true), length: descriptor.getUint32(8, true) };
+      const flags = descriptor.getUint16(12, true);
+      // Indirect descriptors are not offered.
+      if (flags & ~(flagNext | flagWrite)) return undefined;
+      if (flags & flagWrite) writable.push(segment);
+      else if (writable.length > 0) return undefined;
+      else readable.push(segment);
+      if (!(flags & flagNext)) return { head, readable, writable };
+      at = descriptor.getUint16(14, true);
+    }
+    return undefined;
+  }
+
+  #read(address: bigint, length: number): DataView | undefined {
+    const bytes = new Uint8Array(length);
+    return this.#memory.read(address, bytes) ? new DataView(bytes.buffer) : undefined;
+  }
+
+  #break(): undefined {
+    if (!this.#broken) this.#fail();
+    this.#broken = true;
+    return undefined;
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * A virtio device on the PCI bus: the transport of VIRTIO 1, no legacy interface, split queues. DMA goes through the bus's
+ * IOMMU, which the driver has to agree to (VIRTIO_F_ACCESS_PLATFORM).
+ * Source: Virtual I/O Device (VIRTIO) 1.1, "Virtio Over PCI Bus"; names of Linux's virtio_pci.h and virtio_config.h.
+ */
+import type { PciBus, PciCapability, PciDevice } from "../pci/device.js";
+import { PCI_CAP_ID_VNDR } from "../pci/registers.js";
+import type { VirtioDevice } from "./device.js";
+import { SplitQueue } from "./split-queue.js";
+
+const vendor = 0x1af4;
+const firstModernDevice = 0x1040;
+
+/** Structures of the transport, each a page of BAR 0. */
+const structures = { common: 0, isr: 0x1000, device: 0x2000, notify: 0x3000 } as const;
+const structureSize = 0x1000;
+const notifyMultiplier = 4;
+const configType = { common: 1, notify: 2, isr: 3, device: 4 } as const;
+
+/** Fields of the common configuration. */
+const common = {
+  deviceFeatureSelect: 0x00,
+  deviceFeature: 0x04,
+  driverFeatureSelect: 0x08,
+  driverFeature: 0x0c,
+  configMsixVector: 0x10,
+  numQueues: 0x12,
+  deviceStatus: 0x14,
+  configGeneration: 0x15,
+  queueSelect: 0x16,
+  queueSize: 0x18,
+  queueMsixVector: 0x1a,
+  queueEnable: 0x1c,
+  queueNotifyOff: 0x1e,
+  queueDesc: 0x20,
+  queueDriver: 0x28,
+  queueDevice: 0x30,
+  size: 0x38,
+} as const;
+/** Width of each field that the driver writes; addresses are two fields of 4. */
+const widths: ReadonlyMap<number, number> = new Map([
+  ...[common.deviceFeatureSelect, common.driverFeatureSelect, common.driverFeature].map((at) => [at, 4] as const),
+  ...[common.configMsixVector, common.queueSelect, common.queueSize].map((at) => [at, 2] as const),
+  ...[common.queueMsixVector, common.queueEnable].map((at) => [at, 2] as const),
+  [common.deviceStatus, 1] as const,
+  ...[0, 4, 8, 12, 16, 20].map((at) => [common.queueDesc + at, 4] as const),
+]);
+
+const Status = { driverOk: 4, featuresOk: 8, needsReset: 0x40 } as const;
+const VIRTIO_MSI_NO_VECTOR = 0xffff;
+const VIRTIO_F_VERSION_1 = 1n << 32n;
+const VIRTIO_F_ACCESS_PLATFORM = 1n << 33n;
+const requiredFeatures = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM;
+const Isr = { queue: 1, config: 2 } as const;
+
+interface QueueState {
+  size: number;
+  vector: number;
+  /** Areas: descriptors, driver's, device's. */
+  readonly addresses: [bigint, bigint, bigint];
+  queue: SplitQueue | undefined;
+}
+
+export class VirtioPciDevice implements PciDevice {
+  readonly identity;
+  readonly bars = [
+    { kind: "memory32", size: 4 * structureSize },
+    { kind: "memory32", size: 0x1000 },
+  ] as const;
+  readonly interrupts;
+  readonly capabilities: readonly PciCapability[];
+  readonly #device: VirtioDevice;
+  #bus: PciBus | undefined;
+  #status = 0;
+  #isr = 0;
+  #deviceFeatureSelect = 0;
+  #driverFeatureSelect = 0;
+  #driverFeatures = 0n;
+  #configVector = VIRTIO_MSI_NO_VECTOR;
+  #queueSelect = 0;
+  #queues: QueueState[] = [];
+
+  constructor(device: VirtioDevice) {
+    this.#device = device;
+    this.identity = {
+      vendorId: vendor,
+      deviceId: firstModernDevice + device.id,
+      classCode: 0xff_0000,
+      revision: 1,
+      subsystemVendorId: vendor,
+      subsystemId: 0x1100,
+    };
+    const vectors = device.queues.length + 1;
+    this.interrupts = { intx: true, msix: { vectors, table: { bar: 1, offset: 0 }, pba: { bar: 1, offset: 0x800 } } };
+    this.capabilities = [
+      capability(configType.common, structures.common, common.size),
+      capability(configType.isr, structures.isr, 1),
+      capability(configType.notify, structures.notify, notifyMultiplier * device.queues.length, notifyMultiplier),
+      ...(device.config.length > 0 ? [capability(configType.device, structures.device, device.config.length)] : []),
+    ];
+    this.reset();
+  }
+
+  connect(bus: PciBus): void {
+    this.#bus = bus;
+  }
+
+  disconnect(): void {
+    this.#bus = undefined;
+  }
+
+  reset(): void {
+    this.#status = 0;
+    this.#isr = 0;
+    this.#deviceFeatureSelect = 0;
+    this.#driverFeatureSelect = 0;
+    this.#driverFeatures = 0n;
+    this.#configVector = VIRTIO_MSI_NO_VECTOR;
+    this.#queueSelect = 0;
+    this.#queues = this.#device.queues.map((size) => ({
+      size,
+      vector: VIRTIO_MSI_NO_VECTOR,
+      addresses: [0n, 0n, 0n],
+      queue: undefined,
+    }));
+    this.#bus?.setIntx(false);
+    this.#device.reset();
+  }
+
+  read(bar: number, offset: number, length: number): bigint {
+    if (bar !== 0) return 0n;
+    const at = offset % structureSize;
+    switch (offset - at) {
+      case structures.common:
+        return littleEndian(this.#common(), at, length);
+      case structures.isr:
+        return at === 0 ? BigInt(this.#takeIsr()) : 0n;
+      case structures.device:
+        return littleEndian(this.#device.config, at, length);
+      default:
+        return 0n;
+    }
+  }
+
+  write(bar: number, offset: number, length: number, value: bigint): void {
+    if (bar !== 0) return;
+    const at = offset % structureSize;
+    switch (offset - at) {
+      case structures.common:
+        if (length === 8) {
+          this.#writeCommon(at, 4, Number(value & 0xffff_ffffn));
+          this.#writeCommon(at + 4, 4, Number(value >> 32n));
+        } else {
+          this.#writeCommon(at, length, Number(value));
+        }
+        break;
+      case structures.device:
+        if (at + length <= this.#device.config.length) this.#device.writeConfig?.(at, bytesOf(value, length));
+        break;
+      case structures.notify:
+        if (at % notifyMultiplier === 0) this.#notify(at / notifyMultiplier);
+        break;
+      default:
+    }
+  }
+
+  get #features(): bigint {
+    return this.#device.features | requiredFeatures;
+  }
+
+  /** The common configuration as the driver reads it now. */
+  #common(): Uint8Array {
+    const bytes = new Uint8Array(common.size);
+    const view = new DataView(bytes.buffer);
+    const word = (features: bigint, select: number): number =>
+      select < 2 ? Number((features >> BigInt(32 * select)) & 0xffff_ffffn) : 0;
+    view.setUint32(common.deviceFeatureSelect, this.#deviceFeatureSelect, true);
+    view.setUint32(common.deviceFeature, word(this.#features, this.#deviceFeatureSelect), true);
+    view.setUint32(common.driverFeatureSelect, this.#driverFeatureSelect, true);
+    view.setUint32(common.driverFeature, word(this.#driverFeatures, this.#driverFeatureSelect), true);
+    view.setUint16(common.configMsixVector, this.#configVector, true);
+    view.setUint16(common.numQueues, this.#queues.length, true);
+    view.setUint8(common.deviceStatus, this.#status);
+    view.setUint16(common.queueSelect, this.#queueSelect, true);
+    const queue = this.#queues[this.#queueSelect];
+    // A queue that does not exist has size 0.
+    if (!queue) return bytes;
+    view.setUint16(common.queueSize, queue.size, true);
+    view.setUint16(common.queueMsixVector, queue.vector, true);
+    view.setUint16(common.queueEnable, queue.queue ? 1 : 0, true);
+    view.setUint16(common.queueNotifyOff, this.#queueSelect, true);
+    for (const [i, address] of queue.addresses.entries()) view.setBigUint64(common.queueDesc + 8 * i, address, true);
+    return bytes;
+  }
+
+  #writeCommon(at: number, width: number, value: number): void {
+    if (widths.get(at) !== width) return;
+    switch (at) {
+      case common.deviceFeatureSelect:
+        this.#deviceFeatureSelect = value;
+        break;
+      case common.driverFeatureSelect:
+        this.#driverFeatureSelect = value;
+        break;
+      case common.driverFeature:
+        this.#setDriverFeatures(value);
+        break;
+      case common.configMsixVector:
+        this.#configVector = this.#vector(value);
+        break;
+      case common.deviceStatus:
+        this.#setStatus(value);
+        break;
+      case common.queueSelect:
+        this.#queueSelect = value;
+        break;
+      default:
+        this.#writeQueue(at, value);
+    }
+  }
+
+  #writeQueue(at: number, value: number): void {
+    const queue = this.#queues[this.#queueSelect];
+    if (!queue) return;
+    if (at === common.queueMsixVector) queue.vector = this.#vector(value);
+    // What follows is fixed once the queue is enabled.
+    if (queue.queue) return;
+    if (at === common.queueSize) {
+      const most = this.#device.queues[this.#queueSelect] ?? 0;
+      if (value > 0 && value <= most && (value & (value - 1)) === 0) queue.size = value;
+    } else if (at === common.queueEnable) {
+      if (value === 1) queue.queue = this.#createQueue(queue);
+    } else if (at >= common.queueDesc) {
+      const index = (at - common.queueDesc) >> 3;
+      const old = queue.addresses[index] ?? 0n;
+      const high = (at & 4) !== 0;
+      const kept = high ? old & 0xffff_ffffn : old & ~0xffff_ffffn;
+      queue.addresses[index] = kept | (high ? BigInt(value) << 32n : BigInt(value));
+    }
+  }
+
+  #createQueue(queue: QueueState): SplitQueue {
+    const [descriptors, driver, device] = queue.addresses;
+    const memory = {
+      read: (address: bigint, bytes: Uint8Array) => this.#bus?.read(address, bytes) ?? false,
+      write: (address: bigint, bytes: Uint8Array) => this.#bus?.write(address, bytes) ?? false,
+    };
+    return new SplitQueue(
+      memory,
+      { size: queue.size, descriptors, driver, device },
+      { interrupt: () => this.#interrupt(Isr.queue, queue.vector), fail: () => this.#needReset() },
+    );
+  }
+
+  #setDriverFeatures(value: number): void {
+    if (this.#status & Status.featuresOk || this.#driverFeatureSelect > 1) return;
+    const shift = BigInt(32 * this.#driverFeatureSelect);
+    this.#driverFeatures = (this.#driverFeatures & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
+  }
+
+  #setStatus(value: number): void {
+    if (value === 0) {
+      this.reset();
+      return;
+    }
+    let status = value | (this.#status & Status.needsReset);
+    const accepted =
+      (this.#driverFeatures & ~this.#features) === 0n && (this.#driverFeatures & requiredFeatures) === requiredFeatures;
+    if (!accepted) status &= ~Status.featuresOk;
+    const started = (status & ~this.#status & Status.driverOk) !== 0;
+    this.#status = status;
+    // Buffers may have been there before.
+    if (started) for (const index of this.#queues.keys()) this.#notify(index);
+  }
+
+  /** The driver has broken a queue: nothing moves until it resets the device. */
+  #needReset(): void {
+    this.#status |= Status.needsReset;
+    this.#interrupt(Isr.config, this.#configVector);
+  }
+
+  #notify(index: number): void {
+    const ready =
+      (this.#status & (Status.driverOk | Status.featuresOk | Status.needsReset)) ===
+      (Status.driverOk | Status.featuresOk);
+    const queue = this.#queues[index]?.queue;
+    if (ready && queue) this.#device.notify(index, queue);
+  }
+
+  #interrupt(cause: number, vector: number): void {
+    const bus = this.#bus;
+    if (bus?.mode === "msix") {
+      if (vector !== VIRTIO_MSI_NO_VECTOR) bus.message(vector);
+      return;
+    }
+    this.#isr |= cause;
+    bus?.setIntx(true);
+  }
+
+  /** Reading it takes the interrupt back. */
+  #takeIsr(): number {
+    const isr = this.#isr;
+    this.#isr = 0;
+    this.#bus?.setIntx(false);
+    return isr;
+  }
+
+  #vector(value: number): number {
+    return value < this.interrupts.msix.vectors ? value : VIRTIO_MSI_NO_VECTOR;
+  }
+}
+
+/** struct virtio_pci_cap behind its identifier and link; with a multiplier, struct virtio_pci_notify_cap. */
+function capability(type: number, offset: number, length: number, multiplier?: number): PciCapability {
+  const bytes = new Uint8Array(multiplier === undefined ? 14 : 18);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = bytes.length + 2;
+  bytes[1] = type;
+  view.setUint32(6, offset, true);
+  view.setUint32(10, length, true);
+  if (multiplier !== undefined) view.setUint32(14, multiplier, true);
+  return { id: PCI_CAP_ID_VNDR, bytes };
+}
+
+/** Beyond the end there is nothing: 0. */
+function littleEndian(bytes: Uint8Array, at: number, length: number): bigint {
+  let value = 0n;
+  for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[at + i] ?? 0);
+  return value;
+}
+
+const bytesOf = (value: bigint, length: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));

@@ -1,0 +1,308 @@
+/** A virtio device from the driver's side, honest and hostile. Memory is bus addresses 0 to 64 KiB. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PciFunction } from "../pci/function.js";
+import * as pci from "../pci/registers.js";
+import type { VirtioDevice, VirtioQueue } from "./device.js";
+import { VirtioRng } from "./rng.js";
+import { VirtioPciDevice } from "./virtio-pci.js";
+
+const memorySize = 0x1_0000;
+const size = 8;
+const areas = { descriptors: 0x1000, driver: 0x2000, device: 0x3000 } as const;
+const features = (1n << 32n) | (1n << 33n);
+
+/** Counts what its driver asks of it, and gives every buffer back with what it holds doubled. */
+class Doubler implements VirtioDevice {
+  readonly id = 1;
+  readonly features = 1n << 5n;
+  readonly queues = [size, size];
+  readonly config = Uint8Array.of(1, 2, 3, 4, 5, 6);
+  resets = 0;
+  taken = 0;
+  readonly written: string[] = [];
+
+  reset(): void {
+    this.resets++;
+  }
+
+  writeConfig(offset: number, bytes: Uint8Array): void {
+    this.written.push(`${offset}: ${bytes}`);
+  }
+
+  notify(_index: number, queue: VirtioQueue): void {
+    for (let buffer = queue.take(); buffer; buffer = queue.take()) {
+      this.taken++;
+      const lengths = buffer.readable.map(({ length }) => length);
+      const written = queue.fill(
+        buffer,
+        Uint8Array.from(lengths, (length) => 2 * length),
+      );
+      if (written === undefined) return;
+      queue.give(buffer, written);
+    }
+  }
+}
+
+function setUp(device: VirtioDevice = new Doubler()) {
+  const ram = new Uint8Array(memorySize);
+  const view = new DataView(ram.buffer);
+  const events: string[] = [];
+  const inside = (address: bigint, length: number): boolean => address >= 0n && address + BigInt(length) <= memorySize;
+  const it = new PciFunction(new VirtioPciDevice(device), {
+    read: (address, bytes) => {
+      if (!inside(address, bytes.length)) return false;
+      bytes.set(ram.subarray(Number(address), Number(address) + bytes.length));
+      return true;
+    },
+    write: (address, bytes) => {
+      if (!inside(address, bytes.length)) return false;
+      ram.set(bytes, Number(address));
+      return true;
+    },
+    setIntx: (level) => void events.push(`intx ${level}`),
+    message: ({ vector }) => void events.push(`message ${vector}`),
+  });
+  it.writeConfig(pci.PCI_COMMAND, 2, pci.PCI_COMMAND_MEMORY | pci.PCI_COMMAND_MASTER);
+  const set = (offset: number, width: number, value: number | bigint): void =>
+    it.write(0, offset, width, BigInt(value));
+  const get = (offset: number, width: number): number => Number(it.read(0, offset, width));
+  const accept = (bits: bigint): number => {
+    set(0x14, 1, 3);
+    for (const select of [0, 1]) {
+      set(0x08, 4, select);
+      set(0x0c, 4, (bits >> BigInt(32 * select)) & 0xffff_ffffn);
+    }
+    set(0x14, 1, 11);
+    return get(0x14, 1);
+  };
+  const enableQueue = (where: { descriptors: number; driver: number; device: number } = areas): void => {
+    set(0x16, 2, 0);
+    set(0x20, 8, where.descriptors);
+    set(0x28, 4, where.driver);
+    set(0x30, 4, where.device);
+    set(0x1c, 2, 1);
+  };
+  const start = (where = areas): void => {
+    accept(features);
+    enableQueue(where);
+    set(0x14, 1, 15);
+  };
+  let made = 0;
+  const describe = (index: number, address: number | bigint, length: number, flags: number, next = 0): void => {
+    const at = areas.descriptors + 16 * index;
+    view.setBigUint64(at, BigInt(address), true);
+    view.setUint32(at + 8, length, true);
+    view.setUint16(at + 12, flags, true);
+    view.setUint16(at + 14, next, true);
+  };
+  const offer = (head: number, notify = true): void => {
+    view.setUint16(areas.driver + 4 + 2 * (made++ % size), head, true);
+    view.setUint16(areas.driver + 2, made, true);
+    if (notify) set(0x3000, 2, 0);
+  };
+  const used = (index: number): [number, number] => [
+    view.getUint32(areas.device + 4 + 8 * (index % size), true),
+    view.getUint32(areas.device + 8 + 8 * (index % size), true),
+  ];
+  const usedCount = (): number => view.getUint16(areas.device + 2, true);
+  return { it, ram, view, set, get, accept, enableQueue, start, describe, offer, used, usedCount, events };
+}
+
+const needsReset = 0x40;
+
+test("identity and structures as a driver looks for them", () => {
+  const { it, get } = setUp();
+  assert.equal(it.readConfig(pci.PCI_VENDOR_ID, 4), 0x1041_1af4);
+  const found: number[][] = [];
+  for (let at = it.readConfig(pci.PCI_CAPABILITY_LIST, 1); at !== 0; at = it.readConfig(at + 1, 1)) {
+    if (it.readConfig(at, 1) !== pci.PCI_CAP_ID_VNDR) continue;
+    found.push([3, 4, 8, 12].map((offset) => it.readConfig(at + offset, offset < 8 ? 1 : 4)));
+  }
+  assert.deepEqual(found, [
+    [1, 0, 0, 56],
+    [3, 0, 0x1000, 1],
+    [2, 0, 0x3000, 8],
+    [4, 0, 0x2000, 6],
+  ]);
+  assert.deepEqual([get(0x12, 2), get(0x18, 2), get(0x2000, 4)], [2, size, 0x0403_0201]);
+});
+
+test("features are negotiated: version 1 and the platform's IOMMU are needed, others must be the device's", () => {
+  const { accept, get, set } = setUp();
+  set(0x00, 4, 1);
+  assert.equal(get(0x04, 4), 3);
+  set(0x00, 4, 0);
+  assert.equal(get(0x04, 4), 1 << 5);
+  set(0x00, 4, 2);
+  assert.equal(get(0x04, 4), 0);
+  for (const [bits, status] of [
+    [features, 11],
+    [features | (1n << 5n), 11],
+    [1n << 32n, 3],
+    [1n << 33n, 3],
+    [features | 1n, 3],
+    [features | (1n << 34n), 3],
+  ] as const) {
+    set(0x14, 1, 0);
+    assert.equal(accept(bits), status, bits.toString(2));
+  }
+});
+
+test("buffers go round, with chains, interrupts by pin and by message, and none where the driver wants none", () => {
+  const { it, ram, start, describe, offer, used, usedCount, events, get, set, view } = setUp();
+  start();
+  describe(0, 0x8000, 10, 1, 3);
+  describe(3, 0x8100, 20, 1, 1);
+  describe(1, 0x9000, 1, 3, 5);
+  describe(5, 0x9100, 100, 2);
+  offer(0);
+  assert.deepEqual(used(0), [0, 2]);
+  assert.deepEqual([ram[0x9000], ram[0x9100]], [20, 40]);
+  assert.deepEqual(events.splice(0), ["intx true"]);
+  assert.deepEqual([get(0x1000, 1), get(0x1000, 1)], [1, 0]);
+  assert.deepEqual(events.splice(0), ["intx false"]);
+  for (let i = 1; i < 100; i++) offer(0);
+  assert.equal(usedCount(), 100);
+  get(0x1000, 1);
+  events.length = 0;
+  let msix = it.readConfig(pci.PCI_CAPABILITY_LIST, 1);
+  while (it.readConfig(msix, 1) !== pci.PCI_CAP_ID_MSIX) msix = it.readConfig(msix + 1, 1);
+  for (let vector = 0; vector < 3; vector++) it.write(1, 16 * vector + 12, 4, 0n);
+  it.writeConfig(msix + pci.PCI_MSIX_FLAGS, 2, pci.PCI_MSIX_FLAGS_ENABLE);
+  offer(0);
+  assert.deepEqual(events, []);
+  set(0x1a, 2, 2);
+  offer(0);
+  assert.deepEqual(events.splice(0), ["message 2"]);
+  view.setUint16(areas.driver, 1, true);
+  offer(0);
+  assert.deepEqual(events, []);
+  // A vector that the device does not have is none.
+  set(0x1a, 2, 3);
+  assert.equal(get(0x1a, 2), 0xffff);
+  assert.equal(usedCount(), 103);
+});
+
+test("what a driver may break makes the device need a reset, and nothing more moves until then", () => {
+  type It = ReturnType<typeof setUp>;
+  const breakages: Record<string, (it: It) => void> = {
+    "a head beyond the table": ({ offer }) => offer(size),
+    "a chain that leaves the table": ({ describe, offer }) => {
+      describe(0, 0x8000, 1, 1, 0xffff);
+      offer(0);
+    },
+    "a chain that loops": ({ describe, offer }) => {
+      describe(0, 0x8000, 1, 1, 1);
+      describe(1, 0x8000, 1, 1, 0);
+      offer(0);
+    },
+    "readable behind writable": ({ describe, offer }) => {
+      describe(0, 0x8000, 1, 3, 1);
+      describe(1, 0x8000, 1, 0);
+      offer(0);
+    },
+    "indirect descriptors": ({ describe, offer }) => {
+      describe(0, 0x8000, 16, 4);
+      offer(0);
+    },
+    "more buffers than there are": ({ view, set }) => {
+      view.setUint16(areas.driver + 2, size + 1, true);
+      set(0x3000, 2, 0);
+    },
+    "a buffer that is no memory": ({ describe, offer }) => {
+      describe(0, 0x8000, 4, 1, 1);
+      describe(1, 0xffff_ffff_ffff_fff0n, 0xffff_ffff, 2);
+      offer(0);
+    },
+  };
+  for (const [what, breakIt] of Object.entries(breakages)) {
+    const it = setUp();
+    it.start();
+    breakIt(it);
+    assert.equal(it.get(0x14, 1), 15 | needsReset, what);
+    assert.equal(it.get(0x1000, 1), 2, what);
+    it.describe(0, 0x8000, 1, 0);
+    it.offer(0);
+    assert.equal(it.usedCount(), 0, what);
+    it.set(0x14, 1, 15);
+    assert.equal(it.get(0x14, 1), 15 | needsReset, what);
+    it.set(0x14, 1, 0);
+    assert.equal(it.get(0x14, 1), 0, what);
+  }
+  for (const wild of [0xffff_fff0, 0xffff, 0x1_0000 - 2]) {
+    for (const area of ["descriptors", "driver", "device"] as const) {
+      const it = setUp();
+      it.start({ ...areas, [area]: wild } as typeof areas);
+      it.describe(0, 0x8000, 1, 0);
+      it.offer(0);
+      it.offer(7);
+      assert.ok(it.usedCount() <= 1, area);
+    }
+  }
+});
+
+test("fields take only what they may: sizes, widths, queues that are not there, a queue that runs", () => {
+  const { set, get, start } = setUp();
+  for (const wrong of [0, 3, 16, 0xffff]) {
+    set(0x18, 2, wrong);
+    assert.equal(get(0x18, 2), size);
+  }
+  set(0x18, 2, 4);
+  assert.equal(get(0x18, 2), 4);
+  set(0x18, 4, 2);
+  set(0x18, 1, 2);
+  set(0x19, 2, 2);
+  assert.equal(get(0x18, 2), 4);
+  set(0x16, 2, 7);
+  set(0x18, 2, 2);
+  set(0x20, 8, 0xffff_ffff_ffff_ffffn);
+  set(0x1c, 2, 1);
+  assert.deepEqual([get(0x18, 2), get(0x1c, 2), get(0x20, 8)], [0, 0, 0]);
+  start();
+  set(0x20, 8, 0x5000);
+  set(0x18, 2, 2);
+  assert.deepEqual([get(0x20, 8), get(0x18, 2)], [areas.descriptors, 4]);
+  for (const offset of [0x38, 0x800, 0x1001, 0x2006, 0x2ffc, 0x3008, 0x3ffc]) {
+    set(offset, 4, 0xffff_ffff);
+    assert.equal(get(offset, 4), 0, offset.toString(16));
+  }
+});
+
+test("a reset by status, and one of the function, forget all", () => {
+  const device = new Doubler();
+  const { it, set, get, start, describe, offer } = setUp(device);
+  start();
+  describe(0, 0x8000, 1, 0);
+  offer(0);
+  assert.equal(device.taken, 1);
+  set(0x2001, 2, 0x0908);
+  set(0x2005, 2, 0x0908);
+  assert.deepEqual(device.written, ["1: 8,9"]);
+  const before = device.resets;
+  set(0x14, 1, 0);
+  offer(0);
+  assert.deepEqual([device.taken, device.resets, get(0x1c, 2)], [1, before + 1, 0]);
+  start();
+  it.reset();
+  assert.equal(get(0x14, 1), 0);
+});
+
+test("random bytes: as many as there is room for, bounded, and none for a buffer that cannot be written", () => {
+  const { start, describe, offer, used, ram, get } = setUp(new VirtioRng());
+  start();
+  describe(0, 0x8000, 64, 2);
+  offer(0);
+  assert.deepEqual(used(0), [0, 64]);
+  assert.ok(new Set(ram.subarray(0x8000, 0x8040)).size > 20);
+  assert.ok(ram.subarray(0x8040, 0x8100).every((byte) => byte === 0));
+  describe(1, 0x8000, 64, 0);
+  offer(1);
+  assert.deepEqual(used(1), [1, 0]);
+  for (let i = 0; i < 4; i++) describe(i, 0x4000, 0x6000, i < 3 ? 3 : 2, i + 1);
+  offer(0);
+  assert.deepEqual(used(2), [0, 0x1_0000]);
+  describe(4, 0x4000, 0xffff_ffff, 2);
+  offer(4);
+  assert.equal(get(0x14, 1), 15 | needsReset);
+});
