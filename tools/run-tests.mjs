@@ -122,6 +122,7 @@ const layers = [
   ["differential", () => nodeTests(["test/differential"], 2)],
   ["selftest", () => nodeTests(["test/selftest"], 1)],
   ["build", () => nodeTests(["test/build"], 1)],
+  ["browser", () => nodeTests(["test/browser"], 1)],
   ["guest", fetchGuest],
   ["cli", () => nodeTests(["test/cli"], 1)],
   ["boot", () => nodeTests(["test/boot"], 1)],

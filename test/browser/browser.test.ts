@@ -1,0 +1,133 @@
+/** A bundle for pages, in a real browser: a guest runs, and only the code that is needed is downloaded. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { after, test } from "node:test";
+import puppeteer, { type Browser, type Page } from "puppeteer-core";
+import { built } from "../build/building.test-support.js";
+import { openShared, type PageRun, runInPage } from "./page.js";
+import { type StaticServer, serve } from "./server.js";
+
+/** Debian's packages, and what others call the same. */
+const browsers = {
+  chrome: { names: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], debian: "chromium" },
+  firefox: { names: ["firefox-esr", "firefox"], debian: "firefox-esr" },
+} as const;
+type BrowserName = keyof typeof browsers;
+
+const find = (names: readonly string[]): string | undefined =>
+  (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .flatMap((folder) => names.map((name) => join(folder, name)))
+    .find((path) => existsSync(path));
+
+const powerpc = "src/arch/powerpc/engines";
+const running = new Map<BrowserName, Promise<Browser>>();
+
+function launch(name: BrowserName): Promise<Browser> {
+  const known = running.get(name);
+  if (known) return known;
+  const executablePath = find(browsers[name].names) ?? "";
+  // Root has no sandbox in Chromium; what is loaded is ours.
+  const args = name === "chrome" ? ["--no-sandbox", "--disable-gpu"] : [];
+  const launched = puppeteer.launch({ browser: name, executablePath, headless: true, args });
+  running.set(name, launched);
+  return launched;
+}
+
+after(async () => {
+  for (const browser of running.values()) await (await browser).close();
+});
+
+/** Opens an empty page of the bundle. */
+async function inPage<T>(
+  name: BrowserName,
+  isolated: boolean,
+  act: (page: Page, server: StaticServer) => Promise<T>,
+): Promise<{ result: T; server: StaticServer }> {
+  const { folder } = await built("both", "browser");
+  const server = await serve(folder, { isolated });
+  const page = await (await launch(name)).newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => void errors.push(String(error)));
+  try {
+    await page.goto(server.url);
+    const result = await act(page, server);
+    assert.deepEqual(errors, []);
+    return { result, server };
+  } finally {
+    await page.close();
+    server.close();
+  }
+}
+
+/** Bundled files that hold code from under a folder of the sources. */
+async function filesWith(folder: string): Promise<string[]> {
+  const { metafile } = await built("both", "browser");
+  return Object.entries(metafile.outputs)
+    .filter(([, { inputs }]) =>
+      Object.entries(inputs).some(([input, { bytesInOutput }]) => input.startsWith(folder) && bytesInOutput > 0),
+    )
+    .map(([path]) => path.split("/").at(-1) ?? "");
+}
+
+function judge(type: "hv" | "pr", run: PageRun): void {
+  assert.equal(run.broken, undefined);
+  assert.deepEqual(run.failures, []);
+  assert.ok(run.passed > 300, `only ${run.passed} checks`);
+  assert.equal(run.regions > 0, type === "hv", `${run.regions} regions`);
+}
+
+for (const name of ["chrome", "firefox"] as const) {
+  const { names, debian } = browsers[name];
+  const skip = find(names) === undefined && `there is no ${name} here (Debian: ${debian})`;
+
+  for (const type of ["pr", "hv"] as const) {
+    const other = type === "pr" ? "hv" : "pr";
+    test(`${name}: a page runs a guest on ${type}, and downloads nothing of ${other}`, { skip }, async (t) => {
+      const { result, server } = await inPage(name, true, (page) => page.evaluate(runInPage, type, false));
+      judge(type, result);
+      assert.ok(result.isolated);
+      const foreign = await filesWith(`${powerpc}/${other}/load.js`);
+      const own = await filesWith(`${powerpc}/${type}/load.js`);
+      assert.ok(foreign.length > 0 && own.length > 0);
+      for (const log of [result.resources.map(({ path }) => path), server.log.map(({ path }) => path)]) {
+        assert.deepEqual(
+          log.filter((path) => foreign.includes(path)),
+          [],
+        );
+        assert.ok(log.some((path) => own.includes(path)));
+        assert.deepEqual(
+          log.filter((path) => path.startsWith("MISSING")),
+          [],
+        );
+      }
+      const translator = await filesWith(`${powerpc}/hv/translator.js`);
+      assert.equal(
+        server.log.some(({ path }) => translator.includes(path)),
+        type === "hv",
+      );
+      const bytes = (wanted: RegExp): number =>
+        result.resources.reduce((sum, { path, bytes: size }) => sum + (wanted.test(path) ? size : 0), 0);
+      t.diagnostic(`openKvm with ${type}: ${bytes(/\.js$/)} bytes of JavaScript, ${bytes(/\.wasm$/)} of WebAssembly`);
+      const [js, wasm] = [bytes(/\.js$/), bytes(/\.wasm$/)];
+      assert.ok(js > 50_000 && js < 600_000 && wasm > 100_000, `${js}, ${wasm}`);
+    });
+
+    test(`${name}: in a page vCPUs have threads on ${type}`, { skip }, async () => {
+      const { result, server } = await inPage(name, true, (page) => page.evaluate(runInPage, type, true));
+      judge(type, result);
+      assert.ok(server.log.some(({ path }) => path === "vcpu-worker.js"));
+    });
+  }
+
+  test(`${name}: without shared memory a page runs all vCPUs on one thread, and says what is missing`, {
+    skip,
+  }, async () => {
+    const { result } = await inPage(name, false, (page) => page.evaluate(runInPage, "hv", false));
+    judge("hv", result);
+    assert.ok(!result.isolated);
+    const { result: message } = await inPage(name, false, (page) => page.evaluate(openShared));
+    assert.match(message, /shared memory|SharedArrayBuffer|cross-origin/i);
+  });
+}

@@ -1,0 +1,55 @@
+/** Serves a folder, and keeps a log of what was asked for. */
+import { readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize } from "node:path";
+
+export interface Request {
+  /** Without the leading slash. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface StaticServer {
+  readonly url: string;
+  readonly log: Request[];
+  close(): void;
+}
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm",
+};
+
+/** `isolated`: with the headers (COOP, COEP) that a page needs for shared memory. */
+export async function serve(folder: string, { isolated }: { readonly isolated: boolean }): Promise<StaticServer> {
+  const log: Request[] = [];
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname)).slice(1);
+    const headers: Record<string, string> = isolated
+      ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }
+      : {};
+    if (path === "") {
+      response.writeHead(200, { ...headers, "Content-Type": "text/html" }).end("<!doctype html><title>unikvm</title>");
+      return;
+    }
+    if (path === "favicon.ico") {
+      response.writeHead(204, headers).end();
+      return;
+    }
+    try {
+      const file = join(folder, path);
+      if (!statSync(file).isFile()) throw new Error("no file");
+      const body = readFileSync(file);
+      log.push({ path, bytes: body.length });
+      response.writeHead(200, { ...headers, "Content-Type": types[extname(path)] ?? "text/plain" }).end(body);
+    } catch {
+      log.push({ path: `MISSING ${path}`, bytes: 0 });
+      response.writeHead(404, headers).end();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/`, log, close: () => void server.close() };
+}
