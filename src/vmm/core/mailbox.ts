@@ -22,7 +22,7 @@ export const Turn = {
 export type TurnValue = (typeof Turn)[keyof typeof Turn];
 
 /** Exits that are forwarded; the others end the run or are the thread's own. */
-const reasons = ["papr_hcall", "mmio", "shutdown", "system_event", "fail_entry"] as const;
+const reasons = ["papr_hcall", "mmio", "shutdown", "system_event", "fail_entry", "nmi"] as const;
 const turnWord = 0;
 const reasonWord = 1;
 const traceWord = 2;
@@ -108,6 +108,9 @@ export class Mailbox {
       case "fail_entry":
         v[0] = exit.hardwareEntryFailureReason;
         break;
+      case "nmi":
+        v[0] = BigInt(exit.flags);
+        break;
       default:
     }
     return true;
@@ -130,6 +133,8 @@ export class Mailbox {
         return { reason, type: Number(value(0)), flags: BigInt.asUintN(64, value(1)) };
       case "fail_entry":
         return { reason, hardwareEntryFailureReason: value(0) };
+      case "nmi":
+        return { reason, flags: Number(value(0)) };
       case "shutdown":
         return { reason };
       default:

@@ -18,6 +18,7 @@ class FakeKvm {
   readonly tokens = new Map<string, number>();
   readonly mmu: PpcMmuV3[] = [];
   readonly lines: (number | boolean)[] = [];
+  readonly caps: number[] = [];
   open = 0;
   outOfMemory = false;
 
@@ -67,10 +68,12 @@ class FakeKvm {
     this.open++;
     const vcpu: Partial<PpcVcpu> = {
       id,
-      enableCap: () => undefined,
+      enableCap: ({ cap }) => void this.caps.push(cap),
+      getOneReg: () => 1n << 25n,
       getSregs: () => ({ pvr: 0n }),
       setSregs: () => undefined,
-      getRegs: () => ({ gpr: Array<bigint>(32).fill(99n), pc: 0n, msr: 0n }) as unknown as PpcRegs,
+      getRegs: () =>
+        ({ gpr: Array<bigint>(32).fill(99n), pc: 0n, msr: 0n, ...this.regs.get(id) }) as unknown as PpcRegs,
       setRegs: (regs) => void this.regs.set(id, regs),
       close: () => void this.open--,
     };
@@ -176,6 +179,58 @@ test("H_RTAS with a buffer outside memory fails, whatever the address", () => {
     assert.equal(exit.ret, -4n);
   }
   assert.deepEqual(outcomes, []);
+});
+
+test("a machine check enters the handler that the guest registered, with an error log; one at a time", () => {
+  const { fake, outcomes, create } = setUp();
+  const machine = create();
+  machine.start();
+  const block = 0x4000;
+  const ram = new DataView(fake.ram.buffer);
+  const rtas = (cpu: number, token: number, ...inputs: number[]): number => {
+    for (const [i, word] of [token, inputs.length, 1, ...inputs, 0].entries()) ram.setUint32(block + 4 * i, word);
+    machine.answer(cpu, hcall(0xf000, BigInt(block)));
+    return ram.getInt32(block + 12 + 4 * inputs.length);
+  };
+  const [register, interlock] = [0x202a, 0x202b];
+  assert.equal(rtas(0, register, 0x100, 32 * mebi), -3, "no memory there");
+  assert.equal(rtas(0, register, 0x100, 0x202), -3, "no instruction there");
+  assert.equal(rtas(0, interlock), -3);
+  assert.ok(!fake.caps.includes(146));
+  assert.equal(rtas(0, register, 0x8000, 0x8200), 0);
+  assert.ok(fake.caps.includes(146));
+
+  const check = (cpu: number) => {
+    const before = fake.regs.get(0);
+    assert.ok(before);
+    fake.regs.set(cpu, {
+      ...before,
+      gpr: [...before.gpr.keys()].map(BigInt),
+      pc: 0xfff0_0000n,
+      msr: 0x8000_0000_783f_9033n,
+    });
+    machine.answer(cpu, { reason: "nmi", flags: 3 });
+    return fake.regs.get(cpu) as PpcRegs;
+  };
+  const regs = check(1);
+  assert.deepEqual([regs.pc, regs.msr], [0x8200n, (1n << 63n) | 0x1001n]);
+  assert.deepEqual([regs.srr0, regs.srr1], [0xfff0_0000n, 0x8000_0000_080c_9033n]);
+  const at = Number(regs.gpr[3]);
+  assert.equal(ram.getBigUint64(at), 3n, "r3 as it was");
+  const log = [...fake.ram.subarray(at + 8, at + 8 + 64)];
+  // Version 6; synchronous, not recovered, extended; memory.
+  assert.deepEqual(log.slice(0, 8), [6, 0x74, 0x40, 0, 0, 0, 0, 56]);
+  assert.deepEqual(log.slice(8, 24), [0x92, 0, 0x8e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x49, 0x42, 0x4d, 0]);
+  assert.deepEqual(log.slice(24, 42), [0x4d, 0x43, 0, 40, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0xc1]);
+  assert.equal(ram.getBigUint64(at + 8 + 48), 0xfff0_0000n);
+
+  assert.equal(check(0).pc, 0xfff0_0000n, "while CPU 1 has the log, CPU 0 waits");
+  assert.equal(rtas(0, interlock), -3, "it is not CPU 0's");
+  assert.equal(rtas(1, interlock), 0);
+  assert.equal(check(0).pc, 0x8200n);
+  assert.deepEqual(outcomes, []);
+  check(0);
+  assert.deepEqual(outcomes, [{ kind: "crash", message: "a machine check while another was being handled" }]);
 });
 
 test("console input is an edge; ends are reported", () => {

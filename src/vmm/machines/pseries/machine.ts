@@ -19,6 +19,7 @@ import {
   KVM_CAP_IRQ_XICS,
   KVM_CAP_MAX_VCPUS,
   KVM_CAP_PPC_ENABLE_HCALL,
+  KVM_CAP_PPC_FWNMI,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
   KVM_SYSTEM_EVENT_CRASH,
@@ -37,6 +38,7 @@ import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 import { type CpuModel, cpuModel, defaultCpuModel } from "./cpu-models.js";
 import { buildDeviceTree, consoleInterrupt } from "./device-tree.js";
+import { Fwnmi } from "./fwnmi.js";
 import { HcallStatus, type MachineContext } from "./hcalls/hcall.js";
 import { hcallsByNumber } from "./hcalls/index.js";
 import { deviceTreeRoom, type MemoryMap, placeInMemory } from "./memory-map.js";
@@ -249,6 +251,7 @@ class Pseries implements Machine {
   readonly #host: RtasHost;
   readonly #hcalls = hcallsByNumber();
   readonly #rtas = rtasByToken();
+  readonly #fwnmi: Fwnmi;
   readonly #counters: Record<string, number> = {};
 
   constructor(parts: Parts) {
@@ -256,6 +259,7 @@ class Pseries implements Machine {
     this.vm = parts.vm;
     this.cpus = parts.vcpus.length;
     this.console = ConsoleRing.create(parts.vm.shared);
+    this.#fwnmi = new Fwnmi(parts.memory, parts.memoryMap.rtas.address);
     this.#host = this.#createHost();
   }
 
@@ -285,6 +289,9 @@ class Pseries implements Machine {
         else if (exit.type === KVM_SYSTEM_EVENT_CRASH) control.end({ kind: "crash", message: "system event" });
         else control.end({ kind: "powerOff" });
         break;
+      case "nmi":
+        this.#machineCheck(cpu, exit.flags);
+        break;
       case "shutdown":
         control.end({ kind: "powerOff" });
         break;
@@ -313,6 +320,18 @@ class Pseries implements Machine {
     this.#parts.assignment?.close();
     for (const vcpu of this.#parts.vcpus) vcpu.close();
     this.vm.close();
+  }
+
+  #machineCheck(cpu: number, flags: number): void {
+    const { vcpus, control } = this.#parts;
+    const vcpu = vcpus[cpu];
+    if (!vcpu) return;
+    const what = this.#fwnmi.deliver(vcpu, flags);
+    this.#parts.trace?.("exit", cpu, `machine check ${what}`);
+    // One that is to come later is met again when the guest goes on.
+    if (what === "delivered" || what === "later") return;
+    const message = what === "nested" ? "a machine check while another was being handled" : "a machine check";
+    control.end({ kind: "crash", message });
   }
 
   #hypercall(cpu: number, number: number, args: bigint[]): bigint {
@@ -367,6 +386,12 @@ class Pseries implements Machine {
       cpuState: (cpu) => (cpu < this.cpus ? CpuState[control.cpuState(cpu)] : undefined),
       startCpu: (cpu, address, argument) => this.#startCpu(cpu, address, 0n, [BigInt(argument)]),
       stopCpu: (cpu) => control.stopCpu(cpu),
+      registerNmi: (systemReset, machineCheck) => {
+        if (!this.#fwnmi.register(systemReset, machineCheck)) return false;
+        this.#parts.vcpus[0]?.enableCap({ cap: KVM_CAP_PPC_FWNMI });
+        return true;
+      },
+      releaseNmi: (cpu) => this.#fwnmi.release(cpu),
       powerOff: () => control.end({ kind: "powerOff" }),
       reboot: () => control.end({ kind: "reboot" }),
       crash: (message) => control.end({ kind: "crash", message }),

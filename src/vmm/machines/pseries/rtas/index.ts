@@ -12,6 +12,8 @@ import {
 import { eventScan } from "./event-scan.js";
 import { getSystemParameter } from "./get-system-parameter.js";
 import { getTimeOfDay } from "./get-time-of-day.js";
+import { nmiInterlock } from "./nmi-interlock.js";
+import { nmiRegister } from "./nmi-register.js";
 import { nvramFetch } from "./nvram-fetch.js";
 import { nvramStore } from "./nvram-store.js";
 import { osTerm } from "./os-term.js";
@@ -54,6 +56,8 @@ export const rtasCalls: readonly Rtas[] = [
   queryInterruptSourceNumber,
   changeMsi,
   osTerm,
+  nmiRegister,
+  nmiInterlock,
   setEehOption,
   getConfigAddrInfo2,
   readSlotResetState2,

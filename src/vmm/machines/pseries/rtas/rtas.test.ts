@@ -26,6 +26,11 @@ function setUp() {
     cpuState: (cpu) => [CpuState.running, CpuState.stopped][cpu],
     startCpu: (cpu, address, argument) => void events.push(`start ${cpu} ${address} ${argument}`),
     stopCpu: (cpu) => void events.push(`stop ${cpu}`),
+    registerNmi: (...handlers) => {
+      events.push(`handlers ${handlers}`);
+      return handlers[1] < memorySize;
+    },
+    releaseNmi: (cpu) => cpu === 1,
     powerOff: () => void events.push("power off"),
     reboot: () => void events.push("reboot"),
     crash: (message) => void events.push(`crash ${message}`),
@@ -46,6 +51,14 @@ function setUp() {
   };
   return { host, events, write, calls, call };
 }
+
+test("handlers of interrupts that cannot be masked", () => {
+  const { call, events } = setUp();
+  assert.deepEqual(call("ibm,nmi-register", [0x100, 0x200], 1), [0]);
+  assert.deepEqual(call("ibm,nmi-register", [0x100, memorySize], 1), [-3]);
+  assert.deepEqual(call("ibm,nmi-interlock", [], 1), [-3]);
+  assert.deepEqual(events, ["handlers 256,512", `handlers 256,${memorySize}`]);
+});
 
 test("tokens and names are unique", () => {
   assert.equal(rtasByToken().size, rtasCalls.length);

@@ -43,6 +43,10 @@ export interface RtasHost {
   startCpu(cpu: number, address: number, argument: number): void;
   /** Does not return to the calling guest CPU. */
   stopCpu(cpu: number): void;
+  /** Handlers of System Reset and Machine Check, from now on entered with an error log. False: no such addresses. */
+  registerNmi(systemReset: number, machineCheck: number): boolean;
+  /** The CPU is done with its error log. False: it has none. */
+  releaseNmi(cpu: number): boolean;
   powerOff(): void;
   reboot(): void;
   /** The operating system says that it died. */
