@@ -1,16 +1,13 @@
 /** `--device`: models of unikvm's own, and devices of the host through VFIO. */
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { KvmError } from "../base/errors.js";
 import { hostPciName } from "../host/names.js";
-import type { ModuleDefinition } from "../modules/define-module.js";
 import type { ModuleLoader } from "../modules/loader.js";
 import type { Vfio } from "../vfio/index.js";
 import type { PciDevice } from "../vmm/devices/pci/device.js";
 import { createPciDevice, pciModelNames } from "../vmm/devices/pci/models.js";
 import { type Assignment, type AssignmentHost, assignVfio } from "../vmm/devices/vfio-pci/assignment.js";
 import { VmmError } from "../vmm/errors.js";
+import { importModule } from "./import-module.js";
 
 /** What `--device vfio-pci,…` asked for. */
 export interface HostDeviceChoice {
@@ -88,7 +85,7 @@ export async function openHostDevices(
   try {
     await loader.modprobe("vfio");
     if (models.length > 0) await loader.modprobe("host_pci", { devices: models.map(({ host }) => host).join(",") });
-    for (const file of files) await loader.insmod(await importModule(file));
+    for (const file of files) await loader.insmod(await importModule(resolve(file)));
     const vfio = loader.offer<Vfio>("vfio");
     const names = choices.map((choice) => (choice.module ? choice.host : hostPciName(models.indexOf(choice))));
     return { assign: assignVfio(vfio, names), close };
@@ -96,12 +93,4 @@ export async function openHostDevices(
     close();
     throw error;
   }
-}
-
-async function importModule(file: string): Promise<ModuleDefinition> {
-  const path = resolve(file);
-  if (!existsSync(path)) throw new VmmError(`there is no module ${file}`);
-  const { default: definition } = (await import(pathToFileURL(path).href)) as { default?: ModuleDefinition };
-  if (!definition?.vermagic) throw new KvmError("ENOEXEC", `${file} is no module: it exports none by default`);
-  return definition;
 }

@@ -6,6 +6,7 @@
 import { Errno, KvmError } from "../base/errors.js";
 import { type Log, silent } from "../base/log.js";
 import { thisPackage } from "../base/package.js";
+import { requireDeclared } from "./declared.js";
 import { type Exports, type Imports, type ModuleDefinition, vermagicOf } from "./define-module.js";
 import { gplCompatible } from "./licence.js";
 import { LoadedModule, type LoaderHooks, type ModuleState } from "./loaded-module.js";
@@ -88,6 +89,7 @@ export class KernelModules {
    * ENOEXEC: it exports what another exports, or was declared with another version. Else what its init threw.
    */
   async insmod(definition: ModuleDefinition, given: GivenParameters = {}, options: LoadOptions = {}): Promise<void> {
+    requireDeclared(definition);
     const { name } = definition;
     const key = normalise(name);
     const present = this.#loaded.get(key);

@@ -309,6 +309,37 @@ test("parameters are typed, and read as the kernel reads them", async () => {
   assert.throws(() => loader.setParameter("a", "halt_poll", "x"), errno("EINVAL"));
 });
 
+test("what defineModule would not take is refused in words", async () => {
+  const { loader } = logging();
+  const sound = simple("sound");
+  const wrong: readonly [object, RegExp][] = [
+    [{ name: undefined }, /a module: a module's name/],
+    [{ name: "a b" }, /a module's name/],
+    [{ license: undefined }, /no license/],
+    [{ description: 5 }, /description is no text/],
+    [{ vermagic: undefined }, /not made by defineModule/],
+    [{ init: undefined }, /no init/],
+    [{ exit: 5 }, /exit is no function/],
+    [{ aliases: [5] }, /alias is no string/],
+    [
+      { params: { n: { type: "uint", default: -1, description: "" } } },
+      /default of its parameter n is none of type uint/,
+    ],
+    [{ imports: { bar: "bar" } }, /undefined is no symbol that declareSymbol made/],
+    [{ exports: { bar: {} } }, /undefined is no symbol that declareSymbol made/],
+    [{ exports: { a: exportSymbol(bar), b: exportSymbol(bar) } }, /exports duplicate symbol bar \(owned by sound\)/],
+  ];
+  for (const [what, sentence] of wrong) {
+    const broken = { ...sound, ...what };
+    await assert.rejects(
+      loader.insmod(broken),
+      (error: Error) => errno("ENOEXEC")(error) && sentence.test(error.message),
+    );
+    assert.throws(() => loader.add(broken), errno("ENOEXEC"));
+  }
+  await loader.insmod(sound);
+});
+
 test("modules that depend on each other are refused", async () => {
   const loader = new ModuleLoader([
     simple("a", { ...provides("a_it"), ...needs("b_it") }),

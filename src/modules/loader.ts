@@ -3,6 +3,7 @@
  * nobody needs any more. Source: kmod's modprobe(8), modprobe.d(5).
  */
 import { KvmError, messageOf } from "../base/errors.js";
+import { requireDeclared } from "./declared.js";
 import type { Imports, ModuleDefinition } from "./define-module.js";
 import { cycleMessages } from "./depfiles.js";
 import { type Graph, resolve } from "./graph.js";
@@ -42,8 +43,9 @@ export class ModuleLoader extends KernelModules {
     for (const definition of definitions) this.add(definition);
   }
 
-  /** Lets modprobe find one more. EEXIST: there is one of that name. */
+  /** Lets modprobe find one more. EEXIST: there is one of that name. ENOEXEC: it is not what defineModule makes. */
   add(definition: ModuleDefinition): void {
+    requireDeclared(definition);
     if (this.#available.some(({ name }) => normalise(name) === normalise(definition.name))) {
       throw new KvmError("EEXIST", `there is a module ${definition.name} already`);
     }

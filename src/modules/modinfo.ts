@@ -35,7 +35,7 @@ export function modinfo(definition: ModuleDefinition, needs: readonly string[]):
     value === undefined ? [] : [[field, value]];
   return [
     ...optional("version", version),
-    ["description", description],
+    ...optional("description", description),
     ...optional("author", author),
     ["license", license],
     ...aliases.map((alias): [string, string] => ["alias", alias]),

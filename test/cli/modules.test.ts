@@ -72,6 +72,20 @@ test("modinfo shows a module's fields", async () => {
   assert.deepEqual(await unikvm("modinfo -0 -n vac"), out(`${built("vac")}\0`));
 });
 
+test("called wrongly they end with kmod's status", async () => {
+  for (const line of ["lsmod x", "modprobe --frobnicate", "rmmod --frobnicate", "insmod --frobnicate", "modinfo -F"]) {
+    const { status, stdout, stderr } = await unikvm(line);
+    assert.deepEqual([status, stdout], [1, ""], line);
+    assert.match(stderr, /^error: /, line);
+  }
+  assert.deepEqual(await unikvm("rmmod"), error("rmmod: ERROR: missing module name.\n"));
+  assert.deepEqual(await unikvm("insmod"), error("insmod: ERROR: missing filename.\n"));
+  assert.deepEqual(
+    await unikvm("insmod nope.js"),
+    error("insmod: ERROR: could not load module nope.js: No such file or directory\n"),
+  );
+});
+
 test("where nothing runs, lsmod prints its header and the others say so", async () => {
   assert.deepEqual(await unikvm("lsmod"), out("Module                  Size  Used by\n"));
   for (const [program, line] of [
