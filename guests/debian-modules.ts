@@ -5,15 +5,34 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { depmod } from "../src/modules/node/depmod.js";
+import { Messages } from "../src/modules/node/messages.js";
+import { openTree } from "../src/modules/node/read-tree.js";
+import { modulesFor } from "../src/modules/probe.js";
 import { GuestUnavailable, PrivateApt } from "./apt.js";
 import { type Guest, guestFolder, type Report } from "./cache.js";
 import { architecture, only, unpack } from "./debian.js";
 import { withLock } from "./lock.mjs";
+import { moduleArchive } from "./modules.js";
 
-/** What is kept of the package's modules. */
-const kept = ["uio", "vfio", "virtio", "char/hw_random", "block/virtio_blk.ko*", "net/virtio_net.ko*"].map(
-  (place) => `./lib/modules/*/kernel/drivers/${place}`,
-);
+/**
+ * What is kept, with all it needs: drivers of devices that a virtual machine may have or be handed, what hands them on to
+ * a program in the guest, and file systems. The package has twenty times as much.
+ */
+const drivers = [
+  ...[
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_console",
+    "virtio_rng",
+    "virtio_scsi",
+    "9pnet_virtio",
+    "virtiofs",
+  ],
+  ...["vfio-pci", "vfio_iommu_spapr_tce", "uio_pci_generic", "nvme", "e1000e", "ibmveth", "ibmvscsi"],
+  ...["9p", "ext4", "squashfs", "overlay", "loop", "tun"],
+];
 
 function kernelPackage({ name, packages }: Guest): string {
   const found = Object.keys(packages).find((one) => one.startsWith("linux-image-"));
@@ -21,7 +40,7 @@ function kernelPackage({ name, packages }: Guest): string {
   return found;
 }
 
-const place = (guest: Guest): string => join(dirname(guestFolder()), "kernel-modules", kernelPackage(guest));
+const place = (guest: Guest): string => join(dirname(guestFolder()), "modules", kernelPackage(guest));
 
 /** The folder of the modules if they are there. */
 export function findKernelModules(guest: Guest): string | undefined {
@@ -59,7 +78,37 @@ async function fetch(name: string, work: string, report: Report): Promise<void> 
   report(`fetching the modules of ${name}`);
   await apt.update();
   await apt.download([name]);
-  await unpack(only(work, /^linux-image-.*\.deb$/), kept, join(work, "unpacked"));
+  const all = join(work, "all");
+  await unpack(only(work, /^linux-image-.*\.deb$/), ["./*lib/modules/*"], all);
+  // Packages of a merged /usr have it there.
+  const from = only(join(all, readdirSync(all).includes("usr") ? "usr" : "", "lib/modules"), /^\d/);
+  const { paths, unknown } = modulesFor(await openTree(from), drivers);
+  if (unknown.length > 0) report(`the kernel has no ${unknown.join(", ")}`);
+  const tree = join(work, "unpacked/lib/modules", basename(from));
+  const described = readdirSync(from).filter((file) => file.startsWith("modules."));
+  for (const path of [...paths.map((file) => file.slice(from.length + 1)), ...described]) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    renameSync(join(from, path), join(tree, path));
+  }
+  const messages = new Messages("depmod", report);
+  if ((await depmod({ folder: tree, version: basename(from), config: [], messages })) !== 0) {
+    throw new GuestUnavailable(`the modules of ${name} could not be put in order`);
+  }
+}
+
+/**
+ * An archive to be appended to the guest's initramfs: these modules with all they need. Throws GuestUnavailable: one of
+ * them is not there, or they cannot be fetched.
+ */
+export async function driversArchive(guest: Guest, names: readonly string[], report: Report): Promise<Uint8Array> {
+  const all = join(await ensureKernelModules(guest, report), "lib/modules");
+  const { archive, unknown } = await moduleArchive(only(all, /^\d/), names);
+  if (unknown.length > 0) {
+    throw new GuestUnavailable(
+      `the guest ${guest.name} has no module ${unknown.join(", ")}; there are ${drivers.join(", ")} and what they need`,
+    );
+  }
+  return archive;
 }
 
 /** The file of a module in the folder, as the package has it (perhaps compressed): name with its ending, and contents. */

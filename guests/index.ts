@@ -16,6 +16,16 @@ export function ensureDefaultGuest(report: Report = toStderr): Promise<Guest> {
   return ensureGuest(debianGuest, report);
 }
 
+/**
+ * Modules of the guest's kernel with all they need, as an archive to be appended to its initramfs; fetched if need be.
+ * Throws GuestUnavailable.
+ */
+export async function guestDrivers(guest: Guest, names: readonly string[], report: Report = toStderr) {
+  // Most boots need none of this.
+  const { driversArchive } = await import("./debian-modules.js");
+  return driversArchive(guest, names, report);
+}
+
 /** Names of the guests that can be fetched, the default one first. */
 export const guestNames: readonly string[] = recipes.map((recipe) => recipe.name);
 

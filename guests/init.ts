@@ -2,7 +2,7 @@
 import { cpio } from "./cpio.js";
 
 /**
- * `/init`. With `unikvm.run=COMMAND` (or `unikvm.run="COMMAND WITH SPACES"`) on the kernel's command line it runs that,
+ * `/init`. With `unikvm.modules=A,B` on the kernel's command line it first loads these. With `unikvm.run=COMMAND` (or `unikvm.run="COMMAND WITH SPACES"`) it runs that,
  * prints `unikvm.run: exit status N` and powers off; otherwise it gives a shell on the console and powers off when the
  * shell ends. `halt`, `poweroff` and `reboot` of busybox signal process 1: SIGUSR1, SIGUSR2, SIGTERM. The shell only
  * acts on a signal between foreground commands, so everything long runs in the background and is waited for.
@@ -44,6 +44,15 @@ case " $line" in
   ;;
 *' "unikvm.run='*)
   command=\${line#*\\"unikvm.run=}; command=\${command%%\\"*}
+  ;;
+esac
+
+case " $line" in
+*" unikvm.modules="*)
+  modules=\${line#*unikvm.modules=}
+  for module in $(echo "\${modules%% *}" | tr , ' '); do
+    modprobe "$module" || echo "unikvm.modules: $module was not loaded"
+  done
   ;;
 esac
 

@@ -46,6 +46,8 @@ const usage: [string, string[], RegExp][] = [
   ["no CPU", ["--cpus", "0"], /cpus/],
   ["CPUs that are no number", ["--cpus", "two"], /two/],
   ["a time limit that is no number", ["--timeout", "soon"], /soon/],
+  ["a driver for a kernel that is brought", ["--guest-module", "vfio", "--kernel", "vmlinux"], /cannot be used with/],
+  ["a driver's name that would be another option", ["--guest-module", "a b"], /letters, digits/],
   ["an argument too many", ["vmlinux"], /too many arguments/],
 ];
 for (const [what, args, sentence] of usage) {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ensureDefaultGuest } from "../../../guests/index.js";
+import { ensureDefaultGuest, guestDrivers } from "../../../guests/index.js";
 import { loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
@@ -31,6 +31,7 @@ interface Options {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
+  readonly guestModule?: readonly string[];
   readonly memory: number;
   readonly cpus: number;
   readonly type?: "hv" | "pr";
@@ -77,6 +78,12 @@ function parseModule(text: string, before: readonly ModuleFile[]): readonly Modu
 }
 const parseTrace = checked((text: string) => parseTraceCategories(text.split(",")));
 
+/** It becomes one of a list on the kernel's command line. */
+function parseGuestModule(name: string): string {
+  if (!/^[\w-]+$/.test(name)) throw new VmmError("a module's name has letters, digits, - and _");
+  return name;
+}
+
 export function describe(command: Command, finish: Finish): void {
   command
     .description(
@@ -87,6 +94,14 @@ export function describe(command: Command, finish: Finish): void {
     .option("--kernel <file>", "64-bit POWER Linux kernel: ELF, the same under gzip, or a flat image (default guest's)")
     .option("--initrd <file>", "initial RAM disk")
     .option("--append <string>", "the kernel's command line")
+    .addOption(
+      new Option(
+        "--guest-module <name>",
+        "a module of the default guest's kernel, which the guest loads; may be repeated",
+      )
+        .argParser((name, before: string[] = []) => [...before, checked(parseGuestModule)(name)])
+        .conflicts("kernel"),
+    )
     .addOption(new Option("--memory <size>", "RAM, as 512M or 1G").argParser(parseMemory).default(2 ** 30, "1G"))
     .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
     .addOption(
@@ -135,10 +150,14 @@ async function loadGuest(options: Options): Promise<Guest> {
   const known = options.kernel === undefined ? await ensureDefaultGuest() : undefined;
   const kernelFile = options.kernel ?? known?.kernel ?? "";
   const initrdFile = options.initrd ?? known?.initrd;
+  const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
+  const append = options.append ?? known?.append ?? "";
+  const { guestModule: modules = [] } = options;
   return {
     kernel: await loadKernelImage(readFile(kernelFile, "kernel"), options.memory, kernelFile),
-    initrd: initrdFile === undefined ? undefined : readFile(initrdFile, "initrd"),
-    append: options.append ?? known?.append ?? "",
+    initrd:
+      known && initrd && modules.length > 0 ? Buffer.concat([initrd, await guestDrivers(known, modules)]) : initrd,
+    append: modules.length > 0 ? `${append} unikvm.modules=${modules.join(",")}` : append,
   };
 }
 

@@ -25,16 +25,25 @@ function fileSource(fd: number, size: number): ByteSource {
 
 /** Reads a module's file: `use` gets it while it is open. Throws ModuleFileError or the file system's error. */
 export async function withModule<T>(path: string, use: (module: ElfModule) => T): Promise<T> {
+  return withSource(path, (source) => use(new ElfModule(source)));
+}
+
+/** The same, with the whole file, unpacked. */
+export async function withModuleBytes<T>(path: string, use: (module: ElfModule, bytes: Uint8Array) => T): Promise<T> {
+  return withSource(path, (source) => use(new ElfModule(source), source.read(0, source.size)));
+}
+
+async function withSource<T>(path: string, use: (source: ByteSource) => T): Promise<T> {
   const fd = openSync(path, "r");
   let packed: Uint8Array;
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.size < magicLength) throw new ModuleFileError("EINVAL", "too short for a module");
     const source = fileSource(fd, stat.size);
-    if (!isCompressed(source.read(0, magicLength))) return use(new ElfModule(source));
+    if (!isCompressed(source.read(0, magicLength))) return use(source);
     packed = readFileSync(fd);
   } finally {
     closeSync(fd);
   }
-  return use(new ElfModule(bytesSource(await decompress(packed))));
+  return use(bytesSource(await decompress(packed)));
 }

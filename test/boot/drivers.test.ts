@@ -1,0 +1,35 @@
+/** The default guest loads the drivers that it is told to, by kmod's order, from an archive that unikvm made. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bootArguments, noGuest, unikvm, withInitrd } from "./booting.test-support.js";
+
+const drivers = (...names: readonly string[]) => names.flatMap((name) => ["--guest-module", name]);
+
+test("a module that the guest does not have is told before it boots", { skip: noGuest }, async (context) => {
+  const { status, stdout, stderr } = await unikvm(["run", ...drivers("nosuch", "tun")]).finished;
+  if (/apt/.test(stderr)) return context.skip(`the modules cannot be fetched: ${stderr}`);
+  assert.equal(status, 3);
+  assert.equal(stdout, "");
+  assert.match(stderr, /has no module nosuch; there are virtio_pci/);
+});
+
+test("run --guest-module loads drivers with all they need", { skip: noGuest }, async (context) => {
+  const command = "lsmod | cut -d ' ' -f 1 | sort | tr '\\n' ' '";
+  const args = ["--append", `console=hvc0 rdinit=/init quiet "unikvm.run=${command}"`, "--timeout", "120"];
+  const running = unikvm(["run", ...drivers("virtio_pci", "vfio-pci", "ext4"), ...args]);
+  const { status, stdout, stderr } = await running.finished;
+  if (/apt/.test(stderr)) return context.skip(`the modules cannot be fetched: ${stderr}`);
+  assert.equal(status, 0, stderr);
+  const words = stdout.split(/\s+/);
+  for (const name of ["ext4", "jbd2", "vfio", "vfio_pci", "vfio_pci_core", "virtio", "virtio_pci", "virtio_ring"]) {
+    assert.ok(words.includes(name), `${name} in ${stdout}`);
+  }
+});
+
+test("without --guest-module the guest loads none", { skip: noGuest }, async () => {
+  const { stdout } = await withInitrd(
+    [],
+    (guest) => unikvm(bootArguments(guest, { type: "hv", append: 'quiet "unikvm.run=wc -l </proc/modules"' })).finished,
+  );
+  assert.match(stdout, /^0$/m);
+});
