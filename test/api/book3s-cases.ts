@@ -1,6 +1,7 @@
 /** Misuse of the calls that only POWER has. */
 import type { CasesOf } from "./cases.js";
 import { whileRunning } from "./hpt-cases.js";
+import { full } from "./vm-cases.js";
 
 const tce = { liobn: 0x71000000n, pageShift: 12, offset: 0n, size: 16n };
 const radix = { radix: true, gtse: true, processTable: 0n };
@@ -35,6 +36,7 @@ export const book3sCases: CasesOf<
       whileRunning(it, () => it.vm.configureV3Mmu(radix));
     },
     EINVAL: ({ vm }) => vm.configureV3Mmu({ ...radix, processTable: 25n }),
+    ENOMEM: (it) => full(it).configureV3Mmu({ ...radix, radix: false }),
   },
   KVM_PPC_GET_RMMU_INFO: {},
 };

@@ -60,6 +60,11 @@ test("QEMU's guest prints what the engines are held to", {
 });
 
 for (const type of implementations) {
+  test(`shell work under ${type} with a hashed page table`, { skip: noGuest }, async () => {
+    const finished = await boot({ ...work, type, append: `${work.append} disable_radix`, args: ["--cpus", "2"] });
+    check(finished);
+    assert.doesNotMatch(finished.stdout, /radix-mmu/);
+  });
   for (const threads of threadModes) {
     test(`shell work under ${type}, threads: ${threads}`, { skip: noGuest }, async () => {
       check(await boot({ ...work, type, threads }));

@@ -39,8 +39,9 @@ export const ppcCalls = {
     request: "0xaf, struct kvm_ppc_mmuv3_cfg",
     cap: "KVM_CAP_PPC_MMU_RADIX",
     errors: {
-      EBUSY: "a vCPU is running, and the guest had hashed translation",
-      EINVAL: "no such MMU, radix without GTSE, or a malformed process table",
+      EBUSY: "a vCPU is running, and it is another kind of translation",
+      EINVAL: "radix without GTSE, or a malformed process table",
+      ENOMEM: "no memory for a hashed page table",
     },
   },
   KVM_PPC_ALLOCATE_HTAB: {

@@ -130,7 +130,7 @@ function replay(vcpu: VcpuCore, data: bigint): Exit | undefined {
 
 /** As numbered in interrupts/internal-error.as.ts. */
 const reasons: Readonly<Record<number, string>> = {
-  1: "the guest uses the hash MMU, which this version does not have: give it radix",
+  1: "the guest translates by a hashed page table and has none: KVM_PPC_ALLOCATE_HTAB gives it one",
   2: "the guest took a machine check while machine checks were disabled: checkstop",
   3: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
 };

@@ -7,7 +7,7 @@ import { vmState } from "../../kvm/state.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { archLayout, Request } from "./engines/shared/layout.js";
 import { getHtabFd } from "./hpt-fd.js";
-import { allocateHpt, hptOrderMax, hptOrderMin, hptRanges } from "./mmu/hpt.js";
+import { allocateHpt, hptOrderMax, hptOrderMin, hptRange } from "./mmu/hpt.js";
 import { ppcVmOf } from "./ppc-vm.js";
 import { flushTranslations } from "./translations.js";
 import type { PpcVm, ResizeHpt } from "./uapi.js";
@@ -61,7 +61,7 @@ function prepare(vm: VmCore, resize: ResizeHpt): number {
   const { preparedHpt } = ppc;
   if (preparedHpt?.order === resize.shift) return 0;
   ppc.preparedHpt = undefined;
-  if (preparedHpt) free(vm.mem, hptRanges(preparedHpt));
+  if (preparedHpt) free(vm.mem, [hptRange(preparedHpt)]);
   if (resize.shift !== 0) ppc.preparedHpt = allocateHpt(vm.mem, resize.shift);
   return 0;
 }
@@ -80,6 +80,6 @@ function commit(vm: VmCore, resize: ResizeHpt): void {
     return done;
   });
   if (fits) return;
-  free(vm.mem, hptRanges(next));
+  free(vm.mem, [hptRange(next)]);
   throw new KvmError("ENOSPC", "two bolted entries have one place in a table of that size");
 }

@@ -4,7 +4,7 @@ import type { VmCore } from "../../kvm/vm.js";
 import { archLayout } from "./engines/shared/layout.js";
 import { GuestMemory } from "./guest-memory.js";
 import { Xics } from "./interrupts/xics/xics.js";
-import { Hpt, type PreparedHpt } from "./mmu/hpt.js";
+import { Hpt, type HptPlace, packHpt, unpackHpt } from "./mmu/hpt.js";
 import type { Hcall, HcallVcpu, HcallVm } from "./papr/hcall.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { logDispatch, setYielded } from "./papr/vpa.js";
@@ -73,21 +73,15 @@ export class PpcVmState implements HcallVm {
   }
 
   /** The table that KVM_PPC_RESIZE_HPT_PREPARE made. */
-  get preparedHpt(): PreparedHpt | undefined {
-    const { mem } = this.core;
-    const at = (field: "preparedHpt" | "preparedModified" | "preparedOrder") => mem.u32(this.address + fields[field]);
-    const address = at("preparedHpt");
-    return address === 0 ? undefined : { address, modified: at("preparedModified"), order: at("preparedOrder") };
+  get preparedHpt(): HptPlace | undefined {
+    return unpackHpt(this.core.mem.u32(this.address + fields.preparedHpt));
   }
-  set preparedHpt(table: PreparedHpt | undefined) {
-    const { mem } = this.core;
-    mem.setI32(this.address + fields.preparedHpt, table?.address ?? 0);
-    mem.setI32(this.address + fields.preparedModified, table?.modified ?? 0);
-    mem.setI32(this.address + fields.preparedOrder, table?.order ?? 0);
+  set preparedHpt(table: HptPlace | undefined) {
+    this.core.mem.setI32(this.address + fields.preparedHpt, table ? packHpt(table) : 0);
   }
 
   /** All that there are. */
-  get hptTables(): PreparedHpt[] {
+  get hptTables(): HptPlace[] {
     return [this.hashTable.table, this.preparedHpt].filter((table) => table !== undefined);
   }
 

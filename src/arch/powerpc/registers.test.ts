@@ -121,7 +121,6 @@ test("extensions and the MMU's set-up", () => {
   vm.configureV3Mmu(good);
   assert.equal(vm.mem.u64(archLayout.processTableBase), 0x10000n);
   assert.equal(vm.mem.i32(archLayout.processTableSize), 4);
-  assert.throws(() => vm.configureV3Mmu({ ...good, radix: false }), errno("EINVAL"));
   assert.throws(() => vm.configureV3Mmu({ ...good, gtse: false }), errno("EINVAL"));
   assert.throws(() => vm.configureV3Mmu({ ...good, processTable: 25n }), errno("EINVAL"));
   assert.throws(() => vm.configureV3Mmu({ ...good, processTable: 1n << 63n }), errno("EINVAL"));

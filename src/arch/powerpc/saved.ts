@@ -7,7 +7,7 @@ import { restoreFields, type SavedFields, saveFields } from "../../kvm/saved.js"
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { archLayout, Request, type StateField, state } from "./engines/shared/layout.js";
-import { hptRanges } from "./mmu/hpt.js";
+import { hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";
 import { ppcVcpu, ppcVm } from "./state.js";
@@ -24,8 +24,6 @@ const words = {
   smt: "i32",
   fwnmi: "i32",
   hpt: "i32",
-  hptOrder: "i32",
-  hptModified: "i32",
 } as const satisfies Partial<Record<keyof typeof archLayout, "i32" | "i64">>;
 /** The others are made when the VM runs. */
 export const derivedWords = [
@@ -54,6 +52,7 @@ const derivedState: ReadonlySet<StateField> = new Set<StateField>([
   "fetchAsid",
   "contexts",
   "contextGeneration",
+  "hashContext",
   "tableNext",
   "codeBytes",
   "vcpuIndex",
@@ -131,7 +130,7 @@ export function restoreVm(vm: VmCore, saved: unknown): void {
 export function keptRanges(vm: VmCore): Range[] {
   const { tceTables, hptTables } = ppcVmOf(vm);
   const tables = tceTables.save().map(({ address, size }) => ({ address, bytes: Number(size) * 8 }));
-  return [...tables, ...hptTables.flatMap(hptRanges)];
+  return [...tables, ...hptTables.map(hptRange)];
 }
 
 export function saveVcpu(vcpu: VcpuCore): SavedPpcVcpu {

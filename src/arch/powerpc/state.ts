@@ -26,10 +26,8 @@ export const ppcVm = struct({
   rtasTokens: ["i32", rtasMax],
   /** [I] Address of the XICS's state, 0 before KVM_CREATE_DEVICE. */
   xics: "i32",
-  /** [L] A hashed page table that is being prepared, as in mmu/hpt.ts: address, 0 for none, bitmap, log2 of its bytes. */
+  /** [L] A hashed page table that is being prepared: address and log2 of its bytes in one, as archLayout.hpt; 0 for none. */
   preparedHpt: "i32",
-  preparedModified: "i32",
-  preparedOrder: "i32",
   /** [L] TCE tables: addresses of `tceTable`. */
   tceTableCount: "i32",
   tceTables: ["i32", tceTableMax],

@@ -143,7 +143,10 @@ export interface PpcVm extends Vm<PpcVcpu> {
   openSpaprTce(liobn: bigint): SpaprTce;
   /** ENOENT: no kernel-side handler of that name. EEXIST: the token is another call's. Token 0 forgets. */
   rtasDefineToken(name: string, token: number): void;
-  /** EINVAL: no such MMU, or a malformed process table. */
+  /**
+   * Which kind of translation the guest has. EINVAL: radix without GTSE, or a malformed process table. EBUSY: a vCPU runs,
+   * and it is another kind. ENOMEM: hashed, and no memory for a table of the size that it has by default.
+   */
   configureV3Mmu(config: PpcMmuV3): void;
   getRmmuInfo(): PpcRmmuInfo;
 }

@@ -7,19 +7,12 @@ import { vmState } from "../../kvm/state.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { archLayout, Request } from "./engines/shared/layout.js";
 import { type HptMethods, hptMethods } from "./hpt-methods.js";
-import { hptRanges } from "./mmu/hpt.js";
+import { allocateHpt, hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";
 import { ppcVm } from "./state.js";
 import { flushTranslations } from "./translations.js";
-import {
-  KVM_PPC_1T_SEGMENTS,
-  KVM_PPC_NO_HASH,
-  type PpcMmuV3,
-  type PpcRmmuInfo,
-  type PpcSmmuInfo,
-  type PpcVm,
-} from "./uapi.js";
+import { KVM_PPC_1T_SEGMENTS, type PpcMmuV3, type PpcRmmuInfo, type PpcSmmuInfo, type PpcVm } from "./uapi.js";
 
 /** Second doubleword of a partition table entry: where the process table is, and its size. */
 const processTableBase = 0x0fff_ffff_ffff_f000n;
@@ -55,9 +48,9 @@ export function vmMethods(vm: VmCore): Methods {
   };
 }
 
-/** As POWER9. The engines do not translate by it: KVM_PPC_NO_HASH. */
+/** As POWER9. */
 const smmuInfo: PpcSmmuInfo = {
-  flags: KVM_PPC_1T_SEGMENTS | KVM_PPC_NO_HASH,
+  flags: KVM_PPC_1T_SEGMENTS,
   slbSize: 32,
   dataKeys: 32,
   instrKeys: 32,
@@ -99,12 +92,15 @@ function rtasDefineToken(vm: VmCore, name: string, token: number): void {
 
 function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): void {
   const refuse = (why: string) => new KvmError("EINVAL", `KVM_PPC_CONFIGURE_V3_MMU: ${why}`);
-  if (!radix) throw refuse("this version has radix translation only");
-  if (!gtse) throw refuse("a radix guest invalidates its translations itself (GTSE)");
+  if (radix && !gtse) throw refuse("a radix guest invalidates its translations itself (GTSE)");
   if (processTable & ~(processTableBase | processTableSize)) throw refuse("reserved bits of the process table are set");
   const size = processTable & processTableSize;
   if (size > largestProcessTable) throw refuse(`a process table of 2^${size + 12n} bytes`);
   const { mem } = vm;
+  if (!radix) {
+    useHash(vm);
+    return;
+  }
   if (mem.load(archLayout.radix) === 0) leaveHash(vm);
   mem.setI32(archLayout.radix, 1);
   mem.setI64(archLayout.processTableBase, processTable & processTableBase);
@@ -115,15 +111,31 @@ function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): vo
   if (vm.trace.mask) vm.trace.emit("mmu", -1, "process table", { base, bytes });
 }
 
+function requireStopped(vm: VmCore): void {
+  if (vm.mem.load(vmLayout.runners) !== 0) throw new KvmError("EBUSY", "KVM_PPC_CONFIGURE_V3_MMU: a vCPU is running");
+}
+
+/** What a guest gets that was given no hashed page table: 2^24 bytes, as in Linux. */
+const defaultHptOrder = 24;
+
+function useHash(vm: VmCore): void {
+  const { mem } = vm;
+  if (mem.load(archLayout.radix) === 0) return;
+  requireStopped(vm);
+  const { hashTable } = ppcVmOf(vm);
+  if (!hashTable.table) hashTable.use(allocateHpt(mem, defaultHptOrder));
+  mem.store(archLayout.radix, 0);
+  flushTranslations(vm, Request.flushTlb | Request.context);
+}
+
 /** The hashed page tables are of no more use. */
 function leaveHash(vm: VmCore): void {
-  const { mem } = vm;
-  if (mem.load(vmLayout.runners) !== 0) throw new KvmError("EBUSY", "KVM_PPC_CONFIGURE_V3_MMU: a vCPU is running");
+  requireStopped(vm);
   const ppc = ppcVmOf(vm);
-  const tables = ppc.hptTables;
-  mem.store(archLayout.hpt, 0);
+  const prepared = ppc.preparedHpt;
   ppc.preparedHpt = undefined;
-  free(mem, tables.flatMap(hptRanges));
+  if (prepared) free(vm.mem, [hptRange(prepared)]);
+  ppc.hashTable.use(undefined);
 }
 
 function getRmmuInfo(): PpcRmmuInfo {

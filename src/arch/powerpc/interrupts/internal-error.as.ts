@@ -1,8 +1,8 @@
 /** What the engine cannot go on from: the exit's reason, for the KVM core to put into words. */
 import { EXIT_internalError, S_exitCode, S_exitData, S_fault } from "../engines/runtime/layout.generated";
 
-/** Translation is on, and the VM uses the hash MMU, which does not exist yet. */
-export const ERROR_HASH_MMU = 1;
+/** Translation is on, and the guest is to use a hashed page table that it has not got. */
+export const ERROR_NO_HPT = 1;
 /** A machine check with MSR[ME] = 0. */
 export const ERROR_CHECKSTOP = 2;
 /** One instruction makes more accesses outside memory than the exit record holds. */

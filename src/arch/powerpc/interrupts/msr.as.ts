@@ -5,12 +5,14 @@
 import { deriveContexts } from "../mmu/context.as";
 import {
   ARCH_codeMapSize,
+  ARCH_radix,
   S_codeMap,
   S_codeMaps,
   S_decPending,
   S_doorbellPending,
   S_externalPending,
   S_facilities,
+  S_hashContext,
   S_mode,
   S_msr,
   S_recheck,
@@ -105,5 +107,6 @@ export function setMsr(s: i32, value: i64): void {
 
 /** A register that translation or facilities depend on was written (PID, AMR, IAMR, LPCR...). */
 export function contextChanged(s: i32): void {
+  if (!load<i32>(ARCH_radix)) store<i32>(s, load<i32>(s, S_hashContext) + 1, S_hashContext);
   derive(s);
 }

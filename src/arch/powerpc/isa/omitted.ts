@@ -34,10 +34,6 @@ export const omitted: readonly OmittedInstruction[] = [
     `,
   ),
   ...omit(
-    "segments: translation is by radix tables so far, and what only invalidates segments does nothing",
-    "slbmte slbmfev slbmfee slbfee.",
-  ),
-  ...omit(
     "transactional memory: POWER9 as a guest sees it has none, the device tree does not announce it",
     `
     tabort. tabortdc. tabortdci. tabortwc. tabortwci. tbegin. tcheck tend. trechkpt. treclaim. tsr.

@@ -4,18 +4,21 @@
  * A context is whatever makes the same effective address mean something else: translation on or off, problem state, PID,
  * and what AMR and IAMR let the kernel do with user pages. While they forbid everything, as Linux has it except inside
  * copies from and to users, the kernel's context does not depend on PID: a switch of processes costs it nothing.
+ * With a hashed page table every context depends on a number that changes whenever segments, keys or PID do.
  *
  * An asid's low bits name its table, so that contexts that alternate (kernel, user, fetch) do not evict one another.
  * Dropping a whole context is forgetting its number; numbers are only made free again, and the table cleared, when a table
  * has used all of its own.
  */
 import {
+  ARCH_radix,
   S_amr,
   S_asid,
   S_contextGeneration,
   S_contexts,
   S_fetchAsid,
   S_fetchTlb,
+  S_hashContext,
   S_iamr,
   S_pid,
   S_tableNext,
@@ -127,13 +130,14 @@ function tableOf(s: i32, asid: i64): i32 {
 
 /** Chooses the tables and tags for data and for fetch. */
 export function deriveContexts(s: i32, msr: u64): void {
-  const pid = load<u32>(s, S_pid);
+  const radix = load<i32>(ARCH_radix) != 0;
+  const pid = radix ? load<u32>(s, S_pid) : load<u32>(s, S_hashContext);
   let data: i64;
   if (!(msr & MSR_DR)) data = asidOf(s, 0, DATA_REAL);
   else if (msr & MSR_PR) data = asidOf(s, pid, DATA_USER);
   else {
     const denied = <i32>(load<u64>(s, S_amr) >> 62);
-    data = denied == 3 ? asidOf(s, 0, DATA_KERNEL_ALONE) : asidOf(s, pid, DATA_KERNEL + denied);
+    data = denied == 3 && radix ? asidOf(s, 0, DATA_KERNEL_ALONE) : asidOf(s, pid, DATA_KERNEL + denied);
   }
   store<i64>(s, data, S_asid);
   store<i32>(s, tableOf(s, data), S_tlb);
@@ -141,7 +145,7 @@ export function deriveContexts(s: i32, msr: u64): void {
   let fetch: i64;
   if (!(msr & MSR_IR)) fetch = asidOf(s, 0, FETCH_REAL);
   else if (msr & MSR_PR) fetch = asidOf(s, pid, FETCH_USER);
-  else if ((load<u64>(s, S_iamr) >> 62) & 1) fetch = asidOf(s, 0, FETCH_KERNEL_ALONE);
+  else if (radix && (load<u64>(s, S_iamr) >> 62) & 1) fetch = asidOf(s, 0, FETCH_KERNEL_ALONE);
   else fetch = asidOf(s, pid, FETCH_KERNEL);
   store<i64>(s, fetch, S_fetchAsid);
   store<i32>(s, tableOf(s, fetch), S_fetchTlb);

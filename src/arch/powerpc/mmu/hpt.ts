@@ -71,32 +71,32 @@ function basePageShift({ v, r }: Hpte): bigint {
   return (encoding & 15) === 1 || encoding === 8 ? 16n : 24n;
 }
 
-/** A table that is being prepared to replace the one in use. */
-export interface PreparedHpt {
+/** Where a table lies, and log2 of its bytes. Its bitmap of modified entries follows it. */
+export interface HptPlace {
   readonly address: number;
-  readonly modified: number;
   readonly order: number;
 }
 
-/** Bytes of the table and of its bitmap of modified entries. */
 const tableBytes = (order: number): number => 2 ** order;
 const bitmapBytes = (order: number): number => 2 ** (order - 7);
+const alignment = 65536;
 
-/** ENOMEM. */
-export function allocateHpt(memory: VmMemory, order: number): PreparedHpt {
-  const address = allocate(memory, tableBytes(order), 65536);
-  try {
-    return { address, modified: allocate(memory, bitmapBytes(order)), order };
-  } catch (error) {
-    free(memory, [{ address, bytes: tableBytes(order) }]);
-    throw error;
-  }
+/** As one word, which a vCPU in the guest reads at once. */
+export const packHpt = ({ address, order }: HptPlace): number => (address | order) >>> 0;
+export function unpackHpt(word: number): HptPlace | undefined {
+  return word === 0 ? undefined : { address: word - (word % alignment), order: word % alignment };
 }
 
-export const hptRanges = ({ address, modified, order }: PreparedHpt): Range[] => [
-  { address, bytes: tableBytes(order) },
-  { address: modified, bytes: bitmapBytes(order) },
-];
+/** An empty table. ENOMEM. */
+export const allocateHpt = (memory: VmMemory, order: number): HptPlace => ({
+  address: allocate(memory, hptRange({ address: 0, order }).bytes, alignment),
+  order,
+});
+
+export const hptRange = ({ address, order }: HptPlace): Range => ({
+  address,
+  bytes: tableBytes(order) + bitmapBytes(order),
+});
 
 export class Hpt {
   readonly #memory: VmMemory;
@@ -109,34 +109,31 @@ export class Hpt {
   }
 
   /** The table in use, if there is one. */
-  get table(): PreparedHpt | undefined {
-    const memory = this.#memory;
-    const address = memory.u32(archLayout.hpt);
-    if (address === 0) return undefined;
-    return { address, modified: memory.u32(archLayout.hptModified), order: memory.i32(archLayout.hptOrder) };
+  get table(): HptPlace | undefined {
+    return unpackHpt(this.#memory.load(archLayout.hpt) >>> 0);
   }
 
   /** Entries of the table in use. */
   get size(): number {
-    return this.table ? tableBytes(this.#memory.i32(archLayout.hptOrder)) / entrySize : 0;
+    const { table } = this;
+    return table ? tableBytes(table.order) / entrySize : 0;
   }
 
-  /** Makes `table` the one in use; the one before is given back. No vCPU may be in the guest. */
-  use(table: PreparedHpt): void {
+  /** Makes `table` the one in use; the one before is given back once no vCPU looks into it. */
+  use(table: HptPlace | undefined): void {
     const memory = this.#memory;
     const old = this.table;
-    memory.setI32(archLayout.hptOrder, table.order);
-    memory.setI32(archLayout.hptModified, table.modified);
-    memory.store(archLayout.hpt, table.address);
+    memory.store(archLayout.hpt, table ? packHpt(table) : 0);
     this.#flush();
-    if (old) free(memory, hptRanges(old));
+    if (old) free(memory, [hptRange(old)]);
   }
 
   /** Empties the table in use. */
   clear(): void {
     const { table } = this;
     if (!table) return;
-    for (const { address, bytes } of hptRanges(table)) this.#memory.bytes(address, bytes).fill(0);
+    const { address, bytes } = hptRange(table);
+    this.#memory.bytes(address, bytes).fill(0);
     this.#flush();
   }
 
@@ -193,26 +190,24 @@ export class Hpt {
 
   /** Whether the entry changed since takeModified last said so. */
   isModified(index: number): boolean {
-    const { modified = 0 } = this.table ?? {};
-    return ((this.#memory.load(modified + ((index >>> 5) << 2)) >>> (index & 31)) & 1) === 1;
+    return ((this.#memory.load(this.#bitAt(index)) >>> (index & 31)) & 1) === 1;
   }
 
   clearModified(index: number): void {
-    const { modified } = this.table ?? {};
-    if (modified !== undefined) this.#memory.and(modified + ((index >>> 5) << 2), ~(1 << (index & 31)));
+    this.#memory.and(this.#bitAt(index), ~(1 << (index & 31)));
   }
 
   /**
    * Under the lock: copies the bolted entries into `next`, where the hash of another size puts them. False: two of them
    * want one place. Others are the guest's to make again.
    */
-  rehashInto(next: PreparedHpt): boolean {
+  rehashInto(next: HptPlace): boolean {
     const memory = this.#memory;
     const { order = 0 } = this.table ?? {};
     const oldMask = BigInt(2 ** (order - 7) - 1);
     const newMask = BigInt(2 ** (next.order - 7) - 1);
     memory.bytes(next.address, tableBytes(next.order)).fill(0);
-    memory.bytes(next.modified, bitmapBytes(next.order)).fill(0xff);
+    memory.bytes(next.address + tableBytes(next.order), bitmapBytes(next.order)).fill(0xff);
     for (let index = 0; index < this.size; index++) {
       const entry = this.at(index);
       if (!(entry.v & HpteV.valid && entry.v & HpteV.bolted)) continue;
@@ -227,13 +222,18 @@ export class Hpt {
   }
 
   #modified(index: number): void {
-    const { modified } = this.table ?? {};
-    if (modified !== undefined) this.#memory.or(modified + ((index >>> 5) << 2), 1 << (index & 31));
+    this.#memory.or(this.#bitAt(index), 1 << (index & 31));
+  }
+
+  /** Address of the word with the entry's bit. */
+  #bitAt(index: number): number {
+    const { address = 0, order = 0 } = this.table ?? {};
+    return address + tableBytes(order) + ((index >>> 5) << 2);
   }
 
   /** Place in i64s. */
   #word(index: number): number {
-    return this.#memory.u32(archLayout.hpt) / 8 + index * 2;
+    return (this.table?.address ?? 0) / 8 + index * 2;
   }
 }
 

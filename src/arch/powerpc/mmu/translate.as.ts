@@ -3,11 +3,10 @@
  * Source: Power ISA v3.0B, Book III "Storage Addressing", "Real And Virtual Real Addressing Modes".
  */
 import { ARCH_radix, S_msr } from "../engines/runtime/layout.generated";
-import { ERROR_HASH_MMU, internalError } from "../interrupts/internal-error.as";
 import { MSR_DR, MSR_IR, MSR_PR } from "../interrupts/msr.as";
+import { hashPhysical, hashRights, hashShift, translateHash } from "./hash.as";
 import {
   ACCESS_FETCH,
-  CAUSE_EXIT,
   radixPhysical,
   radixRights,
   radixShift,
@@ -36,8 +35,11 @@ export function translate(s: i32, ea: u64, access: i32): i32 {
     return 0;
   }
   if (!load<i32>(ARCH_radix)) {
-    internalError(s, ERROR_HASH_MMU);
-    return CAUSE_EXIT;
+    const cause = translateHash(s, ea, access, (msr & MSR_PR) != 0);
+    physical = hashPhysical;
+    rights = hashRights;
+    pageShift = hashShift;
+    return cause;
   }
   const cause = translateRadix(s, ea, access, (msr & MSR_PR) != 0);
   physical = radixPhysical;

@@ -51,7 +51,7 @@ const power9: CpuModel = {
       66,
     ),
     // Segment page size shift, its SLB encoding, number of actual page sizes, each with its PTE encoding.
-    "ibm,segment-page-sizes": [12, 0, 1, 12, 0, 16, 0x110, 1, 16, 1],
+    "ibm,segment-page-sizes": [12, 0, 1, 12, 0, 16, 0x110, 1, 16, 1, 24, 0x100, 1, 24, 0],
     "ibm,processor-segment-sizes": [28, 40, 0xffffffff, 0xffffffff],
     // 2: VMX and VSX.
     "ibm,vmx": 2,

@@ -27,6 +27,8 @@ export interface DeviceTreeOptions {
   readonly cpuModel: CpuModel;
   /** AP encoding << 29 | page shift of each page size of radix trees. */
   readonly radixPageSizes: readonly number[];
+  /** log2 of the bytes of the hashed page table; undefined: the guest has radix translation. */
+  readonly hashPageTableOrder: number | undefined;
   /** The kernel's command line. */
   readonly commandLine: string;
   readonly nvramSize: number;
@@ -64,21 +66,22 @@ export function buildDeviceTree(options: DeviceTreeOptions): TreeNode {
  * What firmware and partition agreed on, by byte of "option vector 5": 23 the interrupt mode (0: XICS), 24 the MMU
  * (0x40: radix), 26 how translations are shot down (0x40: by the guest itself).
  */
-function architectureVector5(): Uint8Array {
+function architectureVector5(radix: boolean): Uint8Array {
   const vector = new Uint8Array(28);
+  if (!radix) return vector;
   vector[24] = 0x40;
   vector[26] = 0x40;
   return vector;
 }
 
-function chosen({ memoryMap, commandLine, randomSeed, pciDevices }: DeviceTreeOptions): TreeNode {
+function chosen({ memoryMap, commandLine, hashPageTableOrder, randomSeed, pciDevices }: DeviceTreeOptions): TreeNode {
   const { initrd } = memoryMap;
   return node("chosen", {
     bootargs: commandLine,
     "stdout-path": `/vdevice/vty@${consoleUnit.toString(16)}`,
     "linux,stdout-path": `/vdevice/vty@${consoleUnit.toString(16)}`,
     stdout: consoleHandle,
-    "ibm,architecture-vec-5": architectureVector5(),
+    "ibm,architecture-vec-5": architectureVector5(hashPageTableOrder === undefined),
     "rng-seed": randomSeed,
     // 0: the kernel gives the devices their addresses.
     ...(pciDevices.length > 0 ? { "linux,pci-probe-only": 0 } : {}),
@@ -124,7 +127,10 @@ function rtas({ memoryMap, memorySize, cpus }: DeviceTreeOptions): TreeNode {
   });
 }
 
-function cpus({ cpus, cpuModel, radixPageSizes }: DeviceTreeOptions): TreeNode {
+/** Linux reads the size even where there is no table. */
+const absentHashPageTable = 23;
+
+function cpus({ cpus, cpuModel, radixPageSizes, hashPageTableOrder }: DeviceTreeOptions): TreeNode {
   const nodes = Array.from({ length: cpus }, (_, id) =>
     node(`PowerPC,${cpuModel.name}@${id.toString(16)}`, {
       device_type: "cpu",
@@ -135,7 +141,7 @@ function cpus({ cpus, cpuModel, radixPageSizes }: DeviceTreeOptions): TreeNode {
       "ibm,processor-radix-AP-encodings": radixPageSizes,
       "ibm,ppc-interrupt-server#s": id,
       "ibm,ppc-interrupt-gserver#s": [id, 0],
-      "ibm,pft-size": [0, 23],
+      "ibm,pft-size": [0, hashPageTableOrder ?? absentHashPageTable],
       "ibm,chip-id": 0,
       "timebase-frequency": timebaseFrequency,
       "clock-frequency": 1_000_000_000,

@@ -17,6 +17,7 @@ class FakeKvm {
   readonly regs = new Map<number, PpcRegs>();
   readonly tokens = new Map<string, number>();
   readonly mmu: PpcMmuV3[] = [];
+  readonly htabs: number[] = [];
   readonly lines: (number | boolean)[] = [];
   readonly caps: number[] = [];
   open = 0;
@@ -54,6 +55,10 @@ class FakeKvm {
       },
       createVcpu: (id) => this.#vcpu(id),
       rtasDefineToken: (name, token) => void this.tokens.set(name, token),
+      allocateHtab: (order) => {
+        this.htabs.push(order);
+        return order;
+      },
       configureV3Mmu: (config) => void this.mmu.push(config),
       getRmmuInfo: () => ({ geometries: [], apEncodings: [12, 0xa0000010, 0x20000015, 0x4000001e] }),
       irqLine: (_irq, level) => void this.lines.push(level),
@@ -151,6 +156,23 @@ test("the boot CPU finds the device tree, and in it the kernel's command line, t
   // Radix trees, shot down by the guest itself; XICS.
   const vector = findNode(root, "/chosen")?.properties.get("ibm,architecture-vec-5");
   assert.deepEqual([vector?.[23], vector?.[24], vector?.[26]], [0, 0x40, 0x40]);
+});
+
+test("disable_radix on the command line gives the guest a hashed page table, and tells it so", () => {
+  const asked = (commandLine: string) => {
+    const { fake, create } = setUp({ commandLine });
+    create().start();
+    const { root } = readDeviceTree(fake.ram.subarray(Number(fake.regs.get(0)?.gpr[3])));
+    const vector = findNode(root, "/chosen")?.properties.get("ibm,architecture-vec-5");
+    const [cpu] = findNode(root, "/cpus")?.children ?? [];
+    return [fake.htabs, fake.mmu.length, vector?.[24], cpu?.properties.get("ibm,pft-size")?.[7]];
+  };
+  // 2^18 bytes are the least.
+  for (const text of ["disable_radix", "quiet disable_radix=on nokaslr"])
+    assert.deepEqual(asked(text), [[18], 0, 0, 18]);
+  for (const text of ["", "disable_radix=off", "disable_radixes", "x.disable_radix"]) {
+    assert.deepEqual(asked(text), [[], 1, 0x40, 23]);
+  }
 });
 
 test("H_REGISTER_PROC_TBL checks what it is given", () => {

@@ -120,7 +120,8 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
     for (const number of [...enabledHcalls, ...(hasPci ? dmaHcalls : [])]) {
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
     }
-    vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
+    if (asksForHash(options.commandLine)) vm.allocateHtab(hashPageTableOrder(memorySize));
+    else vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
     const wake = (): void => control.wake();
     assignment = assign?.({ vm, ram: { address: ram, size: memorySize }, wake });
     const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
@@ -136,6 +137,16 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
     throw error;
   }
 }
+
+/**
+ * With Linux's `disable_radix` on its command line a kernel wants a hashed page table. Its own start in the firmware's
+ * environment would tell the hypervisor; here the kernel begins behind that.
+ */
+const asksForHash = (commandLine: string): boolean =>
+  /(^|\s)disable_radix(=(1|y|yes|on|true))?(\s|$)/i.test(commandLine);
+
+/** log2 of a table's bytes: a 128th of the memory, as LoPAPR recommends at least, and no less than 256 KiB. */
+const hashPageTableOrder = (memorySize: number): number => Math.max(18, Math.ceil(Math.log2(memorySize)) - 7);
 
 function checkSizes({ memorySize, cpus, commandLine }: PseriesOptions, maxCpus: number): void {
   const mebibytes = (bytes: number): string => `${bytes / 1048576}M`;
@@ -220,6 +231,7 @@ function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory:
     cpus: options.cpus,
     cpuModel: model,
     radixPageSizes: vm.getRmmuInfo().apEncodings,
+    hashPageTableOrder: asksForHash(options.commandLine) ? hashPageTableOrder(options.memorySize) : undefined,
     commandLine: options.commandLine,
     nvramSize,
     pciDevices: options.pciDevices ?? [],

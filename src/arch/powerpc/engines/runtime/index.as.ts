@@ -13,6 +13,15 @@ export { decrementer, setDecrementer, timeBase } from "../../interrupts/time.as"
 export { loadQuadSlow, loadSlow, storeQuadSlow, storeSlow, zeroBlock } from "../../mmu/access.as";
 export { synchronizeTranslations, tlbInvalidateEntry, tlbInvalidateEntryLocal } from "../../mmu/invalidate.as";
 export { loadReserve, loadReserveQuad, storeConditional, storeConditionalQuad } from "../../mmu/reservation.as";
+export {
+  slbFindVsid,
+  slbFound,
+  slbInvalidateAll,
+  slbInvalidateEntry,
+  slbMoveFromEsid,
+  slbMoveFromVsid,
+  slbMoveTo,
+} from "../../mmu/slb.as";
 export { guestMemoryWritten, invalidateInstructionBlock } from "./code-pages.as";
 export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
 export { decode, fetch } from "./decoded-code.as";

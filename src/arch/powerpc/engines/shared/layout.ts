@@ -122,6 +122,10 @@ const declared = {
   /** Nonzero while the instruction that made an MMIO exit is run again. */
   mmioReplay: ["i32", 1],
   mmioValues: ["i64", 64],
+  /** Segment look-aside buffer: 32 entries of RB and RS as slbmte wrote them; see mmu/slb.as.ts. */
+  slb: ["i64", 64],
+  /** Names what translations by segments depend on, in place of PID; +1 when any of it changes. */
+  hashContext: ["i32", 1],
   /** Dirty ring: address (0 none), entries, entries filled, entries taken back [A]. See kvm/dirty-ring.ts. */
   dirtyRing: ["i32", 4],
   /** 1: leave after every instruction (guest debug). */
@@ -306,10 +310,11 @@ export const archLayout = {
   quadLock: vmLayout.arch + 44,
   /** 1: machine checks go to the user side (KVM_CAP_PPC_FWNMI). */
   fwnmi: vmLayout.arch + 48,
-  /** Hashed page table (mmu/hpt.ts): its address, 0 without one; log2 of its bytes; a bit for each entry that changed. */
+  /**
+   * [A] Hashed page table (mmu/hpt.ts): its address, a multiple of 64 KiB, and in the low bits log2 of its bytes; 0 without
+   * one. Behind it lies a bit for each entry that changed.
+   */
   hpt: vmLayout.arch + 52,
-  hptOrder: vmLayout.arch + 56,
-  hptModified: vmLayout.arch + 60,
   /** [A] */
-  hptLock: vmLayout.arch + 64,
+  hptLock: vmLayout.arch + 56,
 } as const;

@@ -73,10 +73,29 @@ const translations = [
     m.call("tlbInvalidateEntryLocal", m.gpr(o.rb), m.gpr(o.rs), o.ric, o.prs, o.r);
   }),
   insn("tlbsync", "011111 -:5 -:5 -:5 1000110110 -", "", supervisor, (m) => m.call("synchronizeTranslations")),
-  // A radix guest has no segments: these also empty caches of its translations, which tlbie has done already.
-  insn("slbie", "011111 -:5 -:5 rb:5 0110110010 -", "rb", supervisor, nothing),
-  insn("slbieg", "011111 rs:5 -:5 rb:5 0111010010 -", "rs, rb", supervisor, nothing),
-  insn("slbia", "011111 - - ih:3 -:5 -:5 0111110010 -", "ih", supervisor, nothing),
+  insn("slbie", "011111 -:5 -:5 rb:5 0110110010 -", "rb", supervisor, (m, { rb }) => {
+    m.call("slbInvalidateEntry", m.gpr(rb));
+  }),
+  insn("slbieg", "011111 rs:5 -:5 rb:5 0111010010 -", "rs, rb", supervisor, (m, { rb }) => {
+    m.call("slbInvalidateEntry", m.gpr(rb));
+  }),
+  insn("slbia", "011111 - - ih:3 -:5 -:5 0111110010 -", "ih", supervisor, (m, { ih }) =>
+    m.call("slbInvalidateAll", ih),
+  ),
+  insn("slbmte", "011111 rs:5 -:5 rb:5 0110010010 -", "rs, rb", supervisor, (m, { rs, rb }) => {
+    m.call("slbMoveTo", m.gpr(rs), m.gpr(rb));
+  }),
+  insn("slbmfee", "011111 rt:5 -:5 rb:5 1110010011 -", "rt, rb", supervisor, (m, { rt, rb }) => {
+    m.setGpr(rt, m.call("slbMoveFromEsid", m.gpr(rb)));
+  }),
+  insn("slbmfev", "011111 rt:5 -:5 rb:5 1101010011 -", "rt, rb", supervisor, (m, { rt, rb }) => {
+    m.setGpr(rt, m.call("slbMoveFromVsid", m.gpr(rb)));
+  }),
+  insn("slbfee.", "011111 rt:5 -:5 rb:5 1111010011 1", "rt, rb", supervisor, (m, { rt, rb }) => {
+    const found = m.call("slbFound", m.gpr(rb));
+    m.setGpr(rt, m.call("slbFindVsid", m.gpr(rb)));
+    m.setCrField(m.i32.const(0), m.i32.or(m.i32.shl(found, m.i32.const(1)), m.get("so")));
+  }),
   insn("slbsync", "011111 -:5 -:5 -:5 0101010010 -", "", supervisor, nothing),
 ];
 

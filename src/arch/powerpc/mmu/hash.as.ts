@@ -1,0 +1,180 @@
+/**
+ * Translation by segments and the hashed page table (mmu/hpt.ts).
+ * Source: Power ISA v2.07, Book III-S "Virtual Address Generation", "Page Table Search", "Storage Protection".
+ */
+import { ARCH_hpt, S_amr, S_iamr } from "../engines/runtime/layout.generated";
+import { ERROR_NO_HPT, internalError } from "../interrupts/internal-error.as";
+import { CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "../interrupts/storage-interrupts.as";
+import {
+  ACCESS_FETCH,
+  ACCESS_STORE,
+  CAUSE_EXIT,
+  CAUSE_SEGMENT,
+  RIGHT_EXECUTE,
+  RIGHT_READ,
+  RIGHT_WRITE,
+} from "./radix.as";
+import {
+  findSegment,
+  segmentVsid,
+  VSID_1T,
+  VSID_KP,
+  VSID_KS,
+  VSID_NO_EXECUTE,
+  VSID_PAGE_SIZE,
+  VSID_SIZE,
+} from "./slb.as";
+
+/** Data only: a storage key forbids it. */
+const CAUSE_KEY = 0x00200000;
+
+const SEGMENT_VSID: u64 = 0x3ffffffffffff000;
+const SEGMENT_256M: u64 = (1 << 28) - 1;
+const SEGMENT_1T: u64 = (1 << 40) - 1;
+
+const V_VALID: u64 = 1;
+const V_SECONDARY: u64 = 2;
+const V_LARGE: u64 = 4;
+const V_AVPN: u64 = 0x3fffffffffffff80;
+/** What of an entry's first doubleword the search compares. */
+const V_COMPARED: u64 = 0xffffffffffffff83;
+const R_PAGE: u64 = 0x0ffffffffffff000;
+const R_PP0: u64 = 1 << 63;
+const R_KEY_HIGH: u64 = 0x3000000000000000;
+const R_KEY_LOW: u64 = 0xe00;
+const R_REFERENCED: u64 = 0x100;
+const R_CHANGED: u64 = 0x80;
+const R_GUARDED: u64 = 8;
+const R_NO_EXECUTE: u64 = 4;
+
+const GROUP_ENTRIES = 8;
+const ENTRY_SIZE = 16;
+
+// Second results of translateHash.
+export let hashPhysical: u64 = 0;
+/** What the page allows in the present state; write only once its change bit is set. */
+export let hashRights: i32 = 0;
+/** Size of the page: log2 of its bytes. */
+export let hashShift: i32 = 0;
+
+/** log2 of a segment's base page size, or 0. */
+function baseShift(vsid: u64): i32 {
+  switch (<i32>(vsid & VSID_PAGE_SIZE)) {
+    case 0:
+      return 12;
+    case 0x110:
+      return 16;
+    case 0x100:
+      return 24;
+    default:
+      return 0;
+  }
+}
+
+/** log2 of the page size that an entry has in a segment of that base size; 0: it belongs to another kind of segment. */
+function actualShift(v: u64, r: u64, base: i32): i32 {
+  if (!(v & V_LARGE)) return base == 12 ? 12 : 0;
+  const encoding = <i32>(r >> 12) & 0xff;
+  if (base == 12) return (encoding & 15) == 7 ? 16 : encoding == 0x38 ? 24 : 0;
+  if (base == 16) return (encoding & 15) == 1 ? 16 : encoding == 8 ? 24 : 0;
+  return encoding == 0 ? 24 : 0;
+}
+
+/** The entry of a group that matches, or 0; `hashShift` is its page's size. */
+function searchGroup(table: i32, group: u64, wanted: u64, base: i32): i32 {
+  let entry = table + <i32>group * (GROUP_ENTRIES * ENTRY_SIZE);
+  for (let i = 0; i < GROUP_ENTRIES; i++) {
+    const v = atomic.load<u64>(entry);
+    if ((v & V_COMPARED) == wanted) {
+      hashShift = actualShift(v, atomic.load<u64>(entry, 8), base);
+      if (hashShift) return entry;
+    }
+    entry += ENTRY_SIZE;
+  }
+  return 0;
+}
+
+/** By the PP bits and the segment's key for the state. */
+function rightsOfPp(pp: i32, key: bool): i32 {
+  switch (pp) {
+    case 0:
+      return key ? 0 : RIGHT_READ | RIGHT_WRITE;
+    case 1:
+      return key ? RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
+    case 2:
+      return RIGHT_READ | RIGHT_WRITE;
+    case 3:
+      return RIGHT_READ;
+    case 6:
+      return key ? 0 : RIGHT_READ;
+    default:
+      return 0;
+  }
+}
+
+/** Two bits of AMR or IAMR for the entry's key: the first forbids stores, the second loads (or fetches). */
+function keyBits(register: u64, r: u64): i32 {
+  const key = ((r & R_KEY_HIGH) >> 57) | ((r & R_KEY_LOW) >> 9);
+  return <i32>(register >> (2 * (31 - key))) & 3;
+}
+
+/** The bit of an entry is behind the table, whose groups `mask` numbers. */
+function noteModified(table: i32, mask: u64, entry: i32): void {
+  const index = (entry - table) >>> 4;
+  const bitmap = table + (<i32>mask + 1) * (GROUP_ENTRIES * ENTRY_SIZE);
+  atomic.or<u8>(bitmap + (index >>> 3), (<u8>1) << (<u8>(index & 7)));
+}
+
+/** 0, or the cause of the interrupt to raise, as translateRadix. */
+export function translateHash(s: i32, ea: u64, access: i32, problemState: bool): i32 {
+  // Read at once: it may be replaced by one of another size, which then waits for this vCPU to be done.
+  const place = atomic.load<i32>(ARCH_hpt);
+  if (place == 0) {
+    internalError(s, ERROR_NO_HPT);
+    return CAUSE_EXIT;
+  }
+  const segment = findSegment(s, ea);
+  if (segment == 0) return CAUSE_SEGMENT;
+  const vsid = segmentVsid(segment);
+  if (access == ACCESS_FETCH && vsid & VSID_NO_EXECUTE) return CAUSE_NO_EXECUTE;
+  const base = baseShift(vsid);
+  if (base == 0) return CAUSE_NO_TRANSLATION;
+
+  const is1T = (vsid & VSID_SIZE) == VSID_1T;
+  const offset = ea & (is1T ? SEGMENT_1T : SEGMENT_256M) & ~(((<u64>1) << (<u64>base)) - 1);
+  const number = (vsid & SEGMENT_VSID) >> (is1T ? 24 : 12);
+  const hash = (is1T ? number ^ (number << 25) : number) ^ (offset >> <u64>base);
+  const table = place & ~0xffff;
+  const mask = ((<u64>1) << (<u64>(place & 63) - 7)) - 1;
+  const wanted = (vsid & (VSID_SIZE | SEGMENT_VSID)) | ((offset >> 16) & V_AVPN) | V_VALID;
+  const key = (vsid & (problemState ? VSID_KP : VSID_KS)) != 0;
+
+  for (;;) {
+    let entry = searchGroup(table, hash & mask, wanted, base);
+    if (entry == 0) entry = searchGroup(table, ~hash & mask, wanted | V_SECONDARY, base);
+    if (entry == 0) return CAUSE_NO_TRANSLATION;
+    const r = atomic.load<u64>(entry, 8);
+    let rights = rightsOfPp(<i32>(r & 3) | ((<i32>((r & R_PP0) >> 63)) << 2), key);
+    const runnable = !(r & (R_NO_EXECUTE | R_GUARDED));
+    if (rights & RIGHT_READ && runnable) rights |= RIGHT_EXECUTE;
+    const allowed = rights;
+    const amr = keyBits(load<u64>(s, S_amr), r);
+    if (amr & 2) rights &= ~RIGHT_WRITE;
+    if (amr & 1) rights &= ~RIGHT_READ;
+    if (keyBits(load<u64>(s, S_iamr), r) & 1) rights &= ~RIGHT_EXECUTE;
+    if (!(rights & (1 << access))) {
+      if (access == ACCESS_FETCH) return runnable ? CAUSE_PROTECTION : CAUSE_NO_EXECUTE;
+      return allowed & (1 << access) ? CAUSE_KEY : CAUSE_PROTECTION;
+    }
+    const noted = r | (access == ACCESS_STORE ? R_REFERENCED | R_CHANGED : R_REFERENCED);
+    if (noted != r) {
+      // Another processor or a hypercall changed it in between: look again.
+      if (atomic.cmpxchg<u64>(entry, r, noted, 8) != r) continue;
+      noteModified(table, mask, entry);
+    }
+    const page = ((<u64>1) << (<u64>hashShift)) - 1;
+    hashPhysical = (r & R_PAGE & ~page) | (ea & page);
+    hashRights = noted & R_CHANGED ? rights : rights & ~RIGHT_WRITE;
+    return 0;
+  }
+}
