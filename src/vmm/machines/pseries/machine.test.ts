@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CreateSpaprTce, PpcKvm, PpcMmuV3, PpcRegs, PpcVcpu, PpcVm } from "../../../arch/powerpc/uapi.js";
+import type {
+  CreateSpaprTce,
+  PpcKvm,
+  PpcMmuV3,
+  PpcRegs,
+  PpcVcpu,
+  PpcVm,
+  SpaprTce,
+} from "../../../arch/powerpc/uapi.js";
 import { type Exit, KvmError } from "../../../kvm/uapi.js";
 import type { CpuState, Outcome, RunControl } from "../../core/machine.js";
+import { EduDevice, eduIdentification, eduRegister } from "../../devices/pci/edu.js";
 import { findNode, readDeviceTree } from "../../devicetree/reader.js";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
@@ -63,7 +72,9 @@ class FakeKvm {
       getRmmuInfo: () => ({ geometries: [], apEncodings: [12, 0xa0000010, 0x20000015, 0x4000001e] }),
       irqLine: (_irq, level) => void this.lines.push(level),
       stats: () => ({}),
-      createSpaprTce: (_tce: CreateSpaprTce) => assert.fail("no TCE tables yet"),
+      // At the top of what there is.
+      createSpaprTce: (tce: CreateSpaprTce) =>
+        ({ ...tce, fd: 9, address: this.ram.length - Number(tce.size) * 8 }) as unknown as SpaprTce,
       close: () => void this.open--,
     };
     return vm as PpcVm;
@@ -303,6 +314,70 @@ test("on the vCPU's thread: the terminal, unknown hypercalls, accesses to nothin
   assert.equal(load.data, 0xffff_ffffn);
 });
 
+test("PCI devices: in the tree, behind MMIO that the machine's thread answers, and as new after a reboot", () => {
+  const device = new EduDevice();
+  const { fake, create } = setUp({ pciDevices: [device, new EduDevice()] });
+  const machine = create();
+  machine.start();
+  const { root } = readDeviceTree(fake.ram.subarray(Number(fake.regs.get(0)?.gpr[3])));
+  const bridge = findNode(root, "/pci@800000020000000");
+  assert.ok(bridge);
+  assert.deepEqual(
+    bridge.children.map(({ name }) => name),
+    ["pci1234,756b@0", "pci1234,756b@1"],
+  );
+  const cells = (node: typeof bridge | undefined, property: string): number[] => {
+    const bytes = node?.properties.get(property) ?? new Uint8Array(0);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i));
+  };
+  assert.deepEqual(cells(bridge, "interrupt-map"), [0, 0, 0, 1, 1, 0x1200, 1, 0x800, 0, 0, 1, 1, 0x1201, 1]);
+  assert.deepEqual(cells(bridge, "ibm,dma-window"), [0x8000_0000, 0, 0, 0, 0x4000_0000]);
+  assert.deepEqual(cells(bridge, "ibm,ddw-applicable"), [0x2026, 0x2027, 0x2028]);
+  assert.deepEqual(cells(bridge.children[1], "reg"), [
+    ...[0x800, 0, 0, 0, 0],
+    ...[0x0200_0810, 0, 0, 0, 0x1000],
+    ...[0x0200_0814, 0, 0, 0, 0x1000],
+    ...[0x4300_0818, 0, 0, 0, 0x1_0000],
+  ]);
+  assert.deepEqual(cells(bridge.children[1], "ibm,req#msi-x"), [4]);
+
+  const side = createPseriesVcpuSide(0, machine.shared, {
+    announceConsole: () => undefined,
+    mayWait: false,
+    trace: undefined,
+  });
+  const access = (physAddr: bigint, length: number, data?: bigint): bigint | "here" => {
+    const exit: Exit = { reason: "mmio", physAddr, length, isWrite: data !== undefined, data: data ?? 0n };
+    if (side.answer(exit)) return "here";
+    machine.answer(0, exit);
+    return exit.data;
+  };
+  const registers = 0x2000_8000_0000n;
+  assert.equal(access(registers, 4), 0xffff_ffffn, "no BAR is there yet");
+  assert.equal(access(registers - 1n, 4), "here", "only part of it in the window");
+  assert.equal(access(0x2100_0000_0000n - 4n, 8), "here");
+  const rtas = (token: number, outputs: number, ...inputs: number[]): void => {
+    const ram = new DataView(fake.ram.buffer);
+    for (const [i, word] of [token, inputs.length, outputs, ...inputs].entries()) ram.setUint32(0x4000 + 4 * i, word);
+    machine.answer(0, hcall(0xf000, 0x4000n));
+    assert.equal(ram.getInt32(0x4000 + 12 + 4 * inputs.length), 0);
+  };
+  const writeConfig = (register: number, size: number, value: number): void =>
+    rtas(0x2017, 1, register, 0x0800_0000, 0x2000_0000, size, value);
+  writeConfig(0x10, 4, 0x8000_0000);
+  writeConfig(0x04, 2, 2);
+  assert.equal(access(registers, 4), BigInt(eduIdentification));
+  access(registers + BigInt(eduRegister.interruptRaise), 4, 1n);
+  assert.equal(fake.lines.at(-1), true);
+  machine.close();
+  assert.equal(fake.lines.at(-1), false);
+  assert.equal(fake.open, 0);
+  const again = create();
+  assert.equal(device.read(0, eduRegister.interruptStatus, 4), 0n);
+  again.close();
+});
+
 const refused: readonly (readonly [what: string, Partial<PseriesOptions>, RegExp])[] = [
   ["too little memory", { memorySize: 65536 }, /at least 16M/],
   ["too much memory", { memorySize: 2 ** 36 }, /at most/],
@@ -310,6 +385,7 @@ const refused: readonly (readonly [what: string, Partial<PseriesOptions>, RegExp
   ["an unknown CPU", { cpuModel: "POWER3" }, /there is POWER9/],
   ["a long command line", { commandLine: "x".repeat(2048) }, /command line is longer/],
   ["a large initrd", { initrd: new Uint8Array(40 * mebi) }, /initrd .* does not fit/],
+  ["more devices than slots", { pciDevices: Array.from({ length: 33 }, () => new EduDevice()) }, /32 slots/],
   ["an implementation that is not there", { type: 1 }, /no VM can be created: .*type 1/],
 ];
 for (const [what, options, message] of refused) {
