@@ -89,6 +89,11 @@ export class ConfigSpace {
     return this.#bytes.slice(offset, offset + length);
   }
 
+  /** The device's own change. */
+  setBytes(offset: number, bytes: Uint8Array): void {
+    this.#bytes.set(bytes, offset);
+  }
+
   /** What is there now is what `reset` restores. */
   seal(): void {
     this.#initial = this.#bytes.slice();

@@ -52,8 +52,10 @@ export interface PciCapability {
   readonly bytes: Uint8Array;
   /** Bits of `bytes` that the guest can write. Default: none. */
   readonly writable?: Uint8Array;
-  /** Called after the guest has written here, with all of `bytes` as they are now. */
-  readonly written?: (bytes: Uint8Array) => void;
+  /** Called before the guest reads here, from `offset` on, with `bytes` as they are: what they are to be. */
+  readonly read?: (bytes: Uint8Array, offset: number) => Uint8Array;
+  /** Called after the guest has written here, up to `end`, with `bytes` as they are now. */
+  readonly written?: (bytes: Uint8Array, end: number) => void;
 }
 
 export type InterruptMode = "intx" | "msi" | "msix";

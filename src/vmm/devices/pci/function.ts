@@ -124,17 +124,30 @@ export class PciFunction {
 
   /** Configuration space as the guest reads it. Nothing lies beyond its end, and nothing is misaligned: all ones. */
   readConfig(offset: number, width: number): number {
-    return isConfigAccess(offset, width) ? this.#config.get(offset, width) : allOnes(Math.min(4, width));
+    if (!isConfigAccess(offset, width)) return allOnes(Math.min(4, width));
+    for (const { at, capability } of this.#capabilitiesAt(offset, width)) {
+      if (!capability.read) continue;
+      const { length } = capability.bytes;
+      const bytes = capability.read(this.#config.bytes(at, length), Math.max(0, offset - at));
+      this.#config.setBytes(at, bytes.subarray(0, length));
+    }
+    return this.#config.get(offset, width);
   }
 
   writeConfig(offset: number, width: number, value: number): void {
     if (!isConfigAccess(offset, width)) return;
     this.#config.write(offset, width, value);
-    for (const { at, capability } of this.#capabilities) {
-      if (offset + width <= at || offset >= at + capability.bytes.length) continue;
-      capability.written?.(this.#config.bytes(at, capability.bytes.length));
+    for (const { at, capability } of this.#capabilitiesAt(offset, width)) {
+      const { length } = capability.bytes;
+      capability.written?.(this.#config.bytes(at, length), Math.min(length, offset + width - at));
     }
     this.#update();
+  }
+
+  #capabilitiesAt(offset: number, width: number) {
+    return this.#capabilities.filter(
+      ({ at, capability }) => offset + width > at && offset < at + capability.bytes.length,
+    );
   }
 
   /** The BAR that decodes all of an access at a bus address, and where in it. */

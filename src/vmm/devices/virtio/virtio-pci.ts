@@ -15,7 +15,9 @@ const firstModernDevice = 0x1040;
 const structures = { common: 0, isr: 0x1000, device: 0x2000, notify: 0x3000 } as const;
 const structureSize = 0x1000;
 const notifyMultiplier = 4;
-const configType = { common: 1, notify: 2, isr: 3, device: 4 } as const;
+const configType = { common: 1, notify: 2, isr: 3, device: 4, pci: 5 } as const;
+/** In the capability that is a way to the structures by configuration space alone: where the value is. */
+const pciCfgData = 14;
 
 /** Fields of the common configuration. */
 const common = {
@@ -97,6 +99,7 @@ export class VirtioPciDevice implements PciDevice {
       capability(configType.isr, structures.isr, 1),
       capability(configType.notify, structures.notify, notifyMultiplier * device.queues.length, notifyMultiplier),
       ...(device.config.length > 0 ? [capability(configType.device, structures.device, device.config.length)] : []),
+      this.#pciAccess(),
     ];
     this.reset();
   }
@@ -162,6 +165,32 @@ export class VirtioPciDevice implements PciDevice {
         break;
       default:
     }
+  }
+
+  /** VIRTIO_PCI_CAP_PCI_CFG: the driver names a place in BAR 0, then reads or writes the value. */
+  #pciAccess(): PciCapability {
+    const { id, bytes } = capability(configType.pci, 0, 0, 0);
+    const place = (view: DataView): { offset: number; length: number } | undefined => {
+      const [bar, offset, length] = [view.getUint8(2), view.getUint32(6, true), view.getUint32(10, true)];
+      const fits = [1, 2, 4].includes(length) && offset % length === 0 && offset + length <= this.bars[0].size;
+      return bar === 0 && fits ? { offset, length } : undefined;
+    };
+    return {
+      id,
+      bytes,
+      writable: bytes.map((_, i) => (i === 2 || i >= 6 ? 0xff : 0)),
+      read: (now, offset) => {
+        const view = new DataView(now.buffer, now.byteOffset);
+        const at = offset >= pciCfgData ? place(view) : undefined;
+        if (at) view.setUint32(pciCfgData, Number(this.read(0, at.offset, at.length)), true);
+        return now;
+      },
+      written: (now, end) => {
+        const view = new DataView(now.buffer, now.byteOffset);
+        const at = end > pciCfgData ? place(view) : undefined;
+        if (at) this.write(0, at.offset, at.length, littleEndian(now, pciCfgData, at.length));
+      },
+    };
   }
 
   get #features(): bigint {

@@ -124,8 +124,41 @@ test("identity and structures as a driver looks for them", () => {
     [3, 0, 0x1000, 1],
     [2, 0, 0x3000, 8],
     [4, 0, 0x2000, 6],
+    [5, 0, 0, 0],
   ]);
   assert.deepEqual([get(0x12, 2), get(0x18, 2), get(0x2000, 4)], [2, size, 0x0403_0201]);
+});
+
+test("the structures by configuration space alone, and nothing beyond them", () => {
+  const { it, get, set } = setUp();
+  let at = it.readConfig(pci.PCI_CAPABILITY_LIST, 1);
+  while (it.readConfig(at, 1) !== pci.PCI_CAP_ID_VNDR || it.readConfig(at + 3, 1) !== 5) at = it.readConfig(at + 1, 1);
+  const point = (bar: number, offset: number, length: number): void => {
+    it.writeConfig(at + 4, 1, bar);
+    it.writeConfig(at + 8, 4, offset);
+    it.writeConfig(at + 12, 4, length);
+  };
+  point(0, 0x12, 2);
+  assert.equal(it.readConfig(at + 16, 4), 2);
+  point(0, 0x14, 1);
+  it.writeConfig(at + 16, 4, 0xffff_ff03);
+  assert.equal(get(0x14, 1), 3);
+  set(0x14, 1, 1);
+  assert.equal(it.readConfig(at + 16, 1), 1);
+  for (const [bar, offset, length] of [
+    [1, 0x14, 1],
+    [0, 0x14, 8],
+    [0, 0x14, 0],
+    [0, 0x13, 2],
+    [0, 0x4000, 1],
+    [0, 0xffff_ffff, 1],
+    [0, 0xffff_fffc, 0xffff_ffff],
+  ] as const) {
+    point(bar, offset, length);
+    it.writeConfig(at + 16, 4, 0x5a);
+    assert.equal(it.readConfig(at + 16, 4), 0x5a);
+    assert.equal(get(0x14, 1), 1);
+  }
 });
 
 test("features are negotiated: version 1 and the platform's IOMMU are needed, others must be the device's", () => {
