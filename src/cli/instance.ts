@@ -3,29 +3,38 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { KvmConfig } from "../arch/powerpc/module.js";
 import { messageOf } from "../base/errors.js";
+import type { Log } from "../base/log.js";
 import { type ControlServer, serveControl } from "./control/server.js";
 import { importModule } from "./import-module.js";
 import { type LoadedKvm, loadKvm, logErrors } from "./kvm.js";
+import { ownModules } from "./own-modules.js";
 
-/** A file whose default export is a module, and the module's parameters. */
-export interface ModuleFile {
-  readonly file: string;
+/** One of unikvm's own modules by its name, or a file whose default export is a module; and the module's parameters. */
+export interface ModuleChoice {
+  readonly module: string;
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** As `loadKvm`; `files` are loaded after kvm, with what they need. Errors as modprobe's and importModule's. */
-export async function startInstance(config: KvmConfig, files: readonly ModuleFile[] = []): Promise<LoadedKvm> {
+/** As `loadKvm`; `choices` are loaded after kvm, with what they need. Errors as modprobe's and importModule's. */
+export async function startInstance(config: KvmConfig, choices: readonly ModuleChoice[] = []): Promise<LoadedKvm> {
   let control: ControlServer | undefined;
   const sizes = new Map<string, number>();
-  const loaded = await loadKvm(config, (level, message) => {
-    // What a command causes is told to the command.
-    if (!control?.log(message)) logErrors(level, message);
-  });
-  for (const { file, parameters } of files) {
-    const definition = await importModule(resolve(file));
-    sizes.set(definition.name, statSync(file).size);
-    loaded.loader.add(definition);
-    await loaded.loader.modprobe(definition.name, parameters);
+  // What a command causes is told to the command.
+  const log: Log = (level, message) => void (control?.log(message) || logErrors(level, message));
+  const known = ownModules();
+  const own = (module: string): string | undefined => known.resolve(module);
+  // kvm is loaded first, with whatever was chosen for it.
+  const forKvm = choices.filter(({ module }) => own(module) === "kvm");
+  const loaded = await loadKvm(config, log, Object.assign({}, ...forKvm.map(({ parameters }) => parameters)));
+  for (const { module, parameters } of choices) {
+    let name = own(module);
+    if (name === undefined) {
+      const definition = await importModule(resolve(module));
+      sizes.set(definition.name, statSync(module).size);
+      loaded.loader.add(definition);
+      name = definition.name;
+    }
+    await loaded.loader.modprobe(name, parameters);
   }
   try {
     control = await serveControl(loaded.loader, sizes);

@@ -3,7 +3,7 @@ import type { KvmConfig, KvmOffer } from "../arch/powerpc/module.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
 import { moduleList } from "../module-list.js";
-import { ModuleLoader } from "../modules/loader.js";
+import { type GivenParameters, ModuleLoader } from "../modules/loader.js";
 
 export interface LoadedKvm {
   readonly kvm: PpcKvm;
@@ -19,9 +19,13 @@ export const logErrors: Log = (level, message) => {
 };
 
 /** Loads kvm and opens /dev/kvm. Throws KvmError if no implementation loads. */
-export async function loadKvm(config: KvmConfig = {}, log: Log = logErrors): Promise<LoadedKvm> {
+export async function loadKvm(
+  config: KvmConfig = {},
+  log: Log = logErrors,
+  parameters: GivenParameters = {},
+): Promise<LoadedKvm> {
   const definitions = moduleList(config).map(({ definition }) => definition);
   const loader = new ModuleLoader(definitions, { log });
-  await loader.modprobe("kvm");
+  await loader.modprobe("kvm", parameters);
   return { kvm: loader.offer<KvmOffer>("kvm").open(), loader, close: () => loader.rmmod("kvm") };
 }

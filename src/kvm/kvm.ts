@@ -63,7 +63,8 @@ export class KvmCore implements Kvm {
     }
   }
 
-  takeOver({ format, arch, type, implementation: name, memory, generation }: LeavingVm): Arrival {
+  takeOver(leaving: LeavingVm): Arrival {
+    const { format, arch, type, implementation: name, memory, generation } = leaving;
     if (format !== savedFormat) {
       throw new KvmError(
         "EOPNOTSUPP",
@@ -78,6 +79,11 @@ export class KvmCore implements Kvm {
     const shared = !(memory.buffer instanceof ArrayBuffer);
     const engine = implementation.engine(shared);
     const { release, extensions } = this.#get();
+    const missing = leaving.extensions?.filter((url) => !extensions.some((extension) => extension.url === url)) ?? [];
+    if (missing.length > 0) {
+      release();
+      throw new KvmError("ENOENT", `the VM uses ${missing.join(", ")}; load that module beside the other kvm first`);
+    }
     const share: SharedVm = {
       version: 1,
       arch,

@@ -31,7 +31,15 @@ export async function moveOut(
   }
   const { mem, generation, implementation, arch } = vm;
   const next = generation + 2;
-  const leaving = { format: savedFormat, arch: arch.name, type, implementation, memory: vm.memory, generation: next };
+  const leaving = {
+    format: savedFormat,
+    arch: arch.name,
+    type,
+    implementation,
+    memory: vm.memory,
+    generation: next,
+    extensions: vm.extensions.map(({ url }) => url),
+  };
   const arrival = kvm.takeOver(leaving);
   try {
     await prepare?.(arrival.share);

@@ -39,6 +39,8 @@ export interface LeavingVm {
   readonly memory: WebAssembly.Memory;
   /** Number of this move, which tells handles from before it. */
   readonly generation: number;
+  /** URLs of what other modules add to it, which must be there too. */
+  readonly extensions?: readonly string[];
 }
 
 export interface Arrival<V extends Vm = Vm> {

@@ -40,6 +40,7 @@ function refused({ status, stdout, stderr }: Finished, expectedStatus: number, s
 }
 
 const usage: [string, string[], RegExp][] = [
+  ["a module without a name", ["--module", ",a=1"], /needs a name or a file/],
   ["an unknown option", ["--frobnicate"], /unknown option '--frobnicate'/],
   ["an unknown implementation", ["--type", "xen"], /xen/],
   ["memory that is no size", ["--memory", "lots"], /lots/],
@@ -104,6 +105,13 @@ test("an initrd larger than memory", async () => {
 
 test("an initrd that is not there", async () =>
   refused(await run("--kernel", loop(), "--initrd", join(folder, "absent")), 3, /absent/));
+
+test("a module that is not there, that is none, or whose parameter does not parse", async () => {
+  const run64 = (module: string) => run("--memory", "64M", "--kernel", loop(), "--module", module);
+  refused(await run64(join(folder, "absent.js")), 3, /ENOENT: .*absent.js/);
+  refused(await run64(file("text.mjs", "This is no module.\n")), 3, /ENOEXEC: .*text.mjs/);
+  refused(await run64("kvm,halt_poll_ns=soon"), 3, /`soon' invalid for parameter `halt_poll_ns'/);
+});
 
 test("too little memory", async () => {
   const { status, stdout, stderr } = await run("--memory", "1K", "--kernel", loop());

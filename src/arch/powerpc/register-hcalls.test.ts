@@ -91,6 +91,24 @@ test("threads that attach import it", async () => {
   await assert.rejects(attachVm({ ...shared, extensions: ["file:///nowhere.js"] }), /nowhere/);
 });
 
+test("a VM moves only to where its hypercalls are, and holds their module there", async () => {
+  const [one, two] = [await loaded(), await loaded()];
+  await one.loader.insmod(adding(hcalls));
+  const vm = calling(one.kvm, false);
+  await assert.rejects(vm.moveTo(two.kvm), errno("ENOENT"));
+  two.loader.rmmod("kvm");
+  await two.loader.modprobe("kvm");
+  const kvm = two.loader.offer<KvmOffer>("kvm").open();
+  await two.loader.insmod(adding(hcalls));
+  await vm.moveTo(kvm);
+  one.loader.rmmod("adding");
+  assert.throws(() => two.loader.rmmod("adding"), errno("EBUSY"));
+  assert.deepEqual(first(vm.vcpu(0).run()), [0x58, 42n]);
+  vm.vcpu(0).close();
+  vm.close();
+  two.loader.rmmod("adding");
+});
+
 test("a number that is taken, or that is not for modules, is refused", async () => {
   const { loader } = await loaded();
   const refused = (list: readonly Hcall[], code: "EEXIST" | "EINVAL", name?: string) =>

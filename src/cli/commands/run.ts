@@ -19,7 +19,7 @@ import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/
 import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
-import { type ModuleFile, startInstance } from "../instance.js";
+import { type ModuleChoice, startInstance } from "../instance.js";
 import { parseParameters } from "../kmod.js";
 import { parseCount, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
@@ -42,7 +42,7 @@ interface Options {
   readonly threads: "auto" | "worker" | "single";
   readonly trace?: readonly TraceCategory[];
   readonly traceFile?: string;
-  readonly module: readonly ModuleFile[];
+  readonly module: readonly ModuleChoice[];
   readonly stats?: true;
 }
 
@@ -70,11 +70,11 @@ const parseMemory = checked((text: string): number => {
   return Math.floor(size / memoryGranule) * memoryGranule;
 });
 const parseCpu = checked((text: string): string => cpuModel(text).name);
-/** FILE[,NAME=VALUE...]. */
-function parseModule(text: string, before: readonly ModuleFile[]): readonly ModuleFile[] {
-  const [file = "", ...parameters] = text.split(",");
-  if (!file) throw new InvalidArgumentError("It needs a file.");
-  return [...before, { file, parameters: parseParameters(parameters) }];
+/** MODULE[,NAME=VALUE...]. */
+function parseModule(text: string, before: readonly ModuleChoice[]): readonly ModuleChoice[] {
+  const [module = "", ...parameters] = text.split(",");
+  if (!module) throw new InvalidArgumentError("It needs a name or a file.");
+  return [...before, { module, parameters: parseParameters(parameters) }];
 }
 const parseTrace = checked((text: string) => parseTraceCategories(text.split(",")));
 
@@ -128,8 +128,8 @@ export function describe(command: Command, finish: Finish): void {
     .option("--trace-file <file>", "where the trace goes (default: unikvm.trace)")
     .addOption(
       new Option(
-        "--module <file>",
-        "load a module beside kvm: a file, and after commas name=value for its parameters; may be repeated",
+        "--module <module>",
+        "load a module: one of unikvm's own or a file, and after commas name=value for parameters; may be repeated",
       )
         .argParser(parseModule)
         .default([], "none"),
