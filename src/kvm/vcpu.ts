@@ -422,6 +422,8 @@ const final: readonly ExitReason[] = [
   "internal_error",
   "shutdown",
   "fail_entry",
+  "dirty_ring_full",
+  "nmi",
 ];
 const awaitsAnswer = ({ reason }: Exit): boolean => !final.includes(reason);
 

@@ -220,6 +220,44 @@ for (const name of implementations) {
     other.it.close();
   });
 
+  test(`${name}: a guest translates by it, and the stream tells what the MMU noted`, () => {
+    const { it, hcall, vm } = ready(name);
+    const [vsid, index] = [0x77n, 0x77 * 8];
+    hcall(H.enter, exact, index, vsid << 12n, 0x5000n | M | 2n);
+    const stream = drain(vm);
+    stream.next();
+    let next = 0x3000n;
+    const run = (source: string) => {
+      // Each at a place of its own: code that was decoded is not looked at again.
+      it.code(source, next);
+      it.cpu.setRegs({ ...it.cpu.getRegs(), pc: next });
+      next += 0x400n;
+      return it.cpu.run({ deadline: soon() });
+    };
+    // VSID 0x77 at 0x10000000, SLB entry 1; data translation on.
+    const on =
+      "lis 4, 7\nori 4, 4, 0x7000\nlis 5, 0x1800\nori 5, 5, 1\nslbmte 4, 5\nmfmsr 6\nori 7, 6, 0x10\nmtmsrd 7\n";
+    const off = "mtmsrd 6\nli 3, 0x58\nsc 1\n";
+    const address = "lis 8, 0x1000\n";
+    it.ram.setBigUint64(0x5018, 0x1122334455667788n);
+    assert.equal(run(`${on}${address}ld 20, 0x18(8)\n${off}`).reason, "papr_hcall");
+    assert.equal(it.cpu.getRegs().gpr[20], 0x1122334455667788n);
+    assert.deepEqual(stream.next(), [{ index, valid: [[(vsid << 12n) | 1n, 0x5000n | M | 2n | 0x100n]], invalid: 0 }]);
+    run(`${on}${address}li 21, 77\nstd 21, 0x20(8)\n${off}`);
+    assert.equal(it.ram.getBigUint64(0x5020), 77n);
+    assert.deepEqual(stream.next()[0]?.valid, [[(vsid << 12n) | 1n, 0x5000n | M | 2n | 0x180n]]);
+    // Read-only from now on, for who had it in the TLB too.
+    it.code("mtmsrd 6\nmfspr 22, 18\nli 3, 0x5c\nsc 1\n", 0x300n);
+    const again = `mtmsrd 6\nli 3, ${H.protect}\nli 4, 3\nli 5, ${index}\nsc 1\nmtmsrd 7\nstd 21, 0x30(8)\nb .\n`;
+    const denied = run(`${on}${address}std 21, 0x28(8)\n${again}`);
+    assert.equal(denied.reason === "papr_hcall" ? denied.nr : 0, 0x5c);
+    assert.deepEqual([it.ram.getBigUint64(0x5028), it.ram.getBigUint64(0x5030)], [77n, 0n]);
+    // DSISR: protection, store.
+    assert.equal(it.cpu.getRegs().gpr[22], 0x0a000000n);
+    stream.close();
+    it.close();
+  });
+
   test(`${name}: a table of another size keeps the bolted entries where the hash finds them`, () => {
     const { it, hcall, vm } = ready(name);
     // 256 MiB segments of VSID 0x1234567, page 0x89 of the segment; the hash of it in a table of 2048 groups.
