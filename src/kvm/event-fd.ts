@@ -109,11 +109,15 @@ export class EventFds {
     const memory = this.#memory;
     const address = at(fd.id);
     if (flags & KVM_IRQFD_FLAG_DEASSIGN) {
-      locked(memory, vmState.lock, () => {
-        if (memory.i32(address + fields.gsi) !== gsi + 1) return;
+      const last = locked(memory, vmState.lock, () => {
+        if (memory.i32(address + fields.gsi) !== gsi + 1) return false;
+        const level = memory.i32(address + fields.resample) !== 0;
         memory.store(address + fields.gsi, 0);
         memory.store(address + fields.resample, 0);
+        return level && !this.#hasResampler(gsi);
       });
+      // Nobody is left who would end it.
+      if (last) this.#host.setGsi(gsi, false);
       return;
     }
     if (!this.#host.hasInterruptController()) {
@@ -227,6 +231,15 @@ export class EventFds {
       onSignal: (listener) => this.#listen(id, listener),
       close: () => this.#close(id),
     };
+  }
+
+  /** Whether an eventfd raises the interrupt until the guest has ended it. */
+  #hasResampler(gsi: number): boolean {
+    const memory = this.#memory;
+    for (let i = 0, end = memory.i32(vmState.eventFdEnd); i < end; i++) {
+      if (memory.i32(at(i) + fields.resample) !== 0 && memory.i32(at(i) + fields.gsi) === gsi + 1) return true;
+    }
+    return false;
   }
 
   #take(id: number): bigint {

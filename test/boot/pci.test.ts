@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { GuestUnavailable } from "../../guests/apt.js";
 import type { CpioEntry } from "../../guests/cpio.js";
-import { ensureKernelModules, readKernelModule } from "../../guests/debian-modules.js";
-import { boot, defaultGuest, implementations, noGuest, root, textBetween } from "./booting.test-support.js";
+import { boot, implementations, noGuest, root, textBetween } from "./booting.test-support.js";
+import { guestModules } from "./modules.test-support.js";
 
 const script = (name: string): CpioEntry => ({
   path: name,
@@ -14,22 +13,6 @@ const script = (name: string): CpioEntry => ({
   mode: 0o755,
   data: readFileSync(join(root, "test/boot", name)),
 });
-
-/** Modules by name, in the order of loading, or why there are none. */
-async function modules(names: readonly string[]): Promise<readonly CpioEntry[] | string> {
-  if (!defaultGuest) return "no guest";
-  try {
-    const folder = await ensureKernelModules(defaultGuest, () => undefined);
-    const files = names.map((name) => readKernelModule(folder, name));
-    return [
-      { path: "modules", type: "directory" },
-      ...files.map(({ file, data }) => ({ path: `modules/${file}`, type: "file" as const, data })),
-    ];
-  } catch (error) {
-    if (error instanceof GuestUnavailable) return error.message;
-    throw error;
-  }
-}
 
 const found = `\
 edu 0x1234 0x756b 0xff0000 0x01 0x1234 0x756b
@@ -61,7 +44,7 @@ again: virtio_rng.0 512`;
 
 for (const type of implementations) {
   test(`a PCI device and its pin's interrupt under ${type}`, { skip: noGuest }, async (t) => {
-    const drivers = await modules(["uio", "uio_pci_generic"]);
+    const drivers = await guestModules(["uio", "uio_pci_generic"]);
     const hasDrivers = typeof drivers !== "string";
     if (!hasDrivers) t.diagnostic(`SKIPPED the interrupt: ${drivers}`);
     const { status, stdout, stderr } = await boot({

@@ -96,6 +96,8 @@ export interface PciDevice {
   write(bar: number, offset: number, length: number, value: bigint): void;
   /** The guest has changed the mode of interrupts. */
   modeChanged?(mode: InterruptMode): void;
+  /** For a device that raises its pin in KVM by itself: whether it is up, as the status register says. */
+  pinAsserted?(): boolean;
   /** The guest has changed the command register, or a reset has. */
   commandChanged?(command: number): void;
   /**

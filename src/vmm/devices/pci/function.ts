@@ -131,6 +131,9 @@ export class PciFunction {
       const bytes = capability.read(this.#config.bytes(at, length), Math.max(0, offset - at));
       this.#config.setBytes(at, bytes.subarray(0, length));
     }
+    if (offset <= pci.PCI_STATUS && offset + width > pci.PCI_STATUS && this.device.pinAsserted) {
+      this.#setPinStatus(this.device.pinAsserted());
+    }
     return this.#config.get(offset, width);
   }
 
@@ -245,12 +248,16 @@ export class PciFunction {
   }
 
   #drivePin(): void {
-    const status = this.#config.get(pci.PCI_STATUS, 2) & ~pci.PCI_STATUS_INTERRUPT;
-    this.#config.set(pci.PCI_STATUS, 2, status | (this.#pin ? pci.PCI_STATUS_INTERRUPT : 0));
+    this.#setPinStatus(this.#pin);
     const level = this.#pin && this.#mode === "intx" && !(this.#command & pci.PCI_COMMAND_INTX_DISABLE);
     if (level === this.#asserted) return;
     this.#asserted = level;
     this.#upstream.setIntx(level);
+  }
+
+  #setPinStatus(up: boolean): void {
+    const status = this.#config.get(pci.PCI_STATUS, 2) & ~pci.PCI_STATUS_INTERRUPT;
+    this.#config.set(pci.PCI_STATUS, 2, status | (up ? pci.PCI_STATUS_INTERRUPT : 0));
   }
 
   #dma(done: boolean): boolean {

@@ -138,6 +138,7 @@ test("the pin is KVM's interrupt until the guest ends it", async () => {
   it.setRegister(eduRegister.interruptRaise, 1);
   assert.deepEqual(it.irqs(), [[intxGsi, true]]);
   assert.equal(it.wakes(), 1);
+  assert.ok(it.guest.readConfig(pci.PCI_STATUS, 2) & pci.PCI_STATUS_INTERRUPT);
   // A storm: the line stays masked in VFIO.
   for (let i = 0; i < 1000; i++) it.setRegister(eduRegister.interruptRaise, 1 + (i & 7));
   assert.deepEqual(it.irqs(), []);
@@ -152,8 +153,12 @@ test("the pin is KVM's interrupt until the guest ends it", async () => {
   it.vm.eventFds.resample(intxGsi);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(it.irqs(), [[intxGsi, false]]);
-  it.command(pci.PCI_COMMAND_INTX_DISABLE);
   it.setRegister(eduRegister.interruptRaise, 1);
+  assert.deepEqual(it.irqs(), [[intxGsi, true]]);
+  // The guest's driver masks the pin, as Linux's for any device does: what is up goes down.
+  it.command(pci.PCI_COMMAND_INTX_DISABLE);
+  assert.deepEqual(it.irqs(), [[intxGsi, false]]);
+  it.setRegister(eduRegister.interruptRaise, 2);
   assert.deepEqual(it.irqs(), []);
   it.command(0);
   assert.deepEqual(it.irqs(), [[intxGsi, true]]);
@@ -166,6 +171,7 @@ test("MSI goes to KVM while it is unmasked, else it is kept pending", async () =
   it.guest.msi?.set(messageAddress, messageBase);
   it.command(master);
   it.guest.writeConfig(at + pci.PCI_MSI_FLAGS, 2, pci.PCI_MSI_FLAGS_ENABLE | (2 << 4));
+  assert.deepEqual(it.irqs(), [[intxGsi, false]]);
   it.setRegister(eduRegister.interruptRaise, 0b1010);
   assert.deepEqual(it.irqs(), [
     [messageBase + 1, true],
@@ -196,6 +202,7 @@ test("MSI-X, and back to the pin", async () => {
   for (let vector = 0; vector < 4; vector++) it.guest.msix?.set(vector, messageAddress, messageBase + 10 * vector);
   it.command(master);
   it.guest.writeConfig(at + pci.PCI_MSIX_FLAGS, 2, pci.PCI_MSIX_FLAGS_ENABLE);
+  assert.deepEqual(it.irqs(), [[intxGsi, false]]);
   it.setRegister(eduRegister.interruptRaise, 0b100);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(it.irqs(), [], "the vectors are masked");

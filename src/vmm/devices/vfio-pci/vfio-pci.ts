@@ -129,6 +129,10 @@ export class VfioPciDevice implements PciDevice {
     this.#setMode(mode);
   }
 
+  pinAsserted(): boolean {
+    return (this.#config.readConfig(pci.PCI_STATUS, 2) & pci.PCI_STATUS_INTERRUPT) !== 0;
+  }
+
   commandChanged(command: number): void {
     this.#command = command;
     this.#config.writeConfig(pci.PCI_COMMAND, 2, command | pci.PCI_COMMAND_MEMORY | pci.PCI_COMMAND_IO);

@@ -1,0 +1,21 @@
+/** Drivers for the default guest, as files of its initramfs. */
+import { GuestUnavailable } from "../../guests/apt.js";
+import type { CpioEntry } from "../../guests/cpio.js";
+import { ensureKernelModules, readKernelModule } from "../../guests/debian-modules.js";
+import { defaultGuest } from "./booting.test-support.js";
+
+/** Modules by name, in the order of loading, or why there are none. */
+export async function guestModules(names: readonly string[]): Promise<readonly CpioEntry[] | string> {
+  if (!defaultGuest) return "no guest";
+  try {
+    const folder = await ensureKernelModules(defaultGuest, () => undefined);
+    const files = names.map((name) => readKernelModule(folder, name));
+    return [
+      { path: "modules", type: "directory" },
+      ...files.map(({ file, data }) => ({ path: `modules/${file}`, type: "file" as const, data })),
+    ];
+  } catch (error) {
+    if (error instanceof GuestUnavailable) return error.message;
+    throw error;
+  }
+}
