@@ -59,25 +59,27 @@ for (const type of implementations) {
     assert.equal(status, 0, stderr);
   });
 
-  test(`random bytes through virtio-pci, MSI-X and DMA under ${type}`, { skip: noGuest }, async (t) => {
-    const names = [
-      "virtio",
-      "virtio_ring",
-      "virtio_pci_modern_dev",
-      "virtio_pci_legacy_dev",
-      "virtio_pci",
-      "virtio-rng",
-    ];
-    const drivers = await modules(names);
-    if (typeof drivers === "string") return t.skip(drivers);
-    const { status, stdout, stderr } = await boot({
-      type,
-      append: "quiet unikvm.run=/virtio-rng.sh",
-      args: ["--device", "virtio-rng"],
-      files: [script("virtio-rng.sh"), ...drivers],
+  for (const device of ["virtio-rng", "vfio-pci,host=virtio-rng"]) {
+    test(`random bytes through ${device}, MSI-X and DMA under ${type}`, { skip: noGuest }, async (t) => {
+      const names = [
+        "virtio",
+        "virtio_ring",
+        "virtio_pci_modern_dev",
+        "virtio_pci_legacy_dev",
+        "virtio_pci",
+        "virtio-rng",
+      ];
+      const drivers = await guestModules(names);
+      if (typeof drivers === "string") return t.skip(drivers);
+      const { status, stdout, stderr } = await boot({
+        type,
+        append: "quiet unikvm.run=/virtio-rng.sh",
+        args: ["--device", device],
+        files: [script("virtio-rng.sh"), ...drivers],
+      });
+      const seen = textBetween(stdout, "device 0x", "unikvm.run:");
+      assert.equal(seen, `${random}\nunikvm.run: exit status 0`, `${stdout}\n${stderr}`);
+      assert.equal(status, 0, stderr);
     });
-    const seen = textBetween(stdout, "device 0x", "unikvm.run:");
-    assert.equal(seen, `${random}\nunikvm.run: exit status 0`, `${stdout}\n${stderr}`);
-    assert.equal(status, 0, stderr);
-  });
+  }
 }

@@ -8,7 +8,7 @@ import * as vfio from "../../../vfio/index.js";
 import type { PciDevice } from "../pci/device.js";
 import { PciFunction, type PciUpstream } from "../pci/function.js";
 import * as pci from "../pci/registers.js";
-import { capabilityOf } from "./capabilities.js";
+import { capabilities, capabilityOf } from "./capabilities.js";
 
 const readWrite = vfio.VFIO_REGION_INFO_FLAG_READ | vfio.VFIO_REGION_INFO_FLAG_WRITE;
 const messageIrq = vfio.VFIO_IRQ_INFO_EVENTFD | vfio.VFIO_IRQ_INFO_NORESIZE;
@@ -77,13 +77,13 @@ class Slot {
       message: ({ vector }) => bus.interrupt(physical.mode === "msix" ? msix : msi, vector, true),
     });
     this.#physical = physical;
-    const { identity, bars, interrupts, capabilities = [] } = device;
+    const { identity, bars, interrupts, capabilities: own = [] } = device;
     this.#virtual = new PciFunction(
       {
         identity,
         bars,
         ...(interrupts ? { interrupts } : {}),
-        capabilities: capabilities.map(({ id, bytes, writable }) => ({ id, bytes, ...(writable ? { writable } : {}) })),
+        capabilities: own.map(({ id, bytes, writable }) => ({ id, bytes, ...(writable ? { writable } : {}) })),
         connect: () => {},
         reset: () => {},
         read: () => 0n,
@@ -155,10 +155,10 @@ class Slot {
 
   #readConfig(offset: number, width: number): number {
     let value = this.#virtual.readConfig(offset, width);
-    // The status is the device's own.
+    const own = this.#ownedByUser();
     for (let i = 0; i < width; i++) {
       const at = offset + i;
-      if (at !== pci.PCI_STATUS && at !== pci.PCI_STATUS + 1) continue;
+      if (!own(at)) continue;
       value = (value & ~(0xff << (8 * i))) | (this.#physical.readConfig(at, 1) << (8 * i));
     }
     return value >>> 0;
@@ -180,11 +180,14 @@ class Slot {
     this.#physical.writeConfig(pci.PCI_COMMAND, 2, command | pci.PCI_COMMAND_MEMORY | pci.PCI_COMMAND_IO);
   }
 
-  /** Which bytes of configuration space go to the device as they are: the status, and capabilities that mean no messages. */
+  /** Which bytes of configuration space are the device's as they are: the status, and capabilities that mean no messages. */
   #ownedByUser(): (at: number) => boolean {
-    const ranges = (this.#device.capabilities ?? []).map(({ id, bytes }) => {
-      const from = capabilityOf(this.#physical, id);
-      return { from: from + 2, to: from + 2 + bytes.length };
+    // They follow those of the messages, in their order.
+    const { interrupts, capabilities: own = [] } = this.#device;
+    const places = capabilities(this.#physical).slice((interrupts?.msi ? 1 : 0) + (interrupts?.msix ? 1 : 0));
+    const ranges = own.map(({ bytes }, i) => {
+      const from = (places[i]?.at ?? 0) + 2;
+      return { from, to: from + bytes.length };
     });
     return (at) =>
       at === pci.PCI_STATUS || at === pci.PCI_STATUS + 1 || ranges.some(({ from, to }) => at >= from && at < to);

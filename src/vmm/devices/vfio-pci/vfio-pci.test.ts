@@ -244,6 +244,39 @@ test("configuration space that the user of the device writes reaches the device 
   it.close();
 });
 
+test("capabilities of the device's own are read and written there", async () => {
+  const written: number[][] = [];
+  const model: PciDevice = {
+    identity: { vendorId: 1, deviceId: 2, classCode: 0 },
+    bars: [{ kind: "memory32", size: 4096 }],
+    capabilities: [
+      { id: pci.PCI_CAP_ID_VNDR, bytes: Uint8Array.of(4, 0x11) },
+      {
+        id: pci.PCI_CAP_ID_VNDR,
+        bytes: Uint8Array.of(6, 0x22, 0x33, 0x44),
+        writable: Uint8Array.of(0, 0, 0x0f, 0xff),
+        written: (bytes) => void written.push([...bytes]),
+      },
+    ],
+    connect: () => {},
+    reset: () => {},
+    read: () => 0n,
+    write: () => {},
+  };
+  const it = await assigned(model);
+  const [first = 0, second = 0] = [0x40, 0x44];
+  assert.deepEqual(
+    [first, second].map((at) => it.guest.readConfig(at, 1)),
+    [pci.PCI_CAP_ID_VNDR, pci.PCI_CAP_ID_VNDR],
+  );
+  it.guest.writeConfig(second + 4, 2, 0xffff);
+  assert.equal(it.guest.readConfig(second + 4, 2), 0xff3f, "only what the device lets be written");
+  it.guest.writeConfig(first, 4, 0xffffffff);
+  assert.equal(it.guest.readConfig(first + 3, 1), 0x11);
+  assert.deepEqual(written.at(-1), [6, 0x22, 0x3f, 0xff]);
+  it.close();
+});
+
 test("a device that is no PCI device is refused", async () => {
   const { vfio } = await loadVfio();
   const device = { ...fakeDevice("x"), flags: 0 };

@@ -151,10 +151,14 @@ export class VfioPciDevice implements PciDevice {
     return capabilities(config)
       .filter(({ id }) => id === pci.PCI_CAP_ID_VNDR)
       .map(({ id, at }) => {
-        const bytes = Uint8Array.from({ length: vendorLength(config, at) }, (_, i) => config.readConfig(at + 2 + i, 1));
+        const length = vendorLength(config, at);
+        const current = () => Uint8Array.from({ length }, (_, i) => config.readConfig(at + 2 + i, 1));
+        const bytes = current();
+        // Which bits can be written is the device's to know.
         return {
           id,
           bytes,
+          read: current,
           writable: bytes.map(() => 0xff),
           written: (now) => {
             for (const [i, byte] of now.entries()) config.writeConfig(at + 2 + i, 1, byte);
