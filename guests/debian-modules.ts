@@ -45,8 +45,7 @@ function kernelPackage({ name, packages }: Guest): string {
   return found;
 }
 
-const place = (guest: Guest): string =>
-  join(dirname(guestFolder()), "modules", `${kernelPackage(guest)}.${edition}`);
+const place = (guest: Guest): string => join(dirname(guestFolder()), "modules", `${kernelPackage(guest)}.${edition}`);
 
 /** The folder of the modules if they are there. */
 export function findKernelModules(guest: Guest): string | undefined {
@@ -63,7 +62,8 @@ export async function ensureKernelModules(guest: Guest, report: Report): Promise
     async () => {
       if (existsSync(there)) return there;
       for (const name of readdirSync(parent)) {
-        if (name.startsWith(".partial-") || name.startsWith(`${kernelPackage(guest)}.`)) rmSync(join(parent, name), { recursive: true, force: true });
+        if (name.startsWith(".partial-") || name.startsWith(`${kernelPackage(guest)}.`))
+          rmSync(join(parent, name), { recursive: true, force: true });
       }
       const work = join(parent, `.partial-${randomUUID()}`);
       try {

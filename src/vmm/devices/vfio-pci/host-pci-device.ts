@@ -156,6 +156,7 @@ class Slot {
   #readConfig(offset: number, width: number): number {
     let value = this.#virtual.readConfig(offset, width);
     const own = this.#ownedByUser();
+    if (own(offset) && own(offset + width - 1)) return this.#physical.readConfig(offset, width);
     for (let i = 0; i < width; i++) {
       const at = offset + i;
       if (!own(at)) continue;
@@ -167,10 +168,12 @@ class Slot {
   #writeConfig(offset: number, width: number, value: number): void {
     this.#virtual.writeConfig(offset, width, value);
     const own = this.#ownedByUser();
-    for (let i = 0; i < width; i++) {
-      const at = offset + i;
-      const byte = (value >>> (8 * i)) & 0xff;
-      if (own(at)) this.#physical.writeConfig(at, 1, byte);
+    // As one access where it can be: it may mean something to the device.
+    if (own(offset) && own(offset + width - 1)) this.#physical.writeConfig(offset, width, value);
+    else {
+      for (let i = 0; i < width; i++) {
+        if (own(offset + i)) this.#physical.writeConfig(offset + i, 1, (value >>> (8 * i)) & 0xff);
+      }
     }
     this.#passCommand();
   }

@@ -41,7 +41,11 @@ class Config {
   }
 
   writeConfig(offset: number, width: number, value: number): void {
-    this.#device.write(this.#base + BigInt(offset), bytesOf(BigInt(value), width));
+    this.write(offset, bytesOf(BigInt(value), width));
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.#device.write(this.#base + BigInt(offset), bytes);
   }
 }
 
@@ -151,17 +155,24 @@ export class VfioPciDevice implements PciDevice {
     return capabilities(config)
       .filter(({ id }) => id === pci.PCI_CAP_ID_VNDR)
       .map(({ id, at }) => {
-        const length = vendorLength(config, at);
-        const current = () => Uint8Array.from({ length }, (_, i) => config.readConfig(at + 2 + i, 1));
-        const bytes = current();
-        // Which bits can be written is the device's to know.
+        const start = at + 2;
+        const bytes = Uint8Array.from({ length: vendorLength(config, at) }, (_, i) => config.readConfig(start + i, 1));
         return {
           id,
           bytes,
-          read: current,
+          // Which bits can be written is the device's to know.
           writable: bytes.map(() => 0xff),
-          written: (now) => {
-            for (const [i, byte] of now.entries()) config.writeConfig(at + 2 + i, 1, byte);
+          read: (now, offset) => {
+            // No more than the guest may have asked for: reading may mean something to the device.
+            const word = (start + offset) & ~3;
+            const value = config.readConfig(word, 4);
+            for (let i = 0; i < 4; i++) if (word + i >= start) now[word + i - start] = (value >>> (8 * i)) & 0xff;
+            return now;
+          },
+          written: (now, end) => {
+            const from = Math.max((start + end - 1) & ~3, start) - start;
+            const part = now.subarray(from, Math.min(((start + from) & ~3) + 4 - start, now.length));
+            config.write(start + from, part);
           },
         };
       });
