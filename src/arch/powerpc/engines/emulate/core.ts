@@ -234,42 +234,50 @@ export function buildCore(c: CoreContext): FunctionBuilder {
   f.end();
   storePcOf(f, () => f.get(ip));
   f.br(fault);
-  // Handler 2: a translated region, its index in the entry's word.
+  // Handler 2: a translated region, its index in the entry's word. Only 64-bit code is translated: in the other modes the
+  // entry becomes an instruction's again.
   f.end();
-  storePcOf(f, () => f.get(ip));
-  pay(0);
-  f.get(s);
-  f.get(budget);
-  f.memory(Op["i32.store"], state.budget.offset);
-  f.get(s);
-  f.get(word);
-  f.callIndirect(c.regionType, c.regionTable);
-  f.set(to);
-  const count64 = (field: "statTranslated" | "statRegionRuns", amount: () => void) => {
+  if (mode64) {
+    storePcOf(f, () => f.get(ip));
+    pay(0);
     f.get(s);
-    f.get(s);
-    f.memory(Op["i64.load"], state[field].offset);
-    amount();
-    f.op(integerOpcodes.add[i64]);
-    f.memory(Op["i64.store"], state[field].offset);
-  };
-  count64("statTranslated", () => {
     f.get(budget);
+    f.memory(Op["i32.store"], state.budget.offset);
+    f.get(s);
+    f.get(word);
+    f.callIndirect(c.regionType, c.regionTable);
+    f.set(to);
+    const count64 = (field: "statTranslated" | "statRegionRuns", amount: () => void) => {
+      f.get(s);
+      f.get(s);
+      f.memory(Op["i64.load"], state[field].offset);
+      amount();
+      f.op(integerOpcodes.add[i64]);
+      f.memory(Op["i64.store"], state[field].offset);
+    };
+    count64("statTranslated", () => {
+      f.get(budget);
+      loadState32("budget");
+      f.op(integerOpcodes.sub[i32]);
+      f.op(conversionOpcodes.extendS);
+    });
+    count64("statRegionRuns", () => f.i64Const(1n));
     loadState32("budget");
-    f.op(integerOpcodes.sub[i32]);
-    f.op(conversionOpcodes.extendS);
-  });
-  count64("statRegionRuns", () => f.i64Const(1n));
-  loadState32("budget");
-  f.set(budget);
-  // 1: it only jumps, so nothing but pc has to be looked at.
-  f.get(to);
-  f.op(integerOpcodes.eqz[i32]);
-  f.brIf(resync);
-  f.get(s);
-  f.memory(Op["i64.load"], state.pc.offset);
-  f.set(target);
-  f.br(go);
+    f.set(budget);
+    // 1: it only jumps, so nothing but pc has to be looked at.
+    f.get(to);
+    f.op(integerOpcodes.eqz[i32]);
+    f.brIf(resync);
+    f.get(s);
+    f.memory(Op["i64.load"], state.pc.offset);
+    f.set(target);
+    f.br(go);
+  } else {
+    f.get(s);
+    f.get(ip);
+    f.call(c.helper("decode"));
+    f.br(next);
+  }
   const exits: Exits = {
     storePc: (g) => storePcOf(g, () => g.get(ip)),
     fault: (g) => g.br(fault),
