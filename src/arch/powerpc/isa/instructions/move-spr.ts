@@ -37,10 +37,13 @@ function moveTo(spr: Spr, access: SprAccess): InsnDefinition {
   });
 }
 
-/** A number that is no register, or not in this direction: nothing happens, but where the ISA wants an interrupt. */
-function unknown(m: Machine, number: I32): void {
+/**
+ * A number that is no register, or not in this direction: nothing happens, but where the ISA wants an interrupt; `refused`
+ * are those that the supervisor may not name either.
+ */
+function unknown(m: Machine, number: I32, refused: readonly number[]): void {
   const { i32 } = m;
-  const reserved = [0, 4, 5, 6].map((n) => i32.eq(number, i32.const(n))).reduce((x, y) => i32.or(x, y));
+  const reserved = refused.map((n) => i32.eq(number, i32.const(n))).reduce((x, y) => i32.or(x, y));
   m.if(
     inProblemState(m),
     () =>
@@ -56,10 +59,10 @@ function unknown(m: Machine, number: I32): void {
 const fallback = { fallback: true } as const;
 
 export const mfspr = insn("mfspr", "011111 rt:5 spr:5 spr:5@5 0101010011 -", "rt, spr", fallback, (m, o) => {
-  unknown(m, o.spr);
+  unknown(m, o.spr, [0, 4, 5, 6]);
 });
 export const mtspr = insn("mtspr", "011111 rs:5 spr:5 spr:5@5 0111010011 -", "spr, rs", fallback, (m, o) => {
-  unknown(m, o.spr);
+  unknown(m, o.spr, [0]);
 });
 
 /** The older way to read the time base. */
