@@ -30,6 +30,7 @@ import {
   S_steppedAccess,
   S_steppedAddress,
   S_steppedAt,
+  S_steppedWord,
   VM_vcpuCount,
 } from "../engines/runtime/layout.generated";
 import { dropAllCode, readMail } from "../engines/runtime/code-pages.as";
@@ -120,13 +121,17 @@ export function service(s: i32): i32 {
   return <i32>(leave || atomic.load<i32>(s + S_immediateExit) != 0 || load<i32>(s, S_exitCode) != 0);
 }
 
+const MTMSR: u32 = 0x7c000124;
+const MTMSRD: u32 = 0x7c000164;
+
 /**
  * After one instruction that completed with MSR[SE] or, if it was a branch, MSR[BE] set before and after (so not after
  * those that took an interrupt or came back from one): the Trace interrupt. `before` is the MSR before the instruction;
- * `branch` tells whether it was one.
+ * `branch` tells whether it was one. mtmsr and mtmsrd are traced as the MSR was that they ran in.
  */
 export function traced(s: i32, before: i64, branch: i32): void {
-  const both = <u64>before & load<u64>(s, S_msr);
+  const opcode = load<u32>(s, S_steppedWord) & 0xfc0007fe;
+  const both = opcode == MTMSR || opcode == MTMSRD ? <u64>before : <u64>before & load<u64>(s, S_msr);
   if (both & MSR_SE || (both & MSR_BE && branch)) {
     deliverTrace(s, 0);
   }
