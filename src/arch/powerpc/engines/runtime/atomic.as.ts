@@ -90,6 +90,9 @@ export function atomicLoadOperation(
 /** stwat, stdat. */
 export function atomicStoreOperation(s: i32, ea: i64, size: i32, operation: i32, operand: i64, bigEndian: i32): void {
   if (operation == TWIN) {
+    // A fault is told of the first.
+    loadSlow(s, ea, size, bigEndian);
+    if (load<i32>(s, S_fault)) return;
     const other = loadSlow(s, ea + size, size, bigEndian);
     if (load<i32>(s, S_fault)) return;
     while (true) {

@@ -2,6 +2,7 @@
  * Reservations and atomic memory operations.
  * Source: Power ISA v3.0B, Book II "Atomic Update Instructions".
  */
+import { modeAddress } from "../common.js";
 import { insn } from "../insn.js";
 import type { AccessSize, I32, I64, Machine } from "../machine.js";
 
@@ -67,7 +68,7 @@ const loadAtomic =
   (size: 4 | 8) =>
   (m: Machine, o: { rt: I32; ra: I32; fc: I32 }): void => {
     const { i32 } = m;
-    const ea = m.gprOrZero(o.ra);
+    const ea = modeAddress(m, m.gprOrZero(o.ra));
     m.requireAlignment(ea, size);
     withFunction(m, o.fc, loadFunctions, () => {
       const first = m.gpr(next(m, o.rt));
@@ -81,7 +82,7 @@ const storeAtomic =
   (size: 4 | 8) =>
   (m: Machine, o: { rs: I32; ra: I32; fc: I32 }): void => {
     const { i32 } = m;
-    const ea = m.gprOrZero(o.ra);
+    const ea = modeAddress(m, m.gprOrZero(o.ra));
     m.requireAlignment(ea, size);
     withFunction(m, o.fc, storeFunctions, () => {
       m.call("atomicStoreOperation", ea, i32.const(size), o.fc, m.gpr(o.rs), i32.const(m.littleEndian ? 0 : 1));
