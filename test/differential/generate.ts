@@ -243,14 +243,20 @@ function drawWindow(random: Random, state: State, name: string): void {
 /** Instructions that take an address in RA alone, RB being something else. */
 const addressInRaAlone = /^(l|st)xvll?$|^(lsw|stsw)i$|^(ld|st|lw)at$|^(lw|ld|stw|std)at$/;
 
-/** Points the registers of a storage access at the window. Returns false if these fields cannot reach it. */
-function aim(candidate: Candidate, fields: Fields, state: State, random: Random): boolean {
+/** Where a storage access goes; `aligned` if the instruction asks for alignment. */
+export type Aim = (random: Random, aligned: boolean) => bigint;
+
+const intoWindow: Aim = (random, aligned) => {
+  const ea = addresses.window + random.below(windowSize - 128);
+  return BigInt(random.chance(aligned ? 0.95 : 0.4) ? ea & ~15 : ea);
+};
+
+/** Points the registers of a storage access at a place. Returns false if these fields cannot reach it. */
+function aim(candidate: Candidate, fields: Fields, state: State, random: Random, place: Aim): boolean {
   const { variant, description, listed } = candidate;
   if (!description.memory) return true;
   const name = variant.definition.name;
-  let ea = addresses.window + random.below(windowSize - 128);
-  const strict = description.traps.has("alignment") || /arx$|cx\./.test(name);
-  if (random.chance(strict ? 0.95 : 0.4)) ea &= ~15;
+  const ea = place(random, description.traps.has("alignment") || /arx$|cx\./.test(name));
   const parts = listed.template.parts;
   const paren = parts.findIndex((p) => p.type === "punctuation" && p.text === "(");
   if (paren > 0) {
@@ -258,27 +264,27 @@ function aim(candidate: Candidate, fields: Fields, state: State, random: Random)
     const base = parts[paren + 1];
     if (displacement?.type !== "operand" || base?.type !== "operand") return false;
     if (fields[base.name] === 0) return false;
-    state.setGpr(fields[base.name] as number, (BigInt(ea) - BigInt(fields[displacement.name] ?? 0)) & mask64);
+    state.setGpr(fields[base.name] as number, (ea - BigInt(fields[displacement.name] ?? 0)) & mask64);
     return true;
   }
   const { ra, rb } = fields;
   if (ra === undefined) return false;
   if (addressInRaAlone.test(name) || rb === undefined || !description.reads.gpr.has("rb")) {
     if (ra === 0) return false;
-    state.setGpr(ra, BigInt(ea));
+    state.setGpr(ra, ea);
     if (/xvll?$/.test(name)) {
       if (ra === rb) return false;
       state.setGpr(rb as number, (BigInt(random.below(20)) << 56n) | (random.u64() >> 8n));
     }
     return true;
   }
-  if (ra === 0) state.setGpr(rb, BigInt(ea));
-  else if (ra === rb) state.setGpr(ra, BigInt(ea >> 1));
+  if (ra === 0) state.setGpr(rb, ea);
+  else if (ra === rb) state.setGpr(ra, ea >> 1n);
   else {
     const index = random.chance(0.5) ? BigInt(random.below(256)) : random.u64();
     const [first, second] = random.chance(0.5) ? [ra, rb] : [rb, ra];
     state.setGpr(first, index);
-    state.setGpr(second, (BigInt(ea) - index) & mask64);
+    state.setGpr(second, (ea - index) & mask64);
   }
   return true;
 }
@@ -308,12 +314,13 @@ function single(
   from: State,
   address: number,
   pool: readonly Candidate[],
+  place: Aim,
 ): Case | undefined {
   const { variant, description } = candidate;
   const fields = drawFields(candidate, random);
   const state = drawState(random, from, variant.mnemonic, registersOf(fields));
   if (description.memory) drawWindow(random, state, variant.mnemonic);
-  if (!aim(candidate, fields, state, random)) return undefined;
+  if (!aim(candidate, fields, state, random, place)) return undefined;
   const words: number[] = [];
   if (description.jumps) {
     const viaTar = description.gets.has("tar");
@@ -389,18 +396,30 @@ function sequence(pool: readonly Candidate[], random: Random, from: State, addre
 /** A source of cases, placed one behind the other as the guest program wants them. */
 export class CaseGenerator {
   #at: number;
+  #random: Random;
   readonly #sequencePool: readonly Candidate[];
   readonly #backgrounds: readonly State[];
 
   /** `start`: address of the first case's code block. */
   constructor(
-    readonly random: Random,
+    random: Random,
     readonly pool: readonly Candidate[],
     start: number,
   ) {
     this.#at = start;
+    this.#random = random;
     this.#sequencePool = pool.filter(inSequence);
     this.#backgrounds = Array.from({ length: 8 }, () => background(random));
+  }
+
+  get random(): Random {
+    return this.#random;
+  }
+
+  /** The next case has a source of its own and this place, so that it can be had again without those before it. */
+  restart(random: Random, address: number): void {
+    this.#random = random;
+    this.#at = address - 4 * prologueWords;
   }
 
   #place(make: (address: number) => Case | undefined): Case | undefined {
@@ -410,22 +429,19 @@ export class CaseGenerator {
   }
 
   /** Throws if no fair operands are found: the instruction then needs a rule of its own. */
-  single(candidate: Candidate): Case {
+  single(candidate: Candidate, place: Aim = intoWindow): Case {
     const from = this.random.pick(this.#backgrounds);
     for (let attempt = 0; attempt < 200; attempt++) {
-      const made = this.#place((address) => single(candidate, this.random, from, address, this.pool));
+      const made = this.#place((address) => single(candidate, this.random, from, address, this.pool, place));
       if (made) return made;
     }
     throw new Error(`no operands found for ${candidate.variant.mnemonic}`);
   }
 
-  /** A case of the caller's own making, on a random state. */
-  custom(make: (state: State, address: number) => { mnemonic: string; words: readonly number[] }): Case {
+  /** A case of the caller's own making, on a random state, or one that the caller makes of it. */
+  custom(make: (state: State) => { mnemonic: string; words: readonly number[]; initial: State }): Case {
     const from = this.random.pick(this.#backgrounds);
-    return this.#place((address) => {
-      const initial = drawState(this.random, from, "add", []);
-      return { ...make(initial, address), address, initial };
-    }) as Case;
+    return this.#place((address) => ({ ...make(drawState(this.random, from, "add", [])), address })) as Case;
   }
 
   sequence(): Case {

@@ -44,6 +44,9 @@ const fscrTar = 0x100n;
 /** sc 1: a hypercall, which returns from the engine. */
 const hypercall = 0x44000022;
 
+/** What a kernel of supervisor-kernel.ts asks for; everything else is answered with H_FUNCTION. Source: PAPR, "Hypercalls". */
+const Hypercall = { putTermChar: 0x58, setMode: 0x31c, registerProcessTable: 0x37c } as const;
+
 /** Interrupt vectors below which a pc means that an interrupt was taken. */
 const vectorsEnd = 0x3000;
 
@@ -154,30 +157,60 @@ export class Machine {
     to.window.set(this.bytes.subarray(ramAt + addresses.window, ramAt + addresses.window + windowSize));
   }
 
-  /** Runs a kernel in supervisor state from its first instruction, until it has written so much to its terminal. */
-  terminal(image: Uint8Array, address: number, length: number): Uint8Array {
+  /**
+   * Puts a kernel into memory. Where the engine translates, the code at these addresses is translated at once: there are two
+   * lists, for code that is big-endian and for code that is little-endian.
+   */
+  loadKernel(image: Uint8Array, address: number, code: readonly [readonly number[], readonly number[]]): void {
     this.bytes.set(image, ramAt + address);
+    this.#setI64("amor", (1n << 64n) - 1n);
+    this.#setI64("pvr", 0x4e1200n);
+    this.#setI32("requests", this.#i32("requests") | Request.flushCode | Request.flushTlb);
+    const vcpu = this.#vcpu;
+    if (!("translateNow" in vcpu)) return;
+    code.forEach((addresses, littleEndian) => {
+      this.#setI64("msr", msrBits.sf | msrBits.me | (littleEndian ? msrBits.le : 0n));
+      this.#setI32("requests", this.#i32("requests") | Request.context);
+      (vcpu as HvVcpu).translateNow(addresses.map(BigInt));
+    });
+  }
+
+  /**
+   * Runs a kernel in supervisor state from its first instruction, until it writes to its terminal; its memory then. Throws
+   * an Error if it does not; `explain` words it.
+   */
+  runKernel(
+    address: number,
+    explain: (why: string, read: (at: number, size: number) => Uint8Array) => string,
+  ): Uint8Array {
+    const arch = (offset: number, value: number) => this.view.setInt32(offset, value, true);
+    arch(archLayout.interruptLittleEndian, 0);
+    arch(archLayout.ail, 0);
     this.#setI64("msr", msrBits.sf | msrBits.me);
     this.#setI64("pc", BigInt(address));
-    this.#setI32("requests", this.#i32("requests") | Request.context | Request.flushCode);
-    const output = new Uint8Array(length);
-    const view = new DataView(output.buffer);
+    this.#setI32("requests", this.#i32("requests") | Request.context);
     const gpr = (n: number) => this.#field("gpr") + 8 * n;
-    for (let at = 0, slices = 0; at < length; ) {
+    for (let slices = 0; ; ) {
       this.#setI32("exitCode", 0);
       const exit = this.#vcpu.run();
       if (exit === ExitCode.none && ++slices < 1e6) continue;
-      if (exit !== ExitCode.hypercall) throw new Error(`exit ${exit} at 0x${this.#i64("pc").toString(16)}`);
-      const putTermChar = this.view.getBigUint64(gpr(3), true) === 0x58n;
-      if (putTermChar) {
-        view.setBigUint64(at, this.view.getBigUint64(gpr(6), true));
-        view.setBigUint64(at + 8, this.view.getBigUint64(gpr(7), true));
-        at += 16;
+      if (exit !== ExitCode.hypercall) {
+        const [pc, where] = [this.#i64("pc"), this.#i64("exitAddress")].map((n) => n.toString(16));
+        const read = (at: number, size: number) => this.bytes.slice(ramAt + at, ramAt + at + size);
+        throw new Error(explain(`exit ${exit} at 0x${pc}, real address 0x${where}`, read));
       }
-      // H_SUCCESS, or H_FUNCTION for the rest.
-      this.view.setBigInt64(gpr(3), putTermChar ? 0n : -2n, true);
+      const [number = 0, ...values] = [3, 4, 5, 6, 7].map((n) => Number(this.view.getBigUint64(gpr(n), true)));
+      if (number === Hypercall.putTermChar) return this.bytes.subarray(ramAt, ramAt + ramSize);
+      const [flags = 0, what = 0, , size = 0] = values;
+      let answer = 0n;
+      if (number === Hypercall.setMode && what === 4) arch(archLayout.interruptLittleEndian, flags);
+      else if (number === Hypercall.setMode && what === 3) arch(archLayout.ail, flags);
+      else if (number === Hypercall.registerProcessTable) {
+        this.view.setBigInt64(archLayout.processTableBase, BigInt(what), true);
+        arch(archLayout.processTableSize, size);
+      } else answer = -2n; // H_FUNCTION
+      this.view.setBigInt64(gpr(3), answer, true);
     }
-    return output;
   }
 
   /** Which signal Linux would send for the interrupt that was taken. */

@@ -19,6 +19,7 @@ const { values } = parseArgs({
     "big-endian": { type: "boolean" },
     "little-endian": { type: "boolean" },
     supervisor: { type: "boolean" },
+    case: { type: "string" },
   },
 });
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
@@ -35,7 +36,11 @@ const common = {
 if (values.supervisor) {
   const version = qemuSystemVersion();
   if (!version) throw new Error("qemu-system-ppc64 is not installed: nothing can be compared");
-  const { cases, failures } = await runSupervisor({ ...common, own: common.count });
+  const { cases, failures } = await runSupervisor({
+    ...common,
+    own: common.count,
+    ...(values.case === undefined ? {} : { case: values.case }),
+  });
   console.log(`supervisor: ${cases} cases, seed ${seed}, against ${version}`);
   for (const [name, count] of failures) console.log(`  ${name}: ${count} differ`);
   process.exit(failures.size === 0 ? 0 : 1);

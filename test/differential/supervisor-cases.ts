@@ -1,158 +1,143 @@
-/** Cases for supervisor state: any user instruction under a random MSR, and the instructions that only a supervisor has. */
-import { assembleWord } from "../../src/arch/powerpc/isa/assembler.js";
-import type { Candidate, Case, CaseGenerator } from "./generate.js";
-import { integer, type Random } from "./random.js";
-import { offsets, State } from "./record.js";
-import { kernelMsr, supervisorOffsets, supervisorRecordSize } from "./supervisor-kernel.js";
+/** Which cases are run in supervisor state, and how one is had again by its name. */
+import { instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
+import { type Candidate, CaseGenerator, candidates } from "./generate.js";
+import { Random } from "./random.js";
+import { offsets } from "./record.js";
+import { drawContext, Msr, supervisorState, type Wishes } from "./supervisor-context.js";
+import { type KernelKind, kernelCapacity, type SupervisorCase, slotAddress } from "./supervisor-kernel.js";
+import { patchCount, patchSize, supervisorOffsets } from "./supervisor-record.js";
+import { type Kind, kinds } from "./supervisor-system.js";
 
-const msr = {
-  sf: 1n << 63n,
-  vec: 1n << 25n,
-  vsx: 1n << 23n,
-  ee: 1n << 15n,
-  fp: 1n << 13n,
-  fe0: 1n << 11n,
-  fe1: 1n << 8n,
-} as const;
-
-/**
- * MSR bits that a case may change. Not among them: IR and DR (there are no translations), PR (which sets them), LE and SE (the
- * end of the case could not be run), TM's.
- */
-const free = msr.sf | msr.vec | msr.vsx | msr.ee | msr.fp | msr.fe0 | msr.fe1 | 0x6n; // PMM, RI
-
-/** Registers that keep what is written but for bits that do not exist. */
-const registers = [
-  ["srr0", 26],
-  ["srr1", 27],
-  ["dar", 19],
-  ["dsisr", 18],
-  ["sprg0", 272],
-  ["sprg1", 273],
-  ["dscr", 17],
-  ["vrsave", 256],
-  ["tar", 815],
-  ["lr", 8],
-  ["ctr", 9],
-  ["xer", 1],
-] as const;
-
-type Maker = (random: Random, state: State, address: number) => { mnemonic: string; words: number[] };
-
-/** The state's register, set to an odd value of any kind. */
-const value = (random: Random, state: State, register: number) => state.setGpr(register, integer(random));
-
-const makers: readonly Maker[] = [
-  (random, state) => {
-    const [name, number] = random.pick(registers);
-    const [rs, rt] = [random.below(32), random.below(32)];
-    // DSISR and VRSAVE have 32 bits; QEMU keeps 64.
-    state.setGpr(rs, name === "dsisr" || name === "vrsave" ? BigInt(random.u32()) : integer(random));
-    const words = [assembleWord(`mtspr ${number}, r${rs}`), assembleWord(`mfspr r${rt}, ${number}`)];
-    return { mnemonic: `mtspr, mfspr ${name}`, words };
-  },
-  (random) => ({ mnemonic: "mfmsr", words: [assembleWord(`mfmsr r${random.below(32)}`)] }),
-  (random, state) => {
-    const [rs, rt, l] = [random.below(32), random.below(32), random.below(2)];
-    state.setGpr(rs, (kernelMsr & ~free) | (random.u64() & free));
-    const name = random.pick(["mtmsr", "mtmsrd"]);
-    return { mnemonic: name, words: [assembleWord(`${name} r${rs}, ${l}`), assembleWord(`mfmsr r${rt}`)] };
-  },
-  (random, state, address) => {
-    const [a, b] = [3, 4];
-    state.setGpr(a, BigInt(address + 12 + random.below(4)));
-    state.setGpr(b, (kernelMsr & ~free) | (random.u64() & free) | (random.u64() & 0x783f0000n & ~0x0280_0000n));
-    return {
-      mnemonic: "rfid",
-      words: [`mtspr 26, r${a}`, `mtspr 27, r${b}`, "rfid", `mfmsr r${random.below(32)}`].map((text) =>
-        assembleWord(text),
-      ),
-    };
-  },
-  (random, state) => {
-    const [ra, rb] = [random.below(32), random.below(32)];
-    value(random, state, ra);
-    value(random, state, rb);
-    const text = random.pick([
-      `tw ${random.below(32)}, r${ra}, r${rb}`,
-      `td ${random.below(32)}, r${ra}, r${rb}`,
-      `twi ${random.below(32)}, r${ra}, ${random.below(65536) - 32768}`,
-      `tdi ${random.below(32)}, r${ra}, ${random.below(65536) - 32768}`,
-    ]);
-    return { mnemonic: text.split(" ")[0] as string, words: [assembleWord(text)] };
-  },
-  (random, state) => {
-    state.set(offsets.fpscr, 0x10n); // ZE
-    state.setVsr(2, [random.u64() & ~(0x7ffn << 52n), 0n]);
-    state.setVsr(3, [random.pick([0n, 1n << 63n]), 0n]);
-    return { mnemonic: "fdiv, enabled", words: [assembleWord(`fdiv f${1 + random.below(8)}, f2, f3`)] };
-  },
-  () => ({ mnemonic: "sc", words: [assembleWord("sc 0")] }),
-  (random, state) => {
-    state.setGpr(3, BigInt(0x7ff0 + 4 * random.below(3)));
-    return { mnemonic: "sc 1", words: [assembleWord("sc 1")] };
-  },
-  (random) => {
-    // Primary opcodes and extended ones that POWER9 has not.
-    const word = random.pick([
-      0x00000000, 0x14000000, 0x18000000, 0x24000000, 0x4c00003c, 0xfc00001e, 0x7c0007fc, 0x7c0000fc,
-    ]);
-    return { mnemonic: "illegal", words: [word] };
-  },
-];
-
-/** What the kernel itself needs to be as it is. */
-function supervise(random: Random, one: Case, strange: boolean): Case {
-  const user = one.initial.get(offsets.fpscr);
-  const bytes = new Uint8Array(supervisorRecordSize);
-  bytes.set(one.initial.bytes);
-  const initial = new State(bytes);
-  let bits = kernelMsr;
-  if (strange) {
-    if (random.chance(0.4)) bits &= ~msr.sf;
-    if (random.chance(0.2)) bits &= ~random.pick([msr.fp, msr.vec, msr.vsx, msr.fp | msr.vec | msr.vsx]);
-    if (random.chance(0.3)) bits |= msr.ee;
-    if (random.chance(0.5)) bits |= random.pick([msr.fe0, msr.fe1, msr.fe0 | msr.fe1]);
-  }
-  initial.set(supervisorOffsets.start, BigInt(one.address));
-  // Enabled floating-point exceptions have a case of their own: QEMU keeps some to itself until a later case, and takes them
-  // for disabled where MSR[FE0] and [FE1] are 0.
-  if (one.mnemonic !== "fdiv, enabled") initial.set(offsets.fpscr, user & ~0xf8n);
-  else bits |= random.pick([msr.fe0, msr.fe1, msr.fe0 | msr.fe1]);
-  initial.set(supervisorOffsets.msr, bits);
-  for (const name of ["dar", "sprg0", "sprg1"] as const) initial.set(supervisorOffsets[name], random.u64());
-  initial.set(supervisorOffsets.dsisr, BigInt(random.u32()));
-  initial.set(supervisorOffsets.fscr, random.chance(0.7) ? 0x100n : 0n);
-  return { ...one, initial };
+/** One case to draw: the ordinal-th of its kind, in this place of its image. */
+export interface Draw {
+  readonly kind: string;
+  readonly ordinal: number;
+  readonly slot: number;
 }
 
-/**
- * Not drawn here: where QEMU asks for VSX though the ISA asks for VEC (vrlwnm and its kin, lxsd and its kin), and what
- * exceptions.ts says QEMU does not know.
- */
-const notDrawn =
-  /^(stxs(d|sp)$|lxs(d|sp)$|vrl[wd](nm|mi)|lq|stq|lqarx|stqcx\.|copy|paste\.|icbt|dst|dcbflp|l[wd]at|st[wd]at)/;
+/** What --case takes. */
+export const drawName = ({ kind, ordinal, slot }: Draw): string => `${kind}/${ordinal}@${slot}`;
+/** Throws an Error if it is no such name. */
+export function parseDraw(name: string): Draw {
+  const [, kind, ordinal, slot] = /^(.+)\/(\d+)@(\d+)$/.exec(name) ?? [];
+  if (kind === undefined) throw new Error(`${name} is no case's name: KIND/NUMBER@PLACE is expected`);
+  return { kind, ordinal: Number(ordinal), slot: Number(slot) };
+}
 
-/** Makes a case with a generator that places it. */
-export type CaseMaker = (generator: CaseGenerator) => Case;
+/** The kernels that cases take turns in: an even share of a kind's for each. */
+export const kernelKinds: readonly KernelKind[] = [false, true].flatMap((littleEndian) =>
+  [false, true].map((alternateLocation) => ({ littleEndian, alternateLocation })),
+);
+const kernelOf = ({ ordinal }: Draw): number => ordinal % kernelKinds.length;
 
-/** `count` cases for each user instruction and `own` of each kind that only a supervisor has. */
-export function supervisorCases(pool: readonly Candidate[], count: number, own: number): CaseMaker[] {
-  const list: CaseMaker[] = [];
-  for (const candidate of pool) {
-    if (notDrawn.test(candidate.variant.mnemonic)) continue;
-    for (let i = 0; i < count; i++) list.push((g) => supervise(g.random, g.single(candidate), true));
+/** QEMU asks for MSR[VSX] where the ISA asks for MSR[VEC], or the other way: not drawn with a facility disabled. */
+const alwaysFacilities = /^(stxs(d|sp)$|lxs(d|sp)$|vrl[wd](nm|mi)|(lxv|stxv)x?$)/;
+
+/** Instructions of users that are not drawn: QEMU does not know them (exceptions.ts). */
+const notDrawn = /^(copy|paste\.|icbt|dst|dcbflp)/;
+
+export class SupervisorCases {
+  readonly #seed: number;
+  readonly #users: readonly ReadonlyMap<string, Candidate>[];
+  readonly #generators: readonly CaseGenerator[];
+  readonly #kinds: ReadonlyMap<string, Kind>;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    const pools = [false, true].map((littleEndian) =>
+      candidates(instructionSet(), littleEndian).filter((c) => !notDrawn.test(c.variant.mnemonic)),
+    );
+    this.#users = pools.map((pool) => new Map(pool.map((c) => [userName(c), c])));
+    this.#generators = pools.map((pool) => new CaseGenerator(new Random(seed), pool, 0));
+    this.#kinds = new Map(kinds().map((kind) => [kind.name, kind]));
   }
-  for (const make of makers) {
-    for (let i = 0; i < own; i++) {
-      list.push((g) =>
-        supervise(
-          g.random,
-          g.custom((state, address) => make(g.random, state, address)),
-          false,
-        ),
-      );
+
+  /** Names of the kinds of user instructions, and of the others. */
+  names(): { users: string[]; own: string[] } {
+    return { users: [...(this.#users[0] as ReadonlyMap<string, Candidate>).keys()], own: [...this.#kinds.keys()] };
+  }
+
+  /**
+   * What a run draws, in batches of one kernel each: `count` of each user instruction, `own` of each other kind, of those
+   * whose name matches.
+   */
+  batches(count: number, own: number, only?: RegExp): { kernel: KernelKind; draws: Draw[] }[] {
+    const { users, own: others } = this.names();
+    const wanted = [...users.map((kind) => ({ kind, n: count })), ...others.map((kind) => ({ kind, n: own }))].filter(
+      ({ kind }) => !only || only.test(kind),
+    );
+    return kernelKinds.flatMap((kernel, k) => {
+      const batches: { kernel: KernelKind; draws: Draw[] }[] = [];
+      let draws: Draw[] = [];
+      for (const { kind, n } of wanted) {
+        for (let ordinal = k; ordinal < n; ordinal += kernelKinds.length) {
+          draws.push({ kind, ordinal, slot: draws.length });
+          if (draws.length === kernelCapacity) {
+            batches.push({ kernel, draws });
+            draws = [];
+          }
+        }
+      }
+      if (draws.length > 0) batches.push({ kernel, draws });
+      return batches;
+    });
+  }
+
+  kernelFor(draw: Draw): KernelKind {
+    return kernelKinds[kernelOf(draw)] as KernelKind;
+  }
+
+  /** The same case each time. Throws an Error if there is no such kind. */
+  draw(draw: Draw): SupervisorCase {
+    const random = new Random(hash(this.#seed, `${draw.kind}/${draw.ordinal}`));
+    const kind = this.#kinds.get(draw.kind);
+    const drawnOrder = random.chance(0.5);
+    const littleEndian = kind?.wishes.kernelsOrder ? this.kernelFor(draw).littleEndian : drawnOrder;
+    const address = slotAddress(draw.slot);
+    const generator = this.#generators[littleEndian ? 1 : 0] as CaseGenerator;
+    generator.restart(random, address);
+    if (kind) {
+      const context = drawContext(random, littleEndian, address, kind.wishes);
+      let made: ReturnType<Kind["make"]> | undefined;
+      const one = generator.custom((state) => {
+        const whole = supervisorState(random, state, context);
+        made = kind.make({ random, state: whole, address, littleEndian, context });
+        return { mnemonic: draw.kind, words: made.words, initial: whole };
+      });
+      const { initial } = one;
+      if (draw.kind !== "fdiv, enabled") initial.set(offsets.fpscr, initial.get(offsets.fpscr) & ~0xf8n);
+      else initial.set(supervisorOffsets.msr, initial.get(supervisorOffsets.msr) | Msr.fe0 | Msr.fe1);
+      const patch = made?.patch;
+      if (patch) {
+        // In the place of what the context has for the entry, or in one that is free.
+        const places = Array.from({ length: patchCount }, (_, n) => supervisorOffsets.patches + n * patchSize);
+        const place = places.find((at) => initial.get(at) === BigInt(patch.at)) ?? (places.at(-1) as number);
+        initial.set(place, BigInt(patch.at));
+        initial.set(place + 8, patch.value);
+      }
+      const swapped = made?.swappedFrom === undefined ? {} : { swappedFrom: made.swappedFrom };
+      return { ...one, slot: draw.slot, littleEndian, ...swapped };
     }
+    const user = this.#users[littleEndian ? 1 : 0]?.get(draw.kind) ?? this.#users[littleEndian ? 0 : 1]?.get(draw.kind);
+    if (!user) throw new Error(`there is no kind of case called ${draw.kind}`);
+    const { mnemonic } = user.variant;
+    const wishes: Wishes = { atRealAddress: user.description.jumps, facilities: alwaysFacilities.test(mnemonic) };
+    const context = drawContext(random, littleEndian, address, wishes);
+    const one = generator.single(user, context.aim);
+    const initial = supervisorState(random, one.initial, context);
+    // Enabled floating-point exceptions have a case of their own: QEMU keeps some to itself until a later case, and takes
+    // them for disabled where MSR[FE0] and [FE1] are 0.
+    initial.set(offsets.fpscr, initial.get(offsets.fpscr) & ~0xf8n);
+    return { ...one, initial, slot: draw.slot, littleEndian };
   }
-  return list;
+}
+
+/** Several variants share a mnemonic. */
+const userName = ({ variant }: Candidate): string => `${variant.mnemonic} ${variant.value.toString(16)}`;
+
+/** FNV-1a of the text, from the seed on. */
+function hash(seed: number, text: string): number {
+  let h = (0x811c9dc5 ^ seed) >>> 0;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return h;
 }
