@@ -1,4 +1,4 @@
-/** The package as its users have it: packed, installed from local files without a network, with a module of somebody else's. */
+/** A module of another package, as users have it: packed, installed beside unikvm without a network, and run. */
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
