@@ -65,6 +65,32 @@ function drain(vm: PpcVm, flags = 0) {
   return { next, close: () => file.close() };
 }
 
+/** Runs code of its own, each at another place: code that was decoded is not looked at again. */
+function runner(it: Fixture): (source: string) => ReturnType<Fixture["cpu"]["run"]> {
+  let next = 0x3000n;
+  return (source) => {
+    it.code(source, next);
+    it.cpu.setRegs({ ...it.cpu.getRegs(), pc: next });
+    next += 0x400n;
+    return it.cpu.run({ deadline: soon() });
+  };
+}
+
+/** Completes the last exit. */
+function settle({ cpu }: Fixture): void {
+  cpu.immediateExit = true;
+  cpu.run();
+  cpu.immediateExit = false;
+}
+
+const vsid = 0x77n;
+/** Where the hash puts the first page of the segment. */
+const segmentIndex = 0x77 * 8;
+/** The segment at 0x10000000, in r8, by SLB entry 1. */
+const segment = "lis 4, 7\nori 4, 4, 0x7000\nlis 5, 0x1800\nori 5, 5, 1\nslbmte 4, 5\n";
+const on = "mfmsr 6\nori 7, 6, 0x10\nmtmsrd 7\nlis 8, 0x1000\n";
+const off = "mtmsrd 6\nli 3, 0x58\nsc 1\n";
+
 for (const name of implementations) {
   test(`${name}: without a hashed page table its hypercalls are none`, () => {
     const it = new Fixture(name);
@@ -222,39 +248,40 @@ for (const name of implementations) {
 
   test(`${name}: a guest translates by it, and the stream tells what the MMU noted`, () => {
     const { it, hcall, vm } = ready(name);
-    const [vsid, index] = [0x77n, 0x77 * 8];
-    hcall(H.enter, exact, index, vsid << 12n, 0x5000n | M | 2n);
+    hcall(H.enter, exact, segmentIndex, vsid << 12n, 0x5000n | M | 2n);
     const stream = drain(vm);
     stream.next();
-    let next = 0x3000n;
-    const run = (source: string) => {
-      // Each at a place of its own: code that was decoded is not looked at again.
-      it.code(source, next);
-      it.cpu.setRegs({ ...it.cpu.getRegs(), pc: next });
-      next += 0x400n;
-      return it.cpu.run({ deadline: soon() });
-    };
-    // VSID 0x77 at 0x10000000, SLB entry 1; data translation on.
-    const on =
-      "lis 4, 7\nori 4, 4, 0x7000\nlis 5, 0x1800\nori 5, 5, 1\nslbmte 4, 5\nmfmsr 6\nori 7, 6, 0x10\nmtmsrd 7\n";
-    const off = "mtmsrd 6\nli 3, 0x58\nsc 1\n";
-    const address = "lis 8, 0x1000\n";
+    const run = runner(it);
+    const entry = (notes: bigint) => [(vsid << 12n) | 1n, 0x5000n | M | 2n | notes];
     it.ram.setBigUint64(0x5018, 0x1122334455667788n);
-    assert.equal(run(`${on}${address}ld 20, 0x18(8)\n${off}`).reason, "papr_hcall");
+    assert.equal(run(`${segment}${on}ld 20, 0x18(8)\n${off}`).reason, "papr_hcall");
     assert.equal(it.cpu.getRegs().gpr[20], 0x1122334455667788n);
-    assert.deepEqual(stream.next(), [{ index, valid: [[(vsid << 12n) | 1n, 0x5000n | M | 2n | 0x100n]], invalid: 0 }]);
-    run(`${on}${address}li 21, 77\nstd 21, 0x20(8)\n${off}`);
+    assert.deepEqual(stream.next(), [{ index: segmentIndex, valid: [entry(0x100n)], invalid: 0 }]);
+    run(`${on}li 21, 77\nstd 21, 0x20(8)\n${off}`);
     assert.equal(it.ram.getBigUint64(0x5020), 77n);
-    assert.deepEqual(stream.next()[0]?.valid, [[(vsid << 12n) | 1n, 0x5000n | M | 2n | 0x180n]]);
-    // Read-only from now on, for who had it in the TLB too.
+    assert.deepEqual(stream.next()[0]?.valid, [entry(0x180n)]);
+    // Read-only from now on, though the TLB had the right to store.
     it.code("mtmsrd 6\nmfspr 22, 18\nli 3, 0x5c\nsc 1\n", 0x300n);
-    const again = `mtmsrd 6\nli 3, ${H.protect}\nli 4, 3\nli 5, ${index}\nsc 1\nmtmsrd 7\nstd 21, 0x30(8)\nb .\n`;
-    const denied = run(`${on}${address}std 21, 0x28(8)\n${again}`);
+    const protect = `mtmsrd 6\nli 3, ${H.protect}\nli 4, 3\nli 5, ${segmentIndex}\nsc 1\nmtmsrd 7\n`;
+    const denied = run(`${on}std 21, 0x28(8)\n${protect}std 21, 0x30(8)\nb .\n`);
     assert.equal(denied.reason === "papr_hcall" ? denied.nr : 0, 0x5c);
     assert.deepEqual([it.ram.getBigUint64(0x5028), it.ram.getBigUint64(0x5030)], [77n, 0n]);
     // DSISR: protection, store.
     assert.equal(it.cpu.getRegs().gpr[22], 0x0a000000n);
     stream.close();
+    it.close();
+  });
+
+  test(`${name}: segments and the table go with a VM that moves`, async () => {
+    const { it, hcall, vm } = ready(name);
+    hcall(H.enter, exact, segmentIndex, vsid << 12n, 0x5000n | M | 2n);
+    const run = runner(it);
+    run(`${segment}${on}${off}`);
+    settle(it);
+    await vm.moveTo(await openKvm({ memory: "unshared" }), { type: name === "hv" ? 2 : 1 });
+    it.ram.setBigUint64(0x5018, 99n);
+    assert.equal(run(`${on}ld 20, 0x18(8)\n${off}`).reason, "papr_hcall");
+    assert.equal(it.cpu.getRegs().gpr[20], 99n);
     it.close();
   });
 
@@ -287,11 +314,7 @@ for (const name of implementations) {
   test(`${name}: the same size again empties the table, radix ends it, a move takes it along`, async () => {
     const { it, hcall, vm } = ready(name);
     hcall(H.enter, exact, 9, 0n, M);
-    // So that no exit is open.
-    const { cpu } = it;
-    cpu.immediateExit = true;
-    cpu.run();
-    cpu.immediateExit = false;
+    settle(it);
     vm.resizeHptPrepare({ shift: 19 });
     await vm.moveTo(await openKvm({ memory: "unshared" }), { type: name === "hv" ? 2 : 1 });
     const stream = drain(vm);

@@ -188,7 +188,7 @@ export class Hpt {
     return undefined;
   }
 
-  /** Whether the entry changed since takeModified last said so. */
+  /** Whether the entry changed since clearModified. */
   isModified(index: number): boolean {
     return ((this.#memory.load(this.#bitAt(index)) >>> (index & 31)) & 1) === 1;
   }

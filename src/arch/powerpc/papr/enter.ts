@@ -17,6 +17,7 @@ export const enter = hcall(0x08, "H_ENTER", { enabled: true }, (vcpu, [flags, in
       const view = vcpu.vm.memory.write(page, 2 ** pageShift);
       if (!view) return HcallStatus.parameter;
       new Uint8Array(view.buffer, view.byteOffset, view.byteLength).fill(0);
+      vcpu.vm.memory.codeWritten(page, 2 ** pageShift);
     }
     hpt.fill(free, entry);
     vcpu.setGpr(4, BigInt(free));
