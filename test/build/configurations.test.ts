@@ -48,6 +48,22 @@ for (const platform of ["node", "browser"] as const) {
   });
 }
 
+test("M8: no symbol is exported that only hv or pr would use", async () => {
+  const exported = async (name: "both" | "hv" | "pr"): Promise<string[]> =>
+    readFileSync(join((await built(name, "node")).folder, "modules/Module.symvers"), "utf8")
+      .split("\n")
+      .flatMap((line) => (line.split("\t")[2] === "kvm" ? [line.split("\t")[1] ?? ""] : []));
+  const symbols = await exported("both");
+  // An implementation adds none, and asks for none.
+  assert.deepEqual(await exported("hv"), symbols);
+  assert.deepEqual(await exported("pr"), symbols);
+  const { inputs } = await built("both", "node");
+  for (const input of under(inputs, `${powerpc}/engines`)) {
+    const text = readFileSync(join(packageRoot, "dist", input), "utf8");
+    for (const symbol of symbols) assert.ok(!text.includes(symbol), `${input} uses ${symbol}`);
+  }
+});
+
 test("M5: an alias is there if its implementation is configured in", async () => {
   for (const [name, other] of [
     ["hv", "pr"],
