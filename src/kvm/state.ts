@@ -97,8 +97,6 @@ export const vcpuRecord = struct({
   halted: "i32",
   /** [V] KVM_GUESTDBG_*. */
   debugControl: "i32",
-  debugCount: "i32",
-  debugAddresses: ["i64", 16],
   /** [V] Exits to the user side, by order of `exitReasons`; counters of the core. */
   exits: ["i32", 16],
   runs: "i32",

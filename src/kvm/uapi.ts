@@ -334,6 +334,7 @@ export type Exit =
   /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
   | { readonly reason: "papr_hcall"; readonly nr: number; ret: bigint; readonly args: bigint[] }
   /** Single step or breakpoint (KVM_SET_GUEST_DEBUG). */
+  /** `status` 0: a step or a software breakpoint at `address`; else the DebugPoint's type that stopped it, and its address. */
   | { readonly reason: "debug"; readonly address: bigint; readonly status: number }
   /** requestExit, immediateExit or the deadline. */
   | { readonly reason: "intr" }
@@ -361,12 +362,21 @@ export type ExitReason = Exit["reason"];
 /** General registers, as the architecture's uapi.ts types them. */
 export type Registers = object;
 
+/** One of struct kvm_guest_debug_arch. `type` says what it stops at, as the architecture numbers it. */
+export interface DebugPoint {
+  readonly addr: bigint;
+  readonly type: number;
+}
+
 /** KVM_SET_GUEST_DEBUG. */
 export interface GuestDebug {
   /** KVM_GUESTDBG_ENABLE, _SINGLESTEP, _USE_SW_BP, _USE_HW_BP. */
   readonly control: number;
-  /** With KVM_GUESTDBG_USE_HW_BP: addresses. */
-  readonly breakpoints?: readonly bigint[];
+  /**
+   * With KVM_GUESTDBG_USE_HW_BP: at most 16; a mere address is a breakpoint. The vCPU stops before the instruction or
+   * access, and again each time it is run until the point is gone or it is single-stepped.
+   */
+  readonly breakpoints?: readonly (bigint | DebugPoint)[];
 }
 
 /** One vCPU. Only one thread may be in run() at a time; registers are for who holds it outside run(). */

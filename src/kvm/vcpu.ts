@@ -195,8 +195,8 @@ export class VcpuCore implements Vcpu {
   #enter(hostDeadline: number): Exit | undefined {
     const { mem, arch } = this.vm;
     const control = mem.i32(this.record + fields.debugControl);
-    const stepping =
-      (control & KVM_GUESTDBG_ENABLE) !== 0 && (control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)) !== 0;
+    const wanted = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+    const stepping = (control & wanted) === wanted;
     arch.enter(this, hostDeadline);
     let exit: Exit | undefined;
     try {
@@ -208,10 +208,7 @@ export class VcpuCore implements Vcpu {
       return engineTrap(error, arch.pc(this));
     }
     if (exit || !stepping) return exit;
-    const address = arch.pc(this);
-    if (control & KVM_GUESTDBG_SINGLESTEP || this.#breakpointAt(address))
-      return { reason: "debug", address, status: 0 };
-    return undefined;
+    return { reason: "debug", address: arch.pc(this), status: 0 };
   }
 
   /** Runs until the engine returns. */
@@ -270,14 +267,6 @@ export class VcpuCore implements Vcpu {
       mem.increment(this.record + fields.pollsWon);
       return true;
     } while (hostNow() < end);
-    return false;
-  }
-
-  #breakpointAt(address: bigint): boolean {
-    const { mem } = this.vm;
-    for (let i = 0, count = mem.i32(this.record + fields.debugCount); i < count; i++) {
-      if (mem.u64(this.record + fields.debugAddresses + 8 * i) === address) return true;
-    }
     return false;
   }
 
@@ -363,10 +352,8 @@ export class VcpuCore implements Vcpu {
     if (control & ~known) throw new KvmError("EINVAL", `KVM_SET_GUEST_DEBUG: control 0x${control.toString(16)}`);
     if (breakpoints.length > 16) throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: at most 16 hardware breakpoints");
     const { mem, arch } = this.vm;
-    mem.setI32(this.record + fields.debugControl, control);
-    mem.setI32(this.record + fields.debugCount, control & KVM_GUESTDBG_USE_HW_BP ? breakpoints.length : 0);
-    for (const [i, address] of breakpoints.entries()) mem.setI64(this.record + fields.debugAddresses + 8 * i, address);
     arch.setGuestDebug(this, debug);
+    mem.setI32(this.record + fields.debugControl, control);
   }
 
   enableCap(request: EnableCap): void {

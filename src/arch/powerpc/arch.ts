@@ -1,13 +1,7 @@
 /** POWER (Book3S, PAPR guests): the core's list of hooks, filled in. */
 import { KvmError } from "../../base/errors.js";
 import type { Arch } from "../../kvm/arch.js";
-import {
-  KVM_GUESTDBG_ENABLE,
-  KVM_GUESTDBG_USE_SW_BP,
-  KVM_INTERRUPT_SET,
-  KVM_INTERRUPT_SET_LEVEL,
-  KVM_INTERRUPT_UNSET,
-} from "../../kvm/constants.js";
+import { KVM_INTERRUPT_SET, KVM_INTERRUPT_SET_LEVEL, KVM_INTERRUPT_UNSET } from "../../kvm/constants.js";
 import { allocate } from "../../kvm/heap.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
@@ -17,6 +11,7 @@ import type { Stats } from "../../kvm/uapi.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
+import { setGuestDebug } from "./debug.js";
 import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/shared/layout.js";
 import { completeExit, handleExit } from "./exits.js";
 import { emitMmuEvent } from "./mmu-trace.js";
@@ -248,10 +243,7 @@ export const powerpc = {
   resumed: (vcpu) => ppcVcpuOf(vcpu).resumed(),
   kick: (vcpu) => request(vcpu, Request.leave),
   pc: (vcpu) => getField(vcpu, "pc"),
-  setGuestDebug: (vcpu, { control }) => {
-    const wanted = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
-    setField(vcpu, "softwareBreakpoints", (control & wanted) === wanted ? 1n : 0n);
-  },
+  setGuestDebug,
 
   getOneReg,
   setOneReg,

@@ -31,7 +31,11 @@ export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
     case ExitCode.mmio:
       return mmio(vcpu);
     case ExitCode.debug:
-      return { reason: "debug", address: getField(vcpu, "pc"), status: 0 };
+      return {
+        reason: "debug",
+        address: getField(vcpu, "exitAddress"),
+        status: Number(BigInt.asUintN(32, getField(vcpu, "exitData"))),
+      };
     case ExitCode.machineCheck:
       return { reason: "nmi", flags: KVM_RUN_PPC_NMI_DISP_NOT_RECOV };
     case ExitCode.osi:

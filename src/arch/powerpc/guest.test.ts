@@ -18,7 +18,17 @@ import type { Exit } from "../../kvm/uapi.js";
 import { assemble } from "./isa/assembler.js";
 import { type ImplementationName, openKvm } from "./module.js";
 import type { GuestWorkerStart } from "./node/guest.test-worker.js";
-import { KVM_REG_PPC_DEBUG_INST, type PpcVcpu, type PpcVm } from "./uapi.js";
+import {
+  KVM_REG_PPC_CIABR,
+  KVM_REG_PPC_DAWR,
+  KVM_REG_PPC_DAWRX,
+  KVM_REG_PPC_DEBUG_INST,
+  KVMPPC_DEBUG_BREAKPOINT,
+  KVMPPC_DEBUG_WATCH_READ,
+  KVMPPC_DEBUG_WATCH_WRITE,
+  type PpcVcpu,
+  type PpcVm,
+} from "./uapi.js";
 
 const start = 0x10000n;
 const ramSize = 4 << 20;
@@ -348,8 +358,10 @@ for (const name of ["hv", "pr"] as const) {
     assert.deepEqual(cpu.run(), { reason: "debug", address: start + 4n, status: 0 });
     assert.equal(cpu.getRegs().gpr[4], 1n);
     cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, breakpoints: [start + 12n] });
-    assert.deepEqual(cpu.run(), { reason: "debug", address: start + 12n, status: 0 });
-    assert.equal(cpu.getRegs().gpr[4], 3n);
+    for (let again = 0; again < 2; again++) {
+      assert.deepEqual(cpu.run(), { reason: "debug", address: start + 12n, status: KVMPPC_DEBUG_BREAKPOINT });
+      assert.equal(cpu.getRegs().gpr[4], 3n);
+    }
     cpu.setGuestDebug({ control: 0 });
     hcallOf(cpu.run({ deadline: soon() }));
     assert.equal(cpu.getRegs().gpr[4], 4n);
@@ -388,6 +400,125 @@ for (const name of ["hv", "pr"] as const) {
       [start + 24n, store, start + 20n, 0x3000n],
       [start + 28n, store, start + 24n, 0x2000n],
     ]);
+  });
+
+  test(`${name}: a hardware breakpoint in hot code stops each turn, and costs nothing once it is gone`, () => {
+    const it = guest(name, "again:\naddi 4, 4, 1\nxor 5, 5, 4\nb again\n");
+    const cpu = only(it);
+    const hot = () => {
+      for (let turn = 0; turn < 40; turn++) cpu.run({ deadline: performance.now() + 10 });
+    };
+    hot();
+    const control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
+    const point = { addr: start + 4n, type: KVMPPC_DEBUG_BREAKPOINT };
+    for (let turn = 0; turn < 3; turn++) {
+      const before = cpu.getRegs().gpr[4] ?? 0n;
+      cpu.setGuestDebug({ control, breakpoints: [point] });
+      assert.deepEqual(cpu.run({ deadline: soon() }), { reason: "debug", address: point.addr, status: point.type });
+      const after = cpu.getRegs().gpr[4] ?? 0n;
+      assert.ok(after >= before && after <= before + 1n, `${before} ${after}`);
+      cpu.setGuestDebug({ control: control | KVM_GUESTDBG_SINGLESTEP, breakpoints: [point] });
+      assert.deepEqual(cpu.run(), { reason: "debug", address: start + 8n, status: 0 });
+    }
+    // One of another page at the same offset does not stop it.
+    cpu.setGuestDebug({ control, breakpoints: [{ ...point, addr: point.addr + 0x1000n }] });
+    assert.deepEqual(cpu.run({ deadline: performance.now() + 30 }), { reason: "intr" });
+    cpu.setGuestDebug({ control: 0 });
+    const before = cpu.getRegs().gpr[4] ?? 0n;
+    hot();
+    assert.ok((cpu.getRegs().gpr[4] ?? 0n) - before > 1000n);
+    assert.throws(() => cpu.setGuestDebug({ control, breakpoints: [{ addr: 0n, type: 1 }] }), errno("EINVAL"));
+  });
+
+  test(`${name}: watchpoints stop before the access that touches their byte`, () => {
+    const source = "again:\nlwz 6, 0(4)\nstb 6, 9(4)\nlq 8, 0x10(4)\nstdcx. 6, 0, 4\naddi 5, 5, 1\nb again\n";
+    const it = guest(name, source);
+    const cpu = only(it);
+    const regs = cpu.getRegs();
+    cpu.setRegs({ ...regs, gpr: regs.gpr.with(4, 0x200000n) });
+    for (let turn = 0; turn < 40; turn++) cpu.run({ deadline: performance.now() + 5 });
+    const control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
+    const stops = (offset: bigint, type: number, seen = type) => {
+      const addr = 0x200000n + offset;
+      cpu.setGuestDebug({ control, breakpoints: [{ addr, type }] });
+      assert.deepEqual(cpu.run({ deadline: soon() }), { reason: "debug", address: addr, status: seen });
+      return Number(cpu.getRegs().pc - start);
+    };
+    const [read, write] = [KVMPPC_DEBUG_WATCH_READ, KVMPPC_DEBUG_WATCH_WRITE];
+    assert.equal(stops(3n, read), 0);
+    assert.equal(stops(9n, write), 4);
+    assert.equal(stops(0x1fn, read | write, read), 8);
+    assert.equal(stops(7n, write), 12);
+    for (const [offset, type] of [
+      [10n, read | write],
+      [9n, read],
+      [0x1fn, write],
+    ] as const) {
+      cpu.setGuestDebug({ control, breakpoints: [{ addr: 0x200000n + offset, type }] });
+      assert.deepEqual(cpu.run({ deadline: performance.now() + 20 }), { reason: "intr" });
+    }
+  });
+
+  test(`${name}: CIABR traces the instruction it names, in the state it names`, () => {
+    const it = guest(name, "li 5, 0\nagain:\naddi 5, 5, 1\ncmpwi 5, 100\nbne again\nli 3, 0x58\nsc 1\n", {
+      vectors: { 3328: "addi 20, 20, 1\nmfspr 21, 796\nmfspr 22, 27\nmfspr 23, 26\nrfid\n" },
+    });
+    const cpu = only(it);
+    const run = (ciabr: bigint) => {
+      const regs = cpu.getRegs();
+      cpu.setRegs({ ...regs, pc: start, gpr: regs.gpr.with(20, 0n) });
+      cpu.setOneReg(KVM_REG_PPC_CIABR, ciabr);
+      hcallOf(cpu.run({ deadline: soon() }));
+      cpu.immediateExit = true;
+      cpu.run();
+      cpu.immediateExit = false;
+      return cpu.getRegs().gpr;
+    };
+    const named = start + 4n;
+    const gpr = run(named | 2n);
+    assert.deepEqual([gpr[20], gpr[21], gpr[23]], [100n, named, named + 4n]);
+    assert.equal((gpr[22] ?? 0n) & 0x783f0000n, 0x40100000n);
+    assert.equal(run(named | 1n)[20], 0n, "problem state");
+    assert.equal(run(named)[20], 0n, "off");
+    assert.equal(run((named + 0x1000n) | 2n)[20], 0n, "another page");
+  });
+
+  test(`${name}: DAWR0 makes a data storage interrupt of what it watches`, () => {
+    const source = "again:\nld 6, 0(4)\nadd 7, 7, 6\nstw 7, 0x20(4)\naddi 5, 5, 1\nb again\n";
+    const it = guest(name, source, {
+      vectors: { 768: "mfspr 20, 19\nmfspr 21, 18\nmfspr 22, 26\nli 3, 0x58\nsc 1\n" },
+    });
+    const cpu = only(it);
+    const begin = (dawr: bigint, dawrx: bigint) => {
+      const regs = cpu.getRegs();
+      cpu.setRegs({ ...regs, pc: start, gpr: regs.gpr.with(4, 0x200000n) });
+      cpu.setOneReg(KVM_REG_PPC_DAWR, dawr);
+      cpu.setOneReg(KVM_REG_PPC_DAWRX, dawrx);
+    };
+    const quiet = (dawr: bigint, dawrx: bigint) => {
+      begin(dawr, dawrx);
+      assert.deepEqual(cpu.run({ deadline: performance.now() + 20 }), { reason: "intr" });
+    };
+    const hit = (dawr: bigint, dawrx: bigint) => {
+      begin(dawr, dawrx);
+      hcallOf(cpu.run({ deadline: soon() }));
+      cpu.immediateExit = true;
+      cpu.run();
+      cpu.immediateExit = false;
+      return cpu.getRegs().gpr.slice(20, 23);
+    };
+    const [privileged, problem, any, translated, read, write] = [2n, 1n, 8n, 16n, 32n, 64n];
+    for (let turn = 0; turn < 40; turn++) quiet(0n, 0n);
+    assert.deepEqual(hit(0x200000n, privileged | any | read), [0x200000n, 0x400000n, start]);
+    assert.deepEqual(hit(0x200020n, privileged | write), [0x200020n, 0x2400000n, start + 8n]);
+    // Four doublewords: the last one is where the store is.
+    assert.deepEqual(hit(0x200008n, privileged | write | (3n << 10n)), [0x200020n, 0x2400000n, start + 8n]);
+    quiet(0x200008n, privileged | write | (2n << 10n));
+    quiet(0x200000n, privileged | write);
+    quiet(0x200020n, privileged | read);
+    quiet(0x200000n, problem | any | read | write);
+    quiet(0x200000n, privileged | translated | read | write);
+    quiet(0x200000n, 0n);
   });
 
   test(`${name}: a software breakpoint leaves before its instruction, on demand`, () => {

@@ -2,6 +2,7 @@
 import { KvmError } from "../../base/errors.js";
 import { KVM_REG_SIZE_MASK } from "../../kvm/constants.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
+import { debugChanged } from "./debug.js";
 import { archLayout, type StateField } from "./engines/shared/layout.js";
 import type { RegisterName } from "./isa/registers.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
@@ -18,6 +19,15 @@ interface OneReg {
 const plain = (field: StateField, index = 0): OneReg => ({
   get: (vcpu) => getField(vcpu, field, index),
   set: (vcpu, value) => setField(vcpu, field, value, index),
+});
+
+/** The same, of what the engine compares with. */
+const debug = (field: RegisterName): OneReg => ({
+  get: (vcpu) => getField(vcpu, field),
+  set: (vcpu, value) => {
+    setField(vcpu, field, value);
+    debugChanged(vcpu);
+  },
 });
 
 /** The same, where translation or facilities derive from it. */
@@ -225,9 +235,9 @@ const table: ReadonlyMap<bigint, OneReg> = new Map<bigint, OneReg>([
   [reg.KVM_REG_PPC_BESCR, plain("bescr")],
   [reg.KVM_REG_PPC_TAR, plain("tar")],
   [reg.KVM_REG_PPC_DPDES, dpdes],
-  [reg.KVM_REG_PPC_DAWR, plain("dawr0")],
-  [reg.KVM_REG_PPC_DAWRX, plain("dawrx0")],
-  [reg.KVM_REG_PPC_CIABR, plain("ciabr")],
+  [reg.KVM_REG_PPC_DAWR, debug("dawr0")],
+  [reg.KVM_REG_PPC_DAWRX, debug("dawrx0")],
+  [reg.KVM_REG_PPC_CIABR, debug("ciabr")],
   [reg.KVM_REG_PPC_IC, plain("ic")],
   [reg.KVM_REG_PPC_VTB, plain("vtb")],
   [reg.KVM_REG_PPC_PID, context("pid")],

@@ -1,6 +1,7 @@
 /** A POWER VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
+import { debugChanged } from "./debug.js";
 import { archLayout } from "./engines/shared/layout.js";
 import { GuestMemory } from "./guest-memory.js";
 import { Xics } from "./interrupts/xics/xics.js";
@@ -155,6 +156,7 @@ export class PpcVcpuState implements HcallVcpu {
   }
   setRegister(name: "msr" | "ciabr" | "dawr0" | "dawrx0" | "sprg0", value: bigint): void {
     setField(this.core, name, value);
+    if (name === "ciabr" || name === "dawr0" || name === "dawrx0") debugChanged(this.core);
   }
 
   timeBase(): bigint {

@@ -59,6 +59,11 @@ export const KVM_REG_PPC_TCSCR = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0xb1n;
 export const KVM_REG_PPC_PID = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0xb2n;
 export const KVM_REG_PPC_ACOP = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0xb3n;
 export const KVM_REG_PPC_VRSAVE = KVM_REG_PPC | KVM_REG_SIZE_U32 | 0xb4n;
+/** Kinds of hardware breakpoints, and what a debug exit says. */
+export const KVMPPC_DEBUG_BREAKPOINT = 2;
+export const KVMPPC_DEBUG_WATCH_WRITE = 4;
+export const KVMPPC_DEBUG_WATCH_READ = 8;
+
 export const KVM_REG_PPC_LPCR = KVM_REG_PPC | KVM_REG_SIZE_U32 | 0xb5n;
 export const KVM_REG_PPC_LPCR_64 = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0xb5n;
 export const KVM_REG_PPC_PPR = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0xb6n;

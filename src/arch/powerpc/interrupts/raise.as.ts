@@ -6,7 +6,9 @@
 import {
   EXIT_debug,
   S_dar,
+  S_exitAddress,
   S_exitCode,
+  S_exitData,
   S_fault,
   S_fscr,
   S_msr,
@@ -49,6 +51,8 @@ function wordAt(s: i32, pc: u64): u32 {
 /** A Program interrupt: 0 illegal, 1 privileged, 2 trap, 3 floating-point enabled. */
 export function raise(s: i32, trap: i32): void {
   if (trap == 0 && load<i32>(s, S_softwareBreakpoints) && wordAt(s, load<u64>(s, S_pc)) == SOFTWARE_BREAKPOINT) {
+    store<u64>(s, load<u64>(s, S_pc), S_exitAddress);
+    store<i64>(s, 0, S_exitData);
     store<i32>(s, EXIT_debug, S_exitCode);
     store<i32>(s, 1, S_fault);
     return;

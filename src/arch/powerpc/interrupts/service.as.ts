@@ -44,6 +44,7 @@ import {
   VECTOR_SYSTEM_RESET,
   VECTOR_TRACE,
 } from "./deliver.as";
+import { completedAtBreakpoint } from "./debug.as";
 import { derive, MSR_BE, MSR_EE, MSR_SE } from "./msr.as";
 import { timeBase } from "./time.as";
 
@@ -55,6 +56,8 @@ const LOOK = 16 * 8;
 const TRACE_CAUSE: u64 = 0x40000000;
 const TRACE_LOAD: u64 = 0x10000000;
 const TRACE_STORE: u64 = 0x8000000;
+/** SRR1 bit 43: the instruction that CIABR names. */
+const TRACE_NAMED: u64 = 0x100000;
 
 /** Tells the translator where the vCPU is at the end of a slice: always the target of a branch. */
 @external("env", "sampled")
@@ -126,15 +129,14 @@ const MTMSRD: u32 = 0x7c000164;
 
 /**
  * After one instruction that completed with MSR[SE] or, if it was a branch, MSR[BE] set before and after (so not after
- * those that took an interrupt or came back from one): the Trace interrupt. `before` is the MSR before the instruction;
- * `branch` tells whether it was one. mtmsr and mtmsrd are traced as the MSR was that they ran in.
+ * those that took an interrupt or came back from one), or that CIABR names: the Trace interrupt. `before` is the MSR before
+ * the instruction; `branch` tells whether it was one. mtmsr and mtmsrd are traced as the MSR was that they ran in.
  */
 export function traced(s: i32, before: i64, branch: i32): void {
   const opcode = load<u32>(s, S_steppedWord) & 0xfc0007fe;
   const both = opcode == MTMSR || opcode == MTMSRD ? <u64>before : <u64>before & load<u64>(s, S_msr);
-  if (both & MSR_SE || (both & MSR_BE && branch)) {
-    deliverTrace(s, 0);
-  }
+  const named = completedAtBreakpoint(s, <u64>before);
+  if (named || both & MSR_SE || (both & MSR_BE && branch)) deliverTrace(s, named ? TRACE_NAMED : 0);
 }
 
 /** SIAR tells which instruction it was, SDAR what it accessed. */

@@ -4,6 +4,7 @@
  */
 import { S_crossing, S_mode, S_steppedAccess, S_steppedAddress } from "../engines/runtime/layout.generated";
 import { storedToCode } from "../engines/runtime/code-pages.as";
+import { watchedAccess } from "../interrupts/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, extentMask, physicalAddress, watched } from "./data-address.as";
 import { mmioAccess, mmioData } from "./mmio.as";
@@ -145,6 +146,7 @@ function scatter(s: i32, ea: u64, size: i32): void {
 
 /** A load of 1, 2, 4 or 8 bytes; zero-extended, in register order. */
 export function loadSlow(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
+  if (watchedAccess(s, ea, size, ACCESS_LOAD)) return 0;
   const host = dataAddress(s, ea, ACCESS_LOAD);
   if (isMemory(host) && within(ea, size)) return ordered(bytesAt(host, size), size, bigEndian);
   if (host == ADDRESS_FAULT || !gather(s, ea, size)) return 0;
@@ -153,6 +155,7 @@ export function loadSlow(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
 
 /** A store of 1, 2, 4 or 8 bytes. */
 export function storeSlow(s: i32, ea: i64, size: i32, value: i64, bigEndian: i32): void {
+  if (watchedAccess(s, ea, size, ACCESS_STORE)) return;
   const bytes = ordered(value, size, bigEndian);
   const host = dataAddress(s, ea, ACCESS_STORE);
   if (isMemory(host) && within(ea, size)) {
@@ -167,6 +170,7 @@ export function storeSlow(s: i32, ea: i64, size: i32, value: i64, bigEndian: i32
 
 /** A load of 16 bytes. */
 export function loadQuadSlow(s: i32, ea: i64, bigEndian: i32): v128 {
+  if (watchedAccess(s, ea, 16, ACCESS_LOAD)) return i64x2(0, 0);
   const host = dataAddress(s, ea, ACCESS_LOAD);
   if (host == ADDRESS_FAULT) return i64x2(0, 0);
   let value: v128;
@@ -178,6 +182,7 @@ export function loadQuadSlow(s: i32, ea: i64, bigEndian: i32): v128 {
 
 /** A store of 16 bytes. */
 export function storeQuadSlow(s: i32, ea: i64, value: v128, bigEndian: i32): void {
+  if (watchedAccess(s, ea, 16, ACCESS_STORE)) return;
   const bytes = bigEndian ? reversed(value) : value;
   const host = dataAddress(s, ea, ACCESS_STORE);
   if (host == ADDRESS_FAULT) return;
@@ -208,6 +213,7 @@ export function zeroBlock(s: i32, address: i64): void {
   const ea = effective(s, address);
   noteAccess(s, ea, ACCESS_STORE);
   const block = ea & ~(<u64>(BLOCK - 1));
+  if (watchedAccess(s, block, BLOCK, ACCESS_STORE)) return;
   const host = dataAddress(s, block, ACCESS_STORE);
   if (host == ADDRESS_FAULT) return;
   if (host == ADDRESS_OUTSIDE) {

@@ -14,6 +14,7 @@ import {
   TLB_writeTag,
 } from "../engines/runtime/layout.generated";
 import { isOwned, storeHitsCode } from "../engines/runtime/code-pages.as";
+import { isWatchedPage } from "../interrupts/debug.as";
 import { CAUSE_STORE, raiseDataSegment, raiseDataStorage } from "../interrupts/storage-interrupts.as";
 import { ACCESS_STORE, CAUSE_EXIT, CAUSE_SEGMENT, RIGHT_READ, RIGHT_WRITE } from "./radix.as";
 import { dirtyNoted, findSlot, hostInSlot, leaveForDirtyRing, noteDirty, slotIsReadOnly } from "./slots.as";
@@ -94,6 +95,8 @@ function refill(s: i32, ea: u64, access: i32): i32 {
     tag = (ea & ~SMALL_PAGE_MASK) | asid;
     prepareEntry(entry, host - <i32>ea, <i32>(physical >> SMALLTLB_pageShift));
   }
+  // Each access to it is to come to the slow path.
+  if (large && isWatchedPage(s, ea & ~PAGE_MASK, PAGE_MASK)) return host;
   if (rights & RIGHT_READ) store<u64>(entry, tag, TLB_readTag);
   if (writable) store<u64>(entry, tag, TLB_writeTag);
   return host;

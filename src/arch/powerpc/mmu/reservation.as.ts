@@ -6,6 +6,7 @@
  */
 import { ARCH_quadLock, S_reserveAddress, S_reserveSize, S_reserveValue } from "../engines/runtime/layout.generated";
 import { storedToCode } from "../engines/runtime/code-pages.as";
+import { watchedAccess } from "../interrupts/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { CAUSE_RESERVATION, CAUSE_STORE, raiseDataStorage } from "../interrupts/storage-interrupts.as";
 import { noteAccess, ordered } from "./access.as";
@@ -19,6 +20,7 @@ function reservable(s: i32, ea: u64, size: i32, access: i32): i32 {
     raiseAlignment(s, ea);
     return 0;
   }
+  if (watchedAccess(s, ea, size, access)) return 0;
   const host = dataAddress(s, ea, access);
   if (host == ADDRESS_FAULT) return 0;
   if (host == ADDRESS_OUTSIDE) {

@@ -107,6 +107,10 @@ class InterpreterBuilder {
       m.define(core, body);
       cores.push(core);
     }
+    // What an instruction that may have a breakpoint is decoded as.
+    const alone = m.declare("alone", ["i32"], ["i32"]);
+    m.define(alone, this.#alone());
+    m.elements(this.#regionTable, 0, [alone]);
     const one = m.declare("one", ["i32"], ["i32"]);
     m.define(one, this.#one(stride));
     const run = m.declare("run", ["i32"], ["i32"]);
@@ -121,6 +125,14 @@ class InterpreterBuilder {
       throw new Error(`the decode table needs ${table.byteLength} bytes, more than its place in kvm/layout.ts`);
     }
     return m.build({ names: true });
+  }
+
+  /** A region that leads to one instruction at a time. */
+  #alone(): FunctionBuilder {
+    const f = new FunctionBuilder(["i32"]);
+    f.get(0);
+    f.call(this.#helper("runAlone"));
+    return f;
   }
 
   /** The handler of a word that is no instruction. */
@@ -241,6 +253,14 @@ class InterpreterBuilder {
     f.memory(Op["i32.store"], state[field].offset);
   }
 
+  #orMode(f: FunctionBuilder, bits: number): void {
+    f.get(0);
+    this.#getState(f, "mode");
+    f.i32Const(bits);
+    f.op(integerOpcodes.or[i32]);
+    f.memory(Op["i32.store"], state.mode.offset);
+  }
+
   /** (state) -> exitCode: one instruction. */
   #step(one: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32"]);
@@ -280,6 +300,12 @@ class InterpreterBuilder {
     f.end();
     f.end();
     f.get(0);
+    f.call(this.#helper("stopsHere"));
+    f.if();
+    f.i32Const(1);
+    f.return();
+    f.end();
+    f.get(0);
     f.call(this.#helper("fetch"));
     f.tee(entry);
     f.op(integerOpcodes.eqz[i32]);
@@ -287,6 +313,7 @@ class InterpreterBuilder {
     f.i32Const(1);
     f.return();
     f.end();
+    this.#orMode(f, 4);
     // A region's entry is decoded anew: its handler stands for many instructions.
     f.get(entry);
     f.memory(Op["i32.load"], 0);
@@ -361,6 +388,9 @@ class InterpreterBuilder {
     f.call(this.#helper("traced"));
     f.end();
     f.end();
+    f.get(0);
+    f.get(entry);
+    f.call(this.#helper("ranAlone"));
     this.#getState(f, "exitCode");
     f.i32Const(0);
     f.op(integerOpcodes.ne[i32]);

@@ -226,11 +226,12 @@ export class Translator {
       recorder = regionRecorder(littleEndian, { helper: (name) => this.#imports.helper(name) });
       this.#recorders.set(littleEndian, recorder);
     }
+    const breaks = this.#breakOffsets();
     const translator = new RegionTranslator(
       {
         entry: offset,
         fetch: (at) => {
-          if (at < 0 || at >= span) return undefined;
+          if (at < 0 || at >= span || breaks.has(at & 0xffc)) return undefined;
           // Only pages with decoded code: what drops their code tells the translator.
           if (this.#ask("codePageFor", firstPage + (at >> codePage.shift)) === 0) return undefined;
           const word = view.getUint32(host + at, littleEndian);
@@ -247,6 +248,18 @@ export class Translator {
       if (this.#pending.length === 1) this.#waited = 0;
     } else this.#samples.set(entry, Number.NEGATIVE_INFINITY);
     this.#milliseconds += performance.now() - start;
+  }
+
+  /** Offsets in their 4 KiB of instructions that may have a breakpoint: they are interpreted. */
+  #breakOffsets(): Set<number> {
+    const view = this.#memoryView();
+    const field = (name: "breaking" | "breakCount" | "ciabr") => view.getInt32(this.#state + state[name].offset, true);
+    if (field("breaking") === 0) return new Set();
+    const offsets = Array.from(
+      { length: field("breakCount") },
+      (_, i) => view.getInt32(this.#state + state.breakAddress.offset + 8 * i, true) & 0xffc,
+    );
+    return new Set(field("ciabr") & 3 ? [...offsets, field("ciabr") & 0xffc] : offsets);
   }
 
   /** Compiles what waits into one module and leads the decoded entries into it. */

@@ -8,6 +8,8 @@ import {
   CODE_size,
   HANDLER_illegal,
   HANDLER_nextPage,
+  HANDLER_region,
+  S_breaking,
   S_codeMap,
   S_exitCode,
   S_fault,
@@ -26,6 +28,7 @@ import {
   VCPU_code,
   VM_decodeTables,
 } from "./layout.generated";
+import { breaksIn } from "../../interrupts/debug.as";
 import {
   raiseFetchMachineCheck,
   raiseInstructionSegment,
@@ -159,6 +162,12 @@ export function decode(s: i32, entry: i32): void {
   }
   let word = load<u32>(hostInSlot(address));
   if (tagged & BIG_ENDIAN) word = bswap(word);
+  // Where a breakpoint may be, the instruction runs alone: what stands in region 0's place sees to that. Alone, it is itself.
+  if (load<i32>(s, S_breaking) && !(load<i32>(s, S_mode) & 4) && breaksIn(s, <i32>address & 0xffc)) {
+    store<u32>(entry, 0, 4);
+    store<i32>(entry, HANDLER_region);
+    return;
+  }
   store<u32>(entry, word, 4);
   store<i32>(entry, handlerOf(word));
 }

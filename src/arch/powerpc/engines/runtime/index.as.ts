@@ -1,5 +1,6 @@
 /** Everything the run-time library exports: both engines import it under these names. */
 export { clearDoorbell, sendDoorbell } from "../../interrupts/doorbell.as";
+export { ranAlone, runAlone, stopsHere } from "../../interrupts/debug.as";
 export { contextChanged, setMsr } from "../../interrupts/msr.as";
 export { facilityUnavailable, raise, raiseAlignment, raiseUnavailable } from "../../interrupts/raise.as";
 export { pause, service, synchronizeContext, traced } from "../../interrupts/service.as";

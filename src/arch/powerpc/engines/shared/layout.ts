@@ -97,6 +97,15 @@ const declared = {
   softwareBreakpoints: ["i32", 1],
   /** 1: sc with OSI's magic numbers leaves with ExitCode.osi (KVM_CAP_PPC_OSI). */
   osi: ["i32", 1],
+  /** 1: CIABR or the user of KVM has a breakpoint; the latter's. */
+  breaking: ["i32", 1],
+  breakCount: ["i32", 1],
+  breakAddress: ["i64", 16],
+  /** 1: DAWR0 or the user of KVM watches data; the latter's addresses, and KVMPPC_DEBUG_WATCH_* of each. */
+  watching: ["i32", 1],
+  watchCount: ["i32", 1],
+  watchAddress: ["i64", 16],
+  watchKind: ["i32", 16],
   /** Where the instruction that step() ran stood, and its word; whoever steps sets -1 before, to know if any ran. */
   steppedAt: ["i64", 1],
   steppedWord: ["i32", 1],
