@@ -1,5 +1,4 @@
 /** `--device`: models of unikvm's own, and devices of the host through VFIO. */
-import { resolve } from "node:path";
 import { hostPciName } from "../host/names.js";
 import type { ModuleLoader } from "../modules/loader.js";
 import type { Vfio } from "../vfio/index.js";
@@ -7,19 +6,11 @@ import type { PciDevice } from "../vmm/devices/pci/device.js";
 import { createPciDevice, pciModelNames } from "../vmm/devices/pci/models.js";
 import { type Assignment, type AssignmentHost, assignVfio } from "../vmm/devices/vfio-pci/assignment.js";
 import { VmmError } from "../vmm/errors.js";
-import { importModule } from "./import-module.js";
-
-/** What `--device vfio-pci,…` asked for. */
-export interface HostDeviceChoice {
-  /** A model, which module host_pci is to offer; or with `module`, the name of the device that the module offers. */
-  readonly host: string;
-  /** A module's file. */
-  readonly module?: string;
-}
 
 export interface DeviceChoices {
   readonly models: readonly PciDevice[];
-  readonly host: readonly HostDeviceChoice[];
+  /** Of the host: models, which module host_pci is to offer, and names of devices that modules of `--module` offer. */
+  readonly host: readonly string[];
 }
 
 export const noDevices: DeviceChoices = { models: [], host: [] };
@@ -39,23 +30,15 @@ export function parseDevice(text: string, before: DeviceChoices = noDevices): De
   return { ...before, models: [...before.models, createPciDevice(name)] };
 }
 
-function hostDevice(properties: readonly string[]): HostDeviceChoice {
-  const known = new Map<string, string>();
+function hostDevice(properties: readonly string[]): string {
+  let host: string | undefined;
   for (const property of properties) {
-    const at = property.indexOf("=");
-    const key = property.slice(0, Math.max(at, 0));
-    if (!["host", "module"].includes(key))
-      throw new VmmError(`${vfioPci} has the properties host and module, not "${property}"`);
-    if (known.has(key)) throw new VmmError(`${vfioPci}: ${key} is given twice`);
-    known.set(key, property.slice(at + 1));
+    if (!property.startsWith("host=")) throw new VmmError(`${vfioPci} has the property host, not "${property}"`);
+    if (host !== undefined) throw new VmmError(`${vfioPci}: host is given twice`);
+    host = property.slice("host=".length);
   }
-  const host = known.get("host");
   if (!host) throw new VmmError(`${vfioPci} needs host=NAME, the device of the host that the guest is to have`);
-  const module = known.get("module");
-  if (module === undefined && !pciModelNames.includes(host)) {
-    throw new VmmError(`the host has no device "${host}"; it has ${pciModelNames.join(", ")}, or those of module=FILE`);
-  }
-  return { host, ...(module === undefined ? {} : { module }) };
+  return host;
 }
 
 /** The devices of the host that a run uses. */
@@ -65,29 +48,28 @@ export interface HostDevices {
   close(): void;
 }
 
-/** Loads vfio and the modules that offer the devices. Throws VmmError or KvmError. */
-export async function openHostDevices(
-  loader: ModuleLoader,
-  choices: readonly HostDeviceChoice[],
-): Promise<HostDevices> {
-  if (choices.length === 0) return { assign: undefined, close: () => {} };
-  const models = choices.filter(({ module }) => module === undefined);
-  const files = new Set(choices.flatMap(({ module }) => module ?? []));
+/** Loads vfio, and host_pci for models. Throws VmmError or KvmError. */
+export async function openHostDevices(loader: ModuleLoader, wanted: readonly string[]): Promise<HostDevices> {
+  if (wanted.length === 0) return { assign: undefined, close: () => {} };
+  const models = wanted.filter((name) => pciModelNames.includes(name));
   const before = new Set(loader.lsmod().map(({ name }) => name));
   const close = (): void => {
     // The last one first, so that users go before what they use.
-    for (const { name } of loader.lsmod()) {
-      if (before.has(name) || name === "vfio") continue;
-      loader.rmmod(name);
-    }
-    if (!before.has("vfio")) loader.rmmod("vfio");
+    for (const { name } of loader.lsmod())
+      if (["host_pci", "vfio"].includes(name) && !before.has(name)) loader.rmmod(name);
   };
   try {
     await loader.modprobe("vfio");
-    if (models.length > 0) await loader.modprobe("host_pci", { devices: models.map(({ host }) => host).join(",") });
-    for (const file of files) await loader.insmod(await importModule(resolve(file)));
+    if (models.length > 0) await loader.modprobe("host_pci", { devices: models.join(",") });
+    let next = 0;
+    const names = wanted.map((name) => (pciModelNames.includes(name) ? hostPciName(next++) : name));
     const vfio = loader.offer<Vfio>("vfio");
-    const names = choices.map((choice) => (choice.module ? choice.host : hostPciName(models.indexOf(choice))));
+    const offered = vfio.groups().flatMap(({ devices }) => devices);
+    const missing = names.find((name) => !offered.includes(name));
+    if (missing !== undefined) {
+      const there = [...pciModelNames, ...offered.filter((name) => !names.includes(name))].join(", ");
+      throw new VmmError(`the host has no device "${missing}"; there is ${there}, and what modules of --module offer`);
+    }
     return { assign: assignVfio(vfio, names), close };
   } catch (error) {
     close();

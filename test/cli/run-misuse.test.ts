@@ -49,6 +49,11 @@ const usage: [string, string[], RegExp][] = [
   ["a time limit that is no number", ["--timeout", "soon"], /soon/],
   ["a driver for a kernel that is brought", ["--guest-module", "vfio", "--kernel", "vmlinux"], /cannot be used with/],
   ["a driver's name that would be another option", ["--guest-module", "a b"], /letters, digits/],
+  ["a device that there is not", ["--device", "xyz"], /no device "xyz"; there is edu/],
+  ["a device's property that there is not", ["--device", "edu,a=1"], /has no property "a=1"/],
+  ["no device of the host", ["--device", "vfio-pci"], /needs host=NAME/],
+  ["two devices of the host at once", ["--device", "vfio-pci,host=edu,host=edu"], /host is given twice/],
+  ["a property that vfio-pci has not", ["--device", "vfio-pci,addr=3"], /not "addr=3"/],
   ["an argument too many", ["vmlinux"], /too many arguments/],
 ];
 for (const [what, args, sentence] of usage) {
@@ -181,4 +186,36 @@ test("--stats prints counters on stderr, aligned", async () => {
   assert.match(stderr, /^cpu0 {2}instructions +\d+$/m);
   assert.match(stderr, /^cpu0 {2}tlbMisses +\d+$/m);
   assert.match(stderr, /^vm {4}vcpus +1$/m);
+});
+
+test("a device that the host has not", async () => {
+  const finished = await run("--kernel", loop(), "--device", "vfio-pci,host=0000:00:09.0");
+  refused(finished, 3, /the host has no device "0000:00:09.0"; there is edu/);
+});
+
+test("a device of the host that no PCI bus takes, from a module of somebody else's", async () => {
+  const module = file(
+    "mine.mjs",
+    `import { defineModule, vfioRegisterGroupDev } from ${JSON.stringify(new URL("../../src/index.js", import.meta.url).href)};
+     const nothing = () => {};
+     const device = { name: "mine", flags: 0, regions: [], irqs: [], open: nothing, close: nothing, read: nothing, write: nothing };
+     export default defineModule({
+       name: "mine",
+       description: "",
+       license: "MIT",
+       imports: { register: vfioRegisterGroupDev },
+       init: ({ imports, step }) => step("register", () => imports.register(device, 7), (undo) => undo()),
+     });`,
+  );
+  refused(
+    await run("--kernel", loop(), "--module", module, "--device", "vfio-pci,host=mine"),
+    3,
+    /vfio-pci: EINVAL: mine is not a PCI device/,
+  );
+});
+
+test("a device of the host and a time limit", async () => {
+  const finished = await unikvm(["run", "--timeout", "1", "--kernel", loop(), "--device", "vfio-pci,host=edu"])
+    .finished;
+  refused(finished, 124, /time limit/);
 });
