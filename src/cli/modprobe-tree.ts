@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { type Command, Option } from "commander";
+import { ModuleFileError } from "../modules/elf/elf-file.js";
 import type { ElfModule } from "../modules/elf/elf-module.js";
 import { errorText, type Messages, Priority } from "../modules/node/messages.js";
 import { withModule } from "../modules/node/module-file.js";
@@ -171,8 +172,15 @@ const quoted = (parameters: readonly string[]): string =>
     })
     .join(" ");
 
+function exportsOf(module: ElfModule) {
+  const { exports, elf } = module;
+  if (exports.length === 0 && !elf.find("__ksymtab_strings"))
+    throw new ModuleFileError("ENOENT", "nothing is exported");
+  return exports;
+}
+
 async function showSymbols(file: string, options: TreeOptions, messages: Messages): Promise<0 | 1> {
-  const read = (module: ElfModule) => (options.showModversions ? module.versions() : module.exports);
+  const read = (module: ElfModule) => (options.showModversions ? module.versions() : exportsOf(module));
   try {
     for (const { name, crc = 0 } of await withModule(file, read)) {
       process.stdout.write(`0x${crc.toString(16).padStart(8, "0")}\t${name}\n`);

@@ -79,8 +79,8 @@ test("a loop that does not come back to where the search began ends", () => {
   ]);
 });
 
-test("every pair of many modules in a loop is reported in bounded time", () => {
-  const names = Array.from({ length: 24 }, (_, index) => `m${index}`);
+test("many modules that all need one another are told in bounded time", () => {
+  const names = Array.from({ length: 400 }, (_, index) => `m${index}`);
   const graph = resolve(names.map((name) => module(name, { exports: [name], imports: names })));
   assert.equal(graph.cyclic, names.length);
 });

@@ -197,6 +197,8 @@ function sortTopologically(nodes: readonly Node[]): Node[] {
 
 /** So often may one walk come through a module: loops that share modules have more paths than anyone wants to read. */
 const maxVisits = 64;
+/** After so many steps a walk comes through a module once only. */
+const patience = 100_000;
 
 interface Step {
   readonly node: Node;
@@ -204,31 +206,47 @@ interface Step {
 }
 
 /**
- * The loops among nodes that no topological order reaches, found from each of them in turn, the last dependency first.
- * depmod goes on for ever when a loop does not pass through where it began; here no path meets a module twice.
+ * The loops among nodes that no topological order reaches, found from one of them after the other, the last dependency
+ * first. depmod goes on for ever when a loop does not pass through where it began, and takes a module below a loop for
+ * one; here no path meets a module twice.
  */
 function reportCycles(unsorted: readonly Node[]): { cycles: Node[][]; cyclic: number } {
   const cycles: Node[][] = [];
   const inLoops = new Set<Node>();
-  for (const root of unsorted) {
-    if (inLoops.has(root)) continue;
+  const waiting = [...unsorted];
+  let steps = 0;
+  for (let root = waiting.shift(); root; root = waiting.shift()) {
     const visits = new Map<Node, number>();
     const stack: Step[] = [{ node: root, from: undefined }];
     for (let step = stack.pop(); step; step = stack.pop()) {
       const { node, from } = step;
-      const path = pathTo(from);
+      steps++;
       if (node === root && from) {
+        const path = pathTo(from);
         cycles.push([...path, root]);
-        for (const member of path) inLoops.add(member);
+        for (const member of path) {
+          inLoops.add(member);
+          takeOut(waiting, member);
+        }
         continue;
       }
       const seen = visits.get(node) ?? 0;
-      if (seen >= maxVisits || path.includes(node)) continue;
+      if (seen >= (steps < patience ? maxVisits : 1) || pathTo(from).includes(node)) continue;
       visits.set(node, seen + 1);
+      if (node.direct.length === 0) takeOut(waiting, node);
       for (const used of node.direct) stack.push({ node: used, from: step });
     }
   }
   return { cycles, cyclic: inLoops.size };
+}
+
+/** Removes the node if it is there; what followed it comes first then, as in depmod's ring of nodes that wait. */
+function takeOut(waiting: Node[], node: Node): void {
+  const at = waiting.indexOf(node);
+  if (at < 0) return;
+  const before = waiting.splice(0, at + 1);
+  before.pop();
+  waiting.push(...before);
 }
 
 function pathTo(last: Step | undefined): Node[] {

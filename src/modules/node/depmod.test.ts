@@ -139,6 +139,42 @@ test("kmod prints the same of a tree of ours, and its modprobe reads what we wri
   assert.deepEqual(probe.lookup("nosuch"), []);
 });
 
+test("what modules.order does not list stands where kmod has it, loops begin where kmod's do", {
+  skip: noKmod,
+}, async () => {
+  const names = Array.from({ length: 60 }, (_, index) => `m${(index * 37) % 61}${"xyz".slice(index % 4)}`);
+  const many = Object.fromEntries(
+    names.map((name, index): [string, BuiltModule] => [
+      `kernel/${name}.ko`,
+      { exports: [{ name }], imports: [{ name: names[index >> 1] ?? "" }].filter(() => index > 1) },
+    ]),
+  );
+  const compare = async ({ base, folder }: { base: string; folder: string }) => {
+    const { stdout, stderr } = spawnSync("depmod", ["-n", "-b", base, "-C", "/nonexistent", version], {
+      encoding: "utf8",
+    });
+    const { printed, said } = await run(folder);
+    assert.equal(printed.split("#")[0], stdout.split("#")[0]);
+    const errors = (lines: readonly string[]) => lines.filter((line) => line.includes("ERROR"));
+    assert.deepEqual(errors(said), errors(stderr.split("\n")));
+  };
+  await compare(makeTree(many, undefined));
+  await compare(
+    makeTree(
+      many,
+      names.slice(0, 20).map((name) => `kernel/${name}.ko`),
+    ),
+  );
+  const needs = { a: "b", b: "c", c: "a", d: "e", e: "d", h: "i", i: "j", j: "hk", k: "h", f: "", g: "a" };
+  const loops = Object.fromEntries(
+    Object.entries(needs).map(([name, used]): [string, BuiltModule] => [
+      `kernel/loop-${name}.ko`,
+      { exports: [{ name }], imports: [...used].map((one) => ({ name: one })) },
+    ]),
+  );
+  await compare(makeTree(loops, undefined));
+});
+
 test("M11: of two exporters the first in modules.order is everybody's", async () => {
   const two = {
     "kernel/z.ko": { exports: [{ name: "shared" }] },

@@ -1,7 +1,8 @@
 /** Finds the module files of a tree. Source: depmod(8). */
-import { type Dirent, opendirSync, readFileSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { isModuleFileName, moduleNameOf } from "../names.js";
 import { type DepmodConfig, givesWay } from "./depmod-config.js";
+import { byKmodOrder } from "./kmod-order.js";
 import { errorText, type Messages } from "./messages.js";
 
 /** A module's file: where it lies, and how modules.dep names it. */
@@ -20,7 +21,7 @@ export function moduleFile(folder: string, file: string): ModuleFile {
 }
 
 /**
- * The tree's modules in the order of modules.order; then those it does not list, as they were found. Where two files are
+ * The tree's modules in the order of modules.order; then those it does not list. Where two files are
  * one module, the configuration decides. Throws the file system's error if the tree cannot be opened.
  */
 export function scanTree(folder: string, config: DepmodConfig, messages: Messages): ModuleFile[] {
@@ -29,8 +30,6 @@ export function scanTree(folder: string, config: DepmodConfig, messages: Message
     const module = moduleFile(folder, file);
     const before = found.get(module.name);
     if (before && !givesWay(config, folder, before.file, file)) return;
-    // A later one comes in a later place.
-    found.delete(module.name);
     found.set(module.name, module);
   };
   searchFolder(folder, { config, messages, add, above: [] }, true);
@@ -54,7 +53,7 @@ function searchFolder(folder: string, search: Search, required: boolean): void {
     const { dev, ino } = statSync(folder);
     if (search.above.includes(`${dev}:${ino}`)) return;
     above = [...search.above, `${dev}:${ino}`];
-    entries = entriesOf(folder);
+    entries = readdirSync(folder, { withFileTypes: true });
   } catch (error) {
     messages.error(`could not open directory ${folder}: ${errorText(error)}`);
     if (required) throw error;
@@ -67,18 +66,6 @@ function searchFolder(folder: string, search: Search, required: boolean): void {
     const type = typeOf(entry, path, messages);
     if (type === "folder") searchFolder(path, { ...search, above }, false);
     else if (type === "file" && isModuleFileName(name)) search.add(path);
-  }
-}
-
-/** In the order in which the file system has them, as depmod meets them. */
-function entriesOf(folder: string): Dirent[] {
-  const directory = opendirSync(folder, { bufferSize: 256 });
-  try {
-    const entries: Dirent[] = [];
-    for (let entry = directory.readSync(); entry; entry = directory.readSync()) entries.push(entry);
-    return entries;
-  } finally {
-    directory.closeSync();
   }
 }
 
@@ -96,10 +83,10 @@ function typeOf(entry: Dirent, path: string, messages: Messages): "file" | "fold
   return undefined;
 }
 
-/** Sorts by modules.order, whose paths have no ending of a compression. Without that file, by path. */
+/** Sorts by modules.order, whose paths have no ending of a compression; the others after it as depmod does. */
 function inOrder(folder: string, modules: readonly ModuleFile[], messages: Messages): ModuleFile[] {
   const lines = readLines(folder, "modules.order", messages);
-  if (!lines) return [...modules].sort((a, b) => (a.path < b.path ? -1 : 1));
+  if (!lines) return byKmodOrder(modules);
   const rest = new Map(modules.map((module) => [module.path.replace(/\.ko(\.[a-z]+)?$/, ".ko"), module]));
   const ordered: ModuleFile[] = [];
   for (const line of lines) {
@@ -108,7 +95,7 @@ function inOrder(folder: string, modules: readonly ModuleFile[], messages: Messa
     ordered.push(module);
     rest.delete(line);
   }
-  return [...ordered, ...rest.values()];
+  return [...ordered, ...byKmodOrder([...rest.values()])];
 }
 
 /** The lines of a file of the tree; undefined, with a warning, if there is none. */
