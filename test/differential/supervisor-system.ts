@@ -209,6 +209,26 @@ const noSprs = Array.from({ length: 1024 }, (_, n) => n).filter(
   (n) => !strangers.has(n) && !sprs.some((spr) => spr.number === n),
 );
 
+/**
+ * A segment in r3 and r4 as slbmte wants it (QEMU takes no malformed one, and none of 16 MiB pages), its entry's number in r5, an address of it in r6.
+ * What was in the SLB before is taken away; what is there in the end is seen by address.
+ */
+const segments = (texts: (random: Random) => readonly string[]) => ({
+  wishes: { mostlySupervisor: true },
+  make: ({ random, state }: Draft): Made => {
+    const is1T = random.chance(0.5);
+    const flags = [0x800n, 0x400n, 0x200n, 0x80n].reduce((all, bit) => all | (random.chance(0.5) ? bit : 0n), 0n);
+    const vsid = BigInt(random.below(1 << 20)) << (is1T ? 24n : 12n);
+    const esid = BigInt(random.below(16)) << (is1T ? 40n : 28n);
+    const index = BigInt(random.below(32));
+    state.setGpr(3, (is1T ? 1n << 62n : 0n) | vsid | flags | random.pick([0n, 0x110n]));
+    state.setGpr(4, esid | 0x0800_0000n | index);
+    state.setGpr(5, index);
+    state.setGpr(6, esid | BigInt(random.below(1 << 20)));
+    return { words: ["slbia 4", "slbmte r3, r4", ...texts(random), "slbfee. r7, r6"].map((text) => word(text)) };
+  },
+});
+
 /** How to make the cases of a mnemonic; the others have random operands. */
 const special: Readonly<Record<string, { wishes?: Wishes; make: (draft: Draft, variant: Variant) => Made }>> = {
   rfid: { make: (draft) => comeBack(draft, "rfid"), wishes: { mostlySupervisor: true } },
@@ -234,6 +254,13 @@ const special: Readonly<Record<string, { wishes?: Wishes; make: (draft: Draft, v
     },
   },
   scv: { make: ({ random }) => ({ words: [word(`scv ${random.chance(0.4) ? 0 : random.below(128)}`)] }) },
+  slbmte: segments(() => []),
+  "slbfee.": segments(() => []),
+  slbmfee: segments(() => ["slbmfee r8, r5"]),
+  slbmfev: segments(() => ["slbmfev r8, r5"]),
+  slbie: segments(() => ["slbie r6"]),
+  slbieg: segments(() => ["slbieg r8, r6"]),
+  slbia: segments((random) => [`slbia ${random.below(8)}`]),
   tlbie: { make: (draft) => invalidate(draft, "tlbie"), wishes: { mostlySupervisor: true } },
   tlbiel: { make: (draft) => invalidate(draft, "tlbiel"), wishes: { mostlySupervisor: true } },
   // Only of types that are no message: QEMU 7.2 ends when the interrupt is taken, and msgclrp does not take it back.

@@ -4,6 +4,7 @@
  */
 import { S_hashContext, S_slb } from "../engines/runtime/layout.generated";
 import { derive } from "../interrupts/msr.as";
+import { effective } from "./access.as";
 
 const ENTRIES = 32;
 /** An entry: RB of slbmte without its index, then RS. */
@@ -101,11 +102,11 @@ export function slbMoveFromVsid(s: i32, rb: i64): i64 {
 
 /** slbfee.: 1 if there is an entry for the address in RB. */
 export function slbFound(s: i32, rb: i64): i32 {
-  return <i32>(findSegment(s, rb) != 0);
+  return <i32>(findSegment(s, effective(s, rb)) != 0);
 }
 
 /** slbfee.: its second doubleword, or 0. */
 export function slbFindVsid(s: i32, rb: i64): i64 {
-  const entry = findSegment(s, rb);
+  const entry = findSegment(s, effective(s, rb));
   return entry ? load<i64>(entry, 8) : 0;
 }
