@@ -46,6 +46,7 @@ const derivedState: ReadonlySet<StateField> = new Set<StateField>([
   "recheck",
   "sampling",
   "sliceLength",
+  "shortSlices",
   "tlb",
   "asid",
   "fetchTlb",

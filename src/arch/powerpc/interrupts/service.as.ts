@@ -24,6 +24,7 @@ import {
   S_requests,
   S_sampling,
   S_sdar,
+  S_shortSlices,
   S_siar,
   S_sliceLength,
   S_statSlices,
@@ -50,6 +51,9 @@ import { timeBase } from "./time.as";
 
 /** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
 const SLICE = 16384 * 8;
+/** After another vCPU has asked for a flush, and probably asks again: slices this short, so many. */
+const SHORT_SLICE = 2048 * 8;
+const SHORT_SLICES = 64;
 /** What a look before the slice's end takes from it. */
 const LOOK = 16 * 8;
 /** SRR1 bits of the Trace interrupt: 33 always, 35 after a load, 36 after a store. */
@@ -70,6 +74,7 @@ function serveRequests(s: i32): bool {
   if (requests & REQUEST_flushTlb) {
     traceMmu(s, EVENT_FLUSH, 0, 0, 0, 0);
     flushTranslations(s);
+    store<i32>(s, SHORT_SLICES, S_shortSlices);
   }
   if (requests & REQUEST_mail) readMail(s);
   if (requests & REQUEST_context) derive(s);
@@ -115,7 +120,9 @@ export function service(s: i32): i32 {
     if (time >= load<i64>(s, S_decExpiry)) store<i32>(s, 1, S_decPending);
     const leaveAt = load<i64>(s, S_leaveAt);
     leave = leaveAt != 0 && time >= leaveAt;
-    budget = SLICE;
+    const short = load<i32>(s, S_shortSlices);
+    if (short) store<i32>(s, short - 1, S_shortSlices);
+    budget = short ? SHORT_SLICE : SLICE;
   }
   store<i32>(s, budget, S_budget);
   store<i32>(s, budget, S_sliceLength);

@@ -42,6 +42,8 @@ const declared = {
   leaveAt: ["i64", 1],
   /** 1: the run-time library calls `env.sampled` at the end of each slice, for a translator that wants to know what is hot. */
   sampling: ["i32", 1],
+  /** Slices that are to be short, since another vCPU may be waiting. */
+  shortSlices: ["i32", 1],
   /** What `budget` was when the running slice began. */
   sliceLength: ["i32", 1],
   /** Current soft-TLB table (address) and tag bits for data accesses in the present context. */
