@@ -53,12 +53,13 @@ const smallest = { pageShift: 12, windowSize: 4096n, levels: 1 };
 /** Takes VFIO's devices of these names, when a machine is made. Throws VmmError: there is none, or it cannot be had. */
 export function assignVfio(vfio: Vfio, names: readonly string[]): (host: AssignmentHost) => Assignment {
   return (host) => {
-    const assignment = new VfioAssignment(vfio, host);
+    let assignment: VfioAssignment | undefined;
     try {
+      assignment = new VfioAssignment(vfio, host);
       for (const name of names) assignment.add(name);
       return assignment;
     } catch (error) {
-      assignment.close();
+      assignment?.close();
       if (error instanceof KvmError) throw new VmmError(`vfio-pci: ${error.message}`, { cause: error });
       throw error;
     }
@@ -77,10 +78,14 @@ class VfioAssignment implements Assignment {
   constructor(vfio: Vfio, host: AssignmentHost) {
     this.#vfio = vfio;
     this.#host = host;
-    const device = host.vm.createDevice(KVM_DEV_TYPE_VFIO);
-    if (!device) throw new VmmError("this KVM has no VFIO device");
-    this.#kvmVfio = device;
     this.#container = vfio.openContainer(host.vm);
+    try {
+      // Only with KVM_CREATE_DEVICE_TEST it gives none.
+      this.#kvmVfio = host.vm.createDevice(KVM_DEV_TYPE_VFIO) as Device;
+    } catch (error) {
+      this.#container.close();
+      throw error;
+    }
   }
 
   add(name: string): void {
