@@ -30,7 +30,7 @@ const source = `
 `;
 
 /** Exits to the user side. */
-const runs = Number(process.argv[3] ?? 150_000);
+const runs = Number(process.argv[3] ?? 60_000);
 const type = process.argv[2] === "hv" ? "hv" : "pr";
 const kvm = await openKvm({ implementations: [type], memory: "unshared" });
 const vm = kvm.createVm(type === "hv" ? KVM_VM_PPC_HV : KVM_VM_PPC_PR, { shared: false, memoryLimit: 256 << 20 });

@@ -41,7 +41,9 @@ try {
       for (const [i] of links.entries()) {
         const link = links[(i + round) % links.length] as Link;
         const key = `${implementation} ${link}`;
-        samples.set(key, [...(samples.get(key) ?? []), run(programs.get(link) ?? "", implementation)]);
+        const sample = run(programs.get(link) ?? "", implementation);
+        process.stderr.write(`${round + 1}/${rounds} ${key}: ${sample.user.toFixed(0)} ${sample.kernel.toFixed(0)}\n`);
+        samples.set(key, [...(samples.get(key) ?? []), sample]);
       }
     }
   }
