@@ -31,6 +31,7 @@ interface Symbols {
 const undefinedSection = 0;
 const absoluteSection = 0xfff1;
 const weakBinding = 2;
+const underscore = 0x5f;
 /** A register reserved by a SPARC program looks like an undefined symbol. */
 const sparcMachines = new Set([2, 43]);
 const registerType = 13;
@@ -41,6 +42,13 @@ const symbolLayouts = {
   32: { size: 16, value: 4, info: 12, section: 14 },
   64: { size: 24, value: 8, info: 4, section: 6 },
 } as const;
+
+/** What the symbol table says of exports, by their names. */
+interface ExportNotes {
+  readonly crcs: { readonly name: string; readonly crc: number }[];
+  readonly gplOnly: Set<string>;
+  readonly namespaces: Map<string, string>;
+}
 
 interface SymbolTable {
   readonly reader: Reader;
@@ -133,66 +141,61 @@ export class ElfModule {
   /** One pass over the symbol table. */
   #readSymbols(): Symbols {
     const table = this.#symbolTable();
-    if (!table) return { exports: this.#exportsByString(new Set(), new Map()), imports: undefined };
-    const layout = symbolLayouts[this.elf.bits];
+    const notes: ExportNotes = { crcs: [], gplOnly: new Set(), namespaces: new Map() };
+    if (!table) return { exports: this.#exportsByString(notes), imports: undefined };
     const { reader, names } = table;
-    const versions = this.#readVersions();
-    const versionOf = new Map<string, number>();
-    for (const [index, { name }] of versions.entries()) if (!versionOf.has(name)) versionOf.set(name, index);
-    const used = new Set<number>();
+    const layout = symbolLayouts[this.elf.bits];
+    const versions = new Versions(this.#readVersions());
     const imports: ModuleImport[] = [];
-    const crcs: { name: string; crc: number }[] = [];
-    const gplOnly = new Set<string>();
-    const namespaces = new Map<string, string>();
     let [importsUsable, crcsUsable] = [true, true];
     for (let index = 1; index < table.count; index++) {
       const at = index * layout.size;
       const nameAt = reader.u32(at);
       const section = reader.u16(at + layout.section);
-      const info = reader.u16(at + layout.info) >> (this.elf.little ? 0 : 8);
       if (nameAt >= names.length) {
         crcsUsable = false;
         if (section === undefinedSection) importsUsable = false;
-        continue;
+      } else if (section === undefinedSection) {
+        const info = reader.u16(at + layout.info) >> (this.elf.little ? 0 : 8);
+        const name = this.#isReserved(info) ? "" : cString(names, nameAt);
+        if (name !== "") imports.push({ name, weak: ((info >> 4) & 0xf) === weakBinding, crc: versions.use(name) });
       }
-      if (section === undefinedSection && !(sparcMachines.has(this.elf.machine) && (info & 0xf) === registerType)) {
-        const name = cString(names, nameAt);
-        if (name !== "") {
-          const version = versionOf.get(name);
-          if (version !== undefined) used.add(version);
-          const crc = version === undefined ? 0 : (versions[version]?.crc ?? 0);
-          imports.push({ name, weak: ((info >> 4) & 0xf) === weakBinding, crc });
-        }
-      }
-      if (names[nameAt] !== 0x5f || names[nameAt + 1] !== 0x5f) continue;
-      const letter = names[nameAt + 2];
-      if (letter === 0x63 && startsWith(names, nameAt, "__crc_")) {
-        const name = cString(names, nameAt + "__crc_".length);
-        crcs.push({ name, crc: this.#crc(reader.word(at + layout.value, this.elf.bits), section) });
-      } else if (letter === 0x6b && startsWith(names, nameAt, "__ksymtab_")) {
-        if (this.elf.at(section)?.name.startsWith("___ksymtab_gpl") || this.elf.at(section)?.name === "__ksymtab_gpl") {
-          gplOnly.add(cString(names, nameAt + "__ksymtab_".length));
-        }
-      } else if (letter === 0x6b && startsWith(names, nameAt, "__kstrtabns_")) {
-        const namespace = this.#stringAt(section, reader.word(at + layout.value, this.elf.bits));
-        if (namespace !== "") namespaces.set(cString(names, nameAt + "__kstrtabns_".length), namespace);
+      // Most symbols have nothing to do with exports: two bytes tell.
+      if (names[nameAt] === underscore && names[nameAt + 1] === underscore) {
+        this.#note(notes, table, { nameAt, section, value: reader.word(at + layout.value, this.elf.bits) });
       }
     }
-    for (const [index, { name, crc }] of versions.entries()) {
-      if (!used.has(index)) imports.push({ name, weak: false, crc });
-    }
+    imports.push(...versions.unused().map(({ name, crc }) => ({ name, weak: false, crc })));
     const exports =
-      crcsUsable && crcs.length > 0
-        ? crcs.map(({ name, crc }) => exportOf(name, crc, gplOnly, namespaces))
-        : this.#exportsByString(gplOnly, namespaces);
+      crcsUsable && notes.crcs.length > 0
+        ? notes.crcs.map(({ name, crc }) => exportOf(name, crc, notes))
+        : this.#exportsByString(notes);
     return { exports, imports: importsUsable ? imports : undefined };
   }
 
+  #isReserved(info: number): boolean {
+    return (info & 0xf) === registerType && sparcMachines.has(this.elf.machine);
+  }
+
+  /** Takes down what a symbol says of an export, if it does. */
+  #note(notes: ExportNotes, { names }: SymbolTable, symbol: { nameAt: number; section: number; value: number }): void {
+    const { nameAt, section, value } = symbol;
+    const after = (prefix: string) =>
+      startsWith(names, nameAt, prefix) ? cString(names, nameAt + prefix.length) : undefined;
+    const withCrc = after("__crc_");
+    if (withCrc !== undefined) notes.crcs.push({ name: withCrc, crc: this.#crc(value, section) });
+    const entry = after("__ksymtab_");
+    if (entry !== undefined && /^_?__ksymtab_gpl/.test(this.elf.at(section)?.name ?? "")) notes.gplOnly.add(entry);
+    const withNamespace = after("__kstrtabns_");
+    const namespace = withNamespace === undefined ? "" : this.#stringAt(section, value);
+    if (withNamespace !== undefined && namespace !== "") notes.namespaces.set(withNamespace, namespace);
+  }
+
   /** The names in `__ksymtab_strings`: what is left to go by when no symbol carries a checksum. */
-  #exportsByString(gplOnly: ReadonlySet<string>, namespaces: ReadonlyMap<string, string>): GraphExport[] {
+  #exportsByString(notes: ExportNotes): GraphExport[] {
     const section = this.elf.find("__ksymtab_strings");
     if (!section) return [];
-    return strings(this.elf.contents(section)).map((name) => exportOf(name, 0, gplOnly, namespaces));
+    return strings(this.elf.contents(section)).map((name) => exportOf(name, 0, notes));
   }
 
   /** A `__crc_` symbol's value is the checksum, or where it lies. */
@@ -209,14 +212,33 @@ export class ElfModule {
   }
 }
 
-function exportOf(
-  name: string,
-  crc: number,
-  gplOnly: ReadonlySet<string>,
-  namespaces: ReadonlyMap<string, string>,
-): GraphExport {
+function exportOf(name: string, crc: number, { gplOnly, namespaces }: ExportNotes): GraphExport {
   const namespace = namespaces.get(name);
   return { name, gplOnly: gplOnly.has(name), crc, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+/** `__versions`: which checksum an import has, and which entries no import asked for. */
+class Versions {
+  readonly #all: readonly ModuleVersion[];
+  readonly #indexOf = new Map<string, number>();
+  readonly #used = new Set<number>();
+
+  constructor(all: readonly ModuleVersion[]) {
+    this.#all = all;
+    for (const [index, { name }] of all.entries()) if (!this.#indexOf.has(name)) this.#indexOf.set(name, index);
+  }
+
+  /** 0 if there is none. */
+  use(name: string): number {
+    const index = this.#indexOf.get(name);
+    if (index === undefined) return 0;
+    this.#used.add(index);
+    return this.#all[index]?.crc ?? 0;
+  }
+
+  unused(): ModuleVersion[] {
+    return this.#all.filter((_, index) => !this.#used.has(index));
+  }
 }
 
 function startsWith(bytes: Uint8Array, at: number, prefix: string): boolean {
