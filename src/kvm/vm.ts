@@ -165,6 +165,8 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     released: () => void,
   ): VmCore {
     const mem = new VmMemory(memory);
+    // A VM that was given no memory yet may end before there.
+    mem.ensure(vmLayout.userStart);
     const fixed = (): Uint8Array => mem.bytes(vmLayout.versioned, vmLayout.userStart - vmLayout.versioned);
     const before = fixed().slice();
     try {

@@ -189,6 +189,38 @@ test("M18: with two KVMs loaded, each put goes to the one that owns the VM", asy
   assert.equal(fileTable().size, 0);
 });
 
+test("a VM that VFIO holds does not move to another kvm, and moves when it is let go", async () => {
+  const open = async () => {
+    const loader = createLoader({ memory: "unshared", implementations: ["pr"] });
+    await loader.modprobe("kvm");
+    return { loader, kvm: loader.offer<KvmOffer>("kvm").open() };
+  };
+  const [from, to] = [await open(), await open()];
+  const host = await vfioWith(1);
+  const container = host.api.openContainer(fakeMemory());
+  const group = host.api.openGroup(0);
+  group.setContainer(container.fd);
+  container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU);
+  const vm = from.kvm.createVm();
+  const kvmVfio = vm.createDevice(KVM_DEV_TYPE_VFIO);
+  addGroup(kvmVfio, group);
+  const device = group.getDeviceFd("d0");
+  await assert.rejects(() => vm.moveTo(to.kvm), errno("EBUSY"), "it has a KVM-VFIO device");
+  kvmVfio?.close();
+  await assert.rejects(() => vm.moveTo(to.kvm), errno("EBUSY"), "an open device holds it");
+  const references = ({ loader }: typeof from) => loader.lsmod().find(({ name }) => name === "kvm")?.references;
+  assert.deepEqual([references(from), references(to)], [2, 0]);
+  device.close();
+  await vm.moveTo(to.kvm);
+  assert.deepEqual([references(from), references(to)], [0, 1]);
+  from.loader.rmmod("kvm");
+  vm.close();
+  to.loader.rmmod("kvm");
+  for (const each of [group, container]) each.close();
+  host.unregister();
+  host.loader.rmmod("vfio");
+});
+
 /** One VM of one kvm, as the model of the test below has it. */
 interface ModelVm {
   readonly kvm: number;
