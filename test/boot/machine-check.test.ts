@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { openKvm } from "../../src/arch/powerpc/module.js";
+import { spawnVcpuThread } from "../../src/cli/vcpu-thread.js";
 import { runMachine } from "../../src/vmm/core/run.js";
 import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";
@@ -90,8 +91,13 @@ const handler = `
 const bytesAt = (text: string, origin: number): Uint8Array =>
   assemble(text, { origin: BigInt(origin), littleEndian: false }).bytes;
 
-for (const type of ["hv", "pr"] as const) {
-  test(`${type}: a machine check reaches the handler registered with ibm,nmi-register`, async () => {
+for (const [type, shared] of [
+  ["hv", false],
+  ["pr", false],
+  ["hv", true],
+] as const) {
+  const threads = shared ? "a thread of its own" : "slices";
+  test(`${type}, in ${threads}: a machine check reaches the handler registered with ibm,nmi-register`, async () => {
     const kvm = await openKvm({ memory: "both" });
     let said = "";
     const data = new Uint8Array(0x2000);
@@ -103,7 +109,7 @@ for (const type of ["hv", "pr"] as const) {
           {
             kvm,
             type: type === "hv" ? 1 : 2,
-            shared: false,
+            shared,
             kernel: { byteOrder: "big", entry, segments: [{ address: entry, size: data.length, data }] },
             commandLine: "",
             memorySize: 32 * mebi,
@@ -113,6 +119,7 @@ for (const type of ["hv", "pr"] as const) {
           trace,
         ),
       createSide: createPseriesVcpuSide,
+      spawn: shared ? spawnVcpuThread : undefined,
       output: (bytes) => {
         said += new TextDecoder().decode(bytes);
         return undefined;
