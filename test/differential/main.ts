@@ -1,6 +1,7 @@
 /**
  * The long run: `npm run differential -- [--count N] [--seed N] [--only MNEMONIC] [--engine NAME] [--big-endian]
- * [--sequences N] [--show N] [--supervisor]`. Without options: 200 cases an instruction, a seed from the clock, every engine, both byte orders.
+ * [--sequences N] [--show N]`. Without options: 200 cases an instruction, a seed from the clock, every engine, both byte
+ * orders. `--supervisor`: the supervisor's side, `--count` cases of each kind, or with `--case NAME` one.
  */
 import { parseArgs } from "node:util";
 import { engines } from "./engines.js";

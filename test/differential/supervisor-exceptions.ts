@@ -99,6 +99,12 @@ export const supervisorExceptions: readonly SupervisorException[] = [
     why: "QEMU does not set SIAR and SDAR (Book III, Trace Interrupt)",
   },
   {
+    kinds: /^slb/,
+    when: (outcome) => (msrOf(outcome) & Msr.sf) === 0n,
+    ignore: /^(r9|cr)$/,
+    why: "QEMU has slbfee. look for 32 bits of address in 32-bit mode; the operand is an ESID (Book III, slbfee.)",
+  },
+  {
     kinds: /^icbi$/,
     when: (outcome) => came(0x300n)(outcome) || came(0x380n)(outcome),
     ignore: /^dar$/,

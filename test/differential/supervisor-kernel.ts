@@ -36,7 +36,7 @@ const stubsAddress = kernelAddress + 0x10000;
 const casesAddress = kernelAddress + 0x40000;
 export const caseSpan = 128;
 /** Cases in one image. */
-export const kernelCapacity = 8000;
+export const kernelCapacity = 4000;
 export const recordsAddress = 0x700000;
 
 /** A supervisor case. */

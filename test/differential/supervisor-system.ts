@@ -271,6 +271,31 @@ const special: Readonly<Record<string, { wishes?: Wishes; make: (draft: Draft, v
       return { words: [word("msgsndp r3")] };
     },
   },
+  // Entry 0 stays when all are invalidated; what there is in an invalid entry, and beyond entry 31, is undefined.
+  ...Object.fromEntries(
+    ["slbmte", "slbmfee", "slbmfev", "slbfee."].map((name) => [
+      name,
+      {
+        make: ({ random, state, context }: Draft) => {
+          const index = BigInt(1 + random.below(31));
+          const segment = random.u64() & ~0xfff_ffffn;
+          // RS: VSID, then Ks, Kp, N and C; L and LP say 4 KiB.
+          state.setGpr(
+            3,
+            (random.u64() & 0x3fff_ffff_f000n) | BigInt(random.below(8) << 9) | BigInt(random.below(2) << 7),
+          );
+          state.setGpr(4, segment | (1n << 27n) | index);
+          state.setGpr(5, index);
+          state.setGpr(6, random.chance(0.8) ? segment : random.u64() & ~0xfff_ffffn);
+          const own = { slbmte: "slbmte r3, r4", slbmfee: "slbmfee r7, r5", slbmfev: "slbmfev r8, r5" }[name];
+          const first = word(own ?? "slbfee. r9, r6");
+          const all = ["slbia", "slbmte r3, r4", "slbmfee r7, r5", "slbmfev r8, r5", "slbfee. r9, r6"].map(word);
+          // The instruction alone where it is refused.
+          return { words: (context.msr & Msr.pr) !== 0n ? [first] : all };
+        },
+      },
+    ]),
+  ),
   msgclrp: {
     wishes: { mostlySupervisor: true },
     make: ({ random, state }) => {
@@ -358,7 +383,10 @@ const others: readonly Kind[] = [
     wishes: { disabled: true, supervisor: true },
     variants: [],
     make: ({ random, state }) => {
-      state.setGpr(3, random.chance(0.6) ? 0x8000_0000n | random.u64() : BigInt(random.u32() >>> 2) + 0x1000_0000n);
+      state.setGpr(
+        3,
+        random.chance(0.6) ? 0x8000_0000n | random.u64() : BigInt(0x6000_0000 + random.below(0x1000_0000)),
+      );
       state.setGpr(4, random.chance(0.8) ? Msr.ee | Msr.ri : 0n);
       return { words: [word("mtspr 22, r3"), word("mtmsrd r4, 1"), word("nop")] };
     },
