@@ -105,6 +105,12 @@ export const supervisorExceptions: readonly SupervisorException[] = [
     why: "QEMU has slbfee. look for 32 bits of address in 32-bit mode; the operand is an ESID (Book III, slbfee.)",
   },
   {
+    kinds: /^slbfee\.$/,
+    when: problem,
+    ignore: /^srr1$/,
+    why: "QEMU calls it illegal in problem state; it is privileged (Book III, slbfee.)",
+  },
+  {
     kinds: /^icbi$/,
     when: (outcome) => came(0x300n)(outcome) || came(0x380n)(outcome),
     ignore: /^dar$/,
