@@ -60,7 +60,7 @@ export const supervisorExceptions: readonly SupervisorException[] = [
   },
   {
     kinds: /^wait$/,
-    ignore: /^srr0$/,
+    ignore: /^(srr0|cfar)$/,
     why: "a wait may end at any time, and the case then waits again (Book II, Wait Instruction)",
   },
   {
@@ -87,10 +87,6 @@ export const supervisorExceptions: readonly SupervisorException[] = [
     ignore: /^(r\d|vs\d|memory)/,
     why: "an access that faults may have been done in part (Book III, Partially Executed Instructions)",
   },
-
-  // Not compared yet.
-  { ignore: /^cfar$/, why: "CFAR is kept for branches only in part (Book III, Come-From Address Register)" },
-  { kinds: moves("f", 28), ignore: "all", why: "the same" },
 
   // Interrupts in which QEMU departs from the ISA.
   {
