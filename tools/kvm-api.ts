@@ -108,7 +108,13 @@ General registers, CR, LR, CTR, XER, pc and MSR go through KVM_GET_REGS, as in L
 
 ## Devices (KVM_CREATE_DEVICE)
 
-${powerpc.devices.map(({ type }) => nameOf("KVM_DEV_TYPE_", type)).join(", ")}.
+${powerpc.devices.map(({ type }) => nameOf("KVM_DEV_TYPE_", type)).join(", ")}. A VM has one interrupt controller, XICS or XIVE.
+
+Attributes are Linux's; a structure is a little-endian number. Two groups of the XIVE stand for what user space maps there:
+KVM_DEV_XIVE_GRP_PAGES places the pages at KVM_XIVE_TIMA_PAGE_OFFSET and KVM_XIVE_ESB_PAGE_OFFSET in the guest's memory
+(64 KiB each, answered in the kernel side), and KVM_DEV_XIVE_GRP_ESB loads from a source's page and stores there
+(\`kvmXiveEsb(source, offset)\`). Sources' PQ bits, which Linux's user space saves and restores by those pages, are among
+what \`moveTo\` takes along.
 
 ## Hypercalls of the kernel side
 

@@ -129,11 +129,11 @@ export const calls = {
     request: "0xa3, struct kvm_enable_cap",
     cap: "KVM_CAP_ENABLE_CAP",
     errors: {
-      EBADF: "KVM_CAP_IRQ_XICS: the first argument is no device's fd, or there is no such device",
+      EBADF: "KVM_CAP_IRQ_XICS, KVM_CAP_PPC_IRQ_XIVE: the first argument is no device's fd, or there is no such device",
       EBUSY: "the vCPU has an interrupt controller",
-      EEXIST: "KVM_CAP_IRQ_XICS: the server has a vCPU",
+      EEXIST: "KVM_CAP_IRQ_XICS, KVM_CAP_PPC_IRQ_XIVE: the server has a vCPU",
       EINVAL: "the extension cannot be enabled on a vCPU, flags, or arguments that it does not take",
-      EPERM: "KVM_CAP_IRQ_XICS: the fd is another device's",
+      EPERM: "KVM_CAP_IRQ_XICS, KVM_CAP_PPC_IRQ_XIVE: the fd is another device's",
     },
   },
   eventfd: {
@@ -205,7 +205,7 @@ export const calls = {
     errors: {
       EBADF: closed,
       EBUSY: "KVM_DEV_TYPE_VFIO: the VM has one",
-      EEXIST: "the VM has one",
+      EEXIST: "the VM has one, or another interrupt controller",
       EINVAL: "unknown flags",
       ENODEV: "no such type",
       ENOMEM: noMemory,
@@ -217,13 +217,18 @@ export const calls = {
     request: "0xe1, struct kvm_device_attr",
     cap: "KVM_CAP_DEVICE_CTRL",
     errors: {
+      E2BIG: "KVM_DEV_XIVE_GRP_SOURCE: no number of a source",
       EBADF: "KVM_DEV_VFIO_FILE_ADD, _DEL, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: no open file has that number",
-      EBUSY: "KVM_DEV_XICS_NR_SERVERS once a vCPU is connected",
-      EEXIST: "KVM_DEV_VFIO_FILE_ADD: the file is added already",
-      EINVAL: "a value that the attribute does not take",
-      ENOENT: "KVM_DEV_VFIO_FILE_DEL, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: the file has not been added",
+      EBUSY:
+        "KVM_DEV_XICS_NR_SERVERS, KVM_DEV_XIVE_NR_SERVERS once a vCPU is connected; KVM_DEV_XIVE_GRP_SOURCE_CONFIG: the queue takes no more sources",
+      EEXIST:
+        "KVM_DEV_VFIO_FILE_ADD: the file is added already; KVM_DEV_XIVE_GRP_PAGES: there is memory, or other pages",
+      EINVAL:
+        "a value that the attribute does not take; KVM_DEV_XIVE_GRP_SOURCE_CONFIG, _SYNC: the source has not been made",
+      ENOENT:
+        "KVM_DEV_VFIO_FILE_DEL, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: the file has not been added; XIVE: no such source, or the server has no vCPU",
       ENOMEM: noMemory,
-      ENXIO: "unknown group or attribute",
+      ENXIO: "unknown group or attribute; KVM_DEV_XIVE_GRP_SOURCE_CONFIG: the server has no such queue",
     },
   },
   KVM_GET_DEVICE_ATTR: {
@@ -231,7 +236,11 @@ export const calls = {
     method: "getAttr",
     request: "0xe2, struct kvm_device_attr",
     cap: "KVM_CAP_DEVICE_CTRL",
-    errors: { ENOENT: "the source does not exist", ENXIO: "unknown group or attribute" },
+    errors: {
+      EINVAL: "KVM_DEV_XIVE_GRP_EQ_CONFIG: the priority",
+      ENOENT: "the source does not exist, or the server has no vCPU",
+      ENXIO: "unknown group or attribute",
+    },
   },
   KVM_HAS_DEVICE_ATTR: {
     on: "device",
@@ -293,7 +302,7 @@ export const calls = {
     errors: {
       EINVAL: "known, but of another size",
       ENOENT: "no such register",
-      ENXIO: "KVM_REG_PPC_ICP_STATE of a vCPU without a XICS",
+      ENXIO: "KVM_REG_PPC_ICP_STATE of a vCPU without a XICS, KVM_REG_PPC_VP_STATE of one without a XIVE",
     },
   },
   KVM_SET_ONE_REG: {
@@ -304,7 +313,7 @@ export const calls = {
     errors: {
       EINVAL: "known, but of another size, or a value that it does not take",
       ENOENT: "no such register",
-      ENXIO: "KVM_REG_PPC_ICP_STATE of a vCPU without a XICS",
+      ENXIO: "KVM_REG_PPC_ICP_STATE of a vCPU without a XICS, KVM_REG_PPC_VP_STATE of one without a XIVE",
     },
   },
   KVM_GET_REG_LIST: {

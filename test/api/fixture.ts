@@ -2,8 +2,19 @@
 
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { type ImplementationName, openKvm, type PpcKvm, type PpcVm } from "../../src/arch/powerpc/module.js";
-import type { PpcVcpu } from "../../src/arch/powerpc/uapi.js";
-import { KVM_CAP_IRQ_XICS, KVM_DEV_TYPE_XICS } from "../../src/kvm/constants.js";
+import {
+  KVM_DEV_XIVE_GRP_EQ_CONFIG,
+  KVM_DEV_XIVE_GRP_SOURCE,
+  KVM_XIVE_EQ_ALWAYS_NOTIFY,
+  kvmPpcXiveEq,
+  type PpcVcpu,
+} from "../../src/arch/powerpc/uapi.js";
+import {
+  KVM_CAP_IRQ_XICS,
+  KVM_CAP_PPC_IRQ_XIVE,
+  KVM_DEV_TYPE_XICS,
+  KVM_DEV_TYPE_XIVE,
+} from "../../src/kvm/constants.js";
 import type { Device } from "../../src/kvm/uapi.js";
 
 export const kvm: PpcKvm = await openKvm({ memory: "both" });
@@ -21,6 +32,7 @@ export class Fixture {
   #vm: PpcVm | undefined;
   #cpu: PpcVcpu | undefined;
   #xics: Device | undefined;
+  #xive: Device | undefined;
   #ram = 0;
 
   constructor(name: ImplementationName) {
@@ -66,6 +78,19 @@ export class Fixture {
     return this.#xics;
   }
 
+  /** With vCPU 0 connected, a queue of priority 6 and source 0. */
+  get xive(): Device {
+    if (!this.#xive) {
+      this.#xive = this.vm.createDevice(KVM_DEV_TYPE_XIVE);
+      if (!this.#xive) throw new Error("there is no XIVE");
+      this.cpu.enableCap({ cap: KVM_CAP_PPC_IRQ_XIVE, args: [this.#xive.fd, 0] });
+      const queue = { flags: KVM_XIVE_EQ_ALWAYS_NOTIFY, qshift: 16, qaddr: page, qtoggle: 1, qindex: 0 };
+      this.#xive.setAttr(KVM_DEV_XIVE_GRP_EQ_CONFIG, 6n, kvmPpcXiveEq(queue));
+      this.#xive.setAttr(KVM_DEV_XIVE_GRP_SOURCE, 0n, 0n);
+    }
+    return this.#xive;
+  }
+
   /** Puts code somewhere, and vCPU 0 there if it is `start`. */
   code(source: string, address = start): void {
     const { bytes } = assemble(source, { origin: address, littleEndian: false });
@@ -75,6 +100,7 @@ export class Fixture {
 
   close(): void {
     this.#xics?.close();
+    this.#xive?.close();
     this.#cpu?.close();
     this.#vm?.close();
   }

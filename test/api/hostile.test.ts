@@ -122,43 +122,46 @@ for (const name of implementations) {
   for (const [index, [call, row]] of Object.entries(powerpcCalls).entries()) {
     const arguments_ = hostile[call as Call];
     if (!arguments_) continue;
-    test(`${name}: ${call} takes any values`, () => {
-      const it = new Fixture(name);
-      const random = new Random(0x9e3779b9 + index);
-      const { xics, cpu, vm } = it;
-      if (call.includes("htab") || call.includes("HPT")) vm.allocateHtab(19);
-      const htab = vm.getHtabFd({ flags: call.startsWith("write") ? KVM_GET_HTAB_WRITE : 0 });
-      const objects = {
-        kvm: it.kvm,
-        vm,
-        vcpu: cpu,
-        device: xics,
-        eventfd: vm.createEventFd(),
-        stats: vm.getStatsFd(),
-        htab,
-      };
-      const object = objects[row.on] as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
-      for (let round = 0; round < rounds; round++) {
-        const args = arguments_(random, it);
-        const text = () =>
-          JSON.stringify(args, (_, value) => (typeof value === "bigint" ? `${value}n` : (value as unknown)));
-        try {
-          object[row.method]?.(...args);
-        } catch (error) {
-          if (!(error instanceof KvmError)) throw new Error(`round ${round}: ${text()}: ${error}`);
-          const named: Partial<Record<ErrnoName, string>> = row.errors;
-          assert.ok(named[error.code], `round ${round}: ${error.message}, which its row does not name: ${text()}`);
+    const controllers = row.on === "device" || call.includes("IRQ") ? (["xics", "xive"] as const) : (["xics"] as const);
+    for (const controller of controllers) {
+      test(`${name}: ${call} takes any values${controllers.length > 1 ? `, ${controller}` : ""}`, () => {
+        const it = new Fixture(name);
+        const random = new Random(0x9e3779b9 + index);
+        const { [controller]: device, cpu, vm } = it;
+        if (call.includes("htab") || call.includes("HPT")) vm.allocateHtab(19);
+        const htab = vm.getHtabFd({ flags: call.startsWith("write") ? KVM_GET_HTAB_WRITE : 0 });
+        const objects = {
+          kvm: it.kvm,
+          vm,
+          vcpu: cpu,
+          device,
+          eventfd: vm.createEventFd(),
+          stats: vm.getStatsFd(),
+          htab,
+        };
+        const object = objects[row.on] as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
+        for (let round = 0; round < rounds; round++) {
+          const args = arguments_(random, it);
+          const text = () =>
+            JSON.stringify(args, (_, value) => (typeof value === "bigint" ? `${value}n` : (value as unknown)));
+          try {
+            object[row.method]?.(...args);
+          } catch (error) {
+            if (!(error instanceof KvmError)) throw new Error(`round ${round}: ${text()}: ${error}`);
+            const named: Partial<Record<ErrnoName, string>> = row.errors;
+            assert.ok(named[error.code], `round ${round}: ${error.message}, which its row does not name: ${text()}`);
+          }
         }
-      }
-      // A guest of its own, since this one's registers may hold anything.
-      const after = new Fixture(name);
-      after.code("li 3, 0x58\nsc 1\n");
-      assert.equal(after.cpu.run({ deadline: soon() }).reason, "papr_hcall");
-      // Whatever is set, entering the guest ends with an exit.
-      it.vm.setTrace({ categories: [], sink: () => {} });
-      assert.equal(typeof cpu.run({ deadline: performance.now() + 5 }).reason, "string");
-      after.close();
-      it.close();
-    });
+        // A guest of its own, since this one's registers may hold anything.
+        const after = new Fixture(name);
+        after.code("li 3, 0x58\nsc 1\n");
+        assert.equal(after.cpu.run({ deadline: soon() }).reason, "papr_hcall");
+        // Whatever is set, entering the guest ends with an exit.
+        it.vm.setTrace({ categories: [], sink: () => {} });
+        assert.equal(typeof cpu.run({ deadline: performance.now() + 5 }).reason, "string");
+        after.close();
+        it.close();
+      });
+    }
   }
 }

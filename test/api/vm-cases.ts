@@ -1,15 +1,18 @@
 /** Misuse of the system's, a VM's and a device's calls. */
 
 import { openKvm } from "../../src/arch/powerpc/module.js";
+import { KVM_DEV_XIVE_GRP_EQ_CONFIG, KVM_DEV_XIVE_GRP_SOURCE } from "../../src/arch/powerpc/uapi.js";
 import { fileTable, OpenFile } from "../../src/base/files.js";
 import { thisPackage } from "../../src/base/package.js";
 import type { VfioFile } from "../../src/base/vfio.js";
 import {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_ENABLE_CAP,
+  KVM_CAP_PPC_IRQ_XIVE,
   KVM_CAP_PPC_SMT,
   KVM_DEV_TYPE_VFIO,
   KVM_DEV_TYPE_XICS,
+  KVM_DEV_TYPE_XIVE,
   KVM_DEV_VFIO_FILE,
   KVM_DEV_VFIO_FILE_ADD,
   KVM_DEV_VFIO_FILE_DEL,
@@ -255,6 +258,7 @@ export const vmCases: CasesOf<
     },
     ENOENT: ({ vm }) =>
       vm.createDevice(KVM_DEV_TYPE_VFIO)?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_DEL, vfioFile()),
+    E2BIG: ({ vm }) => vm.createDevice(KVM_DEV_TYPE_XIVE)?.setAttr(KVM_DEV_XIVE_GRP_SOURCE, 1n << 20n, 0n),
     EBUSY: ({ xics }) => xics.setAttr(2, 1n, 4n),
     EINVAL: ({ vm }) => vm.createDevice(KVM_DEV_TYPE_XICS)?.setAttr(2, 1n, 0n),
     ENOMEM: (it) => {
@@ -265,6 +269,11 @@ export const vmCases: CasesOf<
     ENXIO: ({ xics }) => xics.setAttr(3, 0n, 0n),
   },
   KVM_GET_DEVICE_ATTR: {
+    EINVAL: ({ vm, cpu }) => {
+      const xive = vm.createDevice(KVM_DEV_TYPE_XIVE);
+      cpu.enableCap({ cap: KVM_CAP_PPC_IRQ_XIVE, args: [xive?.fd ?? 0, 0] });
+      xive?.getAttr(KVM_DEV_XIVE_GRP_EQ_CONFIG, 7n);
+    },
     ENOENT: ({ xics }) => xics.getAttr(1, 0x1000n),
     ENXIO: ({ xics }) => xics.getAttr(1, 0n),
   },

@@ -30,6 +30,7 @@ import { addressOf, contextChanged, getField, recordAt, request, setField } from
 import { vfioDevices } from "./vfio-device.js";
 import { vmMethods } from "./vm-methods.js";
 import { xicsDevices } from "./xics-device.js";
+import { xiveDevices } from "./xive-device.js";
 
 /** POWER9 DD2.3. */
 const defaultPvr = 0x004e1203n;
@@ -207,7 +208,7 @@ export const powerpc = {
   maxVcpus,
   maxVcpuId,
   capabilities,
-  devices: [...xicsDevices, ...vfioDevices],
+  devices: [...xicsDevices, ...xiveDevices, ...vfioDevices],
 
   createVm,
   destroyVm,
@@ -227,10 +228,10 @@ export const powerpc = {
   memoryChanged: flushTranslations,
   memoryWritten: dropCode,
 
-  hasInterruptController: (vm) => ppcVmOf(vm).xics !== undefined,
-  setIrq: (vm, pin, level) => ppcVmOf(vm).xics?.setIrq(pin, level) ?? false,
+  hasInterruptController: (vm) => ppcVmOf(vm).controller !== undefined,
+  setIrq: (vm, pin, level) => ppcVmOf(vm).controller?.setIrq(pin, level) ?? false,
   // A PAPR message carries its source's number.
-  setMsi: (vm, _address, data) => (ppcVmOf(vm).xics?.setIrq(data, true) ? 1 : -1),
+  setMsi: (vm, _address, data) => (ppcVmOf(vm).controller?.setIrq(data, true) ? 1 : -1),
   interrupt,
 
   enter,

@@ -14,6 +14,7 @@ import { ppcVmOf, setServer } from "./ppc-vm.js";
 import { hcallLimit } from "./state.js";
 import { recordAt, setField } from "./vcpu.js";
 import { xicsDevices } from "./xics-device.js";
+import { xiveDevices } from "./xive-device.js";
 
 /** Bits of the masks in the engines' shared tables. */
 export const maxVcpus = 32;
@@ -41,16 +42,29 @@ const manualDirtyLog: Capability["enableVm"] = (vm, { args = [] }) => {
 };
 
 const connectXics: Capability["enableVcpu"] = (vcpu, { args = [] }) => {
-  const { xics } = ppcVmOf(vcpu.vm);
+  const { xics, xive } = ppcVmOf(vcpu.vm);
   if (deviceTypeOfFd(args[0]) !== kvm.KVM_DEV_TYPE_XICS || !xics) {
-    throw new KvmError(xics ? "EPERM" : "EBADF", "KVM_CAP_IRQ_XICS: the first argument is no XICS device's fd");
+    throw new KvmError(xics || xive ? "EPERM" : "EBADF", "KVM_CAP_IRQ_XICS: the first argument is no XICS device's fd");
   }
   if (vcpu.vm.mem.i32(recordAt(vcpu, "xicsServer")) !== 0) {
     throw new KvmError("EBUSY", `vCPU ${vcpu.id} has an interrupt controller already`);
   }
   const server = Number(args[1] ?? vcpu.id);
   xics.connect(server, vcpu.index);
-  setServer(vcpu, server);
+  setServer(vcpu, "xics", server);
+};
+
+const connectXive: Capability["enableVcpu"] = (vcpu, { args = [] }) => {
+  const { xics, xive } = ppcVmOf(vcpu.vm);
+  if (deviceTypeOfFd(args[0]) !== kvm.KVM_DEV_TYPE_XIVE || !xive) {
+    throw new KvmError(xics || xive ? "EPERM" : "EBADF", "KVM_CAP_PPC_IRQ_XIVE: the first argument is no XIVE's fd");
+  }
+  if (vcpu.vm.mem.i32(recordAt(vcpu, "xiveServer")) !== 0) {
+    throw new KvmError("EBUSY", `vCPU ${vcpu.id} has an interrupt controller already`);
+  }
+  const server = Number(args[1] ?? vcpu.id);
+  xive.connect(server, vcpu.index);
+  setServer(vcpu, "xive", server);
 };
 
 const smtMax = 8;
@@ -149,4 +163,5 @@ export const capabilities: readonly Capability[] = [
   // Every guest is a PAPR guest; enabling it says what is so.
   { cap: kvm.KVM_CAP_PPC_PAPR, check: 1, enableVcpu: () => {} },
   { cap: kvm.KVM_CAP_IRQ_XICS, check: xicsDevices.length, enableVcpu: connectXics },
+  { cap: kvm.KVM_CAP_PPC_IRQ_XIVE, check: xiveDevices.length, enableVcpu: connectXive },
 ];

@@ -106,9 +106,15 @@ function mmio(vcpu: VcpuCore): Exit | undefined {
   const length = Number(getField(vcpu, "exitSize"));
   const isWrite = getField(vcpu, "exitWrite") !== 0n;
   const data = BigInt.asUintN(length * 8, getField(vcpu, "exitData"));
-  if (isWrite && vcpu.vm.eventFds.busWrite(physAddr, length, data)) {
+  const ppc = ppcVcpuOf(vcpu);
+  const answer = isWrite
+    ? ppc.vm.busWrite(ppc, physAddr, length, data)
+      ? data
+      : undefined
+    : ppc.vm.busRead(ppc, physAddr, length);
+  if (answer !== undefined) {
     vcpu.vm.mem.increment(vcpu.record + vcpuRecord.offset.mmioKernel);
-    return replay(vcpu, data);
+    return replay(vcpu, answer);
   }
   return { reason: "mmio", physAddr, length, isWrite, data: isWrite ? data : 0n };
 }

@@ -5,7 +5,9 @@ import { Worker } from "node:worker_threads";
 import { errno } from "../../base/errno.test-support.js";
 import {
   KVM_CAP_IRQ_XICS,
+  KVM_CAP_PPC_IRQ_XIVE,
   KVM_DEV_TYPE_XICS,
+  KVM_DEV_TYPE_XIVE,
   KVM_IRQFD_FLAG_RESAMPLE,
   KVM_MEM_LOG_DIRTY_PAGES,
 } from "../../kvm/constants.js";
@@ -18,7 +20,23 @@ import { assemble } from "./isa/assembler.js";
 import { createLoader, type ImplementationName, type KvmOffer } from "./module.js";
 import type { GuestWorkerStart } from "./node/guest.test-worker.js";
 import { derivedWords, savedWords } from "./saved.js";
-import { KVM_REG_PPC_PPR, type PpcKvm, type PpcVcpu, type PpcVm } from "./uapi.js";
+import {
+  KVM_DEV_XIVE_GRP_EQ_CONFIG,
+  KVM_DEV_XIVE_GRP_ESB,
+  KVM_DEV_XIVE_GRP_PAGES,
+  KVM_DEV_XIVE_GRP_SOURCE,
+  KVM_DEV_XIVE_GRP_SOURCE_CONFIG,
+  KVM_REG_PPC_PPR,
+  KVM_REG_PPC_VP_STATE,
+  KVM_XIVE_EQ_ALWAYS_NOTIFY,
+  KVM_XIVE_LEVEL_SENSITIVE,
+  KVM_XIVE_TIMA_PAGE_OFFSET,
+  kvmPpcXiveEq,
+  kvmXiveEsb,
+  type PpcKvm,
+  type PpcVcpu,
+  type PpcVm,
+} from "./uapi.js";
 
 const start = 0x10000n;
 const ramSize = 4 << 20;
@@ -186,6 +204,38 @@ test("everything that a VM has moves, and its handles with it", async () => {
   assert.deepEqual([one.references(), two.references()], [0, 0]);
   assert.throws(() => vm.createEventFd(), errno("EBADF"));
 });
+
+for (const [from, to] of ways) {
+  test(`a VM's XIVE moves from ${from} to ${to} with what waits in it`, async () => {
+    const [one, two] = [await loadKvm(), await loadKvm()];
+    const { vm, cpu, ram } = guest(one.kvm, typeOf[from], counting);
+    const xive = vm.createDevice(KVM_DEV_TYPE_XIVE);
+    assert.ok(xive);
+    cpu.enableCap({ cap: KVM_CAP_PPC_IRQ_XIVE, args: [xive.fd, 0] });
+    const queue = { flags: KVM_XIVE_EQ_ALWAYS_NOTIFY, qshift: 16, qaddr: 0x30000n, qtoggle: 1, qindex: 0 };
+    xive.setAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_TIMA_PAGE_OFFSET, 0x40000000n);
+    xive.setAttr(KVM_DEV_XIVE_GRP_EQ_CONFIG, 6n, kvmPpcXiveEq(queue));
+    xive.setAttr(KVM_DEV_XIVE_GRP_SOURCE, 0x1200n, KVM_XIVE_LEVEL_SENSITIVE);
+    xive.setAttr(KVM_DEV_XIVE_GRP_SOURCE_CONFIG, 0x1200n, (0x55n << 33n) | 6n);
+    assert.equal(xive.getAttr(KVM_DEV_XIVE_GRP_ESB, kvmXiveEsb(0x1200, 0xc00)), 1n);
+    vm.irqLine(0x1200, 1);
+    const pending = 0x0000_02ff_ff00_ff06n;
+    assert.equal(cpu.getOneReg(KVM_REG_PPC_VP_STATE), pending);
+    const before = saveVm(coreOf(vm)).devices;
+    await vm.moveTo(two.kvm, { type: typeOf[to] });
+    assert.deepEqual(saveVm(coreOf(vm)).devices, before);
+    assert.equal(cpu.getOneReg(KVM_REG_PPC_VP_STATE), pending);
+    // It goes on there: the line is still up when the guest ends the interrupt.
+    assert.equal(xive.getAttr(KVM_DEV_XIVE_GRP_ESB, kvmXiveEsb(0x1200, 0)), 1n);
+    const entries = new DataView(vm.memory.buffer, ram + 0x30000);
+    assert.deepEqual(
+      [0, 4, 8].map((at) => entries.getUint32(at)),
+      [0x80000055, 0x80000055, 0],
+    );
+    assert.equal(xive.getAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_TIMA_PAGE_OFFSET), 0x40000000n);
+    for (const part of [cpu, xive, vm]) part.close();
+  });
+}
 
 test("a VM that cannot move stays and goes on", async () => {
   const [one, two] = [await loadKvm(), await loadKvm()];

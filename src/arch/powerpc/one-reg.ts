@@ -176,14 +176,28 @@ const kept = (name: (typeof keptRegisters)[number]): [bigint, OneReg] => {
   ];
 };
 
-const absent = (why: string): never => {
-  throw new KvmError("ENXIO", why);
-};
-/** The state of a vCPU in a XIVE. */
+/** The state of a vCPU in a XIVE: the first 8 bytes of its ring, big-endian, in the lower half. */
 const vpState: OneReg = {
-  get: (vcpu) => absent(`vCPU ${vcpu.id} is not connected to a XIVE`),
-  set: (vcpu) => absent(`vCPU ${vcpu.id} is not connected to a XIVE`),
+  get: (vcpu) => {
+    const { xive, server } = inXive(vcpu);
+    return (xive.registers(server) ?? []).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  },
+  set: (vcpu, value) => {
+    const { xive, server } = inXive(vcpu);
+    xive.setRegisters(
+      server,
+      Array.from({ length: 8 }, (_, i) => Number((value >> BigInt(8 * (7 - i))) & 0xffn)),
+    );
+  },
 };
+
+function inXive(vcpu: VcpuCore) {
+  const { vm, xiveServer } = ppcVcpuOf(vcpu);
+  if (!vm.xive || xiveServer === undefined) {
+    throw new KvmError("ENXIO", `vCPU ${vcpu.id} is not connected to a XIVE`);
+  }
+  return { xive: vm.xive, server: xiveServer };
+}
 
 /** The partition table of a guest's own guests. */
 const ptcr: OneReg = {

@@ -1,10 +1,14 @@
 /** A POWER VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
+import { byteSwap } from "../../base/bits.js";
+import { KvmError } from "../../base/errors.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { debugChanged } from "./debug.js";
 import { archLayout } from "./engines/shared/layout.js";
 import { GuestMemory } from "./guest-memory.js";
 import { Xics } from "./interrupts/xics/xics.js";
+import { loadPage, storePage } from "./interrupts/xive/pages.js";
+import { Xive } from "./interrupts/xive/xive.js";
 import { Hpt, type HptPlace, packHpt, unpackHpt } from "./mmu/hpt.js";
 import type { Hcall, HcallVcpu, HcallVm } from "./papr/hcall.js";
 import { rtasCalls } from "./papr/rtas/list.js";
@@ -25,6 +29,7 @@ export class PpcVmState implements HcallVm {
   readonly tceTables: TceTables;
   readonly hashTable: Hpt;
   #xics: Xics | undefined;
+  #xive: Xive | undefined;
   #added: ReadonlyMap<number, Hcall> | undefined;
   readonly #vcpus = new Map<VcpuCore, PpcVcpuState>();
 
@@ -41,14 +46,36 @@ export class PpcVmState implements HcallVm {
     const base = mem.u32(this.address + fields.xics);
     if (!this.#xics && base !== 0) {
       this.#xics = new Xics(mem, base, {
-        setExternal: (index, asserted) => {
-          const vcpu = this.core.vcpus()[index];
-          if (vcpu) setExternal(vcpu, asserted);
-        },
+        setExternal: (index, asserted) => this.#setExternal(index, asserted),
         ended: (irq) => this.core.eventFds.resample(irq),
       });
     }
     return this.#xics;
+  }
+
+  get xive(): Xive | undefined {
+    const { mem } = this.core;
+    const base = mem.u32(this.address + fields.xive);
+    if (!this.#xive && base !== 0) {
+      this.#xive = new Xive(mem, base, {
+        setExternal: (index, asserted) => this.#setExternal(index, asserted),
+        ended: (irq) => this.core.eventFds.resample(irq),
+        write: (address, word) => this.memory.storeWord(address, word),
+        writable: (address, bytes) => this.memory.isWritable(address, bytes),
+        markDirty: (address, bytes) => void this.memory.write(address, bytes),
+      });
+    }
+    return this.#xive;
+  }
+
+  /** The interrupt controller of the kernel side. */
+  get controller(): Pick<Xics | Xive, "setIrq"> | undefined {
+    return this.xics ?? this.xive;
+  }
+
+  #setExternal(index: number, asserted: boolean): void {
+    const vcpu = this.core.vcpus()[index];
+    if (vcpu) setExternal(vcpu, asserted);
   }
 
   of(core: VcpuCore): PpcVcpuState {
@@ -92,8 +119,16 @@ export class PpcVmState implements HcallVm {
     if (littleEndian !== undefined) mem.store(archLayout.interruptLittleEndian, littleEndian ? 1 : 0);
   }
 
-  busWrite(address: bigint, length: number, data: bigint): boolean {
-    return this.core.eventFds.busWrite(address, length, data);
+  busWrite(vcpu: HcallVcpu, address: bigint, length: number, data: bigint): boolean {
+    if (this.core.eventFds.busWrite(address, length, data)) return true;
+    const { xive } = this;
+    return xive !== undefined && storePage(xive, vcpu.xiveServer, address, length, byteSwap(data, length));
+  }
+
+  busRead(vcpu: HcallVcpu, address: bigint, length: number): bigint | undefined {
+    const { xive } = this;
+    const found = xive && loadPage(xive, vcpu.xiveServer, address, length);
+    return found === undefined ? undefined : byteSwap(found, length);
   }
 
   rtasCall(token: number): string | undefined {
@@ -148,6 +183,11 @@ export class PpcVcpuState implements HcallVcpu {
     return server === 0 ? undefined : server - 1;
   }
 
+  get xiveServer(): number | undefined {
+    const server = this.core.vm.mem.i32(recordAt(this.core, "xiveServer"));
+    return server === 0 ? undefined : server - 1;
+  }
+
   setGpr(number: number, value: bigint): void {
     setGpr(this.core, number, value);
   }
@@ -199,9 +239,14 @@ export function setExternal(vcpu: VcpuCore, asserted: boolean): void {
   if (asserted) notifyInterrupt(vcpu);
 }
 
-/** Registers a vCPU with the XICS as a server. */
-export function setServer(vcpu: VcpuCore, server: number): void {
-  vcpu.vm.mem.setI32(vcpu.archRecord + ppcVcpu.offset.xicsServer, server + 1);
+/** Registers a vCPU with the VM's interrupt controller as a server. */
+export function setServer(vcpu: VcpuCore, controller: "xics" | "xive", server: number): void {
+  vcpu.vm.mem.setI32(vcpu.archRecord + ppcVcpu.offset[`${controller}Server`], server + 1);
+}
+
+/** EEXIST: a VM has one interrupt controller, whichever it is. */
+export function requireNoController(vm: VmCore): void {
+  if (ppcVmOf(vm).controller) throw new KvmError("EEXIST", "the VM has an interrupt controller already");
 }
 
 const states = new WeakMap<VmCore, PpcVmState>();

@@ -35,7 +35,7 @@ export const derivedWords = [
 ] as const satisfies readonly Exclude<keyof typeof archLayout, keyof typeof words>[];
 export const savedWords = Object.keys(words);
 
-const vmDerived = ["lpid", "xics", "rtasTokens", "tceTableCount", "tceTables"] as const;
+const vmDerived = ["lpid", "xics", "xive", "rtasTokens", "tceTableCount", "tceTables"] as const;
 const vcpuDerived = ["ready"] as const;
 
 /** Of a vCPU's state: what the engine makes anew, what only lives while it runs, and where things lie. */

@@ -26,6 +26,8 @@ export const ppcVm = struct({
   rtasTokens: ["i32", rtasMax],
   /** [I] Address of the XICS's state, 0 before KVM_CREATE_DEVICE. */
   xics: "i32",
+  /** [I] The same of the XIVE. A VM has one of them. */
+  xive: "i32",
   /** [L] A hashed page table that is being prepared: address and log2 of its bytes in one, as archLayout.hpt; 0 for none. */
   preparedHpt: "i32",
   /** [L] TCE tables: addresses of `tceTable`. */
@@ -70,6 +72,8 @@ export const keptRegisters = [
 export const ppcVcpu = struct({
   /** [I] Server number in the XICS plus 1; 0: not connected. */
   xicsServer: "i32",
+  /** [I] The same in the XIVE. */
+  xiveServer: "i32",
   /** [V] 1 once the engine has readied the state for its first run. */
   ready: "i32",
   /** [V] KVM_REG_PPC_ARCH_COMPAT, _ONLINE. */

@@ -2,6 +2,7 @@
 import type { Kvm, Registers, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
 
 export * from "./registers-uapi.js";
+export * from "./uapi/xive.js";
 
 /** struct kvm_regs. */
 export interface PpcRegs extends Registers {

@@ -5,7 +5,7 @@ import { KVM_DEV_TYPE_XICS } from "../../kvm/constants.js";
 import { xicsDevice } from "./interrupts/xics/device.js";
 import { restoreXics, type SavedXics, saveXics } from "./interrupts/xics/save.js";
 import { Xics } from "./interrupts/xics/xics.js";
-import { ppcVmOf } from "./ppc-vm.js";
+import { ppcVmOf, requireNoController } from "./ppc-vm.js";
 import { ppcVm } from "./state.js";
 
 const xics: DeviceType = {
@@ -15,6 +15,7 @@ const xics: DeviceType = {
   restore: (vm, saved) =>
     vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, restoreXics(vm.mem, saved as SavedXics)),
   create: (vm) => {
+    requireNoController(vm);
     vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, Xics.create(vm.mem));
     return xics.attach(vm);
   },

@@ -35,6 +35,14 @@ export const kbuild: readonly KbuildRow[] = [
       [`${powerpc}/interrupts/xics/xics.js`]: "export class Xics {}",
     },
   },
+  {
+    option: "KVM_XIVE",
+    absent: {
+      [`${powerpc}/xive-device.js`]: "export const xiveDevices = [];",
+      [`${powerpc}/interrupts/xive/xive.js`]: "export class Xive {}",
+      [`${powerpc}/interrupts/xive/pages.js`]: "export const loadPage = undefined, storePage = undefined;",
+    },
+  },
   { option: "KVM_VFIO", absent: { [`${powerpc}/vfio-device.js`]: "export const vfioDevices = [];" } },
   {
     option: "VFIO",

@@ -44,8 +44,10 @@ export interface HcallVm {
   flushTranslations(): void;
   /** Alternate interrupt location (0, 2, 3) and byte order in which interrupts are taken. */
   setInterruptMode(mode: { ail?: number; littleEndian?: boolean }): void;
-  /** A guest's access outside memory that the kernel side can complete: true if it did. */
-  busWrite(address: bigint, length: number, data: bigint): boolean;
+  /** A vCPU's store outside memory, bytes as in storage, that the kernel side can complete: true if it did. */
+  busWrite(vcpu: HcallVcpu, address: bigint, length: number, data: bigint): boolean;
+  /** A load there: undefined if it is the user side's. */
+  busRead(vcpu: HcallVcpu, address: bigint, length: number): bigint | undefined;
   /** The name of the RTAS call that the user side gave this token, if the kernel side handles it. */
   rtasCall(token: number): string | undefined;
 }
@@ -57,6 +59,8 @@ export interface HcallVcpu {
   readonly id: number;
   /** Its server number in the XICS, if it is connected. */
   readonly server: number | undefined;
+  /** The same in the XIVE. */
+  readonly xiveServer: number | undefined;
   /** r4 and up: what a call returns besides its status. */
   setGpr(number: number, value: bigint): void;
   getRegister(name: "msr" | "pc" | "ciabr" | "dawr0" | "dawrx0"): bigint;
