@@ -1,4 +1,6 @@
 /** The user's terminal, or the pipes in its place, as the guest's console. */
+import { fstatSync } from "node:fs";
+import { Socket } from "node:net";
 import { escapeHelp, escapes } from "./escape.js";
 
 export interface Terminal {
@@ -16,7 +18,9 @@ const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Takes over stdin and stdout. In a terminal every key goes to the guest, Ctrl-C included. */
 export function openTerminal(): Terminal {
-  const { stdin, stdout, stderr } = process;
+  const { stdin, stderr } = process;
+  const pipe = openPipe();
+  const stdout = pipe ?? process.stdout;
   const raw = stdin.isTTY === true;
   let leave: (why: LeaveReason) => void = () => undefined;
   let left: LeaveReason | undefined;
@@ -41,21 +45,16 @@ export function openTerminal(): Terminal {
     onData = undefined;
     if (raw) stdin.setRawMode(false);
     stdin.pause();
+    // What a reader that stalls has not taken by now must not keep the process.
+    pipe?.destroy();
   };
   process.on("exit", restore);
 
   return {
     output: (bytes) => {
       if (closed) return undefined;
-      if (stdout.write(bytes)) return undefined;
       return new Promise((resolve) => {
-        const done = (): void => {
-          stdout.off("drain", done);
-          stdout.off("error", done);
-          resolve();
-        };
-        stdout.on("drain", done);
-        stdout.on("error", done);
+        stdout.write(bytes, () => resolve());
       });
     },
     connect: (input, onLeave) => {
@@ -82,4 +81,18 @@ export function openTerminal(): Terminal {
     },
     restore,
   };
+}
+
+/**
+ * Stdout if it is a pipe or socket, without blocking: Node's own stream waits inside write() for whoever reads, and neither a time
+ * limit nor a signal would be heard meanwhile.
+ */
+function openPipe(): Socket | undefined {
+  try {
+    const stat = fstatSync(1);
+    if (stat.isFIFO() || stat.isSocket()) return new Socket({ fd: 1, readable: false, writable: true });
+  } catch {
+    // Closed, or not a kind that a Socket takes.
+  }
+  return undefined;
 }

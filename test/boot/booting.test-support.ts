@@ -9,7 +9,7 @@ import { type Guest, listGuests } from "../../guests/index.js";
 
 /** The repository's root; this file runs from dist/test/boot. */
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
-const main = join(root, "dist/src/cli/main.js");
+export const main = join(root, "dist/src/cli/main.js");
 
 export const implementations = ["hv", "pr"] as const;
 export type Implementation = (typeof implementations)[number];

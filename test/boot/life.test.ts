@@ -1,17 +1,32 @@
 /** How a guest's life begins and ends: the shell on the console, power off, reboot, crash, several CPUs, time limits. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
 import {
   boot,
   bootArguments,
   defaultGuest,
   implementations,
+  main,
   noGuest,
   unikvm,
   withInitrd,
 } from "./booting.test-support.js";
 
 const prompt = "/root # ";
+
+test("a reader of stdout that stalls delays neither the time limit nor the end", { skip: noGuest }, async () => {
+  await withInitrd([], async (guest) => {
+    const args = bootArguments(guest, { type: "hv", append: "quiet unikvm.run=yes", timeout: 8 });
+    const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "ignore"] });
+    const kill = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    const [status, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    clearTimeout(kill);
+    assert.deepEqual([status, signal], [124, null]);
+    child.stdout?.destroy();
+  });
+});
 
 for (const type of implementations) {
   test(`${type}: a shell on the console takes input, and poweroff ends with status 0`, { skip: noGuest }, async () => {
