@@ -95,11 +95,12 @@ export interface MovingOptions {
   /** Appended to the guest's own command line. */
   readonly append: string;
   readonly files?: readonly CpioEntry[];
+  readonly interruptMode?: "xics" | "xive";
 }
 
 /** Boots the default guest and calls `use` while it runs; it is stopped when `use` ends. */
 export function whileRunning<T>(options: MovingOptions, use: (guest: MovingGuest) => Promise<T>): Promise<T> {
-  const { kvm, type, threads, cpus = 1, append, files = [] } = options;
+  const { kvm, type, threads, cpus = 1, append, files = [], interruptMode } = options;
   return withInitrd(files, async (guest) => {
     const kernel = await loadKernelImage(readFileSync(guest.kernel), memory, guest.kernel);
     const initrd = readFileSync(guest.initrd);
@@ -110,7 +111,7 @@ export function whileRunning<T>(options: MovingOptions, use: (guest: MovingGuest
       createMachine: (control, trace) =>
         createPseries(
           {
-            ...{ kvm, type, kernel, initrd, cpus, cpuModel: undefined },
+            ...{ kvm, type, kernel, initrd, cpus, interruptMode },
             shared: threads === "worker",
             commandLine: `${guest.append} ${append}`,
             memorySize: memory,

@@ -15,6 +15,7 @@ import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
 import { loadKernelImage } from "../../vmm/loaders/kernel-image.js";
 import { cpuModel, cpuModelNames } from "../../vmm/machines/pseries/cpu-models.js";
+import { type InterruptMode, interruptModes } from "../../vmm/machines/pseries/device-tree.js";
 import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import { ExitStatus, type Finish } from "../command.js";
@@ -36,6 +37,7 @@ interface Options {
   readonly cpus: number;
   readonly type?: "hv" | "pr";
   readonly cpu?: string;
+  readonly machine?: { readonly interruptMode?: InterruptMode };
   readonly device?: DeviceChoices;
   readonly timeout?: number;
   readonly reboot: boolean;
@@ -70,6 +72,18 @@ const parseMemory = checked((text: string): number => {
   return Math.floor(size / memoryGranule) * memoryGranule;
 });
 const parseCpu = checked((text: string): string => cpuModel(text).name);
+/** [pseries][,NAME=VALUE...]. */
+function parseMachine(text: string): { readonly interruptMode?: InterruptMode } {
+  let interruptMode: InterruptMode | undefined;
+  for (const [i, part] of text.split(",").entries()) {
+    const [name, value] = part.split("=");
+    if (i === 0 && part === "pseries") continue;
+    if (name !== "ic-mode") throw new VmmError(`machine pseries has no option "${name}"; it has ic-mode`);
+    interruptMode = interruptModes.find((mode) => mode === value);
+    if (!interruptMode) throw new VmmError(`ic-mode is ${interruptModes.join(" or ")}, not "${value ?? ""}"`);
+  }
+  return interruptMode ? { interruptMode } : {};
+}
 /** MODULE[,NAME=VALUE...]. */
 function parseModule(text: string, before: readonly ModuleChoice[]): readonly ModuleChoice[] {
   const [module = "", ...parameters] = text.split(",");
@@ -108,6 +122,11 @@ export function describe(command: Command, finish: Finish): void {
       new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
     )
     .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
+    .addOption(
+      new Option("--machine <options>", `options of machine pseries: ic-mode=${interruptModes.join("|")}`).argParser(
+        checked(parseMachine),
+      ),
+    )
     .addOption(
       new Option("--device <name>", `adds a PCI device; can be given again: ${deviceNames}`).argParser(
         checked(parseDevice),
@@ -199,6 +218,7 @@ async function run(options: Options): Promise<number> {
               memorySize: options.memory,
               cpus: options.cpus,
               cpuModel: options.cpu,
+              interruptMode: options.machine?.interruptMode,
               devices,
               pciDevices: options.device?.models,
               assign: hostDevices?.assign,

@@ -9,16 +9,21 @@ import { type CpuModel, timebaseFrequency } from "./cpu-models.js";
 import type { MemoryMap } from "./memory-map.js";
 import { hostBridgeNode } from "./pci/device-tree.js";
 import { rtasCalls } from "./rtas/index.js";
+import { osPage, pageSize, priorityEnd, queueShift, userPage } from "./xive.js";
 
 /** Unit address of the console: the register argument of H_PUT_TERM_CHAR. */
 export const consoleUnit = 0x7100_0000;
 const nvramUnit = 0x7100_0001;
 /** Interrupt source of the console. */
 export const consoleInterrupt = 0x1100;
-const nvramInterrupt = 0x1101;
+export const nvramInterrupt = 0x1101;
 
 const interruptControllerHandle = 1;
 const consoleHandle = 2;
+
+/** The interrupt controller that the guest has: QEMU's ic-mode. */
+export type InterruptMode = "xics" | "xive";
+export const interruptModes = ["xics", "xive"] as const satisfies readonly InterruptMode[];
 
 export interface DeviceTreeOptions {
   readonly memorySize: number;
@@ -34,6 +39,7 @@ export interface DeviceTreeOptions {
   readonly nvramSize: number;
   /** In the order of their slots; none: no host bridge. */
   readonly pciDevices: readonly PciDevice[];
+  readonly interruptMode: InterruptMode;
   /** 32 bytes from the host's generator. */
   readonly randomSeed: Uint8Array;
 }
@@ -48,6 +54,8 @@ export function buildDeviceTree(options: DeviceTreeOptions): TreeNode {
       compatible: "qemu,pseries",
       device_type: "chrp",
       model: "IBM pSeries (emulated by unikvm)",
+      // First and number of the priorities that are not the guest's.
+      ...(options.interruptMode === "xive" ? { "ibm,plat-res-int-priorities": [priorityEnd, 0xff - priorityEnd] } : {}),
     },
     [
       chosen(options),
@@ -55,7 +63,7 @@ export function buildDeviceTree(options: DeviceTreeOptions): TreeNode {
       cpus(options),
       vdevice(options),
       memory(options),
-      interruptController(options),
+      options.interruptMode === "xive" ? xive(options) : xics(options),
       hypervisor(),
       ...pci(options),
     ],
@@ -63,25 +71,27 @@ export function buildDeviceTree(options: DeviceTreeOptions): TreeNode {
 }
 
 /**
- * What firmware and partition agreed on, by byte of "option vector 5": 23 the interrupt mode (0: XICS), 24 the MMU
+ * What firmware and partition agreed on, by byte of "option vector 5": 23 the interrupt mode (0: XICS, 0x40: XIVE), 24 the MMU
  * (0x40: radix), 26 how translations are shot down (0x40: by the guest itself).
  */
-function architectureVector5(radix: boolean): Uint8Array {
+function architectureVector5(radix: boolean, mode: InterruptMode): Uint8Array {
   const vector = new Uint8Array(28);
+  vector[23] = mode === "xive" ? 0x40 : 0;
   if (!radix) return vector;
   vector[24] = 0x40;
   vector[26] = 0x40;
   return vector;
 }
 
-function chosen({ memoryMap, commandLine, hashPageTableOrder, randomSeed, pciDevices }: DeviceTreeOptions): TreeNode {
+function chosen(options: DeviceTreeOptions): TreeNode {
+  const { memoryMap, commandLine, hashPageTableOrder, randomSeed, pciDevices, interruptMode } = options;
   const { initrd } = memoryMap;
   return node("chosen", {
     bootargs: commandLine,
     "stdout-path": `/vdevice/vty@${consoleUnit.toString(16)}`,
     "linux,stdout-path": `/vdevice/vty@${consoleUnit.toString(16)}`,
     stdout: consoleHandle,
-    "ibm,architecture-vec-5": architectureVector5(hashPageTableOrder === undefined),
+    "ibm,architecture-vec-5": architectureVector5(hashPageTableOrder === undefined, interruptMode),
     "rng-seed": randomSeed,
     // 0: the kernel gives the devices their addresses.
     ...(pciDevices.length > 0 ? { "linux,pci-probe-only": 0 } : {}),
@@ -190,7 +200,7 @@ function memory({ memorySize }: DeviceTreeOptions): TreeNode {
   });
 }
 
-function interruptController({ cpus }: DeviceTreeOptions): TreeNode {
+function xics({ cpus }: DeviceTreeOptions): TreeNode {
   return node("interrupt-controller", {
     device_type: "PowerPC-External-Interrupt-Presentation",
     compatible: "IBM,ppc-xicp",
@@ -201,6 +211,24 @@ function interruptController({ cpus }: DeviceTreeOptions): TreeNode {
     "linux,phandle": interruptControllerHandle,
   });
 }
+
+function xive({ cpus }: DeviceTreeOptions): TreeNode {
+  return node(`interrupt-controller@${userPage.toString(16)}`, {
+    device_type: "power-ivpe",
+    compatible: "ibm,power-ivpe",
+    // The user's page and the operating system's.
+    reg: [userPage, osPage].flatMap((page) => [...wide64(page), ...wide64(pageSize)]),
+    "ibm,xive-eq-sizes": [queueShift],
+    // Sources for whatever the guest wants.
+    "ibm,xive-lisn-ranges": [0, cpus],
+    "interrupt-controller": true,
+    "#interrupt-cells": 2,
+    phandle: interruptControllerHandle,
+    "linux,phandle": interruptControllerHandle,
+  });
+}
+
+const wide64 = (value: bigint): [number, number] => [Number(value >> 32n), Number(value & 0xffff_ffffn)];
 
 function pci({ pciDevices }: DeviceTreeOptions): TreeNode[] {
   if (pciDevices.length === 0) return [];

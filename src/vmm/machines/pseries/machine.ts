@@ -15,11 +15,13 @@ import {
   type PpcVm,
 } from "../../../arch/powerpc/uapi.js";
 import {
+  type Device,
   type Exit,
   KVM_CAP_IRQ_XICS,
   KVM_CAP_MAX_VCPUS,
   KVM_CAP_PPC_ENABLE_HCALL,
   KVM_CAP_PPC_FWNMI,
+  KVM_CAP_PPC_IRQ_XIVE,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
   KVM_SYSTEM_EVENT_CRASH,
@@ -37,7 +39,7 @@ import { flatten } from "../../devicetree/writer.js";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 import { type CpuModel, cpuModel, defaultCpuModel } from "./cpu-models.js";
-import { buildDeviceTree, consoleInterrupt } from "./device-tree.js";
+import { buildDeviceTree, consoleInterrupt, type InterruptMode, nvramInterrupt } from "./device-tree.js";
 import { Fwnmi } from "./fwnmi.js";
 import { HcallStatus, type MachineContext } from "./hcalls/hcall.js";
 import { hcallsByNumber } from "./hcalls/index.js";
@@ -53,6 +55,7 @@ import {
 import { rtasByToken, rtasCalls } from "./rtas/index.js";
 import { CpuState, callRtas, type RtasHost } from "./rtas/rtas.js";
 import type { PseriesShared } from "./vcpu-side.js";
+import { XiveController } from "./xive.js";
 
 export interface PseriesOptions {
   readonly kvm: PpcKvm;
@@ -67,6 +70,8 @@ export interface PseriesOptions {
   readonly memorySize: number;
   readonly cpus: number;
   readonly cpuModel?: string | undefined;
+  /** Default: XICS. */
+  readonly interruptMode?: InterruptMode | undefined;
   /** What outlives a reboot. Default: new ones. */
   readonly devices?: PseriesDevices | undefined;
   /** In slots 0, 1, ... of the PCI bus, each reset first. Default: none, and no bus. Of one machine at a time. */
@@ -112,10 +117,12 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
   const vcpus: PpcVcpu[] = [];
   let pci: PciHostBridge | undefined;
   let assignment: Assignment | undefined;
+  let xive: XiveController | undefined;
   try {
     const ram = allocateRam(vm, memorySize);
     const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
-    createCpus(vm, cpus, model, { vcpus, hasPci });
+    if (options.interruptMode === "xive") xive = new XiveController(vm, cpus);
+    createCpus(vm, cpus, model, { vcpus, hasPci, xive });
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
     for (const number of [...enabledHcalls, ...(hasPci ? dmaHcalls : [])]) {
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
@@ -128,10 +135,11 @@ export function createPseries(options: PseriesOptions, control: RunControl, trac
     if (hasPci) pci = new PciHostBridge({ vm, memory, wake }, plugged);
     if (assignment) pci?.dma.watch(assignment);
     fillMemory({ ...options, pciDevices: plugged }, model, vm, memory, memoryMap);
-    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices, pci, assignment });
+    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices, pci, assignment, xive });
   } catch (error) {
     pci?.close();
     assignment?.close();
+    xive?.close();
     for (const vcpu of vcpus) vcpu.close();
     vm.close();
     throw error;
@@ -184,39 +192,53 @@ function allocateRam(vm: PpcVm, size: number): number {
   }
 }
 
-/** Makes the interrupt controller and the CPUs, adding each to `vcpus` as soon as it is there to be closed. */
-function createCpus(
-  vm: PpcVm,
-  count: number,
-  model: CpuModel,
-  { vcpus, hasPci }: { readonly vcpus: PpcVcpu[]; readonly hasPci: boolean },
-): void {
-  const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
-  if (!xics) throw new VmmError("this KVM has no XICS interrupt controller");
+interface CpuParts {
+  readonly vcpus: PpcVcpu[];
+  readonly hasPci: boolean;
+  /** Instead of a XICS, which is made here. */
+  readonly xive: XiveController | undefined;
+}
+
+/** Makes the interrupt sources and the CPUs, adding each to `vcpus` as soon as it is there to be closed. */
+function createCpus(vm: PpcVm, count: number, model: CpuModel, { vcpus, hasPci, xive }: CpuParts): void {
+  const xics = xive ? undefined : createXics(vm, count);
   try {
-    xics.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(count));
-    const masked = (KVM_XICS_PRIORITY_MASK << KVM_XICS_PRIORITY_SHIFT) | KVM_XICS_MASKED;
-    const addSources = (first: number, number: number, kind = 0n): void => {
-      for (let irq = first; irq < first + number; irq++) {
-        xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(irq), masked | kind);
-      }
+    const addSources = (first: number, number: number, level = false): void => {
+      if (xive) xive.addSources(first, number, level);
+      else if (xics) addXicsSources(xics, first, number, level);
     };
     addSources(consoleInterrupt, 1);
+    // The guest asks for it, though nothing raises it.
+    if (xive) addSources(nvramInterrupt, 1);
     if (hasPci) {
-      addSources(levelInterrupt, levelInterruptCount, KVM_XICS_LEVEL_SENSITIVE);
+      addSources(levelInterrupt, levelInterruptCount, true);
       addSources(messageInterrupt, messageInterruptCount);
     }
+    const [cap, fd] = xive ? [KVM_CAP_PPC_IRQ_XIVE, xive.fd] : [KVM_CAP_IRQ_XICS, xics?.fd ?? -1];
     for (let id = 0; id < count; id++) {
       const vcpu = vm.createVcpu(id);
       vcpus.push(vcpu);
       vcpu.enableCap({ cap: KVM_CAP_PPC_PAPR });
-      vcpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, id] });
+      vcpu.enableCap({ cap, args: [fd, id] });
       vcpu.setSregs({ ...vcpu.getSregs(), pvr: BigInt(model.pvr) });
     }
   } finally {
     // The controller lives as long as the VM; an open handle would keep the VM alive.
-    xics.close();
+    xics?.close();
   }
+}
+
+function createXics(vm: PpcVm, servers: number): Device {
+  const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
+  if (!xics) throw new VmmError("this KVM has no XICS interrupt controller");
+  xics.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(servers));
+  return xics;
+}
+
+function addXicsSources(xics: Device, first: number, count: number, level: boolean): void {
+  const masked = (KVM_XICS_PRIORITY_MASK << KVM_XICS_PRIORITY_SHIFT) | KVM_XICS_MASKED;
+  const state = masked | (level ? KVM_XICS_LEVEL_SENSITIVE : 0n);
+  for (let irq = first; irq < first + count; irq++) xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(irq), state);
 }
 
 function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory: GuestMemory, map: MemoryMap): void {
@@ -235,6 +257,7 @@ function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory:
     commandLine: options.commandLine,
     nvramSize,
     pciDevices: options.pciDevices ?? [],
+    interruptMode: options.interruptMode ?? "xics",
     randomSeed: crypto.getRandomValues(new Uint8Array(32)),
   });
   const blob = flatten(tree, { reservations: [map.rtas], bootCpu: 0 });
@@ -253,6 +276,7 @@ interface Parts {
   readonly devices: PseriesDevices;
   readonly pci: PciHostBridge | undefined;
   readonly assignment: Assignment | undefined;
+  readonly xive: XiveController | undefined;
 }
 
 class Pseries implements Machine {
@@ -330,6 +354,7 @@ class Pseries implements Machine {
   close(): void {
     this.#parts.pci?.close();
     this.#parts.assignment?.close();
+    this.#parts.xive?.close();
     for (const vcpu of this.#parts.vcpus) vcpu.close();
     this.vm.close();
   }
@@ -352,6 +377,7 @@ class Pseries implements Machine {
     const context: MachineContext = {
       cpu,
       vm: this.vm,
+      xive: this.#parts.xive,
       host: this.#host,
       rtas: (buffer) => this.#callRtas(cpu, buffer),
     };

@@ -5,6 +5,7 @@
 import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
 import type { Vty } from "../../../devices/vty.js";
 import type { RtasHost } from "../rtas/rtas.js";
+import type { XiveController } from "../xive.js";
 
 /** What r3 holds on return. Source: PAPR, "Hypervisor Call Return Codes". */
 export const HcallStatus = {
@@ -16,6 +17,7 @@ export const HcallStatus = {
   parameter2: -55n,
   parameter3: -56n,
   parameter4: -57n,
+  parameter5: -58n,
 } as const;
 
 /** What a hypercall sees that is answered on the vCPU's own thread: nothing but memory shared between threads. */
@@ -33,6 +35,8 @@ export interface MachineContext {
   /** The calling CPU. */
   readonly cpu: number;
   readonly vm: PpcVm;
+  /** Undefined: the machine has another interrupt controller. */
+  readonly xive: XiveController | undefined;
   /** RTAS call whose buffer lies at this real address. */
   rtas(buffer: bigint): bigint;
   readonly host: RtasHost;

@@ -4,8 +4,9 @@ import type { Hcall } from "./hcall.js";
 import { putTermChar } from "./put-term-char.js";
 import { registerProcessTable } from "./register-process-table.js";
 import { hRtas } from "./rtas.js";
+import { xiveHcalls } from "./xive.js";
 
-export const hcalls: readonly Hcall[] = [getTermChar, putTermChar, registerProcessTable, hRtas];
+export const hcalls: readonly Hcall[] = [getTermChar, putTermChar, registerProcessTable, hRtas, ...xiveHcalls];
 
 /** By number. Throws if two have one number. */
 export function hcallsByNumber(list: readonly Hcall[] = hcalls): ReadonlyMap<number, Hcall> {
