@@ -6,14 +6,16 @@
  */
 import { fileURLToPath } from "node:url";
 import { createLoader, type KvmConfig, type KvmOffer } from "../src/arch/powerpc/module.js";
-import type { PpcVm } from "../src/arch/powerpc/uapi.js";
+import { KVM_DEV_XIVE_GRP_SOURCE, type PpcVm } from "../src/arch/powerpc/uapi.js";
 import { KvmError } from "../src/base/errors.js";
 import { withFaults } from "../src/base/fault.js";
 import { thisPackage } from "../src/base/package.js";
 import {
   KVM_CAP_IRQ_XICS,
+  KVM_CAP_PPC_IRQ_XIVE,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
+  KVM_DEV_TYPE_XIVE,
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_SINGLESTEP,
   KVM_MEM_LOG_DIRTY_PAGES,
@@ -157,7 +159,7 @@ export async function runScenario(scenario: Scenario): Promise<ScenarioResult> {
 }
 
 /** A VM with a CPU, RAM that is logged, an interrupt controller, events, routes and a DMA window. */
-function furnish(vm: PpcVm): void {
+function furnish(vm: PpcVm, controller: "xics" | "xive"): void {
   const ram = vm.allocate(1 << 20);
   vm.setUserMemoryRegion({
     slot: 0,
@@ -166,12 +168,14 @@ function furnish(vm: PpcVm): void {
     userspaceAddr: ram,
     flags: KVM_MEM_LOG_DIRTY_PAGES,
   });
-  const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
+  const xive = controller === "xive";
+  const device = vm.createDevice(xive ? KVM_DEV_TYPE_XIVE : KVM_DEV_TYPE_XICS);
   try {
     const vcpu = vm.createVcpu(0);
     try {
       vcpu.enableCap({ cap: KVM_CAP_PPC_PAPR });
-      vcpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics?.fd ?? 0, 0] });
+      vcpu.enableCap({ cap: xive ? KVM_CAP_PPC_IRQ_XIVE : KVM_CAP_IRQ_XICS, args: [device?.fd ?? 0, 0] });
+      if (xive) device?.setAttr(KVM_DEV_XIVE_GRP_SOURCE, 0x1000n, 0n);
       vm.setGsiRouting([{ gsi: 1, type: "irqchip", irqchip: 0, pin: 0x1000 }]);
       const event = vm.createEventFd();
       event.onSignal(() => {});
@@ -184,7 +188,7 @@ function furnish(vm: PpcVm): void {
       vcpu.close();
     }
   } finally {
-    xics?.close();
+    device?.close();
   }
 }
 
@@ -209,7 +213,8 @@ export function scenarios(): readonly Scenario[] {
           const kvm = loader.offer<KvmOffer>("kvm").open();
           const vm = kvm.createVm(0, { shared: memory === "shared" });
           try {
-            furnish(vm);
+            // One kind of memory with each interrupt controller.
+            furnish(vm, memory === "shared" ? "xics" : "xive");
           } finally {
             vm.close();
           }

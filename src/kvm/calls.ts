@@ -133,6 +133,7 @@ export const calls = {
       EBUSY: "the vCPU has an interrupt controller",
       EEXIST: "KVM_CAP_IRQ_XICS, KVM_CAP_PPC_IRQ_XIVE: the server has a vCPU",
       EINVAL: "the extension cannot be enabled on a vCPU, flags, or arguments that it does not take",
+      ENOMEM: `KVM_CAP_PPC_IRQ_XIVE: ${noMemory}`,
       EPERM: "KVM_CAP_IRQ_XICS, KVM_CAP_PPC_IRQ_XIVE: the fd is another device's",
     },
   },

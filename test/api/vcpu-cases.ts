@@ -1,16 +1,21 @@
 /** Misuse of a vCPU's calls. */
 
+import assert from "node:assert/strict";
 import { KVM_REG_PPC_DAR, KVM_REG_PPC_ICP_STATE } from "../../src/arch/powerpc/uapi.js";
 import {
   KVM_CAP_IRQ_XICS,
+  KVM_CAP_PPC_IRQ_XIVE,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
   KVM_GUESTDBG_ENABLE,
   KVM_REG_PPC,
   KVM_REG_SIZE_U32,
 } from "../../src/kvm/constants.js";
+import { allocate } from "../../src/kvm/heap.js";
+import type { VmCore } from "../../src/kvm/vm.js";
 import type { CasesOf } from "./cases.js";
 import { type Fixture, soon } from "./fixture.js";
+import { full } from "./vm-cases.js";
 
 const unknown = KVM_REG_PPC | 0x0030_0000_0000_0fffn;
 const narrow = (KVM_REG_PPC_DAR & 0xffffn) | KVM_REG_PPC | KVM_REG_SIZE_U32;
@@ -26,6 +31,13 @@ function runTwice(it: Fixture): void {
   it.code("li 3, 0x58\nsc 1\n");
   it.vm.setTrace({ categories: ["exit"], sink: () => it.cpu.run({ deadline: soon() }) });
   it.cpu.run({ deadline: soon() });
+}
+
+/** Takes what is left where no page has room. */
+function exhaust(vm: object): void {
+  assert.throws(() => {
+    for (;;) allocate((vm as VmCore).mem, 64);
+  }, /ENOMEM/);
 }
 
 export const vcpuCases: CasesOf<
@@ -49,6 +61,13 @@ export const vcpuCases: CasesOf<
     EBUSY: ({ xics, cpu }) => cpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, 0] }),
     EEXIST: ({ xics, vm }) => vm.createVcpu(1).enableCap({ cap: KVM_CAP_IRQ_XICS, args: [xics.fd, 0] }),
     EINVAL: ({ cpu }) => cpu.enableCap({ cap: KVM_CAP_PPC_PAPR, flags: 1 }),
+    ENOMEM: (it) => {
+      const { xive, vm } = it;
+      const vcpu = vm.createVcpu(1);
+      full(it);
+      exhaust(vm);
+      vcpu.enableCap({ cap: KVM_CAP_PPC_IRQ_XIVE, args: [xive.fd, 1] });
+    },
     EPERM: ({ vm, cpu }) => {
       vm.createDevice(KVM_DEV_TYPE_XICS);
       cpu.enableCap({ cap: KVM_CAP_IRQ_XICS, args: [5, 0] });

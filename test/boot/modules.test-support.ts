@@ -4,6 +4,16 @@ import type { CpioEntry } from "../../guests/cpio.js";
 import { ensureKernelModules, readKernelModule } from "../../guests/debian-modules.js";
 import { defaultGuest } from "./booting.test-support.js";
 
+/** What virtio-rng.sh loads. */
+export const virtioRngModules = [
+  "virtio",
+  "virtio_ring",
+  "virtio_pci_modern_dev",
+  "virtio_pci_legacy_dev",
+  "virtio_pci",
+  "virtio-rng",
+] as const;
+
 /** Modules by name, in the order of loading, or why there are none. */
 export async function guestModules(names: readonly string[]): Promise<readonly CpioEntry[] | string> {
   if (!defaultGuest) return "no guest";

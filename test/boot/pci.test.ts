@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { CpioEntry } from "../../guests/cpio.js";
 import { boot, implementations, noGuest, root, textBetween } from "./booting.test-support.js";
-import { guestModules } from "./modules.test-support.js";
+import { guestModules, virtioRngModules } from "./modules.test-support.js";
 
 const script = (name: string): CpioEntry => ({
   path: name,
@@ -61,15 +61,7 @@ for (const type of implementations) {
 
   for (const device of ["virtio-rng", "vfio-pci,host=virtio-rng"]) {
     test(`random bytes through ${device}, MSI-X and DMA under ${type}`, { skip: noGuest }, async (t) => {
-      const names = [
-        "virtio",
-        "virtio_ring",
-        "virtio_pci_modern_dev",
-        "virtio_pci_legacy_dev",
-        "virtio_pci",
-        "virtio-rng",
-      ];
-      const drivers = await guestModules(names);
+      const drivers = await guestModules(virtioRngModules);
       if (typeof drivers === "string") return t.skip(drivers);
       const { status, stdout, stderr } = await boot({
         type,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { CpioEntry } from "../../guests/cpio.js";
 import { boot, implementations, noGuest, root, textBetween, unikvm } from "./booting.test-support.js";
-import { guestModules } from "./modules.test-support.js";
+import { guestModules, virtioRngModules } from "./modules.test-support.js";
 import { loadKvm, whileRunning } from "./moving.test-support.js";
 
 const script = (name: string): CpioEntry => ({
@@ -30,14 +30,7 @@ ${cpus > 1 ? "many between CPUs\n" : ""}unikvm.run: exit status 0`;
 for (const type of implementations) {
   for (const cpus of [1, 2]) {
     test(`ic-mode=xive under ${type} with ${cpus} CPUs`, { skip: noGuest }, async (t) => {
-      const drivers = await guestModules([
-        "virtio",
-        "virtio_ring",
-        "virtio_pci_modern_dev",
-        "virtio_pci_legacy_dev",
-        "virtio_pci",
-        "virtio-rng",
-      ]);
+      const drivers = await guestModules(virtioRngModules);
       if (typeof drivers === "string") return t.skip(drivers);
       const { status, stdout, stderr } = await boot({
         type,

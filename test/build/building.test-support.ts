@@ -14,7 +14,9 @@ export const configs = {
   pr: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n",
   builtIn: "CONFIG_KVM_BOOK3S_64=y\nCONFIG_VFIO=y\n",
   noModules: "# CONFIG_MODULES is not set\n",
-  small: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n# CONFIG_VFIO is not set\n# CONFIG_KVM_XICS is not set\n",
+  small: ["KVM_BOOK3S_HV_POSSIBLE", "VFIO", "KVM_XICS", "KVM_XIVE"]
+    .map((option) => `# CONFIG_${option} is not set\n`)
+    .join(""),
 } as const;
 
 export interface Built extends Bundle {

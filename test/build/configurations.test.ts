@@ -135,16 +135,25 @@ test("options that are n leave nothing behind", async () => {
     left.filter((input) => !/(index|module|uapi|names)\.js$/.test(input)),
     [],
   );
-  assert.deepEqual(
-    under(inputs, `${powerpc}/interrupts/xics`).filter((input) => !/(xics|state)\.js$/.test(input)),
-    [],
-  );
-  const { openKvm, modprobe, KVM_DEV_TYPE_XICS, KVM_CAP_IRQ_XICS } = await importIndex(folder);
+  for (const [controller, stays] of [
+    ["xics", /(xics|state)\.js$/],
+    ["xive", /(xive|pages)\.js$/],
+  ] as const) {
+    assert.deepEqual(
+      under(inputs, `${powerpc}/interrupts/${controller}`).filter((input) => !stays.test(input)),
+      [],
+    );
+  }
+  const { openKvm, modprobe, ...constants } = await importIndex(folder);
+  const { KVM_DEV_TYPE_XICS, KVM_CAP_IRQ_XICS, KVM_DEV_TYPE_XIVE, KVM_CAP_PPC_IRQ_XIVE } = constants;
   await assert.rejects(modprobe("vfio"), { code: "ENOENT" });
   const kvm = await openKvm();
   const vm = kvm.createVm(0);
   assert.equal(vm.checkExtension(KVM_CAP_IRQ_XICS), 0);
-  assert.throws(() => vm.createDevice(KVM_DEV_TYPE_XICS), { code: "ENODEV" });
+  assert.equal(vm.checkExtension(KVM_CAP_PPC_IRQ_XIVE), 0);
+  for (const type of [KVM_DEV_TYPE_XICS, KVM_DEV_TYPE_XIVE]) {
+    assert.throws(() => vm.createDevice(type), { code: "ENODEV" });
+  }
   vm.close();
 });
 
