@@ -107,6 +107,7 @@ export const rows: readonly Row[] = [
   })),
   { folder: "src", may: ["*"] },
   // Runs wherever the VMM does, so that it is no place for Node's modules either.
+  { folder: "src/node", may: ["src/cli/vcpu-thread", "guests"] },
   { folder: "guests/selftest", may: ["src/base", "src/arch/X/isa", "src/arch/X/uapi", "src/kvm/uapi", "src/vmm"] },
   { folder: "guests", may: ["src/base", "src/modules", "src/arch/X/isa"] },
   { folder: "tools", may: ["*"] },

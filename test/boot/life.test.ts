@@ -1,7 +1,8 @@
 /** How a guest's life begins and ends: the shell on the console, power off, reboot, crash, several CPUs, time limits. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { test } from "node:test";
 import {
   boot,
@@ -10,11 +11,22 @@ import {
   implementations,
   main,
   noGuest,
+  root,
   unikvm,
   withInitrd,
 } from "./booting.test-support.js";
 
 const prompt = "/root # ";
+
+test("the documentation's example boots Linux through the public names", { skip: noGuest }, () => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(root, "docs/examples/run-linux.mjs"), "echo $((6 * 7)); uname -m"],
+    { encoding: "utf8", timeout: 120_000 },
+  );
+  assert.match(stdout.replaceAll("\r", ""), /^42\nppc64le\n[\s\S]*the guest's end: powerOff\n$/m, stderr);
+  assert.equal(status, 0);
+});
 
 test("a reader of stdout that stalls delays neither the time limit nor the end", { skip: noGuest }, async () => {
   await withInitrd([], async (guest) => {
