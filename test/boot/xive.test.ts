@@ -4,7 +4,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { CpioEntry } from "../../guests/cpio.js";
-import { boot, implementations, noGuest, root, textBetween, unikvm } from "./booting.test-support.js";
+import {
+  boot,
+  bootArguments,
+  implementations,
+  noGuest,
+  root,
+  textBetween,
+  unikvm,
+  withInitrd,
+} from "./booting.test-support.js";
 import { guestModules, virtioRngModules } from "./modules.test-support.js";
 import { loadKvm, whileRunning } from "./moving.test-support.js";
 
@@ -59,6 +68,23 @@ for (const type of implementations) {
     const each = [1, 2, 3].map((i) => `interrupt ${i}\nasserted 0x0000000${i}, status 18\n`).join("");
     assert.equal(seen, `${each}1\nunikvm.run: exit status 0`, `${stdout}\n${stderr}`);
     assert.equal(status, 0, stderr);
+  });
+}
+
+for (const type of implementations) {
+  test(`the console's input interrupts by XIVE under ${type}, also after a reboot`, { skip: noGuest }, async () => {
+    const { status } = await withInitrd([], async (guest) => {
+      const args = ["--machine", "ic-mode=xive"];
+      const running = unikvm(bootArguments(guest, { type, append: "quiet", args }), { interactive: true });
+      for (const [round, leave] of ["reboot", "poweroff"].entries()) {
+        await running.see(round === 0 ? "/root # " : /Restarting system[\s\S]*\/root # /);
+        running.type(`awk '/hvc_console/ { print ($2 > 0 ? "typed" : "polled"), ${round}, $3 }' /proc/interrupts\n`);
+        await running.see(`\ntyped ${round} XIVE-IRQ\n`);
+        running.type(`${leave}\n`);
+      }
+      return running.finished;
+    });
+    assert.equal(status, 0);
   });
 }
 

@@ -201,8 +201,9 @@ interface CpuParts {
 
 /** Makes the interrupt sources and the CPUs, adding each to `vcpus` as soon as it is there to be closed. */
 function createCpus(vm: PpcVm, count: number, model: CpuModel, { vcpus, hasPci, xive }: CpuParts): void {
-  const xics = xive ? undefined : createXics(vm, count);
+  const xics = xive ? undefined : createXics(vm);
   try {
+    xics?.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(count));
     const addSources = (first: number, number: number, level = false): void => {
       if (xive) xive.addSources(first, number, level);
       else if (xics) addXicsSources(xics, first, number, level);
@@ -228,10 +229,9 @@ function createCpus(vm: PpcVm, count: number, model: CpuModel, { vcpus, hasPci, 
   }
 }
 
-function createXics(vm: PpcVm, servers: number): Device {
+function createXics(vm: PpcVm): Device {
   const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
   if (!xics) throw new VmmError("this KVM has no XICS interrupt controller");
-  xics.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(servers));
   return xics;
 }
 

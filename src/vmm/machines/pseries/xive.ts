@@ -69,10 +69,15 @@ export class XiveController {
     if (!device) throw new VmmError("this KVM has no XIVE interrupt controller");
     this.#device = device;
     this.#cpus = cpus;
-    device.setAttr(KVM_DEV_XIVE_GRP_CTRL, KVM_DEV_XIVE_NR_SERVERS, BigInt(cpus));
-    device.setAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_TIMA_PAGE_OFFSET, timaAddress);
-    device.setAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_ESB_PAGE_OFFSET, esbAddress);
-    this.addSources(0, cpus);
+    try {
+      device.setAttr(KVM_DEV_XIVE_GRP_CTRL, KVM_DEV_XIVE_NR_SERVERS, BigInt(cpus));
+      device.setAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_TIMA_PAGE_OFFSET, timaAddress);
+      device.setAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_ESB_PAGE_OFFSET, esbAddress);
+      this.addSources(0, cpus);
+    } catch (error) {
+      device.close();
+      throw error;
+    }
   }
 
   /** The number that stands for it in KVM_ENABLE_CAP. */
