@@ -3,6 +3,7 @@
  * same memory. Whatever fails, the VM is in one of the two, whole.
  */
 import { KvmError } from "../base/errors.js";
+import { freeRanges } from "./heap.js";
 import { vmLayout } from "./layout.js";
 import { VmReferences } from "./references.js";
 import { deviceTypes, saveVm } from "./save-vm.js";
@@ -44,6 +45,10 @@ export async function moveOut(
   try {
     await prepare?.(arrival.share);
     vm.requireOpen();
+    // For nothing but to have this code compiled and the memory there when the guest waits for it.
+    saveVm(vm);
+    const needed = vm.vcpus().length * (arch.vcpuSize + vmLayout.pageSize);
+    if (freeRanges(mem).length === 0) mem.ensure(mem.u32(vmLayout.heapNext) + needed);
     if (mem.compareExchange(vmLayout.moves, generation, generation + 1) !== generation) {
       throw new KvmError("EBUSY", "the VM is moving already");
     }
