@@ -70,7 +70,11 @@ for (const type of implementations) {
   });
 
   test(`${type}: a reboot ends with --no-reboot`, { skip: noGuest }, async () => {
-    const { status, stdout } = await boot({ type, append: "quiet unikvm.run=reboot", args: ["--no-reboot"] });
+    const { status, stdout } = await boot({
+      type,
+      append: "quiet unikvm.run=reboot",
+      args: ["--reboot", "--no-reboot"],
+    });
     assert.match(stdout, /Restarting system/);
     assert.equal(status, 0);
   });

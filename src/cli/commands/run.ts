@@ -133,6 +133,7 @@ export function describe(command: Command, finish: Finish): void {
       ),
     )
     .addOption(new Option("--timeout <seconds>", "end the guest after this time").argParser(parseSeconds))
+    .option("--reboot", "start again when the guest reboots", true)
     .option("--no-reboot", "end instead of starting again when the guest reboots")
     .addOption(
       new Option("--threads <mode>", "worker: a thread for each CPU; single: all in slices on one thread")
