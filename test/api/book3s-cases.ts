@@ -7,7 +7,11 @@ const tce = { liobn: 0x71000000n, pageShift: 12, offset: 0n, size: 16n };
 const radix = { radix: true, gtse: true, processTable: 0n };
 
 export const book3sCases: CasesOf<
-  "KVM_CREATE_SPAPR_TCE_64" | "KVM_PPC_RTAS_DEFINE_TOKEN" | "KVM_PPC_CONFIGURE_V3_MMU" | "KVM_PPC_GET_RMMU_INFO"
+  | "KVM_CREATE_SPAPR_TCE_64"
+  | "KVM_PPC_RTAS_DEFINE_TOKEN"
+  | "KVM_PPC_CONFIGURE_V3_MMU"
+  | "KVM_PPC_GET_RMMU_INFO"
+  | "KVM_PPC_GET_PVINFO"
 > = {
   KVM_CREATE_SPAPR_TCE_64: {
     EBADF: ({ vm, cpu }) => {
@@ -39,4 +43,5 @@ export const book3sCases: CasesOf<
     ENOMEM: (it) => full(it).configureV3Mmu({ ...radix, radix: false }),
   },
   KVM_PPC_GET_RMMU_INFO: {},
+  KVM_PPC_GET_PVINFO: {},
 };

@@ -10,6 +10,7 @@ import {
   KVM_CAP_PPC_OSI,
   KVM_CAP_PPC_SMT,
   KVM_CAP_PPC_SMT_POSSIBLE,
+  KVM_INTERRUPT_SET,
 } from "../../src/kvm/constants.js";
 import { Fixture, implementations, soon, start } from "./fixture.js";
 
@@ -106,6 +107,41 @@ for (const name of implementations) {
     it.code("lis 3, 0x1137\nori 3, 3, 0x24fa\nlis 4, 0x7781\nori 4, 4, 0x0f9b\nsc\n");
     it.code("li 3, 0x58\nsc 1\n", 0xc00n);
     assert.equal(it.cpu.run({ deadline: soon() }).reason, "papr_hcall");
+    it.close();
+  });
+
+  test(`${name}: a guest makes KVM's own hypercalls as KVM_PPC_GET_PVINFO says`, () => {
+    const asked = new Fixture(name);
+    const { flags, hcall } = asked.vm.getPvinfo();
+    assert.equal(flags, 1);
+    const call = hcall.map((word) => `.long ${word}\n`).join("");
+    // Features, then a call that does not exist.
+    const code = `lis 11, 42\nori 11, 11, 3\nli 4, 9\n${call}mr 20, 3\nmr 21, 4\nori 11, 11, 4\n${call}mr 22, 3\nli 3, 0x58\nsc 1\n`;
+    asked.code(code);
+    assert.equal(asked.cpu.run({ deadline: soon() }).reason, "papr_hcall");
+    const { gpr } = asked.cpu.getRegs();
+    assert.deepEqual([gpr[20], gpr[21], gpr[22]], [0n, 0n, 12n]);
+    asked.close();
+    // Nobody asked: a system call.
+    const other = new Fixture(name);
+    other.code(code);
+    other.code("li 3, 0x58\nsc 1\n", 0xc00n);
+    assert.equal(other.cpu.run({ deadline: soon() }).reason, "papr_hcall");
+    assert.equal(other.cpu.getRegs().pc, 0xc08n);
+    other.close();
+  });
+
+  test(`${name}: EV_IDLE waits for an interrupt`, () => {
+    const it = new Fixture(name);
+    const call = it.vm
+      .getPvinfo()
+      .hcall.map((word) => `.long ${word}\n`)
+      .join("");
+    it.code(`lis 11, 1\nori 11, 11, 16\n${call}mr 20, 3\nli 3, 0x58\nsc 1\n`);
+    assert.equal(it.cpu.run({ wait: false, deadline: soon() }).reason, "hlt");
+    it.cpu.interrupt(KVM_INTERRUPT_SET);
+    assert.equal(it.cpu.run({ deadline: soon() }).reason, "papr_hcall");
+    assert.equal(it.cpu.getRegs().gpr[20], 0n);
     it.close();
   });
 

@@ -101,6 +101,13 @@ export const ppcCalls = {
       ENXIO: "no table of that size has been prepared",
     },
   },
+  KVM_PPC_GET_PVINFO: {
+    on: "vm",
+    method: "getPvinfo",
+    request: "0xa1, struct kvm_ppc_pvinfo",
+    cap: "KVM_CAP_PPC_GET_PVINFO",
+    errors: {},
+  },
   KVM_PPC_GET_SMMU_INFO: {
     on: "vm",
     method: "getSmmuInfo",

@@ -156,6 +156,7 @@ export const capabilities: readonly Capability[] = [
   { cap: kvm.KVM_CAP_DIRTY_LOG_RING_ACQ_REL, check: dirtyRingLargest, enableVm: dirtyRing },
   { cap: kvm.KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, check: 1, enableVm: dirtyRingBitmap },
   { cap: kvm.KVM_CAP_HALT_POLL, check: 1, enableVm: haltPoll },
+  { cap: kvm.KVM_CAP_PPC_GET_PVINFO, check: 1 },
   { cap: kvm.KVM_CAP_PPC_OSI, check: 1, enableVcpu: enableOsi },
   { cap: kvm.KVM_CAP_PPC_FWNMI, check: 1, enableVcpu: enableFwnmi },
   { cap: kvm.KVM_CAP_PPC_ENABLE_HCALL, check: 1, enableVm: enableHcall },

@@ -12,6 +12,7 @@ import { ExitCode, state } from "./engines/shared/layout.js";
 import { type HcallArguments, HcallStatus, tooHard } from "./papr/hcall.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
+import { pvCall } from "./pv.js";
 import { emitInterrupt } from "./trace.js";
 import { hcallName } from "./uapi/hcall-names.js";
 import { addressOf, getField, gpr, setField, setGpr } from "./vcpu.js";
@@ -40,6 +41,9 @@ export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
       return { reason: "nmi", flags: KVM_RUN_PPC_NMI_DISP_NOT_RECOV };
     case ExitCode.osi:
       return { reason: "osi", gprs: Array.from({ length: state.gpr.count }, (_, i) => gpr(vcpu, i)) };
+    case ExitCode.pvCall:
+      pvCall(vcpu);
+      return undefined;
     case ExitCode.halted:
       ppcVcpuOf(vcpu).halt();
       return undefined;

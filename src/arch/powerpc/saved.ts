@@ -23,6 +23,7 @@ const words = {
   interruptLittleEndian: "i32",
   smt: "i32",
   fwnmi: "i32",
+  pvCalls: "i32",
   hpt: "i32",
 } as const satisfies Partial<Record<keyof typeof archLayout, "i32" | "i64">>;
 /** The others are made when the VM runs. */

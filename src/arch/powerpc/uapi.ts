@@ -76,6 +76,14 @@ export interface PpcRmmuInfo {
   readonly apEncodings: readonly number[];
 }
 
+/** KVM_PPC_GET_PVINFO: how a guest makes KVM's own hypercalls. */
+export interface PpcPvinfo {
+  /** Bit 0: EV_IDLE can be called. */
+  readonly flags: number;
+  /** Four instructions that make a call, for the device tree's hcall-instructions. */
+  readonly hcall: readonly number[];
+}
+
 /** KVM_PPC_GET_HTAB_FD. */
 export interface GetHtabFd {
   /** KVM_GET_HTAB_BOLTED_ONLY, KVM_GET_HTAB_WRITE. */
@@ -150,6 +158,7 @@ export interface PpcVm extends Vm<PpcVcpu> {
    */
   configureV3Mmu(config: PpcMmuV3): void;
   getRmmuInfo(): PpcRmmuInfo;
+  getPvinfo(): PpcPvinfo;
 }
 
 export type PpcKvm = Kvm<PpcVm>;

@@ -10,6 +10,7 @@ import { type HptMethods, hptMethods } from "./hpt-methods.js";
 import { allocateHpt, hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";
+import { getPvinfo } from "./pv.js";
 import { ppcVm } from "./state.js";
 import { flushTranslations } from "./translations.js";
 import { KVM_PPC_1T_SEGMENTS, type PpcMmuV3, type PpcRmmuInfo, type PpcSmmuInfo, type PpcVm } from "./uapi.js";
@@ -28,11 +29,21 @@ const pageSizes = [
 ] as const;
 
 type Methods = HptMethods &
-  Pick<PpcVm, "createSpaprTce" | "openSpaprTce" | "rtasDefineToken" | "configureV3Mmu" | "getRmmuInfo" | "getSmmuInfo">;
+  Pick<
+    PpcVm,
+    | "createSpaprTce"
+    | "openSpaprTce"
+    | "rtasDefineToken"
+    | "configureV3Mmu"
+    | "getPvinfo"
+    | "getRmmuInfo"
+    | "getSmmuInfo"
+  >;
 
 export function vmMethods(vm: VmCore): Methods {
   return {
     ...hptMethods(vm),
+    getPvinfo: () => getPvinfo(vm),
     getSmmuInfo: () => smmuInfo,
     createSpaprTce: (tce) => {
       vm.requireOpen();

@@ -3,8 +3,10 @@
  * Source: Power ISA v3.0B, Book III "System Linkage Instructions".
  */
 import {
+  ARCH_pvCalls,
   EXIT_hypercall,
   EXIT_osi,
+  EXIT_pvCall,
   S_ctr,
   S_exitCode,
   S_fscr,
@@ -39,6 +41,9 @@ const FACILITY_SCV = 12;
 const OSI_MAGIC_R3: u64 = 0x113724fa;
 const OSI_MAGIC_R4: u64 = 0x77810f9b;
 
+/** r0 of one of KVM's own hypercalls, in 32 bits. Source: Documentation/virt/kvm/ppc-pv.rst, "Querying for existence". */
+const PV_MAGIC_R0: u32 = 0x4b564d21;
+
 /** The address of the next instruction. */
 function following(s: i32): u64 {
   const next = load<u64>(s, S_pc) + 4;
@@ -60,6 +65,11 @@ export function systemCall(s: i32, lev: i32): void {
   ) {
     store<u64>(s, next, S_pc);
     store<i32>(s, EXIT_osi, S_exitCode);
+    return;
+  }
+  if (load<i32>(ARCH_pvCalls) && !(load<u64>(s, S_msr) & MSR_PR) && load<u32>(s, S_gpr) == PV_MAGIC_R0) {
+    store<u64>(s, next, S_pc);
+    store<i32>(s, EXIT_pvCall, S_exitCode);
     return;
   }
   deliver(s, VECTOR_SYSTEM_CALL, next, 0);

@@ -221,6 +221,8 @@ export const ExitCode = {
   machineCheck: 8,
   /** An OSI call (KVM_CAP_PPC_OSI); pc stands behind the sc. */
   osi: 9,
+  /** One of KVM's own hypercalls (pv.ts); pc stands behind the sc. */
+  pvCall: 10,
 } as const;
 
 /** Bits of `requests`. */
@@ -328,4 +330,6 @@ export const archLayout = {
   hpt: vmLayout.arch + 52,
   /** [A] */
   hptLock: vmLayout.arch + 56,
+  /** [A] 1: sc in supervisor state with KVM's magic number in r0 leaves with ExitCode.pvCall (KVM_PPC_GET_PVINFO). */
+  pvCalls: vmLayout.arch + 60,
 } as const;
