@@ -13,7 +13,8 @@ import {
   KVM_XICS_PRIORITY_MASK,
   KVM_XICS_PRIORITY_SHIFT,
 } from "../../registers-uapi.js";
-import { blockMax, blockSources, firstSource } from "./state.js";
+import { sourceMax } from "../source-blocks.js";
+import { firstSource } from "./state.js";
 import type { Xics } from "./xics.js";
 
 export function xicsDevice(xics: Xics): DeviceOps {
@@ -51,7 +52,7 @@ export function xicsDevice(xics: Xics): DeviceOps {
   };
 }
 
-const isSource = (attr: bigint): boolean => attr >= BigInt(firstSource) && attr < BigInt(blockSources * blockMax);
+const isSource = (attr: bigint): boolean => attr >= BigInt(firstSource) && attr < BigInt(sourceMax);
 
 function sourceNumber(group: number, attr: bigint): number {
   if (group !== KVM_DEV_XICS_GRP_SOURCES || !isSource(attr)) {

@@ -2,28 +2,21 @@
 import { allocate } from "../../../../kvm/heap.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
 import { restoreFields, type SavedFields, saveFields } from "../../../../kvm/saved.js";
-import {
-  blockMax,
-  blockSize,
-  blockSources,
-  SourceFlag,
-  serverMax,
-  serverState,
-  sourceState,
-  xicsSize,
-  xicsState,
-} from "./state.js";
+import { type SavedSources, SourceBlocks } from "../source-blocks.js";
+import { serverMax, serverState, sourceState, xicsSize, xicsState } from "./state.js";
 
 export interface SavedXics {
   readonly controller: SavedFields;
   /** By server number, those with a vCPU. */
   readonly servers: readonly (readonly [number, SavedFields])[];
-  /** By interrupt number, those that exist. */
-  readonly sources: readonly (readonly [number, SavedFields])[];
+  readonly sources: SavedSources;
 }
 
 const derived = ["lock", "blocks"] as const;
 const serverAt = (base: number, number: number): number => base + xicsState.size + number * serverState.size;
+
+const sourcesOf = (memory: VmMemory, base: number) =>
+  new SourceBlocks(memory, base + xicsState.offset.blocks, sourceState);
 
 export function saveXics(memory: VmMemory, base: number): SavedXics {
   const servers: (readonly [number, SavedFields])[] = [];
@@ -31,17 +24,7 @@ export function saveXics(memory: VmMemory, base: number): SavedXics {
     const at = serverAt(base, number);
     if (memory.i32(at + serverState.offset.vcpu) !== 0) servers.push([number, saveFields(memory, serverState, at)]);
   }
-  const sources: (readonly [number, SavedFields])[] = [];
-  for (let block = 0; block < blockMax; block++) {
-    const first = memory.u32(base + xicsState.offset.blocks + 4 * block);
-    if (first === 0) continue;
-    for (let i = 0; i < blockSources; i++) {
-      const at = first + i * sourceState.size;
-      if ((memory.i32(at + sourceState.offset.flags) & SourceFlag.exists) === 0) continue;
-      sources.push([block * blockSources + i, saveFields(memory, sourceState, at)]);
-    }
-  }
-  return { controller: saveFields(memory, xicsState, base, derived), servers, sources };
+  return { controller: saveFields(memory, xicsState, base, derived), servers, sources: sourcesOf(memory, base).save() };
 }
 
 /** The new state's address. */
@@ -49,10 +32,6 @@ export function restoreXics(memory: VmMemory, { controller, servers, sources }: 
   const base = allocate(memory, xicsSize);
   restoreFields(memory, xicsState, base, controller, derived);
   for (const [number, fields] of servers) restoreFields(memory, serverState, serverAt(base, number), fields);
-  for (const [irq, fields] of sources) {
-    const entry = base + xicsState.offset.blocks + 4 * Math.floor(irq / blockSources);
-    if (memory.i32(entry) === 0) memory.setI32(entry, allocate(memory, blockSize));
-    restoreFields(memory, sourceState, memory.u32(entry) + (irq % blockSources) * sourceState.size, fields);
-  }
+  sourcesOf(memory, base).restore(sources);
   return base;
 }

@@ -4,12 +4,10 @@
  * spans more than a word.
  */
 import { struct } from "../../../../base/struct.js";
+import { blockMax, sourceExists } from "../source-blocks.js";
 
 /** Most servers (presentation controllers). */
 export const serverMax = 2048;
-/** Sources come in blocks that are allocated when the first of them is created. */
-export const blockSources = 1024;
-export const blockMax = 1024;
 /** Interrupt numbers below this are not sources. 2 is the inter-processor interrupt. */
 export const firstSource = 16;
 export const ipi = 2;
@@ -51,7 +49,7 @@ export const sourceState = struct({
 });
 
 export const SourceFlag = {
-  exists: 1,
+  exists: sourceExists,
   level: 2,
   /** Level: the line is up. */
   asserted: 4,
@@ -64,4 +62,3 @@ export const SourceFlag = {
 } as const;
 
 export const xicsSize = xicsState.size + serverState.size * serverMax;
-export const blockSize = sourceState.size * blockSources;

@@ -7,10 +7,8 @@ import { KvmError } from "../../../../base/errors.js";
 import { allocate } from "../../../../kvm/heap.js";
 import { locked } from "../../../../kvm/lock.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
+import { SourceBlocks } from "../source-blocks.js";
 import {
-  blockMax,
-  blockSize,
-  blockSources,
   firstSource,
   ipi,
   masked,
@@ -58,11 +56,13 @@ export class Xics {
   readonly #memory: VmMemory;
   readonly #base: number;
   readonly #outputs: XicsOutputs;
+  readonly #sources: SourceBlocks<typeof sourceState.fields>;
 
   constructor(memory: VmMemory, base: number, outputs: XicsOutputs) {
     this.#memory = memory;
     this.#base = base;
     this.#outputs = outputs;
+    this.#sources = new SourceBlocks(memory, base + xics.blocks, sourceState);
   }
 
   /** Its state as after power-on; the address. */
@@ -237,7 +237,7 @@ export class Xics {
       if (state.priority !== masked && !this.#connected(state.server)) {
         throw new KvmError("EINVAL", `source ${irq}: server ${state.server} has no vCPU`);
       }
-      const at = this.#sourceAt(irq) ?? this.#createSource(irq);
+      const at = this.#sourceAt(irq) ?? this.#sources.place(irq);
       const memory = this.#memory;
       let flags: number = SourceFlag.exists;
       if (state.level) flags |= SourceFlag.level;
@@ -336,22 +336,16 @@ export class Xics {
     if (memory.i32(at + server.mfrr) < memory.i32(at + server.cppr)) this.#checkIpi(at);
     if (memory.i32(at + server.needResend) === 0) return;
     memory.setI32(at + server.needResend, 0);
-    for (let block = 0; block < blockMax; block++) {
-      const sources = memory.u32(this.#base + xics.blocks + 4 * block);
-      if (sources === 0) continue;
-      for (let i = 0; i < blockSources; i++) {
-        const candidate = sources + i * sourceState.size;
-        if (memory.i32(candidate + source.server) !== number) continue;
-        const irq = block * blockSources + i;
-        const flags = this.#flags(candidate);
-        if (flags & SourceFlag.level) {
-          this.#resendLevel(candidate, irq);
-        } else if (flags & SourceFlag.rejected) {
-          this.#clear(candidate, SourceFlag.rejected);
-          this.#message(candidate, irq);
-        }
+    this.#sources.forEach((candidate, irq) => {
+      if (memory.i32(candidate + source.server) !== number) return;
+      const flags = this.#flags(candidate);
+      if (flags & SourceFlag.level) {
+        this.#resendLevel(candidate, irq);
+      } else if (flags & SourceFlag.rejected) {
+        this.#clear(candidate, SourceFlag.rejected);
+        this.#message(candidate, irq);
       }
-    }
+    });
   }
 
   #message(at: number, irq: number): void {
@@ -416,17 +410,7 @@ export class Xics {
   }
 
   #sourceAt(irq: number): number | undefined {
-    if (!(irq >= firstSource && irq < blockSources * blockMax)) return undefined;
-    const block = this.#memory.u32(this.#base + xics.blocks + 4 * Math.floor(irq / blockSources));
-    if (block === 0) return undefined;
-    const at = block + (irq % blockSources) * sourceState.size;
-    return this.#flags(at) & SourceFlag.exists ? at : undefined;
-  }
-
-  #createSource(irq: number): number {
-    const entry = this.#base + xics.blocks + 4 * Math.floor(irq / blockSources);
-    if (this.#memory.i32(entry) === 0) this.#memory.setI32(entry, allocate(this.#memory, blockSize));
-    return this.#memory.u32(entry) + (irq % blockSources) * sourceState.size;
+    return irq >= firstSource ? this.#sources.at(irq) : undefined;
   }
 
   #flags(at: number): number {

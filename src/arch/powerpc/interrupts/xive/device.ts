@@ -2,8 +2,8 @@
 import { KvmError } from "../../../../base/errors.js";
 import type { DeviceOps } from "../../../../kvm/device.js";
 import * as uapi from "../../uapi/xive.js";
+import { sourceMax } from "../source-blocks.js";
 import { esbSize, timaSize } from "./pages.js";
-import { sourceMax } from "./state.js";
 import type { Pages, Xive } from "./xive.js";
 
 /** Whether the VM has memory anywhere in a range of guest physical addresses. */

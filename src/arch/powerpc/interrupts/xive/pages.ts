@@ -2,7 +2,7 @@
  * The XIVE's pages as a vCPU's loads and stores find them. Numbers are big-endian. Source: PAPR, "XIVE Exploitation Mode";
  * Linux, arch/powerpc/include/asm/xive-regs.h.
  */
-import { sourceMax } from "./state.js";
+import { sourceMax } from "../source-blocks.js";
 import type { Xive } from "./xive.js";
 
 const pageShift = 16n;

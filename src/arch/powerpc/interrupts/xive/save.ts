@@ -2,27 +2,20 @@
 import { allocate } from "../../../../kvm/heap.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
 import { restoreFields, type SavedFields, saveFields } from "../../../../kvm/saved.js";
-import {
-  blockMax,
-  blockSize,
-  blockSources,
-  SourceFlag,
-  serverMax,
-  serverState,
-  sourceMax,
-  sourceState,
-  xiveState,
-} from "./state.js";
+import { type SavedSources, SourceBlocks } from "../source-blocks.js";
+import { serverMax, serverState, sourceState, xiveState } from "./state.js";
 
 export interface SavedXive {
   readonly controller: SavedFields;
   /** By server number, those with a vCPU. */
   readonly servers: readonly (readonly [number, SavedFields])[];
-  /** By number, those that exist. */
-  readonly sources: readonly (readonly [number, SavedFields])[];
+  readonly sources: SavedSources;
 }
 
 const derived = ["lock", "servers", "blocks"] as const;
+
+const sourcesOf = (memory: VmMemory, base: number) =>
+  new SourceBlocks(memory, base + xiveState.offset.blocks, sourceState);
 
 export function saveXive(memory: VmMemory, base: number): SavedXive {
   const servers: (readonly [number, SavedFields])[] = [];
@@ -30,17 +23,7 @@ export function saveXive(memory: VmMemory, base: number): SavedXive {
     const at = memory.u32(base + xiveState.offset.servers + 4 * number);
     if (at !== 0) servers.push([number, saveFields(memory, serverState, at)]);
   }
-  const sources: (readonly [number, SavedFields])[] = [];
-  for (let block = 0; block < blockMax; block++) {
-    const first = memory.u32(base + xiveState.offset.blocks + 4 * block);
-    if (first === 0) continue;
-    for (let i = 0; i < blockSources; i++) {
-      const at = first + i * sourceState.size;
-      if ((memory.i32(at + sourceState.offset.flags) & SourceFlag.exists) === 0) continue;
-      sources.push([block * blockSources + i, saveFields(memory, sourceState, at)]);
-    }
-  }
-  return { controller: saveFields(memory, xiveState, base, derived), servers, sources };
+  return { controller: saveFields(memory, xiveState, base, derived), servers, sources: sourcesOf(memory, base).save() };
 }
 
 /** The new state's address. */
@@ -53,11 +36,6 @@ export function restoreXive(memory: VmMemory, { controller, servers, sources }: 
     restoreFields(memory, serverState, at, fields);
     memory.setI32(base + xiveState.offset.servers + 4 * number, at);
   }
-  for (const [irq, fields] of sources) {
-    if (irq >= sourceMax) continue;
-    const entry = base + xiveState.offset.blocks + 4 * Math.floor(irq / blockSources);
-    if (memory.i32(entry) === 0) memory.setI32(entry, allocate(memory, blockSize));
-    restoreFields(memory, sourceState, memory.u32(entry) + (irq % blockSources) * sourceState.size, fields);
-  }
+  sourcesOf(memory, base).restore(sources);
   return base;
 }

@@ -3,13 +3,10 @@
  * a thread's context, and nobody may see it half way.
  */
 import { struct } from "../../../../base/struct.js";
+import { blockMax, sourceExists } from "../source-blocks.js";
 
 /** Most servers (thread contexts). */
 export const serverMax = 2048;
-/** Sources come in blocks that are allocated when the first of them is created. */
-export const blockSources = 1024;
-export const blockMax = 1024;
-export const sourceMax = blockSources * blockMax;
 /** Priorities of the thread's registers. */
 export const priorities = 8;
 /** The last that a guest may use; 7 is the hypervisor's, as in Linux. */
@@ -71,10 +68,8 @@ export const sourceState = struct({
 });
 
 export const SourceFlag = {
-  exists: 1,
+  exists: sourceExists,
   level: 2,
   /** Level: the line is up. */
   asserted: 4,
 } as const;
-
-export const blockSize = sourceState.size * blockSources;

@@ -8,9 +8,8 @@ import { KvmError } from "../../../../base/errors.js";
 import { allocate } from "../../../../kvm/heap.js";
 import { locked } from "../../../../kvm/lock.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
+import { isSourceNumber, SourceBlocks, sourceMax } from "../source-blocks.js";
 import {
-  blockSize,
-  blockSources,
   lastPriority,
   masked,
   queueEntries,
@@ -19,7 +18,6 @@ import {
   SourceFlag,
   serverMax,
   serverState,
-  sourceMax,
   sourceState,
   xiveState,
 } from "./state.js";
@@ -68,11 +66,13 @@ export class Xive {
   readonly #memory: VmMemory;
   readonly #base: number;
   readonly #outputs: XiveOutputs;
+  readonly #sources: SourceBlocks<typeof sourceState.fields>;
 
   constructor(memory: VmMemory, base: number, outputs: XiveOutputs) {
     this.#memory = memory;
     this.#base = base;
     this.#outputs = outputs;
+    this.#sources = new SourceBlocks(memory, base + xive.blocks, sourceState);
   }
 
   /** Its state as after power-on; the address. */
@@ -144,7 +144,7 @@ export class Xive {
   /** The line of a level source, or a message (an edge, when `level` is true). False: no such source. */
   setIrq(irq: number, level: boolean): boolean {
     return this.#locked(() => {
-      const at = this.#sourceAt(irq);
+      const at = this.#sources.at(irq);
       if (at === undefined) return false;
       const flags = this.#flags(at);
       if (!(flags & SourceFlag.level)) {
@@ -164,7 +164,7 @@ export class Xive {
   load(irq: number, offset: number): number | undefined {
     if (offset < 0x800) return this.#end(irq);
     return this.#locked(() => {
-      const at = this.#sourceAt(irq);
+      const at = this.#sources.at(irq);
       if (at === undefined) return undefined;
       return offset < 0xc00 ? this.#pq(at) : this.#setPq(at, (offset >> 8) & 3);
     });
@@ -174,7 +174,7 @@ export class Xive {
   store(irq: number, offset: number): boolean {
     if (offset >= 0x400 && offset < 0x800) return this.#end(irq) !== undefined;
     return this.#locked(() => {
-      const at = this.#sourceAt(irq);
+      const at = this.#sources.at(irq);
       if (at === undefined) return false;
       if (offset < 0x400) this.#trigger(at);
       else if (offset >= 0xc00) this.#setPq(at, (offset >> 8) & 3);
@@ -183,19 +183,17 @@ export class Xive {
   }
 
   has(irq: number): boolean {
-    return this.#locked(() => this.#sourceAt(irq) !== undefined);
+    return this.#locked(() => this.#sources.at(irq) !== undefined);
   }
 
   // What the user side sets up.
 
   /** Makes a source, or anew: masked. E2BIG: out of range. */
   createSource(irq: number, { level, asserted }: { readonly level: boolean; readonly asserted: boolean }): void {
-    if (!isSource(irq)) throw new KvmError("E2BIG", `sources have numbers to ${sourceMax - 1}`);
+    if (!isSourceNumber(irq)) throw new KvmError("E2BIG", `sources have numbers to ${sourceMax - 1}`);
     const memory = this.#memory;
     this.#locked(() => {
-      const entry = this.#blockEntry(irq);
-      if (memory.i32(entry) === 0) memory.setI32(entry, allocate(memory, blockSize));
-      const at = this.#placeOf(irq);
+      const at = this.#sources.place(irq);
       if (this.#flags(at) & SourceFlag.exists) this.#target(at, undefined);
       const kind = level ? SourceFlag.level | (asserted ? SourceFlag.asserted : 0) : 0;
       memory.setI32(at + source.flags, SourceFlag.exists | kind);
@@ -287,16 +285,11 @@ export class Xive {
   reset(): void {
     const memory = this.#memory;
     this.#locked(() => {
-      for (let irq = 0; irq < sourceMax; irq++) {
-        if (memory.i32(this.#blockEntry(irq)) === 0) {
-          irq += blockSources - 1;
-          continue;
-        }
-        const at = this.#sourceAt(irq);
-        if (at === undefined || memory.i32(at + source.priority) === masked) continue;
+      this.#sources.forEach((at) => {
+        if (memory.i32(at + source.priority) === masked) return;
         memory.setI32(at + source.pq, Pq.off);
         this.#target(at, undefined);
-      }
+      });
       for (const at of this.#servers()) {
         for (let priority = 0; priority <= lastPriority; priority++) {
           memory.setI32(at + server.queueShift + 4 * priority, 0);
@@ -310,13 +303,13 @@ export class Xive {
   /** The interrupt is ended; 1 if there is another. */
   #end(irq: number): number | undefined {
     const level = this.#locked(() => {
-      const at = this.#sourceAt(irq);
+      const at = this.#sources.at(irq);
       return at === undefined ? undefined : (this.#flags(at) & SourceFlag.level) !== 0;
     });
     // Whoever holds the line up lets it go before it counts again.
     if (level) this.#outputs.ended(irq);
     return this.#locked(() => {
-      const at = this.#sourceAt(irq);
+      const at = this.#sources.at(irq);
       if (at === undefined) return undefined;
       const pq = this.#pq(at);
       if (pq === Pq.off) return 0;
@@ -384,10 +377,9 @@ export class Xive {
   }
 
   #requireSource(irq: number): number {
-    const at = this.#sourceAt(irq);
+    const at = this.#sources.at(irq);
     if (at !== undefined) return at;
-    const block = isSource(irq) && this.#memory.i32(this.#blockEntry(irq)) !== 0;
-    throw new KvmError(block ? "EINVAL" : "ENOENT", `the XIVE has no source ${irq}`);
+    throw new KvmError(this.#sources.hasBlock(irq) ? "EINVAL" : "ENOENT", `the XIVE has no source ${irq}`);
   }
 
   #requireServer(number: number): number {
@@ -420,18 +412,6 @@ export class Xive {
     return new ThreadContext(this.#memory, at, this.#outputs.setExternal);
   }
 
-  #blockEntry(irq: number): number {
-    return this.#base + xive.blocks + 4 * Math.floor(irq / blockSources);
-  }
-  #placeOf(irq: number): number {
-    return this.#memory.u32(this.#blockEntry(irq)) + (irq % blockSources) * sourceState.size;
-  }
-  #sourceAt(irq: number): number | undefined {
-    if (!isSource(irq) || this.#memory.i32(this.#blockEntry(irq)) === 0) return undefined;
-    const at = this.#placeOf(irq);
-    return this.#flags(at) & SourceFlag.exists ? at : undefined;
-  }
-
   #flags(at: number): number {
     return this.#memory.i32(at + source.flags);
   }
@@ -451,8 +431,6 @@ export class Xive {
     });
   }
 }
-
-const isSource = (irq: number): boolean => Number.isInteger(irq) && irq >= 0 && irq < sourceMax;
 
 function requirePriority(priority: number): void {
   if (!(priority >= 0 && priority <= lastPriority)) {
