@@ -38,6 +38,8 @@ export function vmHandle(core: VmCore): Vm {
     const { own = {}, moved, end } = more(() => current);
     const close = (): void => {
       created.closed = true;
+      // Nobody asks for it any more, unless the move must end it.
+      if (!end && parts.get(key) === created) parts.delete(key);
       current.close();
     };
     const { handle, stand } = standIn<T>(first, { ...own, close } as Partial<T>);

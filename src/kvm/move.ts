@@ -6,7 +6,7 @@ import { KvmError } from "../base/errors.js";
 import { freeRanges } from "./heap.js";
 import { vmLayout } from "./layout.js";
 import { VmReferences } from "./references.js";
-import { deviceTypes, saveVm } from "./save-vm.js";
+import { saveVm } from "./save-vm.js";
 import { savedFormat } from "./saved.js";
 import { vcpuRecord } from "./state.js";
 import type { Kvm, MoveOptions, Vm } from "./uapi.js";
@@ -20,17 +20,15 @@ export async function moveOut(
   arrived: (vm: Vm) => void,
 ): Promise<void> {
   vm.requireOpen();
-  for (const number of deviceTypes(vm)) {
-    if (vm.arch.devices.find((device) => device.type === number)?.save) continue;
-    throw new KvmError(
-      "EBUSY",
-      `the VM has a device of type ${number}, which cannot move to another kvm; close it first`,
-    );
+  const { mem, generation, implementation, arch, references } = vm;
+  if (!(references instanceof VmReferences)) {
+    throw new KvmError("EINVAL", "a VM is moved by the thread that created it");
   }
+  // Refuses what cannot be saved, and has this code compiled before the guest waits for it.
+  saveVm(vm);
   if (typeof kvm.takeOver !== "function") {
     throw new KvmError("EOPNOTSUPP", "the other kvm is of a version that takes no VMs; update that package");
   }
-  const { mem, generation, implementation, arch } = vm;
   const next = generation + 2;
   const leaving = {
     format: savedFormat,
@@ -45,8 +43,7 @@ export async function moveOut(
   try {
     await prepare?.(arrival.share);
     vm.requireOpen();
-    // For nothing but to have this code compiled and the memory there when the guest waits for it.
-    saveVm(vm);
+    // The memory is there when the guest waits for it.
     const needed = vm.vcpus().length * (arch.vcpuSize + vmLayout.pageSize);
     if (freeRanges(mem).length === 0) mem.ensure(mem.u32(vmLayout.heapNext) + needed);
     if (mem.compareExchange(vmLayout.moves, generation, generation + 1) !== generation) {
@@ -61,24 +58,27 @@ export async function moveOut(
     mem.notify(vmLayout.moves);
   };
   let frozen = false;
+  let giveBack: () => void;
+  let there: Vm;
   try {
     await stopped(vm, timeout);
-    if (!(vm.references instanceof VmReferences && vm.references.freeze())) {
+    if (!references.freeze()) {
       throw new KvmError("EBUSY", "the VM cannot move: VFIO holds it; close the devices that it was given first");
     }
     frozen = true;
     // From here to the end nothing else happens on this thread.
-    const giveBack = vm.departure();
-    const there = arrival.arrive(saveVm(vm));
-    vm.depart(giveBack);
-    end(next);
-    arrived(there);
+    giveBack = vm.departure();
+    there = arrival.arrive(saveVm(vm));
   } catch (error) {
-    if (frozen && vm.references instanceof VmReferences) vm.references.thaw();
+    if (frozen) references.thaw();
     end(generation);
     arrival.abandon();
     throw error;
   }
+  // It is there, and nothing brings it back.
+  vm.depart(giveBack);
+  end(next);
+  arrived(there);
 }
 
 /** Resolves when no thread runs a vCPU and every exit is completed. EBUSY: that takes too long. */

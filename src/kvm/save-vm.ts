@@ -25,7 +25,7 @@ const vmDerived = [
 const vcpuDerived = ["id", "index", "state", "running", "incomplete"] as const;
 
 /** The devices that the VM has, by type. */
-export const deviceTypes = (vm: VmCore): number[] => {
+const deviceTypes = (vm: VmCore): number[] => {
   const types = vm.mem.i32(vmState.deviceTypes);
   return Array.from({ length: 32 }, (_, type) => type).filter((type) => types & (1 << type));
 };
@@ -62,7 +62,11 @@ export function saveVm(vm: VmCore): SavedVm {
 
 function saveDevice(vm: VmCore, type: number): unknown {
   const row = vm.arch.devices.find((device) => device.type === type);
-  if (!row?.save) throw new KvmError("EBUSY", `the VM has a device of type ${type}, which cannot move to another kvm`);
+  if (!row?.save)
+    throw new KvmError(
+      "EBUSY",
+      `the VM has a device of type ${type}, which cannot move to another kvm; close it first`,
+    );
   return row.save(vm);
 }
 

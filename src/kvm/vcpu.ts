@@ -400,19 +400,9 @@ export class VcpuCore implements Vcpu {
   }
 }
 
-/** Exits that leave nothing open. */
-const final: readonly ExitReason[] = [
-  "debug",
-  "intr",
-  "hlt",
-  "system_event",
-  "internal_error",
-  "shutdown",
-  "fail_entry",
-  "dirty_ring_full",
-  "nmi",
-];
-const awaitsAnswer = ({ reason }: Exit): boolean => !final.includes(reason);
+/** Exits whose answer the next run() takes. */
+const answered: readonly ExitReason[] = ["mmio", "papr_hcall", "osi"];
+const awaitsAnswer = ({ reason }: Exit): boolean => answered.includes(reason);
 
 /** The engine's own code trapped: a defect of ours, but the guest's end only. */
 const engineTrap = (error: Error, pc: bigint): Exit => ({

@@ -132,8 +132,11 @@ export async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
     throw new KvmError("EINVAL", `not a POWER VM of this version: ${shared.arch}, ${shared.implementation}`);
   }
   const engine = await row.engine(shared.engine as CompiledAssets);
-  const isShared = !(shared.memory.buffer instanceof ArrayBuffer);
-  engine.warmUp(VmMemory.create(vmLayout.userStart, vmLayout.userStart, isShared).wasm);
+  const mem = new VmMemory(shared.memory);
+  // The guest of a VM that is on its way here will wait for what can be done now.
+  if (mem.load(vmLayout.moves) !== shared.generation) {
+    engine.warmUp(VmMemory.create(vmLayout.userStart, vmLayout.userStart, mem.shared).wasm);
+  }
   const extensions = await Promise.all(
     (shared.extensions ?? []).map(async (url) => ({ url, value: await importHcalls(url) })),
   );
@@ -143,7 +146,7 @@ export async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
     type,
     arch: powerpc,
     module: shared.module,
-    sharesByDefault: isShared,
+    sharesByDefault: mem.shared,
     engine: () => engine,
   };
   return () => {
