@@ -340,6 +340,7 @@ export type Exit =
   | { readonly reason: "intr" }
   /** Only if run() may not wait: nothing to do before `until` (`performance.now()` of this thread; Infinity: an event). */
   | { readonly reason: "hlt"; readonly until: number }
+  /** `type`: KVM_SYSTEM_EVENT_*. _CRASH: the guest checkstopped; `flags` is the address of the instruction. */
   | { readonly reason: "system_event"; readonly type: number; readonly flags: bigint }
   | { readonly reason: "shutdown" }
   /** A machine check, for the user side to report (KVM_CAP_PPC_FWNMI); `flags`: KVM_RUN_PPC_NMI_DISP_*. */

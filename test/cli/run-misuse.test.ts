@@ -150,6 +150,21 @@ for (const type of ["hv", "pr"]) {
   });
 }
 
+for (const type of ["hv", "pr"]) {
+  for (const threads of ["worker", "single"]) {
+    test(`${type}, ${threads}: a guest that checkstops has crashed; that is no failure of unikvm's`, async () => {
+      const jump = [0x3c804000, 0x7c8903a6, 0x4e800420]; // lis 4,0x4000; mtctr 4; bctr: to where there is no memory
+      const data = new Uint8Array(0x300);
+      const view = new DataView(data.buffer);
+      jump.forEach((word, index) => view.setUint32(4 * index, word));
+      view.setUint32(0x200, 0x4e800420); // The machine check's handler: bctr.
+      const kernel = file("checkstop", makeElf({ segments: [{ physical: 0n, data }], entry: 0n }));
+      const sentence = /^unikvm: the guest crashed: a machine check .*\(checkstop\) at 0x40000000$/m;
+      refused(await run("--type", type, "--threads", threads, "--kernel", kernel), 1, sentence);
+    });
+  }
+}
+
 test("a closed stdout ends it quietly", { skip: noGuest }, async () => {
   const running = unikvm(["run", "--timeout", "60", "--kernel", defaultGuest?.kernel ?? ""]);
   await running.see("Linux version");

@@ -3,6 +3,7 @@ import {
   KVM_INTERNAL_ERROR_EMULATION,
   KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
   KVM_RUN_PPC_NMI_DISP_NOT_RECOV,
+  KVM_SYSTEM_EVENT_CRASH,
 } from "../../kvm/constants.js";
 import { vcpuRecord } from "../../kvm/state.js";
 import { traceBit } from "../../kvm/trace.js";
@@ -143,15 +144,17 @@ function replay(vcpu: VcpuCore, data: bigint): Exit | undefined {
 }
 
 /** As numbered in interrupts/internal-error.as.ts. */
+const checkstop = 2;
 const reasons: Readonly<Record<number, string>> = {
   1: "the guest translates by a hashed page table and has none: KVM_PPC_ALLOCATE_HTAB gives it one",
-  2: "the guest took a machine check while machine checks were disabled: checkstop",
   3: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
 };
 
 function internalError(vcpu: VcpuCore): Exit {
   const reason = Number(vcpu.vm.mem.u64(addressOf(vcpu, "exitData")));
   const pc = getField(vcpu, "pc");
+  // No fault of KVM's: the guest brought its processor to a stop for good.
+  if (reason === checkstop) return { reason: "system_event", type: KVM_SYSTEM_EVENT_CRASH, flags: pc };
   return {
     reason: "internal_error",
     suberror: KVM_INTERNAL_ERROR_EMULATION,

@@ -273,10 +273,11 @@ test("console input is an edge; ends are reported", () => {
   assert.deepEqual(fake.lines, [1, 0]);
   machine.answer(0, { reason: "shutdown" });
   machine.answer(0, { reason: "system_event", type: 2, flags: 0n });
+  machine.answer(0, { reason: "system_event", type: 3, flags: 0x200n });
   machine.answer(0, { reason: "fail_entry", hardwareEntryFailureReason: 5n });
   assert.deepEqual(
     outcomes.map((outcome) => outcome.kind),
-    ["powerOff", "reboot", "failed"],
+    ["powerOff", "reboot", "crash", "failed"],
   );
   machine.close();
   assert.equal(fake.open, 0, "every handle closed");

@@ -322,7 +322,7 @@ class Pseries implements Machine {
         break;
       case "system_event":
         if (exit.type === KVM_SYSTEM_EVENT_RESET) control.end({ kind: "reboot" });
-        else if (exit.type === KVM_SYSTEM_EVENT_CRASH) control.end({ kind: "crash", message: "system event" });
+        else if (exit.type === KVM_SYSTEM_EVENT_CRASH) control.end({ kind: "crash", message: checkstop(exit.flags) });
         else control.end({ kind: "powerOff" });
         break;
       case "nmi":
@@ -436,3 +436,6 @@ class Pseries implements Machine {
     };
   }
 }
+
+const checkstop = (address: bigint): string =>
+  `a machine check while machine checks were disabled (checkstop) at 0x${address.toString(16)}`;
