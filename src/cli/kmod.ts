@@ -1,6 +1,6 @@
 /** What the commands about modules have in common: kmod's words and statuses, and asking the running instance. */
 import type { Command } from "commander";
-import { messageOf } from "../base/errors.js";
+import { type ErrnoName, messageOf } from "../base/errors.js";
 import { errorText, Messages, Priority } from "../modules/node/messages.js";
 import { ask } from "./control/client.js";
 import type { Answer, Failure, Parameters, Request } from "./control/protocol.js";
@@ -46,12 +46,17 @@ export function parseParameters(texts: readonly string[]): Parameters {
 export const formatParameters = (texts: readonly string[]): string =>
   texts.map((text) => (/\s/.test(text) ? text.replace(/=(.*)$/s, '="$1"') : text)).join(" ");
 
-/** What insmod says of an errno. */
-export function insertionText({ code, message }: Failure): string {
-  const words: Readonly<Record<string, string>> = {
-    ENOEXEC: "Invalid module format",
-    ENOENT: "Unknown symbol in module",
-    EINVAL: "Invalid parameters",
-  };
-  return words[code] ?? errorText({ code, message });
+/** What kmod's programs say of an errno that the kernel gave when it loaded a module, instead of the errno's own words. */
+export type InsertionWords = Partial<Readonly<Record<ErrnoName, string>>>;
+
+/** How the kernel says what these words are for. The errno alone may as well be what the module's own init answered. */
+const kernelsOwn: InsertionPatterns = {
+  ENOENT: /: Unknown symbol /,
+  EINVAL: /: `.*' invalid for parameter `/,
+};
+type InsertionPatterns = Partial<Readonly<Record<ErrnoName, RegExp>>>;
+
+export function insertionText({ code, message }: Failure, words: InsertionWords): string {
+  const own = kernelsOwn[code]?.test(message) ?? true;
+  return (own ? words[code] : undefined) ?? errorText({ code, message });
 }

@@ -5,7 +5,7 @@ import { normalise } from "../modules/namespace.js";
 import { errorText, type Messages, Priority } from "../modules/node/messages.js";
 import { ask } from "./control/client.js";
 import type { Answer } from "./control/protocol.js";
-import { askOrSay, formatParameters, KmodStatus, parseParameters } from "./kmod.js";
+import { askOrSay, formatParameters, type InsertionWords, insertionText, KmodStatus, parseParameters } from "./kmod.js";
 import { modulePath, modulesFolder, ownModules } from "./own-modules.js";
 
 export interface ModprobeOptions {
@@ -86,12 +86,15 @@ async function act({ module, parameters = [] }: Wanted, options: ModprobeOptions
   return KmodStatus.done;
 }
 
+const words: InsertionWords = { ENOENT: "Unknown symbol in module, or unknown parameter (see dmesg)" };
+
 function failed(module: string, { failure, modules }: Answer, options: ModprobeOptions, messages: Messages): number {
   if (!failure) return KmodStatus.done;
   const { code, message } = failure;
   const name = normalise(ownModules().resolve(module) ?? module);
   const present = modules.find((candidate) => normalise(candidate.name) === name);
-  if (code === "ENOENT" && !present && /not found$/.test(message)) return notFound(module, options, messages);
+  if (code === "ENOENT" && !present && message.endsWith(`: module ${module} not found`))
+    return notFound(module, options, messages);
   if (options.remove) {
     const users = present && present.users.length > 0;
     if (code === "EBUSY" && present)
@@ -99,9 +102,7 @@ function failed(module: string, { failure, modules }: Answer, options: ModprobeO
     else messages.error(`could not remove '${name}': ${errorText(failure)}`);
     return KmodStatus.failed;
   }
-  const why =
-    code === "ENOENT" ? "Unknown symbol in module, or unknown parameter (see dmesg)" : errorText({ code, message });
-  messages.error(`could not insert '${name}': ${why}`);
+  messages.error(`could not insert '${name}': ${insertionText(failure, words)}`);
   messages.error(message);
   return KmodStatus.failed;
 }

@@ -256,6 +256,38 @@ test("nothing is offered before init has ended, and references keep a module", a
   assert.throws(() => loader.rmmod("a"), errno("ENOENT"));
 });
 
+test("what init throws is what modprobe throws, EEXIST too: only a live module of that name is 'loaded already'", async () => {
+  for (const code of ["EEXIST", "ENOENT", "EBUSY", "ENOEXEC"] as const) {
+    const failing = simple("a", {
+      ...provides("a_it"),
+      init: async () => {
+        await Promise.resolve();
+        throw new KvmError(code, "init says so");
+      },
+    });
+    const { loader, lines } = logging(failing, simple("b", needs("a_it")), simple("c", { softdeps: { pre: ["a"] } }));
+    const actions: string[] = [];
+    const onAction = ({ kind, name }: { kind: string; name: string }) => void actions.push(`${kind} ${name}`);
+    const said = { code, message: /init says so/ };
+    await assert.rejects(loader.modprobe("a", {}, { onAction }), said);
+    // Both of two that are at it at the same time, and who needs it.
+    const both = [loader.modprobe("a"), loader.modprobe("a")];
+    for (const each of both) await assert.rejects(each, said);
+    await assert.rejects(loader.modprobe("b", {}, { onAction }), said);
+    assert.deepEqual([names(loader), actions], [[], []]);
+    await loader.modprobe("c");
+    assert.deepEqual(names(loader), ["c"]);
+    assert.match(lines.at(-1) ?? "", /soft dependency of c not loaded: .*init says so/);
+  }
+});
+
+test("of two that load one module at once each has it, though only one can", async () => {
+  const { loader } = logging(simple("a", needs("b_it")), simple("b", provides("b_it")));
+  // Both find it absent, and wait for b.
+  await Promise.all([loader.modprobe("a"), loader.modprobe("a")]);
+  assert.deepEqual(names(loader), ["a", "b"]);
+});
+
 test("parameters are typed, and read as the kernel reads them", async () => {
   const seen: unknown[] = [];
   const a = defineModule({

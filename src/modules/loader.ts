@@ -84,7 +84,8 @@ export class ModuleLoader extends KernelModules {
 
   /**
    * Loads a module after all it needs; one that is live already is left alone. ENOENT: none of that name, or nothing
-   * provides what it imports. EINVAL: modules need each other. Else as `insmod`.
+   * provides what it imports. EINVAL: modules need each other. EBUSY: it is going. Else as `insmod`; EEXIST is only what
+   * its init threw.
    */
   async modprobe(name: string, given: GivenParameters = {}, options: ModprobeOptions = {}): Promise<void> {
     const definition = this.#find(name) ?? this.loaded(name)?.definition;
@@ -109,8 +110,9 @@ export class ModuleLoader extends KernelModules {
     try {
       await this.insmod(definition, given, options);
     } catch (error) {
-      // Somebody else was quicker.
-      if (error instanceof KvmError && error.code === "EEXIST") return;
+      // Somebody else was quicker. Not if there is none of that name: then EEXIST is what its own init said.
+      const quicker = error instanceof KvmError && error.code === "EEXIST" && this.loaded(name)?.state === "live";
+      if (quicker) return;
       throw error;
     }
     options.onAction?.({ kind: "insmod", name, parameters: given });

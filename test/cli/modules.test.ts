@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { root } from "../boot/booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-modules-"));
@@ -29,6 +30,22 @@ function start(...args: readonly string[]) {
   }
   const ended = new Promise<Result>((resolve) => child.on("close", (status) => resolve({ status, ...text })));
   return { child, ended };
+}
+
+/** A module of somebody else's. */
+function writeModule(name: string, imports: readonly string[], init: string): string {
+  const file = join(folder, `${name}.mjs`);
+  const index = JSON.stringify(pathToFileURL(join(root, "dist/src/index.js")).href);
+  writeFileSync(
+    file,
+    `import { defineModule, KvmError, vfioRegisterGroupDev } from ${index};
+     const nothing = () => {};
+     const device = { name: "0000:00:01.0", flags: 0, regions: [], irqs: [], open: nothing, close: nothing, read: nothing, write: nothing };
+     export default defineModule({
+       name: "${name}", description: "", license: "MIT", imports: { ${imports.join(", ")} }, init: ${init},
+     });`,
+  );
+  return file;
 }
 
 const unikvm = (line: string): Promise<Result> => start(...line.split(" ")).ended;
@@ -130,6 +147,29 @@ test("M6: the modules of a running instance can be seen, loaded and removed, but
     assert.match(stderr, new RegExp(`^insmod: ERROR: could not insert module ${module}: File exists$`, "m"));
     assert.match((await unikvm(`lsmod --pid ${running.child.pid}`)).stdout, /^hello +\d+ {2}0\n/m);
     assert.deepEqual(await unikvm("rmmod -v hello"), out("rmmod hello\n"));
+
+    // What an init answers is not what the loader would mean by that errno.
+    for (const [code, words] of [
+      ["EEXIST", "File exists"],
+      ["ENOENT", "No such file or directory"],
+      ["EINVAL", "Invalid argument"],
+    ] as const) {
+      const failing = writeModule(`fails_${code}`, [], `() => { throw new KvmError("${code}", "init says so"); }`);
+      const said = `insmod: ERROR: could not insert module ${failing}: ${words}\ninsmod: ERROR: ${code}: init says so\n`;
+      assert.deepEqual(await unikvm(`insmod ${failing}`), error(said));
+    }
+    await unikvm("modprobe vfio");
+    const register = "({ step, imports }) => step('', () => imports.register(device, 9), (undo) => undo())";
+    assert.deepEqual(
+      await unikvm(`insmod ${writeModule("taken", ["register: vfioRegisterGroupDev"], register)}`),
+      out(""),
+    );
+    const twice = await unikvm("modprobe -v host_pci devices=edu");
+    assert.deepEqual([twice.status, twice.stdout], [1, ""]);
+    assert.match(twice.stderr, /^modprobe: ERROR: could not insert 'host_pci': File exists$/m);
+    assert.match(twice.stderr, /^modprobe: ERROR: EEXIST: VFIO has a device 0000:00:01.0 already$/m);
+    assert.deepEqual(await unikvm("rmmod taken"), out(""));
+    assert.deepEqual(await unikvm("modprobe host_pci devices=edu"), out(""));
   } finally {
     running.child.kill("SIGTERM");
     const { stderr } = await running.ended;

@@ -3,12 +3,26 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Finish } from "../command.js";
-import { addPidOption, askOrSay, insertionText, KmodStatus, kmodMessages, parseParameters } from "../kmod.js";
+import {
+  addPidOption,
+  askOrSay,
+  type InsertionWords,
+  insertionText,
+  KmodStatus,
+  kmodMessages,
+  parseParameters,
+} from "../kmod.js";
 
 interface Options {
   readonly force?: boolean;
   readonly pid?: number;
 }
+
+const words: InsertionWords = {
+  ENOEXEC: "Invalid module format",
+  ENOENT: "Unknown symbol in module",
+  EINVAL: "Invalid parameters",
+};
 
 export function describe(command: Command, finish: Finish): void {
   addPidOption(command)
@@ -35,7 +49,7 @@ export function describe(command: Command, finish: Finish): void {
         const answer = await askOrSay(messages, request, pid);
         if (typeof answer === "number") return answer;
         if (!answer.failure) return KmodStatus.done;
-        messages.error(`could not insert module ${file}: ${insertionText(answer.failure)}`);
+        messages.error(`could not insert module ${file}: ${insertionText(answer.failure, words)}`);
         messages.error(answer.failure.message);
         return KmodStatus.failed;
       }),
