@@ -5,6 +5,7 @@ import { messageOf } from "../base/errors.js";
 import { thisPackage } from "../base/package.js";
 import { ExitStatus, type Finish } from "./command.js";
 import { commands } from "./commands.js";
+import { type Output, watchOutput } from "./output.js";
 
 /** A sentence on stderr; where it came from only if asked for, since a stack trace helps no user. */
 function fail(error: unknown): number {
@@ -13,8 +14,9 @@ function fail(error: unknown): number {
   return ExitStatus.failed;
 }
 
-/** Ends when what was written to stdout has left: process.exit would cut a pipe short. */
-const finish: Finish =
+/** Ends when what was written to stdout has left, since process.exit would cut a pipe short; that it has is part of success. */
+const finishWith =
+  (output: Output): Finish =>
   (action) =>
   async (...args) => {
     let status: number;
@@ -23,13 +25,23 @@ const finish: Finish =
     } catch (error) {
       status = fail(error);
     }
-    process.exitCode = status;
-    process.stdout.write("", () => process.exit());
+    process.exit(await statusAfter(output, status));
   };
 
+/** The exit status, once all output has left: a failure if it is lost, unless there was one before. */
+async function statusAfter(output: Output, status: number): Promise<number> {
+  try {
+    await output.flushed();
+    return status;
+  } catch (error) {
+    fail(error);
+    return status || ExitStatus.failed;
+  }
+}
+
 async function main(): Promise<void> {
-  // A reader that has gone away (`unikvm ... | head`) is no error of ours; there is nobody left to tell.
-  process.stdout.on("error", () => process.exit(ExitStatus.failed));
+  const output = watchOutput(() => process.exit(ExitStatus.failed));
+  const finish = finishWith(output);
   process.stderr.on("error", () => {});
   const program = new Command("unikvm")
     .description("KVM for JavaScript runtimes: runs unmodified 64-bit Linux guests.")
@@ -42,18 +54,16 @@ async function main(): Promise<void> {
     const command = program.command(name).summary(summary).description(summary);
     if (name === wanted) (await load()).describe(command, finish);
   }
-  if (wanted === undefined) {
-    program.outputHelp();
-    return;
-  }
   try {
-    await program.parseAsync();
+    if (wanted === undefined) program.outputHelp();
+    else await program.parseAsync();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version end here too, with status 0; the message has been printed.
     const usage = commands.find(({ name }) => name === wanted)?.usageStatus ?? ExitStatus.usage;
     process.exitCode = error.exitCode === 0 ? ExitStatus.done : usage;
   }
+  process.exitCode = await statusAfter(output, Number(process.exitCode ?? ExitStatus.done));
 }
 
 main().catch((error: unknown) => {

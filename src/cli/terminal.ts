@@ -1,18 +1,22 @@
 /** The user's terminal, or the pipes in its place, as the guest's console. */
 import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
+import { VmmError } from "../vmm/errors.js";
 import { escapeHelp, escapes } from "./escape.js";
+import { isReaderGone, reasonOf } from "./output.js";
 
 export interface Terminal {
   /** Writes console output. A promise: the reader is slow, wait. */
   readonly output: (bytes: Uint8Array) => Promise<void> | undefined;
+  /** What kept output from being written, if something did. */
+  readonly lost: () => VmmError | undefined;
   /** From now on what the user types goes to `input`; `leave` is called when the user wants to end. */
   connect(input: (bytes: Uint8Array) => void, leave: (why: LeaveReason) => void): void;
   /** Gives the terminal back as it was. Idempotent. */
   restore(): void;
 }
 
-export type LeaveReason = "escape" | "stdout closed" | NodeJS.Signals;
+export type LeaveReason = "escape" | "output lost" | NodeJS.Signals;
 
 const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
@@ -30,12 +34,18 @@ export function openTerminal(): Terminal {
   };
   const onSignal = (signal: NodeJS.Signals): void => wantLeave(signal);
   let onData: ((chunk: Uint8Array) => void) | undefined;
-  let closed = false;
+  let lost: VmmError | undefined;
+  let unwritten = 0;
+  const onLost = (error: Error): void => {
+    lost ??= new VmmError(
+      isReaderGone(error)
+        ? "stdout was closed, so there is nobody left to run the guest for"
+        : `the console's output cannot be written to stdout: ${reasonOf(error)}`,
+    );
+    wantLeave("output lost");
+  };
   stdout.removeAllListeners("error");
-  stdout.on("error", () => {
-    closed = true;
-    wantLeave("stdout closed");
-  });
+  stdout.on("error", onLost);
   for (const signal of signals) process.on(signal, onSignal);
 
   const restore = (): void => {
@@ -46,17 +56,25 @@ export function openTerminal(): Terminal {
     if (raw) stdin.setRawMode(false);
     stdin.pause();
     // What a reader that stalls has not taken by now must not keep the process.
+    if (unwritten > 0)
+      lost ??= new VmmError("the reader of stdout took too long: the last of the console's output is lost");
     pipe?.destroy();
   };
   process.on("exit", restore);
 
   return {
     output: (bytes) => {
-      if (closed) return undefined;
+      if (lost) return undefined;
+      unwritten += bytes.length;
       return new Promise((resolve) => {
-        stdout.write(bytes, () => resolve());
+        stdout.write(bytes, (error) => {
+          unwritten -= bytes.length;
+          if (error) onLost(error);
+          resolve();
+        });
       });
     },
+    lost: () => lost,
     connect: (input, onLeave) => {
       leave = onLeave;
       if (left !== undefined) leave(left);

@@ -1,10 +1,7 @@
 /** Where `--trace` goes. */
-import { closeSync, openSync, writeSync } from "node:fs";
-import { messageOf } from "../base/errors.js";
+import { closeSync, openSync } from "node:fs";
 import { VmmError } from "../vmm/errors.js";
-
-/** The system's words, without the call and the path that Node puts around them. */
-const reasonOf = (error: unknown): string => /^E\w+: ([^,]+)/.exec(messageOf(error))?.[1] ?? messageOf(error);
+import { reasonOf, writeAll } from "./output.js";
 
 export class TraceFile {
   readonly #path: string;
@@ -22,10 +19,8 @@ export class TraceFile {
 
   /** Throws VmmError if not all of it can be written. */
   write(text: string): void {
-    const bytes = Buffer.from(text);
     try {
-      // What nearly fills the disk is written in part first.
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done);
+      writeAll(this.#descriptor, Buffer.from(text));
     } catch (error) {
       throw new VmmError(
         `the trace ${this.#path} cannot be written: ${reasonOf(error)}; trace less, or to another disk`,

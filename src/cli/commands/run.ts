@@ -260,16 +260,20 @@ async function run(options: Options): Promise<number> {
 /** The exit status, and a sentence where there is something to say. */
 function conclude(outcome: Outcome, left: LeaveReason | undefined, terminal: Terminal): number {
   terminal.restore();
+  const lost = terminal.lost();
   const say = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}\n`);
   switch (outcome.kind) {
     case "powerOff":
     case "reboot":
+      if (lost) throw lost;
       return ExitStatus.done;
     case "crash":
       say(`the guest crashed: ${outcome.message}`);
+      if (lost) say(lost.message);
       return ExitStatus.crashed;
     case "timeout":
       say("the time limit was reached");
+      if (lost) say(lost.message);
       return ExitStatus.timeout;
     case "failed": {
       const error = new VmmError(outcome.message);
@@ -277,11 +281,12 @@ function conclude(outcome: Outcome, left: LeaveReason | undefined, terminal: Ter
       throw error;
     }
     case "stopped":
-      if (left === "stdout closed")
-        throw new VmmError("stdout was closed, so there is nobody left to run the guest for");
+      if (left === "output lost" && lost) throw lost;
       // The terminal is gone, and Node aborts if it has to give one back that is gone: die of the signal instead.
       if (left === "SIGHUP") process.kill(process.pid, left);
-      return left === undefined || left === "escape" ? ExitStatus.done : 128 + constants.signals[left];
+      return left === undefined || left === "escape" || left === "output lost"
+        ? ExitStatus.done
+        : 128 + constants.signals[left];
     default:
       return outcome satisfies never;
   }
