@@ -27,7 +27,8 @@ export const hostPci = defineModule({
     },
   },
   imports: { register: vfioRegisterGroupDev },
-  init: async ({ parameters, imports, step }) => {
+  init: async (context) => {
+    const { parameters, imports, step } = context;
     const names = parameters.devices.split(",").filter((name) => name !== "");
     if (names.length > slots) throw new KvmError("EINVAL", `the host's bus has ${slots} slots, not ${names.length}`);
     for (const [index, name] of names.entries()) {
@@ -35,7 +36,7 @@ export const hostPci = defineModule({
       // Each is alone in its group: our IOMMU tells them apart.
       await step(
         `host_pci: ${device.name} ${name}`,
-        () => imports.register(device, index + 1),
+        () => imports.register(device, index + 1, context),
         (unregister) => unregister(),
       );
     }

@@ -2,7 +2,7 @@
  * What other modules add to a kvm's VMs. A VM has what was registered when it was made, and holds the modules that it is
  * from, so that their code stays until the VM has gone.
  */
-import type { ModuleReference } from "./implementation.js";
+import type { ModuleReference } from "../modules/define-module.js";
 
 export interface Extension {
   /** The module whose code it is. */

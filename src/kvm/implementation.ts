@@ -15,10 +15,3 @@ export interface Implementation {
   /** The engine for shared or unshared memory. EOPNOTSUPP: that one was not loaded. */
   engine(shared: boolean): Engine;
 }
-
-/** What keeps a loaded module from being removed. */
-export interface ModuleReference {
-  /** False if the module is going away. */
-  tryGet(): boolean;
-  put(): void;
-}

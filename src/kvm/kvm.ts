@@ -1,11 +1,12 @@
 /** What /dev/kvm answers to: the implementations that have initialised, and VMs of them. */
 import { KvmError } from "../base/errors.js";
 import { describePackage, thisPackage } from "../base/package.js";
+import type { ModuleReference } from "../modules/define-module.js";
 import type { Member } from "../vac/vac.js";
 import { checkCapability } from "./capability.js";
 import { type Extension, Extensions } from "./extensions.js";
 import { vmHandle } from "./handle.js";
-import type { Implementation, ModuleReference } from "./implementation.js";
+import type { Implementation } from "./implementation.js";
 import { type KvmParameters, kvmDefaults, setDefaults } from "./parameters.js";
 import { type SavedVm, savedFormat } from "./saved.js";
 import {

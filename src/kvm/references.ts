@@ -3,7 +3,7 @@
  * that any thread can get and put; what ends the VM runs on the thread that created it, since its numbers and its module
  * are there. Source: kvm_get_kvm_safe, kvm_put_kvm in virt/kvm/kvm_main.c.
  */
-import type { ModuleReference } from "./implementation.js";
+import type { ModuleReference } from "../modules/define-module.js";
 import { vmLayout } from "./layout.js";
 import type { VmMemory } from "./memory.js";
 

@@ -1,5 +1,6 @@
 /** A VM as one thread holds it. What two threads need is in its memory. */
 import { KvmError } from "../base/errors.js";
+import type { ModuleReference } from "../modules/define-module.js";
 import type { Member } from "../vac/vac.js";
 import type { Arch } from "./arch.js";
 import { checkCapability, enableCapability } from "./capability.js";
@@ -10,7 +11,7 @@ import type { Engine } from "./engine.js";
 import { EventFds } from "./event-fd.js";
 import type { Extension } from "./extensions.js";
 import { allocate, type Range } from "./heap.js";
-import type { Implementation, ModuleReference } from "./implementation.js";
+import type { Implementation } from "./implementation.js";
 import { findRoute, setRoutes } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";

@@ -50,8 +50,16 @@ export type ExportValues<E extends Exports> = [keyof E] extends [never]
     ? unknown
     : { readonly [K in keyof E]: E[K] extends Export<infer T> ? T : never };
 
+/** What keeps a loaded module from being removed: what others are given as the owner of code that they are to call. */
+export interface ModuleReference {
+  /** Takes a reference on the module; false if it is leaving, or not up yet. */
+  tryGet(): boolean;
+  /** Gives a reference back. */
+  put(): void;
+}
+
 /** What a module's init and exit are given. */
-export interface ModuleContext<I extends Imports = Imports, P extends Parameters = Parameters> {
+export interface ModuleContext<I extends Imports = Imports, P extends Parameters = Parameters> extends ModuleReference {
   readonly name: string;
   /** The providers' values, bound when the module was loaded. The providers stay until this module has gone. */
   readonly imports: ImportValues<I>;
@@ -66,10 +74,6 @@ export interface ModuleContext<I extends Imports = Imports, P extends Parameters
   step<T>(name: string, act: () => T | Promise<T>, undo?: (value: T) => void): Promise<T>;
   /** Part of init that may fail by itself: if `act` fails, what its steps acquired is given back and the error thrown. */
   attempt<T>(act: () => Promise<T>): Promise<T>;
-  /** Takes a reference on this module; false if it is leaving. */
-  tryGet(): boolean;
-  /** Gives a reference back. */
-  put(): void;
   /** Whether the module is live: its init has ended and its exit has not begun. */
   live(): boolean;
 }

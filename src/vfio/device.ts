@@ -2,6 +2,7 @@
 import { KvmError } from "../base/errors.js";
 import { fileTable, OpenFile } from "../base/files.js";
 import type { KvmReference } from "../base/vfio.js";
+import type { ModuleReference } from "../modules/define-module.js";
 import type { DmaBus, HostDevice } from "./host-device.js";
 import { DeviceIrqs } from "./irqs.js";
 import {
@@ -19,26 +20,35 @@ const regionShift = 40n;
 /** A registered device: opened once by the first descriptor, closed by the last. */
 export class RegisteredDevice {
   readonly host: HostDevice;
+  /** The module whose code the device is; null: code that is always there. */
+  readonly #owner: ModuleReference | null;
   readonly #irqs: DeviceIrqs;
   #opens = 0;
   /** The VM that is held while the device is open. */
   #kvm: KvmReference | undefined;
 
-  constructor(host: HostDevice) {
+  /** Set once the device is being taken back: what is to be done when nobody has it open. */
+  #whenClosed: (() => void) | undefined;
+
+  constructor(host: HostDevice, owner: ModuleReference | null) {
     this.host = host;
+    this.#owner = owner;
     this.#irqs = new DeviceIrqs(host.irqs, (index) => host.irqsEnabled?.(index));
   }
 
-  get opens(): number {
-    return this.#opens;
-  }
-
-  /** `kvm`: the group's VM; the device does without if it is dying. */
+  /**
+   * `kvm`: the group's VM; the device does without if it is dying. ENODEV: the device is being taken back, or its module is
+   * leaving.
+   */
   open(kvm: KvmReference | undefined, dma: DmaBus): void {
+    const { name } = this.host;
+    if (this.#whenClosed) throw new KvmError("ENODEV", `${name} is being taken back; whoever has it is to close it`);
     if (this.#opens > 0) {
       this.#opens++;
       return;
     }
+    // Its driver's code is what every access runs.
+    if (this.#owner?.tryGet() === false) throw new KvmError("ENODEV", `the module of ${name} is not up, or leaving`);
     const held = kvm?.get() ? kvm : undefined;
     try {
       this.host.open({
@@ -48,6 +58,7 @@ export class RegisteredDevice {
       });
     } catch (error) {
       held?.put();
+      this.#owner?.put();
       throw error;
     }
     this.#kvm = held;
@@ -63,12 +74,20 @@ export class RegisteredDevice {
       this.host.close();
     } finally {
       kvm?.put();
+      this.#owner?.put();
+      this.#whenClosed?.();
     }
   }
 
-  /** Asks whoever has it open to let go: VFIO_PCI_REQ_IRQ_INDEX. */
-  requestRelease(): void {
-    this.#irqs.interrupt(VFIO_PCI_REQ_IRQ_INDEX, 0, true);
+  /**
+   * Nobody opens it any more, and once nobody has it open `closed` is called. False: somebody has, and is asked to let go
+   * (VFIO_PCI_REQ_IRQ_INDEX).
+   */
+  takeBack(closed: () => void): boolean {
+    this.#whenClosed = closed;
+    if (this.#opens === 0) closed();
+    else this.#irqs.interrupt(VFIO_PCI_REQ_IRQ_INDEX, 0, true);
+    return this.#opens === 0;
   }
 
   regionInfo(index: number): RegionInfo {

@@ -16,6 +16,8 @@ export class IommuGroup implements VfioFile {
   #file: OpenFile<IommuGroup> | undefined;
   #container: OpenFile<ContainerFile> | undefined;
   #kvm: KvmReference | undefined;
+  /** Its last device has gone: an open file is good for nothing but being closed. */
+  #revoked = false;
   /** Descriptors of its devices. */
   #users = 0;
   readonly #dma: DmaBus;
@@ -54,6 +56,7 @@ export class IommuGroup implements VfioFile {
     let open = true;
     const own = (): void => {
       if (!open) throw new KvmError("EBADF", `the descriptor of /dev/vfio/${this.number} is closed`);
+      if (this.#revoked) throw new KvmError("ENODEV", `the devices of group ${this.number} have gone; close it`);
     };
     return {
       fd,
@@ -85,8 +88,10 @@ export class IommuGroup implements VfioFile {
     };
   }
 
-  get inUse(): boolean {
-    return this.#file !== undefined;
+  /** Its last device has gone: it leaves its container, whoever has it open. */
+  revoke(): void {
+    this.#revoked = true;
+    if (this.#container) this.#detach();
   }
 
   #setContainer(fd: number): void {

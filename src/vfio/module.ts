@@ -4,7 +4,13 @@
  */
 import { KvmError } from "../base/errors.js";
 import { thisPackage } from "../base/package.js";
-import { declareSymbol, defineModule, exportSymbol, type ModuleContext } from "../modules/define-module.js";
+import {
+  declareSymbol,
+  defineModule,
+  exportSymbol,
+  type ModuleContext,
+  type ModuleReference,
+} from "../modules/define-module.js";
 import { openContainer } from "./container.js";
 import { RegisteredDevice } from "./device.js";
 import { IommuGroup } from "./group.js";
@@ -20,10 +26,15 @@ export interface Vfio {
   /** Groups that have devices, and the devices' names. */
   groups(): readonly { readonly group: number; readonly devices: readonly string[] }[];
   /**
-   * Offers a device of the host in an IOMMU group. EEXIST: the name is taken. Returns what takes it back; that throws EBUSY
-   * while the device is open, and asks whoever has it to let go (VFIO_PCI_REQ_IRQ_INDEX).
+   * Offers a device of the host in an IOMMU group. `owner` is the context of the module whose code it is, which is held
+   * while the device is open (null: code that no module brings); before that module is live nobody opens it. EEXIST: the
+   * name is taken. EINVAL: no group's number, or no owner.
+   *
+   * Returns what takes it back: nobody opens it from then on. If it is open, that throws EBUSY and asks whoever has it to
+   * let go (VFIO_PCI_REQ_IRQ_INDEX); the device goes when the last descriptor is closed. With a group's last device the
+   * group goes too: what has it open gets ENODEV.
    */
-  registerDevice(device: HostDevice, group: number): () => void;
+  registerDevice(device: HostDevice, group: number, owner: ModuleReference | null): () => void;
 }
 
 /** What a package that offers a device of the host imports: `Vfio.registerDevice`. */
@@ -67,29 +78,36 @@ function create(context: ModuleContext): Vfio {
         return group.open(released);
       }),
     groups: () => [...groups.values()].map(({ number, devices }) => ({ group: number, devices: [...devices.keys()] })),
-    registerDevice: (host, number) => {
+    registerDevice: (host, number, owner) => {
       if (!(Number.isInteger(number) && number >= 0)) throw new KvmError("EINVAL", `${number} is no group's number`);
+      if (owner !== null && typeof owner?.tryGet !== "function") {
+        throw new KvmError("EINVAL", `${host.name} needs its owner: the context of the module that registers it`);
+      }
       if ([...groups.values()].some(({ devices }) => devices.has(host.name))) {
         throw new KvmError("EEXIST", `VFIO has a device ${host.name} already`);
       }
       // A device's driver uses the module.
       const release = hold(host.name);
       const group = groups.get(number) ?? new IommuGroup(number);
-      const device = new RegisteredDevice(host);
+      const device = new RegisteredDevice(host, owner);
       groups.set(number, group);
       group.devices.set(host.name, device);
       let registered = true;
-      return () => {
-        if (!registered) return;
-        const last = group.devices.size === 1;
-        if (device.opens > 0 || (last && group.inUse)) {
-          device.requestRelease();
-          throw new KvmError("EBUSY", `${host.name} is open; whoever has it is asked to let go`);
-        }
+      const gone = (): void => {
         registered = false;
         group.devices.delete(host.name);
-        if (last) groups.delete(number);
+        if (group.devices.size === 0) {
+          groups.delete(number);
+          group.revoke();
+        }
         release();
+      };
+      return () => {
+        if (!registered || device.takeBack(gone)) return;
+        throw new KvmError(
+          "EBUSY",
+          `${host.name} is open; whoever has it is asked to let go, and then it is taken back`,
+        );
       };
     },
   };

@@ -34,7 +34,7 @@ function counter(): EventFd & { count: number; listener: ((count: bigint) => voi
 async function assigned(type = api.VFIO_SPAPR_TCE_v2_IOMMU) {
   const { vfio, loader } = await loadVfio();
   const host: FakeDevice = fakeDevice("a");
-  const unregister = vfio.registerDevice(host, 1);
+  const unregister = vfio.registerDevice(host, 1, null);
   const mm = fakeMemory();
   const container = vfio.openContainer(mm);
   const group = vfio.openGroup(1);
@@ -62,17 +62,20 @@ test("the module depends on nothing, and open files and devices keep it", async 
   assert.throws(() => loader.rmmod("vfio"), errno("EBUSY"));
   container.close();
   container.close();
-  const unregister = vfio.registerDevice(fakeDevice("a"), 1);
+  const unregister = vfio.registerDevice(fakeDevice("a"), 1, null);
   assert.throws(() => loader.rmmod("vfio"), errno("EBUSY"));
-  assert.throws(() => vfio.registerDevice(fakeDevice("a"), 2), errno("EEXIST"));
-  assert.throws(() => vfio.registerDevice(fakeDevice("b"), -1), errno("EINVAL"));
+  assert.throws(() => vfio.registerDevice(fakeDevice("a"), 2, null), errno("EEXIST"));
+  assert.throws(() => vfio.registerDevice(fakeDevice("b"), -1, null), errno("EINVAL"));
+  for (const owner of [undefined, {}, "mine"] as unknown as null[]) {
+    assert.throws(() => vfio.registerDevice(fakeDevice("b"), 1, owner), errno("EINVAL"));
+  }
   assert.deepEqual(vfio.groups(), [{ group: 1, devices: ["a"] }]);
   unregister();
   unregister();
   loader.rmmod("vfio");
   assert.throws(() => vfio.openContainer(fakeMemory()), errno("ENODEV"));
   assert.throws(() => vfio.openGroup(1), errno("ENODEV"));
-  assert.throws(() => vfio.registerDevice(fakeDevice("a"), 1), errno("ENODEV"));
+  assert.throws(() => vfio.registerDevice(fakeDevice("a"), 1, null), errno("ENODEV"));
   assert.equal(fileTable().size, 0);
 });
 
@@ -104,7 +107,7 @@ test("a container without a group or an IOMMU, and one that is closed", async ()
 test("a group's way into a container and out", async () => {
   const { vfio, loader } = await loadVfio();
   const host = fakeDevice("a");
-  const unregister = vfio.registerDevice(host, 7);
+  const unregister = vfio.registerDevice(host, 7, null);
   const group = vfio.openGroup(7);
   assert.throws(() => vfio.openGroup(7), errno("EBUSY"));
   assert.throws(() => vfio.openGroup(8), errno("ENODEV"));
@@ -149,8 +152,8 @@ test("a group's way into a container and out", async () => {
 
 test("version 1 takes one group and is enabled; version 2 takes several and neither", async () => {
   const { vfio } = await loadVfio();
-  vfio.registerDevice(fakeDevice("a"), 1);
-  vfio.registerDevice(fakeDevice("b"), 2);
+  vfio.registerDevice(fakeDevice("a"), 1, null);
+  vfio.registerDevice(fakeDevice("b"), 2, null);
   for (const type of [api.VFIO_SPAPR_TCE_IOMMU, api.VFIO_SPAPR_TCE_v2_IOMMU]) {
     const container = vfio.openContainer(fakeMemory());
     const one = vfio.openGroup(1);
@@ -423,10 +426,14 @@ test("messages", async () => {
 });
 
 test("taking a device back asks its user to let go", async () => {
-  const { device, unregister, close } = await assigned();
+  const { device, group, unregister, close } = await assigned();
   const request = counter();
   device.setIrqs({ index: 4, start: 0, count: 1, flags: eventfd | trigger, eventfds: [request] });
-  assert.throws(() => unregister(), errno("EBUSY"));
-  assert.equal(request.count, 1);
+  for (const count of [1, 2]) {
+    assert.throws(() => unregister(), errno("EBUSY"));
+    assert.equal(request.count, count);
+  }
+  // From the first time on nobody else gets it.
+  assert.throws(() => group.getDeviceFd("a"), errno("ENODEV"));
   close();
 });

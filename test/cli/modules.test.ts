@@ -115,23 +115,59 @@ test("where nothing runs, lsmod prints its header and the others say so", async 
   }
 });
 
-test("M6: the modules of a running instance can be seen, loaded and removed, but not from under its VM", async () => {
-  // A guest that branches to itself.
+/** A guest that branches to itself, running; its modules once they are loaded. */
+async function startLoop(...options: readonly string[]) {
   const kernel = join(folder, "loop.bin");
   writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
+  const running = start("run", "--kernel", kernel, "--memory", "64M", "--timeout", "60", ...options);
+  let shown = "";
+  for (let tries = 0; tries < 100 && !/^kvm +\d+ {2}[1-9]/m.test(shown); tries++) {
+    shown = (await unikvm("lsmod")).stdout;
+    await sleep(100);
+  }
+  return { ...running, shown };
+}
+
+test("M16a: host_pci cannot be removed from under a guest that has its device", async () => {
+  for (const end of ["kept", "forced out"]) {
+    const running = await startLoop("--device", "vfio-pci,host=edu");
+    try {
+      // The machine takes the device when it is made.
+      let held = "";
+      for (let tries = 0; tries < 100 && held === ""; tries++) {
+        held = /^host_pci +\d+ {2}([1-9].*)$/m.exec((await unikvm("lsmod")).stdout)?.[1] ?? "";
+        await sleep(100);
+      }
+      assert.equal(held, "1");
+      const inUse = "rmmod: ERROR: Module host_pci is in use\n";
+      assert.deepEqual(await unikvm("rmmod host_pci"), error(inUse));
+      assert.deepEqual(
+        await unikvm("rmmod host_pci vfio"),
+        error(`${inUse}rmmod: ERROR: Module vfio is in use by: host_pci\n`),
+      );
+      assert.deepEqual(await unikvm("modprobe -r host_pci"), error("modprobe: FATAL: Module host_pci is in use.\n"));
+      if (end === "forced out") {
+        assert.equal((await unikvm("rmmod -f host_pci")).status, 0);
+        assert.deepEqual(await unikvm("rmmod vfio"), error("rmmod: ERROR: Module vfio is in use\n"));
+        assert.equal(running.child.exitCode, null);
+      }
+    } finally {
+      running.child.kill("SIGTERM");
+      const { status, stderr } = await running.ended;
+      assert.deepEqual([status, stderr], [143, ""], end);
+    }
+  }
+});
+
+test("M6: the modules of a running instance can be seen, loaded and removed, but not from under its VM", async () => {
   const module = join(folder, "hello.mjs");
   writeFileSync(
     module,
     `export default { name: "hello", description: "", license: "Proprietary", vermagic: "unikvm 0.1", init() {} };\n`,
   );
-  const running = start("run", "--kernel", kernel, "--memory", "64M", "--timeout", "60");
+  const running = await startLoop();
   try {
-    let shown = "";
-    for (let tries = 0; tries < 100 && !/^kvm /m.test(shown); tries++) {
-      shown = (await unikvm("lsmod")).stdout;
-      await sleep(100);
-    }
-    assert.match(shown, /^Module {18}Size {2}Used by\nkvm +\d+ {2}1\nvac +\d+ {2}1 kvm\n$/);
+    assert.match(running.shown, /^Module {18}Size {2}Used by\nkvm +\d+ {2}1\nvac +\d+ {2}1 kvm\n$/);
     assert.deepEqual(await unikvm("rmmod kvm"), error("rmmod: ERROR: Module kvm is in use\n"));
     assert.deepEqual(await unikvm("rmmod vac"), error("rmmod: ERROR: Module vac is in use by: kvm\n"));
     assert.deepEqual(await unikvm("rmmod nope"), error("rmmod: ERROR: Module nope is not currently loaded\n"));
@@ -159,7 +195,7 @@ test("M6: the modules of a running instance can be seen, loaded and removed, but
       assert.deepEqual(await unikvm(`insmod ${failing}`), error(said));
     }
     await unikvm("modprobe vfio");
-    const register = "({ step, imports }) => step('', () => imports.register(device, 9), (undo) => undo())";
+    const register = "(own) => own.step('', () => own.imports.register(device, 9, own), (undo) => undo())";
     assert.deepEqual(
       await unikvm(`insmod ${writeModule("taken", ["register: vfioRegisterGroupDev"], register)}`),
       out(""),

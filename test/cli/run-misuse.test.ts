@@ -219,7 +219,7 @@ test("a device of the host that no PCI bus takes, from a module of somebody else
        description: "",
        license: "MIT",
        imports: { register: vfioRegisterGroupDev },
-       init: ({ imports, step }) => step("register", () => imports.register(device, 7), (undo) => undo()),
+       init: (context) => context.step("register", () => context.imports.register(device, 7, context), (undo) => undo()),
      });`,
   );
   refused(

@@ -1,8 +1,7 @@
 /** How another module adds hypercalls to kvm's VMs: a symbol that kvm exports. */
 import { KvmError } from "../../base/errors.js";
 import type { Extensions } from "../../kvm/extensions.js";
-import type { ModuleReference } from "../../kvm/implementation.js";
-import { declareSymbol } from "../../modules/define-module.js";
+import { declareSymbol, type ModuleReference } from "../../modules/define-module.js";
 import type { Hcall } from "./papr/hcall.js";
 
 /** PAPR's numbers end below; above are those that each hypervisor has for itself. Source: Linux, KVMPPC_HCALL_BASE. */

@@ -61,7 +61,7 @@ async function throughVfio(attached: VmCore): Promise<LifetimeAnswer> {
   const loader = new ModuleLoader([vfio]);
   await loader.modprobe("vfio");
   const api = loader.offer<Vfio>("vfio");
-  const unregister = api.registerDevice(fakeDevice("d"), 0);
+  const unregister = api.registerDevice(fakeDevice("d"), 0, null);
   const container = api.openContainer(fakeMemory());
   const group = api.openGroup(0);
   group.setContainer(container.fd);

@@ -23,7 +23,7 @@ const size = 1 << 20;
 async function machine(names: readonly string[] = ["a"]) {
   const { vfio, loader } = await loadVfio();
   const host = fakeDevice("a");
-  const unregister = vfio.registerDevice(host, 1);
+  const unregister = vfio.registerDevice(host, 1, null);
   const vm = kvm.createVm();
   const ram = vm.allocate(size);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(size), userspaceAddr: ram });
@@ -106,7 +106,7 @@ test("the VM stays while it has a device, and what fails leaves nothing", async 
   const { vfio, vm, ram, assign, close } = await machine(["a", "b"]);
   assert.throws(assign, /VFIO has no device "b" of the host; there is a/);
   const notPci = { ...fakeDevice("c"), flags: 0 };
-  const undo = vfio.registerDevice(notPci, 2);
+  const undo = vfio.registerDevice(notPci, 2, null);
   const host = { vm, ram: { address: ram, size }, wake: () => {} };
   assert.throws(() => assignVfio(vfio, ["a", "c"])(host), /c is not a PCI device/);
   undo();

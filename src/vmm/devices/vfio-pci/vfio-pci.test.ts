@@ -25,7 +25,7 @@ const messageAddress = 0x400_0000_0000n;
 
 async function assigned(model: PciDevice = new EduDevice()) {
   const { vfio, loader } = await loadVfio();
-  const unregister = vfio.registerDevice(hostPciDevice("0000:00:01.0", model), 1);
+  const unregister = vfio.registerDevice(hostPciDevice("0000:00:01.0", model), 1, null);
   const mm = fakeMemory();
   const container = vfio.openContainer(mm);
   const group = vfio.openGroup(1);
@@ -280,7 +280,7 @@ test("capabilities of the device's own are read and written there", async () => 
 test("a device that is no PCI device is refused", async () => {
   const { vfio } = await loadVfio();
   const device = { ...fakeDevice("x"), flags: 0 };
-  vfio.registerDevice(device, 1);
+  vfio.registerDevice(device, 1, null);
   const container = vfio.openContainer(fakeMemory());
   const group = vfio.openGroup(1);
   group.setContainer(container.fd);
