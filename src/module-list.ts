@@ -1,6 +1,5 @@
 /**
- * Every module of unikvm, in the order of modules.order: of two that export one symbol the first is its owner. A new
- * module is one line here.
+ * Every module of unikvm, in the order of modules.order. A new module is one line here.
  */
 import { type KvmConfig, kvmModule } from "./arch/powerpc/module.js";
 import { hostPci } from "./host/module.js";

@@ -9,9 +9,17 @@ import { type ListedModule, moduleList } from "../src/module-list.js";
 import { modpost } from "../src/modules/modpost.js";
 import { importsOf } from "./import-rules.js";
 
-/** Writes the files of a checked build into `dist`/modules, each whole or not at all; returns what is wrong instead. */
-export function writeModuleFiles(modules: readonly ListedModule[], dist: string): readonly string[] {
-  const { errors, files } = modpost(modules);
+/**
+ * Writes the files of a checked build into `dist`/modules, each whole or not at all; returns what is wrong instead.
+ * `warn` is told of what builds and cannot be loaded.
+ */
+export function writeModuleFiles(
+  modules: readonly ListedModule[],
+  dist: string,
+  warn: (warning: string) => void = () => {},
+): readonly string[] {
+  const { errors, warnings, files } = modpost(modules);
+  for (const warning of warnings) warn(warning);
   if (errors.length > 0) return errors;
   const folder = join(dist, "modules");
   mkdirSync(folder, { recursive: true });
@@ -60,7 +68,7 @@ function codeSize(file: string): number {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = dirname(dirname(fileURLToPath(import.meta.url)));
-  const errors = writeModuleFiles(moduleList(), dist);
+  const errors = writeModuleFiles(moduleList(), dist, (text) => process.stderr.write(`WARNING: ${text}\n`));
   for (const error of errors) process.stderr.write(`ERROR: ${error}\n`);
   if (errors.length > 0) process.exitCode = 1;
 }

@@ -55,7 +55,8 @@ async function one(wanted: Wanted, known: ModuleLoader, options: ModprobeOptions
     const isLoaded = (each: string): boolean => loaded.some((other) => normalise(other.name) === normalise(each));
     if (!options.verbose) return KmodStatus.done;
     if (options.remove) return print(isLoaded(name) ? `rmmod ${normalise(name)}\n` : "");
-    const missing = known.showDepends(name).filter((each) => !isLoaded(each));
+    const names = loaded.map((other) => other.name);
+    const missing = known.showDepends(name, names).filter((each) => !isLoaded(each));
     return print(isLoaded(name) ? "" : insertions(missing, parameters));
   }
   return act(wanted, options, messages);

@@ -5,7 +5,18 @@ import { type Parameters, parseParameter } from "./parameters.js";
 
 /** ENOEXEC, with a sentence that says what is wrong. */
 export function requireDeclared(definition: ModuleDefinition): void {
-  const { name, license, description, vermagic, init, exit, aliases = [], params = {}, exports = {} } = definition;
+  const {
+    name,
+    license,
+    description,
+    vermagic,
+    alternative,
+    init,
+    exit,
+    aliases = [],
+    params = {},
+    exports = {},
+  } = definition;
   const refuse = (what: string): never => {
     throw new KvmError("ENOEXEC", `${typeof name === "string" && name ? name : "a module"}: ${what}`);
   };
@@ -13,6 +24,7 @@ export function requireDeclared(definition: ModuleDefinition): void {
   if (typeof license !== "string") refuse("it declares no license");
   if (description !== undefined && typeof description !== "string") refuse("its description is no text");
   if (typeof vermagic !== "string") refuse("it was not made by defineModule");
+  if (alternative !== undefined && typeof alternative !== "string") refuse("its alternative is no text");
   if (typeof init !== "function") refuse("it has no init");
   if (exit !== undefined && typeof exit !== "function") refuse("its exit is no function");
   if (!aliases.every((alias) => typeof alias === "string")) refuse("an alias is no string");

@@ -99,6 +99,8 @@ export interface ModuleDeclaration<I extends Imports, E extends Exports, P exten
   readonly imports?: I;
   readonly importNamespaces?: readonly string[];
   readonly exports?: E;
+  /** A group of which one is loaded at a time: its members may export the same symbols. */
+  readonly alternative?: string;
   /** Brings it up. Returns the values of its exports, visible to others once it is live. Throws KvmError to refuse. */
   init(context: ModuleContext<I, P>): Promise<Offer> | Offer;
   /** Called first when it is removed; what its steps acquired is given back after. */

@@ -74,6 +74,15 @@ export function cycleMessages({ cycles, cyclic }: Graph): string[] {
   ];
 }
 
+/** What the build and depmod say of modules for which no choice among the exporters of a symbol can be loaded. */
+export function conflictMessages({ conflicts }: Graph, nameOf: (module: GraphModule) => string): string[] {
+  return conflicts.map(({ module, symbol, exporters: [one, other] }) =>
+    one === module || other === module
+      ? `${nameOf(module)} cannot be loaded: it needs ${(one === module ? other : one).name}, and both export ${symbol}`
+      : `${nameOf(module)} cannot be loaded: it needs ${one.name} and ${other.name}, which both export ${symbol}`,
+  );
+}
+
 /** What `depmod -e` says of imports that nobody exports or whose checksum differs. */
 export function problemMessages({ problems }: Graph, pathOf: (module: GraphModule) => string): string[] {
   return problems.map(({ module, symbol, kind }) =>

@@ -1,14 +1,23 @@
 /**
  * Who needs whom: one resolver for the project's own modules and for a kernel's ELF modules. Pure: no I/O.
  * Source: depmod(8) and modpost. Where two modules export one symbol the kernel's tools disagree (modpost keeps the
- * first in modules.order, depmod the last); here it is the first, everywhere. Without duplicates the result is depmod's.
+ * first in modules.order, depmod the last); here each module gets the exporter with which it can be loaded
+ * (exporters.ts). Without duplicates the result is depmod's.
  */
+import { type ExportConflict, Exporters, type NeededSet, type Present, sortSet } from "./exporters.js";
+
+export type { ExportConflict, Present } from "./exporters.js";
 
 export interface GraphExport {
   readonly name: string;
   readonly namespace?: string;
   readonly gplOnly: boolean;
   readonly crc?: number;
+  /**
+   * A string among the names of exports that none of them is: a namespace. depmod takes it for a symbol where a module
+   * has nothing but these strings to go by.
+   */
+  readonly textOnly?: boolean;
 }
 
 /** A module as the resolver sees it. */
@@ -24,6 +33,11 @@ export interface GraphModule {
   readonly weakImports?: ReadonlySet<string>;
   /** The checksum that an import was compiled against. */
   readonly importCrcs?: ReadonlyMap<string, number>;
+  /** Whom the kernel's build found it to need; their names. */
+  readonly depends?: readonly string[];
+  /** What decides which exports it may use; undefined: not known, and no obstacle. */
+  readonly license?: string;
+  readonly importNamespaces?: readonly string[];
   /** Values of `.modinfo`'s fields, in their order. */
   readonly aliases: readonly string[];
   readonly softdeps: readonly string[];
@@ -54,11 +68,13 @@ export interface ImportProblem {
 export interface Graph {
   /** In the order of modules.order. */
   readonly modules: readonly GraphModule[];
-  /** Every exported symbol's owner, in the order of modules.order and of each module's exports. */
+  /** Every exported symbol's owner, its first exporter, in the order of modules.order and of each module's exports. */
   readonly symbols: ReadonlyMap<string, GraphModule>;
-  /** Who provides what an import names; undefined: no module does. */
-  provider(symbol: string): GraphModule | undefined;
+  /** Who provides what the module imports; undefined: no module does. */
+  provider(module: GraphModule, symbol: string): GraphModule | undefined;
   readonly duplicates: readonly DuplicateExport[];
+  /** The modules for which no choice of exporters can be loaded, each with why; what needs one of them is not listed. */
+  readonly conflicts: readonly ExportConflict[];
   /** What `depmod -e` reports, in its order. */
   readonly problems: readonly ImportProblem[];
   /** Loops, each closed by its first module again; in the order and with the starting points that depmod reports. */
@@ -72,6 +88,11 @@ export interface Graph {
    * that they load from the last to the first. Only on a graph without cycles.
    */
   dependencies(module: GraphModule): readonly GraphModule[];
+  /**
+   * What is to be loaded for the module where something is present, which provides before all others; in the order of
+   * loading, without the module. undefined: modules need each other.
+   */
+  missing(module: GraphModule, present: Present): readonly GraphModule[] | undefined;
 }
 
 /** The kernel's loader or the linker provides these. */
@@ -79,6 +100,8 @@ const providedByLoader = ["__this_module", "_GLOBAL_OFFSET_TABLE_", "TOC."];
 
 interface Node {
   readonly module: GraphModule;
+  /** Where there is a choice of exporters: what was chosen for this module and all that it needs. */
+  readonly set: NeededSet | undefined;
   readonly direct: Node[];
   users: number;
   /** Position in the topological order: users first. */
@@ -88,8 +111,6 @@ interface Node {
 
 /** Finds providers and dependencies. The modules come in the order of modules.order, their names differ. */
 export function resolve(modules: readonly GraphModule[], options: ResolveOptions = {}): Graph {
-  const nodes = modules.map((module): Node => ({ module, direct: [], users: 0, order: -1, all: undefined }));
-  const byModule = new Map(nodes.map((node) => [node.module, node]));
   if (new Set(modules.map(({ name }) => name)).size < modules.length) {
     throw new Error(`two modules are named ${firstRepeated(modules.map(({ name }) => name))}`);
   }
@@ -97,29 +118,47 @@ export function resolve(modules: readonly GraphModule[], options: ResolveOptions
   const plain = (symbol: string) => (prefix !== "" && symbol.startsWith(prefix) ? symbol.slice(prefix.length) : symbol);
   // The 64-bit PowerPC ELF ABI, version 1, calls the entry of function foo `.foo`.
   const imported = (symbol: string) => plain(symbol.startsWith(".") ? symbol.slice(1) : symbol);
-  const { owners, duplicates } = collectExports(nodes, plain);
-  const problems: ImportProblem[] = [];
-  for (const node of nodes) link(node, { owners, problems, imported, kernel: options.kernelSymbols });
-  const unsorted = sortTopologically(nodes);
-  const { cycles, cyclic } = unsorted.length === 0 ? { cycles: [], cyclic: 0 } : reportCycles(unsorted);
-
+  const exporters = new Exporters(modules, { plain, imported });
+  const contested = exporters.contested(modules);
+  const nodes = modules.map((module): Node => {
+    const set = contested.has(module) ? exporters.choose(module) : undefined;
+    return { module, set, direct: [], users: 0, order: -1, all: undefined };
+  });
+  const byModule = new Map(nodes.map((node) => [node.module, node]));
   const nodeOf = (module: GraphModule): Node => {
     const node = byModule.get(module);
     if (!node) throw new Error(`${module.name} is not in this graph`);
     return node;
   };
+  const problems: ImportProblem[] = [];
+  for (const node of nodes) link(node, { exporters, problems, nodeOf, kernel: options.kernelSymbols });
+  const unsorted = sortTopologically(nodes);
+  const { cycles, cyclic } = unsorted.length === 0 ? { cycles: [], cyclic: 0 } : reportCycles(unsorted);
+  const rank = (module: GraphModule) => nodeOf(module).order;
+
   return {
     modules,
-    symbols: new Map([...owners].map(([symbol, { node }]) => [symbol, node.module])),
-    provider: (symbol) => owners.get(imported(symbol))?.node.module,
-    duplicates,
+    symbols: new Map([...exporters.all].flatMap(([symbol, [first]]) => (first ? [[symbol, first.module]] : []))),
+    provider: (module, symbol) => providerFor(nodeOf(module), symbol, exporters),
+    duplicates: duplicatesOf(exporters, modules),
+    conflicts: conflictsOf(nodes),
     problems,
     cycles: cycles.map((cycle) => cycle.map(({ module }) => module)),
     cyclic,
     direct: (module) => nodeOf(module).direct.map((node) => node.module),
     dependencies(module) {
       if (unsorted.length > 0) throw new Error("the graph has cycles");
-      return allBelow(nodeOf(module)).map((node) => node.module);
+      const node = nodeOf(module);
+      return (node.set && sortSet(node.set, rank)) ?? allBelow(node).map((below) => below.module);
+    },
+    missing(module, present) {
+      const set = exporters.choose(module, present);
+      return (
+        set &&
+        sortSet(set, rank)
+          ?.filter((one) => !present.has(one))
+          .reverse()
+      );
     },
   };
 }
@@ -128,50 +167,57 @@ function firstRepeated(names: readonly string[]): string | undefined {
   return names.find((name, index) => names.indexOf(name) !== index);
 }
 
-interface Owner {
-  readonly node: Node;
-  readonly crc: number | undefined;
+function providerFor({ module, set }: Node, symbol: string, exporters: Exporters): GraphModule | undefined {
+  return set ? set.provider(module, symbol) : exporters.preferred(module, symbol)?.module;
 }
 
-function collectExports(nodes: readonly Node[], plain: (symbol: string) => string) {
-  const owners = new Map<string, Owner>();
-  const duplicates: DuplicateExport[] = [];
-  for (const node of nodes) {
-    for (const { name, crc } of node.module.exports) {
+function duplicatesOf({ all, plain }: Exporters, modules: readonly GraphModule[]): DuplicateExport[] {
+  return modules.flatMap((other) =>
+    other.exports.flatMap(({ name, textOnly }) => {
       const symbol = plain(name);
-      const before = owners.get(symbol);
-      if (!before) owners.set(symbol, { node, crc });
-      else if (before.node !== node) duplicates.push({ symbol, owner: before.node.module, other: node.module });
-    }
-  }
-  return { owners, duplicates };
+      const owner = all.get(symbol)?.[0]?.module;
+      return textOnly || !owner || owner === other ? [] : [{ symbol, owner, other }];
+    }),
+  );
+}
+
+/** Of those that share a conflict the first that has it, and whoever does not need one of these. */
+function conflictsOf(nodes: readonly Node[]): ExportConflict[] {
+  const found = new Map(nodes.flatMap(({ module, set }) => (set?.conflict ? [[module, set.conflict]] : [])));
+  return nodes.flatMap(({ module, set }) => {
+    const conflict = found.get(module);
+    if (!conflict || !set) return [];
+    const below = [...set.members].some((member) => member !== module && found.has(member));
+    return below ? [] : [conflict];
+  });
 }
 
 interface LinkState {
-  readonly owners: ReadonlyMap<string, Owner>;
+  readonly exporters: Exporters;
   readonly problems: ImportProblem[];
-  readonly imported: (symbol: string) => string;
+  readonly nodeOf: (module: GraphModule) => Node;
   readonly kernel: ReadonlyMap<string, number | undefined> | undefined;
 }
 
 /** Finds each import's provider. */
-function link(node: Node, { owners, problems, imported, kernel }: LinkState): void {
+function link(node: Node, { exporters, problems, nodeOf, kernel }: LinkState): void {
   const { module } = node;
   const known = new Set<Node>();
   for (const symbol of module.imports) {
-    const name = imported(symbol);
-    const owner = owners.get(name);
-    if (owner && !known.has(owner.node)) {
-      known.add(owner.node);
-      node.direct.push(owner.node);
-      owner.node.users++;
+    const name = exporters.imported(symbol);
+    const owner = providerFor(node, symbol, exporters);
+    const provider = owner && nodeOf(owner);
+    if (provider && !known.has(provider)) {
+      known.add(provider);
+      node.direct.push(provider);
+      provider.users++;
     }
     if (!kernel || module.weakImports?.has(symbol)) continue;
     if (!owner && !kernel.has(name)) {
       if (!providedByLoader.includes(name)) problems.push({ module, symbol, kind: "unknown" });
       continue;
     }
-    const exported = owner ? owner.crc : kernel.get(name);
+    const exported = owner ? exporters.crcOf(owner, name) : kernel.get(name);
     const wanted = module.importCrcs?.get(symbol);
     if (exported !== undefined && wanted !== undefined && exported !== wanted) {
       problems.push({ module, symbol, kind: "version" });

@@ -372,6 +372,22 @@ test("what defineModule would not take is refused in words", async () => {
   await loader.insmod(sound);
 });
 
+test("M11: modprobe loads the exporter with which the module can be loaded, and no second one beside a loaded one", async () => {
+  const it = declareSymbol<number>("shared_sym");
+  const other = declareSymbol<number>("only_bar");
+  const loader = new ModuleLoader([
+    simple("foo", provides("shared_sym")),
+    simple("bar", { exports: { it: exportSymbol(it), other: exportSymbol(other) }, init: () => ({ it: 3, other: 4 }) }),
+    simple("user", { imports: { it, other } }),
+    simple("user2", needs("shared_sym")),
+  ]);
+  assert.deepEqual(loader.showDepends("user2"), ["foo", "user2"]);
+  assert.deepEqual(loader.showDepends("user2", ["bar"]), ["user2"]);
+  await loader.modprobe("user");
+  await loader.modprobe("user2");
+  assert.deepEqual(names(loader).sort(), ["bar", "user", "user2"]);
+});
+
 test("modules that depend on each other are refused", async () => {
   const loader = new ModuleLoader([
     simple("a", { ...provides("a_it"), ...needs("b_it") }),

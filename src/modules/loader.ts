@@ -4,9 +4,9 @@
  */
 import { KvmError, messageOf } from "../base/errors.js";
 import { requireDeclared } from "./declared.js";
-import type { Imports, ModuleDefinition } from "./define-module.js";
+import type { ModuleDefinition } from "./define-module.js";
 import { cycleMessages } from "./depfiles.js";
-import { type Graph, resolve } from "./graph.js";
+import { type Graph, type Present, resolve } from "./graph.js";
 import { type GivenParameters, KernelModules, type LoaderOptions, type LoadOptions } from "./kernel-modules.js";
 import type { LoadedModule } from "./loaded-module.js";
 import { graphModule } from "./modinfo.js";
@@ -106,7 +106,7 @@ export class ModuleLoader extends KernelModules {
     if (present) return present.ready;
     const below = [...path, name];
     if (softdeps.pre) await this.#softly(softdeps.pre, options, below);
-    for (const needed of this.#dependencies(definition)) await this.#modprobe(needed, {}, options, below);
+    for (const needed of this.#missing(definition)) await this.#modprobe(needed, {}, options, below);
     try {
       await this.insmod(definition, given, options);
     } catch (error) {
@@ -142,17 +142,22 @@ export class ModuleLoader extends KernelModules {
   }
 
   /**
-   * The modules that would be loaded for `name`, in order, the module itself last; what is loaded is listed too.
-   * ENOENT: none of that name. EINVAL: modules need each other.
+   * The modules that would be loaded for `name` where those of `loaded` are, in order, the module itself last; nothing is
+   * taken to be loaded unless it is given. ENOENT: none of that name. EINVAL: modules need each other.
    */
-  showDepends(name: string): string[] {
+  showDepends(name: string, loaded: readonly string[] = []): string[] {
     const definition = this.#find(name);
     if (!definition) throw new KvmError("ENOENT", `module ${name} not found`);
     const graph = this.#graph();
     if (graph.cycles.length > 0) throw new KvmError("EINVAL", cycleMessages(graph).join("; "));
-    const module = graph.modules.find((candidate) => candidate.path === definition.name);
-    const needed = module ? graph.dependencies(module).map(({ path }) => path) : [];
-    return [...needed.reverse(), definition.name];
+    const there = new Set(loaded.map(normalise));
+    const symbols = graph.modules.filter((one) => there.has(one.name)).flatMap((one) => one.exports);
+    const exported = new Set(symbols.map((one) => one.name));
+    const needed = this.#missing(definition, {
+      has: (one) => there.has(one.name),
+      exports: (one) => exported.has(one),
+    });
+    return [...needed, definition].map((one) => one.name);
   }
 
   /** What a soft dependency lacks keeps nobody from loading. */
@@ -169,15 +174,18 @@ export class ModuleLoader extends KernelModules {
     }
   }
 
-  /** The modules that provide what it imports. What is loaded already provides first, then the first in the order. */
-  #dependencies({ imports = {} }: ModuleDefinition): Set<ModuleDefinition> {
-    const needed = new Set<ModuleDefinition>();
-    for (const { name: symbol } of Object.values(imports as Imports)) {
-      const owner = this.exported(symbol) ? undefined : this.#graph().symbols.get(symbol)?.name;
-      // Without one, loading it says so in the kernel's words.
-      const provider = owner === undefined ? undefined : this.#find(owner);
-      if (provider) needed.add(provider);
-    }
-    return needed;
+  /** What must be loaded for it first, in order. What is present provides before what is not. EINVAL: a loop. */
+  #missing(definition: ModuleDefinition, present: Present = this.#present): ModuleDefinition[] {
+    const graph = this.#graph();
+    const module = graph.modules.find(({ path }) => path === definition.name);
+    // Whom nobody provides with a symbol is told so by the kernel, in its words.
+    const missing = module ? graph.missing(module, present) : [];
+    if (!missing) throw new KvmError("EINVAL", `${definition.name}: modules that it needs depend on each other`);
+    return missing.flatMap(({ path }) => this.#find(path) ?? []);
   }
+
+  readonly #present: Present = {
+    has: ({ name }) => super.loaded(name) !== undefined,
+    exports: (symbol) => this.exported(symbol),
+  };
 }

@@ -13,7 +13,7 @@ function softdepOf({ softdeps = {} }: ModuleDefinition): string[] {
 
 /** `path` is the module's file, from the root of its tree. */
 export function graphModule(definition: ModuleDefinition, path: string): GraphModule {
-  const { name, exports = {}, imports = {}, aliases = [] } = definition;
+  const { name, license, exports = {}, imports = {}, importNamespaces = [], aliases = [] } = definition;
   return {
     name: normalise(name),
     path,
@@ -25,6 +25,8 @@ export function graphModule(definition: ModuleDefinition, path: string): GraphMo
     imports: Object.values(imports as Imports).map(({ name: symbol }) => symbol),
     aliases,
     softdeps: softdepOf(definition),
+    license,
+    importNamespaces,
   };
 }
 

@@ -85,6 +85,30 @@ test("M11: everything names the first exporter in modules.order", async () => {
   }
 });
 
+test("M9, M11: alternatives may export the same; who imports gets the one with which it can be loaded", () => {
+  const other = declareSymbol<string>("only_bar");
+  const foo = { ...exporter("foo"), alternative: "foo-bar" };
+  const bar = { ...exporter("bar"), alternative: "foo-bar" };
+  const more = { ...bar, exports: { ...bar.exports, other: exportSymbol(other) } };
+  const needs = (imports: BuiltModule["definition"]["imports"] & {}) => ({ ...importer("user"), imports });
+  const user = needs({ it: sym, other });
+  const { errors, warnings, files } = modpost([foo, more, user].map((definition) => built(definition)));
+  assert.deepEqual([errors, warnings], [[], []]);
+  assert.equal(files.get("modules.dep"), "kernel/foo.js:\nkernel/bar.js:\nkernel/user.js: kernel/bar.js\n");
+  assert.deepEqual(new ModuleLoader([foo, more, user]).showDepends("user"), ["bar", "user"]);
+  const mine = declareSymbol<string>("only_foo");
+  const both = { ...foo, exports: { ...foo.exports, mine: exportSymbol(mine) } };
+  const torn = modpost([both, more, needs({ mine, other })].map((definition) => built(definition)));
+  assert.deepEqual(
+    [torn.errors, torn.warnings],
+    [[], ["modpost: user cannot be loaded: it needs foo and bar, which both export sym"]],
+  );
+  const stranger = { ...bar, alternative: "another" };
+  assert.deepEqual(modpost([foo, stranger].map((definition) => built(definition))).errors, [
+    "modpost: bar: 'sym' exported twice. Previous export was in foo",
+  ]);
+});
+
 test("M15: an export limited to named modules is refused to others at build", () => {
   const vac = exporter("vac", { namespace: "module:kvm,kvm-*" });
   const check = (importing: BuiltModule["definition"]) => modpost([built(vac), built(importing)]).errors;

@@ -3,7 +3,7 @@
  * Sources: scripts/mod/modpost.c, Documentation/kbuild/modules.rst, modules.dep(5).
  */
 import type { Exports, Imports, ModuleDefinition } from "./define-module.js";
-import { cycleMessages, formatAlias, formatDep, formatSoftdep, formatSymbols } from "./depfiles.js";
+import { conflictMessages, cycleMessages, formatAlias, formatDep, formatSoftdep, formatSymbols } from "./depfiles.js";
 import { type Graph, resolve } from "./graph.js";
 import { gplCompatible } from "./licence.js";
 import { graphModule } from "./modinfo.js";
@@ -21,11 +21,16 @@ export interface BuiltModule {
 export interface Checked {
   /** In the words of modpost and depmod, without "ERROR: ". */
   readonly errors: readonly string[];
+  /** What builds and cannot be loaded. */
+  readonly warnings: readonly string[];
   /** By name. Empty if there are errors: a build that fails writes nothing. */
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** `modules` in the order of modules.order: of two exporters of one symbol the first is its owner. */
+/**
+ * `modules` in the order of modules.order. Two of them may export one symbol if they are alternatives to each other; who
+ * imports it gets the exporter with which it can be loaded.
+ */
 export function modpost(modules: readonly BuiltModule[]): Checked {
   const repeated = modules.filter(
     ({ definition }, at) => modules.findIndex((other) => sameName(other.definition, definition)) !== at,
@@ -34,18 +39,25 @@ export function modpost(modules: readonly BuiltModule[]): Checked {
     return failed(repeated.map(({ definition, path }) => `same module names found: ${definition.name} (${path})`));
   }
   const graph = resolve(modules.map(({ definition, path }) => graphModule(definition, path)));
+  const alternatives = new Map(modules.map(({ definition }) => [normalise(definition.name), definition.alternative]));
+  const duplicates = graph.duplicates.filter(({ owner, other }) => {
+    const group = alternatives.get(owner.name);
+    return group === undefined || group !== alternatives.get(other.name);
+  });
   const errors = [
-    ...graph.duplicates.map(
+    ...duplicates.map(
       ({ symbol, owner, other }) =>
         `modpost: ${other.name}: '${symbol}' exported twice. Previous export was in ${owner.name}`,
     ),
     ...modules.flatMap(({ definition }) => checkModule(definition, modules, graph)),
     ...cycleMessages(graph).map((message) => `depmod: ${message}`),
   ];
-  return errors.length > 0 ? failed(errors) : { errors, files: buildFiles(modules, graph) };
+  if (errors.length > 0) return failed(errors);
+  const warnings = conflictMessages(graph, ({ name }) => name).map((message) => `modpost: ${message}`);
+  return { errors, warnings, files: buildFiles(modules, graph) };
 }
 
-const failed = (errors: readonly string[]): Checked => ({ errors, files: new Map() });
+const failed = (errors: readonly string[]): Checked => ({ errors, warnings: [], files: new Map() });
 const sameName = (a: ModuleDefinition, b: ModuleDefinition): boolean => normalise(a.name) === normalise(b.name);
 
 function checkModule(definition: ModuleDefinition, modules: readonly BuiltModule[], graph: Graph): string[] {
@@ -56,7 +68,8 @@ function checkModule(definition: ModuleDefinition, modules: readonly BuiltModule
     .map((namespace) => `modpost: module ${name} tries to import module namespace: ${namespace}`);
   if (license === "") errors.push(`modpost: missing MODULE_LICENSE() in ${name}`);
   for (const { name: symbol } of Object.values(imports as Imports)) {
-    const owner = graph.symbols.get(symbol)?.name;
+    const importer = graph.modules.find((module) => module.name === name);
+    const owner = importer && graph.provider(importer, symbol)?.name;
     const exported = Object.values(
       (modules.find((module) => normalise(module.definition.name) === owner)?.definition.exports ?? {}) as Exports,
     ).find((candidate) => candidate.symbol.name === symbol);

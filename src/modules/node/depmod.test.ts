@@ -16,12 +16,12 @@ import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type BuiltModule, buildModule } from "../elf/elf-builder.test-support.js";
-import { actionText, Probe } from "../probe.js";
+import { actionText, modulesFor, Probe } from "../probe.js";
 import { type DepmodOptions, depmod } from "./depmod.js";
 import { Messages } from "./messages.js";
 import { xz, zstd } from "./packed.test-support.js";
 import { readModprobeConfig } from "./read-modprobe-config.js";
-import { readTree } from "./read-tree.js";
+import { openTree, readTree } from "./read-tree.js";
 
 const kmod = spawnSync("depmod", ["--version"]).status === 0;
 const root = mkdtempSync(join(tmpdir(), "unikvm-depmod-"));
@@ -185,6 +185,40 @@ test("M11: of two exporters the first in modules.order is everybody's", async ()
   const { printed } = await run(folder);
   assert.match(printed, /^kernel\/user\.ko: kernel\/z\.ko$/m);
   assert.match(printed, /^alias symbol:shared z$/m);
+});
+
+test("M11: each module gets the exporter with which it can be loaded, or it is said which two get in the way", async () => {
+  const [shared, foo, bar] = ["shared_sym", "only_foo", "only_bar"].map((name) => ({ name }));
+  assert.ok(shared && foo && bar);
+  const modules: Record<string, BuiltModule> = {
+    "foo.ko": { exports: [shared, { ...foo, gplOnly: true }] },
+    "bar.ko": { exports: [shared, { ...bar, gplOnly: true, namespace: "BARNS" }] },
+    "user.ko": { imports: [shared, bar], info: ["license=GPL", "import_ns=BARNS", "depends=bar"] },
+    "user2.ko": { imports: [shared], info: ["license=Proprietary"] },
+    "user3.ko": { imports: [shared], info: ["license=GPL", "depends=bar"] },
+    "torn.ko": { imports: [foo, bar], info: ["license=GPL", "import_ns=BARNS"] },
+  };
+  const names = Object.keys(modules);
+  for (const [order, first] of [
+    [names, "foo"],
+    [[...names].reverse(), "bar"],
+  ] as const) {
+    const { folder } = makeTree(modules, order);
+    const { printed, said, status } = await run(folder);
+    for (const line of ["user.ko: bar.ko", `user2.ko: ${first}.ko`, "user3.ko: bar.ko"]) {
+      assert.ok(printed.split("\n").includes(line), `${line} in\n${printed}`);
+    }
+    assert.match(printed, new RegExp(`^alias symbol:shared_sym ${first}$`, "m"));
+    assert.deepEqual(said, [
+      `depmod: WARNING: ${folder}/torn.ko cannot be loaded: it needs foo and bar, which both export shared_sym`,
+    ]);
+    assert.equal(status, 0);
+    // What depmod wrote, and what is found without it.
+    const tree = await openTree(folder);
+    assert.deepEqual(modulesFor(tree, ["user"]).paths, [`${folder}/bar.ko`, `${folder}/user.ko`]);
+    assert.equal(await depmod({ folder, version, messages: new Messages("depmod", () => {}), config: [] }), 0);
+    assert.deepEqual(modulesFor(readTree(folder), ["user"]).paths, [`${folder}/bar.ko`, `${folder}/user.ko`]);
+  }
 });
 
 test("broken files are reported in kmod's words and break nothing else", async () => {

@@ -2,6 +2,7 @@
 import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  conflictMessages,
   cycleMessages,
   depLine,
   formatAlias,
@@ -64,6 +65,7 @@ export async function depmod(options: DepmodOptions): Promise<0 | 1> {
       const reported = graph.problems.filter(({ kind }) => kind === "unknown" || options.symvers !== undefined);
       for (const line of problemMessages({ ...graph, problems: reported }, pathOf)) messages.warning(line);
     }
+    for (const line of conflictMessages(graph, pathOf)) messages.warning(line);
     if (options.verbose) sayDependencies(graph, pathOf, options.verbose);
     const cycles = cycleMessages(graph);
     for (const line of cycles) messages.error(line);
@@ -134,6 +136,7 @@ export function graphModule(file: Pick<ModuleFile, "name" | "path">, module: Elf
   const info = orNothing(() => module.info());
   const imports = orNothing(() => module.imports);
   const values = (wanted: string) => info.filter(([key]) => key === wanted).map(([, value]) => value);
+  const [license] = values("license");
   return {
     name: file.name,
     path: file.path,
@@ -144,6 +147,11 @@ export function graphModule(file: Pick<ModuleFile, "name" | "path">, module: Elf
     aliases: values("alias"),
     softdeps: values("softdep"),
     weakdeps: values("weakdep"),
+    depends: values("depends")
+      .flatMap((names) => names.split(","))
+      .filter((name) => name !== ""),
+    ...(license !== undefined && { license }),
+    importNamespaces: values("import_ns"),
   };
 }
 
@@ -159,7 +167,7 @@ function sayDependencies(graph: Graph, pathOf: (module: GraphModule) => string, 
   for (const module of graph.modules) {
     const told = new Set<GraphModule>();
     for (const symbol of module.imports) {
-      const owner = graph.provider(symbol);
+      const owner = graph.provider(module, symbol);
       if (!owner || told.has(owner)) continue;
       told.add(owner);
       say(`${pathOf(module)} needs "${symbol}": ${pathOf(owner)}`);
