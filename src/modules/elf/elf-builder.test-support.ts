@@ -7,6 +7,8 @@ export interface BuiltModule {
   readonly exports?: readonly {
     readonly name: string;
     readonly gplOnly?: boolean;
+    /** Whether that is said in `__kflagstab`, as newer kernels say it, instead of by the table's name. */
+    readonly flags?: boolean;
     readonly namespace?: string;
     /** Given: a `__crc_` symbol with this value. */
     readonly crc?: number;
@@ -99,7 +101,7 @@ export function buildModule(module: BuiltModule): Uint8Array {
   ];
   const self = new Uint8Array(256);
   self.set(encoder.encode(module.thisModule ?? ""), bits === 64 ? 24 : 12);
-  // Sections 1 to 6; symbols name them by number.
+  // Sections 1 to 7; symbols name them by number.
   const contents: [string, Uint8Array][] = [
     [".modinfo", join([new Uint8Array(1), strings(info)])],
     ["__ksymtab", new Uint8Array(16)],
@@ -107,10 +109,12 @@ export function buildModule(module: BuiltModule): Uint8Array {
     ["__ksymtab_strings", texts.length === 0 ? new Uint8Array() : strings(texts)],
     ["__versions", join(versions.map((version) => writer.version(version)))],
     [".gnu.linkonce.this_module", module.thisModule === undefined ? new Uint8Array() : self],
+    ["__kflagstab", new Uint8Array(exports.map(({ gplOnly }) => (gplOnly ? 1 : 0)))],
   ];
   const symbols: Symbol[] = [
-    ...exports.flatMap(({ name, gplOnly, namespace = "", crc }): Symbol[] => [
-      { name: `__ksymtab_${name}`, section: gplOnly ? 3 : 2 },
+    ...exports.flatMap(({ name, gplOnly, flags, namespace = "", crc }, index): Symbol[] => [
+      { name: `__ksymtab_${name}`, section: gplOnly && !flags ? 3 : 2 },
+      ...(flags ? [{ name: `__flags_${name}`, section: 7, value: index }] : []),
       { name: `__kstrtabns_${name}`, section: 4, value: textAt(namespace) },
       ...(crc === undefined ? [] : [{ name: `__crc_${name}`, section: 0xfff1, value: crc }]),
     ]),

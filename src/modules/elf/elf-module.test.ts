@@ -62,6 +62,21 @@ test("without a symbol table the names of exports are left", () => {
   assert.throws(() => module.imports, code("EINVAL"));
 });
 
+test("where no checksum names the exports, a namespace among the strings is told from an export", () => {
+  const flags = true;
+  const exports = [
+    { name: "add", flags },
+    { name: "sub", gplOnly: true, flags, namespace: "MATH" },
+  ];
+  for (const bits of [32, 64] as const) {
+    assert.deepEqual(read({ exports, bits }).exports, [
+      { name: "add", gplOnly: false, crc: 0 },
+      { name: "sub", gplOnly: true, crc: 0, namespace: "MATH" },
+      { name: "MATH", gplOnly: false, crc: 0, textOnly: true },
+    ]);
+  }
+});
+
 test("what is not there is said", () => {
   const module = read({});
   assert.equal(module.thisModule(), undefined);

@@ -32,6 +32,8 @@ const undefinedSection = 0;
 const absoluteSection = 0xfff1;
 const weakBinding = 2;
 const underscore = 0x5f;
+/** KSYM_FLAG_GPL_ONLY, of a byte in `__kflagstab`. */
+const gplOnlyFlag = 1;
 /** A register reserved by a SPARC program looks like an undefined symbol. */
 const sparcMachines = new Set([2, 43]);
 const registerType = 13;
@@ -46,6 +48,8 @@ const symbolLayouts = {
 /** What the symbol table says of exports, by their names. */
 interface ExportNotes {
   readonly crcs: { readonly name: string; readonly crc: number }[];
+  /** Those that have an entry in a table of exports; none: the file does not say. */
+  readonly entries: Set<string>;
   readonly gplOnly: Set<string>;
   readonly namespaces: Map<string, string>;
 }
@@ -141,7 +145,7 @@ export class ElfModule {
   /** One pass over the symbol table. */
   #readSymbols(): Symbols {
     const table = this.#symbolTable();
-    const notes: ExportNotes = { crcs: [], gplOnly: new Set(), namespaces: new Map() };
+    const notes: ExportNotes = { crcs: [], entries: new Set(), gplOnly: new Set(), namespaces: new Map() };
     if (!table) return { exports: this.#exportsByString(notes), imports: undefined };
     const { reader, names } = table;
     const layout = symbolLayouts[this.elf.bits];
@@ -185,17 +189,35 @@ export class ElfModule {
     const withCrc = after("__crc_");
     if (withCrc !== undefined) notes.crcs.push({ name: withCrc, crc: this.#crc(value, section) });
     const entry = after("__ksymtab_");
-    if (entry !== undefined && /^_?__ksymtab_gpl/.test(this.elf.at(section)?.name ?? "")) notes.gplOnly.add(entry);
+    if (entry !== undefined) {
+      notes.entries.add(entry);
+      if (/^_?__ksymtab_gpl/.test(this.elf.at(section)?.name ?? "")) notes.gplOnly.add(entry);
+    }
+    const flagged = after("__flags_");
+    if (flagged !== undefined && this.#flagsAt(section, value) & gplOnlyFlag) notes.gplOnly.add(flagged);
     const withNamespace = after("__kstrtabns_");
     const namespace = withNamespace === undefined ? "" : this.#stringAt(section, value);
     if (withNamespace !== undefined && namespace !== "") notes.namespaces.set(withNamespace, namespace);
   }
 
-  /** The names in `__ksymtab_strings`: what is left to go by when no symbol carries a checksum. */
+  /**
+   * The names in `__ksymtab_strings`: what is left to go by when no symbol carries a checksum. Namespaces stand there
+   * too, in modules built without checksums, and count as names for libkmod.
+   */
   #exportsByString(notes: ExportNotes): GraphExport[] {
     const section = this.elf.find("__ksymtab_strings");
     if (!section) return [];
-    return strings(this.elf.contents(section)).map((name) => exportOf(name, 0, notes));
+    const { entries } = notes;
+    return strings(this.elf.contents(section)).map((name) => ({
+      ...exportOf(name, 0, notes),
+      ...(entries.size > 0 && !entries.has(name) && { textOnly: true }),
+    }));
+  }
+
+  /** Of a `__flags_` symbol: where newer kernels keep what `__ksymtab_gpl` said before. */
+  #flagsAt(section: number, offset: number): number {
+    const found = this.elf.at(section);
+    return found?.name === "__kflagstab" && offset < found.size ? (this.elf.contents(found)[offset] ?? 0) : 0;
   }
 
   /** A `__crc_` symbol's value is the checksum, or where it lies. */

@@ -221,6 +221,30 @@ test("M11: each module gets the exporter with which it can be loaded, or it is s
   }
 });
 
+test("namespaces among the names of exports are answered as kmod answers: by the last module that has them", {
+  skip: noKmod,
+}, async () => {
+  // As in Debian's kernels from 7.2 on: no checksums, so libkmod goes by the strings.
+  const { base, folder } = makeTree(
+    {
+      "kernel/one.ko": {
+        exports: [
+          { name: "fa", namespace: "NS" },
+          { name: "fb", gplOnly: true, flags: true },
+        ],
+      },
+      "kernel/two.ko": { exports: [{ name: "fc", namespace: "NS", flags: true }] },
+      "kernel/user.ko": { imports: [{ name: "fb" }, { name: "fc" }] },
+    },
+    ["kernel/two.ko", "kernel/one.ko", "kernel/user.ko"],
+  );
+  const { printed, said } = await run(folder);
+  assert.match(printed, /^alias symbol:NS one$/m);
+  assert.deepEqual(said, []);
+  const theirs = execFileSync("depmod", ["-n", "-b", base, "-C", "/nonexistent", version], { encoding: "utf8" });
+  assert.deepEqual(printed.split("\n").sort(), theirs.split("\n").sort());
+});
+
 test("broken files are reported in kmod's words and break nothing else", async () => {
   const good = buildModule({ exports: [{ name: "fa" }] });
   const { folder } = makeTree(
