@@ -37,7 +37,7 @@ export async function modinfoTree(
   format: ModinfoFormat,
   messages: Messages,
 ): Promise<boolean> {
-  const tree = readTree(`${choice.basedir ?? ""}/lib/modules/${choice.setVersion ?? release()}`);
+  const tree = readTree(`${choice.basedir ?? ""}/lib/modules/${choice.setVersion ?? release()}`, messages);
   const probe = new Probe(tree);
   const byName = choice.modname ? probe.lookupName(name) : undefined;
   const targets = choice.modname ? (byName ? [byName] : []) : probe.lookup(name);

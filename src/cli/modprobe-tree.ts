@@ -90,7 +90,7 @@ function showConfig(options: TreeOptions, messages: Messages): 0 {
     "",
     "# End of configuration files. Dumping indexes now:",
     "",
-    ...readTree(folderOf(options)).indexLines(),
+    ...readTree(folderOf(options), messages).indexLines(),
   ];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
@@ -101,7 +101,7 @@ function showModules(
   options: TreeOptions,
   messages: Messages,
 ): 0 | 1 {
-  const probe = new Probe(readTree(folderOf(options)), configOf(options, messages), (name) =>
+  const probe = new Probe(readTree(folderOf(options), messages), configOf(options, messages), (name) =>
     messages.error(`failed to lookup soft dependency '${name}', continuing anyway.`),
   );
   let status: 0 | 1 = 0;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -212,4 +212,32 @@ test("M6: the modules of a running instance can be seen, loaded and removed, but
     assert.equal(stderr, "");
   }
   assert.deepEqual(await unikvm("lsmod"), out("Module                  Size  Used by\n"));
+});
+
+test("a FIFO or a device where a file should be ends in a sentence", async () => {
+  const fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  const tree = join(folder, "root/lib/modules/6.1");
+  mkdirSync(tree, { recursive: true });
+  writeFileSync(join(tree, "modules.dep"), `${fifo}.ko:\nzero.ko:\n`);
+  execFileSync("mkfifo", [`${fifo}.ko`]);
+  symlinkSync("/dev/zero", join(tree, "zero.ko"));
+  const of = `-b ${folder}/root -k 6.1`;
+  const place = `-d ${folder}/root -S 6.1`;
+  for (const [line, sentence] of [
+    [`modinfo ${of} fifo`, /could not get modinfo from 'fifo': .*fifo\.ko is a FIFO, and only regular files are read/],
+    [`modinfo ${of} zero`, /zero\.ko is a device, and only regular files are read/],
+    [`modinfo ${fifo}.ko`, /not found/],
+    [`modprobe ${place} -C ${fifo} -D fifo`, /fifo is a FIFO/],
+    [`modprobe ${place} --show-exports ${fifo}.ko`, /is a FIFO/],
+    [`depmod -n -b ${folder}/root -E /dev/zero 6.1`, /FATAL: could not load \/dev\/zero: \/dev\/zero is a device/],
+    [`depmod -n -b ${folder}/root -F ${fifo} 6.1`, /FATAL: could not load .* is a FIFO/],
+    [`depmod -n -b ${folder}/root -C ${fifo} 6.1`, /ERROR: file parse .*fifo is a FIFO/],
+    [`run --kernel ${fifo}`, /the kernel .*fifo cannot be read: .* is a FIFO/],
+    ["run --kernel /dev/zero", /the kernel \/dev\/zero cannot be read: .* is a device/],
+    [`build --config ${fifo} --output ${folder}/build`, /the configuration .* is a FIFO/],
+  ] as const) {
+    const { stderr, stdout } = await unikvm(line);
+    assert.match(stderr + stdout, sentence, line);
+  }
 });

@@ -1,8 +1,9 @@
 /** `unikvm build`: bundles what a .config asks for, for Node.js and for pages. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { messageOf } from "../../base/errors.js";
+import { readRegularText } from "../../base/node/regular-file.js";
 import { VmmError } from "../../vmm/errors.js";
 import { bundle, packageRoot } from "../build/bundle.js";
 import { buildConfiguration } from "../build/configuration.js";
@@ -52,7 +53,7 @@ async function build(options: Options): Promise<void> {
 
 function readConfigFile(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readRegularText(path);
   } catch (cause) {
     throw new VmmError(`the configuration ${path} cannot be read: ${messageOf(cause)}`, { cause });
   }

@@ -1,10 +1,10 @@
 /** `unikvm run`: boots a guest with its console on this terminal. */
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDefaultGuest, guestDrivers } from "../../../guests/index.js";
 import { loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
+import { readRegular } from "../../base/node/regular-file.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
 import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
@@ -181,9 +181,12 @@ async function loadGuest(options: Options): Promise<Guest> {
   };
 }
 
+/** A kernel with all that a debugger wants to know is large; what is larger than this is none. */
+const maxImageSize = 2 ** 31;
+
 function readFile(path: string, what: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readRegular(path, maxImageSize);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = { ENOENT: "there is no such file", EISDIR: "it is a folder", EACCES: "access is denied" }[code ?? ""];

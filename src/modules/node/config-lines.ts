@@ -1,6 +1,7 @@
 /** Configuration files of kmod: which are read, and their logical lines. Source: depmod.d(5), modprobe.d(5). */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
+import { readRegularText } from "../../base/node/regular-file.js";
 import { errorText, type Messages } from "./messages.js";
 
 export interface ConfigLine {
@@ -53,9 +54,9 @@ function namesIn(folder: string, messages: Messages): string[] {
   }
 }
 
-/** The lines that say something; a backslash at a line's end joins the next. Throws the file system's error. */
+/** The lines that say something; a backslash at a line's end joins the next. Throws as readRegular. */
 export function* configLines(file: string): Generator<ConfigLine> {
-  const physical = readFileSync(file, "utf8").split("\n");
+  const physical = readRegularText(file).split("\n");
   if (physical.at(-1) === "") physical.pop();
   let text = "";
   for (const [index, line] of physical.entries()) {

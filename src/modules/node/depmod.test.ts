@@ -362,6 +362,62 @@ test("a folder that is not there, a link into itself, a path that is not absolut
   assert.equal(one.printed.split("\n")[0], "kernel/a.ko:");
 });
 
+test("a tree's FIFOs and devices are refused in words, and what is left is described", async () => {
+  const { folder } = makeTree({ "kernel/a.ko": {} }, undefined);
+  const fifo = (name: string) => {
+    rmSync(join(folder, name), { force: true });
+    execFileSync("mkfifo", [join(folder, name)]);
+  };
+  for (const name of ["kernel/b.ko", "modules.order", "modules.builtin", "modules.builtin.modinfo"]) fifo(name);
+  symlinkSync("/dev/zero", join(folder, "kernel/c.ko"));
+  const writing = async () => {
+    const said: string[] = [];
+    const messages = new Messages("depmod", (text) => said.push(text.trimEnd()));
+    return { status: await depmod({ folder, version, messages, config: [] }), said };
+  };
+  const { status, said } = await writing();
+  assert.equal(status, 0);
+  const refused = (name: string) =>
+    `depmod: WARNING: could not open ${name} at ${folder}: ${folder}/${name} is a FIFO, and only regular files are read`;
+  const unsupported = (name: string, type: string) => `depmod: ERROR: unsupported file type ${folder}/${name}: ${type}`;
+  for (const [name, type] of [
+    ["kernel/b.ko", "10000"],
+    ["kernel/c.ko", "20000"],
+  ] as const) {
+    assert.ok(said.includes(unsupported(name, type)), said.join("\n"));
+  }
+  for (const name of ["modules.order", "modules.builtin", "modules.builtin.modinfo"]) {
+    assert.ok(said.includes(refused(name)), said.join("\n"));
+  }
+  assert.equal(readFileSync(join(folder, "modules.dep"), "utf8"), "kernel/a.ko:\n");
+  for (const name of ["modules.dep", "modules.alias", "modules.softdep"]) fifo(name);
+  const told: string[] = [];
+  const messages = new Messages("modprobe", (text) => told.push(text.trimEnd()));
+  assert.deepEqual(readTree(folder, messages).names, []);
+  assert.equal(told.length, 5);
+  readModprobeConfig(["/dev/zero", join(folder, "kernel/b.ko"), "/dev/null"], folder, messages);
+  assert.match(
+    told.slice(5).join("\n"),
+    /^modprobe: ERROR: .*b\.ko is a FIFO.*\n.*softdep is a FIFO.*\n.*zero is a device/,
+  );
+});
+
+test("folders that are linked into each other are searched in bounded time, and a link to one still counts", async () => {
+  const { folder } = makeTree({ "kernel/a.ko": {}, "kernel/deep/b.ko": {} }, ["kernel/a.ko", "kernel/deep/b.ko"]);
+  symlinkSync("kernel/deep", join(folder, "updates"));
+  assert.match((await run(folder)).printed, /^updates\/b\.ko:$/m, "another path to a folder may be what counts");
+  const names = Array.from({ length: 12 }, (_, index) => `f${index}`);
+  for (const name of names) {
+    mkdirSync(join(folder, name));
+    writeFileSync(join(folder, name, `m${name}.ko`), buildModule({}));
+  }
+  for (const from of names) for (const to of names) symlinkSync(`../${to}`, join(folder, from, `to-${to}`));
+  const { printed, said } = await run(folder);
+  for (const name of names) assert.match(printed, new RegExp(`/m${name}\\.ko:$`, "m"));
+  const passed = said.filter((line) => line.includes("is one folder by more than 8 paths: passed over"));
+  assert.ok(passed.length > 0);
+});
+
 test("an alias that an index cannot hold is fatal, one with half a bracket a warning", async () => {
   const write = async (alias: string) => {
     const { folder } = makeTree({ "kernel/a.ko": { info: [`alias=${alias}`] } }, ["kernel/a.ko"]);

@@ -1,9 +1,10 @@
 /** A module's file on disk: only the parts that are asked for are read, unless it has to be unpacked. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
+import { openRegular, readAll } from "../../base/node/regular-file.js";
 import { type ByteSource, bytesSource } from "../elf/bytes.js";
 import { ModuleFileError } from "../elf/elf-file.js";
 import { ElfModule } from "../elf/elf-module.js";
-import { decompress, isCompressed, magicLength } from "./decompress.js";
+import { decompress, isCompressed, magicLength, maxModuleSize } from "./decompress.js";
 
 /** Up to this size a file is read at once: quicker than in parts. */
 const wholeUpTo = 64 * 1024;
@@ -23,7 +24,7 @@ function fileSource(fd: number, size: number): ByteSource {
   return size <= wholeUpTo ? bytesSource(read(0, size)) : { size, read };
 }
 
-/** Reads a module's file: `use` gets it while it is open. Throws ModuleFileError or the file system's error. */
+/** Reads a module's file: `use` gets it while it is open. Throws ModuleFileError or as openRegular. */
 export async function withModule<T>(path: string, use: (module: ElfModule) => T): Promise<T> {
   return withSource(path, (source) => use(new ElfModule(source)));
 }
@@ -34,14 +35,14 @@ export async function withModuleBytes<T>(path: string, use: (module: ElfModule, 
 }
 
 async function withSource<T>(path: string, use: (source: ByteSource) => T): Promise<T> {
-  const fd = openSync(path, "r");
+  const { fd, size } = openRegular(path);
   let packed: Uint8Array;
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile() || stat.size < magicLength) throw new ModuleFileError("EINVAL", "too short for a module");
-    const source = fileSource(fd, stat.size);
+    if (size > maxModuleSize) throw new ModuleFileError("ENOMEM", "too large for a module");
+    if (size < magicLength) throw new ModuleFileError("EINVAL", "too short for a module");
+    const source = fileSource(fd, size);
     if (!isCompressed(source.read(0, magicLength))) return use(source);
-    packed = readFileSync(fd);
+    packed = readAll(fd, { path, size, limit: maxModuleSize });
   } finally {
     closeSync(fd);
   }

@@ -1,5 +1,6 @@
 /** Finds the module files of a tree. Source: depmod(8). */
-import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, statSync } from "node:fs";
+import { readRegularText } from "../../base/node/regular-file.js";
 import { isModuleFileName, moduleNameOf } from "../names.js";
 import { type DepmodConfig, givesWay } from "./depmod-config.js";
 import { byKmodOrder } from "./kmod-order.js";
@@ -32,8 +33,9 @@ export function scanTree(folder: string, config: DepmodConfig, messages: Message
     if (before && !givesWay(config, folder, before.file, file)) return;
     found.set(module.name, module);
   };
-  searchFolder(folder, { config, messages, add, above: [] }, true);
-  for (const external of config.external) searchFolder(external, { config, messages, add, above: [] }, false);
+  const search = { config, messages, add, above: [], visits: new Map<string, number>() };
+  searchFolder(folder, search, true);
+  for (const external of config.external) searchFolder(external, search, false);
   return inOrder(folder, [...found.values()], messages);
 }
 
@@ -43,7 +45,15 @@ interface Search {
   readonly add: (file: string) => void;
   /** Device and inode of the folders above: a link to one of them would have no end. */
   readonly above: readonly string[];
+  /** How often each folder was searched, by whatever path. */
+  readonly visits: Map<string, number>;
 }
+
+/**
+ * By so many paths a folder is searched: who links one into `updates` means it. A few folders that are linked into each
+ * other have more paths than anyone waits for.
+ */
+const maxPaths = 8;
 
 function searchFolder(folder: string, search: Search, required: boolean): void {
   const { config, messages } = search;
@@ -51,8 +61,14 @@ function searchFolder(folder: string, search: Search, required: boolean): void {
   let above: string[];
   try {
     const { dev, ino } = statSync(folder);
-    if (search.above.includes(`${dev}:${ino}`)) return;
-    above = [...search.above, `${dev}:${ino}`];
+    const identity = `${dev}:${ino}`;
+    if (search.above.includes(identity)) return;
+    const visits = (search.visits.get(identity) ?? 0) + 1;
+    search.visits.set(identity, visits);
+    if (visits === maxPaths + 1)
+      messages.warning(`${folder} is one folder by more than ${maxPaths} paths: passed over`);
+    if (visits > maxPaths) return;
+    above = [...search.above, identity];
     entries = readdirSync(folder, { withFileTypes: true });
   } catch (error) {
     messages.error(`could not open directory ${folder}: ${errorText(error)}`);
@@ -102,7 +118,7 @@ function inOrder(folder: string, modules: readonly ModuleFile[], messages: Messa
 export function readLines(folder: string, name: string, messages: Messages): string[] | undefined {
   let text: string;
   try {
-    text = readFileSync(`${folder}/${name}`, "utf8");
+    text = readRegularText(`${folder}/${name}`);
   } catch (error) {
     messages.warning(`could not open ${name} at ${folder}: ${errorText(error)}`);
     return undefined;

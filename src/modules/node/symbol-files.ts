@@ -1,12 +1,12 @@
 /** The files that say what the kernel itself exports, and what its built-in modules say of themselves. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { readRegularText } from "../../base/node/regular-file.js";
 import { errorText, type Messages } from "./messages.js";
 
-/** Module.symvers: checksum, symbol, where, kind. Throws the file system's error. */
+/** Module.symvers: checksum, symbol, where, kind. Throws as readRegular. */
 export function readSymvers(file: string, messages: Messages): Map<string, number | undefined> {
   const symbols = new Map<string, number | undefined>();
-  for (const [index, line] of readFileSync(file, "utf8").split("\n").entries()) {
+  for (const [index, line] of readRegularText(file).split("\n").entries()) {
     const [version, symbol, where] = line.split(/[ \t]+/);
     if (version === undefined || symbol === undefined || where !== "vmlinux") continue;
     if (/^(0x)?[0-9a-f]+$/i.test(version)) symbols.set(symbol, Number.parseInt(version, 16));
@@ -15,10 +15,10 @@ export function readSymvers(file: string, messages: Messages): Map<string, numbe
   return symbols;
 }
 
-/** System.map: address, kind, symbol; what is exported has a `__ksymtab_`. Throws the file system's error. */
+/** System.map: address, kind, symbol; what is exported has a `__ksymtab_`. Throws as readRegular. */
 export function readSystemMap(file: string, prefix: string, messages: Messages): Map<string, number | undefined> {
   const symbols = new Map<string, number | undefined>();
-  for (const [index, line] of readFileSync(file, "utf8").split("\n").entries()) {
+  for (const [index, line] of readRegularText(file).split("\n").entries()) {
     if (line === "") continue;
     const [, , name] = line.split(" ");
     if (name === undefined) {
@@ -41,7 +41,7 @@ export interface BuiltinField {
 export function builtinInfo(folder: string, messages: Messages): BuiltinField[] {
   let text: string;
   try {
-    text = readFileSync(join(folder, "modules.builtin.modinfo"), "utf8");
+    text = readRegularText(join(folder, "modules.builtin.modinfo"));
   } catch (error) {
     messages.warning(`could not open modules.builtin.modinfo at ${folder}: ${errorText(error)}`);
     return [];
