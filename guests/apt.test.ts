@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -46,4 +46,32 @@ test("the configuration keeps apt's state in our folder and clears the system's 
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+/** What fetching the default guest fails of if apt-get says `stderr` and apt-cache knows nothing. */
+async function failureWith(stderr: string): Promise<string> {
+  const path = process.env["PATH"];
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-apt-"));
+  try {
+    writeFileSync(join(folder, "apt-get"), `#!/bin/sh\necho '${stderr}' >&2\nexit 100\n`, { mode: 0o755 });
+    writeFileSync(join(folder, "apt-cache"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
+    process.env["PATH"] = `${folder}:${path}`;
+    return await debianGuest
+      .fetch(folder, () => {})
+      .then(
+        () => "it was fetched",
+        (error: Error) => error.message,
+      );
+  } finally {
+    process.env["PATH"] = path;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test("a full disk and a network that is not there are not taken for sources that lack the package", async () => {
+  const full = await failureWith("E: Write error - write (28: No space left on device)");
+  assert.match(full, /no room on the disk of the cache: .*No space left on device\)\nMake room, or set XDG_CACHE_HOME/);
+  assert.doesNotMatch(full, /knows no package/);
+  const offline = await failureWith("W: Failed to fetch http://mirror.invalid/dists/x  Could not resolve");
+  assert.match(offline, /could not read all of its sources:\nW: Failed to fetch http:\/\/mirror.invalid/);
 });

@@ -11,6 +11,13 @@ export class GuestUnavailable extends Error {
   override name = "GuestUnavailable";
 }
 
+/** The sentence for a disk that is full; `why` in the system's or apt's words. */
+export const diskFull = (why: string): string =>
+  `there is no room on the disk of the cache: ${why}\nMake room, or set XDG_CACHE_HOME to a folder on another disk.`;
+
+/** apt's words for it, and those of the C library that it repeats. */
+const diskFullWords = /no space left on device|disk quota exceeded|file too large|enough free space/i;
+
 export interface Ran {
   readonly status: number | null;
   readonly stdout: string;
@@ -53,7 +60,7 @@ export class PrivateApt {
   readonly #config: string;
   readonly #folder: string;
   readonly #architecture: string;
-  #updateTrouble = "";
+  #updateTrouble: readonly string[] = [];
 
   constructor(folder: string, architecture: string) {
     this.#folder = folder;
@@ -94,11 +101,8 @@ export class PrivateApt {
    */
   async update(): Promise<void> {
     const { stderr } = await this.#run("apt-get", "update");
-    this.#updateTrouble = stderr
-      .split("\n")
-      .filter((line) => line.startsWith("E:"))
-      .slice(0, 3)
-      .join("\n");
+    // Of a source that could not be read apt only warns.
+    this.#updateTrouble = stderr.split("\n").filter((line) => /^[EW]:/.test(line));
   }
 
   /** A package's record; throws GuestUnavailable if no source has it. */
@@ -110,13 +114,16 @@ export class PrivateApt {
       `${name}:${this.#architecture}`,
     );
     const fields = record(stdout);
-    if (status !== 0 || !fields.has("Version")) {
-      throw new GuestUnavailable(
-        `apt knows no package ${name} for ${this.#architecture}: the sources of this system must include Debian's, ` +
-          `not limited to another architecture${this.#updateTrouble && `\n${this.#updateTrouble}`}`,
-      );
-    }
-    return fields;
+    if (status === 0 && fields.has("Version")) return fields;
+    const trouble = this.#updateTrouble;
+    const full = trouble.find((line) => diskFullWords.test(line));
+    if (full !== undefined) throw new GuestUnavailable(diskFull(full));
+    const unread =
+      trouble.length > 0 ? `\nIt could not read all of its sources:\n${trouble.slice(0, 4).join("\n")}` : "";
+    throw new GuestUnavailable(
+      `apt knows no package ${name} for ${this.#architecture}: the sources of this system must include Debian's, ` +
+        `not limited to another architecture.${unread}`,
+    );
   }
 
   /** Downloads and verifies; the .deb files lie in the folder afterwards. */
@@ -126,7 +133,9 @@ export class PrivateApt {
       "download",
       ...names.map((n) => `${n}:${this.#architecture}`),
     );
-    if (status !== 0)
-      throw new GuestUnavailable(`apt-get could not download ${names.join(" and ")}:\n${stderr.trim()}`);
+    if (status === 0) return;
+    const why = stderr.trim();
+    if (diskFullWords.test(why)) throw new GuestUnavailable(diskFull(why));
+    throw new GuestUnavailable(`apt-get could not download ${names.join(" and ")}:\n${why}`);
   }
 }

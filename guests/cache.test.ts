@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -71,14 +80,31 @@ test("two at once fetch once", async () => {
   assert.equal(count.fetched, 1);
 });
 
+/** Other values in the guest's manifest. */
+function spoil({ folder }: Guest, wrong: object): void {
+  const path = join(folder, "guest.json");
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...wrong }));
+}
+
 test("damage of every kind is seen and mended", async () => {
   const { recipe, count } = toy();
   const guest = await ensureGuest(recipe, quiet);
   const harm: [() => void, RegExp][] = [
     [() => writeFileSync(guest.kernel, "b kernel"), /damaged: kernel has a wrong digest/],
     [() => writeFileSync(guest.kernel, "a ker"), /damaged: kernel has a wrong size/],
-    [() => rmSync(guest.initrd), /damaged: initrd cannot be read/],
-    [() => writeFileSync(join(guest.folder, "guest.json"), "{"), /not fetched/],
+    [() => rmSync(guest.initrd), /damaged: initrd is missing/],
+    [() => rmSync(join(guest.folder, "guest.json")), /damaged: guest.json is missing/],
+    [() => writeFileSync(join(guest.folder, "guest.json"), "{"), /damaged: guest.json is not as it was written/],
+    ...[
+      { files: null },
+      { files: [] },
+      { files: { kernel: null } },
+      { files: { "../kernel": { size: 8, sha256: "" } } },
+      { packages: null },
+      { assembly: 1 },
+      { format: 2 },
+    ].map((wrong): [() => void, RegExp] => [() => spoil(guest, wrong), /damaged: guest.json is not as it was written/]),
+    [() => spoil(guest, { files: {} }), /damaged: guest.json has no kernel/],
   ];
   for (const [index, [act, expected]] of harm.entries()) {
     act();
@@ -88,6 +114,29 @@ test("damage of every kind is seen and mended", async () => {
     assert.equal(count.fetched, index + 2);
     there(findGuest(recipe));
   }
+});
+
+test("what cannot be read now is not taken for damage, and not replaced unless that is asked for", {
+  skip: !existsSync("/proc/self/mem") && "no file here that fails to be read",
+}, async () => {
+  const { recipe, count } = toy();
+  const guest = await ensureGuest(recipe, quiet);
+  const { files } = JSON.parse(readFileSync(join(guest.folder, "guest.json"), "utf8"));
+  spoil(guest, { files: { ...files, kernel: { ...files.kernel, size: 0 } } });
+  rmSync(guest.kernel);
+  symlinkSync("/proc/self/mem", guest.kernel);
+  const expected = /the cached guest cannot be read: .*kernel: EIO/;
+  assert.throws(() => findGuest(recipe), expected);
+  await assert.rejects(ensureGuest(recipe, quiet), expected);
+  assert.equal(count.fetched, 1);
+  there(await ensureGuest(recipe, quiet, true));
+});
+
+test("a cache that cannot be written says what to do", async () => {
+  writeFileSync(join(folder, "file"), "");
+  process.env["XDG_CACHE_HOME"] = join(folder, "file");
+  await assert.rejects(ensureGuest(toy().recipe, quiet), /cannot be written: .*\nSet XDG_CACHE_HOME/);
+  await assert.rejects(removeGuest("toy"), GuestUnavailable);
 });
 
 test("another version's guest is assembled anew from what was fetched", async () => {

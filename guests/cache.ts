@@ -3,9 +3,23 @@
  * A folder appears whole, by a rename; its files' digests are checked before they are used.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { diskFull, GuestUnavailable } from "./apt.js";
 import { withLock } from "./lock.mjs";
 
 /** How a guest is made. */
@@ -57,16 +71,64 @@ export function guestFolder(): string {
   return join(cache, "unikvm", "guests");
 }
 
-const digest = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
-
-function readManifest(folder: string): Manifest | undefined {
+/** In pieces, so that little memory is enough. */
+function digest(path: string): string {
+  const hash = createHash("sha256");
+  const piece = Buffer.alloc(1 << 16);
+  const descriptor = openSync(path, "r");
   try {
-    const manifest = JSON.parse(readFileSync(join(folder, manifestName), "utf8")) as Manifest;
-    return manifest.format === 1 && typeof manifest.files === "object" ? manifest : undefined;
-  } catch {
-    return undefined;
+    for (;;) {
+      const length = readSync(descriptor, piece);
+      if (length === 0) return hash.digest("hex");
+      hash.update(piece.subarray(0, length));
+    }
+  } finally {
+    closeSync(descriptor);
   }
 }
+
+/** Such an error says that the file is not as it was written; any other, that this process cannot tell now. */
+const isDamage = (error: unknown): boolean =>
+  ["ENOENT", "ENOTDIR", "EISDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Whether it is what writeManifest writes; names of files must not lead out of the folder. */
+function isManifest(value: unknown): value is Manifest {
+  if (!isRecord(value) || value["format"] !== 1) return false;
+  const { description, packages, assembly, files } = value;
+  return (
+    typeof description === "string" &&
+    typeof assembly === "string" &&
+    isRecord(packages) &&
+    Object.values(packages).every((version) => typeof version === "string") &&
+    isRecord(files) &&
+    Object.entries(files).every(
+      ([name, file]) =>
+        /^[\w-][\w.-]*$/.test(name) &&
+        isRecord(file) &&
+        typeof file["size"] === "number" &&
+        typeof file["sha256"] === "string",
+    )
+  );
+}
+
+/** What the folder's manifest says, or why it says nothing. Throws GuestUnavailable: it is there, but cannot be read. */
+function readManifest(folder: string): Manifest | { readonly missing: string } {
+  const path = join(folder, manifestName);
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return isManifest(value) ? value : { missing: `damaged: ${manifestName} is not as it was written` };
+  } catch (error) {
+    if (error instanceof SyntaxError) return { missing: `damaged: ${manifestName} is not as it was written` };
+    if (!isDamage(error)) throw unreadable(path, error);
+    return { missing: existsSync(folder) ? `damaged: ${manifestName} is missing` : "not fetched" };
+  }
+}
+
+const unreadable = (path: string, error: unknown): GuestUnavailable =>
+  new GuestUnavailable(`the cached guest cannot be read: ${path}: ${error instanceof Error ? error.message : error}`);
 
 function writeManifest(folder: string, manifest: Omit<Manifest, "format" | "files">): void {
   const files: Record<string, { size: number; sha256: string }> = {};
@@ -78,15 +140,17 @@ function writeManifest(folder: string, manifest: Omit<Manifest, "format" | "file
   writeFileSync(join(folder, manifestName), `${JSON.stringify({ format: 1, ...manifest, files }, null, 2)}\n`);
 }
 
-/** What is wrong with a cached guest's files, or undefined if they are as they were written. */
-function damage(folder: string, manifest: Manifest): string | undefined {
-  for (const [name, { size, sha256 }] of Object.entries(manifest.files)) {
+/** What is wrong with a cached guest's files, or undefined if they are as they were written. Throws as readManifest. */
+function damage(recipe: GuestRecipe, folder: string, { files }: Manifest): string | undefined {
+  for (const name of [recipe.kernel, recipe.initrd]) if (!(name in files)) return `${manifestName} has no ${name}`;
+  for (const [name, { size, sha256 }] of Object.entries(files)) {
     const path = join(folder, name);
     try {
       if (statSync(path).size !== size) return `${name} has a wrong size`;
       if (digest(path) !== sha256) return `${name} has a wrong digest`;
-    } catch {
-      return `${name} cannot be read`;
+    } catch (error) {
+      if (!isDamage(error)) throw unreadable(path, error);
+      return `${name} is missing`;
     }
   }
   return undefined;
@@ -105,12 +169,12 @@ function describe(recipe: GuestRecipe, folder: string, manifest: Manifest): Gues
   };
 }
 
-/** The guest of a recipe if it is cached whole, else why not. */
+/** The guest of a recipe if it is cached whole, else why not. Throws GuestUnavailable if that cannot be told now. */
 export function findGuest(recipe: GuestRecipe): Guest | { readonly missing: string } {
   const folder = join(guestFolder(), recipe.name);
   const manifest = readManifest(folder);
-  if (!manifest) return { missing: "not fetched" };
-  const wrong = damage(folder, manifest);
+  if ("missing" in manifest) return manifest;
+  const wrong = damage(recipe, folder, manifest);
   if (wrong !== undefined) return { missing: `damaged: ${wrong}` };
   if (manifest.assembly !== recipe.assembly) return { missing: "made by another version of unikvm" };
   return describe(recipe, folder, manifest);
@@ -124,7 +188,12 @@ function install(folder: string, place: string, unique: () => string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
-  renameSync(folder, place);
+  try {
+    renameSync(folder, place);
+  } catch (error) {
+    if (existsSync(old)) renameSync(old, place);
+    throw error;
+  }
   rmSync(old, { recursive: true, force: true });
 }
 
@@ -137,17 +206,16 @@ async function make(recipe: GuestRecipe, report: Report, again: boolean): Promis
   for (const name of readdirSync(guests)) {
     if (name.startsWith(".partial-")) rmSync(join(guests, name), { recursive: true, force: true });
   }
-  const present = findGuest(recipe);
-  if (!again && !("missing" in present)) return present;
-  const manifest = readManifest(place);
+  const present = again ? undefined : findGuest(recipe);
+  if (present && !("missing" in present)) return present;
+  const manifest = again ? undefined : readManifest(place);
   const folder = unique();
   mkdirSync(folder);
   try {
     let made: { description: string; packages: Readonly<Record<string, string>> };
-    if (!again && manifest && damage(place, manifest) === undefined) {
+    if (manifest && !("missing" in manifest) && damage(recipe, place, manifest) === undefined) {
       made = manifest;
-      for (const name of Object.keys(manifest.files))
-        writeFileSync(join(folder, name), readFileSync(join(place, name)));
+      for (const name of Object.keys(manifest.files)) copyFileSync(join(place, name), join(folder, name));
     } else {
       made = await recipe.fetch(folder, report);
     }
@@ -166,25 +234,40 @@ async function make(recipe: GuestRecipe, report: Report, again: boolean): Promis
 
 /** The recipe's guest, fetched first if it is not there whole (`again`: in any case). Throws GuestUnavailable. */
 export async function ensureGuest(recipe: GuestRecipe, report: Report, again = false): Promise<Guest> {
-  const present = findGuest(recipe);
-  if (!again && !("missing" in present)) return present;
-  if ("missing" in present && present.missing.startsWith("damaged")) report(`the cached guest is ${present.missing}`);
-  mkdirSync(guestFolder(), { recursive: true });
-  return withLock(
-    join(guestFolder(), ".lock"),
-    () => make(recipe, report, again),
-    (pid) => report(`waiting for process ${pid}, which is fetching a guest`),
+  const present = again ? undefined : findGuest(recipe);
+  if (present && !("missing" in present)) return present;
+  if (present?.missing.startsWith("damaged")) report(`the cached guest is ${present.missing}`);
+  return writingCache(() =>
+    withLock(
+      join(guestFolder(), ".lock"),
+      () => make(recipe, report, again),
+      (pid) => report(`waiting for process ${pid}, which is fetching a guest`),
+    ),
   );
+}
+
+/** Does what writes into the cache; if the file system refuses, the error says what to do. */
+export async function writingCache<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (["ENOSPC", "EDQUOT"].includes(code ?? "")) throw new GuestUnavailable(diskFull(message));
+    if (!["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"].includes(code ?? "")) throw error;
+    const what = `the cache ${guestFolder()} cannot be written: ${message}`;
+    throw new GuestUnavailable(`${what}\nSet XDG_CACHE_HOME to a folder that can.`);
+  }
 }
 
 /** Removes a cached guest; false if there was none. */
 export async function removeGuest(name: string): Promise<boolean> {
   const guests = guestFolder();
   const place = join(guests, name);
-  mkdirSync(guests, { recursive: true });
-  return withLock(join(guests, ".lock"), () => {
-    if (!existsSync(place)) return false;
-    rmSync(place, { recursive: true, force: true });
-    return true;
-  });
+  return writingCache(() =>
+    withLock(join(guests, ".lock"), () => {
+      if (!existsSync(place)) return false;
+      rmSync(place, { recursive: true, force: true });
+      return true;
+    }),
+  );
 }

@@ -10,7 +10,7 @@ import { Messages } from "../src/modules/node/messages.js";
 import { openTree } from "../src/modules/node/read-tree.js";
 import { modulesFor } from "../src/modules/probe.js";
 import { GuestUnavailable, PrivateApt } from "./apt.js";
-import { type Guest, guestFolder, type Report } from "./cache.js";
+import { type Guest, guestFolder, type Report, writingCache } from "./cache.js";
 import { architecture, only, unpack } from "./debian.js";
 import { withLock } from "./lock.mjs";
 import { moduleArchive } from "./modules.js";
@@ -56,26 +56,27 @@ export function findKernelModules(guest: Guest): string | undefined {
 export async function ensureKernelModules(guest: Guest, report: Report): Promise<string> {
   const there = place(guest);
   const parent = dirname(there);
-  mkdirSync(parent, { recursive: true });
-  return withLock(
-    join(parent, ".lock"),
-    async () => {
-      if (existsSync(there)) return there;
-      for (const name of readdirSync(parent)) {
-        if (name.startsWith(".partial-") || name.startsWith(`${kernelPackage(guest)}.`))
-          rmSync(join(parent, name), { recursive: true, force: true });
-      }
-      const work = join(parent, `.partial-${randomUUID()}`);
-      try {
-        mkdirSync(work);
-        await fetch(kernelPackage(guest), work, report);
-        renameSync(join(work, "unpacked"), there);
-      } finally {
-        rmSync(work, { recursive: true, force: true });
-      }
-      return there;
-    },
-    (pid) => report(`waiting for process ${pid}, which is fetching the kernel's modules`),
+  return writingCache(() =>
+    withLock(
+      join(parent, ".lock"),
+      async () => {
+        if (existsSync(there)) return there;
+        for (const name of readdirSync(parent)) {
+          if (name.startsWith(".partial-") || name.startsWith(`${kernelPackage(guest)}.`))
+            rmSync(join(parent, name), { recursive: true, force: true });
+        }
+        const work = join(parent, `.partial-${randomUUID()}`);
+        try {
+          mkdirSync(work);
+          await fetch(kernelPackage(guest), work, report);
+          renameSync(join(work, "unpacked"), there);
+        } finally {
+          rmSync(work, { recursive: true, force: true });
+        }
+        return there;
+      },
+      (pid) => report(`waiting for process ${pid}, which is fetching the kernel's modules`),
+    ),
   );
 }
 

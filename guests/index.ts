@@ -1,4 +1,5 @@
 /** Guest systems that unikvm can bring by itself. */
+import { GuestUnavailable } from "./apt.js";
 import { ensureGuest, findGuest, type Guest, type GuestRecipe, type Report } from "./cache.js";
 import { debianGuest } from "./debian.js";
 
@@ -39,10 +40,20 @@ export function fetchGuest(
   return ensureGuest(recipe, report, again);
 }
 
-/** Every guest that can be fetched, with its files if it is cached. */
-export function listGuests(): readonly {
+export interface ListedGuest {
   readonly name: string;
-  readonly guest: Guest | { readonly missing: string };
-}[] {
-  return recipes.map((recipe) => ({ name: recipe.name, guest: findGuest(recipe) }));
+  /** `unreadable`: it may well be there. */
+  readonly guest: Guest | { readonly missing: string; readonly unreadable?: true };
+}
+
+/** Every guest that can be fetched, with its files if it is cached. */
+export function listGuests(): readonly ListedGuest[] {
+  return recipes.map((recipe) => {
+    try {
+      return { name: recipe.name, guest: findGuest(recipe) };
+    } catch (error) {
+      if (!(error instanceof GuestUnavailable)) throw error;
+      return { name: recipe.name, guest: { missing: error.message, unreadable: true } };
+    }
+  });
 }

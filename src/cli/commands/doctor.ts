@@ -47,7 +47,7 @@ async function implementationRows(): Promise<Row[]> {
 function guestRows(): Row[] {
   return listGuests().map(({ name, guest }) =>
     "missing" in guest
-      ? [`guest ${name}`, "no", `${guest.missing}; unikvm guest fetch brings it`]
+      ? [`guest ${name}`, "no", guest.unreadable ? guest.missing : `${guest.missing}; unikvm guest fetch brings it`]
       : [`guest ${name}`, "yes", `${guest.description}, in ${guest.folder}`],
   );
 }
