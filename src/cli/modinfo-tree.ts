@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { release } from "node:os";
 import { resolve } from "node:path";
-import { type Fields, type ModinfoFormat, modinfoText } from "../modules/modinfo-text.js";
+import { builtinHead, type Fields, type ModinfoFormat, modinfoText } from "../modules/modinfo-text.js";
 import { isModuleFileName } from "../modules/names.js";
 import { errorText, type Messages } from "../modules/node/messages.js";
 import { withModule } from "../modules/node/module-file.js";
@@ -52,11 +52,7 @@ export async function modinfoTree(
 
 async function printTarget(tree: ModuleTree, target: Target, format: ModinfoFormat, messages: Messages) {
   if (target.path !== undefined) return printFile(target.path, target.name, format, messages);
-  const head: Fields = [
-    ["name", target.name],
-    ["filename", "(builtin)"],
-  ];
-  print(head, tree.builtinInfo(target.name) ?? [], format);
+  print(builtinHead(target.name), tree.builtinInfo(target.name) ?? [], format);
   return true;
 }
 

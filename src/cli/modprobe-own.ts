@@ -1,12 +1,11 @@
 /** modprobe of unikvm's own modules: in the running instance, or only told. */
 
-import type { ModuleLoader } from "../modules/loader.js";
 import { normalise } from "../modules/namespace.js";
 import { errorText, type Messages, Priority } from "../modules/node/messages.js";
 import { ask } from "./control/client.js";
 import type { Answer } from "./control/protocol.js";
 import { askOrSay, formatParameters, type InsertionWords, insertionText, KmodStatus, parseParameters } from "./kmod.js";
-import { modulePath, modulesFolder, ownModules } from "./own-modules.js";
+import { modulePath, modulesFolder, type OwnModules, ownModules } from "./own-modules.js";
 
 export interface ModprobeOptions {
   readonly all?: true;
@@ -42,27 +41,46 @@ export async function modprobeOwn(
   return status;
 }
 
-async function one(wanted: Wanted, known: ModuleLoader, options: ModprobeOptions, messages: Messages): Promise<number> {
+async function one(wanted: Wanted, known: OwnModules, options: ModprobeOptions, messages: Messages): Promise<number> {
   const { module, parameters = [] } = wanted;
-  const name = known.resolve(module);
+  const found = known.resolve(module);
   const planning = options.dryRun || options.showDepends || options.resolveAlias;
-  if (planning && name === undefined) return notFound(module, options, messages);
-  if (name !== undefined && options.resolveAlias) return print(`${normalise(name)}\n`);
-  if (name !== undefined && options.showDepends) return print(insertions(known.showDepends(name), parameters));
-  if (options.dryRun && name !== undefined) {
-    // What is loaded in the instance that runs, if one does, would be left alone.
-    const loaded = (await ask({ command: "lsmod" }, options.pid).catch(() => undefined))?.modules ?? [];
-    const isLoaded = (each: string): boolean => loaded.some((other) => normalise(other.name) === normalise(each));
-    if (!options.verbose) return KmodStatus.done;
-    if (options.remove) return print(isLoaded(name) ? `rmmod ${normalise(name)}\n` : "");
-    const names = loaded.map((other) => other.name);
-    const missing = known.showDepends(name, names).filter((each) => !isLoaded(each));
-    return print(isLoaded(name) ? "" : insertions(missing, parameters));
+  if (found === undefined)
+    return planning ? notFound(module, options, messages) : act(wanted, module, options, messages);
+  const name = normalise(found);
+  const builtin = known.isBuiltin(name);
+  if (options.resolveAlias) return print(`${name}\n`);
+  if (options.showDepends) {
+    return print(builtin ? `builtin ${name}\n` : insertions(known.showDepends(name), parameters));
   }
-  return act(wanted, options, messages);
+  if (builtin && options.remove) {
+    messages.say(Priority.critical, `Module ${name} is builtin.`);
+    return KmodStatus.failed;
+  }
+  if (builtin && options.firstTime) return alreadyInKernel(name, messages);
+  if (!options.dryRun) return act(wanted, name, options, messages);
+  if (builtin || !options.verbose) return KmodStatus.done;
+  // What is loaded in the instance that runs, if one does, would be left alone.
+  const loaded = (await ask({ command: "lsmod" }, options.pid).catch(() => undefined))?.modules ?? [];
+  const isLoaded = (each: string): boolean => loaded.some((other) => normalise(other.name) === normalise(each));
+  if (options.remove) return print(isLoaded(name) ? `rmmod ${name}\n` : "");
+  if (isLoaded(name)) return KmodStatus.done;
+  const missing = known
+    .showDepends(
+      name,
+      loaded.map((other) => other.name),
+    )
+    .filter((each) => !isLoaded(each));
+  return print(insertions(missing, parameters));
 }
 
-async function act({ module, parameters = [] }: Wanted, options: ModprobeOptions, messages: Messages): Promise<number> {
+/** `name`: what `module` stands for. */
+async function act(
+  { module, parameters = [] }: Wanted,
+  name: string,
+  options: ModprobeOptions,
+  messages: Messages,
+): Promise<number> {
   const force = options.force === true;
   const answer = await askOrSay(
     messages,
@@ -74,14 +92,15 @@ async function act({ module, parameters = [] }: Wanted, options: ModprobeOptions
   if (typeof answer === "number") return answer;
   const { actions, failure } = answer;
   if (options.verbose) {
-    for (const { kind, name } of actions) {
-      process.stdout.write(kind === "rmmod" ? `rmmod ${normalise(name)}\n` : insertions([name], parameters));
+    for (const { kind, name: each } of actions) {
+      const own = normalise(each) === normalise(name) ? parameters : [];
+      process.stdout.write(kind === "rmmod" ? `rmmod ${normalise(each)}\n` : insertions([each], own));
     }
   }
-  if (failure) return failed(module, answer, options, messages);
+  if (failure) return failed(module, normalise(name), answer, options, messages);
   if (options.firstTime && actions.length === 0) {
-    if (options.remove) messages.say(Priority.critical, `Module ${module} is not in kernel.`);
-    else messages.error(`could not insert '${normalise(module)}': Module already in kernel`);
+    if (!options.remove) return alreadyInKernel(normalise(module), messages);
+    messages.say(Priority.critical, `Module ${module} is not in kernel.`);
     return KmodStatus.failed;
   }
   return KmodStatus.done;
@@ -89,10 +108,15 @@ async function act({ module, parameters = [] }: Wanted, options: ModprobeOptions
 
 const words: InsertionWords = { ENOENT: "Unknown symbol in module, or unknown parameter (see dmesg)" };
 
-function failed(module: string, { failure, modules }: Answer, options: ModprobeOptions, messages: Messages): number {
+function failed(
+  module: string,
+  name: string,
+  { failure, modules }: Answer,
+  options: ModprobeOptions,
+  messages: Messages,
+): number {
   if (!failure) return KmodStatus.done;
   const { code, message } = failure;
-  const name = normalise(ownModules().resolve(module) ?? module);
   const present = modules.find((candidate) => normalise(candidate.name) === name);
   if (code === "ENOENT" && !present && message.endsWith(`: module ${module} not found`))
     return notFound(module, options, messages);
@@ -114,12 +138,18 @@ function notFound(module: string, options: ModprobeOptions, messages: Messages):
   return KmodStatus.failed;
 }
 
-/** `insmod PATH PARAMETERS`, the parameters being the last one's. */
+function alreadyInKernel(name: string, messages: Messages): number {
+  messages.error(`could not insert '${name}': Module already in kernel`);
+  return KmodStatus.failed;
+}
+
+/** `insmod PATH PARAMETERS`, the parameters being the last one's; nothing for what is linked in. */
 function insertions(names: readonly string[], parameters: readonly string[]): string {
+  const known = ownModules();
   return names
     .map((name, at) => {
-      const last = at === names.length - 1;
-      return `insmod ${modulePath(name) ?? name} ${last ? formatParameters(parameters) : ""}\n`;
+      if (known.isBuiltin(name)) return "";
+      return `insmod ${modulePath(name) ?? name} ${at === names.length - 1 ? formatParameters(parameters) : ""}\n`;
     })
     .join("");
 }

@@ -3,6 +3,12 @@
 /** Fields of `.modinfo` in their order, after `filename` and what else stands before them. */
 export type Fields = readonly (readonly [key: string, value: string])[];
 
+/** What stands first for a module that is linked in. */
+export const builtinHead = (name: string): Fields => [
+  ["name", name],
+  ["filename", "(builtin)"],
+];
+
 export interface ModinfoFormat {
   /** Only the values of this field. */
   readonly field?: string;

@@ -30,6 +30,24 @@ export function graphModule(definition: ModuleDefinition, path: string): GraphMo
   };
 }
 
+/**
+ * What modules.builtin.modinfo has of a module that is linked in. As in the kernel's build, what modpost adds to a module
+ * (depends, intree, name, vermagic) is of those that are loaded; `file` is the path that it would have, without ending.
+ */
+export function builtinModinfo(definition: ModuleDefinition, path: string): [field: string, value: string][] {
+  const ofModpost = ["depends", "intree", "name", "vermagic"];
+  return modinfo(definition, [])
+    .filter(([field]) => !ofModpost.includes(field))
+    .flatMap(([field, value]): [string, string][] =>
+      field === "license"
+        ? [
+            ["file", path.replace(/\.js$/, "")],
+            [field, value],
+          ]
+        : [[field, value]],
+    );
+}
+
 /** `.modinfo`'s fields in the order in which the kernel's build leaves them; `needs` are the modules it depends on. */
 export function modinfo(definition: ModuleDefinition, needs: readonly string[]): [field: string, value: string][] {
   const { name, version, description, author, license, aliases = [], importNamespaces = [], params = {} } = definition;

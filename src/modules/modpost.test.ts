@@ -6,6 +6,7 @@ import { resolve } from "./graph.js";
 import { ModuleLoader } from "./loader.js";
 import { graphModule, modinfo } from "./modinfo.js";
 import { type BuiltModule, formatSymvers, modpost } from "./modpost.js";
+import { ModuleTree } from "./tree.js";
 
 const sym = declareSymbol<string>("sym");
 const path = (name: string) => `kernel/${name}.js`;
@@ -42,6 +43,7 @@ test("a build that is sound leaves the kernel's files", () => {
     "Module.symvers": "0x00000000\tsym\tkernel/vac\tEXPORT_SYMBOL_GPL\tmodule:kvm\n",
     "modules.order": "kernel/kvm.js\nkernel/vac.js\n",
     "modules.builtin": "",
+    "modules.builtin.modinfo": "",
     "modules.dep": "kernel/kvm.js: kernel/vac.js\nkernel/vac.js:\n",
     "modules.alias": "# Aliases extracted from modules themselves.\nalias kvm-hv kvm\nalias kvm-pr kvm\n",
     "modules.symbols": "# Aliases for symbols, used by symbol_request().\nalias symbol:sym vac\n",
@@ -49,11 +51,39 @@ test("a build that is sound leaves the kernel's files", () => {
   });
 });
 
+test("what is built in says of itself what the kernel's build leaves there", () => {
+  const params = { n: { type: "uint", default: 1, description: "How often" } } as const;
+  const more = { version: "1.2", author: "A", aliases: ["kvm-hv"], softdeps: { pre: ["a"] }, params };
+  const { files } = modpost([
+    built(exporter("v-ac"), { builtIn: true }),
+    built(importer("kvm", more), { builtIn: true }),
+  ]);
+  assert.deepEqual(files.get("modules.builtin.modinfo")?.split("\0"), [
+    "v_ac.description=v-ac",
+    "v_ac.file=kernel/v-ac",
+    "v_ac.license=MIT",
+    "kvm.version=1.2",
+    "kvm.description=kvm",
+    "kvm.author=A",
+    "kvm.file=kernel/kvm",
+    "kvm.license=MIT",
+    "kvm.alias=kvm-hv",
+    "kvm.softdep=pre: a",
+    "kvm.parm=n:How often",
+    "kvm.parmtype=n:uint",
+    "",
+  ]);
+  // Read back as any kernel's.
+  const tree = new ModuleTree("", { dep: "", builtinModinfo: files.get("modules.builtin.modinfo") ?? "" });
+  assert.deepEqual(tree.builtinsWithAlias("kvm_hv"), ["kvm"]);
+});
+
 test("nothing depends on what is built in", () => {
   const { errors, files } = modpost([built(importer("kvm")), built(exporter("vac"), { builtIn: true })]);
   assert.deepEqual(errors, []);
   assert.equal(files.get("modules.dep"), "kernel/kvm.js:\n");
   assert.equal(files.get("modules.builtin"), "kernel/vac.js\n");
+  assert.equal(files.get("modules.builtin.modinfo"), "vac.description=vac\0vac.file=kernel/vac\0vac.license=MIT\0");
   assert.equal(files.get("modules.order"), "kernel/kvm.js\n");
   assert.equal(files.get("Module.symvers"), "0x00000000\tsym\tvmlinux\tEXPORT_SYMBOL\t\n");
 });

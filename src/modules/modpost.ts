@@ -6,7 +6,7 @@ import type { Exports, Imports, ModuleDefinition } from "./define-module.js";
 import { conflictMessages, cycleMessages, formatAlias, formatDep, formatSoftdep, formatSymbols } from "./depfiles.js";
 import { type Graph, resolve } from "./graph.js";
 import { gplCompatible } from "./licence.js";
-import { graphModule } from "./modinfo.js";
+import { builtinModinfo, graphModule } from "./modinfo.js";
 import { mayImport, namesModules, normalise } from "./namespace.js";
 
 /** A module of the build. */
@@ -100,11 +100,20 @@ function buildFiles(modules: readonly BuiltModule[], whole: Graph): ReadonlyMap<
     ["Module.symvers", formatSymvers(whole, builtIn)],
     ["modules.order", paths(loadable)],
     ["modules.builtin", paths(modules.filter(isBuiltIn))],
+    ["modules.builtin.modinfo", formatBuiltinModinfo(modules.filter(isBuiltIn))],
     ["modules.dep", formatDep(graph)],
     ["modules.alias", formatAlias(graph)],
     ["modules.symbols", formatSymbols(graph)],
     ["modules.softdep", formatSoftdep(graph)],
   ]);
+}
+
+/** modules.builtin.modinfo: `module.field=value`, each ended by a zero byte. */
+function formatBuiltinModinfo(modules: readonly BuiltModule[]): string {
+  const fields = modules.flatMap(({ definition, path }) =>
+    builtinModinfo(definition, path).map(([field, value]) => `${normalise(definition.name)}.${field}=${value}\0`),
+  );
+  return fields.join("");
 }
 
 /** Module.symvers: checksum (none is computed), symbol, owner, how it is exported, namespace; tabs between. */

@@ -13,6 +13,7 @@ export const configs = {
   hv: "# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n",
   pr: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n",
   builtIn: "CONFIG_KVM_BOOK3S_64=y\nCONFIG_VFIO=y\n",
+  mixed: "CONFIG_KVM_BOOK3S_64=m\nCONFIG_VFIO=y\nCONFIG_HOST_PCI=m\n",
   noModules: "# CONFIG_MODULES is not set\n",
   small: ["KVM_BOOK3S_HV_POSSIBLE", "VFIO", "KVM_XICS", "KVM_XIVE"]
     .map((option) => `# CONFIG_${option} is not set\n`)

@@ -1,10 +1,11 @@
 /** M5 and M8: what is configured is in a build, and nothing else. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { packageRoot } from "../../src/cli/build/bundle.js";
 import { buildConfiguration, readOurKconfig } from "../../src/cli/build/configuration.js";
@@ -118,6 +119,66 @@ test("y is linked into the file that is imported, m is fetched when its module i
   const [files, modules] = [(await built("builtIn", "node")).folder, (await built("both", "node")).folder];
   assert.match(readFileSync(join(files, "modules/modules.builtin"), "utf8"), /kvm\.js/);
   assert.equal(readFileSync(join(modules, "modules/modules.builtin"), "utf8"), "");
+});
+
+test("what is linked in is seen as such by modprobe, modinfo, rmmod and lsmod, as by kmod", async () => {
+  const out = (stdout: string) => ({ status: 0, stdout, stderr: "" });
+  const error = (stderr: string) => ({ status: 1, stdout: "", stderr });
+  const { folder } = await built("builtIn", "node");
+  const runtime = mkdtempSync(join(tmpdir(), "unikvm-builtin-"));
+  const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
+  const call = (line: string, of = folder) => {
+    const args = [join(of, "unikvm.js"), ...line.split(" ")];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000, env });
+    return { status, stdout, stderr };
+  };
+  assert.deepEqual(
+    readdirSync(join(folder, "modules")).filter((name) => name.endsWith(".js")),
+    [],
+  );
+  assert.deepEqual(call("modprobe -n --show-depends kvm-hv"), out("builtin kvm\n"));
+  assert.deepEqual(call("modprobe -D host_pci"), out("builtin host_pci\n"));
+  assert.deepEqual(call("modprobe -nv kvm"), out(""));
+  assert.deepEqual(call("modprobe -R kvm-hv"), out("kvm\n"));
+  assert.deepEqual(call("modprobe -n -r kvm-hv"), error("modprobe: FATAL: Module kvm is builtin.\n"));
+  const already = "modprobe: ERROR: could not insert 'kvm': Module already in kernel\n";
+  assert.deepEqual(call("modprobe -n --first-time kvm"), error(already));
+  assert.deepEqual(call("rmmod kvm"), error("rmmod: ERROR: Module kvm is builtin.\n"));
+  assert.deepEqual(call("modinfo -n kvm"), out("(builtin)\n"));
+  assert.deepEqual(call("modinfo -F alias kvm-pr"), out("kvm-hv\nkvm-pr\n"));
+  assert.match(
+    call("modinfo kvm").stdout,
+    /^name: {11}kvm\nfilename: {7}\(builtin\)\nversion: .*^file: {11}kvm$.*^parm: /ms,
+  );
+  // What is left to load needs only what is not linked in.
+  const mixed = (await built("mixed", "node")).folder;
+  assert.deepEqual(
+    call("modprobe -D host_pci devices=edu", mixed),
+    out(`insmod ${mixed}/modules/host_pci.js devices=edu\n`),
+  );
+  assert.deepEqual(call("modinfo -F depends host_pci", mixed), out("\n"));
+  assert.deepEqual(call("modprobe -D vfio", mixed), out("builtin vfio\n"));
+  // The same where an instance runs.
+  const kernel = join(runtime, "loop.bin");
+  writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
+  const args = [join(folder, "unikvm.js"), "run", "--kernel", kernel, "--memory", "64M", "--timeout", "60"];
+  const running = spawn(process.execPath, args, { env, stdio: "ignore" });
+  try {
+    for (let tries = 0; tries < 100 && call("modprobe vfio").status === 3; tries++) await sleep(100);
+    assert.deepEqual(call("modprobe -v vfio"), out(""));
+    assert.deepEqual(call("lsmod"), out("Module                  Size  Used by\n"));
+    assert.deepEqual(call("rmmod vfio"), error("rmmod: ERROR: Module vfio is builtin.\n"));
+    assert.deepEqual(call("modprobe -r vfio"), error("modprobe: FATAL: Module vfio is builtin.\n"));
+    // A command of another build asks, and is refused.
+    assert.deepEqual(
+      call("rmmod vfio", (await built("both", "node")).folder),
+      error("rmmod: ERROR: Module vfio is not currently loaded\n"),
+    );
+  } finally {
+    running.kill("SIGTERM");
+    await new Promise((resolve) => running.once("close", resolve));
+    rmSync(runtime, { recursive: true, force: true });
+  }
 });
 
 test("a module that is m comes up with what it exports", async () => {

@@ -194,7 +194,12 @@ test("M6: the modules of a running instance can be seen, loaded and removed, but
       const said = `insmod: ERROR: could not insert module ${failing}: ${words}\ninsmod: ERROR: ${code}: init says so\n`;
       assert.deepEqual(await unikvm(`insmod ${failing}`), error(said));
     }
-    await unikvm("modprobe vfio");
+    // The parameters are the module's own, not of what it needs.
+    assert.deepEqual(
+      await unikvm("modprobe -v host_pci devices="),
+      out(`insmod ${built("vfio")} \ninsmod ${built("host_pci")} devices=\n`),
+    );
+    await unikvm("rmmod host_pci");
     const register = "(own) => own.step('', () => own.imports.register(device, 9, own), (undo) => undo())";
     assert.deepEqual(
       await unikvm(`insmod ${writeModule("taken", ["register: vfioRegisterGroupDev"], register)}`),

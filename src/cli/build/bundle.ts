@@ -153,7 +153,8 @@ function writeModules(
   const target = join(folder, "modules");
   mkdirSync(target, { recursive: true });
   for (const [name, text] of files) writeFileSync(join(target, name), text);
-  for (const { path, source } of list) {
+  // What is linked in has no file.
+  for (const { path, source } of list.filter(({ builtIn }) => !builtIn)) {
     const size = Object.values(metafile.outputs)
       .flatMap(({ inputs }) => Object.entries(inputs))
       .filter(([input]) => input.startsWith(`${dirname(source)}/`))

@@ -55,7 +55,7 @@ async function show(name: string, options: Options, format: ModinfoFormat, messa
   if (meansTree(options)) return modinfoTree(name, options, format, messages);
   const { ownModinfo } = await import("../modinfo-own.js");
   const own = ownModinfo(name);
-  if (own) process.stdout.write(modinfoText([["filename", own.path]], own.fields, format));
+  if (own) process.stdout.write(modinfoText(own.head, own.fields, format));
   else messages.error(`Module ${name} not found.`);
   return own !== undefined;
 }

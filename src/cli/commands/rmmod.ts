@@ -7,6 +7,7 @@ import { errorText, Priority } from "../../modules/node/messages.js";
 import type { Finish } from "../command.js";
 import type { Answer } from "../control/protocol.js";
 import { addPidOption, askOrSay, KmodStatus, kmodMessages } from "../kmod.js";
+import { ownModules } from "../own-modules.js";
 
 interface Options {
   readonly force?: boolean;
@@ -28,9 +29,15 @@ async function run(names: readonly string[], { force = false, verbose, pid }: Op
     messages.error("missing module name.");
     return KmodStatus.failed;
   }
+  const known = ownModules();
   let status: number = KmodStatus.done;
   for (const given of names) {
     const name = normalise(existsSync(given) ? basename(given).replace(/\..*$/, "") : given);
+    if (known.isBuiltin(known.resolve(name) ?? name)) {
+      messages.error(`Module ${name} is builtin.`);
+      status = KmodStatus.failed;
+      continue;
+    }
     const answer = await askOrSay(messages, { command: "rmmod", name, force }, pid);
     if (typeof answer === "number") return answer;
     const why = failureText(name, answer);

@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { KvmError, messageOf } from "../../base/errors.js";
 import type { ModuleLoader } from "../../modules/loader.js";
 import { importModule } from "../import-module.js";
-import { moduleSize } from "../own-modules.js";
+import { moduleSize, ownModules } from "../own-modules.js";
 import { openControlFolder, socketPath } from "./folder.js";
 import { readLine } from "./line.js";
 import { type Action, type Answer, type Failure, parseRequest, type Request } from "./protocol.js";
@@ -80,7 +80,10 @@ async function perform(target: Target, request: Request, log: readonly string[])
     failure = failureOf(error);
   }
   const { loader, sizes } = target;
-  const sized = loader.lsmod().map(async ({ name, references, users }) => {
+  const own = ownModules();
+  // As in /proc/modules, what is linked in is no module.
+  const modules = loader.lsmod().filter(({ name }) => !own.isBuiltin(name));
+  const sized = modules.map(async ({ name, references, users }) => {
     return { name, size: sizes.get(name) ?? (await moduleSize(name)), references, users };
   });
   return { modules: await Promise.all(sized), actions, log, ...(failure ? { failure } : {}) };
@@ -93,8 +96,10 @@ async function act({ loader, sizes }: Target, request: Request, onAction: (actio
     case "modprobe":
       return loader.modprobe(request.name, request.parameters, { force: request.force, onAction });
     case "remove":
+      refuseBuiltin(loader, request.name);
       return loader.remove(request.name, { force: request.force, onAction });
     case "rmmod":
+      refuseBuiltin(loader, request.name);
       loader.rmmod(request.name, { force: request.force });
       return onAction({ kind: "rmmod", name: request.name });
     case "insmod": {
@@ -106,6 +111,12 @@ async function act({ loader, sizes }: Target, request: Request, onAction: (actio
     default:
       return request satisfies never;
   }
+}
+
+/** The kernel knows no module of that name either. */
+function refuseBuiltin(loader: ModuleLoader, name: string): void {
+  if (!ownModules().isBuiltin(loader.resolve(name) ?? name)) return;
+  throw new KvmError("ENOENT", `module ${name} is linked in, and cannot be removed`);
 }
 
 const failureOf = (error: unknown): Failure => ({

@@ -1,0 +1,16 @@
+/*
+ * Automatically generated file; DO NOT EDIT.
+ * unikvm Configuration
+ */
+#define CONFIG_HOST_PCI_MODULE 1
+#define CONFIG_KVM_XICS 1
+#define CONFIG_KVM_XIVE 1
+#define CONFIG_VAC_MODULE 1
+#define CONFIG_KVM_VFIO 1
+#define CONFIG_KVM_BOOK3S_PR_POSSIBLE 1
+#define CONFIG_MODULES 1
+#define CONFIG_KVM_BOOK3S_HV_POSSIBLE 1
+#define CONFIG_KVM_BOOK3S_64_MODULE 1
+#define CONFIG_KVM_MODULE 1
+#define CONFIG_VIRTUALIZATION 1
+#define CONFIG_VFIO_MODULE 1
