@@ -5,12 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type Architecture,
-  debianTree,
-  hasKmod,
-  metapackages,
-} from "../test/differential/module-trees.test-support.js";
+import { type Architecture, debianTree, metapackages } from "../test/differential/module-trees.test-support.js";
+import { missing } from "../test/oracles/oracles.js";
 
 const main = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
 const rounds = Number(process.argv[2] ?? 3);
@@ -25,7 +21,8 @@ function timed(program: string, args: readonly string[]): number {
   return (performance.now() - start) / 1000;
 }
 
-if (!hasKmod) throw new Error("kmod is not installed");
+const noKmod = missing("kmod");
+if (noKmod) throw new Error(noKmod);
 say("tree", "modules", "kmod", "unikvm", "ratio");
 for (const architecture of Object.keys(metapackages) as Architecture[]) {
   const tree = await debianTree(architecture);

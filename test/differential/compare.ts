@@ -1,7 +1,8 @@
 /** Compares two states after a case, register by register. */
 import type { InstructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { fieldValue, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
-import { type ExceptionContext, estimates, exceptionsFor } from "./exceptions.js";
+import { type Correction, type Exception, type ExceptionContext, estimates, type Masks } from "./exception.js";
+import { corrected, exceptionsFor } from "./exceptions.js";
 import { type Case, listing } from "./generate.js";
 import { offsets, type State, windowSize } from "./record.js";
 
@@ -23,12 +24,17 @@ const special = [
   ["trap at", offsets.trapAddress, (1n << 64n) - 1n],
 ] as const;
 
-/** What is exempt for this case: mask of ignored bits by register name; all ones for whole registers. */
-function ignored(one: Case, expected: State, set: InstructionSet): Map<string, bigint> | "all" {
-  const masks = new Map<string, bigint>();
-  const add = (register: string, mask: bigint) => masks.set(register, (masks.get(register) ?? 0n) | mask);
-  // Linux gives a signal handler a cleared FPSCR.
-  if (expected.get(offsets.signal) !== 0n) add("fpscr", -1n);
+/** An exception as it is for one case: what it ignores, or what it puts in place of QEMU's answer. */
+interface Applied {
+  readonly exception: Exception;
+  /** Ignored bits by register name; -1 for a whole register; "all": the whole case. */
+  readonly masks: "all" | Masks;
+  readonly corrections: readonly Correction[];
+}
+
+/** What is exempt for this case. */
+function applied(one: Case, expected: State, set: InstructionSet): Applied[] {
+  const list: Applied[] = [];
   for (const word of one.words) {
     const variant = set.decode(word)?.variant;
     if (!variant) continue;
@@ -38,12 +44,16 @@ function ignored(one: Case, expected: State, set: InstructionSet): Map<string, b
       const sequence = one.mnemonic === "sequence";
       const holds = exception.when && (!sequence || exception.enabledOnly) ? exception.when(context) : true;
       if (!holds) continue;
-      if (ignore === "all") return "all";
-      if (typeof ignore === "object") add("fpscr", ignore.fpscr);
-      else for (const [register, mask] of ignore(context)) add(register, mask);
+      let masks: Applied["masks"] = [];
+      let corrections: readonly Correction[] = [];
+      if (ignore === "all") masks = "all";
+      else if (typeof ignore === "function") masks = ignore(context);
+      else if ("fpscr" in ignore) masks = [["fpscr", ignore.fpscr]];
+      else corrections = ignore.correct(context);
+      list.push({ exception, masks, corrections });
     }
   }
-  return masks;
+  return list;
 }
 
 function contextOf(variant: Variant, word: number, one: Case, expected: State): ExceptionContext {
@@ -60,21 +70,48 @@ function contextOf(variant: Variant, word: number, one: Case, expected: State): 
   };
 }
 
-/** Whether the exceptions say that QEMU is no judge of this case at all. */
-export function notJudged(one: Case, expected: State, set: InstructionSet): boolean {
-  return ignored(one, expected, set) === "all";
+/** What came of a comparison. */
+export interface Comparison {
+  readonly found: readonly Difference[];
+  /** Why QEMU was not the judge of what differs from its answer, or of the whole case. */
+  readonly setAside: ReadonlySet<string>;
+  /** Whether it was the judge of nothing. */
+  readonly whole: boolean;
 }
 
+const none: Comparison = { found: [], setAside: new Set(), whole: false };
+
 /** The registers and bytes that differ, exceptions applied. */
-export function differences(one: Case, expected: State, actual: State, set: InstructionSet): Difference[] {
+export function compare(one: Case, expected: State, actual: State, set: InstructionSet): Comparison {
+  if (equal(expected, actual) && !corrected(one.mnemonic)) return none;
+  const rules = applied(one, expected, set);
+  const whole = rules.filter(({ masks }) => masks === "all");
+  if (whole.length > 0)
+    return { found: [], setAside: new Set(whole.map(({ exception }) => exception.why)), whole: true };
   const found: Difference[] = [];
-  if (equal(expected, actual)) return found;
-  const exempt = ignored(one, expected, set);
-  if (exempt === "all") return found;
+  const setAside = new Set<string>();
   const check = (register: string, offset: number, mask: bigint) => {
-    const [a, b] = [expected.get(offset) & mask, actual.get(offset) & mask];
-    const keep = ~(exempt.get(register) ?? 0n);
-    if ((a & keep) !== (b & keep)) found.push({ register, expected: a, actual: b });
+    let a = expected.get(offset) & mask;
+    const b = actual.get(offset) & mask;
+    for (const { exception, corrections } of rules) {
+      const correction = corrections.find((c) => c.register === register && c.wrong === a && c.right !== a);
+      if (!correction) continue;
+      a = correction.right;
+      setAside.add(exception.why);
+    }
+    let differing = a ^ b;
+    // Linux gives a signal handler a cleared FPSCR.
+    if (register === "fpscr" && expected.get(offsets.signal) !== 0n) differing = 0n;
+    if (differing === 0n) return;
+    let left = differing;
+    for (const { exception, masks } of rules) {
+      for (const [name, bits] of masks as Masks) {
+        if (name !== register || (differing & bits) === 0n) continue;
+        left &= ~bits;
+        setAside.add(exception.why);
+      }
+    }
+    if (left !== 0n) found.push({ register, expected: a, actual: b });
   };
   const all = (1n << 64n) - 1n;
   for (let n = 0; n < 32; n++) check(`r${n}`, offsets.gpr + 8 * n, all);
@@ -87,7 +124,7 @@ export function differences(one: Case, expected: State, actual: State, set: Inst
   }
   for (const [name, offset, mask] of special) check(name, offset, mask);
   for (let at = 0; at < windowSize; at += 8) check(`memory+${at}`, offsets.window + at, all);
-  return found;
+  return { found, setAside, whole: false };
 }
 
 /** Whether every lane is the same, or both are numbers that an estimate may give: 1 part in 4096 apart. */

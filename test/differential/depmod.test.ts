@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { root } from "../boot/booting.test-support.js";
+import { missing } from "../oracles/oracles.js";
 import {
   type Architecture,
   type DebianTree,
   debianTree,
-  hasKmod,
   kmodReads,
   metapackages,
 } from "./module-trees.test-support.js";
@@ -39,10 +39,11 @@ function sections(output: string): Map<string, string[]> {
 
 /** The tree, or the test is skipped and says why. */
 async function treeFor(context: TestContext, architecture: Architecture): Promise<DebianTree | undefined> {
-  if (!hasKmod) return void context.skip("SKIPPED: kmod is not installed");
+  const noKmod = missing("kmod");
+  if (noKmod) return void context.skip(noKmod);
   const tree = await debianTree(architecture);
-  if (typeof tree === "string") return void context.skip(`SKIPPED: ${tree}`);
-  if (!kmodReads(tree)) return void context.skip("SKIPPED: the installed kmod cannot unpack these modules");
+  if (typeof tree === "string") return void context.skip(`${tree}`);
+  if (!kmodReads(tree)) return void context.skip("the installed kmod cannot unpack these modules");
   return tree;
 }
 

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
+import { missing } from "../oracles/oracles.js";
 import { engines } from "./engines.js";
 import { undrawn } from "./generate.js";
-import { qemuVersion } from "./qemu.js";
 import { runDifferential } from "./run.js";
+import { summary } from "./set-aside.js";
 
 const count = 200;
 
@@ -20,11 +21,9 @@ export function differentialTest(littleEndian: boolean): void {
     assert.deepEqual(problems, []);
   });
 
-  test(`${count} random cases of each instruction, and sequences, against QEMU: ${order}`, (t) => {
-    if (!qemuVersion(littleEndian)) {
-      t.skip(`qemu-ppc64${littleEndian ? "le" : ""} is not installed: the engines were not compared with it`);
-      return;
-    }
+  test(`${count} random cases of each instruction, and sequences, against QEMU: ${order}`, {
+    skip: missing(littleEndian ? "qemuLittleEndian" : "qemuBigEndian"),
+  }, (t) => {
     const failures: string[] = [];
     const result = runDifferential({
       seed,
@@ -34,7 +33,7 @@ export function differentialTest(littleEndian: boolean): void {
       show: 1,
       log: (line) => failures.push(line),
     });
-    t.diagnostic(`seed ${seed}, ${result.cases} cases on ${Object.keys(engines).join(" and ")}`);
+    t.diagnostic(`seed ${seed}, ${summary(result)} on ${Object.keys(engines).join(" and ")}`);
     assert.ok(result.failures.size === 0, `\n${failures.slice(0, 40).join("\n")}`);
     for (const [mnemonic, drawn] of result.drawn) assert.ok(drawn >= count, `${mnemonic} was drawn ${drawn} times`);
   });

@@ -346,7 +346,7 @@ const firstBase = 26;
 const inSequence = ({ variant, description }: Candidate): boolean =>
   !description.jumps &&
   // What is exempt from comparison would spread; FPSCR is not read by what follows.
-  exceptionsFor(variant).every((e) => e.enabledOnly || typeof e.ignore === "object") &&
+  exceptionsFor(variant).every((e) => e.enabledOnly || (typeof e.ignore === "object" && "fpscr" in e.ignore)) &&
   !/^(mffs|mcrfs|mtfsf|f.*\.$)/.test(variant.mnemonic) &&
   description.traps.size === 0 &&
   !(

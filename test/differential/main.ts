@@ -6,8 +6,9 @@
 import { parseArgs } from "node:util";
 import { engines } from "./engines.js";
 import { qemuVersion } from "./qemu.js";
-import { runDifferential } from "./run.js";
-import { qemuSystemVersion, runSupervisor } from "./supervisor.js";
+import { type RunResult, runDifferential } from "./run.js";
+import { summary } from "./set-aside.js";
+import { qemuSystemVersion, runSupervisor, type SupervisorResult } from "./supervisor.js";
 
 const { values } = parseArgs({
   options: {
@@ -34,17 +35,23 @@ const common = {
   ...(values.only === undefined ? {} : { only: new RegExp(`^(?:${values.only})$`) }),
 };
 
+/** The result: what differs, and why QEMU was not the judge of how many cases. */
+function tell(what: string, version: string, result: RunResult | SupervisorResult): void {
+  console.log(`${what}: ${summary(result)}, seed ${seed}, against ${version}`);
+  for (const [why, count] of result.setAside.reasons()) console.log(`  set aside ${count}: ${why}`);
+  for (const [name, count] of result.failures) console.log(`  ${name}: ${count} differ`);
+}
+
 if (values.supervisor) {
   const version = qemuSystemVersion();
   if (!version) throw new Error("qemu-system-ppc64 is not installed: nothing can be compared");
-  const { cases, failures } = await runSupervisor({
+  const result = await runSupervisor({
     ...common,
     own: common.count,
     ...(values.case === undefined ? {} : { case: values.case }),
   });
-  console.log(`supervisor: ${cases} cases, seed ${seed}, against ${version}`);
-  for (const [name, count] of failures) console.log(`  ${name}: ${count} differ`);
-  process.exit(failures.size === 0 ? 0 : 1);
+  tell("supervisor", version, result);
+  process.exit(result.failures.size === 0 ? 0 : 1);
 }
 
 const orders = values["big-endian"] ? [false] : values["little-endian"] ? [true] : [true, false];
@@ -56,14 +63,12 @@ for (const littleEndian of orders) {
     failed++;
     continue;
   }
-  const { cases, failures } = runDifferential({
+  const result = runDifferential({
     ...common,
     littleEndian,
     ...(values.sequences === undefined ? {} : { sequences: Number(values.sequences) }),
   });
-  const order = littleEndian ? "little-endian" : "big-endian";
-  console.log(`${order}: ${cases} cases, seed ${seed}, against ${version}`);
-  for (const [name, count] of failures) console.log(`  ${name}: ${count} differ`);
-  failed += failures.size;
+  tell(littleEndian ? "little-endian" : "big-endian", version, result);
+  failed += result.failures.size;
 }
 process.exitCode = failed === 0 ? 0 : 1;

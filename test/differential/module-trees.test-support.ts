@@ -16,8 +16,6 @@ export interface DebianTree {
 export const metapackages = { ppc64el: "linux-image-powerpc64le", amd64: "linux-image-amd64" } as const;
 export type Architecture = keyof typeof metapackages;
 
-export const hasKmod = spawnSync("depmod", ["--version"]).status === 0;
-
 /** Whether the installed kmod can unpack what the tree is packed with. */
 export function kmodReads(tree: DebianTree): boolean {
   const features = spawnSync("depmod", ["--version"], { encoding: "utf8" }).stdout;
@@ -57,7 +55,8 @@ async function fetch(architecture: Architecture, work: string): Promise<void> {
   await apt.download([name]);
   const deb = readdirSync(work).find((file) => file.endsWith(".deb")) ?? "";
   const { status } = spawnSync("dpkg-deb", ["--extract", join(work, deb), join(work, "all")]);
-  if (status !== 0) throw new GuestUnavailable("the kernel's package could not be unpacked: is there dpkg-deb?");
+  if (status !== 0)
+    throw new GuestUnavailable("the kernel's package could not be unpacked: is there dpkg-deb (Debian: dpkg)?");
   const merged = existsSync(join(work, "all/usr/lib/modules"));
   mkdirSync(join(work, "root/lib"), { recursive: true });
   renameSync(join(work, "all", merged ? "usr" : "", "lib/modules"), join(work, "root/lib/modules"));

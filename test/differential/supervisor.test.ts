@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
+import { missing } from "../oracles/oracles.js";
 import { engines } from "./engines.js";
 import { undrawn } from "./generate.js";
-import { qemuSystemVersion, runSupervisor } from "./supervisor.js";
+import { summary } from "./set-aside.js";
+import { runSupervisor } from "./supervisor.js";
 import { parseDraw, SupervisorCases } from "./supervisor-cases.js";
 import { kinds } from "./supervisor-system.js";
 
@@ -13,11 +15,9 @@ const seed = 20230610;
 const own = 200;
 const count = 8;
 
-test("random cases of system instructions and contexts against qemu-system-ppc64", async (t) => {
-  if (!qemuSystemVersion()) {
-    t.skip("qemu-system-ppc64 is not installed: the engines were not compared with it");
-    return;
-  }
+test("random cases of system instructions and contexts against qemu-system-ppc64", {
+  skip: missing("qemuSystem"),
+}, async (t) => {
   const failures: string[] = [];
   const result = await runSupervisor({
     seed,
@@ -27,7 +27,7 @@ test("random cases of system instructions and contexts against qemu-system-ppc64
     show: 1,
     log: (line) => failures.push(line),
   });
-  t.diagnostic(`seed ${seed}, ${result.cases} cases on ${Object.keys(engines).join(" and ")}`);
+  t.diagnostic(`seed ${seed}, ${summary(result)} on ${Object.keys(engines).join(" and ")}`);
   assert.ok(result.failures.size === 0, `\n${failures.slice(0, 40).join("\n")}`);
   for (const { name } of kinds()) assert.equal(result.drawn.get(name), own, `${name} was not drawn ${own} times`);
 });

@@ -6,11 +6,6 @@ import { join } from "node:path";
 
 const program = "powerpc64le-linux-gnu-objdump";
 
-/** Whether objdump for PowerPC is installed. */
-export function objdumpPresent(): boolean {
-  return spawnSync(program, ["--version"]).status === 0;
-}
-
 /** objdump's text for each word (the word at index i has address 4i). `raw`: without extended mnemonics. */
 export function objdump(words: readonly number[], raw: boolean): string[] {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-objdump-"));

@@ -8,22 +8,10 @@ import { test } from "node:test";
 import { buildGuest, judge, type SelfTestGuest, tests } from "../../guests/selftest/index.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { staticElf } from "../differential/elf.js";
+import { missing } from "../oracles/oracles.js";
+import { departures } from "./departures.js";
 
-const noQemu = spawnSync("qemu-system-ppc64", ["--version"]).status !== 0 && "qemu-system-ppc64 is not installed";
-
-/** Where QEMU 7.2 departs from the architecture or from machine pseries as we have it: tests that it cannot judge. */
-const departures: Readonly<Record<string, string>> = {
-  "floating point": "it leaves FPSCR[FR] at 0",
-  "floating-point exceptions": "it leaves FPSCR[FR] at 0, and fcmpo of a NaN sets FPSCR[C]",
-  "facilities unavailable": "problem state cannot have DSCR",
-  "keys: AMR and IAMR": "the kernel is not bound by keys",
-  reservations: "a misaligned lqarx ends it",
-  doorbell: "msgsndp of oneself hangs",
-  H_CEDE: "a decrementer interrupt comes that is not due",
-  "accesses outside memory": "reads give 0",
-  "page tables and code of two": "code that another processor wrote is seen late",
-  "machine check": "there is none on a fetch from nowhere",
-};
+const noQemu = missing("qemuSystem");
 
 const loadAddress = 0x1000000;
 const imageOffset = 0x1000;

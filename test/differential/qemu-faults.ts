@@ -1,0 +1,370 @@
+/** Where QEMU 7.2 in user mode departs from Power ISA v3.0B, and who judges instead. */
+
+import type { Judged } from "../oracles/oracles.js";
+import {
+  address,
+  all,
+  C,
+  type Correction,
+  cr1Fx,
+  type Exception,
+  type ExceptionContext,
+  enabled,
+  estimates,
+  exceptionBits,
+  FI,
+  FPRF,
+  FR,
+  FX,
+  isNan,
+  isZero,
+  lanes,
+  OX,
+  quotientUndefined,
+  roundsDown,
+  rtAndCr0,
+  UX,
+  XX,
+  ZX,
+} from "./exception.js";
+import { offsets, Signal } from "./record.js";
+
+/** Power ISA v3.0B, Book I, Vector Rotate Left Doubleword then Mask Insert. QEMU's wrong answer lacks what is inserted into. */
+function rotateThenMaskInsert({ operand, initial }: ExceptionContext): readonly Correction[] {
+  const register = operand("vrt") + 32;
+  const [target, source, control] = [
+    initial.vsr(register),
+    initial.vsr(operand("vra") + 32),
+    initial.vsr(operand("vrb") + 32),
+  ];
+  return [0, 1].map((half) => {
+    const [t, a, b] = [target[half], source[half], control[half]] as [bigint, bigint, bigint];
+    const [shift, end, begin] = [b & 63n, (b >> 8n) & 63n, (b >> 16n) & 63n];
+    const rotated = ((a << shift) | (a >> (64n - shift))) & all;
+    // Bits begin to end, counted from the left, around the end of the doubleword if need be.
+    const [fromBegin, throughEnd] = [all >> begin, (all << (63n - end)) & all];
+    const mask = begin <= end ? fromBegin & throughEnd : fromBegin | throughEnd;
+    const wrong = rotated & mask;
+    return { register: `vs${register}.${half}`, wrong, right: wrong | (t & ~mask) };
+  });
+}
+
+/** A fault is recognised in the case itself: by the instruction, by `when`, or by the wrong answer that `correct` tells. */
+export interface QemuFault extends Exception, Judged {}
+
+export const qemuFaults: readonly QemuFault[] = [
+  {
+    mnemonics: /^(f(?!cmp)|xs|xv|v.*fp)/,
+    ignore: { fpscr: FR },
+    why: "QEMU never changes FR",
+    judge: "float-enabled.txt: FR",
+  },
+  {
+    mnemonics: /^(f|xs|xv)/,
+    when: ({ initial, expected }) => (expected.get(offsets.fpscr) & ~initial.get(offsets.fpscr) & exceptionBits) === 0n,
+    ignore: { fpscr: FX },
+    why: "QEMU sets FX whenever an exception occurs; the ISA only if an exception bit goes from 0 to 1",
+    judge: "where-qemu-errs.txt: FX is set only when an exception bit goes from 0 to 1",
+  },
+  {
+    mnemonics: /^f.*\.$/,
+    when: ({ initial, expected }) => (expected.get(offsets.fpscr) & ~initial.get(offsets.fpscr) & exceptionBits) === 0n,
+    ignore: () => [["cr", cr1Fx]],
+    why: "the same FX, copied to CR1",
+    judge: "where-qemu-errs.txt: and so CR1 does not get it",
+  },
+  {
+    mnemonics: /^(fcmp[uo]|xscmp[uo][dq]p|xv)/,
+    ignore: { fpscr: FI },
+    why: "QEMU clears or sets FI; comparisons and vector instructions do not alter it",
+    judge: "where-qemu-errs.txt: a comparison leaves FR and FI alone",
+  },
+  {
+    mnemonics: /^(f.*s\.?|frsp\.?|xs.*sp|fcfidus?\.?)$/,
+    ignore: { fpscr: C },
+    why: "QEMU classes a result that is denormal as a single by its double format, as normal",
+    judge: "where-qemu-errs.txt: a result that is denormal as a single has that class",
+  },
+  {
+    mnemonics: /^fcfid(u|s|us)\.?$/,
+    ignore: { fpscr: FPRF },
+    why: "QEMU leaves FPRF alone",
+    judge: "where-qemu-errs.txt: a conversion from an integer sets FPRF",
+  },
+  {
+    mnemonics: /^mtfsb1\.?$/,
+    ignore: ({ mnemonic }) => [["fpscr", FX], ...(mnemonic.endsWith(".") ? [["cr", cr1Fx] as const] : [])],
+    why: "QEMU does not set FX when mtfsb1 sets an exception bit; the ISA exempts only mtfsf and mtfsfi",
+    judge: "where-qemu-errs.txt: mtfsb1 of an exception bit sets FX",
+  },
+  {
+    mnemonics: /^(fcmpo|fcmpu|xscmpo[dq]p|xscmpu[dq]p)$/,
+    ignore: { fpscr: C },
+    why: "QEMU sets C with an invalid comparison; the ISA alters FPCC only",
+    judge: "where-qemu-errs.txt: an invalid comparison alters FPCC, not C",
+  },
+  {
+    mnemonics: /^(fn|xsn|xvn)m(add|sub)/,
+    when: (context) => roundsDown(context) && !/o$/.test(context.mnemonic),
+    ignore: "all",
+    why: "QEMU negates before it rounds; the ISA rounds, then negates: toward an infinity that is not the same",
+    judge: "where-qemu-errs.txt: a negated result is rounded, then negated",
+  },
+  {
+    mnemonics: /^xsn.*qpo$/,
+    when: ({ initial }) => (initial.get(offsets.fpscr) & 3n) === 2n,
+    ignore: "all",
+    why: "QEMU negates before it rounds",
+    judge: "where-qemu-errs.txt: so is a negated quad that is rounded to odd, whatever RN says",
+  },
+  {
+    mnemonics: /^fres?\.?$/,
+    when: ({ operand, initial }) => isZero(lanes(initial, operand("frb"), 64)[0] as bigint, 64),
+    ignore: "all",
+    why: "QEMU gives 1/2 for the reciprocal of 0; the ISA an infinity",
+    judge: "where-qemu-errs.txt: the reciprocal of zero is an infinity",
+  },
+  {
+    mnemonics: /^x[sv]r(sqrt)?e[sd]p$/,
+    ignore: { fpscr: ZX | FX },
+    why: "QEMU's VSX estimates do not report a zero divide",
+    judge: "where-qemu-errs.txt: an estimate reports a zero divide",
+  },
+  {
+    mnemonics: /^vexptefp$/,
+    ignore: "all",
+    why: "QEMU's power of 2 is the beginning of a series, wrong beyond the neighbourhood of 0: 2^-7.75 comes out negative",
+    judge: "where-qemu-errs.txt: a whole power of 2 is exact",
+  },
+  {
+    mnemonics: /^xsnmsubqpo$/,
+    ignore: "all",
+    why: "QEMU rounds it by FPSCR[RN], not to odd",
+    judge: "where-qemu-errs.txt: and a negated difference",
+  },
+  {
+    mnemonics: /^mtvscr$/,
+    ignore: () => [],
+    why: "QEMU keeps the reserved bits, and mfvscr would show them",
+    judge: "where-qemu-errs.txt: VSCR has two bits",
+  },
+  {
+    mnemonics: /^lswx$/,
+    when: ({ operand, initial }) => {
+      const registers = Math.ceil((Number(initial.get(offsets.xer)) & 0x7f) / 4);
+      const loads = (n: number) => ((n - operand("rt")) & 31) < registers;
+      return loads(operand("ra")) || loads(operand("rb"));
+    },
+    ignore: "all",
+    why: "a string that covers its own address registers is an invalid form",
+    judge: "system.txt: an indexed string must spare the register of its second address, too",
+  },
+  {
+    mnemonics: /^xv/,
+    when: ({ expected }) => (expected.get(offsets.fpscr) & OX) !== 0n,
+    ignore: { fpscr: UX },
+    why: "QEMU loses an underflow in one element if another overflows",
+    judge: "where-qemu-errs.txt: an underflow in one element is told beside an overflow in another",
+  },
+  {
+    mnemonics: /^xvcv[sd]p[su]x[wd]s$/,
+    when: ({ operand, initial, mnemonic }) => {
+      const bits = mnemonic[4] === "s" ? 32 : 64;
+      return lanes(initial, operand("xb"), bits).some((v) => isNan(v, bits));
+    },
+    ignore: "all",
+    why: "QEMU converts a NaN as if it were large, once an element before it was out of range",
+    judge: "where-qemu-errs.txt: a NaN converts to the least integer, beside a number that is too large",
+  },
+  {
+    mnemonics: /^xs(add|sub|mul|div|sqrt)sp$/,
+    when: ({ operand, operandNames, initial }) =>
+      ["xa", "xb"].some((name) => {
+        if (!operandNames.includes(name)) return false;
+        const [value] = initial.vsr(operand(name));
+        const exponent = (value >> 52n) & 0x7ffn;
+        return (value & 0x1fff_ffffn) !== 0n || exponent < 0x381n || exponent === 0x7ffn;
+      }),
+    ignore: ({ operand }) => [
+      [`vs${operand("xt")}.0`, all],
+      ["fpscr", FPRF | FX | OX | UX | XX | FI],
+    ],
+    why: "QEMU rounds to double, then to single; the ISA rounds once, which only doubles as operands can tell apart",
+    judge: "where-qemu-errs.txt: a sum of doubles is rounded to single once",
+  },
+  {
+    mnemonics: /^xststdcsp$/,
+    when: ({ operand, initial }) => {
+      const exponent = (initial.vsr(operand("xb"))[0] >> 52n) & 0x7ffn;
+      return exponent > 0n && exponent < 0x381n;
+    },
+    ignore: "all",
+    why: "QEMU classes a number too small for a single as zero; the ISA as denormal, by its exponent",
+    judge: "where-qemu-errs.txt: a number too small for a single is of the class denormal",
+  },
+  {
+    mnemonics: /^xsrqp(i|ix|xp)$/,
+    when: ({ operand, initial }) =>
+      operand("r") === 0 && (operand("rmc") === 1 || operand("rmc") === 2 || (initial.get(offsets.fpscr) & 1n) !== 0n),
+    ignore: "all",
+    why: "R = 0 with RMC 1 or 2 is reserved; with RMC 3 QEMU confuses the roundings toward zero and minus infinity",
+    judge: "where-qemu-errs.txt: RMC 3 rounds as RN says: toward minus infinity",
+  },
+  {
+    mnemonics: /^mtfsb1\.?$/,
+    ignore: { fpscr: 4n },
+    why: "FPSCR[NI] has no meaning with VSX; QEMU does not let mtfsb1 set it",
+    judge: "where-qemu-errs.txt: mtfsb1 sets NI",
+  },
+  {
+    mnemonics: /^xsrqpxp$/,
+    ignore: { fpscr: UX | FX },
+    why: "QEMU reports an underflow; the instruction does not alter UX",
+    judge: "where-qemu-errs.txt: rounding to double extended leaves UX alone",
+  },
+  {
+    mnemonics: /^divdeo\.?$/,
+    when: quotientUndefined,
+    ignore: (context) => [
+      ...rtAndCr0(context),
+      ["xer", 0xc008_0000n],
+      ...(context.mnemonic.endsWith(".") ? [["cr", 0xf000_0000n] as const] : []),
+    ],
+    why: "QEMU misses a quotient between 2^63 and 2^64",
+    judge: "where-qemu-errs.txt: a quotient of 2 to the 63rd overflows",
+  },
+  {
+    mnemonics: /^(lq|stq)$/,
+    ignore: "all",
+    when: ({ operand, operandNames, initial }) => {
+      const displacement = ["d", "dq", "ds"].find((name) => operandNames.includes(name)) ?? "d";
+      return ((initial.gpr(operand("ra")) + BigInt(operand(displacement))) & 15n) !== 0n;
+    },
+    why: "QEMU does not ask for alignment; POWER9 raises Alignment",
+    judge: "storage.txt: lq must be aligned",
+  },
+  {
+    mnemonics: /^st[bhwdq]cx\.$/,
+    when: (context) => {
+      const size = { b: 1n, h: 2n, w: 4n, d: 8n, q: 16n }[context.mnemonic[2] as "b" | "h" | "w" | "d" | "q"];
+      return (address(context, true) & (size - 1n)) !== 0n;
+    },
+    ignore: "all",
+    why: "QEMU does not ask for alignment where it has no reservation; the ISA raises Alignment first",
+    judge: "where-qemu-errs.txt: a store conditional must be aligned, with or without a reservation",
+  },
+  {
+    mnemonics: /^l[wd]at$/,
+    when: ({ operand }) => operand("fc") >= 24,
+    ignore: ({ operand }) => [[`r${operand("rt")}`, all]],
+    why: "where the bound is met the ISA gives the least doubleword, QEMU sign-extends the least word",
+    judge: "storage.txt: increment bounded, at the bound",
+  },
+  {
+    mnemonics: /^(lw|stw)at$/,
+    when: ({ operand }) => operand("fc") === 5 || operand("fc") === 7,
+    ignore: "all",
+    why: "QEMU compares words as unsigned where the function is signed",
+    judge: "storage.txt: signed maximum of words",
+  },
+  // With exceptions enabled.
+  {
+    mnemonics: /./,
+    when: ({ initial, expected }) => expected.get(offsets.signal) === BigInt(Signal.float) && !enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU sometimes keeps an enabled exception to itself until a later instruction, here of another case",
+    judge: "float-enabled.txt: with MSR[FE0] it interrupts at the instruction",
+  },
+  {
+    mnemonics: /^xv/,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU writes the target of a vector instruction though an enabled exception in one element suppresses it",
+    judge: "float-enabled.txt: a vector keeps its whole target if one element has an enabled exception",
+  },
+  {
+    mnemonics: /^f.*\.$/,
+    when: ({ initial }) => enabled(initial),
+    ignore: () => [["cr", 0x0f00_0000n]],
+    enabledOnly: true,
+    why: "QEMU traps before it copies FPSCR to CR1",
+    judge: "float-enabled.txt: with MSR[FE1] too, and CR1 is recorded before",
+  },
+  {
+    mnemonics: /^fcfid/,
+    when: ({ initial }) => enabled(initial),
+    ignore: ({ operand }) => [
+      [`vs${operand("frt")}.0`, all],
+      [`vs${operand("frt")}.1`, all],
+    ],
+    enabledOnly: true,
+    why: "QEMU traps before it writes the target; an inexact result is delivered though its exception is enabled",
+    judge: "where-qemu-errs.txt: an enabled inexact conversion from an integer is delivered",
+  },
+  {
+    mnemonics: /^(frsp\.?|xsrsp|xscvdpsp|xsrqp(i|ix|xp)|xscvqpdpo?)$/,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "as fcfid; and far outside the singles' range QEMU adjusts the exponent by other amounts than 192",
+    judge: "where-qemu-errs.txt: an enabled overflow of frsp delivers the exponent less 192",
+  },
+  {
+    mnemonics: /^(xsm(ax|in)dp|xs.*sp|f.*s\.?)$/,
+    when: ({ initial }) => (initial.get(offsets.fpscr) & 0x60n) !== 0n,
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU adjusts the exponent of denormal operands and double results, and rounds them to single only then",
+    judge: "float-enabled.txt: an enabled underflow delivers the exponent plus 192 for singles, exact or not",
+  },
+  {
+    mnemonics: /^xscmp(eq|gt|ge)dp$/,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU writes the target of an invalid comparison though the exception is enabled",
+    judge: "where-qemu-errs.txt: an enabled invalid comparison to a register keeps the target",
+  },
+  {
+    mnemonics: estimates,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU does not wrap the exponent of an estimate that overflows or underflows",
+    judge: "where-qemu-errs.txt: an enabled overflow of an estimate delivers the exponent less 1536",
+  },
+  {
+    mnemonics: /^(copy|paste\.)$/,
+    ignore: "all",
+    why: "QEMU does not know copy and paste. and calls them illegal",
+    judge: "storage.txt: a paste never succeeds",
+  },
+  {
+    mnemonics: /^icbt$/,
+    ignore: "all",
+    why: "QEMU knows icbt for embedded processors only; ISA 2.07 and later have it everywhere",
+    judge: "where-qemu-errs.txt: icbt is a hint",
+  },
+  {
+    mnemonics: /^dcbf(lp)?$/,
+    when: ({ expected }) => expected.get(offsets.signal) !== 0n,
+    ignore: "all",
+    why: "QEMU calls dcbflp, L = 3, illegal",
+    judge: "where-qemu-errs.txt: dcbflp is an instruction of problem state",
+  },
+  {
+    mnemonics: /^dstt?$|^dststt?$/,
+    when: ({ operand }) => operand("ra") === 0,
+    ignore: "all",
+    why: "QEMU calls RA = 0 illegal; the ISA has phased the instruction out and ignores it",
+    judge: "where-qemu-errs.txt: the streams that were phased out do nothing",
+  },
+  {
+    mnemonics: /^vrldmi$/,
+    ignore: { correct: rotateThenMaskInsert },
+    why: "where its host has AVX-512, QEMU inserts into zeros, not into the target",
+    judge: "where-qemu-errs.txt: vrldmi inserts into the target, around the end of the doubleword too",
+  },
+];

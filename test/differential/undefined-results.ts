@@ -1,0 +1,85 @@
+/** Results of users' instructions that Power ISA v3.0B leaves undefined: nobody judges these. */
+import {
+  all,
+  cr0,
+  type Exception,
+  estimates,
+  FI,
+  FPRF,
+  FR,
+  FX,
+  quotientUndefined,
+  remainderUndefined,
+  rtAndCr0,
+  XX,
+} from "./exception.js";
+
+export const undefinedResults: readonly Exception[] = [
+  {
+    mnemonics: /^div/,
+    when: quotientUndefined,
+    ignore: rtAndCr0,
+    why: "the quotient of a division by zero or one that overflows is undefined",
+  },
+  {
+    mnemonics: /^div[wd]/,
+    when: ({ mnemonic }) => /^divw/.test(mnemonic),
+    ignore: (context) => [
+      [`r${context.operand("rt")}`, 0xffff_ffff_0000_0000n],
+      ...(context.mnemonic.endsWith(".") ? [["cr", cr0] as const] : []),
+    ],
+    why: "the high half of a 32-bit division's target is undefined, and so in 64-bit mode is its comparison with zero",
+  },
+  {
+    mnemonics: /^mulhwu?\.?$/,
+    ignore: (context) => [
+      [`r${context.operand("rt")}`, 0xffff_ffff_0000_0000n],
+      ...(context.mnemonic.endsWith(".") ? [["cr", cr0] as const] : []),
+    ],
+    why: "the high half of the target is undefined, and so in 64-bit mode is its comparison with zero",
+  },
+  {
+    mnemonics: /^mod[su][wd]$/,
+    when: remainderUndefined,
+    ignore: rtAndCr0,
+    why: "the remainder of a division by zero or of one that overflows is undefined",
+  },
+  {
+    mnemonics: /^(vextractu[hw]|vextractd|vinsert[hwd]|xxextractuw|xxinsertw)$/,
+    when: ({ operand, mnemonic }) => {
+      const size = /h$/.test(mnemonic) ? 2 : /d$/.test(mnemonic) ? 8 : 4;
+      return operand("uim") > 16 - size;
+    },
+    ignore: "all",
+    why: "an element that reaches beyond the register is undefined",
+  },
+  {
+    mnemonics: /^vextu[hw][lr]x$/,
+    when: ({ operand, mnemonic, initial }) =>
+      Number(initial.gpr(operand("ra")) & 15n) > 16 - (mnemonic[5] === "h" ? 2 : 4),
+    ignore: "all",
+    why: "an element that reaches beyond the register is undefined",
+  },
+  {
+    mnemonics: /^fctiwu?z?\.?$/,
+    ignore: ({ operand }) => [[`vs${operand("frt")}.0`, 0xffff_ffff_0000_0000n]],
+    why: "the high word of the target is undefined",
+  },
+  {
+    mnemonics: estimates,
+    ignore: { fpscr: FX | XX | FR | FI },
+    why: "an estimate's FR, FI and XX are undefined",
+  },
+  {
+    mnemonics: /^(lxsdx|lxsspx|lxsi[wbh][az]x|lxsd|lxssp|mtvsr(d|wa|wz)|xxextractuw)$/,
+    ignore: ({ operand, mnemonic }) => [
+      [`vs${operand(/^lxss?[dp]$/.test(mnemonic) ? "vrt" : "xt") + (/^lxss?[dp]$/.test(mnemonic) ? 32 : 0)}.1`, all],
+    ],
+    why: "doubleword 1 of the target is undefined",
+  },
+  {
+    mnemonics: /^(fcti|xscv(dp|qp)[su])/,
+    ignore: { fpscr: FPRF },
+    why: "FPRF is undefined after a conversion to an integer",
+  },
+];
