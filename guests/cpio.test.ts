@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { missing } from "../test/oracles/oracles.js";
 import { type CpioEntry, cpio } from "./cpio.js";
 
 const entries: CpioEntry[] = [
@@ -27,7 +28,7 @@ test("a record is as the kernel's documentation of the format says", () => {
 test("the same entries give the same bytes", () => assert.deepEqual(cpio(entries), cpio(entries)));
 
 test("GNU cpio reads it", {
-  skip: spawnSync("cpio", ["--version"]).status !== 0 && "the program cpio is missing",
+  skip: missing("cpio"),
 }, () => {
   const { stdout, status } = spawnSync("cpio", ["--list", "--verbose", "--quiet", "--numeric-uid-gid"], {
     input: cpio(entries),

@@ -1,26 +1,17 @@
 /** Our evaluation beside the kernel's own `conf`, on random Kconfig files and random .config files. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { kernelConf, missing } from "../../test/oracles/oracles.js";
 import { configure, formatConfig, readConfig } from "./dotconfig.js";
 import { Evaluation } from "./evaluate.js";
 import { readKconfig } from "./parser.js";
 
-/** Of Debian's package linux-kbuild. */
-function findConf(): string | undefined {
-  const candidates = existsSync("/usr/lib")
-    ? readdirSync("/usr/lib")
-        .filter((name) => name.startsWith("linux-kbuild-"))
-        .map((name) => join("/usr/lib", name, "scripts/kconfig/conf"))
-    : [];
-  return candidates.find((path) => existsSync(path));
-}
-
-const conf = findConf();
-const skip = conf === undefined && "the kernel's conf is not here (Debian: linux-kbuild-6.1)";
+const conf = kernelConf();
+const skip = missing("conf");
 const rounds = Number(process.env["UNIKVM_KCONFIG_ROUNDS"] ?? 60);
 const firstSeed = Number(process.env["UNIKVM_KCONFIG_SEED"] ?? 1);
 

@@ -5,11 +5,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { missing } from "../oracles/oracles.js";
 import { implementations, root, threadModes, unikvm } from "./booting.test-support.js";
 
 const compiler = "powerpc64-linux-gnu-gcc";
-const noCompiler = spawnSync(compiler, ["--version"]).status !== 0 && `${compiler} is not installed`;
-const noQemu = spawnSync("qemu-ppc64", ["--version"]).status !== 0 && "qemu-ppc64 is not installed";
 
 const computed = `\
 first byte 0000000000000001
@@ -34,7 +33,9 @@ function compile(name: string, args: readonly string[]): string {
   return output;
 }
 
-test("QEMU's user mode computes what the engines are held to", { skip: noCompiler || noQemu }, () => {
+test("QEMU's user mode computes what the engines are held to", {
+  skip: missing("bigEndianLibrary", "qemuBigEndian"),
+}, () => {
   const { stdout } = spawnSync("qemu-ppc64", ["-cpu", "power9", compile("user", ["-DUSER", "big-endian.c"])], {
     encoding: "utf8",
   });
@@ -43,7 +44,9 @@ test("QEMU's user mode computes what the engines are held to", { skip: noCompile
 
 for (const type of implementations) {
   for (const threads of threadModes) {
-    test(`a big-endian program under ${type}, threads: ${threads}`, { skip: noCompiler }, async () => {
+    test(`a big-endian program under ${type}, threads: ${threads}`, {
+      skip: missing("bigEndianCompiler"),
+    }, async () => {
       const kernel = compile(`${type}-${threads}`, [
         ...["-mabi=elfv2", "-ffreestanding", "-nostdlib", "-no-pie", "-fno-stack-protector"],
         ...["-Wl,-N", "-Wl,--no-warn-rwx-segments", "-Wl,-Ttext=0x100000", "-Wl,--build-id=none"],

@@ -1,5 +1,5 @@
 /** What the boot tests share: the default guest with files added, run by unikvm or by QEMU. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,8 +24,6 @@ export const defaultGuest: Guest | undefined = found && !("missing" in found) ? 
 /** Given to a test's `skip`: why there is nothing to boot, or false. */
 export const noGuest =
   defaultGuest === undefined && `the default guest is ${found && "missing" in found ? found.missing : "unknown"}`;
-
-export const hasQemu = spawnSync("qemu-system-ppc64", ["--version"]).status === 0;
 
 export interface Finished {
   readonly status: number | null;

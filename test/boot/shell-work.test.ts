@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { missing } from "../oracles/oracles.js";
 import {
   boot,
   bootWithQemu,
   type Finished,
-  hasQemu,
   implementations,
   noGuest,
   root,
@@ -54,7 +54,7 @@ function check({ status, stdout, stderr }: Finished): void {
 }
 
 test("QEMU's guest prints what the engines are held to", {
-  skip: noGuest || (!hasQemu && "no qemu-system-ppc64"),
+  skip: noGuest || missing("qemuSystem"),
 }, async () => {
   check(await bootWithQemu(work));
 });

@@ -9,11 +9,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { CpioEntry } from "../../guests/cpio.js";
+import { missing } from "../oracles/oracles.js";
 import { boot, implementations, noGuest, root, textBetween, threadModes } from "./booting.test-support.js";
 import { guestModules } from "./modules.test-support.js";
 
 const compiler = "powerpc64le-linux-gnu-gcc";
-const noCompiler = spawnSync(compiler, ["--version"]).status === 0 ? false : `${compiler} is not installed`;
+const noCompiler = missing("littleEndianLibrary");
 
 /** The program, compiled. */
 function program(): CpioEntry {

@@ -1,25 +1,13 @@
 /** A bundle for pages, in a real browser: a guest runs, and only the code that is needed is downloaded. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import { after, test } from "node:test";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import { built } from "../build/building.test-support.js";
+import { browsers, inPath, missing } from "../oracles/oracles.js";
 import { openShared, type PageRun, runInPage } from "./page.js";
 import { type StaticServer, serve } from "./server.js";
 
-/** Debian's packages, and what others call the same. */
-const browsers = {
-  chrome: { names: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], debian: "chromium" },
-  firefox: { names: ["firefox-esr", "firefox"], debian: "firefox-esr" },
-} as const;
 type BrowserName = keyof typeof browsers;
-
-const find = (names: readonly string[]): string | undefined =>
-  (process.env["PATH"] ?? "")
-    .split(delimiter)
-    .flatMap((folder) => names.map((name) => join(folder, name)))
-    .find((path) => existsSync(path));
 
 const powerpc = "src/arch/powerpc/engines";
 const running = new Map<BrowserName, Promise<Browser>>();
@@ -27,7 +15,7 @@ const running = new Map<BrowserName, Promise<Browser>>();
 function launch(name: BrowserName): Promise<Browser> {
   const known = running.get(name);
   if (known) return known;
-  const executablePath = find(browsers[name].names) ?? "";
+  const executablePath = inPath(browsers[name]) ?? "";
   // Root has no sandbox in Chromium; what is loaded is ours.
   const args = name === "chrome" ? ["--no-sandbox", "--disable-gpu"] : [];
   const launched = puppeteer.launch({ browser: name, executablePath, headless: true, args });
@@ -79,8 +67,7 @@ function judge(type: "hv" | "pr", run: PageRun): void {
 }
 
 for (const name of ["chrome", "firefox"] as const) {
-  const { names, debian } = browsers[name];
-  const skip = find(names) === undefined && `there is no ${name} here (Debian: ${debian})`;
+  const skip = missing(name);
 
   for (const type of ["pr", "hv"] as const) {
     const other = type === "pr" ? "hv" : "pr";

@@ -11,6 +11,7 @@ import { packageRoot } from "../../src/cli/build/bundle.js";
 import { buildConfiguration, readOurKconfig } from "../../src/cli/build/configuration.js";
 import { kbuild } from "../../src/cli/build/kbuild.js";
 import type * as Unikvm from "../../src/index.js";
+import { kernelConf, missing } from "../oracles/oracles.js";
 import { built, configs, loadedWith } from "./building.test-support.js";
 
 const powerpc = "src/arch/powerpc";
@@ -265,13 +266,8 @@ test("a configuration that cannot be is refused, with the options' names", () =>
   }
 });
 
-const conf = existsSync("/usr/lib")
-  ? readdirSync("/usr/lib")
-      .filter((name) => name.startsWith("linux-kbuild-"))
-      .map((name) => join("/usr/lib", name, "scripts/kconfig/conf"))
-      .find((path) => existsSync(path))
-  : undefined;
-const skip = conf === undefined && "the kernel's conf is not here (Debian: linux-kbuild-6.1)";
+const conf = kernelConf();
+const skip = missing("conf");
 
 test("what the kernel's conf writes from our Kconfig files is read without change", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-config-"));

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { missing } from "../../../test/oracles/oracles.js";
 import { type BuiltModule, buildModule } from "../elf/elf-builder.test-support.js";
 import { actionText, modulesFor, Probe } from "../probe.js";
 import { type DepmodOptions, depmod } from "./depmod.js";
@@ -23,7 +24,6 @@ import { xz, zstd } from "./packed.test-support.js";
 import { readModprobeConfig } from "./read-modprobe-config.js";
 import { openTree, readTree } from "./read-tree.js";
 
-const kmod = spawnSync("depmod", ["--version"]).status === 0;
 const root = mkdtempSync(join(tmpdir(), "unikvm-depmod-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 const version = "6.1.2-test";
@@ -111,7 +111,7 @@ test("files are written each whole, and nothing else is left", async () => {
   assert.deepEqual(readdirSync(folder).sort(), [...before, ...written].sort());
 });
 
-const noKmod = kmod ? false : "SKIPPED: kmod is not installed";
+const noKmod = missing("kmod");
 
 test("kmod prints the same of a tree of ours, and its modprobe reads what we write", { skip: noKmod }, async () => {
   const { "kernel/e.ko.gz": _, ...readable } = chain;
