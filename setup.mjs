@@ -6,11 +6,11 @@
  *   node setup.mjs          sets up
  *   node setup.mjs --force  builds in any case
  */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startChild } from "./guests/child.mjs";
 import { withLock } from "./guests/lock.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -33,8 +33,7 @@ function say(/** @type {string} */ line) {
  */
 function run(program, args) {
   return new Promise((resolve, reject) => {
-    const shell = process.platform === "win32"; // npm is a .cmd there
-    const child = spawn(program, args, { cwd: root, stdio: ["ignore", 2, 2], shell });
+    const { child } = startChild(program, args, { cwd: root, output: 2 });
     child.on("error", (error) => reject(new SetupError(`${program} could not be run: ${error.message}`)));
     child.on("exit", (status, signal) =>
       status === 0

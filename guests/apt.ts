@@ -2,9 +2,10 @@
  * Gets packages of another architecture through the user's own apt-get: their sources, proxies and keyrings, but lists,
  * cache and package state of our own. Needs no root and changes nothing of the system; apt verifies what it loads.
  */
-import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { notFound, notRunnable, startChild } from "./child.mjs";
 
 /** Something outside unikvm keeps a guest from being fetched; the message says what the user can do. */
 export class GuestUnavailable extends Error {
@@ -24,23 +25,55 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Rejects with GuestUnavailable if there is no such program. */
-export function runProgram(program: string, args: readonly string[], cwd?: string): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      ...(cwd !== undefined && { cwd }),
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
-    });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    child.on("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "ENOENT" ? new GuestUnavailable(`the program ${program} was not found`) : error),
-    );
-    child.on("close", (status) => resolve({ status, stdout, stderr }));
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Ends it, with all that it has started; then its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends it when the disk of this folder is full: apt-get waits for ever then for a method that has died. */
+  readonly fills?: string;
+}
+
+/** Runs a program to its end, which it meets at the latest when we do. Throws GuestUnavailable: there is no such program. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { cwd, signal, fills }: RunOptions = {},
+): Promise<Ran> {
+  signal?.throwIfAborted();
+  const { child, end } = startChild(program, args, {
+    ...(cwd !== undefined && { cwd }),
+    output: "pipe",
+    env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
   });
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  let full = false;
+  const watch = setInterval(() => {
+    full ||= fills !== undefined && isFull(fills);
+    if (full) end();
+  }, 1000);
+  signal?.addEventListener("abort", end);
+  const closed = once(child, "close").finally(() => {
+    clearInterval(watch);
+    signal?.removeEventListener("abort", end);
+  });
+  const [status] = (await closed) as [number | null];
+  signal?.throwIfAborted();
+  if (full) throw new GuestUnavailable(diskFull("no space left on device"));
+  if (status === notFound) throw new GuestUnavailable(`the program ${program} was not found`);
+  if (status === notRunnable) throw new GuestUnavailable(`the program ${program} cannot be run`);
+  return { status, stdout, stderr };
+}
+
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < 65536;
+  } catch {
+    return false;
+  }
 }
 
 const quoted = (text: string) => `"${text.replaceAll('"', "")}"`;
@@ -60,9 +93,12 @@ export class PrivateApt {
   readonly #config: string;
   readonly #folder: string;
   readonly #architecture: string;
+  readonly #signal: AbortSignal | undefined;
   #updateTrouble: readonly string[] = [];
 
-  constructor(folder: string, architecture: string) {
+  /** `signal` ends what runs, with its reason. */
+  constructor(folder: string, architecture: string, signal?: AbortSignal) {
+    this.#signal = signal;
     this.#folder = folder;
     this.#architecture = architecture;
     this.#config = join(folder, "apt.conf");
@@ -92,7 +128,12 @@ export class PrivateApt {
   }
 
   #run(program: "apt-get" | "apt-cache", ...args: string[]): Promise<Ran> {
-    return runProgram(program, ["-c", this.#config, "-q", ...args], this.#folder);
+    const folder = this.#folder;
+    return runProgram(program, ["-c", this.#config, "-q", ...args], {
+      cwd: folder,
+      fills: folder,
+      signal: this.#signal,
+    });
   }
 
   /**

@@ -129,7 +129,7 @@ test("what cannot be read now is not taken for damage, and not replaced unless t
   assert.throws(() => findGuest(recipe), expected);
   await assert.rejects(ensureGuest(recipe, quiet), expected);
   assert.equal(count.fetched, 1);
-  there(await ensureGuest(recipe, quiet, true));
+  there(await ensureGuest(recipe, quiet, { again: true }));
 });
 
 test("a cache that cannot be written says what to do", async () => {
@@ -160,7 +160,7 @@ test("a fetch that fails leaves nothing and keeps what was there", async () => {
   await assert.rejects(ensureGuest(failing, quiet), GuestUnavailable);
   assert.deepEqual(readdirSync(guestFolder()), []);
   await ensureGuest(recipe, quiet);
-  await assert.rejects(ensureGuest(failing, quiet, true), /no network/);
+  await assert.rejects(ensureGuest(failing, quiet, { again: true }), /no network/);
   there(findGuest(recipe));
 });
 

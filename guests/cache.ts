@@ -30,8 +30,15 @@ export interface GuestRecipe {
   /** File names in the guest's folder. */
   readonly kernel: string;
   readonly initrd: string;
-  /** Brings into `folder` what comes from elsewhere. Throws GuestUnavailable with a sentence for the user. */
-  fetch(folder: string, report: Report): Promise<{ description: string; packages: Readonly<Record<string, string>> }>;
+  /**
+   * Brings into `folder` what comes from elsewhere. Throws GuestUnavailable with a sentence for the user, or the reason of
+   * `signal`, when nothing works in the folder any more.
+   */
+  fetch(
+    folder: string,
+    report: Report,
+    signal?: AbortSignal,
+  ): Promise<{ description: string; packages: Readonly<Record<string, string>> }>;
   /** Makes the rest from it; done again when `assembly` changes. */
   assemble(folder: string, report: Report): void;
   /** Digest of what `assemble` puts together. */
@@ -198,7 +205,7 @@ function install(folder: string, place: string, unique: () => string): void {
 }
 
 /** Fetches or reassembles under the lock, in a folder of its own that takes the guest's place only when it is whole. */
-async function make(recipe: GuestRecipe, report: Report, again: boolean): Promise<Guest> {
+async function make(recipe: GuestRecipe, report: Report, { again = false, signal }: FetchOptions): Promise<Guest> {
   const guests = guestFolder();
   const place = join(guests, recipe.name);
   const unique = () => join(guests, `.partial-${randomUUID()}`);
@@ -217,7 +224,7 @@ async function make(recipe: GuestRecipe, report: Report, again: boolean): Promis
       made = manifest;
       for (const name of Object.keys(manifest.files)) copyFileSync(join(place, name), join(folder, name));
     } else {
-      made = await recipe.fetch(folder, report);
+      made = await recipe.fetch(folder, report, signal);
     }
     recipe.assemble(folder, report);
     const { description, packages } = made;
@@ -232,16 +239,25 @@ async function make(recipe: GuestRecipe, report: Report, again: boolean): Promis
   return guest;
 }
 
-/** The recipe's guest, fetched first if it is not there whole (`again`: in any case). Throws GuestUnavailable. */
-export async function ensureGuest(recipe: GuestRecipe, report: Report, again = false): Promise<Guest> {
+export interface FetchOptions {
+  /** Also if it is there whole. */
+  readonly again?: boolean;
+  /** Ends fetching, and waiting for another process that fetches; its reason is thrown, and nothing is left behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The recipe's guest, fetched first if it is not there whole. Throws GuestUnavailable. */
+export async function ensureGuest(recipe: GuestRecipe, report: Report, options: FetchOptions = {}): Promise<Guest> {
+  const { again = false, signal } = options;
   const present = again ? undefined : findGuest(recipe);
   if (present && !("missing" in present)) return present;
   if (present?.missing.startsWith("damaged")) report(`the cached guest is ${present.missing}`);
   return writingCache(() =>
     withLock(
       join(guestFolder(), ".lock"),
-      () => make(recipe, report, again),
+      () => make(recipe, report, options),
       (pid) => report(`waiting for process ${pid}, which is fetching a guest`),
+      signal,
     ),
   );
 }
@@ -259,15 +275,14 @@ export async function writingCache<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Removes a cached guest; false if there was none. */
-export async function removeGuest(name: string): Promise<boolean> {
+/** Removes a cached guest; false if there was none. `signal` ends the waiting for a process that fetches. */
+export async function removeGuest(name: string, signal?: AbortSignal): Promise<boolean> {
   const guests = guestFolder();
   const place = join(guests, name);
-  return writingCache(() =>
-    withLock(join(guests, ".lock"), () => {
-      if (!existsSync(place)) return false;
-      rmSync(place, { recursive: true, force: true });
-      return true;
-    }),
-  );
+  const remove = (): boolean => {
+    if (!existsSync(place)) return false;
+    rmSync(place, { recursive: true, force: true });
+    return true;
+  };
+  return writingCache(() => withLock(join(guests, ".lock"), remove, undefined, signal));
 }

@@ -12,29 +12,9 @@ import { modulesFor } from "../src/modules/probe.js";
 import { GuestUnavailable, PrivateApt } from "./apt.js";
 import { type Guest, guestFolder, type Report, writingCache } from "./cache.js";
 import { architecture, only, unpack } from "./debian.js";
+import { drivers } from "./drivers.js";
 import { withLock } from "./lock.mjs";
 import { moduleArchive } from "./modules.js";
-
-/**
- * What is kept, with all it needs: drivers of devices that a virtual machine may have or be handed, what hands them on to
- * a program in the guest, and file systems. The package has twenty times as much.
- */
-const drivers = [
-  ...[
-    "virtio_pci",
-    "virtio_blk",
-    "virtio_net",
-    "virtio_console",
-    "virtio_rng",
-    "virtio_scsi",
-    "9pnet_virtio",
-    "virtiofs",
-  ],
-  ...["vfio-pci", "vfio_iommu_spapr_tce", "uio_pci_generic", "nvme", "e1000e", "ibmveth", "ibmvscsi"],
-  // Finds no card of its own here, but first asks for 64-bit DMA: so a test has all memory mapped for the bus.
-  "myri10ge",
-  ...["9p", "ext4", "squashfs", "overlay", "loop", "tun"],
-];
 
 /** What a version that kept less has fetched is not enough. */
 const edition = createHash("sha256").update(drivers.join("\n")).digest("hex").slice(0, 8);
@@ -53,7 +33,7 @@ export function findKernelModules(guest: Guest): string | undefined {
 }
 
 /** The folder, fetched first if need be; it appears whole. Throws GuestUnavailable. */
-export async function ensureKernelModules(guest: Guest, report: Report): Promise<string> {
+export async function ensureKernelModules(guest: Guest, report: Report, signal?: AbortSignal): Promise<string> {
   const there = place(guest);
   const parent = dirname(there);
   return writingCache(() =>
@@ -68,7 +48,7 @@ export async function ensureKernelModules(guest: Guest, report: Report): Promise
         const work = join(parent, `.partial-${randomUUID()}`);
         try {
           mkdirSync(work);
-          await fetch(kernelPackage(guest), work, report);
+          await fetch(kernelPackage(guest), work, report, signal);
           renameSync(join(work, "unpacked"), there);
         } finally {
           rmSync(work, { recursive: true, force: true });
@@ -76,17 +56,18 @@ export async function ensureKernelModules(guest: Guest, report: Report): Promise
         return there;
       },
       (pid) => report(`waiting for process ${pid}, which is fetching the kernel's modules`),
+      signal,
     ),
   );
 }
 
-async function fetch(name: string, work: string, report: Report): Promise<void> {
-  const apt = new PrivateApt(work, architecture);
+async function fetch(name: string, work: string, report: Report, signal: AbortSignal | undefined): Promise<void> {
+  const apt = new PrivateApt(work, architecture, signal);
   report(`fetching the modules of ${name}`);
   await apt.update();
   await apt.download([name]);
   const all = join(work, "all");
-  await unpack(only(work, /^linux-image-.*\.deb$/), ["./*lib/modules/*"], all);
+  await unpack(only(work, /^linux-image-.*\.deb$/), ["./*lib/modules/*"], all, signal);
   // Packages of a merged /usr have it there.
   const from = only(join(all, readdirSync(all).includes("usr") ? "usr" : "", "lib/modules"), /^\d/);
   const { paths, unknown } = modulesFor(await openTree(from), drivers);
@@ -107,12 +88,17 @@ async function fetch(name: string, work: string, report: Report): Promise<void> 
  * An archive to be appended to the guest's initramfs: these modules with all they need. Throws GuestUnavailable: one of
  * them is not there, or they cannot be fetched.
  */
-export async function driversArchive(guest: Guest, names: readonly string[], report: Report): Promise<Uint8Array> {
-  const all = join(await ensureKernelModules(guest, report), "lib/modules");
+export async function driversArchive(
+  guest: Guest,
+  names: readonly string[],
+  report: Report,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const all = join(await ensureKernelModules(guest, report, signal), "lib/modules");
   const { archive, unknown } = await moduleArchive(only(all, /^\d/), names);
   if (unknown.length > 0) {
     throw new GuestUnavailable(
-      `the guest ${guest.name} has no module ${unknown.join(", ")}; there are ${drivers.join(", ")} and what they need`,
+      `the kernel of the guest ${guest.name} has no module ${unknown.join(", ")}; unikvm guest fetch may bring another`,
     );
   }
   return archive;

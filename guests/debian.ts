@@ -1,11 +1,10 @@
 /** The default guest: Debian's kernel and busybox for ppc64el, by package name. */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { GuestUnavailable, PrivateApt } from "./apt.js";
+import { GuestUnavailable, PrivateApt, runProgram } from "./apt.js";
 import type { GuestRecipe } from "./cache.js";
+import { notFound } from "./child.mjs";
 import { initramfs } from "./init.js";
 
 export const architecture = "ppc64el";
@@ -17,22 +16,35 @@ const howToBringYourOwn =
   "A guest can also be brought: unikvm run --kernel VMLINUX --initrd INITRD " +
   '--append "console=hvc0 rdinit=/init", with any 64-bit POWER Linux kernel.';
 
-/** Unpacks the files of a .deb that match any of `patterns` (tar's wildcards, from "./") into `into`. */
-export async function unpack(deb: string, patterns: readonly string[], into: string): Promise<void> {
+/** Prints each program's status, since a pipeline has only the last one's. */
+const unpacking = `
+  deb=$1; into=$2; shift 2
+  exec 4>&1
+  { dpkg-deb --fsys-tarfile "$deb"; echo "dpkg-deb $?" >&4; } |
+    tar --extract --file=- --no-same-owner --wildcards --directory="$into" "$@" >&2
+  echo "tar $?"`;
+
+/**
+ * Unpacks the files of a .deb that match any of `patterns` (tar's wildcards, from "./") into `into`. Throws
+ * GuestUnavailable, or the reason of `signal`.
+ */
+export async function unpack(
+  deb: string,
+  patterns: readonly string[],
+  into: string,
+  signal?: AbortSignal,
+): Promise<void> {
   mkdirSync(into, { recursive: true });
-  const archive = spawn("dpkg-deb", ["--fsys-tarfile", deb], { stdio: ["ignore", "pipe", "inherit"] });
-  const tar = spawn(
-    "tar",
-    ["--extract", "--file=-", "--no-same-owner", "--wildcards", `--directory=${into}`, ...patterns],
-    {
-      stdio: [archive.stdout, "ignore", "inherit"],
-    },
-  );
-  archive.stdout.destroy(); // tar has it now.
-  const ended = await Promise.all([once(archive, "exit"), once(tar, "exit")]).catch((error: Error) => {
-    throw new GuestUnavailable(`unpacking ${deb} needs dpkg-deb and tar: ${error.message}`);
+  const { stdout, stderr } = await runProgram("sh", ["-c", unpacking, "sh", deb, into, ...patterns], {
+    signal,
+    fills: into,
   });
-  if (ended.some(([status]) => status !== 0)) throw new GuestUnavailable(`${deb} could not be unpacked`);
+  const statuses = new Map(stdout.split("\n").map((line) => line.split(" ") as [string, string]));
+  for (const program of ["dpkg-deb", "tar"]) {
+    const status = statuses.get(program);
+    if (status === String(notFound)) throw new GuestUnavailable(`unpacking ${deb} needs dpkg-deb and tar: ${stderr}`);
+    if (status !== "0") throw new GuestUnavailable(`${deb} could not be unpacked: ${stderr.trim()}`);
+  }
 }
 
 export function only(folder: string, start: RegExp): string {
@@ -56,10 +68,11 @@ const megabytes = (bytes: string | undefined) => `${Math.ceil(Number(bytes ?? 0)
 async function fetch(
   folder: string,
   report: (line: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<{ description: string; packages: Record<string, string> }> {
   const work = join(folder, "work");
   mkdirSync(work);
-  const apt = new PrivateApt(work, architecture);
+  const apt = new PrivateApt(work, architecture, signal);
   report("reading the package lists (apt-get, with state of its own)");
   await apt.update();
   const kernelName = realKernel((await apt.show(kernelPackage)).get("Depends") ?? "");
@@ -78,8 +91,8 @@ async function fetch(
   }
   report("unpacking");
   const unpacked = join(work, "unpacked");
-  await unpack(only(work, /^linux-image-.*\.deb$/), ["./boot/vmlinu*"], unpacked);
-  await unpack(only(work, /^busybox-static_.*\.deb$/), ["./*bin/busybox"], unpacked);
+  await unpack(only(work, /^linux-image-.*\.deb$/), ["./boot/vmlinu*"], unpacked, signal);
+  await unpack(only(work, /^busybox-static_.*\.deb$/), ["./*bin/busybox"], unpacked, signal);
   renameSync(only(join(unpacked, "boot"), /^vmlinu[xz]-/), join(folder, "vmlinux"));
   const bin = readdirSync(unpacked).includes("bin") ? "bin" : "usr/bin";
   renameSync(join(unpacked, bin, "busybox"), join(folder, "busybox"));
@@ -93,9 +106,9 @@ export const debianGuest: GuestRecipe = {
   kernel: "vmlinux",
   initrd: "initrd",
   assembly: createHash("sha256").update(initramfs(new Uint8Array())).digest("hex"),
-  async fetch(folder, report) {
+  async fetch(folder, report, signal) {
     try {
-      return await fetch(folder, report);
+      return await fetch(folder, report, signal);
     } catch (error) {
       if (!(error instanceof GuestUnavailable)) throw error;
       throw new GuestUnavailable(`the default guest could not be fetched: ${error.message}\n${howToBringYourOwn}`);

@@ -2,9 +2,11 @@
 import { GuestUnavailable } from "./apt.js";
 import { ensureGuest, findGuest, type Guest, type GuestRecipe, type Report } from "./cache.js";
 import { debianGuest } from "./debian.js";
+import { drivers } from "./drivers.js";
 
 export { GuestUnavailable } from "./apt.js";
 export { type Guest, guestFolder, type Report, removeGuest } from "./cache.js";
+export { drivers as guestDriverNames } from "./drivers.js";
 
 const recipes: readonly GuestRecipe[] = [debianGuest];
 
@@ -12,20 +14,36 @@ const toStderr: Report = (line) => {
   process.stderr.write(`unikvm: ${line}\n`);
 };
 
+export interface Fetching {
+  /** Ends it; its reason is thrown, and nothing is left behind. */
+  readonly signal?: AbortSignal;
+  readonly report?: Report;
+}
+
 /** The guest that `unikvm run` boots when it is given no kernel; fetched if need be. Throws GuestUnavailable. */
-export function ensureDefaultGuest(report: Report = toStderr): Promise<Guest> {
-  return ensureGuest(debianGuest, report);
+export function ensureDefaultGuest({ signal, report = toStderr }: Fetching = {}): Promise<Guest> {
+  return ensureGuest(debianGuest, report, { signal });
 }
 
 /**
  * Modules of the guest's kernel with all they need, as an archive to be appended to its initramfs; fetched if need be.
  * Throws GuestUnavailable.
  */
-export async function guestDrivers(guest: Guest, names: readonly string[], report: Report = toStderr) {
+export async function guestDrivers(
+  guest: Guest,
+  names: readonly string[],
+  { signal, report = toStderr }: Fetching = {},
+): Promise<Uint8Array> {
   // Most boots need none of this.
   const { driversArchive } = await import("./debian-modules.js");
-  return driversArchive(guest, names, report);
+  return driversArchive(guest, names, report, signal);
 }
+
+const underscored = (name: string): string => name.replaceAll("-", "_");
+
+/** Whether guestDrivers takes this name. */
+export const isGuestDriver = (name: string): boolean =>
+  drivers.some((driver) => underscored(driver) === underscored(name));
 
 /** Names of the guests that can be fetched, the default one first. */
 export const guestNames: readonly string[] = recipes.map((recipe) => recipe.name);
@@ -33,11 +51,11 @@ export const guestNames: readonly string[] = recipes.map((recipe) => recipe.name
 /** Fetches a guest; `again`: also if it is there whole. Throws GuestUnavailable; RangeError for an unknown name. */
 export function fetchGuest(
   name: string,
-  { again = false, report = toStderr }: { again?: boolean; report?: Report } = {},
+  { again = false, signal, report = toStderr }: Fetching & { readonly again?: boolean } = {},
 ): Promise<Guest> {
   const recipe = recipes.find((one) => one.name === name);
   if (!recipe) throw new RangeError(`no guest is called ${name}; there is ${guestNames.join(", ")}`);
-  return ensureGuest(recipe, report, again);
+  return ensureGuest(recipe, report, { again, signal });
 }
 
 export interface ListedGuest {

@@ -67,8 +67,8 @@ function clearDead(/** @type {string} */ path) {
 
 function tryTake(/** @type {string} */ path) {
   const mine = `${path}.${randomUUID()}`;
-  writeFileSync(mine, `${process.pid}\n${startOf(process.pid)}\n${hostname()}\n`);
   try {
+    writeFileSync(mine, `${process.pid}\n${startOf(process.pid)}\n${hostname()}\n`);
     linkSync(mine, path); // Appears whole or not at all.
     return true;
   } catch (error) {
@@ -86,12 +86,15 @@ function tryTake(/** @type {string} */ path) {
  * @param {string} path
  * @param {() => T | Promise<T>} work
  * @param {(pid: number) => void} [waiting] called once if there is someone to wait for
+ * @param {AbortSignal} [signal] ends the waiting; its reason is thrown
  * @returns {Promise<T>}
  */
-export async function withLock(path, work, waiting) {
+export async function withLock(path, work, waiting, signal) {
   mkdirSync(dirname(path), { recursive: true });
   let told = false;
-  while (!tryTake(path)) {
+  for (;;) {
+    signal?.throwIfAborted();
+    if (tryTake(path)) break;
     const other = holder(path);
     if (other?.dead) {
       clearDead(path);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -26,6 +26,26 @@ test("the lock is gone after the work, also if it fails", async () => {
     /no/,
   );
   assert.equal(existsSync(path), false);
+});
+
+test("a disk that is full leaves no empty file behind", async () => {
+  const path = join(folder, "lock");
+  const program = `
+    import { withLock } from ${JSON.stringify(lockModule)};
+    await withLock(${JSON.stringify(path)}, () => {}).then(() => process.exit(5), ({ code }) => console.log(code));`;
+  const quoted = [process.execPath, "--input-type=module", "-e", program].map((word) => `'${word}'`).join(" ");
+  const { stdout } = spawnSync("sh", ["-c", `ulimit -f 0; ${quoted} | cat`], { encoding: "utf8" });
+  assert.equal(stdout, "EFBIG\n");
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("who waits can be told to give up", async () => {
+  const path = join(folder, "lock");
+  await withLock(path, async () => {
+    const why = new Error("enough");
+    const waiting = withLock(path, () => "mine", undefined, AbortSignal.abort(why));
+    await assert.rejects(waiting, why);
+  });
 });
 
 test("processes take turns", async () => {

@@ -3,6 +3,7 @@ import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import { VmmError } from "../vmm/errors.js";
 import { escapeHelp, escapes } from "./escape.js";
+import { endingSignals } from "./interrupt.js";
 import { isReaderGone, reasonOf } from "./output.js";
 
 export interface Terminal {
@@ -17,8 +18,6 @@ export interface Terminal {
 }
 
 export type LeaveReason = "escape" | "output lost" | NodeJS.Signals;
-
-const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Takes over stdin and stdout. In a terminal every key goes to the guest, Ctrl-C included. */
 export function openTerminal(): Terminal {
@@ -46,10 +45,10 @@ export function openTerminal(): Terminal {
   };
   stdout.removeAllListeners("error");
   stdout.on("error", onLost);
-  for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of endingSignals) process.on(signal, onSignal);
 
   const restore = (): void => {
-    for (const signal of signals) process.off(signal, onSignal);
+    for (const signal of endingSignals) process.off(signal, onSignal);
     process.off("exit", restore);
     if (onData) stdin.off("data", onData);
     onData = undefined;

@@ -5,14 +5,6 @@ import { bootArguments, noGuest, unikvm, withInitrd } from "./booting.test-suppo
 
 const drivers = (...names: readonly string[]) => names.flatMap((name) => ["--guest-module", name]);
 
-test("a module that the guest does not have is told before it boots", { skip: noGuest }, async (context) => {
-  const { status, stdout, stderr } = await unikvm(["run", ...drivers("nosuch", "tun")]).finished;
-  if (/apt/.test(stderr)) return context.skip(`the modules cannot be fetched: ${stderr}`);
-  assert.equal(status, 3);
-  assert.equal(stdout, "");
-  assert.match(stderr, /has no module nosuch; there are virtio_pci/);
-});
-
 test("run --guest-module loads drivers with all they need", { skip: noGuest }, async (context) => {
   const command = "lsmod | cut -d ' ' -f 1 | sort | tr '\\n' ' '";
   const args = ["--append", `console=hvc0 rdinit=/init quiet "unikvm.run=${command}"`, "--timeout", "120"];

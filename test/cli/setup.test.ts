@@ -31,7 +31,7 @@ let folder = "";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "unikvm-setup-"));
   for (const name of ["guests", "src", "node_modules"]) mkdirSync(join(folder, name));
-  for (const name of ["setup.mjs", "launch.mjs", "unikvm", "guests/lock.mjs"]) {
+  for (const name of ["setup.mjs", "launch.mjs", "unikvm", "guests/lock.mjs", "guests/child.mjs"]) {
     copyFileSync(join(root, name), join(folder, name));
   }
   const lock = JSON.stringify({ name: "toy", lockfileVersion: 3, packages: { "": { name: "toy" } } });
@@ -77,6 +77,14 @@ test("a set-up that was killed halfway is done again", async () => {
   assert.equal(status, 0);
   assert.equal(stdout, "args again\n");
   assert.deepEqual(builds(), ["began", "began", "ended"]);
+});
+
+test("a set-up that is killed ends the build that it has begun", async () => {
+  const child = spawn(process.execPath, [join(folder, "setup.mjs")], { env, stdio: "ignore" });
+  while (!existsSync(join(folder, "builds"))) await new Promise((resolve) => setTimeout(resolve, 10));
+  child.kill("SIGKILL");
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assert.deepEqual(builds(), ["began"]);
 });
 
 test("a build that fails is a sentence and status 3, and is tried again", () => {

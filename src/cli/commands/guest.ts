@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { fetchGuest, guestFolder, guestNames, listGuests, removeGuest } from "../../../guests/index.js";
 import { ExitStatus, type Finish } from "../command.js";
+import { interruptible } from "../interrupt.js";
 
 const defaultName = guestNames[0] ?? "";
 
@@ -18,7 +19,8 @@ export function describe(command: Command, finish: Finish): void {
     .option("--if-missing", "leave one that is there whole alone")
     .action(
       finish(async (name: string, { ifMissing = false }: { ifMissing?: boolean }) => {
-        const guest = await fetchGuest(knownGuest(name), { again: !ifMissing });
+        const known = knownGuest(name);
+        const guest = await interruptible((signal) => fetchGuest(known, { again: !ifMissing, signal }));
         process.stdout.write(`${guest.name}: ${guest.description}\n`);
       }),
     );
@@ -42,7 +44,8 @@ export function describe(command: Command, finish: Finish): void {
     .argument("[name]", "which", defaultName)
     .action(
       finish(async (name: string) => {
-        if (await removeGuest(knownGuest(name))) return ExitStatus.done;
+        const known = knownGuest(name);
+        if (await interruptible((signal) => removeGuest(known, signal))) return ExitStatus.done;
         throw new Error(`the guest ${name} is not in ${guestFolder()}`);
       }),
     );

@@ -1,8 +1,8 @@
 /** `unikvm run`: boots a guest with its console on this terminal. */
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ensureDefaultGuest, guestDrivers } from "../../../guests/index.js";
-import { loadDisassembler } from "../../arch/powerpc/module.js";
+import { ensureDefaultGuest, guestDriverNames, guestDrivers, isGuestDriver } from "../../../guests/index.js";
+import { type KvmConfig, loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
 import { readRegular } from "../../base/node/regular-file.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
@@ -21,7 +21,9 @@ import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
 import { type ModuleChoice, startInstance } from "../instance.js";
+import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
+import type { LoadedKvm } from "../kvm.js";
 import { parseCount, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
@@ -94,8 +96,8 @@ const parseTrace = checked((text: string) => parseTraceCategories(text.split(","
 
 /** It becomes one of a list on the kernel's command line. */
 function parseGuestModule(name: string): string {
-  if (!/^[\w-]+$/.test(name)) throw new VmmError("a module's name has letters, digits, - and _");
-  return name;
+  if (isGuestDriver(name)) return name;
+  throw new VmmError(`the default guest has no module "${name}"; there is ${guestDriverNames.join(", ")}`);
 }
 
 export function describe(command: Command, finish: Finish): void {
@@ -132,7 +134,9 @@ export function describe(command: Command, finish: Finish): void {
         checked(parseDevice),
       ),
     )
-    .addOption(new Option("--timeout <seconds>", "end the guest after this time").argParser(parseSeconds))
+    .addOption(
+      new Option("--timeout <seconds>", "end after this time, also while a guest is fetched").argParser(parseSeconds),
+    )
     .option("--reboot", "start again when the guest reboots", true)
     .option("--no-reboot", "end instead of starting again when the guest reboots")
     .addOption(
@@ -166,8 +170,9 @@ interface Guest {
   readonly append: string;
 }
 
-async function loadGuest(options: Options): Promise<Guest> {
-  const known = options.kernel === undefined ? await ensureDefaultGuest() : undefined;
+/** `signal` ends what is fetched for it. */
+async function loadGuest(options: Options, signal: AbortSignal): Promise<Guest> {
+  const known = options.kernel === undefined ? await ensureDefaultGuest({ signal }) : undefined;
   const kernelFile = options.kernel ?? known?.kernel ?? "";
   const initrdFile = options.initrd ?? known?.initrd;
   const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
@@ -176,7 +181,9 @@ async function loadGuest(options: Options): Promise<Guest> {
   return {
     kernel: await loadKernelImage(readFile(kernelFile, "kernel"), options.memory, kernelFile),
     initrd:
-      known && initrd && modules.length > 0 ? Buffer.concat([initrd, await guestDrivers(known, modules)]) : initrd,
+      known && initrd && modules.length > 0
+        ? Buffer.concat([initrd, await guestDrivers(known, modules, { signal })])
+        : initrd,
     append: modules.length > 0 ? `${append} unikvm.modules=${modules.join(",")}` : append,
   };
 }
@@ -195,15 +202,60 @@ function readFile(path: string, what: string): Uint8Array {
 }
 
 async function run(options: Options): Promise<number> {
-  const guest = await loadGuest(options);
-  const { kvm, loader, close } = await startInstance(
-    options.threads === "single" ? { memory: "unshared" } : {},
-    options.module,
-  );
-  const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
+  const begin = performance.now();
+  let guest: Guest;
+  try {
+    guest = await interruptible((signal) => loadGuest(options, signal), options.timeout);
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) throw error;
+    process.stderr.write(`unikvm: ${error.message}\n`);
+    return ExitStatus.timeout;
+  }
+  // What it took to fetch a guest is gone; what it takes to load KVM is not the guest's time.
+  const left = options.timeout && Math.max(1, options.timeout - (performance.now() - begin));
+  // From here on signals are the terminal's: what is to be removed at the end is removed.
   const terminal = openTerminal();
+  let end: End;
+  try {
+    const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
+    const instance = await startInstance(config, options.module);
+    try {
+      end = await runGuest(options, guest, instance, terminal, left);
+    } finally {
+      closeAtEnd(instance.close);
+    }
+  } finally {
+    terminal.restore();
+  }
+  return conclude(end, terminal);
+}
+
+/** How the last of a guest's runs ended, and what the user wanted. */
+interface End {
+  readonly outcome: Outcome;
+  readonly left: LeaveReason | undefined;
+}
+
+/** After a thread had to be ended by force, KVM still counts it as a user; the process is about to end anyway. */
+function closeAtEnd(close: () => void): void {
+  try {
+    close();
+  } catch (error) {
+    if (process.env["UNIKVM_DEBUG"]) process.stderr.write(`unikvm: ${messageOf(error)}\n`);
+  }
+}
+
+/** Runs the guest, again each time that it reboots, for `timeout` milliseconds in all. */
+async function runGuest(
+  options: Options,
+  guest: Guest,
+  { kvm, loader }: LoadedKvm,
+  terminal: Terminal,
+  timeout: number | undefined,
+): Promise<End> {
+  const limit = timeout === undefined ? undefined : performance.now() + timeout;
   const devices = { nvram: new Nvram(), rtc: new Rtc() };
-  const limit = options.timeout === undefined ? undefined : performance.now() + options.timeout;
+  const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
   let hostDevices: HostDevices | undefined;
   try {
     hostDevices = await openHostDevices(loader, options.device?.host ?? []);
@@ -245,24 +297,16 @@ async function run(options: Options): Promise<number> {
       });
       const { outcome, stats } = await running.ended;
       if (options.stats) process.stderr.write(formatStats(stats));
-      if (outcome.kind !== "reboot" || !options.reboot) return conclude(outcome, left, terminal);
+      if (outcome.kind !== "reboot" || !options.reboot) return { outcome, left };
     }
   } finally {
-    terminal.restore();
     traceFile?.close();
-    try {
-      hostDevices?.close();
-      close();
-    } catch (error) {
-      // After a thread had to be ended by force, KVM still counts it as a user; the process is about to end anyway.
-      if (process.env["UNIKVM_DEBUG"]) process.stderr.write(`unikvm: ${messageOf(error)}\n`);
-    }
+    closeAtEnd(() => hostDevices?.close());
   }
 }
 
 /** The exit status, and a sentence where there is something to say. */
-function conclude(outcome: Outcome, left: LeaveReason | undefined, terminal: Terminal): number {
-  terminal.restore();
+function conclude({ outcome, left }: End, terminal: Terminal): number {
   const lost = terminal.lost();
   const say = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}\n`);
   switch (outcome.kind) {
