@@ -28,8 +28,9 @@ function attempt(program: string, args: readonly string[], input = ""): string |
   const { status, signal, stderr, error } = spawnSync(program, args, { encoding: "utf8", input, timeout: 60_000 });
   if (status === 0) return undefined;
   if ((error as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return `${program} is not installed`;
-  const [first = `it ended with ${signal ?? `status ${status}`}`] = stderr.split("\n").filter((line) => line.trim());
-  return `${program} does not work: ${first.trim()}`;
+  const lines = stderr.split("\n").filter((line) => line.trim());
+  const line = lines.find((one) => /error|cannot|could not/i.test(one)) ?? lines[0];
+  return `${program} does not work: ${line?.trim() ?? `it ended with ${signal ?? `status ${status}`}`}`;
 }
 
 const version = (program: string) => attempt(program, ["--version"]);
