@@ -6,7 +6,7 @@ export type {
   VcpuThreadMessage,
   VcpuThreadStart,
 } from "./core/machine.js";
-export { type Run, type RunOptions, runMachine } from "./core/run.js";
+export { type Run, type RunMoveOptions, type RunOptions, runMachine } from "./core/run.js";
 export { runVcpuThread } from "./core/vcpu-thread.js";
 export { Nvram } from "./devices/nvram.js";
 export { Rtc } from "./devices/rtc.js";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CpioEntry } from "../../guests/cpio.js";
+import type { Kvm } from "../../src/kvm/uapi.js";
 import { implementations, noGuest, textBetween, threadModes } from "./booting.test-support.js";
 import { type LoadedKvm, loadKvm, whileRunning, withOtherVersion } from "./moving.test-support.js";
 
@@ -59,4 +60,53 @@ for (const type of implementations) {
         }),
     );
   }
+}
+
+/** Prints numbered lines for ever. */
+const counting = `#!/bin/sh
+i=0
+while true; do i=$((i+1)); echo count $i; done
+`;
+
+for (const threads of threadModes) {
+  test(`a machine moves from hv to pr and back, ${threads}`, { skip: noGuest, timeout: 300_000 }, async () => {
+    const [here, there] = [await loadKvm(), await loadKvm()];
+    const came: string[] = [];
+    /** That kvm, which notes under which implementation the VM comes. */
+    const noting = ({ kvm }: LoadedKvm): Kvm => ({
+      getApiVersion: () => kvm.getApiVersion(),
+      checkExtension: (cap) => kvm.checkExtension(cap),
+      createVm: (type, options) => kvm.createVm(type, options),
+      takeOver: (leaving) => {
+        const arrival = kvm.takeOver(leaving);
+        came.push(arrival.share.implementation);
+        return arrival;
+      },
+    });
+    const options = {
+      kvm: here.kvm,
+      type: types.hv,
+      threads,
+      append: "quiet unikvm.run=/count.sh",
+      files: [{ path: "count.sh", type: "file", mode: 0o755, data: counting }] as const,
+    };
+    await whileRunning(options, async ({ run, see, text }) => {
+      /** It counts on, from wherever it is. */
+      const counts = async () => {
+        const last = Number(/.*count (\d+)\n/s.exec(text())?.[1] ?? 0);
+        await see(`count ${last + 20}\n`);
+      };
+      await counts();
+      await assert.rejects(run.moveTo(there.kvm, { type: 7 }), /EINVAL.*type 7/);
+      await counts();
+      await run.moveTo(noting(there), { type: types.pr });
+      assert.deepEqual([here.references(), there.references()], [0, 1]);
+      await counts();
+      await run.moveTo(noting(here), { type: types.hv, timeout: 5000 });
+      assert.deepEqual([here.references(), there.references()], [1, 0]);
+      await counts();
+    });
+    assert.deepEqual(came, ["pr", "hv"]);
+    for (const { unload } of [here, there]) unload();
+  });
 }

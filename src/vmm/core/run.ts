@@ -1,6 +1,6 @@
 /** Runs a machine to its end: console, timeout, threads or slices, orderly shut-down. */
 
-import type { Kvm, TraceCategory } from "../../kvm/uapi.js";
+import type { Kvm, MoveOptions, TraceCategory } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import { type ConsoleOutput, ConsolePump } from "./console-pump.js";
 import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
@@ -29,6 +29,9 @@ export interface RunOptions {
     | undefined;
 }
 
+/** How a machine moves: `type` is the implementation there, as in KVM_CREATE_VM (default: the one of the same name). */
+export type RunMoveOptions = Omit<MoveOptions, "prepare">;
+
 export interface RunStats {
   readonly machine: Readonly<Record<string, number>>;
   readonly cpus: readonly Readonly<Record<string, number>>[];
@@ -42,9 +45,9 @@ export interface Run {
   input(bytes: Uint8Array): void;
   /**
    * Moves the machine's VM, while it runs, to another loaded kvm, e.g. of a newer version of this package. The guest's RAM
-   * stays where it is. If that is not possible it rejects, and the machine runs on where it is.
+   * stays where it is. If that is not possible it rejects, and the machine runs on where it is; errors as `Vm.moveTo`.
    */
-  moveTo(kvm: Kvm): Promise<void>;
+  moveTo(kvm: Kvm, options?: RunMoveOptions): Promise<void>;
   /** Ends it from outside. */
   stop(): void;
 }
@@ -132,7 +135,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
       stats: { machine: {}, cpus: [] },
     })),
     input: (bytes) => pump.input(bytes),
-    moveTo: (kvm) => scheduler.moveTo(kvm),
+    moveTo: (kvm, options) => scheduler.moveTo(kvm, options),
     stop: () => control.end({ kind: "stopped" }),
   };
 }

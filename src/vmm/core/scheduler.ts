@@ -1,5 +1,5 @@
 /** The two ways to run a machine's vCPUs have this face: a thread for each, or slices on one thread. */
-import type { Kvm } from "../../kvm/uapi.js";
+import type { Kvm, MoveOptions } from "../../kvm/uapi.js";
 import type { CpuState } from "./machine.js";
 
 export interface Scheduler {
@@ -11,7 +11,7 @@ export interface Scheduler {
   /** An interrupt may have become pending, raised by the machine's thread. */
   wake(): void;
   /** Moves the VM to another kvm. Rejects, and the run goes on, if that is not possible. */
-  moveTo(kvm: Kvm): Promise<void>;
+  moveTo(kvm: Kvm, options?: Omit<MoveOptions, "prepare">): Promise<void>;
   /** The run is over: no vCPU goes on from the exit it is in, and those in the guest are told to leave. */
   leave(): void;
   /** After `leave`: waits until every vCPU has left, and gives all threads back. Afterwards nothing of the guest runs. */

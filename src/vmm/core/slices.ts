@@ -2,7 +2,7 @@
  * All vCPUs in turn on the machine's own thread, a slice each, with the thread's other work in between: what a platform
  * without shared memory gets.
  */
-import type { Exit, Kvm, Vcpu } from "../../kvm/uapi.js";
+import type { Exit, Kvm, MoveOptions, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import type { CpuState, Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
@@ -83,8 +83,8 @@ export class SliceScheduler implements Scheduler {
   }
 
   /** Between two rounds no vCPU is in the guest, and its handles go with the VM. */
-  async moveTo(kvm: Kvm): Promise<void> {
-    await this.#options.machine.vm.moveTo(kvm);
+  async moveTo(kvm: Kvm, options: Omit<MoveOptions, "prepare"> = {}): Promise<void> {
+    await this.#options.machine.vm.moveTo(kvm, options);
   }
 
   leave(): void {

@@ -1,6 +1,6 @@
 /** A thread for each vCPU: what a platform with shared memory gets. */
 
-import type { Kvm, SharedVm, TraceCategory } from "../../kvm/uapi.js";
+import type { Kvm, MoveOptions, SharedVm, TraceCategory } from "../../kvm/uapi.js";
 import { describeError, VmmError } from "../errors.js";
 import type { CpuState, Machine, PlatformThread, RunControl, VcpuThreadMessage } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
@@ -51,7 +51,7 @@ export class ThreadScheduler implements Scheduler {
   }
 
   /** Threads for the VM where it will be are made ready while the guest runs on; then they take over. */
-  async moveTo(kvm: Kvm): Promise<void> {
+  async moveTo(kvm: Kvm, options: Omit<MoveOptions, "prepare"> = {}): Promise<void> {
     const { machine, control } = this.#options;
     const next: Cpu[] = [];
     let moved = false;
@@ -67,7 +67,7 @@ export class ThreadScheduler implements Scheduler {
     };
     try {
       if (this.#leaving) throw new VmmError("the machine has ended, or is about to");
-      await machine.vm.moveTo(kvm, { prepare });
+      await machine.vm.moveTo(kvm, { ...options, prepare });
     } catch (error) {
       await Promise.all(next.map((cpu) => cpu.thread.terminate()));
       throw error;
