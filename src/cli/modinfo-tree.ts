@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { release } from "node:os";
 import { resolve } from "node:path";
 import { builtinHead, type Fields, type ModinfoFormat, modinfoText } from "../modules/modinfo-text.js";
-import { isModuleFileName } from "../modules/names.js";
+import { isModuleFileName, moduleNameOf } from "../modules/names.js";
 import { errorText, type Messages } from "../modules/node/messages.js";
 import { withModule } from "../modules/node/module-file.js";
 import { readTree } from "../modules/node/read-tree.js";
@@ -27,7 +27,7 @@ export const isModuleFile = (path: string): boolean =>
 
 /** Prints what the file says of itself; false if it cannot be read. */
 export async function modinfoFile(path: string, format: ModinfoFormat, messages: Messages): Promise<boolean> {
-  return printFile(resolve(path), path, format, messages);
+  return printFile(resolve(path), moduleNameOf(path), format, messages);
 }
 
 /** Prints what the modules say of themselves that the name or alias stands for; false if there are none. */
@@ -62,7 +62,11 @@ async function printFile(path: string, name: string, format: ModinfoFormat, mess
     return true;
   }
   try {
-    print([["filename", path]], await withModule(path, (module) => [...module.info(), ...module.signature()]), format);
+    print(
+      [["filename", path]],
+      await withModule(path, (module) => [...module.info(), ...module.buildId(), ...module.signature()]),
+      format,
+    );
     return true;
   } catch (error) {
     if (format.field === undefined) print([["filename", path]], [], format);

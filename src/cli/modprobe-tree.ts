@@ -4,11 +4,11 @@ import { release } from "node:os";
 import { type Command, Option } from "commander";
 import { ModuleFileError } from "../modules/elf/elf-file.js";
 import type { ElfModule } from "../modules/elf/elf-module.js";
-import { errorText, type Messages, Priority } from "../modules/node/messages.js";
+import { errorText, Fatal, type Messages, Priority } from "../modules/node/messages.js";
 import { withModule } from "../modules/node/module-file.js";
 import { defaultModprobeConfig, readModprobeConfig } from "../modules/node/read-modprobe-config.js";
 import { readTree } from "../modules/node/read-tree.js";
-import { actionText, Probe, type Target } from "../modules/probe.js";
+import { actionText, type Host, Probe, removalText, type Target } from "../modules/probe.js";
 
 /** What may be asked of a tree. */
 export interface TreeOptions {
@@ -65,14 +65,17 @@ export async function modprobeTree(names: readonly string[], given: TreeOptions,
   const [first] = names;
   if (options.showConfig) return showConfig(options, messages);
   if (first === undefined) {
+    // Said whatever -q asks for, as modprobe does.
+    messages.level = Priority.error;
     messages.error("missing parameters. See -h.");
     return 1;
   }
   if (options.showModversions || options.showExports) return showSymbols(first, options, messages);
-  if (options.remove || !(options.dryRun || options.showDepends || options.resolveAlias)) {
+  if (!(options.dryRun || options.showDepends || (options.resolveAlias && !options.remove))) {
     messages.say(Priority.critical, "the modules of a kernel's tree can only be shown: use -n, -D, -R or -c");
     return 1;
   }
+  if (options.remove) return showRemovals(names, options, messages);
   const wanted = options.all
     ? names.map((name) => ({ name, parameters: [] }))
     : [{ name: first, parameters: names.slice(1) }];
@@ -101,9 +104,7 @@ function showModules(
   options: TreeOptions,
   messages: Messages,
 ): 0 | 1 {
-  const probe = new Probe(readTree(folderOf(options), messages), configOf(options, messages), (name) =>
-    messages.error(`failed to lookup soft dependency '${name}', continuing anyway.`),
-  );
+  const probe = probeFor(options, messages);
   let status: 0 | 1 = 0;
   for (const { name, parameters } of wanted) {
     const targets = probe.lookup(name);
@@ -115,6 +116,58 @@ function showModules(
     for (const target of targets) if (!show(probe, target, parameters, options, messages)) status = 1;
   }
   return status;
+}
+
+/** Everything that -r would remove. A message that is fatal ends it, as kmod's do. */
+function showRemovals(names: readonly string[], options: TreeOptions, messages: Messages): 0 | 1 {
+  const probe = probeFor(options, messages);
+  const refuse = (why: string): void => {
+    if (!options.all) throw messages.fatal(why);
+    messages.warning(why);
+  };
+  let status: 0 | 1 = 0;
+  try {
+    for (const name of names) {
+      const targets = probe.lookup(name);
+      if (targets.length === 0) refuse(`Module ${name} not found.`);
+      const removed = targets.every((target) => {
+        const ignoreCommands = options.ignoreInstall === true;
+        const firstTime = options.firstTime === true;
+        const steps = probe.removal(target, {
+          ignoreCommands,
+          firstTime,
+          refuse,
+          ...(!options.showDepends && { host: thisHost }),
+        });
+        const told = options.showDepends || options.verbose ? (steps ?? []) : [];
+        process.stdout.write(told.map((step) => `${removalText(step)}\n`).join(""));
+        return steps !== undefined;
+      });
+      if (targets.length === 0 || !removed) status = 1;
+    }
+  } catch (error) {
+    if (error instanceof Fatal) return 1;
+    throw error;
+  }
+  return status;
+}
+
+/** What this host's kernel has. */
+const thisHost: Host = {
+  state: (target) => (target.builtin ? "builtin" : isLoaded(target) ? "live" : undefined),
+  references({ name }) {
+    try {
+      return Number.parseInt(readFileSync(`/sys/module/${name}/refcnt`, "utf8"), 10);
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+function probeFor(options: TreeOptions, messages: Messages): Probe {
+  return new Probe(readTree(folderOf(options), messages), configOf(options, messages), (name) =>
+    messages.error(`failed to lookup soft dependency '${name}', continuing anyway.`),
+  );
 }
 
 const withoutSynonyms = (options: TreeOptions): TreeOptions => ({

@@ -12,6 +12,11 @@ export interface Softdep {
   readonly post: readonly string[];
 }
 
+export interface Weakdep {
+  readonly module: string;
+  readonly weak: readonly string[];
+}
+
 export class ModprobeConfig {
   readonly aliases: { readonly alias: string; readonly module: string }[] = [];
   readonly blacklist: string[] = [];
@@ -19,6 +24,8 @@ export class ModprobeConfig {
   readonly install: Command[] = [];
   readonly remove: Command[] = [];
   readonly softdeps: Softdep[] = [];
+  /** Since kmod 33. What builds an initramfs reads them; modprobe loads nothing for them. */
+  readonly weakdeps: Weakdep[] = [];
 
   /** Takes a logical line in; false: it is none that modprobe knows, or it lacks something. */
   add(line: string): boolean {
@@ -51,6 +58,10 @@ export class ModprobeConfig {
         if (rest === undefined) return false;
         this.softdeps.push(parseSoftdep(name, rest));
         return true;
+      case "weakdep":
+        if (rest === undefined) return false;
+        this.weakdeps.push({ module: name, weak: rest.split(/\s+/).filter((word) => word !== "") });
+        return true;
       default:
         return false;
     }
@@ -81,6 +92,7 @@ export class ModprobeConfig {
       ...this.aliases.map(({ alias, module }) => `alias ${alias} ${module}`),
       ...this.options.map(({ module, options }) => `options ${module} ${options}`),
       ...this.softdeps.map(({ module, pre, post }) => `softdep ${module} ${softdepText(pre, post)}`),
+      ...this.weakdeps.map(({ module, weak }) => `weakdep ${module} ${weak.join(" ")}`),
     ];
   }
 }
@@ -96,7 +108,6 @@ function parseSoftdep(module: string, text: string): Softdep {
   return { module, ...found };
 }
 
+/** Without a blank between the parts, as kmod prints it: who compares the output with kmod's shall find no difference. */
 const softdepText = (pre: readonly string[], post: readonly string[]) =>
-  [pre.length > 0 ? `pre: ${pre.join(" ")}` : "", post.length > 0 ? `post: ${post.join(" ")}` : ""]
-    .filter((part) => part !== "")
-    .join(" ");
+  (pre.length > 0 ? `pre: ${pre.join(" ")}` : "") + (post.length > 0 ? `post: ${post.join(" ")}` : "");

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ModprobeConfig } from "./modprobe-config.js";
-import { actionText, modulesFor, type PlanOptions, Probe } from "./probe.js";
+import {
+  actionText,
+  type Host,
+  modulesFor,
+  type PlanOptions,
+  Probe,
+  type RemovalOptions,
+  removalText,
+} from "./probe.js";
 import { ModuleTree, type TreeTexts } from "./tree.js";
 
 const texts: TreeTexts = {
@@ -36,6 +44,48 @@ const show = (name: string, config = configOf(), options: PlanOptions = {}) => {
   const probe = new Probe(tree, config);
   return probe.lookup(name).flatMap((target) => probe.plan(target, options).map(actionText));
 };
+
+test("what would be removed: later soft dependencies, the module, what only it used, earlier soft dependencies", () => {
+  const config = configOf("remove bus echo $CMDLINE_OPTS gone", "weakdep bus card-a fs", "softdep crc pre: fs");
+  assert.deepEqual(config.lines().at(-1), "weakdep bus card-a fs");
+  const remove = (name: string, options: RemovalOptions = {}) => {
+    const said: string[] = [];
+    const probe = new Probe(tree, config);
+    const steps = probe.lookup(name).map((one) => probe.removal(one, { refuse: (why) => said.push(why), ...options }));
+    return [...steps.flatMap((some) => some?.map(removalText) ?? ["refused"]), ...said];
+  };
+  // fs and crc name each other; modprobe itself would not end.
+  assert.deepEqual(remove("fs"), ["remove echo  gone", "rmmod fs", "rmmod crc"]);
+  assert.deepEqual(remove("fs", { ignoreCommands: true }), ["rmmod fs"]);
+  const hostWith = (live: Record<string, number>): Host => ({
+    state: ({ name, builtin }) => (builtin ? "builtin" : name in live ? "live" : undefined),
+    references: ({ name }) => live[name],
+  });
+  assert.deepEqual(remove("card-a", { host: hostWith({ card_a: 0, bus: 0, base: 1 }) }), ["rmmod card_a", "rmmod bus"]);
+  assert.deepEqual(remove("card-a", { host: hostWith({ card_a: 1 }) }), ["refused", "Module card_a is in use."]);
+  assert.deepEqual(remove("card-a", { host: hostWith({}) }), []);
+  assert.deepEqual(remove("card-a", { host: hostWith({}), firstTime: true }), [
+    "refused",
+    "Module card_a is not in kernel.",
+  ]);
+  assert.deepEqual(remove("rtc-core", { host: hostWith({}) }), ["refused", "Module rtc_core is builtin."]);
+  assert.deepEqual(remove("bus", { host: hostWith({}) }), ["remove echo  gone"], "a command may know better");
+});
+
+test("soft dependencies of soft dependencies end somewhere", () => {
+  const config = new ModprobeConfig();
+  const names = Array.from({ length: 1500 }, (_, index) => `m${index}`);
+  for (const [index, name] of names.entries()) config.add(`softdep ${name} pre: m${index + 1}`);
+  const failed: string[] = [];
+  const long = new Probe(new ModuleTree("/t", { dep: names.map((name) => `${name}.ko:\n`).join("") }), config, (name) =>
+    failed.push(name),
+  );
+  const [first] = long.lookup("m0");
+  assert.ok(first);
+  assert.equal(long.plan(first).length, 1001);
+  assert.deepEqual(failed, ["m1001"]);
+  assert.equal(long.removal(first)?.length, 1001);
+});
 
 test("a module comes after all it needs", () => {
   assert.deepEqual(show("card-a"), ["insmod /t/k/base.ko ", "insmod /t/k/bus.ko ", "insmod /t/k/card-a.ko.xz "]);

@@ -32,11 +32,43 @@ export interface PlanOptions {
   readonly isLoaded?: (target: Target) => boolean;
 }
 
+/** One step of removing. */
+export type Removal =
+  | { readonly kind: "rmmod"; readonly target: Target }
+  | { readonly kind: "remove"; readonly target: Target; readonly command: string };
+
+/** What a kernel has loaded. */
+export interface Host {
+  /** undefined: it is not there. */
+  state(target: Target): "live" | "builtin" | undefined;
+  /** How many use it; undefined: nobody knows. */
+  references(target: Target): number | undefined;
+}
+
+export interface RemovalOptions {
+  /** Whether remove commands and soft dependencies are passed over. */
+  readonly ignoreCommands?: boolean;
+  /** Given: what is not loaded there, or in use, is not removed. */
+  readonly host?: Host;
+  /** Whether it is an error that it is not loaded. */
+  readonly firstTime?: boolean;
+  /** Told why a module cannot be removed. */
+  readonly refuse?: (why: string) => void;
+}
+
+/** Soft dependencies of soft dependencies are followed so far; modprobe's own stack ends somewhere too. */
+const deepest = 1000;
+/** So many steps of removing are told: modprobe, which goes by every path, has no limit. */
+const mostRemovals = 10_000;
+
 interface Entry extends Target {
   readonly key: string;
   visited: boolean;
   ignoreCommand: boolean;
 }
+
+export const removalText = (step: Removal): string =>
+  step.kind === "rmmod" ? `rmmod ${step.target.name}` : `remove ${step.command.replaceAll("$CMDLINE_OPTS", "")}`;
 
 /** An action as modprobe prints it. */
 export function actionText(action: Action): string {
@@ -50,6 +82,7 @@ export class Probe {
   readonly #config: ModprobeConfig;
   readonly #failedSoftdep: (name: string) => void;
   readonly #entries = new Map<string, Entry>();
+  #depth = 0;
 
   constructor(tree: ModuleTree, config = new ModprobeConfig(), failedSoftdep: (name: string) => void = () => {}) {
     this.#tree = tree;
@@ -142,6 +175,53 @@ export class Probe {
       .join(" ");
   }
 
+  /** What is to be done to remove the module, in order; undefined: it cannot be, and `refuse` was told why. */
+  removal(target: Target, options: RemovalOptions = {}): Removal[] | undefined {
+    const steps: Removal[] = [];
+    return this.#remove(this.#entry(target.name, target.alias), options, steps, []) ? steps : undefined;
+  }
+
+  /** `above` are the modules as whose soft dependency it is removed. */
+  #remove(entry: Entry, options: RemovalOptions, steps: Removal[], above: readonly Entry[]): boolean {
+    const { ignoreCommands, host, firstTime, refuse = () => {} } = options;
+    if (above.includes(entry) || above.length > deepest || steps.length > mostRemovals) return true;
+    const softdep = ignoreCommands ? undefined : this.#softdepOf(entry);
+    const command = ignoreCommands ? undefined : this.#removeCommand(entry);
+    const known = command === undefined ? host : undefined;
+    const state = known?.state(entry);
+    if (known && state === undefined) {
+      if (firstTime) refuse(`Module ${entry.name} is not in kernel.`);
+      return !firstTime;
+    }
+    if (state === "builtin") {
+      if (above.length === 0) refuse(`Module ${entry.name} is builtin.`);
+      return above.length > 0;
+    }
+    const others = (names: readonly string[] = []) => {
+      for (const one of this.#softdeps(names).reverse()) this.#remove(one, options, steps, [...above, entry]);
+    };
+    others(softdep?.post);
+    if (known && (known.references(entry) ?? 0) > 0) {
+      refuse(`Module ${entry.name} is in use.`);
+      return false;
+    }
+    steps.push(command === undefined ? { kind: "rmmod", target: entry } : { kind: "remove", target: entry, command });
+    if (command === undefined) {
+      const used = (this.#tree.line(entry.name)?.dependencies ?? []).map((path) => this.#entry(moduleNameOf(path)));
+      for (const one of used) if (known?.references(one) === 0) steps.push({ kind: "rmmod", target: one });
+    }
+    others(softdep?.pre);
+    return true;
+  }
+
+  #removeCommand({ name }: Entry): string | undefined {
+    return this.#config.remove.find(({ module }) => globMatches(module, name))?.command;
+  }
+
+  #softdepOf({ name }: Entry) {
+    return this.#config.softdeps.find(({ module }) => globMatches(module, name));
+  }
+
   /** Dependencies with what surrounds each, then the module itself. */
   #collect(entry: Entry, ignoreCommand: boolean, list: Entry[]): void {
     if (entry.visited) return;
@@ -159,17 +239,19 @@ export class Probe {
 
   /** The module between its soft dependencies. */
   #surround(entry: Entry, list: Entry[]): void {
-    const softdep = this.#config.softdeps.find(({ module }) => globMatches(module, entry.name));
+    const softdep = this.#softdepOf(entry);
     const [pre, post] = [this.#softdeps(softdep?.pre), this.#softdeps(softdep?.post)];
+    this.#depth++;
     for (const one of pre) this.#collect(one, false, list);
     list.push(entry);
     entry.ignoreCommand = pre.length > 0 || post.length > 0;
     for (const one of post) this.#collect(one, false, list);
+    this.#depth--;
   }
 
   #softdeps(names: readonly string[] = []): Entry[] {
     return names.flatMap((name) => {
-      const found = this.#lookup(name);
+      const found = this.#depth > deepest ? undefined : this.#lookup(name);
       if (!found) this.#failedSoftdep(name);
       return found ?? [];
     });

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { buildModule } from "../../src/modules/elf/elf-builder.test-support.js";
 import { root } from "../boot/booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-modules-"));
@@ -217,6 +218,46 @@ test("M6: the modules of a running instance can be seen, loaded and removed, but
     assert.equal(stderr, "");
   }
   assert.deepEqual(await unikvm("lsmod"), out("Module                  Size  Used by\n"));
+});
+
+test("what -n, -r, -q and -v say of a kernel's tree is what kmod's modprobe says", {
+  skip: spawnSync("modprobe", ["--version"]).status === 0 ? false : "SKIPPED: kmod is not installed",
+}, async () => {
+  const tree = join(folder, "kmod/lib/modules/6.1");
+  mkdirSync(tree, { recursive: true });
+  writeFileSync(join(tree, "modules.dep"), "a.ko: b.ko\nb.ko:\nd.ko:\ne.ko:\nr.ko:\n");
+  for (const name of "abder") writeFileSync(join(tree, `${name}.ko`), buildModule({ exports: [{ name: `f${name}` }] }));
+  writeFileSync(join(tree, "a.ko"), buildModule({ imports: [{ name: "fb" }] }));
+  writeFileSync(join(tree, "modules.order"), "a.ko\nb.ko\nd.ko\ne.ko\nr.ko\n");
+  writeFileSync(join(tree, "modules.builtin"), "built-in.ko\n");
+  writeFileSync(join(tree, "modules.builtin.modinfo"), "built_in.license=GPL\0");
+  assert.equal((await unikvm(`depmod -b ${folder}/kmod 6.1`)).status, 0);
+  const config = join(folder, "modprobe.conf");
+  writeFileSync(
+    config,
+    "softdep a pre: d post: e\nsoftdep b post: e\nremove r echo r $CMDLINE_OPTS\nsoftdep e pre: d\n",
+  );
+  for (const line of [
+    "-n -r a",
+    "-D -r a",
+    "-D -r built-in b",
+    "-D -r -i a",
+    "-n -r -v r",
+    "-n -r built-in",
+    "-n -r --first-time a",
+    "-D -r a nosuch b",
+    "-D -r -a a nosuch b",
+    "-n -qv a",
+    "-n -vq a",
+    "-n -q -vvvvv a",
+    "-n -v a",
+    "-n -q",
+    "-c",
+  ]) {
+    const args = ["-d", `${folder}/kmod`, "-S", "6.1", "-C", config, ...line.split(" ")];
+    const { status, stdout, stderr } = spawnSync("modprobe", args, { encoding: "utf8" });
+    assert.deepEqual(await unikvm(["modprobe", ...args].join(" ")), { status, stdout, stderr }, line);
+  }
 });
 
 test("a FIFO or a device where a file should be ends in a sentence", async () => {

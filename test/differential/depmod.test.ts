@@ -37,6 +37,8 @@ function sections(output: string): Map<string, string[]> {
   return found;
 }
 
+const withoutBuildId = (output: string) => output.replace(/^build-id: .*\n|(?<=^|\0)build-id=[^\0]*\0/gm, "");
+
 /** The tree, or the test is skipped and says why. */
 async function treeFor(context: TestContext, architecture: Architecture): Promise<DebianTree | undefined> {
   const noKmod = missing("kmod");
@@ -106,7 +108,10 @@ for (const architecture of Object.keys(metapackages) as Architecture[]) {
     for (const name of ["ext4", "vfio-pci", "e1000e", "nosuch", "tun"]) {
       for (const how of [[], ["-F", "alias"], ["-p"], ["-0"], ["-n"], ["-m"]]) {
         const args = [...info, ...how, name];
-        assert.deepEqual(ours("modinfo", args), kmod("modinfo", args), args.join(" "));
+        const [mine, theirs] = [ours("modinfo", args), kmod("modinfo", args)];
+        // No release of kmod up to 34 shows it.
+        if (!/^build-id/m.test(theirs.stdout)) mine.stdout = withoutBuildId(mine.stdout);
+        assert.deepEqual(mine, theirs, args.join(" "));
       }
     }
   });

@@ -15,6 +15,10 @@ interface Options extends Omit<TreeOptions, keyof ModprobeOptions>, ModprobeOpti
 }
 
 export function describe(command: Command, finish: Finish): void {
+  // Each -v says more, and -q forgets those before it: `-qv` says nothing.
+  let level: number = Priority.warning;
+  command.on("option:quiet", () => (level = 0));
+  command.on("option:verbose", () => level++);
   addTreeOptions(addPidOption(command))
     .argument("[module]", "its name or alias")
     .argument("[parameters...]", "name=value, or with -a more modules")
@@ -28,12 +32,20 @@ export function describe(command: Command, finish: Finish): void {
     .addOption(new Option("--show", "the same as --dry-run").hideHelp())
     .option("-q, --quiet", "say nothing of what fails")
     .option("-v, --verbose", "print what is done")
-    .action(finish(run));
+    .action(
+      finish((name: string | undefined, rest: readonly string[], options: Options) => run(name, rest, options, level)),
+    );
 }
 
-async function run(name: string | undefined, rest: readonly string[], options: Options): Promise<number> {
-  const level = options.quiet ? 0 : options.verbose ? Priority.info : Priority.warning;
-  const messages = kmodMessages("modprobe", level);
+async function run(
+  name: string | undefined,
+  rest: readonly string[],
+  { verbose: _, ...given }: Options,
+  level: number,
+): Promise<number> {
+  const verbose = level > Priority.warning;
+  const messages = kmodMessages("modprobe", verbose ? Math.max(level, Priority.info) : level);
+  const options: Options = { ...given, ...(verbose && { verbose }) };
   if (meansTree(options)) {
     const dry = options.dryRun ?? options.show;
     return modprobeTree(

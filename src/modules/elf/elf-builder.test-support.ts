@@ -18,6 +18,8 @@ export interface BuiltModule {
   readonly versions?: readonly { readonly name: string; readonly crc: number }[];
   /** In `.gnu.linkonce.this_module`. */
   readonly thisModule?: string;
+  /** In `.note.gnu.build-id`. */
+  readonly buildId?: Uint8Array;
   readonly machine?: number;
   readonly withoutSymbols?: boolean;
 }
@@ -120,6 +122,10 @@ export function buildModule(module: BuiltModule): Uint8Array {
     ]),
     ...imports.map(({ name, weak }) => ({ name, section: 0, info: weak ? 0x20 : 0x10 })),
   ];
+  if (module.buildId) {
+    const sizes = [4, module.buildId.length, 3].map((one) => writer.number(one, 4));
+    contents.push([".note.gnu.build-id", join([...sizes, encoder.encode("GNU\0"), module.buildId])]);
+  }
   if (!module.withoutSymbols) {
     const names = symbols.map(({ name }) => name);
     const none = writer.symbol(0, { name: "", section: 0 });

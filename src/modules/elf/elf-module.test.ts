@@ -77,6 +77,23 @@ test("where no checksum names the exports, a namespace among the strings is told
   }
 });
 
+test("the linker's build-id is shown in hexadecimal, and a note that is none is not", () => {
+  const buildId = Uint8Array.from({ length: 22 }, (_, index) => index * 11);
+  const text = "00:0B:16:21:2C:37:42:4D:58:63:6E:79:84:8F:9A:A5:B0:BB:C6:D1:\n\t\tDC:E7";
+  for (const little of [true, false]) assert.deepEqual(read({ buildId, little }).buildId(), [["build-id", text]]);
+  assert.deepEqual(read({}).buildId(), []);
+  const bytes = buildModule({ buildId });
+  const at = Buffer.from(bytes).indexOf("GNU\0");
+  for (const [offset, value] of [
+    [-12, 200],
+    [-8, 200],
+    [-4, 4],
+    [0, 0x58],
+  ] as const) {
+    assert.deepEqual(new ElfModule(bytesSource(bytes.with(at + offset, value))).buildId(), [], `${offset}`);
+  }
+});
+
 test("what is not there is said", () => {
   const module = read({});
   assert.equal(module.thisModule(), undefined);

@@ -6,7 +6,7 @@
 import type { GraphExport } from "../graph.js";
 import { type ByteSource, cString } from "./bytes.js";
 import { ElfFile, ModuleFileError, type Reader } from "./elf-file.js";
-import { signatureFields } from "./signature.js";
+import { hexLines, signatureFields } from "./signature.js";
 
 export interface ModuleImport {
   readonly name: string;
@@ -37,6 +37,9 @@ const gplOnlyFlag = 1;
 /** A register reserved by a SPARC program looks like an undefined symbol. */
 const sparcMachines = new Set([2, 43]);
 const registerType = 13;
+/** An ELF note: the sizes of name and content, its type. */
+const noteHeader = 12;
+const buildIdType = 3;
 /** struct modversion_info is this long in either class. */
 const versionSize = 64;
 
@@ -79,6 +82,19 @@ export class ElfModule {
       const equals = text.indexOf("=");
       return equals < 0 ? [text, text] : [text.slice(0, equals), text.slice(equals + 1)];
     });
+  }
+
+  /** What the linker called it, as modinfo's field; none if it did not. Source: the ELF note NT_GNU_BUILD_ID. */
+  buildId(): (readonly [key: string, value: string])[] {
+    const section = this.elf.find(".note.gnu.build-id");
+    if (!section || section.size < noteHeader) return [];
+    const bytes = this.elf.contents(section);
+    const reader = this.elf.reader(bytes);
+    const [nameSize, size, type] = [reader.u32(0), reader.u32(4), reader.u32(8)];
+    if (noteHeader + nameSize + size > section.size || type !== buildIdType) return [];
+    if (cString(bytes, noteHeader, noteHeader + nameSize) !== "GNU") return [];
+    const from = noteHeader + nameSize;
+    return [["build-id", hexLines(bytes.subarray(from, from + size))]];
   }
 
   /** What its signature says, as modinfo's fields. */

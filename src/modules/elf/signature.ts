@@ -80,7 +80,7 @@ function fields({ kind, signer, key, hash, signature }: Signature): (readonly [k
 }
 
 /** Bytes in hexadecimal, twenty a line. */
-function hexLines(bytes: Uint8Array): string {
+export function hexLines(bytes: Uint8Array): string {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 20) {
     const line = [...bytes.subarray(at, at + 20)].map((byte) => byte.toString(16).padStart(2, "0").toUpperCase());

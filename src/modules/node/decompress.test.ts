@@ -33,6 +33,43 @@ for (const [name, pack] of Object.entries(packers)) {
   });
 }
 
+test("gzip: what follows and is no member is passed over, as by zlib; a damaged member is not", async () => {
+  const one = packers.gzip(data);
+  const text = new TextEncoder().encode("garbage");
+  const named = Uint8Array.from([
+    0x1f,
+    0x8b,
+    8,
+    0x1c,
+    0,
+    0,
+    0,
+    0,
+    0,
+    3,
+    2,
+    0,
+    9,
+    9,
+    0x6e,
+    0,
+    0x63,
+    0,
+    ...one.subarray(10),
+  ]);
+  const join = (...parts: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
+  assert.deepEqual(await decompress(join(one, text)), data);
+  assert.deepEqual(await decompress(join(named, text)), data);
+  assert.deepEqual(await decompress(join(one, Uint8Array.of(0x1f))), data);
+  assert.deepEqual((await decompress(join(one, named, text))).length, 2 * data.length);
+  const damaged = one.slice();
+  damaged.fill(0, one.length - 8, one.length - 4);
+  for (const bytes of [join(damaged, text), join(one, one.subarray(0, 2), text), join(one, one.subarray(0, 40))]) {
+    await assert.rejects(decompress(bytes), code("EINVAL"));
+  }
+  await assert.rejects(decompress(join(one, one, text), data.length * 2 - 1), code("ENOMEM"));
+});
+
 test("few bytes that unpack to very many are stopped", async () => {
   const bomb = zstdBomb(1 << 16);
   assert.ok(bomb.length < 300_000, "it would be 8 GB");

@@ -139,6 +139,24 @@ test("kmod prints the same of a tree of ours, and its modprobe reads what we wri
   assert.deepEqual(probe.lookup("nosuch"), []);
 });
 
+test("kmod leaves the same files where the tree says nothing of what is built in", { skip: noKmod }, async () => {
+  const filesOf = ({ folder }: { folder: string }) =>
+    readdirSync(folder)
+      .filter((name) => name.startsWith("modules.") && name !== "modules.weakdep")
+      .map((name) => [name, readFileSync(join(folder, name), "latin1")]);
+  for (const missing of [["modules.builtin.modinfo"], ["modules.builtin.modinfo", "modules.builtin"], []]) {
+    const [theirs, ours] = [
+      makeTree({ "kernel/a.ko": {} }, ["kernel/a.ko"]),
+      makeTree({ "kernel/a.ko": {} }, ["kernel/a.ko"]),
+    ];
+    for (const { folder } of [theirs, ours]) for (const name of missing) rmSync(join(folder, name));
+    spawnSync("depmod", ["-b", theirs.base, "-C", "/nonexistent", version]);
+    const messages = new Messages("depmod", () => {});
+    assert.equal(await depmod({ folder: ours.folder, version, messages, config: [] }), 0);
+    assert.deepEqual(filesOf(ours), filesOf(theirs), missing.join());
+  }
+});
+
 test("what modules.order does not list stands where kmod has it, loops begin where kmod's do", {
   skip: noKmod,
 }, async () => {

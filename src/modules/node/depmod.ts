@@ -234,6 +234,9 @@ function write(graph: Graph, options: DepmodOptions): 0 | 1 {
   return 0;
 }
 
+/** What depmod leaves where there is nothing to make an index of: a file without content. */
+const noIndex = new Uint8Array();
+
 /** The indexes that kmod's modprobe reads instead of the text. */
 function indexFiles(graph: Graph, { folder, messages, reportDuplicates }: DepmodOptions) {
   const builderOf = (what: string) => {
@@ -286,7 +289,9 @@ function indexFiles(graph: Graph, { folder, messages, reportDuplicates }: Depmod
       "modules.builtin.bin",
       () => {
         const { add, build } = builderOf("builtin");
-        for (const line of readLines(folder, "modules.builtin", messages) ?? []) {
+        const lines = readLines(folder, "modules.builtin", messages);
+        if (!lines) return noIndex;
+        for (const line of lines) {
           if (/^[A-Za-z]/.test(line)) add(moduleNameOf(line), "", 0);
           else messages.error(`Invalid modules.builtin line: ${line}`);
         }
@@ -297,7 +302,9 @@ function indexFiles(graph: Graph, { folder, messages, reportDuplicates }: Depmod
       "modules.builtin.alias.bin",
       () => {
         const { add, build } = builderOf("builtin alias");
-        for (const { module, key, value } of builtinInfo(folder, messages)) {
+        const fields = builtinInfo(folder, messages);
+        if (!fields) return noIndex;
+        for (const { module, key, value } of fields) {
           const alias = key === "alias" ? normal(value) : undefined;
           if (alias !== undefined) add(alias, module, 0);
         }

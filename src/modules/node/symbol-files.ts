@@ -37,14 +37,14 @@ export interface BuiltinField {
   readonly value: string;
 }
 
-/** modules.builtin.modinfo: `module.key=value`, each ended by a zero. A file that is not there is a warning. */
-export function builtinInfo(folder: string, messages: Messages): BuiltinField[] {
+/** modules.builtin.modinfo: `module.key=value`, each ended by a zero. undefined, with a warning: there is none. */
+export function builtinInfo(folder: string, messages: Messages): BuiltinField[] | undefined {
   let text: string;
   try {
     text = readRegularText(join(folder, "modules.builtin.modinfo"));
   } catch (error) {
     messages.warning(`could not open modules.builtin.modinfo at ${folder}: ${errorText(error)}`);
-    return [];
+    return undefined;
   }
   return text.split("\0").flatMap((field) => {
     const match = /^([^.]+)\.([^=]+)=([\s\S]*)$/.exec(field);
