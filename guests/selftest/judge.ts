@@ -13,6 +13,8 @@ export interface Verdict {
   readonly tests: readonly TestResult[];
   /** Whether the guest came to its end. */
   readonly finished: boolean;
+  /** By number of the check, what the guest reported last. */
+  readonly reports: ReadonlyMap<number, bigint>;
 }
 
 const recordSize = 16;
@@ -35,7 +37,7 @@ export function judge(guest: SelfTestGuest, output: Uint8Array): Verdict {
   const passed = guest.tests.map(() => 0);
   const begun = new Set<number>();
   const ended = new Set<number>();
-  const reported = new Set<number>();
+  const reports = new Map<number, bigint>();
   let current = 0;
   let finished = false;
   let unexpected: bigint[] = [];
@@ -60,7 +62,7 @@ export function judge(guest: SelfTestGuest, output: Uint8Array): Verdict {
         failures[current]?.push(`sent ${hex(BigInt(number))}, which means nothing`);
         continue;
       }
-      reported.add(id);
+      reports.set(id, value);
       const expected = guest.expected[id] ?? 0n;
       if ((value & check.mask) === (expected & check.mask)) passed[check.test] = (passed[check.test] ?? 0) + 1;
       else
@@ -75,12 +77,13 @@ export function judge(guest: SelfTestGuest, output: Uint8Array): Verdict {
     else if (!ended.has(test) && mine.length === 0) mine.push(finished ? "did not end" : "the guest stopped here");
     else if (ended.has(test)) {
       guest.checks.forEach(({ test: owner, what }, id) => {
-        if (owner === test && !reported.has(id)) mine.push(`${what}: not reported`);
+        if (owner === test && !reports.has(id)) mine.push(`${what}: not reported`);
       });
     }
   });
   return {
     tests: guest.tests.map(({ name }, i) => ({ name, failures: failures[i] ?? [], passed: passed[i] ?? 0 })),
     finished,
+    reports,
   };
 }

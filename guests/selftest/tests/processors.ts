@@ -17,7 +17,7 @@ const place = 0x10800000;
 const table = (n: number) => memoryMap.tables + 0x1000 * n;
 
 /** Waits until code has set CR0[EQ], at most about two seconds; r25 counts what was waited for in vain. Loses r26, r27. */
-function until(t: Author, condition: string): string {
+export function until(t: Author, condition: string): string {
   const [again, done] = [t.label("again"), t.label("done")];
   return `
   mftb r26
@@ -36,16 +36,16 @@ ${done}:
 }
 
 /** Gives the second processor its order and does not wait. r29 is its area. */
-const order = (t: Author, routine: string) => `
+export const order = (t: Author, routine: string) => `
 ${t.load("r28", routine)}
   lwsync
   std r28, ${areaFields.ORDER}(r29)`;
-const obeyed = (t: Author) => until(t, `  ld r28, ${areaFields.ORDER}(r29)\n  cmpdi r28, 0`);
-const prologue = (t: Author) => `
+export const obeyed = (t: Author) => until(t, `  ld r28, ${areaFields.ORDER}(r29)\n  cmpdi r28, 0`);
+export const prologue = (t: Author) => `
   li r25, 0
 ${t.load("r29", secondArea)}
 ${t.load("r30", shared)}`;
-const epilogue = (t: Author) => `
+export const epilogue = (t: Author) => `
 ${t.check("waits in vain", "r25", 0)}`;
 
 const bigEndian = (t: Author, lines: readonly string[]) =>

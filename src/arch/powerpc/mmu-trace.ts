@@ -26,7 +26,7 @@ function describe(kind: number, a: bigint, b: bigint, c: number, d: number): [st
     case 2:
       return [d ? "tlbie" : "tlbiel", { rb: hex(a), rs: hex(b), ric: c & 3, prs: (c >> 2) & 1, r: (c >> 3) & 1 }];
     case 3:
-      return ["flush", {}];
+      return ["flush", { what: c ? "all" : "pages" }];
     default:
       return undefined;
   }

@@ -72,6 +72,8 @@ const derivedState: ReadonlySet<StateField> = new Set<StateField>([
   "mailHead",
   "mailTail",
   "mail",
+  "dropSets",
+  "dropWords",
   "requests",
   // The partition's number is this kvm's.
   "lpid",

@@ -4,6 +4,7 @@
  */
 import {
   REQUEST_context,
+  REQUEST_dropPages,
   REQUEST_flushCode,
   REQUEST_flushTlb,
   REQUEST_leave,
@@ -36,7 +37,7 @@ import {
 } from "../engines/runtime/layout.generated";
 import { dropAllCode, readMail } from "../engines/runtime/code-pages.as";
 import { EVENT_FLUSH, traceMmu } from "../mmu/events.as";
-import { flushTranslations } from "../mmu/invalidate.as";
+import { dropRequested } from "../mmu/invalidate.as";
 import {
   deliver,
   VECTOR_DECREMENTER,
@@ -51,9 +52,12 @@ import { timeBase } from "./time.as";
 
 /** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
 const SLICE = 16384 * 8;
-/** After another vCPU has asked for a flush, and probably asks again: slices this short, so many. */
-const SHORT_SLICE = 2048 * 8;
-const SHORT_SLICES = 64;
+/**
+ * After another vCPU has asked for translations to be dropped, and probably asks again: slices this short, so many. A whole
+ * slice's work is done only after as many of them as make one.
+ */
+const SHORT_SLICE = 512 * 8;
+const SHORT_SLICES = 256;
 /** What a look before the slice's end takes from it. */
 const LOOK = 16 * 8;
 /** SRR1 bits of the Trace interrupt: 33 always, 35 after a load, 36 after a store. */
@@ -71,9 +75,9 @@ declare function sampled(s: i32): void;
 function serveRequests(s: i32): bool {
   const requests = atomic.xchg<i32>(s + S_requests, 0);
   if (requests & REQUEST_flushCode) dropAllCode(s);
-  if (requests & REQUEST_flushTlb) {
-    traceMmu(s, EVENT_FLUSH, 0, 0, 0, 0);
-    flushTranslations(s);
+  if (requests & (REQUEST_flushTlb | REQUEST_dropPages)) {
+    traceMmu(s, EVENT_FLUSH, 0, 0, requests & REQUEST_flushTlb ? 1 : 0, 0);
+    dropRequested(s, requests);
     store<i32>(s, SHORT_SLICES, S_shortSlices);
   }
   if (requests & REQUEST_mail) readMail(s);
@@ -101,6 +105,15 @@ function deliverPending(s: i32): void {
   }
 }
 
+/** What is done once a slice. True if the caller of run() wants its thread back. */
+function endSlice(s: i32): bool {
+  if (load<i32>(s, S_sampling)) sampled(s);
+  const time = timeBase(s);
+  if (time >= load<i64>(s, S_decExpiry)) store<i32>(s, 1, S_decPending);
+  const leaveAt = load<i64>(s, S_leaveAt);
+  return leaveAt != 0 && time >= leaveAt;
+}
+
 /**
  * At the end of a slice, or when `recheck` is set; `pc` is at an instruction boundary and `budget` in the state. Nonzero:
  * the engine returns to its caller with `exitCode`.
@@ -115,13 +128,9 @@ export function service(s: i32): i32 {
   let leave = false;
   if (budget <= 0) {
     store<u64>(s, load<u64>(s, S_statSlices) + 1, S_statSlices);
-    if (load<i32>(s, S_sampling)) sampled(s);
-    const time = timeBase(s);
-    if (time >= load<i64>(s, S_decExpiry)) store<i32>(s, 1, S_decPending);
-    const leaveAt = load<i64>(s, S_leaveAt);
-    leave = leaveAt != 0 && time >= leaveAt;
     const short = load<i32>(s, S_shortSlices);
     if (short) store<i32>(s, short - 1, S_shortSlices);
+    if (short % (SLICE / SHORT_SLICE) == 0) leave = endSlice(s);
     budget = short ? SHORT_SLICE : SLICE;
   }
   store<i32>(s, budget, S_budget);

@@ -7,6 +7,7 @@ import { storedToCode } from "../engines/runtime/code-pages.as";
 import { watchedAccess } from "../interrupts/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, extentMask, physicalAddress, watched } from "./data-address.as";
+import { dropsBeforeAccess } from "./invalidate.as";
 import { mmioAccess, mmioData } from "./mmio.as";
 import { ACCESS_LOAD, ACCESS_STORE } from "./radix.as";
 
@@ -146,7 +147,7 @@ function scatter(s: i32, ea: u64, size: i32): void {
 
 /** A load of 1, 2, 4 or 8 bytes; zero-extended, in register order. */
 export function loadSlow(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
-  if (watchedAccess(s, ea, size, ACCESS_LOAD)) return 0;
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_LOAD)) return 0;
   const host = dataAddress(s, ea, ACCESS_LOAD);
   if (isMemory(host) && within(ea, size)) return ordered(bytesAt(host, size), size, bigEndian);
   if (host == ADDRESS_FAULT || !gather(s, ea, size)) return 0;
@@ -155,7 +156,7 @@ export function loadSlow(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
 
 /** A store of 1, 2, 4 or 8 bytes. */
 export function storeSlow(s: i32, ea: i64, size: i32, value: i64, bigEndian: i32): void {
-  if (watchedAccess(s, ea, size, ACCESS_STORE)) return;
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_STORE)) return;
   const bytes = ordered(value, size, bigEndian);
   const host = dataAddress(s, ea, ACCESS_STORE);
   if (isMemory(host) && within(ea, size)) {

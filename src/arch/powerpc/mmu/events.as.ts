@@ -8,7 +8,7 @@ export const EVENT_REFILL = 0;
 export const EVENT_FAULT = 1;
 /** RB, RS; RIC, PRS and R from bit 0, 2 and 3; 1 for tlbie, 0 for tlbiel. */
 export const EVENT_INVALIDATE = 2;
-/** Everything was dropped because another asked for it. */
+/** Translations were dropped because another asked for it; 1: all. */
 export const EVENT_FLUSH = 3;
 
 @external("env", "mmuEvent")

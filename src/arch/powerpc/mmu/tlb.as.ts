@@ -70,6 +70,26 @@ export function dropSmallPages(s: i32, ea: u64): void {
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function emptyEntry(entry: i32): void {
+  store<i64>(entry, 0, TLB_readTag);
+  store<i64>(entry, 0, TLB_writeTag);
+  store<i64>(entry, 0, TLB_executeTag);
+}
+
+/** Drops whatever stands where the translations of a 64 KiB page, and of the small pages in it, can: `set` names it. */
+export function dropSet(s: i32, set: i32): void {
+  let entry = entryFor(s + VCPU_tlb, (<u64>set) << TLB_pageShift);
+  for (let table = 0; table < TLB_tables; table++) {
+    emptyEntry(entry);
+    entry += TLB_entries * TLB_entrySize;
+  }
+  const small = smallEntryFor(s, (<u64>set) << TLB_pageShift);
+  const end = small + (1 << (TLB_pageShift - SMALLTLB_pageShift)) * SMALLTLB_entrySize;
+  for (let entry = small; entry != end; entry += SMALLTLB_entrySize) emptyEntry(entry);
+}
+
 /** Takes away the right to store to 64 KiB of physical memory without being noticed. */
 export function dropWriteTags(s: i32, physicalPage: i32): void {
   const end = s + VCPU_tlb + TLB_tables * TLB_entries * TLB_entrySize;

@@ -1,5 +1,6 @@
 /** The interpreter as an engine: what both implementations run cold code with. */
 import type { Engine, EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
+import { canBlock } from "../../../../kvm/memory.js";
 import type { EngineAssets } from "../shared/implementation.js";
 
 export type { EngineAssets };
@@ -18,6 +19,16 @@ const now = (): number => performance.timeOrigin + performance.now();
 
 /** 32 random bits for darn, which programs seed their generators with. */
 const random = (): number => crypto.getRandomValues(new Int32Array(1))[0] as number;
+
+/** Milliseconds that a vCPU sleeps that has waited too long for another. */
+const nap = 0.05;
+
+/** Gives this thread away for a moment, where that is allowed: another vCPU may need its processor to answer. */
+function makeRest(): () => void {
+  if (!canBlock()) return () => {};
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  return () => void Atomics.wait(never, 0, 0, nap);
+}
 
 /** What a translator adds to the interpreter. */
 export interface Translation {
@@ -42,7 +53,7 @@ export function bindMemoryWritten(
   memory: WebAssembly.Memory,
 ): ReturnType<Engine["memoryWritten"]> {
   const nothing = () => {};
-  const env = { memory, now, random, codeDropped: nothing, sampled: nothing, mmuEvent: nothing };
+  const env = { memory, now, random, codeDropped: nothing, sampled: nothing, mmuEvent: nothing, rest: nothing };
   const { guestMemoryWritten } = new WebAssembly.Instance(runtime, { env }).exports as unknown as {
     guestMemoryWritten: (address: bigint, length: bigint) => number;
   };
@@ -58,7 +69,7 @@ export function instantiateInterpreter(
 ): Interpreter {
   const mmuEvent = (_: number, ...event: Parameters<EngineEvents>): void => onEvent(...event);
   const runtime = new WebAssembly.Instance(assets.runtime, {
-    env: { memory, now, random, codeDropped, sampled, mmuEvent },
+    env: { memory, now, random, codeDropped, sampled, mmuEvent, rest: makeRest() },
   });
   const interpreter = new WebAssembly.Instance(assets.interpreter, {
     runtime: runtime.exports,

@@ -144,13 +144,3 @@ test("a mailbox that overflows becomes a whole flush", () => {
   m.store(0x20000n, 4, 1n, b);
   assert.equal(m.takeFault(b), false);
 });
-
-test("tlbie reaches the other vCPU, and ptesync does not wait for one outside the guest", () => {
-  const m = new TestMachine({ vcpus: 2 });
-  const [a, b] = m.vcpus as [number, number];
-  m.call("tlbInvalidateEntry", a, 0x10000n, 1n << 32n, 0, 1, 1);
-  assert.equal(m.get("requests", b), BigInt(Request.flushTlb));
-  m.call("synchronizeTranslations", a);
-  m.call("service", b);
-  assert.equal(m.get("requests", b), 0n);
-});

@@ -87,6 +87,7 @@ export class TestMachine {
         codeDropped: (page: number) => this.dropped.push(page),
         sampled: () => {},
         mmuEvent: () => {},
+        rest: () => {},
       },
     });
     this.runtime = instance.exports as unknown as Record<string, Routine>;

@@ -157,6 +157,12 @@ const declared = {
   wake: ["i32", 1],
   /** H_PROD. */
   prodded: ["i32", 1],
+  /**
+   * Translations to drop, for Request.dropPages: a bit for each set of the soft TLB (bits 16 to 25 of an effective address),
+   * so that it cannot overflow; before it, a bit for each of its words that is not 0.
+   */
+  dropWords: ["i32", 1],
+  dropSets: ["i32", 32],
   /** Mailbox of pages to drop from the instruction cache and the write TLB: a ring of 64 and its counters. */
   mailHead: ["i32", 1],
   mailTail: ["i32", 1],
@@ -241,6 +247,8 @@ export const Request = {
   context: 32,
   /** A System Reset interrupt is to be taken. */
   systemReset: 64,
+  /** Drop the soft TLB's entries that `dropSets` names. */
+  dropPages: 128,
 } as const;
 
 /**
