@@ -5,6 +5,7 @@ import { VmmError } from "../vmm/errors.js";
 import { escapeHelp, escapes } from "./escape.js";
 import { endingSignals } from "./interrupt.js";
 import { isReaderGone, reasonOf } from "./output.js";
+import { RawMode } from "./raw-mode.js";
 
 export interface Terminal {
   /** Writes console output. A promise: the reader is slow, wait. */
@@ -24,7 +25,7 @@ export function openTerminal(): Terminal {
   const { stdin, stderr } = process;
   const pipe = openPipe();
   const stdout = pipe ?? process.stdout;
-  const raw = stdin.isTTY === true;
+  const raw = stdin.isTTY === true ? new RawMode(stdin) : undefined;
   let leave: (why: LeaveReason) => void = () => undefined;
   let left: LeaveReason | undefined;
   const wantLeave = (why: LeaveReason): void => {
@@ -52,7 +53,7 @@ export function openTerminal(): Terminal {
     process.off("exit", restore);
     if (onData) stdin.off("data", onData);
     onData = undefined;
-    if (raw) stdin.setRawMode(false);
+    raw?.leave();
     stdin.pause();
     // What a reader that stalls has not taken by now must not keep the process.
     if (unwritten > 0)
@@ -84,7 +85,7 @@ export function openTerminal(): Terminal {
         leave: () => wantLeave("escape"),
         help: () => void stderr.write(`${eol}${escapeHelp.join(eol)}${eol}`),
       });
-      if (raw) stdin.setRawMode(true);
+      raw?.enter();
       if (stdin.listenerCount("error") === 0) {
         // A pipe that ends, or a stdin closed beforehand, only means that nothing is typed. A terminal that ends is gone.
         const onEnd = (): void => {
