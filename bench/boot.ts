@@ -1,9 +1,9 @@
 /**
- * `npm run bench`: from the start of the kernel to /init, one vCPU, the default guest, under each implementation and
+ * `npm run bench:boot`: from the start of the kernel to /init, one vCPU, the default guest, under each implementation and
  * under qemu-system-ppc64 where it is installed, in turn; the best of some rounds. Times are only comparable within one
  * run: the table gives ratios to QEMU.
  *
- *   npm run bench -- --rounds 3 --memory 256 --skip pr
+ *   npm run bench:boot -- --rounds 3 --memory 256 --skip pr
  *
  * The time is the guest's own uptime when /init begins, which follows the host's clock under all of them: starting Node
  * or QEMU, and QEMU's firmware, do not count. "beside RAM" is the peak resident set less the guest's memory.

@@ -1,0 +1,181 @@
+/**
+ * `npm run bench -- --quick|--all`: the same guest, with the same command line and one vCPU, under each of unikvm's
+ * implementations and under QEMU's TCG, in turn. docs/benchmarks.md tells what is measured and how to read it.
+ */
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { GuestUnavailable } from "../guests/index.js";
+import { architectures } from "./suite/architectures.js";
+import { BenchUnavailable, compileForGuest, nativeOutputs, writeInitrd } from "./suite/compile.js";
+import { enginesOf, qemuName } from "./suite/engines.js";
+import { measureSet } from "./suite/measure.js";
+import type { Output } from "./suite/protocol.js";
+import { type Report, toJson, troubles } from "./suite/report.js";
+import { clocks, type RowResult } from "./suite/results.js";
+import { bootRow, type Row, type RowSet, smallPrograms } from "./suite/rows.js";
+import { toSvg } from "./suite/svg.js";
+import { toTable } from "./suite/table.js";
+
+const usage = `usage: npm run bench -- [--quick | --all] [options]
+  --quick            the small programs, two runs each (the default)
+  --all              these and Debian's own programs, three runs each
+  --rows REGEXP      only rows whose names match, of all there are
+  --engines LIST     of qemu, hv, pr (default: all of them)
+  --node PATH        hv once more on another Node.js; can be given again
+  --rounds N         fresh guests for each engine, one after the other (default: 1)
+  --runs N           runs of each row in a guest
+  --clock NAME       whose time counts: guest (the default), host, or cpu, which a busy machine disturbs least
+  --timeout SECONDS  for one run (default: 300)
+  --out FOLDER       for results.json, hv.svg and what was built (default: build/bench)
+`;
+
+class UsageError extends Error {}
+
+function parseOptions(args: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      all: { type: "boolean", default: false },
+      rows: { type: "string" },
+      engines: { type: "string" },
+      node: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string", default: "1" },
+      runs: { type: "string" },
+      clock: { type: "string", default: "guest" },
+      timeout: { type: "string", default: "300" },
+      out: { type: "string", default: "build/bench" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.quick && values.all) throw new UsageError("--quick and --all exclude each other");
+  const count = (name: string, text: string): number => {
+    if (!/^[1-9]\d{0,5}$/.test(text)) throw new UsageError(`--${name} is a whole number from 1, not "${text}"`);
+    return Number(text);
+  };
+  const clock = clocks.find((name) => name === values.clock);
+  if (!clock) throw new UsageError(`--clock is ${clocks.join(", ")}, not "${values.clock}"`);
+  const pattern = (text: string): RegExp => {
+    try {
+      return new RegExp(text);
+    } catch (error) {
+      throw new UsageError(`--rows: ${(error as Error).message}`);
+    }
+  };
+  return {
+    help: values.help,
+    rows: values.rows === undefined ? undefined : pattern(values.rows),
+    all: values.all || (values.rows !== undefined && !values.quick),
+    engines: values.engines?.split(","),
+    nodes: values.node,
+    rounds: count("rounds", values.rounds),
+    runs: count("runs", values.runs ?? (values.all ? "3" : "2")),
+    clock,
+    timeout: count("timeout", values.timeout),
+    out: values.out,
+  };
+}
+
+const say = (sentence: string): void => {
+  process.stderr.write(`bench: ${sentence}\n`);
+};
+
+/** Appears whole or not at all. */
+function write(folder: string, name: string, text: string): void {
+  writeFileSync(join(folder, `${name}.partial`), text);
+  renameSync(join(folder, `${name}.partial`), join(folder, name));
+}
+
+function nativeOrNothing(rows: readonly Row[], folder: string): Map<string, Output> {
+  try {
+    return nativeOutputs(rows, folder);
+  } catch (error) {
+    if (!(error instanceof BenchUnavailable)) throw error;
+    say(`SKIPPED the comparison with the host's outputs: ${error.message}`);
+    return new Map();
+  }
+}
+
+async function bench(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  if (options.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const architecture = architectures[0];
+  if (!architecture) throw new Error("there is no architecture");
+  const engines = enginesOf(
+    architecture,
+    options.engines ?? [qemuName, ...architecture.types],
+    options.nodes,
+    (sentence) => say(`SKIPPED ${qemuName}: ${sentence}`),
+  );
+  const wanted = (name: string): boolean => options.rows?.test(name) ?? true;
+  const sets: readonly RowSet[] = [smallPrograms];
+  const chosen = sets
+    .map((set) => ({ set, rows: set.rows.filter(({ name }) => wanted(name)) }))
+    .map((one) => ({ ...one, boot: one.set === smallPrograms && wanted(bootRow) }))
+    .filter(({ rows, boot }) => rows.length > 0 || boot);
+  if (chosen.length === 0) {
+    const names = [bootRow, ...sets.flatMap(({ rows }) => rows.map(({ name }) => name))];
+    throw new UsageError(`no row matches ${options.rows?.source}; there are ${names.join(", ")}`);
+  }
+
+  const load = loadavg()[0] ?? 0;
+  if (load > cpus().length / 2) say(`the machine is busy (load ${load.toFixed(1)}): figures of a quiet one are better`);
+  const guest = await architecture.guest();
+  const built = join(options.out, architecture.name);
+  const programs = compileForGuest(architecture, built);
+  const append = `${guest.append} unikvm.run=/bench/agent`;
+  const results: RowResult[] = [];
+  const besideMemory: Record<string, Readonly<Record<string, number>>> = {};
+  for (const { set, rows, boot } of chosen) {
+    const initrd = join(built, `initrd-${set.name}`);
+    writeInitrd(guest, programs, [], initrd);
+    const measured = await measureSet({
+      ...{ set, rows, boot, engines, progress: say },
+      images: { kernel: guest.kernel, initrd, append, memory: set.memory },
+      expected: nativeOrNothing(rows, join(options.out, "host")),
+      ...{ rounds: options.rounds, runs: options.runs, timeout: options.timeout },
+    });
+    results.push(...measured.rows);
+    besideMemory[set.name] = measured.besideMemory;
+  }
+  const report: Report = {
+    format: 1,
+    date: new Date().toISOString(),
+    architecture: architecture.name,
+    host: { processor: cpus()[0]?.model ?? "", processors: cpus().length, load },
+    clock: options.clock,
+    append,
+    engines: engines.map(({ name, version }) => ({ name, version })),
+    besideMemory,
+    sets: chosen.map(({ set: { name, title } }) => ({ name, title })),
+    rows: results,
+  };
+  mkdirSync(options.out, { recursive: true });
+  write(options.out, "results.json", toJson(report));
+  for (const type of architecture.types) {
+    if (engines.some(({ name }) => name === type)) write(options.out, `${type}.svg`, toSvg(report, type));
+  }
+  process.stdout.write(`${toTable(report)}\n`);
+  const wrong = troubles(report);
+  for (const sentence of wrong) say(sentence);
+  say(`results are in ${options.out}`);
+  return wrong.length > 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await bench(process.argv.slice(2));
+} catch (error) {
+  const usageTrouble =
+    error instanceof UsageError ||
+    error instanceof RangeError ||
+    (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS");
+  if (!usageTrouble && !(error instanceof BenchUnavailable) && !(error instanceof GuestUnavailable)) throw error;
+  say((error as Error).message);
+  if (usageTrouble) process.stderr.write(usage);
+  process.exitCode = usageTrouble ? 2 : 3;
+}

@@ -1,0 +1,85 @@
+/** Compiles bench/guest/ for the guest and for the host, and puts it behind the guest's initial RAM disk. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CpioEntry, cpio } from "../../guests/cpio.js";
+import type { Guest } from "../../guests/index.js";
+import type { Architecture } from "./architectures.js";
+import { hashOf, type Output } from "./protocol.js";
+import type { Row } from "./rows.js";
+
+const sources = fileURLToPath(new URL("../../../bench/guest", import.meta.url));
+const agentSource = "agent.c";
+
+/** The rows' program, and the agent that runs it. */
+export interface Programs {
+  readonly rows: string;
+  readonly agent: string;
+}
+
+/** What keeps the bench from running, with what the user can do. */
+export class BenchUnavailable extends Error {
+  override name = "BenchUnavailable";
+}
+
+function compile(compiler: string, options: readonly string[], files: readonly string[], to: string): void {
+  const { error, status, stderr } = spawnSync(
+    compiler,
+    ["-O2", "-std=gnu11", ...options, "-o", to, ...files.map((file) => join(sources, file)), "-lm"],
+    { encoding: "utf8" },
+  );
+  if (error) throw new BenchUnavailable(`the compiler ${compiler} cannot be run: ${error.message}`);
+  if (status !== 0) throw new BenchUnavailable(`${compiler} could not compile ${files.join(", ")}:\n${stderr}`);
+}
+
+const rowSources = (): string[] => readdirSync(sources).filter((file) => file.endsWith(".c") && file !== agentSource);
+
+/** Into `folder`; linked statically, since the guest need not have a library. */
+export function compileForGuest(architecture: Architecture, folder: string): Programs {
+  const programs = { rows: join(folder, "rows"), agent: join(folder, "agent") };
+  mkdirSync(folder, { recursive: true });
+  try {
+    compile(architecture.compiler, ["-static"], rowSources(), programs.rows);
+    compile(architecture.compiler, ["-static"], [agentSource], programs.agent);
+  } catch (error) {
+    if (!(error instanceof BenchUnavailable)) throw error;
+    throw new BenchUnavailable(`${error.message}\nDebian has it in: apt-get install ${architecture.compilerPackage}`);
+  }
+  return programs;
+}
+
+/** The output that each row has on this machine. Throws BenchUnavailable if there is no compiler. */
+export function nativeOutputs(rows: readonly Row[], folder: string): Map<string, Output> {
+  const outputs = new Map<string, Output>();
+  const wanted = rows.filter(({ native }) => native);
+  if (wanted.length === 0) return outputs;
+  mkdirSync(folder, { recursive: true });
+  const program = join(folder, "rows");
+  compile("cc", [], rowSources(), program);
+  for (const row of wanted) {
+    const { status, stdout, stderr } = spawnSync(program, row.command.split(" ").slice(1));
+    if (status !== 0) throw new BenchUnavailable(`${row.command} failed on the host: ${stderr}`);
+    outputs.set(row.name, { bytes: stdout.length, hash: hashOf(stdout) });
+  }
+  return outputs;
+}
+
+/** The guest's own initial RAM disk with the programs and `more` behind it, as a file. */
+export function writeInitrd(guest: Guest, programs: Programs, more: readonly CpioEntry[], to: string): void {
+  const file = (path: string, from: string, mode: number): CpioEntry => ({
+    path: `bench/${path}`,
+    type: "file",
+    mode,
+    data: readFileSync(from),
+  });
+  const scripts = readdirSync(sources).filter((name) => !/\.[ch]$/.test(name));
+  const archive = cpio([
+    { path: "bench", type: "directory" },
+    file("rows", programs.rows, 0o755),
+    file("agent", programs.agent, 0o755),
+    ...scripts.map((name) => file(name, join(sources, name), 0o644)),
+    ...more,
+  ]);
+  writeFileSync(to, Buffer.concat([readFileSync(guest.initrd), archive]));
+}

@@ -1,0 +1,71 @@
+/** The results as a table for a terminal. */
+import { qemuName } from "./engines.js";
+import { type Cell, cellOf, meansOf, type Report } from "./report.js";
+import type { Clock, RowResult } from "./results.js";
+
+const seconds = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(value < 1 ? 3 : 2));
+const ratio = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(2));
+
+function verdict({ right, failures, times }: Cell): string {
+  if (failures.length > 0 && times === undefined) return "FAILED";
+  if (right === false) return "WRONG";
+  return failures.length > 0 ? "FAILED" : right ? "ok" : "?";
+}
+
+/** The columns of one engine. */
+const columnsOf = (engine: string): string[] =>
+  engine === qemuName ? ["first", "steady"] : ["first", "x", "steady", "x", "1st s x", "output"];
+
+function cellsOf(result: RowResult, engine: string, clock: Clock): string[] {
+  const cell = cellOf(result, engine, clock);
+  const { times, ratios } = cell;
+  const failed = times === undefined && cell.failures.length > 0;
+  if (engine === qemuName) return [failed ? "FAILED" : seconds(times?.first), seconds(times?.steady)];
+  return [
+    ...[seconds(times?.first), ratio(ratios?.first), seconds(times?.steady), ratio(ratios?.steady)],
+    ...[ratio(ratios?.firstSecond), verdict(cell)],
+  ];
+}
+
+function meanCells(rows: readonly RowResult[], engine: string, clock: Clock): string[] {
+  if (engine === qemuName) return ["", ""];
+  const { first, steady, firstSecond } = meansOf(rows, engine, clock);
+  return ["", ratio(first), "", ratio(steady), ratio(firstSecond), ""];
+}
+
+/** Lines of cells, each column as wide as it must be; the first one is text, the others are numbers. */
+function aligned(lines: readonly (readonly string[])[]): string[] {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines.map((line) =>
+    line
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** One table a set: seconds by the report's clock, and "x", times QEMU's. */
+export function toTable(report: Report): string {
+  const { clock } = report;
+  const engines = report.engines.map(({ name }) => name);
+  const out: string[] = [];
+  for (const { name, title } of report.sets) {
+    const rows = report.rows.filter(({ set }) => set === name);
+    if (rows.length === 0) continue;
+    const heads = engines.flatMap((engine) =>
+      columnsOf(engine).map((column, index) => (index === 0 ? `${engine}: ${column}` : column)),
+    );
+    const lines = [
+      [title, ...heads],
+      ...rows.map((result) => [result.row, ...engines.flatMap((engine) => cellsOf(result, engine, clock))]),
+      ["geometric mean", ...engines.flatMap((engine) => meanCells(rows, engine, clock))],
+    ];
+    const beside = Object.entries(report.besideMemory[name] ?? {})
+      .filter(([, megabytes]) => Number.isFinite(megabytes))
+      .map(([engine, megabytes]) => `${engine} ${megabytes.toFixed(0)} MB`);
+    out.push(...aligned(lines));
+    if (beside.length > 0) out.push(`beside the guest's memory: ${beside.join(", ")}`);
+    out.push("");
+  }
+  return out.join("\n");
+}
