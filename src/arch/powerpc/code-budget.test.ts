@@ -13,11 +13,12 @@ const kvm = await openKvm({ implementations: ["hv"], memory: "unshared" });
 const loops = 24;
 const source = `${Array.from({ length: loops }, (_, i) => `lis 7, 6\nmtctr 7\nl${i}: addi 6, 6, 1\nxor 8, 8, 6\nbdnz l${i}\n`).join("")}li 3, 0x58\nsc 1\n`;
 
-function runToEnd(): { readonly vm: PpcVm; readonly cpu: PpcVcpu } {
+/** Runs a program to its hypercall; r6 must then be `sum`. */
+function runToEnd(text = source, sum = BigInt(loops) * 0x60000n): { readonly vm: PpcVm; readonly cpu: PpcVcpu } {
   const vm = kvm.createVm();
   const ram = vm.allocate(1 << 20);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: 1n << 20n, userspaceAddr: ram });
-  const { bytes } = assemble(source, { origin: 0x10000n, littleEndian: false });
+  const { bytes } = assemble(text, { origin: 0x10000n, littleEndian: false });
   vm.bytes(ram + 0x10000, bytes.length).set(bytes);
   const cpu = vm.createVcpu(0);
   cpu.setRegs({ ...cpu.getRegs(), pc: 0x10000n });
@@ -27,7 +28,7 @@ function runToEnd(): { readonly vm: PpcVm; readonly cpu: PpcVcpu } {
     if (reason === "papr_hcall") break;
     assert.ok(reason === "intr" && performance.now() < end, reason);
   }
-  assert.equal(cpu.getRegs().gpr[6], BigInt(loops) * 0x60000n);
+  assert.equal(cpu.getRegs().gpr[6], sum);
   return { vm, cpu };
 }
 
@@ -64,4 +65,17 @@ test("over the budget the oldest code goes, and what there is no room for is int
   } finally {
     page.codeLimit = codeLimit;
   }
+});
+
+test("a loop longer than a region is translated once, in pieces", () => {
+  const [length, turns] = [515, 100_000];
+  const body = "addi 6, 6, 1\n".repeat(length);
+  const text = `lis 7, ${turns >> 16}\nori 7, 7, ${turns & 0xffff}\nmtctr 7\nlong: ${body}bdnz long\nli 3, 0x58\nsc 1\n`;
+  const { vm, cpu } = runToEnd(text, BigInt(length * turns));
+  const { regions, translated, instructions } = cpu.stats();
+  assert.ok((translated ?? 0) > (8 * (instructions ?? 0)) / 2, JSON.stringify(cpu.stats()));
+  // Two pieces, and one of each more that was entered before the other was there.
+  assert.ok((regions ?? 0) <= 4, JSON.stringify(cpu.stats()));
+  cpu.close();
+  vm.close();
 });

@@ -68,6 +68,11 @@ export class RegionTranslator {
     return this.#instructions.size;
   }
 
+  /** Whether it ends where it does because it would have become too long. */
+  get cut(): boolean {
+    return this.length >= instructionLimit;
+  }
+
   /** Offsets of the 4 KiB pages that the region has instructions in. */
   get pages(): Set<number> {
     return new Set([...this.#instructions.keys()].map((offset) => offset >> codePage.shift));

@@ -44,12 +44,15 @@ interface Region {
   /** Address of the decoded entry that leads into it. */
   readonly entry: number;
   readonly pages: readonly number[];
+  readonly cut: boolean;
 }
 
 interface Pending {
   readonly body: Uint8Array;
   readonly entry: number;
   readonly pages: readonly number[];
+  /** It would have become too long: others that come to its entry end there, and do not begin what they could not end. */
+  readonly cut: boolean;
 }
 
 /** The variants by handler number, made once for each thread that translates. */
@@ -233,7 +236,8 @@ export class Translator {
         fetch: (at) => {
           if (at < 0 || at >= span || breaks.has(at & 0xffc)) return undefined;
           // Only pages with decoded code: what drops their code tells the translator.
-          if (this.#ask("codePageFor", firstPage + (at >> codePage.shift)) === 0) return undefined;
+          const decoded = this.#ask("codePageFor", firstPage + (at >> codePage.shift));
+          if (decoded === 0 || (at !== offset && this.#leadsToCut(decoded + (at & 0xffc) * 2))) return undefined;
           const word = view.getUint32(host + at, littleEndian);
           const variant = decoder.variant(word);
           return variant && !variant.definition.options.interpreted ? { variant, word } : undefined;
@@ -244,10 +248,20 @@ export class Translator {
     const f = translator.translate();
     if (f) {
       const pages = [...translator.pages].map((p) => firstPage + p);
-      this.#pending.push({ body: f.finish(), entry, pages });
+      this.#pending.push({ body: f.finish(), entry, pages, cut: translator.cut });
       if (this.#pending.length === 1) this.#waited = 0;
     } else this.#samples.set(entry, Number.NEGATIVE_INFINITY);
     this.#milliseconds += performance.now() - start;
+  }
+
+  /**
+   * Whether a decoded entry leads into a region that was cut. A loop longer than a region would otherwise be translated
+   * again and again, each time from where the last one ended.
+   */
+  #leadsToCut(entry: number): boolean {
+    const view = this.#memoryView();
+    if (view.getInt32(entry, true) !== Handler.region) return false;
+    return this.#live.get(view.getInt32(entry + 4, true))?.cut === true;
   }
 
   /** Offsets in their 4 KiB of instructions that may have a breakpoint: they are interpreted. */
@@ -292,7 +306,7 @@ export class Translator {
       const index = this.#nextIndex++;
       if (index >= this.regions.length) this.regions.grow(Math.max(64, this.regions.length));
       this.regions.set(index, instance.exports[`${i}`]);
-      const region = { index, module, entry: p.entry, pages: p.pages };
+      const region = { index, module, entry: p.entry, pages: p.pages, cut: p.cut };
       if (module.live++ === 0) this.#account(module.bytes);
       this.#live.set(index, region);
       for (const page of p.pages) {
