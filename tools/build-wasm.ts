@@ -25,7 +25,7 @@ import {
   vcpuLayout,
 } from "../src/arch/powerpc/engines/shared/layout.js";
 import { vmLayout } from "../src/kvm/layout.js";
-import { memoryShared, staticDataEnd } from "./wasm-binary.js";
+import { memoryShared, staticDataEnd } from "../src/wasm/binary.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const powerpc = join(root, "src/arch/powerpc");

@@ -12,6 +12,7 @@ export const configs = {
   both: "",
   hv: "# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n",
   pr: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n",
+  prSelftest: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\nCONFIG_SELFTEST=y\nCONFIG_DISASSEMBLER=y\n",
   builtIn: "CONFIG_KVM_BOOK3S_64=y\nCONFIG_VFIO=y\n",
   mixed: "CONFIG_KVM_BOOK3S_64=m\nCONFIG_VFIO=y\nCONFIG_HOST_PCI=m\n",
   noModules: "# CONFIG_MODULES is not set\n",
@@ -50,19 +51,30 @@ function inputsOf(metafile: Metafile, outputs: readonly string[]): Set<string> {
 }
 
 /** Sources that are loaded along with an entry, without any import on demand. */
-export function loadedWith({ metafile }: Bundle, entry: string): Set<string> {
-  const output = Object.keys(metafile.outputs).find(
-    (path) => path.endsWith(`/${entry}.js`) && metafile.outputs[path]?.entryPoint,
-  );
+export function loadedWith(build: Bundle, entry: string): Set<string> {
+  const { outputs } = build.metafile;
+  const output = Object.keys(outputs).find((path) => path.endsWith(`/${entry}.js`) && outputs[path]?.entryPoint);
+  if (output === undefined) throw new Error(`no entry ${entry}`);
+  return inputsOf(build.metafile, closure(build, [output]));
+}
+
+/** Files that are loaded along with those that are made of these sources, without any further import on demand. */
+export function outputsLoadedWith(build: Bundle, sources: readonly RegExp[]): string[] {
+  const made = Object.entries(build.metafile.outputs).flatMap(([path, { entryPoint = "" }]) => {
+    return sources.some((wanted) => wanted.test(entryPoint)) ? [path] : [];
+  });
+  return closure(build, made);
+}
+
+function closure({ metafile: { outputs } }: Bundle, from: readonly string[]): string[] {
   const found = new Set<string>();
   const visit = (path: string): void => {
     if (found.has(path)) return;
     found.add(path);
-    for (const { path: next, kind } of metafile.outputs[path]?.imports ?? []) {
-      if (kind === "import-statement" && metafile.outputs[next]) visit(next);
+    for (const { path: next, kind } of outputs[path]?.imports ?? []) {
+      if (kind === "import-statement" && outputs[next]) visit(next);
     }
   };
-  if (output === undefined) throw new Error(`no entry ${entry}`);
-  visit(output);
-  return inputsOf(metafile, [...found]);
+  for (const path of from) visit(path);
+  return [...found];
 }

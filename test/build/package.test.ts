@@ -48,6 +48,7 @@ test("the package holds what is needed, and no tests", (t) => {
     "LICENSE",
     "Kconfig",
     "src/arch/powerpc/Kconfig",
+    "guests/selftest/Kconfig",
     "dist/src/index.js",
     "dist/src/index.d.ts",
     "dist/src/arch/powerpc/engines/runtime/runtime.wasm",

@@ -1,9 +1,13 @@
 /** The WebAssembly that is built with the package: which file it is, and how a platform gets it. */
 import { KvmError, messageOf } from "../../base/errors.js";
 import { mayFail } from "../../base/fault.js";
+import { memoryShared } from "../../wasm/binary.js";
 import type { EngineAssets } from "./engines/shared/implementation.js";
 
-/** The run-time library and the interpreter, each for unshared and for shared memory. */
+/**
+ * The run-time library and the interpreter, each for unshared and for shared memory. The package has a file of each name,
+ * for platforms that must be given compiled modules.
+ */
 export const assetNames = [
   "runtime.wasm",
   "runtime.shared.wasm",
@@ -20,10 +24,15 @@ export type CompiledAssets = EngineAssets;
 
 const folders = { runtime: "runtime", interpreter: "emulate" } as const;
 
-/** Reads the files in Node, fetches them elsewhere. */
+/** Reads the files in Node, fetches them elsewhere. One file serves both kinds of memory: they differ in a bit. */
 export const loadAssetHere: LoadAsset = async (name) => {
   const folder = name.startsWith("runtime") ? folders.runtime : folders.interpreter;
-  const url = new URL(`./engines/${folder}/${name}`, import.meta.url);
+  const plain = name.replace(".shared", "");
+  const bytes = await readAsset(new URL(`./engines/${folder}/${plain}`, import.meta.url));
+  return plain === name ? bytes : memoryShared(bytes);
+};
+
+async function readAsset(url: URL): Promise<Uint8Array> {
   if (url.protocol === "file:") {
     const { loadAssetFile } = await import("./node/load-asset.js");
     return loadAssetFile(url);
@@ -31,7 +40,7 @@ export const loadAssetHere: LoadAsset = async (name) => {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url.href}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
-};
+}
 
 /** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes. */
 async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {

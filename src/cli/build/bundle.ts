@@ -1,11 +1,12 @@
 /** Bundles what a configuration asks for, with esbuild. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildResult, Metafile } from "esbuild";
 import { type ListedModule, moduleList } from "../../module-list.js";
 import { modpost } from "../../modules/modpost.js";
 import { VmmError } from "../../vmm/errors.js";
+import { withoutCustomSections } from "../../wasm/binary.js";
 import type { BuildConfiguration } from "./configuration.js";
 import { kbuild } from "./kbuild.js";
 import { kbuildPlugin, type Platform } from "./plugin.js";
@@ -26,10 +27,8 @@ const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
   browser: { ...library, web: "src/web/index.js", "vcpu-worker": "src/web/vcpu-worker.js" },
 };
 
-/** Beside which files' own URL the WebAssembly is looked for. */
-const assets = ["runtime/runtime", "emulate/interpreter"].flatMap((name) =>
-  [`${name}.wasm`, `${name}.shared.wasm`].map((file) => `src/arch/powerpc/engines/${file}`),
-);
+/** The WebAssembly, which is looked for beside our files' own URL. What is for shared memory is made of it. */
+const assets = ["runtime/runtime.wasm", "emulate/interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`);
 
 export interface Bundle {
   readonly metafile: Metafile;
@@ -59,8 +58,9 @@ export async function bundle(
   }
   const { build } = await loadEsbuild();
   const modules = checkedModules(configuration);
+  const left = kbuild.flatMap(({ option, entry }) => (configuration.setting(option) === "n" ? (entry ?? []) : []));
   const sources = {
-    ...entries[platform],
+    ...Object.fromEntries(Object.entries(entries[platform]).filter(([name]) => !left.includes(name))),
     ...Object.fromEntries(modules.list.map(({ definition, source }) => [definition.name, source])),
   };
   rmSync(folder, { recursive: true, force: true });
@@ -100,7 +100,8 @@ export async function bundle(
   }
   for (const asset of assets) {
     mkdirSync(dirname(join(folder, asset)), { recursive: true });
-    copyFileSync(join(dist, asset), join(folder, asset));
+    const bytes = readFileSync(join(dist, asset));
+    writeFileSync(join(folder, asset), minify ? withoutCustomSections(bytes) : bytes);
   }
   writeForwarders(folder, sources, modules.list);
   if (platform === "node") writeModules(folder, modules, result.metafile);

@@ -11,6 +11,14 @@ export interface KbuildRow {
   readonly linked?: readonly string[];
   /** The file that declares the module; where the option is m its code is imported when the module is loaded. */
   readonly module?: string;
+  /** The file that others import or start, by its name in bundle.ts, which is there only if the option is not n. */
+  readonly entry?: string;
+}
+
+/** Stands for a command that a build does not have. */
+export function refusedCommand(why: string): string {
+  return `export const describe = (command, finish) => command.allowUnknownOption().allowExcessArguments().action(
+    finish(() => { throw new Error(${JSON.stringify(why)}); }));`;
 }
 
 const powerpc = "src/arch/powerpc";
@@ -25,6 +33,18 @@ export const kbuild: readonly KbuildRow[] = [
   {
     option: "KVM_BOOK3S_PR_POSSIBLE",
     absent: { [`${powerpc}/engines/pr/implementation.js`]: "export const pr = undefined;" },
+  },
+  {
+    option: "DISASSEMBLER",
+    absent: {
+      [`${powerpc}/isa/disassembler.js`]:
+        'export const disassemble = (word) => `.long 0x${(word >>> 0).toString(16).padStart(8, "0")}`;',
+    },
+  },
+  {
+    option: "SELFTEST",
+    absent: { "src/cli/commands/selftest.js": refusedCommand("this build has no self-test: CONFIG_SELFTEST was n") },
+    entry: "selftest",
   },
   {
     option: "KVM_XICS",

@@ -8,7 +8,7 @@ import { join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Plugin } from "esbuild";
 import type { BuildConfiguration } from "./configuration.js";
-import { implementationFiles, kbuild } from "./kbuild.js";
+import { implementationFiles, kbuild, refusedCommand } from "./kbuild.js";
 
 export type Platform = "node" | "browser";
 
@@ -57,8 +57,7 @@ export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOpti
 }
 
 /** A build is made from the whole package. */
-const notFromABuild = `export const describe = (command, finish) => command.allowUnknownOption().action(
-  finish(() => { throw new Error("this is a build itself: build from the package unikvm"); }));`;
+const notFromABuild = refusedCommand("this is a build itself: build from the package unikvm");
 
 const onlyInNode = (name: string): string =>
   `const refuse = () => { throw new Error("${name} is for Node.js, and this is a build for browsers"); };\nexport { refuse as loadAssetFile };`;

@@ -1,10 +1,13 @@
-/** The little that the build must know of a WebAssembly module's bytes. Source: WebAssembly specification, "Binary Format". */
+/** The little that must be known of a built WebAssembly module's bytes. Source: WebAssembly specification, "Binary Format". */
 
 class Reader {
   at = 8;
   constructor(readonly bytes: Uint8Array) {}
+  /** Throws at the end: what was read by a length or a count may be damaged. */
   u8(): number {
-    return this.bytes[this.at++] ?? 0;
+    const byte = this.bytes[this.at++];
+    if (byte === undefined) throw new Error("the module ends too soon");
+    return byte;
   }
   /** LEB128; `signed` sign-extends from the last byte. */
   leb(signed = false): number {
@@ -24,15 +27,47 @@ class Reader {
   }
 }
 
-function section(bytes: Uint8Array, wanted: number): Reader | undefined {
+interface Section {
+  readonly id: number;
+  /** Where it begins, its content, and what comes after. */
+  readonly start: number;
+  readonly content: number;
+  readonly end: number;
+}
+
+function* sections(bytes: Uint8Array): Generator<Section> {
   const reader = new Reader(bytes);
   while (reader.at < bytes.length) {
+    const start = reader.at;
     const id = reader.u8();
-    const size = reader.leb();
-    if (id === wanted) return reader;
+    const size = reader.leb() >>> 0;
+    const content = reader.at;
     reader.at += size;
+    yield { id, start, content, end: reader.at };
+  }
+}
+
+function section(bytes: Uint8Array, wanted: number): Reader | undefined {
+  for (const { id, content } of sections(bytes)) {
+    if (id !== wanted) continue;
+    const reader = new Reader(bytes);
+    reader.at = content;
+    return reader;
   }
   return undefined;
+}
+
+/** The same module without custom sections: the functions' names, which only profiles use. */
+export function withoutCustomSections(bytes: Uint8Array): Uint8Array {
+  const kept = [...sections(bytes)].filter(({ id }) => id !== 0).map(({ start, end }) => bytes.subarray(start, end));
+  const result = new Uint8Array(kept.reduce((sum, { length }) => sum + length, 8));
+  result.set(bytes.subarray(0, 8));
+  let at = 8;
+  for (const part of kept) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
 }
 
 /** The address behind the last byte that active data segments write. */
@@ -55,7 +90,10 @@ export function staticDataEnd(bytes: Uint8Array): number {
   return end;
 }
 
-/** The same module importing a shared memory: one bit of the import, since plain memories allow atomic accesses too. */
+/**
+ * The same module importing a shared memory: one bit of the import, since plain memories allow atomic accesses too. Throws if
+ * it imports none.
+ */
 export function memoryShared(bytes: Uint8Array): Uint8Array {
   const result = bytes.slice();
   const reader = section(result, 2);
