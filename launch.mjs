@@ -1,16 +1,21 @@
 // @ts-check
-/** Sets the checkout up if need be, then is the command line. `./unikvm` and `npm start` come here. */
+/**
+ * Sets the checkout up if need be, then is the command line. `./unikvm` and `npm start` come here. It imports nothing of
+ * ours beforehand: what keeps that from loading is a sentence, too.
+ */
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { SetupError, setUp } from "./setup.mjs";
 
 try {
+  const { setUp } = await import("./setup.mjs");
   await setUp();
+  const main = join(dirname(fileURLToPath(import.meta.url)), "dist", "src", "cli", "main.js");
+  if (!existsSync(main)) throw new Error(`${main} is missing: run \`node setup.mjs --force\``);
+  process.argv[1] = main;
+  await import(pathToFileURL(main).href);
 } catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  process.stderr.write(`unikvm: ${error.message}\n`);
-  process.exit(3);
+  const { message, stack } = /** @type {Error} */ (error);
+  process.stderr.write(`unikvm: ${message}\n${process.env.UNIKVM_DEBUG ? `${stack}\n` : ""}`);
+  process.exitCode = 3;
 }
-const main = join(dirname(fileURLToPath(import.meta.url)), "dist", "src", "cli", "main.js");
-process.argv[1] = main;
-await import(pathToFileURL(main).href);

@@ -119,8 +119,7 @@ export async function setUp({ force = false } = {}) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   setUp({ force: process.argv.includes("--force") }).catch((error) => {
-    if (!(error instanceof SetupError)) throw error;
-    say(error.message);
+    say(process.env.UNIKVM_DEBUG ? error.stack : error.message);
     process.exitCode = 3;
   });
 }

@@ -1,71 +1,17 @@
 #!/usr/bin/env node
-/** The command line `unikvm`. */
-import { Command, CommanderError } from "commander";
-import { messageOf } from "../base/errors.js";
-import { thisPackage } from "../base/package.js";
-import { ExitStatus, type Finish } from "./command.js";
-import { commands } from "./commands.js";
-import { type Output, watchOutput } from "./output.js";
+/** Where the command line begins. It imports nothing beforehand: what keeps the rest from loading is a sentence, too. */
 
-/** A sentence on stderr; where it came from only if asked for, since a stack trace helps no user. */
-function fail(error: unknown): number {
-  const details = process.env["UNIKVM_DEBUG"] && error instanceof Error ? `\n${error.stack}` : "";
-  process.stderr.write(`unikvm: ${messageOf(error)}${details}\n`);
-  return ExitStatus.failed;
+const hints: Readonly<Record<string, string>> = {
+  ERR_MODULE_NOT_FOUND: "unikvm is not all there: install it again, or in a checkout run `node setup.mjs --force`",
+  EMFILE: "raise the limit on open files (ulimit -n)",
+};
+
+try {
+  const { main } = await import("./program.js");
+  await main();
+} catch (error) {
+  const { message, code = "", stack } = error as NodeJS.ErrnoException;
+  const hint = hints[code] === undefined ? "" : `\n${hints[code]}`;
+  process.stderr.write(`unikvm: ${message}${hint}\n${process.env["UNIKVM_DEBUG"] ? `${stack}\n` : ""}`);
+  process.exitCode = 3;
 }
-
-/** Ends when what was written to stdout has left, since process.exit would cut a pipe short; that it has is part of success. */
-const finishWith =
-  (output: Output): Finish =>
-  (action) =>
-  async (...args) => {
-    let status: number;
-    try {
-      status = (await action(...args)) ?? ExitStatus.done;
-    } catch (error) {
-      status = fail(error);
-    }
-    process.exit(await statusAfter(output, status));
-  };
-
-/** The exit status, once all output has left: a failure if it is lost, unless there was one before. */
-async function statusAfter(output: Output, status: number): Promise<number> {
-  try {
-    await output.flushed();
-    return status;
-  } catch (error) {
-    fail(error);
-    return status || ExitStatus.failed;
-  }
-}
-
-async function main(): Promise<void> {
-  const output = watchOutput(() => process.exit(ExitStatus.failed));
-  const finish = finishWith(output);
-  process.stderr.on("error", () => {});
-  const program = new Command("unikvm")
-    .description("KVM for JavaScript runtimes: runs unmodified 64-bit Linux guests.")
-    .version(thisPackage.version, "-V, --version")
-    .exitOverride()
-    .showHelpAfterError("(--help shows what there is)")
-    .helpCommand(false);
-  const wanted = process.argv[2];
-  for (const { name, summary, load } of commands) {
-    const command = program.command(name).summary(summary).description(summary);
-    if (name === wanted) (await load()).describe(command, finish);
-  }
-  try {
-    if (wanted === undefined) program.outputHelp();
-    else await program.parseAsync();
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    // Help and version end here too, with status 0; the message has been printed.
-    const usage = commands.find(({ name }) => name === wanted)?.usageStatus ?? ExitStatus.usage;
-    process.exitCode = error.exitCode === 0 ? ExitStatus.done : usage;
-  }
-  process.exitCode = await statusAfter(output, Number(process.exitCode ?? ExitStatus.done));
-}
-
-main().catch((error: unknown) => {
-  process.exitCode = fail(error);
-});

@@ -2,6 +2,7 @@
  * What the WebAssembly of this platform can do, found out by offering it tiny modules. Nothing is assumed from a
  * version number. WebAssembly Core Specification, "Binary Format"; feature names as in its proposals.
  */
+import { KvmError } from "../base/errors.js";
 
 export interface WasmFeatures {
   /** Modules may be compiled from bytes made at run time: what `hv` lives on. Denied by some policies and platforms. */
@@ -94,6 +95,15 @@ function isMaddFused(): boolean {
   } catch {
     return false;
   }
+}
+
+/** Throws KvmError EPERM where there is no WebAssembly at all, which is an engine's or a policy's choice. */
+export function requireWebAssembly(): void {
+  if (typeof WebAssembly !== "undefined") return;
+  throw new KvmError(
+    "EPERM",
+    "this JavaScript engine has no WebAssembly; Node.js has it unless started with --jitless",
+  );
 }
 
 /** Asks the platform anew; takes well under a millisecond. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { root, unikvm } from "../boot/booting.test-support.js";
+import { main, root, unikvm } from "../boot/booting.test-support.js";
 
 /** The best of some runs, ms: what the work takes where nothing disturbs it. */
 function quickest(args: readonly string[], check: (stdout: string) => void): number {
@@ -55,4 +56,61 @@ test("doctor says what the platform allows", async () => {
   for (const line of ["Node.js", "shared memory", "code generation", "tail calls", "SIMD", "fused relaxed madd"]) {
     assert.match(stdout, new RegExp(`^${line} `, "m"));
   }
+});
+
+/** What is wrong with how it ends, or undefined: a sentence and status 3. */
+function refusal({ status, stdout, stderr }: SpawnSyncReturns<string>): string | undefined {
+  const sound = status === 3 && stdout === "" && /^unikvm: ./m.test(stderr) && !/^\s+at |^node:/m.test(stderr);
+  return sound ? undefined : `${status} ${stdout} ${stderr}`;
+}
+
+test("too few descriptors are a sentence, as long as Node itself starts", {
+  skip: process.platform !== "linux" && "how many Node needs is known for Linux",
+}, () => {
+  for (const program of [join(root, "launch.mjs"), main]) {
+    for (const limit of [20, 21, 22, 24, 28]) {
+      const script = `ulimit -n ${limit}; exec '${process.execPath}' '${program}' doctor`;
+      const ended = spawnSync("sh", ["-c", script], { encoding: "utf8", env: { ...process.env, UNIKVM_SETUP: "0" } });
+      assert.equal(refusal(ended), undefined, `${limit} ${program}`);
+      assert.match(ended.stderr, /too many open files/);
+    }
+  }
+});
+
+test("an installation of which a part is missing is a sentence", () => {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-part-"));
+  const run = (program: string) =>
+    spawnSync(process.execPath, [program, "doctor"], { encoding: "utf8", env: { ...process.env, UNIKVM_SETUP: "0" } });
+  try {
+    const launch = join(folder, "launch.mjs");
+    copyFileSync(join(root, "launch.mjs"), launch);
+    const withoutSetup = run(launch);
+    assert.equal(refusal(withoutSetup), undefined);
+    assert.match(withoutSetup.stderr, /setup\.mjs/);
+    mkdirSync(join(folder, "guests"));
+    for (const file of ["setup.mjs", "guests/lock.mjs", "guests/child.mjs"]) {
+      copyFileSync(join(root, file), join(folder, file));
+    }
+    const withoutBuild = run(launch);
+    assert.equal(refusal(withoutBuild), undefined);
+    assert.match(withoutBuild.stderr, /main\.js is missing: run `node setup\.mjs --force`/);
+    mkdirSync(join(folder, "dist/src/cli"), { recursive: true });
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    copyFileSync(main, join(folder, "dist/src/cli/main.js"));
+    const withoutTheRest = run(launch);
+    assert.equal(refusal(withoutTheRest), undefined);
+    assert.match(withoutTheRest.stderr, /program\.js.*\nunikvm is not all there/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("without WebAssembly, no hint that cannot help", () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, ["--jitless", main, ...args], { encoding: "utf8", env: process.env });
+  const doctor = run("doctor");
+  assert.equal(doctor.status, 3);
+  assert.match(doctor.stdout, /^WebAssembly +no /m);
+  assert.match(doctor.stdout, /^implementation pr .* EPERM: this JavaScript engine has no WebAssembly;.*--jitless/m);
+  assert.doesNotMatch(doctor.stdout, /compiled module/);
 });

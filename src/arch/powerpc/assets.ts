@@ -2,6 +2,7 @@
 import { KvmError, messageOf } from "../../base/errors.js";
 import { mayFail } from "../../base/fault.js";
 import { memoryShared } from "../../wasm/binary.js";
+import { requireWebAssembly } from "../../wasm/features.js";
 import type { EngineAssets } from "./engines/shared/implementation.js";
 
 /**
@@ -42,8 +43,9 @@ async function readAsset(url: URL): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes. */
+/** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes; or there is no WebAssembly. */
 async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {
+  requireWebAssembly();
   let asset: WebAssembly.Module | Uint8Array;
   try {
     mayFail(`bytes of ${name}`);

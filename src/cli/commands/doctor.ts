@@ -20,6 +20,7 @@ function platformRows(): Row[] {
   return [
     ["Node.js", process.versions.node, `V8 ${process.versions.v8}, ${process.platform} ${process.arch}`],
     ["processors", String(availableParallelism()), `${Math.round(totalmem() / 2 ** 20)} MB of memory`],
+    ["WebAssembly", yesNo(typeof WebAssembly !== "undefined"), "both implementations need it"],
     ["shared memory", yesNo(features.sharedMemory), features.sharedMemory ? "a thread per vCPU" : "one thread for all"],
     ["code generation", yesNo(features.codeGeneration), "hv needs it"],
     ["SIMD", yesNo(features.simd), "both implementations need it"],

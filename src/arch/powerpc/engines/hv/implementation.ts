@@ -1,5 +1,6 @@
 import { KvmError, messageOf } from "../../../../base/errors.js";
 import { KVM_VM_PPC_HV } from "../../../../kvm/constants.js";
+import { requireWebAssembly } from "../../../../wasm/features.js";
 import type { ImplementationRow } from "../shared/implementation.js";
 
 export const hv: ImplementationRow = {
@@ -15,6 +16,7 @@ export const hv: ImplementationRow = {
 const emptyModule = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 function requireCodeGeneration(): void {
+  requireWebAssembly();
   try {
     new WebAssembly.Module(emptyModule);
   } catch (cause) {
