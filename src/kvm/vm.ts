@@ -17,6 +17,7 @@ import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import { VmMemory } from "./memory.js";
 import { MemorySlots } from "./memory-slots.js";
+import { reclaimerOf } from "./reclaim.js";
 import { AttachedReferences, VmReferences } from "./references.js";
 import { restoreVm } from "./save-vm.js";
 import type { SavedVm } from "./saved.js";
@@ -97,7 +98,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
     this.generation = generation;
     this.#released = released;
     this.references = kvm
-      ? new VmReferences(mem, kvm, () => this.departure()(), released)
+      ? new VmReferences(mem, kvm, () => this.#end(), released)
       : new AttachedReferences(mem, generation);
     this.#module = implementation.module;
     this.slots = new MemorySlots(
@@ -130,6 +131,7 @@ export class VmCore implements Omit<Vm, "moveTo"> {
       throw new KvmError("EINVAL", `memoryLimit ${memoryLimit} is no number of bytes from 16 MiB to 4 GiB`);
     }
     const engine = implementation.engine(shared);
+    reclaimerOf(vac).beforeNext();
     const mem = VmMemory.create(heapStart, Math.min(memoryLimit, memoryMax), shared);
     mem.setI32(vmLayout.heapNext, heapStart);
     mem.setF64(vmLayout.clockBase, hostNow());
@@ -471,8 +473,19 @@ export class VmCore implements Omit<Vm, "moveTo"> {
   /** Of the VM, a vCPU or a device; the last one ends the VM, unless somebody else got it. */
   dropHandle(): void {
     if (--this.#handles !== 0) return;
-    if (this.references instanceof VmReferences) this.references.closed();
-    else this.#released();
+    if (this.references instanceof VmReferences) {
+      this.references.closed();
+      return;
+    }
+    // This thread's views of the memory are garbage, too.
+    reclaimerOf(this.vac).ended(this.mem.byteLength);
+    this.#released();
+  }
+
+  /** Nobody holds the VM any more. */
+  #end(): void {
+    this.departure()();
+    reclaimerOf(this.vac).ended(this.mem.byteLength);
   }
 
   /** Finds what the VM holds outside its memory; what it returns gives that back, when the memory may be another kvm's. */
