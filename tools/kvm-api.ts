@@ -13,6 +13,8 @@ import { registerIds } from "../src/arch/powerpc/one-reg.js";
 import { hcalls } from "../src/arch/powerpc/papr/list.js";
 import { rtasCalls } from "../src/arch/powerpc/papr/rtas/list.js";
 import * as registers from "../src/arch/powerpc/registers-uapi.js";
+import { powerpcSignatures } from "../src/arch/powerpc/signatures.js";
+import type { Signature } from "../src/base/takes.js";
 import { checkCapability } from "../src/kvm/capability.js";
 import * as constants from "../src/kvm/constants.js";
 import { exitReasons } from "../src/kvm/vcpu.js";
@@ -34,7 +36,8 @@ function callRows(): string[][] {
     const errors = Object.entries(call.errors).map(([code, when]) => `${code}: ${when}`);
     const file = caseFiles.find(([, cases]) => name in cases)?.[0];
     if (!file) throw new Error(`${name} has no test`);
-    const method = `\`${call.on}.${call.method}\``;
+    const takes: Readonly<Record<string, Signature>> = powerpcSignatures[call.on];
+    const method = `\`${call.on}.${call.method}(${Object.keys(takes[call.method] ?? {}).join(", ")})\``;
     return [name, method, call.request, call.cap ?? "", errors.join("; "), names.join(", "), anchor(file)];
   });
 }
@@ -84,7 +87,9 @@ export function kvmApi(): string {
 
 What \`src/kvm/uapi.ts\` and \`src/arch/powerpc/uapi.ts\` offer, call by call, with Linux's names and numbers (type 0xae). Each
 errno named has a test that provokes it, run on each implementation; \`test/api/hostile.test.ts\` gives every call arguments
-that nobody in their senses would give, and accepts only what stands here.
+that nobody in their senses would give, and accepts only what stands here. Besides, every call that takes something answers
+EINVAL, and says which argument is wrong, if one is missing, of another type than \`src/kvm/signatures.ts\` and
+\`src/arch/powerpc/signatures.ts\` have it, or an option that there is not; \`test/api/arguments.test.ts\` asks all of them.
 
 ## Calls
 

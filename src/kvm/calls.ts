@@ -79,7 +79,7 @@ export const calls = {
       EEXIST: "overlaps another slot",
       EFAULT: "the backing does not lie in the VM's memory",
       EINVAL:
-        "misaligned, wraps, unknown flag, address space or slot, absent slot deleted, or size, backing or READONLY changed",
+        "misaligned, wraps, unknown flag, address space, slot of KVM_CAP_NR_MEMSLOTS or more, absent slot deleted, or size, backing or READONLY changed",
       ENOMEM: "no memory for the dirty log",
     },
   },
@@ -187,7 +187,7 @@ export const calls = {
     request: "0x6a, struct kvm_irq_routing",
     cap: "KVM_CAP_IRQ_ROUTING",
     errors: {
-      EINVAL: "more than 4096 entries, no gsi, one twice, unknown type or controller",
+      EINVAL: "more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one twice, unknown type or controller",
       ENOMEM: noMemory,
     },
   },

@@ -1,4 +1,6 @@
 /** Devices of the kernel side (KVM_CREATE_DEVICE): attributes in, attributes out. */
+import { guard } from "../base/takes.js";
+import { deviceSignatures } from "./signatures.js";
 import type { Device } from "./uapi.js";
 
 /** What a type of device does; the core adds the handle. Errors as in `Device`. */
@@ -18,7 +20,7 @@ export const deviceFd = (type: number): number => fdBase + type;
 export const deviceTypeOfFd = (fd: number | bigint | undefined): number => Number(fd ?? -1) - fdBase;
 
 export function deviceHandle(type: number, ops: DeviceOps, close: () => void): Device {
-  return {
+  const device: Device = {
     fd: deviceFd(type),
     type,
     setAttr: (group, attr, value = 0n) => ops.setAttr(group, attr, value),
@@ -26,4 +28,5 @@ export function deviceHandle(type: number, ops: DeviceOps, close: () => void): D
     hasAttr: (group, attr) => ops.hasAttr(group, attr),
     close,
   };
+  return guard(device, "device", deviceSignatures);
 }

@@ -1,7 +1,9 @@
 /** Eventfds, and their bindings to interrupts (irqfd) and to guest writes (ioeventfd). All state is in the VM's memory. */
 import { KvmError } from "../base/errors.js";
+import { guard } from "../base/takes.js";
 import { locked } from "./lock.js";
 import type { VmMemory } from "./memory.js";
+import { eventFdSignatures } from "./signatures.js";
 import * as layout from "./state.js";
 import {
   type EventFd,
@@ -221,7 +223,7 @@ export class EventFds {
   }
 
   #handle(id: number): EventFd {
-    return {
+    const handle: EventFd = {
       id,
       signal: (value = 1n) => {
         this.#requireOpen(id);
@@ -231,6 +233,7 @@ export class EventFds {
       onSignal: (listener) => this.#listen(id, listener),
       close: () => this.#close(id),
     };
+    return guard(handle, "eventfd", eventFdSignatures);
   }
 
   /** Whether an eventfd raises the interrupt until the guest has ended it. */

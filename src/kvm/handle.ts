@@ -2,7 +2,9 @@
  * The handle of a VM that its user holds. It stands for the VM wherever that is: in this kvm, or in another one that it has
  * moved to, perhaps of another version of this package. So do the handles got from it.
  */
+import { taking } from "../base/takes.js";
 import { moveOut } from "./move.js";
+import { vmSignatures } from "./signatures.js";
 import type { Device, EventFd, StatsFd, TraceOptions, Vcpu, Vm } from "./uapi.js";
 import type { VmCore } from "./vm.js";
 
@@ -93,10 +95,15 @@ export function vmHandle(core: VmCore): Vm {
       vm.setTrace(options);
       trace = options;
     },
-    moveTo: async (...[kvm, options = {}]: Parameters<Vm["moveTo"]>) => {
-      if (!here) return vm.moveTo(kvm, options);
-      await moveOut(here, kvm, options, arrive);
-    },
+    moveTo: taking(
+      "vm.moveTo",
+      vmSignatures.moveTo,
+      async (...[kvm, options = {}]: Parameters<Vm["moveTo"]>) => {
+        if (!here) return vm.moveTo(kvm, options);
+        await moveOut(here, kvm, options, arrive);
+      },
+      { promises: true },
+    ),
   };
   for (const [name, { key, reopen }] of Object.entries(core.arch.parts)) {
     own[name] = (...args: never[]) => {

@@ -28,7 +28,9 @@ export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[]): void {
   if (routes.length > routeMax) throw new KvmError("EINVAL", `more than ${routeMax} interrupt routes`);
   const seen = new Set<number>();
   for (const { gsi, type } of routes) {
-    if (!(Number.isInteger(gsi) && gsi >= 0)) throw new KvmError("EINVAL", `${gsi} is no gsi`);
+    if (!(Number.isInteger(gsi) && gsi >= 0 && gsi < routeMax)) {
+      throw new KvmError("EINVAL", `gsi ${gsi} cannot be routed: those from 0 to ${routeMax - 1} can`);
+    }
     if (type !== "irqchip" && type !== "msi") throw new KvmError("EINVAL", `gsi ${gsi}: unknown type of route`);
     if (seen.has(gsi)) throw new KvmError("EINVAL", `gsi ${gsi} is routed twice`);
     seen.add(gsi);

@@ -1,6 +1,7 @@
 /** What /dev/kvm answers to: the implementations that have initialised, and VMs of them. */
 import { KvmError } from "../base/errors.js";
 import { describePackage, thisPackage } from "../base/package.js";
+import { guard } from "../base/takes.js";
 import type { ModuleReference } from "../modules/define-module.js";
 import type { Member } from "../vac/vac.js";
 import { checkCapability } from "./capability.js";
@@ -9,6 +10,7 @@ import { vmHandle } from "./handle.js";
 import type { Implementation } from "./implementation.js";
 import { type KvmParameters, kvmDefaults, setDefaults } from "./parameters.js";
 import { type SavedVm, savedFormat } from "./saved.js";
+import { kvmSignatures } from "./signatures.js";
 import {
   type Arrival,
   KVM_API_VERSION,
@@ -21,6 +23,10 @@ import {
 import { VmCore } from "./vm.js";
 
 export class KvmCore implements Kvm {
+  static {
+    guard(KvmCore.prototype, "kvm", kvmSignatures);
+  }
+
   /** What other modules add to the VMs. */
   readonly extensions = new Extensions();
   readonly #implementations: readonly Implementation[];

@@ -41,7 +41,7 @@ export class MemorySlots {
   }
 
   set(region: MemoryRegion): void {
-    check(region);
+    check(region, vmLayout.slotMax);
     const { slot, guestPhysAddr: base, memorySize: size, userspaceAddr: address, flags = 0 } = region;
     const memory = this.#memory;
     locked(memory, vmState.lock, () => {
@@ -209,7 +209,8 @@ export class MemorySlots {
   /** Puts back what `list` gave, with bitmaps that are there. */
   restore(slots: readonly Slot[]): void {
     for (const { slot, base, size, flags, address, bitmap } of slots) {
-      check({ slot, flags, guestPhysAddr: base, memorySize: size, userspaceAddr: address });
+      // An older version took every number of 16 bits.
+      check({ slot, flags, guestPhysAddr: base, memorySize: size, userspaceAddr: address }, 0x10000);
       this.#memory.bytes(address, Number(size));
       this.#memory.bytes(bitmap, bitmap === 0 ? 0 : bitmapBytes(size));
     }
@@ -243,9 +244,9 @@ export class MemorySlots {
 /** Bytes of the bitmap of a slot: whole 64-bit words. */
 const bitmapBytes = (size: bigint): number => Number((size / page + 63n) / 64n) * 8;
 
-function check({ slot, flags = 0, guestPhysAddr: base, memorySize: size }: MemoryRegion): void {
-  if (!(Number.isInteger(slot) && slot >= 0 && slot < 0x10000)) {
-    throw new KvmError("EINVAL", `slot ${slot}: there is one address space with slots 0 to 65535`);
+function check({ slot, flags = 0, guestPhysAddr: base, memorySize: size }: MemoryRegion, slots: number): void {
+  if (!(Number.isInteger(slot) && slot >= 0 && slot < slots)) {
+    throw new KvmError("EINVAL", `slot ${slot}: there is one address space with slots 0 to ${slots - 1}`);
   }
   if (flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)) {
     throw new KvmError("EINVAL", `slot ${slot}: unknown flags 0x${flags.toString(16)}`);

@@ -3,6 +3,7 @@
  * Source: Documentation/virt/kvm/api.rst, "KVM_GET_STATS_FD"; struct kvm_stats_header, struct kvm_stats_desc.
  */
 import { KvmError } from "../base/errors.js";
+import { guard } from "../base/takes.js";
 import {
   KVM_STATS_BASE_POW2,
   KVM_STATS_BASE_POW10,
@@ -13,6 +14,7 @@ import {
   KVM_STATS_UNIT_NONE,
   KVM_STATS_UNIT_SECONDS,
 } from "./constants.js";
+import { statsFdSignatures } from "./signatures.js";
 import type { StatsFd } from "./uapi.js";
 
 /** One statistic of a VM or a vCPU: a 64-bit number. */
@@ -73,7 +75,7 @@ export function statsFd<O>(of: O, id: string, statistics: readonly Statistic<O>[
     buffer.set(part);
     return part.length;
   };
-  return {
+  const file: StatsFd = {
     pread,
     read: (buffer) => {
       const length = pread(buffer, position);
@@ -86,6 +88,7 @@ export function statsFd<O>(of: O, id: string, statistics: readonly Statistic<O>[
       release();
     },
   };
+  return guard(file, "statistics", statsFdSignatures);
 }
 
 /** All but the data: it never changes. */

@@ -1,11 +1,13 @@
 /** A vCPU as one thread holds it: KVM_RUN's loop, halting, waking. Registers and counters are in the VM's memory. */
 import { KvmError } from "../base/errors.js";
+import { guard } from "../base/takes.js";
 import { enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
 import { dirtyRingFull, dirtyRingOf } from "./dirty-ring.js";
 import type { EngineVcpu } from "./engine.js";
 import { vmLayout } from "./layout.js";
 import { canBlock } from "./memory.js";
+import { vcpuSignatures } from "./signatures.js";
 import { vcpuRecord, vmState } from "./state.js";
 import { cumulative, instant, type Statistic, statsFd } from "./stats-fd.js";
 import { traceBit } from "./trace.js";
@@ -72,6 +74,10 @@ const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
 const longestSleep = 10_000;
 
 export class VcpuCore implements Vcpu {
+  static {
+    guard(VcpuCore.prototype, "vcpu", vcpuSignatures);
+  }
+
   readonly vm: VmCore;
   readonly id: number;
   /** By order of creation. */

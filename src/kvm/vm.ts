@@ -1,5 +1,6 @@
 /** A VM as one thread holds it. What two threads need is in its memory. */
 import { KvmError } from "../base/errors.js";
+import { guard } from "../base/takes.js";
 import type { ModuleReference } from "../modules/define-module.js";
 import type { Member } from "../vac/vac.js";
 import type { Arch } from "./arch.js";
@@ -21,6 +22,7 @@ import { reclaimerOf } from "./reclaim.js";
 import { AttachedReferences, VmReferences } from "./references.js";
 import { restoreVm } from "./save-vm.js";
 import type { SavedVm } from "./saved.js";
+import { vmSignatures } from "./signatures.js";
 import { heapStart, userMax, vcpuRecord, vmState } from "./state.js";
 import { instant, type Statistic, statsFd } from "./stats-fd.js";
 import { Tracer } from "./trace.js";
@@ -55,6 +57,10 @@ const vmStatistics: readonly Statistic<VmCore>[] = [
 const memoryMax = 65535 * 65536;
 
 export class VmCore implements Omit<Vm, "moveTo"> {
+  static {
+    guard(VmCore.prototype, "vm", vmSignatures);
+  }
+
   readonly mem: VmMemory;
   readonly arch: Arch;
   readonly engine: Engine;

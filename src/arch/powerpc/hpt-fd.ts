@@ -4,11 +4,13 @@
  * Source: Documentation/virt/kvm/api.rst, "KVM_PPC_GET_HTAB_FD".
  */
 import { KvmError } from "../../base/errors.js";
+import { guard } from "../../base/takes.js";
 import { vmLayout } from "../../kvm/layout.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { actualPageShift, type Hpt, type Hpte, HpteR, HpteV, pageOf } from "./mmu/hpt.js";
 import { storageFits } from "./papr/hpt.js";
 import { ppcVmOf } from "./ppc-vm.js";
+import { htabFdSignatures } from "./signatures.js";
 import { type GetHtabFd, type HtabFd, KVM_GET_HTAB_BOLTED_ONLY, KVM_GET_HTAB_WRITE } from "./uapi.js";
 
 const headerSize = 8;
@@ -31,7 +33,7 @@ export function getHtabFd(vm: VmCore, { flags = 0, startIndex = 0n }: GetHtabFd)
     }
     vm.requireCurrent();
   };
-  return {
+  const file: HtabFd = {
     read: (buffer) => {
       require(false);
       const { hpt } = ppcVmOf(vm);
@@ -46,6 +48,7 @@ export function getHtabFd(vm: VmCore, { flags = 0, startIndex = 0n }: GetHtabFd)
       open = false;
     },
   };
+  return guard(file, "htab", htabFdSignatures);
 }
 
 /** One reader: first all of the table, then what has changed since. */

@@ -1,5 +1,6 @@
 /** KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS. */
 import { KvmError } from "../../base/errors.js";
+import { listOf, options, u64 } from "../../base/takes.js";
 import type { VcpuCore } from "../../kvm/vcpu.js";
 import { state } from "./engines/shared/layout.js";
 import type { PpcRegs, PpcSregs } from "./uapi.js";
@@ -10,7 +11,14 @@ const sprgs = ["sprg0", "sprg1", "sprg2", "sprg3"] as const;
 /** struct kvm_regs has eight; Book3S four. */
 const sprgCount = 8;
 
-const isRegister = (value: unknown): boolean => typeof value === "bigint" && BigInt.asUintN(64, value) === value;
+const takesRegs = options({
+  ...Object.fromEntries(plain.map((name) => [name, u64])),
+  cr: u64,
+  xer: u64,
+  sprg: listOf(u64),
+  gpr: listOf(u64),
+});
+const takesSregs = options({ pvr: u64 });
 
 export function getRegs(vcpu: VcpuCore): PpcRegs {
   const one = (name: (typeof plain)[number]) => getField(vcpu, name);
@@ -34,11 +42,10 @@ export function getRegs(vcpu: VcpuCore): PpcRegs {
 
 /** EINVAL: not 32 GPRs and at least 4 SPRGs. */
 export function setRegs(vcpu: VcpuCore, regs: PpcRegs): void {
+  takesRegs(regs, "vcpu.setRegs", "regs");
   if (regs.gpr.length !== state.gpr.count || regs.sprg.length < sprgs.length) {
     throw new KvmError("EINVAL", "KVM_SET_REGS wants 32 GPRs and 8 SPRGs");
   }
-  const all = [...plain.map((name) => regs[name]), regs.cr, regs.xer, ...regs.sprg, ...regs.gpr];
-  if (!all.every(isRegister)) throw new KvmError("EINVAL", "KVM_SET_REGS: a register is a bigint of 64 bits");
   for (const name of plain) setField(vcpu, name, regs[name]);
   setCr(vcpu, regs.cr);
   setXer(vcpu, regs.xer);
@@ -50,7 +57,9 @@ export function setRegs(vcpu: VcpuCore, regs: PpcRegs): void {
 export const getSregs = (vcpu: VcpuCore): PpcSregs => ({ pvr: getField(vcpu, "pvr") });
 
 /** EINVAL: pvr is no number of 32 bits. */
-export function setSregs(vcpu: VcpuCore, { pvr }: PpcSregs): void {
-  if (!isRegister(pvr) || pvr >> 32n) throw new KvmError("EINVAL", "KVM_SET_SREGS: pvr is a bigint of 32 bits");
+export function setSregs(vcpu: VcpuCore, sregs: PpcSregs): void {
+  takesSregs(sregs, "vcpu.setSregs", "sregs");
+  const { pvr } = sregs;
+  if (pvr >> 32n) throw new KvmError("EINVAL", "KVM_SET_SREGS: pvr is a bigint of 32 bits");
   setField(vcpu, "pvr", pvr);
 }

@@ -55,7 +55,7 @@ export interface SpaprTce {
   readonly size: bigint;
   /** Address in `Vm.memory` of `size` 64-bit entries in the host's (little-endian) order: real page address | 2 write | 1 read. */
   readonly address: number;
-  /** The entry of page `index` (from `offset` on). */
+  /** The entry of page `index` (from `offset` on). EINVAL: it has none. */
   get(index: number): bigint;
   close(): void;
 }

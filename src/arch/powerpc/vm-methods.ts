@@ -1,5 +1,6 @@
 /** The calls that only a POWER VM has (uapi.ts). */
 import { KvmError } from "../../base/errors.js";
+import { guard } from "../../base/takes.js";
 import { free } from "../../kvm/heap.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
@@ -11,6 +12,7 @@ import { allocateHpt, hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";
 import { getPvinfo } from "./pv.js";
+import { ppcVmSignatures } from "./signatures.js";
 import { ppcVm } from "./state.js";
 import { flushTranslations } from "./translations.js";
 import { KVM_PPC_1T_SEGMENTS, type PpcMmuV3, type PpcRmmuInfo, type PpcSmmuInfo, type PpcVm } from "./uapi.js";
@@ -41,7 +43,7 @@ type Methods = HptMethods &
   >;
 
 export function vmMethods(vm: VmCore): Methods {
-  return {
+  const methods: Methods = {
     ...hptMethods(vm),
     getPvinfo: () => getPvinfo(vm),
     getSmmuInfo: () => smmuInfo,
@@ -57,6 +59,7 @@ export function vmMethods(vm: VmCore): Methods {
     configureV3Mmu: (config) => configureV3Mmu(vm, config),
     getRmmuInfo,
   };
+  return guard(methods, "vm", ppcVmSignatures);
 }
 
 /** As POWER9. */

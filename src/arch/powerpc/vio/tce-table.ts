@@ -1,10 +1,12 @@
 /** TCE tables: what the virtual I/O bus translates by. Source: PAPR, "TCE Hypervisor Calls"; KVM_CREATE_SPAPR_TCE_64. */
 import { KvmError } from "../../../base/errors.js";
+import { guard } from "../../../base/takes.js";
 import { allocate } from "../../../kvm/heap.js";
 import { vmLayout } from "../../../kvm/layout.js";
 import { locked } from "../../../kvm/lock.js";
 import type { VmMemory } from "../../../kvm/memory.js";
 import { vmState } from "../../../kvm/state.js";
+import { spaprTceSignatures } from "../signatures.js";
 import { ppcVm, tceTable, tceTableMax } from "../state.js";
 import type { CreateSpaprTce, SpaprTce } from "../uapi.js";
 
@@ -140,16 +142,20 @@ export class TceTables {
   #handle(address: number, liobn: bigint): SpaprTce {
     const memory = this.#memory;
     const table = new TceTable(memory, address);
-    return {
+    const handle: SpaprTce = {
       fd: this.#fd(address),
       liobn,
       pageShift: memory.i32(address + fields.pageShift),
       offset: memory.u64(address + fields.offset),
       size: memory.u64(address + fields.size),
       address: memory.u32(address + fields.entries),
-      get: (index) => table.at(BigInt(index)),
+      get: (index) => {
+        if (index >= 0 && BigInt(index) < handle.size) return table.at(BigInt(index));
+        throw new KvmError("EINVAL", `tce.get: the table has entries 0 to ${handle.size - 1n}, not ${index}`);
+      },
       close: () => memory.store(address + fields.open, 0),
     };
+    return guard(handle, "tce", spaprTceSignatures);
   }
 }
 

@@ -1,0 +1,119 @@
+/**
+ * Every call of the interface, from JavaScript, where no compiler helps: what is missing, of a wrong type or an option that
+ * there is not is refused with EINVAL (EBADF for what is no eventfd) and a sentence, on each implementation.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { powerpcSignatures } from "../../src/arch/powerpc/signatures.js";
+import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
+import { errno } from "../../src/base/errno.test-support.js";
+import { KvmError } from "../../src/base/errors.js";
+import { anything, type Check, type OptionsCheck, type Signature } from "../../src/base/takes.js";
+import { KVM_CAP_NR_MEMSLOTS } from "../../src/kvm/constants.js";
+import { Fixture, implementations } from "./fixture.js";
+
+type Method = (...given: readonly unknown[]) => unknown;
+
+/** Of each type one, and numbers of wrong kinds. */
+const junk = [null, "junk", {}, [], Symbol("junk"), () => 0, true, Number.NaN, 1.5, 7, 7n, -1, undefined];
+
+/** What a call is given before the argument in question: most take anything that their signature allows. */
+const before: Readonly<Record<string, readonly unknown[]>> = {
+  "vm.irqLine": [0],
+  "vm.guestWritten": [0n],
+  "vm.bytes": [0],
+  "vm.rtasDefineToken": ["ibm,set-xive"],
+  "vcpu.setOneReg": [0n],
+  "device.setAttr": [1, 0n],
+  "device.getAttr": [1],
+  "stats.pread": [new Uint8Array(1)],
+};
+
+/** Whether a check takes the value, as far as it knows. */
+function accepts(check: Check, value: unknown): boolean {
+  try {
+    check(value, "a call", "it");
+    return true;
+  } catch (error) {
+    assert.ok(error instanceof KvmError);
+    return false;
+  }
+}
+
+function objectsOf(it: Fixture) {
+  const { vm, cpu } = it;
+  return {
+    kvm: it.kvm,
+    vm,
+    vcpu: cpu,
+    device: it.xics,
+    eventfd: vm.createEventFd(),
+    stats: vm.getStatsFd(),
+    htab: vm.getHtabFd({ flags: KVM_GET_HTAB_WRITE }),
+    tce: vm.createSpaprTce({ liobn: 1n, pageShift: 16, offset: 0n, size: 16n }),
+  } satisfies Record<keyof typeof powerpcSignatures, object>;
+}
+
+for (const name of implementations) {
+  for (const [on, signatures] of Object.entries(powerpcSignatures)) {
+    for (const [method, signature] of Object.entries(signatures as Readonly<Record<string, Signature>>)) {
+      const checks = Object.entries(signature).filter(([, check]) => check !== anything);
+      if (checks.length === 0) continue;
+      test(`${name}: ${on}.${method} refuses what it does not take`, async () => {
+        const it = new Fixture(name);
+        const object = objectsOf(it)[on as keyof typeof powerpcSignatures] as unknown as Record<string, Method>;
+        const earlier = method === "moveTo" ? [it.kvm] : (before[`${on}.${method}`] ?? []);
+        const refused = async (given: readonly unknown[], what: string): Promise<void> => {
+          await assert.rejects(
+            async () => object[method]?.(...given),
+            (error) => error instanceof KvmError && /^E(INVAL|BADF)$/.test(error.code) && error.message.length > 20,
+            what,
+          );
+        };
+        let asked = 0;
+        for (const [position, [parameter, check]] of Object.entries(signature).entries()) {
+          if (check === anything) continue;
+          const skipped = Array.from({ length: Math.max(0, position - earlier.length) }, () => undefined);
+          const given = (value: unknown) => [...earlier.slice(0, position), ...skipped, value];
+          for (const value of junk) {
+            if (accepts(check, value)) continue;
+            await refused(given(value), `${parameter}: ${String(value)}`);
+            asked++;
+          }
+          const { fields } = check as OptionsCheck;
+          if (!fields) continue;
+          await assert.rejects(async () => object[method]?.(...given({ nosuch: 1 })), /EINVAL.*no option nosuch/);
+          for (const [field, inner] of Object.entries(fields)) {
+            for (const value of junk) {
+              if (!accepts(inner, value)) await refused(given({ [field]: value }), `${field}: ${String(value)}`);
+            }
+          }
+        }
+        assert.ok(asked > 0);
+        it.close();
+      });
+    }
+  }
+
+  test(`${name}: numbers that an extension bounds`, () => {
+    const it = new Fixture(name);
+    const slots = it.vm.checkExtension(KVM_CAP_NR_MEMSLOTS);
+    const region = { ...it.region, guestPhysAddr: 1n << 32n };
+    for (const slot of [slots, slots + 1, 0xffff, 0x10000, -1]) {
+      assert.throws(() => it.vm.setUserMemoryRegion({ ...region, slot }), errno("EINVAL"), String(slot));
+    }
+    it.vm.setUserMemoryRegion({ ...region, slot: slots - 1 });
+    const route = (gsi: number) => ({ gsi, type: "irqchip", irqchip: 0, pin: 1 }) as const;
+    assert.throws(() => it.vm.setGsiRouting([route(4096)]), errno("EINVAL"));
+    it.vm.setGsiRouting([route(4095)]);
+    it.close();
+  });
+}
+
+test("an entry of a TCE table is one of its own", () => {
+  const it = new Fixture("pr");
+  const table = it.vm.createSpaprTce({ liobn: 1n, pageShift: 16, offset: 0n, size: 16n });
+  assert.equal(table.get(15), 0n);
+  for (const index of [16, -1, 2 ** 40]) assert.throws(() => table.get(index), errno("EINVAL"));
+  it.close();
+});
