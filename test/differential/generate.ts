@@ -172,7 +172,11 @@ function fpscr(random: Random): bigint {
 
 /** What the vector registers that an instruction reads should mostly hold. */
 function flavours(name: string): readonly Flavour[] {
-  if (/^bcd|^vbpermd|national|zoned/.test(name)) return ["decimal", "decimal", "decimal", "random"];
+  if (/^bcdcfn/.test(name)) return ["national", "national", "national", "decimal"];
+  if (/^bcdcfz/.test(name)) return ["zoned", "zoned", "zoned", "decimal"];
+  if (/^bcdcfsq/.test(name)) return ["wide", "wide", "wide", "random"];
+  if (/^bcdu/.test(name)) return ["digits"];
+  if (/^bcd|^vmul10/.test(name)) return ["decimal"];
   if (/qp/.test(name)) return ["quad", "quad", "quad", "double", "integer"];
   if (/hp/.test(name)) return ["half", "single", "double"];
   if (/^(f|xs|lf|stf)/.test(name)) return ["double", "double", "double", "integer"];
@@ -304,6 +308,15 @@ function reservation({ variant }: Candidate, fields: Fields, pool: readonly Cand
   return [encode(load, { ra, rb, [target]: free })];
 }
 
+/** VRA's count of digits, in byte 7 and halfword 3: mostly one that leaves some. */
+function aimCount(fields: Fields, state: State, random: Random): void {
+  const register = (fields["vra"] as number) + 32;
+  const [high, low] = state.vsr(register);
+  const count = random.chance(0.7) ? random.below(34) : random.below(300);
+  const signed = BigInt.asUintN(16, BigInt(random.chance(0.4) ? -count : count));
+  state.setVsr(register, [(high & ~0xffffn) | signed, low]);
+}
+
 const addR30 = 0x3bde0001; // addi r30, r30, 1: shows that a branch fell through
 const mttarR3 = 0x7c6fcba6; // mtspr 815, r3
 
@@ -319,6 +332,8 @@ function single(
   const { variant, description } = candidate;
   const fields = drawFields(candidate, random);
   const state = drawState(random, from, variant.mnemonic, registersOf(fields));
+  if (/^bcd(u?s|sr|u?trunc)\.$/.test(variant.mnemonic) && fields["vra"] !== fields["vrb"])
+    aimCount(fields, state, random);
   if (description.memory) drawWindow(random, state, variant.mnemonic);
   if (!aim(candidate, fields, state, random, place)) return undefined;
   const words: number[] = [];

@@ -27,6 +27,7 @@ import {
   XX,
   ZX,
 } from "./exception.js";
+import { invalidity, orderOfSource, zeroSum } from "./packed-decimal.js";
 import { offsets, Signal } from "./record.js";
 
 /** Power ISA v3.0B, Book I, Vector Rotate Left Doubleword then Mask Insert. QEMU's wrong answer lacks what is inserted into. */
@@ -342,6 +343,12 @@ export const qemuFaults: readonly QemuFault[] = [
     judge: "storage.txt: a paste never succeeds",
   },
   {
+    mnemonics: /^rnop/,
+    ignore: "all",
+    why: "QEMU calls the reserved no-operations illegal",
+    judge: "where-qemu-errs.txt: a reserved no-operation does nothing",
+  },
+  {
     mnemonics: /^icbt$/,
     ignore: "all",
     why: "QEMU knows icbt for embedded processors only; ISA 2.07 and later have it everywhere",
@@ -366,5 +373,37 @@ export const qemuFaults: readonly QemuFault[] = [
     ignore: { correct: rotateThenMaskInsert },
     why: "where its host has AVX-512, QEMU inserts into zeros, not into the target",
     judge: "where-qemu-errs.txt: vrldmi inserts into the target, around the end of the doubleword too",
+  },
+  {
+    mnemonics: /^bcd(add|sub|ctn|ctz|trunc)/,
+    ignore: { correct: invalidity },
+    why: "QEMU looks for invalid digits only among those that it works on",
+    judge: "where-qemu-errs.txt: a digit that is none makes a decimal number invalid, wherever it stands",
+  },
+  {
+    mnemonics: /^bcd(add|sub)/,
+    ignore: { correct: zeroSum },
+    why: "QEMU calls the sum of two zeros greater or less than zero besides, and lets it be negative",
+    judge: "where-qemu-errs.txt: the sum of two negative zeros is positive and equal to zero",
+  },
+  {
+    mnemonics: /^bcd(u?s|sr|u?trunc)\.$/,
+    ignore: { correct: orderOfSource },
+    why: "QEMU compares the result with zero, by its last digit where there is no sign; the ISA the source",
+    judge: "where-qemu-errs.txt: a decimal number that is shifted away was greater than zero",
+  },
+  {
+    mnemonics: /^bcdtrunc\.$/,
+    when: ({ initial, operand }) => ((lanes(initial, operand("vra") + 32, 64)[0] as bigint) & 0xffffn) === 0xffffn,
+    ignore: "all",
+    why: "QEMU takes a length of 65535 digits for one of -1",
+    judge: "where-qemu-errs.txt: a length of 65535 digits keeps all",
+  },
+  {
+    mnemonics: /^bcd(ctsq|setsgn|cpsgn)\.$/,
+    when: ({ operand }) => operand("vrt") === operand("vrb"),
+    ignore: "all",
+    why: "QEMU writes the target before it has read its last operand",
+    judge: "where-qemu-errs.txt: a decimal number may be converted in place",
   },
 ];

@@ -212,7 +212,30 @@ export function single(random: Random): number {
 }
 
 /** What a vector register may hold. */
-export type Flavour = "double" | "single" | "integer" | "bytes" | "decimal" | "random" | "half" | "quad";
+export type Flavour =
+  | "double"
+  | "single"
+  | "integer"
+  | "bytes"
+  | "decimal"
+  | "digits"
+  | "national"
+  | "zoned"
+  | "wide"
+  | "random"
+  | "half"
+  | "quad";
+
+/** Decimal digits, up to `count`, in 4 bits each: often few, or many nines, or zeros at the end. */
+function digits(random: Random, count: number): bigint {
+  let value = 0n;
+  const nines = random.chance(0.1) ? 0.95 : 0.3;
+  for (let left = random.below(count + 1); left > 0; left--) {
+    value = (value << 4n) | BigInt(random.chance(nines) ? 9 : random.below(10));
+  }
+  const zeros = random.chance(0.2) ? random.below(count) : 0;
+  return BigInt.asUintN(4 * count, value << BigInt(4 * zeros));
+}
 
 /** A vector-scalar register's two doublewords, the more significant first. */
 export function vector(random: Random, flavour: Flavour): [bigint, bigint] {
@@ -251,16 +274,41 @@ export function vector(random: Random, flavour: Flavour): [bigint, bigint] {
         }
         return value;
       });
-    case "decimal": {
-      const digits = random.below(32);
-      let value = 0n;
-      for (let i = 0; i < digits; i++) {
-        value = (value << 4n) | BigInt(random.chance(0.3) ? 9 : random.below(10));
-      }
-      const sign = random.chance(0.9) ? random.pick([0xan, 0xbn, 0xcn, 0xdn, 0xen, 0xfn]) : BigInt(random.below(10));
-      value = BigInt.asUintN(128, (value << 4n) | sign);
-      if (random.chance(0.03)) value ^= random.u64();
+    case "digits": {
+      let value = digits(random, 32);
+      if (random.chance(0.04)) value |= BigInt(10 + random.below(6)) << BigInt(4 * random.below(32));
       return [value >> 64n, value & mask64];
+    }
+    case "decimal": {
+      const sign = random.chance(0.9) ? random.pick([0xan, 0xbn, 0xcn, 0xdn, 0xen, 0xfn]) : BigInt(random.below(10));
+      let value = (digits(random, 31) << 4n) | sign;
+      // A digit that is none, anywhere.
+      if (random.chance(0.04)) value |= BigInt(10 + random.below(6)) << BigInt(4 * random.below(32));
+      return [value >> 64n, value & mask64];
+    }
+    case "national":
+    case "zoned": {
+      const [width, zones] = flavour === "national" ? [16, [3n]] : [8, [3n, 0xfn]];
+      const count = 128 / width;
+      const zone = random.pick(zones);
+      const decimal = digits(random, count);
+      let value = 0n;
+      for (let i = count - 1; i >= 0; i--) {
+        value = (value << BigInt(width)) | (zone << 4n) | ((decimal >> BigInt(4 * i)) & 15n);
+      }
+      // The sign is a last character, or the zone of the last digit.
+      if (flavour === "national") value = (value & ~0xffffn) | random.pick([0x2bn, 0x2dn, 0x2cn, 0x12bn]);
+      else value = (value & ~0xf0n) | (BigInt(random.below(16)) << 4n);
+      if (random.chance(0.1)) value ^= 1n << BigInt(random.below(128));
+      return [value >> 64n, value & mask64];
+    }
+    case "wide": {
+      const limit = 10n ** 31n;
+      const value = random.chance(0.2)
+        ? limit - 2n + BigInt(random.below(4))
+        : ((random.u64() << 64n) | random.u64()) >> BigInt(random.below(128));
+      const signed = BigInt.asUintN(128, random.chance(0.5) ? -value : value);
+      return [signed >> 64n, signed & mask64];
     }
     case "quad": {
       const sign = random.chance(0.4) ? 1n << 63n : 0n;

@@ -13,6 +13,8 @@ import {
   rtAndCr0,
   XX,
 } from "./exception.js";
+import { invalidPacked } from "./packed-decimal.js";
+import { offsets } from "./record.js";
 
 export const undefinedResults: readonly Exception[] = [
   {
@@ -81,5 +83,23 @@ export const undefinedResults: readonly Exception[] = [
     mnemonics: /^(fcti|xscv(dp|qp)[su])/,
     ignore: { fpscr: FPRF },
     why: "FPRF is undefined after a conversion to an integer",
+  },
+  {
+    mnemonics: /^bcd/,
+    when: (context) => ((context.expected.get(offsets.cr) >> 4n) & 15n) === 1n || invalidPacked(context),
+    ignore: ({ operand }) => [
+      [`vs${operand("vrt") + 32}.0`, all],
+      [`vs${operand("vrt") + 32}.1`, all],
+    ],
+    why: "the result of an invalid decimal operand is undefined",
+  },
+  {
+    mnemonics: /^bcdcfsq/,
+    when: ({ expected }) => (expected.get(offsets.cr) & 0x10n) !== 0n,
+    ignore: ({ operand }) => [
+      [`vs${operand("vrt") + 32}.0`, all],
+      [`vs${operand("vrt") + 32}.1`, all],
+    ],
+    why: "an integer of more than 31 digits has no decimal number",
   },
 ];

@@ -22,6 +22,7 @@ import { vectorBitsInstructions } from "./instructions/vector-bits.js";
 import { vectorCompareInstructions } from "./instructions/vector-compare.js";
 import { vectorCountInstructions } from "./instructions/vector-count.js";
 import { vectorCryptoInstructions } from "./instructions/vector-crypto.js";
+import { vectorDecimalInstructions } from "./instructions/vector-decimal.js";
 import { vectorExtractInstructions } from "./instructions/vector-extract.js";
 import { vectorFloatInstructions } from "./instructions/vector-float.js";
 import { vectorLogicalInstructions } from "./instructions/vector-logical.js";
@@ -67,6 +68,7 @@ export const instructions: readonly InsnDefinition[] = [
   ...vectorCompareInstructions,
   ...vectorCountInstructions,
   ...vectorCryptoInstructions,
+  ...vectorDecimalInstructions,
   ...vectorExtractInstructions,
   ...vectorFloatInstructions,
   ...vectorLogicalInstructions,

@@ -4,26 +4,24 @@
  */
 export interface OmittedInstruction {
   readonly mnemonic: string;
+  /** What the processor then must not announce. */
+  readonly facility: OmittedFacility;
   readonly reason: string;
 }
 
-function omit(reason: string, mnemonics: string): OmittedInstruction[] {
+export type OmittedFacility = "decimal floating-point" | "transactional memory";
+
+function omit(facility: OmittedFacility, reason: string, mnemonics: string): OmittedInstruction[] {
   return mnemonics
     .trim()
     .split(/\s+/)
-    .map((mnemonic) => ({ mnemonic, reason }));
+    .map((mnemonic) => ({ mnemonic, facility, reason }));
 }
 
 export const omitted: readonly OmittedInstruction[] = [
   ...omit(
-    "decimal integers in vector registers: no kernel and next to no program uses them",
-    `
-    bcdadd. bcdcfn. bcdcfsq. bcdcfz. bcdcpsgn. bcdctn. bcdctsq. bcdctz. bcds. bcdsetsgn. bcdsr. bcdsub. bcdtrunc.
-    bcdus. bcdutrunc.
-    `,
-  ),
-  ...omit(
-    "decimal floating point: compilers emit it for _Decimal types only",
+    "decimal floating-point",
+    "compilers emit it for _Decimal types only",
     `
     dadd dadd. daddq daddq. dcffix dcffix. dcffixq dcffixq. dcmpo dcmpoq dcmpu dcmpuq dctdp dctdp. dctfix dctfix.
     dctfixq dctfixq. dctqpq dctqpq. ddedpd ddedpd. ddedpdq ddedpdq. ddiv ddiv. ddivq ddivq. denbcd denbcd. denbcdq
@@ -34,7 +32,8 @@ export const omitted: readonly OmittedInstruction[] = [
     `,
   ),
   ...omit(
-    "transactional memory: POWER9 as a guest sees it has none, the device tree does not announce it",
+    "transactional memory",
+    "POWER9 as a guest sees it has none, the device tree does not announce it",
     `
     tabort. tabortdc. tabortdci. tabortwc. tabortwci. tbegin. tcheck tend. trechkpt. treclaim. tsr.
     `,

@@ -27,6 +27,8 @@ export const registers = {
    * the helper floatTakeOutcome; 0 between instructions.
    */
   floatOutcome: "i32",
+  /** Not the guest's: the CR field that the last packed-decimal helper found beside its result. Dead between instructions. */
+  packedCondition: "i32",
   /** VSCR[NJ], 0 or 1. */
   nj: "i32",
   /** VSCR[SAT], 0 or 1. */

@@ -1,5 +1,7 @@
 import { helper } from "./signature.js";
 
+const packed = <const P extends readonly ("i32" | "v128")[]>(...params: P) => helper("state", params, "v128");
+
 /** What VMX and VSX need beyond lane operations. Implemented in `engines/runtime/vector/*.as.ts`. */
 export const vectorHelpers = {
   /** SubBytes of AES on 16 bytes. */
@@ -24,4 +26,24 @@ export const vectorHelpers = {
   polynomialSumWords: helper("pure", ["v128", "v128"], "v128"),
   /** vpmsumd. */
   polynomialSumDoublewords: helper("pure", ["v128", "v128"], "v128"),
+
+  // Packed decimal: the CR field goes to the register packedCondition. The last argument is PS, which chooses the code of
+  // a positive sign. An operand that is no number, or a result out of range where that is undefined, gives 0.
+  /** bcdadd., bcdsub.: PS, whether to subtract. */
+  packedAdd: packed("v128", "v128", "i32", "i32"),
+  packedFromNational: packed("v128", "i32"),
+  packedToNational: packed("v128"),
+  packedFromZoned: packed("v128", "i32"),
+  packedToZoned: packed("v128", "i32"),
+  packedFromInteger: packed("v128", "i32"),
+  packedToInteger: packed("v128"),
+  /** bcdcpsgn.: digits, sign. */
+  packedCopySign: packed("v128", "v128"),
+  packedSetSign: packed("v128", "i32"),
+  /** Shifts and truncations: the register with the count, the number. */
+  packedShift: packed("v128", "v128", "i32"),
+  packedShiftRound: packed("v128", "v128", "i32"),
+  packedShiftUnsigned: packed("v128", "v128"),
+  packedTruncate: packed("v128", "v128", "i32"),
+  packedTruncateUnsigned: packed("v128", "v128"),
 };

@@ -258,6 +258,14 @@ export const orHints = [
   insn("or", `${orSelf} 00011 00011 00011 0110111100 0`, "3, 3, 3", priority(6, "supervisor", false)),
 ];
 
+/**
+ * Words that do nothing until a later architecture gives them a meaning, and that programs contain for that reason: v3.1's
+ * hashst and hashchk are among them. Source: Power ISA v3.0B, Book I "Reserved Instructions", reserved-nop.
+ */
+const reservedNoOperations = [530, 562, 594, 626, 658, 690, 722, 754].map((xo) =>
+  insn(`rnop${xo}`, `011111 -:5 -:5 -:5 ${xo.toString(2)} -`, "", () => {}),
+);
+
 export const fixedLogicalInstructions = [
   ori,
   oris,
@@ -291,4 +299,5 @@ export const fixedLogicalInstructions = [
   cdtbcd,
   cbcdtd,
   ...orHints,
+  ...reservedNoOperations,
 ];

@@ -1,4 +1,5 @@
 export { aesInverseLastRound, aesInverseMixColumns, aesLastRound, aesRound, aesSubBytes } from "./aes.as";
+export * from "./packed-decimal.as";
 export {
   polynomialSumBytes,
   polynomialSumDoublewords,
