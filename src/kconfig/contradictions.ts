@@ -1,7 +1,7 @@
 /** Why a configuration cannot be as it was asked for. The kernel's tools change such values without a word. */
-import { type Asked, type Evaluation, isLogical } from "./evaluate.js";
+import type { Asked, Evaluation } from "./evaluate.js";
 import { type Expression, formatExpression, mod, no, symbolsOf, type Tristate, tristateNames } from "./expression.js";
-import type { ConfigSymbol } from "./model.js";
+import { type ConfigSymbol, isLogical } from "./model.js";
 
 /** One sentence for each option that would not be what was asked, or that is selected against what it depends on. */
 export function contradictions(evaluation: Evaluation, asked: Asked): string[] {

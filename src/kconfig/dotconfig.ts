@@ -1,8 +1,8 @@
 /** `.config` files, as the kernel's tools read and write them. Source: scripts/kconfig/confdata.c. */
 import { contradictions } from "./contradictions.js";
-import { type Asked, Evaluation, isLogical, isNumber } from "./evaluate.js";
+import { type Asked, Evaluation, isNumber } from "./evaluate.js";
 import { no, type Tristate, tristateNames } from "./expression.js";
-import { type ConfigSymbol, KconfigError, type MenuNode } from "./model.js";
+import { type ConfigSymbol, isLogical, KconfigError, type MenuNode } from "./model.js";
 import type { Kconfig } from "./parser.js";
 
 export interface ReadConfig {
@@ -102,8 +102,7 @@ function formatLine(evaluation: Evaluation, symbol: ConfigSymbol): string {
   const text = evaluation.text(symbol);
   if (symbol.type === "string") return `CONFIG_${symbol.name}="${text.replace(/["\\]/g, "\\$&")}"`;
   if (isLogical(symbol.type) && text === "n") return `# CONFIG_${symbol.name} is not set`;
-  const hex = symbol.type === "hex" && text !== "" && !/^0x/i.test(text) ? "0x" : "";
-  return `CONFIG_${symbol.name}=${hex}${text}`;
+  return `CONFIG_${symbol.name}=${text}`;
 }
 
 /** A configuration that was asked for and is not possible in itself. Each sentence names the options and why. */

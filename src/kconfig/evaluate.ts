@@ -3,7 +3,7 @@
  * Sources: kconfig-language.rst; scripts/kconfig/symbol.c.
  */
 import { type Expression, mod, no, type Relation, type Tristate, tristateNames, yes } from "./expression.js";
-import type { ConfigSymbol, Property, SymbolType } from "./model.js";
+import { type ConfigSymbol, isLogical, type Property, type SymbolType } from "./model.js";
 import type { Kconfig } from "./parser.js";
 
 /** What a .config asks for: a tristate for bool and tristate, else text. */
@@ -230,12 +230,15 @@ export class Evaluation {
     }
     if (!range) return;
     const number = numberOf(value.text, symbol.type) ?? 0n;
-    const bound = this.bounds(range).find((limit, i) => (i === 0 ? number < limit : number > limit));
-    if (bound !== undefined) value.text = symbol.type === "hex" ? `0x${bound.toString(16)}` : String(bound);
+    const [low, high] = this.bounds(range);
+    if (number < low) value.text = this.text(range.low);
+    else if (number > high) value.text = this.text(range.high);
   }
 
-  bounds({ low, high }: Property & { kind: "range" }): readonly [bigint, bigint] {
-    return [numberOf(this.text(low), low.type) ?? 0n, numberOf(this.text(high), high.type) ?? 0n];
+  bounds({ low, high, node }: Property & { kind: "range" }): readonly [bigint, bigint] {
+    // A number as such is written like the values of the option that it bounds.
+    const bound = ({ type }: ConfigSymbol) => (type === "int" || type === "hex" ? type : node.symbol?.type);
+    return [numberOf(this.text(low), bound(low)) ?? 0n, numberOf(this.text(high), bound(high)) ?? 0n];
   }
 
   /** Whether a user may give this text. */
@@ -252,7 +255,6 @@ export class Evaluation {
 
 export const smaller = (a: Tristate, b: Tristate): Tristate => (a < b ? a : b);
 export const larger = (a: Tristate, b: Tristate): Tristate => (a > b ? a : b);
-export const isLogical = (type: SymbolType | undefined): boolean => type === "bool" || type === "tristate";
 
 const compareOf = <T extends bigint | string>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -3,15 +3,18 @@
  * selected, values know their choice. Source: kconfig-language.rst, "Menu structure"; scripts/kconfig/menu.c.
  */
 import { and, type Expression, or, rewrite, symbolOf, symbolsOf } from "./expression.js";
-import { type ConfigSymbol, KconfigError, type MenuNode } from "./model.js";
+import { type ConfigSymbol, isLogical, KconfigError, type MenuNode } from "./model.js";
+import { type Constants, simplify } from "./simplify.js";
 
 /** Throws KconfigError if options depend on themselves. */
 export function finalize(
   root: MenuNode,
   modules: ConfigSymbol,
-  { m, y }: { readonly m: ConfigSymbol; readonly y: ConfigSymbol },
+  constants: Constants,
   choices: readonly ConfigSymbol[],
 ): void {
+  const { m, y } = constants;
+  const simplified = (expression: Expression | undefined) => expression && simplify(expression, constants);
   /** `m` can only be where modules can be. */
   const withModules = (expression: Expression | undefined): Expression | undefined =>
     rewrite(expression, (part) =>
@@ -25,7 +28,7 @@ export function finalize(
       const choice = symbol?.type === "tristate" || symbol?.choice?.type !== "tristate" ? undefined : symbol?.choice;
       // Values that are not tristate can be had only when exactly one is chosen.
       const chosen: Expression | undefined = choice && { op: "=", low: choice, high: y };
-      const base = and(chosen, and(outer, withModules(child.dependency)));
+      const base = simplified(and(chosen, and(outer, withModules(child.dependency))));
       child.dependency = base;
       if (symbol) {
         finishProperties(symbol, child, base, visibility);
@@ -44,7 +47,7 @@ export function finalize(
     for (const property of symbol.properties) {
       if (property.node !== node) continue;
       const own = property.kind === "prompt" ? and(visibility, property.condition) : property.condition;
-      const whole = and(base, withModules(own));
+      const whole = simplified(and(base, withModules(own)));
       property.condition = symbol.type === "tristate" ? whole : withoutUnequalNo(whole);
       if (property.kind !== "select" && property.kind !== "imply") continue;
       const list = property.kind === "select" ? property.target.selectedBy : property.target.impliedBy;
@@ -62,10 +65,12 @@ export function finalize(
   checkCycles(root, choices);
 }
 
-/** What is not tristate reads `A != n` as `A`. */
+/** What is not tristate reads `A != n` as `A`, of a bool or tristate. */
 const withoutUnequalNo = (expression: Expression | undefined): Expression | undefined =>
   rewrite(expression, (part) =>
-    part.op === "!=" && part.high.constant && part.high.name === "n" ? symbolOf(part.low) : part,
+    part.op === "!=" && isLogical(part.low.type) && part.high.constant && part.high.name === "n"
+      ? symbolOf(part.low)
+      : part,
   );
 
 /** The values of a choice, also those inside an `if`; types go both ways. */

@@ -102,6 +102,26 @@ test("what is asked for and cannot be is an error that names the options", () =>
   refuses(choice, "# CONFIG_A is not set\n# CONFIG_B is not set\n", /the choice "one" must have one value/);
 });
 
+test("a hex is written as it was given", () => {
+  const text =
+    'config P\n hex\n default 0\nconfig Q\n hex "q"\n default 0\nconfig R\n hex "r"\n range 10 0X14\n default 5\n';
+  assert.deepEqual(values(text), ["CONFIG_P=0", "CONFIG_Q=0", "CONFIG_R=10"]);
+  assert.deepEqual(values(text, "CONFIG_Q=ff\nCONFIG_R=12\n"), ["CONFIG_P=0", "CONFIG_Q=ff", "CONFIG_R=12"]);
+  refuses(text, "CONFIG_R=15\n", /R=15 cannot be: it must lie between 16 and 20/);
+});
+
+test("an undefined name is compared by its text; either of a bool's values is no dependency", () => {
+  const text = 'config A\n bool "a"\n depends on UNDEF != n\n default y\nconfig B\n def_bool UNDEF = "UNDEF"\n';
+  assert.deepEqual(values(text), ["CONFIG_A=y", "CONFIG_B=y"]);
+  const either = (dependency: string) =>
+    `config A\n tristate "a"\n default y\n depends on ${dependency}\nconfig H\n bool "h"\n default y\n depends on A\n`;
+  for (const dependency of ["H || !H", "H = y || H = n", "!(H && H = y) || H"]) {
+    assert.deepEqual(values(either(dependency)), ["CONFIG_A=y", "CONFIG_H=y"], dependency);
+  }
+  malformed(either("H"), /recursive dependency: A -> H -> A/);
+  malformed(either("H && !H"), /recursive dependency/);
+});
+
 test("m is at most what it depends on", () => {
   const text =
     'config MODULES\n def_bool y\n modules\nconfig A\n tristate "a"\nconfig B\n tristate "b"\n depends on A\n';
@@ -134,7 +154,7 @@ test("files are sourced, variables put in", () => {
   assert.equal(readAll(files).symbols.get("A")?.nodes[0]?.place.file, "arch/powerpc/Kconfig");
   assert.throws(() => readAll({ Kconfig: 'source "a"', a: 'source "Kconfig"' }), /Kconfig -> a -> Kconfig/);
   malformed('source "none"\n', /none cannot be read: there is no such file/);
-  malformed("config A\n def_bool $(shell,echo y)\n", /is no variable that is known here/);
+  malformed("config A\n def_bool $(shell,echo y)\n", /\$\(shell,echo y\) would run a program of this host/);
 });
 
 test("what the language does not allow is told with its place", () => {

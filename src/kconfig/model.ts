@@ -6,6 +6,8 @@ import type { Expression } from "./expression.js";
 
 export type SymbolType = "bool" | "tristate" | "int" | "hex" | "string";
 
+export const isLogical = (type: SymbolType | undefined): boolean => type === "bool" || type === "tristate";
+
 /** Where something is written. */
 export interface Place {
   readonly file: string;

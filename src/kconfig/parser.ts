@@ -1,7 +1,8 @@
 /** Reads Kconfig files into a tree of menus. Source: Documentation/kbuild/kconfig-language.rst. */
 import { and, type Expression, type Relation } from "./expression.js";
 import { finalize } from "./finalize.js";
-import { expand, type Line, linesOf, type Token, type Variables } from "./lexer.js";
+import { type Line, linesOf, type Token } from "./lexer.js";
+import { type MacroMessages, Macros } from "./macros.js";
 import { ConfigSymbol, KconfigError, type MenuNode, type Place, type Property, type SymbolType } from "./model.js";
 
 /** Every option that the files declare. */
@@ -15,11 +16,11 @@ export interface Kconfig {
   readonly modules: ConfigSymbol;
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends MacroMessages {
   /** Gives the text of a file that `source` names, from the tree's root. Throws if there is none. */
   readonly readFile: (path: string) => string;
-  /** For `$(NAME)` in the files. */
-  readonly variables?: Variables;
+  /** What `$(NAME)` stands for where no file assigns it: the environment, for the kernel's tools. */
+  readonly variables?: ReadonlyMap<string, string>;
 }
 
 const types: Readonly<Record<string, SymbolType>> = {
@@ -30,6 +31,13 @@ const types: Readonly<Record<string, SymbolType>> = {
   hex: "hex",
   string: "string",
 };
+/** What begins a statement, and cannot be assigned to. */
+const keywords = new Set([
+  ...Object.keys(types),
+  ...["config", "menuconfig", "choice", "endchoice", "menu", "endmenu", "if", "endif", "comment", "mainmenu", "source"],
+  ...["depends", "visible", "def_bool", "def_tristate", "prompt", "default", "select", "imply", "range", "optional"],
+  ...["modules", "option", "help", "---help---"],
+]);
 const relations: readonly string[] = ["=", "!=", "<", "<=", ">", ">="];
 const deepest = 64;
 
@@ -42,7 +50,7 @@ export function readKconfig(path: string, options: ReadOptions): Kconfig {
 
 class Reader {
   readonly #options: ReadOptions;
-  readonly #variables: Map<string, string>;
+  readonly #macros: Macros;
   readonly #symbols = new Map<string, ConfigSymbol>();
   readonly #constants = new Map<string, ConfigSymbol>();
   readonly #choices: ConfigSymbol[] = [];
@@ -59,7 +67,7 @@ class Reader {
 
   constructor(options: ReadOptions) {
     this.#options = options;
-    this.#variables = new Map(options.variables);
+    this.#macros = new Macros(options.variables, options);
     this.#root = node("root", { file: "", line: 0 }, undefined, undefined);
     this.#open = this.#root;
   }
@@ -78,7 +86,7 @@ class Reader {
     const outer = [this.#lines, this.#next] as const;
     const opened = this.#open;
     this.#files.push(path);
-    this.#lines = linesOf(path, text, this.#variables);
+    this.#lines = linesOf(path, text, this.#macros);
     this.#next = 0;
     for (let line = this.#lines[this.#next++]; line; line = this.#lines[this.#next++]) this.#statement(line);
     if (this.#open !== opened) {
@@ -91,7 +99,8 @@ class Reader {
 
   end(): Kconfig {
     const modules = this.#modules ?? this.#symbol("MODULES");
-    finalize(this.#root, modules, { m: this.#constant("m"), y: this.#constant("y") }, this.#choices);
+    const constants = { y: this.#constant("y"), m: this.#constant("m"), n: this.#constant("n") };
+    finalize(this.#root, modules, constants, this.#choices);
     return { title: this.#title, root: this.#root, symbols: this.#symbols, choices: this.#choices, modules };
   }
 
@@ -109,9 +118,9 @@ class Reader {
   }
 
   #statement(line: Line): void {
-    const assignment = /^\s*([A-Za-z0-9_-]+)\s*(:=|=)\s*(.*?)\s*$/.exec(line.raw);
+    const assignment = line.assignment((word) => keywords.has(word));
     if (assignment) {
-      this.#variables.set(assignment[1] ?? "", expand(assignment[3] ?? "", line.place, this.#variables));
+      this.#macros.assign(assignment.name, assignment.operator, assignment.value, line.place);
       return;
     }
     const tokens = line.tokens();
@@ -120,7 +129,9 @@ class Reader {
       constant ? this.#constant(text) : this.#symbol(text),
     );
     const keyword = words.word("a keyword");
-    const done = this.#container(keyword, words, line) || this.#property(keyword, words, line);
+    const [first] = tokens;
+    const plain = first?.kind === "word" && !first.expanded;
+    const done = plain && (this.#container(keyword, words, line) || this.#property(keyword, words, line));
     if (!done) throw new KconfigError(line.place, `\`${keyword}\` is no keyword here`);
     words.end();
   }
