@@ -10,7 +10,7 @@ export function formatStats({ machine, cpus }: RunStats): string {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]) => [owner, name, String(Math.round(value))] as const),
   );
-  const width = (column: 0 | 1 | 2) => Math.max(0, ...rows.map((row) => row[column].length));
+  const width = (column: 0 | 1 | 2) => rows.reduce((most, row) => Math.max(most, row[column].length), 0);
   const [ownerWidth, nameWidth, valueWidth] = [width(0), width(1), width(2)];
   return rows
     .map(

@@ -67,6 +67,23 @@ test("over the budget the oldest code goes, and what there is no room for is int
   }
 });
 
+test("a guest whose code always goes again makes no table grow", () => {
+  const { codeLimit, codeBytes } = page;
+  try {
+    // No room for more than some regions at a time, so that each round translates all loops anew.
+    page.codeLimit = codeBytes + 4096;
+    const rounds = 8;
+    const text = `li 9, ${rounds}\nround: ${source.replace("li 3, 0x58", "addi 9, 9, -1\ncmpdi 9, 0\nbne round\nli 3, 0x58")}`;
+    const { vm, cpu } = runToEnd(text, BigInt(rounds * loops) * 0x60000n);
+    const { regions, regionSlots } = cpu.stats();
+    assert.ok((regions ?? 0) > 130, JSON.stringify(cpu.stats()));
+    assert.equal(regionSlots, 65);
+    for (const part of [cpu, vm]) part.close();
+  } finally {
+    page.codeLimit = codeLimit;
+  }
+});
+
 test("a loop longer than a region is translated once, in pieces", () => {
   const [length, turns] = [515, 100_000];
   const body = "addi 6, 6, 1\n".repeat(length);

@@ -106,5 +106,8 @@ const names: Readonly<Record<number, string>> = {
   61440: "H_RTAS",
 };
 
+/** The name under which a hypercall is counted. The guest chooses the number: all that have no name are counted as one. */
+export const hcallCounter = (number: number): string => names[number] ?? "others";
+
 /** The hypercall's name, or its number in hexadecimal. */
 export const hcallName = (number: number): string => names[number] ?? `0x${number.toString(16)}`;

@@ -10,7 +10,7 @@ import type {
   SpaprTce,
 } from "../../../arch/powerpc/uapi.js";
 import { type Exit, KvmError } from "../../../kvm/uapi.js";
-import type { CpuState, Outcome, RunControl } from "../../core/machine.js";
+import type { CpuState, Outcome, RunControl, TraceSink } from "../../core/machine.js";
 import { EduDevice, eduIdentification, eduRegister } from "../../devices/pci/edu.js";
 import { findNode, readDeviceTree } from "../../devicetree/reader.js";
 import { VmmError } from "../../errors.js";
@@ -116,7 +116,7 @@ function setUp(options: Partial<PseriesOptions> = {}) {
     consoleChanged: () => void events.push("console"),
     end: (outcome) => void outcomes.push(outcome),
   };
-  const create = () =>
+  const create = (trace?: TraceSink) =>
     createPseries(
       {
         kvm: fake.kvm,
@@ -129,6 +129,7 @@ function setUp(options: Partial<PseriesOptions> = {}) {
         ...options,
       },
       control,
+      trace,
     );
   return { fake, outcomes, events, create };
 }
@@ -308,11 +309,35 @@ test("on the vCPU's thread: the terminal, unknown hypercalls, accesses to nothin
   const unknown = hcall(0x1234);
   assert.ok(side.answer(unknown));
   assert.equal(unknown.ret, -2n);
-  assert.equal(side.stats()["user.0x1234"], 1);
+  for (let number = 0x10000; number < 0x20000; number += 4) side.answer(hcall(number));
+  assert.equal(side.stats()["user.others"], 1 + 0x4000);
+  assert.deepEqual(Object.keys(side.stats()), ["user.H_PUT_TERM_CHAR", "user.H_GET_TERM_CHAR", "user.others"]);
   assert.equal(side.answer(hcall(0xf000)), false);
   const load: Exit = { reason: "mmio", physAddr: 1n << 40n, length: 4, isWrite: false, data: 0n };
   assert.ok(side.answer(load));
   assert.equal(load.data, 0xffff_ffffn);
+});
+
+test("RTAS tokens are the guest's to choose, and all that mean nothing are counted as one", () => {
+  const { fake, create } = setUp();
+  const traced: string[] = [];
+  const machine = create((_category, _cpu, text) => void traced.push(text));
+  const ram = new DataView(fake.ram.buffer);
+  for (let token = 0x10000; token < 0x12000; token++) {
+    ram.setUint32(0x4000, token);
+    machine.answer(0, hcall(0xf000, 0x4000n));
+  }
+  machine.answer(0, hcall(0xf000, -1n));
+  const counted = Object.entries(machine.stats()).filter(([name]) => name.startsWith("rtas_"));
+  assert.deepEqual(counted, [
+    ["rtas_others", 0x2000],
+    ["rtas_bad_buffer", 1],
+  ]);
+  assert.deepEqual(
+    traced.find((text) => text.startsWith("token")),
+    "token 0x10000() status=-3",
+  );
+  assert.ok(traced.includes("bad_buffer"));
 });
 
 test("PCI devices: in the tree, behind MMIO that the machine's thread answers, and as new after a reboot", () => {

@@ -53,7 +53,7 @@ import {
   messageInterruptCount,
 } from "./pci/layout.js";
 import { rtasByToken, rtasCalls } from "./rtas/index.js";
-import { CpuState, callRtas, type RtasHost } from "./rtas/rtas.js";
+import { CpuState, callRtas, type RtasHost, type RtasResult } from "./rtas/rtas.js";
 import type { PseriesShared } from "./vcpu-side.js";
 import { XiveController } from "./xive.js";
 
@@ -389,10 +389,10 @@ class Pseries implements Machine {
   #callRtas(cpu: number, buffer: bigint): bigint {
     const address = Number(BigInt.asUintN(64, buffer));
     const result = callRtas(this.#rtas, this.#host, cpu, address);
-    const name = result ? result.name : "bad_buffer";
-    this.#counters[`rtas_${name}`] = (this.#counters[`rtas_${name}`] ?? 0) + 1;
-    const inputs = result?.inputs.map((input) => `0x${input.toString(16)}`).join(",") ?? "";
-    this.#parts.trace?.("rtas", cpu, `${name}(${inputs}) status=${result?.status}`);
+    // The guest chooses the token: those that mean nothing are counted as one.
+    const counter = `rtas_${result ? (result.name ?? "others") : "bad_buffer"}`;
+    this.#counters[counter] = (this.#counters[counter] ?? 0) + 1;
+    this.#parts.trace?.("rtas", cpu, result ? describeRtas(result) : "bad_buffer");
     return result ? HcallStatus.success : HcallStatus.parameter;
   }
 
@@ -436,6 +436,9 @@ class Pseries implements Machine {
     };
   }
 }
+
+const describeRtas = ({ name, token, inputs, status }: RtasResult): string =>
+  `${name ?? `token 0x${token.toString(16)}`}(${inputs.map((input) => `0x${input.toString(16)}`).join(",")}) status=${status}`;
 
 const checkstop = (address: bigint): string =>
   `a machine check while machine checks were disabled (checkstop) at 0x${address.toString(16)}`;

@@ -1,5 +1,5 @@
 /** Machine pseries on the thread of one of its vCPUs: the hypercalls that need only memory shared between threads. */
-import { hcallName } from "../../../arch/powerpc/uapi/hcall-names.js";
+import { hcallCounter, hcallName } from "../../../arch/powerpc/uapi/hcall-names.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
@@ -43,11 +43,11 @@ export function createPseriesVcpuSide(cpu: number, shared: unknown, host: VcpuSi
 
   const answerHcall = (exit: Exit & { reason: "papr_hcall" }): boolean => {
     const hcall = hcalls.get(exit.nr);
-    const name = hcallName(exit.nr);
-    counters[`user.${name}`] = (counters[`user.${name}`] ?? 0) + 1;
+    const counter = `user.${hcallCounter(exit.nr)}`;
+    counters[counter] = (counters[counter] ?? 0) + 1;
     if (hcall?.thread === "machine") return false;
     exit.ret = hcall ? hcall.handler(context, exit.args) : HcallStatus.function;
-    host.trace?.("hcall", cpu, `user ${name} ret=${exit.ret}`);
+    host.trace?.("hcall", cpu, `user ${hcallName(exit.nr)} ret=${exit.ret}`);
     return true;
   };
 

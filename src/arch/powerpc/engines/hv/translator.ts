@@ -122,6 +122,8 @@ export class Translator {
   readonly #recorders = new Map<boolean, RegionRecorder>();
   #waited = 0;
   #nextIndex = 1;
+  /** Of regions that are gone: a guest that changes its code all the time must not make the table grow. */
+  readonly #freeIndices: number[] = [];
   #bytes = 0;
   #translated = 0;
   #modules = 0;
@@ -303,7 +305,7 @@ export class Translator {
     pending.forEach((p, i) => {
       // The entry may have been dropped while the region waited.
       if (view.getInt32(p.entry, true) < Handler.first) return;
-      const index = this.#nextIndex++;
+      const index = this.#freeIndices.pop() ?? this.#nextIndex++;
       if (index >= this.regions.length) this.regions.grow(Math.max(64, this.regions.length));
       this.regions.set(index, instance.exports[`${i}`]);
       const region = { index, module, entry: p.entry, pages: p.pages, cut: p.cut };
@@ -331,9 +333,13 @@ export class Translator {
       view.setInt32(region.entry, Handler.undecoded, true);
     }
     this.regions.set(region.index, null);
+    this.#freeIndices.push(region.index);
     this.#live.delete(region.index);
     if (--region.module.live === 0) this.#account(-region.module.bytes);
-    for (const page of region.pages) this.#byPage.get(page)?.delete(region);
+    for (const page of region.pages) {
+      const regions = this.#byPage.get(page);
+      if (regions?.delete(region) && regions.size === 0) this.#byPage.delete(page);
+    }
     this.#dropped++;
   }
 
@@ -358,6 +364,7 @@ export class Translator {
       regions: this.#translated,
       regionsDropped: this.#dropped,
       regionsLive: this.#live.size,
+      regionSlots: this.regions.length,
       modules: this.#modules,
       codeBytes: this.#memoryView().getInt32(this.#state + state.codeBytes.offset, true),
       translatedBytes: this.#bytes,

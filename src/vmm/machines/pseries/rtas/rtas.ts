@@ -91,7 +91,9 @@ const maxWords = 16;
 
 /** What happened, for the trace. */
 export interface RtasResult {
-  readonly name: string;
+  /** Undefined: no call has the token. */
+  readonly name: string | undefined;
+  readonly token: number;
   readonly inputs: readonly number[];
   readonly status: number;
 }
@@ -124,7 +126,7 @@ export function callRtas(
     view.setUint32((inputCount + i) * 4, value >>> 0);
   }
   host.memory.write(address + 12, words);
-  return { name: call?.name ?? `token 0x${token.toString(16)}`, inputs, status };
+  return { name: call?.name, token, inputs, status };
 }
 
 /** A 64-bit input, which takes two words. */
