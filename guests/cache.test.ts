@@ -61,6 +61,20 @@ test("the cache follows XDG_CACHE_HOME, but not a relative one", () => {
   assert.match(guestFolder(), /\.cache/);
 });
 
+test("without a home folder a sentence says what to set", () => {
+  const home = process.env["HOME"];
+  try {
+    delete process.env["XDG_CACHE_HOME"];
+    for (const none of ["", "relative"]) {
+      process.env["HOME"] = none;
+      assert.throws(() => findGuest(toy().recipe), /set HOME, or XDG_CACHE_HOME/);
+    }
+  } finally {
+    if (home === undefined) delete process.env["HOME"];
+    else process.env["HOME"] = home;
+  }
+});
+
 test("a guest is fetched once and then found", async () => {
   const { recipe, count } = toy();
   assert.deepEqual(findGuest(recipe), { missing: "not fetched" });

@@ -70,12 +70,23 @@ interface Manifest {
 
 const manifestName = "guest.json";
 
-/** Where guests are kept. */
+/** Where guests are kept. Throws GuestUnavailable: the user has no home folder, and names none. */
 export function guestFolder(): string {
   const configured = process.env["XDG_CACHE_HOME"];
   // A relative path is to be ignored (XDG Base Directory Specification, "Basics").
-  const cache = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), ".cache");
+  const cache = configured !== undefined && isAbsolute(configured) ? configured : join(homeFolder(), ".cache");
   return join(cache, "unikvm", "guests");
+}
+
+function homeFolder(): string {
+  let home = "";
+  try {
+    home = homedir();
+  } catch {
+    // A user whom the system does not know, as in a container, and no HOME.
+  }
+  if (isAbsolute(home)) return home;
+  throw new GuestUnavailable("there is no home folder for the cache of guests: set HOME, or XDG_CACHE_HOME");
 }
 
 /** In pieces, so that little memory is enough. */
@@ -269,7 +280,7 @@ export async function writingCache<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (["ENOSPC", "EDQUOT"].includes(code ?? "")) throw new GuestUnavailable(diskFull(message));
-    if (!["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"].includes(code ?? "")) throw error;
+    if (!["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EEXIST"].includes(code ?? "")) throw error;
     const what = `the cache ${guestFolder()} cannot be written: ${message}`;
     throw new GuestUnavailable(`${what}\nSet XDG_CACHE_HOME to a folder that can.`);
   }

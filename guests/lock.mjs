@@ -5,7 +5,7 @@
  * is gone and takes over.
  */
 import { randomUUID } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 
@@ -79,6 +79,20 @@ function tryTake(/** @type {string} */ path) {
   }
 }
 
+/** As mkdirSync with `recursive`, which on Linux's /proc tries for ever, and cannot be ended but by force. */
+function makeFolder(/** @type {string} */ path) {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code === "EEXIST" && statSync(path).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    // Somebody else may have been quicker.
+    if (!existsSync(path)) mkdirSync(path);
+  }
+}
+
 /**
  * Runs `work` while no other process holds the lock at `path`. Waits as long as a live process has it.
  *
@@ -90,7 +104,7 @@ function tryTake(/** @type {string} */ path) {
  * @returns {Promise<T>}
  */
 export async function withLock(path, work, waiting, signal) {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   let told = false;
   for (;;) {
     signal?.throwIfAborted();

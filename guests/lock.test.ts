@@ -48,6 +48,21 @@ test("who waits can be told to give up", async () => {
   });
 });
 
+test("folders are made for it; where none can be made, that is an error and not an endless loop", async () => {
+  assert.equal(await withLock(join(folder, "a/b/lock"), () => "mine"), "mine");
+  writeFileSync(join(folder, "file"), "");
+  await assert.rejects(
+    withLock(join(folder, "file/lock"), () => {}),
+    /EEXIST/,
+  );
+  if (existsSync("/proc/self")) {
+    await assert.rejects(
+      withLock("/proc/unikvm/a/lock", () => {}),
+      /ENOENT/,
+    );
+  }
+});
+
 test("processes take turns", async () => {
   const path = join(folder, "lock");
   const counter = join(folder, "counter");

@@ -1,11 +1,12 @@
 /** What `unikvm run` cannot do it says in a sentence, with the right status, without a stack trace and at once. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { makeElf, type TestSegment } from "../../src/vmm/loaders/elf.test-support.js";
-import { defaultGuest, type Finished, noGuest, unikvm } from "../boot/booting.test-support.js";
+import { defaultGuest, type Finished, main, noGuest, unikvm } from "../boot/booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-misuse-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -70,6 +71,13 @@ for (const [what, args, sentence] of usage) {
 }
 
 test("a kernel that is not there", async () => refused(await run("--kernel", join(folder, "absent")), 3, /absent/));
+
+test("a name that is not UTF-8, which Node cannot pass on", { skip: process.platform === "win32" }, () => {
+  const script = `'${process.execPath}' '${main}' run --timeout 20 --kernel "$(printf 'k\\377')"`;
+  const { status, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8" });
+  assert.match(stderr, /its name is not UTF-8/);
+  assert.equal(status, 3);
+});
 
 test("a text file as kernel", async () =>
   refused(await run("--kernel", file("text", "This is no kernel.\n".repeat(100))), 3, /text/));

@@ -196,7 +196,11 @@ function readFile(path: string, what: string): Uint8Array {
     return readRegular(path, maxImageSize);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const why = { ENOENT: "there is no such file", EISDIR: "it is a folder", EACCES: "access is denied" }[code ?? ""];
+    // What Node puts in the place of bytes that are no UTF-8, in an argument.
+    const absent = path.includes("\ufffd")
+      ? "its name is not UTF-8, which Node.js cannot open; give it another"
+      : "there is no such file";
+    const why = { ENOENT: absent, EISDIR: "it is a folder", EACCES: "access is denied" }[code ?? ""];
     throw new VmmError(`the ${what} ${path} cannot be read: ${why ?? message}`);
   }
 }

@@ -1,16 +1,19 @@
 /** Where running instances have their sockets: a folder that only the user can enter, a socket named by process id. */
 import { lstatSync, mkdirSync, readdirSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VmmError } from "../../vmm/errors.js";
 
 /** sockaddr_un's sun_path on the system that has the least room, less its zero. */
 const pathLimit = 103;
 
+/** That of a user without a name, as in a container, too. */
+const userId = (): number => process.getuid?.() ?? -1;
+
 /** $XDG_RUNTIME_DIR/unikvm, or where there is none, one for the user in the folder for temporary files. */
 function controlFolder(): string {
   const runtime = process.env["XDG_RUNTIME_DIR"];
-  return runtime ? join(runtime, "unikvm") : join(tmpdir(), `unikvm-${userInfo().uid}`);
+  return runtime ? join(runtime, "unikvm") : join(tmpdir(), `unikvm-${userId()}`);
 }
 
 /** The folder, made if need be. Throws VmmError: others than the user could have a hand in it. */
@@ -18,7 +21,7 @@ export function openControlFolder(): string {
   const folder = controlFolder();
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(folder);
-  if (!lstatSync(folder).isDirectory() || uid !== userInfo().uid || (mode & 0o077) !== 0) {
+  if (!lstatSync(folder).isDirectory() || uid !== userId() || (mode & 0o077) !== 0) {
     throw new VmmError(`${folder} is not a folder of yours that is closed to others; remove it`);
   }
   return folder;
