@@ -1,13 +1,18 @@
 /** The self-test guest, or one written like it, as a program that any firmware of machine pseries starts. */
-import type { SelfTestGuest } from "../../guests/selftest/index.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { staticElf } from "../differential/elf.js";
 
 const loadAddress = 0x1000000;
 const imageOffset = 0x1000;
 
+/** What is loaded at 0 and entered there. */
+interface Guest {
+  readonly image: Uint8Array;
+  readonly littleEndian: boolean;
+}
+
 /** An ELF file. Firmware keeps the bottom of memory, so the guest comes in a program that moves it there. */
-export function selfTestProgram({ image, littleEndian }: SelfTestGuest): Uint8Array {
+export function selfTestProgram({ image, littleEndian }: Guest): Uint8Array {
   const doublewords = Math.ceil(image.length / 8);
   const mover = assemble(
     `
