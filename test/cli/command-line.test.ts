@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -113,4 +113,18 @@ test("without WebAssembly, no hint that cannot help", () => {
   assert.match(doctor.stdout, /^WebAssembly +no /m);
   assert.match(doctor.stdout, /^implementation pr .* EPERM: this JavaScript engine has no WebAssembly;.*--jitless/m);
   assert.doesNotMatch(doctor.stdout, /compiled module/);
+});
+
+test("build replaces no folder that is not its own", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-build-"));
+  try {
+    mkdirSync(join(folder, "browser"));
+    writeFileSync(join(folder, "browser/precious"), "");
+    const { status, stderr } = await unikvm(["build", "--output", folder]).finished;
+    assert.equal(status, 3);
+    assert.match(stderr, /^unikvm: .*browser holds something else/);
+    assert.deepEqual(readdirSync(folder, { recursive: true }).sort(), ["browser", "browser/precious"]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

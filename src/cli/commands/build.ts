@@ -1,5 +1,5 @@
 /** `unikvm build`: bundles what a .config asks for, for Node.js and for pages. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { messageOf } from "../../base/errors.js";
@@ -24,7 +24,11 @@ export function describe(command: Command, finish: Finish): void {
         "Without a .config, everything with its default. Needs the package esbuild.",
     )
     .option("--config <file>", "options in Kconfig's words, as the kernel's tools write them")
-    .option("--output <dir>", "where the files go; its folders node and browser are replaced", "build")
+    .option(
+      "--output <dir>",
+      "where the files go; its folders node and browser are replaced if they are of an earlier build",
+      "build",
+    )
     .addOption(
       new Option("--platform <name>", "only for this one").choices(["node", "browser", "both"]).default("both"),
     )
@@ -38,9 +42,11 @@ async function build(options: Options): Promise<void> {
   const configuration = buildConfiguration(packageRoot, text, options.config ?? "the default configuration");
   for (const line of configuration.unknown) process.stderr.write(`unikvm: ${line} is no option of ours: left out\n`);
   const output = resolve(options.output);
+  const platforms = options.platform === "both" ? (["node", "browser"] as const) : [options.platform];
+  for (const platform of platforms) checkReplaceable(join(output, platform));
   mkdirSync(output, { recursive: true });
   writeFileSync(join(output, ".config"), configuration.text);
-  for (const platform of options.platform === "both" ? (["node", "browser"] as const) : [options.platform]) {
+  for (const platform of platforms) {
     const { sizes, metafile } = await bundle(configuration, platform, join(output, platform), options);
     writeFileSync(join(output, `${platform}.metafile.json`), JSON.stringify(metafile));
     const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -49,6 +55,15 @@ async function build(options: Options): Promise<void> {
       process.stdout.write(`${String(bytes).padStart(9)}  ${file}\n`);
     }
   }
+}
+
+/** A folder is replaced only if it is empty or holds an earlier build. Throws VmmError. */
+function checkReplaceable(folder: string): void {
+  if (!existsSync(folder)) return;
+  if (existsSync(join(folder, "vcpu-worker.js")) || readdirSync(folder).length === 0) return;
+  throw new VmmError(
+    `${folder} holds something else than a build of unikvm's, and would be replaced: choose another --output`,
+  );
 }
 
 function readConfigFile(path: string): string {
