@@ -3,7 +3,7 @@
  * cache and package state of our own. Needs no root and changes nothing of the system; apt verifies what it loads.
  */
 import { once } from "node:events";
-import { mkdirSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { notFound, notRunnable, startChild } from "./child.mjs";
 
@@ -178,5 +178,25 @@ export class PrivateApt {
     const why = stderr.trim();
     if (diskFullWords.test(why)) throw new GuestUnavailable(diskFull(why));
     throw new GuestUnavailable(`apt-get could not download ${names.join(" and ")}:\n${why}`);
+  }
+
+  /** Downloads and verifies packages with all that they depend on; the paths of the .deb files. */
+  async downloadWithDependencies(names: readonly string[]): Promise<string[]> {
+    // Says for each one that is not there why, which apt-get install does only for some.
+    for (const name of names) await this.show(name);
+    const { status, stderr } = await this.#run(
+      "apt-get",
+      ...["install", "--yes", "--download-only", "--no-install-recommends"],
+      ...names.map((n) => `${n}:${this.#architecture}`),
+    );
+    const why = stderr.trim();
+    if (status !== 0 && diskFullWords.test(why)) throw new GuestUnavailable(diskFull(why));
+    if (status !== 0) {
+      throw new GuestUnavailable(`apt-get could not download ${names.join(", ")} with what they depend on:\n${why}`);
+    }
+    const archives = join(this.#folder, "cache/archives");
+    return readdirSync(archives)
+      .filter((name) => name.endsWith(".deb"))
+      .map((name) => join(archives, name));
   }
 }

@@ -2,18 +2,18 @@
  * Drivers of the default guest's kernel that are modules, from the package that the kernel is from: fetched when they are
  * first asked for, and kept beside the guests.
  */
-import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { depmod } from "../src/modules/node/depmod.js";
 import { Messages } from "../src/modules/node/messages.js";
 import { openTree } from "../src/modules/node/read-tree.js";
 import { modulesFor } from "../src/modules/probe.js";
 import { GuestUnavailable, PrivateApt } from "./apt.js";
-import { type Guest, guestFolder, type Report, writingCache } from "./cache.js";
+import { type Guest, guestFolder, type Report } from "./cache.js";
 import { architecture, only, unpack } from "./debian.js";
 import { drivers } from "./drivers.js";
-import { withLock } from "./lock.mjs";
+import { keepFolder } from "./kept-folder.js";
 import { moduleArchive } from "./modules.js";
 
 /** What a version that kept less has fetched is not enough. */
@@ -34,30 +34,18 @@ export function findKernelModules(guest: Guest): string | undefined {
 
 /** The folder, fetched first if need be; it appears whole. Throws GuestUnavailable. */
 export async function ensureKernelModules(guest: Guest, report: Report, signal?: AbortSignal): Promise<string> {
-  const there = place(guest);
-  const parent = dirname(there);
-  return writingCache(() =>
-    withLock(
-      join(parent, ".lock"),
-      async () => {
-        if (existsSync(there)) return there;
-        for (const name of readdirSync(parent)) {
-          if (name.startsWith(".partial-") || name.startsWith(`${kernelPackage(guest)}.`))
-            rmSync(join(parent, name), { recursive: true, force: true });
-        }
-        const work = join(parent, `.partial-${randomUUID()}`);
-        try {
-          mkdirSync(work);
-          await fetch(kernelPackage(guest), work, report, signal);
-          renameSync(join(work, "unpacked"), there);
-        } finally {
-          rmSync(work, { recursive: true, force: true });
-        }
-        return there;
+  return keepFolder(
+    {
+      place: place(guest),
+      what: "the kernel's modules",
+      isOld: (name) => name.startsWith(`${kernelPackage(guest)}.`),
+      make: async (work) => {
+        await fetch(kernelPackage(guest), work, report, signal);
+        return join(work, "unpacked");
       },
-      (pid) => report(`waiting for process ${pid}, which is fetching the kernel's modules`),
       signal,
-    ),
+    },
+    report,
   );
 }
 
