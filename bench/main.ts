@@ -8,13 +8,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { GuestUnavailable } from "../guests/index.js";
 import { architectures } from "./suite/architectures.js";
-import { BenchUnavailable, compileForGuest, nativeOutputs, writeInitrd } from "./suite/compile.js";
+import { BenchUnavailable, benchFiles, compileForGuest, nativeOutputs, writeInitrd } from "./suite/compile.js";
+import { debianFiles } from "./suite/debian.js";
 import { enginesOf, qemuName } from "./suite/engines.js";
-import { measureSet } from "./suite/measure.js";
+import { measureDisk } from "./suite/measure.js";
 import type { Output } from "./suite/protocol.js";
 import { type Report, toJson, troubles } from "./suite/report.js";
 import { clocks, type RowResult } from "./suite/results.js";
-import { bootRow, type Row, type RowSet, smallPrograms } from "./suite/rows.js";
+import { bootRow, type Row, rowSets, smallPrograms } from "./suite/rows.js";
 import { toSvg } from "./suite/svg.js";
 import { toTable } from "./suite/table.js";
 
@@ -113,14 +114,22 @@ async function bench(args: readonly string[]): Promise<number> {
     (sentence) => say(`SKIPPED ${qemuName}: ${sentence}`),
   );
   const wanted = (name: string): boolean => options.rows?.test(name) ?? true;
-  const sets: readonly RowSet[] = [smallPrograms];
-  const chosen = sets
-    .map((set) => ({ set, rows: set.rows.filter(({ name }) => wanted(name)) }))
-    .map((one) => ({ ...one, boot: one.set === smallPrograms && wanted(bootRow) }))
-    .filter(({ rows, boot }) => rows.length > 0 || boot);
+  const sets = options.all ? rowSets : [smallPrograms];
+  const chosen = sets.flatMap((set) =>
+    set.disks
+      .map((disk, index) => ({
+        set,
+        disk,
+        rows: disk.rows.filter(({ name }) => wanted(name)),
+        boot: set === smallPrograms && index === 0 && wanted(bootRow),
+      }))
+      .filter(({ rows, boot }) => rows.length > 0 || boot),
+  );
   if (chosen.length === 0) {
-    const names = [bootRow, ...sets.flatMap(({ rows }) => rows.map(({ name }) => name))];
-    throw new UsageError(`no row matches ${options.rows?.source}; there are ${names.join(", ")}`);
+    const rows = sets.flatMap(({ disks }) => disks.flatMap((disk) => disk.rows));
+    throw new UsageError(
+      `no row matches ${options.rows?.source}; there are ${[bootRow, ...rows.map(({ name }) => name)].join(", ")}`,
+    );
   }
 
   const load = loadavg()[0] ?? 0;
@@ -131,17 +140,17 @@ async function bench(args: readonly string[]): Promise<number> {
   const append = `${guest.append} unikvm.run=/bench/agent`;
   const results: RowResult[] = [];
   const besideMemory: Record<string, Readonly<Record<string, number>>> = {};
-  for (const { set, rows, boot } of chosen) {
-    const initrd = join(built, `initrd-${set.name}`);
-    writeInitrd(guest, programs, [], initrd);
-    const measured = await measureSet({
-      ...{ set, rows, boot, engines, progress: say },
-      images: { kernel: guest.kernel, initrd, append, memory: set.memory },
+  for (const { set, disk, rows, boot } of chosen) {
+    const initrd = join(built, `initrd-${disk.name}`);
+    writeInitrd(guest, [...(await debianFiles(architecture, disk, say)), ...benchFiles(programs)], initrd);
+    const measured = await measureDisk({
+      ...{ set: set.name, rows, boot, engines, progress: say },
+      images: { kernel: guest.kernel, initrd, append, memory: disk.memory },
       expected: nativeOrNothing(rows, join(options.out, "host")),
       ...{ rounds: options.rounds, runs: options.runs, timeout: options.timeout },
     });
     results.push(...measured.rows);
-    besideMemory[set.name] = measured.besideMemory;
+    besideMemory[disk.name] = measured.besideMemory;
   }
   const report: Report = {
     format: 1,
@@ -152,7 +161,13 @@ async function bench(args: readonly string[]): Promise<number> {
     append,
     engines: engines.map(({ name, version }) => ({ name, version })),
     besideMemory,
-    sets: chosen.map(({ set: { name, title } }) => ({ name, title })),
+    sets: sets
+      .map((set) => ({
+        name: set.name,
+        title: set.title,
+        disks: chosen.filter((one) => one.set === set).map(({ disk }) => disk.name),
+      }))
+      .filter(({ disks }) => disks.length > 0),
     rows: results,
   };
   mkdirSync(options.out, { recursive: true });

@@ -17,6 +17,8 @@ export interface Command {
 
 export interface Architecture {
   readonly name: string;
+  /** Debian's name for it. */
+  readonly debian: string;
   /** Compiles and links C for the guest, and Debian's package that has it. */
   readonly compiler: string;
   readonly compilerPackage: string;
@@ -30,6 +32,7 @@ export interface Architecture {
 
 const ppc64el: Architecture = {
   name: "ppc64el",
+  debian: "ppc64el",
   compiler: "powerpc64le-linux-gnu-gcc",
   compilerPackage: "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross",
   types: ["hv", "pr"],

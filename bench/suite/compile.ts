@@ -1,6 +1,6 @@
 /** Compiles bench/guest/ for the guest and for the host, and puts it behind the guest's initial RAM disk. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpioEntry, cpio } from "../../guests/cpio.js";
@@ -65,21 +65,31 @@ export function nativeOutputs(rows: readonly Row[], folder: string): Map<string,
   return outputs;
 }
 
-/** The guest's own initial RAM disk with the programs and `more` behind it, as a file. */
-export function writeInitrd(guest: Guest, programs: Programs, more: readonly CpioEntry[], to: string): void {
-  const file = (path: string, from: string, mode: number): CpioEntry => ({
+/** What every disk has for its rows: the programs, the scripts, the sources for the compiler in the guest. */
+export function benchFiles(programs: Programs): CpioEntry[] {
+  const file = (path: string, from: string, mode = 0o644): CpioEntry => ({
     path: `bench/${path}`,
     type: "file",
     mode,
     data: readFileSync(from),
   });
-  const scripts = readdirSync(sources).filter((name) => !/\.[ch]$/.test(name));
-  const archive = cpio([
+  const all = (folder: string, from: string): CpioEntry[] => [
+    { path: `bench/${folder}`, type: "directory" },
+    ...readdirSync(from, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => file(`${folder}/${name}`, join(from, name))),
+  ];
+  return [
     { path: "bench", type: "directory" },
     file("rows", programs.rows, 0o755),
     file("agent", programs.agent, 0o755),
-    ...scripts.map((name) => file(name, join(sources, name), 0o644)),
-    ...more,
-  ]);
-  writeFileSync(to, Buffer.concat([readFileSync(guest.initrd), archive]));
+    ...all("programs", join(sources, "programs")),
+    ...all("source", sources),
+  ];
+}
+
+/** The guest's own initial RAM disk with these behind it, as a file. */
+export function writeInitrd(guest: Guest, entries: readonly CpioEntry[], to: string): void {
+  writeFileSync(to, readFileSync(guest.initrd));
+  appendFileSync(to, cpio(entries));
 }

@@ -3,11 +3,12 @@ import type { Images } from "./architectures.js";
 import type { Engine } from "./engines.js";
 import type { Output } from "./protocol.js";
 import type { RowResult } from "./results.js";
-import { bootRow, type Row, type RowSet } from "./rows.js";
+import { bootRow, type Row } from "./rows.js";
 import { type Run, RunFailed, Session } from "./session.js";
 
 export interface Plan {
-  readonly set: RowSet;
+  /** Name of the set that the rows belong to. */
+  readonly set: string;
   readonly rows: readonly Row[];
   /** Whether the boot is a row too. */
   readonly boot: boolean;
@@ -113,13 +114,13 @@ const lastRuns = (engines: Readonly<Record<string, Growing>>): string =>
     })
     .join("; ");
 
-export interface SetResult {
+export interface DiskResult {
   readonly rows: readonly RowResult[];
-  /** MB, by engine. */
+  /** Most MB that an engine's process had beside the guest's memory, by engine. */
   readonly besideMemory: Readonly<Record<string, number>>;
 }
 
-export async function measureSet(plan: Plan): Promise<SetResult> {
+export async function measureDisk(plan: Plan): Promise<DiskResult> {
   const { set, engines } = plan;
   const empty = (): Record<string, Growing> =>
     Object.fromEntries(engines.map(({ name }) => [name, { rounds: [], failures: [] }]));
@@ -154,10 +155,10 @@ export async function measureSet(plan: Plan): Promise<SetResult> {
   }
   return {
     rows: [
-      ...(plan.boot ? [{ row: bootRow, set: set.name, engines: boots }] : []),
+      ...(plan.boot ? [{ row: bootRow, set, engines: boots }] : []),
       ...rows.map(({ row, engines: measured }) => {
         const expected = plan.expected.get(row.name);
-        return { row: row.name, set: set.name, ...(expected && { expected }), engines: measured };
+        return { row: row.name, set, ...(expected && { expected }), engines: measured };
       }),
     ],
     besideMemory,

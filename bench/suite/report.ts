@@ -24,9 +24,10 @@ export interface Report {
   /** The kernel's command line, the same under every engine. */
   readonly append: string;
   readonly engines: readonly Pick<Engine, "name" | "version">[];
-  /** Most MB that each engine's process had beside the guest's memory, by set, then by engine. */
+  /** Most MB that each engine's process had beside the guest's memory, by disk, then by engine. */
   readonly besideMemory: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly sets: readonly { readonly name: string; readonly title: string }[];
+  /** `disks`: initial RAM disks that rows of it ran from. */
+  readonly sets: readonly { readonly name: string; readonly title: string; readonly disks: readonly string[] }[];
   readonly rows: readonly RowResult[];
 }
 

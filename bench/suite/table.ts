@@ -49,7 +49,7 @@ export function toTable(report: Report): string {
   const { clock } = report;
   const engines = report.engines.map(({ name }) => name);
   const out: string[] = [];
-  for (const { name, title } of report.sets) {
+  for (const { name, title, disks } of report.sets) {
     const rows = report.rows.filter(({ set }) => set === name);
     if (rows.length === 0) continue;
     const heads = engines.flatMap((engine) =>
@@ -60,11 +60,14 @@ export function toTable(report: Report): string {
       ...rows.map((result) => [result.row, ...engines.flatMap((engine) => cellsOf(result, engine, clock))]),
       ["geometric mean", ...engines.flatMap((engine) => meanCells(rows, engine, clock))],
     ];
-    const beside = Object.entries(report.besideMemory[name] ?? {})
-      .filter(([, megabytes]) => Number.isFinite(megabytes))
-      .map(([engine, megabytes]) => `${engine} ${megabytes.toFixed(0)} MB`);
     out.push(...aligned(lines));
-    if (beside.length > 0) out.push(`beside the guest's memory: ${beside.join(", ")}`);
+    for (const disk of disks) {
+      const beside = Object.entries(report.besideMemory[disk] ?? {})
+        .filter(([, megabytes]) => Number.isFinite(megabytes))
+        .map(([engine, megabytes]) => `${engine} ${megabytes.toFixed(0)} MB`);
+      const where = disks.length > 1 ? `${disk}: ` : "";
+      if (beside.length > 0) out.push(`${where}beside the guest's memory: ${beside.join(", ")}`);
+    }
     out.push("");
   }
   return out.join("\n");

@@ -6,7 +6,7 @@ middle() {
 sum=0 step=0
 while [ $step -lt 40 ]; do
 	i=0
-	while [ $i -lt 250 ]; do
+	while [ $i -lt ${1:-250} ]; do
 		sum=$(((sum * 31 + i) % 1000003))
 		case $sum in
 		*7) middle "<$sum>"; sum=$((text + 1)) ;;
