@@ -12,8 +12,13 @@ export interface Terminal {
   readonly output: (bytes: Uint8Array) => Promise<void> | undefined;
   /** What kept output from being written, if something did. */
   readonly lost: () => VmmError | undefined;
-  /** From now on what the user types goes to `input`; `leave` is called when the user wants to end. */
-  connect(input: (bytes: Uint8Array) => void, leave: (why: LeaveReason) => void): void;
+  /**
+   * From now on what the user types goes to `input`; where that gives a promise, nothing more is read until it resolves.
+   * `leave` is called when the user wants to end.
+   */
+  connect(input: (bytes: Uint8Array) => Promise<void> | undefined, leave: (why: LeaveReason) => void): void;
+  /** Nobody is there to type to: what is typed waits outside for the next. */
+  disconnect(): void;
   /** Gives the terminal back as it was. Idempotent. */
   restore(): void;
 }
@@ -33,7 +38,28 @@ export function openTerminal(): Terminal {
     leave(why);
   };
   const onSignal = (signal: NodeJS.Signals): void => wantLeave(signal);
-  let onData: ((chunk: Uint8Array) => void) | undefined;
+  let input: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
+  const eol = raw ? "\r\n" : "\n";
+  const onData = escapes({
+    send: (bytes) => {
+      const to = input;
+      const room = to?.(bytes);
+      if (!room) return;
+      stdin.pause();
+      void room.then(() => {
+        // Not for one that came later.
+        if (input === to) stdin.resume();
+      });
+    },
+    leave: () => wantLeave("escape"),
+    help: () => void stderr.write(`${eol}${escapeHelp.join(eol)}${eol}`),
+  });
+  const disconnect = (): void => {
+    input = undefined;
+    leave = () => undefined;
+    stdin.off("data", onData);
+    stdin.pause();
+  };
   let lost: VmmError | undefined;
   let unwritten = 0;
   const onLost = (error: Error): void => {
@@ -51,10 +77,8 @@ export function openTerminal(): Terminal {
   const restore = (): void => {
     for (const signal of endingSignals) process.off(signal, onSignal);
     process.off("exit", restore);
-    if (onData) stdin.off("data", onData);
-    onData = undefined;
+    disconnect();
     raw?.leave();
-    stdin.pause();
     // What a reader that stalls has not taken by now must not keep the process.
     if (unwritten > 0)
       lost ??= new VmmError("the reader of stdout took too long: the last of the console's output is lost");
@@ -75,16 +99,11 @@ export function openTerminal(): Terminal {
       });
     },
     lost: () => lost,
-    connect: (input, onLeave) => {
+    connect: (to, onLeave) => {
       leave = onLeave;
       if (left !== undefined) leave(left);
-      if (onData) stdin.off("data", onData);
-      const eol = raw ? "\r\n" : "\n";
-      onData = escapes({
-        send: input,
-        leave: () => wantLeave("escape"),
-        help: () => void stderr.write(`${eol}${escapeHelp.join(eol)}${eol}`),
-      });
+      stdin.off("data", onData);
+      input = to;
       raw?.enter();
       if (stdin.listenerCount("error") === 0) {
         // A pipe that ends, or a stdin closed beforehand, only means that nothing is typed. A terminal that ends is gone.
@@ -97,6 +116,7 @@ export function openTerminal(): Terminal {
       stdin.on("data", onData);
       stdin.resume();
     },
+    disconnect,
     restore,
   };
 }

@@ -261,6 +261,8 @@ async function runGuest(
   const devices = { nvram: new Nvram(), rtc: new Rtc() };
   const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
   let hostDevices: HostDevices | undefined;
+  /** Of the input, by the machine before. */
+  let unread: Uint8Array = new Uint8Array(0);
   try {
     hostDevices = await openHostDevices(loader, options.device?.host ?? []);
     for (;;) {
@@ -295,11 +297,14 @@ async function runGuest(
             ? undefined
             : { categories: options.trace ?? [], write: (text) => traceFile.write(text), loadDisassembler },
       });
+      void running.input(unread);
       terminal.connect(running.input, (why) => {
         left ??= why;
         running.stop();
       });
-      const { outcome, stats } = await running.ended;
+      const { outcome, stats, ...end } = await running.ended;
+      terminal.disconnect();
+      ({ unread } = end);
       if (options.stats) process.stderr.write(formatStats(stats));
       if (outcome.kind !== "reboot" || !options.reboot) return { outcome, left };
     }

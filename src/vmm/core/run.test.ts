@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inputLimit } from "./console-pump.js";
 import {
   createFakeSide,
   FakeVm,
@@ -96,6 +97,22 @@ for (const threads of [true, false]) {
     assert.equal(length, 3000);
   });
 }
+
+test("a guest that reads nothing holds up who types, and what it has not read is there at the end", async () => {
+  const run = await runMachine({
+    createMachine: (control) => fakeMachine(new FakeVm([["halt"]], false), 1, control, {}),
+    createSide: createFakeSide,
+    output: () => undefined,
+  });
+  const typed = Uint8Array.from({ length: inputLimit + 5000 }, (_, i) => i % 251);
+  assert.equal(run.input(typed.subarray(0, inputLimit)), undefined, "the ring has room for some");
+  const room = run.input(typed.subarray(inputLimit));
+  assert.ok(room instanceof Promise);
+  run.stop();
+  await room;
+  const { unread } = await run.ended;
+  assert.deepEqual(Buffer.from(unread).equals(typed), true);
+});
 
 test("a thread that cannot start ends the run", async () => {
   const run = await runMachine({

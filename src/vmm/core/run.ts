@@ -37,12 +37,22 @@ export interface RunStats {
   readonly cpus: readonly Readonly<Record<string, number>>[];
 }
 
+export interface RunEnd {
+  readonly outcome: Outcome;
+  readonly stats: RunStats;
+  /** Input that the guest has not read: the next machine's, if the guest reboots. */
+  readonly unread: Uint8Array;
+}
+
 /** A machine that runs. */
 export interface Run {
   /** Resolves once everything has been shut down and all output written. Never rejects. */
-  readonly ended: Promise<{ readonly outcome: Outcome; readonly stats: RunStats }>;
-  /** What the user types. */
-  input(bytes: Uint8Array): void;
+  readonly ended: Promise<RunEnd>;
+  /**
+   * What the user types; all of it is taken. A promise: the guest does not read, and no more should be given until it
+   * resolves, which it does at the end at the latest.
+   */
+  input(bytes: Uint8Array): Promise<void> | undefined;
   /**
    * Moves the machine's VM, while it runs, to another loaded kvm, e.g. of a newer version of this package. The guest's RAM
    * stays where it is. If that is not possible it rejects, and the machine runs on where it is; errors as `Vm.moveTo`.
@@ -111,14 +121,14 @@ export async function runMachine(options: RunOptions): Promise<Run> {
 
   const timer =
     options.timeout === undefined ? undefined : setTimeout(() => control.end({ kind: "timeout" }), options.timeout);
-  const finish = async (): Promise<{ outcome: Outcome; stats: RunStats }> => {
+  const finish = async (): Promise<RunEnd> => {
     const how = await outcome;
     clearTimeout(timer);
     await scheduler.shutdown();
     await pump.finish();
     const stats = { machine: machine.stats(), cpus: scheduler.stats() };
     machine.close();
-    return { outcome: untraced ?? how, stats };
+    return { outcome: untraced ?? how, stats, unread: pump.unread() };
   };
   try {
     if (trace) await traceKernelSide(machine.vm, categories, trace, options.trace?.loadDisassembler);
@@ -133,6 +143,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     ended: finish().catch((error: unknown) => ({
       outcome: { kind: "failed", ...describeError(error) },
       stats: { machine: {}, cpus: [] },
+      unread: new Uint8Array(0),
     })),
     input: (bytes) => pump.input(bytes),
     moveTo: (kvm, options) => scheduler.moveTo(kvm, options),

@@ -96,6 +96,13 @@ export class ConsoleRing {
     return length;
   }
 
+  /** The input that the guest has not read. It stays. */
+  unread(): Uint8Array {
+    const read = Atomics.load(this.#words, inputRead);
+    const length = Math.min(inputSize, (Atomics.load(this.#words, inputWritten) - read) >>> 0);
+    return Uint8Array.from({ length }, (_, i) => this.#input[(read + i) & (inputSize - 1)] as number);
+  }
+
   /** Whether input lies unread. */
   get inputPending(): boolean {
     return Atomics.load(this.#words, inputWritten) !== Atomics.load(this.#words, inputRead);
