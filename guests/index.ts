@@ -1,4 +1,5 @@
 /** Guest systems that unikvm can bring by itself. */
+import { boolean, callback, having, optional, options, taking } from "../src/base/takes.js";
 import { GuestUnavailable } from "./apt.js";
 import { ensureGuest, findGuest, type Guest, type GuestRecipe, type Report } from "./cache.js";
 import { debianGuest } from "./debian.js";
@@ -21,9 +22,12 @@ export interface Fetching {
 }
 
 /** The guest that `unikvm run` boots when it is given no kernel; fetched if need be. Throws GuestUnavailable. */
-export function ensureDefaultGuest({ signal, report = toStderr }: Fetching = {}): Promise<Guest> {
-  return ensureGuest(debianGuest, report, { signal });
-}
+export const ensureDefaultGuest = taking(
+  "ensureDefaultGuest",
+  { options: optional(options({ signal: optional(having({ aborted: boolean })), report: optional(callback) })) },
+  ({ signal, report = toStderr }: Fetching = {}): Promise<Guest> => ensureGuest(debianGuest, report, { signal }),
+  { promises: true },
+);
 
 /**
  * Modules of the guest's kernel with all they need, as an archive to be appended to its initramfs; fetched if need be.

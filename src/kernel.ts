@@ -2,14 +2,16 @@
  * The process as a kernel: one loader that `modprobe`, `rmmod`, `insmod` and `lsmod` act on. Each version of the package
  * in a process has its own; what they share is vac's.
  */
-import { createLoader, type KvmOffer, type OpenKvmOptions } from "./arch/powerpc/module.js";
+import { createLoader, type KvmOffer, type OpenKvmOptions, openOptions } from "./arch/powerpc/module.js";
 import type { PpcKvm } from "./arch/powerpc/uapi.js";
 import { thisPackage } from "./base/package.js";
+import { optional, taking } from "./base/takes.js";
 import { moduleList } from "./module-list.js";
 import type { ModuleDefinition } from "./modules/define-module.js";
 import {
   type GivenParameters,
   type LoadOptions,
+  loaderSignatures,
   type ModuleInfo,
   ModuleLoader,
   type RemoveOptions,
@@ -27,15 +29,27 @@ export function kernel(): ModuleLoader {
 }
 
 /** Loads a module and all that it needs. Errors as `ModuleLoader.modprobe`. */
-export const modprobe = (name: string, parameters?: GivenParameters, options?: LoadOptions): Promise<void> =>
-  kernel().modprobe(name, parameters, options);
+export const modprobe = taking(
+  "modprobe",
+  loaderSignatures.modprobe,
+  (name: string, parameters?: GivenParameters, options?: LoadOptions): Promise<void> =>
+    kernel().modprobe(name, parameters, options),
+  { promises: true },
+);
 
 /** Loads a module that is not one of unikvm's: what `defineModule` gave. Errors as `ModuleLoader.insmod`. */
-export const insmod = (module: ModuleDefinition, parameters?: GivenParameters, options?: LoadOptions): Promise<void> =>
-  kernel().insmod(module, parameters, options);
+export const insmod = taking(
+  "insmod",
+  loaderSignatures.insmod,
+  (module: ModuleDefinition, parameters?: GivenParameters, options?: LoadOptions): Promise<void> =>
+    kernel().insmod(module, parameters, options),
+  { promises: true },
+);
 
 /** Removes a module. ENOENT: it is not loaded. EBUSY: it is in use. */
-export const rmmod = (name: string, options?: RemoveOptions): void => kernel().rmmod(name, options);
+export const rmmod = taking("rmmod", loaderSignatures.rmmod, (name: string, options?: RemoveOptions): void =>
+  kernel().rmmod(name, options),
+);
 
 /** The modules that are loaded, the last one first. */
 export const lsmod = (): ModuleInfo[] => kernel().lsmod();
@@ -44,8 +58,13 @@ export const lsmod = (): ModuleInfo[] => kernel().lsmod();
  * Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each. With options, which
  * say what that kvm is to be, it is one of its own and `lsmod` does not show it.
  */
-export async function openKvm(options?: OpenKvmOptions): Promise<PpcKvm> {
-  const loader = options ? createLoader(options) : kernel();
-  await loader.modprobe("kvm");
-  return loader.offer<KvmOffer>("kvm").open();
-}
+export const openKvm = taking(
+  "openKvm",
+  { options: optional(openOptions) },
+  async (options?: OpenKvmOptions): Promise<PpcKvm> => {
+    const loader = options ? createLoader(options) : kernel();
+    await loader.modprobe("kvm");
+    return loader.offer<KvmOffer>("kvm").open();
+  },
+  { promises: true },
+);

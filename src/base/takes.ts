@@ -47,6 +47,11 @@ export const size = integer(0, Number.MAX_SAFE_INTEGER);
 export const wholeNumber = simple("a whole number", Number.isSafeInteger);
 /** Infinity counts as never. */
 export const time = simple("a number of milliseconds", (value) => typeof value === "number" && !Number.isNaN(value));
+/** A time that timers of every platform take: up to 24 days. */
+export const milliseconds = simple(
+  "a number of milliseconds from 0 to 2147483647",
+  (value) => typeof value === "number" && value >= 0 && value <= 0x7fff_ffff,
+);
 export const u64 = simple(
   "a bigint of 64 bits without a sign",
   (value) => typeof value === "bigint" && BigInt.asUintN(64, value) === value,
@@ -61,6 +66,10 @@ export const anything: Check = () => {};
 
 export function oneOf(...values: readonly unknown[]): Simple {
   return simple(`one of ${values.map(shown).join(", ")}`, (value) => values.includes(value));
+}
+/** A value of one of these types, as `typeof` has them. */
+export function oneOfTypes(...types: readonly string[]): Simple {
+  return simple(`a ${types.join(" or a ")}`, (value) => types.includes(typeof value));
 }
 /** What the first takes, or what the second takes. */
 export function either(first: Simple, second: Check): Check {
@@ -175,12 +184,20 @@ export type Signatures<O> = {
   readonly [M in keyof O as O[M] extends (...given: never[]) => unknown ? M : never]: Signature;
 };
 
-/** Has the methods that an object or a prototype has check their arguments; `on` names it in messages. */
-export function guard<T extends object>(target: T, on: string, signatures: Readonly<Record<string, Signature>>): T {
+/**
+ * Has the methods that an object or a prototype has check their arguments; `on` names it in messages. `promises`: they give
+ * some, and reject.
+ */
+export function guard<T extends object>(
+  target: T,
+  on: string,
+  signatures: Readonly<Record<string, Signature>>,
+  promises = false,
+): T {
   for (const [name, parameters] of Object.entries(signatures)) {
     const inner: unknown = Reflect.get(target, name);
     if (typeof inner !== "function" || Object.keys(parameters).length === 0) continue;
-    const value = taking(`${on}.${name}`, parameters, inner as () => unknown);
+    const value = taking(`${on}.${name}`, parameters, inner as () => unknown, { promises });
     Object.defineProperty(target, name, { ...Object.getOwnPropertyDescriptor(target, name), value });
   }
   return target;

@@ -5,7 +5,7 @@ const units: Readonly<Record<string, number>> = { "": 1048576, K: 1024, M: 10485
 
 /** Bytes from "512M", "1G", "1.5G"; a bare number counts MiB, as QEMU's -m does. */
 export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text);
+  const match = /^(\d+(?:\.\d+)?)(?:([KMGT])(?:i?B)?)?$/i.exec(text);
   const unit = units[(match?.[2] ?? "").toUpperCase()];
   if (!match || unit === undefined) throw new InvalidArgumentError(`"${text}" is no size; write it as 512M or 1G.`);
   return Math.floor(Number(match[1]) * unit);

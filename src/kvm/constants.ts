@@ -1,4 +1,5 @@
 /** Constants of the KVM API, names and numbers as in Linux's include/uapi/linux/kvm.h. */
+import { taking, wholeNumber } from "../base/takes.js";
 
 export const KVM_API_VERSION = 12;
 
@@ -147,8 +148,12 @@ export const KVM_DEV_VFIO_GROUP_ADD = KVM_DEV_VFIO_FILE_ADD;
 export const KVM_DEV_VFIO_GROUP_DEL = KVM_DEV_VFIO_FILE_DEL;
 export const KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE = 3n;
 /** The argument of KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: struct kvm_vfio_spapr_tce as a little-endian number. */
-export const kvmVfioSpaprTce = (groupfd: number, tablefd: number): bigint =>
-  BigInt.asUintN(32, BigInt(groupfd)) | (BigInt.asUintN(32, BigInt(tablefd)) << 32n);
+export const kvmVfioSpaprTce = taking(
+  "kvmVfioSpaprTce",
+  { groupfd: wholeNumber, tablefd: wholeNumber },
+  (groupfd: number, tablefd: number): bigint =>
+    BigInt.asUintN(32, BigInt(groupfd)) | (BigInt.asUintN(32, BigInt(tablefd)) << 32n),
+);
 
 // KVM_SET_GUEST_DEBUG.
 export const KVM_GUESTDBG_ENABLE = 1;

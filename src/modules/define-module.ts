@@ -3,7 +3,20 @@
  * nothing; a loader brings it up. Sources: include/linux/module.h, include/linux/export.h.
  */
 import { thisPackage } from "../base/package.js";
-import type { Parameters, ParameterValues } from "./parameters.js";
+import {
+  anything,
+  boolean,
+  callback,
+  having,
+  listOf,
+  oneOf,
+  optional,
+  options,
+  recordOf,
+  taking,
+  text,
+} from "../base/takes.js";
+import { type Parameters, type ParameterValues, parameterTypes } from "./parameters.js";
 
 /** The type that a symbol stands for; it exists for the compiler only. */
 declare const type: unique symbol;
@@ -15,7 +28,11 @@ export interface SymbolDeclaration<T> {
 }
 
 /** `declareSymbol<(id: number) => void>("vac_free")`: what `extern` is in the kernel's headers. */
-export const declareSymbol = <T>(name: string): SymbolDeclaration<T> => ({ name });
+export const declareSymbol = taking(
+  "declareSymbol",
+  { name: text },
+  <T>(name: string): SymbolDeclaration<T> => ({ name }),
+);
 
 export interface ExportTerms {
   /** EXPORT_SYMBOL_GPL: only for modules whose licence is compatible with the GPL. */
@@ -31,10 +48,14 @@ export interface Export<T> extends ExportTerms {
   readonly symbol: SymbolDeclaration<T>;
 }
 
-export const exportSymbol = <T>(symbol: SymbolDeclaration<T>, terms: ExportTerms = {}): Export<T> => ({
-  symbol,
-  ...terms,
-});
+export const exportSymbol = taking(
+  "exportSymbol",
+  {
+    symbol: having({ name: text }),
+    terms: optional(options({ gplOnly: optional(boolean), namespace: optional(text) })),
+  },
+  <T>(symbol: SymbolDeclaration<T>, terms: ExportTerms = {}): Export<T> => ({ symbol, ...terms }),
+);
 
 /** By the name that the module itself uses. */
 export type Imports = Readonly<Record<string, SymbolDeclaration<unknown>>>;
@@ -121,11 +142,43 @@ export interface ModuleDefinition<
 /** What the build puts into every module it makes: modules and loader must come from the same minor version. */
 export const vermagicOf = (version: string): string => `unikvm ${version.split(".").slice(0, 2).join(".")}`;
 
+const names = optional(listOf(text));
+const declaration = options({
+  name: text,
+  description: text,
+  license: text,
+  author: optional(text),
+  version: optional(text),
+  inTree: optional(boolean),
+  aliases: names,
+  softdeps: optional(options({ pre: names, post: names })),
+  params: optional(
+    recordOf(
+      options({
+        type: oneOf(...parameterTypes),
+        default: anything,
+        description: text,
+        writable: optional(boolean),
+      }),
+    ),
+  ),
+  imports: optional(recordOf(having({ name: text }))),
+  importNamespaces: names,
+  exports: optional(recordOf(having({ symbol: having({ name: text }) }))),
+  alternative: optional(text),
+  // Of who declares it for another version.
+  vermagic: optional(text),
+  init: callback,
+  exit: optional(callback),
+});
+
 /**
  * Declares a module. What `init` is given is typed by `imports` and `params`, what it returns is checked against
- * `exports`.
+ * `exports`. EINVAL: something is missing, of a wrong type, or nothing that a module has.
  */
-export function defineModule<
+export const defineModule = taking("defineModule", { declaration }, define);
+
+function define<
   const I extends Imports = Record<never, never>,
   const E extends Exports = Record<never, never>,
   const P extends Parameters = Record<never, never>,

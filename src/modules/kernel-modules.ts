@@ -6,6 +6,18 @@
 import { Errno, KvmError } from "../base/errors.js";
 import { type Log, silent } from "../base/log.js";
 import { thisPackage } from "../base/package.js";
+import {
+  boolean,
+  callback,
+  guard,
+  having,
+  oneOfTypes,
+  optional,
+  options,
+  recordOf,
+  type Signatures,
+  text,
+} from "../base/takes.js";
 import { requireDeclared } from "./declared.js";
 import { type Exports, type Imports, type ModuleDefinition, vermagicOf } from "./define-module.js";
 import { gplCompatible } from "./licence.js";
@@ -50,13 +62,35 @@ interface Provider {
   readonly namespace: string | undefined;
 }
 
+/** Parameters given to a module. */
+export const given = optional(recordOf(oneOfTypes("boolean", "number", "string")));
+const force = optional(options({ force: optional(boolean) }));
+const loaderOptions = options({ log: optional(callback), onStep: optional(callback), onHeld: optional(callback) });
+
+export const kernelModulesSignatures = {
+  insmod: { definition: having({}), parameters: given, options: force },
+  rmmod: { name: text, options: force },
+  offer: { name: text },
+  lsmod: {},
+  parameters: { name: text },
+  setParameter: { name: text, parameter: text, value: oneOfTypes("boolean", "number", "string") },
+  tainted: {},
+} as const satisfies Signatures<KernelModules>;
+
 export class KernelModules {
+  static {
+    const { insmod, ...others } = kernelModulesSignatures;
+    guard(KernelModules.prototype, "loader", { insmod }, true);
+    guard(KernelModules.prototype, "loader", others);
+  }
+
   /** In the order in which they were loaded. */
   readonly #loaded = new Map<string, LoadedModule>();
   readonly #tainted = new Set<Taint>();
   protected readonly hooks: LoaderHooks;
 
   constructor(options: LoaderOptions = {}) {
+    loaderOptions(options, "new ModuleLoader", "options");
     this.hooks = { log: silent, onStep: () => {}, onHeld: () => {}, ...options };
   }
 

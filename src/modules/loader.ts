@@ -3,11 +3,19 @@
  * nobody needs any more. Source: kmod's modprobe(8), modprobe.d(5).
  */
 import { KvmError, messageOf } from "../base/errors.js";
+import { boolean, callback, guard, having, listOf, optional, options, type Signatures, text } from "../base/takes.js";
 import { requireDeclared } from "./declared.js";
 import type { ModuleDefinition } from "./define-module.js";
 import { cycleMessages } from "./depfiles.js";
 import { type Graph, type Present, resolve } from "./graph.js";
-import { type GivenParameters, KernelModules, type LoaderOptions, type LoadOptions } from "./kernel-modules.js";
+import {
+  type GivenParameters,
+  given,
+  KernelModules,
+  kernelModulesSignatures,
+  type LoaderOptions,
+  type LoadOptions,
+} from "./kernel-modules.js";
 import type { LoadedModule } from "./loaded-module.js";
 import { graphModule } from "./modinfo.js";
 import { normalise } from "./namespace.js";
@@ -33,13 +41,35 @@ export interface ModprobeOptions extends LoadOptions {
   readonly onAction?: (action: Action) => void;
 }
 
+const modprobeOptions = optional(options({ force: optional(boolean), onAction: optional(callback) }));
+
+/** What of modprobe's options is for the kernel. */
+const forced = ({ force }: ModprobeOptions): LoadOptions => (force === undefined ? {} : { force });
+
+/** What calls of a loader take; requireDeclared says what is wrong with a definition (ENOEXEC). */
+export const loaderSignatures = {
+  ...kernelModulesSignatures,
+  add: { definition: having({}) },
+  resolve: { name: text },
+  modprobe: { name: text, parameters: given, options: modprobeOptions },
+  remove: { name: text, options: modprobeOptions },
+  showDepends: { name: text, loaded: optional(listOf(text)) },
+} as const satisfies Signatures<ModuleLoader>;
+
 export class ModuleLoader extends KernelModules {
+  static {
+    const { modprobe, add, resolve, remove, showDepends } = loaderSignatures;
+    guard(ModuleLoader.prototype, "loader", { modprobe }, true);
+    guard(ModuleLoader.prototype, "loader", { add, resolve, remove, showDepends });
+  }
+
   readonly #available: ModuleDefinition[] = [];
   #resolved: Graph | undefined;
 
   /** `definitions`, in the order of modules.order, are what modprobe finds. */
   constructor(definitions: readonly ModuleDefinition[], options: LoaderOptions = {}) {
     super(options);
+    listOf(having({}))(definitions, "new ModuleLoader", "definitions");
     for (const definition of definitions) this.add(definition);
   }
 
@@ -87,10 +117,10 @@ export class ModuleLoader extends KernelModules {
    * provides what it imports. EINVAL: modules need each other. EBUSY: it is going. Else as `insmod`; EEXIST is only what
    * its init threw.
    */
-  async modprobe(name: string, given: GivenParameters = {}, options: ModprobeOptions = {}): Promise<void> {
+  async modprobe(name: string, parameters: GivenParameters = {}, options: ModprobeOptions = {}): Promise<void> {
     const definition = this.#find(name) ?? this.loaded(name)?.definition;
     if (!definition) throw new KvmError("ENOENT", `module ${name} not found`);
-    await this.#modprobe(definition, given, options, []);
+    await this.#modprobe(definition, parameters, options, []);
   }
 
   async #modprobe(
@@ -108,7 +138,7 @@ export class ModuleLoader extends KernelModules {
     if (softdeps.pre) await this.#softly(softdeps.pre, options, below);
     for (const needed of this.#missing(definition)) await this.#modprobe(needed, {}, options, below);
     try {
-      await this.insmod(definition, given, options);
+      await this.insmod(definition, given, forced(options));
     } catch (error) {
       // Somebody else was quicker. Not if there is none of that name: then EEXIST is what its own init said.
       const quicker = error instanceof KvmError && error.code === "EEXIST" && this.loaded(name)?.state === "live";
@@ -130,7 +160,7 @@ export class ModuleLoader extends KernelModules {
     if (!this.loaded(definition.name)) return;
     const needed = this.usedBy(definition.name);
     for (const other of softdeps.post ?? []) this.#removeIdle(other, options);
-    this.rmmod(definition.name, options);
+    this.rmmod(definition.name, forced(options));
     options.onAction?.({ kind: "rmmod", name: definition.name, parameters: {} });
     for (const other of [...needed, ...(softdeps.pre ?? [])]) this.#removeIdle(other, options);
   }

@@ -1,7 +1,8 @@
 /** Module parameters: typed, read from text as the kernel reads it. Source: kernel/params.c, lib/kstrtox.c. */
 import { KvmError } from "../base/errors.js";
 
-export type ParameterType = "bool" | "int" | "uint" | "charp";
+export const parameterTypes = ["bool", "int", "uint", "charp"] as const;
+export type ParameterType = (typeof parameterTypes)[number];
 export type ParameterValue = boolean | number | string;
 
 interface TypedParameter<T extends ParameterType, V extends ParameterValue> {
@@ -81,8 +82,13 @@ export function parseParameter(
     }
     case "charp":
       return String(value);
-    default:
-      return type satisfies never;
+    default: {
+      const none: never = type;
+      throw new KvmError(
+        "EINVAL",
+        `${module}: parameter \`${name}' has no type ${parameterTypes.join(", ")}, but ${none}`,
+      );
+    }
   }
 }
 

@@ -7,15 +7,10 @@ import { test } from "node:test";
 import { powerpcSignatures } from "../../src/arch/powerpc/signatures.js";
 import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import { errno } from "../../src/base/errno.test-support.js";
-import { KvmError } from "../../src/base/errors.js";
-import { anything, type Check, type OptionsCheck, type Signature } from "../../src/base/takes.js";
+import { anything, type Signature } from "../../src/base/takes.js";
 import { KVM_CAP_NR_MEMSLOTS } from "../../src/kvm/constants.js";
 import { Fixture, implementations } from "./fixture.js";
-
-type Method = (...given: readonly unknown[]) => unknown;
-
-/** Of each type one, and numbers of wrong kinds. */
-const junk = [null, "junk", {}, [], Symbol("junk"), () => 0, true, Number.NaN, 1.5, 7, 7n, -1, undefined];
+import { type Called, refusesMisuse } from "./misuse.js";
 
 /** What a call is given before the argument in question: most take anything that their signature allows. */
 const before: Readonly<Record<string, readonly unknown[]>> = {
@@ -28,17 +23,6 @@ const before: Readonly<Record<string, readonly unknown[]>> = {
   "device.getAttr": [1],
   "stats.pread": [new Uint8Array(1)],
 };
-
-/** Whether a check takes the value, as far as it knows. */
-function accepts(check: Check, value: unknown): boolean {
-  try {
-    check(value, "a call", "it");
-    return true;
-  } catch (error) {
-    assert.ok(error instanceof KvmError);
-    return false;
-  }
-}
 
 function objectsOf(it: Fixture) {
   const { vm, cpu } = it;
@@ -61,35 +45,9 @@ for (const name of implementations) {
       if (checks.length === 0) continue;
       test(`${name}: ${on}.${method} refuses what it does not take`, async () => {
         const it = new Fixture(name);
-        const object = objectsOf(it)[on as keyof typeof powerpcSignatures] as unknown as Record<string, Method>;
+        const object = objectsOf(it)[on as keyof typeof powerpcSignatures] as unknown as Record<string, Called>;
         const earlier = method === "moveTo" ? [it.kvm] : (before[`${on}.${method}`] ?? []);
-        const refused = async (given: readonly unknown[], what: string): Promise<void> => {
-          await assert.rejects(
-            async () => object[method]?.(...given),
-            (error) => error instanceof KvmError && /^E(INVAL|BADF)$/.test(error.code) && error.message.length > 20,
-            what,
-          );
-        };
-        let asked = 0;
-        for (const [position, [parameter, check]] of Object.entries(signature).entries()) {
-          if (check === anything) continue;
-          const skipped = Array.from({ length: Math.max(0, position - earlier.length) }, () => undefined);
-          const given = (value: unknown) => [...earlier.slice(0, position), ...skipped, value];
-          for (const value of junk) {
-            if (accepts(check, value)) continue;
-            await refused(given(value), `${parameter}: ${String(value)}`);
-            asked++;
-          }
-          const { fields } = check as OptionsCheck;
-          if (!fields) continue;
-          await assert.rejects(async () => object[method]?.(...given({ nosuch: 1 })), /EINVAL.*no option nosuch/);
-          for (const [field, inner] of Object.entries(fields)) {
-            for (const value of junk) {
-              if (!accepts(inner, value)) await refused(given({ [field]: value }), `${field}: ${String(value)}`);
-            }
-          }
-        }
-        assert.ok(asked > 0);
+        await refusesMisuse((...given) => object[method]?.(...given), signature, earlier);
         it.close();
       });
     }

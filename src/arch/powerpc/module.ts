@@ -5,6 +5,7 @@
  */
 import { type Log, silent } from "../../base/log.js";
 import { thisPackage } from "../../base/package.js";
+import { callback, having, listOf, oneOf, optional, options, taking, text, wholeNumber } from "../../base/takes.js";
 import { kvmParameters } from "../../kvm/parameters.js";
 import type { SharedVm } from "../../kvm/uapi.js";
 import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
@@ -39,8 +40,20 @@ export interface KvmOffer {
   open(): PpcKvm;
 }
 
-/** Defines the kvm module with what is configured in. */
-export function kvmModule(config: KvmConfig = {}): ModuleDefinition {
+const configFields = {
+  implementations: optional(listOf(oneOf(...rows.map(({ name }) => name)))),
+  memory: optional(oneOf("shared", "unshared", "both")),
+  loadAsset: optional(callback),
+};
+/** What openKvm takes. */
+export const openOptions = options({ ...configFields, log: optional(callback) });
+/** What an older or newer version shares has these at least. */
+const shared = having({ version: wholeNumber, arch: text, module: text });
+
+/** Defines the kvm module with what is configured in. EINVAL: no such option. */
+export const kvmModule = taking("kvmModule", { config: optional(options(configFields)) }, defineKvm);
+
+function defineKvm(config: KvmConfig = {}): ModuleDefinition {
   const { implementations, loadAsset = loadAssetHere, memory } = config;
   const configured = rows.filter(({ name }) => implementations?.includes(name) ?? true);
   return defineModule({
@@ -61,19 +74,25 @@ export function kvmModule(config: KvmConfig = {}): ModuleDefinition {
 /** With all that there is, as `insmod` of this file loads it. */
 export default kvmModule();
 
-/** A loader that knows the kvm module and what it depends on. */
-export function createLoader({ log = silent, ...config }: OpenKvmOptions = {}): ModuleLoader {
-  return new ModuleLoader([vac, kvmModule(config)], { log });
-}
+/** A loader that knows the kvm module and what it depends on. EINVAL: no such option. */
+export const createLoader = taking(
+  "createLoader",
+  { options: optional(openOptions) },
+  ({ log = silent, ...config }: OpenKvmOptions = {}): ModuleLoader =>
+    new ModuleLoader([vac, kvmModule(config)], { log }),
+);
 
-/**
- * Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each.
- */
-export async function openKvm(options: OpenKvmOptions = {}): Promise<PpcKvm> {
-  const loader = createLoader(options);
-  await loader.modprobe("kvm");
-  return loader.offer<KvmOffer>("kvm").open();
-}
+/** Loads kvm and opens /dev/kvm. EINVAL: no such option, or no implementation could load; the message says why for each. */
+export const openKvm = taking(
+  "openKvm",
+  { options: optional(openOptions) },
+  async (options: OpenKvmOptions = {}): Promise<PpcKvm> => {
+    const loader = createLoader(options);
+    await loader.modprobe("kvm");
+    return loader.offer<KvmOffer>("kvm").open();
+  },
+  { promises: true },
+);
 
 /** What puts an instruction word into words. It brings the definitions of all instructions with it. */
 export async function loadDisassembler(): Promise<(word: number, address: bigint) => string> {
@@ -85,12 +104,17 @@ export async function loadDisassembler(): Promise<(word: number, address: bigint
  * Attaches this thread to a VM of another one, given what `Vm.share` gave there. EINVAL: not a POWER VM's. ESTALE: the VM
  * has moved to another kvm since.
  */
-export async function attachVm(shared: SharedVm): Promise<PpcVm> {
-  return (await prepareAttachVm(shared))();
-}
+export const attachVm = taking(
+  "attachVm",
+  { shared },
+  async (shared: SharedVm): Promise<PpcVm> => (await prepareAttachVm(shared))(),
+  { promises: true },
+);
 
 /** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
-export async function prepareAttachVm(shared: SharedVm): Promise<() => PpcVm> {
+export const prepareAttachVm = taking("prepareAttachVm", { shared }, prepareAttach, { promises: true });
+
+async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
   if (shared.module !== import.meta.url) {
     // A VM of another version of this package: its own module knows how.
     const other = (await import(shared.module)) as { prepareAttachVm: typeof prepareAttachVm };

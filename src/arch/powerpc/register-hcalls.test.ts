@@ -113,7 +113,12 @@ test("a number that is taken, or that is not for modules, is refused", async () 
   const { loader } = await loaded();
   const refused = (list: readonly Hcall[], code: "EEXIST" | "EINVAL", name?: string) =>
     assert.rejects(loader.insmod(adding(list, name)), errno(code));
-  const other = (number: number) => hcall(number, "H_OTHER", { enabled: true }, () => HcallStatus.success);
+  const other = (number: number): Hcall => ({
+    number,
+    name: "H_OTHER",
+    enabled: true,
+    handler: () => HcallStatus.success,
+  });
   // H_RTAS is kvm's own.
   await refused([other(0xf000)], "EEXIST");
   await refused([twice, other(0xf800)], "EEXIST");

@@ -1,4 +1,5 @@
 /** ONE_REG identifiers of Book3S, names and numbers as in Linux's arch/powerpc/include/uapi/asm/kvm.h. */
+import { integer, taking } from "../../base/takes.js";
 import { KVM_REG_PPC, KVM_REG_SIZE_U32, KVM_REG_SIZE_U64, KVM_REG_SIZE_U128 } from "../../kvm/constants.js";
 
 export const KVM_REG_PPC_HIOR = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0x1n;
@@ -80,9 +81,12 @@ export const KVM_REG_PPC_SIER3 = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0xc3n;
 export const KVM_REG_PPC_ICP_STATE = KVM_REG_PPC | KVM_REG_SIZE_U64 | 0x8cn;
 export const KVM_REG_PPC_VP_STATE = KVM_REG_PPC | KVM_REG_SIZE_U128 | 0x8dn;
 
-export const KVM_REG_PPC_FPR = (n: number): bigint => KVM_REG_PPC_FPR0 + BigInt(n);
-export const KVM_REG_PPC_VR = (n: number): bigint => KVM_REG_PPC_VR0 + BigInt(n);
-export const KVM_REG_PPC_VSR = (n: number): bigint => KVM_REG_PPC_VSR0 + BigInt(n);
+/** The n-th of 32. EINVAL: there is none. */
+const file = (name: string, first: bigint) =>
+  taking(name, { n: integer(0, 31) }, (n: number): bigint => first + BigInt(n));
+export const KVM_REG_PPC_FPR = file("KVM_REG_PPC_FPR", KVM_REG_PPC_FPR0);
+export const KVM_REG_PPC_VR = file("KVM_REG_PPC_VR", KVM_REG_PPC_VR0);
+export const KVM_REG_PPC_VSR = file("KVM_REG_PPC_VSR", KVM_REG_PPC_VSR0);
 
 // Attributes of the XICS device (Documentation/virt/kvm/devices/xics.rst).
 /** Attribute: the source's number; value: its state. */

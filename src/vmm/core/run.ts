@@ -1,5 +1,20 @@
 /** Runs a machine to its end: console, timeout, threads or slices, orderly shut-down. */
 
+import {
+  bytes,
+  callback,
+  guard,
+  having,
+  listOf,
+  milliseconds,
+  oneOf,
+  optional,
+  options,
+  type Signatures,
+  taking,
+  time,
+  wholeNumber,
+} from "../../base/takes.js";
 import type { Kvm, MoveOptions, TraceCategory } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import { type ConsoleOutput, ConsolePump } from "./console-pump.js";
@@ -62,8 +77,34 @@ export interface Run {
   stop(): void;
 }
 
-/** Starts a machine. Rejects if it cannot be made; nothing is left behind then. */
-export async function runMachine(options: RunOptions): Promise<Run> {
+const machineOptions = options({
+  createMachine: callback,
+  createSide: callback,
+  spawn: optional(callback),
+  output: callback,
+  // What the platform's timers take.
+  timeout: optional(milliseconds),
+  trace: optional(
+    options({
+      categories: listOf(oneOf("exit", "hcall", "rtas", "interrupt", "mmu", "insn")),
+      write: callback,
+      loadDisassembler: optional(callback),
+    }),
+  ),
+});
+const runSignatures = {
+  input: { bytes },
+  moveTo: {
+    kvm: having({}),
+    options: optional(options({ type: optional(wholeNumber), timeout: optional(time) })),
+  },
+  stop: {},
+} as const satisfies Signatures<Run>;
+
+/** Starts a machine. Rejects if it cannot be made; nothing is left behind then. EINVAL: no such option, or of a wrong type. */
+export const runMachine = taking("runMachine", { options: machineOptions }, start, { promises: true });
+
+async function start(options: RunOptions): Promise<Run> {
   const categories = options.trace?.categories ?? [];
   /** The last of a trace is written when the run has ended: that it could not be is then how the run ended. */
   let untraced: Outcome | undefined;
@@ -139,7 +180,7 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     await finish();
     throw error;
   }
-  return {
+  const run: Run = {
     ended: finish().catch((error: unknown) => ({
       outcome: { kind: "failed", ...describeError(error) },
       stats: { machine: {}, cpus: [] },
@@ -149,6 +190,8 @@ export async function runMachine(options: RunOptions): Promise<Run> {
     moveTo: (kvm, options) => scheduler.moveTo(kvm, options),
     stop: () => control.end({ kind: "stopped" }),
   };
+  const { moveTo, ...others } = runSignatures;
+  return guard(guard(run, "run", others), "run", { moveTo }, true);
 }
 
 /** Writes until that fails once, which ends the run: soon, since the trace may be of the very making of the machine. */

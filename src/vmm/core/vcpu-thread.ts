@@ -2,6 +2,7 @@
  * The loop of a thread that runs one vCPU: run the guest, answer here what can be answered here, ask the machine's thread
  * for the rest, wait when the CPU is stopped.
  */
+import { callback, having, listOf, optional, options, taking, text, wholeNumber } from "../../base/takes.js";
 import type { Exit, RunOptions, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import type { TraceSink, VcpuSide, VcpuSideHost, VcpuThreadMessage, VcpuThreadStart } from "./machine.js";
@@ -21,7 +22,22 @@ export interface VcpuThreadParts {
 const traceChunk = 16384;
 
 /** Runs until the machine's thread says quit. Does not throw: failures are posted. */
-export async function runVcpuThread(
+export const runVcpuThread = taking(
+  "runVcpuThread",
+  {
+    start: having({ cpu: wholeNumber, vm: having({}), trace: listOf(text) }),
+    parts: options({
+      prepareAttach: callback,
+      createSide: callback,
+      post: callback,
+      loadDisassembler: optional(callback),
+    }),
+  },
+  runThread,
+  { promises: true },
+);
+
+async function runThread(
   start: VcpuThreadStart,
   { prepareAttach, createSide, post, loadDisassembler }: VcpuThreadParts,
 ): Promise<void> {

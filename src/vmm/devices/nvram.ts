@@ -4,6 +4,9 @@
  * Source: LoPAPR, "NVRAM"; CHRP System Architecture, "NVRAM Partitions".
  */
 
+import { KvmError } from "../../base/errors.js";
+import { bytes, guard, type Signatures, size } from "../../base/takes.js";
+
 export const nvramSize = 65536;
 const blockSize = 16;
 const signatureCommon = 0x70;
@@ -11,11 +14,19 @@ const signatureFree = 0x7f;
 const commonSize = 4096;
 
 export class Nvram {
+  static {
+    const signatures = { fetch: { offset: size, length: size }, store: { offset: size, bytes }, save: {} };
+    guard(Nvram.prototype, "nvram", signatures satisfies Signatures<Nvram>);
+  }
+
   readonly #bytes: Uint8Array;
 
-  /** `contents` is what an earlier `save` gave. */
+  /** `contents` is what an earlier `save` gave. EINVAL: it is not. */
   constructor(contents: Uint8Array = formatted()) {
-    if (contents.length !== nvramSize) throw new RangeError(`an NVRAM has ${nvramSize} bytes, not ${contents.length}`);
+    bytes(contents, "new Nvram", "contents");
+    if (contents.length !== nvramSize) {
+      throw new KvmError("EINVAL", `an NVRAM has ${nvramSize} bytes, not ${contents.length}`);
+    }
     this.#bytes = contents.slice();
   }
 

@@ -1,15 +1,23 @@
 /** The clock that tells a guest the date, in UTC. Setting it moves only the guest's idea of time. */
+import { callback, guard, options, type Signatures, time } from "../../base/takes.js";
+
 export interface RtcState {
   /** Milliseconds to add to the host's clock. */
   readonly offset: number;
 }
 
 export class Rtc {
+  static {
+    guard(Rtc.prototype, "rtc", { read: {}, set: { time }, save: {} } satisfies Signatures<Rtc>);
+  }
+
   #offset: number;
   readonly #now: () => number;
 
-  constructor({ offset }: RtcState = { offset: 0 }, now: () => number = Date.now) {
-    this.#offset = offset;
+  constructor(state: RtcState = { offset: 0 }, now: () => number = Date.now) {
+    options({ offset: time })(state, "new Rtc", "state");
+    callback(now, "new Rtc", "now");
+    this.#offset = state.offset;
     this.#now = now;
   }
 

@@ -1,4 +1,5 @@
 /** Finds out what a kernel file is and turns it into segments to be placed in guest memory. */
+import { bytes, optional, size, taking, text } from "../../base/takes.js";
 import { VmmError } from "../errors.js";
 import { type ElfImage, isElf, parseElf } from "./elf.js";
 import { gunzip, isGzip } from "./gzip.js";
@@ -20,7 +21,14 @@ const mistaken: readonly (readonly [magic: readonly number[], offset: number, wh
  * A kernel from a file's bytes: ELF64 for POWER, the same under gzip, or a flat image, which is loaded at address 0 and
  * entered at its first byte. `memorySize` in bytes bounds what is unpacked. Throws VmmError for anything else.
  */
-export async function loadKernelImage(file: Uint8Array, memorySize: number, name = "the kernel"): Promise<ElfImage> {
+export const loadKernelImage = taking(
+  "loadKernelImage",
+  { file: bytes, memorySize: size, name: optional(text) },
+  load,
+  { promises: true },
+);
+
+async function load(file: Uint8Array, memorySize: number, name = "the kernel"): Promise<ElfImage> {
   const image = isGzip(file) ? await gunzip(file, memorySize, name) : file;
   if (image.length === 0) throw new VmmError(`${name} cannot be loaded: it is empty`);
   if (isElf(image)) return parseElf(image, name);

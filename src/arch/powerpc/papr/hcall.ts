@@ -1,4 +1,5 @@
 /** How a hypercall of the kernel side is declared, and what its handler is given. Source: PAPR, "Hypervisor Call Functions". */
+import { boolean, callback, options, taking, text, wholeNumber } from "../../../base/takes.js";
 import type { VcpuCore } from "../../../kvm/vcpu.js";
 import type { Xics } from "../interrupts/xics/xics.js";
 import type { Hpt } from "../mmu/hpt.js";
@@ -89,9 +90,13 @@ export interface Hcall {
 }
 
 /** Declares a hypercall. */
-export const hcall = (
-  number: number,
-  name: string,
-  options: { readonly enabled: boolean },
-  handler: Hcall["handler"],
-): Hcall => ({ number, name, ...options, handler });
+export const hcall = taking(
+  "hcall",
+  { number: wholeNumber, name: text, options: options({ enabled: boolean }), handler: callback },
+  (number: number, name: string, options: { readonly enabled: boolean }, handler: Hcall["handler"]): Hcall => ({
+    number,
+    name,
+    ...options,
+    handler,
+  }),
+);

@@ -2,6 +2,7 @@
  * Attributes of the XIVE device, names and numbers as in Linux's arch/powerpc/include/uapi/asm/kvm.h, and two groups for
  * what user space has by mmap there. Source: Documentation/virt/kvm/devices/xive.rst.
  */
+import { bigint, integer, options, taking, u32, wholeNumber } from "../../../base/takes.js";
 
 export const KVM_DEV_XIVE_GRP_CTRL = 1;
 export const KVM_DEV_XIVE_RESET = 1n;
@@ -31,7 +32,11 @@ export const KVM_DEV_XIVE_NO_PAGES = (1n << 64n) - 1n;
  * it is a load there, setting it a store.
  */
 export const KVM_DEV_XIVE_GRP_ESB = 0x101;
-export const kvmXiveEsb = (source: number, offset: number): bigint => (BigInt(source) << 12n) | BigInt(offset);
+export const kvmXiveEsb = taking(
+  "kvmXiveEsb",
+  { source: u32, offset: integer(0, 0xfff) },
+  (source: number, offset: number): bigint => (BigInt(source) << 12n) | BigInt(offset),
+);
 
 export const KVM_XIVE_LEVEL_SENSITIVE = 1n;
 export const KVM_XIVE_LEVEL_ASSERTED = 2n;
@@ -68,15 +73,21 @@ export interface PpcXiveEq {
 const word = (value: number): bigint => BigInt.asUintN(32, BigInt(value));
 
 /** The value of KVM_DEV_XIVE_GRP_EQ_CONFIG. */
-export const kvmPpcXiveEq = ({ flags, qshift, qaddr, qtoggle, qindex }: PpcXiveEq): bigint =>
-  word(flags) |
-  (word(qshift) << 32n) |
-  (BigInt.asUintN(64, qaddr) << 64n) |
-  (word(qtoggle) << 128n) |
-  (word(qindex) << 160n);
+export const kvmPpcXiveEq = taking(
+  "kvmPpcXiveEq",
+  {
+    eq: options({ flags: wholeNumber, qshift: wholeNumber, qaddr: bigint, qtoggle: wholeNumber, qindex: wholeNumber }),
+  },
+  ({ flags, qshift, qaddr, qtoggle, qindex }: PpcXiveEq): bigint =>
+    word(flags) |
+    (word(qshift) << 32n) |
+    (BigInt.asUintN(64, qaddr) << 64n) |
+    (word(qtoggle) << 128n) |
+    (word(qindex) << 160n),
+);
 
 /** What the value says. */
-export function ppcXiveEq(value: bigint): PpcXiveEq {
+export const ppcXiveEq = taking("ppcXiveEq", { value: bigint }, (value: bigint): PpcXiveEq => {
   const at = (shift: bigint): number => Number(BigInt.asUintN(32, value >> shift));
   return {
     flags: at(0n),
@@ -85,4 +96,4 @@ export function ppcXiveEq(value: bigint): PpcXiveEq {
     qtoggle: at(128n),
     qindex: at(160n),
   };
-}
+});

@@ -3,6 +3,7 @@
  * a slot. Whoever has it sees its configuration space, with the parts that the host must keep for itself (BARs, messages)
  * replaced by ones of his own. Source: drivers/vfio/pci/vfio_pci_config.c, vfio_pci_rdwr.c, vfio_pci_intrs.c.
  */
+import { taking, text, thing } from "../../../base/takes.js";
 import type { HostBus, HostDevice, HostIrq, HostRegion } from "../../../vfio/index.js";
 import * as vfio from "../../../vfio/index.js";
 import type { PciDevice } from "../pci/device.js";
@@ -18,7 +19,13 @@ const passedCommand = pci.PCI_COMMAND_MASTER | pci.PCI_COMMAND_PARITY | pci.PCI_
 const nowhere: PciUpstream = { read: () => false, write: () => false, setIntx: () => {}, message: () => {} };
 
 /** `name` is a PCI address by custom, e.g. "0000:00:01.0". */
-export function hostPciDevice(name: string, device: PciDevice): HostDevice {
+export const hostPciDevice = taking(
+  "hostPciDevice",
+  { name: text, device: thing("a PCI device", ["connect", "read", "write"]) },
+  offered,
+);
+
+function offered(name: string, device: PciDevice): HostDevice {
   let slot: Slot | undefined;
   const used = (): Slot => {
     if (!slot) throw new Error(`${name} is not open`);

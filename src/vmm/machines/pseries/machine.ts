@@ -15,6 +15,21 @@ import {
   type PpcVm,
 } from "../../../arch/powerpc/uapi.js";
 import {
+  boolean,
+  bytes,
+  callback,
+  having,
+  listOf,
+  oneOf,
+  optional,
+  options,
+  size,
+  taking,
+  text,
+  thing,
+  wholeNumber,
+} from "../../../base/takes.js";
+import {
   type Device,
   type Exit,
   KVM_CAP_IRQ_XICS,
@@ -104,8 +119,37 @@ const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } 
 const rtasStub = [0x7c641b78, 0x3c600000, 0x6063f000, 0x44000022, 0x4e800020] as const;
 const rtasSize = 4096;
 
-/** Makes the machine, its memory filled and its boot CPU at the kernel's entry. Throws VmmError; leaves nothing behind then. */
-export function createPseries(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
+const pseriesOptions = options({
+  kvm: thing("a kvm, as openKvm gives one", ["createVm", "checkExtension"]),
+  type: wholeNumber,
+  shared: optional(boolean),
+  kernel: having({ entry: size, segments: listOf(having({ address: size, data: bytes })) }),
+  initrd: optional(bytes),
+  commandLine: text,
+  memorySize: size,
+  cpus: size,
+  cpuModel: optional(text),
+  interruptMode: optional(oneOf("xics", "xive")),
+  devices: optional(options({ nvram: thing("an Nvram", ["fetch", "store"]), rtc: thing("an Rtc", ["read", "set"]) })),
+  pciDevices: optional(listOf(thing("a PCI device", ["connect", "read", "write"]))),
+  assign: optional(callback),
+});
+
+/**
+ * Makes the machine, its memory filled and its boot CPU at the kernel's entry. Throws VmmError, or KvmError with EINVAL for
+ * options of a wrong type, or that there are not; leaves nothing behind then.
+ */
+export const createPseries = taking(
+  "createPseries",
+  {
+    options: pseriesOptions,
+    control: thing("what runMachine gives to createMachine", ["end", "wake"]),
+    trace: optional(callback),
+  },
+  create,
+);
+
+function create(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
   const { kvm, type, kernel, initrd, memorySize, cpus, devices = { nvram: new Nvram(), rtc: new Rtc() } } = options;
   const { pciDevices = [], assign } = options;
   const hasPci = pciDevices.length > 0 || assign !== undefined;

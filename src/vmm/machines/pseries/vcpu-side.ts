@@ -1,5 +1,6 @@
 /** Machine pseries on the thread of one of its vCPUs: the hypercalls that need only memory shared between threads. */
 import { hcallCounter, hcallName } from "../../../arch/powerpc/uapi/hcall-names.js";
+import { anything, boolean, callback, having, optional, taking, wholeNumber } from "../../../base/takes.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
@@ -20,7 +21,17 @@ export interface PseriesShared {
 const outputWait = 50;
 
 /** Makes this side; `shared` is a PseriesShared. */
-export function createPseriesVcpuSide(cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide {
+export const createPseriesVcpuSide = taking(
+  "createPseriesVcpuSide",
+  {
+    cpu: wholeNumber,
+    shared: having({ console: anything, pci: boolean }),
+    host: having({ announceConsole: callback, mayWait: boolean, trace: optional(callback) }),
+  },
+  createSide,
+);
+
+function createSide(cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide {
   const { console, pci } = shared as PseriesShared;
   const ring = new ConsoleRing(console);
   const terminal = new Vty(ring);
