@@ -95,7 +95,7 @@ export const debianPrograms: RowSet = {
         { name: "gawk", command: `gawk -f ${scripts}/fields.awk`, prepare: text(1_000_000) },
         { name: "sort", command: "sort -k2,3", prepare: text(12_000_000) },
         { name: "grep", command: "grep -c -E (m[a-e]+|reg.*er).*branch", prepare: text(10_000_000) },
-        { name: "sed", command: `sed -f ${scripts}/edit.sed`, prepare: text(800_000) },
+        { name: "sed", command: `sed -f ${scripts}/edit.sed`, prepare: text(400_000) },
         {
           name: "find",
           command: `find ${"/tmp/tree ".repeat(8)}-type f -name *1*.[0-9]* -size -2k -printf %P:%s:%m\\n`,

@@ -23,7 +23,7 @@ class Store {
 
 function handle(step) {
   const store = new Store();
-  for (let i = 0; i < 300; i++)
+  for (let i = 0; i < 150; i++)
     store.add({ name: `item ${random(40)}`, price: random(1000) / 4, tags: ["a", `t${i % 5}`] });
   const text = JSON.stringify(store.summary());
   const back = JSON.parse(text);
@@ -44,7 +44,7 @@ function sieve(limit) {
 
 let total = 0;
 for (let step = 0; step < 20; step++) {
-  total += handle(step) + sieve(20000 + step);
+  total += handle(step) + sieve(10000 + step);
   writeSync(9, ".");
 }
 console.log(total);
