@@ -12,6 +12,7 @@ export const book3sCases: CasesOf<
   | "KVM_PPC_CONFIGURE_V3_MMU"
   | "KVM_PPC_GET_RMMU_INFO"
   | "KVM_PPC_GET_PVINFO"
+  | "KVM_PPC_GET_CPU_CHAR"
 > = {
   KVM_CREATE_SPAPR_TCE_64: {
     EBADF: ({ vm, cpu }) => {
@@ -44,4 +45,5 @@ export const book3sCases: CasesOf<
   },
   KVM_PPC_GET_RMMU_INFO: {},
   KVM_PPC_GET_PVINFO: {},
+  KVM_PPC_GET_CPU_CHAR: {},
 };

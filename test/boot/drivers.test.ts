@@ -25,3 +25,20 @@ test("without --guest-module the guest loads none", { skip: noGuest }, async () 
   );
   assert.match(stdout, /^0$/m);
 });
+
+test("the guest defends itself against nothing that this processor cannot do", { skip: noGuest }, async () => {
+  const { stdout } = await withInitrd(
+    [],
+    (guest) =>
+      unikvm(
+        bootArguments(guest, {
+          type: "hv",
+          append: 'quiet "unikvm.run=cd /sys/devices/system/cpu/vulnerabilities; grep . m[de]* spec*"',
+        }),
+      ).finished,
+  );
+  for (const name of ["mds", "meltdown", "spec_store_bypass", "spectre_v1"]) {
+    assert.match(stdout, new RegExp(`^${name}:Not affected$`, "m"));
+  }
+  assert.match(stdout, /^spectre_v2:Mitigation: Indirect branch serialisation \(kernel only\)$/m);
+});

@@ -108,6 +108,13 @@ export const ppcCalls = {
     cap: "KVM_CAP_PPC_GET_PVINFO",
     errors: {},
   },
+  KVM_PPC_GET_CPU_CHAR: {
+    on: "vm",
+    method: "getCpuChar",
+    request: "0xb1, struct kvm_ppc_cpu_char",
+    cap: "KVM_CAP_PPC_GET_CPU_CHAR",
+    errors: {},
+  },
   KVM_PPC_GET_SMMU_INFO: {
     on: "vm",
     method: "getSmmuInfo",

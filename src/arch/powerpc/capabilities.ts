@@ -139,6 +139,7 @@ const present = [
   kvm.KVM_CAP_PPC_HTAB_FD,
   kvm.KVM_CAP_SPAPR_RESIZE_HPT,
   kvm.KVM_CAP_PPC_GET_SMMU_INFO,
+  kvm.KVM_CAP_PPC_GET_CPU_CHAR,
 ] as const;
 
 export const capabilities: readonly Capability[] = [

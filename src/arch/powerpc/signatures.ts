@@ -38,6 +38,7 @@ export const ppcVmSignatures = {
   configureV3Mmu: { config: options({ radix: boolean, gtse: boolean, processTable: u64 }) },
   getRmmuInfo: {},
   getPvinfo: {},
+  getCpuChar: {},
 } as const satisfies Signatures<Omit<PpcVm, keyof Vm>>;
 
 export const htabFdSignatures = {

@@ -84,6 +84,28 @@ export interface PpcPvinfo {
   readonly hcall: readonly number[];
 }
 
+/**
+ * KVM_PPC_GET_CPU_CHAR, for H_GET_CPU_CHARACTERISTICS: H_CPU_CHAR_* and H_CPU_BEHAV_* bits, and which of them are known.
+ */
+export interface PpcCpuChar {
+  readonly character: bigint;
+  readonly behaviour: bigint;
+  readonly characterMask: bigint;
+  readonly behaviourMask: bigint;
+}
+/** Nothing behind an indirect branch runs before its target is known. */
+export const H_CPU_CHAR_BCCTRL_SERIALISED = 1n << 62n;
+export const H_CPU_BEHAV_FAVOUR_SECURITY = 1n << 63n;
+/** The L1 data cache is to be flushed before privilege goes down. */
+export const H_CPU_BEHAV_L1D_FLUSH_PR = 1n << 62n;
+/** Checks of bounds need a speculation barrier. */
+export const H_CPU_BEHAV_BNDS_CHK_SPEC_BAR = 1n << 61n;
+export const H_CPU_BEHAV_FLUSH_COUNT_CACHE = 1n << 58n;
+/** No flush is needed on entry to the kernel, none around its accesses to user memory, no barrier from stores to loads. */
+export const H_CPU_BEHAV_NO_L1D_FLUSH_ENTRY = 1n << 56n;
+export const H_CPU_BEHAV_NO_L1D_FLUSH_UACCESS = 1n << 55n;
+export const H_CPU_BEHAV_NO_STF_BARRIER = 1n << 54n;
+
 /** KVM_PPC_GET_HTAB_FD. */
 export interface GetHtabFd {
   /** KVM_GET_HTAB_BOLTED_ONLY, KVM_GET_HTAB_WRITE. */
@@ -159,6 +181,7 @@ export interface PpcVm extends Vm<PpcVcpu> {
   configureV3Mmu(config: PpcMmuV3): void;
   getRmmuInfo(): PpcRmmuInfo;
   getPvinfo(): PpcPvinfo;
+  getCpuChar(): PpcCpuChar;
 }
 
 export type PpcKvm = Kvm<PpcVm>;

@@ -6,6 +6,7 @@ import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
 import type { VmCore } from "../../kvm/vm.js";
+import { cpuChar } from "./cpu-char.js";
 import { archLayout, Request } from "./engines/shared/layout.js";
 import { type HptMethods, hptMethods } from "./hpt-methods.js";
 import { allocateHpt, hptRange } from "./mmu/hpt.js";
@@ -38,6 +39,7 @@ type Methods = HptMethods &
     | "rtasDefineToken"
     | "configureV3Mmu"
     | "getPvinfo"
+    | "getCpuChar"
     | "getRmmuInfo"
     | "getSmmuInfo"
   >;
@@ -46,6 +48,7 @@ export function vmMethods(vm: VmCore): Methods {
   const methods: Methods = {
     ...hptMethods(vm),
     getPvinfo: () => getPvinfo(vm),
+    getCpuChar: () => cpuChar,
     getSmmuInfo: () => smmuInfo,
     createSpaprTce: (tce) => {
       vm.requireOpen();

@@ -69,6 +69,7 @@ class FakeKvm {
         return order;
       },
       configureV3Mmu: (config) => void this.mmu.push(config),
+      getCpuChar: () => ({ character: 1n << 62n, behaviour: 7n << 54n, characterMask: -1n, behaviourMask: -1n }),
       getRmmuInfo: () => ({ geometries: [], apEncodings: [12, 0xa0000010, 0x20000015, 0x4000001e] }),
       irqLine: (_irq, level) => void this.lines.push(level),
       stats: () => ({}),
@@ -202,6 +203,13 @@ test("H_REGISTER_PROC_TBL checks what it is given", () => {
   assert.equal(register(0x1dn, 0x1000800n, 0n, 12n), -55n);
   assert.equal(register(0x1dn, 0x1000000n, 1n, 12n), -56n);
   assert.equal(register(0x1dn, 0x1000000n, 0n, 25n), -57n);
+});
+
+test("H_GET_CPU_CHARACTERISTICS answers what KVM says of the processor", () => {
+  const { create } = setUp();
+  const exit = hcall(0x1c8);
+  create().answer(0, exit);
+  assert.deepEqual([exit.ret, exit.args[0], exit.args[1]], [0n, 1n << 62n, 7n << 54n]);
 });
 
 test("H_RTAS with a buffer outside memory fails, whatever the address", () => {

@@ -1,4 +1,5 @@
 /** Every hypercall that the user side answers; all others that reach it are H_FUNCTION. */
+import { getCpuCharacteristics } from "./get-cpu-characteristics.js";
 import { getTermChar } from "./get-term-char.js";
 import type { Hcall } from "./hcall.js";
 import { putTermChar } from "./put-term-char.js";
@@ -6,7 +7,14 @@ import { registerProcessTable } from "./register-process-table.js";
 import { hRtas } from "./rtas.js";
 import { xiveHcalls } from "./xive.js";
 
-export const hcalls: readonly Hcall[] = [getTermChar, putTermChar, registerProcessTable, hRtas, ...xiveHcalls];
+export const hcalls: readonly Hcall[] = [
+  getCpuCharacteristics,
+  getTermChar,
+  putTermChar,
+  registerProcessTable,
+  hRtas,
+  ...xiveHcalls,
+];
 
 /** By number. Throws if two have one number. */
 export function hcallsByNumber(list: readonly Hcall[] = hcalls): ReadonlyMap<number, Hcall> {
