@@ -92,6 +92,12 @@ export class FunctionBuilder {
     this.code.u32(table);
   }
 
+  returnCallIndirect(type: number, table: number): void {
+    this.code.byte(Op.return_call_indirect);
+    this.code.u32(type);
+    this.code.u32(table);
+  }
+
   #open(opcode: number, result: ValueType | undefined): Label {
     this.code.byte(opcode);
     this.code.byte(result ? valueTypeCode[result] : 0x40);

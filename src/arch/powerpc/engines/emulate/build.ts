@@ -13,6 +13,7 @@ import { type Exits, emit } from "../shared/ir.js";
 import { codePage, Handler, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
+import { regionSignature } from "../shared/region-entry.js";
 import { buildCore, type CoreContext } from "./core.js";
 import { decodeTable, type HandlerSpec, handlerSpecs } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
@@ -46,7 +47,7 @@ class InterpreterBuilder {
     m.importMemory("env", "memory", 1, 65536, shared);
     this.#regionTable = m.importTable("env", "regions", 1);
     this.#handlerTable = m.table(4 * (Handler.first + specs.length));
-    this.#regionType = m.type(["i32"], ["i32"]);
+    this.#regionType = m.type(...regionSignature);
     this.#handlerType = m.type(["i32", "i32"], ["i32"]);
   }
 
@@ -108,7 +109,7 @@ class InterpreterBuilder {
       cores.push(core);
     }
     // What an instruction that may have a breakpoint is decoded as.
-    const alone = m.declare("alone", ["i32"], ["i32"]);
+    const alone = m.declare("alone", ...regionSignature);
     m.define(alone, this.#alone());
     m.elements(this.#regionTable, 0, [alone]);
     const one = m.declare("one", ["i32"], ["i32"]);
@@ -129,7 +130,7 @@ class InterpreterBuilder {
 
   /** A region that leads to one instruction at a time. */
   #alone(): FunctionBuilder {
-    const f = new FunctionBuilder(["i32"]);
+    const f = new FunctionBuilder(regionSignature[0]);
     f.get(0);
     f.call(this.#helper("runAlone"));
     return f;

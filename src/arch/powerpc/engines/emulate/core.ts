@@ -5,6 +5,7 @@ import { type Exits, emit } from "../shared/ir.js";
 import { codePage, Handler, state, tlb } from "../shared/layout.js";
 import type { AccessContext } from "../shared/memory-access.js";
 import type { CoreRoutine } from "../shared/recorder.js";
+import { callDepth, tableBits } from "../shared/region-entry.js";
 import type { HandlerSpec } from "./handlers.js";
 import { frequent } from "./hot.js";
 import { emitAddressOf, InterpreterRecorder } from "./interpreter-recorder.js";
@@ -245,6 +246,12 @@ export function buildCore(c: CoreContext): FunctionBuilder {
     f.memory(Op["i32.store"], state.budget.offset);
     f.get(s);
     f.get(word);
+    f.i32Const(tableBits);
+    f.op(integerOpcodes.shrU[i32]);
+    f.i32Const(callDepth);
+    f.get(word);
+    f.i32Const((1 << tableBits) - 1);
+    f.op(integerOpcodes.and[i32]);
     f.callIndirect(c.regionType, c.regionTable);
     f.set(to);
     const count64 = (field: "statTranslated" | "statRegionRuns", amount: () => void) => {

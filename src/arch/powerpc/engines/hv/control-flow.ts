@@ -1,6 +1,6 @@
 /**
  * The shape of a region: basic blocks, their order, dominators, and which of them are loops. WebAssembly has only structured
- * control flow; structure.ts nests blocks by what is found here.
+ * control flow; region.ts nests blocks by what is found here.
  */
 
 export interface BasicBlock<T> {
@@ -26,24 +26,61 @@ export interface FlowNode<T> {
 }
 
 export interface FlowGraph<T> {
-  /** In reverse post-order; the entry is first. */
+  /** In reverse post-order; the way in is first. */
   readonly nodes: readonly FlowNode<T>[];
+  /** Starts of the blocks that the way in leads to, in the order in which it numbers them. */
+  readonly entries: readonly number[];
   /** Position of the block that starts at this address. */
   position(start: number): number | undefined;
   /**
-   * How an edge is taken: "forward" to a later block, "back" to a loop around the source, or "leave" if no nesting of
-   * loops gives it (the flow is irreducible there): the region is left and looked up again.
+   * How an edge is taken: "forward" to a later block, "back" to a loop around the source, or "around" by the way in, if no
+   * nesting of loops gives it.
    */
-  edge(from: number, to: number): "forward" | "back" | "leave";
+  edge(from: number, to: number): "forward" | "back" | "around";
+  /** Positions of the blocks of the natural loop with this header. */
+  loop(header: number): ReadonlySet<number>;
 }
 
-/** Analyses the blocks reachable from `entry`. */
-export function analyse<T>(entry: number, blocks: ReadonlyMap<number, BasicBlock<T>>): FlowGraph<T> {
+/**
+ * Analyses the blocks reachable from `entries`. Node 0 stands for the way in: it leads to every entry. An edge that no
+ * nesting of loops gives (the flow is irreducible there) makes its target an entry too: such edges go round by the way in.
+ */
+export function analyse<T>(entries: readonly number[], blocks: ReadonlyMap<number, BasicBlock<T>>): FlowGraph<T> {
+  for (let all = entries; ; ) {
+    const graph = nest(all, blocks);
+    const more = new Set<number>();
+    // An outermost loop can be entered at its header without harm; where a slice ended in it, it goes on there.
+    for (const node of graph.nodes) {
+      if (node.isLoop && !all.includes(node.block.start) && isOutermost(graph, node)) {
+        more.add(node.block.start);
+      }
+      for (const s of node.block.successors) {
+        if (node.order > 0 && graph.edge(node.order, graph.position(s) as number) === "around" && !all.includes(s)) {
+          more.add(s);
+        }
+      }
+    }
+    if (more.size === 0) return graph;
+    all = [...all, ...more];
+  }
+}
+
+function isOutermost<T>(graph: FlowGraph<T>, node: FlowNode<T>): boolean {
+  return !graph.nodes.some(
+    (other) => other.isLoop && other.order < node.order && graph.loop(other.order).has(node.order),
+  );
+}
+
+/** Start of the block that stands for the way in. */
+const wayIn = -1;
+
+function nest<T>(entries: readonly number[], given: ReadonlyMap<number, BasicBlock<T>>): FlowGraph<T> {
+  const blocks = new Map(given).set(wayIn, { start: wayIn, instructions: [], successors: entries });
   const postOrder: number[] = [];
   const seen = new Set<number>();
   // Depth first without recursion: the stack holds blocks and how many of their successors were visited.
-  const stack: { start: number; next: number }[] = [{ start: entry, next: 0 }];
-  seen.add(entry);
+  const stack: { start: number; next: number }[] = [{ start: wayIn, next: 0 }];
+  seen.add(wayIn);
   while (stack.length > 0) {
     const top = stack[stack.length - 1] as { start: number; next: number };
     const successors = blocks.get(top.start)?.successors ?? [];
@@ -101,7 +138,7 @@ export function analyse<T>(entry: number, blocks: ReadonlyMap<number, BasicBlock
     while (x > a) x = dominatorOf(x);
     return x === a;
   };
-  const edge = (from: number, to: number) => (to > from ? "forward" : dominates(to, from) ? "back" : "leave");
+  const edge = (from: number, to: number) => (to > from ? "forward" : dominates(to, from) ? "back" : "around");
   for (const node of nodes) {
     if (node.order > 0) nodes[node.dominator]?.dominated.push(node.order);
     for (const s of node.block.successors) {
@@ -111,5 +148,16 @@ export function analyse<T>(entry: number, blocks: ReadonlyMap<number, BasicBlock
       else if (kind === "back") target.isLoop = true;
     }
   }
-  return { nodes, position: (start) => positions.get(start), edge };
+  // What leads back to the header without passing it.
+  const loop = (header: number): ReadonlySet<number> => {
+    const members = new Set([header]);
+    const work = (predecessors[header] ?? []).filter((p) => edge(p, header) === "back");
+    for (let n = work.pop(); n !== undefined; n = work.pop()) {
+      if (members.has(n)) continue;
+      members.add(n);
+      work.push(...(predecessors[n] ?? []));
+    }
+    return members;
+  };
+  return { nodes, entries, position: (start) => positions.get(start), edge, loop };
 }

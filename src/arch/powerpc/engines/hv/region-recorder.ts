@@ -11,20 +11,41 @@ import { fieldValue, type Variant } from "../../isa/pattern.js";
 import { type RegisterName, registers } from "../../isa/registers.js";
 import type { Node, Recording, Resource } from "../shared/ir.js";
 import { state } from "../shared/layout.js";
-import { Recorder, type RecorderOptions } from "../shared/recorder.js";
+import { Recorder } from "../shared/recorder.js";
+import { regionSignature } from "../shared/region-entry.js";
+import type { Holdable, RegisterFile } from "./register-file.js";
 
 /** Single registers that a region keeps in locals; no helper touches them but those that leave. */
-const local = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies readonly RegisterName[];
-const isLocal = (name: RegisterName): boolean => (local as readonly RegisterName[]).includes(name);
+const single = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies readonly RegisterName[];
+const gprs = 32;
+const crFields = 8;
 
-/** Locals that every region's function has: its parameter, then those that the prologue sets. */
-export const regionLocals = { state: 0, base: 1, asid: 2, budget: 3, table: 4, jumps: 5, from: 6 } as const;
+/** What a region holds in locals: the general registers, the CR fields, then `single`. */
+export const held: readonly Holdable[] = [
+  ...Array.from({ length: gprs }, (_, n): Holdable => ({ type: "i64", offset: state.gpr.offset + 8 * n })),
+  ...Array.from({ length: crFields }, (_, n): Holdable => ({ type: "i32", offset: state.cr.offset + 4 * n })),
+  ...single.map((name): Holdable => ({ type: registers[name], offset: state[name].offset })),
+];
+const singleNumber = new Map<RegisterName, number>(single.map((name, i) => [name, gprs + crFields + i]));
+
+/** Locals that every region's function has: its parameters, then those that the prologue sets. */
+export const regionLocals = {
+  state: 0,
+  entry: 1,
+  depth: 2,
+  base: 3,
+  asid: 4,
+  budget: 5,
+  table: 6,
+  jumps: 7,
+  from: 8,
+} as const;
 
 /** A function with these locals. */
 export function regionFunction(): FunctionBuilder {
-  const f = new FunctionBuilder(["i32"]);
-  const made = [f.local("i64"), f.local("i64"), f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
-  if (made.join() !== "1,2,3,4,5,6") throw new Error("the region's locals are not where they should be");
+  const f = new FunctionBuilder(regionSignature[0]);
+  const made = (["i64", "i64", "i32", "i32", "i32", "i32"] as const).map((type) => f.local(type));
+  if (made.join() !== "3,4,5,6,7,8") throw new Error("the region's locals are not where they should be");
   return f;
 }
 
@@ -50,40 +71,82 @@ export function emitComeFrom(f: FunctionBuilder): void {
   f.end();
 }
 
-/** A register held in a local: where it comes from and goes to, and whether the region changes it. */
-export interface HeldRegister {
-  readonly type: "i32" | "i64";
-  readonly offset: number;
-  readonly local: number;
-  written: boolean;
+/** CFAR = the branch at this offset from the base, which has just been taken. */
+export function emitCameFrom(f: FunctionBuilder, offset: number): void {
+  f.get(regionLocals.state);
+  f.get(regionLocals.base);
+  f.i64Const(BigInt(offset));
+  f.op(integerOpcodes.add[1]);
+  f.memory(Op["i64.store"], state.cfar.offset);
+  f.get(regionLocals.state);
+  f.i32Const(0);
+  f.tee(regionLocals.from);
+  f.memory(Op["i32.store"], state.branchEntry.offset);
 }
 
 /** A register is chosen when the instruction runs (string loads, multiples): held in a local, it could not be. */
 export class RegisterUnknown extends Error {}
 
+/** An instruction as any region can emit it: what depends on its place is looked up in `RegionRecorder.place`. */
+export interface Template {
+  readonly variant: Variant;
+  readonly word: number;
+  readonly recording: Recording;
+  /** Registers that it reads and writes, by number, of those that regions hold. */
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+  /** It has conditions or loops of its own. */
+  readonly branches: boolean;
+  /** It is being emitted just now: nodes carry what belongs to one emission. */
+  busy: boolean;
+}
+
+/** Where a template is being emitted. */
+export interface Place {
+  readonly file: RegisterFile;
+  /** Distance of the instruction from the region's base address, bytes. */
+  offset: number;
+}
+
+/** Templates kept: some 3 kB each. */
+const templateLimit = 20_000;
+
 export class RegionRecorder extends Recorder {
-  #f: FunctionBuilder;
-  /** Registers that the region touches, by resource name. */
-  readonly held = new Map<Resource, HeldRegister>();
-  /** Distance of the instruction being recorded from the region's base address, bytes. */
-  #offset = 0;
+  /** Set by who emits. */
+  place!: Place;
+  readonly #templates = new Map<number, Template | undefined>();
+  #reads = new Set<number>();
+  #writes = new Set<number>();
 
-  constructor(options: RecorderOptions, f: FunctionBuilder) {
-    super(options);
-    this.#f = f;
+  /** The instruction `word`; undefined if it is one for the interpreter alone. */
+  template(variant: Variant, word: number): Template | undefined {
+    const known = this.#templates.get(word);
+    if (known || this.#templates.has(word)) return known;
+    const made = this.#template(variant, word);
+    if (this.#templates.size >= templateLimit) this.#templates.clear();
+    this.#templates.set(word, made);
+    return made;
   }
 
-  /** Begins a new region, whose function is `f`. Making a recorder is dear; one serves all regions of a byte order. */
-  restart(f: FunctionBuilder): void {
-    this.#f = f;
-    this.held.clear();
+  /** The same once more, for a place where the first is being emitted. */
+  another({ variant, word }: Template): Template {
+    return this.#template(variant, word) as Template;
   }
 
-  /** Records the instruction `word` at `offset`; undefined if it is one for the interpreter alone. */
-  instruction(variant: Variant, word: number, offset: number): Recording | undefined {
-    this.#offset = offset;
+  #template(variant: Variant, word: number): Template | undefined {
+    this.#reads = new Set();
+    this.#writes = new Set();
     try {
-      return this.#record(variant, word);
+      const recording = this.#record(variant, word);
+      return {
+        variant,
+        word,
+        recording,
+        reads: [...this.#reads],
+        writes: [...this.#writes],
+        branches: recording.statements.some(({ op }) => op === "if" || op === "repeat"),
+        busy: false,
+      };
     } catch (error) {
       if (error instanceof RegisterUnknown) return undefined;
       throw error;
@@ -101,24 +164,15 @@ export class RegionRecorder extends Recorder {
     });
   }
 
-  #hold(resource: Resource, type: "i32" | "i64", offset: number): HeldRegister {
-    let register = this.held.get(resource);
-    if (!register) {
-      register = { type, offset, local: this.#f.local(type), written: false };
-      this.held.set(resource, register);
-    }
-    return register;
+  #readHeld(number: number): Node {
+    this.#reads.add(number);
+    const { type } = held[number] as Holdable;
+    return this.node(type, [], () => this.place.file.read(number), `held${number}`, true);
   }
 
-  #readHeld(resource: Resource, type: "i32" | "i64", offset: number): Node {
-    const register = this.#hold(resource, type, offset);
-    return this.node(type, [], (f) => f.get(register.local), resource, true);
-  }
-
-  #writeHeld(resource: Resource, type: "i32" | "i64", offset: number, value: Node): void {
-    const register = this.#hold(resource, type, offset);
-    register.written = true;
-    this.effect([value], [resource], (f) => f.set(register.local));
+  #writeHeld(number: number, value: Node): void {
+    this.#writes.add(number);
+    this.effect([value], [`held${number}`], () => this.place.file.write(number));
   }
 
   #constant(number: I32): number {
@@ -147,11 +201,11 @@ export class RegionRecorder extends Recorder {
   }
 
   cia(): I64 {
-    const offset = BigInt(this.#offset);
     const node = this.node("i64", [], (f) => {
       f.get(regionLocals.base);
-      if (offset === 0n) return;
-      f.i64Const(offset);
+      const { offset } = this.place;
+      if (offset === 0) return;
+      f.i64Const(BigInt(offset));
       f.op(integerOpcodes.add[1]);
     });
     node.displacement = this.i32.const(0) as unknown as Node;
@@ -159,13 +213,11 @@ export class RegionRecorder extends Recorder {
   }
 
   gpr(number: I32): I64 {
-    const n = this.#constant(number);
-    return this.#readHeld(`gpr${n}`, "i64", state.gpr.offset + 8 * n) as unknown as I64;
+    return this.#readHeld(this.#constant(number)) as unknown as I64;
   }
 
   setGpr(number: I32, value: I64): void {
-    const n = this.#constant(number);
-    this.#writeHeld(`gpr${n}`, "i64", state.gpr.offset + 8 * n, value as unknown as Node);
+    this.#writeHeld(this.#constant(number), value as unknown as Node);
   }
 
   override call<N extends HelperName>(name: N, ...args: unknown[]): never {
@@ -196,22 +248,22 @@ export class RegionRecorder extends Recorder {
   }
 
   crField(number: I32): I32 {
-    const n = this.#constant(number);
-    return this.#readHeld(`cr${n}`, "i32", state.cr.offset + 4 * n) as unknown as I32;
+    return this.#readHeld(gprs + this.#constant(number)) as unknown as I32;
   }
 
   setCrField(number: I32, value: I32): void {
-    const n = this.#constant(number);
-    this.#writeHeld(`cr${n}`, "i32", state.cr.offset + 4 * n, value as unknown as Node);
+    this.#writeHeld(gprs + this.#constant(number), value as unknown as Node);
   }
 
   protected readRegister(name: RegisterName): Node {
-    if (isLocal(name)) return this.#readHeld(`reg:${name}`, registers[name], state[name].offset);
+    const number = singleNumber.get(name);
+    if (number !== undefined) return this.#readHeld(number);
     return this.#read(registers[name], state[name].offset, "named");
   }
 
   protected writeRegister(name: RegisterName, value: Node): void {
-    if (isLocal(name)) this.#writeHeld(`reg:${name}`, registers[name], state[name].offset, value);
+    const number = singleNumber.get(name);
+    if (number !== undefined) this.#writeHeld(number, value);
     else this.#write(value, state[name].offset, "named");
   }
 

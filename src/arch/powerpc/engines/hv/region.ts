@@ -1,39 +1,66 @@
 /**
- * Translates one region: the code reachable from a hot address by direct branches inside its page, as one WebAssembly
- * function. Loops stay loops; registers are loaded on entry and stored on exit; a fault leaves in the middle of a block with
- * the registers as the instruction found them.
+ * Translates one region, as one WebAssembly function: the code that a hot address leads to by direct branches inside its page,
+ * going on behind calls. It is entered at that address or where a call of its returns to.
+ *
+ * Loops stay loops. A call of the guest's is a call here: the function of what is called runs and, if it comes back to the
+ * return address, this one goes on; otherwise it returns too, so that interrupts, context switches and the like unwind all
+ * by themselves. A fault leaves in the middle of a block with the registers as the instruction found them.
  */
 import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
 import { integerOpcodes, Op } from "../../../../wasm/opcodes.js";
+import { bclr } from "../../isa/instructions/branch.js";
 import type { Variant } from "../../isa/pattern.js";
-import { type Exits, emit, type Node, type Recording } from "../shared/ir.js";
+import { type Exits, emit, type Node } from "../shared/ir.js";
 import { codePage, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import type { RuntimeFunctions } from "../shared/recorder.js";
+import { callDepth } from "../shared/region-entry.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
-import { emitComeFrom, RegionRecorder, regionFunction, regionLocals } from "./region-recorder.js";
+import { emitCall, emitGoOn } from "./linkage.js";
+import {
+  emitCameFrom,
+  emitComeFrom,
+  held,
+  type Place,
+  RegionRecorder,
+  regionFunction,
+  regionLocals,
+  type Template,
+} from "./region-recorder.js";
+import { type Knowledge, RegisterFile } from "./register-file.js";
 
 /** Instructions a region may have: more than any hot loop, and a body that V8 still optimises well. */
-const instructionLimit = 400;
+const instructionLimit = 500;
+/** Value of the local `jumps`: a return, which the caller compares with its return address. */
+const returns = 2;
+/** Ways in that a region may have; beyond that, calls are left to return through a look-up. */
+const entryLimit = 48;
 
-interface Recorded {
+interface Instruction {
   readonly offset: number;
-  readonly recording: Recording;
-  /** It sets LR: a call leaves the region, and what it returns to is looked up again. */
+  readonly template: Template;
+  /** It sets LR for a return to what is behind it. */
   readonly isCall: boolean;
+  /** It jumps to LR. */
+  readonly isReturn: boolean;
 }
 
 export interface RegionSource {
-  /** Offset of the entry from the region's base. */
+  /** Bytes of the page that the region lies in; offsets count from its start. */
+  readonly span: number;
+  /** The platform has tail calls. */
+  readonly tailCalls: boolean;
   readonly entry: number;
   /** The instruction at this offset: undefined outside the region's page or where code is not to be translated. */
   fetch(offset: number): { variant: Variant; word: number } | undefined;
+  /** Address of the decoded entry of a call's target; undefined if it lies outside the region's page. */
+  decodedEntry(offset: number): number | undefined;
 }
 
 /** Pays for instructions: budget counts bytes of decoded entries. */
 const price = (instructions: number): number => instructions * codePage.entrySize;
 
-/** A recorder for regions of one byte order. `runtime` gives the index of each routine in the module being built. */
+/** A recorder for regions of one byte order. `runtime` gives the index of each routine in the modules of regions. */
 export function regionRecorder(littleEndian: boolean, runtime: RuntimeFunctions): RegionRecorder {
   const access: AccessContext = {
     state: regionLocals.state,
@@ -42,25 +69,35 @@ export function regionRecorder(littleEndian: boolean, runtime: RuntimeFunctions)
     slow: (name) => runtime.helper(name),
     checkFault: checkFault(regionLocals.state),
   };
-  return new RegionRecorder({ mode64: true, littleEndian, runtime, access }, regionFunction());
+  return new RegionRecorder({ mode64: true, littleEndian, runtime, access });
 }
 
 export class RegionTranslator {
   readonly #f = regionFunction();
+  readonly #file = new RegisterFile(this.#f, regionLocals.state, held);
+  readonly #place: Place = { file: this.#file, offset: 0 };
   readonly #source: RegionSource;
   readonly #recorder: RegionRecorder;
-  readonly #instructions = new Map<number, Recorded>();
+  readonly #instructions = new Map<number, Instruction>();
+  /** Return addresses that lead back in. */
+  readonly #returns = new Set<number>();
+  /** Where the state is complete but for CFAR and the budget; and where it is complete. */
   #exit: Label | undefined;
   #exitHandedOver: Label | undefined;
-  #graph: FlowGraph<Recorded> | undefined;
+  /** Where the loop that code is being emitted for is left: its registers are stored there. */
+  #loopExit: Label | undefined;
+  #wayIn: Label | undefined;
+  #graph: FlowGraph<Instruction> | undefined;
   /** Labels of the open loops and blocks, by position of the flow node they lead to. */
   readonly #loops = new Map<number, Label>();
   readonly #merges = new Map<number, Label>();
+  /** What is known of the registers at a merge, whichever way it is reached. */
+  readonly #met = new Map<number, Knowledge>();
 
   constructor(source: RegionSource, recorder: RegionRecorder) {
     this.#source = source;
     this.#recorder = recorder;
-    recorder.restart(this.#f);
+    recorder.place = this.#place;
   }
 
   /** Number of guest instructions in the region. */
@@ -73,72 +110,112 @@ export class RegionTranslator {
     return this.length >= instructionLimit;
   }
 
-  /** Offsets of the 4 KiB pages that the region has instructions in. */
+  /** Offsets of the 4 KiB pages that the region has instructions in, or calls. */
   get pages(): Set<number> {
-    return new Set([...this.#instructions.keys()].map((offset) => offset >> codePage.shift));
+    return this.#pages;
+  }
+  readonly #pages = new Set<number>();
+
+  /** Offsets that the function can be entered at, in the order of its parameter. */
+  get entries(): readonly number[] {
+    return this.#graph?.entries ?? [];
   }
 
-  /**
-   * The function, (state) -> 1 if it ends with a jump to pc, 0 if more may have changed (an interrupt, the context, an
-   * exit); undefined if there is nothing worth translating at the entry. */
+  /** The function; undefined if there is nothing worth translating at the entry. */
   translate(): FunctionBuilder | undefined {
     const blocks = this.#discover();
     if (blocks.size === 0) return undefined;
-    this.#graph = analyse(this.#source.entry, blocks);
+    const graph = analyse([this.#source.entry, ...this.#returns], blocks);
+    this.#graph = graph;
     const f = this.#f;
     this.#prologue();
     this.#exitHandedOver = f.block();
     this.#exit = f.block();
-    this.#tree(this.#graph.nodes[0] as FlowNode<Recorded>);
+    const [wayIn] = graph.nodes as [FlowNode<Instruction>];
+    if (graph.entries.length === 1) this.#tree(graph.nodes[1] as FlowNode<Instruction>);
+    else {
+      this.#wayIn = f.loop();
+      this.#within(wayIn, wayIn.dominated);
+      f.end();
+    }
     f.op(Op.unreachable);
     f.end();
-    for (const register of this.#recorder.held.values()) if (register.written) this.#storeHeld(register);
     emitComeFrom(f);
-    f.end();
-    f.get(0);
+    f.get(regionLocals.state);
     f.get(regionLocals.budget);
     f.memory(Op["i32.store"], state.budget.offset);
+    if (this.#source.tailCalls) {
+      // A return is for who called; if nobody did here, it is a jump like others.
+      f.get(regionLocals.jumps);
+      f.i32Const(1);
+      f.op(integerOpcodes.eq[0]);
+      f.get(regionLocals.jumps);
+      f.i32Const(returns);
+      f.op(integerOpcodes.eq[0]);
+      f.get(regionLocals.depth);
+      f.i32Const(callDepth);
+      f.op(integerOpcodes.eq[0]);
+      f.op(integerOpcodes.and[0]);
+      f.op(integerOpcodes.or[0]);
+      f.if();
+      emitGoOn(f, regionLocals);
+      f.end();
+    }
     f.get(regionLocals.jumps);
+    f.return();
+    f.end();
+    f.get(regionLocals.state);
+    f.get(regionLocals.budget);
+    f.memory(Op["i32.store"], state.budget.offset);
+    f.i32Const(0);
     return f;
   }
 
-  /** Records what can be reached and divides it into blocks. */
-  #discover(): Map<number, BasicBlock<Recorded>> {
+  /** Finds what can be reached and divides it into blocks. */
+  #discover(): Map<number, BasicBlock<Instruction>> {
     const leaders = new Set<number>([this.#source.entry]);
     const work = [this.#source.entry];
     const targets = new Map<number, number[]>();
-    for (let offset = work.pop(); offset !== undefined; offset = work.pop()) {
-      for (let at = offset; !this.#instructions.has(at); at += 4) {
+    // Nearest first, so that the limit cuts what is far.
+    for (let next = 0; next < work.length; next++) {
+      for (let at = work[next] as number; !this.#instructions.has(at); at += 4) {
         const fetched = this.#instructions.size < instructionLimit ? this.#source.fetch(at) : undefined;
         if (!fetched) break;
-        const recording = this.#recorder.instruction(fetched.variant, fetched.word, at);
-        if (!recording) break;
-        const isCall = fetched.variant.flags.lk === true;
-        this.#instructions.set(at, { offset: at, recording, isCall });
-        const jumps: number[] = [];
-        for (const target of recording.jumps) {
-          const displacement = target.displacement?.constant;
-          if (typeof displacement === "number" && !isCall) jumps.push(at + displacement);
+        const template = this.#recorder.template(fetched.variant, fetched.word);
+        if (!template) break;
+        const { jumps, fallsThrough } = template.recording;
+        const displacements = jumps.map((target) => target.displacement?.constant);
+        // bl .+4 asks for its own address: nothing returns from there.
+        const isCall = fetched.variant.flags.lk === true && displacements[0] !== 4;
+        this.#instructions.set(at, { offset: at, template, isCall, isReturn: fetched.variant.definition === bclr });
+        this.#pages.add(at >> codePage.shift);
+        const followed: number[] = [];
+        for (const displacement of displacements) {
+          if (isCall) followed.push(at + 4);
+          else if (typeof displacement === "number") followed.push(at + displacement);
         }
-        targets.set(at, jumps);
-        for (const to of jumps) {
+        targets.set(at, followed);
+        for (const to of followed) {
           leaders.add(to);
           work.push(to);
         }
-        if (jumps.length > 0) leaders.add(at + 4);
-        if (!recording.fallsThrough) break;
+        if (isCall && this.#returns.size < entryLimit - 1) this.#returns.add(at + 4);
+        if (followed.length > 0) leaders.add(at + 4);
+        if (!fallsThrough) break;
       }
     }
-    const blocks = new Map<number, BasicBlock<Recorded>>();
+    this.#returns.delete(this.#source.entry);
+    for (const at of this.#returns) if (!this.#instructions.has(at)) this.#returns.delete(at);
+    const blocks = new Map<number, BasicBlock<Instruction>>();
     for (const start of leaders) {
-      const instructions: Recorded[] = [];
+      const instructions: Instruction[] = [];
       const successors: number[] = [];
       for (let at = start; ; at += 4) {
         const instruction = this.#instructions.get(at);
         if (!instruction) break;
         instructions.push(instruction);
         for (const to of targets.get(at) ?? []) if (this.#instructions.has(to)) successors.push(to);
-        if (!instruction.recording.fallsThrough) break;
+        if (!instruction.template.recording.fallsThrough) break;
         if (leaders.has(at + 4)) {
           if (this.#instructions.has(at + 4)) successors.push(at + 4);
           break;
@@ -151,31 +228,21 @@ export class RegionTranslator {
 
   #prologue(): void {
     const f = this.#f;
-    f.get(0);
-    f.memory(Op["i64.load"], state.pc.offset);
-    f.i64Const(BigInt(this.#source.entry));
-    f.op(integerOpcodes.sub[1]);
-    f.set(regionLocals.base);
-    for (const [local, field] of [
-      [regionLocals.budget, "budget"],
-      [regionLocals.table, "tlb"],
-      [regionLocals.asid, "asid"],
-    ] as const) {
-      f.get(0);
+    const load = (field: "pc" | "budget" | "tlb" | "asid") => {
+      f.get(regionLocals.state);
       f.memory(state[field].type === "i32" ? Op["i32.load"] : Op["i64.load"], state[field].offset);
-      f.set(local);
+    };
+    // The page may be known by several addresses.
+    load("pc");
+    f.i64Const(-BigInt(this.#source.span));
+    f.op(integerOpcodes.and[1]);
+    f.set(regionLocals.base);
+    for (const field of ["budget", "asid"] as const) {
+      load(field);
+      f.set(regionLocals[field]);
     }
-    for (const { type, offset, local } of this.#recorder.held.values()) {
-      f.get(0);
-      f.memory(type === "i32" ? Op["i32.load"] : Op["i64.load"], offset);
-      f.set(local);
-    }
-  }
-
-  #storeHeld(register: { type: "i32" | "i64"; offset: number; local: number }): void {
-    this.#f.get(0);
-    this.#f.get(register.local);
-    this.#f.memory(register.type === "i32" ? Op["i32.store"] : Op["i64.store"], register.offset);
+    load("tlb");
+    f.set(regionLocals.table);
   }
 
   #pay(instructions: number): void {
@@ -187,64 +254,141 @@ export class RegionTranslator {
     f.set(regionLocals.budget);
   }
 
-  #storePc(offset: number): void {
+  #pushAddress(offset: number): void {
     const f = this.#f;
-    f.get(0);
     f.get(regionLocals.base);
     f.i64Const(BigInt(offset));
     f.op(integerOpcodes.add[1]);
-    f.memory(Op["i64.store"], state.pc.offset);
+  }
+
+  #storePc(offset: number): void {
+    this.#f.get(regionLocals.state);
+    this.#pushAddress(offset);
+    this.#f.memory(Op["i64.store"], state.pc.offset);
   }
 
   /** Emits a block and all that it dominates (Ramsey, "Beyond Relooper": one nesting for each dominator tree). */
-  #tree(node: FlowNode<Recorded>): void {
+  #tree(node: FlowNode<Instruction>): void {
     const f = this.#f;
     const merges = node.dominated.filter((n) => (this.#graph?.nodes[n]?.forwardEdges ?? 0) > 1);
-    if (node.isLoop) {
-      this.#loops.set(node.order, f.loop());
+    if (!node.isLoop) {
       this.#within(node, merges);
-      this.#loops.delete(node.order);
-      f.end();
       return;
     }
+    const outermost = !this.#file.inLoop;
+    let leave: Label | undefined;
+    if (outermost) {
+      this.#enterLoop(node);
+      leave = f.block();
+      this.#loopExit = leave;
+      this.#outermost = this.#graph?.loop(node.order);
+    }
+    this.#loops.set(node.order, f.loop());
     this.#within(node, merges);
+    this.#loops.delete(node.order);
+    f.end();
+    if (outermost) {
+      f.op(Op.unreachable);
+      f.end();
+      this.#file.storeKept();
+      this.#loopExit = undefined;
+      this.#outermost = undefined;
+      this.#file.endLoop();
+      f.br(this.#exit as Label);
+    }
+  }
+  #outermost: ReadonlySet<number> | undefined;
+
+  #enterLoop(header: FlowNode<Instruction>): void {
+    const reads = new Uint8Array(held.length);
+    const writes = new Uint8Array(held.length);
+    for (const position of this.#graph?.loop(header.order) ?? []) {
+      for (const { template } of this.#graph?.nodes[position]?.block.instructions ?? []) {
+        for (const n of template.reads) reads[n] = 1;
+        for (const n of template.writes) writes[n] = 1;
+      }
+    }
+    this.#file.enterLoop(reads, writes);
   }
 
   /** The block inside one wasm block for each place where several paths of its meet, the latest outermost. */
-  #within(node: FlowNode<Recorded>, merges: readonly number[]): void {
+  #within(node: FlowNode<Instruction>, merges: readonly number[]): void {
     const f = this.#f;
     const last = merges.at(-1);
     if (last === undefined) {
-      this.#block(node);
+      if (node.order === 0) this.#dispatch();
+      else this.#block(node);
       return;
     }
     this.#merges.set(last, f.block());
     this.#within(node, merges.slice(0, -1));
     this.#merges.delete(last);
     f.end();
-    this.#tree(this.#graph?.nodes[last] as FlowNode<Recorded>);
+    const target = this.#graph?.nodes[last] as FlowNode<Instruction>;
+    const emitMerged = () => {
+      // Nobody comes this way if a call was left to return through a look-up.
+      this.#file.restore(this.#met.get(last) ?? new Uint8Array(held.length));
+      this.#tree(target);
+    };
+    // What a loop's blocks dominate need not be part of the loop.
+    if (this.#file.inLoop && !this.#outermost?.has(last)) this.#outside(emitMerged);
+    else emitMerged();
   }
 
-  #block(node: FlowNode<Recorded>): void {
+  #outside(body: () => void): void {
+    const exit = this.#loopExit;
+    const outermost = this.#outermost;
+    this.#loopExit = undefined;
+    this.#outermost = undefined;
+    this.#file.outside(body);
+    this.#loopExit = exit;
+    this.#outermost = outermost;
+  }
+
+  /** The way in: a jump by the parameter. */
+  #dispatch(): void {
+    const f = this.#f;
+    const graph = this.#graph as FlowGraph<Instruction>;
+    const labels = graph.entries.map((start) => this.#merges.get(graph.position(start) as number) as Label);
+    for (const start of graph.entries) this.#met.set(graph.position(start) as number, new Uint8Array(held.length));
+    f.get(regionLocals.entry);
+    f.brTable(labels, labels[0] as Label);
+  }
+
+  #block(node: FlowNode<Instruction>): void {
     const { instructions } = node.block;
     instructions.forEach((instruction, i) => {
-      emit(this.#f, instruction.recording, this.#exits(node, instruction, i));
+      this.#place.offset = instruction.offset;
+      this.#instruction(instruction, this.#exits(node, instruction, i));
     });
-    const last = instructions.at(-1) as Recorded;
-    if (last.recording.fallsThrough) this.#go(node, last.offset + 4, instructions.length);
+    const last = instructions.at(-1) as Instruction;
+    if (last.template.recording.fallsThrough) this.#go(node, last.offset + 4, instructions.length);
   }
 
-  /** Goes on at `offset` having completed `count` instructions of the block. */
-  #go(from: FlowNode<Recorded>, offset: number, count: number): void {
+  #instruction({ template }: Instruction, exits: Exits): void {
+    if (template.branches) {
+      // So that all its paths agree on what the locals hold.
+      for (const n of template.reads) this.#file.load(n);
+      for (const n of template.writes) this.#file.load(n);
+      for (const n of template.writes) this.#file.mayWrite(n);
+    }
+    const one = template.busy ? this.#recorder.another(template) : template;
+    one.busy = true;
+    emit(this.#f, one.recording, exits);
+    one.busy = false;
+  }
+
+  /** Goes on at `offset` having completed `count` instructions of the block since it last paid. */
+  #go(from: FlowNode<Instruction>, offset: number, count: number): void {
     const f = this.#f;
-    const graph = this.#graph as FlowGraph<Recorded>;
+    const graph = this.#graph as FlowGraph<Instruction>;
     const position = graph.position(offset);
-    const kind = position === undefined ? "leave" : graph.edge(from.order, position);
     this.#pay(count);
-    if (position === undefined || kind === "leave") {
+    if (position === undefined) {
       this.#leaveTo(offset);
       return;
     }
+    const kind = graph.edge(from.order, position);
     if (kind === "back") {
       // The slice may be over: requests and interrupts are looked at outside.
       f.get(regionLocals.budget);
@@ -254,9 +398,40 @@ export class RegionTranslator {
       this.#leaveTo(offset);
       return;
     }
-    const merge = this.#merges.get(position);
-    if (merge) f.br(merge);
-    else this.#tree(graph.nodes[position] as FlowNode<Recorded>);
+    const forward = () => {
+      const merge = this.#merges.get(position);
+      if (kind === "around" || merge) this.#file.flush();
+      if (kind === "around") this.#goAround(offset);
+      else if (merge) {
+        this.#met.set(position, RegisterFile.meet(this.#met.get(position), this.#file.save()));
+        f.br(merge);
+      } else this.#tree(graph.nodes[position] as FlowNode<Instruction>);
+    };
+    if (this.#file.inLoop && !this.#outermost?.has(position)) {
+      this.#file.storeKept();
+      this.#outside(forward);
+    } else forward();
+  }
+
+  /** By the way in, unless the slice is over. */
+  #goAround(offset: number): void {
+    const f = this.#f;
+    f.i32Const((this.#graph as FlowGraph<Instruction>).entries.indexOf(offset));
+    f.set(regionLocals.entry);
+    f.get(regionLocals.budget);
+    f.i32Const(0);
+    f.op(integerOpcodes.geS[0]);
+    f.brIf(this.#wayIn as Label);
+    this.#leaveTo(offset);
+  }
+
+  /** To the end of the function, registers going to the state. */
+  #leave(): void {
+    if (this.#file.inLoop) this.#f.br(this.#loopExit as Label);
+    else {
+      this.#file.flush();
+      this.#f.br(this.#exit as Label);
+    }
   }
 
   #leaveTo(offset: number): void {
@@ -265,56 +440,83 @@ export class RegionTranslator {
   }
 
   /** Leaves, pc being set to where the guest goes on. */
-  #leaveByJump(): void {
-    this.#f.i32Const(1);
+  #leaveByJump(how = 1): void {
+    this.#f.i32Const(how);
     this.#f.set(regionLocals.jumps);
-    this.#f.br(this.#exit as Label);
+    this.#leave();
   }
 
-  #exits(node: FlowNode<Recorded>, { offset, isCall }: Recorded, index: number): Exits {
-    const exit = this.#exit as Label;
-    const handedOver = this.#exitHandedOver as Label;
+  #exits(node: FlowNode<Instruction>, instruction: Instruction, index: number): Exits {
+    const { offset, isCall } = instruction;
+    const file = this.#file;
     return {
       storePc: () => this.#storePc(offset),
+      beforeFault: () => file.flush(),
+      arm: (body) => {
+        const before = file.save();
+        body();
+        file.restore(before);
+        this.#place.offset = offset;
+      },
       fault: (f) => {
         this.#pay(index);
-        f.get(0);
+        f.get(regionLocals.state);
         f.i32Const(0);
         f.memory(Op["i32.store"], state.fault.offset);
-        f.br(exit);
+        this.#leave();
       },
-      leave: (f) => {
+      leave: () => {
         this.#pay(index + 1);
-        f.br(exit);
+        this.#leave();
       },
       handOver: (f) => {
-        for (const register of this.#recorder.held.values()) if (register.written) this.#storeHeld(register);
+        if (file.inLoop) file.storeKept();
+        else file.flush();
         emitComeFrom(f);
       },
       leaveHandedOver: (f) => {
         this.#pay(index + 1);
-        f.br(handedOver);
+        f.br(this.#exitHandedOver as Label);
       },
       jump: (f, target: Node, value) => {
         f.i32Const(offset | 1);
         f.set(regionLocals.from);
         const displacement = target.displacement?.constant;
-        if (typeof displacement === "number" && !isCall) {
-          this.#go(node, offset + displacement, index + 1);
+        const relative = typeof displacement === "number" ? offset + displacement : undefined;
+        if (relative !== undefined && !isCall) {
+          this.#go(node, relative, index + 1);
           return;
         }
-        const address = f.local("i64");
-        value(target);
-        f.i64Const(-4n);
-        f.op(integerOpcodes.and[1]);
-        f.set(address);
-        f.get(0);
-        f.get(address);
+        f.get(regionLocals.state);
+        if (relative !== undefined) this.#pushAddress(relative);
+        else {
+          value(target);
+          f.i64Const(-4n);
+          f.op(integerOpcodes.and[1]);
+        }
         f.memory(Op["i64.store"], state.pc.offset);
-        f.release(address);
         this.#pay(index + 1);
-        this.#leaveByJump();
+        if (isCall && this.#returns.has(offset + 4)) this.#call(node, offset + 4, relative);
+        else this.#leaveByJump(instruction.isReturn ? returns : 1);
       },
     };
+  }
+
+  /** Calls what pc names and goes on at `back` if it returns to there. */
+  #call(node: FlowNode<Instruction>, back: number, target: number | undefined): void {
+    const f = this.#f;
+    this.#file.flush();
+    emitCameFrom(f, back - 4);
+    f.get(regionLocals.state);
+    f.get(regionLocals.budget);
+    f.memory(Op["i32.store"], state.budget.offset);
+    const entry = target === undefined ? undefined : this.#source.decodedEntry(target);
+    if (entry !== undefined) this.#pages.add((target as number) >> codePage.shift);
+    emitCall(f, regionLocals, entry, () => this.#pushAddress(back));
+    f.get(regionLocals.state);
+    f.memory(Op["i32.load"], state.budget.offset);
+    f.set(regionLocals.budget);
+    this.#file.forget();
+    this.#go(node, back, 0);
   }
 }

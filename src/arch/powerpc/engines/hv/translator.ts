@@ -9,16 +9,15 @@
 
 import { vmLayout } from "../../../../kvm/layout.js";
 import { ProcessPage } from "../../../../vac/page.js";
-import type { ValueType } from "../../../../wasm/function-builder.js";
+import { detectWasmFeatures } from "../../../../wasm/features.js";
 import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { decode } from "../../isa/decoder.js";
-import type { HelperSignature } from "../../isa/helpers/signature.js";
-import { type HelperName, helpers } from "../../isa/helpers.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type HandlerSpec, handlerSpecs } from "../emulate/handlers.js";
 import type { RuntimeExports } from "../emulate/interpreter.js";
 import { codePage, Handler, state } from "../shared/layout.js";
-import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
+import { regionSignature, tableBits } from "../shared/region-entry.js";
+import { declareLinkage, importedRoutine } from "./linkage.js";
 import { RegionTranslator, regionRecorder } from "./region.js";
 import type { RegionRecorder } from "./region-recorder.js";
 
@@ -27,7 +26,7 @@ const hotSamples = 8;
 /** Addresses remembered between samples; the oldest half is forgotten when there are more. */
 const sampleLimit = 4096;
 /** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
-const batchSize = 4;
+const batchSize = 16;
 const batchPatience = 16;
 /** Live regions. Each is code of some kilobytes; the oldest go first. */
 const regionLimit = 4000;
@@ -41,15 +40,16 @@ interface Generated {
 interface Region {
   readonly index: number;
   readonly module: Generated;
-  /** Address of the decoded entry that leads into it. */
-  readonly entry: number;
+  /** Decoded entries that lead into it: address and word. */
+  readonly entries: readonly (readonly [entry: number, word: number])[];
   readonly pages: readonly number[];
   readonly cut: boolean;
 }
 
 interface Pending {
   readonly body: Uint8Array;
-  readonly entry: number;
+  /** Addresses of the decoded entries of its ways in. */
+  readonly entries: readonly number[];
   readonly pages: readonly number[];
   /** It would have become too long: others that come to its entry end there, and do not begin what they could not end. */
   readonly cut: boolean;
@@ -79,35 +79,11 @@ class WordDecoder {
   }
 }
 
-/** The routines that the regions of one module import, in the order of their first use. */
-class Imports {
-  readonly names = new Map<CoreRoutine | HelperName, number>();
-
-  helper(name: CoreRoutine | HelperName): number {
-    let index = this.names.get(name);
-    if (index === undefined) {
-      index = this.names.size;
-      this.names.set(name, index);
-    }
-    return index;
-  }
-
-  declare(m: ModuleBuilder): void {
-    for (const name of this.names.keys()) {
-      if (name in coreRoutines) {
-        const [params, results] = coreRoutines[name as CoreRoutine];
-        m.importFunction("r", name, params, results);
-      } else {
-        const h: HelperSignature = helpers[name as HelperName];
-        const params: ValueType[] = h.effect === "pure" ? [...h.params] : ["i32", ...h.params];
-        m.importFunction("r", name, params, h.result === "void" ? [] : [h.result]);
-      }
-    }
-  }
-}
-
 export class Translator {
-  readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+  /** At full size: growing it, or setting an entry, costs for each module that imports it. */
+  readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: 2 * regionLimit });
+  /** Places of regions that are gone: a guest that changes its code all the time must not make the table grow. */
+  readonly #free: number[] = [];
   readonly #memory: WebAssembly.Memory;
   readonly #state: number;
   #runtime: RuntimeExports = {};
@@ -117,13 +93,11 @@ export class Translator {
   readonly #byPage = new Map<number, Set<Region>>();
   readonly #page = ProcessPage.here();
   #pending: Pending[] = [];
-  #imports = new Imports();
   #decoder: WordDecoder | undefined;
   readonly #recorders = new Map<boolean, RegionRecorder>();
+  readonly #tailCalls = detectWasmFeatures().tailCalls;
   #waited = 0;
   #nextIndex = 1;
-  /** Of regions that are gone: a guest that changes its code all the time must not make the table grow. */
-  readonly #freeIndices: number[] = [];
   #bytes = 0;
   #translated = 0;
   #modules = 0;
@@ -205,7 +179,7 @@ export class Translator {
       return;
     }
     this.#samples.delete(entry);
-    this.#translate(entry, page, pc, (mode & 1) !== 0);
+    this.#translate(entry, page, pc, (mode & 1) !== 0, now);
   }
 
   #forgetSamples(): void {
@@ -216,8 +190,8 @@ export class Translator {
     }
   }
 
-  #translate(entry: number, page: number, pc: number, littleEndian: boolean): void {
-    if (this.#pending.some((p) => p.entry === entry)) return;
+  #translate(entry: number, page: number, pc: number, littleEndian: boolean, all: boolean): void {
+    if (this.#pending.some((p) => p.entries[0] === entry)) return;
     const start = performance.now();
     const view = this.#memoryView();
     const span = 1 << this.#ask("codeSpan");
@@ -228,18 +202,34 @@ export class Translator {
     const decoder = this.#decoder;
     let recorder = this.#recorders.get(littleEndian);
     if (!recorder) {
-      recorder = regionRecorder(littleEndian, { helper: (name) => this.#imports.helper(name) });
+      recorder = regionRecorder(littleEndian, { helper: importedRoutine });
       this.#recorders.set(littleEndian, recorder);
     }
     const breaks = this.#breakOffsets();
+    // Only pages with decoded code: what drops their code tells the translator.
+    const codePages = new Map<number, number>();
+    const decodedEntry = (at: number): number | undefined => {
+      if (at < 0 || at >= span) return undefined;
+      const part = at >> codePage.shift;
+      let code = codePages.get(part);
+      if (code === undefined) {
+        code = this.#ask("codePageFor", firstPage + part);
+        codePages.set(part, code);
+      }
+      return code === 0 ? undefined : code + (at & 0xffc) * 2;
+    };
     const translator = new RegionTranslator(
       {
+        span,
+        tailCalls: this.#tailCalls,
         entry: offset,
+        decodedEntry,
         fetch: (at) => {
-          if (at < 0 || at >= span || breaks.has(at & 0xffc)) return undefined;
-          // Only pages with decoded code: what drops their code tells the translator.
-          const decoded = this.#ask("codePageFor", firstPage + (at >> codePage.shift));
-          if (decoded === 0 || (at !== offset && this.#leadsToCut(decoded + (at & 0xffc) * 2))) return undefined;
+          const decoded = decodedEntry(at);
+          if (decoded === undefined || breaks.has(at & 0xffc)) return undefined;
+          if (at !== offset && this.#leadsToCut(decoded)) return undefined;
+          // What has never run is not worth its price.
+          if (!all && view.getInt32(decoded, true) === Handler.undecoded) return undefined;
           const word = view.getUint32(host + at, littleEndian);
           const variant = decoder.variant(word);
           return variant && !variant.definition.options.interpreted ? { variant, word } : undefined;
@@ -250,7 +240,8 @@ export class Translator {
     const f = translator.translate();
     if (f) {
       const pages = [...translator.pages].map((p) => firstPage + p);
-      this.#pending.push({ body: f.finish(), entry, pages, cut: translator.cut });
+      const entries = translator.entries.map((at) => decodedEntry(at) as number);
+      this.#pending.push({ body: f.finish(), entries, pages, cut: translator.cut });
       if (this.#pending.length === 1) this.#waited = 0;
     } else this.#samples.set(entry, Number.NEGATIVE_INFINITY);
     this.#milliseconds += performance.now() - start;
@@ -263,7 +254,7 @@ export class Translator {
   #leadsToCut(entry: number): boolean {
     const view = this.#memoryView();
     if (view.getInt32(entry, true) !== Handler.region) return false;
-    return this.#live.get(view.getInt32(entry + 4, true))?.cut === true;
+    return this.#live.get(view.getInt32(entry + 4, true) & ((1 << tableBits) - 1))?.cut === true;
   }
 
   /** Offsets in their 4 KiB of instructions that may have a breakpoint: they are interpreted. */
@@ -284,19 +275,17 @@ export class Translator {
     const pending = this.#pending;
     this.#pending = [];
     const m = new ModuleBuilder();
-    this.#imports.declare(m);
-    this.#imports = new Imports();
     const shared = typeof SharedArrayBuffer !== "undefined" && this.#memory.buffer instanceof SharedArrayBuffer;
-    m.importMemory("env", "memory", 1, 65536, shared);
+    declareLinkage(m, shared);
     pending.forEach((p, i) => {
-      const index = m.declare(`region${i}`, ["i32"], ["i32"]);
+      const index = m.declare(`region${i}`, ...regionSignature);
       m.define(index, p.body);
       m.exportFunction(`${i}`, index);
     });
     const bytes = m.build();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       r: this.#runtime as unknown as WebAssembly.ModuleImports,
-      env: { memory: this.#memory },
+      env: { memory: this.#memory, regions: this.regions },
     });
     this.#modules++;
     this.#bytes += bytes.length;
@@ -304,11 +293,11 @@ export class Translator {
     const view = this.#memoryView();
     pending.forEach((p, i) => {
       // The entry may have been dropped while the region waited.
-      if (view.getInt32(p.entry, true) < Handler.first) return;
-      const index = this.#freeIndices.pop() ?? this.#nextIndex++;
-      if (index >= this.regions.length) this.regions.grow(Math.max(64, this.regions.length));
+      if (view.getInt32(p.entries[0] as number, true) < Handler.first) return;
+      const index = this.#free.pop() ?? this.#nextIndex++;
       this.regions.set(index, instance.exports[`${i}`]);
-      const region = { index, module, entry: p.entry, pages: p.pages, cut: p.cut };
+      const entries = p.entries.map((at, way) => [at, index | (way << tableBits)] as const);
+      const region = { index, module, entries, pages: p.pages, cut: p.cut };
       if (module.live++ === 0) this.#account(module.bytes);
       this.#live.set(index, region);
       for (const page of p.pages) {
@@ -316,8 +305,12 @@ export class Translator {
         if (regions) regions.add(region);
         else this.#byPage.set(page, new Set([region]));
       }
-      view.setInt32(p.entry + 4, index, true);
-      view.setInt32(p.entry, Handler.region, true);
+      for (const [at, word] of entries) {
+        // Another region's, or not decoded again since: left as it is.
+        if (view.getInt32(at, true) < Handler.first) continue;
+        view.setInt32(at + 4, word, true);
+        view.setInt32(at, Handler.region, true);
+      }
       this.#translated++;
     });
     this.#milliseconds += performance.now() - start;
@@ -326,14 +319,13 @@ export class Translator {
   #drop(region: Region): void {
     const view = this.#memoryView();
     // The entry may have been dropped already, and its place may have become something else.
-    if (
-      view.getInt32(region.entry, true) === Handler.region &&
-      view.getInt32(region.entry + 4, true) === region.index
-    ) {
-      view.setInt32(region.entry, Handler.undecoded, true);
+    for (const [at, word] of region.entries) {
+      if (view.getInt32(at, true) === Handler.region && view.getInt32(at + 4, true) === word) {
+        view.setInt32(at, Handler.undecoded, true);
+      }
     }
     this.regions.set(region.index, null);
-    this.#freeIndices.push(region.index);
+    this.#free.push(region.index);
     this.#live.delete(region.index);
     if (--region.module.live === 0) this.#account(-region.module.bytes);
     for (const page of region.pages) {

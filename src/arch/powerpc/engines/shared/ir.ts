@@ -6,7 +6,7 @@
  * local where it was made. Nodes that nobody uses are not emitted.
  */
 import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
-import { Op, Simd } from "../../../../wasm/opcodes.js";
+import { integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 
 export type Type = "i32" | "i64" | "v128";
 /** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */
@@ -57,6 +57,10 @@ export interface Exits {
   leaveHandedOver(f: FunctionBuilder): void;
   /** Goes on at `target`. `emit` pushes a node's value. */
   jump(f: FunctionBuilder, target: Node, emit: (node: Node) => void): void;
+  /** Before what may fault on memory: an engine that keeps registers in locals may want them in the state. */
+  beforeFault?(f: FunctionBuilder): void;
+  /** Emits what runs only under a condition, or again: what an engine knows of registers is after it as it was before. */
+  arm?(body: () => void): void;
 }
 
 export type Statement =
@@ -86,6 +90,8 @@ export interface Recording {
   readonly jumps: readonly Node[];
   /** Whether the next instruction in storage may follow. */
   readonly fallsThrough: boolean;
+  /** Nodes that get a local; found when it is first emitted. */
+  planned?: ReadonlySet<Node>;
 }
 
 function markUse(node: Node, position: number, loop: number): void {
@@ -95,7 +101,8 @@ function markUse(node: Node, position: number, loop: number): void {
 }
 
 /** Nodes that get a local, decided from the last to the first so that a node's users are known. */
-function plan(recording: Recording, needsLocal: Set<Node>): void {
+function plan(recording: Recording): ReadonlySet<Node> {
+  const needsLocal = new Set<Node>();
   for (const { node, position, loop } of recording.roots) markUse(node, position, loop);
   for (let i = recording.nodes.length - 1; i >= 0; i--) {
     const node = recording.nodes[i] as Node;
@@ -111,6 +118,7 @@ function plan(recording: Recording, needsLocal: Set<Node>): void {
     const loop = local || node.usedInLoop < 0 ? node.loop : node.usedInLoop;
     for (const arg of node.args) markUse(arg, position, loop);
   }
+  return needsLocal;
 }
 
 function isWritten(recording: Recording, node: Node): boolean {
@@ -120,10 +128,14 @@ function isWritten(recording: Recording, node: Node): boolean {
   return false;
 }
 
-/** Emits a recording into `f`. Locals it takes are given back at the end. */
+/**
+ * Emits a recording into `f`. Locals it takes are given back at the end. A recording can be emitted again, into another
+ * function too, but not while it is being emitted.
+ */
 export function emit(f: FunctionBuilder, recording: Recording, exits: Exits): void {
-  const needsLocal = new Set<Node>();
-  plan(recording, needsLocal);
+  recording.planned ??= plan(recording);
+  const needsLocal = recording.planned;
+  const arm = (body: () => void) => (exits.arm ? exits.arm(body) : body());
   const taken: number[] = [];
   const localFor = (node: Node): number => {
     const local = f.local(node.type);
@@ -159,10 +171,10 @@ export function emit(f: FunctionBuilder, recording: Recording, exits: Exits): vo
         case "if":
           value(s.condition);
           f.if();
-          all(s.then);
+          arm(() => all(s.then));
           if (s.otherwise.length > 0) {
             f.else();
-            all(s.otherwise);
+            arm(() => all(s.otherwise));
           }
           f.end();
           break;
@@ -178,12 +190,12 @@ export function emit(f: FunctionBuilder, recording: Recording, exits: Exits): vo
           const again = f.loop();
           f.get(index);
           f.get(count);
-          f.op(0x4e); // i32.ge_s
+          f.op(integerOpcodes.geS[0]);
           f.brIf(done);
-          all(s.body);
+          arm(() => all(s.body));
           f.get(index);
           f.i32Const(1);
-          f.op(0x6a);
+          f.op(integerOpcodes.add[0]);
           f.set(index);
           f.br(again);
           f.end();

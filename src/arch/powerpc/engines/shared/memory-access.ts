@@ -143,6 +143,7 @@ export function emitLoad(
   const ea = f.local("i64");
   f.set(ea);
   note(f, x, ea, 1);
+  exits.beforeFault?.(f);
   const done = f.block(size === 16 ? "v128" : "i64");
   const miss = f.block();
   const entry = lookUp(f, x, ea, size, tlb.readTag, miss);
@@ -181,6 +182,7 @@ export function emitStore(
   f.set(value);
   f.set(ea);
   note(f, x, ea, 2);
+  exits.beforeFault?.(f);
   const done = f.block();
   const miss = f.block();
   const entry = lookUp(f, x, ea, size, tlb.writeTag, miss);

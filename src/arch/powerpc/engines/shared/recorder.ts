@@ -436,6 +436,7 @@ export abstract class Recorder implements Machine {
       [this.stateAddress(), ...args],
       writes,
       (f, x) => {
+        x.beforeFault?.(f);
         x.storePc(f);
         // The arguments are on the stack already; storing the pc does not disturb them.
         f.call(index);
@@ -560,6 +561,7 @@ export abstract class Recorder implements Machine {
     const writes = this.helperWrites(signature.effect);
     const { checkFault } = this.#access;
     const code: Extract<Statement, { op: "effect" }>["code"] = (f, x) => {
+      if (signature.effect === "faults" || signature.effect === "context") x.beforeFault?.(f);
       if (signature.effect !== "state") x.storePc(f);
       if (signature.effect === "leaves") x.handOver(f);
       f.call(index);
