@@ -5,6 +5,7 @@
 import {
   ARCH_ramLimit,
   S_asid,
+  S_smallHits,
   S_statTlbMiss,
   S_tlb,
   SMALLTLB_pageShift,
@@ -48,6 +49,7 @@ export function dataAddress(s: i32, ea: u64, access: i32): i32 {
   const small = smallEntryFor(s, ea);
   if (load<u64>(small + tag) == ((ea & ~SMALL_PAGE_MASK) | asid)) {
     extentMask = <i32>SMALL_PAGE_MASK;
+    store<i32>(s, load<i32>(s, S_smallHits) + 1, S_smallHits);
     return load<i32>(small, TLB_addend) + <i32>ea;
   }
   return refill(s, ea, access);

@@ -6,7 +6,7 @@
 import { vmLayout } from "../../../../kvm/layout.js";
 import { FunctionBuilder, type ValueType } from "../../../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../../../wasm/module-builder.js";
-import { integerOpcodes, Op } from "../../../../wasm/opcodes.js";
+import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
 import { type HelperName, helpers } from "../../isa/helpers.js";
 import { type Exits, emit } from "../shared/ir.js";
@@ -120,6 +120,9 @@ class InterpreterBuilder {
     const step = m.declare("step", ["i32"], ["i32"]);
     m.define(step, this.#step(one));
     m.exportFunction("step", step);
+    const instead = m.declare("instead", ["i32"], ["i32"]);
+    m.define(instead, this.#instead(stride));
+    m.exportFunction("instead", instead);
     const table = decodeTable(this.#specs);
     m.data(vmLayout.decodeTables, new Uint8Array(table.buffer, table.byteOffset, table.byteLength));
     if (table.byteLength > vmLayout.base - vmLayout.decodeTables) {
@@ -270,6 +273,67 @@ class InterpreterBuilder {
     f.call(one);
     f.op(Op.drop);
     this.#getState(f, "exitCode");
+    return f;
+  }
+
+  /**
+   * (state) -> 1 if it completed and the guest goes on at pc, 0 if more may have changed: the instruction at pc in place of
+   * a region that met what it cannot do itself. Decoded entries stay as they are, among them that region's.
+   */
+  #instead(stride: number): FunctionBuilder {
+    const f = new FunctionBuilder(["i32"]);
+    const entry = f.local("i32");
+    const instruction = f.local("i64");
+    const result = f.local("i32");
+    f.get(0);
+    f.call(this.#helper("fetch"));
+    f.tee(entry);
+    f.op(integerOpcodes.eqz[i32]);
+    f.if();
+    f.i32Const(0);
+    f.return();
+    f.end();
+    f.get(0);
+    f.get(0);
+    f.get(entry);
+    f.call(this.#helper("instructionAt"));
+    f.tee(instruction);
+    f.i64Const(32n);
+    f.op(integerOpcodes.shrU[i64]);
+    f.op(conversionOpcodes.wrap);
+    f.get(instruction);
+    f.op(conversionOpcodes.wrap);
+    this.#getState(f, "mode");
+    f.i32Const(3);
+    f.op(integerOpcodes.and[i32]);
+    f.i32Const(stride);
+    f.op(integerOpcodes.mul[i32]);
+    f.op(integerOpcodes.add[i32]);
+    f.callIndirect(this.#handlerType, this.#handlerTable);
+    f.tee(result);
+    f.i32Const(2);
+    f.op(integerOpcodes.eq[i32]);
+    f.if();
+    this.#setState(f, "fault", 0);
+    f.i32Const(0);
+    f.return();
+    f.end();
+    f.get(0);
+    this.#getState(f, "budget");
+    f.i32Const(codePage.entrySize);
+    f.op(integerOpcodes.sub[i32]);
+    f.memory(Op["i32.store"], state.budget.offset);
+    f.get(result);
+    f.if();
+    f.i32Const(0);
+    f.return();
+    f.end();
+    f.get(0);
+    this.#getState(f, "pc");
+    f.i64Const(4n);
+    f.op(integerOpcodes.add[i64]);
+    f.memory(Op["i64.store"], state.pc.offset);
+    f.i32Const(1);
     return f;
   }
 

@@ -12,6 +12,8 @@ export interface Interpreter {
   readonly runtime: RuntimeExports;
   run(state: number): number;
   step(state: number): number;
+  /** One instruction in place of a region. */
+  instead(state: number): number;
 }
 
 /** Milliseconds since the epoch, the same on every thread; the run-time library derives the time base from it. */
@@ -75,8 +77,8 @@ export function instantiateInterpreter(
     runtime: runtime.exports,
     env: { memory, regions },
   });
-  const { run, step } = interpreter.exports as { run: (s: number) => number; step: (s: number) => number };
-  return { runtime: runtime.exports as RuntimeExports, run, step };
+  const { run, step, instead } = interpreter.exports as Record<"run" | "step" | "instead", (s: number) => number>;
+  return { runtime: runtime.exports as RuntimeExports, run, step, instead };
 }
 
 /** A vCPU that is only interpreted. */

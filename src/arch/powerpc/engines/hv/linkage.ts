@@ -23,10 +23,12 @@ export function importedRoutine(name: CoreRoutine | HelperName): number {
 /** Type of a region's function and the table of all regions, in each module. */
 export const regionType = 0;
 export const regionTable = 0;
+/** (state) -> 1 if the guest goes on at pc, 0 if more may have changed: runs the instruction at pc, in the interpreter. */
+export const instead = indices.size;
 /** (state) -> the word of the decoded entry of pc, or 0 if no region begins there. */
-const lookUp = indices.size;
+const lookUp = indices.size + 1;
 /** (state, return address, calls that may nest) -> 0, 1 as a region, or `calledBack`. */
-const runUntilBack = indices.size + 1;
+const runUntilBack = indices.size + 2;
 /** The guest is back where it was called from. */
 const calledBack = 2;
 
@@ -38,6 +40,7 @@ export function declareLinkage(m: ModuleBuilder, shared: boolean): void {
     const params: ValueType[] = h.effect === "pure" ? [...h.params] : ["i32", ...h.params];
     m.importFunction("r", name, params, h.result === "void" ? [] : [h.result]);
   }
+  m.importFunction("r", "instead", ["i32"], ["i32"]);
   m.importMemory("env", "memory", 1, 65536, shared);
   m.importTable("env", "regions", 1);
   m.define(m.declare("lookUp", ["i32"], ["i32"]), emitLookUp());

@@ -35,7 +35,7 @@ export function loadHv(assets: EngineAssets): HvEngine {
         sampled: () => translator.sampled(),
       };
       const interpreter = instantiateInterpreter(assets, memory, translation, onEvent);
-      translator.bind(interpreter.runtime);
+      translator.bind(interpreter);
       return {
         ...interpretedVcpu(interpreter, address),
         stats: () => translator.stats(),

@@ -39,13 +39,14 @@ export const regionLocals = {
   table: 6,
   jumps: 7,
   from: 8,
+  at: 9,
 } as const;
 
 /** A function with these locals. */
 export function regionFunction(): FunctionBuilder {
   const f = new FunctionBuilder(regionSignature[0]);
-  const made = (["i64", "i64", "i32", "i32", "i32", "i32"] as const).map((type) => f.local(type));
-  if (made.join() !== "3,4,5,6,7,8") throw new Error("the region's locals are not where they should be");
+  const made = (["i64", "i64", "i32", "i32", "i32", "i32", "i32"] as const).map((type) => f.local(type));
+  if (made.join() !== "3,4,5,6,7,8,9") throw new Error("the region's locals are not where they should be");
   return f;
 }
 

@@ -7,7 +7,7 @@
  * by themselves. A fault leaves in the middle of a block with the registers as the instruction found them.
  */
 import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
-import { integerOpcodes, Op } from "../../../../wasm/opcodes.js";
+import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import { bclr } from "../../isa/instructions/branch.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type Exits, emit, type Node } from "../shared/ir.js";
@@ -16,7 +16,7 @@ import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import type { RuntimeFunctions } from "../shared/recorder.js";
 import { callDepth } from "../shared/region-entry.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
-import { emitCall, emitGoOn } from "./linkage.js";
+import { emitCall, emitGoOn, instead } from "./linkage.js";
 import {
   emitCameFrom,
   emitComeFrom,
@@ -48,6 +48,8 @@ interface Instruction {
 export interface RegionSource {
   /** Bytes of the page that the region lies in; offsets count from its start. */
   readonly span: number;
+  /** An access that the soft TLB does not have calls; otherwise it leaves the region, which keeps the code small. */
+  readonly missesCall: boolean;
   /** The platform has tail calls. */
   readonly tailCalls: boolean;
   readonly entry: number;
@@ -84,8 +86,11 @@ export class RegionTranslator {
   /** Where the state is complete but for CFAR and the budget; and where it is complete. */
   #exit: Label | undefined;
   #exitHandedOver: Label | undefined;
-  /** Where the loop that code is being emitted for is left: its registers are stored there. */
+  /** Where an instruction is left undone; the local `at` says which. */
+  #undone: Label | undefined;
+  /** The same two for the loop that code is being emitted for: its registers are stored there. */
   #loopExit: Label | undefined;
+  #loopUndone: Label | undefined;
   #wayIn: Label | undefined;
   #graph: FlowGraph<Instruction> | undefined;
   /** Labels of the open loops and blocks, by position of the flow node they lead to. */
@@ -131,6 +136,7 @@ export class RegionTranslator {
     this.#prologue();
     this.#exitHandedOver = f.block();
     this.#exit = f.block();
+    this.#undone = f.block();
     const [wayIn] = graph.nodes as [FlowNode<Instruction>];
     if (graph.entries.length === 1) this.#tree(graph.nodes[1] as FlowNode<Instruction>);
     else {
@@ -140,10 +146,10 @@ export class RegionTranslator {
     }
     f.op(Op.unreachable);
     f.end();
+    this.#leaveUndone();
+    f.end();
     emitComeFrom(f);
-    f.get(regionLocals.state);
-    f.get(regionLocals.budget);
-    f.memory(Op["i32.store"], state.budget.offset);
+    this.#storeBudget();
     if (this.#source.tailCalls) {
       // A return is for who called; if nobody did here, it is a jump like others.
       f.get(regionLocals.jumps);
@@ -164,11 +170,59 @@ export class RegionTranslator {
     f.get(regionLocals.jumps);
     f.return();
     f.end();
-    f.get(regionLocals.state);
-    f.get(regionLocals.budget);
-    f.memory(Op["i32.store"], state.budget.offset);
+    this.#storeBudget();
     f.i32Const(0);
     return f;
+  }
+
+  /** An instruction that faulted, or that the interpreter is to do: `at` tells which, and which of the two. */
+  #leaveUndone(): void {
+    const f = this.#f;
+    f.get(regionLocals.budget);
+    f.get(regionLocals.at);
+    f.i32Const(16);
+    f.op(integerOpcodes.shrU[0]);
+    f.i32Const(0x7fff);
+    f.op(integerOpcodes.and[0]);
+    f.i32Const(codePage.entrySize);
+    f.op(integerOpcodes.mul[0]);
+    f.op(integerOpcodes.sub[0]);
+    f.set(regionLocals.budget);
+    f.get(regionLocals.at);
+    f.i32Const(0);
+    f.op(integerOpcodes.ltS[0]);
+    f.if();
+    f.get(regionLocals.state);
+    f.get(regionLocals.base);
+    f.get(regionLocals.at);
+    f.i32Const(0xffff);
+    f.op(integerOpcodes.and[0]);
+    f.op(conversionOpcodes.extendU);
+    f.op(integerOpcodes.add[1]);
+    f.memory(Op["i64.store"], state.pc.offset);
+    emitComeFrom(f);
+    this.#storeBudget();
+    f.get(regionLocals.state);
+    f.call(instead);
+    f.return();
+    f.end();
+    f.get(regionLocals.state);
+    f.i32Const(0);
+    f.memory(Op["i32.store"], state.fault.offset);
+  }
+
+  #storeBudget(): void {
+    this.#f.get(regionLocals.state);
+    this.#f.get(regionLocals.budget);
+    this.#f.memory(Op["i32.store"], state.budget.offset);
+  }
+
+  /** Sets `at` for leaving the instruction undone. */
+  #setAt(offset: number, before: number, missed: boolean): Label {
+    const f = this.#f;
+    f.i32Const(offset | (before << 16) | (missed ? 1 << 31 : 0));
+    f.set(regionLocals.at);
+    return (this.#loopUndone ?? this.#undone) as Label;
   }
 
   /** Finds what can be reached and divides it into blocks. */
@@ -281,6 +335,7 @@ export class RegionTranslator {
       this.#enterLoop(node);
       leave = f.block();
       this.#loopExit = leave;
+      this.#loopUndone = f.block();
       this.#outermost = this.#graph?.loop(node.order);
     }
     this.#loops.set(node.order, f.loop());
@@ -291,7 +346,11 @@ export class RegionTranslator {
       f.op(Op.unreachable);
       f.end();
       this.#file.storeKept();
+      f.br(this.#undone as Label);
+      f.end();
+      this.#file.storeKept();
       this.#loopExit = undefined;
+      this.#loopUndone = undefined;
       this.#outermost = undefined;
       this.#file.endLoop();
       f.br(this.#exit as Label);
@@ -337,11 +396,14 @@ export class RegionTranslator {
 
   #outside(body: () => void): void {
     const exit = this.#loopExit;
+    const undone = this.#loopUndone;
     const outermost = this.#outermost;
     this.#loopExit = undefined;
+    this.#loopUndone = undefined;
     this.#outermost = undefined;
     this.#file.outside(body);
     this.#loopExit = exit;
+    this.#loopUndone = undone;
     this.#outermost = outermost;
   }
 
@@ -458,13 +520,8 @@ export class RegionTranslator {
         file.restore(before);
         this.#place.offset = offset;
       },
-      fault: (f) => {
-        this.#pay(index);
-        f.get(regionLocals.state);
-        f.i32Const(0);
-        f.memory(Op["i32.store"], state.fault.offset);
-        this.#leave();
-      },
+      fault: (f) => f.br(this.#setAt(offset, index, false)),
+      ...(this.#source.missesCall ? {} : { miss: () => this.#setAt(offset, index, true) }),
       leave: () => {
         this.#pay(index + 1);
         this.#leave();
@@ -507,9 +564,7 @@ export class RegionTranslator {
     const f = this.#f;
     this.#file.flush();
     emitCameFrom(f, back - 4);
-    f.get(regionLocals.state);
-    f.get(regionLocals.budget);
-    f.memory(Op["i32.store"], state.budget.offset);
+    this.#storeBudget();
     const entry = target === undefined ? undefined : this.#source.decodedEntry(target);
     if (entry !== undefined) this.#pages.add((target as number) >> codePage.shift);
     emitCall(f, regionLocals, entry, () => this.#pushAddress(back));

@@ -14,7 +14,7 @@ import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { decode } from "../../isa/decoder.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type HandlerSpec, handlerSpecs } from "../emulate/handlers.js";
-import type { RuntimeExports } from "../emulate/interpreter.js";
+import type { Interpreter, RuntimeExports } from "../emulate/interpreter.js";
 import { codePage, Handler, state } from "../shared/layout.js";
 import { regionSignature, tableBits } from "../shared/region-entry.js";
 import { declareLinkage, importedRoutine } from "./linkage.js";
@@ -28,6 +28,9 @@ const sampleLimit = 4096;
 /** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
 const batchSize = 16;
 const batchPatience = 16;
+/** Small pages: misses a slice, on average over so many, from which on leaving costs more than smaller code gains. */
+const smallHitsASlice = 24;
+const averagedSlices = 64;
 /** Live regions. Each is code of some kilobytes; the oldest go first. */
 const regionLimit = 4000;
 
@@ -87,6 +90,7 @@ export class Translator {
   readonly #memory: WebAssembly.Memory;
   readonly #state: number;
   #runtime: RuntimeExports = {};
+  #imports: WebAssembly.ModuleImports = {};
   #view: DataView;
   readonly #samples = new Map<number, number>();
   readonly #live = new Map<number, Region>();
@@ -96,6 +100,11 @@ export class Translator {
   #decoder: WordDecoder | undefined;
   readonly #recorders = new Map<boolean, RegionRecorder>();
   readonly #tailCalls = detectWasmFeatures().tailCalls;
+  /** The guest's pages are so small that the inline look-up misses much: what misses then calls instead of leaving. */
+  #smallPages = false;
+  #smallHits = 0;
+  /** Such misses in a slice, averaged over some. */
+  #smallRate = 0;
   #waited = 0;
   #nextIndex = 1;
   #bytes = 0;
@@ -111,8 +120,9 @@ export class Translator {
   }
 
   /** The run-time library's exports, which regions import; before the vCPU runs. */
-  bind(runtime: RuntimeExports): void {
+  bind({ runtime, instead }: Interpreter): void {
     this.#runtime = runtime;
+    this.#imports = { ...runtime, instead } as unknown as WebAssembly.ModuleImports;
     this.#memoryView().setInt32(this.#state + state.sampling.offset, 1, true);
   }
 
@@ -155,7 +165,18 @@ export class Translator {
         this.#drop(this.#live.values().next().value as Region);
       }
     }
+    if (!this.#smallPages) this.#lookAtPages();
     this.#consider(false);
+  }
+
+  #lookAtPages(): void {
+    const hits = this.#memoryView().getInt32(this.#state + state.smallHits.offset, true);
+    this.#smallRate += (((hits - this.#smallHits) | 0) - this.#smallRate) / averagedSlices;
+    this.#smallHits = hits;
+    if (this.#smallRate < smallHitsASlice) return;
+    this.#smallPages = true;
+    this.#pending = [];
+    for (const region of [...this.#live.values()]) this.#drop(region);
   }
 
   /** Translates the code at pc if that is possible, and it is hot or `now` is set. */
@@ -221,6 +242,7 @@ export class Translator {
     const translator = new RegionTranslator(
       {
         span,
+        missesCall: this.#smallPages,
         tailCalls: this.#tailCalls,
         entry: offset,
         decodedEntry,
@@ -284,7 +306,7 @@ export class Translator {
     });
     const bytes = m.build();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      r: this.#runtime as unknown as WebAssembly.ModuleImports,
+      r: this.#imports,
       env: { memory: this.#memory, regions: this.regions },
     });
     this.#modules++;

@@ -148,6 +148,18 @@ function handlerOf(word: u32): i32 {
 
 /** Fills the entry at `entry` from the instruction in guest memory. */
 export function decode(s: i32, entry: i32): void {
+  const decoded = decoding(s, entry);
+  store<u32>(entry, <u32>(decoded >> 32), 4);
+  store<i32>(entry, <i32>decoded);
+}
+
+/** The handler (low half) and the word of the instruction that `entry` stands for, also where a region begins. */
+export function instructionAt(s: i32, entry: i32): i64 {
+  return load<i32>(entry) > HANDLER_region ? <i64>load<u64>(entry) : <i64>decoding(s, entry);
+}
+
+/** What decode() puts into an entry. */
+function decoding(s: i32, entry: i32): u64 {
   store<u64>(s, load<u64>(s, S_statDecode) + 1, S_statDecode);
   const pages = s + VCPU_code;
   const code = pages + <i32>(<u32>(entry - pages) / CODE_size) * CODE_size;
@@ -156,18 +168,12 @@ export function decode(s: i32, entry: i32): void {
   const address = ((<u64>page) << CODE_shift) + ((entry - code) >> 1);
   // First of all: a store after this one is to be noticed.
   claim(s, page >> PARTS_SHIFT);
-  if (!findSlot(address)) {
-    store<i32>(entry, HANDLER_illegal);
-    return;
-  }
+  if (!findSlot(address)) return HANDLER_illegal;
   let word = load<u32>(hostInSlot(address));
   if (tagged & BIG_ENDIAN) word = bswap(word);
   // Where a breakpoint may be, the instruction runs alone: what stands in region 0's place sees to that. Alone, it is itself.
   if (load<i32>(s, S_breaking) && !(load<i32>(s, S_mode) & 4) && breaksIn(s, <i32>address & 0xffc)) {
-    store<u32>(entry, 0, 4);
-    store<i32>(entry, HANDLER_region);
-    return;
+    return HANDLER_region;
   }
-  store<u32>(entry, word, 4);
-  store<i32>(entry, handlerOf(word));
+  return ((<u64>word) << 32) | <u64>handlerOf(word);
 }

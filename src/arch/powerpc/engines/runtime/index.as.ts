@@ -25,7 +25,7 @@ export {
 } from "../../mmu/slb.as";
 export { guestMemoryWritten, invalidateInstructionBlock } from "./code-pages.as";
 export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
-export { decode, fetch } from "./decoded-code.as";
+export { decode, instructionAt, fetch } from "./decoded-code.as";
 export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
 export { contextRefresh, reset } from "./vcpu.as";
 export * from "./atomic.as";

@@ -5,7 +5,7 @@
  * one stack expression; one that is used more often, or whose use lies behind a write to what it reads, goes into a
  * local where it was made. Nodes that nobody uses are not emitted.
  */
-import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
+import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
 import { integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 
 export type Type = "i32" | "i64" | "v128";
@@ -59,6 +59,11 @@ export interface Exits {
   jump(f: FunctionBuilder, target: Node, emit: (node: Node) => void): void;
   /** Before what may fault on memory: an engine that keeps registers in locals may want them in the state. */
   beforeFault?(f: FunctionBuilder): void;
+  /**
+   * Where an access goes that the soft TLB does not have, if it does not call: everything is prepared for leaving the
+   * instruction undone, under the condition that the caller branches by.
+   */
+  miss?(f: FunctionBuilder): Label;
   /** Emits what runs only under a condition, or again: what an engine knows of registers is after it as it was before. */
   arm?(body: () => void): void;
 }

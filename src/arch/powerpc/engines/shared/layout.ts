@@ -176,6 +176,8 @@ const declared = {
   statTranslated: ["i64", 1],
   statRegionRuns: ["i64", 1],
   statSlices: ["i64", 1],
+  /** Accesses that found their page in the second level of the soft TLB, modulo 2^32. */
+  smallHits: ["i32", 1],
 } as const satisfies Record<string, readonly [FieldType, number]>;
 
 export type StateField = keyof typeof declared | RegisterName;

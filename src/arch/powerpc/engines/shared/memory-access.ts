@@ -2,7 +2,7 @@
  * Storage accesses as engines emit them: the soft TLB looked up inline, everything else in the run-time library.
  * The look-up and the entry's format: `tlb` in layout.ts.
  */
-import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
+import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 import type { AccessSize } from "../../isa/machine.js";
 import type { Exits } from "./ir.js";
@@ -55,14 +55,7 @@ const I64 = 1;
 const I32 = 0;
 
 /** On entry the address is in local `ea`; leaves the entry's address in the returned local; branches out on a miss. */
-function lookUp(
-  f: FunctionBuilder,
-  x: AccessContext,
-  ea: number,
-  size: number,
-  tag: number,
-  miss: { depth: number },
-): number {
+function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, tag: number, miss: Label): number {
   const entry = f.local("i32");
   x.table(f);
   f.get(ea);
@@ -144,17 +137,25 @@ export function emitLoad(
   f.set(ea);
   note(f, x, ea, 1);
   exits.beforeFault?.(f);
-  const done = f.block(size === 16 ? "v128" : "i64");
-  const miss = f.block();
-  const entry = lookUp(f, x, ea, size, tlb.readTag, miss);
-  hostAddress(f, ea, entry);
-  if (size === 16) {
-    f.simdMemory(Simd["v128.load"], 0);
-    if (bigEndian) reverseQuad(f);
-  } else {
-    f.memory(loads[size], 0);
-    if (bigEndian) emitByteReverse(f, size);
+  const access = (miss: Label): number => {
+    const entry = lookUp(f, x, ea, size, tlb.readTag, miss);
+    hostAddress(f, ea, entry);
+    if (size === 16) {
+      f.simdMemory(Simd["v128.load"], 0);
+      if (bigEndian) reverseQuad(f);
+    } else {
+      f.memory(loads[size], 0);
+      if (bigEndian) emitByteReverse(f, size);
+    }
+    return entry;
+  };
+  if (exits.miss) {
+    f.release(access(exits.miss(f)));
+    f.release(ea);
+    return;
   }
+  const done = f.block(size === 16 ? "v128" : "i64");
+  const entry = access(f.block());
   f.br(done);
   f.end();
   exits.storePc(f);
@@ -183,18 +184,27 @@ export function emitStore(
   f.set(ea);
   note(f, x, ea, 2);
   exits.beforeFault?.(f);
-  const done = f.block();
-  const miss = f.block();
-  const entry = lookUp(f, x, ea, size, tlb.writeTag, miss);
-  hostAddress(f, ea, entry);
-  f.get(value);
-  if (size === 16) {
-    if (bigEndian) reverseQuad(f);
-    f.simdMemory(Simd["v128.store"], 0);
-  } else {
-    if (bigEndian) emitByteReverse(f, size);
-    f.memory(stores[size], 0);
+  const access = (miss: Label): number => {
+    const entry = lookUp(f, x, ea, size, tlb.writeTag, miss);
+    hostAddress(f, ea, entry);
+    f.get(value);
+    if (size === 16) {
+      if (bigEndian) reverseQuad(f);
+      f.simdMemory(Simd["v128.store"], 0);
+    } else {
+      if (bigEndian) emitByteReverse(f, size);
+      f.memory(stores[size], 0);
+    }
+    return entry;
+  };
+  if (exits.miss) {
+    f.release(access(exits.miss(f)));
+    f.release(value);
+    f.release(ea);
+    return;
   }
+  const done = f.block();
+  const entry = access(f.block());
   f.br(done);
   f.end();
   exits.storePc(f);

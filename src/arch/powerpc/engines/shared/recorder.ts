@@ -38,6 +38,7 @@ export interface RuntimeFunctions {
 export const coreRoutines = {
   fetch: [["i32"], ["i32"]],
   decode: [["i32", "i32"], []],
+  instructionAt: [["i32", "i32"], ["i64"]],
   service: [["i32"], ["i32"]],
   traced: [["i32", "i64", "i32"], []],
   settleComeFrom: [["i32"], []],
