@@ -9,7 +9,7 @@ import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
 import { type HelperName, helpers } from "../../isa/helpers.js";
-import { type Exits, emit } from "../shared/ir.js";
+import { type Exits, emit, plan } from "../shared/ir.js";
 import { codePage, Handler, state } from "../shared/layout.js";
 import { type AccessContext, checkFault } from "../shared/memory-access.js";
 import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
@@ -208,7 +208,7 @@ class InterpreterBuilder {
         g.return();
       },
     };
-    emit(f, recorder.handler(spec), exits);
+    emit(f, plan(recorder.handler(spec)), exits);
     f.i32Const(0);
     return f.finish();
   }

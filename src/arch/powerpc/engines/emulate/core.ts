@@ -1,7 +1,7 @@
 import { FunctionBuilder, type Label } from "../../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import type { HelperName } from "../../isa/helpers.js";
-import { type Exits, emit } from "../shared/ir.js";
+import { type Exits, emit, plan } from "../shared/ir.js";
 import { codePage, Handler, state, tlb } from "../shared/layout.js";
 import type { AccessContext } from "../shared/memory-access.js";
 import type { CoreRoutine } from "../shared/recorder.js";
@@ -318,7 +318,7 @@ export function buildCore(c: CoreContext): FunctionBuilder {
   f.br(fault);
   for (const spec of c.specs.slice(0, c.hotCount)) {
     f.end();
-    emit(f, recorder.handler(spec), exits);
+    emit(f, plan(recorder.handler(spec)), exits);
     sequential();
   }
   f.end(); // rare

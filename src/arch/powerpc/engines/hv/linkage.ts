@@ -3,7 +3,7 @@
  * each other. A region's body therefore fits any module.
  */
 import { FunctionBuilder, type ValueType } from "../../../../wasm/function-builder.js";
-import type { ModuleBuilder } from "../../../../wasm/module-builder.js";
+import { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
 import type { HelperSignature } from "../../isa/helpers/signature.js";
 import { type HelperName, helpers } from "../../isa/helpers.js";
@@ -32,8 +32,9 @@ const runUntilBack = indices.size + 2;
 /** The guest is back where it was called from. */
 const calledBack = 2;
 
-/** Declares what all regions' modules have. */
-export function declareLinkage(m: ModuleBuilder, shared: boolean): void {
+/** What all regions' modules begin with; to be forked. */
+export function linkage(shared: boolean): ModuleBuilder {
+  const m = new ModuleBuilder();
   m.type(...regionSignature);
   for (const [name, [params, results]] of Object.entries(coreRoutines)) m.importFunction("r", name, params, results);
   for (const [name, h] of Object.entries(helpers) as [HelperName, HelperSignature][]) {
@@ -43,8 +44,9 @@ export function declareLinkage(m: ModuleBuilder, shared: boolean): void {
   m.importFunction("r", "instead", ["i32"], ["i32"]);
   m.importMemory("env", "memory", 1, 65536, shared);
   m.importTable("env", "regions", 1);
-  m.define(m.declare("lookUp", ["i32"], ["i32"]), emitLookUp());
-  m.define(m.declare("runUntilBack", ["i32", "i64", "i32"], ["i32"]), emitRunUntilBack());
+  m.define(m.declare("lookUp", ["i32"], ["i32"]), emitLookUp().finish());
+  m.define(m.declare("runUntilBack", ["i32", "i64", "i32"], ["i32"]), emitRunUntilBack().finish());
+  return m;
 }
 
 const [i32, i64] = [0, 1] as const;

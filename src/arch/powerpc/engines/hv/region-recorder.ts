@@ -9,7 +9,7 @@ import type { HelperName } from "../../isa/helpers.js";
 import type { I32, I64, V128 } from "../../isa/machine.js";
 import { fieldValue, type Variant } from "../../isa/pattern.js";
 import { type RegisterName, registers } from "../../isa/registers.js";
-import type { Node, Recording, Resource } from "../shared/ir.js";
+import { type Node, type Planned, plan, type Recording, type Resource } from "../shared/ir.js";
 import { state } from "../shared/layout.js";
 import { Recorder } from "../shared/recorder.js";
 import { regionSignature } from "../shared/region-entry.js";
@@ -92,7 +92,10 @@ export class RegisterUnknown extends Error {}
 export interface Template {
   readonly variant: Variant;
   readonly word: number;
-  readonly recording: Recording;
+  readonly planned: Planned;
+  /** Distances that it may jump by; undefined stands for any other target. */
+  readonly jumps: readonly (number | undefined)[];
+  readonly fallsThrough: boolean;
   /** Registers that it reads and writes, by number, of those that regions hold. */
   readonly reads: readonly number[];
   readonly writes: readonly number[];
@@ -109,8 +112,8 @@ export interface Place {
   offset: number;
 }
 
-/** Templates kept: some 3 kB each. */
-const templateLimit = 20_000;
+/** Templates kept for when the same word comes again: some 2 kB each. */
+const templateLimit = 4096;
 
 export class RegionRecorder extends Recorder {
   /** Set by who emits. */
@@ -124,6 +127,8 @@ export class RegionRecorder extends Recorder {
     const known = this.#templates.get(word);
     if (known || this.#templates.has(word)) return known;
     const made = this.#template(variant, word);
+    // Branches hardly ever occur twice.
+    if (made && made.jumps.length > 0) return made;
     if (this.#templates.size >= templateLimit) this.#templates.clear();
     this.#templates.set(word, made);
     return made;
@@ -142,7 +147,9 @@ export class RegionRecorder extends Recorder {
       return {
         variant,
         word,
-        recording,
+        planned: plan(recording),
+        jumps: recording.jumps.map(({ displacement }) => displacement?.constant as number | undefined),
+        fallsThrough: recording.fallsThrough,
         reads: [...this.#reads],
         writes: [...this.#writes],
         branches: recording.statements.some(({ op }) => op === "if" || op === "repeat"),

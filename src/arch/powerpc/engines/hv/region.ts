@@ -237,8 +237,7 @@ export class RegionTranslator {
         if (!fetched) break;
         const template = this.#recorder.template(fetched.variant, fetched.word);
         if (!template) break;
-        const { jumps, fallsThrough } = template.recording;
-        const displacements = jumps.map((target) => target.displacement?.constant);
+        const { jumps: displacements, fallsThrough } = template;
         // bl .+4 asks for its own address: nothing returns from there.
         const isCall = fetched.variant.flags.lk === true && displacements[0] !== 4;
         this.#instructions.set(at, { offset: at, template, isCall, isReturn: fetched.variant.definition === bclr });
@@ -246,7 +245,7 @@ export class RegionTranslator {
         const followed: number[] = [];
         for (const displacement of displacements) {
           if (isCall) followed.push(at + 4);
-          else if (typeof displacement === "number") followed.push(at + displacement);
+          else if (displacement !== undefined) followed.push(at + displacement);
         }
         targets.set(at, followed);
         for (const to of followed) {
@@ -269,7 +268,7 @@ export class RegionTranslator {
         if (!instruction) break;
         instructions.push(instruction);
         for (const to of targets.get(at) ?? []) if (this.#instructions.has(to)) successors.push(to);
-        if (!instruction.template.recording.fallsThrough) break;
+        if (!instruction.template.fallsThrough) break;
         if (leaders.has(at + 4)) {
           if (this.#instructions.has(at + 4)) successors.push(at + 4);
           break;
@@ -424,7 +423,7 @@ export class RegionTranslator {
       this.#instruction(instruction, this.#exits(node, instruction, i));
     });
     const last = instructions.at(-1) as Instruction;
-    if (last.template.recording.fallsThrough) this.#go(node, last.offset + 4, instructions.length);
+    if (last.template.fallsThrough) this.#go(node, last.offset + 4, instructions.length);
   }
 
   #instruction({ template }: Instruction, exits: Exits): void {
@@ -436,7 +435,7 @@ export class RegionTranslator {
     }
     const one = template.busy ? this.#recorder.another(template) : template;
     one.busy = true;
-    emit(this.#f, one.recording, exits);
+    emit(this.#f, one.planned, exits);
     one.busy = false;
   }
 

@@ -10,14 +10,14 @@
 import { vmLayout } from "../../../../kvm/layout.js";
 import { ProcessPage } from "../../../../vac/page.js";
 import { detectWasmFeatures } from "../../../../wasm/features.js";
-import { ModuleBuilder } from "../../../../wasm/module-builder.js";
+import type { ModuleBuilder } from "../../../../wasm/module-builder.js";
 import { decode } from "../../isa/decoder.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type HandlerSpec, handlerSpecs } from "../emulate/handlers.js";
 import type { Interpreter, RuntimeExports } from "../emulate/interpreter.js";
 import { codePage, Handler, state } from "../shared/layout.js";
 import { regionSignature, tableBits } from "../shared/region-entry.js";
-import { declareLinkage, importedRoutine } from "./linkage.js";
+import { importedRoutine, linkage } from "./linkage.js";
 import { RegionTranslator, regionRecorder } from "./region.js";
 import type { RegionRecorder } from "./region-recorder.js";
 
@@ -27,7 +27,7 @@ const hotSamples = 8;
 const sampleLimit = 4096;
 /** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
 const batchSize = 16;
-const batchPatience = 16;
+const batchPatience = 48;
 /** Small pages: misses a slice, on average over so many, from which on leaving costs more than smaller code gains. */
 const smallHitsASlice = 24;
 const averagedSlices = 64;
@@ -89,6 +89,7 @@ export class Translator {
   readonly #free: number[] = [];
   readonly #memory: WebAssembly.Memory;
   readonly #state: number;
+  readonly #linkage: ModuleBuilder;
   #runtime: RuntimeExports = {};
   #imports: WebAssembly.ModuleImports = {};
   #view: DataView;
@@ -115,6 +116,7 @@ export class Translator {
 
   constructor(memory: WebAssembly.Memory, address: number) {
     this.#memory = memory;
+    this.#linkage = linkage(typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer);
     this.#state = address;
     this.#view = new DataView(memory.buffer);
   }
@@ -296,9 +298,7 @@ export class Translator {
     const start = performance.now();
     const pending = this.#pending;
     this.#pending = [];
-    const m = new ModuleBuilder();
-    const shared = typeof SharedArrayBuffer !== "undefined" && this.#memory.buffer instanceof SharedArrayBuffer;
-    declareLinkage(m, shared);
+    const m = this.#linkage.fork();
     pending.forEach((p, i) => {
       const index = m.declare(`region${i}`, ...regionSignature);
       m.define(index, p.body);

@@ -95,8 +95,13 @@ export interface Recording {
   readonly jumps: readonly Node[];
   /** Whether the next instruction in storage may follow. */
   readonly fallsThrough: boolean;
-  /** Nodes that get a local; found when it is first emitted. */
-  planned?: ReadonlySet<Node>;
+}
+
+/** A recording ready to be emitted, without what only planning needed. */
+export interface Planned {
+  readonly statements: readonly Statement[];
+  /** Nodes that get a local. */
+  readonly needsLocal: ReadonlySet<Node>;
 }
 
 function markUse(node: Node, position: number, loop: number): void {
@@ -105,8 +110,8 @@ function markUse(node: Node, position: number, loop: number): void {
   if (loop !== node.loop) node.usedInLoop = loop;
 }
 
-/** Nodes that get a local, decided from the last to the first so that a node's users are known. */
-function plan(recording: Recording): ReadonlySet<Node> {
+/** Decides which nodes get a local, from the last to the first so that a node's users are known. */
+export function plan(recording: Recording): Planned {
   const needsLocal = new Set<Node>();
   for (const { node, position, loop } of recording.roots) markUse(node, position, loop);
   for (let i = recording.nodes.length - 1; i >= 0; i--) {
@@ -123,7 +128,7 @@ function plan(recording: Recording): ReadonlySet<Node> {
     const loop = local || node.usedInLoop < 0 ? node.loop : node.usedInLoop;
     for (const arg of node.args) markUse(arg, position, loop);
   }
-  return needsLocal;
+  return { statements: recording.statements, needsLocal };
 }
 
 function isWritten(recording: Recording, node: Node): boolean {
@@ -134,12 +139,10 @@ function isWritten(recording: Recording, node: Node): boolean {
 }
 
 /**
- * Emits a recording into `f`. Locals it takes are given back at the end. A recording can be emitted again, into another
- * function too, but not while it is being emitted.
+ * Emits a recording into `f`. Locals it takes are given back at the end. It can be emitted again, into another function
+ * too, but not while it is being emitted.
  */
-export function emit(f: FunctionBuilder, recording: Recording, exits: Exits): void {
-  recording.planned ??= plan(recording);
-  const needsLocal = recording.planned;
+export function emit(f: FunctionBuilder, { statements, needsLocal }: Planned, exits: Exits): void {
   const arm = (body: () => void) => (exits.arm ? exits.arm(body) : body());
   const taken: number[] = [];
   const localFor = (node: Node): number => {
@@ -215,7 +218,7 @@ export function emit(f: FunctionBuilder, recording: Recording, exits: Exits): vo
       }
     }
   };
-  all(recording.statements);
+  all(statements);
   for (const local of taken) f.release(local);
 }
 
