@@ -24,9 +24,13 @@ function program(random: Random, count: number): string {
     lines.push(`block${n}:`, "addic. 31,31,-1", "blt finish");
     for (let i = random.below(4); i >= 0; i--) {
       const [t, a, b] = [3 + random.below(8), 3 + random.below(8), 3 + random.below(8)];
-      const operation = ["add", "xor", "subf", "mulld", "adde", "and.", "stdx", "ldx", "cmpd"][
-        random.below(9)
+      const operation = ["add", "xor", "subf", "mulld", "adde", "and.", "stdx", "ldx", "cmpd", "D"][
+        random.below(10)
       ] as string;
+      if (operation === "D") {
+        lines.push(...runOfAccesses(random));
+        continue;
+      }
       if (operation === "stdx" || operation === "ldx") lines.push(`rldicl ${t},${a},0,58`, `${operation} ${b},${t},30`);
       else if (operation === "cmpd") lines.push(`cmpd ${random.below(8)},${a},${b}`);
       else lines.push(`${operation} ${t},${a},${b}`);
@@ -57,6 +61,22 @@ function program(random: Random, count: number): string {
   }
   lines.push("b block0", "leaf0: addi 3,3,1", "blr", "leaf1: xor 4,4,3", "addic. 31,31,-1", "bgelr", "finish: nop");
   return `${lines.join("\n")}\n`;
+}
+
+/** Accesses near each other off one register, some of which change it. */
+function runOfAccesses(random: Random): string[] {
+  const lines = ["mr 13,30"];
+  for (let i = 1 + random.below(5); i >= 0; i--) {
+    const at = 8 * (random.below(20) - 10);
+    const register = random.chance(0.1) ? 13 : 3 + random.below(8);
+    const name = ["ld", "std", "lwz", "stw", "lbz", "sth", "lwa", "lfd", "stdu", "ldu"][random.below(10)] as string;
+    const update = name.endsWith("u");
+    // Only 13 is known to hold an address.
+    if (register === 13 && (update || !name.startsWith("s"))) continue;
+    lines.push(`${name} ${register},${at + (update ? 80 : 0)}(13)`);
+    if (random.chance(0.2)) lines.push("mr 13,30");
+  }
+  return lines;
 }
 
 test("random control flow runs alike translated and interpreted", () => {

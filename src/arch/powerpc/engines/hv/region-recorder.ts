@@ -9,9 +9,9 @@ import type { HelperName } from "../../isa/helpers.js";
 import type { I32, I64, V128 } from "../../isa/machine.js";
 import { fieldValue, type Variant } from "../../isa/pattern.js";
 import { type RegisterName, registers } from "../../isa/registers.js";
-import { type Node, type Planned, plan, type Recording, type Resource } from "../shared/ir.js";
+import { type Node, type PlainAccess, type Planned, plan, type Recording, type Resource } from "../shared/ir.js";
 import { state } from "../shared/layout.js";
-import { Recorder } from "../shared/recorder.js";
+import { Recorder, type RuntimeFunctions } from "../shared/recorder.js";
 import { regionSignature } from "../shared/region-entry.js";
 import type { Holdable, RegisterFile } from "./register-file.js";
 
@@ -27,6 +27,9 @@ export const held: readonly Holdable[] = [
   ...single.map((name): Holdable => ({ type: registers[name], offset: state[name].offset })),
 ];
 const singleNumber = new Map<RegisterName, number>(single.map((name, i) => [name, gprs + crFields + i]));
+
+/** A register's resource: this and its number. */
+const prefix = "held";
 
 /** Locals that every region's function has: its parameters, then those that the prologue sets. */
 export const regionLocals = {
@@ -99,6 +102,8 @@ export interface Template {
   /** Registers that it reads and writes, by number, of those that regions hold. */
   readonly reads: readonly number[];
   readonly writes: readonly number[];
+  /** Its only access to storage, if it is off a register that regions hold and under no condition. */
+  readonly plain: (PlainAccess & { readonly register: number }) | undefined;
   /** It has conditions or loops of its own. */
   readonly branches: boolean;
   /** It is being emitted just now: nodes carry what belongs to one emission. */
@@ -115,9 +120,18 @@ export interface Place {
 /** Templates kept for when the same word comes again: some 2 kB each. */
 const templateLimit = 4096;
 
+function onlyAccess({ statements }: Recording): Template["plain"] {
+  const [found, ...others] = statements.flatMap((s) => (s.op === "effect" && s.plain ? [s.plain.access] : []));
+  return found && others.length === 0 ? { ...found, register: Number(found.address.slice(prefix.length)) } : undefined;
+}
+
 export class RegionRecorder extends Recorder {
   /** Set by who emits. */
   place!: Place;
+  /** Indices of the routines that emitted code calls. */
+  get routines(): RuntimeFunctions {
+    return this.runtime;
+  }
   readonly #templates = new Map<number, Template | undefined>();
   #reads = new Set<number>();
   #writes = new Set<number>();
@@ -152,6 +166,7 @@ export class RegionRecorder extends Recorder {
         fallsThrough: recording.fallsThrough,
         reads: [...this.#reads],
         writes: [...this.#writes],
+        plain: onlyAccess(recording),
         branches: recording.statements.some(({ op }) => op === "if" || op === "repeat"),
         busy: false,
       };
@@ -175,12 +190,12 @@ export class RegionRecorder extends Recorder {
   #readHeld(number: number): Node {
     this.#reads.add(number);
     const { type } = held[number] as Holdable;
-    return this.node(type, [], () => this.place.file.read(number), `held${number}`, true);
+    return this.node(type, [], () => this.place.file.read(number), `${prefix}${number}`, true);
   }
 
   #writeHeld(number: number, value: Node): void {
     this.#writes.add(number);
-    this.effect([value], [`held${number}`], () => this.place.file.write(number));
+    this.effect([value], [`${prefix}${number}`], () => this.place.file.write(number));
   }
 
   #constant(number: I32): number {

@@ -12,9 +12,10 @@ import { bclr } from "../../isa/instructions/branch.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type Exits, emit, type Node } from "../shared/ir.js";
 import { codePage, state } from "../shared/layout.js";
-import { type AccessContext, checkFault } from "../shared/memory-access.js";
+import { type AccessContext, checkFault, emitCheck } from "../shared/memory-access.js";
 import type { RuntimeFunctions } from "../shared/recorder.js";
 import { callDepth } from "../shared/region-entry.js";
+import { type AccessGroup, accessGroups } from "./access-groups.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
 import { emitCall, emitGoOn, instead } from "./linkage.js";
 import {
@@ -62,16 +63,19 @@ export interface RegionSource {
 /** Pays for instructions: budget counts bytes of decoded entries. */
 const price = (instructions: number): number => instructions * codePage.entrySize;
 
-/** A recorder for regions of one byte order. `runtime` gives the index of each routine in the modules of regions. */
-export function regionRecorder(littleEndian: boolean, runtime: RuntimeFunctions): RegionRecorder {
-  const access: AccessContext = {
+function accessContext(runtime: RuntimeFunctions): AccessContext {
+  return {
     state: regionLocals.state,
     table: (f) => f.get(regionLocals.table),
     asid: (f) => f.get(regionLocals.asid),
     slow: (name) => runtime.helper(name),
     checkFault: checkFault(regionLocals.state),
   };
-  return new RegionRecorder({ mode64: true, littleEndian, runtime, access });
+}
+
+/** A recorder for regions of one byte order. `runtime` gives the index of each routine in the modules of regions. */
+export function regionRecorder(littleEndian: boolean, runtime: RuntimeFunctions): RegionRecorder {
+  return new RegionRecorder({ mode64: true, littleEndian, runtime, access: accessContext(runtime) });
 }
 
 export class RegionTranslator {
@@ -80,6 +84,7 @@ export class RegionTranslator {
   readonly #place: Place = { file: this.#file, offset: 0 };
   readonly #source: RegionSource;
   readonly #recorder: RegionRecorder;
+  readonly #access: AccessContext;
   readonly #instructions = new Map<number, Instruction>();
   /** Return addresses that lead back in. */
   readonly #returns = new Set<number>();
@@ -103,6 +108,7 @@ export class RegionTranslator {
     this.#source = source;
     this.#recorder = recorder;
     recorder.place = this.#place;
+    this.#access = accessContext(recorder.routines);
   }
 
   /** Number of guest instructions in the region. */
@@ -418,12 +424,36 @@ export class RegionTranslator {
 
   #block(node: FlowNode<Instruction>): void {
     const { instructions } = node.block;
+    const groups = this.#source.missesCall ? [] : accessGroups(instructions.map(({ template }) => template));
     instructions.forEach((instruction, i) => {
       this.#place.offset = instruction.offset;
-      this.#instruction(instruction, this.#exits(node, instruction, i));
+      const group = groups[i];
+      const exits = this.#exits(node, instruction, i);
+      this.#instruction(instruction, group ? { ...exits, direct: this.#direct(group, instruction.offset, i) } : exits);
+      if (group?.last === i) this.#f.release(group.local as number);
     });
     const last = instructions.at(-1) as Instruction;
     if (last.template.fallsThrough) this.#go(node, last.offset + 4, instructions.length);
+  }
+
+  /** An access that is checked together with others: the first one makes the check. */
+  #direct(group: AccessGroup, offset: number, before: number): Required<Exits>["direct"] {
+    return (f, { displacement }) => {
+      const { register, low, high, loads, stores } = group;
+      if (group.local === undefined) {
+        this.#file.flush();
+        this.#file.read(register);
+        f.i64Const(BigInt(low));
+        f.op(integerOpcodes.add[1]);
+        group.local = emitCheck(
+          f,
+          this.#access,
+          { size: high - low, loads, stores },
+          this.#setAt(offset, before, true),
+        );
+      }
+      return { local: group.local, offset: displacement - low };
+    };
   }
 
   #instruction({ template }: Instruction, exits: Exits): void {

@@ -20,6 +20,9 @@ export class Node {
   /** Set for an operand field of a run-time instruction word: its place, so that scaled forms need no extra shift. */
   field: { readonly shift: number; readonly width: number } | undefined;
 
+  /** Set for a sum of a leaf and a constant: addresses off one register are recognised by it. */
+  sum: { readonly of: Node; readonly plus: bigint } | undefined;
+
   // Written while planning.
   uses = 0;
   local = -1;
@@ -44,6 +47,21 @@ export class Node {
   }
 }
 
+/** A storage access whose address is a register's value plus a constant. */
+export interface PlainAccess {
+  readonly address: Resource;
+  readonly displacement: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly stores: boolean;
+}
+
+/** Where its bytes lie: at the address in a local of type i32, plus an offset. */
+export interface Direct {
+  readonly local: number;
+  readonly offset: number;
+}
+
 export interface Exits {
   /** Emits the store of this instruction's address to the state's pc. */
   storePc(f: FunctionBuilder): void;
@@ -64,6 +82,8 @@ export interface Exits {
    * instruction undone, under the condition that the caller branches by.
    */
   miss?(f: FunctionBuilder): Label;
+  /** Where the bytes of an access lie that has been checked together with others, or is now. */
+  direct?(f: FunctionBuilder, access: PlainAccess): Direct | undefined;
   /** Emits what runs only under a condition, or again: what an engine knows of registers is after it as it was before. */
   arm?(body: () => void): void;
 }
@@ -78,6 +98,11 @@ export type Statement =
       /** Receives the arguments on the stack; leaves the result, if any. */
       readonly code: (f: FunctionBuilder, exits: Exits) => void;
       readonly result: Node | undefined;
+      /** It is this access, the address its first argument; and how it is done where it needs no check. */
+      readonly plain?: {
+        readonly access: PlainAccess;
+        readonly code: (f: FunctionBuilder, at: Direct, value: () => void) => void;
+      };
     }
   | { readonly op: "if"; readonly condition: Node; readonly then: Statement[]; readonly otherwise: Statement[] }
   | { readonly op: "repeat"; readonly count: Node; readonly index: Node; readonly body: Statement[] }
@@ -168,14 +193,19 @@ export function emit(f: FunctionBuilder, { statements, needsLocal }: Planned, ex
           s.node.code(f);
           f.set(localFor(s.node));
           break;
-        case "effect":
-          for (const arg of s.args) value(arg);
-          s.code(f, exits);
+        case "effect": {
+          const direct = s.plain && exits.direct?.(f, s.plain.access);
+          if (s.plain && direct) s.plain.code(f, direct, () => value(s.args[1] as Node));
+          else {
+            for (const arg of s.args) value(arg);
+            s.code(f, exits);
+          }
           if (s.result) {
             if (s.result.uses > 0) f.set(localFor(s.result));
             else f.op(Op.drop);
           }
           break;
+        }
         case "if":
           value(s.condition);
           f.if();

@@ -5,7 +5,7 @@
 import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 import type { AccessSize } from "../../isa/machine.js";
-import type { Exits } from "./ir.js";
+import type { Direct, Exits } from "./ir.js";
 import { state, tlb } from "./layout.js";
 
 /** What the accesses of one function share. */
@@ -123,6 +123,72 @@ function reverseQuad(f: FunctionBuilder): void {
   f.simd(Simd["i8x16.shuffle"]);
   for (let i = 0; i < 16; i++) f.code.byte(15 - i);
   f.release(v);
+}
+
+/** Pushes the value at a host address that needs no check. */
+export function emitDirectLoad(f: FunctionBuilder, at: Direct, size: AccessSize | 16, bigEndian: boolean): void {
+  f.get(at.local);
+  if (size === 16) {
+    f.simdMemory(Simd["v128.load"], at.offset);
+    if (bigEndian) reverseQuad(f);
+  } else {
+    f.memory(loads[size], at.offset);
+    if (bigEndian) emitByteReverse(f, size);
+  }
+}
+
+/** Stores what `value` pushes at a host address that needs no check. */
+export function emitDirectStore(
+  f: FunctionBuilder,
+  at: Direct,
+  size: AccessSize | 16,
+  bigEndian: boolean,
+  value: () => void,
+): void {
+  f.get(at.local);
+  value();
+  if (size === 16) {
+    if (bigEndian) reverseQuad(f);
+    f.simdMemory(Simd["v128.store"], at.offset);
+  } else {
+    if (bigEndian) emitByteReverse(f, size);
+    f.memory(stores[size], at.offset);
+  }
+}
+
+/** What several accesses off one address need: the bytes from the first to the last, and which tags. */
+export interface Together {
+  /** Bytes from the lowest to the end of the highest. */
+  readonly size: number;
+  readonly loads: boolean;
+  readonly stores: boolean;
+}
+
+/**
+ * Checks accesses together. The lowest one's effective address is on the stack; leaves the host address of it in the local
+ * returned, or goes to `miss`.
+ */
+export function emitCheck(
+  f: FunctionBuilder,
+  x: AccessContext,
+  { size, loads, stores }: Together,
+  miss: Label,
+): number {
+  const ea = f.local("i64");
+  f.set(ea);
+  const entry = lookUp(f, x, ea, size, loads ? tlb.readTag : tlb.writeTag, miss);
+  if (loads && stores) {
+    f.get(entry);
+    f.memory(Op["i64.load"], tlb.readTag);
+    f.get(entry);
+    f.memory(Op["i64.load"], tlb.writeTag);
+    f.op(integerOpcodes.ne[I64]);
+    f.brIf(miss);
+  }
+  hostAddress(f, ea, entry);
+  f.set(entry);
+  f.release(ea);
+  return entry;
 }
 
 /** [ea: i64] -> [value], `size` bytes of it; 16 give a v128, fewer an i64. */

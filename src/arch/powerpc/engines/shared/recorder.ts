@@ -26,8 +26,8 @@ import type {
 } from "../../isa/machine.js";
 import type { RegisterName, registers } from "../../isa/registers.js";
 import { foldInteger, identity } from "./fold.js";
-import { Node, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
-import { type AccessContext, emitLoad, emitStore } from "./memory-access.js";
+import { Node, type PlainAccess, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
+import { type AccessContext, emitDirectLoad, emitDirectStore, emitLoad, emitStore } from "./memory-access.js";
 
 /** Indices, in the module being built, of the routines that emitted code calls. */
 export interface RuntimeFunctions {
@@ -198,6 +198,7 @@ export abstract class Recorder implements Machine {
     writes: readonly Resource[],
     code: Extract<Statement, { op: "effect" }>["code"],
     result?: Type,
+    plain?: Extract<Statement, { op: "effect" }>["plain"],
   ): Node | undefined {
     const position = this.#clock++;
     for (const node of args) this.#roots.push({ node, position, loop: this.#loop });
@@ -207,7 +208,7 @@ export abstract class Recorder implements Machine {
       else this.#writes.set(w, [position]);
     }
     const resultNode = result && new Node(result, [], () => {}, this.#clock++, this.#loop);
-    this.#statements.push({ op: "effect", position, args, writes, code, result: resultNode });
+    this.#statements.push({ op: "effect", position, args, writes, code, result: resultNode, ...(plain && { plain }) });
     if (resultNode) {
       // Always in a local: what made it cannot be repeated or moved.
       resultNode.local = Number.MAX_SAFE_INTEGER;
@@ -259,6 +260,12 @@ export abstract class Recorder implements Machine {
     };
   }
 
+  #noteSum(sum: Node, a: Node, b: Node): void {
+    if (sum === a || sum === b) return;
+    if (a.leaf && typeof b.constant === "bigint") sum.sum = { of: a, plus: b.constant };
+    else if (b.leaf && typeof a.constant === "bigint") sum.sum = { of: b, plus: a.constant };
+  }
+
   #i64Ops(): I64Ops {
     const convert = (name: "extendS" | "extendU" | "extend32S", fold: (x: bigint) => bigint) => (a: I32 | I64) => {
       const n = asNode(a);
@@ -270,6 +277,7 @@ export abstract class Recorder implements Machine {
       ...plain,
       add: (a, b) => {
         const sum = plain.add(a, b);
+        this.#noteSum(asNode(sum), asNode(a), asNode(b));
         // An address in code stays recognisable as relative.
         const base = asNode(a).displacement ? a : asNode(b).displacement ? b : undefined;
         if (base && sum !== base) {
@@ -400,28 +408,53 @@ export abstract class Recorder implements Machine {
     return this.littleEndian === (options?.byteReversed ?? false);
   }
 
-  load(ea: I64, size: AccessSize, options?: AccessOptions): I64 {
+  /** Describes an access off a register, where engines hold registers in leaves. */
+  protected plainAccess(ea: Node, size: number, stores: boolean): PlainAccess | undefined {
+    const { of, plus } = ea.sum ?? { of: ea, plus: 0n };
+    if (!of.leaf || of.reads === undefined || !this.mode64) return undefined;
+    return { address: of.reads, displacement: Number(plus), size, stores };
+  }
+
+  #load(ea: I64, size: AccessSize | 16, options: AccessOptions | undefined, type: Type): Node {
     const bigEndian = this.#bigEndian(options);
-    return asI64(
-      this.effect([this.#ea(ea)], [], (f, x) => emitLoad(f, x, this.#access, size, bigEndian), "i64") as Node,
+    const node = this.#ea(ea);
+    const access = this.plainAccess(node, size, false);
+    return this.effect(
+      [node],
+      [],
+      (f, x) => emitLoad(f, x, this.#access, size, bigEndian),
+      type,
+      access && { access, code: (f, at) => emitDirectLoad(f, at, size, bigEndian) },
+    ) as Node;
+  }
+
+  #store(ea: I64, size: AccessSize | 16, value: Node, options: AccessOptions | undefined): void {
+    const bigEndian = this.#bigEndian(options);
+    const node = this.#ea(ea);
+    const access = this.plainAccess(node, size, true);
+    this.effect(
+      [node, value],
+      [],
+      (f, x) => emitStore(f, x, this.#access, size, bigEndian),
+      undefined,
+      access && { access, code: (f, at, push) => emitDirectStore(f, at, size, bigEndian, push) },
     );
+  }
+
+  load(ea: I64, size: AccessSize, options?: AccessOptions): I64 {
+    return asI64(this.#load(ea, size, options, "i64"));
   }
 
   store(ea: I64, size: AccessSize, value: I64, options?: AccessOptions): void {
-    const bigEndian = this.#bigEndian(options);
-    this.effect([this.#ea(ea), asNode(value)], [], (f, x) => emitStore(f, x, this.#access, size, bigEndian));
+    this.#store(ea, size, asNode(value), options);
   }
 
   loadQuad(ea: I64, options?: AccessOptions): V128 {
-    const bigEndian = this.#bigEndian(options);
-    return asV128(
-      this.effect([this.#ea(ea)], [], (f, x) => emitLoad(f, x, this.#access, 16, bigEndian), "v128") as Node,
-    );
+    return asV128(this.#load(ea, 16, options, "v128"));
   }
 
   storeQuad(ea: I64, value: V128, options?: AccessOptions): void {
-    const bigEndian = this.#bigEndian(options);
-    this.effect([this.#ea(ea), asNode(value)], [], (f, x) => emitStore(f, x, this.#access, 16, bigEndian));
+    this.#store(ea, 16, asNode(value), options);
   }
 
   /** Calls a routine that may leave the instruction; `fault` is looked at after it. */
