@@ -15,6 +15,7 @@ import {
   S_decPending,
   S_doorbellPending,
   S_exitCode,
+  S_exitsToSample,
   S_externalPending,
   S_immediateExit,
   S_instructions,
@@ -70,6 +71,15 @@ const TRACE_NAMED: u64 = 0x100000;
 /** Tells the translator where the vCPU is at the end of a slice: always the target of a branch. */
 @external("env", "sampled")
 declare function sampled(s: i32): void;
+
+/** What is hot is also asked at every so-manyth way out of a region: slices seldom end in the short runs between regions. */
+const EXITS_A_SAMPLE = 512;
+
+/** A region has ended with a jump to what is not translated yet, or with the slice. */
+export function regionLeft(s: i32): void {
+  store<i32>(s, EXITS_A_SAMPLE, S_exitsToSample);
+  if (load<i32>(s, S_sampling)) sampled(s);
+}
 
 /** True if the caller of run() wants its thread back. */
 function serveRequests(s: i32): bool {

@@ -28,9 +28,9 @@ const sampleLimit = 4096;
 /** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
 const batchSize = 16;
 const batchPatience = 48;
-/** Small pages: misses a slice, on average over so many, from which on leaving costs more than smaller code gains. */
+/** Small pages: misses a slice, counted over so many, from which on leaving costs more than smaller code gains. */
 const smallHitsASlice = 24;
-const averagedSlices = 64;
+const countedSlices = 64;
 /** Live regions. Each is code of some kilobytes; the oldest go first. */
 const regionLimit = 4000;
 
@@ -103,9 +103,9 @@ export class Translator {
   readonly #tailCalls = detectWasmFeatures().tailCalls;
   /** The guest's pages are so small that the inline look-up misses much: what misses then calls instead of leaving. */
   #smallPages = false;
+  /** Slices and such misses when they were last looked at. */
+  #slices = 0;
   #smallHits = 0;
-  /** Such misses in a slice, averaged over some. */
-  #smallRate = 0;
   #waited = 0;
   #nextIndex = 1;
   #bytes = 0;
@@ -172,10 +172,14 @@ export class Translator {
   }
 
   #lookAtPages(): void {
-    const hits = this.#memoryView().getInt32(this.#state + state.smallHits.offset, true);
-    this.#smallRate += (((hits - this.#smallHits) | 0) - this.#smallRate) / averagedSlices;
+    const view = this.#memoryView();
+    const slices = view.getInt32(this.#state + state.statSlices.offset, true);
+    if (((slices - this.#slices) | 0) < countedSlices) return;
+    const hits = view.getInt32(this.#state + state.smallHits.offset, true);
+    const many = ((hits - this.#smallHits) | 0) > countedSlices * smallHitsASlice;
+    this.#slices = slices;
     this.#smallHits = hits;
-    if (this.#smallRate < smallHitsASlice) return;
+    if (!many) return;
     this.#smallPages = true;
     this.#pending = [];
     for (const region of [...this.#live.values()]) this.#drop(region);

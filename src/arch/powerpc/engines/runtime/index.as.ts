@@ -3,7 +3,7 @@ export { clearDoorbell, sendDoorbell } from "../../interrupts/doorbell.as";
 export { ranAlone, runAlone, stopsHere } from "../../interrupts/debug.as";
 export { contextChanged, setMsr } from "../../interrupts/msr.as";
 export { facilityUnavailable, raise, raiseAlignment, raiseUnavailable } from "../../interrupts/raise.as";
-export { pause, service, synchronizeContext, traced } from "../../interrupts/service.as";
+export { pause, regionLeft, service, synchronizeContext, traced } from "../../interrupts/service.as";
 export {
   returnFromInterrupt,
   returnFromSystemCallVectored,

@@ -42,6 +42,8 @@ const declared = {
   leaveAt: ["i64", 1],
   /** 1: the run-time library calls `env.sampled` at the end of each slice, for a translator that wants to know what is hot. */
   sampling: ["i32", 1],
+  /** Ways out of regions until the next one that is a sample. */
+  exitsToSample: ["i32", 1],
   /** Slices that are to be short, since another vCPU may be waiting. */
   shortSlices: ["i32", 1],
   /** What `budget` was when the running slice began. */

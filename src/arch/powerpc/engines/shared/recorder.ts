@@ -40,6 +40,7 @@ export const coreRoutines = {
   decode: [["i32", "i32"], []],
   instructionAt: [["i32", "i32"], ["i64"]],
   service: [["i32"], ["i32"]],
+  regionLeft: [["i32"], []],
   traced: [["i32", "i64", "i32"], []],
   settleComeFrom: [["i32"], []],
   stopsHere: [["i32"], ["i32"]],
