@@ -99,8 +99,9 @@ function requireObject(value: unknown, call: string, name: string): asserts valu
 export interface OptionsCheck extends Check {
   readonly fields: Readonly<Record<string, Check>>;
 }
-/** An object with these fields, and no others. */
-export function options(fields: Readonly<Record<string, Check>>): OptionsCheck {
+/** An object with these fields, and no others; `options<T>` does not compile if one of T's is forgotten. */
+export function options<T extends object>(declared: { readonly [K in keyof T]-?: Check }): OptionsCheck {
+  const fields = declared as unknown as Readonly<Record<string, Check>>;
   const open = having(fields);
   const check: Check = (value, call, name) => {
     requireObject(value, call, name);

@@ -20,10 +20,26 @@ import {
   u64,
   wholeNumber,
 } from "../base/takes.js";
-import type { Device, EventFd, Kvm, StatsFd, Vcpu, Vm } from "./uapi.js";
+import type {
+  Device,
+  EnableCap,
+  EventFd,
+  GuestDebug,
+  Ioeventfd,
+  Irqfd,
+  Kvm,
+  MemoryRegion,
+  MoveOptions,
+  RunOptions,
+  StatsFd,
+  TraceOptions,
+  Vcpu,
+  Vm,
+  VmOptions,
+} from "./uapi.js";
 
 const eventFd = thing("an eventfd, as createEventFd gives one", ["signal", "read", "onSignal"], "EBADF");
-const enableCap = options({
+const enableCap = options<EnableCap>({
   cap: wholeNumber,
   flags: optional(u32),
   args: optional(listOf(either(bigint, wholeNumber))),
@@ -38,7 +54,7 @@ export const kvmSignatures = {
   checkExtension: { cap: anything },
   createVm: {
     type: optional(wholeNumber),
-    options: optional(options({ memoryLimit: optional(size), shared: optional(boolean) })),
+    options: optional(options<VmOptions>({ memoryLimit: optional(size), shared: optional(boolean) })),
   },
   takeOver: {
     vm: having({
@@ -59,7 +75,7 @@ export const vmSignatures = {
   createVcpu: { id: wholeNumber },
   vcpu: { id: wholeNumber },
   setUserMemoryRegion: {
-    region: options({
+    region: options<MemoryRegion>({
       slot: wholeNumber,
       flags: optional(u32),
       guestPhysAddr: bigint,
@@ -80,17 +96,20 @@ export const vmSignatures = {
     routes: listOf((value, call, name) => {
       // What else there is depends on the type, which is looked at first.
       having({ gsi: wholeNumber, type: oneOf("irqchip", "msi") })(value, call, name);
-      const fields =
-        (value as { type: string }).type === "msi" ? { address: u64, data: u32 } : { irqchip: u32, pin: u32 };
-      options({ gsi: wholeNumber, type: anything, ...fields })(value, call, name);
+      const common = { gsi: wholeNumber, type: anything };
+      const message = (value as { type: string }).type === "msi";
+      const whole = message
+        ? options({ ...common, address: u64, data: u32 })
+        : options({ ...common, irqchip: u32, pin: u32 });
+      whole(value, call, name);
     }),
   },
   signalMsi: { msi: options({ address: u64, data: u32 }) },
   irqfd: {
-    irqfd: options({ fd: eventFd, gsi: wholeNumber, flags: optional(u32), resamplefd: optional(eventFd) }),
+    irqfd: options<Irqfd>({ fd: eventFd, gsi: wholeNumber, flags: optional(u32), resamplefd: optional(eventFd) }),
   },
   ioeventfd: {
-    ioeventfd: options({
+    ioeventfd: options<Ioeventfd>({
       fd: eventFd,
       addr: bigint,
       len: wholeNumber,
@@ -101,7 +120,7 @@ export const vmSignatures = {
   device: { type: wholeNumber },
   createDevice: { type: wholeNumber, flags: optional(u32) },
   setTrace: {
-    options: options({
+    options: options<TraceOptions>({
       categories: listOf(oneOf("exit", "hcall", "rtas", "interrupt", "mmu", "insn")),
       sink: callback,
     }),
@@ -109,7 +128,9 @@ export const vmSignatures = {
   stats: {},
   moveTo: {
     kvm,
-    options: optional(options({ type: optional(wholeNumber), prepare: optional(callback), timeout: optional(time) })),
+    options: optional(
+      options<MoveOptions>({ type: optional(wholeNumber), prepare: optional(callback), timeout: optional(time) }),
+    ),
   },
   getStatsFd: {},
   share: {},
@@ -117,7 +138,7 @@ export const vmSignatures = {
 } as const satisfies Signatures<Vm>;
 
 export const vcpuSignatures = {
-  run: { options: optional(options({ deadline: optional(time), wait: optional(boolean) })) },
+  run: { options: optional(options<RunOptions>({ deadline: optional(time), wait: optional(boolean) })) },
   requestExit: {},
   getOneReg: { id: bigint },
   setOneReg: { id: bigint, value: bigint },
@@ -129,7 +150,7 @@ export const vcpuSignatures = {
   setSregs: { sregs: having({}) },
   interrupt: { irq: wholeNumber },
   setGuestDebug: {
-    debug: options({
+    debug: options<GuestDebug>({
       control: u32,
       breakpoints: optional(listOf(either(u64, options({ addr: u64, type: u32 })))),
     }),

@@ -46,12 +46,12 @@ const configFields = {
   loadAsset: optional(callback),
 };
 /** What openKvm takes. */
-export const openOptions = options({ ...configFields, log: optional(callback) });
+export const openOptions = options<OpenKvmOptions>({ ...configFields, log: optional(callback) });
 /** What an older or newer version shares has these at least. */
 const shared = having({ version: wholeNumber, arch: text, module: text });
 
 /** Defines the kvm module with what is configured in. EINVAL: no such option. */
-export const kvmModule = taking("kvmModule", { config: optional(options(configFields)) }, defineKvm);
+export const kvmModule = taking("kvmModule", { config: optional(options<KvmConfig>(configFields)) }, defineKvm);
 
 function defineKvm(config: KvmConfig = {}): ModuleDefinition {
   const { implementations, loadAsset = loadAssetHere, memory } = config;

@@ -77,7 +77,7 @@ export interface Run {
   stop(): void;
 }
 
-const machineOptions = options({
+const machineOptions = options<RunOptions>({
   createMachine: callback,
   createSide: callback,
   spawn: optional(callback),
@@ -96,7 +96,7 @@ const runSignatures = {
   input: { bytes },
   moveTo: {
     kvm: having({}),
-    options: optional(options({ type: optional(wholeNumber), timeout: optional(time) })),
+    options: optional(options<RunMoveOptions>({ type: optional(wholeNumber), timeout: optional(time) })),
   },
   stop: {},
 } as const satisfies Signatures<Run>;

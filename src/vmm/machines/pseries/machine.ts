@@ -119,7 +119,7 @@ const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } 
 const rtasStub = [0x7c641b78, 0x3c600000, 0x6063f000, 0x44000022, 0x4e800020] as const;
 const rtasSize = 4096;
 
-const pseriesOptions = options({
+const pseriesOptions = options<PseriesOptions>({
   kvm: thing("a kvm, as openKvm gives one", ["createVm", "checkExtension"]),
   type: wholeNumber,
   shared: optional(boolean),
