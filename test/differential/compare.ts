@@ -170,7 +170,7 @@ export function report(one: Case, found: readonly Difference[], set: Instruction
     for (const [name, field] of Object.entries(variant?.fields ?? {})) {
       const n = fieldValue(field, word);
       if (/^(rt|ra|rb|rc|rs)$/.test(name)) initial(`r${n}`, hex(one.initial.gpr(n)));
-      const file = /^(fr|x|vr)[tabcs]$/.exec(name)?.[1];
+      const file = /^(fr|x|vr)[tabcs]p?$/.exec(name)?.[1];
       if (file) {
         const m = file === "vr" ? n + 32 : n;
         const [high, low] = one.initial.vsr(m);

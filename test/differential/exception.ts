@@ -45,6 +45,7 @@ export const all = (1n << 64n) - 1n;
 
 /** FPSCR bits. */
 export const FX = 1n << 31n;
+export const FEX = 1n << 30n;
 export const FR = 1n << 18n;
 export const FI = 1n << 17n;
 export const C = 1n << 16n;
@@ -59,6 +60,10 @@ export const XX = 1n << 25n;
 /** Reciprocals, exponentials and logarithms of which the ISA only bounds the error. */
 export const estimates =
   /^(fres?|frsqrtes?|xsre[sd]p|xsrsqrte[sd]p|xvre[sd]p|xvrsqrte[sd]p|vrefp|vrsqrtefp|vlogefp|vexptefp)\.?$/;
+
+/** The whole of decimal floating point. */
+export const decimalFloat =
+  /^d(add|sub|mul|div|cmp|tst|qua|rrnd|rint|ctdp|ctqpq|rsp|rdpq|cffix|ctfix|dedpd|enbcd|xex|iex|scl|scr)/;
 
 /** Whether the case began with a floating-point exception enabled. */
 export const enabled = (initial: State): boolean => (initial.get(offsets.fpscr) & 0xf8n) !== 0n;
@@ -76,8 +81,9 @@ export const isZero = (value: bigint, bits: 32 | 64): boolean => BigInt.asUintN(
 
 /** LT, GT and EQ of CR0, where a result that is undefined is compared. */
 export const cr0 = 0xe000_0000n;
-/** FX as a record form copies it to CR1. */
+/** FX and FEX as a record form copies them to CR1. */
 export const cr1Fx = 0x0800_0000n;
+export const cr1Fex = 0x0400_0000n;
 
 export const rtAndCr0 = ({ operand, mnemonic }: ExceptionContext): Masks => [
   [`r${operand("rt")}`, all],

@@ -2,7 +2,9 @@
 import { disassemble } from "../../src/arch/powerpc/isa/disassembler.js";
 import type { InstructionSet, ListedVariant } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
+import { drawDecimals } from "./decimal-float.js";
 import { type Description, describe, notUserLevel } from "./describe.js";
+import { decimalFloat } from "./exception.js";
 import { exceptionsFor } from "./exceptions.js";
 import { epilogueWords, prologueWords } from "./loader.js";
 import { double, type Flavour, integer, type Random, vector } from "./random.js";
@@ -334,6 +336,7 @@ function single(
   const state = drawState(random, from, variant.mnemonic, registersOf(fields));
   if (/^bcd(u?s|sr|u?trunc)\.$/.test(variant.mnemonic) && fields["vra"] !== fields["vrb"])
     aimCount(fields, state, random);
+  if (decimalFloat.test(variant.mnemonic)) drawDecimals(variant, fields, state, random);
   if (description.memory) drawWindow(random, state, variant.mnemonic);
   if (!aim(candidate, fields, state, random, place)) return undefined;
   const words: number[] = [];

@@ -1,17 +1,21 @@
 /** Where QEMU 7.2 in user mode departs from Power ISA v3.0B, and who judges instead. */
 
 import type { Judged } from "../oracles/oracles.js";
+import { invalidDigits, isInfiniteDecimal, isNaNDecimal, isSpecialDecimal } from "./decimal-float.js";
 import {
   address,
   all,
   C,
   type Correction,
+  cr1Fex,
   cr1Fx,
+  decimalFloat,
   type Exception,
   type ExceptionContext,
   enabled,
   estimates,
   exceptionBits,
+  FEX,
   FI,
   FPRF,
   FR,
@@ -405,5 +409,80 @@ export const qemuFaults: readonly QemuFault[] = [
     ignore: "all",
     why: "QEMU writes the target before it has read its last operand",
     judge: "where-qemu-errs.txt: a decimal number may be converted in place",
+  },
+  {
+    mnemonics: decimalFloat,
+    when: ({ initial }) => enabled(initial),
+    ignore: "all",
+    enabledOnly: true,
+    why: "QEMU knows no enabled exceptions of decimal floating point: no interrupt, no adjusted exponent, no target kept",
+    judge: "decimal-float.txt: an enabled overflow delivers the exponent less 576",
+  },
+  {
+    mnemonics: decimalFloat,
+    ignore: { fpscr: FR | FI },
+    why: "QEMU sets FI with XX and never clears it, and never touches FR",
+    judge: "decimal-float.txt: an exact sum clears FR and FI",
+  },
+  {
+    mnemonics: decimalFloat,
+    when: ({ initial, expected }) => (expected.get(offsets.fpscr) & ~initial.get(offsets.fpscr) & exceptionBits) === 0n,
+    ignore: ({ mnemonic }) => [["fpscr", FX], ...(mnemonic.endsWith(".") ? [["cr", cr1Fx] as const] : [])],
+    why: "QEMU sets FX whenever an exception of decimal floating point occurs",
+    judge: "decimal-float.txt: FX is set only when an exception bit goes from 0 to 1",
+  },
+  {
+    mnemonics: /^(drrnd|denbcd)/,
+    ignore: ({ mnemonic }) => [["fpscr", FEX], ...(mnemonic.endsWith(".") ? [["cr", cr1Fex] as const] : [])],
+    why: "QEMU takes the number of VE's bit for its mask, and sets FEX by RN",
+    judge: "decimal-float.txt: a reround out of range is invalid, and no enabled exception",
+  },
+  {
+    mnemonics: /^denbcd/,
+    when: invalidDigits,
+    ignore: "all",
+    why: "QEMU leaves target and FPRF of an invalid operand as they were, and takes a digit A",
+    judge: "decimal-float.txt: a decimal digit that is none is invalid",
+  },
+  {
+    mnemonics: /^drdpq/,
+    ignore: {
+      correct: ({ operand, expected }) => {
+        const register = operand("frtp");
+        const result = expected.vsr(register + 1)[0];
+        return [
+          { register: `vs${register}.0`, wrong: 0n, right: result },
+          { register: `vs${register + 1}.0`, wrong: result, right: 0n },
+        ];
+      },
+    },
+    why: "QEMU puts the number into the second register of the pair",
+    judge: "decimal-float.txt: the long number made of an extended one is in the first register of the pair",
+  },
+  {
+    mnemonics: /^(drsp|drdpq)/,
+    when: ({ initial, operand, mnemonic }) =>
+      isNaNDecimal(initial.vsr(operand(/q/.test(mnemonic) ? "frbp" : "frb"))[0]),
+    ignore: "all",
+    why: "QEMU drops a NaN's payload that is too long, and makes the NaN quiet",
+    judge:
+      "decimal-float.txt: of a NaN's payload the last digits are kept, and to the short format a signaling one stays",
+  },
+  {
+    mnemonics: /^dsc[lr]i/,
+    when: ({ initial, operand, mnemonic }) =>
+      operand("sh") > (/q/.test(mnemonic) ? 34 : 16) &&
+      isSpecialDecimal(initial.vsr(operand(/q/.test(mnemonic) ? "frap" : "fra"))[0]),
+    ignore: "all",
+    why: "QEMU keeps reserved bits of an infinity or a NaN that is shifted by more than all digits",
+    judge: "decimal-float.txt: the payload of a NaN may be shifted away",
+  },
+  {
+    mnemonics: /^(ddedpd|diex)/,
+    when: ({ initial, operand, mnemonic }) =>
+      isInfiniteDecimal(initial.vsr(operand(/q/.test(mnemonic) ? "frbp" : "frb"))[0]),
+    ignore: "all",
+    why: "QEMU forgets the digits that stand in an infinity's trailing field",
+    judge: "decimal-float.txt: an infinity has the digits that stand in it",
   },
 ];

@@ -80,7 +80,7 @@ export const undefinedResults: readonly Exception[] = [
     why: "doubleword 1 of the target is undefined",
   },
   {
-    mnemonics: /^(fcti|xscv(dp|qp)[su])/,
+    mnemonics: /^(fcti|xscv(dp|qp)[su]|dctfix)/,
     ignore: { fpscr: FPRF },
     why: "FPRF is undefined after a conversion to an integer",
   },

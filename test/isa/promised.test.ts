@@ -9,7 +9,9 @@ import { missing } from "../oracles/oracles.js";
 import { objdump } from "./objdump.js";
 
 /** Where a device tree announces a facility. Source: LoPAPR, "CPU Node Properties". */
-const announcements: Readonly<Record<OmittedFacility, { readonly paFeature: number; readonly property?: string }>> = {
+const announcements: Readonly<
+  Record<OmittedFacility | "decimal floating-point", { readonly paFeature: number; readonly property?: string }>
+> = {
   "decimal floating-point": { paFeature: 54, property: "ibm,dfp" },
   "transactional memory": { paFeature: 22 },
 };
@@ -21,6 +23,7 @@ const announcements: Readonly<Record<OmittedFacility, { readonly paFeature: numb
 const promises: Readonly<Record<string, string>> = {
   HAS_FPU: "fadd fmadd fctid fcfid fsqrt",
   HAS_ALTIVEC: "vaddubm vperm lvx stvx mfvscr",
+  HAS_DFP: "dadd daddq. dcmpo dctfixq drdpq dtstsfi dscliq diex. dquai drintn denbcd",
   HAS_VSX: "xxlor xvadddp xsmuldp lxvd2x stxvw4x",
   ARCH_2_05: "cmpb popcntb prtyd lfdp stfdpx fcpsgn lwarx dcbz",
   ARCH_2_06: "popcntd bpermd ldbrx lfiwzx fcfidu divde addg6s cdtbcd cbcdtd",
@@ -71,6 +74,7 @@ const notPromised: readonly (readonly [mnemonics: RegExp, why: string])[] = [
   [/^(urfid|msg(snd|clr)u|rmieg|slbiag)$/, "a hypervisor's or an ultravisor's"],
   [/^(eciwx|ecowx)$/, "external control left the architecture before v3.0"],
   [/^(icswx|pbt)\.?$/, "a coprocessor's, which no guest of ours has"],
+  [/^d\w+q\.?$/, "decoded with even registers; an odd one begins no pair, and the form is invalid"],
   [/^addex$/, "decoded with CY = 0; the other values are reserved"],
 ];
 

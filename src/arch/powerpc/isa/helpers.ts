@@ -3,6 +3,7 @@
  * AssemblyScript (`*.as.ts`), exported under the same name, and shared by both engines. The first parameter of every
  * implementation but a `pure` one is the address of the vCPU's state; it is not listed in the signature.
  */
+import { decimalHelpers } from "./helpers/decimal.js";
 import { fixedPointHelpers } from "./helpers/fixed-point.js";
 import { floatHelpers } from "./helpers/float.js";
 import type { HelperSignature } from "./helpers/signature.js";
@@ -14,6 +15,7 @@ import type { I32, I64, V128 } from "./machine.js";
 export const helpers = {
   ...fixedPointHelpers,
   ...floatHelpers,
+  ...decimalHelpers,
   ...vectorHelpers,
   ...storageHelpers,
   ...systemHelpers,

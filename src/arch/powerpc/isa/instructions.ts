@@ -4,6 +4,7 @@ import { atomicInstructions } from "./instructions/atomic.js";
 import { branchInstructions } from "./instructions/branch.js";
 import { compareInstructions } from "./instructions/compare.js";
 import { conditionRegisterInstructions } from "./instructions/condition-register.js";
+import { decimalFloatInstructions } from "./instructions/decimal-float.js";
 import { fixedArithmeticInstructions } from "./instructions/fixed-arithmetic.js";
 import { fixedDivideInstructions } from "./instructions/fixed-divide.js";
 import { fixedLoadInstructions } from "./instructions/fixed-load.js";
@@ -50,6 +51,7 @@ export const instructions: readonly InsnDefinition[] = [
   ...branchInstructions,
   ...compareInstructions,
   ...conditionRegisterInstructions,
+  ...decimalFloatInstructions,
   ...fixedArithmeticInstructions,
   ...fixedDivideInstructions,
   ...fixedLoadInstructions,

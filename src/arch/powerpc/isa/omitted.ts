@@ -9,7 +9,7 @@ export interface OmittedInstruction {
   readonly reason: string;
 }
 
-export type OmittedFacility = "decimal floating-point" | "transactional memory";
+export type OmittedFacility = "transactional memory";
 
 function omit(facility: OmittedFacility, reason: string, mnemonics: string): OmittedInstruction[] {
   return mnemonics
@@ -19,18 +19,6 @@ function omit(facility: OmittedFacility, reason: string, mnemonics: string): Omi
 }
 
 export const omitted: readonly OmittedInstruction[] = [
-  ...omit(
-    "decimal floating-point",
-    "compilers emit it for _Decimal types only",
-    `
-    dadd dadd. daddq daddq. dcffix dcffix. dcffixq dcffixq. dcmpo dcmpoq dcmpu dcmpuq dctdp dctdp. dctfix dctfix.
-    dctfixq dctfixq. dctqpq dctqpq. ddedpd ddedpd. ddedpdq ddedpdq. ddiv ddiv. ddivq ddivq. denbcd denbcd. denbcdq
-    denbcdq. diex diex. diexq diexq. dmul dmul. dmulq dmulq. dqua dqua. dquai dquai. dquaiq dquaiq. dquaq dquaq.
-    drdpq drdpq. drintn drintn. drintnq drintnq. drintx drintx. drintxq drintxq. drrnd drrnd. drrndq drrndq. drsp
-    drsp. dscli dscli. dscliq dscliq. dscri dscri. dscriq dscriq. dsub dsub. dsubq dsubq. dtstdc dtstdcq dtstdg
-    dtstdgq dtstex dtstexq dtstsf dtstsfi dtstsfiq dtstsfq dxex dxex. dxexq dxexq.
-    `,
-  ),
   ...omit(
     "transactional memory",
     "POWER9 as a guest sees it has none, the device tree does not announce it",

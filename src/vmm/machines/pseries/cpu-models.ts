@@ -18,7 +18,7 @@ export const timebaseFrequency = 512_000_000;
 
 /**
  * Attribute bits by byte, most significant bit first; bytes not named are 0. What is absent here and present in the
- * processor: transactional memory (byte 22) and decimal floating point (byte 54, and the node's ibm,dfp).
+ * processor: transactional memory (byte 22).
  * Source: LoPAPR, "CPU Node Properties", ibm,pa-features.
  */
 function processorAttributes(bytes: Readonly<Record<number, number>>, length: number): Uint8Array {
@@ -45,8 +45,8 @@ const power9: CpuModel = {
         ...{ 34: 0xc0, 36: 0x80, 38: 0x80, 40: 0x80 },
         // Performance monitor, PC-relative, scv; SIMD, quad-precision, strings.
         ...{ 42: 0x80, 44: 0x80, 46: 0x80, 48: 0x80, 50: 0x80, 52: 0x80 },
-        // Decimal integers, SHA, near-memory atomics, random numbers.
-        ...{ 56: 0x80, 58: 0x80, 60: 0x80, 62: 0x80 },
+        // Decimal floating point and integers, SHA, near-memory atomics, random numbers.
+        ...{ 54: 0x80, 56: 0x80, 58: 0x80, 60: 0x80, 62: 0x80 },
       },
       66,
     ),
@@ -55,6 +55,7 @@ const power9: CpuModel = {
     "ibm,processor-segment-sizes": [28, 40, 0xffffffff, 0xffffffff],
     // 2: VMX and VSX.
     "ibm,vmx": 2,
+    "ibm,dfp": 1,
     "ibm,purr": 1,
     "ibm,spurr": 1,
     "ibm,dec-bits": 56,

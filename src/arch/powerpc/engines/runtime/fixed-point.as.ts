@@ -73,7 +73,7 @@ export function bitPermute(selectors: u64, source: u64): u64 {
  * Ten bits of densely packed decimal to three BCD digits. The bits are named p q r s t u v w x y from the most significant.
  * A digit is small (three bits of its own) or large (8 or 9, one bit); v, w, x and s, t tell which are large.
  */
-function declet(bits: u64): u64 {
+export function declet(bits: u64): u64 {
   const pqr = (bits >> 7) & 7;
   const st = (bits >> 5) & 3;
   const u = (bits >> 4) & 1;
@@ -93,7 +93,7 @@ function declet(bits: u64): u64 {
 }
 
 /** Three BCD digits to ten bits of densely packed decimal. */
-function packed(digits: u64): u64 {
+export function decletOf(digits: u64): u64 {
   const a = (digits >> 8) & 15;
   const b = (digits >> 4) & 15;
   const c = digits & 15;
@@ -138,7 +138,7 @@ export function decletsFromDecimal(value: u64): u64 {
   let result: u64 = 0;
   for (let word = 0; word < 64; word += 32) {
     const digits = value >> word;
-    result |= ((packed((digits >> 12) & 0xfff) << 10) | packed(digits & 0xfff)) << word;
+    result |= ((decletOf((digits >> 12) & 0xfff) << 10) | decletOf(digits & 0xfff)) << word;
   }
   return result;
 }

@@ -29,7 +29,19 @@ export { decode, instructionAt, fetch } from "./decoded-code.as";
 export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
 export { contextRefresh, reset } from "./vcpu.as";
 export * from "./atomic.as";
-export * from "./fixed-point.as";
+export {
+  bitPermute,
+  declets,
+  decletsFromDecimal,
+  deliverRandom,
+  divideExtendedS,
+  divideExtendedU,
+  mulHighS,
+  mulHighU,
+} from "./fixed-point.as";
+export * from "./decimal/arithmetic.as";
+export * from "./decimal/convert.as";
+export * from "./decimal/test.as";
 export { floatTakeOutcome, fpscrClearField, fpscrSetBit, fpscrWrite } from "./float/fpscr.as";
 export * from "./float/lanes.as";
 export * from "./float/quad.as";

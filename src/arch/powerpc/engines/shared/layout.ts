@@ -135,6 +135,8 @@ const declared = {
   /** Nonzero while the instruction that made an MMIO exit is run again. */
   mmioReplay: ["i32", 1],
   mmioValues: ["i64", 64],
+  /** Three decimal floating-point numbers, digit by digit, while an instruction works on them: runtime/decimal/number.as.ts. */
+  decimalNumbers: ["i64", 3 * 18],
   /** Segment look-aside buffer: 32 entries of RB and RS as slbmte wrote them; see mmu/slb.as.ts. */
   slb: ["i64", 64],
   /** Names what translations by segments depend on, in place of PID; +1 when any of it changes. */
