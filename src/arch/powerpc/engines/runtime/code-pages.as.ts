@@ -24,20 +24,13 @@ import {
   S_mailHead,
   S_mailTail,
   S_requests,
-  S_tlb,
   S_vcpuIndex,
-  SMALLTLB_pageShift,
-  TLB_addend,
   TLB_pageShift,
-  TLB_physicalPage,
   VCPU_code,
   VM_vcpuCount,
   VM_vcpus,
 } from "./layout.generated";
-import { effective } from "../../mmu/access.as";
-import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress } from "../../mmu/data-address.as";
-import { ACCESS_LOAD } from "../../mmu/radix.as";
-import { dropWriteTags, entryFor, smallEntryFor } from "../../mmu/tlb.as";
+import { dropWriteTags } from "../../mmu/tlb.as";
 
 /** Tells the translator that a 4 KiB page's code is gone, so that it forgets regions that cover it. */
 @external("env", "codeDropped")
@@ -243,29 +236,4 @@ export function guestMemoryWritten(physical: i64, size: i64): i32 {
     any = 1;
   }
   return any;
-}
-
-const BLOCK = 128;
-
-/**
- * icbi: drops the decoded instructions of the 128-byte block. Stores have been noticed already, so this only hurries mail.
- * A fault is that of a load.
- */
-export function invalidateInstructionBlock(s: i32, address: i64): void {
-  const ea = effective(s, address);
-  const host = dataAddress(s, ea, ACCESS_LOAD);
-  if (host == ADDRESS_FAULT || host == ADDRESS_OUTSIDE) return;
-  const physical = physicalOf(s, ea, host);
-  if (physical >= load<u64>(ARCH_ramLimit) || !isOwned(<i32>(physical >> TLB_pageShift))) return;
-  storedToCode(s, physical & ~(<u64>(BLOCK - 1)), BLOCK);
-}
-
-/** Guest physical address of data just looked up: from the entry that the look-up left. */
-function physicalOf(s: i32, ea: u64, host: i32): u64 {
-  const entry = entryFor(load<i32>(s, S_tlb), ea);
-  if (load<i32>(entry, TLB_addend) + <i32>ea == host) {
-    return ((<u64>load<u32>(entry, TLB_physicalPage)) << TLB_pageShift) | (ea & ((1 << TLB_pageShift) - 1));
-  }
-  const small = smallEntryFor(s, ea);
-  return ((<u64>load<u32>(small, TLB_physicalPage)) << SMALLTLB_pageShift) | (ea & ((1 << SMALLTLB_pageShift) - 1));
 }

@@ -23,7 +23,8 @@ export {
   slbMoveFromVsid,
   slbMoveTo,
 } from "../../mmu/slb.as";
-export { guestMemoryWritten, invalidateInstructionBlock } from "./code-pages.as";
+export { invalidateInstructionBlock } from "../../mmu/storage-control.as";
+export { guestMemoryWritten } from "./code-pages.as";
 export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
 export { decode, instructionAt, fetch } from "./decoded-code.as";
 export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
