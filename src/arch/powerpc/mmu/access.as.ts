@@ -5,7 +5,6 @@
 import { S_crossing, S_mode, S_steppedAccess, S_steppedAddress } from "../engines/runtime/layout.generated";
 import { storedToCode } from "../engines/runtime/code-pages.as";
 import { watchedAccess } from "../interrupts/debug.as";
-import { raiseAlignment } from "../interrupts/raise.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, extentMask, physicalAddress, watched } from "./data-address.as";
 import { dropsBeforeAccess } from "./invalidate.as";
 import { mmioAccess, mmioData } from "./mmio.as";
@@ -196,31 +195,8 @@ export function storeQuadSlow(s: i32, ea: i64, value: v128, bigEndian: i32): voi
   scatter(s, ea, 16);
 }
 
-/** Cut to 32 bits in 32-bit mode: for addresses that engines hand over as they are in the register. */
-export function effective(s: i32, ea: i64): u64 {
-  return load<i32>(s, S_mode) & 2 ? ea : ea & 0xffffffff;
-}
-
 /** Notes what a routine accesses, for the Trace interrupt; loads and stores note theirs themselves. */
 export function noteAccess(s: i32, ea: u64, access: i32): void {
   store<i32>(s, access == ACCESS_STORE ? 2 : 1, S_steppedAccess);
   store<u64>(s, ea, S_steppedAddress);
-}
-
-const BLOCK = 128;
-
-/** dcbz. Storage that cannot be cached raises Alignment. */
-export function zeroBlock(s: i32, address: i64): void {
-  const ea = effective(s, address);
-  noteAccess(s, ea, ACCESS_STORE);
-  const block = ea & ~(<u64>(BLOCK - 1));
-  if (watchedAccess(s, block, BLOCK, ACCESS_STORE)) return;
-  const host = dataAddress(s, block, ACCESS_STORE);
-  if (host == ADDRESS_FAULT) return;
-  if (host == ADDRESS_OUTSIDE) {
-    raiseAlignment(s, ea);
-    return;
-  }
-  memory.fill(host, 0, BLOCK);
-  if (watched) storedToCode(s, physicalAddress, BLOCK);
 }

@@ -4,7 +4,7 @@
  */
 import { S_hashContext, S_slb } from "../engines/runtime/layout.generated";
 import { derive } from "../interrupts/msr.as";
-import { effective } from "./access.as";
+import { effective } from "./effective.as";
 
 const ENTRIES = 32;
 /** An entry: RB of slbmte without its index, then RS. */

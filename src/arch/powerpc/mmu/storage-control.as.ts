@@ -11,12 +11,31 @@ import {
   TLB_physicalPage,
 } from "../engines/runtime/layout.generated";
 import { isOwned, storedToCode } from "../engines/runtime/code-pages.as";
-import { effective } from "./access.as";
-import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress } from "./data-address.as";
-import { ACCESS_LOAD } from "./radix.as";
+import { watchedAccess } from "../interrupts/debug.as";
+import { raiseAlignment } from "../interrupts/raise.as";
+import { noteAccess } from "./access.as";
+import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, physicalAddress, watched } from "./data-address.as";
+import { effective } from "./effective.as";
+import { ACCESS_LOAD, ACCESS_STORE } from "./radix.as";
 import { entryFor, smallEntryFor } from "./tlb.as";
 
 const BLOCK = 128;
+
+/** dcbz. Storage that cannot be cached raises Alignment. */
+export function zeroBlock(s: i32, address: i64): void {
+  const ea = effective(s, address);
+  noteAccess(s, ea, ACCESS_STORE);
+  const block = ea & ~(<u64>(BLOCK - 1));
+  if (watchedAccess(s, block, BLOCK, ACCESS_STORE)) return;
+  const host = dataAddress(s, block, ACCESS_STORE);
+  if (host == ADDRESS_FAULT) return;
+  if (host == ADDRESS_OUTSIDE) {
+    raiseAlignment(s, ea);
+    return;
+  }
+  memory.fill(host, 0, BLOCK);
+  if (watched) storedToCode(s, physicalAddress, BLOCK);
+}
 
 /**
  * icbi: drops the decoded instructions of the 128-byte block. Stores have been noticed already, so this only hurries mail.

@@ -11,7 +11,7 @@ export {
   systemCallVectored,
 } from "../../interrupts/system-call.as";
 export { decrementer, setDecrementer, timeBase } from "../../interrupts/time.as";
-export { loadQuadSlow, loadSlow, storeQuadSlow, storeSlow, zeroBlock } from "../../mmu/access.as";
+export { loadQuadSlow, loadSlow, storeQuadSlow, storeSlow } from "../../mmu/access.as";
 export { synchronizeTranslations, tlbInvalidateEntry, tlbInvalidateEntryLocal } from "../../mmu/invalidate.as";
 export { loadReserve, loadReserveQuad, storeConditional, storeConditionalQuad } from "../../mmu/reservation.as";
 export {
@@ -23,7 +23,7 @@ export {
   slbMoveFromVsid,
   slbMoveTo,
 } from "../../mmu/slb.as";
-export { invalidateInstructionBlock } from "../../mmu/storage-control.as";
+export { invalidateInstructionBlock, zeroBlock } from "../../mmu/storage-control.as";
 export { guestMemoryWritten } from "./code-pages.as";
 export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
 export { decode, instructionAt, fetch } from "./decoded-code.as";
