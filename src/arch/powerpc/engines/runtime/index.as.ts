@@ -2,7 +2,8 @@
 export { clearDoorbell, sendDoorbell } from "../../interrupts/doorbell.as";
 export { ranAlone, runAlone, stopsHere } from "../../interrupts/debug.as";
 export { contextChanged, setMsr } from "../../interrupts/msr.as";
-export { facilityUnavailable, raise, raiseAlignment, raiseUnavailable } from "../../interrupts/raise.as";
+export { raise } from "../../interrupts/program.as";
+export { facilityUnavailable, raiseAlignment, raiseUnavailable } from "../../interrupts/raise.as";
 export { pause, regionLeft, service, synchronizeContext, traced } from "../../interrupts/service.as";
 export {
   returnFromInterrupt,
