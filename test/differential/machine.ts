@@ -273,6 +273,11 @@ export class Machine {
     return Number(this.#i64("instructions")) + (this.#i32("sliceLength") - this.#i32("budget")) / codePage.entrySize;
   }
 
+  /** Slices that have ended since the machine was made. */
+  get slices(): number {
+    return Number(this.#i64("statSlices"));
+  }
+
   /** CFAR: the address of the last branch taken. */
   get comeFrom(): bigint {
     return this.#i64("cfar");

@@ -211,16 +211,22 @@ function emitRunUntilBack(): FunctionBuilder {
  */
 export function emitCall(
   f: FunctionBuilder,
-  { state: s, depth }: { state: number; depth: number },
+  { state: s, depth, budget }: { state: number; depth: number; budget: number },
   entry: number | undefined,
   pushBack: () => void,
 ): void {
   const word = f.local("i32");
   const result = f.local("i32");
-  // Each place has a call of its own: so the host's processor can predict it.
+  // No deeper, or the slice is over: calls without a loop among them (recursion) must not go on for ever.
   f.get(depth);
-  f.op(integerOpcodes.eqz[i32]);
+  f.i32Const(1);
+  f.op(integerOpcodes.sub[i32]);
+  f.get(budget);
+  f.op(integerOpcodes.or[i32]);
+  f.i32Const(0);
+  f.op(integerOpcodes.ltS[i32]);
   returnIf(f, 1);
+  // Each place has a call of its own: so the host's processor can predict it.
   if (entry === undefined) {
     f.get(s);
     f.call(lookUp);
