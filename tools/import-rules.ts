@@ -26,7 +26,8 @@ export const rows: readonly Row[] = [
   { folder: "src/modules", may: ["src/base"] },
   { folder: "src/vac", may: ["src/modules", "src/base"] },
   { folder: "src/kvm", may: ["src/modules", "src/vac", "src/base"] },
-  { folder: "src/arch/X/isa", may: ["src/base"] },
+  { folder: "src/semantics", may: [] },
+  { folder: "src/arch/X/isa", may: ["src/base", "src/semantics"] },
   {
     folder: "src/arch/X/mmu",
     may: [

@@ -3,6 +3,8 @@
  * AssemblyScript (`*.as.ts`), exported under the same name, and shared by both engines. The first parameter of every
  * implementation but a `pure` one is the address of the vCPU's state; it is not listed in the signature.
  */
+
+import type { I32, I64, V128 } from "../../../semantics/values.js";
 import { decimalHelpers } from "./helpers/decimal.js";
 import { fixedPointHelpers } from "./helpers/fixed-point.js";
 import { floatHelpers } from "./helpers/float.js";
@@ -10,7 +12,6 @@ import type { HelperSignature } from "./helpers/signature.js";
 import { storageHelpers } from "./helpers/storage.js";
 import { systemHelpers } from "./helpers/system.js";
 import { vectorHelpers } from "./helpers/vector.js";
-import type { I32, I64, V128 } from "./machine.js";
 
 export const helpers = {
   ...fixedPointHelpers,

@@ -8,25 +8,11 @@
  * Order matters as in a program: a `get` sees the `set`s before it. A storage access that faults leaves the
  * instruction at once, so nothing that must not happen on a fault may stand before it.
  */
+import type { I32, I64, V128 } from "../../../semantics/values.js";
 import type { HelperArguments, HelperName, HelperResult } from "./helpers.js";
 import type { RegisterName, registers } from "./registers.js";
 
-declare const width: unique symbol;
-/** A 32-bit value; also a truth value (0 or 1) and an operand field of the instruction word. */
-export interface I32 {
-  readonly [width]: "i32";
-}
-/** A 64-bit value. */
-export interface I64 {
-  readonly [width]: "i64";
-}
-/**
- * A 128-bit value, held as one 128-bit integer whose most significant bit is the register's bit 0.
- * Lanes are numbered from the least significant end: lane i of n is the manual's element n-1-i.
- */
-export interface V128 {
-  readonly [width]: "v128";
-}
+export type { I32, I64, V128 };
 
 /** Operations common to both integer widths. Shift counts are taken modulo the width. */
 export interface IntegerOps<T> {
