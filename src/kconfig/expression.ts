@@ -1,5 +1,7 @@
 /** Expressions of the Kconfig language: tristate logic on symbols. Source: kconfig-language.rst, "Menu dependencies". */
-import type { ConfigSymbol } from "./model.js";
+import type { ConfigSymbol, Expression } from "./model.js";
+
+export type { Expression, Relation } from "./model.js";
 
 /** n, m, y. */
 export type Tristate = 0 | 1 | 2;
@@ -7,14 +9,6 @@ export const no = 0;
 export const mod = 1;
 export const yes = 2;
 export const tristateNames = ["n", "m", "y"] as const;
-
-export type Relation = "=" | "!=" | "<" | "<=" | ">" | ">=";
-
-export type Expression =
-  | { readonly op: "symbol"; readonly symbol: ConfigSymbol }
-  | { readonly op: "not"; readonly of: Expression }
-  | { readonly op: "and" | "or"; readonly left: Expression; readonly right: Expression }
-  | { readonly op: Relation; readonly low: ConfigSymbol; readonly high: ConfigSymbol };
 
 export const symbolOf = (symbol: ConfigSymbol): Expression => ({ op: "symbol", symbol });
 /** Undefined stands for y on either side. */

@@ -2,8 +2,6 @@
  * What Kconfig files declare, as the reader leaves it: symbols with their properties, in a tree of menus.
  * Source: Documentation/kbuild/kconfig-language.rst.
  */
-import type { Expression } from "./expression.js";
-
 export type SymbolType = "bool" | "tristate" | "int" | "hex" | "string";
 
 export const isLogical = (type: SymbolType | undefined): boolean => type === "bool" || type === "tristate";
@@ -21,6 +19,16 @@ export class KconfigError extends Error {
     super(place ? `${place.file}:${place.line}: ${message}` : message);
   }
 }
+
+/** A comparison's sign. */
+export type Relation = "=" | "!=" | "<" | "<=" | ">" | ">=";
+
+/** Tristate logic on symbols; expression.ts builds, changes and prints it. */
+export type Expression =
+  | { readonly op: "symbol"; readonly symbol: ConfigSymbol }
+  | { readonly op: "not"; readonly of: Expression }
+  | { readonly op: "and" | "or"; readonly left: Expression; readonly right: Expression }
+  | { readonly op: Relation; readonly low: ConfigSymbol; readonly high: ConfigSymbol };
 
 /** One property of a symbol, in force where `condition` is not n. */
 export type Property = {

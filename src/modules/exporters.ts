@@ -4,7 +4,7 @@
  * exporter that the importer's `depends=` names, else one that is needed anyway for what only it exports, else the first
  * in modules.order. Sources: modpost (`depends=`); kernel/module/main.c (verify_exported_symbols, resolve_symbol).
  */
-import type { GraphExport, GraphModule } from "./graph.js";
+import type { GraphExport, GraphModule } from "./graph-module.js";
 import { gplCompatible } from "./licence.js";
 import { mayImport, normalise } from "./namespace.js";
 
