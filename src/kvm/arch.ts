@@ -5,8 +5,8 @@
 import type { ErrnoName } from "../base/errors.js";
 import type { DeviceOps } from "./device.js";
 import type { EngineEvents } from "./engine.js";
-import type { PartMethod } from "./handle.js";
 import type { Range } from "./heap.js";
+import type { PartMethod } from "./part.js";
 import type { Statistic } from "./stats-fd.js";
 import type { EnableCap, Exit, GuestDebug, Registers, Stats } from "./uapi.js";
 import type { VcpuCore } from "./vcpu.js";

@@ -8,12 +8,6 @@ import { vmSignatures } from "./signatures.js";
 import type { Device, EventFd, StatsFd, TraceOptions, Vcpu, Vm } from "./uapi.js";
 import type { VmCore } from "./vm.js";
 
-/** An architecture's call that gives a handle: what names the handle, and how to get it from where the VM has gone. */
-export interface PartMethod {
-  readonly key: (handle: never) => string;
-  readonly reopen: (vm: never, handle: never) => object;
-}
-
 interface Part {
   readonly handle: object;
   closed: boolean;
