@@ -6,19 +6,18 @@ import type { ErrnoName } from "../base/errors.js";
 import type { DeviceOps } from "./device.js";
 import type { EngineEvents } from "./engine.js";
 import type { Range } from "./heap.js";
+import type { VcpuInside, VmInside } from "./inside.js";
 import type { PartMethod } from "./part.js";
 import type { Statistic } from "./stats-fd.js";
 import type { EnableCap, Exit, GuestDebug, Registers, Stats } from "./uapi.js";
-import type { VcpuCore } from "./vcpu.js";
-import type { VmCore } from "./vm.js";
 
 /** One extension: what CHECK_EXTENSION answers and what ENABLE_CAP does. */
 export interface Capability {
   readonly cap: number;
   /** The answer, or how to find it; `vm` is absent when the system is asked for its default type. */
-  readonly check: number | ((implementation: string, vm: VmCore | undefined) => number);
-  readonly enableVm?: (vm: VmCore, cap: EnableCap) => void;
-  readonly enableVcpu?: (vcpu: VcpuCore, cap: EnableCap) => void;
+  readonly check: number | ((implementation: string, vm: VmInside | undefined) => number);
+  readonly enableVm?: (vm: VmInside, cap: EnableCap) => void;
+  readonly enableVcpu?: (vcpu: VcpuInside, cap: EnableCap) => void;
 }
 
 /** One type of device that KVM_CREATE_DEVICE knows. */
@@ -27,14 +26,14 @@ export interface DeviceType {
   /** What KVM_CREATE_DEVICE answers if there is one already; EEXIST if not given. */
   readonly second?: ErrnoName;
   /** Whether a VM of this implementation can have it. */
-  readonly present: (vm: VmCore) => boolean;
+  readonly present: (vm: VmInside) => boolean;
   /** Makes it in the VM's memory. */
-  readonly create: (vm: VmCore) => DeviceOps;
+  readonly create: (vm: VmInside) => DeviceOps;
   /** The one that exists already, for another handle or thread. */
-  readonly attach: (vm: VmCore) => DeviceOps;
+  readonly attach: (vm: VmInside) => DeviceOps;
   /** Its state as plain values, and into a VM that has moved here. A VM with a device that lacks them cannot move. */
-  readonly save?: (vm: VmCore) => unknown;
-  readonly restore?: (vm: VmCore, saved: unknown) => void;
+  readonly save?: (vm: VmInside) => unknown;
+  readonly restore?: (vm: VmInside, saved: unknown) => void;
 }
 
 export interface Arch {
@@ -55,72 +54,72 @@ export interface Arch {
   readonly devices: readonly DeviceType[];
 
   /** Sets up the VM's part of its memory. */
-  createVm(vm: VmCore): void;
+  createVm(vm: VmInside): void;
   /** Finds what createVm and the vCPUs took from outside the memory; what it returns gives that back. */
-  destroyVm(vm: VmCore): () => void;
+  destroyVm(vm: VmInside): () => void;
   /** Of those calls, the ones that give a handle. */
   readonly parts: Readonly<Record<string, PartMethod>>;
   /** The architecture's own calls on a VM (uapi.ts of the architecture). */
-  vmMethods(vm: VmCore): object;
+  vmMethods(vm: VmInside): object;
   /** The vCPU's state after power-on. */
-  createVcpu(vcpu: VcpuCore): void;
+  createVcpu(vcpu: VcpuInside): void;
   /** Its part of kvm/saved.ts; what restoreVm and restoreVcpu are given may be another version's. */
-  saveVm(vm: VmCore): unknown;
-  saveVcpu(vcpu: VcpuCore): unknown;
+  saveVm(vm: VmInside): unknown;
+  saveVcpu(vcpu: VcpuInside): unknown;
   /** What it has in the memory that stays where it is when the VM moves; above vmLayout.userStart. */
-  keptRanges(vm: VmCore): Range[];
+  keptRanges(vm: VmInside): Range[];
   /** After createVm, and after createVcpu. */
-  restoreVm(vm: VmCore, saved: unknown): void;
-  restoreVcpu(vcpu: VcpuCore, saved: unknown): void;
+  restoreVm(vm: VmInside, saved: unknown): void;
+  restoreVcpu(vcpu: VcpuInside, saved: unknown): void;
   /** Memory slots or their flags changed: when it returns, no vCPU uses a translation from before. */
-  memoryChanged(vm: VmCore): void;
+  memoryChanged(vm: VmInside): void;
   /** A device wrote guest memory: when it returns, no vCPU runs code made of what was there before. */
-  memoryWritten(vm: VmCore, address: bigint, length: bigint): void;
+  memoryWritten(vm: VmInside, address: bigint, length: bigint): void;
 
-  hasInterruptController(vm: VmCore): boolean;
+  hasInterruptController(vm: VmInside): boolean;
   /** False: no such pin. */
-  setIrq(vm: VmCore, pin: number, level: boolean): boolean;
+  setIrq(vm: VmInside, pin: number, level: boolean): boolean;
   /** More than 0 delivered, 0 blocked, less than 0 no such message. */
-  setMsi(vm: VmCore, address: bigint, data: number): number;
+  setMsi(vm: VmInside, address: bigint, data: number): number;
   /** KVM_INTERRUPT. */
-  interrupt(vcpu: VcpuCore, irq: number): void;
+  interrupt(vcpu: VcpuInside, irq: number): void;
 
   /** Before each stretch in the engine; `deadline` (ms of the host's clock, Infinity for none) bounds it. */
-  enter(vcpu: VcpuCore, deadline: number): void;
+  enter(vcpu: VcpuInside, deadline: number): void;
   /** One instruction in the engine, told to the trace; returns the engine's exit code. */
-  traceStep(vcpu: VcpuCore): number;
+  traceStep(vcpu: VcpuInside): number;
   /** What an engine tells while it runs. */
-  engineEvent(vcpu: VcpuCore, ...event: Parameters<EngineEvents>): void;
+  engineEvent(vcpu: VcpuInside, ...event: Parameters<EngineEvents>): void;
   /** What the engine returned: an exit for the user side, or undefined to go on. */
-  handleExit(vcpu: VcpuCore, code: number): Exit | undefined;
+  handleExit(vcpu: VcpuInside, code: number): Exit | undefined;
   /** Finishes what an exit left open, from the user side's answer; may give the next exit. */
-  completeExit(vcpu: VcpuCore, exit: Exit): Exit | undefined;
+  completeExit(vcpu: VcpuInside, exit: Exit): Exit | undefined;
   /** Whether a halted vCPU has something to do. */
-  runnable(vcpu: VcpuCore): boolean;
+  runnable(vcpu: VcpuInside): boolean;
   /** When a halted vCPU has something to do by itself: ms of the host's clock, or Infinity. */
-  wakeTime(vcpu: VcpuCore): number;
+  wakeTime(vcpu: VcpuInside): number;
   /** After a halt, before the guest goes on. */
-  resumed(vcpu: VcpuCore): void;
+  resumed(vcpu: VcpuInside): void;
   /** Makes the engine return soon if it runs the vCPU. */
-  kick(vcpu: VcpuCore): void;
-  pc(vcpu: VcpuCore): bigint;
-  setGuestDebug(vcpu: VcpuCore, debug: GuestDebug): void;
+  kick(vcpu: VcpuInside): void;
+  pc(vcpu: VcpuInside): bigint;
+  setGuestDebug(vcpu: VcpuInside, debug: GuestDebug): void;
 
-  getOneReg(vcpu: VcpuCore, id: bigint): bigint;
-  setOneReg(vcpu: VcpuCore, id: bigint, value: bigint): void;
-  getRegList(vcpu: VcpuCore): bigint[];
-  getRegs(vcpu: VcpuCore): Registers;
-  setRegs(vcpu: VcpuCore, regs: Registers): void;
-  getSregs(vcpu: VcpuCore): Registers;
-  setSregs(vcpu: VcpuCore, sregs: Registers): void;
+  getOneReg(vcpu: VcpuInside, id: bigint): bigint;
+  setOneReg(vcpu: VcpuInside, id: bigint, value: bigint): void;
+  getRegList(vcpu: VcpuInside): bigint[];
+  getRegs(vcpu: VcpuInside): Registers;
+  setRegs(vcpu: VcpuInside, regs: Registers): void;
+  getSregs(vcpu: VcpuInside): Registers;
+  setSregs(vcpu: VcpuInside, sregs: Registers): void;
   /** KVM_GET_MP_STATE, KVM_SET_MP_STATE. */
-  getMpState(vcpu: VcpuCore): number;
-  setMpState(vcpu: VcpuCore, state: number): void;
+  getMpState(vcpu: VcpuInside): number;
+  setMpState(vcpu: VcpuInside, state: number): void;
   /** A number that no other VM of the process has. */
-  vmNumber(vm: VmCore): number;
+  vmNumber(vm: VmInside): number;
   /** The architecture's part of KVM_GET_STATS_FD. */
-  readonly vmStatistics: readonly Statistic<VmCore>[];
-  readonly vcpuStatistics: readonly Statistic<VcpuCore>[];
-  vmStats(vm: VmCore): Stats;
-  vcpuStats(vcpu: VcpuCore): Stats;
+  readonly vmStatistics: readonly Statistic<VmInside>[];
+  readonly vcpuStatistics: readonly Statistic<VcpuInside>[];
+  vmStats(vm: VmInside): Stats;
+  vcpuStats(vcpu: VcpuInside): Stats;
 }

@@ -1,11 +1,11 @@
 /** KVM_CHECK_EXTENSION and KVM_ENABLE_CAP, by the architecture's table of capabilities. */
 import { KvmError } from "../base/errors.js";
 import type { Arch } from "./arch.js";
+import type { VmInside } from "./inside.js";
 import type { EnableCap } from "./uapi.js";
-import type { VmCore } from "./vm.js";
 
 /** What KVM_CHECK_EXTENSION answers for an implementation, or for one of its VMs. */
-export function checkCapability(arch: Arch, implementation: string, cap: number, vm?: VmCore): number {
+export function checkCapability(arch: Arch, implementation: string, cap: number, vm?: VmInside): number {
   const check = arch.capabilities.find((row) => row.cap === cap)?.check ?? 0;
   return typeof check === "number" ? check : check(implementation, vm);
 }

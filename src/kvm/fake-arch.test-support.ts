@@ -4,9 +4,9 @@ import { acquireVac, type Member } from "../vac/vac.js";
 import type { Arch } from "./arch.js";
 import type { Engine } from "./engine.js";
 import type { Implementation } from "./implementation.js";
+import type { VcpuInside } from "./inside.js";
 import { KvmCore } from "./kvm.js";
 import type { Exit, VmOptions } from "./uapi.js";
-import type { VcpuCore } from "./vcpu.js";
 import { VmCore } from "./vm.js";
 
 /** Offsets in the fake vCPU's state. */
@@ -23,7 +23,7 @@ export interface Fake {
   /** What the engine returns, in order; the last one repeats. */
   codes: number[];
   /** What handleExit makes of a code; undefined goes on. */
-  exits: Map<number, Exit | ((vcpu: VcpuCore) => Exit | undefined)>;
+  exits: Map<number, Exit | ((vcpu: VcpuInside) => Exit | undefined)>;
   completed: Exit[];
   steps: number;
   runnable: boolean;

@@ -1,11 +1,12 @@
 /** A VM's state out of its memory, and into the memory again in this version's layout. No vCPU runs meanwhile. */
 import { KvmError } from "../base/errors.js";
+import type { Arch } from "./arch.js";
 import { free, freeRanges, type Range } from "./heap.js";
+import type { VcpuInside, VmInside } from "./inside.js";
 import { getRoutes, setRoutes } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { restoreFields, type SavedVm, savedFormat, saveFields } from "./saved.js";
 import * as layout from "./state.js";
-import type { VmCore } from "./vm.js";
 
 const { vmState, vmStruct, vcpuRecord } = layout;
 
@@ -24,14 +25,23 @@ const vmDerived = [
 ] as const;
 const vcpuDerived = ["id", "index", "state", "running", "incomplete"] as const;
 
+/** What of a VM is read and written here beside what everybody may. */
+export interface SavableVm extends VmInside {
+  readonly arch: Arch;
+  createVcpuCore(id: number, options: { restored: boolean }): VcpuInside;
+  userRanges(): Range[];
+  keepUserRanges(ranges: readonly Range[]): void;
+  dirtyRings(): Range[];
+}
+
 /** The devices that the VM has, by type. */
-const deviceTypes = (vm: VmCore): number[] => {
+const deviceTypes = (vm: SavableVm): number[] => {
   const types = vm.mem.i32(vmState.deviceTypes);
   return Array.from({ length: 32 }, (_, type) => type).filter((type) => types & (1 << type));
 };
 
 /** EBUSY: a device whose state cannot be saved. */
-export function saveVm(vm: VmCore): SavedVm {
+export function saveVm(vm: SavableVm): SavedVm {
   const { mem, arch } = vm;
   const ids = Array.from({ length: layout.eventFdMax }, (_, id) => id);
   const fds = ids.filter((id) => mem.i32(layout.eventFdAt(id) + layout.eventFd.offset.state) !== 0);
@@ -60,7 +70,7 @@ export function saveVm(vm: VmCore): SavedVm {
   };
 }
 
-function saveDevice(vm: VmCore, type: number): unknown {
+function saveDevice(vm: SavableVm, type: number): unknown {
   const row = vm.arch.devices.find((device) => device.type === type);
   if (!row?.save)
     throw new KvmError(
@@ -74,7 +84,7 @@ function saveDevice(vm: VmCore, type: number): unknown {
  * Fills in a VM that has just been made over the same memory; all fixed addresses of its layout are 0, and `heapNext` is
  * where the allocator stood.
  */
-export function restoreVm(vm: VmCore, saved: SavedVm): void {
+export function restoreVm(vm: SavableVm, saved: SavedVm): void {
   const { mem, arch } = vm;
   restoreFields(mem, vmStruct, vmLayout.heap, saved.core, vmDerived);
   vm.keepUserRanges(saved.user);

@@ -1,10 +1,12 @@
 /** A vCPU as one thread holds it: KVM_RUN's loop, halting, waking. Registers and counters are in the VM's memory. */
 import { KvmError } from "../base/errors.js";
 import { guard } from "../base/takes.js";
+import type { Arch } from "./arch.js";
 import { enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
 import { dirtyRingFull, dirtyRingOf } from "./dirty-ring.js";
-import type { EngineVcpu } from "./engine.js";
+import type { Engine, EngineVcpu } from "./engine.js";
+import type { VcpuInside, VmInside } from "./inside.js";
 import { vmLayout } from "./layout.js";
 import { canBlock } from "./memory.js";
 import { vcpuSignatures } from "./signatures.js";
@@ -28,7 +30,18 @@ import {
   type StatsFd,
   type Vcpu,
 } from "./uapi.js";
-import type { VmCore } from "./vm.js";
+
+/** What a vCPU needs of its VM beside what everybody may touch. */
+export interface VmOfVcpu extends VmInside {
+  readonly arch: Arch;
+  readonly engine: Engine;
+  /** vmLayout.moves while its handle is good. */
+  readonly generation: number;
+  /** The vCPU that this thread is in run() of. */
+  running: VcpuCore | undefined;
+  readonly statsId: string;
+  dropHandle(): void;
+}
 
 /** Order of the exit counters in a vCPU's record. */
 export const exitReasons = [
@@ -73,12 +86,12 @@ const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
 /** The longest a halted vCPU sleeps without looking at the clock again, ms. */
 const longestSleep = 10_000;
 
-export class VcpuCore implements Vcpu {
+export class VcpuCore implements Vcpu, VcpuInside {
   static {
     guard(VcpuCore.prototype, "vcpu", vcpuSignatures);
   }
 
-  readonly vm: VmCore;
+  readonly vm: VmOfVcpu;
   readonly id: number;
   /** By order of creation. */
   readonly index: number;
@@ -91,7 +104,7 @@ export class VcpuCore implements Vcpu {
   #pending: Exit | undefined;
   #closed = false;
 
-  constructor(vm: VmCore, record: number) {
+  constructor(vm: VmOfVcpu, record: number) {
     this.vm = vm;
     this.record = record;
     this.archRecord = record + vcpuRecord.size;

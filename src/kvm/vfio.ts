@@ -14,7 +14,7 @@ import {
   KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE,
 } from "./constants.js";
 import type { DeviceOps } from "./device.js";
-import type { VmCore } from "./vm.js";
+import type { VmInside } from "./inside.js";
 
 /** What an architecture adds. */
 export interface VfioArch {
@@ -22,7 +22,7 @@ export interface VfioArch {
    * The table that a descriptor stands for. EBADF: no open file. EINVAL: something else, or another VM's. Absent: the
    * architecture has no TCE tables.
    */
-  readonly spaprTceTable?: (vm: VmCore, tablefd: number) => SpaprTceTable;
+  readonly spaprTceTable?: (vm: VmInside, tablefd: number) => SpaprTceTable;
 }
 
 interface Added {
@@ -45,7 +45,7 @@ export function vfioDeviceType(arch: VfioArch): DeviceType {
   };
 }
 
-function vfioDevice(vm: VmCore, arch: VfioArch): DeviceOps {
+function vfioDevice(vm: VmInside, arch: VfioArch): DeviceOps {
   const files: Added[] = [];
   const reference: KvmReference = {
     vm,

@@ -13,6 +13,7 @@ import { EventFds } from "./event-fd.js";
 import type { Extension } from "./extensions.js";
 import { allocate, type Range } from "./heap.js";
 import type { Implementation } from "./implementation.js";
+import type { VmInside } from "./inside.js";
 import { findRoute, setRoutes } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
@@ -56,7 +57,7 @@ const vmStatistics: readonly Statistic<VmCore>[] = [
 /** Addresses are 32 bits, and one past the end must be a number too. */
 const memoryMax = 65535 * 65536;
 
-export class VmCore implements Omit<Vm, "moveTo"> {
+export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   static {
     guard(VmCore.prototype, "vm", vmSignatures);
   }

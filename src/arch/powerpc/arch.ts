@@ -3,13 +3,12 @@ import { KvmError } from "../../base/errors.js";
 import type { Arch } from "../../kvm/arch.js";
 import { KVM_INTERRUPT_SET, KVM_INTERRUPT_SET_LEVEL, KVM_INTERRUPT_UNSET } from "../../kvm/constants.js";
 import { allocate } from "../../kvm/heap.js";
+import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
 import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
 import type { Stats } from "../../kvm/uapi.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
-import type { VmCore } from "../../kvm/vm.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
 import { setGuestDebug } from "./debug.js";
 import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/shared/layout.js";
@@ -41,7 +40,7 @@ const resetPpr = 2n << 50n;
 /** No longer map of code than the 32-bit memory can have RAM for. */
 const codeLimit = 1n << 32n;
 
-function createVm(vm: VmCore): void {
+function createVm(vm: VmInside): void {
   const { mem } = vm;
   mem.setF64(vmLayout.clockRate, clockRate);
   mem.setI32(archLayout.radix, 1);
@@ -52,7 +51,7 @@ function createVm(vm: VmCore): void {
   for (const { number, enabled } of hcalls) if (number < hcallLimit) ppc.enableHcall(number, enabled);
 }
 
-function destroyVm(vm: VmCore): () => void {
+function destroyVm(vm: VmInside): () => void {
   const lpid = vm.mem.i32(ppcVmOf(vm).address + ppcVm.offset.lpid);
   // Translators are on the vCPUs' threads, which may be gone.
   const code = vm.vcpus().reduce((sum, vcpu) => sum + vm.mem.i32(addressOf(vcpu, "codeBytes")), 0);
@@ -62,7 +61,7 @@ function destroyVm(vm: VmCore): () => void {
   };
 }
 
-function createVcpu(vcpu: VcpuCore): void {
+function createVcpu(vcpu: VcpuInside): void {
   const { mem } = vcpu.vm;
   const threads = Math.max(mem.i32(archLayout.smt), 1);
   const initial: readonly (readonly [Parameters<typeof setField>[1], bigint])[] = [
@@ -81,13 +80,13 @@ function createVcpu(vcpu: VcpuCore): void {
   contextChanged(vcpu);
 }
 
-function createCodeMaps(vcpu: VcpuCore): void {
+function createCodeMaps(vcpu: VcpuInside): void {
   const { mem } = vcpu.vm;
   mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, mem.i32(archLayout.codeMapSize)));
 }
 
 /** Tables of decoded code, made when the VM first runs: by then its RAM is known. */
-function prepareCode(vm: VmCore): void {
+function prepareCode(vm: VmInside): void {
   const { mem } = vm;
   locked(mem, vmState.lock, () => {
     if (mem.load(archLayout.codeMapSize) !== 0) return;
@@ -105,7 +104,7 @@ function prepareCode(vm: VmCore): void {
   });
 }
 
-function enter(vcpu: VcpuCore, deadline: number): void {
+function enter(vcpu: VcpuInside, deadline: number): void {
   const { mem } = vcpu.vm;
   if (mem.load(archLayout.codeMapSize) === 0) prepareCode(vcpu.vm);
   if (mem.i32(recordAt(vcpu, "ready")) === 0) {
@@ -119,7 +118,7 @@ function enter(vcpu: VcpuCore, deadline: number): void {
   mem.setI64(addressOf(vcpu, "leaveAt"), leaveAt);
 }
 
-function runnable(vcpu: VcpuCore): boolean {
+function runnable(vcpu: VcpuInside): boolean {
   const { mem } = vcpu.vm;
   const pending = (field: "externalPending" | "doorbellPending" | "prodded" | "decPending") =>
     mem.load(addressOf(vcpu, field)) !== 0;
@@ -133,7 +132,7 @@ function runnable(vcpu: VcpuCore): boolean {
   return true;
 }
 
-function interrupt(vcpu: VcpuCore, irq: number): void {
+function interrupt(vcpu: VcpuInside, irq: number): void {
   switch (irq >>> 0) {
     case KVM_INTERRUPT_SET:
     case KVM_INTERRUPT_SET_LEVEL:
@@ -147,7 +146,7 @@ function interrupt(vcpu: VcpuCore, irq: number): void {
   }
 }
 
-function vmStats(vm: VmCore): Stats {
+function vmStats(vm: VmInside): Stats {
   const base = ppcVmOf(vm).address + ppcVm.offset.hcallCount;
   const counts: [string, number][] = [];
   for (let slot = 0; slot <= hcallLimit / 4; slot++) {
@@ -159,7 +158,7 @@ function vmStats(vm: VmCore): Stats {
   return Object.fromEntries(counts);
 }
 
-function vcpuStats(vcpu: VcpuCore): Stats {
+function vcpuStats(vcpu: VcpuInside): Stats {
   const counters = [
     "statTlbMiss",
     "statDecode",
@@ -176,9 +175,9 @@ function vcpuStats(vcpu: VcpuCore): Stats {
 }
 
 const vcpuCounter = (name: string, field: "statTlbMiss" | "statDecode" | "statInterrupt" | "statSlices") =>
-  cumulative<VcpuCore>(name, (vcpu) => getField(vcpu, field));
+  cumulative<VcpuInside>(name, (vcpu) => getField(vcpu, field));
 
-const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
+const vcpuStatistics: readonly Statistic<VcpuInside>[] = [
   cumulative("instructions", (vcpu) => getField(vcpu, "instructions")),
   vcpuCounter("tlb_misses", "statTlbMiss"),
   vcpuCounter("decoded", "statDecode"),
@@ -186,7 +185,7 @@ const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
   vcpuCounter("slices", "statSlices"),
 ];
 
-const vmStatistics: readonly Statistic<VmCore>[] = hcalls
+const vmStatistics: readonly Statistic<VmInside>[] = hcalls
   .filter(({ number }) => number < hcallLimit)
   .map(({ number, name }) =>
     cumulative(`hcall_${name}`, (vm) => vm.mem.u32(ppcVmOf(vm).address + ppcVm.offset.hcallCount + number)),

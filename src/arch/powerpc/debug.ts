@@ -6,8 +6,8 @@ import {
   KVM_GUESTDBG_USE_HW_BP,
   KVM_GUESTDBG_USE_SW_BP,
 } from "../../kvm/constants.js";
+import type { VcpuInside } from "../../kvm/inside.js";
 import type { GuestDebug } from "../../kvm/uapi.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
 import { Request } from "./engines/shared/layout.js";
 import { KVMPPC_DEBUG_BREAKPOINT, KVMPPC_DEBUG_WATCH_READ, KVMPPC_DEBUG_WATCH_WRITE } from "./registers-uapi.js";
 import { getField, request, setField } from "./vcpu.js";
@@ -17,7 +17,7 @@ const dawrxAccesses = 0x60n;
 const kinds = KVMPPC_DEBUG_BREAKPOINT | KVMPPC_DEBUG_WATCH_READ | KVMPPC_DEBUG_WATCH_WRITE;
 
 /** CIABR, DAWR0, DAWRX0 or the user's points were written. */
-export function debugChanged(vcpu: VcpuCore): void {
+export function debugChanged(vcpu: VcpuInside): void {
   const breaking = (getField(vcpu, "ciabr") & ciabrPrivilege) !== 0n || getField(vcpu, "breakCount") !== 0n;
   const watching = (getField(vcpu, "dawrx0") & dawrxAccesses) !== 0n || getField(vcpu, "watchCount") !== 0n;
   // What was decoded or found without looking for them goes, and what was for their sake.
@@ -28,7 +28,7 @@ export function debugChanged(vcpu: VcpuCore): void {
 }
 
 /** KVM_SET_GUEST_DEBUG. While single-stepping, points do not stop the step. EINVAL: an unknown kind of point. */
-export function setGuestDebug(vcpu: VcpuCore, { control, breakpoints = [] }: GuestDebug): void {
+export function setGuestDebug(vcpu: VcpuInside, { control, breakpoints = [] }: GuestDebug): void {
   const on = (bit: number) => (control & KVM_GUESTDBG_ENABLE) !== 0 && (control & bit) !== 0;
   const points = breakpoints.map((point) =>
     typeof point === "bigint" ? { addr: point, type: KVMPPC_DEBUG_BREAKPOINT } : point,

@@ -5,10 +5,10 @@ import {
   KVM_RUN_PPC_NMI_DISP_NOT_RECOV,
   KVM_SYSTEM_EVENT_CRASH,
 } from "../../kvm/constants.js";
+import type { VcpuInside } from "../../kvm/inside.js";
 import { vcpuRecord } from "../../kvm/state.js";
 import { traceBit } from "../../kvm/trace.js";
 import type { Exit } from "../../kvm/uapi.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
 import { ExitCode, state } from "./engines/shared/layout.js";
 import { type HcallArguments, HcallStatus, tooHard } from "./papr/hcall.js";
 import { hcallByNumber } from "./papr/list.js";
@@ -18,7 +18,7 @@ import { emitInterrupt } from "./trace.js";
 import { hcallName } from "./uapi/hcall-names.js";
 import { addressOf, getField, gpr, setField, setGpr } from "./vcpu.js";
 
-export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
+export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
   // Taken: the engine would leave again at once.
   if (code !== ExitCode.none) vcpu.vm.mem.setI32(addressOf(vcpu, "exitCode"), ExitCode.none);
   if (vcpu.vm.trace.mask & traceBit.interrupt) emitInterrupt(vcpu);
@@ -60,7 +60,7 @@ export function handleExit(vcpu: VcpuCore, code: number): Exit | undefined {
   }
 }
 
-export function completeExit(vcpu: VcpuCore, exit: Exit): Exit | undefined {
+export function completeExit(vcpu: VcpuInside, exit: Exit): Exit | undefined {
   switch (exit.reason) {
     case "mmio":
       return replay(vcpu, exit.data);
@@ -89,7 +89,7 @@ export function completeExit(vcpu: VcpuCore, exit: Exit): Exit | undefined {
 /** Arguments of a hypercall that goes to the user side, r4 to r12. */
 const argumentCount = 9;
 
-function hypercall(vcpu: VcpuCore): Exit | undefined {
+function hypercall(vcpu: VcpuInside): Exit | undefined {
   const number = Number(gpr(vcpu, 3));
   const args = Array.from({ length: argumentCount }, (_, i) => gpr(vcpu, 4 + i));
   const ppc = ppcVcpuOf(vcpu);
@@ -106,7 +106,7 @@ function hypercall(vcpu: VcpuCore): Exit | undefined {
   return undefined;
 }
 
-function mmio(vcpu: VcpuCore): Exit | undefined {
+function mmio(vcpu: VcpuInside): Exit | undefined {
   const physAddr = getField(vcpu, "exitAddress");
   const length = Number(getField(vcpu, "exitSize"));
   const isWrite = getField(vcpu, "exitWrite") !== 0n;
@@ -128,7 +128,7 @@ function mmio(vcpu: VcpuCore): Exit | undefined {
  * Runs the instruction that made an access outside memory again, which now finds the access completed. One that makes
  * several (a store multiple) exits again for the next, and is run from the start each time.
  */
-function replay(vcpu: VcpuCore, data: bigint): Exit | undefined {
+function replay(vcpu: VcpuInside, data: bigint): Exit | undefined {
   const completed = Number(getField(vcpu, "mmioCompleted"));
   if (completed < state.mmioValues.count) setField(vcpu, "mmioValues", data, completed);
   setField(vcpu, "mmioCompleted", BigInt(completed + 1));
@@ -150,7 +150,7 @@ const reasons: Readonly<Record<number, string>> = {
   3: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
 };
 
-function internalError(vcpu: VcpuCore): Exit {
+function internalError(vcpu: VcpuInside): Exit {
   const reason = Number(vcpu.vm.mem.u64(addressOf(vcpu, "exitData")));
   const pc = getField(vcpu, "pc");
   // No fault of KVM's: the guest brought its processor to a stop for good.

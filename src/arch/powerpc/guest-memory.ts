@@ -1,13 +1,13 @@
 /** Guest physical memory as the kernel side's handlers read and write it: big-endian, bounds checked, dirty-logged. */
 import { byteSwap32 } from "../../base/bits.js";
 import { KVM_MEM_READONLY } from "../../kvm/constants.js";
-import type { VmCore } from "../../kvm/vm.js";
+import type { VmInside } from "../../kvm/inside.js";
 import { dropCode } from "./translations.js";
 
 export class GuestMemory {
-  readonly #vm: VmCore;
+  readonly #vm: VmInside;
 
-  constructor(vm: VmCore) {
+  constructor(vm: VmInside) {
     this.#vm = vm;
   }
 
@@ -49,6 +49,6 @@ export class GuestMemory {
   }
 
   #view(address: number, length: number): DataView {
-    return new DataView(this.#vm.memory.buffer, address, length);
+    return new DataView(this.#vm.mem.wasm.buffer, address, length);
   }
 }

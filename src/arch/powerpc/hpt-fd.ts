@@ -5,8 +5,8 @@
  */
 import { KvmError } from "../../base/errors.js";
 import { guard } from "../../base/takes.js";
+import type { VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
-import type { VmCore } from "../../kvm/vm.js";
 import { actualPageShift, type Hpt, type Hpte, HpteR, HpteV, pageOf } from "./mmu/hpt.js";
 import { storageFits } from "./papr/hpt.js";
 import { ppcVmOf } from "./ppc-vm.js";
@@ -18,7 +18,7 @@ const entrySize = 16;
 /** The header's counts have 16 bits. */
 const mostOfAKind = 0xffff;
 
-export function getHtabFd(vm: VmCore, { flags = 0, startIndex = 0n }: GetHtabFd): HtabFd {
+export function getHtabFd(vm: VmInside, { flags = 0, startIndex = 0n }: GetHtabFd): HtabFd {
   if (flags & ~(KVM_GET_HTAB_BOLTED_ONLY | KVM_GET_HTAB_WRITE)) {
     throw new KvmError("EINVAL", `KVM_PPC_GET_HTAB_FD: unknown flags 0x${flags.toString(16)}`);
   }
@@ -108,7 +108,7 @@ class HtabReader {
 }
 
 /** A block at the end that is not whole is left for the next write. */
-function write(vm: VmCore, buffer: Uint8Array): number {
+function write(vm: VmInside, buffer: Uint8Array): number {
   const refuse = (why: string) => new KvmError("EINVAL", `the stream of the hashed page table: ${why}`);
   const ppc = ppcVmOf(vm);
   const { hpt } = ppc;

@@ -1,10 +1,10 @@
 /** The user side's calls on the hashed page table. Source: Documentation/virt/kvm/api.rst, "KVM_PPC_ALLOCATE_HTAB" and on. */
 import { KvmError } from "../../base/errors.js";
 import { free } from "../../kvm/heap.js";
+import type { VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
-import type { VmCore } from "../../kvm/vm.js";
 import { archLayout, Request } from "./engines/shared/layout.js";
 import { getHtabFd } from "./hpt-fd.js";
 import { allocateHpt, hptOrderMax, hptOrderMin, hptRange } from "./mmu/hpt.js";
@@ -16,7 +16,7 @@ const isOrder = (order: number): boolean => Number.isInteger(order) && order >= 
 
 export type HptMethods = Pick<PpcVm, "allocateHtab" | "getHtabFd" | "resizeHptPrepare" | "resizeHptCommit">;
 
-export function hptMethods(vm: VmCore): HptMethods {
+export function hptMethods(vm: VmInside): HptMethods {
   return {
     allocateHtab: (order) => {
       vm.requireOpen();
@@ -32,7 +32,7 @@ export function hptMethods(vm: VmCore): HptMethods {
 }
 
 /** From here on the guest has hashed translation. */
-function allocateHtab(vm: VmCore, order: number): number {
+function allocateHtab(vm: VmInside, order: number): number {
   if (!isOrder(order)) {
     throw new KvmError("EINVAL", `a hashed page table has 2^${hptOrderMin} to 2^${hptOrderMax} bytes, not 2^${order}`);
   }
@@ -48,14 +48,14 @@ function allocateHtab(vm: VmCore, order: number): number {
   });
 }
 
-function check(vm: VmCore, { flags = 0, shift }: ResizeHpt): void {
+function check(vm: VmInside, { flags = 0, shift }: ResizeHpt): void {
   const refuse = (why: string) => new KvmError("EINVAL", `KVM_PPC_RESIZE_HPT: ${why}`);
   if (flags !== 0) throw refuse("no flags are defined");
   if (!ppcVmOf(vm).hpt) throw refuse("the guest has no hashed page table");
   if (shift !== 0 && !isOrder(shift)) throw refuse(`2^${shift} bytes are no size of a hashed page table`);
 }
 
-function prepare(vm: VmCore, resize: ResizeHpt): number {
+function prepare(vm: VmInside, resize: ResizeHpt): number {
   check(vm, resize);
   const ppc = ppcVmOf(vm);
   const { preparedHpt } = ppc;
@@ -66,7 +66,7 @@ function prepare(vm: VmCore, resize: ResizeHpt): number {
   return 0;
 }
 
-function commit(vm: VmCore, resize: ResizeHpt): void {
+function commit(vm: VmInside, resize: ResizeHpt): void {
   check(vm, resize);
   const ppc = ppcVmOf(vm);
   const { preparedHpt: next, hashTable } = ppc;

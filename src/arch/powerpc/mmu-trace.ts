@@ -1,6 +1,6 @@
 /** Events of translation as the trace has them. The kinds are those of mmu/events.as.ts. */
 import type { EngineEvents } from "../../kvm/engine.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
+import type { VcpuInside } from "../../kvm/inside.js";
 
 type Values = Record<string, string | number>;
 const accesses = ["load", "store", "fetch"] as const;
@@ -47,7 +47,7 @@ const causes = [
   [0x00080000, "bad tables"],
 ] as const;
 
-export function emitMmuEvent(vcpu: VcpuCore, ...[kind, a, b, c, d]: Parameters<EngineEvents>): void {
+export function emitMmuEvent(vcpu: VcpuInside, ...[kind, a, b, c, d]: Parameters<EngineEvents>): void {
   const event = describe(kind, a, b, c, d);
   if (event) vcpu.vm.trace.emit("mmu", vcpu.id, ...event);
 }

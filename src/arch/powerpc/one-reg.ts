@@ -1,7 +1,7 @@
 /** KVM_GET_ONE_REG and KVM_SET_ONE_REG: one table of registers. */
 import { KvmError } from "../../base/errors.js";
 import { KVM_REG_SIZE_MASK } from "../../kvm/constants.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
+import type { VcpuInside } from "../../kvm/inside.js";
 import { debugChanged } from "./debug.js";
 import { archLayout, type StateField } from "./engines/shared/layout.js";
 import type { RegisterName } from "./isa/registers.js";
@@ -11,8 +11,8 @@ import { keptRegisters } from "./state.js";
 import { addressOf, contextChanged, getField, notifyInterrupt, recordAt, setField } from "./vcpu.js";
 
 interface OneReg {
-  readonly get: (vcpu: VcpuCore) => bigint;
-  readonly set: (vcpu: VcpuCore, value: bigint) => void;
+  readonly get: (vcpu: VcpuInside) => bigint;
+  readonly set: (vcpu: VcpuInside, value: bigint) => void;
 }
 
 /** A field of the engine's state. */
@@ -156,7 +156,7 @@ const icpState: OneReg = {
   },
 };
 
-function inXics(vcpu: VcpuCore) {
+function inXics(vcpu: VcpuInside) {
   const { vm, server } = ppcVcpuOf(vcpu);
   if (!vm.xics || server === undefined) {
     throw new KvmError("ENXIO", `vCPU ${vcpu.id} is not connected to a XICS`);
@@ -191,7 +191,7 @@ const vpState: OneReg = {
   },
 };
 
-function inXive(vcpu: VcpuCore) {
+function inXive(vcpu: VcpuInside) {
   const { vm, xiveServer } = ppcVcpuOf(vcpu);
   if (!vm.xive || xiveServer === undefined) {
     throw new KvmError("ENXIO", `vCPU ${vcpu.id} is not connected to a XIVE`);
@@ -288,9 +288,9 @@ function find(id: bigint): OneReg {
 
 const bitsOf = (id: bigint): number => 8 << Number((id & KVM_REG_SIZE_MASK) >> 52n);
 
-export const getOneReg = (vcpu: VcpuCore, id: bigint): bigint => BigInt.asUintN(bitsOf(id), find(id).get(vcpu));
+export const getOneReg = (vcpu: VcpuInside, id: bigint): bigint => BigInt.asUintN(bitsOf(id), find(id).get(vcpu));
 
-export function setOneReg(vcpu: VcpuCore, id: bigint, value: bigint): void {
+export function setOneReg(vcpu: VcpuInside, id: bigint, value: bigint): void {
   const row = find(id);
   if (BigInt.asUintN(bitsOf(id), value) !== value) {
     throw new KvmError("EINVAL", `0x${value.toString(16)} does not fit register 0x${id.toString(16)}`);

@@ -1,8 +1,7 @@
 /** A POWER VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
 import { byteSwap } from "../../base/bits.js";
 import { KvmError } from "../../base/errors.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
-import type { VmCore } from "../../kvm/vm.js";
+import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { debugChanged } from "./debug.js";
 import { archLayout } from "./engines/shared/layout.js";
 import { GuestMemory } from "./guest-memory.js";
@@ -22,7 +21,7 @@ import { TceTables } from "./vio/tce-table.js";
 const fields = ppcVm.offset;
 
 export class PpcVmState implements HcallVm {
-  readonly core: VmCore;
+  readonly core: VmInside;
   /** Address of `ppcVm`. */
   readonly address: number;
   readonly memory: GuestMemory;
@@ -31,9 +30,9 @@ export class PpcVmState implements HcallVm {
   #xics: Xics | undefined;
   #xive: Xive | undefined;
   #added: ReadonlyMap<number, Hcall> | undefined;
-  readonly #vcpus = new Map<VcpuCore, PpcVcpuState>();
+  readonly #vcpus = new Map<VcpuInside, PpcVcpuState>();
 
-  constructor(core: VmCore) {
+  constructor(core: VmInside) {
     this.core = core;
     this.address = core.mem.u32(ppcVmPointer);
     this.memory = new GuestMemory(core);
@@ -78,7 +77,7 @@ export class PpcVmState implements HcallVm {
     if (vcpu) setExternal(vcpu, asserted);
   }
 
-  of(core: VcpuCore): PpcVcpuState {
+  of(core: VcpuInside): PpcVcpuState {
     const known = this.#vcpus.get(core);
     if (known) return known;
     const created = new PpcVcpuState(this, core);
@@ -166,10 +165,10 @@ export class PpcVmState implements HcallVm {
 }
 
 export class PpcVcpuState implements HcallVcpu {
-  readonly core: VcpuCore;
+  readonly core: VcpuInside;
   readonly vm: PpcVmState;
 
-  constructor(vm: PpcVmState, core: VcpuCore) {
+  constructor(vm: PpcVmState, core: VcpuInside) {
     this.vm = vm;
     this.core = core;
   }
@@ -234,25 +233,25 @@ export class PpcVcpuState implements HcallVcpu {
 }
 
 /** Raises or lowers the external interrupt. [any thread] */
-export function setExternal(vcpu: VcpuCore, asserted: boolean): void {
+export function setExternal(vcpu: VcpuInside, asserted: boolean): void {
   vcpu.vm.mem.store(addressOf(vcpu, "externalPending"), asserted ? 1 : 0);
   if (asserted) notifyInterrupt(vcpu);
 }
 
 /** Registers a vCPU with the VM's interrupt controller as a server. */
-export function setServer(vcpu: VcpuCore, controller: "xics" | "xive", server: number): void {
+export function setServer(vcpu: VcpuInside, controller: "xics" | "xive", server: number): void {
   vcpu.vm.mem.setI32(vcpu.archRecord + ppcVcpu.offset[`${controller}Server`], server + 1);
 }
 
 /** EEXIST: a VM has one interrupt controller, whichever it is. */
-export function requireNoController(vm: VmCore): void {
+export function requireNoController(vm: VmInside): void {
   if (ppcVmOf(vm).controller) throw new KvmError("EEXIST", "the VM has an interrupt controller already");
 }
 
-const states = new WeakMap<VmCore, PpcVmState>();
+const states = new WeakMap<VmInside, PpcVmState>();
 
 /** The POWER side of a VM that the core holds. */
-export function ppcVmOf(core: VmCore): PpcVmState {
+export function ppcVmOf(core: VmInside): PpcVmState {
   const known = states.get(core);
   if (known) return known;
   const created = new PpcVmState(core);
@@ -260,4 +259,4 @@ export function ppcVmOf(core: VmCore): PpcVmState {
   return created;
 }
 
-export const ppcVcpuOf = (core: VcpuCore): PpcVcpuState => ppcVmOf(core.vm).of(core);
+export const ppcVcpuOf = (core: VcpuInside): PpcVcpuState => ppcVmOf(core.vm).of(core);

@@ -3,8 +3,7 @@
  * call in r11, its arguments from r3 on; the status goes to r3, results follow from r4 on.
  * Source: Documentation/virt/kvm/ppc-pv.rst; ePAPR, "Hypercalls".
  */
-import type { VcpuCore } from "../../kvm/vcpu.js";
-import type { VmCore } from "../../kvm/vm.js";
+import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { archLayout } from "./engines/shared/layout.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
 import type { PpcPvinfo } from "./uapi.js";
@@ -21,7 +20,7 @@ const token = { idle: (1 << 16) | 16, features: (42 << 16) | 3 } as const;
 const status = { success: 0n, unimplemented: 12n } as const;
 
 /** KVM_PPC_GET_PVINFO. From then on the VM's guest can make the calls. */
-export function getPvinfo(vm: VmCore): PpcPvinfo {
+export function getPvinfo(vm: VmInside): PpcPvinfo {
   vm.mem.store(archLayout.pvCalls, 1);
   const lis = 0x3c000000 | (magic >>> 16);
   const ori = 0x60000000 | (magic & 0xffff);
@@ -31,7 +30,7 @@ export function getPvinfo(vm: VmCore): PpcPvinfo {
 }
 
 /** The guest has made one. There is no magic page: all registers it would hold are the guest's own here. */
-export function pvCall(vcpu: VcpuCore): void {
+export function pvCall(vcpu: VcpuInside): void {
   switch (Number(BigInt.asUintN(32, gpr(vcpu, 11)))) {
     case token.features:
       setGpr(vcpu, 4, 0n);

@@ -1,7 +1,7 @@
 /** KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS. */
 import { KvmError } from "../../base/errors.js";
 import { listOf, options, u64 } from "../../base/takes.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
+import type { VcpuInside } from "../../kvm/inside.js";
 import { state } from "./engines/shared/layout.js";
 import type { PpcRegs, PpcSregs } from "./uapi.js";
 import { contextChanged, getCr, getField, getXer, setCr, setField, setXer } from "./vcpu.js";
@@ -20,7 +20,7 @@ const takesRegs = options({
 });
 const takesSregs = options({ pvr: u64 });
 
-export function getRegs(vcpu: VcpuCore): PpcRegs {
+export function getRegs(vcpu: VcpuInside): PpcRegs {
   const one = (name: (typeof plain)[number]) => getField(vcpu, name);
   return {
     pc: one("pc"),
@@ -41,7 +41,7 @@ export function getRegs(vcpu: VcpuCore): PpcRegs {
 }
 
 /** EINVAL: not 32 GPRs and at least 4 SPRGs. */
-export function setRegs(vcpu: VcpuCore, regs: PpcRegs): void {
+export function setRegs(vcpu: VcpuInside, regs: PpcRegs): void {
   takesRegs(regs, "vcpu.setRegs", "regs");
   if (regs.gpr.length !== state.gpr.count || regs.sprg.length < sprgs.length) {
     throw new KvmError("EINVAL", "KVM_SET_REGS wants 32 GPRs and 8 SPRGs");
@@ -54,10 +54,10 @@ export function setRegs(vcpu: VcpuCore, regs: PpcRegs): void {
   contextChanged(vcpu);
 }
 
-export const getSregs = (vcpu: VcpuCore): PpcSregs => ({ pvr: getField(vcpu, "pvr") });
+export const getSregs = (vcpu: VcpuInside): PpcSregs => ({ pvr: getField(vcpu, "pvr") });
 
 /** EINVAL: pvr is no number of 32 bits. */
-export function setSregs(vcpu: VcpuCore, sregs: PpcSregs): void {
+export function setSregs(vcpu: VcpuInside, sregs: PpcSregs): void {
   takesSregs(sregs, "vcpu.setSregs", "sregs");
   const { pvr } = sregs;
   if (pvr >> 32n) throw new KvmError("EINVAL", "KVM_SET_SREGS: pvr is a bigint of 32 bits");

@@ -3,9 +3,8 @@
  * listed here as derived is saved.
  */
 import type { Range } from "../../kvm/heap.js";
+import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { restoreFields, type SavedFields, saveFields } from "../../kvm/saved.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
-import type { VmCore } from "../../kvm/vm.js";
 import { archLayout, Request, type StateField, state } from "./engines/shared/layout.js";
 import { hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
@@ -94,7 +93,7 @@ interface SavedPpcVcpu {
   readonly record: SavedFields;
 }
 
-export function saveVm(vm: VmCore): SavedPpcVm {
+export function saveVm(vm: VmInside): SavedPpcVm {
   const { mem } = vm;
   const { address, tceTables } = ppcVmOf(vm);
   const tokens = rtasCalls.map(({ name }, i) => [name, mem.u32(address + ppcVm.offset.rtasTokens + 4 * i)] as const);
@@ -112,7 +111,7 @@ export function saveVm(vm: VmCore): SavedPpcVm {
 }
 
 /** What createVm made is there. */
-export function restoreVm(vm: VmCore, saved: unknown): void {
+export function restoreVm(vm: VmInside, saved: unknown): void {
   const { words: values, vm: fields, rtasTokens, tceTables } = saved as SavedPpcVm;
   const { mem } = vm;
   const ppc = ppcVmOf(vm);
@@ -131,13 +130,13 @@ export function restoreVm(vm: VmCore, saved: unknown): void {
 }
 
 /** What stays where it is: TCE tables, whose addresses the user side knows, and hashed page tables, for their size. */
-export function keptRanges(vm: VmCore): Range[] {
+export function keptRanges(vm: VmInside): Range[] {
   const { tceTables, hptTables } = ppcVmOf(vm);
   const tables = tceTables.save().map(({ address, size }) => ({ address, bytes: Number(size) * 8 }));
   return [...tables, ...hptTables.map(hptRange)];
 }
 
-export function saveVcpu(vcpu: VcpuCore): SavedPpcVcpu {
+export function saveVcpu(vcpu: VcpuInside): SavedPpcVcpu {
   const fields = (Object.keys(state) as StateField[]).filter((field) => !derivedState.has(field));
   const values = fields.map((field) => {
     const { count } = state[field];
@@ -151,7 +150,7 @@ export function saveVcpu(vcpu: VcpuCore): SavedPpcVcpu {
 }
 
 /** The vCPU is as createVcpu made it; when it first runs, its engine makes what is derived. */
-export function restoreVcpu(vcpu: VcpuCore, saved: unknown): void {
+export function restoreVcpu(vcpu: VcpuInside, saved: unknown): void {
   const { state: values, requests, record } = saved as SavedPpcVcpu;
   for (const [name, elements] of Object.entries(values)) {
     if (!(name in state) || derivedState.has(name as StateField)) continue;

@@ -1,6 +1,7 @@
 /** Interrupts and instructions as the trace has them. */
+
+import type { VcpuInside } from "../../kvm/inside.js";
 import { traceBit } from "../../kvm/trace.js";
-import type { VcpuCore } from "../../kvm/vcpu.js";
 import { state } from "./engines/shared/layout.js";
 import { addressOf, getCr, getField, setField } from "./vcpu.js";
 
@@ -27,13 +28,13 @@ const names: Readonly<Record<number, string>> = {
 const vectored = 0x17000;
 
 /** Before the engine runs: what it is to tell, and to leave after each interrupt if someone wants to know. */
-export function prepareTrace(vcpu: VcpuCore): void {
+export function prepareTrace(vcpu: VcpuInside): void {
   setField(vcpu, "traceMmu", vcpu.vm.trace.mask & traceBit.mmu ? 1n : 0n);
   setField(vcpu, "traceInterrupts", vcpu.vm.trace.mask & traceBit.interrupt ? 1n : 0n);
 }
 
 /** After the engine left. */
-export function emitInterrupt(vcpu: VcpuCore): void {
+export function emitInterrupt(vcpu: VcpuInside): void {
   const vector = Number(getField(vcpu, "lastInterrupt"));
   if (vector === 0) return;
   setField(vcpu, "lastInterrupt", 0n);
@@ -51,7 +52,7 @@ export function emitInterrupt(vcpu: VcpuCore): void {
 const none = -1n;
 
 /** One instruction in the engine: where it stood, its word, and which GPRs and whether CR changed. */
-export function traceStep(vcpu: VcpuCore): number {
+export function traceStep(vcpu: VcpuInside): number {
   const gprs = addressOf(vcpu, "gpr");
   const read = () => Array.from({ length: state.gpr.count }, (_, i) => vcpu.vm.mem.u64(gprs + 8 * i));
   const before = read();

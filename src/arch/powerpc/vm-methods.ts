@@ -2,10 +2,10 @@
 import { KvmError } from "../../base/errors.js";
 import { guard } from "../../base/takes.js";
 import { free } from "../../kvm/heap.js";
+import type { VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
-import type { VmCore } from "../../kvm/vm.js";
 import { cpuChar } from "./cpu-char.js";
 import { archLayout, Request } from "./engines/shared/layout.js";
 import { type HptMethods, hptMethods } from "./hpt-methods.js";
@@ -44,7 +44,7 @@ type Methods = HptMethods &
     | "getSmmuInfo"
   >;
 
-export function vmMethods(vm: VmCore): Methods {
+export function vmMethods(vm: VmInside): Methods {
   const methods: Methods = {
     ...hptMethods(vm),
     getPvinfo: () => getPvinfo(vm),
@@ -93,7 +93,7 @@ const smmuInfo: PpcSmmuInfo = {
   ],
 };
 
-function rtasDefineToken(vm: VmCore, name: string, token: number): void {
+function rtasDefineToken(vm: VmInside, name: string, token: number): void {
   const index = rtasCalls.findIndex((call) => call.name === name);
   if (index < 0) throw new KvmError("ENOENT", `the kernel side has no RTAS call ${name}`);
   if (!(Number.isInteger(token) && token >= 0 && token <= 0xffffffff)) {
@@ -107,7 +107,7 @@ function rtasDefineToken(vm: VmCore, name: string, token: number): void {
   });
 }
 
-function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): void {
+function configureV3Mmu(vm: VmInside, { radix, gtse, processTable }: PpcMmuV3): void {
   const refuse = (why: string) => new KvmError("EINVAL", `KVM_PPC_CONFIGURE_V3_MMU: ${why}`);
   if (radix && !gtse) throw refuse("a radix guest invalidates its translations itself (GTSE)");
   if (processTable & ~(processTableBase | processTableSize)) throw refuse("reserved bits of the process table are set");
@@ -128,14 +128,14 @@ function configureV3Mmu(vm: VmCore, { radix, gtse, processTable }: PpcMmuV3): vo
   if (vm.trace.mask) vm.trace.emit("mmu", -1, "process table", { base, bytes });
 }
 
-function requireStopped(vm: VmCore): void {
+function requireStopped(vm: VmInside): void {
   if (vm.mem.load(vmLayout.runners) !== 0) throw new KvmError("EBUSY", "KVM_PPC_CONFIGURE_V3_MMU: a vCPU is running");
 }
 
 /** What a guest gets that was given no hashed page table: 2^24 bytes, as in Linux. */
 const defaultHptOrder = 24;
 
-function useHash(vm: VmCore): void {
+function useHash(vm: VmInside): void {
   const { mem } = vm;
   if (mem.load(archLayout.radix) === 0) return;
   requireStopped(vm);
@@ -146,7 +146,7 @@ function useHash(vm: VmCore): void {
 }
 
 /** The hashed page tables are of no more use. */
-function leaveHash(vm: VmCore): void {
+function leaveHash(vm: VmInside): void {
   requireStopped(vm);
   const ppc = ppcVmOf(vm);
   const prepared = ppc.preparedHpt;

@@ -1,6 +1,6 @@
 /** How a hypercall of the kernel side is declared, and what its handler is given. Source: PAPR, "Hypervisor Call Functions". */
 import { boolean, callback, options, taking, text, wholeNumber } from "../../../base/takes.js";
-import type { VcpuCore } from "../../../kvm/vcpu.js";
+import type { VcpuInside } from "../../../kvm/inside.js";
 import type { Xics } from "../interrupts/xics/xics.js";
 import type { Hpt } from "../mmu/hpt.js";
 import type { TceTables } from "../vio/tce-table.js";
@@ -55,7 +55,7 @@ export interface HcallVm {
 
 /** The calling vCPU (or another, as far as that is safe: see each). */
 export interface HcallVcpu {
-  readonly core: VcpuCore;
+  readonly core: VcpuInside;
   readonly vm: HcallVm;
   readonly id: number;
   /** Its server number in the XICS, if it is connected. */

@@ -3,14 +3,14 @@ import { KvmError } from "../../../base/errors.js";
 import { fileTable } from "../../../base/files.js";
 import type { SpaprTceTable } from "../../../base/vfio.js";
 import { KVM_MEM_READONLY } from "../../../kvm/constants.js";
-import type { VmCore } from "../../../kvm/vm.js";
+import type { VmInside } from "../../../kvm/inside.js";
 import type { TceTable, TceTables } from "./tce-table.js";
 
 const read = 1;
 const write = 2;
 
 /** EBADF: no such descriptor. EINVAL: it is not one of this VM's tables. */
-export function vfioTable(vm: VmCore, tables: TceTables, tablefd: number): SpaprTceTable {
+export function vfioTable(vm: VmInside, tables: TceTables, tablefd: number): SpaprTceTable {
   const table = tables.ofFd(tablefd);
   if (table) return view(vm, table);
   // EBADF if it is nothing at all.
@@ -18,7 +18,7 @@ export function vfioTable(vm: VmCore, tables: TceTables, tablefd: number): Spapr
   throw new KvmError("EINVAL", `KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: ${tablefd} is no TCE table of this VM`);
 }
 
-function view(vm: VmCore, table: TceTable): SpaprTceTable {
+function view(vm: VmInside, table: TceTable): SpaprTceTable {
   const { pageShift } = table;
   const pageBytes = 2 ** pageShift;
   const offsetBits = (1n << BigInt(pageShift)) - 1n;
