@@ -145,19 +145,10 @@ function codeOf(text: string): string {
   );
 }
 
-export interface Import {
-  readonly name: string;
-  /** Of types only: nothing is loaded when the program runs. */
-  readonly erased: boolean;
-}
-
-/** What the code imports or re-exports. */
-export function importsOf(text: string): Import[] {
-  const pattern = /\b(?:import|export)\s+(type\s)?[^"';]*?\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/g;
-  return [...codeOf(text).matchAll(pattern)].map(([, type, from, plain]) => ({
-    name: from ?? plain ?? "",
-    erased: type !== undefined,
-  }));
+/** The names of what the code imports or re-exports, types too. */
+export function importsOf(text: string): string[] {
+  const pattern = /\b(?:import|export)\s+[^"';]*?\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/g;
+  return [...codeOf(text).matchAll(pattern)].map(([, from, plain]) => from ?? plain ?? "");
 }
 
 const withoutEnding = (path: string) => path.replace(/(\.d)?\.m?[jt]s$/, "");
@@ -233,25 +224,19 @@ function cycles(graph: ReadonlyMap<string, readonly string[]>): Violation[] {
   return out;
 }
 
-/** Everything that the sources do against the table, and every import cycle. */
+/**
+ * Everything that the sources do against the table, and every import cycle. An import of types counts, and AssemblyScript,
+ * though neither loads anything: files in a cycle can only be understood, tested and moved together.
+ */
 export function checkImports(sources: readonly Source[]): Violation[] {
   const paths = new Set(sources.map(({ path }) => path));
   const graph = new Map<string, string[]>();
   const out: Violation[] = [];
   for (const source of sources) {
-    const imports = importsOf(source.text);
-    const targetsOf = (some: readonly Import[]) =>
-      some.flatMap(({ name }) => resolveImport(source.path, name, paths) ?? []);
-    // AssemblyScript compiles all files of a program as one and knows no order of modules: cycles do no harm there.
-    const loaded = source.path.endsWith(".as.ts") ? [] : imports.filter(({ erased }) => !erased);
-    graph.set(source.path, targetsOf(loaded));
-    out.push(
-      ...checkFile(
-        source,
-        targetsOf(imports),
-        imports.map(({ name }) => name),
-      ),
-    );
+    const names = importsOf(source.text);
+    const targets = names.flatMap((name) => resolveImport(source.path, name, paths) ?? []);
+    graph.set(source.path, targets);
+    out.push(...checkFile(source, targets, names));
   }
   return [...out, ...cycles(graph)];
 }

@@ -54,7 +54,7 @@ function codeSize(file: string): number {
   const visit = (path: string): void => {
     if (found.has(path)) return;
     found.add(path);
-    for (const { name } of importsOf(readFileSync(path, "utf8"))) {
+    for (const name of importsOf(readFileSync(path, "utf8"))) {
       if (name.startsWith(".")) visit(join(dirname(path), name));
     }
   };
