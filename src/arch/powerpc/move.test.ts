@@ -135,7 +135,7 @@ for (const [from, to] of ways) {
 
 test("everything that a VM has moves, and its handles with it", async () => {
   const [one, two] = [await loadKvm(), await loadKvm()];
-  const { vm, cpu, ram } = guest(one.kvm, 2, counting, true);
+  const { vm, cpu, ram, counter } = guest(one.kvm, 2, counting, true);
   const second = vm.createVcpu(3);
   vm.setUserMemoryRegion({
     slot: 0,
@@ -164,7 +164,7 @@ test("everything that a VM has moves, and its handles with it", async () => {
   const heard: bigint[] = [];
   const stop = doorbell.onSignal((count) => heard.push(count));
   cpu.setRegs({ ...cpu.getRegs(), gpr: Array.from({ length: 32 }, (_, i) => BigInt(i) * 0x0101010101010101n) });
-  slice(cpu, 20);
+  goOn(cpu, counter);
 
   const core = coreOf(vm);
   const before = saveVm(core);
@@ -186,7 +186,9 @@ test("everything that a VM has moves, and its handles with it", async () => {
   line.signal();
   assert.notEqual(xics.getAttr(1, 0x1001n) & (1n << 42n), 0n, "the line is not up");
   doorbell.signal(3n);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let tries = 0; tries < 1000 && heard.length === 0; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   assert.deepEqual(heard, [3n]);
   stop();
   // Written since the slot logs.
@@ -196,7 +198,7 @@ test("everything that a VM has moves, and its handles with it", async () => {
   const sizes: number[] = [];
   for (let i = 0; i < 4; i++) {
     await vm.moveTo(i % 2 ? two.kvm : one.kvm);
-    slice(cpu, 5);
+    goOn(cpu, counter);
     sizes.push(vm.memory.buffer.byteLength);
   }
   assert.equal(sizes[3], sizes[1]);
