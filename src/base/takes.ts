@@ -139,6 +139,8 @@ export function thing(what: string, methods: readonly string[], code?: ErrnoName
     if (typeof value !== "object" || value === null || !methods.every(has)) refuse(call, name, value, what, code);
   };
 }
+/** One of KVM's, which VFIO takes too. */
+export const eventFd = thing("an eventfd, as createEventFd gives one", ["signal", "read", "onSignal"], "EBADF");
 
 /** A call's parameters by name, in their order. */
 export type Signature = Readonly<Record<string, Check>>;

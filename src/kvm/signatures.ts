@@ -6,6 +6,7 @@ import {
   bytes,
   callback,
   either,
+  eventFd,
   having,
   listOf,
   oneOf,
@@ -38,7 +39,6 @@ import type {
   VmOptions,
 } from "./uapi.js";
 
-const eventFd = thing("an eventfd, as createEventFd gives one", ["signal", "read", "onSignal"], "EBADF");
 const enableCap = options<EnableCap>({
   cap: wholeNumber,
   flags: optional(u32),

@@ -1,6 +1,8 @@
 /** /dev/vfio/vfio: an IOMMU for the groups that are set to it. Source: drivers/vfio/container.c. */
 import { KvmError } from "../base/errors.js";
 import { fileTable, OpenFile } from "../base/files.js";
+import { guard } from "../base/takes.js";
+import { containerSignatures } from "./signatures.js";
 import { SpaprTceIommu } from "./spapr-tce.js";
 import {
   type AddressSpace,
@@ -69,7 +71,7 @@ export function openContainer(mm: AddressSpace, released: () => void): Container
     if (!found) throw new KvmError("EINVAL", "the container has no IOMMU yet: VFIO_SET_IOMMU comes first");
     return found;
   };
-  return {
+  const handle: Container = {
     fd,
     getApiVersion: () => VFIO_API_VERSION,
     checkExtension: (extension) => (iommus.includes(extension) ? 1 : 0),
@@ -90,4 +92,5 @@ export function openContainer(mm: AddressSpace, released: () => void): Container
       fileTable().close(fd);
     },
   };
+  return guard(handle, "container", containerSignatures);
 }

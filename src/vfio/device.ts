@@ -1,10 +1,12 @@
 /** A device that user space has opened. Source: drivers/vfio/vfio_main.c, drivers/vfio/pci/vfio_pci_core.c. */
 import { KvmError } from "../base/errors.js";
 import { fileTable, OpenFile } from "../base/files.js";
+import { guard } from "../base/takes.js";
 import type { KvmReference } from "../base/vfio.js";
 import type { ModuleReference } from "../modules/define-module.js";
 import type { DmaBus, HostDevice } from "./host-device.js";
 import { DeviceIrqs } from "./irqs.js";
+import { regionShift as placeShift, vfioDeviceSignatures } from "./signatures.js";
 import {
   type RegionInfo,
   VFIO_DEVICE_FLAGS_RESET,
@@ -15,7 +17,7 @@ import {
 } from "./uapi.js";
 
 /** A region lies in the device's file at its index times this. */
-const regionShift = 40n;
+const regionShift = BigInt(placeShift);
 
 /** A registered device: opened once by the first descriptor, closed by the last. */
 export class RegisteredDevice {
@@ -107,7 +109,7 @@ export class RegisteredDevice {
       if (!open) throw new KvmError("EBADF", `the descriptor of ${host.name} is closed`);
       return this;
     };
-    return {
+    const handle: VfioDevice = {
       fd,
       name: host.name,
       getInfo: () => ({
@@ -132,6 +134,7 @@ export class RegisteredDevice {
         fileTable().close(fd);
       },
     };
+    return guard(handle, "device", vfioDeviceSignatures);
   }
 
   #reset(): void {

@@ -1,11 +1,13 @@
 /** /dev/vfio/N: the devices that an IOMMU cannot tell apart. Source: drivers/vfio/group.c. */
 import { KvmError } from "../base/errors.js";
 import { fileTable, OpenFile } from "../base/files.js";
+import { guard } from "../base/takes.js";
 import type { KvmReference, SpaprTceTable, VfioFile } from "../base/vfio.js";
 import { type ContainerFile, containerOf } from "./container.js";
 import type { RegisteredDevice } from "./device.js";
 import type { DmaBus } from "./host-device.js";
 import { tceRead, tceWrite } from "./iommu-table.js";
+import { groupSignatures } from "./signatures.js";
 import { type Group, VFIO_GROUP_FLAGS_CONTAINER_SET, VFIO_GROUP_FLAGS_VIABLE, type VfioDevice } from "./uapi.js";
 
 /** A group, as long as it has devices. */
@@ -58,7 +60,7 @@ export class IommuGroup implements VfioFile {
       if (!open) throw new KvmError("EBADF", `the descriptor of /dev/vfio/${this.number} is closed`);
       if (this.#revoked) throw new KvmError("ENODEV", `the devices of group ${this.number} have gone; close it`);
     };
-    return {
+    const handle: Group = {
       fd,
       getStatus: () => {
         own();
@@ -86,6 +88,7 @@ export class IommuGroup implements VfioFile {
         fileTable().close(fd);
       },
     };
+    return guard(handle, "group", groupSignatures);
   }
 
   /** Its last device has gone: it leaves its container, whoever has it open. */

@@ -4,6 +4,7 @@
  */
 import { KvmError } from "../base/errors.js";
 import { thisPackage } from "../base/package.js";
+import { either, guard, oneOf, type Signatures, size, thing, wholeNumber } from "../base/takes.js";
 import {
   declareSymbol,
   defineModule,
@@ -15,6 +16,7 @@ import { openContainer } from "./container.js";
 import { RegisteredDevice } from "./device.js";
 import { IommuGroup } from "./group.js";
 import type { HostDevice } from "./host-device.js";
+import { addressSpace, hostDevice } from "./signatures.js";
 import type { AddressSpace, Container, Group } from "./uapi.js";
 
 /** What the module offers once it is live. */
@@ -28,7 +30,7 @@ export interface Vfio {
   /**
    * Offers a device of the host in an IOMMU group. `owner` is the context of the module whose code it is, which is held
    * while the device is open (null: code that no module brings); before that module is live nobody opens it. EEXIST: the
-   * name is taken. EINVAL: no group's number, or no owner.
+   * name is taken. EINVAL: no device, no group's number, or no owner.
    *
    * Returns what takes it back: nobody opens it from then on. If it is open, that throws EBUSY and asks whoever has it to
    * let go (VFIO_PCI_REQ_IRQ_INDEX); the device goes when the last descriptor is closed. With a group's last device the
@@ -53,6 +55,15 @@ export const vfio = defineModule({
 
 export default vfio;
 
+const owner = thing("the context of the module that registers the device, or null", ["tryGet", "put"]);
+
+export const vfioSignatures = {
+  openContainer: { mm: addressSpace },
+  openGroup: { group: wholeNumber },
+  groups: {},
+  registerDevice: { device: hostDevice, group: size, owner: either(oneOf(null), owner) },
+} as const satisfies Signatures<Vfio>;
+
 function create(context: ModuleContext): Vfio {
   const groups = new Map<number, IommuGroup>();
   /** An open file keeps the module. */
@@ -69,7 +80,7 @@ function create(context: ModuleContext): Vfio {
       throw error;
     }
   };
-  return {
+  const offer: Vfio = {
     openContainer: (mm) => held("/dev/vfio/vfio", (released) => openContainer(mm, released)),
     openGroup: (number) =>
       held(`/dev/vfio/${number}`, (released) => {
@@ -79,10 +90,6 @@ function create(context: ModuleContext): Vfio {
       }),
     groups: () => [...groups.values()].map(({ number, devices }) => ({ group: number, devices: [...devices.keys()] })),
     registerDevice: (host, number, owner) => {
-      if (!(Number.isInteger(number) && number >= 0)) throw new KvmError("EINVAL", `${number} is no group's number`);
-      if (owner !== null && typeof owner?.tryGet !== "function") {
-        throw new KvmError("EINVAL", `${host.name} needs its owner: the context of the module that registers it`);
-      }
       if ([...groups.values()].some(({ devices }) => devices.has(host.name))) {
         throw new KvmError("EEXIST", `VFIO has a device ${host.name} already`);
       }
@@ -111,4 +118,5 @@ function create(context: ModuleContext): Vfio {
       };
     },
   };
+  return guard(offer, "vfio", vfioSignatures);
 }

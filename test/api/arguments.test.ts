@@ -9,6 +9,10 @@ import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import { errno } from "../../src/base/errno.test-support.js";
 import { anything, type Signature } from "../../src/base/takes.js";
 import { KVM_CAP_NR_MEMSLOTS } from "../../src/kvm/constants.js";
+import { fakeDevice, fakeMemory, loadVfio } from "../../src/vfio/fake-device.test-support.js";
+import { vfioSignatures } from "../../src/vfio/module.js";
+import { containerSignatures, groupSignatures, vfioDeviceSignatures } from "../../src/vfio/signatures.js";
+import { VFIO_SPAPR_TCE_v2_IOMMU } from "../../src/vfio/uapi.js";
 import { Fixture, implementations } from "./fixture.js";
 import { type Called, refusesMisuse } from "./misuse.js";
 
@@ -22,7 +26,19 @@ const before: Readonly<Record<string, readonly unknown[]>> = {
   "device.setAttr": [1, 0n],
   "device.getAttr": [1],
   "stats.pread": [new Uint8Array(1)],
+  "vfio.registerDevice": [fakeDevice("b"), 2],
+  "assigned.read": [0n],
+  "assigned.write": [0n],
 };
+
+/** The calls that are checked, of all by the object that they are made on. */
+function* checked(all: Readonly<Record<string, Readonly<Record<string, Signature>>>>) {
+  for (const [on, signatures] of Object.entries(all)) {
+    for (const [method, signature] of Object.entries(signatures)) {
+      if (Object.values(signature).some((check) => check !== anything)) yield { on, method, signature };
+    }
+  }
+}
 
 function objectsOf(it: Fixture) {
   const { vm, cpu } = it;
@@ -39,18 +55,14 @@ function objectsOf(it: Fixture) {
 }
 
 for (const name of implementations) {
-  for (const [on, signatures] of Object.entries(powerpcSignatures)) {
-    for (const [method, signature] of Object.entries(signatures as Readonly<Record<string, Signature>>)) {
-      const checks = Object.entries(signature).filter(([, check]) => check !== anything);
-      if (checks.length === 0) continue;
-      test(`${name}: ${on}.${method} refuses what it does not take`, async () => {
-        const it = new Fixture(name);
-        const object = objectsOf(it)[on as keyof typeof powerpcSignatures] as unknown as Record<string, Called>;
-        const earlier = method === "moveTo" ? [it.kvm] : (before[`${on}.${method}`] ?? []);
-        await refusesMisuse((...given) => object[method]?.(...given), signature, earlier);
-        it.close();
-      });
-    }
+  for (const { on, method, signature } of checked(powerpcSignatures)) {
+    test(`${name}: ${on}.${method} refuses what it does not take`, async () => {
+      const it = new Fixture(name);
+      const object = objectsOf(it)[on as keyof typeof powerpcSignatures] as unknown as Record<string, Called>;
+      const earlier = method === "moveTo" ? [it.kvm] : (before[`${on}.${method}`] ?? []);
+      await refusesMisuse((...given) => object[method]?.(...given), signature, earlier);
+      it.close();
+    });
   }
 
   test(`${name}: numbers that an extension bounds`, () => {
@@ -67,6 +79,51 @@ for (const name of implementations) {
     it.close();
   });
 }
+
+const vfioObjects = {
+  vfio: vfioSignatures,
+  container: containerSignatures,
+  group: groupSignatures,
+  assigned: vfioDeviceSignatures,
+};
+for (const { on, method, signature } of checked(vfioObjects)) {
+  test(`VFIO: ${on}.${method} refuses what it does not take`, async () => {
+    const { vfio, loader } = await loadVfio();
+    const unregister = vfio.registerDevice(fakeDevice("a"), 1, null);
+    const container = vfio.openContainer(fakeMemory());
+    const group = vfio.openGroup(1);
+    group.setContainer(container.fd);
+    container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU);
+    const assigned = group.getDeviceFd("a");
+    const objects = { vfio, container, group, assigned } satisfies Record<keyof typeof vfioObjects, object>;
+    const object = objects[on as keyof typeof vfioObjects] as unknown as Record<string, Called>;
+    await refusesMisuse((...given) => object[method]?.(...given), signature, before[`${on}.${method}`] ?? []);
+    for (const open of [assigned, group, container]) open.close();
+    unregister();
+    // Nothing is left that one of the refused calls took.
+    loader.rmmod("vfio");
+  });
+}
+
+test("a device of the host is whole, and no larger than VFIO can hold", async () => {
+  const { vfio } = await loadVfio();
+  const good = fakeDevice("a");
+  const bad: readonly (readonly [object, RegExp])[] = [
+    [{ name: 7 }, /name is 7, not a string/],
+    [{ open: undefined }, /open is missing/],
+    [{ read: "read" }, /read is "read", not a function/],
+    [{ reset: true }, /reset is true/],
+    [{ regions: undefined }, /regions is missing/],
+    [{ regions: [{ size: 2 ** 41, flags: 3 }] }, /size is 2199023255552, not a whole number/],
+    [{ irqs: [{ count: 2 ** 32, flags: 1 }] }, /count is 4294967296, not a whole number/],
+    [{ irqs: [{ count: -1, flags: 1 }] }, /count is -1/],
+  ];
+  for (const [fields, sentence] of bad) {
+    const attempt = () => vfio.registerDevice({ ...good, ...fields }, 1, null);
+    assert.throws(attempt, (error) => errno("EINVAL")(error) && sentence.test((error as Error).message));
+  }
+  assert.deepEqual(vfio.groups(), []);
+});
 
 test("an entry of a TCE table is one of its own", () => {
   const it = new Fixture("pr");

@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signatureOf } from "../../src/base/takes.js";
 import * as root from "../../src/index.js";
+import { moduleList } from "../../src/module-list.js";
 import * as node from "../../src/node/index.js";
+import { fakeDevice } from "../../src/vfio/fake-device.test-support.js";
 import * as vmm from "../../src/vmm/index.js";
 import * as web from "../../src/web/index.js";
 import { type Called, refusesMisuse } from "./misuse.js";
@@ -110,6 +112,62 @@ for (const { name, short, call } of surface) {
     await refusesMisuse((...given) => call.apply(object, given as never), signature, earlier[short] ?? []);
   });
 }
+
+/** What the modules offer, and the symbols that modules of other packages can import, whose names they have here. */
+async function offered(): Promise<[string, unknown][]> {
+  const definitions = moduleList().map(({ definition }) => definition);
+  const loader = new root.ModuleLoader(definitions);
+  const found: [string, unknown][] = [];
+  for (const { name, exports = {} } of definitions) {
+    await loader.modprobe(name);
+    const offer = loader.offer<Readonly<Record<string, unknown>> | undefined>(name) ?? {};
+    for (const [local, value] of Object.entries(offer)) {
+      const { symbol, namespace } = exports[local] ?? {};
+      // A symbol for named modules is none of the public's.
+      if (namespace?.startsWith("module:")) continue;
+      if (typeof value === "function") found.push([symbol?.name ?? `${name}: ${local}`, value]);
+    }
+  }
+  return found;
+}
+
+test("what modules offer and export says what it takes, and refuses all else", async () => {
+  const calls = await offered();
+  const takeNothing = ["kvm: open", "vfio: groups"];
+  const unchecked = calls.filter(([, call]) => !signatureOf(call)).map(([name]) => name);
+  assert.deepEqual(unchecked, takeNothing);
+  const before: Readonly<Record<string, readonly unknown[]>> = { vfio_register_group_dev: [fakeDevice("a"), 1] };
+  const names = calls.map(([name]) => name);
+  for (const name of ["kvmppc_register_hcalls", "vfio_register_group_dev"]) assert.ok(names.includes(name), name);
+  for (const [name, call] of calls) {
+    const signature = signatureOf(call);
+    if (signature) await refusesMisuse(call as Called, signature, before[name] ?? []);
+  }
+});
+
+test("hypercalls that are not whole are not registered", async () => {
+  const register = new Map(await offered()).get("kvmppc_register_hcalls") as Called;
+  const owner = { tryGet: () => true, put: () => {} };
+  const good = { number: 0xf000, name: "H_MINE", enabled: true, handler: () => 0n };
+  const bad: readonly (readonly [object, RegExp])[] = [
+    [{ owner: {} }, /owner is an object, not the context/],
+    [{ url: 7 }, /url is 7, not a string/],
+    [{ hcalls: good }, /hcalls is an object, not an array/],
+    [{ hcalls: [good, null] }, /hcalls\[1\] is null/],
+    ...[0xefff, 0x10000].map((number) => [{ hcalls: [{ ...good, number }] }, /from 0xf000 to 0xffff, not/] as const),
+    [{ hcalls: [{ ...good, number: "0xf000" }] }, /number is "0xf000"/],
+    [{ hcalls: [{ ...good, name: undefined }] }, /name is missing/],
+    [{ hcalls: [{ ...good, enabled: 1 }] }, /enabled is 1, not true or false/],
+    [{ hcalls: [{ ...good, handler: undefined }] }, /handler is missing/],
+  ];
+  for (const [fields, sentence] of bad) {
+    assert.throws(
+      () => register({ owner, url: import.meta.url, hcalls: [good], ...fields }),
+      (error) => error instanceof root.KvmError && error.code === "EINVAL" && sentence.test(error.message),
+      String(sentence),
+    );
+  }
+});
 
 test("constructors refuse what they do not take", () => {
   const misuses: readonly (() => unknown)[] = [
