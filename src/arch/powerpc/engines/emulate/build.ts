@@ -285,10 +285,18 @@ class InterpreterBuilder {
     const entry = f.local("i32");
     const instruction = f.local("i64");
     const result = f.local("i32");
+    const interrupts = f.local("i64");
+    this.#getState(f, "statInterrupt");
+    f.set(interrupts);
     f.get(0);
     f.call(this.#helper("fetch"));
     f.tee(entry);
     f.op(integerOpcodes.eqz[i32]);
+    // Fetching may have raised an interrupt: the context is another one, and the vector's instruction is not for here.
+    this.#getState(f, "statInterrupt");
+    f.get(interrupts);
+    f.op(integerOpcodes.ne[i64]);
+    f.op(integerOpcodes.or[i32]);
     f.if();
     f.i32Const(0);
     f.return();
