@@ -221,7 +221,9 @@ export class Translator {
     if (this.#pending.some((p) => p.entries[0] === entry)) return;
     const start = performance.now();
     const view = this.#memoryView();
-    const span = 1 << this.#ask("codeSpan");
+    const isSmall = (code: number) => view.getInt32(code + codePage.small, true) !== 0;
+    const pageSpan = 1 << codePage.shift;
+    const span = isSmall(this.#ask("codePageFor", page)) ? pageSpan : 1 << this.#ask("codeSpan");
     const offset = pc & (span - 1);
     const host = this.#ask("codeHost") - offset;
     const firstPage = page - (offset >> codePage.shift);
@@ -243,7 +245,9 @@ export class Translator {
         code = this.#ask("codePageFor", firstPage + part);
         codePages.set(part, code);
       }
-      return code === 0 ? undefined : code + (at & 0xffc) * 2;
+      // What is also fetched through small pages has regions of its own: others cannot know what surrounds it there.
+      if (code === 0 || (span > pageSpan && isSmall(code))) return undefined;
+      return code + (at & 0xffc) * 2;
     };
     const translator = new RegionTranslator(
       {

@@ -16,6 +16,7 @@ import {
   CODE_physical,
   CODE_shift,
   CODE_size,
+  CODE_small,
   REQUEST_flushCode,
   REQUEST_flushTlb,
   REQUEST_mail,
@@ -172,6 +173,16 @@ export function unmapCodePage(s: i32, code: i32): void {
   const at = load<i32>(s, S_codeMaps) + (tagged >> 31 ? size >>> 1 : 0) + page * 4;
   if (load<i32>(at) != code) return;
   store<i32>(at, 0);
+  codeDropped(page);
+}
+
+/**
+ * The code is fetched through a small page: what surrounds it, and how far into 64 KiB it is, may differ from what regions
+ * over a large page count on. They are forgotten, and new ones stay inside these 4 KiB.
+ */
+export function fetchedThroughSmall(code: i32, page: i32): void {
+  if (load<i32>(code, CODE_small)) return;
+  store<i32>(code, 1, CODE_small);
   codeDropped(page);
 }
 

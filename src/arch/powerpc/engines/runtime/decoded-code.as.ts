@@ -39,7 +39,7 @@ import { ACCESS_FETCH, CAUSE_EXIT, CAUSE_SEGMENT } from "../../mmu/radix.as";
 import { findSlot, hostInSlot } from "../../mmu/slots.as";
 import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../mmu/tlb.as";
 import { pageShift, physical, rights, translate } from "../../mmu/translate.as";
-import { claim, unmapCodePage } from "./code-pages.as";
+import { claim, fetchedThroughSmall, unmapCodePage } from "./code-pages.as";
 import { settleComeFrom } from "./come-from.as";
 
 /** After so many faults in a row without one instruction, the caller gets a look at the world. */
@@ -62,15 +62,18 @@ export function fetch(s: i32): i32 {
     }
     const entry = entryFor(load<i32>(s, S_fetchTlb), pc);
     let page: i32;
+    let small = false;
     if (load<u64>(entry, TLB_executeTag) == ((pc & ~PAGE_MASK) | load<u64>(s, S_fetchAsid))) {
       page = (load<i32>(entry, TLB_physicalPage) << PARTS_SHIFT) | (<i32>(pc >> CODE_shift) & PARTS_MASK);
     } else {
       page = fetchPage(s, pc);
       if (page < 0) continue;
+      small = load<u64>(entry, TLB_executeTag) != ((pc & ~PAGE_MASK) | load<u64>(s, S_fetchAsid));
     }
     const at = load<i32>(s, S_codeMap) + page * 4;
     let code = load<i32>(at);
     if (code == 0) code = makeCodePage(s, page, at);
+    if (small) fetchedThroughSmall(code, page);
     store<i32>(s, code, S_fetchPage);
     return code + ((<i32>(pc & 0xffc)) << 1);
   }

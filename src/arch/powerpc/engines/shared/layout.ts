@@ -293,6 +293,8 @@ export const codePage = {
   size: 1024 * 8 + 24,
   pages: 3072,
   physical: 1024 * 8 + 8,
+  /** i32: 1 once it was fetched through a page smaller than the soft TLB's large ones. */
+  small: 1024 * 8 + 12,
   effective: 1024 * 8 + 16,
 } as const;
 
