@@ -38,6 +38,27 @@ async function statusAfter(output: Output, status: number): Promise<number> {
   }
 }
 
+/** All commands by name; what is wanted of them with all that it takes. */
+export async function describeProgram(wanted: string | undefined, finish: Finish): Promise<Command> {
+  const program = new Command("unikvm")
+    .description("KVM for JavaScript runtimes: runs unmodified 64-bit Linux guests.")
+    .version(thisPackage.version, "-V, --version")
+    .exitOverride()
+    .showHelpAfterError("(--help shows what there is)")
+    .helpCommand(false);
+  for (const { name, summary, load } of commands) {
+    const command = program.command(name).summary(summary).description(summary);
+    if (name === wanted) (await load()).describe(command, finish);
+  }
+  return program;
+}
+
+/** The exit status when the parser has ended the command: help and version do, too, with status 0. The message is printed. */
+export function parserStatus({ exitCode }: CommanderError, wanted: string | undefined): number {
+  if (exitCode === 0) return ExitStatus.done;
+  return commands.find(({ name }) => name === wanted)?.usageStatus ?? ExitStatus.usage;
+}
+
 /** Runs the command that the process was started with. */
 export async function main(): Promise<void> {
   // A defect of ours; the terminal is given back on exit.
@@ -45,25 +66,14 @@ export async function main(): Promise<void> {
   const output = watchOutput(() => process.exit(ExitStatus.failed));
   const finish = finishWith(output);
   process.stderr.on("error", () => {});
-  const program = new Command("unikvm")
-    .description("KVM for JavaScript runtimes: runs unmodified 64-bit Linux guests.")
-    .version(thisPackage.version, "-V, --version")
-    .exitOverride()
-    .showHelpAfterError("(--help shows what there is)")
-    .helpCommand(false);
   const wanted = process.argv[2];
-  for (const { name, summary, load } of commands) {
-    const command = program.command(name).summary(summary).description(summary);
-    if (name === wanted) (await load()).describe(command, finish);
-  }
+  const program = await describeProgram(wanted, finish);
   try {
     if (wanted === undefined) program.outputHelp();
     else await program.parseAsync();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Help and version end here too, with status 0; the message has been printed.
-    const usage = commands.find(({ name }) => name === wanted)?.usageStatus ?? ExitStatus.usage;
-    process.exitCode = error.exitCode === 0 ? ExitStatus.done : usage;
+    process.exitCode = parserStatus(error, wanted);
   }
   process.exitCode = await statusAfter(output, Number(process.exitCode ?? ExitStatus.done));
 }

@@ -1,4 +1,4 @@
-/** Sizes and times as people write them on a command line. */
+/** Sizes, times and names of files as people write them on a command line. */
 import { InvalidArgumentError } from "commander";
 
 const units: Readonly<Record<string, number>> = { "": 1048576, K: 1024, M: 1048576, G: 1073741824, T: 1099511627776 };
@@ -28,4 +28,10 @@ export function parseSeconds(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text) || value <= 0) throw new InvalidArgumentError(`"${text}" is no number of seconds.`);
   // The longest time that a timer takes.
   return Math.min(value * 1000, 0x7fff_ffff);
+}
+
+/** A file or folder; an empty name is most often a shell's variable that is not set. */
+export function parsePath(text: string): string {
+  if (text === "") throw new InvalidArgumentError("It needs a name.");
+  return text;
 }

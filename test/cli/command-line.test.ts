@@ -59,10 +59,10 @@ test("usage errors end with status 2 and a hint", async () => {
   }
 });
 
-test("a guest that nobody knows ends with status 3 and the names that are known", async () => {
+test("a guest that nobody knows is a usage error with the names that are known", async () => {
   const { status, stderr } = await unikvm(["guest", "fetch", "plan9"]).finished;
-  assert.equal(status, 3);
-  assert.match(stderr, /^unikvm: no guest is called plan9; there is debian\n$/);
+  assert.equal(status, 2);
+  assert.match(stderr, /^error: command-argument value 'plan9' is invalid for argument 'name'. There is debian.\n/);
 });
 
 test("doctor says what the platform allows", async () => {

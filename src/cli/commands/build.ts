@@ -9,6 +9,7 @@ import { bundle, packageRoot } from "../build/bundle.js";
 import { buildConfiguration } from "../build/configuration.js";
 import type { Platform } from "../build/plugin.js";
 import type { Finish } from "../command.js";
+import { parsePath } from "../sizes.js";
 
 interface Options {
   readonly config?: string;
@@ -23,10 +24,11 @@ export function describe(command: Command, finish: Finish): void {
       "Bundles what a .config asks for, as ES modules: DIR/node and DIR/browser.\n" +
         "Without a .config, everything with its default. Needs the package esbuild.",
     )
-    .option("--config <file>", "options in Kconfig's words, as the kernel's tools write them")
+    .option("--config <file>", "options in Kconfig's words, as the kernel's tools write them", parsePath)
     .option(
       "--output <dir>",
       "where the files go; its folders node and browser are replaced if they are of an earlier build",
+      parsePath,
       "build",
     )
     .addOption(

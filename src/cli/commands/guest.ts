@@ -1,5 +1,5 @@
 /** `unikvm guest`: the guests that can be booted without bringing a kernel. */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { fetchGuest, guestFolder, guestNames, listGuests, removeGuest } from "../../../guests/index.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { interruptible } from "../interrupt.js";
@@ -7,20 +7,19 @@ import { interruptible } from "../interrupt.js";
 const defaultName = guestNames[0] ?? "";
 
 function knownGuest(name: string): string {
-  if (!guestNames.includes(name)) throw new Error(`no guest is called ${name}; there is ${guestNames.join(", ")}`);
-  return name;
+  if (guestNames.includes(name)) return name;
+  throw new InvalidArgumentError(`There is ${guestNames.join(", ")}.`);
 }
 
 export function describe(command: Command, finish: Finish): void {
   command
     .command("fetch")
     .description("fetch a guest into the cache, also if it is there already")
-    .argument("[name]", "which", defaultName)
+    .argument("[name]", "which", knownGuest, defaultName)
     .option("--if-missing", "leave one that is there whole alone")
     .action(
       finish(async (name: string, { ifMissing = false }: { ifMissing?: boolean }) => {
-        const known = knownGuest(name);
-        const guest = await interruptible((signal) => fetchGuest(known, { again: !ifMissing, signal }));
+        const guest = await interruptible((signal) => fetchGuest(name, { again: !ifMissing, signal }));
         process.stdout.write(`${guest.name}: ${guest.description}\n`);
       }),
     );
@@ -41,11 +40,10 @@ export function describe(command: Command, finish: Finish): void {
   command
     .command("rm")
     .description("remove a guest from the cache")
-    .argument("[name]", "which", defaultName)
+    .argument("[name]", "which", knownGuest, defaultName)
     .action(
       finish(async (name: string) => {
-        const known = knownGuest(name);
-        if (await interruptible((signal) => removeGuest(known, signal))) return ExitStatus.done;
+        if (await interruptible((signal) => removeGuest(name, signal))) return ExitStatus.done;
         throw new Error(`the guest ${name} is not in ${guestFolder()}`);
       }),
     );

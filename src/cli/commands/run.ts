@@ -24,7 +24,7 @@ import { type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
 import type { LoadedKvm } from "../kvm.js";
-import { parseCount, parseSeconds, parseSize } from "../sizes.js";
+import { parseCount, parsePath, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
@@ -107,8 +107,12 @@ export function describe(command: Command, finish: Finish): void {
         "Ends with 0 if the guest powered off, 1 if it crashed, 2 for a usage error,\n" +
         "3 if unikvm could not do it, 124 at the time limit.",
     )
-    .option("--kernel <file>", "64-bit POWER Linux kernel: ELF, the same under gzip, or a flat image (default guest's)")
-    .option("--initrd <file>", "initial RAM disk")
+    .option(
+      "--kernel <file>",
+      "64-bit POWER Linux kernel: ELF, the same under gzip, or a flat image (default guest's)",
+      parsePath,
+    )
+    .option("--initrd <file>", "initial RAM disk", parsePath)
     .option("--append <string>", "the kernel's command line")
     .addOption(
       new Option(
@@ -149,7 +153,7 @@ export function describe(command: Command, finish: Finish): void {
         parseTrace,
       ),
     )
-    .option("--trace-file <file>", "where the trace goes (default: unikvm.trace)")
+    .option("--trace-file <file>", "where the trace goes (default: unikvm.trace)", parsePath)
     .addOption(
       new Option(
         "--module <module>",

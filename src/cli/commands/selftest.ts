@@ -27,6 +27,7 @@ interface Column {
 }
 
 function parsePattern(text: string): RegExp {
+  if (text === "") throw new InvalidArgumentError("It needs a pattern; leave the option out for all tests.");
   try {
     const pattern = new RegExp(text);
     if (tests.some(({ name }) => pattern.test(name))) return pattern;

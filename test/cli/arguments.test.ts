@@ -1,0 +1,186 @@
+/**
+ * Every option and every argument of every command, from commander's own objects: what it does not take is one sentence that
+ * names it and the value, and the command's status for a usage error, and nothing is begun. One that is new has no row here
+ * and fails.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Command, CommanderError } from "commander";
+import type { Finish } from "../../src/cli/command.js";
+import { commands } from "../../src/cli/commands.js";
+import { describeProgram, parserStatus } from "../../src/cli/program.js";
+
+/** What is refused (missing values always are), and what is taken. */
+interface Row {
+  readonly bad: readonly string[];
+  readonly good: readonly string[];
+}
+const path: Row = { bad: [""], good: ["no/such file", "-1"] };
+/** Every string is one; kmod's programs say what is wrong with it when they look for it, with kmod's words and statuses. */
+const text: Row = { bad: [], good: ["", "nonsense,,=\u0001", "-1"] };
+const count: Row = { bad: ["", "0", "-1", "two", "1.5", "1e3", "0x10", "9007199254740992"], good: ["1", "4096"] };
+const seconds: Row = { bad: ["", "0", "-1", "soon", "1e3", "Infinity"], good: ["0.5", "20", "99999999999"] };
+const choice = (...good: string[]): Row => ({ bad: ["", "xen", "hv,pr", "0", good.join(" ")], good });
+
+const values: Readonly<Record<string, Row>> = {
+  "run --kernel": path,
+  "run --initrd": path,
+  "run --append": text,
+  "run --guest-module": { bad: ["", "vritio_blk", "a b", "tun,loop"], good: ["tun"] },
+  "run --memory": { bad: ["", "lots", "512B", "-1G", "1K", "0", "4G", "99999999999T", "1e3"], good: ["64M", "1.5G"] },
+  "run --cpus": count,
+  "run --type": choice("hv", "pr"),
+  "run --cpu": { bad: ["", "POWER3", "power"], good: ["POWER9"] },
+  "run --machine": {
+    bad: ["", "mac99", "pseries,", "ic-mode", "ic-mode=", "ic-mode=apic", "pseries,max-cpus=3"],
+    good: ["pseries", "pseries,ic-mode=xics"],
+  },
+  "run --device": {
+    bad: ["", "xyz", "edu,a=1", ",", "vfio-pci", "vfio-pci,host=", "vfio-pci,addr=3"],
+    good: ["edu", "vfio-pci,host=edu"],
+  },
+  "run --timeout": seconds,
+  "run --threads": choice("auto", "worker", "single"),
+  "run --trace": { bad: ["", "everything", "exit,", "exit;mmu"], good: ["exit", "exit,mmu"] },
+  "run --trace-file": path,
+  "run --module": { bad: ["", ",a=1"], good: ["kvm,halt_poll_ns=1"] },
+  "selftest --type": choice("hv", "pr"),
+  "selftest --threads": choice("auto", "worker", "single"),
+  "selftest --test": { bad: ["", "no such test", "("], good: ["RTAS"] },
+  "selftest --timeout": seconds,
+  "build --config": path,
+  "build --output": path,
+  "build --platform": choice("node", "browser", "both"),
+  "depmod --basedir": text,
+  "depmod --config": text,
+  "depmod --symvers": text,
+  "depmod --filesyms": text,
+  "depmod --symbol-prefix": text,
+  "lsmod --pid": count,
+  "modinfo --field": text,
+  "modinfo --basedir": text,
+  "modinfo --set-version": text,
+  "modprobe --pid": count,
+  "modprobe --dirname": text,
+  "modprobe --set-version": text,
+  "modprobe --config": text,
+  "insmod --pid": count,
+  "rmmod --pid": count,
+};
+
+const guest: Row = { bad: ["", "plan9", "debian "], good: ["debian"] };
+const positionals: Readonly<Record<string, Row>> = {
+  "guest fetch [name]": guest,
+  "guest rm [name]": guest,
+  "depmod [version]": text,
+  "depmod [file]": text,
+  "modinfo [module]": text,
+  "modprobe [module]": text,
+  "modprobe [parameters]": text,
+  "insmod [file]": text,
+  "insmod [parameters]": text,
+  "rmmod [module]": text,
+};
+
+interface Ended {
+  /** Undefined: the command would have begun. */
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Parses a command line as the program does, and begins nothing. */
+async function parse(...args: readonly string[]): Promise<Ended> {
+  let [stdout, stderr] = ["", ""];
+  let begun = false;
+  const finish: Finish = () => async () => {
+    begun = true;
+  };
+  const program = await describeProgram(args[0], finish);
+  const quiet = (command: Command): void => {
+    command.configureOutput({
+      writeOut: (written) => (stdout += written),
+      writeErr: (written) => (stderr += written),
+    });
+    command.commands.forEach(quiet);
+  };
+  quiet(program);
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return { status: parserStatus(error, args[0]), stdout, stderr };
+  }
+  assert.ok(begun, `${args.join(" ")}: neither begun nor refused`);
+  return { status: undefined, stdout, stderr };
+}
+
+async function refuses(args: readonly string[], ...names: readonly string[]): Promise<void> {
+  const { status, stdout, stderr } = await parse(...args);
+  const what = `${JSON.stringify(args)}: ${stderr}`;
+  assert.equal(status, commands.find(({ name }) => name === args[0])?.usageStatus ?? 2, what);
+  assert.equal(stdout, "", what);
+  assert.match(stderr, /^error: [^\n]+\n(\([^\n]+\)\n)?$/, what);
+  for (const name of names) assert.ok(stderr.includes(name), `${what} does not name ${name}`);
+}
+async function takes(args: readonly string[]): Promise<void> {
+  assert.deepEqual(await parse(...args), { status: undefined, stdout: "", stderr: "" }, JSON.stringify(args));
+}
+
+/** Every command that does something, by the words that call it. */
+async function* everyCommand(): AsyncGenerator<{ readonly words: readonly string[]; readonly command: Command }> {
+  for (const { name } of commands) {
+    const program = await describeProgram(name, () => async () => {});
+    const command = program.commands.find((candidate) => candidate.name() === name);
+    assert.ok(command, name);
+    if (command.commands.length === 0) yield { words: [name], command };
+    for (const inner of command.commands) yield { words: [name, inner.name()], command: inner };
+  }
+}
+
+const seen = new Set<string>();
+for await (const { words, command } of everyCommand()) {
+  const name = words.join(" ");
+  for (const { long, short, required, optional } of command.options) {
+    const flag = long ?? short ?? "";
+    if (!required && !optional) {
+      test(`${name} ${flag} takes no value`, () => refuses([...words, `${flag}=nonsense`], flag));
+      continue;
+    }
+    seen.add(`${name} ${flag}`);
+    test(`${name} ${flag} refuses what it does not take`, async () => {
+      const row = values[`${name} ${flag}`];
+      assert.ok(row, "a new option: say above what it takes and what not");
+      if (required) await refuses([...words, flag], flag, "missing");
+      for (const bad of row.bad) await refuses([...words, `${flag}=${bad}`], flag, `'${bad}'`);
+      for (const good of row.good) await takes([...words, `${flag}=${good}`]);
+    });
+  }
+  for (const argument of command.registeredArguments) {
+    const key = `${name} [${argument.name()}]`;
+    seen.add(key);
+    test(`${key} refuses what it does not take`, async () => {
+      const row = positionals[key];
+      assert.ok(row, "a new argument: say above what it takes and what not");
+      for (const bad of row.bad) await refuses([...words, bad], argument.name(), `'${bad}'`);
+      for (const good of row.good) await takes([...words, "--", good]);
+      if (argument.required) await refuses(words, argument.name());
+    });
+  }
+  test(`${name} refuses an option that it has not, and an argument too many`, async () => {
+    await refuses([...words, "--frobnicate"], "--frobnicate");
+    const { registeredArguments } = command;
+    if (registeredArguments.at(-1)?.variadic) return;
+    // Good ones first, so that it is the number that is wrong.
+    const good = registeredArguments.map((argument) => positionals[`${name} [${argument.name()}]`]?.good[0] ?? "");
+    await refuses([...words, ...good, "more"], "too many arguments");
+  });
+}
+
+test("no row is left of an option or argument that is gone", () => {
+  assert.deepEqual([...Object.keys(values), ...Object.keys(positionals)].sort(), [...seen].sort());
+});
+
+test("a command that there is not", async () => {
+  for (const words of [["frobnicate"], ["guest", "frobnicate"], [""]]) await refuses(words, `'${words.at(-1)}'`);
+});
