@@ -29,7 +29,7 @@ export async function runInPage(type: string, threads: boolean): Promise<PageRun
     kvm,
     type: type === "hv" ? KVM_VM_PPC_HV : KVM_VM_PPC_PR,
     spawn: threads ? spawnVcpuThread : undefined,
-    timeout: 60_000,
+    timeout: 120_000,
   });
   return {
     isolated: crossOriginIsolated,

@@ -21,7 +21,7 @@ const under = (inputs: ReadonlySet<string>, folder: string): string[] =>
 const importIndex = (folder: string): Promise<typeof Unikvm> =>
   import(pathToFileURL(join(folder, "index.js")).href) as Promise<typeof Unikvm>;
 const unikvm = (folder: string, ...args: string[]) =>
-  spawnSync(process.execPath, [join(folder, "unikvm.js"), ...args], { encoding: "utf8", timeout: 120_000 });
+  spawnSync(process.execPath, [join(folder, "unikvm.js"), ...args], { encoding: "utf8", timeout: 300_000 });
 /** All code, as text. */
 const codeOf = (folder: string): string =>
   readdirSync(folder)

@@ -8,7 +8,7 @@ import { tests } from "../../guests/selftest/index.js";
 const main = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
 function selftest(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, "selftest", ...args], { encoding: "utf8", timeout: 120_000 });
+  return spawnSync(process.execPath, [main, "selftest", ...args], { encoding: "utf8", timeout: 300_000 });
 }
 
 for (const type of ["hv", "pr"]) {

@@ -16,12 +16,16 @@ const page = PTE.valid | PTE.leaf | PTE.write | PTE.execute | PTE.referenced | P
 const place = 0x10800000;
 const table = (n: number) => memoryMap.tables + 0x1000 * n;
 
-/** Waits until code has set CR0[EQ], at most about two seconds; r25 counts what was waited for in vain. Loses r26, r27. */
+/**
+ * Waits until code has set CR0[EQ], at most 17 seconds of the time base: the host may be slow to give the other processor
+ * its thread. r25 counts what was waited for in vain. Loses r26, r27.
+ */
 export function until(t: Author, condition: string): string {
   const [again, done] = [t.label("again"), t.label("done")];
   return `
   mftb r26
   lis r27, 0x4000
+  sldi r27, r27, 3
   add r26, r26, r27
 ${again}:
 ${condition}

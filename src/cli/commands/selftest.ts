@@ -55,7 +55,7 @@ export function describe(command: Command, finish: Finish): void {
     .addOption(
       new Option("--timeout <seconds>", "limit for each run of the guest")
         .argParser(parseSeconds)
-        .default(30_000, "30"),
+        .default(120_000, "120"),
     )
     .allowExcessArguments(false)
     .action(finish(run));
