@@ -1,6 +1,7 @@
 /**
- * Whatever a guest's processors do, its time limit and its user end it. Five milliseconds of slack are for a busy machine;
- * `npm run bench:storm` wants a second of a quiet one.
+ * Whatever a guest's processors do, its time limit and its user end it. Each storm is here once, with one implementation and
+ * one way of running processors; `npm run bench:storm` has all of them, and wants a second of a quiet machine. The slack is
+ * for a busy one: what is looked for are storms that nothing ends.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ import { selfTestProgram } from "../test/selftest/program.js";
 import { type StormName, stormCpus, stormGuest, storms } from "./storm-guests.js";
 import { runStorm, type StormOptions } from "./storm-run.js";
 
-const slack = 5000;
+const slack = 20_000;
 const names = Object.keys(storms) as StormName[];
 
 async function endsInTime(options: StormOptions): Promise<void> {
@@ -20,11 +21,16 @@ async function endsInTime(options: StormOptions): Promise<void> {
   assert.ok(late < slack, `${late} ms late`);
 }
 
+const ways = [
+  ["hv", "single"],
+  ["pr", "worker"],
+  ["hv", "worker"],
+  ["pr", "single"],
+] as const;
 for (const [i, name] of names.entries()) {
-  // Each with one implementation here, and with both in the bench.
-  const implementation = i % 2 === 0 ? "hv" : "pr";
-  test(`${implementation}: the user ends ${name}`, () =>
-    endsInTime({ name, implementation, threads: "worker", after: 100, by: "user" }));
+  const [implementation, threads] = ways[i % ways.length] ?? ways[0];
+  test(`${implementation}, ${threads}: the user ends ${name}`, () =>
+    endsInTime({ name, implementation, threads, after: 100, by: "user" }));
 }
 
 for (const implementation of ["hv", "pr"] as const) {
@@ -42,20 +48,16 @@ function command(name: StormName, ...args: string[]): string[] {
   return ["run", "--type", "hv", "--cpus", String(stormCpus), "--memory", "64M", "--kernel", kernel, ...args];
 }
 
-test("the command's time limit ends doorbells as it ends a loop", async () => {
-  const milliseconds: number[] = [];
-  for (const name of ["nothing but a loop", "doorbells to itself"] as const) {
-    const begin = performance.now();
-    const { status, stderr } = await unikvm(command(name, "--timeout", "2")).finished;
-    assert.equal(status, 124, stderr);
-    milliseconds.push(performance.now() - begin);
-  }
-  const [loop = 0, storm = 0] = milliseconds;
-  assert.ok(storm - loop < slack, `${storm} ms, ${loop} ms for a loop`);
+test("the command's time limit ends doorbells", async () => {
+  const begin = performance.now();
+  const { status, stderr } = await unikvm(command("doorbells to itself", "--timeout", "2")).finished;
+  assert.equal(status, 124, stderr);
+  const late = performance.now() - begin - 2000;
+  assert.ok(late < slack, `${late} ms late`);
 });
 
 test("Ctrl-A X ends a storm of exits", async () => {
-  const running = unikvm(command("console output", "--timeout", "60"), { interactive: true });
+  const running = unikvm(command("console output", "--timeout", "120"), { interactive: true });
   await running.see("..........");
   const begin = performance.now();
   running.type("\u0001x");

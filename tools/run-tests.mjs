@@ -110,13 +110,15 @@ const tsc = () => require.resolve("typescript/package.json").replace("package.js
 
 /** Folders with tests, and how many of their files run at a time. @type {Readonly<Record<string, [readonly string[], number]>>} */
 const folders = {
-  unit: [["src", "guests", "tools", "bench", "test/isa", "test/oracles"], 2],
+  unit: [["src", "guests", "tools", "test/isa", "test/oracles"], 2],
   api: [["test/api"], 2],
   engines: [["test/engines"], 2],
   differential: [["test/differential"], 2],
   selftest: [["test/selftest"], 1],
   build: [["test/build"], 1],
   browser: [["test/browser"], 1],
+  // One at a time: they measure.
+  bench: [["bench"], 1],
   cli: [["test/cli"], 1],
   boot: [["test/boot"], 1],
 };
@@ -153,7 +155,7 @@ const layers = [
       everyTestHasALayer();
     },
   ],
-  ...["unit", "api", "engines", "differential", "selftest", "build", "browser"].map(withTests),
+  ...["unit", "api", "engines", "differential", "selftest", "build", "browser", "bench"].map(withTests),
   ["guest", fetchGuest],
   ...["cli", "boot"].map(withTests),
 ];
