@@ -77,7 +77,8 @@ test("a guest whose code always goes again makes no table grow", () => {
     const { vm, cpu } = runToEnd(text, BigInt(rounds * loops) * 0x60000n);
     const { regions, regionSlots } = cpu.stats();
     assert.ok((regions ?? 0) > 130, JSON.stringify(cpu.stats()));
-    assert.equal(regionSlots, 65);
+    // Places in the table that were ever taken: those of regions that are gone are taken again.
+    assert.ok((regionSlots ?? 0) > 0 && (regionSlots ?? 0) <= 65, JSON.stringify(cpu.stats()));
     for (const part of [cpu, vm]) part.close();
   } finally {
     page.codeLimit = codeLimit;

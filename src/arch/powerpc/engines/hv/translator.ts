@@ -386,7 +386,7 @@ export class Translator {
       regions: this.#translated,
       regionsDropped: this.#dropped,
       regionsLive: this.#live.size,
-      regionSlots: this.regions.length,
+      regionSlots: this.#nextIndex - 1,
       modules: this.#modules,
       codeBytes: this.#memoryView().getInt32(this.#state + state.codeBytes.offset, true),
       translatedBytes: this.#bytes,
