@@ -13,7 +13,7 @@ import { selfTestProgram } from "../test/selftest/program.js";
 import { type StormName, stormCpus, stormGuest, storms } from "./storm-guests.js";
 import { runStorm, type StormOptions } from "./storm-run.js";
 
-const slack = 20_000;
+const slack = 5_000;
 const names = Object.keys(storms) as StormName[];
 
 async function endsInTime(options: StormOptions): Promise<void> {

@@ -1,4 +1,4 @@
-/** What the calls of VFIO take (uapi.ts; module.ts has those of its own); base/takes.ts says how that is held. */
+/** What the calls of VFIO take (uapi.ts, offer.ts); base/takes.ts says how that is held. */
 import {
   anything,
   bigint,
@@ -6,19 +6,23 @@ import {
   bytes,
   type Check,
   callback,
+  either,
   eventFd,
   having,
   integer,
   listOf,
+  oneOf,
   optional,
   options,
   type Signatures,
+  size,
   text,
   thing,
   u32,
   wholeNumber,
 } from "../base/takes.js";
 import type { HostDevice } from "./host-device.js";
+import type { Vfio } from "./offer.js";
 import type { Container, Group, IrqSet, VfioDevice } from "./uapi.js";
 
 /** In a device's file, a region lies at its index times 2 to the power of this. */
@@ -93,3 +97,13 @@ export const vfioDeviceSignatures = {
   write: { offset: bigint, bytes },
   close: {},
 } as const satisfies Signatures<VfioDevice>;
+
+const owner = thing("the context of the module that registers the device, or null", ["tryGet", "put"]);
+
+/** Not in module.ts, whose exports a build writes down as plain values. */
+export const vfioSignatures = {
+  openContainer: { mm: addressSpace },
+  openGroup: { group: wholeNumber },
+  groups: {},
+  registerDevice: { device: hostDevice, group: size, owner: either(oneOf(null), owner) },
+} as const satisfies Signatures<Vfio>;

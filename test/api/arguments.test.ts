@@ -10,8 +10,12 @@ import { errno } from "../../src/base/errno.test-support.js";
 import { anything, type Signature } from "../../src/base/takes.js";
 import { KVM_CAP_NR_MEMSLOTS } from "../../src/kvm/constants.js";
 import { fakeDevice, fakeMemory, loadVfio } from "../../src/vfio/fake-device.test-support.js";
-import { vfioSignatures } from "../../src/vfio/module.js";
-import { containerSignatures, groupSignatures, vfioDeviceSignatures } from "../../src/vfio/signatures.js";
+import {
+  containerSignatures,
+  groupSignatures,
+  vfioDeviceSignatures,
+  vfioSignatures,
+} from "../../src/vfio/signatures.js";
 import { VFIO_SPAPR_TCE_v2_IOMMU } from "../../src/vfio/uapi.js";
 import { Fixture, implementations } from "./fixture.js";
 import { type Called, refusesMisuse } from "./misuse.js";
