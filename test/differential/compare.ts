@@ -81,10 +81,13 @@ export interface Comparison {
 
 const none: Comparison = { found: [], setAside: new Set(), whole: false };
 
-/** The registers and bytes that differ, exceptions applied. */
-export function compare(one: Case, expected: State, actual: State, set: InstructionSet): Comparison {
+/**
+ * The registers and bytes that differ, exceptions applied. `happened`: the instruction was completed; of one that was not,
+ * there is no answer to correct.
+ */
+export function compare(one: Case, expected: State, actual: State, set: InstructionSet, happened = true): Comparison {
   if (equal(expected, actual) && !corrected(one.mnemonic)) return none;
-  const rules = applied(one, expected, set);
+  const rules = applied(one, expected, set).map((rule) => (happened ? rule : { ...rule, corrections: [] }));
   const whole = rules.filter(({ masks }) => masks === "all");
   if (whole.length > 0)
     return { found: [], setAside: new Set(whole.map(({ exception }) => exception.why)), whole: true };
