@@ -134,18 +134,26 @@ function emitLookUp(): FunctionBuilder {
   return f;
 }
 
-/** Pushes the result of the region that the word in the local leads to. */
-function emitRun(f: FunctionBuilder, s: number, depth: number, word: number): void {
+/** Pushes what the region that the word in the local leads to is called with, and its place in the table. */
+function emitOperands(f: FunctionBuilder, s: number, pushDepth: () => void, word: number): void {
   f.get(s);
   f.get(word);
   f.i32Const(tableBits);
   f.op(integerOpcodes.shrU[i32]);
-  f.get(depth);
-  f.i32Const(1);
-  f.op(integerOpcodes.sub[i32]);
+  pushDepth();
   f.get(word);
   f.i32Const((1 << tableBits) - 1);
   f.op(integerOpcodes.and[i32]);
+}
+
+/** Pushes the result of the region that the word in the local leads to. */
+function emitRun(f: FunctionBuilder, s: number, depth: number, word: number): void {
+  const oneLess = () => {
+    f.get(depth);
+    f.i32Const(1);
+    f.op(integerOpcodes.sub[i32]);
+  };
+  emitOperands(f, s, oneLess, word);
   f.callIndirect(regionType, regionTable);
 }
 
@@ -163,14 +171,7 @@ export function emitGoOn(f: FunctionBuilder, { state: s, depth }: { state: numbe
   f.call(lookUp);
   f.tee(word);
   f.if();
-  f.get(s);
-  f.get(word);
-  f.i32Const(tableBits);
-  f.op(integerOpcodes.shrU[i32]);
-  f.get(depth);
-  f.get(word);
-  f.i32Const((1 << tableBits) - 1);
-  f.op(integerOpcodes.and[i32]);
+  emitOperands(f, s, () => f.get(depth), word);
   f.returnCallIndirect(regionType, regionTable);
   f.end();
   f.end();
