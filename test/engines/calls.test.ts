@@ -61,9 +61,13 @@ class Program {
         case 0: {
           // A loop, perhaps with a call in it.
           const loop = this.#label();
-          lines.push(`li 14,${1 + random.below(6)}`, "std 14,32(1)", `${loop}:`, ...this.#work());
+          const test = this.#label();
+          lines.push(`li 14,${1 + random.below(6)}`, "std 14,32(1)");
+          // Compilers put the test last: then the return point is where the loop is entered.
+          if (random.chance(0.5)) lines.push(`b ${test}`);
+          lines.push(`${loop}:`, ...this.#work());
           if (random.chance(0.5)) lines.push(...this.#call());
-          lines.push("ld 14,32(1)", "addi 14,14,-1", "std 14,32(1)", "cmpdi 14,0", `bgt ${loop}`);
+          lines.push(`${test}:`, "ld 14,32(1)", "addi 14,14,-1", "std 14,32(1)", "cmpdi 14,0", `bgt ${loop}`);
           break;
         }
         case 1:

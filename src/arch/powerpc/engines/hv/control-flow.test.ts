@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { analyse, type BasicBlock } from "./control-flow.js";
 
 /** Blocks by their start, each with its successors. */
-function graph(entries: number[], edges: Record<number, number[]>) {
+function graph(entries: number[], edges: Record<number, number[]>, calls: number[] = []) {
   const blocks = Object.entries(edges).map(([start, successors]): [number, BasicBlock<never>] => [
     Number(start),
-    { start: Number(start), instructions: [], successors },
+    { start: Number(start), instructions: [], successors, calls: calls.includes(Number(start)) },
   ]);
   const flow = analyse(entries, new Map(blocks));
   const at = (start: number) => flow.position(start) as number;
@@ -34,6 +34,14 @@ test("a return point makes a loop with a call in it two halves", () => {
   const { flow, edge } = graph([0, 8], { 0: [4], 4: [8], 8: [4, 12], 12: [] });
   assert.deepEqual(flow.entries.slice(0, 2), [0, 8]);
   assert.equal(edge(8, 4), "around");
+});
+
+test("a loop whose last instruction is a call goes round by the way in", () => {
+  // Its header, 8, is where the call in 4 returns to.
+  const { flow, at, edge } = graph([8], { 8: [4, 12], 4: [8], 12: [] }, [4]);
+  assert.equal(edge(4, 8), "around");
+  assert.ok(flow.nodes.every((node) => !node.isLoop));
+  assert.deepEqual([...flow.loop(at(8))], [at(8)]);
 });
 
 test("every block but the way in has a dominator before it", () => {

@@ -9,6 +9,8 @@ export interface BasicBlock<T> {
   readonly instructions: readonly T[];
   /** Starts of the blocks that may follow inside the region. */
   readonly successors: readonly number[];
+  /** It ends with a call, its successor being the return point: a loop that goes on there must not hold anything in locals. */
+  readonly calls: boolean;
 }
 
 /** One block with what the graph says of it. Numbers are positions in reverse post-order. */
@@ -34,9 +36,11 @@ export interface FlowGraph<T> {
   position(start: number): number | undefined;
   /**
    * How an edge is taken: "forward" to a later block, "back" to a loop around the source, or "around" by the way in, if no
-   * nesting of loops gives it.
+   * nesting of loops gives it or there is a call on it.
    */
   edge(from: number, to: number): "forward" | "back" | "around";
+  /** Whether any edge is taken around. */
+  readonly goesAround: boolean;
   /** Positions of the blocks of the natural loop with this header. */
   loop(header: number): ReadonlySet<number>;
 }
@@ -75,7 +79,7 @@ function isOutermost<T>(graph: FlowGraph<T>, node: FlowNode<T>): boolean {
 const wayIn = -1;
 
 function nest<T>(entries: readonly number[], given: ReadonlyMap<number, BasicBlock<T>>): FlowGraph<T> {
-  const blocks = new Map(given).set(wayIn, { start: wayIn, instructions: [], successors: entries });
+  const blocks = new Map(given).set(wayIn, { start: wayIn, instructions: [], successors: entries, calls: false });
   const postOrder: number[] = [];
   const seen = new Set<number>();
   // Depth first without recursion: the stack holds blocks and how many of their successors were visited.
@@ -138,7 +142,11 @@ function nest<T>(entries: readonly number[], given: ReadonlyMap<number, BasicBlo
     while (x > a) x = dominatorOf(x);
     return x === a;
   };
-  const edge = (from: number, to: number) => (to > from ? "forward" : dominates(to, from) ? "back" : "around");
+  const edge = (from: number, to: number) => {
+    if (to > from) return "forward";
+    return dominates(to, from) && !nodes[from]?.block.calls ? "back" : "around";
+  };
+  let goesAround = false;
   for (const node of nodes) {
     if (node.order > 0) nodes[node.dominator]?.dominated.push(node.order);
     for (const s of node.block.successors) {
@@ -146,6 +154,7 @@ function nest<T>(entries: readonly number[], given: ReadonlyMap<number, BasicBlo
       const kind = edge(node.order, target.order);
       if (kind === "forward") target.forwardEdges++;
       else if (kind === "back") target.isLoop = true;
+      else goesAround = true;
     }
   }
   // What leads back to the header without passing it.
@@ -159,5 +168,5 @@ function nest<T>(entries: readonly number[], given: ReadonlyMap<number, BasicBlo
     }
     return members;
   };
-  return { nodes, entries, position: (start) => positions.get(start), edge, loop };
+  return { nodes, entries, position: (start) => positions.get(start), edge, goesAround, loop };
 }

@@ -136,7 +136,7 @@ export class RegionTranslator {
   translate(): FunctionBuilder | undefined {
     const blocks = this.#discover();
     if (blocks.size === 0) return undefined;
-    const graph = analyse([this.#source.entry, ...this.#returns], blocks);
+    const graph = analyse([...new Set([this.#source.entry, ...this.#returns])], blocks);
     this.#graph = graph;
     const f = this.#f;
     this.#prologue();
@@ -144,7 +144,7 @@ export class RegionTranslator {
     this.#exit = f.block();
     this.#undone = f.block();
     const [wayIn] = graph.nodes as [FlowNode<Instruction>];
-    if (graph.entries.length === 1) this.#tree(graph.nodes[1] as FlowNode<Instruction>);
+    if (graph.entries.length === 1 && !graph.goesAround) this.#tree(graph.nodes[1] as FlowNode<Instruction>);
     else {
       this.#wayIn = f.loop();
       this.#within(wayIn, wayIn.dominated);
@@ -263,24 +263,29 @@ export class RegionTranslator {
         if (!fallsThrough) break;
       }
     }
-    this.#returns.delete(this.#source.entry);
     for (const at of this.#returns) if (!this.#instructions.has(at)) this.#returns.delete(at);
     const blocks = new Map<number, BasicBlock<Instruction>>();
     for (const start of leaders) {
       const instructions: Instruction[] = [];
       const successors: number[] = [];
+      let calls = false;
       for (let at = start; ; at += 4) {
         const instruction = this.#instructions.get(at);
         if (!instruction) break;
         instructions.push(instruction);
-        for (const to of targets.get(at) ?? []) if (this.#instructions.has(to)) successors.push(to);
+        for (const to of targets.get(at) ?? []) {
+          // Behind a call that is left to return through a look-up, nothing follows here.
+          if (instruction.isCall && !this.#returns.has(to)) continue;
+          if (instruction.isCall) calls = true;
+          if (this.#instructions.has(to)) successors.push(to);
+        }
         if (!instruction.template.fallsThrough) break;
         if (leaders.has(at + 4)) {
           if (this.#instructions.has(at + 4)) successors.push(at + 4);
           break;
         }
       }
-      if (instructions.length > 0) blocks.set(start, { start, instructions, successors });
+      if (instructions.length > 0) blocks.set(start, { start, instructions, successors, calls });
     }
     return blocks;
   }
