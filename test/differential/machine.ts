@@ -278,6 +278,11 @@ export class Machine {
     return Number(this.#i64("statSlices"));
   }
 
+  /** Times that the interpreter's core has entered a region since the machine was made. */
+  get regionRuns(): number {
+    return Number(this.#i64("statRegionRuns"));
+  }
+
   /** CFAR: the address of the last branch taken. */
   get comeFrom(): bigint {
     return this.#i64("cfar");

@@ -38,7 +38,10 @@ function program(random: Random, count: number): string {
     // CFAR feeds what decides about branches.
     if (random.chance(0.2)) lines.push("mfspr 12,28", "xor 3,3,12");
     lines.push(`rldicl. 0,${3 + random.below(8)},${random.below(64)},${60 + random.below(4)}`);
-    switch (random.below(6)) {
+    switch (random.below(7)) {
+      case 6:
+        lines.push(...jumpTable(random, n, anyBlock));
+        break;
       case 0:
         lines.push(`beq ${anyBlock()}`, `bdnz ${anyBlock()}`);
         break;
@@ -61,6 +64,24 @@ function program(random: Random, count: number): string {
   }
   lines.push("b block0", "leaf0: addi 3,3,1", "blr", "leaf1: xor 4,4,3", "addic. 31,31,-1", "bgelr", "finish: nop");
   return `${lines.join("\n")}\n`;
+}
+
+/** A jump by a table behind it, as compilers make them; now and then to a place that is not in it. */
+function jumpTable(random: Random, n: number, anyBlock: () => string): string[] {
+  const bits = 1 + random.below(3);
+  const register = () => 3 + random.below(8);
+  const lines = [
+    `rldicl 12,${register()},${random.below(64)},${64 - bits}`,
+    "sldi 12,12,2",
+    "bcl 20,31,.+4",
+    "mflr 11",
+  ];
+  lines.push(`addi 11,11,table${n}-(.-4)`, "lwax 12,11,12", "add 12,12,11");
+  lines.push(`rldicl. 0,${register()},${random.below(64)},61`, `bne through${n}`, `addi 12,11,${anyBlock()}-table${n}`);
+  lines.push(`through${n}: mtctr 12`, "bctr");
+  lines.push(`table${n}:`);
+  for (let i = 0; i < 1 << bits; i++) lines.push(`.long ${anyBlock()}-table${n}`);
+  return lines;
 }
 
 /** Accesses near each other off one register, some of which change it. */
@@ -104,4 +125,40 @@ test("random control flow runs alike translated and interpreted", () => {
     });
     assert.deepEqual(actual, expected, `seed ${seed}, program ${n}:\n${text}`);
   }
+});
+
+test("a loop through a jump table stays in its region", () => {
+  const text = `
+    li 3,0
+    lis 4,1
+    loop: rldicl 12,4,0,62
+    sldi 12,12,2
+    bcl 20,31,.+4
+    mflr 11
+    addi 11,11,table-(.-4)
+    lwax 12,11,12
+    add 12,12,11
+    mtctr 12
+    bctr
+    table: .long one-table, two-table, three-table, next-table
+    one: addi 3,3,1
+    b next
+    two: addi 3,3,2
+    b next
+    three: addi 3,3,3
+    next: addi 4,4,-1
+    cmpdi 4,0
+    bgt loop
+  `;
+  const { bytes } = assemble(text, { littleEndian: true, origin: BigInt(origin) });
+  const machine = new Machine((engines.hv as () => Engine)(), true);
+  const initial = new State();
+  const one = { mnemonic: "table", address: origin, words: [...new Uint32Array(bytes.slice().buffer)], initial };
+  machine.prepare([one]);
+  const { executed, slices, regionRuns } = machine;
+  const state = machine.run(one);
+  assert.equal(state.get(offsets.gpr + 8 * 3), BigInt((65536 / 4) * (1 + 2 + 3)));
+  assert.ok(machine.executed - executed > 65536 * 12);
+  // Its region is entered once in each slice.
+  assert.ok(machine.regionRuns - regionRuns <= machine.slices - slices + 2, `${machine.regionRuns - regionRuns} runs`);
 });

@@ -8,7 +8,7 @@
  */
 import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
-import { bclr } from "../../isa/instructions/branch.js";
+import { bcctr, bclr } from "../../isa/instructions/branch.js";
 import type { Variant } from "../../isa/pattern.js";
 import { type Exits, emit, type Node } from "../shared/ir.js";
 import { codePage, state } from "../shared/layout.js";
@@ -36,6 +36,9 @@ const instructionLimit = 500;
 const returns = 2;
 /** Ways in that a region may have; beyond that, calls are left to return through a look-up. */
 const entryLimit = 48;
+/** Entries of a jump table that are looked at, and distance between the places that it leads to, in instructions. */
+const tableLimit = 512;
+const tableSpread = 2048;
 
 interface Instruction {
   readonly offset: number;
@@ -44,6 +47,8 @@ interface Instruction {
   readonly isCall: boolean;
   /** It jumps to LR. */
   readonly isReturn: boolean;
+  /** Offsets that it may jump to, in ascending order, if a table of them stands behind it. */
+  readonly table: readonly number[];
 }
 
 export interface RegionSource {
@@ -56,6 +61,8 @@ export interface RegionSource {
   readonly entry: number;
   /** The instruction at this offset: undefined outside the region's page or where code is not to be translated. */
   fetch(offset: number): { variant: Variant; word: number } | undefined;
+  /** What stands at this offset, code or not: undefined outside the region's page. */
+  word(offset: number): number | undefined;
   /** Address of the decoded entry of a call's target; undefined if it lies outside the region's page. */
   decodedEntry(offset: number): number | undefined;
 }
@@ -246,9 +253,11 @@ export class RegionTranslator {
         const { jumps: displacements, fallsThrough } = template;
         // bl .+4 asks for its own address: nothing returns from there.
         const isCall = fetched.variant.flags.lk === true && displacements[0] !== 4;
-        this.#instructions.set(at, { offset: at, template, isCall, isReturn: fetched.variant.definition === bclr });
+        const { definition } = fetched.variant;
+        const table = definition === bcctr && !isCall ? this.#jumpTable(at + 4) : [];
+        this.#instructions.set(at, { offset: at, template, isCall, isReturn: definition === bclr, table });
         this.#pages.add(at >> codePage.shift);
-        const followed: number[] = [];
+        const followed: number[] = [...table];
         for (const displacement of displacements) {
           if (isCall) followed.push(at + 4);
           else if (displacement !== undefined) followed.push(at + displacement);
@@ -288,6 +297,26 @@ export class RegionTranslator {
       if (instructions.length > 0) blocks.set(start, { start, instructions, successors, calls });
     }
     return blocks;
+  }
+
+  /**
+   * Where the jump table at this offset leads to, as compilers make them for this processor: words in the text behind the
+   * jump, each the distance of a place from the table. Nothing depends on its being one, or on its staying as it is: what
+   * goes elsewhere leaves the region.
+   */
+  #jumpTable(start: number): number[] {
+    const found = new Set<number>();
+    // The first place stands behind the table.
+    let end = start + 4 * tableLimit;
+    for (let at = start; at < end; at += 4) {
+      const word = this.#source.word(at);
+      if (word === undefined || word % 4 !== 0) break;
+      const to = start + (word | 0);
+      if (to > at && to < end) end = to;
+      if (this.#source.fetch(to)) found.add(to);
+    }
+    const places = [...found].sort((a, b) => a - b);
+    return places.filter((to) => to - (places[0] as number) < 4 * tableSpread);
   }
 
   #prologue(): void {
@@ -572,6 +601,11 @@ export class RegionTranslator {
       jump: (f, target: Node, value) => {
         f.i32Const(offset | 1);
         f.set(regionLocals.from);
+        const places = instruction.table.filter((to) => this.#graph?.position(to) !== undefined);
+        if (places.length > 0) {
+          this.#choose(node, places, index + 1, () => value(target));
+          return;
+        }
         const displacement = target.displacement?.constant;
         const relative = typeof displacement === "number" ? offset + displacement : undefined;
         if (relative !== undefined && !isCall) {
@@ -591,6 +625,51 @@ export class RegionTranslator {
         else this.#leaveByJump(instruction.isReturn ? returns : 1);
       },
     };
+  }
+
+  /** Goes on where the address that is pushed says: at one of these places, or outside. */
+  #choose(from: FlowNode<Instruction>, places: readonly number[], count: number, push: () => void): void {
+    const f = this.#f;
+    const target = f.local("i64");
+    const [first] = places as [number];
+    push();
+    f.i64Const(-4n);
+    f.op(integerOpcodes.and[1]);
+    f.set(target);
+    const elsewhere = f.block();
+    // The latest outermost.
+    const labels = new Map(places.toReversed().map((to) => [to, f.block()]));
+    const distance = () => {
+      f.get(target);
+      this.#pushAddress(first);
+      f.op(integerOpcodes.sub[1]);
+    };
+    distance();
+    f.i64Const(BigInt((places.at(-1) as number) - first));
+    f.op(integerOpcodes.gtU[1]);
+    f.brIf(elsewhere);
+    distance();
+    f.op(conversionOpcodes.wrap);
+    f.i32Const(2);
+    f.op(integerOpcodes.shrU[0]);
+    const steps = Array.from({ length: ((places.at(-1) as number) - first) / 4 + 1 }, (_, i) => first + 4 * i);
+    f.brTable(
+      steps.map((to) => labels.get(to) ?? elsewhere),
+      elsewhere,
+    );
+    const before = this.#file.save();
+    for (const to of places) {
+      f.end();
+      this.#go(from, to, count);
+      this.#file.restore(before);
+    }
+    f.end();
+    f.get(regionLocals.state);
+    f.get(target);
+    f.memory(Op["i64.store"], state.pc.offset);
+    f.release(target);
+    this.#pay(count);
+    this.#leaveByJump();
   }
 
   /** Calls what pc names and goes on at `back` if it returns to there. */

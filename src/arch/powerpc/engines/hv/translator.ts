@@ -256,6 +256,7 @@ export class Translator {
         tailCalls: this.#tailCalls,
         entry: offset,
         decodedEntry,
+        word: (at) => (at >= 0 && at < span ? view.getInt32(host + at, littleEndian) : undefined),
         fetch: (at) => {
           const decoded = decodedEntry(at);
           if (decoded === undefined || breaks.has(at & 0xffc)) return undefined;
