@@ -240,6 +240,8 @@ export interface Machine {
   /** 16 bytes in the current byte order: in little-endian mode the byte at `ea` is the least significant. */
   loadQuad(ea: I64, options?: AccessOptions): V128;
   storeQuad(ea: I64, value: V128, options?: AccessOptions): void;
+  /** Clears the 128-byte block that `ea` lies in. Storage that cannot be cached raises Alignment. */
+  zeroBlock(ea: I64): void;
   /** lbarx to ldarx: sets the reservation. Misaligned addresses raise Alignment. */
   loadReserve(ea: I64, size: AccessSize): I64;
   /** stbcx. to stdcx.: 1 if the store was performed. Clears the reservation. */

@@ -5,7 +5,7 @@
 import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
 import type { AccessSize } from "../../isa/machine.js";
-import type { Direct, Exits } from "./ir.js";
+import { type Direct, type Exits, v128Const } from "./ir.js";
 import { state, tlb } from "./layout.js";
 
 /** What the accesses of one function share. */
@@ -17,7 +17,7 @@ export interface AccessContext {
   /** Pushes the current tag bits (i64). */
   asid(f: FunctionBuilder): void;
   /** Function index of a slow path. */
-  slow(name: "loadSlow" | "storeSlow" | "loadQuadSlow" | "storeQuadSlow"): number;
+  slow(name: "loadSlow" | "storeSlow" | "loadQuadSlow" | "storeQuadSlow" | "zeroBlock"): number;
   /** Whether the access is to be noted in the state, for the Trace interrupt. */
   readonly noted?: boolean;
   /** Leaves through `exits.fault` if the routine just called set `fault`. */
@@ -284,5 +284,47 @@ export function emitStore(
   f.end();
   f.release(entry);
   f.release(value);
+  f.release(ea);
+}
+
+/** Bytes of the block that dcbz clears. */
+const blockSize = 128;
+
+/** [ea: i64] -> []: clears the block that the address lies in. It never crosses a page. */
+export function emitZeroBlock(f: FunctionBuilder, exits: Exits, x: AccessContext): void {
+  const ea = f.local("i64");
+  const block = f.local("i64");
+  f.set(ea);
+  note(f, x, ea, 2);
+  exits.beforeFault?.(f);
+  const access = (miss: Label): void => {
+    f.get(ea);
+    f.i64Const(BigInt(-blockSize));
+    f.op(integerOpcodes.and[I64]);
+    f.set(block);
+    const entry = lookUp(f, x, block, 1, tlb.writeTag, miss);
+    hostAddress(f, block, entry);
+    f.set(entry);
+    for (let offset = 0; offset < blockSize; offset += 16) {
+      f.get(entry);
+      v128Const(f, 0n);
+      f.simdMemory(Simd["v128.store"], offset);
+    }
+    f.release(entry);
+  };
+  if (exits.miss) access(exits.miss(f));
+  else {
+    const done = f.block();
+    access(f.block());
+    f.br(done);
+    f.end();
+    exits.storePc(f);
+    f.get(x.state);
+    f.get(ea);
+    f.call(x.slow("zeroBlock"));
+    x.checkFault(f, exits);
+    f.end();
+  }
+  f.release(block);
   f.release(ea);
 }

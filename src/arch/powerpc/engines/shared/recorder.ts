@@ -27,7 +27,14 @@ import type {
 import type { RegisterName, registers } from "../../isa/registers.js";
 import { foldInteger, identity } from "./fold.js";
 import { Node, type PlainAccess, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
-import { type AccessContext, emitDirectLoad, emitDirectStore, emitLoad, emitStore } from "./memory-access.js";
+import {
+  type AccessContext,
+  emitDirectLoad,
+  emitDirectStore,
+  emitLoad,
+  emitStore,
+  emitZeroBlock,
+} from "./memory-access.js";
 
 /** Indices, in the module being built, of the routines that emitted code calls. */
 export interface RuntimeFunctions {
@@ -53,6 +60,7 @@ export const coreRoutines = {
   storeSlow: [["i32", "i64", "i32", "i64", "i32"], []],
   loadQuadSlow: [["i32", "i64", "i32"], ["v128"]],
   storeQuadSlow: [["i32", "i64", "v128", "i32"], []],
+  zeroBlock: [["i32", "i64"], []],
   loadReserve: [["i32", "i64", "i32", "i32"], ["i64"]],
   storeConditional: [["i32", "i64", "i32", "i64", "i32"], ["i32"]],
   loadReserveQuad: [["i32", "i64", "i32"], ["v128"]],
@@ -456,6 +464,10 @@ export abstract class Recorder implements Machine {
 
   storeQuad(ea: I64, value: V128, options?: AccessOptions): void {
     this.#store(ea, 16, asNode(value), options);
+  }
+
+  zeroBlock(ea: I64): void {
+    this.effect([this.#ea(ea)], [], (f, x) => emitZeroBlock(f, x, this.#access));
   }
 
   /** Calls a routine that may leave the instruction; `fault` is looked at after it. */

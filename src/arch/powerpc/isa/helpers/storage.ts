@@ -4,8 +4,6 @@ import { helper } from "./signature.js";
 export const storageHelpers = {
   /** icbi. */
   invalidateInstructionBlock: helper("faults", ["i64"], "void"),
-  /** dcbz: clears the 128-byte block that holds the address. */
-  zeroBlock: helper("faults", ["i64"], "void"),
   /** tlbie: RB, RS, and RIC, PRS, R as operands. */
   tlbInvalidateEntry: helper("context", ["i64", "i64", "i32", "i32", "i32"], "void"),
   /** tlbiel: as tlbInvalidateEntry, for this vCPU only. */

@@ -25,7 +25,7 @@ const caches = [
   // L = 0, 1 (dcbfl) or 3 (dcbflp) says from which caches; 2 is no instruction.
   insn("dcbf", "011111 - - - 0 l:1 ra:5 rb:5 0001010110 -", "ra, rb, l", touchAsLoad),
   insn("dcbflp", "011111 - - - 11 ra:5 rb:5 0001010110 -", "ra, rb", touchAsLoad),
-  insn("dcbz", "011111 -:5 ra:5 rb:5 1111110110 -", "ra, rb", (m, o) => m.call("zeroBlock", address(m, o))),
+  insn("dcbz", "011111 -:5 ra:5 rb:5 1111110110 -", "ra, rb", (m, o) => m.zeroBlock(address(m, o))),
   insn("icbi", "011111 -:5 ra:5 rb:5 1111010110 -", "ra, rb", (m, o) => {
     m.call("invalidateInstructionBlock", address(m, o));
   }),
