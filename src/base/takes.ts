@@ -12,6 +12,7 @@ function shown(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
   if (Array.isArray(value)) return "an array";
+  if (value instanceof Uint8Array) return `a Uint8Array of ${value.length} bytes`;
   if (value === null || typeof value !== "object") {
     return typeof value === "function" ? "a function" : typeof value === "symbol" ? "a symbol" : String(value);
   }
@@ -62,6 +63,12 @@ export const text = simple("a string", (value) => typeof value === "string");
 export const boolean = simple("true or false", (value) => typeof value === "boolean");
 export const callback = simple("a function", (value) => typeof value === "function");
 export const bytes = simple("a Uint8Array", (value) => value instanceof Uint8Array);
+/** Bytes, as many as these bounds say, both included. */
+export function bytesOf(least: number, most = least): Simple {
+  const wanted = least === most ? `${least}` : `${least} to ${most}`;
+  const inside = (value: unknown) => value instanceof Uint8Array && value.length >= least && value.length <= most;
+  return simple(`a Uint8Array of ${wanted} bytes`, inside);
+}
 export const anything: Check = () => {};
 
 export function oneOf(...values: readonly unknown[]): Simple {

@@ -3,6 +3,15 @@
  * Any vCPU's thread may write output and read input without asking the other side, so that a boot's thousands of
  * console hypercalls cost no thread switch. All of it is [A].
  */
+import { bytesOf, having } from "../../base/takes.js";
+
+/** Bytes on their way. */
+export interface ConsoleRingState {
+  /** Of the guest, which the owner has not taken. */
+  readonly output: Uint8Array;
+  /** For the guest, which it has not read. */
+  readonly input: Uint8Array;
+}
 
 const outputSize = 65536;
 const inputSize = 4096;
@@ -29,10 +38,24 @@ export class ConsoleRing {
     this.#input = new Uint8Array(buffer, headerWords * 4 + outputSize, inputSize);
   }
 
-  /** A new ring; shared memory where several threads are to see it. */
-  static create(shared: boolean): ConsoleRing {
+  /**
+   * A new ring; shared memory where several threads are to see it. `state` is what an earlier `save` gave: its output has not
+   * been announced, so the owner is to look once. EINVAL: it is not.
+   */
+  static create(shared: boolean, state?: ConsoleRingState): ConsoleRing {
     const size = headerWords * 4 + outputSize + inputSize;
-    return new ConsoleRing(shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size));
+    const ring = new ConsoleRing(shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size));
+    if (state === undefined) return ring;
+    const fits = { output: bytesOf(0, outputSize), input: bytesOf(0, inputSize) };
+    having(fits)(state, "ConsoleRing.create", "state");
+    ring.write(state.output);
+    ring.offer(state.input);
+    return ring;
+  }
+
+  /** While no vCPU runs. */
+  save(): ConsoleRingState {
+    return { output: this.#waiting(), input: this.unread() };
   }
 
   // The guest's side.
@@ -77,12 +100,18 @@ export class ConsoleRing {
   /** Takes all output there is. */
   drain(): Uint8Array {
     Atomics.store(this.#words, announced, 0);
+    const bytes = this.#waiting();
+    Atomics.store(this.#words, outputRead, (Atomics.load(this.#words, outputRead) + bytes.length) | 0);
+    Atomics.notify(this.#words, outputRead);
+    return bytes;
+  }
+
+  /** A copy of the output that there is. */
+  #waiting(): Uint8Array {
     const read = Atomics.load(this.#words, outputRead);
     const length = Math.min(outputSize, (Atomics.load(this.#words, outputWritten) - read) >>> 0);
     const bytes = new Uint8Array(length);
     for (let i = 0; i < length; i++) bytes[i] = this.#output[(read + i) & (outputSize - 1)] as number;
-    Atomics.store(this.#words, outputRead, (read + length) | 0);
-    Atomics.notify(this.#words, outputRead);
     return bytes;
   }
 

@@ -49,6 +49,38 @@ test("output is announced once until it is drained", () => {
   assert.equal(ring.announce(), true);
 });
 
+test("a ring goes on from its state, also round its end, and takes no other", () => {
+  const ring = ConsoleRing.create(false);
+  for (let i = 0; i < 9; i++) {
+    assert.ok(ring.write(new Uint8Array(8000).fill(65 + i)));
+    ring.drain();
+    assert.equal(ring.offer(new Uint8Array(500).fill(97 + i)), 500);
+    ring.read(500);
+  }
+  ring.write(bytes("unseen"));
+  ring.offer(bytes("unread"));
+  const state = structuredClone(ring.save());
+  assert.deepEqual(state, { output: bytes("unseen"), input: bytes("unread") });
+  const both = [ring, ConsoleRing.create(true, state)];
+  for (const each of both) {
+    assert.ok(each.write(bytes("!")));
+    assert.deepEqual([each.read(2), each.inputPending, each.drain()], [bytes("un"), true, bytes("unseen!")]);
+    assert.deepEqual(each.save(), { output: bytes(""), input: bytes("read") });
+    assert.equal(each.offer(new Uint8Array(5000)), 4092);
+  }
+  for (const [wrong, message] of [
+    [7, /state is 7, not an object/],
+    [{ output: bytes("") }, /input is missing/],
+    [
+      { output: new Uint8Array(65537), input: bytes("") },
+      /output is a Uint8Array of 65537 bytes, not a Uint8Array of 0 to 65536/,
+    ],
+    [{ output: bytes(""), input: "text" }, /input is "text"/],
+  ] as const) {
+    assert.throws(() => ConsoleRing.create(false, wrong as never), { code: "EINVAL", message });
+  }
+});
+
 test("a new NVRAM holds partitions with right checksums", () => {
   const nvram = new Nvram();
   let at = 0;
@@ -83,5 +115,6 @@ test("the clock keeps what it was set to", () => {
   rtc.set(5_000_000);
   host += 10;
   assert.equal(rtc.read(), 5_000_010);
-  assert.equal(new Rtc(rtc.save(), () => host).read(), 5_000_010);
+  assert.equal(new Rtc(structuredClone(rtc.save()), () => host).read(), 5_000_010);
+  assert.throws(() => new Rtc({ offset: Number.NaN }), { code: "EINVAL", message: /offset is NaN/ });
 });

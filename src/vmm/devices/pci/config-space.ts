@@ -1,5 +1,7 @@
 /** The bytes of a configuration space and which of their bits software can change. */
 
+import { KvmError } from "../../../base/errors.js";
+import { bytesOf } from "../../../base/takes.js";
 import type { PciBar } from "./device.js";
 import {
   PCI_BASE_ADDRESS_0,
@@ -21,6 +23,8 @@ export class ConfigSpace {
   /** Bits that software writes, and bits that it clears by writing 1. */
   readonly #writable = new Uint8Array(PCI_CFG_SPACE_SIZE);
   readonly #clearable = new Uint8Array(PCI_CFG_SPACE_SIZE);
+  /** Bits that the device changes while it works. */
+  readonly #changing = new Uint8Array(PCI_CFG_SPACE_SIZE);
   /** Where the next capability goes, and the link that is to name it. */
   #free = PCI_STD_HEADER_SIZEOF;
   #link = PCI_CAPABILITY_LIST;
@@ -41,8 +45,12 @@ export class ConfigSpace {
 
   /** Lets software write these bits. */
   allow(offset: number, width: ConfigWidth, bits: number, { clear = false } = {}): void {
-    const masks = clear ? this.#clearable : this.#writable;
-    for (let i = 0; i < width; i++) masks[offset + i] = (bits >>> (8 * i)) & 0xff;
+    setMask(clear ? this.#clearable : this.#writable, offset, width, bits);
+  }
+
+  /** Says that the device changes these bits while it works. */
+  expect(offset: number, width: ConfigWidth, bits: number): void {
+    setMask(this.#changing, offset, width, bits);
   }
 
   /** What software writes; bits that are not its own stay. The bytes lie inside. */
@@ -94,12 +102,34 @@ export class ConfigSpace {
     this.#bytes.set(bytes, offset);
   }
 
-  /** What is there now is what `reset` restores. */
-  seal(): void {
+  /**
+   * What is there now is what `reset` restores. `saved` is what an earlier `save` gave of such a device, and takes its place
+   * now. EINVAL: it is another device's, since bits differ that nobody could have changed.
+   */
+  seal(saved?: Uint8Array): void {
     this.#initial = this.#bytes.slice();
+    if (saved === undefined) return;
+    bytesOf(PCI_CFG_SPACE_SIZE)(saved, "new ConfigSpace", "state");
+    for (const [at, byte] of saved.entries()) {
+      const first = this.#initial[at] ?? 0;
+      const free = (this.#writable[at] ?? 0) | (this.#clearable[at] ?? 0) | (this.#changing[at] ?? 0);
+      if (((byte ^ first) & ~free) === 0) continue;
+      const hex = (value: number): string => `0x${value.toString(16)}`;
+      const what = `byte ${hex(at)} of the saved configuration space is ${hex(byte)}`;
+      throw new KvmError("EINVAL", `${what}; this device has ${hex(first)} there: the state is another device's`);
+    }
+    this.#bytes.set(saved);
+  }
+
+  save(): Uint8Array {
+    return this.#bytes.slice();
   }
 
   reset(): void {
     this.#bytes.set(this.#initial);
   }
+}
+
+function setMask(masks: Uint8Array, offset: number, width: ConfigWidth, bits: number): void {
+  for (let i = 0; i < width; i++) masks[offset + i] = (bits >>> (8 * i)) & 0xff;
 }

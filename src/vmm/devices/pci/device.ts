@@ -91,6 +91,11 @@ export interface PciDevice {
   disconnect?(): void;
   /** As after power-on: timers stop, registers have their first values. The pin is low and messages are off already. */
   reset(): void;
+  /**
+   * All that outlives an access, as a plain value that can be cloned: the constructor of its class makes one from it that goes
+   * on there. Without it, a machine with the device can be neither saved nor forked.
+   */
+  save?(): unknown;
   /** 1, 2, 4 or 8 bytes inside a BAR, as a little-endian number; any alignment. */
   read(bar: number, offset: number, length: number): bigint;
   write(bar: number, offset: number, length: number, value: bigint): void;

@@ -19,6 +19,8 @@
  *
  * BAR 1 holds MSI-X's table and pending bits, BAR 2 (64-bit, prefetchable) the buffer.
  */
+import { KvmError } from "../../../base/errors.js";
+import { bytesOf, having, listOf } from "../../../base/takes.js";
 import type { PciBus, PciDevice } from "./device.js";
 
 export const eduRegister = {
@@ -46,9 +48,29 @@ export const EduResult = { done: 0, fault: 1, refused: 2 } as const;
 
 /** All that outlives an access. */
 export interface EduState {
-  readonly registers: ReadonlyMap<number, number>;
+  /** By their offset in BAR 0. */
+  readonly registers: readonly (readonly [register: number, value: number])[];
   readonly buffer: Uint8Array;
 }
+
+const kept: ReadonlySet<number> = new Set([
+  ...[eduRegister.liveness, eduRegister.interruptStatus, eduRegister.dmaAddressLow, eduRegister.dmaAddressHigh],
+  ...[eduRegister.dmaOffset, eduRegister.dmaLength, eduRegister.dmaResult],
+]);
+
+const eduState = having({
+  registers: listOf((pair, call, name) => {
+    const [register, value] = Array.isArray(pair) ? (pair as unknown[]) : [];
+    const most = register === eduRegister.interruptStatus ? 2 ** messages - 1 : 0xffff_ffff;
+    if (kept.has(register as number) && Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most)
+      return;
+    throw new KvmError(
+      "EINVAL",
+      `${call}: ${name} is [${String(register)}, ${String(value)}], no register and its value`,
+    );
+  }),
+  buffer: bytesOf(eduBufferSize),
+});
 
 export class EduDevice implements PciDevice {
   // Vendor 0x1234 is nobody's; its other known user is QEMU.
@@ -67,10 +89,11 @@ export class EduDevice implements PciDevice {
   readonly #registers: Map<number, number>;
   readonly #buffer: Uint8Array;
 
-  /** `state` is what an earlier `save` gave. */
-  constructor({ registers, buffer }: EduState = { registers: new Map(), buffer: new Uint8Array(eduBufferSize) }) {
-    this.#registers = new Map(registers);
-    this.#buffer = buffer.slice();
+  /** `state` is what an earlier `save` gave. EINVAL: it is not. */
+  constructor(state: EduState = { registers: [], buffer: new Uint8Array(eduBufferSize) }) {
+    eduState(state, "new EduDevice", "state");
+    this.#registers = new Map(state.registers);
+    this.#buffer = state.buffer.slice();
   }
 
   connect(bus: PciBus): void {
@@ -132,7 +155,7 @@ export class EduDevice implements PciDevice {
   }
 
   save(): EduState {
-    return { registers: new Map(this.#registers), buffer: this.#buffer.slice() };
+    return { registers: [...this.#registers], buffer: this.#buffer.slice() };
   }
 
   #get(register: number): number {

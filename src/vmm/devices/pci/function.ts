@@ -3,9 +3,11 @@
  * writes makes it throw, or reach beyond the device's BARs.
  * Source: PCI Local Bus Specification 3.0, "Configuration Space".
  */
+import { KvmError } from "../../../base/errors.js";
+import { anything, boolean, bytes, having } from "../../../base/takes.js";
 import { ConfigSpace, type ConfigWidth } from "./config-space.js";
 import type { InterruptMode, PciBar, PciBus, PciCapability, PciDevice } from "./device.js";
-import { Msi, Msix, type PciMessage } from "./messages.js";
+import { Msi, Msix, type MsixState, type PciMessage } from "./messages.js";
 import * as pci from "./registers.js";
 
 /** What the bridge above does for a function. */
@@ -20,6 +22,18 @@ export interface PciUpstream {
   readonly intx?: number;
   gsiOf?(message: PciMessage): number | undefined;
 }
+
+/** A function as a plain value. */
+export interface PciFunctionState {
+  readonly config: Uint8Array;
+  readonly msix?: MsixState | undefined;
+  /** What the device wants of its pin. */
+  readonly pin: boolean;
+  /** What the device's own `save` gave: its constructor takes that. */
+  readonly device: unknown;
+}
+
+const functionState = having({ config: bytes, pin: boolean, device: anything });
 
 interface Decoder extends PciBar {
   readonly index: number;
@@ -52,8 +66,12 @@ export class PciFunction {
   /** What the device was told of its messages. */
   #routes: (number | undefined)[] = [];
 
-  /** Plugs the device in. RangeError: it is described as no hardware can be. */
-  constructor(device: PciDevice, upstream: PciUpstream) {
+  /**
+   * Plugs the device in and resets it; with `state`, which an earlier `save` gave, it goes on there, and so does a device that
+   * was made from `state.device`. RangeError: it is described as no hardware can be. EINVAL: the state is not of such a device.
+   */
+  constructor(device: PciDevice, upstream: PciUpstream, state?: PciFunctionState) {
+    if (state !== undefined) functionState(state, "new PciFunction", "state");
     this.device = device;
     this.#upstream = upstream;
     this.#describe();
@@ -64,14 +82,30 @@ export class PciFunction {
     const send = (message: PciMessage): void => upstream.message(message);
     if (msi !== undefined) this.msi = new Msi(this.#config, msi, send);
     if (msix !== undefined) {
-      this.msix = new Msix(this.#config, msix, send);
+      this.msix = new Msix(this.#config, msix, send, state?.msix);
       this.#requireInBar(msix.table.bar, msix.table.offset + this.msix.sizes.table);
       this.#requireInBar(msix.pba.bar, msix.pba.offset + this.msix.sizes.pba);
     }
     for (const capability of device.capabilities ?? []) this.#addCapability(capability);
-    this.#config.seal();
-    device.reset();
+    this.#config.expect(pci.PCI_STATUS, 2, pci.PCI_STATUS_INTERRUPT | pci.PCI_STATUS_REC_MASTER_ABORT);
+    this.#config.seal(state?.config);
+    if (!state) device.reset();
+    else if (state.pin && !intx) throw new KvmError("EINVAL", "the saved device pulls a pin; this one has none");
     device.connect(this.#bus());
+    if (!state) return;
+    this.#pin = state.pin;
+    this.#update();
+  }
+
+  /** EBUSY: the device is of a kind that cannot be saved, as one of the host is. */
+  save(): PciFunctionState {
+    const { device } = this;
+    if (!device.save) {
+      const { vendorId, deviceId } = device.identity;
+      const name = `${vendorId.toString(16)}:${deviceId.toString(16)}`;
+      throw new KvmError("EBUSY", `the PCI device ${name} cannot be saved; detach it first`);
+    }
+    return { config: this.#config.save(), msix: this.msix?.save(), pin: this.#pin, device: device.save() };
   }
 
   #describe(): void {
@@ -110,6 +144,8 @@ export class PciFunction {
     const { id, bytes, writable } = capability;
     const at = this.#config.addCapability(id, bytes);
     for (const [i, bits] of (writable ?? []).entries()) this.#config.allow(at + 2 + i, 1, bits);
+    // What it answers is kept where it was asked for.
+    if (capability.read) for (const i of bytes.keys()) this.#config.expect(at + 2 + i, 1, 0xff);
     this.#capabilities.push({ at: at + 2, capability });
   }
 

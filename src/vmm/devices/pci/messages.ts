@@ -2,6 +2,8 @@
  * Message-signalled interrupts of one function: which messages are enabled, masked and pending.
  * Source: PCI Local Bus Specification 3.0, "Message Signaled Interrupts"; names of Linux's pci_regs.h.
  */
+import { KvmError } from "../../../base/errors.js";
+import { bytesOf, having } from "../../../base/takes.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { PciInterrupts } from "./device.js";
 import {
@@ -40,7 +42,7 @@ type Send = (message: PciMessage) => void;
 const msiMessages = 32;
 const msixMost = 2048;
 
-/** MSI: up to 32 messages that differ in the low bits of their data. */
+/** MSI: up to 32 messages that differ in the low bits of their data. All of its state lies in configuration space. */
 export class Msi {
   readonly #config: ConfigSpace;
   readonly #at: number;
@@ -59,7 +61,9 @@ export class Msi {
     config.allow(this.#at + PCI_MSI_ADDRESS_LO, 4, 0xffff_fffc);
     config.allow(this.#at + PCI_MSI_ADDRESS_HI, 4, 0xffff_ffff);
     config.allow(this.#at + PCI_MSI_DATA_64, 2, 0xffff);
-    config.allow(this.#at + PCI_MSI_MASK_64, 4, messages === 32 ? 0xffff_ffff : 2 ** messages - 1);
+    const each = messages === 32 ? 0xffff_ffff : 2 ** messages - 1;
+    config.allow(this.#at + PCI_MSI_MASK_64, 4, each);
+    config.expect(this.#at + PCI_MSI_PENDING_64, 4, each);
   }
 
   get enabled(): boolean {
@@ -132,6 +136,13 @@ export class Msi {
   }
 }
 
+/** What of MSI-X lies in a BAR; the rest is configuration space's. */
+export interface MsixState {
+  /** As the guest reads them. */
+  readonly table: Uint8Array;
+  readonly pending: Uint8Array;
+}
+
 /** MSI-X: messages of their own in a table in a BAR. */
 export class Msix {
   readonly vectors: number;
@@ -142,7 +153,8 @@ export class Msix {
   readonly #table: DataView;
   readonly #pending: Uint8Array;
 
-  constructor(config: ConfigSpace, declared: NonNullable<PciInterrupts["msix"]>, send: Send) {
+  /** `state` is what an earlier `save` gave. EINVAL: it is not. */
+  constructor(config: ConfigSpace, declared: NonNullable<PciInterrupts["msix"]>, send: Send, state?: MsixState) {
     const { vectors, table, pba } = declared;
     if (!(Number.isInteger(vectors) && vectors >= 1 && vectors <= msixMost)) {
       throw new RangeError(`${vectors} vectors of MSI-X are not 1 to ${msixMost}`);
@@ -162,6 +174,30 @@ export class Msix {
     config.set(this.#at + PCI_MSIX_TABLE, 4, table.offset | table.bar);
     config.set(this.#at + PCI_MSIX_PBA, 4, pba.offset | pba.bar);
     this.reset();
+    if (state) this.#restore(state);
+  }
+
+  save(): MsixState {
+    return { table: new Uint8Array(this.#table.buffer.slice(0)), pending: this.#pending.slice() };
+  }
+
+  #restore(state: MsixState): void {
+    having({ table: bytesOf(this.sizes.table), pending: bytesOf(this.sizes.pba) })(state, "new Msix", "state");
+    const view = new DataView(state.table.buffer, state.table.byteOffset, state.table.length);
+    for (let at = 0; at < view.byteLength; at += 4) {
+      const word = view.getUint32(at, true);
+      this.#writeWord(at, word);
+      if (this.#table.getUint32(at, true) === word) continue;
+      throw new KvmError(
+        "EINVAL",
+        `word 0x${at.toString(16)} of the saved MSI-X table cannot be 0x${word.toString(16)}`,
+      );
+    }
+    for (let vector = this.vectors; vector < 8 * state.pending.length; vector++) {
+      if (!(((state.pending[vector >> 3] ?? 0) >> (vector & 7)) & 1)) continue;
+      throw new KvmError("EINVAL", `the saved MSI-X vector ${vector} is pending; there are ${this.vectors}`);
+    }
+    this.#pending.set(state.pending);
   }
 
   /** Bytes of the table and of the pending bits. */

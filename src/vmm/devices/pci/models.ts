@@ -1,25 +1,29 @@
 /** PCI devices that can be named, as the command line does: one row each. */
 import { VmmError } from "../../errors.js";
 import { VirtioRng } from "../virtio/rng.js";
-import { VirtioPciDevice } from "../virtio/virtio-pci.js";
+import { VirtioPciDevice, type VirtioPciState } from "../virtio/virtio-pci.js";
 import type { PciDevice } from "./device.js";
-import { EduDevice } from "./edu.js";
+import { EduDevice, type EduState } from "./edu.js";
 
 interface PciModel {
   readonly name: string;
-  readonly create: () => PciDevice;
+  /** `state`: what an earlier one's `save` gave; the constructors check it. */
+  readonly create: (state?: unknown) => PciDevice;
 }
 
 const models: readonly PciModel[] = [
-  { name: "edu", create: () => new EduDevice() },
-  { name: "virtio-rng", create: () => new VirtioPciDevice(new VirtioRng()) },
+  { name: "edu", create: (state) => new EduDevice(state as EduState | undefined) },
+  { name: "virtio-rng", create: (state) => new VirtioPciDevice(new VirtioRng(), state as VirtioPciState | undefined) },
 ];
 
 export const pciModelNames: readonly string[] = models.map((model) => model.name);
 
-/** A new device. Throws VmmError listing the names there are. */
-export function createPciDevice(name: string): PciDevice {
+/**
+ * A new device, or one that goes on where an earlier one's `save` left it. Throws VmmError listing the names there are;
+ * KvmError, EINVAL: the state is not of such a device.
+ */
+export function createPciDevice(name: string, state?: unknown): PciDevice {
   const model = models.find((one) => one.name === name);
   if (!model) throw new VmmError(`there is no device "${name}"; there is ${pciModelNames.join(", ")}`);
-  return model.create();
+  return model.create(state);
 }

@@ -38,6 +38,8 @@ export interface VirtioDevice {
   /** The driver has written to the configuration area. */
   writeConfig?(offset: number, bytes: Uint8Array): void;
   reset(): void;
+  /** All that outlives a call, as a plain value that can be cloned: its class's constructor takes that. */
+  save(): unknown;
   /** The driver says that there are buffers in a queue. */
   notify(index: number, queue: VirtioQueue): void;
 }

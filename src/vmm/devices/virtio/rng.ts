@@ -13,6 +13,9 @@ export class VirtioRng implements VirtioDevice {
 
   reset(): void {}
 
+  /** It has none. */
+  save(): undefined {}
+
   notify(_index: number, queue: VirtioQueue): void {
     // The driver may add more while this runs: no more than a queue's worth at a time.
     for (let count = 0; count < queueSize; count++) {

@@ -2,6 +2,7 @@
  * A split virtqueue as the device's side walks it. The driver can change all three areas at any time, so that each field is
  * read once, and checked. Source: Virtual I/O Device (VIRTIO) 1.1, "Split Virtqueues".
  */
+import { boolean, having, integer } from "../../../base/takes.js";
 import type { VirtioBuffer, VirtioQueue, VirtioSegment } from "./device.js";
 
 /** DMA, where false is a fault. */
@@ -20,6 +21,18 @@ export interface QueueAreas {
   readonly device: bigint;
 }
 
+/** A queue's place in its rings; where they are is the transport's. */
+export interface SplitQueueState {
+  /** How many buffers were taken and given back, as the rings count them: modulo 65536. */
+  readonly taken: number;
+  readonly given: number;
+  /** The driver has broken it: nothing more comes out. */
+  readonly broken: boolean;
+}
+
+const count = integer(0, 0xffff);
+const queueState = having({ taken: count, given: count, broken: boolean });
+
 const descriptorSize = 16;
 const flagNext = 1;
 const flagWrite = 2;
@@ -31,21 +44,29 @@ export class SplitQueue implements VirtioQueue {
   readonly #areas: QueueAreas;
   readonly #interrupt: () => void;
   readonly #fail: () => void;
-  /** How many buffers were taken and given back, as the rings count them: modulo 65536. */
-  #taken = 0;
-  #given = 0;
-  #broken = false;
+  #taken: number;
+  #given: number;
+  #broken: boolean;
 
-  /** `fail` is called once, when the driver has broken the queue: nothing more comes out of it. */
+  /**
+   * `fail` is called once, when the driver has broken the queue. `state` is what an earlier `save` gave; EINVAL: it is not.
+   */
   constructor(
     memory: QueueMemory,
     areas: QueueAreas,
     on: { readonly interrupt: () => void; readonly fail: () => void },
+    state: SplitQueueState = { taken: 0, given: 0, broken: false },
   ) {
+    queueState(state, "new SplitQueue", "state");
     this.#memory = memory;
     this.#areas = areas;
     this.#interrupt = on.interrupt;
     this.#fail = on.fail;
+    ({ taken: this.#taken, given: this.#given, broken: this.#broken } = state);
+  }
+
+  save(): SplitQueueState {
+    return { taken: this.#taken, given: this.#given, broken: this.#broken };
   }
 
   take(): VirtioBuffer | undefined {

@@ -3,10 +3,12 @@
  * IOMMU, which the driver has to agree to (VIRTIO_F_ACCESS_PLATFORM).
  * Source: Virtual I/O Device (VIRTIO) 1.1, "Virtio Over PCI Bus"; names of Linux's virtio_pci.h and virtio_config.h.
  */
+import { KvmError } from "../../../base/errors.js";
+import { anything, having, integer, listOf, optional, u32, u64 } from "../../../base/takes.js";
 import type { PciBus, PciCapability, PciDevice } from "../pci/device.js";
 import { PCI_CAP_ID_VNDR } from "../pci/registers.js";
 import type { VirtioDevice } from "./device.js";
-import { SplitQueue } from "./split-queue.js";
+import { SplitQueue, type SplitQueueState } from "./split-queue.js";
 
 const vendor = 0x1af4;
 const firstModernDevice = 0x1040;
@@ -55,13 +57,49 @@ const VIRTIO_F_ACCESS_PLATFORM = 1n << 33n;
 const requiredFeatures = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM;
 const Isr = { queue: 1, config: 2 } as const;
 
-interface QueueState {
+interface Queue {
   size: number;
   vector: number;
   /** Areas: descriptors, driver's, device's. */
   readonly addresses: [bigint, bigint, bigint];
   queue: SplitQueue | undefined;
 }
+
+/** A queue as its driver has set it up; with `queue`, enabled. */
+export interface VirtioQueueState {
+  readonly size: number;
+  readonly vector: number;
+  readonly addresses: readonly [descriptors: bigint, driver: bigint, device: bigint];
+  readonly queue?: SplitQueueState | undefined;
+}
+
+/** The transport and its device as a plain value: fields as the common configuration has them. */
+export interface VirtioPciState {
+  readonly status: number;
+  readonly isr: number;
+  readonly deviceFeatureSelect: number;
+  readonly driverFeatureSelect: number;
+  readonly driverFeatures: bigint;
+  readonly configVector: number;
+  readonly queueSelect: number;
+  readonly queues: readonly VirtioQueueState[];
+  /** What the device's own `save` gave: its constructor takes that. */
+  readonly device: unknown;
+}
+
+const [u8, u16] = [integer(0, 0xff), integer(0, 0xffff)];
+const queueState = having({ size: integer(1, 32768), vector: u16, addresses: listOf(u64), queue: optional(anything) });
+const transportState = having({
+  status: u8,
+  isr: integer(0, Isr.queue | Isr.config),
+  deviceFeatureSelect: u32,
+  driverFeatureSelect: u32,
+  driverFeatures: u64,
+  configVector: u16,
+  queueSelect: u16,
+  queues: listOf(queueState),
+  device: anything,
+});
 
 export class VirtioPciDevice implements PciDevice {
   readonly identity;
@@ -80,9 +118,13 @@ export class VirtioPciDevice implements PciDevice {
   #driverFeatures = 0n;
   #configVector = VIRTIO_MSI_NO_VECTOR;
   #queueSelect = 0;
-  #queues: QueueState[] = [];
+  #queues: Queue[] = [];
 
-  constructor(device: VirtioDevice) {
+  /**
+   * Resets the device; with `state`, which an earlier `save` gave, it goes on there, and `device` was made from
+   * `state.device`. EINVAL: it is not the state of such a device.
+   */
+  constructor(device: VirtioDevice, state?: VirtioPciState) {
     this.#device = device;
     this.identity = {
       vendorId: vendor,
@@ -101,7 +143,55 @@ export class VirtioPciDevice implements PciDevice {
       ...(device.config.length > 0 ? [capability(configType.device, structures.device, device.config.length)] : []),
       this.#pciAccess(),
     ];
-    this.reset();
+    if (state === undefined) this.reset();
+    else this.#restore(state);
+  }
+
+  save(): VirtioPciState {
+    return {
+      status: this.#status,
+      isr: this.#isr,
+      deviceFeatureSelect: this.#deviceFeatureSelect,
+      driverFeatureSelect: this.#driverFeatureSelect,
+      driverFeatures: this.#driverFeatures,
+      configVector: this.#configVector,
+      queueSelect: this.#queueSelect,
+      queues: this.#queues.map(({ size, vector, addresses: [a, b, c], queue }) => ({
+        size,
+        vector,
+        addresses: [a, b, c] as const,
+        queue: queue?.save(),
+      })),
+      device: this.#device.save(),
+    };
+  }
+
+  #restore(state: VirtioPciState): void {
+    transportState(state, "new VirtioPciDevice", "state");
+    const { queues } = this.#device;
+    const refuse = (what: string): never => {
+      throw new KvmError("EINVAL", `the saved virtio device ${this.#device.id} ${what}`);
+    };
+    if (state.queues.length !== queues.length)
+      refuse(`has ${state.queues.length} queues; there are ${queues.length} here`);
+    const accepted = this.#accepts(state.driverFeatures);
+    if (state.status & Status.featuresOk && !accepted) {
+      refuse(`agreed to features 0x${state.driverFeatures.toString(16)}, which this one does not offer`);
+    }
+    ({ status: this.#status, isr: this.#isr, driverFeatures: this.#driverFeatures } = state);
+    ({ deviceFeatureSelect: this.#deviceFeatureSelect, driverFeatureSelect: this.#driverFeatureSelect } = state);
+    ({ configVector: this.#configVector, queueSelect: this.#queueSelect } = state);
+    const vectors = [state.configVector, ...state.queues.map(({ vector }) => vector)];
+    const wrong = vectors.find((vector) => this.#vector(vector) !== vector);
+    if (wrong !== undefined) refuse(`uses the message ${wrong}; there are ${this.interrupts.msix.vectors}`);
+    this.#queues = state.queues.map(({ size, vector, addresses: [a, b, c], queue }, index) => {
+      if (!isQueueSize(size, queues[index] ?? 0) || a === undefined || b === undefined || c === undefined) {
+        return refuse(`has ${size} descriptors in queue ${index}, or lacks its addresses`);
+      }
+      const restored: Queue = { size, vector, addresses: [a, b, c], queue: undefined };
+      if (queue !== undefined) restored.queue = this.#createQueue(restored, queue);
+      return restored;
+    });
   }
 
   connect(bus: PciBus): void {
@@ -256,7 +346,7 @@ export class VirtioPciDevice implements PciDevice {
     if (queue.queue) return;
     if (at === common.queueSize) {
       const most = this.#device.queues[this.#queueSelect] ?? 0;
-      if (value > 0 && value <= most && (value & (value - 1)) === 0) queue.size = value;
+      if (isQueueSize(value, most)) queue.size = value;
     } else if (at === common.queueEnable) {
       if (value === 1) queue.queue = this.#createQueue(queue);
     } else if (at >= common.queueDesc) {
@@ -268,7 +358,7 @@ export class VirtioPciDevice implements PciDevice {
     }
   }
 
-  #createQueue(queue: QueueState): SplitQueue {
+  #createQueue(queue: Queue, state?: SplitQueueState): SplitQueue {
     const [descriptors, driver, device] = queue.addresses;
     const memory = {
       read: (address: bigint, bytes: Uint8Array) => this.#bus?.read(address, bytes) ?? false,
@@ -278,6 +368,7 @@ export class VirtioPciDevice implements PciDevice {
       memory,
       { size: queue.size, descriptors, driver, device },
       { interrupt: () => this.#interrupt(Isr.queue, queue.vector), fail: () => this.#needReset() },
+      state,
     );
   }
 
@@ -287,15 +378,17 @@ export class VirtioPciDevice implements PciDevice {
     this.#driverFeatures = (this.#driverFeatures & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
   }
 
+  #accepts(features: bigint): boolean {
+    return (features & ~this.#features) === 0n && (features & requiredFeatures) === requiredFeatures;
+  }
+
   #setStatus(value: number): void {
     if (value === 0) {
       this.reset();
       return;
     }
     let status = value | (this.#status & Status.needsReset);
-    const accepted =
-      (this.#driverFeatures & ~this.#features) === 0n && (this.#driverFeatures & requiredFeatures) === requiredFeatures;
-    if (!accepted) status &= ~Status.featuresOk;
+    if (!this.#accepts(this.#driverFeatures)) status &= ~Status.featuresOk;
     const started = (status & ~this.#status & Status.driverOk) !== 0;
     this.#status = status;
     // Buffers may have been there before.
@@ -338,6 +431,8 @@ export class VirtioPciDevice implements PciDevice {
     return value < this.interrupts.msix.vectors ? value : VIRTIO_MSI_NO_VECTOR;
   }
 }
+
+const isQueueSize = (size: number, most: number): boolean => size > 0 && size <= most && (size & (size - 1)) === 0;
 
 /** struct virtio_pci_cap behind its identifier and link; with a multiplier, struct virtio_pci_notify_cap. */
 function capability(type: number, offset: number, length: number, multiplier?: number): PciCapability {

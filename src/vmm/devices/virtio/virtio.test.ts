@@ -26,6 +26,10 @@ class Doubler implements VirtioDevice {
     this.resets++;
   }
 
+  save(): number {
+    return this.taken;
+  }
+
   writeConfig(offset: number, bytes: Uint8Array): void {
     this.written.push(`${offset}: ${bytes}`);
   }

@@ -4,6 +4,8 @@
  * own). Source: LoPAPR, "Firmware Assisted Non-Maskable Interrupts (FWNMI)", "RTAS Error and Event Return Format".
  */
 import { KVM_REG_PPC_LPCR_64, type PpcVcpu } from "../../../arch/powerpc/uapi.js";
+import { KvmError } from "../../../base/errors.js";
+import { having, optional, size } from "../../../base/takes.js";
 import { KVM_RUN_PPC_NMI_DISP_FULLY_RECOV, KVM_RUN_PPC_NMI_DISP_MASK } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 
@@ -60,26 +62,51 @@ export function errorLog({ cpu, recovered, effectiveAddress }: ErrorReport): Uin
 
 export type Delivery = "delivered" | "later" | "nested" | "unregistered";
 
+export interface FwnmiState {
+  /** Real address of the guest's handler, once it is registered. */
+  readonly machineCheck?: number | undefined;
+  /** The CPU that has the log. */
+  readonly holder?: number | undefined;
+}
+
 export class Fwnmi {
   readonly #memory: GuestMemory;
   readonly #rtasBase: number;
   #machineCheck: number | undefined;
-  /** The CPU that has the log. */
   #holder: number | undefined;
 
-  /** `rtasBase`: real address of RTAS's area, which has the log. */
-  constructor(memory: GuestMemory, rtasBase: number) {
+  /**
+   * `rtasBase`: real address of RTAS's area, which has the log. `state` is what an earlier `save` gave. EINVAL: it is not, or
+   * of a guest with more memory.
+   */
+  constructor(memory: GuestMemory, rtasBase: number, state: FwnmiState = {}) {
+    having({ machineCheck: optional(size), holder: optional(size) })(state, "new Fwnmi", "state");
     this.#memory = memory;
     this.#rtasBase = rtasBase;
+    const { machineCheck, holder } = state;
+    if (machineCheck !== undefined && !this.#isHandler(machineCheck)) {
+      throw new KvmError("EINVAL", `the saved handler of machine checks, ${machineCheck}, is no instruction in memory`);
+    }
+    if (holder !== undefined && machineCheck === undefined) {
+      throw new KvmError("EINVAL", `by the saved state CPU ${holder} has an error log, without a handler to read it`);
+    }
+    this.#machineCheck = machineCheck;
+    this.#holder = holder;
+  }
+
+  save(): FwnmiState {
+    return { machineCheck: this.#machineCheck, holder: this.#holder };
   }
 
   /** ibm,nmi-register. False: no address of an instruction in memory. */
   register(systemReset: number, machineCheck: number): boolean {
-    for (const address of [systemReset, machineCheck]) {
-      if (address % 4 !== 0 || !this.#memory.view(address, 4)) return false;
-    }
+    if (!this.#isHandler(systemReset) || !this.#isHandler(machineCheck)) return false;
     this.#machineCheck = machineCheck;
     return true;
+  }
+
+  #isHandler(address: number): boolean {
+    return address % 4 === 0 && this.#memory.view(address, 4) !== undefined;
   }
 
   /** ibm,nmi-interlock: the CPU is done with the log. False: it does not have it. */

@@ -70,7 +70,7 @@ import {
 import { rtasByToken, rtasCalls } from "./rtas/index.js";
 import { CpuState, callRtas, type RtasHost, type RtasResult } from "./rtas/rtas.js";
 import type { PseriesShared } from "./vcpu-side.js";
-import { XiveController } from "./xive.js";
+import { type SourceRange, XiveController } from "./xive.js";
 
 export interface PseriesOptions {
   readonly kvm: PpcKvm;
@@ -165,7 +165,7 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
   try {
     const ram = allocateRam(vm, memorySize);
     const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
-    if (options.interruptMode === "xive") xive = new XiveController(vm, cpus);
+    if (options.interruptMode === "xive") xive = new XiveController(vm, cpus, interruptSources(hasPci, true));
     createCpus(vm, cpus, model, { vcpus, hasPci, xive });
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
     for (const number of [...enabledHcalls, ...(hasPci ? dmaHcalls : [])]) {
@@ -248,17 +248,7 @@ function createCpus(vm: PpcVm, count: number, model: CpuModel, { vcpus, hasPci, 
   const xics = xive ? undefined : createXics(vm);
   try {
     xics?.setAttr(KVM_DEV_XICS_GRP_CTRL, BigInt(KVM_DEV_XICS_NR_SERVERS), BigInt(count));
-    const addSources = (first: number, number: number, level = false): void => {
-      if (xive) xive.addSources(first, number, level);
-      else if (xics) addXicsSources(xics, first, number, level);
-    };
-    addSources(consoleInterrupt, 1);
-    // The guest asks for it, though nothing raises it.
-    if (xive) addSources(nvramInterrupt, 1);
-    if (hasPci) {
-      addSources(levelInterrupt, levelInterruptCount, true);
-      addSources(messageInterrupt, messageInterruptCount);
-    }
+    if (xics) for (const range of interruptSources(hasPci, false)) addXicsSources(xics, range);
     const [cap, fd] = xive ? [KVM_CAP_PPC_IRQ_XIVE, xive.fd] : [KVM_CAP_IRQ_XICS, xics?.fd ?? -1];
     for (let id = 0; id < count; id++) {
       const vcpu = vm.createVcpu(id);
@@ -273,13 +263,25 @@ function createCpus(vm: PpcVm, count: number, model: CpuModel, { vcpus, hasPci, 
   }
 }
 
+const interruptSources = (hasPci: boolean, hasXive: boolean): readonly SourceRange[] => [
+  { first: consoleInterrupt, count: 1 },
+  // The guest asks for it in XIVE mode, though nothing raises it.
+  ...(hasXive ? [{ first: nvramInterrupt, count: 1 }] : []),
+  ...(hasPci
+    ? [
+        { first: levelInterrupt, count: levelInterruptCount, level: true },
+        { first: messageInterrupt, count: messageInterruptCount },
+      ]
+    : []),
+];
+
 function createXics(vm: PpcVm): Device {
   const xics = vm.createDevice(KVM_DEV_TYPE_XICS);
   if (!xics) throw new VmmError("this KVM has no XICS interrupt controller");
   return xics;
 }
 
-function addXicsSources(xics: Device, first: number, count: number, level: boolean): void {
+function addXicsSources(xics: Device, { first, count, level = false }: SourceRange): void {
   const masked = (KVM_XICS_PRIORITY_MASK << KVM_XICS_PRIORITY_SHIFT) | KVM_XICS_MASKED;
   const state = masked | (level ? KVM_XICS_LEVEL_SENSITIVE : 0n);
   for (let irq = first; irq < first + count; irq++) xics.setAttr(KVM_DEV_XICS_GRP_SOURCES, BigInt(irq), state);

@@ -25,7 +25,8 @@ import {
   type PpcXiveEq,
   ppcXiveEq,
 } from "../../../arch/powerpc/uapi.js";
-import { type Device, KVM_DEV_TYPE_XIVE } from "../../../kvm/uapi.js";
+import { either, having, integer, listOf, oneOf, u32, u64 } from "../../../base/takes.js";
+import { type Device, KVM_DEV_TYPE_XIVE, KvmError } from "../../../kvm/uapi.js";
 import { VmmError } from "../../errors.js";
 
 /** Where the guest finds the pages: as in QEMU's machine of the same name. */
@@ -53,6 +54,20 @@ export interface Target {
   readonly eisn: number;
 }
 
+/** What the machine knows of the XIVE as a plain value; the rest is KVM's, and saved with the VM. */
+export interface XiveState {
+  /** Of sources whose target was set. */
+  readonly targets: readonly (Target & { readonly irq: bigint })[];
+}
+
+/** Consecutive sources. */
+export interface SourceRange {
+  readonly first: number;
+  readonly count: number;
+  /** Default: they are edges. */
+  readonly level?: boolean;
+}
+
 interface Source {
   readonly level: boolean;
   target: Target;
@@ -63,8 +78,15 @@ export class XiveController {
   readonly #cpus: number;
   readonly #sources = new Map<bigint, Source>();
 
-  /** With a source for each CPU, 0 and up, which CPUs interrupt each other by. */
-  constructor(vm: PpcVm, cpus: number) {
+  /**
+   * With a source for each CPU, 0 and up, which CPUs interrupt each other by, and `ranges`. `state` is what an earlier `save`
+   * gave. EINVAL: it is not of such a controller.
+   */
+  constructor(vm: PpcVm, cpus: number, ranges: readonly SourceRange[] = [], state?: XiveState) {
+    const server = integer(0, cpus - 1);
+    const priority = either(integer(0, priorityEnd - 1), oneOf(maskedPriority));
+    const target = having({ irq: u64, server, priority, eisn: u32 });
+    if (state !== undefined) having({ targets: listOf(target) })(state, "new XiveController", "state");
     const device = vm.createDevice(KVM_DEV_TYPE_XIVE);
     if (!device) throw new VmmError("this KVM has no XIVE interrupt controller");
     this.#device = device;
@@ -73,7 +95,12 @@ export class XiveController {
       device.setAttr(KVM_DEV_XIVE_GRP_CTRL, KVM_DEV_XIVE_NR_SERVERS, BigInt(cpus));
       device.setAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_TIMA_PAGE_OFFSET, timaAddress);
       device.setAttr(KVM_DEV_XIVE_GRP_PAGES, KVM_XIVE_ESB_PAGE_OFFSET, esbAddress);
-      this.addSources(0, cpus);
+      for (const range of [{ first: 0, count: cpus }, ...ranges]) this.#addSources(range);
+      for (const { irq, server, priority, eisn } of state?.targets ?? []) {
+        const source = this.#sources.get(irq);
+        if (!source) throw new KvmError("EINVAL", `the saved XIVE has a source ${irq}; this one has none`);
+        source.target = { server, priority, eisn };
+      }
     } catch (error) {
       device.close();
       throw error;
@@ -85,7 +112,17 @@ export class XiveController {
     return this.#device.fd;
   }
 
-  addSources(first: number, count: number, level = false): void {
+  save(): XiveState {
+    const all = [...this.#sources].map(([irq, { target }]) => ({ irq, ...target }));
+    return {
+      targets: all.filter(({ irq, server, priority, eisn }) => {
+        const unset = nowhere(irq);
+        return server !== unset.server || priority !== unset.priority || eisn !== unset.eisn;
+      }),
+    };
+  }
+
+  #addSources({ first, count, level = false }: SourceRange): void {
     for (let irq = first; irq < first + count; irq++) {
       this.#device.setAttr(KVM_DEV_XIVE_GRP_SOURCE, BigInt(irq), level ? KVM_XIVE_LEVEL_SENSITIVE : 0n);
       this.#sources.set(BigInt(irq), { level, target: nowhere(BigInt(irq)) });

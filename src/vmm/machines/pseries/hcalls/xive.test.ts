@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { openKvm } from "../../../../arch/powerpc/module.js";
 import { KVM_REG_PPC_VP_STATE } from "../../../../arch/powerpc/uapi.js";
 import { KVM_CAP_PPC_IRQ_XIVE } from "../../../../kvm/uapi.js";
-import { XiveController } from "../xive.js";
+import { XiveController, type XiveState } from "../xive.js";
 import { HcallStatus as H, type MachineContext } from "./hcall.js";
 import { hcallsByNumber } from "./index.js";
 
@@ -24,14 +24,17 @@ const call = {
 } as const;
 type Call = keyof typeof call;
 
+const sources = [
+  { first: Number(irq), count: 1 },
+  { first: Number(level), count: 1, level: true },
+];
+
 /** On a real VM with two CPUs, of which the first has a queue of priority 6. */
 function ready() {
   const vm = kvm.createVm(2, { shared: false });
   const ram = vm.allocate(memorySize);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(memorySize), userspaceAddr: ram });
-  const xive = new XiveController(vm, 2);
-  xive.addSources(Number(irq), 1);
-  xive.addSources(Number(level), 1, true);
+  const xive = new XiveController(vm, 2, sources);
   const cpus = [0, 1].map((id) => vm.createVcpu(id));
   for (const cpu of cpus) cpu.enableCap({ cap: KVM_CAP_PPC_IRQ_XIVE, args: [xive.fd, cpu.id] });
   const context = { cpu: 0, vm, xive, host: { memorySize } } as unknown as MachineContext;
@@ -121,6 +124,42 @@ const refused: readonly (readonly [Call, readonly bigint[], bigint])[] = [
   ["sync", [0n, wild], H.parameter2],
   ["reset", [1n], H.parameter],
 ];
+
+test("what the machine knows of the XIVE is made from its state, and no other is taken", () => {
+  const { xive, status, close } = ready();
+  assert.equal(status("setSourceConfig", 2n, irq, 0n, 6n, 0x77n), H.success);
+  assert.equal(status("setSourceConfig", 2n, level, 0n, 6n, 0x99n), H.success);
+  assert.equal(status("setSourceConfig", 0n, level, 0n, 0xffn), H.success);
+  const state = structuredClone(xive.save());
+  assert.deepEqual(
+    state.targets.map(({ irq }) => irq),
+    [irq, level],
+  );
+  const make = (state: unknown): XiveController => {
+    const other = kvm.createVm(2, { shared: false });
+    try {
+      const made = new XiveController(other, 2, sources, state as XiveState);
+      made.close();
+      return made;
+    } finally {
+      other.close();
+    }
+  };
+  const restored = make(state);
+  for (const each of [0n, 1n, irq, level]) assert.deepEqual(restored.source(each), xive.source(each));
+  assert.deepEqual(restored.save(), state);
+  const target = { irq, server: 0, priority: 6, eisn: 1 };
+  for (const [wrong, message] of [
+    [{}, /targets is missing/],
+    [{ targets: [{ ...target, irq: irq + 1n }] }, /the saved XIVE has a source 4097; this one has none/],
+    [{ targets: [{ ...target, server: 2 }] }, /server is 2/],
+    [{ targets: [{ ...target, priority: 7 }] }, /priority is 7, not one of 255/],
+    [{ targets: [{ ...target, eisn: -1 }] }, /eisn is -1/],
+  ] as const) {
+    assert.throws(() => make(wrong), { code: "EINVAL", message });
+  }
+  close();
+});
 
 test("what a guest may not ask is refused, as is everything without a XIVE", () => {
   const { status, ask, context, close } = ready();

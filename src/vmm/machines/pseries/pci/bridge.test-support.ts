@@ -3,11 +3,14 @@ import type { CreateSpaprTce, PpcVm, SpaprTce } from "../../../../arch/powerpc/u
 import { GuestMemory } from "../../../core/guest-memory.js";
 import type { PciDevice } from "../../../devices/pci/device.js";
 import { EduDevice } from "../../../devices/pci/edu.js";
-import { PciHostBridge } from "./host-bridge.js";
+import { type BridgeState, PciHostBridge } from "./host-bridge.js";
 
 export const ramSize = 0x40_0000;
 
-export function setUpBridge(devices: readonly PciDevice[] = [new EduDevice(), new EduDevice()]) {
+export function setUpBridge(
+  devices: readonly PciDevice[] = [new EduDevice(), new EduDevice()],
+  state: BridgeState | undefined = undefined,
+) {
   const all = new Uint8Array(ramSize);
   const events: string[] = [];
   const tables: CreateSpaprTce[] = [];
@@ -34,7 +37,7 @@ export function setUpBridge(devices: readonly PciDevice[] = [new EduDevice(), ne
     signalMsi: ({ data }) => events.push(`message 0x${data.toString(16)}`),
   };
   const memory = new GuestMemory(ramSize, (address, length) => all.subarray(address, address + length));
-  const bridge = new PciHostBridge({ vm: vm as PpcVm, memory, wake: () => undefined }, devices);
+  const bridge = new PciHostBridge({ vm: vm as PpcVm, memory, wake: () => undefined }, devices, state);
   /** Does what H_PUT_TCE does. */
   const putTce = (liobn: number, index: number, tce: bigint): void => {
     const at = tables.findIndex((table) => table.liobn === BigInt(liobn));

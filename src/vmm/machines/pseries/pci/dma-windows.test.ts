@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ramSize, setUpBridge } from "./bridge.test-support.js";
-import { defaultWindow } from "./dma-windows.js";
+import { type DmaWindowsState, defaultWindow } from "./dma-windows.js";
 
 const { liobn } = defaultWindow;
 const dynamicStart = 1n << 59n;
@@ -37,6 +37,44 @@ test("permissions are the page's; what comes before a fault was done", () => {
   assert.equal(bridge.dma.read(0x2000n, two), false);
   assert.equal(bridge.dma.read(0x3000n, two), false);
   assert.equal(bridge.dma.write(0x3000n, two), false);
+});
+
+test("windows go on from their state, and take no other", () => {
+  const { bridge, putTce } = setUpBridge();
+  const created = bridge.dma.create(16, 24);
+  assert.ok(created && created !== "exists");
+  putTce(liobn, 0, 0x5000n | 3n);
+  putTce(liobn, 7, 0x7000n | 3n);
+  putTce(created.liobn, 2, 0x10000n | 3n);
+  const state = structuredClone(bridge.dma.save());
+  assert.deepEqual([state.entries.length, state.dynamic?.entries.length], [64, 24]);
+  const restore = (state: unknown) => setUpBridge([], { dma: state as DmaWindowsState, slots: [], inReset: false });
+  const other = restore(state);
+  assert.deepEqual(other.bridge.dma.save(), state);
+  assert.equal(other.bridge.dma.write(dynamicStart + 0x20010n, Uint8Array.of(1, 2)), true);
+  assert.equal(other.bridge.dma.write(0x7002n, Uint8Array.of(3)), true);
+  assert.deepEqual([other.ram[0x10010], other.ram[0x7002]], [1, 3]);
+  assert.equal(other.bridge.dma.write(0x1000n, Uint8Array.of(3)), false);
+  assert.equal(other.bridge.dma.query().windows, 0);
+  assert.equal(other.bridge.dma.create(16, 24), "exists");
+  assert.equal(other.bridge.dma.remove(created.liobn), true);
+  assert.equal(restore({ ...state, dynamic: undefined }).bridge.dma.query().windows, 1);
+  const { dynamic } = state;
+  assert.ok(dynamic);
+  for (const [wrong, message] of [
+    [null, /state is null/],
+    [{ entries: new Uint8Array(8 * 2 ** 18 + 8) }, /entries is a Uint8Array of 2097160 bytes/],
+    [{ entries: new Uint8Array(7) }, /7 bytes of saved entries/],
+    [{ ...state, dynamic: { ...dynamic, pageShift: 13 } }, /no DMA window has pages of 2\^13 and 2\^24 bytes/],
+    [{ ...state, dynamic: { ...dynamic, windowShift: 63 } }, /no DMA window has pages of 2\^16 and 2\^63 bytes/],
+    [
+      { ...state, dynamic: { ...dynamic, entries: new Uint8Array(257 * 8) } },
+      /2056 bytes of saved entries are not those of 256/,
+    ],
+    [{ ...state, dynamic: { ...dynamic, pageShift: 1.5 } }, /pageShift is 1.5/],
+  ] as const) {
+    assert.throws(() => restore(wrong), { code: "EINVAL", message });
+  }
 });
 
 test("DMA outside the windows, over their ends, round the address space, or to what is no memory faults and touches nothing", () => {

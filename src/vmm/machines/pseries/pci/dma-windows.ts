@@ -3,7 +3,10 @@
  * Nothing else is reached, whatever a TCE holds. Source: LoPAPR, "Dynamic DMA Windows (DDW) Option"; PAPR, "TCE Hypervisor
  * Calls".
  */
+
 import type { PpcVm, SpaprTce } from "../../../../arch/powerpc/uapi.js";
+import { KvmError } from "../../../../base/errors.js";
+import { bytesOf, having, integer, optional } from "../../../../base/takes.js";
 import type { GuestMemory } from "../../../core/guest-memory.js";
 import type { WindowListener } from "../../../devices/vfio-pci/assignment.js";
 
@@ -37,6 +40,22 @@ interface Window {
   readonly fd: number;
 }
 
+/** The windows as a plain value. */
+export interface DmaWindowsState {
+  /** Entries of the default window from the first on, 8 bytes each in the guest's order; what follows is 0. */
+  readonly entries: Uint8Array;
+  /** The window that the guest has created; sizes as log2 of bytes. */
+  readonly dynamic?:
+    | { readonly pageShift: number; readonly windowShift: number; readonly entries: Uint8Array }
+    | undefined;
+}
+
+const shift = integer(0, 63);
+const windowsState = having({
+  entries: bytesOf(0, Number(defaultWindow.size >> BigInt(defaultWindow.pageShift)) * 8),
+  dynamic: optional(having({ pageShift: shift, windowShift: shift, entries: bytesOf(0, 8 << mostEntriesShift) })),
+});
+
 type Visit = (memory: Uint8Array, done: number) => void;
 type TceVm = Pick<PpcVm, "createSpaprTce" | "bytes" | "guestWritten">;
 
@@ -49,11 +68,63 @@ export class DmaWindows {
   readonly #active = new Set<Window>();
   #listener: WindowListener | undefined;
 
-  constructor(vm: TceVm, memory: GuestMemory) {
+  /** `state` is what an earlier `save` gave. EINVAL: it is not. What its entries hold is checked when they are used. */
+  constructor(vm: TceVm, memory: GuestMemory, state?: DmaWindowsState) {
+    if (state !== undefined) windowsState(state, "new DmaWindows", "state");
     this.#vm = vm;
     this.#memory = memory;
     this.#default = this.#createTable(defaultWindow);
     this.reset();
+    if (state) this.#restore(state);
+  }
+
+  save(): DmaWindowsState {
+    const dynamic = this.#dynamic;
+    return {
+      entries: this.#usedEntries(this.#default),
+      dynamic: dynamic && {
+        pageShift: dynamic.pageShift,
+        windowShift: Math.log2(Number(dynamic.size)),
+        entries: this.#usedEntries(dynamic),
+      },
+    };
+  }
+
+  #restore({ entries, dynamic }: DmaWindowsState): void {
+    this.#setEntries(this.#default, entries);
+    if (!dynamic) return;
+    const { pageShift, windowShift } = dynamic;
+    this.create(pageShift, windowShift);
+    const range = this.#dynamic;
+    if (!range)
+      throw new KvmError(
+        "EINVAL",
+        `no DMA window has pages of 2^${pageShift} and 2^${windowShift} bytes, as the saved one`,
+      );
+    this.#setEntries(range, dynamic.entries);
+  }
+
+  #setEntries(range: Window, entries: Uint8Array): void {
+    const all = this.#table(range);
+    if (entries.length % 8 !== 0 || entries.length > all.length) {
+      throw new KvmError(
+        "EINVAL",
+        `${entries.length} bytes of saved entries are not those of ${all.length / 8} or fewer`,
+      );
+    }
+    all.set(entries);
+  }
+
+  /** A copy, up to the last that is not 0. */
+  #usedEntries(range: Window): Uint8Array {
+    const all = this.#table(range);
+    const words = new BigUint64Array(all.buffer, all.byteOffset, all.length / 8);
+    const last = words.findLastIndex((word) => word !== 0n);
+    return all.slice(0, 8 * (last + 1));
+  }
+
+  #table({ entries, size, pageShift }: Window): Uint8Array {
+    return this.#vm.bytes(entries, Number(size >> BigInt(pageShift)) * 8);
   }
 
   /** What ibm,query-pe-dma-window answers: windows that can be created, entries of the largest, page sizes as bits. */
@@ -122,8 +193,8 @@ export class DmaWindows {
     );
   }
 
-  get #dynamic(): boolean {
-    return [...this.#active].some((range) => range !== this.#default);
+  get #dynamic(): Window | undefined {
+    return [...this.#active].find((range) => range !== this.#default);
   }
 
   #createTable({ liobn, start, size, pageShift }: Omit<Window, "entries" | "fd">): Window {
@@ -137,8 +208,8 @@ export class DmaWindows {
     return { liobn, start, size, pageShift, entries: table.address, fd: table.fd };
   }
 
-  #clear({ entries, size, pageShift }: Window): void {
-    this.#vm.bytes(entries, Number(size >> BigInt(pageShift)) * 8).fill(0);
+  #clear(range: Window): void {
+    this.#table(range).fill(0);
   }
 
   #access(address: bigint, length: number, permission: bigint, visit: Visit): boolean {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EduDevice, eduIdentification, eduRegister } from "../../../devices/pci/edu.js";
+import { EduDevice, type EduState, eduIdentification, eduRegister } from "../../../devices/pci/edu.js";
 import * as pci from "../../../devices/pci/registers.js";
 import { VmmError } from "../../../errors.js";
 import { setUpBridge } from "./bridge.test-support.js";
-import type { PciHostBridge } from "./host-bridge.js";
+import type { BridgeState, PciHostBridge } from "./host-bridge.js";
 import { ioWindow, memory32Window, memory64Window, messageAddress, messageInterrupt, slotMax } from "./layout.js";
 
 const slot = (number: number, register = 0): number => (number << 11) | register;
@@ -194,6 +194,59 @@ test("in reset nothing answers; afterwards all is as after power-on", () => {
   assert.equal(bridge.readConfig(slot(0, pci.PCI_BASE_ADDRESS_0), 4), 0);
   assign(bridge, 0, 0x8000_0000);
   assert.equal(bridge.read(real(0x8000_0000 + eduRegister.interruptStatus), 4), 0n);
+});
+
+test("a bridge goes on from its state, its devices with it, and takes no other", () => {
+  const { bridge, putTce } = setUpBridge();
+  assign(bridge, 0, 0x8000_0000);
+  assign(bridge, 1, 0x8000_2000);
+  assert.equal(bridge.setMessages(slot(1), "msix", 4), 4);
+  bridge.writeConfig(slot(1, capability(bridge, 1, pci.PCI_CAP_ID_MSIX) + 2), 2, pci.PCI_MSIX_FLAGS_ENABLE);
+  for (let vector = 0; vector < 4; vector++) bridge.write(real(0x8000_3000 + 16 * vector + 12), 4, 0n);
+  bridge.write(real(0x8000_0000 + eduRegister.interruptRaise), 4, 2n);
+  putTce(0x8000_0000, 0, 0x3000n | 3n);
+  const saved = bridge.save();
+  const state = structuredClone(saved);
+  const make = (state: BridgeState) =>
+    setUpBridge(
+      state.slots.map((slot) => new EduDevice(slot.function.device as EduState)),
+      state,
+    );
+  const other = make(state);
+  assert.deepEqual(other.drain(), ["line 0x1200 true"]);
+  assert.deepEqual(other.bridge.save(), saved);
+  for (const each of [bridge, other.bridge]) {
+    assert.equal(each.read(real(0x8000_0000 + eduRegister.interruptStatus), 4), 2n);
+    each.write(real(0x8000_0000 + eduRegister.interruptAcknowledge), 4, 2n);
+    each.write(real(0x8000_2000 + eduRegister.interruptRaise), 4, 8n);
+    assert.equal(each.messageSource(slot(1), 3), messageInterrupt + 3);
+    assert.equal(each.setMessages(slot(0), "msi", 4), 4);
+    assert.equal(each.messageSource(slot(0), 0), messageInterrupt + 4);
+  }
+  assert.deepEqual(other.drain(), ["line 0x1200 false", `message 0x${(messageInterrupt + 3).toString(16)}`]);
+  bridge.setReset(true);
+  const resting = make(structuredClone(bridge.save()));
+  assert.deepEqual([resting.bridge.inReset, resting.bridge.readConfig(slot(0), 4)], [true, 0xffff_ffff]);
+
+  const [first, second] = state.slots;
+  assert.ok(first && second);
+  const given = (messages: unknown) => ({ ...state, slots: [first, { ...second, messages }] });
+  for (const [wrong, message] of [
+    [{ ...state, inReset: 0 }, /inReset is 0/],
+    [given({ kind: "lsi", first: messageInterrupt, count: 1 }), /kind is "lsi"/],
+    [given({ kind: "msix", first: 0x10, count: 1 }), /first is 16/],
+    [given({ kind: "msix", first: messageInterrupt, count: 5 }), /has 5 interrupts from 0x1300 on .* cannot have/],
+    [given({ kind: "msi", first: messageInterrupt + 1, count: 2 }), /has 2 interrupts from 0x1301/],
+    [given({ kind: "msix", first: messageInterrupt + 255, count: 2 }), /has 2 interrupts from 0x13ff/],
+    [{ ...state, slots: [{ ...first, messages: second.messages }, second] }, /has 4 interrupts from 0x1300/],
+    [{ ...state, slots: [{ ...first, function: {} }, second] }, /config is missing/],
+  ] as const) {
+    assert.throws(() => setUpBridge([new EduDevice(), new EduDevice()], wrong as unknown as BridgeState), {
+      code: "EINVAL",
+      message,
+    });
+  }
+  assert.throws(() => setUpBridge([new EduDevice()], state), /EINVAL: the saved bus has 2 devices, and this one 1/);
 });
 
 test("too many devices, or one that cannot be, are refused; those plugged in are let go", () => {

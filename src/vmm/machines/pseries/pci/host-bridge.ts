@@ -4,12 +4,14 @@
  * Source: LoPAPR, "PCI Host Bridge", "Enhanced I/O Error Handling".
  */
 import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
+import { KvmError } from "../../../../base/errors.js";
+import { anything, boolean, having, integer, listOf, oneOf, optional } from "../../../../base/takes.js";
 import type { GuestMemory } from "../../../core/guest-memory.js";
 import type { PciDevice } from "../../../devices/pci/device.js";
-import { PciFunction } from "../../../devices/pci/function.js";
+import { PciFunction, type PciFunctionState } from "../../../devices/pci/function.js";
 import type { PciMessage } from "../../../devices/pci/messages.js";
 import { VmmError } from "../../../errors.js";
-import { DmaWindows } from "./dma-windows.js";
+import { DmaWindows, type DmaWindowsState } from "./dma-windows.js";
 import {
   bridgeWindows,
   inside,
@@ -23,7 +25,7 @@ import {
 export type MessageKind = "msi" | "msix";
 
 /** Interrupts that a device's messages were given: consecutive. */
-interface Allocation {
+export interface Allocation {
   readonly kind: MessageKind;
   readonly first: number;
   readonly count: number;
@@ -34,6 +36,24 @@ interface Slot {
   readonly function: PciFunction;
   messages: Allocation | undefined;
 }
+
+/** The bridge and all in its slots as a plain value. */
+export interface BridgeState {
+  readonly dma: DmaWindowsState;
+  readonly slots: readonly {
+    readonly function: PciFunctionState;
+    readonly messages?: Allocation | undefined;
+  }[];
+  readonly inReset: boolean;
+}
+
+const interrupt = integer(messageInterrupt, messageInterrupt + messageInterruptCount);
+const allocation = having({ kind: oneOf("msi", "msix"), first: interrupt, count: integer(1, messageInterruptCount) });
+const bridgeState = having({
+  dma: anything,
+  slots: listOf(having({ function: anything, messages: optional(allocation) })),
+  inReset: boolean,
+});
 
 export interface BridgeParts {
   readonly vm: PpcVm;
@@ -51,16 +71,33 @@ export class PciHostBridge {
   #inReset = false;
   readonly #counters: Record<string, number> = {};
 
-  /** Plugs the devices in, from slot 0 on. Throws VmmError: too many, or one that no hardware could be. */
-  constructor(parts: BridgeParts, devices: readonly PciDevice[]) {
+  /**
+   * Plugs the devices in, from slot 0 on. Throws VmmError: too many, or one that no hardware could be. `state` is what an
+   * earlier `save` gave; each device was made from its own part. EINVAL: it is not of such a bridge.
+   */
+  constructor(parts: BridgeParts, devices: readonly PciDevice[], state?: BridgeState) {
+    if (state !== undefined) bridgeState(state, "new PciHostBridge", "state");
     this.#parts = parts;
     if (devices.length > slotMax)
       throw new VmmError(`the PCI bus has ${slotMax} slots, and there are ${devices.length} devices`);
-    this.dma = new DmaWindows(parts.vm, parts.memory);
+    if (state && state.slots.length !== devices.length) {
+      throw new KvmError("EINVAL", `the saved bus has ${state.slots.length} devices, and this one ${devices.length}`);
+    }
+    this.dma = new DmaWindows(parts.vm, parts.memory, state?.dma);
     for (const [number, device] of devices.entries()) {
       const alone = devices.every((_, other) => other === number || pinInterrupt(other) !== pinInterrupt(number));
-      this.#plug(number, device, alone);
+      this.#plug(number, device, alone, state?.slots[number]);
     }
+    this.#inReset = state?.inReset ?? false;
+  }
+
+  /** EBUSY: a device is of a kind that cannot be saved. */
+  save(): BridgeState {
+    return {
+      dma: this.dma.save(),
+      slots: this.#slots.map(({ function: plugged, messages }) => ({ function: plugged.save(), messages })),
+      inReset: this.#inReset,
+    };
   }
 
   get functions(): readonly PciFunction[] {
@@ -117,7 +154,7 @@ export class PciHostBridge {
     const slot = this.#slotAt(configAddress);
     if (!slot) return undefined;
     const { msi, msix } = slot.function;
-    const most = kind === "msi" ? (slot.function.device.interrupts?.msi ?? 0) : (msix?.vectors ?? 0);
+    const most = this.#mostMessages(slot.function, kind);
     if (most === 0) return undefined;
     this.#take(slot);
     // Messages of MSI differ in the low bits of their data.
@@ -175,7 +212,7 @@ export class PciHostBridge {
   }
 
   /** `alone`: nobody else pulls the interrupt of its pin, so that KVM may do it by itself. */
-  #plug(number: number, device: PciDevice, alone: boolean): void {
+  #plug(number: number, device: PciDevice, alone: boolean, state?: BridgeState["slots"][number]): void {
     try {
       const upstream = {
         read: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.read(address, bytes)),
@@ -185,12 +222,39 @@ export class PciHostBridge {
         gsiOf: (message: PciMessage) => (this.#isOwn(number, message) ? message.data : undefined),
         ...(alone ? { intx: pinInterrupt(number) } : {}),
       };
-      this.#slots[number] = { number, function: new PciFunction(device, upstream), messages: undefined };
+      const plugged = new PciFunction(device, upstream, state?.function);
+      const slot: Slot = { number, function: plugged, messages: undefined };
+      if (state?.messages) slot.messages = this.#restored(plugged, state.messages);
+      this.#slots[number] = slot;
+      if (state?.messages) plugged.routeMessages();
     } catch (error) {
       this.close();
       if (error instanceof RangeError) throw new VmmError(`PCI device ${number}: ${error.message}`, { cause: error });
       throw error;
     }
+  }
+
+  /** Interrupts as they were handed out before. EINVAL: such a device gets none, or another has them. */
+  #restored(plugged: PciFunction, { kind, first, count }: Allocation): Allocation {
+    // Messages of MSI differ in the low bits of their data.
+    const unlike = kind === "msi" && (!Number.isInteger(Math.log2(count)) || first % count !== 0);
+    if (unlike || count > this.#mostMessages(plugged, kind) || !this.#isFree(first, count)) {
+      const what = `${count} interrupts from 0x${first.toString(16)} on for its messages`;
+      throw new KvmError("EINVAL", `a saved PCI device has ${what}, which it cannot have`);
+    }
+    return { kind, first, count };
+  }
+
+  #mostMessages({ device, msix }: PciFunction, kind: MessageKind): number {
+    return kind === "msi" ? (device.interrupts?.msi ?? 0) : (msix?.vectors ?? 0);
+  }
+
+  #isFree(first: number, count: number): boolean {
+    const end = messageInterrupt + messageInterruptCount;
+    const taken = this.#slots.some(
+      ({ messages }) => messages && first < messages.first + messages.count && messages.first < first + count,
+    );
+    return first >= messageInterrupt && first + count <= end && !taken;
   }
 
   #decode(address: bigint, length: number): { function: PciFunction; bar: number; offset: number } | undefined {
@@ -210,10 +274,7 @@ export class PciHostBridge {
   #allocate(count: number, alignment: number): number | undefined {
     const end = messageInterrupt + messageInterruptCount;
     for (let first = messageInterrupt; first + count <= end; first += alignment) {
-      const taken = this.#slots.some(
-        ({ messages }) => messages && first < messages.first + messages.count && messages.first < first + count,
-      );
-      if (!taken) return first;
+      if (this.#isFree(first, count)) return first;
     }
     return undefined;
   }
