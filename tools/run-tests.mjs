@@ -114,6 +114,7 @@ const folders = {
   api: [["test/api"], 2],
   engines: [["test/engines"], 2],
   differential: [["test/differential"], 2],
+  litmus: [["test/litmus"], 1],
   selftest: [["test/selftest"], 1],
   build: [["test/build"], 1],
   browser: [["test/browser"], 1],
@@ -155,7 +156,7 @@ const layers = [
       everyTestHasALayer();
     },
   ],
-  ...["unit", "api", "engines", "differential", "selftest", "build", "browser", "bench"].map(withTests),
+  ...["unit", "api", "engines", "differential", "litmus", "selftest", "build", "browser", "bench"].map(withTests),
   ["guest", fetchGuest],
   ...["cli", "boot"].map(withTests),
 ];
