@@ -23,7 +23,7 @@ import {
   stateSize,
   tlb,
   vcpuLayout,
-} from "../src/arch/powerpc/engines/shared/layout.js";
+} from "../src/arch/powerpc/engines/layout.js";
 import { vmLayout } from "../src/kvm/layout.js";
 import { memoryShared, staticDataEnd } from "../src/wasm/binary.js";
 
@@ -65,7 +65,7 @@ async function upToDate(targets: readonly string[], inputs: string, make: () => 
 
 function layoutConstants(): string {
   const lines = [
-    "// Written by tools/build-wasm.ts from engines/shared/layout.ts and kvm/layout.ts.",
+    "// Written by tools/build-wasm.ts from engines/layout.ts and kvm/layout.ts.",
     ...Object.entries(state).map(([name, field]) => `export const S_${name} = ${field.offset};`),
     `export const S_size = ${stateSize};`,
   ];
@@ -100,8 +100,8 @@ async function buildRuntime(): Promise<void> {
     // Vectors in exports: the callers are WebAssembly.
     ...["--disableWarning", "112"],
   ];
-  const plain = join(output, "runtime/runtime.wasm");
-  const shared = join(output, "runtime/runtime.shared.wasm");
+  const plain = join(output, "runtime.wasm");
+  const shared = join(output, "runtime.shared.wasm");
   const sources = [...filesUnder(powerpc, ".as.ts"), layoutFile];
   await upToDate([plain, shared], hashOf(sources, `${asc.version} ${options.join(" ")}`), async () => {
     let binary: Uint8Array | undefined;
@@ -132,13 +132,15 @@ async function buildRuntime(): Promise<void> {
 }
 
 async function buildInterpreters(): Promise<void> {
-  const builder = join(output, "emulate/build.js");
+  const builder = join(root, "dist/src/engine/interpret/build.js");
   if (!existsSync(builder)) return;
-  const plain = join(output, "emulate/interpreter.wasm");
-  const shared = join(output, "emulate/interpreter.shared.wasm");
+  const plain = join(output, "interpreter.wasm");
+  const shared = join(output, "interpreter.shared.wasm");
   const inputs = [
-    ...["isa", "engines/shared", "engines/emulate"].map((folder) => join(root, "dist/src/arch/powerpc", folder)),
-    ...["src/wasm", "src/base", "src/kvm/layout.js"].map((name) => join(root, "dist", name)),
+    ...["isa", "engines"].map((folder) => join(root, "dist/src/arch/powerpc", folder)),
+    ...["src/engine", "src/semantics", "src/wasm", "src/base", "src/kvm/layout.js"].map((name) =>
+      join(root, "dist", name),
+    ),
   ].flatMap((path) => (path.endsWith(".js") ? [path] : filesUnder(path, ".js")));
   const relevant = inputs.filter((file) => !file.endsWith(".test.js"));
   await upToDate([plain, shared], hashOf(relevant, ""), async () => {

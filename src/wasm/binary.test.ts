@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { memoryShared, withoutCustomSections } from "./binary.js";
 
 const engines = new URL("../arch/powerpc/engines/", import.meta.url);
-const files = ["runtime/runtime", "emulate/interpreter"] as const;
+const files = ["runtime", "interpreter"] as const;
 const read = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(new URL(name, engines)));
 
 test("what is for shared memory is made of what is for unshared", () => {
@@ -26,7 +26,7 @@ test("without names a module is smaller, and else the same", async () => {
 });
 
 test("a damaged module ends in an error, or in bytes", () => {
-  const whole = read("runtime/runtime.wasm").slice(0, 3000);
+  const whole = read("runtime.wasm").slice(0, 3000);
   for (let at = 0; at < whole.length; at++) {
     for (const damaged of [whole.slice(0, at), whole.with(at, 0xff)]) {
       for (const act of [memoryShared, withoutCustomSections]) {

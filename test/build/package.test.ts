@@ -51,8 +51,8 @@ test("the package holds what is needed, and no tests", (t) => {
     "guests/selftest/Kconfig",
     "dist/src/index.js",
     "dist/src/index.d.ts",
-    "dist/src/arch/powerpc/engines/runtime/runtime.wasm",
-    "dist/src/arch/powerpc/engines/emulate/interpreter.shared.wasm",
+    "dist/src/arch/powerpc/engines/runtime.wasm",
+    "dist/src/arch/powerpc/engines/interpreter.shared.wasm",
     "dist/modules/modules.dep",
   ]) {
     assert.ok(paths.includes(path), path);

@@ -1,9 +1,9 @@
 /** The engines under test, from the files of the build. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { EngineAssets } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
-import { loadHv } from "../../src/arch/powerpc/engines/hv/load.js";
-import { loadPr } from "../../src/arch/powerpc/engines/pr/load.js";
+import type { EngineAssets } from "../../src/engine/interpret/interpreter.js";
+import { loadPr } from "../../src/engine/interpret/load.js";
+import { loadHv } from "../../src/engine/translate/load.js";
 import type { Engine } from "../../src/kvm/engine.js";
 
 function compiled(name: string): WebAssembly.Module {
@@ -15,7 +15,7 @@ function compiled(name: string): WebAssembly.Module {
 let assets: EngineAssets | undefined;
 /** The modules for unshared memory. */
 export function engineAssets(): EngineAssets {
-  assets ??= { runtime: compiled("runtime/runtime.wasm"), interpreter: compiled("emulate/interpreter.wasm") };
+  assets ??= { runtime: compiled("runtime.wasm"), interpreter: compiled("interpreter.wasm") };
   return assets;
 }
 

@@ -1,15 +1,8 @@
 /** A VM in the rough, without the KVM core: memory laid out by hand, one vCPU in real mode, an engine attached to it. */
 
-import { instantiateInterpreter, interpretOnly } from "../../src/arch/powerpc/engines/emulate/interpreter.js";
-import type { HvVcpu } from "../../src/arch/powerpc/engines/hv/load.js";
-import {
-  archLayout,
-  codePage,
-  ExitCode,
-  Request,
-  state,
-  vcpuLayout,
-} from "../../src/arch/powerpc/engines/shared/layout.js";
+import { archLayout, codePage, ExitCode, Request, state, vcpuLayout } from "../../src/arch/powerpc/engines/layout.js";
+import { instantiateInterpreter, interpretOnly } from "../../src/engine/interpret/interpreter.js";
+import type { HvVcpu } from "../../src/engine/translate/load.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
 import { vmLayout } from "../../src/kvm/layout.js";
 import { engineAssets } from "./engines.js";

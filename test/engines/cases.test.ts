@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { archLayout, ExitCode, type StateField, state } from "../../src/arch/powerpc/engines/layout.js";
 import { Leaf, MSR, TestMachine } from "../../src/arch/powerpc/engines/runtime/machine.test-support.js";
-import { archLayout, ExitCode, type StateField, state } from "../../src/arch/powerpc/engines/shared/layout.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
 import { vmLayout } from "../../src/kvm/layout.js";

@@ -11,7 +11,7 @@ import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
 import type { Stats } from "../../kvm/uapi.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./capabilities.js";
 import { setGuestDebug } from "./debug.js";
-import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/shared/layout.js";
+import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit } from "./exits.js";
 import { emitMmuEvent } from "./mmu-trace.js";
 import { getOneReg, registerIds, setOneReg } from "./one-reg.js";

@@ -1,9 +1,9 @@
 /** The WebAssembly that is built with the package: which file it is, and how a platform gets it. */
 import { KvmError, messageOf } from "../../base/errors.js";
 import { mayFail } from "../../base/fault.js";
+import type { EngineAssets } from "../../engine/implementation.js";
 import { memoryShared } from "../../wasm/binary.js";
 import { requireWebAssembly } from "../../wasm/features.js";
-import type { EngineAssets } from "./engines/shared/implementation.js";
 
 /**
  * The run-time library and the interpreter, each for unshared and for shared memory. The package has a file of each name,
@@ -23,13 +23,10 @@ export type LoadAsset = (name: AssetName) => Promise<WebAssembly.Module | Uint8A
 
 export type CompiledAssets = EngineAssets;
 
-const folders = { runtime: "runtime", interpreter: "emulate" } as const;
-
 /** Reads the files in Node, fetches them elsewhere. One file serves both kinds of memory: they differ in a bit. */
 export const loadAssetHere: LoadAsset = async (name) => {
-  const folder = name.startsWith("runtime") ? folders.runtime : folders.interpreter;
   const plain = name.replace(".shared", "");
-  const bytes = await readAsset(new URL(`./engines/${folder}/${plain}`, import.meta.url));
+  const bytes = await readAsset(new URL(`./engines/${plain}`, import.meta.url));
   return plain === name ? bytes : memoryShared(bytes);
 };
 

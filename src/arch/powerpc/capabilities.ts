@@ -8,7 +8,7 @@ import { deviceTypeOfFd } from "../../kvm/device.js";
 import { dirtyRingLargest, enableDirtyRings } from "../../kvm/dirty-ring.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { vmState } from "../../kvm/state.js";
-import { archLayout } from "./engines/shared/layout.js";
+import { archLayout } from "./engines/layout.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVmOf, setServer } from "./ppc-vm.js";
 import { hcallLimit } from "./state.js";

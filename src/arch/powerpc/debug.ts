@@ -8,7 +8,7 @@ import {
 } from "../../kvm/constants.js";
 import type { VcpuInside } from "../../kvm/inside.js";
 import type { GuestDebug } from "../../kvm/uapi.js";
-import { Request } from "./engines/shared/layout.js";
+import { Request } from "./engines/layout.js";
 import { KVMPPC_DEBUG_BREAKPOINT, KVMPPC_DEBUG_WATCH_READ, KVMPPC_DEBUG_WATCH_WRITE } from "./registers-uapi.js";
 import { getField, request, setField } from "./vcpu.js";
 

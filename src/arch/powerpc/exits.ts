@@ -9,7 +9,7 @@ import type { VcpuInside } from "../../kvm/inside.js";
 import { vcpuRecord } from "../../kvm/state.js";
 import { traceBit } from "../../kvm/trace.js";
 import type { Exit } from "../../kvm/uapi.js";
-import { ExitCode, state } from "./engines/shared/layout.js";
+import { ExitCode, state } from "./engines/layout.js";
 import { type HcallArguments, HcallStatus, tooHard } from "./papr/hcall.js";
 import { hcallByNumber } from "./papr/list.js";
 import { ppcVcpuOf } from "./ppc-vm.js";

@@ -5,7 +5,7 @@ import type { VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
-import { archLayout, Request } from "./engines/shared/layout.js";
+import { archLayout, Request } from "./engines/layout.js";
 import { getHtabFd } from "./hpt-fd.js";
 import { allocateHpt, hptOrderMax, hptOrderMin, hptRange } from "./mmu/hpt.js";
 import { ppcVmOf } from "./ppc-vm.js";

@@ -1,9 +1,10 @@
 /** The implementations that are configured in. */
-import { hv } from "./engines/hv/implementation.js";
-import { pr } from "./engines/pr/implementation.js";
-import type { ImplementationRow } from "./engines/shared/implementation.js";
 
-export type { ImplementationName, ImplementationRow } from "./engines/shared/implementation.js";
+import type { ImplementationRow } from "../../engine/implementation.js";
+import { hv } from "./engines/hv.js";
+import { pr } from "./engines/pr.js";
+
+export type { ImplementationName, ImplementationRow } from "../../engine/implementation.js";
 
 /** `unikvm build` leaves nothing of what is configured out. */
 const all: readonly (ImplementationRow | undefined)[] = [hv, pr];

@@ -15,7 +15,7 @@ import { saveVm } from "../../kvm/save-vm.js";
 import type { Arrival, ErrnoName, Exit, Kvm, SharedVm } from "../../kvm/uapi.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { ProcessPage } from "../../vac/page.js";
-import { archLayout } from "./engines/shared/layout.js";
+import { archLayout } from "./engines/layout.js";
 import { assemble } from "./isa/assembler.js";
 import { createLoader, type ImplementationName, type KvmOffer } from "./module.js";
 import type { GuestWorkerStart } from "./node/guest.test-worker.js";

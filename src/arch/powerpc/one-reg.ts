@@ -3,7 +3,7 @@ import { KvmError } from "../../base/errors.js";
 import { KVM_REG_SIZE_MASK } from "../../kvm/constants.js";
 import type { VcpuInside } from "../../kvm/inside.js";
 import { debugChanged } from "./debug.js";
-import { archLayout, type StateField } from "./engines/shared/layout.js";
+import { archLayout, type StateField } from "./engines/layout.js";
 import type { RegisterName } from "./isa/registers.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
 import * as reg from "./registers-uapi.js";

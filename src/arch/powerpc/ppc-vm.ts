@@ -3,7 +3,7 @@ import { byteSwap } from "../../base/bits.js";
 import { KvmError } from "../../base/errors.js";
 import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { debugChanged } from "./debug.js";
-import { archLayout } from "./engines/shared/layout.js";
+import { archLayout } from "./engines/layout.js";
 import { GuestMemory } from "./guest-memory.js";
 import { Xics } from "./interrupts/xics/xics.js";
 import { loadPage, storePage } from "./interrupts/xive/pages.js";

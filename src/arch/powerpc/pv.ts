@@ -4,7 +4,7 @@
  * Source: Documentation/virt/kvm/ppc-pv.rst; ePAPR, "Hypercalls".
  */
 import type { VcpuInside, VmInside } from "../../kvm/inside.js";
-import { archLayout } from "./engines/shared/layout.js";
+import { archLayout } from "./engines/layout.js";
 import { ppcVcpuOf } from "./ppc-vm.js";
 import type { PpcPvinfo } from "./uapi.js";
 import { gpr, setGpr } from "./vcpu.js";

@@ -15,7 +15,7 @@ import {
   KVM_REG_SIZE_U32,
   KVM_REG_SIZE_U64,
 } from "../../kvm/constants.js";
-import { archLayout } from "./engines/shared/layout.js";
+import { archLayout } from "./engines/layout.js";
 import * as reg from "./registers-uapi.js";
 import { testVm } from "./test-vm.test-support.js";
 import { getField } from "./vcpu.js";

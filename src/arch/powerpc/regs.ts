@@ -2,7 +2,7 @@
 import { KvmError } from "../../base/errors.js";
 import { listOf, options, u64 } from "../../base/takes.js";
 import type { VcpuInside } from "../../kvm/inside.js";
-import { state } from "./engines/shared/layout.js";
+import { state } from "./engines/layout.js";
 import type { PpcRegs, PpcSregs } from "./uapi.js";
 import { contextChanged, getCr, getField, getXer, setCr, setField, setXer } from "./vcpu.js";
 

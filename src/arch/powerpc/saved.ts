@@ -5,7 +5,7 @@
 import type { Range } from "../../kvm/heap.js";
 import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { restoreFields, type SavedFields, saveFields } from "../../kvm/saved.js";
-import { archLayout, Request, type StateField, state } from "./engines/shared/layout.js";
+import { archLayout, Request, type StateField, state } from "./engines/layout.js";
 import { hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";

@@ -1,5 +1,5 @@
 /**
- * The kernel side's own plain data of a POWER VM, besides what the engines read (engines/shared/layout.ts).
+ * The kernel side's own plain data of a POWER VM, besides what the engines read (engines/layout.ts).
  * [I] set before a second thread can see it; [L] under the VM's lock; [A] Atomics; [V] the vCPU's thread while it runs.
  */
 import { struct } from "../../base/struct.js";

@@ -6,7 +6,7 @@ import type { VcpuCore } from "../../kvm/vcpu.js";
 import { VmCore } from "../../kvm/vm.js";
 import { acquireVac } from "../../vac/vac.js";
 import { powerpc } from "./arch.js";
-import { ExitCode } from "./engines/shared/layout.js";
+import { ExitCode } from "./engines/layout.js";
 import { handleExit } from "./exits.js";
 import { type PpcVmState, ppcVmOf } from "./ppc-vm.js";
 import type { PpcVm } from "./uapi.js";

@@ -2,7 +2,7 @@
 
 import type { VcpuInside } from "../../kvm/inside.js";
 import { traceBit } from "../../kvm/trace.js";
-import { state } from "./engines/shared/layout.js";
+import { state } from "./engines/layout.js";
 import { addressOf, getCr, getField, setField } from "./vcpu.js";
 
 /** By vector. Source: Power ISA v3.0B, Book III "Interrupt Definitions". */

@@ -2,7 +2,7 @@
 
 import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { canBlock } from "../../kvm/memory.js";
-import { Request } from "./engines/shared/layout.js";
+import { Request } from "./engines/layout.js";
 import { addressOf, request } from "./vcpu.js";
 
 /**

@@ -1,6 +1,6 @@
 /** A POWER vCPU's registers in the VM's memory, for the slow paths. Only for who holds the vCPU (see kvm/uapi.ts). */
 import type { VcpuInside } from "../../kvm/inside.js";
-import { Request, type StateField, state } from "./engines/shared/layout.js";
+import { Request, type StateField, state } from "./engines/layout.js";
 import { type RegisterName, registers } from "./isa/registers.js";
 import { ppcVcpu } from "./state.js";
 

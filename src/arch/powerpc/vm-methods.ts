@@ -7,7 +7,7 @@ import { vmLayout } from "../../kvm/layout.js";
 import { locked } from "../../kvm/lock.js";
 import { vmState } from "../../kvm/state.js";
 import { cpuChar } from "./cpu-char.js";
-import { archLayout, Request } from "./engines/shared/layout.js";
+import { archLayout, Request } from "./engines/layout.js";
 import { type HptMethods, hptMethods } from "./hpt-methods.js";
 import { allocateHpt, hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";

@@ -28,7 +28,7 @@ const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
 };
 
 /** The WebAssembly, which is looked for beside our files' own URL. What is for shared memory is made of it. */
-const assets = ["runtime/runtime.wasm", "emulate/interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`);
+const assets = ["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`);
 
 export interface Bundle {
   readonly metafile: Metafile;

@@ -28,11 +28,11 @@ export const kbuild: readonly KbuildRow[] = [
   { option: "KVM_BOOK3S_64", linked: [`${powerpc}/module.js`] },
   {
     option: "KVM_BOOK3S_HV_POSSIBLE",
-    absent: { [`${powerpc}/engines/hv/implementation.js`]: "export const hv = undefined;" },
+    absent: { [`${powerpc}/engines/hv.js`]: "export const hv = undefined;" },
   },
   {
     option: "KVM_BOOK3S_PR_POSSIBLE",
-    absent: { [`${powerpc}/engines/pr/implementation.js`]: "export const pr = undefined;" },
+    absent: { [`${powerpc}/engines/pr.js`]: "export const pr = undefined;" },
   },
   {
     option: "DISASSEMBLER",
@@ -79,4 +79,4 @@ export const kbuild: readonly KbuildRow[] = [
 ];
 
 /** The implementations' own option, and whether their code is part of kvm's file, is kvm's. */
-export const implementationFiles = ["hv", "pr"].map((name) => `${powerpc}/engines/${name}/implementation.js`);
+export const implementationFiles = ["hv", "pr"].map((name) => `${powerpc}/engines/${name}.js`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { archLayout, ExitCode, Request } from "../engines/layout.js";
 import { MSR, TestMachine } from "../engines/runtime/machine.test-support.js";
-import { archLayout, ExitCode, Request } from "../engines/shared/layout.js";
 
 const real = MSR.SF | MSR.ME | MSR.LE;
 const kernel = real | MSR.RI | MSR.IR | MSR.DR;

@@ -4,11 +4,11 @@
  * implementation but a `pure` one is the address of the vCPU's state; it is not listed in the signature.
  */
 
+import type { HelperSignature } from "../../../semantics/signature.js";
 import type { I32, I64, V128 } from "../../../semantics/values.js";
 import { decimalHelpers } from "./helpers/decimal.js";
 import { fixedPointHelpers } from "./helpers/fixed-point.js";
 import { floatHelpers } from "./helpers/float.js";
-import type { HelperSignature } from "./helpers/signature.js";
 import { storageHelpers } from "./helpers/storage.js";
 import { systemHelpers } from "./helpers/system.js";
 import { vectorHelpers } from "./helpers/vector.js";

@@ -1,6 +1,6 @@
 /**
  * What an instruction's semantics are written against. Nothing here says how a value is held or computed:
- * the interpreter builder (`engines/emulate`) and the translator (`engines/hv`) each implement it by recording
+ * the interpreter builder (`src/engine/interpret`) and the translator (`src/engine/translate`) each implement it by recording
  * the operations and emitting WebAssembly. A body therefore runs when an engine is built or a region is
  * translated, never when the guest executes; it may branch with TypeScript's `if` only on plain booleans
  * (flag operands, `m.mode64`, `m.littleEndian`), and on guest values with `m.if` and `m.select`.

@@ -7,7 +7,7 @@
 import { allocate, free, type Range } from "../../../kvm/heap.js";
 import { locked } from "../../../kvm/lock.js";
 import type { VmMemory } from "../../../kvm/memory.js";
-import { archLayout } from "../engines/shared/layout.js";
+import { archLayout } from "../engines/layout.js";
 
 export const hptOrderMin = 18;
 export const hptOrderMax = 46;

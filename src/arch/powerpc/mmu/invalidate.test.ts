@@ -1,8 +1,8 @@
 /** tlbie among several vCPUs: what another is asked to drop, and when it does. The vCPUs do not run: each step is a call. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Request, tlb } from "../engines/layout.js";
 import { Leaf, MSR, TestMachine } from "../engines/runtime/machine.test-support.js";
-import { Request, tlb } from "../engines/shared/layout.js";
 
 const [first, second, beside, other] = [0x200000, 0x300000, 0x400000, 0x500000] as const;
 const page = 0x10000n;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { archLayout, ExitCode, state, tlb } from "../engines/layout.js";
 import { Leaf, MSR, TestMachine } from "../engines/runtime/machine.test-support.js";
-import { archLayout, ExitCode, state, tlb } from "../engines/shared/layout.js";
 
 const kernel = MSR.SF | MSR.ME | MSR.LE | MSR.RI | MSR.IR | MSR.DR;
 const user = kernel | MSR.PR | MSR.EE;

@@ -1,4 +1,4 @@
-/** The soft TLB's entries: filling them and dropping them. Their format is told in engines/shared/layout.ts. */
+/** The soft TLB's entries: filling them and dropping them. Their format is told in engines/layout.ts. */
 import {
   SMALLTLB_entries,
   SMALLTLB_entrySize,

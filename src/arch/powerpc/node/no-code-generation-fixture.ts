@@ -47,8 +47,7 @@ async function namespace(name: string): Promise<Record<string, unknown>> {
 
 /** Compiled outside, as a platform does that lets no program compile. */
 async function loadAsset(name: string): Promise<WebAssembly.Module> {
-  const folder = name.startsWith("runtime") ? "runtime" : "emulate";
-  return WebAssembly.compile(readFileSync(new URL(`../engines/${folder}/${name}`, import.meta.url)));
+  return WebAssembly.compile(readFileSync(new URL(`../engines/${name}`, import.meta.url)));
 }
 
 const program = new SourceTextModule(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errno } from "../../../base/errno.test-support.js";
 import { KVM_CAP_IRQ_XICS, KVM_CAP_PPC_ENABLE_HCALL, KVM_DEV_TYPE_XICS } from "../../../kvm/constants.js";
-import { archLayout } from "../engines/shared/layout.js";
+import { archLayout } from "../engines/layout.js";
 import { testVm } from "../test-vm.test-support.js";
 import { getField, setField } from "../vcpu.js";
 import { hcallByNumber, hcalls } from "./list.js";

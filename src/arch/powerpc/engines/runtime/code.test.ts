@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { archLayout, codePage, Handler, Request, state, tlb, vcpuLayout } from "../shared/layout.js";
+import { archLayout, codePage, Handler, Request, state, tlb, vcpuLayout } from "../layout.js";
 import { MSR, TestMachine } from "./machine.test-support.js";
 
 const real = MSR.SF | MSR.ME | MSR.LE;

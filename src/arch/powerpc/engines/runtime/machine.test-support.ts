@@ -1,7 +1,7 @@
 /** A small VM around the run-time library alone, for its tests: memory, one slot of RAM, vCPUs, page tables. */
 import { readFileSync } from "node:fs";
 import { vmLayout } from "../../../../kvm/layout.js";
-import { archLayout, codePage, type StateField, state, vcpuLayout } from "../shared/layout.js";
+import { archLayout, codePage, type StateField, state, vcpuLayout } from "../layout.js";
 
 type Routine = (...parameters: (number | bigint)[]) => never;
 
@@ -78,7 +78,7 @@ export class TestMachine {
     decode[2 + 31] = 66;
     for (const [i, word] of decode.entries()) view.setInt32(vmLayout.decodeTables + 4 * i, word, true);
 
-    const module = new WebAssembly.Module(readFileSync(new URL("./runtime.wasm", import.meta.url)));
+    const module = new WebAssembly.Module(readFileSync(new URL("../runtime.wasm", import.meta.url)));
     const instance = new WebAssembly.Instance(module, {
       env: {
         memory: this.memory,

@@ -1,4 +1,4 @@
-import { helper } from "./signature.js";
+import { helper } from "../../../../semantics/signature.js";
 
 /** Fixed point. Implemented in `engines/runtime/fixed-point.as.ts`. */
 export const fixedPointHelpers = {

@@ -1,4 +1,4 @@
-import { helper } from "./signature.js";
+import { helper } from "../../../../semantics/signature.js";
 
 const pure = <const P extends readonly ("i32" | "i64" | "v128")[], const R extends "i32" | "i64" | "v128">(
   params: P,

@@ -1,4 +1,4 @@
-import { helper } from "./signature.js";
+import { helper } from "../../../../semantics/signature.js";
 
 /** Storage control and translation. Implemented in `mmu/*.as.ts`. */
 export const storageHelpers = {

@@ -1,4 +1,4 @@
-import { helper } from "./signature.js";
+import { helper } from "../../../../semantics/signature.js";
 
 /** Mode changes, interrupts and time. Implemented in `interrupts/*.as.ts`. */
 export const systemHelpers = {

@@ -1,4 +1,4 @@
-import { helper } from "./signature.js";
+import { helper } from "../../../../semantics/signature.js";
 
 const packed = <const P extends readonly ("i32" | "v128")[]>(...params: P) => helper("state", params, "v128");
 

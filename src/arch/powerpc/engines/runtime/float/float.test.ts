@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { state, stateSize } from "../../shared/layout.js";
+import { state, stateSize } from "../../layout.js";
 import {
   Bit,
   binary32,
@@ -20,7 +20,7 @@ type Helper = (s: number, ...operands: (bigint | number)[]) => bigint;
 
 /** The run-time library as built, with a vCPU's state at `s`. */
 function library() {
-  const module = new WebAssembly.Module(readFileSync(new URL("../runtime.wasm", import.meta.url)));
+  const module = new WebAssembly.Module(readFileSync(new URL("../../runtime.wasm", import.meta.url)));
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536 });
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = { env: { memory } };
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {

@@ -2,11 +2,9 @@
  * The semantics interface as a recorder: each operation becomes a node or a statement of ir.ts. What differs between
  * engines - where registers are, what an operand field is, how an instruction ends - is left to the subclass.
  */
-import type { FunctionBuilder, ValueType } from "../../../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
-import type { HelperSignature } from "../../isa/helpers/signature.js";
-import { type HelperName, helpers } from "../../isa/helpers.js";
-import type { InsnOptions } from "../../isa/insn.js";
+
+import { type HelperName, helpers } from "../arch/powerpc/isa/helpers.js";
+import type { InsnOptions } from "../arch/powerpc/isa/insn.js";
 import type {
   AccessOptions,
   AccessSize,
@@ -23,8 +21,11 @@ import type {
   V128,
   V128Ops,
   WordLaneOps,
-} from "../../isa/machine.js";
-import type { RegisterName, registers } from "../../isa/registers.js";
+} from "../arch/powerpc/isa/machine.js";
+import type { RegisterName, registers } from "../arch/powerpc/isa/registers.js";
+import type { HelperSignature } from "../semantics/signature.js";
+import type { FunctionBuilder, ValueType } from "../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
 import { foldInteger, identity } from "./fold.js";
 import { Node, type PlainAccess, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
 import {

@@ -2,7 +2,7 @@
  * Accesses of a block that are checked together: those off one register while it keeps its value. One look at the soft TLB
  * then serves all of them; if it fails, the block is left where the first stands.
  */
-import type { Template } from "./region-recorder.js";
+import type { Template } from "../../arch/powerpc/engines/region-recorder.js";
 
 export interface AccessGroup {
   readonly register: number;

@@ -1,7 +1,7 @@
-import { KvmError, messageOf } from "../../../../base/errors.js";
-import { KVM_VM_PPC_HV } from "../../../../kvm/constants.js";
-import { requireWebAssembly } from "../../../../wasm/features.js";
-import type { ImplementationRow } from "../shared/implementation.js";
+import { KvmError, messageOf } from "../../../base/errors.js";
+import type { ImplementationRow } from "../../../engine/implementation.js";
+import { KVM_VM_PPC_HV } from "../../../kvm/constants.js";
+import { requireWebAssembly } from "../../../wasm/features.js";
 
 export const hv: ImplementationRow = {
   name: "hv",
@@ -9,7 +9,7 @@ export const hv: ImplementationRow = {
   title: "KVM-HV",
   alias: "kvm-hv",
   require: requireCodeGeneration,
-  engine: async (assets) => (await import("./load.js")).loadHv(assets),
+  engine: async (assets) => (await import("../../../engine/translate/load.js")).loadHv(assets),
 };
 
 /** The smallest module there is. */

@@ -2,14 +2,15 @@
  * What each module of regions has besides them: the same imports at the same indices, and two routines by which regions call
  * each other. A region's body therefore fits any module.
  */
-import { FunctionBuilder, type ValueType } from "../../../../wasm/function-builder.js";
-import { ModuleBuilder } from "../../../../wasm/module-builder.js";
-import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
-import type { HelperSignature } from "../../isa/helpers/signature.js";
-import { type HelperName, helpers } from "../../isa/helpers.js";
-import { codePage, Handler, state, tlb } from "../shared/layout.js";
-import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
-import { regionSignature, tableBits } from "../shared/region-entry.js";
+
+import { codePage, Handler, state, tlb } from "../../arch/powerpc/engines/layout.js";
+import { type HelperName, helpers } from "../../arch/powerpc/isa/helpers.js";
+import type { HelperSignature } from "../../semantics/signature.js";
+import { FunctionBuilder, type ValueType } from "../../wasm/function-builder.js";
+import { ModuleBuilder } from "../../wasm/module-builder.js";
+import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
+import { type CoreRoutine, coreRoutines } from "../recorder.js";
+import { regionSignature, tableBits } from "../region-entry.js";
 
 const indices = new Map<string, number>(
   [...Object.keys(coreRoutines), ...Object.keys(helpers)].map((name, i) => [name, i]),

@@ -1,15 +1,16 @@
 /** The semantics as an interpreter's handler: registers in the vCPU's state, operand fields cut from the word. */
-import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
-import type { HelperSignature } from "../../isa/helpers/signature.js";
-import type { I32, I64, V128 } from "../../isa/machine.js";
-import type { Field } from "../../isa/pattern.js";
-import { fieldValue } from "../../isa/pattern.js";
-import { type RegisterName, registers } from "../../isa/registers.js";
-import type { Node, Recording, Resource } from "../shared/ir.js";
-import { state } from "../shared/layout.js";
-import { Recorder, type RecorderOptions } from "../shared/recorder.js";
+
+import type { Node, Recording, Resource } from "../../../engine/ir.js";
+import { Recorder, type RecorderOptions } from "../../../engine/recorder.js";
+import type { HelperSignature } from "../../../semantics/signature.js";
+import type { FunctionBuilder } from "../../../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../wasm/opcodes.js";
+import type { I32, I64, V128 } from "../isa/machine.js";
+import type { Field } from "../isa/pattern.js";
+import { fieldValue } from "../isa/pattern.js";
+import { type RegisterName, registers } from "../isa/registers.js";
 import type { HandlerSpec } from "./handlers.js";
+import { state } from "./layout.js";
 
 export interface InterpreterLocals {
   readonly state: number;

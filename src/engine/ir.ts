@@ -5,8 +5,8 @@
  * one stack expression; one that is used more often, or whose use lies behind a write to what it reads, goes into a
  * local where it was made. Nodes that nobody uses are not emitted.
  */
-import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
-import { integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
+import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
+import { integerOpcodes, Op, Simd } from "../wasm/opcodes.js";
 
 export type Type = "i32" | "i64" | "v128";
 /** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */

@@ -1,9 +1,9 @@
 /** The interpreter's handlers: which there are, their numbers, and the decode table that leads to them. */
-import { buildDecodeTable } from "../../isa/decoder.js";
-import { instructions } from "../../isa/instructions.js";
-import { encodeField, expand, type Variant } from "../../isa/pattern.js";
-import { Handler } from "../shared/layout.js";
+import { buildDecodeTable } from "../isa/decoder.js";
+import { instructions } from "../isa/instructions.js";
+import { encodeField, expand, type Variant } from "../isa/pattern.js";
 import { frequent, hot, specialised } from "./hot.js";
+import { Handler } from "./layout.js";
 
 /** A variant, with some operands perhaps fixed to make a handler of its own for a frequent case. */
 export interface HandlerSpec {

@@ -3,20 +3,20 @@
  * as functions of their own, all from the instruction definitions. How it works: docs/engine-contract.md.
  */
 
-import { vmLayout } from "../../../../kvm/layout.js";
-import { FunctionBuilder, type ValueType } from "../../../../wasm/function-builder.js";
-import { ModuleBuilder } from "../../../../wasm/module-builder.js";
-import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
-import type { HelperSignature } from "../../isa/helpers/signature.js";
-import { type HelperName, helpers } from "../../isa/helpers.js";
-import { type Exits, emit, plan } from "../shared/ir.js";
-import { codePage, Handler, state } from "../shared/layout.js";
-import { type AccessContext, checkFault } from "../shared/memory-access.js";
-import { type CoreRoutine, coreRoutines } from "../shared/recorder.js";
-import { regionSignature } from "../shared/region-entry.js";
+import { decodeTable, type HandlerSpec, handlerSpecs } from "../../arch/powerpc/engines/handlers.js";
+import { InterpreterRecorder } from "../../arch/powerpc/engines/interpreter-recorder.js";
+import { codePage, Handler, state } from "../../arch/powerpc/engines/layout.js";
+import { type HelperName, helpers } from "../../arch/powerpc/isa/helpers.js";
+import { vmLayout } from "../../kvm/layout.js";
+import type { HelperSignature } from "../../semantics/signature.js";
+import { FunctionBuilder, type ValueType } from "../../wasm/function-builder.js";
+import { ModuleBuilder } from "../../wasm/module-builder.js";
+import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
+import { type Exits, emit, plan } from "../ir.js";
+import { type AccessContext, checkFault } from "../memory-access.js";
+import { type CoreRoutine, coreRoutines } from "../recorder.js";
+import { regionSignature } from "../region-entry.js";
 import { buildCore, type CoreContext } from "./core.js";
-import { decodeTable, type HandlerSpec, handlerSpecs } from "./handlers.js";
-import { InterpreterRecorder } from "./interpreter-recorder.js";
 
 const [i32, i64] = [0, 1] as const;
 

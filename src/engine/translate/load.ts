@@ -1,11 +1,11 @@
-import type { Engine, EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
+import type { Engine, EngineEvents, EngineVcpu } from "../../kvm/engine.js";
 import {
   bindMemoryWritten,
   type EngineAssets,
   instantiateInterpreter,
   interpretedVcpu,
   interpretOnly,
-} from "../emulate/interpreter.js";
+} from "../interpret/interpreter.js";
 import { Translator, warmUpTranslation } from "./translator.js";
 
 /** A vCPU that can be told to translate; tests use it to run code translated that is not hot. */

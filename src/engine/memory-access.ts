@@ -2,11 +2,12 @@
  * Storage accesses as engines emit them: the soft TLB looked up inline, everything else in the run-time library.
  * The look-up and the entry's format: `tlb` in layout.ts.
  */
-import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
-import type { AccessSize } from "../../isa/machine.js";
+
+import { state, tlb } from "../arch/powerpc/engines/layout.js";
+import type { AccessSize } from "../arch/powerpc/isa/machine.js";
+import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
 import { type Direct, type Exits, v128Const } from "./ir.js";
-import { state, tlb } from "./layout.js";
 
 /** What the accesses of one function share. */
 export interface AccessContext {

@@ -1,11 +1,11 @@
-import type { Engine } from "../../../../kvm/engine.js";
+import type { Engine } from "../../kvm/engine.js";
 import {
   bindMemoryWritten,
   type EngineAssets,
   instantiateInterpreter,
   interpretedVcpu,
   interpretOnly,
-} from "../emulate/interpreter.js";
+} from "./interpreter.js";
 
 /**
  * `pr`: everything is interpreted, and nothing is compiled after loading, so it runs where code generation is denied.

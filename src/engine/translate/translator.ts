@@ -7,19 +7,19 @@
  * whatever drops that entry drops the way in; regions over a page whose code is dropped are forgotten as well.
  */
 
-import { vmLayout } from "../../../../kvm/layout.js";
-import { ProcessPage } from "../../../../vac/page.js";
-import { detectWasmFeatures } from "../../../../wasm/features.js";
-import type { ModuleBuilder } from "../../../../wasm/module-builder.js";
-import { decode } from "../../isa/decoder.js";
-import type { Variant } from "../../isa/pattern.js";
-import { type HandlerSpec, handlerSpecs } from "../emulate/handlers.js";
-import type { Interpreter, RuntimeExports } from "../emulate/interpreter.js";
-import { codePage, Handler, state } from "../shared/layout.js";
-import { regionSignature, tableBits } from "../shared/region-entry.js";
+import { type HandlerSpec, handlerSpecs } from "../../arch/powerpc/engines/handlers.js";
+import { codePage, Handler, state } from "../../arch/powerpc/engines/layout.js";
+import type { RegionRecorder } from "../../arch/powerpc/engines/region-recorder.js";
+import { decode } from "../../arch/powerpc/isa/decoder.js";
+import type { Variant } from "../../arch/powerpc/isa/pattern.js";
+import { vmLayout } from "../../kvm/layout.js";
+import { ProcessPage } from "../../vac/page.js";
+import { detectWasmFeatures } from "../../wasm/features.js";
+import type { ModuleBuilder } from "../../wasm/module-builder.js";
+import type { Interpreter, RuntimeExports } from "../interpret/interpreter.js";
+import { regionSignature, tableBits } from "../region-entry.js";
 import { importedRoutine, linkage } from "./linkage.js";
 import { RegionTranslator, regionRecorder } from "./region.js";
-import type { RegionRecorder } from "./region-recorder.js";
 
 /** Samples of one address that make it hot. */
 const hotSamples = 8;

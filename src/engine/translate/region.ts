@@ -6,18 +6,8 @@
  * return address, this one goes on; otherwise it returns too, so that interrupts, context switches and the like unwind all
  * by themselves. A fault leaves in the middle of a block with the registers as the instruction found them.
  */
-import type { FunctionBuilder, Label } from "../../../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
-import { bcctr, bclr } from "../../isa/instructions/branch.js";
-import type { Variant } from "../../isa/pattern.js";
-import { type Exits, emit, type Node } from "../shared/ir.js";
-import { codePage, state } from "../shared/layout.js";
-import { type AccessContext, checkFault, emitCheck } from "../shared/memory-access.js";
-import type { RuntimeFunctions } from "../shared/recorder.js";
-import { callDepth } from "../shared/region-entry.js";
-import { type AccessGroup, accessGroups } from "./access-groups.js";
-import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
-import { emitCall, emitGoOn, instead } from "./linkage.js";
+
+import { codePage, state } from "../../arch/powerpc/engines/layout.js";
 import {
   emitCameFrom,
   emitComeFrom,
@@ -27,7 +17,18 @@ import {
   regionFunction,
   regionLocals,
   type Template,
-} from "./region-recorder.js";
+} from "../../arch/powerpc/engines/region-recorder.js";
+import { bcctr, bclr } from "../../arch/powerpc/isa/instructions/branch.js";
+import type { Variant } from "../../arch/powerpc/isa/pattern.js";
+import type { FunctionBuilder, Label } from "../../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
+import { type Exits, emit, type Node } from "../ir.js";
+import { type AccessContext, checkFault, emitCheck } from "../memory-access.js";
+import type { RuntimeFunctions } from "../recorder.js";
+import { callDepth } from "../region-entry.js";
+import { type AccessGroup, accessGroups } from "./access-groups.js";
+import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
+import { emitCall, emitGoOn, instead } from "./linkage.js";
 import { type Knowledge, RegisterFile } from "./register-file.js";
 
 /** Instructions a region may have: more than any hot loop, and a body that V8 still optimises well. */

@@ -1,5 +1,5 @@
 /** What the kvm module knows of an implementation before it fetches its engine: hv and pr fill in one row each. */
-import type { Engine } from "../../../../kvm/engine.js";
+import type { Engine } from "../kvm/engine.js";
 
 export type ImplementationName = "hv" | "pr";
 

@@ -6,8 +6,8 @@
  * middle of a block then has nothing to store. Inside a loop, whatever the loop touches is loaded in front of it and stored
  * where it is left.
  */
-import type { FunctionBuilder } from "../../../../wasm/function-builder.js";
-import { Op } from "../../../../wasm/opcodes.js";
+import type { FunctionBuilder } from "../../wasm/function-builder.js";
+import { Op } from "../../wasm/opcodes.js";
 
 /** A register that regions hold. */
 export interface Holdable {

@@ -2,18 +2,19 @@
  * The semantics as part of a region: operands are constants; general registers, CR fields, the XER bits, LR and CTR live in
  * locals while the region runs. Vector-scalar registers and the rest stay in the vCPU's state.
  */
-import { FunctionBuilder } from "../../../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../../wasm/opcodes.js";
-import type { HelperSignature } from "../../isa/helpers/signature.js";
-import type { HelperName } from "../../isa/helpers.js";
-import type { I32, I64, V128 } from "../../isa/machine.js";
-import { fieldValue, type Variant } from "../../isa/pattern.js";
-import { type RegisterName, registers } from "../../isa/registers.js";
-import { type Node, type PlainAccess, type Planned, plan, type Recording, type Resource } from "../shared/ir.js";
-import { state } from "../shared/layout.js";
-import { Recorder, type RuntimeFunctions } from "../shared/recorder.js";
-import { regionSignature } from "../shared/region-entry.js";
-import type { Holdable, RegisterFile } from "./register-file.js";
+
+import { type Node, type PlainAccess, type Planned, plan, type Recording, type Resource } from "../../../engine/ir.js";
+import { Recorder, type RuntimeFunctions } from "../../../engine/recorder.js";
+import { regionSignature } from "../../../engine/region-entry.js";
+import type { Holdable, RegisterFile } from "../../../engine/translate/register-file.js";
+import type { HelperSignature } from "../../../semantics/signature.js";
+import { FunctionBuilder } from "../../../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../wasm/opcodes.js";
+import type { HelperName } from "../isa/helpers.js";
+import type { I32, I64, V128 } from "../isa/machine.js";
+import { fieldValue, type Variant } from "../isa/pattern.js";
+import { type RegisterName, registers } from "../isa/registers.js";
+import { state } from "./layout.js";
 
 /** Single registers that a region keeps in locals; no helper touches them but those that leave. */
 const single = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies readonly RegisterName[];

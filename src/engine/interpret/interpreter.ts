@@ -1,7 +1,7 @@
 /** The interpreter as an engine: what both implementations run cold code with. */
-import type { Engine, EngineEvents, EngineVcpu } from "../../../../kvm/engine.js";
-import { canBlock } from "../../../../kvm/memory.js";
-import type { EngineAssets } from "../shared/implementation.js";
+import type { Engine, EngineEvents, EngineVcpu } from "../../kvm/engine.js";
+import { canBlock } from "../../kvm/memory.js";
+import type { EngineAssets } from "../implementation.js";
 
 export type { EngineAssets };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Template } from "../../arch/powerpc/engines/region-recorder.js";
 import { accessGroups } from "./access-groups.js";
-import type { Template } from "./region-recorder.js";
 
 const access = (register: number, displacement: number, size: number, stores = false, writes: number[] = []) =>
   ({ plain: { register, displacement, size, stores }, writes }) as unknown as Template;

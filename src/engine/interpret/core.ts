@@ -1,14 +1,14 @@
-import { FunctionBuilder, type Label } from "../../../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, Op } from "../../../../wasm/opcodes.js";
-import type { HelperName } from "../../isa/helpers.js";
-import { type Exits, emit, plan } from "../shared/ir.js";
-import { codePage, Handler, state, tlb } from "../shared/layout.js";
-import type { AccessContext } from "../shared/memory-access.js";
-import type { CoreRoutine } from "../shared/recorder.js";
-import { callDepth, tableBits } from "../shared/region-entry.js";
-import type { HandlerSpec } from "./handlers.js";
-import { frequent } from "./hot.js";
-import { emitAddressOf, InterpreterRecorder } from "./interpreter-recorder.js";
+import type { HandlerSpec } from "../../arch/powerpc/engines/handlers.js";
+import { frequent } from "../../arch/powerpc/engines/hot.js";
+import { emitAddressOf, InterpreterRecorder } from "../../arch/powerpc/engines/interpreter-recorder.js";
+import { codePage, Handler, state, tlb } from "../../arch/powerpc/engines/layout.js";
+import type { HelperName } from "../../arch/powerpc/isa/helpers.js";
+import { FunctionBuilder, type Label } from "../../wasm/function-builder.js";
+import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
+import { type Exits, emit, plan } from "../ir.js";
+import type { AccessContext } from "../memory-access.js";
+import type { CoreRoutine } from "../recorder.js";
+import { callDepth, tableBits } from "../region-entry.js";
 
 /** What the core shares with the rest of the interpreter's module. */
 export interface CoreContext {

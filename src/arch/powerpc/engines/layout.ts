@@ -5,8 +5,8 @@
  * All of it is plain data, so any thread that has the memory can run the vCPU, and a snapshot is a copy.
  * [V] its vCPU's thread only while it runs; [A] other threads touch it too, with Atomics.
  */
-import { vmLayout } from "../../../../kvm/layout.js";
-import { type RegisterName, registers } from "../../isa/registers.js";
+import { vmLayout } from "../../../kvm/layout.js";
+import { type RegisterName, registers } from "../isa/registers.js";
 
 type FieldType = "i32" | "i64" | "v128";
 interface Field {
