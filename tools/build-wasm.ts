@@ -65,7 +65,7 @@ async function upToDate(targets: readonly string[], inputs: string, make: () => 
 
 function layoutConstants(): string {
   const lines = [
-    "// Written by tools/build-wasm.ts from engines/layout.ts and kvm/layout.ts.",
+    "// Written by tools/build-wasm.ts from arch/powerpc/engines/layout.ts, engine/layout.ts and kvm/layout.ts.",
     ...Object.entries(state).map(([name, field]) => `export const S_${name} = ${field.offset};`),
     `export const S_size = ${stateSize};`,
   ];

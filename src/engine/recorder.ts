@@ -42,31 +42,39 @@ export interface RuntimeFunctions {
   helper(name: HelperName | CoreRoutine): number;
 }
 
-/** Routines of the run-time library that are not helpers of the instruction set. */
-export const coreRoutines = {
+/** Types of routines of the run-time library, by name. */
+export type Routines = Readonly<Record<string, readonly [params: readonly ValueType[], results: readonly ValueType[]]>>;
+
+/** Routines of the run-time library that the engine calls, whatever the architecture. */
+export const engineRoutines = {
   fetch: [["i32"], ["i32"]],
   decode: [["i32", "i32"], []],
   instructionAt: [["i32", "i32"], ["i64"]],
   service: [["i32"], ["i32"]],
   regionLeft: [["i32"], []],
-  traced: [["i32", "i64", "i32"], []],
-  settleComeFrom: [["i32"], []],
   stopsHere: [["i32"], ["i32"]],
   runAlone: [["i32"], ["i32"]],
   ranAlone: [["i32", "i32"], []],
-  raise: [["i32", "i32"], []],
-  raiseAlignment: [["i32", "i64"], []],
-  raiseUnavailable: [["i32", "i32"], []],
   loadSlow: [["i32", "i64", "i32", "i32"], ["i64"]],
   storeSlow: [["i32", "i64", "i32", "i64", "i32"], []],
   loadQuadSlow: [["i32", "i64", "i32"], ["v128"]],
   storeQuadSlow: [["i32", "i64", "v128", "i32"], []],
+} as const satisfies Routines;
+
+/** Those of them that are not helpers of the instruction set. */
+export const coreRoutines = {
+  ...engineRoutines,
+  traced: [["i32", "i64", "i32"], []],
+  settleComeFrom: [["i32"], []],
+  raise: [["i32", "i32"], []],
+  raiseAlignment: [["i32", "i64"], []],
+  raiseUnavailable: [["i32", "i32"], []],
   zeroBlock: [["i32", "i64"], []],
   loadReserve: [["i32", "i64", "i32", "i32"], ["i64"]],
   storeConditional: [["i32", "i64", "i32", "i64", "i32"], ["i32"]],
   loadReserveQuad: [["i32", "i64", "i32"], ["v128"]],
   storeConditionalQuad: [["i32", "i64", "v128", "i32"], ["i32"]],
-} as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
+} as const satisfies Routines;
 export type CoreRoutine = keyof typeof coreRoutines;
 
 const trapCode: Record<Trap, number> = { illegal: 0, privileged: 1, trap: 2, floatEnabled: 3 };

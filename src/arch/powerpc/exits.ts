@@ -24,7 +24,6 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
   if (vcpu.vm.trace.mask & traceBit.interrupt) emitInterrupt(vcpu);
   switch (code) {
     case ExitCode.none:
-    case ExitCode.hot:
     // The core looks at the ring before it goes on.
     case ExitCode.dirtyRingFull:
       return undefined;
@@ -44,9 +43,6 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
       return { reason: "osi", gprs: Array.from({ length: state.gpr.count }, (_, i) => gpr(vcpu, i)) };
     case ExitCode.pvCall:
       pvCall(vcpu);
-      return undefined;
-    case ExitCode.halted:
-      ppcVcpuOf(vcpu).halt();
       return undefined;
     case ExitCode.internalError:
       return internalError(vcpu);

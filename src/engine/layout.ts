@@ -1,0 +1,283 @@
+/**
+ * What the engine keeps of a vCPU in the VM's memory, for any architecture, and what may differ between architectures as
+ * parameters. An architecture's own layout file adds its registers and exports all of it; the run-time library reads the
+ * same numbers from `layout.generated.ts`, which the build writes.
+ *
+ * All of it is plain data, so any thread that has the memory can run the vCPU, and a snapshot is a copy.
+ * [V] its vCPU's thread only while it runs; [A] other threads touch it too, with Atomics.
+ */
+
+export type FieldType = "i32" | "i64" | "v128";
+export interface Field {
+  readonly type: FieldType;
+  readonly count: number;
+  /** Bytes from the state's address. */
+  readonly offset: number;
+}
+/** Fields as they are declared: a type, and how many of it. */
+export type Fields = Readonly<Record<string, readonly [FieldType, number]>>;
+const sizeOf = { i32: 4, i64: 8, v128: 16 } as const;
+
+/** The fields that the engine itself works with. [V] where nothing else is said. */
+export const engineFields = {
+  /** Current (next to execute) instruction address. */
+  pc: ["i64", 1],
+  /**
+   * Which of the interpreter's cores this vCPU uses, and above these bits, one: an instruction at a time, for what the
+   * architecture does after each. Derived from registers.
+   */
+  mode: ["i32", 1],
+  /** Set non-zero by a run-time routine that raised an interrupt instead of returning: the instruction is over. */
+  fault: ["i32", 1],
+  /** Why the engine returns to its caller: an ExitCode. */
+  exitCode: ["i32", 1],
+  /** Instructions left in this slice, times 8 (bytes of decoded code); may be negative by the length of a block. */
+  budget: ["i32", 1],
+  /** Nonzero: the next branch looks for requests and interrupts (context changed by the guest itself). */
+  recheck: ["i32", 1],
+  /** Instructions completed since the vCPU was created. */
+  instructions: ["i64", 1],
+  /** [V] Time base at which run() returns with ExitCode.none, for a caller that shares its thread; 0: never. */
+  leaveAt: ["i64", 1],
+  /** 1: the run-time library calls `env.sampled` at the end of each slice, for a translator that wants to know what is hot. */
+  sampling: ["i32", 1],
+  /** Ways out of regions until the next one that is a sample. */
+  exitsToSample: ["i32", 1],
+  /** Slices that are to be short, since another vCPU may be waiting. */
+  shortSlices: ["i32", 1],
+  /** What `budget` was when the running slice began. */
+  sliceLength: ["i32", 1],
+  /** Current soft-TLB table (address) and tag bits for data accesses in the present context. */
+  tlb: ["i32", 1],
+  asid: ["i64", 1],
+  /** The same for instruction fetch. */
+  fetchTlb: ["i32", 1],
+  fetchAsid: ["i64", 1],
+  /** Contexts that translations belong to that have an asid: pairs of key and asid, 0 for none. */
+  contexts: ["i64", 2 * 516],
+  /** Part of every key in `contexts`: a new one forgets them all. */
+  contextGeneration: ["i64", 1],
+  /** How many asids of each soft-TLB table are in use. */
+  tableNext: ["i32", 8],
+  /** Bytes of generated code that the vCPU's translator keeps, a part of the process's budget (src/vac). */
+  codeBytes: ["i32", 1],
+  /** Position in the VM's list of vCPUs: the bit in codeOwners. Set by reset(). */
+  vcpuIndex: ["i32", 1],
+  /**
+   * Address of the vCPU's code maps: one i32 per 4 KiB page below ramLimit (little-endian code), then again for big-endian:
+   * the address of the page's code page, or 0.
+   */
+  codeMaps: ["i32", 1],
+  /** Code map for instruction fetch in the present byte order. Derived from MSR. */
+  codeMap: ["i32", 1],
+  /** Which code page is taken for the next new page of code. */
+  nextCodePage: ["i32", 1],
+  /** Bytes of an access that is put together from two pages. */
+  crossing: ["v128", 1],
+  /** Vector of the interrupt last raised, for the trace. */
+  lastInterrupt: ["i32", 1],
+  /** 1: leave soon after every interrupt, so that it can be traced. */
+  traceInterrupts: ["i32", 1],
+  /** 1: `env.mmuEvent` is called for what happens in translation. */
+  traceMmu: ["i32", 1],
+  /** 1: a register of the guest or the user of KVM has a breakpoint; the latter's. */
+  breaking: ["i32", 1],
+  breakCount: ["i32", 1],
+  breakAddress: ["i64", 16],
+  /** 1: a register of the guest or the user of KVM watches data; the latter's addresses, and which accesses of each. */
+  watching: ["i32", 1],
+  watchCount: ["i32", 1],
+  watchAddress: ["i64", 16],
+  watchKind: ["i32", 16],
+  /** Where the instruction that step() ran stood, and its word; whoever steps sets -1 before, to know if any ran. */
+  steppedAt: ["i64", 1],
+  steppedWord: ["i32", 1],
+  /** Its first storage access: 0 none, 1 a load, 2 a store; and the effective address. */
+  steppedAccess: ["i32", 1],
+  steppedAddress: ["i64", 1],
+  /** The last page that could not be fetched or the entry looked up, for the interpreter: result of `fetch`. */
+  fetchPage: ["i32", 1],
+
+  // Exit record: what the KVM core reads when the engine returns. [V]
+  exitAddress: ["i64", 1],
+  exitData: ["i64", 2],
+  exitSize: ["i32", 1],
+  exitWrite: ["i32", 1],
+  /** MMIO accesses of one instruction that user space has completed; the instruction is run again and consumes them. */
+  mmioCompleted: ["i32", 1],
+  mmioConsumed: ["i32", 1],
+  /** Nonzero while the instruction that made an MMIO exit is run again. */
+  mmioReplay: ["i32", 1],
+  mmioValues: ["i64", 64],
+  /** Dirty ring: address (0 none), entries, entries filled, entries taken back [A]. See kvm/dirty-ring.ts. */
+  dirtyRing: ["i32", 4],
+  /** 1: leave after every instruction (guest debug). */
+  singleStep: ["i32", 1],
+
+  // [A] Written by other threads.
+  /** Request bits, see Request. Nonzero makes the vCPU look at the next slice end. */
+  requests: ["i32", 1],
+  /** 1 while an interrupt controller asserts the external interrupt. */
+  externalPending: ["i32", 1],
+  /** immediate_exit of kvm_run. */
+  immediateExit: ["i32", 1],
+  /** 0 outside the guest, 1 in guest code. Another thread that needs a request done waits for 0 or for the bit to clear. */
+  inGuest: ["i32", 1],
+  /** Wakes a halted vCPU (Atomics.wait). */
+  wake: ["i32", 1],
+  /**
+   * Translations to drop, for Request.dropPages: a bit for each set of the soft TLB (bits 16 to 25 of an effective address),
+   * so that it cannot overflow; before it, a bit for each of its words that is not 0.
+   */
+  dropWords: ["i32", 1],
+  dropSets: ["i32", 32],
+  /** Mailbox of pages to drop from the instruction cache and the write TLB: a ring of 64 and its counters. */
+  mailHead: ["i32", 1],
+  mailTail: ["i32", 1],
+  mail: ["i32", 64],
+
+  // [V] Statistics.
+  statTlbMiss: ["i64", 1],
+  statDecode: ["i64", 1],
+  statInterrupt: ["i64", 1],
+  /** Instructions that ran translated, times 8 as in `budget`, and how often a region was entered. */
+  statTranslated: ["i64", 1],
+  statRegionRuns: ["i64", 1],
+  statSlices: ["i64", 1],
+  /** Accesses that found their page in the second level of the soft TLB, modulo 2^32. */
+  smallHits: ["i32", 1],
+} as const satisfies Fields;
+
+export type EngineField = keyof typeof engineFields;
+
+/** Gives each field its place. The size is that of all of them, bytes. */
+export function layOut<F extends Fields>(
+  declared: F,
+): { readonly fields: Readonly<Record<keyof F & string, Field>>; readonly size: number } {
+  // Widest first keeps every field aligned without padding.
+  const order: readonly FieldType[] = ["v128", "i64", "i32"];
+  const fields: Record<string, Field> = {};
+  let offset = 0;
+  for (const type of order) {
+    for (const [name, [t, count]] of Object.entries(declared)) {
+      if (t !== type) continue;
+      fields[name] = { type, count, offset };
+      offset += sizeOf[type] * count;
+    }
+  }
+  return { fields: fields as Record<keyof F & string, Field>, size: offset };
+}
+
+/** Why the engine returned, of what any architecture has; it adds its own reasons from 16 on. */
+export const engineExits = {
+  /** The slice is used up, or someone asked: nothing for the guest to notice. */
+  none: 0,
+  /** exitAddress, exitSize, exitWrite, exitData: an access outside memory; the instruction has not completed. */
+  mmio: 1,
+  /** Single step or breakpoint. */
+  debug: 2,
+  /** The engine cannot go on: exitData says why. */
+  internalError: 3,
+  /** The dirty ring has only its reserve left; the instruction has not completed. */
+  dirtyRingFull: 4,
+} as const;
+
+/** Bits of `requests`, of what any architecture has; bit 6 and those from 8 on are for its own. */
+export const engineRequests = {
+  /** Drop every soft-TLB entry. */
+  flushTlb: 1,
+  /** Read the mailbox: pages of code that were written. */
+  mail: 2,
+  /** Drop all decoded instructions (the mailbox overflowed). */
+  flushCode: 4,
+  /** An interrupt may have become pending. */
+  interrupt: 8,
+  /** Return to the caller of run(). */
+  leave: 16,
+  /** Registers were written from outside: renew what derives from them (mode, facilities, tlb, asid, fetch...). */
+  context: 32,
+  /** Drop the soft TLB's entries that `dropSets` names. */
+  dropPages: 128,
+} as const;
+
+/**
+ * Soft TLB: `tables` direct-mapped tables per vCPU, `entries` entries each, of 32 bytes:
+ *   +0 read tag i64, +8 write tag i64, +16 execute tag i64, +24 addend i32 (host address - low 32 bits of the effective
+ *   address), +28 physical page number (of the entry's page size) i32.
+ * A tag is (effective address of the page) | asid, asid in bits 0 to 11, never 0; an empty tag is 0. An access is a hit if
+ * ((ea + size - 1) & ~(page size - 1) | asid) equals the tag, so one that crosses the page misses.
+ *
+ * @param pageShift log2 of the bytes of its pages; smaller pages of a guest always take the slow path.
+ */
+export const softTlb = (pageShift: number) =>
+  ({
+    pageShift,
+    entries: 1024,
+    entrySize: 32,
+    tables: 8,
+    readTag: 0,
+    writeTag: 8,
+    executeTag: 16,
+    addend: 24,
+    physicalPage: 28,
+    asidBits: 12,
+  }) as const;
+
+/** Second level for pages below 64 KiB: 4 KiB entries of the same format, looked up by the slow path only. */
+export const smallTlb = { pageShift: 12, entries: 2048, entrySize: 32 } as const;
+
+/**
+ * Decoded instructions, per vCPU: pages of 4 KiB of guest code, an 8-byte entry for each place where an instruction may
+ * begin (+0 handler number i32, 0 = not decoded yet; +4 what the handler is told of the instruction, a word), then sentinel
+ * entries (handler 1, "next page") as far as an instruction may reach over the page's end, then: the physical page number
+ * of the code i32, |2^31 if it is of the second byte order; whether it is small; and the effective address through which
+ * it was last entered i64.
+ *
+ * @param unit distance in bytes between places where instructions may begin: 4 where all are words, 1.
+ * @param longest bytes of the longest instruction.
+ * @param pages how many pages of code a vCPU has.
+ */
+export function codePages({ unit, longest, pages }: { unit: number; longest: number; pages: number }) {
+  const shift = 12;
+  const entrySize = 8;
+  const instructions = (1 << shift) / unit;
+  const end = (instructions + longest / unit) * entrySize;
+  return {
+    shift,
+    /** Entries of a page. */
+    instructions,
+    entrySize,
+    /** log2 of the distance between entries over that between instructions. */
+    scale: Math.log2(entrySize / unit),
+    size: end + 16,
+    pages,
+    physical: end,
+    /** i32: 1 once it was fetched through a page smaller than the soft TLB's. */
+    small: end + 4,
+    effective: end + 8,
+  } as const;
+}
+
+/** Handler numbers with a fixed meaning. The decode table's ids are handler numbers; its 0 (no instruction) gives `illegal`. */
+export const Handler = { undecoded: 0, nextPage: 1, region: 2, illegal: 3, first: 4 } as const;
+
+/** Byte offsets from a vCPU's base of its parts, and the whole size. */
+export function vcpuParts(
+  stateSize: number,
+  tlb: ReturnType<typeof softTlb>,
+  codePage: ReturnType<typeof codePages>,
+): { readonly tlb: number; readonly smallTlb: number; readonly code: number; readonly size: number } {
+  const align = (n: number, a: number) => Math.ceil(n / a) * a;
+  const tlbAt = align(stateSize, 4096);
+  const smallTlbAt = tlbAt + tlb.tables * tlb.entries * tlb.entrySize;
+  const codeAt = smallTlbAt + smallTlb.entries * smallTlb.entrySize;
+  const size = align(codeAt + codePage.pages * codePage.size, 65536);
+  return { tlb: tlbAt, smallTlb: smallTlbAt, code: codeAt, size };
+}
+
+/** The layout as the engine reads it: whatever registers an architecture adds, these are there. */
+export interface EngineLayout {
+  readonly state: Readonly<Record<EngineField, Field>>;
+  readonly tlb: ReturnType<typeof softTlb>;
+  readonly codePage: ReturnType<typeof codePages>;
+}
