@@ -85,6 +85,37 @@ test("a guest whose code always goes again makes no table grow", () => {
   }
 });
 
+test("more regions live than the table has places for at first", () => {
+  const [many, turns] = [600, 0x7000];
+  // Each is reached by a computed jump alone, and so a region of its own.
+  const functions = `ori 7, 8, ${turns}\nmtctr 7\nm\0: addi 6, 6, 1\nbdnz m\0\nblr\n`;
+  const size = 20;
+  const text = `
+    li 8, 0
+    li 9, 4
+    round: lis 10, 2
+    li 11, ${many}
+    next: mtctr 10
+    bctrl
+    addi 10, 10, ${size}
+    addi 11, 11, -1
+    cmpdi 11, 0
+    bne next
+    addi 9, 9, -1
+    cmpdi 9, 0
+    bne round
+    li 3, 0x58
+    sc 1
+    .org 0x20000
+    ${Array.from({ length: many }, (_, i) => functions.replaceAll("\0", String(i))).join("")}`;
+  const { vm, cpu } = runToEnd(text, BigInt(4 * many * turns));
+  const { regionsLive, modules } = cpu.stats();
+  assert.ok((regionsLive ?? 0) > 512, JSON.stringify(cpu.stats()));
+  assert.ok((modules ?? 0) < (regionsLive ?? 0) / 2, JSON.stringify(cpu.stats()));
+  cpu.close();
+  vm.close();
+});
+
 test("a loop longer than a region is translated once, in pieces", () => {
   const [length, turns] = [515, 100_000];
   const body = "addi 6, 6, 1\n".repeat(length);

@@ -25,14 +25,20 @@ import { RegionTranslator, regionRecorder } from "./region.js";
 const hotSamples = 8;
 /** Addresses remembered between samples; the oldest half is forgotten when there are more. */
 const sampleLimit = 4096;
-/** Regions that wait for each other to be compiled into one module, and slices they wait at the most. */
-const batchSize = 16;
-const batchPatience = 48;
+/**
+ * Regions wait for each other: a module costs as much as interpreting some slices, its regions hardly more than that. They
+ * are compiled when there are so many, when the guest was so often found where one of them begins, or after so many slices.
+ */
+const batchSize = 32;
+const batchSamples = 8;
+const batchPatience = 256;
 /** Small pages: misses a slice, counted over so many, from which on leaving costs more than smaller code gains. */
 const smallHitsASlice = 24;
 const countedSlices = 64;
 /** Live regions. Each is code of some kilobytes; the oldest go first. */
 const regionLimit = 4000;
+/** Places in the table at first. It doubles, which costs for each module that imports it; so does its size (Node.js 20). */
+const firstPlaces = 512;
 
 /** One compiled module: its code can go only when none of its regions lives. */
 interface Generated {
@@ -83,8 +89,7 @@ class WordDecoder {
 }
 
 export class Translator {
-  /** At full size: growing it, or setting an entry, costs for each module that imports it. */
-  readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: 2 * regionLimit });
+  readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: firstPlaces });
   /** Places of regions that are gone: a guest that changes its code all the time must not make the table grow. */
   readonly #free: number[] = [];
   readonly #memory: WebAssembly.Memory;
@@ -205,7 +210,6 @@ export class Translator {
       if (this.#samples.size > sampleLimit) this.#forgetSamples();
       return;
     }
-    this.#samples.delete(entry);
     this.#translate(entry, page, pc, (mode & 1) !== 0, now);
   }
 
@@ -218,7 +222,10 @@ export class Translator {
   }
 
   #translate(entry: number, page: number, pc: number, littleEndian: boolean, all: boolean): void {
-    if (this.#pending.some((p) => p.entries[0] === entry)) return;
+    if (this.#pending.some((p) => p.entries[0] === entry)) {
+      this.#waited += batchPatience / batchSamples;
+      return;
+    }
     const start = performance.now();
     const view = this.#memoryView();
     const isSmall = (code: number) => view.getInt32(code + codePage.small, true) !== 0;
@@ -323,9 +330,11 @@ export class Translator {
     const module: Generated = { bytes: bytes.length, live: 0 };
     const view = this.#memoryView();
     pending.forEach((p, i) => {
+      this.#samples.delete(p.entries[0] as number);
       // The entry may have been dropped while the region waited.
       if (view.getInt32(p.entries[0] as number, true) < Handler.first) return;
       const index = this.#free.pop() ?? this.#nextIndex++;
+      if (index >= this.regions.length) this.regions.grow(this.regions.length);
       this.regions.set(index, instance.exports[`${i}`]);
       const entries = p.entries.map((at, way) => [at, index | (way << tableBits)] as const);
       const region = { index, module, entries, pages: p.pages, cut: p.cut };
@@ -375,7 +384,11 @@ export class Translator {
 
   /** The decoded code of a 4 KiB physical page is gone. */
   codeDropped(physicalPage: number): void {
-    this.#pending = this.#pending.filter((p) => !p.pages.includes(physicalPage));
+    this.#pending = this.#pending.filter((p) => {
+      if (!p.pages.includes(physicalPage)) return true;
+      this.#samples.delete(p.entries[0] as number);
+      return false;
+    });
     const regions = this.#byPage.get(physicalPage);
     if (!regions) return;
     for (const region of [...regions]) this.#drop(region);
