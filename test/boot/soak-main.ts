@@ -1,0 +1,37 @@
+/**
+ * `npm run soak -- [--cpus N] [--seconds N] [--type hv|pr] [--patience N]`: processors (default: four) under parallel shell
+ * work, unplugged and plugged again all the time, for some time (default: five minutes of the guest) under each
+ * implementation, and whether the guest's kernel complained: of a processor that did nothing for `patience` seconds, of an
+ * oops, of a hung task.
+ */
+import { parseArgs } from "node:util";
+import { type Implementation, implementations, noGuest } from "./booting.test-support.js";
+import { soak } from "./soak.js";
+
+const { values } = parseArgs({
+  options: {
+    cpus: { type: "string", default: "4" },
+    seconds: { type: "string", default: "300" },
+    patience: { type: "string", default: "10" },
+    type: { type: "string", multiple: true, default: [...implementations] },
+  },
+});
+if (noGuest) throw new Error(noGuest);
+for (const type of values.type as Implementation[]) {
+  if (!implementations.includes(type)) throw new Error(`there is no implementation ${type}`);
+  const {
+    faults,
+    rounds,
+    plugged,
+    console: text,
+  } = await soak({
+    type,
+    cpus: Number(values.cpus),
+    seconds: Number(values.seconds),
+    patience: Number(values.patience),
+  });
+  console.log(`${type}: ${rounds} rounds of work, a processor came back ${plugged} times`);
+  if (faults.length === 0) continue;
+  console.log(`${text}\n${type}: ${faults.join("; ")}`);
+  process.exitCode = 1;
+}
