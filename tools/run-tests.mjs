@@ -113,7 +113,7 @@ const folders = {
   unit: [["src", "guests", "tools", "test/isa", "test/oracles"], 2],
   api: [["test/api"], 2],
   engines: [["test/engines"], 2],
-  differential: [["test/differential"], 2],
+  differential: [["test/differential", "test/storage"], 2],
   litmus: [["test/litmus"], 1],
   selftest: [["test/selftest"], 1],
   build: [["test/build"], 1],

@@ -120,6 +120,10 @@ export const oracles = {
         : `${conf} does not work`;
     },
   },
+  qemuImg: {
+    debian: "qemu-utils",
+    complaint: () => ["qemu-img", "qemu-io"].map(version).find((s) => s !== undefined),
+  },
   cpio: { debian: "cpio", complaint: () => version("cpio") },
   chrome: { debian: "chromium", complaint: () => browser(browsers.chrome) },
   firefox: { debian: "firefox-esr", complaint: () => browser(browsers.firefox) },
