@@ -10,8 +10,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
+import { interpreterTarget } from "../src/arch/powerpc/engines/interpreter-target.js";
 import {
   archLayout,
   codePage,
@@ -24,6 +25,7 @@ import {
   tlb,
   vcpuLayout,
 } from "../src/arch/powerpc/engines/layout.js";
+import { buildInterpreter } from "../src/engine/interpret/build.js";
 import { vmLayout } from "../src/kvm/layout.js";
 import { memoryShared, staticDataEnd } from "../src/wasm/binary.js";
 
@@ -132,8 +134,6 @@ async function buildRuntime(): Promise<void> {
 }
 
 async function buildInterpreters(): Promise<void> {
-  const builder = join(root, "dist/src/engine/interpret/build.js");
-  if (!existsSync(builder)) return;
   const plain = join(output, "interpreter.wasm");
   const shared = join(output, "interpreter.shared.wasm");
   const inputs = [
@@ -144,11 +144,8 @@ async function buildInterpreters(): Promise<void> {
   ].flatMap((path) => (path.endsWith(".js") ? [path] : filesUnder(path, ".js")));
   const relevant = inputs.filter((file) => !file.endsWith(".test.js"));
   await upToDate([plain, shared], hashOf(relevant, ""), async () => {
-    const { buildInterpreter } = (await import(pathToFileURL(builder).href)) as {
-      buildInterpreter: (options: { shared: boolean }) => Uint8Array;
-    };
-    write(plain, buildInterpreter({ shared: false }));
-    write(shared, buildInterpreter({ shared: true }));
+    write(plain, buildInterpreter({ target: interpreterTarget, shared: false }));
+    write(shared, buildInterpreter({ target: interpreterTarget, shared: true }));
   });
 }
 

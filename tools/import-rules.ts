@@ -25,9 +25,17 @@ const engineMay = [
   ...["src/arch/powerpc/engines", "src/arch/powerpc/isa"],
 ];
 /** What the interpreter and the translator share. */
-const engineShared = ["fold", "implementation", "ir", "memory-access", "recorder", "region-entry"].map(
-  (file) => `src/engine/${file}`,
-);
+const engineShared = [
+  "fold",
+  "implementation",
+  "ir",
+  "layout",
+  "memory-access",
+  "recorder",
+  "region-entry",
+  "routines",
+  "target",
+].map((file) => `src/engine/${file}`);
 
 export const rows: readonly Row[] = [
   { folder: "src/base", may: [] },

@@ -1,5 +1,5 @@
 /** Integer operations on constants, and the identities that make operand fields disappear when they are constants. */
-import type { IntegerOps } from "../arch/powerpc/isa/machine.js";
+import type { IntegerOps } from "../semantics/operations.js";
 
 type Name = Exclude<keyof IntegerOps<unknown>, "const" | "not" | "neg">;
 

@@ -3,14 +3,15 @@
  * The look-up and the entry's format: `tlb` in layout.ts.
  */
 
-import { state, tlb } from "../arch/powerpc/engines/layout.js";
-import type { AccessSize } from "../arch/powerpc/isa/machine.js";
+import type { AccessSize } from "../semantics/operations.js";
 import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
 import { type Direct, type Exits, v128Const } from "./ir.js";
+import type { EngineLayout } from "./layout.js";
 
 /** What the accesses of one function share. */
 export interface AccessContext {
+  readonly layout: EngineLayout;
   /** Local that holds the state's address. */
   readonly state: number;
   /** Pushes the current soft-TLB table's address (i32). */
@@ -18,7 +19,7 @@ export interface AccessContext {
   /** Pushes the current tag bits (i64). */
   asid(f: FunctionBuilder): void;
   /** Function index of a slow path. */
-  slow(name: "loadSlow" | "storeSlow" | "loadQuadSlow" | "storeQuadSlow" | "zeroBlock"): number;
+  slow(name: "loadSlow" | "storeSlow" | "loadQuadSlow" | "storeQuadSlow"): number;
   /** Whether the access is to be noted in the state, for the Trace interrupt. */
   readonly noted?: boolean;
   /** Leaves through `exits.fault` if the routine just called set `fault`. */
@@ -26,7 +27,7 @@ export interface AccessContext {
 }
 
 /** Emits the look at `fault` after a routine. */
-export function checkFault(stateLocal: number): AccessContext["checkFault"] {
+export function checkFault({ state }: EngineLayout, stateLocal: number): AccessContext["checkFault"] {
   return (f, exits) => {
     f.get(stateLocal);
     f.memory(Op["i32.load"], state.fault.offset);
@@ -39,6 +40,7 @@ export function checkFault(stateLocal: number): AccessContext["checkFault"] {
 /** Notes the instruction's first access. */
 function note(f: FunctionBuilder, x: AccessContext, ea: number, kind: 1 | 2): void {
   if (!x.noted) return;
+  const { state } = x.layout;
   f.get(x.state);
   f.memory(Op["i32.load"], state.steppedAccess.offset);
   f.op(integerOpcodes.eqz[I32]);
@@ -58,6 +60,7 @@ const I32 = 0;
 /** On entry the address is in local `ea`; leaves the entry's address in the returned local; branches out on a miss. */
 function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, tag: number, miss: Label): number {
   const entry = f.local("i32");
+  const { tlb } = x.layout;
   x.table(f);
   f.get(ea);
   f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
@@ -84,7 +87,7 @@ function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, 
 }
 
 /** Pushes the host address of an access that hit. */
-function hostAddress(f: FunctionBuilder, ea: number, entry: number): void {
+function hostAddress(f: FunctionBuilder, { layout: { tlb } }: AccessContext, ea: number, entry: number): void {
   f.get(ea);
   f.op(conversionOpcodes.wrap);
   f.get(entry);
@@ -176,6 +179,7 @@ export function emitCheck(
   miss: Label,
 ): number {
   const ea = f.local("i64");
+  const { tlb } = x.layout;
   f.set(ea);
   const entry = lookUp(f, x, ea, size, loads ? tlb.readTag : tlb.writeTag, miss);
   if (loads && stores) {
@@ -186,7 +190,7 @@ export function emitCheck(
     f.op(integerOpcodes.ne[I64]);
     f.brIf(miss);
   }
-  hostAddress(f, ea, entry);
+  hostAddress(f, x, ea, entry);
   f.set(entry);
   f.release(ea);
   return entry;
@@ -205,8 +209,8 @@ export function emitLoad(
   note(f, x, ea, 1);
   exits.beforeFault?.(f);
   const access = (miss: Label): number => {
-    const entry = lookUp(f, x, ea, size, tlb.readTag, miss);
-    hostAddress(f, ea, entry);
+    const entry = lookUp(f, x, ea, size, x.layout.tlb.readTag, miss);
+    hostAddress(f, x, ea, entry);
     if (size === 16) {
       f.simdMemory(Simd["v128.load"], 0);
       if (bigEndian) reverseQuad(f);
@@ -252,8 +256,8 @@ export function emitStore(
   note(f, x, ea, 2);
   exits.beforeFault?.(f);
   const access = (miss: Label): number => {
-    const entry = lookUp(f, x, ea, size, tlb.writeTag, miss);
-    hostAddress(f, ea, entry);
+    const entry = lookUp(f, x, ea, size, x.layout.tlb.writeTag, miss);
+    hostAddress(f, x, ea, entry);
     f.get(value);
     if (size === 16) {
       if (bigEndian) reverseQuad(f);
@@ -288,11 +292,17 @@ export function emitStore(
   f.release(ea);
 }
 
-/** Bytes of the block that dcbz clears. */
-const blockSize = 128;
-
-/** [ea: i64] -> []: clears the block that the address lies in. It never crosses a page. */
-export function emitZeroBlock(f: FunctionBuilder, exits: Exits, x: AccessContext): void {
+/**
+ * [ea: i64] -> []: clears the block of `blockSize` bytes, a multiple of 16, that the address lies in: it crosses no page.
+ * `slow` is the index of the routine for what the soft TLB does not have.
+ */
+export function emitZeroBlock(
+  f: FunctionBuilder,
+  exits: Exits,
+  x: AccessContext,
+  blockSize: number,
+  slow: number,
+): void {
   const ea = f.local("i64");
   const block = f.local("i64");
   f.set(ea);
@@ -303,8 +313,8 @@ export function emitZeroBlock(f: FunctionBuilder, exits: Exits, x: AccessContext
     f.i64Const(BigInt(-blockSize));
     f.op(integerOpcodes.and[I64]);
     f.set(block);
-    const entry = lookUp(f, x, block, 1, tlb.writeTag, miss);
-    hostAddress(f, block, entry);
+    const entry = lookUp(f, x, block, 1, x.layout.tlb.writeTag, miss);
+    hostAddress(f, x, block, entry);
     f.set(entry);
     for (let offset = 0; offset < blockSize; offset += 16) {
       f.get(entry);
@@ -322,7 +332,7 @@ export function emitZeroBlock(f: FunctionBuilder, exits: Exits, x: AccessContext
     exits.storePc(f);
     f.get(x.state);
     f.get(ea);
-    f.call(x.slow("zeroBlock"));
+    f.call(slow);
     x.checkFault(f, exits);
     f.end();
   }

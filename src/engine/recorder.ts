@@ -3,101 +3,48 @@
  * engines - where registers are, what an operand field is, how an instruction ends - is left to the subclass.
  */
 
-import { type HelperName, helpers } from "../arch/powerpc/isa/helpers.js";
-import type { InsnOptions } from "../arch/powerpc/isa/insn.js";
 import type {
   AccessOptions,
   AccessSize,
   ByteLaneOps,
   DoublewordLaneOps,
   HalfwordLaneOps,
-  I32,
   I32Ops,
-  I64,
   I64Ops,
   IntegerOps,
-  Machine,
-  Trap,
-  V128,
+  Operations,
   V128Ops,
   WordLaneOps,
-} from "../arch/powerpc/isa/machine.js";
-import type { RegisterName, registers } from "../arch/powerpc/isa/registers.js";
+} from "../semantics/operations.js";
 import type { HelperSignature } from "../semantics/signature.js";
-import type { FunctionBuilder, ValueType } from "../wasm/function-builder.js";
+import type { I32, I64, V128 } from "../semantics/values.js";
+import type { FunctionBuilder } from "../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
 import { foldInteger, identity } from "./fold.js";
 import { Node, type PlainAccess, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
-import {
-  type AccessContext,
-  emitDirectLoad,
-  emitDirectStore,
-  emitLoad,
-  emitStore,
-  emitZeroBlock,
-} from "./memory-access.js";
+import { type AccessContext, emitDirectLoad, emitDirectStore, emitLoad, emitStore } from "./memory-access.js";
 
 /** Indices, in the module being built, of the routines that emitted code calls. */
 export interface RuntimeFunctions {
-  helper(name: HelperName | CoreRoutine): number;
+  helper(name: string): number;
 }
 
-/** Types of routines of the run-time library, by name. */
-export type Routines = Readonly<Record<string, readonly [params: readonly ValueType[], results: readonly ValueType[]]>>;
-
-/** Routines of the run-time library that the engine calls, whatever the architecture. */
-export const engineRoutines = {
-  fetch: [["i32"], ["i32"]],
-  decode: [["i32", "i32"], []],
-  instructionAt: [["i32", "i32"], ["i64"]],
-  service: [["i32"], ["i32"]],
-  regionLeft: [["i32"], []],
-  stopsHere: [["i32"], ["i32"]],
-  runAlone: [["i32"], ["i32"]],
-  ranAlone: [["i32", "i32"], []],
-  loadSlow: [["i32", "i64", "i32", "i32"], ["i64"]],
-  storeSlow: [["i32", "i64", "i32", "i64", "i32"], []],
-  loadQuadSlow: [["i32", "i64", "i32"], ["v128"]],
-  storeQuadSlow: [["i32", "i64", "v128", "i32"], []],
-} as const satisfies Routines;
-
-/** Those of them that are not helpers of the instruction set. */
-export const coreRoutines = {
-  ...engineRoutines,
-  traced: [["i32", "i64", "i32"], []],
-  settleComeFrom: [["i32"], []],
-  raise: [["i32", "i32"], []],
-  raiseAlignment: [["i32", "i64"], []],
-  raiseUnavailable: [["i32", "i32"], []],
-  zeroBlock: [["i32", "i64"], []],
-  loadReserve: [["i32", "i64", "i32", "i32"], ["i64"]],
-  storeConditional: [["i32", "i64", "i32", "i64", "i32"], ["i32"]],
-  loadReserveQuad: [["i32", "i64", "i32"], ["v128"]],
-  storeConditionalQuad: [["i32", "i64", "v128", "i32"], ["i32"]],
-} as const satisfies Routines;
-export type CoreRoutine = keyof typeof coreRoutines;
-
-const trapCode: Record<Trap, number> = { illegal: 0, privileged: 1, trap: 2, floatEnabled: 3 };
-
-const asNode = (value: I32 | I64 | V128): Node => value as unknown as Node;
-const asI32 = (node: Node): I32 => node as unknown as I32;
-const asI64 = (node: Node): I64 => node as unknown as I64;
-const asV128 = (node: Node): V128 => node as unknown as V128;
-
-const facilityBit = { float: 1, vector: 2, vsx: 4 } as const;
-const facilityCode = { float: 0, vector: 1, vsx: 2 } as const;
-export type Facility = keyof typeof facilityBit;
+export const asNode = (value: I32 | I64 | V128): Node => value as unknown as Node;
+export const asI32 = (node: Node): I32 => node as unknown as I32;
+export const asI64 = (node: Node): I64 => node as unknown as I64;
+export const asV128 = (node: Node): V128 => node as unknown as V128;
 
 export interface RecorderOptions {
-  readonly mode64: boolean;
+  /** What effective addresses are cut to; undefined: nothing, they have 64 bits. */
+  readonly addressMask: bigint | undefined;
   readonly littleEndian: boolean;
   readonly runtime: RuntimeFunctions;
   /** Where inline storage accesses find the soft TLB. */
   readonly access: AccessContext;
 }
 
-export abstract class Recorder implements Machine {
-  readonly mode64: boolean;
+export abstract class Recorder implements Operations {
+  protected readonly addressMask: bigint | undefined;
   readonly littleEndian: boolean;
   readonly i32: I32Ops;
   readonly i64: I64Ops;
@@ -108,7 +55,7 @@ export abstract class Recorder implements Machine {
   readonly i64x2: DoublewordLaneOps;
 
   protected readonly runtime: RuntimeFunctions;
-  readonly #access: AccessContext;
+  protected readonly access: AccessContext;
   #clock = 0;
   #loop = -1;
   #nodes: Node[] = [];
@@ -123,10 +70,10 @@ export abstract class Recorder implements Machine {
   #jumps: Node[] = [];
 
   constructor(options: RecorderOptions) {
-    this.mode64 = options.mode64;
+    this.addressMask = options.addressMask;
     this.littleEndian = options.littleEndian;
     this.runtime = options.runtime;
-    this.#access = options.access;
+    this.access = options.access;
     this.i32 = this.#i32Ops();
     this.i64 = this.#i64Ops();
     this.v128 = this.#v128Ops();
@@ -180,16 +127,6 @@ export abstract class Recorder implements Machine {
     return target;
   }
   abstract cia(): I64;
-  abstract gpr(number: I32): I64;
-  abstract setGpr(number: I32, value: I64): void;
-  abstract fpr(number: I32): I64;
-  abstract setFpr(number: I32, value: I64): void;
-  abstract vsr(number: I32): V128;
-  abstract setVsr(number: I32, value: V128): void;
-  abstract crField(number: I32): I32;
-  abstract setCrField(number: I32, value: I32): void;
-  protected abstract readRegister(name: RegisterName): Node;
-  protected abstract writeRegister(name: RegisterName, value: Node): void;
   /** What a helper may read and write behind the recorder's back. */
   protected abstract helperWrites(effect: HelperSignature["effect"]): readonly Resource[];
 
@@ -378,48 +315,9 @@ export abstract class Recorder implements Machine {
     return ops;
   }
 
-  // Registers, as far as engines agree.
-  gprOrZero(number: I32): I64 {
-    const n = asNode(number);
-    if (n.constant === 0) return this.i64.const(0);
-    if (n.constant !== undefined) return this.gpr(number);
-    return this.select(number, this.gpr(number), this.i64.const(0));
-  }
-
-  vr(number: I32): V128 {
-    return this.vsr(this.i32.add(number, this.i32.const(32)));
-  }
-
-  setVr(number: I32, value: V128): void {
-    this.setVsr(this.i32.add(number, this.i32.const(32)), value);
-  }
-
-  crBit(number: I32): I32 {
-    const { i32 } = this;
-    const field = this.crField(i32.shrU(number, i32.const(2)));
-    const place = i32.and(i32.xor(number, i32.const(3)), i32.const(3));
-    return i32.and(i32.shrU(field, place), i32.const(1));
-  }
-
-  setCrBit(number: I32, value: I32): void {
-    const { i32 } = this;
-    const index = i32.shrU(number, i32.const(2));
-    const place = i32.and(i32.xor(number, i32.const(3)), i32.const(3));
-    const cleared = i32.and(this.crField(index), i32.not(i32.shl(i32.const(1), place)));
-    this.setCrField(index, i32.or(cleared, i32.shl(value, place)));
-  }
-
-  get<N extends RegisterName>(name: N): (typeof registers)[N] extends "i64" ? I64 : I32 {
-    return this.readRegister(name) as never;
-  }
-
-  set<N extends RegisterName>(name: N, value: (typeof registers)[N] extends "i64" ? I64 : I32): void {
-    this.writeRegister(name, value as unknown as Node);
-  }
-
   // Storage.
-  #ea(ea: I64): Node {
-    return asNode(this.mode64 ? ea : this.i64.and(ea, this.i64.const(0xffffffffn)));
+  protected ea(ea: I64): Node {
+    return asNode(this.addressMask === undefined ? ea : this.i64.and(ea, this.i64.const(this.addressMask)));
   }
 
   #bigEndian(options: AccessOptions | undefined): boolean {
@@ -429,18 +327,18 @@ export abstract class Recorder implements Machine {
   /** Describes an access off a register, where engines hold registers in leaves. */
   protected plainAccess(ea: Node, size: number, stores: boolean): PlainAccess | undefined {
     const { of, plus } = ea.sum ?? { of: ea, plus: 0n };
-    if (!of.leaf || of.reads === undefined || !this.mode64) return undefined;
+    if (!of.leaf || of.reads === undefined || this.addressMask !== undefined) return undefined;
     return { address: of.reads, displacement: Number(plus), size, stores };
   }
 
   #load(ea: I64, size: AccessSize | 16, options: AccessOptions | undefined, type: Type): Node {
     const bigEndian = this.#bigEndian(options);
-    const node = this.#ea(ea);
+    const node = this.ea(ea);
     const access = this.plainAccess(node, size, false);
     return this.effect(
       [node],
       [],
-      (f, x) => emitLoad(f, x, this.#access, size, bigEndian),
+      (f, x) => emitLoad(f, x, this.access, size, bigEndian),
       type,
       access && { access, code: (f, at) => emitDirectLoad(f, at, size, bigEndian) },
     ) as Node;
@@ -448,12 +346,12 @@ export abstract class Recorder implements Machine {
 
   #store(ea: I64, size: AccessSize | 16, value: Node, options: AccessOptions | undefined): void {
     const bigEndian = this.#bigEndian(options);
-    const node = this.#ea(ea);
+    const node = this.ea(ea);
     const access = this.plainAccess(node, size, true);
     this.effect(
       [node, value],
       [],
-      (f, x) => emitStore(f, x, this.#access, size, bigEndian),
+      (f, x) => emitStore(f, x, this.access, size, bigEndian),
       undefined,
       access && { access, code: (f, at, push) => emitDirectStore(f, at, size, bigEndian, push) },
     );
@@ -475,19 +373,10 @@ export abstract class Recorder implements Machine {
     this.#store(ea, 16, asNode(value), options);
   }
 
-  zeroBlock(ea: I64): void {
-    this.effect([this.#ea(ea)], [], (f, x) => emitZeroBlock(f, x, this.#access));
-  }
-
   /** Calls a routine that may leave the instruction; `fault` is looked at after it. */
-  routine(
-    name: HelperName | CoreRoutine,
-    args: readonly Node[],
-    result?: Type,
-    writes: readonly Resource[] = [],
-  ): Node {
+  routine(name: string, args: readonly Node[], result?: Type, writes: readonly Resource[] = []): Node {
     const index = this.runtime.helper(name);
-    const { checkFault } = this.#access;
+    const { checkFault } = this.access;
     return this.effect(
       [this.stateAddress(), ...args],
       writes,
@@ -502,38 +391,6 @@ export abstract class Recorder implements Machine {
     ) as Node;
   }
 
-  loadReserve(ea: I64, size: AccessSize): I64 {
-    const args = [this.#ea(ea), this.constant("i32", size), this.constant("i32", this.littleEndian ? 0 : 1)];
-    return asI64(this.routine("loadReserve", args, "i64"));
-  }
-
-  storeConditional(ea: I64, size: AccessSize, value: I64): I32 {
-    const order = this.constant("i32", this.littleEndian ? 0 : 1);
-    return asI32(
-      this.routine("storeConditional", [this.#ea(ea), this.constant("i32", size), asNode(value), order], "i32"),
-    );
-  }
-
-  loadReserveQuad(ea: I64): V128 {
-    return asV128(
-      this.routine("loadReserveQuad", [this.#ea(ea), this.constant("i32", this.littleEndian ? 0 : 1)], "v128"),
-    );
-  }
-
-  storeConditionalQuad(ea: I64, value: V128): I32 {
-    const order = this.constant("i32", this.littleEndian ? 0 : 1);
-    return asI32(this.routine("storeConditionalQuad", [this.#ea(ea), asNode(value), order], "i32"));
-  }
-
-  requireAlignment(ea: I64, bytes: number): void {
-    const misaligned = this.i64.ne(this.i64.and(ea, this.i64.const(bytes - 1)), this.i64.const(0));
-    this.if(misaligned, () => this.raiseAlignment(ea));
-  }
-
-  raiseAlignment(ea: I64): void {
-    this.routine("raiseAlignment", [this.#ea(ea)]);
-  }
-
   fence(): void {
     this.effect([], [], (f) => f.code.append([0xfe, 0x03, 0x00])); // atomic.fence
   }
@@ -546,10 +403,6 @@ export abstract class Recorder implements Machine {
     this.#statements.push({ op: "jump", target: node });
     this.#jumps.push(node);
     this.#ends();
-  }
-
-  raise(trap: Trap): void {
-    this.routine("raise", [this.constant("i32", trapCode[trap])]);
   }
 
   if(condition: I32, then: () => void, otherwise?: () => void): void {
@@ -607,15 +460,14 @@ export abstract class Recorder implements Machine {
     this.#loop = outerLoop;
   }
 
-  call<N extends HelperName>(name: N, ...args: unknown[]): never {
-    const signature: HelperSignature = helpers[name];
-    const nodes = args as Node[];
+  /** Calls a helper of the instruction set. */
+  protected callHelper(name: string, signature: HelperSignature, nodes: readonly Node[]): Node | undefined {
     const index = this.runtime.helper(name);
     const result = signature.result === "void" ? undefined : signature.result;
-    if (signature.effect === "pure" && result) return this.node(result, nodes, (f) => f.call(index)) as never;
+    if (signature.effect === "pure" && result) return this.node(result, nodes, (f) => f.call(index));
     const all = [this.stateAddress(), ...nodes];
     const writes = this.helperWrites(signature.effect);
-    const { checkFault } = this.#access;
+    const { checkFault } = this.access;
     const code: Extract<Statement, { op: "effect" }>["code"] = (f, x) => {
       if (signature.effect === "faults" || signature.effect === "context") x.beforeFault?.(f);
       if (signature.effect !== "state") x.storePc(f);
@@ -626,41 +478,6 @@ export abstract class Recorder implements Machine {
     };
     if (signature.effect === "context") this.#changesContext = true;
     if (signature.effect === "leaves") this.#ends();
-    return this.effect(all, writes, code, result) as never;
-  }
-
-  // What stands before the semantics.
-  /** Raises the facility's unavailable interrupt unless it is enabled. */
-  requireFacility(facility: Facility): void {
-    const enabled = this.i32.and(asI32(this.readFacilities()), this.i32.const(facilityBit[facility]));
-    this.if(this.i32.eqz(enabled), () => {
-      this.routine("raiseUnavailable", [this.constant("i32", facilityCode[facility])]);
-    });
-  }
-
-  /** What a declaration's options ask to be enabled. */
-  requireFacilities(options: InsnOptions, operands: Readonly<Record<string, I32 | boolean>>): void {
-    const { facility, vectorIfHigh } = options;
-    if (!facility) return;
-    if (!vectorIfHigh) {
-      this.requireFacility(facility);
-      return;
-    }
-    this.if(
-      this.i32.geU(operands[vectorIfHigh] as I32, this.i32.const(32)),
-      () => this.requireFacility("vector"),
-      () => this.requireFacility(facility),
-    );
-  }
-
-  protected abstract readFacilities(): Node;
-
-  requirePrivilege(level: "supervisor" | "hypervisor"): void {
-    if (level === "hypervisor") {
-      this.raise("privileged");
-      return;
-    }
-    const problem = this.i64.and(this.get("msr"), this.i64.const(0x4000));
-    this.if(this.i32.eqz(this.i64.eqz(problem)), () => this.raise("privileged"));
+    return this.effect(all, writes, code, result);
   }
 }

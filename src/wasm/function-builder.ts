@@ -1,8 +1,11 @@
 import { ByteWriter } from "./bytes.js";
-import { Op } from "./opcodes.js";
+import { conversionOpcodes, integerOpcodes, Op, Simd } from "./opcodes.js";
 
 export type ValueType = "i32" | "i64" | "f64" | "v128";
 export const valueTypeCode: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b };
+
+export type IntegerOperation = keyof typeof integerOpcodes;
+export type Conversion = keyof typeof conversionOpcodes;
 
 /** The target of a branch: an open block, loop or if. */
 export interface Label {
@@ -36,6 +39,32 @@ export class FunctionBuilder {
 
   op(opcode: number): void {
     this.code.byte(opcode);
+  }
+
+  /** An operation on i32, by the name that instruction sets' bodies know it by. */
+  i32(name: IntegerOperation): void {
+    this.code.byte(integerOpcodes[name][0]);
+  }
+
+  /** An operation on i64. */
+  i64(name: IntegerOperation): void {
+    this.code.byte(integerOpcodes[name][1]);
+  }
+
+  convert(name: Conversion): void {
+    this.code.byte(conversionOpcodes[name]);
+  }
+
+  /** [address] -> [value] */
+  load(type: "i32" | "i64" | "v128", offset: number): void {
+    if (type === "v128") this.simdMemory(Simd["v128.load"], offset);
+    else this.memory(Op[`${type}.load`], offset);
+  }
+
+  /** [address, value] -> [] */
+  store(type: "i32" | "i64" | "v128", offset: number): void {
+    if (type === "v128") this.simdMemory(Simd["v128.store"], offset);
+    else this.memory(Op[`${type}.store`], offset);
   }
 
   simd(opcode: number): void {

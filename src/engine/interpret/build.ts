@@ -1,57 +1,52 @@
 /**
- * Builds the interpreter: one WebAssembly module with a core function per mode (MSR[SF] x MSR[LE]) and the rarer handlers
+ * Builds the interpreter: one WebAssembly module with a core function per mode and the rarer handlers
  * as functions of their own, all from the instruction definitions. How it works: docs/engine-contract.md.
  */
-
-import { decodeTable, type HandlerSpec, handlerSpecs } from "../../arch/powerpc/engines/handlers.js";
-import { InterpreterRecorder } from "../../arch/powerpc/engines/interpreter-recorder.js";
-import { codePage, Handler, state } from "../../arch/powerpc/engines/layout.js";
-import { type HelperName, helpers } from "../../arch/powerpc/isa/helpers.js";
 import { vmLayout } from "../../kvm/layout.js";
-import type { HelperSignature } from "../../semantics/signature.js";
-import { FunctionBuilder, type ValueType } from "../../wasm/function-builder.js";
+import { FunctionBuilder } from "../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../wasm/module-builder.js";
-import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
+import { Op } from "../../wasm/opcodes.js";
 import { type Exits, emit, plan } from "../ir.js";
+import { type EngineField, Handler } from "../layout.js";
 import { type AccessContext, checkFault } from "../memory-access.js";
-import { type CoreRoutine, coreRoutines } from "../recorder.js";
 import { regionSignature } from "../region-entry.js";
+import { aloneBit, type Emission, type Mode } from "../target.js";
+import { Advance, Answer } from "./advance.js";
 import { buildCore, type CoreContext } from "./core.js";
+import type { HandlerSpec, InterpreterTarget } from "./target.js";
 
-const [i32, i64] = [0, 1] as const;
-
-class InterpreterBuilder {
+class InterpreterBuilder<S extends HandlerSpec> {
+  readonly #target: InterpreterTarget<S>;
   readonly #module = new ModuleBuilder();
   readonly #runtime = new Map<string, number>();
   readonly #regionType: number;
   readonly #handlerType: number;
-  readonly #specs: readonly HandlerSpec[];
+  readonly #specs: readonly S[];
+  readonly #advance: Advance;
   readonly #hotCount: number;
   readonly #regionTable: number;
   readonly #handlerTable: number;
   /** Size of each mode's core function in bytes, for the build's report. */
   readonly coreSizes: number[] = [];
 
-  constructor(readonly shared: boolean) {
-    const { specs, hotCount } = handlerSpecs();
+  constructor(target: InterpreterTarget<S>, shared: boolean) {
+    const { specs, hotCount } = target.handlers();
+    this.#target = target;
     this.#specs = specs;
+    this.#advance = new Advance(target.layout, specs);
     this.#hotCount = hotCount;
     const m = this.#module;
-    for (const [name, [params, results]] of Object.entries(coreRoutines)) {
+    for (const [name, [params, results]] of Object.entries(target.routines)) {
       this.#runtime.set(name, m.importFunction("runtime", name, params, results));
-    }
-    for (const [name, h] of Object.entries(helpers) as [HelperName, HelperSignature][]) {
-      const params: ValueType[] = h.effect === "pure" ? [...h.params] : ["i32", ...h.params];
-      this.#runtime.set(name, m.importFunction("runtime", name, params, h.result === "void" ? [] : [h.result]));
     }
     m.importMemory("env", "memory", 1, 65536, shared);
     this.#regionTable = m.importTable("env", "regions", 1);
-    this.#handlerTable = m.table(4 * (Handler.first + specs.length));
+    this.#handlerTable = m.table(target.modes.length * (Handler.first + specs.length));
     this.#regionType = m.type(...regionSignature);
     this.#handlerType = m.type(["i32", "i32"], ["i32"]);
   }
 
-  #helper(name: HelperName | CoreRoutine): number {
+  #helper(name: string): number {
     const index = this.#runtime.get(name);
     if (index === undefined) throw new Error(`the run-time library has no ${name}`);
     return index;
@@ -59,20 +54,23 @@ class InterpreterBuilder {
 
   #access(stateLocal: number, table: AccessContext["table"], asid: AccessContext["asid"]): AccessContext {
     return {
+      layout: this.#target.layout,
       state: stateLocal,
       table,
       asid,
       slow: (name) => this.#helper(name),
-      checkFault: checkFault(stateLocal),
+      checkFault: checkFault(this.#target.layout, stateLocal),
     };
   }
 
-  #coreContext(mode: number, stride: number): CoreContext {
+  #coreContext(mode: number, stride: number): CoreContext<S> {
     return {
+      target: this.#target,
       mode,
       stride,
       specs: this.#specs,
       hotCount: this.#hotCount,
+      advance: this.#advance,
       helper: (name) => this.#helper(name),
       access: (stateLocal, table, asid) => this.#access(stateLocal, table, asid),
       regionType: this.#regionType,
@@ -89,7 +87,7 @@ class InterpreterBuilder {
     const cores: number[] = [];
     const illegal = m.declare("illegal", ["i32", "i32"], ["i32"]);
     m.define(illegal, this.#illegal().finish());
-    for (let mode = 0; mode < 4; mode++) {
+    for (let mode = 0; mode < this.#target.modes.length; mode++) {
       const functions = this.#specs.map((spec) => {
         const body = this.#handlerFunction(spec, mode);
         const key = body.join();
@@ -123,8 +121,8 @@ class InterpreterBuilder {
     const instead = m.declare("instead", ["i32"], ["i32"]);
     m.define(instead, this.#instead(stride));
     m.exportFunction("instead", instead);
-    const table = decodeTable(this.#specs);
-    m.data(vmLayout.decodeTables, new Uint8Array(table.buffer, table.byteOffset, table.byteLength));
+    const table = this.#target.decodeTable(this.#specs);
+    m.data(vmLayout.decodeTables, table);
     if (table.byteLength > vmLayout.base - vmLayout.decodeTables) {
       throw new Error(`the decode table needs ${table.byteLength} bytes, more than its place in kvm/layout.ts`);
     }
@@ -142,74 +140,70 @@ class InterpreterBuilder {
   /** The handler of a word that is no instruction. */
   #illegal(): FunctionBuilder {
     const f = new FunctionBuilder(["i32", "i32"]);
-    f.get(0);
-    f.i32Const(0);
-    f.call(this.#helper("raise"));
-    f.i32Const(2);
+    this.#target.illegal(this.#emission(f));
+    f.i32Const(Answer.fault);
     return f;
   }
 
-  /** A handler by itself: (state, word) -> 0 go on, 1 pc is set, 2 pc is set and the instruction did not happen. */
-  #handlerFunction(spec: HandlerSpec, mode: number): Uint8Array {
+  #emission(f: FunctionBuilder): Emission {
+    return { f, state: 0, runtime: { helper: (name) => this.#helper(name) } };
+  }
+
+  /** A handler by itself: (state, word) -> an `Answer`, or that the next instruction follows (advance.ts). */
+  #handlerFunction(spec: S, mode: number): Uint8Array {
     const f = new FunctionBuilder(["i32", "i32"]);
-    const mode64 = (mode & 2) !== 0;
+    const { state } = this.#target.layout;
+    const { targetMask } = this.#target.modes[mode] as Mode;
     const loadState = (field: "tlb" | "asid") => (g: FunctionBuilder) => {
       g.get(0);
       g.memory(field === "tlb" ? Op["i32.load"] : Op["i64.load"], state[field].offset);
     };
-    const recorder = new InterpreterRecorder(
-      {
-        mode64,
-        littleEndian: (mode & 1) !== 0,
-        runtime: { helper: (name) => this.#helper(name) },
-        access: { ...this.#access(0, loadState("tlb"), loadState("asid")), noted: true },
-      },
-      { state: 0, word: 1 },
-      (g) => {
+    const recorder = this.#target.recorder({
+      mode,
+      runtime: { helper: (name) => this.#helper(name) },
+      access: { ...this.#access(0, loadState("tlb"), loadState("asid")), noted: true },
+      locals: { state: 0, word: 1 },
+      emitCia: (g) => {
         g.get(0);
-        g.memory(Op["i64.load"], state.pc.offset);
+        g.load("i64", state.pc.offset);
       },
-    );
+    });
     const result = (value: number) => (g: FunctionBuilder) => {
       g.i32Const(value);
       g.return();
     };
     const exits: Exits = {
       storePc: () => {},
-      fault: result(2),
-      leave: result(1),
+      fault: result(Answer.fault),
+      leave: result(Answer.left),
       handOver: () => {},
-      leaveHandedOver: result(1),
+      leaveHandedOver: result(Answer.left),
       jump: (g, target, value) => {
         // The recording holds the displacement of a relative target, the address of another.
         const address = g.local("i64");
-        g.get(0);
-        g.get(0);
-        g.memory(Op["i64.load"], state.pc.offset);
-        g.memory(Op["i64.store"], state.cfar.offset);
-        g.get(0);
-        g.i32Const(0);
-        g.memory(Op["i32.store"], state.branchEntry.offset);
+        this.#target.branches.noteAtPc(this.#emission(g));
         if (target.displacement) {
           g.get(0);
-          g.memory(Op["i64.load"], state.pc.offset);
+          g.load("i64", state.pc.offset);
           value(target.displacement);
-          g.op(0xac); // i64.extend_i32_s
-          g.op(integerOpcodes.add[i64]);
+          g.convert("extendS");
+          g.i64("add");
         } else value(target);
-        g.i64Const(mode64 ? -4n : 0xfffffffcn);
-        g.op(integerOpcodes.and[i64]);
+        if (targetMask !== undefined) {
+          g.i64Const(targetMask);
+          g.i64("and");
+        }
         g.set(address);
         g.get(0);
         g.get(address);
-        g.memory(Op["i64.store"], state.pc.offset);
+        g.store("i64", state.pc.offset);
         g.release(address);
-        g.i32Const(1);
+        g.i32Const(Answer.left);
         g.return();
       },
     };
     emit(f, plan(recorder.handler(spec)), exits);
-    f.i32Const(0);
+    f.i32Const(this.#advance.goesOn(spec));
     return f.finish();
   }
 
@@ -228,41 +222,66 @@ class InterpreterBuilder {
       f.end();
       f.get(0);
       f.call(core);
-      f.op(integerOpcodes.eqz[i32]);
+      f.i32("eqz");
       f.brIf(again);
       f.br(done);
     }
     f.end(); // traced
     f.get(0);
     f.call(one);
-    f.op(integerOpcodes.eqz[i32]);
+    f.i32("eqz");
     f.brIf(again);
     f.end();
     f.end();
-    // Outside the engine, CFAR is what it should be.
-    f.get(0);
-    f.call(this.#helper("settleComeFrom"));
+    this.#target.leaving(this.#emission(f));
     this.#getState(f, "exitCode");
     return f;
   }
 
-  #getState(f: FunctionBuilder, field: keyof typeof state): void {
+  #getState(f: FunctionBuilder, field: EngineField): void {
     f.get(0);
-    f.memory(state[field].type === "i64" ? Op["i64.load"] : Op["i32.load"], state[field].offset);
+    const { type, offset } = this.#target.layout.state[field];
+    f.load(type, offset);
   }
 
-  #setState(f: FunctionBuilder, field: keyof typeof state, value: number): void {
+  #setState(f: FunctionBuilder, field: EngineField, value: number): void {
     f.get(0);
     f.i32Const(value);
-    f.memory(Op["i32.store"], state[field].offset);
+    f.store("i32", this.#target.layout.state[field].offset);
   }
 
-  #orMode(f: FunctionBuilder, bits: number): void {
+  /** Asks for one instruction at a time. */
+  #setAlone(f: FunctionBuilder): void {
     f.get(0);
     this.#getState(f, "mode");
-    f.i32Const(bits);
-    f.op(integerOpcodes.or[i32]);
-    f.memory(Op["i32.store"], state.mode.offset);
+    f.i32Const(aloneBit(this.#target));
+    f.i32("or");
+    f.store("i32", this.#target.layout.state.mode.offset);
+  }
+
+  /** [handler number] -> [its place in the table of handlers] */
+  #inMode(f: FunctionBuilder, stride: number): void {
+    this.#getState(f, "mode");
+    f.i32Const(this.#target.modes.length - 1);
+    f.i32("and");
+    f.i32Const(stride);
+    f.i32("mul");
+    f.i32("add");
+  }
+
+  #setPcToNext(f: FunctionBuilder, answer: number): void {
+    f.get(0);
+    this.#getState(f, "pc");
+    this.#advance.advance(f, answer);
+    f.store("i64", this.#target.layout.state.pc.offset);
+  }
+
+  #pay(f: FunctionBuilder, answer: number): void {
+    f.get(0);
+    this.#getState(f, "budget");
+    this.#advance.pushPrice(f, answer);
+    f.i32("sub");
+    f.store("i32", this.#target.layout.state.budget.offset);
   }
 
   /** (state) -> exitCode: one instruction. */
@@ -291,12 +310,12 @@ class InterpreterBuilder {
     f.get(0);
     f.call(this.#helper("fetch"));
     f.tee(entry);
-    f.op(integerOpcodes.eqz[i32]);
+    f.i32("eqz");
     // Fetching may have raised an interrupt: the context is another one, and the vector's instruction is not for here.
     this.#getState(f, "statInterrupt");
     f.get(interrupts);
-    f.op(integerOpcodes.ne[i64]);
-    f.op(integerOpcodes.or[i32]);
+    f.i64("ne");
+    f.i32("or");
     f.if();
     f.i32Const(0);
     f.return();
@@ -307,63 +326,49 @@ class InterpreterBuilder {
     f.call(this.#helper("instructionAt"));
     f.tee(instruction);
     f.i64Const(32n);
-    f.op(integerOpcodes.shrU[i64]);
-    f.op(conversionOpcodes.wrap);
+    f.i64("shrU");
+    f.convert("wrap");
     f.get(instruction);
-    f.op(conversionOpcodes.wrap);
-    this.#getState(f, "mode");
-    f.i32Const(3);
-    f.op(integerOpcodes.and[i32]);
-    f.i32Const(stride);
-    f.op(integerOpcodes.mul[i32]);
-    f.op(integerOpcodes.add[i32]);
+    f.convert("wrap");
+    this.#inMode(f, stride);
     f.callIndirect(this.#handlerType, this.#handlerTable);
     f.tee(result);
-    f.i32Const(2);
-    f.op(integerOpcodes.eq[i32]);
+    f.i32Const(Answer.fault);
+    f.i32("eq");
     f.if();
     this.#setState(f, "fault", 0);
     f.i32Const(0);
     f.return();
     f.end();
-    f.get(0);
-    this.#getState(f, "budget");
-    f.i32Const(codePage.entrySize);
-    f.op(integerOpcodes.sub[i32]);
-    f.memory(Op["i32.store"], state.budget.offset);
-    f.get(result);
+    this.#pay(f, result);
+    this.#advance.testLeft(f, result);
     f.if();
     f.i32Const(0);
     f.return();
     f.end();
-    f.get(0);
-    this.#getState(f, "pc");
-    f.i64Const(4n);
-    f.op(integerOpcodes.add[i64]);
-    f.memory(Op["i64.store"], state.pc.offset);
+    this.#setPcToNext(f, result);
     f.i32Const(1);
     return f;
   }
 
   /**
    * (state) -> 0 or, if the engine must return to its caller, 1: interrupts that wait, then one instruction through its
-   * function, then the Trace interrupt if MSR[SE] or MSR[BE] ask for it.
+   * function, then what the architecture does after each.
    */
   #one(stride: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32"]);
     const entry = f.local("i32");
     const word = f.local("i32");
     const result = f.local("i32");
-    const before = f.local("i64");
     // An instruction that is run again to complete its MMIO comes before any interrupt.
     this.#getState(f, "mmioReplay");
-    f.op(integerOpcodes.eqz[i32]);
+    f.i32("eqz");
     this.#getState(f, "budget");
     f.i32Const(0);
-    f.op(integerOpcodes.ltS[i32]);
+    f.i32("ltS");
     this.#getState(f, "recheck");
-    f.op(integerOpcodes.or[i32]);
-    f.op(integerOpcodes.and[i32]);
+    f.i32("or");
+    f.i32("and");
     f.if();
     f.get(0);
     f.call(this.#helper("service"));
@@ -381,17 +386,17 @@ class InterpreterBuilder {
     f.get(0);
     f.call(this.#helper("fetch"));
     f.tee(entry);
-    f.op(integerOpcodes.eqz[i32]);
+    f.i32("eqz");
     f.if();
     f.i32Const(1);
     f.return();
     f.end();
-    this.#orMode(f, 4);
+    this.#setAlone(f);
     // A region's entry is decoded anew: its handler stands for many instructions.
     f.get(entry);
-    f.memory(Op["i32.load"], 0);
+    f.load("i32", 0);
     f.i32Const(Handler.illegal);
-    f.op(integerOpcodes.ltU[i32]);
+    f.i32("ltU");
     f.if();
     f.get(0);
     f.get(entry);
@@ -399,66 +404,37 @@ class InterpreterBuilder {
     f.end();
     f.get(0);
     this.#getState(f, "pc");
-    f.memory(Op["i64.store"], state.steppedAt.offset);
+    f.store("i64", this.#target.layout.state.steppedAt.offset);
     f.get(0);
     f.get(entry);
-    f.memory(Op["i32.load"], 4);
-    f.memory(Op["i32.store"], state.steppedWord.offset);
+    f.load("i32", 4);
+    f.store("i32", this.#target.layout.state.steppedWord.offset);
     this.#setState(f, "steppedAccess", 0);
-    this.#getState(f, "msr");
-    f.set(before);
+    const followUp = this.#target.alone(this.#emission(f), word);
     f.get(0);
     f.get(entry);
-    f.memory(Op["i32.load"], 4);
+    f.load("i32", 4);
     f.tee(word);
     f.get(entry);
-    f.memory(Op["i32.load"], 0);
-    this.#getState(f, "mode");
-    f.i32Const(3);
-    f.op(integerOpcodes.and[i32]);
-    f.i32Const(stride);
-    f.op(integerOpcodes.mul[i32]);
-    f.op(integerOpcodes.add[i32]);
+    f.load("i32", 0);
+    this.#inMode(f, stride);
     f.callIndirect(this.#handlerType, this.#handlerTable);
     f.tee(result);
-    f.op(integerOpcodes.eqz[i32]);
+    this.#advance.testGoesOn(f);
     f.if();
-    f.get(0);
-    this.#getState(f, "pc");
-    f.i64Const(4n);
-    f.op(integerOpcodes.add[i64]);
-    f.memory(Op["i64.store"], state.pc.offset);
+    this.#setPcToNext(f, result);
     f.end();
     f.get(result);
-    f.i32Const(2);
-    f.op(integerOpcodes.eq[i32]);
+    f.i32Const(Answer.fault);
+    f.i32("eq");
     f.if();
     this.#setState(f, "fault", 0);
     f.else();
-    f.get(0);
-    this.#getState(f, "budget");
-    f.i32Const(codePage.entrySize);
-    f.op(integerOpcodes.sub[i32]);
-    f.memory(Op["i32.store"], state.budget.offset);
+    this.#pay(f, result);
     this.#getState(f, "exitCode");
-    f.op(integerOpcodes.eqz[i32]);
+    f.i32("eqz");
     f.if();
-    f.get(0);
-    f.get(before);
-    // Branches: primary opcodes 16 and 18, and in 19 those that go to LR, CTR and TAR.
-    const opcodeIs = (mask: number, value: number) => {
-      f.get(word);
-      f.i32Const(mask);
-      f.op(integerOpcodes.and[i32]);
-      f.i32Const(value);
-      f.op(integerOpcodes.eq[i32]);
-    };
-    opcodeIs(0xf4000000 | 0, 0x40000000);
-    for (const extended of [16, 528, 560]) {
-      opcodeIs(0xfc0007fe | 0, 0x4c000000 | (extended << 1));
-      f.op(integerOpcodes.or[i32]);
-    }
-    f.call(this.#helper("traced"));
+    followUp();
     f.end();
     f.end();
     f.get(0);
@@ -466,17 +442,18 @@ class InterpreterBuilder {
     f.call(this.#helper("ranAlone"));
     this.#getState(f, "exitCode");
     f.i32Const(0);
-    f.op(integerOpcodes.ne[i32]);
+    f.i32("ne");
     return f;
   }
 }
 
 /** The interpreter's module. `report` receives the core functions' sizes. */
-export function buildInterpreter(options: {
+export function buildInterpreter<S extends HandlerSpec>(options: {
+  target: InterpreterTarget<S>;
   shared: boolean;
   report?: (text: string) => void;
 }): Uint8Array<ArrayBuffer> {
-  const builder = new InterpreterBuilder(options.shared);
+  const builder = new InterpreterBuilder(options.target, options.shared);
   const bytes = builder.build();
   options.report?.(`interpreter: ${bytes.length} bytes, core functions ${builder.coreSizes.join(", ")}`);
   return bytes;

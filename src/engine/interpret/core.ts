@@ -1,26 +1,29 @@
-import type { HandlerSpec } from "../../arch/powerpc/engines/handlers.js";
-import { frequent } from "../../arch/powerpc/engines/hot.js";
-import { emitAddressOf, InterpreterRecorder } from "../../arch/powerpc/engines/interpreter-recorder.js";
-import { codePage, Handler, state, tlb } from "../../arch/powerpc/engines/layout.js";
-import type { HelperName } from "../../arch/powerpc/isa/helpers.js";
+/**
+ * The core function of one mode, where the interpreter spends its time: the frequent handlers in one function, dispatched by
+ * comparisons and a jump table, with the current decoded entry, the budget and the look-up tables in locals.
+ */
 import { FunctionBuilder, type Label } from "../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
+import { Op } from "../../wasm/opcodes.js";
 import { type Exits, emit, plan } from "../ir.js";
+import { type EngineField, Handler } from "../layout.js";
 import type { AccessContext } from "../memory-access.js";
-import type { CoreRoutine } from "../recorder.js";
 import { callDepth, tableBits } from "../region-entry.js";
+import type { Emission, Mode } from "../target.js";
+import type { Advance } from "./advance.js";
+import type { HandlerSpec, InterpreterTarget } from "./target.js";
 
 /** What the core shares with the rest of the interpreter's module. */
-export interface CoreContext {
-  /** Bit 0 MSR[LE], bit 1 MSR[SF]. */
+export interface CoreContext<S extends HandlerSpec> {
+  readonly target: InterpreterTarget<S>;
   readonly mode: number;
   /** Handlers of one mode in the handler table. */
   readonly stride: number;
   /** All handlers by number from `Handler.first`; the first `hotCount` stand in the core. */
-  readonly specs: readonly HandlerSpec[];
+  readonly specs: readonly S[];
   readonly hotCount: number;
+  readonly advance: Advance;
   /** Function index of a routine of the run-time library. */
-  helper(name: HelperName | CoreRoutine): number;
+  helper(name: string): number;
   access(stateLocal: number, table: AccessContext["table"], asid: AccessContext["asid"]): AccessContext;
   readonly regionType: number;
   readonly regionTable: number;
@@ -28,175 +31,258 @@ export interface CoreContext {
   readonly handlerTable: number;
 }
 
-const [i32, i64] = [0, 1] as const;
+/** (state) -> 0: the mode changed, call the other core; 1: return to the caller. */
+export function buildCore<S extends HandlerSpec>(context: CoreContext<S>): FunctionBuilder {
+  return new Core(context).build();
+}
 
-/** The core function of one mode: (state) -> 0: the mode changed, call the other core; 1: return to the caller. */
-export function buildCore(c: CoreContext): FunctionBuilder {
-  const { mode, stride } = c;
-  const f = new FunctionBuilder(["i32"]);
-  const mode64 = (mode & 2) !== 0;
-  const s = 0;
-  const ip = f.local("i32");
-  const word = f.local("i32");
-  const budget = f.local("i32");
-  const pageStart = f.local("i32");
-  const start = f.local("i32");
-  const to = f.local("i32");
-  const handler = f.local("i32");
-  const table = f.local("i32");
-  const fetchTable = f.local("i32");
-  const codeMap = f.local("i32");
-  const pageAddress = f.local("i64");
-  const asid = f.local("i64");
-  const fetchAsid = f.local("i64");
-  const target = f.local("i64");
+/** Labels of the stages behind the handlers, by what they do. */
+interface Stages {
+  /** pc is in the state: everything may have changed. */
+  readonly resync: Label;
+  /** The instruction at `ip`. */
+  readonly next: Label;
+  /** To the address in `target`, paid for. */
+  readonly go: Label;
+  /** To the address in `target`, by the branch at `ip`. */
+  readonly jump: Label;
+  /** pc is set, the instruction counts. */
+  readonly leave: Label;
+  /** pc is set, the instruction does not count. */
+  readonly fault: Label;
+  /** The branch at `ip` goes to the entry at `to`, if the page went on for ever. */
+  readonly taken: Label;
+}
 
-  const loadState32 = (field: keyof typeof state) => {
-    f.get(s);
-    f.memory(Op["i32.load"], state[field].offset);
-  };
-  /** state.pc = address of the entry that `entry` pushes. */
-  const storePcOf = (g: FunctionBuilder, entry: () => void) => {
-    g.get(s);
-    emitAddressOf(g, pageAddress, entry, pageStart, mode64);
-    g.memory(Op["i64.store"], state.pc.offset);
-  };
-  /** budget -= ip - start + extra */
-  const pay = (extra: number) => {
-    f.get(budget);
-    f.get(ip);
-    f.get(start);
-    f.op(integerOpcodes.sub[i32]);
-    f.op(integerOpcodes.sub[i32]);
-    if (extra !== 0) {
-      f.i32Const(extra);
-      f.op(integerOpcodes.sub[i32]);
+class Core<S extends HandlerSpec> {
+  readonly #c: CoreContext<S>;
+  readonly #mode: Mode;
+  readonly #f = new FunctionBuilder(["i32"]);
+  readonly #s = 0;
+  /** Address of the current decoded entry, and where the run of instructions not paid for begins. */
+  readonly #ip = this.#f.local("i32");
+  readonly #word = this.#f.local("i32");
+  readonly #budget = this.#f.local("i32");
+  readonly #pageStart = this.#f.local("i32");
+  readonly #start = this.#f.local("i32");
+  readonly #to = this.#f.local("i32");
+  readonly #handler = this.#f.local("i32");
+  readonly #table = this.#f.local("i32");
+  readonly #fetchTable = this.#f.local("i32");
+  readonly #codeMap = this.#f.local("i32");
+  /** Effective address of the page's first byte. */
+  readonly #pageAddress = this.#f.local("i64");
+  readonly #asid = this.#f.local("i64");
+  readonly #fetchAsid = this.#f.local("i64");
+  readonly #target = this.#f.local("i64");
+
+  constructor(context: CoreContext<S>) {
+    this.#c = context;
+    this.#mode = context.target.modes[context.mode] as Mode;
+  }
+
+  get #layout() {
+    return this.#c.target.layout;
+  }
+
+  get #emission(): Emission {
+    return { f: this.#f, state: this.#s, runtime: { helper: (name) => this.#c.helper(name) } };
+  }
+
+  build(): FunctionBuilder {
+    const f = this.#f;
+    this.#loadState("budget");
+    f.set(this.#budget);
+    const resync = f.loop();
+    this.#resync();
+    const next = f.loop();
+    const go = f.block();
+    const jump = f.block();
+    const leave = f.block();
+    const fault = f.block();
+    const taken = f.block();
+    const stages: Stages = { resync, next, go, jump, leave, fault, taken };
+    // Blocks from the outermost (rare) to the innermost (handler 0).
+    const rare = f.block();
+    const count = Handler.first + this.#c.hotCount;
+    const labels: Label[] = new Array(count);
+    for (let i = count - 1; i >= 0; i--) labels[i] = f.block();
+    this.#dispatch(labels, rare);
+    this.#fixedHandlers(stages);
+    this.#hotHandlers(stages);
+    this.#rareHandler(stages);
+    this.#taken(stages);
+    this.#fault(stages);
+    this.#leave(stages);
+    f.end(); // jump
+    this.#noteBranch();
+    this.#payBranch();
+    f.end(); // go
+    this.#go(stages);
+    f.end(); // next
+    f.op(Op.unreachable);
+    f.end(); // resync
+    f.op(Op.unreachable);
+    return f;
+  }
+
+  #loadState(field: EngineField): void {
+    const { type, offset } = this.#layout.state[field];
+    this.#f.get(this.#s);
+    this.#f.load(type, offset);
+  }
+
+  #call(name: string): void {
+    this.#f.get(this.#s);
+    this.#f.call(this.#c.helper(name));
+  }
+
+  /** Pushes the effective address of the entry whose address `entry` pushes. */
+  #pushAddress(f: FunctionBuilder, entry: () => void): void {
+    f.get(this.#pageAddress);
+    entry();
+    f.get(this.#pageStart);
+    f.i32("sub");
+    f.i32Const(this.#layout.codePage.scale);
+    f.i32("shrS");
+    f.convert("extendS");
+    f.i64("add");
+    this.#mask(f, this.#mode.addressMask);
+  }
+
+  #mask(f: FunctionBuilder, mask: bigint | undefined): void {
+    if (mask === undefined) return;
+    f.i64Const(mask);
+    f.i64("and");
+  }
+
+  /** state.pc = address of the current entry. */
+  #storePc(f: FunctionBuilder = this.#f): void {
+    f.get(this.#s);
+    this.#pushAddress(f, () => f.get(this.#ip));
+    f.store("i64", this.#layout.state.pc.offset);
+  }
+
+  /** budget -= ip - start */
+  #pay(): void {
+    const f = this.#f;
+    f.get(this.#budget);
+    f.get(this.#ip);
+    f.get(this.#start);
+    f.i32("sub");
+    f.i32("sub");
+    f.set(this.#budget);
+  }
+
+  /** The same, and the instruction at ip, which goes elsewhere. */
+  #payBranch(): void {
+    const f = this.#f;
+    f.get(this.#budget);
+    f.get(this.#ip);
+    f.get(this.#start);
+    f.i32("sub");
+    f.i32("sub");
+    f.i32Const(this.#layout.codePage.entrySize);
+    f.i32("sub");
+    f.set(this.#budget);
+  }
+
+  #noteBranch(): void {
+    this.#c.target.branches.note(this.#emission, () => this.#f.get(this.#ip));
+  }
+
+  /** pc is in the state, budget in its local; exits, interrupts and the end of a slice are looked at here. */
+  #resync(): void {
+    const f = this.#f;
+    const { state, codePage } = this.#layout;
+    f.get(this.#s);
+    f.get(this.#budget);
+    f.store("i32", state.budget.offset);
+    this.#loadState("exitCode");
+    f.if();
+    f.i32Const(1);
+    f.return();
+    f.end();
+    f.get(this.#budget);
+    f.i32Const(0);
+    f.i32("ltS");
+    this.#loadState("recheck");
+    f.i32("or");
+    f.if();
+    // Always returns: a function that runs on never gets the engine's optimised code, and run() calls again.
+    this.#call("service");
+    f.return();
+    f.end();
+    this.#call("fetch");
+    f.tee(this.#ip);
+    f.i32("eqz");
+    f.if();
+    f.i32Const(1);
+    f.return();
+    f.end();
+    this.#loadState("mode");
+    f.i32Const(this.#c.mode);
+    f.i32("ne");
+    f.if();
+    f.i32Const(0);
+    f.return();
+    f.end();
+    for (const [field, local] of [
+      ["budget", this.#budget],
+      ["tlb", this.#table],
+      ["asid", this.#asid],
+      ["fetchTlb", this.#fetchTable],
+      ["fetchAsid", this.#fetchAsid],
+      ["codeMap", this.#codeMap],
+      ["fetchPage", this.#pageStart],
+    ] as const) {
+      this.#loadState(field);
+      f.set(local);
     }
-    f.set(budget);
-  };
-  /** Notes the taken branch at `ip`, for CFAR. */
-  const noteBranch = () => {
-    f.get(s);
-    f.get(ip);
-    f.memory(Op["i32.store"], state.branchEntry.offset);
-  };
-  const entrySize = codePage.entrySize;
-  const recorder = new InterpreterRecorder(
-    {
-      mode64,
-      littleEndian: (mode & 1) !== 0,
-      runtime: { helper: (name) => c.helper(name) },
-      access: c.access(
-        s,
-        (g) => g.get(table),
-        (g) => g.get(asid),
-      ),
-    },
-    { state: s, word },
-    (g) => emitAddressOf(g, pageAddress, () => g.get(ip), pageStart, mode64),
-  );
+    this.#loadState("pc");
+    f.i64Const(-(1n << BigInt(codePage.shift)));
+    f.i64("and");
+    f.set(this.#pageAddress);
+    // A page of code that is entered through another address than before: what was noted may still need the old one.
+    f.get(this.#pageStart);
+    f.load("i64", codePage.effective);
+    f.get(this.#pageAddress);
+    f.i64("ne");
+    f.if();
+    this.#c.target.branches.settle(this.#emission);
+    f.get(this.#pageStart);
+    f.get(this.#pageAddress);
+    f.store("i64", codePage.effective);
+    f.end();
+    f.get(this.#ip);
+    f.set(this.#start);
+  }
 
-  loadState32("budget");
-  f.set(budget);
-  const resync = f.loop();
-  // pc is in the state, budget in its local; exits, interrupts and the end of a slice are looked at here.
-  f.get(s);
-  f.get(budget);
-  f.memory(Op["i32.store"], state.budget.offset);
-  loadState32("exitCode");
-  f.if();
-  f.i32Const(1);
-  f.return();
-  f.end();
-  f.get(budget);
-  f.i32Const(0);
-  f.op(integerOpcodes.ltS[i32]);
-  loadState32("recheck");
-  f.op(integerOpcodes.or[i32]);
-  f.if();
-  f.get(s);
-  // Always returns: a function that runs on never gets the engine's optimised code, and run() calls again.
-  f.call(c.helper("service"));
-  f.return();
-  f.end();
-  f.get(s);
-  f.call(c.helper("fetch"));
-  f.tee(ip);
-  f.op(integerOpcodes.eqz[i32]);
-  f.if();
-  f.i32Const(1);
-  f.return();
-  f.end();
-  loadState32("mode");
-  f.i32Const(mode);
-  f.op(integerOpcodes.ne[i32]);
-  f.if();
-  f.i32Const(0);
-  f.return();
-  f.end();
-  loadState32("budget");
-  f.set(budget);
-  loadState32("tlb");
-  f.set(table);
-  f.get(s);
-  f.memory(Op["i64.load"], state.asid.offset);
-  f.set(asid);
-  loadState32("fetchTlb");
-  f.set(fetchTable);
-  f.get(s);
-  f.memory(Op["i64.load"], state.fetchAsid.offset);
-  f.set(fetchAsid);
-  loadState32("codeMap");
-  f.set(codeMap);
-  loadState32("fetchPage");
-  f.set(pageStart);
-  // pageAddress = pc - (ip - pageStart) / 2
-  f.get(s);
-  f.memory(Op["i64.load"], state.pc.offset);
-  f.i64Const(-4096n);
-  f.op(integerOpcodes.and[i64]);
-  f.set(pageAddress);
-  // A page of code that is entered through another address than before: CFAR may still need the old one.
-  f.get(pageStart);
-  f.memory(Op["i64.load"], codePage.effective);
-  f.get(pageAddress);
-  f.op(integerOpcodes.ne[i64]);
-  f.if();
-  f.get(s);
-  f.call(c.helper("settleComeFrom"));
-  f.get(pageStart);
-  f.get(pageAddress);
-  f.memory(Op["i64.store"], codePage.effective);
-  f.end();
-  f.get(ip);
-  f.set(start);
+  /** To the handler of the entry at ip: the most frequent by comparisons, the others by the jump table. */
+  #dispatch(labels: readonly Label[], rare: Label): void {
+    const f = this.#f;
+    f.get(this.#ip);
+    f.load("i32", 4);
+    f.set(this.#word);
+    f.get(this.#ip);
+    f.load("i32", 0);
+    f.tee(this.#handler);
+    const weights = this.#c.specs.map(({ weight }) => weight);
+    const frequentCount = Math.max(weights.indexOf(0), 0);
+    f.i32Const(Handler.first);
+    f.i32("sub");
+    f.i32Const(frequentCount);
+    f.i32("ltU");
+    f.if();
+    if (frequentCount > 0) this.#compare(labels, weights, 0, frequentCount);
+    f.end();
+    f.get(this.#handler);
+    f.brTable(labels, rare);
+  }
 
-  const next = f.loop();
-  const go = f.block();
-  const jump = f.block();
-  const leave = f.block();
-  const fault = f.block();
-  const taken = f.block();
-  // Blocks from the outermost (rare) to the innermost (handler 0).
-  const rare = f.block();
-  const count = Handler.first + c.hotCount;
-  const labels: Label[] = new Array(count);
-  for (let i = count - 1; i >= 0; i--) labels[i] = f.block();
-  f.get(ip);
-  f.memory(Op["i32.load"], 4);
-  f.set(word);
-  f.get(ip);
-  f.memory(Op["i32.load"], 0);
-  f.tee(handler);
-  f.i32Const(Handler.first);
-  f.op(integerOpcodes.sub[i32]);
-  const weights = c.specs.map((spec) => frequent[spec.name] ?? 0);
-  const frequentCount = weights.indexOf(0);
-  f.i32Const(frequentCount);
-  f.op(integerOpcodes.ltU[i32]);
-  f.if();
-  /** Branches to the handler if its number lies in this range. */
-  const compare = (from: number, to: number): void => {
+  /** Branches to the handler, its number being in this range: as a tree of comparisons, the heavy ones near its root. */
+  #compare(labels: readonly Label[], weights: readonly number[], from: number, to: number): void {
+    const f = this.#f;
     if (to - from === 1) {
       f.br(labels[Handler.first + from] as Label);
       return;
@@ -206,263 +292,305 @@ export function buildCore(c: CoreContext): FunctionBuilder {
     let middle = from;
     while (middle < to - 1 && left + (weights[middle] as number) / 2 < total / 2) left += weights[middle++] as number;
     middle = Math.max(middle, from + 1);
-    f.get(handler);
+    f.get(this.#handler);
     f.i32Const(Handler.first + middle);
-    f.op(integerOpcodes.ltU[i32]);
+    f.i32("ltU");
     f.if();
-    compare(from, middle);
+    this.#compare(labels, weights, from, middle);
     f.end();
-    compare(middle, to);
-  };
-  compare(0, frequentCount);
-  f.end();
-  f.get(handler);
-  f.brTable(labels, rare);
-  const sequential = () => {
-    f.get(ip);
-    f.i32Const(entrySize);
-    f.op(integerOpcodes.add[i32]);
-    f.set(ip);
-    f.br(next);
-  };
-  // Handler 0: not decoded yet.
-  f.end();
-  f.get(s);
-  f.get(ip);
-  f.call(c.helper("decode"));
-  f.br(next);
-  // Handler 1: the page's end. The entry's own address is the next page's.
-  f.end();
-  storePcOf(f, () => f.get(ip));
-  f.br(fault);
-  // Handler 2: a translated region, its index in the entry's word. Only 64-bit code is translated: in the other modes the
-  // entry becomes an instruction's again.
-  f.end();
-  if (mode64) {
-    storePcOf(f, () => f.get(ip));
-    pay(0);
-    f.get(s);
-    f.get(budget);
-    f.memory(Op["i32.store"], state.budget.offset);
-    f.get(s);
-    f.get(word);
-    f.i32Const(tableBits);
-    f.op(integerOpcodes.shrU[i32]);
-    f.i32Const(callDepth);
-    f.get(word);
-    f.i32Const((1 << tableBits) - 1);
-    f.op(integerOpcodes.and[i32]);
-    f.callIndirect(c.regionType, c.regionTable);
-    f.set(to);
-    const count64 = (field: "statTranslated" | "statRegionRuns", amount: () => void) => {
-      f.get(s);
-      f.get(s);
-      f.memory(Op["i64.load"], state[field].offset);
-      amount();
-      f.op(integerOpcodes.add[i64]);
-      f.memory(Op["i64.store"], state[field].offset);
+    this.#compare(labels, weights, middle, to);
+  }
+
+  /** On to the entry `bytes` behind ip; `bytes` pushes the distance. */
+  #onward(stages: Stages, bytes: () => void): void {
+    const f = this.#f;
+    f.get(this.#ip);
+    bytes();
+    f.i32("add");
+    f.set(this.#ip);
+    f.br(stages.next);
+  }
+
+  /** The handlers whose numbers mean the same everywhere. Each begins behind the end of its label's block. */
+  #fixedHandlers(stages: Stages): void {
+    const f = this.#f;
+    const decode = () => {
+      f.get(this.#s);
+      f.get(this.#ip);
+      f.call(this.#c.helper("decode"));
+      f.br(stages.next);
     };
-    count64("statTranslated", () => {
-      f.get(budget);
-      loadState32("budget");
-      f.op(integerOpcodes.sub[i32]);
-      f.op(conversionOpcodes.extendS);
+    // Not decoded yet.
+    f.end();
+    decode();
+    // The page's end. The entry's own address is in the next page.
+    f.end();
+    this.#storePc();
+    f.br(stages.fault);
+    // A translated region. In modes that are not translated the entry becomes an instruction's again.
+    f.end();
+    if (this.#mode.translated) this.#region(stages);
+    else decode();
+    // No instruction.
+    f.end();
+    this.#storePc();
+    this.#c.target.illegal(this.#emission);
+    f.br(stages.fault);
+  }
+
+  /** Enters the region that the entry's word names. */
+  #region(stages: Stages): void {
+    const f = this.#f;
+    const { state } = this.#layout;
+    this.#storePc();
+    this.#pay();
+    f.get(this.#s);
+    f.get(this.#budget);
+    f.store("i32", state.budget.offset);
+    f.get(this.#s);
+    f.get(this.#word);
+    f.i32Const(tableBits);
+    f.i32("shrU");
+    f.i32Const(callDepth);
+    f.get(this.#word);
+    f.i32Const((1 << tableBits) - 1);
+    f.i32("and");
+    f.callIndirect(this.#c.regionType, this.#c.regionTable);
+    f.set(this.#to);
+    this.#count("statTranslated", () => {
+      f.get(this.#budget);
+      this.#loadState("budget");
+      f.i32("sub");
+      f.convert("extendS");
     });
-    count64("statRegionRuns", () => f.i64Const(1n));
-    loadState32("budget");
-    f.set(budget);
+    this.#count("statRegionRuns", () => f.i64Const(1n));
+    this.#loadState("budget");
+    f.set(this.#budget);
     // 1: it only jumps, so nothing but pc has to be looked at.
-    f.get(to);
-    f.op(integerOpcodes.eqz[i32]);
-    f.brIf(resync);
-    f.get(s);
-    loadState32("exitsToSample");
+    f.get(this.#to);
+    f.i32("eqz");
+    f.brIf(stages.resync);
+    f.get(this.#s);
+    this.#loadState("exitsToSample");
     f.i32Const(1);
-    f.op(integerOpcodes.sub[i32]);
-    f.tee(to);
-    f.memory(Op["i32.store"], state.exitsToSample.offset);
-    f.get(to);
+    f.i32("sub");
+    f.tee(this.#to);
+    f.store("i32", state.exitsToSample.offset);
+    f.get(this.#to);
     f.i32Const(0);
-    f.op(integerOpcodes.leS[i32]);
+    f.i32("leS");
     f.if();
-    f.get(s);
-    f.call(c.helper("regionLeft"));
+    this.#call("regionLeft");
     f.end();
-    f.get(s);
-    f.memory(Op["i64.load"], state.pc.offset);
-    f.set(target);
-    f.br(go);
-  } else {
-    f.get(s);
-    f.get(ip);
-    f.call(c.helper("decode"));
-    f.br(next);
+    this.#loadState("pc");
+    f.set(this.#target);
+    f.br(stages.go);
   }
-  const exits: Exits = {
-    storePc: (g) => storePcOf(g, () => g.get(ip)),
-    fault: (g) => g.br(fault),
-    leave: (g) => g.br(leave),
-    handOver: () => {},
-    leaveHandedOver: (g) => g.br(leave),
-    jump: (g, to64, value) => {
-      if (to64.displacement) {
-        g.get(ip);
-        value(to64.displacement);
-        g.i32Const(1);
-        g.op(integerOpcodes.shl[i32]);
-        g.op(integerOpcodes.add[i32]);
-        g.set(to);
-        g.br(taken);
-        return;
-      }
-      value(to64);
-      g.i64Const(mode64 ? -4n : 0xfffffffcn);
-      g.op(integerOpcodes.and[i64]);
-      g.set(target);
-      g.br(jump);
-    },
-  };
-  // Handler 3: no instruction.
-  f.end();
-  storePcOf(f, () => f.get(ip));
-  f.get(s);
-  f.i32Const(0);
-  f.call(c.helper("raise"));
-  f.br(fault);
-  for (const spec of c.specs.slice(0, c.hotCount)) {
+
+  #count(field: "statTranslated" | "statRegionRuns", amount: () => void): void {
+    const f = this.#f;
+    f.get(this.#s);
+    this.#loadState(field);
+    amount();
+    f.i64("add");
+    f.store("i64", this.#layout.state[field].offset);
+  }
+
+  #hotHandlers(stages: Stages): void {
+    const f = this.#f;
+    const { target, mode, advance } = this.#c;
+    const recorder = target.recorder({
+      mode,
+      runtime: { helper: (name) => this.#c.helper(name) },
+      access: this.#c.access(
+        this.#s,
+        (g) => g.get(this.#table),
+        (g) => g.get(this.#asid),
+      ),
+      locals: { state: this.#s, word: this.#word },
+      emitCia: (g) => this.#pushAddress(g, () => g.get(this.#ip)),
+    });
+    const exits = this.#exits(stages);
+    for (const spec of this.#c.specs.slice(0, this.#c.hotCount)) {
+      f.end();
+      emit(f, plan(recorder.handler(spec)), exits);
+      this.#onward(stages, () => f.i32Const(advance.bytes(spec)));
+    }
+  }
+
+  #exits(stages: Stages): Exits {
+    return {
+      storePc: (g) => this.#storePc(g),
+      fault: (g) => g.br(stages.fault),
+      leave: (g) => g.br(stages.leave),
+      handOver: () => {},
+      leaveHandedOver: (g) => g.br(stages.leave),
+      jump: (g, to, value) => {
+        if (to.displacement) {
+          g.get(this.#ip);
+          value(to.displacement);
+          g.i32Const(this.#layout.codePage.scale);
+          g.i32("shl");
+          g.i32("add");
+          g.set(this.#to);
+          g.br(stages.taken);
+          return;
+        }
+        value(to);
+        this.#mask(g, this.#mode.targetMask);
+        g.set(this.#target);
+        g.br(stages.jump);
+      },
+    };
+  }
+
+  /** The handlers that are functions of their own. */
+  #rareHandler(stages: Stages): void {
+    const f = this.#f;
+    const { advance, handlerTable, handlerType, mode, stride } = this.#c;
     f.end();
-    emit(f, plan(recorder.handler(spec)), exits);
-    sequential();
+    this.#storePc();
+    f.get(this.#s);
+    f.get(this.#word);
+    f.get(this.#ip);
+    f.load("i32", 0);
+    f.i32Const(mode * stride);
+    f.i32("add");
+    f.callIndirect(handlerType, handlerTable);
+    f.tee(this.#to);
+    advance.testGoesOn(f);
+    f.if();
+    this.#onward(stages, () => advance.pushDistance(f, this.#to));
+    f.end();
+    f.get(this.#to);
+    f.i32Const(1);
+    f.i32("eq");
+    f.brIf(stages.leave);
+    f.br(stages.fault);
   }
-  f.end(); // rare
-  storePcOf(f, () => f.get(ip));
-  f.get(s);
-  f.get(word);
-  f.get(ip);
-  f.memory(Op["i32.load"], 0);
-  f.i32Const(mode * stride);
-  f.op(integerOpcodes.add[i32]);
-  f.callIndirect(c.handlerType, c.handlerTable);
-  f.tee(to);
-  f.op(integerOpcodes.eqz[i32]);
-  f.if();
-  sequential();
-  f.end();
-  f.get(to);
-  f.i32Const(1);
-  f.op(integerOpcodes.eq[i32]);
-  f.brIf(leave);
-  f.br(fault);
 
-  f.end(); // taken: `to` is where the entry of the target would be if the page went on for ever
-  noteBranch();
-  pay(entrySize);
-  f.get(to);
-  f.get(pageStart);
-  f.op(integerOpcodes.sub[i32]);
-  f.i32Const(codePage.instructions * entrySize);
-  f.op(integerOpcodes.ltU[i32]);
-  f.get(budget);
-  f.i32Const(0);
-  f.op(integerOpcodes.geS[i32]);
-  f.op(integerOpcodes.and[i32]);
-  f.if();
-  f.get(to);
-  f.tee(ip);
-  f.set(start);
-  f.br(next);
-  f.end();
-  emitAddressOf(f, pageAddress, () => f.get(to), pageStart, mode64);
-  f.set(target);
-  f.br(go);
+  #taken(stages: Stages): void {
+    const f = this.#f;
+    const { codePage } = this.#layout;
+    f.end();
+    this.#noteBranch();
+    this.#payBranch();
+    f.get(this.#to);
+    f.get(this.#pageStart);
+    f.i32("sub");
+    f.i32Const(codePage.instructions * codePage.entrySize);
+    f.i32("ltU");
+    f.get(this.#budget);
+    f.i32Const(0);
+    f.i32("geS");
+    f.i32("and");
+    f.if();
+    f.get(this.#to);
+    f.tee(this.#ip);
+    f.set(this.#start);
+    f.br(stages.next);
+    f.end();
+    this.#pushAddress(f, () => f.get(this.#to));
+    f.set(this.#target);
+    f.br(stages.go);
+  }
 
-  f.end(); // fault: pc is set, the instruction does not count
-  pay(0);
-  f.get(s);
-  f.i32Const(0);
-  f.memory(Op["i32.store"], state.fault.offset);
-  f.br(resync);
+  #fault(stages: Stages): void {
+    const f = this.#f;
+    f.end();
+    this.#pay();
+    f.get(this.#s);
+    f.i32Const(0);
+    f.store("i32", this.#layout.state.fault.offset);
+    f.br(stages.resync);
+  }
 
-  f.end(); // leave: pc is set, the instruction counts
-  pay(entrySize);
-  f.br(resync);
+  #leave(stages: Stages): void {
+    this.#f.end();
+    this.#payBranch();
+    this.#f.br(stages.resync);
+  }
 
-  f.end(); // jump: to the address in `target`
-  noteBranch();
-  pay(entrySize);
+  /** What `fetch` would find at once is found here. */
+  #go(stages: Stages): void {
+    const f = this.#f;
+    const { codePage, state } = this.#layout;
+    f.get(this.#budget);
+    f.i32Const(0);
+    f.i32("geS");
+    f.if();
+    this.#findPage(() => {
+      f.get(this.#to);
+      f.tee(this.#pageStart);
+      f.get(this.#target);
+      f.convert("wrap");
+      f.i32Const((1 << codePage.shift) - (codePage.entrySize >> codePage.scale));
+      f.i32("and");
+      f.i32Const(codePage.scale);
+      f.i32("shl");
+      f.i32("add");
+      f.tee(this.#ip);
+      f.set(this.#start);
+      f.br(stages.next);
+    });
+    f.end();
+    f.get(this.#s);
+    f.get(this.#target);
+    f.store("i64", state.pc.offset);
+    f.br(stages.resync);
+  }
 
-  f.end(); // go: the same, already paid for. What `fetch` would find at once is found here.
-  f.get(budget);
-  f.i32Const(0);
-  f.op(integerOpcodes.geS[i32]);
-  f.if();
-  f.get(fetchTable);
-  f.get(target);
-  f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
-  f.op(integerOpcodes.shrU[i64]);
-  f.op(conversionOpcodes.wrap);
-  f.i32Const((tlb.entries - 1) * tlb.entrySize);
-  f.op(integerOpcodes.and[i32]);
-  f.op(integerOpcodes.add[i32]);
-  f.tee(to);
-  f.memory(Op["i64.load"], tlb.executeTag);
-  f.get(target);
-  f.i64Const(-(1n << BigInt(tlb.pageShift)));
-  f.op(integerOpcodes.and[i64]);
-  f.get(fetchAsid);
-  f.op(integerOpcodes.or[i64]);
-  f.op(integerOpcodes.eq[i64]);
-  f.if();
-  // Address of the code page: codeMap[physical page of 4 KiB].
-  f.get(codeMap);
-  f.get(to);
-  f.memory(Op["i32.load"], tlb.physicalPage);
-  f.i32Const(tlb.pageShift - codePage.shift);
-  f.op(integerOpcodes.shl[i32]);
-  f.get(target);
-  f.i64Const(BigInt(codePage.shift));
-  f.op(integerOpcodes.shrU[i64]);
-  f.op(conversionOpcodes.wrap);
-  f.i32Const((1 << (tlb.pageShift - codePage.shift)) - 1);
-  f.op(integerOpcodes.and[i32]);
-  f.op(integerOpcodes.or[i32]);
-  f.i32Const(2);
-  f.op(integerOpcodes.shl[i32]);
-  f.op(integerOpcodes.add[i32]);
-  f.memory(Op["i32.load"], 0);
-  f.tee(to);
-  f.if();
-  f.get(to);
-  f.memory(Op["i64.load"], codePage.effective);
-  f.get(target);
-  f.i64Const(-4096n);
-  f.op(integerOpcodes.and[i64]);
-  f.tee(pageAddress);
-  f.op(integerOpcodes.eq[i64]);
-  f.if();
-  f.get(to);
-  f.tee(pageStart);
-  f.get(target);
-  f.op(conversionOpcodes.wrap);
-  f.i32Const(0xffc);
-  f.op(integerOpcodes.and[i32]);
-  f.i32Const(1);
-  f.op(integerOpcodes.shl[i32]);
-  f.op(integerOpcodes.add[i32]);
-  f.tee(ip);
-  f.set(start);
-  f.br(next);
-  f.end();
-  f.end();
-  f.end();
-  f.end();
-  f.get(s);
-  f.get(target);
-  f.memory(Op["i64.store"], state.pc.offset);
-  f.br(resync);
-  f.end(); // next
-  f.op(Op.unreachable);
-  f.end(); // resync
-  f.op(Op.unreachable);
-  return f;
+  /** Emits `found` where the page of `target` is in the soft TLB and has decoded code, entered as before; its address in `to`. */
+  #findPage(found: () => void): void {
+    const f = this.#f;
+    const { codePage, tlb } = this.#layout;
+    f.get(this.#fetchTable);
+    f.get(this.#target);
+    f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
+    f.i64("shrU");
+    f.convert("wrap");
+    f.i32Const((tlb.entries - 1) * tlb.entrySize);
+    f.i32("and");
+    f.i32("add");
+    f.tee(this.#to);
+    f.load("i64", tlb.executeTag);
+    f.get(this.#target);
+    f.i64Const(-(1n << BigInt(tlb.pageShift)));
+    f.i64("and");
+    f.get(this.#fetchAsid);
+    f.i64("or");
+    f.i64("eq");
+    f.if();
+    // Address of the code page: codeMap[physical page of 4 KiB].
+    f.get(this.#codeMap);
+    f.get(this.#to);
+    f.load("i32", tlb.physicalPage);
+    f.i32Const(tlb.pageShift - codePage.shift);
+    f.i32("shl");
+    f.get(this.#target);
+    f.i64Const(BigInt(codePage.shift));
+    f.i64("shrU");
+    f.convert("wrap");
+    f.i32Const((1 << (tlb.pageShift - codePage.shift)) - 1);
+    f.i32("and");
+    f.i32("or");
+    f.i32Const(2);
+    f.i32("shl");
+    f.i32("add");
+    f.load("i32", 0);
+    f.tee(this.#to);
+    f.if();
+    f.get(this.#to);
+    f.load("i64", codePage.effective);
+    f.get(this.#target);
+    f.i64Const(-(1n << BigInt(codePage.shift)));
+    f.i64("and");
+    f.tee(this.#pageAddress);
+    f.i64("eq");
+    f.if();
+    found();
+    f.end();
+    f.end();
+    f.end();
+  }
 }

@@ -4,20 +4,16 @@
  */
 
 import { codePage, Handler, state, tlb } from "../../arch/powerpc/engines/layout.js";
-import { type HelperName, helpers } from "../../arch/powerpc/isa/helpers.js";
-import type { HelperSignature } from "../../semantics/signature.js";
-import { FunctionBuilder, type ValueType } from "../../wasm/function-builder.js";
+import { routines } from "../../arch/powerpc/engines/power-recorder.js";
+import { FunctionBuilder } from "../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../wasm/module-builder.js";
 import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
-import { type CoreRoutine, coreRoutines } from "../recorder.js";
 import { regionSignature, tableBits } from "../region-entry.js";
 
-const indices = new Map<string, number>(
-  [...Object.keys(coreRoutines), ...Object.keys(helpers)].map((name, i) => [name, i]),
-);
+const indices = new Map<string, number>(Object.keys(routines).map((name, i) => [name, i]));
 
 /** Index of a routine of the run-time library in a module of regions. */
-export function importedRoutine(name: CoreRoutine | HelperName): number {
+export function importedRoutine(name: string): number {
   return indices.get(name) as number;
 }
 
@@ -37,11 +33,7 @@ const calledBack = 2;
 export function linkage(shared: boolean): ModuleBuilder {
   const m = new ModuleBuilder();
   m.type(...regionSignature);
-  for (const [name, [params, results]] of Object.entries(coreRoutines)) m.importFunction("r", name, params, results);
-  for (const [name, h] of Object.entries(helpers) as [HelperName, HelperSignature][]) {
-    const params: ValueType[] = h.effect === "pure" ? [...h.params] : ["i32", ...h.params];
-    m.importFunction("r", name, params, h.result === "void" ? [] : [h.result]);
-  }
+  for (const [name, [params, results]] of Object.entries(routines)) m.importFunction("r", name, params, results);
   m.importFunction("r", "instead", ["i32"], ["i32"]);
   m.importMemory("env", "memory", 1, 65536, shared);
   m.importTable("env", "regions", 1);

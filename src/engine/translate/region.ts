@@ -7,7 +7,7 @@
  * by themselves. A fault leaves in the middle of a block with the registers as the instruction found them.
  */
 
-import { codePage, state } from "../../arch/powerpc/engines/layout.js";
+import { codePage, state, tlb } from "../../arch/powerpc/engines/layout.js";
 import {
   emitCameFrom,
   emitComeFrom,
@@ -73,11 +73,12 @@ const price = (instructions: number): number => instructions * codePage.entrySiz
 
 function accessContext(runtime: RuntimeFunctions): AccessContext {
   return {
+    layout: { state, tlb, codePage },
     state: regionLocals.state,
     table: (f) => f.get(regionLocals.table),
     asid: (f) => f.get(regionLocals.asid),
     slow: (name) => runtime.helper(name),
-    checkFault: checkFault(regionLocals.state),
+    checkFault: checkFault({ state, tlb, codePage }, regionLocals.state),
   };
 }
 

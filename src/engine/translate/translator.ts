@@ -7,7 +7,7 @@
  * whatever drops that entry drops the way in; regions over a page whose code is dropped are forgotten as well.
  */
 
-import { type HandlerSpec, handlerSpecs } from "../../arch/powerpc/engines/handlers.js";
+import { handlerSpecs, type PowerHandler } from "../../arch/powerpc/engines/handlers.js";
 import { codePage, Handler, state } from "../../arch/powerpc/engines/layout.js";
 import type { RegionRecorder } from "../../arch/powerpc/engines/region-recorder.js";
 import { decode } from "../../arch/powerpc/isa/decoder.js";
@@ -65,7 +65,7 @@ interface Pending {
 }
 
 /** The variants by handler number, made once for each thread that translates. */
-let handlers: readonly HandlerSpec[] | undefined;
+let handlers: readonly PowerHandler[] | undefined;
 
 /** Makes what all translators of a thread share. */
 export function warmUpTranslation(): void {

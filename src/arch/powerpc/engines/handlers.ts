@@ -1,4 +1,5 @@
 /** The interpreter's handlers: which there are, their numbers, and the decode table that leads to them. */
+import type { HandlerSpec } from "../../../engine/interpret/target.js";
 import { buildDecodeTable } from "../isa/decoder.js";
 import { instructions } from "../isa/instructions.js";
 import { encodeField, expand, type Variant } from "../isa/pattern.js";
@@ -6,8 +7,7 @@ import { frequent, hot, specialised } from "./hot.js";
 import { Handler } from "./layout.js";
 
 /** A variant, with some operands perhaps fixed to make a handler of its own for a frequent case. */
-export interface HandlerSpec {
-  readonly name: string;
+export interface PowerHandler extends HandlerSpec {
   readonly variant: Variant;
   readonly mask: number;
   readonly value: number;
@@ -15,10 +15,10 @@ export interface HandlerSpec {
 }
 
 /** Every handler, hot ones first, in the order of their numbers from `Handler.first`. */
-export function handlerSpecs(): { specs: HandlerSpec[]; hotCount: number } {
+export function handlerSpecs(): { specs: PowerHandler[]; hotCount: number } {
   const rank = new Map(hot.map((name, i) => [name, i]));
-  const hotSpecs: HandlerSpec[] = [];
-  const rare: HandlerSpec[] = [];
+  const hotSpecs: PowerHandler[] = [];
+  const rare: PowerHandler[] = [];
   for (const variant of instructions.flatMap(expand)) {
     const isHot = rank.has(variant.mnemonic);
     for (const fixed of specialised[variant.mnemonic] ?? []) {
@@ -30,8 +30,11 @@ export function handlerSpecs(): { specs: HandlerSpec[]; hotCount: number } {
         value |= encodeField(field, v);
       }
       const operands = Object.entries(fixed).map(([k, v]) => `${k}=${v}`);
-      const spec = {
-        name: `${variant.mnemonic}[${operands}]`,
+      const name = `${variant.mnemonic}[${operands}]`;
+      const spec: PowerHandler = {
+        name,
+        length: 4,
+        weight: frequent[name] ?? 0,
         variant,
         mask: mask >>> 0,
         value: value >>> 0,
@@ -39,17 +42,19 @@ export function handlerSpecs(): { specs: HandlerSpec[]; hotCount: number } {
       };
       (isHot ? hotSpecs : rare).push(spec);
     }
-    const plain = { name: variant.mnemonic, variant, mask: variant.mask, value: variant.value, fixed: [] };
+    const { mnemonic, mask, value } = variant;
+    const weight = frequent[mnemonic] ?? 0;
+    const plain: PowerHandler = { name: mnemonic, length: 4, weight, variant, mask, value, fixed: [] };
     (isHot ? hotSpecs : rare).push(plain);
   }
   // The frequent ones first: their numbers are next to each other.
-  const order = (s: HandlerSpec) => (rank.get(s.variant.mnemonic) ?? 0) - (frequent[s.name] ? hot.length : 0);
+  const order = (s: PowerHandler) => (rank.get(s.variant.mnemonic) ?? 0) - (s.weight > 0 ? hot.length : 0);
   hotSpecs.sort((a, b) => order(a) - order(b));
   return { specs: [...hotSpecs, ...rare], hotCount: hotSpecs.length };
 }
 
 /** The decode table of these handlers (isa/decoder.ts tells its form). */
-export function decodeTable(specs: readonly HandlerSpec[]): Int32Array {
+export function decodeTable(specs: readonly PowerHandler[]): Int32Array {
   return buildDecodeTable(
     specs.map((s, i) => ({
       mask: s.mask,

@@ -1,16 +1,16 @@
 /** The semantics as an interpreter's handler: registers in the vCPU's state, operand fields cut from the word. */
 
 import type { Node, Recording, Resource } from "../../../engine/ir.js";
-import { Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../wasm/opcodes.js";
+import { Op, Simd } from "../../../wasm/opcodes.js";
 import type { I32, I64, V128 } from "../isa/machine.js";
 import type { Field } from "../isa/pattern.js";
 import { fieldValue } from "../isa/pattern.js";
 import { type RegisterName, registers } from "../isa/registers.js";
-import type { HandlerSpec } from "./handlers.js";
+import type { PowerHandler } from "./handlers.js";
 import { state } from "./layout.js";
+import { PowerRecorder, type PowerRecorderOptions } from "./power-recorder.js";
 
 export interface InterpreterLocals {
   readonly state: number;
@@ -21,7 +21,7 @@ export interface InterpreterLocals {
 const untouchedByHelpers = new Set<RegisterName>(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32", "xerRest"]);
 const resourceOf = (name: RegisterName): Resource => (untouchedByHelpers.has(name) ? `reg:${name}` : "named");
 
-export class InterpreterRecorder extends Recorder {
+export class InterpreterRecorder extends PowerRecorder {
   readonly #locals: InterpreterLocals;
   readonly #emitCia: (f: FunctionBuilder) => void;
   /** Register addresses already computed in this instruction, by field and scale. */
@@ -29,7 +29,7 @@ export class InterpreterRecorder extends Recorder {
   #state: Node | undefined;
   #word: Node | undefined;
 
-  constructor(options: RecorderOptions, locals: InterpreterLocals, emitCia: (f: FunctionBuilder) => void) {
+  constructor(options: PowerRecorderOptions, locals: InterpreterLocals, emitCia: (f: FunctionBuilder) => void) {
     super(options);
     this.#locals = locals;
     this.#emitCia = emitCia;
@@ -43,19 +43,15 @@ export class InterpreterRecorder extends Recorder {
   }
 
   /** Records the handler of `spec`: what must be enabled, then the semantics. */
-  handler(spec: HandlerSpec): Recording {
+  handler(spec: PowerHandler): Recording {
     return this.record(() => {
-      const { definition, flags, fields } = spec.variant;
-      const operands: Record<string, I32 | boolean> = { ...flags };
-      for (const [name, field] of Object.entries(fields)) {
+      const operands: Record<string, I32> = {};
+      for (const [name, field] of Object.entries(spec.variant.fields)) {
         operands[name] = spec.fixed.includes(name)
           ? this.i32.const(fieldValue(field, spec.value))
           : (this.#field(field) as unknown as I32);
       }
-      if (definition.options.privileged) this.requirePrivilege(definition.options.privileged);
-      this.requireFacilities(definition.options, operands);
-      // A guest never has hypervisor privilege: the interrupt is all there is.
-      if (definition.options.privileged !== "hypervisor") definition.semantics(this, operands);
+      this.runs(spec.variant, operands);
     });
   }
 
@@ -245,27 +241,5 @@ export class InterpreterRecorder extends Recorder {
       f.memory(Op["i64.store"], state.pc.offset);
       exits.leave(f);
     });
-  }
-}
-
-/** Pushes (address of this instruction): the page's effective address + half the distance into its decoded page. */
-export function emitAddressOf(
-  f: FunctionBuilder,
-  pageAddress: number,
-  entry: () => void,
-  pageStart: number,
-  mode64: boolean,
-): void {
-  f.get(pageAddress);
-  entry();
-  f.get(pageStart);
-  f.op(integerOpcodes.sub[0]);
-  f.i32Const(1);
-  f.op(integerOpcodes.shrS[0]);
-  f.op(conversionOpcodes.extendS);
-  f.op(integerOpcodes.add[1]);
-  if (!mode64) {
-    f.i64Const(0xffffffffn);
-    f.op(integerOpcodes.and[1]);
   }
 }

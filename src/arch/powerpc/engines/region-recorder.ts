@@ -4,7 +4,7 @@
  */
 
 import { type Node, type PlainAccess, type Planned, plan, type Recording, type Resource } from "../../../engine/ir.js";
-import { Recorder, type RuntimeFunctions } from "../../../engine/recorder.js";
+import type { RuntimeFunctions } from "../../../engine/recorder.js";
 import { regionSignature } from "../../../engine/region-entry.js";
 import type { Holdable, RegisterFile } from "../../../engine/translate/register-file.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
@@ -15,6 +15,7 @@ import type { I32, I64, V128 } from "../isa/machine.js";
 import { fieldValue, type Variant } from "../isa/pattern.js";
 import { type RegisterName, registers } from "../isa/registers.js";
 import { state } from "./layout.js";
+import { PowerRecorder } from "./power-recorder.js";
 
 /** Single registers that a region keeps in locals; no helper touches them but those that leave. */
 const single = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies readonly RegisterName[];
@@ -126,7 +127,7 @@ function onlyAccess({ statements }: Recording): Template["plain"] {
   return found && others.length === 0 ? { ...found, register: Number(found.address.slice(prefix.length)) } : undefined;
 }
 
-export class RegionRecorder extends Recorder {
+export class RegionRecorder extends PowerRecorder {
   /** Set by who emits. */
   place!: Place;
   /** Indices of the routines that emitted code calls. */
@@ -179,12 +180,10 @@ export class RegionRecorder extends Recorder {
 
   #record(variant: Variant, word: number): Recording {
     return this.record(() => {
-      const { definition, flags, fields } = variant;
-      const operands: Record<string, I32 | boolean> = { ...flags };
-      for (const [name, field] of Object.entries(fields)) operands[name] = this.i32.const(fieldValue(field, word));
-      if (definition.options.privileged) this.requirePrivilege(definition.options.privileged);
-      this.requireFacilities(definition.options, operands);
-      if (definition.options.privileged !== "hypervisor") definition.semantics(this, operands);
+      const operands: Record<string, I32> = {};
+      for (const [name, field] of Object.entries(variant.fields))
+        operands[name] = this.i32.const(fieldValue(field, word));
+      this.runs(variant, operands);
     });
   }
 

@@ -8,181 +8,13 @@
  * Order matters as in a program: a `get` sees the `set`s before it. A storage access that faults leaves the
  * instruction at once, so nothing that must not happen on a fault may stand before it.
  */
+import type { AccessSize, Operations } from "../../../semantics/operations.js";
 import type { I32, I64, V128 } from "../../../semantics/values.js";
 import type { HelperArguments, HelperName, HelperResult } from "./helpers.js";
 import type { RegisterName, registers } from "./registers.js";
 
+export type { AccessOptions, AccessSize, IntegerOps, LaneOps } from "../../../semantics/operations.js";
 export type { I32, I64, V128 };
-
-/** Operations common to both integer widths. Shift counts are taken modulo the width. */
-export interface IntegerOps<T> {
-  const(value: bigint | number): T;
-  add(a: T, b: T): T;
-  sub(a: T, b: T): T;
-  mul(a: T, b: T): T;
-  /** Division by zero and the overflowing signed division trap the engine: guard them with `m.select` on the divisor first. */
-  divS(a: T, b: T): T;
-  divU(a: T, b: T): T;
-  remS(a: T, b: T): T;
-  remU(a: T, b: T): T;
-  and(a: T, b: T): T;
-  or(a: T, b: T): T;
-  xor(a: T, b: T): T;
-  not(a: T): T;
-  neg(a: T): T;
-  shl(a: T, count: T): T;
-  shrU(a: T, count: T): T;
-  shrS(a: T, count: T): T;
-  rotl(a: T, count: T): T;
-  clz(a: T): T;
-  ctz(a: T): T;
-  popcnt(a: T): T;
-  /** Sign-extends the low 8 bits. */
-  extend8S(a: T): T;
-  /** Sign-extends the low 16 bits. */
-  extend16S(a: T): T;
-  eqz(a: T): I32;
-  eq(a: T, b: T): I32;
-  ne(a: T, b: T): I32;
-  ltS(a: T, b: T): I32;
-  ltU(a: T, b: T): I32;
-  gtS(a: T, b: T): I32;
-  gtU(a: T, b: T): I32;
-  leS(a: T, b: T): I32;
-  leU(a: T, b: T): I32;
-  geS(a: T, b: T): I32;
-  geU(a: T, b: T): I32;
-}
-
-export interface I64Ops extends IntegerOps<I64> {
-  extendU(a: I32): I64;
-  extendS(a: I32): I64;
-  /** Sign-extends the low 32 bits. */
-  extend32S(a: I64): I64;
-}
-
-export interface I32Ops extends IntegerOps<I32> {
-  /** The low 32 bits. */
-  wrap(a: I64): I32;
-}
-
-export interface V128Ops {
-  const(value: bigint): V128;
-  and(a: V128, b: V128): V128;
-  or(a: V128, b: V128): V128;
-  xor(a: V128, b: V128): V128;
-  /** a & ~b */
-  andnot(a: V128, b: V128): V128;
-  not(a: V128): V128;
-  /** (a & mask) | (b & ~mask) */
-  bitselect(a: V128, b: V128, mask: V128): V128;
-  /** 1 if any bit is set. */
-  anyTrue(a: V128): I32;
-  /** From two doublewords, the more significant first. */
-  make(high: I64, low: I64): V128;
-  /** The more significant doubleword (the manual's doubleword element 0). */
-  high(a: V128): I64;
-  /** The less significant doubleword (the manual's doubleword element 1). */
-  low(a: V128): I64;
-}
-
-/** Lane-wise operations that every integer shape has. A comparison gives all ones or all zeros in each lane. */
-export interface LaneOps<S> {
-  splat(a: S): V128;
-  /** `lane` is a plain number: lane 0 is the least significant. Zero-extended for the 8- and 16-bit shapes. */
-  extract(a: V128, lane: number): S;
-  replace(a: V128, lane: number, value: S): V128;
-  add(a: V128, b: V128): V128;
-  sub(a: V128, b: V128): V128;
-  neg(a: V128): V128;
-  abs(a: V128): V128;
-  /** Shifts every lane by one count, taken modulo the lane's width. */
-  shl(a: V128, count: I32): V128;
-  shrU(a: V128, count: I32): V128;
-  shrS(a: V128, count: I32): V128;
-  eq(a: V128, b: V128): V128;
-  ne(a: V128, b: V128): V128;
-  ltS(a: V128, b: V128): V128;
-  gtS(a: V128, b: V128): V128;
-  leS(a: V128, b: V128): V128;
-  geS(a: V128, b: V128): V128;
-  allTrue(a: V128): I32;
-  /** The lanes' sign bits, lane 0 in bit 0. */
-  bitmask(a: V128): I32;
-}
-
-/** Unsigned order and minimum and maximum: all shapes but 64 bits. */
-export interface OrderedLaneOps {
-  ltU(a: V128, b: V128): V128;
-  gtU(a: V128, b: V128): V128;
-  leU(a: V128, b: V128): V128;
-  geU(a: V128, b: V128): V128;
-  minS(a: V128, b: V128): V128;
-  minU(a: V128, b: V128): V128;
-  maxS(a: V128, b: V128): V128;
-  maxU(a: V128, b: V128): V128;
-}
-
-/** Saturating arithmetic and the rounding average: the 8- and 16-bit shapes. */
-export interface SaturatingLaneOps {
-  addSatS(a: V128, b: V128): V128;
-  addSatU(a: V128, b: V128): V128;
-  subSatS(a: V128, b: V128): V128;
-  subSatU(a: V128, b: V128): V128;
-  /** (a + b + 1) >> 1, unsigned. */
-  avgrU(a: V128, b: V128): V128;
-}
-
-export interface MultiplyLaneOps {
-  mul(a: V128, b: V128): V128;
-}
-
-/** Products and widening from the next narrower shape's low (least significant) or high lanes. */
-export interface WideningLaneOps {
-  extendLowS(a: V128): V128;
-  extendLowU(a: V128): V128;
-  extendHighS(a: V128): V128;
-  extendHighU(a: V128): V128;
-  extmulLowS(a: V128, b: V128): V128;
-  extmulLowU(a: V128, b: V128): V128;
-  extmulHighS(a: V128, b: V128): V128;
-  extmulHighU(a: V128, b: V128): V128;
-}
-
-/** Pairs of the next wider shape narrowed with saturation: `a` gives the low lanes, `b` the high ones. Sources are signed. */
-export interface NarrowingLaneOps {
-  narrowS(a: V128, b: V128): V128;
-  narrowU(a: V128, b: V128): V128;
-}
-
-export interface ByteLaneOps extends LaneOps<I32>, OrderedLaneOps, SaturatingLaneOps, NarrowingLaneOps {
-  popcnt(a: V128): V128;
-  /** 16 plain lane numbers; 0 to 15 pick from `a`, 16 to 31 from `b`. Result lane i is lanes[i]. */
-  shuffle(a: V128, b: V128, lanes: readonly number[]): V128;
-  /** Result lane i is a's lane indices[i], or 0 where the index is 16 or more. */
-  swizzle(a: V128, indices: V128): V128;
-}
-export interface HalfwordLaneOps
-  extends LaneOps<I32>,
-    OrderedLaneOps,
-    SaturatingLaneOps,
-    MultiplyLaneOps,
-    WideningLaneOps,
-    NarrowingLaneOps {}
-export interface WordLaneOps extends LaneOps<I32>, OrderedLaneOps, MultiplyLaneOps, WideningLaneOps {
-  /** Sums of adjacent products of signed halfwords. */
-  dotS(a: V128, b: V128): V128;
-}
-export interface DoublewordLaneOps extends LaneOps<I64>, MultiplyLaneOps, WideningLaneOps {}
-
-/** Number of bytes a scalar storage access moves. */
-export type AccessSize = 1 | 2 | 4 | 8;
-
-/** How an access departs from the machine's byte order. */
-export interface AccessOptions {
-  /** The opposite of the current byte order, as the byte-reversed instructions want. */
-  byteReversed?: boolean;
-}
 
 /** Interrupts that an instruction asks for by itself. Source: Power ISA v3.0B, Book III "Interrupts". */
 export type Trap =
@@ -195,15 +27,8 @@ export type Trap =
   /** Floating-point enabled exception type Program interrupt. */
   | "floatEnabled";
 
-export interface Machine {
-  readonly i32: I32Ops;
-  readonly i64: I64Ops;
-  readonly v128: V128Ops;
-  readonly i8x16: ByteLaneOps;
-  readonly i16x8: HalfwordLaneOps;
-  readonly i32x4: WordLaneOps;
-  readonly i64x2: DoublewordLaneOps;
-
+/** `jump` ignores the low two bits of its target. */
+export interface Machine extends Operations {
   /** MSR[SF]: a plain boolean, because each mode gets code of its own. */
   readonly mode64: boolean;
   /** MSR[LE]: a plain boolean, because each mode gets code of its own. */
@@ -233,13 +58,7 @@ export interface Machine {
   get<N extends RegisterName>(name: N): (typeof registers)[N] extends "i64" ? I64 : I32;
   set<N extends RegisterName>(name: N, value: (typeof registers)[N] extends "i64" ? I64 : I32): void;
 
-  // Storage. Addresses are effective; in 32-bit mode the engine takes their low 32 bits.
-  /** Zero-extended. May fault. */
-  load(ea: I64, size: AccessSize, options?: AccessOptions): I64;
-  store(ea: I64, size: AccessSize, value: I64, options?: AccessOptions): void;
-  /** 16 bytes in the current byte order: in little-endian mode the byte at `ea` is the least significant. */
-  loadQuad(ea: I64, options?: AccessOptions): V128;
-  storeQuad(ea: I64, value: V128, options?: AccessOptions): void;
+  // Storage.
   /** Clears the 128-byte block that `ea` lies in. Storage that cannot be cached raises Alignment. */
   zeroBlock(ea: I64): void;
   /** lbarx to ldarx: sets the reservation. Misaligned addresses raise Alignment. */
@@ -252,20 +71,10 @@ export interface Machine {
   requireAlignment(ea: I64, bytes: number): void;
   /** Leaves the instruction with an Alignment interrupt; DAR is `ea`. */
   raiseAlignment(ea: I64): void;
-  /** Orders every access of this thread before it against every one after it, as other threads see them. */
-  fence(): void;
 
   // Control.
-  /** Address of this instruction. */
-  cia(): I64;
-  /** The next instruction is at `target` (its low two bits ignored). Under `m.if`, falling through goes on sequentially. */
-  jump(target: I64): void;
   /** Leaves the instruction with an interrupt. */
   raise(trap: Trap): void;
-  if(condition: I32, then: () => void, otherwise?: () => void): void;
-  select<T extends I32 | I64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T;
-  /** Runs `body` for index 0 to count - 1. Values do not leave the body but through registers and storage. */
-  repeat(count: I32, body: (index: I32) => void): void;
 
   /**
    * Calls a routine of the run-time library: what is too large to stand in an instruction, or touches the

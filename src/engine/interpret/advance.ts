@@ -1,0 +1,93 @@
+/**
+ * How the interpreter gets from an instruction to the next. Where all have the same length, that is a constant; otherwise a
+ * handler that is a function of its own answers with it.
+ *
+ * What instructions cost is counted in bytes of decoded entries passed: the budget of a slice. One that goes elsewhere costs
+ * one entry, whatever its length.
+ */
+import type { FunctionBuilder } from "../../wasm/function-builder.js";
+import { Op } from "../../wasm/opcodes.js";
+import type { EngineLayout } from "../layout.js";
+import type { HandlerSpec } from "./target.js";
+
+/** What a handler's function answers besides that the next instruction follows. */
+export const Answer = {
+  /** pc is set. */
+  left: 1,
+  /** pc is set, and the instruction did not happen. */
+  fault: 2,
+} as const;
+
+export class Advance {
+  readonly #layout: EngineLayout;
+  /** Bytes of entries that every instruction takes, if all take the same. */
+  readonly #fixed: number | undefined;
+
+  constructor(layout: EngineLayout, specs: readonly HandlerSpec[]) {
+    this.#layout = layout;
+    const lengths = new Set(specs.map(({ length }) => length));
+    const [only] = lengths;
+    this.#fixed = lengths.size === 1 && only !== undefined ? only << layout.codePage.scale : undefined;
+  }
+
+  /** Bytes from an instruction's decoded entry to the next one's. */
+  bytes({ length }: HandlerSpec): number {
+    return length << this.#layout.codePage.scale;
+  }
+
+  /** What the handler's function answers if the next instruction follows: not one of `Answer`. */
+  goesOn(spec: HandlerSpec): number {
+    return this.#fixed === undefined ? this.bytes(spec) : 0;
+  }
+
+  /** [answer] -> [whether the next instruction follows] */
+  testGoesOn(f: FunctionBuilder): void {
+    if (this.#fixed !== undefined) {
+      f.i32("eqz");
+      return;
+    }
+    f.i32Const(Answer.fault);
+    f.i32("gtU");
+  }
+
+  /** Pushes whether the answer, in a local, says that pc is set; it does not say that the instruction did not happen. */
+  testLeft(f: FunctionBuilder, answer: number): void {
+    f.get(answer);
+    if (this.#fixed !== undefined) return;
+    f.i32Const(Answer.left);
+    f.i32("eq");
+  }
+
+  /** Pushes the bytes to the next entry, the answer being that the next instruction follows. */
+  pushDistance(f: FunctionBuilder, answer: number): void {
+    if (this.#fixed === undefined) f.get(answer);
+    else f.i32Const(this.#fixed);
+  }
+
+  /** Pushes what an instruction cost that happened. */
+  pushPrice(f: FunctionBuilder, answer: number): void {
+    const { entrySize } = this.#layout.codePage;
+    if (this.#fixed !== undefined) {
+      f.i32Const(entrySize);
+      return;
+    }
+    f.get(answer);
+    f.i32Const(entrySize);
+    f.get(answer);
+    this.testGoesOn(f);
+    f.op(Op.select);
+  }
+
+  /** [pc: i64] -> [pc of the next instruction] */
+  advance(f: FunctionBuilder, answer: number): void {
+    const { scale } = this.#layout.codePage;
+    if (this.#fixed !== undefined) f.i64Const(BigInt(this.#fixed >> scale));
+    else {
+      f.get(answer);
+      f.i32Const(scale);
+      f.i32("shrU");
+      f.convert("extendU");
+    }
+    f.i64("add");
+  }
+}

@@ -1,0 +1,59 @@
+/** What an architecture is to the builder of the interpreter. */
+import type { FunctionBuilder } from "../../wasm/function-builder.js";
+import type { Recording } from "../ir.js";
+import type { AccessContext } from "../memory-access.js";
+import type { RuntimeFunctions } from "../recorder.js";
+import type { Emission, EngineTarget } from "../target.js";
+
+/** One handler: an instruction, or one with operands fixed because that is frequent. */
+export interface HandlerSpec {
+  readonly name: string;
+  /** Bytes of the instruction. */
+  readonly length: number;
+  /** How often it runs, relative to others; 0 for all but the few that the core tells apart first. */
+  readonly weight: number;
+}
+
+export interface HandlerList<S> {
+  /** In the order of their numbers from `Handler.first`; those with a weight first. */
+  readonly specs: readonly S[];
+  /** The first so many stand in the core function, the others are functions of their own. */
+  readonly hotCount: number;
+}
+
+/** Where a handler is recorded for. */
+export interface HandlerPlace {
+  readonly mode: number;
+  readonly runtime: RuntimeFunctions;
+  readonly access: AccessContext;
+  /** Locals that hold the state's address and what the decoded entry tells of the instruction. */
+  readonly locals: { readonly state: number; readonly word: number };
+  /** Pushes the instruction's address. */
+  readonly emitCia: (f: FunctionBuilder) => void;
+}
+
+export interface InterpreterTarget<S extends HandlerSpec = HandlerSpec> extends EngineTarget {
+  handlers(): HandlerList<S>;
+  /** What the run-time library decodes by, put at `vmLayout.decodeTables`. */
+  decodeTable(specs: readonly S[]): Uint8Array;
+  /** What records handlers at a place. */
+  recorder(place: HandlerPlace): { handler(spec: S): Recording };
+  /** Emits what a word does that is no instruction; pc is set. */
+  illegal(e: Emission): void;
+  /** What a guest can see of the branches that it took. All may do nothing. */
+  readonly branches: {
+    /** A branch has been taken, whose decoded entry's address `entry` pushes. */
+    note(e: Emission, entry: () => void): void;
+    /** The same where only pc, in the state, says which. */
+    noteAtPc(e: Emission): void;
+    /** Entries noted so far are about to mean something else. */
+    settle(e: Emission): void;
+  };
+  /** Emits what brings the state up to date where the engine is left. */
+  leaving(e: Emission): void;
+  /**
+   * Emits what is to be known before an instruction that runs alone, and returns what emits what follows one that
+   * completed; `word` is the local of what was decoded of it.
+   */
+  alone(e: Emission, word: number): () => void;
+}
