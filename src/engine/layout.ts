@@ -53,6 +53,10 @@ export const engineFields = {
   /** The same for instruction fetch. */
   fetchTlb: ["i32", 1],
   fetchAsid: ["i64", 1],
+  /** What an entry of the jump cache must have been filled in to count: fetchAsid, `jumpCache.secondOrder`, jumpGeneration. */
+  jumpContext: ["i32", 1],
+  /** Changes when an entry of the jump cache may have become wrong; a multiple of `jumpCache.generation`. */
+  jumpGeneration: ["i32", 1],
   /** Contexts that translations belong to that have an asid: pairs of key and asid, 0 for none. */
   contexts: ["i64", 2 * 516],
   /** Part of every key in `contexts`: a new one forgets them all. */
@@ -200,6 +204,8 @@ export const engineRequests = {
   dropPages: 128,
 } as const;
 
+const asidBits = 12;
+
 /**
  * Soft TLB: `tables` direct-mapped tables per vCPU, `entries` entries each, of 32 bytes:
  *   +0 read tag i64, +8 write tag i64, +16 execute tag i64, +24 addend i32 (host address - low 32 bits of the effective
@@ -220,11 +226,25 @@ export const softTlb = (pageShift: number) =>
     executeTag: 16,
     addend: 24,
     physicalPage: 28,
-    asidBits: 12,
+    asidBits,
   }) as const;
 
 /** Second level for pages below 64 KiB: 4 KiB entries of the same format, looked up by the slow path only. */
 export const smallTlb = { pageShift: 12, entries: 2048, entrySize: 32 } as const;
+
+/**
+ * Jump cache, per vCPU: which region begins at an address, as look-ups by the soft TLB and the code map have found it.
+ * Direct-mapped: +0 effective address i64, +8 jumpContext i32, +12 the decoded entry's word i32.
+ */
+export const jumpCache = {
+  entries: 1024,
+  entrySize: 16,
+  context: 8,
+  word: 12,
+  /** Bits of jumpContext, above an asid: the code is of the second byte order. */
+  secondOrder: 1 << asidBits,
+  generation: 2 << asidBits,
+} as const;
 
 /**
  * Decoded instructions, per vCPU: pages of 4 KiB of guest code, an 8-byte entry for each place where an instruction may
@@ -266,13 +286,14 @@ export function vcpuParts(
   stateSize: number,
   tlb: ReturnType<typeof softTlb>,
   codePage: ReturnType<typeof codePages>,
-): { readonly tlb: number; readonly smallTlb: number; readonly code: number; readonly size: number } {
+): Readonly<Record<"tlb" | "smallTlb" | "jumpCache" | "code" | "size", number>> {
   const align = (n: number, a: number) => Math.ceil(n / a) * a;
   const tlbAt = align(stateSize, 4096);
   const smallTlbAt = tlbAt + tlb.tables * tlb.entries * tlb.entrySize;
-  const codeAt = smallTlbAt + smallTlb.entries * smallTlb.entrySize;
+  const jumpCacheAt = smallTlbAt + smallTlb.entries * smallTlb.entrySize;
+  const codeAt = jumpCacheAt + jumpCache.entries * jumpCache.entrySize;
   const size = align(codeAt + codePage.pages * codePage.size, 65536);
-  return { tlb: tlbAt, smallTlb: smallTlbAt, code: codeAt, size };
+  return { tlb: tlbAt, smallTlb: smallTlbAt, jumpCache: jumpCacheAt, code: codeAt, size };
 }
 
 /** The layout as the engine reads it: whatever registers an architecture adds, these are there. */

@@ -3,7 +3,7 @@
  * each other. A region's body therefore fits any module.
  */
 
-import { codePage, Handler, state, tlb } from "../../arch/powerpc/engines/layout.js";
+import { codePage, Handler, jumpCache, state, tlb, vcpuLayout } from "../../arch/powerpc/engines/layout.js";
 import { routines } from "../../arch/powerpc/engines/power-recorder.js";
 import { FunctionBuilder } from "../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../wasm/module-builder.js";
@@ -43,7 +43,7 @@ export function linkage(shared: boolean): ModuleBuilder {
 }
 
 const [i32, i64] = [0, 1] as const;
-type LinkField = "pc" | "budget" | "fetchTlb" | "fetchAsid" | "codeMap";
+type LinkField = "pc" | "budget" | "jumpContext" | "fetchTlb" | "fetchAsid" | "codeMap";
 
 function loadState(f: FunctionBuilder, s: number, field: LinkField): void {
   f.get(s);
@@ -70,15 +70,44 @@ function emitWordAt(f: FunctionBuilder, entry: number): void {
   f.op(Op.select);
 }
 
-/** By the tags and maps that `fetch` has filled. */
+/** By the jump cache; what it lacks, by the tags and maps that `fetch` has filled. */
 function emitLookUp(): FunctionBuilder {
   const f = new FunctionBuilder(["i32"]);
   const s = 0;
   const at = f.local("i32");
+  const cached = f.local("i32");
   const pc = f.local("i64");
-  loadState(f, s, "fetchTlb");
+  // Functions begin at multiples of 16: the address's middle bits go into the low ones.
+  f.get(s);
   loadState(f, s, "pc");
   f.tee(pc);
+  f.op(conversionOpcodes.wrap);
+  f.i32Const(Math.log2(jumpCache.entrySize) - 2);
+  f.op(integerOpcodes.shl[i32]);
+  f.get(pc);
+  f.op(conversionOpcodes.wrap);
+  f.i32Const(6);
+  f.op(integerOpcodes.shrU[i32]);
+  f.op(integerOpcodes.xor[i32]);
+  f.i32Const((jumpCache.entries - 1) * jumpCache.entrySize);
+  f.op(integerOpcodes.and[i32]);
+  f.op(integerOpcodes.add[i32]);
+  f.tee(cached);
+  f.memory(Op["i64.load"], vcpuLayout.jumpCache);
+  f.get(pc);
+  f.op(integerOpcodes.eq[i64]);
+  f.get(cached);
+  f.memory(Op["i32.load"], vcpuLayout.jumpCache + jumpCache.context);
+  loadState(f, s, "jumpContext");
+  f.op(integerOpcodes.eq[i32]);
+  f.op(integerOpcodes.and[i32]);
+  f.if();
+  f.get(cached);
+  f.memory(Op["i32.load"], vcpuLayout.jumpCache + jumpCache.word);
+  f.return();
+  f.end();
+  loadState(f, s, "fetchTlb");
+  f.get(pc);
   f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
   f.op(integerOpcodes.shrU[i64]);
   f.op(conversionOpcodes.wrap);
@@ -124,6 +153,19 @@ function emitLookUp(): FunctionBuilder {
   f.op(integerOpcodes.add[i32]);
   f.set(at);
   emitWordAt(f, at);
+  f.tee(at);
+  f.if();
+  f.get(cached);
+  f.get(pc);
+  f.memory(Op["i64.store"], vcpuLayout.jumpCache);
+  f.get(cached);
+  loadState(f, s, "jumpContext");
+  f.memory(Op["i32.store"], vcpuLayout.jumpCache + jumpCache.context);
+  f.get(cached);
+  f.get(at);
+  f.memory(Op["i32.store"], vcpuLayout.jumpCache + jumpCache.word);
+  f.end();
+  f.get(at);
   return f;
 }
 

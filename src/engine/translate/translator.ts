@@ -129,6 +129,8 @@ export class Translator {
   /** The run-time library's exports, which regions import; before the vCPU runs. */
   bind({ runtime, instead }: Interpreter): void {
     this.#runtime = runtime;
+    // Places in another translator's table.
+    this.#ask("forgetJumps");
     this.#imports = { ...runtime, instead } as unknown as WebAssembly.ModuleImports;
     this.#memoryView().setInt32(this.#state + state.sampling.offset, 1, true);
   }
@@ -364,6 +366,7 @@ export class Translator {
         view.setInt32(at, Handler.undecoded, true);
       }
     }
+    this.#ask("forgetJumps");
     this.regions.set(region.index, null);
     this.#free.push(region.index);
     this.#live.delete(region.index);

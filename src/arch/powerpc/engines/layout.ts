@@ -17,7 +17,7 @@ import {
 import { vmLayout } from "../../../kvm/layout.js";
 import { type RegisterName, registers } from "../isa/registers.js";
 
-export { Handler, smallTlb } from "../../../engine/layout.js";
+export { Handler, jumpCache, smallTlb } from "../../../engine/layout.js";
 
 const powerFields = {
   // [V] Register files.

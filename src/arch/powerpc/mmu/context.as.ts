@@ -32,6 +32,7 @@ import {
   VCPU_smallTlb,
   VCPU_tlb,
 } from "../engines/runtime/layout.generated";
+import { forgetJumps } from "../engines/runtime/jump-cache.as";
 
 const MSR_PR: u64 = 0x4000;
 const MSR_IR: u64 = 0x20;
@@ -91,6 +92,7 @@ function tableFor(pid: u32, kind: i32): i32 {
 
 /** Makes the numbers of a table free: empties it, and the table of small pages, which all share. */
 function recycle(s: i32, table: i32): void {
+  forgetJumps(s);
   memory.fill(s + VCPU_tlb + table * TABLE_SIZE, 0, TABLE_SIZE);
   memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
   const end = s + S_contexts + CONTEXTS * 16;
@@ -172,5 +174,6 @@ export function resetContexts(s: i32): void {
   memory.fill(s + VCPU_tlb, 0, TLB_tables * TABLE_SIZE);
   memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
   memory.fill(s + S_tableNext, 0, TLB_tables * 4);
+  forgetJumps(s);
   forgetAllContexts(s);
 }

@@ -15,6 +15,7 @@ import {
   VCPU_smallTlb,
   VCPU_tlb,
 } from "../engines/runtime/layout.generated";
+import { forgetJumps } from "../engines/runtime/jump-cache.as";
 
 export const PAGE_MASK: u64 = (1 << TLB_pageShift) - 1;
 export const SMALL_PAGE_MASK: u64 = (1 << SMALLTLB_pageShift) - 1;
@@ -53,6 +54,7 @@ function dropTags(entry: i32, page: u64, mask: u64): void {
 
 /** Drops the translations of the 64 KiB that hold `ea`, and of its small page, in every context. */
 export function dropPage(s: i32, ea: u64): void {
+  forgetJumps(s);
   const page = ea & ~PAGE_MASK;
   let entry = entryFor(s + VCPU_tlb, ea);
   for (let table = 0; table < TLB_tables; table++) {
@@ -80,6 +82,7 @@ function emptyEntry(entry: i32): void {
 
 /** Drops whatever stands where the translations of a 64 KiB page, and of the small pages in it, can: `set` names it. */
 export function dropSet(s: i32, set: i32): void {
+  forgetJumps(s);
   let entry = entryFor(s + VCPU_tlb, (<u64>set) << TLB_pageShift);
   for (let table = 0; table < TLB_tables; table++) {
     emptyEntry(entry);

@@ -1,0 +1,29 @@
+/** The jump cache: when what it holds counts. Regions look in it and fill it (hv/linkage.ts). */
+import {
+  JUMPCACHE_entries,
+  JUMPCACHE_entrySize,
+  JUMPCACHE_generation,
+  JUMPCACHE_secondOrder,
+  S_fetchAsid,
+  S_jumpContext,
+  S_jumpGeneration,
+  S_mode,
+  VCPU_jumpCache,
+} from "./layout.generated";
+
+/** After fetchAsid or the byte order may have changed. */
+// @ts-ignore: decorator
+@inline
+export function deriveJumpContext(s: i32): void {
+  const order = load<i32>(s, S_mode) & 1 ? 0 : JUMPCACHE_secondOrder;
+  store<i32>(s, load<i32>(s, S_jumpGeneration) | <i32>load<i64>(s, S_fetchAsid) | order, S_jumpContext);
+}
+
+/** A translation, a region or the entry that leads to it is gone, or an asid will stand for another context. */
+export function forgetJumps(s: i32): void {
+  const generation = load<i32>(s, S_jumpGeneration) + JUMPCACHE_generation;
+  store<i32>(s, generation, S_jumpGeneration);
+  // It has come round to the beginning.
+  if (generation == 0) memory.fill(s + VCPU_jumpCache, 0, JUMPCACHE_entries * JUMPCACHE_entrySize);
+  store<i32>(s, generation | (load<i32>(s, S_jumpContext) & (JUMPCACHE_generation - 1)), S_jumpContext);
+}
