@@ -26,6 +26,7 @@ import {
   tlb,
   vcpuLayout,
 } from "../src/arch/powerpc/engines/layout.js";
+import { PendingFloat } from "../src/arch/powerpc/isa/float-pending.js";
 import { buildInterpreter } from "../src/engine/interpret/build.js";
 import { vmLayout } from "../src/kvm/layout.js";
 import { memoryShared, staticDataEnd } from "../src/wasm/binary.js";
@@ -75,6 +76,7 @@ function layoutConstants(): string {
   const tables: Record<string, Readonly<Record<string, number>>> = {
     EXIT: ExitCode,
     REQUEST: Request,
+    PENDINGFLOAT: PendingFloat,
     TLB: tlb,
     SMALLTLB: smallTlb,
     JUMPCACHE: jumpCache,

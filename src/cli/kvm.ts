@@ -4,6 +4,7 @@ import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
 import { moduleList } from "../module-list.js";
 import { type GivenParameters, ModuleLoader } from "../modules/loader.js";
+import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
 
 export interface LoadedKvm {
   readonly kvm: PpcKvm;
@@ -24,6 +25,8 @@ export async function loadKvm(
   log: Log = logErrors,
   parameters: GivenParameters = {},
 ): Promise<LoadedKvm> {
+  // A fused multiply-add in one instruction; Node 20 has it behind a flag.
+  enableRelaxedSimd();
   const definitions = moduleList(config).map(({ definition }) => definition);
   const loader = new ModuleLoader(definitions, { log });
   await loader.modprobe("kvm", parameters);

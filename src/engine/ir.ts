@@ -8,7 +8,7 @@
 import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
 import { integerOpcodes, Op, Simd } from "../wasm/opcodes.js";
 
-export type Type = "i32" | "i64" | "v128";
+export type Type = "i32" | "i64" | "f64" | "v128";
 /** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */
 export type Resource = string;
 

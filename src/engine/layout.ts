@@ -7,7 +7,7 @@
  * [V] its vCPU's thread only while it runs; [A] other threads touch it too, with Atomics.
  */
 
-export type FieldType = "i32" | "i64" | "v128";
+export type FieldType = "i32" | "i64" | "f64" | "v128";
 export interface Field {
   readonly type: FieldType;
   readonly count: number;
@@ -16,7 +16,7 @@ export interface Field {
 }
 /** Fields as they are declared: a type, and how many of it. */
 export type Fields = Readonly<Record<string, readonly [FieldType, number]>>;
-const sizeOf = { i32: 4, i64: 8, v128: 16 } as const;
+const sizeOf = { i32: 4, i64: 8, f64: 8, v128: 16 } as const;
 
 /** The fields that the engine itself works with. [V] where nothing else is said. */
 export const engineFields = {
@@ -159,7 +159,7 @@ export function layOut<F extends Fields>(
   declared: F,
 ): { readonly fields: Readonly<Record<keyof F & string, Field>>; readonly size: number } {
   // Widest first keeps every field aligned without padding.
-  const order: readonly FieldType[] = ["v128", "i64", "i32"];
+  const order: readonly FieldType[] = ["v128", "i64", "f64", "i32"];
   const fields: Record<string, Field> = {};
   let offset = 0;
   for (const type of order) {

@@ -8,6 +8,7 @@ import type {
   AccessSize,
   ByteLaneOps,
   DoublewordLaneOps,
+  F64Ops,
   HalfwordLaneOps,
   I32Ops,
   I64Ops,
@@ -17,9 +18,17 @@ import type {
   WordLaneOps,
 } from "../semantics/operations.js";
 import type { HelperSignature } from "../semantics/signature.js";
-import type { I32, I64, V128 } from "../semantics/values.js";
+import type { F64, I32, I64, V128 } from "../semantics/values.js";
 import type { FunctionBuilder } from "../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
+import {
+  conversionOpcodes,
+  floatConversionOpcodes,
+  floatOpcodes,
+  integerOpcodes,
+  laneOpcodes,
+  Op,
+  Simd,
+} from "../wasm/opcodes.js";
 import { foldInteger, identity } from "./fold.js";
 import { Node, type PlainAccess, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
 import { type AccessContext, emitDirectLoad, emitDirectStore, emitLoad, emitStore } from "./memory-access.js";
@@ -29,15 +38,18 @@ export interface RuntimeFunctions {
   helper(name: string): number;
 }
 
-export const asNode = (value: I32 | I64 | V128): Node => value as unknown as Node;
+export const asNode = (value: I32 | I64 | F64 | V128): Node => value as unknown as Node;
 export const asI32 = (node: Node): I32 => node as unknown as I32;
 export const asI64 = (node: Node): I64 => node as unknown as I64;
+export const asF64 = (node: Node): F64 => node as unknown as F64;
 export const asV128 = (node: Node): V128 => node as unknown as V128;
 
 export interface RecorderOptions {
   /** What effective addresses are cut to; undefined: nothing, they have 64 bits. */
   readonly addressMask: bigint | undefined;
   readonly littleEndian: boolean;
+  /** f64x2.relaxed_madd is there and rounds once. */
+  readonly fused?: boolean;
   readonly runtime: RuntimeFunctions;
   /** Where inline storage accesses find the soft TLB. */
   readonly access: AccessContext;
@@ -46,8 +58,10 @@ export interface RecorderOptions {
 export abstract class Recorder implements Operations {
   protected readonly addressMask: bigint | undefined;
   readonly littleEndian: boolean;
+  readonly fused: boolean;
   readonly i32: I32Ops;
   readonly i64: I64Ops;
+  readonly f64: F64Ops;
   readonly v128: V128Ops;
   readonly i8x16: ByteLaneOps;
   readonly i16x8: HalfwordLaneOps;
@@ -72,10 +86,12 @@ export abstract class Recorder implements Operations {
   constructor(options: RecorderOptions) {
     this.addressMask = options.addressMask;
     this.littleEndian = options.littleEndian;
+    this.fused = options.fused ?? false;
     this.runtime = options.runtime;
     this.access = options.access;
     this.i32 = this.#i32Ops();
     this.i64 = this.#i64Ops();
+    this.f64 = this.#f64Ops();
     this.v128 = this.#v128Ops();
     this.i8x16 = this.#lanes("i8x16", "i32") as unknown as ByteLaneOps;
     this.i16x8 = this.#lanes("i16x8", "i32") as unknown as HalfwordLaneOps;
@@ -246,6 +262,53 @@ export abstract class Recorder implements Operations {
       extendS: convert("extendS", (x) => x),
       extendU: convert("extendU", (x) => BigInt.asUintN(32, x)),
       extend32S: convert("extend32S", (x) => BigInt.asIntN(32, x)),
+    };
+  }
+
+  #f64Ops(): F64Ops {
+    const make =
+      (type: Type, opcode: number) =>
+      (...args: unknown[]): never =>
+        this.node(type, args as Node[], (f) => f.op(opcode)) as never;
+    const { convertS, convertU, bits, of } = floatConversionOpcodes;
+    const splat = (a: F64) => this.node("v128", [asNode(a)], (f) => f.simd(Simd["f64x2.splat"]));
+    return {
+      add: make("f64", floatOpcodes.add),
+      sub: make("f64", floatOpcodes.sub),
+      mul: make("f64", floatOpcodes.mul),
+      div: make("f64", floatOpcodes.div),
+      sqrt: make("f64", floatOpcodes.sqrt),
+      neg: make("f64", floatOpcodes.neg),
+      eq: make("i32", floatOpcodes.eq),
+      lt: make("i32", floatOpcodes.lt),
+      gt: make("i32", floatOpcodes.gt),
+      mulAdd: (a, b, c) => {
+        const lanes = this.node("v128", [splat(a), splat(b), splat(c)], (f) => f.simd(Simd["f64x2.relaxed_madd"]));
+        return asF64(
+          this.node("f64", [lanes], (f) => {
+            f.simd(Simd["f64x2.extract"]);
+            f.code.byte(0);
+          }),
+        );
+      },
+      toSingle: (a) =>
+        asF64(
+          this.node("f64", [asNode(a)], (f) => {
+            f.op(floatConversionOpcodes.demote);
+            f.op(floatConversionOpcodes.promote);
+          }),
+        ),
+      fromSingle: (word) =>
+        asF64(
+          this.node("f64", [asNode(word)], (f) => {
+            f.op(floatConversionOpcodes.single);
+            f.op(floatConversionOpcodes.promote);
+          }),
+        ),
+      fromSigned: make("f64", convertS),
+      fromUnsigned: make("f64", convertU),
+      bits: make("i64", bits),
+      ofBits: make("f64", of),
     };
   }
 
@@ -427,7 +490,7 @@ export abstract class Recorder implements Operations {
     outer.push({ op: "if", condition: node, then: thenStatements, otherwise: otherwiseStatements });
   }
 
-  select<T extends I32 | I64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T {
+  select<T extends I32 | I64 | F64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T {
     const c = asNode(condition);
     if (c.constant !== undefined) return c.constant !== 0 ? ifTrue : ifFalse;
     const a = asNode(ifTrue);

@@ -3,7 +3,7 @@
  * computed: the interpreter and the translator record the operations and emit WebAssembly. What a machine has besides -
  * registers, modes, traps, routines of its own - its instruction set adds.
  */
-import type { I32, I64, V128 } from "./values.js";
+import type { F64, I32, I64, V128 } from "./values.js";
 
 /** Operations common to both integer widths. Shift counts are taken modulo the width. */
 export interface IntegerOps<T> {
@@ -55,6 +55,29 @@ export interface I64Ops extends IntegerOps<I64> {
 export interface I32Ops extends IntegerOps<I32> {
   /** The low 32 bits. */
   wrap(a: I64): I32;
+}
+
+/** The host's arithmetic on doubles. NaNs that it makes have any payload: look at the result before it is used. */
+export interface F64Ops {
+  add(a: F64, b: F64): F64;
+  sub(a: F64, b: F64): F64;
+  mul(a: F64, b: F64): F64;
+  div(a: F64, b: F64): F64;
+  sqrt(a: F64): F64;
+  neg(a: F64): F64;
+  eq(a: F64, b: F64): I32;
+  lt(a: F64, b: F64): I32;
+  gt(a: F64, b: F64): I32;
+  /** a * b + c, rounded once. Only where `Operations.fused`. */
+  mulAdd(a: F64, b: F64, c: F64): F64;
+  /** Rounded to single, as a double. */
+  toSingle(a: F64): F64;
+  /** The double that a single, given as a word, is. */
+  fromSingle(word: I32): F64;
+  fromSigned(a: I64): F64;
+  fromUnsigned(a: I64): F64;
+  bits(a: F64): I64;
+  ofBits(a: I64): F64;
 }
 
 export interface V128Ops {
@@ -179,6 +202,7 @@ export interface AccessOptions {
 export interface Operations {
   readonly i32: I32Ops;
   readonly i64: I64Ops;
+  readonly f64: F64Ops;
   readonly v128: V128Ops;
   readonly i8x16: ByteLaneOps;
   readonly i16x8: HalfwordLaneOps;
@@ -187,6 +211,8 @@ export interface Operations {
 
   /** Byte order of storage: a plain boolean, because each mode gets code of its own. */
   readonly littleEndian: boolean;
+  /** The host has a fused multiply-add: a plain boolean, because code is made for the host. */
+  readonly fused: boolean;
 
   // Storage. Addresses are effective; the engine cuts them to the mode's width.
   /** Zero-extended. May fault. */
@@ -204,7 +230,7 @@ export interface Operations {
   /** The next instruction is at `target`. Under `m.if`, falling through goes on sequentially. */
   jump(target: I64): void;
   if(condition: I32, then: () => void, otherwise?: () => void): void;
-  select<T extends I32 | I64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T;
+  select<T extends I32 | I64 | F64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T;
   /** Runs `body` for index 0 to count - 1. Values do not leave the body but through registers and storage. */
   repeat(count: I32, body: (index: I32) => void): void;
 }

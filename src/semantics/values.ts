@@ -8,6 +8,10 @@ export interface I32 {
 export interface I64 {
   readonly [width]: "i64";
 }
+/** A double of the host: IEEE binary64, operations rounding to nearest. */
+export interface F64 {
+  readonly [width]: "f64";
+}
 /**
  * A 128-bit value, held as one 128-bit integer whose most significant bit is the register's bit 0.
  * Lanes are numbered from the least significant end: lane i of n is the manual's element n-1-i.

@@ -56,13 +56,13 @@ export class FunctionBuilder {
   }
 
   /** [address] -> [value] */
-  load(type: "i32" | "i64" | "v128", offset: number): void {
+  load(type: ValueType, offset: number): void {
     if (type === "v128") this.simdMemory(Simd["v128.load"], offset);
     else this.memory(Op[`${type}.load`], offset);
   }
 
   /** [address, value] -> [] */
-  store(type: "i32" | "i64" | "v128", offset: number): void {
+  store(type: ValueType, offset: number): void {
     if (type === "v128") this.simdMemory(Simd["v128.store"], offset);
     else this.memory(Op[`${type}.store`], offset);
   }

@@ -22,6 +22,7 @@ export const Op = {
   "global.get": 0x23,
   "i32.load": 0x28,
   "i64.load": 0x29,
+  "f64.load": 0x2b,
   "i32.load8_s": 0x2c,
   "i32.load8_u": 0x2d,
   "i32.load16_s": 0x2e,
@@ -31,6 +32,7 @@ export const Op = {
   "i64.load32_u": 0x35,
   "i32.store": 0x36,
   "i64.store": 0x37,
+  "f64.store": 0x39,
   "i64.store8": 0x3c,
   "i64.store16": 0x3d,
   "i64.store32": 0x3e,
@@ -74,6 +76,30 @@ export const integerOpcodes = {
 
 export const conversionOpcodes = { wrap: 0xa7, extendS: 0xac, extendU: 0xad, extend32S: 0xc4 } as const;
 
+/** Opcodes on doubles, by the names of `F64Ops`: values and comparisons. */
+export const floatOpcodes = {
+  eq: 0x61,
+  lt: 0x63,
+  gt: 0x64,
+  neg: 0x9a,
+  sqrt: 0x9f,
+  add: 0xa0,
+  sub: 0xa1,
+  mul: 0xa2,
+  div: 0xa3,
+} as const;
+
+export const floatConversionOpcodes = {
+  demote: 0xb6,
+  convertS: 0xb9,
+  convertU: 0xba,
+  promote: 0xbb,
+  /** The bits of a double as an integer, and back; of a single from an i32. */
+  bits: 0xbd,
+  single: 0xbe,
+  of: 0xbf,
+} as const;
+
 /** Second byte (LEB128) of SIMD opcodes, prefix 0xfd. */
 export const Simd = {
   "v128.load": 0,
@@ -81,6 +107,8 @@ export const Simd = {
   "v128.const": 12,
   "i8x16.shuffle": 13,
   "i8x16.swizzle": 14,
+  "f64x2.splat": 20,
+  "f64x2.extract": 33,
   "v128.not": 77,
   "v128.and": 78,
   "v128.andnot": 79,
@@ -88,6 +116,8 @@ export const Simd = {
   "v128.xor": 81,
   "v128.bitselect": 82,
   "v128.any_true": 83,
+  /** Of the proposal "relaxed SIMD"; one rounding or two, as the host likes: see WasmFeatures.fusedMadd. */
+  "f64x2.relaxed_madd": 263,
 } as const;
 
 /** SIMD opcodes of each lane shape, by the names of the lane interfaces. */

@@ -5,6 +5,7 @@ import type { EngineAssets } from "../../src/engine/interpret/interpreter.js";
 import { loadPr } from "../../src/engine/interpret/load.js";
 import { loadHv } from "../../src/engine/translate/load.js";
 import type { Engine } from "../../src/kvm/engine.js";
+import { enableRelaxedSimd } from "../../src/wasm/node/relaxed-simd.js";
 
 function compiled(name: string): WebAssembly.Module {
   const path = fileURLToPath(new URL(`../../src/arch/powerpc/engines/${name}`, import.meta.url));
@@ -21,6 +22,10 @@ export function engineAssets(): EngineAssets {
 
 /** How to load each engine, by the name given to --engine. */
 export const engines: Readonly<Record<string, () => Engine>> = {
-  hv: () => loadHv(engineAssets()),
+  hv: () => {
+    // As the command line does.
+    enableRelaxedSimd();
+    return loadHv(engineAssets());
+  },
   pr: () => loadPr(engineAssets()),
 };

@@ -7,7 +7,7 @@ import { ppcVcpu } from "./state.js";
 /** Fields of one 32-bit word, or one 64-bit. */
 export const addressOf = (vcpu: VcpuInside, field: StateField, index = 0): number => {
   const { offset, type } = state[field];
-  return vcpu.state + offset + index * (type === "i32" ? 4 : type === "i64" ? 8 : 16);
+  return vcpu.state + offset + index * (type === "i32" ? 4 : type === "v128" ? 16 : 8);
 };
 
 /** A register or bookkeeping field, unsigned. */
@@ -18,6 +18,7 @@ export function getField(vcpu: VcpuInside, field: StateField, index = 0): bigint
     case "i32":
       return BigInt(mem.u32(address));
     case "i64":
+    case "f64":
       return mem.u64(address);
     case "v128":
       return mem.u64(address) | (mem.u64(address + 8) << 64n);
@@ -34,6 +35,7 @@ export function setField(vcpu: VcpuInside, field: StateField, value: bigint, ind
       mem.setI32(address, Number(BigInt.asIntN(32, value)));
       return;
     case "i64":
+    case "f64":
       mem.setI64(address, value);
       return;
     case "v128":

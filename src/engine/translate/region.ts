@@ -83,8 +83,8 @@ function accessContext(runtime: RuntimeFunctions): AccessContext {
 }
 
 /** A recorder for regions of one byte order. `runtime` gives the index of each routine in the modules of regions. */
-export function regionRecorder(littleEndian: boolean, runtime: RuntimeFunctions): RegionRecorder {
-  return new RegionRecorder({ mode64: true, littleEndian, runtime, access: accessContext(runtime) });
+export function regionRecorder(littleEndian: boolean, fused: boolean, runtime: RuntimeFunctions): RegionRecorder {
+  return new RegionRecorder({ mode64: true, littleEndian, fused, runtime, access: accessContext(runtime) });
 }
 
 export class RegionTranslator {

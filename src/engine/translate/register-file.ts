@@ -7,11 +7,10 @@
  * where it is left.
  */
 import type { FunctionBuilder } from "../../wasm/function-builder.js";
-import { Op } from "../../wasm/opcodes.js";
 
 /** A register that regions hold. */
 export interface Holdable {
-  readonly type: "i32" | "i64";
+  readonly type: "i32" | "i64" | "f64";
   /** Byte offset in the vCPU's state. */
   readonly offset: number;
 }
@@ -54,7 +53,7 @@ export class RegisterFile {
     if ((this.#known[number] as number) & valid) return;
     const { type, offset } = this.#registers[number] as Holdable;
     this.#f.get(this.#state);
-    this.#f.memory(type === "i32" ? Op["i32.load"] : Op["i64.load"], offset);
+    this.#f.load(type, offset);
     this.#f.set(this.#local(number));
     this.#known[number] = valid;
   }
@@ -67,7 +66,7 @@ export class RegisterFile {
     }
     const { type, offset } = this.#registers[number] as Holdable;
     this.#f.get(this.#state);
-    this.#f.memory(type === "i32" ? Op["i32.load"] : Op["i64.load"], offset);
+    this.#f.load(type, offset);
     this.#f.tee(this.#local(number));
     this.#known[number] = valid;
   }
@@ -87,7 +86,7 @@ export class RegisterFile {
     const { type, offset } = this.#registers[number] as Holdable;
     this.#f.get(this.#state);
     this.#f.get(this.#local(number));
-    this.#f.memory(type === "i32" ? Op["i32.store"] : Op["i64.store"], offset);
+    this.#f.store(type, offset);
   }
 
   /** Stores what the state lacks. In a loop: nothing, its exits do it. */

@@ -106,6 +106,7 @@ export class Translator {
   #decoder: WordDecoder | undefined;
   readonly #recorders = new Map<boolean, RegionRecorder>();
   readonly #tailCalls = detectWasmFeatures().tailCalls;
+  readonly #fused = detectWasmFeatures().fusedMadd;
   /** The guest's pages are so small that the inline look-up misses much: what misses then calls instead of leaving. */
   #smallPages = false;
   /** Slices and such misses when they were last looked at. */
@@ -240,7 +241,7 @@ export class Translator {
     const decoder = this.#decoder;
     let recorder = this.#recorders.get(littleEndian);
     if (!recorder) {
-      recorder = regionRecorder(littleEndian, { helper: importedRoutine });
+      recorder = regionRecorder(littleEndian, this.#fused, { helper: importedRoutine });
       this.#recorders.set(littleEndian, recorder);
     }
     const breaks = this.#breakOffsets();

@@ -1,10 +1,10 @@
 /** The semantics as an interpreter's handler: registers in the vCPU's state, operand fields cut from the word. */
 
-import type { Node, Recording, Resource } from "../../../engine/ir.js";
+import type { Node, Recording, Resource, Type } from "../../../engine/ir.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import { Op, Simd } from "../../../wasm/opcodes.js";
-import type { I32, I64, V128 } from "../isa/machine.js";
+import type { F64, I32, I64, V128 } from "../isa/machine.js";
 import type { Field } from "../isa/pattern.js";
 import { fieldValue } from "../isa/pattern.js";
 import { type RegisterName, registers } from "../isa/registers.js";
@@ -18,7 +18,10 @@ export interface InterpreterLocals {
 }
 
 /** Registers that helpers leave alone unless they leave the instruction. */
-const untouchedByHelpers = new Set<RegisterName>(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32", "xerRest"]);
+const untouchedByHelpers = new Set<RegisterName>([
+  ...(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32", "xerRest"] as const),
+  ...(["floatPending", "floatA", "floatB", "floatC"] as const),
+]);
 const resourceOf = (name: RegisterName): Resource => (untouchedByHelpers.has(name) ? `reg:${name}` : "named");
 
 export class InterpreterRecorder extends PowerRecorder {
@@ -124,19 +127,12 @@ export class InterpreterRecorder extends PowerRecorder {
     super.repeat(count, this.#scoped(body));
   }
 
-  #read(type: "i32" | "i64" | "v128", address: Node, offset: number, resource: Resource): Node {
-    const code =
-      type === "v128"
-        ? (f: FunctionBuilder) => f.simdMemory(Simd["v128.load"], offset)
-        : (f: FunctionBuilder) => f.memory(type === "i32" ? Op["i32.load"] : Op["i64.load"], offset);
-    return this.node(type, [address], code, resource);
+  #read(type: Type, address: Node, offset: number, resource: Resource): Node {
+    return this.node(type, [address], (f) => f.load(type, offset), resource);
   }
 
   #write(value: Node, address: Node, offset: number, resource: Resource): void {
-    this.effect([address, value], [resource], (f) => {
-      if (value.type === "v128") f.simdMemory(Simd["v128.store"], offset);
-      else f.memory(value.type === "i32" ? Op["i32.store"] : Op["i64.store"], offset);
-    });
+    this.effect([address, value], [resource], (f) => f.store(value.type, offset));
   }
 
   protected stateAddress(): Node {
@@ -168,6 +164,11 @@ export class InterpreterRecorder extends PowerRecorder {
     const { address, offset } = this.#element(number, 4);
     this.#write(value as unknown as Node, address, state.vsr.offset + 8 + offset, "vsr");
     this.#write(this.i64.const(0) as unknown as Node, address, state.vsr.offset + offset, "vsr");
+  }
+
+  double(number: I32): F64 {
+    const { address, offset } = this.#element(number, 4);
+    return this.#read("f64", address, state.vsr.offset + 8 + offset, "vsr") as unknown as F64;
   }
 
   vsr(number: I32): V128 {

@@ -65,10 +65,12 @@ export const interpreterTarget = {
       f.call(runtime.helper(routine("settleComeFrom")));
     },
   },
-  // Outside the engine, CFAR is what it should be.
+  // Outside the engine, CFAR and FPSCR are what they should be.
   leaving: ({ f, state: s, runtime }) => {
     f.get(s);
     f.call(runtime.helper(routine("settleComeFrom")));
+    f.get(s);
+    f.call(runtime.helper(routine("settleFloat")));
   },
   // The Trace interrupt, if MSR[SE] or MSR[BE], as they were, ask for it.
   alone: ({ f, state: s, runtime }, word) => {

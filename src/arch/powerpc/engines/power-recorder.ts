@@ -4,17 +4,20 @@ import type { Node, Resource, Type } from "../../../engine/ir.js";
 import { emitZeroBlock } from "../../../engine/memory-access.js";
 import { asI32, asI64, asNode, asV128, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import { engineRoutines, helperType, type Routines } from "../../../engine/routines.js";
+import { touchesStatus } from "../isa/helpers/float.js";
 import { type HelperName, helpers } from "../isa/helpers.js";
 import type { InsnOptions } from "../isa/insn.js";
-import type { AccessSize, I32, I64, Machine, Trap, V128 } from "../isa/machine.js";
+import type { AccessSize, F64, I32, I64, Machine, RegisterValue, Trap, V128 } from "../isa/machine.js";
 import type { Variant } from "../isa/pattern.js";
-import type { RegisterName, registers } from "../isa/registers.js";
+import type { RegisterName } from "../isa/registers.js";
 
 /** Routines of the run-time library that are not helpers of the instruction set. */
 const powerRoutines = {
   ...engineRoutines,
   traced: [["i32", "i64", "i32"], []],
   settleComeFrom: [["i32"], []],
+  settleFloat: [["i32"], []],
+  floatSettle: [["i32", "i32", "i64", "i64", "i64"], []],
   raise: [["i32", "i32"], []],
   raiseAlignment: [["i32", "i64"], []],
   raiseUnavailable: [["i32", "i32"], []],
@@ -60,6 +63,7 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   abstract setGpr(number: I32, value: I64): void;
   abstract fpr(number: I32): I64;
   abstract setFpr(number: I32, value: I64): void;
+  abstract double(number: I32): F64;
   abstract vsr(number: I32): V128;
   abstract setVsr(number: I32, value: V128): void;
   abstract crField(number: I32): I32;
@@ -85,6 +89,10 @@ export abstract class PowerRecorder extends Recorder implements Machine {
     return this.select(number, this.gpr(number), this.i64.const(0));
   }
 
+  setDouble(number: I32, value: F64): void {
+    this.setFpr(number, value as unknown as I64);
+  }
+
   vr(number: I32): V128 {
     return this.vsr(this.i32.add(number, this.i32.const(32)));
   }
@@ -108,11 +116,11 @@ export abstract class PowerRecorder extends Recorder implements Machine {
     this.setCrField(index, i32.or(cleared, i32.shl(value, place)));
   }
 
-  get<N extends RegisterName>(name: N): (typeof registers)[N] extends "i64" ? I64 : I32 {
+  get<N extends RegisterName>(name: N): RegisterValue<N> {
     return this.readRegister(name) as never;
   }
 
-  set<N extends RegisterName>(name: N, value: (typeof registers)[N] extends "i64" ? I64 : I32): void {
+  set<N extends RegisterName>(name: N, value: RegisterValue<N>): void {
     this.writeRegister(name, value as unknown as Node);
   }
 
@@ -163,7 +171,21 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   }
 
   call<N extends HelperName>(name: N, ...args: unknown[]): never {
+    if (touchesStatus(helpers[name])) this.#settleFloat();
     return this.callHelper(name, helpers[name], args as Node[]) as never;
+  }
+
+  /** FPSCR becomes what the last operation done in line makes of it: isa/float-inline.ts. */
+  #settleFloat(): void {
+    const { bits } = this.f64;
+    const pending = this.get("floatPending");
+    this.if(pending, () => {
+      const operands = (["floatA", "floatB", "floatC"] as const).map((name) => asNode(bits(this.get(name))));
+      const index = this.runtime.helper("floatSettle");
+      const args = [this.stateAddress(), asNode(pending), ...operands];
+      this.effect(args, ["named"], (f) => f.call(index));
+      this.set("floatPending", this.i32.const(0));
+    });
   }
 
   // What stands before the semantics.

@@ -3,7 +3,15 @@
  * locals while the region runs. Vector-scalar registers and the rest stay in the vCPU's state.
  */
 
-import { type Node, type PlainAccess, type Planned, plan, type Recording, type Resource } from "../../../engine/ir.js";
+import {
+  type Node,
+  type PlainAccess,
+  type Planned,
+  plan,
+  type Recording,
+  type Resource,
+  type Type,
+} from "../../../engine/ir.js";
 import type { RuntimeFunctions } from "../../../engine/recorder.js";
 import { regionSignature } from "../../../engine/region-entry.js";
 import type { Holdable, RegisterFile } from "../../../engine/translate/register-file.js";
@@ -11,14 +19,17 @@ import type { HelperSignature } from "../../../semantics/signature.js";
 import { FunctionBuilder } from "../../../wasm/function-builder.js";
 import { conversionOpcodes, integerOpcodes, Op, Simd } from "../../../wasm/opcodes.js";
 import type { HelperName } from "../isa/helpers.js";
-import type { I32, I64, V128 } from "../isa/machine.js";
+import type { F64, I32, I64, V128 } from "../isa/machine.js";
 import { fieldValue, type Variant } from "../isa/pattern.js";
 import { type RegisterName, registers } from "../isa/registers.js";
 import { state } from "./layout.js";
 import { PowerRecorder } from "./power-recorder.js";
 
 /** Single registers that a region keeps in locals; no helper touches them but those that leave. */
-const single = ["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies readonly RegisterName[];
+const single = [
+  ...(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const),
+  ...(["floatPending", "floatA", "floatB", "floatC"] as const),
+] as const satisfies readonly RegisterName[];
 const gprs = 32;
 const crFields = 8;
 
@@ -204,19 +215,12 @@ export class RegionRecorder extends PowerRecorder {
     return constant;
   }
 
-  #read(type: "i32" | "i64" | "v128", offset: number, resource: Resource): Node {
-    const code =
-      type === "v128"
-        ? (f: FunctionBuilder) => f.simdMemory(Simd["v128.load"], offset)
-        : (f: FunctionBuilder) => f.memory(type === "i32" ? Op["i32.load"] : Op["i64.load"], offset);
-    return this.node(type, [this.stateAddress()], code, resource);
+  #read(type: Type, offset: number, resource: Resource): Node {
+    return this.node(type, [this.stateAddress()], (f) => f.load(type, offset), resource);
   }
 
   #write(value: Node, offset: number, resource: Resource): void {
-    this.effect([this.stateAddress(), value], [resource], (f) => {
-      if (value.type === "v128") f.simdMemory(Simd["v128.store"], offset);
-      else f.memory(value.type === "i32" ? Op["i32.store"] : Op["i64.store"], offset);
-    });
+    this.effect([this.stateAddress(), value], [resource], (f) => f.store(value.type, offset));
   }
 
   protected stateAddress(): Node {
@@ -258,6 +262,11 @@ export class RegionRecorder extends PowerRecorder {
     const n = this.#constant(number);
     this.#write(value as unknown as Node, state.vsr.offset + 8 + 16 * n, `vsr${n}`);
     this.#write(this.i64.const(0) as unknown as Node, state.vsr.offset + 16 * n, `vsr${n}`);
+  }
+
+  double(number: I32): F64 {
+    const n = this.#constant(number);
+    return this.#read("f64", state.vsr.offset + 8 + 16 * n, `vsr${n}`) as unknown as F64;
   }
 
   vsr(number: I32): V128 {

@@ -46,7 +46,7 @@ export function settleVsr(m: Machine, xt: I32, value: V128): void {
 }
 /** Doubleword 1, which the manual leaves undefined, is cleared as POWER9 does. */
 export function settleScalar(m: Machine, xt: I32, value: I64): void {
-  settleVsr(m, xt, m.v128.make(value, m.i64.const(0)));
+  settle(m, () => m.setFpr(xt, value));
 }
 
 /** The sign bit of a doubleword. */

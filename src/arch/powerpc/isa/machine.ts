@@ -9,12 +9,12 @@
  * instruction at once, so nothing that must not happen on a fault may stand before it.
  */
 import type { AccessSize, Operations } from "../../../semantics/operations.js";
-import type { I32, I64, V128 } from "../../../semantics/values.js";
+import type { F64, I32, I64, V128 } from "../../../semantics/values.js";
 import type { HelperArguments, HelperName, HelperResult } from "./helpers.js";
 import type { RegisterName, registers } from "./registers.js";
 
 export type { AccessOptions, AccessSize, IntegerOps, LaneOps } from "../../../semantics/operations.js";
-export type { I32, I64, V128 };
+export type { F64, I32, I64, V128 };
 
 /** Interrupts that an instruction asks for by itself. Source: Power ISA v3.0B, Book III "Interrupts". */
 export type Trap =
@@ -26,6 +26,9 @@ export type Trap =
   | "trap"
   /** Floating-point enabled exception type Program interrupt. */
   | "floatEnabled";
+
+/** What a named register holds. */
+export type RegisterValue<N extends RegisterName> = { i32: I32; i64: I64; f64: F64 }[(typeof registers)[N]];
 
 /** `jump` ignores the low two bits of its target. */
 export interface Machine extends Operations {
@@ -39,10 +42,13 @@ export interface Machine extends Operations {
   /** The manual's (RA|0). */
   gprOrZero(number: I32): I64;
   setGpr(number: I32, value: I64): void;
-  /** Doubleword 0 of VSR 0 to 31. */
+  /** Doubleword 0 of VSR 0 to 63; FPRs are 0 to 31. */
   fpr(number: I32): I64;
   /** Sets doubleword 0 and clears doubleword 1, as the processors do. */
   setFpr(number: I32, value: I64): void;
+  /** The same as a double. */
+  double(number: I32): F64;
+  setDouble(number: I32, value: F64): void;
   /** VSR 0 to 63. */
   vsr(number: I32): V128;
   setVsr(number: I32, value: V128): void;
@@ -55,8 +61,8 @@ export interface Machine extends Operations {
   /** CR bit 0 to 31: 0 or 1. */
   crBit(number: I32): I32;
   setCrBit(number: I32, value: I32): void;
-  get<N extends RegisterName>(name: N): (typeof registers)[N] extends "i64" ? I64 : I32;
-  set<N extends RegisterName>(name: N, value: (typeof registers)[N] extends "i64" ? I64 : I32): void;
+  get<N extends RegisterName>(name: N): RegisterValue<N>;
+  set<N extends RegisterName>(name: N, value: RegisterValue<N>): void;
 
   // Storage.
   /** Clears the 128-byte block that `ea` lies in. Storage that cannot be cached raises Alignment. */

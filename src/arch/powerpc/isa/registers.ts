@@ -27,6 +27,15 @@ export const registers = {
    * the helper floatTakeOutcome; 0 between instructions.
    */
   floatOutcome: "i32",
+  /**
+   * Not the guest's: what FPSCR does not show yet, because nobody has looked (float-status.ts). Bits 0 to 7: the operation
+   * whose FPRF, FR and FI it is to have, a `PendingFloat`, 0 none; its operands follow. Bits 8 to 11: FPCC of a comparison
+   * after it, 0 none. 0 outside the engine.
+   */
+  floatPending: "i32",
+  floatA: "f64",
+  floatB: "f64",
+  floatC: "f64",
   /** Not the guest's: the CR field that the last packed-decimal helper found beside its result. Dead between instructions. */
   packedCondition: "i32",
   /** VSCR[NJ], 0 or 1. */
@@ -100,7 +109,7 @@ export const registers = {
   // Transactional memory is absent; its registers are not.
   /** LPIDR-tagged hypervisor scratch that a guest may see through PAPR: SPRG for the vDSO. */
   sprgVdso: "i64",
-} as const satisfies Record<string, "i32" | "i64">;
+} as const satisfies Record<string, "i32" | "i64" | "f64">;
 
 /** The name of a single register. */
 export type RegisterName = keyof typeof registers;

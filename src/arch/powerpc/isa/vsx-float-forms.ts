@@ -3,6 +3,7 @@
  * Source: Power ISA v3.0B, Book I "Vector-Scalar Extension Facility".
  */
 import { settleScalar, settleVsr, vsx } from "./float-forms.js";
+import { type FloatOperation, operate } from "./float-inline.js";
 import { type InsnDefinition, insn } from "./insn.js";
 import type { I32, I64, Machine, V128 } from "./machine.js";
 import { bits } from "./vector-forms.js";
@@ -29,7 +30,7 @@ export function xx2Cr(name: string, xo: number, f: (m: Machine, o: { bf: I32; xb
 }
 
 /** Doubleword 0 of a VSR: where a scalar stands. */
-export const scalarOf = (m: Machine, number: I32): I64 => m.v128.high(m.vsr(number));
+export const scalarOf = (m: Machine, number: I32): I64 => m.fpr(number);
 
 /** XX3-form on scalars. */
 export const scalar3 = (name: string, xo: number, f: (m: Machine, a: I64, b: I64) => I64): InsnDefinition =>
@@ -37,6 +38,12 @@ export const scalar3 = (name: string, xo: number, f: (m: Machine, a: I64, b: I64
 /** XX2-form on scalars. */
 export const scalar2 = (name: string, xo: number, f: (m: Machine, b: I64) => I64, second?: number): InsnDefinition =>
   xx2(name, xo, (m, o) => settleScalar(m, o.xt, f(m, scalarOf(m, o.xb))), second);
+/** XX3-form on scalars, in line. */
+export const inline3 = (name: string, xo: number, operation: FloatOperation): InsnDefinition =>
+  xx3(name, xo, (m, o) => operate(m, operation, [m.double(o.xa), m.double(o.xb)], (r) => m.setDouble(o.xt, r)));
+/** XX2-form on scalars, in line. */
+export const inline2 = (name: string, xo: number, operation: FloatOperation): InsnDefinition =>
+  xx2(name, xo, (m, o) => operate(m, operation, [m.double(o.xb)], (r) => m.setDouble(o.xt, r)));
 /** XX3-form on vectors. */
 export const vector3 = (name: string, xo: number, f: (m: Machine, a: V128, b: V128) => V128): InsnDefinition =>
   xx3(name, xo, (m, o) => settleVsr(m, o.xt, f(m, m.vsr(o.xa), m.vsr(o.xb))));

@@ -45,7 +45,8 @@ export {
 export * from "./decimal/arithmetic.as";
 export * from "./decimal/convert.as";
 export * from "./decimal/test.as";
-export { floatTakeOutcome, fpscrClearField, fpscrSetBit, fpscrWrite } from "./float/fpscr.as";
+export { floatTakeOutcome, fpscrClearField, fpscrRead, fpscrSetBit, fpscrWrite } from "./float/fpscr.as";
+export { floatSettle, settleFloat } from "./float/pending.as";
 export * from "./float/lanes.as";
 export * from "./float/quad.as";
 export * from "./float/scalar.as";

@@ -1,9 +1,4 @@
-import { helper } from "../../../../semantics/signature.js";
-
-const state = <const P extends readonly ("i32" | "i64" | "v128")[], const R extends "i32" | "i64" | "v128">(
-  params: P,
-  result: R,
-) => helper("state", params, result);
+import { statusHelper } from "./float.js";
 
 /**
  * Decimal floating point with FPSCR. Implemented in `engines/runtime/decimal/*.as.ts`; exceptions as in `float.ts`.
@@ -13,36 +8,36 @@ const state = <const P extends readonly ("i32" | "i64" | "v128")[], const R exte
  */
 export const decimalHelpers = {
   /** Operation: 0 add, 1 subtract, 2 multiply, 3 divide. */
-  decimalArithmetic: state(["v128", "v128", "i32", "i32"], "v128"),
+  decimalArithmetic: statusHelper(["v128", "v128", "i32", "i32"], "v128"),
   /** The CR field, also put in FPCC; 1: ordered. So do the tests. */
-  decimalCompare: state(["v128", "v128", "i32", "i32"], "i32"),
+  decimalCompare: statusHelper(["v128", "v128", "i32", "i32"], "i32"),
   /** DCM. */
-  decimalTestClass: state(["v128", "i32", "i32"], "i32"),
+  decimalTestClass: statusHelper(["v128", "i32", "i32"], "i32"),
   /** DGM. */
-  decimalTestGroup: state(["v128", "i32", "i32"], "i32"),
-  decimalTestExponent: state(["v128", "v128", "i32"], "i32"),
+  decimalTestGroup: statusHelper(["v128", "i32", "i32"], "i32"),
+  decimalTestExponent: statusHelper(["v128", "v128", "i32"], "i32"),
   /** A number of digits. */
-  decimalTestSignificance: state(["i32", "v128", "i32"], "i32"),
+  decimalTestSignificance: statusHelper(["i32", "v128", "i32"], "i32"),
 
   /** The number that gives the exponent, the number, mode. */
-  decimalQuantize: state(["v128", "v128", "i32", "i32"], "v128"),
+  decimalQuantize: statusHelper(["v128", "v128", "i32", "i32"], "v128"),
   /** The exponent, the number, mode. */
-  decimalQuantizeTo: state(["i32", "v128", "i32", "i32"], "v128"),
+  decimalQuantizeTo: statusHelper(["i32", "v128", "i32", "i32"], "v128"),
   /** How many digits, the number, mode. */
-  decimalReround: state(["i32", "v128", "i32", "i32"], "v128"),
+  decimalReround: statusHelper(["i32", "v128", "i32", "i32"], "v128"),
   /** The number, mode, whether inexactness counts. */
-  decimalToIntegral: state(["v128", "i32", "i32", "i32"], "v128"),
+  decimalToIntegral: statusHelper(["v128", "i32", "i32", "i32"], "v128"),
 
   /** From the format before the last. */
-  decimalConvert: state(["v128", "i32", "i32"], "v128"),
-  decimalFromInteger: state(["i64", "i32"], "v128"),
-  decimalToInteger: state(["v128", "i32"], "i64"),
+  decimalConvert: statusHelper(["v128", "i32", "i32"], "v128"),
+  decimalFromInteger: statusHelper(["i64", "i32"], "v128"),
+  decimalToInteger: statusHelper(["v128", "i32"], "i64"),
   /** ddedpd: SP. */
-  decimalToPacked: state(["v128", "i32", "i32"], "v128"),
+  decimalToPacked: statusHelper(["v128", "i32", "i32"], "v128"),
   /** denbcd: S. */
-  decimalFromPacked: state(["v128", "i32", "i32"], "v128"),
-  decimalExtractExponent: state(["v128", "i32"], "i64"),
-  decimalInsertExponent: state(["i64", "v128", "i32"], "v128"),
+  decimalFromPacked: statusHelper(["v128", "i32", "i32"], "v128"),
+  decimalExtractExponent: statusHelper(["v128", "i32"], "i64"),
+  decimalInsertExponent: statusHelper(["i64", "v128", "i32"], "v128"),
   /** To the left, or if negative to the right. */
-  decimalShift: state(["v128", "i32", "i32"], "v128"),
+  decimalShift: statusHelper(["v128", "i32", "i32"], "v128"),
 };

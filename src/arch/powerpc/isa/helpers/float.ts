@@ -8,6 +8,15 @@ const state = <const P extends readonly ("i32" | "i64" | "v128")[], const R exte
   params: P,
   result: R,
 ) => helper("state", params, result);
+export const touchesStatus = (signature: object): boolean => "status" in signature;
+/** FPRF, FR and FI are among what it reads or writes: what is pending of them (float-inline.ts) is settled before. */
+export const statusHelper = <
+  const P extends readonly ("i32" | "i64" | "v128")[],
+  const R extends "i32" | "i64" | "v128" | "void",
+>(
+  params: P,
+  result: R,
+) => ({ ...helper("state", params, result), status: true }) as const;
 
 /**
  * Exact binary floating point with FPSCR. Implemented in `engines/runtime/float/*.as.ts`.
@@ -23,46 +32,48 @@ const state = <const P extends readonly ("i32" | "i64" | "v128")[], const R exte
 export const floatHelpers = {
   /** Reads and clears floatOutcome. */
   floatTakeOutcome: state([], "i32"),
+  /** FPSCR as it is to be seen. */
+  fpscrRead: statusHelper([], "i64"),
   /** mtfsf, mtfsfi, mtfsb0: value and mask of FPSCR's bits. */
-  fpscrWrite: state(["i64", "i64"], "void"),
+  fpscrWrite: statusHelper(["i64", "i64"], "void"),
   /** mtfsb1: number of the bit in FPSCR's low word, 0 the most significant. */
-  fpscrSetBit: state(["i32"], "void"),
+  fpscrSetBit: statusHelper(["i32"], "void"),
   /** mcrfs: clears the exception bits of a field. */
-  fpscrClearField: state(["i32"], "void"),
+  fpscrClearField: statusHelper(["i32"], "void"),
 
-  float64Add: state(["i64", "i64"], "i64"),
-  float64Sub: state(["i64", "i64"], "i64"),
-  float64Mul: state(["i64", "i64"], "i64"),
-  float64Div: state(["i64", "i64"], "i64"),
-  float64Sqrt: state(["i64"], "i64"),
+  float64Add: statusHelper(["i64", "i64"], "i64"),
+  float64Sub: statusHelper(["i64", "i64"], "i64"),
+  float64Mul: statusHelper(["i64", "i64"], "i64"),
+  float64Div: statusHelper(["i64", "i64"], "i64"),
+  float64Sqrt: statusHelper(["i64"], "i64"),
   /** a * b + c. */
-  float64MulAdd: state(["i64", "i64", "i64", "i32"], "i64"),
-  float64Reciprocal: state(["i64"], "i64"),
-  float64ReciprocalRoot: state(["i64"], "i64"),
+  float64MulAdd: statusHelper(["i64", "i64", "i64", "i32"], "i64"),
+  float64Reciprocal: statusHelper(["i64"], "i64"),
+  float64ReciprocalRoot: statusHelper(["i64"], "i64"),
   /** The same, rounded once to single. */
-  float32Add: state(["i64", "i64"], "i64"),
-  float32Sub: state(["i64", "i64"], "i64"),
-  float32Mul: state(["i64", "i64"], "i64"),
-  float32Div: state(["i64", "i64"], "i64"),
-  float32Sqrt: state(["i64"], "i64"),
-  float32MulAdd: state(["i64", "i64", "i64", "i32"], "i64"),
-  float32Reciprocal: state(["i64"], "i64"),
-  float32ReciprocalRoot: state(["i64"], "i64"),
+  float32Add: statusHelper(["i64", "i64"], "i64"),
+  float32Sub: statusHelper(["i64", "i64"], "i64"),
+  float32Mul: statusHelper(["i64", "i64"], "i64"),
+  float32Div: statusHelper(["i64", "i64"], "i64"),
+  float32Sqrt: statusHelper(["i64"], "i64"),
+  float32MulAdd: statusHelper(["i64", "i64", "i64", "i32"], "i64"),
+  float32Reciprocal: statusHelper(["i64"], "i64"),
+  float32ReciprocalRoot: statusHelper(["i64"], "i64"),
 
   /** frsp. */
-  float64ToSingle: state(["i64"], "i64"),
+  float64ToSingle: statusHelper(["i64"], "i64"),
   /** xscvdpsp: the word. */
-  float64ToFloat32: state(["i64"], "i64"),
-  float32ToFloat64: state(["i64"], "i64"),
-  float64ToFloat16: state(["i64"], "i64"),
-  float16ToFloat64: state(["i64"], "i64"),
-  float64ToInteger: state(["i64", "i32"], "i64"),
+  float64ToFloat32: statusHelper(["i64"], "i64"),
+  float32ToFloat64: statusHelper(["i64"], "i64"),
+  float64ToFloat16: statusHelper(["i64"], "i64"),
+  float16ToFloat64: statusHelper(["i64"], "i64"),
+  float64ToInteger: statusHelper(["i64", "i32"], "i64"),
   /** kind 2: rounded to single. */
-  float64FromInteger: state(["i64", "i32"], "i64"),
-  float64Round: state(["i64", "i32"], "i64"),
+  float64FromInteger: statusHelper(["i64", "i32"], "i64"),
+  float64Round: statusHelper(["i64", "i32"], "i64"),
   /** The CR field, also put in FPCC; 1 as last argument: ordered. */
-  float64Compare: state(["i64", "i64", "i32"], "i32"),
-  floatSetFpcc: state(["i32"], "void"),
+  float64Compare: statusHelper(["i64", "i64", "i32"], "i32"),
+  floatSetFpcc: statusHelper(["i32"], "void"),
   /** 1 minimum, 2 as C's operator, 4 as Java's. */
   float64Extremum: state(["i64", "i64", "i32"], "i64"),
   float64TestDivide: pure(["i64", "i64"], "i32"),
@@ -74,17 +85,17 @@ export const floatHelpers = {
   float64CompareMask: state(["i64", "i64", "i32"], "i64"),
 
   /** Operation: 0 add, 1 subtract, 2 multiply, 3 divide; then whether to round to odd. */
-  float128Arithmetic: state(["v128", "v128", "i32", "i32"], "v128"),
-  float128MulAdd: state(["v128", "v128", "v128", "i32", "i32"], "v128"),
-  float128Sqrt: state(["v128", "i32"], "v128"),
-  float128ToFloat64: state(["v128", "i32"], "i64"),
-  float64ToFloat128: state(["i64"], "v128"),
-  float128ToInteger: state(["v128", "i32"], "i64"),
-  float128FromInteger: state(["i64", "i32"], "v128"),
+  float128Arithmetic: statusHelper(["v128", "v128", "i32", "i32"], "v128"),
+  float128MulAdd: statusHelper(["v128", "v128", "v128", "i32", "i32"], "v128"),
+  float128Sqrt: statusHelper(["v128", "i32"], "v128"),
+  float128ToFloat64: statusHelper(["v128", "i32"], "i64"),
+  float64ToFloat128: statusHelper(["i64"], "v128"),
+  float128ToInteger: statusHelper(["v128", "i32"], "i64"),
+  float128FromInteger: statusHelper(["i64", "i32"], "v128"),
   /** mode 0 to 4; then whether inexactness counts. */
-  float128Round: state(["v128", "i32", "i32"], "v128"),
-  float128RoundToExtended: state(["v128", "i32"], "v128"),
-  float128Compare: state(["v128", "v128", "i32"], "i32"),
+  float128Round: statusHelper(["v128", "i32", "i32"], "v128"),
+  float128RoundToExtended: statusHelper(["v128", "i32"], "v128"),
+  float128Compare: statusHelper(["v128", "v128", "i32"], "i32"),
   /** 1 if the class is one of DCMX. */
   float128InClass: pure(["v128", "i32"], "i32"),
 

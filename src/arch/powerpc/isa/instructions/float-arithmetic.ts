@@ -3,6 +3,7 @@
  * "Floating-Point Arithmetic Instructions", "Floating-Point Select Instruction".
  */
 import { float, MulAdd, recordCr1, SIGN64, settleFpr } from "../float-forms.js";
+import { type FloatOperation, mulAdd, operate, floatOperations as operations } from "../float-inline.js";
 import type { HelperName } from "../helpers.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { I32, I64, Machine } from "../machine.js";
@@ -34,41 +35,42 @@ export const fmrgow = insn("fmrgow", "111111 frt:5 fra:5 frb:5 1101000110 -", "f
   m.setFpr(o.frt, i64.or(i64.shl(m.fpr(o.fra), i64.const(32)), low));
 });
 
-type Binary = {
-  [N in HelperName]: N extends `float${"32" | "64"}${"Add" | "Sub" | "Mul" | "Div"}` ? N : never;
-}[HelperName];
-type Unary = {
-  [N in HelperName]: N extends `float${"32" | "64"}${"Sqrt" | "Reciprocal" | "ReciprocalRoot"}` ? N : never;
-}[HelperName];
-
-function binary(name: string, opcode: 59 | 63, xo: number, helper: Binary): InsnDefinition {
+function binary(name: string, opcode: 59 | 63, xo: number, operation: FloatOperation): InsnDefinition {
   return insn(name, `${bits(opcode, 6)} frt:5 fra:5 frb:5 -:5 ${bits(xo, 5)} rc?`, "frt, fra, frb", float, (m, o) =>
-    settleFpr(m, o.frt, m.call(helper, m.fpr(o.fra), m.fpr(o.frb)), o.rc),
+    operate(m, operation, [m.double(o.fra), m.double(o.frb)], (r) => m.setDouble(o.frt, r), o.rc),
   );
 }
-function multiply(name: string, opcode: 59 | 63, helper: Binary): InsnDefinition {
+function multiply(name: string, opcode: 59 | 63, operation: FloatOperation): InsnDefinition {
   return insn(name, `${bits(opcode, 6)} frt:5 fra:5 -:5 frc:5 11001 rc?`, "frt, fra, frc", float, (m, o) =>
-    settleFpr(m, o.frt, m.call(helper, m.fpr(o.fra), m.fpr(o.frc)), o.rc),
+    operate(m, operation, [m.double(o.fra), m.double(o.frc)], (r) => m.setDouble(o.frt, r), o.rc),
   );
 }
-function unary(name: string, opcode: 59 | 63, xo: number, helper: Unary): InsnDefinition {
+function squareRoot(name: string, opcode: 59 | 63, operation: FloatOperation): InsnDefinition {
+  return insn(name, `${bits(opcode, 6)} frt:5 -:5 frb:5 -:5 10110 rc?`, "frt, frb", float, (m, o) =>
+    operate(m, operation, [m.double(o.frb)], (r) => m.setDouble(o.frt, r), o.rc),
+  );
+}
+
+type Estimate = { [N in HelperName]: N extends `float${"32" | "64"}Reciprocal${"Root" | ""}` ? N : never }[HelperName];
+
+function estimate(name: string, opcode: 59 | 63, xo: number, helper: Estimate): InsnDefinition {
   return insn(name, `${bits(opcode, 6)} frt:5 -:5 frb:5 -:5 ${bits(xo, 5)} rc?`, "frt, frb", float, (m, o) =>
     settleFpr(m, o.frt, m.call(helper, m.fpr(o.frb)), o.rc),
   );
 }
 function multiplyAdd(name: string, xo: number, kind: number): InsnDefinition[] {
-  const form = (opcode: 59 | 63, suffix: string, helper: "float64MulAdd" | "float32MulAdd") =>
+  const form = (opcode: 59 | 63, suffix: string, operation: FloatOperation) =>
     insn(
       name + suffix,
       `${bits(opcode, 6)} frt:5 fra:5 frb:5 frc:5 ${bits(xo, 5)} rc?`,
       "frt, fra, frc, frb",
       float,
       (m, o) => {
-        const r = m.call(helper, m.fpr(o.fra), m.fpr(o.frc), m.fpr(o.frb), m.i32.const(kind));
-        settleFpr(m, o.frt, r, o.rc);
+        const operands = [m.double(o.fra), m.double(o.frc), m.double(o.frb)];
+        operate(m, operation, operands, (r) => m.setDouble(o.frt, r), o.rc);
       },
     );
-  return [form(63, "", "float64MulAdd"), form(59, "s", "float32MulAdd")];
+  return [form(63, "", mulAdd(false, kind)), form(59, "s", mulAdd(true, kind))];
 }
 
 /** FRC if FRA is greater than or equal to zero, else (or unordered) FRB. No status. */
@@ -96,20 +98,20 @@ export const floatArithmeticInstructions = [
   fcpsgn,
   fmrgew,
   fmrgow,
-  binary("fadd", 63, 21, "float64Add"),
-  binary("fadds", 59, 21, "float32Add"),
-  binary("fsub", 63, 20, "float64Sub"),
-  binary("fsubs", 59, 20, "float32Sub"),
-  multiply("fmul", 63, "float64Mul"),
-  multiply("fmuls", 59, "float32Mul"),
-  binary("fdiv", 63, 18, "float64Div"),
-  binary("fdivs", 59, 18, "float32Div"),
-  unary("fsqrt", 63, 22, "float64Sqrt"),
-  unary("fsqrts", 59, 22, "float32Sqrt"),
-  unary("fre", 63, 24, "float64Reciprocal"),
-  unary("fres", 59, 24, "float32Reciprocal"),
-  unary("frsqrte", 63, 26, "float64ReciprocalRoot"),
-  unary("frsqrtes", 59, 26, "float32ReciprocalRoot"),
+  binary("fadd", 63, 21, operations.add),
+  binary("fadds", 59, 21, operations.adds),
+  binary("fsub", 63, 20, operations.sub),
+  binary("fsubs", 59, 20, operations.subs),
+  multiply("fmul", 63, operations.mul),
+  multiply("fmuls", 59, operations.muls),
+  binary("fdiv", 63, 18, operations.div),
+  binary("fdivs", 59, 18, operations.divs),
+  squareRoot("fsqrt", 63, operations.sqrt),
+  squareRoot("fsqrts", 59, operations.sqrts),
+  estimate("fre", 63, 24, "float64Reciprocal"),
+  estimate("fres", 59, 24, "float32Reciprocal"),
+  estimate("frsqrte", 63, 26, "float64ReciprocalRoot"),
+  estimate("frsqrtes", 59, 26, "float32ReciprocalRoot"),
   ...multiplyAdd("fmadd", 29, MulAdd.add),
   ...multiplyAdd("fmsub", 28, MulAdd.subtract),
   ...multiplyAdd("fnmadd", 31, MulAdd.negativeAdd),

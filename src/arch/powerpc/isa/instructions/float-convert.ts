@@ -2,7 +2,8 @@
  * Floating-point rounding, conversion and comparison. Source: Power ISA v3.0B, Book I "Floating-Point Rounding and
  * Conversion Instructions", "Floating-Point Compare Instructions".
  */
-import { float, Rounding, settle, settleFpr, ToInteger } from "../float-forms.js";
+import { float, Rounding, settleFpr, ToInteger } from "../float-forms.js";
+import { compareDoubles, type FloatOperation, operate, floatOperations as operations } from "../float-inline.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { I64, Machine } from "../machine.js";
 import { bits } from "../vector-forms.js";
@@ -14,22 +15,24 @@ function unary(name: string, opcode: 59 | 63, xo: number, f: (m: Machine, b: I64
 }
 const toInteger = (name: string, xo: number, kind: number) =>
   unary(name, 63, xo, (m, b) => m.call("float64ToInteger", b, m.i32.const(kind)));
-const fromInteger = (name: string, opcode: 59 | 63, xo: number, kind: number) =>
-  unary(name, opcode, xo, (m, b) => m.call("float64FromInteger", b, m.i32.const(kind)));
+function inline(name: string, opcode: 59 | 63, xo: number, operation: FloatOperation): InsnDefinition {
+  return insn(name, `${bits(opcode, 6)} frt:5 -:5 frb:5 ${bits(xo, 10)} rc?`, "frt, frb", float, (m, o) =>
+    operate(m, operation, [m.double(o.frb)], (r) => m.setDouble(o.frt, r), o.rc),
+  );
+}
 const round = (name: string, xo: number, mode: number) =>
   unary(name, 63, xo, (m, b) => m.call("float64Round", b, m.i32.const(mode)));
 
 function compare(name: string, xo: number, ordered: number): InsnDefinition {
   return insn(name, `111111 bf:3 -:2 fra:5 frb:5 ${bits(xo, 10)} -`, "bf, fra, frb", float, (m, o) => {
-    const field = m.call("float64Compare", m.fpr(o.fra), m.fpr(o.frb), m.i32.const(ordered));
-    settle(m, () => m.setCrField(o.bf, field));
+    compareDoubles(m, o.bf, m.double(o.fra), m.double(o.frb), ordered);
   });
 }
 
 const { unsigned, doubleword, towardZero } = ToInteger;
 
 export const floatConvertInstructions = [
-  unary("frsp", 63, 12, (m, b) => m.call("float64ToSingle", b)),
+  inline("frsp", 63, 12, operations.toSingle),
   toInteger("fctid", 814, doubleword),
   toInteger("fctidz", 815, doubleword | towardZero),
   toInteger("fctidu", 942, doubleword | unsigned),
@@ -38,10 +41,10 @@ export const floatConvertInstructions = [
   toInteger("fctiwz", 15, towardZero),
   toInteger("fctiwu", 142, unsigned),
   toInteger("fctiwuz", 143, unsigned | towardZero),
-  fromInteger("fcfid", 63, 846, 0),
-  fromInteger("fcfidu", 63, 974, 1),
-  fromInteger("fcfids", 59, 846, 2),
-  fromInteger("fcfidus", 59, 974, 3),
+  inline("fcfid", 63, 846, operations.fromSigned),
+  inline("fcfidu", 63, 974, operations.fromUnsigned),
+  inline("fcfids", 59, 846, operations.fromSigneds),
+  inline("fcfidus", 59, 974, operations.fromUnsigneds),
   round("frin", 392, Rounding.nearestAway),
   round("friz", 424, Rounding.towardZero),
   round("frip", 456, Rounding.up),

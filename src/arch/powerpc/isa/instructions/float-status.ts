@@ -16,7 +16,7 @@ const RN = 3n;
 const NON_STICKY = 0x7f000n;
 
 export const mffs = insn("mffs", "111111 frt:5 00000 -:5 1001000111 rc?", "frt", float, (m, o) => {
-  m.setFpr(o.frt, m.get("fpscr"));
+  m.setFpr(o.frt, m.call("fpscrRead"));
   if (o.rc) recordCr1(m);
 });
 
@@ -27,7 +27,7 @@ function write(m: Machine, value: I64, mask: I64 | bigint): void {
 const nothing = (): void => {};
 
 export const mffsce = insn("mffsce", "111111 frt:5 00001 -:5 1001000111 -", "frt", float, (m, o) => {
-  const before = m.get("fpscr");
+  const before = m.call("fpscrRead");
   write(m, m.i64.const(0), ENABLES);
   settle(m, nothing);
   m.setFpr(o.frt, before);
@@ -52,13 +52,13 @@ export const mffscrni = insn("mffscrni", "111111 frt:5 10111 -:3 rm:2 1001000111
   exchange(m, o.frt, m.i64.extendU(o.rm), RN),
 );
 export const mffsl = insn("mffsl", "111111 frt:5 11000 -:5 1001000111 -", "frt", float, (m, o) =>
-  m.setFpr(o.frt, m.i64.and(m.get("fpscr"), m.i64.const(DRN | CONTROL | NON_STICKY))),
+  m.setFpr(o.frt, m.i64.and(m.call("fpscrRead"), m.i64.const(DRN | CONTROL | NON_STICKY))),
 );
 
 export const mcrfs = insn("mcrfs", "111111 bf:3 -:2 bfa:3 -:2 -:5 0001000000 -", "bf, bfa", float, (m, o) => {
   const { i32 } = m;
   const shift = i32.shl(i32.sub(i32.const(7), o.bfa), i32.const(2));
-  const field = i32.and(i32.shrU(fpscrLow(m), shift), i32.const(15));
+  const field = i32.and(i32.shrU(i32.wrap(m.call("fpscrRead")), shift), i32.const(15));
   m.call("fpscrClearField", o.bfa);
   m.setCrField(o.bf, field);
 });

@@ -1,8 +1,9 @@
 /** VSX rounding and conversion. Source: Power ISA v3.0B, Book I "VSX Floating-Point Instructions". */
 import { Rounding, ToInteger } from "../float-forms.js";
+import { floatOperations as operations } from "../float-inline.js";
 import type { I64, Machine } from "../machine.js";
 import { doubleFromSingle, singleFromDouble } from "../single-precision.js";
-import { scalar2, vector2 } from "../vsx-float-forms.js";
+import { inline2, scalar2, vector2 } from "../vsx-float-forms.js";
 
 /** A 32-bit result stands in both words of the doubleword; the manual defines one. */
 const bothWords = (m: Machine, word: I64): I64 => {
@@ -18,8 +19,6 @@ const toInteger = (name: string, xo: number, kind: number) =>
     const r = m.call("float64ToInteger", b, m.i32.const(kind | ToInteger.towardZero));
     return kind & ToInteger.doubleword ? r : bothWords(m, r);
   });
-const fromInteger = (name: string, xo: number, kind: number) =>
-  scalar2(name, xo, (m, b) => m.call("float64FromInteger", b, m.i32.const(kind)));
 
 type Lanes = "float64x2" | "float32x4";
 const vectorRound = (name: string, xo: number, lanes: Lanes, mode: number) =>
@@ -32,7 +31,7 @@ const vectorFromInteger = (name: string, xo: number, lanes: Lanes, kind: number)
 const { unsigned, doubleword } = ToInteger;
 
 export const vsxFloatConvertInstructions = [
-  scalar2("xsrsp", 281, (m, b) => m.call("float64ToSingle", b)),
+  inline2("xsrsp", 281, operations.toSingle),
   round("xsrdpi", 73, Rounding.nearestAway),
   round("xsrdpic", 107, Rounding.current),
   round("xsrdpim", 121, Rounding.down),
@@ -50,10 +49,10 @@ export const vsxFloatConvertInstructions = [
   toInteger("xscvdpsxws", 88, 0),
   toInteger("xscvdpuxds", 328, doubleword | unsigned),
   toInteger("xscvdpuxws", 72, unsigned),
-  fromInteger("xscvsxddp", 376, 0),
-  fromInteger("xscvuxddp", 360, 1),
-  fromInteger("xscvsxdsp", 312, 2),
-  fromInteger("xscvuxdsp", 296, 3),
+  inline2("xscvsxddp", 376, operations.fromSigned),
+  inline2("xscvuxddp", 360, operations.fromUnsigned),
+  inline2("xscvsxdsp", 312, operations.fromSigneds),
+  inline2("xscvuxdsp", 296, operations.fromUnsigneds),
 
   vectorRound("xvrdpi", 201, "float64x2", Rounding.nearestAway),
   vectorRound("xvrdpic", 235, "float64x2", Rounding.current),

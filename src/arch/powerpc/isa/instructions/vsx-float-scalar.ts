@@ -1,22 +1,18 @@
 /** VSX scalar arithmetic and comparison. Source: Power ISA v3.0B, Book I "VSX Floating-Point Instructions". */
-import { MulAdd, settle, settleScalar } from "../float-forms.js";
+import { MulAdd } from "../float-forms.js";
+import { compareDoubles, mulAdd, operate, floatOperations as operations } from "../float-inline.js";
 import type { InsnDefinition } from "../insn.js";
-import { scalar2, scalar3, scalarOf, xx2Cr, xx3, xx3Cr } from "../vsx-float-forms.js";
+import { inline2, inline3, scalar2, scalar3, scalarOf, xx2Cr, xx3, xx3Cr } from "../vsx-float-forms.js";
 
 /** The a form adds XT to XA * XB, the m form XB to XA * XT. `xo` is the a form's; the m form's is 8 more. */
-function multiplyAdd(
-  name: string,
-  suffix: "dp" | "sp",
-  xo: number,
-  kind: number,
-  helper: "float64MulAdd" | "float32MulAdd",
-): InsnDefinition[] {
+function multiplyAdd(name: string, suffix: "dp" | "sp", xo: number, kind: number): InsnDefinition[] {
+  const operation = mulAdd(suffix === "sp", kind);
   const form = (letter: "a" | "m") =>
     xx3(`${name}${letter}${suffix}`, letter === "a" ? xo : xo + 8, (m, o) => {
-      const t = scalarOf(m, o.xt);
-      const b = scalarOf(m, o.xb);
+      const t = m.double(o.xt);
+      const b = m.double(o.xb);
       const [factor, addend] = letter === "a" ? [b, t] : [t, b];
-      settleScalar(m, o.xt, m.call(helper, scalarOf(m, o.xa), factor, addend, m.i32.const(kind)));
+      operate(m, operation, [m.double(o.xa), factor, addend], (r) => m.setDouble(o.xt, r));
     });
   return [form("a"), form("m")];
 }
@@ -28,10 +24,7 @@ const compareMask = (name: string, xo: number, relation: number) =>
   scalar3(name, xo, (m, a, b) => m.call("float64CompareMask", a, b, m.i32.const(relation)));
 
 const compare = (name: string, xo: number, ordered: number) =>
-  xx3Cr(name, xo, (m, o) => {
-    const field = m.call("float64Compare", scalarOf(m, o.xa), scalarOf(m, o.xb), m.i32.const(ordered));
-    settle(m, () => m.setCrField(o.bf, field));
-  });
+  xx3Cr(name, xo, (m, o) => compareDoubles(m, o.bf, m.double(o.xa), m.double(o.xb), ordered));
 
 /** Compares the exponents alone; unordered if either operand is a NaN. */
 export const xscmpexpdp = xx3Cr("xscmpexpdp", 59, (m, o) => {
@@ -49,28 +42,28 @@ export const xscmpexpdp = xx3Cr("xscmpexpdp", 59, (m, o) => {
 });
 
 export const vsxFloatScalarInstructions = [
-  scalar3("xsadddp", 32, (m, a, b) => m.call("float64Add", a, b)),
-  scalar3("xssubdp", 40, (m, a, b) => m.call("float64Sub", a, b)),
-  scalar3("xsmuldp", 48, (m, a, b) => m.call("float64Mul", a, b)),
-  scalar3("xsdivdp", 56, (m, a, b) => m.call("float64Div", a, b)),
-  scalar3("xsaddsp", 0, (m, a, b) => m.call("float32Add", a, b)),
-  scalar3("xssubsp", 8, (m, a, b) => m.call("float32Sub", a, b)),
-  scalar3("xsmulsp", 16, (m, a, b) => m.call("float32Mul", a, b)),
-  scalar3("xsdivsp", 24, (m, a, b) => m.call("float32Div", a, b)),
-  scalar2("xssqrtdp", 75, (m, b) => m.call("float64Sqrt", b)),
-  scalar2("xssqrtsp", 11, (m, b) => m.call("float32Sqrt", b)),
+  inline3("xsadddp", 32, operations.add),
+  inline3("xssubdp", 40, operations.sub),
+  inline3("xsmuldp", 48, operations.mul),
+  inline3("xsdivdp", 56, operations.div),
+  inline3("xsaddsp", 0, operations.adds),
+  inline3("xssubsp", 8, operations.subs),
+  inline3("xsmulsp", 16, operations.muls),
+  inline3("xsdivsp", 24, operations.divs),
+  inline2("xssqrtdp", 75, operations.sqrt),
+  inline2("xssqrtsp", 11, operations.sqrts),
   scalar2("xsredp", 90, (m, b) => m.call("float64Reciprocal", b)),
   scalar2("xsresp", 26, (m, b) => m.call("float32Reciprocal", b)),
   scalar2("xsrsqrtedp", 74, (m, b) => m.call("float64ReciprocalRoot", b)),
   scalar2("xsrsqrtesp", 10, (m, b) => m.call("float32ReciprocalRoot", b)),
-  ...multiplyAdd("xsmadd", "dp", 33, MulAdd.add, "float64MulAdd"),
-  ...multiplyAdd("xsmsub", "dp", 49, MulAdd.subtract, "float64MulAdd"),
-  ...multiplyAdd("xsnmadd", "dp", 161, MulAdd.negativeAdd, "float64MulAdd"),
-  ...multiplyAdd("xsnmsub", "dp", 177, MulAdd.negativeSubtract, "float64MulAdd"),
-  ...multiplyAdd("xsmadd", "sp", 1, MulAdd.add, "float32MulAdd"),
-  ...multiplyAdd("xsmsub", "sp", 17, MulAdd.subtract, "float32MulAdd"),
-  ...multiplyAdd("xsnmadd", "sp", 129, MulAdd.negativeAdd, "float32MulAdd"),
-  ...multiplyAdd("xsnmsub", "sp", 145, MulAdd.negativeSubtract, "float32MulAdd"),
+  ...multiplyAdd("xsmadd", "dp", 33, MulAdd.add),
+  ...multiplyAdd("xsmsub", "dp", 49, MulAdd.subtract),
+  ...multiplyAdd("xsnmadd", "dp", 161, MulAdd.negativeAdd),
+  ...multiplyAdd("xsnmsub", "dp", 177, MulAdd.negativeSubtract),
+  ...multiplyAdd("xsmadd", "sp", 1, MulAdd.add),
+  ...multiplyAdd("xsmsub", "sp", 17, MulAdd.subtract),
+  ...multiplyAdd("xsnmadd", "sp", 129, MulAdd.negativeAdd),
+  ...multiplyAdd("xsnmsub", "sp", 145, MulAdd.negativeSubtract),
   extremum("xsmaxdp", 160, 0),
   extremum("xsmindp", 168, 1),
   extremum("xsmaxcdp", 128, 2),

@@ -165,3 +165,13 @@ export function fpscrClearField(s: i32, field: i32): void {
   const clearable: u32 = FX | OX | UX | ZX | XX | VX_CAUSES;
   writeBits(s, 0, <u64>(clearable & (<u32>0xf0000000 >> (field << 2))));
 }
+
+/** FPSCR; whoever calls has had it settled (pending.as.ts). */
+export function fpscrRead(s: i32): i64 {
+  return load<i64>(s + S_fpscr);
+}
+
+/** FPCC, of a comparison that found nothing else. */
+export function setFpcc(s: i32, fpcc: u32): void {
+  store<u32>(s + S_fpscr, (load<u32>(s + S_fpscr) & ~FPCC) | (fpcc << 12));
+}
