@@ -39,6 +39,10 @@ const values: Readonly<Record<string, Row>> = {
     bad: ["", "xyz", "edu,a=1", ",", "vfio-pci", "vfio-pci,host=", "vfio-pci,addr=3"],
     good: ["edu", "vfio-pci,host=edu"],
   },
+  "run --disk": {
+    bad: ["", ",readonly", "a,format=vmdk", "a,format=", "a,size=3", "a,", "a,backing=", "a,backing", "a,readonly=yes"],
+    good: ["a", "a,format=raw", "a.qcow2,readonly,backing=b,backing=c", "a,,b"],
+  },
   "run --timeout": seconds,
   "run --threads": choice("auto", "worker", "single"),
   "run --trace": { bad: ["", "everything", "exit,", "exit;mmu"], good: ["exit", "exit,mmu"] },

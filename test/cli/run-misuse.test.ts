@@ -1,7 +1,7 @@
 /** What `unikvm run` cannot do it says in a sentence, with the right status, without a stack trace and at once. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -84,6 +84,25 @@ test("a text file as kernel", async () =>
   refused(await run("--kernel", file("text", "This is no kernel.\n".repeat(100))), 3, /text/));
 
 test("an empty file as kernel", async () => refused(await run("--kernel", file("empty", "")), 3, /empty/));
+
+test("a disk that is not there, is no file, or is used twice", async () => {
+  const disk = join(folder, "disk");
+  writeFileSync(disk, new Uint8Array(512));
+  const qcow2 = join(folder, "disk.qcow2");
+  writeFileSync(qcow2, "QFI\xfb no image", "latin1");
+  const link = join(folder, "link");
+  symlinkSync(disk, link);
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [["--disk", join(folder, "absent")], /^unikvm: .*absent cannot be opened: there is no such file$/m],
+    [["--disk", folder], /is no regular file, and so no image of a disk/],
+    [["--disk", "/dev/zero"], /zero is no regular file/],
+    [["--disk", disk, "--disk", link], /link is used twice, and written to/],
+    [["--disk", `${disk},readonly`, "--disk", link], /link is used twice, and written to/],
+    [["--disk", qcow2], /disk.qcow2 is a qcow2 image of version/],
+    [["--disk", `${qcow2},format=raw,backing=${disk}`], /is a raw image, and no overlay of/],
+  ];
+  for (const [args, message] of cases) refused(await run("--kernel", loop(), ...args), 3, message);
+});
 
 test("a folder as kernel", async () => refused(await run("--kernel", folder), 3, /unikvm: /));
 

@@ -18,8 +18,10 @@ import { cpuModel, cpuModelNames } from "../../vmm/machines/pseries/cpu-models.j
 import { type InterruptMode, interruptModes } from "../../vmm/machines/pseries/device-tree.js";
 import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
+import type { DiskFile } from "../../vmm/storage/node/open-disk.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
+import { diskSyntax, type OpenDisks, openDisks, parseDisk } from "../disks.js";
 import { type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
@@ -41,6 +43,7 @@ interface Options {
   readonly cpu?: string;
   readonly machine?: { readonly interruptMode?: InterruptMode };
   readonly device?: DeviceChoices;
+  readonly disk?: readonly DiskFile[];
   readonly timeout?: number;
   readonly reboot: boolean;
   readonly threads: "auto" | "worker" | "single";
@@ -139,6 +142,12 @@ export function describe(command: Command, finish: Finish): void {
       ),
     )
     .addOption(
+      new Option(
+        "--disk <file>",
+        `adds a disk, /dev/vda and on: ${diskSyntax}; can be given again. A file whose name ends with .qcow2 is one, any other is raw`,
+      ).argParser(checked(parseDisk)),
+    )
+    .addOption(
       new Option("--timeout <seconds>", "end after this time, also while a guest is fetched").argParser(parseSeconds),
     )
     .option("--reboot", "start again when the guest reboots", true)
@@ -174,14 +183,14 @@ interface Guest {
   readonly append: string;
 }
 
-/** `signal` ends what is fetched for it. */
-async function loadGuest(options: Options, signal: AbortSignal): Promise<Guest> {
+/** `drivers`: what its devices need, for the default guest, by alias. `signal` ends what is fetched for it. */
+async function loadGuest(options: Options, drivers: readonly string[], signal: AbortSignal): Promise<Guest> {
   const known = options.kernel === undefined ? await ensureDefaultGuest({ signal }) : undefined;
   const kernelFile = options.kernel ?? known?.kernel ?? "";
   const initrdFile = options.initrd ?? known?.initrd;
   const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
   const append = options.append ?? known?.append ?? "";
-  const { guestModule: modules = [] } = options;
+  const modules = known ? [...drivers, ...(options.guestModule ?? [])] : [];
   return {
     kernel: await loadKernelImage(readFile(kernelFile, "kernel"), options.memory, kernelFile),
     initrd:
@@ -210,10 +219,23 @@ function readFile(path: string, what: string): Uint8Array {
 }
 
 async function run(options: Options): Promise<number> {
+  const disks = openDisks(options.disk ?? [], options.cpus, (sentence) => {
+    // The terminal may be in raw mode.
+    process.stderr.write(`unikvm: ${sentence}${process.stderr.isTTY ? "\r\n" : "\n"}`);
+  });
+  try {
+    return await runWith(options, disks);
+  } finally {
+    disks.close();
+  }
+}
+
+async function runWith(options: Options, disks: OpenDisks): Promise<number> {
   const begin = performance.now();
   let guest: Guest;
+  const drivers = [...new Set(disks.devices.flatMap(({ aliases }) => aliases))];
   try {
-    guest = await interruptible((signal) => loadGuest(options, signal), options.timeout);
+    guest = await interruptible((signal) => loadGuest(options, drivers, signal), options.timeout);
   } catch (error) {
     if (!(error instanceof OutOfTime)) throw error;
     process.stderr.write(`unikvm: ${error.message}\n`);
@@ -228,7 +250,7 @@ async function run(options: Options): Promise<number> {
     const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
     const instance = await startInstance(config, options.module);
     try {
-      end = await runGuest(options, guest, instance, terminal, left);
+      end = await runGuest(options, { guest, disks }, instance, terminal, left);
     } finally {
       closeAtEnd(instance.close);
     }
@@ -256,7 +278,7 @@ function closeAtEnd(close: () => void): void {
 /** Runs the guest, again each time that it reboots, for `timeout` milliseconds in all. */
 async function runGuest(
   options: Options,
-  guest: Guest,
+  { guest, disks }: { readonly guest: Guest; readonly disks: OpenDisks },
   { kvm, loader }: LoadedKvm,
   terminal: Terminal,
   timeout: number | undefined,
@@ -286,7 +308,7 @@ async function runGuest(
               cpuModel: options.cpu,
               interruptMode: options.machine?.interruptMode,
               devices,
-              pciDevices: options.device?.models,
+              pciDevices: [...(options.device?.models ?? []), ...disks.devices],
               assign: hostDevices?.assign,
             },
             control,

@@ -20,23 +20,36 @@ export interface VirtioBuffer {
 export interface VirtioQueue {
   /** The next buffer; undefined if there is none, or the driver has broken the queue. */
   take(): VirtioBuffer | undefined;
-  /** Copies into the writable part, as far as there is room. The bytes copied; undefined: a DMA fault, the device needs reset. */
-  fill(buffer: VirtioBuffer, bytes: Uint8Array): number | undefined;
+  /** Copies from the readable part, all of which lies inside. False: a DMA fault, the device needs reset. */
+  copy(buffer: VirtioBuffer, offset: number, bytes: Uint8Array): boolean;
+  /**
+   * Copies into the writable part from `offset` (default: 0) on, as far as there is room. The bytes copied; undefined: a DMA
+   * fault, the device needs reset.
+   */
+  fill(buffer: VirtioBuffer, bytes: Uint8Array, offset?: number): number | undefined;
   /** Gives a buffer back, `written` bytes of it filled, and interrupts the driver if it wants that. */
   give(buffer: VirtioBuffer, written: number): void;
 }
 
+/** Bytes of a buffer's part. */
+export const lengthOf = (segments: readonly VirtioSegment[]): number =>
+  segments.reduce((sum, { length }) => sum + length, 0);
+
 export interface VirtioDevice {
   /** As in "Device Types". */
   readonly id: number;
+  /** Base class, subclass, programming interface on the PCI bus. Default: none of those defined. */
+  readonly classCode?: number;
   /** Feature bits of the device itself, 0 to 23; the transport adds its own. */
   readonly features: bigint;
   /** The most descriptors that each queue may have, powers of two up to 32768. */
   readonly queues: readonly number[];
-  /** The configuration area as it is now. */
+  /** The configuration area as it is now; its length stays. */
   readonly config: Uint8Array;
   /** The driver has written to the configuration area. */
   writeConfig?(offset: number, bytes: Uint8Array): void;
+  /** The driver has accepted these features. */
+  accepted?(features: bigint): void;
   reset(): void;
   /** All that outlives a call, as a plain value that can be cloned: its class's constructor takes that. */
   save(): unknown;

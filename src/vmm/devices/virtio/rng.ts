@@ -1,5 +1,5 @@
 /** Random bytes for a guest. Source: Virtual I/O Device (VIRTIO) 1.1, "Entropy Device". */
-import type { VirtioDevice, VirtioQueue } from "./device.js";
+import { lengthOf, type VirtioDevice, type VirtioQueue } from "./device.js";
 
 /** What one buffer gets at most, however long it is; also the most that the platform's generator gives at once. */
 const mostBytes = 65536;
@@ -21,8 +21,7 @@ export class VirtioRng implements VirtioDevice {
     for (let count = 0; count < queueSize; count++) {
       const buffer = queue.take();
       if (!buffer) return;
-      const room = buffer.writable.reduce((sum, { length }) => sum + length, 0);
-      const bytes = crypto.getRandomValues(new Uint8Array(Math.min(room, mostBytes)));
+      const bytes = crypto.getRandomValues(new Uint8Array(Math.min(lengthOf(buffer.writable), mostBytes)));
       const written = queue.fill(buffer, bytes);
       if (written === undefined) return;
       queue.give(buffer, written);

@@ -84,15 +84,15 @@ export class SplitQueue implements VirtioQueue {
     return buffer;
   }
 
-  fill({ writable }: VirtioBuffer, bytes: Uint8Array): number | undefined {
-    let done = 0;
-    for (const { address, length } of writable) {
-      const part = bytes.subarray(done, done + length);
-      if (part.length === 0) break;
-      if (!this.#memory.write(address, part)) return this.#break();
-      done += part.length;
-    }
-    return done;
+  copy({ readable }: VirtioBuffer, offset: number, bytes: Uint8Array): boolean {
+    const done = inSegments(readable, offset, bytes, (address, part) => this.#memory.read(address, part));
+    if (done === bytes.length) return true;
+    this.#break();
+    return false;
+  }
+
+  fill({ writable }: VirtioBuffer, bytes: Uint8Array, offset = 0): number | undefined {
+    return inSegments(writable, offset, bytes, (address, part) => this.#memory.write(address, part)) ?? this.#break();
   }
 
   give({ head }: VirtioBuffer, written: number): void {
@@ -145,4 +145,23 @@ export class SplitQueue implements VirtioQueue {
     this.#broken = true;
     return undefined;
   }
+}
+
+/** Moves bytes, one segment after the other, from `offset` of them all on. How many; undefined: `move` failed. */
+function inSegments(
+  segments: readonly VirtioSegment[],
+  offset: number,
+  bytes: Uint8Array,
+  move: (address: bigint, part: Uint8Array) => boolean,
+): number | undefined {
+  let skip = offset;
+  let done = 0;
+  for (const { address, length } of segments) {
+    const part = bytes.subarray(done, done + Math.max(0, length - skip));
+    if (part.length > 0 && !move(address + BigInt(skip), part)) return undefined;
+    done += part.length;
+    skip = Math.max(0, skip - length);
+    if (done === bytes.length) break;
+  }
+  return done;
 }

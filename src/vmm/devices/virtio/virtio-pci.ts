@@ -129,7 +129,7 @@ export class VirtioPciDevice implements PciDevice {
     this.identity = {
       vendorId: vendor,
       deviceId: firstModernDevice + device.id,
-      classCode: 0xff_0000,
+      classCode: device.classCode ?? 0xff_0000,
       revision: 1,
       subsystemVendorId: vendor,
       subsystemId: 0x1100,
@@ -145,6 +145,18 @@ export class VirtioPciDevice implements PciDevice {
     ];
     if (state === undefined) this.reset();
     else this.#restore(state);
+  }
+
+  /** By these a guest's kernel finds the drivers: of the transport and of the device behind it. */
+  get aliases(): readonly string[] {
+    const { vendorId, deviceId, subsystemVendorId, subsystemId, classCode } = this.identity;
+    const hex = (value: number, digits = 8): string => value.toString(16).toUpperCase().padStart(digits, "0");
+    const bytes = [16, 8, 0].map((shift) => hex((classCode >> shift) & 0xff, 2).toLowerCase());
+    const [base, sub, programming] = bytes;
+    return [
+      `pci:v${hex(vendorId)}d${hex(deviceId)}sv${hex(subsystemVendorId)}sd${hex(subsystemId)}bc${base}sc${sub}i${programming}`,
+      `virtio:d${hex(this.#device.id)}v${hex(vendor)}`,
+    ];
   }
 
   save(): VirtioPciState {
@@ -181,6 +193,7 @@ export class VirtioPciDevice implements PciDevice {
     ({ status: this.#status, isr: this.#isr, driverFeatures: this.#driverFeatures } = state);
     ({ deviceFeatureSelect: this.#deviceFeatureSelect, driverFeatureSelect: this.#driverFeatureSelect } = state);
     ({ configVector: this.#configVector, queueSelect: this.#queueSelect } = state);
+    if (state.status & Status.featuresOk) this.#device.accepted?.(state.driverFeatures);
     const vectors = [state.configVector, ...state.queues.map(({ vector }) => vector)];
     const wrong = vectors.find((vector) => this.#vector(vector) !== vector);
     if (wrong !== undefined) refuse(`uses the message ${wrong}; there are ${this.interrupts.msix.vectors}`);
@@ -389,6 +402,7 @@ export class VirtioPciDevice implements PciDevice {
     }
     let status = value | (this.#status & Status.needsReset);
     if (!this.#accepts(this.#driverFeatures)) status &= ~Status.featuresOk;
+    if (status & ~this.#status & Status.featuresOk) this.#device.accepted?.(this.#driverFeatures);
     const started = (status & ~this.#status & Status.driverOk) !== 0;
     this.#status = status;
     // Buffers may have been there before.

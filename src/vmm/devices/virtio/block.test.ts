@@ -1,0 +1,294 @@
+/** A disk from the driver's side, honest and hostile. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Disk, StorageError } from "../../storage/disk.js";
+import { MemoryStore } from "../../storage/memory-store.js";
+import { RawDisk } from "../../storage/raw.js";
+import { VirtioBlock, type VirtioBlockOptions, type VirtioBlockState } from "./block.js";
+import { areas, features, memorySize, setUpDriver, size } from "./driver.test-support.js";
+
+const sectors = 64;
+const flush = 1n << 9n;
+const [IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES] = [0, 1, 4, 8, 11, 13];
+const [OK, IOERR, UNSUPP] = [0, 1, 2];
+const [headAt, dataAt, statusAt] = [0x7000, 0x8000, 0x7100];
+const needsReset = 0x40;
+
+/** A disk that writes down what it is asked, and fails where it is told to. */
+class Recorded implements Disk {
+  readonly name = "disk";
+  readonly size = sectors * 512;
+  readonly readOnly: boolean;
+  readonly asked: string[] = [];
+  readonly inner: RawDisk;
+  full = false;
+
+  constructor({ readOnly = false } = {}) {
+    this.readOnly = readOnly;
+    const contents = Uint8Array.from({ length: sectors * 512 }, (_, i) => i / 512 + 1);
+    this.inner = new RawDisk(new MemoryStore("disk", contents));
+  }
+
+  read(offset: number, bytes: Uint8Array): void {
+    this.asked.push(`read ${offset} ${bytes.length}`);
+    this.inner.read(offset, bytes);
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    if (this.full) throw new StorageError("disk cannot be written: the file system is full");
+    assert.ok(offset >= 0 && offset + bytes.length <= this.size && offset % 512 === 0 && bytes.length % 512 === 0);
+    this.asked.push(`write ${offset} ${bytes.length}`);
+    this.inner.write(offset, bytes);
+  }
+
+  writeZeroes(offset: number, length: number, keep: boolean): void {
+    assert.ok(offset >= 0 && offset + length <= this.size);
+    this.asked.push(`zero ${offset} ${length} ${keep}`);
+    this.inner.writeZeroes(offset, length);
+  }
+
+  discard(offset: number, length: number): void {
+    assert.ok(offset >= 0 && offset + length <= this.size);
+    this.asked.push(`discard ${offset} ${length}`);
+  }
+
+  flush(): void {
+    this.asked.push("flush");
+  }
+
+  close(): void {}
+}
+
+function setUp(disk = new Recorded(), options: Partial<VirtioBlockOptions> = {}, accepted = features | flush) {
+  const said: string[] = [];
+  const device = new VirtioBlock({ disk, id: "serial", report: (sentence) => void said.push(sentence), ...options });
+  const it = setUpDriver(device);
+  it.set(0x16, 2, 0);
+  it.set(0x18, 2, size);
+  assert.equal(it.accept(accepted), 11);
+  it.enableQueue();
+  it.set(0x14, 1, 15);
+  let given = 0;
+  /** Puts a request's head, data and status where a driver does; `data` is how much of it, `out` what it holds. */
+  const request = (type: number, sector: number | bigint, data = 0, out?: Uint8Array): number => {
+    it.view.setUint32(headAt, type, true);
+    it.view.setBigUint64(headAt + 8, BigInt(sector), true);
+    if (out) it.ram.set(out, dataAt);
+    it.ram[statusAt] = 0xee;
+    it.describe(0, headAt, 16, 1, data > 0 ? 1 : 2);
+    it.describe(1, dataAt, data, out ? 1 : 3, 2);
+    it.describe(2, statusAt, 1, 2);
+    it.offer(0);
+    given++;
+    return it.ram[statusAt] ?? -1;
+  };
+  const range = (type: number, sector: bigint, count: number, flags: number, length = 16): number => {
+    const bytes = new DataView(new ArrayBuffer(Math.max(16, length)));
+    bytes.setBigUint64(0, sector, true);
+    bytes.setUint32(8, count, true);
+    bytes.setUint32(12, flags, true);
+    return request(type, 0, length, new Uint8Array(bytes.buffer));
+  };
+  const last = (): number => it.used(given - 1)[1];
+  return { ...it, disk, said, request, range, last, device, asked: () => disk.asked.splice(0) };
+}
+
+test("what a driver reads of the disk before it asks anything", () => {
+  const { get, set } = setUp(new Recorded(), { queues: 4 });
+  assert.equal(get(0x12, 2), 4);
+  assert.equal(get(0x2000, 8), sectors);
+  assert.deepEqual(
+    [8, 12, 20, 36, 48].map((at) => get(0x2000 + at, 4)),
+    [131072, 126, 512, 65536, 65536],
+  );
+  assert.deepEqual([get(0x2000 + 34, 2), get(0x2000 + 56, 1)], [4, 1]);
+  set(0x00, 4, 0);
+  assert.equal(get(0x04, 4), 0b0111_0010_0100_0110);
+  const readOnly = setUp(new Recorded({ readOnly: true }));
+  readOnly.set(0x00, 4, 0);
+  assert.equal(readOnly.get(0x04, 4), 0b0001_0010_0110_0110);
+});
+
+test("reads, writes, flushes, identifies, discards and fills with zeros", () => {
+  const { request, range, last, ram, asked } = setUp();
+  assert.equal(request(IN, 2, 1024), OK);
+  assert.equal(last(), 1025);
+  assert.deepEqual([ram[dataAt], ram[dataAt + 511], ram[dataAt + 512], ram[dataAt + 1024]], [3, 3, 4, 0]);
+  assert.equal(request(OUT, 63, 512, new Uint8Array(512).fill(9)), OK);
+  assert.equal(last(), 1);
+  assert.equal(request(IN, 63, 512), OK);
+  assert.equal(ram[dataAt], 9);
+  assert.equal(request(FLUSH, 0), OK);
+  assert.equal(request(GET_ID, 0, 20), OK);
+  assert.equal(new TextDecoder().decode(ram.subarray(dataAt, dataAt + 7)), "serial\0");
+  assert.equal(request(GET_ID, 0, 3), OK);
+  assert.equal(last(), 4);
+  assert.equal(range(DISCARD, 60n, 4, 0), OK);
+  assert.equal(range(WRITE_ZEROES, 0n, 64, 0), OK);
+  assert.equal(range(WRITE_ZEROES, 1n, 1, 1), OK);
+  assert.deepEqual(asked(), [
+    ...["read 1024 1024", "write 32256 512", "read 32256 512", "flush"],
+    ...["discard 30720 2048", "zero 0 32768 true", "zero 512 512 false"],
+  ]);
+});
+
+test("without flush a write that has ended is on the disk", () => {
+  const { request, range, asked } = setUp(new Recorded(), {}, features);
+  assert.equal(request(OUT, 0, 512, new Uint8Array(512)), OK);
+  assert.equal(range(WRITE_ZEROES, 1n, 1, 1), OK);
+  assert.equal(request(IN, 0, 512), OK);
+  assert.deepEqual(asked(), ["write 0 512", "flush", "zero 512 512 false", "flush", "read 0 512"]);
+});
+
+test("head, data and status lie in descriptors as the driver likes", () => {
+  const { view, ram, describe, offer, used } = setUp();
+  view.setUint32(headAt, IN, true);
+  view.setBigUint64(headAt + 8, 1n, true);
+  for (const [i, [address, length, flags]] of (
+    [
+      [headAt, 7, 1],
+      [headAt + 7, 0, 1],
+      [headAt + 7, 9, 1],
+      [dataAt, 100, 3],
+      [dataAt + 0x1000, 411, 3],
+      [dataAt + 0x2000, 2, 2],
+    ] as const
+  ).entries()) {
+    describe(i, address, length, flags, i + 1);
+  }
+  offer(0);
+  assert.deepEqual(used(0), [0, 513]);
+  assert.deepEqual([ram[dataAt + 99], ram[dataAt + 100], ram[dataAt + 0x1000 + 410]], [2, 0, 2]);
+  assert.deepEqual([...ram.subarray(dataAt + 0x2000, dataAt + 0x2002)], [2, OK]);
+});
+
+test("what lies outside the disk, is no whole sector, too long or unknown is refused, and touches nothing", () => {
+  const { request, range, last, asked, ram } = setUp();
+  const half = new Uint8Array(513);
+  const cases: readonly (readonly [string, () => number, number])[] = [
+    ["read beyond the end", () => request(IN, 64, 512), IOERR],
+    ["read over the end", () => request(IN, 63, 1024), IOERR],
+    ["read at the end of all numbers", () => request(IN, (1n << 64n) - 1n, 512), IOERR],
+    ["read of no whole sector", () => request(IN, 0, 513), IOERR],
+    ["write beyond the end", () => request(OUT, 64, 512, new Uint8Array(512)), IOERR],
+    ["write round the numbers", () => request(OUT, 1n << 55n, 512, new Uint8Array(512)), IOERR],
+    ["write of no whole sector", () => request(OUT, 0, 513, half), IOERR],
+    ["discard over the end", () => range(DISCARD, 63n, 2, 0), IOERR],
+    ["discard of all numbers", () => range(DISCARD, 0n, 0xffff_ffff, 0), IOERR],
+    ["discard from beyond", () => range(DISCARD, (1n << 64n) - 1n, 1, 0), IOERR],
+    ["discard with flags", () => range(DISCARD, 0n, 1, 1), UNSUPP],
+    ["zeros with other flags", () => range(WRITE_ZEROES, 0n, 1, 2), UNSUPP],
+    ["a range too short", () => range(WRITE_ZEROES, 0n, 1, 0, 8), IOERR],
+    ["two ranges", () => range(WRITE_ZEROES, 0n, 1, 0, 32), IOERR],
+    ["no range", () => request(DISCARD, 0), IOERR],
+    ["what nobody knows", () => request(77, 0), UNSUPP],
+    ["another", () => request(0xffff_ffff, 0, 512), UNSUPP],
+  ];
+  for (const [what, ask, status] of cases) {
+    assert.equal(ask(), status, what);
+    assert.equal(last(), 1, what);
+    assert.deepEqual(asked(), [], what);
+  }
+  assert.ok(ram.subarray(dataAt + 600, dataAt + 2000).every((byte) => byte === 0));
+});
+
+test("a disk that is only read refuses all that would change it", () => {
+  const { request, range, asked } = setUp(new Recorded({ readOnly: true }));
+  assert.equal(request(OUT, 0, 512, new Uint8Array(512)), IOERR);
+  assert.equal(range(DISCARD, 0n, 1, 0), IOERR);
+  assert.equal(range(WRITE_ZEROES, 0n, 1, 0), IOERR);
+  assert.equal(request(FLUSH, 0), OK);
+  assert.equal(request(IN, 0, 512), OK);
+  assert.deepEqual(asked(), ["flush", "read 0 512"]);
+});
+
+test("a full host gives the guest an I/O error and the user a sentence, and the disk works on", () => {
+  const { request, said, disk } = setUp();
+  disk.full = true;
+  assert.equal(request(OUT, 0, 512, new Uint8Array(512)), IOERR);
+  assert.deepEqual(said, ["disk cannot be written: the file system is full"]);
+  assert.equal(request(IN, 0, 512), OK);
+  disk.full = false;
+  assert.equal(request(OUT, 0, 512, new Uint8Array(512)), OK);
+});
+
+test("buffers that are no requests: no head, no status, no memory", () => {
+  const short = setUp();
+  short.describe(0, headAt, 15, 1, 1);
+  short.describe(1, statusAt, 1, 2);
+  short.offer(0);
+  assert.deepEqual([short.used(0), short.ram[statusAt]], [[0, 1], IOERR]);
+  const mute = setUp();
+  mute.describe(0, headAt, 16, 1);
+  mute.offer(0);
+  assert.deepEqual([mute.used(0), mute.asked()], [[0, 0], []]);
+  for (const [index, flags] of [
+    [0, 1],
+    [1, 3],
+    [2, 2],
+  ] as const) {
+    const it = setUp();
+    it.describe(0, headAt, 16, 1, 1);
+    it.describe(1, dataAt, 512, 3, 2);
+    it.describe(2, statusAt, 1, 2);
+    it.describe(index, 0xffff_ffff_ffff_fff0n, index === 1 ? 512 : 16, flags, index + 1);
+    it.offer(0);
+    assert.equal(it.get(0x14, 1), 15 | needsReset, `${index}`);
+    assert.equal(it.usedCount(), 0);
+  }
+  // The longest that can be described, all of it one place.
+  const long = setUp();
+  for (let i = 1; i < 7; i++) long.describe(i, dataAt, 0xffff_fe00, 3, i + 1);
+  long.describe(0, headAt, 16, 1, 1);
+  long.describe(7, statusAt, 1, 2);
+  long.offer(0);
+  assert.deepEqual([long.ram[statusAt], long.asked()], [IOERR, []]);
+});
+
+test("20,000 random chains of a hostile guest throw nothing, and reach nothing outside the disk", () => {
+  let state = 7;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  let [broken, served] = [0, 0];
+  let it = setUp();
+  for (let chain = 0; chain < 20_000; chain++) {
+    it.view.setUint32(headAt, [0, 0, 1, 1, 4, 8, 11, 13, random(20), random(2 ** 32)][random(10)] ?? 0, true);
+    it.view.setBigUint64(headAt + 8, BigInt([random(64), 63, 64, 2 ** 32][random(4)] ?? 0), true);
+    // Now and then each thing that can be wrong is.
+    const wrong = (): boolean => random(40) === 0;
+    const length = 1 + random(size - 1);
+    for (let index = 0, writing = false; index < length; index++) {
+      writing ||= index > 0 && random(2) === 0;
+      const at = [headAt, dataAt, statusAt][Math.min(index, 2)] ?? 0;
+      const bytes = index === 0 ? 16 : ([512, 1024, 16, 1, 0, random(5000)][random(6)] ?? 0);
+      const flags = (writing ? 2 : 0) | (index < length - 1 ? 1 : 0);
+      it.describe(
+        index,
+        wrong() ? ([memorySize - 1, 2 ** 40, random(memorySize)][random(3)] ?? 0) : at,
+        wrong() ? 2 ** 32 - 1 - random(2) * 511 : bytes,
+        wrong() ? random(8) : flags,
+        wrong() ? random(2 * size) : index + 1,
+      );
+    }
+    it.offer(wrong() ? random(2 * size) : 0);
+    served += it.asked().length;
+    if (!(it.get(0x14, 1) & needsReset)) continue;
+    broken++;
+    it = setUp(new Recorded({ readOnly: random(5) === 0 }));
+  }
+  assert.ok(broken > 1000 && served > 1000, `${broken} ${served}`);
+});
+
+test("its state is the size of its disk, which must be the same again", () => {
+  const { device, disk } = setUp();
+  const state = structuredClone(device.save());
+  assert.equal(new VirtioBlock({ disk }, state).save().size, sectors * 512);
+  const shorter = { disk: new RawDisk(new MemoryStore("other", new Uint8Array(512))) };
+  assert.throws(
+    () => new VirtioBlock(shorter, state),
+    /EINVAL: other has 512 bytes; the disk that was saved had 32768/,
+  );
+  assert.throws(() => new VirtioBlock({ disk }, {} as VirtioBlockState), /EINVAL.*size is missing/);
+});
