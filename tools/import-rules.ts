@@ -19,11 +19,8 @@ const stateLayout = ["src/arch/X/engines/layout", "src/arch/X/engines/runtime/la
 /** The run-time library is one program; its entry and the decoded code lie in engines/runtime/, the rest with its subject. */
 const runtimeLibrary = "src/arch/X/engines/runtime";
 
-/** What the engine may import; an architecture's part of it is on its way out. */
-const engineMay = [
-  ...["src/base", "src/wasm", "src/vac", "src/kvm", "src/semantics"],
-  ...["src/arch/powerpc/engines", "src/arch/powerpc/isa"],
-];
+/** What the engine may import: no architecture. */
+const engineMay = ["src/base", "src/wasm", "src/vac", "src/kvm", "src/semantics"];
 /** What the interpreter and the translator share. */
 const engineShared = [
   "fold",

@@ -301,4 +301,6 @@ export interface EngineLayout {
   readonly state: Readonly<Record<EngineField, Field>>;
   readonly tlb: ReturnType<typeof softTlb>;
   readonly codePage: ReturnType<typeof codePages>;
+  /** Where the vCPU's other parts are. */
+  readonly vcpu: ReturnType<typeof vcpuParts>;
 }

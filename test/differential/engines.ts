@@ -1,6 +1,7 @@
 /** The engines under test, from the files of the build. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { translatorTarget } from "../../src/arch/powerpc/engines/translator-target.js";
 import type { EngineAssets } from "../../src/engine/interpret/interpreter.js";
 import { loadPr } from "../../src/engine/interpret/load.js";
 import { loadHv } from "../../src/engine/translate/load.js";
@@ -25,7 +26,7 @@ export const engines: Readonly<Record<string, () => Engine>> = {
   hv: () => {
     // As the command line does.
     enableRelaxedSimd();
-    return loadHv(engineAssets());
+    return loadHv(translatorTarget, engineAssets());
   },
   pr: () => loadPr(engineAssets()),
 };

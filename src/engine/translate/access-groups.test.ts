@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Template } from "../../arch/powerpc/engines/region-recorder.js";
 import { accessGroups } from "./access-groups.js";
 
-const access = (register: number, displacement: number, size: number, stores = false, writes: number[] = []) =>
-  ({ plain: { register, displacement, size, stores }, writes }) as unknown as Template;
-const other = (...writes: number[]) => ({ plain: undefined, writes }) as unknown as Template;
+const access = (register: number, displacement: number, size: number, stores = false, writes: number[] = []) => ({
+  plain: { address: "", register, displacement, size, stores },
+  writes,
+});
+const other = (...writes: number[]) => ({ plain: undefined, writes });
 
 test("accesses off one register are one group, from the lowest byte to the highest, until the register changes", () => {
   const [a, b, c, d, e, f] = accessGroups([

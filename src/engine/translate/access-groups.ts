@@ -2,7 +2,7 @@
  * Accesses of a block that are checked together: those off one register while it keeps its value. One look at the soft TLB
  * then serves all of them; if it fails, the block is left where the first stands.
  */
-import type { Template } from "../../arch/powerpc/engines/region-recorder.js";
+import type { Template } from "./template.js";
 
 export interface AccessGroup {
   readonly register: number;
@@ -22,7 +22,9 @@ export interface AccessGroup {
 const spanLimit = 2048;
 
 /** The group of each instruction of a block; undefined where an access stands by itself. */
-export function accessGroups(templates: readonly Template[]): readonly (AccessGroup | undefined)[] {
+export function accessGroups(
+  templates: readonly Pick<Template<unknown>, "plain" | "writes">[],
+): readonly (AccessGroup | undefined)[] {
   const open = new Map<number, AccessGroup>();
   const groups = templates.map(({ plain, writes }, i) => {
     let group: AccessGroup | undefined;

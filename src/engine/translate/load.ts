@@ -6,7 +6,8 @@ import {
   interpretedVcpu,
   interpretOnly,
 } from "../interpret/interpreter.js";
-import { Translator, warmUpTranslation } from "./translator.js";
+import type { TranslatorTarget } from "./target.js";
+import { Translator } from "./translator.js";
 
 /** A vCPU that can be told to translate; tests use it to run code translated that is not hot. */
 export interface HvVcpu extends EngineVcpu {
@@ -18,17 +19,17 @@ export interface HvEngine extends Engine {
 }
 
 /** `hv`: hot code is translated to WebAssembly at run time, the rest interpreted. Needs the platform's leave to compile. */
-export function loadHv(assets: EngineAssets): HvEngine {
+export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets): HvEngine {
   return {
     name: "hv",
     share: assets,
     memoryWritten: (memory) => bindMemoryWritten(assets, memory),
     warmUp: (memory) => {
-      warmUpTranslation();
+      target.warmUp();
       instantiateInterpreter(assets, memory, interpretOnly());
     },
     attach: (memory, address, onEvent) => {
-      const translator = new Translator(memory, address);
+      const translator = new Translator(target, memory, address);
       const translation = {
         regions: translator.regions,
         codeDropped: (page: number) => translator.codeDropped(page),

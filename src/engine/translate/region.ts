@@ -6,30 +6,20 @@
  * return address, this one goes on; otherwise it returns too, so that interrupts, context switches and the like unwind all
  * by themselves. A fault leaves in the middle of a block with the registers as the instruction found them.
  */
-
-import { codePage, state, tlb } from "../../arch/powerpc/engines/layout.js";
-import {
-  emitCameFrom,
-  emitComeFrom,
-  held,
-  type Place,
-  RegionRecorder,
-  regionFunction,
-  regionLocals,
-  type Template,
-} from "../../arch/powerpc/engines/region-recorder.js";
-import { bcctr, bclr } from "../../arch/powerpc/isa/instructions/branch.js";
-import type { Variant } from "../../arch/powerpc/isa/pattern.js";
 import type { FunctionBuilder, Label } from "../../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, Op } from "../../wasm/opcodes.js";
+import { Op } from "../../wasm/opcodes.js";
 import { type Exits, emit, type Node } from "../ir.js";
+import type { EngineField, EngineLayout } from "../layout.js";
 import { type AccessContext, checkFault, emitCheck } from "../memory-access.js";
 import type { RuntimeFunctions } from "../recorder.js";
 import { callDepth } from "../region-entry.js";
+import type { Mode } from "../target.js";
 import { type AccessGroup, accessGroups } from "./access-groups.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
-import { emitCall, emitGoOn, instead } from "./linkage.js";
+import type { Linkage } from "./linkage.js";
 import { type Knowledge, RegisterFile } from "./register-file.js";
+import type { TranslatorTarget } from "./target.js";
+import { type Found, type Place, regionFunction, regionLocals, type Template, Templates } from "./template.js";
 
 /** Instructions a region may have: more than any hot loop, and a body that V8 still optimises well. */
 const instructionLimit = 500;
@@ -37,22 +27,18 @@ const instructionLimit = 500;
 const returns = 2;
 /** Ways in that a region may have; beyond that, calls are left to return through a look-up. */
 const entryLimit = 48;
-/** Entries of a jump table that are looked at, and distance between the places that it leads to, in instructions. */
-const tableLimit = 512;
-const tableSpread = 2048;
-
-interface Instruction {
+interface Instruction<V> {
   readonly offset: number;
-  readonly template: Template;
-  /** It sets LR for a return to what is behind it. */
+  readonly template: Template<V>;
+  /** Something is to come back to what is behind it. */
   readonly isCall: boolean;
-  /** It jumps to LR. */
+  /** It jumps to where a call noted. */
   readonly isReturn: boolean;
   /** Offsets that it may jump to, in ascending order, if a table of them stands behind it. */
   readonly table: readonly number[];
 }
 
-export interface RegionSource {
+export interface RegionSource<V> {
   /** Bytes of the page that the region lies in; offsets count from its start. */
   readonly span: number;
   /** An access that the soft TLB does not have calls; otherwise it leaves the region, which keeps the code small. */
@@ -61,40 +47,50 @@ export interface RegionSource {
   readonly tailCalls: boolean;
   readonly entry: number;
   /** The instruction at this offset: undefined outside the region's page or where code is not to be translated. */
-  fetch(offset: number): { variant: Variant; word: number } | undefined;
+  fetch(offset: number): Found<V> | undefined;
   /** What stands at this offset, code or not: undefined outside the region's page. */
-  word(offset: number): number | undefined;
+  word(offset: number, littleEndian: boolean): number | undefined;
   /** Address of the decoded entry of a call's target; undefined if it lies outside the region's page. */
   decodedEntry(offset: number): number | undefined;
 }
 
-/** Pays for instructions: budget counts bytes of decoded entries. */
-const price = (instructions: number): number => instructions * codePage.entrySize;
-
-function accessContext(runtime: RuntimeFunctions): AccessContext {
+function accessContext(layout: EngineLayout, runtime: RuntimeFunctions): AccessContext {
   return {
-    layout: { state, tlb, codePage },
+    layout,
     state: regionLocals.state,
     table: (f) => f.get(regionLocals.table),
     asid: (f) => f.get(regionLocals.asid),
     slow: (name) => runtime.helper(name),
-    checkFault: checkFault({ state, tlb, codePage }, regionLocals.state),
+    checkFault: checkFault(layout, regionLocals.state),
   };
 }
 
-/** A recorder for regions of one byte order. `runtime` gives the index of each routine in the modules of regions. */
-export function regionRecorder(littleEndian: boolean, fused: boolean, runtime: RuntimeFunctions): RegionRecorder {
-  return new RegionRecorder({ mode64: true, littleEndian, fused, runtime, access: accessContext(runtime) });
+/** The instructions of one mode, for regions in modules with this linkage. */
+export function regionTemplates<V>(target: TranslatorTarget<V>, linkage: Linkage, mode: number): Templates<V> {
+  const runtime = { helper: (name: string) => linkage.routine(name) };
+  return new Templates(target.recorder(mode, runtime, accessContext(target.layout, runtime)));
 }
 
-export class RegionTranslator {
+/** What regions of one mode are made with. */
+export interface RegionSetting<V> {
+  readonly target: TranslatorTarget<V>;
+  readonly linkage: Linkage;
+  readonly mode: number;
+  readonly templates: Templates<V>;
+}
+
+export class RegionTranslator<V> {
   readonly #f = regionFunction();
-  readonly #file = new RegisterFile(this.#f, regionLocals.state, held);
-  readonly #place: Place = { file: this.#file, offset: 0 };
-  readonly #source: RegionSource;
-  readonly #recorder: RegionRecorder;
+  readonly #target: TranslatorTarget<V>;
+  readonly #file: RegisterFile;
+  readonly #place: Place;
+  readonly #source: RegionSource<V>;
+  readonly #linkage: Linkage;
+  readonly #templates: Templates<V>;
+  readonly #mode: number;
+  readonly #targetMask: bigint | undefined;
   readonly #access: AccessContext;
-  readonly #instructions = new Map<number, Instruction>();
+  readonly #instructions = new Map<number, Instruction<V>>();
   /** Return addresses that lead back in. */
   readonly #returns = new Set<number>();
   /** Where the state is complete but for CFAR and the budget; and where it is complete. */
@@ -106,18 +102,34 @@ export class RegionTranslator {
   #loopExit: Label | undefined;
   #loopUndone: Label | undefined;
   #wayIn: Label | undefined;
-  #graph: FlowGraph<Instruction> | undefined;
+  #graph: FlowGraph<Instruction<V>> | undefined;
   /** Labels of the open loops and blocks, by position of the flow node they lead to. */
   readonly #loops = new Map<number, Label>();
   readonly #merges = new Map<number, Label>();
   /** What is known of the registers at a merge, whichever way it is reached. */
   readonly #met = new Map<number, Knowledge>();
 
-  constructor(source: RegionSource, recorder: RegionRecorder) {
+  constructor(source: RegionSource<V>, { target, linkage, mode, templates }: RegionSetting<V>) {
     this.#source = source;
-    this.#recorder = recorder;
-    recorder.place = this.#place;
-    this.#access = accessContext(recorder.routines);
+    this.#target = target;
+    this.#linkage = linkage;
+    this.#templates = templates;
+    this.#mode = mode;
+    this.#targetMask = (target.modes[mode] as Mode).targetMask;
+    this.#file = new RegisterFile(this.#f, regionLocals.state, target.held);
+    this.#place = { file: this.#file, offset: 0 };
+    templates.place = this.#place;
+    this.#access = accessContext(target.layout, { helper: (name) => linkage.routine(name) });
+  }
+
+  get #layout(): EngineLayout {
+    return this.#target.layout;
+  }
+
+  /** Places where an instruction may begin between two offsets: what decoded entries, and so budgets, are counted in. */
+  #units(from: number, to: number): number {
+    const { entrySize, scale } = this.#layout.codePage;
+    return (to - from) / (entrySize >> scale);
   }
 
   /** Number of guest instructions in the region. */
@@ -152,8 +164,8 @@ export class RegionTranslator {
     this.#exitHandedOver = f.block();
     this.#exit = f.block();
     this.#undone = f.block();
-    const [wayIn] = graph.nodes as [FlowNode<Instruction>];
-    if (graph.entries.length === 1 && !graph.goesAround) this.#tree(graph.nodes[1] as FlowNode<Instruction>);
+    const [wayIn] = graph.nodes as [FlowNode<Instruction<V>>];
+    if (graph.entries.length === 1 && !graph.goesAround) this.#tree(graph.nodes[1] as FlowNode<Instruction<V>>);
     else {
       this.#wayIn = f.loop();
       this.#within(wayIn, wayIn.dominated);
@@ -163,23 +175,23 @@ export class RegionTranslator {
     f.end();
     this.#leaveUndone();
     f.end();
-    emitComeFrom(f);
+    this.#target.branches.settle(f);
     this.#storeBudget();
     if (this.#source.tailCalls) {
       // A return is for who called; if nobody did here, it is a jump like others.
       f.get(regionLocals.jumps);
       f.i32Const(1);
-      f.op(integerOpcodes.eq[0]);
+      f.i32("eq");
       f.get(regionLocals.jumps);
       f.i32Const(returns);
-      f.op(integerOpcodes.eq[0]);
+      f.i32("eq");
       f.get(regionLocals.depth);
       f.i32Const(callDepth);
-      f.op(integerOpcodes.eq[0]);
-      f.op(integerOpcodes.and[0]);
-      f.op(integerOpcodes.or[0]);
+      f.i32("eq");
+      f.i32("and");
+      f.i32("or");
       f.if();
-      emitGoOn(f, regionLocals);
+      this.#linkage.emitGoOn(f, regionLocals);
       f.end();
     }
     f.get(regionLocals.jumps);
@@ -196,40 +208,40 @@ export class RegionTranslator {
     f.get(regionLocals.budget);
     f.get(regionLocals.at);
     f.i32Const(16);
-    f.op(integerOpcodes.shrU[0]);
+    f.i32("shrU");
     f.i32Const(0x7fff);
-    f.op(integerOpcodes.and[0]);
-    f.i32Const(codePage.entrySize);
-    f.op(integerOpcodes.mul[0]);
-    f.op(integerOpcodes.sub[0]);
+    f.i32("and");
+    f.i32Const(this.#layout.codePage.entrySize);
+    f.i32("mul");
+    f.i32("sub");
     f.set(regionLocals.budget);
     f.get(regionLocals.at);
     f.i32Const(0);
-    f.op(integerOpcodes.ltS[0]);
+    f.i32("ltS");
     f.if();
     f.get(regionLocals.state);
     f.get(regionLocals.base);
     f.get(regionLocals.at);
     f.i32Const(0xffff);
-    f.op(integerOpcodes.and[0]);
-    f.op(conversionOpcodes.extendU);
-    f.op(integerOpcodes.add[1]);
-    f.memory(Op["i64.store"], state.pc.offset);
-    emitComeFrom(f);
+    f.i32("and");
+    f.convert("extendU");
+    f.i64("add");
+    f.store("i64", this.#layout.state.pc.offset);
+    this.#target.branches.settle(f);
     this.#storeBudget();
     f.get(regionLocals.state);
-    f.call(instead);
+    f.call(this.#linkage.instead);
     f.return();
     f.end();
     f.get(regionLocals.state);
     f.i32Const(0);
-    f.memory(Op["i32.store"], state.fault.offset);
+    f.store("i32", this.#layout.state.fault.offset);
   }
 
   #storeBudget(): void {
     this.#f.get(regionLocals.state);
     this.#f.get(regionLocals.budget);
-    this.#f.memory(Op["i32.store"], state.budget.offset);
+    this.#f.store("i32", this.#layout.state.budget.offset);
   }
 
   /** Sets `at` for leaving the instruction undone. */
@@ -241,27 +253,36 @@ export class RegionTranslator {
   }
 
   /** Finds what can be reached and divides it into blocks. */
-  #discover(): Map<number, BasicBlock<Instruction>> {
+  #discover(): Map<number, BasicBlock<Instruction<V>>> {
     const leaders = new Set<number>([this.#source.entry]);
     const work = [this.#source.entry];
     const targets = new Map<number, number[]>();
     // Nearest first, so that the limit cuts what is far.
-    for (let next = 0; next < work.length; next++) {
-      for (let at = work[next] as number; !this.#instructions.has(at); at += 4) {
+    const { shift } = this.#layout.codePage;
+    for (let first = 0; first < work.length; first++) {
+      let next: number;
+      for (let at = work[first] as number; !this.#instructions.has(at); at = next) {
         const fetched = this.#instructions.size < instructionLimit ? this.#source.fetch(at) : undefined;
         if (!fetched) break;
-        const template = this.#recorder.template(fetched.variant, fetched.word);
+        const template = this.#templates.template(fetched);
         if (!template) break;
         const { jumps: displacements, fallsThrough } = template;
-        // bl .+4 asks for its own address: nothing returns from there.
-        const isCall = fetched.variant.flags.lk === true && displacements[0] !== 4;
-        const { definition } = fetched.variant;
-        const table = definition === bcctr && !isCall ? this.#jumpTable(at + 4) : [];
-        this.#instructions.set(at, { offset: at, template, isCall, isReturn: definition === bclr, table });
-        this.#pages.add(at >> codePage.shift);
+        next = at + template.length;
+        const flow = this.#target.flow(template);
+        const isCall = flow === "call";
+        const table = this.#target.jumpTable(
+          this.#mode,
+          template,
+          at,
+          (offset, littleEndian) => this.#source.word(offset, littleEndian),
+          (offset) => this.#source.fetch(offset) !== undefined,
+        );
+        this.#instructions.set(at, { offset: at, template, isCall, isReturn: flow === "return", table });
+        this.#pages.add(at >> shift);
+        this.#pages.add((next - 1) >> shift);
         const followed: number[] = [...table];
         for (const displacement of displacements) {
-          if (isCall) followed.push(at + 4);
+          if (isCall) followed.push(next);
           else if (displacement !== undefined) followed.push(at + displacement);
         }
         targets.set(at, followed);
@@ -269,20 +290,22 @@ export class RegionTranslator {
           leaders.add(to);
           work.push(to);
         }
-        if (isCall && this.#returns.size < entryLimit - 1) this.#returns.add(at + 4);
-        if (followed.length > 0) leaders.add(at + 4);
+        if (isCall && this.#returns.size < entryLimit - 1) this.#returns.add(next);
+        if (followed.length > 0) leaders.add(next);
         if (!fallsThrough) break;
       }
     }
     for (const at of this.#returns) if (!this.#instructions.has(at)) this.#returns.delete(at);
-    const blocks = new Map<number, BasicBlock<Instruction>>();
+    const blocks = new Map<number, BasicBlock<Instruction<V>>>();
     for (const start of leaders) {
-      const instructions: Instruction[] = [];
+      const instructions: Instruction<V>[] = [];
       const successors: number[] = [];
       let calls = false;
-      for (let at = start; ; at += 4) {
+      let next: number;
+      for (let at = start; ; at = next) {
         const instruction = this.#instructions.get(at);
         if (!instruction) break;
+        next = at + instruction.template.length;
         instructions.push(instruction);
         for (const to of targets.get(at) ?? []) {
           // Behind a call that is left to return through a look-up, nothing follows here.
@@ -291,8 +314,8 @@ export class RegionTranslator {
           if (this.#instructions.has(to)) successors.push(to);
         }
         if (!instruction.template.fallsThrough) break;
-        if (leaders.has(at + 4)) {
-          if (this.#instructions.has(at + 4)) successors.push(at + 4);
+        if (leaders.has(next)) {
+          if (this.#instructions.has(next)) successors.push(next);
           break;
         }
       }
@@ -301,36 +324,17 @@ export class RegionTranslator {
     return blocks;
   }
 
-  /**
-   * Where the jump table at this offset leads to, as compilers make them for this processor: words in the text behind the
-   * jump, each the distance of a place from the table. Nothing depends on its being one, or on its staying as it is: what
-   * goes elsewhere leaves the region.
-   */
-  #jumpTable(start: number): number[] {
-    const found = new Set<number>();
-    // The first place stands behind the table.
-    let end = start + 4 * tableLimit;
-    for (let at = start; at < end; at += 4) {
-      const word = this.#source.word(at);
-      if (word === undefined || word % 4 !== 0) break;
-      const to = start + (word | 0);
-      if (to > at && to < end) end = to;
-      if (this.#source.fetch(to)) found.add(to);
-    }
-    const places = [...found].sort((a, b) => a - b);
-    return places.filter((to) => to - (places[0] as number) < 4 * tableSpread);
-  }
-
   #prologue(): void {
     const f = this.#f;
-    const load = (field: "pc" | "budget" | "tlb" | "asid") => {
+    const { state } = this.#layout;
+    const load = (field: EngineField) => {
       f.get(regionLocals.state);
-      f.memory(state[field].type === "i32" ? Op["i32.load"] : Op["i64.load"], state[field].offset);
+      f.load(state[field].type, state[field].offset);
     };
     // The page may be known by several addresses.
     load("pc");
     f.i64Const(-BigInt(this.#source.span));
-    f.op(integerOpcodes.and[1]);
+    f.i64("and");
     f.set(regionLocals.base);
     for (const field of ["budget", "asid"] as const) {
       load(field);
@@ -340,12 +344,13 @@ export class RegionTranslator {
     f.set(regionLocals.table);
   }
 
-  #pay(instructions: number): void {
+  /** Pays for so many places where instructions may begin: the budget counts bytes of decoded entries. */
+  #pay(units: number): void {
     const f = this.#f;
-    if (instructions === 0) return;
+    if (units === 0) return;
     f.get(regionLocals.budget);
-    f.i32Const(price(instructions));
-    f.op(integerOpcodes.sub[0]);
+    f.i32Const(units * this.#layout.codePage.entrySize);
+    f.i32("sub");
     f.set(regionLocals.budget);
   }
 
@@ -353,17 +358,17 @@ export class RegionTranslator {
     const f = this.#f;
     f.get(regionLocals.base);
     f.i64Const(BigInt(offset));
-    f.op(integerOpcodes.add[1]);
+    f.i64("add");
   }
 
   #storePc(offset: number): void {
     this.#f.get(regionLocals.state);
     this.#pushAddress(offset);
-    this.#f.memory(Op["i64.store"], state.pc.offset);
+    this.#f.store("i64", this.#layout.state.pc.offset);
   }
 
   /** Emits a block and all that it dominates (Ramsey, "Beyond Relooper": one nesting for each dominator tree). */
-  #tree(node: FlowNode<Instruction>): void {
+  #tree(node: FlowNode<Instruction<V>>): void {
     const f = this.#f;
     const merges = node.dominated.filter((n) => (this.#graph?.nodes[n]?.forwardEdges ?? 0) > 1);
     if (!node.isLoop) {
@@ -399,9 +404,9 @@ export class RegionTranslator {
   }
   #outermost: ReadonlySet<number> | undefined;
 
-  #enterLoop(header: FlowNode<Instruction>): void {
-    const reads = new Uint8Array(held.length);
-    const writes = new Uint8Array(held.length);
+  #enterLoop(header: FlowNode<Instruction<V>>): void {
+    const reads = new Uint8Array(this.#target.held.length);
+    const writes = new Uint8Array(this.#target.held.length);
     for (const position of this.#graph?.loop(header.order) ?? []) {
       for (const { template } of this.#graph?.nodes[position]?.block.instructions ?? []) {
         for (const n of template.reads) reads[n] = 1;
@@ -412,7 +417,7 @@ export class RegionTranslator {
   }
 
   /** The block inside one wasm block for each place where several paths of its meet, the latest outermost. */
-  #within(node: FlowNode<Instruction>, merges: readonly number[]): void {
+  #within(node: FlowNode<Instruction<V>>, merges: readonly number[]): void {
     const f = this.#f;
     const last = merges.at(-1);
     if (last === undefined) {
@@ -424,10 +429,10 @@ export class RegionTranslator {
     this.#within(node, merges.slice(0, -1));
     this.#merges.delete(last);
     f.end();
-    const target = this.#graph?.nodes[last] as FlowNode<Instruction>;
+    const target = this.#graph?.nodes[last] as FlowNode<Instruction<V>>;
     const emitMerged = () => {
       // Nobody comes this way if a call was left to return through a look-up.
-      this.#file.restore(this.#met.get(last) ?? new Uint8Array(held.length));
+      this.#file.restore(this.#met.get(last) ?? new Uint8Array(this.#target.held.length));
       this.#tree(target);
     };
     // What a loop's blocks dominate need not be part of the loop.
@@ -451,25 +456,35 @@ export class RegionTranslator {
   /** The way in: a jump by the parameter. */
   #dispatch(): void {
     const f = this.#f;
-    const graph = this.#graph as FlowGraph<Instruction>;
+    const graph = this.#graph as FlowGraph<Instruction<V>>;
     const labels = graph.entries.map((start) => this.#merges.get(graph.position(start) as number) as Label);
-    for (const start of graph.entries) this.#met.set(graph.position(start) as number, new Uint8Array(held.length));
+    for (const start of graph.entries)
+      this.#met.set(graph.position(start) as number, new Uint8Array(this.#target.held.length));
     f.get(regionLocals.entry);
     f.brTable(labels, labels[0] as Label);
   }
 
-  #block(node: FlowNode<Instruction>): void {
+  #block(node: FlowNode<Instruction<V>>): void {
     const { instructions } = node.block;
     const groups = this.#source.missesCall ? [] : accessGroups(instructions.map(({ template }) => template));
     instructions.forEach((instruction, i) => {
       this.#place.offset = instruction.offset;
       const group = groups[i];
-      const exits = this.#exits(node, instruction, i);
-      this.#instruction(instruction, group ? { ...exits, direct: this.#direct(group, instruction.offset, i) } : exits);
+      const exits = this.#exits(node, instruction);
+      this.#instruction(
+        instruction,
+        group
+          ? {
+              ...exits,
+              direct: this.#direct(group, instruction.offset, this.#units(node.block.start, instruction.offset)),
+            }
+          : exits,
+      );
       if (group?.last === i) this.#f.release(group.local as number);
     });
-    const last = instructions.at(-1) as Instruction;
-    if (last.template.fallsThrough) this.#go(node, last.offset + 4, instructions.length);
+    const { offset, template } = instructions.at(-1) as Instruction<V>;
+    const end = offset + template.length;
+    if (template.fallsThrough) this.#go(node, end, this.#units(node.block.start, end));
   }
 
   /** An access that is checked together with others: the first one makes the check. */
@@ -480,7 +495,7 @@ export class RegionTranslator {
         this.#file.flush();
         this.#file.read(register);
         f.i64Const(BigInt(low));
-        f.op(integerOpcodes.add[1]);
+        f.i64("add");
         group.local = emitCheck(
           f,
           this.#access,
@@ -492,23 +507,23 @@ export class RegionTranslator {
     };
   }
 
-  #instruction({ template }: Instruction, exits: Exits): void {
+  #instruction({ template }: Instruction<V>, exits: Exits): void {
     if (template.branches) {
       // So that all its paths agree on what the locals hold.
       for (const n of template.reads) this.#file.load(n);
       for (const n of template.writes) this.#file.load(n);
       for (const n of template.writes) this.#file.mayWrite(n);
     }
-    const one = template.busy ? this.#recorder.another(template) : template;
+    const one = template.busy ? this.#templates.another(template) : template;
     one.busy = true;
     emit(this.#f, one.planned, exits);
     one.busy = false;
   }
 
-  /** Goes on at `offset` having completed `count` instructions of the block since it last paid. */
-  #go(from: FlowNode<Instruction>, offset: number, count: number): void {
+  /** Goes on at `offset`; `count` places of instructions have to be paid for. */
+  #go(from: FlowNode<Instruction<V>>, offset: number, count: number): void {
     const f = this.#f;
-    const graph = this.#graph as FlowGraph<Instruction>;
+    const graph = this.#graph as FlowGraph<Instruction<V>>;
     const position = graph.position(offset);
     this.#pay(count);
     if (position === undefined) {
@@ -520,7 +535,7 @@ export class RegionTranslator {
       // The slice may be over: requests and interrupts are looked at outside.
       f.get(regionLocals.budget);
       f.i32Const(0);
-      f.op(integerOpcodes.geS[0]);
+      f.i32("geS");
       f.brIf(this.#loops.get(position) as Label);
       this.#leaveTo(offset);
       return;
@@ -532,7 +547,7 @@ export class RegionTranslator {
       else if (merge) {
         this.#met.set(position, RegisterFile.meet(this.#met.get(position), this.#file.save()));
         f.br(merge);
-      } else this.#tree(graph.nodes[position] as FlowNode<Instruction>);
+      } else this.#tree(graph.nodes[position] as FlowNode<Instruction<V>>);
     };
     if (this.#file.inLoop && !this.#outermost?.has(position)) {
       this.#file.storeKept();
@@ -543,11 +558,11 @@ export class RegionTranslator {
   /** By the way in, unless the slice is over. */
   #goAround(offset: number): void {
     const f = this.#f;
-    f.i32Const((this.#graph as FlowGraph<Instruction>).entries.indexOf(offset));
+    f.i32Const((this.#graph as FlowGraph<Instruction<V>>).entries.indexOf(offset));
     f.set(regionLocals.entry);
     f.get(regionLocals.budget);
     f.i32Const(0);
-    f.op(integerOpcodes.geS[0]);
+    f.i32("geS");
     f.brIf(this.#wayIn as Label);
     this.#leaveTo(offset);
   }
@@ -573,70 +588,69 @@ export class RegionTranslator {
     this.#leave();
   }
 
-  #exits(node: FlowNode<Instruction>, instruction: Instruction, index: number): Exits {
+  #exits(node: FlowNode<Instruction<V>>, instruction: Instruction<V>): Exits {
     const { offset, isCall } = instruction;
+    const before = this.#units(node.block.start, offset);
+    const back = offset + instruction.template.length;
     const file = this.#file;
     return {
       storePc: () => this.#storePc(offset),
       beforeFault: () => file.flush(),
       arm: (body) => {
-        const before = file.save();
+        const known = file.save();
         body();
-        file.restore(before);
+        file.restore(known);
         this.#place.offset = offset;
       },
-      fault: (f) => f.br(this.#setAt(offset, index, false)),
-      ...(this.#source.missesCall ? {} : { miss: () => this.#setAt(offset, index, true) }),
+      fault: (f) => f.br(this.#setAt(offset, before, false)),
+      ...(this.#source.missesCall ? {} : { miss: () => this.#setAt(offset, before, true) }),
       leave: () => {
-        this.#pay(index + 1);
+        this.#pay(before + 1);
         this.#leave();
       },
       handOver: (f) => {
         if (file.inLoop) file.storeKept();
         else file.flush();
-        emitComeFrom(f);
+        this.#target.branches.settle(f);
       },
       leaveHandedOver: (f) => {
-        this.#pay(index + 1);
+        this.#pay(before + 1);
         f.br(this.#exitHandedOver as Label);
       },
       jump: (f, target: Node, value) => {
-        f.i32Const(offset | 1);
-        f.set(regionLocals.from);
+        this.#target.branches.note(f, offset);
         const places = instruction.table.filter((to) => this.#graph?.position(to) !== undefined);
         if (places.length > 0) {
-          this.#choose(node, places, index + 1, () => value(target));
+          this.#choose(node, places, before + 1, () => value(target));
           return;
         }
         const displacement = target.displacement?.constant;
         const relative = typeof displacement === "number" ? offset + displacement : undefined;
         if (relative !== undefined && !isCall) {
-          this.#go(node, relative, index + 1);
+          this.#go(node, relative, before + 1);
           return;
         }
         f.get(regionLocals.state);
         if (relative !== undefined) this.#pushAddress(relative);
         else {
           value(target);
-          f.i64Const(-4n);
-          f.op(integerOpcodes.and[1]);
+          this.#maskTarget();
         }
-        f.memory(Op["i64.store"], state.pc.offset);
-        this.#pay(index + 1);
-        if (isCall && this.#returns.has(offset + 4)) this.#call(node, offset + 4, relative);
+        f.store("i64", this.#layout.state.pc.offset);
+        this.#pay(before + 1);
+        if (isCall && this.#returns.has(back)) this.#call(node, offset, back, relative);
         else this.#leaveByJump(instruction.isReturn ? returns : 1);
       },
     };
   }
 
   /** Goes on where the address that is pushed says: at one of these places, or outside. */
-  #choose(from: FlowNode<Instruction>, places: readonly number[], count: number, push: () => void): void {
+  #choose(from: FlowNode<Instruction<V>>, places: readonly number[], count: number, push: () => void): void {
     const f = this.#f;
     const target = f.local("i64");
     const [first] = places as [number];
     push();
-    f.i64Const(-4n);
-    f.op(integerOpcodes.and[1]);
+    this.#maskTarget();
     f.set(target);
     const elsewhere = f.block();
     // The latest outermost.
@@ -644,17 +658,21 @@ export class RegionTranslator {
     const distance = () => {
       f.get(target);
       this.#pushAddress(first);
-      f.op(integerOpcodes.sub[1]);
+      f.i64("sub");
     };
     distance();
     f.i64Const(BigInt((places.at(-1) as number) - first));
-    f.op(integerOpcodes.gtU[1]);
+    f.i64("gtU");
     f.brIf(elsewhere);
     distance();
-    f.op(conversionOpcodes.wrap);
-    f.i32Const(2);
-    f.op(integerOpcodes.shrU[0]);
-    const steps = Array.from({ length: ((places.at(-1) as number) - first) / 4 + 1 }, (_, i) => first + 4 * i);
+    f.convert("wrap");
+    const { entrySize, scale } = this.#layout.codePage;
+    const unit = entrySize >> scale;
+    if (unit > 1) {
+      f.i32Const(Math.log2(unit));
+      f.i32("shrU");
+    }
+    const steps = Array.from({ length: this.#units(first, places.at(-1) as number) + 1 }, (_, i) => first + unit * i);
     f.brTable(
       steps.map((to) => labels.get(to) ?? elsewhere),
       elsewhere,
@@ -668,23 +686,29 @@ export class RegionTranslator {
     f.end();
     f.get(regionLocals.state);
     f.get(target);
-    f.memory(Op["i64.store"], state.pc.offset);
+    f.store("i64", this.#layout.state.pc.offset);
     f.release(target);
     this.#pay(count);
     this.#leaveByJump();
   }
 
+  #maskTarget(): void {
+    if (this.#targetMask === undefined) return;
+    this.#f.i64Const(this.#targetMask);
+    this.#f.i64("and");
+  }
+
   /** Calls what pc names and goes on at `back` if it returns to there. */
-  #call(node: FlowNode<Instruction>, back: number, target: number | undefined): void {
+  #call(node: FlowNode<Instruction<V>>, from: number, back: number, target: number | undefined): void {
     const f = this.#f;
     this.#file.flush();
-    emitCameFrom(f, back - 4);
+    this.#target.branches.settleAt(f, from);
     this.#storeBudget();
     const entry = target === undefined ? undefined : this.#source.decodedEntry(target);
-    if (entry !== undefined) this.#pages.add((target as number) >> codePage.shift);
-    emitCall(f, regionLocals, entry, () => this.#pushAddress(back));
+    if (entry !== undefined) this.#pages.add((target as number) >> this.#layout.codePage.shift);
+    this.#linkage.emitCall(f, regionLocals, entry, () => this.#pushAddress(back));
     f.get(regionLocals.state);
-    f.memory(Op["i32.load"], state.budget.offset);
+    f.load("i32", this.#layout.state.budget.offset);
     f.set(regionLocals.budget);
     this.#file.forget();
     this.#go(node, back, 0);

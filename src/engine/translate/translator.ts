@@ -7,19 +7,17 @@
  * whatever drops that entry drops the way in; regions over a page whose code is dropped are forgotten as well.
  */
 
-import { handlerSpecs, type PowerHandler } from "../../arch/powerpc/engines/handlers.js";
-import { codePage, Handler, state } from "../../arch/powerpc/engines/layout.js";
-import type { RegionRecorder } from "../../arch/powerpc/engines/region-recorder.js";
-import { decode } from "../../arch/powerpc/isa/decoder.js";
-import type { Variant } from "../../arch/powerpc/isa/pattern.js";
-import { vmLayout } from "../../kvm/layout.js";
 import { ProcessPage } from "../../vac/page.js";
 import { detectWasmFeatures } from "../../wasm/features.js";
 import type { ModuleBuilder } from "../../wasm/module-builder.js";
 import type { Interpreter, RuntimeExports } from "../interpret/interpreter.js";
+import { type EngineLayout, Handler } from "../layout.js";
 import { regionSignature, tableBits } from "../region-entry.js";
-import { importedRoutine, linkage } from "./linkage.js";
-import { RegionTranslator, regionRecorder } from "./region.js";
+import { aloneBit } from "../target.js";
+import { Linkage } from "./linkage.js";
+import { RegionTranslator, regionTemplates } from "./region.js";
+import type { TranslatorTarget } from "./target.js";
+import type { Templates } from "./template.js";
 
 /** Samples of one address that make it hot. */
 const hotSamples = 8;
@@ -64,37 +62,16 @@ interface Pending {
   readonly cut: boolean;
 }
 
-/** The variants by handler number, made once for each thread that translates. */
-let handlers: readonly PowerHandler[] | undefined;
-
-/** Makes what all translators of a thread share. */
-export function warmUpTranslation(): void {
-  handlers ??= handlerSpecs().specs;
-}
-
-/** Decodes through the table that the interpreter's module has put into the memory. */
-class WordDecoder {
-  readonly #table: Int32Array;
-
-  constructor(memory: WebAssembly.Memory) {
-    // A copy: a memory that grows may leave its old buffer.
-    const words = (vmLayout.base - vmLayout.decodeTables) / 4;
-    this.#table = new Int32Array(memory.buffer, vmLayout.decodeTables, words).slice();
-    warmUpTranslation();
-  }
-
-  variant(word: number): Variant | undefined {
-    return handlers?.[decode(this.#table, word) - Handler.first]?.variant;
-  }
-}
-
-export class Translator {
+export class Translator<V> {
+  readonly #target: TranslatorTarget<V>;
+  readonly #layout: EngineLayout;
   readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: firstPlaces });
   /** Places of regions that are gone: a guest that changes its code all the time must not make the table grow. */
   readonly #free: number[] = [];
   readonly #memory: WebAssembly.Memory;
   readonly #state: number;
-  readonly #linkage: ModuleBuilder;
+  readonly #linkage: Linkage;
+  readonly #module: ModuleBuilder;
   #runtime: RuntimeExports = {};
   #imports: WebAssembly.ModuleImports = {};
   #view: DataView;
@@ -103,10 +80,9 @@ export class Translator {
   readonly #byPage = new Map<number, Set<Region>>();
   readonly #page = ProcessPage.here();
   #pending: Pending[] = [];
-  #decoder: WordDecoder | undefined;
-  readonly #recorders = new Map<boolean, RegionRecorder>();
+  #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
+  readonly #templates = new Map<number, Templates<V>>();
   readonly #tailCalls = detectWasmFeatures().tailCalls;
-  readonly #fused = detectWasmFeatures().fusedMadd;
   /** The guest's pages are so small that the inline look-up misses much: what misses then calls instead of leaving. */
   #smallPages = false;
   /** Slices and such misses when they were last looked at. */
@@ -120,9 +96,14 @@ export class Translator {
   #dropped = 0;
   #milliseconds = 0;
 
-  constructor(memory: WebAssembly.Memory, address: number) {
+  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory, address: number) {
+    this.#target = target;
+    this.#layout = target.layout;
     this.#memory = memory;
-    this.#linkage = linkage(typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer);
+    this.#linkage = new Linkage(target);
+    this.#module = this.#linkage.module(
+      typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer,
+    );
     this.#state = address;
     this.#view = new DataView(memory.buffer);
   }
@@ -133,7 +114,7 @@ export class Translator {
     // Places in another translator's table.
     this.#ask("forgetJumps");
     this.#imports = { ...runtime, instead } as unknown as WebAssembly.ModuleImports;
-    this.#memoryView().setInt32(this.#state + state.sampling.offset, 1, true);
+    this.#memoryView().setInt32(this.#state + this.#layout.state.sampling.offset, 1, true);
   }
 
   #memoryView(): DataView {
@@ -153,11 +134,11 @@ export class Translator {
    */
   translateNow(addresses: Iterable<bigint>): void {
     // An exit that was taken must not keep code from being fetched.
-    this.#memoryView().setInt32(this.#state + state.exitCode.offset, 0, true);
+    this.#memoryView().setInt32(this.#state + this.#layout.state.exitCode.offset, 0, true);
     this.#ask("service");
     this.#ask("contextRefresh");
     for (const address of addresses) {
-      this.#memoryView().setBigUint64(this.#state + state.pc.offset, address, true);
+      this.#memoryView().setBigUint64(this.#state + this.#layout.state.pc.offset, address, true);
       const entry = this.#ask("fetch");
       if (entry === 0) continue;
       if (this.#memoryView().getInt32(entry, true) === Handler.undecoded) this.#ask("decode", entry);
@@ -181,9 +162,9 @@ export class Translator {
 
   #lookAtPages(): void {
     const view = this.#memoryView();
-    const slices = view.getInt32(this.#state + state.statSlices.offset, true);
+    const slices = view.getInt32(this.#state + this.#layout.state.statSlices.offset, true);
     if (((slices - this.#slices) | 0) < countedSlices) return;
-    const hits = view.getInt32(this.#state + state.smallHits.offset, true);
+    const hits = view.getInt32(this.#state + this.#layout.state.smallHits.offset, true);
     const many = ((hits - this.#smallHits) | 0) > countedSlices * smallHitsASlice;
     this.#slices = slices;
     this.#smallHits = hits;
@@ -196,15 +177,14 @@ export class Translator {
   /** Translates the code at pc if that is possible, and it is hot or `now` is set. */
   #consider(now: boolean): void {
     const view = this.#memoryView();
-    // Only the 64-bit modes without tracing are translated.
-    const mode = view.getInt32(this.#state + state.mode.offset, true);
-    if ((mode & ~1) !== 2) return;
+    const mode = view.getInt32(this.#state + this.#layout.state.mode.offset, true);
+    if ((mode & aloneBit(this.#target)) !== 0 || !this.#target.modes[mode]?.translated) return;
     if (this.#ask("codeHost") === 0) return;
-    const pc = view.getUint32(this.#state + state.pc.offset, true);
+    const pc = view.getUint32(this.#state + this.#layout.state.pc.offset, true);
     const page = this.#ask("codePhysicalPage");
     const code = this.#ask("codePageFor", page);
     if (code === 0) return;
-    const entry = code + (pc & 0xffc) * 2;
+    const entry = code + this.#inPage(pc);
     if (view.getInt32(entry, true) < Handler.first) return;
     const count = now ? hotSamples : (this.#samples.get(entry) ?? 0) + 1;
     this.#samples.set(entry, count);
@@ -213,7 +193,7 @@ export class Translator {
       if (this.#samples.size > sampleLimit) this.#forgetSamples();
       return;
     }
-    this.#translate(entry, page, pc, (mode & 1) !== 0, now);
+    this.#translate(entry, page, pc, mode, now);
   }
 
   #forgetSamples(): void {
@@ -224,12 +204,13 @@ export class Translator {
     }
   }
 
-  #translate(entry: number, page: number, pc: number, littleEndian: boolean, all: boolean): void {
+  #translate(entry: number, page: number, pc: number, mode: number, all: boolean): void {
     if (this.#pending.some((p) => p.entries[0] === entry)) {
       this.#waited += batchPatience / batchSamples;
       return;
     }
     const start = performance.now();
+    const { codePage } = this.#layout;
     const view = this.#memoryView();
     const isSmall = (code: number) => view.getInt32(code + codePage.small, true) !== 0;
     const pageSpan = 1 << codePage.shift;
@@ -237,14 +218,14 @@ export class Translator {
     const offset = pc & (span - 1);
     const host = this.#ask("codeHost") - offset;
     const firstPage = page - (offset >> codePage.shift);
-    this.#decoder ??= new WordDecoder(this.#memory);
-    const decoder = this.#decoder;
-    let recorder = this.#recorders.get(littleEndian);
-    if (!recorder) {
-      recorder = regionRecorder(littleEndian, this.#fused, { helper: importedRoutine });
-      this.#recorders.set(littleEndian, recorder);
+    this.#decode ??= this.#target.decoder(this.#memory);
+    const decode = this.#decode;
+    let templates = this.#templates.get(mode);
+    if (!templates) {
+      templates = regionTemplates(this.#target, this.#linkage, mode);
+      this.#templates.set(mode, templates);
     }
-    const breaks = this.#breakOffsets();
+    const breaks = new Set(this.#target.breakpoints(view, this.#state).map((at) => this.#inPage(Number(at & 0xfffn))));
     // Only pages with decoded code: what drops their code tells the translator.
     const codePages = new Map<number, number>();
     const decodedEntry = (at: number): number | undefined => {
@@ -257,7 +238,7 @@ export class Translator {
       }
       // What is also fetched through small pages has regions of its own: others cannot know what surrounds it there.
       if (code === 0 || (span > pageSpan && isSmall(code))) return undefined;
-      return code + (at & 0xffc) * 2;
+      return code + this.#inPage(at);
     };
     const translator = new RegionTranslator(
       {
@@ -266,19 +247,17 @@ export class Translator {
         tailCalls: this.#tailCalls,
         entry: offset,
         decodedEntry,
-        word: (at) => (at >= 0 && at < span ? view.getInt32(host + at, littleEndian) : undefined),
+        word: (at, littleEndian) => (at >= 0 && at + 4 <= span ? view.getInt32(host + at, littleEndian) : undefined),
         fetch: (at) => {
           const decoded = decodedEntry(at);
-          if (decoded === undefined || breaks.has(at & 0xffc)) return undefined;
+          if (decoded === undefined || breaks.has(this.#inPage(at))) return undefined;
           if (at !== offset && this.#leadsToCut(decoded)) return undefined;
           // What has never run is not worth its price.
           if (!all && view.getInt32(decoded, true) === Handler.undecoded) return undefined;
-          const word = view.getUint32(host + at, littleEndian);
-          const variant = decoder.variant(word);
-          return variant && !variant.definition.options.interpreted ? { variant, word } : undefined;
+          return decode(view, host + at, span - at, mode);
         },
       },
-      recorder,
+      { target: this.#target, linkage: this.#linkage, mode, templates },
     );
     const f = translator.translate();
     if (f) {
@@ -300,16 +279,10 @@ export class Translator {
     return this.#live.get(view.getInt32(entry + 4, true) & ((1 << tableBits) - 1))?.cut === true;
   }
 
-  /** Offsets in their 4 KiB of instructions that may have a breakpoint: they are interpreted. */
-  #breakOffsets(): Set<number> {
-    const view = this.#memoryView();
-    const field = (name: "breaking" | "breakCount" | "ciabr") => view.getInt32(this.#state + state[name].offset, true);
-    if (field("breaking") === 0) return new Set();
-    const offsets = Array.from(
-      { length: field("breakCount") },
-      (_, i) => view.getInt32(this.#state + state.breakAddress.offset + 8 * i, true) & 0xffc,
-    );
-    return new Set(field("ciabr") & 3 ? [...offsets, field("ciabr") & 0xffc] : offsets);
+  /** Distance of the decoded entry of an address from its code page's begin. */
+  #inPage(address: number): number {
+    const { entrySize, scale, shift } = this.#layout.codePage;
+    return (address & ((1 << shift) - (entrySize >> scale))) << scale;
   }
 
   /** Compiles what waits into one module and leads the decoded entries into it. */
@@ -317,7 +290,7 @@ export class Translator {
     const start = performance.now();
     const pending = this.#pending;
     this.#pending = [];
-    const m = this.#linkage.fork();
+    const m = this.#module.fork();
     pending.forEach((p, i) => {
       const index = m.declare(`region${i}`, ...regionSignature);
       m.define(index, p.body);
@@ -382,7 +355,7 @@ export class Translator {
   #account(bytes: number): void {
     this.#page.accountCode(bytes);
     const view = this.#memoryView();
-    const at = this.#state + state.codeBytes.offset;
+    const at = this.#state + this.#layout.state.codeBytes.offset;
     view.setInt32(at, view.getInt32(at, true) + bytes, true);
   }
 
@@ -406,7 +379,7 @@ export class Translator {
       regionsLive: this.#live.size,
       regionSlots: this.#nextIndex - 1,
       modules: this.#modules,
-      codeBytes: this.#memoryView().getInt32(this.#state + state.codeBytes.offset, true),
+      codeBytes: this.#memoryView().getInt32(this.#state + this.#layout.state.codeBytes.offset, true),
       translatedBytes: this.#bytes,
       translationMilliseconds: Math.round(this.#milliseconds),
     };

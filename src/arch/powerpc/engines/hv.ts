@@ -9,7 +9,13 @@ export const hv: ImplementationRow = {
   title: "KVM-HV",
   alias: "kvm-hv",
   require: requireCodeGeneration,
-  engine: async (assets) => (await import("../../../engine/translate/load.js")).loadHv(assets),
+  engine: async (assets) => {
+    const [{ loadHv }, { translatorTarget }] = await Promise.all([
+      import("../../../engine/translate/load.js"),
+      import("./translator-target.js"),
+    ]);
+    return loadHv(translatorTarget, assets);
+  },
 };
 
 /** The smallest module there is. */

@@ -1,28 +1,10 @@
 /** POWER as the interpreter's builder sees it. */
 import type { InterpreterTarget } from "../../../engine/interpret/target.js";
-import type { EngineTarget, Mode } from "../../../engine/target.js";
 import { decodeTable, handlerSpecs, type PowerHandler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
-import { codePage, state, tlb } from "./layout.js";
-import { type PowerRoutine, routines } from "./power-recorder.js";
-
-/** By number: bit 0 MSR[LE], bit 1 MSR[SF]. */
-const modes: readonly Mode[] = [0, 1, 2, 3].map((mode) =>
-  isMode64(mode)
-    ? { addressMask: undefined, targetMask: -4n, translated: true }
-    : { addressMask: 0xffffffffn, targetMask: 0xfffffffcn, translated: false },
-);
-
-export function isMode64(mode: number): boolean {
-  return (mode & 2) !== 0;
-}
-
-export function isLittleEndian(mode: number): boolean {
-  return (mode & 1) !== 0;
-}
-
-/** What both engines are told of POWER. */
-export const powerTarget = { layout: { state, tlb, codePage }, routines, modes } as const satisfies EngineTarget;
+import { state } from "./layout.js";
+import type { PowerRoutine } from "./power-recorder.js";
+import { isLittleEndian, isMode64, powerTarget } from "./power-target.js";
 
 const routine = (name: PowerRoutine): PowerRoutine => name;
 

@@ -1,0 +1,53 @@
+/** What an architecture is to the translator. */
+import type { FunctionBuilder } from "../../wasm/function-builder.js";
+import type { AccessContext } from "../memory-access.js";
+import type { RuntimeFunctions } from "../recorder.js";
+import type { EngineTarget } from "../target.js";
+import type { Holdable } from "./register-file.js";
+import type { Found, RegionRecorder, Template } from "./template.js";
+
+/** What the flow of control is to make of an instruction that jumps. */
+export type Flow =
+  /** A jump, or none. */
+  | "plain"
+  /** It notes where the next instruction stands, and something comes back to there. */
+  | "call"
+  /** It goes where a call noted. */
+  | "return";
+
+export interface TranslatorTarget<V = unknown> extends EngineTarget {
+  /** Registers that regions hold in locals, by number. */
+  readonly held: readonly Holdable[];
+  /** Makes what all translators of a thread share: called before time matters. */
+  warmUp(): void;
+  /** What records instructions of a mode. `runtime` gives the routines' indices in the modules of regions. */
+  recorder(mode: number, runtime: RuntimeFunctions, access: AccessContext): RegionRecorder<V>;
+  /**
+   * What tells instructions in the VM's memory apart. The result finds the one at an address of the host's, of which `room`
+   * bytes may be read; undefined if none stands there, or one that is not to be translated.
+   */
+  decoder(memory: WebAssembly.Memory): (view: DataView, at: number, room: number, mode: number) => Found<V> | undefined;
+  flow(template: Template<V>): Flow;
+  /**
+   * Where a jump to a computed place may go, as offsets, if a table of them can be found behind it: `word` reads 4 bytes at
+   * an offset in this byte order, `isCode` says whether an instruction stands there. It is a guess: what goes elsewhere leaves the region.
+   */
+  jumpTable(
+    mode: number,
+    template: Template<V>,
+    offset: number,
+    word: (offset: number, littleEndian: boolean) => number | undefined,
+    isCode: (offset: number) => boolean,
+  ): readonly number[];
+  /** What a guest can see of the branches that it took. All may do nothing. */
+  readonly branches: {
+    /** The branch at this offset from the base is being taken. */
+    note(f: FunctionBuilder, offset: number): void;
+    /** The state is to be told of the last one noted. */
+    settle(f: FunctionBuilder): void;
+    /** The state is to be told of the branch at this offset, which has just been taken. */
+    settleAt(f: FunctionBuilder, offset: number): void;
+  };
+  /** Addresses of instructions that may have a breakpoint: these are interpreted, and those at the same place in other pages. */
+  breakpoints(view: DataView, state: number): readonly bigint[];
+}
