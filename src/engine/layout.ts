@@ -27,6 +27,8 @@ export const engineFields = {
    * architecture does after each. Derived from registers.
    */
   mode: ["i32", 1],
+  /** Words from the decode tables' begin to the root that this vCPU's instructions are decoded from. */
+  decodeRoot: ["i32", 1],
   /** Set non-zero by a run-time routine that raised an interrupt instead of returning: the instruction is over. */
   fault: ["i32", 1],
   /** Why the engine returns to its caller: an ExitCode. */

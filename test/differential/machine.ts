@@ -1,6 +1,15 @@
 /** A VM in the rough, without the KVM core: memory laid out by hand, one vCPU in real mode, an engine attached to it. */
 
-import { archLayout, codePage, ExitCode, Request, state, vcpuLayout } from "../../src/arch/powerpc/engines/layout.js";
+import {
+  archLayout,
+  codePage,
+  decodeRoot,
+  ExitCode,
+  Request,
+  state,
+  vcpuLayout,
+} from "../../src/arch/powerpc/engines/layout.js";
+import type { IsaLevel } from "../../src/arch/powerpc/isa/levels.js";
 import { instantiateInterpreter, interpretOnly } from "../../src/engine/interpret/interpreter.js";
 import type { HvVcpu } from "../../src/engine/translate/load.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
@@ -51,7 +60,8 @@ export class Machine {
   readonly #vcpu: EngineVcpu;
   readonly #littleEndian: boolean;
 
-  constructor(engine: Engine, littleEndian: boolean) {
+  /** `level`: the version of the architecture whose instructions the vCPU has. */
+  constructor(engine: Engine, littleEndian: boolean, level: IsaLevel = "3.0") {
     this.#littleEndian = littleEndian;
     this.memory = new WebAssembly.Memory({ initial: (ramAt + ramSize) / 65536, maximum: 65536 });
     this.view = new DataView(this.memory.buffer);
@@ -68,6 +78,7 @@ export class Machine {
     i32(archLayout.codeOwners, owners);
     i32(vcpuAt + state.codeMaps.offset, maps);
     i32(archLayout.codeMapSize, mapSize);
+    i32(vcpuAt + state.decodeRoot.offset, decodeRoot(level));
     i32(archLayout.radix, 1);
     i32(archLayout.interruptLittleEndian, littleEndian ? 1 : 0);
     for (let vector = 0x100; vector < vectorsEnd; vector += 4) this.word(vector, hypercall);

@@ -6,8 +6,11 @@ import { join } from "node:path";
 
 const program = "powerpc64le-linux-gnu-objdump";
 
+/** Processors whose instructions objdump knows. */
+export type Processor = "power8" | "power9" | "power10";
+
 /** objdump's text for each word (the word at index i has address 4i). `raw`: without extended mnemonics. */
-export function objdump(words: readonly number[], raw: boolean): string[] {
+export function objdump(words: readonly number[], raw: boolean, processor: Processor = "power9"): string[] {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-objdump-"));
   try {
     const bytes = new Uint8Array(4 * words.length);
@@ -21,7 +24,7 @@ export function objdump(words: readonly number[], raw: boolean): string[] {
       "-m",
       "powerpc:common64",
       "-M",
-      raw ? "power9,raw" : "power9",
+      raw ? `${processor},raw` : processor,
       "-EB",
       "-D",
       "-z",

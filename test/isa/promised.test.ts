@@ -57,11 +57,14 @@ for (const name of cpuModelNames) {
     const features = properties["ibm,pa-features"] as Uint8Array;
     for (const [facility, { paFeature, property }] of Object.entries(announcements)) {
       const left = omitted.some((o) => o.facility === facility);
-      assert.equal(((features[2 + paFeature] as number) & 0x80) === 0, left, `${facility} in ibm,pa-features`);
+      // What POWER8 has is in fewer bytes.
+      if (paFeature < (features[0] as number)) {
+        assert.equal(((features[2 + paFeature] as number) & 0x80) === 0, left, `${facility} in ibm,pa-features`);
+      }
       if (property) assert.equal(properties[property] === undefined, left, `${facility} in ${property}`);
     }
     // Decimal integers.
-    assert.equal(features[2 + 56], 0x80);
+    if (features.length > 2 + 56) assert.equal(features[2 + 56], 0x80);
   });
 }
 

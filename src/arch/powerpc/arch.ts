@@ -17,6 +17,7 @@ import { emitMmuEvent } from "./mmu-trace.js";
 import { getOneReg, registerIds, setOneReg } from "./one-reg.js";
 import { hcalls } from "./papr/list.js";
 import { ppcVcpuOf, ppcVmOf, setExternal } from "./ppc-vm.js";
+import { processorChanged } from "./processor.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./regs.js";
 import { keptRanges, restoreVcpu, restoreVm, saveVcpu, saveVm } from "./saved.js";
 import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./state.js";
@@ -75,6 +76,7 @@ function createVcpu(vcpu: VcpuInside): void {
     ["amor", -1n],
   ];
   for (const [field, value] of initial) setField(vcpu, field, value);
+  processorChanged(vcpu);
   // One that comes to a running VM; the others get theirs when it first runs.
   if (mem.load(archLayout.codeMapSize) !== 0) createCodeMaps(vcpu);
   contextChanged(vcpu);

@@ -3,6 +3,7 @@ import { KvmError } from "../../base/errors.js";
 import { listOf, options, u64 } from "../../base/takes.js";
 import type { VcpuInside } from "../../kvm/inside.js";
 import { state } from "./engines/layout.js";
+import { processorChanged } from "./processor.js";
 import type { PpcRegs, PpcSregs } from "./uapi.js";
 import { contextChanged, getCr, getField, getXer, setCr, setField, setXer } from "./vcpu.js";
 
@@ -56,10 +57,11 @@ export function setRegs(vcpu: VcpuInside, regs: PpcRegs): void {
 
 export const getSregs = (vcpu: VcpuInside): PpcSregs => ({ pvr: getField(vcpu, "pvr") });
 
-/** EINVAL: pvr is no number of 32 bits. */
+/** Which instructions there are goes by the PVR, as in KVM-PR. EINVAL: pvr is no number of 32 bits. */
 export function setSregs(vcpu: VcpuInside, sregs: PpcSregs): void {
   takesSregs(sregs, "vcpu.setSregs", "sregs");
   const { pvr } = sregs;
   if (pvr >> 32n) throw new KvmError("EINVAL", "KVM_SET_SREGS: pvr is a bigint of 32 bits");
   setField(vcpu, "pvr", pvr);
+  processorChanged(vcpu);
 }

@@ -9,6 +9,7 @@ import { archLayout, Request, type StateField, state } from "./engines/layout.js
 import { hptRange } from "./mmu/hpt.js";
 import { rtasCalls } from "./papr/rtas/list.js";
 import { ppcVmOf } from "./ppc-vm.js";
+import { processorChanged } from "./processor.js";
 import { ppcVcpu, ppcVm } from "./state.js";
 import { contextChanged, getField, recordAt, request, setField } from "./vcpu.js";
 import type { SavedTceTable } from "./vio/tce-table.js";
@@ -67,6 +68,8 @@ const derivedState: ReadonlySet<StateField> = new Set<StateField>([
   "mode",
   "facilities",
   "fetchPage",
+  "decodeRoot",
+  "smallDecrementer",
   "inGuest",
   "mailHead",
   "mailTail",
@@ -160,5 +163,6 @@ export function restoreVcpu(vcpu: VcpuInside, saved: unknown): void {
   restoreFields(vcpu.vm.mem, ppcVcpu, vcpu.archRecord, record, vcpuDerived);
   vcpu.vm.mem.setI32(recordAt(vcpu, "ready"), 0);
   request(vcpu, requests | Request.interrupt);
+  processorChanged(vcpu);
   contextChanged(vcpu);
 }

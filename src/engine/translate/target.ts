@@ -23,10 +23,13 @@ export interface TranslatorTarget<V = unknown> extends EngineTarget {
   /** What records instructions of a mode. `runtime` gives the routines' indices in the modules of regions. */
   recorder(mode: number, runtime: RuntimeFunctions, access: AccessContext): RegionRecorder<V>;
   /**
-   * What tells instructions in the VM's memory apart. The result finds the one at an address of the host's, of which `room`
+   * What tells instructions in the VM's memory apart, as the vCPU with its state at `state` has them. The result finds the one at an address of the host's, of which `room`
    * bytes may be read; undefined if none stands there, or one that is not to be translated.
    */
-  decoder(memory: WebAssembly.Memory): (view: DataView, at: number, room: number, mode: number) => Found<V> | undefined;
+  decoder(
+    memory: WebAssembly.Memory,
+    state: number,
+  ): (view: DataView, at: number, room: number, mode: number) => Found<V> | undefined;
   flow(template: Template<V>): Flow;
   /**
    * Where a jump to a computed place may go, as offsets, if a table of them can be found behind it: `word` reads 4 bytes at

@@ -218,7 +218,7 @@ export class Translator<V> {
     const offset = pc & (span - 1);
     const host = this.#ask("codeHost") - offset;
     const firstPage = page - (offset >> codePage.shift);
-    this.#decode ??= this.#target.decoder(this.#memory);
+    this.#decode ??= this.#target.decoder(this.#memory, this.#state);
     const decode = this.#decode;
     let templates = this.#templates.get(mode);
     if (!templates) {

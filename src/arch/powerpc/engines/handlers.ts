@@ -2,9 +2,10 @@
 import type { HandlerSpec } from "../../../engine/interpret/target.js";
 import { buildDecodeTable } from "../isa/decoder.js";
 import { instructions } from "../isa/instructions.js";
+import { has } from "../isa/levels.js";
 import { encodeField, expand, type Variant } from "../isa/pattern.js";
 import { frequent, hot, specialised } from "./hot.js";
-import { Handler } from "./layout.js";
+import { decodeRoots, Handler } from "./layout.js";
 
 /** A variant, with some operands perhaps fixed to make a handler of its own for a frequent case. */
 export interface PowerHandler extends HandlerSpec {
@@ -55,14 +56,14 @@ export function handlerSpecs(): { specs: PowerHandler[]; hotCount: number } {
 
 /** The decode table of these handlers (isa/decoder.ts tells its form). */
 export function decodeTable(specs: readonly PowerHandler[]): Int32Array {
-  return buildDecodeTable(
-    specs.map((s, i) => ({
-      mask: s.mask,
-      value: s.value,
-      id: Handler.first + i,
-      name: s.name,
-      priority: s.fixed.length,
-      ...(s.variant.definition.options.fallback ? { fallback: true } : {}),
-    })),
-  );
+  const entries = specs.map((s, i) => ({
+    mask: s.mask,
+    value: s.value,
+    id: Handler.first + i,
+    name: s.name,
+    priority: s.fixed.length,
+    definition: s.variant.definition,
+    ...(s.variant.definition.options.fallback ? { fallback: true } : {}),
+  }));
+  return buildDecodeTable(...decodeRoots.map((level) => entries.filter(({ definition }) => has(level, definition))));
 }

@@ -15,7 +15,14 @@ import {
   vcpuParts,
 } from "../../../engine/layout.js";
 import { vmLayout } from "../../../kvm/layout.js";
+import { rootSize } from "../isa/decoder.js";
+import type { IsaLevel } from "../isa/levels.js";
 import { type RegisterName, registers } from "../isa/registers.js";
+
+/** Versions of the architecture in the order of the decode table's roots: the first is the default. */
+export const decodeRoots = ["3.0", "2.07", "3.1"] as const satisfies readonly IsaLevel[];
+/** Words from the decode table's begin to where processors of this version begin. */
+export const decodeRoot = (level: IsaLevel): number => decodeRoots.indexOf(level) * rootSize;
 
 export { Handler, jumpCache, smallTlb } from "../../../engine/layout.js";
 
@@ -34,6 +41,8 @@ const powerFields = {
   reserveValue: ["i64", 2],
   /** Decrementer: the time base at which it passes zero. */
   decExpiry: ["i64", 1],
+  /** 1: the decrementer has 32 bits, not 56. Goes by the PVR. */
+  smallDecrementer: ["i32", 1],
   /** 1 while an expired decrementer has not been delivered or rewritten. */
   decPending: ["i32", 1],
   /** Added to the host's clock (in time base ticks) to give the time base. */

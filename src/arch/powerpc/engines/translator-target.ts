@@ -38,14 +38,15 @@ export const translatorTarget = {
   },
   // Through the table that the interpreter's module has put into the memory. A copy: a memory that grows may leave its old
   // buffer.
-  decoder: (memory) => {
+  decoder: (memory, s) => {
     const words = (vmLayout.base - vmLayout.decodeTables) / 4;
     const table = new Int32Array(memory.buffer, vmLayout.decodeTables, words).slice();
     handlers ??= handlerSpecs().specs;
     const specs = handlers;
     return (view, at, _room, mode) => {
       const word = view.getUint32(at, isLittleEndian(mode));
-      const variant = specs[decode(table, word) - Handler.first]?.variant;
+      const variant =
+        specs[decode(table, word, view.getInt32(s + state.decodeRoot.offset, true)) - Handler.first]?.variant;
       return variant && !variant.definition.options.interpreted ? { variant, word, length: 4 } : undefined;
     };
   },

@@ -49,7 +49,7 @@ import {
 } from "./deliver.as";
 import { completedAtBreakpoint } from "./debug.as";
 import { derive, MSR_BE, MSR_EE, MSR_SE } from "./msr.as";
-import { timeBase } from "./time.as";
+import { decrementerTicks, timeBase } from "./time.as";
 
 /** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
 const SLICE = 16384 * 8;
@@ -96,9 +96,9 @@ function serveRequests(s: i32): bool {
   return (requests & REQUEST_leave) != 0;
 }
 
-/** The exception lasts only while the decrementer, 56 bits, is negative: once through all of that, it is over. */
+/** The exception lasts only while the decrementer is negative: once through all of that, it is over. */
 function stillExpired(s: i32): bool {
-  const expired = (load<i64>(s, S_decExpiry) - timeBase(s)) << 8 <= 0;
+  const expired = decrementerTicks(s) <= 0;
   if (!expired) store<i32>(s, 0, S_decPending);
   return expired;
 }

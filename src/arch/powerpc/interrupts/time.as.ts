@@ -6,6 +6,7 @@ import {
   S_decExpiry,
   S_decPending,
   S_recheck,
+  S_smallDecrementer,
   S_tbOffset,
   VM_clockBase,
   VM_clockRate,
@@ -21,23 +22,35 @@ export function timeBase(s: i32): i64 {
   return i64(ticks) + load<i64>(s, S_tbOffset);
 }
 
+/** How far a value of the decrementer is shifted so that its sign is that of 64 bits. */
+function signShift(s: i32): i64 {
+  return load<i32>(s, S_smallDecrementer) ? 32 : 8;
+}
+
+/** Ticks until the decrementer is 0, as its width has them. */
+export function decrementerTicks(s: i32): i64 {
+  const shift = signShift(s);
+  return ((load<i64>(s, S_decExpiry) - timeBase(s)) << shift) >> shift;
+}
+
 /**
- * The decrementer, 56 bits, sign-extended. PAPR guests are told its width (ibm,dec-bits) and cannot reach LPCR[LD], so it
- * is always the large one.
+ * The decrementer: 56 bits, sign-extended, or 32 of v2.07, which are not. PAPR guests are told its width (ibm,dec-bits) and
+ * cannot reach LPCR[LD], so a processor that has the large one always has it.
  */
 export function decrementer(s: i32): i64 {
-  const ticks = ((load<i64>(s, S_decExpiry) - timeBase(s)) << 8) >> 8;
+  const ticks = decrementerTicks(s);
   // Who has seen it negative may rely on the interrupt once MSR[EE] is on, however long the slice.
   if (ticks < 0) {
     store<i32>(s, 1, S_decPending);
     store<i32>(s, 1, S_recheck);
   }
-  return ticks;
+  return load<i32>(s, S_smallDecrementer) ? <i64>(<u32>ticks) : ticks;
 }
 
 /** mtdec. The exception exists while the decrementer is negative, so a new value also ends or begins one. */
 export function setDecrementer(s: i32, value: i64): void {
-  const ticks = (value << 8) >> 8;
+  const shift = signShift(s);
+  const ticks = (value << shift) >> shift;
   store<i64>(s, timeBase(s) + ticks, S_decExpiry);
   const expired = ticks < 0;
   store<i32>(s, i32(expired), S_decPending);

@@ -1,7 +1,8 @@
 /**
- * Builds the decoder: from (mask, value, id) entries to a trie in one Int32Array, which the engines copy into memory.
+ * Builds the decoder: from (mask, value, id) entries to a trie in one Int32Array, which the engines copy into memory. It has
+ * one or more roots, for processors that do not have the same instructions; below them, what is the same is there once.
  *
- *   The root node is at offset 0. Node: [shift, indexMask, child 0 .. child indexMask];
+ *   Root node n is at offset n * rootSize. Node: [shift, indexMask, child 0 .. child indexMask];
  *   the child is at index (word >>> shift) & indexMask.
  *   child < 0   another node at offset -child
  *   child = 0   no instruction
@@ -69,6 +70,11 @@ interface Split {
   readonly children: (readonly DecodeEntry[])[];
 }
 
+/** Primary opcode first: a fixed root keeps the roots' offsets fixed, whatever the entries are. */
+const root = { shift: 26, width: 6 } as const;
+/** Words of a root node. */
+export const rootSize = 2 + 2 ** root.width;
+
 /** Leaves up to this long are not divided further. */
 const shortLeaf = 2;
 
@@ -77,10 +83,12 @@ class Builder {
   /** Nodes and leaves already written, by content. */
   readonly #written = new Map<string, number>();
 
-  build(entries: readonly DecodeEntry[]): Int32Array {
-    // Primary opcode first; a fixed root keeps offset 0 a node whatever the entries are.
-    const split = this.#divide(entries, 26, 6);
-    this.#writeNode(split, 0);
+  build(sets: readonly (readonly DecodeEntry[])[]): Int32Array {
+    const splits = sets.map((entries) => this.#divide(entries, root.shift, root.width));
+    for (const split of splits) this.#reserve(split);
+    splits.forEach((split, i) => {
+      this.#fill(i * rootSize, split, 0);
+    });
     return Int32Array.from(this.words);
   }
 
@@ -136,14 +144,24 @@ class Builder {
   }
 
   #writeNode(split: Split, known: number): number {
+    const at = this.#reserve(split);
+    this.#fill(at, split, known);
+    return at;
+  }
+
+  /** A node without children. */
+  #reserve(split: Split): number {
     const at = this.words.length;
+    this.words.push(split.shift, 2 ** split.width - 1, ...split.children.map(() => 0));
+    return at;
+  }
+
+  #fill(at: number, split: Split, known: number): void {
     const window = 2 ** split.width - 1;
-    this.words.push(split.shift, window, ...split.children.map(() => 0));
     const nowKnown = known | (window << split.shift);
     split.children.forEach((child, i) => {
       this.words[at + 2 + i] = this.#write(child, nowKnown);
     });
-    return at;
   }
 
   /** The child word for these candidates, the bits of `known` having been looked at. */
@@ -175,17 +193,17 @@ class Builder {
 }
 
 /**
- * The decode table of these entries, in the format at the head of this file.
- * Throws an Error that names both entries if two overlap and neither is declared to lose.
+ * The decode table of these sets of entries, a root for each, in the format at the head of this file.
+ * Throws an Error that names both entries if two of a set overlap and neither is declared to lose.
  */
-export function buildDecodeTable(entries: readonly DecodeEntry[]): Int32Array {
-  checkOverlaps(entries);
-  return new Builder().build(entries);
+export function buildDecodeTable(...sets: readonly (readonly DecodeEntry[])[]): Int32Array {
+  for (const entries of sets) checkOverlaps(entries);
+  return new Builder().build(sets);
 }
 
-/** The id of the entry that the word is an instruction of, or 0. */
-export function decode(table: Int32Array, word: number): number {
-  let node = 0;
+/** The id of the entry that the word is an instruction of, or 0; `from` is the root's offset. */
+export function decode(table: Int32Array, word: number, from = 0): number {
+  let node = from;
   for (;;) {
     const child = table[node + 2 + ((word >>> (table[node] as number)) & (table[node + 1] as number))] as number;
     if (child === 0) return 0;

@@ -47,6 +47,8 @@ export interface InsnOptions {
   vectorIfHigh?: string;
   /** Which registers it works on is known only when it runs, so it is never translated: lswx and stswx. */
   interpreted?: true;
+  /** The version of the architecture that brought it, if levels.ts does not name it. */
+  since?: "3.0" | "3.1";
   /** May be overlapped by more specific patterns, which then win: mtspr of any other register, reserved hints. */
   fallback?: true;
 }

@@ -6,6 +6,7 @@
  * that direction, is dealt with by the fallback definitions in `instructions/move-spr.ts`.
  */
 import { bitOf64, FacilityCause, inProblemState, withFacility } from "./common.js";
+import type { InsnOptions } from "./insn.js";
 import type { I32, I64, Machine } from "./machine.js";
 import type { RegisterName, registers } from "./registers.js";
 
@@ -25,6 +26,8 @@ export interface Spr {
   readonly put?: (m: Machine, value: I64) => void;
   /** Runs the access, or raises what stands in its way. */
   readonly guard?: (m: Machine, direction: "read" | "write", access: () => void) => void;
+  /** The version of the architecture that brought it. */
+  readonly since?: InsnOptions["since"];
   /** Its moves have mnemonics of their own as instructions, mflr and mtlr, because programs are full of them. */
   readonly own?: true;
 }
@@ -173,6 +176,9 @@ const hypervisorOnly = [
   [1008, "hid"],
 ] as const;
 
+/** Of these, what v3.0 brought. */
+const hypervisorSince30: readonly string[] = ["ptcr", "asdr", "psscr"];
+
 /** Every special purpose register, by rising number. */
 export const sprs: readonly Spr[] = (
   [
@@ -204,7 +210,7 @@ export const sprs: readonly Spr[] = (
     { number: 48, name: "pid", ...supervisor, get: (m) => m.get("pid"), put: putPid },
     { number: 61, name: "iamr", ...supervisor, get: (m) => m.get("iamr"), put: underAmor("iamr") },
     { number: 136, name: "ctrl", read: "problem", get: (m) => m.get("ctrl") },
-    { number: 144, name: "tidr", ...supervisor, ...stored("tidr") },
+    { number: 144, name: "tidr", ...supervisor, ...stored("tidr"), since: "3.0" },
     {
       number: 152,
       name: "ctrl",
@@ -286,7 +292,7 @@ export const sprs: readonly Spr[] = (
     // Reserved numbers that do nothing in any state.
     ...[808, 809, 810, 811].map((number) => ({ number, name: `reserved${number}`, ...problem })),
     { number: 815, name: "tar", ...problem, ...stored("tar"), ...facility("targetAddress") },
-    { number: 823, name: "psscr", ...supervisor, ...stored("psscr") },
+    { number: 823, name: "psscr", ...supervisor, ...stored("psscr"), since: "3.0" },
     { number: 848, name: "ic", read: "supervisor", write: "hypervisor", get: (m) => m.get("ic") },
     { number: 849, name: "vtb", read: "supervisor", write: "hypervisor", ...counting("vtb") },
     { number: 895, name: "wort", ...supervisor, ...stored("wort") },
@@ -304,6 +310,7 @@ export const sprs: readonly Spr[] = (
       name,
       read: "hypervisor" as const,
       write: "hypervisor" as const,
+      ...(hypervisorSince30.includes(name) ? { since: "3.0" as const } : {}),
     })),
   ] satisfies Spr[] as Spr[]
 ).toSorted((a, b) => a.number - b.number);

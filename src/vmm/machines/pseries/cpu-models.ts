@@ -9,6 +9,10 @@ export interface CpuModel {
   readonly pvr: number;
   /** The logical version that the partition is told: the architecture level, without the chip's own quirks. */
   readonly logicalPvr: number;
+  /** Whether it has radix translation (the guest may still want a hashed page table). */
+  readonly radix: boolean;
+  /** Whether it has a XIVE. */
+  readonly xive: boolean;
   /** Properties of each CPU's node that depend on the model. */
   readonly properties: Readonly<Record<string, PropertyValue>>;
 }
@@ -28,15 +32,53 @@ function processorAttributes(bytes: Readonly<Record<number, number>>, length: nu
   return encoded;
 }
 
+/** Of every processor here. */
+const common = {
+  // Segment page size shift, its SLB encoding, number of actual page sizes, each with its PTE encoding.
+  "ibm,segment-page-sizes": [12, 0, 1, 12, 0, 16, 0x110, 1, 16, 1, 24, 0x100, 1, 24, 0],
+  "ibm,processor-segment-sizes": [28, 40, 0xffffffff, 0xffffffff],
+  // 2: VMX and VSX.
+  "ibm,vmx": 2,
+  "ibm,dfp": 1,
+  "ibm,purr": 1,
+  "ibm,spurr": 1,
+  "ibm,slb-size": 32,
+  "slb-size": 32,
+  "64-bit": true,
+  "d-cache-size": 32768,
+  "i-cache-size": 32768,
+  "d-cache-line-size": 128,
+  "i-cache-line-size": 128,
+  "d-cache-block-size": 128,
+  "i-cache-block-size": 128,
+} as const;
+
+/** Floating point, SLB, CTRL, no-execute, large pages uncached, real mode LE and what older kernels ask for. */
+const basicAttributes = { 0: 0xf6, 1: 0x3f, 2: 0xc7, 3: 0xc0, 4: 0x80, 5: 0xf0, 6: 0x80 };
+
+const power8: CpuModel = {
+  name: "POWER8",
+  pvr: 0x004d_0200,
+  logicalPvr: 0x0f00_0004,
+  radix: false,
+  xive: false,
+  properties: {
+    // Vectors, vector-scalar, vector XOR. Its decrementer has 32 bits.
+    "ibm,pa-features": processorAttributes({ ...basicAttributes, 1: 0x1f, 16: 0x80, 18: 0x80, 20: 0x80 }, 24),
+    ...common,
+  },
+};
+
 const power9: CpuModel = {
   name: "POWER9",
   pvr: 0x004e_1200,
   logicalPvr: 0x0f00_0005,
+  radix: true,
+  xive: true,
   properties: {
     "ibm,pa-features": processorAttributes(
       {
-        // Floating point, SLB, CTRL, no-execute, large pages uncached, Real mode LE and what older kernels ask for.
-        ...{ 0: 0xf6, 1: 0x3f, 2: 0xc7, 3: 0xc0, 4: 0x80, 5: 0xf0, 6: 0x80 },
+        ...basicAttributes,
         // Vectors, vector-scalar, vector XOR.
         ...{ 16: 0x80, 18: 0x80, 20: 0x80 },
         // Large decrementer, 64-bit features, power management, move to and from registers, little-endian atomics.
@@ -50,28 +92,13 @@ const power9: CpuModel = {
       },
       66,
     ),
-    // Segment page size shift, its SLB encoding, number of actual page sizes, each with its PTE encoding.
-    "ibm,segment-page-sizes": [12, 0, 1, 12, 0, 16, 0x110, 1, 16, 1, 24, 0x100, 1, 24, 0],
-    "ibm,processor-segment-sizes": [28, 40, 0xffffffff, 0xffffffff],
-    // 2: VMX and VSX.
-    "ibm,vmx": 2,
-    "ibm,dfp": 1,
-    "ibm,purr": 1,
-    "ibm,spurr": 1,
+    ...common,
+    // Of the large decrementer.
     "ibm,dec-bits": 56,
-    "ibm,slb-size": 32,
-    "slb-size": 32,
-    "64-bit": true,
-    "d-cache-size": 32768,
-    "i-cache-size": 32768,
-    "d-cache-line-size": 128,
-    "i-cache-line-size": 128,
-    "d-cache-block-size": 128,
-    "i-cache-block-size": 128,
   },
 };
 
-const models: readonly CpuModel[] = [power9];
+const models: readonly CpuModel[] = [power8, power9];
 
 export const defaultCpuModel = power9;
 

@@ -148,7 +148,7 @@ function cpus({ cpus, cpuModel, radixPageSizes, hashPageTableOrder }: DeviceTree
       status: "okay",
       "cpu-version": cpuModel.logicalPvr,
       ...cpuModel.properties,
-      "ibm,processor-radix-AP-encodings": radixPageSizes,
+      ...(cpuModel.radix ? { "ibm,processor-radix-AP-encodings": radixPageSizes } : {}),
       "ibm,ppc-interrupt-server#s": id,
       "ibm,ppc-interrupt-gserver#s": [id, 0],
       "ibm,pft-size": [0, hashPageTableOrder ?? absentHashPageTable],

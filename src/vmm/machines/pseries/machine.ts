@@ -154,6 +154,9 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
   const { pciDevices = [], assign } = options;
   const hasPci = pciDevices.length > 0 || assign !== undefined;
   const model = options.cpuModel === undefined ? defaultCpuModel : cpuModel(options.cpuModel);
+  if (options.interruptMode === "xive" && !model.xive) {
+    throw new VmmError(`a ${model.name} has no XIVE; choose another processor, or ic-mode=xics`);
+  }
   checkSizes(options, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
 
@@ -171,7 +174,7 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
     for (const number of [...enabledHcalls, ...(hasPci ? dmaHcalls : [])]) {
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
     }
-    if (asksForHash(options.commandLine)) vm.allocateHtab(hashPageTableOrder(memorySize));
+    if (hasHash(model, options.commandLine)) vm.allocateHtab(hashPageTableOrder(memorySize));
     else vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
     const wake = (): void => control.wake();
     assignment = assign?.({ vm, ram: { address: ram, size: memorySize }, wake });
@@ -196,6 +199,8 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
  */
 const asksForHash = (commandLine: string): boolean =>
   /(^|\s)disable_radix(=(1|y|yes|on|true))?(\s|$)/i.test(commandLine);
+
+const hasHash = (model: CpuModel, commandLine: string): boolean => !model.radix || asksForHash(commandLine);
 
 /** log2 of a table's bytes: a 128th of the memory, as LoPAPR recommends at least, and no less than 256 KiB. */
 const hashPageTableOrder = (memorySize: number): number => Math.max(18, Math.ceil(Math.log2(memorySize)) - 7);
@@ -299,7 +304,7 @@ function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory:
     cpus: options.cpus,
     cpuModel: model,
     radixPageSizes: vm.getRmmuInfo().apEncodings,
-    hashPageTableOrder: asksForHash(options.commandLine) ? hashPageTableOrder(options.memorySize) : undefined,
+    hashPageTableOrder: hasHash(model, options.commandLine) ? hashPageTableOrder(options.memorySize) : undefined,
     commandLine: options.commandLine,
     nvramSize,
     pciDevices: options.pciDevices ?? [],

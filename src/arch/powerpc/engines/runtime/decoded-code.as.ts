@@ -11,6 +11,7 @@ import {
   HANDLER_region,
   S_breaking,
   S_codeMap,
+  S_decodeRoot,
   S_exitCode,
   S_fault,
   S_fetchAsid,
@@ -129,8 +130,8 @@ function makeCodePage(s: i32, page: i32, at: i32): i32 {
 }
 
 /** The handler's number for an instruction word; the tables' form is told in isa/decoder.ts. */
-function handlerOf(word: u32): i32 {
-  let node = VM_decodeTables;
+function handlerOf(s: i32, word: u32): i32 {
+  let node = VM_decodeTables + 4 * load<i32>(s, S_decodeRoot);
   let child: i32;
   do {
     const index = <i32>((word >>> load<u32>(node)) & load<u32>(node, 4));
@@ -178,5 +179,5 @@ function decoding(s: i32, entry: i32): u64 {
   if (load<i32>(s, S_breaking) && !(load<i32>(s, S_mode) & 4) && breaksIn(s, <i32>address & 0xffc)) {
     return HANDLER_region;
   }
-  return ((<u64>word) << 32) | <u64>handlerOf(word);
+  return ((<u64>word) << 32) | <u64>handlerOf(s, word);
 }

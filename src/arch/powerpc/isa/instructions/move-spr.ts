@@ -13,12 +13,15 @@ function sprBits(number: number): string {
   return `${half(number)} ${half(number >> 5)}`;
 }
 
-const privilege = (access: SprAccess): InsnOptions => (access === "problem" ? {} : { privileged: access });
+const optionsOf = ({ since }: Spr, access: SprAccess): InsnOptions => ({
+  ...(access === "problem" ? {} : { privileged: access }),
+  ...(since ? { since } : {}),
+});
 
 function moveFrom(spr: Spr, access: SprAccess): InsnDefinition {
   const { name, number, get, guard, own } = spr;
   const pattern = `011111 rt:5 ${sprBits(number)} 0101010011 -` as "rt:5";
-  return insn(own ? `mf${name}` : "mfspr", pattern, own ? "rt" : `rt, ${number}`, privilege(access), (m, o) => {
+  return insn(own ? `mf${name}` : "mfspr", pattern, own ? "rt" : `rt, ${number}`, optionsOf(spr, access), (m, o) => {
     if (!get) return;
     const read = (): void => m.setGpr(o.rt, get(m));
     if (guard) guard(m, "read", read);
@@ -29,7 +32,7 @@ function moveFrom(spr: Spr, access: SprAccess): InsnDefinition {
 function moveTo(spr: Spr, access: SprAccess): InsnDefinition {
   const { name, number, put, guard, own } = spr;
   const pattern = `011111 rs:5 ${sprBits(number)} 0111010011 -` as "rs:5";
-  return insn(own ? `mt${name}` : "mtspr", pattern, own ? "rs" : `${number}, rs`, privilege(access), (m, o) => {
+  return insn(own ? `mt${name}` : "mtspr", pattern, own ? "rs" : `${number}, rs`, optionsOf(spr, access), (m, o) => {
     if (!put) return;
     const write = (): void => put(m, m.gpr(o.rs));
     if (guard) guard(m, "write", write);
