@@ -331,6 +331,80 @@ test("a full store gives an error, loses nothing, and goes on when there is room
   }
 });
 
+test("killed before any of its writes, an image has every write that had ended, and no cluster twice", () => {
+  const size = 64 * 1024;
+  class Killed extends Error {}
+  /** Works until `left` writes have reached the store, or to the end; what is to be found then, and how many writes it took. */
+  const work = (left: number) => {
+    const image = new MemoryStore("image");
+    formatQcow2(image, { size, clusterBits: 9 });
+    let writes = 0;
+    const count = (): void => {
+      if (writes++ === left) throw new Killed();
+    };
+    const store: ByteStore = {
+      name: "image",
+      get size() {
+        return image.size;
+      },
+      readOnly: false,
+      read: (offset, bytes) => image.read(offset, bytes),
+      write: (offset, bytes) => {
+        count();
+        image.write(offset, bytes);
+      },
+      resize: (to) => {
+        count();
+        image.resize(to);
+      },
+      flush() {},
+      close() {},
+    };
+    const found = new Uint8Array(size);
+    /** Where a write had begun and not ended: either may be found. */
+    let begun: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+    const random = generator(5);
+    try {
+      const disk = new Qcow2Disk(store, { decompressors });
+      for (let step = 0; step < 60; step++) {
+        const offset = 512 * random(120);
+        const bytes = new Uint8Array(512 * (1 + random(6))).fill(random(3) === 0 ? 0 : step + 1);
+        begun = { offset, bytes };
+        if (bytes[0] === 0) disk.writeZeroes(offset, bytes.length, random(2) === 0);
+        else disk.write(offset, bytes);
+        found.set(bytes, offset);
+      }
+      begun = undefined;
+    } catch (error) {
+      assert.ok(error instanceof Killed, String(error));
+    }
+    return { image, found, begun, writes };
+  };
+  const { writes } = work(Number.POSITIVE_INFINITY);
+  assert.ok(writes > 200, `${writes}`);
+  for (let left = 0; left < writes; left++) {
+    const { image, found, begun } = work(left);
+    const disk = new Qcow2Disk(image, { decompressors });
+    const all = new Uint8Array(size);
+    disk.read(0, all);
+    for (let offset = 0; offset < size; offset += 512) {
+      const sector = all.subarray(offset, offset + 512);
+      const inside = begun && offset >= begun.offset && offset < begun.offset + begun.bytes.length;
+      const is = (bytes: Uint8Array): boolean => Buffer.compare(sector, bytes) === 0;
+      const later = inside && is(begun.bytes.subarray(0, 512));
+      assert.ok(
+        later || is(found.subarray(offset, offset + 512)),
+        `killed before write ${left}: sector ${offset / 512}`,
+      );
+    }
+    // Were a cluster used twice, filling all with one thing would change another.
+    for (let offset = 0; offset < size; offset += 512)
+      disk.write(offset, new Uint8Array(512).fill(1 + ((offset / 512) % 255)));
+    disk.read(0, all);
+    for (let offset = 0; offset < size; offset += 512) assert.equal(all[offset], 1 + ((offset / 512) % 255), `${left}`);
+  }
+});
+
 test("the header that is written is the one that is read", () => {
   const store = new MemoryStore("image");
   formatQcow2(store, { size: 3 * mebibyte, clusterBits: 12, backing: { name: "base.img", format: "raw" } });
