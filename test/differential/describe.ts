@@ -67,6 +67,7 @@ export function describe(variant: Variant, littleEndian: boolean): Description {
     store: access,
     loadQuad: access,
     storeQuad: access,
+    zeroBlock: access,
     loadReserve: access,
     storeConditional: access,
     loadReserveQuad: access,
@@ -101,6 +102,13 @@ export function describe(variant: Variant, littleEndian: boolean): Description {
     };
     methods[`set${file[0]?.toUpperCase()}${file.slice(1)}`] = (n: unknown) => note(writes[file], n);
   }
+  // Scalars are doubleword 0 of any VSR; VSX's operands are called xt, xa, xb.
+  const scalars = (sets: Record<RegisterFile, Set<string>>) => (number: unknown) => {
+    for (const name of number instanceof Token ? number.from : []) sets[name.startsWith("x") ? "vsr" : "fpr"].add(name);
+    return new Token();
+  };
+  methods["fpr"] = methods["double"] = scalars(reads);
+  methods["setFpr"] = methods["setDouble"] = scalars(writes);
   const machine = new Proxy(methods, { get: (target, name: string) => target[name] ?? anything }) as unknown as Machine;
   const operands: Record<string, unknown> = { ...variant.flags };
   for (const name of Object.keys(variant.fields)) operands[name] = new Token(new Set([name]));
