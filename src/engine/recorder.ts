@@ -9,6 +9,7 @@ import type {
   ByteLaneOps,
   DoublewordLaneOps,
   F64Ops,
+  FloatLaneOps,
   HalfwordLaneOps,
   I32Ops,
   I64Ops,
@@ -23,6 +24,7 @@ import type { FunctionBuilder } from "../wasm/function-builder.js";
 import {
   conversionOpcodes,
   floatConversionOpcodes,
+  floatLaneOpcodes,
   floatOpcodes,
   integerOpcodes,
   laneOpcodes,
@@ -67,6 +69,8 @@ export abstract class Recorder implements Operations {
   readonly i16x8: HalfwordLaneOps;
   readonly i32x4: WordLaneOps;
   readonly i64x2: DoublewordLaneOps;
+  readonly f32x4: FloatLaneOps;
+  readonly f64x2: FloatLaneOps;
 
   protected readonly runtime: RuntimeFunctions;
   protected readonly access: AccessContext;
@@ -97,6 +101,8 @@ export abstract class Recorder implements Operations {
     this.i16x8 = this.#lanes("i16x8", "i32") as unknown as HalfwordLaneOps;
     this.i32x4 = this.#lanes("i32x4", "i32") as unknown as WordLaneOps;
     this.i64x2 = this.#lanes("i64x2", "i64") as unknown as DoublewordLaneOps;
+    this.f32x4 = this.#floatLanes("f32x4");
+    this.f64x2 = this.#floatLanes("f64x2");
   }
 
   /** Records one instruction: runs `body` against this machine and returns what it did. */
@@ -283,7 +289,7 @@ export abstract class Recorder implements Operations {
       lt: make("i32", floatOpcodes.lt),
       gt: make("i32", floatOpcodes.gt),
       mulAdd: (a, b, c) => {
-        const lanes = this.node("v128", [splat(a), splat(b), splat(c)], (f) => f.simd(Simd["f64x2.relaxed_madd"]));
+        const lanes = this.node("v128", [splat(a), splat(b), splat(c)], (f) => f.simd(floatLaneOpcodes.f64x2.mulAdd));
         return asF64(
           this.node("f64", [lanes], (f) => {
             f.simd(Simd["f64x2.extract"]);
@@ -309,6 +315,27 @@ export abstract class Recorder implements Operations {
       fromUnsigned: make("f64", convertU),
       bits: make("i64", bits),
       ofBits: make("f64", of),
+    };
+  }
+
+  #floatLanes(shape: keyof typeof floatLaneOpcodes): FloatLaneOps {
+    const make =
+      (opcode: number) =>
+      (...args: V128[]): V128 =>
+        asV128(this.node("v128", args.map(asNode), (f) => f.simd(opcode)));
+    const { eq, abs, neg, sqrt, add, sub, mul, div, mulAdd, fromSigned, fromUnsigned } = floatLaneOpcodes[shape];
+    return {
+      eq: make(eq),
+      abs: make(abs),
+      neg: make(neg),
+      sqrt: make(sqrt),
+      add: make(add),
+      sub: make(sub),
+      mul: make(mul),
+      div: make(div),
+      mulAdd: make(mulAdd),
+      fromSigned: make(fromSigned),
+      fromUnsigned: make(fromUnsigned),
     };
   }
 

@@ -80,6 +80,23 @@ export interface F64Ops {
   ofBits(a: I64): F64;
 }
 
+/** The host's arithmetic on lanes of singles or doubles; see F64Ops. A comparison gives all ones or all zeros in each lane. */
+export interface FloatLaneOps {
+  eq(a: V128, b: V128): V128;
+  abs(a: V128): V128;
+  neg(a: V128): V128;
+  sqrt(a: V128): V128;
+  add(a: V128, b: V128): V128;
+  sub(a: V128, b: V128): V128;
+  mul(a: V128, b: V128): V128;
+  div(a: V128, b: V128): V128;
+  /** a * b + c, rounded once. Only where `Operations.fused`. */
+  mulAdd(a: V128, b: V128, c: V128): V128;
+  /** From words: all four for singles, lanes 0 and 1 for doubles. */
+  fromSigned(a: V128): V128;
+  fromUnsigned(a: V128): V128;
+}
+
 export interface V128Ops {
   const(value: bigint): V128;
   and(a: V128, b: V128): V128;
@@ -208,6 +225,8 @@ export interface Operations {
   readonly i16x8: HalfwordLaneOps;
   readonly i32x4: WordLaneOps;
   readonly i64x2: DoublewordLaneOps;
+  readonly f32x4: FloatLaneOps;
+  readonly f64x2: FloatLaneOps;
 
   /** Byte order of storage: a plain boolean, because each mode gets code of its own. */
   readonly littleEndian: boolean;

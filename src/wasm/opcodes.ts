@@ -116,8 +116,36 @@ export const Simd = {
   "v128.xor": 81,
   "v128.bitselect": 82,
   "v128.any_true": 83,
-  /** Of the proposal "relaxed SIMD"; one rounding or two, as the host likes: see WasmFeatures.fusedMadd. */
-  "f64x2.relaxed_madd": 263,
+} as const;
+
+/** SIMD opcodes of the shapes of floating point, by the names of `FloatLaneOps`. */
+export const floatLaneOpcodes = {
+  f32x4: {
+    eq: 65,
+    abs: 224,
+    neg: 225,
+    sqrt: 227,
+    add: 228,
+    sub: 229,
+    mul: 230,
+    div: 231,
+    fromSigned: 250,
+    fromUnsigned: 251,
+    mulAdd: 261,
+  },
+  f64x2: {
+    eq: 71,
+    abs: 236,
+    neg: 237,
+    sqrt: 239,
+    add: 240,
+    sub: 241,
+    mul: 242,
+    div: 243,
+    fromSigned: 254,
+    fromUnsigned: 255,
+    mulAdd: 263,
+  },
 } as const;
 
 /** SIMD opcodes of each lane shape, by the names of the lane interfaces. */

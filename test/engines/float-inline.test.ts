@@ -1,5 +1,5 @@
 /**
- * Random sequences of scalar floating point in loops, with status read back in between: what engines do in line, and make of
+ * Random sequences of floating point, scalars and vectors, in loops, with status read back in between: what engines do in line, and make of
  * FPSCR when somebody looks, is what the helpers make one operation after the other. These are the judge here; float.test.ts
  * judges them by integers of any size.
  */
@@ -17,11 +17,36 @@ const window = 0x80000n;
 const programs = 300;
 const mask64 = (1n << 64n) - 1n;
 
+/** FR FI FPRF. */
+const nonSticky = 0x7f000n;
+
+const bytes = new DataView(new ArrayBuffer(8));
+
+/** A single as a double, and back; NaNs keep their bits. */
+function widen(word: bigint): bigint {
+  if ((word & 0x7f800000n) === 0x7f800000n) {
+    return ((word & 0x80000000n) << 32n) | (0x7ffn << 52n) | ((word & 0x7fffffn) << 29n);
+  }
+  bytes.setUint32(0, Number(word));
+  bytes.setFloat64(0, bytes.getFloat32(0));
+  return bytes.getBigUint64(0);
+}
+function narrow(double: bigint): bigint {
+  if (((double >> 52n) & 0x7ffn) === 0x7ffn) {
+    return ((double >> 32n) & 0x80000000n) | 0x7f800000n | ((double >> 29n) & 0x7fffffn);
+  }
+  bytes.setBigUint64(0, double);
+  bytes.setFloat32(0, bytes.getFloat64(0));
+  return BigInt(bytes.getUint32(0));
+}
+
 type Routines = Record<string, (...parameters: (number | bigint)[]) => never>;
 
 /** Floating point by the helpers, one operation at a time. */
 class Model {
   readonly fpr: bigint[] = new Array(32).fill(0n);
+  /** VSR 8 to 15, each two doublewords, the more significant first. */
+  readonly vectors: [bigint, bigint][] = Array.from({ length: 8 }, () => [0n, 0n]);
   readonly cr: number[] = new Array(8).fill(0);
   readonly #s = 0x80000;
   readonly #view: DataView;
@@ -53,6 +78,22 @@ class Model {
     return routine(this.#s, ...signed) as T;
   }
 
+  /** A vector operation of doubles or singles: each lane by the helper for scalars, but FPRF, FR and FI stay. */
+  vector(single: boolean, name: string, t: number, operands: readonly number[], ...rest: number[]): void {
+    const before = this.fpscr & nonSticky;
+    const lane = (...values: bigint[]) => this.call(name, ...values, ...rest) & mask64;
+    const of = (half: 0 | 1) => operands.map((n) => (this.vectors[n] as [bigint, bigint])[half]);
+    const half = (values: bigint[]): bigint => {
+      if (!single) return lane(...values);
+      const [high, low] = [32n, 0n].map((shift) =>
+        narrow(lane(...values.map((value) => widen((value >> shift) & 0xffffffffn)))),
+      ) as [bigint, bigint];
+      return (high << 32n) | low;
+    };
+    this.vectors[t] = [half(of(0)), half(of(1))];
+    this.fpscr = (this.fpscr & ~nonSticky) | before;
+  }
+
   set(register: number, value: bigint): void {
     this.fpr[register] = value & mask64;
   }
@@ -81,6 +122,7 @@ function step(random: Random, kind: number): Step {
     vsx
       ? one(`xs${short}${x} ${t},${a},${b}`, `float${bits}${long}`, r(a), r(b))
       : one(`f${short}${s} ${t},${a},${b}`, `float${bits}${long}`, r(a), r(b));
+  if (random.chance(0.2)) return vectorStep(random);
   switch (kind === 5 && random.chance(0.5) ? 0 : kind === 3 && random.chance(0.5) ? 3 : random.below(14)) {
     case 0:
     case 1:
@@ -127,6 +169,43 @@ function step(random: Random, kind: number): Step {
     }
     default:
       return look(random, t, b);
+  }
+}
+
+/** One instruction on vectors, in VSR 8 to 15. */
+function vectorStep(random: Random): Step {
+  const [t, a, b] = [0, 1, 2].map(() => random.below(8)) as [number, number, number];
+  const single = random.chance(0.5);
+  const bits = single ? 32 : 64;
+  const x = single ? "sp" : "dp";
+  const registers = `${8 + t},${8 + a},${8 + b}`;
+  const of = (short: string, long: string): Step => ({
+    text: `xv${short}${x} ${registers}`,
+    apply: (m) => m.vector(single, `float${bits}${long}`, t, [a, b]),
+  });
+  switch (random.below(7)) {
+    case 0:
+      return of("add", "Add");
+    case 1:
+      return of("sub", "Sub");
+    case 2:
+      return of("mul", "Mul");
+    case 3:
+      return of("div", "Div");
+    case 4:
+      return {
+        text: `xvsqrt${x} ${8 + t},${8 + b}`,
+        apply: (m) => m.vector(single, `float${bits}Sqrt`, t, [b]),
+      };
+    default: {
+      const which = random.below(4);
+      const name = ["madd", "msub", "nmadd", "nmsub"][which] as string;
+      const m = random.chance(0.5);
+      return {
+        text: `xv${name}${m ? "m" : "a"}${x} ${registers}`,
+        apply: (model) => model.vector(single, `float${bits}MulAdd`, t, m ? [a, t, b] : [a, b, t], which),
+      };
+    }
   }
 }
 
@@ -248,9 +327,9 @@ for (const [name, load] of Object.entries(engines)) {
       for (let n = 0; n < programs; n++) {
         const kind = random.below(kinds);
         const { text, times, steps } = program(random, kind);
-        const { bytes } = assemble(text, { littleEndian, origin: BigInt(origin) });
-        const view = new DataView(bytes.slice().buffer);
-        const words = Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, littleEndian));
+        const { bytes: code } = assemble(text, { littleEndian, origin: BigInt(origin) });
+        const view = new DataView(code.slice().buffer);
+        const words = Array.from({ length: code.length / 4 }, (_, i) => view.getUint32(4 * i, littleEndian));
         const initial = new State();
         // Nothing enabled; XX set, clear, or with leftovers.
         const fpscr = random.pick([0n, 0n, 0x82000000n, 0x82064000n, 0x02011000n, 1n]);
@@ -262,6 +341,18 @@ for (const [name, load] of Object.entries(engines)) {
           const value = operand(random, kind);
           initial.setVsr(r, [value, 0n]);
           model.fpr[r] = value;
+        }
+        // Vectors of doubles, or of singles.
+        const singles = random.chance(0.5);
+        for (let r = 0; r < 8; r++) {
+          const half = (): bigint => {
+            if (!singles) return operand(random, kind);
+            const [high, low] = [0, 1].map(() => narrow(operand(random, kind))) as [bigint, bigint];
+            return (high << 32n) | low;
+          };
+          const value: [bigint, bigint] = [half(), half()];
+          initial.setVsr(8 + r, value);
+          model.vectors[r] = value;
         }
         for (let i = 0; i < times; i++) for (const { apply } of steps) apply(model);
         const one = { mnemonic: "float", address: origin, words, initial };
@@ -275,6 +366,7 @@ for (const [name, load] of Object.entries(engines)) {
           const [high, low] = after.vsr(r);
           assert.equal(high.toString(16), (model.fpr[r] as bigint).toString(16), `f${r}, ${shown}`);
           assert.ok(low === 0n, `doubleword 1 of VSR ${r}, ${shown}`);
+          assert.deepEqual(after.vsr(8 + r), model.vectors[r], `vs${8 + r}, ${shown}`);
         }
       }
     });
@@ -282,7 +374,6 @@ for (const [name, load] of Object.entries(engines)) {
 }
 
 function bitsOf(value: number): bigint {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, value);
-  return view.getBigUint64(0);
+  bytes.setFloat64(0, value);
+  return bytes.getBigUint64(0);
 }

@@ -11,9 +11,9 @@ import { fpscrLow, MulAdd, recordCr1, settle } from "./float-forms.js";
 import { PendingFloat } from "./float-pending.js";
 import type { F64, I32, I64, Machine } from "./machine.js";
 
-const XX = 0x02000000;
+export const XX = 0x02000000;
 /** XX, VE OE UE ZE XE NI RN. */
-const WATCHED = 0x020000ff;
+export const WATCHED = 0x020000ff;
 
 /** Exponents of results that are far enough from the ends of the range: the lowest, and how many. */
 const doubleRange = { lowest: 2, count: 0x7fc } as const;

@@ -1,13 +1,14 @@
 /** VSX vector arithmetic and comparison. Source: Power ISA v3.0B, Book I "VSX Floating-Point Instructions". */
-import { MulAdd, settle, settleVsr, vsx } from "../float-forms.js";
+import { MulAdd, settle, vsx } from "../float-forms.js";
+import { type Lanes, multiplyAddVectors, operateVectors, squareRoots } from "../float-vector-inline.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import { bits } from "../vector-forms.js";
-import { vector2, vector3, xx2Cr, xx3, xx3Cr } from "../vsx-float-forms.js";
+import { vector2, vector3, xx2, xx2Cr, xx3, xx3Cr } from "../vsx-float-forms.js";
 import { recordCr6 } from "./vector-compare.js";
 
-type Lanes = "float64x2" | "float32x4";
-
 const arithmetic = (name: string, xo: number, lanes: Lanes, operation: number) =>
+  xx3(name, xo, (m, o) => operateVectors(m, lanes, operation, o.xt, m.vsr(o.xa), m.vsr(o.xb)));
+const extremum = (name: string, xo: number, lanes: Lanes, operation: number) =>
   vector3(name, xo, (m, a, b) => m.call(`${lanes}Arithmetic`, a, b, m.i32.const(operation)));
 const unary = (name: string, xo: number, lanes: Lanes, operation: number) =>
   vector2(name, xo, (m, b) => m.call(`${lanes}Unary`, b, m.i32.const(operation)));
@@ -19,7 +20,7 @@ function multiplyAdd(name: string, suffix: "dp" | "sp", xo: number, kind: number
       const t = m.vsr(o.xt);
       const b = m.vsr(o.xb);
       const [factor, addend] = letter === "a" ? [b, t] : [t, b];
-      settleVsr(m, o.xt, m.call(`${lanes}MulAdd`, m.vsr(o.xa), factor, addend, m.i32.const(kind)));
+      multiplyAddVectors(m, lanes, kind, o.xt, m.vsr(o.xa), factor, addend);
     });
   return [form("a"), form("m")];
 }
@@ -45,9 +46,9 @@ function precision(suffix: "dp" | "sp", lanes: Lanes): InsnDefinition[] {
     arithmetic(`xvsub${suffix}`, 72 + x3, lanes, 1),
     arithmetic(`xvmul${suffix}`, 80 + x3, lanes, 2),
     arithmetic(`xvdiv${suffix}`, 88 + x3, lanes, 3),
-    arithmetic(`xvmax${suffix}`, 192 + x3, lanes, 4),
-    arithmetic(`xvmin${suffix}`, 200 + x3, lanes, 5),
-    unary(`xvsqrt${suffix}`, 139 + x2, lanes, 0),
+    extremum(`xvmax${suffix}`, 192 + x3, lanes, 4),
+    extremum(`xvmin${suffix}`, 200 + x3, lanes, 5),
+    xx2(`xvsqrt${suffix}`, 139 + x2, (m, o) => squareRoots(m, lanes, o.xt, m.vsr(o.xb))),
     unary(`xvre${suffix}`, 154 + x2, lanes, 1),
     unary(`xvrsqrte${suffix}`, 138 + x2, lanes, 2),
     ...multiplyAdd("xvmadd", suffix, 65 + x3, MulAdd.add, lanes),
