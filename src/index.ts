@@ -10,6 +10,7 @@ export {
   type LoadAsset,
   type OpenKvmOptions,
   prepareAttachVm,
+  serveBesideVm,
 } from "./arch/powerpc/module.js";
 export {
   type Hcall,

@@ -1,13 +1,27 @@
 /** Starts worker threads for vCPUs and is what runs in them. */
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import type { PlatformThread, VcpuThreadMessage, VcpuThreadStart } from "../vmm/core/machine.js";
+import { type BesideStart, type BesideWork, serveBeside, workBeside } from "./thread-beside.js";
+
+/** The first message of such a thread. */
+interface ThreadStart {
+  readonly start: VcpuThreadStart;
+  readonly beside: BesideStart | undefined;
+}
 
 /** Makes a thread that waits for its start message. */
 export function spawnVcpuThread(): PlatformThread {
   const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url));
   let expected = false;
+  let endBeside = async (): Promise<void> => undefined;
   return {
-    post: (start) => worker.postMessage(start),
+    post: (start) => {
+      // Only one of the implementations has work to give away.
+      const beside = start.vm.implementation === "hv" ? workBeside(start.vm) : undefined;
+      if (beside) endBeside = beside.end;
+      const message: ThreadStart = { start, beside: beside?.start };
+      worker.postMessage(message, beside ? [beside.start.port] : []);
+    },
     onMessage: (listener) => void worker.on("message", listener),
     onDeath: (listener) => {
       worker.on("error", (error) => listener(error.message));
@@ -17,18 +31,30 @@ export function spawnVcpuThread(): PlatformThread {
     },
     terminate: async () => {
       expected = true;
-      await worker.terminate();
+      await Promise.all([worker.terminate(), endBeside()]);
     },
   };
 }
 
-/** Calls `body` with the start message, on a worker thread. */
+/**
+ * On a worker thread: calls `body` with the start message of a vCPU's thread; or works beside such threads, if the messages
+ * are about that.
+ */
 export function serveVcpuThread(
-  body: (start: VcpuThreadStart, post: (message: VcpuThreadMessage) => void) => Promise<void>,
+  body: (
+    start: VcpuThreadStart,
+    beside: BesideStart | undefined,
+    post: (message: VcpuThreadMessage) => void,
+  ) => Promise<void>,
 ): void {
   const port = parentPort;
   if (isMainThread || !port) throw new Error("this file is for worker threads");
-  port.once("message", (start: VcpuThreadStart) => {
-    void body(start, (message) => port.postMessage(message)).finally(() => port.close());
+  port.on("message", (message: ThreadStart | BesideWork) => {
+    if ("start" in message) {
+      void body(message.start, message.beside, (said) => port.postMessage(said)).finally(() => {
+        message.beside?.port.close();
+        port.close();
+      });
+    } else void serveBeside(message);
   });
 }

@@ -2,8 +2,14 @@
 import { loadDisassembler, prepareAttachVm } from "../arch/powerpc/module.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
 import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
+import { threadBeside } from "./thread-beside.js";
 import { serveVcpuThread } from "./vcpu-thread.js";
 
-serveVcpuThread((start, post) =>
-  runVcpuThread(start, { prepareAttach: prepareAttachVm, createSide: createPseriesVcpuSide, post, loadDisassembler }),
+serveVcpuThread((start, beside, post) =>
+  runVcpuThread(start, {
+    prepareAttach: (vm) => prepareAttachVm(vm, beside && threadBeside(beside)),
+    createSide: createPseriesVcpuSide,
+    post,
+    loadDisassembler,
+  }),
 );

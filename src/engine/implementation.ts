@@ -1,5 +1,5 @@
 /** What the kvm module knows of an implementation before it fetches its engine: hv and pr fill in one row each. */
-import type { Engine } from "../kvm/engine.js";
+import type { Engine, ThreadBeside } from "../kvm/engine.js";
 
 export type ImplementationName = "hv" | "pr";
 
@@ -19,5 +19,9 @@ export interface ImplementationRow {
   /** Throws if the platform cannot run it. */
   readonly require: () => void;
   /** Fetches its code: no page loads what it does not run. */
-  readonly engine: (assets: EngineAssets) => Promise<Engine>;
+  readonly engine: (assets: EngineAssets, beside?: ThreadBeside) => Promise<Engine>;
+  /** Fetches what a thread beside a vCPU's does for it: told each request, it posts answers. Undefined: nothing. */
+  readonly serveBeside?: () => Promise<
+    (memory: WebAssembly.Memory, post: (answer: unknown) => void) => (request: never) => void
+  >;
 }

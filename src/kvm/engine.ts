@@ -18,6 +18,15 @@ export interface EngineVcpu {
 /** Told what happens inside the engine that the vCPU's state asks to hear of; the architecture knows the kinds. */
 export type EngineEvents = (kind: number, a: bigint, b: bigint, c: number, d: number) => void;
 
+/** A thread beside a vCPU's that works for it. What is posted and taken is the engine's own; it goes through postMessage. */
+export interface ThreadBeside {
+  /** False once it has died: nothing more comes, and the engine does the work itself. */
+  readonly alive: boolean;
+  post(request: unknown): void;
+  /** The oldest answer that has come, without waiting for one; undefined: none has. */
+  take(): unknown;
+}
+
 /** A loaded engine: compiled code that can be bound to any VM's memory on any thread. */
 export interface Engine {
   /** "hv" or "pr". */

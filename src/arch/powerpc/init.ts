@@ -1,7 +1,7 @@
 /** The kvm module's init, and all that it brings: imported when the module is loaded, not before. */
 import { KvmError, messageOf } from "../../base/errors.js";
 import { thisPackage } from "../../base/package.js";
-import type { Engine } from "../../kvm/engine.js";
+import type { Engine, ThreadBeside } from "../../kvm/engine.js";
 import type { Implementation } from "../../kvm/implementation.js";
 import { KvmCore } from "../../kvm/kvm.js";
 import { vmLayout } from "../../kvm/layout.js";
@@ -125,13 +125,25 @@ async function initialise(
   };
 }
 
+function implementationOf({ version, arch, implementation }: SharedVm): ImplementationRow {
+  const row = rows.find(({ name }) => name === implementation);
+  if (version === 1 && arch === powerpc.name && row) return row;
+  throw new KvmError("EINVAL", `not a POWER VM of this version: ${arch}, ${implementation}`);
+}
+
+/** What a thread beside a vCPU's of this VM does for it; undefined: nothing. EINVAL: not a POWER VM's. */
+export async function serveBeside(
+  shared: SharedVm,
+  post: (answer: unknown) => void,
+): Promise<((request: unknown) => void) | undefined> {
+  const serve = await implementationOf(shared).serveBeside?.();
+  return serve?.(shared.memory, post) as ((request: unknown) => void) | undefined;
+}
+
 /** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
-export async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
-  const row = rows.find(({ name }) => name === shared.implementation);
-  if (shared.version !== 1 || shared.arch !== powerpc.name || !row) {
-    throw new KvmError("EINVAL", `not a POWER VM of this version: ${shared.arch}, ${shared.implementation}`);
-  }
-  const engine = await row.engine(shared.engine as CompiledAssets);
+export async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Promise<() => PpcVm> {
+  const row = implementationOf(shared);
+  const engine = await row.engine(shared.engine as CompiledAssets, beside);
   const mem = new VmMemory(shared.memory);
   // The guest of a VM that is on its way here will wait for what can be done now.
   if (mem.load(vmLayout.moves) !== shared.generation) {

@@ -6,6 +6,7 @@
 import { type Log, silent } from "../../base/log.js";
 import { thisPackage } from "../../base/package.js";
 import { callback, having, listOf, oneOf, optional, options, taking, text, wholeNumber } from "../../base/takes.js";
+import type { ThreadBeside } from "../../kvm/engine.js";
 import { kvmParameters } from "../../kvm/parameters.js";
 import type { SharedVm } from "../../kvm/uapi.js";
 import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
@@ -111,14 +112,41 @@ export const attachVm = taking(
   { promises: true },
 );
 
-/** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
-export const prepareAttachVm = taking("prepareAttachVm", { shared }, prepareAttach, { promises: true });
+/**
+ * Loads what attaching needs, as long as that takes; what it gives attaches at once. `beside` is a thread on which
+ * `serveBesideVm` works for the vCPU that this thread will run; without one, this thread does all itself.
+ */
+export const prepareAttachVm = taking(
+  "prepareAttachVm",
+  { shared, beside: optional(having({ post: callback, take: callback })) },
+  prepareAttach,
+  { promises: true },
+);
 
-async function prepareAttach(shared: SharedVm): Promise<() => PpcVm> {
+async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Promise<() => PpcVm> {
   if (shared.module !== import.meta.url) {
     // A VM of another version of this package: its own module knows how.
     const other = (await import(shared.module)) as { prepareAttachVm: typeof prepareAttachVm };
-    return other.prepareAttachVm(shared);
+    return other.prepareAttachVm(shared, beside);
   }
-  return (await import("./init.js")).prepareAttach(shared);
+  return (await import("./init.js")).prepareAttach(shared, beside);
+}
+
+/**
+ * What a thread beside a vCPU's does for it, given what `Vm.share` gave: to be told each request of the vCPU's thread, in
+ * order, it calls `post` with answers for it. Undefined: the VM's implementation has nothing to do there. EINVAL: not a
+ * POWER VM's.
+ */
+export const serveBesideVm = taking("serveBesideVm", { shared, post: callback }, serveBeside, { promises: true });
+
+async function serveBeside(
+  shared: SharedVm,
+  post: (answer: unknown) => void,
+): Promise<((request: unknown) => void) | undefined> {
+  if (shared.module !== import.meta.url) {
+    // An older version has no such thing.
+    const other = (await import(shared.module)) as { serveBesideVm?: typeof serveBesideVm };
+    return other.serveBesideVm?.(shared, post);
+  }
+  return (await import("./init.js")).serveBeside(shared, post);
 }

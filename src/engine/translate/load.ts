@@ -1,4 +1,4 @@
-import type { Engine, EngineEvents, EngineVcpu } from "../../kvm/engine.js";
+import type { Engine, EngineEvents, EngineVcpu, ThreadBeside } from "../../kvm/engine.js";
 import {
   bindMemoryWritten,
   type EngineAssets,
@@ -8,6 +8,8 @@ import {
 } from "../interpret/interpreter.js";
 import type { TranslatorTarget } from "./target.js";
 import { Translator } from "./translator.js";
+
+export { serveTranslations } from "./workshop.js";
 
 /** A vCPU that can be told to translate; tests use it to run code translated that is not hot. */
 export interface HvVcpu extends EngineVcpu {
@@ -19,7 +21,7 @@ export interface HvEngine extends Engine {
 }
 
 /** `hv`: hot code is translated to WebAssembly at run time, the rest interpreted. Needs the platform's leave to compile. */
-export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets): HvEngine {
+export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, beside?: ThreadBeside): HvEngine {
   return {
     name: "hv",
     share: assets,
@@ -29,7 +31,7 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets): Hv
       instantiateInterpreter(assets, memory, interpretOnly());
     },
     attach: (memory, address, onEvent) => {
-      const translator = new Translator(target, memory, address);
+      const translator = new Translator(target, memory, address, beside);
       const translation = {
         regions: translator.regions,
         codeDropped: (page: number) => translator.codeDropped(page),

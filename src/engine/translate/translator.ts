@@ -7,29 +7,26 @@
  * whatever drops that entry drops the way in; regions over a page whose code is dropped are forgotten as well.
  */
 
+import type { ThreadBeside } from "../../kvm/engine.js";
 import { ProcessPage } from "../../vac/page.js";
-import { detectWasmFeatures } from "../../wasm/features.js";
-import type { ModuleBuilder } from "../../wasm/module-builder.js";
 import type { Interpreter, RuntimeExports } from "../interpret/interpreter.js";
 import { type EngineLayout, Handler } from "../layout.js";
-import { regionSignature, tableBits } from "../region-entry.js";
+import { tableBits } from "../region-entry.js";
 import { aloneBit } from "../target.js";
-import { Linkage } from "./linkage.js";
-import { RegionTranslator, regionTemplates } from "./region.js";
+import { inCodePage, type MadeRegion, type RegionBatch } from "./region-maker.js";
 import type { TranslatorTarget } from "./target.js";
-import type { Templates } from "./template.js";
+import { BesideWorkshop, HereWorkshop, type Workshop } from "./workshop.js";
 
 /** Samples of one address that make it hot. */
 const hotSamples = 8;
+/** Samples after which it is tried again where there was nothing to translate: other code may stand there. */
+const samplesRefused = 2000;
 /** Addresses remembered between samples; the oldest half is forgotten when there are more. */
 const sampleLimit = 4096;
-/**
- * Regions wait for each other: a module costs as much as interpreting some slices, its regions hardly more than that. They
- * are compiled when there are so many, when the guest was so often found where one of them begins, or after so many slices.
- */
-const batchSize = 32;
-const batchSamples = 8;
-const batchPatience = 256;
+/** Regions that are being made at a time. */
+const requestLimit = 256;
+/** Pages remembered of which code was dropped while regions were being made. */
+const droppedLimit = 4096;
 /** Small pages: misses a slice, counted over so many, from which on leaving costs more than smaller code gains. */
 const smallHitsASlice = 24;
 const countedSlices = 64;
@@ -50,28 +47,16 @@ interface Region {
   /** Decoded entries that lead into it: address and word. */
   readonly entries: readonly (readonly [entry: number, word: number])[];
   readonly pages: readonly number[];
-  readonly cut: boolean;
 }
 
-interface Pending {
-  readonly body: Uint8Array;
-  /** Addresses of the decoded entries of its ways in. */
-  readonly entries: readonly number[];
-  readonly pages: readonly number[];
-  /** It would have become too long: others that come to its entry end there, and do not begin what they could not end. */
-  readonly cut: boolean;
-}
-
-export class Translator<V> {
-  readonly #target: TranslatorTarget<V>;
+export class Translator {
+  readonly #target: TranslatorTarget;
   readonly #layout: EngineLayout;
   readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: firstPlaces });
   /** Places of regions that are gone: a guest that changes its code all the time must not make the table grow. */
   readonly #free: number[] = [];
   readonly #memory: WebAssembly.Memory;
   readonly #state: number;
-  readonly #linkage: Linkage;
-  readonly #module: ModuleBuilder;
   #runtime: RuntimeExports = {};
   #imports: WebAssembly.ModuleImports = {};
   #view: DataView;
@@ -79,31 +64,35 @@ export class Translator<V> {
   readonly #live = new Map<number, Region>();
   readonly #byPage = new Map<number, Set<Region>>();
   readonly #page = ProcessPage.here();
-  #pending: Pending[] = [];
-  #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
-  readonly #templates = new Map<number, Templates<V>>();
-  readonly #tailCalls = detectWasmFeatures().tailCalls;
+  /** Makes regions at once, and the one that they are asked of: the same, or a thread beside this one. */
+  readonly #here: Workshop & { build(): RegionBatch; readonly waiting: number };
+  #workshop: Workshop;
+  /** Where regions are being made, by the address of the decoded entry, and the other way round. */
+  readonly #requested = new Map<number, number>();
+  readonly #entryOf = new Map<number, number>();
+  #nextRequest = 1;
+  /** Requests before these have been overtaken: for all pages, and for a page. */
+  #overtaken = 0;
+  readonly #overtakenAt = new Map<number, number>();
   /** The guest's pages are so small that the inline look-up misses much: what misses then calls instead of leaving. */
   #smallPages = false;
   /** Slices and such misses when they were last looked at. */
   #slices = 0;
   #smallHits = 0;
-  #waited = 0;
   #nextIndex = 1;
   #bytes = 0;
   #translated = 0;
   #modules = 0;
   #dropped = 0;
   #milliseconds = 0;
+  #longest = 0;
 
-  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory, address: number) {
+  constructor(target: TranslatorTarget, memory: WebAssembly.Memory, address: number, beside?: ThreadBeside) {
     this.#target = target;
     this.#layout = target.layout;
     this.#memory = memory;
-    this.#linkage = new Linkage(target);
-    this.#module = this.#linkage.module(
-      typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer,
-    );
+    this.#here = new HereWorkshop(target, memory);
+    this.#workshop = beside ? new BesideWorkshop(beside) : this.#here;
     this.#state = address;
     this.#view = new DataView(memory.buffer);
   }
@@ -143,21 +132,53 @@ export class Translator<V> {
       if (entry === 0) continue;
       if (this.#memoryView().getInt32(entry, true) === Handler.undecoded) this.#ask("decode", entry);
       this.#consider(true);
-      if (this.#pending.length >= 64) this.#compile();
+      if (this.#here.waiting >= 64) this.#publish(this.#here.build());
     }
-    if (this.#pending.length > 0) this.#compile();
+    this.#publish(this.#here.build());
   }
 
   /** The vCPU is at the end of a slice, its pc at the target of a taken branch. */
   sampled(): void {
-    if (this.#pending.length > 0 && (this.#pending.length >= batchSize || ++this.#waited >= batchPatience)) {
-      this.#compile();
-      while (this.#live.size > regionLimit || (this.#page.codeExcess > 0 && this.#live.size > 0)) {
-        this.#drop(this.#live.values().next().value as Region);
-      }
-    }
+    if (this.#requested.size > 0) this.#fetchMade();
     if (!this.#smallPages) this.#lookAtPages();
     this.#consider(false);
+  }
+
+  #fetchMade(): void {
+    if (!this.#workshop.alive) {
+      // What was asked of it never comes.
+      this.#workshop = this.#here;
+      this.#forgetRequests();
+      return;
+    }
+    const start = performance.now();
+    const batch = this.#workshop.take();
+    if (!batch) return;
+    this.#publish(batch);
+    while (this.#live.size > regionLimit || (this.#page.codeExcess > 0 && this.#live.size > 0)) {
+      this.#drop(this.#live.values().next().value as Region);
+    }
+    this.#spent(start);
+  }
+
+  /** This thread's time since `start` went into translating. */
+  #spent(start: number): void {
+    const milliseconds = performance.now() - start;
+    this.#milliseconds += milliseconds;
+    this.#longest = Math.max(this.#longest, milliseconds);
+  }
+
+  #forgetRequests(): void {
+    for (const entry of this.#requested.keys()) this.#samples.delete(entry);
+    this.#requested.clear();
+    this.#entryOf.clear();
+    this.#overtake();
+  }
+
+  /** What is being made is not to be used. */
+  #overtake(): void {
+    this.#overtaken = this.#nextRequest;
+    this.#overtakenAt.clear();
   }
 
   #lookAtPages(): void {
@@ -170,7 +191,7 @@ export class Translator<V> {
     this.#smallHits = hits;
     if (!many) return;
     this.#smallPages = true;
-    this.#pending = [];
+    this.#overtake();
     for (const region of [...this.#live.values()]) this.#drop(region);
   }
 
@@ -184,7 +205,7 @@ export class Translator<V> {
     const page = this.#ask("codePhysicalPage");
     const code = this.#ask("codePageFor", page);
     if (code === 0) return;
-    const entry = code + this.#inPage(pc);
+    const entry = code + inCodePage(this.#layout, pc);
     if (view.getInt32(entry, true) < Handler.first) return;
     const count = now ? hotSamples : (this.#samples.get(entry) ?? 0) + 1;
     this.#samples.set(entry, count);
@@ -193,7 +214,8 @@ export class Translator<V> {
       if (this.#samples.size > sampleLimit) this.#forgetSamples();
       return;
     }
-    this.#translate(entry, page, pc, mode, now);
+    if (this.#requested.has(entry)) this.#workshop.wanted();
+    else if (now || this.#requested.size < requestLimit) this.#request(entry, page, pc, mode, now);
   }
 
   #forgetSamples(): void {
@@ -204,132 +226,91 @@ export class Translator<V> {
     }
   }
 
-  #translate(entry: number, page: number, pc: number, mode: number, all: boolean): void {
-    if (this.#pending.some((p) => p.entries[0] === entry)) {
-      this.#waited += batchPatience / batchSamples;
-      return;
-    }
+  #request(entry: number, page: number, pc: number, mode: number, now: boolean): void {
     const start = performance.now();
     const { codePage } = this.#layout;
     const view = this.#memoryView();
-    const isSmall = (code: number) => view.getInt32(code + codePage.small, true) !== 0;
-    const pageSpan = 1 << codePage.shift;
-    const span = isSmall(this.#ask("codePageFor", page)) ? pageSpan : 1 << this.#ask("codeSpan");
+    const isSmall = view.getInt32(this.#ask("codePageFor", page) + codePage.small, true) !== 0;
+    const span = isSmall ? 1 << codePage.shift : 1 << this.#ask("codeSpan");
     const offset = pc & (span - 1);
-    const host = this.#ask("codeHost") - offset;
-    const firstPage = page - (offset >> codePage.shift);
-    this.#decode ??= this.#target.decoder(this.#memory, this.#state);
-    const decode = this.#decode;
-    let templates = this.#templates.get(mode);
-    if (!templates) {
-      templates = regionTemplates(this.#target, this.#linkage, mode);
-      this.#templates.set(mode, templates);
+    const id = this.#nextRequest++;
+    this.#requested.set(entry, id);
+    this.#entryOf.set(id, entry);
+    (now ? this.#here : this.#workshop).make({
+      id,
+      entry,
+      state: this.#state,
+      mode,
+      firstPage: page - (offset >> codePage.shift),
+      span,
+      host: this.#ask("codeHost") - offset,
+      offset,
+      codeMap: view.getUint32(this.#state + this.#layout.state.codeMap.offset, true),
+      missesCall: this.#smallPages,
+      breaks: this.#target.breakpoints(view, this.#state).map((at) => inCodePage(this.#layout, Number(at & 0xfffn))),
+      all: now,
+    });
+    this.#spent(start);
+  }
+
+  /** Leads the decoded entries into what was made for them. */
+  #publish({ module, bytes, regions, refused }: RegionBatch): void {
+    for (const id of refused) {
+      const entry = this.#answered(id);
+      if (entry !== undefined) this.#samples.set(entry, -samplesRefused);
     }
-    const breaks = new Set(this.#target.breakpoints(view, this.#state).map((at) => this.#inPage(Number(at & 0xfffn))));
-    // Only pages with decoded code: what drops their code tells the translator.
-    const codePages = new Map<number, number>();
-    const decodedEntry = (at: number): number | undefined => {
-      if (at < 0 || at >= span) return undefined;
-      const part = at >> codePage.shift;
-      let code = codePages.get(part);
-      if (code === undefined) {
-        code = this.#ask("codePageFor", firstPage + part);
-        codePages.set(part, code);
-      }
-      // What is also fetched through small pages has regions of its own: others cannot know what surrounds it there.
-      if (code === 0 || (span > pageSpan && isSmall(code))) return undefined;
-      return code + this.#inPage(at);
-    };
-    const translator = new RegionTranslator(
-      {
-        span,
-        missesCall: this.#smallPages,
-        tailCalls: this.#tailCalls,
-        entry: offset,
-        decodedEntry,
-        word: (at, littleEndian) => (at >= 0 && at + 4 <= span ? view.getInt32(host + at, littleEndian) : undefined),
-        fetch: (at) => {
-          const decoded = decodedEntry(at);
-          if (decoded === undefined || breaks.has(this.#inPage(at))) return undefined;
-          if (at !== offset && this.#leadsToCut(decoded)) return undefined;
-          // What has never run is not worth its price.
-          if (!all && view.getInt32(decoded, true) === Handler.undecoded) return undefined;
-          return decode(view, host + at, span - at, mode);
-        },
-      },
-      { target: this.#target, linkage: this.#linkage, mode, templates },
-    );
-    const f = translator.translate();
-    if (f) {
-      const pages = [...translator.pages].map((p) => firstPage + p);
-      const entries = translator.entries.map((at) => decodedEntry(at) as number);
-      this.#pending.push({ body: f.finish(), entries, pages, cut: translator.cut });
-      if (this.#pending.length === 1) this.#waited = 0;
-    } else this.#samples.set(entry, Number.NEGATIVE_INFINITY);
-    this.#milliseconds += performance.now() - start;
+    if (module) {
+      const { exports } = new WebAssembly.Instance(module, {
+        r: this.#imports,
+        env: { memory: this.#memory, regions: this.regions },
+      });
+      this.#modules++;
+      this.#bytes += bytes;
+      const generated: Generated = { bytes, live: 0 };
+      regions.forEach((region, i) => {
+        const entry = this.#answered(region.id);
+        if (entry !== undefined) this.#samples.delete(entry);
+        if (this.#isUsable(region)) this.#enter(region, generated, exports[`${i}`]);
+      });
+    }
+    if (this.#requested.size === 0) this.#overtakenAt.clear();
   }
 
-  /**
-   * Whether a decoded entry leads into a region that was cut. A loop longer than a region would otherwise be translated
-   * again and again, each time from where the last one ended.
-   */
-  #leadsToCut(entry: number): boolean {
+  /** The decoded entry that was asked for. */
+  #answered(id: number): number | undefined {
+    const entry = this.#entryOf.get(id);
+    this.#entryOf.delete(id);
+    if (entry !== undefined) this.#requested.delete(entry);
+    return entry;
+  }
+
+  /** Whether the code is still what the region was made from, and nothing else leads from its first entry. */
+  #isUsable({ id, entries, pages }: MadeRegion): boolean {
+    if (id < this.#overtaken || pages.some((page) => id < (this.#overtakenAt.get(page) ?? 0))) return false;
+    return this.#memoryView().getInt32(entries[0] as number, true) >= Handler.first;
+  }
+
+  #enter(made: MadeRegion, module: Generated, code: unknown): void {
     const view = this.#memoryView();
-    if (view.getInt32(entry, true) !== Handler.region) return false;
-    return this.#live.get(view.getInt32(entry + 4, true) & ((1 << tableBits) - 1))?.cut === true;
-  }
-
-  /** Distance of the decoded entry of an address from its code page's begin. */
-  #inPage(address: number): number {
-    const { entrySize, scale, shift } = this.#layout.codePage;
-    return (address & ((1 << shift) - (entrySize >> scale))) << scale;
-  }
-
-  /** Compiles what waits into one module and leads the decoded entries into it. */
-  #compile(): void {
-    const start = performance.now();
-    const pending = this.#pending;
-    this.#pending = [];
-    const m = this.#module.fork();
-    pending.forEach((p, i) => {
-      const index = m.declare(`region${i}`, ...regionSignature);
-      m.define(index, p.body);
-      m.exportFunction(`${i}`, index);
-    });
-    const bytes = m.build();
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      r: this.#imports,
-      env: { memory: this.#memory, regions: this.regions },
-    });
-    this.#modules++;
-    this.#bytes += bytes.length;
-    const module: Generated = { bytes: bytes.length, live: 0 };
-    const view = this.#memoryView();
-    pending.forEach((p, i) => {
-      this.#samples.delete(p.entries[0] as number);
-      // The entry may have been dropped while the region waited.
-      if (view.getInt32(p.entries[0] as number, true) < Handler.first) return;
-      const index = this.#free.pop() ?? this.#nextIndex++;
-      if (index >= this.regions.length) this.regions.grow(this.regions.length);
-      this.regions.set(index, instance.exports[`${i}`]);
-      const entries = p.entries.map((at, way) => [at, index | (way << tableBits)] as const);
-      const region = { index, module, entries, pages: p.pages, cut: p.cut };
-      if (module.live++ === 0) this.#account(module.bytes);
-      this.#live.set(index, region);
-      for (const page of p.pages) {
-        const regions = this.#byPage.get(page);
-        if (regions) regions.add(region);
-        else this.#byPage.set(page, new Set([region]));
-      }
-      for (const [at, word] of entries) {
-        // Another region's, or not decoded again since: left as it is.
-        if (view.getInt32(at, true) < Handler.first) continue;
-        view.setInt32(at + 4, word, true);
-        view.setInt32(at, Handler.region, true);
-      }
-      this.#translated++;
-    });
-    this.#milliseconds += performance.now() - start;
+    const index = this.#free.pop() ?? this.#nextIndex++;
+    if (index >= this.regions.length) this.regions.grow(this.regions.length);
+    this.regions.set(index, code);
+    const entries = made.entries.map((at, way) => [at, index | (way << tableBits)] as const);
+    const region = { index, module, entries, pages: made.pages };
+    if (module.live++ === 0) this.#account(module.bytes);
+    this.#live.set(index, region);
+    for (const page of made.pages) {
+      const regions = this.#byPage.get(page);
+      if (regions) regions.add(region);
+      else this.#byPage.set(page, new Set([region]));
+    }
+    for (const [at, word] of entries) {
+      // Another region's, or not decoded again since: left as it is.
+      if (view.getInt32(at, true) < Handler.first) continue;
+      view.setInt32(at + 4, word, true);
+      view.setInt32(at, Handler.region, true);
+    }
+    this.#translated++;
   }
 
   #drop(region: Region): void {
@@ -361,11 +342,10 @@ export class Translator<V> {
 
   /** The decoded code of a 4 KiB physical page is gone. */
   codeDropped(physicalPage: number): void {
-    this.#pending = this.#pending.filter((p) => {
-      if (!p.pages.includes(physicalPage)) return true;
-      this.#samples.delete(p.entries[0] as number);
-      return false;
-    });
+    if (this.#requested.size > 0) {
+      if (this.#overtakenAt.size >= droppedLimit) this.#overtake();
+      this.#overtakenAt.set(physicalPage, this.#nextRequest);
+    }
     const regions = this.#byPage.get(physicalPage);
     if (!regions) return;
     for (const region of [...regions]) this.#drop(region);
@@ -382,6 +362,7 @@ export class Translator<V> {
       codeBytes: this.#memoryView().getInt32(this.#state + this.#layout.state.codeBytes.offset, true),
       translatedBytes: this.#bytes,
       translationMilliseconds: Math.round(this.#milliseconds),
+      longestTranslationMicroseconds: Math.round(1000 * this.#longest),
     };
   }
 }

@@ -9,14 +9,18 @@ export const hv: ImplementationRow = {
   title: "KVM-HV",
   alias: "kvm-hv",
   require: requireCodeGeneration,
-  engine: async (assets) => {
-    const [{ loadHv }, { translatorTarget }] = await Promise.all([
-      import("../../../engine/translate/load.js"),
-      import("./translator-target.js"),
-    ]);
-    return loadHv(translatorTarget, assets);
+  engine: async (assets, beside) => {
+    const [{ loadHv }, { translatorTarget }] = await translation();
+    return loadHv(translatorTarget, assets, beside);
+  },
+  serveBeside: async () => {
+    const [{ serveTranslations }, { translatorTarget }] = await translation();
+    return (memory, post) => serveTranslations(translatorTarget, memory, post);
   },
 };
+
+/** The code of all of it. */
+const translation = () => Promise.all([import("../../../engine/translate/load.js"), import("./translator-target.js")]);
 
 /** The smallest module there is. */
 const emptyModule = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);

@@ -154,7 +154,8 @@ function handlerOf(s: i32, word: u32): i32 {
 export function decode(s: i32, entry: i32): void {
   const decoded = decoding(s, entry);
   store<u32>(entry, <u32>(decoded >> 32), 4);
-  store<i32>(entry, <i32>decoded);
+  // In order: a thread beside that finds the entry filled reads the same instruction.
+  atomic.store<i32>(entry, <i32>decoded);
 }
 
 /** The handler (low half) and the word of the instruction that `entry` stands for, also where a region begins. */

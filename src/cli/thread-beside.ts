@@ -1,0 +1,92 @@
+/**
+ * One thread of the process that works beside all vCPUs' threads: it translates for them what is hot, while they run on.
+ * A vCPU's thread talks to it without its event loop, in which it never is.
+ */
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { serveBesideVm } from "../arch/powerpc/module.js";
+import type { SharedVm } from "../kvm/uapi.js";
+
+/** What a vCPU's thread gets; goes through postMessage, with the port. */
+export interface BesideStart {
+  readonly port: MessagePort;
+  /** i32s, see `Word`. */
+  readonly words: SharedArrayBuffer;
+}
+
+/** What the thread beside gets for each vCPU. */
+export interface BesideWork extends BesideStart {
+  readonly vm: SharedVm;
+}
+
+/** `answers`: how many were posted; `dead`: 1 once the thread has died. */
+const Word = { answers: 0, dead: 1 } as const;
+
+interface Running {
+  readonly worker: Worker;
+  /** Of the vCPUs that it works for. */
+  readonly users: Set<Int32Array>;
+}
+
+let running: Running | undefined;
+
+function start(): Running {
+  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url));
+  const started: Running = { worker, users: new Set() };
+  const died = (): void => {
+    if (running === started) running = undefined;
+    for (const words of started.users) Atomics.store(words, Word.dead, 1);
+  };
+  // No harm: the vCPUs' threads then do without, and meet the error, if there is one, themselves.
+  worker.on("error", died);
+  worker.on("exit", died);
+  worker.unref();
+  return started;
+}
+
+/** Has the thread beside, which begins with its first user, work for one more vCPU of this VM. */
+export function workBeside(vm: SharedVm): { readonly start: BesideStart; readonly end: () => Promise<void> } {
+  running ??= start();
+  const { worker, users } = running;
+  const { port1, port2 } = new MessageChannel();
+  const words = new SharedArrayBuffer(8);
+  const view = new Int32Array(words);
+  users.add(view);
+  worker.postMessage({ vm, port: port1, words } satisfies BesideWork, [port1]);
+  return {
+    start: { port: port2, words },
+    end: async () => {
+      if (!users.delete(view) || users.size > 0) return;
+      if (running?.worker === worker) running = undefined;
+      await worker.terminate();
+    },
+  };
+}
+
+/** The thread beside, for a vCPU's thread: `ThreadBeside` of what attaches to the VM. */
+export function threadBeside({ port, words }: BesideStart) {
+  const view = new Int32Array(words);
+  let taken = 0;
+  return {
+    get alive() {
+      return Atomics.load(view, Word.dead) === 0;
+    },
+    post: (request: unknown) => port.postMessage(request),
+    take: (): unknown => {
+      if (Atomics.load(view, Word.answers) === taken) return undefined;
+      const received = receiveMessageOnPort(port);
+      if (received) taken = (taken + 1) | 0;
+      return received?.message as unknown;
+    },
+  };
+}
+
+/** What the thread beside does for a vCPU, until that one's thread ends. */
+export async function serveBeside({ vm, port, words }: BesideWork): Promise<void> {
+  const view = new Int32Array(words);
+  const told = await serveBesideVm(vm, (answer) => {
+    port.postMessage(answer);
+    Atomics.add(view, Word.answers, 1);
+  });
+  if (told) port.on("message", told);
+  else Atomics.store(view, Word.dead, 1);
+}

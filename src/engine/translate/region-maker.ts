@@ -1,0 +1,185 @@
+/**
+ * Makes regions from guest code, and modules of them. It only reads the VM's memory, so it works on any thread that has it:
+ * on the vCPU's, or beside it (translation-thread.ts). What it made from code that has changed meanwhile must not be used;
+ * who asks sees to that.
+ */
+import { detectWasmFeatures } from "../../wasm/features.js";
+import type { ModuleBuilder } from "../../wasm/module-builder.js";
+import { type EngineLayout, Handler } from "../layout.js";
+import { regionSignature } from "../region-entry.js";
+import { Linkage } from "./linkage.js";
+import { RegionTranslator, regionTemplates } from "./region.js";
+import type { TranslatorTarget } from "./target.js";
+import type { Templates } from "./template.js";
+
+/** Where a region is wanted, and what of the vCPU's state it depends on. Goes through postMessage. */
+export interface RegionRequest {
+  readonly id: number;
+  /** Address of the decoded entry that it begins at. */
+  readonly entry: number;
+  /** Address of the vCPU's state, and the mode it is in. */
+  readonly state: number;
+  readonly mode: number;
+  /** Number of the first of the 4 KiB physical pages that it may lie in. */
+  readonly firstPage: number;
+  /** Bytes that it may lie in, their address in the VM's memory, and where in them it begins. */
+  readonly span: number;
+  readonly host: number;
+  readonly offset: number;
+  /** Address of the map from 4 KiB physical pages to code pages. */
+  readonly codeMap: number;
+  /** What the soft TLB does not have calls, instead of leaving. */
+  readonly missesCall: boolean;
+  /** `inCodePage` of instructions that may have a breakpoint: they are interpreted. */
+  readonly breaks: readonly number[];
+  /** Also what has never run. */
+  readonly all: boolean;
+}
+
+export interface MadeRegion {
+  readonly id: number;
+  /** Addresses of the decoded entries of its ways in. */
+  readonly entries: readonly number[];
+  /** 4 KiB physical pages that it has instructions in, or calls. */
+  readonly pages: readonly number[];
+}
+
+/** Regions in one module, each exported by its place in the list. Goes through postMessage. */
+export interface RegionBatch {
+  readonly module: WebAssembly.Module | undefined;
+  readonly bytes: number;
+  readonly regions: readonly MadeRegion[];
+  /** Requests where there is nothing to translate. */
+  readonly refused: readonly number[];
+}
+
+/** Ends of cut regions that are remembered. */
+const cutLimit = 4096;
+
+/** Distance of the decoded entry of an address from its code page's begin. */
+export function inCodePage({ codePage: { entrySize, scale, shift } }: EngineLayout, address: number): number {
+  return (address & ((1 << shift) - (entrySize >> scale))) << scale;
+}
+
+/** For one vCPU. */
+export class RegionMaker<V> {
+  readonly #target: TranslatorTarget<V>;
+  readonly #memory: WebAssembly.Memory;
+  readonly #linkage: Linkage;
+  readonly #module: ModuleBuilder;
+  readonly #tailCalls = detectWasmFeatures().tailCalls;
+  readonly #templates = new Map<number, Templates<V>>();
+  #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
+  #made: { readonly region: MadeRegion; readonly body: Uint8Array }[] = [];
+  #refused: number[] = [];
+  /**
+   * Decoded entries of regions that would have become too long. Others that come to one end there: a loop longer than a
+   * region would otherwise be translated again and again, each time from where the last one ended.
+   */
+  readonly #cut = new Set<number>();
+
+  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory) {
+    this.#target = target;
+    this.#memory = memory;
+    this.#linkage = new Linkage(target);
+    this.#module = this.#linkage.module(
+      typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer,
+    );
+  }
+
+  /** Answers that wait for `build`. */
+  get waiting(): number {
+    return this.#made.length + this.#refused.length;
+  }
+
+  /** Makes the region; what comes of it is in the next batch. */
+  make(request: RegionRequest): void {
+    const { id, entry, mode, firstPage, span, host, offset, missesCall, all } = request;
+    const { layout } = this.#target;
+    const { codePage } = layout;
+    this.#decode ??= this.#target.decoder(this.#memory, request.state);
+    const decode = this.#decode;
+    // A memory that has grown has a new buffer.
+    const view = new DataView(this.#memory.buffer);
+    const words = new Int32Array(this.#memory.buffer);
+    // In order: the vCPU that decodes an instruction has read it before it writes the entry.
+    const handlerAt = (decoded: number) => Atomics.load(words, decoded >>> 2);
+    const breaks = new Set(request.breaks);
+    const pageSpan = 1 << codePage.shift;
+    // Only pages with decoded code: what drops their code tells the translator.
+    const codePages = new Map<number, number>();
+    const decodedEntry = (at: number): number | undefined => {
+      if (at < 0 || at >= span) return undefined;
+      const part = at >> codePage.shift;
+      let code = codePages.get(part);
+      if (code === undefined) {
+        code = view.getUint32(request.codeMap + 4 * (firstPage + part), true);
+        codePages.set(part, code);
+      }
+      // What is also fetched through small pages has regions of its own: others cannot know what surrounds it there.
+      if (code === 0 || (span > pageSpan && view.getInt32(code + codePage.small, true) !== 0)) return undefined;
+      return code + inCodePage(layout, at);
+    };
+    const translator = new RegionTranslator(
+      {
+        span,
+        missesCall,
+        tailCalls: this.#tailCalls,
+        entry: offset,
+        decodedEntry,
+        word: (at, littleEndian) => (at >= 0 && at + 4 <= span ? view.getInt32(host + at, littleEndian) : undefined),
+        fetch: (at) => {
+          const decoded = decodedEntry(at);
+          if (decoded === undefined || breaks.has(inCodePage(layout, at))) return undefined;
+          const handler = handlerAt(decoded);
+          if (at !== offset && handler === Handler.region && this.#cut.has(decoded)) return undefined;
+          // What has never run is not worth its price.
+          if (!all && handler === Handler.undecoded) return undefined;
+          return decode(view, host + at, span - at, mode);
+        },
+      },
+      { target: this.#target, linkage: this.#linkage, mode, templates: this.#templatesOf(mode) },
+    );
+    const f = translator.translate();
+    const entries = translator.entries.map(decodedEntry);
+    // Beside the vCPU, a code page may have gone while its code was translated.
+    if (!f || entries[0] !== entry || !entries.every((at) => at !== undefined)) {
+      this.#refused.push(id);
+      return;
+    }
+    const pages = [...translator.pages].map((p) => firstPage + p);
+    this.#made.push({ region: { id, entries, pages }, body: f.finish() });
+    if (translator.cut) this.#remember(entries);
+  }
+
+  #templatesOf(mode: number): Templates<V> {
+    let templates = this.#templates.get(mode);
+    if (!templates) {
+      templates = regionTemplates(this.#target, this.#linkage, mode);
+      this.#templates.set(mode, templates);
+    }
+    return templates;
+  }
+
+  #remember(entries: readonly number[]): void {
+    if (this.#cut.size + entries.length > cutLimit) this.#cut.clear();
+    for (const at of entries) this.#cut.add(at);
+  }
+
+  /** What was made since the last time, compiled. */
+  build(): RegionBatch {
+    const [made, refused] = [this.#made, this.#refused];
+    this.#made = [];
+    this.#refused = [];
+    const regions = made.map(({ region }) => region);
+    if (made.length === 0) return { module: undefined, bytes: 0, regions, refused };
+    const m = this.#module.fork();
+    made.forEach(({ body }, i) => {
+      const index = m.declare(`region${i}`, ...regionSignature);
+      m.define(index, body);
+      m.exportFunction(`${i}`, index);
+    });
+    const bytes = m.build();
+    return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions, refused };
+  }
+}

@@ -1,0 +1,103 @@
+/** Where a translator has its regions made: on the vCPU's thread, or beside it. */
+import type { ThreadBeside } from "../../kvm/engine.js";
+import { type RegionBatch, RegionMaker, type RegionRequest } from "./region-maker.js";
+import type { TranslatorTarget } from "./target.js";
+
+export interface Workshop {
+  /** False: what was asked of it never comes. */
+  readonly alive: boolean;
+  make(request: RegionRequest): void;
+  /** The guest was found where a region that is being made begins. */
+  wanted(): void;
+  /** What has become ready; asked at the end of each slice while something is being made. */
+  take(): RegionBatch | undefined;
+}
+
+/**
+ * Regions wait for each other: a module costs as much as interpreting some slices, its regions hardly more than that. They
+ * are compiled when there are so many, when the guest was so often found where one of them begins, or after so many slices.
+ */
+const batchSize = 32;
+const batchSamples = 8;
+const batchPatience = 256;
+
+/** On this thread: one region at a time, so that the guest never stops for long. */
+export class HereWorkshop<V> implements Workshop {
+  readonly alive = true;
+  readonly #maker: RegionMaker<V>;
+  #waited = 0;
+
+  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory) {
+    this.#maker = new RegionMaker(target, memory);
+  }
+
+  get waiting(): number {
+    return this.#maker.waiting;
+  }
+
+  make(request: RegionRequest): void {
+    this.#maker.make(request);
+  }
+
+  wanted(): void {
+    this.#waited += batchPatience / batchSamples;
+  }
+
+  take(): RegionBatch | undefined {
+    return this.#maker.waiting >= batchSize || ++this.#waited >= batchPatience ? this.build() : undefined;
+  }
+
+  build(): RegionBatch {
+    this.#waited = 0;
+    return this.#maker.build();
+  }
+}
+
+/** On a thread beside this one, where `serveTranslations` answers. */
+export class BesideWorkshop implements Workshop {
+  readonly #thread: ThreadBeside;
+
+  constructor(thread: ThreadBeside) {
+    this.#thread = thread;
+  }
+
+  get alive(): boolean {
+    return this.#thread.alive;
+  }
+
+  make(request: RegionRequest): void {
+    this.#thread.post(request);
+  }
+
+  wanted(): void {}
+
+  take(): RegionBatch | undefined {
+    return this.#thread.take() as RegionBatch | undefined;
+  }
+}
+
+/** Milliseconds that a region waits for others; not longer, since the guest interprets it meanwhile. */
+const besidePatience = 10;
+
+/**
+ * Makes regions for a vCPU on another thread, from its memory: `post` sends what the vCPU's thread takes. The result is told
+ * each request.
+ */
+export function serveTranslations<V>(
+  target: TranslatorTarget<V>,
+  memory: WebAssembly.Memory,
+  post: (batch: RegionBatch) => void,
+): (request: RegionRequest) => void {
+  const maker = new RegionMaker(target, memory);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const build = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    post(maker.build());
+  };
+  return (request) => {
+    maker.make(request);
+    if (maker.waiting >= batchSize) build();
+    else timer ??= setTimeout(build, besidePatience);
+  };
+}
