@@ -30,6 +30,7 @@ import {
   laneOpcodes,
   Op,
   Simd,
+  saturatingOpcodes,
 } from "../wasm/opcodes.js";
 import { foldInteger, identity } from "./fold.js";
 import { Node, type PlainAccess, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
@@ -277,6 +278,8 @@ export abstract class Recorder implements Operations {
       (...args: unknown[]): never =>
         this.node(type, args as Node[], (f) => f.op(opcode)) as never;
     const { convertS, convertU, bits, of } = floatConversionOpcodes;
+    const saturating = (opcode: number) => (a: F64) =>
+      asI64(this.node("i64", [asNode(a)], (f) => f.code.append([0xfc, opcode])));
     const splat = (a: F64) => this.node("v128", [asNode(a)], (f) => f.simd(Simd["f64x2.splat"]));
     return {
       add: make("f64", floatOpcodes.add),
@@ -284,7 +287,12 @@ export abstract class Recorder implements Operations {
       mul: make("f64", floatOpcodes.mul),
       div: make("f64", floatOpcodes.div),
       sqrt: make("f64", floatOpcodes.sqrt),
+      abs: make("f64", floatOpcodes.abs),
       neg: make("f64", floatOpcodes.neg),
+      ceil: make("f64", floatOpcodes.ceil),
+      floor: make("f64", floatOpcodes.floor),
+      trunc: make("f64", floatOpcodes.trunc),
+      nearest: make("f64", floatOpcodes.nearest),
       eq: make("i32", floatOpcodes.eq),
       lt: make("i32", floatOpcodes.lt),
       gt: make("i32", floatOpcodes.gt),
@@ -311,6 +319,15 @@ export abstract class Recorder implements Operations {
             f.op(floatConversionOpcodes.promote);
           }),
         ),
+      singleBits: (a) =>
+        asI32(
+          this.node("i32", [asNode(a)], (f) => {
+            f.op(floatConversionOpcodes.demote);
+            f.op(floatConversionOpcodes.word);
+          }),
+        ),
+      toSigned: saturating(saturatingOpcodes.toSigned),
+      toUnsigned: saturating(saturatingOpcodes.toUnsigned),
       fromSigned: make("f64", convertS),
       fromUnsigned: make("f64", convertU),
       bits: make("i64", bits),

@@ -64,7 +64,13 @@ export interface F64Ops {
   mul(a: F64, b: F64): F64;
   div(a: F64, b: F64): F64;
   sqrt(a: F64): F64;
+  abs(a: F64): F64;
   neg(a: F64): F64;
+  /** To an integral value: up, down, toward zero, to the nearest with ties to even. */
+  ceil(a: F64): F64;
+  floor(a: F64): F64;
+  trunc(a: F64): F64;
+  nearest(a: F64): F64;
   eq(a: F64, b: F64): I32;
   lt(a: F64, b: F64): I32;
   gt(a: F64, b: F64): I32;
@@ -74,6 +80,11 @@ export interface F64Ops {
   toSingle(a: F64): F64;
   /** The double that a single, given as a word, is. */
   fromSingle(word: I32): F64;
+  /** Rounded to single, as a word. */
+  singleBits(a: F64): I32;
+  /** Toward zero; what does not fit gives the nearest that does, a NaN 0. */
+  toSigned(a: F64): I64;
+  toUnsigned(a: F64): I64;
   fromSigned(a: I64): F64;
   fromUnsigned(a: I64): F64;
   bits(a: F64): I64;

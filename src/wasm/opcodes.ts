@@ -81,7 +81,12 @@ export const floatOpcodes = {
   eq: 0x61,
   lt: 0x63,
   gt: 0x64,
+  abs: 0x99,
   neg: 0x9a,
+  ceil: 0x9b,
+  floor: 0x9c,
+  trunc: 0x9d,
+  nearest: 0x9e,
   sqrt: 0x9f,
   add: 0xa0,
   sub: 0xa1,
@@ -96,9 +101,14 @@ export const floatConversionOpcodes = {
   promote: 0xbb,
   /** The bits of a double as an integer, and back; of a single from an i32. */
   bits: 0xbd,
+  /** Of a single as an i32. */
+  word: 0xbc,
   single: 0xbe,
   of: 0xbf,
 } as const;
+
+/** Second byte of conversions that saturate, prefix 0xfc. */
+export const saturatingOpcodes = { toSigned: 6, toUnsigned: 7 } as const;
 
 /** Second byte (LEB128) of SIMD opcodes, prefix 0xfd. */
 export const Simd = {

@@ -14,7 +14,7 @@ import { offsets, State } from "../differential/record.js";
 
 const origin = 0x100000;
 const window = 0x80000n;
-const programs = 300;
+const programs = 200;
 const mask64 = (1n << 64n) - 1n;
 
 /** FR FI FPRF. */
@@ -211,7 +211,7 @@ function vectorStep(random: Random): Step {
 
 /** Instructions that read FPSCR, change it, or use helpers in line operations do not know. */
 function look(random: Random, t: number, b: number): Step {
-  switch (random.below(9)) {
+  switch (random.below(10)) {
     case 0:
     case 1:
       return { text: `mffs ${t}`, apply: (m) => m.set(t, m.fpscr) };
@@ -237,14 +237,34 @@ function look(random: Random, t: number, b: number): Step {
     case 5:
       return { text: "mtfsb0 6", apply: (m) => m.call("fpscrWrite", 0n, 0x02000000n) };
     case 6: {
-      const name = random.pick(["fctidz", "fctiwz"] as const);
-      const kind = name === "fctidz" ? 6 : 4;
+      const kind = random.below(8);
+      const name = `fcti${kind & 2 ? "d" : "w"}${kind & 1 ? "u" : ""}${kind & 4 ? "z" : ""}`;
+      const convert = (m: Model) => BigInt.asUintN(64, m.call("float64ToInteger", m.fpr[b] as bigint, kind));
+      if (!(kind & 4) || random.chance(0.5)) return { text: `${name} ${t},${b}`, apply: (m) => m.set(t, convert(m)) };
+      const both = (value: bigint) => (value & 0xffffffffn) * 0x100000001n;
       return {
-        text: `${name} ${t},${b}`,
-        apply: (m) => m.set(t, m.call("float64ToInteger", m.fpr[b] as bigint, kind)),
+        text: `xscvdp${kind & 1 ? "u" : "s"}x${kind & 2 ? "d" : "w"}s ${t},${b}`,
+        apply: (m) => m.set(t, kind & 2 ? convert(m) : both(convert(m))),
       };
     }
-    case 7:
+    case 7: {
+      const [name, mode] = random.pick([
+        ["frin", 4],
+        ["friz", 1],
+        ["frip", 2],
+        ["frim", 3],
+        ["xsrdpi", 4],
+        ["xsrdpic", 5],
+        ["xsrdpim", 3],
+        ["xsrdpip", 2],
+        ["xsrdpiz", 1],
+      ] as const);
+      return {
+        text: `${name} ${t},${b}`,
+        apply: (m) => m.set(t, m.call("float64Round", m.fpr[b] as bigint, mode)),
+      };
+    }
+    case 8:
       // Keeps FPRF, FR and FI.
       return {
         text: `xsmaxdp ${t},${t},${b}`,
@@ -261,7 +281,7 @@ const recorded = (t: number, b: number) => (m: Model) => {
 };
 
 /** A program that runs a stretch of such instructions several times, with storage and calls in between; and its model. */
-function program(random: Random, kind: number): { text: string; times: number; steps: Step[] } {
+function program(random: Random, kind: number, littleEndian: boolean): { text: string; times: number; steps: Step[] } {
   const loops = random.chance(0.6);
   const lines = [`li 4,${loops ? 1 + random.below(6) : 1}`, "mtctr 4", "again:"];
   const times = Number((lines[0] as string).slice(5));
@@ -271,8 +291,18 @@ function program(random: Random, kind: number): { text: string; times: number; s
     if (random.chance(0.15)) {
       const at = 8 * random.below(64);
       const [from, to] = [random.below(8), random.below(8)];
-      lines.push(`stfd ${from},${at}(30)`, `lfd ${to},${at}(30)`);
-      steps.push({ text: "", apply: (m) => m.set(to, m.fpr[from] as bigint) });
+      if (random.chance(0.5)) {
+        lines.push(`stfd ${from},${at}(30)`, `lfd ${to},${at}(30)`);
+        steps.push({ text: "", apply: (m) => m.set(to, m.fpr[from] as bigint) });
+      } else {
+        // Either half read as a single.
+        const high = random.chance(0.5);
+        lines.push(`stfd ${from},${at}(30)`, `lfs ${to},${at + (high === littleEndian ? 4 : 0)}(30)`);
+        steps.push({
+          text: "",
+          apply: (m) => m.set(to, widen(((m.fpr[from] as bigint) >> (high ? 32n : 0n)) & 0xffffffffn)),
+        });
+      }
       continue;
     }
     const one = step(random, kind);
@@ -326,7 +356,7 @@ for (const [name, load] of Object.entries(engines)) {
       const model = new Model();
       for (let n = 0; n < programs; n++) {
         const kind = random.below(kinds);
-        const { text, times, steps } = program(random, kind);
+        const { text, times, steps } = program(random, kind, littleEndian);
         const { bytes: code } = assemble(text, { littleEndian, origin: BigInt(origin) });
         const view = new DataView(code.slice().buffer);
         const words = Array.from({ length: code.length / 4 }, (_, i) => view.getUint32(4 * i, littleEndian));

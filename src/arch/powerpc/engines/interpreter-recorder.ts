@@ -20,7 +20,7 @@ export interface InterpreterLocals {
 /** Registers that helpers leave alone unless they leave the instruction. */
 const untouchedByHelpers = new Set<RegisterName>([
   ...(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32", "xerRest"] as const),
-  ...(["floatPending", "floatA", "floatB", "floatC"] as const),
+  ...(["floatPending", "floatA", "floatB", "floatC", "floatD"] as const),
 ]);
 const resourceOf = (name: RegisterName): Resource => (untouchedByHelpers.has(name) ? `reg:${name}` : "named");
 

@@ -17,7 +17,7 @@ const powerRoutines = {
   traced: [["i32", "i64", "i32"], []],
   settleComeFrom: [["i32"], []],
   settleFloat: [["i32"], []],
-  floatSettle: [["i32", "i32", "i64", "i64", "i64"], []],
+  floatSettle: [["i32", "i32", "i64", "i64", "i64", "i64"], []],
   raise: [["i32", "i32"], []],
   raiseAlignment: [["i32", "i64"], []],
   raiseUnavailable: [["i32", "i32"], []],
@@ -180,7 +180,7 @@ export abstract class PowerRecorder extends Recorder implements Machine {
     const { bits } = this.f64;
     const pending = this.get("floatPending");
     this.if(pending, () => {
-      const operands = (["floatA", "floatB", "floatC"] as const).map((name) => asNode(bits(this.get(name))));
+      const operands = (["floatA", "floatB", "floatC", "floatD"] as const).map((name) => asNode(bits(this.get(name))));
       const index = this.runtime.helper("floatSettle");
       const args = [this.stateAddress(), asNode(pending), ...operands];
       this.effect(args, ["named"], (f) => f.call(index));

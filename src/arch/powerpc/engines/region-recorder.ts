@@ -25,7 +25,7 @@ import { branches } from "./region-branches.js";
 /** Single registers that a region keeps in locals; no helper touches them but those that leave. */
 const single = [
   ...(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const),
-  ...(["floatPending", "floatA", "floatB", "floatC"] as const),
+  ...(["floatPending", "floatA", "floatB", "floatC", "floatD"] as const),
 ] as const satisfies readonly RegisterName[];
 const gprs = 32;
 const crFields = 8;

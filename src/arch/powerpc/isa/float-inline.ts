@@ -7,7 +7,7 @@
  * and whoever looks has the helper do it once more (the recorder does that before each helper that touches them).
  * Source: Power ISA v3.0B, Book I "Floating-Point Exceptions", "Floating-Point Compare Instructions".
  */
-import { fpscrLow, MulAdd, recordCr1, settle } from "./float-forms.js";
+import { fpscrLow, MulAdd, Rounding, recordCr1, settle, ToInteger } from "./float-forms.js";
 import { PendingFloat } from "./float-pending.js";
 import type { F64, I32, I64, Machine } from "./machine.js";
 
@@ -223,12 +223,66 @@ export function compareDoubles(m: Machine, bf: I32, a: F64, b: F64, ordered: num
     field,
     () => {
       m.setCrField(bf, field);
-      const operation = i32.and(m.get("floatPending"), i32.const(0xff));
-      m.set("floatPending", i32.or(operation, i32.shl(field, i32.const(8))));
+      const others = i32.and(m.get("floatPending"), i32.const(~0xf00));
+      m.set("floatPending", i32.or(others, i32.shl(field, i32.const(8))));
     },
     () => {
       const unordered = m.call("float64Compare", f64.bits(a), f64.bits(b), i32.const(ordered));
       settle(m, () => m.setCrField(bf, unordered));
+    },
+  );
+}
+
+/** To an integral value, which finds nothing unless it is a NaN: `mode` is a Rounding. */
+export function roundDouble(m: Machine, mode: number, b: F64, write: (result: F64) => void, rc = false): void {
+  const { f64, i32 } = m;
+  const call = () => {
+    const r = f64.ofBits(m.call("float64Round", f64.bits(b), i32.const(mode)));
+    settle(m, () => write(r), rc);
+  };
+  if (mode > Rounding.down) {
+    call();
+    return;
+  }
+  const r = [f64.nearest, f64.trunc, f64.ceil, f64.floor][mode]?.(b) as F64;
+  m.if(
+    f64.eq(b, b),
+    () => {
+      write(r);
+      m.set("floatPending", i32.const(PendingFloat.round + mode));
+      m.set("floatA", b);
+      if (rc) recordCr1(m);
+    },
+    call,
+  );
+}
+
+const bitsOf = (value: number): bigint => new BigUint64Array(new Float64Array([value]).buffer)[0] as bigint;
+
+/** To an integer; `kind` is a ToInteger. `write` gets 64 bits, of a signed word sign-extended. */
+export function convertToInteger(m: Machine, kind: number, b: F64, write: (result: I64) => void, rc = false): void {
+  const { f64, i32, i64 } = m;
+  const { unsigned, doubleword, towardZero } = ToInteger;
+  const constant = (value: number) => f64.ofBits(i64.const(bitsOf(value)));
+  const integral = kind & towardZero ? f64.trunc(b) : f64.nearest(b);
+  // Of words all but the last that would fit: rounding may not reach beyond.
+  const bound = 2 ** ((kind & doubleword ? 64 : 32) - (kind & unsigned ? 0 : 1)) - (kind & doubleword ? 0 : 1);
+  const fits = f64.lt(kind & unsigned ? b : f64.abs(b), constant(bound));
+  const inRange = kind & unsigned ? i32.and(fits, i64.geS(f64.bits(b), i64.const(0))) : fits;
+  const status = i32.and(fpscrLow(m), i32.const(WATCHED));
+  const allowed = i32.or(i32.eq(status, i32.const(XX)), i32.and(i32.eqz(status), f64.eq(integral, b)));
+  m.if(
+    i32.and(inRange, allowed),
+    () => {
+      write(kind & unsigned ? f64.toUnsigned(integral) : f64.toSigned(integral));
+      const before = i32.and(m.get("floatPending"), i32.const(0xfff));
+      m.set("floatPending", i32.or(before, i32.const(PendingFloat.toInteger | (kind << 16))));
+      m.set("floatD", b);
+      if (rc) recordCr1(m);
+    },
+    () => {
+      const r = m.call("float64ToInteger", f64.bits(b), i32.const(kind));
+      settle(m, () => write(r), rc);
     },
   );
 }

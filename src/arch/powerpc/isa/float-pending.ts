@@ -19,4 +19,8 @@ export const PendingFloat = {
   fromSigned: 11,
   fromUnsigned: 12,
   single: 16,
+  /** To an integral value, by a mode 0 to 3 of `Rounding`. */
+  round: 32,
+  /** Bit 19 of floatPending: a conversion to an integer came after it, of `floatD`; its kind, a ToInteger, stands in bits 16 to 18. */
+  toInteger: 0x80000,
 } as const;

@@ -30,12 +30,13 @@ export const registers = {
   /**
    * Not the guest's: what FPSCR does not show yet, because nobody has looked (float-status.ts). Bits 0 to 7: the operation
    * whose FPRF, FR and FI it is to have, a `PendingFloat`, 0 none; its operands follow. Bits 8 to 11: FPCC of a comparison
-   * after it, 0 none. 0 outside the engine.
+   * after it, 0 none. Bits 16 to 19: a conversion of floatD to an integer after it, which keeps FPRF. 0 outside the engine.
    */
   floatPending: "i32",
   floatA: "f64",
   floatB: "f64",
   floatC: "f64",
+  floatD: "f64",
   /** Not the guest's: the CR field that the last packed-decimal helper found beside its result. Dead between instructions. */
   packedCondition: "i32",
   /** VSCR[NJ], 0 or 1. */

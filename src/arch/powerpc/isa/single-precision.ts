@@ -3,7 +3,7 @@
  * Source: Power ISA v3.0B, Book I "Floating-Point Load Instructions" (DOUBLE) and "Floating-Point Store Instructions"
  * (SINGLE).
  */
-import type { I64, Machine } from "./machine.js";
+import type { F64, I64, Machine } from "./machine.js";
 
 /** The double with the value of a single, given as a word; NaNs keep their payload and stay signalling or quiet. */
 export function doubleFromSingle(m: Machine, word: I64): I64 {
@@ -38,4 +38,26 @@ export function singleFromDouble(m: Machine, double: I64): I64 {
   const denormal = i64.or(sign, i64.shrU(fraction, i64.sub(c(926n), exponent)));
   const small = m.select(i64.ltU(exponent, c(874n)), sign, denormal);
   return m.select(i64.gtU(exponent, c(896n)), normal, small);
+}
+
+/** Gives the double that a single, given as a word, is: by the host, which would quieten NaNs. `write` is called for each way. */
+export function widenSingle(m: Machine, word: I64, write: (double: F64) => void): void {
+  const { i64, i32, f64 } = m;
+  const w = i32.wrap(word);
+  const exponent = i32.const(0x7f800000);
+  m.if(
+    i32.eq(i32.and(w, exponent), exponent),
+    () => write(f64.ofBits(doubleFromSingle(m, i64.extendU(w)))),
+    () => write(f64.fromSingle(w)),
+  );
+}
+
+/** Gives the single, as a word, that holds a double's value: by the host, if there is one; otherwise as singleFromDouble. */
+export function narrowDouble(m: Machine, double: F64, write: (word: I64) => void): void {
+  const { i64, f64 } = m;
+  m.if(
+    f64.eq(f64.toSingle(double), double),
+    () => write(i64.extendU(f64.singleBits(double))),
+    () => write(singleFromDouble(m, f64.bits(double))),
+  );
 }

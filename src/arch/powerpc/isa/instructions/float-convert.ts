@@ -2,26 +2,32 @@
  * Floating-point rounding, conversion and comparison. Source: Power ISA v3.0B, Book I "Floating-Point Rounding and
  * Conversion Instructions", "Floating-Point Compare Instructions".
  */
-import { float, Rounding, settleFpr, ToInteger } from "../float-forms.js";
-import { compareDoubles, type FloatOperation, operate, floatOperations as operations } from "../float-inline.js";
+import { float, Rounding, ToInteger } from "../float-forms.js";
+import {
+  compareDoubles,
+  convertToInteger,
+  type FloatOperation,
+  operate,
+  floatOperations as operations,
+  roundDouble,
+} from "../float-inline.js";
 import { type InsnDefinition, insn } from "../insn.js";
-import type { I64, Machine } from "../machine.js";
 import { bits } from "../vector-forms.js";
 
-function unary(name: string, opcode: 59 | 63, xo: number, f: (m: Machine, b: I64) => I64): InsnDefinition {
-  return insn(name, `${bits(opcode, 6)} frt:5 -:5 frb:5 ${bits(xo, 10)} rc?`, "frt, frb", float, (m, o) =>
-    settleFpr(m, o.frt, f(m, m.fpr(o.frb)), o.rc),
+const form = (opcode: 59 | 63, xo: number) => `${bits(opcode, 6)} frt:5 -:5 frb:5 ${bits(xo, 10)} rc?` as const;
+const toInteger = (name: string, xo: number, kind: number): InsnDefinition =>
+  insn(name, form(63, xo), "frt, frb", float, (m, o) =>
+    convertToInteger(m, kind, m.double(o.frb), (r) => m.setFpr(o.frt, r), o.rc),
   );
-}
-const toInteger = (name: string, xo: number, kind: number) =>
-  unary(name, 63, xo, (m, b) => m.call("float64ToInteger", b, m.i32.const(kind)));
+const round = (name: string, xo: number, mode: number): InsnDefinition =>
+  insn(name, form(63, xo), "frt, frb", float, (m, o) =>
+    roundDouble(m, mode, m.double(o.frb), (r) => m.setDouble(o.frt, r), o.rc),
+  );
 function inline(name: string, opcode: 59 | 63, xo: number, operation: FloatOperation): InsnDefinition {
-  return insn(name, `${bits(opcode, 6)} frt:5 -:5 frb:5 ${bits(xo, 10)} rc?`, "frt, frb", float, (m, o) =>
+  return insn(name, form(opcode, xo), "frt, frb", float, (m, o) =>
     operate(m, operation, [m.double(o.frb)], (r) => m.setDouble(o.frt, r), o.rc),
   );
 }
-const round = (name: string, xo: number, mode: number) =>
-  unary(name, 63, xo, (m, b) => m.call("float64Round", b, m.i32.const(mode)));
 
 function compare(name: string, xo: number, ordered: number): InsnDefinition {
   return insn(name, `111111 bf:3 -:2 fra:5 frb:5 ${bits(xo, 10)} -`, "bf, fra, frb", float, (m, o) => {

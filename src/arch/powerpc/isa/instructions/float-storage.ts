@@ -6,13 +6,13 @@ import { modeAddress } from "../common.js";
 import { float } from "../float-forms.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { I32, I64, Machine } from "../machine.js";
-import { doubleFromSingle, singleFromDouble } from "../single-precision.js";
+import { singleFromDouble, widenSingle } from "../single-precision.js";
 import { bits } from "../vector-forms.js";
 
 /** Moves one register from or to storage. */
 type Access = (m: Machine, register: I32, ea: I64) => void;
 
-const loadSingle: Access = (m, frt, ea) => m.setFpr(frt, doubleFromSingle(m, m.load(ea, 4)));
+const loadSingle: Access = (m, frt, ea) => widenSingle(m, m.load(ea, 4), (value) => m.setDouble(frt, value));
 const loadDouble: Access = (m, frt, ea) => m.setFpr(frt, m.load(ea, 8));
 const loadWordAlgebraic: Access = (m, frt, ea) => m.setFpr(frt, m.i64.extend32S(m.load(ea, 4)));
 const loadWordZero: Access = (m, frt, ea) => m.setFpr(frt, m.load(ea, 4));

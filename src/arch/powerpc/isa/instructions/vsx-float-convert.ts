@@ -1,9 +1,9 @@
 /** VSX rounding and conversion. Source: Power ISA v3.0B, Book I "VSX Floating-Point Instructions". */
 import { Rounding, ToInteger } from "../float-forms.js";
-import { floatOperations as operations } from "../float-inline.js";
+import { convertToInteger, floatOperations as operations, roundDouble } from "../float-inline.js";
 import type { I64, Machine } from "../machine.js";
-import { doubleFromSingle, singleFromDouble } from "../single-precision.js";
-import { inline2, scalar2, vector2 } from "../vsx-float-forms.js";
+import { doubleFromSingle, narrowDouble } from "../single-precision.js";
+import { inline2, scalar2, vector2, xx2 } from "../vsx-float-forms.js";
 
 /** A 32-bit result stands in both words of the doubleword; the manual defines one. */
 const bothWords = (m: Machine, word: I64): I64 => {
@@ -13,12 +13,13 @@ const bothWords = (m: Machine, word: I64): I64 => {
 const highWord = (m: Machine, value: I64): I64 => m.i64.shrU(value, m.i64.const(32));
 
 const round = (name: string, xo: number, mode: number) =>
-  scalar2(name, xo, (m, b) => m.call("float64Round", b, m.i32.const(mode)));
+  xx2(name, xo, (m, o) => roundDouble(m, mode, m.double(o.xb), (r) => m.setDouble(o.xt, r)));
 const toInteger = (name: string, xo: number, kind: number) =>
-  scalar2(name, xo, (m, b) => {
-    const r = m.call("float64ToInteger", b, m.i32.const(kind | ToInteger.towardZero));
-    return kind & ToInteger.doubleword ? r : bothWords(m, r);
-  });
+  xx2(name, xo, (m, o) =>
+    convertToInteger(m, kind | ToInteger.towardZero, m.double(o.xb), (r) =>
+      m.setFpr(o.xt, kind & ToInteger.doubleword ? r : bothWords(m, r)),
+    ),
+  );
 
 type Lanes = "float64x2" | "float32x4";
 const vectorRound = (name: string, xo: number, lanes: Lanes, mode: number) =>
@@ -39,7 +40,7 @@ export const vsxFloatConvertInstructions = [
   round("xsrdpiz", 89, Rounding.towardZero),
 
   scalar2("xscvdpsp", 265, (m, b) => bothWords(m, m.call("float64ToFloat32", b))),
-  scalar2("xscvdpspn", 267, (m, b) => bothWords(m, singleFromDouble(m, b))),
+  xx2("xscvdpspn", 267, (m, o) => narrowDouble(m, m.double(o.xb), (word) => m.setFpr(o.xt, bothWords(m, word)))),
   scalar2("xscvspdp", 329, (m, b) => m.call("float32ToFloat64", highWord(m, b))),
   scalar2("xscvspdpn", 331, (m, b) => doubleFromSingle(m, highWord(m, b))),
   scalar2("xscvdphp", 347, (m, b) => m.call("float64ToFloat16", b), 17),

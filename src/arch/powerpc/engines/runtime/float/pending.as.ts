@@ -10,13 +10,16 @@ import {
   PENDINGFLOAT_mul,
   PENDINGFLOAT_mulAdd,
   PENDINGFLOAT_negMulSub,
+  PENDINGFLOAT_round,
   PENDINGFLOAT_single,
   PENDINGFLOAT_sqrt,
   PENDINGFLOAT_sub,
+  PENDINGFLOAT_toInteger,
   PENDINGFLOAT_toSingle,
   S_floatA,
   S_floatB,
   S_floatC,
+  S_floatD,
   S_floatPending,
 } from "../layout.generated";
 import { setFpcc } from "./fpscr.as";
@@ -32,16 +35,19 @@ import {
   float64FromInteger,
   float64Mul,
   float64MulAdd,
+  float64Round,
   float64Sqrt,
   float64Sub,
+  float64ToInteger,
   float64ToSingle,
 } from "./scalar.as";
 
 /** `pending` is the register floatPending; it and the operands are passed because regions hold them in locals. */
-export function floatSettle(s: i32, pending: i32, a: i64, b: i64, c: i64): void {
+export function floatSettle(s: i32, pending: i32, a: i64, b: i64, c: i64, d: i64): void {
   const single = (pending & PENDINGFLOAT_single) != 0;
   const kind = pending & (PENDINGFLOAT_single - 1);
-  if (kind >= PENDINGFLOAT_mulAdd && kind <= PENDINGFLOAT_negMulSub) {
+  if (pending & PENDINGFLOAT_round) float64Round(s, a, kind);
+  else if (kind >= PENDINGFLOAT_mulAdd && kind <= PENDINGFLOAT_negMulSub) {
     if (single) float32MulAdd(s, a, b, c, kind - PENDINGFLOAT_mulAdd);
     else float64MulAdd(s, a, b, c, kind - PENDINGFLOAT_mulAdd);
   } else {
@@ -81,6 +87,7 @@ export function floatSettle(s: i32, pending: i32, a: i64, b: i64, c: i64): void 
   }
   const fpcc = (pending >> 8) & 15;
   if (fpcc) setFpcc(s, fpcc);
+  if (pending & PENDINGFLOAT_toInteger) float64ToInteger(s, d, (pending >> 16) & 7);
 }
 
 /** The same for what the state has, when the engine returns. */
@@ -88,5 +95,12 @@ export function settleFloat(s: i32): void {
   const pending = load<i32>(s, S_floatPending);
   if (pending == 0) return;
   store<i32>(s, 0, S_floatPending);
-  floatSettle(s, pending, load<i64>(s, S_floatA), load<i64>(s, S_floatB), load<i64>(s, S_floatC));
+  floatSettle(
+    s,
+    pending,
+    load<i64>(s, S_floatA),
+    load<i64>(s, S_floatB),
+    load<i64>(s, S_floatC),
+    load<i64>(s, S_floatD),
+  );
 }
