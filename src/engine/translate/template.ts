@@ -115,7 +115,8 @@ export interface RegionRecorder<V> {
 
 export class Templates<V> {
   readonly #recorder: RegionRecorder<V>;
-  readonly #kept = new Map<number, Template<V> | undefined>();
+  /** By word, the last one with that word. */
+  readonly #kept = new Map<number, { readonly variant: V; readonly made: Template<V> | undefined }>();
 
   constructor(recorder: RegionRecorder<V>) {
     this.#recorder = recorder;
@@ -130,12 +131,12 @@ export class Templates<V> {
   template(found: Found<V>): Template<V> | undefined {
     const { word, variant } = found;
     const known = this.#kept.get(word);
-    if (known ? known.variant === variant : this.#kept.has(word)) return known;
+    if (known && known.variant === variant) return known.made;
     const made = this.#make(found);
     // Branches hardly ever occur twice.
     if (made && made.jumps.length > 0) return made;
     if (this.#kept.size >= templateLimit) this.#kept.clear();
-    this.#kept.set(word, made);
+    this.#kept.set(word, { variant, made });
     return made;
   }
 
