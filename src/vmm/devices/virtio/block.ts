@@ -90,6 +90,8 @@ export class VirtioBlock implements VirtioDevice {
   readonly #disk: Disk;
   readonly #name: Uint8Array;
   readonly #report: (sentence: string) => void;
+  /** One for all requests, since a new one for each would keep the garbage collector busy. */
+  readonly #piece = new Uint8Array(pieceSize);
   /** The driver knows no flush: then a write that has ended is on the disk. */
   #writeThrough = true;
 
@@ -208,9 +210,8 @@ export class VirtioBlock implements VirtioDevice {
   }
 
   #read(queue: VirtioQueue, buffer: VirtioBuffer, offset: number, length: number): Done {
-    const piece = new Uint8Array(Math.min(length, pieceSize));
-    for (let at = 0; at < length; at += piece.length) {
-      const part = piece.subarray(0, Math.min(piece.length, length - at));
+    for (let at = 0; at < length; at += pieceSize) {
+      const part = this.#piece.subarray(0, Math.min(pieceSize, length - at));
       this.#disk.read(offset + at, part);
       if (queue.fill(buffer, part, at) === undefined) return undefined;
     }
@@ -218,9 +219,8 @@ export class VirtioBlock implements VirtioDevice {
   }
 
   #write(queue: VirtioQueue, buffer: VirtioBuffer, offset: number, length: number): Done {
-    const piece = new Uint8Array(Math.min(length, pieceSize));
-    for (let at = 0; at < length; at += piece.length) {
-      const part = piece.subarray(0, Math.min(piece.length, length - at));
+    for (let at = 0; at < length; at += pieceSize) {
+      const part = this.#piece.subarray(0, Math.min(pieceSize, length - at));
       if (!queue.copy(buffer, headSize + at, part)) return undefined;
       this.#disk.write(offset + at, part);
     }
