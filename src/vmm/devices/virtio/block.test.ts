@@ -14,6 +14,9 @@ const [OK, IOERR, UNSUPP] = [0, 1, 2];
 const [headAt, dataAt, statusAt] = [0x7000, 0x8000, 0x7100];
 const needsReset = 0x40;
 
+/** Each sector has its number, from 1 on. */
+const contents = Uint8Array.from({ length: sectors * 512 }, (_, i) => i / 512 + 1);
+
 /** A disk that writes down what it is asked, and fails where it is told to. */
 class Recorded implements Disk {
   readonly name = "disk";
@@ -25,7 +28,6 @@ class Recorded implements Disk {
 
   constructor({ readOnly = false } = {}) {
     this.readOnly = readOnly;
-    const contents = Uint8Array.from({ length: sectors * 512 }, (_, i) => i / 512 + 1);
     this.inner = new RawDisk(new MemoryStore("disk", contents));
   }
 
@@ -245,7 +247,7 @@ test("buffers that are no requests: no head, no status, no memory", () => {
   assert.deepEqual([long.ram[statusAt], long.asked()], [IOERR, []]);
 });
 
-test("20,000 random chains of a hostile guest throw nothing, and reach nothing outside the disk", () => {
+test("8,000 random chains of a hostile guest throw nothing, and reach nothing outside the disk", () => {
   let state = 7;
   const random = (below: number): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -253,7 +255,7 @@ test("20,000 random chains of a hostile guest throw nothing, and reach nothing o
   };
   let [broken, served] = [0, 0];
   let it = setUp();
-  for (let chain = 0; chain < 20_000; chain++) {
+  for (let chain = 0; chain < 8_000; chain++) {
     it.view.setUint32(headAt, [0, 0, 1, 1, 4, 8, 11, 13, random(20), random(2 ** 32)][random(10)] ?? 0, true);
     it.view.setBigUint64(headAt + 8, BigInt([random(64), 63, 64, 2 ** 32][random(4)] ?? 0), true);
     // Now and then each thing that can be wrong is.
@@ -278,7 +280,7 @@ test("20,000 random chains of a hostile guest throw nothing, and reach nothing o
     broken++;
     it = setUp(new Recorded({ readOnly: random(5) === 0 }));
   }
-  assert.ok(broken > 1000 && served > 1000, `${broken} ${served}`);
+  assert.ok(broken > 500 && served > 500, `${broken} ${served}`);
 });
 
 test("its state is the size of its disk, which must be the same again", () => {

@@ -27,6 +27,8 @@ export interface VirtioQueue {
    * fault, the device needs reset.
    */
   fill(buffer: VirtioBuffer, bytes: Uint8Array, offset?: number): number | undefined;
+  /** The last buffer that was taken is the next one again. */
+  putBack(buffer: VirtioBuffer): void;
   /** Gives a buffer back, `written` bytes of it filled, and interrupts the driver if it wants that. */
   give(buffer: VirtioBuffer, written: number): void;
 }
@@ -34,6 +36,12 @@ export interface VirtioQueue {
 /** Bytes of a buffer's part. */
 export const lengthOf = (segments: readonly VirtioSegment[]): number =>
   segments.reduce((sum, { length }) => sum + length, 0);
+
+/** What a device may ask of its transport at any time. */
+export interface VirtioTransport {
+  /** A queue that the driver has enabled, of a device that it has started. */
+  queue(index: number): VirtioQueue | undefined;
+}
 
 export interface VirtioDevice {
   /** As in "Device Types". */
@@ -48,6 +56,8 @@ export interface VirtioDevice {
   readonly config: Uint8Array;
   /** The driver has written to the configuration area. */
   writeConfig?(offset: number, bytes: Uint8Array): void;
+  /** For a device that does something on its own; before anything else is called. */
+  attach?(transport: VirtioTransport): void;
   /** The driver has accepted these features. */
   accepted?(features: bigint): void;
   reset(): void;

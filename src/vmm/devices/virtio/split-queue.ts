@@ -84,6 +84,11 @@ export class SplitQueue implements VirtioQueue {
     return buffer;
   }
 
+  putBack(_buffer: VirtioBuffer): void {
+    // It is walked again, since the driver may have changed it.
+    if (!this.#broken) this.#taken = (this.#taken - 1) & 0xffff;
+  }
+
   copy({ readable }: VirtioBuffer, offset: number, bytes: Uint8Array): boolean {
     const done = inSegments(readable, offset, bytes, (address, part) => this.#memory.read(address, part));
     if (done === bytes.length) return true;

@@ -143,6 +143,7 @@ export class VirtioPciDevice implements PciDevice {
       ...(device.config.length > 0 ? [capability(configType.device, structures.device, device.config.length)] : []),
       this.#pciAccess(),
     ];
+    device.attach?.({ queue: (index) => this.#running(index) });
     if (state === undefined) this.reset();
     else this.#restore(state);
   }
@@ -416,11 +417,14 @@ export class VirtioPciDevice implements PciDevice {
   }
 
   #notify(index: number): void {
-    const ready =
-      (this.#status & (Status.driverOk | Status.featuresOk | Status.needsReset)) ===
-      (Status.driverOk | Status.featuresOk);
-    const queue = this.#queues[index]?.queue;
-    if (ready && queue) this.#device.notify(index, queue);
+    const queue = this.#running(index);
+    if (queue) this.#device.notify(index, queue);
+  }
+
+  #running(index: number): SplitQueue | undefined {
+    const bits = Status.driverOk | Status.featuresOk | Status.needsReset;
+    const ready = (this.#status & bits) === (Status.driverOk | Status.featuresOk);
+    return ready ? this.#queues[index]?.queue : undefined;
   }
 
   #interrupt(cause: number, vector: number): void {

@@ -1,0 +1,136 @@
+/** Debian's kernel talks through the ports of a virtio console with a program on the host, under both engines. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { GuestUnavailable } from "../../guests/apt.js";
+import { cpio } from "../../guests/cpio.js";
+import { guestDrivers } from "../../guests/index.js";
+import { openKvm } from "../../src/arch/powerpc/module.js";
+import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../src/kvm/uapi.js";
+import { spawnVcpuThread } from "../../src/node/index.js";
+import { runMachine } from "../../src/vmm/core/run.js";
+import { type ConsolePortEnd, VirtioConsole } from "../../src/vmm/devices/virtio/console.js";
+import { VirtioPciDevice } from "../../src/vmm/devices/virtio/virtio-pci.js";
+import { loadKernelImage } from "../../src/vmm/loaders/kernel-image.js";
+import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
+import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";
+import { defaultGuest, implementations, noGuest, root, textBetween } from "./booting.test-support.js";
+
+const memorySize = 512 << 20;
+const bulkIn = 64 * 65536;
+const bulkOut = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7) & 0xff);
+
+/** Answers each line in capitals; after "bulk" counts bytes, stopping now and then, and sends some. */
+class Talker implements ConsolePortEnd {
+  readonly name: string;
+  #line = "";
+  #counted: number | undefined;
+  #toSend: Uint8Array = new Uint8Array(0);
+  send: (bytes: Uint8Array) => number = () => 0;
+  resume: () => void = () => {};
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  output(bytes: Uint8Array): boolean {
+    if (this.#counted !== undefined) return this.#count(bytes);
+    this.#line += new TextDecoder().decode(bytes);
+    const [line, ...rest] = this.#line.split("\n");
+    if (rest.length === 0 || line === undefined) return true;
+    this.#line = "";
+    if (line === "bulk") this.#counted = 0;
+    else this.#answer(new TextEncoder().encode(`${line.toUpperCase()}\n`));
+    return true;
+  }
+
+  #count(bytes: Uint8Array): boolean {
+    this.#counted = (this.#counted ?? 0) + bytes.length;
+    if (this.#counted < bulkIn) {
+      setTimeout(() => this.resume(), 1);
+      return false;
+    }
+    const sum = new TextEncoder().encode(`${this.#counted}\n`);
+    this.#answer(Uint8Array.of(...sum));
+    this.#answer(bulkOut);
+    return true;
+  }
+
+  #answer(bytes: Uint8Array): void {
+    const all = new Uint8Array(this.#toSend.length + bytes.length);
+    all.set(this.#toSend);
+    all.set(bytes, this.#toSend.length);
+    this.#toSend = all;
+    this.drained();
+  }
+
+  drained(): void {
+    this.#toSend = this.#toSend.subarray(this.send(this.#toSend));
+  }
+}
+
+const expected = `\
+vport0p0 org.unikvm.first
+vport0p1 org.unikvm.second
+vport0p0: HELLO
+vport0p1: A SECOND PORT
+vport0p0: AGAIN
+sum: ${bulkIn}
+${createHash("md5").update(bulkOut).digest("hex")}  -
+unikvm.run: exit status 0`;
+
+for (const type of implementations) {
+  test(`ports of a virtio console under ${type}`, { skip: noGuest }, async (t) => {
+    assert.ok(defaultGuest);
+    const talkers = [new Talker("org.unikvm.first"), new Talker("org.unikvm.second")];
+    const device = new VirtioConsole(talkers);
+    for (const [id, talker] of talkers.entries()) {
+      const port = device.ports[id];
+      assert.ok(port);
+      talker.send = (bytes) => port.send(bytes);
+      talker.resume = () => port.resume();
+    }
+    const plugged = new VirtioPciDevice(device);
+    let drivers: Uint8Array;
+    try {
+      drivers = await guestDrivers(defaultGuest, plugged.aliases, { report: () => undefined });
+    } catch (error) {
+      if (!(error instanceof GuestUnavailable)) throw error;
+      return t.skip(error.message);
+    }
+    const script = cpio([
+      { path: "ports.sh", type: "file", mode: 0o755, data: readFileSync(join(root, "test/boot/console-ports.sh")) },
+    ]);
+    const kvm = await openKvm();
+    const kernel = await loadKernelImage(readFileSync(defaultGuest.kernel), memorySize, defaultGuest.kernel);
+    let output = "";
+    const run = await runMachine({
+      createMachine: (control, trace) =>
+        createPseries(
+          {
+            kvm,
+            type: type === "hv" ? KVM_VM_PPC_HV : KVM_VM_PPC_PR,
+            kernel,
+            initrd: Buffer.concat([readFileSync(defaultGuest?.initrd ?? ""), drivers, script]),
+            commandLine: `${defaultGuest?.append} quiet unikvm.modules=${plugged.aliases.join(",")} unikvm.run=/ports.sh`,
+            memorySize,
+            cpus: 1,
+            pciDevices: [plugged],
+          },
+          control,
+          trace,
+        ),
+      createSide: createPseriesVcpuSide,
+      spawn: spawnVcpuThread,
+      output: (bytes) => {
+        output += new TextDecoder().decode(bytes).replaceAll("\r", "");
+      },
+      timeout: 240_000,
+    });
+    const { outcome } = await run.ended;
+    assert.equal(textBetween(output, "vport0p0 ", "unikvm.run:"), expected, output);
+    assert.equal(outcome.kind, "powerOff");
+  });
+}
