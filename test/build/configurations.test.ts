@@ -37,7 +37,7 @@ function fetchedSize(build: Built, measure = (bytes: Uint8Array): number => byte
     /^src\/(vmm\/|web\/)?index\.js$/,
     /\/vcpu-worker\.js$/,
     /^src\/vac\/module\.js\?code$/,
-    /^src\/(arch\/powerpc\/init|engine\/(translate|interpret)\/load)\.js$/,
+    /^src\/(arch\/powerpc\/init|engine\/(translate|interpret)\/load|arch\/powerpc\/engines\/translator-target)\.js$/,
   ]);
   const wasm = build.sizes.map(({ file }) => file).filter((file) => file.endsWith(".wasm"));
   return [...scripts.map((path) => basename(path)), ...wasm]

@@ -90,14 +90,17 @@ export function serveTranslations<V>(
 ): (request: RegionRequest) => void {
   const maker = new RegionMaker(target, memory);
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let since = 0;
   const build = (): void => {
     clearTimeout(timer);
     timer = undefined;
     post(maker.build());
   };
   return (request) => {
+    if (maker.waiting === 0) since = performance.now();
     maker.make(request);
-    if (maker.waiting >= batchSize) build();
+    // Timers wait while one request comes after another.
+    if (maker.waiting >= batchSize || performance.now() - since >= besidePatience) build();
     else timer ??= setTimeout(build, besidePatience);
   };
 }

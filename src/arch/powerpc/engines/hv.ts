@@ -10,17 +10,15 @@ export const hv: ImplementationRow = {
   alias: "kvm-hv",
   require: requireCodeGeneration,
   engine: async (assets, beside) => {
-    const [{ loadHv }, { translatorTarget }] = await translation();
-    return loadHv(translatorTarget, assets, beside);
+    const { translatorTarget } = await import("./translator-target.js");
+    return (await import("../../../engine/translate/load.js")).loadHv(translatorTarget, assets, beside);
   },
   serveBeside: async () => {
-    const [{ serveTranslations }, { translatorTarget }] = await translation();
+    const { translatorTarget } = await import("./translator-target.js");
+    const { serveTranslations } = await import("../../../engine/translate/load.js");
     return (memory, post) => serveTranslations(translatorTarget, memory, post);
   },
 };
-
-/** The code of all of it. */
-const translation = () => Promise.all([import("../../../engine/translate/load.js"), import("./translator-target.js")]);
 
 /** The smallest module there is. */
 const emptyModule = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
