@@ -22,20 +22,23 @@ export function differentialTest(littleEndian: boolean): void {
     assert.deepEqual(problems, []);
   });
 
-  test(`${count} random cases of each instruction, and sequences, against QEMU: ${order}`, {
-    skip: missing(littleEndian ? "qemuLittleEndian" : "qemuBigEndian"),
-  }, (t) => {
-    const failures: string[] = [];
-    const result = runDifferential({
-      seed,
-      count,
-      littleEndian,
-      engines: Object.keys(engines),
-      show: 1,
-      log: (line) => failures.push(line),
+  for (const level of ["3.0", "3.1"] as const) {
+    test(`${count} random cases of each instruction, and sequences, against QEMU: v${level}, ${order}`, {
+      skip: missing(littleEndian ? "qemuLittleEndian" : "qemuBigEndian"),
+    }, (t) => {
+      const failures: string[] = [];
+      const result = runDifferential({
+        seed,
+        count,
+        littleEndian,
+        level,
+        engines: Object.keys(engines),
+        show: 1,
+        log: (line) => failures.push(line),
+      });
+      t.diagnostic(`seed ${seed}, ${summary(result)} on ${Object.keys(engines).join(" and ")}`);
+      assert.ok(result.failures.size === 0, `\n${failures.slice(0, 40).join("\n")}`);
+      for (const [mnemonic, drawn] of result.drawn) assert.ok(drawn >= count, `${mnemonic} was drawn ${drawn} times`);
     });
-    t.diagnostic(`seed ${seed}, ${summary(result)} on ${Object.keys(engines).join(" and ")}`);
-    assert.ok(result.failures.size === 0, `\n${failures.slice(0, 40).join("\n")}`);
-    for (const [mnemonic, drawn] of result.drawn) assert.ok(drawn >= count, `${mnemonic} was drawn ${drawn} times`);
-  });
+  }
 }

@@ -37,6 +37,7 @@ export const notDrawn: Readonly<Record<string, string>> = {
   sc: "would be a system call of Linux",
   scv: "would be a system call of Linux",
   wait: "waits",
+  dcbstps: "QEMU does not know it",
   rfebb: "QEMU in user mode has no event-based branches",
   clrbhrb: "QEMU in user mode has no branch history",
   mfbhrbe: "as clrbhrb",
@@ -133,6 +134,8 @@ function drawFields(candidate: Candidate, random: Random): Fields {
     const span = 2 ** field.width;
     let raw = few && field.width >= 5 ? random.pick(few) : random.below(span);
     if (!few && field.width > 6 && random.chance(0.3)) raw = random.pick([0, 1, span - 1, span / 2, span / 2 - 1]);
+    // A pair of registers begins with an even one: it has no piece for the last bit.
+    raw &= field.pieces.reduce((bits, { width, at }) => bits | ((2 ** width - 1) << at), 0);
     fields[name] = (field.signed && raw >= span / 2 ? raw - span : raw) * field.scale;
   }
   mend(candidate, fields, random);

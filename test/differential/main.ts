@@ -63,12 +63,15 @@ for (const littleEndian of orders) {
     failed++;
     continue;
   }
-  const result = runDifferential({
-    ...common,
-    littleEndian,
-    ...(values.sequences === undefined ? {} : { sequences: Number(values.sequences) }),
-  });
-  tell(littleEndian ? "little-endian" : "big-endian", version, result);
-  failed += result.failures.size;
+  for (const level of ["3.0", "3.1"] as const) {
+    const result = runDifferential({
+      ...common,
+      littleEndian,
+      level,
+      ...(values.sequences === undefined ? {} : { sequences: Number(values.sequences) }),
+    });
+    tell(`v${level}, ${littleEndian ? "little-endian" : "big-endian"}`, version, result);
+    failed += result.failures.size;
+  }
 }
 process.exitCode = failed === 0 ? 0 : 1;

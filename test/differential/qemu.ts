@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { IsaLevel } from "../../src/arch/powerpc/isa/levels.js";
 import type { Case } from "./generate.js";
 import { buildProgram, swapRecord } from "./loader.js";
 import { recordSize, State } from "./record.js";
@@ -15,14 +16,17 @@ export function qemuVersion(littleEndian: boolean): string | undefined {
   return status === 0 ? stdout.split("\n")[0] : undefined;
 }
 
-/** The states after each case. Throws an Error if the emulator fails. */
-export function runUnderQemu(cases: readonly Case[], littleEndian: boolean): State[] {
+/** The processor that QEMU has for each version of the architecture. */
+const processors = { "2.07": "power8", "3.0": "power9", "3.1": "power10" } as const satisfies Record<IsaLevel, string>;
+
+/** The states after each case, on a processor of this version of the architecture. Throws an Error if the emulator fails. */
+export function runUnderQemu(cases: readonly Case[], littleEndian: boolean, level: IsaLevel = "3.0"): State[] {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-differential-"));
   try {
     const file = join(folder, "cases");
     writeFileSync(file, buildProgram(cases, littleEndian));
     chmodSync(file, 0o755);
-    const { status, signal, stdout, stderr } = spawnSync(program(littleEndian), ["-cpu", "power9", file], {
+    const { status, signal, stdout, stderr } = spawnSync(program(littleEndian), ["-cpu", processors[level], file], {
       maxBuffer: cases.length * recordSize + 4096,
       timeout: 300_000,
     });

@@ -1,5 +1,6 @@
 /** Draws cases, has QEMU and the engines run them, and compares. */
 import { type InstructionSet, instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
+import { has, type IsaLevel, levelOf } from "../../src/arch/powerpc/isa/levels.js";
 import { compare, report } from "./compare.js";
 import { engines } from "./engines.js";
 import { type Case, CaseGenerator, candidates } from "./generate.js";
@@ -18,6 +19,8 @@ export interface RunOptions {
   readonly littleEndian: boolean;
   /** Names of engines (engines.ts). */
   readonly engines: readonly string[];
+  /** The processor's version of the architecture; default: 3.0. With 3.1 only what it brought is drawn, but in sequences. */
+  readonly level?: IsaLevel;
   /** Only these mnemonics. */
   readonly only?: RegExp;
   /** Failures printed per mnemonic. */
@@ -43,9 +46,11 @@ const prepared = 1000;
 
 /** Everything in a batch is drawn from one seed, so that a failure can be had again without what went before. */
 function* batches(options: RunOptions, set: InstructionSet): Generator<readonly Case[]> {
+  const { level = "3.0" } = options;
   const start = Number(assembleRuntime(1, options.littleEndian).symbols.get("cases"));
-  const pool = candidates(set, options.littleEndian);
-  const drawn = options.only ? pool.filter((c) => options.only?.test(c.variant.mnemonic)) : pool;
+  const pool = candidates(set, options.littleEndian).filter(({ variant }) => has(level, variant.definition));
+  const fresh = level === "3.1" ? pool.filter(({ variant }) => levelOf(variant.definition) === level) : pool;
+  const drawn = options.only ? fresh.filter((c) => options.only?.test(c.variant.mnemonic)) : fresh;
   const sequences = options.sequences ?? (options.only ? 0 : drawn.length * Math.ceil(options.count / 10));
   const total = drawn.length * options.count + sequences;
   let batch: Case[] = [];
@@ -72,13 +77,13 @@ export function runDifferential(options: RunOptions): RunResult {
   const machines = options.engines.map((name) => {
     const load = engines[name];
     if (!load) throw new Error(`there is no engine ${name}; there are ${Object.keys(engines).join(", ")}`);
-    return { name, machine: new Machine(load(), options.littleEndian) };
+    return { name, machine: new Machine(load(), options.littleEndian, options.level) };
   });
   let cases = 0;
   for (const batch of batches(options, set)) {
     const before = cases;
     cases += batch.length;
-    const judged = runUnderQemu(batch, options.littleEndian);
+    const judged = runUnderQemu(batch, options.littleEndian, options.level);
     for (const { mnemonic } of batch) drawn.set(mnemonic, (drawn.get(mnemonic) ?? 0) + 1);
     for (const { name, machine } of machines) {
       batch.forEach((one, i) => {

@@ -3,6 +3,7 @@ import {
   all,
   cr0,
   type Exception,
+  type ExceptionContext,
   estimates,
   FI,
   FPRF,
@@ -15,6 +16,28 @@ import {
 } from "./exception.js";
 import { invalidPacked } from "./packed-decimal.js";
 import { offsets } from "./record.js";
+
+/** Whether some element's (a << width) / b is not a number of the element's width. */
+function extendedQuotientUndefined({ mnemonic, operand, initial }: ExceptionContext): boolean {
+  const width = { w: 32, d: 64, q: 128 }[mnemonic.at(-1) as "w" | "d" | "q"];
+  const signed = mnemonic[5] === "s";
+  const elements = (name: string): bigint[] => {
+    const [high, low] = initial.vsr(operand(name) + 32);
+    const whole = (high << 64n) | low;
+    const count = 128 / width;
+    return Array.from({ length: count }, (_, i) => {
+      const element = BigInt.asUintN(width, whole >> BigInt(i * width));
+      return signed ? BigInt.asIntN(width, element) : element;
+    });
+  };
+  const divisors = elements("vrb");
+  return elements("vra").some((a, i) => {
+    const b = divisors[i] ?? 0n;
+    if (b === 0n) return true;
+    const quotient = (a << BigInt(width)) / b;
+    return quotient !== (signed ? BigInt.asIntN(width, quotient) : BigInt.asUintN(width, quotient));
+  });
+}
 
 export const undefinedResults: readonly Exception[] = [
   {
@@ -61,6 +84,18 @@ export const undefinedResults: readonly Exception[] = [
       Number(initial.gpr(operand("ra")) & 15n) > 16 - (mnemonic[5] === "h" ? 2 : 4),
     ignore: "all",
     why: "an element that reaches beyond the register is undefined",
+  },
+  {
+    mnemonics: /^vdive[su][wdq]$/,
+    when: extendedQuotientUndefined,
+    ignore: "all",
+    why: "an extended quotient of vectors that does not fit is undefined",
+  },
+  {
+    mnemonics: /^vgnb$/,
+    when: ({ operand }) => operand("n") < 2,
+    ignore: "all",
+    why: "every bit, or every 0th, gathered is undefined",
   },
   {
     mnemonics: /^fctiwu?z?\.?$/,

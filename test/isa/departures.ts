@@ -14,6 +14,7 @@ export const objdumpDepartures: Readonly<Record<string, string>> = {
   rnop690: "as rnop530",
   rnop722: "as rnop530",
   rnop754: "as rnop530",
+  mtvsrbmi: "binutils prints the mask as a number with a sign",
   lfdp: "binutils knows the pairs of floating-point registers for POWER6 to POWER8 only",
   lfdpx: "as lfdp",
   stfdp: "as lfdp",

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { assembleWord } from "../../src/arch/powerpc/isa/assembler.js";
 import { disassemble } from "../../src/arch/powerpc/isa/disassembler.js";
 import { instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
+import { levelOf } from "../../src/arch/powerpc/isa/levels.js";
 import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { Random } from "../differential/random.js";
 import { missing } from "../oracles/oracles.js";
@@ -35,6 +36,7 @@ function comparable(text: string): string {
     .replace(/^(sync|wait|slbia) 0$/, "$1")
     .replace(/^(hwsync|sync 2)$/, (other) => (other === "hwsync" ? "sync" : "ptesync"))
     .replace(/^dcbf (\d+),(\d+),3$/, "dcbflp $1,$2")
+    .replace(/^dcbf (\d+),(\d+),6$/, "dcbstps $1,$2")
     .replace(/^m([ft])(xer|lr|ctr) (\d+)$/, (_, way: string, name: string, r: string) => {
       const number = { xer: 1, lr: 8, ctr: 9 }[name];
       return way === "f" ? `mfspr ${r},${number}` : `mtspr ${number},${r}`;
@@ -55,6 +57,10 @@ test("every instruction disassembles as objdump prints it, and assembles back", 
   for (const raw of [true, false]) {
     const theirs = objdump(words, raw);
     assert.equal(theirs.length, words.length);
+    // What v3.1 brought, as objdump has it for a Power10; of older words it prints operands that v3.1 added.
+    objdump(words, raw, "power10").forEach((text, i) => {
+      if (levelOf((drawn[i] as { variant: Variant }).variant.definition) === "3.1") theirs[i] = text;
+    });
     drawn.forEach(({ variant, word }, i) => {
       const address = BigInt(4 * i);
       const expected = theirs[i] as string;

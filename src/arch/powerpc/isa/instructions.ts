@@ -6,6 +6,7 @@ import { compareInstructions } from "./instructions/compare.js";
 import { conditionRegisterInstructions } from "./instructions/condition-register.js";
 import { decimalFloatInstructions } from "./instructions/decimal-float.js";
 import { fixedArithmeticInstructions } from "./instructions/fixed-arithmetic.js";
+import { fixedBitsInstructions } from "./instructions/fixed-bits.js";
 import { fixedDivideInstructions } from "./instructions/fixed-divide.js";
 import { fixedLoadInstructions } from "./instructions/fixed-load.js";
 import { fixedLogicalInstructions } from "./instructions/fixed-logical.js";
@@ -24,9 +25,13 @@ import { vectorCompareInstructions } from "./instructions/vector-compare.js";
 import { vectorCountInstructions } from "./instructions/vector-count.js";
 import { vectorCryptoInstructions } from "./instructions/vector-crypto.js";
 import { vectorDecimalInstructions } from "./instructions/vector-decimal.js";
+import { vectorDivideInstructions } from "./instructions/vector-divide.js";
 import { vectorExtractInstructions } from "./instructions/vector-extract.js";
 import { vectorFloatInstructions } from "./instructions/vector-float.js";
+import { vectorInsertInstructions } from "./instructions/vector-insert.js";
+import { vectorInteger128Instructions } from "./instructions/vector-integer-128.js";
 import { vectorLogicalInstructions } from "./instructions/vector-logical.js";
+import { vectorMaskInstructions } from "./instructions/vector-mask.js";
 import { vectorMinMaxInstructions } from "./instructions/vector-minmax.js";
 import { vectorMultiplyInstructions } from "./instructions/vector-multiply.js";
 import { vectorPackInstructions } from "./instructions/vector-pack.js";
@@ -43,7 +48,9 @@ import { vsxFloatScalarInstructions } from "./instructions/vsx-float-scalar.js";
 import { vsxFloatVectorInstructions } from "./instructions/vsx-float-vector.js";
 import { vsxLoadInstructions } from "./instructions/vsx-load.js";
 import { vsxMoveInstructions } from "./instructions/vsx-move.js";
+import { vsxPairStorageInstructions } from "./instructions/vsx-pair-storage.js";
 import { vsxPermuteInstructions } from "./instructions/vsx-permute.js";
+import { vsxSpecialInstructions } from "./instructions/vsx-special.js";
 import { vsxStoreInstructions } from "./instructions/vsx-store.js";
 
 export const instructions: readonly InsnDefinition[] = [
@@ -92,4 +99,11 @@ export const instructions: readonly InsnDefinition[] = [
   ...vsxMoveInstructions,
   ...vsxPermuteInstructions,
   ...vsxStoreInstructions,
+  ...fixedBitsInstructions,
+  ...vectorDivideInstructions,
+  ...vectorMaskInstructions,
+  ...vectorInsertInstructions,
+  ...vectorInteger128Instructions,
+  ...vsxPairStorageInstructions,
+  ...vsxSpecialInstructions,
 ];

@@ -37,6 +37,10 @@ export function levelOf({ name, options }: InsnDefinition): IsaLevel {
   return options.since ?? (broughtBy30.has(name) ? "3.0" : "2.07");
 }
 
+/** The same declarations, brought by this version. */
+export const since = (level: "3.0" | "3.1", list: readonly InsnDefinition[]): InsnDefinition[] =>
+  list.map((one) => ({ ...one, options: { ...one.options, since: level } }));
+
 /** Whether a processor of this level has what is declared. */
 export const has = (level: IsaLevel, definition: InsnDefinition): boolean =>
   isaLevels.indexOf(levelOf(definition)) <= isaLevels.indexOf(level);

@@ -155,3 +155,29 @@ export function deliverRandom(s: i32, l: i32): i64 {
   const value = ((<u64>(<u32>random())) << 32) | low;
   return value == u64.MAX_VALUE ? 0 : value;
 }
+
+/** pdepd: the low bits of `s`, in order, at the ones of the mask. */
+export function depositBits(s: i64, mask: i64): i64 {
+  let rest: u64 = mask;
+  let bits: u64 = s;
+  let result: u64 = 0;
+  while (rest) {
+    const lowest = rest & -rest;
+    if (bits & 1) result |= lowest;
+    bits >>= 1;
+    rest ^= lowest;
+  }
+  return result;
+}
+
+/** pextd: the bits of `s` at the ones of the mask, in order, at the right. */
+export function extractBits(s: i64, mask: i64): i64 {
+  let rest: u64 = mask;
+  let result: u64 = 0;
+  for (let place: u64 = 0; rest; place++) {
+    const lowest = rest & -rest;
+    if (<u64>s & lowest) result |= (<u64>1) << place;
+    rest ^= lowest;
+  }
+  return result;
+}

@@ -39,6 +39,8 @@ export {
   deliverRandom,
   divideExtendedS,
   divideExtendedU,
+  depositBits,
+  extractBits,
   mulHighS,
   mulHighU,
 } from "./fixed-point.as";

@@ -27,6 +27,13 @@ export const vectorHelpers = {
   /** vpmsumd. */
   polynomialSumDoublewords: helper("pure", ["v128", "v128"], "v128"),
 
+  /** Division of 128 bits. Bits of the last argument: 1 signed, 2 the first << 128, 4 the remainder. */
+  divideQuadword: helper("pure", ["v128", "v128", "i32"], "v128"),
+  /** vgnb: N. */
+  gatherEveryNth: helper("pure", ["v128", "i32"], "i64"),
+  /** xxgenpcv*m: bytes of an element; 0 big-endian expansion, 1 compression, 2 and 3 little-endian. */
+  generatePermutation: helper("pure", ["v128", "i32", "i32"], "v128"),
+
   // Packed decimal: the CR field goes to the register packedCondition. The last argument is PS, which chooses the code of
   // a positive sign. An operand that is no number, or a result out of range where that is undefined, gives 0.
   /** bcdadd., bcdsub.: PS, whether to subtract. */

@@ -15,7 +15,7 @@ export function recordCr6(m: Machine, mask: V128): void {
   m.setCrField(i32.const(6), i32.or(i32.shl(all, i32.const(3)), i32.shl(none, i32.const(1))));
 }
 
-function compare(name: string, xo: number, f: (m: Machine, a: V128, b: V128) => V128) {
+export function compare(name: string, xo: number, f: (m: Machine, a: V128, b: V128) => V128) {
   return insn(name, `000100 vrt:5 vra:5 vrb:5 rc? ${bits(xo, 10)}`, "vrt, vra, vrb", { facility: "vector" }, (m, o) => {
     const mask = f(m, m.vr(o.vra), m.vr(o.vrb));
     m.setVr(o.vrt, mask);

@@ -12,7 +12,7 @@ type Size = 1 | 2 | 4 | 8;
 const vector = { facility: "vector" } as const;
 
 /** Lane numbers 0 to size - 1 in the lanes from `at` on, and numbers that pick nothing elsewhere. */
-function window(m: Machine, size: Size, at: number): V128 {
+export function window(m: Machine, size: Size, at: number): V128 {
   let lanes = 0n;
   for (let lane = 15; lane >= 0; lane--) {
     const within = lane - at;

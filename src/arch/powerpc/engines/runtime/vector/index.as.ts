@@ -1,4 +1,6 @@
 export { aesInverseLastRound, aesInverseMixColumns, aesLastRound, aesRound, aesSubBytes } from "./aes.as";
+export { gatherEveryNth, generatePermutation } from "./bits.as";
+export { divideDoubleword, divideQuadword } from "./divide.as";
 export * from "./packed-decimal.as";
 export {
   polynomialSumBytes,
