@@ -17,7 +17,7 @@ import { powerpcSignatures } from "../src/arch/powerpc/signatures.js";
 import type { Signature } from "../src/base/takes.js";
 import { checkCapability } from "../src/kvm/capability.js";
 import * as constants from "../src/kvm/constants.js";
-import { exitReasons } from "../src/kvm/vcpu.js";
+import { exitReasons } from "../src/kvm/uapi/exits.js";
 import { caseFiles } from "../test/api/all-cases.js";
 
 export const target = new URL("../../docs/kvm-api.md", import.meta.url);

@@ -9,6 +9,7 @@ import type { Range } from "./heap.js";
 import type { VcpuInside, VmInside } from "./inside.js";
 import type { PartMethod } from "./part.js";
 import type { Statistic } from "./stats-fd.js";
+import type { AnsweredExit } from "./uapi/exits.js";
 import type { EnableCap, Exit, GuestDebug, Registers, Stats } from "./uapi.js";
 
 /** One extension: what CHECK_EXTENSION answers and what ENABLE_CAP does. */
@@ -93,7 +94,7 @@ export interface Arch {
   /** What the engine returned: an exit for the user side, or undefined to go on. */
   handleExit(vcpu: VcpuInside, code: number): Exit | undefined;
   /** Finishes what an exit left open, from the user side's answer; may give the next exit. */
-  completeExit(vcpu: VcpuInside, exit: Exit): Exit | undefined;
+  completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undefined;
   /** Whether a halted vCPU has something to do. */
   runnable(vcpu: VcpuInside): boolean;
   /** When a halted vCPU has something to do by itself: ms of the host's clock, or Infinity. */

@@ -5,6 +5,7 @@
  */
 import { struct } from "../base/struct.js";
 import { vmLayout } from "./layout.js";
+import { exitReasons } from "./uapi/exits.js";
 
 export const eventFdMax = 512;
 export const ioeventfdMax = 512;
@@ -98,7 +99,7 @@ export const vcpuRecord = struct({
   /** [V] KVM_GUESTDBG_*. */
   debugControl: "i32",
   /** [V] Exits to the user side, by order of `exitReasons`; counters of the core. */
-  exits: ["i32", 16],
+  exits: ["i32", exitReasons.length],
   runs: "i32",
   halts: "i32",
   wakes: "i32",

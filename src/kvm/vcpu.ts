@@ -13,6 +13,7 @@ import { vcpuSignatures } from "./signatures.js";
 import { vcpuRecord, vmState } from "./state.js";
 import { cumulative, instant, type Statistic, statsFd } from "./stats-fd.js";
 import { traceBit } from "./trace.js";
+import { type AnsweredExit, exitReasons, exitTable, isAnswered } from "./uapi/exits.js";
 import {
   type DirtyRing,
   type EnableCap,
@@ -43,25 +44,7 @@ export interface VmOfVcpu extends VmInside {
   dropHandle(): void;
 }
 
-/** Order of the exit counters in a vCPU's record. */
-export const exitReasons = [
-  "mmio",
-  "papr_hcall",
-  "debug",
-  "intr",
-  "hlt",
-  "system_event",
-  "internal_error",
-  "shutdown",
-  "fail_entry",
-  "dirty_ring_full",
-  "nmi",
-  "osi",
-] as const satisfies readonly ExitReason[];
-
 const fields = vcpuRecord.offset;
-/** Names that Linux has for exits of these kinds. */
-const exitNames: Partial<Record<ExitReason, string>> = { intr: "signal_exits" };
 const counted = (
   name: string,
   field: "runs" | "halts" | "wakes" | "polls" | "pollsWon" | "mmioKernel" | "engineExits",
@@ -78,7 +61,7 @@ const vcpuStatistics: readonly Statistic<VcpuCore>[] = [
   counted("halts", "halts"),
   counted("mmio_kernel_exits", "mmioKernel"),
   ...exitReasons.map((reason, index) =>
-    cumulative<VcpuCore>(exitNames[reason] ?? `${reason}_exits`, ({ vm, record }) =>
+    cumulative<VcpuCore>(exitTable[reason].statistic, ({ vm, record }) =>
       vm.mem.u32(record + fields.exits + 4 * index),
     ),
   ),
@@ -101,7 +84,7 @@ export class VcpuCore implements Vcpu, VcpuInside {
   readonly state: number;
   #engine: EngineVcpu | undefined;
   /** The exit that the next run() completes. */
-  #pending: Exit | undefined;
+  #pending: AnsweredExit | undefined;
   #closed = false;
 
   constructor(vm: VmOfVcpu, record: number) {
@@ -138,7 +121,7 @@ export class VcpuCore implements Vcpu, VcpuInside {
       if (moves === generation) return this.#run(options);
       if (moves !== generation + 1) this.vm.requireOpen();
       // The move waits for vCPUs whose exits are incomplete.
-      return this.#pending && awaitsAnswer(this.#pending) ? this.#complete() : undefined;
+      return this.#complete();
     } finally {
       mem.add(vmLayout.runners, -1);
     }
@@ -155,8 +138,8 @@ export class VcpuCore implements Vcpu, VcpuInside {
   }
 
   #leaveOpen(exit: Exit | undefined): void {
-    this.#pending = exit;
-    this.vm.mem.store(this.record + fields.incomplete, exit && awaitsAnswer(exit) ? 1 : 0);
+    this.#pending = exit && isAnswered(exit) ? exit : undefined;
+    this.vm.mem.store(this.record + fields.incomplete, this.#pending ? 1 : 0);
   }
 
   #run(options: RunOptions): Exit {
@@ -418,10 +401,6 @@ export class VcpuCore implements Vcpu, VcpuInside {
     this.vm.dropHandle();
   }
 }
-
-/** Exits whose answer the next run() takes. */
-const answered: readonly ExitReason[] = ["mmio", "papr_hcall", "osi"];
-const awaitsAnswer = ({ reason }: Exit): boolean => answered.includes(reason);
 
 /** The engine's own code trapped: a defect of ours, but the guest's end only. */
 const engineTrap = (error: Error, pc: bigint): Exit => ({

@@ -8,6 +8,7 @@ import {
 import type { VcpuInside } from "../../kvm/inside.js";
 import { vcpuRecord } from "../../kvm/state.js";
 import { traceBit } from "../../kvm/trace.js";
+import type { AnsweredExit } from "../../kvm/uapi/exits.js";
 import type { Exit } from "../../kvm/uapi.js";
 import { ExitCode, state } from "./engines/layout.js";
 import { type HcallArguments, HcallStatus, tooHard } from "./papr/hcall.js";
@@ -56,7 +57,7 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
   }
 }
 
-export function completeExit(vcpu: VcpuInside, exit: Exit): Exit | undefined {
+export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undefined {
   switch (exit.reason) {
     case "mmio":
       return replay(vcpu, exit.data);
@@ -66,16 +67,6 @@ export function completeExit(vcpu: VcpuInside, exit: Exit): Exit | undefined {
       return undefined;
     case "osi":
       for (let i = 0; i < state.gpr.count; i++) setGpr(vcpu, i, exit.gprs[i] ?? 0n);
-      return undefined;
-    case "debug":
-    case "nmi":
-    case "dirty_ring_full":
-    case "intr":
-    case "hlt":
-    case "system_event":
-    case "internal_error":
-    case "shutdown":
-    case "fail_entry":
       return undefined;
     default:
       return exit satisfies never;

@@ -1,4 +1,6 @@
 /** What the run loop and a machine know of each other. A machine is one kind of computer built on a VM, e.g. pseries. */
+
+import type { ForwardedExit } from "../../kvm/uapi/exits.js";
 import type { Exit, SharedVm, TraceCategory, Vm } from "../../kvm/uapi.js";
 import type { ConsoleRing } from "../devices/console-ring.js";
 
@@ -40,12 +42,19 @@ export interface Machine {
   /** Lets the boot CPU go. */
   start(): void;
   /** Answers an exit that a CPU waits for. */
-  answer(cpu: number, exit: Exit): void;
+  answer(cpu: number, exit: ForwardedExit): void;
   /** Tells the guest that there is console input. */
   consoleInput(): void;
   stats(): Readonly<Record<string, number>>;
   /** Lets go of the VM. */
   close(): void;
+}
+
+/** Why a run ends with an exit that no machine is asked about. */
+export function whyNotForwarded(exit: Exit): string {
+  return exit.reason === "internal_error"
+    ? exit.message
+    : `KVM left the guest for an unexpected reason: ${exit.reason}`;
 }
 
 /** The machine on the thread of one of its vCPUs. */

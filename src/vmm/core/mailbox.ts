@@ -2,7 +2,7 @@
  * Where a vCPU's thread and the machine's thread meet: whether the vCPU may run, and the exit that waits for an answer.
  * The vCPU's thread blocks on it; the machine's thread never does. All of it is [A].
  */
-import type { Exit } from "../../kvm/uapi.js";
+import { exitReasons, exitWordCount, type ForwardedExit, type ForwardedReason, wordsOf } from "../../kvm/uapi/exits.js";
 
 /** What the vCPU's thread is to do. */
 export const Turn = {
@@ -21,26 +21,22 @@ export const Turn = {
 } as const;
 export type TurnValue = (typeof Turn)[keyof typeof Turn];
 
-/** Exits that are forwarded; the others end the run or are the thread's own. */
-const reasons = ["papr_hcall", "mmio", "shutdown", "system_event", "fail_entry", "nmi"] as const;
 const turnWord = 0;
 const reasonWord = 1;
 const traceWord = 2;
 /** Pieces of trace that may be on their way to the machine's thread. */
 const traceLimit = 32;
 const wordsSize = 64;
-/** Number, result and nine arguments. */
-const values = 11;
 
 export class Mailbox {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #values: BigInt64Array;
 
-  constructor(buffer = new SharedArrayBuffer(wordsSize + values * 8)) {
+  constructor(buffer = new SharedArrayBuffer(wordsSize + exitWordCount * 8)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, wordsSize / 4);
-    this.#values = new BigInt64Array(buffer, wordsSize, values);
+    this.#values = new BigInt64Array(buffer, wordsSize, exitWordCount);
   }
 
   get turn(): TurnValue {
@@ -83,78 +79,21 @@ export class Mailbox {
     Atomics.notify(this.#words, traceWord);
   }
 
-  /** From the vCPU's thread: puts the exit down. False: this kind cannot be asked about. */
-  putExit(exit: Exit): boolean {
-    const index = reasons.indexOf(exit.reason as (typeof reasons)[number]);
-    if (index < 0) return false;
-    this.#words[reasonWord] = index;
-    const v = this.#values;
-    switch (exit.reason) {
-      case "papr_hcall":
-        v[0] = BigInt(exit.nr);
-        v[1] = exit.ret;
-        for (let i = 0; i < 9; i++) v[2 + i] = exit.args[i] ?? 0n;
-        break;
-      case "mmio":
-        v[0] = exit.physAddr;
-        v[1] = exit.data;
-        v[2] = BigInt(exit.length);
-        v[3] = exit.isWrite ? 1n : 0n;
-        break;
-      case "system_event":
-        v[0] = BigInt(exit.type);
-        v[1] = exit.flags;
-        break;
-      case "fail_entry":
-        v[0] = exit.hardwareEntryFailureReason;
-        break;
-      case "nmi":
-        v[0] = BigInt(exit.flags);
-        break;
-      default:
-    }
-    return true;
+  /** Puts an exit down: from the vCPU's thread one to be answered, from the machine's thread the answered one. */
+  put(exit: ForwardedExit): void {
+    this.#words[reasonWord] = exitReasons.indexOf(exit.reason);
+    wordsOf(exit.reason).put(exit, this.#values);
   }
 
   /** From the machine's thread: the exit as an object of its own. */
-  exit(): Exit {
-    const v = this.#values;
-    const value = (i: number) => v[i] ?? 0n;
-    const reason = reasons[this.#words[reasonWord] ?? 0] ?? "shutdown";
-    switch (reason) {
-      case "papr_hcall":
-        return { reason, nr: Number(value(0)), ret: value(1), args: Array.from({ length: 9 }, (_, i) => value(2 + i)) };
-      case "mmio": {
-        const physAddr = BigInt.asUintN(64, value(0));
-        const data = BigInt.asUintN(64, value(1));
-        return { reason, physAddr, data, length: Number(value(2)), isWrite: value(3) !== 0n };
-      }
-      case "system_event":
-        return { reason, type: Number(value(0)), flags: BigInt.asUintN(64, value(1)) };
-      case "fail_entry":
-        return { reason, hardwareEntryFailureReason: value(0) };
-      case "nmi":
-        return { reason, flags: Number(value(0)) };
-      case "shutdown":
-        return { reason };
-      default:
-        return reason satisfies never;
-    }
-  }
-
-  /** From the machine's thread: the answered exit back into the record. */
-  putAnswer(exit: Exit): void {
-    this.putExit(exit);
+  exit(): ForwardedExit {
+    // Only `put` writes it.
+    const reason = exitReasons[this.#words[reasonWord] ?? 0] as ForwardedReason;
+    return wordsOf(reason).get(this.#values);
   }
 
   /** From the vCPU's thread: the answer into the exit that KVM gave. */
-  takeAnswer(exit: Exit): void {
-    const v = this.#values;
-    if (exit.reason === "papr_hcall") {
-      exit.ret = v[1] ?? 0n;
-      for (let i = 0; i < 9; i++) exit.args[i] = v[2 + i] ?? 0n;
-    } else if (exit.reason === "mmio") {
-      exit.data = BigInt.asUintN(64, v[1] ?? 0n);
-    }
+  takeAnswer(exit: ForwardedExit): void {
+    wordsOf(exit.reason).answer?.(this.exit(), exit);
   }
 }

@@ -2,9 +2,19 @@
  * All vCPUs in turn on the machine's own thread, a slice each, with the thread's other work in between: what a platform
  * without shared memory gets.
  */
+
+import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { Exit, Kvm, MoveOptions, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
-import type { CpuState, Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
+import {
+  type CpuState,
+  type Machine,
+  type RunControl,
+  type TraceSink,
+  type VcpuSide,
+  type VcpuSideHost,
+  whyNotForwarded,
+} from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
 
 export interface SlicesOptions {
@@ -154,9 +164,9 @@ export class SliceScheduler implements Scheduler {
   #serve(cpu: Cpu, exit: Exit): void {
     const { machine, control } = this.#options;
     if (cpu.side.answer(exit)) return;
-    if (exit.reason === "internal_error") {
+    if (!isForwarded(exit)) {
       cpu.running = false;
-      control.end({ kind: "failed", message: exit.message });
+      control.end({ kind: "failed", message: whyNotForwarded(exit) });
       return;
     }
     machine.answer(cpu.vcpu.id, exit);

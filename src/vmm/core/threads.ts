@@ -137,7 +137,7 @@ export class ThreadScheduler implements Scheduler {
         control.end({ kind: "failed", ...describeError(error) });
         return;
       }
-      cpu.mailbox.putAnswer(exit);
+      cpu.mailbox.put(exit);
       cpu.mailbox.give(cpu.running ? Turn.go : Turn.park);
     }
   }

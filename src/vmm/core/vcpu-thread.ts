@@ -3,9 +3,17 @@
  * for the rest, wait when the CPU is stopped.
  */
 import { callback, having, listOf, optional, options, taking, text, wholeNumber } from "../../base/takes.js";
+import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { Exit, RunOptions, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
-import type { TraceSink, VcpuSide, VcpuSideHost, VcpuThreadMessage, VcpuThreadStart } from "./machine.js";
+import {
+  type TraceSink,
+  type VcpuSide,
+  type VcpuSideHost,
+  type VcpuThreadMessage,
+  type VcpuThreadStart,
+  whyNotForwarded,
+} from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
 import { type LoadDisassembler, traceKernelSide, traceLine } from "./trace.js";
 
@@ -100,12 +108,12 @@ function loop(
     if (exit === "moved") return exit;
     if (exit.reason === "intr") continue;
     if (side.answer(exit)) continue;
-    if (!mailbox.putExit(exit)) {
-      const why = exit.reason === "internal_error" ? exit.message : `unexpected exit ${exit.reason}`;
-      post({ type: "failed", message: why });
+    if (!isForwarded(exit)) {
+      post({ type: "failed", message: whyNotForwarded(exit) });
       mailbox.take(Turn.go, Turn.parked);
       continue;
     }
+    mailbox.put(exit);
     mailbox.take(Turn.go, Turn.asked);
     flushTrace();
     post({ type: "ask" });

@@ -29,6 +29,7 @@ import {
   thing,
   wholeNumber,
 } from "../../../base/takes.js";
+import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
 import {
   type Device,
   type Exit,
@@ -361,7 +362,7 @@ class Pseries implements Machine {
     this.#startCpu(0, kernel.entry, byteOrder, gpr);
   }
 
-  answer(cpu: number, exit: Exit): void {
+  answer(cpu: number, exit: ForwardedExit): void {
     const { control, pci } = this.#parts;
     switch (exit.reason) {
       case "papr_hcall":
@@ -388,7 +389,7 @@ class Pseries implements Machine {
         break;
       }
       default:
-        control.end({ kind: "failed", message: `KVM left the guest for an unexpected reason: ${exit.reason}` });
+        exit satisfies never;
     }
   }
 

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Exit } from "../uapi.js";
+import {
+  exitReasons,
+  exitTable,
+  exitWordCount,
+  type ForwardedExit,
+  isAnswered,
+  isForwarded,
+  wordsOf,
+} from "./exits.js";
+
+const top = (1n << 64n) - 1n;
+const args = Array.from({ length: 9 }, (_, i) => BigInt(i) - 4n);
+/** One of each kind, with what is at the ends of its range; a reason without one does not compile. */
+const samples: { readonly [R in Exit["reason"]]: Extract<Exit, { readonly reason: R }> } = {
+  mmio: { reason: "mmio", physAddr: top, length: 8, isWrite: true, data: top },
+  papr_hcall: { reason: "papr_hcall", nr: 0xf001, ret: -2n, args },
+  debug: { reason: "debug", address: 4n, status: 1 },
+  intr: { reason: "intr" },
+  hlt: { reason: "hlt", until: Number.POSITIVE_INFINITY },
+  system_event: { reason: "system_event", type: 3, flags: top },
+  internal_error: { reason: "internal_error", suberror: 1, data: [1n], message: "why" },
+  shutdown: { reason: "shutdown" },
+  fail_entry: { reason: "fail_entry", hardwareEntryFailureReason: top },
+  dirty_ring_full: { reason: "dirty_ring_full" },
+  nmi: { reason: "nmi", flags: 2 },
+  osi: { reason: "osi", gprs: [1n] },
+};
+
+test("an exit crosses to another thread as it was", () => {
+  for (const exit of Object.values(samples)) {
+    if (!isForwarded(exit)) continue;
+    const words = new BigInt64Array(exitWordCount);
+    wordsOf(exit.reason).put(exit, words);
+    assert.deepEqual(wordsOf(exit.reason).get(words), exit, exit.reason);
+  }
+});
+
+test("what is forwarded and answered comes back with its answer, and else nothing does", () => {
+  for (const exit of Object.values(samples)) {
+    if (!isForwarded(exit)) continue;
+    const { answer } = wordsOf(exit.reason);
+    assert.equal(answer !== undefined, isAnswered(exit), exit.reason);
+  }
+  const answered: ForwardedExit = { reason: "papr_hcall", nr: 4, ret: 7n, args: args.map((x) => x * 2n) };
+  const asked = { ...samples.papr_hcall, args: [...args] };
+  wordsOf("papr_hcall").answer?.(answered, asked);
+  assert.deepEqual(asked, { ...asked, ret: 7n, args: answered.args });
+  const read = { ...samples.mmio, isWrite: false, data: 0n };
+  wordsOf("mmio").answer?.({ ...read, data: 5n }, read);
+  assert.equal(read.data, 5n);
+});
+
+test("every reason has a counter of its own, in an order that does not change", () => {
+  assert.deepEqual([...exitReasons].sort(), Object.keys(samples).sort());
+  assert.equal(new Set(exitReasons.map((reason) => exitTable[reason].statistic)).size, exitReasons.length);
+  assert.equal(exitReasons[0], "mmio");
+});
