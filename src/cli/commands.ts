@@ -21,6 +21,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/guest.js"),
   },
   {
+    name: "disk",
+    summary: "make a guest's disk, or say what one is",
+    load: () => import("./commands/disk.js"),
+  },
+  {
     name: "doctor",
     summary: "show what this platform allows and what keeps unikvm from working",
     load: () => import("./commands/doctor.js"),

@@ -48,6 +48,9 @@ const values: Readonly<Record<string, Row>> = {
   "run --trace": { bad: ["", "everything", "exit,", "exit;mmu"], good: ["exit", "exit,mmu"] },
   "run --trace-file": path,
   "run --module": { bad: ["", ",a=1"], good: ["kvm,halt_poll_ns=1"] },
+  "disk create --format": choice("raw", "qcow2"),
+  "disk create --backing": path,
+  "disk info --format": choice("raw", "qcow2"),
   "selftest --type": choice("hv", "pr"),
   "selftest --threads": choice("auto", "worker", "single"),
   "selftest --test": { bad: ["", "no such test", "("], good: ["RTAS"] },
@@ -76,6 +79,9 @@ const guest: Row = { bad: ["", "plan9", "debian "], good: ["debian"] };
 const positionals: Readonly<Record<string, Row>> = {
   "guest fetch [name]": guest,
   "guest rm [name]": guest,
+  "disk create [file]": path,
+  "disk create [size]": { bad: ["", "lots", "512B", "1e3"], good: ["64M", "10G"] },
+  "disk info [file]": path,
   "depmod [version]": text,
   "depmod [file]": text,
   "modinfo [module]": text,
@@ -145,6 +151,9 @@ async function* everyCommand(): AsyncGenerator<{ readonly words: readonly string
 const seen = new Set<string>();
 for await (const { words, command } of everyCommand()) {
   const name = words.join(" ");
+  const goodFor = (argument: { name(): string }): string => positionals[`${name} [${argument.name()}]`]?.good[0] ?? "";
+  /** What the command does not begin without. */
+  const needed = command.registeredArguments.filter(({ required }) => required).map(goodFor);
   for (const { long, short, required, optional } of command.options) {
     const flag = long ?? short ?? "";
     if (!required && !optional) {
@@ -157,27 +166,26 @@ for await (const { words, command } of everyCommand()) {
       assert.ok(row, "a new option: say above what it takes and what not");
       if (required) await refuses([...words, flag], flag, "missing");
       for (const bad of row.bad) await refuses([...words, `${flag}=${bad}`], flag, `'${bad}'`);
-      for (const good of row.good) await takes([...words, `${flag}=${good}`]);
+      for (const good of row.good) await takes([...words, `${flag}=${good}`, ...needed]);
     });
   }
-  for (const argument of command.registeredArguments) {
+  for (const [index, argument] of command.registeredArguments.entries()) {
     const key = `${name} [${argument.name()}]`;
     seen.add(key);
     test(`${key} refuses what it does not take`, async () => {
       const row = positionals[key];
       assert.ok(row, "a new argument: say above what it takes and what not");
-      for (const bad of row.bad) await refuses([...words, bad], argument.name(), `'${bad}'`);
-      for (const good of row.good) await takes([...words, "--", good]);
+      const before = command.registeredArguments.slice(0, index).map(goodFor);
+      for (const bad of row.bad) await refuses([...words, ...before, bad], argument.name(), `'${bad}'`);
+      for (const good of row.good) await takes([...words, "--", ...before, good]);
       if (argument.required) await refuses(words, argument.name());
     });
   }
   test(`${name} refuses an option that it has not, and an argument too many`, async () => {
     await refuses([...words, "--frobnicate"], "--frobnicate");
-    const { registeredArguments } = command;
-    if (registeredArguments.at(-1)?.variadic) return;
+    if (command.registeredArguments.at(-1)?.variadic) return;
     // Good ones first, so that it is the number that is wrong.
-    const good = registeredArguments.map((argument) => positionals[`${name} [${argument.name()}]`]?.good[0] ?? "");
-    await refuses([...words, ...good, "more"], "too many arguments");
+    await refuses([...words, ...command.registeredArguments.map(goodFor), "more"], "too many arguments");
   });
 }
 

@@ -37,7 +37,7 @@ function open(
   let store: FileStore | undefined;
   try {
     store = FileStore.open(path, { readOnly });
-    const wanted = format ?? (path.endsWith(".qcow2") ? "qcow2" : "raw");
+    const wanted = format ?? formatOf(path);
     if (wanted === "qcow2") return new Qcow2Disk(store, { readOnly, backing: below, decompressors });
     if (format === undefined) requireRaw(store);
     if (below) throw new StorageError(`${path} is a raw image, and no overlay of ${below.name}`);
@@ -49,8 +49,11 @@ function open(
   }
 }
 
+/** The format of a file for which none is said. */
+export const formatOf = (path: string): DiskFormat => (path.endsWith(".qcow2") ? "qcow2" : "raw");
+
 /** A guest can write anything at the start of a raw disk; whoever took that for a format would let it choose one. */
-function requireRaw(store: FileStore): void {
+export function requireRaw(store: FileStore): void {
   const start = new Uint8Array(4);
   store.read(0, start);
   if (!isQcow2(start)) return;
