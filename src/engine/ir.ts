@@ -12,16 +12,37 @@ export type Type = "i32" | "i64" | "f64" | "v128";
 /** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */
 export type Resource = string;
 
+/**
+ * A number that the instruction word alone decides: known where the instruction is emitted, which its recording serves many
+ * of. It may be calculated with; a recording whose shape depends on it cannot serve others (`OperandDecides`).
+ */
+export interface Late<T extends number | bigint = number | bigint> {
+  at(word: number): T;
+  /** What it is in the word that is being recorded. */
+  readonly now: T;
+  /** Names of the operands that it comes from. */
+  readonly operands: readonly string[];
+}
+
+/** Thrown while recording: what these operands are decides what is recorded. */
+export class OperandDecides extends Error {
+  constructor(readonly operands: readonly string[]) {
+    super(`operands that decide what an instruction is recorded as: ${operands.join(", ")}`);
+  }
+}
+
 export class Node {
   /** Present in constants: numbers for i32 (signed), bigints for i64 (signed) and v128 (unsigned). */
   readonly constant: number | bigint | undefined;
   /** Set for an address in code relative to this instruction: its displacement in bytes. */
   displacement: Node | undefined;
+  /** Set for a number that is known when it is emitted. */
+  late: Late | undefined;
   /** Set for an operand field of a run-time instruction word: its place, so that scaled forms need no extra shift. */
   field: { readonly shift: number; readonly width: number } | undefined;
 
   /** Set for a sum of a leaf and a constant: addresses off one register are recognised by it. */
-  sum: { readonly of: Node; readonly plus: bigint } | undefined;
+  sum: { readonly of: Node; readonly plus: Node } | undefined;
 
   // Written while planning.
   uses = 0;
@@ -49,8 +70,10 @@ export class Node {
 
 /** A storage access whose address is a register's value plus a constant. */
 export interface PlainAccess {
-  readonly address: Resource;
-  readonly displacement: number;
+  /** Reads the register. */
+  readonly register: Node;
+  /** The constant, or late. */
+  readonly displacement: Node;
   /** Bytes. */
   readonly size: number;
   readonly stores: boolean;
@@ -83,7 +106,7 @@ export interface Exits {
    */
   miss?(f: FunctionBuilder): Label;
   /** Where the bytes of an access lie that has been checked together with others, or is now. */
-  direct?(f: FunctionBuilder, access: PlainAccess): Direct | undefined;
+  direct?(f: FunctionBuilder): Direct | undefined;
   /** Emits what runs only under a condition, or again: what an engine knows of registers is after it as it was before. */
   arm?(body: () => void): void;
 }
@@ -133,6 +156,12 @@ function markUse(node: Node, position: number, loop: number): void {
   node.uses++;
   if (position > node.lastUse) node.lastUse = position;
   if (loop !== node.loop) node.usedInLoop = loop;
+}
+
+/** The value of a constant or a late number, in this instruction word; undefined for what is neither. */
+export function numberIn(node: Node | undefined, word: number): number | undefined {
+  const value = node?.constant ?? node?.late?.at(word);
+  return value === undefined ? undefined : Number(value);
 }
 
 /** Decides which nodes get a local, from the last to the first so that a node's users are known. */
@@ -194,7 +223,7 @@ export function emit(f: FunctionBuilder, { statements, needsLocal }: Planned, ex
           f.set(localFor(s.node));
           break;
         case "effect": {
-          const direct = s.plain && exits.direct?.(f, s.plain.access);
+          const direct = s.plain && exits.direct?.(f);
           if (s.plain && direct) s.plain.code(f, direct, () => value(s.args[1] as Node));
           else {
             for (const arg of s.args) value(arg);

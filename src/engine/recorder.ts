@@ -33,7 +33,17 @@ import {
   saturatingOpcodes,
 } from "../wasm/opcodes.js";
 import { foldInteger, identity } from "./fold.js";
-import { Node, type PlainAccess, type Recording, type Resource, type Statement, type Type, v128Const } from "./ir.js";
+import {
+  type Late,
+  Node,
+  OperandDecides,
+  type PlainAccess,
+  type Recording,
+  type Resource,
+  type Statement,
+  type Type,
+  v128Const,
+} from "./ir.js";
 import { type AccessContext, emitDirectLoad, emitDirectStore, emitLoad, emitStore } from "./memory-access.js";
 
 /** Indices, in the module being built, of the routines that emitted code calls. */
@@ -46,6 +56,8 @@ export const asI32 = (node: Node): I32 => node as unknown as I32;
 export const asI64 = (node: Node): I64 => node as unknown as I64;
 export const asF64 = (node: Node): F64 => node as unknown as F64;
 export const asV128 = (node: Node): V128 => node as unknown as V128;
+
+const operandsDecide = (late: readonly Node[]) => new OperandDecides(late.flatMap((n) => n.late?.operands ?? []));
 
 export interface RecorderOptions {
   /** What effective addresses are cut to; undefined: nothing, they have 64 bits. */
@@ -153,6 +165,22 @@ export abstract class Recorder implements Operations {
   /** What a helper may read and write behind the recorder's back. */
   protected abstract helperWrites(effect: HelperSignature["effect"]): readonly Resource[];
 
+  /** The node of a number that is known when it is emitted; only of recorders that begin with such operands. */
+  protected late(_type: "i32" | "i64", _number: Late): Node {
+    throw new Error("this recorder knows its operands, or learns them when the instruction runs");
+  }
+
+  /** A late number made from others. */
+  #lateFrom(type: "i32" | "i64", args: readonly Node[], make: (values: readonly bigint[]) => bigint): Node {
+    const convert = (value: bigint) => (type === "i32" ? Number(BigInt.asIntN(32, value)) : BigInt.asIntN(64, value));
+    const valueIn = (word: number) => convert(make(args.map((n) => BigInt(n.constant ?? (n.late as Late).at(word)))));
+    return this.late(type, {
+      at: valueIn,
+      now: convert(make(args.map((n) => BigInt(n.constant ?? (n.late as Late).now)))),
+      operands: [...new Set(args.flatMap((n) => n.late?.operands ?? []))],
+    });
+  }
+
   // Making nodes and statements.
   node(type: Type, args: readonly Node[], code: (f: FunctionBuilder) => void, reads?: Resource, leaf = false): Node {
     const node = new Node(type, args, code, this.#clock++, this.#loop, reads, leaf);
@@ -213,6 +241,12 @@ export abstract class Recorder implements Operations {
         if (same === "b") return b as Node;
         if (same === "zero") return this.constant(type, 0);
       }
+      const late = args.filter((n) => n.late);
+      if (late.length > 0 && args.every((n) => n.late || n.constant !== undefined)) {
+        // Truth decides, and a division may trap.
+        if (comparisons.has(name) || name.startsWith("div") || name.startsWith("rem")) throw operandsDecide(late);
+        return this.#lateFrom(type, args, ([x, y]) => foldInteger(name, bits, x as bigint, y ?? 0n) as bigint);
+      }
       const opcode = integerOpcodes[name][type === "i32" ? 0 : 1];
       return this.node(resultType, args, (f) => f.op(opcode));
     };
@@ -233,6 +267,7 @@ export abstract class Recorder implements Operations {
       wrap: (a) => {
         const n = asNode(a);
         if (n.constant !== undefined) return asI32(this.constant("i32", n.constant));
+        if (n.late) return asI32(this.#lateFrom("i32", [n], ([x]) => x as bigint));
         return asI32(this.node("i32", [n], (f) => f.op(conversionOpcodes.wrap)));
       },
     };
@@ -240,14 +275,16 @@ export abstract class Recorder implements Operations {
 
   #noteSum(sum: Node, a: Node, b: Node): void {
     if (sum === a || sum === b) return;
-    if (a.leaf && typeof b.constant === "bigint") sum.sum = { of: a, plus: b.constant };
-    else if (b.leaf && typeof a.constant === "bigint") sum.sum = { of: b, plus: a.constant };
+    const isNumber = (n: Node) => n.constant !== undefined || n.late !== undefined;
+    if (a.leaf && isNumber(b)) sum.sum = { of: a, plus: b };
+    else if (b.leaf && isNumber(a)) sum.sum = { of: b, plus: a };
   }
 
   #i64Ops(): I64Ops {
     const convert = (name: "extendS" | "extendU" | "extend32S", fold: (x: bigint) => bigint) => (a: I32 | I64) => {
       const n = asNode(a);
       if (n.constant !== undefined) return asI64(this.constant("i64", fold(BigInt(n.constant))));
+      if (n.late) return asI64(this.#lateFrom("i64", [n], ([x]) => fold(x as bigint)));
       return asI64(this.node("i64", [n], (f) => f.op(conversionOpcodes[name])));
     };
     const plain = this.#integer<I64>("i64", asI64);
@@ -433,9 +470,9 @@ export abstract class Recorder implements Operations {
 
   /** Describes an access off a register, where engines hold registers in leaves. */
   protected plainAccess(ea: Node, size: number, stores: boolean): PlainAccess | undefined {
-    const { of, plus } = ea.sum ?? { of: ea, plus: 0n };
+    const { of, plus } = ea.sum ?? { of: ea, plus: this.constant("i64", 0) };
     if (!of.leaf || of.reads === undefined || this.addressMask !== undefined) return undefined;
-    return { address: of.reads, displacement: Number(plus), size, stores };
+    return { register: of, displacement: plus, size, stores };
   }
 
   #load(ea: I64, size: AccessSize | 16, options: AccessOptions | undefined, type: Type): Node {
@@ -514,6 +551,7 @@ export abstract class Recorder implements Operations {
 
   if(condition: I32, then: () => void, otherwise?: () => void): void {
     const node = asNode(condition);
+    if (node.late) throw operandsDecide([node]);
     if (node.constant !== undefined) {
       if (node.constant !== 0) then();
       else otherwise?.();
@@ -536,6 +574,7 @@ export abstract class Recorder implements Operations {
 
   select<T extends I32 | I64 | F64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T {
     const c = asNode(condition);
+    if (c.late) throw operandsDecide([c]);
     if (c.constant !== undefined) return c.constant !== 0 ? ifTrue : ifFalse;
     const a = asNode(ifTrue);
     if (a === asNode(ifFalse)) return ifTrue;
@@ -548,6 +587,7 @@ export abstract class Recorder implements Operations {
 
   repeat(count: I32, body: (index: I32) => void): void {
     const node = asNode(count);
+    if (node.late) throw operandsDecide([node]);
     if (node.constant !== undefined) {
       for (let i = 0; i < Number(node.constant); i++) body(this.i32.const(i));
       return;

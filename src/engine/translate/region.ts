@@ -8,7 +8,7 @@
  */
 import type { FunctionBuilder, Label } from "../../wasm/function-builder.js";
 import { Op } from "../../wasm/opcodes.js";
-import { type Exits, emit, type Node } from "../ir.js";
+import { type Exits, emit, type Node, numberIn } from "../ir.js";
 import type { EngineField, EngineLayout } from "../layout.js";
 import { type AccessContext, checkFault, emitCheck } from "../memory-access.js";
 import type { RuntimeFunctions } from "../recorder.js";
@@ -117,7 +117,7 @@ export class RegionTranslator<V> {
     this.#mode = mode;
     this.#targetMask = (target.modes[mode] as Mode).targetMask;
     this.#file = new RegisterFile(this.#f, regionLocals.state, target.held);
-    this.#place = { file: this.#file, offset: 0 };
+    this.#place = { file: this.#file, offset: 0, word: 0 };
     templates.place = this.#place;
     this.#access = accessContext(target.layout, { helper: (name) => linkage.routine(name) });
   }
@@ -469,6 +469,7 @@ export class RegionTranslator<V> {
     const groups = this.#source.missesCall ? [] : accessGroups(instructions.map(({ template }) => template));
     instructions.forEach((instruction, i) => {
       this.#place.offset = instruction.offset;
+      this.#place.word = instruction.template.word;
       const group = groups[i];
       const exits = this.#exits(node, instruction);
       this.#instruction(
@@ -476,7 +477,7 @@ export class RegionTranslator<V> {
         group
           ? {
               ...exits,
-              direct: this.#direct(group, instruction.offset, this.#units(node.block.start, instruction.offset)),
+              direct: this.#direct(group, instruction, this.#units(node.block.start, instruction.offset)),
             }
           : exits,
       );
@@ -488,8 +489,8 @@ export class RegionTranslator<V> {
   }
 
   /** An access that is checked together with others: the first one makes the check. */
-  #direct(group: AccessGroup, offset: number, before: number): Required<Exits>["direct"] {
-    return (f, { displacement }) => {
+  #direct(group: AccessGroup, { offset, template }: Instruction<V>, before: number): Required<Exits>["direct"] {
+    return (f) => {
       const { register, low, high, loads, stores } = group;
       if (group.local === undefined) {
         this.#file.flush();
@@ -503,7 +504,7 @@ export class RegionTranslator<V> {
           this.#setAt(offset, before, true),
         );
       }
-      return { local: group.local, offset: displacement - low };
+      return { local: group.local, offset: (template.plain?.displacement as number) - low };
     };
   }
 
@@ -514,10 +515,7 @@ export class RegionTranslator<V> {
       for (const n of template.writes) this.#file.load(n);
       for (const n of template.writes) this.#file.mayWrite(n);
     }
-    const one = template.busy ? this.#templates.another(template) : template;
-    one.busy = true;
-    emit(this.#f, one.planned, exits);
-    one.busy = false;
+    this.#templates.emitting(template, (planned) => emit(this.#f, planned, exits));
   }
 
   /** Goes on at `offset`; `count` places of instructions have to be paid for. */
@@ -590,6 +588,7 @@ export class RegionTranslator<V> {
 
   #exits(node: FlowNode<Instruction<V>>, instruction: Instruction<V>): Exits {
     const { offset, isCall } = instruction;
+    const { word } = instruction.template;
     const before = this.#units(node.block.start, offset);
     const back = offset + instruction.template.length;
     const file = this.#file;
@@ -601,6 +600,7 @@ export class RegionTranslator<V> {
         body();
         file.restore(known);
         this.#place.offset = offset;
+        this.#place.word = word;
       },
       fault: (f) => f.br(this.#setAt(offset, before, false)),
       ...(this.#source.missesCall ? {} : { miss: () => this.#setAt(offset, before, true) }),
@@ -624,8 +624,8 @@ export class RegionTranslator<V> {
           this.#choose(node, places, before + 1, () => value(target));
           return;
         }
-        const displacement = target.displacement?.constant;
-        const relative = typeof displacement === "number" ? offset + displacement : undefined;
+        const displacement = numberIn(target.displacement, word);
+        const relative = displacement === undefined ? undefined : offset + displacement;
         if (relative !== undefined && !isCall) {
           this.#go(node, relative, before + 1);
           return;

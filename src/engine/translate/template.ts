@@ -1,9 +1,19 @@
 /**
- * Instructions as regions have them: recorded once, emitted at many places. What depends on the place - which registers are
- * in locals, how far the instruction is from the region's base - is looked up when it is emitted.
+ * Instructions as regions have them: recorded once for all words of a form, emitted at many places. What depends on the
+ * place - which registers are in locals, how far the instruction is from the region's base - and what the word says - which
+ * registers, which displacement - is looked up when it is emitted.
  */
 import { FunctionBuilder } from "../../wasm/function-builder.js";
-import { type Node, type PlainAccess, type Planned, plan, type Recording } from "../ir.js";
+import {
+  type Late,
+  type Node,
+  numberIn,
+  OperandDecides,
+  type Planned,
+  plan,
+  type Recording,
+  type Resource,
+} from "../ir.js";
 import type { Recorder } from "../recorder.js";
 import { regionSignature } from "../region-entry.js";
 import type { Holdable, RegisterFile } from "./register-file.js";
@@ -45,7 +55,7 @@ export interface Found<V> {
 
 /** An instruction as any region can emit it. */
 export interface Template<V> extends Found<V> {
-  readonly planned: Planned;
+  readonly form: Form;
   /** Distances that it may jump by; undefined stands for any other target. */
   readonly jumps: readonly (number | undefined)[];
   readonly fallsThrough: boolean;
@@ -53,11 +63,11 @@ export interface Template<V> extends Found<V> {
   readonly reads: readonly number[];
   readonly writes: readonly number[];
   /** Its only access to storage, if it is off a register that regions hold and under no condition. */
-  readonly plain: (PlainAccess & { readonly register: number }) | undefined;
+  readonly plain:
+    | { readonly register: number; readonly displacement: number; readonly size: number; readonly stores: boolean }
+    | undefined;
   /** It has conditions or loops of its own. */
   readonly branches: boolean;
-  /** It is being emitted just now: nodes carry what belongs to one emission. */
-  busy: boolean;
 }
 
 /** Where a template is being emitted. */
@@ -65,58 +75,190 @@ export interface Place {
   readonly file: RegisterFile;
   /** Distance of the instruction from the region's base address, bytes. */
   offset: number;
+  /** The instruction's word. */
+  word: number;
 }
 
-/** A register's resource: this and its number. */
-const prefix = "held";
+/** A register's number: one for all words of a form, or late. */
+export type RegisterNumber = Pick<Late<number>, "at" | "now"> & { readonly late: boolean };
+
+export function registerNumber(number: number): RegisterNumber {
+  return { at: () => number, now: number, late: false };
+}
 
 /** The registers that regions hold in locals, as a recorder uses them. */
 export class HeldRegisters {
   /** Set by who emits. */
   place!: Place;
   readonly #registers: readonly Holdable[];
-  reads = new Set<number>();
-  writes = new Set<number>();
+  reads: RegisterNumber[] = [];
+  writes: RegisterNumber[] = [];
+  /** Which registers of one file the recording names: where two are the same, the order of reads and writes counts. */
+  readonly #named = new Map<string, RegisterNumber[]>();
 
   constructor(registers: readonly Holdable[]) {
     this.#registers = registers;
   }
 
   begin(): void {
-    this.reads = new Set();
-    this.writes = new Set();
+    this.reads = [];
+    this.writes = [];
+    this.#named.clear();
   }
 
-  read(recorder: Recorder, number: number): Node {
-    this.reads.add(number);
-    const { type } = this.#registers[number] as Holdable;
-    return recorder.node(type, [], () => this.place.file.read(number), `${prefix}${number}`, true);
+  /** The resource of a register, of a file whose registers are named by their numbers. */
+  resource(file: string, number: RegisterNumber): Resource {
+    const named = this.#named.get(file);
+    if (named) named.push(number);
+    else this.#named.set(file, [number]);
+    return `${file}${number.now}`;
   }
 
-  write(recorder: Recorder, number: number, value: Node): void {
-    this.writes.add(number);
-    recorder.effect([value], [`${prefix}${number}`], () => this.place.file.write(number));
+  /** Pairs of registers that are the same in this word, or are not: other words of the form must agree. */
+  pairs(): Pair[] {
+    const pairs: Pair[] = [];
+    for (const named of this.#named.values()) {
+      named.forEach((a, i) => {
+        for (const b of named.slice(0, i)) {
+          if (a !== b && (a.late || b.late)) pairs.push({ a, b, same: a.now === b.now });
+        }
+      });
+    }
+    return pairs;
+  }
+
+  read(recorder: Recorder, which: RegisterNumber | number): Node {
+    const number = typeof which === "number" ? registerNumber(which) : which;
+    this.reads.push(number);
+    const { type } = this.#registers[number.now] as Holdable;
+    const read = () => this.place.file.read(number.at(this.place.word));
+    const node = recorder.node(type, [], read, this.resource("held", number), true);
+    this.#numbers.set(node, number);
+    return node;
+  }
+  readonly #numbers = new WeakMap<Node, RegisterNumber>();
+
+  /** The register that a node reads. */
+  numberOf(node: Node): RegisterNumber | undefined {
+    return this.#numbers.get(node);
+  }
+
+  write(recorder: Recorder, which: RegisterNumber | number, value: Node): void {
+    const number = typeof which === "number" ? registerNumber(which) : which;
+    this.writes.push(number);
+    const write = () => this.place.file.write(number.at(this.place.word));
+    recorder.effect([value], [this.resource("held", number)], write);
   }
 }
 
-/** Templates kept for when the same word comes again: some 2 kB each. */
-const templateLimit = 4096;
+interface Pair {
+  readonly a: RegisterNumber;
+  readonly b: RegisterNumber;
+  readonly same: boolean;
+}
 
-function onlyAccess({ statements }: Recording): Template<unknown>["plain"] {
-  const [found, ...others] = statements.flatMap((s) => (s.op === "effect" && s.plain ? [s.plain.access] : []));
-  return found && others.length === 0 ? { ...found, register: Number(found.address.slice(prefix.length)) } : undefined;
+/** What is recorded of all words that differ only in operands which change no more than numbers. */
+export interface Form {
+  readonly planned: Planned;
+  readonly jumps: readonly (Node | undefined)[];
+  readonly fallsThrough: boolean;
+  readonly reads: readonly RegisterNumber[];
+  readonly writes: readonly RegisterNumber[];
+  readonly plain:
+    | {
+        readonly register: RegisterNumber;
+        readonly displacement: Node;
+        readonly size: number;
+        readonly stores: boolean;
+      }
+    | undefined;
+  readonly branches: boolean;
+  readonly pairs: readonly Pair[];
+  /** It is being emitted just now: nodes carry what belongs to one emission. */
+  busy: boolean;
+}
+
+/** An operand of an instruction, a part of its word. */
+export interface Operand {
+  readonly name: string;
+  /** Bits of the word that it consists of. */
+  readonly mask: number;
+  at(word: number): number;
 }
 
 /** Records an instruction into a region; throws `RegisterUnknown` if it is one for the interpreter alone. */
 export interface RegionRecorder<V> {
   readonly held: HeldRegisters;
-  instruction(variant: V, word: number): Recording;
+  /** Operands that may be late; none if each word is recorded by itself. */
+  operands?(variant: V): readonly Operand[];
+  /** `late` has those of these operands that are to be late: the others, and what is 0, are constants. */
+  instruction(variant: V, word: number, late: ReadonlySet<Operand>): Recording;
+}
+
+const none: readonly never[] = [];
+
+/** Forms kept: some 2 kB each. Programs have about a thousand; a guest could make any number. */
+const formLimit = 4096;
+
+/** The forms of one instruction. */
+class Family<V> {
+  readonly #operands: readonly Operand[];
+  /** Operands that decide what is recorded. */
+  readonly #deciding = new Set<string>();
+  #late: readonly Operand[] = [];
+  #mask = 0;
+  /** By what the deciding operands are and which of the others are 0; null: one for the interpreter alone. */
+  readonly #forms = new Map<number, (Form | null)[]>();
+
+  constructor(recorder: RegionRecorder<V>, variant: V) {
+    this.#operands = recorder.operands?.(variant) ?? [];
+    this.#sort();
+  }
+
+  /** These operands turned out to decide. */
+  decide(operands: readonly string[]): void {
+    for (const name of operands) this.#deciding.add(name);
+    this.#forms.clear();
+    this.#sort();
+  }
+
+  #sort(): void {
+    this.#late = this.#operands.filter(({ name }) => !this.#deciding.has(name));
+    this.#mask = this.#late.reduce((mask, operand) => mask & ~operand.mask, -1);
+  }
+
+  late(word: number): Set<Operand> {
+    return new Set(this.#late.filter(({ mask }) => word & mask));
+  }
+
+  #key(word: number): number {
+    let zeros = 0;
+    for (const { mask } of this.#late) zeros = zeros * 2 + (word & mask ? 0 : 1);
+    return zeros * 2 ** 32 + ((word & this.#mask) >>> 0);
+  }
+
+  find(word: number): Form | null | undefined {
+    return this.#forms.get(this.#key(word))?.find((form) => {
+      if (form === null) return true;
+      for (const { a, b, same } of form.pairs) if ((a.at(word) === b.at(word)) !== same) return false;
+      return true;
+    });
+  }
+
+  keep(word: number, form: Form | null): void {
+    const key = this.#key(word);
+    const forms = this.#forms.get(key);
+    if (forms) forms.push(form);
+    else this.#forms.set(key, [form]);
+  }
 }
 
 export class Templates<V> {
   readonly #recorder: RegionRecorder<V>;
-  /** By word, the last one with that word. */
-  readonly #kept = new Map<number, { readonly variant: V; readonly made: Template<V> | undefined }>();
+  readonly #families = new Map<V, Family<V>>();
+  #forms = 0;
+  /** Forms once more, for places inside one where it is being emitted. */
+  readonly #spare = new WeakMap<Form, Form[]>();
 
   constructor(recorder: RegionRecorder<V>) {
     this.#recorder = recorder;
@@ -128,44 +270,93 @@ export class Templates<V> {
   }
 
   /** The instruction; undefined if it is one for the interpreter alone. */
-  template(found: Found<V>): Template<V> | undefined {
-    const { word, variant } = found;
-    const known = this.#kept.get(word);
-    if (known && known.variant === variant) return known.made;
-    const made = this.#make(found);
-    // Branches hardly ever occur twice.
-    if (made && made.jumps.length > 0) return made;
-    if (this.#kept.size >= templateLimit) this.#kept.clear();
-    this.#kept.set(word, { variant, made });
-    return made;
+  template({ variant, word, length }: Found<V>): Template<V> | undefined {
+    const form = this.#form(variant, word);
+    if (!form) return undefined;
+    const { plain, branches, fallsThrough } = form;
+    const reads = form.reads.map((number) => number.at(word));
+    const writes = form.writes.map((number) => number.at(word));
+    const jumps = form.jumps.length === 0 ? none : form.jumps.map((distance) => numberIn(distance, word));
+    const access = plain && {
+      register: plain.register.at(word),
+      displacement: numberIn(plain.displacement, word) as number,
+      size: plain.size,
+      stores: plain.stores,
+    };
+    return { variant, word, length, form, jumps, fallsThrough, reads, writes, plain: access, branches };
   }
 
-  /** The same once more, for a place where the first is being emitted. */
-  another(template: Template<V>): Template<V> {
-    return this.#make(template) as Template<V>;
+  /** Lends what is to be emitted for a template: the same form may be asked for again meanwhile. */
+  emitting({ form, variant, word }: Template<V>, body: (planned: Planned) => void): void {
+    if (!form.busy) {
+      form.busy = true;
+      body(form.planned);
+      form.busy = false;
+      return;
+    }
+    const spare = this.#spare.get(form) ?? [];
+    this.#spare.set(form, spare);
+    const another = spare.pop() ?? (this.#record(this.#family(variant), variant, word) as Form);
+    body(another.planned);
+    spare.push(another);
   }
 
-  #make({ variant, word, length }: Found<V>): Template<V> | undefined {
+  #family(variant: V): Family<V> {
+    let family = this.#families.get(variant);
+    if (!family) {
+      family = new Family(this.#recorder, variant);
+      this.#families.set(variant, family);
+    }
+    return family;
+  }
+
+  #form(variant: V, word: number): Form | null {
+    let family = this.#family(variant);
+    const known = family.find(word);
+    if (known !== undefined) return known;
+    if (this.#forms++ >= formLimit) {
+      this.#families.clear();
+      this.#forms = 0;
+      family = this.#family(variant);
+    }
+    const form = this.#record(family, variant, word);
+    family.keep(word, form);
+    return form;
+  }
+
+  #record(family: Family<V>, variant: V, word: number): Form | null {
     const { held } = this.#recorder;
-    held.begin();
-    try {
-      const recording = this.#recorder.instruction(variant, word);
-      return {
-        variant,
-        word,
-        length,
-        planned: plan(recording),
-        jumps: recording.jumps.map(({ displacement }) => displacement?.constant as number | undefined),
-        fallsThrough: recording.fallsThrough,
-        reads: [...held.reads],
-        writes: [...held.writes],
-        plain: onlyAccess(recording),
-        branches: recording.statements.some(({ op }) => op === "if" || op === "repeat"),
-        busy: false,
-      };
-    } catch (error) {
-      if (error instanceof RegisterUnknown) return undefined;
-      throw error;
+    for (;;) {
+      held.begin();
+      try {
+        const recording = this.#recorder.instruction(variant, word, family.late(word));
+        return {
+          planned: plan(recording),
+          jumps: recording.jumps.map(({ displacement }) => displacement),
+          fallsThrough: recording.fallsThrough,
+          reads: distinct(held.reads),
+          writes: distinct(held.writes),
+          plain: onlyAccess(recording, held),
+          branches: recording.statements.some(({ op }) => op === "if" || op === "repeat"),
+          pairs: held.pairs(),
+          busy: false,
+        };
+      } catch (error) {
+        if (error instanceof RegisterUnknown) return null;
+        if (!(error instanceof OperandDecides)) throw error;
+        family.decide(error.operands);
+      }
     }
   }
+}
+
+/** Without those that are the same register, which they are in all words of the form. */
+function distinct(numbers: readonly RegisterNumber[]): RegisterNumber[] {
+  return numbers.filter((number, i) => numbers.findIndex(({ now }) => now === number.now) === i);
+}
+
+function onlyAccess({ statements }: Recording, held: HeldRegisters): Form["plain"] {
+  const [found, ...others] = statements.flatMap((s) => (s.op === "effect" && s.plain ? [s.plain.access] : []));
+  const register = found && others.length === 0 && held.numberOf(found.register);
+  return register ? { register, displacement: found.displacement, size: found.size, stores: found.stores } : undefined;
 }

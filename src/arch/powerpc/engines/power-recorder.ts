@@ -85,7 +85,8 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   gprOrZero(number: I32): I64 {
     const n = asNode(number);
     if (n.constant === 0) return this.i64.const(0);
-    if (n.constant !== undefined) return this.gpr(number);
+    // Late operands are not 0.
+    if (n.constant !== undefined || n.late) return this.gpr(number);
     return this.select(number, this.gpr(number), this.i64.const(0));
   }
 

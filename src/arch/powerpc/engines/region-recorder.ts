@@ -3,20 +3,24 @@
  * locals while the region runs. Vector-scalar registers and the rest stay in the vCPU's state.
  */
 
-import type { Node, Recording, Resource, Type } from "../../../engine/ir.js";
+import type { Late, Node, Recording, Resource, Type } from "../../../engine/ir.js";
+import { asI32, asNode } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
+  type Operand,
   type RegionRecorder,
+  type RegisterNumber,
   RegisterUnknown,
   regionLocals,
+  registerNumber,
 } from "../../../engine/translate/template.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import { integerOpcodes, Op, Simd } from "../../../wasm/opcodes.js";
 import type { HelperName } from "../isa/helpers.js";
 import type { F64, I32, I64, V128 } from "../isa/machine.js";
-import { fieldValue, type Variant } from "../isa/pattern.js";
+import { fieldMask, fieldReader, fieldValue, type Variant } from "../isa/pattern.js";
 import { type RegisterName, registers } from "../isa/registers.js";
 import { state } from "./layout.js";
 import { PowerRecorder } from "./power-recorder.js";
@@ -41,27 +45,54 @@ const singleNumber = new Map<RegisterName, number>(single.map((name, i) => [name
 export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder<Variant> {
   readonly held = new HeldRegisters(held);
 
-  instruction(variant: Variant, word: number): Recording {
+  operands({ fields }: Variant): Operand[] {
+    return Object.entries(fields).map(([name, field]) => ({
+      name,
+      mask: fieldMask(field),
+      at: fieldReader(field),
+    }));
+  }
+
+  instruction(variant: Variant, word: number, late: ReadonlySet<Operand>): Recording {
+    const lateNames = new Map([...late].map((operand) => [operand.name, operand]));
     return this.record(() => {
       const operands: Record<string, I32> = {};
-      for (const [name, field] of Object.entries(variant.fields))
-        operands[name] = this.i32.const(fieldValue(field, word));
+      for (const [name, field] of Object.entries(variant.fields)) {
+        const now = fieldValue(field, word);
+        const operand = lateNames.get(name);
+        operands[name] = operand
+          ? asI32(this.late("i32", { at: operand.at, now, operands: [name] }))
+          : this.i32.const(now);
+      }
       this.runs(variant, operands);
     });
   }
 
-  #readHeld(number: number): Node {
+  protected override late(type: "i32" | "i64", late: Late): Node {
+    const code = (f: FunctionBuilder) => {
+      const value = late.at(this.held.place.word);
+      if (type === "i32") f.i32Const(Number(value));
+      else f.i64Const(BigInt(value));
+    };
+    const node = this.node(type, [], code, undefined, true);
+    node.late = late;
+    return node;
+  }
+
+  #readHeld(number: RegisterNumber | number): Node {
     return this.held.read(this, number);
   }
 
-  #writeHeld(number: number, value: Node): void {
+  #writeHeld(number: RegisterNumber | number, value: Node): void {
     this.held.write(this, number, value);
   }
 
-  #constant(number: I32): number {
-    const { constant } = number as unknown as Node;
-    if (typeof constant !== "number") throw new RegisterUnknown();
-    return constant;
+  /** The register with this number among those that are numbered from `first` on. */
+  #number(number: I32, first = 0): RegisterNumber {
+    const { constant, late } = asNode(number);
+    if (typeof constant === "number") return registerNumber(first + constant);
+    if (!late) throw new RegisterUnknown();
+    return { at: (word) => first + Number(late.at(word)), now: first + Number(late.now), late: true };
   }
 
   #read(type: Type, offset: number, resource: Resource): Node {
@@ -70,6 +101,20 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
 
   #write(value: Node, offset: number, resource: Resource): void {
     this.effect([this.stateAddress(), value], [resource], (f) => f.store(value.type, offset));
+  }
+
+  /** Reads a part of a vector-scalar register, `offset` bytes from its start. */
+  #readVsr(type: Type, number: I32, offset: number): Node {
+    const n = this.#number(number);
+    const place = () => state.vsr.offset + 16 * n.at(this.held.place.word) + offset;
+    return this.node(type, [this.stateAddress()], (f) => f.load(type, place()), this.held.resource("vsr", n));
+  }
+
+  #writeVsr(value: Node, number: I32, offset: number): void {
+    const n = this.#number(number);
+    const place = () => state.vsr.offset + 16 * n.at(this.held.place.word) + offset;
+    const resource = this.held.resource("vsr", n);
+    this.effect([this.stateAddress(), value], [resource], (f) => f.store(value.type, place()));
   }
 
   protected stateAddress(): Node {
@@ -89,11 +134,11 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   gpr(number: I32): I64 {
-    return this.#readHeld(this.#constant(number)) as unknown as I64;
+    return this.#readHeld(this.#number(number)) as unknown as I64;
   }
 
   setGpr(number: I32, value: I64): void {
-    this.#writeHeld(this.#constant(number), value as unknown as Node);
+    this.#writeHeld(this.#number(number), value as unknown as Node);
   }
 
   override call<N extends HelperName>(name: N, ...args: unknown[]): never {
@@ -103,37 +148,32 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   fpr(number: I32): I64 {
-    const n = this.#constant(number);
-    return this.#read("i64", state.vsr.offset + 8 + 16 * n, `vsr${n}`) as unknown as I64;
+    return this.#readVsr("i64", number, 8) as unknown as I64;
   }
 
   setFpr(number: I32, value: I64): void {
-    const n = this.#constant(number);
-    this.#write(value as unknown as Node, state.vsr.offset + 8 + 16 * n, `vsr${n}`);
-    this.#write(this.i64.const(0) as unknown as Node, state.vsr.offset + 16 * n, `vsr${n}`);
+    this.#writeVsr(value as unknown as Node, number, 8);
+    this.#writeVsr(this.i64.const(0) as unknown as Node, number, 0);
   }
 
   double(number: I32): F64 {
-    const n = this.#constant(number);
-    return this.#read("f64", state.vsr.offset + 8 + 16 * n, `vsr${n}`) as unknown as F64;
+    return this.#readVsr("f64", number, 8) as unknown as F64;
   }
 
   vsr(number: I32): V128 {
-    const n = this.#constant(number);
-    return this.#read("v128", state.vsr.offset + 16 * n, `vsr${n}`) as unknown as V128;
+    return this.#readVsr("v128", number, 0) as unknown as V128;
   }
 
   setVsr(number: I32, value: V128): void {
-    const n = this.#constant(number);
-    this.#write(value as unknown as Node, state.vsr.offset + 16 * n, `vsr${n}`);
+    this.#writeVsr(value as unknown as Node, number, 0);
   }
 
   crField(number: I32): I32 {
-    return this.#readHeld(gprs + this.#constant(number)) as unknown as I32;
+    return this.#readHeld(this.#number(number, gprs)) as unknown as I32;
   }
 
   setCrField(number: I32, value: I32): void {
-    this.#writeHeld(gprs + this.#constant(number), value as unknown as Node);
+    this.#writeHeld(this.#number(number, gprs), value as unknown as Node);
   }
 
   protected readRegister(name: RegisterName): Node {

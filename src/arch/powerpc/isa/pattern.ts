@@ -154,6 +154,23 @@ export function fieldValue(field: Field, word: number): number {
   return raw * field.scale;
 }
 
+/** `fieldValue` of one field, for many words. */
+export function fieldReader(field: Field): (word: number) => number {
+  const [piece, ...others] = field.pieces;
+  if (!piece || others.length > 0 || piece.at > 0) return (word) => fieldValue(field, word);
+  const { shift, width } = piece;
+  const { scale, signed } = field;
+  const unused = 32 - width;
+  return signed
+    ? (word) => (((word >>> shift) << unused) >> unused) * scale
+    : (word) => (((word >>> shift) << unused) >>> unused) * scale;
+}
+
+/** Bits of the word that an operand consists of (signed 32 bits). */
+export function fieldMask({ pieces }: Field): number {
+  return pieces.reduce((mask, { shift, width }) => mask | ((2 ** width - 1) << shift), 0);
+}
+
 /** Least and greatest value an operand can have, scaled. */
 export function fieldRange(field: Field): { min: number; max: number } {
   const span = 2 ** field.width;
