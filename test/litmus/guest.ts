@@ -5,6 +5,7 @@
  * processor 0 counts what came out.
  */
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
+import { barrier, end, header, Labels, load, say, start, stride } from "./processors.js";
 import type { Access, Between, Litmus, LitmusThread, Location } from "./tests.js";
 
 /** Tries between two counts. */
@@ -18,48 +19,20 @@ const digitBits = 2;
 const digits = 4;
 export const outcomes = 2 ** (digitBits * digits);
 
-/** Bytes from one try's places to the next's: a cache line of the host each, so that each try is fetched anew. */
-const stride = 128;
-/** Where in memory: one doubleword a line for what all see, then the tries' places. */
+/** Where in memory the tries' places begin, `stride` from one to the next, so that each try is fetched anew. */
 const area = {
-  shared: 0x10_0000,
-  rtas: 0x10_8000,
   counts: 0x11_0000,
   loaded: 0x20_0000,
   x: 0x30_0000,
   y: 0x40_0080,
 } as const;
-const shared = { arrived: 0, round: stride, met: 2 * stride, step: 4 * stride } as const;
+/** From `sharedArea`, behind what `barrier` has. */
+const shared = { met: 2 * stride, step: 4 * stride } as const;
 
-/** What the guest says, by doublewords: a test's number with this, then pairs (outcome, how often), then the next test. */
-export const header = 0xfeed_0000_0000_0000n;
-/** In place of a test's number: the end. */
-export const theEnd = 0xffff;
 /** In place of an outcome: in how many tries processor 0 found all others there. */
 export const metKey = 0xffffn;
 
-const hcall = (number: number): string => `  lis 3, ${number >> 16}\n  ori 3, 3, ${number & 0xffff}\n  sc 1\n`;
-const load = (register: number, value: number): string =>
-  `  lis ${register}, ${value >>> 16}\n  ori ${register}, ${register}, ${value & 0xffff}\n`;
-/** The low bits that `ori` adds without a sign. */
 const places: Readonly<Record<Location, number>> = { x: 26, y: 25 };
-
-class Labels {
-  #next = 0;
-  make(): string {
-    return `l${this.#next++}`;
-  }
-}
-
-/** Writes r6 and r7 to the console; r6 and r7 are kept. */
-const say = (again: string): string => `
-${again}:
-  li 4, 0
-  li 5, 16
-${hcall(0x58)}
-  cmpdi 3, 0
-  bne ${again}
-`;
 
 /** An access; `index`: a register that holds 0 and depends on the load before, or none. */
 function access(one: Access, index: number | undefined, data: number | undefined, into: number): string {
@@ -141,37 +114,6 @@ ${store}
   addi 28, 28, -1
   cmpdi 28, 0
   bne ${again}
-`;
-}
-
-/** All processors wait for all. */
-function barrier(cpus: number, labels: Labels): string {
-  const [again, wait, last, done] = Array.from({ length: 4 }, () => labels.make());
-  return `
-  sync
-  lwz 8, ${shared.round}(30)
-  sync
-  addi 10, 30, ${shared.arrived}
-${again}:
-  lwarx 9, 0, 10
-  addi 9, 9, 1
-  stwcx. 9, 0, 10
-  bne ${again}
-  cmpwi 9, ${cpus}
-  beq ${last}
-${wait}:
-  lwz 9, ${shared.round}(30)
-  cmpw 9, 8
-  beq ${wait}
-  b ${done}
-${last}:
-  li 9, 0
-  stw 9, ${shared.arrived}(30)
-  sync
-  addi 8, 8, 1
-  stw 8, ${shared.round}(30)
-${done}:
-  sync
 `;
 }
 
@@ -282,48 +224,13 @@ export function litmusGuest(tests: readonly Litmus[], cpus: number, rounds: numb
     if (threads.length > cpus) throw new Error(`${name} has ${threads.length} processors, the guest ${cpus}`);
   }
   const source = `
-  li 31, 0
-  li 20, 1
-next:
-# start-cpu: the processor, where it begins, its r3.
-${load(21, area.rtas)}
-  li 3, 0x2006
-  stw 3, 0(21)
-  li 3, 3
-  stw 3, 4(21)
-  li 3, 1
-  stw 3, 8(21)
-  stw 20, 12(21)
-  lis 3, 0
-  ori 3, 3, other
-  stw 3, 16(21)
-  stw 20, 20(21)
-  mr 4, 21
-${hcall(0xf000)}
-  addi 20, 20, 1
-  cmpwi 20, ${cpus}
-  blt next
-  b all
-other:
-  mr 31, 3
-all:
-${load(30, area.shared)}
+${start(cpus)}
 ${load(27, seed & 0x7fff_ffff)}
   mulli 9, 31, 7919
   add 27, 27, 9
   li 19, 0
 ${tests.map((test, i) => section(test, i, cpus, rounds, labels)).join("")}
-  cmpwi 31, 0
-ended:
-  bne ended
-  lis 6, ${Number(header >> 48n)}
-  sldi 6, 6, 32
-  ori 6, 6, ${theEnd}
-  li 7, 0
-${say(labels.make())}
-  li 9, 1
-  cmpwi 9, 0
-  b ended
+${end(labels)}
 `;
   return assemble(source, { origin: 0n, littleEndian: false }).bytes;
 }

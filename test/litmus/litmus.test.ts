@@ -10,7 +10,7 @@ import { type Implementation, implementations, type LitmusResult, runLitmus } fr
 import { litmusTests, seenEverywhere, turnedRound } from "./tests.js";
 
 const tries = 40_000;
-/** Runs until store buffers are seen, since a busy machine may run one processor after the other. */
+/** Runs until what is to be seen is seen, since a busy machine may run one processor after the other. */
 const patience = 20;
 const seed = 20_240_607;
 const small = litmusTests.filter(({ threads }) => threads.length === 2);
@@ -32,9 +32,15 @@ for (const implementation of Object.keys(implementations) as Implementation[]) {
   });
 
   test(`${implementation}: what is not forbidden is seen once the last processor's accesses are turned round`, async () => {
-    const tests = small.filter(({ allowed }) => !allowed).map(turnedRound);
-    const results = await runLitmus({ tests, implementation, tries: batch, seed });
-    assert.deepEqual(list(results.filter((one) => one.seen === 0)), []);
+    let unseen = small.filter(({ allowed }) => !allowed).map(turnedRound);
+    for (let i = 0; i < patience && unseen.length > 0; i++) {
+      const results = await runLitmus({ tests: unseen, implementation, tries: batch, seed: seed + i });
+      unseen = results.filter(({ seen }) => seen === 0).map((one) => one.test);
+    }
+    assert.deepEqual(
+      unseen.map(({ name }) => name),
+      [],
+    );
   });
 
   test(`${implementation}: store buffers are seen`, {

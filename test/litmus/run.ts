@@ -6,7 +6,8 @@ import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../src/kvm/uapi.js";
 import { runMachine } from "../../src/vmm/core/run.js";
 import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";
-import { batch, header, litmusGuest, metKey, theEnd } from "./guest.js";
+import { batch, litmusGuest, metKey } from "./guest.js";
+import { header, theEnd } from "./processors.js";
 import type { Litmus } from "./tests.js";
 
 export const implementations = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
@@ -65,11 +66,8 @@ export interface LitmusOptions {
   readonly seed: number;
 }
 
-/** All tests in one guest with as many processors as the largest of them has, each a thread of the host. */
-export async function runLitmus({ tests, implementation, tries, seed }: LitmusOptions): Promise<LitmusResult[]> {
-  const cpus = Math.max(...tests.map(({ threads }) => threads.length));
-  const rounds = Math.ceil(tries / batch);
-  const data = litmusGuest(tests, cpus, rounds, seed);
+/** Runs a guest, big-endian from address 0 on, with a thread for each processor, until it says `theEnd`; what it said. */
+export async function runGuest(data: Uint8Array, cpus: number, implementation: Implementation): Promise<Uint8Array> {
   const { kvm, close } = await loadKvm({ implementations: [implementation] }, silent);
   try {
     const output: number[] = [];
@@ -101,8 +99,16 @@ export async function runLitmus({ tests, implementation, tries, seed }: LitmusOp
     stop = () => running.stop();
     const { outcome } = await running.ended;
     if (outcome.kind !== "stopped") throw new Error(`litmus: the guest ended by ${JSON.stringify(outcome)}`);
-    return read(tests, rounds * batch, Uint8Array.from(output));
+    return Uint8Array.from(output);
   } finally {
     close();
   }
+}
+
+/** All tests in one guest with as many processors as the largest of them has, each a thread of the host. */
+export async function runLitmus({ tests, implementation, tries, seed }: LitmusOptions): Promise<LitmusResult[]> {
+  const cpus = Math.max(...tests.map(({ threads }) => threads.length));
+  const rounds = Math.ceil(tries / batch);
+  const output = await runGuest(litmusGuest(tests, cpus, rounds, seed), cpus, implementation);
+  return read(tests, rounds * batch, output);
 }
