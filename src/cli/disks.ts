@@ -1,5 +1,8 @@
 /** `--disk`: files that a guest has as disks. */
 import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { guestFolder } from "../../guests/index.js";
+import { withLock } from "../../guests/lock.mjs";
 import { VirtioBlock } from "../vmm/devices/virtio/block.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
@@ -33,6 +36,41 @@ export function parseDisk(text: string, before: readonly DiskFile[] = []): reado
   return [...before, { path, format, readOnly, backing }];
 }
 
+/**
+ * Opens the disks, has `use` use them, and closes them. What is written to is this process's alone, among those of the same
+ * user. Throws VmmError. `report` is told what a disk could not do while the guest ran.
+ */
+export async function withDisks<T>(
+  files: readonly DiskFile[],
+  cpus: number,
+  report: (sentence: string) => void,
+  use: (disks: OpenDisks) => Promise<T>,
+): Promise<T> {
+  requireApart(files);
+  const written = files.filter(({ readOnly = false }) => !readOnly).map(({ path }) => path);
+  return alone(written, async () => {
+    const disks = openDisks(files, cpus, report);
+    try {
+      return await use(disks);
+    } finally {
+      disks.close();
+    }
+  });
+}
+
+/** Runs `work` while no other process of this user does so with any of these files. Throws VmmError if one does. */
+async function alone<T>([path, ...others]: readonly string[], work: () => Promise<T>): Promise<T> {
+  if (path === undefined) return work();
+  const stat = statSync(path, { throwIfNoEntry: false });
+  // Opening it says what is wrong.
+  if (!stat) return alone(others, work);
+  const lock = join(dirname(guestFolder()), "disks", `${stat.dev}-${stat.ino}`);
+  const busy = new AbortController();
+  const give = (pid: number): void =>
+    busy.abort(new VmmError(`${path} is a disk of the running process ${pid}; two that write to it would destroy it`));
+  return withLock(lock, () => alone(others, work), give, busy.signal);
+}
+
 /** Disks that are open, as the devices that they are for the guest. */
 export interface OpenDisks {
   readonly devices: readonly VirtioPciDevice[];
@@ -40,9 +78,7 @@ export interface OpenDisks {
   close(): void;
 }
 
-/** Throws VmmError. `report` is told what a disk could not do while the guest ran. */
-export function openDisks(files: readonly DiskFile[], cpus: number, report: (sentence: string) => void): OpenDisks {
-  requireApart(files);
+function openDisks(files: readonly DiskFile[], cpus: number, report: (sentence: string) => void): OpenDisks {
   const disks: Disk[] = [];
   const close = (): void => {
     for (const disk of disks.splice(0)) {

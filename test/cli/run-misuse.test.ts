@@ -104,6 +104,33 @@ test("a disk that is not there, is no file, or is used twice", async () => {
   for (const [args, message] of cases) refused(await run("--kernel", loop(), ...args), 3, message);
 });
 
+test("a disk that another run writes to", async () => {
+  const disk = join(folder, "shared");
+  writeFileSync(disk, new Uint8Array(512));
+  const args = ["run", "--memory", "64M", "--timeout", "60", "--kernel", loop(), "--disk"];
+  const first = unikvm([...args, disk]);
+  try {
+    const busy = new RegExp(
+      `^unikvm: .*shared is a disk of the running process ${first.child.pid}; two that write`,
+      "m",
+    );
+    // The first may not have come so far.
+    let second = await run("--kernel", loop(), "--disk", "/dev/null");
+    for (let attempt = 0; attempt < 100 && !busy.test(second.stderr); attempt++) {
+      second = await run("--timeout", "1", "--kernel", loop(), "--disk", disk);
+    }
+    refused(second, 3, busy);
+    const reading = await run("--timeout", "1", "--kernel", loop(), "--disk", `${disk},readonly`);
+    assert.equal(reading.status, 124, reading.stderr);
+  } finally {
+    first.child.kill("SIGKILL");
+    await first.finished;
+  }
+  // Who was killed has it no more.
+  const after = await run("--timeout", "1", "--kernel", loop(), "--disk", disk);
+  assert.equal(after.status, 124, after.stderr);
+});
+
 test("a folder as kernel", async () => refused(await run("--kernel", folder), 3, /unikvm: /));
 
 test("a truncated ELF", async () => {

@@ -21,7 +21,7 @@ import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import type { DiskFile } from "../../vmm/storage/node/open-disk.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
-import { diskSyntax, type OpenDisks, openDisks, parseDisk } from "../disks.js";
+import { diskSyntax, type OpenDisks, parseDisk, withDisks } from "../disks.js";
 import { type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
@@ -218,16 +218,11 @@ function readFile(path: string, what: string): Uint8Array {
   }
 }
 
-async function run(options: Options): Promise<number> {
-  const disks = openDisks(options.disk ?? [], options.cpus, (sentence) => {
-    // The terminal may be in raw mode.
-    process.stderr.write(`unikvm: ${sentence}${process.stderr.isTTY ? "\r\n" : "\n"}`);
-  });
-  try {
-    return await runWith(options, disks);
-  } finally {
-    disks.close();
-  }
+function run(options: Options): Promise<number> {
+  // The terminal may be in raw mode.
+  const end = process.stderr.isTTY ? "\r\n" : "\n";
+  const report = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}${end}`);
+  return withDisks(options.disk ?? [], options.cpus, report, (disks) => runWith(options, disks));
 }
 
 async function runWith(options: Options, disks: OpenDisks): Promise<number> {
