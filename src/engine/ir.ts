@@ -6,7 +6,7 @@
  * local where it was made. Nodes that nobody uses are not emitted.
  */
 import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
-import { integerOpcodes, Op, Simd } from "../wasm/opcodes.js";
+import { Simd } from "../wasm/opcodes.js";
 
 export type Type = "i32" | "i64" | "f64" | "v128";
 /** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */
@@ -231,7 +231,7 @@ export function emit(f: FunctionBuilder, { statements, needsLocal }: Planned, ex
           }
           if (s.result) {
             if (s.result.uses > 0) f.set(localFor(s.result));
-            else f.op(Op.drop);
+            else f.drop();
           }
           break;
         }
@@ -257,12 +257,12 @@ export function emit(f: FunctionBuilder, { statements, needsLocal }: Planned, ex
           const again = f.loop();
           f.get(index);
           f.get(count);
-          f.op(integerOpcodes.geS[0]);
+          f.i32("geS");
           f.brIf(done);
           arm(() => all(s.body));
           f.get(index);
           f.i32Const(1);
-          f.op(integerOpcodes.add[0]);
+          f.i32("add");
           f.set(index);
           f.br(again);
           f.end();

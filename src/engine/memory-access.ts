@@ -5,7 +5,7 @@
 
 import type { AccessSize } from "../semantics/operations.js";
 import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
-import { conversionOpcodes, integerOpcodes, laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
+import { laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
 import { type Direct, type Exits, v128Const } from "./ir.js";
 import type { EngineLayout } from "./layout.js";
 
@@ -30,7 +30,7 @@ export interface AccessContext {
 export function checkFault({ state }: EngineLayout, stateLocal: number): AccessContext["checkFault"] {
   return (f, exits) => {
     f.get(stateLocal);
-    f.memory(Op["i32.load"], state.fault.offset);
+    f.load("i32", state.fault.offset);
     f.if();
     exits.fault(f);
     f.end();
@@ -42,20 +42,17 @@ function note(f: FunctionBuilder, x: AccessContext, ea: number, kind: 1 | 2): vo
   if (!x.noted) return;
   const { state } = x.layout;
   f.get(x.state);
-  f.memory(Op["i32.load"], state.steppedAccess.offset);
-  f.op(integerOpcodes.eqz[I32]);
+  f.load("i32", state.steppedAccess.offset);
+  f.i32("eqz");
   f.if();
   f.get(x.state);
   f.i32Const(kind);
-  f.memory(Op["i32.store"], state.steppedAccess.offset);
+  f.store("i32", state.steppedAccess.offset);
   f.get(x.state);
   f.get(ea);
-  f.memory(Op["i64.store"], state.steppedAddress.offset);
+  f.store("i64", state.steppedAddress.offset);
   f.end();
 }
-
-const I64 = 1;
-const I32 = 0;
 
 /** On entry the address is in local `ea`; leaves the entry's address in the returned local; branches out on a miss. */
 function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, tag: number, miss: Label): number {
@@ -64,24 +61,24 @@ function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, 
   x.table(f);
   f.get(ea);
   f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
-  f.op(integerOpcodes.shrU[I64]);
-  f.op(conversionOpcodes.wrap);
+  f.i64("shrU");
+  f.convert("wrap");
   f.i32Const((tlb.entries - 1) * tlb.entrySize);
-  f.op(integerOpcodes.and[I32]);
-  f.op(integerOpcodes.add[I32]);
+  f.i32("and");
+  f.i32("add");
   f.tee(entry);
-  f.memory(Op["i64.load"], tag);
+  f.load("i64", tag);
   f.get(ea);
   if (size > 1) {
     // The last byte's page: an access that crosses the page finds another page's tag, and so misses.
     f.i64Const(BigInt(size - 1));
-    f.op(integerOpcodes.add[I64]);
+    f.i64("add");
   }
   f.i64Const(-(1n << BigInt(tlb.pageShift)));
-  f.op(integerOpcodes.and[I64]);
+  f.i64("and");
   x.asid(f);
-  f.op(integerOpcodes.or[I64]);
-  f.op(integerOpcodes.ne[I64]);
+  f.i64("or");
+  f.i64("ne");
   f.brIf(miss);
   return entry;
 }
@@ -89,10 +86,10 @@ function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, 
 /** Pushes the host address of an access that hit. */
 function hostAddress(f: FunctionBuilder, { layout: { tlb } }: AccessContext, ea: number, entry: number): void {
   f.get(ea);
-  f.op(conversionOpcodes.wrap);
+  f.convert("wrap");
   f.get(entry);
-  f.memory(Op["i32.load"], tlb.addend);
-  f.op(integerOpcodes.add[I32]);
+  f.load("i32", tlb.addend);
+  f.i32("add");
 }
 
 const loads: Record<AccessSize, number> = {
@@ -133,7 +130,7 @@ function reverseQuad(f: FunctionBuilder): void {
 export function emitDirectLoad(f: FunctionBuilder, at: Direct, size: AccessSize | 16, bigEndian: boolean): void {
   f.get(at.local);
   if (size === 16) {
-    f.simdMemory(Simd["v128.load"], at.offset);
+    f.load("v128", at.offset);
     if (bigEndian) reverseQuad(f);
   } else {
     f.memory(loads[size], at.offset);
@@ -153,7 +150,7 @@ export function emitDirectStore(
   value();
   if (size === 16) {
     if (bigEndian) reverseQuad(f);
-    f.simdMemory(Simd["v128.store"], at.offset);
+    f.store("v128", at.offset);
   } else {
     if (bigEndian) emitByteReverse(f, size);
     f.memory(stores[size], at.offset);
@@ -184,10 +181,10 @@ export function emitCheck(
   const entry = lookUp(f, x, ea, size, loads ? tlb.readTag : tlb.writeTag, miss);
   if (loads && stores) {
     f.get(entry);
-    f.memory(Op["i64.load"], tlb.readTag);
+    f.load("i64", tlb.readTag);
     f.get(entry);
-    f.memory(Op["i64.load"], tlb.writeTag);
-    f.op(integerOpcodes.ne[I64]);
+    f.load("i64", tlb.writeTag);
+    f.i64("ne");
     f.brIf(miss);
   }
   hostAddress(f, x, ea, entry);
@@ -212,7 +209,7 @@ export function emitLoad(
     const entry = lookUp(f, x, ea, size, x.layout.tlb.readTag, miss);
     hostAddress(f, x, ea, entry);
     if (size === 16) {
-      f.simdMemory(Simd["v128.load"], 0);
+      f.load("v128", 0);
       if (bigEndian) reverseQuad(f);
     } else {
       f.memory(loads[size], 0);
@@ -261,7 +258,7 @@ export function emitStore(
     f.get(value);
     if (size === 16) {
       if (bigEndian) reverseQuad(f);
-      f.simdMemory(Simd["v128.store"], 0);
+      f.store("v128", 0);
     } else {
       if (bigEndian) emitByteReverse(f, size);
       f.memory(stores[size], 0);
@@ -311,7 +308,7 @@ export function emitZeroBlock(
   const access = (miss: Label): void => {
     f.get(ea);
     f.i64Const(BigInt(-blockSize));
-    f.op(integerOpcodes.and[I64]);
+    f.i64("and");
     f.set(block);
     const entry = lookUp(f, x, block, 1, x.layout.tlb.writeTag, miss);
     hostAddress(f, x, block, entry);
@@ -319,7 +316,7 @@ export function emitZeroBlock(
     for (let offset = 0; offset < blockSize; offset += 16) {
       f.get(entry);
       v128Const(f, 0n);
-      f.simdMemory(Simd["v128.store"], offset);
+      f.store("v128", offset);
     }
     f.release(entry);
   };

@@ -22,13 +22,11 @@ import type { HelperSignature } from "../semantics/signature.js";
 import type { F64, I32, I64, V128 } from "../semantics/values.js";
 import type { FunctionBuilder } from "../wasm/function-builder.js";
 import {
-  conversionOpcodes,
   floatConversionOpcodes,
   floatLaneOpcodes,
   floatOpcodes,
   integerOpcodes,
   laneOpcodes,
-  Op,
   Simd,
   saturatingOpcodes,
 } from "../wasm/opcodes.js";
@@ -247,8 +245,7 @@ export abstract class Recorder implements Operations {
         if (comparisons.has(name) || name.startsWith("div") || name.startsWith("rem")) throw operandsDecide(late);
         return this.#lateFrom(type, args, ([x, y]) => foldInteger(name, bits, x as bigint, y ?? 0n) as bigint);
       }
-      const opcode = integerOpcodes[name][type === "i32" ? 0 : 1];
-      return this.node(resultType, args, (f) => f.op(opcode));
+      return this.node(resultType, args, (f) => (type === "i32" ? f.i32(name) : f.i64(name)));
     };
     const ops: Record<string, unknown> = {
       const: (value: bigint | number) => wrap(this.constant(type, value)),
@@ -268,7 +265,7 @@ export abstract class Recorder implements Operations {
         const n = asNode(a);
         if (n.constant !== undefined) return asI32(this.constant("i32", n.constant));
         if (n.late) return asI32(this.#lateFrom("i32", [n], ([x]) => x as bigint));
-        return asI32(this.node("i32", [n], (f) => f.op(conversionOpcodes.wrap)));
+        return asI32(this.node("i32", [n], (f) => f.convert("wrap")));
       },
     };
   }
@@ -285,7 +282,7 @@ export abstract class Recorder implements Operations {
       const n = asNode(a);
       if (n.constant !== undefined) return asI64(this.constant("i64", fold(BigInt(n.constant))));
       if (n.late) return asI64(this.#lateFrom("i64", [n], ([x]) => fold(x as bigint)));
-      return asI64(this.node("i64", [n], (f) => f.op(conversionOpcodes[name])));
+      return asI64(this.node("i64", [n], (f) => f.convert(name)));
     };
     const plain = this.#integer<I64>("i64", asI64);
     return {
@@ -536,7 +533,7 @@ export abstract class Recorder implements Operations {
   }
 
   fence(): void {
-    this.effect([], [], (f) => f.code.append([0xfe, 0x03, 0x00])); // atomic.fence
+    this.effect([], [], (f) => f.fence());
   }
 
   // Control.
@@ -578,10 +575,7 @@ export abstract class Recorder implements Operations {
     if (c.constant !== undefined) return c.constant !== 0 ? ifTrue : ifFalse;
     const a = asNode(ifTrue);
     if (a === asNode(ifFalse)) return ifTrue;
-    const code =
-      a.type === "v128"
-        ? (f: FunctionBuilder) => f.code.append([Op["select t"], 1, 0x7b])
-        : (f: FunctionBuilder) => f.op(Op.select);
+    const code = a.type === "v128" ? (f: FunctionBuilder) => f.select("v128") : (f: FunctionBuilder) => f.select();
     return this.node(a.type, [a, asNode(ifFalse), c], code) as unknown as T;
   }
 

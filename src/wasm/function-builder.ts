@@ -67,6 +67,25 @@ export class FunctionBuilder {
     else this.memory(Op[`${type}.store`], offset);
   }
 
+  /** [value if true, value if false, condition] -> [value]. Vectors need their type. */
+  select(type?: "v128"): void {
+    if (type) this.code.append([Op["select t"], 1, valueTypeCode[type]]);
+    else this.code.byte(Op.select);
+  }
+
+  drop(): void {
+    this.code.byte(Op.drop);
+  }
+
+  unreachable(): void {
+    this.code.byte(Op.unreachable);
+  }
+
+  /** Orders all accesses of this thread: atomic.fence. */
+  fence(): void {
+    this.code.append([0xfe, 0x03, 0x00]);
+  }
+
   simd(opcode: number): void {
     this.code.byte(0xfd);
     this.code.u32(opcode);

@@ -6,7 +6,6 @@
  * one entry, whatever its length.
  */
 import type { FunctionBuilder } from "../../wasm/function-builder.js";
-import { Op } from "../../wasm/opcodes.js";
 import type { EngineLayout } from "../layout.js";
 import type { HandlerSpec } from "./target.js";
 
@@ -75,7 +74,7 @@ export class Advance {
     f.i32Const(entrySize);
     f.get(answer);
     this.testGoesOn(f);
-    f.op(Op.select);
+    f.select();
   }
 
   /** [pc: i64] -> [pc of the next instruction] */

@@ -5,7 +5,6 @@
 import { vmLayout } from "../../kvm/layout.js";
 import { FunctionBuilder } from "../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../wasm/module-builder.js";
-import { Op } from "../../wasm/opcodes.js";
 import { type Exits, emit, plan } from "../ir.js";
 import { type EngineField, Handler } from "../layout.js";
 import { type AccessContext, checkFault } from "../memory-access.js";
@@ -156,7 +155,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
     const { targetMask } = this.#target.modes[mode] as Mode;
     const loadState = (field: "tlb" | "asid") => (g: FunctionBuilder) => {
       g.get(0);
-      g.memory(field === "tlb" ? Op["i32.load"] : Op["i64.load"], state[field].offset);
+      g.load(state[field].type, state[field].offset);
     };
     const recorder = this.#target.recorder({
       mode,
@@ -290,7 +289,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
     this.#setState(f, "recheck", 1);
     f.get(0);
     f.call(one);
-    f.op(Op.drop);
+    f.drop();
     this.#getState(f, "exitCode");
     return f;
   }

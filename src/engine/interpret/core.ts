@@ -3,7 +3,6 @@
  * comparisons and a jump table, with the current decoded entry, the budget and the look-up tables in locals.
  */
 import { FunctionBuilder, type Label } from "../../wasm/function-builder.js";
-import { Op } from "../../wasm/opcodes.js";
 import { type Exits, emit, plan } from "../ir.js";
 import { type EngineField, Handler } from "../layout.js";
 import type { AccessContext } from "../memory-access.js";
@@ -120,9 +119,9 @@ class Core<S extends HandlerSpec> {
     f.end(); // go
     this.#go(stages);
     f.end(); // next
-    f.op(Op.unreachable);
+    f.unreachable();
     f.end(); // resync
-    f.op(Op.unreachable);
+    f.unreachable();
     return f;
   }
 

@@ -5,7 +5,6 @@
 
 import { FunctionBuilder } from "../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../wasm/module-builder.js";
-import { Op } from "../../wasm/opcodes.js";
 import { type EngineField, type EngineLayout, Handler, jumpCache } from "../layout.js";
 import { regionSignature, tableBits } from "../region-entry.js";
 import type { EngineTarget } from "../target.js";
@@ -83,7 +82,7 @@ export class Linkage {
     f.load("i32", 0);
     f.i32Const(Handler.region);
     f.i32("ne");
-    f.op(Op.select);
+    f.select();
   }
 
   /** By the jump cache; what it lacks, by the tags and maps that `fetch` has filled. */

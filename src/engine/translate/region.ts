@@ -7,7 +7,6 @@
  * by themselves. A fault leaves in the middle of a block with the registers as the instruction found them.
  */
 import type { FunctionBuilder, Label } from "../../wasm/function-builder.js";
-import { Op } from "../../wasm/opcodes.js";
 import { type Exits, emit, type Node, numberIn } from "../ir.js";
 import type { EngineField, EngineLayout } from "../layout.js";
 import { type AccessContext, checkFault, emitCheck } from "../memory-access.js";
@@ -171,7 +170,7 @@ export class RegionTranslator<V> {
       this.#within(wayIn, wayIn.dominated);
       f.end();
     }
-    f.op(Op.unreachable);
+    f.unreachable();
     f.end();
     this.#leaveUndone();
     f.end();
@@ -389,7 +388,7 @@ export class RegionTranslator<V> {
     this.#loops.delete(node.order);
     f.end();
     if (outermost) {
-      f.op(Op.unreachable);
+      f.unreachable();
       f.end();
       this.#file.storeKept();
       f.br(this.#undone as Label);

@@ -3,7 +3,6 @@
 import type { Node, Recording, Resource, Type } from "../../../engine/ir.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
-import { Op, Simd } from "../../../wasm/opcodes.js";
 import type { F64, I32, I64, V128 } from "../isa/machine.js";
 import type { Field } from "../isa/pattern.js";
 import { fieldValue } from "../isa/pattern.js";
@@ -239,7 +238,7 @@ export class InterpreterRecorder extends PowerRecorder {
       ? next
       : (this.i64.and(next as unknown as I64, this.i64.const(0xffffffffn)) as unknown as Node);
     this.effect([this.stateAddress(), pc], [], (f, exits) => {
-      f.memory(Op["i64.store"], state.pc.offset);
+      f.store("i64", state.pc.offset);
       exits.leave(f);
     });
   }

@@ -17,7 +17,6 @@ import {
 } from "../../../engine/translate/template.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
-import { integerOpcodes, Op, Simd } from "../../../wasm/opcodes.js";
 import type { HelperName } from "../isa/helpers.js";
 import type { F64, I32, I64, V128 } from "../isa/machine.js";
 import { fieldMask, fieldReader, fieldValue, type Variant } from "../isa/pattern.js";
@@ -127,7 +126,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
       const { offset } = this.held.place;
       if (offset === 0) return;
       f.i64Const(BigInt(offset));
-      f.op(integerOpcodes.add[1]);
+      f.i64("add");
     });
     node.displacement = this.i32.const(0) as unknown as Node;
     return node as unknown as I64;
@@ -199,7 +198,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   protected endInContextChange(): void {
     const next = this.i64.add(this.cia(), this.i64.const(4)) as unknown as Node;
     this.effect([this.stateAddress(), next], [], (f, exits) => {
-      f.memory(Op["i64.store"], state.pc.offset);
+      f.store("i64", state.pc.offset);
       exits.leave(f);
     });
   }
