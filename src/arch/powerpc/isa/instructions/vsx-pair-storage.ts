@@ -8,8 +8,8 @@ import type { I32, I64, Machine } from "../machine.js";
 import { bits } from "../vector-forms.js";
 import { indexed } from "../vsx-forms.js";
 
-const loads = { facility: "vsx", vectorIfHigh: "xt" } as const;
-const stores = { facility: "vsx", vectorIfHigh: "xs" } as const;
+const loads = { facility: "vsx" } as const;
+const stores = { facility: "vsx" } as const;
 
 /** Where the pair's first register is in storage: in front, or in little-endian mode behind. */
 const [front, behind] = [0, 16];

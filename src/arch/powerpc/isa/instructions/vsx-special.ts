@@ -20,9 +20,7 @@ const values: readonly (readonly [uim: number, top: bigint])[] = [
 /** The other values of UIM are reserved. */
 const constants = values.map(([uim, top]) => {
   const pattern = `111100 xt:5 11111 ${bits(uim, 5)} 0101101000 xt:1@5` as "xt:5";
-  return insn("lxvkq", pattern, `xt, ${uim}`, { facility: "vsx", vectorIfHigh: "xt" }, (m, o) =>
-    m.setVsr(o.xt, m.v128.const(top << 108n)),
-  );
+  return insn("lxvkq", pattern, `xt, ${uim}`, { facility: "vsx" }, (m, o) => m.setVsr(o.xt, m.v128.const(top << 108n)));
 });
 
 const xvtlsbb = insn(
@@ -42,7 +40,7 @@ const xvtlsbb = insn(
 function generate(name: string, xo: number, size: number) {
   return [0, 1, 2, 3].map((kind) => {
     const pattern = `111100 xt:5 ${bits(kind, 5)} vrb:5 ${bits(xo, 10)} xt:1@5` as "xt:5 vrb:5";
-    return insn(name, pattern, `xt, vrb, ${kind}`, { facility: "vsx", vectorIfHigh: "xt" }, (m, o) =>
+    return insn(name, pattern, `xt, vrb, ${kind}`, { facility: "vsx" }, (m, o) =>
       m.setVsr(o.xt, m.call("generatePermutation", m.vr(o.vrb), m.i32.const(size), m.i32.const(kind))),
     );
   });
