@@ -160,6 +160,9 @@ export class RegionTranslator<V> {
     this.#graph = graph;
     const f = this.#f;
     this.#prologue();
+    const writes = new Uint8Array(this.#target.held.length);
+    for (const { template } of this.#instructions.values()) for (const n of template.writes) writes[n] = 1;
+    this.#file.begin(writes);
     this.#exitHandedOver = f.block();
     this.#exit = f.block();
     this.#undone = f.block();
@@ -174,6 +177,7 @@ export class RegionTranslator<V> {
     f.end();
     this.#leaveUndone();
     f.end();
+    this.#file.storeWhole();
     this.#target.branches.settle(f);
     this.#storeBudget();
     if (this.#source.tailCalls) {
@@ -226,6 +230,7 @@ export class RegionTranslator<V> {
     f.convert("extendU");
     f.i64("add");
     f.store("i64", this.#layout.state.pc.offset);
+    this.#file.storeWhole();
     this.#target.branches.settle(f);
     this.#storeBudget();
     f.get(regionLocals.state);
@@ -610,6 +615,7 @@ export class RegionTranslator<V> {
       handOver: (f) => {
         if (file.inLoop) file.storeKept();
         else file.flush();
+        file.storeWhole();
         this.#target.branches.settle(f);
       },
       leaveHandedOver: (f) => {
@@ -701,6 +707,7 @@ export class RegionTranslator<V> {
   #call(node: FlowNode<Instruction<V>>, from: number, back: number, target: number | undefined): void {
     const f = this.#f;
     this.#file.flush();
+    this.#file.storeWhole();
     this.#target.branches.settleAt(f, from);
     this.#storeBudget();
     const entry = target === undefined ? undefined : this.#source.decodedEntry(target);
@@ -710,6 +717,7 @@ export class RegionTranslator<V> {
     f.load("i32", this.#layout.state.budget.offset);
     f.set(regionLocals.budget);
     this.#file.forget();
+    this.#file.loadWhole();
     this.#go(node, back, 0);
   }
 }

@@ -5,6 +5,9 @@
  * Outside loops a register is loaded where it is first needed, and stored before anything that can leave: an exit in the
  * middle of a block then has nothing to store. Inside a loop, whatever the loop touches is loaded in front of it and stored
  * where it is left.
+ *
+ * Registers that every instruction of some kind writes and hardly any reads are held in another way, as a whole: by a function
+ * that writes them, from its beginning to its end, but for calls.
  */
 import type { FunctionBuilder } from "../../wasm/function-builder.js";
 
@@ -13,6 +16,8 @@ export interface Holdable {
   readonly type: "i32" | "i64" | "f64";
   /** Byte offset in the vCPU's state. */
   readonly offset: number;
+  /** Held from the function's beginning to its end. No routine looks at it in the state while a region runs. */
+  readonly whole?: boolean;
 }
 
 const valid = 1;
@@ -29,6 +34,8 @@ export class RegisterFile {
   #known: Knowledge;
   /** In a loop: the registers that it writes, stored where it is left and nowhere else. */
   #kept: Uint8Array | undefined;
+  /** Those held as a whole that the function writes. The others among them are read from the state. */
+  #whole: readonly number[] = [];
 
   /** @param state local that holds the state's address. */
   constructor(f: FunctionBuilder, state: number, registers: readonly Holdable[]) {
@@ -48,25 +55,56 @@ export class RegisterFile {
     return local;
   }
 
-  /** Sees to it that the local has the value. */
-  load(number: number): void {
-    if ((this.#known[number] as number) & valid) return;
+  /** Says which registers the function writes, and begins to hold those that are held as a whole. */
+  begin(writes: Uint8Array): void {
+    this.#whole = this.#registers.flatMap(({ whole }, n) => (whole && writes[n] ? [n] : []));
+    this.loadWhole();
+  }
+
+  /** The function begins, or a call has returned. */
+  loadWhole(): void {
+    for (const n of this.#whole) {
+      this.#push(n);
+      this.#f.set(this.#local(n));
+    }
+  }
+
+  /** The function is about to be left, or to call. */
+  storeWhole(): void {
+    for (const n of this.#whole) this.#store(n);
+  }
+
+  #isWhole(number: number): boolean {
+    return (this.#registers[number] as Holdable).whole === true;
+  }
+
+  /** Pushes what the state has. */
+  #push(number: number): void {
     const { type, offset } = this.#registers[number] as Holdable;
     this.#f.get(this.#state);
     this.#f.load(type, offset);
+  }
+
+  /** Sees to it that the local has the value. */
+  load(number: number): void {
+    if (this.#isWhole(number) || (this.#known[number] as number) & valid) return;
+    this.#push(number);
     this.#f.set(this.#local(number));
     this.#known[number] = valid;
   }
 
   /** Pushes the value. */
   read(number: number): void {
+    if (this.#isWhole(number)) {
+      if (this.#whole.includes(number)) this.#f.get(this.#local(number));
+      else this.#push(number);
+      return;
+    }
     if ((this.#known[number] as number) & valid) {
       this.#f.get(this.#local(number));
       return;
     }
-    const { type, offset } = this.#registers[number] as Holdable;
-    this.#f.get(this.#state);
-    this.#f.load(type, offset);
+    this.#push(number);
     this.#f.tee(this.#local(number));
     this.#known[number] = valid;
   }
@@ -74,12 +112,12 @@ export class RegisterFile {
   /** Takes the value from the stack. */
   write(number: number): void {
     this.#f.set(this.#local(number));
-    this.#known[number] = valid | dirty;
+    this.mayWrite(number);
   }
 
   /** The register will perhaps be written in what follows, and its local has the value. */
   mayWrite(number: number): void {
-    this.#known[number] = valid | dirty;
+    if (!this.#isWhole(number)) this.#known[number] = valid | dirty;
   }
 
   #store(number: number): void {
@@ -103,7 +141,7 @@ export class RegisterFile {
   enterLoop(reads: Uint8Array, writes: Uint8Array): void {
     this.flush();
     for (let n = 0; n < reads.length; n++) if (reads[n] || writes[n]) this.load(n);
-    this.#kept = writes;
+    this.#kept = writes.map((written, n) => (this.#isWhole(n) ? 0 : written));
   }
 
   /** Stores what the loop writes: it is being left. What is known stays as the loop has it. */

@@ -25,11 +25,13 @@ import { state } from "./layout.js";
 import { PowerRecorder } from "./power-recorder.js";
 import { branches } from "./region-branches.js";
 
+/** What is pending of FPSCR: held as a whole, since each operation writes it and few look. */
+const status = ["floatPending", "floatA", "floatB", "floatC", "floatD"] as const satisfies readonly RegisterName[];
 /** Single registers that a region keeps in locals; no helper touches them but those that leave. */
 const single = [
-  ...(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const),
-  ...(["floatPending", "floatA", "floatB", "floatC", "floatD"] as const),
-] as const satisfies readonly RegisterName[];
+  ...(["lr", "ctr", "so", "ov", "ov32", "ca", "ca32"] as const satisfies readonly RegisterName[]),
+  ...status,
+] as const;
 const gprs = 32;
 const crFields = 8;
 
@@ -37,7 +39,9 @@ const crFields = 8;
 export const held: readonly Holdable[] = [
   ...Array.from({ length: gprs }, (_, n): Holdable => ({ type: "i64", offset: state.gpr.offset + 8 * n })),
   ...Array.from({ length: crFields }, (_, n): Holdable => ({ type: "i32", offset: state.cr.offset + 4 * n })),
-  ...single.map((name): Holdable => ({ type: registers[name], offset: state[name].offset })),
+  ...single.map((name): Holdable => {
+    return { type: registers[name], offset: state[name].offset, whole: status.some((s) => s === name) };
+  }),
 ];
 const singleNumber = new Map<RegisterName, number>(single.map((name, i) => [name, gprs + crFields + i]));
 
