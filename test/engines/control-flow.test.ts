@@ -8,7 +8,7 @@ import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import type { Engine } from "../../src/kvm/engine.js";
 import { engines } from "../differential/engines.js";
 import { Machine } from "../differential/machine.js";
-import { Random } from "../differential/random.js";
+import { double, Random } from "../differential/random.js";
 import { offsets, State } from "../differential/record.js";
 
 const origin = 0x100000;
@@ -24,9 +24,13 @@ function program(random: Random, count: number): string {
     lines.push(`block${n}:`, "addic. 31,31,-1", "blt finish");
     for (let i = random.below(4); i >= 0; i--) {
       const [t, a, b] = [3 + random.below(8), 3 + random.below(8), 3 + random.below(8)];
-      const operation = ["add", "xor", "subf", "mulld", "adde", "and.", "stdx", "ldx", "cmpd", "D"][
-        random.below(10)
+      const operation = ["add", "xor", "subf", "mulld", "adde", "and.", "stdx", "ldx", "cmpd", "D", "F", "F"][
+        random.below(12)
       ] as string;
+      if (operation === "F") {
+        lines.push(...floatingPoint(random));
+        continue;
+      }
       if (operation === "D") {
         lines.push(...runOfAccesses(random));
         continue;
@@ -84,6 +88,29 @@ function jumpTable(random: Random, n: number, anyBlock: () => string): string[] 
   return lines;
 }
 
+/** Scalars and vectors in the same registers, and a look at FPSCR now and then. */
+function floatingPoint(random: Random): string[] {
+  const [t, a, b] = [1 + random.below(4), 1 + random.below(4), 1 + random.below(4)];
+  const at = 8 * random.below(16);
+  return random.pick([
+    [`fadd ${t},${a},${b}`],
+    [`fsub ${t},${a},${b}`],
+    [`fmul ${t},${a},${b}`],
+    [`fmadds ${t},${a},${b},${t}`],
+    [`xsmaddmdp ${t},${a},${b}`],
+    [`xvadddp ${t},${a},${b}`],
+    [`xxlor ${t},${a},${b}`],
+    [`fmr ${t},${a}`],
+    [`fcmpu ${random.below(8)},${a},${b}`],
+    [`fctidz ${t},${a}`],
+    [`fcfid ${t},${a}`],
+    [`stfd ${a},${at}(30)`, `lfd ${t},${at}(30)`],
+    [`mtvsrd ${t},3`],
+    [`mfvsrd 4,${a}`],
+    [`mffs ${t}`],
+  ]);
+}
+
 /** Accesses near each other off one register, some of which change it. */
 function runOfAccesses(random: Random): string[] {
   const lines = ["mr 13,30"];
@@ -114,6 +141,8 @@ test("random control flow runs alike translated and interpreted", () => {
     const words = [...new Uint32Array(bytes.slice().buffer)];
     const initial = new State();
     for (let r = 3; r < 12; r++) initial.set(offsets.gpr + 8 * r, random.u64());
+    for (let r = 1; r < 5; r++) initial.setVsr(r, [double(random), double(random)]);
+    if (random.chance(0.5)) initial.set(offsets.fpscr, 0x82000000n);
     initial.set(offsets.gpr + 8 * 30, 0x80000n);
     initial.set(offsets.gpr + 8 * 31, BigInt(fuel[n % fuel.length] as number));
     initial.set(offsets.ctr, BigInt(random.below(1000)));

@@ -18,6 +18,8 @@ export interface Holdable {
   readonly offset: number;
   /** Held from the function's beginning to its end. No routine looks at it in the state while a region runs. */
   readonly whole?: boolean;
+  /** Written to the state at once as well: what else looks at it there finds it, and nothing is to be stored later. */
+  readonly through?: boolean;
 }
 
 const valid = 1;
@@ -78,6 +80,10 @@ export class RegisterFile {
     return (this.#registers[number] as Holdable).whole === true;
   }
 
+  #isThrough(number: number): boolean {
+    return (this.#registers[number] as Holdable).through === true;
+  }
+
   /** Pushes what the state has. */
   #push(number: number): void {
     const { type, offset } = this.#registers[number] as Holdable;
@@ -112,12 +118,19 @@ export class RegisterFile {
   /** Takes the value from the stack. */
   write(number: number): void {
     this.#f.set(this.#local(number));
+    if (this.#isThrough(number)) this.#store(number);
+    this.mayWrite(number);
+  }
+
+  /** Takes the value from the stack; the state has it already. */
+  note(number: number): void {
+    this.#f.set(this.#local(number));
     this.mayWrite(number);
   }
 
   /** The register will perhaps be written in what follows, and its local has the value. */
   mayWrite(number: number): void {
-    if (!this.#isWhole(number)) this.#known[number] = valid | dirty;
+    if (!this.#isWhole(number)) this.#known[number] = this.#isThrough(number) ? valid : valid | dirty;
   }
 
   #store(number: number): void {
@@ -141,7 +154,7 @@ export class RegisterFile {
   enterLoop(reads: Uint8Array, writes: Uint8Array): void {
     this.flush();
     for (let n = 0; n < reads.length; n++) if (reads[n] || writes[n]) this.load(n);
-    this.#kept = writes.map((written, n) => (this.#isWhole(n) ? 0 : written));
+    this.#kept = writes.map((written, n) => (this.#isWhole(n) || this.#isThrough(n) ? 0 : written));
   }
 
   /** Stores what the loop writes: it is being left. What is known stays as the loop has it. */

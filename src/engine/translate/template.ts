@@ -149,6 +149,13 @@ export class HeldRegisters {
     const write = () => this.place.file.write(number.at(this.place.word));
     recorder.effect([value], [this.resource("held", number)], write);
   }
+
+  /** A register that is written through has been stored, as a part of something larger. */
+  note(recorder: Recorder, number: RegisterNumber, value: Node): void {
+    this.writes.push(number);
+    const note = () => this.place.file.note(number.at(this.place.word));
+    recorder.effect([value], [this.resource("held", number)], note);
+  }
 }
 
 interface Pair {

@@ -170,6 +170,10 @@ export class InterpreterRecorder extends PowerRecorder {
     return this.#read("f64", address, state.vsr.offset + 8 + offset, "vsr") as unknown as F64;
   }
 
+  setDouble(number: I32, value: F64): void {
+    this.setFpr(number, value as unknown as I64);
+  }
+
   vsr(number: I32): V128 {
     const { address, offset } = this.#element(number, 4);
     return this.#read("v128", address, state.vsr.offset + offset, "vsr") as unknown as V128;

@@ -64,6 +64,7 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   abstract fpr(number: I32): I64;
   abstract setFpr(number: I32, value: I64): void;
   abstract double(number: I32): F64;
+  abstract setDouble(number: I32, value: F64): void;
   abstract vsr(number: I32): V128;
   abstract setVsr(number: I32, value: V128): void;
   abstract crField(number: I32): I32;
@@ -88,10 +89,6 @@ export abstract class PowerRecorder extends Recorder implements Machine {
     // Late operands are not 0.
     if (n.constant !== undefined || n.late) return this.gpr(number);
     return this.select(number, this.gpr(number), this.i64.const(0));
-  }
-
-  setDouble(number: I32, value: F64): void {
-    this.setFpr(number, value as unknown as I64);
   }
 
   vr(number: I32): V128 {

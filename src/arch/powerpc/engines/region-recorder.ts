@@ -35,13 +35,21 @@ const single = [
 const gprs = 32;
 const crFields = 8;
 
-/** What a region holds in locals: the general registers, the CR fields, then `single`. */
+/** Number of the scalar in VSR 0, among what is held. */
+const scalars = gprs + crFields + single.length;
+
+/** What a region holds in locals: the general registers, the CR fields, `single`, then doubleword 0 of each VSR. */
 export const held: readonly Holdable[] = [
   ...Array.from({ length: gprs }, (_, n): Holdable => ({ type: "i64", offset: state.gpr.offset + 8 * n })),
   ...Array.from({ length: crFields }, (_, n): Holdable => ({ type: "i32", offset: state.cr.offset + 4 * n })),
   ...single.map((name): Holdable => {
     return { type: registers[name], offset: state[name].offset, whole: status.some((s) => s === name) };
   }),
+  // So that a chain of operations does not go through the state; vectors are read from there.
+  ...Array.from(
+    { length: 64 },
+    (_, n): Holdable => ({ type: "f64", offset: state.vsr.offset + 8 + 16 * n, through: true }),
+  ),
 ];
 const singleNumber = new Map<RegisterName, number>(single.map((name, i) => [name, gprs + crFields + i]));
 
@@ -155,12 +163,16 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   setFpr(number: I32, value: I64): void {
-    this.#writeVsr(value as unknown as Node, number, 8);
-    this.#writeVsr(this.i64.const(0) as unknown as Node, number, 0);
+    this.setDouble(number, this.f64.ofBits(value));
   }
 
   double(number: I32): F64 {
-    return this.#readVsr("f64", number, 8) as unknown as F64;
+    return this.#readHeld(this.#number(number, scalars)) as unknown as F64;
+  }
+
+  setDouble(number: I32, value: F64): void {
+    this.#writeHeld(this.#number(number, scalars), asNode(value));
+    this.#writeVsr(asNode(this.i64.const(0)), number, 0);
   }
 
   vsr(number: I32): V128 {
@@ -168,7 +180,8 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   setVsr(number: I32, value: V128): void {
-    this.#writeVsr(value as unknown as Node, number, 0);
+    this.#writeVsr(asNode(value), number, 0);
+    this.held.note(this, this.#number(number, scalars), asNode(this.f64.ofBits(this.v128.high(value))));
   }
 
   crField(number: I32): I32 {
