@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { runSelfTest } from "../guests/selftest/index.js";
 import { silent } from "../src/base/log.js";
 import { loadKvm } from "../src/cli/kvm.js";
-import { spawnVcpuThread } from "../src/cli/vcpu-thread.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../src/kvm/uapi.js";
+import { spawnVcpuThread } from "../src/node/vcpu-thread.js";
 import { parts, tlbieGuest } from "./tlbie-guest.js";
 
 /** Changes of the page in each part; on a busy machine each waits for the other's thread to be scheduled. */

@@ -101,7 +101,7 @@ export const rows: readonly Row[] = [
   // Modules that offer VFIO devices of the host.
   { folder: "src/host", may: ["src/modules", "src/base", "src/vfio/index", "src/vmm/devices"] },
   { folder: "src/vmm", may: ["src/base", "src/kvm/uapi", "src/arch/X/uapi", "src/vfio/index"] },
-  ...["cli", "web"].map((end) => ({
+  ...["cli", "web", "node"].map((end) => ({
     folder: `src/${end}`,
     may: [
       "src/base",
@@ -116,11 +116,11 @@ export const rows: readonly Row[] = [
       "src/arch/X/module",
       "src/arch/X/uapi",
       "guests",
+      ...(end === "cli" ? ["src/node"] : []),
     ],
   })),
   { folder: "src", may: ["*"] },
   // Runs wherever the VMM does, so that it is no place for Node's modules either.
-  { folder: "src/node", may: ["src/cli/vcpu-thread", "guests"] },
   { folder: "guests/selftest", may: ["src/base", "src/arch/X/isa", "src/arch/X/uapi", "src/kvm/uapi", "src/vmm"] },
   { folder: "guests", may: ["src/base", "src/modules", "src/arch/X/isa"] },
   { folder: "tools", may: ["*"] },

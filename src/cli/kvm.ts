@@ -1,4 +1,4 @@
-/** The kvm module, as the command line loads it: the one place, with vcpu-worker.ts, that names it. */
+/** The kvm module, as the command line loads it: the one place, with node/vcpu-worker.ts, that names it. */
 import type { KvmConfig, KvmOffer } from "../arch/powerpc/module.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";

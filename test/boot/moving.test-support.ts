@@ -7,7 +7,7 @@ import type { CpioEntry } from "../../guests/cpio.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { createLoader, type KvmOffer } from "../../src/arch/powerpc/module.js";
 import type { PpcKvm } from "../../src/arch/powerpc/uapi.js";
-import { spawnVcpuThread } from "../../src/cli/vcpu-thread.js";
+import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import { type Run, runMachine } from "../../src/vmm/core/run.js";
 import { Nvram } from "../../src/vmm/devices/nvram.js";
 import { Rtc } from "../../src/vmm/devices/rtc.js";

@@ -1,8 +1,8 @@
 /** Runs litmus tests (tests.ts) in a guest (guest.ts) and reads what came out. */
 import { silent } from "../../src/base/log.js";
 import { loadKvm } from "../../src/cli/kvm.js";
-import { spawnVcpuThread } from "../../src/cli/vcpu-thread.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../src/kvm/uapi.js";
+import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import { runMachine } from "../../src/vmm/core/run.js";
 import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";

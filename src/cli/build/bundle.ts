@@ -23,7 +23,7 @@ const library = {
 
 /** The files that others import or start, by name; their sources from dist/. The modules come to them. */
 const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
-  node: { ...library, unikvm: "src/cli/main.js", "vcpu-worker": "src/cli/vcpu-worker.js" },
+  node: { ...library, unikvm: "src/cli/main.js", "vcpu-worker": "src/node/vcpu-worker.js" },
   browser: { ...library, web: "src/web/index.js", "vcpu-worker": "src/web/vcpu-worker.js" },
 };
 

@@ -6,6 +6,7 @@ import { type KvmConfig, loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
 import { readRegular } from "../../base/node/regular-file.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
+import { spawnVcpuThread } from "../../node/vcpu-thread.js";
 import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
@@ -30,7 +31,6 @@ import { parseCount, parsePath, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
-import { spawnVcpuThread } from "../vcpu-thread.js";
 
 interface Options {
   readonly kernel?: string;

@@ -4,10 +4,10 @@ import { buildGuest, runSelfTest, type SelfTestRun, tests } from "../../../guest
 import { messageOf } from "../../base/errors.js";
 import { silent } from "../../base/log.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, KvmError } from "../../kvm/uapi.js";
+import { spawnVcpuThread } from "../../node/vcpu-thread.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { loadKvm } from "../kvm.js";
 import { parseSeconds } from "../sizes.js";
-import { spawnVcpuThread } from "../vcpu-thread.js";
 
 const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
 type Type = keyof typeof types;
