@@ -1,21 +1,16 @@
 /**
  * Gets back the memory of VMs that have ended. A JavaScript engine frees a memory when it collects garbage, and collects when
  * the garbage that it counts is worth it. V8 counts no shared WebAssembly memory: gigabytes of closed VMs looked like
- * nothing to it. So it is told, in the one way that every engine has: by asking for a buffer that does not fit beside the
- * garbage it may keep. The buffer is never touched and takes no memory itself.
+ * nothing to it. So it is told (`collectGarbage`).
  *
  * That a closed VM's memory is the engine's to free, and not kept for the next VM, means that there is nothing to clear and
  * nothing that the next could read, and that a view somebody still has stays a view of what it was.
  */
+import { collectGarbage } from "../base/garbage.js";
 import type { Member } from "../vac/vac.js";
 
 /** Bytes of ended VMs that are worth a collection. */
 const worthwhile = 64 << 20;
-/**
- * Bytes of the buffer: more than V8 lets wait of what it counts, which is half its heap's limit; the most that an
- * ArrayBuffer may have there and in Firefox. Where it cannot be had at all, an engine collects before it says so.
- */
-const pressure = 8 * 2 ** 30;
 /** How long an ended VM's memory waits for a moment when nothing on the stack refers to it, ms. */
 const soon = 20;
 
@@ -61,12 +56,4 @@ export function reclaimerOf(member: Member): Reclaimer {
   const created = new Reclaimer();
   reclaimers.set(member, created);
   return created;
-}
-
-function collectGarbage(): void {
-  try {
-    new ArrayBuffer(pressure);
-  } catch {
-    // It did not fit even after a collection, which is what was wanted.
-  }
 }

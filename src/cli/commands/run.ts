@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDefaultGuest, guestDriverNames, guestDrivers, isGuestDriver } from "../../../guests/index.js";
 import { type KvmConfig, loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
+import { collectGarbage } from "../../base/garbage.js";
 import { readRegular } from "../../base/node/regular-file.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
@@ -177,10 +178,33 @@ export function describe(command: Command, finish: Finish): void {
 }
 
 /** What is booted. */
-interface Guest {
+interface Files {
   readonly kernel: ElfImage;
   readonly initrd: Uint8Array | undefined;
   readonly append: string;
+}
+
+/** By then a guest that starts has them in its memory, milliseconds. */
+const started = 1000;
+
+/** The files of a guest, as long as it may start: afterwards their bytes, 46 MB and more, are only in its memory. */
+class Guest {
+  #files: Files | undefined;
+
+  constructor(files: Files) {
+    this.#files = files;
+  }
+
+  /** What the guest starts with; `last`: it does not start again. */
+  take(last: boolean): Files {
+    const files = this.#files;
+    if (!files) throw new Error("the guest has started for the last time");
+    if (last) {
+      this.#files = undefined;
+      setTimeout(collectGarbage, started).unref();
+    }
+    return files;
+  }
 }
 
 /** `drivers`: what its devices need, for the default guest, by alias. `signal` ends what is fetched for it. */
@@ -191,14 +215,14 @@ async function loadGuest(options: Options, drivers: readonly string[], signal: A
   const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
   const append = options.append ?? known?.append ?? "";
   const modules = known ? [...drivers, ...(options.guestModule ?? [])] : [];
-  return {
+  return new Guest({
     kernel: await loadKernelImage(readFile(kernelFile, "kernel"), options.memory, kernelFile),
     initrd:
       known && initrd && modules.length > 0
         ? Buffer.concat([initrd, await guestDrivers(known, modules, { signal })])
         : initrd,
     append: modules.length > 0 ? `${append} unikvm.modules=${modules.join(",")}` : append,
-  };
+  });
 }
 
 /** A kernel with all that a debugger wants to know is large; what is larger than this is none. */
@@ -289,15 +313,16 @@ async function runGuest(
     for (;;) {
       let left: LeaveReason | undefined;
       const running: Run = await runMachine({
-        createMachine: (control, trace) =>
-          createPseries(
+        createMachine: (control, trace) => {
+          const { kernel, initrd, append } = guest.take(!options.reboot);
+          return createPseries(
             {
               kvm,
               type: options.type ? types[options.type] : 0,
               shared: options.threads === "auto" ? undefined : options.threads === "worker",
-              kernel: guest.kernel,
-              initrd: guest.initrd,
-              commandLine: guest.append,
+              kernel,
+              initrd,
+              commandLine: append,
               memorySize: options.memory,
               cpus: options.cpus,
               cpuModel: options.cpu,
@@ -308,7 +333,8 @@ async function runGuest(
             },
             control,
             trace,
-          ),
+          );
+        },
         createSide: createPseriesVcpuSide,
         spawn: options.threads === "single" ? undefined : spawnVcpuThread,
         output: terminal.output,

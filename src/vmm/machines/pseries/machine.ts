@@ -183,7 +183,20 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
     if (hasPci) pci = new PciHostBridge({ vm, memory, wake }, plugged);
     if (assignment) pci?.dma.watch(assignment);
     fillMemory({ ...options, pciDevices: plugged }, model, vm, memory, memoryMap);
-    return new Pseries({ vm, vcpus, memory, memoryMap, kernel, control, trace, devices, pci, assignment, xive });
+    const { byteOrder, entry } = kernel;
+    return new Pseries({
+      vm,
+      vcpus,
+      memory,
+      memoryMap,
+      kernel: { byteOrder, entry },
+      control,
+      trace,
+      devices,
+      pci,
+      assignment,
+      xive,
+    });
   } catch (error) {
     pci?.close();
     assignment?.close();
@@ -322,7 +335,8 @@ interface Parts {
   readonly vcpus: readonly PpcVcpu[];
   readonly memory: GuestMemory;
   readonly memoryMap: MemoryMap;
-  readonly kernel: ElfImage;
+  /** Not its bytes: they are in the guest's memory, and as much as 46 MB. */
+  readonly kernel: Pick<ElfImage, "byteOrder" | "entry">;
   readonly control: RunControl;
   readonly trace: TraceSink | undefined;
   readonly devices: PseriesDevices;
