@@ -150,9 +150,11 @@ export class HeldRegisters {
     recorder.effect([value], [this.resource("held", number)], write);
   }
 
-  /** A register that is written through has been stored, as a part of something larger. */
+  /**
+   * A register that is written through has been stored, as a part of something larger. Nobody loads it for that beforehand:
+   * a local that is known to have the value is renewed, any other register is found in the state.
+   */
   note(recorder: Recorder, number: RegisterNumber, value: Node): void {
-    this.writes.push(number);
     const note = () => this.place.file.note(number.at(this.place.word));
     recorder.effect([value], [this.resource("held", number)], note);
   }
