@@ -24,6 +24,7 @@ import {
   state,
   stateSize,
   tlb,
+  trapCode,
   vcpuLayout,
 } from "../src/arch/powerpc/engines/layout.js";
 import { PendingFloat } from "../src/arch/powerpc/isa/float-pending.js";
@@ -72,11 +73,15 @@ function layoutConstants(): string {
     "// Written by tools/build-wasm.ts from arch/powerpc/engines/layout.ts, engine/layout.ts and kvm/layout.ts.",
     ...Object.entries(state).map(([name, field]) => `export const S_${name} = ${field.offset};`),
     `export const S_size = ${stateSize};`,
+    ...Object.entries(state)
+      .filter(([, { count }]) => count > 1)
+      .map(([name, { count }]) => `export const N_${name} = ${count};`),
   ];
   const tables: Record<string, Readonly<Record<string, number>>> = {
     EXIT: ExitCode,
     REQUEST: Request,
     PENDINGFLOAT: PendingFloat,
+    TRAP: trapCode,
     TLB: tlb,
     SMALLTLB: smallTlb,
     JUMPCACHE: jumpCache,

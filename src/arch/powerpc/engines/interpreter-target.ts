@@ -2,7 +2,7 @@
 import type { InterpreterTarget } from "../../../engine/interpret/target.js";
 import { decodeTable, handlerSpecs, type PowerHandler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
-import { state } from "./layout.js";
+import { state, trapCode } from "./layout.js";
 import type { PowerRoutine } from "./power-recorder.js";
 import { isLittleEndian, isMode64, powerTarget } from "./power-target.js";
 
@@ -23,7 +23,7 @@ export const interpreterTarget = {
     ),
   illegal: ({ f, state: s, runtime }) => {
     f.get(s);
-    f.i32Const(0);
+    f.i32Const(trapCode.illegal);
     f.call(runtime.helper(routine("raise")));
   },
   // CFAR, written when somebody asks.

@@ -17,6 +17,7 @@ import {
 import { vmLayout } from "../../../kvm/layout.js";
 import { rootSize } from "../isa/decoder.js";
 import type { IsaLevel } from "../isa/levels.js";
+import type { Trap } from "../isa/machine.js";
 import { type RegisterName, registers } from "../isa/registers.js";
 
 /** Versions of the architecture in the order of the decode table's roots: the first is the default. */
@@ -93,6 +94,9 @@ export const ExitCode = {
   /** One of KVM's own hypercalls (pv.ts); pc stands behind the sc. */
   pvCall: 19,
 } as const;
+
+/** What `raise` is told, of what an instruction asks for. */
+export const trapCode = { illegal: 0, privileged: 1, trap: 2, floatEnabled: 3 } as const satisfies Record<Trap, number>;
 
 /** Bits of `requests`. */
 export const Request = {

@@ -10,6 +10,7 @@ import type { InsnOptions } from "../isa/insn.js";
 import type { AccessSize, F64, I32, I64, Machine, RegisterValue, Trap, V128 } from "../isa/machine.js";
 import type { Variant } from "../isa/pattern.js";
 import type { RegisterName } from "../isa/registers.js";
+import { trapCode } from "./layout.js";
 
 /** Routines of the run-time library that are not helpers of the instruction set. */
 const powerRoutines = {
@@ -37,8 +38,6 @@ export const routines: Readonly<Record<PowerRoutine, Routines[string]>> = {
     Routines[string]
   >),
 };
-
-const trapCode: Record<Trap, number> = { illegal: 0, privileged: 1, trap: 2, floatEnabled: 3 };
 
 /** Bytes of the block that dcbz clears. */
 const blockSize = 128;

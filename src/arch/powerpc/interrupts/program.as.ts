@@ -12,6 +12,9 @@ import {
   S_msr,
   S_pc,
   S_softwareBreakpoints,
+  TRAP_illegal,
+  TRAP_privileged,
+  TRAP_trap,
 } from "../engines/runtime/layout.generated";
 import { ACCESS_FETCH } from "../mmu/radix.as";
 import { hostOf } from "../mmu/slots.as";
@@ -37,16 +40,21 @@ function wordAt(s: i32, pc: u64): u32 {
   return load<u64>(s, S_msr) & MSR_LE ? word : bswap(word);
 }
 
-/** A Program interrupt: 0 illegal, 1 privileged, 2 trap, 3 floating-point enabled. */
+/** A Program interrupt; `trap` is one of TRAP_*. */
 export function raise(s: i32, trap: i32): void {
-  if (trap == 0 && load<i32>(s, S_softwareBreakpoints) && wordAt(s, load<u64>(s, S_pc)) == SOFTWARE_BREAKPOINT) {
+  if (
+    trap == TRAP_illegal &&
+    load<i32>(s, S_softwareBreakpoints) &&
+    wordAt(s, load<u64>(s, S_pc)) == SOFTWARE_BREAKPOINT
+  ) {
     store<u64>(s, load<u64>(s, S_pc), S_exitAddress);
     store<i64>(s, 0, S_exitData);
     store<i32>(s, EXIT_debug, S_exitCode);
     store<i32>(s, 1, S_fault);
     return;
   }
-  const cause = trap == 0 ? ILLEGAL : trap == 1 ? PRIVILEGED : trap == 2 ? TRAP : FLOAT_ENABLED;
+  const cause =
+    trap == TRAP_illegal ? ILLEGAL : trap == TRAP_privileged ? PRIVILEGED : trap == TRAP_trap ? TRAP : FLOAT_ENABLED;
   deliver(s, VECTOR_PROGRAM, load<u64>(s, S_pc), cause);
   endInstruction(s);
 }

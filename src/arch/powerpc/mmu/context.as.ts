@@ -11,6 +11,7 @@
  * has used all of its own.
  */
 import {
+  N_contexts,
   ARCH_radix,
   S_amr,
   S_asid,
@@ -51,8 +52,8 @@ const FETCH_REAL = 8;
 const FETCH_KERNEL_ALONE = 9;
 
 /** Pairs of key and asid; contexts of PIDs are hashed into the first ones, the four others follow. */
-const HASHED = 512;
-const CONTEXTS = HASHED + 4;
+const CONTEXTS = N_contexts / 2;
+const HASHED = CONTEXTS - 4;
 /** A key: generation in the upper 28 bits, PID in 32, kind in 4. */
 const GENERATION_SHIFT = 36;
 const TABLE_SIZE = TLB_entries * TLB_entrySize;

@@ -4,6 +4,7 @@
  */
 import {
   EXIT_mmio,
+  N_mmioValues,
   S_exitAddress,
   S_exitCode,
   S_exitData,
@@ -16,8 +17,6 @@ import {
   S_mmioValues,
 } from "../engines/runtime/layout.generated";
 import { ERROR_TOO_MUCH_MMIO, internalError } from "../interrupts/internal-error.as";
-
-const VALUES = 64;
 
 /** The bytes that mmioAccess read. */
 export let mmioData: u64 = 0;
@@ -32,7 +31,7 @@ export function mmioAccess(s: i32, address: u64, size: i32, write: bool, data: u
   }
   // The next run of the instruction starts over.
   store<i32>(s, 0, S_mmioConsumed);
-  if (consumed >= VALUES) {
+  if (consumed >= N_mmioValues) {
     internalError(s, ERROR_TOO_MUCH_MMIO);
     return false;
   }

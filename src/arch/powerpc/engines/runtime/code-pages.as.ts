@@ -21,6 +21,7 @@ import {
   REQUEST_flushTlb,
   REQUEST_mail,
   S_codeMaps,
+  N_mail,
   S_mail,
   S_mailHead,
   S_mailTail,
@@ -52,7 +53,6 @@ const PARTS_SHIFT = TLB_pageShift - CODE_shift;
 const MAIL_DROP_PAGE = 0; // decoded code of 4 KiB
 const MAIL_DROP_BLOCK = 1; // decoded code of 64 KiB
 const MAIL_DROP_WRITES = 2; // write tags of 64 KiB
-const MAILBOX = 64;
 
 function ownerBit(index: i32): u32 {
   return 1 << (index < LAST_OWNER ? index : LAST_OWNER);
@@ -72,12 +72,12 @@ export function isOwned(page: i32): bool {
 function mail(to: i32, letter: i32): void {
   for (;;) {
     const head = atomic.load<i32>(to + S_mailHead);
-    if (head - atomic.load<i32>(to + S_mailTail) >= MAILBOX) {
+    if (head - atomic.load<i32>(to + S_mailTail) >= N_mail) {
       atomic.or<i32>(to + S_requests, REQUEST_flushCode | REQUEST_flushTlb);
       return;
     }
     if (atomic.cmpxchg<i32>(to + S_mailHead, head, head + 1) != head) continue;
-    atomic.store<i32>(to + S_mail + (head & (MAILBOX - 1)) * 4, letter);
+    atomic.store<i32>(to + S_mail + (head & (N_mail - 1)) * 4, letter);
     atomic.or<i32>(to + S_requests, REQUEST_mail);
     return;
   }
@@ -97,7 +97,7 @@ export function readMail(s: i32): void {
   for (;;) {
     const tail = load<i32>(s, S_mailTail);
     if (tail == atomic.load<i32>(s + S_mailHead)) return;
-    const letter = atomic.xchg<i32>(s + S_mail + (tail & (MAILBOX - 1)) * 4, 0);
+    const letter = atomic.xchg<i32>(s + S_mail + (tail & (N_mail - 1)) * 4, 0);
     if (letter == 0) {
       // Its sender has the place but has not written yet: later.
       atomic.or<i32>(s + S_requests, REQUEST_mail);
