@@ -1,5 +1,6 @@
 /** Which cases are run in supervisor state, and how one is had again by its name. */
 import { instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
+import { has } from "../../src/arch/powerpc/isa/levels.js";
 import { type Candidate, CaseGenerator, candidates } from "./generate.js";
 import { Random } from "./random.js";
 import { offsets } from "./record.js";
@@ -45,7 +46,10 @@ export class SupervisorCases {
   constructor(seed: number) {
     this.#seed = seed;
     const pools = [false, true].map((littleEndian) =>
-      candidates(instructionSet(), littleEndian).filter((c) => !notDrawn.test(c.variant.mnemonic)),
+      // The kernels run on a POWER9.
+      candidates(instructionSet(), littleEndian).filter(
+        ({ variant }) => has("3.0", variant.definition) && !notDrawn.test(variant.mnemonic),
+      ),
     );
     this.#users = pools.map((pool) => new Map(pool.map((c) => [userName(c), c])));
     this.#generators = pools.map((pool) => new CaseGenerator(new Random(seed), pool, 0));
