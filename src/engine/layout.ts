@@ -220,7 +220,7 @@ const asidBits = 12;
 export const softTlb = (pageShift: number) =>
   ({
     pageShift,
-    entries: 1024,
+    entries: 4096,
     entrySize: 32,
     tables: 8,
     readTag: 0,
