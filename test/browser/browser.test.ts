@@ -9,7 +9,10 @@ import { type StaticServer, serve } from "./server.js";
 
 type BrowserName = keyof typeof browsers;
 
-const powerpc = "src/arch/powerpc/engines";
+/** Where each implementation's own code begins. */
+const loads = { hv: "src/engine/translate/load.js", pr: "src/engine/interpret/load.js" } as const;
+/** What only a translator needs. */
+const translation = ["src/engine/translate/translator.js", "src/arch/powerpc/engines/translator-target.js"];
 const running = new Map<BrowserName, Promise<Browser>>();
 
 function launch(name: BrowserName): Promise<Browser> {
@@ -75,8 +78,8 @@ for (const name of ["chrome", "firefox"] as const) {
       const { result, server } = await inPage(name, true, (page) => page.evaluate(runInPage, type, false));
       judge(type, result);
       assert.ok(result.isolated);
-      const foreign = await filesWith(`${powerpc}/${other}/load.js`);
-      const own = await filesWith(`${powerpc}/${type}/load.js`);
+      const foreign = await filesWith(loads[other]);
+      const own = await filesWith(loads[type]);
       assert.ok(foreign.length > 0 && own.length > 0);
       for (const log of [result.resources.map(({ path }) => path), server.log.map(({ path }) => path)]) {
         assert.deepEqual(
@@ -89,11 +92,11 @@ for (const name of ["chrome", "firefox"] as const) {
           [],
         );
       }
-      const translator = await filesWith(`${powerpc}/hv/translator.js`);
-      assert.equal(
-        server.log.some(({ path }) => translator.includes(path)),
-        type === "hv",
-      );
+      for (const source of translation) {
+        const files = await filesWith(source);
+        const downloaded = server.log.some(({ path }) => files.includes(path));
+        assert.equal(downloaded, type === "hv", source);
+      }
       const bytes = (wanted: RegExp): number =>
         result.resources.reduce((sum, { path, bytes: size }) => sum + (wanted.test(path) ? size : 0), 0);
       t.diagnostic(`openKvm with ${type}: ${bytes(/\.js$/)} bytes of JavaScript, ${bytes(/\.wasm$/)} of WebAssembly`);
