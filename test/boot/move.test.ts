@@ -44,7 +44,7 @@ for (const type of implementations) {
               const [from, to] = moves % 2 === 0 ? [here, there] : [there, here];
               await run.moveTo(to.kvm);
               assert.deepEqual([from.references(), to.references()], [0, 1]);
-              await new Promise((resolve) => setTimeout(resolve, 150));
+              await new Promise((resolve) => setTimeout(resolve, 50));
             }
             const { outcome } = await run.ended;
             assert.deepEqual(outcome, { kind: "powerOff" });
