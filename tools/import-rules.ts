@@ -27,6 +27,7 @@ const engineShared = [
   "implementation",
   "ir",
   "layout",
+  "look-up",
   "memory-access",
   "recorder",
   "region-entry",

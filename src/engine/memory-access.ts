@@ -8,6 +8,7 @@ import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
 import { laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
 import { type Direct, type Exits, v128Const } from "./ir.js";
 import type { EngineLayout } from "./layout.js";
+import { emitTlbEntry, emitTlbTag } from "./look-up.js";
 
 /** What the accesses of one function share. */
 export interface AccessContext {
@@ -57,15 +58,8 @@ function note(f: FunctionBuilder, x: AccessContext, ea: number, kind: 1 | 2): vo
 /** On entry the address is in local `ea`; leaves the entry's address in the returned local; branches out on a miss. */
 function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, tag: number, miss: Label): number {
   const entry = f.local("i32");
-  const { tlb } = x.layout;
   x.table(f);
-  f.get(ea);
-  f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
-  f.i64("shrU");
-  f.convert("wrap");
-  f.i32Const((tlb.entries - 1) * tlb.entrySize);
-  f.i32("and");
-  f.i32("add");
+  emitTlbEntry(f, x.layout, ea);
   f.tee(entry);
   f.load("i64", tag);
   f.get(ea);
@@ -74,10 +68,7 @@ function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, 
     f.i64Const(BigInt(size - 1));
     f.i64("add");
   }
-  f.i64Const(-(1n << BigInt(tlb.pageShift)));
-  f.i64("and");
-  x.asid(f);
-  f.i64("or");
+  emitTlbTag(f, x.layout, () => x.asid(f));
   f.i64("ne");
   f.brIf(miss);
   return entry;

@@ -5,6 +5,7 @@
 import { FunctionBuilder, type Label } from "../../wasm/function-builder.js";
 import { type Exits, emit, plan } from "../ir.js";
 import { type EngineField, Handler } from "../layout.js";
+import { emitCodePage, emitDecodedEntry, emitTlbEntry, emitTlbTag } from "../look-up.js";
 import type { AccessContext } from "../memory-access.js";
 import { callDepth, tableBits } from "../region-entry.js";
 import type { Emission, Mode } from "../target.js";
@@ -513,7 +514,7 @@ class Core<S extends HandlerSpec> {
   /** What `fetch` would find at once is found here. */
   #go(stages: Stages): void {
     const f = this.#f;
-    const { codePage, state } = this.#layout;
+    const { state } = this.#layout;
     f.get(this.#budget);
     f.i32Const(0);
     f.i32("geS");
@@ -521,13 +522,7 @@ class Core<S extends HandlerSpec> {
     this.#findPage(() => {
       f.get(this.#to);
       f.tee(this.#pageStart);
-      f.get(this.#target);
-      f.convert("wrap");
-      f.i32Const((1 << codePage.shift) - (codePage.entrySize >> codePage.scale));
-      f.i32("and");
-      f.i32Const(codePage.scale);
-      f.i32("shl");
-      f.i32("add");
+      emitDecodedEntry(f, this.#layout, this.#target);
       f.tee(this.#ip);
       f.set(this.#start);
       f.br(stages.next);
@@ -544,39 +539,15 @@ class Core<S extends HandlerSpec> {
     const f = this.#f;
     const { codePage, tlb } = this.#layout;
     f.get(this.#fetchTable);
-    f.get(this.#target);
-    f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
-    f.i64("shrU");
-    f.convert("wrap");
-    f.i32Const((tlb.entries - 1) * tlb.entrySize);
-    f.i32("and");
-    f.i32("add");
+    emitTlbEntry(f, this.#layout, this.#target);
     f.tee(this.#to);
     f.load("i64", tlb.executeTag);
     f.get(this.#target);
-    f.i64Const(-(1n << BigInt(tlb.pageShift)));
-    f.i64("and");
-    f.get(this.#fetchAsid);
-    f.i64("or");
+    emitTlbTag(f, this.#layout, () => f.get(this.#fetchAsid));
     f.i64("eq");
     f.if();
-    // Address of the code page: codeMap[physical page of 4 KiB].
     f.get(this.#codeMap);
-    f.get(this.#to);
-    f.load("i32", tlb.physicalPage);
-    f.i32Const(tlb.pageShift - codePage.shift);
-    f.i32("shl");
-    f.get(this.#target);
-    f.i64Const(BigInt(codePage.shift));
-    f.i64("shrU");
-    f.convert("wrap");
-    f.i32Const((1 << (tlb.pageShift - codePage.shift)) - 1);
-    f.i32("and");
-    f.i32("or");
-    f.i32Const(2);
-    f.i32("shl");
-    f.i32("add");
-    f.load("i32", 0);
+    emitCodePage(f, this.#layout, this.#to, this.#target);
     f.tee(this.#to);
     f.if();
     f.get(this.#to);

@@ -6,6 +6,7 @@
 import { FunctionBuilder } from "../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../wasm/module-builder.js";
 import { type EngineField, type EngineLayout, Handler, jumpCache } from "../layout.js";
+import { emitCodePage, emitDecodedEntry, emitTlbEntry, emitTlbTag } from "../look-up.js";
 import { regionSignature, tableBits } from "../region-entry.js";
 import type { EngineTarget } from "../target.js";
 
@@ -87,7 +88,7 @@ export class Linkage {
 
   /** By the jump cache; what it lacks, by the tags and maps that `fetch` has filled. */
   #emitLookUp(): FunctionBuilder {
-    const { codePage, tlb, vcpu } = this.#layout;
+    const { tlb, vcpu } = this.#layout;
     const f = new FunctionBuilder(["i32"]);
     const s = 0;
     const at = f.local("i32");
@@ -123,50 +124,20 @@ export class Linkage {
     f.return();
     f.end();
     this.#loadState(f, s, "fetchTlb");
-    f.get(pc);
-    f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
-    f.i64("shrU");
-    f.convert("wrap");
-    f.i32Const((tlb.entries - 1) * tlb.entrySize);
-    f.i32("and");
-    f.i32("add");
+    emitTlbEntry(f, this.#layout, pc);
     f.tee(at);
     f.load("i64", tlb.executeTag);
     f.get(pc);
-    f.i64Const(-(1n << BigInt(tlb.pageShift)));
-    f.i64("and");
-    this.#loadState(f, s, "fetchAsid");
-    f.i64("or");
+    emitTlbTag(f, this.#layout, () => this.#loadState(f, s, "fetchAsid"));
     f.i64("ne");
     returnIf(f, 0);
-    // Address of the code page: codeMap[physical page of 4 KiB].
     this.#loadState(f, s, "codeMap");
-    f.get(at);
-    f.load("i32", tlb.physicalPage);
-    f.i32Const(tlb.pageShift - codePage.shift);
-    f.i32("shl");
-    f.get(pc);
-    f.i64Const(BigInt(codePage.shift));
-    f.i64("shrU");
-    f.convert("wrap");
-    f.i32Const((1 << (tlb.pageShift - codePage.shift)) - 1);
-    f.i32("and");
-    f.i32("or");
-    f.i32Const(2);
-    f.i32("shl");
-    f.i32("add");
-    f.load("i32", 0);
+    emitCodePage(f, this.#layout, at, pc);
     f.tee(at);
     f.i32("eqz");
     returnIf(f, 0);
     f.get(at);
-    f.get(pc);
-    f.convert("wrap");
-    f.i32Const((1 << codePage.shift) - (codePage.entrySize >> codePage.scale));
-    f.i32("and");
-    f.i32Const(codePage.scale);
-    f.i32("shl");
-    f.i32("add");
+    emitDecodedEntry(f, this.#layout, pc);
     f.set(at);
     this.#emitWordAt(f, at);
     f.tee(at);

@@ -1,6 +1,6 @@
 /**
  * Makes regions from guest code, and modules of them. It only reads the VM's memory, so it works on any thread that has it:
- * on the vCPU's, or beside it (translation-thread.ts). What it made from code that has changed meanwhile must not be used;
+ * on the vCPU's, or beside it (workshop.ts). What it made from code that has changed meanwhile must not be used;
  * who asks sees to that.
  */
 import { detectWasmFeatures } from "../../wasm/features.js";

@@ -200,8 +200,8 @@ export interface RegionRecorder<V> {
   readonly held: HeldRegisters;
   /** Operands that may be late; none if each word is recorded by itself. */
   operands?(variant: V): readonly Operand[];
-  /** `late` has those of these operands that are to be late: the others, and what is 0, are constants. */
-  instruction(variant: V, word: number, late: ReadonlySet<Operand>): Recording;
+  /** `late` has those of these operands that are to be late, by name: the others, and what is 0, are constants. */
+  instruction(variant: V, word: number, late: ReadonlyMap<string, Operand>): Recording;
 }
 
 const none: readonly never[] = [];
@@ -236,8 +236,8 @@ class Family<V> {
     this.#mask = this.#late.reduce((mask, operand) => mask & ~operand.mask, -1);
   }
 
-  late(word: number): Set<Operand> {
-    return new Set(this.#late.filter(({ mask }) => word & mask));
+  late(word: number): Map<string, Operand> {
+    return new Map(this.#late.filter(({ mask }) => word & mask).map((operand) => [operand.name, operand]));
   }
 
   #key(word: number): number {

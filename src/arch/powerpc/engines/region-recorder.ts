@@ -64,13 +64,12 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
     }));
   }
 
-  instruction(variant: Variant, word: number, late: ReadonlySet<Operand>): Recording {
-    const lateNames = new Map([...late].map((operand) => [operand.name, operand]));
+  instruction(variant: Variant, word: number, late: ReadonlyMap<string, Operand>): Recording {
     return this.record(() => {
       const operands: Record<string, I32> = {};
       for (const [name, field] of Object.entries(variant.fields)) {
         const now = fieldValue(field, word);
-        const operand = lateNames.get(name);
+        const operand = late.get(name);
         operands[name] = operand
           ? asI32(this.late("i32", { at: operand.at, now, operands: [name] }))
           : this.i32.const(now);
