@@ -3,6 +3,7 @@
  * the others. None of it may keep the machine's thread from ending them.
  */
 import { assemble } from "../src/arch/powerpc/isa/assembler.js";
+import { hcall, startAll } from "../test/litmus/processors.js";
 
 interface Storm {
   /** What each processor does over and over; r31 is its number, r30 the number of the next one. r14 to r29 are kept. */
@@ -23,7 +24,6 @@ const vectors = [
 ] as const;
 const enableInterrupts = "  mfmsr 3\n  ori 3, 3, 0x8000\n  mtmsrd 3\n";
 const toUser = 0x7fff_0000;
-const hcall = (number: number): string => `  lis 3, ${number >> 16}\n  ori 3, 3, ${number & 0xffff}\n  sc 1\n`;
 /** Ends an external interrupt of the XICS: H_XIRR, H_IPI of itself to no priority, H_EOI. */
 const endExternal = `${hcall(0x74)}  mr 9, 4\n  mr 4, 31\n  li 5, 0xff\n${hcall(0x6c)}  mr 4, 9\n${hcall(0x64)}`;
 /** The routine of a doorbell that rings again is never left. */
@@ -77,31 +77,7 @@ export function stormGuest(name: StormName): Uint8Array {
 ${stubs.join("")}
   .org 0x1000
 start:
-  li 31, 0
-  li 20, 1
-next:
-# start-cpu: the processor, where it begins, its r3.
-  li 21, 0x2000
-  li 3, 0x2006
-  stw 3, 0(21)
-  li 3, 3
-  stw 3, 4(21)
-  li 3, 1
-  stw 3, 8(21)
-  stw 20, 12(21)
-  lis 3, 0
-  ori 3, 3, other
-  stw 3, 16(21)
-  stw 20, 20(21)
-  mr 4, 21
-${hcall(0xf000)}
-  addi 20, 20, 1
-  cmpwi 20, ${stormCpus}
-  blt next
-  b all
-other:
-  mr 31, 3
-all:
+${startAll(stormCpus, 0x2000)}
   addi 30, 31, 1
   rlwinm 30, 30, 0, 30, 31
 # It is there.

@@ -18,7 +18,6 @@ import {
   type DirtyRing,
   type EnableCap,
   type Exit,
-  type ExitReason,
   type GuestDebug,
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_SINGLESTEP,

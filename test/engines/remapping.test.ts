@@ -4,11 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { engines } from "../differential/engines.js";
 import { Machine } from "../differential/machine.js";
+import { KernelImage, leaf, rights, start, valid } from "./kernel-image.test-support.js";
 
-const start = 0x100000;
 const processTable = 0x110000;
 const caller = 0x160000;
 const answer = 0x170000;
@@ -21,9 +20,6 @@ const callee = 0x40000000;
 /** Calls between two changes: enough to be translated. */
 const calls = 3 << 16;
 
-const valid = 1n << 63n;
-const leaf = 1n << 62n;
-const rights = 0x18fn;
 const page = (at: number) => valid | leaf | BigInt(at) | rights;
 
 const changes = {
@@ -82,40 +78,20 @@ const program = (change: string) => `
 `;
 
 function image(change: string): Uint8Array {
-  const bytes = new Uint8Array(trees[1].code + 0x1000 - start);
-  const view = new DataView(bytes.buffer);
-  const double = (at: number, value: bigint) => view.setBigUint64(at - start, value);
-  const text = (at: number, source: string) =>
-    bytes.set(assemble(source, { littleEndian: false, origin: BigInt(at) }).bytes, at - start);
-  // Power ISA v3.0B, Book III "Radix Tree Translation": levels of 13, 9, 9, and 9 bits; a leaf of 1 GiB, one of 2 MiB.
+  const kernel = new KernelImage(trees[1].code + 0x1000);
+  // A leaf of 1 GiB, one of 2 MiB.
   trees.forEach(({ root, level1, level2, code }, process) => {
-    double(processTable + 16 * process, (2n << 61n) | (5n << 5n) | BigInt(root) | 13n);
-    double(root, valid | BigInt(level1) | 9n);
-    double(level1, page(0));
-    double(level1 + 8 * (callee >>> 30), valid | BigInt(level2) | 9n);
-    double(level2, page(code));
-    text(code, `addi 7,7,${process === 0 ? 1 : 16}\nblr\n`);
+    kernel.process(processTable, process, root);
+    kernel.double(root, valid | BigInt(level1) | 9n);
+    kernel.double(level1, page(0));
+    kernel.double(level1 + 8 * (callee >>> 30), valid | BigInt(level2) | 9n);
+    kernel.double(level2, page(code));
+    kernel.text(code, `addi 7,7,${process === 0 ? 1 : 16}\nblr\n`);
   });
-  double(answer + 8, page(trees[1].code));
-  text(
-    start,
-    `
-    li 3,0x37c
-    li 4,0
-    lis 5,${processTable >>> 16}
-    li 6,0
-    li 7,4
-    sc 1
-    lis 4,${caller >>> 16}
-    mtspr 26,4
-    mfmsr 5
-    ori 5,5,0x30
-    mtspr 27,5
-    rfid
-    `,
-  );
-  text(caller, program(change));
-  return bytes;
+  kernel.double(answer + 8, page(trees[1].code));
+  kernel.begin(processTable, caller, 0x30);
+  kernel.text(caller, program(change));
+  return kernel.bytes;
 }
 
 for (const [name, engine] of Object.entries(engines)) {

@@ -63,13 +63,13 @@ ${done}:
 `;
 }
 
-/** All processors begin; behind it r31 is a processor's number, r30 `sharedArea`. */
-export const start = (cpus: number): string => `
+/** All processors begin, by RTAS calls whose arguments lie at `area`; behind it r31 is a processor's number. */
+export const startAll = (cpus: number, area: number): string => `
   li 31, 0
   li 20, 1
 next:
 # start-cpu: the processor, where it begins, its r3.
-${load(21, rtasArea)}
+${load(21, area)}
   li 3, 0x2006
   stw 3, 0(21)
   li 3, 3
@@ -90,8 +90,10 @@ ${hcall(0xf000)}
 other:
   mr 31, 3
 all:
-${load(30, sharedArea)}
 `;
+
+/** All processors begin; behind it r31 is a processor's number, r30 `sharedArea`. */
+export const start = (cpus: number): string => startAll(cpus, rtasArea) + load(30, sharedArea);
 
 /** Processor 0 says `theEnd`; then all do nothing. */
 export const end = (labels: Labels): string => `

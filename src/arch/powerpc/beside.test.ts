@@ -4,9 +4,8 @@ import { test } from "node:test";
 import type { RegionBatch, RegionRequest } from "../../engine/translate/region-maker.js";
 import type { ThreadBeside } from "../../kvm/engine.js";
 import { ProcessPage } from "../../vac/page.js";
-import { assemble } from "./isa/assembler.js";
 import { openKvm, prepareAttachVm, serveBesideVm } from "./module.js";
-import type { PpcVm } from "./uapi.js";
+import { programVm } from "./program.test-support.js";
 
 const page = ProcessPage.here();
 const kvm = await openKvm({ implementations: ["hv"] });
@@ -24,13 +23,7 @@ interface Bench extends ThreadBeside {
 
 /** A VM with the program in it, and what attaches to it with a thread beside. */
 async function machine(text: string, patience = 10) {
-  const vm = kvm.createVm();
-  const ram = vm.allocate(1 << 20);
-  vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: 1n << 20n, userspaceAddr: ram });
-  const { bytes } = assemble(text, { origin: 0x10000n, littleEndian: false });
-  vm.bytes(ram + 0x10000, bytes.length).set(bytes);
-  const cpu = vm.createVcpu(0);
-  cpu.setRegs({ ...cpu.getRegs(), pc: 0x10000n });
+  const { vm, cpu, ram } = programVm(kvm, text);
   const answers: RegionBatch[] = [];
   const requests: RegionRequest[] = [];
   const work = await serveBesideVm(vm.share(), (answer) => answers.push(answer as RegionBatch));
@@ -64,7 +57,7 @@ async function machine(text: string, patience = 10) {
     attached.close();
     vm.close();
   };
-  return { vm: vm as PpcVm, cpu, runner, bench, data, run, close };
+  return { vm, cpu, runner, bench, data, run, close };
 }
 
 /**

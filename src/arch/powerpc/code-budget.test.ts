@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProcessPage } from "../../vac/page.js";
-import { assemble } from "./isa/assembler.js";
 import { openKvm } from "./module.js";
+import { programVm } from "./program.test-support.js";
 import type { PpcVcpu, PpcVm } from "./uapi.js";
 
 const page = ProcessPage.here();
@@ -15,13 +15,7 @@ const source = `${Array.from({ length: loops }, (_, i) => `lis 7, 6\nmtctr 7\nl$
 
 /** Runs a program to its hypercall; r6 must then be `sum`. */
 function runToEnd(text = source, sum = BigInt(loops) * 0x60000n): { readonly vm: PpcVm; readonly cpu: PpcVcpu } {
-  const vm = kvm.createVm();
-  const ram = vm.allocate(1 << 20);
-  vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: 1n << 20n, userspaceAddr: ram });
-  const { bytes } = assemble(text, { origin: 0x10000n, littleEndian: false });
-  vm.bytes(ram + 0x10000, bytes.length).set(bytes);
-  const cpu = vm.createVcpu(0);
-  cpu.setRegs({ ...cpu.getRegs(), pc: 0x10000n });
+  const { vm, cpu } = programVm(kvm, text);
   const end = performance.now() + 60_000;
   for (;;) {
     const { reason } = cpu.run({ deadline: performance.now() + 1000 });

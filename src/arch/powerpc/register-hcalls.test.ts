@@ -6,15 +6,14 @@ import { KVM_CAP_PPC_ENABLE_HCALL } from "../../kvm/constants.js";
 import type { Exit } from "../../kvm/uapi.js";
 import { defineModule, type ModuleContext } from "../../modules/define-module.js";
 import { hcalls, twice } from "./hcalls.test-support.js";
-import { assemble } from "./isa/assembler.js";
 import { attachVm, createLoader, type KvmOffer } from "./module.js";
 import type { GuestWorkerStart } from "./node/guest.test-worker.js";
-import { type Hcall, HcallStatus, hcall } from "./papr/hcall.js";
+import { type Hcall, HcallStatus } from "./papr/hcall.js";
+import { programVm } from "./program.test-support.js";
 import { kvmppcRegisterHcalls } from "./register-hcalls.js";
 import type { PpcKvm, PpcVm } from "./uapi.js";
 
 const url = new URL("./hcalls.test-support.js", import.meta.url).href;
-const start = 0x10000n;
 
 const adding = (list: readonly Hcall[], name = "adding", from = url) =>
   defineModule({
@@ -38,15 +37,8 @@ async function loaded() {
 
 /** A VM that calls 0xf800 with 21 in r4 and then 0x58, which goes to the user side. */
 function calling(kvm: PpcKvm, shared: boolean): PpcVm {
-  const vm = kvm.createVm(0, { shared });
-  const ram = vm.allocate(1 << 20);
-  vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: 1n << 20n, userspaceAddr: ram });
   const source = "lis r3, 0\nori r3, r3, 0xf800\nli r4, 21\nsc 1\nli r3, 0x58\nsc 1";
-  const { bytes } = assemble(source, { origin: start, littleEndian: false });
-  vm.bytes(ram + Number(start), bytes.length).set(bytes);
-  const vcpu = vm.createVcpu(0);
-  vcpu.setRegs({ ...vcpu.getRegs(), pc: start });
-  return vm;
+  return programVm(kvm, source, { shared }).vm;
 }
 
 /** Number and r4 of the first hypercall that comes out. */

@@ -178,7 +178,7 @@ export function operate(
   write: (result: F64) => void,
   rc = false,
 ): void {
-  const { i32, i64, f64 } = m;
+  const { i32, f64 } = m;
   const { pending, single, host, exact, helper } = operation;
   const [a, b, c] = operands as [F64, F64, F64];
   const bits = operands.map((x) => f64.bits(x)) as [I64, I64, I64];

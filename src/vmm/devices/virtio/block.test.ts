@@ -5,7 +5,7 @@ import { type Disk, StorageError } from "../../storage/disk.js";
 import { MemoryStore } from "../../storage/memory-store.js";
 import { RawDisk } from "../../storage/raw.js";
 import { VirtioBlock, type VirtioBlockOptions, type VirtioBlockState } from "./block.js";
-import { areas, features, memorySize, setUpDriver, size } from "./driver.test-support.js";
+import { features, memorySize, setUpDriver, size } from "./driver.test-support.js";
 
 const sectors = 64;
 const flush = 1n << 9n;

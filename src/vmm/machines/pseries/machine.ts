@@ -32,7 +32,6 @@ import {
 import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
 import {
   type Device,
-  type Exit,
   KVM_CAP_IRQ_XICS,
   KVM_CAP_MAX_VCPUS,
   KVM_CAP_PPC_ENABLE_HCALL,

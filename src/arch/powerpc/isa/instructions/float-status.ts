@@ -1,7 +1,7 @@
 /**
  * FPSCR. Source: Power ISA v3.0B, Book I "Floating-Point Status and Control Register Instructions".
  */
-import { float, fpscrLow, recordCr1, settle } from "../float-forms.js";
+import { float, recordCr1, settle } from "../float-forms.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { I32, I64, Machine } from "../machine.js";
 import { bits } from "../vector-forms.js";
