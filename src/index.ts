@@ -1,4 +1,6 @@
 /** unikvm: KVM for JavaScript runtimes. The public names of the package's root. */
+
+export { type HcallSet, kvmppcRegisterHcalls, type RegisterHcalls } from "./arch/powerpc/module/register-hcalls.js";
 export {
   type AssetName,
   attachVm,
@@ -20,7 +22,6 @@ export {
   type HcallVm,
   hcall,
 } from "./arch/powerpc/papr/hcall.js";
-export { type HcallSet, kvmppcRegisterHcalls, type RegisterHcalls } from "./arch/powerpc/register-hcalls.js";
 export * from "./arch/powerpc/uapi.js";
 export { insmod, kernel, lsmod, modprobe, openKvm, rmmod } from "./kernel.js";
 export * from "./kvm/uapi.js";

@@ -13,7 +13,7 @@ interface Row {
 }
 
 /** Constants and types of the interface, as Linux's uapi headers are shared by kernel and user side. */
-const uapi = ["src/arch/X/uapi", "src/arch/X/registers-uapi"];
+const uapi = ["src/arch/X/uapi"];
 /** The layout of a vCPU's state is data that every kernel-side part reads; the rest of engines/ is not. */
 const stateLayout = ["src/arch/X/engines/layout", "src/arch/X/engines/runtime/layout.generated"];
 /** The run-time library is one program; its entry and the decoded code lie in engines/runtime/, the rest with its subject. */
@@ -52,7 +52,7 @@ export const rows: readonly Row[] = [
       "src/arch/X/isa/registers",
       "src/arch/X/interrupts",
       "src/arch/X/vio",
-      "src/arch/X/state",
+      "src/arch/X/vm/state",
       ...uapi,
       ...stateLayout,
       runtimeLibrary,
@@ -71,7 +71,7 @@ export const rows: readonly Row[] = [
       "src/arch/X/mmu",
       "src/arch/X/interrupts",
       "src/arch/X/vio",
-      "src/arch/X/state",
+      "src/arch/X/vm/state",
       ...uapi,
       ...stateLayout,
     ],
@@ -95,7 +95,7 @@ export const rows: readonly Row[] = [
   },
   {
     folder: "src/arch/X/uapi",
-    may: ["src/base", "src/kvm/uapi", "src/arch/X/isa/registers", "src/arch/X/registers-uapi"],
+    may: ["src/base", "src/kvm/uapi", "src/kvm/constants", "src/arch/X/isa/registers"],
   },
   { folder: "src/arch/X", may: ["src/base", "src/wasm", "src/kvm", "src/engine", "src/modules", "src/vac"] },
   { folder: "src/vfio", may: ["src/modules", "src/base", "src/kvm/uapi"] },

@@ -7,13 +7,13 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { powerpc } from "../src/arch/powerpc/arch.js";
-import { type AnyCall, powerpcCalls } from "../src/arch/powerpc/calls.js";
-import { rows as implementations } from "../src/arch/powerpc/implementations.js";
-import { registerIds } from "../src/arch/powerpc/one-reg.js";
+import { type AnyCall, powerpcCalls } from "../src/arch/powerpc/calls/calls.js";
+import { powerpcSignatures } from "../src/arch/powerpc/calls/signatures.js";
+import { rows as implementations } from "../src/arch/powerpc/module/implementations.js";
 import { hcalls } from "../src/arch/powerpc/papr/list.js";
 import { rtasCalls } from "../src/arch/powerpc/papr/rtas/list.js";
-import * as registers from "../src/arch/powerpc/registers-uapi.js";
-import { powerpcSignatures } from "../src/arch/powerpc/signatures.js";
+import { registerIds } from "../src/arch/powerpc/processor/one-reg.js";
+import * as registers from "../src/arch/powerpc/uapi/registers.js";
 import type { Signature } from "../src/base/takes.js";
 import { checkCapability } from "../src/kvm/capability.js";
 import * as constants from "../src/kvm/constants.js";
@@ -89,7 +89,7 @@ What \`src/kvm/uapi.ts\` and \`src/arch/powerpc/uapi.ts\` offer, call by call, w
 errno named has a test that provokes it, run on each implementation; \`test/api/hostile.test.ts\` gives every call arguments
 that nobody in their senses would give, and accepts only what stands here. Besides, every call that takes something answers
 EINVAL, and says which argument is wrong, if one is missing, of another type than \`src/kvm/signatures.ts\` and
-\`src/arch/powerpc/signatures.ts\` have it, or an option that there is not; \`test/api/arguments.test.ts\` asks all of them.
+\`src/arch/powerpc/calls/signatures.ts\` have it, or an option that there is not; \`test/api/arguments.test.ts\` asks all of them.
 
 ## Calls
 

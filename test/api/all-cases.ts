@@ -1,5 +1,5 @@
 /** Every misuse, by call and errno: complete, or it does not compile. */
-import type { PowerpcCall } from "../../src/arch/powerpc/calls.js";
+import type { PowerpcCall } from "../../src/arch/powerpc/calls/calls.js";
 import { book3sCases } from "./book3s-cases.js";
 import type { CasesOf } from "./cases.js";
 import { hptCases } from "./hpt-cases.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { powerpcSignatures } from "../../src/arch/powerpc/signatures.js";
+import { powerpcSignatures } from "../../src/arch/powerpc/calls/signatures.js";
 import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import { errno } from "../../src/base/errno.test-support.js";
 import { anything, type Signature } from "../../src/base/takes.js";

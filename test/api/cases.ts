@@ -1,5 +1,5 @@
 /** How a misuse is written down: one for each errno of each call; the compiler finds what is missing. */
-import type { powerpcCalls } from "../../src/arch/powerpc/calls.js";
+import type { powerpcCalls } from "../../src/arch/powerpc/calls/calls.js";
 import type { Fixture } from "./fixture.js";
 
 type Calls = typeof powerpcCalls;

@@ -1,7 +1,7 @@
 /** Each call answers misuse as its row says, on each implementation. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { powerpcCalls } from "../../src/arch/powerpc/calls.js";
+import { powerpcCalls } from "../../src/arch/powerpc/calls/calls.js";
 import { errno } from "../../src/base/errno.test-support.js";
 import type { ErrnoName } from "../../src/base/errors.js";
 import { cases } from "./all-cases.js";

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { powerpcCalls } from "../../src/arch/powerpc/calls.js";
-import { powerpcSignatures } from "../../src/arch/powerpc/signatures.js";
+import { powerpcCalls } from "../../src/arch/powerpc/calls/calls.js";
+import { powerpcSignatures } from "../../src/arch/powerpc/calls/signatures.js";
 import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import { type ErrnoName, KvmError } from "../../src/base/errors.js";
 import type { Signature } from "../../src/base/takes.js";

@@ -46,7 +46,7 @@ const changes: readonly (readonly [file: string, from: string, to: string])[] = 
   // ... its records have another field, and others come in another order.
   ["kvm/state.js", 'halted: "i32",', ""],
   ["kvm/state.js", 'haltTime: "f64",', 'haltTime: "f64", halted: "i32",'],
-  ["arch/powerpc/state.js", 'xicsServer: "i32",', 'invented: ["i64", 3], xicsServer: "i32",'],
+  ["arch/powerpc/vm/state.js", 'xicsServer: "i32",', 'invented: ["i64", 3], xicsServer: "i32",'],
   ["arch/powerpc/interrupts/xics/state.js", 'flags: "i32",', ""],
   ["arch/powerpc/interrupts/xics/state.js", 'savedPriority: "i32",', 'savedPriority: "i32", flags: "i32",'],
 ];

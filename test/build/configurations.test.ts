@@ -37,7 +37,7 @@ function fetchedSize(build: Built, measure = (bytes: Uint8Array): number => byte
     /^src\/(vmm\/|web\/)?index\.js$/,
     /\/vcpu-worker\.js$/,
     /^src\/vac\/module\.js\?code$/,
-    /^src\/(arch\/powerpc\/init|engine\/(translate|interpret)\/load|arch\/powerpc\/engines\/translator-target)\.js$/,
+    /^src\/(arch\/powerpc\/module\/init|engine\/(translate|interpret)\/load|arch\/powerpc\/engines\/translator-target)\.js$/,
   ]);
   const wasm = build.sizes.map(({ file }) => file).filter((file) => file.endsWith(".wasm"));
   return [...scripts.map((path) => basename(path)), ...wasm]
@@ -135,7 +135,7 @@ for (const name of ["hv", "prSelftest", "both", "builtIn", "noModules"] as const
 
 test("y is linked into the file that is imported, m is fetched when its module is loaded", async () => {
   const code = [
-    `${powerpc}/init.js`,
+    `${powerpc}/module/init.js`,
     "src/engine/translate/load.js",
     "src/engine/interpret/load.js",
     "src/vfio/container.js",

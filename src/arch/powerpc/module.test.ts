@@ -9,7 +9,7 @@ import { ModuleLoader } from "../../modules/loader.js";
 import { vac, vacJoin } from "../../vac/module.js";
 import { ProcessPage } from "../../vac/page.js";
 import { acquireVac } from "../../vac/vac.js";
-import { type LoadAsset, loadAssetHere } from "./assets.js";
+import { type LoadAsset, loadAssetHere } from "./module/assets.js";
 import { attachVm, createLoader, type KvmConfig, type KvmOffer, kvmModule, openKvm } from "./module.js";
 
 const log: string[] = [];

@@ -12,14 +12,14 @@ import type { SharedVm } from "../../kvm/uapi.js";
 import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
 import { vac } from "../../vac/module.js";
-import { type LoadAsset, loadAssetHere } from "./assets.js";
-import { type ImplementationName, rows } from "./implementations.js";
-import { kvmImports } from "./imports.js";
-import { kvmppcRegisterHcalls } from "./register-hcalls.js";
+import { type LoadAsset, loadAssetHere } from "./module/assets.js";
+import { type ImplementationName, rows } from "./module/implementations.js";
+import { kvmImports } from "./module/imports.js";
+import { kvmppcRegisterHcalls } from "./module/register-hcalls.js";
 import type { PpcKvm, PpcVm } from "./uapi.js";
 
-export { type AssetName, assetNames, type LoadAsset } from "./assets.js";
-export type { ImplementationName } from "./implementations.js";
+export { type AssetName, assetNames, type LoadAsset } from "./module/assets.js";
+export type { ImplementationName } from "./module/implementations.js";
 export type { PpcKvm, PpcVm } from "./uapi.js";
 
 export interface KvmConfig {
@@ -68,7 +68,7 @@ function defineKvm(config: KvmConfig = {}): ModuleDefinition {
     exports: { registerHcalls: exportSymbol(kvmppcRegisterHcalls) },
     params: kvmParameters,
     init: async (context) =>
-      (await import("./init.js")).initKvm(context, configured, { loadAsset, memory, module: import.meta.url }),
+      (await import("./module/init.js")).initKvm(context, configured, { loadAsset, memory, module: import.meta.url }),
   });
 }
 
@@ -129,7 +129,7 @@ async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Promise<(
     const other = (await import(shared.module)) as { prepareAttachVm: typeof prepareAttachVm };
     return other.prepareAttachVm(shared, beside);
   }
-  return (await import("./init.js")).prepareAttach(shared, beside);
+  return (await import("./module/init.js")).prepareAttach(shared, beside);
 }
 
 /**
@@ -148,5 +148,5 @@ async function serveBeside(
     const other = (await import(shared.module)) as { serveBesideVm?: typeof serveBesideVm };
     return other.serveBesideVm?.(shared, post);
   }
-  return (await import("./init.js")).serveBeside(shared, post);
+  return (await import("./module/init.js")).serveBeside(shared, post);
 }

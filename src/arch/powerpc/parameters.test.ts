@@ -5,7 +5,7 @@ import { KVM_CAP_HALT_POLL } from "../../kvm/constants.js";
 import { kvmParameters, perVmCapability } from "../../kvm/parameters.js";
 import { vmState } from "../../kvm/state.js";
 import type { Vm } from "../../kvm/uapi.js";
-import { capabilities } from "./capabilities.js";
+import { capabilities } from "./calls/capabilities.js";
 import { createLoader, type KvmOffer } from "./module.js";
 
 /** The VM's own value, where its vCPUs look for it. */

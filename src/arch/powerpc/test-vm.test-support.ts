@@ -7,10 +7,10 @@ import { VmCore } from "../../kvm/vm.js";
 import { acquireVac } from "../../vac/vac.js";
 import { powerpc } from "./arch.js";
 import { ExitCode } from "./engines/layout.js";
-import { handleExit } from "./exits.js";
-import { type PpcVmState, ppcVmOf } from "./ppc-vm.js";
+import { handleExit } from "./exits/exits.js";
+import { setGpr } from "./processor/vcpu.js";
 import type { PpcVm } from "./uapi.js";
-import { setGpr } from "./vcpu.js";
+import { type PpcVmState, ppcVmOf } from "./vm/ppc-vm.js";
 
 const idle: Engine = {
   name: "pr",

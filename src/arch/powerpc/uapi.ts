@@ -1,7 +1,7 @@
 /** The user side's view of a POWER VM: Book3S calls and registers. Source: Documentation/virt/kvm/api.rst. */
 import type { Kvm, Registers, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
 
-export * from "./registers-uapi.js";
+export * from "./uapi/registers.js";
 export * from "./uapi/xive.js";
 
 /** struct kvm_regs. */

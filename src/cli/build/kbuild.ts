@@ -49,7 +49,7 @@ export const kbuild: readonly KbuildRow[] = [
   {
     option: "KVM_XICS",
     absent: {
-      [`${powerpc}/xics-device.js`]: "export const xicsDevices = [];",
+      [`${powerpc}/devices/xics-device.js`]: "export const xicsDevices = [];",
       [`${powerpc}/papr/xics-hcalls.js`]: "export const xicsHcalls = [];",
       [`${powerpc}/papr/rtas/list.js`]: "export const rtasCalls = [], rtasByName = new Map();",
       [`${powerpc}/interrupts/xics/xics.js`]: "export class Xics {}",
@@ -58,12 +58,12 @@ export const kbuild: readonly KbuildRow[] = [
   {
     option: "KVM_XIVE",
     absent: {
-      [`${powerpc}/xive-device.js`]: "export const xiveDevices = [];",
+      [`${powerpc}/devices/xive-device.js`]: "export const xiveDevices = [];",
       [`${powerpc}/interrupts/xive/xive.js`]: "export class Xive {}",
       [`${powerpc}/interrupts/xive/pages.js`]: "export const loadPage = undefined, storePage = undefined;",
     },
   },
-  { option: "KVM_VFIO", absent: { [`${powerpc}/vfio-device.js`]: "export const vfioDevices = [];" } },
+  { option: "KVM_VFIO", absent: { [`${powerpc}/devices/vfio-device.js`]: "export const vfioDevices = [];" } },
   {
     option: "VFIO",
     absent: {

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { errno } from "../../../base/errno.test-support.js";
 import { KVM_CAP_IRQ_XICS, KVM_CAP_PPC_ENABLE_HCALL, KVM_DEV_TYPE_XICS } from "../../../kvm/constants.js";
 import { archLayout } from "../engines/layout.js";
+import { getField, setField } from "../processor/vcpu.js";
 import { testVm } from "../test-vm.test-support.js";
-import { getField, setField } from "../vcpu.js";
 import { hcallByNumber, hcalls } from "./list.js";
 
 const number = Object.fromEntries(hcalls.map((row) => [row.name, row.number])) as Record<string, number>;

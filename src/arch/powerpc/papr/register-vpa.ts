@@ -1,4 +1,4 @@
-import { ppcVcpu } from "../state.js";
+import { ppcVcpu } from "../vm/state.js";
 import { HcallStatus, type HcallVcpu, hcall } from "./hcall.js";
 import { dtlEntrySize, sharedProcessor, vpaOffset, vpaSize } from "./vpa.js";
 

@@ -3,7 +3,7 @@
  * how its processors are run. Source: PAPR, "Register Virtual Processor Areas".
  */
 import type { VmMemory } from "../../../kvm/memory.js";
-import { ppcVcpu } from "../state.js";
+import { ppcVcpu } from "../vm/state.js";
 import type { HcallVcpu } from "./hcall.js";
 
 const fields = ppcVcpu.offset;

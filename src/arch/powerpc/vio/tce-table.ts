@@ -6,9 +6,9 @@ import { vmLayout } from "../../../kvm/layout.js";
 import { locked } from "../../../kvm/lock.js";
 import type { VmMemory } from "../../../kvm/memory.js";
 import { vmState } from "../../../kvm/state.js";
-import { spaprTceSignatures } from "../signatures.js";
-import { ppcVm, tceTable, tceTableMax } from "../state.js";
+import { spaprTceSignatures } from "../calls/signatures.js";
 import type { CreateSpaprTce, SpaprTce } from "../uapi.js";
+import { ppcVm, tceTable, tceTableMax } from "../vm/state.js";
 
 const vmFields = ppcVm.offset;
 const fields = tceTable.offset;

@@ -12,7 +12,7 @@ import {
   KVM_XICS_PRESENTED,
   KVM_XICS_PRIORITY_MASK,
   KVM_XICS_PRIORITY_SHIFT,
-} from "../../registers-uapi.js";
+} from "../../uapi/registers.js";
 import { sourceMax } from "../source-blocks.js";
 import { firstSource } from "./state.js";
 import type { Xics } from "./xics.js";

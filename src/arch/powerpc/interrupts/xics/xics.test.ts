@@ -12,7 +12,7 @@ import {
   KVM_XICS_MASKED,
   KVM_XICS_PENDING,
   KVM_XICS_PRIORITY_SHIFT,
-} from "../../registers-uapi.js";
+} from "../../uapi/registers.js";
 import { xicsDevice } from "./device.js";
 import { masked } from "./state.js";
 import { Xics } from "./xics.js";

@@ -1,0 +1,71 @@
+/** Interrupts and instructions as the trace has them. */
+
+import type { VcpuInside } from "../../../kvm/inside.js";
+import { traceBit } from "../../../kvm/trace.js";
+import { state } from "../engines/layout.js";
+import { addressOf, getCr, getField, setField } from "../processor/vcpu.js";
+
+/** By vector. Source: Power ISA v3.0B, Book III "Interrupt Definitions". */
+const names: Readonly<Record<number, string>> = {
+  256: "System Reset",
+  512: "Machine Check",
+  768: "Data Storage",
+  896: "Data Segment",
+  1024: "Instruction Storage",
+  1152: "Instruction Segment",
+  1280: "External",
+  1536: "Alignment",
+  1792: "Program",
+  2048: "Floating-Point Unavailable",
+  2304: "Decrementer",
+  2560: "Directed Privileged Doorbell",
+  3072: "System Call",
+  3328: "Trace",
+  3872: "Vector Unavailable",
+  3904: "VSX Unavailable",
+  3936: "Facility Unavailable",
+};
+const vectored = 0x17000;
+
+/** Before the engine runs: what it is to tell, and to leave after each interrupt if someone wants to know. */
+export function prepareTrace(vcpu: VcpuInside): void {
+  setField(vcpu, "traceMmu", vcpu.vm.trace.mask & traceBit.mmu ? 1n : 0n);
+  setField(vcpu, "traceInterrupts", vcpu.vm.trace.mask & traceBit.interrupt ? 1n : 0n);
+}
+
+/** After the engine left. */
+export function emitInterrupt(vcpu: VcpuInside): void {
+  const vector = Number(getField(vcpu, "lastInterrupt"));
+  if (vector === 0) return;
+  setField(vcpu, "lastInterrupt", 0n);
+  const hex = (field: "srr0" | "srr1" | "dar" | "dsisr") => `0x${getField(vcpu, field).toString(16)}`;
+  const storage = vector === 0x300 || vector === 0x380 ? { dar: hex("dar"), dsisr: hex("dsisr") } : {};
+  vcpu.vm.trace.emit("interrupt", vcpu.id, vector >= vectored ? "System Call Vectored" : (names[vector] ?? "unknown"), {
+    vector: `0x${vector.toString(16)}`,
+    srr0: hex("srr0"),
+    srr1: hex("srr1"),
+    ...storage,
+  });
+}
+
+/** No instruction's address. */
+const none = -1n;
+
+/** One instruction in the engine: where it stood, its word, and which GPRs and whether CR changed. */
+export function traceStep(vcpu: VcpuInside): number {
+  const gprs = addressOf(vcpu, "gpr");
+  const read = () => Array.from({ length: state.gpr.count }, (_, i) => vcpu.vm.mem.u64(gprs + 8 * i));
+  const before = read();
+  const cr = getCr(vcpu);
+  setField(vcpu, "steppedAt", none);
+  const code = vcpu.engineStep();
+  const pc = getField(vcpu, "steppedAt");
+  // Someone asked the vCPU to leave, and no instruction ran.
+  if (pc === BigInt.asUintN(64, none)) return code;
+  const values: Record<string, bigint | number> = { pc, word: Number(getField(vcpu, "steppedWord")) };
+  for (const [i, value] of read().entries()) if (value !== before[i]) values[`r${i}`] = value;
+  const newCr = getCr(vcpu);
+  if (newCr !== cr) values["cr"] = newCr;
+  vcpu.vm.trace.emit("insn", vcpu.id, "", values);
+  return code;
+}
