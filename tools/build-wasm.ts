@@ -1,8 +1,8 @@
 /**
- * Builds the WebAssembly that ships with the package, after TypeScript has been compiled:
+ * Builds the WebAssembly that ships with the package, after TypeScript has been compiled, for each architecture:
  *
- *   layout.generated.ts                    the numbers of the layout tables, for AssemblyScript
- *   runtime.wasm, runtime.shared.wasm      the run-time library, from *.as.ts
+ *   runtime/layout.generated.ts            the numbers that AssemblyScript shares with TypeScript
+ *   runtime.wasm, runtime.shared.wasm      the run-time library, from *.as.ts of the engine and of the architecture
  *   interpreter.wasm, interpreter.shared.wasm  from the instruction definitions
  *
  * What is up to date (by a hash of what it is made of) is left alone; every file appears whole or not at all.
@@ -12,29 +12,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
-import { interpreterTarget } from "../src/arch/powerpc/engines/interpreter-target.js";
-import {
-  archLayout,
-  codePage,
-  ExitCode,
-  Handler,
-  jumpCache,
-  Request,
-  smallTlb,
-  state,
-  stateSize,
-  tlb,
-  trapCode,
-  vcpuLayout,
-} from "../src/arch/powerpc/engines/layout.js";
-import { PendingFloat } from "../src/arch/powerpc/isa/float-pending.js";
-import { buildInterpreter } from "../src/engine/interpret/build.js";
 import { vmLayout } from "../src/kvm/layout.js";
 import { memoryShared, staticDataEnd } from "../src/wasm/binary.js";
+import { type Architecture, architectures } from "./architectures.js";
+import { targetFiles } from "./target-files.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const powerpc = join(root, "src/arch/powerpc");
-const output = join(root, "dist/src/arch/powerpc/engines");
 /** Constants of the run-time library end where the interpreter's decode tables begin. */
 const staticLimit = vmLayout.decodeTables;
 
@@ -68,38 +51,9 @@ async function upToDate(targets: readonly string[], inputs: string, make: () => 
   write(stamp, inputs);
 }
 
-function layoutConstants(): string {
-  const lines = [
-    "// Written by tools/build-wasm.ts from arch/powerpc/engines/layout.ts, engine/layout.ts and kvm/layout.ts.",
-    ...Object.entries(state).map(([name, field]) => `export const S_${name} = ${field.offset};`),
-    `export const S_size = ${stateSize};`,
-    ...Object.entries(state)
-      .filter(([, { count }]) => count > 1)
-      .map(([name, { count }]) => `export const N_${name} = ${count};`),
-  ];
-  const tables: Record<string, Readonly<Record<string, number>>> = {
-    EXIT: ExitCode,
-    REQUEST: Request,
-    PENDINGFLOAT: PendingFloat,
-    TRAP: trapCode,
-    TLB: tlb,
-    SMALLTLB: smallTlb,
-    JUMPCACHE: jumpCache,
-    CODE: codePage,
-    HANDLER: Handler,
-    VCPU: vcpuLayout,
-    ARCH: archLayout,
-    VM: vmLayout,
-  };
-  for (const [prefix, table] of Object.entries(tables)) {
-    for (const [key, value] of Object.entries(table)) lines.push(`export const ${prefix}_${key} = ${value};`);
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-async function buildRuntime(): Promise<void> {
-  const layoutFile = join(powerpc, "engines/runtime/layout.generated.ts");
-  const layout = layoutConstants();
+async function buildRuntime({ folder, assembly, constants }: Architecture): Promise<void> {
+  const layoutFile = join(root, folder, "runtime/layout.generated.ts");
+  const layout = constants();
   if (!existsSync(layoutFile) || readFileSync(layoutFile, "utf8") !== layout) write(layoutFile, layout);
 
   const options = [
@@ -111,15 +65,19 @@ async function buildRuntime(): Promise<void> {
     // Vectors in exports: the callers are WebAssembly.
     ...["--disableWarning", "112"],
   ];
-  const plain = join(output, "runtime.wasm");
-  const shared = join(output, "runtime.shared.wasm");
-  const sources = [...filesUnder(powerpc, ".as.ts"), layoutFile];
+  const plain = join(root, "dist", folder, "runtime.wasm");
+  const shared = join(root, "dist", folder, "runtime.shared.wasm");
+  const folders = ["src/engine", ...assembly];
+  const sources = [...folders.flatMap((name) => filesUnder(join(root, name), ".as.ts")), layoutFile];
+  const stands = targetFiles(folder);
   await upToDate([plain, shared], hashOf(sources, `${asc.version} ${options.join(" ")}`), async () => {
     let binary: Uint8Array | undefined;
-    const entry = relative(root, join(powerpc, "engines/runtime/index.as.ts"));
+    const entry = `${folder}/runtime/index.as.ts`;
     const { error, stderr } = await asc.main([entry, ...options, "--outFile", "runtime.wasm"], {
       readFile: (name, base) => {
         const path = join(root, base, name);
+        const stand = stands(relative(root, path));
+        if (stand !== undefined) return stand;
         return existsSync(path) ? readFileSync(path, "utf8") : null;
       },
       writeFile: (_name, contents) => {
@@ -130,11 +88,11 @@ async function buildRuntime(): Promise<void> {
     const messages = stderr.toString();
     if (messages) process.stderr.write(messages);
     if (error || !binary)
-      throw new Error(`asc could not compile the run-time library (${error?.message ?? "no output"})`);
+      throw new Error(`asc could not compile the run-time library of ${folder} (${error?.message ?? "no output"})`);
     const end = staticDataEnd(binary);
     if (end > staticLimit) {
       throw new Error(
-        `the run-time library's constants end at 0x${end.toString(16)}, over 0x${staticLimit.toString(16)}`,
+        `the constants of the run-time library of ${folder} end at 0x${end.toString(16)}, over 0x${staticLimit.toString(16)}`,
       );
     }
     write(plain, binary);
@@ -142,25 +100,26 @@ async function buildRuntime(): Promise<void> {
   });
 }
 
-async function buildInterpreters(): Promise<void> {
-  const plain = join(output, "interpreter.wasm");
-  const shared = join(output, "interpreter.shared.wasm");
+async function buildInterpreter({ folder, definitions, interpreter }: Architecture): Promise<void> {
+  const plain = join(root, "dist", folder, "interpreter.wasm");
+  const shared = join(root, "dist", folder, "interpreter.shared.wasm");
+  const folders = [...definitions, "src/engine", "src/semantics", "src/wasm", "src/base"];
   const inputs = [
-    ...["isa", "engines"].map((folder) => join(root, "dist/src/arch/powerpc", folder)),
-    ...["src/engine", "src/semantics", "src/wasm", "src/base", "src/kvm/layout.js"].map((name) =>
-      join(root, "dist", name),
-    ),
-  ].flatMap((path) => (path.endsWith(".js") ? [path] : filesUnder(path, ".js")));
+    ...folders.flatMap((name) => filesUnder(join(root, "dist", name), ".js")),
+    join(root, "dist/src/kvm/layout.js"),
+  ];
   const relevant = inputs.filter((file) => !file.endsWith(".test.js"));
-  await upToDate([plain, shared], hashOf(relevant, ""), async () => {
-    write(plain, buildInterpreter({ target: interpreterTarget, shared: false }));
-    write(shared, buildInterpreter({ target: interpreterTarget, shared: true }));
+  await upToDate([plain, shared], hashOf(relevant, ""), () => {
+    write(plain, interpreter(false));
+    write(shared, interpreter(true));
   });
 }
 
 try {
-  await buildRuntime();
-  await buildInterpreters();
+  for (const architecture of architectures) {
+    await buildRuntime(architecture);
+    await buildInterpreter(architecture);
+  }
 } catch (error) {
   process.stderr.write(`build-wasm: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 1;

@@ -51,6 +51,8 @@ test("a violation of each kind is found", () => {
     [source("src/kvm/vm.ts", "../arch/powerpc/arch.js"), /may not import src\/arch/],
     [source("src/arch/powerpc/isa/insn.ts", "../../../wasm/encoder.js"), /may not import src\/wasm/],
     [source("src/engine/interpret/a.ts", "../translate/b.js"), /may not import .*\/translate\/b/],
+    [source("src/engine/runtime/a.as.ts", "../../arch/powerpc/mmu/b.as"), /may not import src\/arch/],
+    [source("src/arch/powerpc/mmu/a.as.ts", "../../../engine/runtime/b.as", "../../../engine/c.js"), /import .*\/c/],
     [source("src/arch/powerpc/papr/rtas.ts", "../engines/a.js"), /may not import .*\/engines\/a/],
     [source("src/arch/powerpc/mmu/radix.ts", "../../x86/isa/registers.js"), /may not import src\/arch\/x86/],
     [source("src/arch/powerpc/mmu/radix.as.ts", "../engines/region"), /may not import .*\/engines\/region/],
@@ -101,6 +103,20 @@ test("a cycle of any kind is found: of values, of types, of AssemblyScript", () 
       `${kind}: ${found.join("; ")}`,
     );
   }
+});
+
+test("what stands for an architecture's own file leads to each of them", () => {
+  const found = messages(
+    source("src/engine/runtime/a.as.ts", "./arch.target", "./layout.target"),
+    source("src/arch/powerpc/engines/runtime/target.as.ts", "../../mmu/b.as"),
+    source("src/arch/powerpc/mmu/b.as.ts", "../../../engine/runtime/a.as"),
+    source("test/engines/tiny/runtime/target.as.ts"),
+  );
+  assert.equal(found.length, 1);
+  assert.match(
+    found[0] ?? "",
+    /is in an import cycle: .*runtime\/a\.as\.ts -> .*powerpc.*target\.as\.ts -> .*b\.as\.ts/,
+  );
 });
 
 test("imports of types are held to the table", () => {

@@ -1,11 +1,13 @@
 /**
  * What the engine keeps of a vCPU in the VM's memory, for any architecture, and what may differ between architectures as
  * parameters. An architecture's own layout file adds its registers and exports all of it; the run-time library reads the
- * same numbers from `layout.generated.ts`, which the build writes.
+ * same numbers from `layout.generated.ts`, which the build writes (numbers.ts).
  *
  * All of it is plain data, so any thread that has the memory can run the vCPU, and a snapshot is a copy.
  * [V] its vCPU's thread only while it runs; [A] other threads touch it too, with Atomics.
  */
+
+import { dirtyRing, vmLayout } from "../kvm/layout.js";
 
 export type FieldType = "i32" | "i64" | "f64" | "v128";
 export interface Field {
@@ -70,11 +72,11 @@ export const engineFields = {
   /** Position in the VM's list of vCPUs: the bit in codeOwners. Set by reset(). */
   vcpuIndex: ["i32", 1],
   /**
-   * Address of the vCPU's code maps: one i32 per 4 KiB page below ramLimit (little-endian code), then again for big-endian:
-   * the address of the page's code page, or 0.
+   * Address of the vCPU's code maps: one i32 per 4 KiB page below ramLimit, the address of the page's code page or 0; then
+   * again for code of the second byte order, if there is one.
    */
   codeMaps: ["i32", 1],
-  /** Code map for instruction fetch in the present byte order. Derived from MSR. */
+  /** Code map for instruction fetch in the present byte order. Derived from registers. */
   codeMap: ["i32", 1],
   /** Which code page is taken for the next new page of code. */
   nextCodePage: ["i32", 1],
@@ -115,8 +117,8 @@ export const engineFields = {
   /** Nonzero while the instruction that made an MMIO exit is run again. */
   mmioReplay: ["i32", 1],
   mmioValues: ["i64", 64],
-  /** Dirty ring: address (0 none), entries, entries filled, entries taken back [A]. See kvm/dirty-ring.ts. */
-  dirtyRing: ["i32", 4],
+  /** Its dirty ring, in the words that kvm/layout.ts declares. */
+  dirtyRing: ["i32", dirtyRing.size / 4],
   /** 1: leave after every instruction (guest debug). */
   singleStep: ["i32", 1],
 
@@ -206,6 +208,44 @@ export const engineRequests = {
   dropPages: 128,
 } as const;
 
+/** What an access is. */
+export const Access = { load: 0, store: 1, fetch: 2 } as const;
+
+/** What a page allows: 1 << the access. */
+export const Right = { read: 1 << Access.load, write: 1 << Access.store, execute: 1 << Access.fetch } as const;
+
+/** Kinds of what `env.mmuEvent` tells, with its other arguments. */
+export const MmuEvent = {
+  /** Effective address, guest physical address; access; rights and, from bit 8, log2 of the page's bytes. */
+  refill: 0,
+  /** Effective address, 0; access; the architecture's cause. */
+  fault: 1,
+  /** An instruction that drops translations: the architecture's. */
+  invalidate: 2,
+  /** Translations were dropped because another vCPU asked for it. 0, 0; 1: all. */
+  flush: 3,
+} as const;
+
+/** What the engine cannot go on from (`exitData` with ExitCode.internalError), on any architecture; it adds its own from 16 on. */
+export const engineErrors = {
+  /** One instruction makes more accesses outside memory than `mmioValues` holds. */
+  tooMuchMmio: 1,
+} as const;
+
+/** What the engine keeps of a VM, at the beginning of the architecture's part; that adds its own from `engineVmEnd` on. */
+export const engineVm = {
+  /** Guest physical memory that may hold code ends here (i64). */
+  ramLimit: vmLayout.arch,
+  /**
+   * Address of one i32 per page of the soft TLB of guest physical memory below ramLimit: bit n set if vCPU n has decoded code of
+   * it (bit 23 stands for vCPU 23 and all above); bits 24 to 31 count how often stores have hit such code. [A]
+   */
+  codeOwners: vmLayout.arch + 8,
+  /** Bytes of one vCPU's code maps; 0 until the VM first runs. */
+  codeMapSize: vmLayout.arch + 12,
+} as const;
+export const engineVmEnd = vmLayout.arch + 16;
+
 const asidBits = 12;
 
 /**
@@ -258,14 +298,28 @@ export const jumpCache = {
  * @param unit distance in bytes between places where instructions may begin: 4 where all are words, 1.
  * @param longest bytes of the longest instruction.
  * @param pages how many pages of code a vCPU has.
+ * @param orders byte orders that code can have: 1, or 2 where code of each has maps and pages of its own.
  */
-export function codePages({ unit, longest, pages }: { unit: number; longest: number; pages: number }) {
+export function codePages({
+  unit,
+  longest,
+  pages,
+  orders,
+}: {
+  unit: number;
+  longest: number;
+  pages: number;
+  orders: 1 | 2;
+}) {
   const shift = 12;
   const entrySize = 8;
   const instructions = (1 << shift) / unit;
   const end = (instructions + longest / unit) * entrySize;
   return {
     shift,
+    unit,
+    longest,
+    orders,
     /** Entries of a page. */
     instructions,
     entrySize,

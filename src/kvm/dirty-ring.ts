@@ -3,38 +3,23 @@
  * guest runs. Linux has them on other architectures only.
  *
  * The bitmap of a slot says which of its pages are noted; a page goes to a ring when its bit becomes 1, and
- * KVM_RESET_DIRTY_RINGS makes it 0 again. The engine notes what the guest writes (mmu/slots.as.ts of the architecture), and
+ * KVM_RESET_DIRTY_RINGS makes it 0 again. The engine notes what the guest writes (engine/runtime/slots.as.ts), and
  * this file what the kernel side writes for it. Source: Documentation/virt/kvm/api.rst, "KVM_CAP_DIRTY_LOG_RING".
  */
 import { KvmError } from "../base/errors.js";
-import { struct } from "../base/struct.js";
 import { allocate } from "./heap.js";
+import { dirtyRing, dirtyRingEntry, dirtyRingReserve } from "./layout.js";
 import { locked } from "./lock.js";
 import type { VmMemory } from "./memory.js";
 import type { MemorySlots } from "./memory-slots.js";
 import { vmState } from "./state.js";
 import { type DirtyRing, KVM_DIRTY_GFN_F_DIRTY, KVM_DIRTY_GFN_F_RESET, KVM_DIRTY_RING_MAX_ENTRIES } from "./uapi.js";
 
-/** In the vCPU's state, at Arch.dirtyRingOffset. Positions count up and wrap. */
-const { offset: ring } = struct({
-  /** [I] Address of the entries, 0 without a ring. */
-  address: "i32",
-  /** [I] Entries, a power of two. */
-  entries: "i32",
-  /** [A] Entries filled. */
-  filled: "i32",
-  /** [A] Entries taken back. */
-  taken: "i32",
-});
-export const dirtyRingWords = 4;
+const { offset: ring } = dirtyRing;
+const { offset: entry, size: entrySize } = dirtyRingEntry;
 
-/** struct kvm_dirty_gfn. */
-const { offset: entry, size: entrySize } = struct({ flags: "i32", slot: "i32", offset: "i64" });
-
-/** Entries kept for what is noted between the last look at the ring and leaving the guest. */
-export const reservedEntries = 64;
 export const dirtyRingLargest = KVM_DIRTY_RING_MAX_ENTRIES * entrySize;
-const dirtyRingSmallest = 2 * reservedEntries * entrySize;
+const dirtyRingSmallest = 2 * dirtyRingReserve * entrySize;
 
 /** KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING): `bytes` for each vCPU. */
 export function enableDirtyRings(memory: VmMemory, bytes: number, vcpus: number): void {
@@ -67,7 +52,7 @@ const used = (memory: VmMemory, at: number): number =>
 /** Whether only the reserve is left. */
 export function dirtyRingFull(memory: VmMemory, at: number): boolean {
   const entries = memory.i32(at + ring.entries);
-  return entries !== 0 && used(memory, at) >= entries - reservedEntries;
+  return entries !== 0 && used(memory, at) >= entries - dirtyRingReserve;
 }
 
 /** Notes a page. On the thread that holds the vCPU. */

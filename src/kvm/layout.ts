@@ -1,3 +1,39 @@
+import { struct } from "../base/struct.js";
+
+/** A memory slot in use, as it lies in `vmLayout.slots`. */
+export const memorySlot = struct({
+  /** Guest physical address. */
+  base: "i64",
+  size: "i64",
+  /** Address in this memory. */
+  address: "i32",
+  /** KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY. */
+  flags: "i32",
+  /** Address of the dirty bitmap, 0 if there is none; one bit per `vmLayout.pageSize`, set with Atomics. */
+  bitmap: "i32",
+  /** The slot's number. */
+  slot: "i32",
+  spare: "i64",
+});
+
+/** A vCPU's dirty ring, in its state (Arch.dirtyRingOffset). Positions count up and wrap. */
+export const dirtyRing = struct({
+  /** [I] Address of the entries, 0 without a ring. */
+  address: "i32",
+  /** [I] Entries, a power of two. */
+  entries: "i32",
+  /** [A] Entries filled. */
+  filled: "i32",
+  /** [A] Entries taken back. */
+  taken: "i32",
+});
+
+/** struct kvm_dirty_gfn. */
+export const dirtyRingEntry = struct({ flags: "i32", slot: "i32", offset: "i64" });
+
+/** Entries of a ring kept for what is noted between the last look at it and leaving the guest. */
+export const dirtyRingReserve = 64;
+
 /**
  * The bottom of a VM's memory, shared by the KVM core and the engines' run-time library. Numbers are addresses.
  *
@@ -42,13 +78,9 @@ export const vmLayout = {
   heapNext: 0x40020,
   /** The architecture's own, 512 bytes. */
   arch: 0x40200,
-  /**
-   * Memory slots in use, sorted by base, 40 bytes each: +0 guest physical base i64, +8 size i64, +16 host address
-   * (in this memory) i32, +20 flags i32 (1 KVM_MEM_LOG_DIRTY_PAGES, 2 KVM_MEM_READONLY), +24 address of the dirty bitmap
-   * i32 (0 if none; one bit per 64 KiB page, set with Atomics), +28 slot number i32, +32 spare.
-   */
+  /** Memory slots in use (`memorySlot`), sorted by base. */
   slots: 0x41000,
-  slotSize: 40,
+  slotSize: memorySlot.size,
   slotMax: 512,
   heap: 0x50000,
   /**

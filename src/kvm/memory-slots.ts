@@ -1,7 +1,7 @@
 /** Memory slots and the dirty log: what guest physical memory is made of. Source: KVM_SET_USER_MEMORY_REGION. */
 import { KvmError } from "../base/errors.js";
 import { allocate, type Range } from "./heap.js";
-import { vmLayout } from "./layout.js";
+import { memorySlot, vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import type { VmMemory } from "./memory.js";
 import { vmState } from "./state.js";
@@ -13,6 +13,7 @@ import {
   type MemoryRegion,
 } from "./uapi.js";
 
+const { offset: field } = memorySlot;
 const page = BigInt(vmLayout.pageSize);
 
 export interface Slot {
@@ -85,12 +86,12 @@ export class MemorySlots {
     const memory = this.#memory;
     const at = vmLayout.slots + index * vmLayout.slotSize;
     return {
-      base: memory.u64(at),
-      size: memory.u64(at + 8),
-      address: memory.u32(at + 16),
-      flags: memory.i32(at + 20),
-      bitmap: memory.u32(at + 24),
-      slot: memory.i32(at + 28),
+      base: memory.u64(at + field.base),
+      size: memory.u64(at + field.size),
+      address: memory.u32(at + field.address),
+      flags: memory.i32(at + field.flags),
+      bitmap: memory.u32(at + field.bitmap),
+      slot: memory.i32(at + field.slot),
     };
   }
 
@@ -100,9 +101,9 @@ export class MemorySlots {
     // Handlers of hypercalls come here often: nothing is made for slots that do not match.
     for (let index = 0, count = memory.i32(vmLayout.slotCount); index < count; index++) {
       const at = vmLayout.slots + index * vmLayout.slotSize;
-      const offset = base - memory.u64(at);
-      if (offset < 0n || offset + BigInt(length) > memory.u64(at + 8)) continue;
-      return { address: memory.u32(at + 16) + Number(offset), slot: this.#read(index) };
+      const offset = base - memory.u64(at + field.base);
+      if (offset < 0n || offset + BigInt(length) > memory.u64(at + field.size)) continue;
+      return { address: memory.u32(at + field.address) + Number(offset), slot: this.#read(index) };
     }
     return undefined;
   }
@@ -229,12 +230,12 @@ export class MemorySlots {
     const sorted = [...slots].sort((a, b) => (a.base < b.base ? -1 : 1));
     for (const [index, { base, size, address, flags, bitmap, slot }] of sorted.entries()) {
       const at = vmLayout.slots + index * vmLayout.slotSize;
-      memory.setI64(at, base);
-      memory.setI64(at + 8, size);
-      memory.setI32(at + 16, address);
-      memory.setI32(at + 20, flags);
-      memory.setI32(at + 24, bitmap);
-      memory.setI32(at + 28, slot);
+      memory.setI64(at + field.base, base);
+      memory.setI64(at + field.size, size);
+      memory.setI32(at + field.address, address);
+      memory.setI32(at + field.flags, flags);
+      memory.setI32(at + field.bitmap, bitmap);
+      memory.setI32(at + field.slot, slot);
     }
     memory.store(vmLayout.slotCount, sorted.length);
     memory.add(vmLayout.slotsGeneration, 1);

@@ -5,9 +5,12 @@
 import {
   codePages,
   type EngineField,
+  engineErrors,
   engineExits,
   engineFields,
   engineRequests,
+  engineVm,
+  engineVmEnd,
   type Fields,
   type FieldType,
   layOut,
@@ -95,6 +98,15 @@ export const ExitCode = {
   pvCall: 19,
 } as const;
 
+/** What the engine cannot go on from. */
+export const InternalError = {
+  ...engineErrors,
+  /** Translation is on, and the guest is to use a hashed page table that it has not got. */
+  noHpt: 16,
+  /** A machine check with MSR[ME] = 0. */
+  checkstop: 17,
+} as const;
+
 /** What `raise` is told, of what an instruction asks for. */
 export const trapCode = { illegal: 0, privileged: 1, trap: 2, floatEnabled: 3 } as const satisfies Record<Trap, number>;
 
@@ -107,24 +119,16 @@ export const Request = {
 
 /** Pages of 64 KiB, as the guests use; smaller ones always take the slow path. */
 export const tlb = softTlb(16);
-export const codePage = codePages({ unit: 4, longest: 4, pages: 3072 });
+export const codePage = codePages({ unit: 4, longest: 4, pages: 3072, orders: 2 });
 export const vcpuLayout = vcpuParts(stateSize, tlb, codePage);
 
 /**
  * What this architecture keeps in the VM's area (`vmLayout.arch` of src/kvm/layout.ts). Offsets are addresses.
  */
 export const archLayout = {
-  /** Guest physical memory that may hold code ends here (i64). */
-  ramLimit: vmLayout.arch,
-  /**
-   * Address of one i32 per 64 KiB of guest physical memory below ramLimit: bit n set if vCPU n has decoded code of it
-   * (bit 23 stands for vCPU 23 and all above); bits 24 to 31 count how often stores have hit such code. [A]
-   */
-  codeOwners: vmLayout.arch + 8,
+  ...engineVm,
   /** Threads a core (KVM_CAP_PPC_SMT): 0 or 1 for one, else 2, 4 or 8. [I] */
-  smt: vmLayout.arch + 12,
-  /** Bytes of one vCPU's two code maps; 0 until the VM first runs. */
-  codeMapSize: vmLayout.arch + 16,
+  smt: engineVmEnd,
   /** 1: radix translation, 0: hash. */
   radix: vmLayout.arch + 20,
   /** Process table: guest physical base i64, and size as PRTS (entries: 2^(12+PRTS) bytes) i32. Both 0: none yet. */

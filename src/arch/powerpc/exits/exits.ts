@@ -10,7 +10,7 @@ import { vcpuRecord } from "../../../kvm/state.js";
 import { traceBit } from "../../../kvm/trace.js";
 import type { AnsweredExit } from "../../../kvm/uapi/exits.js";
 import type { Exit } from "../../../kvm/uapi.js";
-import { ExitCode, state } from "../engines/layout.js";
+import { ExitCode, InternalError, state } from "../engines/layout.js";
 import { type HcallArguments, HcallStatus, tooHard } from "../papr/hcall.js";
 import { hcallByNumber } from "../papr/list.js";
 import { addressOf, getField, gpr, setField, setGpr } from "../processor/vcpu.js";
@@ -130,18 +130,16 @@ function replay(vcpu: VcpuInside, data: bigint): Exit | undefined {
   return handleExit(vcpu, code);
 }
 
-/** As numbered in interrupts/internal-error.as.ts. */
-const checkstop = 2;
 const reasons: Readonly<Record<number, string>> = {
-  1: "the guest translates by a hashed page table and has none: KVM_PPC_ALLOCATE_HTAB gives it one",
-  3: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
+  [InternalError.noHpt]: "the guest translates by a hashed page table and has none: KVM_PPC_ALLOCATE_HTAB gives it one",
+  [InternalError.tooMuchMmio]: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
 };
 
 function internalError(vcpu: VcpuInside): Exit {
   const reason = Number(vcpu.vm.mem.u64(addressOf(vcpu, "exitData")));
   const pc = getField(vcpu, "pc");
   // No fault of KVM's: the guest brought its processor to a stop for good.
-  if (reason === checkstop) return { reason: "system_event", type: KVM_SYSTEM_EVENT_CRASH, flags: pc };
+  if (reason === InternalError.checkstop) return { reason: "system_event", type: KVM_SYSTEM_EVENT_CRASH, flags: pc };
   return {
     reason: "internal_error",
     suberror: KVM_INTERNAL_ERROR_EMULATION,

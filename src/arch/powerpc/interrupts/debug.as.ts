@@ -5,6 +5,10 @@
  * Source: Power ISA v3.0B, Book III "Debug Facilities".
  */
 import {
+  ACCESS_store,
+  DEBUG_breakpoint,
+  DEBUG_watchRead,
+  DEBUG_watchWrite,
   EXIT_debug,
   S_breakAddress,
   S_breakCount,
@@ -27,7 +31,6 @@ import {
   S_watching,
   S_watchKind,
 } from "../engines/runtime/layout.generated";
-import { ACCESS_STORE } from "../mmu/radix.as";
 import { MSR_BE, MSR_DR, MSR_PR, MSR_SE } from "./msr.as";
 import { CAUSE_STORE, CAUSE_WATCH, raiseDataStorage } from "./storage-interrupts.as";
 
@@ -40,11 +43,6 @@ const DAWRX_ANY_TRANSLATION: u64 = 8;
 const DAWRX_TRANSLATED: u64 = 0x10;
 const DAWRX_LOAD: u64 = 0x20;
 const DAWRX_STORE: u64 = 0x40;
-
-/** struct kvm_debug_exit_arch's status. */
-const DEBUG_BREAKPOINT = 2;
-const DEBUG_WATCH_WRITE = 4;
-const DEBUG_WATCH_READ = 8;
 
 function exitDebug(s: i32, address: u64, status: i32): void {
   store<u64>(s, address, S_exitAddress);
@@ -69,7 +67,7 @@ export function stopsHere(s: i32): i32 {
   const pc = load<u64>(s, S_pc);
   for (let i = 0; i < count; i++) {
     if ((load<u64>(s + 8 * i, S_breakAddress) & ~3) != pc) continue;
-    exitDebug(s, pc, DEBUG_BREAKPOINT);
+    exitDebug(s, pc, DEBUG_breakpoint);
     return 1;
   }
   return 0;
@@ -125,11 +123,11 @@ export function isWatchedPage(s: i32, page: u64, mask: u64): bool {
 /** Before a data access that is about to happen. True: it is watched, and does not. */
 export function watchedAccess(s: i32, ea: u64, size: i32, access: i32): bool {
   if (!load<i32>(s, S_watching)) return false;
-  const stores = access == ACCESS_STORE;
+  const stores = access == ACCESS_store;
   const end = ea + size;
   for (let i = 0, count = load<i32>(s, S_watchCount); i < count; i++) {
     const address = load<u64>(s + 8 * i, S_watchAddress);
-    const status = stores ? DEBUG_WATCH_WRITE : DEBUG_WATCH_READ;
+    const status = stores ? DEBUG_watchWrite : DEBUG_watchRead;
     if (address < ea || address >= end || !(load<i32>(s + 4 * i, S_watchKind) & status)) continue;
     exitDebug(s, address, status);
     store<i32>(s, 1, S_fault);

@@ -2,7 +2,7 @@
  * The Machine State Register: its bits, what is derived from it, and how a program may change it.
  * Source: Power ISA v3.0B, Book III "Machine State Register", "Move To Machine State Register".
  */
-import { deriveJumpContext } from "../engines/runtime/jump-cache.as";
+import { deriveJumpContext } from "../../../engine/runtime/jump-cache.as";
 import { deriveContexts } from "../mmu/context.as";
 import {
   ARCH_codeMapSize,
@@ -71,7 +71,7 @@ export function derive(s: i32): void {
   const maps = load<i32>(s, S_codeMaps);
   store<i32>(s, littleEndian ? maps : maps + (size >>> 1), S_codeMap);
   deriveContexts(s, msr);
-  deriveJumpContext(s);
+  deriveJumpContext(s, littleEndian == 0);
 }
 
 /** If an interrupt could be taken now, or someone asks for something, the engine is to look before it goes on. */

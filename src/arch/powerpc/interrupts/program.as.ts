@@ -4,6 +4,7 @@
  * Source: Power ISA v3.0B, Book III "Program Interrupt".
  */
 import {
+  ACCESS_fetch,
   EXIT_debug,
   S_exitAddress,
   S_exitCode,
@@ -16,8 +17,7 @@ import {
   TRAP_privileged,
   TRAP_trap,
 } from "../engines/runtime/layout.generated";
-import { ACCESS_FETCH } from "../mmu/radix.as";
-import { hostOf } from "../mmu/slots.as";
+import { hostOf } from "../../../engine/runtime/slots.as";
 import { physical, translate } from "../mmu/translate.as";
 import { deliver, endInstruction, VECTOR_PROGRAM } from "./deliver.as";
 import { MSR_LE } from "./msr.as";
@@ -33,7 +33,7 @@ const SOFTWARE_BREAKPOINT: u32 = 0x00dddd00;
 
 /** The word of an instruction that has just been fetched; 0 if it is gone. */
 function wordAt(s: i32, pc: u64): u32 {
-  if (translate(s, pc, ACCESS_FETCH) != 0) return 0;
+  if (translate(s, pc, ACCESS_fetch) != 0) return 0;
   const host = hostOf(physical);
   if (host == 0) return 0;
   const word = load<u32>(host);

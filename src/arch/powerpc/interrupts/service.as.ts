@@ -3,6 +3,7 @@
  * Source: Power ISA v3.0B, Book III "Interrupt Priorities".
  */
 import {
+  EVENT_flush,
   REQUEST_context,
   REQUEST_dropPages,
   REQUEST_flushCode,
@@ -37,7 +38,7 @@ import {
   VM_vcpuCount,
 } from "../engines/runtime/layout.generated";
 import { dropAllCode, readMail } from "../engines/runtime/code-pages.as";
-import { EVENT_FLUSH, traceMmu } from "../mmu/events.as";
+import { traceMmu } from "../../../engine/runtime/events.as";
 import { dropRequested } from "../mmu/invalidate.as";
 import {
   deliver,
@@ -86,7 +87,7 @@ function serveRequests(s: i32): bool {
   const requests = atomic.xchg<i32>(s + S_requests, 0);
   if (requests & REQUEST_flushCode) dropAllCode(s);
   if (requests & (REQUEST_flushTlb | REQUEST_dropPages)) {
-    traceMmu(s, EVENT_FLUSH, 0, 0, requests & REQUEST_flushTlb ? 1 : 0, 0);
+    traceMmu(s, EVENT_flush, 0, 0, requests & REQUEST_flushTlb ? 1 : 0, 0);
     dropRequested(s, requests);
     store<i32>(s, SHORT_SLICES, S_shortSlices);
   }

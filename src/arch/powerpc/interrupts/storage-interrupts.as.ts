@@ -4,6 +4,7 @@
  */
 import {
   ARCH_fwnmi,
+  ERROR_checkstop,
   EXIT_machineCheck,
   S_dar,
   S_dsisr,
@@ -20,7 +21,7 @@ import {
   VECTOR_INSTRUCTION_STORAGE,
   VECTOR_MACHINE_CHECK,
 } from "./deliver.as";
-import { ERROR_CHECKSTOP, internalError } from "./internal-error.as";
+import { internalError } from "../../../engine/runtime/internal-error.as";
 import { MSR_ME } from "./msr.as";
 
 /** Causes, at the same place in DSISR (data) and SRR1 (fetch). */
@@ -64,7 +65,7 @@ export function raiseInstructionSegment(s: i32): void {
 export function raiseFetchMachineCheck(s: i32): void {
   const msr = load<u64>(s, S_msr);
   if (!(msr & MSR_ME)) {
-    internalError(s, ERROR_CHECKSTOP);
+    internalError(s, ERROR_checkstop);
     return;
   }
   if (load<i32>(ARCH_fwnmi)) {

@@ -2,13 +2,19 @@
  * Loads and stores that missed the soft TLB: refills, pages that are crossed, addresses outside memory.
  * Precise: nothing is stored before every page of the access is known to be writable.
  */
-import { S_crossing, S_mode, S_steppedAccess, S_steppedAddress } from "../engines/runtime/layout.generated";
+import {
+  ACCESS_load,
+  ACCESS_store,
+  S_crossing,
+  S_mode,
+  S_steppedAccess,
+  S_steppedAddress,
+} from "../engines/runtime/layout.generated";
 import { storedToCode } from "../engines/runtime/code-pages.as";
 import { watchedAccess } from "../interrupts/debug.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, extentMask, physicalAddress, watched } from "./data-address.as";
 import { dropsBeforeAccess } from "./invalidate.as";
-import { mmioAccess, mmioData } from "./mmio.as";
-import { ACCESS_LOAD, ACCESS_STORE } from "./radix.as";
+import { mmioAccess, mmioData } from "../../../engine/runtime/mmio.as";
 
 /** Between the bytes as they lie in storage, the first the least significant, and the register's value; its own inverse. */
 // @ts-ignore: decorator
@@ -108,14 +114,14 @@ function writePart(s: i32, host: i32, physical: u64, size: i32, from: i32, code:
 /** Any load of up to 16 bytes, through the state's `crossing` buffer. False: an interrupt, or the engine leaves. */
 function gather(s: i32, ea: u64, size: i32): bool {
   const buffer = s + S_crossing;
-  const host = dataAddress(s, ea, ACCESS_LOAD);
+  const host = dataAddress(s, ea, ACCESS_load);
   if (host == ADDRESS_FAULT) return false;
   const physical = physicalAddress;
   const first = firstPart(ea, size);
   store<i64>(buffer, 0);
   store<i64>(buffer, 0, 8);
   if (first == size) return readPart(s, host, physical, size, buffer);
-  const second = dataAddress(s, nextPage(s, ea, first), ACCESS_LOAD);
+  const second = dataAddress(s, nextPage(s, ea, first), ACCESS_load);
   if (second == ADDRESS_FAULT) return false;
   const secondPhysical = physicalAddress;
   return (
@@ -126,7 +132,7 @@ function gather(s: i32, ea: u64, size: i32): bool {
 /** Any store of up to 16 bytes from the state's `crossing` buffer. */
 function scatter(s: i32, ea: u64, size: i32): void {
   const buffer = s + S_crossing;
-  const host = dataAddress(s, ea, ACCESS_STORE);
+  const host = dataAddress(s, ea, ACCESS_store);
   if (host == ADDRESS_FAULT) return;
   const physical = physicalAddress;
   const code = watched;
@@ -135,7 +141,7 @@ function scatter(s: i32, ea: u64, size: i32): void {
     writePart(s, host, physical, size, buffer, code);
     return;
   }
-  const second = dataAddress(s, nextPage(s, ea, first), ACCESS_STORE);
+  const second = dataAddress(s, nextPage(s, ea, first), ACCESS_store);
   if (second == ADDRESS_FAULT) return;
   const secondPhysical = physicalAddress;
   const secondCode = watched;
@@ -146,8 +152,8 @@ function scatter(s: i32, ea: u64, size: i32): void {
 
 /** A load of 1, 2, 4 or 8 bytes; zero-extended, in register order. */
 export function loadSlow(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
-  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_LOAD)) return 0;
-  const host = dataAddress(s, ea, ACCESS_LOAD);
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_load)) return 0;
+  const host = dataAddress(s, ea, ACCESS_load);
   if (isMemory(host) && within(ea, size)) return ordered(bytesAt(host, size), size, bigEndian);
   if (host == ADDRESS_FAULT || !gather(s, ea, size)) return 0;
   return ordered(load<u64>(s, S_crossing), size, bigEndian);
@@ -155,9 +161,9 @@ export function loadSlow(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
 
 /** A store of 1, 2, 4 or 8 bytes. */
 export function storeSlow(s: i32, ea: i64, size: i32, value: i64, bigEndian: i32): void {
-  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_STORE)) return;
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_store)) return;
   const bytes = ordered(value, size, bigEndian);
-  const host = dataAddress(s, ea, ACCESS_STORE);
+  const host = dataAddress(s, ea, ACCESS_store);
   if (isMemory(host) && within(ea, size)) {
     putBytes(host, size, bytes);
     if (watched) storedToCode(s, physicalAddress, size);
@@ -170,8 +176,8 @@ export function storeSlow(s: i32, ea: i64, size: i32, value: i64, bigEndian: i32
 
 /** A load of 16 bytes. */
 export function loadQuadSlow(s: i32, ea: i64, bigEndian: i32): v128 {
-  if (watchedAccess(s, ea, 16, ACCESS_LOAD)) return i64x2(0, 0);
-  const host = dataAddress(s, ea, ACCESS_LOAD);
+  if (watchedAccess(s, ea, 16, ACCESS_load)) return i64x2(0, 0);
+  const host = dataAddress(s, ea, ACCESS_load);
   if (host == ADDRESS_FAULT) return i64x2(0, 0);
   let value: v128;
   if (isMemory(host) && within(ea, 16)) value = v128.load(host);
@@ -182,9 +188,9 @@ export function loadQuadSlow(s: i32, ea: i64, bigEndian: i32): v128 {
 
 /** A store of 16 bytes. */
 export function storeQuadSlow(s: i32, ea: i64, value: v128, bigEndian: i32): void {
-  if (watchedAccess(s, ea, 16, ACCESS_STORE)) return;
+  if (watchedAccess(s, ea, 16, ACCESS_store)) return;
   const bytes = bigEndian ? reversed(value) : value;
-  const host = dataAddress(s, ea, ACCESS_STORE);
+  const host = dataAddress(s, ea, ACCESS_store);
   if (host == ADDRESS_FAULT) return;
   if (isMemory(host) && within(ea, 16)) {
     v128.store(host, bytes);
@@ -197,6 +203,6 @@ export function storeQuadSlow(s: i32, ea: i64, value: v128, bigEndian: i32): voi
 
 /** Notes what a routine accesses, for the Trace interrupt; loads and stores note theirs themselves. */
 export function noteAccess(s: i32, ea: u64, access: i32): void {
-  store<i32>(s, access == ACCESS_STORE ? 2 : 1, S_steppedAccess);
+  store<i32>(s, access == ACCESS_store ? 2 : 1, S_steppedAccess);
   store<u64>(s, ea, S_steppedAddress);
 }

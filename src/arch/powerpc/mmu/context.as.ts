@@ -33,7 +33,7 @@ import {
   VCPU_smallTlb,
   VCPU_tlb,
 } from "../engines/runtime/layout.generated";
-import { forgetJumps } from "../engines/runtime/jump-cache.as";
+import { forgetJumps } from "../../../engine/runtime/jump-cache.as";
 
 const MSR_PR: u64 = 0x4000;
 const MSR_IR: u64 = 0x20;

@@ -3,7 +3,12 @@
  * Pages of 64 KiB and more fill the table that engines look up inline; smaller ones a table that only this file reads.
  */
 import {
+  ACCESS_store,
   ARCH_ramLimit,
+  EVENT_fault,
+  EVENT_refill,
+  RIGHT_read,
+  RIGHT_write,
   S_asid,
   S_smallHits,
   S_statTlbMiss,
@@ -17,10 +22,17 @@ import {
 import { isOwned, storeHitsCode } from "../engines/runtime/code-pages.as";
 import { isWatchedPage } from "../interrupts/debug.as";
 import { CAUSE_STORE, raiseDataSegment, raiseDataStorage } from "../interrupts/storage-interrupts.as";
-import { ACCESS_STORE, CAUSE_EXIT, CAUSE_SEGMENT, RIGHT_READ, RIGHT_WRITE } from "./radix.as";
-import { dirtyNoted, findSlot, hostInSlot, leaveForDirtyRing, noteDirty, slotIsReadOnly } from "./slots.as";
-import { EVENT_FAULT, EVENT_REFILL, traceMmu } from "./events.as";
-import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
+import { CAUSE_EXIT, CAUSE_SEGMENT } from "./radix.as";
+import {
+  dirtyNoted,
+  findSlot,
+  hostInSlot,
+  leaveForDirtyRing,
+  noteDirty,
+  slotIsReadOnly,
+} from "../../../engine/runtime/slots.as";
+import { traceMmu } from "../../../engine/runtime/events.as";
+import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../../engine/runtime/tlb.as";
 import { pageShift, physical, rights, translate } from "./translate.as";
 
 /** An interrupt has been raised, or the engine leaves: `fault` is set. */
@@ -36,10 +48,10 @@ export let physicalAddress: u64 = 0;
 /** True if what is stored has to be reported to code-pages, because the page also holds decoded code. */
 export let watched: bool = false;
 
-/** Host address of a data access's first byte, or one of the two above. `access` is ACCESS_LOAD or ACCESS_STORE. */
+/** Host address of a data access's first byte, or one of the two above. `access` is ACCESS_load or ACCESS_store. */
 export function dataAddress(s: i32, ea: u64, access: i32): i32 {
   const asid = load<u64>(s, S_asid);
-  const tag = access == ACCESS_STORE ? TLB_writeTag : TLB_readTag;
+  const tag = access == ACCESS_store ? TLB_writeTag : TLB_readTag;
   watched = false;
   const entry = entryFor(load<i32>(s, S_tlb), ea);
   if (load<u64>(entry + tag) == ((ea & ~PAGE_MASK) | asid)) {
@@ -59,22 +71,22 @@ function refill(s: i32, ea: u64, access: i32): i32 {
   store<u64>(s, load<u64>(s, S_statTlbMiss) + 1, S_statTlbMiss);
   const cause = translate(s, ea, access);
   if (cause != 0) {
-    traceMmu(s, EVENT_FAULT, ea, 0, access, access == ACCESS_STORE && cause > 2 ? cause | CAUSE_STORE : cause);
+    traceMmu(s, EVENT_fault, ea, 0, access, access == ACCESS_store && cause > 2 ? cause | CAUSE_STORE : cause);
     if (cause == CAUSE_SEGMENT) raiseDataSegment(s, ea);
-    else if (cause != CAUSE_EXIT) raiseDataStorage(s, ea, access == ACCESS_STORE ? cause | CAUSE_STORE : cause);
+    else if (cause != CAUSE_EXIT) raiseDataStorage(s, ea, access == ACCESS_store ? cause | CAUSE_STORE : cause);
     return ADDRESS_FAULT;
   }
-  traceMmu(s, EVENT_REFILL, ea, physical, access, rights | (pageShift << 8));
+  traceMmu(s, EVENT_refill, ea, physical, access, rights | (pageShift << 8));
   const large = pageShift >= TLB_pageShift;
   extentMask = large ? <i32>PAGE_MASK : <i32>SMALL_PAGE_MASK;
   physicalAddress = physical;
   if (!findSlot(physical)) return ADDRESS_OUTSIDE;
-  if (access == ACCESS_STORE && slotIsReadOnly()) return ADDRESS_OUTSIDE;
+  if (access == ACCESS_store && slotIsReadOnly()) return ADDRESS_OUTSIDE;
   const host = hostInSlot(physical);
-  let writable = (rights & RIGHT_WRITE) != 0 && !slotIsReadOnly();
+  let writable = (rights & RIGHT_write) != 0 && !slotIsReadOnly();
   if (writable) {
     const page = <i32>(physical >> TLB_pageShift);
-    if (access == ACCESS_STORE) {
+    if (access == ACCESS_store) {
       if (!dirtyNoted(physical) && leaveForDirtyRing(s)) return ADDRESS_FAULT;
       noteDirty(s, physical);
       if (physical < load<u64>(ARCH_ramLimit) && isOwned(page)) {
@@ -99,7 +111,7 @@ function refill(s: i32, ea: u64, access: i32): i32 {
   }
   // Each access to it is to come to the slow path.
   if (large && isWatchedPage(s, ea & ~PAGE_MASK, PAGE_MASK)) return host;
-  if (rights & RIGHT_READ) store<u64>(entry, tag, TLB_readTag);
+  if (rights & RIGHT_read) store<u64>(entry, tag, TLB_readTag);
   if (writable) store<u64>(entry, tag, TLB_writeTag);
   return host;
 }

@@ -2,18 +2,20 @@
  * Translation by segments and the hashed page table (mmu/hpt.ts).
  * Source: Power ISA v2.07, Book III-S "Virtual Address Generation", "Page Table Search", "Storage Protection".
  */
-import { ARCH_hpt, S_amr, S_iamr } from "../engines/runtime/layout.generated";
-import { ERROR_NO_HPT, internalError } from "../interrupts/internal-error.as";
-import { CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "../interrupts/storage-interrupts.as";
 import {
-  ACCESS_FETCH,
-  ACCESS_STORE,
-  CAUSE_EXIT,
-  CAUSE_SEGMENT,
-  RIGHT_EXECUTE,
-  RIGHT_READ,
-  RIGHT_WRITE,
-} from "./radix.as";
+  ACCESS_fetch,
+  ACCESS_store,
+  ARCH_hpt,
+  ERROR_noHpt,
+  RIGHT_execute,
+  RIGHT_read,
+  RIGHT_write,
+  S_amr,
+  S_iamr,
+} from "../engines/runtime/layout.generated";
+import { internalError } from "../../../engine/runtime/internal-error.as";
+import { CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "../interrupts/storage-interrupts.as";
+import { CAUSE_EXIT, CAUSE_SEGMENT } from "./radix.as";
 import {
   findSegment,
   segmentVsid,
@@ -98,15 +100,15 @@ function searchGroup(table: i32, group: u64, wanted: u64, base: i32): i32 {
 function rightsOfPp(pp: i32, key: bool): i32 {
   switch (pp) {
     case 0:
-      return key ? 0 : RIGHT_READ | RIGHT_WRITE;
+      return key ? 0 : RIGHT_read | RIGHT_write;
     case 1:
-      return key ? RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
+      return key ? RIGHT_read : RIGHT_read | RIGHT_write;
     case 2:
-      return RIGHT_READ | RIGHT_WRITE;
+      return RIGHT_read | RIGHT_write;
     case 3:
-      return RIGHT_READ;
+      return RIGHT_read;
     case 6:
-      return key ? 0 : RIGHT_READ;
+      return key ? 0 : RIGHT_read;
     default:
       return 0;
   }
@@ -130,13 +132,13 @@ export function translateHash(s: i32, ea: u64, access: i32, problemState: bool):
   // Read at once: it may be replaced by one of another size, which then waits for this vCPU to be done.
   const place = atomic.load<i32>(ARCH_hpt);
   if (place == 0) {
-    internalError(s, ERROR_NO_HPT);
+    internalError(s, ERROR_noHpt);
     return CAUSE_EXIT;
   }
   const segment = findSegment(s, ea);
   if (segment == 0) return CAUSE_SEGMENT;
   const vsid = segmentVsid(segment);
-  if (access == ACCESS_FETCH && vsid & VSID_NO_EXECUTE) return CAUSE_NO_EXECUTE;
+  if (access == ACCESS_fetch && vsid & VSID_NO_EXECUTE) return CAUSE_NO_EXECUTE;
   const base = baseShift(vsid);
   if (base == 0) return CAUSE_NO_TRANSLATION;
 
@@ -156,17 +158,17 @@ export function translateHash(s: i32, ea: u64, access: i32, problemState: bool):
     const r = atomic.load<u64>(entry, 8);
     let rights = rightsOfPp(<i32>(r & 3) | ((<i32>((r & R_PP0) >> 63)) << 2), key);
     const runnable = !(r & (R_NO_EXECUTE | R_GUARDED));
-    if (rights & RIGHT_READ && runnable) rights |= RIGHT_EXECUTE;
+    if (rights & RIGHT_read && runnable) rights |= RIGHT_execute;
     const allowed = rights;
     const amr = keyBits(load<u64>(s, S_amr), r);
-    if (amr & 2) rights &= ~RIGHT_WRITE;
-    if (amr & 1) rights &= ~RIGHT_READ;
-    if (keyBits(load<u64>(s, S_iamr), r) & 1) rights &= ~RIGHT_EXECUTE;
+    if (amr & 2) rights &= ~RIGHT_write;
+    if (amr & 1) rights &= ~RIGHT_read;
+    if (keyBits(load<u64>(s, S_iamr), r) & 1) rights &= ~RIGHT_execute;
     if (!(rights & (1 << access))) {
-      if (access == ACCESS_FETCH) return runnable ? CAUSE_PROTECTION : CAUSE_NO_EXECUTE;
+      if (access == ACCESS_fetch) return runnable ? CAUSE_PROTECTION : CAUSE_NO_EXECUTE;
       return allowed & (1 << access) ? CAUSE_KEY : CAUSE_PROTECTION;
     }
-    const noted = r | (access == ACCESS_STORE ? R_REFERENCED | R_CHANGED : R_REFERENCED);
+    const noted = r | (access == ACCESS_store ? R_REFERENCED | R_CHANGED : R_REFERENCED);
     if (noted != r) {
       // Another processor or a hypercall changed it in between: look again.
       if (atomic.cmpxchg<u64>(entry, r, noted, 8) != r) continue;
@@ -174,7 +176,7 @@ export function translateHash(s: i32, ea: u64, access: i32, problemState: bool):
     }
     const page = ((<u64>1) << (<u64>hashShift)) - 1;
     hashPhysical = (r & R_PAGE & ~page) | (ea & page);
-    hashRights = noted & R_CHANGED ? rights : rights & ~RIGHT_WRITE;
+    hashRights = noted & R_CHANGED ? rights : rights & ~RIGHT_write;
     return 0;
   }
 }

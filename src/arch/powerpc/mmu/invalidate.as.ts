@@ -3,6 +3,8 @@
  * Source: Power ISA v3.0B, Book III "TLB Management Instructions".
  */
 import {
+  EVENT_flush,
+  EVENT_invalidate,
   REQUEST_dropPages,
   REQUEST_flushTlb,
   S_dropSets,
@@ -23,8 +25,8 @@ import {
 } from "../engines/runtime/layout.generated";
 import { derive } from "../interrupts/msr.as";
 import { forgetAllContexts, forgetContextsOf } from "./context.as";
-import { EVENT_FLUSH, EVENT_INVALIDATE, traceMmu } from "./events.as";
-import { dropPage, dropSet, dropSmallPages, entryFor } from "./tlb.as";
+import { traceMmu } from "../../../engine/runtime/events.as";
+import { dropPage, dropSet, dropSmallPages, entryFor } from "../../../engine/runtime/tlb.as";
 
 /** Gives the thread away for a moment, if it may sleep. */
 @external("env", "rest")
@@ -72,7 +74,7 @@ function flushAddress(s: i32, ea: u64, size: i32): void {
 
 /** tlbiel: RB, RS, RIC, PRS, R. */
 export function tlbInvalidateEntryLocal(s: i32, rb: i64, rs: i64, ric: i32, prs: i32, r: i32): void {
-  traceMmu(s, EVENT_INVALIDATE, rb, rs, ric | (prs << 2) | (r << 3), 0);
+  traceMmu(s, EVENT_invalidate, rb, rs, ric | (prs << 2) | (r << 3), 0);
   invalidateHere(s, rb, rs, ric, prs, r);
 }
 
@@ -158,7 +160,7 @@ function dropSets(s: i32): bool {
 export function dropsBeforeAccess(s: i32): bool {
   if (!(load<i32>(s, S_requests) & REQUEST_dropPages) || load<i32>(s, S_mode) & ALONE) return false;
   atomic.and<i32>(s + S_requests, ~REQUEST_dropPages);
-  traceMmu(s, EVENT_FLUSH, 0, 0, 0, 0);
+  traceMmu(s, EVENT_flush, 0, 0, 0, 0);
   if (!dropSets(s)) return false;
   store<i32>(s, 1, S_recheck);
   store<i32>(s, 1, S_fault);
@@ -167,7 +169,7 @@ export function dropsBeforeAccess(s: i32): bool {
 
 /** tlbie: the same here and, as a whole flush if it is not of one page, on every other vCPU. */
 export function tlbInvalidateEntry(s: i32, rb: i64, rs: i64, ric: i32, prs: i32, r: i32): void {
-  traceMmu(s, EVENT_INVALIDATE, rb, rs, ric | (prs << 2) | (r << 3), 1);
+  traceMmu(s, EVENT_invalidate, rb, rs, ric | (prs << 2) | (r << 3), 1);
   invalidateHere(s, rb, rs, ric, prs, r);
   if (r && ric == RIC_PAGE_WALK_CACHE) return;
   const page = namesPage(rb, ric, prs, r);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { archLayout, ExitCode, state, tlb } from "../engines/layout.js";
+import { archLayout, ExitCode, InternalError, state, tlb } from "../engines/layout.js";
 import { Leaf, MSR, TestMachine } from "../engines/runtime/machine.test-support.js";
 
 const kernel = MSR.SF | MSR.ME | MSR.LE | MSR.RI | MSR.IR | MSR.DR;
@@ -317,5 +317,5 @@ test("the hash MMU is asked for: the engine says that it cannot", () => {
   m.load(0x1000n, 8);
   assert.ok(m.takeFault());
   assert.equal(m.get("exitCode"), BigInt(ExitCode.internalError));
-  assert.equal(m.get("exitData"), 1n);
+  assert.equal(m.get("exitData"), BigInt(InternalError.noHpt));
 });

@@ -4,8 +4,13 @@
  * Source: Power ISA v3.0B, Book III "Radix Tree Translation", "Reference and Change Recording".
  */
 import {
+  ACCESS_fetch,
+  ACCESS_store,
   ARCH_processTableBase,
   ARCH_processTableSize,
+  RIGHT_execute,
+  RIGHT_read,
+  RIGHT_write,
   S_amr,
   S_iamr,
   S_pid,
@@ -16,17 +21,7 @@ import {
   CAUSE_NO_TRANSLATION,
   CAUSE_PROTECTION,
 } from "../interrupts/storage-interrupts.as";
-import { findSlot, hostInSlot, hostOf, leaveForDirtyRing, noteDirty } from "./slots.as";
-
-/** Kinds of access. */
-export const ACCESS_LOAD = 0;
-export const ACCESS_STORE = 1;
-export const ACCESS_FETCH = 2;
-
-/** Rights of a page: 1 << access. */
-export const RIGHT_READ = 1;
-export const RIGHT_WRITE = 2;
-export const RIGHT_EXECUTE = 4;
+import { findSlot, hostInSlot, hostOf, leaveForDirtyRing, noteDirty } from "../../../engine/runtime/slots.as";
 
 /** The address is in no quadrant of this process: a segment interrupt. No combination of cause bits. */
 export const CAUSE_SEGMENT = 1;
@@ -54,15 +49,15 @@ export let radixShift: i32 = 0;
 /** What the leaf allows this access, by its own bits, privilege, and for the kernel on user pages key 0 of AMR and IAMR. */
 function rightsOf(s: i32, leaf: u64, problemState: bool): i32 {
   let rights = 0;
-  if (leaf & 4) rights = RIGHT_READ;
-  if (leaf & 2) rights |= RIGHT_READ | RIGHT_WRITE;
-  if (leaf & 1 && (leaf & LEAF_ATTRIBUTES) != LEAF_NON_IDEMPOTENT) rights |= RIGHT_EXECUTE;
+  if (leaf & 4) rights = RIGHT_read;
+  if (leaf & 2) rights |= RIGHT_read | RIGHT_write;
+  if (leaf & 1 && (leaf & LEAF_ATTRIBUTES) != LEAF_NON_IDEMPOTENT) rights |= RIGHT_execute;
   if (leaf & LEAF_PRIVILEGED) return problemState ? 0 : rights;
   if (problemState) return rights;
   const amr = load<u64>(s, S_amr);
-  if (amr & (1 << 63)) rights &= ~RIGHT_WRITE;
-  if (amr & (1 << 62)) rights &= ~RIGHT_READ;
-  if (load<u64>(s, S_iamr) & (1 << 62)) rights &= ~RIGHT_EXECUTE;
+  if (amr & (1 << 63)) rights &= ~RIGHT_write;
+  if (amr & (1 << 62)) rights &= ~RIGHT_read;
+  if (load<u64>(s, S_iamr) & (1 << 62)) rights &= ~RIGHT_execute;
   return rights;
 }
 
@@ -98,8 +93,8 @@ export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool)
       continue;
     }
     const rights = rightsOf(s, entry, problemState);
-    if (!(rights & (1 << access))) return access == ACCESS_FETCH ? CAUSE_NO_EXECUTE : CAUSE_PROTECTION;
-    const wanted = entry | (access == ACCESS_STORE ? LEAF_REFERENCED | LEAF_CHANGED : LEAF_REFERENCED);
+    if (!(rights & (1 << access))) return access == ACCESS_fetch ? CAUSE_NO_EXECUTE : CAUSE_PROTECTION;
+    const wanted = entry | (access == ACCESS_store ? LEAF_REFERENCED | LEAF_CHANGED : LEAF_REFERENCED);
     if (wanted != entry) {
       if (leaveForDirtyRing(s)) return CAUSE_EXIT;
       if (atomic.cmpxchg<u64>(host, bswap(entry), bswap(wanted)) != bswap(entry)) {
@@ -111,7 +106,7 @@ export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool)
     }
     const mask = ((<u64>1) << shift) - 1;
     radixPhysical = (entry & LEAF_PAGE & ~mask) | (ea & mask);
-    radixRights = wanted & LEAF_CHANGED ? rights : rights & ~RIGHT_WRITE;
+    radixRights = wanted & LEAF_CHANGED ? rights : rights & ~RIGHT_write;
     radixShift = <i32>shift;
     return 0;
   }

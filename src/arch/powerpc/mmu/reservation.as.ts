@@ -4,14 +4,20 @@
  * the load-and-reserve kind can tell.
  * Source: Power ISA v3.0B, Book II "Load And Reserve and Store Conditional Instructions".
  */
-import { ARCH_quadLock, S_reserveAddress, S_reserveSize, S_reserveValue } from "../engines/runtime/layout.generated";
+import {
+  ACCESS_load,
+  ACCESS_store,
+  ARCH_quadLock,
+  S_reserveAddress,
+  S_reserveSize,
+  S_reserveValue,
+} from "../engines/runtime/layout.generated";
 import { storedToCode } from "../engines/runtime/code-pages.as";
 import { watchedAccess } from "../interrupts/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { CAUSE_RESERVATION, CAUSE_STORE, raiseDataStorage } from "../interrupts/storage-interrupts.as";
 import { noteAccess, ordered } from "./access.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, physicalAddress, watched } from "./data-address.as";
-import { ACCESS_LOAD, ACCESS_STORE } from "./radix.as";
 
 /** Host address of a reservable operand, or 0 after an interrupt. */
 function reservable(s: i32, ea: u64, size: i32, access: i32): i32 {
@@ -24,7 +30,7 @@ function reservable(s: i32, ea: u64, size: i32, access: i32): i32 {
   const host = dataAddress(s, ea, access);
   if (host == ADDRESS_FAULT) return 0;
   if (host == ADDRESS_OUTSIDE) {
-    raiseDataStorage(s, ea, access == ACCESS_STORE ? CAUSE_RESERVATION | CAUSE_STORE : CAUSE_RESERVATION);
+    raiseDataStorage(s, ea, access == ACCESS_store ? CAUSE_RESERVATION | CAUSE_STORE : CAUSE_RESERVATION);
     return 0;
   }
   return host;
@@ -58,7 +64,7 @@ function exchange(host: i32, size: i32, expected: u64, bytes: u64): bool {
 
 /** lbarx to ldarx. */
 export function loadReserve(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
-  const host = reservable(s, ea, size, ACCESS_LOAD);
+  const host = reservable(s, ea, size, ACCESS_load);
   if (host == 0) return 0;
   const bytes = atomicBytes(host, size);
   store<i32>(s, host, S_reserveAddress);
@@ -70,7 +76,7 @@ export function loadReserve(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
 /** stbcx. to stdcx.: 1 if the store was performed. */
 export function storeConditional(s: i32, ea: i64, size: i32, value: i64, bigEndian: i32): i32 {
   const reserved = load<i32>(s, S_reserveAddress);
-  const host = reservable(s, ea, size, ACCESS_STORE);
+  const host = reservable(s, ea, size, ACCESS_store);
   store<i32>(s, 0, S_reserveAddress);
   if (host == 0 || host != reserved || load<i32>(s, S_reserveSize) != size) return 0;
   if (!exchange(host, size, load<u64>(s, S_reserveValue), ordered(value, size, bigEndian))) return 0;
@@ -93,7 +99,7 @@ function reversed(value: v128): v128 {
 
 /** lqarx. */
 export function loadReserveQuad(s: i32, ea: i64, bigEndian: i32): v128 {
-  const host = reservable(s, ea, 16, ACCESS_LOAD);
+  const host = reservable(s, ea, 16, ACCESS_load);
   if (host == 0) return i64x2(0, 0);
   lockQuad();
   const bytes = v128.load(host);
@@ -107,7 +113,7 @@ export function loadReserveQuad(s: i32, ea: i64, bigEndian: i32): v128 {
 /** stqcx. */
 export function storeConditionalQuad(s: i32, ea: i64, value: v128, bigEndian: i32): i32 {
   const reserved = load<i32>(s, S_reserveAddress);
-  const host = reservable(s, ea, 16, ACCESS_STORE);
+  const host = reservable(s, ea, 16, ACCESS_store);
   store<i32>(s, 0, S_reserveAddress);
   if (host == 0 || host != reserved || load<i32>(s, S_reserveSize) != 16) return 0;
   lockQuad();

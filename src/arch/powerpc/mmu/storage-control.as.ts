@@ -3,6 +3,8 @@
  * Source: Power ISA v3.0B, Book II "Storage Control Instructions".
  */
 import {
+  ACCESS_load,
+  ACCESS_store,
   ARCH_ramLimit,
   S_tlb,
   SMALLTLB_pageShift,
@@ -16,18 +18,17 @@ import { raiseAlignment } from "../interrupts/raise.as";
 import { noteAccess } from "./access.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, physicalAddress, watched } from "./data-address.as";
 import { effective } from "./effective.as";
-import { ACCESS_LOAD, ACCESS_STORE } from "./radix.as";
-import { entryFor, smallEntryFor } from "./tlb.as";
+import { entryFor, smallEntryFor } from "../../../engine/runtime/tlb.as";
 
 const BLOCK = 128;
 
 /** dcbz. Storage that cannot be cached raises Alignment. */
 export function zeroBlock(s: i32, address: i64): void {
   const ea = effective(s, address);
-  noteAccess(s, ea, ACCESS_STORE);
+  noteAccess(s, ea, ACCESS_store);
   const block = ea & ~(<u64>(BLOCK - 1));
-  if (watchedAccess(s, block, BLOCK, ACCESS_STORE)) return;
-  const host = dataAddress(s, block, ACCESS_STORE);
+  if (watchedAccess(s, block, BLOCK, ACCESS_store)) return;
+  const host = dataAddress(s, block, ACCESS_store);
   if (host == ADDRESS_FAULT) return;
   if (host == ADDRESS_OUTSIDE) {
     raiseAlignment(s, ea);
@@ -43,7 +44,7 @@ export function zeroBlock(s: i32, address: i64): void {
  */
 export function invalidateInstructionBlock(s: i32, address: i64): void {
   const ea = effective(s, address);
-  const host = dataAddress(s, ea, ACCESS_LOAD);
+  const host = dataAddress(s, ea, ACCESS_load);
   if (host == ADDRESS_FAULT || host == ADDRESS_OUTSIDE) return;
   const physical = physicalOf(s, ea, host);
   if (physical >= load<u64>(ARCH_ramLimit) || !isOwned(<i32>(physical >> TLB_pageShift))) return;

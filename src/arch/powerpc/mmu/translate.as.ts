@@ -2,19 +2,17 @@
  * Any effective address to a guest physical one, by the mode that the vCPU is in.
  * Source: Power ISA v3.0B, Book III "Storage Addressing", "Real And Virtual Real Addressing Modes".
  */
-import { ARCH_radix, S_msr } from "../engines/runtime/layout.generated";
+import {
+  ACCESS_fetch,
+  ARCH_radix,
+  RIGHT_execute,
+  RIGHT_read,
+  RIGHT_write,
+  S_msr,
+} from "../engines/runtime/layout.generated";
 import { MSR_DR, MSR_IR, MSR_PR } from "../interrupts/msr.as";
 import { hashPhysical, hashRights, hashShift, translateHash } from "./hash.as";
-import {
-  ACCESS_FETCH,
-  radixPhysical,
-  radixRights,
-  radixShift,
-  RIGHT_EXECUTE,
-  RIGHT_READ,
-  RIGHT_WRITE,
-  translateRadix,
-} from "./radix.as";
+import { radixPhysical, radixRights, radixShift, translateRadix } from "./radix.as";
 
 /** With translation off the top four bits of the address do not count. */
 const REAL_ADDRESS: u64 = 0x0fffffffffffffff;
@@ -28,9 +26,9 @@ export let pageShift: i32 = 0;
 /** 0, or the cause of the interrupt to raise: see translateRadix, and CAUSE_EXIT. */
 export function translate(s: i32, ea: u64, access: i32): i32 {
   const msr = load<u64>(s, S_msr);
-  if (!(msr & (access == ACCESS_FETCH ? MSR_IR : MSR_DR))) {
+  if (!(msr & (access == ACCESS_fetch ? MSR_IR : MSR_DR))) {
     physical = ea & REAL_ADDRESS;
-    rights = RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE;
+    rights = RIGHT_read | RIGHT_write | RIGHT_execute;
     pageShift = 30;
     return 0;
   }

@@ -32,7 +32,7 @@ import {
   VM_vcpuCount,
   VM_vcpus,
 } from "./layout.generated";
-import { dropWriteTags } from "../../mmu/tlb.as";
+import { dropWriteTags } from "../../../../engine/runtime/tlb.as";
 
 /** Tells the translator that a 4 KiB page's code is gone, so that it forgets regions that cover it. */
 @external("env", "codeDropped")

@@ -1,11 +1,14 @@
 /** Decoded instructions: finding the entry for `pc`, making pages of entries, and filling an entry. */
 import {
+  ACCESS_fetch,
   ARCH_ramLimit,
   CODE_instructions,
   CODE_pages,
   CODE_physical,
   CODE_shift,
   CODE_size,
+  EVENT_fault,
+  EVENT_refill,
   HANDLER_illegal,
   HANDLER_nextPage,
   HANDLER_region,
@@ -35,10 +38,10 @@ import {
   raiseInstructionSegment,
   raiseInstructionStorage,
 } from "../../interrupts/storage-interrupts.as";
-import { EVENT_FAULT, EVENT_REFILL, traceMmu } from "../../mmu/events.as";
-import { ACCESS_FETCH, CAUSE_EXIT, CAUSE_SEGMENT } from "../../mmu/radix.as";
-import { findSlot, hostInSlot } from "../../mmu/slots.as";
-import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../mmu/tlb.as";
+import { traceMmu } from "../../../../engine/runtime/events.as";
+import { CAUSE_EXIT, CAUSE_SEGMENT } from "../../mmu/radix.as";
+import { findSlot, hostInSlot } from "../../../../engine/runtime/slots.as";
+import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../../../engine/runtime/tlb.as";
 import { pageShift, physical, rights, translate } from "../../mmu/translate.as";
 import { claim, fetchedThroughSmall, unmapCodePage } from "./code-pages.as";
 import { settleComeFrom } from "./come-from.as";
@@ -88,16 +91,16 @@ function fetchPage(s: i32, pc: u64): i32 {
   if (load<u64>(small, TLB_executeTag) == ((pc & ~SMALL_PAGE_MASK) | asid)) return load<i32>(small, TLB_physicalPage);
 
   store<u64>(s, load<u64>(s, S_statTlbMiss) + 1, S_statTlbMiss);
-  const cause = translate(s, pc, ACCESS_FETCH);
+  const cause = translate(s, pc, ACCESS_fetch);
   if (cause != 0) {
-    traceMmu(s, EVENT_FAULT, pc, 0, ACCESS_FETCH, cause);
+    traceMmu(s, EVENT_fault, pc, 0, ACCESS_fetch, cause);
     if (cause == CAUSE_SEGMENT) raiseInstructionSegment(s);
     else if (cause != CAUSE_EXIT) raiseInstructionStorage(s, cause);
     // Nobody looks at it behind a fetch.
     else store<i32>(s, 0, S_fault);
     return -1;
   }
-  traceMmu(s, EVENT_REFILL, pc, physical, ACCESS_FETCH, rights | (pageShift << 8));
+  traceMmu(s, EVENT_refill, pc, physical, ACCESS_fetch, rights | (pageShift << 8));
   if (physical >= load<u64>(ARCH_ramLimit) || !findSlot(physical)) {
     raiseFetchMachineCheck(s);
     return -1;

@@ -28,8 +28,8 @@ export { invalidateInstructionBlock, zeroBlock } from "../../mmu/storage-control
 export { guestMemoryWritten } from "./code-pages.as";
 export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
 export { decode, instructionAt, fetch } from "./decoded-code.as";
-export { forgetJumps } from "./jump-cache.as";
-export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
+export { forgetJumps } from "../../../../engine/runtime/jump-cache.as";
+export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "../../../../engine/runtime/regions.as";
 export { contextRefresh, reset } from "./vcpu.as";
 export * from "./atomic.as";
 export {

@@ -4,19 +4,34 @@
  */
 import {
   EXIT_dirtyRingFull,
+  RING_address,
+  RING_entries,
+  RING_filled,
+  RING_reserve,
+  RING_taken,
+  RINGENTRY_dirty,
+  RINGENTRY_flags,
+  RINGENTRY_offset,
+  RINGENTRY_size,
+  RINGENTRY_slot,
   S_dirtyRing,
   S_exitCode,
   S_fault,
   S_mmioReplay,
+  SLOT_address,
+  SLOT_base,
+  SLOT_bitmap,
+  SLOT_flags,
+  SLOT_logDirty,
+  SLOT_readOnly,
+  SLOT_size,
+  SLOT_slot,
   VM_pageSize,
   VM_slotCount,
   VM_slots,
   VM_slotsGeneration,
   VM_slotSize,
-} from "../engines/runtime/layout.generated";
-
-const SLOT_LOG_DIRTY = 1;
-const SLOT_READ_ONLY = 2;
+} from "./layout.target";
 
 // Second results of findSlot, dead at the next call.
 let slotBase: u64 = 0;
@@ -29,13 +44,13 @@ let slotNumber: i32 = 0;
 // @ts-ignore: decorator
 @inline
 function take(slot: i32, physical: u64): bool {
-  const base = load<u64>(slot);
-  if (physical - base >= load<u64>(slot, 8)) return false;
+  const base = load<u64>(slot, SLOT_base);
+  if (physical - base >= load<u64>(slot, SLOT_size)) return false;
   slotBase = base;
-  slotHost = load<i32>(slot, 16);
-  slotFlags = load<i32>(slot, 20);
-  slotBitmap = load<i32>(slot, 24);
-  slotNumber = load<i32>(slot, 28);
+  slotHost = load<i32>(slot, SLOT_address);
+  slotFlags = load<i32>(slot, SLOT_flags);
+  slotBitmap = load<i32>(slot, SLOT_bitmap);
+  slotNumber = load<i32>(slot, SLOT_slot);
   return true;
 }
 
@@ -45,7 +60,7 @@ function search(physical: u64): bool {
   let high = load<i32>(VM_slotCount);
   while (high - low > 1) {
     const middle = (low + high) >>> 1;
-    if (load<u64>(VM_slots + middle * VM_slotSize) <= physical) low = middle;
+    if (load<u64>(VM_slots + middle * VM_slotSize, SLOT_base) <= physical) low = middle;
     else high = middle;
   }
   return high > 0 && take(VM_slots + low * VM_slotSize, physical);
@@ -68,32 +83,28 @@ export function hostInSlot(physical: u64): i32 {
 }
 
 export function slotIsReadOnly(): bool {
-  return (slotFlags & SLOT_READ_ONLY) != 0;
+  return (slotFlags & SLOT_readOnly) != 0;
 }
 
 /** True if stores to the page need not be noted: its slot is not logged, or they have been. */
 export function dirtyNoted(physical: u64): bool {
-  if (!(slotFlags & SLOT_LOG_DIRTY) || slotBitmap == 0) return true;
+  if (!(slotFlags & SLOT_logDirty) || slotBitmap == 0) return true;
   const page = <u32>((physical - slotBase) / VM_pageSize);
   return ((load<u8>(slotBitmap + (page >> 3)) >> (page & 7)) & 1) != 0;
 }
 
 /** Notes a store in the dirty log of the slot found, and in the vCPU's dirty ring if it has one. */
 export function noteDirty(s: i32, physical: u64): void {
-  if (!(slotFlags & SLOT_LOG_DIRTY) || slotBitmap == 0) return;
+  if (!(slotFlags & SLOT_logDirty) || slotBitmap == 0) return;
   const page = <u32>((physical - slotBase) / VM_pageSize);
   const bit = (<u8>1) << (<u8>(page & 7));
   const before = atomic.or<u8>(slotBitmap + (page >> 3), bit);
-  if (load<i32>(s, S_dirtyRing) && !(before & bit)) pushDirty(s, page);
+  if (load<i32>(s, S_dirtyRing + RING_address) && !(before & bit)) pushDirty(s, page);
 }
 
-// The ring's fields and its entries are told in kvm/dirty-ring.ts.
-const RING_ENTRIES = S_dirtyRing + 4;
-const RING_FILLED = S_dirtyRing + 8;
-const RING_TAKEN = S_dirtyRing + 12;
-const RING_RESERVED = 64;
-const ENTRY_SIZE = 16;
-const ENTRY_DIRTY = 1;
+const RING_ENTRIES = S_dirtyRing + RING_entries;
+const RING_FILLED = S_dirtyRing + RING_filled;
+const RING_TAKEN = S_dirtyRing + RING_taken;
 
 function ringUsed(s: i32): i32 {
   return load<i32>(s, RING_FILLED) - atomic.load<i32>(s + RING_TAKEN);
@@ -103,10 +114,10 @@ function pushDirty(s: i32, page: u32): void {
   const entries = load<i32>(s, RING_ENTRIES);
   if (ringUsed(s) >= entries) return;
   const filled = load<i32>(s, RING_FILLED);
-  const entry = load<i32>(s, S_dirtyRing) + (filled & (entries - 1)) * ENTRY_SIZE;
-  store<i32>(entry, slotNumber, 4);
-  store<u64>(entry, page, 8);
-  atomic.store<i32>(entry, ENTRY_DIRTY);
+  const entry = load<i32>(s, S_dirtyRing + RING_address) + (filled & (entries - 1)) * RINGENTRY_size;
+  store<i32>(entry, slotNumber, RINGENTRY_slot);
+  store<u64>(entry, page, RINGENTRY_offset);
+  atomic.store<i32>(entry, RINGENTRY_dirty, RINGENTRY_flags);
   atomic.store<i32>(s + RING_FILLED, filled + 1);
 }
 
@@ -115,7 +126,8 @@ function pushDirty(s: i32, page: u32): void {
  * one that accesses devices is run again it is finished from the reserve.
  */
 export function leaveForDirtyRing(s: i32): bool {
-  if (load<i32>(s, S_dirtyRing) == 0 || ringUsed(s) < load<i32>(s, RING_ENTRIES) - RING_RESERVED) return false;
+  if (load<i32>(s, S_dirtyRing + RING_address) == 0 || ringUsed(s) < load<i32>(s, RING_ENTRIES) - RING_reserve)
+    return false;
   if (load<i32>(s, S_mmioReplay)) return false;
   store<i32>(s, EXIT_dirtyRingFull, S_exitCode);
   store<i32>(s, 1, S_fault);

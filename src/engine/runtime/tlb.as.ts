@@ -14,8 +14,8 @@ import {
   TLB_writeTag,
   VCPU_smallTlb,
   VCPU_tlb,
-} from "../engines/runtime/layout.generated";
-import { forgetJumps } from "../engines/runtime/jump-cache.as";
+} from "./layout.target";
+import { forgetJumps } from "./jump-cache.as";
 
 export const PAGE_MASK: u64 = (1 << TLB_pageShift) - 1;
 export const SMALL_PAGE_MASK: u64 = (1 << SMALLTLB_pageShift) - 1;

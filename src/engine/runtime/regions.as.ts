@@ -9,8 +9,8 @@ import {
   TLB_executeTag,
   TLB_pageShift,
   TLB_physicalPage,
-} from "./layout.generated";
-import { entryFor, PAGE_MASK, SMALL_PAGE_MASK, smallEntryFor } from "../../mmu/tlb.as";
+} from "./layout.target";
+import { entryFor, PAGE_MASK, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
 
 /** The soft-TLB entry that `pc` is fetched through, or 0 if there is none. */
 function fetchEntry(s: i32, pc: u64): i32 {

@@ -3,6 +3,7 @@
  * `exitData` and `mmioValues` hold the bytes as they would lie in storage, the first at the lowest address.
  */
 import {
+  ERROR_tooMuchMmio,
   EXIT_mmio,
   N_mmioValues,
   S_exitAddress,
@@ -15,8 +16,8 @@ import {
   S_mmioConsumed,
   S_mmioReplay,
   S_mmioValues,
-} from "../engines/runtime/layout.generated";
-import { ERROR_TOO_MUCH_MMIO, internalError } from "../interrupts/internal-error.as";
+} from "./layout.target";
+import { internalError } from "./internal-error.as";
 
 /** The bytes that mmioAccess read. */
 export let mmioData: u64 = 0;
@@ -32,7 +33,7 @@ export function mmioAccess(s: i32, address: u64, size: i32, write: bool, data: u
   // The next run of the instruction starts over.
   store<i32>(s, 0, S_mmioConsumed);
   if (consumed >= N_mmioValues) {
-    internalError(s, ERROR_TOO_MUCH_MMIO);
+    internalError(s, ERROR_tooMuchMmio);
     return false;
   }
   store<u64>(s, address, S_exitAddress);

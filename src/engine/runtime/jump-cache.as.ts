@@ -1,4 +1,4 @@
-/** The jump cache: when what it holds counts. Regions look in it and fill it (hv/linkage.ts). */
+/** The jump cache: when what it holds counts. Regions look in it and fill it (engine/translate/linkage.ts). */
 import {
   JUMPCACHE_entries,
   JUMPCACHE_entrySize,
@@ -7,15 +7,14 @@ import {
   S_fetchAsid,
   S_jumpContext,
   S_jumpGeneration,
-  S_mode,
   VCPU_jumpCache,
-} from "./layout.generated";
+} from "./layout.target";
 
-/** After fetchAsid or the byte order may have changed. */
+/** After fetchAsid or the byte order of code may have changed. */
 // @ts-ignore: decorator
 @inline
-export function deriveJumpContext(s: i32): void {
-  const order = load<i32>(s, S_mode) & 1 ? 0 : JUMPCACHE_secondOrder;
+export function deriveJumpContext(s: i32, secondOrder: bool): void {
+  const order = secondOrder ? JUMPCACHE_secondOrder : 0;
   store<i32>(s, load<i32>(s, S_jumpGeneration) | <i32>load<i64>(s, S_fetchAsid) | order, S_jumpContext);
 }
 

@@ -1,0 +1,19 @@
+/** The numbers of POWER's that its run-time library shares with TypeScript, by the prefix of their names there. */
+import type { ArchitectureTables } from "../../../engine/numbers.js";
+import { PendingFloat } from "../isa/float-pending.js";
+import { KVMPPC_DEBUG_BREAKPOINT, KVMPPC_DEBUG_WATCH_READ, KVMPPC_DEBUG_WATCH_WRITE } from "../uapi/registers.js";
+import { archLayout, ExitCode, InternalError, Request, trapCode } from "./layout.js";
+
+export const tables = {
+  EXIT: ExitCode,
+  REQUEST: Request,
+  ERROR: InternalError,
+  ARCH: archLayout,
+  DEBUG: {
+    breakpoint: KVMPPC_DEBUG_BREAKPOINT,
+    watchRead: KVMPPC_DEBUG_WATCH_READ,
+    watchWrite: KVMPPC_DEBUG_WATCH_WRITE,
+  },
+  TRAP: trapCode,
+  PENDINGFLOAT: PendingFloat,
+} as const satisfies ArchitectureTables;
