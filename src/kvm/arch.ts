@@ -35,6 +35,8 @@ export interface DeviceType {
   /** Its state as plain values, and into a VM that has moved here. A VM with a device that lacks them cannot move. */
   readonly save?: (vm: VmInside) => unknown;
   readonly restore?: (vm: VmInside, saved: unknown) => void;
+  /** What `save` gave, of a VM made like this one, into the device that this one has. EINVAL: it is not of such a device. */
+  readonly load?: (vm: VmInside, saved: unknown) => void;
 }
 
 export interface Arch {
@@ -72,6 +74,11 @@ export interface Arch {
   /** After createVm, and after createVcpu. */
   restoreVm(vm: VmInside, saved: unknown): void;
   restoreVcpu(vcpu: VcpuInside, saved: unknown): void;
+  /** Its part of kvm/save-state.ts: what the guest has set up, and into a VM made like that one. EINVAL: it is not of one. */
+  saveState(vm: VmInside): unknown;
+  loadState(vm: VmInside, saved: unknown): void;
+  /** What saveVcpu gave, of such a vCPU. EINVAL: it is not. */
+  loadVcpu(vcpu: VcpuInside, saved: unknown): void;
   /** Memory slots or their flags changed: when it returns, no vCPU uses a translation from before. */
   memoryChanged(vm: VmInside): void;
   /** A device wrote guest memory: when it returns, no vCPU runs code made of what was there before. */

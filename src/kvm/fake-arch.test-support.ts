@@ -123,6 +123,9 @@ export function fake(name = "hv", type = 1): Fake {
       if (it.failRestore) throw new Error("no");
       it.saved = saved;
     },
+    saveState: () => it.saved,
+    loadState: () => {},
+    loadVcpu: () => {},
     restoreVcpu: ({ vm, state }, saved) => vm.mem.setI32(state + savedOffset, saved as number),
     vmMethods: () => ({}),
     createVcpu: () => {},

@@ -5,10 +5,10 @@
 import { KvmError } from "../base/errors.js";
 import { freeRanges } from "./heap.js";
 import { vmLayout } from "./layout.js";
+import { stopped } from "./pause.js";
 import { VmReferences } from "./references.js";
 import { saveVm } from "./save-vm.js";
 import { savedFormat } from "./saved.js";
-import { vcpuRecord } from "./state.js";
 import type { Kvm, MoveOptions, Vm } from "./uapi.js";
 import type { VmCore } from "./vm.js";
 
@@ -47,7 +47,7 @@ export async function moveOut(
     const needed = vm.vcpus().length * (arch.vcpuSize + vmLayout.pageSize);
     if (freeRanges(mem).length === 0) mem.ensure(mem.u32(vmLayout.heapNext) + needed);
     if (mem.compareExchange(vmLayout.moves, generation, generation + 1) !== generation) {
-      throw new KvmError("EBUSY", "the VM is moving already");
+      throw new KvmError("EBUSY", "the VM is paused or moving already");
     }
   } catch (error) {
     arrival.abandon();
@@ -79,27 +79,4 @@ export async function moveOut(
   vm.depart(giveBack);
   end(next);
   arrived(there);
-}
-
-/** Resolves when no thread runs a vCPU and every exit is completed. EBUSY: that takes too long. */
-async function stopped(vm: VmCore, timeout: number): Promise<void> {
-  const { mem } = vm;
-  const deadline = performance.now() + timeout;
-  const incomplete = vcpuRecord.offset.incomplete;
-  for (;;) {
-    const open = vm.vcpus().filter(({ record }) => mem.load(record + incomplete) !== 0);
-    if (open.length === 0 && mem.load(vmLayout.runners) === 0) return;
-    if (performance.now() >= deadline) {
-      const ids = open.map(({ id }) => id).join(", ");
-      throw new KvmError(
-        "EBUSY",
-        open.length === 0
-          ? `the VM cannot move: a vCPU did not leave the guest in ${timeout} ms`
-          : `the VM cannot move: the last exit of vCPU ${ids} has not been completed; answer it and call run()`,
-      );
-    }
-    for (const vcpu of vm.vcpus()) vcpu.interruptRun();
-    // vCPUs' threads may need this one for their exits.
-    await new Promise((resolve) => setTimeout(resolve, 0));
-  }
 }

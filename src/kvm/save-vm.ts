@@ -23,7 +23,7 @@ const vmDerived = [
   "deviceTypes",
   "vcpuRecords",
 ] as const;
-const vcpuDerived = ["id", "index", "state", "running", "incomplete"] as const;
+export const vcpuDerived = ["id", "index", "state", "running", "incomplete"] as const;
 
 /** What of a VM is read and written here beside what everybody may. */
 export interface SavableVm extends VmInside {

@@ -7,6 +7,7 @@
  * field ignores it. Anything else needs another `format`.
  */
 import type { FieldList, Struct } from "../base/struct.js";
+import { type Check, either, listOf, oneOfTypes } from "../base/takes.js";
 import type { Range } from "./heap.js";
 import type { VmMemory } from "./memory.js";
 import type { IrqRoute } from "./uapi.js";
@@ -14,6 +15,10 @@ import type { IrqRoute } from "./uapi.js";
 export const savedFormat = 1;
 
 export type SavedFields = Readonly<Record<string, number | bigint | readonly (number | bigint)[]>>;
+
+const scalar = oneOfTypes("number", "bigint");
+/** What a field of SavedFields may be, whoever made it. */
+export const savedValue: Check = either(scalar, listOf(scalar));
 
 export interface SavedSlot {
   readonly slot: number;
@@ -99,7 +104,7 @@ const load = (memory: VmMemory, type: Type, at: number): number | bigint =>
   type === "i64" ? memory.i64(at) : type === "f64" ? memory.f64(at) : memory.i32(at);
 
 function store(memory: VmMemory, type: Type, at: number, value: number | bigint): void {
-  if (type === "i64") memory.setI64(at, BigInt(value));
+  if (type === "i64") memory.setI64(at, typeof value === "number" ? BigInt(Math.trunc(value) || 0) : value);
   else if (type === "f64") memory.setF64(at, Number(value));
   else memory.setI32(at, Number(value));
 }

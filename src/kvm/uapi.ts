@@ -64,6 +64,22 @@ export interface MoveOptions {
   readonly timeout?: number;
 }
 
+export interface PauseOptions {
+  /** How long vCPUs may take to leave the guest and to complete their exits, ms. Default: 1000. */
+  readonly timeout?: number;
+}
+
+/**
+ * What the kernel side holds of a VM as plain values: numbers, bigints, strings, byte arrays, and lists and objects of these.
+ * Its contents are the kernel side's.
+ */
+export interface VmState {
+  /** Counts up when a version's state cannot be read by those before it. */
+  readonly format: number;
+  /** The architecture's module, e.g. "powerpc". */
+  readonly arch: string;
+}
+
 export interface VmOptions {
   /**
    * Most bytes of WebAssembly memory the VM may ever take (guest RAM and all else), at most 4 GiB. Default: 4 GiB, of
@@ -299,6 +315,26 @@ export interface Vm<C extends Vcpu = Vcpu> {
    * move; it is moving already. EINVAL: not the thread that created the VM. Else what `Kvm.takeOver` refuses.
    */
   moveTo(kvm: Kvm, options?: MoveOptions): Promise<void>;
+  /**
+   * Has every vCPU leave the guest, its last exit completed; until `resume`, run() waits (or returns "intr" where it may
+   * not), and the guest's time stands still. EBUSY: a vCPU does not leave, or an exit is not completed; it is paused or moving
+   * already. EINVAL: not the thread that created the VM.
+   */
+  pause(options?: PauseOptions): Promise<void>;
+  /** EINVAL: it is not paused. */
+  resume(): void;
+  /**
+   * All that the guest would miss of what the kernel side holds: registers, timers, interrupt controllers, a hashed page
+   * table, what hypercalls have set up. Not what the user side knows: memory and its contents, TCE tables, eventfds and
+   * routes. EBUSY: a vCPU runs, or has an exit to complete; the VM has a device that cannot be saved.
+   */
+  saveState(): VmState;
+  /**
+   * Takes what `saveState` gave of a VM made like this one (vCPUs, devices, capabilities), whose vCPUs have not run yet; the
+   * guest's time goes on where it stood. If it throws, the VM is good for nothing but close(). EBUSY: a vCPU runs.
+   * EINVAL: it is no such state, or of another VM; the sentence says what differs.
+   */
+  loadState(state: VmState): void;
   /** KVM_GET_STATS_FD. */
   getStatsFd(): StatsFd;
   /** ENOTTY unless `shared`. */

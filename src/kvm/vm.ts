@@ -19,8 +19,10 @@ import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import { VmMemory } from "./memory.js";
 import { MemorySlots } from "./memory-slots.js";
+import { pause } from "./pause.js";
 import { reclaimerOf } from "./reclaim.js";
 import { AttachedReferences, VmReferences } from "./references.js";
+import { loadState, saveState } from "./save-state.js";
 import { restoreVm } from "./save-vm.js";
 import type { SavedVm } from "./saved.js";
 import { vmSignatures } from "./signatures.js";
@@ -36,6 +38,7 @@ import {
   type IrqRoute,
   KVM_CREATE_DEVICE_TEST,
   type MemoryRegion,
+  type PauseOptions,
   type SharedVm,
   type Stats,
   type StatsFd,
@@ -43,6 +46,7 @@ import {
   type Vcpu,
   type Vm,
   type VmOptions,
+  type VmState,
 } from "./uapi.js";
 import { VcpuCore } from "./vcpu.js";
 
@@ -59,7 +63,8 @@ const memoryMax = 65535 * 65536;
 
 export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   static {
-    guard(VmCore.prototype, "vm", vmSignatures);
+    const { pause: promising, ...others } = vmSignatures;
+    guard(guard(VmCore.prototype, "vm", others), "vm", { pause: promising }, true);
   }
 
   readonly mem: VmMemory;
@@ -85,6 +90,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   readonly #vcpus = new Map<number, VcpuCore>();
   readonly #byIndex: VcpuCore[] = [];
   #memoryWritten: ReturnType<Engine["memoryWritten"]> | undefined;
+  #paused: Awaited<ReturnType<typeof pause>> | undefined;
   #handles = 1;
   #closed = false;
 
@@ -434,6 +440,32 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   /** How Linux names a VM's file of statistics. */
   get statsId(): string {
     return `kvm-${this.arch.vmNumber(this)}`;
+  }
+
+  /** hostNow() when it was paused, or undefined. */
+  get pausedSince(): number | undefined {
+    return this.#paused?.since;
+  }
+
+  async pause({ timeout = 1000 }: PauseOptions = {}): Promise<void> {
+    this.#paused = await pause(this, timeout);
+  }
+
+  resume(): void {
+    this.requireOpen();
+    if (!this.#paused) throw new KvmError("EINVAL", "the VM is not paused");
+    this.#paused.resume();
+    this.#paused = undefined;
+  }
+
+  saveState(): VmState {
+    this.requireOpen();
+    return saveState(this);
+  }
+
+  loadState(state: VmState): void {
+    this.requireOpen();
+    loadState(this, state);
   }
 
   share(): SharedVm {

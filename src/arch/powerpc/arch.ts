@@ -29,6 +29,7 @@ import { hcallName } from "./uapi/hcall-names.js";
 import type { PpcVm, SpaprTce } from "./uapi.js";
 import { ppcVcpuOf, ppcVmOf, setExternal } from "./vm/ppc-vm.js";
 import { keptRanges, restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";
+import { loadState, loadVcpu, saveState } from "./vm/saved-state.js";
 import { hcallLimit, ppcVcpu, ppcVm, ppcVmPointer } from "./vm/state.js";
 import { dropCode, flushTranslations } from "./vm/translations.js";
 
@@ -226,6 +227,9 @@ export const powerpc = {
   keptRanges,
   restoreVm,
   restoreVcpu,
+  saveState,
+  loadState,
+  loadVcpu,
   memoryChanged: flushTranslations,
   memoryWritten: dropCode,
 

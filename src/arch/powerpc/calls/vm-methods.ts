@@ -107,7 +107,7 @@ function rtasDefineToken(vm: VmInside, name: string, token: number): void {
   });
 }
 
-function configureV3Mmu(vm: VmInside, { radix, gtse, processTable }: PpcMmuV3): void {
+export function configureV3Mmu(vm: VmInside, { radix, gtse, processTable }: PpcMmuV3): void {
   const refuse = (why: string) => new KvmError("EINVAL", `KVM_PPC_CONFIGURE_V3_MMU: ${why}`);
   if (radix && !gtse) throw refuse("a radix guest invalidates its translations itself (GTSE)");
   if (processTable & ~(processTableBase | processTableSize)) throw refuse("reserved bits of the process table are set");

@@ -1,9 +1,10 @@
 /** The XICS as KVM_CREATE_DEVICE makes it (CONFIG_KVM_XICS). */
+
 import { KvmError } from "../../../base/errors.js";
 import type { DeviceType } from "../../../kvm/arch.js";
 import { KVM_DEV_TYPE_XICS } from "../../../kvm/constants.js";
 import { xicsDevice } from "../interrupts/xics/device.js";
-import { restoreXics, type SavedXics, saveXics } from "../interrupts/xics/save.js";
+import { loadXics, restoreXics, type SavedXics, saveXics } from "../interrupts/xics/save.js";
 import { Xics } from "../interrupts/xics/xics.js";
 import { ppcVmOf, requireNoController } from "../vm/ppc-vm.js";
 import { ppcVm } from "../vm/state.js";
@@ -14,6 +15,7 @@ const xics: DeviceType = {
   save: (vm) => saveXics(vm.mem, vm.mem.u32(ppcVmOf(vm).address + ppcVm.offset.xics)),
   restore: (vm, saved) =>
     vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, restoreXics(vm.mem, saved as SavedXics)),
+  load: (vm, saved) => loadXics(vm.mem, vm.mem.u32(ppcVmOf(vm).address + ppcVm.offset.xics), saved),
   create: (vm) => {
     requireNoController(vm);
     vm.mem.store(ppcVmOf(vm).address + ppcVm.offset.xics, Xics.create(vm.mem));

@@ -2,10 +2,12 @@
  * An interrupt controller's sources in the VM's memory, by number: in blocks that are allocated when the first source of
  * each is created. Whoever uses them holds the controller's lock.
  */
+import { KvmError } from "../../../base/errors.js";
 import type { FieldList, Struct } from "../../../base/struct.js";
+import { anything, type Check, integer, listOf, recordOf } from "../../../base/takes.js";
 import { allocate } from "../../../kvm/heap.js";
 import type { VmMemory } from "../../../kvm/memory.js";
-import { restoreFields, type SavedFields, saveFields } from "../../../kvm/saved.js";
+import { restoreFields, type SavedFields, savedValue, saveFields } from "../../../kvm/saved.js";
 
 export const blockSources = 1024;
 export const blockMax = 1024;
@@ -17,6 +19,22 @@ export const isSourceNumber = (irq: number): boolean => Number.isInteger(irq) &&
 
 /** By number, those that exist. */
 export type SavedSources = readonly (readonly [number, SavedFields])[];
+
+const pair: Check = (value, call, name) => {
+  listOf(anything)(value, call, name);
+  const [number, fields] = value as unknown[];
+  integer(0, sourceMax - 1)(number, call, `${name}[0]`);
+  recordOf(savedValue)(fields, call, `${name}[1]`);
+};
+/** Of numbers and what belongs to each: servers, sources. */
+export const savedPairs: Check = listOf(pair);
+
+/** EINVAL: the servers that have a vCPU, or which vCPU, differ. */
+export function requireSame(saved: SavedSources, here: SavedSources): void {
+  const text = (of: SavedSources): string => of.map(([number, { vcpu }]) => `${number}:${String(vcpu)}`).join(" ");
+  if (text(saved) === text(here)) return;
+  throw new KvmError("EINVAL", "vm.loadState: the saved interrupt controller has other servers than this one");
+}
 
 export class SourceBlocks<F extends FieldList & { readonly flags: "i32" }> {
   readonly #memory: VmMemory;
@@ -72,6 +90,19 @@ export class SourceBlocks<F extends FieldList & { readonly flags: "i32" }> {
   restore(saved: SavedSources): void {
     for (const [irq, fields] of saved) {
       if (isSourceNumber(irq)) restoreFields(this.#memory, this.#source, this.place(irq), fields);
+    }
+  }
+
+  /** Into the sources that exist, which must be the same; `check` throws KvmError at fields that none can have. */
+  load(saved: SavedSources, check: Check): void {
+    const numbers: number[] = [];
+    this.forEach((_, irq) => numbers.push(irq));
+    if (saved.length !== numbers.length || saved.some(([irq], i) => irq !== numbers[i])) {
+      throw new KvmError("EINVAL", "vm.loadState: the saved interrupt controller has other sources than this one");
+    }
+    for (const [irq, fields] of saved) {
+      check(fields, "vm.loadState", `interrupt source ${irq}`);
+      restoreFields(this.#memory, this.#source, this.place(irq), fields);
     }
   }
 

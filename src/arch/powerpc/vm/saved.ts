@@ -90,7 +90,7 @@ interface SavedPpcVm {
   readonly tceTables: readonly SavedTceTable[];
 }
 
-interface SavedPpcVcpu {
+export interface SavedPpcVcpu {
   readonly state: Readonly<Record<string, readonly bigint[]>>;
   readonly requests: number;
   readonly record: SavedFields;

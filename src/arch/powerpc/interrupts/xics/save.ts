@@ -1,9 +1,11 @@
 /** The XICS's state as plain values, and into memory again (kvm/saved.ts). No vCPU runs meanwhile. */
+
+import { having, integer, recordOf } from "../../../../base/takes.js";
 import { allocate } from "../../../../kvm/heap.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
-import { restoreFields, type SavedFields, saveFields } from "../../../../kvm/saved.js";
-import { type SavedSources, SourceBlocks } from "../source-blocks.js";
-import { serverMax, serverState, sourceState, xicsSize, xicsState } from "./state.js";
+import { restoreFields, type SavedFields, savedValue, saveFields } from "../../../../kvm/saved.js";
+import { requireSame, type SavedSources, SourceBlocks, savedPairs, sourceMax } from "../source-blocks.js";
+import { masked, serverMax, serverState, sourceState, xicsSize, xicsState } from "./state.js";
 
 export interface SavedXics {
   readonly controller: SavedFields;
@@ -34,4 +36,34 @@ export function restoreXics(memory: VmMemory, { controller, servers, sources }: 
   for (const [number, fields] of servers) restoreFields(memory, serverState, serverAt(base, number), fields);
   sourcesOf(memory, base).restore(sources);
   return base;
+}
+
+const priority = integer(0, masked);
+const savedCheck = having({ controller: recordOf(savedValue), servers: savedPairs, sources: savedPairs });
+
+/** Into the controller at `base`, which has the same servers and sources. EINVAL: it has not, or cannot be in such a state. */
+export function loadXics(memory: VmMemory, base: number, saved: unknown): void {
+  savedCheck(saved, "vm.loadState", "the XICS");
+  const { servers, sources } = saved as SavedXics;
+  const here = saveXics(memory, base);
+  const count = Number(here.controller["serverCount"]);
+  const serverCheck = having({
+    cppr: priority,
+    mfrr: priority,
+    xisr: integer(0, sourceMax - 1),
+    pendingPriority: priority,
+    needResend: integer(0, 1),
+  });
+  const sourceCheck = having({
+    flags: integer(0, 63),
+    server: integer(0, count - 1),
+    priority,
+    savedPriority: priority,
+  });
+  requireSame(servers, here.servers);
+  for (const [number, fields] of servers) {
+    serverCheck(fields, "vm.loadState", `server ${number} of the XICS`);
+    restoreFields(memory, serverState, serverAt(base, number), fields, ["vcpu"]);
+  }
+  sourcesOf(memory, base).load(sources, sourceCheck);
 }
