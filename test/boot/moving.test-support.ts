@@ -1,8 +1,5 @@
 /** Debian's guest run in this process, so that its VM can be moved between loaded kvms while it runs. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { readFileSync } from "node:fs";
 import type { CpioEntry } from "../../guests/cpio.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { createLoader, type KvmOffer } from "../../src/arch/powerpc/module.js";
@@ -14,6 +11,7 @@ import { Rtc } from "../../src/vmm/devices/rtc.js";
 import { loadKernelImage } from "../../src/vmm/loaders/kernel-image.js";
 import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";
+import { type Change, withChangedCopy } from "../changed-copy.test-support.js";
 import { staticElf } from "../differential/elf.js";
 import { type ThreadMode, withInitrd } from "./booting.test-support.js";
 
@@ -39,7 +37,7 @@ export async function loadKvm(copy: { createLoader: typeof createLoader } = { cr
 }
 
 /** What another version has changed in its data: names as the compiled files have them. */
-const changes: readonly (readonly [file: string, from: string, to: string])[] = [
+const changes: readonly Change[] = [
   ["base/package.js", 'version: "', 'version: "99.'],
   // The core's own data lies elsewhere, ...
   ["kvm/layout.js", "heap: 0x50000", "heap: 0x53000"],
@@ -52,32 +50,10 @@ const changes: readonly (readonly [file: string, from: string, to: string])[] = 
 ];
 
 /** Calls `use` with another version of this package: a copy of it whose data has another layout. */
-export async function withOtherVersion<T>(
-  use: (copy: { createLoader: typeof createLoader }) => Promise<T>,
-): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), "unikvm-other-"));
-  try {
-    const copy = join(folder, "dist/src");
-    cpSync(fileURLToPath(new URL("../../src", import.meta.url)), copy, {
-      recursive: true,
-      filter: (path) => !/\.(test|map)\b|\.d\.ts$/.test(path),
-    });
-    writeFileSync(join(folder, "package.json"), '{"type": "module"}\n');
-    for (const [file, from, to] of changes) {
-      const path = join(copy, file);
-      const text = readFileSync(path, "utf8");
-      if (!text.includes(from)) throw new Error(`${file} has no ${from}: the other version would be the same`);
-      writeFileSync(path, text.replace(from, to));
-    }
-    return await use(
-      (await import(
-        pathToFileURL(join(copy, "arch/powerpc/module.js")).href
-      )) as typeof import("../../src/arch/powerpc/module.js"),
-    );
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+export const withOtherVersion = <T>(use: (copy: { createLoader: typeof createLoader }) => Promise<T>): Promise<T> =>
+  withChangedCopy(changes, async (load) =>
+    use(await load<typeof import("../../src/arch/powerpc/module.js")>("arch/powerpc/module.js")),
+  );
 
 export interface MovingGuest {
   readonly run: Run;

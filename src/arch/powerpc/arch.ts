@@ -25,7 +25,7 @@ import { clockRate, decrementerExpiry, timeBase, timeBaseAt } from "./processor/
 import { addressOf, contextChanged, getField, recordAt, request, setField } from "./processor/vcpu.js";
 import { emitMmuEvent } from "./trace/mmu-trace.js";
 import { prepareTrace, traceStep } from "./trace/trace.js";
-import { hcallName } from "./uapi/hcall-names.js";
+import { hcallName } from "./uapi/hcalls.js";
 import type { PpcVm, SpaprTce } from "./uapi.js";
 import { ppcVcpuOf, ppcVmOf, setExternal } from "./vm/ppc-vm.js";
 import { keptRanges, restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";

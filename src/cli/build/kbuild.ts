@@ -50,7 +50,7 @@ export const kbuild: readonly KbuildRow[] = [
     option: "KVM_XICS",
     absent: {
       [`${powerpc}/devices/xics-device.js`]: "export const xicsDevices = [];",
-      [`${powerpc}/papr/xics-hcalls.js`]: "export const xicsHcalls = [];",
+      [`${powerpc}/papr/xics-hcalls.js`]: "export const xicsHcalls = {};",
       [`${powerpc}/papr/rtas/list.js`]: "export const rtasCalls = [], rtasByName = new Map();",
       [`${powerpc}/interrupts/xics/xics.js`]: "export class Xics {}",
     },

@@ -15,7 +15,7 @@ import { type HcallArguments, HcallStatus, tooHard } from "../papr/hcall.js";
 import { hcallByNumber } from "../papr/list.js";
 import { addressOf, getField, gpr, setField, setGpr } from "../processor/vcpu.js";
 import { emitInterrupt } from "../trace/trace.js";
-import { hcallName } from "../uapi/hcall-names.js";
+import { hcallName } from "../uapi/hcalls.js";
 import { ppcVcpuOf } from "../vm/ppc-vm.js";
 import { pvCall } from "./pv.js";
 

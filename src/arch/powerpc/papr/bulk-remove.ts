@@ -1,5 +1,5 @@
 import { type Hpt, HpteR, HpteV } from "../mmu/hpt.js";
-import { HcallStatus, hcall } from "./hcall.js";
+import { type HcallHandler, HcallStatus } from "./hcall.js";
 import { avpnOf } from "./hpt.js";
 
 /** A translation specifier: what is asked or answered in two bits, a code in two, flags, R and C, and the index. */
@@ -16,7 +16,7 @@ const noteShift = 51n;
 const requests = 4;
 
 /** Takes up to four entries out of the page table: pairs of a specifier and an AVPN in r4 to r11. */
-export const bulkRemove = hcall(0x124, "H_BULK_REMOVE", { enabled: true }, (vcpu, args) => {
+export const bulkRemove: HcallHandler = (vcpu, args) => {
   const { hpt } = vcpu.vm;
   if (!hpt) return HcallStatus.function;
   return hpt.locked(() => {
@@ -40,7 +40,7 @@ export const bulkRemove = hcall(0x124, "H_BULK_REMOVE", { enabled: true }, (vcpu
     }
     return HcallStatus.success;
   });
-});
+};
 
 /** The second doubleword of what was there. */
 function remove(hpt: Hpt, index: number, flags: bigint, avpn: bigint): bigint | undefined {

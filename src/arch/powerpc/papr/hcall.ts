@@ -3,6 +3,7 @@ import { boolean, callback, options, taking, text, wholeNumber } from "../../../
 import type { VcpuInside } from "../../../kvm/inside.js";
 import type { Xics } from "../interrupts/xics/xics.js";
 import type { Hpt } from "../mmu/hpt.js";
+import type { KernelHcallName } from "../uapi/hcalls.js";
 import type { TceTables } from "../vio/tce-table.js";
 
 /** What a hypercall leaves in r3. */
@@ -81,15 +82,20 @@ export interface HcallVcpu {
 /** r4 to r12. */
 export type HcallArguments = readonly [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
 
+/** What answers: the status for r3, or `tooHard`. */
+export type HcallHandler = (vcpu: HcallVcpu, args: HcallArguments) => bigint | typeof tooHard;
+/** Of one subject, by the names of their rows. */
+export type HcallHandlers = Readonly<Partial<Record<KernelHcallName, HcallHandler>>>;
+
 export interface Hcall {
   readonly number: number;
   readonly name: string;
   /** Whether the kernel side handles it before KVM_CAP_PPC_ENABLE_HCALL says so. As in Linux. */
   readonly enabled: boolean;
-  readonly handler: (vcpu: HcallVcpu, args: HcallArguments) => bigint | typeof tooHard;
+  readonly handler: HcallHandler;
 }
 
-/** Declares a hypercall. */
+/** Declares a hypercall: a row of the list, or one that a module adds (register-hcalls.ts). */
 export const hcall = taking(
   "hcall",
   { number: wholeNumber, name: text, options: options({ enabled: boolean }), handler: callback },

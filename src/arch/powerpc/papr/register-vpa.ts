@@ -1,5 +1,5 @@
 import { ppcVcpu } from "../vm/state.js";
-import { HcallStatus, type HcallVcpu, hcall } from "./hcall.js";
+import { type HcallHandler, HcallStatus, type HcallVcpu } from "./hcall.js";
 import { dtlEntrySize, sharedProcessor, vpaOffset, vpaSize } from "./vpa.js";
 
 const fields = ppcVcpu.offset;
@@ -7,7 +7,7 @@ const fields = ppcVcpu.offset;
 const functions = { vpa: 1n, dtl: 2n, slbShadow: 3n, noVpa: 5n, noDtl: 6n, noSlbShadow: 7n } as const;
 
 /** Registers, or takes back, a processor's VPA, dispatch trace log or SLB shadow. */
-export const registerVpa = hcall(0xdc, "H_REGISTER_VPA", { enabled: true }, (caller, [flags, processor, address]) => {
+export const registerVpa: HcallHandler = (caller, [flags, processor, address]) => {
   const vcpu = caller.vm.vcpu(processor);
   if (!vcpu) return HcallStatus.parameter;
   const { mem } = vcpu.core.vm;
@@ -33,7 +33,7 @@ export const registerVpa = hcall(0xdc, "H_REGISTER_VPA", { enabled: true }, (cal
     default:
       return HcallStatus.parameter;
   }
-});
+};
 
 /** The area says its own length, in its first 8 bytes; it must not leave its page. */
 function register(vcpu: HcallVcpu, kind: "vpa" | "dtl" | "slbShadow", address: bigint): bigint {

@@ -1,4 +1,4 @@
-import { HcallStatus, hcall, tooHard } from "./hcall.js";
+import { type HcallHandler, HcallStatus, tooHard } from "./hcall.js";
 import { rtasByName } from "./rtas/list.js";
 
 /** Header: token, number of arguments, number of results, 32 bits each; then both. */
@@ -9,7 +9,7 @@ const mostArguments = 16;
  * What the RTAS stub in the guest's memory calls: r4 is the address of the argument block. Calls whose token the user side
  * has defined (KVM_PPC_RTAS_DEFINE_TOKEN) end here, all others are its own.
  */
-export const rtas = hcall(0xf000, "H_RTAS", { enabled: true }, (vcpu, [block]) => {
+export const rtas: HcallHandler = (vcpu, [block]) => {
   const { memory } = vcpu.vm;
   const header = memory.read(block, headerSize);
   if (!header) return tooHard;
@@ -28,4 +28,4 @@ export const rtas = hcall(0xf000, "H_RTAS", { enabled: true }, (vcpu, [block]) =
   for (const [i, value] of values.entries()) view.setUint32(headerSize + 4 * (count + 1 + i), value);
   vcpu.trace("rtas", call.name, Object.fromEntries([...args.map((arg, i) => [`arg${i}`, arg]), ["status", status]]));
   return HcallStatus.success;
-});
+};

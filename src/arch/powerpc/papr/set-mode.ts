@@ -1,4 +1,4 @@
-import { HcallStatus, type HcallVcpu, hcall } from "./hcall.js";
+import { type HcallHandler, HcallStatus, type HcallVcpu } from "./hcall.js";
 
 const resource = { ciabr: 1n, dawr0: 2n, addressTranslation: 3n, endian: 4n } as const;
 /** CIABR[PRIV], DAWRX[HYP]: breakpoints in the hypervisor are not for a guest. */
@@ -6,7 +6,7 @@ const ciabrPrivilege = 3n;
 const dawrxHypervisor = 4n;
 
 /** Sets a mode that belongs to the hypervisor: breakpoints of this processor, or how the partition takes interrupts. */
-export const setMode = hcall(0x31c, "H_SET_MODE", { enabled: false }, (vcpu, [flags, which, value1, value2]) => {
+export const setMode: HcallHandler = (vcpu, [flags, which, value1, value2]) => {
   switch (which) {
     case resource.ciabr:
       return setCiabr(vcpu, flags, value1, value2);
@@ -23,7 +23,7 @@ export const setMode = hcall(0x31c, "H_SET_MODE", { enabled: false }, (vcpu, [fl
     default:
       return HcallStatus.p2;
   }
-});
+};
 
 function setCiabr(vcpu: HcallVcpu, flags: bigint, value1: bigint, value2: bigint): bigint {
   if (flags !== 0n) return HcallStatus.unsupportedFlag;

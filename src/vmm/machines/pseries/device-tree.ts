@@ -3,6 +3,7 @@
  * of it in arch/powerpc/platforms/pseries.
  */
 
+import { hypertasFunctions } from "../../../arch/powerpc/uapi/hcalls.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { node, type TreeNode, wide } from "../../devicetree/tree.js";
 import { type CpuModel, timebaseFrequency } from "./cpu-models.js";
@@ -104,22 +105,9 @@ function chosen(options: DeviceTreeOptions): TreeNode {
   });
 }
 
-/** Linux derives its firmware features from this list, so a name stands here only if its hypercalls are there. */
-const hypertasFunctions = [
-  "hcall-pft",
-  "hcall-term",
-  "hcall-interrupt",
-  "hcall-tce",
-  "hcall-splpar",
-  "hcall-bulk",
-  "hcall-set-mode",
-  "hcall-sprg0",
-  "hcall-multi-tce",
-] as const;
-
 const rtasTokens = () => Object.fromEntries(rtasCalls.map(({ name, token }) => [name, token]));
 
-function rtas({ memoryMap, memorySize, cpus }: DeviceTreeOptions): TreeNode {
+function rtas({ memoryMap, memorySize, cpus, pciDevices }: DeviceTreeOptions): TreeNode {
   return node("rtas", {
     ...rtasTokens(),
     "linux,rtas-base": memoryMap.rtas.address,
@@ -130,7 +118,7 @@ function rtas({ memoryMap, memorySize, cpus }: DeviceTreeOptions): TreeNode {
     // Linux calls ibm,os-term on a panic only if this promises that the call ends the partition at once.
     "ibm,extended-os-term": true,
     "ibm,change-msix-capable": true,
-    "ibm,hypertas-functions": hypertasFunctions,
+    "ibm,hypertas-functions": hypertasFunctions({ dma: pciDevices.length > 0 }),
     "ibm,lrdr-capacity": [...wide(memorySize), 0, 0x1000_0000, cpus],
     "ibm,associativity-reference-points": [4, 4, 2],
     "ibm,max-associativity-domains": [4, 0, 0, 0, 1],

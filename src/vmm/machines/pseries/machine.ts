@@ -2,6 +2,8 @@
  * Machine pseries: a partition of a POWER server as PAPR describes it, entered like a kernel started by kexec, with a
  * flattened device tree and no Open Firmware.
  */
+
+import { turnedOnHcalls } from "../../../arch/powerpc/uapi/hcalls.js";
 import {
   KVM_DEV_XICS_GRP_CTRL,
   KVM_DEV_XICS_GRP_SOURCES,
@@ -57,7 +59,7 @@ import { type CpuModel, cpuModel, defaultCpuModel } from "./cpu-models.js";
 import { buildDeviceTree, consoleInterrupt, type InterruptMode, nvramInterrupt } from "./device-tree.js";
 import { Fwnmi } from "./fwnmi.js";
 import { HcallStatus, type MachineContext } from "./hcalls/hcall.js";
-import { hcallsByNumber } from "./hcalls/index.js";
+import { machineHcalls } from "./hcalls/index.js";
 import { deviceTreeRoom, type MemoryMap, placeInMemory } from "./memory-map.js";
 import { PciHostBridge } from "./pci/host-bridge.js";
 import {
@@ -107,11 +109,6 @@ export const maximumMemory = 3 * 1024 * 1048576;
 /** The longest command line that Linux keeps on POWER, with its zero byte. */
 const commandLineLimit = 2048;
 const wholeAddressSpace = 0x1_0000_0000;
-
-/** Hypercalls that KVM has but leaves to the user side unless told: H_SET_SPRG0, H_PAGE_INIT, H_RANDOM, H_SET_MODE. */
-const enabledHcalls = [0x24, 0x2c, 0x300, 0x31c] as const;
-/** With DMA windows: H_STUFF_TCE, H_PUT_TCE_INDIRECT. */
-const dmaHcalls = [0x138, 0x13c] as const;
 
 const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } as const;
 
@@ -171,7 +168,7 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
     if (options.interruptMode === "xive") xive = new XiveController(vm, cpus, interruptSources(hasPci, true));
     createCpus(vm, cpus, model, { vcpus, hasPci, xive });
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
-    for (const number of [...enabledHcalls, ...(hasPci ? dmaHcalls : [])]) {
+    for (const number of turnedOnHcalls({ dma: hasPci })) {
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
     }
     if (hasHash(model, options.commandLine)) vm.allocateHtab(hashPageTableOrder(memorySize));
@@ -350,7 +347,6 @@ class Pseries implements Machine {
   readonly console: ConsoleRing;
   readonly #parts: Parts;
   readonly #host: RtasHost;
-  readonly #hcalls = hcallsByNumber();
   readonly #rtas = rtasByToken();
   readonly #fwnmi: Fwnmi;
   readonly #counters: Record<string, number> = {};
@@ -437,8 +433,8 @@ class Pseries implements Machine {
   }
 
   #hypercall(cpu: number, number: number, args: bigint[]): bigint {
-    const hcall = this.#hcalls.get(number);
-    if (hcall?.thread !== "machine") return HcallStatus.function;
+    const hcall = machineHcalls.get(number);
+    if (!hcall) return HcallStatus.function;
     const context: MachineContext = {
       cpu,
       vm: this.vm,

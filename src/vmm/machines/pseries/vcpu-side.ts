@@ -1,5 +1,5 @@
 /** Machine pseries on the thread of one of its vCPUs: the hypercalls that need only memory shared between threads. */
-import { hcallCounter, hcallName } from "../../../arch/powerpc/uapi/hcall-names.js";
+import { hcallCounter, hcallName } from "../../../arch/powerpc/uapi/hcalls.js";
 import { anything, boolean, callback, having, optional, taking, wholeNumber } from "../../../base/takes.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
@@ -7,7 +7,7 @@ import { ConsoleRing } from "../../devices/console-ring.js";
 import { Vty } from "../../devices/vty.js";
 import { consoleUnit } from "./device-tree.js";
 import { HcallStatus, type VcpuContext } from "./hcalls/hcall.js";
-import { hcallsByNumber } from "./hcalls/index.js";
+import { machineHcalls, vcpuHcalls } from "./hcalls/index.js";
 import { bridgeWindows, inside } from "./pci/layout.js";
 
 /** What the machine gives to the threads of its vCPUs. */
@@ -35,7 +35,6 @@ function createSide(cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide 
   const { console, pci } = shared as PseriesShared;
   const ring = new ConsoleRing(console);
   const terminal = new Vty(ring);
-  const hcalls = hcallsByNumber();
   const counters: Record<string, number> = {};
   const announce = (): void => {
     if (ring.announce()) host.announceConsole();
@@ -53,10 +52,10 @@ function createSide(cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide 
   };
 
   const answerHcall = (exit: Exit & { reason: "papr_hcall" }): boolean => {
-    const hcall = hcalls.get(exit.nr);
     const counter = `user.${hcallCounter(exit.nr)}`;
     counters[counter] = (counters[counter] ?? 0) + 1;
-    if (hcall?.thread === "machine") return false;
+    if (machineHcalls.has(exit.nr)) return false;
+    const hcall = vcpuHcalls.get(exit.nr);
     exit.ret = hcall ? hcall.handler(context, exit.args) : HcallStatus.function;
     host.trace?.("hcall", cpu, `user ${hcallName(exit.nr)} ret=${exit.ret}`);
     return true;

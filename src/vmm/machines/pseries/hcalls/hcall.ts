@@ -2,6 +2,7 @@
  * How a hypercall that KVM leaves to the user side is declared. Kernel-side ones never come here.
  * Source: Power Architecture Platform Requirements, "hcall()".
  */
+import type { UserHcallName } from "../../../../arch/powerpc/uapi/hcalls.js";
 import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
 import type { Vty } from "../../../devices/vty.js";
 import type { RtasHost } from "../rtas/rtas.js";
@@ -42,30 +43,13 @@ export interface MachineContext {
   readonly host: RtasHost;
 }
 
-interface Common {
-  readonly number: number;
-  readonly name: string;
-}
-
 /** Arguments are r4 to r12 and are written back, so a handler returns further results in them. */
-export type Hcall =
-  | (Common & { readonly thread: "vcpu"; readonly handler: (context: VcpuContext, args: bigint[]) => bigint })
-  | (Common & { readonly thread: "machine"; readonly handler: (context: MachineContext, args: bigint[]) => bigint });
+type Handler<Context> = (context: Context, args: bigint[]) => bigint;
+export type VcpuHandlers = Readonly<Partial<Record<UserHcallName<"vcpu">, Handler<VcpuContext>>>>;
+export type MachineHandlers = Readonly<Partial<Record<UserHcallName<"machine">, Handler<MachineContext>>>>;
 
-/** Declares a hypercall that is answered on the vCPU's own thread. */
-export function vcpuHcall(
-  number: number,
-  name: string,
-  handler: (context: VcpuContext, args: bigint[]) => bigint,
-): Hcall {
-  return { number, name, thread: "vcpu", handler };
-}
-
-/** Declares a hypercall that is answered on the machine's thread, the vCPU waiting. */
-export function machineHcall(
-  number: number,
-  name: string,
-  handler: (context: MachineContext, args: bigint[]) => bigint,
-): Hcall {
-  return { number, name, thread: "machine", handler };
+/** One that a side answers: its name, for the trace, and how. */
+export interface Hcall<Context> {
+  readonly name: string;
+  readonly handler: Handler<Context>;
 }

@@ -6,7 +6,7 @@
 import { KVM_XIVE_EQ_ALWAYS_NOTIFY } from "../../../../arch/powerpc/uapi.js";
 import { KvmError } from "../../../../kvm/uapi.js";
 import { maskedPriority, pageShift, pageSize, priorityEnd, queueShift, type XiveController } from "../xive.js";
-import { type Hcall, HcallStatus, type MachineContext, machineHcall } from "./hcall.js";
+import { HcallStatus, type MachineContext, type MachineHandlers } from "./hcall.js";
 
 type Handler = (xive: XiveController, args: bigint[], context: MachineContext) => bigint;
 
@@ -20,18 +20,19 @@ const queueDebug = 1n;
 const esbStore = 1n;
 
 /** One that a machine without XIVE does not have. The first argument is flags, of which `flags` are known. */
-const xiveHcall = (number: number, name: string, flags: bigint, handler: Handler): Hcall =>
-  machineHcall(number, name, (context, args) => {
+const xiveHcall =
+  (flags: bigint, handler: Handler) =>
+  (context: MachineContext, args: bigint[]): bigint => {
     const { xive } = context;
     if (!xive) return HcallStatus.function;
     for (const [i, value] of args.entries()) args[i] = BigInt.asUintN(64, value);
     if (((args[0] ?? 0n) & ~flags) !== 0n) return HcallStatus.parameter;
     return handler(xive, args, context);
-  });
+  };
 
 const isPriority = (priority: bigint): boolean => priority < BigInt(priorityEnd);
 
-const getSourceInfo = xiveHcall(0x3a8, "H_INT_GET_SOURCE_INFO", 0n, (xive, args) => {
+const getSourceInfo = xiveHcall(0n, (xive, args) => {
   const irq = args[1] ?? 0n;
   const source = xive.source(irq);
   if (!source) return HcallStatus.parameter2;
@@ -44,8 +45,6 @@ const getSourceInfo = xiveHcall(0x3a8, "H_INT_GET_SOURCE_INFO", 0n, (xive, args)
 });
 
 const setSourceConfig = xiveHcall(
-  0x3ac,
-  "H_INT_SET_SOURCE_CONFIG",
   configFlag.mask | configFlag.setEisn,
   (xive, [flags = 0n, irq = 0n, server = 0n, priority = 0n, eisn = 0n]) => {
     const source = xive.source(irq);
@@ -64,7 +63,7 @@ const setSourceConfig = xiveHcall(
   },
 );
 
-const getSourceConfig = xiveHcall(0x3b0, "H_INT_GET_SOURCE_CONFIG", 0n, (xive, args) => {
+const getSourceConfig = xiveHcall(0n, (xive, args) => {
   const source = xive.source(args[1] ?? 0n);
   if (!source) return HcallStatus.parameter2;
   const { server, priority, eisn } = source.target;
@@ -75,7 +74,7 @@ const getSourceConfig = xiveHcall(0x3b0, "H_INT_GET_SOURCE_CONFIG", 0n, (xive, a
 });
 
 /** Queues have no page of their own state: events are always notified. */
-const getQueueInfo = xiveHcall(0x3b4, "H_INT_GET_QUEUE_INFO", 0n, (xive, args) => {
+const getQueueInfo = xiveHcall(0n, (xive, args) => {
   const [, server = 0n, priority = 0n] = args;
   if (!xive.isServer(server)) return HcallStatus.parameter2;
   if (!isPriority(priority)) return HcallStatus.parameter3;
@@ -85,8 +84,6 @@ const getQueueInfo = xiveHcall(0x3b4, "H_INT_GET_QUEUE_INFO", 0n, (xive, args) =
 });
 
 const setQueueConfig = xiveHcall(
-  0x3b8,
-  "H_INT_SET_QUEUE_CONFIG",
   alwaysNotify,
   (xive, [flags = 0n, server = 0n, priority = 0n, address = 0n, size = 0n], { host }) => {
     if (!xive.isServer(server)) return HcallStatus.parameter2;
@@ -109,7 +106,7 @@ const setQueueConfig = xiveHcall(
   },
 );
 
-const getQueueConfig = xiveHcall(0x3bc, "H_INT_GET_QUEUE_CONFIG", queueDebug, (xive, args) => {
+const getQueueConfig = xiveHcall(queueDebug, (xive, args) => {
   const [flags = 0n, server = 0n, priority = 0n] = args;
   if (!xive.isServer(server)) return HcallStatus.parameter2;
   if (!isPriority(priority)) return HcallStatus.parameter3;
@@ -124,7 +121,7 @@ const getQueueConfig = xiveHcall(0x3bc, "H_INT_GET_QUEUE_CONFIG", queueDebug, (x
   return HcallStatus.success;
 });
 
-const esb = xiveHcall(0x3c8, "H_INT_ESB", esbStore, (xive, args) => {
+const esb = xiveHcall(esbStore, (xive, args) => {
   const [flags = 0n, irq = 0n, offset = 0n, value = 0n] = args;
   if (!xive.source(irq)) return HcallStatus.parameter2;
   if (offset >= pageSize) return HcallStatus.parameter3;
@@ -137,13 +134,13 @@ const esb = xiveHcall(0x3c8, "H_INT_ESB", esbStore, (xive, args) => {
   return HcallStatus.success;
 });
 
-const sync = xiveHcall(0x3cc, "H_INT_SYNC", 0n, (xive, [, irq = 0n]) => {
+const sync = xiveHcall(0n, (xive, [, irq = 0n]) => {
   if (!xive.source(irq)) return HcallStatus.parameter2;
   xive.sync(irq);
   return HcallStatus.success;
 });
 
-const reset = xiveHcall(0x3d0, "H_INT_RESET", 0n, (xive) => {
+const reset = xiveHcall(0n, (xive) => {
   xive.reset();
   return HcallStatus.success;
 });
@@ -158,14 +155,14 @@ function orHardware(body: () => void): bigint {
   }
 }
 
-export const xiveHcalls: readonly Hcall[] = [
-  getSourceInfo,
-  setSourceConfig,
-  getSourceConfig,
-  getQueueInfo,
-  setQueueConfig,
-  getQueueConfig,
-  esb,
-  sync,
-  reset,
-];
+export const xiveHcalls = {
+  H_INT_GET_SOURCE_INFO: getSourceInfo,
+  H_INT_SET_SOURCE_CONFIG: setSourceConfig,
+  H_INT_GET_SOURCE_CONFIG: getSourceConfig,
+  H_INT_GET_QUEUE_INFO: getQueueInfo,
+  H_INT_SET_QUEUE_CONFIG: setQueueConfig,
+  H_INT_GET_QUEUE_CONFIG: getQueueConfig,
+  H_INT_ESB: esb,
+  H_INT_SYNC: sync,
+  H_INT_RESET: reset,
+} satisfies MachineHandlers;
