@@ -20,6 +20,9 @@ export interface Field {
 export type Fields = Readonly<Record<string, readonly [FieldType, number]>>;
 const sizeOf = { i32: 4, i64: 8, f64: 8, v128: 16 } as const;
 
+/** Entries of a table of the soft TLB; at least 1024. */
+const tlbEntries = 4096;
+
 /** The fields that the engine itself works with. [V] where nothing else is said. */
 export const engineFields = {
   /** Current (next to execute) instruction address. */
@@ -134,11 +137,11 @@ export const engineFields = {
   /** Wakes a halted vCPU (Atomics.wait). */
   wake: ["i32", 1],
   /**
-   * Translations to drop, for Request.dropPages: a bit for each set of the soft TLB (bits 16 to 25 of an effective address),
-   * so that it cannot overflow; before it, a bit for each of its words that is not 0.
+   * Translations to drop, for Request.dropPages: a bit for each place in a table of the soft TLB, so that it cannot overflow;
+   * before it, a bit for each 32nd part of it that is not 0.
    */
   dropWords: ["i32", 1],
-  dropSets: ["i32", 32],
+  dropSets: ["i32", tlbEntries / 32],
   /** Mailbox of pages to drop from the instruction cache and the write TLB: a ring of 64 and its counters. */
   mailHead: ["i32", 1],
   mailTail: ["i32", 1],
@@ -260,7 +263,7 @@ const asidBits = 12;
 export const softTlb = (pageShift: number) =>
   ({
     pageShift,
-    entries: 4096,
+    entries: tlbEntries,
     entrySize: 32,
     tables: 8,
     readTag: 0,

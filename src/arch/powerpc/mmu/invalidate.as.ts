@@ -5,6 +5,7 @@
 import {
   EVENT_flush,
   EVENT_invalidate,
+  N_dropSets,
   REQUEST_dropPages,
   REQUEST_flushTlb,
   S_dropSets,
@@ -41,6 +42,8 @@ const SIZE_2M = 1;
 const SIZE_1G = 2;
 /** What others may have asked for. */
 const DROPS = REQUEST_dropPages | REQUEST_flushTlb;
+/** Words of `dropSets` that a bit of `dropWords` stands for. */
+const WORDS_A_BIT = N_dropSets / 32;
 /** Bit of `mode`. */
 const ALONE = 4;
 /** So many looks at a vCPU that is waited for, some 20 microseconds, before this one's thread is given away. */
@@ -111,7 +114,7 @@ function askToDrop(other: i32, ea: u64, size: i32): void {
   const set = setOf(ea);
   const word = set >> 5;
   atomic.or<i32>(other + S_dropSets + word * 4, size == SIZE_2M ? -1 : 1 << (set & 31));
-  atomic.or<i32>(other + S_dropWords, 1 << word);
+  atomic.or<i32>(other + S_dropWords, 1 << (word / WORDS_A_BIT));
   atomic.or<i32>(other + S_requests, REQUEST_dropPages);
   if (!atomic.load<i32>(other + S_inGuest)) return;
   const entry = entryFor(load<i32>(other, S_tlb), ea);
@@ -139,14 +142,16 @@ function dropSets(s: i32): bool {
   let found = false;
   let words = atomic.xchg<i32>(s + S_dropWords, 0);
   while (words) {
-    const word = ctz<i32>(words);
+    const first = ctz<i32>(words) * WORDS_A_BIT;
     words &= words - 1;
-    let sets = atomic.xchg<i32>(s + S_dropSets + word * 4, 0);
-    while (sets) {
-      const set = word * 32 + ctz<i32>(sets);
-      sets &= sets - 1;
-      dropSet(s, set);
-      if (set == own) found = true;
+    for (let word = first; word < first + WORDS_A_BIT; word++) {
+      let sets = atomic.xchg<i32>(s + S_dropSets + word * 4, 0);
+      while (sets) {
+        const set = word * 32 + ctz<i32>(sets);
+        sets &= sets - 1;
+        dropSet(s, set);
+        if (set == own) found = true;
+      }
     }
   }
   return found;

@@ -1,7 +1,7 @@
 /** tlbie among several vCPUs: what another is asked to drop, and when it does. The vCPUs do not run: each step is a call. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Request, tlb } from "../engines/layout.js";
+import { Request, state, tlb } from "../engines/layout.js";
 import { Leaf, MSR, TestMachine } from "../engines/runtime/machine.test-support.js";
 
 const [first, second, beside, other] = [0x200000, 0x300000, 0x400000, 0x500000] as const;
@@ -39,6 +39,15 @@ function pair(): { m: TestMachine; a: number; b: number; remap: () => void; tlbi
   };
 }
 
+/** All that a vCPU's state holds, by field. */
+const fieldsOf = (m: TestMachine, s: number): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(state).map(([name, { type, count, offset }]) => {
+      const size = { i32: 4, i64: 8, f64: 8, v128: 16 }[type] * count;
+      return [name, Buffer.from(m.memory.buffer, s + offset, size).toString("hex")];
+    }),
+  );
+
 test("a page that another vCPU is to drop: its next access misses, takes the request and finds the new translation", () => {
   const { m, b, remap, tlbie } = pair();
   remap();
@@ -49,6 +58,25 @@ test("a page that another vCPU is to drop: its next access misses, takes the req
   assert.equal(m.load(page, 4, b), 2n);
   assert.equal(m.takeFault(b), false);
   assert.equal(m.get("requests", b), 0n);
+});
+
+test("so does one of every place in the soft TLB, and nothing else of the other vCPU changes", () => {
+  for (const distance of [0, 1023, 1024, 2048, tlb.entries - 1, tlb.entries]) {
+    const ea = page + (BigInt(distance) << BigInt(tlb.pageShift));
+    for (const ap of [AP.medium, AP.large]) {
+      const { m, b, tlbie } = pair();
+      const entry = m.map(1, ea, first, 16, rights);
+      assert.equal(m.load(ea, 4, b), 1n, `page ${distance}`);
+      m.view.setBigUint64(m.ram + entry, (3n << 62n) | BigInt(second) | rights);
+      const before = fieldsOf(m, b);
+      tlbie(ea | ap);
+      const changed = Object.entries(fieldsOf(m, b)).filter(([name, bytes]) => bytes !== before[name]);
+      assert.deepEqual(changed.map(([name]) => name).sort(), ["dropSets", "dropWords", "requests"], `page ${distance}`);
+      // It starts over where the page that its code is in was among them.
+      const value = m.load(ea, 4, b);
+      assert.equal(m.takeFault(b) ? m.load(ea, 4, b) : value, 2n, `page ${distance}`);
+    }
+  }
 });
 
 test("a store takes it too", () => {
