@@ -10,6 +10,7 @@ export const drivers: readonly string[] = [
     "virtio_blk",
     "virtio_net",
     "virtio_console",
+    "virtio_balloon",
     "virtio_rng",
     "virtio_scsi",
     "9pnet_virtio",

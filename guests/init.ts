@@ -2,7 +2,8 @@
 import { cpio } from "./cpio.js";
 
 /**
- * `/init`. With `unikvm.modules=A,B` on the kernel's command line it first loads these. With `unikvm.run=COMMAND` (or `unikvm.run="COMMAND WITH SPACES"`) it runs that,
+ * `/init`. With `unikvm.modules=A,B` on the kernel's command line it first loads these. A virtio network card gets the
+ * address that it is offered. With `unikvm.run=COMMAND` (or `unikvm.run="COMMAND WITH SPACES"`) it runs that,
  * prints `unikvm.run: exit status N` and powers off; otherwise it gives a shell on the console and powers off when the
  * shell ends. `halt`, `poweroff` and `reboot` of busybox signal process 1: SIGUSR1, SIGUSR2, SIGTERM. The shell only
  * acts on a signal between foreground commands, so everything long runs in the background and is waited for.
@@ -56,6 +57,16 @@ case " $line" in
   ;;
 esac
 
+for card in /sys/class/net/*; do
+  case "$(readlink "$card/device/driver")" in
+  */virtio_net)
+    card=\${card##*/}
+    ip link set "$card" up
+    udhcpc -i "$card" -n -q -t 5 -T 1 >/dev/null 2>&1 || echo "network: $card was offered no address"
+    ;;
+  esac
+done
+
 cd /root
 if [ -n "$command" ]; then
   # What the firmware's display last showed of the kernel's version ends without a new line.
@@ -83,13 +94,42 @@ wait $!
 finish
 `;
 
+/** What udhcpc calls when it has been given an address. */
+const addressScript = `#!/bin/sh
+case "$1" in
+bound | renew)
+  ip addr flush dev "$interface"
+  ip addr add "$ip/\${mask:-24}" broadcast + dev "$interface"
+  for one in $router; do
+    ip route add default via "$one" dev "$interface"
+    break
+  done
+  for one in $dns; do echo "nameserver $one"; done >/etc/resolv.conf
+  ;;
+esac
+`;
+
 const profile = `export PS1='\\w \\$ '
 alias ll='ls -l'
 `;
 
 /** The initramfs: busybox, `/init` and the folders it needs. Other archives may be appended to it. */
 export function initramfs(busybox: Uint8Array): Uint8Array {
-  const directories = ["bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin", "var"];
+  const directories = [
+    "bin",
+    "dev",
+    "etc",
+    "etc/udhcpc",
+    "proc",
+    "root",
+    "sbin",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/bin",
+    "usr/sbin",
+    "var",
+  ];
   return cpio([
     ...directories.map((path) => ({ path, type: "directory" as const, mode: path === "tmp" ? 0o1777 : 0o755 })),
     // The kernel opens this before /init can mount anything.
@@ -98,6 +138,7 @@ export function initramfs(busybox: Uint8Array): Uint8Array {
     { path: "etc/passwd", type: "file", data: "root::0:0:root:/root:/bin/sh\n" },
     { path: "etc/group", type: "file", data: "root:x:0:\n" },
     { path: "etc/hosts", type: "file", data: "127.0.0.1 localhost unikvm\n" },
+    { path: "etc/udhcpc/default.script", type: "file", mode: 0o755, data: addressScript },
     { path: "etc/profile", type: "file", data: profile },
     { path: "bin/busybox", type: "file", mode: 0o755, data: busybox },
     { path: "init", type: "file", mode: 0o755, data: initScript },
