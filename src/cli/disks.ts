@@ -8,6 +8,7 @@ import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
 import { type Disk, StorageError } from "../vmm/storage/disk.js";
 import { type DiskFile, diskFormats, openDisk } from "../vmm/storage/node/open-disk.js";
+import { propertiesOf } from "./properties.js";
 
 /** For the help. */
 export const diskSyntax = `<file>[,format=${diskFormats.join("|")}][,readonly][,backing=FILE]`;
@@ -19,7 +20,7 @@ const mostReports = 10;
 
 /** Adds one option's value; in a file's name two commas stand for one. Throws VmmError. */
 export function parseDisk(text: string, before: readonly DiskFile[] = []): readonly DiskFile[] {
-  const [path = "", ...properties] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(",,", ","));
+  const [path = "", ...properties] = propertiesOf(text);
   if (path === "") throw new VmmError(`"${text}" names no file; a disk is ${diskSyntax}`);
   let format: DiskFile["format"];
   let readOnly = false;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -65,6 +66,11 @@ const usage: [string, string[], RegExp][] = [
   ["no device of the host", ["--device", "vfio-pci"], /needs host=NAME/],
   ["two devices of the host at once", ["--device", "vfio-pci,host=edu,host=edu"], /host is given twice/],
   ["a property that vfio-pci has not", ["--device", "vfio-pci,addr=3"], /not "addr=3"/],
+  ["a network that there is not", ["--network", "tap"], /no network "tap"; a network is user/],
+  ["two networks", ["--network", "user", "--network", "user"], /has one network/],
+  ["a network's property that there is not", ["--network", "user,port=1"], /no property "port=1"/],
+  ["a port that there is not", ["--network", "user,forward=0:80"], /"0:80" is not HOSTPORT:GUESTPORT/],
+  ["a rule without ports", ["--network", "user,allow=example.org"], /"example.org" is no host and ports; what a guest/],
   ["an argument too many", ["vmlinux"], /too many arguments/],
 ];
 for (const [what, args, sentence] of usage) {
@@ -102,6 +108,18 @@ test("a disk that is not there, is no file, or is used twice", async () => {
     [["--disk", `${qcow2},format=raw,backing=${disk}`], /is a raw image, and no overlay of/],
   ];
   for (const [args, message] of cases) refused(await run("--kernel", loop(), ...args), 3, message);
+});
+
+test("a port of the host that is taken", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  try {
+    const args = ["--kernel", loop(), "--network", `user,forward=${port}:80`];
+    refused(await run(...args), 3, new RegExp(`port ${port} of 127.0.0.1 cannot be taken: .*EADDRINUSE`));
+  } finally {
+    server.close();
+  }
 });
 
 test("a disk that another run writes to", async () => {

@@ -12,6 +12,7 @@ import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import { Nvram } from "../../vmm/devices/nvram.js";
+import type { PciDevice } from "../../vmm/devices/pci/device.js";
 import { Rtc } from "../../vmm/devices/rtc.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
@@ -28,6 +29,7 @@ import { type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
 import type { LoadedKvm } from "../kvm.js";
+import { type NetworkChoice, networkSyntax, type OpenNetwork, openNetwork, parseNetwork } from "../network.js";
 import { parseCount, parsePath, parseSeconds, parseSize } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
@@ -45,6 +47,7 @@ interface Options {
   readonly machine?: { readonly interruptMode?: InterruptMode };
   readonly device?: DeviceChoices;
   readonly disk?: readonly DiskFile[];
+  readonly network?: NetworkChoice;
   readonly timeout?: number;
   readonly reboot: boolean;
   readonly threads: "auto" | "worker" | "single";
@@ -149,6 +152,12 @@ export function describe(command: Command, finish: Finish): void {
       ).argParser(checked(parseDisk)),
     )
     .addOption(
+      new Option(
+        "--network <network>",
+        `adds a network card: ${networkSyntax}. The guest reaches the internet (allow=: only what it names), not this host nor the networks beside it; forward: what comes to the host's port of 127.0.0.1 goes to the guest's`,
+      ).argParser(checked(parseNetwork)),
+    )
+    .addOption(
       new Option("--timeout <seconds>", "end after this time, also while a guest is fetched").argParser(parseSeconds),
     )
     .option("--reboot", "start again when the guest reboots", true)
@@ -246,13 +255,27 @@ function run(options: Options): Promise<number> {
   // The terminal may be in raw mode.
   const end = process.stderr.isTTY ? "\r\n" : "\n";
   const report = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}${end}`);
-  return withDisks(options.disk ?? [], options.cpus, report, (disks) => runWith(options, disks));
+  return withDisks(options.disk ?? [], options.cpus, report, async (disks) => {
+    const network = options.network && (await openNetwork(options.network, options.cpus));
+    try {
+      return await runWith(options, { disks, network });
+    } finally {
+      network?.close();
+    }
+  });
 }
 
-async function runWith(options: Options, disks: OpenDisks): Promise<number> {
+/** What the guest's devices stand for. */
+interface Behind {
+  readonly disks: OpenDisks;
+  readonly network: OpenNetwork | undefined;
+}
+
+async function runWith(options: Options, behind: Behind): Promise<number> {
   const begin = performance.now();
   let guest: Guest;
-  const drivers = [...new Set(disks.devices.flatMap(({ aliases }) => aliases))];
+  const virtio = [...behind.disks.devices, ...(behind.network ? [behind.network.device] : [])];
+  const drivers = [...new Set(virtio.flatMap(({ aliases }) => aliases))];
   try {
     guest = await interruptible((signal) => loadGuest(options, drivers, signal), options.timeout);
   } catch (error) {
@@ -269,7 +292,7 @@ async function runWith(options: Options, disks: OpenDisks): Promise<number> {
     const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
     const instance = await startInstance(config, options.module);
     try {
-      end = await runGuest(options, { guest, disks }, instance, terminal, left);
+      end = await runGuest(options, { guest, virtio, network: behind.network }, instance, terminal, left);
     } finally {
       closeAtEnd(instance.close);
     }
@@ -297,7 +320,11 @@ function closeAtEnd(close: () => void): void {
 /** Runs the guest, again each time that it reboots, for `timeout` milliseconds in all. */
 async function runGuest(
   options: Options,
-  { guest, disks }: { readonly guest: Guest; readonly disks: OpenDisks },
+  {
+    guest,
+    virtio,
+    network,
+  }: { readonly guest: Guest; readonly virtio: readonly PciDevice[]; readonly network: OpenNetwork | undefined },
   { kvm, loader }: LoadedKvm,
   terminal: Terminal,
   timeout: number | undefined,
@@ -328,7 +355,7 @@ async function runGuest(
               cpuModel: options.cpu,
               interruptMode: options.machine?.interruptMode,
               devices,
-              pciDevices: [...(options.device?.models ?? []), ...disks.devices],
+              pciDevices: [...(options.device?.models ?? []), ...virtio],
               assign: hostDevices?.assign,
             },
             control,
@@ -352,7 +379,8 @@ async function runGuest(
       const { outcome, stats, ...end } = await running.ended;
       terminal.disconnect();
       ({ unread } = end);
-      if (options.stats) process.stderr.write(formatStats(stats));
+      if (options.stats)
+        process.stderr.write(formatStats({ ...stats, machine: { ...stats.machine, ...network?.stats() } }));
       if (outcome.kind !== "reboot" || !options.reboot) return { outcome, left };
     }
   } finally {

@@ -31,6 +31,8 @@ export interface VirtioQueue {
   putBack(buffer: VirtioBuffer): void;
   /** Gives a buffer back, `written` bytes of it filled, and interrupts the driver if it wants that. */
   give(buffer: VirtioBuffer, written: number): void;
+  /** Gives several back at once: the driver sees none of them before the last. */
+  giveAll(buffers: readonly { readonly buffer: VirtioBuffer; readonly written: number }[]): void;
 }
 
 /** Bytes of a buffer's part. */

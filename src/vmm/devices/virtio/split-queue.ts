@@ -100,19 +100,25 @@ export class SplitQueue implements VirtioQueue {
     return inSegments(writable, offset, bytes, (address, part) => this.#memory.write(address, part)) ?? this.#break();
   }
 
-  give({ head }: VirtioBuffer, written: number): void {
-    if (this.#broken) return;
+  give(buffer: VirtioBuffer, written: number): void {
+    this.giveAll([{ buffer, written }]);
+  }
+
+  giveAll(buffers: readonly { readonly buffer: VirtioBuffer; readonly written: number }[]): void {
+    if (this.#broken || buffers.length === 0) return;
     const { device, driver, size } = this.#areas;
-    const element = new DataView(new ArrayBuffer(8));
-    element.setUint32(0, head, true);
-    element.setUint32(4, written, true);
-    const at = device + 4n + BigInt(8 * (this.#given % size));
-    this.#given = (this.#given + 1) & 0xffff;
-    const index = new DataView(new ArrayBuffer(2));
-    index.setUint16(0, this.#given, true);
     const memory = this.#memory;
-    const stored =
-      memory.write(at, new Uint8Array(element.buffer)) && memory.write(device + 2n, new Uint8Array(index.buffer));
+    const element = new Uint8Array(8);
+    const view = new DataView(element.buffer);
+    let stored = true;
+    for (const { buffer, written } of buffers) {
+      view.setUint32(0, buffer.head, true);
+      view.setUint32(4, written, true);
+      stored &&= memory.write(device + 4n + BigInt(8 * (this.#given % size)), element);
+      this.#given = (this.#given + 1) & 0xffff;
+    }
+    view.setUint16(0, this.#given, true);
+    stored &&= memory.write(device + 2n, element.subarray(0, 2));
     const flags = stored ? this.#read(driver, 2)?.getUint16(0, true) : undefined;
     if (flags === undefined) this.#break();
     else if (!(flags & noInterrupt)) this.#interrupt();
