@@ -1,0 +1,61 @@
+/**
+ * `npm run build:agent`: compiles the agent for each architecture, with Debian's cross compilers. What comes out depends on the
+ * source and the compiler alone, so that anybody can make the same bytes again: a test does.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type AgentArchitecture, agentArchitectures, agentFile } from "./index.js";
+
+const source = fileURLToPath(new URL("../../../guests/agent/agent.c", import.meta.url));
+const recordFile = fileURLToPath(new URL("../../../guests/agent/unikvm-agent.json", import.meta.url));
+
+/** What the agent of an architecture was built with, and what came out. */
+export interface AgentRecord {
+  readonly compiler: string;
+  readonly sha256: string;
+}
+
+const compilers: Readonly<
+  Record<AgentArchitecture, { readonly program: string; readonly options: readonly string[] }>
+> = {
+  // Every processor that the machines have runs it.
+  ppc64le: { program: "powerpc64le-linux-gnu-gcc", options: ["-mcpu=power8"] },
+};
+
+/** No library, nothing that depends on where and when it is built. */
+const options = [
+  ..."-std=gnu11 -Os -Wall -Wextra -Werror -Wno-unused-parameter -ffreestanding -fno-builtin".split(" "),
+  ..."-fno-stack-protector -fno-pic -no-pie -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-ident".split(" "),
+  ..."-static -nostdlib -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,--gc-sections -s".split(" "),
+];
+
+export const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** What the file beside the source says of each. */
+export const agentRecords = (): Readonly<Record<AgentArchitecture, AgentRecord>> =>
+  JSON.parse(readFileSync(recordFile, "utf8"));
+
+/** The compiler's own first line; undefined: it is not installed. */
+export function compilerVersion(architecture: AgentArchitecture): string | undefined {
+  const { status, stdout } = spawnSync(compilers[architecture].program, ["--version"], { encoding: "utf8" });
+  return status === 0 ? stdout.split("\n")[0] : undefined;
+}
+
+/** Compiles it into `file`. Throws an error with what the compiler said. */
+export function buildAgent(architecture: AgentArchitecture, file: string): void {
+  const { program, options: own } = compilers[architecture];
+  const { status, stderr, error } = spawnSync(program, [...options, ...own, "-o", file, source], { encoding: "utf8" });
+  if (error) throw new Error(`${program} cannot be run: ${error.message}; Debian has it in gcc-powerpc64le-linux-gnu`);
+  if (status !== 0) throw new Error(`${program} could not compile the agent:\n${stderr}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const records = agentArchitectures.map((architecture) => {
+    const file = agentFile(architecture);
+    buildAgent(architecture, file);
+    return [architecture, { compiler: compilerVersion(architecture), sha256: digestOf(readFileSync(file)) }] as const;
+  });
+  writeFileSync(recordFile, `${JSON.stringify(Object.fromEntries(records), null, 2)}\n`);
+}

@@ -1,0 +1,432 @@
+/**
+ * The host's end of the conversation with the agent in a guest. The guest is hostile: what it sends is bounded by what was
+ * asked for, and whatever breaks the rules ends the conversation, once and for all who wait.
+ */
+import { KvmError } from "../../base/errors.js";
+import { boolean, bytes, having, integer, listOf, oneOf, u32 } from "../../base/takes.js";
+import { ByteQueue } from "../core/byte-queue.js";
+import type { ConsolePort, ConsolePortEnd } from "../devices/virtio/console.js";
+import {
+  AgentProtocolError,
+  type AgentRequest,
+  agentVersion,
+  agentWindow,
+  Channel,
+  type Frame,
+  FrameReader,
+  FrameType,
+  frame,
+  frameHead,
+  frameMost,
+  type OutputChannel,
+  spawnFrames,
+  words,
+} from "./frames.js";
+
+/** What becomes of a program. Of each that may come once, it comes at most once. */
+export interface ProgramEvents {
+  spawned(pid: number): void;
+  /** It does not run; `step` as FailedStep. `done` follows. */
+  failed(errno: number, step: number): void;
+  /** `bytes` are good until this returns. */
+  output(channel: OutputChannel, bytes: Uint8Array): void;
+  outputEnded(channel: OutputChannel): void;
+  /** There is room for more input. */
+  room(): void;
+  /** The program reads no more input. */
+  inputEnded(): void;
+  /** `signal` is 0 if it ended by itself. */
+  exited(status: number, signal: number): void;
+  /** Nothing more comes. */
+  done(): void;
+  /** The conversation has ended before. Nothing more comes. */
+  lost(error: Error): void;
+}
+
+interface Side {
+  credit: number;
+  /** Who writes said that this was all, or who reads that no more is wanted. */
+  ended: boolean;
+}
+
+/** A program in the guest, or something that the agent does itself. */
+export class AgentProgram {
+  readonly id: number;
+  /** May be changed: of what was restored, by whoever takes it over. */
+  events: ProgramEvents;
+  readonly #send: (bytes: Uint8Array) => void;
+  readonly input: Side = { credit: agentWindow, ended: false };
+  readonly outputs: Readonly<Record<OutputChannel, Side & { wanted: boolean }>> = {
+    1: { credit: agentWindow, ended: false, wanted: true },
+    2: { credit: agentWindow, ended: false, wanted: true },
+  };
+  phase: "asked" | "running" | "failed" | "exited" | "gone" = "asked";
+
+  constructor(id: number, events: ProgramEvents, send: (bytes: Uint8Array) => void) {
+    this.id = id;
+    this.events = events;
+    this.#send = send;
+  }
+
+  /** Gives it input: how many bytes of it there was room for. `events.room` tells when there is more. */
+  write(bytes: Uint8Array): number {
+    let done = 0;
+    while (!this.#inputOver && done < bytes.length && this.input.credit > 0) {
+      const part = bytes.subarray(done, done + Math.min(this.input.credit, frameMost - frameHead));
+      this.#send(frame(FrameType.data, Channel.input, this.id, part));
+      this.input.credit -= part.length;
+      done += part.length;
+    }
+    return done;
+  }
+
+  /** That was all of its input. */
+  endInput(): void {
+    if (this.#inputOver) return;
+    this.input.ended = true;
+    this.#send(frame(FrameType.end, Channel.input, this.id));
+  }
+
+  /** So many more bytes of output are wanted: as many as were taken from what came. */
+  want(channel: OutputChannel, count: number): void {
+    const side = this.outputs[channel];
+    if (count === 0 || side.ended || !side.wanted || this.phase === "gone") return;
+    side.credit += count;
+    this.#send(frame(FrameType.credit, channel, this.id, words(count)));
+  }
+
+  /** No more output is wanted: the program is told when it writes. */
+  endOutput(channel: OutputChannel): void {
+    const side = this.outputs[channel];
+    if (side.ended || !side.wanted || this.phase === "gone") return;
+    side.wanted = false;
+    this.#send(frame(FrameType.end, channel, this.id));
+  }
+
+  /** Sends a signal, by its number, to the group that it is the first of. */
+  kill(signal: number): void {
+    if (this.phase !== "gone") this.#send(frame(FrameType.signal, 0, this.id, words(signal)));
+  }
+
+  /** Changes the size of its terminal. */
+  resize(rows: number, columns: number): void {
+    if (this.phase !== "gone") this.#send(frame(FrameType.resize, 0, this.id, words(rows | (columns << 16))));
+  }
+
+  get #inputOver(): boolean {
+    return this.input.ended || this.phase === "gone" || this.phase === "failed";
+  }
+}
+
+export interface AgentEvents {
+  /** The agent answers: programs can run. Again after each `greet`. */
+  ready(): void;
+  /** The guest has broken the rules, or the agent has gone. Everybody who waits was told. */
+  lost(error: Error): void;
+}
+
+/** What the guest is told of itself when the conversation begins. */
+export interface Greeting {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Up to 64 bytes in ASCII. Default: what it is. */
+  readonly hostName?: string;
+}
+
+/** The host's half of a conversation, as a plain value: what the guest has said and was told so far. */
+export interface AgentState {
+  readonly kept: Uint8Array;
+  readonly unsent: Uint8Array;
+  readonly greeted: boolean;
+  readonly nextId: number;
+  readonly programs: readonly {
+    readonly id: number;
+    readonly phase: AgentProgram["phase"];
+    readonly input: Side;
+    readonly outputs: AgentProgram["outputs"];
+  }[];
+}
+
+const side = { credit: integer(0, agentWindow), ended: boolean };
+const output = having({ ...side, wanted: boolean });
+const agentState = having({
+  kept: bytes,
+  unsent: bytes,
+  greeted: boolean,
+  nextId: u32,
+  programs: listOf(
+    having({
+      id: u32,
+      phase: oneOf("asked", "running", "failed", "exited"),
+      input: having(side),
+      outputs: having({ 1: output, 2: output }),
+    }),
+  ),
+});
+
+export class AgentConnection implements ConsolePortEnd {
+  readonly name = "org.unikvm.agent.0";
+  readonly #events: AgentEvents;
+  readonly #greeting: () => Greeting;
+  readonly #reader: FrameReader;
+  readonly #programs = new Map<number, AgentProgram>();
+  #outgoing: Uint8Array[] = [];
+  #port: ConsolePort | undefined;
+  #nextId = 1;
+  /** The agent has answered a greeting. */
+  #greeted = false;
+  /** Greetings that it has not answered. */
+  #asked = 0;
+  #lost: Error | undefined;
+
+  /**
+   * `state` is what an earlier `save` gave: then `greet` is to be called when the guest runs again. What its programs write
+   * is forgotten until somebody takes them over (`programs`). KvmError, EINVAL: it is no such state.
+   */
+  constructor(events: AgentEvents, greeting: () => Greeting, state?: AgentState) {
+    this.#events = events;
+    this.#greeting = greeting;
+    if (state !== undefined) agentState(state, "new AgentConnection", "state");
+    this.#reader = new FrameReader(state?.kept);
+    if (state === undefined) return;
+    if (state.unsent.length > 0) this.#outgoing.push(state.unsent.slice());
+    this.#greeted = state.greeted;
+    this.#nextId = state.nextId;
+    for (const { id, phase, input, outputs } of state.programs) {
+      const program = new AgentProgram(
+        id,
+        nobody(() => program),
+        (bytes) => this.#send(bytes),
+      );
+      program.phase = phase;
+      Object.assign(program.input, input);
+      Object.assign(program.outputs[1], outputs[1]);
+      Object.assign(program.outputs[2], outputs[2]);
+      this.#programs.set(id, program);
+    }
+  }
+
+  /** While the guest stands still. */
+  save(): AgentState {
+    const unsent = new ByteQueue();
+    for (const bytes of this.#outgoing) unsent.append(bytes);
+    return {
+      kept: this.#reader.kept.slice(),
+      unsent: unsent.peek().slice(),
+      greeted: this.#greeted,
+      nextId: this.#nextId,
+      programs: this.programs.map(({ id, phase, input, outputs }) => structuredClone({ id, phase, input, outputs })),
+    };
+  }
+
+  /** The port that this is the end of; before the guest runs. */
+  connect(port: ConsolePort): void {
+    this.#port = port;
+  }
+
+  /** Programs of which it is not known that nothing more comes. */
+  get programs(): readonly AgentProgram[] {
+    return [...this.#programs.values()];
+  }
+
+  /** Runs a program. KvmError, EINVAL, E2BIG: as `spawnFrames`. */
+  spawn(request: AgentRequest, events: ProgramEvents): AgentProgram {
+    const id = this.#nextId;
+    const frames = spawnFrames(id, request);
+    if (this.#lost) throw this.#lost;
+    // A guest does not live to see all numbers used; those of programs that live are left out all the same.
+    do this.#nextId = (this.#nextId % 0xffff_fffe) + 1;
+    while (this.#programs.has(this.#nextId));
+    const program = new AgentProgram(id, events, (bytes) => this.#send(bytes));
+    // What a terminal shows is all one.
+    if (request.terminal) program.outputs[2].ended = true;
+    this.#programs.set(id, program);
+    for (const bytes of frames) this.#send(bytes);
+    return program;
+  }
+
+  /** Tells the guest the time, its name, and something random; `ready` follows. */
+  greet(): void {
+    const { now, hostName = "" } = this.#greeting();
+    const name = new TextEncoder().encode(hostName);
+    if (name.length > 64) throw new KvmError("EINVAL", `a host's name has at most 64 bytes, not ${name.length}`);
+    const payload = new Uint8Array(16 + 64 + name.length);
+    const view = new DataView(payload.buffer);
+    view.setUint32(0, agentVersion, true);
+    view.setUint32(4, Math.floor((now % 1000) * 1e6), true);
+    view.setBigUint64(8, BigInt(Math.floor(now / 1000)), true);
+    crypto.getRandomValues(payload.subarray(16, 80));
+    payload.set(name, 80);
+    this.#asked++;
+    this.#send(frame(FrameType.hello, 0, 0, payload));
+  }
+
+  /** Has the guest end programs, write what is to be written, and turn itself off. `grace`: milliseconds after SIGTERM. */
+  shutDown(grace: number): void {
+    this.#send(frame(FrameType.shutdown, 0, 0, words(grace)));
+  }
+
+  /** Ends the conversation; who waits is told `error`. */
+  lose(error: Error): void {
+    if (this.#lost) return;
+    this.#lost = error;
+    this.#outgoing = [];
+    const programs = [...this.#programs.values()];
+    this.#programs.clear();
+    for (const program of programs) {
+      program.phase = "gone";
+      program.events.lost(error);
+    }
+    this.#events.lost(error);
+  }
+
+  output(bytes: Uint8Array): boolean {
+    if (this.#lost) return true;
+    try {
+      this.#reader.push(bytes, (one) => this.#hear(one));
+    } catch (error) {
+      if (!(error instanceof AgentProtocolError)) throw error;
+      this.lose(error);
+    }
+    return true;
+  }
+
+  opened(open: boolean): void {
+    if (open) this.greet();
+    else if (this.#greeted) this.lose(new AgentProtocolError("it has closed its port"));
+  }
+
+  drained(): void {
+    while (this.#outgoing.length > 0) {
+      const [first] = this.#outgoing;
+      if (!first) return;
+      const sent = this.#port?.send(first) ?? 0;
+      if (sent < first.length) {
+        this.#outgoing[0] = first.subarray(sent);
+        return;
+      }
+      this.#outgoing.shift();
+    }
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#lost) return;
+    this.#outgoing.push(bytes);
+    if (this.#outgoing.length === 1) this.drained();
+  }
+
+  #hear(one: Frame): void {
+    if (this.#lost) return;
+    if (one.type === FrameType.hello) {
+      const [version] = numbers(one, 1);
+      if (version !== agentVersion) throw new AgentProtocolError(`an agent of version ${version}, not ${agentVersion}`);
+      if (this.#asked === 0) throw new AgentProtocolError("it greets without being asked");
+      this.#asked--;
+      this.#greeted = true;
+      this.#events.ready();
+      return;
+    }
+    const program = this.#programs.get(one.stream);
+    if (!this.#greeted || !program) throw new AgentProtocolError(`a frame about program ${one.stream}, which is none`);
+    this.#hearOf(program, one);
+  }
+
+  #hearOf(program: AgentProgram, one: Frame): void {
+    const { events } = program;
+    switch (one.type) {
+      case FrameType.spawned: {
+        const [pid = 0] = numbers(one, 1);
+        inOrder(program.phase === "asked", "a program began twice");
+        program.phase = "running";
+        events.spawned(pid);
+        return;
+      }
+      case FrameType.failed: {
+        const [errno = 0, step = 0] = numbers(one, 2);
+        inOrder(program.phase === "asked", "a program failed to begin after it had begun");
+        program.phase = "failed";
+        events.failed(errno, step);
+        return;
+      }
+      case FrameType.data:
+        hearOutput(program, one);
+        return;
+      case FrameType.end: {
+        if (one.channel === Channel.input) {
+          if (!program.input.ended) events.inputEnded();
+          program.input.ended = true;
+          return;
+        }
+        const channel = outputChannel(one);
+        inOrder(!program.outputs[channel].ended, "an output ended twice");
+        program.outputs[channel].ended = true;
+        events.outputEnded(channel);
+        return;
+      }
+      case FrameType.credit: {
+        const [count = 0] = numbers(one, 1);
+        inOrder(one.channel === Channel.input, "it gives credit for what it writes itself");
+        inOrder(count <= agentWindow - program.input.credit, "it takes more input than it was given");
+        program.input.credit += count;
+        if (!program.input.ended) events.room();
+        return;
+      }
+      case FrameType.exited: {
+        const [status = 0, signal = 0] = numbers(one, 2);
+        inOrder(program.phase === "running" && status < 256 && signal < 128, "a program ended that did not run");
+        program.phase = "exited";
+        events.exited(status, signal);
+        return;
+      }
+      case FrameType.done: {
+        const { 1: output, 2: error } = program.outputs;
+        const over = program.phase === "failed" || (program.phase === "exited" && output.ended && error.ended);
+        inOrder(over, "a program was forgotten before it ended");
+        this.#programs.delete(program.id);
+        program.phase = "gone";
+        events.done();
+        return;
+      }
+      default:
+        throw new AgentProtocolError(`a frame of type ${one.type}`);
+    }
+  }
+}
+
+/** Who hears of a program that nobody has taken over: it goes on, and what it writes is forgotten. */
+function nobody(program: () => AgentProgram): ProgramEvents {
+  const nothing = (): void => undefined;
+  return {
+    ...{ spawned: nothing, failed: nothing, outputEnded: nothing, room: nothing, inputEnded: nothing },
+    ...{ exited: nothing, done: nothing, lost: nothing },
+    output: (channel, { length }) => program().want(channel, length),
+  };
+}
+
+function hearOutput(program: AgentProgram, one: Frame): void {
+  const channel = outputChannel(one);
+  const side = program.outputs[channel];
+  inOrder(!side.ended && program.phase !== "failed", "output after its end");
+  // Each piece is for something, so that nobody has to keep more pieces than bytes.
+  inOrder(one.payload.length > 0, "a piece of output without a byte");
+  inOrder(one.payload.length <= side.credit, "more output than was asked for");
+  side.credit -= one.payload.length;
+  if (side.wanted) program.events.output(channel, one.payload);
+}
+
+function outputChannel({ channel }: Frame): OutputChannel {
+  if (channel !== Channel.output && channel !== Channel.error) throw new AgentProtocolError(`output to ${channel}`);
+  return channel;
+}
+
+function numbers({ payload, type }: Frame, count: number): number[] {
+  if (payload.length !== 4 * count) {
+    throw new AgentProtocolError(`a frame of type ${type} with ${payload.length} bytes, not ${4 * count}`);
+  }
+  const view = new DataView(payload.buffer, payload.byteOffset);
+  return Array.from({ length: count }, (_, i) => view.getUint32(4 * i, true));
+}
+
+function inOrder(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new AgentProtocolError(what);
+}

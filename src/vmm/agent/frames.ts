@@ -1,0 +1,181 @@
+/**
+ * Frames: what the host and the agent in a guest say to each other over one port of a virtio console. guests/agent/frames.h
+ * tells what each says and is the guest's side of it; a test holds the numbers together.
+ */
+import { KvmError } from "../../base/errors.js";
+
+export const frameHead = 12;
+/** Bytes of the largest frame, its head included. */
+export const frameMost = 65536;
+/** What one side may send on a channel before the other has said that it wants more, bytes. */
+export const agentWindow = 262144;
+export const agentVersion = 1;
+
+export const FrameType = {
+  hello: 1,
+  spawn: 2,
+  data: 3,
+  end: 4,
+  credit: 5,
+  signal: 6,
+  resize: 7,
+  shutdown: 8,
+  spawned: 9,
+  failed: 10,
+  exited: 11,
+  done: 12,
+} as const;
+
+export const Channel = { input: 0, output: 1, error: 2 } as const;
+export type OutputChannel = 1 | 2;
+
+/** At which step a program did not begin. */
+export const FailedStep = { system: 0, user: 1, folder: 2, program: 3 } as const;
+
+export interface Frame {
+  readonly type: number;
+  readonly channel: number;
+  /** Whom it is about; 0: nobody. */
+  readonly stream: number;
+  readonly payload: Uint8Array;
+}
+
+/** What came from a guest is not what an agent says. */
+export class AgentProtocolError extends Error {
+  override readonly name = "AgentProtocolError";
+}
+
+/** Puts frames together from bytes in any pieces. It keeps less than one frame, whatever a guest sends. */
+export class FrameReader {
+  #kept = new Uint8Array(0);
+
+  /** `kept`: what an earlier one had not put together. KvmError, EINVAL: so much never is. */
+  constructor(kept: Uint8Array = new Uint8Array(0)) {
+    if (kept.length >= frameMost) throw new KvmError("EINVAL", `${kept.length} bytes are no part of a frame`);
+    this.#kept = kept.slice();
+  }
+
+  /** What has come of a frame that is not whole. */
+  get kept(): Uint8Array {
+    return this.#kept;
+  }
+
+  /**
+   * Hands each frame to `take`; payloads are views of `bytes` where they lie in it. Throws AgentProtocolError, and whatever
+   * `take` throws.
+   */
+  push(bytes: Uint8Array, take: (frame: Frame) => void): void {
+    let at = 0;
+    while (this.#kept.length > 0 && at < bytes.length) {
+      const length = this.#kept.length < frameHead ? frameHead : wholeLength(this.#kept);
+      const more = bytes.subarray(at, at + Math.max(0, length - this.#kept.length));
+      at += more.length;
+      this.#kept = joined(this.#kept, more);
+      if (this.#kept.length < frameHead || this.#kept.length < wholeLength(this.#kept)) continue;
+      const whole = this.#kept;
+      this.#kept = new Uint8Array(0);
+      take(read(whole));
+    }
+    if (at === bytes.length) return;
+    while (bytes.length - at >= frameHead) {
+      const end = at + wholeLength(bytes.subarray(at));
+      if (end > bytes.length) break;
+      const frame = read(bytes.subarray(at, end));
+      at = end;
+      take(frame);
+    }
+    this.#kept = bytes.slice(at);
+  }
+}
+
+function wholeLength(head: Uint8Array): number {
+  const view = new DataView(head.buffer, head.byteOffset);
+  const length = view.getUint32(0, true);
+  if (length > frameMost - frameHead) throw new AgentProtocolError(`a frame of ${length} bytes`);
+  return frameHead + length;
+}
+
+function read(bytes: Uint8Array): Frame {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return {
+    type: view.getUint16(4, true),
+    channel: view.getUint16(6, true),
+    stream: view.getUint32(8, true),
+    payload: bytes.subarray(frameHead),
+  };
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
+
+/** A frame's bytes. */
+export function frame(type: number, channel: number, stream: number, payload: Uint8Array = new Uint8Array(0)) {
+  const bytes = new Uint8Array(frameHead + payload.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, payload.length, true);
+  view.setUint16(4, type, true);
+  view.setUint16(6, channel, true);
+  view.setUint32(8, stream, true);
+  bytes.set(payload, frameHead);
+  return bytes;
+}
+
+/** Numbers of 32 bits, as payloads have them. */
+export function words(...values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(4 * values.length);
+  for (const [i, value] of values.entries()) new DataView(bytes.buffer).setUint32(4 * i, value, true);
+  return bytes;
+}
+
+/** What to run. */
+export interface AgentRequest {
+  /** A program and its arguments, or with `builtIn` the name of what the agent does itself, and its arguments. */
+  readonly command: readonly string[];
+  readonly builtIn?: boolean;
+  /** NAME=VALUE. */
+  readonly env?: readonly string[];
+  /** Default: the user's home. */
+  readonly cwd?: string | undefined;
+  /** A name or a number, or either with ":group" behind it. Default: root. */
+  readonly user?: string | undefined;
+  /** It gets a terminal of this size. */
+  readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
+  /** Its stdin is /dev/null. */
+  readonly noInput?: boolean;
+}
+
+const requestMost = 2 << 20;
+const stringsMost = 32766;
+const requestHead = 16;
+
+/** The frames that ask for it. KvmError, E2BIG: larger than a guest's kernel takes. EINVAL: a zero byte, or no program. */
+export function spawnFrames(stream: number, request: AgentRequest): Uint8Array[] {
+  const { command, env = [], cwd = "", user = "", terminal } = request;
+  const strings = [user, cwd, ...command, ...env];
+  if (command.length === 0) throw new KvmError("EINVAL", "a command needs at least the program's name");
+  const zero = strings.find((text) => text.includes("\0"));
+  if (zero !== undefined) throw new KvmError("EINVAL", `${JSON.stringify(zero)} has a zero byte, which ends strings`);
+  const texts = new TextEncoder().encode(`${strings.join("\0")}\0`);
+  if (command.length > stringsMost || env.length > stringsMost || requestHead + texts.length > requestMost) {
+    throw new KvmError("E2BIG", `a command of ${texts.length} bytes; write what is long to a file or to its stdin`);
+  }
+  const payload = new Uint8Array(requestHead + texts.length);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, (terminal ? 1 : 0) | (request.noInput ? 2 : 0) | (request.builtIn ? 4 : 0), true);
+  view.setUint16(4, terminal?.rows ?? 0, true);
+  view.setUint16(6, terminal?.columns ?? 0, true);
+  view.setUint32(8, command.length, true);
+  view.setUint32(12, env.length, true);
+  payload.set(texts, requestHead);
+  const frames: Uint8Array[] = [];
+  const most = frameMost - frameHead;
+  for (let at = 0; at < payload.length; at += most) {
+    const more = at + most < payload.length;
+    frames.push(frame(FrameType.spawn, more ? 1 : 0, stream, payload.subarray(at, at + most)));
+  }
+  return frames;
+}
