@@ -117,6 +117,8 @@ export const rows: readonly Row[] = [
   // Modules that offer VFIO devices of the host.
   { folder: "src/host", may: ["src/modules", "src/base", "src/vfio/index", "src/vmm/devices"] },
   { folder: "src/vmm", may: ["src/base", "src/kvm/uapi", "src/arch/X/uapi", "src/vfio/index"] },
+  // Names no machine and no architecture: a platform brings them.
+  { folder: "src/api", may: ["src/base", "src/vmm/agent", "src/vmm/core", "src/vmm/devices/virtio/console"] },
   ...["cli", "web", "node"].map((end) => ({
     folder: `src/${end}`,
     may: [
@@ -129,6 +131,7 @@ export const rows: readonly Row[] = [
       "src/vfio/index",
       "src/host",
       "src/vmm",
+      "src/api",
       "src/arch/X/module",
       "src/arch/X/uapi",
       "guests",

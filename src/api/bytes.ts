@@ -1,0 +1,51 @@
+/** Bytes and sizes as programs write them. */
+import { VmError } from "./error.js";
+import type { Body, Size } from "./types.js";
+
+const units = { "": 1, K: 1024, M: 1048576, G: 1073741824 } as const;
+
+/** Bytes from 1048576 or "512M". VmError, EINVAL: it is neither. */
+export function bytesIn(size: Size, option: string): number {
+  const match = typeof size === "string" ? /^(\d+(?:\.\d+)?)([KMG]?)$/.exec(size) : undefined;
+  const bytes = match ? Math.floor(Number(match[1]) * units[match[2] as keyof typeof units]) : size;
+  if (typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
+  throw new VmError("EINVAL", `${option} is ${JSON.stringify(size)}, not a size as 1048576, "512M" or "1G"`);
+}
+
+/** Whether it is what `bytesOf` takes. */
+export const isBody = (value: unknown): value is Body =>
+  typeof value === "string" ||
+  value instanceof Uint8Array ||
+  value instanceof ArrayBuffer ||
+  value instanceof Blob ||
+  value instanceof ReadableStream ||
+  (typeof value === "object" && value !== null && Symbol.asyncIterator in value);
+
+/** Its bytes, piece by piece. Ended early, it ends where they come from. */
+export async function* bytesOf(body: Body): AsyncGenerator<Uint8Array> {
+  if (typeof body === "string") yield new TextEncoder().encode(body);
+  else if (body instanceof Uint8Array) yield body;
+  else if (body instanceof ArrayBuffer) yield new Uint8Array(body);
+  else if (body instanceof Blob) yield* piecesOf(body.stream());
+  else if (body instanceof ReadableStream) yield* piecesOf(body);
+  else yield* body;
+}
+
+/** Not every page's streams can be iterated over. */
+async function* piecesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  let over = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        over = true;
+        return;
+      }
+      yield value;
+    }
+  } finally {
+    if (!over) await reader.cancel().catch(() => undefined);
+    reader.releaseLock();
+  }
+}

@@ -1,0 +1,181 @@
+/** `createVm`: from options to a VM whose agent answers. */
+import {
+  boolean,
+  callback,
+  having,
+  listOf,
+  oneOf,
+  optional,
+  options as optionsOf,
+  recordOf,
+  text,
+  time,
+} from "../base/takes.js";
+import { AgentConnection } from "../vmm/agent/connection.js";
+import { bytesIn } from "./bytes.js";
+import { ConsoleLog } from "./console.js";
+import { notSupported, VmError } from "./error.js";
+import type { Platform, RunningMachine } from "./platform.js";
+import { misuse } from "./program.js";
+import type { Disk, Limits, Progress, Vm, VmOptions } from "./types.js";
+import { endError, LinuxVm } from "./vm.js";
+
+const usualMemory = 512 << 20;
+/** A guest that says nothing for so long after it was started will not, milliseconds. */
+const bootPatience = 600_000;
+
+const anything = (): void => undefined;
+const checkOptions = optionsOf<VmOptions>({
+  image: optional(text),
+  snapshot: anything,
+  guest: optional(oneOf("ppc64le", "x86_64", "i386")),
+  kernel: optional(text),
+  initrd: optional(text),
+  append: optional(text),
+  memory: anything,
+  cpus: anything,
+  cpu: optional(text),
+  type: optional(oneOf("hv", "pr")),
+  disks: optional(
+    listOf(
+      optionsOf<Disk>({
+        source: anything,
+        format: optional(oneOf("raw", "qcow2")),
+        readOnly: optional(boolean),
+        mode: optional(oneOf("overlay", "write")),
+      }),
+    ),
+  ),
+  shares: anything,
+  network: anything,
+  limits: optional(optionsOf<Limits>({ cpu: anything, output: anything, disk: anything, lifetime: optional(time) })),
+  env: optional(recordOf(text)),
+  cwd: optional(text),
+  user: optional(text),
+  onProgress: optional(callback),
+  signal: optional(having({ aborted: boolean })),
+});
+
+/** Makes `createVm` of what a platform gives. */
+export const createVmOn =
+  (platform: () => Promise<Platform>) =>
+  /**
+   * Boots a virtual machine with Linux, and resolves when it can run commands. VmError, EINVAL: wrong options. NOT_SUPPORTED: an
+   * option that is not there yet. BOOT_FAILED, CRASHED: the guest did not come up; `console` has its last lines.
+   */
+  async (options: VmOptions = {}): Promise<Vm> => {
+    const { signal } = options;
+    try {
+      checkOptions(options, "createVm", "options");
+    } catch (error) {
+      throw misuse(error);
+    }
+    signal?.throwIfAborted();
+    refuseWhatIsToCome(options);
+    return boot(await platform(), options);
+  };
+
+function refuseWhatIsToCome(options: VmOptions): void {
+  const { snapshot, disks, shares, network, guest, image, kernel, initrd, limits, cpus = 1 } = options;
+  if (snapshot !== undefined) throw notSupported("createVm: the option snapshot", "boot an image");
+  if (disks !== undefined) throw notSupported("createVm: the option disks", "use vm.fs");
+  if (shares !== undefined) throw notSupported("createVm: the option shares", "use vm.fs, or a disk");
+  if (network !== undefined) throw notSupported("createVm: the option network", "leave it out: the guest has none");
+  if (guest !== undefined && guest !== "ppc64le") {
+    throw notSupported(`createVm: the option guest with ${guest}`, "leave it out: the guest is ppc64le");
+  }
+  if (image !== undefined && image !== "debian-busybox") {
+    throw notSupported(`createVm: the option image with "${image}"`, 'there is "debian-busybox", or kernel and initrd');
+  }
+  if (image !== undefined && kernel !== undefined)
+    throw new VmError("EINVAL", "createVm: image and kernel exclude each other");
+  if (initrd !== undefined && kernel === undefined) throw new VmError("EINVAL", "createVm: initrd needs its kernel");
+  if (limits?.cpu !== undefined) throw notSupported("createVm: the option limits.cpu", "use cpus");
+  if (limits?.disk !== undefined)
+    throw notSupported("createVm: the option limits.disk", "give disks of the size wanted");
+  if (!Number.isInteger(cpus) || cpus < 1)
+    throw new VmError("EINVAL", `createVm: cpus is ${cpus}, not a number from 1 on`);
+}
+
+async function boot(platform: Platform, options: VmOptions): Promise<Vm> {
+  const { signal, onProgress } = options;
+  const memory = options.memory === undefined ? usualMemory : bytesIn(options.memory, "memory");
+  const log = new ConsoleLog();
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const late = setTimeout(
+    () =>
+      stop.abort(
+        new VmError("BOOT_FAILED", `the guest did not come up in ${bootPatience / 1000} s`, { console: log.lines }),
+      ),
+    bootPatience,
+  );
+  let vm: LinuxVm | undefined;
+  let isReady = (): void => undefined;
+  let hasFailed = (_: Error): void => undefined;
+  const ready = new Promise<void>((resolve, reject) => {
+    isReady = resolve;
+    hasFailed = reject;
+  });
+  ready.catch(() => undefined);
+  const agent = new AgentConnection(
+    {
+      ready: () => isReady(),
+      lost: (error) => (vm ? vm.failed(error) : hasFailed(error)),
+    },
+    () => ({ now: Date.now() }),
+  );
+  let machine: RunningMachine | undefined;
+  try {
+    machine = await platform.boot({
+      options: { ...options, memory },
+      ports: [agent],
+      connected: ([port]) => port && agent.connect(port),
+      output: (bytes) => log.write(bytes),
+      progress: (step: Progress) => onProgress?.(step),
+      signal: stop.signal,
+    });
+    const parts = { machine, agent, log, options };
+    const { ended } = machine;
+    vm = new LinuxVm(parts);
+    const one = vm;
+    onProgress?.({ name: "booting", done: 0 });
+    const ending = one.closed.then((end) => {
+      const error = endError(end);
+      throw error.code === "CRASHED"
+        ? error
+        : new VmError("BOOT_FAILED", `the guest ended before it could run commands: ${end.message}`, {
+            console: end.console,
+          });
+    });
+    ending.catch(() => undefined);
+    const aborted = new Promise<never>((_, reject) => {
+      if (stop.signal.aborted) reject(stop.signal.reason);
+      stop.signal.addEventListener("abort", () => reject(stop.signal.reason), { once: true });
+    });
+    aborted.catch(() => undefined);
+    await Promise.race([ready, ending, aborted]).catch(async (error: unknown) => {
+      machine?.stop();
+      await ended;
+      throw error;
+    });
+    onProgress?.({ name: "booting", done: 1, total: 1 });
+    return one;
+  } catch (error) {
+    if (stop.signal.aborted) throw stop.signal.reason;
+    throw asVmError(error);
+  } finally {
+    clearTimeout(late);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** What a platform says has its code; what else there is has a sentence. */
+function asVmError(error: unknown): unknown {
+  if (error instanceof VmError) return error;
+  const known = misuse(error);
+  if (known instanceof VmError) return known;
+  if (!(error instanceof Error) || !["VmmError", "GuestUnavailable", "StorageError"].includes(error.name)) return error;
+  return new VmError("BOOT_FAILED", error.message, { cause: error });
+}

@@ -1,0 +1,280 @@
+/**
+ * `vm.fs`: the guest's files. Each call is something that the agent does in a process of its own (guests/agent/files.h), whose
+ * exit status is an errno.
+ */
+
+import { AgentProtocolError } from "../vmm/agent/frames.js";
+import { ByteQueue } from "../vmm/core/byte-queue.js";
+import { systemError } from "./errno.js";
+import { VmError } from "./error.js";
+import { Feeder, Program, type Runner } from "./program.js";
+import type { Abort, Body, Dirent, ExitStatus, Stats, VmFs } from "./types.js";
+
+/** More of names than any folder that a host wants to hear of, bytes. */
+const mostNames = 64 << 20;
+/** The most that `readFile` brings, bytes: what a string or a buffer may have everywhere. */
+const mostFile = 2 ** 30 - 1;
+
+interface Work extends Abort {
+  /** What it is called in sentences, as "open '/x'". */
+  readonly title: string;
+  readonly input?: Body | undefined;
+  /** Bytes of output that are taken. */
+  readonly most?: number;
+}
+
+/** Does it; what it wrote. Throws VmError, or the reason of `signal`. */
+async function work(runner: Runner, command: readonly string[], { title, input, most = 65536, signal }: Work) {
+  const output = new ByteQueue();
+  let tooMuch = false;
+  const feeder = new Feeder(() => program);
+  const program: Program = new Program(runner, {
+    request: { command, builtIn: true, noInput: input === undefined },
+    signal,
+    output: (channel, bytes) => {
+      if (channel === 2 || tooMuch) return;
+      if (output.length + bytes.length > most) {
+        tooMuch = true;
+        program.kill(9);
+        return;
+      }
+      output.append(bytes);
+      program.want(channel, bytes.length);
+    },
+    room: () => feeder.room(),
+    inputEnded: () => feeder.end(),
+    lost: () => feeder.end(),
+  });
+  const fed = input === undefined ? undefined : feeder.writeAll(input);
+  const broken = new Promise<never>((_, reject) =>
+    fed?.catch((error: unknown) => {
+      program.kill(9);
+      reject(error);
+    }),
+  );
+  const status = await Promise.race([program.finished, broken]);
+  if (tooMuch) throw systemError(27, title);
+  throwIfFailed(status, title);
+  return output.peek();
+}
+
+function throwIfFailed({ exitCode, signal }: ExitStatus, title: string): void {
+  if (exitCode === 0) return;
+  if (exitCode !== null) throw systemError(exitCode, title);
+  throw new VmError("EINTR", `interrupted by ${typeof signal === "number" ? `signal ${signal}` : signal}, ${title}`, {
+    errno: 4,
+  });
+}
+
+/** S_IFMT and its values, as in stat(2), 12 bits further down: as getdents64(2) has them. */
+const FileType = { fifo: 1, character: 2, directory: 4, block: 6, file: 8, link: 10, socket: 12 } as const;
+
+const kinds = (type: number) => ({
+  isFile: () => type === FileType.file,
+  isDirectory: () => type === FileType.directory,
+  isSymbolicLink: () => type === FileType.link,
+  isCharacterDevice: () => type === FileType.character,
+  isBlockDevice: () => type === FileType.block,
+  isFIFO: () => type === FileType.fifo,
+  isSocket: () => type === FileType.socket,
+});
+
+const statFields = 13;
+
+function asStats(bytes: Uint8Array): Stats {
+  if (bytes.length !== 8 * statFields) throw new AgentProtocolError(`a file's state of ${bytes.length} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const at = (field: number): number => Number(view.getBigUint64(8 * field, true));
+  const [mode, size, ino, nlink, uid, gid] = [at(0), at(1), at(2), at(3), at(4), at(5)];
+  /** Major and minor number, as Linux makes one of them (makedev(3)). */
+  const device = (field: number): number => {
+    const number = view.getBigUint64(8 * field, true);
+    const [major, minor] = [number >> 32n, number & 0xffff_ffffn];
+    return Number(((major & ~0xfffn) << 32n) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n) | (minor & 0xffn));
+  };
+  const time = (field: number): number => Number(view.getBigInt64(8 * field, true)) / 1e6;
+  const [atimeMs, mtimeMs, ctimeMs] = [time(10), time(11), time(12)];
+  return {
+    ...{ mode, size, ino, nlink, uid, gid, dev: device(6), rdev: device(7), blksize: at(8), blocks: at(9) },
+    ...{ atimeMs, mtimeMs, ctimeMs },
+    ...{ atime: new Date(atimeMs), mtime: new Date(mtimeMs), ctime: new Date(ctimeMs) },
+    ...kinds(mode >> 12),
+  };
+}
+
+function asDirents(bytes: Uint8Array, parentPath: string): Dirent[] {
+  const found: Dirent[] = [];
+  const decoder = new TextDecoder();
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(0, at + 1);
+    if (end < 0) throw new AgentProtocolError("a folder's list that breaks off");
+    const [type = 0, name] = [bytes[at], decoder.decode(bytes.subarray(at + 1, end))];
+    // A guest's own doing, but whoever joins paths trusts it.
+    if (name === "" || name === "." || name === ".." || name.includes("/")) {
+      throw new AgentProtocolError(`a file in a folder that is called ${JSON.stringify(name)}`);
+    }
+    found.push({ name, parentPath, ...kinds(type) });
+    at = end + 1;
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const octal = (mode: number, call: string): string => {
+  if (Number.isInteger(mode) && mode >= 0 && mode <= 0o7777) return mode.toString(8);
+  throw new VmError("EINVAL", `${call}: mode is ${mode}, not a number from 0 to 0o7777`);
+};
+
+const position = (value: number, name: string): number => {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new VmError("EINVAL", `createReadStream: ${name} is ${value}, not a whole number of bytes`);
+};
+
+export class GuestFiles implements VmFs {
+  readonly #runner: Runner;
+
+  constructor(runner: Runner) {
+    this.#runner = runner;
+  }
+
+  readFile(path: string, options: "utf8" | (Abort & { readonly encoding: "utf8" })): Promise<string>;
+  readFile(path: string, options?: Abort): Promise<Uint8Array>;
+  async readFile(
+    path: string,
+    options: "utf8" | (Abort & { readonly encoding?: "utf8" }) = {},
+  ): Promise<string | Uint8Array> {
+    const { encoding, signal }: Abort & { encoding?: string } = options === "utf8" ? { encoding: options } : options;
+    const command = ["read", "0", "-", path];
+    const bytes = await work(this.#runner, command, { title: `open '${path}'`, most: mostFile, ...abort(signal) });
+    return encoding === undefined ? bytes.slice() : new TextDecoder().decode(bytes);
+  }
+
+  async writeFile(
+    path: string,
+    data: Body,
+    { mode = 0o666, flag = "w", signal }: Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" } = {},
+  ): Promise<void> {
+    const command = ["write", flag, octal(mode, "writeFile"), path];
+    await work(this.#runner, command, { title: `open '${path}'`, input: data, ...abort(signal) });
+  }
+
+  readdir(path: string): Promise<readonly string[]>;
+  readdir(
+    path: string,
+    options: { readonly withFileTypes: true; readonly recursive?: boolean },
+  ): Promise<readonly Dirent[]>;
+  async readdir(
+    path: string,
+    options?: { readonly withFileTypes: true; readonly recursive?: boolean },
+  ): Promise<readonly string[] | readonly Dirent[]> {
+    const found = await this.#list(path);
+    if (!options) return found.map(({ name }) => name);
+    // One after the other, and no deeper than a path can be.
+    if (options.recursive) {
+      for (let i = 0; i < found.length; i++) {
+        const each = found[i];
+        if (each?.isDirectory()) found.push(...(await this.#list(`${each.parentPath}/${each.name}`)));
+      }
+    }
+    return found;
+  }
+
+  async #list(path: string): Promise<Dirent[]> {
+    const title = `scandir '${path}'`;
+    return asDirents(await work(this.#runner, ["readdir", path], { title, most: mostNames }), path);
+  }
+
+  async stat(path: string): Promise<Stats> {
+    return asStats(await work(this.#runner, ["stat", path], { title: `stat '${path}'` }));
+  }
+
+  async lstat(path: string): Promise<Stats> {
+    return asStats(await work(this.#runner, ["lstat", path], { title: `lstat '${path}'` }));
+  }
+
+  async readlink(path: string): Promise<string> {
+    return new TextDecoder().decode(await work(this.#runner, ["readlink", path], { title: `readlink '${path}'` }));
+  }
+
+  async mkdir(
+    path: string,
+    { recursive = false, mode = 0o777 }: { readonly recursive?: boolean; readonly mode?: number } = {},
+  ): Promise<void> {
+    const command = ["mkdir", octal(mode, "mkdir"), recursive ? "1" : "0", path];
+    await work(this.#runner, command, { title: `mkdir '${path}'` });
+  }
+
+  async rm(
+    path: string,
+    { recursive = false, force = false }: { readonly recursive?: boolean; readonly force?: boolean } = {},
+  ): Promise<void> {
+    await work(this.#runner, ["rm", recursive ? "1" : "0", force ? "1" : "0", path], { title: `rm '${path}'` });
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await work(this.#runner, ["rename", from, to], { title: `rename '${from}' -> '${to}'` });
+  }
+
+  async symlink(target: string, path: string): Promise<void> {
+    await work(this.#runner, ["symlink", target, path], { title: `symlink '${target}' -> '${path}'` });
+  }
+
+  async chmod(path: string, mode: number): Promise<void> {
+    await work(this.#runner, ["chmod", octal(mode, "chmod"), path], { title: `chmod '${path}'` });
+  }
+
+  createReadStream(
+    path: string,
+    { start = 0, end, signal }: Abort & { readonly start?: number; readonly end?: number } = {},
+  ): ReadableStream<Uint8Array> {
+    const first = position(start, "start");
+    const count = end === undefined ? "-" : String(Math.max(0, position(end, "end") + 1 - first));
+    const title = `open '${path}'`;
+    const waiting = new ByteQueue();
+    let program: Program | undefined;
+    let over = false;
+    let wake: (() => void) | undefined;
+    const begin = (): Program => {
+      const one: Program = new Program(this.#runner, {
+        request: { command: ["read", String(first), count, path], builtIn: true, noInput: true },
+        signal,
+        output: (channel, bytes) => {
+          if (channel === 1) waiting.append(bytes);
+          wake?.();
+        },
+        outputEnded: () => wake?.(),
+      });
+      const end = (): void => {
+        over = true;
+        wake?.();
+      };
+      one.finished.then(end, end);
+      return one;
+    };
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          program ??= begin();
+          while (waiting.length === 0 && !over) await new Promise<void>((resolve) => (wake = resolve));
+          const { length } = waiting;
+          if (length > 0) {
+            controller.enqueue(waiting.peek().slice());
+            waiting.drop(length);
+            program.want(1, length);
+            return;
+          }
+          throwIfFailed(await program.finished, title);
+          controller.close();
+        },
+        cancel: () => {
+          over = true;
+          wake?.();
+          program?.kill(9);
+          program?.endOutput(1);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+const abort = (signal: AbortSignal | undefined): Abort => (signal ? { signal } : {});

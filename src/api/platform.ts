@@ -1,0 +1,33 @@
+/** What a platform (Node.js, a page) gives to `createVm`: machines. Everything above is the same everywhere. */
+import type { Outcome } from "../vmm/core/machine.js";
+import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
+import type { Progress, VmOptions } from "./types.js";
+
+/** A machine to be booted. */
+export interface BootPlan {
+  /** As the user gave them, checked; `memory` is in bytes. */
+  readonly options: Omit<VmOptions, "memory"> & { readonly memory: number };
+  /** Ports of a virtio console that the machine is to have; `connected` is called with the other ends before it runs. */
+  readonly ports: readonly ConsolePortEnd[];
+  readonly connected: (ports: readonly ConsolePort[]) => void;
+  /** What the guest writes to its console. */
+  readonly output: (bytes: Uint8Array) => void;
+  readonly progress: (step: Progress) => void;
+  /** Ends what is done until the machine runs. */
+  readonly signal: AbortSignal;
+}
+
+/** A machine that runs. Whoever makes snapshots and forks adds to this how its state is saved; `Platform` how it is restored. */
+export interface RunningMachine {
+  /** Types on its console. A promise: no more until it resolves. */
+  input(bytes: Uint8Array): Promise<void> | undefined;
+  /** Ends it from outside, at once. */
+  stop(): void;
+  /** Resolves when everything of it is gone. Never rejects. */
+  readonly ended: Promise<Outcome>;
+}
+
+export interface Platform {
+  /** Boots a machine whose guest runs the agent. Throws VmError, VmmError, KvmError; nothing is left behind then. */
+  boot(plan: BootPlan): Promise<RunningMachine>;
+}

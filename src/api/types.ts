@@ -1,0 +1,269 @@
+/** The types of a VM as programs use it: the same in Node.js and in a page. */
+
+/** Bytes: a number, or "512M", "1G", "64K". */
+export type Size = number | `${number}${"K" | "M" | "G"}`;
+/** Ends what it is given to: the call then rejects with the signal's reason. */
+export interface Abort {
+  readonly signal?: AbortSignal;
+}
+/** Bytes to be given to a guest. A string is taken as UTF-8. */
+export type Body = string | Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+/** Signals by name. */
+export type SignalName =
+  | "SIGHUP"
+  | "SIGINT"
+  | "SIGQUIT"
+  | "SIGKILL"
+  | "SIGTERM"
+  | "SIGUSR1"
+  | "SIGUSR2"
+  | "SIGCONT"
+  | "SIGSTOP";
+
+/** A disk of the guest: /dev/vda, /dev/vdb and on, in their order. */
+export interface Disk {
+  /** The host's file (Node.js), or what holds the bytes. */
+  readonly source: string | Blob | URL;
+  /** Default: qcow2 for a name that ends so, else raw. */
+  readonly format?: "raw" | "qcow2";
+  readonly readOnly?: boolean;
+  /** overlay (default): what the guest writes is gone with the VM. write: it is in the file. */
+  readonly mode?: "overlay" | "write";
+}
+
+/** A folder of the host. */
+export type Share = string;
+
+/** Bounds of what a VM uses. */
+export interface Limits {
+  /** Processors of the host, as 0.5. */
+  readonly cpu?: number;
+  /** Bytes of a command's output that are kept, where the command says nothing. */
+  readonly output?: Size;
+  readonly disk?: Size;
+  /** Milliseconds after which the VM ends. */
+  readonly lifetime?: number;
+}
+
+/** What a guest may reach. */
+export interface Network {
+  /** "example.org:443", "*.debian.org:80,443", "203.0.113.0/24:*"; default: nothing. */
+  readonly allow?: "all" | readonly string[];
+  readonly forward?: readonly { readonly host: number; readonly guest: number }[];
+  readonly via?: "sockets" | "fetch" | URL;
+  readonly onConnect?: (to: {
+    readonly host: string;
+    readonly port: number;
+    readonly protocol: "tcp" | "udp";
+  }) => boolean | Promise<boolean>;
+}
+
+/** A step of what takes a while. */
+export interface Progress {
+  /** What is being done, as "booting". */
+  readonly name: string;
+  readonly done: number;
+  /** Where it is known. */
+  readonly total?: number;
+}
+
+/** What a VM is to be. Everything can be left out. */
+export interface VmOptions extends Abort {
+  /** "debian-busybox" (default): Debian's kernel with busybox. */
+  readonly image?: string;
+  readonly snapshot?: unknown;
+  /** Which processor and kernel. Default: the one that `npm start` boots. */
+  readonly guest?: "ppc64le" | "x86_64" | "i386";
+  /** Files of the host (Node.js): a kernel of your own with its initial RAM disk, which has virtio-console and virtio-pci. */
+  readonly kernel?: string;
+  readonly initrd?: string;
+  /** More for the kernel's command line. */
+  readonly append?: string;
+  /** Default: 512M. */
+  readonly memory?: Size;
+  /** Default: 1. */
+  readonly cpus?: number;
+  /** Processor model, as "POWER9". */
+  readonly cpu?: string;
+  /** Default: what the platform allows. */
+  readonly type?: "hv" | "pr";
+  readonly disks?: readonly Disk[];
+  /** Guest path to host folder. */
+  readonly shares?: Readonly<Record<string, Share>>;
+  /** Default: none. */
+  readonly network?: Network;
+  readonly limits?: Limits;
+  /** Of every command. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly user?: string;
+  readonly onProgress?: (step: Progress) => void;
+}
+
+/** In characters. */
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** How a program is run. */
+export interface SpawnOptions extends Abort {
+  /** Default: the user's home. */
+  readonly cwd?: string;
+  /** In addition to the VM's, and to PATH, HOME, USER and SHELL, which the guest gives. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A name or a number, or either with ":group" behind it. Default: root. */
+  readonly user?: string;
+  /** Default: "pipe" for spawn, "ignore" for exec. */
+  readonly stdin?: Body | "pipe" | "ignore";
+  /** A terminal instead of pipes; its output is stdout. */
+  readonly pty?: boolean | TerminalSize;
+  /** Milliseconds after which its process group is killed. */
+  readonly timeout?: number;
+}
+
+/** How a command is run to its end. */
+export interface ExecOptions extends Omit<SpawnOptions, "pty"> {
+  /** Bytes of stdout and of stderr that are kept each, default 8M; the rest is dropped, and the command goes on. */
+  readonly maxOutput?: Size;
+  /** Reject with an ExecError unless it ends with status 0. */
+  readonly check?: boolean;
+}
+
+/** How a program ended. */
+export interface ExitStatus {
+  /** null: a signal ended it. */
+  readonly exitCode: number | null;
+  readonly signal: SignalName | number | null;
+  /** It was killed at its time limit. */
+  readonly timedOut: boolean;
+}
+
+/** What a command left. */
+export interface ExecResult extends ExitStatus {
+  /** As UTF-8. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly bytes: { readonly stdout: Uint8Array; readonly stderr: Uint8Array };
+  /** Some output was dropped. */
+  readonly truncated: boolean;
+}
+
+/** A program that runs. Disposing of it kills its process group and waits. */
+export interface Process extends AsyncDisposable {
+  readonly pid: number;
+  /** Rejects only if the VM ends before. */
+  readonly exited: Promise<ExitStatus>;
+  readonly stdin: WritableStream<Uint8Array>;
+  /** Not read, it stops the program when its pipe is full. Cancelled, it closes the program's pipe. */
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** To its process group. Default: SIGTERM. */
+  kill(signal?: SignalName): Promise<void>;
+  /** Of its terminal. */
+  resize(size: TerminalSize): Promise<void>;
+}
+
+/** As node:fs has it. */
+export interface Stats {
+  readonly mode: number;
+  readonly size: number;
+  readonly ino: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly dev: number;
+  readonly rdev: number;
+  readonly blksize: number;
+  readonly blocks: number;
+  readonly atimeMs: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly atime: Date;
+  readonly mtime: Date;
+  readonly ctime: Date;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+  isCharacterDevice(): boolean;
+  isBlockDevice(): boolean;
+  isFIFO(): boolean;
+  isSocket(): boolean;
+}
+
+/** As node:fs has it. */
+export interface Dirent {
+  readonly name: string;
+  /** The folder that it is in. */
+  readonly parentPath: string;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+  isCharacterDevice(): boolean;
+  isBlockDevice(): boolean;
+  isFIFO(): boolean;
+  isSocket(): boolean;
+}
+
+/** The guest's files, with the names and the errors of node:fs/promises. As root. */
+export interface VmFs {
+  readFile(path: string, options: "utf8" | (Abort & { readonly encoding: "utf8" })): Promise<string>;
+  readFile(path: string, options?: Abort): Promise<Uint8Array>;
+  writeFile(
+    path: string,
+    data: Body,
+    options?: Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" },
+  ): Promise<void>;
+  readdir(path: string): Promise<readonly string[]>;
+  readdir(
+    path: string,
+    options: { readonly withFileTypes: true; readonly recursive?: boolean },
+  ): Promise<readonly Dirent[]>;
+  stat(path: string): Promise<Stats>;
+  lstat(path: string): Promise<Stats>;
+  readlink(path: string): Promise<string>;
+  mkdir(path: string, options?: { readonly recursive?: boolean; readonly mode?: number }): Promise<void>;
+  rm(path: string, options?: { readonly recursive?: boolean; readonly force?: boolean }): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  symlink(target: string, path: string): Promise<void>;
+  chmod(path: string, mode: number): Promise<void>;
+  /** `end` is included, as in node:fs. */
+  createReadStream(
+    path: string,
+    options?: Abort & { readonly start?: number; readonly end?: number },
+  ): ReadableStream<Uint8Array>;
+}
+
+/** Bytes both ways. */
+export interface Duplex {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/** How a VM ended. */
+export interface VmEnd {
+  /** closed: by `close`. powerOff, reboot: the guest itself. crash: it died. failed: unikvm could not go on. */
+  readonly kind: "closed" | "powerOff" | "reboot" | "crash" | "failed" | "lifetime";
+  /** What there is to say. */
+  readonly message: string;
+  /** The last lines of its console, at most 40. */
+  readonly console: readonly string[];
+}
+
+/** A virtual machine that runs Linux. Disposing of it closes it. Every method rejects with VM_CLOSED once it has ended. */
+export interface Vm extends AsyncDisposable {
+  readonly fs: VmFs;
+  /** The guest's console. What nobody reads is forgotten, the oldest first. */
+  readonly console: Duplex;
+  readonly closed: Promise<VmEnd>;
+  /** Runs a command to its end. A string is for `sh -c`; an array is a program, found in PATH, and its arguments. */
+  exec(command: string | readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  /** Begins a program. */
+  spawn(command: string | readonly string[], options?: SpawnOptions): Promise<Process>;
+  /** Not yet: NOT_SUPPORTED. */
+  snapshot(options?: Abort & { readonly name?: string; readonly memory?: boolean }): Promise<never>;
+  /** Not yet: NOT_SUPPORTED. */
+  fork(count?: number): Promise<readonly Vm[]>;
+  /** Ends it: programs get SIGTERM and `grace` milliseconds (default: 2000), disks are written, the machine is turned off. */
+  close(options?: { readonly grace?: number }): Promise<VmEnd>;
+}

@@ -1,0 +1,206 @@
+/** A VM that runs, as programs have it. */
+
+import type { AgentConnection } from "../vmm/agent/connection.js";
+import type { AgentRequest } from "../vmm/agent/frames.js";
+import type { Outcome } from "../vmm/core/machine.js";
+import { bytesIn, isBody } from "./bytes.js";
+import type { ConsoleLog } from "./console.js";
+import { notSupported, VmError } from "./error.js";
+import { execute } from "./exec.js";
+import { GuestFiles } from "./fs.js";
+import type { RunningMachine } from "./platform.js";
+import { begin, inTerminal } from "./process.js";
+import { misuse, type Runner } from "./program.js";
+import type {
+  Body,
+  Duplex,
+  ExecOptions,
+  ExecResult,
+  Process,
+  SpawnOptions,
+  TerminalSize,
+  Vm,
+  VmEnd,
+  VmFs,
+  VmOptions,
+} from "./types.js";
+
+const usualOutput = 8 << 20;
+const usualGrace = 2000;
+/** After its grace, for what is to be written to disks, milliseconds. */
+const shutDownPatience = 5000;
+const usualTerminal: TerminalSize = { rows: 24, columns: 80 };
+
+/** What a VM is made of. */
+export interface VmParts {
+  readonly machine: RunningMachine;
+  readonly agent: AgentConnection;
+  readonly log: ConsoleLog;
+  readonly options: VmOptions;
+}
+
+/** How a machine's end looks to who waits for something of it. */
+export function endError({ kind, message, console }: VmEnd): VmError {
+  if (kind === "crash") return new VmError("CRASHED", message, { console });
+  return new VmError(kind === "failed" ? "AGENT_FAILED" : "VM_CLOSED", message, { console });
+}
+
+export class LinuxVm implements Vm {
+  readonly fs: VmFs;
+  readonly console: Duplex;
+  readonly closed: Promise<VmEnd>;
+  readonly #parts: VmParts;
+  readonly #runner: Runner;
+  #end: VmEnd | undefined;
+  /** Why it was ended from here. */
+  #ending: Pick<VmEnd, "kind" | "message"> | undefined;
+
+  constructor(parts: VmParts) {
+    this.#parts = parts;
+    const { machine, agent, log, options } = parts;
+    this.#runner = {
+      run: (request, events) => {
+        if (this.#end) throw endError(this.#end);
+        try {
+          return agent.spawn(request, events);
+        } catch (error) {
+          throw misuse(error);
+        }
+      },
+    };
+    this.fs = new GuestFiles(this.#runner);
+    this.console = {
+      readable: log.readable,
+      writable: new WritableStream<Uint8Array>({ write: (bytes) => machine.input(bytes) }),
+    };
+    const { lifetime } = options.limits ?? {};
+    const timer =
+      lifetime === undefined
+        ? undefined
+        : setTimeout(
+            () => this.#stop({ kind: "lifetime", message: `its lifetime of ${lifetime} ms is over` }),
+            lifetime,
+          );
+    this.closed = machine.ended.then((outcome) => {
+      clearTimeout(timer);
+      this.#end = { ...(this.#ending ?? describe(outcome)), console: log.lines };
+      log.end();
+      agent.lose(endError(this.#end));
+      return this.#end;
+    });
+  }
+
+  /** The agent has broken the rules: nothing more can be had of this machine. */
+  failed(error: Error): void {
+    if (this.#end) return;
+    this.#stop({ kind: "failed", message: `the guest's agent cannot be understood: ${error.message}` });
+  }
+
+  async exec(command: string | readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    const { stdin = "ignore", maxOutput = this.#parts.options.limits?.output ?? usualOutput, check = false } = options;
+    if (stdin === "pipe")
+      throw new VmError("EINVAL", 'exec: stdin is "pipe"; give it what is to be read, or use spawn');
+    const input = stdin === "ignore" ? undefined : stdin;
+    const request = this.#request("exec", command, options, input === undefined);
+    return execute(this.#runner, {
+      request,
+      input,
+      ...limits(options, "exec"),
+      maxOutput: bytesIn(maxOutput, "maxOutput"),
+      check,
+      title: typeof command === "string" ? command : command.join(" "),
+    });
+  }
+
+  async spawn(command: string | readonly string[], options: SpawnOptions = {}): Promise<Process> {
+    const { stdin = "pipe", pty = false } = options;
+    const request = this.#request("spawn", command, options, stdin === "ignore");
+    const [rows, columns] = pty === false ? [] : inTerminal(pty === true ? usualTerminal : pty);
+    return begin(this.#runner, {
+      request: rows === undefined || columns === undefined ? request : { ...request, terminal: { rows, columns } },
+      input: stdin === "pipe" || stdin === "ignore" ? undefined : stdin,
+      ...limits(options, "spawn"),
+    });
+  }
+
+  async snapshot(): Promise<never> {
+    throw notSupported("vm.snapshot()", "keep what is to last on a disk");
+  }
+
+  async fork(): Promise<never> {
+    throw notSupported("vm.fork()", "create another VM");
+  }
+
+  async close({ grace = usualGrace }: { readonly grace?: number } = {}): Promise<VmEnd> {
+    if (!Number.isFinite(grace) || grace < 0) throw new VmError("EINVAL", `close: grace is ${grace}, not milliseconds`);
+    const { machine, agent } = this.#parts;
+    this.#ending ??= { kind: "closed", message: "the VM was closed" };
+    const most = Math.min(Math.ceil(grace), 0x7fff_ffff - shutDownPatience);
+    if (most > 0) agent.shutDown(most);
+    const timer = setTimeout(() => machine.stop(), most > 0 ? most + shutDownPatience : 0);
+    try {
+      return await this.closed;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #stop(why: Pick<VmEnd, "kind" | "message">): void {
+    this.#ending ??= why;
+    this.#parts.machine.stop();
+  }
+
+  #request(
+    call: string,
+    command: string | readonly string[],
+    { cwd, env, user, stdin }: SpawnOptions,
+    noInput: boolean,
+  ): AgentRequest {
+    const { options } = this.#parts;
+    const isList = Array.isArray(command) && command.length > 0 && command.every((one) => typeof one === "string");
+    if (typeof command !== "string" && !isList) {
+      throw new VmError("EINVAL", `${call}: a command is a string for the shell, or a program and its arguments`);
+    }
+    if (stdin !== undefined && stdin !== "pipe" && stdin !== "ignore" && !isBody(stdin as Body)) {
+      throw new VmError("EINVAL", `${call}: stdin is no bytes, string, Blob, stream or iterable of bytes`);
+    }
+    const variables = { ...options.env, ...env };
+    for (const name of Object.keys(variables)) {
+      if (name === "" || name.includes("="))
+        throw new VmError("EINVAL", `${call}: env has no variable ${JSON.stringify(name)}`);
+    }
+    return {
+      command: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
+      env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+      cwd: cwd ?? options.cwd,
+      user: user ?? options.user,
+      noInput,
+    };
+  }
+}
+
+function limits({ signal, timeout }: SpawnOptions, call: string): Pick<SpawnOptions, "signal" | "timeout"> {
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0 && timeout <= 0x7fff_ffff)) {
+    throw new VmError("EINVAL", `${call}: timeout is ${timeout}, not milliseconds from 1 to 2147483647`);
+  }
+  return { ...(signal ? { signal } : {}), ...(timeout === undefined ? {} : { timeout }) };
+}
+
+function describe(outcome: Outcome): Pick<VmEnd, "kind" | "message"> {
+  switch (outcome.kind) {
+    case "powerOff":
+      return { kind: "powerOff", message: "the guest has turned itself off" };
+    case "reboot":
+      return { kind: "reboot", message: "the guest wanted to start again, which ends a VM" };
+    case "crash":
+      return { kind: "crash", message: `the guest crashed: ${outcome.message}` };
+    case "failed":
+      return { kind: "failed", message: outcome.message };
+    default:
+      return { kind: "closed", message: "the VM was closed" };
+  }
+}

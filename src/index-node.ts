@@ -1,0 +1,35 @@
+/** The public names of the package's root in Node.js: those of every platform, and virtual machines that run Linux. */
+import { createVmOn } from "./api/create-vm.js";
+import { openKvm } from "./kernel.js";
+
+export { ExecError, VmError } from "./api/error.js";
+export type {
+  Abort,
+  Body,
+  Dirent,
+  Disk,
+  Duplex,
+  ExecOptions,
+  ExecResult,
+  ExitStatus,
+  Limits,
+  Network,
+  Process,
+  Progress,
+  SignalName,
+  Size,
+  SpawnOptions,
+  Stats,
+  TerminalSize,
+  Vm as LinuxVm,
+  VmEnd,
+  VmFs,
+  VmOptions,
+} from "./api/types.js";
+export * from "./index.js";
+
+/** Boots a virtual machine with Linux; as docs/exec.md tells. The machine is loaded when it is first called. */
+export const createVm = createVmOn(async () => {
+  const { nodePlatform } = await import("./node/platform.js");
+  return nodePlatform(openKvm);
+});

@@ -1,0 +1,104 @@
+/** Machines for `createVm` in Node.js: the default guest or files of the host, vCPUs on threads of their own. */
+import { agentArchive, agentPath } from "../../guests/agent/index.js";
+import { ensureDefaultGuest, guestDrivers } from "../../guests/index.js";
+import { VmError } from "../api/error.js";
+import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
+import type { PpcKvm } from "../arch/powerpc/uapi.js";
+import { readRegular } from "../base/node/regular-file.js";
+import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../kvm/uapi.js";
+import { runMachine } from "../vmm/core/run.js";
+import { VirtioConsole } from "../vmm/devices/virtio/console.js";
+import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
+import { loadKernelImage } from "../vmm/loaders/kernel-image.js";
+import { createPseries } from "../vmm/machines/pseries/machine.js";
+import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
+import { spawnVcpuThread } from "./vcpu-thread.js";
+
+const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
+/** RAM is a whole number of these. */
+const memoryGranule = 65536;
+/** No file that a guest is booted with is larger. */
+const mostFile = 2 ** 31;
+
+/** What a machine starts with. */
+interface Files {
+  readonly kernel: Uint8Array;
+  readonly kernelName: string;
+  readonly initrd: Uint8Array;
+  readonly commandLine: string;
+}
+
+/** `openKvm` gives the kvm that machines are made with. */
+export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
+  return { boot: (plan) => boot(openKvm, plan) };
+}
+
+async function boot(openKvm: () => Promise<PpcKvm>, plan: BootPlan): Promise<RunningMachine> {
+  const { options, signal } = plan;
+  const console = new VirtioConsole(plan.ports);
+  plan.connected(console.ports);
+  const devices = [new VirtioPciDevice(console)];
+  const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
+  const files = await (options.kernel === undefined ? defaultFiles(plan, aliases) : ownFiles(plan));
+  const memorySize = Math.floor(options.memory / memoryGranule) * memoryGranule;
+  const kernel = await loadKernelImage(files.kernel, memorySize, files.kernelName);
+  const kvm = await openKvm();
+  signal.throwIfAborted();
+  const run = await runMachine({
+    createMachine: (control, trace) =>
+      createPseries(
+        {
+          kvm,
+          type: options.type ? types[options.type] : 0,
+          kernel,
+          initrd: files.initrd,
+          commandLine: files.commandLine,
+          memorySize,
+          cpus: options.cpus ?? 1,
+          cpuModel: options.cpu,
+          pciDevices: devices,
+        },
+        control,
+        trace,
+      ),
+    createSide: createPseriesVcpuSide,
+    spawn: spawnVcpuThread,
+    output: (bytes) => void plan.output(bytes),
+  });
+  return { input: run.input, stop: run.stop, ended: run.ended.then(({ outcome }) => outcome) };
+}
+
+/** The default guest: its init loads the drivers and starts the agent. */
+async function defaultFiles({ options, progress, signal }: BootPlan, aliases: readonly string[]): Promise<Files> {
+  const fetching = { signal, report: (line: string) => progress({ name: line, done: 0 }) };
+  const guest = await ensureDefaultGuest(fetching);
+  const drivers = await guestDrivers(guest, aliases, fetching);
+  const append = `quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
+  return {
+    kernel: readFile(guest.kernel, "kernel"),
+    kernelName: guest.kernel,
+    initrd: Buffer.concat([readFile(guest.initrd, "initrd"), drivers, agentArchive("ppc64le")]),
+    commandLine: [guest.append, append, options.append].filter(Boolean).join(" "),
+  };
+}
+
+/** A kernel that has the drivers built in; the agent is its first program. */
+async function ownFiles({ options }: BootPlan): Promise<Files> {
+  const { kernel = "", initrd, append } = options;
+  const given = initrd === undefined ? [] : [readFile(initrd, "initrd")];
+  return {
+    kernel: readFile(kernel, "kernel"),
+    kernelName: kernel,
+    initrd: Buffer.concat([...given, agentArchive("ppc64le")]),
+    commandLine: ["console=hvc0 quiet", `rdinit=${agentPath}`, append].filter(Boolean).join(" "),
+  };
+}
+
+function readFile(path: string, what: string): Uint8Array {
+  try {
+    return readRegular(path, mostFile);
+  } catch (error) {
+    const { code = "BOOT_FAILED", message } = error as NodeJS.ErrnoException;
+    throw new VmError(code, `the ${what} ${path} cannot be read: ${message}`, { cause: error });
+  }
+}
