@@ -3,8 +3,9 @@
  * A vCPU's thread talks to it without its event loop, in which it never is.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { serveBesideVm } from "../kernel/attach.js";
+import { serveBesideVm } from "../arch/powerpc/module.js";
 import type { SharedVm } from "../kvm/uapi.js";
+import { threadArguments } from "./thread-arguments.js";
 
 /** What a vCPU's thread gets; goes through postMessage, with the port. */
 export interface BesideStart {
@@ -36,7 +37,10 @@ interface Running {
 let running: Running | undefined;
 
 function start(): Running {
-  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url), { resourceLimits });
+  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url), {
+    execArgv: threadArguments(),
+    resourceLimits,
+  });
   const started: Running = { worker, users: new Set() };
   const died = (): void => {
     if (running === started) running = undefined;

@@ -1,6 +1,7 @@
 /** Starts worker threads for vCPUs and is what runs in them. */
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import type { PlatformThread, VcpuThreadMessage, VcpuThreadStart } from "../vmm/core/machine.js";
+import { threadArguments } from "./thread-arguments.js";
 import { type BesideStart, type BesideWork, serveBeside, workBeside } from "./thread-beside.js";
 
 /** The first message of such a thread. */
@@ -11,7 +12,7 @@ interface ThreadStart {
 
 /** Makes a thread that waits for its start message. */
 export function spawnVcpuThread(): PlatformThread {
-  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url));
+  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url), { execArgv: threadArguments() });
   let expected = false;
   let endBeside = async (): Promise<void> => undefined;
   return {
