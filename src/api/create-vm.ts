@@ -2,7 +2,9 @@
 import {
   boolean,
   callback,
+  either,
   having,
+  integer,
   listOf,
   oneOf,
   optional,
@@ -17,7 +19,7 @@ import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
 import type { Platform, RunningMachine } from "./platform.js";
 import { misuse } from "./program.js";
-import type { Disk, Limits, Progress, Vm, VmOptions } from "./types.js";
+import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
 import { endError, LinuxVm } from "./vm.js";
 
 const usualMemory = 512 << 20;
@@ -25,6 +27,7 @@ const usualMemory = 512 << 20;
 const bootPatience = 600_000;
 
 const anything = (): void => undefined;
+const port = integer(1, 65535);
 const checkOptions = optionsOf<VmOptions>({
   image: optional(text),
   snapshot: anything,
@@ -42,12 +45,20 @@ const checkOptions = optionsOf<VmOptions>({
         source: anything,
         format: optional(oneOf("raw", "qcow2")),
         readOnly: optional(boolean),
+        backing: optional(listOf(text)),
         mode: optional(oneOf("overlay", "write")),
       }),
     ),
   ),
   shares: anything,
-  network: anything,
+  network: optional(
+    optionsOf<Network>({
+      allow: optional(either(oneOf("all"), listOf(text))),
+      forward: optional(listOf(optionsOf<{ host: number; guest: number }>({ host: port, guest: port }))),
+      via: anything,
+      onConnect: optional(callback),
+    }),
+  ),
   limits: optional(optionsOf<Limits>({ cpu: anything, output: anything, disk: anything, lifetime: optional(time) })),
   env: optional(recordOf(text)),
   cwd: optional(text),
@@ -76,11 +87,9 @@ export const createVmOn =
   };
 
 function refuseWhatIsToCome(options: VmOptions): void {
-  const { snapshot, disks, shares, network, guest, image, kernel, initrd, limits, cpus = 1 } = options;
+  const { snapshot, shares, guest, image, kernel, initrd, limits, cpus = 1 } = options;
   if (snapshot !== undefined) throw notSupported("createVm: the option snapshot", "boot an image");
-  if (disks !== undefined) throw notSupported("createVm: the option disks", "use vm.fs");
   if (shares !== undefined) throw notSupported("createVm: the option shares", "use vm.fs, or a disk");
-  if (network !== undefined) throw notSupported("createVm: the option network", "leave it out: the guest has none");
   if (guest !== undefined && guest !== "ppc64le") {
     throw notSupported(`createVm: the option guest with ${guest}`, "leave it out: the guest is ppc64le");
   }
@@ -134,6 +143,7 @@ async function boot(platform: Platform, options: VmOptions): Promise<Vm> {
       connected: ([port]) => port && agent.connect(port),
       output: (bytes) => log.write(bytes),
       progress: (step: Progress) => onProgress?.(step),
+      report: (sentence) => log.write(new TextEncoder().encode(`unikvm: ${sentence}\n`)),
       signal: stop.signal,
     });
     const parts = { machine, agent, log, options };

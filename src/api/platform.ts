@@ -13,6 +13,8 @@ export interface BootPlan {
   /** What the guest writes to its console. */
   readonly output: (bytes: Uint8Array) => void;
   readonly progress: (step: Progress) => void;
+  /** Is told in a sentence what a disk could not do while the guest ran. */
+  readonly report: (sentence: string) => void;
   /** Ends what is done until the machine runs. */
   readonly signal: AbortSignal;
 }

@@ -27,6 +27,8 @@ export interface Disk {
   /** Default: qcow2 for a name that ends so, else raw. */
   readonly format?: "raw" | "qcow2";
   readonly readOnly?: boolean;
+  /** What a qcow2 image is an overlay of, and that of, each a file: what an image itself names is never opened. */
+  readonly backing?: readonly string[];
   /** overlay (default): what the guest writes is gone with the VM. write: it is in the file. */
   readonly mode?: "overlay" | "write";
 }

@@ -16,6 +16,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/run.js"),
   },
   {
+    name: "exec",
+    summary: "run a command in a Linux VM of its own",
+    load: () => import("./commands/exec.js"),
+    usageStatus: 125,
+  },
+  {
     name: "guest",
     summary: "fetch, list or remove guests that can be booted without bringing a kernel",
     load: () => import("./commands/guest.js"),

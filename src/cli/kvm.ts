@@ -1,8 +1,9 @@
-/** The kvm module, as the command line loads it. */
+/** The kvm module, as the command line loads it: the one place, with node/vcpu-worker.ts, that names it. */
+import type { KvmConfig, KvmOffer } from "../arch/powerpc/module.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
-import { createLoader, type KvmConfig, loadKvm as open } from "../kernel.js";
-import type { GivenParameters, ModuleLoader } from "../modules/loader.js";
+import { moduleList } from "../module-list.js";
+import { type GivenParameters, ModuleLoader } from "../modules/loader.js";
 import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
 
 export interface LoadedKvm {
@@ -26,7 +27,8 @@ export async function loadKvm(
 ): Promise<LoadedKvm> {
   // A fused multiply-add in one instruction; Node 20 has it behind a flag.
   enableRelaxedSimd();
-  const loader = createLoader({ ...config, log });
-  const kvm = await open(loader, parameters);
-  return { kvm, loader, close: () => loader.rmmod("kvm") };
+  const definitions = moduleList(config).map(({ definition }) => definition);
+  const loader = new ModuleLoader(definitions, { log });
+  await loader.modprobe("kvm", parameters);
+  return { kvm: loader.offer<KvmOffer>("kvm").open(), loader, close: () => loader.rmmod("kvm") };
 }

@@ -44,6 +44,8 @@ export async function describeProgram(wanted: string | undefined, finish: Finish
     .description("KVM for JavaScript runtimes: runs unmodified 64-bit Linux guests.")
     .version(thisPackage.version, "-V, --version")
     .exitOverride()
+    // Whether an option is ours or of the command that a command runs.
+    .enablePositionalOptions()
     .showHelpAfterError("(--help shows what there is)")
     .helpCommand(false);
   for (const { name, summary, load } of commands) {

@@ -1,17 +1,23 @@
 /** Machines for `createVm` in Node.js: the default guest or files of the host, vCPUs on threads of their own. */
 import { agentArchive, agentPath } from "../../guests/agent/index.js";
 import { ensureDefaultGuest, guestDrivers } from "../../guests/index.js";
-import { VmError } from "../api/error.js";
+import { notSupported, VmError } from "../api/error.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
+import type { Disk, Network } from "../api/types.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
+import { messageOf } from "../base/errors.js";
 import { readRegular } from "../base/node/regular-file.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../kvm/uapi.js";
-import { runMachine } from "../vmm/core/run.js";
+import type { Outcome } from "../vmm/core/machine.js";
+import { type Run, runMachine } from "../vmm/core/run.js";
 import { VirtioConsole } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { loadKernelImage } from "../vmm/loaders/kernel-image.js";
 import { createPseries } from "../vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
+import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
+import { type GuestDisk, withDisks } from "./disks.js";
+import { type NetworkChoice, openNetwork } from "./network.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
@@ -34,17 +40,60 @@ export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
 }
 
 async function boot(openKvm: () => Promise<PpcKvm>, plan: BootPlan): Promise<RunningMachine> {
+  const { options } = plan;
+  const cpus = options.cpus ?? 1;
+  // Disks and network live as long as the machine: what opens them closes them after it.
+  return new Promise((resolve, reject) => {
+    let failure: unknown;
+    const behind = withDisks((options.disks ?? []).map(guestDisk), cpus, plan.report, async (disks) => {
+      const network = options.network && (await openNetwork(networkChoice(options.network), cpus));
+      try {
+        const run = await start(openKvm, plan, [...disks.devices, ...(network ? [network.device] : [])]);
+        const ended = run.ended.then(({ outcome }) => outcome);
+        // What a disk could not write at the end is how the machine ended.
+        const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
+        resolve({ input: run.input, stop: run.stop, ended: closed });
+        await ended;
+      } finally {
+        network?.close();
+      }
+    });
+    const over = behind.catch((error: unknown) => {
+      failure = { kind: "failed", message: messageOf(error) } satisfies Outcome;
+      reject(error);
+    });
+  });
+}
+
+/** What the user means by a disk of `createVm`, as a file of the host. */
+function guestDisk({ source, format, readOnly = false, backing = [], mode = "overlay" }: Disk): GuestDisk {
+  if (typeof source !== "string") {
+    throw notSupported("createVm: the option disks with a Blob or a URL", "give the name of a file");
+  }
+  return { path: source, format, readOnly, backing, overlay: mode === "overlay" };
+}
+
+function networkChoice({ allow = [], forward = [], via, onConnect }: Network): NetworkChoice {
+  if (via !== undefined && via !== "sockets") {
+    throw notSupported("createVm: the option network.via", 'leave it out: it is "sockets"');
+  }
+  if (onConnect) throw notSupported("createVm: the option network.onConnect", "use network.allow");
+  return { allow, forward };
+}
+
+async function start(openKvm: () => Promise<PpcKvm>, plan: BootPlan, others: readonly VirtioPciDevice[]): Promise<Run> {
   const { options, signal } = plan;
   const console = new VirtioConsole(plan.ports);
   plan.connected(console.ports);
-  const devices = [new VirtioPciDevice(console)];
+  const devices = [new VirtioPciDevice(console), ...others];
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await (options.kernel === undefined ? defaultFiles(plan, aliases) : ownFiles(plan));
   const memorySize = Math.floor(options.memory / memoryGranule) * memoryGranule;
   const kernel = await loadKernelImage(files.kernel, memorySize, files.kernelName);
+  enableRelaxedSimd();
   const kvm = await openKvm();
   signal.throwIfAborted();
-  const run = await runMachine({
+  return runMachine({
     createMachine: (control, trace) =>
       createPseries(
         {
@@ -65,7 +114,6 @@ async function boot(openKvm: () => Promise<PpcKvm>, plan: BootPlan): Promise<Run
     spawn: spawnVcpuThread,
     output: (bytes) => void plan.output(bytes),
   });
-  return { input: run.input, stop: run.stop, ended: run.ended.then(({ outcome }) => outcome) };
 }
 
 /** The default guest: its init loads the drivers and starts the agent. */

@@ -22,15 +22,45 @@ const count: Row = { bad: ["", "0", "-1", "two", "1.5", "1e3", "0x10", "90071992
 const seconds: Row = { bad: ["", "0", "-1", "soon", "1e3", "Infinity"], good: ["0.5", "20", "99999999999"] };
 const choice = (...good: string[]): Row => ({ bad: ["", "xen", "hv,pr", "0", good.join(" ")], good });
 
+const memory: Row = { bad: ["", "lots", "512B", "-1G", "1K", "0", "4G", "99999999999T", "1e3"], good: ["64M", "1.5G"] };
+const cpu: Row = { bad: ["", "POWER3", "power"], good: ["POWER9"] };
+const disk: Row = {
+  bad: ["", ",readonly", "a,format=vmdk", "a,format=", "a,size=3", "a,", "a,backing=", "a,backing", "a,readonly=yes"],
+  good: ["a", "a,format=raw", "a.qcow2,readonly,backing=b,backing=c", "a,,b"],
+};
+const network: Row = {
+  bad: ["", "tap", "user,", "user,forward=80", "user,forward=0:80", "user,allow", "user,mac=1"],
+  good: ["user", "user,forward=8080:80,allow=example.org:443"],
+};
+
+/** Of the commands that run another in a VM. */
+const vmValues = (command: string): Readonly<Record<string, Row>> => ({
+  [`${command} --image`]: { bad: ["", "debian"], good: ["debian-busybox"] },
+  [`${command} --kernel`]: path,
+  [`${command} --initrd`]: path,
+  [`${command} --append`]: text,
+  [`${command} --memory`]: memory,
+  [`${command} --cpus`]: count,
+  [`${command} --type`]: choice("hv", "pr"),
+  [`${command} --cpu`]: cpu,
+  [`${command} --disk`]: disk,
+  [`${command} --network`]: network,
+  [`${command} --user`]: path,
+  [`${command} --cwd`]: path,
+  [`${command} --env`]: { bad: ["", "A", "=b"], good: ["A=", "A=b=c"] },
+  [`${command} --timeout`]: seconds,
+});
+
 const values: Readonly<Record<string, Row>> = {
+  ...vmValues("exec"),
   "run --kernel": path,
   "run --initrd": path,
   "run --append": text,
   "run --guest-module": { bad: ["", "vritio_blk", "a b", "tun,loop"], good: ["tun"] },
-  "run --memory": { bad: ["", "lots", "512B", "-1G", "1K", "0", "4G", "99999999999T", "1e3"], good: ["64M", "1.5G"] },
+  "run --memory": memory,
   "run --cpus": count,
   "run --type": choice("hv", "pr"),
-  "run --cpu": { bad: ["", "POWER3", "power"], good: ["POWER9"] },
+  "run --cpu": cpu,
   "run --machine": {
     bad: ["", "mac99", "pseries,", "ic-mode", "ic-mode=", "ic-mode=apic", "pseries,max-cpus=3"],
     good: ["pseries", "pseries,ic-mode=xics"],
@@ -39,10 +69,8 @@ const values: Readonly<Record<string, Row>> = {
     bad: ["", "xyz", "edu,a=1", ",", "vfio-pci", "vfio-pci,host=", "vfio-pci,addr=3"],
     good: ["edu", "vfio-pci,host=edu"],
   },
-  "run --disk": {
-    bad: ["", ",readonly", "a,format=vmdk", "a,format=", "a,size=3", "a,", "a,backing=", "a,backing", "a,readonly=yes"],
-    good: ["a", "a,format=raw", "a.qcow2,readonly,backing=b,backing=c", "a,,b"],
-  },
+  "run --disk": disk,
+  "run --network": network,
   "run --timeout": seconds,
   "run --threads": choice("auto", "worker", "single"),
   "run --trace": { bad: ["", "everything", "exit,", "exit;mmu"], good: ["exit", "exit,mmu"] },
@@ -77,6 +105,7 @@ const values: Readonly<Record<string, Row>> = {
 
 const guest: Row = { bad: ["", "plan9", "debian "], good: ["debian"] };
 const positionals: Readonly<Record<string, Row>> = {
+  "exec [command]": text,
   "guest fetch [name]": guest,
   "guest rm [name]": guest,
   "disk create [file]": path,

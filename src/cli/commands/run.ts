@@ -2,11 +2,13 @@
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDefaultGuest, guestDriverNames, guestDrivers, isGuestDriver } from "../../../guests/index.js";
+import { type KvmConfig, loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
 import { collectGarbage } from "../../base/garbage.js";
 import { readRegular } from "../../base/node/regular-file.js";
-import { type KvmConfig, loadDisassembler } from "../../kernel.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
+import { type OpenDisks, withDisks } from "../../node/disks.js";
+import { type NetworkChoice, type OpenNetwork, openNetwork } from "../../node/network.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
 import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
@@ -17,20 +19,21 @@ import { Rtc } from "../../vmm/devices/rtc.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
 import { loadKernelImage } from "../../vmm/loaders/kernel-image.js";
-import { cpuModel, cpuModelNames } from "../../vmm/machines/pseries/cpu-models.js";
+import { cpuModelNames } from "../../vmm/machines/pseries/cpu-models.js";
 import { type InterruptMode, interruptModes } from "../../vmm/machines/pseries/device-tree.js";
-import { createPseries, maximumMemory, minimumMemory } from "../../vmm/machines/pseries/machine.js";
+import { createPseries } from "../../vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
 import type { DiskFile } from "../../vmm/storage/node/open-disk.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
-import { diskSyntax, type OpenDisks, parseDisk, withDisks } from "../disks.js";
+import { diskSyntax, parseDisk } from "../disks.js";
 import { type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
 import type { LoadedKvm } from "../kvm.js";
-import { type NetworkChoice, networkSyntax, type OpenNetwork, openNetwork, parseNetwork } from "../network.js";
-import { parseCount, parsePath, parseSeconds, parseSize } from "../sizes.js";
+import { checked, parseCpu, parseMemory } from "../machine-options.js";
+import { networkSyntax, parseNetwork } from "../network.js";
+import { parseCount, parsePath, parseSeconds } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
@@ -58,29 +61,6 @@ interface Options {
 }
 
 const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
-/** RAM is a whole number of these. */
-const memoryGranule = 65536;
-
-/** Turns a VmmError about an option's value into commander's usage error. */
-function checked<T>(check: (text: string, before?: T) => T): (text: string, before?: T) => T {
-  return (text, before) => {
-    try {
-      return check(text, before);
-    } catch (error) {
-      if (error instanceof VmmError) throw new InvalidArgumentError(`${error.message}.`);
-      throw error;
-    }
-  };
-}
-
-const parseMemory = checked((text: string): number => {
-  const size = parseSize(text);
-  const inMebibytes = (bytes: number): string => `${bytes / 1048576}M`;
-  if (size < minimumMemory) throw new VmmError(`a guest needs at least ${inMebibytes(minimumMemory)} of memory`);
-  if (size > maximumMemory) throw new VmmError(`a guest can have at most ${inMebibytes(maximumMemory)} of memory`);
-  return Math.floor(size / memoryGranule) * memoryGranule;
-});
-const parseCpu = checked((text: string): string => cpuModel(text).name);
 /** [pseries][,NAME=VALUE...]. */
 function parseMachine(text: string): { readonly interruptMode?: InterruptMode } {
   let interruptMode: InterruptMode | undefined;

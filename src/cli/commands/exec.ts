@@ -1,0 +1,80 @@
+/** `unikvm exec`: one command in a VM of its own, as if it ran here. */
+import { constants } from "node:os";
+import type { Command } from "commander";
+import type { Process, SignalName } from "../../api/types.js";
+import type { Finish } from "../command.js";
+import { endingSignals, interruptible, OutOfTime } from "../interrupt.js";
+import {
+  bootVm,
+  describeVm,
+  programOptions,
+  RunnerStatus,
+  statusOf,
+  statusOfFailure,
+  type VmChoices,
+} from "../vm-options.js";
+
+export function describe(command: Command, finish: Finish): void {
+  command
+    .description(
+      "Runs a command in a Linux VM of its own. Its stdin, stdout, stderr and exit status are this program's, and so are\n" +
+        "the signals that this program gets; progress is said on stderr.\n" +
+        "Ends with the command's status, 128+N if signal N ended it, 124 at the time limit, 125 if unikvm could not do it\n" +
+        "or was called wrongly, 126 if the command cannot be run, 127 if the guest has none of that name.\n\n" +
+        "  unikvm exec -- uname -a\n" +
+        "  echo 'print the sum' | unikvm exec -- sh -c 'cat; echo $((40 + 2))'\n" +
+        "  unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mount /dev/vda /mnt && ls /mnt'\n" +
+        "  unikvm exec --network user -- wget -qO- http://example.org",
+    )
+    .argument("<command...>", "the program and its arguments, after --")
+    .passThroughOptions();
+  describeVm(command);
+  command.action(finish(run));
+}
+
+async function run(command: readonly string[], choices: VmChoices): Promise<number> {
+  const begin = performance.now();
+  try {
+    const vm = await interruptible((signal) => bootVm(choices, signal), choices.timeout);
+    let status: number;
+    try {
+      const left = choices.timeout && Math.max(1, choices.timeout - (performance.now() - begin));
+      const program = await vm.spawn(command, {
+        ...programOptions(choices),
+        stdin: process.stdin,
+        ...(left === undefined ? {} : { timeout: left }),
+      });
+      status = await attend(program);
+    } finally {
+      // What is on disks is written; nobody waits for a VM without.
+      await vm.close(choices.disk ? {} : { grace: 0 });
+    }
+    return status;
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) return statusOfFailure(error);
+    process.stderr.write(`unikvm: ${error.message}\n`);
+    return RunnerStatus.timeout;
+  }
+}
+
+/** Brings its output here and this program's signals there, until it ends. */
+async function attend(program: Process): Promise<number> {
+  const onSignal = (signal: NodeJS.Signals): void => void program.kill(signal as SignalName);
+  for (const signal of endingSignals) process.on(signal, onSignal);
+  try {
+    await Promise.all([bring(program.stdout, process.stdout), bring(program.stderr, process.stderr)]);
+    return statusOf(await program.exited, constants.signals);
+  } finally {
+    for (const signal of endingSignals) process.off(signal, onSignal);
+  }
+}
+
+/** As fast as the reader takes it: the guest's program waits meanwhile. */
+async function bring(from: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<void> {
+  const reader = from.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    await new Promise<void>((resolve) => to.write(value, () => resolve()));
+  }
+}

@@ -1,0 +1,139 @@
+/** What `exec` and `shell` have in common: the VM that a command runs in, and the statuses that its end has for a shell. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { createVmOn } from "../api/create-vm.js";
+import { VmError } from "../api/error.js";
+import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
+import type { NetworkChoice } from "../node/network.js";
+import { cpuModelNames } from "../vmm/machines/pseries/cpu-models.js";
+import type { DiskFile } from "../vmm/storage/node/open-disk.js";
+import { diskSyntax, parseDisk } from "./disks.js";
+import { checked, parseCpu, parseMemory } from "./machine-options.js";
+import { networkSyntax, parseNetwork } from "./network.js";
+import { parseCount, parsePath, parseSeconds } from "./sizes.js";
+
+export interface VmChoices {
+  readonly image?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly memory: number;
+  readonly cpus: number;
+  readonly type?: "hv" | "pr";
+  readonly cpu?: string;
+  readonly disk?: readonly DiskFile[];
+  readonly network?: NetworkChoice;
+  readonly user?: string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeout?: number;
+  readonly quiet?: true;
+}
+
+/** Exit statuses, as of programs that run others (env(1), timeout(1), podman-exec(1)). */
+export const RunnerStatus = { timeout: 124, failed: 125, notRunnable: 126, notFound: 127, signal: 128 } as const;
+
+const images = ["debian-busybox"];
+
+function parseVariable(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("It is to be NAME=VALUE.");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+export function describeVm(command: Command): void {
+  command
+    .addOption(
+      new Option("--image <image>", "what is booted (default: debian-busybox)").choices(images).conflicts("kernel"),
+    )
+    .option("--kernel <file>", "a kernel of your own, with virtio-pci and virtio-console built in", parsePath)
+    .option("--initrd <file>", "its initial RAM disk", parsePath)
+    .option("--append <string>", "more for the kernel's command line")
+    .addOption(new Option("--memory <size>", "RAM, as 512M or 1G").argParser(parseMemory).default(512 << 20, "512M"))
+    .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
+    .addOption(
+      new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
+    )
+    .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
+    .addOption(
+      new Option("--disk <file>", `adds a disk, /dev/vda and on: ${diskSyntax}; can be given again`).argParser(
+        checked(parseDisk),
+      ),
+    )
+    .addOption(
+      new Option("--network <network>", `adds a network card: ${networkSyntax}`).argParser(checked(parseNetwork)),
+    )
+    .option(
+      "--user <user>",
+      "who runs it: a name or a number, or either with :GROUP behind it (default: root)",
+      parsePath,
+    )
+    .option("--cwd <folder>", "in which of the guest's folders (default: the user's home)", parsePath)
+    .addOption(new Option("--env <variable>", "NAME=VALUE; can be given again").argParser(parseVariable))
+    .addOption(new Option("--timeout <seconds>", "end after this time, with status 124").argParser(parseSeconds))
+    .option("-q, --quiet", "no progress on stderr");
+}
+
+/** How long nothing is said of what is done, milliseconds. */
+const silence = 1000;
+
+/** Boots it. Rejects with VmError, or the signal's reason; progress goes to stderr. */
+export async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<Vm> {
+  const { memory, cpus, disk = [], quiet, timeout: _, user, cwd, env, ...others } = choices;
+  const say = (sentence: string): void => void (quiet || process.stderr.write(`unikvm: ${sentence}\n`));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const options: VmOptions = {
+    ...others,
+    memory,
+    cpus,
+    signal,
+    disks: disk.map(({ path, format, readOnly = false, backing = [] }) => ({
+      source: path,
+      ...(format ? { format } : {}),
+      readOnly,
+      backing,
+      mode: "write",
+    })),
+    onProgress: ({ name, total }) => {
+      clearTimeout(timer);
+      if (name !== "booting") say(name);
+      else if (total === undefined) timer = setTimeout(() => say("booting Linux; this takes some seconds"), silence);
+    },
+  };
+  const create = createVmOn(async () => {
+    const [{ nodePlatform }, { loadKvm }] = await Promise.all([import("../node/platform.js"), import("./kvm.js")]);
+    return nodePlatform(async () => (await loadKvm()).kvm);
+  });
+  try {
+    return await create(options);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** For what a program in the guest gets besides its arguments. */
+export const programOptions = ({ user, cwd, env }: VmChoices) => ({
+  ...(user === undefined ? {} : { user }),
+  ...(cwd === undefined ? {} : { cwd }),
+  ...(env === undefined ? {} : { env }),
+});
+
+/** The status for a shell, as its own `$?` has it. */
+export function statusOf(
+  { exitCode, signal, timedOut }: ExitStatus,
+  numbers: Readonly<Record<string, number>>,
+): number {
+  if (timedOut) return RunnerStatus.timeout;
+  return exitCode ?? RunnerStatus.signal + (typeof signal === "number" ? signal : (numbers[signal as SignalName] ?? 0));
+}
+
+/** The status of what kept a command from being run, and the sentence on stderr with what the guest's console last said. */
+export function statusOfFailure(error: unknown): number {
+  const message = error instanceof Error ? error.message : String(error);
+  const lines = error instanceof VmError ? error.console : [];
+  const details = process.env["UNIKVM_DEBUG"] && error instanceof Error ? `${error.stack}\n` : "";
+  const said =
+    lines.length > 0 ? `unikvm: the guest's console ended with\n${lines.map((line) => `  ${line}\n`).join("")}` : "";
+  process.stderr.write(`unikvm: ${message.replace(/^[A-Z_]+: /, "")}\n${said}${details}`);
+  if (!(error instanceof VmError) || error.code !== "EXEC_FAILED") return RunnerStatus.failed;
+  return error.errno === 2 ? RunnerStatus.notFound : RunnerStatus.notRunnable;
+}
