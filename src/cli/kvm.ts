@@ -5,6 +5,7 @@ import type { Log } from "../base/log.js";
 import { moduleList } from "../module-list.js";
 import { type GivenParameters, ModuleLoader } from "../modules/loader.js";
 import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
+import { optimiseLater } from "../wasm/node/tiering.js";
 
 export interface LoadedKvm {
   readonly kvm: PpcKvm;
@@ -27,6 +28,7 @@ export async function loadKvm(
 ): Promise<LoadedKvm> {
   // A fused multiply-add in one instruction; Node 20 has it behind a flag.
   enableRelaxedSimd();
+  optimiseLater();
   const definitions = moduleList(config).map(({ definition }) => definition);
   const loader = new ModuleLoader(definitions, { log });
   await loader.modprobe("kvm", parameters);

@@ -76,8 +76,11 @@ export class BesideWorkshop implements Workshop {
   }
 }
 
-/** Milliseconds that a region waits for others; not longer, since the guest interprets it meanwhile. */
-const besidePatience = 10;
+/**
+ * Milliseconds that a region waits for others; not longer, since the guest interprets it meanwhile. A module costs the vCPU's
+ * thread one to three, for its instance.
+ */
+const besidePatience = 40;
 
 /**
  * Makes regions for a vCPU on another thread, from its memory: `post` sends what the vCPU's thread takes. The result is told
