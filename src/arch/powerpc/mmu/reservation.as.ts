@@ -12,12 +12,18 @@ import {
   S_reserveSize,
   S_reserveValue,
 } from "../engines/runtime/layout.generated";
-import { storedToCode } from "../engines/runtime/code-pages.as";
-import { watchedAccess } from "../interrupts/debug.as";
+import { storedToCode } from "../../../engine/runtime/code-pages.as";
+import { watchedAccess } from "../../../engine/runtime/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
 import { CAUSE_RESERVATION, CAUSE_STORE, raiseDataStorage } from "../interrupts/storage-interrupts.as";
-import { noteAccess, ordered } from "./access.as";
-import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, physicalAddress, watched } from "./data-address.as";
+import { noteAccess, ordered } from "../../../engine/runtime/access.as";
+import {
+  ADDRESS_FAULT,
+  ADDRESS_OUTSIDE,
+  dataAddress,
+  physicalAddress,
+  watched,
+} from "../../../engine/runtime/data-address.as";
 
 /** Host address of a reservable operand, or 0 after an interrupt. */
 function reservable(s: i32, ea: u64, size: i32, access: i32): i32 {

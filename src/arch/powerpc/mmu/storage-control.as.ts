@@ -12,11 +12,17 @@ import {
   TLB_pageShift,
   TLB_physicalPage,
 } from "../engines/runtime/layout.generated";
-import { isOwned, storedToCode } from "../engines/runtime/code-pages.as";
-import { watchedAccess } from "../interrupts/debug.as";
+import { isOwned, storedToCode } from "../../../engine/runtime/code-pages.as";
+import { watchedAccess } from "../../../engine/runtime/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
-import { noteAccess } from "./access.as";
-import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, physicalAddress, watched } from "./data-address.as";
+import { noteAccess } from "../../../engine/runtime/access.as";
+import {
+  ADDRESS_FAULT,
+  ADDRESS_OUTSIDE,
+  dataAddress,
+  physicalAddress,
+  watched,
+} from "../../../engine/runtime/data-address.as";
 import { effective } from "./effective.as";
 import { entryFor, smallEntryFor } from "../../../engine/runtime/tlb.as";
 

@@ -5,7 +5,7 @@
  * They are made of load and reserve and store conditional, tried until the store is performed. Operations on two locations
  * are atomic on the one that they change; store twin, which changes two, takes them one after the other.
  */
-import { loadSlow } from "../../mmu/access.as";
+import { loadSlow } from "../../../../engine/runtime/access.as";
 import { loadReserve, storeConditional } from "../../mmu/reservation.as";
 import { S_fault } from "./layout.generated";
 

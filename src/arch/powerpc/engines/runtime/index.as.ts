@@ -1,10 +1,10 @@
 /** Everything the run-time library exports: both engines import it under these names. */
+export * from "../../../../engine/runtime/exports.as";
 export { clearDoorbell, sendDoorbell } from "../../interrupts/doorbell.as";
-export { ranAlone, runAlone, stopsHere } from "../../interrupts/debug.as";
 export { contextChanged, setMsr } from "../../interrupts/msr.as";
 export { raise } from "../../interrupts/program.as";
 export { facilityUnavailable, raiseAlignment, raiseUnavailable } from "../../interrupts/raise.as";
-export { pause, regionLeft, service, synchronizeContext, traced } from "../../interrupts/service.as";
+export { traced } from "../../interrupts/traced.as";
 export {
   returnFromInterrupt,
   returnFromSystemCallVectored,
@@ -12,8 +12,7 @@ export {
   systemCallVectored,
 } from "../../interrupts/system-call.as";
 export { decrementer, setDecrementer, timeBase } from "../../interrupts/time.as";
-export { loadQuadSlow, loadSlow, storeQuadSlow, storeSlow } from "../../mmu/access.as";
-export { synchronizeTranslations, tlbInvalidateEntry, tlbInvalidateEntryLocal } from "../../mmu/invalidate.as";
+export { tlbInvalidateEntry, tlbInvalidateEntryLocal } from "../../mmu/invalidate.as";
 export { loadReserve, loadReserveQuad, storeConditional, storeConditionalQuad } from "../../mmu/reservation.as";
 export {
   slbFindVsid,
@@ -25,12 +24,7 @@ export {
   slbMoveTo,
 } from "../../mmu/slb.as";
 export { invalidateInstructionBlock, zeroBlock } from "../../mmu/storage-control.as";
-export { guestMemoryWritten } from "./code-pages.as";
 export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
-export { decode, instructionAt, fetch } from "./decoded-code.as";
-export { forgetJumps } from "../../../../engine/runtime/jump-cache.as";
-export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "../../../../engine/runtime/regions.as";
-export { contextRefresh, reset } from "./vcpu.as";
 export * from "./atomic.as";
 export {
   bitPermute,

@@ -2,19 +2,13 @@
  * Loads and stores that missed the soft TLB: refills, pages that are crossed, addresses outside memory.
  * Precise: nothing is stored before every page of the access is known to be writable.
  */
-import {
-  ACCESS_load,
-  ACCESS_store,
-  S_crossing,
-  S_mode,
-  S_steppedAccess,
-  S_steppedAddress,
-} from "../engines/runtime/layout.generated";
-import { storedToCode } from "../engines/runtime/code-pages.as";
-import { watchedAccess } from "../interrupts/debug.as";
+import { ACCESS_load, ACCESS_store, S_crossing, S_steppedAccess, S_steppedAddress } from "./layout.target";
+import { effective } from "./arch.target";
+import { storedToCode } from "./code-pages.as";
 import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, extentMask, physicalAddress, watched } from "./data-address.as";
+import { watchedAccess } from "./debug.as";
 import { dropsBeforeAccess } from "./invalidate.as";
-import { mmioAccess, mmioData } from "../../../engine/runtime/mmio.as";
+import { mmioAccess, mmioData } from "./mmio.as";
 
 /** Between the bytes as they lie in storage, the first the least significant, and the register's value; its own inverse. */
 // @ts-ignore: decorator
@@ -77,8 +71,7 @@ function firstPart(ea: u64, size: i32): i32 {
 }
 
 function nextPage(s: i32, ea: u64, first: i32): u64 {
-  const next = ea + first;
-  return load<i32>(s, S_mode) & 2 ? next : next & 0xffffffff;
+  return effective(s, ea + first);
 }
 
 /** Reads bytes of one page into `to`. False: the engine leaves. */
@@ -201,7 +194,7 @@ export function storeQuadSlow(s: i32, ea: i64, value: v128, bigEndian: i32): voi
   scatter(s, ea, 16);
 }
 
-/** Notes what a routine accesses, for the Trace interrupt; loads and stores note theirs themselves. */
+/** Notes what a routine accesses, for what follows an instruction that runs alone; loads and stores note theirs themselves. */
 export function noteAccess(s: i32, ea: u64, access: i32): void {
   store<i32>(s, access == ACCESS_store ? 2 : 1, S_steppedAccess);
   store<u64>(s, ea, S_steppedAddress);

@@ -1,11 +1,11 @@
 /**
  * Where the bytes of a data access lie: the look-up behind every slow access, and the refill of the soft TLB.
- * Pages of 64 KiB and more fill the table that engines look up inline; smaller ones a table that only this file reads.
+ * Pages of the soft TLB's size and more fill the table that engines look up inline; smaller ones a table that only this file
+ * reads.
  */
 import {
   ACCESS_store,
   ARCH_ramLimit,
-  EVENT_fault,
   EVENT_refill,
   RIGHT_read,
   RIGHT_write,
@@ -18,22 +18,13 @@ import {
   TLB_pageShift,
   TLB_readTag,
   TLB_writeTag,
-} from "../engines/runtime/layout.generated";
-import { isOwned, storeHitsCode } from "../engines/runtime/code-pages.as";
-import { isWatchedPage } from "../interrupts/debug.as";
-import { CAUSE_STORE, raiseDataSegment, raiseDataStorage } from "../interrupts/storage-interrupts.as";
-import { CAUSE_EXIT, CAUSE_SEGMENT } from "./radix.as";
-import {
-  dirtyNoted,
-  findSlot,
-  hostInSlot,
-  leaveForDirtyRing,
-  noteDirty,
-  slotIsReadOnly,
-} from "../../../engine/runtime/slots.as";
-import { traceMmu } from "../../../engine/runtime/events.as";
-import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "../../../engine/runtime/tlb.as";
-import { pageShift, physical, rights, translate } from "./translate.as";
+} from "./layout.target";
+import { pageShift, physical, raiseDataFault, rights, translate } from "./arch.target";
+import { isOwned, storeHitsCode } from "./code-pages.as";
+import { isWatchedPage } from "./debug.as";
+import { traceMmu } from "./events.as";
+import { dirtyNoted, findSlot, hostInSlot, leaveForDirtyRing, noteDirty, slotIsReadOnly } from "./slots.as";
+import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
 
 /** An interrupt has been raised, or the engine leaves: `fault` is set. */
 export const ADDRESS_FAULT = 0;
@@ -71,9 +62,7 @@ function refill(s: i32, ea: u64, access: i32): i32 {
   store<u64>(s, load<u64>(s, S_statTlbMiss) + 1, S_statTlbMiss);
   const cause = translate(s, ea, access);
   if (cause != 0) {
-    traceMmu(s, EVENT_fault, ea, 0, access, access == ACCESS_store && cause > 2 ? cause | CAUSE_STORE : cause);
-    if (cause == CAUSE_SEGMENT) raiseDataSegment(s, ea);
-    else if (cause != CAUSE_EXIT) raiseDataStorage(s, ea, access == ACCESS_store ? cause | CAUSE_STORE : cause);
+    raiseDataFault(s, ea, access, cause);
     return ADDRESS_FAULT;
   }
   traceMmu(s, EVENT_refill, ea, physical, access, rights | (pageShift << 8));

@@ -1,27 +1,32 @@
 /**
  * Who holds decoded code of which guest memory, and how a store to it is noticed.
  *
- * Linux on radix counts on instruction caches being coherent, so there is no `icbi` to wait for. The first instruction
- * decoded in 64 KiB makes the vCPU one of their owners and takes the write tags from everyone's soft TLB. The next store
- * finds the owners and drops their decoded code, which ends the ownership. A page that goes back and forth is watched
- * instead: it stays owned, each store takes the slow path and drops only what it wrote; after some hundred such stores it is
- * tried again, since its use may have changed.
+ * Guests count on instruction caches being coherent (Linux on POWER with radix, any on x86), so there is no instruction to
+ * wait for. The first instruction decoded in a page of the soft TLB (64 KiB, say) makes the vCPU one of its owners and takes
+ * the write tags from everyone's soft TLB. The next store finds the owners and drops their decoded code, which ends the
+ * ownership. A page that goes back and forth is watched instead: it stays owned, each store takes the slow path and drops
+ * only what it wrote; after some hundred such stores it is tried again, since its use may have changed.
  */
 import {
   ARCH_codeMapSize,
   ARCH_codeOwners,
   ARCH_ramLimit,
+  CODE_entrySize,
   CODE_instructions,
+  CODE_longest,
+  CODE_orders,
   CODE_pages,
   CODE_physical,
+  CODE_scale,
   CODE_shift,
   CODE_size,
   CODE_small,
+  CODE_unit,
+  N_mail,
   REQUEST_flushCode,
   REQUEST_flushTlb,
   REQUEST_mail,
   S_codeMaps,
-  N_mail,
   S_mail,
   S_mailHead,
   S_mailTail,
@@ -31,8 +36,8 @@ import {
   VCPU_code,
   VM_vcpuCount,
   VM_vcpus,
-} from "./layout.generated";
-import { dropWriteTags } from "../../../../engine/runtime/tlb.as";
+} from "./layout.target";
+import { dropWriteTags } from "./tlb.as";
 
 /** Tells the translator that a 4 KiB page's code is gone, so that it forgets regions that cover it. */
 @external("env", "codeDropped")
@@ -51,8 +56,8 @@ const PARTS_SHIFT = TLB_pageShift - CODE_shift;
 
 /** Kinds of mail. */
 const MAIL_DROP_PAGE = 0; // decoded code of 4 KiB
-const MAIL_DROP_BLOCK = 1; // decoded code of 64 KiB
-const MAIL_DROP_WRITES = 2; // write tags of 64 KiB
+const MAIL_DROP_BLOCK = 1; // decoded code of a page
+const MAIL_DROP_WRITES = 2; // write tags of a page
 
 function ownerBit(index: i32): u32 {
   return 1 << (index < LAST_OWNER ? index : LAST_OWNER);
@@ -62,7 +67,7 @@ function ownersAt(page: i32): i32 {
   return load<i32>(ARCH_codeOwners) + page * 4;
 }
 
-/** True if any vCPU has decoded code of this 64 KiB page (below ramLimit). */
+/** True if any vCPU has decoded code of this page of the soft TLB (below ramLimit). */
 export function isOwned(page: i32): bool {
   return (load<u32>(ownersAt(page)) & OWNERS) != 0;
 }
@@ -114,44 +119,54 @@ export function readMail(s: i32): void {
 
 // Dropping decoded code. Entries are cleared where they stand: their page stays mapped, and is decoded again when it runs.
 
-/** Address of the code page for a 4 KiB page in one of the vCPU's two maps, or 0. */
-function codePageOf(s: i32, bigEndian: i32, page: i32): i32 {
+/** Address of the code page for a 4 KiB page in the map of one byte order, 0 or 1; 0 if there is none. */
+function codePageOf(s: i32, order: i32, page: i32): i32 {
+  if (order >= CODE_orders) return 0;
   const size = load<i32>(ARCH_codeMapSize);
-  return load<i32>(load<i32>(s, S_codeMaps) + bigEndian * (size >>> 1) + page * 4);
+  return load<i32>(load<i32>(s, S_codeMaps) + order * (size >>> (CODE_orders - 1)) + page * 4);
 }
 
 /** Drops 4 KiB. */
 function dropPart(s: i32, page: i32): void {
-  const little = codePageOf(s, 0, page);
-  const big = codePageOf(s, 1, page);
-  if (little | big) {
-    if (little) memory.fill(little, 0, CODE_instructions * 8);
-    if (big) memory.fill(big, 0, CODE_instructions * 8);
+  const first = codePageOf(s, 0, page);
+  const second = codePageOf(s, 1, page);
+  if (first | second) {
+    if (first) memory.fill(first, 0, CODE_instructions * CODE_entrySize);
+    if (second) memory.fill(second, 0, CODE_instructions * CODE_entrySize);
     codeDropped(page);
   }
 }
 
-/** Drops 64 KiB. */
+/** Drops a page of the soft TLB. */
 function dropBlock(s: i32, page: i32): void {
   const first = page << PARTS_SHIFT;
   for (let part = first; part < first + (1 << PARTS_SHIFT); part++) dropPart(s, part);
 }
 
+/** Where the first instruction may begin that some bytes stored are part of, if it lies in one page with them. */
+// @ts-ignore: decorator
+@inline
+function reachedFrom(physical: u64): u64 {
+  if (CODE_longest == CODE_unit) return physical & ~(CODE_unit - 1);
+  const back: u64 = CODE_longest - CODE_unit;
+  return (physical < back ? 0 : physical - back) & ~(CODE_unit - 1);
+}
+
 /** Drops what was decoded of some bytes. */
 function dropBytes(s: i32, physical: u64, size: i32): void {
   const end = physical + size;
-  let at = physical & ~3;
+  let at = reachedFrom(physical);
   while (at < end) {
     const page = <i32>(at >> CODE_shift);
-    const little = codePageOf(s, 0, page);
-    const big = codePageOf(s, 1, page);
+    const first = codePageOf(s, 0, page);
+    const second = codePageOf(s, 1, page);
     do {
-      const entry = <i32>(at & ((1 << CODE_shift) - 1)) * 2;
-      if (little) store<i32>(little + entry, 0);
-      if (big) store<i32>(big + entry, 0);
-      at += 4;
+      const entry = (<i32>(at & ((1 << CODE_shift) - 1))) << CODE_scale;
+      if (first) store<i32>(first + entry, 0);
+      if (second) store<i32>(second + entry, 0);
+      at += CODE_unit;
     } while (at < end && <i32>(at >> CODE_shift) == page);
-    if (little | big) codeDropped(page);
+    if (first | second) codeDropped(page);
   }
 }
 
@@ -170,14 +185,14 @@ export function unmapCodePage(s: i32, code: i32): void {
   const page = <i32>(tagged & 0x7fffffff);
   const size = load<i32>(ARCH_codeMapSize);
   if ((<u64>page) << CODE_shift >= load<u64>(ARCH_ramLimit)) return;
-  const at = load<i32>(s, S_codeMaps) + (tagged >> 31 ? size >>> 1 : 0) + page * 4;
+  const at = load<i32>(s, S_codeMaps) + (tagged >> 31 ? size >>> (CODE_orders - 1) : 0) + page * 4;
   if (load<i32>(at) != code) return;
   store<i32>(at, 0);
   codeDropped(page);
 }
 
 /**
- * The code is fetched through a small page: what surrounds it, and how far into 64 KiB it is, may differ from what regions
+ * The code is fetched through a small page: what surrounds it, and how far into a large page it is, may differ from what regions
  * over a large page count on. They are forgotten, and new ones stay inside these 4 KiB.
  */
 export function fetchedThroughSmall(code: i32, page: i32): void {
@@ -188,7 +203,7 @@ export function fetchedThroughSmall(code: i32, page: i32): void {
 
 // Ownership.
 
-/** Before an instruction is decoded: from now on stores to its 64 KiB are to be noticed. */
+/** Before an instruction is decoded: from now on stores to its page are to be noticed. */
 // @ts-ignore: decorator
 @inline
 export function claim(s: i32, page: i32): void {
@@ -224,7 +239,7 @@ export function storeHitsCode(s: i32, page: i32): bool {
 export function storedToCode(s: i32, physical: u64, size: i32): void {
   dropBytes(s, physical, size);
   const owners = load<u32>(ownersAt(<i32>(physical >> TLB_pageShift))) & OWNERS;
-  const page = <i32>(physical >> CODE_shift);
+  const page = <i32>(reachedFrom(physical) >> CODE_shift);
   mailOthers(s, owners, page, MAIL_DROP_PAGE);
   const last = <i32>((physical + size - 1) >> CODE_shift);
   if (last != page) mailOthers(s, owners, last, MAIL_DROP_PAGE);

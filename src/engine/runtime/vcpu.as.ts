@@ -1,20 +1,8 @@
 /** A vCPU's state as a whole: its beginning, and what follows when registers are written from outside. */
-import {
-  S_codeMaps,
-  S_decExpiry,
-  S_nextCodePage,
-  S_recheck,
-  S_vcpuIndex,
-  VM_vcpuCount,
-  VM_vcpus,
-} from "./layout.generated";
-import { derive } from "../../interrupts/msr.as";
-import { timeBase } from "../../interrupts/time.as";
-import { resetContexts } from "../../mmu/context.as";
+import { S_codeMaps, S_nextCodePage, S_recheck, S_vcpuIndex, VM_vcpuCount, VM_vcpus } from "./layout.target";
+import { derive, resetArch } from "./arch.target";
 import { dropAllCode } from "./code-pages.as";
-
-/** The decrementer of a vCPU that has never set it: far away. */
-const NEVER: i64 = 1 << 54;
+import { resetContexts } from "./contexts.as";
 
 /**
  * Readies the state at `s`, whose registers the caller has set, for its first run. The vCPU stands in the VM's list and the
@@ -28,7 +16,7 @@ export function reset(s: i32): void {
   resetContexts(s);
   if (load<i32>(s, S_codeMaps)) dropAllCode(s);
   store<i32>(s, 0, S_nextCodePage);
-  store<i64>(s, timeBase(s) + NEVER, S_decExpiry);
+  resetArch(s);
   contextRefresh(s);
 }
 

@@ -1,0 +1,29 @@
+/** What the engine's half of the run-time library calls of POWER's. docs/how-to-add-an-architecture.md tells what each does. */
+import { S_decExpiry, S_mode } from "./layout.generated";
+import { timeBase } from "../../interrupts/time.as";
+
+export { guestBreaksAt, guestWatches, guestWatchesPage, runsAlone } from "../../interrupts/debug.as";
+export { derive } from "../../interrupts/msr.as";
+export { deliverPending, passTime, serveOwn } from "../../interrupts/pending.as";
+export { raiseFetchMachineCheck as raiseFetchOutside } from "../../interrupts/storage-interrupts.as";
+export { effective } from "../../mmu/effective.as";
+export { raiseDataFault, raiseFetchFault } from "../../mmu/faults.as";
+export { pageShift, physical, rights, translate } from "../../mmu/translate.as";
+// The branch last taken may stand in the page that goes.
+export { settleComeFrom as codePageGone } from "./come-from.as";
+export { decodeAt } from "./decode.as";
+
+/** The decrementer of a vCPU that has never set it: far away. */
+const NEVER: i64 = 1 << 54;
+
+/** A vCPU's beginning, besides its registers. */
+export function resetArch(s: i32): void {
+  store<i64>(s, timeBase(s) + NEVER, S_decExpiry);
+}
+
+/** Code is of the second byte order: big-endian. */
+// @ts-ignore: decorator
+@inline
+export function secondOrder(s: i32): bool {
+  return !(load<i32>(s, S_mode) & 1);
+}
