@@ -164,6 +164,8 @@ export function fakeMachine(fake: FakeVm, cpus: number, control: RunControl, rea
     },
     consoleInput: () => undefined,
     stats: () => ({ machines: 1 }),
+    ram: () => new Uint8Array(0),
+    save: () => ({ machine: "fake" }),
     close: () => fake.vm.close(),
   };
 }

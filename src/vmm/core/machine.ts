@@ -16,6 +16,12 @@ export type Outcome =
   /** The caller ended it. */
   | { readonly kind: "stopped" };
 
+/** A machine as a plain value; the rest is its kind's. */
+export interface MachineState {
+  /** Its kind, as "pseries". */
+  readonly machine: string;
+}
+
 export type CpuState = "stopped" | "stopping" | "running";
 
 /** What a machine may ask of the run loop, from the machine's thread. */
@@ -46,6 +52,13 @@ export interface Machine {
   /** Tells the guest that there is console input. */
   consoleInput(): void;
   stats(): Readonly<Record<string, number>>;
+  /** A fresh view of the guest's RAM. */
+  ram(): Uint8Array;
+  /**
+   * All of the machine but the contents of its RAM and of its disks, as a plain value that can be cloned, while it is paused:
+   * the machine's kind makes one from it that goes on there. EBUSY: it has a device that cannot be saved.
+   */
+  save(): MachineState;
   /** Lets go of the VM. */
   close(): void;
 }

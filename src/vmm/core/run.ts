@@ -15,7 +15,7 @@ import {
   time,
   wholeNumber,
 } from "../../base/takes.js";
-import type { Kvm, MoveOptions, TraceCategory } from "../../kvm/uapi.js";
+import { type Kvm, KvmError, type MoveOptions, type TraceCategory } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import { type ConsoleOutput, ConsolePump } from "./console-pump.js";
 import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
@@ -73,6 +73,11 @@ export interface Run {
    * stays where it is. If that is not possible it rejects, and the machine runs on where it is; errors as `Vm.moveTo`.
    */
   moveTo(kvm: Kvm, options?: RunMoveOptions): Promise<void>;
+  /** Has the guest and its time stand still, until `resume` was called as often. Rejects if it ends meanwhile. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** What `work` gives, called while the machine is paused; it is not to keep the machine. */
+  whilePaused<T>(work: (machine: Machine) => T): Promise<T>;
   /** Ends it from outside. */
   stop(): void;
 }
@@ -98,6 +103,9 @@ const runSignatures = {
     kvm: having({}),
     options: optional(options<RunMoveOptions>({ type: optional(wholeNumber), timeout: optional(time) })),
   },
+  pause: {},
+  resume: {},
+  whilePaused: { work: callback },
   stop: {},
 } as const satisfies Signatures<Run>;
 
@@ -180,6 +188,7 @@ async function start(options: RunOptions): Promise<Run> {
     await finish();
     throw error;
   }
+  const pauses = new Pauses(scheduler);
   const run: Run = {
     ended: finish().catch((error: unknown) => ({
       outcome: { kind: "failed", ...describeError(error) },
@@ -188,10 +197,47 @@ async function start(options: RunOptions): Promise<Run> {
     })),
     input: (bytes) => pump.input(bytes),
     moveTo: (kvm, options) => scheduler.moveTo(kvm, options),
+    pause: () => pauses.pause(),
+    resume: () => pauses.resume(),
+    whilePaused: async (work) => {
+      await pauses.pause();
+      try {
+        return work(machine);
+      } finally {
+        pauses.resume();
+      }
+    },
     stop: () => control.end({ kind: "stopped" }),
   };
-  const { moveTo, ...others } = runSignatures;
-  return guard(guard(run, "run", others), "run", { moveTo }, true);
+  const { moveTo, whilePaused, ...others } = runSignatures;
+  return guard(guard(run, "run", others), "run", { moveTo, whilePaused }, true);
+}
+
+/** Counts who wants the machine to stand still: it goes on when nobody does. */
+class Pauses {
+  readonly #scheduler: Scheduler;
+  #wanted = 0;
+  /** Settles when the last pause or resume that was asked for is done. */
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  async pause(): Promise<void> {
+    if (this.#wanted++ === 0) this.#done = this.#scheduler.pause();
+    try {
+      await this.#done;
+    } catch (error) {
+      this.#wanted--;
+      throw error;
+    }
+  }
+
+  resume(): void {
+    if (this.#wanted === 0) throw new KvmError("EINVAL", "run.resume: the machine is not paused");
+    if (--this.#wanted === 0) this.#scheduler.resume();
+  }
 }
 
 /** Writes until that fails once, which ends the run: soon, since the trace may be of the very making of the machine. */

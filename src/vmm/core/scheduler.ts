@@ -12,6 +12,9 @@ export interface Scheduler {
   wake(): void;
   /** Moves the VM to another kvm. Rejects, and the run goes on, if that is not possible. */
   moveTo(kvm: Kvm, options?: Omit<MoveOptions, "prepare">): Promise<void>;
+  /** Resolves when no vCPU is in the guest and each exit is completed; nothing of the guest runs until `resume`. */
+  pause(): Promise<void>;
+  resume(): void;
   /** The run is over: no vCPU goes on from the exit it is in, and those in the guest are told to leave. */
   leave(): void;
   /** After `leave`: waits until every vCPU has left, and gives all threads back. Afterwards nothing of the guest runs. */

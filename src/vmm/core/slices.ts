@@ -5,7 +5,7 @@
 
 import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { Exit, Kvm, MoveOptions, Vcpu } from "../../kvm/uapi.js";
-import { describeError } from "../errors.js";
+import { describeError, VmmError } from "../errors.js";
 import {
   type CpuState,
   type Machine,
@@ -44,6 +44,7 @@ export class SliceScheduler implements Scheduler {
   readonly #options: SlicesOptions;
   #cpus: Cpu[] = [];
   #leaving = false;
+  #paused = false;
   #finished: Promise<void> = Promise.resolve();
   #wakeUp: (() => void) | undefined;
   #woken = false;
@@ -97,9 +98,23 @@ export class SliceScheduler implements Scheduler {
     await this.#options.machine.vm.moveTo(kvm, options);
   }
 
+  async pause(): Promise<void> {
+    await this.#options.machine.vm.pause();
+    this.#paused = true;
+    if (!this.#leaving) return;
+    this.resume();
+    throw new VmmError("the machine has ended, or is about to");
+  }
+
+  resume(): void {
+    if (this.#paused) this.#options.machine.vm.resume();
+    this.#paused = false;
+    this.wake();
+  }
+
   leave(): void {
     this.#leaving = true;
-    this.wake();
+    this.resume();
   }
 
   async shutdown(): Promise<void> {
@@ -115,6 +130,11 @@ export class SliceScheduler implements Scheduler {
     const { yieldToHost, close } = hostTurns();
     try {
       while (!this.#leaving) {
+        if (this.#paused) {
+          this.#woken = false;
+          await this.#sleep(Number.POSITIVE_INFINITY);
+          continue;
+        }
         const turnEnd = performance.now() + turnLength;
         let until: number;
         do {

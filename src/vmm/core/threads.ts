@@ -33,6 +33,7 @@ export class ThreadScheduler implements Scheduler {
   readonly #options: ThreadsOptions;
   #cpus: Cpu[] = [];
   #leaving = false;
+  #paused = false;
   /** Counters of the threads that ran each CPU before the VM moved. */
   readonly #earlier: Counters[] = [];
 
@@ -84,6 +85,20 @@ export class ThreadScheduler implements Scheduler {
     }
     await gone(before);
     for (const [id, cpu] of before.entries()) this.#earlier[id] = sum(this.#earlier[id] ?? {}, cpu.stats);
+  }
+
+  /** Threads wait in run(), or for their turn. */
+  async pause(): Promise<void> {
+    await this.#options.machine.vm.pause({ timeout: patience });
+    this.#paused = true;
+    if (!this.#leaving) return;
+    this.resume();
+    throw new VmmError("the machine has ended, or is about to");
+  }
+
+  resume(): void {
+    if (this.#paused) this.#options.machine.vm.resume();
+    this.#paused = false;
   }
 
   #spawn(id: number, vm: SharedVm, failed: Fail): Cpu {
@@ -169,6 +184,7 @@ export class ThreadScheduler implements Scheduler {
     if (this.#leaving) return;
     this.#leaving = true;
     const { machine } = this.#options;
+    const paused = this.#paused;
     for (const [id, cpu] of this.#cpus.entries()) {
       cpu.mailbox.give(Turn.quit);
       const vcpu = machine.vm.vcpu(id);
@@ -176,6 +192,8 @@ export class ThreadScheduler implements Scheduler {
       vcpu.requestExit();
       vcpu.close();
     }
+    // Not before they have been told to leave.
+    if (paused) this.resume();
   }
 
   async shutdown(): Promise<void> {

@@ -17,6 +17,8 @@ export interface Disk {
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
+  /** What is written is kept apart, by whoever made the disk: a machine with it can be saved and forked. Default: false. */
+  readonly apart?: boolean;
   read(offset: number, bytes: Uint8Array): void;
   write(offset: number, bytes: Uint8Array): void;
   /** What is there reads as zeros afterwards. `keep`: its place is to stay reserved. */

@@ -1,4 +1,5 @@
 /** Bytes in memory; where nothing was written, none is taken. */
+import type { SparseImage } from "../core/sparse-image.js";
 import type { ByteStore } from "./disk.js";
 
 const pageSize = 65536;
@@ -47,6 +48,16 @@ export class MemoryStore implements ByteStore {
       }
     }
     this.#size = size;
+  }
+
+  /** A copy of what was written. */
+  image(): SparseImage {
+    const pages = [...this.#pages].sort(([a], [b]) => a - b);
+    const runs = pages.map(([index, page]) => ({
+      offset: index * pageSize,
+      bytes: page.slice(0, Math.min(pageSize, this.#size - index * pageSize)),
+    }));
+    return { size: this.#size, runs };
   }
 
   flush(): void {}

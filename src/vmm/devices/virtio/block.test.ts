@@ -284,9 +284,11 @@ test("8,000 random chains of a hostile guest throw nothing, and reach nothing ou
 });
 
 test("its state is the size of its disk, which must be the same again", () => {
-  const { device, disk } = setUp();
+  const { device, disk } = setUp(new Recorded({ readOnly: true }));
   const state = structuredClone(device.save());
   assert.equal(new VirtioBlock({ disk }, state).save().size, sectors * 512);
+  // Two machines would write to it.
+  assert.throws(() => setUp().device.save(), /EBUSY: the disk .* is written in place/);
   const shorter = { disk: new RawDisk(new MemoryStore("other", new Uint8Array(512))) };
   assert.throws(
     () => new VirtioBlock(shorter, state),

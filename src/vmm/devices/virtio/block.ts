@@ -136,7 +136,15 @@ export class VirtioBlock implements VirtioDevice {
     this.#writeThrough = true;
   }
 
+  /** EBUSY: what the guest writes goes into a file that others would write to, too. */
   save(): VirtioBlockState {
+    const { name, readOnly, apart = false } = this.#disk;
+    if (!(readOnly || apart)) {
+      throw new KvmError(
+        "EBUSY",
+        `the disk ${name} is written in place, so that the machine can be neither saved nor forked; give it as an overlay or readonly`,
+      );
+    }
     return { size: this.#disk.size };
   }
 

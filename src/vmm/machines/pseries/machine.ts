@@ -2,7 +2,6 @@
  * Machine pseries: a partition of a POWER server as PAPR describes it, entered like a kernel started by kexec, with a
  * flattened device tree and no Open Firmware.
  */
-
 import { turnedOnHcalls } from "../../../arch/powerpc/uapi/hcalls.js";
 import {
   KVM_DEV_XICS_GRP_CTRL,
@@ -31,23 +30,18 @@ import {
   thing,
   wholeNumber,
 } from "../../../base/takes.js";
-import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
 import {
   type Device,
   KVM_CAP_IRQ_XICS,
   KVM_CAP_MAX_VCPUS,
   KVM_CAP_PPC_ENABLE_HCALL,
-  KVM_CAP_PPC_FWNMI,
   KVM_CAP_PPC_IRQ_XIVE,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
-  KVM_SYSTEM_EVENT_CRASH,
-  KVM_SYSTEM_EVENT_RESET,
   KvmError,
 } from "../../../kvm/uapi.js";
 import { GuestMemory } from "../../core/guest-memory.js";
-import type { Machine, RunControl, TraceSink } from "../../core/machine.js";
-import { ConsoleRing } from "../../devices/console-ring.js";
+import type { Machine, MachineState, RunControl, TraceSink } from "../../core/machine.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
@@ -57,21 +51,12 @@ import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 import { type CpuModel, cpuModel, defaultCpuModel } from "./cpu-models.js";
 import { buildDeviceTree, consoleInterrupt, type InterruptMode, nvramInterrupt } from "./device-tree.js";
-import { Fwnmi } from "./fwnmi.js";
-import { HcallStatus, type MachineContext } from "./hcalls/hcall.js";
-import { machineHcalls } from "./hcalls/index.js";
 import { deviceTreeRoom, type MemoryMap, placeInMemory } from "./memory-map.js";
 import { PciHostBridge } from "./pci/host-bridge.js";
-import {
-  bridgeUnit,
-  levelInterrupt,
-  levelInterruptCount,
-  messageInterrupt,
-  messageInterruptCount,
-} from "./pci/layout.js";
-import { rtasByToken, rtasCalls } from "./rtas/index.js";
-import { CpuState, callRtas, type RtasHost, type RtasResult } from "./rtas/rtas.js";
-import type { PseriesShared } from "./vcpu-side.js";
+import { levelInterrupt, levelInterruptCount, messageInterrupt, messageInterruptCount } from "./pci/layout.js";
+import { Pseries, type PseriesStart } from "./pseries.js";
+import { rtasCalls } from "./rtas/index.js";
+import { checkState, type PseriesDevices, type PseriesPlan, type PseriesState } from "./state.js";
 import { type SourceRange, XiveController } from "./xive.js";
 
 export interface PseriesOptions {
@@ -97,10 +82,12 @@ export interface PseriesOptions {
   readonly assign?: ((host: AssignmentHost) => Assignment) | undefined;
 }
 
-/** Devices with a battery: they keep their contents when the machine is made anew. */
-export interface PseriesDevices {
-  readonly nvram: Nvram;
-  readonly rtc: Rtc;
+/** What goes on where `state` says. */
+export interface RestoreOptions extends Pick<PseriesOptions, "kvm" | "type" | "shared" | "pciDevices"> {
+  /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
+  readonly state: MachineState;
+  /** Puts the contents of RAM into it, which is 0. */
+  readonly ram: (bytes: Uint8Array) => void;
 }
 
 /** Sizes of RAM that make sense, bytes: below, no kernel starts; above, a 32-bit WebAssembly memory has no room. */
@@ -109,8 +96,6 @@ export const maximumMemory = 3 * 1024 * 1048576;
 /** The longest command line that Linux keeps on POWER, with its zero byte. */
 const commandLineLimit = 2048;
 const wholeAddressSpace = 0x1_0000_0000;
-
-const msr = { sixtyFour: 1n << 63n, machineCheck: 1n << 12n, littleEndian: 1n } as const;
 
 /** r4 = r3; r3 = 0xf000 (H_RTAS); sc 1; blr. Entered in big-endian mode with the argument buffer's address in r3. */
 const rtasStub = [0x7c641b78, 0x3c600000, 0x6063f000, 0x44000022, 0x4e800020] as const;
@@ -147,17 +132,108 @@ export const createPseries = taking(
 );
 
 function create(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, kernel, initrd, memorySize, cpus, devices = { nvram: new Nvram(), rtc: new Rtc() } } = options;
-  const { pciDevices = [], assign } = options;
-  const hasPci = pciDevices.length > 0 || assign !== undefined;
+  const { kvm, type, shared, kernel, initrd, memorySize, cpus, commandLine, interruptMode = "xics" } = options;
+  const { devices = { nvram: new Nvram(), rtc: new Rtc() }, pciDevices = [], assign } = options;
   const model = options.cpuModel === undefined ? defaultCpuModel : cpuModel(options.cpuModel);
-  if (options.interruptMode === "xive" && !model.xive) {
-    throw new VmmError(`a ${model.name} has no XIVE; choose another processor, or ic-mode=xics`);
+  const plan = { memorySize, cpus, cpuModel: model.name, interruptMode };
+  checkPlan(kvm, plan, model);
+  if (new TextEncoder().encode(commandLine).length >= commandLineLimit) {
+    throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
   }
-  checkSizes(options, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
+  const { byteOrder, entry } = kernel;
+  return build({
+    ...{ kvm, type, shared, model, control, trace, devices, pciDevices, assign },
+    plan: { ...plan, rtasAddress: memoryMap.rtas.address },
+    from: { byteOrder, entry, memoryMap },
+    fill: (vm, memory, plugged) => {
+      if (hasHash(model, commandLine)) vm.allocateHtab(hashPageTableOrder(memorySize));
+      else vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
+      fillMemory({ ...options, pciDevices: plugged }, model, vm, memory, memoryMap);
+    },
+  });
+}
 
-  const vm = createVm(kvm, type, options.shared);
+/**
+ * Makes the machine that a state tells of, which goes on where that one stood, under any implementation and thread mode.
+ * Throws VmmError, or KvmError with EINVAL that says what of the state cannot be, or differs from the devices that are given;
+ * leaves nothing behind then.
+ */
+export const restorePseries = taking(
+  "restorePseries",
+  {
+    options: options<RestoreOptions>({
+      kvm: thing("a kvm, as openKvm gives one", ["createVm", "checkExtension"]),
+      type: wholeNumber,
+      shared: optional(boolean),
+      state: having({ machine: text }),
+      ram: callback,
+      pciDevices: optional(listOf(thing("a PCI device", ["connect", "read", "write"]))),
+    }),
+    control: thing("what runMachine gives to createMachine", ["end", "wake"]),
+    trace: optional(callback),
+  },
+  restore,
+);
+
+function restore(options: RestoreOptions, control: RunControl, trace?: TraceSink): Machine {
+  const { kvm, type, shared, ram, pciDevices = [] } = options;
+  const state = checkState(options.state);
+  const { plan } = state;
+  const model = cpuModel(plan.cpuModel);
+  checkPlan(kvm, plan, model);
+  return build({
+    ...{ kvm, type, shared, model, control, trace, plan, pciDevices },
+    devices: { nvram: new Nvram(state.nvram), rtc: new Rtc(state.rtc) },
+    from: state,
+    fill: (vm, memory) => {
+      const bytes = memory.view(0, memory.size);
+      if (bytes) ram(bytes);
+      vm.loadState(state.vm);
+    },
+  });
+}
+
+/** Of what a machine is made. */
+interface Building {
+  readonly kvm: PpcKvm;
+  readonly type: number;
+  readonly shared: boolean | undefined;
+  readonly plan: PseriesPlan;
+  readonly model: CpuModel;
+  readonly control: RunControl;
+  readonly trace: TraceSink | undefined;
+  readonly devices: PseriesDevices;
+  readonly pciDevices: readonly PciDevice[];
+  readonly assign?: PseriesOptions["assign"];
+  readonly from: PseriesStart | PseriesState;
+  /** Fills in what is made: memory, which is 0, and what KVM holds. */
+  readonly fill: (vm: PpcVm, memory: GuestMemory, plugged: readonly PciDevice[]) => void;
+}
+
+function build({
+  kvm,
+  type,
+  plan,
+  model,
+  control,
+  trace,
+  devices,
+  pciDevices,
+  assign,
+  from,
+  ...rest
+}: Building): Machine {
+  const { memorySize, cpus } = plan;
+  const state = "machine" in from ? from : undefined;
+  const hasPci = pciDevices.length > 0 || assign !== undefined;
+  if (state && hasPci !== (state.pci !== undefined)) {
+    throw new KvmError(
+      "EINVAL",
+      `the saved machine has ${state.pci ? "a" : "no"} PCI bus, and this one ${hasPci ? "one" : "none"}`,
+    );
+  }
+  const vm = createVm(kvm, type, rest.shared);
   const vcpus: PpcVcpu[] = [];
   let pci: PciHostBridge | undefined;
   let assignment: Assignment | undefined;
@@ -165,34 +241,19 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
   try {
     const ram = allocateRam(vm, memorySize);
     const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
-    if (options.interruptMode === "xive") xive = new XiveController(vm, cpus, interruptSources(hasPci, true));
+    if (plan.interruptMode === "xive") xive = new XiveController(vm, cpus, interruptSources(hasPci, true), state?.xive);
     createCpus(vm, cpus, model, { vcpus, hasPci, xive });
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
     for (const number of turnedOnHcalls({ dma: hasPci })) {
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
     }
-    if (hasHash(model, options.commandLine)) vm.allocateHtab(hashPageTableOrder(memorySize));
-    else vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
     const wake = (): void => control.wake();
     assignment = assign?.({ vm, ram: { address: ram, size: memorySize }, wake });
     const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
-    if (hasPci) pci = new PciHostBridge({ vm, memory, wake }, plugged);
+    if (hasPci) pci = new PciHostBridge({ vm, memory, wake }, plugged, state?.pci);
     if (assignment) pci?.dma.watch(assignment);
-    fillMemory({ ...options, pciDevices: plugged }, model, vm, memory, memoryMap);
-    const { byteOrder, entry } = kernel;
-    return new Pseries({
-      vm,
-      vcpus,
-      memory,
-      memoryMap,
-      kernel: { byteOrder, entry },
-      control,
-      trace,
-      devices,
-      pci,
-      assignment,
-      xive,
-    });
+    rest.fill(vm, memory, plugged);
+    return new Pseries({ vm, vcpus, memory, plan, from, control, trace, devices, pci, assignment, xive });
   } catch (error) {
     pci?.close();
     assignment?.close();
@@ -215,7 +276,15 @@ const hasHash = (model: CpuModel, commandLine: string): boolean => !model.radix 
 /** log2 of a table's bytes: a 128th of the memory, as LoPAPR recommends at least, and no less than 256 KiB. */
 const hashPageTableOrder = (memorySize: number): number => Math.max(18, Math.ceil(Math.log2(memorySize)) - 7);
 
-function checkSizes({ memorySize, cpus, commandLine }: PseriesOptions, maxCpus: number): void {
+function checkPlan(
+  kvm: PpcKvm,
+  { memorySize, cpus, interruptMode }: Omit<PseriesPlan, "rtasAddress">,
+  model: CpuModel,
+): void {
+  if (interruptMode === "xive" && !model.xive) {
+    throw new VmmError(`a ${model.name} has no XIVE; choose another processor, or ic-mode=xics`);
+  }
+  const maxCpus = Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS));
   const mebibytes = (bytes: number): string => `${bytes / 1048576}M`;
   if (memorySize < minimumMemory) {
     throw new VmmError(`a guest needs at least ${mebibytes(minimumMemory)} of memory`);
@@ -224,9 +293,6 @@ function checkSizes({ memorySize, cpus, commandLine }: PseriesOptions, maxCpus: 
     throw new VmmError(`a guest can have at most ${mebibytes(maximumMemory)} of memory on this platform`);
   }
   if (cpus < 1 || cpus > maxCpus) throw new VmmError(`a guest can have 1 to ${maxCpus} CPUs, not ${cpus}`);
-  if (new TextEncoder().encode(commandLine).length >= commandLineLimit) {
-    throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
-  }
 }
 
 function createVm(kvm: PpcKvm, type: number, shared: boolean | undefined): PpcVm {
@@ -325,181 +391,3 @@ function fillMemory(options: PseriesOptions, model: CpuModel, vm: PpcVm, memory:
   if (blob.length > deviceTreeRoom) throw new VmmError(`the device tree takes ${blob.length} bytes, too many`);
   memory.write(map.deviceTree.address, blob);
 }
-
-interface Parts {
-  readonly vm: PpcVm;
-  readonly vcpus: readonly PpcVcpu[];
-  readonly memory: GuestMemory;
-  readonly memoryMap: MemoryMap;
-  /** Not its bytes: they are in the guest's memory, and as much as 46 MB. */
-  readonly kernel: Pick<ElfImage, "byteOrder" | "entry">;
-  readonly control: RunControl;
-  readonly trace: TraceSink | undefined;
-  readonly devices: PseriesDevices;
-  readonly pci: PciHostBridge | undefined;
-  readonly assignment: Assignment | undefined;
-  readonly xive: XiveController | undefined;
-}
-
-class Pseries implements Machine {
-  readonly vm: PpcVm;
-  readonly cpus: number;
-  readonly console: ConsoleRing;
-  readonly #parts: Parts;
-  readonly #host: RtasHost;
-  readonly #rtas = rtasByToken();
-  readonly #fwnmi: Fwnmi;
-  readonly #counters: Record<string, number> = {};
-
-  constructor(parts: Parts) {
-    this.#parts = parts;
-    this.vm = parts.vm;
-    this.cpus = parts.vcpus.length;
-    this.console = ConsoleRing.create(parts.vm.shared);
-    this.#fwnmi = new Fwnmi(parts.memory, parts.memoryMap.rtas.address);
-    this.#host = this.#createHost();
-  }
-
-  get shared(): PseriesShared {
-    return { console: this.console.buffer, pci: this.#parts.pci !== undefined };
-  }
-
-  start(): void {
-    const { kernel, memoryMap } = this.#parts;
-    const byteOrder = kernel.byteOrder === "little" ? msr.littleEndian : 0n;
-    const gpr = [BigInt(memoryMap.deviceTree.address), BigInt(memoryMap.kernel.address), 0n];
-    this.#startCpu(0, kernel.entry, byteOrder, gpr);
-  }
-
-  answer(cpu: number, exit: ForwardedExit): void {
-    const { control, pci } = this.#parts;
-    switch (exit.reason) {
-      case "papr_hcall":
-        exit.ret = this.#hypercall(cpu, exit.nr, exit.args);
-        break;
-      case "mmio":
-        if (exit.isWrite) pci?.write(exit.physAddr, exit.length, exit.data);
-        else exit.data = pci?.read(exit.physAddr, exit.length) ?? 0n;
-        break;
-      case "system_event":
-        if (exit.type === KVM_SYSTEM_EVENT_RESET) control.end({ kind: "reboot" });
-        else if (exit.type === KVM_SYSTEM_EVENT_CRASH) control.end({ kind: "crash", message: checkstop(exit.flags) });
-        else control.end({ kind: "powerOff" });
-        break;
-      case "nmi":
-        this.#machineCheck(cpu, exit.flags);
-        break;
-      case "shutdown":
-        control.end({ kind: "powerOff" });
-        break;
-      case "fail_entry": {
-        const reason = exit.hardwareEntryFailureReason.toString(16);
-        control.end({ kind: "failed", message: `KVM cannot enter the guest (reason 0x${reason})` });
-        break;
-      }
-      default:
-        exit satisfies never;
-    }
-  }
-
-  consoleInput(): void {
-    // An edge; the controller remembers it if the guest is not listening yet.
-    this.vm.irqLine(consoleInterrupt, 1);
-    this.vm.irqLine(consoleInterrupt, 0);
-  }
-
-  stats(): Readonly<Record<string, number>> {
-    return { ...this.#counters, ...this.#parts.pci?.stats(), ...this.vm.stats() };
-  }
-
-  close(): void {
-    this.#parts.pci?.close();
-    this.#parts.assignment?.close();
-    this.#parts.xive?.close();
-    for (const vcpu of this.#parts.vcpus) vcpu.close();
-    this.vm.close();
-  }
-
-  #machineCheck(cpu: number, flags: number): void {
-    const { vcpus, control } = this.#parts;
-    const vcpu = vcpus[cpu];
-    if (!vcpu) return;
-    const what = this.#fwnmi.deliver(vcpu, flags);
-    this.#parts.trace?.("exit", cpu, `machine check ${what}`);
-    // One that is to come later is met again when the guest goes on.
-    if (what === "delivered" || what === "later") return;
-    const message = what === "nested" ? "a machine check while another was being handled" : "a machine check";
-    control.end({ kind: "crash", message });
-  }
-
-  #hypercall(cpu: number, number: number, args: bigint[]): bigint {
-    const hcall = machineHcalls.get(number);
-    if (!hcall) return HcallStatus.function;
-    const context: MachineContext = {
-      cpu,
-      vm: this.vm,
-      xive: this.#parts.xive,
-      host: this.#host,
-      rtas: (buffer) => this.#callRtas(cpu, buffer),
-    };
-    const status = hcall.handler(context, args);
-    this.#parts.trace?.("hcall", cpu, `user ${hcall.name} ret=${status}`);
-    return status;
-  }
-
-  #callRtas(cpu: number, buffer: bigint): bigint {
-    const address = Number(BigInt.asUintN(64, buffer));
-    const result = callRtas(this.#rtas, this.#host, cpu, address);
-    // The guest chooses the token: those that mean nothing are counted as one.
-    const counter = `rtas_${result ? (result.name ?? "others") : "bad_buffer"}`;
-    this.#counters[counter] = (this.#counters[counter] ?? 0) + 1;
-    this.#parts.trace?.("rtas", cpu, result ? describeRtas(result) : "bad_buffer");
-    return result ? HcallStatus.success : HcallStatus.parameter;
-  }
-
-  #startCpu(cpu: number, address: number, byteOrder: bigint, arguments_: readonly bigint[]): void {
-    const vcpu = this.#parts.vcpus[cpu];
-    if (!vcpu) return;
-    const regs = vcpu.getRegs();
-    regs.gpr.fill(0n);
-    for (const [i, value] of arguments_.entries()) regs.gpr[3 + i] = value;
-    regs.pc = BigInt(address) & ~3n;
-    regs.msr = msr.sixtyFour | msr.machineCheck | byteOrder;
-    vcpu.setRegs(regs);
-    this.#parts.control.startCpu(cpu);
-  }
-
-  #createHost(): RtasHost {
-    const { memory, control, devices, pci } = this.#parts;
-    return {
-      ...devices,
-      pci,
-      pciBridge: (unit) => (unit === bridgeUnit ? pci : undefined),
-      memory,
-      memorySize: memory.size,
-      cpus: this.cpus,
-      displayCharacter: (byte) => {
-        control.consoleChanged();
-        return this.console.write(Uint8Array.of(byte));
-      },
-      cpuState: (cpu) => (cpu < this.cpus ? CpuState[control.cpuState(cpu)] : undefined),
-      startCpu: (cpu, address, argument) => this.#startCpu(cpu, address, 0n, [BigInt(argument)]),
-      stopCpu: (cpu) => control.stopCpu(cpu),
-      registerNmi: (systemReset, machineCheck) => {
-        if (!this.#fwnmi.register(systemReset, machineCheck)) return false;
-        this.#parts.vcpus[0]?.enableCap({ cap: KVM_CAP_PPC_FWNMI });
-        return true;
-      },
-      releaseNmi: (cpu) => this.#fwnmi.release(cpu),
-      powerOff: () => control.end({ kind: "powerOff" }),
-      reboot: () => control.end({ kind: "reboot" }),
-      crash: (message) => control.end({ kind: "crash", message }),
-    };
-  }
-}
-
-const describeRtas = ({ name, token, inputs, status }: RtasResult): string =>
-  `${name ?? `token 0x${token.toString(16)}`}(${inputs.map((input) => `0x${input.toString(16)}`).join(",")}) status=${status}`;
-
-const checkstop = (address: bigint): string =>
-  `a machine check while machine checks were disabled (checkstop) at 0x${address.toString(16)}`;

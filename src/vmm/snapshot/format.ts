@@ -1,0 +1,298 @@
+/**
+ * A snapshot as bytes. In front: "UNIKVMSN", the format's version and the head's length (4 bytes each, little-endian), the
+ * head's SHA-256. The head is one value (value.ts): the machine's state, and of each image where its pieces belong and the
+ * length and SHA-256 of each block. Behind it the blocks, one after the other: the pieces of an image, joined and cut into
+ * blocks of 1 MiB, each as it is or deflated.
+ *
+ * What comes in may be hostile: a digest keeps damage out, not an enemy. Each length is checked before it is used, and no more
+ * memory is taken than the head says, block by block, and a file can hold.
+ */
+import { KvmError } from "../../base/errors.js";
+import { anything, bytesOf, having, listOf, oneOf, recordOf, size, text, time } from "../../base/takes.js";
+import { bytesIn, type SparseImage, type SparseRun } from "../core/sparse-image.js";
+import { VmmError } from "../errors.js";
+import type { SnapshotPlatform } from "./platform.js";
+import type { Snapshot } from "./snapshot.js";
+import { decodeValue, encodeValue, ValueError } from "./value.js";
+
+export const formatVersion = 1;
+const magic = "UNIKVMSN";
+const frontSize = 48;
+const digestSize = 32;
+const blockSize = 1 << 20;
+/** Bytes of a head: the largest has tables of DMA windows of 4 MiB, and a number for each of 100,000 pieces. */
+const mostHead = 64 << 20;
+
+/** "deflate" for files that go elsewhere, "stored" for a cache: twice as quick, and four times as large. */
+export const packings = ["deflate", "stored"] as const;
+export type Packing = (typeof packings)[number];
+
+interface ImageHead {
+  /** Bytes, with the zeros. */
+  readonly size: number;
+  /** Offset and length of each piece, one after the other. */
+  readonly runs: readonly number[];
+  readonly packing: Packing;
+  readonly blocks: readonly { readonly length: number; readonly digest: Uint8Array }[];
+}
+
+interface Head extends Pick<Snapshot, "state" | "hardware" | "created"> {
+  /** What wrote it, for people. */
+  readonly by: string;
+  readonly images: Readonly<Record<string, ImageHead>>;
+}
+
+const headCheck = having({
+  by: text,
+  created: time,
+  state: having({ machine: text }),
+  hardware: anything,
+  images: recordOf(
+    having({
+      size,
+      runs: listOf(size),
+      packing: oneOf(...packings),
+      blocks: listOf(having({ length: size, digest: bytesOf(digestSize) })),
+    }),
+  ),
+});
+
+/** Where the bytes come from. Reading beyond the end rejects. */
+export interface SnapshotSource {
+  /** What it is called in sentences. */
+  readonly name: string;
+  readonly size: number;
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+export interface SnapshotInfo {
+  /** SHA-256 of its head, which has those of all blocks: 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly by: string;
+  /** When, ms since 1970. */
+  readonly created: number;
+  readonly machine: string;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** By name, bytes with the zeros and without. */
+  readonly images: Readonly<
+    Record<string, { readonly size: number; readonly used: number; readonly packing: Packing }>
+  >;
+}
+
+export interface WriteOptions {
+  readonly platform: SnapshotPlatform;
+  readonly packing?: Packing;
+  /** Name and version of this package. */
+  readonly by: string;
+}
+
+/** Calls `write` with the bytes in their order. Resolves with the digest. */
+export async function writeSnapshot(
+  { state, images, hardware, created }: Snapshot,
+  { platform, packing = "deflate", by }: WriteOptions,
+  write: (bytes: Uint8Array) => void | Promise<void>,
+): Promise<string> {
+  const blocks: Uint8Array[] = [];
+  const heads: Record<string, ImageHead> = {};
+  for (const [name, image] of Object.entries(images)) {
+    const packed = await Promise.all(
+      cut(image).map((block) => (packing === "stored" ? block : platform.deflate(block))),
+    );
+    const digests = await Promise.all(packed.map((block) => platform.digest(block)));
+    heads[name] = {
+      size: image.size,
+      runs: image.runs.flatMap(({ offset, bytes }) => [offset, bytes.length]),
+      packing,
+      blocks: packed.map(({ length }, i) => ({ length, digest: digests[i] as Uint8Array })),
+    };
+    blocks.push(...packed);
+  }
+  const head = encodeValue({ by, created, state, hardware, images: heads } satisfies Head);
+  if (head.length > mostHead)
+    throw new VmmError(`a snapshot's head would take ${head.length} bytes; ${mostHead} are the most`);
+  const digest = await platform.digest(head);
+  const front = new Uint8Array(frontSize);
+  new TextEncoder().encodeInto(magic, front);
+  const view = new DataView(front.buffer);
+  view.setUint32(8, formatVersion, true);
+  view.setUint32(12, head.length, true);
+  front.set(digest, 16);
+  for (const bytes of [front, head, ...blocks]) await write(bytes);
+  return hex(digest);
+}
+
+/** An image's pieces, joined and cut. */
+function cut({ runs }: SparseImage): Uint8Array[] {
+  const blocks: Uint8Array[] = [];
+  let left = runs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  let block = new Uint8Array(0);
+  let filled = 0;
+  for (const { bytes } of runs) {
+    for (let done = 0; done < bytes.length; ) {
+      if (filled === block.length) {
+        block = new Uint8Array(Math.min(blockSize, left));
+        left -= block.length;
+        blocks.push(block);
+        filled = 0;
+      }
+      const part = bytes.subarray(done, done + block.length - filled);
+      block.set(part, filled);
+      filled += part.length;
+      done += part.length;
+    }
+  }
+  return blocks;
+}
+
+/** What its head says. Throws VmmError: it is no snapshot, or damaged, or of a version that this one does not read. */
+export async function readInfo(source: SnapshotSource, platform: SnapshotPlatform): Promise<SnapshotInfo> {
+  const { digest, head } = await readHead(source, platform);
+  const images = Object.entries(head.images).map(([name, { size: whole, runs, packing }]) => {
+    const used = runs.reduce((sum, value, i) => sum + (i % 2 === 1 ? value : 0), 0);
+    return [name, { size: whole, used, packing }] as const;
+  });
+  const { by, created, state } = head;
+  return { digest, by, created, machine: state.machine, size: source.size, images: Object.fromEntries(images) };
+}
+
+/** All of it. Throws VmmError as `readInfo` does. What its values mean, those check that take them. */
+export async function readSnapshot(source: SnapshotSource, platform: SnapshotPlatform): Promise<Snapshot> {
+  const { head, at } = await readHead(source, platform);
+  const images: Record<string, SparseImage> = {};
+  let offset = at;
+  for (const [name, image] of Object.entries(head.images)) {
+    Object.defineProperty(images, name, {
+      value: await readImage(source, platform, name, image, offset),
+      enumerable: true,
+    });
+    offset += image.blocks.reduce((sum, { length }) => sum + length, 0);
+  }
+  const { state, hardware, created } = head;
+  return { state, hardware, created, images };
+}
+
+async function readHead(
+  source: SnapshotSource,
+  platform: SnapshotPlatform,
+): Promise<{ readonly digest: string; readonly head: Head; readonly at: number }> {
+  if (source.size < frontSize) refuse(source, "is no snapshot: it is too short");
+  const front = await source.read(0, frontSize);
+  if (new TextDecoder("latin1").decode(front.subarray(0, 8)) !== magic) refuse(source, "is no snapshot");
+  const view = new DataView(front.buffer, front.byteOffset, front.length);
+  const version = view.getUint32(8, true);
+  if (version !== formatVersion) {
+    refuse(
+      source,
+      `has version ${version} of the format, and this unikvm reads ${formatVersion}; use one that reads it`,
+    );
+  }
+  const length = view.getUint32(12, true);
+  if (length > mostHead || frontSize + length > source.size) {
+    refuse(source, `is damaged or cut off: its head has ${length} bytes, the file ${source.size}`);
+  }
+  const bytes = await source.read(frontSize, length);
+  const digest = await platform.digest(bytes);
+  if (hex(digest) !== hex(front.subarray(16, frontSize))) refuse(source, "is damaged: its head's digest is another");
+  const head = decodeHead(source, bytes);
+  const at = frontSize + length;
+  const end = Object.entries(head.images).reduce((sum, [name, image]) => sum + checkImage(source, name, image), at);
+  if (end !== source.size)
+    refuse(source, `is damaged or cut off: it has ${source.size} bytes, and its head speaks of ${end}`);
+  return { digest: hex(digest), head, at };
+}
+
+function decodeHead(source: SnapshotSource, bytes: Uint8Array): Head {
+  try {
+    const head = decodeValue(bytes);
+    headCheck(head, "snapshot", "head");
+    return head as Head;
+  } catch (error) {
+    if (!(error instanceof ValueError || error instanceof KvmError)) throw error;
+    throw new VmmError(`${source.name} is damaged: ${error.message}`, { cause: error });
+  }
+}
+
+/** Bytes of its blocks. */
+function checkImage(source: SnapshotSource, name: string, { size: whole, runs, packing, blocks }: ImageHead): number {
+  const wrong = (what: string): never =>
+    refuse(source, `is damaged: its image ${JSON.stringify(name.slice(0, 60))} ${what}`);
+  if (runs.length % 2 !== 0) wrong("has a piece without a length");
+  let [end, total] = [0, 0];
+  for (let i = 0; i < runs.length; i += 2) {
+    const [offset = 0, length = 0] = [runs[i], runs[i + 1]];
+    if (offset < end || length === 0 || offset + length > whole) wrong(`has a piece of ${length} bytes at ${offset}`);
+    end = offset + length;
+    total += length;
+  }
+  if (blocks.length !== Math.ceil(total / blockSize)) wrong(`has ${blocks.length} blocks for ${total} bytes`);
+  let stored = 0;
+  for (const [i, { length }] of blocks.entries()) {
+    const bytes = Math.min(blockSize, total - i * blockSize);
+    // Deflate adds a little to what it cannot make shorter.
+    const fits = packing === "stored" ? length === bytes : length > 0 && length <= bytes + 1024;
+    if (!fits) wrong(`has a block of ${length} bytes that is to give ${bytes}`);
+    stored += length;
+  }
+  return stored;
+}
+
+async function readImage(
+  source: SnapshotSource,
+  platform: SnapshotPlatform,
+  name: string,
+  image: ImageHead,
+  start: number,
+): Promise<SparseImage> {
+  const pieces = new Pieces(image.runs);
+  const total = image.runs.reduce((sum, value, i) => sum + (i % 2 === 1 ? value : 0), 0);
+  let at = start;
+  for (const [i, { length, digest }] of image.blocks.entries()) {
+    const block = await source.read(at, length);
+    at += length;
+    const which = `block ${i} of its image ${JSON.stringify(name.slice(0, 60))}`;
+    if (hex(await platform.digest(block)) !== hex(digest)) refuse(source, `is damaged: ${which} has another digest`);
+    const bytes = Math.min(blockSize, total - i * blockSize);
+    try {
+      pieces.add(image.packing === "stored" ? block : await platform.inflate(block, bytes));
+    } catch (cause) {
+      throw new VmmError(`${source.name} is damaged: ${which} cannot be inflated`, { cause });
+    }
+  }
+  return { size: image.size, runs: pieces.runs };
+}
+
+/** Gives bytes that come one after the other their places: none is copied. */
+class Pieces {
+  readonly runs: SparseRun[] = [];
+  readonly #places: readonly number[];
+  #next = 0;
+  #done = 0;
+
+  constructor(places: readonly number[]) {
+    this.#places = places;
+  }
+
+  add(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const [offset = 0, length = 0] = [this.#places[this.#next], this.#places[this.#next + 1]];
+      const part = bytes.subarray(at, at + length - this.#done);
+      this.runs.push({ offset: offset + this.#done, bytes: part });
+      at += part.length;
+      this.#done += part.length;
+      if (this.#done < length) continue;
+      this.#next += 2;
+      this.#done = 0;
+    }
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function refuse(source: SnapshotSource, what: string): never {
+  throw new VmmError(`${source.name} ${what}`);
+}
+
+/** What a snapshot's images take in memory. */
+export const snapshotBytes = ({ images }: Snapshot): number =>
+  Object.values(images).reduce((sum, image) => sum + bytesIn(image), 0);

@@ -1,0 +1,133 @@
+/** Snapshots in files. */
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { messageOf } from "../../../base/errors.js";
+import { VmmError } from "../../errors.js";
+import {
+  type Packing,
+  readInfo,
+  readSnapshot,
+  type SnapshotInfo,
+  type SnapshotSource,
+  writeSnapshot,
+} from "../format.js";
+import type { Snapshot } from "../snapshot.js";
+import { nodePlatform } from "./platform.js";
+
+/** Only the user reads it: a guest's memory has its secrets. */
+const mode = 0o600;
+/** Names of files that are not whole, by what they will be and the process that writes them. */
+const partial = /^\.(.+)\.(\d+)\.[0-9a-f-]{36}\.partial$/;
+
+export interface SaveOptions {
+  readonly packing?: Packing;
+  /** Name and version of this package. */
+  readonly by: string;
+}
+
+/**
+ * Writes a file of that name, which is there whole or as it was before, whenever the process ends. Resolves with the
+ * snapshot's digest. Throws VmmError.
+ */
+export async function saveSnapshot(path: string, snapshot: Snapshot, { packing, by }: SaveOptions): Promise<string> {
+  const folder = dirname(path);
+  const work = join(folder, `.${basename(path)}.${process.pid}.${randomUUID()}.partial`);
+  try {
+    await removeLeftovers(folder, basename(path));
+    const file = await open(work, "wx", mode);
+    let digest: string;
+    try {
+      const options = { platform: nodePlatform, by, ...(packing ? { packing } : {}) };
+      digest = await writeSnapshot(snapshot, options, (bytes) => writeAll(file, bytes));
+      // Before its name says that it is there.
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(work, path);
+    await syncFolder(folder);
+    return digest;
+  } catch (error) {
+    await rm(work, { force: true });
+    if (error instanceof VmmError) throw error;
+    throw new VmmError(`the snapshot ${path} cannot be written: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** Of processes that were killed while they wrote a file of that name. */
+async function removeLeftovers(folder: string, name: string): Promise<void> {
+  for (const found of await readdir(folder)) {
+    const [, of, pid] = partial.exec(found) ?? [];
+    if (of === name && pid !== undefined && !isAlive(Number(pid))) await rm(join(folder, found), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
+}
+
+/** So that the new name outlives a loss of power; not every system lets a folder be opened. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+/** All of a snapshot's file. Throws VmmError. */
+export const loadSnapshot = (path: string): Promise<Snapshot> =>
+  withFile(path, (source) => readSnapshot(source, nodePlatform));
+
+/** What a snapshot's file says of itself. Throws VmmError. */
+export const snapshotInfo = (path: string): Promise<SnapshotInfo> =>
+  withFile(path, (source) => readInfo(source, nodePlatform));
+
+async function withFile<T>(path: string, use: (source: SnapshotSource) => Promise<T>): Promise<T> {
+  let file: FileHandle | undefined;
+  try {
+    // A FIFO would wait for who writes to it.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new VmmError(`${path} is no regular file, and so no snapshot`);
+    const handle = file;
+    return await use({
+      name: path,
+      size: stat.size,
+      read: async (offset, length) => {
+        const bytes = new Uint8Array(length);
+        for (let done = 0; done < length; ) {
+          const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+          if (bytesRead === 0) throw new VmmError(`${path} became shorter while it was read`);
+          done += bytesRead;
+        }
+        return bytes;
+      },
+    });
+  } catch (error) {
+    if (error instanceof VmmError) throw error;
+    throw new VmmError(`the snapshot ${path} cannot be read: ${reason(error)}`, { cause: error });
+  } finally {
+    await file?.close();
+  }
+}
+
+const complaints: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file or folder",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of its path is no folder",
+  EACCES: "access is denied",
+  EROFS: "its file system can only be read",
+  ENOSPC: "the file system is full",
+  EDQUOT: "the quota is used up",
+};
+const reason = (error: unknown): string => complaints[(error as NodeJS.ErrnoException).code ?? ""] ?? messageOf(error);

@@ -1,0 +1,64 @@
+/** A disk whose writes are kept in memory, apart from what it lies over, which is only read. */
+import type { SparseImage } from "../core/sparse-image.js";
+import { type Disk, StorageError } from "./disk.js";
+import { MemoryStore } from "./memory-store.js";
+import type { Decompressors } from "./qcow2/compressed.js";
+import { formatQcow2 } from "./qcow2/header.js";
+import { Qcow2Disk } from "./qcow2/qcow2.js";
+
+/** Writes are never compressed. */
+const none: Decompressors = {
+  deflate: () => {
+    throw new RangeError("what was written is not compressed");
+  },
+  zstd: () => {
+    throw new RangeError("what was written is not compressed");
+  },
+};
+
+export class OverlayDisk implements Disk {
+  readonly name: string;
+  readonly size: number;
+  readonly readOnly = false;
+  readonly apart = true;
+  readonly #store: MemoryStore;
+  readonly #disk: Disk;
+
+  /** `written` is what an earlier `save` gave, of a disk over the same base. StorageError: it is not. */
+  constructor(base: Disk, written?: SparseImage) {
+    this.name = base.name;
+    this.size = base.size;
+    this.#store = new MemoryStore(`what was written to ${base.name}`);
+    if (written) for (const { offset, bytes } of written.runs) this.#store.write(offset, bytes);
+    else formatQcow2(this.#store, { size: base.size, backing: { name: "base", format: "raw" } });
+    this.#disk = new Qcow2Disk(this.#store, { backing: base, decompressors: none });
+    if (this.#disk.size !== base.size) {
+      throw new StorageError(
+        `${base.name} has ${base.size} bytes; what was written is of a disk of ${this.#disk.size}`,
+      );
+    }
+  }
+
+  /** What was written so far, with where it belongs. */
+  save(): SparseImage {
+    return this.#store.image();
+  }
+
+  read(offset: number, bytes: Uint8Array): void {
+    this.#disk.read(offset, bytes);
+  }
+  write(offset: number, bytes: Uint8Array): void {
+    this.#disk.write(offset, bytes);
+  }
+  writeZeroes(offset: number, length: number, keep: boolean): void {
+    this.#disk.writeZeroes(offset, length, keep);
+  }
+  discard(offset: number, length: number): void {
+    this.#disk.discard(offset, length);
+  }
+  flush(): void {}
+  /** And what it lies over. */
+  close(): void {
+    this.#disk.close();
+  }
+}
