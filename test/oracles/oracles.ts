@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** A known fault of an oracle, with who judges in its place. */
 export interface Judged {
@@ -105,6 +106,10 @@ export const oracles = {
     complaint: () => hosted("powerpc64le-linux-gnu-gcc"),
   },
   objdump: { debian: "binutils-powerpc64le-linux-gnu", complaint: () => version("powerpc64le-linux-gnu-objdump") },
+  objdumpX86: {
+    debian: "binutils-x86-64-linux-gnu (or binutils, on x86)",
+    complaint: () => attempt("objdump", ["-b", "binary", "-m", "i386:x86-64", "-D", fileURLToPath(import.meta.url)]),
+  },
   kmod: {
     debian: "kmod",
     complaint: () => ["depmod", "modprobe", "modinfo"].map(version).find((s) => s !== undefined),

@@ -1,0 +1,99 @@
+/**
+ * How an instruction is declared: its name and every encoding that it has, as the manual prints them, in one place.
+ *
+ *   insn("add", ["00|01 /r  dst:rm, src:r", "04|05  dst:a, src:i", "83 /0  dst:rm, src:i8"], { lock: true });
+ *
+ * An encoding is its opcode, two spaces, its operands. The opcode's tokens (Intel SDM, volume 2, "Interpreting the Instruction
+ * Reference Pages"; AMD APM, volume 3, "Notation"):
+ *   NP 66 F3 F2    before another byte, a mandatory prefix; NP: none of the three. Without one of these, 66 is the operand
+ *                  size and F2 and F3 do nothing, unless another encoding of the same opcode asks for them
+ *   0F 38          bytes; the last of them is the opcode, but for one that follows it: that is the whole ModRM byte (0F 01 F8)
+ *   00|01          one bit that gives the byte form and the full-size form; the latter has 16, 32 and 64 bits
+ *   50+r           the register's number is in the opcode
+ *   70+cc          the condition's: 16 instructions, their names with the condition's suffix
+ *   /r             a ModRM byte with a register operand;  /0 to /7: with a part of the opcode in its place
+ *   W0 W1          REX.W (or VEX.W) must be so;  b0: REX.B clear
+ *   VEX.L0.66.0F38  a VEX prefix: length 0 or 1, the mandatory prefix it stands for, the map
+ *   i64 o64        invalid in, only in 64-bit mode;  d64: 64 bits by default there;  f64: always (Intel's opcode maps)
+ *   o16 …          full size is so wide whatever the prefixes say
+ *   y              full size is 32 or 64 by W, never 16;  n: 64 in 64-bit mode and 32 elsewhere;  port: 16 or 32
+ *
+ * Operands are `name:type`, the types in operand.ts; every encoding of an instruction has the same names.
+ */
+import type { I32, I64 } from "../../../semantics/values.js";
+import type { Size } from "./registers.js";
+
+type Name<T extends string> = T extends `${infer N}:${string}` ? N : never;
+type Names<S extends string> = S extends `${infer Head} ${infer Rest}` ? Name<Head> | Names<Rest> : Name<S>;
+
+/** What a mnemonic becomes by the size of its operands, or of its addresses. */
+export interface NamesBySize {
+  readonly by: "operand" | "address";
+  readonly 8?: string;
+  readonly 16?: string;
+  readonly 32?: string;
+  readonly 64?: string;
+}
+
+/** Processors have it or not, and CPUID says which: its feature, by Intel's names. */
+export type Feature =
+  | "adx"
+  | "bmi1"
+  | "bmi2"
+  | "clflushopt"
+  | "clwb"
+  | "clzero"
+  | "cx16"
+  | "fsgsbase"
+  | "fxsr"
+  | "invpcid"
+  | "lzcnt"
+  | "monitor"
+  | "movbe"
+  | "pku"
+  | "popcnt"
+  | "rdpid"
+  | "rdrand"
+  | "rdseed"
+  | "rdtscp"
+  | "smap"
+  | "sse2"
+  | "sse4.2"
+  | "svm"
+  | "vmx"
+  | "wbnoinvd"
+  | "xsave"
+  | "xsavec"
+  | "xsaveopt"
+  | "xsaves";
+
+export interface InsnOptions {
+  /** LOCK is allowed where the destination is memory. */
+  readonly lock?: true;
+  /** F2 and F3 repeat it; "compares": and end it by ZF. */
+  readonly repeat?: "counts" | "compares";
+  /** What CPUID must say: without it, it is no instruction. */
+  readonly feature?: Feature;
+  /** CPL 0 only. */
+  readonly cpl0?: true;
+  readonly names?: NamesBySize;
+  /** Its operands are there for the decoder and not written. */
+  readonly hidden?: true;
+}
+
+/** One declaration. */
+export interface InsnDefinition {
+  readonly name: string;
+  readonly encodings: readonly string[];
+  readonly options: InsnOptions;
+}
+
+/** Declares an instruction; see the head of this file. */
+export function insn<const E extends readonly string[]>(
+  name: string,
+  encodings: E,
+  options: InsnOptions = {},
+): InsnDefinition {
+  return { name, encodings, options };
+}
+export type { I32, I64, Names, Size };

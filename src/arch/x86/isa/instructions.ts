@@ -1,0 +1,27 @@
+/** Every instruction that is declared. */
+import type { InsnDefinition } from "./insn.js";
+import { arithmeticInstructions } from "./instructions/arithmetic.js";
+import { bitInstructions } from "./instructions/bits.js";
+import { branchInstructions } from "./instructions/branch.js";
+import { decimalInstructions } from "./instructions/decimal.js";
+import { flagInstructions } from "./instructions/flags.js";
+import { logicalInstructions } from "./instructions/logical.js";
+import { moveInstructions } from "./instructions/move.js";
+import { shiftInstructions } from "./instructions/shift.js";
+import { stackInstructions } from "./instructions/stack.js";
+import { stringInstructions } from "./instructions/string.js";
+import { systemInstructions } from "./instructions/system.js";
+
+export const instructions: readonly InsnDefinition[] = [
+  ...arithmeticInstructions,
+  ...bitInstructions,
+  ...branchInstructions,
+  ...decimalInstructions,
+  ...flagInstructions,
+  ...logicalInstructions,
+  ...moveInstructions,
+  ...shiftInstructions,
+  ...stackInstructions,
+  ...stringInstructions,
+  ...systemInstructions,
+];

@@ -1,0 +1,42 @@
+/** The stack. */
+import { insn } from "../insn.js";
+
+/** Push onto the Stack. */
+export const push = insn("push", ["50+r d64  src:o", "68 d64  src:i", "6A d64  src:i8", "FF /6 d64  src:rm"]);
+/** Pop a Value from the Stack. */
+export const pop = insn("pop", ["58+r d64  dst:o", "8F /0 d64  dst:rm"]);
+/** Push a segment register. */
+export const pushSegment = insn("push", [
+  "06 i64  src:es",
+  "0E i64  src:cs",
+  "16 i64  src:ss",
+  "1E i64  src:ds",
+  "0F A0 d64  src:fs",
+  "0F A8 d64  src:gs",
+]);
+/** Pop a segment register. */
+export const popSegment = insn("pop", [
+  "07 i64  dst:es",
+  "17 i64  dst:ss",
+  "1F i64  dst:ds",
+  "0F A1 d64  dst:fs",
+  "0F A9 d64  dst:gs",
+]);
+/** Push All General-Purpose Registers. */
+export const pusha = insn("pusha", ["60 i64"], { names: { by: "operand", 16: "pusha", 32: "pushad" } });
+/** Pop All General-Purpose Registers. */
+export const popa = insn("popa", ["61 i64"], { names: { by: "operand", 16: "popa", 32: "popad" } });
+/** Push EFLAGS Register onto the Stack. */
+export const pushf = insn("pushf", ["9C d64"], { names: { by: "operand", 16: "pushf", 32: "pushfd", 64: "pushfq" } });
+/** Pop Stack into EFLAGS Register. */
+export const popf = insn("popf", ["9D d64"], { names: { by: "operand", 16: "popf", 32: "popfd", 64: "popfq" } });
+/** Make Stack Frame for Procedure Parameters. */
+export const enter = insn("enter", ["C8 d64  space:u16, level:u8"], {
+  names: { by: "operand", 16: "enterw", 32: "enter", 64: "enter" },
+});
+/** High Level Procedure Exit. */
+export const leave = insn("leave", ["C9 d64"], {
+  names: { by: "operand", 16: "leavew", 32: "leave", 64: "leave" },
+});
+
+export const stackInstructions = [push, pop, pushSegment, popSegment, pusha, popa, pushf, popf, enter, leave];
