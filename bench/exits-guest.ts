@@ -6,7 +6,7 @@
  *   node exits-guest.js hv|pr [RUNS]
  */
 import { assemble } from "../src/arch/powerpc/isa/assembler.js";
-import { openKvm } from "../src/arch/powerpc/module.js";
+import { openKvm } from "../src/kernel.js";
 import { KVM_CAP_PPC_ENABLE_HCALL, KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../src/kvm/constants.js";
 
 const start = 0x1000;

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assemble } from "../src/arch/powerpc/isa/assembler.js";
-import { openKvm } from "../src/arch/powerpc/module.js";
+import { openKvm } from "../src/kernel.js";
 import { spawnVcpuThread } from "../src/node/index.js";
 import { createPseries, createPseriesVcpuSide, loadKernelImage, runMachine } from "../src/vmm/index.js";
 

@@ -1,19 +1,7 @@
 /** unikvm: KVM for JavaScript runtimes. The public names of the package's root. */
 
 export { type HcallSet, kvmppcRegisterHcalls, type RegisterHcalls } from "./arch/powerpc/module/register-hcalls.js";
-export {
-  type AssetName,
-  attachVm,
-  createLoader,
-  type ImplementationName,
-  type KvmConfig,
-  type KvmOffer,
-  kvmModule,
-  type LoadAsset,
-  type OpenKvmOptions,
-  prepareAttachVm,
-  serveBesideVm,
-} from "./arch/powerpc/module.js";
+export type { AssetName, ImplementationName, LoadAsset } from "./arch/powerpc/module.js";
 export {
   type Hcall,
   type HcallArguments,
@@ -23,7 +11,20 @@ export {
   hcall,
 } from "./arch/powerpc/papr/hcall.js";
 export * from "./arch/powerpc/uapi.js";
-export { insmod, kernel, lsmod, modprobe, openKvm, rmmod } from "./kernel.js";
+export { attachVm, prepareAttachVm, serveBesideVm } from "./kernel/attach.js";
+export {
+  createLoader,
+  insmod,
+  type KvmConfig,
+  type KvmOffer,
+  kernel,
+  kvmModule,
+  lsmod,
+  modprobe,
+  type OpenKvmOptions,
+  openKvm,
+  rmmod,
+} from "./kernel.js";
 export * from "./kvm/uapi.js";
 export {
   declareSymbol,

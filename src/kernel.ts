@@ -1,12 +1,14 @@
 /**
- * The process as a kernel: one loader that `modprobe`, `rmmod`, `insmod` and `lsmod` act on. Each version of the package
+ * The door to kvm, for all that is not a part of it; for the threads of its vCPUs that is kernel/attach.ts. And the process
+ * as a kernel: one loader that `modprobe`, `rmmod`, `insmod` and `lsmod` act on. Each version of the package
  * in a process has its own; what they share is vac's.
  */
-import { createLoader, type KvmOffer, type OpenKvmOptions, openOptions } from "./arch/powerpc/module.js";
+import { configFields, type KvmConfig, type KvmOffer } from "./arch/powerpc/module.js";
 import type { PpcKvm } from "./arch/powerpc/uapi.js";
+import { type Log, silent } from "./base/log.js";
 import { thisPackage } from "./base/package.js";
-import { optional, taking } from "./base/takes.js";
-import { moduleList } from "./module-list.js";
+import { callback, optional, options, taking } from "./base/takes.js";
+import { moduleList } from "./kernel/module-list.js";
 import type { ModuleDefinition } from "./modules/define-module.js";
 import {
   type GivenParameters,
@@ -16,6 +18,8 @@ import {
   ModuleLoader,
   type RemoveOptions,
 } from "./modules/loader.js";
+
+export { type KvmConfig, type KvmOffer, kvmModule, loadDisassembler } from "./arch/powerpc/module.js";
 
 /** Where this process keeps it. */
 const key = Symbol.for(`unikvm.kernel ${thisPackage.url}`);
@@ -54,6 +58,30 @@ export const rmmod = taking("rmmod", loaderSignatures.rmmod, (name: string, opti
 /** The modules that are loaded, the last one first. */
 export const lsmod = (): ModuleInfo[] => kernel().lsmod();
 
+export interface OpenKvmOptions extends KvmConfig {
+  /** The kernel side's messages, e.g. why an implementation could not load. */
+  readonly log?: Log;
+}
+
+const openOptions = options<OpenKvmOptions>({ ...configFields, log: optional(callback) });
+
+/** A loader that knows every module of unikvm, kvm with these options, and loads none by itself. EINVAL: no such option. */
+export const createLoader = taking(
+  "createLoader",
+  { options: optional(openOptions) },
+  ({ log = silent, ...config }: OpenKvmOptions = {}): ModuleLoader =>
+    new ModuleLoader(
+      moduleList(config).map(({ definition }) => definition),
+      { log },
+    ),
+);
+
+/** Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each. */
+export async function loadKvm(loader: ModuleLoader, parameters: GivenParameters = {}): Promise<PpcKvm> {
+  await loader.modprobe("kvm", parameters);
+  return loader.offer<KvmOffer>("kvm").open();
+}
+
 /**
  * Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each. With options, which
  * say what that kvm is to be, it is one of its own and `lsmod` does not show it.
@@ -61,10 +89,6 @@ export const lsmod = (): ModuleInfo[] => kernel().lsmod();
 export const openKvm = taking(
   "openKvm",
   { options: optional(openOptions) },
-  async (options?: OpenKvmOptions): Promise<PpcKvm> => {
-    const loader = options ? createLoader(options) : kernel();
-    await loader.modprobe("kvm");
-    return loader.offer<KvmOffer>("kvm").open();
-  },
+  (options?: OpenKvmOptions): Promise<PpcKvm> => loadKvm(options ? createLoader(options) : kernel()),
   { promises: true },
 );

@@ -5,11 +5,12 @@
  *   node dist/tools/fault-injection.js    prints what was made to fail, and what was left
  */
 import { fileURLToPath } from "node:url";
-import { createLoader, type KvmConfig, type KvmOffer } from "../src/arch/powerpc/module.js";
 import { KVM_DEV_XIVE_GRP_SOURCE, type PpcVm } from "../src/arch/powerpc/uapi.js";
 import { KvmError } from "../src/base/errors.js";
 import { withFaults } from "../src/base/fault.js";
 import { thisPackage } from "../src/base/package.js";
+import { moduleList } from "../src/kernel/module-list.js";
+import type { KvmConfig, KvmOffer } from "../src/kernel.js";
 import {
   KVM_CAP_IRQ_XICS,
   KVM_CAP_PPC_IRQ_XIVE,
@@ -20,7 +21,6 @@ import {
   KVM_GUESTDBG_SINGLESTEP,
   KVM_MEM_LOG_DIRTY_PAGES,
 } from "../src/kvm/constants.js";
-import { moduleList } from "../src/module-list.js";
 import type { ModuleDefinition } from "../src/modules/define-module.js";
 import { ModuleLoader } from "../src/modules/loader.js";
 import { acquireVac, releaseVac, type Vac } from "../src/vac/vac.js";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { moduleList } from "../src/module-list.js";
+import { moduleList } from "../src/kernel/module-list.js";
 import { exportSymbol } from "../src/modules/define-module.js";
 import { modpost } from "../src/modules/modpost.js";
 import { vacJoin } from "../src/vac/module.js";

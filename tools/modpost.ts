@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ListedModule, moduleList } from "../src/module-list.js";
+import { type ListedModule, moduleList } from "../src/kernel/module-list.js";
 import { modpost } from "../src/modules/modpost.js";
 import { importsOf } from "./import-rules.js";
 

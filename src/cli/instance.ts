@@ -1,9 +1,9 @@
 /** A process that runs guests: its modules, which the commands about modules reach while it runs. */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import type { KvmConfig } from "../arch/powerpc/module.js";
 import { messageOf } from "../base/errors.js";
 import type { Log } from "../base/log.js";
+import type { KvmConfig } from "../kernel.js";
 import { type ControlServer, serveControl } from "./control/server.js";
 import { importModule } from "./import-module.js";
 import { type LoadedKvm, loadKvm, logErrors } from "./kvm.js";

@@ -1,9 +1,8 @@
-/** The kvm module, as the command line loads it: the one place, with node/vcpu-worker.ts, that names it. */
-import type { KvmConfig, KvmOffer } from "../arch/powerpc/module.js";
+/** The kvm module, as the command line loads it. */
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
-import { moduleList } from "../module-list.js";
-import { type GivenParameters, ModuleLoader } from "../modules/loader.js";
+import { createLoader, type KvmConfig, loadKvm as open } from "../kernel.js";
+import type { GivenParameters, ModuleLoader } from "../modules/loader.js";
 import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
 import { optimiseLater } from "../wasm/node/tiering.js";
 
@@ -29,8 +28,7 @@ export async function loadKvm(
   // A fused multiply-add in one instruction; Node 20 has it behind a flag.
   enableRelaxedSimd();
   optimiseLater();
-  const definitions = moduleList(config).map(({ definition }) => definition);
-  const loader = new ModuleLoader(definitions, { log });
-  await loader.modprobe("kvm", parameters);
-  return { kvm: loader.offer<KvmOffer>("kvm").open(), loader, close: () => loader.rmmod("kvm") };
+  const loader = createLoader({ ...config, log });
+  const kvm = await open(loader, parameters);
+  return { kvm, loader, close: () => loader.rmmod("kvm") };
 }

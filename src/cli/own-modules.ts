@@ -1,7 +1,7 @@
 /** unikvm's own modules as the commands see them: a tree of files, as /lib/modules/VERSION/ is. */
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { moduleList } from "../module-list.js";
+import { moduleList } from "../kernel/module-list.js";
 import { ModuleLoader } from "../modules/loader.js";
 import { moduleNameOf } from "../modules/names.js";
 import { readTree } from "../modules/node/read-tree.js";

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openKvm, prepareAttachVm } from "../arch/powerpc/module.js";
+import { prepareAttachVm } from "../kernel/attach.js";
+import { openKvm } from "../kernel.js";
 import { threadBeside, workBeside } from "./thread-beside.js";
 
 /** addi 6,6,1 and b to it, little-endian or not: word by word in the guest's order. */

@@ -3,7 +3,7 @@
  * A vCPU's thread talks to it without its event loop, in which it never is.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { serveBesideVm } from "../arch/powerpc/module.js";
+import { serveBesideVm } from "../kernel/attach.js";
 import type { SharedVm } from "../kvm/uapi.js";
 import { threadArguments } from "./thread-arguments.js";
 

@@ -1,5 +1,5 @@
 /** What runs in a vCPU's worker thread. Nothing imports this file: vcpu-thread.ts starts it. */
-import { loadDisassembler, prepareAttachVm } from "../arch/powerpc/module.js";
+import { loadDisassembler, prepareAttachVm } from "../kernel/attach.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
 import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
 import { threadBeside } from "./thread-beside.js";
@@ -10,6 +10,6 @@ serveVcpuThread((start, beside, post) =>
     prepareAttach: (vm) => prepareAttachVm(vm, beside && threadBeside(beside)),
     createSide: createPseriesVcpuSide,
     post,
-    loadDisassembler,
+    loadDisassembler: () => loadDisassembler(start.vm),
   }),
 );

@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { createLoader, type KvmOffer } from "../arch/powerpc/module.js";
 import { errno } from "../base/errno.test-support.js";
 import { fileTable } from "../base/files.js";
+import { createLoader, type KvmOffer } from "../kernel.js";
 import { type Device, KVM_DEV_TYPE_VFIO, vmLayout } from "../kvm/uapi.js";
 import { defineModule } from "../modules/define-module.js";
 import { ModuleLoader } from "../modules/loader.js";

@@ -1,5 +1,5 @@
 /** What runs in a vCPU's worker thread of a page. Nothing imports this file: index.ts starts it. */
-import { loadDisassembler, prepareAttachVm } from "../arch/powerpc/module.js";
+import { loadDisassembler, prepareAttachVm } from "../kernel/attach.js";
 import type { VcpuThreadStart } from "../vmm/core/machine.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
 import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
@@ -11,7 +11,7 @@ addEventListener(
       prepareAttach: prepareAttachVm,
       createSide: createPseriesVcpuSide,
       post: (message) => postMessage(message),
-      loadDisassembler,
+      loadDisassembler: () => loadDisassembler(data.vm),
     }),
   { once: true },
 );

@@ -1,9 +1,9 @@
 /** Dirty rings: what the guest and the kernel side write appears once, until it is taken back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openKvm } from "../../src/arch/powerpc/module.js";
 import type { PpcVcpu } from "../../src/arch/powerpc/uapi.js";
 import { errno } from "../../src/base/errno.test-support.js";
+import { openKvm } from "../../src/kernel.js";
 import {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,

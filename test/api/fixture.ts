@@ -1,7 +1,7 @@
 /** What the cases of the interface are given: a fresh VM of one implementation, made as far as a case asks for it. */
 
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
-import { type ImplementationName, openKvm, type PpcKvm, type PpcVm } from "../../src/arch/powerpc/module.js";
+import type { ImplementationName, PpcKvm, PpcVm } from "../../src/arch/powerpc/module.js";
 import {
   KVM_DEV_XIVE_GRP_EQ_CONFIG,
   KVM_DEV_XIVE_GRP_SOURCE,
@@ -9,6 +9,7 @@ import {
   kvmPpcXiveEq,
   type PpcVcpu,
 } from "../../src/arch/powerpc/uapi.js";
+import { openKvm } from "../../src/kernel.js";
 import {
   KVM_CAP_IRQ_XICS,
   KVM_CAP_PPC_IRQ_XIVE,

@@ -1,9 +1,9 @@
 /** The hashed page table: the guest's hypercalls, the stream, and other sizes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openKvm } from "../../src/arch/powerpc/module.js";
 import { KVM_GET_HTAB_BOLTED_ONLY, KVM_GET_HTAB_WRITE, type PpcVm } from "../../src/arch/powerpc/uapi.js";
 import { errno } from "../../src/base/errno.test-support.js";
+import { openKvm } from "../../src/kernel.js";
 import { KVM_CAP_PPC_ENABLE_HCALL } from "../../src/kvm/constants.js";
 import { Fixture, implementations, soon } from "./fixture.js";
 import { block } from "./hpt-cases.js";

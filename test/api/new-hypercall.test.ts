@@ -42,9 +42,7 @@ const control: RunControl = {
 
 test("a new hypercall is a row and a handler", () =>
   withChangedCopy(kernelSide, async (load) => {
-    const { openKvm } = await load<{ openKvm(options: { memory: "unshared" }): Promise<PpcKvm> }>(
-      "arch/powerpc/module.js",
-    );
+    const { openKvm } = await load<{ openKvm(options: { memory: "unshared" }): Promise<PpcKvm> }>("kernel.js");
     type Machines = typeof import("../../src/vmm/machines/pseries/machine.js");
     const { createPseries } = await load<Machines>("vmm/machines/pseries/machine.js");
     type Sides = typeof import("../../src/vmm/machines/pseries/vcpu-side.js");

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signatureOf } from "../../src/base/takes.js";
 import * as root from "../../src/index.js";
-import { moduleList } from "../../src/module-list.js";
+import { moduleList } from "../../src/kernel/module-list.js";
 import * as node from "../../src/node/index.js";
 import { fakeDevice } from "../../src/vfio/fake-device.test-support.js";
 import * as vmm from "../../src/vmm/index.js";

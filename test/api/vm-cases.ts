@@ -1,10 +1,10 @@
 /** Misuse of the system's, a VM's and a device's calls. */
 
-import { openKvm } from "../../src/arch/powerpc/module.js";
 import { KVM_DEV_XIVE_GRP_EQ_CONFIG, KVM_DEV_XIVE_GRP_SOURCE } from "../../src/arch/powerpc/uapi.js";
 import { fileTable, OpenFile } from "../../src/base/files.js";
 import { thisPackage } from "../../src/base/package.js";
 import type { VfioFile } from "../../src/base/vfio.js";
+import { openKvm } from "../../src/kernel.js";
 import {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_ENABLE_CAP,
@@ -298,7 +298,7 @@ export const vmCases: CasesOf<
 
 /** A kvm whose module is going away: somebody kept /dev/kvm open. */
 async function leaving({ type }: Fixture): Promise<void> {
-  const { createLoader } = await import("../../src/arch/powerpc/module.js");
+  const { createLoader } = await import("../../src/kernel.js");
   const loader = createLoader({ memory: "unshared" });
   await loader.modprobe("kvm");
   const gone = loader.offer<{ open(): typeof onlyUnshared }>("kvm").open();

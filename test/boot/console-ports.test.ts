@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { GuestUnavailable } from "../../guests/apt.js";
 import { cpio } from "../../guests/cpio.js";
 import { guestDrivers } from "../../guests/index.js";
-import { openKvm } from "../../src/arch/powerpc/module.js";
+import { openKvm } from "../../src/kernel.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../src/kvm/uapi.js";
 import { spawnVcpuThread } from "../../src/node/index.js";
 import { runMachine } from "../../src/vmm/core/run.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
-import { openKvm } from "../../src/arch/powerpc/module.js";
+import { openKvm } from "../../src/kernel.js";
 import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import { runMachine } from "../../src/vmm/core/run.js";
 import { createPseries } from "../../src/vmm/machines/pseries/machine.js";

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { CpioEntry } from "../../guests/cpio.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
-import { createLoader, type KvmOffer } from "../../src/arch/powerpc/module.js";
 import type { PpcKvm } from "../../src/arch/powerpc/uapi.js";
+import { createLoader, type KvmOffer } from "../../src/kernel.js";
 import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import { type Run, runMachine } from "../../src/vmm/core/run.js";
 import { Nvram } from "../../src/vmm/devices/nvram.js";
@@ -51,9 +51,7 @@ const changes: readonly Change[] = [
 
 /** Calls `use` with another version of this package: a copy of it whose data has another layout. */
 export const withOtherVersion = <T>(use: (copy: { createLoader: typeof createLoader }) => Promise<T>): Promise<T> =>
-  withChangedCopy(changes, async (load) =>
-    use(await load<typeof import("../../src/arch/powerpc/module.js")>("arch/powerpc/module.js")),
-  );
+  withChangedCopy(changes, async (load) => use(await load<typeof import("../../src/kernel.js")>("kernel.js")));
 
 export interface MovingGuest {
   readonly run: Run;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { errno } from "../../base/errno.test-support.js";
+import { openKvm } from "../../kernel.js";
 import {
   KVM_CAP_IRQ_XICS,
   KVM_DEV_TYPE_XICS,
@@ -16,7 +17,7 @@ import {
 } from "../../kvm/constants.js";
 import type { Exit } from "../../kvm/uapi.js";
 import { assemble } from "./isa/assembler.js";
-import { type ImplementationName, openKvm } from "./module.js";
+import type { ImplementationName } from "./module.js";
 import type { GuestWorkerStart } from "./node/guest.test-worker.js";
 import {
   KVM_REG_PPC_CIABR,

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { errno } from "../../base/errno.test-support.js";
 import { KvmError } from "../../base/errors.js";
 import { thisPackage } from "../../base/package.js";
+import { attachVm } from "../../kernel/attach.js";
+import { createLoader, openKvm } from "../../kernel.js";
 import { KVM_CAP_MAX_VCPUS } from "../../kvm/constants.js";
 import { defineModule } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
@@ -10,7 +12,7 @@ import { vac, vacJoin } from "../../vac/module.js";
 import { ProcessPage } from "../../vac/page.js";
 import { acquireVac } from "../../vac/vac.js";
 import { type LoadAsset, loadAssetHere } from "./module/assets.js";
-import { attachVm, createLoader, type KvmConfig, type KvmOffer, kvmModule, openKvm } from "./module.js";
+import { type KvmConfig, type KvmOffer, kvmModule } from "./module.js";
 
 const log: string[] = [];
 const collect = (_: string, message: string) => log.push(message);

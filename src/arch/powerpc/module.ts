@@ -1,17 +1,15 @@
 /**
  * The kvm module for POWER guests: one module that holds every implementation the platform allows.
- * `openKvm` is what most need: it loads the module and opens /dev/kvm. Here is what is known of the module before it is
- * loaded; its code is imported by its init, as a .ko file is read by modprobe.
+ * Here is what is known of it before it is loaded; its code is imported by its init, as a .ko file is read by modprobe. What
+ * most need is `openKvm` (kernel.ts), and `prepareAttachVm` (kernel/attach.ts), which finds a VM's module, that of another
+ * version of this package too.
  */
-import { type Log, silent } from "../../base/log.js";
 import { thisPackage } from "../../base/package.js";
-import { callback, having, listOf, oneOf, optional, options, taking, text, wholeNumber } from "../../base/takes.js";
+import { callback, listOf, oneOf, optional, options, taking } from "../../base/takes.js";
 import type { ThreadBeside } from "../../kvm/engine.js";
 import { kvmParameters } from "../../kvm/parameters.js";
 import type { SharedVm } from "../../kvm/uapi.js";
 import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
-import { ModuleLoader } from "../../modules/loader.js";
-import { vac } from "../../vac/module.js";
 import { type LoadAsset, loadAssetHere } from "./module/assets.js";
 import { type ImplementationName, rows } from "./module/implementations.js";
 import { kvmImports } from "./module/imports.js";
@@ -31,26 +29,17 @@ export interface KvmConfig {
   readonly loadAsset?: LoadAsset;
 }
 
-export interface OpenKvmOptions extends KvmConfig {
-  /** The kernel side's messages, e.g. why an implementation could not load. */
-  readonly log?: Log;
-}
-
 /** What the module offers once it is live: /dev/kvm. */
 export interface KvmOffer {
   open(): PpcKvm;
 }
 
-const configFields = {
+/** What kvmModule takes, and openKvm with more. */
+export const configFields = {
   implementations: optional(listOf(oneOf(...rows.map(({ name }) => name)))),
   memory: optional(oneOf("shared", "unshared", "both")),
   loadAsset: optional(callback),
 };
-/** What openKvm takes. */
-export const openOptions = options<OpenKvmOptions>({ ...configFields, log: optional(callback) });
-/** What an older or newer version shares has these at least. */
-const shared = having({ version: wholeNumber, arch: text, module: text });
-
 /** Defines the kvm module with what is configured in. EINVAL: no such option. */
 export const kvmModule = taking("kvmModule", { config: optional(options<KvmConfig>(configFields)) }, defineKvm);
 
@@ -75,26 +64,6 @@ function defineKvm(config: KvmConfig = {}): ModuleDefinition {
 /** With all that there is, as `insmod` of this file loads it. */
 export default kvmModule();
 
-/** A loader that knows the kvm module and what it depends on. EINVAL: no such option. */
-export const createLoader = taking(
-  "createLoader",
-  { options: optional(openOptions) },
-  ({ log = silent, ...config }: OpenKvmOptions = {}): ModuleLoader =>
-    new ModuleLoader([vac, kvmModule(config)], { log }),
-);
-
-/** Loads kvm and opens /dev/kvm. EINVAL: no such option, or no implementation could load; the message says why for each. */
-export const openKvm = taking(
-  "openKvm",
-  { options: optional(openOptions) },
-  async (options: OpenKvmOptions = {}): Promise<PpcKvm> => {
-    const loader = createLoader(options);
-    await loader.modprobe("kvm");
-    return loader.offer<KvmOffer>("kvm").open();
-  },
-  { promises: true },
-);
-
 /** What puts an instruction word into words. It brings the definitions of all instructions with it. */
 export async function loadDisassembler(): Promise<(word: number, address: bigint) => string> {
   const { disassemble } = await import("./isa/disassembler.js");
@@ -102,51 +71,14 @@ export async function loadDisassembler(): Promise<(word: number, address: bigint
 }
 
 /**
- * Attaches this thread to a VM of another one, given what `Vm.share` gave there. EINVAL: not a POWER VM's. ESTALE: the VM
- * has moved to another kvm since.
+ * Loads what attaching needs, as long as that takes; what it gives attaches at once. Only for VMs of this very module.
+ * EINVAL: not a POWER VM's. ESTALE: the VM has moved to another kvm since.
  */
-export const attachVm = taking(
-  "attachVm",
-  { shared },
-  async (shared: SharedVm): Promise<PpcVm> => (await prepareAttachVm(shared))(),
-  { promises: true },
-);
+export const prepareAttachVm = async (shared: SharedVm, beside?: ThreadBeside): Promise<() => PpcVm> =>
+  (await import("./module/init.js")).prepareAttach(shared, beside);
 
-/**
- * Loads what attaching needs, as long as that takes; what it gives attaches at once. `beside` is a thread on which
- * `serveBesideVm` works for the vCPU that this thread will run; without one, this thread does all itself.
- */
-export const prepareAttachVm = taking(
-  "prepareAttachVm",
-  { shared, beside: optional(having({ post: callback, take: callback })) },
-  prepareAttach,
-  { promises: true },
-);
-
-async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Promise<() => PpcVm> {
-  if (shared.module !== import.meta.url) {
-    // A VM of another version of this package: its own module knows how.
-    const other = (await import(shared.module)) as { prepareAttachVm: typeof prepareAttachVm };
-    return other.prepareAttachVm(shared, beside);
-  }
-  return (await import("./module/init.js")).prepareAttach(shared, beside);
-}
-
-/**
- * What a thread beside a vCPU's does for it, given what `Vm.share` gave: to be told each request of the vCPU's thread, in
- * order, it calls `post` with answers for it. Undefined: the VM's implementation has nothing to do there. EINVAL: not a
- * POWER VM's.
- */
-export const serveBesideVm = taking("serveBesideVm", { shared, post: callback }, serveBeside, { promises: true });
-
-async function serveBeside(
+/** What a thread beside a vCPU's does for a VM of this very module, see kernel/attach.ts. EINVAL: not a POWER VM's. */
+export const serveBesideVm = async (
   shared: SharedVm,
   post: (answer: unknown) => void,
-): Promise<((request: unknown) => void) | undefined> {
-  if (shared.module !== import.meta.url) {
-    // An older version has no such thing.
-    const other = (await import(shared.module)) as { serveBesideVm?: typeof serveBesideVm };
-    return other.serveBesideVm?.(shared, post);
-  }
-  return (await import("./module/init.js")).serveBeside(shared, post);
-}
+): Promise<((request: unknown) => void) | undefined> => (await import("./module/init.js")).serveBeside(shared, post);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errno } from "../../base/errno.test-support.js";
+import { createLoader, type KvmOffer } from "../../kernel.js";
 import { KVM_CAP_HALT_POLL } from "../../kvm/constants.js";
 import { kvmParameters, perVmCapability } from "../../kvm/parameters.js";
 import { vmState } from "../../kvm/state.js";
 import type { Vm } from "../../kvm/uapi.js";
 import { capabilities } from "./calls/capabilities.js";
-import { createLoader, type KvmOffer } from "./module.js";
 
 /** The VM's own value, where its vCPUs look for it. */
 const haltPollOf = (vm: Vm): number => new Uint32Array(vm.memory.buffer)[vmState.haltPollNs / 4] ?? Number.NaN;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildResult, Metafile } from "esbuild";
-import { type ListedModule, moduleList } from "../../module-list.js";
+import { type ListedModule, moduleList } from "../../kernel/module-list.js";
 import { modpost } from "../../modules/modpost.js";
 import { VmmError } from "../../vmm/errors.js";
 import { withoutCustomSections } from "../../wasm/binary.js";
@@ -117,11 +117,7 @@ function checkedModules(configuration: BuildConfiguration): {
   const implementations = (["hv", "pr"] as const).filter(
     (name) => configuration.setting(`KVM_BOOK3S_${name.toUpperCase()}_POSSIBLE`) === "y",
   );
-  const settingOf = ({ source, definition }: ListedModule) => {
-    const row = kbuild.find(({ module, linked }) => module === source || linked?.includes(source));
-    if (!row) throw new Error(`module ${definition.name} has no option`);
-    return configuration.setting(row.option);
-  };
+  const settingOf = ({ option }: ListedModule) => configuration.setting(option);
   const list = moduleList({ implementations })
     .filter((module) => settingOf(module) !== "n")
     .map((module) => ({ ...module, builtIn: settingOf(module) === "y" }));

@@ -3,13 +3,18 @@
  * Paths are those of the built files, from dist/. An option of Kconfig's files that is to change the build is one row here.
  */
 
+import { moduleList } from "../../kernel/module-list.js";
+
 export interface KbuildRow {
   readonly option: string;
   /** What stands in place of each file where the option is n. */
   readonly absent?: Readonly<Record<string, string>>;
   /** Files whose own imports on demand become part of them where the option is y. */
   readonly linked?: readonly string[];
-  /** The file that declares the module; where the option is m its code is imported when the module is loaded. */
+  /**
+   * The file that declares the module. Where the option is n there is nothing of it but undefined names; where it is m its
+   * code is imported when the module is loaded.
+   */
   readonly module?: string;
   /** The file that others import or start, by its name in bundle.ts, which is there only if the option is not n. */
   readonly entry?: string;
@@ -24,8 +29,10 @@ export function refusedCommand(why: string): string {
 const powerpc = "src/arch/powerpc";
 
 export const kbuild: readonly KbuildRow[] = [
-  { option: "VAC", module: "src/vac/module.js" },
-  { option: "KVM_BOOK3S_64", linked: [`${powerpc}/module.js`] },
+  ...moduleList().map(
+    ({ option, source, importsCode }): KbuildRow =>
+      importsCode ? { option, linked: [source] } : { option, module: source },
+  ),
   {
     option: "KVM_BOOK3S_HV_POSSIBLE",
     absent: { [`${powerpc}/engines/hv.js`]: "export const hv = undefined;" },
@@ -64,18 +71,6 @@ export const kbuild: readonly KbuildRow[] = [
     },
   },
   { option: "KVM_VFIO", absent: { [`${powerpc}/devices/vfio-device.js`]: "export const vfioDevices = [];" } },
-  {
-    option: "VFIO",
-    absent: {
-      "src/vfio/module.js": "export const vfio = undefined, vfioRegisterGroupDev = undefined; export default vfio;",
-    },
-    module: "src/vfio/module.js",
-  },
-  {
-    option: "HOST_PCI",
-    absent: { "src/host/module.js": "export const hostPci = undefined; export default hostPci;" },
-    module: "src/host/module.js",
-  },
 ];
 
 /** The implementations' own option, and whether their code is part of kvm's file, is kvm's. */

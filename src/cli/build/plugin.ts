@@ -26,11 +26,14 @@ export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOpti
   const absent = new Map([["src/cli/commands/build.js", notFromABuild]]);
   const linked = new Set<string>();
   const modules = new Set<string>();
+  const left = new Set<string>();
   for (const row of kbuild) {
     const setting = configuration.setting(row.option);
     if (setting === "n") for (const [path, text] of Object.entries(row.absent ?? {})) absent.set(path, text);
     if (setting === "y") for (const path of row.linked ?? []) linked.add(path);
-    if (setting === "m" && row.module !== undefined) modules.add(row.module);
+    if (row.module === undefined) continue;
+    if (setting === "n") left.add(row.module);
+    if (setting === "m") modules.add(row.module);
   }
   if (configuration.setting("KVM_BOOK3S_64") === "y") for (const path of implementationFiles) linked.add(path);
   const nameOf = (path: string): string => relative(dist, path).split(sep).join("/");
@@ -46,6 +49,7 @@ export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOpti
         if (name.startsWith("..")) return undefined;
         const stub = absent.get(name);
         if (stub !== undefined) return { contents: stub };
+        if (left.has(name)) return { contents: await absentModule(path) };
         // A page has none of Node's modules; where a file of such a folder is asked for, the answer is an error.
         if (platform === "browser" && /(^|\/)node\//.test(name)) return { contents: onlyInNode(name) };
         if (modules.has(name) && suffix !== codeSuffix) return { contents: await lazyModule(path, name) };
@@ -76,6 +80,14 @@ export function link(text: string): string {
     return name;
   });
   return `${imports.join("\n")}\n${body}`;
+}
+
+/** The names that a module's file exports, with nothing behind them. */
+async function absentModule(path: string): Promise<string> {
+  const names = Object.keys((await import(pathToFileURL(path).href)) as object);
+  return names
+    .map((name) => (name === "default" ? "export default undefined;" : `export const ${name} = undefined;`))
+    .join("\n");
 }
 
 /** The module's declaration without its code: what modinfo tells, and an init that imports the rest. */

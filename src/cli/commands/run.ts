@@ -2,10 +2,10 @@
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDefaultGuest, guestDriverNames, guestDrivers, isGuestDriver } from "../../../guests/index.js";
-import { type KvmConfig, loadDisassembler } from "../../arch/powerpc/module.js";
 import { messageOf } from "../../base/errors.js";
 import { collectGarbage } from "../../base/garbage.js";
 import { readRegular } from "../../base/node/regular-file.js";
+import { type KvmConfig, loadDisassembler } from "../../kernel.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
 import { type OpenDisks, withDisks } from "../../node/disks.js";
 import { type NetworkChoice, type OpenNetwork, openNetwork } from "../../node/network.js";

@@ -1,6 +1,6 @@
 /** Gets and puts a VM of another thread as fast as it can, by itself or through VFIO, until a get fails. */
 import { parentPort } from "node:worker_threads";
-import { attachVm } from "../../arch/powerpc/module.js";
+import { attachVm } from "../../kernel/attach.js";
 import { KVM_DEV_TYPE_VFIO, KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, type SharedVm } from "../../kvm/uapi.js";
 import type { VmCore } from "../../kvm/vm.js";
 import { ModuleLoader } from "../../modules/loader.js";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errno } from "../../../base/errno.test-support.js";
+import { openKvm } from "../../../kernel.js";
 import {
   KVM_CAP_IRQ_XICS,
   KVM_CAP_PPC_ENABLE_HCALL,
@@ -11,7 +12,7 @@ import {
   KVM_DEV_TYPE_XIVE,
 } from "../../../kvm/constants.js";
 import { assemble } from "../isa/assembler.js";
-import { type ImplementationName, openKvm } from "../module.js";
+import type { ImplementationName } from "../module.js";
 import { testVm } from "../test-vm.test-support.js";
 import {
   KVM_DEV_XIVE_GRP_EQ_CONFIG,

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RegionBatch, RegionRequest } from "../../../engine/translate/region-maker.js";
+import { prepareAttachVm, serveBesideVm } from "../../../kernel/attach.js";
+import { openKvm } from "../../../kernel.js";
 import type { ThreadBeside } from "../../../kvm/engine.js";
 import { ProcessPage } from "../../../vac/page.js";
-import { openKvm, prepareAttachVm, serveBesideVm } from "../module.js";
 import { programVm } from "../program.test-support.js";
 
 const page = ProcessPage.here();

@@ -1,8 +1,8 @@
 /** Translated code and the process's budget for it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openKvm } from "../../../kernel.js";
 import { ProcessPage } from "../../../vac/page.js";
-import { openKvm } from "../module.js";
 import { programVm } from "../program.test-support.js";
 import type { PpcVcpu, PpcVm } from "../uapi.js";
 

@@ -1,7 +1,7 @@
 /** Runs one vCPU of a VM that it is sent, and says what the first exit is. */
 import { parentPort } from "node:worker_threads";
+import { attachVm } from "../../../kernel/attach.js";
 import type { SharedVm } from "../../../kvm/uapi.js";
-import { attachVm } from "../module.js";
 
 export interface GuestWorkerStart {
   readonly vm: SharedVm;

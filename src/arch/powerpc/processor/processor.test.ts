@@ -1,8 +1,8 @@
 /** The PVR decides which instructions a vCPU has, and how wide its decrementer is; also when it changes between two runs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openKvm } from "../../../kernel.js";
 import { assemble } from "../isa/assembler.js";
-import { openKvm } from "../module.js";
 import type { PpcVcpu } from "../uapi.js";
 
 const start = 0x10000n;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { errno } from "../../../base/errno.test-support.js";
+import { createLoader, type KvmOffer } from "../../../kernel.js";
 import {
   KVM_CAP_IRQ_XICS,
   KVM_CAP_PPC_IRQ_XIVE,
@@ -17,7 +18,7 @@ import type { VmCore } from "../../../kvm/vm.js";
 import { ProcessPage } from "../../../vac/page.js";
 import { archLayout } from "../engines/layout.js";
 import { assemble } from "../isa/assembler.js";
-import { createLoader, type ImplementationName, type KvmOffer } from "../module.js";
+import type { ImplementationName } from "../module.js";
 import type { GuestWorkerStart } from "../node/guest.test-worker.js";
 import {
   KVM_DEV_XIVE_GRP_EQ_CONFIG,

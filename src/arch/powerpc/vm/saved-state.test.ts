@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errno } from "../../../base/errno.test-support.js";
+import { openKvm } from "../../../kernel.js";
 import {
   KVM_CAP_IRQ_XICS,
   KVM_CAP_PPC_ENABLE_HCALL,
@@ -12,7 +13,7 @@ import {
 } from "../../../kvm/constants.js";
 import { KvmError, type VmState } from "../../../kvm/uapi.js";
 import { assemble } from "../isa/assembler.js";
-import { openKvm, type PpcKvm, type PpcVm } from "../module.js";
+import type { PpcKvm, PpcVm } from "../module.js";
 import {
   KVM_DEV_XIVE_GRP_EQ_CONFIG,
   KVM_DEV_XIVE_GRP_SOURCE,

@@ -1,9 +1,9 @@
 /** Devices of the host in a real VM: DMA through the guest's TCE tables, as the bridge's windows come and go. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openKvm } from "../../../arch/powerpc/module.js";
 import { errno } from "../../../base/errno.test-support.js";
 import { fileTable } from "../../../base/files.js";
+import { openKvm } from "../../../kernel.js";
 import {
   KVM_DEV_TYPE_VFIO,
   KVM_DEV_VFIO_FILE,

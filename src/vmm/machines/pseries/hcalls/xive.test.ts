@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openKvm } from "../../../../arch/powerpc/module.js";
 import { KVM_REG_PPC_VP_STATE } from "../../../../arch/powerpc/uapi.js";
+import { openKvm } from "../../../../kernel.js";
 import { KVM_CAP_PPC_IRQ_XIVE } from "../../../../kvm/uapi.js";
 import { XiveController, type XiveState } from "../xive.js";
 import { HcallStatus as H, type MachineContext } from "./hcall.js";
