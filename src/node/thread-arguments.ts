@@ -1,9 +1,7 @@
 /**
- * Node's own arguments for a thread of ours: this process's, but for what says how the program on its command line is to be
- * read, at which Node refuses a thread that has a file.
+ * Node's own arguments for a thread of ours. A thread has this process's by itself; Node refuses those that say how the program
+ * on the command line is to be read, and takes only some when they are listed, none of V8's. So then it gets none.
  */
-export const threadArguments = (given: readonly string[] = process.execArgv): string[] =>
-  given.filter((argument, index) => {
-    const isValue = given[index - 1] === "--input-type";
-    return !isValue && argument !== "--input-type" && !argument.startsWith("--input-type=");
-  });
+export function threadArguments(given: readonly string[] = process.execArgv): { execArgv?: string[] } {
+  return given.some((argument) => argument.split("=")[0] === "--input-type") ? { execArgv: [] } : {};
+}

@@ -38,7 +38,7 @@ let running: Running | undefined;
 
 function start(): Running {
   const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url), {
-    execArgv: threadArguments(),
+    ...threadArguments(),
     resourceLimits,
   });
   const started: Running = { worker, users: new Set() };

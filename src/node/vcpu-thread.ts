@@ -12,7 +12,7 @@ interface ThreadStart {
 
 /** Makes a thread that waits for its start message. */
 export function spawnVcpuThread(): PlatformThread {
-  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url), { execArgv: threadArguments() });
+  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url), threadArguments());
   let expected = false;
   let endBeside = async (): Promise<void> => undefined;
   return {
