@@ -18,6 +18,7 @@ export class FunctionBuilder {
   #depth = 0;
   readonly #locals: ValueType[] = [];
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f64: [], v128: [] };
+  readonly #constants = new Map<number, number>();
 
   /** @param params types of the parameters, which are the first locals. */
   constructor(readonly params: readonly ValueType[]) {}
@@ -114,7 +115,17 @@ export class FunctionBuilder {
     this.code.s64(value);
   }
 
+  /** An i32 parameter always has this value: what gets it gets the constant, which is an address without a register. */
+  isAlways(parameter: number, value: number): void {
+    this.#constants.set(parameter, value | 0);
+  }
+
   get(local: number): void {
+    const constant = this.#constants.get(local);
+    if (constant !== undefined) {
+      this.i32Const(constant);
+      return;
+    }
     this.code.byte(Op["local.get"]);
     this.code.u32(local);
   }

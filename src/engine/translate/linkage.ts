@@ -34,7 +34,11 @@ export class Linkage {
   /** (state, return address, calls that may nest) -> 0, 1 as a region, or `calledBack`. */
   readonly #runUntilBack: number;
 
-  constructor(target: EngineTarget) {
+  /** @param state address of the vCPU's state: regions are for one vCPU. */
+  constructor(
+    target: EngineTarget,
+    readonly state: number,
+  ) {
     this.#target = target;
     this.#routines = new Map(Object.keys(target.routines).map((name, i) => [name, i]));
     this.instead = this.#routines.size;
@@ -53,15 +57,20 @@ export class Linkage {
     return index;
   }
 
-  /** What all regions' modules begin with; to be forked. */
-  module(shared: boolean): ModuleBuilder {
+  /**
+   * What all regions' modules begin with; to be forked. Of a memory that is known to be so large, V8 knows that the state's
+   * fields are inside: it needs no way to a trap for each access.
+   */
+  module(memory: WebAssembly.Memory): ModuleBuilder {
+    const { buffer } = memory;
+    const shared = typeof SharedArrayBuffer !== "undefined" && buffer instanceof SharedArrayBuffer;
     const m = new ModuleBuilder();
     m.type(...regionSignature);
     for (const [name, [params, results]] of Object.entries(this.#target.routines)) {
       m.importFunction("r", name, params, results);
     }
     m.importFunction("r", "instead", ["i32"], ["i32"]);
-    m.importMemory("env", "memory", 1, 65536, shared);
+    m.importMemory("env", "memory", buffer.byteLength >>> 16, 65536, shared);
     m.importTable("env", "regions", 1);
     m.define(m.declare("lookUp", ["i32"], ["i32"]), this.#emitLookUp().finish());
     m.define(m.declare("runUntilBack", ["i32", "i64", "i32"], ["i32"]), this.#emitRunUntilBack().finish());
@@ -91,6 +100,7 @@ export class Linkage {
     const { tlb, vcpu } = this.#layout;
     const f = new FunctionBuilder(["i32"]);
     const s = 0;
+    f.isAlways(s, this.state);
     const at = f.local("i32");
     const cached = f.local("i32");
     const pc = f.local("i64");
@@ -204,6 +214,7 @@ export class Linkage {
   #emitRunUntilBack(): FunctionBuilder {
     const f = new FunctionBuilder(["i32", "i64", "i32"]);
     const [s, back, depth] = [0, 1, 2] as const;
+    f.isAlways(s, this.state);
     const word = f.local("i32");
     const again = f.loop("i32");
     this.#loadState(f, s, "budget");

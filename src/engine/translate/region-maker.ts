@@ -78,13 +78,12 @@ export class RegionMaker<V> {
    */
   readonly #cut = new Set<number>();
 
-  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory) {
+  /** @param state address of the vCPU's state. */
+  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory, state: number) {
     this.#target = target;
     this.#memory = memory;
-    this.#linkage = new Linkage(target);
-    this.#module = this.#linkage.module(
-      typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer,
-    );
+    this.#linkage = new Linkage(target, state);
+    this.#module = this.#linkage.module(memory);
   }
 
   /** Answers that wait for `build`. */
@@ -97,7 +96,7 @@ export class RegionMaker<V> {
     const { id, entry, mode, firstPage, span, host, offset, missesCall, all } = request;
     const { layout } = this.#target;
     const { codePage } = layout;
-    this.#decode ??= this.#target.decoder(this.#memory, request.state);
+    this.#decode ??= this.#target.decoder(this.#memory, this.#linkage.state);
     const decode = this.#decode;
     // A memory that has grown has a new buffer.
     const view = new DataView(this.#memory.buffer);

@@ -79,7 +79,7 @@ export interface RegionSetting<V> {
 }
 
 export class RegionTranslator<V> {
-  readonly #f = regionFunction();
+  readonly #f: FunctionBuilder;
   readonly #target: TranslatorTarget<V>;
   readonly #file: RegisterFile;
   readonly #place: Place;
@@ -112,6 +112,7 @@ export class RegionTranslator<V> {
     this.#source = source;
     this.#target = target;
     this.#linkage = linkage;
+    this.#f = regionFunction(linkage.state);
     this.#templates = templates;
     this.#mode = mode;
     this.#targetMask = (target.modes[mode] as Mode).targetMask;

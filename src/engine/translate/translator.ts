@@ -91,7 +91,7 @@ export class Translator {
     this.#target = target;
     this.#layout = target.layout;
     this.#memory = memory;
-    this.#here = new HereWorkshop(target, memory);
+    this.#here = new HereWorkshop(target, memory, address);
     this.#workshop = beside ? new BesideWorkshop(beside) : this.#here;
     this.#state = address;
     this.#view = new DataView(memory.buffer);

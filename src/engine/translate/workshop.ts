@@ -27,8 +27,8 @@ export class HereWorkshop<V> implements Workshop {
   readonly #maker: RegionMaker<V>;
   #waited = 0;
 
-  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory) {
-    this.#maker = new RegionMaker(target, memory);
+  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory, state: number) {
+    this.#maker = new RegionMaker(target, memory, state);
   }
 
   get waiting(): number {
@@ -91,19 +91,20 @@ export function serveTranslations<V>(
   memory: WebAssembly.Memory,
   post: (batch: RegionBatch) => void,
 ): (request: RegionRequest) => void {
-  const maker = new RegionMaker(target, memory);
+  let maker: RegionMaker<V> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let since = 0;
-  const build = (): void => {
+  const build = (made: RegionMaker<V>): void => {
     clearTimeout(timer);
     timer = undefined;
-    post(maker.build());
+    post(made.build());
   };
   return (request) => {
+    maker ??= new RegionMaker(target, memory, request.state);
     if (maker.waiting === 0) since = performance.now();
     maker.make(request);
     // Timers wait while one request comes after another.
-    if (maker.waiting >= batchSize || performance.now() - since >= besidePatience) build();
-    else timer ??= setTimeout(build, besidePatience);
+    if (maker.waiting >= batchSize || performance.now() - since >= besidePatience) build(maker);
+    else timer ??= setTimeout(build, besidePatience, maker);
   };
 }

@@ -38,7 +38,7 @@ test("a region is the same whichever word of a form was recorded first", () => {
     ({ definition }) => !definition.options.interpreted,
   );
   const words = variants.flatMap((variant) => Array.from({ length: 5 }, () => draw(variant, below)));
-  const linkage = new Linkage(translatorTarget);
+  const linkage = new Linkage(translatorTarget, 0);
   const bodies = (order: readonly Found<Variant>[]): Map<Found<Variant>, string> => {
     const templates = regionTemplates(translatorTarget, linkage, mode);
     const body = (found: Found<Variant>): string => {
