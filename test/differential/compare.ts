@@ -3,7 +3,7 @@ import type { InstructionSet } from "../../src/arch/powerpc/isa/instruction-set.
 import { fieldValue, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { type Correction, type Exception, type ExceptionContext, estimates, type Masks } from "./exception.js";
 import { corrected, exceptionsFor } from "./exceptions.js";
-import { type Case, listing } from "./generate.js";
+import { type Case, decoded, listing } from "./generate.js";
 import { offsets, type State, windowSize } from "./record.js";
 
 export interface Difference {
@@ -35,12 +35,10 @@ interface Applied {
 /** What is exempt for this case. */
 function applied(one: Case, expected: State, set: InstructionSet): Applied[] {
   const list: Applied[] = [];
-  for (const word of one.words) {
-    const variant = set.decode(word)?.variant;
-    if (!variant) continue;
+  for (const { variant, at, word, prefix } of decoded(one, set)) {
     for (const exception of exceptionsFor(variant)) {
       const { ignore } = exception;
-      const context = contextOf(variant, word, one, expected);
+      const context = contextOf(variant, at, [word, prefix], one, expected);
       const sequence = one.mnemonic === "sequence";
       const holds = exception.when && (!sequence || exception.enabledOnly) ? exception.when(context) : true;
       if (!holds) continue;
@@ -56,16 +54,23 @@ function applied(one: Case, expected: State, set: InstructionSet): Applied[] {
   return list;
 }
 
-function contextOf(variant: Variant, word: number, one: Case, expected: State): ExceptionContext {
+function contextOf(
+  variant: Variant,
+  at: bigint,
+  words: readonly [word: number, prefix: number | undefined],
+  one: Case,
+  expected: State,
+): ExceptionContext {
   return {
     mnemonic: variant.mnemonic,
+    at,
     operandNames: Object.keys(variant.fields),
     initial: one.initial,
     expected,
     operand: (name) => {
       const field = variant.fields[name];
       if (!field) throw new Error(`exceptions.ts: ${variant.mnemonic} has no operand ${name}`);
-      return fieldValue(field, word);
+      return fieldValue(field, ...words);
     },
   };
 }
@@ -168,10 +173,9 @@ export function report(one: Case, found: readonly Difference[], set: Instruction
     shown.add(register);
     lines.push(`    before: ${register} = ${value}`);
   };
-  for (const word of one.words.length > 3 ? [] : one.words) {
-    const variant = set.decode(word)?.variant;
-    for (const [name, field] of Object.entries(variant?.fields ?? {})) {
-      const n = fieldValue(field, word);
+  for (const { variant, word, prefix } of one.words.length > 3 ? [] : decoded(one, set)) {
+    for (const [name, field] of Object.entries(variant.fields)) {
+      const n = fieldValue(field, word, prefix);
       if (/^(rt|ra|rb|rc|rs)$/.test(name)) initial(`r${n}`, hex(one.initial.gpr(n)));
       const file = /^(fr|x|vr)[tabcs]p?$/.exec(name)?.[1];
       if (file) {

@@ -5,6 +5,8 @@ export interface ExceptionContext {
   /** An operand of the instruction, by name. */
   operand(name: string): number;
   readonly mnemonic: string;
+  /** Its address. */
+  readonly at: bigint;
   /** Names of the pattern's fields. */
   readonly operandNames: readonly string[];
   readonly initial: State;

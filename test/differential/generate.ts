@@ -1,7 +1,7 @@
 /** Makes cases: one instruction, or a straight line of them, with random operands and machine states aimed at the edges. */
 import { disassemble } from "../../src/arch/powerpc/isa/disassembler.js";
 import type { InstructionSet, ListedVariant } from "../../src/arch/powerpc/isa/instruction-set.js";
-import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
+import { encodeField, prefixBoundary, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { drawDecimals } from "./decimal-float.js";
 import { type Description, describe, notUserLevel } from "./describe.js";
 import { decimalFloat } from "./exception.js";
@@ -96,7 +96,7 @@ function mend({ variant, description }: Candidate, fields: Fields, random: Rando
     fields["bo"] = random.pick(name === "bcctr" ? validBo.filter((bo) => (bo & 4) !== 0) : validBo);
   }
   if (/^m[tf]ocrf$/.test(name)) fields["fxm"] = 1 << random.below(8);
-  if (/^(lq|stq|lqarx|stqcx\.?)$/.test(name)) {
+  if (/^(p?lq|p?stq|lqarx|stqcx\.?)$/.test(name)) {
     for (const field of ["rt", "rs", "rtp", "rsp"]) if (has(field)) fields[field] = random.below(16) * 2;
     const pair = ["rt", "rtp"].find(has);
     if (pair) {
@@ -111,6 +111,14 @@ function mend({ variant, description }: Candidate, fields: Fields, random: Rando
     fields["fc"] = random.pick(
       /^st/.test(name) ? [0, 1, 2, 3, 4, 5, 6, 7, 24] : [0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 25, 28],
     );
+  // R with a register is an invalid form.
+  if (variant.prefix && has("r") && fields["r"] === 1) fields["ra"] = 0;
+  // Factors may not lie in the accumulator.
+  if (has("at")) {
+    for (const factor of ["xa", "xb"]) {
+      while (Math.floor((fields[factor] as number) / 4) === fields["at"]) fields[factor] = random.below(32) * 2;
+    }
+  }
   if (name === "lmw") {
     fields["rt"] = 16 + random.below(16);
     fields["ra"] = 1 + random.below(15);
@@ -131,22 +139,43 @@ function drawFields(candidate: Candidate, random: Random): Fields {
   // Aliased registers find mistakes in the order of reading and writing.
   const few = random.chance(0.3) ? [random.below(32), random.below(32)] : undefined;
   for (const [name, field] of Object.entries(candidate.variant.fields)) {
+    if (field.width > 32) {
+      fields[name] = drawWide(random, field.width);
+      continue;
+    }
     const span = 2 ** field.width;
     let raw = few && field.width >= 5 ? random.pick(few) : random.below(span);
     if (!few && field.width > 6 && random.chance(0.3)) raw = random.pick([0, 1, span - 1, span / 2, span / 2 - 1]);
     // A pair of registers begins with an even one: it has no piece for the last bit.
-    raw &= field.pieces.reduce((bits, { width, at }) => bits | ((2 ** width - 1) << at), 0);
+    raw = (raw & field.pieces.reduce((bits, { width, at }) => bits | ((2 ** width - 1) << at), 0)) >>> 0;
     fields[name] = (field.signed && raw >= span / 2 ? raw - span : raw) * field.scale;
   }
   mend(candidate, fields, random);
   return fields;
 }
 
-function encode(variant: Variant, fields: Fields): number {
-  let word = variant.value;
-  for (const [name, field] of Object.entries(variant.fields)) word |= encodeField(field, fields[name] ?? 0);
-  return word >>> 0;
+/** A signed number of more than 32 bits, whose pieces are often all the same. */
+function drawWide(random: Random, width: number): number {
+  const value = BigInt.asIntN(width, random.u64());
+  return Number(random.chance(0.3) ? random.pick([0n, 1n, -1n, value >> 17n, value & -65536n]) : value);
 }
+
+/** The words of an instruction. */
+function encode(variant: Variant, fields: Fields): readonly number[] {
+  let word = variant.value;
+  let prefix = variant.prefix?.value ?? 0;
+  for (const [name, field] of Object.entries(variant.fields)) {
+    word |= encodeField(field, fields[name] ?? 0);
+    prefix |= encodeField(field, fields[name] ?? 0, "prefix");
+  }
+  return variant.prefix ? [prefix >>> 0, word >>> 0] : [word >>> 0];
+}
+
+const nop = 0x60000000;
+
+/** How many words must stand before an instruction of two at this address: it may not cross a boundary. */
+const padding = (variant: Variant, address: number): number =>
+  variant.prefix && address % prefixBoundary === prefixBoundary - 4 ? 1 : 0;
 
 const mask64 = (1n << 64n) - 1n;
 
@@ -260,8 +289,11 @@ const intoWindow: Aim = (random, aligned) => {
   return BigInt(random.chance(aligned ? 0.95 : 0.4) ? ea & ~15 : ea);
 };
 
-/** Points the registers of a storage access at a place. Returns false if these fields cannot reach it. */
-function aim(candidate: Candidate, fields: Fields, state: State, random: Random, place: Aim): boolean {
+/**
+ * Points the registers of a storage access at a place; `at` is the instruction's address. Returns false if these fields
+ * cannot reach it.
+ */
+function aim(candidate: Candidate, fields: Fields, state: State, random: Random, place: Aim, at: number): boolean {
   const { variant, description, listed } = candidate;
   if (!description.memory) return true;
   const name = variant.definition.name;
@@ -272,6 +304,10 @@ function aim(candidate: Candidate, fields: Fields, state: State, random: Random,
     const displacement = parts[paren - 1];
     const base = parts[paren + 1];
     if (displacement?.type !== "operand" || base?.type !== "operand") return false;
+    if (fields["r"] === 1) {
+      fields[displacement.name] = Number(ea - BigInt(at));
+      return true;
+    }
     if (fields[base.name] === 0) return false;
     state.setGpr(fields[base.name] as number, (ea - BigInt(fields[displacement.name] ?? 0)) & mask64);
     return true;
@@ -310,7 +346,7 @@ function reservation({ variant }: Candidate, fields: Fields, pool: readonly Cand
   // The target may not be an address register, nor, in a pair, its neighbour.
   const free = [0, 2, 4, 6, 8].find((n) => (ra & ~1) !== n && (rb & ~1) !== n) as number;
   const target = Object.keys(load.fields).find((name) => /^rtp?$/.test(name)) ?? "rt";
-  return [encode(load, { ra, rb, [target]: free })];
+  return encode(load, { ra, rb, [target]: free });
 }
 
 /** VRA's count of digits, in byte 7 and halfword 3: mostly one that leaves some. */
@@ -336,13 +372,14 @@ function single(
 ): Case | undefined {
   const { variant, description } = candidate;
   const fields = drawFields(candidate, random);
+  const pad = padding(variant, address);
   const state = drawState(random, from, variant.mnemonic, registersOf(fields));
   if (/^bcd(u?s|sr|u?trunc)\.$/.test(variant.mnemonic) && fields["vra"] !== fields["vrb"])
     aimCount(fields, state, random);
   if (decimalFloat.test(variant.mnemonic)) drawDecimals(variant, fields, state, random);
   if (description.memory) drawWindow(random, state, variant.mnemonic);
-  if (!aim(candidate, fields, state, random, place)) return undefined;
-  const words: number[] = [];
+  if (!aim(candidate, fields, state, random, place, address + 4 * pad)) return undefined;
+  const words: number[] = new Array(pad).fill(nop);
   if (description.jumps) {
     const viaTar = description.gets.has("tar");
     if (viaTar) words.push(mttarR3);
@@ -353,10 +390,10 @@ function single(
     if (viaTar) state.setGpr(3, loose);
     else if (description.gets.has("lr")) state.set(offsets.lr, loose);
     else if (variant.definition.name === "bcctr") state.set(offsets.ctr, loose);
-    words.push(encode(variant, fields), addR30);
+    words.push(...encode(variant, fields), addR30);
   } else {
     if (random.chance(0.6)) words.push(...reservation(candidate, fields, pool));
-    words.push(encode(variant, fields));
+    words.push(...encode(variant, fields));
   }
   return { mnemonic: variant.mnemonic, address, words, initial: state };
 }
@@ -390,14 +427,22 @@ function sequence(pool: readonly Candidate[], random: Random, from: State, addre
   for (let n = firstBase; n < 29; n++) state.setGpr(n, BigInt(addresses.window + 192 + 16 * random.below(4)));
   for (let n = 29; n < 32; n++) state.setGpr(n, BigInt(random.below(9) * 8 - 32) & mask64);
   const words: number[] = [];
+  /** Where branches go to, in words. */
+  const targets = new Set<number>();
   while (words.length < length) {
     const left = length - words.length;
     if (left > 1 && random.chance(0.12)) {
-      words.push(forwardBranch(random, 1 + random.below(left)));
+      const distance = 1 + random.below(left);
+      targets.add(words.length + distance);
+      words.push(forwardBranch(random, distance));
       continue;
     }
     const candidate = random.pick(pool);
     const { variant, description, listed } = candidate;
+    const begin = words.length + padding(variant, address + 4 * words.length);
+    // Nothing may jump to a suffix, nor may one stand behind the end that branches know.
+    if (variant.prefix && (targets.has(begin + 1) || begin + 2 > length)) continue;
+    while (words.length < begin) words.push(nop);
     const fields = drawFields(candidate, random);
     for (const name of description.writes.gpr) {
       if ((fields[name] ?? 0) >= firstBase - 1) fields[name] = random.below(firstBase - 1);
@@ -409,7 +454,7 @@ function sequence(pool: readonly Candidate[], random: Random, from: State, addre
       const displacement = listed.template.parts[paren - 1];
       if (paren > 0 && displacement?.type === "operand") fields[displacement.name] = random.below(16) * 16 - 128;
     }
-    words.push(encode(variant, fields));
+    words.push(...encode(variant, fields));
   }
   return { mnemonic: "sequence", address, words, initial: state };
 }
@@ -471,12 +516,35 @@ export class CaseGenerator {
   }
 }
 
+/** The instructions of a case. */
+export function* decoded(
+  one: Case,
+  set: InstructionSet,
+): Generator<{
+  readonly variant: Variant;
+  readonly at: bigint;
+  readonly word: number;
+  readonly prefix: number | undefined;
+}> {
+  for (let i = 0; i < one.words.length; i++) {
+    const [word, suffix] = one.words.slice(i, i + 2) as [number, number | undefined];
+    const variant = set.decode(word, suffix)?.variant;
+    const at = BigInt(one.address + 4 * i);
+    if (variant?.prefix) {
+      yield { variant, at, word: suffix as number, prefix: word };
+      i++;
+    } else if (variant) yield { variant, at, word, prefix: undefined };
+  }
+}
+
 /** The case's code as text, one line a word. */
 export function listing(one: Case): string {
   return one.words
     .map((word, i) => {
       const address = one.address + 4 * i;
-      return `  ${address.toString(16)}: ${(word >>> 0).toString(16).padStart(8, "0")}  ${disassemble(word, { address: BigInt(address) })}`;
+      const suffix = one.words[i + 1];
+      const text = disassemble(word, { address: BigInt(address), ...(suffix === undefined ? {} : { suffix }) });
+      return `  ${address.toString(16)}: ${(word >>> 0).toString(16).padStart(8, "0")}  ${text}`;
     })
     .join("\n");
 }

@@ -10,6 +10,7 @@
  *
  * Code is indented or begins with a label, in the assembler's language, and stands at 0x10000; it ends by falling off its end, or by an
  * interrupt. `state` takes any of: problem, 32-bit, little-endian, big-endian (one byte order only; both otherwise),
+ * v3.1 (a processor of that version; otherwise v3.0),
  * virtual (MSR[IR] and [DR]: no page is mapped but that of the code, 64 KiB, to itself, and 0x20000, for data).
  * Left of an = stands a register of the state's layout, r0 to r31, cr0 to cr7, f0 to f31, vs0 to vs63 (128 bits), a piece of storage
  * ([0x20000:8], address and bytes, as the current byte order reads it), or in `expect` interrupt: its vector, or 0 for none.
@@ -29,7 +30,7 @@ export interface Setting {
   readonly value: bigint;
 }
 
-const states = new Set(["problem", "32-bit", "little-endian", "big-endian", "virtual"]);
+const states = new Set(["problem", "32-bit", "little-endian", "big-endian", "virtual", "v3.1"]);
 
 function value(text: string): bigint {
   return text

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { archLayout, ExitCode, type StateField, state } from "../../src/arch/powerpc/engines/layout.js";
+import { archLayout, decodeRoot, ExitCode, type StateField, state } from "../../src/arch/powerpc/engines/layout.js";
 import { Leaf, MSR, TestMachine } from "../../src/arch/powerpc/engines/runtime/machine.test-support.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
@@ -93,6 +93,7 @@ class CaseMachine {
     new Uint8Array(m.memory.buffer, m.s + state.cr.offset, 32).fill(0);
     for (const name of ["so", "ov", "ov32", "ca", "ca32", "xerRest", "srr0", "srr1", "fpscr", "mmcr0"] as const)
       m.set(name, 0n);
+    m.set("decodeRoot", BigInt(decodeRoot(one.state.has("v3.1") ? "3.1" : "3.0")));
     m.set("fscr", -1n & 0xffffffffffffffn);
     m.set("amor", -1n);
     m.set("pid", 1n);

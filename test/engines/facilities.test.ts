@@ -15,29 +15,29 @@ const vectors: Readonly<Record<Facility, number>> = { fp: 0x800, vec: 0xf20, vsx
 function needed(mnemonic: string, vsr: number): Facility | undefined {
   const high = vsr >= 32;
   if (/^m[tf]vsr(d|wa|wz)$/.test(mnemonic)) return high ? "vec" : "fp";
-  if (/^(lxvx?|lxvll?|lxvwsx|stxvx?|stxvll?|mfvsrld|mtvsr(dd|ws)|xxspltib)$/.test(mnemonic))
+  if (/^(p?lxvx?|lxvll?|lxvwsx|p?stxvx?|stxvll?|mfvsrld|mtvsr(dd|ws)|xxspltib)$/.test(mnemonic))
     return high ? "vec" : "vsx";
-  if (/^(lx|stx)(sd|ssp)$|^m[tf]vscr$|^st?v[a-z]|^v|^(lv|stv)/.test(mnemonic)) return "vec";
-  if (/^(x[sxv]|lx|stx)/.test(mnemonic)) return "vsx";
-  if (/^(f|lf|stf|mff|mtf|mcrfs)/.test(mnemonic)) return "fp";
+  if (/^p?(lx|stx)(sd|ssp)$|^m[tf]vscr$|^st?v[a-z]|^v|^(lv|stv)/.test(mnemonic)) return "vec";
+  if (/^(x[sxv]|pmx|p?lx|p?stx)/.test(mnemonic)) return "vsx";
+  if (/^(f|p?lf|p?stf|mff|mtf|mcrfs)/.test(mnemonic)) return "fp";
   return undefined;
 }
 
-/** The instruction with distinct registers, `vsr` where it names the VSR that decides. */
-function word(variant: Variant, vsr: number): number {
+/** The instruction's words with distinct registers, `vsr` where it names the VSR that decides. */
+function wordsOf(variant: Variant, vsr: number): readonly number[] {
   let bits = variant.value;
   Object.entries(variant.fields).forEach(([name, field], i) => {
     const number = /^x[ts]$/.test(name) ? vsr : /^(ra|rb|rt|rs)$/.test(name) ? 3 + i : 0;
     if (number !== 0) bits |= encodeField(field, number);
   });
-  return bits >>> 0;
+  return variant.prefix ? [variant.prefix.value, bits >>> 0] : [bits >>> 0];
 }
 
 const address = 0x10000;
 const caseOf = (variant: Variant, vsr: number): Case => ({
   mnemonic: variant.mnemonic,
   address,
-  words: [word(variant, vsr)],
+  words: wordsOf(variant, vsr),
   initial: new State(),
 });
 

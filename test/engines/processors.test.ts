@@ -11,10 +11,10 @@ import { State } from "../differential/record.js";
 
 const address = 0x10000;
 const illegal = 0x700;
-const caseOf = ({ mnemonic, value }: Variant): Case => ({
+const caseOf = ({ mnemonic, value, prefix }: Variant): Case => ({
   mnemonic,
   address,
-  words: [value],
+  words: prefix ? [prefix.value, value] : [value],
   initial: new State(),
 });
 /** Moves of special purpose registers, which are no others where a register is not there. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { instructions } from "../../src/arch/powerpc/isa/instructions.js";
 import { type IsaLevel, levelOf, unknownNames } from "../../src/arch/powerpc/isa/levels.js";
-import { expand } from "../../src/arch/powerpc/isa/pattern.js";
+import { expand, fieldMask } from "../../src/arch/powerpc/isa/pattern.js";
 import { Random } from "../differential/random.js";
 import { missing } from "../oracles/oracles.js";
 import { objdump, type Processor } from "./objdump.js";
@@ -19,11 +19,13 @@ test("an instruction is of the version of which objdump first knows it", { skip:
   const random = new Random(3);
   const variants = instructions.flatMap(expand).filter(({ mnemonic }) => !otherwise.test(mnemonic));
   const draws = 8;
-  const words = variants.flatMap(({ fields, value }) => {
-    const pieces = Object.values(fields).flatMap((field) => field.pieces);
-    const open = pieces.reduce((bits, { shift, width }) => bits | (((2 ** width - 1) << shift) >>> 0), 0);
-    // The first with all operands 0: others may be invalid forms.
-    return Array.from({ length: draws }, (_, i) => (i === 0 ? value : (value | (random.u32() & open)) >>> 0));
+  const words = variants.flatMap(({ fields, value, prefix }) => {
+    const open = Object.values(fields).reduce((bits, field) => bits | fieldMask(field), 0);
+    // The first with all operands 0: others may be invalid forms. Prefixes only so.
+    return Array.from({ length: draws }, (_, i) => [
+      ...(prefix ? [prefix.value] : []),
+      i === 0 ? value : (value | (random.u32() & open)) >>> 0,
+    ]);
   });
   const processors: readonly (readonly [IsaLevel, Processor])[] = [
     ["2.07", "power8"],

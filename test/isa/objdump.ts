@@ -9,13 +9,25 @@ const program = "powerpc64le-linux-gnu-objdump";
 /** Processors whose instructions objdump knows. */
 export type Processor = "power8" | "power9" | "power10";
 
-/** objdump's text for each word (the word at index i has address 4i). `raw`: without extended mnemonics. */
-export function objdump(words: readonly number[], raw: boolean, processor: Processor = "power9"): string[] {
+/** Distance of the addresses of two instructions that objdump is given, bytes. */
+export const distance = 8;
+
+/**
+ * objdump's text for each instruction, of one word or of two (the first has address 0, the next `distance` more). `raw`:
+ * without extended mnemonics.
+ */
+export function objdump(
+  instructions: readonly (readonly number[])[],
+  raw: boolean,
+  processor: Processor = "power9",
+): string[] {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-objdump-"));
   try {
-    const bytes = new Uint8Array(4 * words.length);
+    const bytes = new Uint8Array(distance * instructions.length);
     const view = new DataView(bytes.buffer);
-    words.forEach((word, i) => void view.setUint32(4 * i, word, false));
+    instructions.forEach((words, i) => {
+      for (const [j, word] of words.entries()) view.setUint32(distance * i + 4 * j, word, false);
+    });
     const file = join(folder, "words");
     writeFileSync(file, bytes);
     const options = [
@@ -32,7 +44,9 @@ export function objdump(words: readonly number[], raw: boolean, processor: Proce
     ];
     const { stdout, status, stderr } = spawnSync(program, options, { encoding: "utf8", maxBuffer: 1 << 28 });
     if (status !== 0) throw new Error(`${program} failed: ${stderr}`);
-    return [...stdout.matchAll(/^\s*[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*\t(.*)$/gm)].map(([, text]) =>
+    const lines = [...stdout.matchAll(/^\s*([0-9a-f]+):\t(?:[0-9a-f]{2} )+\s*\t(.*)$/gm)];
+    const first = lines.filter(([, at]) => Number.parseInt(at as string, 16) % distance === 0);
+    return first.map(([, , text]) =>
       (text as string)
         .replace(/\s*<[^>]*>|\s*#.*$/g, "")
         .replace(/\s+/g, " ")
@@ -53,7 +67,7 @@ export function normalise(text: string): string {
       (_, field: string, bit: string) => `${4 * Number(field) + (bits[bit] ?? 0)}`,
     )
     .replace(/\b(lt|gt|eq|so|un)\b/g, (bit) => `${bits[bit]}`)
-    .replace(/\b(?:vs|cr|r|f|v)(\d+)/g, "$1")
+    .replace(/\b(?:vs|cr|r|f|v|a)(\d+)/g, "$1")
     .replace(/-?\b0x[0-9a-f]+/g, (number) =>
       number.startsWith("-") ? `${-BigInt(number.slice(1))}` : `${BigInt.asIntN(64, BigInt(number))}`,
     )

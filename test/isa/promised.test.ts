@@ -96,7 +96,10 @@ test("every word that objdump knows for POWER9 is decoded, or stands in omitted.
   }
   const left = new Set(omitted.map((o) => o.mnemonic));
   const unknown = new Map<string, string>();
-  objdump(words, true).forEach((text, i) => {
+  objdump(
+    words.map((word) => [word]),
+    true,
+  ).forEach((text, i) => {
     const mnemonic = text.split(" ")[0] as string;
     if (mnemonic === ".long" || left.has(mnemonic) || notPromised.some(([mnemonics]) => mnemonics.test(mnemonic)))
       return;

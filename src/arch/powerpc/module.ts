@@ -65,9 +65,9 @@ function defineKvm(config: KvmConfig = {}): ModuleDefinition {
 export default kvmModule();
 
 /** What puts an instruction word into words. It brings the definitions of all instructions with it. */
-export async function loadDisassembler(): Promise<(word: number, address: bigint) => string> {
+export async function loadDisassembler(): Promise<(word: number, address: bigint, suffix?: number) => string> {
   const { disassemble } = await import("./isa/disassembler.js");
-  return (word, address) => disassemble(word, { address });
+  return (word, address, suffix) => disassemble(word, { address, ...(suffix === undefined ? {} : { suffix }) });
 }
 
 /**

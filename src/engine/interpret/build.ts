@@ -350,6 +350,15 @@ class InterpreterBuilder<S extends HandlerSpec> {
     return f;
   }
 
+  #pushTold(f: FunctionBuilder, entry: number): void {
+    if (this.#target.told) {
+      this.#target.told(this.#emission(f), () => f.get(entry));
+      return;
+    }
+    f.get(entry);
+    f.load("i32", 4);
+  }
+
   /**
    * (state) -> 0 or, if the engine must return to its caller, 1: interrupts that wait, then one instruction through its
    * function, then what the architecture does after each.
@@ -357,7 +366,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
   #one(stride: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32"]);
     const entry = f.local("i32");
-    const word = f.local("i32");
+    const told = f.local("i32");
     const result = f.local("i32");
     // An instruction that is run again to complete its MMIO comes before any interrupt.
     this.#getState(f, "mmioReplay");
@@ -405,15 +414,14 @@ class InterpreterBuilder<S extends HandlerSpec> {
     this.#getState(f, "pc");
     f.store("i64", this.#target.layout.state.steppedAt.offset);
     f.get(0);
-    f.get(entry);
-    f.load("i32", 4);
+    this.#pushTold(f, entry);
+    f.tee(told);
     f.store("i32", this.#target.layout.state.steppedWord.offset);
     this.#setState(f, "steppedAccess", 0);
-    const followUp = this.#target.alone(this.#emission(f), word);
+    const followUp = this.#target.alone(this.#emission(f), told);
     f.get(0);
     f.get(entry);
     f.load("i32", 4);
-    f.tee(word);
     f.get(entry);
     f.load("i32", 0);
     this.#inMode(f, stride);

@@ -52,8 +52,13 @@ export interface InterpreterTarget<S extends HandlerSpec = HandlerSpec> extends 
   /** Emits what brings the state up to date where the engine is left. */
   leaving(e: Emission): void;
   /**
-   * Emits what is to be known before an instruction that runs alone, and returns what emits what follows one that
-   * completed; `word` is the local of what was decoded of it.
+   * Pushes what `steppedWord` and `alone` are told of the instruction whose decoded entry's address `entry` pushes; if it
+   * is missing, the entry's word.
    */
-  alone(e: Emission, word: number): () => void;
+  told?(e: Emission, entry: () => void): void;
+  /**
+   * Emits what is to be known before an instruction that runs alone, and returns what emits what follows one that
+   * completed; `told` is the local of what `told` pushed.
+   */
+  alone(e: Emission, told: number): () => void;
 }

@@ -13,8 +13,8 @@ export const traceCategories = [
   "insn",
 ] as const satisfies readonly TraceCategory[];
 
-/** An instruction word at an address as text. */
-export type Disassemble = (word: number, address: bigint) => string;
+/** An instruction word at an address as text, with the word behind it if it is a prefix. */
+export type Disassemble = (word: number, address: bigint, suffix?: number) => string;
 
 /** How a traced run gets it; instruction sets are large, and most runs need none. */
 export type LoadDisassembler = () => Promise<Disassemble>;
@@ -60,11 +60,15 @@ const instructionWidth = 28;
 
 /** Address, word, text, and what changed. */
 function describeInstruction({ values }: TraceEvent, disassemble: Disassemble | undefined): string {
-  const { pc, word, ...changed } = values;
+  const { pc, word, suffix, ...changed } = values;
   const address = BigInt(pc ?? 0);
   const bits = Number(word ?? 0);
-  const text = disassemble?.(bits, address) ?? "";
-  const begin = `${address.toString(16).padStart(16, "0")} ${bits.toString(16).padStart(8, "0")}`;
+  const second = suffix === undefined ? undefined : Number(suffix);
+  const text = disassemble?.(bits, address, second) ?? "";
+  const shown = [bits, ...(second === undefined ? [] : [second])].map((one) =>
+    (one >>> 0).toString(16).padStart(8, "0"),
+  );
+  const begin = [address.toString(16).padStart(16, "0"), ...shown].join(" ");
   return `${begin} ${text.padEnd(instructionWidth)} ${describeValues(changed).join(" ")}`.trimEnd();
 }
 

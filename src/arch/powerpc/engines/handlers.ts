@@ -3,7 +3,7 @@ import type { HandlerSpec } from "../../../engine/interpret/target.js";
 import { buildDecodeTable } from "../isa/decoder.js";
 import { instructions } from "../isa/instructions.js";
 import { has } from "../isa/levels.js";
-import { encodeField, expand, type Variant } from "../isa/pattern.js";
+import { encodeField, expand, lengthOf, type Variant } from "../isa/pattern.js";
 import { frequent, hot, specialised } from "./hot.js";
 import { decodeRoots, Handler } from "./layout.js";
 
@@ -45,7 +45,7 @@ export function handlerSpecs(): { specs: PowerHandler[]; hotCount: number } {
     }
     const { mnemonic, mask, value } = variant;
     const weight = frequent[mnemonic] ?? 0;
-    const plain: PowerHandler = { name: mnemonic, length: 4, weight, variant, mask, value, fixed: [] };
+    const plain: PowerHandler = { name: mnemonic, length: lengthOf(variant), weight, variant, mask, value, fixed: [] };
     (isHot ? hotSpecs : rare).push(plain);
   }
   // The frequent ones first: their numbers are next to each other.
@@ -59,6 +59,7 @@ export function decodeTable(specs: readonly PowerHandler[]): Int32Array {
   const entries = specs.map((s, i) => ({
     mask: s.mask,
     value: s.value,
+    prefix: s.variant.prefix,
     id: Handler.first + i,
     name: s.name,
     priority: s.fixed.length,

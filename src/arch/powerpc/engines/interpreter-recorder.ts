@@ -4,7 +4,7 @@ import type { Node, Recording, Resource, Type } from "../../../engine/ir.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import type { F64, I32, I64, V128 } from "../isa/machine.js";
-import type { Field } from "../isa/pattern.js";
+import type { Field, FieldPiece } from "../isa/pattern.js";
 import { fieldValue } from "../isa/pattern.js";
 import { type RegisterName, registers } from "../isa/registers.js";
 import type { PowerHandler } from "./handlers.js";
@@ -30,6 +30,7 @@ export class InterpreterRecorder extends PowerRecorder {
   readonly #addresses = new Map<string, Node>();
   #state: Node | undefined;
   #word: Node | undefined;
+  #prefix: Node | undefined;
 
   constructor(options: PowerRecorderOptions, locals: InterpreterLocals, emitCia: (f: FunctionBuilder) => void) {
     super(options);
@@ -42,13 +43,27 @@ export class InterpreterRecorder extends PowerRecorder {
     const leaf = (local: number) => this.node("i32", [], (f) => f.get(local), undefined, true);
     this.#state = leaf(this.#locals.state);
     this.#word = leaf(this.#locals.word);
+    this.#prefix = undefined;
+  }
+
+  /** What is decoded of an instruction of two words is where they lie: runtime/prefixed.as.ts. */
+  #findWords(): void {
+    const place = this.#word as Node;
+    const at = (offset: number) => this.node("i32", [place], (f) => f.load("i32", offset));
+    this.#prefix = at(0);
+    this.#word = at(4);
   }
 
   /** Records the handler of `spec`: what must be enabled, then the semantics. */
   handler(spec: PowerHandler): Recording {
     return this.record(() => {
-      const operands: Record<string, I32> = {};
+      if (spec.variant.prefix) this.#findWords();
+      const operands: Record<string, I32 | I64> = {};
       for (const [name, field] of Object.entries(spec.variant.fields)) {
+        if (field.width > 32) {
+          operands[name] = this.#wideField(field);
+          continue;
+        }
         operands[name] = spec.fixed.includes(name)
           ? this.i32.const(fieldValue(field, spec.value))
           : (this.#field(field) as unknown as I32);
@@ -57,19 +72,44 @@ export class InterpreterRecorder extends PowerRecorder {
     });
   }
 
+  /** The word that a piece stands in, and its shift there. */
+  #pieceIn({ shift }: FieldPiece): { word: I32; shift: number } {
+    return shift < 32
+      ? { word: this.#word as unknown as I32, shift }
+      : { word: this.#prefix as unknown as I32, shift: shift - 32 };
+  }
+
+  #wideField({ pieces, width, scale }: Field): I64 {
+    const { i32, i64 } = this;
+    const parts = pieces.map((piece) => {
+      const { word, shift } = this.#pieceIn(piece);
+      const part = i32.and(i32.shrU(word, i32.const(shift)), i32.const(2 ** piece.width - 1));
+      return i64.shl(i64.extendU(part), i64.const(piece.at + 64 - width));
+    });
+    return i64.mul(
+      i64.shrS(
+        parts.reduce((a, b) => i64.or(a, b)),
+        i64.const(64 - width),
+      ),
+      i64.const(scale),
+    );
+  }
+
   #field(field: Field): Node {
     const { i32 } = this;
-    const word = this.#word as unknown as I32;
     let value: I32 | undefined;
-    const only = field.pieces.length === 1 ? field.pieces[0] : undefined;
+    const only = field.pieces.length === 1 && (field.pieces[0]?.shift ?? 32) < 32 ? field.pieces[0] : undefined;
+    const word = this.#word as unknown as I32;
     if (only && field.signed && only.at === 0) {
       // Sign-extends by shifting through the top.
       const top = 32 - only.shift - only.width;
       value = i32.shrS(i32.shl(word, i32.const(top)), i32.const(32 - only.width));
     } else {
-      for (const { shift, width, at } of field.pieces) {
+      for (const part of field.pieces) {
+        const { width, at } = part;
+        const { word: from, shift } = this.#pieceIn(part);
         const mask = i32.const((2 ** width - 1) << at);
-        const moved = shift >= at ? i32.shrU(word, i32.const(shift - at)) : i32.shl(word, i32.const(at - shift));
+        const moved = shift >= at ? i32.shrU(from, i32.const(shift - at)) : i32.shl(from, i32.const(at - shift));
         const piece = i32.and(moved, mask);
         value = value ? i32.or(value, piece) : piece;
       }

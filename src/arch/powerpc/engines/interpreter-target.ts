@@ -54,8 +54,14 @@ export const interpreterTarget = {
     f.get(s);
     f.call(runtime.helper(routine("settleFloat")));
   },
+  // Of an instruction of two words the first.
+  told: ({ f, state: s, runtime }, entry) => {
+    f.get(s);
+    entry();
+    f.call(runtime.helper(routine("firstWord")));
+  },
   // The Trace interrupt, if MSR[SE] or MSR[BE], as they were, ask for it.
-  alone: ({ f, state: s, runtime }, word) => {
+  alone: ({ f, state: s, runtime }, told) => {
     const before = f.local("i64");
     f.get(s);
     f.load("i64", state.msr.offset);
@@ -65,7 +71,7 @@ export const interpreterTarget = {
       f.get(before);
       // Branches: primary opcodes 16 and 18, and in 19 those that go to LR, CTR and TAR.
       const opcodeIs = (mask: number, value: number) => {
-        f.get(word);
+        f.get(told);
         f.i32Const(mask);
         f.i32("and");
         f.i32Const(value);

@@ -55,6 +55,10 @@ const powerFields = {
   facilities: ["i32", 1],
   /** 1: the instruction of KVM_REG_PPC_DEBUG_INST leaves with ExitCode.debug instead of being illegal. */
   softwareBreakpoints: ["i32", 1],
+  /** Which place in `prefixed` is taken for the next prefixed instruction. */
+  nextPrefixed: ["i32", 1],
+  /** The second word of the instruction that step() ran, if it is prefixed: beside `steppedWord`. */
+  steppedSuffix: ["i32", 1],
   /** 1: sc with OSI's magic numbers leaves with ExitCode.osi (KVM_CAP_PPC_OSI). */
   osi: ["i32", 1],
   /**
@@ -74,12 +78,18 @@ const powerFields = {
   prodded: ["i32", 1],
 } as const satisfies Fields;
 
-export type StateField = keyof typeof powerFields | EngineField | RegisterName;
+export type StateField = keyof typeof powerFields | keyof typeof largeFields | EngineField | RegisterName;
 
 const named = Object.fromEntries(
   Object.entries(registers).map(([name, type]): [string, readonly [FieldType, number]] => [name, [type, 1]]),
 ) as Record<RegisterName, readonly [FieldType, number]>;
-const built = layOut({ ...powerFields, ...named, ...engineFields });
+/** Last, so that the offsets of the others stay short. */
+const largeFields = {
+  /** Where the words of prefixed instructions lie, four numbers each: runtime/prefixed.as.ts. */
+  prefixed: ["i32", 4 * 4096],
+} as const satisfies Fields;
+
+const built = layOut({ ...powerFields, ...named, ...engineFields, ...largeFields });
 /** Type, count and byte offset of each field of the vCPU's state. */
 export const state: typeof built.fields = built.fields;
 /** Bytes of the register and bookkeeping part of a vCPU's state. */
@@ -119,7 +129,7 @@ export const Request = {
 
 /** Pages of 64 KiB, as the guests use; smaller ones always take the slow path. */
 export const tlb = softTlb(16);
-export const codePage = codePages({ unit: 4, longest: 4, pages: 3072, orders: 2 });
+export const codePage = codePages({ unit: 4, longest: 8, pages: 3072, orders: 2 });
 export const vcpuLayout = vcpuParts(stateSize, tlb, codePage);
 
 /**

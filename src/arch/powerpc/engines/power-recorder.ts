@@ -4,6 +4,7 @@ import type { Node, Resource, Type } from "../../../engine/ir.js";
 import { emitZeroBlock } from "../../../engine/memory-access.js";
 import { asI32, asI64, asNode, asV128, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import { engineRoutines, helperType, type Routines } from "../../../engine/routines.js";
+import { FacilityCause, withFacility } from "../isa/common.js";
 import { touchesStatus } from "../isa/helpers/float.js";
 import { type HelperName, helpers } from "../isa/helpers.js";
 import type { InsnOptions } from "../isa/insn.js";
@@ -16,6 +17,7 @@ import { trapCode } from "./layout.js";
 const powerRoutines = {
   ...engineRoutines,
   traced: [["i32", "i64", "i32"], []],
+  firstWord: [["i32", "i32"], ["i32"]],
   settleComeFrom: [["i32"], []],
   settleFloat: [["i32"], []],
   floatSettle: [["i32", "i32", "i64", "i64", "i64", "i64"], []],
@@ -73,8 +75,9 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   protected abstract readFacilities(): Node;
 
   /** Records what must be enabled for an instruction, then its semantics. */
-  protected runs({ definition, flags }: Variant, fields: Readonly<Record<string, I32>>): void {
-    const operands: Record<string, I32 | boolean> = { ...flags, ...fields };
+  protected runs({ definition, flags, prefix }: Variant, fields: Readonly<Record<string, I32 | I64>>): void {
+    const operands: Record<string, I32 | I64 | boolean> = { ...flags, ...fields };
+    if (prefix) this.#requirePrefixes();
     if (definition.options.privileged) this.requirePrivilege(definition.options.privileged);
     this.requireFacilities(definition.options, operands);
     // A guest never has hypervisor privilege: the interrupt is all there is.
@@ -186,6 +189,11 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   }
 
   // What stands before the semantics.
+  /** Raises Facility Unavailable where FSCR keeps prefixed instructions from problem state. */
+  #requirePrefixes(): void {
+    withFacility(this, FacilityCause.prefix, () => {});
+  }
+
   /** Raises the facility's unavailable interrupt unless it is enabled. */
   requireFacility(facility: Facility): void {
     const enabled = this.i32.and(asI32(this.readFacilities()), this.i32.const(facilityBit[facility]));
@@ -195,7 +203,7 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   }
 
   /** What a declaration's options ask to be enabled. */
-  requireFacilities(options: InsnOptions, operands: Readonly<Record<string, I32 | boolean>>): void {
+  requireFacilities(options: InsnOptions, operands: Readonly<Record<string, I32 | I64 | boolean>>): void {
     const { facility, vectorIfHigh } = options;
     if (!facility) return;
     if (!vectorIfHigh) {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Linkage } from "../../../engine/translate/linkage.js";
 import { RegionTranslator, regionTemplates } from "../../../engine/translate/region.js";
 import type { Found } from "../../../engine/translate/template.js";
-import type { Variant } from "../isa/pattern.js";
+import { lengthOf, type Variant } from "../isa/pattern.js";
 import { handlerSpecs } from "./handlers.js";
 import { translatorTarget } from "./translator-target.js";
 
@@ -22,12 +22,19 @@ function numbers(seed: number): (count: number) => number {
 /** Words of an instruction, many of whose operands are 0 or the same. */
 function draw(variant: Variant, below: (count: number) => number): Found<Variant> {
   let word = variant.value;
+  let prefix = variant.prefix?.value ?? 0;
   for (const field of Object.values(variant.fields)) {
     const few = [0, 3, 4, 5][below(4)] as number;
     const raw = field.width >= 3 && below(4) > 0 ? few : below(2 ** field.width);
-    for (const { shift, width, at } of field.pieces) word |= ((raw >> at) & (2 ** width - 1)) << shift;
+    for (const { shift, width, at } of field.pieces) {
+      const part = Math.floor(raw / 2 ** at) & (2 ** width - 1);
+      if (shift < 32) word |= part << shift;
+      else prefix |= part << (shift - 32);
+    }
   }
-  return { variant, word: word >>> 0, length: 4 };
+  // As the translator has it: the prefix is a part of the variant.
+  const whole = variant.prefix ? { ...variant, prefix: { mask: 0xffff_ffff, value: prefix >>> 0 } } : variant;
+  return { variant: whole, word: word >>> 0, length: lengthOf(variant) };
 }
 
 test("a region is the same whichever word of a form was recorded first", () => {

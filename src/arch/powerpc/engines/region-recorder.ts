@@ -4,7 +4,7 @@
  */
 
 import type { Late, Node, Recording, Resource, Type } from "../../../engine/ir.js";
-import { asI32, asNode } from "../../../engine/recorder.js";
+import { asI32, asI64, asNode } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
@@ -56,20 +56,27 @@ const singleNumber = new Map<RegisterName, number>(single.map((name, i) => [name
 export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder<Variant> {
   readonly held = new HeldRegisters(held);
 
-  operands({ fields }: Variant): Operand[] {
+  /** A prefix is a part of the variant here (translator-target.ts), as what is literal is. */
+  operands({ fields, prefix }: Variant): Operand[] {
     return Object.entries(fields).map(([name, field]) => ({
       name,
       mask: fieldMask(field),
-      at: fieldReader(field),
+      at: fieldReader(field, prefix?.value),
     }));
   }
 
   instruction(variant: Variant, word: number, late: ReadonlyMap<string, Operand>): Recording {
     return this.record(() => {
-      const operands: Record<string, I32> = {};
+      const operands: Record<string, I32 | I64> = {};
       for (const [name, field] of Object.entries(variant.fields)) {
-        const now = fieldValue(field, word);
+        const now = fieldValue(field, word, variant.prefix?.value);
         const operand = late.get(name);
+        if (field.width > 32) {
+          operands[name] = operand
+            ? asI64(this.late("i64", { at: operand.at, now, operands: [name] }))
+            : this.i64.const(now);
+          continue;
+        }
         operands[name] = operand
           ? asI32(this.late("i32", { at: operand.at, now, operands: [name] }))
           : this.i32.const(now);

@@ -1,8 +1,10 @@
 /** The numbers of POWER's that its run-time library shares with TypeScript, by the prefix of their names there. */
 import type { ArchitectureTables } from "../../../engine/numbers.js";
+import { suffixRoots } from "../isa/decoder.js";
 import { PendingFloat } from "../isa/float-pending.js";
+import { prefixBoundary } from "../isa/pattern.js";
 import { KVMPPC_DEBUG_BREAKPOINT, KVMPPC_DEBUG_WATCH_READ, KVMPPC_DEBUG_WATCH_WRITE } from "../uapi/registers.js";
-import { archLayout, ExitCode, InternalError, Request, trapCode } from "./layout.js";
+import { archLayout, decodeRoot, ExitCode, InternalError, Request, trapCode } from "./layout.js";
 
 export const tables = {
   EXIT: ExitCode,
@@ -16,4 +18,5 @@ export const tables = {
   },
   TRAP: trapCode,
   PENDINGFLOAT: PendingFloat,
+  DECODE: { suffixRoots, boundary: prefixBoundary, rootWithPrefixes: decodeRoot("3.1") },
 } as const satisfies ArchitectureTables;

@@ -4,7 +4,7 @@ import { vmLayout } from "../../../kvm/layout.js";
 import { detectWasmFeatures } from "../../../wasm/features.js";
 import { decode } from "../isa/decoder.js";
 import { bcctr, bclr } from "../isa/instructions/branch.js";
-import type { Variant } from "../isa/pattern.js";
+import { isPrefix, prefixBoundary, type Variant } from "../isa/pattern.js";
 import { handlerSpecs, type PowerHandler } from "./handlers.js";
 import { jumpTable } from "./jump-table.js";
 import { Handler, state } from "./layout.js";
@@ -14,6 +14,25 @@ import { held, PowerRegionRecorder } from "./region-recorder.js";
 
 /** The variants by handler number, made once for each thread that translates. */
 let handlers: readonly PowerHandler[] | undefined;
+
+/** Variants behind one prefix each. A guest could make any number. */
+const behindPrefix = new Map<Variant, Map<number, Variant>>();
+const prefixLimit = 1024;
+let prefixCount = 0;
+
+/** The variant with its prefix's operands fixed: templates know instructions of one word, and few prefixes are in use. */
+function behind(variant: Variant, prefix: number): Variant {
+  const known = behindPrefix.get(variant)?.get(prefix);
+  if (known) return known;
+  if (prefixCount++ >= prefixLimit) {
+    behindPrefix.clear();
+    prefixCount = 1;
+  }
+  const fixed: Variant = { ...variant, prefix: { mask: 0xffff_ffff, value: prefix } };
+  const all = behindPrefix.get(variant) ?? new Map<number, Variant>();
+  behindPrefix.set(variant, all.set(prefix, fixed));
+  return fixed;
+}
 
 const isCall = ({ flags }: Variant, distance: number | undefined): boolean =>
   // bl .+4 asks for its own address: nothing returns from there.
@@ -43,11 +62,19 @@ export const translatorTarget = {
     const table = new Int32Array(memory.buffer, vmLayout.decodeTables, words).slice();
     handlers ??= handlerSpecs().specs;
     const specs = handlers;
-    return (view, at, _room, mode) => {
+    return (view, at, room, mode) => {
       const word = view.getUint32(at, isLittleEndian(mode));
-      const variant =
-        specs[decode(table, word, view.getInt32(s + state.decodeRoot.offset, true)) - Handler.first]?.variant;
-      return variant && !variant.definition.options.interpreted ? { variant, word, length: 4 } : undefined;
+      const root = view.getInt32(s + state.decodeRoot.offset, true);
+      // Over a boundary of 64 bytes it is an Alignment interrupt, which is not translated.
+      const suffix =
+        isPrefix(word) && at % prefixBoundary !== prefixBoundary - 4 && room >= 8
+          ? view.getUint32(at + 4, isLittleEndian(mode))
+          : undefined;
+      const variant = specs[decode(table, word, root, suffix) - Handler.first]?.variant;
+      if (!variant || variant.definition.options.interpreted) return undefined;
+      return suffix === undefined
+        ? { variant, word, length: 4 }
+        : { variant: behind(variant, word), word: suffix, length: 8 };
     };
   },
   flow: ({ variant, jumps }) => (isCall(variant, jumps[0]) ? "call" : variant.definition === bclr ? "return" : "plain"),

@@ -12,7 +12,8 @@ import {
   S_steppedWord,
 } from "../engines/runtime/layout.generated";
 import { MSR_BE, MSR_DR, MSR_PR, MSR_SE } from "./msr.as";
-import { CAUSE_STORE, CAUSE_WATCH, raiseDataStorage } from "./storage-interrupts.as";
+import { CAUSE_STORE, CAUSE_WATCH } from "../mmu/causes.as";
+import { raiseDataStorage } from "./storage-interrupts.as";
 
 /** CIABR[PRIV]: 0 off, 1 problem state, 2 privileged. */
 const CIABR_PRIVILEGE: u64 = 3;

@@ -4,6 +4,7 @@
  * Source: Power ISA v3.0B, Book III "Alignment Interrupt", "Facility Unavailable Interrupt".
  */
 import { S_dar, S_fscr, S_pc } from "../engines/runtime/layout.generated";
+import { prefixedHere } from "../engines/runtime/prefixed.as";
 import {
   deliver,
   endInstruction,
@@ -17,7 +18,7 @@ import {
 /** DSISR is left alone: the architecture says that it is undefined. */
 export function raiseAlignment(s: i32, ea: i64): void {
   store<i64>(s, ea, S_dar);
-  deliver(s, VECTOR_ALIGNMENT, load<u64>(s, S_pc), 0);
+  deliver(s, VECTOR_ALIGNMENT, load<u64>(s, S_pc), prefixedHere(s));
   endInstruction(s);
 }
 
@@ -25,7 +26,7 @@ export function raiseAlignment(s: i32, ea: i64): void {
 export function raiseUnavailable(s: i32, facility: i32): void {
   const vector =
     facility == 0 ? VECTOR_FLOAT_UNAVAILABLE : facility == 1 ? VECTOR_VECTOR_UNAVAILABLE : VECTOR_VSX_UNAVAILABLE;
-  deliver(s, vector, load<u64>(s, S_pc), 0);
+  deliver(s, vector, load<u64>(s, S_pc), prefixedHere(s));
   endInstruction(s);
 }
 
@@ -33,5 +34,5 @@ export function raiseUnavailable(s: i32, facility: i32): void {
 export function facilityUnavailable(s: i32, cause: i32): void {
   const ic: u64 = 0xff << 56;
   store<u64>(s, (load<u64>(s, S_fscr) & ~ic) | ((<u64>cause) << 56), S_fscr);
-  deliver(s, VECTOR_FACILITY_UNAVAILABLE, load<u64>(s, S_pc), 0);
+  deliver(s, VECTOR_FACILITY_UNAVAILABLE, load<u64>(s, S_pc), prefixedHere(s));
 }

@@ -12,6 +12,7 @@ import {
   S_msr,
   S_pc,
 } from "../engines/runtime/layout.generated";
+import { prefixedHere } from "../engines/runtime/prefixed.as";
 import {
   deliver,
   endInstruction,
@@ -24,32 +25,19 @@ import {
 import { internalError } from "../../../engine/runtime/internal-error.as";
 import { MSR_ME } from "./msr.as";
 
-/** Causes, at the same place in DSISR (data) and SRR1 (fetch). */
-export const CAUSE_NO_TRANSLATION = 0x40000000;
-/** Fetch only: no-execute or guarded storage. */
-export const CAUSE_NO_EXECUTE = 0x10000000;
-export const CAUSE_PROTECTION = 0x08000000;
-/** Data only: a reservation on storage that cannot have one. */
-export const CAUSE_RESERVATION = 0x04000000;
-export const CAUSE_STORE = 0x02000000;
-/** Data only: DAWR0 watches it. */
-export const CAUSE_WATCH = 0x00400000;
-/** The tables themselves are malformed. */
-export const CAUSE_BAD_CONFIGURATION = 0x00080000;
-
 /** SRR1 of a machine check on fetch from a bad real address, as POWER9 reports it. */
 const MACHINE_CHECK_FETCH: u64 = 0x080c0000;
 
 export function raiseDataStorage(s: i32, ea: u64, dsisr: i32): void {
   store<u64>(s, ea, S_dar);
   store<u64>(s, <u64>(<u32>dsisr), S_dsisr);
-  deliver(s, VECTOR_DATA_STORAGE, load<u64>(s, S_pc), 0);
+  deliver(s, VECTOR_DATA_STORAGE, load<u64>(s, S_pc), prefixedHere(s));
   endInstruction(s);
 }
 
 export function raiseDataSegment(s: i32, ea: u64): void {
   store<u64>(s, ea, S_dar);
-  deliver(s, VECTOR_DATA_SEGMENT, load<u64>(s, S_pc), 0);
+  deliver(s, VECTOR_DATA_SEGMENT, load<u64>(s, S_pc), prefixedHere(s));
   endInstruction(s);
 }
 

@@ -189,7 +189,31 @@ function sprs(): Alias[] {
   return all;
 }
 
+/** Prefixed accesses by the name of their register. */
+const prefixed: Readonly<Record<string, string>> = {
+  rt: "plbz plhz plha plwz plwa pld",
+  rs: "pstb psth pstw pstd",
+  rtp: "plq",
+  rsp: "pstq",
+  frt: "plfs plfd",
+  frs: "pstfs pstfd",
+  vrt: "plxsd plxssp",
+  vrs: "pstxsd pstxssp",
+  xt: "plxv plxvp",
+  xs: "pstxv pstxvp",
+};
+
+/** Off the instruction's own address no register is written. */
+const relative = (): Alias[] =>
+  Object.entries(prefixed).flatMap(([register, list]) =>
+    list.split(" ").flatMap((name) => alias(`${name} ${register}, d`, `${name} ${register}, d(0), 1`)),
+  );
+
 const fixedPoint = (): Alias[] => [
+  ...alias("pli rt, d", "paddi rt, 0, d, 0"),
+  ...alias("pla rt, d", "paddi rt, 0, d, 1"),
+  ...accept("pla rt, d(ra)", "paddi rt, ra, d, 0"),
+  ...accept("psubi rt, ra, n", "paddi rt, ra, -n, 0"),
   ...alias("li rt, si", "addi rt, 0, si"),
   ...alias("lis rt, si", "addis rt, 0, si"),
   ...accept("cntlz[.] ra, rs", "cntlzw[.] ra, rs"), // as POWER called it
@@ -319,6 +343,7 @@ const float = (): Alias[] => [
 /** Every extended mnemonic, in the order in which the disassembler tries them. */
 export const aliases = (): Alias[] => [
   ...fixedPoint(),
+  ...relative(),
   ...branches(),
   ...traps(),
   ...conditionRegister(),

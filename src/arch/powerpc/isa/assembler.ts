@@ -10,7 +10,7 @@
 import { ExpressionError, type ExpressionValue, Scanner, type SymbolLookup } from "./expression.js";
 import { type Form, type InstructionSet, instructionSet, type ListedVariant } from "./instruction-set.js";
 import type { OperandKind, Template } from "./operand.js";
-import { encodeField, type Field, fieldRange } from "./pattern.js";
+import { encodeField, type Field, fieldRange, lengthOf, prefixBoundary } from "./pattern.js";
 
 export interface AssembleOptions {
   /** Address of the first byte. Default 0. */
@@ -46,6 +46,7 @@ const registerNoun: Readonly<Partial<Record<OperandKind, string>>> = {
   f: "a floating-point register (f0..f31)",
   v: "a vector register (v0..v31)",
   vs: "a vector-scalar register (vs0..vs63)",
+  a: "an accumulator (a0..a7)",
   cr: "a CR field (cr0..cr7)",
 };
 
@@ -101,10 +102,15 @@ function fit(field: Field, operand: ExpressionValue, anySign: boolean): number {
   return Number(value);
 }
 
-/** The word for a variant with these operands, in the order of its operand list. */
-function encode(listed: ListedVariant, operands: readonly ExpressionValue[], address: bigint): number {
+/** The words of a variant with these operands, in the order of its operand list. */
+function encode(listed: ListedVariant, operands: readonly ExpressionValue[], address: bigint): readonly number[] {
   const { variant, template } = listed;
   let word = variant.value;
+  let prefix = variant.prefix?.value ?? 0;
+  const set = (field: Field, value: number) => {
+    word |= encodeField(field, value);
+    prefix |= encodeField(field, value, "prefix");
+  };
   let position = 0;
   for (const part of template.parts) {
     if (part.type === "punctuation") continue;
@@ -124,14 +130,14 @@ function encode(listed: ListedVariant, operands: readonly ExpressionValue[], add
     try {
       if (part.kind === "target") {
         const distance = variant.flags["aa"] ? operand.value : BigInt.asIntN(64, operand.value - address);
-        word |= encodeField(field, fit(field, { value: distance }, false));
-      } else word |= encodeField(field, fit(field, operand, variant.mnemonic === "addis"));
+        set(field, fit(field, { value: distance }, false));
+      } else set(field, fit(field, operand, variant.mnemonic === "addis"));
     } catch (error) {
       if (error instanceof Error) throw new ExpressionError(`${part.name}: ${error.message}`);
       throw error;
     }
   }
-  return word >>> 0;
+  return variant.prefix ? [prefix >>> 0, word >>> 0] : [word >>> 0];
 }
 
 /** Whether the fixed numbers of a variant (a special purpose register's) are those given. */
@@ -144,7 +150,13 @@ function hasFixed({ template }: ListedVariant, operands: readonly ExpressionValu
   });
 }
 
-function encodeForm(form: Form, set: InstructionSet, text: string, lookup: SymbolLookup, address: bigint): number {
+function encodeForm(
+  form: Form,
+  set: InstructionSet,
+  text: string,
+  lookup: SymbolLookup,
+  address: bigint,
+): readonly number[] {
   const operands = readOperands(form.template, text, lookup);
   if (form.type === "instruction") return encode(form.listed, operands, address);
   const byName = new Map<string, ExpressionValue>();
@@ -176,14 +188,14 @@ function encodeForm(form: Form, set: InstructionSet, text: string, lookup: Symbo
   throw failure ?? new ExpressionError(`${form.alias.target} has no such operands`);
 }
 
-/** One instruction's word. Throws ExpressionError with a sentence if it cannot be assembled. */
+/** One instruction's words. Throws ExpressionError with a sentence if it cannot be assembled. */
 function assembleInstruction(
   mnemonic: string,
   text: string,
   set: InstructionSet,
   lookup: SymbolLookup,
   address: bigint,
-): number {
+): readonly number[] {
   const forms = set.forms(mnemonic);
   if (forms.length === 0) throw new ExpressionError(`unknown instruction "${mnemonic}"`);
   const commas = text.split(",").length;
@@ -250,7 +262,7 @@ class Assembler {
   /** Addresses of each local label, in order of the source. */
   readonly #locals = new Map<string, { address: bigint; line: number; order: number }[]>();
   readonly #statements: (Statement & { order: number })[] = [];
-  readonly #words = new Map<string, number>();
+  readonly #words = new Map<string, readonly number[]>();
   #address: bigint;
 
   constructor(options: AssembleOptions) {
@@ -328,7 +340,7 @@ class Assembler {
       return;
     }
     const [, name, rest] = /^(\S+)\s*(.*)$/.exec(text) as unknown as [string, string, string];
-    const size = name.startsWith(".") ? this.#directiveSize(name, rest, lookup) : 4;
+    const size = name.startsWith(".") ? this.#directiveSize(name, rest, lookup) : this.#length(name);
     this.#statements.push({ line, name, text: rest, address: this.#address, size, order });
     this.#address += BigInt(size);
   }
@@ -394,11 +406,18 @@ class Assembler {
     return bytes;
   }
 
+  /** Bytes of what is written with this mnemonic: all its forms have the same. */
+  #length(mnemonic: string): number {
+    const [form] = this.#set.forms(mnemonic);
+    const listed = form?.type === "alias" ? this.#set.named(form.alias.target)[0] : form?.listed;
+    return listed ? lengthOf(listed.variant) : 4;
+  }
+
   /**
-   * An instruction's word. What names no symbol and is no branch is the same wherever it stands, and programs repeat
+   * An instruction's words. What names no symbol and is no branch is the same wherever it stands, and programs repeat
    * themselves.
    */
-  #word(name: string, text: string, lookup: SymbolLookup, address: bigint): number {
+  #instruction(name: string, text: string, lookup: SymbolLookup, address: bigint): readonly number[] {
     const key = `${name} ${text}`;
     const known = this.#words.get(key);
     if (known !== undefined) return known;
@@ -407,12 +426,12 @@ class Assembler {
       symbolic = true;
       return lookup(symbol);
     };
-    const word = assembleInstruction(name, text, this.#set, noting, address);
+    const words = assembleInstruction(name, text, this.#set, noting, address);
     const branches = this.#set
       .forms(name)
       .some(({ template }) => template.parts.some((part) => part.type === "operand" && part.kind === "target"));
-    if (!symbolic && !branches) this.#words.set(key, word);
-    return word;
+    if (!symbolic && !branches) this.#words.set(key, words);
+    return words;
   }
 
   /** Second pass. */
@@ -444,7 +463,13 @@ class Assembler {
     else if (!name.startsWith(".")) {
       if ((address & 3n) !== 0n)
         throw new ExpressionError(`instruction at 0x${address.toString(16)}, not a multiple of 4`);
-      put(at, 4, BigInt(this.#word(name, text, lookup, address)));
+      const words = this.#instruction(name, text, lookup, address);
+      if (words.length > 1 && address % BigInt(prefixBoundary) === BigInt(prefixBoundary - 4)) {
+        throw new ExpressionError(
+          `a prefixed instruction at 0x${address.toString(16)} would cross a multiple of ${prefixBoundary}`,
+        );
+      }
+      for (const [i, word] of words.entries()) put(at + 4 * i, 4, BigInt(word));
     }
   }
 }
@@ -454,7 +479,7 @@ export function assemble(source: string, options: AssembleOptions = {}): Assembl
   return new Assembler(options).run(source);
 }
 
-/** The word of a single instruction. Throws AssemblyError. */
+/** The word of a single instruction, the first if it has two. Throws AssemblyError. */
 export function assembleWord(text: string, options: AssembleOptions = {}): number {
   const { bytes } = assemble(text, { ...options, littleEndian: true });
   return new DataView(bytes.buffer).getUint32(0, true);

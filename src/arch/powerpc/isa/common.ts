@@ -59,6 +59,7 @@ export const FacilityCause = {
   eventBranch: 7,
   targetAddress: 8,
   systemCallVectored: 12,
+  prefix: 13,
 } as const;
 
 /** Runs `body` unless FSCR denies the facility to problem state: then a Facility Unavailable interrupt. */

@@ -83,10 +83,14 @@ function xorshift(seed: number): () => number {
 
 test("every declaration decodes to itself and the table stays small", () => {
   const variants = instructions.flatMap(expand);
-  const entries = variants.map((v, i) =>
-    entry(v.mnemonic, v.mask, v.value, i + 1, { fallback: v.definition.options.fallback ?? false }),
+  const all = variants.map((v, i) =>
+    entry(v.mnemonic, v.mask, v.value, i + 1, {
+      fallback: v.definition.options.fallback ?? false,
+      prefix: v.prefix,
+    }),
   );
-  const table = buildDecodeTable(entries);
+  const table = buildDecodeTable(all);
+  const entries = all.filter(({ prefix }) => !prefix);
   assert.ok(table.byteLength < 100_000, `${table.byteLength} bytes for ${entries.length} entries`);
   const random = xorshift(20240229);
   const search = (word: number) => {
@@ -107,5 +111,14 @@ test("every declaration decodes to itself and the table stays small", () => {
   for (let i = 0; i < 2000; i++) {
     const word = random();
     assert.equal(decode(table, word), search(word)?.id ?? 0, word.toString(16));
+  }
+  for (const { prefix, mask, value, id, name } of all) {
+    if (!prefix) continue;
+    for (let i = 0; i < 4; i++) {
+      const first: number = (prefix.value | (random() & ~prefix.mask)) >>> 0;
+      const second: number = (value | (random() & ~mask)) >>> 0;
+      assert.equal(decode(table, first, 0, second), id, `${name} ${first.toString(16)} ${second.toString(16)}`);
+      assert.equal(decode(table, first), 0, `${name}: a prefix alone`);
+    }
   }
 });

@@ -8,11 +8,18 @@
  *   child = 0   no instruction
  *   child > 0   a leaf at that offset: runs of (mask, value, id), the first with (word & mask) = value is the answer;
  *               mask 0 ends the leaf, and the number after it is the answer for everything else (0: no instruction)
+ *
+ * An answer of `suffixRoots` and more says that the word is a prefix: the answer less that is the offset of the root from
+ * which the word behind it is decoded. These roots stand behind the others.
  */
+import type { WordPattern } from "./pattern.js";
 
-export interface DecodeEntry {
-  readonly mask: number;
-  readonly value: number;
+/** Greater than any id, and than any offset in the table that could be taken for one. */
+export const suffixRoots = 0x10000;
+
+export interface DecodeEntry extends WordPattern {
+  /** What the word in front of it is, if it is a prefixed instruction. */
+  readonly prefix?: WordPattern | undefined;
   /** What `decode` gives, greater than 0. */
   readonly id: number;
   /** For messages. */
@@ -197,12 +204,33 @@ class Builder {
  * Throws an Error that names both entries if two of a set overlap and neither is declared to lose.
  */
 export function buildDecodeTable(...sets: readonly (readonly DecodeEntry[])[]): Int32Array {
-  for (const entries of sets) checkOverlaps(entries);
-  return new Builder().build(sets);
+  const suffixes: DecodeEntry[][] = [];
+  const first = sets.map((entries) => {
+    const words = entries.filter(({ prefix }) => !prefix);
+    const forms = new Map<string, DecodeEntry[]>();
+    for (const entry of entries) {
+      const { prefix, name } = entry;
+      if (!prefix) continue;
+      const key = `${prefix.mask},${prefix.value}`;
+      const behind = forms.get(key);
+      if (behind) {
+        behind.push(entry);
+        continue;
+      }
+      words.push({ ...prefix, id: suffixRoots + (sets.length + suffixes.length) * rootSize, name: `${name}'s prefix` });
+      const form = [entry];
+      forms.set(key, form);
+      suffixes.push(form);
+    }
+    return words;
+  });
+  const all = [...first, ...suffixes];
+  for (const entries of all) checkOverlaps(entries);
+  return new Builder().build(all);
 }
 
-/** The id of the entry that the word is an instruction of, or 0; `from` is the root's offset. */
-export function decode(table: Int32Array, word: number, from = 0): number {
+/** What `decode` answers of a word alone: an id, `suffixRoots` and more, or 0. */
+function look(table: Int32Array, word: number, from: number): number {
   let node = from;
   for (;;) {
     const child = table[node + 2 + ((word >>> (table[node] as number)) & (table[node + 1] as number))] as number;
@@ -217,4 +245,14 @@ export function decode(table: Int32Array, word: number, from = 0): number {
       if ((word & mask) === table[at + 1]) return table[at + 2] as number;
     }
   }
+}
+
+/**
+ * The id of the entry that the word is an instruction of, or 0; `from` is the root's offset. `suffix` is the word behind it,
+ * looked at if the first is a prefix.
+ */
+export function decode(table: Int32Array, word: number, from = 0, suffix?: number): number {
+  const found = look(table, word, from);
+  if (found < suffixRoots) return found;
+  return suffix === undefined ? 0 : look(table, suffix, found - suffixRoots);
 }

@@ -12,6 +12,8 @@ export interface Disassembly {
 }
 
 export interface DisassembleOptions {
+  /** The word behind, which belongs to the instruction if the first is a prefix. */
+  readonly suffix?: number;
   /** Address of the word, for branch targets. Default 0. */
   readonly address?: bigint;
   /** Use extended mnemonics (default true). */
@@ -19,23 +21,36 @@ export interface DisassembleOptions {
   readonly set?: InstructionSet;
 }
 
-/** The value of an operand as the assembler writes it: a branch target is an address, everything else the field. */
-export function operandValue({ variant }: ListedVariant, name: string, word: number, address: bigint): bigint {
+/**
+ * The value of an operand as the assembler writes it: a branch target is an address, everything else the field. `prefix` is
+ * the word in front of `word`, if it has one.
+ */
+export function operandValue(
+  { variant }: ListedVariant,
+  name: string,
+  word: number,
+  address: bigint,
+  prefix?: number,
+): bigint {
   const field = variant.fields[name];
   if (!field) return variant.flags[name] ? 1n : 0n;
-  const value = BigInt(fieldValue(field, word));
+  const value = BigInt(fieldValue(field, word, prefix));
+  if (!field.signed && value < 0n) return BigInt.asUintN(32, value);
   if (name !== "target") return value;
   return BigInt.asUintN(64, variant.flags["aa"] ? value : address + value);
 }
 
-/** The parts of an instruction's text, or undefined if the word is no instruction we know. */
+/** The parts of an instruction's text, or undefined if the word is no instruction we know, or a prefix without a suffix. */
 export function disassembleParts(word: number, options: DisassembleOptions = {}): Disassembly | undefined {
   const set = options.set ?? instructionSet();
   const address = options.address ?? 0n;
-  const listed = set.decode(word);
+  const listed = set.decode(word, options.suffix);
   if (!listed) return undefined;
   const { variant, template } = listed;
-  const value = (name: string) => operandValue(listed, name, word, address);
+  const value = (name: string) =>
+    variant.prefix && options.suffix !== undefined
+      ? operandValue(listed, name, options.suffix, address, word)
+      : operandValue(listed, name, word, address);
   if (options.aliases !== false) {
     const operands = template.parts.flatMap((part) => {
       if (part.type === "punctuation") return [];

@@ -174,10 +174,10 @@ export class Scanner {
     if (local !== undefined) return { value: this.#symbol(local) };
     const number = this.match(/0[xX][0-9a-fA-F_]+|0[bB][01_]+|\d[\d_]*/y);
     if (number !== undefined) return { value: BigInt(number.replaceAll("_", "")) };
-    const register = this.match(/%?(?:vs|cr|r|f|v)\d+(?![0-9a-zA-Z_.$])/y);
+    const register = this.match(/%?(?:vs|cr|r|f|v|a)\d+(?![0-9a-zA-Z_.$])/y);
     if (register !== undefined) {
       const [, kind, digits] = /%?([a-z]+)(\d+)/.exec(register) as unknown as [string, OperandKind, string];
-      const count = kind === "vs" ? 64 : kind === "cr" ? 8 : 32;
+      const count = kind === "vs" ? 64 : kind === "cr" || kind === "a" ? 8 : 32;
       if (Number(digits) >= count) throw new ExpressionError(`there is no register ${register}`);
       return { value: BigInt(digits), register: kind };
     }

@@ -72,18 +72,19 @@ export class InstructionSet {
     return this.#forms.keys();
   }
 
-  /** The variant that a word is of, or undefined if it is no instruction. */
-  decode(word: number): ListedVariant | undefined {
+  /** The variant that a word, or if it is a prefix a word with the one behind it, is of; undefined if it is no instruction. */
+  decode(word: number, suffix?: number): ListedVariant | undefined {
     this.#table ??= buildDecodeTable(
       this.variants.map(({ variant }, i) => ({
         mask: variant.mask,
         value: variant.value,
+        prefix: variant.prefix,
         id: i + 1,
         name: variant.mnemonic,
         fallback: variant.definition.options.fallback ?? false,
       })),
     );
-    const id = decode(this.#table, word);
+    const id = decode(this.#table, word, 0, suffix);
     return id === 0 ? undefined : this.variants[id - 1];
   }
 }

@@ -16,6 +16,8 @@ import { floatConvertInstructions } from "./instructions/float-convert.js";
 import { floatStatusInstructions } from "./instructions/float-status.js";
 import { floatStorageInstructions } from "./instructions/float-storage.js";
 import { moveSprInstructions } from "./instructions/move-spr.js";
+import { prefixedStorageInstructions } from "./instructions/prefixed-storage.js";
+import { prefixedVectorInstructions } from "./instructions/prefixed-vector.js";
 import { rotateShiftInstructions } from "./instructions/rotate-shift.js";
 import { storageControlInstructions } from "./instructions/storage-control.js";
 import { systemInstructions } from "./instructions/system.js";
@@ -106,4 +108,6 @@ export const instructions: readonly InsnDefinition[] = [
   ...vectorInteger128Instructions,
   ...vsxPairStorageInstructions,
   ...vsxSpecialInstructions,
+  ...prefixedStorageInstructions,
+  ...prefixedVectorInstructions,
 ];

@@ -4,7 +4,7 @@
  */
 
 /** `register` kinds carry the prefix they are printed with; a number in their place is accepted too. */
-export type OperandKind = "r" | "f" | "v" | "vs" | "cr" | "crbit" | "target" | "number";
+export type OperandKind = "r" | "f" | "v" | "vs" | "a" | "cr" | "crbit" | "target" | "number";
 
 const kinds: Readonly<Record<string, OperandKind>> = Object.fromEntries(
   (
@@ -13,6 +13,7 @@ const kinds: Readonly<Record<string, OperandKind>> = Object.fromEntries(
       ["f", "frt fra frb frc frs frtp frsp frap frbp"],
       ["v", "vrt vra vrb vrc vrs"],
       ["vs", "xt xa xb xc xs"],
+      ["a", "at"],
       ["cr", "bf bfa"],
       ["crbit", "bi bt ba bb bc"],
       ["target", "target"],
@@ -69,6 +70,7 @@ export function printOperand(kind: OperandKind, value: number | bigint): string 
     case "f":
     case "v":
     case "vs":
+    case "a":
     case "cr":
       return `${kind}${value}`;
     case "crbit": {

@@ -1,8 +1,8 @@
 /** The interrupts that a failed translation raises, by the causes that `translate` gives. */
 import { ACCESS_fetch, ACCESS_store, EVENT_fault, S_fault } from "../engines/runtime/layout.generated";
 import { traceMmu } from "../../../engine/runtime/events.as";
+import { CAUSE_STORE } from "./causes.as";
 import {
-  CAUSE_STORE,
   raiseDataSegment,
   raiseDataStorage,
   raiseInstructionSegment,

@@ -14,7 +14,7 @@ import {
   S_iamr,
 } from "../engines/runtime/layout.generated";
 import { internalError } from "../../../engine/runtime/internal-error.as";
-import { CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "../interrupts/storage-interrupts.as";
+import { CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "./causes.as";
 import { CAUSE_EXIT, CAUSE_SEGMENT } from "./radix.as";
 import {
   findSegment,

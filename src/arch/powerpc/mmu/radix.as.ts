@@ -15,12 +15,7 @@ import {
   S_iamr,
   S_pid,
 } from "../engines/runtime/layout.generated";
-import {
-  CAUSE_BAD_CONFIGURATION,
-  CAUSE_NO_EXECUTE,
-  CAUSE_NO_TRANSLATION,
-  CAUSE_PROTECTION,
-} from "../interrupts/storage-interrupts.as";
+import { CAUSE_BAD_CONFIGURATION, CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "./causes.as";
 import { findSlot, hostInSlot, hostOf, leaveForDirtyRing, noteDirty } from "../../../engine/runtime/slots.as";
 
 /** The address is in no quadrant of this process: a segment interrupt. No combination of cause bits. */

@@ -15,7 +15,8 @@ import {
 import { storedToCode } from "../../../engine/runtime/code-pages.as";
 import { watchedAccess } from "../../../engine/runtime/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
-import { CAUSE_RESERVATION, CAUSE_STORE, raiseDataStorage } from "../interrupts/storage-interrupts.as";
+import { CAUSE_RESERVATION, CAUSE_STORE } from "./causes.as";
+import { raiseDataStorage } from "../interrupts/storage-interrupts.as";
 import { noteAccess, ordered } from "../../../engine/runtime/access.as";
 import {
   ADDRESS_FAULT,

@@ -3,6 +3,7 @@
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { traceBit } from "../../../kvm/trace.js";
 import { state } from "../engines/layout.js";
+import { isPrefix } from "../isa/pattern.js";
 import { addressOf, getCr, getField, setField } from "../processor/vcpu.js";
 
 /** By vector. Source: Power ISA v3.0B, Book III "Interrupt Definitions". */
@@ -62,7 +63,9 @@ export function traceStep(vcpu: VcpuInside): number {
   const pc = getField(vcpu, "steppedAt");
   // Someone asked the vCPU to leave, and no instruction ran.
   if (pc === BigInt.asUintN(64, none)) return code;
-  const values: Record<string, bigint | number> = { pc, word: Number(getField(vcpu, "steppedWord")) };
+  const word = Number(getField(vcpu, "steppedWord"));
+  const values: Record<string, bigint | number> = { pc, word };
+  if (isPrefix(word)) values["suffix"] = Number(getField(vcpu, "steppedSuffix"));
   for (const [i, value] of read().entries()) if (value !== before[i]) values[`r${i}`] = value;
   const newCr = getCr(vcpu);
   if (newCr !== cr) values["cr"] = newCr;

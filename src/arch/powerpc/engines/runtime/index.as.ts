@@ -25,6 +25,7 @@ export {
 } from "../../mmu/slb.as";
 export { invalidateInstructionBlock, zeroBlock } from "../../mmu/storage-control.as";
 export { comeFrom, setComeFrom, settleComeFrom } from "./come-from.as";
+export { firstWord } from "./prefixed.as";
 export * from "./atomic.as";
 export {
   bitPermute,

@@ -24,7 +24,7 @@ export const MSR = {
 export const Leaf = { execute: 1n, write: 2n, read: 4n, privileged: 8n, changed: 0x80n, referenced: 0x100n } as const;
 const valid = 1n << 63n;
 const leaf = 1n << 62n;
-const processTable = 0x10000;
+const processTable = 0xe0000;
 const widths: Record<number, readonly number[]> = { 12: [13, 9, 9, 9], 16: [13, 9, 9, 5], 21: [13, 9, 9], 30: [13, 9] };
 
 const align = (n: number) => Math.ceil(n / 65536) * 65536;

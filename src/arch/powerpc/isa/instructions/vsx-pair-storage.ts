@@ -15,14 +15,14 @@ const stores = { facility: "vsx" } as const;
 const [front, behind] = [0, 16];
 const parts = (m: Machine): readonly [number, number] => (m.littleEndian ? [behind, front] : [front, behind]);
 
-function loadPair(m: Machine, xt: I32, ea: I64): void {
+export function loadPair(m: Machine, xt: I32, ea: I64): void {
   const [first, second] = parts(m).map((at) => m.loadQuad(m.i64.add(ea, m.i64.const(at))));
   if (!first || !second) return;
   m.setVsr(xt, first);
   m.setVsr(m.i32.add(xt, m.i32.const(1)), second);
 }
 
-function storePair(m: Machine, xs: I32, ea: I64): void {
+export function storePair(m: Machine, xs: I32, ea: I64): void {
   const [first, second] = parts(m);
   const registers = [
     [first, m.vsr(xs)],
