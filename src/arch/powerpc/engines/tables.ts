@@ -2,6 +2,7 @@
 import type { ArchitectureTables } from "../../../engine/numbers.js";
 import { suffixRoots } from "../isa/decoder.js";
 import { PendingFloat } from "../isa/float-pending.js";
+import { OuterProduct } from "../isa/outer-product.js";
 import { prefixBoundary } from "../isa/pattern.js";
 import { KVMPPC_DEBUG_BREAKPOINT, KVMPPC_DEBUG_WATCH_READ, KVMPPC_DEBUG_WATCH_WRITE } from "../uapi/registers.js";
 import { archLayout, decodeRoot, ExitCode, InternalError, Request, trapCode } from "./layout.js";
@@ -18,5 +19,6 @@ export const tables = {
   },
   TRAP: trapCode,
   PENDINGFLOAT: PendingFloat,
+  OUTERPRODUCT: OuterProduct,
   DECODE: { suffixRoots, boundary: prefixBoundary, rootWithPrefixes: decodeRoot("3.1") },
 } as const satisfies ArchitectureTables;

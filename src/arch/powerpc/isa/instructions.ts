@@ -15,6 +15,7 @@ import { floatArithmeticInstructions } from "./instructions/float-arithmetic.js"
 import { floatConvertInstructions } from "./instructions/float-convert.js";
 import { floatStatusInstructions } from "./instructions/float-status.js";
 import { floatStorageInstructions } from "./instructions/float-storage.js";
+import { matrixMultiplyInstructions } from "./instructions/matrix-multiply.js";
 import { moveSprInstructions } from "./instructions/move-spr.js";
 import { prefixedStorageInstructions } from "./instructions/prefixed-storage.js";
 import { prefixedVectorInstructions } from "./instructions/prefixed-vector.js";
@@ -108,6 +109,7 @@ export const instructions: readonly InsnDefinition[] = [
   ...vectorInteger128Instructions,
   ...vsxPairStorageInstructions,
   ...vsxSpecialInstructions,
+  ...matrixMultiplyInstructions,
   ...prefixedStorageInstructions,
   ...prefixedVectorInstructions,
 ];

@@ -34,6 +34,9 @@ export const vectorHelpers = {
   /** xxgenpcv*m: bytes of an element; 0 big-endian expansion, 1 compression, 2 and 3 little-endian. */
   generatePermutation: helper("pure", ["v128", "i32", "i32"], "v128"),
 
+  /** The accumulator's row, the factors, an OuterProduct (outer-product.ts), which row, PMSK << 8 | XMSK << 4 | YMSK. */
+  outerProductRow: helper("state", ["v128", "v128", "v128", "i32", "i32", "i32"], "v128"),
+
   // Packed decimal: the CR field goes to the register packedCondition. The last argument is PS, which chooses the code of
   // a positive sign. An operand that is no number, or a result out of range where that is undefined, gives 0.
   /** bcdadd., bcdsub.: PS, whether to subtract. */

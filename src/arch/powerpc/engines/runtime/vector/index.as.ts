@@ -9,3 +9,4 @@ export {
   polynomialSumWords,
 } from "./polynomial.as";
 export { sha256Sigma, sha512Sigma } from "./sigma.as";
+export { outerProductRow } from "./outer-product.as";
