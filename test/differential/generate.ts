@@ -112,7 +112,11 @@ function mend({ variant, description }: Candidate, fields: Fields, random: Rando
       /^st/.test(name) ? [0, 1, 2, 3, 4, 5, 6, 7, 24] : [0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 25, 28],
     );
   // R with a register is an invalid form.
-  if (variant.prefix && has("r") && fields["r"] === 1) fields["ra"] = 0;
+  if (variant.prefix && has("r") && fields["r"] === 1) {
+    fields["ra"] = 0;
+    // Which is RTp's number, too: invalid for a pair.
+    if (fields["rtp"] === 0) fields["rtp"] = 2;
+  }
   // Factors may not lie in the accumulator.
   if (has("at")) {
     for (const factor of ["xa", "xb"]) {
