@@ -26,6 +26,8 @@ export interface Disk {
   /** What is there may be forgotten. */
   discard(offset: number, length: number): void;
   flush(): void;
+  /** As `flush`, without holding this thread up: it rejects with StorageError. What has been written before it is called counts. */
+  flushSoon(): Promise<void>;
   /** What was written stays; nothing more is asked of it. */
   close(): void;
 }
@@ -43,6 +45,8 @@ export interface ByteStore {
   resize(size: number): void;
   /** Returns when all that was written is where a loss of power does not reach it. */
   flush(): void;
+  /** As `flush`, without holding this thread up. It may be closed meanwhile. */
+  flushSoon(): Promise<void>;
   close(): void;
 }
 

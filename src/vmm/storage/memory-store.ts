@@ -62,6 +62,10 @@ export class MemoryStore implements ByteStore {
 
   flush(): void {}
 
+  flushSoon(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): void {}
 }
 

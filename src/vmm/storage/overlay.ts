@@ -57,6 +57,9 @@ export class OverlayDisk implements Disk {
     this.#disk.discard(offset, length);
   }
   flush(): void {}
+  flushSoon(): Promise<void> {
+    return Promise.resolve();
+  }
   /** And what it lies over. */
   close(): void {
     this.#disk.close();

@@ -34,6 +34,10 @@ export class RawDisk implements Disk {
     this.#store.flush();
   }
 
+  flushSoon(): Promise<void> {
+    return this.#store.flushSoon();
+  }
+
   close(): void {
     this.#store.close();
   }

@@ -73,6 +73,8 @@ export interface PciBus {
   setIntx(level: boolean): void;
   /** Sends message `vector` of MSI or MSI-X, or keeps it pending while masked. False: the guest uses neither. */
   message(vector: number): boolean;
+  /** Does something when the CPU whose access is being handled goes on, if it waits: at once otherwise. */
+  soon(work: () => void): void;
   /** How the guest wants to be interrupted now. */
   readonly mode: InterruptMode;
   /** KVM's number of the pin's interrupt, for a device that raises it there by itself; undefined: the bridge gives none. */

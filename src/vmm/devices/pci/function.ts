@@ -18,6 +18,8 @@ export interface PciUpstream {
   /** The pin's level, after INTx disable. Only called when it changes. */
   setIntx(level: boolean): void;
   message(message: PciMessage): void;
+  /** Does something when the CPU has been answered. Default: now. */
+  soon?(work: () => void): void;
   /** KVM's number of the pin's interrupt, and of the one that a message raises if it is one of the device's. */
   readonly intx?: number;
   gsiOf?(message: PciMessage): number | undefined;
@@ -318,6 +320,7 @@ export class PciFunction {
           (this.#mode === "msix" ? this.msix : this.#mode === "msi" ? this.msi : undefined)?.raise(vector) ?? false
         );
       },
+      soon: (work) => (this.#upstream.soon ? this.#upstream.soon(work) : work()),
       get mode() {
         return own();
       },

@@ -4,15 +4,16 @@
  * Source: Virtual I/O Device (VIRTIO) 1.2, "Block Device"; names of Linux's virtio_blk.h.
  */
 import { KvmError } from "../../../base/errors.js";
-import { having, size } from "../../../base/takes.js";
+import { having, integer, listOf, size } from "../../../base/takes.js";
 import { type Disk, StorageError, sectorSize } from "../../storage/disk.js";
-import { lengthOf, type VirtioBuffer, type VirtioDevice, type VirtioQueue } from "./device.js";
+import { lengthOf, type VirtioBuffer, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
 
 const VIRTIO_BLK_F_SIZE_MAX = 1n << 1n;
 const VIRTIO_BLK_F_SEG_MAX = 1n << 2n;
 const VIRTIO_BLK_F_RO = 1n << 5n;
 const VIRTIO_BLK_F_BLK_SIZE = 1n << 6n;
 const VIRTIO_BLK_F_FLUSH = 1n << 9n;
+const VIRTIO_BLK_F_TOPOLOGY = 1n << 10n;
 const VIRTIO_BLK_F_MQ = 1n << 12n;
 const VIRTIO_BLK_F_DISCARD = 1n << 13n;
 const VIRTIO_BLK_F_WRITE_ZEROES = 1n << 14n;
@@ -35,6 +36,8 @@ const queueSize = 128;
 const mostSegments = queueSize - 2;
 const mostSegmentSize = 128 * 1024;
 const mostData = mostSegments * mostSegmentSize;
+/** What Linux reads ahead follows from it: each request costs about as much, however long it is. */
+const bestSize = 1024 * 1024;
 /** Sectors that one request discards or fills with zeros. */
 const mostRange = 65536;
 const headSize = 16;
@@ -48,6 +51,8 @@ const place = {
   sizeMax: 8,
   segMax: 12,
   blkSize: 20,
+  minIoSize: 26,
+  optIoSize: 28,
   numQueues: 34,
   maxDiscardSectors: 36,
   maxDiscardSeg: 40,
@@ -71,14 +76,24 @@ export interface VirtioBlockOptions {
 export interface VirtioBlockState {
   /** Bytes of the disk; what is on it is the disk's. */
   readonly size: number;
+  /** Requests to flush that have not ended, which are done again: by queue, and by what the driver calls them. */
+  readonly flushes?: readonly { readonly queue: number; readonly head: number }[];
 }
 
-/** How a request ended: its status and the bytes of data that the device wrote. Undefined: a DMA fault. */
-type Done = { readonly status: number; readonly written?: number } | undefined;
+const flushes = listOf(having({ queue: size, head: integer(0, 0xffff) }));
 
-const failed: Done = { status: VIRTIO_BLK_S_IOERR };
-const unsupported: Done = { status: VIRTIO_BLK_S_UNSUPP };
-const done: Done = { status: VIRTIO_BLK_S_OK };
+/** A request, in the queue that it came through. */
+interface Request {
+  readonly index: number;
+  readonly buffer: VirtioBuffer;
+}
+
+/** How a request ended: its status and the bytes of data that the device wrote. Undefined: a DMA fault. "later": it has not. */
+type Done = { readonly status: number; readonly written?: number } | "later" | undefined;
+
+const failed = { status: VIRTIO_BLK_S_IOERR };
+const unsupported = { status: VIRTIO_BLK_S_UNSUPP };
+const done = { status: VIRTIO_BLK_S_OK };
 
 export class VirtioBlock implements VirtioDevice {
   readonly id = 2;
@@ -92,6 +107,12 @@ export class VirtioBlock implements VirtioDevice {
   readonly #report: (sentence: string) => void;
   /** One for all requests, since a new one for each would keep the garbage collector busy. */
   readonly #piece = new Uint8Array(pieceSize);
+  #transport: VirtioTransport | undefined;
+  /** Under way, and those that came meanwhile: they are ended by one more flush, all of them. */
+  #flushing: readonly Request[] = [];
+  #toFlush: Request[] = [];
+  /** Of before a restore. */
+  #again: readonly { readonly queue: number; readonly head: number }[] = [];
   /** The driver knows no flush: then a write that has ended is on the disk. */
   #writeThrough = true;
 
@@ -102,22 +123,29 @@ export class VirtioBlock implements VirtioDevice {
       if (state.size !== disk.size) {
         throw new KvmError("EINVAL", `${disk.name} has ${disk.size} bytes; the disk that was saved had ${state.size}`);
       }
+      this.#again = state.flushes ?? [];
+      flushes(this.#again, "new VirtioBlock", "flushes");
+      if (this.#again.length > queues * queueSize || this.#again.some(({ queue }) => queue >= queues)) {
+        throw new KvmError("EINVAL", `the saved disk has more queues, or more that they wait for, than ${queues} have`);
+      }
     }
     this.#disk = disk;
     this.#name = new TextEncoder().encode(id).subarray(0, idSize);
     this.#report = report;
     this.queues = Array<number>(queues).fill(queueSize);
     const writable = disk.readOnly ? VIRTIO_BLK_F_RO : VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES;
-    const sizes = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE;
+    const sizes = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_TOPOLOGY;
     this.features = sizes | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_MQ | writable;
     const view = new DataView(this.config.buffer);
     view.setBigUint64(place.capacity, BigInt(disk.size / sectorSize), true);
     view.setUint16(place.numQueues, queues, true);
+    view.setUint16(place.minIoSize, 1, true);
     view.setUint8(place.writeZeroesMayUnmap, 1);
     for (const [field, value] of [
       [place.sizeMax, mostSegmentSize],
       [place.segMax, mostSegments],
       [place.blkSize, sectorSize],
+      [place.optIoSize, bestSize / sectorSize],
       [place.maxDiscardSectors, mostRange],
       [place.maxDiscardSeg, 1],
       [place.discardSectorAlignment, 1],
@@ -132,8 +160,15 @@ export class VirtioBlock implements VirtioDevice {
     this.#writeThrough = (features & VIRTIO_BLK_F_FLUSH) === 0n;
   }
 
+  attach(transport: VirtioTransport): void {
+    this.#transport = transport;
+  }
+
   reset(): void {
     this.#writeThrough = true;
+    this.#flushing = [];
+    this.#toFlush = [];
+    this.#again = [];
   }
 
   /** EBUSY: what the guest writes goes into a file that others would write to, too. */
@@ -145,26 +180,76 @@ export class VirtioBlock implements VirtioDevice {
         `the disk ${name} is written in place, so that the machine can be neither saved nor forked; give it as an overlay or readonly`,
       );
     }
-    return { size: this.#disk.size };
+    const waiting = [...this.#flushing, ...this.#toFlush].map(({ index, buffer }) => ({
+      queue: index,
+      head: buffer.head,
+    }));
+    return { size: this.#disk.size, flushes: [...this.#again, ...waiting] };
   }
 
-  notify(_index: number, queue: VirtioQueue): void {
+  notify(index: number, queue: VirtioQueue): void {
+    this.#flushAgain(index, queue);
     // The driver may add more while this runs: no more than a queue's worth at a time.
     for (let count = 0; count < queueSize; count++) {
       const buffer = queue.take();
       if (!buffer) return;
       const room = lengthOf(buffer.writable);
-      const ended = room > 0 ? this.#attempt(queue, buffer, room - 1) : failed;
-      if (!ended) return;
-      // The status is the last byte that the device may write.
-      if (room > 0 && queue.fill(buffer, Uint8Array.of(ended.status), room - 1) === undefined) return;
-      queue.give(buffer, room > 0 ? (ended.written ?? 0) + 1 : 0);
+      const ended = room > 0 ? this.#attempt({ index, buffer }, queue, room - 1) : failed;
+      if (ended === undefined) return;
+      if (ended !== "later" && !this.#end(queue, buffer, ended)) return;
     }
   }
 
-  #attempt(queue: VirtioQueue, buffer: VirtioBuffer, room: number): Done {
+  /** Gives a request back. False: a DMA fault. */
+  #end(queue: VirtioQueue, buffer: VirtioBuffer, { status, written = 0 }: Exclude<Done, "later" | undefined>): boolean {
+    const room = lengthOf(buffer.writable);
+    // The status is the last byte that the device may write.
+    if (room > 0 && queue.fill(buffer, Uint8Array.of(status), room - 1) === undefined) return false;
+    queue.give(buffer, room > 0 ? written + 1 : 0);
+    return true;
+  }
+
+  #flushAgain(index: number, queue: VirtioQueue): void {
+    const own = this.#again.filter((flush) => flush.queue === index);
+    if (own.length === 0) return;
+    this.#again = this.#again.filter((flush) => flush.queue !== index);
+    for (const { head } of own) {
+      const buffer = queue.again(head);
+      if (!buffer) return;
+      this.#flushSoon({ index, buffer });
+    }
+  }
+
+  #flushSoon(flush: Request): void {
+    this.#toFlush.push(flush);
+    if (this.#flushing.length === 0) void this.#flushNext();
+  }
+
+  /** The host's disk may take long: others have their turn meanwhile, also who writes to this one. */
+  async #flushNext(): Promise<void> {
+    const batch = this.#toFlush.splice(0);
+    this.#flushing = batch;
+    let ended = done;
     try {
-      return this.#request(queue, buffer, room);
+      await this.#disk.flushSoon();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#report(error.message);
+      ended = failed;
+    }
+    // The driver may have begun anew.
+    if (this.#flushing !== batch) return;
+    this.#flushing = [];
+    for (const { index, buffer } of batch) {
+      const queue = this.#transport?.queue(index);
+      if (queue) this.#end(queue, buffer, ended);
+    }
+    if (this.#toFlush.length > 0) void this.#flushNext();
+  }
+
+  #attempt(which: Request, queue: VirtioQueue, room: number): Done {
+    try {
+      return this.#request(which, queue, room);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#report(error.message);
@@ -173,7 +258,8 @@ export class VirtioBlock implements VirtioDevice {
   }
 
   /** `room`: bytes that the device may write, without the status. */
-  #request(queue: VirtioQueue, buffer: VirtioBuffer, room: number): Done {
+  #request(which: Request, queue: VirtioQueue, room: number): Done {
+    const { buffer } = which;
     const length = lengthOf(buffer.readable) - headSize;
     if (length < 0) return failed;
     const bytes = new Uint8Array(headSize);
@@ -187,8 +273,8 @@ export class VirtioBlock implements VirtioDevice {
         if (this.#disk.readOnly || !this.#isInside(sector, length)) return failed;
         return this.#write(queue, buffer, Number(sector) * sectorSize, length);
       case VIRTIO_BLK_T_FLUSH:
-        this.#disk.flush();
-        return done;
+        this.#flushSoon(which);
+        return "later";
       case VIRTIO_BLK_T_GET_ID: {
         const id = new Uint8Array(idSize);
         id.set(this.#name);

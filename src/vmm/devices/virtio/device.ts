@@ -29,6 +29,8 @@ export interface VirtioQueue {
   fill(buffer: VirtioBuffer, bytes: Uint8Array, offset?: number): number | undefined;
   /** The last buffer that was taken is the next one again. */
   putBack(buffer: VirtioBuffer): void;
+  /** A buffer that was taken before a restore and is still to be given back. Undefined: the driver has broken the queue. */
+  again(head: number): VirtioBuffer | undefined;
   /** Gives a buffer back, `written` bytes of it filled, and interrupts the driver if it wants that. */
   give(buffer: VirtioBuffer, written: number): void;
   /** Gives several back at once: the driver sees none of them before the last. */

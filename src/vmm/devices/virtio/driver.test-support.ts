@@ -1,8 +1,8 @@
 /** A driver of a virtio device, for tests: memory is bus addresses 0 to 64 KiB, the queue is the first. */
-import { PciFunction } from "../pci/function.js";
+import { PciFunction, type PciFunctionState, type PciUpstream } from "../pci/function.js";
 import * as pci from "../pci/registers.js";
 import type { VirtioDevice } from "./device.js";
-import { VirtioPciDevice } from "./virtio-pci.js";
+import { VirtioPciDevice, type VirtioPciState } from "./virtio-pci.js";
 
 export const memorySize = 0x1_0000;
 /** Descriptors of the queue. */
@@ -11,12 +11,16 @@ export const areas = { descriptors: 0x1000, driver: 0x2000, device: 0x3000 } as 
 export const features = (1n << 32n) | (1n << 33n);
 
 /** Plugs the device in. Numbers are those of the common configuration. */
-export function setUpDriver(device: VirtioDevice) {
-  const ram = new Uint8Array(memorySize);
+export function setUpDriver(
+  device: VirtioDevice,
+  from?: { readonly state: PciFunctionState; readonly ram: Uint8Array },
+) {
+  const ram = from?.ram ?? new Uint8Array(memorySize);
   const view = new DataView(ram.buffer);
   const events: string[] = [];
   const inside = (address: bigint, length: number): boolean => address >= 0n && address + BigInt(length) <= memorySize;
-  const it = new PciFunction(new VirtioPciDevice(device), {
+  const transport = new VirtioPciDevice(device, from?.state.device as VirtioPciState | undefined);
+  const upstream: PciUpstream = {
     read: (address, bytes) => {
       if (!inside(address, bytes.length)) return false;
       bytes.set(ram.subarray(Number(address), Number(address) + bytes.length));
@@ -29,7 +33,8 @@ export function setUpDriver(device: VirtioDevice) {
     },
     setIntx: (level) => void events.push(`intx ${level}`),
     message: ({ vector }) => void events.push(`message ${vector}`),
-  });
+  };
+  const it = new PciFunction(transport, upstream, from?.state);
   it.writeConfig(pci.PCI_COMMAND, 2, pci.PCI_COMMAND_MEMORY | pci.PCI_COMMAND_MASTER);
   const set = (offset: number, width: number, value: number | bigint): void =>
     it.write(0, offset, width, BigInt(value));

@@ -113,10 +113,10 @@ test("what a driver reads of the card before it asks anything", () => {
   );
   assert.deepEqual([get(0x2006, 2), get(0x2008, 2)], [1, 4]);
   set(0x00, 4, 0);
-  assert.equal(get(0x04, 4), 0b100_0011_1000_1000_1010_0011);
+  assert.equal(get(0x04, 4), 0x3043_88a3);
   const one = setUp();
   one.set(0x00, 4, 0);
-  assert.deepEqual([one.get(0x12, 2), one.get(0x04, 4)], [2, 0b1_1000_1000_1010_0011]);
+  assert.deepEqual([one.get(0x12, 2), one.get(0x04, 4)], [2, 0x3001_88a3]);
 });
 
 test("frames of the guest, in descriptors as it likes, with and without a checksum", () => {

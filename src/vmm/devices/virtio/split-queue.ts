@@ -21,6 +21,23 @@ export interface QueueAreas {
   readonly device: bigint;
 }
 
+/** What device and driver have agreed on: features of VIRTIO_F_INDIRECT_DESC and VIRTIO_F_EVENT_IDX. */
+export interface QueueAgreement {
+  /** A descriptor may name a table of others. */
+  readonly indirect: boolean;
+  /** Each side says at which buffer it wants to hear of the other's. */
+  readonly eventIndex: boolean;
+}
+
+/** What a queue tells. */
+export interface QueueEvents {
+  interrupt(): void;
+  /** Once: the driver has broken it. */
+  fail(): void;
+  /** As many buffers as it has descriptors were taken without an end: whoever takes them should look again, later. */
+  busy(): void;
+}
+
 /** A queue's place in its rings; where they are is the transport's. */
 export interface SplitQueueState {
   /** How many buffers were taken and given back, as the rings count them: modulo 65536. */
@@ -36,32 +53,35 @@ const queueState = having({ taken: count, given: count, broken: boolean });
 const descriptorSize = 16;
 const flagNext = 1;
 const flagWrite = 2;
+const flagIndirect = 4;
 /** Of the available ring: the driver wants no interrupts. */
 const noInterrupt = 1;
 
 export class SplitQueue implements VirtioQueue {
   readonly #memory: QueueMemory;
   readonly #areas: QueueAreas;
-  readonly #interrupt: () => void;
-  readonly #fail: () => void;
+  readonly #agreed: QueueAgreement;
+  readonly #on: QueueEvents;
+  /** A change of it is a barrier: what was stored before is seen by the guest's CPUs before what is loaded afterwards is read. */
+  readonly #barrier = new Int32Array(1);
+  /** Buffers taken since there were none. */
+  #run = 0;
   #taken: number;
   #given: number;
   #broken: boolean;
 
-  /**
-   * `fail` is called once, when the driver has broken the queue. `state` is what an earlier `save` gave; EINVAL: it is not.
-   */
+  /** `state` is what an earlier `save` gave; EINVAL: it is not. */
   constructor(
     memory: QueueMemory,
     areas: QueueAreas,
-    on: { readonly interrupt: () => void; readonly fail: () => void },
+    { on, agreed }: { readonly on: QueueEvents; readonly agreed: QueueAgreement },
     state: SplitQueueState = { taken: 0, given: 0, broken: false },
   ) {
     queueState(state, "new SplitQueue", "state");
     this.#memory = memory;
     this.#areas = areas;
-    this.#interrupt = on.interrupt;
-    this.#fail = on.fail;
+    this.#on = on;
+    this.#agreed = agreed;
     ({ taken: this.#taken, given: this.#given, broken: this.#broken } = state);
   }
 
@@ -72,21 +92,49 @@ export class SplitQueue implements VirtioQueue {
   take(): VirtioBuffer | undefined {
     if (this.#broken) return undefined;
     const { driver, size } = this.#areas;
-    const index = this.#read(driver + 2n, 2)?.getUint16(0, true);
-    if (index === undefined) return this.#break();
-    const waiting = (index - this.#taken) & 0xffff;
-    if (waiting === 0) return undefined;
-    if (waiting > size) return this.#break();
+    let waiting = this.#waiting();
+    if (waiting === 0 && this.#listen()) waiting = this.#waiting();
+    if (waiting === undefined || waiting > size) return this.#break();
+    if (waiting === 0) {
+      this.#run = 0;
+      return undefined;
+    }
     const head = this.#read(driver + 4n + BigInt(2 * (this.#taken % size)), 2)?.getUint16(0, true);
     const buffer = head === undefined ? undefined : this.#walk(head);
     if (!buffer) return this.#break();
     this.#taken = (this.#taken + 1) & 0xffff;
+    if (++this.#run >= size) {
+      this.#run = 0;
+      this.#on.busy();
+    }
     return buffer;
+  }
+
+  again(head: number): VirtioBuffer | undefined {
+    return this.#broken ? undefined : (this.#walk(head) ?? this.#break());
+  }
+
+  /** Buffers that the driver has made available; undefined: a DMA fault. */
+  #waiting(): number | undefined {
+    const index = this.#read(this.#areas.driver + 2n, 2)?.getUint16(0, true);
+    return index === undefined ? undefined : (index - this.#taken) & 0xffff;
+  }
+
+  /** Tells the driver that the next buffer is waited for. True: it may have come meanwhile. */
+  #listen(): boolean {
+    if (!this.#agreed.eventIndex) return false;
+    const { device, size } = this.#areas;
+    const event = new Uint8Array(2);
+    new DataView(event.buffer).setUint16(0, this.#taken, true);
+    if (!this.#memory.write(device + 4n + BigInt(8 * size), event)) this.#break();
+    Atomics.add(this.#barrier, 0, 1);
+    return !this.#broken;
   }
 
   putBack(_buffer: VirtioBuffer): void {
     // It is walked again, since the driver may have changed it.
     if (!this.#broken) this.#taken = (this.#taken - 1) & 0xffff;
+    this.#run = Math.max(0, this.#run - 1);
   }
 
   copy({ readable }: VirtioBuffer, offset: number, bytes: Uint8Array): boolean {
@@ -106,10 +154,11 @@ export class SplitQueue implements VirtioQueue {
 
   giveAll(buffers: readonly { readonly buffer: VirtioBuffer; readonly written: number }[]): void {
     if (this.#broken || buffers.length === 0) return;
-    const { device, driver, size } = this.#areas;
+    const { device, size } = this.#areas;
     const memory = this.#memory;
     const element = new Uint8Array(8);
     const view = new DataView(element.buffer);
+    const before = this.#given;
     let stored = true;
     for (const { buffer, written } of buffers) {
       view.setUint32(0, buffer.head, true);
@@ -118,30 +167,56 @@ export class SplitQueue implements VirtioQueue {
       this.#given = (this.#given + 1) & 0xffff;
     }
     view.setUint16(0, this.#given, true);
+    Atomics.add(this.#barrier, 0, 1);
     stored &&= memory.write(device + 2n, element.subarray(0, 2));
-    const flags = stored ? this.#read(driver, 2)?.getUint16(0, true) : undefined;
-    if (flags === undefined) this.#break();
-    else if (!(flags & noInterrupt)) this.#interrupt();
+    Atomics.add(this.#barrier, 0, 1);
+    const wanted = stored ? this.#wantsInterrupt(before) : undefined;
+    if (wanted === undefined) this.#break();
+    else if (wanted) this.#on.interrupt();
   }
 
-  /** Follows a chain; undefined if it leaves the table, loops, or is no chain that this queue may have. */
+  /** `before`: how many buffers had been given back when it was last asked. Undefined: a DMA fault. */
+  #wantsInterrupt(before: number): boolean | undefined {
+    const { driver, size } = this.#areas;
+    const { eventIndex } = this.#agreed;
+    const word = this.#read(eventIndex ? driver + 4n + BigInt(2 * size) : driver, 2)?.getUint16(0, true);
+    if (word === undefined || !eventIndex) return word === undefined ? undefined : (word & noInterrupt) === 0;
+    // The one that it waits for is among them.
+    return ((this.#given - word - 1) & 0xffff) < ((this.#given - before) & 0xffff);
+  }
+
+  /** Follows a chain; undefined if it leaves its table, loops, or is no chain that this queue may have. */
   #walk(head: number): VirtioBuffer | undefined {
     const { size, descriptors } = this.#areas;
     const readable: VirtioSegment[] = [];
     const writable: VirtioSegment[] = [];
+    let table: DataView | undefined;
+    let entries = size;
     let at = head;
-    for (let steps = 0; steps < size && at < size; steps++) {
-      const descriptor = this.#read(descriptors + BigInt(descriptorSize * at), descriptorSize);
+    // Longer than the queue no chain may be, wherever it lies.
+    for (let steps = 0; steps < size && at < entries; steps++) {
+      const descriptor = table ?? this.#read(descriptors + BigInt(descriptorSize * at), descriptorSize);
       if (!descriptor) return undefined;
-      const segment = { address: descriptor.getBigUint64(0, true), length: descriptor.getUint32(8, true) };
-      const flags = descriptor.getUint16(12, true);
-      // Indirect descriptors are not offered.
+      const place = table ? descriptorSize * at : 0;
+      const segment = {
+        address: descriptor.getBigUint64(place, true),
+        length: descriptor.getUint32(place + 8, true),
+      };
+      const flags = descriptor.getUint16(place + 12, true);
+      if (flags === flagIndirect && this.#agreed.indirect && !table) {
+        entries = segment.length / descriptorSize;
+        if (!Number.isInteger(entries) || entries < 1 || entries > size) return undefined;
+        table = this.#read(segment.address, segment.length);
+        if (!table) return undefined;
+        at = 0;
+        continue;
+      }
       if (flags & ~(flagNext | flagWrite)) return undefined;
       if (flags & flagWrite) writable.push(segment);
       else if (writable.length > 0) return undefined;
       else readable.push(segment);
       if (!(flags & flagNext)) return { head, readable, writable };
-      at = descriptor.getUint16(14, true);
+      at = descriptor.getUint16(place + 14, true);
     }
     return undefined;
   }
@@ -152,7 +227,7 @@ export class SplitQueue implements VirtioQueue {
   }
 
   #break(): undefined {
-    if (!this.#broken) this.#fail();
+    if (!this.#broken) this.#on.fail();
     this.#broken = true;
     return undefined;
   }

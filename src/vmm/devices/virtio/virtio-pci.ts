@@ -54,6 +54,8 @@ const Status = { driverOk: 4, featuresOk: 8, needsReset: 0x40 } as const;
 const VIRTIO_MSI_NO_VECTOR = 0xffff;
 const VIRTIO_F_VERSION_1 = 1n << 32n;
 const VIRTIO_F_ACCESS_PLATFORM = 1n << 33n;
+const VIRTIO_F_INDIRECT_DESC = 1n << 28n;
+const VIRTIO_F_EVENT_IDX = 1n << 29n;
 const requiredFeatures = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM;
 const Isr = { queue: 1, config: 2 } as const;
 
@@ -119,6 +121,9 @@ export class VirtioPciDevice implements PciDevice {
   #configVector = VIRTIO_MSI_NO_VECTOR;
   #queueSelect = 0;
   #queues: Queue[] = [];
+  /** Queues that are to be looked at, when the CPU goes on and after others had their turn. */
+  readonly #soon = new Set<number>();
+  readonly #again = new Set<number>();
 
   /**
    * Resets the device; with `state`, which an earlier `save` gave, it goes on there, and `device` was made from
@@ -206,6 +211,8 @@ export class VirtioPciDevice implements PciDevice {
       if (queue !== undefined) restored.queue = this.#createQueue(restored, queue);
       return restored;
     });
+    // What was to be looked at again is not among what is saved.
+    for (const index of this.#queues.keys()) this.#lookAgain(index);
   }
 
   connect(bus: PciBus): void {
@@ -265,7 +272,7 @@ export class VirtioPciDevice implements PciDevice {
         if (at + length <= this.#device.config.length) this.#device.writeConfig?.(at, bytesOf(value, length));
         break;
       case structures.notify:
-        if (at % notifyMultiplier === 0) this.#notify(at / notifyMultiplier);
+        if (at % notifyMultiplier === 0) this.#notifySoon(at / notifyMultiplier);
         break;
       default:
     }
@@ -298,7 +305,7 @@ export class VirtioPciDevice implements PciDevice {
   }
 
   get #features(): bigint {
-    return this.#device.features | requiredFeatures;
+    return this.#device.features | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | requiredFeatures;
   }
 
   /** The common configuration as the driver reads it now. */
@@ -381,7 +388,17 @@ export class VirtioPciDevice implements PciDevice {
     return new SplitQueue(
       memory,
       { size: queue.size, descriptors, driver, device },
-      { interrupt: () => this.#interrupt(Isr.queue, queue.vector), fail: () => this.#needReset() },
+      {
+        on: {
+          interrupt: () => this.#interrupt(Isr.queue, queue.vector),
+          fail: () => this.#needReset(),
+          busy: () => this.#lookAgain(this.#queues.indexOf(queue)),
+        },
+        agreed: {
+          indirect: (this.#driverFeatures & VIRTIO_F_INDIRECT_DESC) !== 0n,
+          eventIndex: (this.#driverFeatures & VIRTIO_F_EVENT_IDX) !== 0n,
+        },
+      },
       state,
     );
   }
@@ -419,6 +436,27 @@ export class VirtioPciDevice implements PciDevice {
   #notify(index: number): void {
     const queue = this.#running(index);
     if (queue) this.#device.notify(index, queue);
+  }
+
+  /** The driver says nothing of buffers that lay there already. In between others have their turn. */
+  #lookAgain(index: number): void {
+    if (this.#again.has(index)) return;
+    this.#again.add(index);
+    setTimeout(() => {
+      this.#again.delete(index);
+      this.#notifySoon(index);
+    }, 0);
+  }
+
+  /** The guest's CPU does not wait for what a device does with its buffers. After a restore every queue is looked at. */
+  #notifySoon(index: number): void {
+    const bus = this.#bus;
+    if (!bus || this.#soon.has(index) || index >= this.#queues.length) return;
+    this.#soon.add(index);
+    bus.soon(() => {
+      this.#soon.delete(index);
+      if (this.#bus) this.#notify(index);
+    });
   }
 
   #running(index: number): SplitQueue | undefined {

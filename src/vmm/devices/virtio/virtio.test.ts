@@ -100,7 +100,7 @@ test("features are negotiated: version 1 and the platform's IOMMU are needed, ot
   set(0x00, 4, 1);
   assert.equal(get(0x04, 4), 3);
   set(0x00, 4, 0);
-  assert.equal(get(0x04, 4), 1 << 5);
+  assert.equal(get(0x04, 4), 0x3000_0020);
   set(0x00, 4, 2);
   assert.equal(get(0x04, 4), 0);
   for (const [bits, status] of [
@@ -272,4 +272,109 @@ test("random bytes: as many as there is room for, bounded, and none for a buffer
   describe(4, 0x4000, 0xffff_ffff, 2);
   offer(4);
   assert.equal(get(0x14, 1), 15 | needsReset);
+});
+
+const [indirect, eventIndex] = [1n << 28n, 1n << 29n];
+
+function startWith(bits: bigint, device: VirtioDevice = new Doubler()) {
+  const it = setUp(device);
+  assert.equal(it.accept(features | bits), 11);
+  it.enableQueue();
+  it.set(0x14, 1, 15);
+  return it;
+}
+
+test("descriptors that lie elsewhere, in a table of the driver's", () => {
+  const it = startWith(indirect);
+  const entry = (index: number, address: number, length: number, flags: number, next = 0): void => {
+    it.view.setBigUint64(0x7000 + 16 * index, BigInt(address), true);
+    it.view.setUint32(0x7000 + 16 * index + 8, length, true);
+    it.view.setUint16(0x7000 + 16 * index + 12, flags, true);
+    it.view.setUint16(0x7000 + 16 * index + 14, next, true);
+  };
+  entry(0, 0x8000, 10, 1, 2);
+  entry(2, 0x8100, 20, 1, 1);
+  entry(1, 0x9000, 2, 2);
+  it.describe(0, 0x7000, 48, 4);
+  it.offer(0);
+  assert.deepEqual([it.used(0), it.ram[0x9000], it.ram[0x9001]], [[0, 2], 20, 40]);
+  it.describe(0, 0x8000, 7, 1, 1);
+  it.describe(1, 0x7000, 48, 4);
+  it.offer(0);
+  assert.deepEqual([it.used(1), it.ram[0x9000], it.ram[0x9001]], [[0, 2], 14, 20]);
+});
+
+for (const [what, length, address, flags, entryFlags, next] of [
+  ["of no entries", 0, 0x7000, 4, 2, 0],
+  ["of no whole entries", 17, 0x7000, 4, 2, 0],
+  ["longer than the queue", 16 * (size + 1), 0x7000, 4, 2, 0],
+  ["as long as all numbers", 0xffff_fff0, 0x7000, 4, 2, 0],
+  ["that is no memory", 16, 0xff_0000, 4, 2, 0],
+  ["that goes on beside it", 16, 0x7000, 5, 2, 0],
+  ["that the device is to write", 16, 0x7000, 6, 2, 0],
+  ["in a table", 16, 0x7000, 4, 4, 0],
+  ["that leads out of itself", 16, 0x7000, 4, 1, 1],
+  ["that leads to itself", 16, 0x7000, 4, 1, 0],
+] as const) {
+  test(`a table ${what} breaks the queue`, () => {
+    const it = startWith(indirect);
+    it.view.setBigUint64(0x7000, 0x8000n, true);
+    it.view.setUint32(0x7008, 1, true);
+    it.view.setUint16(0x700c, entryFlags, true);
+    it.view.setUint16(0x700e, next, true);
+    it.describe(0, address, length, flags);
+    it.offer(0);
+    assert.deepEqual([it.get(0x14, 1), it.usedCount()], [15 | needsReset, 0]);
+  });
+}
+
+test("a table that was not agreed on breaks the queue", () => {
+  const it = startWith(0n);
+  it.view.setUint16(0x700c, 2, true);
+  it.describe(0, 0x7000, 16, 4);
+  it.offer(0);
+  assert.equal(it.get(0x14, 1), 15 | needsReset);
+});
+
+test("each side says at which buffer it wants to hear of the other's", () => {
+  const it = startWith(eventIndex);
+  const wanted = areas.driver + 4 + 2 * size;
+  const announced = (): number => it.view.getUint16(areas.device + 4 + 8 * size, true);
+  it.describe(0, 0x8000, 1, 0);
+  it.view.setUint16(wanted, 2, true);
+  for (let count = 1; count <= 5; count++) {
+    it.offer(0);
+    assert.equal(announced(), count);
+    // The flag has no meaning here.
+    it.view.setUint16(areas.driver, 1, true);
+    assert.deepEqual(it.events.splice(0), count === 3 ? ["intx true"] : []);
+    it.get(0x1000, 1);
+    it.events.length = 0;
+  }
+  it.view.setUint16(wanted, 5, true);
+  for (let count = 6; count <= 8; count++) it.offer(0, count === 8);
+  assert.deepEqual([it.events.splice(0), it.usedCount(), announced()], [["intx true"], 8, 8]);
+});
+
+test("what is left after a queue's worth is looked at again, without the driver", async () => {
+  class Lazy extends Doubler {
+    override notify(_index: number, queue: VirtioQueue): void {
+      for (let count = 0; count < size; count++) {
+        const buffer = queue.take();
+        if (!buffer) return;
+        this.taken++;
+        queue.give(buffer, 0);
+        // The driver adds one for each that it gets back.
+        if (this.taken < 20) it.offer(0, false);
+      }
+    }
+  }
+  const device = new Lazy();
+  const it = startWith(eventIndex, device);
+  it.describe(0, 0x8000, 1, 0);
+  it.offer(0);
+  assert.equal(device.taken, size);
+  for (let tries = 0; device.taken < 20 && tries < 1000; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(device.taken, 20);
 });

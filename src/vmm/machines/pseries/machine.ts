@@ -47,7 +47,7 @@ import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
 import type { Assignment, AssignmentHost } from "../../devices/vfio-pci/assignment.js";
 import { flatten } from "../../devicetree/writer.js";
-import { VmmError } from "../../errors.js";
+import { describeError, VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 import { type CpuModel, cpuModel, defaultCpuModel } from "./cpu-models.js";
 import { buildDeviceTree, consoleInterrupt, type InterruptMode, nvramInterrupt } from "./device-tree.js";
@@ -248,9 +248,10 @@ function build({
       vm.enableCap({ cap: KVM_CAP_PPC_ENABLE_HCALL, args: [number, 1] });
     }
     const wake = (): void => control.wake();
+    const fail = (error: unknown): void => control.end({ kind: "failed", ...describeError(error) });
     assignment = assign?.({ vm, ram: { address: ram, size: memorySize }, wake });
     const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
-    if (hasPci) pci = new PciHostBridge({ vm, memory, wake }, plugged, state?.pci);
+    if (hasPci) pci = new PciHostBridge({ vm, memory, wake, fail }, plugged, state?.pci);
     if (assignment) pci?.dma.watch(assignment);
     rest.fill(vm, memory, plugged);
     return new Pseries({ vm, vcpus, memory, plan, from, control, trace, devices, pci, assignment, xive });

@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  fsync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -31,6 +32,8 @@ export class FileStore implements ByteStore {
   readonly #fd: number;
   #size: number;
   #open = true;
+  /** How often `flushSoon` is under way: until then the file stays open. */
+  #flushing = 0;
 
   private constructor(name: string, fd: number, size: number, readOnly: boolean) {
     this.name = name;
@@ -95,10 +98,27 @@ export class FileStore implements ByteStore {
     if (!this.readOnly) this.#attempt("flushed", () => fsyncSync(this.#fd));
   }
 
+  flushSoon(): Promise<void> {
+    if (this.readOnly) return Promise.resolve();
+    this.#flushing++;
+    return new Promise((resolve, reject) => {
+      fsync(this.#fd, (error) => {
+        this.#flushing--;
+        this.#closeFile();
+        if (error) reject(complaint(this.name, "flushed", error));
+        else resolve();
+      });
+    });
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    closeSync(this.#fd);
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
+    if (!this.#open && this.#flushing === 0) closeSync(this.#fd);
   }
 
   #attempt<T>(what: string, body: () => T): T {
@@ -115,8 +135,12 @@ function attempt<T>(path: string, what: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    if (error instanceof StorageError) throw error;
-    const { code = "" } = error as NodeJS.ErrnoException;
-    throw new StorageError(`${path} cannot be ${what}: ${complaints[code] ?? messageOf(error)}`, { cause: error });
+    throw complaint(path, what, error);
   }
+}
+
+function complaint(path: string, what: string, error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return new StorageError(`${path} cannot be ${what}: ${complaints[code] ?? messageOf(error)}`, { cause: error });
 }

@@ -303,6 +303,7 @@ test("a full store gives an error, loses nothing, and goes on when there is room
       },
       resize: (size) => image.resize(size),
       flush() {},
+      flushSoon: () => Promise.resolve(),
       close() {},
     };
     const disk = new Qcow2Disk(store, { decompressors });
@@ -358,6 +359,7 @@ test("killed before any of its writes, an image has every write that had ended, 
         image.resize(to);
       },
       flush() {},
+      flushSoon: () => Promise.resolve(),
       close() {},
     };
     const found = new Uint8Array(size);

@@ -110,6 +110,10 @@ export class Qcow2Disk implements Disk {
     if (!this.readOnly) this.#store.flush();
   }
 
+  flushSoon(): Promise<void> {
+    return this.readOnly ? Promise.resolve() : this.#store.flushSoon();
+  }
+
   close(): void {
     this.#store.close();
     this.#backing?.close();

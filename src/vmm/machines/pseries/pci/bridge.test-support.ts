@@ -37,7 +37,11 @@ export function setUpBridge(
     signalMsi: ({ data }) => events.push(`message 0x${data.toString(16)}`),
   };
   const memory = new GuestMemory(ramSize, (address, length) => all.subarray(address, address + length));
-  const bridge = new PciHostBridge({ vm: vm as PpcVm, memory, wake: () => undefined }, devices, state);
+  const bridge = new PciHostBridge(
+    { vm: vm as PpcVm, memory, wake: () => undefined, fail: (error) => void events.push(`failed ${error}`) },
+    devices,
+    state,
+  );
   /** Does what H_PUT_TCE does. */
   const putTce = (liobn: number, index: number, tce: bigint): void => {
     const at = tables.findIndex((table) => table.liobn === BigInt(liobn));

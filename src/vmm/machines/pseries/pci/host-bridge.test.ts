@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { PciBus } from "../../../devices/pci/device.js";
 import { EduDevice, type EduState, eduIdentification, eduRegister } from "../../../devices/pci/edu.js";
 import * as pci from "../../../devices/pci/registers.js";
 import { VmmError } from "../../../errors.js";
@@ -256,4 +257,29 @@ test("too many devices, or one that cannot be, are refused; those plugged in are
   const bad = Object.assign(new EduDevice(), { bars: [{ kind: "memory32", size: 5 }] }) as unknown as EduDevice;
   assert.throws(() => setUpBridge([good, bad]), /PCI device 1: BAR 0/);
   assert.equal(disconnected, 1);
+});
+
+test("what a device does when nobody waits comes after the CPU's access, and its fault is told", async () => {
+  let done = 0;
+  class Later extends EduDevice {
+    #bus: PciBus | undefined;
+    override connect(bus: PciBus): void {
+      super.connect(bus);
+      this.#bus = bus;
+    }
+    override write(): void {
+      this.#bus?.soon(() => {
+        if (done++ > 0) throw new Error("a fault of its own");
+      });
+    }
+  }
+  const device = new Later();
+  const { drain } = setUpBridge([device]);
+  device.write();
+  assert.equal(done, 0);
+  await Promise.resolve();
+  assert.deepEqual([done, drain()], [1, []]);
+  device.write();
+  await Promise.resolve();
+  assert.deepEqual([done, drain()], [2, ["failed Error: a fault of its own"]]);
 });

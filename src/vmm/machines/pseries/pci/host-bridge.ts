@@ -60,6 +60,8 @@ export interface BridgeParts {
   readonly memory: GuestMemory;
   /** An interrupt may have become pending. */
   readonly wake: () => void;
+  /** A device threw, when nobody waited for it. */
+  readonly fail: (error: unknown) => void;
 }
 
 export class PciHostBridge {
@@ -219,6 +221,7 @@ export class PciHostBridge {
         write: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.write(address, bytes)),
         setIntx: (level: boolean) => this.#setPin(number, level),
         message: (message: PciMessage) => this.#message(number, message),
+        soon: (work: () => void) => this.#soon(work),
         gsiOf: (message: PciMessage) => (this.#isOwn(number, message) ? message.data : undefined),
         ...(alone ? { intx: pinInterrupt(number) } : {}),
       };
@@ -232,6 +235,16 @@ export class PciHostBridge {
       if (error instanceof RangeError) throw new VmmError(`PCI device ${number}: ${error.message}`, { cause: error });
       throw error;
     }
+  }
+
+  #soon(work: () => void): void {
+    queueMicrotask(() => {
+      try {
+        work();
+      } catch (error) {
+        this.#parts.fail(error);
+      }
+    });
   }
 
   /** Interrupts as they were handed out before. EINVAL: such a device gets none, or another has them. */
