@@ -6,7 +6,7 @@ export interface CommandModule {
    * Adds arguments, options and the action. What the action returns is the exit status (nothing: 0); an error that it
    * throws is printed as a sentence and ends with status 3.
    */
-  readonly describe: (command: Command, finish: Finish) => void;
+  readonly describe: (command: Command, finish: Finish) => void | Promise<void>;
 }
 
 /** Wraps an action: `command.action(finish(async (argument, options) => status))`. */

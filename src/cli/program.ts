@@ -50,7 +50,7 @@ export async function describeProgram(wanted: string | undefined, finish: Finish
     .helpCommand(false);
   for (const { name, summary, load } of commands) {
     const command = program.command(name).summary(summary).description(summary);
-    if (name === wanted) (await load()).describe(command, finish);
+    if (name === wanted) await (await load()).describe(command, finish);
   }
   return program;
 }

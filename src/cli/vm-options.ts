@@ -4,10 +4,9 @@ import { createVmOn } from "../api/create-vm.js";
 import { VmError } from "../api/error.js";
 import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
 import type { NetworkChoice } from "../node/network.js";
-import { cpuModelNames } from "../vmm/machines/pseries/cpu-models.js";
 import type { DiskFile } from "../vmm/storage/node/open-disk.js";
 import { diskSyntax, parseDisk } from "./disks.js";
-import { checked, parseCpu, parseMemory } from "./machine-options.js";
+import { checked, cpuOption, loadMachines, memoryOption, settleMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
 
@@ -40,7 +39,9 @@ function parseVariable(text: string, before: Readonly<Record<string, string>> = 
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-export function describeVm(command: Command): void {
+export async function describeVm(command: Command): Promise<void> {
+  // createVm makes the default one.
+  const machines = (await loadMachines()).slice(0, 1);
   command
     .addOption(
       new Option("--image <image>", "what is booted (default: debian-busybox)").choices(images).conflicts("kernel"),
@@ -48,12 +49,12 @@ export function describeVm(command: Command): void {
     .option("--kernel <file>", "a kernel of your own, with virtio-pci and virtio-console built in", parsePath)
     .option("--initrd <file>", "its initial RAM disk", parsePath)
     .option("--append <string>", "more for the kernel's command line")
-    .addOption(new Option("--memory <size>", "RAM, as 512M or 1G").argParser(parseMemory).default(512 << 20, "512M"))
+    .addOption(memoryOption("512M", machines))
     .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
     .addOption(
       new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
     )
-    .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
+    .addOption(cpuOption(machines))
     .addOption(
       new Option("--disk <file>", `adds a disk, /dev/vda and on: ${diskSyntax}; can be given again`).argParser(
         checked(parseDisk),
@@ -70,7 +71,8 @@ export function describeVm(command: Command): void {
     .option("--cwd <folder>", "in which of the guest's folders (default: the user's home)", parsePath)
     .addOption(new Option("--env <variable>", "NAME=VALUE; can be given again").argParser(parseVariable))
     .addOption(new Option("--timeout <seconds>", "end after this time, with status 124").argParser(parseSeconds))
-    .option("-q, --quiet", "no progress on stderr");
+    .option("-q, --quiet", "no progress on stderr")
+    .hook("preAction", settleMachine(machines));
 }
 
 /** How long nothing is said of what is done, milliseconds. */

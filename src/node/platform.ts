@@ -7,22 +7,16 @@ import type { Disk, Network } from "../api/types.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import { messageOf } from "../base/errors.js";
 import { readRegular } from "../base/node/regular-file.js";
-import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../kvm/uapi.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import { type Run, runMachine } from "../vmm/core/run.js";
 import { VirtioConsole } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
-import { loadKernelImage } from "../vmm/loaders/kernel-image.js";
-import { createPseries } from "../vmm/machines/pseries/machine.js";
-import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
+import { loadMachine, machineMemory } from "../vmm/machines/machines.js";
 import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
-const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
-/** RAM is a whole number of these. */
-const memoryGranule = 65536;
 /** No file that a guest is booted with is larger. */
 const mostFile = 2 ** 31;
 
@@ -88,17 +82,19 @@ async function start(openKvm: () => Promise<PpcKvm>, plan: BootPlan, others: rea
   const devices = [new VirtioPciDevice(console), ...others];
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await (options.kernel === undefined ? defaultFiles(plan, aliases) : ownFiles(plan));
-  const memorySize = Math.floor(options.memory / memoryGranule) * memoryGranule;
-  const kernel = await loadKernelImage(files.kernel, memorySize, files.kernelName);
+  const machine = await loadMachine();
+  const createMachine = machine.maker();
+  const memorySize = machineMemory(machine, options.memory);
+  const kernel = await machine.loadKernel(files.kernel, memorySize, files.kernelName);
   enableRelaxedSimd();
   const kvm = await openKvm();
   signal.throwIfAborted();
   return runMachine({
     createMachine: (control, trace) =>
-      createPseries(
+      createMachine(
         {
           kvm,
-          type: options.type ? types[options.type] : 0,
+          implementation: options.type,
           kernel,
           initrd: files.initrd,
           commandLine: files.commandLine,
@@ -110,7 +106,8 @@ async function start(openKvm: () => Promise<PpcKvm>, plan: BootPlan, others: rea
         control,
         trace,
       ),
-    createSide: createPseriesVcpuSide,
+    kind: machine.name,
+    createSide: machine.createSide,
     spawn: spawnVcpuThread,
     output: (bytes) => void plan.output(bytes),
   });

@@ -1,14 +1,14 @@
 /** What runs in a vCPU's worker thread. Nothing imports this file: vcpu-thread.ts starts it. */
 import { loadDisassembler, prepareAttachVm } from "../kernel/attach.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
-import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
+import { loadSide } from "../vmm/machines/machines.js";
 import { threadBeside } from "./thread-beside.js";
 import { serveVcpuThread } from "./vcpu-thread.js";
 
 serveVcpuThread((start, beside, post) =>
   runVcpuThread(start, {
     prepareAttach: (vm) => prepareAttachVm(vm, beside && threadBeside(beside)),
-    createSide: createPseriesVcpuSide,
+    createSide: async (...side) => (await loadSide(start.kind))(...side),
     post,
     loadDisassembler: () => loadDisassembler(start.vm),
   }),

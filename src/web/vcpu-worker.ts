@@ -2,14 +2,14 @@
 import { loadDisassembler, prepareAttachVm } from "../kernel/attach.js";
 import type { VcpuThreadStart } from "../vmm/core/machine.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
-import { createPseriesVcpuSide } from "../vmm/machines/pseries/vcpu-side.js";
+import { loadSide } from "../vmm/machines/machines.js";
 
 addEventListener(
   "message",
   ({ data }: MessageEvent<VcpuThreadStart>) =>
     void runVcpuThread(data, {
       prepareAttach: prepareAttachVm,
-      createSide: createPseriesVcpuSide,
+      createSide: async (...side) => (await loadSide(data.kind))(...side),
       post: (message) => postMessage(message),
       loadDisassembler: () => loadDisassembler(data.vm),
     }),

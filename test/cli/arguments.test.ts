@@ -62,7 +62,7 @@ const values: Readonly<Record<string, Row>> = {
   "run --type": choice("hv", "pr"),
   "run --cpu": cpu,
   "run --machine": {
-    bad: ["", "mac99", "pseries,", "ic-mode", "ic-mode=", "ic-mode=apic", "pseries,max-cpus=3"],
+    bad: ["", "mac99", "mac99,ic-mode=xive", "pseries,", "ic-mode", "ic-mode=", "ic-mode=apic", "pseries,max-cpus=3"],
     good: ["pseries", "pseries,ic-mode=xics"],
   },
   "run --device": {

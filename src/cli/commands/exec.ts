@@ -14,7 +14,7 @@ import {
   type VmChoices,
 } from "../vm-options.js";
 
-export function describe(command: Command, finish: Finish): void {
+export async function describe(command: Command, finish: Finish): Promise<void> {
   command
     .description(
       "Runs a command in a Linux VM of its own. Its stdin, stdout, stderr and exit status are this program's, and so are\n" +
@@ -28,7 +28,7 @@ export function describe(command: Command, finish: Finish): void {
     )
     .argument("<command...>", "the program and its arguments, after --")
     .passThroughOptions();
-  describeVm(command);
+  await describeVm(command);
   command.action(finish(run));
 }
 

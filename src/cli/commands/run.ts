@@ -6,23 +6,17 @@ import { messageOf } from "../../base/errors.js";
 import { collectGarbage } from "../../base/garbage.js";
 import { readRegular } from "../../base/node/regular-file.js";
 import { type KvmConfig, loadDisassembler } from "../../kernel.js";
-import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, type TraceCategory } from "../../kvm/uapi.js";
+import type { TraceCategory } from "../../kvm/uapi.js";
 import { type OpenDisks, withDisks } from "../../node/disks.js";
 import { type NetworkChoice, type OpenNetwork, openNetwork } from "../../node/network.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
 import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
-import { Nvram } from "../../vmm/devices/nvram.js";
 import type { PciDevice } from "../../vmm/devices/pci/device.js";
-import { Rtc } from "../../vmm/devices/rtc.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
-import { loadKernelImage } from "../../vmm/loaders/kernel-image.js";
-import { cpuModelNames } from "../../vmm/machines/pseries/cpu-models.js";
-import { type InterruptMode, interruptModes } from "../../vmm/machines/pseries/device-tree.js";
-import { createPseries } from "../../vmm/machines/pseries/machine.js";
-import { createPseriesVcpuSide } from "../../vmm/machines/pseries/vcpu-side.js";
+import type { Implementation } from "../../vmm/machines/machine-kind.js";
 import type { DiskFile } from "../../vmm/storage/node/open-disk.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
@@ -31,23 +25,28 @@ import { type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
 import type { LoadedKvm } from "../kvm.js";
-import { checked, parseCpu, parseMemory } from "../machine-options.js";
+import {
+  checked,
+  cpuOption,
+  loadMachines,
+  type MachineOptionValues,
+  machineOption,
+  memoryOption,
+  settleMachine,
+} from "../machine-options.js";
 import { networkSyntax, parseNetwork } from "../network.js";
 import { parseCount, parsePath, parseSeconds } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
 
-interface Options {
+interface Options extends MachineOptionValues {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
   readonly guestModule?: readonly string[];
-  readonly memory: number;
   readonly cpus: number;
-  readonly type?: "hv" | "pr";
-  readonly cpu?: string;
-  readonly machine?: { readonly interruptMode?: InterruptMode };
+  readonly type?: Implementation;
   readonly device?: DeviceChoices;
   readonly disk?: readonly DiskFile[];
   readonly network?: NetworkChoice;
@@ -60,19 +59,6 @@ interface Options {
   readonly stats?: true;
 }
 
-const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
-/** [pseries][,NAME=VALUE...]. */
-function parseMachine(text: string): { readonly interruptMode?: InterruptMode } {
-  let interruptMode: InterruptMode | undefined;
-  for (const [i, part] of text.split(",").entries()) {
-    const [name, value] = part.split("=");
-    if (i === 0 && part === "pseries") continue;
-    if (name !== "ic-mode") throw new VmmError(`machine pseries has no option "${name}"; it has ic-mode`);
-    interruptMode = interruptModes.find((mode) => mode === value);
-    if (!interruptMode) throw new VmmError(`ic-mode is ${interruptModes.join(" or ")}, not "${value ?? ""}"`);
-  }
-  return interruptMode ? { interruptMode } : {};
-}
 /** MODULE[,NAME=VALUE...]. */
 function parseModule(text: string, before: readonly ModuleChoice[]): readonly ModuleChoice[] {
   const [module = "", ...parameters] = text.split(",");
@@ -87,7 +73,9 @@ function parseGuestModule(name: string): string {
   throw new VmmError(`the default guest has no module "${name}"; there is ${guestDriverNames.join(", ")}`);
 }
 
-export function describe(command: Command, finish: Finish): void {
+export async function describe(command: Command, finish: Finish): Promise<void> {
+  const loaded = await loadMachines();
+  const guests = loaded.map((machine) => machine.guests).join(" or ");
   command
     .description(
       "Boots a guest with its console on this terminal. Ctrl-A X leaves, Ctrl-A H helps.\n" +
@@ -96,7 +84,7 @@ export function describe(command: Command, finish: Finish): void {
     )
     .option(
       "--kernel <file>",
-      "64-bit POWER Linux kernel: ELF, the same under gzip, or a flat image (default guest's)",
+      `kernel of ${guests}: ELF, the same under gzip, or a flat image (default guest's)`,
       parsePath,
     )
     .option("--initrd <file>", "initial RAM disk", parsePath)
@@ -109,17 +97,13 @@ export function describe(command: Command, finish: Finish): void {
         .argParser((name, before: string[] = []) => [...before, checked(parseGuestModule)(name)])
         .conflicts("kernel"),
     )
-    .addOption(new Option("--memory <size>", "RAM, as 512M or 1G").argParser(parseMemory).default(2 ** 30, "1G"))
+    .addOption(memoryOption("1G", loaded))
     .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
     .addOption(
       new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
     )
-    .addOption(new Option("--cpu <name>", `processor: ${cpuModelNames.join(", ")}`).argParser(parseCpu))
-    .addOption(
-      new Option("--machine <options>", `options of machine pseries: ic-mode=${interruptModes.join("|")}`).argParser(
-        checked(parseMachine),
-      ),
-    )
+    .addOption(cpuOption(loaded))
+    .addOption(machineOption(loaded))
     .addOption(
       new Option("--device <name>", `adds a PCI device; can be given again: ${deviceNames}`).argParser(
         checked(parseDevice),
@@ -163,6 +147,7 @@ export function describe(command: Command, finish: Finish): void {
     )
     .option("--stats", "print counters on stderr at the end")
     .allowExcessArguments(false)
+    .hook("preAction", settleMachine(loaded))
     .action(finish(run));
 }
 
@@ -205,7 +190,7 @@ async function loadGuest(options: Options, drivers: readonly string[], signal: A
   const append = options.append ?? known?.append ?? "";
   const modules = known ? [...drivers, ...(options.guestModule ?? [])] : [];
   return new Guest({
-    kernel: await loadKernelImage(readFile(kernelFile, "kernel"), options.memory, kernelFile),
+    kernel: await options.machine.machine.loadKernel(readFile(kernelFile, "kernel"), options.memory, kernelFile),
     initrd:
       known && initrd && modules.length > 0
         ? Buffer.concat([initrd, await guestDrivers(known, modules, { signal })])
@@ -310,7 +295,8 @@ async function runGuest(
   timeout: number | undefined,
 ): Promise<End> {
   const limit = timeout === undefined ? undefined : performance.now() + timeout;
-  const devices = { nvram: new Nvram(), rtc: new Rtc() };
+  const { machine, options: machineOptions } = options.machine;
+  const createMachine = machine.maker();
   const traceFile = options.trace ? new TraceFile(options.traceFile ?? "unikvm.trace") : undefined;
   let hostDevices: HostDevices | undefined;
   /** Of the input, by the machine before. */
@@ -322,10 +308,10 @@ async function runGuest(
       const running: Run = await runMachine({
         createMachine: (control, trace) => {
           const { kernel, initrd, append } = guest.take(!options.reboot);
-          return createPseries(
+          return createMachine(
             {
               kvm,
-              type: options.type ? types[options.type] : 0,
+              implementation: options.type,
               shared: options.threads === "auto" ? undefined : options.threads === "worker",
               kernel,
               initrd,
@@ -333,8 +319,7 @@ async function runGuest(
               memorySize: options.memory,
               cpus: options.cpus,
               cpuModel: options.cpu,
-              interruptMode: options.machine?.interruptMode,
-              devices,
+              options: machineOptions,
               pciDevices: [...(options.device?.models ?? []), ...virtio],
               assign: hostDevices?.assign,
             },
@@ -342,7 +327,8 @@ async function runGuest(
             trace,
           );
         },
-        createSide: createPseriesVcpuSide,
+        kind: machine.name,
+        createSide: machine.createSide,
         spawn: options.threads === "single" ? undefined : spawnVcpuThread,
         output: terminal.output,
         timeout: limit === undefined ? undefined : Math.max(1, limit - performance.now()),

@@ -93,6 +93,9 @@ export type TraceSink = (category: string, cpu: number, text: string) => void;
 export interface VcpuThreadStart {
   readonly cpu: number;
   readonly vm: SharedVm;
+  /** The machine's name in the table of machines; undefined: the default one. */
+  readonly kind?: string | undefined;
+  /** Its `shared`. */
   readonly machine: unknown;
   readonly mailbox: SharedArrayBuffer;
   readonly trace: readonly TraceCategory[];

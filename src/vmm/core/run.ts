@@ -12,6 +12,7 @@ import {
   options,
   type Signatures,
   taking,
+  text,
   time,
   wholeNumber,
 } from "../../base/takes.js";
@@ -27,6 +28,9 @@ import { type LoadDisassembler, traceKernelSide, traceLine } from "./trace.js";
 export interface RunOptions {
   /** Makes the machine; `control` is what it may ask of the run loop. */
   readonly createMachine: (control: RunControl, trace: TraceSink | undefined) => Machine;
+  /** The machine's name, by which vCPUs' threads find their side of it. Default: the machine that is the default. */
+  readonly kind?: string | undefined;
+  /** Its side of a vCPU that runs on this thread. */
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
   /** Makes a thread for a vCPU. Without it, or if the VM is not shared, all run in slices on this thread. */
   readonly spawn?: (() => PlatformThread) | undefined;
@@ -84,6 +88,7 @@ export interface Run {
 
 const machineOptions = options<RunOptions>({
   createMachine: callback,
+  kind: optional(text),
   createSide: callback,
   spawn: optional(callback),
   output: callback,
@@ -154,6 +159,7 @@ async function start(options: RunOptions): Promise<Run> {
     options.spawn && machine.vm.shared
       ? new ThreadScheduler({
           machine,
+          kind: options.kind,
           spawn: options.spawn,
           control,
           onConsole,

@@ -8,6 +8,8 @@ import type { Scheduler } from "./scheduler.js";
 
 export interface ThreadsOptions {
   readonly machine: Machine;
+  /** Its name in the table of machines. */
+  readonly kind: string | undefined;
   readonly spawn: () => PlatformThread;
   readonly control: RunControl;
   readonly onConsole: () => void;
@@ -102,7 +104,7 @@ export class ThreadScheduler implements Scheduler {
   }
 
   #spawn(id: number, vm: SharedVm, failed: Fail): Cpu {
-    const { machine, spawn, trace } = this.#options;
+    const { machine, kind, spawn, trace } = this.#options;
     const thread = spawn();
     const mailbox = new Mailbox();
     let finish = (): void => undefined;
@@ -133,7 +135,7 @@ export class ThreadScheduler implements Scheduler {
         finish();
       } else this.#onMessage(id, cpu, message);
     });
-    thread.post({ cpu: id, vm, machine: machine.shared, mailbox: mailbox.buffer, trace });
+    thread.post({ cpu: id, vm, kind, machine: machine.shared, mailbox: mailbox.buffer, trace });
     return cpu;
   }
 

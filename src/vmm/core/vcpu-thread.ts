@@ -21,7 +21,7 @@ export interface VcpuThreadParts {
   /** Loads what attaching to the VM needs; what it gives attaches. The architecture's module has it. */
   readonly prepareAttach: (shared: SharedVm) => Promise<() => Vm>;
   /** Makes the machine's side from what the machine shares. */
-  readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
+  readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide | Promise<VcpuSide>;
   readonly post: (message: VcpuThreadMessage) => void;
   readonly loadDisassembler?: LoadDisassembler;
 }
@@ -65,7 +65,7 @@ async function runThread(
   try {
     const attach = await prepareAttach(start.vm);
     const traced = start.trace.length > 0;
-    const side = createSide(start.cpu, start.machine, {
+    const side = await createSide(start.cpu, start.machine, {
       announceConsole: () => post({ type: "console" }),
       mayWait: true,
       trace: traced ? trace : undefined,

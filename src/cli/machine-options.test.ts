@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Command, CommanderError } from "commander";
+import { type LoadedMachine, loadMachine } from "../vmm/machines/machines.js";
+import { cpuOption, type MachineOptionValues, machineOption, memoryOption, settleMachine } from "./machine-options.js";
+
+const mebibyte = 1 << 20;
+const pseries = await loadMachine();
+/** A second one, smaller, with processors of its own. */
+const pc: LoadedMachine = {
+  ...pseries,
+  name: "pc",
+  cpuModels: ["x86-64-v3"],
+  options: {},
+  memory: { minimum: mebibyte, maximum: 64 * mebibyte, granule: 4096 },
+};
+const loaded = [pseries, pc];
+
+function parse(...args: readonly string[]): MachineOptionValues {
+  const command = new Command("run").exitOverride().configureOutput({ writeErr: () => undefined });
+  for (const option of [memoryOption("64M", loaded), cpuOption(loaded), machineOption(loaded)])
+    command.addOption(option);
+  command.hook("preAction", settleMachine(loaded)).action(() => undefined);
+  command.parse(args, { from: "user" });
+  return command.opts<MachineOptionValues>();
+}
+const refused = (message: RegExp) => (error: unknown) => error instanceof CommanderError && message.test(error.message);
+
+test("--cpu and --memory are the chosen machine's, in any order", () => {
+  const { machine, memory, cpu } = parse("--cpu", "X86-64-V3", "--memory", "2M", "--machine", "pc");
+  assert.deepEqual([machine.machine.name, memory, cpu], ["pc", 2 * mebibyte, "x86-64-v3"]);
+  const usual = parse();
+  assert.deepEqual([usual.machine.machine.name, usual.memory, usual.cpu], ["pseries", 64 * mebibyte, undefined]);
+});
+
+test("what another machine has is refused, with what was asked", () => {
+  for (const [args, message] of [
+    [
+      ["--cpu", "POWER9", "--machine", "pc"],
+      /'--cpu <name>' argument 'POWER9' is invalid. machine pc has no CPU model/,
+    ],
+    [["--cpu", "x86-64-v3"], /argument 'x86-64-v3' is invalid. machine pseries has no CPU model/],
+    [["--memory", "1M"], /'--memory <size>' argument '1M' is invalid. a guest of pseries needs at least 16M/],
+    [["--machine", "pc", "--memory", "65M"], /argument '65M' is invalid. a guest of pc can have at most 64M/],
+    [["--machine", "mac99"], /there is no machine "mac99"; there is pseries, pc/],
+  ] as const)
+    assert.throws(() => parse(...args), refused(message), args.join(" "));
+});
+
+test("the help names each machine's processors", () => {
+  const { description } = cpuOption(loaded);
+  assert.match(description, /POWER9.* \(pseries\); x86-64-v3 \(pc\)$/);
+});

@@ -1,0 +1,51 @@
+/** What a machine has to be, to stand in the table of machines.ts. */
+import type { Kvm } from "../../kvm/uapi.js";
+import type { Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "../core/machine.js";
+import type { PciDevice } from "../devices/pci/device.js";
+import type { Assignment, AssignmentHost } from "../devices/vfio-pci/assignment.js";
+import type { ElfImage } from "../loaders/elf.js";
+
+/** Makes a machine's side on a vCPU's thread. */
+export type CreateSide = (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
+
+/** What any machine is made of. */
+export interface MachineOptions {
+  readonly kvm: Kvm;
+  /** Default: the better that is loaded. */
+  readonly implementation?: Implementation | undefined;
+  /** Whether each vCPU is to have its thread. Default: if the platform allows. */
+  readonly shared?: boolean | undefined;
+  readonly kernel: ElfImage;
+  readonly initrd?: Uint8Array | undefined;
+  readonly commandLine: string;
+  /** Bytes; what is no whole granule is left out. */
+  readonly memorySize: number;
+  readonly cpus: number;
+  /** One of `cpuModels`, in any case. Default: the machine's best. */
+  readonly cpuModel?: string | undefined;
+  /** Of the machine's own options, those that are given, checked. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly pciDevices?: readonly PciDevice[] | undefined;
+  readonly assign?: ((host: AssignmentHost) => Assignment) | undefined;
+}
+
+export type Implementation = "hv" | "pr";
+
+/** Makes the machine, again for each reboot. Throws VmmError or KvmError; nothing is left behind then. */
+export type MakeMachine = (options: MachineOptions, control: RunControl, trace?: TraceSink) => Machine;
+
+/** What a machine is, and its code. */
+export interface MachineKind {
+  /** What it boots, for the help. */
+  readonly guests: string;
+  readonly cpuModels: readonly string[];
+  /** Its own options, and the values of each. */
+  readonly options: Readonly<Record<string, readonly string[]>>;
+  /** Bytes of RAM that make sense; it is a whole number of granules. */
+  readonly memory: { readonly minimum: number; readonly maximum: number; readonly granule: number };
+  /** The kernel of a file's bytes. Throws VmmError for what is none. */
+  readonly loadKernel: (file: Uint8Array, memorySize: number, name: string) => Promise<ElfImage>;
+  /** For one run: what has a battery keeps its contents from one of its machines to the next. */
+  readonly maker: () => MakeMachine;
+  readonly createSide: CreateSide;
+}
