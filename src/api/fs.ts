@@ -3,7 +3,6 @@
  * exit status is an errno.
  */
 
-import { AgentProtocolError } from "../vmm/agent/frames.js";
 import { ByteQueue } from "../vmm/core/byte-queue.js";
 import { systemError } from "./errno.js";
 import { VmError } from "./error.js";
@@ -66,6 +65,9 @@ function throwIfFailed({ exitCode, signal }: ExitStatus, title: string): void {
   });
 }
 
+/** The guest is not to be trusted with what becomes paths and sizes here. */
+const nonsense = (what: string): VmError => new VmError("AGENT_FAILED", `the guest's agent says nonsense: ${what}`);
+
 /** S_IFMT and its values, as in stat(2), 12 bits further down: as getdents64(2) has them. */
 const FileType = { fifo: 1, character: 2, directory: 4, block: 6, file: 8, link: 10, socket: 12 } as const;
 
@@ -82,7 +84,7 @@ const kinds = (type: number) => ({
 const statFields = 13;
 
 function asStats(bytes: Uint8Array): Stats {
-  if (bytes.length !== 8 * statFields) throw new AgentProtocolError(`a file's state of ${bytes.length} bytes`);
+  if (bytes.length !== 8 * statFields) throw nonsense(`a file's state of ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const at = (field: number): number => Number(view.getBigUint64(8 * field, true));
   const [mode, size, ino, nlink, uid, gid] = [at(0), at(1), at(2), at(3), at(4), at(5)];
@@ -107,11 +109,11 @@ function asDirents(bytes: Uint8Array, parentPath: string): Dirent[] {
   const decoder = new TextDecoder();
   for (let at = 0; at < bytes.length; ) {
     const end = bytes.indexOf(0, at + 1);
-    if (end < 0) throw new AgentProtocolError("a folder's list that breaks off");
+    if (end < 0) throw nonsense("a folder's list that breaks off");
     const [type = 0, name] = [bytes[at], decoder.decode(bytes.subarray(at + 1, end))];
     // A guest's own doing, but whoever joins paths trusts it.
     if (name === "" || name === "." || name === ".." || name.includes("/")) {
-      throw new AgentProtocolError(`a file in a folder that is called ${JSON.stringify(name)}`);
+      throw nonsense(`a file in a folder that is called ${JSON.stringify(name)}`);
     }
     found.push({ name, parentPath, ...kinds(type) });
     at = end + 1;

@@ -1,7 +1,7 @@
 /** One program in the guest, from its request to its end, for `exec`, `spawn` and the calls about files. */
 import { KvmError, messageOf } from "../base/errors.js";
 import type { AgentProgram, ProgramEvents } from "../vmm/agent/connection.js";
-import { type AgentRequest, FailedStep, type OutputChannel } from "../vmm/agent/frames.js";
+import { AgentProtocolError, type AgentRequest, FailedStep, type OutputChannel } from "../vmm/agent/frames.js";
 import { bytesOf } from "./bytes.js";
 import { errnoWords, systemError } from "./errno.js";
 import { VmError } from "./error.js";
@@ -113,7 +113,7 @@ export class Program {
         cleanUp();
         over.resolve();
       },
-      lost: reject,
+      lost: (error) => reject(misuse(error)),
     });
     signal?.addEventListener("abort", onAbort);
     if (timeout !== undefined) timer = setTimeout(onTime, timeout);
@@ -216,8 +216,12 @@ function asError({ command, user, cwd, builtIn }: AgentRequest, errno: number, s
   return systemError(errno, builtIn ? program : `running ${program}`);
 }
 
-/** What a call was given wrong, as a VmError. */
+export const agentFailed = (error: Error): VmError =>
+  new VmError("AGENT_FAILED", `the guest's agent cannot be understood: ${error.message}`, { cause: error });
+
+/** What a call was given wrong, and what a guest said wrong, as a VmError. */
 export function misuse(error: unknown): unknown {
+  if (error instanceof AgentProtocolError) return agentFailed(error);
   return error instanceof KvmError
     ? new VmError(error.code, error.message.slice(error.code.length + 2), { errno: error.errno, cause: error })
     : error;

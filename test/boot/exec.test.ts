@@ -7,6 +7,44 @@ import { implementations, noGuest } from "./booting.test-support.js";
 const isVmError = (code: string, message?: RegExp) => (error: unknown) =>
   error instanceof VmError && error.code === code && (message?.test(error.message) ?? true);
 
+/** What a stream says until it ends, or until there are so many characters; then it is cancelled. */
+async function textOf(stream: ReadableStream<Uint8Array>, most = Number.POSITIVE_INFINITY): Promise<string> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  while (text.length < most) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text += decoder.decode(value, { stream: true });
+  }
+  await reader.cancel();
+  return text;
+}
+
+async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, wanted: string): Promise<string> {
+  let text = "";
+  while (!text.includes(wanted)) {
+    const { done, value } = await reader.read();
+    assert.ok(!done, `it ended after ${JSON.stringify(text)}`);
+    text += new TextDecoder().decode(value);
+  }
+  return text;
+}
+
+/** Begins to read, so that nobody waits. */
+async function readNothing(stream: ReadableStream<Uint8Array>): Promise<void> {
+  void textOf(stream).catch(() => undefined);
+}
+
+async function* pieces(count: number, size: number): AsyncGenerator<Uint8Array> {
+  for (let i = 0; i < count; i++) yield new Uint8Array(size);
+}
+
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(10);
+  throw new Error("the source broke");
+}
+
 for (const type of implementations) {
   describe(`a VM under ${type}`, { skip: noGuest }, () => {
     let booted: Promise<LinuxVm> | undefined;
@@ -52,6 +90,171 @@ for (const type of implementations) {
       await assert.rejects(one.exec(["/etc/passwd"]), isVmError("EXEC_FAILED", /permission denied/));
       await assert.rejects(one.exec(["true"], { cwd: "/nowhere" }), isVmError("NO_FOLDER"));
       await assert.rejects(one.exec(["true"], { user: "nobody-here" }), isVmError("NO_USER"));
+    });
+
+    test("kills the whole group at the time limit, which is a value", async () => {
+      const one = await vm();
+      const result = await one.exec("echo begun; sleep 1000 & sleep 1000; echo not here", { timeout: 1000 });
+      assert.deepEqual([result.exitCode, result.signal, result.timedOut], [null, "SIGKILL", true]);
+      // A machine that is very busy has not begun by then.
+      assert.ok("begun\n".startsWith(result.stdout), result.stdout);
+      assert.equal((await one.exec("pidof sleep")).stdout, "");
+      // What has left the group holds its pipes, and holds up nobody.
+      const left = await one.exec("setsid sleep 1000 & exec sleep 1000", { timeout: 1000 });
+      assert.equal(left.timedOut, true);
+      await one.exec("killall sleep");
+    });
+
+    test("an abort kills the group and rejects with the signal's reason", async () => {
+      const one = await vm();
+      const controller = new AbortController();
+      const program = await one.spawn("echo begun; sleep 1000", { signal: controller.signal });
+      assert.equal(await textOf(program.stdout, 6), "begun\n");
+      const reason = new Error("enough");
+      controller.abort(reason);
+      await assert.rejects(program.exited, reason);
+      await assert.rejects(one.exec("sleep 1000", { signal: AbortSignal.abort(reason) }), reason);
+      assert.equal((await one.exec("pidof sleep")).stdout, "");
+    });
+
+    test("drops output beyond a bound, and the command goes on", async () => {
+      const one = await vm();
+      const result = await one.exec("head -c 3000000 /dev/zero; echo end >&2", { maxOutput: "1M" });
+      assert.deepEqual(
+        [result.bytes.stdout.length, result.truncated, result.stderr, result.exitCode],
+        [1 << 20, true, "end\n", 0],
+      );
+    });
+
+    test("a stream that nobody reads stops its writer and nothing else; cancelled, it closes the pipe", async () => {
+      const one = await vm();
+      const unread = await one.spawn(["dd", "if=/dev/zero", "bs=64k", "count=200"]);
+      const program = await one.spawn("cat /dev/zero; echo $? >&2");
+      assert.equal((await one.exec("echo others go on")).stdout, "others go on\n");
+      // More than all that can be under way: the writer waits, until somebody reads.
+      assert.equal((await one.exec("sleep 0.5; pidof dd")).stdout, `${unread.pid}\n`);
+      assert.equal((await textOf(unread.stdout)).length, 200 * 65536);
+      await program.stdout.cancel();
+      assert.deepEqual(await program.exited, { exitCode: 0, signal: null, timedOut: false });
+      // 128 + SIGPIPE.
+      assert.equal(await textOf(program.stderr), "141\n");
+    });
+
+    test("input ends by itself, or by the program", async () => {
+      const one = await vm();
+      const program = await one.spawn(["sh", "-c", "cat; echo after"]);
+      const writer = program.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("one "));
+      await writer.write(new TextEncoder().encode("two\n"));
+      await writer.close();
+      assert.equal(await textOf(program.stdout), "one two\nafter\n");
+      assert.equal((await program.exited).exitCode, 0);
+      const early = await one.exec("head -c 3", { stdin: new Uint8Array(3_000_000).fill(65) });
+      assert.deepEqual([early.stdout, early.exitCode], ["AAA", 0]);
+      const counted = await one.exec("wc -c", { stdin: pieces(100, 50_000) });
+      assert.equal(counted.stdout.trim(), "5000000");
+      await assert.rejects(one.exec("cat", { stdin: failing() }), /the source broke/);
+    });
+
+    test("a terminal: its size, its signals, its end", async () => {
+      const one = await vm();
+      const program = await one.spawn("stty size; sleep 1000; stty size; cat; echo over", {
+        pty: { rows: 30, columns: 100 },
+      });
+      const reader = program.stdout.getReader();
+      const seen = await readUntil(reader, "\n");
+      await program.resize({ rows: 11, columns: 22 });
+      const writer = program.stdin.getWriter();
+      // The interrupt character is for whoever is in the foreground: a shell in a script ends, too.
+      await writer.write(Uint8Array.of(3));
+      const end = await program.exited;
+      assert.ok(end.exitCode === 130 || end.signal === "SIGINT", JSON.stringify(end));
+      assert.match(seen, /30 100\r\n/);
+      const other = await one.spawn("trap : WINCH; stty size; read x; stty size; cat; echo over", { pty: true });
+      const [input, output] = [other.stdin.getWriter(), other.stdout.getReader()];
+      await readUntil(output, "24 80");
+      await other.resize({ rows: 11, columns: 22 });
+      await input.write(new TextEncoder().encode("x\n"));
+      await readUntil(output, "11 22");
+      await input.close();
+      await readUntil(output, "over");
+      assert.deepEqual(await other.exited, { exitCode: 0, signal: null, timedOut: false });
+    });
+
+    test("a signal goes to the whole group", async () => {
+      const one = await vm();
+      const program = await one.spawn("sleep 1000 | sleep 1000 | cat; echo $?");
+      await readNothing(program.stderr);
+      await one.exec(`while [ $(pidof sleep | wc -w) -lt 2 ]; do sleep 0.1; done`);
+      await program.kill("SIGTERM");
+      assert.deepEqual(await program.exited, { exitCode: null, signal: "SIGTERM", timedOut: false });
+      assert.equal((await one.exec("pidof sleep")).stdout, "");
+    });
+
+    test("two hundred at once, each with its own output", async () => {
+      const one = await vm();
+      const count = 200;
+      const all = await Promise.all(
+        Array.from({ length: count }, (_, i) => one.exec(["cat"], { stdin: `number ${i}` })),
+      );
+      for (const [i, { stdout, exitCode }] of all.entries()) assert.deepEqual([stdout, exitCode], [`number ${i}`, 0]);
+      // Nothing is left of them in the agent: its own descriptors are all that is open.
+      const open = await one.exec("ls /proc/$(pidof unikvm-agent)/fd | wc -l");
+      assert.ok(Number(open.stdout) < 20, open.stdout);
+    });
+
+    test("files, with node:fs's names and errors", async () => {
+      const { fs } = await vm();
+      await fs.mkdir("/tmp/a/b/c", { recursive: true });
+      await fs.mkdir("/tmp/a/b/c", { recursive: true });
+      await assert.rejects(fs.mkdir("/tmp/a"), isVmError("EEXIST", /file already exists, mkdir/));
+      await assert.rejects(fs.mkdir("/tmp/x/y"), isVmError("ENOENT"));
+      await fs.writeFile("/tmp/a/b/file", "12345");
+      await fs.writeFile("/tmp/a/b/file", "678", { flag: "a" });
+      await assert.rejects(fs.writeFile("/tmp/a/b/file", "", { flag: "wx" }), isVmError("EEXIST"));
+      await assert.rejects(fs.mkdir("/tmp/a/b/file/d", { recursive: true }), isVmError("ENOTDIR"));
+      await fs.symlink("b/file", "/tmp/a/link");
+      assert.equal(await fs.readlink("/tmp/a/link"), "b/file");
+      assert.equal(await fs.readFile("/tmp/a/link", "utf8"), "12345678");
+      const [state, link] = [await fs.stat("/tmp/a/link"), await fs.lstat("/tmp/a/link")];
+      assert.deepEqual([state.isFile(), state.size, link.isSymbolicLink()], [true, 8, true]);
+      assert.ok(Math.abs(state.mtimeMs - Date.now()) < 3_600_000, String(state.mtime));
+      await fs.chmod("/tmp/a/b/file", 0o4600);
+      assert.equal((await fs.stat("/tmp/a/b/file")).mode & 0o7777, 0o4600);
+      await fs.rename("/tmp/a/b/file", "/tmp/a/b/other");
+      assert.deepEqual(await fs.readdir("/tmp/a"), ["b", "link"]);
+      const all = await fs.readdir("/tmp/a", { withFileTypes: true, recursive: true });
+      assert.deepEqual(
+        all.map(({ parentPath, name, ...kind }) => `${parentPath}/${name} ${kind.isDirectory()}`),
+        ["/tmp/a/b true", "/tmp/a/link false", "/tmp/a/b/c true", "/tmp/a/b/other false"],
+      );
+      assert.equal(await textOf(fs.createReadStream("/tmp/a/b/other", { start: 2, end: 4 })), "345");
+      await assert.rejects(textOf(fs.createReadStream("/tmp/none")), isVmError("ENOENT", /open '\/tmp\/none'/));
+      await assert.rejects(fs.rm("/tmp/a"), isVmError("EISDIR"));
+      await fs.rm("/tmp/a", { recursive: true });
+      await assert.rejects(fs.rm("/tmp/a"), isVmError("ENOENT"));
+      await fs.rm("/tmp/a", { force: true });
+      await assert.rejects(fs.readFile("/tmp"), isVmError("EISDIR"));
+      await assert.rejects(fs.stat("/etc/passwd/x"), isVmError("ENOTDIR"));
+    });
+
+    test("a file that never ends is let go of, and one that never begins can be given up", async () => {
+      const one = await vm();
+      const stream = one.fs.createReadStream("/dev/zero");
+      assert.equal((await textOf(stream, 5)).length > 0, true);
+      await one.exec("mkfifo /tmp/fifo");
+      const controller = new AbortController();
+      const waiting = one.fs.readFile("/tmp/fifo", { signal: controller.signal });
+      assert.equal((await one.exec("echo others go on")).stdout, "others go on\n");
+      controller.abort();
+      await assert.rejects(waiting, { name: "AbortError" });
+    });
+
+    test("many bytes, both ways", async () => {
+      const { fs } = await vm();
+      const bytes = Uint8Array.from({ length: 8_000_000 }, (_, i) => (i * 7) & 0xff);
+      await fs.writeFile("/tmp/many", bytes);
+      assert.deepEqual(Buffer.compare(await fs.readFile("/tmp/many"), bytes), 0);
     });
 
     test("with check, a status that is not 0 is an error that has the result", async () => {

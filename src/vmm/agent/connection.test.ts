@@ -188,6 +188,9 @@ test("a port that is closed is the end of the conversation", () => {
   connection.spawn({ command: ["x"] }, events);
   connection.opened(false);
   assert.deepEqual(told.slice(1), ["program lost: it has closed its port", "lost: it has closed its port"]);
+  const early = conversation();
+  early.connection.opened(false);
+  assert.deepEqual(early.told, ["lost: it has closed its port"]);
 });
 
 /** A million took two minutes once, and found no more. */

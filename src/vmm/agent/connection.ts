@@ -293,7 +293,7 @@ export class AgentConnection implements ConsolePortEnd {
 
   opened(open: boolean): void {
     if (open) this.greet();
-    else if (this.#greeted) this.lose(new AgentProtocolError("it has closed its port"));
+    else this.lose(new AgentProtocolError("it has closed its port"));
   }
 
   drained(): void {

@@ -1,0 +1,102 @@
+/** How VMs end that do not end well, and what is told to whoever waits for something of them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createVm, type ExecResult, VmError } from "../../src/index-node.js";
+import { noGuest } from "./booting.test-support.js";
+
+const errorOf = (promise: Promise<unknown>): Promise<VmError> =>
+  promise.then(
+    () => assert.fail("it did not reject"),
+    (error: unknown) => {
+      assert.ok(error instanceof VmError, String(error));
+      return error;
+    },
+  );
+
+test("a panic rejects all that waits, with the console's last lines", { skip: noGuest }, async () => {
+  const vm = await createVm();
+  const waiting: Promise<unknown>[] = [
+    vm.exec("sleep 1000"),
+    vm.exec("cat", { stdin: new ReadableStream() }),
+    (await vm.spawn("sleep 1000")).exited,
+    vm.exec("echo c >/proc/sysrq-trigger"),
+  ];
+  for (const error of await Promise.all(waiting.map(errorOf))) {
+    assert.equal(error.code, "CRASHED", error.message);
+    assert.ok(error.console.length <= 40);
+    assert.match(error.console.join("\n"), /Kernel panic - not syncing: sysrq triggered crash/);
+  }
+  const end = await vm.closed;
+  assert.equal(end.kind, "crash");
+  assert.equal((await errorOf(vm.fs.stat("/"))).code, "CRASHED");
+  assert.equal((await errorOf(vm.exec("true"))).code, "CRASHED");
+  assert.equal((await vm.close()).kind, "crash");
+});
+
+test("a guest that turns itself off, and a VM that was closed, are VM_CLOSED", { skip: noGuest }, async () => {
+  const vm = await createVm({ memory: "256M", limits: { output: "4K" } });
+  const truncated = (await vm.exec("head -c 10000 /dev/zero")) as ExecResult;
+  assert.deepEqual([truncated.bytes.stdout.length, truncated.truncated], [4096, true]);
+  const waiting = vm.exec("sleep 1000");
+  const off = vm.exec("poweroff -f");
+  for (const error of await Promise.all([waiting, off].map(errorOf))) assert.equal(error.code, "VM_CLOSED");
+  assert.equal((await vm.closed).kind, "powerOff");
+  for (const call of [
+    () => vm.exec("true"),
+    () => vm.spawn("true"),
+    () => vm.fs.readFile("/x"),
+    () => vm.fs.writeFile("/x", ""),
+    () => vm.fs.readdir("/"),
+    () => vm.fs.createReadStream("/x").getReader().read(),
+  ]) {
+    assert.equal((await errorOf(call())).code, "VM_CLOSED");
+  }
+  assert.equal((await vm.close()).kind, "powerOff");
+});
+
+test("its lifetime ends a VM, and an abort its boot", { skip: noGuest }, async () => {
+  const controller = new AbortController();
+  const reason = new Error("no more");
+  const booting = createVm({
+    signal: controller.signal,
+    onProgress: ({ name }) => {
+      if (name === "booting") controller.abort(reason);
+    },
+  });
+  await assert.rejects(booting, reason);
+  const error = await errorOf(createVm({ limits: { lifetime: 100 } }));
+  assert.match(error.message, /its lifetime of 100 ms is over/);
+});
+
+test("what does not come up is told with what the console said", { skip: noGuest }, async () => {
+  const error = await errorOf(createVm({ append: "rdinit=/no/such/program" }));
+  assert.match(error.code, /^(BOOT_FAILED|CRASHED)$/);
+  assert.match(error.console.join("\n"), /no\/such\/program|Kernel panic/);
+});
+
+test("options that are wrong, or not there yet, are told by name before anything is booted", async () => {
+  const wrong: readonly [object, string, RegExp][] = [
+    [{ memory: "lots" }, "EINVAL", /memory is "lots"/],
+    [{ memory: "1M" }, "BOOT_FAILED", /at least 16M/],
+    [{ cpus: 0 }, "EINVAL", /cpus is 0/],
+    [{ type: "xen" }, "EINVAL", /type is "xen"/],
+    [{ colour: "blue" }, "EINVAL", /no option colour/],
+    [{ env: { A: 1 } }, "EINVAL", /A is 1/],
+    [{ initrd: "x" }, "EINVAL", /initrd needs its kernel/],
+    [{ kernel: "/no/such/kernel" }, "ENOENT", /the kernel \/no\/such\/kernel/],
+    [{ disks: [{ source: "/no/such/disk" }] }, "BOOT_FAILED", /there is no such file/],
+    [{ disks: [{ source: new URL("http://x/") }] }, "NOT_SUPPORTED", /disks with a Blob or a URL/],
+    [{ snapshot: "x" }, "NOT_SUPPORTED", /option snapshot/],
+    [{ shares: { "/mnt": "/tmp" } }, "NOT_SUPPORTED", /option shares/],
+    [{ guest: "x86_64" }, "NOT_SUPPORTED", /option guest with x86_64/],
+    [{ image: "alpine" }, "NOT_SUPPORTED", /option image with "alpine"/],
+    [{ limits: { cpu: 1 } }, "NOT_SUPPORTED", /limits.cpu/],
+    [{ limits: { disk: 1 } }, "NOT_SUPPORTED", /limits.disk/],
+    [{ network: { via: "fetch" } }, "NOT_SUPPORTED", /network.via/],
+    [{ network: { allow: ["*:*:*"] } }, "BOOT_FAILED", /\*:\*:\*/],
+  ];
+  for (const [options, code, message] of wrong) {
+    const error = await errorOf(createVm(options as never));
+    assert.deepEqual([error.code, message.test(error.message)], [code, true], `${JSON.stringify(options)}: ${error}`);
+  }
+});
