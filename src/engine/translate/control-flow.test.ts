@@ -48,3 +48,11 @@ test("every block but the way in has a dominator before it", () => {
   const { flow } = graph([0, 20], { 0: [4, 8], 4: [12], 8: [12], 12: [0, 16], 16: [], 20: [12] });
   for (const node of flow.nodes.slice(1)) assert.ok(node.dominator < node.order, `${node.block.start}`);
 });
+
+test("no offset is the way in's, not even one before the region", () => {
+  const { flow } = graph([0], { 0: [4], 4: [] });
+  assert.deepEqual(
+    [-1, -4, 8].map((offset) => flow.position(offset)),
+    [undefined, undefined, undefined],
+  );
+});

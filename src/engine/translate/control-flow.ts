@@ -75,8 +75,8 @@ function isOutermost<T>(graph: FlowGraph<T>, node: FlowNode<T>): boolean {
   );
 }
 
-/** Start of the block that stands for the way in. */
-const wayIn = -1;
+/** Start of the block that stands for the way in: no offset, since a jump out of the region may lead to any, -1 too. */
+const wayIn = Number.NEGATIVE_INFINITY;
 
 function nest<T>(entries: readonly number[], given: ReadonlyMap<number, BasicBlock<T>>): FlowGraph<T> {
   const blocks = new Map(given).set(wayIn, { start: wayIn, instructions: [], successors: entries, calls: false });
