@@ -4,6 +4,7 @@ import { tables as powerpcTables } from "../src/arch/powerpc/engines/tables.js";
 import { buildInterpreter } from "../src/engine/interpret/build.js";
 import type { HandlerSpec, InterpreterTarget } from "../src/engine/interpret/target.js";
 import { type ArchitectureTables, assemblyConstants } from "../src/engine/numbers.js";
+import { interpreterTarget as tiny, tables as tinyTables } from "../test/engines/tiny/target.js";
 
 /** An architecture as the build sees it. */
 export interface Architecture {
@@ -39,5 +40,13 @@ export const architectures: readonly Architecture[] = [
     definitions: ["src/arch/powerpc/isa", "src/arch/powerpc/engines"],
     target: powerpc,
     tables: powerpcTables,
+  }),
+  // The engine's test that it knows no architecture.
+  architecture({
+    folder: "test/engines/tiny",
+    assembly: ["test/engines/tiny"],
+    definitions: ["test/engines/tiny"],
+    target: tiny,
+    tables: tinyTables,
   }),
 ];

@@ -16,9 +16,11 @@ const unmask = (text: string) => text.replace(/^\/\*@(\w+(?:\([^)\n]*\))?)\*\//g
 
 const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome");
 const { formatter, javascript } = JSON.parse(readFileSync("biome.json", "utf8")) as Record<string, unknown>;
-const files = readdirSync("src", { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".as.ts"))
-  .map((name) => join("src", name));
+const files = ["src", "test"].flatMap((root) =>
+  readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".as.ts"))
+    .map((name) => join(root, name)),
+);
 const folder = mkdtempSync(join(tmpdir(), "unikvm-format-"));
 let different = 0;
 try {

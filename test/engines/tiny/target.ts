@@ -2,7 +2,20 @@
 
 import type { HandlerPlace, HandlerSpec, InterpreterTarget } from "../../../src/engine/interpret/target.js";
 import type { Node, Recording, Resource } from "../../../src/engine/ir.js";
-import { codePages, engineFields, Handler, layOut, softTlb, vcpuParts } from "../../../src/engine/layout.js";
+import {
+  codePages,
+  engineErrors,
+  engineExits,
+  engineFields,
+  engineRequests,
+  engineVm,
+  engineVmEnd,
+  Handler,
+  layOut,
+  softTlb,
+  vcpuParts,
+} from "../../../src/engine/layout.js";
+import type { ArchitectureTables } from "../../../src/engine/numbers.js";
 import { asI32, asI64, asNode, Recorder, type RecorderOptions } from "../../../src/engine/recorder.js";
 import { engineRoutines } from "../../../src/engine/routines.js";
 import type { EngineTarget } from "../../../src/engine/target.js";
@@ -12,11 +25,29 @@ import type { I32, I64 } from "../../../src/semantics/values.js";
 import type { FunctionBuilder } from "../../../src/wasm/function-builder.js";
 import { instructions, longest, type TinyInstruction, type TinyMachine } from "./isa.js";
 
-const built = layOut({ registers: ["i64", 8], link: ["i64", 1], ...engineFields });
+/** Registers, the address to return to, and how many slices have passed. */
+const built = layOut({ registers: ["i64", 8], link: ["i64", 1], time: ["i64", 1], ...engineFields });
 export const state = built.fields;
 export const tlb = softTlb(12);
 export const codePage = codePages({ unit: 1, longest, pages: 16, orders: 1 });
 export const vcpu = vcpuParts(built.size, tlb, codePage);
+
+/** Why the processor stopped. */
+export const Exit = { ...engineExits, halt: 16, illegal: 17, pageFault: 18 } as const;
+
+/** What it keeps of a VM: its page table, a word a page: 1 + the physical page, 0 if there is none. */
+export const archLayout = { ...engineVm, pageTable: engineVmEnd } as const;
+/** Pages that can have a place in it. */
+export const pages = 32;
+
+/** What the run-time library (runtime/) shares with TypeScript. */
+export const tables = {
+  EXIT: Exit,
+  REQUEST: engineRequests,
+  ERROR: engineErrors,
+  ARCH: { ...archLayout, pages },
+  DEBUG: { breakpoint: 1, watchRead: 2, watchWrite: 4 },
+} as const satisfies ArchitectureTables;
 
 const target = {
   layout: { state, tlb, codePage, vcpu },
@@ -157,11 +188,12 @@ export interface TinyHandler extends HandlerSpec {
   readonly instruction: TinyInstruction;
 }
 
-/** Handler numbers by opcode, a byte each: the form of this processor's decode table. */
+/** Handler numbers by opcode, a byte each, then lengths: the form of this processor's decode table. */
 const decodeTable = (specs: readonly TinyHandler[]): Uint8Array => {
-  const table = new Uint8Array(256).fill(Handler.illegal);
-  specs.forEach(({ instruction }, i) => {
-    table[instruction.opcode] = Handler.first + i;
+  const table = new Uint8Array(512).fill(Handler.illegal, 0, 256);
+  specs.forEach(({ instruction: { opcode, length } }, i) => {
+    table[opcode] = Handler.first + i;
+    table[256 + opcode] = length;
   });
   return table;
 };
@@ -188,15 +220,6 @@ export const interpreterTarget = {
 
 const byOpcode = new Map(instructions.map((one) => [one.opcode, one]));
 
-/** The instruction whose bytes `byte` gives; undefined if there is none. */
-export function decodeBytes(byte: (i: number) => number): { variant: TinyInstruction; word: number } | undefined {
-  const variant = byOpcode.get(byte(0));
-  if (!variant) return undefined;
-  let word = 0;
-  for (let i = 1; i < Math.min(variant.length, 5); i++) word |= byte(i) << (8 * (i - 1));
-  return { variant, word };
-}
-
 export const translatorTarget: TranslatorTarget<TinyInstruction> = {
   ...target,
   held: Array.from({ length: 9 }, (_, i) => ({
@@ -206,13 +229,17 @@ export const translatorTarget: TranslatorTarget<TinyInstruction> = {
   warmUp: nothing,
   recorder: (_mode, runtime, access) => new TinyRegionRecorder({ runtime, access }),
   decoder: () => (view, at, room) => {
-    const length = byOpcode.get(view.getUint8(at))?.length ?? 0;
-    if (length === 0 || length > room) return undefined;
-    const found = decodeBytes((i) => view.getUint8(at + i));
-    return found && { ...found, length };
+    const variant = byOpcode.get(view.getUint8(at));
+    if (!variant || variant.length > room) return undefined;
+    let word = 0;
+    for (let i = 1; i < Math.min(variant.length, 5); i++) word |= view.getUint8(at + i) << (8 * (i - 1));
+    return { variant, word, length: variant.length };
   },
   flow: ({ variant }) => variant.flow,
   jumpTable: () => [],
   branches: { note: nothing, settle: nothing, settleAt: nothing },
-  breakpoints: () => [],
+  breakpoints: (view, at) =>
+    Array.from({ length: view.getInt32(at + state.breakCount.offset, true) }, (_, i) =>
+      view.getBigUint64(at + state.breakAddress.offset + 8 * i, true),
+    ),
 };

@@ -1,12 +1,13 @@
 /**
  * The engine is neutral: a processor that has nothing of POWER's (instructions of 1 to 6 bytes over page ends, registers of its
- * own, pages of 4 KiB) runs through the same interpreter and translator, by what this folder says of it alone.
+ * own, pages of 4 KiB) runs through the same interpreter, translator and run-time library, by what this folder says of it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random } from "../../differential/random.js";
 import { encode } from "./isa.js";
-import { Exit, type Outcome, TinyMachine } from "./machine.js";
+import { devicePage, type Outcome, TinyMachine } from "./machine.js";
+import { Exit } from "./target.js";
 
 const data = 0x8000n;
 
@@ -65,6 +66,98 @@ test("what is no instruction, and what is not there, stops the processor where i
       assert.equal(registers[1], 42n);
       assert.equal(pc, bytes[0] === encode("jr")[0] ? 1n << 40n : 0x202n);
     }
+  }
+});
+
+test("code that is written is what runs next: in its page, in another, and where it stands in two", () => {
+  const rounds = 60;
+  // Each round but the first loads what the one before has put into the operand: byte `place` of it.
+  const code = (patched: bigint) => [
+    ...encode("ldi", { a: 1, immediate: rounds }),
+    ...encode("ldi", { a: 3, immediate: Number(patched) }),
+    ...encode("jmp", { immediate: 3 }),
+    ...encode("ldi", { a: 2, immediate: 5 }),
+    ...encode("add", { a: 4, b: 2 }),
+    ...encode("st1", { a: 1, b: 3 }),
+    ...encode("djnz", { a: 1, immediate: -10 }),
+    ...encode("halt"),
+  ];
+  const target = 13n;
+  const stored = (rounds * (rounds + 1)) / 2 - 1;
+  // Whole in a page, and its end after 1 to 4 bytes.
+  for (const before of [100n, 1n, 2n, 3n, 4n]) {
+    const start = 0x3000n - before - target;
+    for (const place of [0n, 1n, 2n]) {
+      const bytes = code(start + target + 2n + place);
+      const expected = BigInt(place === 0n ? 5 + stored : 5 * rounds + stored * 256 ** Number(place));
+      let stepped: Outcome | undefined;
+      for (const way of ["stepped", "interpreted", "translated"] as const) {
+        const m = new TinyMachine();
+        m.write(start, bytes);
+        if (way === "translated") m.translate([start, start + 10n, start + target, start + target + 5n]);
+        const outcome = m.run(start, { step: way === "stepped" });
+        assert.equal(outcome.exit, Exit.halt);
+        assert.equal(outcome.registers[4], expected, `${way}, ${before} bytes before the page's end, byte ${place}`);
+        stepped ??= outcome;
+        assert.deepEqual(outcome, stepped, way);
+      }
+    }
+  }
+});
+
+test("a fetch over a page's end into nothing faults there, and not where the instruction ends before", () => {
+  for (const way of ["stepped", "interpreted", "translated"] as const) {
+    const m = new TinyMachine();
+    m.write(0xfff0n, [...encode("jmp", { immediate: 13 })]);
+    m.write(0xfffdn, [...encode("add", { a: 1, b: 1 }), encode("ldi")[0] as number]);
+    if (way === "translated") m.translate([0xfff0n, 0xfffdn]);
+    const { exit, pc, address, registers } = m.run(0xfff0n, { registers: [0n, 4n], step: way === "stepped" });
+    assert.deepEqual(
+      { exit, pc, address, sum: registers[1] },
+      { exit: Exit.pageFault, pc: 0xffffn, address: 0x10000n, sum: 8n },
+    );
+  }
+});
+
+test("a breakpoint of KVM's user stops before its instruction, wherever that begins", () => {
+  const code = [
+    ...encode("ldi", { a: 1, immediate: 50 }),
+    ...encode("add", { a: 2, b: 1 }),
+    ...encode("djnz", { a: 1, immediate: -2 }),
+    ...encode("halt"),
+  ];
+  for (const start of [0x201n, 0x1000n - 6n]) {
+    for (const translated of [false, true]) {
+      const m = new TinyMachine();
+      m.write(start, code);
+      m.breakpoints = [start + 5n];
+      if (translated) m.translate([start, start + 5n, start + 7n]);
+      const first = m.run(start);
+      assert.deepEqual([first.exit, first.pc, first.registers[2]], [Exit.debug, start + 5n, 0n]);
+      m.breakpoints = [];
+      const { exit, registers } = m.run(start + 5n);
+      assert.deepEqual([exit, registers[2]], [Exit.halt, 1275n]);
+    }
+  }
+});
+
+test("an access to a device leaves, and its instruction runs again with the answer", () => {
+  const register = devicePage * 0x1000n;
+  for (const translated of [false, true]) {
+    const m = new TinyMachine();
+    m.write(0x300n, [
+      ...encode("ld4", { a: 1, b: 7, immediate: 8 }),
+      ...encode("st2", { a: 1, b: 7 }),
+      ...encode("halt"),
+    ]);
+    if (translated) m.translate([0x300n, 0x303n]);
+    const load = m.run(0x300n, { registers: [0n, 0n, 0n, 0n, 0n, 0n, 0n, register] });
+    assert.deepEqual([load.exit, load.pc, load.address & 0xfffn], [Exit.mmio, 0x300n, 8n]);
+    m.answer(0x12345678n);
+    const store = m.run(0x303n);
+    assert.deepEqual([store.exit, store.pc, store.registers[1]], [Exit.mmio, 0x303n, 0x12345678n]);
+    m.answer(0n);
+    assert.deepEqual(m.run(0x306n).exit, Exit.halt);
   }
 });
 
