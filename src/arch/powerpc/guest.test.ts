@@ -352,20 +352,24 @@ for (const name of ["hv", "pr"] as const) {
     assert.deepEqual(cpu.run(), { reason: "intr" });
   });
 
-  test(`${name}: guest debug steps and stops`, () => {
-    const it = guest(name, "li 4, 1\nli 4, 2\nli 4, 3\nli 4, 4\nli 3, 0x58\nsc 1\n");
-    const cpu = only(it);
-    cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP });
-    assert.deepEqual(cpu.run(), { reason: "debug", address: start + 4n, status: 0 });
-    assert.equal(cpu.getRegs().gpr[4], 1n);
-    cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, breakpoints: [start + 12n] });
-    for (let again = 0; again < 2; again++) {
-      assert.deepEqual(cpu.run(), { reason: "debug", address: start + 12n, status: KVMPPC_DEBUG_BREAKPOINT });
-      assert.equal(cpu.getRegs().gpr[4], 3n);
+  test(`${name}: guest debug steps and stops, with addresses of 64 and of 32 bits`, () => {
+    for (const mode of [1n << 63n, 0n]) {
+      const it = guest(name, "li 4, 1\nli 4, 2\nli 4, 3\nli 4, 4\nli 3, 0x58\nsc 1\n");
+      const cpu = only(it);
+      const regs = cpu.getRegs();
+      cpu.setRegs({ ...regs, msr: (regs.msr & ~(1n << 63n)) | mode });
+      cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP });
+      assert.deepEqual(cpu.run(), { reason: "debug", address: start + 4n, status: 0 });
+      assert.equal(cpu.getRegs().gpr[4], 1n);
+      cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, breakpoints: [start + 12n] });
+      for (let again = 0; again < 2; again++) {
+        assert.deepEqual(cpu.run(), { reason: "debug", address: start + 12n, status: KVMPPC_DEBUG_BREAKPOINT });
+        assert.equal(cpu.getRegs().gpr[4], 3n);
+      }
+      cpu.setGuestDebug({ control: 0 });
+      hcallOf(cpu.run({ deadline: soon() }));
+      assert.equal(cpu.getRegs().gpr[4], 4n);
     }
-    cpu.setGuestDebug({ control: 0 });
-    hcallOf(cpu.run({ deadline: soon() }));
-    assert.equal(cpu.getRegs().gpr[4], 4n);
   });
 
   test(`${name}: a Trace interrupt tells the instruction and what it accessed`, () => {

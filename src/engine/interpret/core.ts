@@ -327,10 +327,22 @@ class Core<S extends HandlerSpec> {
     f.end();
     this.#storePc();
     f.br(stages.fault);
-    // A translated region. In modes that are not translated the entry becomes an instruction's again.
+    // A translated region. In modes that are not translated the entry becomes an instruction's again, unless that is to run
+    // alone, which region 0 stands for: it would become the same again, for ever.
     f.end();
     if (this.#mode.translated) this.#region(stages);
-    else decode();
+    else {
+      f.get(this.#word);
+      f.i32("eqz");
+      f.if();
+      this.#storePc();
+      this.#pay();
+      this.#call("runAlone");
+      f.drop();
+      f.br(stages.resync);
+      f.end();
+      decode();
+    }
     // No instruction.
     f.end();
     this.#storePc();
