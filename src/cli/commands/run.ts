@@ -14,6 +14,7 @@ import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import type { PciDevice } from "../../vmm/devices/pci/device.js";
+import { VirtioPciDevice } from "../../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
 import type { Implementation } from "../../vmm/machines/machine-kind.js";
@@ -240,7 +241,8 @@ async function runWith(options: Options, behind: Behind): Promise<number> {
   const begin = performance.now();
   let guest: Guest;
   const virtio = [...behind.disks.devices, ...(behind.network ? [behind.network.device] : [])];
-  const drivers = [...new Set(virtio.flatMap(({ aliases }) => aliases))];
+  const models = (options.device?.models ?? []).filter((device) => device instanceof VirtioPciDevice);
+  const drivers = [...new Set([...models, ...virtio].flatMap(({ aliases }) => aliases))];
   try {
     guest = await interruptible((signal) => loadGuest(options, drivers, signal), options.timeout);
   } catch (error) {

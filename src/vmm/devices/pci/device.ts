@@ -60,6 +60,14 @@ export interface PciCapability {
 
 export type InterruptMode = "intx" | "msi" | "msix";
 
+/** The guest's memory by its real addresses, past the IOMMU. */
+export interface PciMemory {
+  /** As it is at this moment, not to be kept; undefined: there is no such memory. */
+  view(address: number, length: number): Uint8Array | undefined;
+  /** What was written into a view. */
+  written(address: number, length: number): void;
+}
+
 /** What a device may do. */
 export interface PciBus {
   /**
@@ -75,6 +83,8 @@ export interface PciBus {
   message(vector: number): boolean;
   /** Does something when the CPU whose access is being handled goes on, if it waits: at once otherwise. */
   soon(work: () => void): void;
+  /** For a device that is part of the platform, as a balloon is. Undefined: it is not the guest's, or behind another bridge. */
+  readonly memory?: PciMemory | undefined;
   /** How the guest wants to be interrupted now. */
   readonly mode: InterruptMode;
   /** KVM's number of the pin's interrupt, for a device that raises it there by itself; undefined: the bridge gives none. */

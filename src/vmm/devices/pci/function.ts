@@ -6,7 +6,7 @@
 import { KvmError } from "../../../base/errors.js";
 import { anything, boolean, bytes, having } from "../../../base/takes.js";
 import { ConfigSpace, type ConfigWidth } from "./config-space.js";
-import type { InterruptMode, PciBar, PciBus, PciCapability, PciDevice } from "./device.js";
+import type { InterruptMode, PciBar, PciBus, PciCapability, PciDevice, PciMemory } from "./device.js";
 import { Msi, Msix, type MsixState, type PciMessage } from "./messages.js";
 import * as pci from "./registers.js";
 
@@ -18,6 +18,7 @@ export interface PciUpstream {
   /** The pin's level, after INTx disable. Only called when it changes. */
   setIntx(level: boolean): void;
   message(message: PciMessage): void;
+  readonly memory?: PciMemory;
   /** Does something when the CPU has been answered. Default: now. */
   soon?(work: () => void): void;
   /** KVM's number of the pin's interrupt, and of the one that a message raises if it is one of the device's. */
@@ -324,6 +325,7 @@ export class PciFunction {
       get mode() {
         return own();
       },
+      memory: this.#upstream.memory,
       intx: this.#upstream.intx,
     };
   }

@@ -1,5 +1,6 @@
 /** PCI devices that can be named, as the command line does: one row each. */
 import { VmmError } from "../../errors.js";
+import { VirtioBalloon, type VirtioBalloonState } from "../virtio/balloon.js";
 import { VirtioRng } from "../virtio/rng.js";
 import { VirtioPciDevice, type VirtioPciState } from "../virtio/virtio-pci.js";
 import type { PciDevice } from "./device.js";
@@ -13,6 +14,13 @@ interface PciModel {
 
 const models: readonly PciModel[] = [
   { name: "edu", create: (state) => new EduDevice(state as EduState | undefined) },
+  {
+    name: "virtio-balloon",
+    create: (state) => {
+      const saved = state as VirtioPciState | undefined;
+      return new VirtioPciDevice(new VirtioBalloon(saved?.device as VirtioBalloonState | undefined), saved);
+    },
+  },
   { name: "virtio-rng", create: (state) => new VirtioPciDevice(new VirtioRng(), state as VirtioPciState | undefined) },
 ];
 

@@ -3,6 +3,8 @@
  * puts into a queue is untrusted. Source: Virtual I/O Device (VIRTIO) 1.1, "Basic Facilities of a Virtio Device".
  */
 
+import type { PciMemory } from "../pci/device.js";
+
 /** Part of a buffer, at a bus address. */
 export interface VirtioSegment {
   readonly address: bigint;
@@ -45,6 +47,12 @@ export const lengthOf = (segments: readonly VirtioSegment[]): number =>
 export interface VirtioTransport {
   /** A queue that the driver has enabled, of a device that it has started. */
   queue(index: number): VirtioQueue | undefined;
+  /** `notify` is to be called again, after others had their turn. */
+  again(index: number): void;
+  /** The configuration area has changed. */
+  configChanged(): void;
+  /** The guest's memory, for a device whose addresses are its own. */
+  readonly memory: PciMemory | undefined;
 }
 
 export interface VirtioDevice {
@@ -54,6 +62,8 @@ export interface VirtioDevice {
   readonly classCode?: number;
   /** Feature bits of the device itself, 0 to 23; the transport adds its own. */
   readonly features: bigint;
+  /** Its driver gives addresses of memory, past the IOMMU: a traditional balloon's does, and knows no other. Default: no. */
+  readonly physical?: boolean;
   /** The most descriptors that each queue may have, powers of two up to 32768. */
   readonly queues: readonly number[];
   /** The configuration area as it is now; its length stays. */

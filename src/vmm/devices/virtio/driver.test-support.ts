@@ -18,6 +18,8 @@ export function setUpDriver(
   const ram = from?.ram ?? new Uint8Array(memorySize);
   const view = new DataView(ram.buffer);
   const events: string[] = [];
+  /** What was written past the IOMMU. */
+  const written: (readonly [address: number, length: number])[] = [];
   const inside = (address: bigint, length: number): boolean => address >= 0n && address + BigInt(length) <= memorySize;
   const transport = new VirtioPciDevice(device, from?.state.device as VirtioPciState | undefined);
   const upstream: PciUpstream = {
@@ -30,6 +32,11 @@ export function setUpDriver(
       if (!inside(address, bytes.length)) return false;
       ram.set(bytes, Number(address));
       return true;
+    },
+    memory: {
+      view: (address, length) =>
+        inside(BigInt(address), length) ? ram.subarray(address, address + length) : undefined,
+      written: (address, length) => void written.push([address, length]),
     },
     setIntx: (level) => void events.push(`intx ${level}`),
     message: ({ vector }) => void events.push(`message ${vector}`),
@@ -78,5 +85,5 @@ export function setUpDriver(
     view.getUint32(areas.device + 8 + 8 * (index % size), true),
   ];
   const usedCount = (): number => view.getUint16(areas.device + 2, true);
-  return { it, ram, view, set, get, accept, enableQueue, start, describe, offer, used, usedCount, events };
+  return { it, ram, view, set, get, accept, enableQueue, start, describe, offer, used, usedCount, events, written };
 }

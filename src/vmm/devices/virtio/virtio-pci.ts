@@ -5,10 +5,10 @@
  */
 import { KvmError } from "../../../base/errors.js";
 import { anything, having, integer, listOf, optional, u32, u64 } from "../../../base/takes.js";
-import type { PciBus, PciCapability, PciDevice } from "../pci/device.js";
+import type { PciBus, PciCapability, PciDevice, PciMemory } from "../pci/device.js";
 import { PCI_CAP_ID_VNDR } from "../pci/registers.js";
 import type { VirtioDevice } from "./device.js";
-import { SplitQueue, type SplitQueueState } from "./split-queue.js";
+import { type QueueMemory, SplitQueue, type SplitQueueState } from "./split-queue.js";
 
 const vendor = 0x1af4;
 const firstModernDevice = 0x1040;
@@ -56,7 +56,6 @@ const VIRTIO_F_VERSION_1 = 1n << 32n;
 const VIRTIO_F_ACCESS_PLATFORM = 1n << 33n;
 const VIRTIO_F_INDIRECT_DESC = 1n << 28n;
 const VIRTIO_F_EVENT_IDX = 1n << 29n;
-const requiredFeatures = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM;
 const Isr = { queue: 1, config: 2 } as const;
 
 interface Queue {
@@ -84,6 +83,8 @@ export interface VirtioPciState {
   readonly driverFeatures: bigint;
   readonly configVector: number;
   readonly queueSelect: number;
+  /** How often the configuration area has changed, modulo 256. Default: 0. */
+  readonly generation?: number;
   readonly queues: readonly VirtioQueueState[];
   /** What the device's own `save` gave: its constructor takes that. */
   readonly device: unknown;
@@ -99,6 +100,7 @@ const transportState = having({
   driverFeatures: u64,
   configVector: u16,
   queueSelect: u16,
+  generation: optional(u8),
   queues: listOf(queueState),
   device: anything,
 });
@@ -112,6 +114,9 @@ export class VirtioPciDevice implements PciDevice {
   readonly interrupts;
   readonly capabilities: readonly PciCapability[];
   readonly #device: VirtioDevice;
+  /** Features that the driver has to agree to. */
+  readonly #required: bigint;
+  #generation = 0;
   #bus: PciBus | undefined;
   #status = 0;
   #isr = 0;
@@ -131,6 +136,7 @@ export class VirtioPciDevice implements PciDevice {
    */
   constructor(device: VirtioDevice, state?: VirtioPciState) {
     this.#device = device;
+    this.#required = VIRTIO_F_VERSION_1 | (device.physical ? 0n : VIRTIO_F_ACCESS_PLATFORM);
     this.identity = {
       vendorId: vendor,
       deviceId: firstModernDevice + device.id,
@@ -148,7 +154,15 @@ export class VirtioPciDevice implements PciDevice {
       ...(device.config.length > 0 ? [capability(configType.device, structures.device, device.config.length)] : []),
       this.#pciAccess(),
     ];
-    device.attach?.({ queue: (index) => this.#running(index) });
+    const memory = (): PciMemory | undefined => this.#bus?.memory;
+    device.attach?.({
+      queue: (index) => this.#running(index),
+      again: (index) => this.#lookAgain(index),
+      configChanged: () => this.#configChanged(),
+      get memory() {
+        return memory();
+      },
+    });
     if (state === undefined) this.reset();
     else this.#restore(state);
   }
@@ -174,6 +188,7 @@ export class VirtioPciDevice implements PciDevice {
       driverFeatures: this.#driverFeatures,
       configVector: this.#configVector,
       queueSelect: this.#queueSelect,
+      generation: this.#generation,
       queues: this.#queues.map(({ size, vector, addresses: [a, b, c], queue }) => ({
         size,
         vector,
@@ -198,7 +213,7 @@ export class VirtioPciDevice implements PciDevice {
     }
     ({ status: this.#status, isr: this.#isr, driverFeatures: this.#driverFeatures } = state);
     ({ deviceFeatureSelect: this.#deviceFeatureSelect, driverFeatureSelect: this.#driverFeatureSelect } = state);
-    ({ configVector: this.#configVector, queueSelect: this.#queueSelect } = state);
+    ({ configVector: this.#configVector, queueSelect: this.#queueSelect, generation: this.#generation = 0 } = state);
     if (state.status & Status.featuresOk) this.#device.accepted?.(state.driverFeatures);
     const vectors = [state.configVector, ...state.queues.map(({ vector }) => vector)];
     const wrong = vectors.find((vector) => this.#vector(vector) !== vector);
@@ -305,7 +320,7 @@ export class VirtioPciDevice implements PciDevice {
   }
 
   get #features(): bigint {
-    return this.#device.features | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | requiredFeatures;
+    return this.#device.features | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | this.#required;
   }
 
   /** The common configuration as the driver reads it now. */
@@ -321,6 +336,7 @@ export class VirtioPciDevice implements PciDevice {
     view.setUint16(common.configMsixVector, this.#configVector, true);
     view.setUint16(common.numQueues, this.#queues.length, true);
     view.setUint8(common.deviceStatus, this.#status);
+    view.setUint8(common.configGeneration, this.#generation);
     view.setUint16(common.queueSelect, this.#queueSelect, true);
     const queue = this.#queues[this.#queueSelect];
     // A queue that does not exist has size 0.
@@ -381,10 +397,7 @@ export class VirtioPciDevice implements PciDevice {
 
   #createQueue(queue: Queue, state?: SplitQueueState): SplitQueue {
     const [descriptors, driver, device] = queue.addresses;
-    const memory = {
-      read: (address: bigint, bytes: Uint8Array) => this.#bus?.read(address, bytes) ?? false,
-      write: (address: bigint, bytes: Uint8Array) => this.#bus?.write(address, bytes) ?? false,
-    };
+    const memory = this.#device.physical ? this.#physicalMemory() : this.#busMemory();
     return new SplitQueue(
       memory,
       { size: queue.size, descriptors, driver, device },
@@ -403,6 +416,31 @@ export class VirtioPciDevice implements PciDevice {
     );
   }
 
+  #busMemory(): QueueMemory {
+    return {
+      read: (address, bytes) => this.#bus?.read(address, bytes) ?? false,
+      write: (address, bytes) => this.#bus?.write(address, bytes) ?? false,
+    };
+  }
+
+  #physicalMemory(): QueueMemory {
+    const view = (address: bigint, length: number): Uint8Array | undefined =>
+      this.#bus?.memory?.view(Number(address), length);
+    return {
+      read: (address, bytes) => {
+        const found = view(address, bytes.length);
+        if (found) bytes.set(found);
+        return found !== undefined;
+      },
+      write: (address, bytes) => {
+        const found = view(address, bytes.length);
+        found?.set(bytes);
+        if (found) this.#bus?.memory?.written(Number(address), bytes.length);
+        return found !== undefined;
+      },
+    };
+  }
+
   #setDriverFeatures(value: number): void {
     if (this.#status & Status.featuresOk || this.#driverFeatureSelect > 1) return;
     const shift = BigInt(32 * this.#driverFeatureSelect);
@@ -410,7 +448,7 @@ export class VirtioPciDevice implements PciDevice {
   }
 
   #accepts(features: bigint): boolean {
-    return (features & ~this.#features) === 0n && (features & requiredFeatures) === requiredFeatures;
+    return (features & ~this.#features) === 0n && (features & this.#required) === this.#required;
   }
 
   #setStatus(value: number): void {
@@ -425,6 +463,11 @@ export class VirtioPciDevice implements PciDevice {
     this.#status = status;
     // Buffers may have been there before.
     if (started) for (const index of this.#queues.keys()) this.#notify(index);
+  }
+
+  #configChanged(): void {
+    this.#generation = (this.#generation + 1) & 0xff;
+    if (this.#status & Status.driverOk) this.#interrupt(Isr.config, this.#configVector);
   }
 
   /** The driver has broken a queue: nothing moves until it resets the device. */

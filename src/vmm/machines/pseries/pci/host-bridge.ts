@@ -7,7 +7,7 @@ import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
 import { KvmError } from "../../../../base/errors.js";
 import { anything, boolean, having, integer, listOf, oneOf, optional } from "../../../../base/takes.js";
 import type { GuestMemory } from "../../../core/guest-memory.js";
-import type { PciDevice } from "../../../devices/pci/device.js";
+import type { PciDevice, PciMemory } from "../../../devices/pci/device.js";
 import { PciFunction, type PciFunctionState } from "../../../devices/pci/function.js";
 import type { PciMessage } from "../../../devices/pci/messages.js";
 import { VmmError } from "../../../errors.js";
@@ -221,6 +221,7 @@ export class PciHostBridge {
         write: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.write(address, bytes)),
         setIntx: (level: boolean) => this.#setPin(number, level),
         message: (message: PciMessage) => this.#message(number, message),
+        memory: this.#memory,
         soon: (work: () => void) => this.#soon(work),
         gsiOf: (message: PciMessage) => (this.#isOwn(number, message) ? message.data : undefined),
         ...(alone ? { intx: pinInterrupt(number) } : {}),
@@ -235,6 +236,14 @@ export class PciHostBridge {
       if (error instanceof RangeError) throw new VmmError(`PCI device ${number}: ${error.message}`, { cause: error });
       throw error;
     }
+  }
+
+  get #memory(): PciMemory {
+    const { memory, vm } = this.#parts;
+    return {
+      view: (address, length) => memory.view(address, length),
+      written: (address, length) => vm.guestWritten(BigInt(address), length),
+    };
   }
 
   #soon(work: () => void): void {
