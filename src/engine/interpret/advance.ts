@@ -1,13 +1,14 @@
 /**
  * How the interpreter gets from an instruction to the next. Where all have the same length, that is a constant; otherwise a
- * handler that is a function of its own answers with it.
+ * handler that is a function of its own answers with it. A handler whose instructions differ in length (`lengthInWord`) finds
+ * it in the decoded entry's word.
  *
  * What instructions cost is counted in bytes of decoded entries passed: the budget of a slice. One that goes elsewhere costs
  * one entry, whatever its length.
  */
 import type { FunctionBuilder } from "../../wasm/function-builder.js";
 import type { EngineLayout } from "../layout.js";
-import type { HandlerSpec } from "./target.js";
+import { type HandlerSpec, lengthInWord, lengthMask } from "./target.js";
 
 /** What a handler's function answers besides that the next instruction follows. */
 export const Answer = {
@@ -26,17 +27,27 @@ export class Advance {
     this.#layout = layout;
     const lengths = new Set(specs.map(({ length }) => length));
     const [only] = lengths;
-    this.#fixed = lengths.size === 1 && only !== undefined ? only << layout.codePage.scale : undefined;
+    this.#fixed = lengths.size === 1 && typeof only === "number" ? only << layout.codePage.scale : undefined;
   }
 
-  /** Bytes from an instruction's decoded entry to the next one's. */
-  bytes({ length }: HandlerSpec): number {
-    return length << this.#layout.codePage.scale;
+  /** Pushes the bytes from an instruction's decoded entry to the next one's; `word` is the local of the entry's word. */
+  pushBytes(f: FunctionBuilder, { length }: HandlerSpec, word: number): void {
+    const { scale } = this.#layout.codePage;
+    if (length !== lengthInWord) {
+      f.i32Const(length << scale);
+      return;
+    }
+    f.get(word);
+    f.i32Const(lengthMask);
+    f.i32("and");
+    f.i32Const(scale);
+    f.i32("shl");
   }
 
-  /** What the handler's function answers if the next instruction follows: not one of `Answer`. */
-  goesOn(spec: HandlerSpec): number {
-    return this.#fixed === undefined ? this.bytes(spec) : 0;
+  /** Pushes what the handler's function answers if the next instruction follows: not one of `Answer`. */
+  pushGoesOn(f: FunctionBuilder, spec: HandlerSpec, word: number): void {
+    if (this.#fixed === undefined) this.pushBytes(f, spec, word);
+    else f.i32Const(0);
   }
 
   /** [answer] -> [whether the next instruction follows] */

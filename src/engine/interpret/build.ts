@@ -202,7 +202,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
       },
     };
     emit(f, plan(recorder.handler(spec)), exits);
-    f.i32Const(this.#advance.goesOn(spec));
+    this.#advance.pushGoesOn(f, spec, 1);
     return f.finish();
   }
 

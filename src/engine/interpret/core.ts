@@ -426,7 +426,7 @@ class Core<S extends HandlerSpec> {
     for (const spec of this.#c.specs.slice(0, this.#c.hotCount)) {
       f.end();
       emit(f, plan(recorder.handler(spec)), exits);
-      this.#onward(stages, () => f.i32Const(advance.bytes(spec)));
+      this.#onward(stages, () => advance.pushBytes(f, spec, this.#word));
     }
   }
 
@@ -439,9 +439,16 @@ class Core<S extends HandlerSpec> {
       leaveHandedOver: (g) => g.br(stages.leave),
       jump: (g, to, value) => {
         if (to.displacement) {
-          g.get(this.#ip);
+          const { scale } = this.#layout.codePage;
+          const distance = g.local("i32");
           value(to.displacement);
-          g.i32Const(this.#layout.codePage.scale);
+          g.set(distance);
+          // Entries lie further apart than what they are for: so far they cannot be that their distance has no 32 bits.
+          if (scale > 1) this.#farJump(g, stages, distance);
+          g.get(this.#ip);
+          g.get(distance);
+          g.release(distance);
+          g.i32Const(scale);
           g.i32("shl");
           g.i32("add");
           g.set(this.#to);
@@ -454,6 +461,25 @@ class Core<S extends HandlerSpec> {
         g.br(stages.jump);
       },
     };
+  }
+
+  /** Goes by the address where entries that far away have no distance. */
+  #farJump(g: FunctionBuilder, stages: Stages, distance: number): void {
+    const near = 2 ** (30 - this.#layout.codePage.scale);
+    g.get(distance);
+    g.i32Const(near);
+    g.i32("add");
+    g.i32Const(2 * near);
+    g.i32("geU");
+    g.if();
+    this.#pushAddress(g, () => g.get(this.#ip));
+    g.get(distance);
+    g.convert("extendS");
+    g.i64("add");
+    this.#mask(g, this.#mode.targetMask);
+    g.set(this.#target);
+    g.br(stages.jump);
+    g.end();
   }
 
   /** The handlers that are functions of their own. */

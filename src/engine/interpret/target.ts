@@ -5,11 +5,15 @@ import type { AccessContext } from "../memory-access.js";
 import type { RuntimeFunctions } from "../recorder.js";
 import type { Emission, EngineTarget } from "../target.js";
 
+/** A handler is for instructions of several lengths: the low bits of the word, `lengthMask`, have it. */
+export const lengthInWord = "in word";
+export const lengthMask = 15;
+
 /** One handler: an instruction, or one with operands fixed because that is frequent. */
 export interface HandlerSpec {
   readonly name: string;
-  /** Bytes of the instruction. */
-  readonly length: number;
+  /** Bytes of the instruction, if all that it is for have the same. */
+  readonly length: number | typeof lengthInWord;
   /** How often it runs, relative to others; 0 for all but the few that the core tells apart first. */
   readonly weight: number;
 }

@@ -603,7 +603,7 @@ export class RegionTranslator<V> {
       arm: (body) => {
         const known = file.save();
         body();
-        file.restore(known);
+        file.endArm(known);
         this.#place.offset = offset;
         this.#place.word = word;
       },

@@ -191,6 +191,14 @@ export class RegisterFile {
     this.#known = known.slice();
   }
 
+  /**
+   * What ran under a condition is over; `known` is from before it. What it wrote is to be stored, too where an access since the
+   * instruction began has stored what was there before.
+   */
+  endArm(known: Knowledge): void {
+    this.#known = known.map((before, n) => (before & valid ? before | ((this.#known[n] as number) & dirty) : before));
+  }
+
   /** Nothing is known: another function has run. */
   forget(): void {
     this.#known.fill(0);
