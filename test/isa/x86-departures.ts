@@ -33,6 +33,8 @@ export function departs(bytes: readonly number[], codeSize: CodeSize, text: stri
   if (/^mov \?|[ ,]\?|^mov cs,/.test(text)) return true;
   // With 3E it prints what CET makes of these, and leaves out the segment that another prefix names.
   if (first === 0xff && has(0x3e)) return true;
+  // With REX.B it exchanges R8, whatever comes before (seen on a processor).
+  if (first === 0x90 && has(0xf3) && isRex(prefixes.at(-1)) && ((prefixes.at(-1) as number) & 1) !== 0) return true;
   // FWAIT is a prefix to it.
   if (first === 0x9b && isRex(prefixes.at(-1))) return true;
   // LFENCE, MFENCE and SFENCE do not look at ModRM.rm (AMD APM 3).

@@ -450,6 +450,12 @@ function wordBytes(value: bigint, size: number): number[] {
   return Array.from({ length: size }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
 }
 
+function narrow({ fixed }: Form, codeSize: CodeSize): readonly Size[] {
+  const [plain, prefixed] = codeSize === 16 ? ([16, 32] as const) : ([32, 16] as const);
+  if (fixed.prefix === 0) return [plain];
+  return fixed.prefix === 1 ? [prefixed] : [16, 32];
+}
+
 /** Sizes that a form can have in code of this size. */
 export function sizesOf(form: Form, codeSize: CodeSize): readonly Size[] {
   const wide: readonly Size[] = codeSize === 64 ? [64] : [];
@@ -457,13 +463,9 @@ export function sizesOf(form: Form, codeSize: CodeSize): readonly Size[] {
     case SizeRule.byte:
       return [8];
     case SizeRule.full:
-      return form.fixed.w === 1
-        ? wide
-        : form.fixed.prefix === 1
-          ? [16]
-          : form.fixed.w === 0
-            ? [16, 32]
-            : [16, 32, ...wide];
+      if (form.fixed.w === 1) return wide;
+      // Where 66 must be there, or must not, it still is the operand size.
+      return [...narrow(form, codeSize), ...(form.fixed.w === 0 ? [] : wide)];
     case SizeRule.default64:
       return codeSize === 64 ? [16, 64] : [16, 32];
     case SizeRule.forced64:

@@ -18,10 +18,11 @@
  *   o16 …          full size is so wide whatever the prefixes say
  *   y              full size is 32 or 64 by W, never 16;  n: 64 in 64-bit mode and 32 elsewhere;  port: 16 or 32
  *
+ * A body computes with the operands by name (machine.ts).
+ *
  * Operands are `name:type`, the types in operand.ts; every encoding of an instruction has the same names.
  */
-import type { I32, I64 } from "../../../semantics/values.js";
-import type { Size } from "./registers.js";
+import type { Facts, Operand, X86Machine } from "./machine.js";
 
 type Name<T extends string> = T extends `${infer N}:${string}` ? N : never;
 type Names<S extends string> = S extends `${infer Head} ${infer Rest}` ? Name<Head> | Names<Rest> : Name<S>;
@@ -67,7 +68,19 @@ export type Feature =
   | "xsaveopt"
   | "xsaves";
 
+/**
+ * Flags that the manual leaves undefined, by their first letters (o s z a p c). The engines leave them in the same way as each
+ * other; processors differ, and comparisons leave them out.
+ */
+export interface UndefinedFlags {
+  readonly always?: string;
+  /** Where `count`, as it counts, is more than 1; is at least the operand's size; and then the result is undefined too. */
+  readonly beyondOne?: string;
+  readonly beyondSize?: string;
+}
+
 export interface InsnOptions {
+  readonly undefinedFlags?: UndefinedFlags;
   /** LOCK is allowed where the destination is memory. */
   readonly lock?: true;
   /** F2 and F3 repeat it; "compares": and end it by ZF. */
@@ -81,11 +94,19 @@ export interface InsnOptions {
   readonly hidden?: true;
 }
 
+/** The operands of encodings, by name. */
+export type Operands<E extends readonly string[]> = { readonly [N in Names<E[number]>]: Operand };
+
+/** What an instruction does. It runs when an engine is built or a region made: no `if` looks at a guest's value. */
+export type Semantics = (m: X86Machine, operands: Readonly<Record<string, Operand>>, facts: Facts) => void;
+
 /** One declaration. */
 export interface InsnDefinition {
   readonly name: string;
   readonly encodings: readonly string[];
   readonly options: InsnOptions;
+  /** Undefined: it can be read and written, and no engine has it yet (unfinished.ts). */
+  readonly semantics: Semantics | undefined;
 }
 
 /** Declares an instruction; see the head of this file. */
@@ -93,7 +114,7 @@ export function insn<const E extends readonly string[]>(
   name: string,
   encodings: E,
   options: InsnOptions = {},
+  semantics?: (m: X86Machine, operands: Operands<E>, facts: Facts) => void,
 ): InsnDefinition {
-  return { name, encodings, options };
+  return { name, encodings, options, semantics: semantics as Semantics | undefined };
 }
-export type { I32, I64, Names, Size };

@@ -27,9 +27,12 @@ export class InstructionSet {
     }
   }
 
-  /** The instruction at the beginning of these bytes, good until the next call; or why there is none. */
-  decode(bytes: ArrayLike<number>, codeSize: CodeSize, at = 0): (Decoded & { readonly of: Form }) | Undecoded {
-    const found = this.#decoder.decode((i) => bytes[at + i], codeSize);
+  /** The instruction at the beginning of these bytes, given or answered for (undefined: no more), good until the next call; or why there is none. */
+  decode(
+    bytes: ArrayLike<number> | ((i: number) => number | undefined),
+    codeSize: CodeSize,
+  ): (Decoded & { readonly of: Form }) | Undecoded {
+    const found = this.#decoder.decode(typeof bytes === "function" ? bytes : (i) => bytes[i], codeSize);
     if (found !== true) return found;
     return Object.assign(this.#decoder.result, { of: this.forms[this.#decoder.result.form - 1] as Form });
   }

@@ -1,37 +1,86 @@
 /** Jumps, calls, returns, software interrupts. */
+import type { I32, I64 } from "../../../../semantics/values.js";
+import { conditionHolds, flagBit } from "../flags.js";
 import { insn } from "../insn.js";
+import { type Facts, type Operand, rcx, rsp, Vector, type X86Machine } from "../machine.js";
+
+/** A call: the next instruction's address goes onto the stack. */
+function calling(m: X86Machine, target: I64, { codeSize, size }: Facts): void {
+  const bytes = (size / 8) as 2 | 4 | 8;
+  const top = m.i64.sub(m.register(rsp, codeSize), m.i64.const(bytes));
+  m.store(top, bytes, m.next());
+  m.setRegister(rsp, codeSize, top);
+  m.jump(target);
+}
+
+function returning(m: X86Machine, { codeSize, size }: Facts, more: I64): void {
+  const bytes = (size / 8) as 2 | 4 | 8;
+  const top = m.register(rsp, codeSize);
+  const target = m.load(top, bytes);
+  m.setRegister(rsp, codeSize, m.i64.add(m.i64.add(top, m.i64.const(bytes)), more));
+  m.jump(target);
+}
+
+/** The count register is one less; a jump if it is not 0 then and more holds. */
+function looping(m: X86Machine, target: Operand, more?: I32): void {
+  // As wide as addresses are.
+  const size = target.addressSize;
+  const less = m.i64.sub(m.register(rcx, size), m.i64.const(1));
+  m.setRegister(rcx, size, less);
+  const left = m.i64.ne(size === 64 ? less : m.i64.extendU(m.i32.wrap(less)), m.i64.const(0));
+  m.if(more ? m.i32.and(left, more) : left, () => m.jump(target.read()));
+}
 
 /** Jump if Condition Is Met. */
-export const j = insn("j", ["70+cc f64  target:rel8", "0F 80+cc f64  target:rel"]);
+export const j = insn("j", ["70+cc f64  target:rel8", "0F 80+cc f64  target:rel"], {}, (m, { target }, { condition }) =>
+  m.if(conditionHolds(m, condition), () => m.jump(target.read())),
+);
 /** Jump if the count register is zero. */
-export const jcxz = insn("jcxz", ["E3 f64  target:rel8"], {
-  names: { by: "address", 16: "jcxz", 32: "jecxz", 64: "jrcxz" },
-});
+export const jcxz = insn(
+  "jcxz",
+  ["E3 f64  target:rel8"],
+  {
+    names: { by: "address", 16: "jcxz", 32: "jecxz", 64: "jrcxz" },
+  },
+  (m, { target }) => m.if(m.i64.eqz(m.register(rcx, target.addressSize)), () => m.jump(target.read())),
+);
 /** Loop According to ECX Counter. */
-export const loop = insn("loop", ["E2 f64  target:rel8"]);
+export const loop = insn("loop", ["E2 f64  target:rel8"], {}, (m, { target }) => looping(m, target));
 /** Loop while equal. */
-export const loope = insn("loope", ["E1 f64  target:rel8"]);
+export const loope = insn("loope", ["E1 f64  target:rel8"], {}, (m, { target }) =>
+  looping(m, target, flagBit(m, "zero")),
+);
 /** Loop while not equal. */
-export const loopne = insn("loopne", ["E0 f64  target:rel8"]);
+export const loopne = insn("loopne", ["E0 f64  target:rel8"], {}, (m, { target }) =>
+  looping(m, target, m.i32.eqz(flagBit(m, "zero"))),
+);
 
 /** Jump. */
-export const jmp = insn("jmp", ["EB f64  target:rel8", "E9 f64  target:rel"]);
+export const jmp = insn("jmp", ["EB f64  target:rel8", "E9 f64  target:rel"], {}, (m, { target }) =>
+  m.jump(target.read()),
+);
 /** Jump, indirect. */
-export const jmpIndirect = insn("jmp", ["FF /4 f64  target:rm"]);
+export const jmpIndirect = insn("jmp", ["FF /4 f64  target:rm"], {}, (m, { target }) => m.jump(target.read()));
 /** Jump to another code segment. */
 export const jmpFar = insn("jmp", ["EA i64  target:far", "FF /5  target:mfar"]);
 
 /** Call Procedure. */
-export const call = insn("call", ["E8 f64  target:rel"]);
+export const call = insn("call", ["E8 f64  target:rel"], {}, (m, { target }, facts) =>
+  calling(m, target.read(), facts),
+);
 /** Call Procedure, indirect. */
-export const callIndirect = insn("call", ["FF /2 f64  target:rm"]);
+export const callIndirect = insn("call", ["FF /2 f64  target:rm"], {}, (m, { target }, facts) =>
+  calling(m, target.read(), facts),
+);
 /** Call a procedure in another code segment. */
 export const callFar = insn("call", ["9A i64  target:far", "FF /3  target:mfar"]);
 
 /** Return From Procedure. */
-export const ret = insn("ret", ["C3 f64"]);
+export const ret = insn("ret", ["C3 f64"], {}, (m, _, facts) => returning(m, facts, m.i64.const(0)));
 /** Return From Procedure, and take so many bytes from the stack. */
-export const retPop = insn("ret", ["C2 f64  bytes:u16"]);
+export const retPop = insn("ret", ["C2 f64  bytes:u16"], {}, (m, { bytes }, facts) =>
+  returning(m, facts, bytes.read()),
+);
 /** Return to another code segment. */
 export const retf = insn("retf", ["CB"], {
   names: { by: "operand", 16: "retfw", 32: "retf", 64: "retfq" },
@@ -54,11 +103,11 @@ export const iret = insn("iret", ["CF"], { names: { by: "operand", 16: "iret", 3
 /** Check Array Index Against Bounds. */
 export const bound = insn("bound", ["62 /r i64  index:r, bounds:mpair"]);
 /** Undefined Instruction. */
-export const ud2 = insn("ud2", ["0F 0B"]);
+export const ud2 = insn("ud2", ["0F 0B"], {}, (m) => m.raise(Vector.invalidOpcode));
 /** Undefined Instruction, with operands. */
-export const ud1 = insn("ud1", ["0F B9 /r  a:r, b:rm"]);
+export const ud1 = insn("ud1", ["0F B9 /r  a:r, b:rm"], {}, (m) => m.raise(Vector.invalidOpcode));
 /** Undefined Instruction, with operands. */
-export const ud0 = insn("ud0", ["0F FF /r  a:r, b:rm"]);
+export const ud0 = insn("ud0", ["0F FF /r  a:r, b:rm"], {}, (m) => m.raise(Vector.invalidOpcode));
 
 export const branchInstructions = [
   j,

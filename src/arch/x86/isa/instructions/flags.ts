@@ -1,24 +1,35 @@
 /** Flags one by one, and through AH. */
+import { flagsImage, setFlagsFrom } from "../flags.js";
 import { insn } from "../insn.js";
+import { Flag, highAccumulator, type X86Machine } from "../machine.js";
+
+function setDirection(m: X86Machine, down: boolean): void {
+  const mask = 1n << BigInt(Flag.direction);
+  const rest = m.i64.and(m.systemFlags(), m.i64.const(~mask));
+  m.setSystemFlags(down ? m.i64.or(rest, m.i64.const(mask)) : rest);
+}
 
 /** Complement Carry Flag. */
-export const cmc = insn("cmc", ["F5"]);
+export const cmc = insn("cmc", ["F5"], {}, (m) => m.setFlags({ carry: m.i32.eqz(m.flag("carry")) }));
 /** Clear Carry Flag. */
-export const clc = insn("clc", ["F8"]);
+export const clc = insn("clc", ["F8"], {}, (m) => m.setFlags({ carry: m.i32.const(0) }));
 /** Set Carry Flag. */
-export const stc = insn("stc", ["F9"]);
+export const stc = insn("stc", ["F9"], {}, (m) => m.setFlags({ carry: m.i32.const(1) }));
 /** Clear Interrupt Flag. */
 export const cli = insn("cli", ["FA"]);
 /** Set Interrupt Flag. */
 export const sti = insn("sti", ["FB"]);
 /** Clear Direction Flag. */
-export const cld = insn("cld", ["FC"]);
+export const cld = insn("cld", ["FC"], {}, (m) => setDirection(m, false));
 /** Set Direction Flag. */
-export const std = insn("std", ["FD"]);
+export const std = insn("std", ["FD"], {}, (m) => setDirection(m, true));
 /** Store AH into Flags. */
-export const sahf = insn("sahf", ["9E"]);
+export const sahf = insn("sahf", ["9E"], {}, (m) => setFlagsFrom(m, m.register(highAccumulator, 8), false));
 /** Load Status Flags into AH Register. */
-export const lahf = insn("lahf", ["9F"]);
+export const lahf = insn("lahf", ["9F"], {}, (m) => {
+  // The low byte; what was not a flag there is 0, and bit 1 is 1.
+  m.setRegister(highAccumulator, 8, m.i64.or(m.i64.and(flagsImage(m), m.i64.const(0xd5)), m.i64.const(2)));
+});
 /** Clear AC Flag in EFLAGS Register. */
 export const clac = insn("clac", ["NP 0F 01 CA"], { feature: "smap", cpl0: true });
 /** Set AC Flag in EFLAGS Register. */

@@ -1,10 +1,38 @@
 /** The stack. */
+import type { I64 } from "../../../../semantics/values.js";
+import { flagsImage } from "../flags.js";
 import { insn } from "../insn.js";
+import { type Facts, rbp, rsp, type X86Machine } from "../machine.js";
+
+/** Pushes so many bits, in code whose stack has its own size. */
+function pushed(m: X86Machine, { size, codeSize }: Facts, value: I64): void {
+  const top = m.i64.sub(m.register(rsp, codeSize), m.i64.const(size / 8));
+  m.store(top, (size / 8) as 2 | 4 | 8, value);
+  m.setRegister(rsp, codeSize, top);
+}
 
 /** Push onto the Stack. */
-export const push = insn("push", ["50+r d64  src:o", "68 d64  src:i", "6A d64  src:i8", "FF /6 d64  src:rm"]);
+export const push = insn(
+  "push",
+  ["50+r d64  src:o", "68 d64  src:i", "6A d64  src:i8", "FF /6 d64  src:rm"],
+  {},
+  (m, { src }, facts) => pushed(m, facts, src.read()),
+);
 /** Pop a Value from the Stack. */
-export const pop = insn("pop", ["58+r d64  dst:o", "8F /0 d64  dst:rm"]);
+export const pop = insn("pop", ["58+r d64  dst:o", "8F /0 d64  dst:rm"], {}, (m, { dst }, { size, codeSize }) => {
+  const bytes = (size / 8) as 2 | 4 | 8;
+  const top = m.register(rsp, codeSize);
+  const value = m.load(top, bytes);
+  const above = m.i64.add(top, m.i64.const(bytes));
+  if (dst.memory) {
+    // An address off RSP is one off what it becomes; it becomes that when nothing can fault any more.
+    m.store(dst.address(bytes), bytes, value);
+    m.setRegister(rsp, codeSize, above);
+    return;
+  }
+  m.setRegister(rsp, codeSize, above);
+  dst.write(value);
+});
 /** Push a segment register. */
 export const pushSegment = insn("push", [
   "06 i64  src:es",
@@ -27,7 +55,15 @@ export const pusha = insn("pusha", ["60 i64"], { names: { by: "operand", 16: "pu
 /** Pop All General-Purpose Registers. */
 export const popa = insn("popa", ["61 i64"], { names: { by: "operand", 16: "popa", 32: "popad" } });
 /** Push EFLAGS Register onto the Stack. */
-export const pushf = insn("pushf", ["9C d64"], { names: { by: "operand", 16: "pushf", 32: "pushfd", 64: "pushfq" } });
+export const pushf = insn(
+  "pushf",
+  ["9C d64"],
+  { names: { by: "operand", 16: "pushf", 32: "pushfd", 64: "pushfq" } },
+  (m, _, facts) => {
+    // RF and VM are not on the stack.
+    pushed(m, facts, m.i64.and(flagsImage(m), m.i64.const(~0x30000n)));
+  },
+);
 /** Pop Stack into EFLAGS Register. */
 export const popf = insn("popf", ["9D d64"], { names: { by: "operand", 16: "popf", 32: "popfd", 64: "popfq" } });
 /** Make Stack Frame for Procedure Parameters. */
@@ -35,8 +71,19 @@ export const enter = insn("enter", ["C8 d64  space:u16, level:u8"], {
   names: { by: "operand", 16: "enterw", 32: "enter", 64: "enter" },
 });
 /** High Level Procedure Exit. */
-export const leave = insn("leave", ["C9 d64"], {
-  names: { by: "operand", 16: "leavew", 32: "leave", 64: "leave" },
-});
+export const leave = insn(
+  "leave",
+  ["C9 d64"],
+  {
+    names: { by: "operand", 16: "leavew", 32: "leave", 64: "leave" },
+  },
+  (m, _, { size, codeSize }) => {
+    const bytes = (size / 8) as 2 | 4 | 8;
+    const frame = m.register(rbp, codeSize);
+    const value = m.load(frame, bytes);
+    m.setRegister(rsp, codeSize, m.i64.add(frame, m.i64.const(bytes)));
+    m.setRegister(rbp, size, value);
+  },
+);
 
 export const stackInstructions = [push, pop, pushSegment, popSegment, pusha, popa, pushf, popf, enter, leave];

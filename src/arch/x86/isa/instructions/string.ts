@@ -1,16 +1,82 @@
 /** Strings, and ports. */
+import type { I32 } from "../../../../semantics/values.js";
+import { bit, difference } from "../flags.js";
 import { insn } from "../insn.js";
+import { type Facts, Flag, type Operand, rcx, rdi, rsi, type X86Machine } from "../machine.js";
+
+/** Moves the registers of these operands on, or back, by one element. */
+function advance(m: X86Machine, registers: readonly number[], { size, addressSize }: Operand): void {
+  const back = bit(m, m.systemFlags(), Flag.direction);
+  const step = m.select(back, m.i64.const(-size / 8), m.i64.const(size / 8));
+  for (const one of registers) m.setRegister(one, addressSize, m.i64.add(m.register(one, addressSize), step));
+}
+
+/**
+ * One element, or as many as rCX says. A repeated instruction does one and jumps to itself: so it can fault and be interrupted
+ * between any two with its registers right. `ends` is looked at after each.
+ */
+function repeated(m: X86Machine, { repeat }: Facts, { addressSize }: Operand, one: () => void, ends?: () => I32): void {
+  if (repeat === 0) {
+    one();
+    return;
+  }
+  const count = m.register(rcx, addressSize);
+  m.if(m.i64.ne(count, m.i64.const(0)), () => {
+    one();
+    const left = m.i64.sub(count, m.i64.const(1));
+    m.setRegister(rcx, addressSize, left);
+    const more = m.i64.ne(left, m.i64.const(0));
+    m.if(ends ? m.i32.and(more, m.i32.eqz(ends())) : more, () => m.jump(m.cia()));
+  });
+}
+
+/** F3 goes on while equal, F2 while not. */
+const unequal =
+  (m: X86Machine, { repeat }: Facts) =>
+  (): I32 => {
+    const equal = m.i64.eqz(m.flag("zero"));
+    return repeat === 0xf2 ? equal : m.i32.eqz(equal);
+  };
 
 /** Move Data from String to String. */
-export const movs = insn("movs", ["A4|A5  dst:di, src:si"], { repeat: "counts" });
+export const movs = insn("movs", ["A4|A5  dst:di, src:si"], { repeat: "counts" }, (m, { dst, src }, facts) =>
+  repeated(m, facts, dst, () => {
+    dst.write(src.read());
+    advance(m, [rsi, rdi], dst);
+  }),
+);
 /** Compare String Operands. */
-export const cmps = insn("cmps", ["A6|A7  a:si, b:di"], { repeat: "compares" });
+export const cmps = insn("cmps", ["A6|A7  a:si, b:di"], { repeat: "compares" }, (m, { a, b }, facts) => {
+  const one = () => {
+    const { flags } = difference(m, a.size, a.read(), b.read());
+    advance(m, [rsi, rdi], a);
+    flags();
+  };
+  repeated(m, facts, a, one, unequal(m, facts));
+});
 /** Store String. */
-export const stos = insn("stos", ["AA|AB  dst:di, src:a"], { repeat: "counts" });
+export const stos = insn("stos", ["AA|AB  dst:di, src:a"], { repeat: "counts" }, (m, { dst, src }, facts) =>
+  repeated(m, facts, dst, () => {
+    dst.write(src.read());
+    advance(m, [rdi], dst);
+  }),
+);
 /** Load String. */
-export const lods = insn("lods", ["AC|AD  dst:a, src:si"], { repeat: "counts" });
+export const lods = insn("lods", ["AC|AD  dst:a, src:si"], { repeat: "counts" }, (m, { dst, src }, facts) =>
+  repeated(m, facts, src, () => {
+    dst.write(src.read());
+    advance(m, [rsi], src);
+  }),
+);
 /** Scan String. */
-export const scas = insn("scas", ["AE|AF  a:a, b:di"], { repeat: "compares" });
+export const scas = insn("scas", ["AE|AF  a:a, b:di"], { repeat: "compares" }, (m, { a, b }, facts) => {
+  const one = () => {
+    const { flags } = difference(m, a.size, a.read(), b.read());
+    advance(m, [rdi], b);
+    flags();
+  };
+  repeated(m, facts, b, one, unequal(m, facts));
+});
 /** Input from Port to String. A port has 32 bits at most. */
 export const ins = insn("ins", ["6C|6D port  dst:di, port:d16"], { repeat: "counts" });
 /** Output String to Port. */

@@ -1,5 +1,9 @@
 /** The system's side: descriptors, control registers, model-specific registers, caches, hints. */
 import { insn } from "../insn.js";
+import type { X86Machine } from "../machine.js";
+
+const nothing = (): void => {};
+const fence = (m: X86Machine): void => m.fence();
 
 /** Store Local Descriptor Table Register. */
 export const sldt = insn("sldt", ["0F 00 /0  dst:rr", "0F 00 /0  dst:m16"]);
@@ -125,32 +129,37 @@ export const clwb = insn("clwb", ["66 0F AE /6  line:m8"], { feature: "clwb" });
 /** Zero Cache Line. */
 export const clzero = insn("clzero", ["NP 0F 01 FC"], { feature: "clzero" });
 /** Load Fence. */
-export const lfence = insn("lfence", ["NP 0F AE /5  any:rr"], { feature: "sse2", hidden: true });
+export const lfence = insn("lfence", ["NP 0F AE /5  any:rr"], { feature: "sse2", hidden: true }, fence);
 /** Memory Fence. */
-export const mfence = insn("mfence", ["NP 0F AE /6  any:rr"], { feature: "sse2", hidden: true });
+export const mfence = insn("mfence", ["NP 0F AE /6  any:rr"], { feature: "sse2", hidden: true }, fence);
 /** Store Fence. */
-export const sfence = insn("sfence", ["NP 0F AE /7  any:rr"], { feature: "sse2", hidden: true });
+export const sfence = insn("sfence", ["NP 0F AE /7  any:rr"], { feature: "sse2", hidden: true }, fence);
 /** Prefetch Data Into Caches. */
-export const prefetchnta = insn("prefetchnta", ["0F 18 /0  line:m8"]);
+export const prefetchnta = insn("prefetchnta", ["0F 18 /0  line:m8"], {}, nothing);
 /** Prefetch Data Into Caches. */
-export const prefetcht0 = insn("prefetcht0", ["0F 18 /1  line:m8"]);
+export const prefetcht0 = insn("prefetcht0", ["0F 18 /1  line:m8"], {}, nothing);
 /** Prefetch Data Into Caches. */
-export const prefetcht1 = insn("prefetcht1", ["0F 18 /2  line:m8"]);
+export const prefetcht1 = insn("prefetcht1", ["0F 18 /2  line:m8"], {}, nothing);
 /** Prefetch Data Into Caches. */
-export const prefetcht2 = insn("prefetcht2", ["0F 18 /3  line:m8"]);
+export const prefetcht2 = insn("prefetcht2", ["0F 18 /3  line:m8"], {}, nothing);
 /** Prefetch Data Into Caches: AMD's, and reserved ones that do the same. */
-export const prefetch = insn("prefetch", [
-  "0F 0D /0  line:m8",
-  "0F 0D /3  line:m8",
-  "0F 0D /4  line:m8",
-  "0F 0D /5  line:m8",
-  "0F 0D /6  line:m8",
-  "0F 0D /7  line:m8",
-]);
+export const prefetch = insn(
+  "prefetch",
+  [
+    "0F 0D /0  line:m8",
+    "0F 0D /3  line:m8",
+    "0F 0D /4  line:m8",
+    "0F 0D /5  line:m8",
+    "0F 0D /6  line:m8",
+    "0F 0D /7  line:m8",
+  ],
+  {},
+  nothing,
+);
 /** Prefetch Data Into Caches in Anticipation of a Write. */
-export const prefetchw = insn("prefetchw", ["0F 0D /1  line:m8"]);
+export const prefetchw = insn("prefetchw", ["0F 0D /1  line:m8"], {}, nothing);
 /** Prefetch Data Into Caches in Anticipation of a Write. */
-export const prefetchwt1 = insn("prefetchwt1", ["0F 0D /2  line:m8"]);
+export const prefetchwt1 = insn("prefetchwt1", ["0F 0D /2  line:m8"], {}, nothing);
 
 /** Call to VM Monitor, as Intel has it. */
 export const vmcall = insn("vmcall", ["NP 0F 01 C1"]);

@@ -1,0 +1,85 @@
+/**
+ * The interpreter's handlers: a form, with what is decided when it is built - sizes, whether its operand is a register or
+ * memory, how its address is made. Everything else is in the operands' record.
+ */
+import { type HandlerSpec, lengthInWord } from "../../../engine/interpret/target.js";
+import { isThere, sizesOf } from "../isa/assembler.js";
+import type { Decoded } from "../isa/decoder.js";
+import type { Form } from "../isa/encoding.js";
+import { instructionSet, mnemonicAt } from "../isa/instruction-set.js";
+import type { CodeSize, Size } from "../isa/registers.js";
+import { frequent, hot } from "./hot.js";
+
+/** How an address is made: base, index and displacement alone; or with a segment's base or relative to code as well. */
+export type Addressing = "none" | "plain" | "other";
+
+export interface X86Handler extends HandlerSpec {
+  readonly form: Form;
+  readonly codeSize: CodeSize;
+  readonly operandSize: Size;
+  readonly addressSize: CodeSize;
+  readonly addressing: Addressing;
+  readonly repeat: number;
+}
+
+const inMemory = (form: Form): boolean => form.operands.some(({ kind }) => ["m", "mem", "rm"].includes(kind));
+const implied = (form: Form): boolean => form.operands.some(({ kind }) => ["si", "di", "bx", "moffs"].includes(kind));
+/** Instructions that look at the size of addresses though they have none. */
+const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne"].includes(form.definition.name);
+
+/** Ways of a form to its operand. */
+function addressings(form: Form): readonly Addressing[] {
+  if (implied(form)) return ["other"];
+  if (!inMemory(form)) return ["none"];
+  const register = form.fixed.register !== 0 && form.operands.some(({ kind }) => kind === "rm");
+  return register ? ["none", "plain", "other"] : ["plain", "other"];
+}
+
+const key = (form: Form, size: number, addressSize: number, addressing: Addressing, repeat: number): string =>
+  `${form.definition.name} "${form.encoding}" ${form.opcode.toString(16)}, ${size} bits, ${addressing}${addressSize} ${repeat}`;
+
+/** Every handler of code of this size, the frequent ones first, in the order of their numbers from `Handler.first`. */
+export function handlerSpecs(codeSize: CodeSize): { specs: X86Handler[]; hotCount: number } {
+  const specs: X86Handler[] = [];
+  for (const form of instructionSet().forms) {
+    if (!form.definition.semantics || !isThere(form, codeSize)) continue;
+    for (const operandSize of sizesOf(form, codeSize)) {
+      for (const addressing of addressings(form)) {
+        const sized = addressing === "other" || counts(form);
+        for (const addressSize of sized ? ([codeSize, 32] as const) : [codeSize]) {
+          for (const repeat of form.definition.options.repeat ? [0, 0xf2, 0xf3] : [0]) {
+            const name = key(form, operandSize, addressSize, addressing, repeat);
+            const called = `${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`;
+            const weight = hot.has(called) ? (frequent[called] ?? 0) : 0;
+            specs.push({
+              name,
+              length: lengthInWord,
+              weight,
+              form,
+              codeSize,
+              operandSize,
+              addressSize,
+              addressing,
+              repeat,
+            });
+          }
+        }
+      }
+    }
+  }
+  const isHot = ({ form, operandSize, addressSize, addressing }: X86Handler) =>
+    hot.has(`${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`);
+  const first = specs.filter(isHot).sort((a, b) => Math.sign(b.weight) - Math.sign(a.weight));
+  return { specs: [...first, ...specs.filter((spec) => !isHot(spec))], hotCount: first.length };
+}
+
+/** The handler of what a decoder has found, by `HandlerSpec.name`; an engine may not have it. */
+export function handlerName(found: Decoded, form: Form): string {
+  const { operandSize, addressSize, memory, segment, repeat, codeSize } = found;
+  const addressed = form.modrm && !found.register && inMemory(form);
+  const plain = segment < 0 && !memory.ripRelative && addressSize === codeSize;
+  const addressing = implied(form) ? "other" : !addressed ? "none" : plain ? "plain" : "other";
+  const sized = addressing === "other" || counts(form);
+  const repeats = form.definition.options.repeat ? repeat : 0;
+  return key(form, operandSize, sized ? addressSize : codeSize, addressing, repeats);
+}

@@ -1,0 +1,127 @@
+/** x86 for the interpreter: registers are in the state, and which of them is in the operands' record. */
+import { type HandlerPlace, lengthMask } from "../../../engine/interpret/target.js";
+import type { Node, Recording } from "../../../engine/ir.js";
+import { asI32, asI64, asNode } from "../../../engine/recorder.js";
+import type { I32, I64 } from "../../../semantics/values.js";
+import { Op } from "../../../wasm/opcodes.js";
+import type { FlagName } from "../isa/machine.js";
+import { rsp } from "../isa/machine.js";
+import type { X86Handler } from "./handlers.js";
+import { state } from "./layout.js";
+import { place, record } from "./operands.js";
+import { type Place, X86Recorder } from "./x86-recorder.js";
+
+const loads: Readonly<Record<number, number>> = {
+  8: Op["i64.load8_u"],
+  16: Op["i64.load16_u"],
+  32: Op["i64.load32_u"],
+  64: Op["i64.load"],
+};
+const stores: Readonly<Record<number, number>> = { 8: Op["i64.store8"], 16: Op["i64.store16"], 64: Op["i64.store"] };
+
+export class InterpreterRecorder extends X86Recorder {
+  readonly #place: HandlerPlace;
+  #record!: Node;
+
+  constructor(place: HandlerPlace) {
+    super(place);
+    this.#place = place;
+  }
+
+  handler(spec: X86Handler): Recording {
+    return this.record(() => this.body(spec));
+  }
+
+  protected override begin(): void {
+    const { i32 } = this;
+    this.#record = asNode(i32.and(asI32(this.#word()), i32.const(~lengthMask)));
+  }
+
+  #word(): Node {
+    return this.node("i32", [], (f) => f.get(this.#place.locals.word), undefined, true);
+  }
+
+  protected stateAddress(): Node {
+    return this.node("i32", [], (f) => f.get(this.#place.locals.state), undefined, true);
+  }
+
+  cia(): I64 {
+    const node = this.node("i64", [], this.#place.emitCia);
+    node.displacement = asNode(this.i32.const(0));
+    return asI64(node);
+  }
+
+  protected override jumpUses(target: Node): Node {
+    return target.displacement ?? target;
+  }
+
+  protected length(): I64 {
+    return this.i64.extendU(this.i32.and(asI32(this.#word()), this.i32.const(lengthMask)));
+  }
+
+  #byte(offset: number): I32 {
+    return asI32(this.node("i32", [this.#record], (f) => f.memory(Op["i32.load8_u"], offset)));
+  }
+
+  /** Where a register is, less the file's offset in the state. */
+  #general(at: Place): { readonly address: Node; readonly offset: number } {
+    if (typeof at === "number") return { address: this.stateAddress(), offset: state.general.offset + place(at) };
+    const address = asNode(this.i32.add(asI32(this.stateAddress()), this.#byte(record[at])));
+    return { address, offset: state.general.offset };
+  }
+
+  protected readGeneral(at: Place, size: number): I64 {
+    const { address, offset } = this.#general(at);
+    return asI64(this.node("i64", [address], (f) => f.memory(loads[size] as number, offset), "general"));
+  }
+
+  protected writeGeneral(at: Place, size: number, value: I64): void {
+    const { address, offset } = this.#general(at);
+    // 32 bits clear the upper half.
+    const whole = size === 32 ? this.i64.and(value, this.i64.const(0xffffffffn)) : value;
+    const store = stores[size === 32 ? 64 : size] as number;
+    this.effect([address, asNode(whole)], ["general"], (f) => f.memory(store, offset));
+  }
+
+  protected indexed(moved: number): I64 {
+    const { i64 } = this;
+    const register = (at: I32) => {
+      const address = asNode(this.i32.add(asI32(this.stateAddress()), at));
+      return asI64(this.node("i64", [address], (f) => f.load("i64", state.general.offset), "general"));
+    };
+    const number = this.#byte(record.base);
+    let base = register(number);
+    if (moved !== 0) {
+      const isStack = this.i32.eq(number, this.i32.const(place(rsp)));
+      base = i64.add(base, this.select(isStack, i64.const(moved), i64.const(0)));
+    }
+    const index = i64.shl(register(this.#byte(record.index)), i64.extendU(this.#byte(record.scale)));
+    const displacement = asI32(this.node("i32", [this.#record], (f) => f.load("i32", record.displacement)));
+    return i64.add(i64.add(base, index), i64.extendS(displacement));
+  }
+
+  protected relativeBase(): I64 {
+    const { i64 } = this;
+    return this.select(this.#byte(record.ripRelative), this.next(), i64.const(0));
+  }
+
+  protected overridden(): I64 {
+    const address = asNode(this.i32.add(asI32(this.stateAddress()), this.#byte(record.segment)));
+    return asI64(this.node("i64", [address], (f) => f.load("i64", state.segmentBase.offset), "segments"));
+  }
+
+  protected immediate(number: number): I64 {
+    const offset = number === 0 ? record.first : record.second;
+    return asI64(this.node("i64", [this.#record], (f) => f.load("i64", offset)));
+  }
+
+  protected readFlag(name: FlagName): Node {
+    const { type, offset } = state[name];
+    return this.node(type, [this.stateAddress()], (f) => f.load(type, offset), name);
+  }
+
+  protected writeFlag(name: FlagName, value: Node): void {
+    const { type, offset } = state[name];
+    this.effect([this.stateAddress(), value], [name], (f) => f.store(type, offset));
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What a decoded instruction's operands are, as engines want them: registers by number, immediates cut to their operand. In
+ * memory it is a record, which a decoded entry's word names: its address, with the instruction's length in the low four bits.
+ */
+import type { Decoded } from "../isa/decoder.js";
+import { byteRegister } from "../isa/disassembler.js";
+import type { Form } from "../isa/encoding.js";
+import type { OperandType } from "../isa/operand.js";
+import { highByte } from "../isa/registers.js";
+import { noRegister, noSegment } from "./layout.js";
+
+export interface Operands {
+  /** General registers, of bytes with those from `highByte` on. */
+  readonly reg: number;
+  /** ModRM.rm, or the register in the opcode. */
+  readonly rm: number;
+  readonly vvvv: number;
+  readonly base: number;
+  readonly index: number;
+  readonly scale: number;
+  readonly displacement: number;
+  readonly segment: number;
+  readonly ripRelative: boolean;
+  readonly immediates: readonly [bigint, bigint];
+  /** Bytes. */
+  readonly length: number;
+}
+
+/** Size of an operand of this type in an instruction. */
+export const sizeOf = ({ size }: OperandType, operandSize: number): number => size ?? operandSize;
+
+const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs"].includes(kind);
+
+/** An immediate as a body reads it: zero-extended from what it is part of; places in code and addresses as they are. */
+function immediate(form: Form, type: OperandType, operandSize: number, value: bigint): bigint {
+  if (type.kind === "rel" || type.kind === "moffs") return value;
+  const bytes = form.operands.some(({ kind, size }) => size === 8 && kind !== "i" && kind !== "u");
+  const size = type.kind === "u" ? (type.size ?? operandSize) : bytes ? 8 : operandSize;
+  return BigInt.asUintN(size, value);
+}
+
+/** The operands of what a decoder has found. */
+export function operandsOf(found: Decoded, form: Form): Operands {
+  const { memory, operandSize } = found;
+  const numbered = (number: number, kinds: readonly string[]) => {
+    const type = form.operands.find(({ kind }) => kinds.includes(kind));
+    return type && sizeOf(type, operandSize) === 8 ? byteRegister(number, found.rex) : number;
+  };
+  const inOpcode = form.registerInOpcode;
+  const register = inOpcode || (form.modrm && found.register);
+  const rm = inOpcode ? numbered(found.inOpcode, ["o"]) : numbered(found.rm, ["rm", "rr", "rx"]);
+  const addressed = form.modrm && !found.register;
+  const immediates: bigint[] = [0n, 0n];
+  let next = 0;
+  for (const type of form.operands) {
+    if (!takesImmediate(type)) continue;
+    immediates[next] = immediate(form, type, operandSize, found.immediates[next] as bigint);
+    next++;
+  }
+  const { base, index, scale, displacement, ripRelative } = memory;
+  return {
+    reg: form.modrm ? numbered(found.reg, ["r"]) : 0,
+    rm: register ? rm : 0,
+    vvvv: found.vvvv,
+    base: addressed && base >= 0 ? base : noRegister,
+    index: addressed && index >= 0 ? index : noRegister,
+    scale: addressed ? scale : 0,
+    displacement: addressed ? displacement : 0,
+    segment: found.segment < 0 ? noSegment : found.segment,
+    ripRelative: addressed && ripRelative,
+    immediates: immediates as [bigint, bigint],
+    length: found.length,
+  };
+}
+
+/** Byte offsets in a record. Registers are there as offsets in the file of general registers, so that AH is RAX's second byte. */
+export const record = {
+  first: 0,
+  second: 8,
+  displacement: 16,
+  reg: 20,
+  rm: 21,
+  vvvv: 22,
+  base: 23,
+  index: 24,
+  scale: 25,
+  /** Offset in the segments' bases. */
+  segment: 26,
+  /** 1: relative to the next instruction. */
+  ripRelative: 27,
+  size: 32,
+} as const;
+
+/** Byte offset of a register in the file of general registers. */
+export const place = (number: number): number => (number >= highByte ? 8 * (number - highByte) + 1 : 8 * number);
+
+/** Writes a record at an address. */
+export function writeRecord(view: DataView, at: number, o: Operands): void {
+  view.setBigUint64(at + record.first, BigInt.asUintN(64, o.immediates[0]), true);
+  view.setBigUint64(at + record.second, BigInt.asUintN(64, o.immediates[1]), true);
+  view.setInt32(at + record.displacement, o.displacement, true);
+  const bytes = [place(o.reg), place(o.rm), place(o.vvvv), 8 * o.base, 8 * o.index, o.scale, 8 * o.segment];
+  bytes.forEach((byte, i) => view.setUint8(at + record.reg + i, byte));
+  view.setUint8(at + record.ripRelative, o.ripRelative ? 1 : 0);
+}

@@ -1,0 +1,119 @@
+/** x86 for the translator: operands are constants, registers and flags are in locals. */
+import type { Node, Recording } from "../../../engine/ir.js";
+import { asI64, asNode } from "../../../engine/recorder.js";
+import type { Holdable } from "../../../engine/translate/register-file.js";
+import { HeldRegisters, type RegionRecorder, regionLocals } from "../../../engine/translate/template.js";
+import type { I64 } from "../../../semantics/values.js";
+import { low } from "../isa/flags.js";
+import { type FlagName, rsp } from "../isa/machine.js";
+import { highByte } from "../isa/registers.js";
+import type { X86Handler } from "./handlers.js";
+import { noRegister, noSegment, state } from "./layout.js";
+import type { Operands } from "./operands.js";
+import { type Place, X86Recorder } from "./x86-recorder.js";
+
+/** An instruction with its operands: what a region's template is of. */
+export interface X86Instruction {
+  readonly handler: X86Handler;
+  readonly operands: Operands;
+}
+
+const flags = ["zero", "sign", "overflow", "carry", "adjust"] as const satisfies readonly FlagName[];
+
+/** RAX to R15, then the flags: those are held as a whole, since every other instruction writes them and few read them. */
+export const held: readonly Holdable[] = [
+  ...Array.from({ length: 16 }, (_, i) => ({ type: "i64" as const, offset: state.general.offset + 8 * i })),
+  ...flags.map((name) => ({ type: state[name].type as "i32" | "i64", offset: state[name].offset, whole: true })),
+];
+
+export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86Instruction> {
+  readonly held = new HeldRegisters(held);
+  #operands!: Operands;
+
+  instruction({ handler, operands }: X86Instruction): Recording {
+    this.#operands = operands;
+    return this.record(() => this.body(handler));
+  }
+
+  protected stateAddress(): Node {
+    return this.node("i32", [], (f) => f.get(regionLocals.state), undefined, true);
+  }
+
+  cia(): I64 {
+    const node = this.node("i64", [], (f) => {
+      f.get(regionLocals.base);
+      f.i64Const(BigInt(this.held.place.offset));
+      f.i64("add");
+    });
+    node.displacement = asNode(this.i32.const(0));
+    return asI64(node);
+  }
+
+  protected length(): I64 {
+    return this.i64.const(this.#operands.length);
+  }
+
+  #number(at: Place): number {
+    return typeof at === "number" ? at : this.#operands[at];
+  }
+
+  #whole(number: number): I64 {
+    return number === noRegister ? this.i64.const(0) : asI64(this.held.read(this, number));
+  }
+
+  protected readGeneral(at: Place, size: number): I64 {
+    const number = this.#number(at);
+    if (size === 8 && number >= highByte) {
+      return low(this, 8, this.i64.shrU(this.#whole(number - highByte), this.i64.const(8)));
+    }
+    return low(this, size, this.#whole(number));
+  }
+
+  protected writeGeneral(at: Place, size: number, value: I64): void {
+    const { i64 } = this;
+    const named = this.#number(at);
+    const high = size === 8 && named >= highByte;
+    const number = high ? named - highByte : named;
+    let whole = value;
+    if (size === 32) whole = low(this, 32, value);
+    else if (size < 32) {
+      const shift = high ? 8n : 0n;
+      const mask = ((1n << BigInt(size)) - 1n) << shift;
+      const kept = i64.and(this.#whole(number), i64.const(~mask));
+      whole = i64.or(kept, i64.and(i64.shl(value, i64.const(shift)), i64.const(mask)));
+    }
+    this.held.write(this, number, asNode(whole));
+  }
+
+  protected indexed(moved: number): I64 {
+    const { i64 } = this;
+    const { base, index, scale, displacement } = this.#operands;
+    const distance = i64.const(displacement + (base === rsp ? moved : 0));
+    if (index === noRegister) return base === noRegister ? distance : i64.add(this.#whole(base), distance);
+    const scaled = i64.shl(this.#whole(index), i64.const(scale));
+    return i64.add(base === noRegister ? scaled : i64.add(this.#whole(base), scaled), distance);
+  }
+
+  protected relativeBase(): I64 {
+    return this.#operands.ripRelative ? this.next() : this.i64.const(0);
+  }
+
+  protected overridden(): I64 {
+    const { segment } = this.#operands;
+    if (segment === noSegment) return this.i64.const(0);
+    const load = state.segmentBase.offset + 8 * segment;
+    return asI64(this.node("i64", [this.stateAddress()], (f) => f.load("i64", load), "segments"));
+  }
+
+  protected immediate(number: number): I64 {
+    return this.i64.const(this.#operands.immediates[number] as bigint);
+  }
+
+  protected readFlag(name: FlagName): Node {
+    return this.held.read(this, 16 + flags.indexOf(name));
+  }
+
+  protected writeFlag(name: FlagName, value: Node): void {
+    this.held.write(this, 16 + flags.indexOf(name), value);
+  }
+}

@@ -1,0 +1,77 @@
+/** x86 as the engine sees it: 64-bit code, so far of one processor without an MMU of its own (docs/decisions/0013). */
+import type { InterpreterTarget } from "../../../engine/interpret/target.js";
+import { engineRoutines } from "../../../engine/routines.js";
+import type { EngineTarget } from "../../../engine/target.js";
+import type { TranslatorTarget } from "../../../engine/translate/target.js";
+import { instructionSet } from "../isa/instruction-set.js";
+import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
+import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
+import { InterpreterRecorder } from "./interpreter-recorder.js";
+import { codePage, state, tlb, vcpu } from "./layout.js";
+import { operandsOf } from "./operands.js";
+import { held, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
+
+const target = {
+  layout: { state, tlb, codePage, vcpu },
+  routines: {
+    ...engineRoutines,
+    /** (state, vector): an exception of the instruction at pc. */
+    raise: [["i32", "i32"], []],
+    illegal: [["i32"], []],
+  },
+  modes: [{ addressMask: undefined, targetMask: undefined, translated: true }],
+} as const satisfies EngineTarget;
+
+const nothing = (): void => {};
+
+export const interpreterTarget = {
+  ...target,
+  handlers: () => handlerSpecs(64),
+  decodeTable: () => {
+    const { buffer, byteOffset, byteLength } = instructionSet().table;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  },
+  recorder: (place) => new InterpreterRecorder(place),
+  illegal: ({ f, state: s, runtime }) => {
+    f.get(s);
+    f.call(runtime.helper("illegal"));
+  },
+  branches: { note: nothing, noteAtPc: nothing, settle: nothing },
+  leaving: nothing,
+  alone: () => nothing,
+} as const satisfies InterpreterTarget<X86Handler>;
+
+/** Handlers by name, made once for each thread that decodes. */
+let byName: ReadonlyMap<string, X86Handler> | undefined;
+const handlers = () => {
+  byName ??= new Map(handlerSpecs(64).specs.map((spec) => [spec.name, spec]));
+  return byName;
+};
+
+/** The instruction whose bytes `byte` gives, as engines have it; undefined if there is none that they have. */
+export function decodeBytes(byte: (i: number) => number | undefined): X86Instruction | undefined {
+  const found = instructionSet().decode(byte, 64);
+  if (typeof found === "string") return undefined;
+  const handler = handlers().get(handlerName(found, found.of));
+  return handler && { handler, operands: operandsOf(found, found.of) };
+}
+
+export const translatorTarget: TranslatorTarget<X86Instruction> = {
+  ...target,
+  held,
+  warmUp: () => void handlers(),
+  recorder: (_mode, runtime, access) => new X86RegionRecorder({ runtime, access }),
+  decoder: () => (view, at, room) => {
+    const variant = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined));
+    // Templates are kept by the instruction itself: its operands do not fit a word.
+    return variant && { variant, word: 0, length: variant.operands.length };
+  },
+  flow: ({ variant: { handler } }) => {
+    const { definition } = handler.form;
+    if (definition === call || definition === callIndirect) return "call";
+    return definition === ret || definition === retPop ? "return" : "plain";
+  },
+  jumpTable: () => [],
+  branches: { note: nothing, settle: nothing, settleAt: nothing },
+  breakpoints: () => [],
+};

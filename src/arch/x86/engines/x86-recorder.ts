@@ -1,0 +1,180 @@
+/** x86's machine as a recorder: operands by their types. Where registers and immediates are, each engine says. */
+import type { Node, Resource } from "../../../engine/ir.js";
+import { asI32, asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
+import type { AccessSize } from "../../../semantics/operations.js";
+import type { I32, I64 } from "../../../semantics/values.js";
+import { low } from "../isa/flags.js";
+import type { FlagName, FlagValues, Operand, X86Machine } from "../isa/machine.js";
+import type { OperandType } from "../isa/operand.js";
+import type { CodeSize, Size } from "../isa/registers.js";
+import type { X86Handler } from "./handlers.js";
+import { state } from "./layout.js";
+import { sizeOf } from "./operands.js";
+
+/** Where an instruction names a register: in one of its parts, or always this one. */
+export type Place = "reg" | "rm" | "vvvv" | number;
+
+const flagTypes = { zero: "i64", sign: "i64", overflow: "i64", carry: "i32", adjust: "i32" } as const;
+
+export abstract class X86Recorder extends Recorder implements X86Machine {
+  constructor(options: Omit<RecorderOptions, "addressMask" | "littleEndian">) {
+    super({ ...options, addressMask: undefined, littleEndian: true });
+  }
+
+  // What an engine decides.
+  /** Zero-extended from `size` bits. */
+  protected abstract readGeneral(at: Place, size: number): I64;
+  protected abstract writeGeneral(at: Place, size: number, value: I64): void;
+  /** base + index * 2 ** scale + displacement; `moved` is added where RSP is the base. */
+  protected abstract indexed(moved: number): I64;
+  /** The next instruction's address if it is relative to that, else 0. */
+  protected abstract relativeBase(): I64;
+  /** The base of the segment that an override names, 0 if none does. */
+  protected abstract overridden(): I64;
+  protected abstract immediate(number: number): I64;
+  protected abstract length(): I64;
+  protected abstract readFlag(name: FlagName): Node;
+  protected abstract writeFlag(name: FlagName, value: Node): void;
+
+  register(number: number, size: Size): I64 {
+    return this.readGeneral(number, size);
+  }
+
+  setRegister(number: number, size: Size, value: I64): void {
+    this.writeGeneral(number, size, value);
+  }
+
+  flag<N extends FlagName>(name: N): FlagValues[N] {
+    const node = this.readFlag(name);
+    return (flagTypes[name] === "i32" ? asI32(node) : asI64(node)) as FlagValues[N];
+  }
+
+  setFlags(values: Partial<FlagValues>): void {
+    for (const [name, value] of Object.entries(values)) this.writeFlag(name as FlagName, asNode(value as I32 | I64));
+  }
+
+  systemFlags(): I64 {
+    return asI64(
+      this.node("i64", [this.stateAddress()], (f) => f.load("i64", state.systemFlags.offset), "systemFlags"),
+    );
+  }
+
+  setSystemFlags(value: I64): void {
+    const store = [this.stateAddress(), asNode(value)];
+    this.effect(store, ["systemFlags"], (f) => f.store("i64", state.systemFlags.offset));
+  }
+
+  next(): I64 {
+    return this.i64.add(this.cia(), this.length());
+  }
+
+  raise(vector: number): void {
+    this.routine("raise", [this.constant("i32", vector)]);
+  }
+
+  protected helperWrites(): readonly Resource[] {
+    return [];
+  }
+
+  protected endInContextChange(): void {
+    throw new Error("no instruction changes the context");
+  }
+
+  /** Runs the body of a handler's instruction. */
+  protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
+    const { definition, condition = 0 } = form;
+    let immediates = 0;
+    const operands: Record<string, Operand> = {};
+    for (const type of form.operands) {
+      const size = sizeOf(type, operandSize) as Size;
+      const number = ["i", "u", "iv", "rel", "moffs"].includes(type.kind) ? immediates++ : 0;
+      operands[type.name] = this.#operand(type, { size, addressSize, codeSize, addressing, number });
+    }
+    definition.semantics?.(this, operands, { size: operandSize, codeSize, condition, repeat });
+  }
+
+  #operand(type: OperandType, at: Where): Operand {
+    const { size, addressSize } = at;
+    const plain = (read: () => I64, write?: (value: I64) => void): Operand => {
+      const none = (): never => {
+        throw new Error(`operand ${type.name}:${type.kind} is not what the body takes it for`);
+      };
+      return { size, addressSize, memory: false, read, write: write ?? none, offset: none, address: none };
+    };
+    const register = (place: Place) =>
+      plain(
+        () => this.readGeneral(place, size),
+        (value) => this.writeGeneral(place, size, value),
+      );
+    switch (type.kind) {
+      case "rm":
+        return at.addressing === "none" ? register("rm") : this.#memory(at, this.#modrm(at));
+      case "rr":
+      case "rx":
+      case "o":
+        return register("rm");
+      case "m":
+      case "mem":
+        return this.#memory(at, this.#modrm(at));
+      case "r":
+        return register("reg");
+      case "v":
+        return register("vvvv");
+      case "a":
+        return register(0);
+      case "c":
+        return register(1);
+      case "d":
+        return register(2);
+      case "one":
+        return plain(() => this.i64.const(1));
+      case "i":
+      case "u":
+      case "iv":
+        return plain(() => this.immediate(at.number));
+      case "rel":
+        return plain(() => this.i64.add(this.i64.add(this.cia(), this.length()), this.immediate(at.number)));
+      case "moffs":
+        return this.#memory(at, () => this.immediate(at.number));
+      case "si":
+        return this.#memory(at, () => this.readGeneral(6, addressSize));
+      case "di":
+        return this.#memory(at, () => this.readGeneral(7, addressSize), false);
+      case "bx":
+        return this.#memory(at, () => this.i64.add(this.readGeneral(3, addressSize), this.readGeneral(0, 8)));
+      default:
+        throw new Error(`no engine has operands of type ${type.kind}`);
+    }
+  }
+
+  #modrm({ addressing }: Where): (moved: number) => I64 {
+    if (addressing === "plain") return (moved) => this.indexed(moved);
+    return (moved) => this.i64.add(this.indexed(moved), this.relativeBase());
+  }
+
+  /** Memory at an offset, cut to the address size, in the segment that an override names if it heeds one. */
+  #memory({ size, addressSize, codeSize, addressing }: Where, offset: (moved: number) => I64, heeds = true): Operand {
+    const cut = (moved = 0) => (addressSize === codeSize ? offset(moved) : low(this, addressSize, offset(moved)));
+    const address = (moved = 0) =>
+      addressing === "plain" || !heeds ? cut(moved) : this.i64.add(cut(moved), this.overridden());
+    const bytes = (size / 8) as AccessSize;
+    return {
+      size,
+      addressSize,
+      memory: true,
+      read: () => this.load(address(), bytes),
+      write: (value) => this.store(address(), bytes, value),
+      offset: () => cut(),
+      address,
+    };
+  }
+}
+
+interface Where {
+  readonly size: Size;
+  readonly addressSize: CodeSize;
+  readonly codeSize: CodeSize;
+  readonly addressing: X86Handler["addressing"];
+  /** Which of the instruction's immediates. */
+  readonly number: number;
+}

@@ -1,0 +1,80 @@
+/** What instructions' bodies are written against: the operations of any instruction set, and x86's registers and flags. */
+import type { Operations } from "../../../semantics/operations.js";
+import type { I32, I64 } from "../../../semantics/values.js";
+import type { CodeSize, Size } from "./registers.js";
+
+/** An operand of an instruction: a register, memory, or a number. */
+export interface Operand {
+  /** Bits. */
+  readonly size: Size;
+  readonly memory: boolean;
+  /** Bits of the instruction's addresses. */
+  readonly addressSize: CodeSize;
+  /** Zero-extended; immediates are sign-extended to the instruction's operand size first. May fault. */
+  read(): I64;
+  /** The low `size` bits. A register of 32 bits clears the upper half, one of 8 or 16 keeps what is beside it. May fault. */
+  write(value: I64): void;
+  /** Where memory is, without its segment's base, cut to the address size. */
+  offset(): I64;
+  /** The same with the base: what `m.load` and `m.store` take. `moved` is added where RSP is the base. */
+  address(moved?: number): I64;
+}
+
+/** What is known of an instruction when its body is recorded: plain values. */
+export interface Facts {
+  /** The operand size, bits. */
+  readonly size: Size;
+  readonly codeSize: CodeSize;
+  /** 0 to 15, of instructions that have one of the sixteen. */
+  readonly condition: number;
+  /** 0, 0xf2 or 0xf3, of instructions that repeat. */
+  readonly repeat: number;
+}
+
+/**
+ * The arithmetic flags, each as a value from which it is one operation away (docs/decisions/0013):
+ *   zero      ZF is set where it is 0
+ *   sign      SF is its sign; PF is set where its low byte has an even number of bits set
+ *   overflow  OF is its sign
+ *   carry     CF: 0 or 1
+ *   adjust    AF is its bit 4
+ */
+export interface FlagValues {
+  readonly zero: I64;
+  readonly sign: I64;
+  readonly overflow: I64;
+  readonly carry: I32;
+  readonly adjust: I32;
+}
+export type FlagName = keyof FlagValues;
+
+/** Exceptions that bodies raise, by vector. */
+export const Vector = { divideError: 0, breakpoint: 3, overflow: 4, invalidOpcode: 6, generalProtection: 13 } as const;
+
+export interface X86Machine extends Operations {
+  /** A general register whose number the body knows, zero-extended from `size` bits. */
+  register(number: number, size: Size): I64;
+  setRegister(number: number, size: Size, value: I64): void;
+  flag<N extends FlagName>(name: N): FlagValues[N];
+  setFlags(values: Partial<FlagValues>): void;
+  /** RFLAGS but for the arithmetic flags. */
+  systemFlags(): I64;
+  setSystemFlags(value: I64): void;
+  /** Address of the next instruction. */
+  next(): I64;
+  /** A fault of this instruction, with an error code of 0 if the exception has one: nothing of it happens. */
+  raise(vector: number): void;
+}
+
+/** Bits of RFLAGS. */
+export const Flag = { carry: 0, parity: 2, adjust: 4, zero: 6, sign: 7, direction: 10, overflow: 11 } as const;
+export const rax = 0;
+export const rcx = 1;
+export const rdx = 2;
+export const rbx = 3;
+export const rsp = 4;
+export const rbp = 5;
+export const rsi = 6;
+export const rdi = 7;
+/** AH, as a register of 8 bits. */
+export const highAccumulator = 16;

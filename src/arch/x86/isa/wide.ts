@@ -1,0 +1,95 @@
+/** Products and quotients of 128 bits. */
+import type { I32, I64 } from "../../../semantics/values.js";
+import { rax, rdx, Vector, type X86Machine } from "./machine.js";
+
+/** The upper 64 bits of an unsigned product. */
+export function highProduct(m: X86Machine, a: I64, b: I64): I64 {
+  const { i64 } = m;
+  const half = i64.const(32);
+  const lowPart = (value: I64) => i64.and(value, i64.const(0xffffffffn));
+  const [a0, a1, b0, b1] = [lowPart(a), i64.shrU(a, half), lowPart(b), i64.shrU(b, half)];
+  const middle = i64.add(i64.mul(a1, b0), i64.shrU(i64.mul(a0, b0), half));
+  const other = i64.add(i64.mul(a0, b1), lowPart(middle));
+  return i64.add(i64.mul(a1, b1), i64.add(i64.shrU(middle, half), i64.shrU(other, half)));
+}
+
+/** The same of a signed one. */
+export function highProductSigned(m: X86Machine, a: I64, b: I64): I64 {
+  const { i64 } = m;
+  const sign = (value: I64) => i64.shrS(value, i64.const(63));
+  return i64.sub(highProduct(m, a, b), i64.add(i64.and(sign(a), b), i64.and(sign(b), a)));
+}
+
+/** RDX:RAX, unsigned, becomes remainder and quotient; RDX is less than the divisor. Bit by bit, which hardly a program asks for. */
+function divideBits(m: X86Machine, divisor: I64): void {
+  const { i64, i32 } = m;
+  m.repeat(i32.const(64), () => {
+    const high = m.register(rdx, 64);
+    const low = m.register(rax, 64);
+    const moved = i64.or(i64.shl(high, i64.const(1)), i64.shrU(low, i64.const(63)));
+    // The bit that moves out is above every divisor.
+    const more = i32.or(i64.ltS(high, i64.const(0)), i64.geU(moved, divisor));
+    m.setRegister(rdx, 64, m.select(more, i64.sub(moved, divisor), moved));
+    m.setRegister(rax, 64, i64.or(i64.shl(low, i64.const(1)), i64.extendU(more)));
+  });
+}
+
+const negated = (m: X86Machine, condition: I32, value: I64): I64 => m.select(condition, m.i64.neg(value), value);
+
+/** RDX:RAX divided by 64 bits: RAX the quotient, RDX the remainder, or #DE. */
+export function divideWide(m: X86Machine, divisor: I64, isSigned: boolean): void {
+  const { i64, i32 } = m;
+  const low = m.register(rax, 64);
+  const high = m.register(rdx, 64);
+  const zero = i64.const(0);
+  const error = () => m.raise(Vector.divideError);
+  if (!isSigned) {
+    m.if(i64.geU(high, divisor), error, () =>
+      m.if(
+        i64.eqz(high),
+        () => {
+          m.setRegister(rax, 64, i64.divU(low, divisor));
+          m.setRegister(rdx, 64, i64.remU(low, divisor));
+        },
+        () => divideBits(m, divisor),
+      ),
+    );
+    return;
+  }
+  // Magnitudes; of the dividend 128 bits.
+  const minus = i64.ltS(high, zero);
+  const minusDivisor = i64.ltS(divisor, zero);
+  const magnitude = negated(m, minusDivisor, divisor);
+  const lowMagnitude = negated(m, minus, low);
+  const borrow = i64.extendU(i64.ne(low, zero));
+  const highMagnitude = m.select(minus, i64.sub(i64.neg(high), borrow), high);
+  m.if(i64.geU(highMagnitude, magnitude), error, () => {
+    m.setRegister(rax, 64, lowMagnitude);
+    m.setRegister(rdx, 64, highMagnitude);
+    m.if(
+      i64.eqz(highMagnitude),
+      () => {
+        m.setRegister(rax, 64, i64.divU(lowMagnitude, magnitude));
+        m.setRegister(rdx, 64, i64.remU(lowMagnitude, magnitude));
+      },
+      () => divideBits(m, magnitude),
+    );
+    const quotient = m.register(rax, 64);
+    const remainder = m.register(rdx, 64);
+    const minusQuotient = i32.xor(minus, minusDivisor);
+    // One more fits below zero than above.
+    const limit = i64.add(i64.const(0x7fffffffffffffffn), i64.extendU(minusQuotient));
+    m.if(
+      i64.gtU(quotient, limit),
+      () => {
+        m.setRegister(rax, 64, low);
+        m.setRegister(rdx, 64, high);
+        error();
+      },
+      () => {
+        m.setRegister(rax, 64, negated(m, minusQuotient, quotient));
+        m.setRegister(rdx, 64, negated(m, minus, remainder));
+      },
+    );
+  });
+}

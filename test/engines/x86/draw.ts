@@ -1,0 +1,162 @@
+/** Cases for the judges of x86's semantics: an instruction of a form, with registers, flags and data that it has a use for. */
+import { handlerName } from "../../../src/arch/x86/engines/handlers.js";
+import type { Decoded } from "../../../src/arch/x86/isa/decoder.js";
+import { type Form, SizeRule } from "../../../src/arch/x86/isa/encoding.js";
+import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
+import type { Random } from "../../differential/random.js";
+import { ofForm } from "../../isa/x86-cases.test-support.js";
+import { base } from "./machine.js";
+import { type Case, dataAt, dataSize } from "./native.js";
+
+/** A case, and what decoding it gave. */
+export interface Drawn extends Case {
+  readonly form: Form;
+  readonly operandSize: number;
+  /** The handler's name, which says everything that is decided of it beforehand. */
+  readonly kind: string;
+  readonly length: number;
+}
+
+/** Base of GS; FS is the host library's. */
+export const gsBase = base + 0x2000n;
+const middle = dataAt + BigInt(dataSize / 2);
+const mask64 = (1n << 64n) - 1n;
+
+const word = (random: Random): bigint => (BigInt(random.below(2 ** 32)) << 32n) | BigInt(random.below(2 ** 32));
+
+/** Numbers at the edges of sizes more often than chance has them. */
+function value(random: Random): bigint {
+  switch (random.below(6)) {
+    case 0:
+      return BigInt(random.below(4));
+    case 1:
+      return mask64 - BigInt(random.below(3));
+    case 2: {
+      const edge = 1n << BigInt([7, 8, 15, 16, 31, 32, 63][random.below(7)] as number);
+      return (edge + BigInt(random.below(3)) - 1n) & mask64;
+    }
+    case 3:
+      return BigInt(random.below(256));
+    default:
+      return word(random);
+  }
+}
+
+const codePlaces = { from: 0x4000, step: 16, count: 3000 } as const;
+
+/** Where the code of the case with this number stands: another place each time, some over the end of a page. */
+export const placeOf = (number: number): bigint =>
+  base + BigInt(codePlaces.from + (number % codePlaces.count) * codePlaces.step - (number % 7));
+
+/** Where jumps go that look their target up. */
+const landing = (random: Random): bigint => base + 0x1000n + BigInt(random.below(0x800));
+
+/** Draws a case of a form; undefined if the bytes that were drawn are of another, or of what cannot be compared. */
+export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined {
+  const bytes = ofForm(random, form, 64);
+  if (form.definition.options.lock && random.below(4) === 0) bytes.unshift(0xf0);
+  const found = instructionSet().decode(bytes, 64);
+  if (typeof found === "string" || found.of !== form || found.segment === 4) return undefined;
+  const general = Array.from({ length: 16 }, () => value(random));
+  general[4] = middle + BigInt(random.below(64) - 32);
+  const code = bytes.slice(0, found.length);
+  const data = Uint8Array.from({ length: dataSize }, () => random.below(256));
+  const setData = (at: bigint, number: bigint) =>
+    new DataView(data.buffer).setBigUint64(Number(at - dataAt), number, true);
+  const { name } = form.definition;
+  const target = landing(random);
+  if (form.modrm && !found.register) {
+    const at = reach(random, found, general, code, pc, middle + BigInt(random.below(0x80) - 0x40));
+    if (name === "jmp" || name === "call") setData(at, target);
+    // The bit's number is a distance.
+    if (name.startsWith("bt") && form.operands.some(({ kind }) => kind === "r")) {
+      const distance = BigInt(random.below(512) - 256);
+      if (found.reg === found.memory.base || found.reg === found.memory.index) return undefined;
+      const cut = (1n << BigInt(found.operandSize)) - 1n;
+      general[found.reg] = (word(random) & ~cut & mask64) | (distance & cut);
+    }
+  } else if (name === "jmp" || name === "call") general[found.rm] = target;
+  if (name === "ret") setData(general[4] as bigint, target);
+  if (name === "leave") general[5] = middle;
+  if (["movs", "cmps", "stos", "lods", "scas"].includes(name)) {
+    const upper = found.addressSize === 32 ? word(random) & ~0xffffffffn : 0n;
+    const segment = found.segment === 5 ? gsBase : 0n;
+    general[6] = upper | (middle - segment + BigInt(random.below(16)));
+    general[7] = upper | (middle + BigInt(random.below(64) - 32));
+    general[1] = upper | BigInt(random.below(12));
+    // So that comparisons go on for a while.
+    if (random.below(2) === 0) data.fill(random.below(2) * 0x55, dataSize / 2 - 100);
+    if (name === "scas" && random.below(2) === 0) general[0] = 0x5555555555555555n * BigInt(random.below(2));
+  }
+  if (name === "xlat") general[3] = middle - (found.segment === 5 ? gsBase : 0n) - BigInt(random.below(256)) + 64n;
+  if (name === "div" || name === "idiv") {
+    if (random.below(4) > 0)
+      general[2] = random.below(2) ? BigInt(random.below(100)) : mask64 - BigInt(random.below(100));
+  }
+  if (name === "cmpxchg" && random.below(2) === 0 && found.register) general[0] = general[found.rm] as bigint;
+  if (form.operands.some(({ kind }) => kind === "moffs")) {
+    const at = middle - (found.segment === 5 ? gsBase : 0n) + BigInt(random.below(64));
+    const size = found.addressSize / 8;
+    for (let i = 0; i < size; i++) code[found.length - size + i] = Number((at >> BigInt(8 * i)) & 0xffn);
+  }
+  // A stack pointer that is no address keeps signals from coming.
+  if (((general[4] as bigint) - base) >> 16n !== 0n) return undefined;
+  // AMD's processors let 66 make near branches 16 bits wide in 64-bit mode, Intel's, and these, do not.
+  if (found.operandPrefix && form.sizeRule === SizeRule.forced64) return undefined;
+  // A jump into itself may have no end.
+  const distance = found.immediates[0];
+  if (form.operands.some(({ kind }) => kind === "rel") && distance < 0n && distance >= -found.length) return undefined;
+  // RF and TF are the single step's.
+  const flags = (word(random) & 0xcd5n) | 0x302n;
+  const { operandSize, length } = found;
+  return {
+    form,
+    operandSize,
+    kind: handlerName(found, form),
+    length,
+    general,
+    flags,
+    pc,
+    code: [...code, ...Array<number>(16).fill(0xcc)].slice(0, 16),
+    data,
+  };
+}
+
+/** Makes the memory operand lie at an address, or a little below, by its base or its displacement. Returns where it lies. */
+function reach(
+  random: Random,
+  found: Decoded & { readonly of: Form },
+  general: bigint[],
+  code: number[],
+  pc: bigint,
+  at: bigint,
+): bigint {
+  const { base: first, index, scale, displacement, ripRelative } = found.memory;
+  const target = at - (found.segment === 5 && !["lea"].includes(found.of.definition.name) ? gsBase : 0n);
+  const upper = found.addressSize === 32 ? word(random) & ~0xffffffffn : 0n;
+  if (first < 0) {
+    if (index >= 0) general[index] = BigInt(random.below(8));
+    const rest =
+      target -
+      (ripRelative ? pc + BigInt(found.length) : 0n) -
+      (index < 0 ? 0n : (general[index] as bigint) << BigInt(scale));
+    const immediates = found.of.immediates.reduce(
+      (sum, kind) => sum + [0, 1, 2, found.operandSize === 16 ? 2 : 4][kind]!,
+      0,
+    );
+    const place = found.length - immediates - 4;
+    for (let i = 0; i < 4; i++) code[place + i] = Number((rest >> BigInt(8 * i)) & 0xffn);
+    return at;
+  }
+  if (index === first) {
+    // Twice and more of it, which hardly divides the address.
+    const factor = 1n + (1n << BigInt(scale));
+    const rest = target - BigInt(displacement);
+    general[first] = rest / factor;
+    return at - (rest % factor);
+  }
+  if (index >= 0) general[index] = BigInt(random.below(16));
+  const start = target - BigInt(displacement) - (index < 0 ? 0n : (general[index] as bigint) << BigInt(scale));
+  general[first] = upper | (start & (found.addressSize === 32 ? 0xffffffffn : mask64));
+  return at;
+}

@@ -1,0 +1,143 @@
+/**
+ * Every x86 instruction that has semantics, in every way that engines have it, against the processor itself: interpreted one
+ * instruction at a time, interpreted in the core, translated. UNIKVM_SEED draws other cases, UNIKVM_DRAWS more.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isThere } from "../../../src/arch/x86/isa/assembler.js";
+import { disassemble } from "../../../src/arch/x86/isa/disassembler.js";
+import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
+import { Random } from "../../differential/random.js";
+import { type Drawn, draw, gsBase, placeOf } from "./draw.js";
+import { base, X86Machine } from "./machine.js";
+import { complaint, dataAt, type Found, native } from "./native.js";
+import { extent } from "./paged-machine.js";
+
+const seed = Number(process.env["UNIKVM_SEED"] ?? 20_261_128);
+const draws = Number(process.env["UNIKVM_DRAWS"] ?? 1);
+const skip = complaint() ?? false;
+
+const letters: Readonly<Record<string, number>> = { o: 11, s: 7, z: 6, a: 4, p: 2, c: 0 };
+const compared = 0xcd5n;
+
+/** Flags of a case that are defined; undefined if its result is not. */
+function defined({ form, operandSize, general, code, length }: Drawn): bigint | undefined {
+  const { always = "", beyondOne = "", beyondSize = "" } = form.definition.options.undefinedFlags ?? {};
+  const size = form.sizeRule === 0 ? 8 : operandSize;
+  let count = 1;
+  const type = form.operands.find(({ name }) => name === "count");
+  if (type?.kind === "u") count = code[length - 1] as number;
+  else if (type?.kind === "c") count = Number((general[1] as bigint) & 0xffn);
+  count &= size === 64 ? 63 : 31;
+  let out = count > 0 ? always : "";
+  if (count > 1) out += beyondOne;
+  if (count >= size) out += beyondSize;
+  if (count > size && form.definition.name.startsWith("sh") && form.definition.name.endsWith("d")) return undefined;
+  return [...out].reduce((mask, letter) => mask & ~(1n << BigInt(letters[letter] as number)), compared);
+}
+
+/** Each handler's cases: so many draws, as far as its bytes can be drawn. */
+function cases(random: Random): Drawn[] {
+  const out: Drawn[] = [];
+  for (const form of instructionSet().forms) {
+    if (!form.definition.semantics || !isThere(form, 64)) continue;
+    const drawn = new Map<string, number>();
+    for (let n = 0; n < 40 * draws; n++) {
+      const one = draw(random, form, placeOf(out.length));
+      const had = one ? (drawn.get(one.kind) ?? 0) : draws;
+      if (!one || had >= draws) continue;
+      drawn.set(one.kind, had + 1);
+      out.push(one);
+    }
+  }
+  return out;
+}
+
+function sumOf(image: Uint8Array): number {
+  let sum = 0;
+  for (const word of new Uint32Array(image.buffer)) sum = Math.imul(sum ^ word, 16777619);
+  return sum >>> 0;
+}
+
+const hex = (value: bigint) => `0x${value.toString(16)}`;
+const names = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
+
+/** What is different, in words; undefined if nothing is. */
+function difference(
+  one: Drawn,
+  theirs: Found,
+  ours: ReturnType<X86Machine["run"]>,
+  sum: number,
+  mask: bigint,
+): string | undefined {
+  const fault = (vector: number, pc: bigint) => (pc === one.pc ? (vector === 13 ? 14 : vector) : -1);
+  const [a, b] = [fault(theirs.vector, theirs.pc), fault(ours.vector, ours.pc)];
+  const said: string[] = [];
+  if (a !== b) said.push(`exception ${a}, here ${b}`);
+  if (theirs.pc !== ours.pc) said.push(`rip ${hex(theirs.pc)}, here ${hex(ours.pc)}`);
+  names.forEach((name, i) => {
+    const [x, y] = [theirs.general[i] as bigint, ours.general[i] as bigint];
+    if (x !== y) said.push(`${name} ${hex(x)}, here ${hex(y)}`);
+  });
+  if (a < 0 && (theirs.flags & mask) !== (ours.flags & mask))
+    said.push(`flags ${hex(theirs.flags & mask)}, here ${hex(ours.flags & mask)}`);
+  if (theirs.sum !== sum) said.push("memory");
+  return said.length === 0 ? undefined : said.join("; ");
+}
+
+test("instructions do what the processor does, stepped, in the core and translated", { skip }, (t) => {
+  const all = cases(new Random(seed));
+  const judged = native(all);
+  let machine = new X86Machine();
+  const wrong = new Map<string, string>();
+  let left = 0;
+  let absent = 0;
+  const blank = new Uint8Array(extent).fill(0xcc);
+  for (const [i, one] of all.entries()) {
+    if (i % 3000 === 2999) machine = new X86Machine();
+    const theirs = judged[i] as Found;
+    const mask = defined(one);
+    if (mask === undefined) {
+      left++;
+      continue;
+    }
+    if (theirs.vector === 6 && one.form.definition.options.feature) {
+      absent++;
+      continue;
+    }
+    const image = blank.slice();
+    image.set(one.code, Number(one.pc - base));
+    image.set(one.data, Number(dataAt - base));
+    const ways = {
+      stepped: () => machine.run(one.pc, true),
+      core: () => machine.run(one.pc, false),
+      translated: () => {
+        machine.translate([one.pc]);
+        return machine.run(one.pc, false);
+      },
+    };
+    for (const [way, run] of Object.entries(ways)) {
+      machine.image = image;
+      machine.forget(one.pc, 32);
+      machine.forget(theirs.pc, 16);
+      machine.registers = one;
+      machine.setBase(5, gsBase);
+      const said = difference(one, theirs, run(), sumOf(machine.image), mask);
+      if (!said) continue;
+      const read = disassemble(one.code, 64, one.pc);
+      const text = typeof read === "string" ? read : read.text;
+      const key = `${way} ${one.form.definition.name}`;
+      if (wrong.has(key)) continue;
+      const bytes = one.code.slice(0, one.length).map((byte) => byte.toString(16).padStart(2, "0"));
+      const registers = names.map((name, n) => `${name}=${hex(one.general[n] as bigint)}`).join(" ");
+      wrong.set(
+        key,
+        `${way}: ${bytes.join(" ")} ${text} at ${hex(one.pc)} with flags ${hex(one.flags)} ${registers}: ${said}`,
+      );
+    }
+  }
+  t.diagnostic(
+    `x86 against the processor: ${all.length} cases, ${left} with undefined results, ${absent} not in this processor`,
+  );
+  assert.deepEqual([...wrong.values()], [], `UNIKVM_SEED=${seed}`);
+});

@@ -1,0 +1,89 @@
+/** The processor itself as a judge of x86 instructions, where the host is one: native.c, compiled when a test asks. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Where the instruction finds data, and how much. */
+export const dataAt = 0x2000_2e00n;
+export const dataSize = 0x400;
+
+export interface Case {
+  /** RAX to R15. */
+  readonly general: readonly bigint[];
+  readonly flags: bigint;
+  readonly pc: bigint;
+  /** 16 bytes that begin with the instruction. */
+  readonly code: readonly number[];
+  readonly data: Uint8Array;
+}
+
+export interface Found {
+  readonly general: readonly bigint[];
+  readonly flags: bigint;
+  readonly pc: bigint;
+  /** -1: no exception. */
+  readonly vector: number;
+  readonly data: Uint8Array;
+  /** A sum over all of memory. */
+  readonly sum: number;
+}
+
+const size = 16 * 8 + 3 * 8 + 16 + dataSize + 8;
+
+/** What keeps the processor from being asked; undefined if nothing does. */
+export function complaint(): string | undefined {
+  if (process.arch !== "x64" || process.platform !== "linux") return "this host is no x86-64 Linux";
+  try {
+    const [found] = native([
+      {
+        general: Array.from({ length: 16 }, () => 1n),
+        flags: 0x202n,
+        pc: 0x2000_0100n,
+        code: [0x48, 0x01, 0xc8, ...Array<number>(13).fill(0xcc)],
+        data: new Uint8Array(dataSize),
+      },
+    ]);
+    return found?.general[0] === 2n ? undefined : "a native program cannot step instructions here";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Runs cases on the processor. Throws an Error that says why it could not. */
+export function native(cases: readonly Case[]): Found[] {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-native-"));
+  try {
+    const program = join(folder, "native");
+    const source = fileURLToPath(new URL("../../../../test/engines/x86/native.c", import.meta.url));
+    const made = spawnSync("gcc", ["-O1", "-o", program, source], { encoding: "utf8" });
+    if (made.status !== 0)
+      throw new Error(`gcc does not work (Debian: gcc, libc6-dev): ${made.error?.message ?? made.stderr}`);
+    const input = Buffer.alloc(size * cases.length);
+    cases.forEach(({ general, flags, pc, code, data }, i) => {
+      const at = size * i;
+      [...general, flags, pc].forEach((value, n) => input.writeBigUInt64LE(BigInt.asUintN(64, value), at + 8 * n));
+      input.set(code, at + 152);
+      input.set(data, at + 168);
+    });
+    const { stdout, status, signal } = spawnSync(program, { input, maxBuffer: input.length + 4096 });
+    if (status !== 0 || stdout.length !== input.length) {
+      throw new Error(`the native program ended with ${signal ?? `status ${status}`}`);
+    }
+    return cases.map((_, i) => {
+      const at = size * i;
+      const word = (n: number) => stdout.readBigUInt64LE(at + 8 * n);
+      return {
+        general: Array.from({ length: 16 }, (_, n) => word(n)),
+        flags: word(16),
+        pc: word(17),
+        vector: Number(stdout.readBigInt64LE(at + 144)),
+        data: Uint8Array.from(stdout.subarray(at + 168, at + 168 + dataSize)),
+        sum: stdout.readUInt32LE(at + 168 + dataSize),
+      };
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
