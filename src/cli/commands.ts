@@ -32,6 +32,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/disk.js"),
   },
   {
+    name: "snapshot",
+    summary: "save a guest that runs, and let it go on from a file",
+    load: () => import("./commands/snapshot.js"),
+  },
+  {
     name: "doctor",
     summary: "show what this platform allows and what keeps unikvm from working",
     load: () => import("./commands/doctor.js"),

@@ -9,11 +9,13 @@ import { VmmError } from "../vmm/errors.js";
 
 export interface DeviceChoices {
   readonly models: readonly PciDevice[];
+  /** Of each of these. */
+  readonly names: readonly string[];
   /** Of the host: models, which module host_pci is to offer, and names of devices that modules of `--module` offer. */
   readonly host: readonly string[];
 }
 
-export const noDevices: DeviceChoices = { models: [], host: [] };
+export const noDevices: DeviceChoices = { models: [], names: [], host: [] };
 const vfioPci = "vfio-pci";
 
 /** For the help. */
@@ -27,7 +29,7 @@ export function parseDevice(text: string, before: DeviceChoices = noDevices): De
   if (!pciModelNames.includes(name)) {
     throw new VmmError(`there is no device "${name}"; there is ${pciModelNames.join(", ")} and ${vfioPci},host=NAME`);
   }
-  return { ...before, models: [...before.models, createPciDevice(name)] };
+  return { ...before, models: [...before.models, createPciDevice(name)], names: [...before.names, name] };
 }
 
 function hostDevice(properties: readonly string[]): string {

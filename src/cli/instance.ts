@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { messageOf } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import type { KvmConfig } from "../kernel.js";
-import { type ControlServer, serveControl } from "./control/server.js";
+import { type ControlServer, type SaveSnapshot, serveControl } from "./control/server.js";
 import { importModule } from "./import-module.js";
 import { type LoadedKvm, loadKvm, logErrors } from "./kvm.js";
 import { ownModules } from "./own-modules.js";
@@ -15,8 +15,13 @@ export interface ModuleChoice {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
+export interface Instance extends LoadedKvm {
+  /** Has `save` make the snapshots that commands ask for; undefined: there is no machine now. */
+  onSnapshot(save: SaveSnapshot | undefined): void;
+}
+
 /** As `loadKvm`; `choices` are loaded after kvm, with what they need. Errors as modprobe's and importModule's. */
-export async function startInstance(config: KvmConfig, choices: readonly ModuleChoice[] = []): Promise<LoadedKvm> {
+export async function startInstance(config: KvmConfig, choices: readonly ModuleChoice[] = []): Promise<Instance> {
   let control: ControlServer | undefined;
   const sizes = new Map<string, number>();
   // What a command causes is told to the command.
@@ -44,6 +49,7 @@ export async function startInstance(config: KvmConfig, choices: readonly ModuleC
   }
   return {
     ...loaded,
+    onSnapshot: (save) => control?.onSnapshot(save),
     close: () => {
       control?.close();
       // Who uses kvm goes first.

@@ -3,15 +3,13 @@ import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { guestFolder } from "../../guests/index.js";
 import { withLock } from "../../guests/lock.mjs";
-import { VirtioBlock } from "../vmm/devices/virtio/block.js";
-import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
+import type { SparseImage } from "../vmm/core/sparse-image.js";
+import { VirtioBlock, type VirtioBlockState } from "../vmm/devices/virtio/block.js";
+import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
 import { type Disk, StorageError } from "../vmm/storage/disk.js";
-import { MemoryStore } from "../vmm/storage/memory-store.js";
-import { decompressors } from "../vmm/storage/node/decompressors.js";
 import { type DiskFile, openDisk } from "../vmm/storage/node/open-disk.js";
-import { formatQcow2 } from "../vmm/storage/qcow2/header.js";
-import { Qcow2Disk } from "../vmm/storage/qcow2/qcow2.js";
+import { OverlayDisk } from "../vmm/storage/overlay.js";
 
 /** No disk gets more queues, however many CPUs there are. */
 const mostQueues = 8;
@@ -20,7 +18,7 @@ const mostReports = 10;
 
 /** A disk as a guest is to have it. */
 export interface GuestDisk extends DiskFile {
-  /** What the guest writes is kept in memory, and gone with it. */
+  /** What the guest writes is kept in memory: it goes into snapshots, and is gone with the machine. */
   readonly overlay?: boolean;
 }
 
@@ -35,11 +33,12 @@ export async function withDisks<T>(
   cpus: number,
   report: (sentence: string) => void,
   use: (disks: OpenDisks) => Promise<T>,
+  saved?: SavedDisks,
 ): Promise<T> {
   requireApart(files);
   const written = files.filter(isWritten).map(({ path }) => path);
   return alone(written, async () => {
-    const disks = openDisks(files, cpus, report);
+    const disks = openDisks(files, { cpus, report, saved });
     try {
       return await use(disks);
     } finally {
@@ -64,11 +63,28 @@ async function alone<T>([path, ...others]: readonly string[], work: () => Promis
 /** Disks that are open, as the devices that they are for the guest. */
 export interface OpenDisks {
   readonly devices: readonly VirtioPciDevice[];
+  /** What was written to overlays, by the disk's name. */
+  images(): Readonly<Record<string, SparseImage>>;
   /** All that was written is on the host's disk then. Throws VmmError. */
   close(): void;
 }
 
-function openDisks(files: readonly GuestDisk[], cpus: number, report: (sentence: string) => void): OpenDisks {
+/** What a snapshot has of disks: their devices' states in their order, and what was written to overlays. */
+export interface SavedDisks {
+  readonly states: readonly VirtioPciState[];
+  readonly images: Readonly<Record<string, SparseImage>>;
+}
+
+/** In the guest, and in a snapshot. */
+const diskName = (index: number): string => `disk${index}`;
+
+interface Opening {
+  readonly cpus: number;
+  readonly report: (sentence: string) => void;
+  readonly saved: SavedDisks | undefined;
+}
+
+function openDisks(files: readonly GuestDisk[], { cpus, report, saved }: Opening): OpenDisks {
   const disks: Disk[] = [];
   const close = (): void => {
     for (const disk of disks.splice(0)) {
@@ -86,12 +102,24 @@ function openDisks(files: readonly GuestDisk[], cpus: number, report: (sentence:
     report(sentence);
   };
   try {
-    for (const file of files) disks.push(file.overlay && !file.readOnly ? overlayOf(file) : openDisk(file));
+    for (const [index, file] of files.entries()) {
+      const written = saved?.images[diskName(index)];
+      if (saved && file.overlay && !written) {
+        throw new StorageError(`the snapshot lacks what was written over ${file.path}`);
+      }
+      disks.push(open(file, written));
+    }
     const queues = Math.min(cpus, mostQueues);
-    const devices = disks.map(
-      (disk, index) => new VirtioPciDevice(new VirtioBlock({ disk, id: `disk${index}`, queues, report: once })),
+    const devices = disks.map((disk, index) => {
+      const state = saved?.states[index];
+      const options = { disk, id: diskName(index), queues, report: once };
+      return new VirtioPciDevice(new VirtioBlock(options, state?.device as VirtioBlockState | undefined), state);
+    });
+    const overlays = disks.map((disk, index) =>
+      disk instanceof OverlayDisk ? [[diskName(index), disk] as const] : [],
     );
-    return { devices, close: () => asVmmError(close) };
+    const images = () => Object.fromEntries(overlays.flat().map(([name, disk]) => [name, disk.save()]));
+    return { devices, images, close: () => asVmmError(close) };
   } catch (error) {
     close();
     return asVmmError(() => {
@@ -100,12 +128,16 @@ function openDisks(files: readonly GuestDisk[], cpus: number, report: (sentence:
   }
 }
 
-/** A disk that is read from the file and written to in memory. */
-function overlayOf({ overlay: _, ...file }: GuestDisk): Disk {
+/** A disk that is read from the file and written to in memory, or what is opened as it is. */
+function open({ overlay = false, ...file }: GuestDisk, written: SparseImage | undefined): Disk {
+  if (!overlay || file.readOnly) return openDisk(file);
   const base = openDisk({ ...file, readOnly: true });
-  const store = new MemoryStore(`what was written over ${base.name}`);
-  formatQcow2(store, { size: base.size, backing: { name: "base", format: "raw" } });
-  return new Qcow2Disk(store, { backing: base, decompressors });
+  try {
+    return new OverlayDisk(base, written);
+  } catch (error) {
+    base.close();
+    throw error;
+  }
 }
 
 function asVmmError<T>(body: () => T): T {

@@ -1,8 +1,8 @@
 /** The card of a guest and what is behind it. */
-import { VirtioNet } from "../vmm/devices/virtio/net.js";
-import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
+import { VirtioNet, type VirtioNetState } from "../vmm/devices/virtio/net.js";
+import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
 import { hostSockets } from "../vmm/network/node/host-sockets.js";
-import { UserNetwork } from "../vmm/network/user-network.js";
+import { UserNetwork, type UserNetworkState } from "../vmm/network/user-network.js";
 
 /** What a guest's network is to be. */
 export interface NetworkChoice {
@@ -21,9 +21,14 @@ export interface OpenNetwork {
   close(): void;
 }
 
-/** Rejects with VmmError: a rule is none, or the host cannot listen at a port. */
-export async function openNetwork({ allow, forward }: NetworkChoice, cpus: number): Promise<OpenNetwork> {
-  const network = new UserNetwork({ host: hostSockets, allow });
+/** Rejects with VmmError: a rule is none, or the host cannot listen at a port. `saved`: its device's state in a snapshot. */
+export async function openNetwork(
+  { allow, forward }: NetworkChoice,
+  cpus: number,
+  saved?: VirtioPciState,
+): Promise<OpenNetwork> {
+  const card = saved?.device as VirtioNetState | undefined;
+  const network = new UserNetwork({ host: hostSockets, allow }, card?.end as UserNetworkState | undefined);
   try {
     for (const { host, guest } of forward) await network.forward(host, guest);
   } catch (error) {
@@ -32,7 +37,7 @@ export async function openNetwork({ allow, forward }: NetworkChoice, cpus: numbe
   }
   const pairs = Math.min(cpus, mostPairs);
   return {
-    device: new VirtioPciDevice(new VirtioNet({ end: network, mac, pairs })),
+    device: new VirtioPciDevice(new VirtioNet({ end: network, mac, pairs }, card), saved),
     stats: () => network.stats(),
     close: () => network.close(),
   };

@@ -25,8 +25,19 @@ const choice = (...good: string[]): Row => ({ bad: ["", "xen", "hv,pr", "0", goo
 const memory: Row = { bad: ["", "lots", "512B", "-1G", "1K", "0", "4G", "99999999999T", "1e3"], good: ["64M", "1.5G"] };
 const cpu: Row = { bad: ["", "POWER3", "power"], good: ["POWER9"] };
 const disk: Row = {
-  bad: ["", ",readonly", "a,format=vmdk", "a,format=", "a,size=3", "a,", "a,backing=", "a,backing", "a,readonly=yes"],
-  good: ["a", "a,format=raw", "a.qcow2,readonly,backing=b,backing=c", "a,,b"],
+  bad: [
+    "",
+    ",readonly",
+    "a,format=vmdk",
+    "a,format=",
+    "a,size=3",
+    "a,",
+    "a,backing=",
+    "a,backing",
+    "a,readonly=yes",
+    "a,readonly,overlay",
+  ],
+  good: ["a", "a,format=raw", "a,overlay", "a.qcow2,readonly,backing=b,backing=c", "a,,b"],
 };
 const network: Row = {
   bad: ["", "tap", "user,", "user,forward=80", "user,forward=0:80", "user,allow", "user,mac=1"],
@@ -79,6 +90,12 @@ const values: Readonly<Record<string, Row>> = {
   "disk create --format": choice("raw", "qcow2"),
   "disk create --backing": path,
   "disk info --format": choice("raw", "qcow2"),
+  "snapshot save --pid": count,
+  "snapshot restore --type": choice("hv", "pr"),
+  "snapshot restore --threads": choice("auto", "worker", "single"),
+  "snapshot restore --disk": disk,
+  "snapshot restore --network": network,
+  "snapshot restore --timeout": seconds,
   "selftest --type": choice("hv", "pr"),
   "selftest --threads": choice("auto", "worker", "single"),
   "selftest --test": { bad: ["", "no such test", "("], good: ["RTAS"] },
@@ -111,6 +128,10 @@ const positionals: Readonly<Record<string, Row>> = {
   "disk create [file]": path,
   "disk create [size]": { bad: ["", "lots", "512B", "1e3"], good: ["64M", "10G"] },
   "disk info [file]": path,
+  "snapshot save [name]": path,
+  "snapshot restore [name]": path,
+  "snapshot info [name]": path,
+  "snapshot rm [name]": path,
   "depmod [version]": text,
   "depmod [file]": text,
   "modinfo [module]": text,

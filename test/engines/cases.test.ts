@@ -59,7 +59,7 @@ class CaseMachine {
       return { at: this.#m.ram + physical, size: Number(storage[2]), littleEndian: this.littleEndian };
     }
     const field = state[place as StateField];
-    if (!field || field.count !== 1) throw new Error(`there is no ${place}`);
+    if (field?.count !== 1) throw new Error(`there is no ${place}`);
     return { at: s + field.offset, size: field.type === "i32" ? 4 : 8, littleEndian: true };
   }
 

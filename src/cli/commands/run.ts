@@ -1,16 +1,13 @@
 /** `unikvm run`: boots a guest with its console on this terminal. */
-import { constants } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDefaultGuest, guestDriverNames, guestDrivers, isGuestDriver } from "../../../guests/index.js";
-import { messageOf } from "../../base/errors.js";
 import { collectGarbage } from "../../base/garbage.js";
 import { readRegular } from "../../base/node/regular-file.js";
 import { type KvmConfig, loadDisassembler } from "../../kernel.js";
 import type { TraceCategory } from "../../kvm/uapi.js";
-import { type OpenDisks, withDisks } from "../../node/disks.js";
+import { type GuestDisk, type OpenDisks, withDisks } from "../../node/disks.js";
 import { type NetworkChoice, type OpenNetwork, openNetwork } from "../../node/network.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
-import type { Outcome } from "../../vmm/core/machine.js";
 import { type Run, runMachine } from "../../vmm/core/run.js";
 import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import type { PciDevice } from "../../vmm/devices/pci/device.js";
@@ -18,14 +15,13 @@ import { VirtioPciDevice } from "../../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
 import type { Implementation } from "../../vmm/machines/machine-kind.js";
-import type { DiskFile } from "../../vmm/storage/node/open-disk.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
 import { diskSyntax, parseDisk } from "../disks.js";
-import { type ModuleChoice, startInstance } from "../instance.js";
+import { closeAtEnd, conclude, type End } from "../guest-end.js";
+import { type Instance, type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
-import type { LoadedKvm } from "../kvm.js";
 import {
   checked,
   cpuOption,
@@ -36,6 +32,7 @@ import {
   settleMachine,
 } from "../machine-options.js";
 import { networkSyntax, parseNetwork } from "../network.js";
+import { savingRun } from "../save-run.js";
 import { parseCount, parsePath, parseSeconds } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
@@ -49,7 +46,7 @@ interface Options extends MachineOptionValues {
   readonly cpus: number;
   readonly type?: Implementation;
   readonly device?: DeviceChoices;
-  readonly disk?: readonly DiskFile[];
+  readonly disk?: readonly GuestDisk[];
   readonly network?: NetworkChoice;
   readonly timeout?: number;
   readonly reboot: boolean;
@@ -259,7 +256,7 @@ async function runWith(options: Options, behind: Behind): Promise<number> {
     const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
     const instance = await startInstance(config, options.module);
     try {
-      end = await runGuest(options, { guest, virtio, network: behind.network }, instance, terminal, left);
+      end = await runGuest(options, { ...behind, guest, virtio }, instance, terminal, left);
     } finally {
       closeAtEnd(instance.close);
     }
@@ -269,30 +266,11 @@ async function runWith(options: Options, behind: Behind): Promise<number> {
   return conclude(end, terminal);
 }
 
-/** How the last of a guest's runs ended, and what the user wanted. */
-interface End {
-  readonly outcome: Outcome;
-  readonly left: LeaveReason | undefined;
-}
-
-/** After a thread had to be ended by force, KVM still counts it as a user; the process is about to end anyway. */
-function closeAtEnd(close: () => void): void {
-  try {
-    close();
-  } catch (error) {
-    if (process.env["UNIKVM_DEBUG"]) process.stderr.write(`unikvm: ${messageOf(error)}\n`);
-  }
-}
-
 /** Runs the guest, again each time that it reboots, for `timeout` milliseconds in all. */
 async function runGuest(
   options: Options,
-  {
-    guest,
-    virtio,
-    network,
-  }: { readonly guest: Guest; readonly virtio: readonly PciDevice[]; readonly network: OpenNetwork | undefined },
-  { kvm, loader }: LoadedKvm,
+  { guest, virtio, disks, network }: Behind & { readonly guest: Guest; readonly virtio: readonly PciDevice[] },
+  { kvm, loader, onSnapshot }: Instance,
   terminal: Terminal,
   timeout: number | undefined,
 ): Promise<End> {
@@ -339,12 +317,15 @@ async function runGuest(
             ? undefined
             : { categories: options.trace ?? [], write: (text) => traceFile.write(text), loadDisassembler },
       });
+      const choices = { cpus: options.cpus, own: 0, models: options.device?.names ?? [] };
+      onSnapshot(savingRun(running, choices, { disks: options.disk ?? [], network: options.network }, disks));
       void running.input(unread);
       terminal.connect(running.input, (why) => {
         left ??= why;
         running.stop();
       });
       const { outcome, stats, ...end } = await running.ended;
+      onSnapshot(undefined);
       terminal.disconnect();
       ({ unread } = end);
       if (options.stats)
@@ -354,39 +335,5 @@ async function runGuest(
   } finally {
     traceFile?.close();
     closeAtEnd(() => hostDevices?.close());
-  }
-}
-
-/** The exit status, and a sentence where there is something to say. */
-function conclude({ outcome, left }: End, terminal: Terminal): number {
-  const lost = terminal.lost();
-  const say = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}\n`);
-  switch (outcome.kind) {
-    case "powerOff":
-    case "reboot":
-      if (lost) throw lost;
-      return ExitStatus.done;
-    case "crash":
-      say(`the guest crashed: ${outcome.message}`);
-      if (lost) say(lost.message);
-      return ExitStatus.crashed;
-    case "timeout":
-      say("the time limit was reached");
-      if (lost) say(lost.message);
-      return ExitStatus.timeout;
-    case "failed": {
-      const error = new VmmError(outcome.message);
-      if (outcome.stack !== undefined) error.stack = outcome.stack;
-      throw error;
-    }
-    case "stopped":
-      if (left === "output lost" && lost) throw lost;
-      // The terminal is gone, and Node aborts if it has to give one back that is gone: die of the signal instead.
-      if (left === "SIGHUP") process.kill(process.pid, left);
-      return left === undefined || left === "escape" || left === "output lost"
-        ? ExitStatus.done
-        : 128 + constants.signals[left];
-    default:
-      return outcome satisfies never;
   }
 }

@@ -1,8 +1,9 @@
 /**
- * What the commands about modules and a running `unikvm run` say to each other: one request and one answer a connection,
+ * What the commands about modules and snapshots and a running `unikvm run` say to each other: one request and one answer a connection,
  * each a line of JSON. The other end is only trusted to be the same user; what it says is checked.
  */
 import type { ErrnoName } from "../../base/errors.js";
+import { type Packing, packings } from "../../vmm/snapshot/format.js";
 
 /** Longest request or answer, bytes. */
 export const lineLimit = 1 << 20;
@@ -18,6 +19,7 @@ export type Request =
   | { readonly command: "modprobe"; readonly name: string; readonly parameters: Parameters; readonly force: boolean }
   | { readonly command: "remove"; readonly name: string; readonly force: boolean }
   | { readonly command: "rmmod"; readonly name: string; readonly force: boolean }
+  | { readonly command: "snapshot"; readonly file: string; readonly packing: Packing }
   | { readonly command: "insmod"; readonly file: string; readonly parameters: Parameters; readonly force: boolean };
 
 export interface ModuleLine {
@@ -45,6 +47,15 @@ export interface Answer {
   /** What the kernel side printed meanwhile. */
   readonly log: readonly string[];
   readonly failure?: Failure;
+  /** Of the snapshot that was made. */
+  readonly snapshot?: SnapshotLine;
+}
+
+export interface SnapshotLine {
+  readonly digest: string;
+  /** Of the file, bytes; and how long the guest stood still, ms. */
+  readonly size: number;
+  readonly stopped: number;
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -67,6 +78,10 @@ export function parseRequest(line: string): Request | undefined {
     case "modprobe":
       if (typeof name !== "string" || typeof force !== "boolean" || !isParameters(parameters)) return undefined;
       return { command, name, parameters, force };
+    case "snapshot": {
+      const packing = packings.find((known) => known === value["packing"]);
+      return typeof file === "string" && packing ? { command, file, packing } : undefined;
+    }
     case "insmod":
       if (typeof file !== "string" || typeof force !== "boolean" || !isParameters(parameters)) return undefined;
       return { command, file, parameters, force };
@@ -94,6 +109,9 @@ export function parseAnswer(line: string): Answer | undefined {
   if (!sound || !actions.every((row) => isRecord(row) && typeof row["name"] === "string")) return undefined;
   const failure = value["failure"];
   if (failure !== undefined && !(isRecord(failure) && typeof failure["message"] === "string")) return undefined;
+  const snapshot = value["snapshot"];
+  const numbers = isRecord(snapshot) && [snapshot["size"], snapshot["stopped"]].every((one) => typeof one === "number");
+  if (snapshot !== undefined && !(numbers && typeof snapshot["digest"] === "string")) return undefined;
   return value as unknown as Answer;
 }
 

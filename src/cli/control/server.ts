@@ -1,13 +1,15 @@
-/** The running instance's end: does to its modules what a command asks. */
+/** The running instance's end: does to its modules and its machine what a command asks. */
 import { rmSync, statSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { KvmError, messageOf } from "../../base/errors.js";
 import type { ModuleLoader } from "../../modules/loader.js";
+import { VmmError } from "../../vmm/errors.js";
+import type { Packing } from "../../vmm/snapshot/format.js";
 import { importModule } from "../import-module.js";
 import { moduleSize, ownModules } from "../own-modules.js";
 import { openControlFolder, socketPath } from "./folder.js";
 import { readLine } from "./line.js";
-import { type Action, type Answer, type Failure, parseRequest, type Request } from "./protocol.js";
+import { type Action, type Answer, type Failure, parseRequest, type Request, type SnapshotLine } from "./protocol.js";
 
 /** More than these are turned away: a command takes a moment. */
 const connectionLimit = 8;
@@ -15,15 +17,20 @@ const connectionLimit = 8;
 export interface ControlServer {
   /** Takes a message of the kernel side, so that a command can show what it caused. False: none is at work. */
   readonly log: (message: string) => boolean;
+  /** Has `save` make the snapshots that commands ask for; undefined: there is no machine now. */
+  onSnapshot(save: SaveSnapshot | undefined): void;
   close(): void;
 }
+
+/** Makes a file of that name, which is there whole or not at all. Throws VmmError or KvmError. */
+export type SaveSnapshot = (file: string, packing: Packing) => Promise<SnapshotLine>;
 
 /** `sizes` has the lengths of files that modules came from. Serves commands until it is closed. Throws VmmError or what the system says: there can be no socket. */
 export async function serveControl(loader: ModuleLoader, sizes = new Map<string, number>()): Promise<ControlServer> {
   const path = socketPath(openControlFolder(), process.pid);
   // A process of the same number may have died here.
   rmSync(path, { force: true });
-  const target: Target = { loader, sizes };
+  const target: Target = { loader, sizes, save: undefined };
   const listeners = new Set<(message: string) => void>();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -60,6 +67,9 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
       for (const listener of listeners) listener(message);
       return listeners.size > 0;
     },
+    onSnapshot: (save) => {
+      target.save = save;
+    },
     close,
   };
 }
@@ -68,14 +78,17 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
 interface Target {
   readonly loader: ModuleLoader;
   readonly sizes: Map<string, number>;
+  save: SaveSnapshot | undefined;
 }
 
 /** Does what is asked; what it fails of is in the answer. */
 async function perform(target: Target, request: Request, log: readonly string[]): Promise<Answer> {
   const actions: Action[] = [];
   let failure: Failure | undefined;
+  let snapshot: SnapshotLine | undefined;
   try {
-    await act(target, request, ({ kind, name }) => void actions.push({ kind, name }));
+    if (request.command === "snapshot") snapshot = await save(target, request.file, request.packing);
+    else await act(target, request, ({ kind, name }) => void actions.push({ kind, name }));
   } catch (error) {
     failure = failureOf(error);
   }
@@ -86,10 +99,25 @@ async function perform(target: Target, request: Request, log: readonly string[])
   const sized = modules.map(async ({ name, references, users }) => {
     return { name, size: sizes.get(name) ?? (await moduleSize(name)), references, users };
   });
-  return { modules: await Promise.all(sized), actions, log, ...(failure ? { failure } : {}) };
+  return {
+    modules: await Promise.all(sized),
+    actions,
+    log,
+    ...(failure ? { failure } : {}),
+    ...(snapshot ? { snapshot } : {}),
+  };
 }
 
-async function act({ loader, sizes }: Target, request: Request, onAction: (action: Action) => void): Promise<void> {
+async function save({ save: make }: Target, file: string, packing: Packing): Promise<SnapshotLine> {
+  if (!make) throw new VmmError("no machine runs there now");
+  return make(file, packing);
+}
+
+async function act(
+  { loader, sizes }: Target,
+  request: Exclude<Request, { readonly command: "snapshot" }>,
+  onAction: (action: Action) => void,
+): Promise<void> {
   switch (request.command) {
     case "lsmod":
       return;

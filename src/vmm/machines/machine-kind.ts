@@ -1,6 +1,6 @@
 /** What a machine has to be, to stand in the table of machines.ts. */
 import type { Kvm } from "../../kvm/uapi.js";
-import type { Machine, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "../core/machine.js";
+import type { Machine, MachineState, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "../core/machine.js";
 import type { PciDevice } from "../devices/pci/device.js";
 import type { Assignment, AssignmentHost } from "../devices/vfio-pci/assignment.js";
 import type { ElfImage } from "../loaders/elf.js";
@@ -34,6 +34,17 @@ export type Implementation = "hv" | "pr";
 /** Makes the machine, again for each reboot. Throws VmmError or KvmError; nothing is left behind then. */
 export type MakeMachine = (options: MachineOptions, control: RunControl, trace?: TraceSink) => Machine;
 
+/** What a machine is made of that goes on where another stood. */
+export interface RestoreOptions extends Pick<MachineOptions, "kvm" | "implementation" | "shared" | "pciDevices"> {
+  /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
+  readonly state: MachineState;
+  /** Puts the contents of RAM into it, which is 0. */
+  readonly ram: (bytes: Uint8Array) => void;
+}
+
+/** Throws VmmError, or KvmError with EINVAL that says what of the state cannot be; nothing is left behind then. */
+export type RestoreMachine = (options: RestoreOptions, control: RunControl, trace?: TraceSink) => Machine;
+
 /** What a machine is, and its code. */
 export interface MachineKind {
   /** What it boots, for the help. */
@@ -47,5 +58,6 @@ export interface MachineKind {
   readonly loadKernel: (file: Uint8Array, memorySize: number, name: string) => Promise<ElfImage>;
   /** For one run: what has a battery keeps its contents from one of its machines to the next. */
   readonly maker: () => MakeMachine;
+  readonly restore: RestoreMachine;
   readonly createSide: CreateSide;
 }

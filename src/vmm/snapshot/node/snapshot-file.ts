@@ -50,7 +50,7 @@ export async function saveSnapshot(path: string, snapshot: Snapshot, { packing, 
     await syncFolder(folder);
     return digest;
   } catch (error) {
-    await rm(work, { force: true });
+    await rm(work, { force: true }).catch(() => undefined);
     if (error instanceof VmmError) throw error;
     throw new VmmError(`the snapshot ${path} cannot be written: ${reason(error)}`, { cause: error });
   }

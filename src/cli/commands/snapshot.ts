@@ -1,0 +1,223 @@
+/** `unikvm snapshot`: saves a guest that runs, and lets it go on from a file. */
+import { rmSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import type { KvmConfig } from "../../kernel.js";
+import type { GuestDisk } from "../../node/disks.js";
+import { type OpenHardware, withHardware } from "../../node/hardware.js";
+import type { NetworkChoice } from "../../node/network.js";
+import { spawnVcpuThread } from "../../node/vcpu-thread.js";
+import { runMachine } from "../../vmm/core/run.js";
+import { fillFrom } from "../../vmm/core/sparse-image.js";
+import { VmmError } from "../../vmm/errors.js";
+import { loadMachine, machineRow } from "../../vmm/machines/machines.js";
+import type { SnapshotInfo } from "../../vmm/snapshot/format.js";
+import { loadSnapshot, snapshotInfo } from "../../vmm/snapshot/node/snapshot-file.js";
+import { ramImage, type Snapshot } from "../../vmm/snapshot/snapshot.js";
+import type { Finish } from "../command.js";
+import { ask } from "../control/client.js";
+import { diskSyntax, parseDisk } from "../disks.js";
+import { closeAtEnd, conclude, type End } from "../guest-end.js";
+import { type Instance, startInstance } from "../instance.js";
+import { addPidOption } from "../kmod.js";
+import { checked } from "../machine-options.js";
+import { networkSyntax, parseNetwork } from "../network.js";
+import { savingRun } from "../save-run.js";
+import { parsePath, parseSeconds } from "../sizes.js";
+import { snapshotNames, snapshotPath } from "../snapshot-folder.js";
+import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
+
+const nameHelp = "a name, or a file: with a folder, or ending with .snapshot";
+
+interface SaveOptions {
+  readonly pid?: number;
+  readonly stored?: boolean;
+  readonly json?: boolean;
+}
+
+interface RestoreOptions {
+  readonly type?: "hv" | "pr";
+  readonly threads: "auto" | "worker" | "single";
+  readonly disk?: readonly GuestDisk[];
+  readonly network?: NetworkChoice;
+  readonly timeout?: number;
+}
+
+export function describe(command: Command, finish: Finish): void {
+  const save = command
+    .command("save")
+    .description(
+      "save the guest of a running unikvm run; it runs on\n\n" +
+        "  unikvm run --disk base.qcow2,overlay        # in one terminal\n" +
+        "  unikvm snapshot save booted                 # in another\n" +
+        "  unikvm snapshot restore booted --disk base.qcow2,overlay",
+    )
+    .argument("<name>", nameHelp, parsePath)
+    .option("--stored", "do not compress: quicker, and four times as large")
+    .option("--json", "for programs");
+  addPidOption(save).action(
+    finish(async (name: string, { pid, stored = false, json = false }: SaveOptions) => {
+      const file = resolve(snapshotPath(name, { make: true }));
+      const answer = await ask({ command: "snapshot", file, packing: stored ? "stored" : "deflate" }, pid);
+      if (!answer) throw new VmmError("no unikvm runs; start one with unikvm run");
+      if (!answer.snapshot) throw new VmmError(answer.failure?.message ?? "that unikvm makes no snapshots");
+      const { digest, size, stopped } = answer.snapshot;
+      if (json) process.stdout.write(`${JSON.stringify({ name, file, digest, size, stopped })}\n`);
+      else process.stdout.write(`${name}: ${mebibytes(size)}; the guest stood still for ${Math.ceil(stopped)} ms\n`);
+    }),
+  );
+  command
+    .command("restore")
+    .description("let a guest go on from where it was saved, its console on this terminal")
+    .argument("<name>", nameHelp, parsePath)
+    .addOption(new Option("--type <implementation>", "hv or pr; whichever it was saved under").choices(["hv", "pr"]))
+    .addOption(
+      new Option("--threads <mode>", "worker: a thread for each CPU; single: all in slices on one thread")
+        .choices(["auto", "worker", "single"])
+        .default("auto"),
+    )
+    .addOption(
+      new Option("--disk <file>", `a disk that it had, in the order in which it had them: ${diskSyntax}`).argParser(
+        checked(parseDisk),
+      ),
+    )
+    .addOption(
+      new Option("--network <network>", `if it had a network card: ${networkSyntax}`).argParser(checked(parseNetwork)),
+    )
+    .addOption(new Option("--timeout <seconds>", "end after this time").argParser(parseSeconds))
+    .action(finish(restore));
+  command
+    .command("info")
+    .description("say what a snapshot is")
+    .argument("<name>", nameHelp, parsePath)
+    .option("--json", "for programs")
+    .action(
+      finish(async (name: string, { json = false }: { json?: boolean }) => {
+        const info = await snapshotInfo(snapshotPath(name));
+        process.stdout.write(json ? `${JSON.stringify({ name, ...info })}\n` : described(name, info));
+      }),
+    );
+  command
+    .command("list")
+    .description("the snapshots that have a name")
+    .option("--json", "for programs")
+    .action(
+      finish(async ({ json = false }: { json?: boolean }) => {
+        const all = [];
+        for (const name of snapshotNames()) {
+          const info = await snapshotInfo(snapshotPath(name)).catch((error: unknown) => error as Error);
+          all.push({ name, info });
+        }
+        if (json) {
+          const rows = all.map(({ name, info }) =>
+            info instanceof Error ? { name, error: info.message } : { name, ...info },
+          );
+          process.stdout.write(`${JSON.stringify(rows)}\n`);
+          return;
+        }
+        for (const { name, info } of all) {
+          process.stdout.write(info instanceof Error ? `${name}: ${info.message}\n` : described(name, info, false));
+        }
+      }),
+    );
+  command
+    .command("rm")
+    .description("remove snapshots")
+    .argument("<name...>", nameHelp, (name: string, before: readonly string[] = []) => [...before, parsePath(name)])
+    .action(
+      finish(async (names: readonly string[]) => {
+        for (const name of names) {
+          const path = snapshotPath(name);
+          // What is none is not removed by mistake; what is damaged may be.
+          await snapshotInfo(path).catch((error: unknown) => {
+            if (!/damaged|version/.test((error as Error).message)) throw error;
+          });
+          rmSync(path);
+        }
+      }),
+    );
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 1048576).toFixed(1)} MiB`;
+
+function described(name: string, { machine, created, by, size, images, digest }: SnapshotInfo, whole = true): string {
+  const { ram } = images;
+  const memory = ram ? `, ${mebibytes(ram.used)} of ${mebibytes(ram.size)} of memory used` : "";
+  const first = `${name}: ${machine}${memory}; ${mebibytes(size)}, of ${new Date(created).toISOString()}\n`;
+  if (!whole) return first;
+  const overlays = Object.entries(images).filter(([image]) => image !== ramImage);
+  const disks = overlays.map(([image, { used }]) => `${image}: ${mebibytes(used)} written\n`);
+  // Quoted, since whoever made the file chose it.
+  return [first, ...disks, `made by ${JSON.stringify(by)}\ndigest ${digest}\n`].join("");
+}
+
+async function restore(name: string, options: RestoreOptions): Promise<number> {
+  const snapshot = await loadSnapshot(snapshotPath(name));
+  const end = process.stderr.isTTY ? "\r\n" : "\n";
+  const report = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}${end}`);
+  const parts = { disks: options.disk ?? [], network: options.network };
+  return withHardware(snapshot, parts, report, async (open) => {
+    if (open.own.length > 0)
+      throw new VmmError("the snapshot is of a program's VM; restore it with createVm({ snapshot })");
+    const terminal = openTerminal();
+    let ended: End;
+    try {
+      const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
+      const instance = await startInstance(config);
+      try {
+        ended = await goOn(snapshot, options, open, instance, terminal);
+      } finally {
+        closeAtEnd(instance.close);
+      }
+    } finally {
+      terminal.restore();
+    }
+    return conclude(ended, terminal);
+  });
+}
+
+async function goOn(
+  { state, images }: Snapshot,
+  options: RestoreOptions,
+  { hardware, devices, disks }: OpenHardware,
+  { kvm, onSnapshot }: Instance,
+  terminal: Terminal,
+): Promise<End> {
+  const ram = images[ramImage];
+  if (!ram) throw new VmmError("the snapshot has no memory");
+  let left: LeaveReason | undefined;
+  const machine = await loadMachine(machineRow(state.machine));
+  const running = await runMachine({
+    createMachine: (control, trace) =>
+      machine.restore(
+        {
+          kvm,
+          implementation: options.type,
+          shared: options.threads === "auto" ? undefined : options.threads === "worker",
+          state,
+          ram: (bytes) => {
+            if (ram.size !== bytes.length)
+              throw new VmmError(`the snapshot has ${ram.size} bytes of ${bytes.length} of memory`);
+            fillFrom(ram, bytes);
+          },
+          pciDevices: devices,
+        },
+        control,
+        trace,
+      ),
+    kind: machine.name,
+    createSide: machine.createSide,
+    spawn: options.threads === "single" ? undefined : spawnVcpuThread,
+    output: terminal.output,
+    timeout: options.timeout,
+  });
+  onSnapshot(savingRun(running, hardware, { disks: options.disk ?? [], network: options.network }, disks));
+  terminal.connect(running.input, (why) => {
+    left ??= why;
+    running.stop();
+  });
+  const { outcome } = await running.ended;
+  onSnapshot(undefined);
+  terminal.disconnect();
+  return { outcome, left };
+}

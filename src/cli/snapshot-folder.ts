@@ -1,0 +1,32 @@
+/** Where snapshots lie that have a name only: a folder of the user's data. */
+import { mkdirSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, sep } from "node:path";
+import { VmmError } from "../vmm/errors.js";
+
+const ending = ".snapshot";
+
+export function snapshotFolder(): string {
+  const data = process.env["XDG_DATA_HOME"] || join(homedir(), ".local", "share");
+  return join(data, "unikvm", "snapshots");
+}
+
+/** The file that a name stands for, or the file itself: it has a folder, or ends with ".snapshot". Throws VmmError. */
+export function snapshotPath(name: string, { make = false } = {}): string {
+  if (name.includes("/") || name.includes(sep) || name.endsWith(ending)) return name;
+  if (name.startsWith(".") || name.startsWith("-")) throw new VmmError(`"${name}" is no name of a snapshot`);
+  const folder = snapshotFolder();
+  if (make) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return join(folder, `${name}${ending}`);
+}
+
+/** Names of those that there are. */
+export function snapshotNames(): readonly string[] {
+  try {
+    const files = readdirSync(snapshotFolder()).filter((name) => name.endsWith(ending) && !name.startsWith("."));
+    return files.map((name) => name.slice(0, -ending.length)).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
