@@ -7,6 +7,7 @@ import { configFields, type KvmConfig, type KvmOffer } from "./arch/powerpc/modu
 import type { PpcKvm } from "./arch/powerpc/uapi.js";
 import { type Log, silent } from "./base/log.js";
 import { thisPackage } from "./base/package.js";
+import { ProcessWide } from "./base/process-wide.js";
 import { callback, optional, options, taking } from "./base/takes.js";
 import { moduleList } from "./kernel/module-list.js";
 import type { ModuleDefinition } from "./modules/define-module.js";
@@ -22,13 +23,12 @@ import {
 export { type KvmConfig, type KvmOffer, kvmModule, loadDisassembler } from "./arch/powerpc/module.js";
 
 /** Where this process keeps it. */
-const key = Symbol.for(`unikvm.kernel ${thisPackage.url}`);
+const processKernel = new ProcessWide<ModuleLoader>(`unikvm.kernel ${thisPackage.url}`);
 
 /** The process's loader; it knows every module of unikvm, and loads none by itself. */
 export function kernel(): ModuleLoader {
-  const host = globalThis as unknown as Record<symbol, ModuleLoader | undefined>;
-  const present = host[key] ?? new ModuleLoader(moduleList().map(({ definition }) => definition));
-  host[key] = present;
+  const present = processKernel.value ?? new ModuleLoader(moduleList().map(({ definition }) => definition));
+  processKernel.value = present;
   return present;
 }
 

@@ -3,26 +3,25 @@
  * that nothing is left behind. Without a test this does nothing. Source: Documentation/fault-injection.
  */
 
+import { ProcessWide } from "./process-wide.js";
+
 /** Throws what the failing allocation is to throw. `site` says what is about to be taken. */
 export type FaultHook = (site: string) => void;
 
-const key = Symbol.for("unikvm.fault");
-type Host = Record<symbol, FaultHook | undefined>;
+const hook = new ProcessWide<FaultHook>("unikvm.fault");
 
 /** Called before something is taken. */
 export function mayFail(site: string): void {
-  (globalThis as unknown as Host)[key]?.(site);
+  hook.value?.(site);
 }
 
-/** Has `hook` called at each site of this thread while `work` runs. */
-export async function withFaults<T>(hook: FaultHook, work: () => Promise<T>): Promise<T> {
-  const host = globalThis as unknown as Host;
-  const before = host[key];
-  host[key] = hook;
+/** Has `faults` called at each site of this thread while `work` runs. */
+export async function withFaults<T>(faults: FaultHook, work: () => Promise<T>): Promise<T> {
+  const before = hook.value;
+  hook.value = faults;
   try {
     return await work();
   } finally {
-    if (before) host[key] = before;
-    else delete host[key];
+    hook.value = before;
   }
 }

@@ -2,7 +2,9 @@
  * Open files and their descriptors, as fs/file.c has them: what one module names to another by a number. The table is the
  * process's (each thread has its own), under every version of this package that is loaded.
  */
+
 import { KvmError } from "./errors.js";
+import { ProcessWide } from "./process-wide.js";
 
 /** An open file: a subject and a count of those who hold it. */
 export class OpenFile<Subject = unknown> {
@@ -67,11 +69,11 @@ export class FileTable {
   }
 }
 
-const key = Symbol.for("unikvm.files");
+const table = new ProcessWide<FileTable>("unikvm.files");
 
 /** This thread's table. Its methods are part of the interface between versions, so they only ever grow. */
 export function fileTable(): FileTable {
-  const host = globalThis as unknown as Record<symbol, FileTable | undefined>;
-  host[key] ??= new FileTable();
-  return host[key];
+  const present = table.value ?? new FileTable();
+  table.value = present;
+  return present;
 }

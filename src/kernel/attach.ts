@@ -6,17 +6,17 @@
 import type { PpcVm } from "../arch/powerpc/uapi.js";
 import { KvmError, messageOf } from "../base/errors.js";
 import { callback, having, optional, taking, text, wholeNumber } from "../base/takes.js";
-import type { SharedVm } from "../kvm/uapi.js";
+import type { AttachedVm, SharedVm } from "../kvm/uapi.js";
 
 /** Of one of the architectures that there are. */
-export type AttachedVm = PpcVm;
+export type AnyAttachedVm = AttachedVm<PpcVm>;
 
 /** The thread beside, as a vCPU's thread has it: posts requests, takes answers. */
 type Beside = Parameters<typeof import("../arch/powerpc/module.js").prepareAttachVm>[1];
 
 /** What every kvm module exports for other threads. */
 interface KvmModule {
-  prepareAttachVm(shared: SharedVm, beside?: Beside): Promise<() => AttachedVm>;
+  prepareAttachVm(shared: SharedVm, beside?: Beside): Promise<() => AnyAttachedVm>;
   /** An older version has none. */
   serveBesideVm?(shared: SharedVm, post: (answer: unknown) => void): Promise<((request: unknown) => void) | undefined>;
   loadDisassembler(): Promise<(word: number, address: bigint) => string>;
@@ -44,7 +44,7 @@ async function moduleOf({ module }: SharedVm): Promise<KvmModule> {
 export const attachVm = taking(
   "attachVm",
   { shared },
-  async (shared: SharedVm): Promise<AttachedVm> => (await (await moduleOf(shared)).prepareAttachVm(shared))(),
+  async (shared: SharedVm): Promise<AnyAttachedVm> => (await (await moduleOf(shared)).prepareAttachVm(shared))(),
   { promises: true },
 );
 
@@ -55,7 +55,7 @@ export const attachVm = taking(
 export const prepareAttachVm = taking(
   "prepareAttachVm",
   { shared, beside: optional(having({ post: callback, take: callback })) },
-  async (shared: SharedVm, beside?: Beside): Promise<() => AttachedVm> =>
+  async (shared: SharedVm, beside?: Beside): Promise<() => AnyAttachedVm> =>
     (await moduleOf(shared)).prepareAttachVm(shared, beside),
   { promises: true },
 );

@@ -17,7 +17,9 @@ interface Part {
 export function vmHandle(core: VmCore): Vm {
   /** Undefined once the VM has left this kvm: then the handle in the other one does what is needed. */
   let here: VmCore | undefined = core;
-  let vm = core as unknown as Vm;
+  let there: Vm | undefined;
+  /** Either. What is here has no way to move but this handle. */
+  let vm: Omit<Vm, "moveTo"> = core;
   let trace: TraceOptions | undefined;
   const parts = new Map<string, Part>();
 
@@ -93,17 +95,16 @@ export function vmHandle(core: VmCore): Vm {
       "vm.moveTo",
       vmSignatures.moveTo,
       async (...[kvm, options = {}]: Parameters<Vm["moveTo"]>) => {
-        if (!here) return vm.moveTo(kvm, options);
-        await moveOut(here, kvm, options, arrive);
+        if (here) await moveOut(here, kvm, options, arrive);
+        else await there?.moveTo(kvm, options);
       },
       { promises: true },
     ),
   };
   for (const [name, { key, reopen }] of Object.entries(core.arch.parts)) {
     own[name] = (...args: never[]) => {
-      const first = (vm as unknown as Record<string, (...a: never[]) => Closable & object>)[name]?.(
-        ...args,
-      ) as Closable;
+      const method = Reflect.get(vm, name) as (...args: never[]) => Closable;
+      const first = method.apply(vm, args);
       return part(key(first as never), first, (to) => reopen(to as never, first as never) as Closable);
     };
   }
@@ -111,6 +112,7 @@ export function vmHandle(core: VmCore): Vm {
 
   function arrive(arrived: Vm): void {
     here = undefined;
+    there = arrived;
     vm = arrived;
     stand(arrived);
     if (trace) arrived.setTrace(trace);
@@ -169,7 +171,7 @@ function listening(current: () => EventFd): More<EventFd> {
 
 /** An object that has what another one has, which can be replaced, but for `own`. */
 function standIn<T extends object>(
-  first: T,
+  first: object,
   own: Partial<T>,
 ): { readonly handle: T; readonly stand: (next: T) => void } {
   let target = first;

@@ -212,6 +212,9 @@ export interface DirtyRing {
   readonly entries: number;
 }
 
+/** A VM as a thread has it that attached to it. Only its maker's handle moves it. */
+export type AttachedVm<Any extends Vm = Vm> = Omit<Any, "moveTo">;
+
 /** What another thread needs to attach to a VM: goes through postMessage. Its contents are the kernel side's. */
 export interface SharedVm {
   readonly version: 1;

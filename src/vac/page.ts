@@ -2,14 +2,16 @@
  * Counters that all threads of the process share: a page of memory that a VM's `share()` carries to the threads that
  * attach. Words are i32 and only used with Atomics. The layout is part of vac's contract: words are only ever added.
  */
+
 import { mayFail } from "../base/fault.js";
+import { ProcessWide } from "../base/process-wide.js";
 
 const word = { codeBytes: 0, codeLimit: 1, workers: 2, workerLimit: 3 } as const;
 type Word = keyof typeof word;
 
 const pageBytes = 4096;
 /** Where this thread keeps the page, under one name for every version of the package. */
-const key = Symbol.for("unikvm.vac.page");
+const processPage = new ProcessWide<PageBuffer>("unikvm.vac.page");
 /** Bytes of generated code: V8 takes some ten times as much memory for it. */
 const defaultCodeLimit = 64 << 20;
 /** Threads for vCPUs. */
@@ -28,14 +30,13 @@ export class ProcessPage {
 
   /** The page of this thread: the one that was given to it, or else a new one. */
   static here(given?: PageBuffer): ProcessPage {
-    const host = globalThis as unknown as Record<symbol, PageBuffer | undefined>;
-    const present = host[key] ?? given;
+    const present = processPage.value ?? given;
     const page = new ProcessPage(present ?? newBuffer());
     if (!present) {
       page.codeLimit = defaultCodeLimit;
       page.workerLimit = defaultWorkerLimit;
     }
-    host[key] = page.buffer;
+    processPage.value = page.buffer;
     return page;
   }
 

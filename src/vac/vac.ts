@@ -5,8 +5,10 @@
  * The first version that is loaded provides it to all, as the kernel has one vac.ko under several kvm.ko; what is between
  * them is the contract below. Each thread has its own, except for the counters, which lie in a page that all share.
  */
+
 import { KvmError } from "../base/errors.js";
 import { describePackage, type Package } from "../base/package.js";
+import { ProcessWide } from "../base/process-wide.js";
 import { type PageBuffer, ProcessPage } from "./page.js";
 import { EnableCounts, type NumberKind, Numbers, Timers } from "./singletons.js";
 
@@ -50,22 +52,20 @@ export interface Vac {
   members(): readonly Package[];
 }
 
-const key = Symbol.for("unikvm.vac");
-type Host = Record<symbol, Vac | undefined>;
+const threadVac = new ProcessWide<Vac>("unikvm.vac");
 
 /**
  * This thread's vac: the one that is there, or else one that `user` provides. `page` is the process's, if another thread
  * gave it. ENOEXEC: the one that is there keeps another contract; the message says which package to update.
  */
 export function acquireVac(user: Package, page?: PageBuffer, needed: Contract = contract): Vac {
-  const host = globalThis as unknown as Host;
-  const present = host[key];
+  const present = threadVac.value;
   if (present) {
     requireContract(present, user, needed);
     return present;
   }
   const created = new VacCore(user, ProcessPage.here(page));
-  host[key] = created;
+  threadVac.value = created;
   return created;
 }
 
@@ -75,8 +75,7 @@ export function releaseVac(vac: Vac): void {
   if (members.length > 0) {
     throw new KvmError("EBUSY", `vac is in use by: ${members.map(describePackage).join(", ")}`);
   }
-  const host = globalThis as unknown as Host;
-  if (host[key] === vac) delete host[key];
+  if (threadVac.value === vac) threadVac.value = undefined;
 }
 
 function requireContract({ contract: offered, provider }: Vac, user: Package, needed: Contract): void {

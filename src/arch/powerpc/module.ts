@@ -8,7 +8,7 @@ import { thisPackage } from "../../base/package.js";
 import { callback, listOf, oneOf, optional, options, taking } from "../../base/takes.js";
 import type { ThreadBeside } from "../../kvm/engine.js";
 import { kvmParameters } from "../../kvm/parameters.js";
-import type { SharedVm } from "../../kvm/uapi.js";
+import type { AttachedVm, SharedVm } from "../../kvm/uapi.js";
 import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
 import { type LoadAsset, loadAssetHere } from "./module/assets.js";
 import { type ImplementationName, rows } from "./module/implementations.js";
@@ -74,7 +74,7 @@ export async function loadDisassembler(): Promise<(word: number, address: bigint
  * Loads what attaching needs, as long as that takes; what it gives attaches at once. Only for VMs of this very module.
  * EINVAL: not a POWER VM's. ESTALE: the VM has moved to another kvm since.
  */
-export const prepareAttachVm = async (shared: SharedVm, beside?: ThreadBeside): Promise<() => PpcVm> =>
+export const prepareAttachVm = async (shared: SharedVm, beside?: ThreadBeside): Promise<() => AttachedVm<PpcVm>> =>
   (await import("./module/init.js")).prepareAttach(shared, beside);
 
 /** What a thread beside a vCPU's does for a VM of this very module, see kernel/attach.ts. EINVAL: not a POWER VM's. */

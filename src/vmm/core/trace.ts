@@ -36,7 +36,7 @@ export function traceLine(category: string, cpu: number, text: string): string {
 
 /** Has the kernel side report on this thread. */
 export async function traceKernelSide(
-  vm: Vm,
+  vm: Pick<Vm, "setTrace">,
   categories: readonly TraceCategory[],
   sink: TraceSink,
   loadDisassembler?: LoadDisassembler,

@@ -4,7 +4,7 @@
  */
 import { callback, having, listOf, optional, options, taking, text, wholeNumber } from "../../base/takes.js";
 import { isForwarded } from "../../kvm/uapi/exits.js";
-import type { Exit, RunOptions, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
+import type { AttachedVm, Exit, RunOptions, SharedVm, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import {
   type TraceSink,
@@ -19,7 +19,7 @@ import { type LoadDisassembler, traceKernelSide, traceLine } from "./trace.js";
 
 export interface VcpuThreadParts {
   /** Loads what attaching to the VM needs; what it gives attaches. The architecture's module has it. */
-  readonly prepareAttach: (shared: SharedVm) => Promise<() => Vm>;
+  readonly prepareAttach: (shared: SharedVm) => Promise<() => AttachedVm>;
   /** Makes the machine's side from what the machine shares. */
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide | Promise<VcpuSide>;
   readonly post: (message: VcpuThreadMessage) => void;

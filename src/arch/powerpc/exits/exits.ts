@@ -73,22 +73,20 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
   }
 }
 
-/** Arguments of a hypercall that goes to the user side, r4 to r12. */
-const argumentCount = 9;
-
 function hypercall(vcpu: VcpuInside): Exit | undefined {
   const number = Number(gpr(vcpu, 3));
-  const args = Array.from({ length: argumentCount }, (_, i) => gpr(vcpu, 4 + i));
+  const r = (n: number): bigint => gpr(vcpu, n);
+  const args: HcallArguments = [r(4), r(5), r(6), r(7), r(8), r(9), r(10), r(11), r(12)];
   const ppc = ppcVcpuOf(vcpu);
   ppc.vm.countHcall(number);
   const row = hcallByNumber.get(number) ?? ppc.vm.addedHcall(number);
-  const answer = row && ppc.vm.hcallEnabled(number) ? row.handler(ppc, args as unknown as HcallArguments) : tooHard;
+  const answer = row && ppc.vm.hcallEnabled(number) ? row.handler(ppc, args) : tooHard;
   if (vcpu.vm.trace.mask) {
     const values = Object.fromEntries(args.slice(0, 4).map((value, i) => [`r${4 + i}`, value]));
     const result = answer === tooHard ? "user" : String(answer);
     vcpu.vm.trace.emit("hcall", vcpu.id, hcallName(number), { ...values, result });
   }
-  if (answer === tooHard) return { reason: "papr_hcall", nr: number, ret: HcallStatus.function, args };
+  if (answer === tooHard) return { reason: "papr_hcall", nr: number, ret: HcallStatus.function, args: [...args] };
   setGpr(vcpu, 3, answer);
   return undefined;
 }

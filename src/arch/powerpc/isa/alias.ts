@@ -43,8 +43,8 @@ function parseValue(text: string, names: readonly string[]): AliasValue {
 
 function parseOne(left: string, right: string, print: boolean): Alias {
   try {
-    const [, mnemonic, operands] = /^(\S+)\s*(.*)$/.exec(left) as unknown as [string, string, string];
-    const [, target, list] = /^(\S+)\s*(.*)$/.exec(right) as unknown as [string, string, string];
+    const [, mnemonic = "", operands = ""] = /^(\S+)\s*(.*)$/.exec(left) ?? [];
+    const [, target = "", list = ""] = /^(\S+)\s*(.*)$/.exec(right) ?? [];
     const template = parseTemplate(operands);
     const values =
       list === ""
@@ -60,7 +60,7 @@ function parseOne(left: string, right: string, print: boolean): Alias {
 function declare(left: string, right: string, print: boolean): Alias[] {
   const option = /\[([^\]]+)\]/.exec(left);
   if (!option) return [parseOne(left, right, print)];
-  const [bracketed, suffix] = option as unknown as [string, string];
+  const [bracketed, suffix = ""] = option;
   if (!right.includes(bracketed)) throw new Error(`alias "${left}": ${bracketed} is missing in "${right}"`);
   return ["", suffix].flatMap((s) => declare(left.replace(bracketed, s), right.replace(bracketed, s), print));
 }

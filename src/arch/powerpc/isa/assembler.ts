@@ -339,7 +339,7 @@ class Assembler {
       this.#symbols.set(assignment[1] as string, this.#number(new Scanner(assignment[2] as string, lookup)));
       return;
     }
-    const [, name, rest] = /^(\S+)\s*(.*)$/.exec(text) as unknown as [string, string, string];
+    const [, name = "", rest = ""] = /^(\S+)\s*(.*)$/.exec(text) ?? [];
     const size = name.startsWith(".") ? this.#directiveSize(name, rest, lookup) : this.#length(name);
     this.#statements.push({ line, name, text: rest, address: this.#address, size, order });
     this.#address += BigInt(size);

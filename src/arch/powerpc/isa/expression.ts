@@ -176,7 +176,8 @@ export class Scanner {
     if (number !== undefined) return { value: BigInt(number.replaceAll("_", "")) };
     const register = this.match(/%?(?:vs|cr|r|f|v|a)\d+(?![0-9a-zA-Z_.$])/y);
     if (register !== undefined) {
-      const [, kind, digits] = /%?([a-z]+)(\d+)/.exec(register) as unknown as [string, OperandKind, string];
+      const [, letters, digits = ""] = /%?([a-z]+)(\d+)/.exec(register) ?? [];
+      const kind = letters as OperandKind;
       const count = kind === "vs" ? 64 : kind === "cr" || kind === "a" ? 8 : 32;
       if (Number(digits) >= count) throw new ExpressionError(`there is no register ${register}`);
       return { value: BigInt(digits), register: kind };

@@ -7,7 +7,7 @@ import { KvmCore } from "../../../kvm/kvm.js";
 import { vmLayout } from "../../../kvm/layout.js";
 import { platformShares, VmMemory } from "../../../kvm/memory.js";
 import type { kvmParameters } from "../../../kvm/parameters.js";
-import type { SharedVm } from "../../../kvm/uapi.js";
+import type { AttachedVm, Kvm, SharedVm } from "../../../kvm/uapi.js";
 import { VmCore } from "../../../kvm/vm.js";
 import type { ModuleContext } from "../../../modules/define-module.js";
 import { acquireVac } from "../../../vac/vac.js";
@@ -62,8 +62,9 @@ export async function initKvm(
     throw new KvmError("EINVAL", `no implementation of KVM could load. ${reasons.join("; ")}`);
   }
   const kvm = await context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context, member, context.parameters));
-  // The architecture puts its own methods on every VM.
-  return { open: () => kvm as unknown as PpcKvm, registerHcalls: registerHcalls(kvm.extensions, hcallByNumber) };
+  // The architecture puts its own methods on every VM of any kvm that it is handed to.
+  const opened: Kvm = kvm;
+  return { open: () => opened as PpcKvm, registerHcalls: registerHcalls(kvm.extensions, hcallByNumber) };
 }
 
 /** Both implementations use the same modules. */
@@ -141,7 +142,7 @@ export async function serveBeside(
 }
 
 /** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
-export async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Promise<() => PpcVm> {
+export async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Promise<() => AttachedVm<PpcVm>> {
   const row = implementationOf(shared);
   const engine = await row.engine(shared.engine as CompiledAssets, beside);
   const mem = new VmMemory(shared.memory);
@@ -166,7 +167,8 @@ export async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Pr
     try {
       const vm = VmCore.attach(implementation, engine, member, shared, () => member.leave());
       vm.extensions = extensions;
-      return vm as unknown as PpcVm;
+      const attached: AttachedVm = vm;
+      return attached as AttachedVm<PpcVm>;
     } catch (error) {
       member.leave();
       throw error;
