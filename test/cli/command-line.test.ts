@@ -71,6 +71,9 @@ test("doctor says what the platform allows", async () => {
   for (const line of ["Node.js", "shared memory", "code generation", "tail calls", "SIMD", "fused relaxed madd"]) {
     assert.match(stdout, new RegExp(`^${line} `, "m"));
   }
+  // Only an old engine has a newer one to hear of.
+  const old = Number.parseInt(process.versions.node, 10) < 24;
+  assert.equal(/^newer engine +faster +\(hv takes 0\.\d+ of /m.test(stdout), old, stdout);
 });
 
 /** What is wrong with how it ends, or undefined: a sentence and status 3. */

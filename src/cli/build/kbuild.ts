@@ -45,7 +45,7 @@ export const kbuild: readonly KbuildRow[] = [
     option: "DISASSEMBLER",
     absent: {
       [`${powerpc}/isa/disassembler.js`]:
-        'export const disassemble = (word) => `.long 0x${(word >>> 0).toString(16).padStart(8, "0")}`;',
+        'export const disassemble = (word) => ".long 0x" + (word >>> 0).toString(16).padStart(8, "0");',
     },
   },
   {

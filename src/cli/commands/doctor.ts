@@ -8,6 +8,7 @@ import { detectWasmFeatures } from "../../wasm/features.js";
 import { enableRelaxedSimd } from "../../wasm/node/relaxed-simd.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { loadKvm } from "../kvm.js";
+import { newerEngine } from "../newer-engine.js";
 
 type Row = readonly [what: string, value: string, note: string];
 
@@ -17,8 +18,10 @@ function platformRows(): Row[] {
   const before = detectWasmFeatures();
   const enabled = !before.relaxedSimd && enableRelaxedSimd();
   const features = detectWasmFeatures();
+  const newer = newerEngine(process.versions.node);
   return [
     ["Node.js", process.versions.node, `V8 ${process.versions.v8}, ${process.platform} ${process.arch}`],
+    ...(newer === undefined ? [] : [["newer engine", "faster", newer] as const]),
     ["processors", String(availableParallelism()), `${Math.round(totalmem() / 2 ** 20)} MB of memory`],
     ["WebAssembly", yesNo(typeof WebAssembly !== "undefined"), "both implementations need it"],
     ["shared memory", yesNo(features.sharedMemory), features.sharedMemory ? "a thread per vCPU" : "one thread for all"],

@@ -167,8 +167,9 @@ function inXics(vcpu: VcpuInside) {
 /** See keptRegisters. */
 const kept = (name: (typeof keptRegisters)[number]): [bigint, OneReg] => {
   const offset = 8 * keptRegisters.indexOf(name);
+  const names: Readonly<Record<`KVM_REG_PPC_${typeof name}`, bigint>> = reg;
   return [
-    reg[`KVM_REG_PPC_${name}`],
+    names[`KVM_REG_PPC_${name}`],
     {
       get: (vcpu) => vcpu.vm.mem.u64(recordAt(vcpu, "kept") + offset),
       set: (vcpu, value) => vcpu.vm.mem.setI64(recordAt(vcpu, "kept") + offset, value),
