@@ -335,7 +335,7 @@ export const qemuFaults: readonly QemuFault[] = [
     judge: "float-enabled.txt: an enabled underflow delivers the exponent plus 192 for singles, exact or not",
   },
   {
-    mnemonics: /^xscmp(eq|gt|ge)dp$/,
+    mnemonics: /^xscmp(eq|gt|ge)[dq]p$/,
     when: ({ initial }) => enabled(initial),
     ignore: "all",
     enabledOnly: true,

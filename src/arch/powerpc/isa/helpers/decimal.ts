@@ -32,6 +32,8 @@ export const decimalHelpers = {
   decimalConvert: statusHelper(["v128", "i32", "i32"], "v128"),
   decimalFromInteger: statusHelper(["i64", "i32"], "v128"),
   decimalToInteger: statusHelper(["v128", "i32"], "i64"),
+  decimalFromInteger128: statusHelper(["v128"], "v128"),
+  decimalToInteger128: statusHelper(["v128"], "v128"),
   /** ddedpd: SP. */
   decimalToPacked: statusHelper(["v128", "i32", "i32"], "v128"),
   /** denbcd: S. */

@@ -92,6 +92,13 @@ export const floatHelpers = {
   float64ToFloat128: statusHelper(["i64"], "v128"),
   float128ToInteger: statusHelper(["v128", "i32"], "i64"),
   float128FromInteger: statusHelper(["i64", "i32"], "v128"),
+  /** Whether unsigned. */
+  float128ToInteger128: statusHelper(["v128", "i32"], "v128"),
+  float128FromInteger128: statusHelper(["v128", "i32"], "v128"),
+  /** Relation: 0 equal, 1 greater, 2 greater or equal; a mask. */
+  float128CompareMask: state(["v128", "v128", "i32"], "v128"),
+  /** Whether the minimum; as C's operators. */
+  float128Extremum: state(["v128", "v128", "i32"], "v128"),
   /** mode 0 to 4; then whether inexactness counts. */
   float128Round: statusHelper(["v128", "i32", "i32"], "v128"),
   float128RoundToExtended: statusHelper(["v128", "i32"], "v128"),
@@ -114,6 +121,7 @@ export const floatHelpers = {
   float32x2ToFloat64: state(["v128"], "v128"),
   float32x4ToFloat16: state(["v128"], "v128"),
   float16x4ToFloat32: state(["v128"], "v128"),
+  float32x4ToBfloat16: state(["v128"], "v128"),
   float64x2ToInteger: state(["v128", "i32"], "v128"),
   float32x4ToInteger: state(["v128", "i32"], "v128"),
   /** kind 2: from doublewords. */

@@ -4,6 +4,7 @@
  */
 import { float, settle } from "../float-forms.js";
 import { type InsnDefinition, insn } from "../insn.js";
+import { since } from "../levels.js";
 import type { I32, I64, Machine, V128 } from "../machine.js";
 import { bits } from "../vector-forms.js";
 
@@ -222,6 +223,17 @@ const conversions = [
   ]),
 ];
 
+/** v3.1's, from and to integers of 128 bits in a VR. Without Rc. */
+const integers128 = since("3.1", [
+  insn("dcffixqq", "111111 frtp:4*2 0 00000 vrb:5 1111100010 -", "frtp, vrb", float, (m, o) =>
+    write(m, { frtp: o.frtp }, true, m.call("decimalFromInteger128", m.vr(o.vrb))),
+  ),
+  insn("dctfixqq", "111111 vrt:5 00001 frbp:4*2 0 1111100010 -", "vrt, frbp", float, (m, o) => {
+    const value = m.call("decimalToInteger128", read(m, { frbp: o.frbp }, true, "frb"));
+    settle(m, () => m.setVr(o.vrt, value));
+  }),
+]);
+
 const formats = forms.flatMap(({ quad, opcode, suffix, format }) => {
   const [frt, fra, frb] = [operand(quad, "frt"), operand(quad, "fra"), operand(quad, "frb")];
   const shift = (name: string, xo: number, signed: (m: Machine, sh: I32) => I32) =>
@@ -271,5 +283,6 @@ export const decimalFloatInstructions = [
   ...testSignificance,
   ...adjustments,
   ...conversions,
+  ...integers128,
   ...formats,
 ];

@@ -1,6 +1,7 @@
 /** VSX rounding and conversion. Source: Power ISA v3.0B, Book I "VSX Floating-Point Instructions". */
 import { Rounding, ToInteger } from "../float-forms.js";
 import { convertToInteger, floatOperations as operations, roundDouble } from "../float-inline.js";
+import { since } from "../levels.js";
 import type { I64, Machine } from "../machine.js";
 import { doubleFromSingle, narrowDouble } from "../single-precision.js";
 import { inline2, scalar2, vector2, xx2 } from "../vsx-float-forms.js";
@@ -68,6 +69,7 @@ export const vsxFloatConvertInstructions = [
 
   vector2("xvcvdpsp", 393, (m, b) => m.call("float64x2ToFloat32", b)),
   vector2("xvcvspdp", 457, (m, b) => m.call("float32x2ToFloat64", b)),
+  ...since("3.1", [vector2("xvcvspbf16", 475, (m, b) => m.call("float32x4ToBfloat16", b), 17)]),
   vector2("xvcvhpsp", 475, (m, b) => m.call("float16x4ToFloat32", b), 24),
   vector2("xvcvsphp", 475, (m, b) => m.call("float32x4ToFloat16", b), 25),
 

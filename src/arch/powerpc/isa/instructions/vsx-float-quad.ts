@@ -1,6 +1,7 @@
 /** Quad precision. Source: Power ISA v3.0B, Book I "VSX Floating-Point Instructions". */
 import { fpscrLow, MulAdd, SIGN64, settle, ToInteger, vsx } from "../float-forms.js";
 import { type InsnDefinition, insn } from "../insn.js";
+import { since } from "../levels.js";
 import type { I32, I64, Machine, V128 } from "../machine.js";
 import { bits } from "../vector-forms.js";
 
@@ -114,9 +115,31 @@ function significand(m: Machine, b: V128): V128 {
   return m.v128.make(i64.or(fraction, i64.shl(i64.extendU(normal), i64.const(48))), m.v128.low(b));
 }
 
+/** X-form: VRT from VRA and VRB, by a helper that is told a number. */
+const binary = (name: string, xo: number, helper: "float128CompareMask" | "float128Extremum", kind: number) =>
+  insn(name, `111111 vrt:5 vra:5 vrb:5 ${bits(xo, 10)} -`, "vrt, vra, vrb", vsx, (m, o) =>
+    settleVr(m, o.vrt, m.call(helper, m.vr(o.vra), m.vr(o.vrb), m.i32.const(kind))),
+  );
+const integer128 = (name: string, second: number, helper: "float128ToInteger128" | "float128FromInteger128") =>
+  unary(name, 836, second, (m, b) => m.call(helper, b, m.i32.const(/uq/.test(name) ? 1 : 0)));
+
+/** What v3.1 brought. */
+const newer = since("3.1", [
+  binary("xscmpeqqp", 68, "float128CompareMask", 0),
+  binary("xscmpgtqp", 228, "float128CompareMask", 1),
+  binary("xscmpgeqp", 196, "float128CompareMask", 2),
+  binary("xsmaxcqp", 676, "float128Extremum", 0),
+  binary("xsmincqp", 740, "float128Extremum", 1),
+  integer128("xscvqpuqz", 0, "float128ToInteger128"),
+  integer128("xscvqpsqz", 8, "float128ToInteger128"),
+  integer128("xscvuqqp", 3, "float128FromInteger128"),
+  integer128("xscvsqqp", 11, "float128FromInteger128"),
+]);
+
 const { unsigned, doubleword } = ToInteger;
 
 export const vsxFloatQuadInstructions = [
+  ...newer,
   arithmetic("xsaddqp", 4, 0),
   arithmetic("xssubqp", 516, 1),
   arithmetic("xsmulqp", 36, 2),

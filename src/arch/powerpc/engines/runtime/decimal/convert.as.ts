@@ -56,6 +56,73 @@ export function decimalFromInteger(s: i32, x: i64, format: i32): v128 {
   return finish(s, b, format);
 }
 
+/** dcffixqq. */
+export function decimalFromInteger128(s: i32, x: v128): v128 {
+  begin();
+  const b = placeB(s);
+  let h = <u64>i64x2.extract_lane(x, 1);
+  let l = <u64>i64x2.extract_lane(x, 0);
+  const negative = <i64>h < 0;
+  if (negative) {
+    h = ~h + (l == 0 ? 1 : 0);
+    l = 0 - l;
+  }
+  setFinite(b, negative, 0);
+  let length = 0;
+  while ((h | l) != 0) {
+    // By halves of 32 bits, the remainder going before the next.
+    let rest = h % 10;
+    h /= 10;
+    const upper = (rest << 32) | (l >> 32);
+    rest = upper % 10;
+    const lower = (rest << 32) | (l & 0xffffffff);
+    l = ((upper / 10) << 32) | (lower / 10);
+    setDigit(b, length++, <i32>(lower % 10));
+  }
+  setLength(b, length);
+  roundToFormat(b, EXTENDED, roundingMode(s, CURRENT), load<u32>(s + S_fpscr));
+  return finish(s, b, EXTENDED);
+}
+
+/** dctfixqq: as decimalToInteger, of 128 bits. */
+export function decimalToInteger128(s: i32, x: v128): v128 {
+  begin();
+  const b = placeB(s);
+  unpack(b, x, EXTENDED);
+  const kind = kindOf(b);
+  const negative = isNegative(b);
+  let h: u64 = 0;
+  let l: u64 = 0;
+  let fits = kind == FINITE;
+  if (fits) {
+    const exponent = exponentOf(b);
+    if (exponent < 0) cut(b, -exponent, roundingMode(s, CURRENT));
+    // 2^127 has 39 digits.
+    else if (lengthOf(b) != 0 && lengthOf(b) + exponent > 39) fits = false;
+    else appendZeros(b, exponent);
+    for (let i = lengthOf(b) - 1; fits && i >= 0; i--) {
+      fits = h <= 0x1999999999999998;
+      const lower = (l & 0xffffffff) * 10 + <u64>digitAt(b, i);
+      const upper = (l >> 32) * 10 + (lower >> 32);
+      l = (upper << 32) | (lower & 0xffffffff);
+      h = h * 10 + (upper >> 32);
+    }
+    if (fits) fits = <i64>h >= 0 || (negative && h == 0x8000000000000000 && l == 0);
+    if (fits && exponent < 0) noteInexact();
+  }
+  if (!fits) addExceptions(kind == SIGNALING ? VXCVI | VXSNAN : VXCVI);
+  commitScalar(s, load<u32>(s + S_fpscr) & FPRF);
+  if (!fits) {
+    const least = negative || isNaN(b);
+    h = least ? 0x8000000000000000 : 0x7fffffffffffffff;
+    l = least ? 0 : ~(<u64>0);
+  } else if (negative) {
+    h = ~h + (l == 0 ? 1 : 0);
+    l = 0 - l;
+  }
+  return i64x2.replace_lane(i64x2.splat(l), 1, h);
+}
+
 /** Out of range saturates; a NaN gives the least integer. FPRF, undefined, stays. */
 export function decimalToInteger(s: i32, x: v128, format: i32): i64 {
   begin();

@@ -14,6 +14,7 @@ import {
   isZero,
   roundPack,
   roundsUp,
+  setResult,
   split,
   splitExponent,
   splitHigh,
@@ -99,6 +100,37 @@ export function toInteger(h: u64, l: u64, kind: i32, mode: u32): u64 {
     setRounding(up ? FI | FR : FI);
   }
   return sign ? 0 - integerLow : integerLow;
+}
+
+/** To an integer of 128 bits, as a result of two halves, toward zero. As toInteger; of a NaN the smallest. */
+export function toInteger128(h: u64, l: u64, unsigned: bool): void {
+  const sign = h >> 63 != 0;
+  const nan = isNaN128(h, l);
+  let fits = false;
+  if (nan) addExceptions(isSignaling(h, l) ? VXCVI | VXSNAN : VXCVI);
+  else if (isZero(h, l)) {
+    setResult(0, 0);
+    return;
+  } else if (!isInfinity(h, l)) {
+    split(h, l);
+    if (splitExponent < 128) {
+      cut(splitHigh, splitLow, 127 - splitExponent);
+      if (unsigned) fits = !sign || (integerHigh | integerLow) == 0;
+      else fits = integerHigh < SIGN || (sign && integerHigh == SIGN && integerLow == 0);
+    }
+  }
+  if (!fits) {
+    if (!nan) addExceptions(VXCVI);
+    if (sign || nan) setResult(unsigned ? 0 : SIGN, 0);
+    else setResult(unsigned ? ~(<u64>0) : ~SIGN, ~(<u64>0));
+    return;
+  }
+  if (rest != 0) {
+    addExceptions(XX);
+    setRounding(FI);
+  }
+  if (sign) setResult(~integerHigh + (integerLow == 0 ? 1 : 0), 0 - integerLow);
+  else setResult(integerHigh, integerLow);
 }
 
 /** To an integral value of the same format. `inexact`: with XX, FR and FI. */

@@ -465,6 +465,27 @@ export function squareRootExact(ah: u64, al: u64, format: i32, control: u32, mod
 }
 
 /** A 64-bit integer to `format`. */
+export function fromInteger128(high: u64, low: u64, signed: bool, format: i32, control: u32, mode: u32): void {
+  const negative = signed && high >> 63 != 0;
+  if (negative) {
+    high = ~high + (low == 0 ? 1 : 0);
+    low = 0 - low;
+  }
+  if (high == 0) {
+    high = low;
+    low = 0;
+    if (high == 0) {
+      setResult(0, 0);
+      return;
+    }
+    const shift = <u64>clz(high);
+    roundPack(negative, 63 - <i32>shift, high << shift, 0, format, control, mode);
+    return;
+  }
+  const shift = <u64>clz(high);
+  if (shift != 0) high = (high << shift) | (low >> (64 - shift));
+  roundPack(negative, 127 - <i32>shift, high, low << shift, format, control, mode);
+}
 export function fromInteger(value: u64, signed: bool, format: i32, control: u32, mode: u32): void {
   const negative = signed && value >> 63 != 0;
   const magnitude: u64 = negative ? 0 - value : value;

@@ -18,7 +18,7 @@ import {
   squareRoot64,
 } from "./double.as";
 import { convertExact, fromInteger } from "./exact.as";
-import { XX, commitVector, exceptions, setExceptions, setRounding } from "./fpscr.as";
+import { OX, UX, VXSNAN, XX, addExceptions, commitVector, exceptions, setExceptions, setRounding } from "./fpscr.as";
 import { arithmetic32, arithmetic64, gather, gathered, pair, word } from "./lane.as";
 import {
   DOUBLE,
@@ -28,6 +28,7 @@ import {
   doubleFromHalf,
   doubleFromSingle,
   resultLow,
+  roundsUp,
   singleFromDouble,
   wide64High,
   wide64Low,
@@ -198,6 +199,29 @@ export function float32x2ToFloat64(s: i32, a: v128): v128 {
 export function float32x4ToFloat16(s: i32, a: v128): v128 {
   const f = begin(s);
   for (let i = 0; i < 4; i++) gather(<u32>narrow(doubleFromSingle(word(a, i)), HALF, f));
+  commitVector(s);
+  return gathered();
+}
+/** A single, as a bfloat16: its upper half, rounded. */
+function bfloat16(x: u32, f: u32): u32 {
+  const magnitude = x & 0x7fffffff;
+  if (magnitude > 0x7f800000) {
+    if (!(x & 0x400000)) addExceptions(VXSNAN);
+    return (x >> 16) | 0x40;
+  }
+  const rest: u64 = (<u64>x) << 48;
+  if (rest == 0) return x >> 16;
+  const up = roundsUp(f & 3, x >> 31 != 0, ((x >> 16) & 1) != 0, rest, 0x8000000000000000);
+  const r = (x >> 16) + <u32>up;
+  addExceptions(XX);
+  if ((r & 0x7fff) == 0x7f80) addExceptions(OX);
+  else if (magnitude < 0x00800000) addExceptions(UX);
+  return r;
+}
+/** xvcvspbf16: each word's low half, zero-extended. */
+export function float32x4ToBfloat16(s: i32, a: v128): v128 {
+  const f = begin(s);
+  for (let i = 0; i < 4; i++) gather(bfloat16(word(a, i), f));
   commitVector(s);
   return gathered();
 }

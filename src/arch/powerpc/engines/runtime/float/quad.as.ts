@@ -1,18 +1,19 @@
 /** The helpers for binary128: operands and results are VSX registers; `odd` asks for rounding to odd. */
 import { S_fpscr } from "../layout.generated";
 import { compare128, inClass128 } from "./compare.as";
-import { LONG, UNSIGNED, toExtended, toInteger, toIntegral } from "./convert.as";
+import { LONG, UNSIGNED, toExtended, toInteger, toInteger128, toIntegral } from "./convert.as";
 import { NEGATE, SUBTRACT, class128, class64 } from "./double.as";
 import {
   addExact,
   convertExact,
   divideExact,
   fromInteger,
+  fromInteger128,
   multiplyAddExact,
   multiplyExact,
   squareRootExact,
 } from "./exact.as";
-import { VXCVI, commitCompare, commitScalar, exceptions, setExceptions, setRounding } from "./fpscr.as";
+import { VXCVI, commitCompare, commitScalar, commitVector, exceptions, setExceptions, setRounding } from "./fpscr.as";
 import { DOUBLE, QUAD, SIGN, TO_ODD, isNaN128, resultHigh, resultLow, wide64High, wide64Low } from "./wide.as";
 
 // @ts-ignore: decorator
@@ -92,6 +93,35 @@ export function float128FromInteger(s: i32, a: i64, unsigned: i32): v128 {
   begin(s);
   fromInteger(a, unsigned == 0, QUAD, 0, 0);
   return deliver(s);
+}
+/** xscvqpsqz, xscvqpuqz. */
+export function float128ToInteger128(s: i32, a: v128, unsigned: i32): v128 {
+  const f = begin(s);
+  toInteger128(high(a), low(a), unsigned != 0);
+  commitScalar(s, exceptions & VXCVI ? 0x11000 : f & 0x1f000);
+  return make(resultHigh, resultLow);
+}
+/** xscvsqqp, xscvuqqp. */
+export function float128FromInteger128(s: i32, a: v128, unsigned: i32): v128 {
+  const f = begin(s);
+  fromInteger128(high(a), low(a), unsigned == 0, QUAD, f, f & 3);
+  return deliver(s);
+}
+/** xscmpeqqp and its kin: a mask. relation: 0 equal, 1 greater, 2 greater or equal. */
+export function float128CompareMask(s: i32, a: v128, b: v128, relation: i32): v128 {
+  const f = begin(s);
+  const order = compare128(high(a), low(a), high(b), low(b), relation != 0, f);
+  commitVector(s);
+  const holds = relation == 0 ? order == 2 : relation == 1 ? order == 4 : (order & 6) != 0;
+  const mask: u64 = holds ? ~(<u64>0) : 0;
+  return make(mask, mask);
+}
+/** xsmaxcqp, xsmincqp: as C's operators choose, b if neither is greater. */
+export function float128Extremum(s: i32, a: v128, b: v128, minimum: i32): v128 {
+  const f = begin(s);
+  const order = compare128(high(a), low(a), high(b), low(b), false, f);
+  commitVector(s);
+  return order == (minimum ? 8 : 4) ? a : b;
 }
 /** xsrqpi, xsrqpix. mode as float64Round's: 0 to 3 as RN, 4 ties away; `inexact` for the x form. */
 export function float128Round(s: i32, a: v128, mode: i32, inexact: i32): v128 {
