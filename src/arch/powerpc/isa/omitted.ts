@@ -1,5 +1,5 @@
 /**
- * Instructions of Power ISA v3.0B that this package does not have: they are illegal instructions to a guest. Mnemonics are
+ * Instructions of Power ISA v3.1B that this package does not have: they are illegal instructions to a guest. Mnemonics are
  * those of variants, with their suffixes. Tests read this list, so that nothing is missing without a reason.
  */
 export interface OmittedInstruction {

@@ -1,5 +1,5 @@
 /**
- * The special purpose registers of POWER9 that a guest can name: who may read and write each, and what doing so means.
+ * The special purpose registers that a guest can name: who may read and write each, and what doing so means.
  * Source: Power ISA v3.0B, Book III "Move To/From System Register Instructions" and the chapters of the registers.
  *
  * Hypervisor registers are listed only for their privilege: a guest never has HV. A number that is not listed, or not for
@@ -146,9 +146,11 @@ const counters = [1, 2, 3, 4, 5, 6] as const;
 const hypervisorOnly = [
   [177, "dhdes"],
   [180, "dawr0"],
+  [181, "dawr1"],
   [186, "rpr"],
   [187, "ciabr"],
   [188, "dawrx0"],
+  [189, "dawrx1"],
   [190, "hfscr"],
   [304, "hsprg0"],
   [305, "hsprg1"],
@@ -166,6 +168,8 @@ const hypervisorOnly = [
   [339, "heir"],
   [349, "amor"],
   [464, "ptcr"],
+  [469, "hashpkeyr"],
+  [471, "hdexcr"],
   [816, "asdr"],
   [850, "ldbar"],
   [851, "mmcrc"],
@@ -176,8 +180,9 @@ const hypervisorOnly = [
   [1008, "hid"],
 ] as const;
 
-/** Of these, what v3.0 brought. */
+/** Of these, what v3.0 brought, and what v3.1 did. */
 const hypervisorSince30: readonly string[] = ["ptcr", "asdr", "psscr"];
+const hypervisorSince31: readonly string[] = ["dawr1", "dawrx1", "hashpkeyr", "hdexcr"];
 
 /** Every special purpose register, by rising number. */
 export const sprs: readonly Spr[] = (
@@ -238,6 +243,17 @@ export const sprs: readonly Spr[] = (
     { number: 287, name: "pvr", read: "supervisor", get: (m) => m.get("pvr") },
     { number: 308, name: "spurr", read: "supervisor", write: "hypervisor", ...counting("spurr") },
     { number: 309, name: "purr", read: "supervisor", write: "hypervisor", ...counting("purr") },
+    // No aspect can be turned on: hashst and hashchk do nothing.
+    { number: 455, name: "uhdexcr", read: "problem", get: (m) => m.i64.const(0), since: "3.1" },
+    { number: 468, name: "hashkeyr", ...supervisor, get: (m) => m.i64.const(0), since: "3.1" },
+    { number: 812, name: "udexcr", read: "problem", get: (m) => m.i64.const(0), since: "3.1" },
+    { number: 828, name: "dexcr", ...supervisor, get: (m) => m.i64.const(0), since: "3.1" },
+    { number: 736, name: "usier2", read: "problem", get: (m) => m.get("sier2"), ...monitored(), since: "3.1" },
+    { number: 737, name: "usier3", read: "problem", get: (m) => m.get("sier3"), ...monitored(), since: "3.1" },
+    { number: 738, name: "ummcr3", read: "problem", get: (m) => m.get("mmcr3"), ...monitored(), since: "3.1" },
+    { number: 752, name: "sier2", ...supervisor, ...stored("sier2"), since: "3.1" },
+    { number: 753, name: "sier3", ...supervisor, ...stored("sier3"), since: "3.1" },
+    { number: 754, name: "mmcr3", ...supervisor, ...stored("mmcr3"), since: "3.1" },
     { number: 446, name: "tir", read: "supervisor", get: (m) => m.get("tir") },
     { number: 768, name: "usier", read: "problem", get: (m) => m.get("sier"), ...monitored() },
     { number: 769, name: "ummcr2", ...problem, ...masked("mmcr2", mmcr2Mask), ...monitored() },
@@ -311,6 +327,7 @@ export const sprs: readonly Spr[] = (
       read: "hypervisor" as const,
       write: "hypervisor" as const,
       ...(hypervisorSince30.includes(name) ? { since: "3.0" as const } : {}),
+      ...(hypervisorSince31.includes(name) ? { since: "3.1" as const } : {}),
     })),
   ] satisfies Spr[] as Spr[]
 ).toSorted((a, b) => a.number - b.number);

@@ -8,6 +8,7 @@ import * as reg from "../uapi/registers.js";
 import { ppcVcpuOf } from "../vm/ppc-vm.js";
 import { keptRegisters } from "../vm/state.js";
 import { debugChanged } from "./debug.js";
+import { setCompatibility } from "./processor.js";
 import { addressOf, contextChanged, getField, notifyInterrupt, recordAt, setField } from "./vcpu.js";
 
 interface OneReg {
@@ -39,7 +40,7 @@ const context = (field: RegisterName): OneReg => ({
   },
 });
 
-type RecordWord = "archCompat" | "online";
+type RecordWord = "online";
 const record = (field: RecordWord): OneReg => ({
   get: (vcpu) => BigInt(vcpu.vm.mem.u32(recordAt(vcpu, field))),
   set: (vcpu, value) => vcpu.vm.mem.setI32(recordAt(vcpu, field), Number(BigInt.asIntN(32, value))),
@@ -227,6 +228,9 @@ const table: ReadonlyMap<bigint, OneReg> = new Map<bigint, OneReg>([
   [reg.KVM_REG_PPC_MMCR0, plain("mmcr0")],
   [reg.KVM_REG_PPC_MMCR1, plain("mmcr1")],
   [reg.KVM_REG_PPC_MMCR2, plain("mmcr2")],
+  [reg.KVM_REG_PPC_MMCR3, plain("mmcr3")],
+  [reg.KVM_REG_PPC_SIER2, plain("sier2")],
+  [reg.KVM_REG_PPC_SIER3, plain("sier3")],
   [reg.KVM_REG_PPC_MMCRA, plain("mmcra")],
   [reg.KVM_REG_PPC_SIAR, plain("siar")],
   [reg.KVM_REG_PPC_SDAR, plain("sdar")],
@@ -260,7 +264,13 @@ const table: ReadonlyMap<bigint, OneReg> = new Map<bigint, OneReg>([
   [reg.KVM_REG_PPC_LPCR, lpcr],
   [reg.KVM_REG_PPC_LPCR_64, lpcr],
   [reg.KVM_REG_PPC_PPR, plain("ppr")],
-  [reg.KVM_REG_PPC_ARCH_COMPAT, record("archCompat")],
+  [
+    reg.KVM_REG_PPC_ARCH_COMPAT,
+    {
+      get: (vcpu) => BigInt(vcpu.vm.mem.u32(recordAt(vcpu, "archCompat"))),
+      set: (vcpu, value) => setCompatibility(vcpu, Number(value)),
+    },
+  ],
   [reg.KVM_REG_PPC_WORT, plain("wort")],
   [reg.KVM_REG_PPC_PSSCR, plain("psscr")],
   [reg.KVM_REG_PPC_DEC_EXPIRY, decExpiry],

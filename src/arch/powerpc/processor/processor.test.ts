@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openKvm } from "../../../kernel.js";
 import { assemble } from "../isa/assembler.js";
+import { KVM_REG_PPC_ARCH_COMPAT } from "../uapi/registers.js";
 import type { PpcVcpu } from "../uapi.js";
 
 const start = 0x10000n;
@@ -58,6 +59,28 @@ for (const [name, type] of [
     ] as const) {
       assert.equal(run(cpu, pvr), ends, `PVR ${pvr.toString(16)}`);
     }
+    close();
+  });
+
+  test(`${name}: a Power10 has prefixed instructions, unless it is to be compatible with an earlier version`, () => {
+    const { cpu, close } = guest(type, "  paddi 4, 4, 0x12345678");
+    cpu.setSregs({ pvr: power10 });
+    for (const [version, ends] of [
+      [0n, 0x58],
+      [0x0f000005n, 0x5c],
+      [0x0f000006n, 0x58],
+      [0x0f000004n, 0x5c],
+      [0n, 0x58],
+    ] as const) {
+      cpu.setOneReg(KVM_REG_PPC_ARCH_COMPAT, version);
+      assert.equal(cpu.getOneReg(KVM_REG_PPC_ARCH_COMPAT), version);
+      assert.equal(run(cpu, power10), ends, `version ${version.toString(16)}`);
+    }
+    cpu.setSregs({ pvr: power9 });
+    for (const version of [0x0f000006n, 0x0f000001n, 0x12345678n]) {
+      assert.throws(() => cpu.setOneReg(KVM_REG_PPC_ARCH_COMPAT, version), { code: "EINVAL" }, version.toString(16));
+    }
+    assert.equal(run(cpu, power9), 0x5c);
     close();
   });
 

@@ -61,6 +61,8 @@ const derivedState: ReadonlySet<StateField> = new Set<StateField>([
   "codeMaps",
   "codeMap",
   "nextCodePage",
+  "prefixed",
+  "nextPrefixed",
   // A reservation that is lost makes a store conditional fail, as it may at any time.
   "reserveAddress",
   "reserveSize",

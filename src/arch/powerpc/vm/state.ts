@@ -63,9 +63,6 @@ export const keptRegisters = [
   "TACR",
   "TCSCR",
   "ACOP",
-  "MMCR3",
-  "SIER2",
-  "SIER3",
 ] as const;
 
 /** Per vCPU, behind the core's record. */

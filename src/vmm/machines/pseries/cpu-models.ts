@@ -98,7 +98,15 @@ const power9: CpuModel = {
   },
 };
 
-const models: readonly CpuModel[] = [power8, power9];
+/** What v3.1 brought is told by the version alone: prefixed instructions, the accumulators. No second watchpoint register. */
+const power10: CpuModel = {
+  ...power9,
+  name: "POWER10",
+  pvr: 0x0080_0200,
+  logicalPvr: 0x0f00_0006,
+};
+
+const models: readonly CpuModel[] = [power8, power9, power10];
 
 export const defaultCpuModel = power9;
 

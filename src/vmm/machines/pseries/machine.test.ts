@@ -416,7 +416,7 @@ const refused: readonly (readonly [what: string, Partial<PseriesOptions>, RegExp
   ["too little memory", { memorySize: 65536 }, /at least 16M/],
   ["too much memory", { memorySize: 2 ** 36 }, /at most/],
   ["too many CPUs", { cpus: 5 }, /1 to 4 CPUs/],
-  ["an unknown CPU", { cpuModel: "POWER3" }, /there is POWER8, POWER9/],
+  ["an unknown CPU", { cpuModel: "POWER3" }, /there is POWER8, POWER9, POWER10/],
   ["a XIVE for a processor without", { cpuModel: "POWER8", interruptMode: "xive" }, /a POWER8 has no XIVE/],
   ["a long command line", { commandLine: "x".repeat(2048) }, /command line is longer/],
   ["a large initrd", { initrd: new Uint8Array(40 * mebi) }, /initrd .* does not fit/],
