@@ -92,9 +92,9 @@ export class X86Machine extends PagedMachine {
     this.view.setBigUint64(this.at("segmentBase") + 8 * segment, address, true);
   }
 
-  /** Runs from `pc` until it stops; or, stepped, until something else than the instruction at `pc` is next. */
-  run(pc: bigint, step: boolean): Outcome {
-    const { pc: end, exit } = this.go(pc, { step, slices: 20, until: (now) => now !== pc });
+  /** Runs from `pc` until it stops; or, stepped, until something else than the instruction at `pc` is next, or to the end. */
+  run(pc: bigint, step: boolean, whole = false): Outcome {
+    const { pc: end, exit } = this.go(pc, { step, slices: 20, until: (now) => !whole && now !== pc });
     const vector =
       exit === Exit.exception
         ? this.view.getInt32(this.at("vector"), true)

@@ -1,7 +1,8 @@
 /*
  * Runs single instructions on the processor itself: cases on stdin, what it found on stdout, both as the structures below.
  * A signal's context gives the registers, the trap flag makes one step of it; faults come back as their vectors.
- * An instruction that repeats is stepped until it is over.
+ * An instruction that repeats is stepped until it is over. A whole program (vector -2) runs without steps until it faults,
+ * or comes to its int3.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -22,7 +23,7 @@ struct state {
   uint64_t general[16];
   uint64_t flags, pc;
   int64_t vector;
-  uint8_t code[16];
+  uint8_t code[1024];
   uint8_t data[DATA_SIZE];
   uint64_t beside;
 };
@@ -38,7 +39,7 @@ static void begin(int signal, siginfo_t *info, void *context) {
   greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
   memcpy(home, g, sizeof home);
   for (int i = 0; i < 16; i++) g[places[i]] = now.general[i];
-  g[REG_EFL] = now.flags | 0x100;
+  g[REG_EFL] = now.vector == -2 ? now.flags & ~0x100ul : now.flags | 0x100;
   g[REG_RIP] = start = now.pc;
   steps = 0;
 }

@@ -9,13 +9,18 @@ import { fileURLToPath } from "node:url";
 export const dataAt = 0x2000_2e00n;
 export const dataSize = 0x400;
 
+/** Bytes of code of a case. */
+const codeSize = 1024;
+
 export interface Case {
   /** RAX to R15. */
   readonly general: readonly bigint[];
   readonly flags: bigint;
   readonly pc: bigint;
-  /** 16 bytes that begin with the instruction. */
+  /** The instruction and what follows it, at most so many bytes as `codeSize`. */
   readonly code: readonly number[];
+  /** It is a program, which runs until it faults or comes to an int3. */
+  readonly program?: boolean;
   readonly data: Uint8Array;
 }
 
@@ -30,7 +35,8 @@ export interface Found {
   readonly sum: number;
 }
 
-const size = 16 * 8 + 3 * 8 + 16 + dataSize + 8;
+const codeAt = 16 * 8 + 3 * 8;
+const size = codeAt + codeSize + dataSize + 8;
 
 /** What keeps the processor from being asked; undefined if nothing does. */
 export function complaint(): string | undefined {
@@ -61,11 +67,13 @@ export function native(cases: readonly Case[]): Found[] {
     if (made.status !== 0)
       throw new Error(`gcc does not work (Debian: gcc, libc6-dev): ${made.error?.message ?? made.stderr}`);
     const input = Buffer.alloc(size * cases.length);
-    cases.forEach(({ general, flags, pc, code, data }, i) => {
+    cases.forEach(({ general, flags, pc, code, data, program: whole }, i) => {
       const at = size * i;
       [...general, flags, pc].forEach((value, n) => input.writeBigUInt64LE(BigInt.asUintN(64, value), at + 8 * n));
-      input.set(code, at + 152);
-      input.set(data, at + 168);
+      input.writeBigInt64LE(whole ? -2n : 0n, at + 144);
+      input.fill(0xcc, at + codeAt, at + codeAt + codeSize);
+      input.set(code, at + codeAt);
+      input.set(data, at + codeAt + codeSize);
     });
     const { stdout, status, signal } = spawnSync(program, { input, maxBuffer: input.length + 4096 });
     if (status !== 0 || stdout.length !== input.length) {
@@ -79,8 +87,8 @@ export function native(cases: readonly Case[]): Found[] {
         flags: word(16),
         pc: word(17),
         vector: Number(stdout.readBigInt64LE(at + 144)),
-        data: Uint8Array.from(stdout.subarray(at + 168, at + 168 + dataSize)),
-        sum: stdout.readUInt32LE(at + 168 + dataSize),
+        data: Uint8Array.from(stdout.subarray(at + codeAt + codeSize, at + codeAt + codeSize + dataSize)),
+        sum: stdout.readUInt32LE(at + codeAt + codeSize + dataSize),
       };
     });
   } finally {
