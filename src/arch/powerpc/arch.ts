@@ -1,4 +1,5 @@
 /** POWER (Book3S, PAPR guests): the core's list of hooks, filled in. */
+
 import { KvmError } from "../../base/errors.js";
 import type { Arch } from "../../kvm/arch.js";
 import { KVM_INTERRUPT_SET, KVM_INTERRUPT_SET_LEVEL, KVM_INTERRUPT_UNSET } from "../../kvm/constants.js";
@@ -16,6 +17,7 @@ import { xicsDevices } from "./devices/xics-device.js";
 import { xiveDevices } from "./devices/xive-device.js";
 import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit } from "./exits/exits.js";
+import { Msr } from "./isa/msr.js";
 import { hcalls } from "./papr/list.js";
 import { setGuestDebug } from "./processor/debug.js";
 import { getOneReg, registerIds, setOneReg } from "./processor/one-reg.js";
@@ -36,7 +38,7 @@ import { dropCode, flushTranslations } from "./vm/translations.js";
 /** POWER9 DD2.3. */
 const defaultPvr = 0x004e1203n;
 /** 64-bit mode, machine checks enabled. */
-const resetMsr = 0x8000000000001000n;
+const resetMsr = Msr.SF | Msr.ME;
 /** Program priority: medium. */
 const resetPpr = 2n << 50n;
 /** No longer map of code than the 32-bit memory can have RAM for. */

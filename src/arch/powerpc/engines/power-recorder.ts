@@ -9,6 +9,7 @@ import { touchesStatus } from "../isa/helpers/float.js";
 import { type HelperName, helpers } from "../isa/helpers.js";
 import type { InsnOptions } from "../isa/insn.js";
 import type { AccessSize, F64, I32, I64, Machine, RegisterValue, Trap, V128 } from "../isa/machine.js";
+import { Facility } from "../isa/msr.js";
 import type { Variant } from "../isa/pattern.js";
 import type { RegisterName } from "../isa/registers.js";
 import { trapCode } from "./layout.js";
@@ -43,10 +44,6 @@ export const routines: Readonly<Record<PowerRoutine, Routines[string]>> = {
 
 /** Bytes of the block that dcbz clears. */
 const blockSize = 128;
-
-const facilityBit = { float: 1, vector: 2, vsx: 4 } as const;
-const facilityCode = { float: 0, vector: 1, vsx: 2 } as const;
-export type Facility = keyof typeof facilityBit;
 
 export interface PowerRecorderOptions extends Omit<RecorderOptions, "addressMask"> {
   readonly mode64: boolean;
@@ -195,10 +192,10 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   }
 
   /** Raises the facility's unavailable interrupt unless it is enabled. */
-  requireFacility(facility: Facility): void {
-    const enabled = this.i32.and(asI32(this.readFacilities()), this.i32.const(facilityBit[facility]));
+  requireFacility(facility: keyof typeof Facility): void {
+    const enabled = this.i32.and(asI32(this.readFacilities()), this.i32.const(1 << Facility[facility]));
     this.if(this.i32.eqz(enabled), () => {
-      this.routine("raiseUnavailable", [this.constant("i32", facilityCode[facility])]);
+      this.routine("raiseUnavailable", [this.constant("i32", Facility[facility])]);
     });
   }
 

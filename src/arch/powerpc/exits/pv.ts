@@ -3,14 +3,14 @@
  * call in r11, its arguments from r3 on; the status goes to r3, results follow from r4 on.
  * Source: Documentation/virt/kvm/ppc-pv.rst; ePAPR, "Hypercalls".
  */
+
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { archLayout } from "../engines/layout.js";
+import { Magic } from "../interrupts/magic.js";
 import { gpr, setGpr } from "../processor/vcpu.js";
 import type { PpcPvinfo } from "../uapi.js";
 import { ppcVcpuOf } from "../vm/ppc-vm.js";
 
-/** "KVM!", KVM_SC_MAGIC_R0; system-call.as.ts looks for it. */
-const magic = 0x4b564d21;
 /** KVM_PPC_PVINFO_FLAGS_EV_IDLE: EV_IDLE can be called. */
 const evIdleFlag = 1;
 
@@ -22,8 +22,8 @@ const status = { success: 0n, unimplemented: 12n } as const;
 /** KVM_PPC_GET_PVINFO. From then on the VM's guest can make the calls. */
 export function getPvinfo(vm: VmInside): PpcPvinfo {
   vm.mem.store(archLayout.pvCalls, 1);
-  const lis = 0x3c000000 | (magic >>> 16);
-  const ori = 0x60000000 | (magic & 0xffff);
+  const lis = 0x3c000000 | (Magic.pvR0 >>> 16);
+  const ori = 0x60000000 | (Magic.pvR0 & 0xffff);
   const sc = 0x44000002;
   const nop = 0x60000000;
   return { flags: evIdleFlag, hcall: [lis, ori, sc, nop] };

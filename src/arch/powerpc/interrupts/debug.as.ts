@@ -4,6 +4,19 @@
  */
 import {
   ACCESS_store,
+  CAUSE_store,
+  CAUSE_watch,
+  CIABR_privilege,
+  DAWRX_anyTranslation,
+  DAWRX_load,
+  DAWRX_privileged,
+  DAWRX_problem,
+  DAWRX_store,
+  DAWRX_translated,
+  MSR_BE,
+  MSR_DR,
+  MSR_PR,
+  MSR_SE,
   S_ciabr,
   S_dawr0,
   S_dawrx0,
@@ -11,24 +24,12 @@ import {
   S_steppedAt,
   S_steppedWord,
 } from "../engines/runtime/layout.generated";
-import { MSR_BE, MSR_DR, MSR_PR, MSR_SE } from "./msr.as";
-import { CAUSE_STORE, CAUSE_WATCH } from "../mmu/causes.as";
 import { raiseDataStorage } from "./storage-interrupts.as";
-
-/** CIABR[PRIV]: 0 off, 1 problem state, 2 privileged. */
-const CIABR_PRIVILEGE: u64 = 3;
-const DAWRX_PROBLEM: u64 = 1;
-const DAWRX_PRIVILEGED: u64 = 2;
-/** Translation does not matter; else DAWRX_TRANSLATED says which it must be. */
-const DAWRX_ANY_TRANSLATION: u64 = 8;
-const DAWRX_TRANSLATED: u64 = 0x10;
-const DAWRX_LOAD: u64 = 0x20;
-const DAWRX_STORE: u64 = 0x40;
 
 /** Whether CIABR may name an instruction at this offset in a 4 KiB page, of whatever page it is. */
 export function guestBreaksAt(s: i32, offset: i32): bool {
   const ciabr = load<u64>(s, S_ciabr);
-  return (ciabr & CIABR_PRIVILEGE) != 0 && (<i32>ciabr & 0xffc) == offset;
+  return (ciabr & CIABR_privilege) != 0 && (<i32>ciabr & 0xffc) == offset;
 }
 
 /** Whether MSR asks for a Trace interrupt after an instruction. */
@@ -49,8 +50,8 @@ function changesContext(word: u32): bool {
 /** Whether the instruction that has just completed is the one CIABR names; `before` is the MSR that it ran with. */
 export function completedAtBreakpoint(s: i32, before: u64): bool {
   const ciabr = load<u64>(s, S_ciabr);
-  const privilege = ciabr & CIABR_PRIVILEGE;
-  if (privilege == 0 || (ciabr & ~CIABR_PRIVILEGE) != load<u64>(s, S_steppedAt)) return false;
+  const privilege = ciabr & CIABR_privilege;
+  if (privilege == 0 || (ciabr & ~CIABR_privilege) != load<u64>(s, S_steppedAt)) return false;
   if (privilege != (before & MSR_PR ? 1 : 2)) return false;
   return !changesContext(load<u32>(s, S_steppedWord));
 }
@@ -64,7 +65,7 @@ function guestWatchEnd(s: i32): u64 {
 
 /** Whether DAWR0 watches any of the bytes of this page. */
 export function guestWatchesPage(s: i32, page: u64, mask: u64): bool {
-  if (!(load<u64>(s, S_dawrx0) & (DAWRX_LOAD | DAWRX_STORE))) return false;
+  if (!(load<u64>(s, S_dawrx0) & (DAWRX_load | DAWRX_store))) return false;
   return (load<u64>(s, S_dawr0) & ~7) <= page + mask && guestWatchEnd(s) > page;
 }
 
@@ -74,10 +75,10 @@ export function guestWatches(s: i32, ea: u64, size: i32, access: i32): bool {
   const end = ea + size;
   const dawrx = load<u64>(s, S_dawrx0);
   const first = load<u64>(s, S_dawr0) & ~7;
-  if (!(dawrx & (stores ? DAWRX_STORE : DAWRX_LOAD)) || ea >= guestWatchEnd(s) || end <= first) return false;
+  if (!(dawrx & (stores ? DAWRX_store : DAWRX_load)) || ea >= guestWatchEnd(s) || end <= first) return false;
   const msr = load<u64>(s, S_msr);
-  if (!(dawrx & (msr & MSR_PR ? DAWRX_PROBLEM : DAWRX_PRIVILEGED))) return false;
-  if (!(dawrx & DAWRX_ANY_TRANSLATION) && ((dawrx & DAWRX_TRANSLATED) != 0) != ((msr & MSR_DR) != 0)) return false;
-  raiseDataStorage(s, ea > first ? ea : first, stores ? CAUSE_WATCH | CAUSE_STORE : CAUSE_WATCH);
+  if (!(dawrx & (msr & MSR_PR ? DAWRX_problem : DAWRX_privileged))) return false;
+  if (!(dawrx & DAWRX_anyTranslation) && ((dawrx & DAWRX_translated) != 0) != ((msr & MSR_DR) != 0)) return false;
+  raiseDataStorage(s, ea > first ? ea : first, stores ? CAUSE_watch | CAUSE_store : CAUSE_watch);
   return true;
 }

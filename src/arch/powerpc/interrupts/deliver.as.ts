@@ -5,40 +5,26 @@
 import {
   ARCH_ail,
   ARCH_interruptLittleEndian,
+  MSR_DR,
+  MSR_HV,
+  MSR_IR,
+  MSR_ME,
+  MSR_SF,
   REQUEST_leave,
   S_fault,
   S_lastInterrupt,
   S_msr,
   S_pc,
-  S_requests,
   S_recheck,
+  S_requests,
   S_srr0,
   S_srr1,
   S_statInterrupt,
   S_traceInterrupts,
+  VECTOR_machineCheck,
+  VECTOR_systemCallVectored,
 } from "../engines/runtime/layout.generated";
-import { MSR_DR, MSR_HV, MSR_IR, MSR_ME, MSR_SF, replaceMsr } from "./msr.as";
-
-/** Effective addresses of the vectors. */
-export const VECTOR_SYSTEM_RESET = 0x100;
-export const VECTOR_MACHINE_CHECK = 0x200;
-export const VECTOR_DATA_STORAGE = 0x300;
-export const VECTOR_DATA_SEGMENT = 0x380;
-export const VECTOR_INSTRUCTION_STORAGE = 0x400;
-export const VECTOR_INSTRUCTION_SEGMENT = 0x480;
-export const VECTOR_EXTERNAL = 0x500;
-export const VECTOR_ALIGNMENT = 0x600;
-export const VECTOR_PROGRAM = 0x700;
-export const VECTOR_FLOAT_UNAVAILABLE = 0x800;
-export const VECTOR_DECREMENTER = 0x900;
-export const VECTOR_DOORBELL = 0xa00;
-export const VECTOR_SYSTEM_CALL = 0xc00;
-export const VECTOR_TRACE = 0xd00;
-export const VECTOR_VECTOR_UNAVAILABLE = 0xf20;
-export const VECTOR_VSX_UNAVAILABLE = 0xf40;
-export const VECTOR_FACILITY_UNAVAILABLE = 0xf60;
-/** scv 0; the 127 others follow at intervals of 0x20. */
-export const VECTOR_SYSTEM_CALL_VECTORED = 0x17000;
+import { replaceMsr } from "./msr.as";
 
 /** MSR bits 33:36 and 42:47, which SRR1 does not take from the MSR but from the interrupt. */
 export const SRR1_CAUSE: u64 = 0x783f0000;
@@ -55,9 +41,9 @@ export function enterVector(s: i32, vector: i32, kept: u64): void {
   if (load<i32>(ARCH_interruptLittleEndian)) msr |= 1;
   let target = <u64>vector;
   const ail = load<i32>(ARCH_ail);
-  if (ail >= 2 && (old & (MSR_IR | MSR_DR)) == (MSR_IR | MSR_DR) && vector > VECTOR_MACHINE_CHECK) {
+  if (ail >= 2 && (old & (MSR_IR | MSR_DR)) == (MSR_IR | MSR_DR) && vector > VECTOR_machineCheck) {
     msr |= MSR_IR | MSR_DR;
-    if (vector < VECTOR_SYSTEM_CALL_VECTORED) target |= ail == 3 ? ALTERNATE_3 : ALTERNATE_2;
+    if (vector < VECTOR_systemCallVectored) target |= ail == 3 ? ALTERNATE_3 : ALTERNATE_2;
     else if (ail == 3) target = ALTERNATE_3_VECTORED | (target & 0xfff);
   }
   store<u64>(s, target, S_pc);

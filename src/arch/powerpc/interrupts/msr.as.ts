@@ -7,6 +7,26 @@ import { deriveContexts } from "../mmu/context.as";
 import {
   ARCH_codeMapSize,
   ARCH_radix,
+  FACILITY_float,
+  FACILITY_vector,
+  FACILITY_vsx,
+  MSR_BE,
+  MSR_DR,
+  MSR_EE,
+  MSR_FE0,
+  MSR_FE1,
+  MSR_FP,
+  MSR_HV,
+  MSR_IR,
+  MSR_LE,
+  MSR_ME,
+  MSR_PMM,
+  MSR_PR,
+  MSR_RI,
+  MSR_SE,
+  MSR_SF,
+  MSR_VEC,
+  MSR_VSX,
   S_codeMap,
   S_codeMaps,
   S_decPending,
@@ -19,24 +39,6 @@ import {
   S_recheck,
   S_requests,
 } from "../engines/runtime/layout.generated";
-
-export const MSR_SF: u64 = 1 << 63;
-export const MSR_HV: u64 = 1 << 60;
-export const MSR_VEC: u64 = 1 << 25;
-export const MSR_VSX: u64 = 1 << 23;
-export const MSR_EE: u64 = 0x8000;
-export const MSR_PR: u64 = 0x4000;
-export const MSR_FP: u64 = 0x2000;
-export const MSR_ME: u64 = 0x1000;
-export const MSR_FE0: u64 = 0x800;
-export const MSR_SE: u64 = 0x400;
-export const MSR_BE: u64 = 0x200;
-export const MSR_FE1: u64 = 0x100;
-export const MSR_IR: u64 = 0x20;
-export const MSR_DR: u64 = 0x10;
-export const MSR_PMM: u64 = 0x4;
-export const MSR_RI: u64 = 0x2;
-export const MSR_LE: u64 = 0x1;
 
 /** Bits that exist for a guest of POWER9 without transactional memory; the others stay 0. */
 export const MSR_VALID: u64 =
@@ -60,13 +62,26 @@ export const MSR_VALID: u64 =
 /** Bits that something else in the state derives from. */
 const DERIVED: u64 = MSR_SF | MSR_LE | MSR_PR | MSR_IR | MSR_DR | MSR_FP | MSR_VEC | MSR_VSX | MSR_SE | MSR_BE;
 
+/** A facility's bit, if MSR has it on. */
+// @ts-ignore: decorator
+@inline
+function facility(msr: u64, bit: u64, number: i32): i32 {
+  return (<i32>(msr >> ctz(bit)) & 1) << number;
+}
+
 /** Renews all that derives from MSR and the registers of translation: mode, facilities, soft-TLB contexts, code map. */
 export function derive(s: i32): void {
   const msr = load<u64>(s, S_msr);
   const littleEndian = <i32>msr & 1;
   const traced = <i32>((msr & (MSR_SE | MSR_BE)) != 0);
   store<i32>(s, littleEndian | ((<i32>(msr >> 63)) << 1) | (traced << 2), S_mode);
-  store<i32>(s, (<i32>(msr >> 13) & 1) | ((<i32>(msr >> 25) & 1) << 1) | ((<i32>(msr >> 23) & 1) << 2), S_facilities);
+  store<i32>(
+    s,
+    facility(msr, MSR_FP, FACILITY_float) |
+      facility(msr, MSR_VEC, FACILITY_vector) |
+      facility(msr, MSR_VSX, FACILITY_vsx),
+    S_facilities,
+  );
   const size = load<i32>(ARCH_codeMapSize);
   const maps = load<i32>(s, S_codeMaps);
   store<i32>(s, littleEndian ? maps : maps + (size >>> 1), S_codeMap);

@@ -3,6 +3,7 @@
  * Source: Power ISA v3.0B, Book III "Interrupt Priorities".
  */
 import {
+  MSR_EE,
   REQUEST_systemReset,
   S_decExpiry,
   S_decPending,
@@ -10,9 +11,12 @@ import {
   S_externalPending,
   S_msr,
   S_pc,
+  VECTOR_decrementer,
+  VECTOR_doorbell,
+  VECTOR_external,
+  VECTOR_systemReset,
 } from "../engines/runtime/layout.generated";
-import { deliver, VECTOR_DECREMENTER, VECTOR_DOORBELL, VECTOR_EXTERNAL, VECTOR_SYSTEM_RESET } from "./deliver.as";
-import { MSR_EE } from "./msr.as";
+import { deliver } from "./deliver.as";
 import { decrementerTicks, timeBase } from "./time.as";
 
 /** Looks at the clock: the time base, once an expired decrementer has been noted. */
@@ -24,7 +28,7 @@ export function passTime(s: i32): i64 {
 
 /** Requests that only this architecture has. */
 export function serveOwn(s: i32, requests: i32): void {
-  if (requests & REQUEST_systemReset) deliver(s, VECTOR_SYSTEM_RESET, load<u64>(s, S_pc), 0);
+  if (requests & REQUEST_systemReset) deliver(s, VECTOR_systemReset, load<u64>(s, S_pc), 0);
 }
 
 /** The exception lasts only while the decrementer is negative: once through all of that, it is over. */
@@ -38,10 +42,10 @@ function stillExpired(s: i32): bool {
 export function deliverPending(s: i32): void {
   if (!(load<u64>(s, S_msr) & MSR_EE)) return;
   const pc = load<u64>(s, S_pc);
-  if (atomic.load<i32>(s + S_externalPending)) deliver(s, VECTOR_EXTERNAL, pc, 0);
-  else if (load<i32>(s, S_decPending) && stillExpired(s)) deliver(s, VECTOR_DECREMENTER, pc, 0);
+  if (atomic.load<i32>(s + S_externalPending)) deliver(s, VECTOR_external, pc, 0);
+  else if (load<i32>(s, S_decPending) && stillExpired(s)) deliver(s, VECTOR_decrementer, pc, 0);
   else if (load<i32>(s, S_doorbellPending) && atomic.xchg<i32>(s + S_doorbellPending, 0)) {
     // A doorbell is over once it has been taken.
-    deliver(s, VECTOR_DOORBELL, pc, 0);
+    deliver(s, VECTOR_doorbell, pc, 0);
   }
 }

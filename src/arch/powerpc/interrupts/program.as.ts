@@ -5,6 +5,7 @@
  */
 import {
   EXIT_debug,
+  MAGIC_softwareBreakpoint,
   S_dar,
   S_exitAddress,
   S_exitCode,
@@ -15,9 +16,11 @@ import {
   TRAP_illegal,
   TRAP_privileged,
   TRAP_trap,
+  VECTOR_alignment,
+  VECTOR_program,
 } from "../engines/runtime/layout.generated";
 import { crossesBoundary, prefixedHere, SRR1_BOUNDARY, wordAtPc } from "../engines/runtime/prefixed.as";
-import { deliver, endInstruction, VECTOR_ALIGNMENT, VECTOR_PROGRAM } from "./deliver.as";
+import { deliver, endInstruction } from "./deliver.as";
 
 /** SRR1 bits of the Program interrupt by `trap`; a PAPR guest sees illegal instructions there too. */
 const ILLEGAL: u64 = 0x80000;
@@ -25,12 +28,9 @@ const PRIVILEGED: u64 = 0x40000;
 const TRAP: u64 = 0x20000;
 const FLOAT_ENABLED: u64 = 0x100000;
 
-/** What KVM_REG_PPC_DEBUG_INST answers. */
-const SOFTWARE_BREAKPOINT: u32 = 0x00dddd00;
-
 /** A Program interrupt; `trap` is one of TRAP_*. */
 export function raise(s: i32, trap: i32): void {
-  if (trap == TRAP_illegal && load<i32>(s, S_softwareBreakpoints) && wordAtPc(s) == SOFTWARE_BREAKPOINT) {
+  if (trap == TRAP_illegal && load<i32>(s, S_softwareBreakpoints) && wordAtPc(s) == MAGIC_softwareBreakpoint) {
     store<u64>(s, load<u64>(s, S_pc), S_exitAddress);
     store<i64>(s, 0, S_exitData);
     store<i32>(s, EXIT_debug, S_exitCode);
@@ -41,12 +41,12 @@ export function raise(s: i32, trap: i32): void {
   // What no engine decodes, whichever instruction it would have been.
   if (trap == TRAP_illegal && prefixed && crossesBoundary(load<u64>(s, S_pc))) {
     store<u64>(s, load<u64>(s, S_pc), S_dar);
-    deliver(s, VECTOR_ALIGNMENT, load<u64>(s, S_pc), prefixed | SRR1_BOUNDARY);
+    deliver(s, VECTOR_alignment, load<u64>(s, S_pc), prefixed | SRR1_BOUNDARY);
     endInstruction(s);
     return;
   }
   const cause =
     trap == TRAP_illegal ? ILLEGAL : trap == TRAP_privileged ? PRIVILEGED : trap == TRAP_trap ? TRAP : FLOAT_ENABLED;
-  deliver(s, VECTOR_PROGRAM, load<u64>(s, S_pc), cause | prefixed);
+  deliver(s, VECTOR_program, load<u64>(s, S_pc), cause | prefixed);
   endInstruction(s);
 }

@@ -3,29 +3,36 @@
  * still at the instruction; `fault` tells the engine.
  * Source: Power ISA v3.0B, Book III "Alignment Interrupt", "Facility Unavailable Interrupt".
  */
-import { S_dar, S_fscr, S_pc } from "../engines/runtime/layout.generated";
-import { prefixedHere } from "../engines/runtime/prefixed.as";
 import {
-  deliver,
-  endInstruction,
-  VECTOR_ALIGNMENT,
-  VECTOR_FACILITY_UNAVAILABLE,
-  VECTOR_FLOAT_UNAVAILABLE,
-  VECTOR_VECTOR_UNAVAILABLE,
-  VECTOR_VSX_UNAVAILABLE,
-} from "./deliver.as";
+  FACILITY_float,
+  FACILITY_vector,
+  S_dar,
+  S_fscr,
+  S_pc,
+  VECTOR_alignment,
+  VECTOR_facilityUnavailable,
+  VECTOR_floatUnavailable,
+  VECTOR_vectorUnavailable,
+  VECTOR_vsxUnavailable,
+} from "../engines/runtime/layout.generated";
+import { prefixedHere } from "../engines/runtime/prefixed.as";
+import { deliver, endInstruction } from "./deliver.as";
 
 /** DSISR is left alone: the architecture says that it is undefined. */
 export function raiseAlignment(s: i32, ea: i64): void {
   store<i64>(s, ea, S_dar);
-  deliver(s, VECTOR_ALIGNMENT, load<u64>(s, S_pc), prefixedHere(s));
+  deliver(s, VECTOR_alignment, load<u64>(s, S_pc), prefixedHere(s));
   endInstruction(s);
 }
 
-/** MSR[FP], [VEC] or [VSX] is off: 0, 1, 2. */
+/** MSR[FP], [VEC] or [VSX] is off: `facility` is one of FACILITY_*. */
 export function raiseUnavailable(s: i32, facility: i32): void {
   const vector =
-    facility == 0 ? VECTOR_FLOAT_UNAVAILABLE : facility == 1 ? VECTOR_VECTOR_UNAVAILABLE : VECTOR_VSX_UNAVAILABLE;
+    facility == FACILITY_float
+      ? VECTOR_floatUnavailable
+      : facility == FACILITY_vector
+        ? VECTOR_vectorUnavailable
+        : VECTOR_vsxUnavailable;
   deliver(s, vector, load<u64>(s, S_pc), prefixedHere(s));
   endInstruction(s);
 }
@@ -34,5 +41,5 @@ export function raiseUnavailable(s: i32, facility: i32): void {
 export function facilityUnavailable(s: i32, cause: i32): void {
   const ic: u64 = 0xff << 56;
   store<u64>(s, (load<u64>(s, S_fscr) & ~ic) | ((<u64>cause) << 56), S_fscr);
-  deliver(s, VECTOR_FACILITY_UNAVAILABLE, load<u64>(s, S_pc), prefixedHere(s));
+  deliver(s, VECTOR_facilityUnavailable, load<u64>(s, S_pc), prefixedHere(s));
 }

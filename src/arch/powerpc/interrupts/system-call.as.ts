@@ -7,6 +7,16 @@ import {
   EXIT_hypercall,
   EXIT_osi,
   EXIT_pvCall,
+  FACILITYCAUSE_systemCallVectored,
+  MAGIC_osiR3,
+  MAGIC_osiR4,
+  MAGIC_pvR0,
+  MSR_EE,
+  MSR_HV,
+  MSR_ME,
+  MSR_PR,
+  MSR_RI,
+  MSR_SF,
   S_ctr,
   S_exitCode,
   S_fscr,
@@ -17,32 +27,15 @@ import {
   S_pc,
   S_srr0,
   S_srr1,
+  VECTOR_systemCall,
+  VECTOR_systemCallVectored,
 } from "../engines/runtime/layout.generated";
-import { deliver, enterVector, SRR1_CAUSE, VECTOR_SYSTEM_CALL, VECTOR_SYSTEM_CALL_VECTORED } from "./deliver.as";
-import {
-  MSR_EE,
-  MSR_HV,
-  MSR_ME,
-  MSR_PR,
-  MSR_RI,
-  MSR_SF,
-  MSR_VALID,
-  recheckIfPending,
-  replaceMsr,
-  withProblemState,
-} from "./msr.as";
+import { deliver, enterVector, SRR1_CAUSE } from "./deliver.as";
+import { MSR_VALID, recheckIfPending, replaceMsr, withProblemState } from "./msr.as";
 import { comeFromHere } from "../engines/runtime/come-from.as";
 import { facilityUnavailable } from "./raise.as";
 
-const FSCR_SCV: u64 = 1 << 12;
-const FACILITY_SCV = 12;
-
-/** r3 and r4 of an OSI call. Source: Documentation/virt/kvm/api.rst, "KVM_CAP_PPC_OSI". */
-const OSI_MAGIC_R3: u64 = 0x113724fa;
-const OSI_MAGIC_R4: u64 = 0x77810f9b;
-
-/** r0 of one of KVM's own hypercalls, in 32 bits. Source: Documentation/virt/kvm/ppc-pv.rst, "Querying for existence". */
-const PV_MAGIC_R0: u32 = 0x4b564d21;
+const FSCR_SCV: u64 = 1 << FACILITYCAUSE_systemCallVectored;
 
 /** The address of the next instruction. */
 function following(s: i32): u64 {
@@ -58,32 +51,28 @@ export function systemCall(s: i32, lev: i32): void {
     store<i32>(s, EXIT_hypercall, S_exitCode);
     return;
   }
-  if (
-    load<i32>(s, S_osi) &&
-    load<u64>(s, S_gpr + 3 * 8) == OSI_MAGIC_R3 &&
-    load<u64>(s, S_gpr + 4 * 8) == OSI_MAGIC_R4
-  ) {
+  if (load<i32>(s, S_osi) && load<u64>(s, S_gpr + 3 * 8) == MAGIC_osiR3 && load<u64>(s, S_gpr + 4 * 8) == MAGIC_osiR4) {
     store<u64>(s, next, S_pc);
     store<i32>(s, EXIT_osi, S_exitCode);
     return;
   }
-  if (load<i32>(ARCH_pvCalls) && !(load<u64>(s, S_msr) & MSR_PR) && load<u32>(s, S_gpr) == PV_MAGIC_R0) {
+  if (load<i32>(ARCH_pvCalls) && !(load<u64>(s, S_msr) & MSR_PR) && load<u32>(s, S_gpr) == MAGIC_pvR0) {
     store<u64>(s, next, S_pc);
     store<i32>(s, EXIT_pvCall, S_exitCode);
     return;
   }
-  deliver(s, VECTOR_SYSTEM_CALL, next, 0);
+  deliver(s, VECTOR_systemCall, next, 0);
 }
 
 /** scv: the state is kept in LR and CTR, and interrupts stay as enabled as they were. */
 export function systemCallVectored(s: i32, lev: i32): void {
   if (!(load<u64>(s, S_fscr) & FSCR_SCV)) {
-    facilityUnavailable(s, FACILITY_SCV);
+    facilityUnavailable(s, FACILITYCAUSE_systemCallVectored);
     return;
   }
   store<u64>(s, following(s), S_lr);
   store<u64>(s, load<u64>(s, S_msr) & ~SRR1_CAUSE, S_ctr);
-  enterVector(s, VECTOR_SYSTEM_CALL_VECTORED + (lev & 127) * 32, MSR_ME | MSR_EE | MSR_RI);
+  enterVector(s, VECTOR_systemCallVectored + (lev & 127) * 32, MSR_ME | MSR_EE | MSR_RI);
 }
 
 /** Goes to `target` with the saved MSR, of which HV and ME are not taken over. */

@@ -3,6 +3,8 @@
  * Source: Power ISA v3.0B, Book III "Trace Interrupt".
  */
 import {
+  MSR_BE,
+  MSR_SE,
   S_msr,
   S_pc,
   S_sdar,
@@ -11,10 +13,10 @@ import {
   S_steppedAddress,
   S_steppedAt,
   S_steppedWord,
+  VECTOR_trace,
 } from "../engines/runtime/layout.generated";
 import { completedAtBreakpoint } from "./debug.as";
-import { deliver, VECTOR_TRACE } from "./deliver.as";
-import { MSR_BE, MSR_SE } from "./msr.as";
+import { deliver } from "./deliver.as";
 
 /** SRR1 bits of the Trace interrupt: 33 always, 35 after a load, 36 after a store. */
 const TRACE_CAUSE: u64 = 0x40000000;
@@ -44,5 +46,5 @@ function deliverTrace(s: i32, cause: u64): void {
   store<u64>(s, load<u64>(s, S_steppedAt), S_siar);
   if (access) store<u64>(s, load<u64>(s, S_steppedAddress), S_sdar);
   const kind = access == 0 ? 0 : access == 1 ? TRACE_LOAD : TRACE_STORE;
-  deliver(s, VECTOR_TRACE, load<u64>(s, S_pc), TRACE_CAUSE | kind | cause);
+  deliver(s, VECTOR_trace, load<u64>(s, S_pc), TRACE_CAUSE | kind | cause);
 }

@@ -8,6 +8,9 @@
  */
 import {
   ARCH_radix,
+  MSR_DR,
+  MSR_IR,
+  MSR_PR,
   S_amr,
   S_asid,
   S_fetchAsid,
@@ -26,10 +29,6 @@ import {
   newAsid,
   tableOf,
 } from "../../../engine/runtime/contexts.as";
-
-const MSR_PR: u64 = 0x4000;
-const MSR_IR: u64 = 0x20;
-const MSR_DR: u64 = 0x10;
 
 // Kinds of context. The first four belong to one PID each, as do the two after.
 const DATA_KERNEL = 0; // and 1, 2: what AMR[0:1] allows

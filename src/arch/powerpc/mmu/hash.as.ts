@@ -6,16 +6,34 @@ import {
   ACCESS_fetch,
   ACCESS_store,
   ARCH_hpt,
+  CAUSE_key,
+  CAUSE_noExecute,
+  CAUSE_noTranslation,
+  CAUSE_protection,
   ERROR_noHpt,
+  HPT_entrySize,
+  HPT_groupSize,
+  HPTER_changed,
+  HPTER_guarded,
+  HPTER_keyHigh,
+  HPTER_keyLow,
+  HPTER_noExecute,
+  HPTER_page,
+  HPTER_pp0,
+  HPTER_referenced,
+  HPTEV_avpn,
+  HPTEV_large,
+  HPTEV_secondary,
+  HPTEV_valid,
   RIGHT_execute,
   RIGHT_read,
   RIGHT_write,
   S_amr,
   S_iamr,
+  UNTRANSLATED_exit,
+  UNTRANSLATED_segment,
 } from "../engines/runtime/layout.generated";
 import { internalError } from "../../../engine/runtime/internal-error.as";
-import { CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "./causes.as";
-import { CAUSE_EXIT, CAUSE_SEGMENT } from "./radix.as";
 import {
   findSegment,
   segmentVsid,
@@ -27,30 +45,12 @@ import {
   VSID_SIZE,
 } from "./slb.as";
 
-/** Data only: a storage key forbids it. */
-const CAUSE_KEY = 0x00200000;
-
 const SEGMENT_VSID: u64 = 0x3ffffffffffff000;
 const SEGMENT_256M: u64 = (1 << 28) - 1;
 const SEGMENT_1T: u64 = (1 << 40) - 1;
 
-const V_VALID: u64 = 1;
-const V_SECONDARY: u64 = 2;
-const V_LARGE: u64 = 4;
-const V_AVPN: u64 = 0x3fffffffffffff80;
 /** What of an entry's first doubleword the search compares. */
 const V_COMPARED: u64 = 0xffffffffffffff83;
-const R_PAGE: u64 = 0x0ffffffffffff000;
-const R_PP0: u64 = 1 << 63;
-const R_KEY_HIGH: u64 = 0x3000000000000000;
-const R_KEY_LOW: u64 = 0xe00;
-const R_REFERENCED: u64 = 0x100;
-const R_CHANGED: u64 = 0x80;
-const R_GUARDED: u64 = 8;
-const R_NO_EXECUTE: u64 = 4;
-
-const GROUP_ENTRIES = 8;
-const ENTRY_SIZE = 16;
 
 // Second results of translateHash.
 export let hashPhysical: u64 = 0;
@@ -75,7 +75,7 @@ function baseShift(vsid: u64): i32 {
 
 /** log2 of the page size that an entry has in a segment of that base size; 0: it belongs to another kind of segment. */
 function actualShift(v: u64, r: u64, base: i32): i32 {
-  if (!(v & V_LARGE)) return base == 12 ? 12 : 0;
+  if (!(v & HPTEV_large)) return base == 12 ? 12 : 0;
   const encoding = <i32>(r >> 12) & 0xff;
   if (base == 12) return (encoding & 15) == 7 ? 16 : encoding == 0x38 ? 24 : 0;
   if (base == 16) return (encoding & 15) == 1 ? 16 : encoding == 8 ? 24 : 0;
@@ -84,14 +84,14 @@ function actualShift(v: u64, r: u64, base: i32): i32 {
 
 /** The entry of a group that matches, or 0; `hashShift` is its page's size. */
 function searchGroup(table: i32, group: u64, wanted: u64, base: i32): i32 {
-  let entry = table + <i32>group * (GROUP_ENTRIES * ENTRY_SIZE);
-  for (let i = 0; i < GROUP_ENTRIES; i++) {
+  let entry = table + <i32>group * (HPT_groupSize * HPT_entrySize);
+  for (let i = 0; i < HPT_groupSize; i++) {
     const v = atomic.load<u64>(entry);
     if ((v & V_COMPARED) == wanted) {
       hashShift = actualShift(v, atomic.load<u64>(entry, 8), base);
       if (hashShift) return entry;
     }
-    entry += ENTRY_SIZE;
+    entry += HPT_entrySize;
   }
   return 0;
 }
@@ -116,14 +116,14 @@ function rightsOfPp(pp: i32, key: bool): i32 {
 
 /** Two bits of AMR or IAMR for the entry's key: the first forbids stores, the second loads (or fetches). */
 function keyBits(register: u64, r: u64): i32 {
-  const key = ((r & R_KEY_HIGH) >> 57) | ((r & R_KEY_LOW) >> 9);
+  const key = ((r & HPTER_keyHigh) >> 57) | ((r & HPTER_keyLow) >> 9);
   return <i32>(register >> (2 * (31 - key))) & 3;
 }
 
 /** The bit of an entry is behind the table, whose groups `mask` numbers. */
 function noteModified(table: i32, mask: u64, entry: i32): void {
   const index = (entry - table) >>> 4;
-  const bitmap = table + (<i32>mask + 1) * (GROUP_ENTRIES * ENTRY_SIZE);
+  const bitmap = table + (<i32>mask + 1) * (HPT_groupSize * HPT_entrySize);
   atomic.or<u8>(bitmap + (index >>> 3), (<u8>1) << (<u8>(index & 7)));
 }
 
@@ -133,14 +133,14 @@ export function translateHash(s: i32, ea: u64, access: i32, problemState: bool):
   const place = atomic.load<i32>(ARCH_hpt);
   if (place == 0) {
     internalError(s, ERROR_noHpt);
-    return CAUSE_EXIT;
+    return UNTRANSLATED_exit;
   }
   const segment = findSegment(s, ea);
-  if (segment == 0) return CAUSE_SEGMENT;
+  if (segment == 0) return UNTRANSLATED_segment;
   const vsid = segmentVsid(segment);
-  if (access == ACCESS_fetch && vsid & VSID_NO_EXECUTE) return CAUSE_NO_EXECUTE;
+  if (access == ACCESS_fetch && vsid & VSID_NO_EXECUTE) return CAUSE_noExecute;
   const base = baseShift(vsid);
-  if (base == 0) return CAUSE_NO_TRANSLATION;
+  if (base == 0) return CAUSE_noTranslation;
 
   const is1T = (vsid & VSID_SIZE) == VSID_1T;
   const offset = ea & (is1T ? SEGMENT_1T : SEGMENT_256M) & ~(((<u64>1) << (<u64>base)) - 1);
@@ -148,16 +148,16 @@ export function translateHash(s: i32, ea: u64, access: i32, problemState: bool):
   const hash = (is1T ? number ^ (number << 25) : number) ^ (offset >> <u64>base);
   const table = place & ~0xffff;
   const mask = ((<u64>1) << (<u64>(place & 63) - 7)) - 1;
-  const wanted = (vsid & (VSID_SIZE | SEGMENT_VSID)) | ((offset >> 16) & V_AVPN) | V_VALID;
+  const wanted = (vsid & (VSID_SIZE | SEGMENT_VSID)) | ((offset >> 16) & HPTEV_avpn) | HPTEV_valid;
   const key = (vsid & (problemState ? VSID_KP : VSID_KS)) != 0;
 
   for (;;) {
     let entry = searchGroup(table, hash & mask, wanted, base);
-    if (entry == 0) entry = searchGroup(table, ~hash & mask, wanted | V_SECONDARY, base);
-    if (entry == 0) return CAUSE_NO_TRANSLATION;
+    if (entry == 0) entry = searchGroup(table, ~hash & mask, wanted | HPTEV_secondary, base);
+    if (entry == 0) return CAUSE_noTranslation;
     const r = atomic.load<u64>(entry, 8);
-    let rights = rightsOfPp(<i32>(r & 3) | ((<i32>((r & R_PP0) >> 63)) << 2), key);
-    const runnable = !(r & (R_NO_EXECUTE | R_GUARDED));
+    let rights = rightsOfPp(<i32>(r & 3) | ((<i32>((r & HPTER_pp0) >> 63)) << 2), key);
+    const runnable = !(r & (HPTER_noExecute | HPTER_guarded));
     if (rights & RIGHT_read && runnable) rights |= RIGHT_execute;
     const allowed = rights;
     const amr = keyBits(load<u64>(s, S_amr), r);
@@ -165,18 +165,18 @@ export function translateHash(s: i32, ea: u64, access: i32, problemState: bool):
     if (amr & 1) rights &= ~RIGHT_read;
     if (keyBits(load<u64>(s, S_iamr), r) & 1) rights &= ~RIGHT_execute;
     if (!(rights & (1 << access))) {
-      if (access == ACCESS_fetch) return runnable ? CAUSE_PROTECTION : CAUSE_NO_EXECUTE;
-      return allowed & (1 << access) ? CAUSE_KEY : CAUSE_PROTECTION;
+      if (access == ACCESS_fetch) return runnable ? CAUSE_protection : CAUSE_noExecute;
+      return allowed & (1 << access) ? CAUSE_key : CAUSE_protection;
     }
-    const noted = r | (access == ACCESS_store ? R_REFERENCED | R_CHANGED : R_REFERENCED);
+    const noted = r | (access == ACCESS_store ? HPTER_referenced | HPTER_changed : HPTER_referenced);
     if (noted != r) {
       // Another processor or a hypercall changed it in between: look again.
       if (atomic.cmpxchg<u64>(entry, r, noted, 8) != r) continue;
       noteModified(table, mask, entry);
     }
     const page = ((<u64>1) << (<u64>hashShift)) - 1;
-    hashPhysical = (r & R_PAGE & ~page) | (ea & page);
-    hashRights = noted & R_CHANGED ? rights : rights & ~RIGHT_write;
+    hashPhysical = (r & HPTER_page & ~page) | (ea & page);
+    hashRights = noted & HPTER_changed ? rights : rights & ~RIGHT_write;
     return 0;
   }
 }

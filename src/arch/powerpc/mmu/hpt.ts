@@ -8,43 +8,12 @@ import { allocate, free, type Range } from "../../../kvm/heap.js";
 import { locked } from "../../../kvm/lock.js";
 import type { VmMemory } from "../../../kvm/memory.js";
 import { archLayout } from "../engines/layout.js";
+import { HpteR, HpteV, hpteGroup, hpteSize } from "./hpte.js";
 
 export const hptOrderMin = 18;
 export const hptOrderMax = 46;
-const entrySize = 16;
-const groupSize = 8;
 
-/** First doubleword. */
-export const HpteV = {
-  valid: 1n,
-  secondary: 2n,
-  large: 4n,
-  /** Software's: the guest needs the entry to run, so that it survives a resize. */
-  bolted: 0x10n,
-  /** Bits that belong to the hypervisor. */
-  hypervisor: 0x60n,
-  avpn: 0x3fff_ffff_ffff_ff80n,
-  avpnShift: 7n,
-  segment1T: 1n << 62n,
-} as const;
-
-/** Second doubleword. */
-export const HpteR = {
-  pp0: 1n << 63n,
-  keyHigh: 0x3000_0000_0000_0000n,
-  page: 0x0fff_ffff_ffff_f000n,
-  pp: 3n,
-  noExecute: 4n,
-  guarded: 8n,
-  coherent: 0x10n,
-  inhibited: 0x20n,
-  writeThrough: 0x40n,
-  changed: 0x80n,
-  referenced: 0x100n,
-  keyLow: 0xe00n,
-  /** Bits that no processor has. */
-  reserved: 0x4000_0000_0000_0000n,
-} as const;
+export { HpteR, HpteV };
 
 export interface Hpte {
   readonly v: bigint;
@@ -116,7 +85,7 @@ export class Hpt {
   /** Entries of the table in use. */
   get size(): number {
     const { table } = this;
-    return table ? tableBytes(table.order) / entrySize : 0;
+    return table ? tableBytes(table.order) / hpteSize : 0;
   }
 
   /** Makes `table` the one in use; the one before is given back once no vCPU looks into it. */
@@ -183,8 +152,8 @@ export class Hpt {
 
   /** Under the lock: the first free entry of the group that `index` is in, or undefined. */
   freeInGroup(index: number): number | undefined {
-    const first = index - (index % groupSize);
-    for (let i = first; i < first + groupSize; i++) if (!(this.at(i).v & HpteV.valid)) return i;
+    const first = index - (index % hpteGroup);
+    for (let i = first; i < first + hpteGroup; i++) if (!(this.at(i).v & HpteV.valid)) return i;
     return undefined;
   }
 
@@ -211,8 +180,8 @@ export class Hpt {
     for (let index = 0; index < this.size; index++) {
       const entry = this.at(index);
       if (!(entry.v & HpteV.valid && entry.v & HpteV.bolted)) continue;
-      const group = Number(groupAfter(entry, BigInt(Math.floor(index / groupSize)), oldMask, newMask));
-      const to = next.address / 8 + (group * groupSize + (index % groupSize)) * 2;
+      const group = Number(groupAfter(entry, BigInt(Math.floor(index / hpteGroup)), oldMask, newMask));
+      const to = next.address / 8 + (group * hpteGroup + (index % hpteGroup)) * 2;
       const words = memory.i64s;
       if ((words[to] ?? 0n) & HpteV.valid) return false;
       words[to] = BigInt.asIntN(64, entry.v);

@@ -8,21 +8,20 @@ import {
   ACCESS_store,
   ARCH_processTableBase,
   ARCH_processTableSize,
+  CAUSE_badConfiguration,
+  CAUSE_noExecute,
+  CAUSE_noTranslation,
+  CAUSE_protection,
   RIGHT_execute,
   RIGHT_read,
   RIGHT_write,
   S_amr,
   S_iamr,
   S_pid,
+  UNTRANSLATED_exit,
+  UNTRANSLATED_segment,
 } from "../engines/runtime/layout.generated";
-import { CAUSE_BAD_CONFIGURATION, CAUSE_NO_EXECUTE, CAUSE_NO_TRANSLATION, CAUSE_PROTECTION } from "./causes.as";
 import { findSlot, hostInSlot, hostOf, leaveForDirtyRing, noteDirty } from "../../../engine/runtime/slots.as";
-
-/** The address is in no quadrant of this process: a segment interrupt. No combination of cause bits. */
-export const CAUSE_SEGMENT = 1;
-
-/** No interrupt is to be raised: the engine leaves. */
-export const CAUSE_EXIT = 2;
 
 const ENTRY_VALID: u64 = 1 << 63;
 const ENTRY_LEAF: u64 = 1 << 62;
@@ -56,42 +55,42 @@ function rightsOf(s: i32, leaf: u64, problemState: bool): i32 {
   return rights;
 }
 
-/** Translates; 0, or the cause of the interrupt to raise (bits of DSISR or SRR1 without the store bit, or CAUSE_SEGMENT). */
+/** Translates; 0, or the cause of the interrupt to raise (bits of DSISR or SRR1 without the store bit, or UNTRANSLATED_segment). */
 export function translateRadix(s: i32, ea: u64, access: i32, problemState: bool): i32 {
   const quadrant = <i32>(ea >> 62);
-  if (quadrant == 1 || quadrant == 2) return CAUSE_SEGMENT;
+  if (quadrant == 1 || quadrant == 2) return UNTRANSLATED_segment;
   const pid: u64 = quadrant == 0 ? <u64>load<u32>(s, S_pid) : 0;
   const tableSize = load<i32>(ARCH_processTableSize);
   // Size 0 alone is a table of 4 KiB.
-  if (tableSize == 0 && load<u64>(ARCH_processTableBase) == 0) return CAUSE_BAD_CONFIGURATION;
-  if (pid >= (<u64>256) << (<u64>tableSize & 31)) return CAUSE_NO_TRANSLATION;
+  if (tableSize == 0 && load<u64>(ARCH_processTableBase) == 0) return CAUSE_badConfiguration;
+  if (pid >= (<u64>256) << (<u64>tableSize & 31)) return CAUSE_noTranslation;
   const processEntry = hostOf(load<u64>(ARCH_processTableBase) + pid * 16);
-  if (processEntry == 0) return CAUSE_BAD_CONFIGURATION;
+  if (processEntry == 0) return CAUSE_badConfiguration;
   const process = bswap(load<u64>(processEntry));
 
   let shift = <u64>(((process >> 58) & 0x18) | ((process >> 5) & 7)) + 31;
   const offset = ea & 0x3fffffffffffffff;
-  if (offset >> shift) return CAUSE_SEGMENT;
+  if (offset >> shift) return UNTRANSLATED_segment;
   let base = process & ENTRY_BASE;
   let width = process & 31;
   for (;;) {
-    if (width < 5 || width + 12 > shift) return CAUSE_BAD_CONFIGURATION;
+    if (width < 5 || width + 12 > shift) return CAUSE_badConfiguration;
     shift -= width;
     const entryAddress = base + (((offset >> shift) & (((<u64>1) << width) - 1)) << 3);
-    if (!findSlot(entryAddress)) return CAUSE_BAD_CONFIGURATION;
+    if (!findSlot(entryAddress)) return CAUSE_badConfiguration;
     const host = hostInSlot(entryAddress);
     const entry = bswap(load<u64>(host));
-    if (!(entry & ENTRY_VALID)) return CAUSE_NO_TRANSLATION;
+    if (!(entry & ENTRY_VALID)) return CAUSE_noTranslation;
     if (!(entry & ENTRY_LEAF)) {
       base = entry & ENTRY_BASE;
       width = entry & 31;
       continue;
     }
     const rights = rightsOf(s, entry, problemState);
-    if (!(rights & (1 << access))) return access == ACCESS_fetch ? CAUSE_NO_EXECUTE : CAUSE_PROTECTION;
+    if (!(rights & (1 << access))) return access == ACCESS_fetch ? CAUSE_noExecute : CAUSE_protection;
     const wanted = entry | (access == ACCESS_store ? LEAF_REFERENCED | LEAF_CHANGED : LEAF_REFERENCED);
     if (wanted != entry) {
-      if (leaveForDirtyRing(s)) return CAUSE_EXIT;
+      if (leaveForDirtyRing(s)) return UNTRANSLATED_exit;
       if (atomic.cmpxchg<u64>(host, bswap(entry), bswap(wanted)) != bswap(entry)) {
         // Another processor changed the entry in between: look again.
         shift += width;

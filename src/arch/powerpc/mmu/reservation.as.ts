@@ -8,6 +8,8 @@ import {
   ACCESS_load,
   ACCESS_store,
   ARCH_quadLock,
+  CAUSE_reservation,
+  CAUSE_store,
   S_reserveAddress,
   S_reserveSize,
   S_reserveValue,
@@ -15,7 +17,6 @@ import {
 import { storedToCode } from "../../../engine/runtime/code-pages.as";
 import { watchedAccess } from "../../../engine/runtime/debug.as";
 import { raiseAlignment } from "../interrupts/raise.as";
-import { CAUSE_RESERVATION, CAUSE_STORE } from "./causes.as";
 import { raiseDataStorage } from "../interrupts/storage-interrupts.as";
 import { noteAccess, ordered } from "../../../engine/runtime/access.as";
 import {
@@ -37,7 +38,7 @@ function reservable(s: i32, ea: u64, size: i32, access: i32): i32 {
   const host = dataAddress(s, ea, access);
   if (host == ADDRESS_FAULT) return 0;
   if (host == ADDRESS_OUTSIDE) {
-    raiseDataStorage(s, ea, access == ACCESS_store ? CAUSE_RESERVATION | CAUSE_STORE : CAUSE_RESERVATION);
+    raiseDataStorage(s, ea, access == ACCESS_store ? CAUSE_reservation | CAUSE_store : CAUSE_reservation);
     return 0;
   }
   return host;

@@ -5,12 +5,14 @@
 import {
   ACCESS_fetch,
   ARCH_radix,
+  MSR_DR,
+  MSR_IR,
+  MSR_PR,
   RIGHT_execute,
   RIGHT_read,
   RIGHT_write,
   S_msr,
 } from "../engines/runtime/layout.generated";
-import { MSR_DR, MSR_IR, MSR_PR } from "../interrupts/msr.as";
 import { hashPhysical, hashRights, hashShift, translateHash } from "./hash.as";
 import { radixPhysical, radixRights, radixShift, translateRadix } from "./radix.as";
 
@@ -23,7 +25,7 @@ export let rights: i32 = 0;
 /** log2 of the page's bytes. */
 export let pageShift: i32 = 0;
 
-/** 0, or the cause of the interrupt to raise: see translateRadix, and CAUSE_EXIT. */
+/** 0, or the cause of the interrupt to raise: see translateRadix, and UNTRANSLATED_exit. */
 export function translate(s: i32, ea: u64, access: i32): i32 {
   const msr = load<u64>(s, S_msr);
   if (!(msr & (access == ACCESS_fetch ? MSR_IR : MSR_DR))) {

@@ -1,15 +1,15 @@
 /** Processors: who runs, and in which mode. */
+import { Msr } from "../isa/msr.js";
 import { type HcallHandlers, HcallStatus } from "./hcall.js";
 import { registerVpa } from "./register-vpa.js";
 import { setMode } from "./set-mode.js";
 
-const msrEe = 0x8000n;
 const everyone = BigInt.asUintN(64, -1n);
 
 export const processorHcalls = {
   /** Gives the processor back until an interrupt or a prod, with external interrupts enabled. */
   H_CEDE: (vcpu) => {
-    vcpu.setRegister("msr", vcpu.getRegister("msr") | msrEe);
+    vcpu.setRegister("msr", vcpu.getRegister("msr") | Msr.EE);
     if (!vcpu.takeProd()) vcpu.halt();
     return HcallStatus.success;
   },

@@ -1,4 +1,5 @@
 /** Which breakpoints and watchpoints the engine is to look for: the guest's and those of KVM_SET_GUEST_DEBUG. */
+
 import { KvmError } from "../../../base/errors.js";
 import {
   KVM_GUESTDBG_ENABLE,
@@ -9,16 +10,16 @@ import {
 import type { VcpuInside } from "../../../kvm/inside.js";
 import type { GuestDebug } from "../../../kvm/uapi.js";
 import { Request } from "../engines/layout.js";
+import { Ciabr, Dawrx } from "../interrupts/debug-registers.js";
 import { KVMPPC_DEBUG_BREAKPOINT, KVMPPC_DEBUG_WATCH_READ, KVMPPC_DEBUG_WATCH_WRITE } from "../uapi/registers.js";
 import { getField, request, setField } from "./vcpu.js";
 
-const ciabrPrivilege = 3n;
-const dawrxAccesses = 0x60n;
+const dawrxAccesses = Dawrx.load | Dawrx.store;
 const kinds = KVMPPC_DEBUG_BREAKPOINT | KVMPPC_DEBUG_WATCH_READ | KVMPPC_DEBUG_WATCH_WRITE;
 
 /** CIABR, DAWR0, DAWRX0 or the user's points were written. */
 export function debugChanged(vcpu: VcpuInside): void {
-  const breaking = (getField(vcpu, "ciabr") & ciabrPrivilege) !== 0n || getField(vcpu, "breakCount") !== 0n;
+  const breaking = (getField(vcpu, "ciabr") & Ciabr.privilege) !== 0n || getField(vcpu, "breakCount") !== 0n;
   const watching = (getField(vcpu, "dawrx0") & dawrxAccesses) !== 0n || getField(vcpu, "watchCount") !== 0n;
   // What was decoded or found without looking for them goes, and what was for their sake.
   if (breaking || getField(vcpu, "breaking") !== 0n) request(vcpu, Request.flushCode);

@@ -1,8 +1,10 @@
 /** KVM_GET_ONE_REG and KVM_SET_ONE_REG: one table of registers. */
+
 import { KvmError } from "../../../base/errors.js";
 import { KVM_REG_SIZE_MASK } from "../../../kvm/constants.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { archLayout, type StateField } from "../engines/layout.js";
+import { Magic } from "../interrupts/magic.js";
 import type { RegisterName } from "../isa/registers.js";
 import * as reg from "../uapi/registers.js";
 import { ppcVcpuOf } from "../vm/ppc-vm.js";
@@ -122,7 +124,7 @@ const hior: OneReg = {
 
 /** As in Linux for Book3S: an instruction of primary opcode 0, which is otherwise illegal. */
 const debugInstruction: OneReg = {
-  get: () => 0x00dddd00n,
+  get: () => BigInt(Magic.softwareBreakpoint),
   set: () => {
     throw new KvmError("EINVAL", "KVM_REG_PPC_DEBUG_INST can only be read");
   },

@@ -1,15 +1,13 @@
 /** Events of translation as the trace has them. */
+
 import { Access, MmuEvent, Right } from "../../../engine/layout.js";
 import type { EngineEvents } from "../../../kvm/engine.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
+import { Cause, Untranslated } from "../mmu/causes.js";
 
 type Values = Record<string, string | number>;
 const accesses = Object.fromEntries(Object.entries(Access).map(([name, number]) => [number, name]));
 const hex = (value: bigint): string => `0x${BigInt.asUintN(64, value).toString(16)}`;
-
-/** Results of translate() that are no bits of DSISR. */
-const causeSegment = 1;
-const causeExit = 2;
 
 function describe(kind: number, a: bigint, b: bigint, c: number, d: number): [string, Values] | undefined {
   const access = accesses[c] ?? "?";
@@ -21,9 +19,9 @@ function describe(kind: number, a: bigint, b: bigint, c: number, d: number): [st
       return ["refill", { ea: hex(a), physical: hex(b), access, page: pageName(d >>> 8), rights }];
     }
     case MmuEvent.fault: {
-      if (d === causeSegment) return ["fault", { ea: hex(a), access, cause: "segment" }];
-      if (d === causeExit) return ["fault", { ea: hex(a), access, cause: "no such MMU" }];
-      const names = causes.filter(([bit]) => d & bit).map(([, name]) => name);
+      if (d === Untranslated.segment) return ["fault", { ea: hex(a), access, cause: "segment" }];
+      if (d === Untranslated.exit) return ["fault", { ea: hex(a), access, cause: "no such MMU" }];
+      const names = causeList.filter((name) => d & Cause[name]).map((name) => causeNames[name]);
       return ["fault", { ea: hex(a), access, cause: names.join("+"), [access === "fetch" ? "srr1" : "dsisr"]: d }];
     }
     case MmuEvent.invalidate:
@@ -38,15 +36,19 @@ function describe(kind: number, a: bigint, b: bigint, c: number, d: number): [st
 const pageName = (shift: number): string =>
   shift >= 30 ? `${1 << (shift - 30)}G` : shift >= 20 ? `${1 << (shift - 20)}M` : `${1 << (shift - 10)}K`;
 
-/** Bits at the same place in DSISR and SRR1. Source: Power ISA v3.0B, Book III "Data Storage Interrupt". */
-const causes = [
-  [0x40000000, "no translation"],
-  [0x10000000, "no execute"],
-  [0x08000000, "protection"],
-  [0x04000000, "reservation"],
-  [0x02000000, "store"],
-  [0x00080000, "bad tables"],
-] as const;
+/** What the trace calls the causes. */
+const causeNames = {
+  noTranslation: "no translation",
+  noExecute: "no execute",
+  protection: "protection",
+  reservation: "reservation",
+  store: "store",
+  watch: "watch",
+  key: "key",
+  badConfiguration: "bad tables",
+} as const satisfies Record<keyof typeof Cause, string>;
+
+const causeList = Object.keys(Cause) as (keyof typeof Cause)[];
 
 export function emitMmuEvent(vcpu: VcpuInside, ...[kind, a, b, c, d]: Parameters<EngineEvents>): void {
   const event = describe(kind, a, b, c, d);

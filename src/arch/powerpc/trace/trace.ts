@@ -3,30 +3,33 @@
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { traceBit } from "../../../kvm/trace.js";
 import { state } from "../engines/layout.js";
+import { Vector } from "../interrupts/vectors.js";
 import { isPrefix } from "../isa/pattern.js";
 import { addressOf, getCr, getField, setField } from "../processor/vcpu.js";
 
-/** By vector. Source: Power ISA v3.0B, Book III "Interrupt Definitions". */
-const names: Readonly<Record<number, string>> = {
-  256: "System Reset",
-  512: "Machine Check",
-  768: "Data Storage",
-  896: "Data Segment",
-  1024: "Instruction Storage",
-  1152: "Instruction Segment",
-  1280: "External",
-  1536: "Alignment",
-  1792: "Program",
-  2048: "Floating-Point Unavailable",
-  2304: "Decrementer",
-  2560: "Directed Privileged Doorbell",
-  3072: "System Call",
-  3328: "Trace",
-  3872: "Vector Unavailable",
-  3904: "VSX Unavailable",
-  3936: "Facility Unavailable",
-};
-const vectored = 0x17000;
+const names = {
+  systemReset: "System Reset",
+  machineCheck: "Machine Check",
+  dataStorage: "Data Storage",
+  dataSegment: "Data Segment",
+  instructionStorage: "Instruction Storage",
+  instructionSegment: "Instruction Segment",
+  external: "External",
+  alignment: "Alignment",
+  program: "Program",
+  floatUnavailable: "Floating-Point Unavailable",
+  decrementer: "Decrementer",
+  doorbell: "Directed Privileged Doorbell",
+  systemCall: "System Call",
+  trace: "Trace",
+  vectorUnavailable: "Vector Unavailable",
+  vsxUnavailable: "VSX Unavailable",
+  facilityUnavailable: "Facility Unavailable",
+  systemCallVectored: "System Call Vectored",
+} as const satisfies Record<keyof typeof Vector, string>;
+const nameOf = new Map(
+  Object.entries(Vector).map(([key, vector]) => [vector as number, names[key as keyof typeof Vector]]),
+);
 
 /** Before the engine runs: what it is to tell, and to leave after each interrupt if someone wants to know. */
 export function prepareTrace(vcpu: VcpuInside): void {
@@ -40,8 +43,9 @@ export function emitInterrupt(vcpu: VcpuInside): void {
   if (vector === 0) return;
   setField(vcpu, "lastInterrupt", 0n);
   const hex = (field: "srr0" | "srr1" | "dar" | "dsisr") => `0x${getField(vcpu, field).toString(16)}`;
-  const storage = vector === 0x300 || vector === 0x380 ? { dar: hex("dar"), dsisr: hex("dsisr") } : {};
-  vcpu.vm.trace.emit("interrupt", vcpu.id, vector >= vectored ? "System Call Vectored" : (names[vector] ?? "unknown"), {
+  const storage =
+    vector === Vector.dataStorage || vector === Vector.dataSegment ? { dar: hex("dar"), dsisr: hex("dsisr") } : {};
+  vcpu.vm.trace.emit("interrupt", vcpu.id, nameOf.get(Math.min(vector, Vector.systemCallVectored)) ?? "unknown", {
     vector: `0x${vector.toString(16)}`,
     srr0: hex("srr0"),
     srr1: hex("srr1"),

@@ -1,24 +1,12 @@
 /** A small VM around the run-time library alone, for its tests: memory, one slot of RAM, vCPUs, page tables. */
 import { readFileSync } from "node:fs";
 import { vmLayout } from "../../../../kvm/layout.js";
+import { Msr } from "../../isa/msr.js";
 import { archLayout, codePage, type StateField, state, vcpuLayout } from "../layout.js";
 
 type Routine = (...parameters: (number | bigint)[]) => never;
 
-export const MSR = {
-  SF: 1n << 63n,
-  VEC: 1n << 25n,
-  VSX: 1n << 23n,
-  EE: 0x8000n,
-  PR: 0x4000n,
-  FP: 0x2000n,
-  ME: 0x1000n,
-  SE: 0x400n,
-  IR: 0x20n,
-  DR: 0x10n,
-  RI: 2n,
-  LE: 1n,
-} as const;
+export { Msr as MSR };
 
 /** Rights of a leaf, as in its low bits. */
 export const Leaf = { execute: 1n, write: 2n, read: 4n, privileged: 8n, changed: 0x80n, referenced: 0x100n } as const;
@@ -92,7 +80,7 @@ export class TestMachine {
     });
     this.runtime = instance.exports as unknown as Record<string, Routine>;
     for (const s of this.vcpus) {
-      this.set("msr", MSR.SF | MSR.ME | MSR.LE, s);
+      this.set("msr", Msr.SF | Msr.ME | Msr.LE, s);
       this.call("reset", s);
     }
   }

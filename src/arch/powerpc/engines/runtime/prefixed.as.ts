@@ -12,6 +12,7 @@ import {
   DECODE_rootWithPrefixes,
   HANDLER_illegal,
   HANDLER_undecoded,
+  MSR_LE,
   N_prefixed,
   S_decodeRoot,
   S_msr,
@@ -20,7 +21,6 @@ import {
   S_prefixed,
   S_steppedSuffix,
 } from "./layout.generated";
-import { MSR_LE } from "../../interrupts/msr.as";
 import { hostOf } from "../../../../engine/runtime/slots.as";
 import { physical, translate } from "../../mmu/translate.as";
 import { handlerFrom } from "./decode-table.as";

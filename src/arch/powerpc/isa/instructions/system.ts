@@ -3,9 +3,11 @@
  * Source: Power ISA v3.0B, Book II "Wait Instruction", "Event-Based Branch Facility"; Book III "System Linkage
  * Instructions", "Move To/From System Register Instructions", "Processor Control".
  */
+
 import { FacilityCause, inProblemState, withFacility } from "../common.js";
 import { insn } from "../insn.js";
 import type { I64, Machine } from "../machine.js";
+import { Msr } from "../msr.js";
 
 const supervisor = { privileged: "supervisor" } as const;
 const hypervisor = { privileged: "hypervisor" } as const;
@@ -22,9 +24,8 @@ const linkage = [
 
 // MSR. Bits outside the mask stay as they are; HV, ME and LE are never in it.
 
-const EE_RI = 0x8002n;
-/** MSR[HV], [S], [ME] and [LE]. */
-const untouched = (1n << 60n) | (1n << 22n) | 0x1001n;
+const EE_RI = Msr.EE | Msr.RI;
+const untouched = Msr.HV | Msr.S | Msr.ME | Msr.LE;
 
 function setMsr(m: Machine, value: I64, mask: bigint): void {
   const { i64 } = m;
