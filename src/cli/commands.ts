@@ -22,6 +22,12 @@ export const commands: readonly CommandEntry[] = [
     usageStatus: 125,
   },
   {
+    name: "shell",
+    summary: "give a terminal in a Linux VM of its own",
+    load: () => import("./commands/shell.js"),
+    usageStatus: 125,
+  },
+  {
     name: "guest",
     summary: "fetch, list or remove guests that can be booted without bringing a kernel",
     load: () => import("./commands/guest.js"),

@@ -64,6 +64,7 @@ const vmValues = (command: string): Readonly<Record<string, Row>> => ({
 
 const values: Readonly<Record<string, Row>> = {
   ...vmValues("exec"),
+  ...vmValues("shell"),
   "run --kernel": path,
   "run --initrd": path,
   "run --append": text,
@@ -123,6 +124,7 @@ const values: Readonly<Record<string, Row>> = {
 const guest: Row = { bad: ["", "plan9", "debian "], good: ["debian"] };
 const positionals: Readonly<Record<string, Row>> = {
   "exec [command]": text,
+  "shell [command]": text,
   "guest fetch [name]": guest,
   "guest rm [name]": guest,
   "disk create [file]": path,

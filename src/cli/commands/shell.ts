@@ -1,0 +1,107 @@
+/** `unikvm shell`: a terminal in a VM of its own. */
+import { constants } from "node:os";
+import type { Command } from "commander";
+import type { Process, TerminalSize } from "../../api/types.js";
+import type { Finish } from "../command.js";
+import { escapeHelp, escapes } from "../escape.js";
+import { endingSignals, interruptible, OutOfTime } from "../interrupt.js";
+import { RawMode } from "../raw-mode.js";
+import {
+  bootVm,
+  describeVm,
+  programOptions,
+  RunnerStatus,
+  statusOf,
+  statusOfFailure,
+  type VmChoices,
+} from "../vm-options.js";
+
+export async function describe(command: Command, finish: Finish): Promise<void> {
+  command
+    .description(
+      "Gives a terminal in a Linux VM of its own: a shell, or the program that is named. Every key goes there, Ctrl-C\n" +
+        "included; when it ends, so does the VM. Ctrl-A X ends it at once, Ctrl-A H helps.\n" +
+        "Ends with the program's status, as `unikvm exec` does.\n\n" +
+        "  unikvm shell\n" +
+        "  unikvm shell --disk data.qcow2 --network user\n" +
+        "  unikvm shell -- top",
+    )
+    .argument("[command...]", "the program and its arguments (default: a login shell)")
+    .passThroughOptions();
+  await describeVm(command);
+  command.action(finish(run));
+}
+
+async function run(command: readonly string[], choices: VmChoices): Promise<number> {
+  const begin = performance.now();
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    return statusOfFailure(new Error("shell needs a terminal as its stdin and stdout; for pipes there is unikvm exec"));
+  }
+  try {
+    const vm = await interruptible((signal) => bootVm(choices, signal), choices.timeout);
+    try {
+      const left = choices.timeout && Math.max(1, choices.timeout - (performance.now() - begin));
+      const program = await vm.spawn(command.length > 0 ? command : ["sh", "-l"], {
+        ...programOptions({ ...choices, env: { ...ownTerminal(), ...choices.env } }),
+        pty: sizeHere(),
+        ...(left === undefined ? {} : { timeout: left }),
+      });
+      return await attach(program);
+    } finally {
+      await vm.close(choices.disk ? {} : { grace: 0 });
+    }
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) return statusOfFailure(error);
+    process.stderr.write(`unikvm: ${error.message}\n`);
+    return RunnerStatus.timeout;
+  }
+}
+
+/** What kind of terminal this is, is so in the guest, too. */
+const ownTerminal = (): Record<string, string> => (process.env["TERM"] ? { TERM: process.env["TERM"] } : {});
+
+const sizeHere = (): TerminalSize => ({ rows: process.stdout.rows || 24, columns: process.stdout.columns || 80 });
+
+/** Has this terminal be the program's until it ends. */
+async function attach(program: Process): Promise<number> {
+  const { stdin, stdout, stderr } = process;
+  const input = program.stdin.getWriter();
+  const raw = new RawMode(stdin);
+  const kill = (): void => void program.kill("SIGKILL");
+  const resize = (): void => void program.resize(sizeHere());
+  const onData = escapes({
+    send: (bytes) => {
+      stdin.pause();
+      // A program that has ended reads no more.
+      void input.write(bytes).then(
+        () => stdin.resume(),
+        () => undefined,
+      );
+    },
+    leave: kill,
+    help: () => void stderr.write(`\r\n${escapeHelp.join("\r\n")}\r\n`),
+  });
+  for (const signal of endingSignals) process.on(signal, kill);
+  process.on("exit", () => raw.leave());
+  stdout.on("resize", resize);
+  stdin.on("data", onData);
+  stdin.on("end", kill);
+  raw.enter();
+  stdin.resume();
+  try {
+    const reader = program.stdout.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      await new Promise<void>((resolve) => stdout.write(value, () => resolve()));
+    }
+    return statusOf(await program.exited, constants.signals);
+  } finally {
+    raw.leave();
+    stdin.off("data", onData);
+    stdin.off("end", kill);
+    stdin.pause();
+    stdout.off("resize", resize);
+    for (const signal of endingSignals) process.off(signal, kill);
+  }
+}
