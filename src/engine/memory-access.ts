@@ -117,16 +117,32 @@ function reverseQuad(f: FunctionBuilder): void {
   f.release(v);
 }
 
+/** [host address: i32] -> [value] */
+function loadHere(f: FunctionBuilder, size: AccessSize | 16, bigEndian: boolean, offset: number): void {
+  if (size === 16) {
+    f.load("v128", offset);
+    if (bigEndian) reverseQuad(f);
+  } else {
+    f.memory(loads[size], offset);
+    if (bigEndian) emitByteReverse(f, size);
+  }
+}
+
+/** [host address: i32, value] -> [] */
+function storeHere(f: FunctionBuilder, size: AccessSize | 16, bigEndian: boolean, offset: number): void {
+  if (size === 16) {
+    if (bigEndian) reverseQuad(f);
+    f.store("v128", offset);
+  } else {
+    if (bigEndian) emitByteReverse(f, size);
+    f.memory(stores[size], offset);
+  }
+}
+
 /** Pushes the value at a host address that needs no check. */
 export function emitDirectLoad(f: FunctionBuilder, at: Direct, size: AccessSize | 16, bigEndian: boolean): void {
   f.get(at.local);
-  if (size === 16) {
-    f.load("v128", at.offset);
-    if (bigEndian) reverseQuad(f);
-  } else {
-    f.memory(loads[size], at.offset);
-    if (bigEndian) emitByteReverse(f, size);
-  }
+  loadHere(f, size, bigEndian, at.offset);
 }
 
 /** Stores what `value` pushes at a host address that needs no check. */
@@ -139,13 +155,7 @@ export function emitDirectStore(
 ): void {
   f.get(at.local);
   value();
-  if (size === 16) {
-    if (bigEndian) reverseQuad(f);
-    f.store("v128", at.offset);
-  } else {
-    if (bigEndian) emitByteReverse(f, size);
-    f.memory(stores[size], at.offset);
-  }
+  storeHere(f, size, bigEndian, at.offset);
 }
 
 /** What several accesses off one address need: the bytes from the first to the last, and which tags. */
@@ -184,6 +194,31 @@ export function emitCheck(
   return entry;
 }
 
+/** The two ways that an access goes. */
+interface Ways<T> {
+  /** What either leaves on the stack. */
+  readonly result?: "i64" | "v128";
+  /** By the soft TLB; branches to `miss` if it has not what is needed. */
+  readonly access: (miss: Label) => T;
+  /** By the run-time library: pushes what its routine takes besides the state, and calls it. */
+  readonly slow: () => void;
+}
+
+/** The quick way, and for a miss the function's own exit or else the slow one. */
+function emitEither<T>(f: FunctionBuilder, exits: Exits, x: AccessContext, { result, access, slow }: Ways<T>): T {
+  if (exits.miss) return access(exits.miss(f));
+  const done = f.block(result);
+  const accessed = access(f.block());
+  f.br(done);
+  f.end();
+  exits.storePc(f);
+  f.get(x.state);
+  slow();
+  x.checkFault(f, exits);
+  f.end();
+  return accessed;
+}
+
 /** [ea: i64] -> [value], `size` bytes of it; 16 give a v128, fewer an i64. */
 export function emitLoad(
   f: FunctionBuilder,
@@ -199,33 +234,16 @@ export function emitLoad(
   const access = (miss: Label): number => {
     const entry = lookUp(f, x, ea, size, x.layout.tlb.readTag, miss);
     hostAddress(f, x, ea, entry);
-    if (size === 16) {
-      f.load("v128", 0);
-      if (bigEndian) reverseQuad(f);
-    } else {
-      f.memory(loads[size], 0);
-      if (bigEndian) emitByteReverse(f, size);
-    }
+    loadHere(f, size, bigEndian, 0);
     return entry;
   };
-  if (exits.miss) {
-    f.release(access(exits.miss(f)));
-    f.release(ea);
-    return;
-  }
-  const done = f.block(size === 16 ? "v128" : "i64");
-  const entry = access(f.block());
-  f.br(done);
-  f.end();
-  exits.storePc(f);
-  f.get(x.state);
-  f.get(ea);
-  if (size !== 16) f.i32Const(size);
-  f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.slow(size === 16 ? "loadQuadSlow" : "loadSlow"));
-  x.checkFault(f, exits);
-  f.end();
-  f.release(entry);
+  const slow = (): void => {
+    f.get(ea);
+    if (size !== 16) f.i32Const(size);
+    f.i32Const(bigEndian ? 1 : 0);
+    f.call(x.slow(size === 16 ? "loadQuadSlow" : "loadSlow"));
+  };
+  f.release(emitEither(f, exits, x, { result: size === 16 ? "v128" : "i64", access, slow }));
   f.release(ea);
 }
 
@@ -247,35 +265,17 @@ export function emitStore(
     const entry = lookUp(f, x, ea, size, x.layout.tlb.writeTag, miss);
     hostAddress(f, x, ea, entry);
     f.get(value);
-    if (size === 16) {
-      if (bigEndian) reverseQuad(f);
-      f.store("v128", 0);
-    } else {
-      if (bigEndian) emitByteReverse(f, size);
-      f.memory(stores[size], 0);
-    }
+    storeHere(f, size, bigEndian, 0);
     return entry;
   };
-  if (exits.miss) {
-    f.release(access(exits.miss(f)));
-    f.release(value);
-    f.release(ea);
-    return;
-  }
-  const done = f.block();
-  const entry = access(f.block());
-  f.br(done);
-  f.end();
-  exits.storePc(f);
-  f.get(x.state);
-  f.get(ea);
-  if (size !== 16) f.i32Const(size);
-  f.get(value);
-  f.i32Const(bigEndian ? 1 : 0);
-  f.call(x.slow(size === 16 ? "storeQuadSlow" : "storeSlow"));
-  x.checkFault(f, exits);
-  f.end();
-  f.release(entry);
+  const slow = (): void => {
+    f.get(ea);
+    if (size !== 16) f.i32Const(size);
+    f.get(value);
+    f.i32Const(bigEndian ? 1 : 0);
+    f.call(x.slow(size === 16 ? "storeQuadSlow" : "storeSlow"));
+  };
+  f.release(emitEither(f, exits, x, { access, slow }));
   f.release(value);
   f.release(ea);
 }
@@ -311,19 +311,11 @@ export function emitZeroBlock(
     }
     f.release(entry);
   };
-  if (exits.miss) access(exits.miss(f));
-  else {
-    const done = f.block();
-    access(f.block());
-    f.br(done);
-    f.end();
-    exits.storePc(f);
-    f.get(x.state);
+  const routine = (): void => {
     f.get(ea);
     f.call(slow);
-    x.checkFault(f, exits);
-    f.end();
-  }
+  };
+  emitEither(f, exits, x, { access, slow: routine });
   f.release(block);
   f.release(ea);
 }

@@ -76,20 +76,36 @@ function body(thread: LitmusThread, others: readonly number[], labels: Labels): 
   return `${begin}  cmpwi 20, 0\n  beq ${target}\n${target}:\n${isync}${access(second, undefined, undefined, 21)}`;
 }
 
-/** All tries of one test by one processor. r31: its number; r30: what all see; r27: drawn numbers; r22: rounds begun. */
-function processor(test: Litmus, id: number, cpus: number, labels: Labels): string {
-  const thread = test.threads[id] ?? { accesses: [], between: "nothing" as const };
-  const others = Array.from({ length: cpus }, (_, cpu) => cpu).filter((cpu) => cpu !== id);
-  const [again, drawn, wait] = [labels.make(), labels.make(), labels.make()];
-  const store = thread.accesses
-    .map((one, i) => (one.kind === "read" ? `  stw ${20 + i}, ${4 * one.digit}(24)\n` : ""))
-    .join("");
+/** `body` for each try of a round: r26, r25 and r24 are where its x, y and what was loaded lie. */
+function forEachTry(labels: Labels, body: string): string {
+  const again = labels.make();
   return `
   li 28, ${batch}
 ${load(26, area.x)}
 ${load(25, area.y)}
 ${load(24, area.loaded)}
 ${again}:
+${body}
+  addi 26, 26, ${stride}
+  addi 25, 25, ${stride}
+  addi 24, 24, ${4 * digits}
+  addi 28, 28, -1
+  cmpdi 28, 0
+  bne ${again}
+`;
+}
+
+/** All tries of one test by one processor. r31: its number; r30: what all see; r27: drawn numbers; r22: rounds begun. */
+function processor(test: Litmus, id: number, cpus: number, labels: Labels): string {
+  const thread = test.threads[id] ?? { accesses: [], between: "nothing" as const };
+  const others = Array.from({ length: cpus }, (_, cpu) => cpu).filter((cpu) => cpu !== id);
+  const [drawn, wait] = [labels.make(), labels.make()];
+  const store = thread.accesses
+    .map((one, i) => (one.kind === "read" ? `  stw ${20 + i}, ${4 * one.digit}(24)\n` : ""))
+    .join("");
+  return forEachTry(
+    labels,
+    `
   addi 19, 19, 1
   stw 19, ${shared.step + stride * id}(30)
 ${meet(others, 0, patience, labels)}
@@ -107,33 +123,20 @@ ${drawn}:
 ${wait}:
   bdnz ${wait}
 ${body(thread, others, labels)}
-${store}
-  addi 26, 26, ${stride}
-  addi 25, 25, ${stride}
-  addi 24, 24, ${4 * digits}
-  addi 28, 28, -1
-  cmpdi 28, 0
-  bne ${again}
-`;
+${store}`,
+  );
 }
 
 /** Processor 0 counts a round's outcomes and clears the places. */
 function count(test: Litmus, labels: Labels): string {
   const loads = test.threads.flatMap(({ accesses }) => accesses).filter(({ kind }) => kind === "read").length;
-  const again = labels.make();
   const values = [
     ...Array.from({ length: loads }, (_, i) => `  lwz 9, ${4 * i}(24)\n`),
     ...test.final.map((location) => `  lwz 9, 0(${places[location]})\n`),
   ];
   // The first digit in the low bits.
   const collect = values.map((value, i) => `${value}  sldi 9, 9, ${3 + digitBits * i}\n  or 10, 10, 9\n`).join("");
-  return `
-  li 28, ${batch}
-${load(26, area.x)}
-${load(25, area.y)}
-${load(24, area.loaded)}
-${load(23, area.counts)}
-${again}:
+  const one = `
   li 10, 0
 ${collect}
   ldx 9, 23, 10
@@ -141,14 +144,10 @@ ${collect}
   stdx 9, 23, 10
   li 9, 0
   stw 9, 0(26)
-  stw 9, 0(25)
-  addi 26, 26, ${stride}
-  addi 25, 25, ${stride}
-  addi 24, 24, ${4 * digits}
-  addi 28, 28, -1
-  cmpdi 28, 0
-  bne ${again}
-`;
+  stw 9, 0(25)`;
+  return `
+${load(23, area.counts)}
+${forEachTry(labels, one)}`;
 }
 
 /** Processor 0 says what was counted, and forgets it. */

@@ -26,6 +26,32 @@ function contents(store: ByteStore): Uint8Array {
   return bytes;
 }
 
+/** The image, behind a store that may throw before it is changed. */
+function asking(
+  image: MemoryStore,
+  { write, resize }: { readonly write: (end: number) => void; readonly resize?: () => void },
+): ByteStore {
+  return {
+    name: "image",
+    get size() {
+      return image.size;
+    },
+    readOnly: false,
+    read: (offset, bytes) => image.read(offset, bytes),
+    write: (offset, bytes) => {
+      write(offset + bytes.length);
+      image.write(offset, bytes);
+    },
+    resize: (size) => {
+      resize?.();
+      image.resize(size);
+    },
+    flush() {},
+    flushSoon: () => Promise.resolve(),
+    close() {},
+  };
+}
+
 /** An image with some fields of its header changed. */
 function changed(store: ByteStore, fields: Readonly<Record<number, number | bigint>>): MemoryStore {
   const bytes = contents(store);
@@ -290,22 +316,11 @@ test("a full store gives an error, loses nothing, and goes on when there is room
     const image = new MemoryStore("image");
     formatQcow2(image, { size: 64 * 1024, clusterBits: 9 });
     let room = limit;
-    const store: ByteStore = {
-      name: "image",
-      get size() {
-        return image.size;
+    const store = asking(image, {
+      write: (end) => {
+        if (end > room) throw new StorageError("image cannot be written: the file system is full");
       },
-      readOnly: false,
-      read: (offset, bytes) => image.read(offset, bytes),
-      write: (offset, bytes) => {
-        if (offset + bytes.length > room) throw new StorageError("image cannot be written: the file system is full");
-        image.write(offset, bytes);
-      },
-      resize: (size) => image.resize(size),
-      flush() {},
-      flushSoon: () => Promise.resolve(),
-      close() {},
-    };
+    });
     const disk = new Qcow2Disk(store, { decompressors });
     const model = new Uint8Array(64 * 1024);
     let failed = 0;
@@ -343,25 +358,7 @@ test("killed before any of its writes, an image has every write that had ended, 
     const count = (): void => {
       if (writes++ === left) throw new Killed();
     };
-    const store: ByteStore = {
-      name: "image",
-      get size() {
-        return image.size;
-      },
-      readOnly: false,
-      read: (offset, bytes) => image.read(offset, bytes),
-      write: (offset, bytes) => {
-        count();
-        image.write(offset, bytes);
-      },
-      resize: (to) => {
-        count();
-        image.resize(to);
-      },
-      flush() {},
-      flushSoon: () => Promise.resolve(),
-      close() {},
-    };
+    const store = asking(image, { write: count, resize: count });
     const found = new Uint8Array(size);
     /** Where a write had begun and not ended: either may be found. */
     let begun: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
