@@ -13,6 +13,8 @@ import type { EngineTarget } from "../target.js";
 /** Type of a region's function and the table of all regions, in each module. */
 const regionType = 0;
 const regionTable = 0;
+/** What a region gives that has ended by a return, which the caller compares with its return address. */
+export const returns = 2;
 /** The guest is back where it was called from. */
 const calledBack = 2;
 
@@ -275,12 +277,18 @@ export class Linkage {
     f.i32("eqz");
     returnIf(f, 1);
     this.#emitRun(f, s, depth, word);
+    f.tee(result);
     f.i32("eqz");
     returnIf(f, 0);
     this.#loadState(f, s, "pc");
     pushBack();
     f.i64("ne");
     f.if();
+    // A return to somewhere else (longjmp, a switch of stacks): all that called here is stale, or some caller's caller is meant.
+    f.get(result);
+    f.i32Const(returns);
+    f.i32("eq");
+    returnIf(f, returns);
     f.get(s);
     pushBack();
     f.get(depth);

@@ -15,15 +15,13 @@ import { callDepth } from "../region-entry.js";
 import type { Mode } from "../target.js";
 import { type AccessGroup, accessGroups } from "./access-groups.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
-import type { Linkage } from "./linkage.js";
+import { type Linkage, returns } from "./linkage.js";
 import { type Knowledge, RegisterFile } from "./register-file.js";
 import type { TranslatorTarget } from "./target.js";
 import { type Found, type Place, regionFunction, regionLocals, type Template, Templates } from "./template.js";
 
 /** Instructions a region may have: more than any hot loop, and a body that V8 still optimises well. */
 const instructionLimit = 500;
-/** Value of the local `jumps`: a return, which the caller compares with its return address. */
-const returns = 2;
 /** Ways in that a region may have; beyond that, calls are left to return through a look-up. */
 const entryLimit = 48;
 interface Instruction<V> {
