@@ -589,6 +589,25 @@ export class RegionTranslator<V> {
     this.#leave();
   }
 
+  /** Leaves by a return: straight to who called, if somebody did here. */
+  #return(): void {
+    const f = this.#f;
+    if (!this.#file.inLoop) {
+      this.#file.flush();
+      f.get(regionLocals.depth);
+      f.i32Const(callDepth);
+      f.i32("ne");
+      f.if();
+      this.#file.storeWhole();
+      this.#target.branches.settle(f);
+      this.#storeBudget();
+      f.i32Const(returns);
+      f.return();
+      f.end();
+    }
+    this.#leaveByJump(returns);
+  }
+
   #exits(node: FlowNode<Instruction<V>>, instruction: Instruction<V>): Exits {
     const { offset, isCall } = instruction;
     const { word } = instruction.template;
@@ -643,7 +662,8 @@ export class RegionTranslator<V> {
         f.store("i64", this.#layout.state.pc.offset);
         this.#pay(before + 1);
         if (isCall && this.#returns.has(back)) this.#call(node, offset, back, relative);
-        else this.#leaveByJump(instruction.isReturn ? returns : 1);
+        else if (instruction.isReturn) this.#return();
+        else this.#leaveByJump();
       },
     };
   }
