@@ -3,10 +3,9 @@
  * memory it is a record, which a decoded entry's word names: its address, with the instruction's length in the low four bits.
  */
 import type { Decoded } from "../isa/decoder.js";
-import { byteRegister } from "../isa/disassembler.js";
 import type { Form } from "../isa/encoding.js";
 import type { OperandType } from "../isa/operand.js";
-import { highByte } from "../isa/registers.js";
+import { byteRegister, highByte } from "../isa/registers.js";
 import { noRegister, noSegment } from "./layout.js";
 
 export interface Operands {

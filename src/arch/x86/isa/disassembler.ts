@@ -3,11 +3,7 @@ import type { Decoded, Undecoded } from "./decoder.js";
 import type { Form } from "./encoding.js";
 import { type InstructionSet, instructionSet, mnemonicAt } from "./instruction-set.js";
 import type { OperandType } from "./operand.js";
-import { type CodeSize, highByte, registerName, segments } from "./registers.js";
-
-/** Number of a byte register: without REX, 4 to 7 are the second bytes. */
-export const byteRegister = (number: number, rex: boolean): number =>
-  !rex && number >= 4 && number < 8 ? highByte + number - 4 : number;
+import { byteRegister, type CodeSize, registerName, segments } from "./registers.js";
 
 const pointers: Readonly<Record<number, string>> = { 8: "BYTE", 16: "WORD", 32: "DWORD", 64: "QWORD", 128: "OWORD" };
 const farPointers: Readonly<Record<number, string>> = { 16: "DWORD", 32: "FWORD", 64: "TBYTE" };

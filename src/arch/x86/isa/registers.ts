@@ -40,3 +40,7 @@ export function registerNamed(name: string): { readonly number: number; readonly
   ]);
   return byName.get(name);
 }
+
+/** Number of a byte register: without REX, 4 to 7 are the second bytes. */
+export const byteRegister = (number: number, rex: boolean): number =>
+  !rex && number >= 4 && number < 8 ? highByte + number - 4 : number;
