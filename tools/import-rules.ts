@@ -126,7 +126,10 @@ export const rows: readonly Row[] = [
   { folder: "src/host", may: ["src/modules", "src/base", "src/vfio/index", "src/vmm/devices"] },
   { folder: "src/vmm", may: ["src/base", "src/kvm/uapi", "src/arch/X/uapi", "src/vfio/index"] },
   // Names no machine and no architecture: a platform brings them.
-  { folder: "src/api", may: ["src/base", "src/vmm/agent", "src/vmm/core", "src/vmm/devices/virtio/console"] },
+  {
+    folder: "src/api",
+    may: ["src/base", "src/vmm/agent", "src/vmm/core", "src/vmm/devices/virtio/console", "src/vmm/snapshot/snapshot"],
+  },
   ...["cli", "web", "node"].map((end) => ({
     folder: `src/${end}`,
     may: [

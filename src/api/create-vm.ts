@@ -13,14 +13,15 @@ import {
   text,
   time,
 } from "../base/takes.js";
-import { AgentConnection } from "../vmm/agent/connection.js";
+import { AgentConnection, type AgentState } from "../vmm/agent/connection.js";
+import type { Snapshot } from "../vmm/snapshot/snapshot.js";
 import { bytesIn } from "./bytes.js";
 import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
-import type { Platform, RunningMachine } from "./platform.js";
+import type { BootPlan, Platform, RunningMachine } from "./platform.js";
 import { misuse } from "./program.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
-import { endError, LinuxVm } from "./vm.js";
+import { endError, LinuxVm, type VmParts } from "./vm.js";
 
 const usualMemory = 512 << 20;
 /** A guest that says nothing for so long after it was started will not, milliseconds. */
@@ -106,7 +107,29 @@ function refuseWhatIsToCome(options: VmOptions): void {
     throw new VmError("EINVAL", `createVm: cpus is ${cpus}, not a number from 1 on`);
 }
 
-async function boot(platform: Platform, options: VmOptions): Promise<Vm> {
+/** What a twin goes on from. */
+interface Captured {
+  readonly snapshot: Snapshot;
+  readonly agent: AgentState;
+}
+
+/** Twins of a machine, each with a network of its own and nothing forwarded to it; they outlive it. All of them or none. */
+async function fork(platform: Platform, parent: VmOptions, count: number, from: Captured): Promise<readonly Vm[]> {
+  const { signal: _, onProgress: __, network, ...rest } = parent;
+  const options: VmOptions = { ...rest, ...(network ? { network: { ...network, forward: [] } } : {}) };
+  const twins = await Promise.allSettled(Array.from({ length: count }, () => boot(platform, options, from)));
+  const made = twins.flatMap((twin) => (twin.status === "fulfilled" ? [twin.value] : []));
+  const failed = twins.find((twin) => twin.status === "rejected");
+  if (!failed) return made;
+  await Promise.all(made.map((vm) => vm.close({ grace: 0 })));
+  throw failed.reason;
+}
+
+/** A name that no other twin has. */
+const twinName = (): string =>
+  `twin-${Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+
+async function boot(platform: Platform, options: VmOptions, from?: Captured): Promise<Vm> {
   const { signal, onProgress } = options;
   const memory = options.memory === undefined ? usualMemory : bytesIn(options.memory, "memory");
   const log = new ConsoleLog();
@@ -133,11 +156,12 @@ async function boot(platform: Platform, options: VmOptions): Promise<Vm> {
       ready: () => isReady(),
       lost: (error) => (vm ? vm.failed(error) : hasFailed(error)),
     },
-    () => ({ now: Date.now() }),
+    () => ({ now: Date.now(), ...(from ? { hostName: twinName() } : {}) }),
+    from?.agent,
   );
   let machine: RunningMachine | undefined;
   try {
-    machine = await platform.boot({
+    const plan: BootPlan = {
       options: { ...options, memory },
       ports: [agent],
       connected: ([port]) => port && agent.connect(port),
@@ -145,11 +169,25 @@ async function boot(platform: Platform, options: VmOptions): Promise<Vm> {
       progress: (step: Progress) => onProgress?.(step),
       report: (sentence) => log.write(new TextEncoder().encode(`unikvm: ${sentence}\n`)),
       signal: stop.signal,
-    });
-    const parts = { machine, agent, log, options };
+    };
+    machine = await (from ? platform.restore(plan, from.snapshot) : platform.boot(plan));
+    const running = machine;
+    const parts: VmParts = {
+      ...{ machine, agent, log, options },
+      fork: async (count) => {
+        try {
+          const { snapshot, also } = await running.capture(() => agent.save());
+          return await fork(platform, options, count, { snapshot, agent: also });
+        } catch (error) {
+          throw asVmError(error);
+        }
+      },
+    };
     const { ended } = machine;
     vm = new LinuxVm(parts);
     const one = vm;
+    // Time, host name and random numbers are others now; nothing runs before the guest has them.
+    if (from) agent.greet();
     onProgress?.({ name: "booting", done: 0 });
     const ending = one.closed.then((end) => {
       const error = endError(end);

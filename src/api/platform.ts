@@ -1,6 +1,7 @@
 /** What a platform (Node.js, a page) gives to `createVm`: machines. Everything above is the same everywhere. */
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
+import type { Snapshot } from "../vmm/snapshot/snapshot.js";
 import type { Progress, VmOptions } from "./types.js";
 
 /** A machine to be booted. */
@@ -19,8 +20,10 @@ export interface BootPlan {
   readonly signal: AbortSignal;
 }
 
-/** A machine that runs. Whoever makes snapshots and forks adds to this how its state is saved; `Platform` how it is restored. */
+/** A machine that runs. */
 export interface RunningMachine {
+  /** All of it, and what `also` gives at the same moment; it stands still meanwhile. Rejects with KvmError, EBUSY: it has a part that cannot be saved. */
+  capture<T>(also: () => T): Promise<{ readonly snapshot: Snapshot; readonly also: T }>;
   /** Types on its console. A promise: no more until it resolves. */
   input(bytes: Uint8Array): Promise<void> | undefined;
   /** Ends it from outside, at once. */
@@ -32,4 +35,6 @@ export interface RunningMachine {
 export interface Platform {
   /** Boots a machine whose guest runs the agent. Throws VmError, VmmError, KvmError; nothing is left behind then. */
   boot(plan: BootPlan): Promise<RunningMachine>;
+  /** A machine that goes on where another was captured, which was booted by the same plan but for who is told. */
+  restore(plan: BootPlan, snapshot: Snapshot): Promise<RunningMachine>;
 }

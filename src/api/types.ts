@@ -264,7 +264,11 @@ export interface Vm extends AsyncDisposable {
   spawn(command: string | readonly string[], options?: SpawnOptions): Promise<Process>;
   /** Not yet: NOT_SUPPORTED. */
   snapshot(options?: Abort & { readonly name?: string; readonly memory?: boolean }): Promise<never>;
-  /** Not yet: NOT_SUPPORTED. */
+  /**
+   * Twins (default: one) that go on where it stands, and from then on their own ways; they outlive it. What they write to disks
+   * is their own; the time, the host name and the kernel's random numbers are others; programs that run go on in each, and their
+   * streams are the first one's. Connections are reset, and no port is forwarded to a twin. EBUSY: a disk is in mode "write".
+   */
   fork(count?: number): Promise<readonly Vm[]>;
   /** Ends it: programs get SIGTERM and `grace` milliseconds (default: 2000), disks are written, the machine is turned off. */
   close(options?: { readonly grace?: number }): Promise<VmEnd>;

@@ -37,7 +37,12 @@ export interface VmParts {
   readonly agent: AgentConnection;
   readonly log: ConsoleLog;
   readonly options: VmOptions;
+  /** Makes twins. Rejects with KvmError, VmmError or VmError. */
+  readonly fork: (count: number) => Promise<readonly Vm[]>;
 }
+
+/** Each takes memory as the VM does. */
+const mostTwins = 64;
 
 /** How a machine's end looks to who waits for something of it. */
 export function endError({ kind, message, console }: VmEnd): VmError {
@@ -127,8 +132,14 @@ export class LinuxVm implements Vm {
     throw notSupported("vm.snapshot()", "keep what is to last on a disk");
   }
 
-  async fork(): Promise<never> {
-    throw notSupported("vm.fork()", "create another VM");
+  async fork(count = 1): Promise<readonly Vm[]> {
+    if (!(Number.isInteger(count) && count >= 1 && count <= mostTwins)) {
+      throw new VmError("EINVAL", `fork: count is ${count}, not a number from 1 to ${mostTwins}`);
+    }
+    if (this.#end) throw endError(this.#end);
+    return this.#parts.fork(count).catch((error: unknown) => {
+      throw this.#end ? endError(this.#end) : error;
+    });
   }
 
   async close({ grace = usualGrace }: { readonly grace?: number } = {}): Promise<VmEnd> {

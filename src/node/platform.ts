@@ -9,9 +9,12 @@ import { messageOf } from "../base/errors.js";
 import { readRegular } from "../base/node/regular-file.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import { type Run, runMachine } from "../vmm/core/run.js";
-import { VirtioConsole } from "../vmm/devices/virtio/console.js";
-import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
-import { loadMachine, machineMemory } from "../vmm/machines/machines.js";
+import { fillFrom } from "../vmm/core/sparse-image.js";
+import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
+import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
+import { loadMachine, machineMemory, machineRow } from "../vmm/machines/machines.js";
+import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
+import { capture, ramImage, type Snapshot } from "../vmm/snapshot/snapshot.js";
 import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
@@ -30,28 +33,55 @@ interface Files {
 
 /** `openKvm` gives the kvm that machines are made with. */
 export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
-  return { boot: (plan) => boot(openKvm, plan) };
+  return {
+    boot: (plan) => run(openKvm, plan),
+    restore: (plan, snapshot) => run(openKvm, plan, snapshot),
+  };
 }
 
-async function boot(openKvm: () => Promise<PpcKvm>, plan: BootPlan): Promise<RunningMachine> {
+/** States of the devices in the bus's slots: the console, then the disks, then the card. */
+const deviceStates = ({ state }: Snapshot): readonly VirtioPciState[] =>
+  ((state as Partial<PciMachineState>).pci?.slots ?? []).map((slot) => slot.function.device as VirtioPciState);
+
+interface PciMachineState {
+  readonly pci?: { readonly slots: readonly { readonly function: { readonly device: unknown } }[] };
+}
+
+async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot): Promise<RunningMachine> {
   const { options } = plan;
   const cpus = options.cpus ?? 1;
+  const states = from && deviceStates(from);
+  const saved = from && states ? { states: states.slice(1), images: from.images } : undefined;
   // Disks and network live as long as the machine: what opens them closes them after it.
   return new Promise((resolve, reject) => {
     let failure: unknown;
-    const behind = withDisks((options.disks ?? []).map(guestDisk), cpus, plan.report, async (disks) => {
-      const network = options.network && (await openNetwork(networkChoice(options.network), cpus));
-      try {
-        const run = await start(openKvm, plan, [...disks.devices, ...(network ? [network.device] : [])]);
-        const ended = run.ended.then(({ outcome }) => outcome);
-        // What a disk could not write at the end is how the machine ended.
-        const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
-        resolve({ input: run.input, stop: run.stop, ended: closed });
-        await ended;
-      } finally {
-        network?.close();
-      }
-    });
+    const behind = withDisks(
+      (options.disks ?? []).map(guestDisk),
+      cpus,
+      plan.report,
+      async (disks) => {
+        const network = options.network && (await openNetwork(networkChoice(options.network), cpus, states?.at(-1)));
+        try {
+          const others = [...disks.devices, ...(network ? [network.device] : [])];
+          const run = await start(openKvm, plan, others, from);
+          const ended = run.ended.then(({ outcome }) => outcome);
+          // What a disk could not write at the end is how the machine ended.
+          const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
+          const images = () => disks.images();
+          const capturing = { images, isZero: snapshots.isZero };
+          resolve({
+            input: run.input,
+            stop: run.stop,
+            ended: closed,
+            capture: (also) => run.whilePaused((machine) => ({ snapshot: capture(machine, capturing), also: also() })),
+          });
+          await ended;
+        } finally {
+          network?.close();
+        }
+      },
+      saved,
+    );
     const over = behind.catch((error: unknown) => {
       failure = { kind: "failed", message: messageOf(error) } satisfies Outcome;
       reject(error);
@@ -75,11 +105,18 @@ function networkChoice({ allow = [], forward = [], via, onConnect }: Network): N
   return { allow, forward };
 }
 
-async function start(openKvm: () => Promise<PpcKvm>, plan: BootPlan, others: readonly VirtioPciDevice[]): Promise<Run> {
+async function start(
+  openKvm: () => Promise<PpcKvm>,
+  plan: BootPlan,
+  others: readonly VirtioPciDevice[],
+  from: Snapshot | undefined,
+): Promise<Run> {
   const { options, signal } = plan;
-  const console = new VirtioConsole(plan.ports);
+  const state = from && deviceStates(from)[0];
+  const console = new VirtioConsole(plan.ports, state?.device as VirtioConsoleState | undefined);
   plan.connected(console.ports);
-  const devices = [new VirtioPciDevice(console), ...others];
+  const devices = [new VirtioPciDevice(console, state), ...others];
+  if (from) return goOn(openKvm, plan, devices, from);
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await (options.kernel === undefined ? defaultFiles(plan, aliases) : ownFiles(plan));
   const machine = await loadMachine();
@@ -103,6 +140,32 @@ async function start(openKvm: () => Promise<PpcKvm>, plan: BootPlan, others: rea
           cpuModel: options.cpu,
           pciDevices: devices,
         },
+        control,
+        trace,
+      ),
+    kind: machine.name,
+    createSide: machine.createSide,
+    spawn: spawnVcpuThread,
+    output: (bytes) => void plan.output(bytes),
+  });
+}
+
+async function goOn(
+  openKvm: () => Promise<PpcKvm>,
+  plan: BootPlan,
+  pciDevices: readonly VirtioPciDevice[],
+  { state, images }: Snapshot,
+): Promise<Run> {
+  const { [ramImage]: ram } = images;
+  if (!ram) throw new VmError("EINVAL", "the snapshot has no memory");
+  const machine = await loadMachine(machineRow(state.machine));
+  enableRelaxedSimd();
+  const kvm = await openKvm();
+  plan.signal.throwIfAborted();
+  return runMachine({
+    createMachine: (control, trace) =>
+      machine.restore(
+        { kvm, implementation: plan.options.type, state, ram: (bytes) => fillFrom(ram, bytes), pciDevices },
         control,
         trace,
       ),

@@ -1,0 +1,95 @@
+/** Twins of a VM: they go on where it stands, and differ from then on. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { createVm, type LinuxVm, VmError } from "../../src/index-node.js";
+import { implementations, noGuest } from "./booting.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-fork-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const said = async (vm: LinuxVm, command: string): Promise<string> =>
+  (await vm.exec(command, { check: true })).stdout.trim();
+
+for (const type of implementations) {
+  test(`twins go on where their parent stood, and their own ways (${type})`, {
+    skip: noGuest,
+    timeout: 280_000,
+  }, async (t) => {
+    const base = join(folder, `${type}.img`);
+    writeFileSync(base, new Uint8Array(1 << 20).fill(0x41));
+    const vm = await createVm({ type, memory: "256M", disks: [{ source: base }], network: {} });
+    const all: LinuxVm[] = [vm];
+    try {
+      await vm.exec("echo before >/tmp/a; echo from the parent | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null", {
+        check: true,
+      });
+      // It writes a number each time it wakes, in each of them.
+      await vm.exec("(i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done) >/dev/null 2>&1 &", {
+        check: true,
+      });
+      const started = performance.now();
+      const twins = await vm.fork(2);
+      all.push(...twins);
+      const [a, b] = twins as readonly LinuxVm[] as readonly [LinuxVm, LinuxVm];
+      assert.equal(await said(a, "cat /tmp/a"), "before");
+      t.diagnostic(
+        `two twins, the first of which answers, in ${Math.round(performance.now() - started)} ms (busy machine)`,
+      );
+      await a.exec("echo mine >/tmp/a; echo from a twin... | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null", {
+        check: true,
+      });
+      assert.deepEqual(await Promise.all([vm, a, b].map((one) => said(one, "cat /tmp/a"))), [
+        "before",
+        "mine",
+        "before",
+      ]);
+      const disks = await Promise.all([vm, a, b].map((one) => said(one, "head -c 15 /dev/vda")));
+      assert.deepEqual(disks, ["from the parent", "from a twin...", "from the parent"]);
+      const names = await Promise.all([vm, a, b].map((one) => said(one, "hostname")));
+      const random = await Promise.all([vm, a, b].map((one) => said(one, "cat /proc/sys/kernel/random/uuid")));
+      for (const each of [names, random]) assert.equal(new Set(each).size, 3, String(each));
+      const count = (one: LinuxVm) => said(one, "cat /tmp/count").then(Number);
+      for (const one of all) {
+        const before = await count(one);
+        const end = performance.now() + 60_000;
+        while ((await count(one)) <= before) assert.ok(performance.now() < end, "a program does not go on");
+      }
+      // They outlive their parent.
+      await vm.close({ grace: 0 });
+      await assert.rejects(vm.fork(), (error) => error instanceof VmError && error.code === "VM_CLOSED");
+      const [grandchild] = await b.fork();
+      assert.ok(grandchild);
+      all.push(grandchild);
+      assert.equal(await said(grandchild, "cat /tmp/a"), "before");
+      assert.ok(readFileSync(base).every((byte) => byte === 0x41));
+    } finally {
+      await Promise.all(all.map((one) => one.close({ grace: 0 })));
+    }
+  });
+}
+
+test("what cannot be shared keeps a VM from being forked", { skip: noGuest, timeout: 280_000 }, async () => {
+  const disk = join(folder, "written.img");
+  writeFileSync(disk, new Uint8Array(1 << 20));
+  const vm = await createVm({ memory: "256M", disks: [{ source: disk, mode: "write" }] });
+  try {
+    await assert.rejects(
+      vm.fork(),
+      (error) => error instanceof VmError && error.code === "EBUSY" && /written in place/.test(error.message),
+    );
+    for (const count of [0, -1, 1.5, 65]) {
+      await assert.rejects(
+        vm.fork(count),
+        (error) => error instanceof VmError && error.code === "EINVAL",
+        String(count),
+      );
+    }
+    // It runs on.
+    assert.equal(await said(vm, "echo here"), "here");
+  } finally {
+    await vm.close({ grace: 0 });
+  }
+});
