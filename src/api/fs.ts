@@ -5,7 +5,7 @@
 
 import { ByteQueue } from "../vmm/core/byte-queue.js";
 import { systemError } from "./errno.js";
-import { VmError } from "./error.js";
+import { notSupported, VmError } from "./error.js";
 import { Feeder, Program, type Runner } from "./program.js";
 import type { Abort, Body, Dirent, ExitStatus, Stats, VmFs } from "./types.js";
 
@@ -222,6 +222,17 @@ export class GuestFiles implements VmFs {
 
   async chmod(path: string, mode: number): Promise<void> {
     await work(this.#runner, ["chmod", octal(mode, "chmod"), path], { title: `chmod '${path}'` });
+  }
+
+  async upload(): Promise<never> {
+    throw notSupported(
+      "vm.fs.upload()",
+      'give a tar to vm.exec(["tar", "-x"], { stdin }), if the guest has the program',
+    );
+  }
+
+  download(): never {
+    throw notSupported("vm.fs.download()", 'take it from vm.spawn(["tar", "-c", path]), if the guest has the program');
   }
 
   createReadStream(

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The types of a VM as programs use it: the same in Node.js and in a page. */
 
 /** Bytes: a number, or "512M", "1G", "64K". */
@@ -234,6 +235,10 @@ export interface VmFs {
     path: string,
     options?: Abort & { readonly start?: number; readonly end?: number },
   ): ReadableStream<Uint8Array>;
+  /** Not yet: NOT_SUPPORTED. */
+  upload(tree: ReadableStream<Uint8Array> | string, path: string, options?: Abort): Promise<never>;
+  /** Not yet: NOT_SUPPORTED. */
+  download(path: string, options?: Abort & { readonly exclude?: readonly string[] }): ReadableStream<Uint8Array>;
 }
 
 /** Bytes both ways. */
@@ -270,6 +275,14 @@ export interface Vm extends AsyncDisposable {
    * streams are the first one's. Connections are reset, and no port is forwarded to a twin. EBUSY: a disk is in mode "write".
    */
   fork(count?: number): Promise<readonly Vm[]>;
+  /** Not yet: NOT_SUPPORTED. */
+  processes(): Promise<readonly Process[]>;
+  /** Not yet: NOT_SUPPORTED. */
+  pause(): Promise<never>;
+  /** Not yet: NOT_SUPPORTED. */
+  resume(): Promise<never>;
+  /** Not yet: NOT_SUPPORTED. */
+  stats(): Promise<never>;
   /** Ends it: programs get SIGTERM and `grace` milliseconds (default: 2000), disks are written, the machine is turned off. */
   close(options?: { readonly grace?: number }): Promise<VmEnd>;
 }

@@ -142,6 +142,22 @@ export class LinuxVm implements Vm {
     });
   }
 
+  async processes(): Promise<never> {
+    throw notSupported("vm.processes()", "keep what vm.spawn gives");
+  }
+
+  async pause(): Promise<never> {
+    throw notSupported("vm.pause()", "send programs SIGSTOP");
+  }
+
+  async resume(): Promise<never> {
+    throw notSupported("vm.resume()", "send programs SIGCONT");
+  }
+
+  async stats(): Promise<never> {
+    throw notSupported("vm.stats()", "read /proc in the guest");
+  }
+
   async close({ grace = usualGrace }: { readonly grace?: number } = {}): Promise<VmEnd> {
     if (!Number.isFinite(grace) || grace < 0) throw new VmError("EINVAL", `close: grace is ${grace}, not milliseconds`);
     const { machine, agent } = this.#parts;

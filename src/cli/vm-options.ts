@@ -3,8 +3,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { createVmOn } from "../api/create-vm.js";
 import { VmError } from "../api/error.js";
 import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
+import type { GuestDisk } from "../node/disks.js";
 import type { NetworkChoice } from "../node/network.js";
-import type { DiskFile } from "../vmm/storage/node/open-disk.js";
 import { diskSyntax, parseDisk } from "./disks.js";
 import { checked, cpuOption, loadMachines, memoryOption, settleMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
@@ -19,7 +19,7 @@ export interface VmChoices {
   readonly cpus: number;
   readonly type?: "hv" | "pr";
   readonly cpu?: string;
-  readonly disk?: readonly DiskFile[];
+  readonly disk?: readonly GuestDisk[];
   readonly network?: NetworkChoice;
   readonly user?: string;
   readonly cwd?: string;
@@ -88,12 +88,12 @@ export async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<V
     memory,
     cpus,
     signal,
-    disks: disk.map(({ path, format, readOnly = false, backing = [] }) => ({
+    disks: disk.map(({ path, format, readOnly = false, overlay = false, backing = [] }) => ({
       source: path,
       ...(format ? { format } : {}),
       readOnly,
       backing,
-      mode: "write",
+      mode: overlay ? "overlay" : "write",
     })),
     onProgress: ({ name, total }) => {
       clearTimeout(timer);
