@@ -1,6 +1,7 @@
 /** The semantics as an interpreter's handler: registers in the vCPU's state, operand fields cut from the word. */
 
 import type { Node, Recording, Resource, Type } from "../../../engine/ir.js";
+import { asF64, asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import type { F64, I32, I64, V128 } from "../isa/machine.js";
@@ -66,17 +67,23 @@ export class InterpreterRecorder extends PowerRecorder {
         }
         operands[name] = spec.fixed.includes(name)
           ? this.i32.const(fieldValue(field, spec.value))
-          : (this.#field(field) as unknown as I32);
+          : asI32(this.#field(field));
       }
       this.runs(spec.variant, operands);
     });
   }
 
+  /** What only is there while a handler is recorded. */
+  #recorded(node: Node | undefined): I32 {
+    if (!node) throw new Error("no handler is being recorded");
+    return asI32(node);
+  }
+
   /** The word that a piece stands in, and its shift there. */
   #pieceIn({ shift }: FieldPiece): { word: I32; shift: number } {
     return shift < 32
-      ? { word: this.#word as unknown as I32, shift }
-      : { word: this.#prefix as unknown as I32, shift: shift - 32 };
+      ? { word: this.#recorded(this.#word), shift }
+      : { word: this.#recorded(this.#prefix), shift: shift - 32 };
   }
 
   #wideField({ pieces, width, scale }: Field): I64 {
@@ -99,7 +106,7 @@ export class InterpreterRecorder extends PowerRecorder {
     const { i32 } = this;
     let value: I32 | undefined;
     const only = field.pieces.length === 1 && (field.pieces[0]?.shift ?? 32) < 32 ? field.pieces[0] : undefined;
-    const word = this.#word as unknown as I32;
+    const word = this.#recorded(this.#word);
     if (only && field.signed && only.at === 0) {
       // Sign-extends by shifting through the top.
       const top = 32 - only.shift - only.width;
@@ -120,7 +127,7 @@ export class InterpreterRecorder extends PowerRecorder {
     }
     if (!value) throw new Error("an operand field without bits");
     if (field.scale !== 1) value = i32.shl(value, i32.const(Math.log2(field.scale)));
-    const node = value as unknown as Node;
+    const node = asNode(value);
     if (only && !field.signed && field.scale === 1 && only.at === 0) {
       node.field = { shift: only.shift, width: only.width };
     }
@@ -129,20 +136,20 @@ export class InterpreterRecorder extends PowerRecorder {
 
   /** State address + number * 2^scale, for a register file's element; constant numbers are left to the offset. */
   #element(number: I32, scale: number): { address: Node; offset: number } {
-    const n = number as unknown as Node;
+    const n = asNode(number);
     if (n.constant !== undefined) return { address: this.stateAddress(), offset: Number(n.constant) << scale };
     const { i32 } = this;
-    const s = this.stateAddress() as unknown as I32;
+    const s = asI32(this.stateAddress());
     const at = n.field;
-    if (!at) return { address: i32.add(s, i32.shl(number, i32.const(scale))) as unknown as Node, offset: 0 };
+    if (!at) return { address: asNode(i32.add(s, i32.shl(number, i32.const(scale)))), offset: 0 };
     const key = `${at.shift},${at.width},${scale}`;
     let address = this.#addresses.get(key);
     if (!address) {
-      const word = this.#word as unknown as I32;
+      const word = this.#recorded(this.#word);
       const moved =
         at.shift >= scale ? i32.shrU(word, i32.const(at.shift - scale)) : i32.shl(word, i32.const(scale - at.shift));
       const scaled = i32.and(moved, i32.const((2 ** at.width - 1) << scale));
-      address = i32.add(s, scaled) as unknown as Node;
+      address = asNode(i32.add(s, scaled));
       this.#addresses.set(key, address);
     }
     return { address, offset: 0 };
@@ -180,77 +187,77 @@ export class InterpreterRecorder extends PowerRecorder {
 
   cia(): I64 {
     const node = this.node("i64", [], this.#emitCia);
-    node.displacement = this.i32.const(0) as unknown as Node;
-    return node as unknown as I64;
+    node.displacement = asNode(this.i32.const(0));
+    return asI64(node);
   }
 
   gpr(number: I32): I64 {
     const { address, offset } = this.#element(number, 3);
-    return this.#read("i64", address, state.gpr.offset + offset, "gpr") as unknown as I64;
+    return asI64(this.#read("i64", address, state.gpr.offset + offset, "gpr"));
   }
 
   setGpr(number: I32, value: I64): void {
     const { address, offset } = this.#element(number, 3);
-    this.#write(value as unknown as Node, address, state.gpr.offset + offset, "gpr");
+    this.#write(asNode(value), address, state.gpr.offset + offset, "gpr");
   }
 
   fpr(number: I32): I64 {
     const { address, offset } = this.#element(number, 4);
-    return this.#read("i64", address, state.vsr.offset + 8 + offset, "vsr") as unknown as I64;
+    return asI64(this.#read("i64", address, state.vsr.offset + 8 + offset, "vsr"));
   }
 
   setFpr(number: I32, value: I64): void {
     const { address, offset } = this.#element(number, 4);
-    this.#write(value as unknown as Node, address, state.vsr.offset + 8 + offset, "vsr");
-    this.#write(this.i64.const(0) as unknown as Node, address, state.vsr.offset + offset, "vsr");
+    this.#write(asNode(value), address, state.vsr.offset + 8 + offset, "vsr");
+    this.#write(asNode(this.i64.const(0)), address, state.vsr.offset + offset, "vsr");
   }
 
   double(number: I32): F64 {
     const { address, offset } = this.#element(number, 4);
-    return this.#read("f64", address, state.vsr.offset + 8 + offset, "vsr") as unknown as F64;
+    return asF64(this.#read("f64", address, state.vsr.offset + 8 + offset, "vsr"));
   }
 
   setDouble(number: I32, value: F64): void {
-    this.setFpr(number, value as unknown as I64);
+    this.setFpr(number, asI64(asNode(value)));
   }
 
   vsr(number: I32): V128 {
     const { address, offset } = this.#element(number, 4);
-    return this.#read("v128", address, state.vsr.offset + offset, "vsr") as unknown as V128;
+    return asV128(this.#read("v128", address, state.vsr.offset + offset, "vsr"));
   }
 
   setVsr(number: I32, value: V128): void {
     const { address, offset } = this.#element(number, 4);
-    this.#write(value as unknown as Node, address, state.vsr.offset + offset, "vsr");
+    this.#write(asNode(value), address, state.vsr.offset + offset, "vsr");
   }
 
   override vr(number: I32): V128 {
     const { address, offset } = this.#element(number, 4);
-    return this.#read("v128", address, state.vsr.offset + 32 * 16 + offset, "vsr") as unknown as V128;
+    return asV128(this.#read("v128", address, state.vsr.offset + 32 * 16 + offset, "vsr"));
   }
 
   override setVr(number: I32, value: V128): void {
     const { address, offset } = this.#element(number, 4);
-    this.#write(value as unknown as Node, address, state.vsr.offset + 32 * 16 + offset, "vsr");
+    this.#write(asNode(value), address, state.vsr.offset + 32 * 16 + offset, "vsr");
   }
 
   crField(number: I32): I32 {
     const { address, offset } = this.#element(number, 2);
-    return this.#read("i32", address, state.cr.offset + offset, "cr") as unknown as I32;
+    return asI32(this.#read("i32", address, state.cr.offset + offset, "cr"));
   }
 
   setCrField(number: I32, value: I32): void {
     const { address, offset } = this.#element(number, 2);
-    this.#write(value as unknown as Node, address, state.cr.offset + offset, "cr");
+    this.#write(asNode(value), address, state.cr.offset + offset, "cr");
   }
 
   override crBit(number: I32): I32 {
     const { i32 } = this;
-    if ((number as unknown as Node).constant !== undefined) return super.crBit(number);
+    if (asNode(number).constant !== undefined) return super.crBit(number);
     // The field's offset is the bit number without its low two bits.
-    const s = this.stateAddress() as unknown as I32;
-    const address = i32.add(s, i32.and(number, i32.const(28))) as unknown as Node;
-    const field = this.#read("i32", address, state.cr.offset, "cr") as unknown as I32;
+    const s = asI32(this.stateAddress());
+    const address = asNode(i32.add(s, i32.and(number, i32.const(28))));
+    const field = asI32(this.#read("i32", address, state.cr.offset, "cr"));
     const place = i32.and(i32.xor(number, i32.const(3)), i32.const(3));
     return i32.and(i32.shrU(field, place), i32.const(1));
   }
@@ -277,10 +284,8 @@ export class InterpreterRecorder extends PowerRecorder {
   }
 
   protected endInContextChange(): void {
-    const next = this.i64.add(this.cia(), this.i64.const(4)) as unknown as Node;
-    const pc = this.mode64
-      ? next
-      : (this.i64.and(next as unknown as I64, this.i64.const(0xffffffffn)) as unknown as Node);
+    const next = asNode(this.i64.add(this.cia(), this.i64.const(4)));
+    const pc = this.mode64 ? next : asNode(this.i64.and(asI64(next), this.i64.const(0xffffffffn)));
     this.effect([this.stateAddress(), pc], [], (f, exits) => {
       f.store("i64", state.pc.offset);
       exits.leave(f);

@@ -118,7 +118,7 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   }
 
   set<N extends RegisterName>(name: N, value: RegisterValue<N>): void {
-    this.writeRegister(name, value as unknown as Node);
+    this.writeRegister(name, asNode(value));
   }
 
   // Storage.

@@ -4,7 +4,7 @@
  */
 
 import type { Late, Node, Recording, Resource, Type } from "../../../engine/ir.js";
-import { asI32, asI64, asNode } from "../../../engine/recorder.js";
+import { asF64, asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
@@ -146,16 +146,16 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
       f.i64Const(BigInt(offset));
       f.i64("add");
     });
-    node.displacement = this.i32.const(0) as unknown as Node;
-    return node as unknown as I64;
+    node.displacement = asNode(this.i32.const(0));
+    return asI64(node);
   }
 
   gpr(number: I32): I64 {
-    return this.#readHeld(this.#number(number)) as unknown as I64;
+    return asI64(this.#readHeld(this.#number(number)));
   }
 
   setGpr(number: I32, value: I64): void {
-    this.#writeHeld(this.#number(number), value as unknown as Node);
+    this.#writeHeld(this.#number(number), asNode(value));
   }
 
   override call<N extends HelperName>(name: N, ...args: unknown[]): never {
@@ -165,7 +165,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   fpr(number: I32): I64 {
-    return this.#readVsr("i64", number, 8) as unknown as I64;
+    return asI64(this.#readVsr("i64", number, 8));
   }
 
   setFpr(number: I32, value: I64): void {
@@ -173,7 +173,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   double(number: I32): F64 {
-    return this.#readHeld(this.#number(number, scalars)) as unknown as F64;
+    return asF64(this.#readHeld(this.#number(number, scalars)));
   }
 
   setDouble(number: I32, value: F64): void {
@@ -182,7 +182,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   vsr(number: I32): V128 {
-    return this.#readVsr("v128", number, 0) as unknown as V128;
+    return asV128(this.#readVsr("v128", number, 0));
   }
 
   setVsr(number: I32, value: V128): void {
@@ -191,11 +191,11 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   crField(number: I32): I32 {
-    return this.#readHeld(this.#number(number, gprs)) as unknown as I32;
+    return asI32(this.#readHeld(this.#number(number, gprs)));
   }
 
   setCrField(number: I32, value: I32): void {
-    this.#writeHeld(this.#number(number, gprs), value as unknown as Node);
+    this.#writeHeld(this.#number(number, gprs), asNode(value));
   }
 
   protected readRegister(name: RegisterName): Node {
@@ -219,7 +219,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   protected endInContextChange(): void {
-    const next = this.i64.add(this.cia(), this.i64.const(4)) as unknown as Node;
+    const next = asNode(this.i64.add(this.cia(), this.i64.const(4)));
     this.effect([this.stateAddress(), next], [], (f, exits) => {
       f.store("i64", state.pc.offset);
       exits.leave(f);
