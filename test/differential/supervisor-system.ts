@@ -4,6 +4,7 @@
  */
 import { assembleWord } from "../../src/arch/powerpc/isa/assembler.js";
 import { type InstructionSet, instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
+import { has } from "../../src/arch/powerpc/isa/levels.js";
 import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { sprs } from "../../src/arch/powerpc/isa/sprs.js";
 import { undrawn } from "./generate.js";
@@ -349,7 +350,8 @@ function systemKinds(set: InstructionSet): Kind[] {
   const list: Kind[] = [];
   for (const { variant } of set.variants) {
     const { mnemonic } = variant;
-    if (!names.has(mnemonic)) continue;
+    // The kernel's processor is a POWER9.
+    if (!names.has(mnemonic) || !has("3.0", variant.definition)) continue;
     const number = sprOf(variant);
     const own = special[mnemonic];
     if (number !== undefined) {
