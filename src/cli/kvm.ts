@@ -3,8 +3,7 @@ import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
 import { createLoader, type KvmConfig, loadKvm as open } from "../kernel.js";
 import type { GivenParameters, ModuleLoader } from "../modules/loader.js";
-import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
-import { optimiseLater } from "../wasm/node/tiering.js";
+import { prepareV8 } from "../wasm/node/v8.js";
 
 export interface LoadedKvm {
   readonly kvm: PpcKvm;
@@ -25,9 +24,7 @@ export async function loadKvm(
   log: Log = logErrors,
   parameters: GivenParameters = {},
 ): Promise<LoadedKvm> {
-  // A fused multiply-add in one instruction; Node 20 has it behind a flag.
-  enableRelaxedSimd();
-  optimiseLater();
+  prepareV8();
   const loader = createLoader({ ...config, log });
   const kvm = await open(loader, parameters);
   return { kvm, loader, close: () => loader.rmmod("kvm") };

@@ -15,7 +15,7 @@ import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virt
 import { loadMachine, machineMemory, machineRow } from "../vmm/machines/machines.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
 import { capture, ramImage, type Snapshot } from "../vmm/snapshot/snapshot.js";
-import { enableRelaxedSimd } from "../wasm/node/relaxed-simd.js";
+import { prepareV8 } from "../wasm/node/v8.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
@@ -123,7 +123,7 @@ async function start(
   const createMachine = machine.maker();
   const memorySize = machineMemory(machine, options.memory);
   const kernel = await machine.loadKernel(files.kernel, memorySize, files.kernelName);
-  enableRelaxedSimd();
+  prepareV8();
   const kvm = await openKvm();
   signal.throwIfAborted();
   return runMachine({
@@ -159,7 +159,7 @@ async function goOn(
   const { [ramImage]: ram } = images;
   if (!ram) throw new VmError("EINVAL", "the snapshot has no memory");
   const machine = await loadMachine(machineRow(state.machine));
-  enableRelaxedSimd();
+  prepareV8();
   const kvm = await openKvm();
   plan.signal.throwIfAborted();
   return runMachine({

@@ -107,7 +107,7 @@ export const oracles = {
   },
   objdump: { debian: "binutils-powerpc64le-linux-gnu", complaint: () => version("powerpc64le-linux-gnu-objdump") },
   objdumpX86: {
-    debian: "binutils-x86-64-linux-gnu (or binutils, on x86)",
+    debian: "binutils",
     complaint: () => attempt("objdump", ["-b", "binary", "-m", "i386:x86-64", "-D", fileURLToPath(import.meta.url)]),
   },
   kmod: {

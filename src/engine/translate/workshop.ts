@@ -78,9 +78,9 @@ export class BesideWorkshop implements Workshop {
 
 /**
  * Milliseconds that a region waits for others; not longer, since the guest interprets it meanwhile. A module costs the vCPU's
- * thread one to three, for its instance.
+ * thread one to three, for its instance: the more there are, the longer a region waits.
  */
-const besidePatience = 40;
+const besidePatience = (modules: number): number => Math.min(10 + modules, 40);
 
 /**
  * Makes regions for a vCPU on another thread, from its memory: `post` sends what the vCPU's thread takes. The result is told
@@ -94,9 +94,11 @@ export function serveTranslations<V>(
   let maker: RegionMaker<V> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let since = 0;
+  let modules = 0;
   const build = (made: RegionMaker<V>): void => {
     clearTimeout(timer);
     timer = undefined;
+    modules++;
     post(made.build());
   };
   return (request) => {
@@ -104,7 +106,7 @@ export function serveTranslations<V>(
     if (maker.waiting === 0) since = performance.now();
     maker.make(request);
     // Timers wait while one request comes after another.
-    if (maker.waiting >= batchSize || performance.now() - since >= besidePatience) build(maker);
-    else timer ??= setTimeout(build, besidePatience, maker);
+    if (maker.waiting >= batchSize || performance.now() - since >= besidePatience(modules)) build(maker);
+    else timer ??= setTimeout(build, besidePatience(modules), maker);
   };
 }

@@ -94,7 +94,7 @@ const program = new SourceTextModule(
   `,
   { context, identifier: import.meta.url },
 );
-const { createLoader, openKvm } = await namespace("../module.js");
+const { createLoader, openKvm } = await namespace("../../../kernel.js");
 await program.link(async () => {
   const { SyntheticModule } = await import("node:vm");
   return new SyntheticModule(
