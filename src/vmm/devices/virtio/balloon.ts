@@ -18,8 +18,11 @@ const place = { numPages: 0, actual: 4, end: 16 } as const;
 const queueSize = 128;
 /** Page numbers that are read of one buffer. */
 const mostNumbers = 4096;
-/** Bytes that are looked at before others have their turn. What more a buffer names is let be. */
-const turn = 64 * 1048576;
+/**
+ * Bytes that are looked at before others have their turn: as many as Linux reports at once, 32 blocks of at most 16 MiB. What
+ * more a buffer names is let be.
+ */
+const turn = 512 * 1048576;
 const piece = 65536;
 const [inflateQueue, deflateQueue, statsQueue] = [0, 1, 2];
 
