@@ -176,9 +176,7 @@ export class RegionTranslator<V> {
     f.end();
     this.#leaveUndone();
     f.end();
-    this.#file.storeWhole();
-    this.#target.branches.settle(f);
-    this.#storeBudget();
+    this.#completeState();
     if (this.#source.tailCalls) {
       // A return is for who called; if nobody did here, it is a jump like others.
       f.get(regionLocals.jumps);
@@ -229,9 +227,7 @@ export class RegionTranslator<V> {
     f.convert("extendU");
     f.i64("add");
     f.store("i64", this.#layout.state.pc.offset);
-    this.#file.storeWhole();
-    this.#target.branches.settle(f);
-    this.#storeBudget();
+    this.#completeState();
     f.get(regionLocals.state);
     f.call(this.#linkage.instead);
     f.return();
@@ -239,6 +235,13 @@ export class RegionTranslator<V> {
     f.get(regionLocals.state);
     f.i32Const(0);
     f.store("i32", this.#layout.state.fault.offset);
+  }
+
+  /** Tells the state what only locals know when registers have been stored: the function is being left. */
+  #completeState(): void {
+    this.#file.storeWhole();
+    this.#target.branches.settle(this.#f);
+    this.#storeBudget();
   }
 
   #storeBudget(): void {
@@ -598,9 +601,7 @@ export class RegionTranslator<V> {
       f.i32Const(callDepth);
       f.i32("ne");
       f.if();
-      this.#file.storeWhole();
-      this.#target.branches.settle(f);
-      this.#storeBudget();
+      this.#completeState();
       f.i32Const(returns);
       f.return();
       f.end();
