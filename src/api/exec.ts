@@ -2,7 +2,7 @@
 import { ByteQueue } from "../vmm/core/byte-queue.js";
 import { ExecError } from "./error.js";
 import { Feeder, Program, type ProgramStart, type Runner } from "./program.js";
-import type { Body, ExecResult, ExitStatus } from "./types.js";
+import type { Body, ExecResult } from "./types.js";
 
 export interface Execution extends Pick<ProgramStart, "request" | "signal" | "timeout"> {
   readonly input: Body | undefined;
@@ -48,16 +48,7 @@ export async function execute(runner: Runner, execution: Execution): Promise<Exe
     inputEnded: () => feeder.end(),
     lost: () => feeder.end(),
   });
-  const fed = input === undefined ? undefined : feeder.writeAll(input);
-  // Where its input cannot be had, it is not run on with half of it.
-  const broken = new Promise<never>((_, reject) =>
-    fed?.catch((error: unknown) => {
-      program.kill(9);
-      reject(error);
-    }),
-  );
-  const status: ExitStatus = await Promise.race([program.finished, broken]);
-  feeder.end();
+  const status = await feeder.toTheEnd(input);
   const [stdout, stderr] = [kept[1].bytes(), kept[2].bytes()];
   const decoder = new TextDecoder();
   const result: ExecResult = {

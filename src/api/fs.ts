@@ -44,14 +44,7 @@ async function work(runner: Runner, command: readonly string[], { title, input, 
     inputEnded: () => feeder.end(),
     lost: () => feeder.end(),
   });
-  const fed = input === undefined ? undefined : feeder.writeAll(input);
-  const broken = new Promise<never>((_, reject) =>
-    fed?.catch((error: unknown) => {
-      program.kill(9);
-      reject(error);
-    }),
-  );
-  const status = await Promise.race([program.finished, broken]);
+  const status = await feeder.toTheEnd(input);
   if (tooMuch) throw systemError(27, title);
   throwIfFailed(status, title);
   return output.peek();

@@ -188,6 +188,21 @@ export class Feeder {
     }
     this.#program().endInput();
   }
+
+  /** Feeds the program while it runs, and gives how it ended. Where its input cannot be had, it is not run on with half of it. */
+  async toTheEnd(input: Body | undefined): Promise<ExitStatus> {
+    const program = this.#program();
+    const fed = input === undefined ? undefined : this.writeAll(input);
+    const broken = new Promise<never>((_, reject) =>
+      fed?.catch((error: unknown) => {
+        program.kill(9);
+        reject(error);
+      }),
+    );
+    const status = await Promise.race([program.finished, broken]);
+    this.end();
+    return status;
+  }
 }
 
 function settler<T>() {

@@ -6,6 +6,7 @@ import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
 import type { GuestDisk } from "../node/disks.js";
 import type { NetworkChoice } from "../node/network.js";
 import { diskSyntax, parseDisk } from "./disks.js";
+import { interruptible, OutOfTime } from "./interrupt.js";
 import { checked, cpuOption, loadMachines, memoryOption, settleMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
@@ -79,7 +80,7 @@ export async function describeVm(command: Command): Promise<void> {
 const silence = 1000;
 
 /** Boots it. Rejects with VmError, or the signal's reason; progress goes to stderr. */
-export async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<Vm> {
+async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<Vm> {
   const { memory, cpus, disk = [], quiet, timeout: _, user, cwd, env, ...others } = choices;
   const say = (sentence: string): void => void (quiet || process.stderr.write(`unikvm: ${sentence}\n`));
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -109,6 +110,31 @@ export async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<V
     return await create(options);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * Boots a VM, and gives the status of what `use` does in it, which gets the time that is left, if there is a limit; or that of
+ * what went wrong, said on stderr.
+ */
+export async function useVm(
+  choices: VmChoices,
+  use: (vm: Vm, limit: { timeout?: number }) => Promise<number>,
+): Promise<number> {
+  const begin = performance.now();
+  try {
+    const vm = await interruptible((signal) => bootVm(choices, signal), choices.timeout);
+    try {
+      const left = choices.timeout && Math.max(1, choices.timeout - (performance.now() - begin));
+      return await use(vm, left === undefined ? {} : { timeout: left });
+    } finally {
+      // What is on disks is written; nobody waits for a VM without.
+      await vm.close(choices.disk ? {} : { grace: 0 });
+    }
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) return statusOfFailure(error);
+    process.stderr.write(`unikvm: ${error.message}\n`);
+    return RunnerStatus.timeout;
   }
 }
 

@@ -3,16 +3,8 @@ import { constants } from "node:os";
 import type { Command } from "commander";
 import type { Process, SignalName } from "../../api/types.js";
 import type { Finish } from "../command.js";
-import { endingSignals, interruptible, OutOfTime } from "../interrupt.js";
-import {
-  bootVm,
-  describeVm,
-  programOptions,
-  RunnerStatus,
-  statusOf,
-  statusOfFailure,
-  type VmChoices,
-} from "../vm-options.js";
+import { endingSignals } from "../interrupt.js";
+import { describeVm, programOptions, statusOf, useVm, type VmChoices } from "../vm-options.js";
 
 export async function describe(command: Command, finish: Finish): Promise<void> {
   command
@@ -32,29 +24,10 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
   command.action(finish(run));
 }
 
-async function run(command: readonly string[], choices: VmChoices): Promise<number> {
-  const begin = performance.now();
-  try {
-    const vm = await interruptible((signal) => bootVm(choices, signal), choices.timeout);
-    let status: number;
-    try {
-      const left = choices.timeout && Math.max(1, choices.timeout - (performance.now() - begin));
-      const program = await vm.spawn(command, {
-        ...programOptions(choices),
-        stdin: process.stdin,
-        ...(left === undefined ? {} : { timeout: left }),
-      });
-      status = await attend(program);
-    } finally {
-      // What is on disks is written; nobody waits for a VM without.
-      await vm.close(choices.disk ? {} : { grace: 0 });
-    }
-    return status;
-  } catch (error) {
-    if (!(error instanceof OutOfTime)) return statusOfFailure(error);
-    process.stderr.write(`unikvm: ${error.message}\n`);
-    return RunnerStatus.timeout;
-  }
+function run(command: readonly string[], choices: VmChoices): Promise<number> {
+  return useVm(choices, async (vm, limit) =>
+    attend(await vm.spawn(command, { ...programOptions(choices), stdin: process.stdin, ...limit })),
+  );
 }
 
 /** Brings its output here and this program's signals there, until it ends. */

@@ -4,17 +4,9 @@ import type { Command } from "commander";
 import type { Process, TerminalSize } from "../../api/types.js";
 import type { Finish } from "../command.js";
 import { escapeHelp, escapes } from "../escape.js";
-import { endingSignals, interruptible, OutOfTime } from "../interrupt.js";
+import { endingSignals } from "../interrupt.js";
 import { RawMode } from "../raw-mode.js";
-import {
-  bootVm,
-  describeVm,
-  programOptions,
-  RunnerStatus,
-  statusOf,
-  statusOfFailure,
-  type VmChoices,
-} from "../vm-options.js";
+import { describeVm, programOptions, statusOf, statusOfFailure, useVm, type VmChoices } from "../vm-options.js";
 
 export async function describe(command: Command, finish: Finish): Promise<void> {
   command
@@ -33,28 +25,17 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
 }
 
 async function run(command: readonly string[], choices: VmChoices): Promise<number> {
-  const begin = performance.now();
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     return statusOfFailure(new Error("shell needs a terminal as its stdin and stdout; for pipes there is unikvm exec"));
   }
-  try {
-    const vm = await interruptible((signal) => bootVm(choices, signal), choices.timeout);
-    try {
-      const left = choices.timeout && Math.max(1, choices.timeout - (performance.now() - begin));
-      const program = await vm.spawn(command.length > 0 ? command : ["sh", "-l"], {
-        ...programOptions({ ...choices, env: { ...ownTerminal(), ...choices.env } }),
-        pty: sizeHere(),
-        ...(left === undefined ? {} : { timeout: left }),
-      });
-      return await attach(program);
-    } finally {
-      await vm.close(choices.disk ? {} : { grace: 0 });
-    }
-  } catch (error) {
-    if (!(error instanceof OutOfTime)) return statusOfFailure(error);
-    process.stderr.write(`unikvm: ${error.message}\n`);
-    return RunnerStatus.timeout;
-  }
+  return useVm(choices, async (vm, limit) => {
+    const program = await vm.spawn(command.length > 0 ? command : ["sh", "-l"], {
+      ...programOptions({ ...choices, env: { ...ownTerminal(), ...choices.env } }),
+      pty: sizeHere(),
+      ...limit,
+    });
+    return attach(program);
+  });
 }
 
 /** What kind of terminal this is, is so in the guest, too. */
