@@ -1,0 +1,5 @@
+/** The rows of `npm run bench:use`, in their order. */
+import { execFromShell, execTrue } from "./exec.js";
+import type { Row } from "./row.js";
+
+export const rows: readonly Row[] = [execTrue, execFromShell];
