@@ -4,12 +4,13 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type AgentArchitecture, agentArchitectures, agentFile } from "./index.js";
 
-const source = fileURLToPath(new URL("../../../guests/agent/agent.c", import.meta.url));
-const recordFile = fileURLToPath(new URL("../../../guests/agent/unikvm-agent.json", import.meta.url));
+const sourceFile = (name: string): string => fileURLToPath(new URL(`../../../guests/agent/${name}`, import.meta.url));
+const source = sourceFile("agent.c");
+const recordFile = sourceFile("unikvm-agent.json");
 
 /** What the agent of an architecture was built with, and what came out. */
 export interface AgentRecord {
@@ -53,8 +54,9 @@ export function buildAgent(architecture: AgentArchitecture, file: string): void 
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const records = agentArchitectures.map((architecture) => {
-    const file = agentFile(architecture);
+    const file = sourceFile(`unikvm-agent.${architecture}`);
     buildAgent(architecture, file);
+    copyFileSync(file, agentFile(architecture));
     return [architecture, { compiler: compilerVersion(architecture), sha256: digestOf(readFileSync(file)) }] as const;
   });
   writeFileSync(recordFile, `${JSON.stringify(Object.fromEntries(records), null, 2)}\n`);

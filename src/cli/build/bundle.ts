@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildResult, Metafile } from "esbuild";
+import { agentArchitectures } from "../../../guests/agent/archive.js";
 import { type ListedModule, moduleList } from "../../kernel/module-list.js";
 import { modpost } from "../../modules/modpost.js";
 import { VmmError } from "../../vmm/errors.js";
@@ -27,8 +28,11 @@ const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
   browser: { ...library, web: "src/web/index.js", "vcpu-worker": "src/web/vcpu-worker.js" },
 };
 
-/** The WebAssembly, which is looked for beside our files' own URL. What is for shared memory is made of it. */
-const assets = ["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`);
+/** What is looked for beside our files' own URL: the agent, and the WebAssembly, of which what is for shared memory is made. */
+const assets = [
+  ...["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`),
+  ...agentArchitectures.map((architecture) => `guests/agent/unikvm-agent.${architecture}`),
+];
 
 export interface Bundle {
   readonly metafile: Metafile;
@@ -101,7 +105,7 @@ export async function bundle(
   for (const asset of assets) {
     mkdirSync(dirname(join(folder, asset)), { recursive: true });
     const bytes = readFileSync(join(dist, asset));
-    writeFileSync(join(folder, asset), minify ? withoutCustomSections(bytes) : bytes);
+    writeFileSync(join(folder, asset), minify && asset.endsWith(".wasm") ? withoutCustomSections(bytes) : bytes);
   }
   writeForwarders(folder, sources, modules.list);
   if (platform === "node") writeModules(folder, modules, result.metafile);
