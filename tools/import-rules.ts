@@ -28,7 +28,7 @@ const engineMay = ["src/base", "src/wasm", "src/vac", "src/kvm", "src/semantics"
 /** The user side for those above it: all but its machines, of which they see the table. */
 const userSide = [
   ...["agent", "core", "devices", "devicetree", "errors", "loaders", "network", "snapshot", "storage"],
-  ...["machines/machines", "machines/machine-kind"],
+  ...["machines/machines", "machines/machine-kind", "machines/start"],
 ].map((part) => `src/vmm/${part}`);
 /** What the interpreter and the translator share. */
 const engineShared = [

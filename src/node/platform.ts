@@ -8,13 +8,12 @@ import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import { messageOf } from "../base/errors.js";
 import { readRegular } from "../base/node/regular-file.js";
 import type { Outcome } from "../vmm/core/machine.js";
-import { type Run, runMachine } from "../vmm/core/run.js";
-import { fillFrom } from "../vmm/core/sparse-image.js";
+import type { Run } from "../vmm/core/run.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
-import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
-import { loadMachine, machineMemory, machineRow } from "../vmm/machines/machines.js";
+import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
+import { type BootFiles, begin, deviceStates, goOn } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
-import { capture, ramImage, type Snapshot } from "../vmm/snapshot/snapshot.js";
+import { capture, type Snapshot } from "../vmm/snapshot/snapshot.js";
 import { prepareV8 } from "../wasm/node/v8.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
@@ -23,28 +22,12 @@ import { spawnVcpuThread } from "./vcpu-thread.js";
 /** No file that a guest is booted with is larger. */
 const mostFile = 2 ** 31;
 
-/** What a machine starts with. */
-interface Files {
-  readonly kernel: Uint8Array;
-  readonly kernelName: string;
-  readonly initrd: Uint8Array;
-  readonly commandLine: string;
-}
-
 /** `openKvm` gives the kvm that machines are made with. */
 export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
   return {
     boot: (plan) => run(openKvm, plan),
     restore: (plan, snapshot) => run(openKvm, plan, snapshot),
   };
-}
-
-/** States of the devices in the bus's slots: the console, then the disks, then the card. */
-const deviceStates = ({ state }: Snapshot): readonly VirtioPciState[] =>
-  ((state as Partial<PciMachineState>).pci?.slots ?? []).map((slot) => slot.function.device as VirtioPciState);
-
-interface PciMachineState {
-  readonly pci?: { readonly slots: readonly { readonly function: { readonly device: unknown } }[] };
 }
 
 async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot): Promise<RunningMachine> {
@@ -116,68 +99,18 @@ async function start(
   const console = new VirtioConsole(plan.ports, state?.device as VirtioConsoleState | undefined);
   plan.connected(console.ports);
   const devices = [new VirtioPciDevice(console, state), ...others];
-  if (from) return goOn(openKvm, plan, devices, from);
+  prepareV8();
+  const { type: implementation, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
+  const output = (bytes: Uint8Array): undefined => void plan.output(bytes);
+  const what = { openKvm, implementation, devices, spawn: spawnVcpuThread, output, signal };
+  if (from) return goOn(what, from);
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await (options.kernel === undefined ? defaultFiles(plan, aliases) : ownFiles(plan));
-  const machine = await loadMachine();
-  const createMachine = machine.maker();
-  const memorySize = machineMemory(machine, options.memory);
-  const kernel = await machine.loadKernel(files.kernel, memorySize, files.kernelName);
-  prepareV8();
-  const kvm = await openKvm();
-  signal.throwIfAborted();
-  return runMachine({
-    createMachine: (control, trace) =>
-      createMachine(
-        {
-          kvm,
-          implementation: options.type,
-          kernel,
-          initrd: files.initrd,
-          commandLine: files.commandLine,
-          memorySize,
-          cpus: options.cpus ?? 1,
-          cpuModel: options.cpu,
-          pciDevices: devices,
-        },
-        control,
-        trace,
-      ),
-    kind: machine.name,
-    createSide: machine.createSide,
-    spawn: spawnVcpuThread,
-    output: (bytes) => void plan.output(bytes),
-  });
-}
-
-async function goOn(
-  openKvm: () => Promise<PpcKvm>,
-  plan: BootPlan,
-  pciDevices: readonly VirtioPciDevice[],
-  { state, images }: Snapshot,
-): Promise<Run> {
-  const { [ramImage]: ram } = images;
-  if (!ram) throw new VmError("EINVAL", "the snapshot has no memory");
-  const machine = await loadMachine(machineRow(state.machine));
-  prepareV8();
-  const kvm = await openKvm();
-  plan.signal.throwIfAborted();
-  return runMachine({
-    createMachine: (control, trace) =>
-      machine.restore(
-        { kvm, implementation: plan.options.type, state, ram: (bytes) => fillFrom(ram, bytes), pciDevices },
-        control,
-        trace,
-      ),
-    kind: machine.name,
-    createSide: machine.createSide,
-    spawn: spawnVcpuThread,
-    output: (bytes) => void plan.output(bytes),
-  });
+  return begin(what, { ...files, memorySize, cpus, cpuModel });
 }
 
 /** The default guest: its init loads the drivers and starts the agent. */
-async function defaultFiles({ options, progress, signal }: BootPlan, aliases: readonly string[]): Promise<Files> {
+async function defaultFiles({ options, progress, signal }: BootPlan, aliases: readonly string[]): Promise<BootFiles> {
   const fetching = { signal, report: (line: string) => progress({ name: line, done: 0 }) };
   const guest = await ensureDefaultGuest(fetching);
   const drivers = await guestDrivers(guest, aliases, fetching);
@@ -191,7 +124,7 @@ async function defaultFiles({ options, progress, signal }: BootPlan, aliases: re
 }
 
 /** A kernel that has the drivers built in; the agent is its first program. */
-async function ownFiles({ options }: BootPlan): Promise<Files> {
+async function ownFiles({ options }: BootPlan): Promise<BootFiles> {
   const { kernel = "", initrd, append } = options;
   const given = initrd === undefined ? [] : [readFile(initrd, "initrd")];
   return {

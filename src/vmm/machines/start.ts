@@ -1,0 +1,81 @@
+/** Starts a machine of the table for `createVm`: from a kernel, or where another one stood. Runs anywhere. */
+import type { Kvm } from "../../kvm/uapi.js";
+import type { PlatformThread } from "../core/machine.js";
+import { type Run, type RunOptions, runMachine } from "../core/run.js";
+import { fillFrom } from "../core/sparse-image.js";
+import type { VirtioPciDevice, VirtioPciState } from "../devices/virtio/virtio-pci.js";
+import { VmmError } from "../errors.js";
+import { ramImage, type Snapshot } from "../snapshot/snapshot.js";
+import type { Implementation, MachineOptions } from "./machine-kind.js";
+import { type LoadedMachine, loadMachine, machineMemory, machineRow } from "./machines.js";
+
+/** What either way takes. */
+export interface Starting {
+  readonly openKvm: () => Promise<Kvm>;
+  /** Default: the better that is loaded. */
+  readonly implementation: Implementation | undefined;
+  /** In the bus's slots, in their order. */
+  readonly devices: readonly VirtioPciDevice[];
+  /** Makes threads for vCPUs. Without it, or if memory is not shared, all run on this thread. */
+  readonly spawn: (() => PlatformThread) | undefined;
+  readonly output: RunOptions["output"];
+  /** Ends it until it runs. */
+  readonly signal: AbortSignal;
+}
+
+/** What a guest is booted with. */
+export interface BootFiles {
+  readonly kernel: Uint8Array;
+  /** For sentences. */
+  readonly kernelName: string;
+  readonly initrd: Uint8Array;
+  readonly commandLine: string;
+}
+
+export interface Booting extends BootFiles, Pick<MachineOptions, "memorySize" | "cpus" | "cpuModel"> {}
+
+/** Boots the machine that is the default. Rejects with VmmError, KvmError, the signal's reason; nothing is left behind then. */
+export async function begin(starting: Starting, booting: Booting): Promise<Run> {
+  const machine = await loadMachine();
+  const createMachine = machine.maker();
+  const memorySize = machineMemory(machine, booting.memorySize);
+  const kernel = await machine.loadKernel(booting.kernel, memorySize, booting.kernelName);
+  const { initrd, commandLine, cpus, cpuModel } = booting;
+  return run(machine, starting, (how, control, trace) =>
+    createMachine({ ...how, kernel, initrd, commandLine, memorySize, cpus, cpuModel }, control, trace),
+  );
+}
+
+/** A machine that goes on where one stood when the snapshot was made. Rejects as `begin`, and with KvmError for a wrong state. */
+export async function goOn(starting: Starting, { state, images }: Snapshot): Promise<Run> {
+  const { [ramImage]: ram } = images;
+  if (!ram) throw new VmmError("the snapshot has no memory");
+  const machine = await loadMachine(machineRow(state.machine));
+  return run(machine, starting, (how, control, trace) =>
+    machine.restore({ ...how, state, ram: (bytes) => fillFrom(ram, bytes) }, control, trace),
+  );
+}
+
+type How = Required<Pick<MachineOptions, "kvm" | "implementation" | "pciDevices">>;
+type Create = (how: How, ...rest: Parameters<RunOptions["createMachine"]>) => ReturnType<RunOptions["createMachine"]>;
+
+async function run({ name, createSide }: LoadedMachine, starting: Starting, create: Create): Promise<Run> {
+  const { openKvm, implementation, devices, spawn, output, signal } = starting;
+  const kvm = await openKvm();
+  signal.throwIfAborted();
+  return runMachine({
+    createMachine: (control, trace) => create({ kvm, implementation, pciDevices: devices }, control, trace),
+    kind: name,
+    createSide,
+    spawn,
+    output,
+  });
+}
+
+/** States of the devices in the bus's slots: the console, then the disks, then the card. */
+export const deviceStates = ({ state }: Snapshot): readonly VirtioPciState[] =>
+  ((state as Partial<PciMachineState>).pci?.slots ?? []).map((slot) => slot.function.device as VirtioPciState);
+
+interface PciMachineState {
+  readonly pci?: { readonly slots: readonly { readonly function: { readonly device: unknown } }[] };
+}
