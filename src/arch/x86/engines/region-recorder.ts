@@ -35,7 +35,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.record(() => this.body(handler));
   }
 
-  protected stateAddress(): Node {
+  protected stateAddress(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(regionLocals.state), undefined, true);
   }
 
@@ -58,7 +58,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
   }
 
   #whole(number: number): I64 {
-    return number === noRegister ? this.i64.const(0) : asI64(this.held.read(this, number));
+    return number === noRegister ? this.i64.const(0) : asI64(this.held.read(this, number, "i64"));
   }
 
   protected readGeneral(at: Place, size: number): I64 {

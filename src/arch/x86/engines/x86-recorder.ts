@@ -1,8 +1,8 @@
 /** x86's machine as a recorder: operands by their types. Where registers and immediates are, each engine says. */
 import type { Node, Resource } from "../../../engine/ir.js";
-import { asI32, asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
+import { asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import type { AccessSize } from "../../../semantics/operations.js";
-import type { I32, I64 } from "../../../semantics/values.js";
+import type { I32, I64, Value } from "../../../semantics/values.js";
 import { low } from "../isa/flags.js";
 import type { FlagName, FlagValues, Operand, X86Machine } from "../isa/machine.js";
 import type { OperandType } from "../isa/operand.js";
@@ -13,8 +13,6 @@ import { sizeOf } from "./operands.js";
 
 /** Where an instruction names a register: in one of its parts, or always this one. */
 export type Place = "reg" | "rm" | "vvvv" | number;
-
-const flagTypes = { zero: "i64", sign: "i64", overflow: "i64", carry: "i32", adjust: "i32" } as const;
 
 export abstract class X86Recorder extends Recorder implements X86Machine {
   constructor(options: Omit<RecorderOptions, "addressMask" | "littleEndian">) {
@@ -45,8 +43,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   }
 
   flag<N extends FlagName>(name: N): FlagValues[N] {
-    const node = this.readFlag(name);
-    return (flagTypes[name] === "i32" ? asI32(node) : asI64(node)) as FlagValues[N];
+    return this.readFlag(name) as Value as FlagValues[N];
   }
 
   setFlags(values: Partial<FlagValues>): void {
