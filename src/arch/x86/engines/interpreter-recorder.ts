@@ -83,6 +83,10 @@ export class InterpreterRecorder extends X86Recorder {
     this.effect([address, asNode(whole)], ["general"], (f) => f.memory(store, offset));
   }
 
+  protected named(): I32 {
+    return this.i32.shrU(this.#byte(record.reg), this.i32.const(3));
+  }
+
   protected indexed(moved: number): I64 {
     const { i64 } = this;
     const register = (at: I32) => {
