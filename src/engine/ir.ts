@@ -5,7 +5,6 @@
  * one stack expression; one that is used more often, or whose use lies behind a write to what it reads, goes into a
  * local where it was made. Nodes that nobody uses are not emitted.
  */
-import type { Value, width } from "../semantics/values.js";
 import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
 import { Simd } from "../wasm/opcodes.js";
 
@@ -32,13 +31,11 @@ export class OperandDecides extends Error {
   }
 }
 
-/** What a body's values are: `Value` is all that a body sees of it. */
-export class Node<T extends Type = Type> implements Value<T> {
-  declare readonly [width]: T;
+export class Node {
   /** Present in constants: numbers for i32 (signed), bigints for i64 (signed) and v128 (unsigned). */
   readonly constant: number | bigint | undefined;
   /** Set for an address in code relative to this instruction: its displacement in bytes. */
-  displacement: Node<"i32"> | undefined;
+  displacement: Node | undefined;
   /** Set for a number that is known when it is emitted. */
   late: Late | undefined;
   /** Set for an operand field of a run-time instruction word: its place, so that scaled forms need no extra shift. */
@@ -54,7 +51,7 @@ export class Node<T extends Type = Type> implements Value<T> {
   usedInLoop = -1;
 
   constructor(
-    readonly type: T,
+    readonly type: Type,
     readonly args: readonly Node[],
     /** Emits the operation; its arguments are on the stack. */
     readonly code: (f: FunctionBuilder) => void,

@@ -95,7 +95,8 @@ export function dirtyNoted(physical: u64): bool {
 
 /** Notes a store in the dirty log of the slot found, and in the vCPU's dirty ring if it has one. */
 export function noteDirty(s: i32, physical: u64): void {
-  if (!(slotFlags & SLOT_logDirty) || slotBitmap == 0) return;
+  // Almost always it is: a look costs less than changing a word that all vCPUs share.
+  if (dirtyNoted(physical)) return;
   const page = <u32>((physical - slotBase) / VM_pageSize);
   const bit = (<u8>1) << (<u8>(page & 7));
   const before = atomic.or<u8>(slotBitmap + (page >> 3), bit);

@@ -36,7 +36,9 @@ export interface HcallVm {
   readonly memory: {
     /** A big-endian view of guest physical memory, or undefined if it is not all RAM. */
     read(address: bigint, length: number): DataView | undefined;
-    write(address: bigint, length: number): DataView | undefined;
+    /** Has `work` write there; false, and nothing done, if it is not RAM that can be written. */
+    write(address: bigint, length: number, work: (view: DataView) => void): boolean;
+    isWritable(address: bigint, length: number): boolean;
     /** After bytes were written that may be code: when it returns, no vCPU runs what was there before. */
     codeWritten(address: bigint, length: number): void;
   };

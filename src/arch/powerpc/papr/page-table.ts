@@ -31,9 +31,10 @@ export const pageTableHcalls = {
       const free = exact ? (hpt.at(wanted).v & HpteV.valid ? undefined : wanted) : hpt.freeInGroup(wanted);
       if (free === undefined) return HcallStatus.ptegFull;
       if (flags & HptFlag.zeroPage) {
-        const view = vcpu.vm.memory.write(page, 2 ** pageShift);
-        if (!view) return HcallStatus.parameter;
-        new Uint8Array(view.buffer, view.byteOffset, view.byteLength).fill(0);
+        const clear = (view: DataView): void => {
+          new Uint8Array(view.buffer, view.byteOffset, view.byteLength).fill(0);
+        };
+        if (!vcpu.vm.memory.write(page, 2 ** pageShift, clear)) return HcallStatus.parameter;
         vcpu.vm.memory.codeWritten(page, 2 ** pageShift);
       }
       hpt.fill(free, entry);

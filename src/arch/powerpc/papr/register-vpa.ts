@@ -41,15 +41,16 @@ function register(vcpu: HcallVcpu, kind: "vpa" | "dtl" | "slbShadow", address: b
   if (!head) return HcallStatus.parameter;
   const length = kind === "vpa" ? head.getUint16(vpaOffset.size) : head.getUint32(4);
   const least = kind === "vpa" ? vpaSize : kind === "dtl" ? dtlEntrySize : 8;
-  if (length < least || !vcpu.vm.memory.write(address, length)) return HcallStatus.parameter;
+  if (length < least || !vcpu.vm.memory.isWritable(address, length)) return HcallStatus.parameter;
   if (kind !== "dtl" && Number(address & 0xfffn) + length > 4096) return HcallStatus.parameter;
   const { mem } = vcpu.core.vm;
   const record = vcpu.core.archRecord;
   if (kind === "vpa") {
-    const area = vcpu.vm.memory.write(address, vpaSize);
-    area?.setUint8(vpaOffset.oldStatus, area.getUint8(vpaOffset.oldStatus) | sharedProcessor);
-    // Even: the processor runs.
-    area?.setUint32(vpaOffset.yieldCount, 2);
+    vcpu.vm.memory.write(address, vpaSize, (area) => {
+      area.setUint8(vpaOffset.oldStatus, area.getUint8(vpaOffset.oldStatus) | sharedProcessor);
+      // Even: the processor runs.
+      area.setUint32(vpaOffset.yieldCount, 2);
+    });
   }
   if (kind === "dtl") mem.setI32(record + fields.dtlIndex, 0);
   mem.setI32(record + fields[`${kind}Length`], length);

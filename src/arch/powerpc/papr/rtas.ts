@@ -19,13 +19,16 @@ export const rtas: HcallHandler = (vcpu, [block]) => {
   const count = header.getUint32(4);
   const results = header.getUint32(8);
   if (count > mostArguments || results > mostArguments) return tooHard;
-  const view = memory.write(block, headerSize + 4 * (count + results));
-  if (!view || results === 0) return HcallStatus.parameter;
-  const args = Array.from({ length: count }, (_, i) => view.getUint32(headerSize + 4 * i));
+  const bytes = headerSize + 4 * (count + results);
+  const asked = memory.read(block, bytes);
+  if (!asked || results === 0 || !memory.isWritable(block, bytes)) return HcallStatus.parameter;
+  const args = Array.from({ length: count }, (_, i) => asked.getUint32(headerSize + 4 * i));
   const right = count === call.arguments && results === call.results;
   const [status, ...values] = right ? call.handler(vcpu.vm, args) : [-3];
-  view.setInt32(headerSize + 4 * count, status);
-  for (const [i, value] of values.entries()) view.setUint32(headerSize + 4 * (count + 1 + i), value);
+  memory.write(block, bytes, (view) => {
+    view.setInt32(headerSize + 4 * count, status);
+    for (const [i, value] of values.entries()) view.setUint32(headerSize + 4 * (count + 1 + i), value);
+  });
   vcpu.trace("rtas", call.name, Object.fromEntries([...args.map((arg, i) => [`arg${i}`, arg]), ["status", status]]));
   return HcallStatus.success;
 };

@@ -17,16 +17,14 @@ export const storageHcalls = {
     if (flags & ~(zeroPage | copyPage | cacheFlags)) return HcallStatus.parameter;
     const offset = BigInt(pageSize - 1);
     if (destination & offset || (flags & copyPage && source & offset)) return HcallStatus.parameter;
-    const to = vm.memory.write(destination, pageSize);
-    if (!to) return HcallStatus.parameter;
+    const from = flags & copyPage ? vm.memory.read(source, pageSize) : undefined;
+    if (flags & copyPage && !from) return HcallStatus.parameter;
     const bytes = (view: DataView) => new Uint8Array(view.buffer, view.byteOffset, pageSize);
-    if (flags & copyPage) {
-      const from = vm.memory.read(source, pageSize);
-      if (!from) return HcallStatus.parameter;
-      bytes(to).set(bytes(from));
-    } else if (flags & zeroPage) {
-      bytes(to).fill(0);
-    }
+    const written = vm.memory.write(destination, pageSize, (to) => {
+      if (from) bytes(to).set(bytes(from));
+      else if (flags & zeroPage) bytes(to).fill(0);
+    });
+    if (!written) return HcallStatus.parameter;
     vm.memory.codeWritten(destination, pageSize);
     return HcallStatus.success;
   },
@@ -49,9 +47,7 @@ export const storageHcalls = {
   H_LOGICAL_CI_STORE: (vcpu, [size, address, value]) => {
     const { vm } = vcpu;
     if (!isAccessSize(size) || address & (size - 1n)) return HcallStatus.parameter;
-    const view = vm.memory.write(address, Number(size));
-    if (view) {
-      writeBig(view, size, value);
+    if (vm.memory.write(address, Number(size), (view) => writeBig(view, size, value))) {
       vm.memory.codeWritten(address, Number(size));
       return HcallStatus.success;
     }

@@ -24,10 +24,10 @@ export function setYielded(vcpu: HcallVcpu, yielded: boolean): void {
   const memory: VmMemory = vcpu.core.vm.mem;
   const vpa = memory.u64(vcpu.core.archRecord + fields.vpa);
   if (vpa === 0n) return;
-  const view = vcpu.vm.memory.write(vpa, vpaSize);
-  if (!view) return;
-  const count = view.getUint32(vpaOffset.yieldCount);
-  if ((count & 1) !== Number(yielded)) view.setUint32(vpaOffset.yieldCount, count + 1);
+  vcpu.vm.memory.write(vpa, vpaSize, (view) => {
+    const count = view.getUint32(vpaOffset.yieldCount);
+    if ((count & 1) !== Number(yielded)) view.setUint32(vpaOffset.yieldCount, count + 1);
+  });
 }
 
 /** Notes in the dispatch trace log, if there is one, that the processor was dispatched. */
@@ -39,15 +39,18 @@ export function logDispatch(vcpu: HcallVcpu): void {
   if (dtl === 0n || vpa === 0n) return;
   const entries = Math.floor(memory.i32(record + fields.dtlLength) / dtlEntrySize);
   const index = memory.u32(record + fields.dtlIndex);
-  const entry = vcpu.vm.memory.write(dtl + BigInt((index % entries) * dtlEntrySize), dtlEntrySize);
-  const area = vcpu.vm.memory.write(vpa, vpaSize);
-  if (!entry || !area) return;
-  for (let at = 0; at < dtlEntrySize; at += 8) entry.setBigUint64(at, 0n);
-  entry.setUint8(0, dispatchReason);
-  entry.setUint16(2, vcpu.id);
-  entry.setBigUint64(16, vcpu.timeBase());
-  entry.setBigUint64(32, vcpu.getRegister("pc"));
-  entry.setBigUint64(40, vcpu.getRegister("msr"));
-  memory.setI32(record + fields.dtlIndex, index + 1);
-  area.setBigUint64(vpaOffset.dtlIndex, BigInt(index + 1));
+  const at = dtl + BigInt((index % entries) * dtlEntrySize);
+  if (!vcpu.vm.memory.isWritable(at, dtlEntrySize)) return;
+  vcpu.vm.memory.write(vpa, vpaSize, (area) => {
+    vcpu.vm.memory.write(at, dtlEntrySize, (entry) => {
+      for (let word = 0; word < dtlEntrySize; word += 8) entry.setBigUint64(word, 0n);
+      entry.setUint8(0, dispatchReason);
+      entry.setUint16(2, vcpu.id);
+      entry.setBigUint64(16, vcpu.timeBase());
+      entry.setBigUint64(32, vcpu.getRegister("pc"));
+      entry.setBigUint64(40, vcpu.getRegister("msr"));
+    });
+    memory.setI32(record + fields.dtlIndex, index + 1);
+    area.setBigUint64(vpaOffset.dtlIndex, BigInt(index + 1));
+  });
 }

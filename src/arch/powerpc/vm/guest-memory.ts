@@ -17,20 +17,27 @@ export class GuestMemory {
     return found && this.#view(found.address, length);
   }
 
-  /** The same to write to. */
-  write(address: bigint, length: number): DataView | undefined {
+  /**
+   * Has `work` write there; false, and nothing done, if it is not RAM that can be written. Noted afterwards: who takes the
+   * dirty log meanwhile copies what was there before, and is to find the page in the next.
+   */
+  write(address: bigint, length: number, work: (view: DataView) => void): boolean {
     const found = this.#writable(address, length);
-    if (!found) return undefined;
-    this.#vm.slots.markDirty(found.slot, address, length);
-    return this.#view(found.address, length);
+    if (!found) return false;
+    try {
+      work(this.#view(found.address, length));
+    } finally {
+      this.#vm.slots.markDirty(found.slot, address, length);
+    }
+    return true;
   }
 
   /** Stores a word at an address that is a multiple of 4, all of it at once. False: there is no memory to write. */
   storeWord(address: bigint, word: number): boolean {
     const found = this.#writable(address, 4);
     if (!found) return false;
-    this.#vm.slots.markDirty(found.slot, address, 4);
     this.#vm.mem.store(found.address, byteSwap32(word));
+    this.#vm.slots.markDirty(found.slot, address, 4);
     return true;
   }
 

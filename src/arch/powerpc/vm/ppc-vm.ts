@@ -61,7 +61,7 @@ export class PpcVmState implements HcallVm {
         ended: (irq) => this.core.eventFds.resample(irq),
         write: (address, word) => this.memory.storeWord(address, word),
         writable: (address, bytes) => this.memory.isWritable(address, bytes),
-        markDirty: (address, bytes) => void this.memory.write(address, bytes),
+        markDirty: (address, bytes) => void this.memory.write(address, bytes, () => undefined),
       });
     }
     return this.#xive;

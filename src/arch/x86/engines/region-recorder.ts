@@ -2,13 +2,8 @@
 import type { Node, Recording } from "../../../engine/ir.js";
 import { asI64, asNode } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
-import {
-  HeldRegisters,
-  type RegionRecorder,
-  RegisterUnknown,
-  regionLocals,
-} from "../../../engine/translate/template.js";
-import type { I32, I64 } from "../../../semantics/values.js";
+import { HeldRegisters, type RegionRecorder, regionLocals } from "../../../engine/translate/template.js";
+import type { I64 } from "../../../semantics/values.js";
 import { low } from "../isa/flags.js";
 import { type FlagName, rsp } from "../isa/machine.js";
 import { highByte } from "../isa/registers.js";
@@ -40,7 +35,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.record(() => this.body(handler));
   }
 
-  protected stateAddress(): Node<"i32"> {
+  protected stateAddress(): Node {
     return this.node("i32", [], (f) => f.get(regionLocals.state), undefined, true);
   }
 
@@ -63,7 +58,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
   }
 
   #whole(number: number): I64 {
-    return number === noRegister ? this.i64.const(0) : asI64(this.held.read(this, number, "i64"));
+    return number === noRegister ? this.i64.const(0) : asI64(this.held.read(this, number));
   }
 
   protected readGeneral(at: Place, size: number): I64 {
@@ -88,15 +83,6 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
       whole = i64.or(kept, i64.and(i64.shl(value, i64.const(shift)), i64.const(mask)));
     }
     this.held.write(this, number, asNode(whole));
-  }
-
-  protected named(): I32 {
-    return this.i32.const(this.#operands.reg);
-  }
-
-  /** Registers would have to be in the state, and be looked for there afterwards. */
-  override call(): never {
-    throw new RegisterUnknown();
   }
 
   protected indexed(moved: number): I64 {
