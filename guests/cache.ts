@@ -19,9 +19,8 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { diskFull } from "./apt.js";
+import { diskFull, GuestUnavailable } from "./apt.js";
 import { withLock } from "./lock.mjs";
-import { GuestUnavailable } from "./unavailable.js";
 
 /** How a guest is made. */
 export interface GuestRecipe {

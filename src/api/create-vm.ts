@@ -14,7 +14,7 @@ import {
   time,
 } from "../base/takes.js";
 import { AgentConnection, type AgentState } from "../vmm/agent/connection.js";
-import type { Snapshot } from "../vmm/snapshot/snapshot.js";
+import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
 import { bytesIn } from "./bytes.js";
 import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
@@ -109,18 +109,24 @@ function refuseWhatIsToCome(options: VmOptions): void {
 
 /** What a twin goes on from. */
 interface Captured {
-  readonly snapshot: Snapshot;
+  readonly snapshot: Snapshot | Twin;
   readonly agent: AgentState;
 }
 
 /** Twins of a machine, each with a network of its own and nothing forwarded to it; they outlive it. All of them or none. */
-async function fork(platform: Platform, parent: VmOptions, count: number, from: Captured): Promise<readonly Vm[]> {
+async function fork(
+  platform: Platform,
+  parent: VmOptions,
+  all: readonly Twin[],
+  agent: AgentState,
+): Promise<readonly Vm[]> {
   const { signal: _, onProgress: __, network, ...rest } = parent;
   const options: VmOptions = { ...rest, ...(network ? { network: { ...network, forward: [] } } : {}) };
-  const twins = await Promise.allSettled(Array.from({ length: count }, () => boot(platform, options, from)));
+  const twins = await Promise.allSettled(all.map((snapshot) => boot(platform, options, { snapshot, agent })));
   const made = twins.flatMap((twin) => (twin.status === "fulfilled" ? [twin.value] : []));
   const failed = twins.find((twin) => twin.status === "rejected");
   if (!failed) return made;
+  for (const { ram } of all) ram.close();
   await Promise.all(made.map((vm) => vm.close({ grace: 0 })));
   throw failed.reason;
 }
@@ -173,11 +179,11 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
     machine = await (from ? platform.restore(plan, from.snapshot) : platform.boot(plan));
     const running = machine;
     const parts: VmParts = {
-      ...{ machine, agent, log, options, packTree: platform.packTree },
+      ...{ machine, agent, log, options },
       fork: async (count) => {
         try {
-          const { snapshot, also } = await running.capture(() => agent.save());
-          return await fork(platform, options, count, { snapshot, agent: also });
+          const { twins, also } = await running.twins(count, () => agent.save());
+          return await fork(platform, options, twins, also);
         } catch (error) {
           throw asVmError(error);
         }

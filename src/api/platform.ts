@@ -1,7 +1,7 @@
 /** What a platform (Node.js, a page) gives to `createVm`: machines. Everything above is the same everywhere. */
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
-import type { Snapshot } from "../vmm/snapshot/snapshot.js";
+import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
 import type { Progress, VmOptions } from "./types.js";
 
 /** A machine to be booted. */
@@ -24,6 +24,8 @@ export interface BootPlan {
 export interface RunningMachine {
   /** All of it, and what `also` gives at the same moment; it stands still meanwhile. Rejects with KvmError, EBUSY: it has a part that cannot be saved. */
   capture<T>(also: () => T): Promise<{ readonly snapshot: Snapshot; readonly also: T }>;
+  /** As `capture`, `count` times, for `restore` on this platform, once each. */
+  twins<T>(count: number, also: () => T): Promise<{ readonly twins: readonly Twin[]; readonly also: T }>;
   /** Types on its console. A promise: no more until it resolves. */
   input(bytes: Uint8Array): Promise<void> | undefined;
   /** Ends it from outside, at once. */
@@ -32,14 +34,9 @@ export interface RunningMachine {
   readonly ended: Promise<Outcome>;
 }
 
-/** A tar of a folder of the host, or of a file. Its reader gets the errors: VmError. */
-export type PackTree = (path: string) => ReadableStream<Uint8Array>;
-
 export interface Platform {
-  /** Where the host has files. */
-  readonly packTree?: PackTree;
   /** Boots a machine whose guest runs the agent. Throws VmError, VmmError, KvmError; nothing is left behind then. */
   boot(plan: BootPlan): Promise<RunningMachine>;
   /** A machine that goes on where another was captured, which was booted by the same plan but for who is told. */
-  restore(plan: BootPlan, snapshot: Snapshot): Promise<RunningMachine>;
+  restore(plan: BootPlan, snapshot: Snapshot | Twin): Promise<RunningMachine>;
 }

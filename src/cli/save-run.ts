@@ -18,20 +18,12 @@ export const savingRun =
     disks: Pick<OpenDisks, "images">,
   ): SaveSnapshot =>
   async (file, packing) => {
-    let stopped = 0;
-    const captured = await run.whilePaused((machine) => {
-      const since = performance.now();
-      try {
-        return capture(machine, { images: () => disks.images(), isZero: nodePlatform.isZero });
-      } finally {
-        stopped = performance.now() - since;
-      }
-    });
+    const { snapshot, stopped } = await capture(run, { images: () => disks.images(), platform: nodePlatform });
     // Files below disks are only read: what they are now they were then.
     const hardware = await describeHardware(choices, parts);
     const digest = await saveSnapshot(
       file,
-      { ...captured, hardware },
+      { ...snapshot, hardware },
       { packing, by: `unikvm ${thisPackage.version}` },
     );
     return { digest, size: statSync(file).size, stopped };

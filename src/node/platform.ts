@@ -11,13 +11,12 @@ import type { Outcome } from "../vmm/core/machine.js";
 import type { Run } from "../vmm/core/run.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
-import { type BootFiles, begin, deviceStates, goOn } from "../vmm/machines/start.js";
+import { type BootFiles, begin, deviceStates, goOn, placing } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
-import { capture, type Snapshot } from "../vmm/snapshot/snapshot.js";
+import { capture, captureTwins, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
 import { prepareV8 } from "../wasm/node/v8.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
-import { packTree } from "./pack-tree.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 /** No file that a guest is booted with is larger. */
@@ -26,13 +25,12 @@ const mostFile = 2 ** 31;
 /** `openKvm` gives the kvm that machines are made with. */
 export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
   return {
-    packTree,
     boot: (plan) => run(openKvm, plan),
     restore: (plan, snapshot) => run(openKvm, plan, snapshot),
   };
 }
 
-async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot): Promise<RunningMachine> {
+async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot | Twin): Promise<RunningMachine> {
   const { options } = plan;
   const cpus = options.cpus ?? 1;
   const states = from && deviceStates(from);
@@ -53,12 +51,15 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
           // What a disk could not write at the end is how the machine ended.
           const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
           const images = () => disks.images();
-          const capturing = { images, isZero: snapshots.isZero };
           resolve({
             input: run.input,
             stop: run.stop,
             ended: closed,
-            capture: (also) => run.whilePaused((machine) => ({ snapshot: capture(machine, capturing), also: also() })),
+            capture: (also) => capture(run, { images, platform: snapshots, also }),
+            twins: async (count, also) => {
+              const place = await placing({ openKvm, implementation: options.type }, from?.state.machine);
+              return captureTwins(run, count, place, { images, platform: snapshots, also });
+            },
           });
           await ended;
         } finally {
@@ -94,7 +95,7 @@ async function start(
   openKvm: () => Promise<PpcKvm>,
   plan: BootPlan,
   others: readonly VirtioPciDevice[],
-  from: Snapshot | undefined,
+  from: Snapshot | Twin | undefined,
 ): Promise<Run> {
   const { options, signal } = plan;
   const state = from && deviceStates(from)[0];

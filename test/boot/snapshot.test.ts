@@ -12,7 +12,6 @@ import { openKvm } from "../../src/kernel.js";
 import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import type { Machine, RunControl } from "../../src/vmm/core/machine.js";
 import { type Run, runMachine } from "../../src/vmm/core/run.js";
-import { fillFrom } from "../../src/vmm/core/sparse-image.js";
 import { VirtioBlock, type VirtioBlockState } from "../../src/vmm/devices/virtio/block.js";
 import { VirtioRng } from "../../src/vmm/devices/virtio/rng.js";
 import { VirtioPciDevice, type VirtioPciState } from "../../src/vmm/devices/virtio/virtio-pci.js";
@@ -125,7 +124,7 @@ const restored = (kvm: PpcKvm, { state, images }: Snapshot, place: Place, consol
         type: types[place.type],
         shared: place.threads === "worker",
         state,
-        ram: (bytes) => fillFrom(ram, bytes),
+        ram,
         pciDevices: devicesOf(disk, state as PseriesState),
       },
       control,
@@ -136,9 +135,7 @@ const restored = (kvm: PpcKvm, { state, images }: Snapshot, place: Place, consol
 /** What the guest had said by then is kept; what it has said and nobody had read is the snapshot's. */
 async function captured({ run, disk, console }: Guest): Promise<Snapshot> {
   const images = () => ({ disk0: disk.save() });
-  const [snapshot, text] = await run.whilePaused(
-    (machine) => [capture(machine, { images, isZero: nodePlatform.isZero }), console.text] as const,
-  );
+  const { snapshot, also: text } = await capture(run, { images, platform: nodePlatform, also: () => console.text });
   run.stop();
   const { outcome } = await run.ended;
   assert.deepEqual(outcome, { kind: "stopped" });

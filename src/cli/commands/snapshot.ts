@@ -8,7 +8,6 @@ import { type OpenHardware, withHardware } from "../../node/hardware.js";
 import type { NetworkChoice } from "../../node/network.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
 import { runMachine } from "../../vmm/core/run.js";
-import { fillFrom } from "../../vmm/core/sparse-image.js";
 import { VmmError } from "../../vmm/errors.js";
 import { loadMachine, machineRow } from "../../vmm/machines/machines.js";
 import type { SnapshotInfo } from "../../vmm/snapshot/format.js";
@@ -195,11 +194,7 @@ async function goOn(
           implementation: options.type,
           shared: options.threads === "auto" ? undefined : options.threads === "worker",
           state,
-          ram: (bytes) => {
-            if (ram.size !== bytes.length)
-              throw new VmmError(`the snapshot has ${ram.size} bytes of ${bytes.length} of memory`);
-            fillFrom(ram, bytes);
-          },
+          ram,
           pciDevices: devices,
         },
         control,

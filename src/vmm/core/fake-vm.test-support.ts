@@ -14,6 +14,7 @@ import type {
   VcpuSideHost,
   VcpuThreadMessage,
 } from "./machine.js";
+import { WrittenPages } from "./written-pages.js";
 
 /** One thing a scripted vCPU does: an exit, or to be in the guest, halted, or dead until someone wants it to leave. */
 export type Step = { readonly say: string } | { readonly ask: number } | "spin" | "halt" | "throw" | "internal";
@@ -165,6 +166,7 @@ export function fakeMachine(fake: FakeVm, cpus: number, control: RunControl, rea
     consoleInput: () => undefined,
     stats: () => ({ machines: 1 }),
     ram: () => new Uint8Array(0),
+    written: new WrittenPages(0, () => new Uint8Array(0)),
     save: () => ({ machine: "fake" }),
     close: () => fake.vm.close(),
   };

@@ -3,11 +3,20 @@ export class GuestMemory {
   /** Bytes of RAM, from guest physical address 0 on. */
   readonly size: number;
   readonly #bytes: (address: number, length: number) => Uint8Array;
+  readonly #written: (address: number, length: number) => void;
 
-  /** `bytes` gives a fresh view of RAM; it is only asked for what lies inside. */
-  constructor(size: number, bytes: (address: number, length: number) => Uint8Array) {
+  /**
+   * `bytes` gives a fresh view of RAM; it is only asked for what lies inside. `written` is told of what was written here, for
+   * the VM's `guestWritten`: who writes to a view tells it too.
+   */
+  constructor(
+    size: number,
+    bytes: (address: number, length: number) => Uint8Array,
+    written: (address: number, length: number) => void = () => undefined,
+  ) {
     this.size = size;
     this.#bytes = bytes;
+    this.#written = written;
   }
 
   /** RAM of its own, for tests. */
@@ -32,6 +41,7 @@ export class GuestMemory {
   write(address: number, bytes: Uint8Array): boolean {
     const view = this.view(address, bytes.length);
     view?.set(bytes);
+    if (view && bytes.length > 0) this.#written(address, bytes.length);
     return view !== undefined;
   }
 }

@@ -3,6 +3,7 @@
 import type { ForwardedExit } from "../../kvm/uapi/exits.js";
 import type { Exit, SharedVm, TraceCategory, Vm } from "../../kvm/uapi.js";
 import type { ConsoleRing } from "../devices/console-ring.js";
+import type { PageSet, WrittenPages } from "./written-pages.js";
 
 /** How a machine's run ended. */
 export type Outcome =
@@ -54,12 +55,27 @@ export interface Machine {
   stats(): Readonly<Record<string, number>>;
   /** A fresh view of the guest's RAM. */
   ram(): Uint8Array;
+  /** What of it was ever written. */
+  readonly written: Pick<WrittenPages, "log">;
   /**
    * All of the machine but the contents of its RAM and of its disks, as a plain value that can be cloned, while it is paused:
    * the machine's kind makes one from it that goes on there. EBUSY: it has a device that cannot be saved.
    */
   save(): MachineState;
   /** Lets go of the VM. */
+  close(): void;
+}
+
+/**
+ * RAM of a machine that is not made yet, all 0: whoever makes one go on somewhere may fill it before the rest of the machine is
+ * known.
+ */
+export interface PlacedRam {
+  /** A fresh view. */
+  bytes(): Uint8Array;
+  /** Where it is no longer 0. */
+  pages: PageSet;
+  /** Gives it back, unless a machine was made with it. */
   close(): void;
 }
 

@@ -80,8 +80,11 @@ export interface Run {
   /** Has the guest and its time stand still, until `resume` was called as often. Rejects if it ends meanwhile. */
   pause(): Promise<void>;
   resume(): void;
-  /** What `work` gives, called while the machine is paused; it is not to keep the machine. */
-  whilePaused<T>(work: (machine: Machine) => T): Promise<T>;
+  /**
+   * What `work` gives, called while the machine is paused; it is not to keep the machine. `before` is called and awaited first,
+   * while the machine runs on.
+   */
+  whilePaused<T>(work: (machine: Machine) => T, before?: (machine: Machine) => Promise<void>): Promise<T>;
   /** Ends it from outside. */
   stop(): void;
 }
@@ -110,7 +113,7 @@ const runSignatures = {
   },
   pause: {},
   resume: {},
-  whilePaused: { work: callback },
+  whilePaused: { work: callback, before: optional(callback) },
   stop: {},
 } as const satisfies Signatures<Run>;
 
@@ -205,7 +208,8 @@ async function start(options: RunOptions): Promise<Run> {
     moveTo: (kvm, options) => scheduler.moveTo(kvm, options),
     pause: () => pauses.pause(),
     resume: () => pauses.resume(),
-    whilePaused: async (work) => {
+    whilePaused: async (work, before) => {
+      await before?.(machine);
       await pauses.pause();
       try {
         return work(machine);

@@ -8,7 +8,7 @@ const stretch = 65536;
 export interface SparseImage {
   /** Bytes, with the zeros. */
   readonly size: number;
-  /** By offset; they do not touch each other. */
+  /** By offset; they do not overlap. */
   readonly runs: readonly SparseRun[];
 }
 

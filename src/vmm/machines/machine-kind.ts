@@ -1,6 +1,15 @@
 /** What a machine has to be, to stand in the table of machines.ts. */
 import type { Kvm } from "../../kvm/uapi.js";
-import type { Machine, MachineState, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "../core/machine.js";
+import type {
+  Machine,
+  MachineState,
+  PlacedRam,
+  RunControl,
+  TraceSink,
+  VcpuSide,
+  VcpuSideHost,
+} from "../core/machine.js";
+import type { SparseImage } from "../core/sparse-image.js";
 import type { PciDevice } from "../devices/pci/device.js";
 import type { Assignment, AssignmentHost } from "../devices/vfio-pci/assignment.js";
 import type { ElfImage } from "../loaders/elf.js";
@@ -38,9 +47,12 @@ export type MakeMachine = (options: MachineOptions, control: RunControl, trace?:
 export interface RestoreOptions extends Pick<MachineOptions, "kvm" | "implementation" | "shared" | "pciDevices"> {
   /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
   readonly state: MachineState;
-  /** Puts the contents of RAM into it, which is 0. */
-  readonly ram: (bytes: Uint8Array) => void;
+  /** The contents of RAM, or what `place` gave, filled. */
+  readonly ram: SparseImage | PlacedRam;
 }
+
+/** RAM, bytes, for a machine that is restored later with the same options. Throws VmmError. */
+export type PlaceRam = (options: Pick<RestoreOptions, "kvm" | "implementation" | "shared">, size: number) => PlacedRam;
 
 /** Throws VmmError, or KvmError with EINVAL that says what of the state cannot be; nothing is left behind then. */
 export type RestoreMachine = (options: RestoreOptions, control: RunControl, trace?: TraceSink) => Machine;
@@ -59,5 +71,6 @@ export interface MachineKind {
   /** For one run: what has a battery keeps its contents from one of its machines to the next. */
   readonly maker: () => MakeMachine;
   readonly restore: RestoreMachine;
+  readonly place: PlaceRam;
   readonly createSide: CreateSide;
 }

@@ -25,6 +25,7 @@ const pc: MachineKind = {
   memory: { minimum: 4 * mebibyte, maximum: 64 * mebibyte, granule: 4096 },
   loadKernel: () => Promise.reject(new Error("unused")),
   maker: () => () => assert.fail("unused"),
+  place: () => assert.fail("unused"),
   restore: () => assert.fail("unused"),
   createSide: () => assert.fail("unused"),
 };

@@ -1,11 +1,10 @@
 /** Starts a machine of the table for `createVm`: from a kernel, or where another one stood. Runs anywhere. */
 import type { Kvm } from "../../kvm/uapi.js";
-import type { PlatformThread } from "../core/machine.js";
+import type { PlacedRam, PlatformThread } from "../core/machine.js";
 import { type Run, type RunOptions, runMachine } from "../core/run.js";
-import { fillFrom } from "../core/sparse-image.js";
 import type { VirtioPciDevice, VirtioPciState } from "../devices/virtio/virtio-pci.js";
 import { VmmError } from "../errors.js";
-import { ramImage, type Snapshot } from "../snapshot/snapshot.js";
+import { ramImage, type Snapshot, type Twin } from "../snapshot/snapshot.js";
 import type { Implementation, MachineOptions } from "./machine-kind.js";
 import { type LoadedMachine, loadMachine, machineMemory, machineRow } from "./machines.js";
 
@@ -47,13 +46,22 @@ export async function begin(starting: Starting, booting: Booting): Promise<Run> 
 }
 
 /** A machine that goes on where one stood when the snapshot was made. Rejects as `begin`, and with KvmError for a wrong state. */
-export async function goOn(starting: Starting, { state, images }: Snapshot): Promise<Run> {
-  const { [ramImage]: ram } = images;
+export async function goOn(starting: Starting, from: Snapshot | Twin): Promise<Run> {
+  const { state, images } = from;
+  const ram = "ram" in from ? from.ram : images[ramImage];
   if (!ram) throw new VmmError("the snapshot has no memory");
   const machine = await loadMachine(machineRow(state.machine));
-  return run(machine, starting, (how, control, trace) =>
-    machine.restore({ ...how, state, ram: (bytes) => fillFrom(ram, bytes) }, control, trace),
-  );
+  return run(machine, starting, (how, control, trace) => machine.restore({ ...how, state, ram }, control, trace));
+}
+
+/** What makes RAM for machines that go on later with the same options; `machine` is the default, or what a state is of. */
+export async function placing(
+  { openKvm, implementation }: Pick<Starting, "openKvm" | "implementation">,
+  machine: string | undefined,
+): Promise<(size: number) => PlacedRam> {
+  const { place } = await loadMachine(machineRow(machine));
+  const kvm = await openKvm();
+  return (size) => place({ kvm, implementation }, size);
 }
 
 type How = Required<Pick<MachineOptions, "kvm" | "implementation" | "pciDevices">>;

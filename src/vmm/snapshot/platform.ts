@@ -3,6 +3,8 @@ import { type IsZero, isZero } from "../core/sparse-image.js";
 
 export interface SnapshotPlatform {
   readonly isZero: IsZero;
+  /** Resolves when others of this thread had their turn. */
+  turn(): Promise<void>;
   /** SHA-256. */
   digest(bytes: Uint8Array): Promise<Uint8Array>;
   /** RFC 1951. */
@@ -14,6 +16,7 @@ export interface SnapshotPlatform {
 /** What every runtime has. */
 export const anyPlatform: SnapshotPlatform = {
   isZero,
+  turn: () => new Promise((resolve) => setTimeout(resolve, 0)),
   digest: async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", own(bytes))),
   deflate: (bytes) => through(new CompressionStream("deflate-raw"), bytes, 2 * bytes.length + 1024),
   inflate: async (bytes, length) => {

@@ -8,7 +8,7 @@ import { loadKernelImage } from "../../loaders/kernel-image.js";
 import type { MachineKind } from "../machine-kind.js";
 import { cpuModelNames } from "./cpu-models.js";
 import { interruptModes } from "./device-tree.js";
-import { createPseries, maximumMemory, minimumMemory, restorePseries } from "./machine.js";
+import { createPseries, maximumMemory, minimumMemory, placePseriesRam, restorePseries } from "./machine.js";
 import { createPseriesVcpuSide } from "./vcpu-side.js";
 
 const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
@@ -35,6 +35,10 @@ export const pseries: MachineKind = {
   restore: ({ kvm, implementation, ...rest }, control, trace) => {
     if (!isPower(kvm)) throw new VmmError("machine pseries needs a kvm for POWER guests");
     return restorePseries({ ...rest, kvm, type: implementation ? types[implementation] : eitherType }, control, trace);
+  },
+  place: ({ kvm, implementation, shared }, size) => {
+    if (!isPower(kvm)) throw new VmmError("machine pseries needs a kvm for POWER guests");
+    return placePseriesRam(kvm, implementation ? types[implementation] : eitherType, shared, size);
   },
   createSide: createPseriesVcpuSide,
 };

@@ -27,6 +27,7 @@ class FakeKvm {
   readonly tokens = new Map<string, number>();
   readonly mmu: PpcMmuV3[] = [];
   readonly htabs: number[] = [];
+  readonly written: [bigint, number][] = [];
   readonly lines: (number | boolean)[] = [];
   readonly caps: number[] = [];
   open = 0;
@@ -56,6 +57,7 @@ class FakeKvm {
       },
       bytes: (address, length) => this.ram.subarray(address, address + length),
       setUserMemoryRegion: () => undefined,
+      guestWritten: (address, length) => void this.written.push([address, length]),
       enableCap: () => undefined,
       createDevice: () => {
         this.open++;

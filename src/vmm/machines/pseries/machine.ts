@@ -38,10 +38,13 @@ import {
   KVM_CAP_PPC_IRQ_XIVE,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
+  KVM_MEM_LOG_DIRTY_PAGES,
   KvmError,
 } from "../../../kvm/uapi.js";
 import { GuestMemory } from "../../core/guest-memory.js";
-import type { Machine, MachineState, RunControl, TraceSink } from "../../core/machine.js";
+import type { Machine, MachineState, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
+import type { SparseImage } from "../../core/sparse-image.js";
+import { logPage, PageSet, WrittenPages } from "../../core/written-pages.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
@@ -86,8 +89,8 @@ export interface PseriesOptions {
 export interface RestoreOptions extends Pick<PseriesOptions, "kvm" | "type" | "shared" | "pciDevices"> {
   /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
   readonly state: MachineState;
-  /** Puts the contents of RAM into it, which is 0. */
-  readonly ram: (bytes: Uint8Array) => void;
+  /** The contents of RAM, or what `placePseriesRam` gave, of the same `kvm`, `type` and `shared`, filled. */
+  readonly ram: SparseImage | PlacedRam;
 }
 
 /** Sizes of RAM that make sense, bytes: below, no kernel starts; above, a 32-bit WebAssembly memory has no room. */
@@ -167,7 +170,7 @@ export const restorePseries = taking(
       type: wholeNumber,
       shared: optional(boolean),
       state: having({ machine: text }),
-      ram: callback,
+      ram: having({}),
       pciDevices: optional(listOf(thing("a PCI device", ["connect", "read", "write"]))),
     }),
     control: thing("what runMachine gives to createMachine", ["end", "wake"]),
@@ -178,6 +181,7 @@ export const restorePseries = taking(
 
 function restore(options: RestoreOptions, control: RunControl, trace?: TraceSink): Machine {
   const { kvm, type, shared, ram, pciDevices = [] } = options;
+  if (!("runs" in ram || ram instanceof PseriesRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
   const state = checkState(options.state);
   const { plan } = state;
   const model = cpuModel(plan.cpuModel);
@@ -186,9 +190,9 @@ function restore(options: RestoreOptions, control: RunControl, trace?: TraceSink
     ...{ kvm, type, shared, model, control, trace, plan, pciDevices },
     devices: { nvram: new Nvram(state.nvram), rtc: new Rtc(state.rtc) },
     from: state,
-    fill: (vm, memory) => {
-      const bytes = memory.view(0, memory.size);
-      if (bytes) ram(bytes);
+    ram: ram instanceof PseriesRam ? ram : undefined,
+    fill: (vm, memory, _, written) => {
+      if (!(ram instanceof PseriesRam)) fillRam(memory, written, ram);
       vm.loadState(state.vm);
     },
   });
@@ -208,7 +212,9 @@ interface Building {
   readonly assign?: PseriesOptions["assign"];
   readonly from: PseriesStart | PseriesState;
   /** Fills in what is made: memory, which is 0, and what KVM holds. */
-  readonly fill: (vm: PpcVm, memory: GuestMemory, plugged: readonly PciDevice[]) => void;
+  readonly fill: (vm: PpcVm, memory: GuestMemory, plugged: readonly PciDevice[], written: WrittenPages) => void;
+  /** The VM with its RAM, if it is there already. */
+  readonly ram?: PseriesRam | undefined;
 }
 
 function build({
@@ -233,14 +239,21 @@ function build({
       `the saved machine has ${state.pci ? "a" : "no"} PCI bus, and this one ${hasPci ? "one" : "none"}`,
     );
   }
-  const vm = createVm(kvm, type, rest.shared);
+  const place = rest.ram ?? new PseriesRam(kvm, type, rest.shared, memorySize);
+  const vm = place.take(memorySize);
   const vcpus: PpcVcpu[] = [];
   let pci: PciHostBridge | undefined;
   let assignment: Assignment | undefined;
   let xive: XiveController | undefined;
   try {
-    const ram = allocateRam(vm, memorySize);
-    const memory = new GuestMemory(memorySize, (address, length) => vm.bytes(ram + address, length));
+    const ram = place.address;
+    const written = new WrittenPages(memorySize, () => vm.getDirtyLog(0));
+    for (const page of place.pages) written.add(page * logPage, logPage);
+    const memory = new GuestMemory(
+      memorySize,
+      (address, length) => vm.bytes(ram + address, length),
+      (address, length) => vm.guestWritten(BigInt(address), length),
+    );
     if (plan.interruptMode === "xive") xive = new XiveController(vm, cpus, interruptSources(hasPci, true), state?.xive);
     createCpus(vm, cpus, model, { vcpus, hasPci, xive });
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
@@ -253,8 +266,8 @@ function build({
     const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
     if (hasPci) pci = new PciHostBridge({ vm, memory, wake, fail }, plugged, state?.pci);
     if (assignment) pci?.dma.watch(assignment);
-    rest.fill(vm, memory, plugged);
-    return new Pseries({ vm, vcpus, memory, plan, from, control, trace, devices, pci, assignment, xive });
+    rest.fill(vm, memory, plugged, written);
+    return new Pseries({ vm, vcpus, memory, written, plan, from, control, trace, devices, pci, assignment, xive });
   } catch (error) {
     pci?.close();
     assignment?.close();
@@ -305,10 +318,72 @@ function createVm(kvm: PpcKvm, type: number, shared: boolean | undefined): PpcVm
   }
 }
 
+/** A VM that has its RAM and nothing else. What is written to it is noted from the beginning. */
+class PseriesRam implements PlacedRam {
+  readonly address: number;
+  readonly #vm: PpcVm;
+  readonly #size: number;
+  #taken = false;
+  pages: PageSet;
+
+  constructor(kvm: PpcKvm, type: number, shared: boolean | undefined, size: number) {
+    this.#vm = createVm(kvm, type, shared);
+    this.#size = size;
+    this.pages = new PageSet(Math.ceil(size / logPage));
+    try {
+      this.address = allocateRam(this.#vm, size);
+    } catch (error) {
+      this.#vm.close();
+      throw error;
+    }
+  }
+
+  bytes(): Uint8Array {
+    return this.#vm.bytes(this.address, this.#size);
+  }
+
+  /** For a machine, which closes the VM. EINVAL: it is of another size, or was taken. */
+  take(size: number): PpcVm {
+    if (this.#taken || size !== this.#size) {
+      throw new KvmError(
+        "EINVAL",
+        `RAM of ${this.#size} bytes, for ${size}, that ${this.#taken ? "was" : "is not"} used`,
+      );
+    }
+    this.#taken = true;
+    return this.#vm;
+  }
+
+  close(): void {
+    if (!this.#taken) this.#vm.close();
+    this.#taken = true;
+  }
+}
+
+/** RAM for a machine that `restorePseries` makes later. Throws VmmError, and nothing is left behind then. */
+export const placePseriesRam = (kvm: PpcKvm, type: number, shared: boolean | undefined, size: number): PlacedRam =>
+  new PseriesRam(kvm, type, shared, size);
+
+function fillRam(memory: GuestMemory, written: WrittenPages, { size, runs }: SparseImage): void {
+  if (size !== memory.size) throw new VmmError(`the snapshot has ${size} bytes of ${memory.size} of memory`);
+  for (const { offset, bytes } of runs) {
+    const view = memory.view(offset, bytes.length);
+    if (!view) throw new VmmError(`the snapshot has ${bytes.length} bytes of memory at ${offset} of ${memory.size}`);
+    view.set(bytes);
+    written.add(offset, bytes.length);
+  }
+}
+
 function allocateRam(vm: PpcVm, size: number): number {
   try {
     const address = vm.allocate(size);
-    vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(size), userspaceAddr: address });
+    vm.setUserMemoryRegion({
+      slot: 0,
+      flags: KVM_MEM_LOG_DIRTY_PAGES,
+      guestPhysAddr: 0n,
+      memorySize: BigInt(size),
+      userspaceAddr: address,
+    });
     return address;
   } catch (error) {
     if (error instanceof KvmError && error.code === "ENOMEM") {

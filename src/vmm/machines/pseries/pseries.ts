@@ -4,6 +4,7 @@ import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
 import { KVM_CAP_PPC_FWNMI, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET, KvmError } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, RunControl, TraceSink } from "../../core/machine.js";
+import type { WrittenPages } from "../../core/written-pages.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
 import type { Assignment } from "../../devices/vfio-pci/assignment.js";
 import type { ElfImage } from "../../loaders/elf.js";
@@ -26,6 +27,7 @@ export interface PseriesParts {
   readonly vm: PpcVm;
   readonly vcpus: readonly PpcVcpu[];
   readonly memory: GuestMemory;
+  readonly written: WrittenPages;
   readonly plan: PseriesPlan;
   /** Where it begins, or where it goes on. */
   readonly from: PseriesStart | PseriesState;
@@ -46,6 +48,7 @@ export class Pseries implements Machine {
   readonly vm: PpcVm;
   readonly cpus: number;
   readonly console: ConsoleRing;
+  readonly written: WrittenPages;
   readonly #parts: PseriesParts;
   readonly #host: RtasHost;
   readonly #rtas = rtasByToken();
@@ -56,6 +59,7 @@ export class Pseries implements Machine {
     this.#parts = parts;
     this.vm = parts.vm;
     this.cpus = parts.vcpus.length;
+    this.written = parts.written;
     const { from } = parts;
     const state = "machine" in from ? from : undefined;
     this.console = ConsoleRing.create(parts.vm.shared, state?.console);

@@ -17,6 +17,7 @@ export const nodePlatform: SnapshotPlatform = {
     }
     return true;
   },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
   digest: async (bytes) => createHash("sha256").update(bytes).digest(),
   deflate: (bytes) => pack(bytes, { level: constants.Z_BEST_SPEED }),
   inflate: async (bytes, length) => {
