@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { GuestUnavailable, PrivateApt, runProgram } from "./apt.js";
+import { PrivateApt, runProgram } from "./apt.js";
 import { debianGuest } from "./debian.js";
+import { GuestUnavailable } from "./unavailable.js";
 
 test("a program that is missing is a sentence", async () => {
   await assert.rejects(runProgram("no-such-program-here", []), (error: Error) => {
@@ -24,6 +25,7 @@ test("where there is no apt, fetching says how to bring a guest", async () => {
       (error: Error) => {
         assert.ok(error instanceof GuestUnavailable);
         assert.match(error.message, /apt-get was not found/);
+        assert.match(error.message, /unikvm guest export FILE .* unikvm guest import FILE here/);
         assert.match(error.message, /--kernel VMLINUX --initrd INITRD/);
         return true;
       },

@@ -6,11 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { notFound, notRunnable, startChild } from "./child.mjs";
-
-/** Something outside unikvm keeps a guest from being fetched; the message says what the user can do. */
-export class GuestUnavailable extends Error {
-  override name = "GuestUnavailable";
-}
+import { GuestUnavailable } from "./unavailable.js";
 
 /** The sentence for a disk that is full; `why` in the system's or apt's words. */
 export const diskFull = (why: string): string =>

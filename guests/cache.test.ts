@@ -12,8 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { GuestUnavailable } from "./apt.js";
 import { ensureGuest, findGuest, type Guest, type GuestRecipe, guestFolder, removeGuest } from "./cache.js";
+import { GuestUnavailable } from "./unavailable.js";
 
 const saved = process.env["XDG_CACHE_HOME"];
 let folder = "";

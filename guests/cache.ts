@@ -19,8 +19,9 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { diskFull, GuestUnavailable } from "./apt.js";
+import { diskFull } from "./apt.js";
 import { withLock } from "./lock.mjs";
+import { GuestUnavailable } from "./unavailable.js";
 
 /** How a guest is made. */
 export interface GuestRecipe {

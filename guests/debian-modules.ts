@@ -9,23 +9,26 @@ import { depmod } from "../src/modules/node/depmod.js";
 import { Messages } from "../src/modules/node/messages.js";
 import { openTree } from "../src/modules/node/read-tree.js";
 import { modulesFor } from "../src/modules/probe.js";
-import { GuestUnavailable, PrivateApt } from "./apt.js";
+import { PrivateApt } from "./apt.js";
 import { type Guest, guestFolder, type Report } from "./cache.js";
-import { architecture, only, unpack } from "./debian.js";
+import { architecture, howToBringAFile, only, unpack } from "./debian.js";
 import { drivers } from "./drivers.js";
 import { keepFolder } from "./kept-folder.js";
 import { moduleArchive } from "./modules.js";
+import { GuestUnavailable } from "./unavailable.js";
 
 /** What a version that kept less has fetched is not enough. */
 const edition = createHash("sha256").update(drivers.join("\n")).digest("hex").slice(0, 8);
 
-function kernelPackage({ name, packages }: Guest): string {
-  const found = Object.keys(packages).find((one) => one.startsWith("linux-image-"));
+function kernelPackage({ name, packages }: Pick<Guest, "name" | "packages">): string {
+  // It becomes a folder's name.
+  const found = Object.keys(packages).find((one) => /^linux-image-[\w.+-]+$/.test(one));
   if (found === undefined) throw new GuestUnavailable(`the guest ${name} has no kernel of Debian's`);
   return found;
 }
 
-const place = (guest: Guest): string => join(dirname(guestFolder()), "modules", `${kernelPackage(guest)}.${edition}`);
+const place = (guest: Pick<Guest, "name" | "packages">): string =>
+  join(dirname(guestFolder()), "modules", `${kernelPackage(guest)}.${edition}`);
 
 /** The folder of the modules if they are there. */
 export function findKernelModules(guest: Guest): string | undefined {
@@ -34,13 +37,23 @@ export function findKernelModules(guest: Guest): string | undefined {
 
 /** The folder, fetched first if need be; it appears whole. Throws GuestUnavailable. */
 export async function ensureKernelModules(guest: Guest, report: Report, signal?: AbortSignal): Promise<string> {
+  return keepKernelModules(guest, (work) => fetch(kernelPackage(guest), work, report, signal), report, signal);
+}
+
+/** The folder, which `fill` fills first if there is none: below lib/modules/VERSION. It appears whole. Throws GuestUnavailable. */
+export function keepKernelModules(
+  guest: Pick<Guest, "name" | "packages">,
+  fill: (folder: string) => Promise<void>,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<string> {
   return keepFolder(
     {
       place: place(guest),
       what: "the kernel's modules",
       isOld: (name) => name.startsWith(`${kernelPackage(guest)}.`),
       make: async (work) => {
-        await fetch(kernelPackage(guest), work, report, signal);
+        await fill(join(work, "unpacked"));
         return join(work, "unpacked");
       },
       signal,
@@ -49,7 +62,18 @@ export async function ensureKernelModules(guest: Guest, report: Report, signal?:
   );
 }
 
-async function fetch(name: string, work: string, report: Report, signal: AbortSignal | undefined): Promise<void> {
+/** Into `folder`, which it makes; what it needs meanwhile lies beside it. */
+async function fetch(name: string, folder: string, report: Report, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await fetchFrom(name, folder, report, signal);
+  } catch (error) {
+    if (!(error instanceof GuestUnavailable)) throw error;
+    throw new GuestUnavailable(`the modules of ${name} could not be fetched: ${error.message}\n${howToBringAFile}`);
+  }
+}
+
+async function fetchFrom(name: string, folder: string, report: Report, signal: AbortSignal | undefined): Promise<void> {
+  const work = dirname(folder);
   const apt = new PrivateApt(work, architecture, signal);
   report(`fetching the modules of ${name}`);
   await apt.update();
@@ -60,7 +84,7 @@ async function fetch(name: string, work: string, report: Report, signal: AbortSi
   const from = only(join(all, readdirSync(all).includes("usr") ? "usr" : "", "lib/modules"), /^\d/);
   const { paths, unknown } = modulesFor(await openTree(from), drivers);
   if (unknown.length > 0) report(`the kernel has no ${unknown.join(", ")}`);
-  const tree = join(work, "unpacked/lib/modules", basename(from));
+  const tree = join(folder, "lib/modules", basename(from));
   const described = readdirSync(from).filter((file) => file.startsWith("modules."));
   for (const path of [...paths.map((file) => file.slice(from.length + 1)), ...described]) {
     mkdirSync(dirname(join(tree, path)), { recursive: true });

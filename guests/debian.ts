@@ -2,18 +2,22 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { GuestUnavailable, PrivateApt, runProgram } from "./apt.js";
+import { PrivateApt, runProgram } from "./apt.js";
 import type { GuestRecipe } from "./cache.js";
 import { notFound } from "./child.mjs";
+import { debianParts } from "./debian-parts.js";
 import { initramfs } from "./init.js";
+import { GuestUnavailable } from "./unavailable.js";
 
 export const architecture = "ppc64el";
 /** Depends on whatever the current kernel package is called. */
 const kernelPackage = "linux-image-powerpc64le";
 const userlandPackage = "busybox-static";
 
+export const howToBringAFile =
+  "Where apt-get works, unikvm guest export FILE makes one file of the guest, for unikvm guest import FILE here.";
 const howToBringYourOwn =
-  "A guest can also be brought: unikvm run --kernel VMLINUX --initrd INITRD " +
+  `${howToBringAFile} A kernel of your own does, too: unikvm run --kernel VMLINUX --initrd INITRD ` +
   '--append "console=hvc0 rdinit=/init", with any 64-bit POWER Linux kernel.';
 
 /** Prints each program's status, since a pipeline has only the last one's. */
@@ -93,18 +97,17 @@ async function fetch(
   const unpacked = join(work, "unpacked");
   await unpack(only(work, /^linux-image-.*\.deb$/), ["./boot/vmlinu*"], unpacked, signal);
   await unpack(only(work, /^busybox-static_.*\.deb$/), ["./*bin/busybox"], unpacked, signal);
-  renameSync(only(join(unpacked, "boot"), /^vmlinu[xz]-/), join(folder, "vmlinux"));
+  renameSync(only(join(unpacked, "boot"), /^vmlinu[xz]-/), join(folder, debianParts.kernel));
   const bin = readdirSync(unpacked).includes("bin") ? "bin" : "usr/bin";
-  renameSync(join(unpacked, bin, "busybox"), join(folder, "busybox"));
+  renameSync(join(unpacked, bin, "busybox"), join(folder, debianParts.busybox));
   rmSync(work, { recursive: true, force: true });
   return { description: `Debian's Linux ${kernelName.replace("linux-image-", "")} with busybox`, packages };
 }
 
 export const debianGuest: GuestRecipe = {
-  name: "debian",
-  // The kernel's self-tests of its ciphers are half of a boot.
-  append: "console=hvc0 rdinit=/init cryptomgr.notests=1",
-  kernel: "vmlinux",
+  name: debianParts.name,
+  append: debianParts.append,
+  kernel: debianParts.kernel,
   initrd: "initrd",
   assembly: createHash("sha256").update(initramfs(new Uint8Array())).digest("hex"),
   async fetch(folder, report, signal) {
@@ -117,6 +120,6 @@ export const debianGuest: GuestRecipe = {
   },
   assemble(folder, report) {
     report("assembling the initial RAM disk");
-    writeFileSync(join(folder, "initrd"), initramfs(readFileSync(join(folder, "busybox"))));
+    writeFileSync(join(folder, "initrd"), initramfs(readFileSync(join(folder, debianParts.busybox))));
   },
 };

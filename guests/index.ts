@@ -1,13 +1,14 @@
 /** Guest systems that unikvm can bring by itself. */
 import { boolean, callback, having, optional, options, taking } from "../src/base/takes.js";
-import { GuestUnavailable } from "./apt.js";
 import { ensureGuest, findGuest, type Guest, type GuestRecipe, type Report } from "./cache.js";
 import { debianGuest } from "./debian.js";
 import { drivers } from "./drivers.js";
+import { GuestUnavailable } from "./unavailable.js";
 
-export { GuestUnavailable } from "./apt.js";
 export { type Guest, guestFolder, type Report, removeGuest } from "./cache.js";
 export { drivers as guestDriverNames } from "./drivers.js";
+export { type ExportedGuest, exportGuest, importGuest } from "./exchange.js";
+export { GuestUnavailable } from "./unavailable.js";
 
 const recipes: readonly GuestRecipe[] = [debianGuest];
 

@@ -1,69 +1,9 @@
-/**
- * A kernel's drivers as an archive for its initramfs: the modules that are asked for with all they need, unpacked, and
- * the files by which modprobe finds them. Needs no kmod.
- */
-import { join } from "node:path/posix";
-import { formatAlias, formatDep, formatSoftdep, formatSymbols } from "../src/modules/depfiles.js";
-import { type GraphModule, resolve } from "../src/modules/graph.js";
-import { moduleNameOf } from "../src/modules/names.js";
-import { graphModule } from "../src/modules/node/depmod.js";
+/** Drivers for an initramfs from a tree of modules on disk, whether depmod has seen it or not. */
 import { withModuleBytes } from "../src/modules/node/module-file.js";
 import { openTree } from "../src/modules/node/read-tree.js";
-import { modulesFor } from "../src/modules/probe.js";
-import { type CpioEntry, cpio } from "./cpio.js";
+import { archiveModules, type ModuleArchive } from "./module-archive.js";
 
-export interface ModuleArchive {
-  /** For /lib/modules/VERSION; may be appended to an initramfs. */
-  readonly archive: Uint8Array;
-  /** The modules in it, in an order in which they can be loaded. */
-  readonly included: readonly string[];
-  /** Names that the tree does not know. */
-  readonly unknown: readonly string[];
-}
-
-/**
- * The archive for the modules or aliases `names` of the tree in `folder` (`.../lib/modules/VERSION`), whether depmod has
- * seen it or not. Throws ModuleFileError, the file system's error, or an error if
- * modules.dep leads elsewhere.
- */
+/** As archiveModules, of the tree in `folder` (`.../lib/modules/VERSION`). Throws the file system's error, too. */
 export async function moduleArchive(folder: string, names: readonly string[]): Promise<ModuleArchive> {
-  const tree = await openTree(folder);
-  const { paths, unknown } = modulesFor(tree, names);
-  const modules: { module: GraphModule; data: Uint8Array }[] = [];
-  for (const file of paths) {
-    // modules.dep can claim anything.
-    if (!file.startsWith(`${folder}/`) || file.includes("/../")) throw new Error(`${file} is not in ${folder}`);
-    const path = file.slice(folder.length + 1).replace(/\.(gz|xz|zst)$/, "");
-    modules.push(
-      await withModuleBytes(file, (elf, data) => ({
-        module: graphModule({ name: moduleNameOf(path), path }, elf),
-        data,
-      })),
-    );
-  }
-  const graph = resolve(modules.map(({ module }) => module));
-  const place = join("lib/modules", folder.slice(folder.lastIndexOf("/") + 1));
-  const file = (path: string, data: Uint8Array | string): CpioEntry => ({
-    path: join(place, path),
-    type: "file",
-    data,
-  });
-  const files = [
-    ...modules.map(({ module, data }) => file(module.path, data)),
-    file("modules.dep", formatDep(graph)),
-    file("modules.alias", formatAlias(graph)),
-    file("modules.symbols", formatSymbols(graph)),
-    file("modules.softdep", formatSoftdep(graph)),
-  ];
-  const folders = new Set(files.flatMap(({ path }) => parents(path)));
-  const directories = [...folders].sort().map((path): CpioEntry => ({ path, type: "directory" }));
-  return {
-    archive: cpio([...directories, ...files]),
-    included: graph.modules.map(({ name }) => name),
-    unknown,
-  };
+  return archiveModules(await openTree(folder), names, (file) => withModuleBytes(file, (_, bytes) => bytes));
 }
-
-/** "a/b/c": "a" and "a/b". */
-const parents = (path: string): string[] =>
-  path.split("/").flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index).join("/")]));

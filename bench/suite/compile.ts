@@ -1,7 +1,7 @@
 /** Compiles bench/guest/ for the guest and for the host, and puts it behind the guest's initial RAM disk. */
 import { spawnSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpioEntry, cpio } from "../../guests/cpio.js";
 import type { Guest } from "../../guests/index.js";
@@ -26,7 +26,7 @@ export class BenchUnavailable extends Error {
 function compile(compiler: string, options: readonly string[], files: readonly string[], to: string): void {
   const { error, status, stderr } = spawnSync(
     compiler,
-    ["-O2", "-std=gnu11", ...options, "-o", to, ...files.map((file) => join(sources, file)), "-lm"],
+    ["-O2", "-std=gnu11", ...options, "-o", to, ...files.map((file) => resolve(sources, file)), "-lm"],
     { encoding: "utf8" },
   );
   if (error) throw new BenchUnavailable(`the compiler ${compiler} cannot be run: ${error.message}`);
@@ -35,18 +35,23 @@ function compile(compiler: string, options: readonly string[], files: readonly s
 
 const rowSources = (): string[] => readdirSync(sources).filter((file) => file.endsWith(".c") && file !== agentSource);
 
-/** Into `folder`; linked statically, since the guest need not have a library. */
+/** Into `folder`. */
 export function compileForGuest(architecture: Architecture, folder: string): Programs {
   const programs = { rows: join(folder, "rows"), agent: join(folder, "agent") };
   mkdirSync(folder, { recursive: true });
+  compileStatically(architecture, rowSources(), programs.rows);
+  compileStatically(architecture, [agentSource], programs.agent);
+  return programs;
+}
+
+/** For the guest, which need not have a library. Files are those of bench/guest, or absolute. */
+export function compileStatically(architecture: Architecture, files: readonly string[], to: string): void {
   try {
-    compile(architecture.compiler, ["-static"], rowSources(), programs.rows);
-    compile(architecture.compiler, ["-static"], [agentSource], programs.agent);
+    compile(architecture.compiler, ["-static"], files, to);
   } catch (error) {
     if (!(error instanceof BenchUnavailable)) throw error;
     throw new BenchUnavailable(`${error.message}\nDebian has it in: apt-get install ${architecture.compilerPackage}`);
   }
-  return programs;
 }
 
 /** The output that each row has on this machine. Throws BenchUnavailable if there is no compiler. */

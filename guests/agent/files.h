@@ -196,32 +196,40 @@ static long do_write(char **a)
 	return error < 0 ? error : closed;
 }
 
+#include "tar.h"
+#include "tree.h"
+
 struct built_in {
 	const char *name;
-	u32 arguments;
+	/* How many it has. */
+	u32 least, most;
 	long (*run)(char **arguments);
 };
 
 static const struct built_in built_ins[] = {
-	{ "stat", 1, do_stat },
-	{ "lstat", 1, do_lstat },
-	{ "readlink", 1, do_readlink },
-	{ "readdir", 1, do_readdir },
-	{ "mkdir", 3, do_mkdir },
-	{ "rm", 3, do_rm },
-	{ "rename", 2, do_rename },
-	{ "symlink", 2, do_symlink },
-	{ "chmod", 2, do_chmod },
-	{ "read", 3, do_read },
-	{ "write", 3, do_write },
+	{ "stat", 1, 1, do_stat },
+	{ "lstat", 1, 1, do_lstat },
+	{ "readlink", 1, 1, do_readlink },
+	{ "readdir", 1, 1, do_readdir },
+	{ "mkdir", 3, 3, do_mkdir },
+	{ "rm", 3, 3, do_rm },
+	{ "rename", 2, 2, do_rename },
+	{ "symlink", 2, 2, do_symlink },
+	{ "chmod", 2, 2, do_chmod },
+	{ "read", 3, 3, do_read },
+	{ "write", 3, 3, do_write },
+	{ "pack", 1, STRINGS_MOST, do_pack },
+	{ "unpack", 1, 1, do_unpack },
 };
 
 /* The exit status: an errno. */
 static int run_built_in(char **arguments, u32 count)
 {
-	for (size_t i = 0; i < sizeof built_ins / sizeof *built_ins; i++)
-		if (same(built_ins[i].name, arguments[0]))
-			return built_ins[i].arguments == count - 1 ? (int)-built_ins[i].run(arguments + 1) : EINVAL;
+	for (size_t i = 0; i < sizeof built_ins / sizeof *built_ins; i++) {
+		const struct built_in *one = &built_ins[i];
+		if (!same(one->name, arguments[0])) continue;
+		return count - 1 < one->least || count - 1 > one->most ? EINVAL : (int)-one->run(arguments + 1);
+	}
 	return ENOSYS;
 }
 

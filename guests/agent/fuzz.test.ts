@@ -1,4 +1,4 @@
-/** The agent's readers of what the host sends, fuzzed on the host: frames that are right, cut, mutated, and noise. */
+/** The agent's readers of what the host sends, fuzzed on the host: frames and tars that are right, cut, mutated, and noise. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { tarHead } from "../../src/api/tar/write.js";
 import { spawnFrames } from "../../src/vmm/agent/frames.js";
 
 const source = fileURLToPath(new URL("../../../guests/agent/fuzz.c", import.meta.url));
@@ -23,8 +24,27 @@ function randomNumbers(seed: number): (below: number) => number {
   };
 }
 
+/** A tar's head, right or nearly so, with a pax head before it or none. */
+function oneHead(random: (below: number) => number): Buffer {
+  const bytes = Buffer.from(
+    tarHead({
+      path: "p".repeat(1 + random(200)),
+      kind: random(2) ? "file" : "symlink",
+      mode: random(4096),
+      user: random(2) ? random(2 ** 31) : 0,
+      group: 0,
+      size: random(2) ? random(2 ** 31) * 512 : 0,
+      time: BigInt(random(2 ** 31)) * 1_000_000_000n + BigInt(random(2) * random(1e9)),
+      target: "t".repeat(random(200)),
+    }),
+  );
+  for (let i = random(3); i > 0; i--) bytes[random(bytes.length)] = random(2) ? random(256) : 0x30 + random(12);
+  return bytes;
+}
+
 function oneCase(random: (below: number) => number): Buffer {
   if (random(10) === 0) return Buffer.from(Uint8Array.from({ length: random(200) }, () => random(256)));
+  if (random(10) === 0) return oneHead(random);
   const texts = Array.from({ length: 1 + random(5) }, () => "x".repeat(random(20)));
   const env = Array.from({ length: random(4) }, () => `A=${random(100)}`);
   const frames = Array.from({ length: 1 + random(3) }, () => spawnFrames(1 + random(9), { command: texts, env }));
@@ -35,7 +55,7 @@ function oneCase(random: (below: number) => number): Buffer {
   return random(4) === 0 ? bytes.subarray(0, random(bytes.length + 1)) : bytes;
 }
 
-test(`${cases} inputs for the agent's readers of frames and requests`, (t) => {
+test(`${cases} inputs for the agent's readers of frames, requests and tars`, (t) => {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-agent-fuzz-"));
   try {
     const program = join(folder, "fuzz");
@@ -56,9 +76,10 @@ test(`${cases} inputs for the agent's readers of frames and requests`, (t) => {
     const { status, stdout, stderr } = spawnSync(program, { input: Buffer.concat(input), encoding: "utf8" });
     assert.equal(status, 0, stderr);
     t.diagnostic(stdout.trim());
-    const [all = 0, frames = 0, requests = 0, broken = 0] = (stdout.match(/\d+/g) ?? []).map(Number);
+    const [all = 0, frames = 0, requests = 0, broken = 0, heads = 0] = (stdout.match(/\d+/g) ?? []).map(Number);
     // Of each kind enough to have been tried.
     assert.ok(all === cases && frames > cases / 4 && requests > cases / 4 && broken > cases / 100, stdout);
+    assert.ok(heads > cases / 50, stdout);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

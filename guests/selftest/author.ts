@@ -5,28 +5,14 @@
  * check, and so are CR7 and LR.
  */
 
+import { Msr as MSR } from "../../src/arch/powerpc/isa/msr.js";
+
+export { MSR };
+
 /** Where the image is linked. With translation off the top four bits of an address do not count. */
 export const base = 0xc000000000000000n;
 /** The first 2 MiB as problem state sees them, in every process. */
 export const userAlias = 0x20000000n;
-
-export const MSR = {
-  SF: 1n << 63n,
-  VEC: 1n << 25n,
-  VSX: 1n << 23n,
-  EE: 0x8000n,
-  PR: 0x4000n,
-  FP: 0x2000n,
-  ME: 0x1000n,
-  FE0: 0x800n,
-  SE: 0x400n,
-  BE: 0x200n,
-  FE1: 0x100n,
-  IR: 0x20n,
-  DR: 0x10n,
-  RI: 0x2n,
-  LE: 0x1n,
-} as const;
 
 /** Offsets in a CPU's area: what the interrupt handler leaves there, and what tells it where to go on. */
 export const areaFields = {

@@ -12,6 +12,9 @@ export function bytesIn(size: Size, option: string): number {
   throw new VmError("EINVAL", `${option} is ${JSON.stringify(size)}, not a size as 1048576, "512M" or "1G"`);
 }
 
+/** Whether it is a stream to be read. */
+export const isReadable = (value: unknown): value is ReadableStream<Uint8Array> => value instanceof ReadableStream;
+
 /** Whether it is what `bytesOf` takes. */
 export const isBody = (value: unknown): value is Body =>
   typeof value === "string" ||

@@ -58,4 +58,4 @@ export class ConsoleLog {
 
 /** A guest could steer the terminal of whoever prints this. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
-const printable = (text: string): string => text.replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+export const printable = (text: string): string => text.replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");

@@ -179,7 +179,7 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
     machine = await (from ? platform.restore(plan, from.snapshot) : platform.boot(plan));
     const running = machine;
     const parts: VmParts = {
-      ...{ machine, agent, log, options },
+      ...{ machine, agent, log, options, packTree: platform.packTree },
       fork: async (count) => {
         try {
           const { twins, also } = await running.twins(count, () => agent.save());

@@ -35,6 +35,7 @@ const errors: Readonly<Record<number, readonly [name: string, words: string]>> =
   38: ["ENOSYS", "function not implemented"],
   39: ["ENOTEMPTY", "directory not empty"],
   40: ["ELOOP", "too many symbolic links encountered"],
+  74: ["EBADMSG", "bad message"],
   95: ["EOPNOTSUPP", "operation not supported"],
   122: ["EDQUOT", "disk quota exceeded"],
 };

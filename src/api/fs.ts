@@ -6,7 +6,9 @@
 import { ByteQueue } from "../vmm/core/byte-queue.js";
 import { systemError } from "./errno.js";
 import { notSupported, VmError } from "./error.js";
+import type { PackTree } from "./platform.js";
 import { Feeder, Program, type Runner } from "./program.js";
+import { outputOf, packInGuest, unpackInGuest } from "./trees.js";
 import type { Abort, Body, Dirent, ExitStatus, Stats, VmFs } from "./types.js";
 
 /** More of names than any folder that a host wants to hear of, bytes. */
@@ -127,8 +129,12 @@ const position = (value: number, name: string): number => {
 export class GuestFiles implements VmFs {
   readonly #runner: Runner;
 
-  constructor(runner: Runner) {
+  readonly #packTree: PackTree | undefined;
+
+  /** `packTree` packs folders of the host, where there are any. */
+  constructor(runner: Runner, packTree?: PackTree) {
     this.#runner = runner;
+    this.#packTree = packTree;
   }
 
   readFile(path: string, options: "utf8" | (Abort & { readonly encoding: "utf8" })): Promise<string>;
@@ -217,15 +223,14 @@ export class GuestFiles implements VmFs {
     await work(this.#runner, ["chmod", octal(mode, "chmod"), path], { title: `chmod '${path}'` });
   }
 
-  async upload(): Promise<never> {
-    throw notSupported(
-      "vm.fs.upload()",
-      'give a tar to vm.exec(["tar", "-x"], { stdin }), if the guest has the program',
-    );
+  async upload(tree: ReadableStream<Uint8Array> | string, path: string, options: Abort = {}): Promise<void> {
+    if (typeof tree !== "string") return unpackInGuest(this.#runner, tree, path, options);
+    if (!this.#packTree) throw notSupported("vm.fs.upload() of a folder of the host", "give it a stream of a tar");
+    return unpackInGuest(this.#runner, this.#packTree(tree), path, options);
   }
 
-  download(): never {
-    throw notSupported("vm.fs.download()", 'take it from vm.spawn(["tar", "-c", path]), if the guest has the program');
+  download(path: string, options: Abort & { readonly exclude?: readonly string[] } = {}): ReadableStream<Uint8Array> {
+    return packInGuest(this.#runner, path, options);
   }
 
   createReadStream(
@@ -234,52 +239,7 @@ export class GuestFiles implements VmFs {
   ): ReadableStream<Uint8Array> {
     const first = position(start, "start");
     const count = end === undefined ? "-" : String(Math.max(0, position(end, "end") + 1 - first));
-    const title = `open '${path}'`;
-    const waiting = new ByteQueue();
-    let program: Program | undefined;
-    let over = false;
-    let wake: (() => void) | undefined;
-    const begin = (): Program => {
-      const one: Program = new Program(this.#runner, {
-        request: { command: ["read", String(first), count, path], builtIn: true, noInput: true },
-        signal,
-        output: (channel, bytes) => {
-          if (channel === 1) waiting.append(bytes);
-          wake?.();
-        },
-        outputEnded: () => wake?.(),
-      });
-      const end = (): void => {
-        over = true;
-        wake?.();
-      };
-      one.finished.then(end, end);
-      return one;
-    };
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          program ??= begin();
-          while (waiting.length === 0 && !over) await new Promise<void>((resolve) => (wake = resolve));
-          const { length } = waiting;
-          if (length > 0) {
-            controller.enqueue(waiting.peek().slice());
-            waiting.drop(length);
-            program.want(1, length);
-            return;
-          }
-          throwIfFailed(await program.finished, title);
-          controller.close();
-        },
-        cancel: () => {
-          over = true;
-          wake?.();
-          program?.kill(9);
-          program?.endOutput(1);
-        },
-      },
-      { highWaterMark: 0 },
-    );
+    return outputOf(this.#runner, ["read", String(first), count, path], `open '${path}'`, signal);
   }
 }
 

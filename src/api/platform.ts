@@ -34,7 +34,12 @@ export interface RunningMachine {
   readonly ended: Promise<Outcome>;
 }
 
+/** A tar of a folder of the host, or of a file. Its reader gets the errors: VmError. */
+export type PackTree = (path: string) => ReadableStream<Uint8Array>;
+
 export interface Platform {
+  /** Where the host has files. */
+  readonly packTree?: PackTree;
   /** Boots a machine whose guest runs the agent. Throws VmError, VmmError, KvmError; nothing is left behind then. */
   boot(plan: BootPlan): Promise<RunningMachine>;
   /** A machine that goes on where another was captured, which was booted by the same plan but for who is told. */

@@ -235,9 +235,18 @@ export interface VmFs {
     path: string,
     options?: Abort & { readonly start?: number; readonly end?: number },
   ): ReadableStream<Uint8Array>;
-  /** Not yet: NOT_SUPPORTED. */
-  upload(tree: ReadableStream<Uint8Array> | string, path: string, options?: Abort): Promise<never>;
-  /** Not yet: NOT_SUPPORTED. */
+  /**
+   * Unpacks a tree into the folder `path`, which is made where it is not there: a tar (not compressed), or in Node.js the name of
+   * a folder of the host, or of a file, whose things then belong to root. Files that are there are replaced, each when the new
+   * one is whole; permissions, times, links and of a tar owners are kept. What leads out of the folder, and devices: EPERM.
+   * What is no tar: EBADMSG.
+   */
+  upload(tree: ReadableStream<Uint8Array> | string, path: string, options?: Abort): Promise<void>;
+  /**
+   * A tar of the folder `path`, named from it on, or of a file. A pattern of `exclude` (`*` and `?`) leaves out what has such a
+   * name, or with a "/" such a path. Of a file system that the kernel makes up, as /proc, only its folder is there; sockets are
+   * left out; files with several names are there several times. Whoever unpacks it on the host is not to trust it.
+   */
   download(path: string, options?: Abort & { readonly exclude?: readonly string[] }): ReadableStream<Uint8Array>;
 }
 

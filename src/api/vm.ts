@@ -8,7 +8,7 @@ import type { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
 import { execute } from "./exec.js";
 import { GuestFiles } from "./fs.js";
-import type { RunningMachine } from "./platform.js";
+import type { PackTree, RunningMachine } from "./platform.js";
 import { begin, inTerminal } from "./process.js";
 import { misuse, type Runner } from "./program.js";
 import type {
@@ -37,6 +37,7 @@ export interface VmParts {
   readonly agent: AgentConnection;
   readonly log: ConsoleLog;
   readonly options: VmOptions;
+  readonly packTree: PackTree | undefined;
   /** Makes twins. Rejects with KvmError, VmmError or VmError. */
   readonly fork: (count: number) => Promise<readonly Vm[]>;
 }
@@ -73,7 +74,7 @@ export class LinuxVm implements Vm {
         }
       },
     };
-    this.fs = new GuestFiles(this.#runner);
+    this.fs = new GuestFiles(this.#runner, parts.packTree);
     this.console = {
       readable: log.readable,
       writable: new WritableStream<Uint8Array>({ write: (bytes) => machine.input(bytes) }),

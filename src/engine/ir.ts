@@ -5,6 +5,7 @@
  * one stack expression; one that is used more often, or whose use lies behind a write to what it reads, goes into a
  * local where it was made. Nodes that nobody uses are not emitted.
  */
+import type { Value, width } from "../semantics/values.js";
 import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
 import { Simd } from "../wasm/opcodes.js";
 
@@ -31,11 +32,13 @@ export class OperandDecides extends Error {
   }
 }
 
-export class Node {
+/** What a body's values are: `Value` is all that a body sees of it. */
+export class Node<T extends Type = Type> implements Value<T> {
+  declare readonly [width]: T;
   /** Present in constants: numbers for i32 (signed), bigints for i64 (signed) and v128 (unsigned). */
   readonly constant: number | bigint | undefined;
   /** Set for an address in code relative to this instruction: its displacement in bytes. */
-  displacement: Node | undefined;
+  displacement: Node<"i32"> | undefined;
   /** Set for a number that is known when it is emitted. */
   late: Late | undefined;
   /** Set for an operand field of a run-time instruction word: its place, so that scaled forms need no extra shift. */
@@ -51,7 +54,7 @@ export class Node {
   usedInLoop = -1;
 
   constructor(
-    readonly type: Type,
+    readonly type: T,
     readonly args: readonly Node[],
     /** Emits the operation; its arguments are on the stack. */
     readonly code: (f: FunctionBuilder) => void,

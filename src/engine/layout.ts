@@ -340,19 +340,21 @@ export function codePages({
 /** Handler numbers with a fixed meaning. The decode table's ids are handler numbers; its 0 (no instruction) gives `illegal`. */
 export const Handler = { undecoded: 0, nextPage: 1, region: 2, illegal: 3, first: 4 } as const;
 
-/** Byte offsets from a vCPU's base of its parts, and the whole size. */
+/** Byte offsets from a vCPU's base of its parts, and the whole size. `ownSize`: bytes of what the architecture alone has. */
 export function vcpuParts(
   stateSize: number,
   tlb: ReturnType<typeof softTlb>,
   codePage: ReturnType<typeof codePages>,
-): Readonly<Record<"tlb" | "smallTlb" | "jumpCache" | "code" | "size", number>> {
+  ownSize = 0,
+): Readonly<Record<"tlb" | "smallTlb" | "jumpCache" | "code" | "own" | "size", number>> {
   const align = (n: number, a: number) => Math.ceil(n / a) * a;
   const tlbAt = align(stateSize, 4096);
   const smallTlbAt = tlbAt + tlb.tables * tlb.entries * tlb.entrySize;
   const jumpCacheAt = smallTlbAt + smallTlb.entries * smallTlb.entrySize;
   const codeAt = jumpCacheAt + jumpCache.entries * jumpCache.entrySize;
-  const size = align(codeAt + codePage.pages * codePage.size, 65536);
-  return { tlb: tlbAt, smallTlb: smallTlbAt, jumpCache: jumpCacheAt, code: codeAt, size };
+  const own = align(codeAt + codePage.pages * codePage.size, 64);
+  const size = align(own + ownSize, 65536);
+  return { tlb: tlbAt, smallTlb: smallTlbAt, jumpCache: jumpCacheAt, code: codeAt, own, size };
 }
 
 /** The layout as the engine reads it: whatever registers an architecture adds, these are there. */

@@ -14,18 +14,21 @@ import type {
   I32Ops,
   I64Ops,
   IntegerOps,
+  LaneOps,
   Operations,
   V128Ops,
   WordLaneOps,
 } from "../semantics/operations.js";
 import type { HelperSignature } from "../semantics/signature.js";
-import type { F64, I32, I64, V128 } from "../semantics/values.js";
+import type { F64, I32, I64, V128, Value } from "../semantics/values.js";
 import type { FunctionBuilder } from "../wasm/function-builder.js";
 import {
+  arithmeticOpcodes,
+  comparisonOpcodes,
   floatConversionOpcodes,
   floatLaneOpcodes,
   floatOpcodes,
-  integerOpcodes,
+  type integerOpcodes,
   laneOpcodes,
   Simd,
   saturatingOpcodes,
@@ -49,11 +52,31 @@ export interface RuntimeFunctions {
   helper(name: string): number;
 }
 
-export const asNode = (value: I32 | I64 | F64 | V128): Node => value as unknown as Node;
-export const asI32 = (node: Node): I32 => node as unknown as I32;
-export const asI64 = (node: Node): I64 => node as unknown as I64;
-export const asF64 = (node: Node): F64 => node as unknown as F64;
-export const asV128 = (node: Node): V128 => node as unknown as V128;
+/** Every value that a body is given is a recorder's node. */
+export const asNode = <T extends Type>(value: Value<T>): Node<T> => value as Node<T>;
+export const asI32 = (node: Node<"i32">): I32 => node;
+export const asI64 = (node: Node<"i64">): I64 => node;
+export const asF64 = (node: Node<"f64">): F64 => node;
+export const asV128 = (node: Node<"v128">): V128 => node;
+
+/** An operation on values of any kind, as a node. */
+type Make<T extends Type> = (...args: readonly Value[]) => Node<T>;
+
+type LaneSpecial = "extract" | "replace" | "allTrue" | "bitmask";
+/** What a shape of lanes has by its table of opcodes. */
+type Lanes<S extends keyof typeof laneOpcodes, W extends "i32" | "i64"> = {
+  readonly [N in Exclude<keyof (typeof laneOpcodes)[S], LaneSpecial>]: Make<"v128">;
+} & Pick<LaneOps<Value<W>>, LaneSpecial>;
+
+/** What a statement with a result of that type gives. */
+export type Result<T extends Type | undefined> = T extends Type ? Node<T> : undefined;
+
+/** A record with the same names. */
+const mapped = <K extends string, F, V>(
+  from: { readonly [N in K]: F },
+  make: (name: K, of: F) => V,
+): { readonly [N in K]: V } =>
+  Object.fromEntries((Object.keys(from) as K[]).map((name) => [name, make(name, from[name])])) as Record<K, V>;
 
 const operandsDecide = (late: readonly Node[]) => new OperandDecides(late.flatMap((n) => n.late?.operands ?? []));
 
@@ -108,10 +131,10 @@ export abstract class Recorder implements Operations {
     this.i64 = this.#i64Ops();
     this.f64 = this.#f64Ops();
     this.v128 = this.#v128Ops();
-    this.i8x16 = this.#lanes("i8x16", "i32") as unknown as ByteLaneOps;
-    this.i16x8 = this.#lanes("i16x8", "i32") as unknown as HalfwordLaneOps;
-    this.i32x4 = this.#lanes("i32x4", "i32") as unknown as WordLaneOps;
-    this.i64x2 = this.#lanes("i64x2", "i64") as unknown as DoublewordLaneOps;
+    this.i8x16 = this.#byteLanes();
+    this.i16x8 = this.#lanes("i16x8", "i32");
+    this.i32x4 = this.#lanes("i32x4", "i32");
+    this.i64x2 = this.#lanes("i64x2", "i64");
     this.f32x4 = this.#floatLanes("f32x4");
     this.f64x2 = this.#floatLanes("f64x2");
   }
@@ -154,7 +177,7 @@ export abstract class Recorder implements Operations {
   protected begin(): void {}
   /** The effect that ends an instruction after a context change: pc + 4, then a fresh look-up. */
   protected abstract endInContextChange(): void;
-  protected abstract stateAddress(): Node;
+  protected abstract stateAddress(): Node<"i32">;
   /** The node that `Exits.jump` will push for this target. */
   protected jumpUses(target: Node): Node {
     return target;
@@ -164,12 +187,16 @@ export abstract class Recorder implements Operations {
   protected abstract helperWrites(effect: HelperSignature["effect"]): readonly Resource[];
 
   /** The node of a number that is known when it is emitted; only of recorders that begin with such operands. */
-  protected late(_type: "i32" | "i64", _number: Late): Node {
+  protected late<T extends "i32" | "i64">(_type: T, _number: Late): Node<T> {
     throw new Error("this recorder knows its operands, or learns them when the instruction runs");
   }
 
   /** A late number made from others. */
-  #lateFrom(type: "i32" | "i64", args: readonly Node[], make: (values: readonly bigint[]) => bigint): Node {
+  #lateFrom<T extends "i32" | "i64">(
+    type: T,
+    args: readonly Node[],
+    make: (values: readonly bigint[]) => bigint,
+  ): Node<T> {
     const convert = (value: bigint) => (type === "i32" ? Number(BigInt.asIntN(32, value)) : BigInt.asIntN(64, value));
     const valueIn = (word: number) => convert(make(args.map((n) => BigInt(n.constant ?? (n.late as Late).at(word)))));
     return this.late(type, {
@@ -180,30 +207,36 @@ export abstract class Recorder implements Operations {
   }
 
   // Making nodes and statements.
-  node(type: Type, args: readonly Node[], code: (f: FunctionBuilder) => void, reads?: Resource, leaf = false): Node {
+  node<T extends Type>(
+    type: T,
+    args: readonly Node[],
+    code: (f: FunctionBuilder) => void,
+    reads?: Resource,
+    leaf = false,
+  ): Node<T> {
     const node = new Node(type, args, code, this.#clock++, this.#loop, reads, leaf);
     this.#nodes.push(node);
     if (!leaf || reads !== undefined) this.#statements.push({ op: "define", node });
     return node;
   }
 
-  constant(type: "i32" | "i64", value: bigint | number): Node {
+  constant<T extends "i32" | "i64">(type: T, value: bigint | number): Node<T> {
     if (type === "i32") {
       const n = typeof value === "number" ? value | 0 : Number(BigInt.asIntN(32, value));
-      return new Node("i32", [], (f) => f.i32Const(n), -1, this.#loop, undefined, true, n);
+      return new Node(type, [], (f) => f.i32Const(n), -1, this.#loop, undefined, true, n);
     }
     const n = BigInt.asIntN(64, BigInt(value));
-    return new Node("i64", [], (f) => f.i64Const(n), -1, this.#loop, undefined, true, n);
+    return new Node(type, [], (f) => f.i64Const(n), -1, this.#loop, undefined, true, n);
   }
 
   /** A statement. Returns the node of its result if it has one. */
-  effect(
+  effect<T extends Type | undefined = undefined>(
     args: readonly Node[],
     writes: readonly Resource[],
     code: Extract<Statement, { op: "effect" }>["code"],
-    result?: Type,
+    result?: T,
     plain?: Extract<Statement, { op: "effect" }>["plain"],
-  ): Node | undefined {
+  ): Result<T> {
     const position = this.#clock++;
     for (const node of args) this.#roots.push({ node, position, loop: this.#loop });
     for (const w of writes) {
@@ -211,56 +244,64 @@ export abstract class Recorder implements Operations {
       if (known) known.push(position);
       else this.#writes.set(w, [position]);
     }
-    const resultNode = result && new Node(result, [], () => {}, this.#clock++, this.#loop);
+    const resultNode = result && new Node<Type>(result, [], () => {}, this.#clock++, this.#loop);
     this.#statements.push({ op: "effect", position, args, writes, code, result: resultNode, ...(plain && { plain }) });
     if (resultNode) {
       // Always in a local: what made it cannot be repeated or moved.
       resultNode.local = Number.MAX_SAFE_INTEGER;
     }
-    return resultNode;
+    return resultNode as Result<T>;
   }
 
-  #integer<T>(type: "i32" | "i64", wrap: (n: Node) => T): IntegerOps<T> {
+  #integer<W extends "i32" | "i64">(type: W): IntegerOps<Value<W>> {
     const bits = type === "i32" ? 32 : 64;
     const known = (n: Node | undefined) => (n?.constant === undefined ? undefined : BigInt(n.constant));
-    const comparisons = new Set(["eqz", "eq", "ne", "ltS", "ltU", "gtS", "gtU", "leS", "leU", "geS", "geU"]);
-    const apply = (name: keyof typeof integerOpcodes, args: Node[]): Node => {
+    const apply = <R extends "i32" | "i64">(name: keyof typeof integerOpcodes, result: R, args: Node[]): Node<R> => {
       const [a, b] = args;
-      const resultType = comparisons.has(name) ? "i32" : type;
       const ka = known(a);
       const kb = known(b);
       if (ka !== undefined && (args.length === 1 || kb !== undefined)) {
         const folded = foldInteger(name, bits, ka, kb ?? 0n);
-        if (folded !== undefined) return this.constant(resultType, folded);
+        if (folded !== undefined) return this.constant(result, folded);
       }
       if (args.length === 2) {
         const same = identity(name, ka, kb);
-        if (same === "a") return a as Node;
-        if (same === "b") return b as Node;
-        if (same === "zero") return this.constant(type, 0);
+        // Only operations that give what they take have one.
+        if (same === "a") return a as Node<R>;
+        if (same === "b") return b as Node<R>;
+        if (same === "zero") return this.constant(result, 0);
       }
       const late = args.filter((n) => n.late);
       if (late.length > 0 && args.every((n) => n.late || n.constant !== undefined)) {
         // Truth decides, and a division may trap.
-        if (comparisons.has(name) || name.startsWith("div") || name.startsWith("rem")) throw operandsDecide(late);
-        return this.#lateFrom(type, args, ([x, y]) => foldInteger(name, bits, x as bigint, y ?? 0n) as bigint);
+        if (name in comparisonOpcodes || name.startsWith("div") || name.startsWith("rem")) throw operandsDecide(late);
+        return this.#lateFrom(result, args, ([x, y]) => foldInteger(name, bits, x as bigint, y ?? 0n) as bigint);
       }
-      return this.node(resultType, args, (f) => (type === "i32" ? f.i32(name) : f.i64(name)));
+      return this.node(result, args, (f) => (type === "i32" ? f.i32(name) : f.i64(name)));
     };
-    const ops: Record<string, unknown> = {
-      const: (value: bigint | number) => wrap(this.constant(type, value)),
-      not: (x: T) => wrap(apply("xor", [x as Node, this.constant(type, -1)])),
-      neg: (x: T) => wrap(apply("sub", [this.constant(type, 0), x as Node])),
+    const constant = (value: bigint | number) => this.constant(type, value);
+    return {
+      const: constant,
+      not: (x) => apply("xor", type, [asNode(x), constant(-1)]),
+      neg: (x) => apply("sub", type, [constant(0), asNode(x)]),
+      ...mapped(
+        arithmeticOpcodes,
+        (name): Make<W> =>
+          (...args) =>
+            apply(name, type, args.map(asNode)),
+      ),
+      ...mapped(
+        comparisonOpcodes,
+        (name): Make<"i32"> =>
+          (...args) =>
+            apply(name, "i32", args.map(asNode)),
+      ),
     };
-    for (const name of Object.keys(integerOpcodes) as (keyof typeof integerOpcodes)[]) {
-      ops[name] = (...args: Node[]) => apply(name, args);
-    }
-    return ops as unknown as IntegerOps<T>;
   }
 
   #i32Ops(): I32Ops {
     return {
-      ...this.#integer<I32>("i32", asI32),
+      ...this.#integer("i32"),
       wrap: (a) => {
         const n = asNode(a);
         if (n.constant !== undefined) return asI32(this.constant("i32", n.constant));
@@ -284,7 +325,7 @@ export abstract class Recorder implements Operations {
       if (n.late) return asI64(this.#lateFrom("i64", [n], ([x]) => fold(x as bigint)));
       return asI64(this.node("i64", [n], (f) => f.convert(name)));
     };
-    const plain = this.#integer<I64>("i64", asI64);
+    const plain = this.#integer("i64");
     return {
       ...plain,
       add: (a, b) => {
@@ -295,7 +336,7 @@ export abstract class Recorder implements Operations {
         if (base && sum !== base) {
           const offset = base === a ? b : a;
           const wrapped = this.i32.wrap(offset);
-          const displacement = this.i32.add(asI32(asNode(base).displacement as Node), wrapped);
+          const displacement = this.i32.add(asNode(base).displacement as Node<"i32">, wrapped);
           asNode(sum).displacement = asNode(displacement);
         }
         return sum;
@@ -308,9 +349,9 @@ export abstract class Recorder implements Operations {
 
   #f64Ops(): F64Ops {
     const make =
-      (type: Type, opcode: number) =>
-      (...args: unknown[]): never =>
-        this.node(type, args as Node[], (f) => f.op(opcode)) as never;
+      <T extends Type>(type: T, opcode: number): Make<T> =>
+      (...args) =>
+        this.node(type, args.map(asNode), (f) => f.op(opcode));
     const { convertS, convertU, bits, of } = floatConversionOpcodes;
     const saturating = (opcode: number) => (a: F64) =>
       asI64(this.node("i64", [asNode(a)], (f) => f.code.append([0xfc, opcode])));
@@ -392,8 +433,8 @@ export abstract class Recorder implements Operations {
 
   #v128Ops(): V128Ops {
     const simd =
-      (opcode: number, type: Type = "v128") =>
-      (...args: V128[]) =>
+      <T extends Type>(type: T, opcode: number): Make<T> =>
+      (...args) =>
         this.node(type, args.map(asNode), (f) => f.simd(opcode));
     const lane = (index: number) => (a: V128) =>
       asI64(
@@ -405,59 +446,53 @@ export abstract class Recorder implements Operations {
     return {
       const: (value) =>
         asV128(new Node("v128", [], (f) => v128Const(f, value), -1, this.#loop, undefined, true, value)),
-      and: simd(Simd["v128.and"]) as unknown as V128Ops["and"],
-      or: simd(Simd["v128.or"]) as unknown as V128Ops["or"],
-      xor: simd(Simd["v128.xor"]) as unknown as V128Ops["xor"],
-      andnot: simd(Simd["v128.andnot"]) as unknown as V128Ops["andnot"],
-      not: simd(Simd["v128.not"]) as unknown as V128Ops["not"],
-      bitselect: simd(Simd["v128.bitselect"]) as unknown as V128Ops["bitselect"],
-      anyTrue: simd(Simd["v128.any_true"], "i32") as unknown as V128Ops["anyTrue"],
+      and: simd("v128", Simd["v128.and"]),
+      or: simd("v128", Simd["v128.or"]),
+      xor: simd("v128", Simd["v128.xor"]),
+      andnot: simd("v128", Simd["v128.andnot"]),
+      not: simd("v128", Simd["v128.not"]),
+      bitselect: simd("v128", Simd["v128.bitselect"]),
+      anyTrue: simd("i32", Simd["v128.any_true"]),
       make: (high, low) => this.i64x2.replace(this.i64x2.splat(low), 1, high),
       high: lane(1),
       low: lane(0),
     };
   }
 
-  #lanes(shape: keyof typeof laneOpcodes, scalar: "i32" | "i64"): object {
-    const ops: Record<string, unknown> = {};
-    for (const [name, opcode] of Object.entries(laneOpcodes[shape])) {
-      const code = (f: FunctionBuilder) => f.simd(opcode);
-      switch (name) {
-        case "extract":
-          ops[name] = (a: Node, lane: number) =>
-            this.node(scalar, [a], (f) => {
-              code(f);
-              f.code.byte(lane);
-            });
-          break;
-        case "replace":
-          ops[name] = (a: Node, lane: number, value: Node) =>
-            this.node("v128", [a, value], (f) => {
-              code(f);
-              f.code.byte(lane);
-            });
-          break;
-        case "allTrue":
-        case "bitmask":
-          ops[name] = (a: Node) => this.node("i32", [a], code);
-          break;
-        default:
-          ops[name] = (...args: Node[]) => this.node("v128", args, code);
-      }
-    }
-    if (shape === "i8x16") {
-      ops.shuffle = (a: Node, b: Node, lanes: readonly number[]) =>
-        this.node("v128", [a, b], (f) => {
+  #lanes<S extends keyof typeof laneOpcodes, W extends "i32" | "i64">(shape: S, scalar: W): Lanes<S, W> {
+    const { extract, replace, allTrue, bitmask, ...plain } = laneOpcodes[shape];
+    const make =
+      <T extends Type>(type: T, opcode: number, immediate?: number): Make<T> =>
+      (...args) =>
+        this.node(type, args.map(asNode), (f) => {
+          f.simd(opcode);
+          if (immediate !== undefined) f.code.byte(immediate);
+        });
+    const all = {
+      ...mapped(plain as Readonly<Record<string, number>>, (_, opcode) => make("v128", opcode)),
+      extract: (a: V128, lane: number) => make(scalar, extract, lane)(a),
+      replace: (a: V128, lane: number, value: Value<W>) => make("v128", replace, lane)(a, value),
+      allTrue: make("i32", allTrue),
+      bitmask: make("i32", bitmask),
+    };
+    // Of which shape the compiler does not know here; who calls, does.
+    return all as Lanes<S, W>;
+  }
+
+  #byteLanes(): ByteLaneOps {
+    return {
+      ...this.#lanes("i8x16", "i32"),
+      shuffle: (a, b, lanes) =>
+        this.node("v128", [asNode(a), asNode(b)], (f) => {
           f.simd(Simd["i8x16.shuffle"]);
           f.code.append(lanes);
-        });
-      ops.swizzle = (a: Node, indices: Node) => this.node("v128", [a, indices], (f) => f.simd(Simd["i8x16.swizzle"]));
-    }
-    return ops;
+        }),
+      swizzle: (a, indices) => this.node("v128", [asNode(a), asNode(indices)], (f) => f.simd(Simd["i8x16.swizzle"])),
+    };
   }
 
   // Storage.
-  protected ea(ea: I64): Node {
+  protected ea(ea: I64): Node<"i64"> {
     return asNode(this.addressMask === undefined ? ea : this.i64.and(ea, this.i64.const(this.addressMask)));
   }
 
@@ -472,7 +507,7 @@ export abstract class Recorder implements Operations {
     return { register: of, displacement: plus, size, stores };
   }
 
-  #load(ea: I64, size: AccessSize | 16, options: AccessOptions | undefined, type: Type): Node {
+  #load<T extends Type>(ea: I64, size: AccessSize | 16, options: AccessOptions | undefined, type: T): Result<T> {
     const bigEndian = this.#bigEndian(options);
     const node = this.ea(ea);
     const access = this.plainAccess(node, size, false);
@@ -482,7 +517,7 @@ export abstract class Recorder implements Operations {
       (f, x) => emitLoad(f, x, this.access, size, bigEndian),
       type,
       access && { access, code: (f, at) => emitDirectLoad(f, at, size, bigEndian) },
-    ) as Node;
+    );
   }
 
   #store(ea: I64, size: AccessSize | 16, value: Node, options: AccessOptions | undefined): void {
@@ -515,7 +550,12 @@ export abstract class Recorder implements Operations {
   }
 
   /** Calls a routine that may leave the instruction; `fault` is looked at after it. */
-  routine(name: string, args: readonly Node[], result?: Type, writes: readonly Resource[] = []): Node {
+  routine<T extends Type | undefined = undefined>(
+    name: string,
+    args: readonly Node[],
+    result?: T,
+    writes: readonly Resource[] = [],
+  ): Result<T> {
     const index = this.runtime.helper(name);
     const { checkFault } = this.access;
     return this.effect(
@@ -529,7 +569,7 @@ export abstract class Recorder implements Operations {
         checkFault(f, x);
       },
       result,
-    ) as Node;
+    );
   }
 
   fence(): void {
@@ -576,7 +616,7 @@ export abstract class Recorder implements Operations {
     const a = asNode(ifTrue);
     if (a === asNode(ifFalse)) return ifTrue;
     const code = a.type === "v128" ? (f: FunctionBuilder) => f.select("v128") : (f: FunctionBuilder) => f.select();
-    return this.node(a.type, [a, asNode(ifFalse), c], code) as unknown as T;
+    return this.node(a.type, [a, asNode(ifFalse), c], code) as Value as T;
   }
 
   repeat(count: I32, body: (index: I32) => void): void {

@@ -17,6 +17,7 @@ import { capture, captureTwins, type Snapshot, type Twin } from "../vmm/snapshot
 import { prepareV8 } from "../wasm/node/v8.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
+import { packTree } from "./pack-tree.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 /** No file that a guest is booted with is larger. */
@@ -25,6 +26,7 @@ const mostFile = 2 ** 31;
 /** `openKvm` gives the kvm that machines are made with. */
 export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
   return {
+    packTree,
     boot: (plan) => run(openKvm, plan),
     restore: (plan, snapshot) => run(openKvm, plan, snapshot),
   };

@@ -40,8 +40,8 @@ export const Op = {
   "i64.const": 0x42,
 } as const;
 
-/** Opcodes without immediates, for both integer widths, by the names of `IntegerOps`. */
-export const integerOpcodes = {
+/** Opcodes without immediates, for both integer widths, by the names of `IntegerOps`: what gives a truth value, ... */
+export const comparisonOpcodes = {
   eqz: [0x45, 0x50],
   eq: [0x46, 0x51],
   ne: [0x47, 0x52],
@@ -53,6 +53,9 @@ export const integerOpcodes = {
   leU: [0x4d, 0x58],
   geS: [0x4e, 0x59],
   geU: [0x4f, 0x5a],
+} as const;
+/** ... and what gives the width that it takes. */
+export const arithmeticOpcodes = {
   clz: [0x67, 0x79],
   ctz: [0x68, 0x7a],
   popcnt: [0x69, 0x7b],
@@ -73,6 +76,7 @@ export const integerOpcodes = {
   extend8S: [0xc0, 0xc2],
   extend16S: [0xc1, 0xc3],
 } as const;
+export const integerOpcodes = { ...comparisonOpcodes, ...arithmeticOpcodes } as const;
 
 export const conversionOpcodes = { wrap: 0xa7, extendS: 0xac, extendU: 0xad, extend32S: 0xc4 } as const;
 

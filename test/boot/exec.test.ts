@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { createVm, type ExecError, type LinuxVm, VmError } from "../../src/index-node.js";
 import { implementations, noGuest } from "./booting.test-support.js";
+import { treeTests } from "./trees.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -263,6 +264,8 @@ for (const type of implementations) {
       assert.deepEqual(Buffer.compare(await fs.readFile("/tmp/many"), bytes), 0);
     });
 
+    treeTests(vm);
+
     test("what is not there yet says so by name", async () => {
       const one = await vm();
       for (const [name, call] of Object.entries({
@@ -271,8 +274,6 @@ for (const type of implementations) {
         "vm.pause": () => one.pause(),
         "vm.resume": () => one.resume(),
         "vm.stats": () => one.stats(),
-        "vm.fs.upload": () => one.fs.upload("/tmp", "/tmp"),
-        "vm.fs.download": async () => one.fs.download("/tmp"),
       })) {
         await assert.rejects(call(), isVmError("NOT_SUPPORTED", new RegExp(`${name}\\(\\) is not there yet; `)), name);
       }

@@ -1,7 +1,8 @@
 /** Drivers for the default guest, as files of its initramfs. */
-import { GuestUnavailable } from "../../guests/apt.js";
+
 import type { CpioEntry } from "../../guests/cpio.js";
 import { ensureKernelModules, readKernelModule } from "../../guests/debian-modules.js";
+import { GuestUnavailable } from "../../guests/unavailable.js";
 import { defaultGuest } from "./booting.test-support.js";
 
 /** What virtio-rng.sh loads. */

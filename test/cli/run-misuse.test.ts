@@ -289,7 +289,7 @@ function begins(path: string): string {
 
 test("instructions are traced as text, and a guest cannot tell", async () => {
   const path = join(folder, "instructions");
-  const running = unikvm(["run", "--timeout", "60", "--kernel", loop(), "--trace", "insn", "--trace-file", path]);
+  const running = unikvm(["run", "--timeout", "300", "--kernel", loop(), "--trace", "insn", "--trace-file", path]);
   const wanted = /^\d+\.\d{3} cpu0 insn 0000000000010000 48000000 b 0x10000$/m;
   let ended = false;
   const finished = running.finished.finally(() => (ended = true));

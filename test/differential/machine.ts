@@ -10,6 +10,7 @@ import {
   vcpuLayout,
 } from "../../src/arch/powerpc/engines/layout.js";
 import type { IsaLevel } from "../../src/arch/powerpc/isa/levels.js";
+import { Msr } from "../../src/arch/powerpc/isa/msr.js";
 import { instantiateInterpreter, interpretOnly } from "../../src/engine/interpret/interpreter.js";
 import type { HvVcpu } from "../../src/engine/translate/load.js";
 import type { Engine, EngineVcpu } from "../../src/kvm/engine.js";
@@ -27,18 +28,6 @@ const maps = owners + align((ramSize >>> 16) * 4, 64);
 const mapSize = 2 * (ramSize >>> 12) * 4;
 const vcpuAt = align(maps + mapSize, 65536);
 const ramAt = align(vcpuAt + vcpuLayout.size, 65536);
-
-const msrBits = {
-  sf: 1n << 63n,
-  vec: 1n << 25n,
-  vsx: 1n << 23n,
-  fp: 1n << 13n,
-  me: 1n << 12n,
-  fe0: 1n << 11n,
-  fe1: 1n << 8n,
-  ri: 2n,
-  le: 1n,
-} as const;
 
 /** FSCR[TAR]: bctar may be used. */
 const fscrTar = 0x100n;
@@ -114,8 +103,8 @@ export class Machine {
 
   /** 64-bit mode, everything on that a user program of Linux has under QEMU, addresses real. */
   #setMsr(): void {
-    const { sf, vec, vsx, fp, me, fe0, fe1, ri, le } = msrBits;
-    this.#setI64("msr", sf | vec | vsx | fp | me | fe0 | fe1 | ri | (this.#littleEndian ? le : 0n));
+    const { SF, VEC, VSX, FP, ME, FE0, FE1, RI, LE } = Msr;
+    this.#setI64("msr", SF | VEC | VSX | FP | ME | FE0 | FE1 | RI | (this.#littleEndian ? LE : 0n));
   }
 
   #load(from: State): void {
@@ -173,7 +162,7 @@ export class Machine {
     const vcpu = this.#vcpu;
     if (!("translateNow" in vcpu)) return;
     code.forEach((addresses, littleEndian) => {
-      this.#setI64("msr", msrBits.sf | msrBits.me | (littleEndian ? msrBits.le : 0n));
+      this.#setI64("msr", Msr.SF | Msr.ME | (littleEndian ? Msr.LE : 0n));
       this.#setI32("requests", this.#i32("requests") | Request.context);
       (vcpu as HvVcpu).translateNow(addresses.map(BigInt));
     });
@@ -190,7 +179,7 @@ export class Machine {
     const arch = (offset: number, value: number) => this.view.setInt32(offset, value, true);
     arch(archLayout.interruptLittleEndian, 0);
     arch(archLayout.ail, 0);
-    this.#setI64("msr", msrBits.sf | msrBits.me);
+    this.#setI64("msr", Msr.SF | Msr.ME);
     this.#setI64("pc", BigInt(address));
     this.#setI32("requests", this.#i32("requests") | Request.context);
     const gpr = (n: number) => this.#field("gpr") + 8 * n;
@@ -242,12 +231,12 @@ export class Machine {
   }
 
   /** The vector of the interrupt that a case ends with when these facilities are disabled, 0 if it ends without one. */
-  vectorWithout(one: Case, disabled: readonly ("fp" | "vec" | "vsx")[]): number {
+  vectorWithout(one: Case, disabled: readonly ("FP" | "VEC" | "VSX")[]): number {
     this.#load(one.initial);
     this.#setMsr();
     this.#setI64(
       "msr",
-      disabled.reduce((msr, name) => msr & ~msrBits[name], this.#i64("msr")),
+      disabled.reduce((msr, name) => msr & ~Msr[name], this.#i64("msr")),
     );
     this.#go(one.address);
     const pc = Number(this.#i64("pc")) - 4;

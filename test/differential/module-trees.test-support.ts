@@ -3,8 +3,9 @@ import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { GuestUnavailable, PrivateApt } from "../../guests/apt.js";
+import { PrivateApt } from "../../guests/apt.js";
 import { guestFolder } from "../../guests/index.js";
+import { GuestUnavailable } from "../../guests/unavailable.js";
 
 /** A root with `lib/modules/VERSION`, which depmod has not seen. */
 export interface DebianTree {

@@ -1,10 +1,12 @@
 /** Which cases are run in supervisor state, and how one is had again by its name. */
+
 import { instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { has } from "../../src/arch/powerpc/isa/levels.js";
+import { Msr } from "../../src/arch/powerpc/isa/msr.js";
 import { type Candidate, CaseGenerator, candidates } from "./generate.js";
 import { Random } from "./random.js";
 import { offsets } from "./record.js";
-import { drawContext, Msr, supervisorState, type Wishes } from "./supervisor-context.js";
+import { drawContext, supervisorState, type Wishes } from "./supervisor-context.js";
 import { type KernelKind, kernelCapacity, type SupervisorCase, slotAddress } from "./supervisor-kernel.js";
 import { patchCount, patchSize, supervisorOffsets } from "./supervisor-record.js";
 import { type Kind, kinds } from "./supervisor-system.js";
@@ -110,7 +112,7 @@ export class SupervisorCases {
       });
       const { initial } = one;
       if (draw.kind !== "fdiv, enabled") initial.set(offsets.fpscr, initial.get(offsets.fpscr) & ~0xf8n);
-      else initial.set(supervisorOffsets.msr, initial.get(supervisorOffsets.msr) | Msr.fe0 | Msr.fe1);
+      else initial.set(supervisorOffsets.msr, initial.get(supervisorOffsets.msr) | Msr.FE0 | Msr.FE1);
       const patch = made?.patch;
       if (patch) {
         // In the place of what the context has for the entry, or in one that is free.

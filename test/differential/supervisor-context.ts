@@ -1,4 +1,5 @@
 /** What a supervisor case runs in: MSR, translation, keys, facilities, all drawn at random. */
+import { Msr } from "../../src/arch/powerpc/isa/msr.js";
 import type { Aim } from "./generate.js";
 import type { Random } from "./random.js";
 import { addresses, offsets, State, windowSize } from "./record.js";
@@ -14,27 +15,7 @@ import {
 } from "./supervisor-record.js";
 import { codeEntry, kernelViews, Pte, processViews, type View } from "./supervisor-tables.js";
 
-/** MSR bits. */
-export const Msr = {
-  sf: 1n << 63n,
-  vec: 1n << 25n,
-  vsx: 1n << 23n,
-  ee: 1n << 15n,
-  pr: 1n << 14n,
-  fp: 1n << 13n,
-  me: 1n << 12n,
-  fe0: 1n << 11n,
-  se: 1n << 10n,
-  be: 1n << 9n,
-  fe1: 1n << 8n,
-  ir: 1n << 5n,
-  dr: 1n << 4n,
-  pmm: 1n << 2n,
-  ri: 1n << 1n,
-  le: 1n,
-} as const;
-
-const translated = Msr.ir | Msr.dr;
+const translated = Msr.IR | Msr.DR;
 
 /** What a case needs to be as it is. */
 export interface Wishes {
@@ -87,21 +68,21 @@ export function drawEntry(random: Random, page: number): bigint {
 }
 
 function drawMsr(random: Random, littleEndian: boolean, wishes: Wishes): bigint {
-  let msr = kernelMsr | (littleEndian ? Msr.le : 0n);
+  let msr = kernelMsr | (littleEndian ? Msr.LE : 0n);
   const kind = random.below(20);
   if (kind < 8) msr |= 0n;
-  else if (kind < 9) msr |= Msr.ir;
-  else if (kind < 10) msr |= Msr.dr;
+  else if (kind < 9) msr |= Msr.IR;
+  else if (kind < 10) msr |= Msr.DR;
   else if (kind < 14 || wishes.supervisor || (wishes.mostlySupervisor && kind < 18)) msr |= translated;
-  else msr |= translated | Msr.pr | Msr.ee;
-  if (random.chance(0.15)) msr &= ~Msr.sf;
+  else msr |= translated | Msr.PR | Msr.EE;
+  if (random.chance(0.15)) msr &= ~Msr.SF;
   if (!wishes.facilities && random.chance(0.2)) {
-    msr &= ~random.pick([Msr.fp, Msr.vec, Msr.vsx, Msr.fp | Msr.vsx, Msr.fp | Msr.vec | Msr.vsx]);
+    msr &= ~random.pick([Msr.FP, Msr.VEC, Msr.VSX, Msr.FP | Msr.VSX, Msr.FP | Msr.VEC | Msr.VSX]);
   }
-  if (!wishes.disabled && random.chance(0.3)) msr |= Msr.ee;
-  if (random.chance(0.5)) msr |= random.pick([Msr.fe0, Msr.fe1, Msr.fe0 | Msr.fe1]);
-  if (random.chance(0.5)) msr |= random.pick([Msr.pmm, Msr.ri, Msr.pmm | Msr.ri]);
-  if (!wishes.untraced && random.chance(0.12)) msr |= random.pick([Msr.se, Msr.be, Msr.se | Msr.be]);
+  if (!wishes.disabled && random.chance(0.3)) msr |= Msr.EE;
+  if (random.chance(0.5)) msr |= random.pick([Msr.FE0, Msr.FE1, Msr.FE0 | Msr.FE1]);
+  if (random.chance(0.5)) msr |= random.pick([Msr.PMM, Msr.RI, Msr.PMM | Msr.RI]);
+  if (!wishes.untraced && random.chance(0.12)) msr |= random.pick([Msr.SE, Msr.BE, Msr.SE | Msr.BE]);
   return msr;
 }
 
@@ -110,12 +91,12 @@ export function drawContext(random: Random, littleEndian: boolean, code: number,
   const msr = drawMsr(random, littleEndian, wishes);
   const pid = random.pick([1, 1, 1, 2, 2, 2, 0]);
   const process = pid === 0 ? undefined : (pid as 1 | 2);
-  const supervisor = (msr & Msr.pr) === 0n;
+  const supervisor = (msr & Msr.PR) === 0n;
   const patches = new Map<number, bigint>();
 
   let start = BigInt(code);
-  if (msr & Msr.ir) {
-    const wide = (msr & Msr.sf) !== 0n;
+  if (msr & Msr.IR) {
+    const wide = (msr & Msr.SF) !== 0n;
     if (process && random.chance(0.2)) {
       const entry = codeEntry(process, code);
       patches.set(entry.at, drawEntry(random, entry.page));
@@ -124,13 +105,13 @@ export function drawContext(random: Random, littleEndian: boolean, code: number,
       if (supervisor && random.chance(0.3)) start |= 0xcn << 60n;
       else if (random.chance(0.02)) start |= random.pick([1n << 62n, 2n << 62n, 1n << 55n, 1n << 45n, 1n << 31n]);
     }
-  } else if (!wishes.atRealAddress && (msr & Msr.sf) !== 0n && random.chance(0.1)) start |= 0xcn << 60n;
+  } else if (!wishes.atRealAddress && (msr & Msr.SF) !== 0n && random.chance(0.1)) start |= 0xcn << 60n;
 
   let view: View | undefined;
   let base = 0n;
-  if (msr & Msr.dr) {
+  if (msr & Msr.DR) {
     // In 32-bit mode there is no quadrant 3.
-    const reachable = msr & Msr.sf ? kernelViews : processViews(process ?? 1);
+    const reachable = msr & Msr.SF ? kernelViews : processViews(process ?? 1);
     view = random.pick(process && !(supervisor && random.chance(0.3)) ? processViews(process) : reachable);
     base = view.base;
     const entries = [addresses.window - 1, addresses.window].map((real) => (view as View).entry(real));

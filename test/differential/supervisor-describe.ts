@@ -1,6 +1,7 @@
 /** A supervisor case's context in words, for whoever reads a failure. */
+
+import { Msr } from "../../src/arch/powerpc/isa/msr.js";
 import type { State } from "./record.js";
-import { Msr } from "./supervisor-context.js";
 import type { KernelKind, SupervisorCase } from "./supervisor-kernel.js";
 import { patchCount, patchSize, sprOffset, supervisorOffsets } from "./supervisor-record.js";
 
@@ -8,7 +9,7 @@ import { patchCount, patchSize, sprOffset, supervisorOffsets } from "./superviso
 export function msrText(msr: bigint): string {
   const names = Object.entries(Msr)
     .filter(([, bit]) => (msr & bit) !== 0n)
-    .map(([name]) => name.toUpperCase());
+    .map(([name]) => name);
   return `0x${msr.toString(16)} (${names.join(" ")})`;
 }
 

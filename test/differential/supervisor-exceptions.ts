@@ -3,10 +3,11 @@
  * departs from it. Everything else that differs is a mistake of ours. exceptions.ts is the counterpart for what users see;
  * what a kind of case cannot draw because of QEMU is said at the kind, in supervisor-system.ts.
  */
+
+import { Msr } from "../../src/arch/powerpc/isa/msr.js";
 import type { Judged } from "../oracles/oracles.js";
 import type { Difference } from "./compare.js";
 import type { State } from "./record.js";
-import { Msr } from "./supervisor-context.js";
 import type { SupervisorCase } from "./supervisor-kernel.js";
 import { supervisorOffsets } from "./supervisor-record.js";
 
@@ -35,7 +36,7 @@ export const vectorOf = (state: State): bigint => {
 };
 
 const msrOf = ({ one }: Outcome): bigint => one.initial.get(supervisorOffsets.msr);
-const problem = (outcome: Outcome): boolean => (msrOf(outcome) & Msr.pr) !== 0n;
+const problem = (outcome: Outcome): boolean => (msrOf(outcome) & Msr.PR) !== 0n;
 const came =
   (vector: bigint) =>
   ({ expected }: Outcome): boolean =>
@@ -111,7 +112,7 @@ export const supervisorFaults: readonly SupervisorFault[] = [
   },
   {
     kinds: /^slb/,
-    when: (outcome) => (msrOf(outcome) & Msr.sf) === 0n,
+    when: (outcome) => (msrOf(outcome) & Msr.SF) === 0n,
     ignore: /^(r9|cr)$/,
     why: "QEMU has slbfee. look for 32 bits of address in 32-bit mode; the operand is an ESID (Book III, slbfee.)",
     judge: "where-qemu-errs-supervisor.txt: an ESID of slbfee. has 64 bits in 32-bit mode",
@@ -153,7 +154,7 @@ export const supervisorFaults: readonly SupervisorFault[] = [
   },
   {
     kinds: /^or$/,
-    when: (outcome) => (msrOf(outcome) & Msr.se) !== 0n,
+    when: (outcome) => (msrOf(outcome) & Msr.SE) !== 0n,
     ignore: "all",
     why: "QEMU does not trace the forms of or that are program priorities (Book III, Trace Interrupt)",
     judge: "where-qemu-errs-supervisor.txt: a hint of priority is traced",

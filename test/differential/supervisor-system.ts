@@ -2,15 +2,17 @@
  * Cases for the instructions that a user program cannot have compared: those of the supervisor, system calls, moves to and
  * from special purpose registers, what reads the clock.
  */
+
 import { assembleWord } from "../../src/arch/powerpc/isa/assembler.js";
 import { type InstructionSet, instructionSet } from "../../src/arch/powerpc/isa/instruction-set.js";
 import { has } from "../../src/arch/powerpc/isa/levels.js";
+import { Msr } from "../../src/arch/powerpc/isa/msr.js";
 import { encodeField, type Variant } from "../../src/arch/powerpc/isa/pattern.js";
 import { sprs } from "../../src/arch/powerpc/isa/sprs.js";
 import { undrawn } from "./generate.js";
 import { integer, type Random } from "./random.js";
 import { addresses, offsets, type State } from "./record.js";
-import { type Context, drawEntry, Msr, type Patch, type Wishes } from "./supervisor-context.js";
+import { type Context, drawEntry, type Patch, type Wishes } from "./supervisor-context.js";
 import { sprOffset } from "./supervisor-record.js";
 import type { View } from "./supervisor-tables.js";
 
@@ -56,17 +58,18 @@ function encode(variant: Variant, random: Random, fixed: Readonly<Record<string,
   return bits >>> 0;
 }
 
-const everyMsrBit = Object.values(Msr).reduce((all, bit) => all | bit, 0n);
+/** But those of the hypervisor, which no guest has. */
+const everyMsrBit = Object.values(Msr).reduce((all, bit) => all | bit, 0n) & ~(Msr.HV | Msr.S);
 
 /** MSR[TS] and [TM], which QEMU's processor has. */
 const transactional = 0x7_0000_0000n;
 
 /** An MSR image, with ME (QEMU lets a supervisor without hypervisor privilege clear it): of the bits that exist any, mostly 64-bit, and now and then bits that do not exist. */
 function msrImage(random: Random): bigint {
-  let image = (random.u64() & everyMsrBit) | Msr.me;
-  if (random.chance(0.8)) image |= Msr.sf;
-  if (random.chance(0.7)) image &= ~(Msr.se | Msr.be);
-  if (random.chance(0.6)) image &= ~Msr.pr;
+  let image = (random.u64() & everyMsrBit) | Msr.ME;
+  if (random.chance(0.8)) image |= Msr.SF;
+  if (random.chance(0.7)) image &= ~(Msr.SE | Msr.BE);
+  if (random.chance(0.6)) image &= ~Msr.PR;
   if (random.chance(0.2)) image |= random.u64() & 0x0fff_ffff_fd7f_0000n & ~transactional;
   return image;
 }
@@ -112,7 +115,7 @@ function invalidate(draft: Draft, text: "tlbie" | "tlbiel"): Made {
   state.setGpr(11, BigInt(kernels ? 0 : pid) << 32n);
   const flush = word(`${text} r10, r11, ${ric}, 1, 1`);
   const covered = ric !== 1;
-  if (ea === undefined || (msr & Msr.pr) !== 0n || !covered) return { words: [flush, word("sync")] };
+  if (ea === undefined || (msr & Msr.PR) !== 0n || !covered) return { words: [flush, word("sync")] };
   const entry = (view as View).entry(addresses.window);
   state.setGpr(8, ea);
   state.setGpr(6, (0xcn << 60n) | BigInt(entry.at));
@@ -292,7 +295,7 @@ const special: Readonly<Record<string, { wishes?: Wishes; make: (draft: Draft, v
           const first = word(own ?? "slbfee. r9, r6");
           const all = ["slbia", "slbmte r3, r4", "slbmfee r7, r5", "slbmfev r8, r5", "slbfee. r9, r6"].map(word);
           // The instruction alone where it is refused.
-          return { words: (context.msr & Msr.pr) !== 0n ? [first] : all };
+          return { words: (context.msr & Msr.PR) !== 0n ? [first] : all };
         },
       },
     ]),
@@ -301,7 +304,7 @@ const special: Readonly<Record<string, { wishes?: Wishes; make: (draft: Draft, v
     wishes: { mostlySupervisor: true },
     make: ({ random, state }) => {
       state.setGpr(3, BigInt(random.chance(0.8) ? 5 : random.below(32)) << 27n);
-      state.setGpr(4, Msr.ee | Msr.ri);
+      state.setGpr(4, Msr.EE | Msr.RI);
       return { words: [word("msgclrp r3"), word("mtmsrd r4, 1"), word("nop")] };
     },
   },
@@ -317,7 +320,7 @@ const special: Readonly<Record<string, { wishes?: Wishes; make: (draft: Draft, v
     wishes: { supervisor: true, untraced: true },
     make: ({ state }) => {
       state.setGpr(3, 20_000n);
-      state.setGpr(4, Msr.ee);
+      state.setGpr(4, Msr.EE);
       return { words: [word("mtspr 22, r3"), word("mtmsrd r4, 1"), word("wait"), word("b . - 4")] };
     },
   },
@@ -389,7 +392,7 @@ const others: readonly Kind[] = [
         3,
         random.chance(0.6) ? 0x8000_0000n | random.u64() : BigInt(0x6000_0000 + random.below(0x1000_0000)),
       );
-      state.setGpr(4, random.chance(0.8) ? Msr.ee | Msr.ri : 0n);
+      state.setGpr(4, random.chance(0.8) ? Msr.EE | Msr.RI : 0n);
       return { words: [word("mtspr 22, r3"), word("mtmsrd r4, 1"), word("nop")] };
     },
   },

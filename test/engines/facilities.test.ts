@@ -8,18 +8,18 @@ import type { Case } from "../differential/generate.js";
 import { Machine } from "../differential/machine.js";
 import { State } from "../differential/record.js";
 
-type Facility = "fp" | "vec" | "vsx";
-const vectors: Readonly<Record<Facility, number>> = { fp: 0x800, vec: 0xf20, vsx: 0xf40 };
+type Facility = "FP" | "VEC" | "VSX";
+const vectors: Readonly<Record<Facility, number>> = { FP: 0x800, VEC: 0xf20, VSX: 0xf40 };
 
 /** Power ISA v3.0B: the first lines of each instruction's description, by the number of its VSR. */
 function needed(mnemonic: string, vsr: number): Facility | undefined {
   const high = vsr >= 32;
-  if (/^m[tf]vsr(d|wa|wz)$/.test(mnemonic)) return high ? "vec" : "fp";
+  if (/^m[tf]vsr(d|wa|wz)$/.test(mnemonic)) return high ? "VEC" : "FP";
   if (/^(p?lxvx?|lxvll?|lxvwsx|p?stxvx?|stxvll?|mfvsrld|mtvsr(dd|ws)|xxspltib)$/.test(mnemonic))
-    return high ? "vec" : "vsx";
-  if (/^p?(lx|stx)(sd|ssp)$|^m[tf]vscr$|^st?v[a-z]|^v|^(lv|stv)/.test(mnemonic)) return "vec";
-  if (/^(x[sxv]|pmx|p?lx|p?stx)/.test(mnemonic)) return "vsx";
-  if (/^(f|p?lf|p?stf|mff|mtf|mcrfs)/.test(mnemonic)) return "fp";
+    return high ? "VEC" : "VSX";
+  if (/^p?(lx|stx)(sd|ssp)$|^m[tf]vscr$|^st?v[a-z]|^v|^(lv|stv)/.test(mnemonic)) return "VEC";
+  if (/^(x[sxv]|pmx|p?lx|p?stx)/.test(mnemonic)) return "VSX";
+  if (/^(f|p?lf|p?stf|mff|mtf|mcrfs)/.test(mnemonic)) return "FP";
   return undefined;
 }
 

@@ -1,10 +1,22 @@
 /** `unikvm guest`: the guests that can be booted without bringing a kernel. */
 import { type Command, InvalidArgumentError } from "commander";
-import { fetchGuest, guestFolder, guestNames, listGuests, removeGuest } from "../../../guests/index.js";
+import {
+  exportGuest,
+  fetchGuest,
+  guestFolder,
+  guestNames,
+  importGuest,
+  listGuests,
+  removeGuest,
+} from "../../../guests/index.js";
 import { ExitStatus, type Finish } from "../command.js";
 import { interruptible } from "../interrupt.js";
+import { parsePath } from "../sizes.js";
 
 const defaultName = guestNames[0] ?? "";
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+const report = (line: string): void => void process.stderr.write(`unikvm: ${line}\n`);
 
 function knownGuest(name: string): string {
   if (guestNames.includes(name)) return name;
@@ -26,15 +38,49 @@ export function describe(command: Command, finish: Finish): void {
   command
     .command("list")
     .description("list the guests and whether they are cached")
+    .option("--json", "for programs")
     .action(
-      finish(() => {
+      finish(({ json = false }: { json?: boolean }) => {
+        if (json) {
+          const rows = listGuests().map(({ name, guest }) => ({ name, cached: !("missing" in guest), ...guest }));
+          process.stdout.write(`${JSON.stringify(rows)}\n`);
+          return;
+        }
         for (const { name, guest } of listGuests()) {
           const state =
-            "missing" in guest
-              ? guest.missing
-              : `${guest.description}, ${Math.round(guest.size / 1e6)} MB in ${guest.folder}`;
+            "missing" in guest ? guest.missing : `${guest.description}, ${megabytes(guest.size)} in ${guest.folder}`;
           process.stdout.write(`${name}: ${state}\n`);
         }
+      }),
+    );
+  command
+    .command("export")
+    .description(
+      "write the default guest into one file, for a host that has no apt, and for pages; fetched first if need be\n\n" +
+        "  unikvm guest export debian.guest",
+    )
+    .argument("<file>", "which; it is there whole or as it was before", parsePath)
+    .option("--json", "for programs")
+    .action(
+      finish(async (path: string, { json = false }: { json?: boolean }) => {
+        const { guest, size, digest } = await interruptible((signal) => exportGuest(path, report, signal));
+        if (json) process.stdout.write(`${JSON.stringify({ name: guest.name, file: path, size, digest })}\n`);
+        else process.stdout.write(`${path}: ${guest.description}, ${megabytes(size)}\n`);
+      }),
+    );
+  command
+    .command("import")
+    .description(
+      "put the guest of such a file into the cache, in the place of the one that is there\n\n" +
+        "  unikvm guest import debian.guest",
+    )
+    .argument("<file>", "which", parsePath)
+    .option("--json", "for programs")
+    .action(
+      finish(async (path: string, { json = false }: { json?: boolean }) => {
+        const guest = await interruptible((signal) => importGuest(path, report, signal));
+        if (json) process.stdout.write(`${JSON.stringify(guest)}\n`);
+        else process.stdout.write(`${guest.name}: ${guest.description}, in ${guest.folder}\n`);
       }),
     );
   command

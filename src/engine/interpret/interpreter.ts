@@ -56,9 +56,8 @@ export function bindMemoryWritten(
 ): ReturnType<Engine["memoryWritten"]> {
   const nothing = () => {};
   const env = { memory, now, random, codeDropped: nothing, sampled: nothing, mmuEvent: nothing, rest: nothing };
-  const { guestMemoryWritten } = new WebAssembly.Instance(runtime, { env }).exports as unknown as {
-    guestMemoryWritten: (address: bigint, length: bigint) => number;
-  };
+  const { exports } = new WebAssembly.Instance(runtime, { env });
+  const guestMemoryWritten = exports["guestMemoryWritten"] as (address: bigint, length: bigint) => number;
   return (address, length) => guestMemoryWritten(address, length) !== 0;
 }
 

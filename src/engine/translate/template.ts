@@ -13,6 +13,7 @@ import {
   plan,
   type Recording,
   type Resource,
+  type Type,
 } from "../ir.js";
 import type { Recorder } from "../recorder.js";
 import { regionSignature } from "../region-entry.js";
@@ -128,10 +129,14 @@ export class HeldRegisters {
     return pairs;
   }
 
-  read(recorder: Recorder, which: RegisterNumber | number): Node {
+  read(recorder: Recorder, which: RegisterNumber | number): Node;
+  read<T extends Type>(recorder: Recorder, which: RegisterNumber | number, type: T): Node<T>;
+  read(recorder: Recorder, which: RegisterNumber | number, wanted?: Type): Node {
     const number = typeof which === "number" ? registerNumber(which) : which;
     this.reads.push(number);
     const { type } = this.#registers[number.now] as Holdable;
+    if (wanted !== undefined && type !== wanted)
+      throw new TypeError(`register ${number.now} is ${type}, not ${wanted}`);
     const read = () => this.place.file.read(number.at(this.place.word));
     const node = recorder.node(type, [], read, this.resource("held", number), true);
     this.#numbers.set(node, number);

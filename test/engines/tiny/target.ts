@@ -97,7 +97,7 @@ class InterpreterRecorder extends TinyRecorder {
     return this.record(() => instruction.body(this));
   }
 
-  protected stateAddress(): Node {
+  protected stateAddress(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(this.#place.locals.state), undefined, true);
   }
 
@@ -149,7 +149,7 @@ class TinyRegionRecorder extends TinyRecorder implements RegionRecorder<TinyInst
     return this.record(() => body(this));
   }
 
-  protected stateAddress(): Node {
+  protected stateAddress(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(regionLocals.state), undefined, true);
   }
 
@@ -168,7 +168,7 @@ class TinyRegionRecorder extends TinyRecorder implements RegionRecorder<TinyInst
   }
 
   register(number: I32): I64 {
-    return asI64(this.held.read(this, asNode(number).constant as number));
+    return asI64(this.held.read(this, asNode(number).constant as number, "i64"));
   }
 
   setRegister(number: I32, value: I64): void {
@@ -176,7 +176,7 @@ class TinyRegionRecorder extends TinyRecorder implements RegionRecorder<TinyInst
   }
 
   link(): I64 {
-    return asI64(this.held.read(this, 8));
+    return asI64(this.held.read(this, 8, "i64"));
   }
 
   setLink(value: I64): void {

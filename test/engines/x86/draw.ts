@@ -48,11 +48,28 @@ const codePlaces = { from: 0x4000, step: 16, count: 2900 } as const;
 export const placeOf = (number: number): bigint =>
   base + BigInt(codePlaces.from + (number % codePlaces.count) * codePlaces.step - (number % 7));
 
+/**
+ * Instructions whose results are the host's: its tables, its clocks, its identity, what its kernel does about them; and
+ * those that would take the signals' ground away from under the judge.
+ */
+const hosts: ReadonlySet<string> = new Set([
+  ...["syscall", "int", "iret", "retf", "popf", "sgdt", "sidt", "sldt", "str", "smsw", "lar", "lsl", "verr", "verw"],
+  ...["rdtsc", "rdtscp", "rdpid", "rdpmc", "cpuid", "xgetbv", "vmcall", "vmmcall", "int3", "int1", "pushf"],
+  ...["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase"],
+]);
+/** The same of forms whose name others have. */
+const hostsForm = ({ definition: { name }, operands, encoding }: Form): boolean =>
+  hosts.has(name) ||
+  operands.some(({ kind }) => ["sreg", "es", "cs", "ss", "ds", "fs", "gs"].includes(kind)) ||
+  encoding.startsWith("FF /5") ||
+  encoding.startsWith("FF /3");
+
 /** Where jumps go that look their target up. */
 const landing = (random: Random): bigint => base + 0x1000n + BigInt(random.below(0x800));
 
 /** Draws a case of a form; undefined if the bytes that were drawn are of another, or of what cannot be compared. */
 export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined {
+  if (hostsForm(form)) return undefined;
   const bytes = ofForm(random, form, 64);
   if (form.definition.options.lock && random.below(4) === 0) bytes.unshift(0xf0);
   const found = instructionSet().decode(bytes, 64);

@@ -9,9 +9,8 @@ import { disassemble } from "../../../src/arch/x86/isa/disassembler.js";
 import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
 import { Random } from "../../differential/random.js";
 import { type Drawn, draw, gsBase, placeOf } from "./draw.js";
-import { base, X86Machine } from "./machine.js";
+import { base, extent, X86Machine } from "./machine.js";
 import { complaint, dataAt, type Found, native } from "./native.js";
-import { extent } from "./paged-machine.js";
 
 const seed = Number(process.env["UNIKVM_SEED"] ?? 20_261_128);
 const draws = Number(process.env["UNIKVM_DRAWS"] ?? 1);
@@ -118,8 +117,6 @@ test("instructions do what the processor does, stepped, in the core and translat
     };
     for (const [way, run] of Object.entries(ways)) {
       machine.image = image;
-      machine.forget(one.pc, 32);
-      machine.forget(theirs.pc, 16);
       machine.registers = one;
       machine.setBase(5, gsBase);
       const said = difference(one, theirs, run(), sumOf(machine.image), mask);

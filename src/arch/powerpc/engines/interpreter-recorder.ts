@@ -29,9 +29,9 @@ export class InterpreterRecorder extends PowerRecorder {
   readonly #emitCia: (f: FunctionBuilder) => void;
   /** Register addresses already computed in this instruction, by field and scale. */
   readonly #addresses = new Map<string, Node>();
-  #state: Node | undefined;
-  #word: Node | undefined;
-  #prefix: Node | undefined;
+  #state: Node<"i32"> | undefined;
+  #word: Node<"i32"> | undefined;
+  #prefix: Node<"i32"> | undefined;
 
   constructor(options: PowerRecorderOptions, locals: InterpreterLocals, emitCia: (f: FunctionBuilder) => void) {
     super(options);
@@ -49,7 +49,7 @@ export class InterpreterRecorder extends PowerRecorder {
 
   /** What is decoded of an instruction of two words is where they lie: runtime/prefixed.as.ts. */
   #findWords(): void {
-    const place = this.#word as Node;
+    const place = this.#recorded(this.#word);
     const at = (offset: number) => this.node("i32", [place], (f) => f.load("i32", offset));
     this.#prefix = at(0);
     this.#word = at(4);
@@ -74,9 +74,9 @@ export class InterpreterRecorder extends PowerRecorder {
   }
 
   /** What only is there while a handler is recorded. */
-  #recorded(node: Node | undefined): I32 {
+  #recorded<T extends Type>(node: Node<T> | undefined): Node<T> {
     if (!node) throw new Error("no handler is being recorded");
-    return asI32(node);
+    return node;
   }
 
   /** The word that a piece stands in, and its shift there. */
@@ -102,7 +102,7 @@ export class InterpreterRecorder extends PowerRecorder {
     );
   }
 
-  #field(field: Field): Node {
+  #field(field: Field): Node<"i32"> {
     const { i32 } = this;
     let value: I32 | undefined;
     const only = field.pieces.length === 1 && (field.pieces[0]?.shift ?? 32) < 32 ? field.pieces[0] : undefined;
@@ -173,7 +173,7 @@ export class InterpreterRecorder extends PowerRecorder {
     super.repeat(count, this.#scoped(body));
   }
 
-  #read(type: Type, address: Node, offset: number, resource: Resource): Node {
+  #read<T extends Type>(type: T, address: Node, offset: number, resource: Resource): Node<T> {
     return this.node(type, [address], (f) => f.load(type, offset), resource);
   }
 
@@ -181,8 +181,8 @@ export class InterpreterRecorder extends PowerRecorder {
     this.effect([address, value], [resource], (f) => f.store(value.type, offset));
   }
 
-  protected stateAddress(): Node {
-    return this.#state as Node;
+  protected stateAddress(): Node<"i32"> {
+    return this.#recorded(this.#state);
   }
 
   cia(): I64 {
@@ -207,8 +207,12 @@ export class InterpreterRecorder extends PowerRecorder {
   }
 
   setFpr(number: I32, value: I64): void {
+    this.#setScalar(number, asNode(value));
+  }
+
+  #setScalar(number: I32, value: Node<"i64" | "f64">): void {
     const { address, offset } = this.#element(number, 4);
-    this.#write(asNode(value), address, state.vsr.offset + 8 + offset, "vsr");
+    this.#write(value, address, state.vsr.offset + 8 + offset, "vsr");
     this.#write(asNode(this.i64.const(0)), address, state.vsr.offset + offset, "vsr");
   }
 
@@ -218,7 +222,7 @@ export class InterpreterRecorder extends PowerRecorder {
   }
 
   setDouble(number: I32, value: F64): void {
-    this.setFpr(number, asI64(asNode(value)));
+    this.#setScalar(number, asNode(value));
   }
 
   vsr(number: I32): V128 {
@@ -270,7 +274,7 @@ export class InterpreterRecorder extends PowerRecorder {
     this.#write(value, this.stateAddress(), state[name].offset, resourceOf(name));
   }
 
-  protected readFacilities(): Node {
+  protected readFacilities(): Node<"i32"> {
     return this.#read("i32", this.stateAddress(), state.facilities.offset, "named");
   }
 

@@ -2,7 +2,7 @@
 
 import type { Node, Resource, Type } from "../../../engine/ir.js";
 import { emitZeroBlock } from "../../../engine/memory-access.js";
-import { asI32, asI64, asNode, asV128, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
+import { asI32, asI64, asNode, asV128, Recorder, type RecorderOptions, type Result } from "../../../engine/recorder.js";
 import { engineRoutines, helperType, type Routines } from "../../../engine/routines.js";
 import { FacilityCause, withFacility } from "../isa/common.js";
 import { touchesStatus } from "../isa/helpers/float.js";
@@ -69,7 +69,7 @@ export abstract class PowerRecorder extends Recorder implements Machine {
   abstract setCrField(number: I32, value: I32): void;
   protected abstract readRegister(name: RegisterName): Node;
   protected abstract writeRegister(name: RegisterName, value: Node): void;
-  protected abstract readFacilities(): Node;
+  protected abstract readFacilities(): Node<"i32">;
 
   /** Records what must be enabled for an instruction, then its semantics. */
   protected runs({ definition, flags, prefix }: Variant, fields: Readonly<Record<string, I32 | I64>>): void {
@@ -163,7 +163,12 @@ export abstract class PowerRecorder extends Recorder implements Machine {
     this.routine("raise", [this.constant("i32", trapCode[trap])]);
   }
 
-  override routine(name: PowerRoutine, args: readonly Node[], result?: Type, writes?: readonly Resource[]): Node {
+  override routine<T extends Type | undefined = undefined>(
+    name: PowerRoutine,
+    args: readonly Node[],
+    result?: T,
+    writes?: readonly Resource[],
+  ): Result<T> {
     return super.routine(name, args, result, writes);
   }
 

@@ -85,7 +85,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
     });
   }
 
-  protected override late(type: "i32" | "i64", late: Late): Node {
+  protected override late<T extends "i32" | "i64">(type: T, late: Late): Node<T> {
     const code = (f: FunctionBuilder) => {
       const value = late.at(this.held.place.word);
       if (type === "i32") f.i32Const(Number(value));
@@ -96,8 +96,8 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
     return node;
   }
 
-  #readHeld(number: RegisterNumber | number): Node {
-    return this.held.read(this, number);
+  #readHeld<T extends Type>(number: RegisterNumber, type: T): Node<T> {
+    return this.held.read(this, number, type);
   }
 
   #writeHeld(number: RegisterNumber | number, value: Node): void {
@@ -112,7 +112,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
     return { at: (word) => first + Number(late.at(word)), now: first + Number(late.now), late: true };
   }
 
-  #read(type: Type, offset: number, resource: Resource): Node {
+  #read<T extends Type>(type: T, offset: number, resource: Resource): Node<T> {
     return this.node(type, [this.stateAddress()], (f) => f.load(type, offset), resource);
   }
 
@@ -121,7 +121,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   /** Reads a part of a vector-scalar register, `offset` bytes from its start. */
-  #readVsr(type: Type, number: I32, offset: number): Node {
+  #readVsr<T extends Type>(type: T, number: I32, offset: number): Node<T> {
     const n = this.#number(number);
     const place = () => state.vsr.offset + 16 * n.at(this.held.place.word) + offset;
     return this.node(type, [this.stateAddress()], (f) => f.load(type, place()), this.held.resource("vsr", n));
@@ -134,7 +134,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
     this.effect([this.stateAddress(), value], [resource], (f) => f.store(value.type, place()));
   }
 
-  protected stateAddress(): Node {
+  protected stateAddress(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(regionLocals.state), undefined, true);
   }
 
@@ -151,7 +151,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   gpr(number: I32): I64 {
-    return asI64(this.#readHeld(this.#number(number)));
+    return asI64(this.#readHeld(this.#number(number), "i64"));
   }
 
   setGpr(number: I32, value: I64): void {
@@ -173,7 +173,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   double(number: I32): F64 {
-    return asF64(this.#readHeld(this.#number(number, scalars)));
+    return asF64(this.#readHeld(this.#number(number, scalars), "f64"));
   }
 
   setDouble(number: I32, value: F64): void {
@@ -191,7 +191,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   crField(number: I32): I32 {
-    return asI32(this.#readHeld(this.#number(number, gprs)));
+    return asI32(this.#readHeld(this.#number(number, gprs), "i32"));
   }
 
   setCrField(number: I32, value: I32): void {
@@ -200,7 +200,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
 
   protected readRegister(name: RegisterName): Node {
     const number = singleNumber.get(name);
-    if (number !== undefined) return this.#readHeld(number);
+    if (number !== undefined) return this.held.read(this, number);
     return this.#read(registers[name], state[name].offset, "named");
   }
 
@@ -210,7 +210,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
     else this.#write(value, state[name].offset, "named");
   }
 
-  protected readFacilities(): Node {
+  protected readFacilities(): Node<"i32"> {
     return this.#read("i32", state.facilities.offset, "named");
   }
 

@@ -6,6 +6,7 @@ import { Vector } from "../interrupts/vectors.js";
 import { FacilityCause } from "../isa/common.js";
 import { suffixRoots } from "../isa/decoder.js";
 import { PendingFloat } from "../isa/float-pending.js";
+import { Fpscr } from "../isa/fpscr.js";
 import { Facility, Msr } from "../isa/msr.js";
 import { OuterProduct } from "../isa/outer-product.js";
 import { prefixBoundary } from "../isa/pattern.js";
@@ -25,6 +26,7 @@ export const tables = {
     watchWrite: KVMPPC_DEBUG_WATCH_WRITE,
   },
   MSR: Msr,
+  FPSCR: Fpscr,
   FACILITY: Facility,
   FACILITYCAUSE: FacilityCause,
   VECTOR: Vector,

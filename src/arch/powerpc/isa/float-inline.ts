@@ -9,11 +9,12 @@
  */
 import { fpscrLow, MulAdd, Rounding, recordCr1, settle, ToInteger } from "./float-forms.js";
 import { PendingFloat } from "./float-pending.js";
+import { Fpscr } from "./fpscr.js";
 import type { F64, I32, I64, Machine } from "./machine.js";
 
-export const XX = 0x02000000;
+export const XX = Number(Fpscr.XX);
 /** XX, VE OE UE ZE XE NI RN. */
-export const WATCHED = 0x020000ff;
+export const WATCHED = Number(Fpscr.XX | Fpscr.CONTROL);
 
 /** Exponents of results that are far enough from the ends of the range: the lowest, and how many. */
 const doubleRange = { lowest: 2, count: 0x7fc } as const;

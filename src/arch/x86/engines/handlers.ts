@@ -22,10 +22,12 @@ export interface X86Handler extends HandlerSpec {
   readonly repeat: number;
 }
 
-const inMemory = (form: Form): boolean => form.operands.some(({ kind }) => ["m", "mem", "rm"].includes(kind));
-const implied = (form: Form): boolean => form.operands.some(({ kind }) => ["si", "di", "bx", "moffs"].includes(kind));
+export const inMemory = (form: Form): boolean =>
+  form.operands.some(({ kind }) => ["m", "mem", "mfar", "rm"].includes(kind));
+export const implied = (form: Form): boolean =>
+  form.operands.some(({ kind }) => ["si", "di", "bx", "moffs"].includes(kind));
 /** Instructions that look at the size of addresses though they have none. */
-const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne"].includes(form.definition.name);
+export const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne"].includes(form.definition.name);
 
 /** Ways of a form to its operand. */
 function addressings(form: Form): readonly Addressing[] {
@@ -35,7 +37,14 @@ function addressings(form: Form): readonly Addressing[] {
   return register ? ["none", "plain", "other"] : ["plain", "other"];
 }
 
-const key = (form: Form, size: number, addressSize: number, addressing: Addressing, repeat: number): string =>
+/** The name of a handler, by all that is decided of it when it is built. */
+export const handlerKey = (
+  form: Form,
+  size: number,
+  addressSize: number,
+  addressing: Addressing,
+  repeat: number,
+): string =>
   `${form.definition.name} "${form.encoding}" ${form.opcode.toString(16)}, ${size} bits, ${addressing}${addressSize} ${repeat}`;
 
 /** Every handler of code of this size, the frequent ones first, in the order of their numbers from `Handler.first`. */
@@ -48,7 +57,7 @@ export function handlerSpecs(codeSize: CodeSize): { specs: X86Handler[]; hotCoun
         const sized = addressing === "other" || counts(form);
         for (const addressSize of sized ? ([codeSize, 32] as const) : [codeSize]) {
           for (const repeat of form.definition.options.repeat ? [0, 0xf2, 0xf3] : [0]) {
-            const name = key(form, operandSize, addressSize, addressing, repeat);
+            const name = handlerKey(form, operandSize, addressSize, addressing, repeat);
             const called = `${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`;
             const weight = hot.has(called) ? (frequent[called] ?? 0) : 0;
             specs.push({
@@ -81,5 +90,5 @@ export function handlerName(found: Decoded, form: Form): string {
   const addressing = implied(form) ? "other" : !addressed ? "none" : plain ? "plain" : "other";
   const sized = addressing === "other" || counts(form);
   const repeats = form.definition.options.repeat ? repeat : 0;
-  return key(form, operandSize, sized ? addressSize : codeSize, addressing, repeats);
+  return handlerKey(form, operandSize, sized ? addressSize : codeSize, addressing, repeats);
 }

@@ -21,7 +21,7 @@ const stores: Readonly<Record<number, number>> = { 8: Op["i64.store8"], 16: Op["
 
 export class InterpreterRecorder extends X86Recorder {
   readonly #place: HandlerPlace;
-  #record!: Node;
+  #record!: Node<"i32">;
 
   constructor(place: HandlerPlace) {
     super(place);
@@ -37,11 +37,11 @@ export class InterpreterRecorder extends X86Recorder {
     this.#record = asNode(i32.and(asI32(this.#word()), i32.const(~lengthMask)));
   }
 
-  #word(): Node {
+  #word(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(this.#place.locals.word), undefined, true);
   }
 
-  protected stateAddress(): Node {
+  protected stateAddress(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(this.#place.locals.state), undefined, true);
   }
 
@@ -81,6 +81,10 @@ export class InterpreterRecorder extends X86Recorder {
     const whole = size === 32 ? this.i64.and(value, this.i64.const(0xffffffffn)) : value;
     const store = stores[size === 32 ? 64 : size] as number;
     this.effect([address, asNode(whole)], ["general"], (f) => f.memory(store, offset));
+  }
+
+  protected named(): I32 {
+    return this.i32.shrU(this.#byte(record.reg), this.i32.const(3));
   }
 
   protected indexed(moved: number): I64 {

@@ -1,6 +1,20 @@
 /** What a vCPU keeps in the VM's memory: x86's registers beside the engine's fields. */
-import { codePages, engineFields, layOut, softTlb, vcpuParts } from "../../../engine/layout.js";
+import {
+  codePages,
+  engineErrors,
+  engineExits,
+  engineFields,
+  engineRequests,
+  engineVm,
+  engineVmEnd,
+  layOut,
+  softTlb,
+  vcpuParts,
+} from "../../../engine/layout.js";
 import { longest } from "../isa/decoder.js";
+
+/** Entries of CPUID that a vCPU can have: seven words each, as struct kvm_cpuid_entry2 has them. */
+export const cpuidEntries = 128;
 
 const built = layOut({
   /** RAX to R15; then one that is always 0: an address without a base or an index has it. */
@@ -13,18 +27,95 @@ const built = layOut({
   adjust: ["i32", 1],
   /** RFLAGS but for those. */
   systemFlags: ["i64", 1],
-  /** ES, CS, SS, DS, FS, GS; then one that is always 0: no segment. */
-  segmentBase: ["i64", 7],
-  /** The exception that `raise` was called for. */
-  vector: ["i32", 1],
+  // Segments: ES, CS, SS, DS, FS, GS; one that is always 0: no segment; LDTR and TR.
+  segmentBase: ["i64", 9],
+  segmentLimit: ["i32", 9],
+  /** As bits 8 to 23 of a descriptor's upper half have them, from bit 0. */
+  segmentAccess: ["i32", 9],
+  selector: ["i32", 9],
+  /** The privilege level that code runs at. */
+  cpl: ["i32", 1],
+  gdtBase: ["i64", 1],
+  gdtLimit: ["i32", 1],
+  idtBase: ["i64", 1],
+  idtLimit: ["i32", 1],
+  /** CR0, none, CR2, CR3, CR4; the TPR is `taskPriority`. */
+  control: ["i64", 5],
+  taskPriority: ["i64", 1],
+  xcr0: ["i64", 1],
+  /** DR0 to DR7. */
+  debug: ["i64", 8],
+  /** Registers that RDMSR and WRMSR name, by their place in `msrPlaces`. */
+  msrs: ["i64", 48],
+  /** What is added to the host's clock to get the time-stamp counter. */
+  tscOffset: ["i64", 1],
+  /** Features that decide which instructions there are: bits by `featureBits`. */
+  features: ["i64", 1],
+  cpuidCount: ["i32", 1],
+  cpuid: ["i32", 7 * cpuidEntries],
+  /** 1: an access to a register that there is none of leaves for the user side; 0: it is #GP. */
+  msrExits: ["i32", 1],
+  /** Address of the one instruction before which no interrupt is taken, and whether there is one: behind STI, MOV SS, POP SS. */
+  shadowAt: ["i64", 1],
+  shadow: ["i32", 1],
+  /** 1 + the vector of an external interrupt that waits. [A] */
+  interruptPending: ["i32", 1],
+  /** NMIs that wait, and whether one is being handled. */
+  nmiPending: ["i32", 1],
+  nmiBlocked: ["i32", 1],
+  /** What a fault of the system's own accesses left: 1 + the vector, the error code. */
+  nestedFault: ["i32", 1],
+  nestedError: ["i32", 1],
+  /** 2 MiB and 1 GiB that a large page has been found in, as sets of bits: more than one page of the soft TLB is to be dropped. */
+  largePages: ["i64", 1],
+  hugePages: ["i64", 1],
+  /** Operands' records in use, and the address of a store that goes through `crossing`. */
+  recordCount: ["i32", 1],
+  updateAddress: ["i64", 1],
   ...engineFields,
 });
 
 export const state = built.fields;
 export const tlb = softTlb(12);
-export const codePage = codePages({ unit: 1, longest, pages: 64, orders: 1 });
-export const vcpu = vcpuParts(built.size, tlb, codePage);
+export const codePage = codePages({ unit: 1, longest, pages: 1024, orders: 1 });
 
-/** Number of the general register that is always 0, and of the segment that is none. */
+/**
+ * Records of operands (operands.ts): each stands once, found by a hash of what is in it. A kernel's boot has some 40,000. When
+ * `full` of them are there, all decoded code is dropped and they begin anew, soon, so that there must be room for a page more.
+ */
+export const recordPool = { entries: 131072, full: 98304, size: 32, hashed: 131072 } as const;
+/** Bytes of the records, and of the table of their numbers by hash. */
+const own = recordPool.entries * recordPool.size + 4 * recordPool.hashed;
+export const vcpu = vcpuParts(built.size, tlb, codePage, own);
+
+/** Number of the general register that is always 0, of the segment that is none, and of the two that only the system has. */
 export const noRegister = 16;
 export const noSegment = 6;
+export const Segment = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, none: 6, ldtr: 7, tr: 8 } as const;
+
+/** Why the engine returned. */
+export const ExitCode = {
+  ...engineExits,
+  /** HLT: nothing is to be done until an interrupt comes. */
+  halt: 16,
+  /** exitAddress (the port), exitData, exitSize, exitWrite: the instruction has not completed. */
+  io: 17,
+  /** exitAddress (the register's number), exitData. */
+  rdmsr: 18,
+  wrmsr: 19,
+  /** A fault while a double fault was being delivered. */
+  shutdown: 20,
+  /** VMCALL or VMMCALL. */
+  hypercall: 21,
+} as const;
+export const Request = engineRequests;
+export const InternalError = {
+  ...engineErrors,
+  /** Code where no memory is. */
+  codeOutside: 16,
+  /** A code segment that is none of 64-bit mode. */
+  otherCode: 17,
+} as const;
+
+/** What it keeps of a VM. */
+export const archLayout = { ...engineVm, end: engineVmEnd } as const;

@@ -21,6 +21,7 @@ export interface Operands {
   readonly segment: number;
   readonly ripRelative: boolean;
   readonly immediates: readonly [bigint, bigint];
+  readonly lock: boolean;
   /** Bytes. */
   readonly length: number;
 }
@@ -68,6 +69,7 @@ export function operandsOf(found: Decoded, form: Form): Operands {
     segment: found.segment < 0 ? noSegment : found.segment,
     ripRelative: addressed && ripRelative,
     immediates: immediates as [bigint, bigint],
+    lock: found.lock,
     length: found.length,
   };
 }
@@ -87,18 +89,10 @@ export const record = {
   segment: 26,
   /** 1: relative to the next instruction. */
   ripRelative: 27,
+  /** 1: with LOCK. */
+  lock: 28,
   size: 32,
 } as const;
 
 /** Byte offset of a register in the file of general registers. */
 export const place = (number: number): number => (number >= highByte ? 8 * (number - highByte) + 1 : 8 * number);
-
-/** Writes a record at an address. */
-export function writeRecord(view: DataView, at: number, o: Operands): void {
-  view.setBigUint64(at + record.first, BigInt.asUintN(64, o.immediates[0]), true);
-  view.setBigUint64(at + record.second, BigInt.asUintN(64, o.immediates[1]), true);
-  view.setInt32(at + record.displacement, o.displacement, true);
-  const bytes = [place(o.reg), place(o.rm), place(o.vvvv), 8 * o.base, 8 * o.index, o.scale, 8 * o.segment];
-  bytes.forEach((byte, i) => view.setUint8(at + record.reg + i, byte));
-  view.setUint8(at + record.ripRelative, o.ripRelative ? 1 : 0);
-}

@@ -2,8 +2,13 @@
 import type { Node, Recording } from "../../../engine/ir.js";
 import { asI64, asNode } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
-import { HeldRegisters, type RegionRecorder, regionLocals } from "../../../engine/translate/template.js";
-import type { I64 } from "../../../semantics/values.js";
+import {
+  HeldRegisters,
+  type RegionRecorder,
+  RegisterUnknown,
+  regionLocals,
+} from "../../../engine/translate/template.js";
+import type { I32, I64 } from "../../../semantics/values.js";
 import { low } from "../isa/flags.js";
 import { type FlagName, rsp } from "../isa/machine.js";
 import { highByte } from "../isa/registers.js";
@@ -35,7 +40,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.record(() => this.body(handler));
   }
 
-  protected stateAddress(): Node {
+  protected stateAddress(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(regionLocals.state), undefined, true);
   }
 
@@ -58,7 +63,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
   }
 
   #whole(number: number): I64 {
-    return number === noRegister ? this.i64.const(0) : asI64(this.held.read(this, number));
+    return number === noRegister ? this.i64.const(0) : asI64(this.held.read(this, number, "i64"));
   }
 
   protected readGeneral(at: Place, size: number): I64 {
@@ -83,6 +88,15 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
       whole = i64.or(kept, i64.and(i64.shl(value, i64.const(shift)), i64.const(mask)));
     }
     this.held.write(this, number, asNode(whole));
+  }
+
+  protected named(): I32 {
+    return this.i32.const(this.#operands.reg);
+  }
+
+  /** Registers would have to be in the state, and be looked for there afterwards. */
+  override call(): never {
+    throw new RegisterUnknown();
   }
 
   protected indexed(moved: number): I64 {

@@ -1,10 +1,12 @@
-/** x86 as the engine sees it: 64-bit code, so far of one processor without an MMU of its own (docs/decisions/0013). */
+/** x86 as the engine sees it: 64-bit code (docs/decisions/0013). */
 import type { InterpreterTarget } from "../../../engine/interpret/target.js";
-import { engineRoutines } from "../../../engine/routines.js";
+import { engineRoutines, helperType, type Routines } from "../../../engine/routines.js";
 import type { EngineTarget } from "../../../engine/target.js";
 import type { TranslatorTarget } from "../../../engine/translate/target.js";
+import { type HelperName, helpers } from "../isa/helpers.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
+import { dispatchTable } from "./dispatch.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
 import { codePage, state, tlb, vcpu } from "./layout.js";
@@ -18,6 +20,11 @@ const target = {
     /** (state, vector): an exception of the instruction at pc. */
     raise: [["i32", "i32"], []],
     illegal: [["i32"], []],
+    /** (state, RFLAGS before): after an instruction that ran alone. */
+    afterAlone: [["i32", "i64"], []],
+    ...(Object.fromEntries(
+      Object.entries(helpers).map(([name, signature]) => [name, helperType(signature)]),
+    ) as Readonly<Record<HelperName, Routines[string]>>),
   },
   modes: [{ addressMask: undefined, targetMask: undefined, translated: true }],
 } as const satisfies EngineTarget;
@@ -27,10 +34,7 @@ const nothing = (): void => {};
 export const interpreterTarget = {
   ...target,
   handlers: () => handlerSpecs(64),
-  decodeTable: () => {
-    const { buffer, byteOffset, byteLength } = instructionSet().table;
-    return new Uint8Array(buffer, byteOffset, byteLength);
-  },
+  decodeTable: (specs) => dispatchTable(specs, 64),
   recorder: (place) => new InterpreterRecorder(place),
   illegal: ({ f, state: s, runtime }) => {
     f.get(s);
@@ -38,7 +42,18 @@ export const interpreterTarget = {
   },
   branches: { note: nothing, noteAtPc: nothing, settle: nothing },
   leaving: nothing,
-  alone: () => nothing,
+  // The trap of a single step, if RFLAGS.TF, as it was, asks for it; and what had to wait for the instruction.
+  alone: ({ f, state: s, runtime }) => {
+    const before = f.local("i64");
+    f.get(s);
+    f.load("i64", state.systemFlags.offset);
+    f.set(before);
+    return () => {
+      f.get(s);
+      f.get(before);
+      f.call(runtime.helper("afterAlone"));
+    };
+  },
 } as const satisfies InterpreterTarget<X86Handler>;
 
 /** Handlers by name, made once for each thread that decodes. */
@@ -73,5 +88,8 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
   },
   jumpTable: () => [],
   branches: { note: nothing, settle: nothing, settleAt: nothing },
-  breakpoints: () => [],
+  breakpoints: (view, at) =>
+    Array.from({ length: view.getInt32(at + state.breakCount.offset, true) }, (_, i) =>
+      view.getBigUint64(at + state.breakAddress.offset + 8 * i, true),
+    ),
 };

@@ -1,12 +1,14 @@
 /** x86's machine as a recorder: operands by their types. Where registers and immediates are, each engine says. */
 import type { Node, Resource } from "../../../engine/ir.js";
-import { asI32, asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
+import { asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import type { AccessSize } from "../../../semantics/operations.js";
-import type { I32, I64 } from "../../../semantics/values.js";
+import type { HelperSignature } from "../../../semantics/signature.js";
+import type { I32, I64, Value } from "../../../semantics/values.js";
 import { low } from "../isa/flags.js";
+import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
 import type { FlagName, FlagValues, Operand, X86Machine } from "../isa/machine.js";
 import type { OperandType } from "../isa/operand.js";
-import type { CodeSize, Size } from "../isa/registers.js";
+import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
 import { state } from "./layout.js";
 import { sizeOf } from "./operands.js";
@@ -14,7 +16,7 @@ import { sizeOf } from "./operands.js";
 /** Where an instruction names a register: in one of its parts, or always this one. */
 export type Place = "reg" | "rm" | "vvvv" | number;
 
-const flagTypes = { zero: "i64", sign: "i64", overflow: "i64", carry: "i32", adjust: "i32" } as const;
+const flagNames = ["zero", "sign", "overflow", "carry", "adjust"] as const;
 
 export abstract class X86Recorder extends Recorder implements X86Machine {
   constructor(options: Omit<RecorderOptions, "addressMask" | "littleEndian">) {
@@ -45,8 +47,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   }
 
   flag<N extends FlagName>(name: N): FlagValues[N] {
-    const node = this.readFlag(name);
-    return (flagTypes[name] === "i32" ? asI32(node) : asI64(node)) as FlagValues[N];
+    return this.readFlag(name) as Value as FlagValues[N];
   }
 
   setFlags(values: Partial<FlagValues>): void {
@@ -72,17 +73,29 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     this.routine("raise", [this.constant("i32", vector)]);
   }
 
-  protected helperWrites(): readonly Resource[] {
-    return [];
+  /** What routines may write behind the recorder's back. */
+  protected helperWrites(effect: HelperSignature["effect"]): readonly Resource[] {
+    return effect === "pure" ? [] : ["systemFlags", "segments", "selectors", "general", ...flagNames];
   }
 
   protected endInContextChange(): void {
-    throw new Error("no instruction changes the context");
+    this.effect([this.stateAddress(), asNode(this.next())], [], (f, exits) => {
+      f.store("i64", state.pc.offset);
+      exits.leave(f);
+    });
   }
+
+  call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N> {
+    return this.callHelper(name, helpers[name], args as unknown as Node[]) as unknown as HelperResult<N>;
+  }
+
+  /** What an operand's number is, where a control, debug or segment register is named: in ModRM.reg. */
+  protected abstract named(): I32;
 
   /** Runs the body of a handler's instruction. */
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
     const { definition, condition = 0 } = form;
+    if (definition.options.cpl0) this.call("privileged");
     let immediates = 0;
     const operands: Record<string, Operand> = {};
     for (const type of form.operands) {
@@ -99,7 +112,16 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       const none = (): never => {
         throw new Error(`operand ${type.name}:${type.kind} is not what the body takes it for`);
       };
-      return { size, addressSize, memory: false, read, write: write ?? none, offset: none, address: none };
+      return {
+        size,
+        addressSize,
+        memory: false,
+        read,
+        write: write ?? none,
+        offset: none,
+        address: none,
+        number: none,
+      };
     };
     const register = (place: Place) =>
       plain(
@@ -115,6 +137,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return register("rm");
       case "m":
       case "mem":
+      case "mfar":
         return this.#memory(at, this.#modrm(at));
       case "r":
         return register("reg");
@@ -134,6 +157,19 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return plain(() => this.immediate(at.number));
       case "rel":
         return plain(() => this.i64.add(this.i64.add(this.cia(), this.length()), this.immediate(at.number)));
+      case "sreg":
+      case "creg":
+      case "dreg":
+        return { ...plain(() => this.i64.const(0)), number: () => this.named() };
+      case "es":
+      case "cs":
+      case "ss":
+      case "ds":
+      case "fs":
+      case "gs": {
+        const number = segments.indexOf(type.kind);
+        return { ...plain(() => this.i64.const(0)), number: () => this.i32.const(number) };
+      }
       case "moffs":
         return this.#memory(at, () => this.immediate(at.number));
       case "si":
@@ -166,6 +202,9 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       write: (value) => this.store(address(), bytes, value),
       offset: () => cut(),
       address,
+      number: () => {
+        throw new Error("memory has no number");
+      },
     };
   }
 }

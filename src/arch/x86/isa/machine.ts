@@ -1,6 +1,7 @@
 /** What instructions' bodies are written against: the operations of any instruction set, and x86's registers and flags. */
 import type { Operations } from "../../../semantics/operations.js";
 import type { I32, I64 } from "../../../semantics/values.js";
+import type { HelperArguments, HelperName, HelperResult } from "./helpers.js";
 import type { CodeSize, Size } from "./registers.js";
 
 /** An operand of an instruction: a register, memory, or a number. */
@@ -12,6 +13,8 @@ export interface Operand {
   readonly addressSize: CodeSize;
   /** Zero-extended; immediates are sign-extended to the instruction's operand size first. May fault. */
   read(): I64;
+  /** The number of what it is, of control, debug and segment registers. */
+  readonly number: () => I32;
   /** The low `size` bits. A register of 32 bits clears the upper half, one of 8 or 16 keeps what is beside it. May fault. */
   write(value: I64): void;
   /** Where memory is, without its segment's base, cut to the address size. */
@@ -48,8 +51,27 @@ export interface FlagValues {
 }
 export type FlagName = keyof FlagValues;
 
-/** Exceptions that bodies raise, by vector. */
-export const Vector = { divideError: 0, breakpoint: 3, overflow: 4, invalidOpcode: 6, generalProtection: 13 } as const;
+/** Exceptions, by vector. */
+export const Vector = {
+  divideError: 0,
+  debug: 1,
+  nonMaskable: 2,
+  breakpoint: 3,
+  overflow: 4,
+  boundRange: 5,
+  invalidOpcode: 6,
+  deviceNotAvailable: 7,
+  doubleFault: 8,
+  invalidTss: 10,
+  segmentNotPresent: 11,
+  stackFault: 12,
+  generalProtection: 13,
+  pageFault: 14,
+  floatError: 16,
+  alignmentCheck: 17,
+  machineCheck: 18,
+  simdError: 19,
+} as const;
 
 export interface X86Machine extends Operations {
   /** A general register whose number the body knows, zero-extended from `size` bits. */
@@ -62,6 +84,8 @@ export interface X86Machine extends Operations {
   setSystemFlags(value: I64): void;
   /** Address of the next instruction. */
   next(): I64;
+  /** Calls a routine of the run-time library. A body that does runs in the interpreter only. */
+  call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
   /** A fault of this instruction, with an error code of 0 if the exception has one: nothing of it happens. */
   raise(vector: number): void;
 }

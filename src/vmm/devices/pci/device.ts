@@ -91,12 +91,20 @@ export interface PciBus {
   readonly intx?: number | undefined;
 }
 
+/** A place whose writes only say that there is something to do: the CPU goes on at once, and what was written is not told. */
+export interface PciDoorbell extends BarPlace {
+  /** Bytes that are written: 1, 2, 4 or 8. */
+  readonly length: number;
+}
+
 export interface PciDevice {
   readonly identity: PciIdentity;
   /** By index, 0 to 5. */
   readonly bars: readonly (PciBar | undefined)[];
   readonly interrupts?: PciInterrupts;
   readonly capabilities?: readonly PciCapability[];
+  /** Where a write may come later than what else the CPU does, as 0, and several as one. */
+  readonly doorbells?: readonly PciDoorbell[];
   /** Plugged in, as after power-on. May be called again after `disconnect`. */
   connect(bus: PciBus): void;
   /** It must stop: the bus is no more. */

@@ -21,6 +21,12 @@ export interface PciUpstream {
   readonly memory?: PciMemory;
   /** Does something when the CPU has been answered. Default: now. */
   soon?(work: () => void): void;
+  /** Has `ring` called after writes of `length` bytes at a bus address; undefined: no more. The last call counts. */
+  doorbell?(
+    index: number,
+    place: { readonly address: bigint; readonly length: number } | undefined,
+    ring: () => void,
+  ): void;
   /** KVM's number of the pin's interrupt, and of the one that a message raises if it is one of the device's. */
   readonly intx?: number;
   gsiOf?(message: PciMessage): number | undefined;
@@ -68,6 +74,8 @@ export class PciFunction {
   #lastCommand = 0;
   /** What the device was told of its messages. */
   #routes: (number | undefined)[] = [];
+  /** Bus addresses of its doorbells. */
+  #doorbells: (bigint | undefined)[] = [];
 
   /**
    * Plugs the device in and resets it; with `state`, which an earlier `save` gave, it goes on there, and so does a device that
@@ -234,6 +242,7 @@ export class PciFunction {
     this.#connected = false;
     this.#pin = false;
     this.#drivePin();
+    this.#placeDoorbells();
     this.device.disconnect?.();
   }
 
@@ -269,7 +278,29 @@ export class PciFunction {
       this.#lastCommand = this.#command;
       this.device.commandChanged?.(this.#command);
     }
+    this.#placeDoorbells();
     this.routeMessages();
+  }
+
+  #placeDoorbells(): void {
+    for (const [index, { bar, offset, length }] of (this.device.doorbells ?? []).entries()) {
+      const address = this.#addressOf(bar, offset);
+      if (address === this.#doorbells[index]) continue;
+      this.#doorbells[index] = address;
+      const ring = (): void => {
+        if (this.#connected) this.device.write(bar, offset, length, 0n);
+      };
+      this.#upstream.doorbell?.(index, address === undefined ? undefined : { address, length }, ring);
+    }
+  }
+
+  /** The bus address of a place in a memory BAR while the device decodes it. */
+  #addressOf(bar: number, offset: number): bigint | undefined {
+    const decoder = this.#decoders.find(({ index }) => index === bar);
+    if (!decoder || decoder.kind === "io" || !this.#connected || !(this.#command & pci.PCI_COMMAND_MEMORY))
+      return undefined;
+    const base = this.#base(bar, decoder.kind);
+    return base === 0n ? undefined : base + BigInt(offset);
   }
 
   /** After messages were masked or unmasked, or the bridge changed what they are. */

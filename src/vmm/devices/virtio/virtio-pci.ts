@@ -5,7 +5,7 @@
  */
 import { KvmError } from "../../../base/errors.js";
 import { anything, having, integer, listOf, optional, u32, u64 } from "../../../base/takes.js";
-import type { PciBus, PciCapability, PciDevice, PciMemory } from "../pci/device.js";
+import type { PciBus, PciCapability, PciDevice, PciDoorbell, PciMemory } from "../pci/device.js";
 import { PCI_CAP_ID_VNDR } from "../pci/registers.js";
 import type { VirtioDevice } from "./device.js";
 import { type QueueMemory, SplitQueue, type SplitQueueState } from "./split-queue.js";
@@ -113,6 +113,8 @@ export class VirtioPciDevice implements PciDevice {
   ] as const;
   readonly interrupts;
   readonly capabilities: readonly PciCapability[];
+  /** A notification names its queue by where it is written, and Linux writes two bytes. */
+  readonly doorbells: readonly PciDoorbell[];
   readonly #device: VirtioDevice;
   /** Features that the driver has to agree to. */
   readonly #required: bigint;
@@ -154,6 +156,11 @@ export class VirtioPciDevice implements PciDevice {
       ...(device.config.length > 0 ? [capability(configType.device, structures.device, device.config.length)] : []),
       this.#pciAccess(),
     ];
+    this.doorbells = device.queues.map((_, index) => ({
+      bar: 0,
+      offset: structures.notify + notifyMultiplier * index,
+      length: 2,
+    }));
     const memory = (): PciMemory | undefined => this.#bus?.memory;
     device.attach?.({
       queue: (index) => this.#running(index),

@@ -1,9 +1,8 @@
 /** Snapshots in files. */
-import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, open } from "node:fs/promises";
 import { messageOf } from "../../../base/errors.js";
+import { writeWhole } from "../../../base/node/whole-file.js";
 import { VmmError } from "../../errors.js";
 import {
   type Packing,
@@ -18,9 +17,6 @@ import { nodePlatform } from "./platform.js";
 
 /** Only the user reads it: a guest's memory has its secrets. */
 const mode = 0o600;
-/** Names of files that are not whole, by what they will be and the process that writes them. */
-const partial = /^\.(.+)\.(\d+)\.[0-9a-f-]{36}\.partial$/;
-
 export interface SaveOptions {
   readonly packing?: Packing;
   /** Name and version of this package. */
@@ -32,56 +28,13 @@ export interface SaveOptions {
  * snapshot's digest. Throws VmmError.
  */
 export async function saveSnapshot(path: string, snapshot: Snapshot, { packing, by }: SaveOptions): Promise<string> {
-  const folder = dirname(path);
-  const work = join(folder, `.${basename(path)}.${process.pid}.${randomUUID()}.partial`);
+  const options = { platform: nodePlatform, by, ...(packing ? { packing } : {}) };
   try {
-    await removeLeftovers(folder, basename(path));
-    const file = await open(work, "wx", mode);
-    let digest: string;
-    try {
-      const options = { platform: nodePlatform, by, ...(packing ? { packing } : {}) };
-      digest = await writeSnapshot(snapshot, options, (bytes) => writeAll(file, bytes));
-      // Before its name says that it is there.
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(work, path);
-    await syncFolder(folder);
-    return digest;
+    return await writeWhole(path, mode, (write) => writeSnapshot(snapshot, options, write));
   } catch (error) {
-    await rm(work, { force: true }).catch(() => undefined);
     if (error instanceof VmmError) throw error;
     throw new VmmError(`the snapshot ${path} cannot be written: ${reason(error)}`, { cause: error });
   }
-}
-
-/** Of processes that were killed while they wrote a file of that name. */
-async function removeLeftovers(folder: string, name: string): Promise<void> {
-  for (const found of await readdir(folder)) {
-    const [, of, pid] = partial.exec(found) ?? [];
-    if (of === name && pid !== undefined && !isAlive(Number(pid))) await rm(join(folder, found), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
-}
-
-/** So that the new name outlives a loss of power; not every system lets a folder be opened. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r").catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }
 
 /** All of a snapshot's file. Throws VmmError. */

@@ -2,18 +2,12 @@
  * FPSCR. Source: Power ISA v3.0B, Book I "Floating-Point Status and Control Register Instructions".
  */
 import { float, recordCr1, settle } from "../float-forms.js";
+import { Fpscr } from "../fpscr.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { I32, I64, Machine } from "../machine.js";
 import { bits } from "../vector-forms.js";
 
-/** DRN, in the high word. */
-const DRN = 0x700000000n;
-/** VE OE UE ZE XE NI RN. */
-const CONTROL = 0xffn;
-const ENABLES = 0xf8n;
-const RN = 3n;
-/** FR FI and FPRF: the status bits that are not sticky. */
-const NON_STICKY = 0x7f000n;
+const { DRN, CONTROL, ENABLES, RN, NON_STICKY } = Fpscr;
 
 export const mffs = insn("mffs", "111111 frt:5 00000 -:5 1001000111 rc?", "frt", float, (m, o) => {
   m.setFpr(o.frt, m.call("fpscrRead"));

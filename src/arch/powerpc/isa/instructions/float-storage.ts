@@ -20,29 +20,29 @@ const storeSingle: Access = (m, frs, ea) => m.store(ea, 4, singleFromDouble(m, m
 const storeDouble: Access = (m, frs, ea) => m.store(ea, 8, m.fpr(frs));
 const storeWord: Access = (m, frs, ea) => m.store(ea, 4, m.fpr(frs));
 
+/** The register's number, a target's or a source's. */
+const registerOf = (o: { readonly frt: I32 } | { readonly frs: I32 }): I32 => ("frt" in o ? o.frt : o.frs);
+
 /** D-form, with and without update. RA = 0 with update is an invalid form; here RA is then register 0. */
 function displaced(name: string, opcode: number, register: "frt" | "frs", access: Access): InsnDefinition[] {
-  const load = register === "frt";
-  const pattern = (op: number) => `${bits(op, 6)} ${register}:5 ra:5 d:s16` as "frt:5 ra:5 d:s16";
-  const of = (o: { frt: I32 }) => (load ? o.frt : (o as unknown as { frs: I32 }).frs);
+  const pattern = (op: number) => `${bits(op, 6)} ${register}:5 ra:5 d:s16` as `${typeof register}:5 ra:5 d:s16`;
   return [
     insn(name, pattern(opcode), `${register}, d(ra)`, float, (m, o) =>
-      access(m, of(o), m.i64.add(m.gprOrZero(o.ra), m.i64.extendS(o.d))),
+      access(m, registerOf(o), m.i64.add(m.gprOrZero(o.ra), m.i64.extendS(o.d))),
     ),
     insn(`${name}u`, pattern(opcode + 1), `${register}, d(ra)`, float, (m, o) => {
       const ea = m.i64.add(m.gpr(o.ra), m.i64.extendS(o.d));
-      access(m, of(o), ea);
+      access(m, registerOf(o), ea);
       m.setGpr(o.ra, modeAddress(m, ea));
     }),
   ];
 }
 
 function indexed(name: string, xo: number, register: "frt" | "frs", access: Access, update = false): InsnDefinition {
-  const pattern = `011111 ${register}:5 ra:5 rb:5 ${bits(xo, 10)} -` as "frt:5 ra:5 rb:5";
+  const pattern = `011111 ${register}:5 ra:5 rb:5 ${bits(xo, 10)} -` as `${typeof register}:5 ra:5 rb:5`;
   return insn(name, pattern, `${register}, ra, rb`, float, (m, o) => {
-    const number = register === "frt" ? o.frt : (o as unknown as { frs: I32 }).frs;
     const ea = m.i64.add(update ? m.gpr(o.ra) : m.gprOrZero(o.ra), m.gpr(o.rb));
-    access(m, number, ea);
+    access(m, registerOf(o), ea);
     if (update) m.setGpr(o.ra, modeAddress(m, ea));
   });
 }

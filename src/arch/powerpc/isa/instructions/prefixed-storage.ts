@@ -28,10 +28,10 @@ interface Place {
 }
 
 function access(name: string, { prefix, register, suffix }: Place, options: InsnOptions, move: Access): InsnDefinition {
-  const pattern = `${prefix} | ${suffix} ra:5 d:16` as "r:1 d:w18 rt:5 ra:5";
+  const pattern = `${prefix} | ${suffix} ra:5 d:16` as `r:1 d:w18 ${typeof register}:5 ra:5`;
   return insn(name, pattern, `${register}, d(ra), r`, options, (m, o) => {
-    const number = (o as unknown as Record<string, I32>)[register] as I32;
-    move(m, number, prefixedSum(m, o));
+    const operands: Readonly<Record<string, I32 | I64>> = o;
+    move(m, operands[register] as I32, prefixedSum(m, o));
   });
 }
 

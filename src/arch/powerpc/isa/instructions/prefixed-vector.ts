@@ -49,7 +49,7 @@ const oddWords = 0x00000000_ffffffff_00000000_ffffffffn;
 const four = (opcode: string, xo: string) => `${opcode} xt:5 xa:5 xb:5 xc:5 ${xo} xc:1@5 xa:1@5 xb:1@5 xt:1@5`;
 
 /** The sign of each element of XC chooses between those of XA and XB. */
-function blend(name: string, xo: string, lanes: (m: Machine) => LaneOps<never>): InsnDefinition {
+function blend(name: string, xo: string, lanes: (m: Machine) => Pick<LaneOps<unknown>, "ltS">): InsnDefinition {
   const pattern = `${eightRrPrefix} -:20 | ${four("100001", xo)}` as "xt:5 xa:5 xb:5 xc:5";
   return insn(name, pattern, "xt, xa, xb, xc", vsx, (m, o) => {
     const negative = lanes(m).ltS(m.vsr(o.xc), m.v128.const(0n));
@@ -118,10 +118,10 @@ export const prefixedVectorInstructions = since("3.1", [
   xxspltiw,
   xxspltidp,
   xxsplti32dx,
-  blend("xxblendvb", "00", (m) => m.i8x16 as unknown as LaneOps<never>),
-  blend("xxblendvh", "01", (m) => m.i16x8 as unknown as LaneOps<never>),
-  blend("xxblendvw", "10", (m) => m.i32x4 as unknown as LaneOps<never>),
-  blend("xxblendvd", "11", (m) => m.i64x2 as unknown as LaneOps<never>),
+  blend("xxblendvb", "00", (m) => m.i8x16),
+  blend("xxblendvh", "01", (m) => m.i16x8),
+  blend("xxblendvw", "10", (m) => m.i32x4),
+  blend("xxblendvd", "11", (m) => m.i64x2),
   xxpermx,
   xxeval,
   pnop,

@@ -62,7 +62,9 @@ export const jmp = insn("jmp", ["EB f64  target:rel8", "E9 f64  target:rel"], {}
 /** Jump, indirect. */
 export const jmpIndirect = insn("jmp", ["FF /4 f64  target:rm"], {}, (m, { target }) => m.jump(target.read()));
 /** Jump to another code segment. */
-export const jmpFar = insn("jmp", ["EA i64  target:far", "FF /5  target:mfar"]);
+export const jmpFar = insn("jmp", ["EA i64  target:far", "FF /5  target:mfar"], {}, (m, { target }, { size }) =>
+  m.call("transferFar", target.address(), m.i32.const(size), m.i64.const(0)),
+);
 
 /** Call Procedure. */
 export const call = insn("call", ["E8 f64  target:rel"], {}, (m, { target }, facts) =>
@@ -73,7 +75,9 @@ export const callIndirect = insn("call", ["FF /2 f64  target:rm"], {}, (m, { tar
   calling(m, target.read(), facts),
 );
 /** Call a procedure in another code segment. */
-export const callFar = insn("call", ["9A i64  target:far", "FF /3  target:mfar"]);
+export const callFar = insn("call", ["9A i64  target:far", "FF /3  target:mfar"], {}, (m, { target }, { size }) =>
+  m.call("transferFar", target.address(), m.i32.const(size), m.next()),
+);
 
 /** Return From Procedure. */
 export const ret = insn("ret", ["C3 f64"], {}, (m, _, facts) => returning(m, facts, m.i64.const(0)));
@@ -82,24 +86,43 @@ export const retPop = insn("ret", ["C2 f64  bytes:u16"], {}, (m, { bytes }, fact
   returning(m, facts, bytes.read()),
 );
 /** Return to another code segment. */
-export const retf = insn("retf", ["CB"], {
-  names: { by: "operand", 16: "retfw", 32: "retf", 64: "retfq" },
-});
+export const retf = insn(
+  "retf",
+  ["CB"],
+  {
+    names: { by: "operand", 16: "retfw", 32: "retf", 64: "retfq" },
+  },
+  (m, _, { size }) => m.call("returnFar", m.i32.const(size), m.i64.const(0)),
+);
 /** Return to another code segment, and take so many bytes from the stack. */
-export const retfPop = insn("retf", ["CA  bytes:u16"], {
-  names: { by: "operand", 16: "retfw", 32: "retf", 64: "retfq" },
-});
+export const retfPop = insn(
+  "retf",
+  ["CA  bytes:u16"],
+  {
+    names: { by: "operand", 16: "retfw", 32: "retf", 64: "retfq" },
+  },
+  (m, { bytes }, { size }) => m.call("returnFar", m.i32.const(size), bytes.read()),
+);
 
 /** Breakpoint. */
-export const int3 = insn("int3", ["CC"]);
+export const int3 = insn("int3", ["CC"], {}, (m) =>
+  m.call("softwareInterrupt", m.i32.const(Vector.breakpoint), m.next()),
+);
 /** Call to Interrupt Procedure. */
-export const int = insn("int", ["CD  vector:u8"]);
+export const int = insn("int", ["CD  vector:u8"], {}, (m, { vector }) =>
+  m.call("softwareInterrupt", m.i32.wrap(vector.read()), m.next()),
+);
 /** Interrupt on overflow. */
 export const into = insn("into", ["CE i64"]);
 /** Debug trap. */
-export const int1 = insn("int1", ["F1"]);
+export const int1 = insn("int1", ["F1"], {}, (m) => m.call("softwareInterrupt", m.i32.const(Vector.debug), m.next()));
 /** Interrupt Return. */
-export const iret = insn("iret", ["CF"], { names: { by: "operand", 16: "iret", 32: "iretd", 64: "iretq" } });
+export const iret = insn(
+  "iret",
+  ["CF"],
+  { names: { by: "operand", 16: "iret", 32: "iretd", 64: "iretq" } },
+  (m, _, { size }) => m.call("returnFromInterrupt", m.i32.const(size)),
+);
 /** Check Array Index Against Bounds. */
 export const bound = insn("bound", ["62 /r i64  index:r, bounds:mpair"]);
 /** Undefined Instruction. */

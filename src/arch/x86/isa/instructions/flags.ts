@@ -16,9 +16,9 @@ export const clc = insn("clc", ["F8"], {}, (m) => m.setFlags({ carry: m.i32.cons
 /** Set Carry Flag. */
 export const stc = insn("stc", ["F9"], {}, (m) => m.setFlags({ carry: m.i32.const(1) }));
 /** Clear Interrupt Flag. */
-export const cli = insn("cli", ["FA"]);
+export const cli = insn("cli", ["FA"], {}, (m) => m.call("clearInterruptFlag"));
 /** Set Interrupt Flag. */
-export const sti = insn("sti", ["FB"]);
+export const sti = insn("sti", ["FB"], {}, (m) => m.call("setInterruptFlag", m.next()));
 /** Clear Direction Flag. */
 export const cld = insn("cld", ["FC"], {}, (m) => setDirection(m, false));
 /** Set Direction Flag. */
@@ -31,8 +31,12 @@ export const lahf = insn("lahf", ["9F"], {}, (m) => {
   m.setRegister(highAccumulator, 8, m.i64.or(m.i64.and(flagsImage(m), m.i64.const(0xd5)), m.i64.const(2)));
 });
 /** Clear AC Flag in EFLAGS Register. */
-export const clac = insn("clac", ["NP 0F 01 CA"], { feature: "smap", cpl0: true });
+export const clac = insn("clac", ["NP 0F 01 CA"], { feature: "smap", cpl0: true }, (m) =>
+  m.call("setAccessFlag", m.i32.const(0)),
+);
 /** Set AC Flag in EFLAGS Register. */
-export const stac = insn("stac", ["NP 0F 01 CB"], { feature: "smap", cpl0: true });
+export const stac = insn("stac", ["NP 0F 01 CB"], { feature: "smap", cpl0: true }, (m) =>
+  m.call("setAccessFlag", m.i32.const(1)),
+);
 
 export const flagInstructions = [cmc, clc, stc, cli, sti, cld, std, sahf, lahf, clac, stac];

@@ -49,9 +49,19 @@ export const mov = insn(
 );
 
 /** Move from a segment register. */
-export const movFromSegment = insn("mov", ["8C /r  dst:rr, src:sreg", "8C /r o16  dst:m16, src:sreg"]);
+export const movFromSegment = insn(
+  "mov",
+  ["8C /r  dst:rr, src:sreg", "8C /r o16  dst:m16, src:sreg"],
+  {},
+  (m, { dst, src }) => dst.write(m.call("selectorOf", src.number())),
+);
 /** Move to a segment register. */
-export const movToSegment = insn("mov", ["8E /r  dst:sreg, src:rr", "8E /r o16  dst:sreg, src:m16"]);
+export const movToSegment = insn(
+  "mov",
+  ["8E /r  dst:sreg, src:rr", "8E /r o16  dst:sreg, src:m16"],
+  {},
+  (m, { dst, src }) => m.call("loadSegment", dst.number(), src.read(), m.next()),
+);
 
 /** Move with Zero-Extend. */
 export const movzx = insn("movzx", ["0F B6 /r  dst:r, src:rm8", "0F B7 /r  dst:r, src:rm16"], {}, copy);

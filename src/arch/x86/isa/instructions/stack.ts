@@ -34,22 +34,25 @@ export const pop = insn("pop", ["58+r d64  dst:o", "8F /0 d64  dst:rm"], {}, (m,
   dst.write(value);
 });
 /** Push a segment register. */
-export const pushSegment = insn("push", [
-  "06 i64  src:es",
-  "0E i64  src:cs",
-  "16 i64  src:ss",
-  "1E i64  src:ds",
-  "0F A0 d64  src:fs",
-  "0F A8 d64  src:gs",
-]);
+export const pushSegment = insn(
+  "push",
+  ["06 i64  src:es", "0E i64  src:cs", "16 i64  src:ss", "1E i64  src:ds", "0F A0 d64  src:fs", "0F A8 d64  src:gs"],
+  {},
+  (m, { src }, facts) => pushed(m, facts, m.call("selectorOf", src.number())),
+);
 /** Pop a segment register. */
-export const popSegment = insn("pop", [
-  "07 i64  dst:es",
-  "17 i64  dst:ss",
-  "1F i64  dst:ds",
-  "0F A1 d64  dst:fs",
-  "0F A9 d64  dst:gs",
-]);
+export const popSegment = insn(
+  "pop",
+  ["07 i64  dst:es", "17 i64  dst:ss", "1F i64  dst:ds", "0F A1 d64  dst:fs", "0F A9 d64  dst:gs"],
+  {},
+  (m, { dst }, { size, codeSize }) => {
+    const bytes = (size / 8) as 2 | 4 | 8;
+    const top = m.register(rsp, codeSize);
+    const value = m.load(top, bytes);
+    m.call("loadSegment", dst.number(), value, m.next());
+    m.setRegister(rsp, codeSize, m.i64.add(top, m.i64.const(bytes)));
+  },
+);
 /** Push All General-Purpose Registers. */
 export const pusha = insn("pusha", ["60 i64"], { names: { by: "operand", 16: "pusha", 32: "pushad" } });
 /** Pop All General-Purpose Registers. */
@@ -65,7 +68,18 @@ export const pushf = insn(
   },
 );
 /** Pop Stack into EFLAGS Register. */
-export const popf = insn("popf", ["9D d64"], { names: { by: "operand", 16: "popf", 32: "popfd", 64: "popfq" } });
+export const popf = insn(
+  "popf",
+  ["9D d64"],
+  { names: { by: "operand", 16: "popf", 32: "popfd", 64: "popfq" } },
+  (m, _, { size, codeSize }) => {
+    const bytes = (size / 8) as 2 | 4 | 8;
+    const top = m.register(rsp, codeSize);
+    const value = m.load(top, bytes);
+    m.call("popFlags", value, m.i32.const(size));
+    m.setRegister(rsp, codeSize, m.i64.add(top, m.i64.const(bytes)));
+  },
+);
 /** Make Stack Frame for Procedure Parameters. */
 export const enter = insn("enter", ["C8 d64  space:u16, level:u8"], {
   names: { by: "operand", 16: "enterw", 32: "enter", 64: "enter" },

@@ -78,13 +78,29 @@ export const scas = insn("scas", ["AE|AF  a:a, b:di"], { repeat: "compares" }, (
   repeated(m, facts, b, one, unequal(m, facts));
 });
 /** Input from Port to String. A port has 32 bits at most. */
-export const ins = insn("ins", ["6C|6D port  dst:di, port:d16"], { repeat: "counts" });
+export const ins = insn("ins", ["6C|6D port  dst:di, port:d16"], { repeat: "counts" }, (m, { dst, port }, facts) =>
+  repeated(m, facts, dst, () => {
+    // What is read from a port is gone: so the place for it is looked at first.
+    dst.write(dst.read());
+    dst.write(m.call("portIn", m.i32.wrap(port.read()), m.i32.const(dst.size)));
+    advance(m, [rdi], dst);
+  }),
+);
 /** Output String to Port. */
-export const outs = insn("outs", ["6E|6F port  port:d16, src:si"], { repeat: "counts" });
+export const outs = insn("outs", ["6E|6F port  port:d16, src:si"], { repeat: "counts" }, (m, { port, src }, facts) =>
+  repeated(m, facts, src, () => {
+    m.call("portOut", m.i32.wrap(port.read()), m.i32.const(src.size), src.read());
+    advance(m, [rsi], src);
+  }),
+);
 
 /** Input from Port. */
-export const in_ = insn("in", ["E4|E5 port  dst:a, port:u8", "EC|ED port  dst:a, port:d16"]);
+export const in_ = insn("in", ["E4|E5 port  dst:a, port:u8", "EC|ED port  dst:a, port:d16"], {}, (m, { dst, port }) =>
+  dst.write(m.call("portIn", m.i32.wrap(port.read()), m.i32.const(dst.size))),
+);
 /** Output to Port. */
-export const out = insn("out", ["E6|E7 port  port:u8, src:a", "EE|EF port  port:d16, src:a"]);
+export const out = insn("out", ["E6|E7 port  port:u8, src:a", "EE|EF port  port:d16, src:a"], {}, (m, { port, src }) =>
+  m.call("portOut", m.i32.wrap(port.read()), m.i32.const(src.size), src.read()),
+);
 
 export const stringInstructions = [movs, cmps, stos, lods, scas, ins, outs, in_, out];

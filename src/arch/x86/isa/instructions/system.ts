@@ -1,45 +1,97 @@
 /** The system's side: descriptors, control registers, model-specific registers, caches, hints. */
+
+import type { I32 } from "../../../../semantics/values.js";
 import { insn } from "../insn.js";
-import type { X86Machine } from "../machine.js";
+import { type Operand, rax, rcx, rdx, Vector, type X86Machine } from "../machine.js";
 
 const nothing = (): void => {};
 const fence = (m: X86Machine): void => m.fence();
+const ldtr = 7;
+const tr = 8;
+const fs = 4;
+const gs = 5;
+
+const storeSelector =
+  (segment: number) =>
+  (m: X86Machine, { dst }: { dst: Operand }): void =>
+    dst.write(m.call("selectorOf", m.i32.const(segment)));
+/** EDX:EAX. */
+const pair = (m: X86Machine) => m.i64.or(m.register(rax, 32), m.i64.shl(m.register(rdx, 32), m.i64.const(32)));
+/** ZF, alone. */
+const setZero = (m: X86Machine, holds: I32): void => m.setFlags({ zero: m.i64.extendU(m.i32.eqz(holds)) });
+
+/** LAR and LSL: what the routine says, or ZF clear. */
+const looksAt =
+  (routine: "accessRights" | "segmentLimit") =>
+  (m: X86Machine, { dst, src }: { dst: Operand; src: Operand }): void => {
+    const found = m.call(routine, src.read());
+    const there = m.i64.ne(found, m.i64.const(-1));
+    m.if(there, () => dst.write(found));
+    setZero(m, there);
+  };
 
 /** Store Local Descriptor Table Register. */
-export const sldt = insn("sldt", ["0F 00 /0  dst:rr", "0F 00 /0  dst:m16"]);
+export const sldt = insn("sldt", ["0F 00 /0  dst:rr", "0F 00 /0  dst:m16"], {}, storeSelector(ldtr));
 /** Store Task Register. */
-export const str = insn("str", ["0F 00 /1  dst:rr", "0F 00 /1  dst:m16"]);
+export const str = insn("str", ["0F 00 /1  dst:rr", "0F 00 /1  dst:m16"], {}, storeSelector(tr));
 /** Load Local Descriptor Table Register. */
-export const lldt = insn("lldt", ["0F 00 /2 o16  src:rm16"], { cpl0: true });
+export const lldt = insn("lldt", ["0F 00 /2 o16  src:rm16"], { cpl0: true }, (m, { src }) =>
+  m.call("loadSystemSegment", m.i32.const(ldtr), src.read()),
+);
 /** Load Task Register. */
-export const ltr = insn("ltr", ["0F 00 /3 o16  src:rm16"], { cpl0: true });
+export const ltr = insn("ltr", ["0F 00 /3 o16  src:rm16"], { cpl0: true }, (m, { src }) =>
+  m.call("loadSystemSegment", m.i32.const(tr), src.read()),
+);
 /** Verify a Segment for Reading. */
-export const verr = insn("verr", ["0F 00 /4 o16  src:rm16"]);
+export const verr = insn("verr", ["0F 00 /4 o16  src:rm16"], {}, (m, { src }) =>
+  setZero(m, m.call("verify", src.read(), m.i32.const(0))),
+);
 /** Verify a Segment for Writing. */
-export const verw = insn("verw", ["0F 00 /5 o16  src:rm16"]);
+export const verw = insn("verw", ["0F 00 /5 o16  src:rm16"], {}, (m, { src }) =>
+  setZero(m, m.call("verify", src.read(), m.i32.const(1))),
+);
 /** Store Global Descriptor Table Register. */
-export const sgdt = insn("sgdt", ["0F 01 /0  dst:mem"]);
+export const sgdt = insn("sgdt", ["0F 01 /0  dst:mem"], {}, (m, { dst }) =>
+  m.call("storeTable", m.i32.const(0), dst.address()),
+);
 /** Store Interrupt Descriptor Table Register. */
-export const sidt = insn("sidt", ["0F 01 /1  dst:mem"]);
+export const sidt = insn("sidt", ["0F 01 /1  dst:mem"], {}, (m, { dst }) =>
+  m.call("storeTable", m.i32.const(1), dst.address()),
+);
 /** Load Global Descriptor Table Register. */
-export const lgdt = insn("lgdt", ["0F 01 /2  src:mem"], { cpl0: true });
+export const lgdt = insn("lgdt", ["0F 01 /2  src:mem"], { cpl0: true }, (m, { src }) =>
+  m.call("loadTable", m.i32.const(0), src.address()),
+);
 /** Load Interrupt Descriptor Table Register. */
-export const lidt = insn("lidt", ["0F 01 /3  src:mem"], { cpl0: true });
+export const lidt = insn("lidt", ["0F 01 /3  src:mem"], { cpl0: true }, (m, { src }) =>
+  m.call("loadTable", m.i32.const(1), src.address()),
+);
 /** Store Machine Status Word. */
-export const smsw = insn("smsw", ["0F 01 /4  dst:rr", "0F 01 /4  dst:m16"]);
+export const smsw = insn("smsw", ["0F 01 /4  dst:rr", "0F 01 /4  dst:m16"], {}, (m, { dst }) =>
+  dst.write(m.call("machineStatus")),
+);
 /** Load Machine Status Word. */
-export const lmsw = insn("lmsw", ["0F 01 /6 o16  src:rm16"], { cpl0: true });
+export const lmsw = insn("lmsw", ["0F 01 /6 o16  src:rm16"], { cpl0: true }, (m, { src }) =>
+  m.call("loadMachineStatus", src.read()),
+);
 /** Invalidate TLB Entries. */
-export const invlpg = insn("invlpg", ["0F 01 /7  address:m8"], { cpl0: true });
+export const invlpg = insn("invlpg", ["0F 01 /7  address:m8"], { cpl0: true }, (m, { address }) =>
+  m.call("invalidatePage", address.address()),
+);
 /** Invalidate Process-Context Identifier. */
-export const invpcid = insn("invpcid", ["66 0F 38 82 /r n  type:r, descriptor:m128"], {
-  feature: "invpcid",
-  cpl0: true,
-});
+export const invpcid = insn(
+  "invpcid",
+  ["66 0F 38 82 /r n  type:r, descriptor:m128"],
+  {
+    feature: "invpcid",
+    cpl0: true,
+  },
+  (m, { type, descriptor }) => m.call("invalidateContext", type.read(), descriptor.address()),
+);
 /** Load Access Rights Byte. */
-export const lar = insn("lar", ["0F 02 /r  dst:r, src:rr", "0F 02 /r  dst:r, src:m16"]);
+export const lar = insn("lar", ["0F 02 /r  dst:r, src:rr", "0F 02 /r  dst:r, src:m16"], {}, looksAt("accessRights"));
 /** Load Segment Limit. */
-export const lsl = insn("lsl", ["0F 03 /r  dst:r, src:rr", "0F 03 /r  dst:r, src:m16"]);
+export const lsl = insn("lsl", ["0F 03 /r  dst:r, src:rr", "0F 03 /r  dst:r, src:m16"], {}, looksAt("segmentLimit"));
 /** Adjust RPL Field of Segment Selector. */
 export const arpl = insn("arpl", ["63 /r i64 o16  dst:rm16, src:r16"]);
 /** Load a far pointer. */
@@ -54,12 +106,17 @@ export const lfs = insn("lfs", ["0F B4 /r  dst:r, src:mfar"]);
 export const lgs = insn("lgs", ["0F B5 /r  dst:r, src:mfar"]);
 
 /** Fast System Call. */
-export const syscall = insn("syscall", ["0F 05"]);
+export const syscall = insn("syscall", ["0F 05"], {}, (m) => m.call("systemCall", m.next()));
 /** Return From Fast System Call. */
-export const sysret = insn("sysret", ["0F 07 y"], {
-  cpl0: true,
-  names: { by: "operand", 32: "sysretd", 64: "sysretq" },
-});
+export const sysret = insn(
+  "sysret",
+  ["0F 07 y"],
+  {
+    cpl0: true,
+    names: { by: "operand", 32: "sysretd", 64: "sysretq" },
+  },
+  (m, _, { size }) => m.call("systemReturn", m.i32.const(size)),
+);
 /** Fast System Call. */
 export const sysenter = insn("sysenter", ["0F 34"]);
 /** Fast Return from Fast System Call. */
@@ -68,64 +125,102 @@ export const sysexit = insn("sysexit", ["0F 35 y"], {
   names: { by: "operand", 32: "sysexitd", 64: "sysexitq" },
 });
 /** Clear Task-Switched Flag in CR0. */
-export const clts = insn("clts", ["0F 06"], { cpl0: true });
-/** Move from and to control registers. */
-export const movControl = insn("mov", ["0F 20 /r n  dst:rx, src:creg", "0F 22 /r n  dst:creg, src:rx"], { cpl0: true });
-/** Move from and to debug registers. */
-export const movDebug = insn("mov", ["0F 21 /r n  dst:rx, src:dreg", "0F 23 /r n  dst:dreg, src:rx"], { cpl0: true });
+export const clts = insn("clts", ["0F 06"], { cpl0: true }, (m) => m.call("clearTaskSwitched"));
+// These look at the number first, and then at the level.
+
+/** Move from control registers. */
+export const movFromControl = insn("mov", ["0F 20 /r n  dst:rx, src:creg"], {}, (m, { dst, src }) =>
+  dst.write(m.call("readControl", src.number())),
+);
+/** Move to control registers. */
+export const movToControl = insn("mov", ["0F 22 /r n  dst:creg, src:rx"], {}, (m, { dst, src }) =>
+  m.call("writeControl", dst.number(), src.read()),
+);
+/** Move from debug registers. */
+export const movFromDebug = insn("mov", ["0F 21 /r n  dst:rx, src:dreg"], {}, (m, { dst, src }) =>
+  dst.write(m.call("readDebug", src.number())),
+);
+/** Move to debug registers. */
+export const movToDebug = insn("mov", ["0F 23 /r n  dst:dreg, src:rx"], {}, (m, { dst, src }) =>
+  m.call("writeDebug", dst.number(), src.read()),
+);
 /** Read from Model Specific Register. */
-export const rdmsr = insn("rdmsr", ["0F 32"], { cpl0: true });
+export const rdmsr = insn("rdmsr", ["0F 32"], { cpl0: true }, (m) => m.call("readMsr"));
 /** Write to Model Specific Register. */
-export const wrmsr = insn("wrmsr", ["0F 30"], { cpl0: true });
+export const wrmsr = insn("wrmsr", ["0F 30"], { cpl0: true }, (m) => m.call("writeMsr"));
 /** Read Performance-Monitoring Counters. */
-export const rdpmc = insn("rdpmc", ["0F 33"]);
+export const rdpmc = insn("rdpmc", ["0F 33"], {}, (m) => m.raise(Vector.generalProtection));
 /** Read Time-Stamp Counter. */
-export const rdtsc = insn("rdtsc", ["0F 31"]);
+export const rdtsc = insn("rdtsc", ["0F 31"], {}, (m) => m.call("readTimeStamp", m.i32.const(0)));
 /** Read Time-Stamp Counter and Processor ID. */
-export const rdtscp = insn("rdtscp", ["NP 0F 01 F9"], { feature: "rdtscp" });
+export const rdtscp = insn("rdtscp", ["NP 0F 01 F9"], { feature: "rdtscp" }, (m) =>
+  m.call("readTimeStamp", m.i32.const(1)),
+);
 /** Read Processor ID. */
-export const rdpid = insn("rdpid", ["F3 0F C7 /7 n  dst:rr"], { feature: "rdpid" });
+export const rdpid = insn("rdpid", ["F3 0F C7 /7 n  dst:rr"], { feature: "rdpid" }, (m, { dst }) =>
+  dst.write(m.call("processorNumber")),
+);
 /** CPU Identification. */
-export const cpuid = insn("cpuid", ["0F A2"]);
+export const cpuid = insn("cpuid", ["0F A2"], {}, (m) => m.call("identify"));
 /** Swap GS Base Register. */
-export const swapgs = insn("swapgs", ["NP 0F 01 F8 o64"], { cpl0: true });
+export const swapgs = insn("swapgs", ["NP 0F 01 F8 o64"], { cpl0: true }, (m) => m.call("swapGs"));
 /** Read FS/GS Segment Base. */
-export const rdfsbase = insn("rdfsbase", ["F3 0F AE /0 o64 y  dst:rr"], { feature: "fsgsbase" });
+export const rdfsbase = insn("rdfsbase", ["F3 0F AE /0 o64 y  dst:rr"], { feature: "fsgsbase" }, (m, { dst }) =>
+  dst.write(m.call("readBase", m.i32.const(fs))),
+);
 /** Read FS/GS Segment Base. */
-export const rdgsbase = insn("rdgsbase", ["F3 0F AE /1 o64 y  dst:rr"], { feature: "fsgsbase" });
+export const rdgsbase = insn("rdgsbase", ["F3 0F AE /1 o64 y  dst:rr"], { feature: "fsgsbase" }, (m, { dst }) =>
+  dst.write(m.call("readBase", m.i32.const(gs))),
+);
 /** Write FS/GS Segment Base. */
-export const wrfsbase = insn("wrfsbase", ["F3 0F AE /2 o64 y  src:rr"], { feature: "fsgsbase" });
+export const wrfsbase = insn("wrfsbase", ["F3 0F AE /2 o64 y  src:rr"], { feature: "fsgsbase" }, (m, { src }) =>
+  m.call("writeBase", m.i32.const(fs), src.read()),
+);
 /** Write FS/GS Segment Base. */
-export const wrgsbase = insn("wrgsbase", ["F3 0F AE /3 o64 y  src:rr"], { feature: "fsgsbase" });
+export const wrgsbase = insn("wrgsbase", ["F3 0F AE /3 o64 y  src:rr"], { feature: "fsgsbase" }, (m, { src }) =>
+  m.call("writeBase", m.i32.const(gs), src.read()),
+);
 /** Read Protection Key Rights for User Pages. */
 export const rdpkru = insn("rdpkru", ["NP 0F 01 EE"], { feature: "pku" });
 /** Write Data to User Page Key Register. */
 export const wrpkru = insn("wrpkru", ["NP 0F 01 EF"], { feature: "pku" });
 /** Get Value of Extended Control Register. */
-export const xgetbv = insn("xgetbv", ["NP 0F 01 D0"], { feature: "xsave" });
+export const xgetbv = insn("xgetbv", ["NP 0F 01 D0"], { feature: "xsave" }, (m) => {
+  const value = m.call("readExtendedControl", m.register(rcx, 32));
+  m.setRegister(rax, 32, value);
+  m.setRegister(rdx, 32, m.i64.shrU(value, m.i64.const(32)));
+});
 /** Set Extended Control Register. */
-export const xsetbv = insn("xsetbv", ["NP 0F 01 D1"], { feature: "xsave", cpl0: true });
+export const xsetbv = insn("xsetbv", ["NP 0F 01 D1"], { feature: "xsave", cpl0: true }, (m) =>
+  m.call("writeExtendedControl", m.register(rcx, 32), pair(m)),
+);
 
 /** Halt. */
-export const hlt = insn("hlt", ["F4"], { cpl0: true });
+export const hlt = insn("hlt", ["F4"], { cpl0: true }, (m) => m.call("halt"));
 /** Wait for a pending x87 exception. */
-export const fwait = insn("fwait", ["9B"]);
+export const fwait = insn("fwait", ["9B"], {}, (m) => m.call("waitFloat"));
 /** Set Up Monitor Address. */
 export const monitor = insn("monitor", ["NP 0F 01 C8"], { feature: "monitor", cpl0: true });
 /** Monitor Wait. */
 export const mwait = insn("mwait", ["NP 0F 01 C9"], { feature: "monitor", cpl0: true });
 /** Invalidate Internal Caches. */
-export const invd = insn("invd", ["0F 08"], { cpl0: true });
+export const invd = insn("invd", ["0F 08"], { cpl0: true }, nothing);
 /** Write Back and Invalidate Cache. */
-export const wbinvd = insn("wbinvd", ["0F 09"], { cpl0: true });
+export const wbinvd = insn("wbinvd", ["0F 09"], { cpl0: true }, nothing);
 /** Write Back and Do Not Invalidate Cache. */
-export const wbnoinvd = insn("wbnoinvd", ["F3 0F 09"], { feature: "wbnoinvd", cpl0: true });
+export const wbnoinvd = insn("wbnoinvd", ["F3 0F 09"], { feature: "wbnoinvd", cpl0: true }, nothing);
 /** Flush Cache Line. */
-export const clflush = insn("clflush", ["NP 0F AE /7  line:m8"], { feature: "sse2" });
+export const clflush = insn("clflush", ["NP 0F AE /7  line:m8"], { feature: "sse2" }, (m, { line }) =>
+  m.call("probeLoad", line.address()),
+);
 /** Flush Cache Line Optimized. */
-export const clflushopt = insn("clflushopt", ["66 0F AE /7  line:m8"], { feature: "clflushopt" });
+export const clflushopt = insn("clflushopt", ["66 0F AE /7  line:m8"], { feature: "clflushopt" }, (m, { line }) =>
+  m.call("probeLoad", line.address()),
+);
 /** Cache Line Write Back. */
-export const clwb = insn("clwb", ["66 0F AE /6  line:m8"], { feature: "clwb" });
+export const clwb = insn("clwb", ["66 0F AE /6  line:m8"], { feature: "clwb" }, (m, { line }) =>
+  m.call("probeLoad", line.address()),
+);
 /** Zero Cache Line. */
 export const clzero = insn("clzero", ["NP 0F 01 FC"], { feature: "clzero" });
 /** Load Fence. */
@@ -162,9 +257,9 @@ export const prefetchw = insn("prefetchw", ["0F 0D /1  line:m8"], {}, nothing);
 export const prefetchwt1 = insn("prefetchwt1", ["0F 0D /2  line:m8"], {}, nothing);
 
 /** Call to VM Monitor, as Intel has it. */
-export const vmcall = insn("vmcall", ["NP 0F 01 C1"]);
+export const vmcall = insn("vmcall", ["NP 0F 01 C1"], {}, (m) => m.call("hypercall"));
 /** Call to VM Monitor, as AMD has it. */
-export const vmmcall = insn("vmmcall", ["0F 01 D9"]);
+export const vmmcall = insn("vmmcall", ["0F 01 D9"], {}, (m) => m.call("hypercall"));
 
 export const systemInstructions = [
   sldt,
@@ -194,8 +289,10 @@ export const systemInstructions = [
   sysenter,
   sysexit,
   clts,
-  movControl,
-  movDebug,
+  movFromControl,
+  movToControl,
+  movFromDebug,
+  movToDebug,
   rdmsr,
   wrmsr,
   rdpmc,

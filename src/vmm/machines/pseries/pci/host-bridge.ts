@@ -12,6 +12,7 @@ import { PciFunction, type PciFunctionState } from "../../../devices/pci/functio
 import type { PciMessage } from "../../../devices/pci/messages.js";
 import { VmmError } from "../../../errors.js";
 import { DmaWindows, type DmaWindowsState } from "./dma-windows.js";
+import { Doorbells } from "./doorbells.js";
 import {
   bridgeWindows,
   inside,
@@ -70,6 +71,7 @@ export class PciHostBridge {
   readonly #slots: Slot[] = [];
   /** Slots that pull each level interrupt. */
   readonly #pulled = new Map<number, Set<number>>();
+  readonly #doorbells: Doorbells;
   #inReset = false;
   readonly #counters: Record<string, number> = {};
 
@@ -86,6 +88,7 @@ export class PciHostBridge {
       throw new KvmError("EINVAL", `the saved bus has ${state.slots.length} devices, and this one ${devices.length}`);
     }
     this.dma = new DmaWindows(parts.vm, parts.memory, state?.dma);
+    this.#doorbells = new Doorbells(parts.vm, parts.fail);
     for (const [number, device] of devices.entries()) {
       const alone = devices.every((_, other) => other === number || pinInterrupt(other) !== pinInterrupt(number));
       this.#plug(number, device, alone, state?.slots[number]);
@@ -211,6 +214,7 @@ export class PciHostBridge {
   /** Pulls all devices out. */
   close(): void {
     for (const slot of this.#slots) slot.function.disconnect();
+    this.#doorbells.close();
   }
 
   /** `alone`: nobody else pulls the interrupt of its pin, so that KVM may do it by itself. */
@@ -223,6 +227,8 @@ export class PciHostBridge {
         message: (message: PciMessage) => this.#message(number, message),
         memory: this.#memory,
         soon: (work: () => void) => this.#soon(work),
+        doorbell: (index: number, place: { address: bigint; length: number } | undefined, ring: () => void) =>
+          this.#doorbells.place(`${number} ${index}`, place, ring),
         gsiOf: (message: PciMessage) => (this.#isOwn(number, message) ? message.data : undefined),
         ...(alone ? { intx: pinInterrupt(number) } : {}),
       };

@@ -6,36 +6,66 @@
  * callee to caller and are dead between instructions. The committing routine of the instruction's kind then merges
  * them. What the instruction itself must do about an enabled exception goes to the state's `floatOutcome`.
  */
-import { S_floatOutcome, S_fpscr, S_msr } from "../layout.generated";
+import {
+  FPSCR_CONTROL,
+  FPSCR_FEX,
+  FPSCR_FI,
+  FPSCR_FPCC,
+  FPSCR_FPRF,
+  FPSCR_FR,
+  FPSCR_FX,
+  FPSCR_OE,
+  FPSCR_OX,
+  FPSCR_UE,
+  FPSCR_UX,
+  FPSCR_VE,
+  FPSCR_VX,
+  FPSCR_VXCVI,
+  FPSCR_VXIDI,
+  FPSCR_VXIMZ,
+  FPSCR_VXISI,
+  FPSCR_VXSNAN,
+  FPSCR_VXSQRT,
+  FPSCR_VXVC,
+  FPSCR_VXZDZ,
+  FPSCR_VX_CAUSES,
+  FPSCR_XE,
+  FPSCR_XX,
+  FPSCR_ZE,
+  FPSCR_ZX,
+  S_floatOutcome,
+  S_fpscr,
+  S_msr,
+} from "../layout.generated";
 
-export const FX: u32 = 0x80000000;
-export const FEX: u32 = 0x40000000;
-export const VX: u32 = 0x20000000;
-export const OX: u32 = 0x10000000;
-export const UX: u32 = 0x08000000;
-export const ZX: u32 = 0x04000000;
-export const XX: u32 = 0x02000000;
-export const VXSNAN: u32 = 0x01000000;
-export const VXISI: u32 = 0x00800000;
-export const VXIDI: u32 = 0x00400000;
-export const VXZDZ: u32 = 0x00200000;
-export const VXIMZ: u32 = 0x00100000;
-export const VXVC: u32 = 0x00080000;
-export const FR: u32 = 0x00040000;
-export const FI: u32 = 0x00020000;
-export const FPRF: u32 = 0x0001f000;
-export const FPCC: u32 = 0x0000f000;
-export const VXSQRT: u32 = 0x00000200;
-export const VXCVI: u32 = 0x00000100;
-export const VE: u32 = 0x80;
-export const OE: u32 = 0x40;
-export const UE: u32 = 0x20;
-export const ZE: u32 = 0x10;
-export const XE: u32 = 0x08;
+export const FX: u32 = <u32>FPSCR_FX;
+export const FEX: u32 = <u32>FPSCR_FEX;
+export const VX: u32 = <u32>FPSCR_VX;
+export const OX: u32 = <u32>FPSCR_OX;
+export const UX: u32 = <u32>FPSCR_UX;
+export const ZX: u32 = <u32>FPSCR_ZX;
+export const XX: u32 = <u32>FPSCR_XX;
+export const VXSNAN: u32 = <u32>FPSCR_VXSNAN;
+export const VXISI: u32 = <u32>FPSCR_VXISI;
+export const VXIDI: u32 = <u32>FPSCR_VXIDI;
+export const VXZDZ: u32 = <u32>FPSCR_VXZDZ;
+export const VXIMZ: u32 = <u32>FPSCR_VXIMZ;
+export const VXVC: u32 = <u32>FPSCR_VXVC;
+export const FR: u32 = <u32>FPSCR_FR;
+export const FI: u32 = <u32>FPSCR_FI;
+export const FPRF: u32 = <u32>FPSCR_FPRF;
+export const FPCC: u32 = <u32>FPSCR_FPCC;
+export const VXSQRT: u32 = <u32>FPSCR_VXSQRT;
+export const VXCVI: u32 = <u32>FPSCR_VXCVI;
+export const VE: u32 = <u32>FPSCR_VE;
+export const OE: u32 = <u32>FPSCR_OE;
+export const UE: u32 = <u32>FPSCR_UE;
+export const ZE: u32 = <u32>FPSCR_ZE;
+export const XE: u32 = <u32>FPSCR_XE;
 /** VE OE UE ZE XE NI RN: zero when rounding is to nearest and nothing is enabled. */
-export const CONTROL: u32 = 0xff;
+export const CONTROL: u32 = <u32>FPSCR_CONTROL;
 /** Every cause of VX. */
-export const VX_CAUSES: u32 = 0x01f80700;
+export const VX_CAUSES: u32 = <u32>FPSCR_VX_CAUSES;
 
 /** FPRF codes, in place. */
 export const CLASS_QNAN: u32 = 0x11000;

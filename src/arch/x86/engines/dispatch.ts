@@ -1,0 +1,141 @@
+/**
+ * From what a decoder found to the interpreter's handler, for the run-time library: the decode table of isa/decode-table.ts,
+ * and behind it what only engines ask of a form. The whole begins with the byte offsets of the two. Of each form the second
+ * part has `FormFacts` and where the numbers of its handlers begin; these are halfwords, 0 for none, in the order
+ *
+ *   ((log2 of the operand size - 3) * ways + way) * repetitions + repetition
+ *
+ * `ways` is 4 where the form has an operand in memory or looks at the size of addresses, else 1: no memory or addresses of the
+ * code's size, a plain address, another one, another one of 32 bits. `repetitions` is 3 (none, F2, F3) where it repeats, else 1.
+ */
+import { Handler } from "../../../engine/layout.js";
+import { bits } from "../isa/decode-table.js";
+import type { Form } from "../isa/encoding.js";
+import type { Feature } from "../isa/insn.js";
+import { instructionSet } from "../isa/instruction-set.js";
+import type { OperandType } from "../isa/operand.js";
+import type { CodeSize, Size } from "../isa/registers.js";
+import { counts, handlerKey, implied, inMemory, type X86Handler } from "./handlers.js";
+
+/** Fields of a form's word: first bit and width. */
+export const FormFacts = {
+  /** It has an operand in memory by ModRM; at a place that it names itself; it looks at the size of addresses. */
+  inMemory: [0, 1],
+  implied: [1, 1],
+  counts: [2, 1],
+  repeats: [3, 1],
+  /** Its registers are bytes: never, always, if its operands are. */
+  byteReg: [4, 2],
+  byteRm: [6, 2],
+  /** The register is in the opcode, and no ModRM. */
+  inOpcode: [8, 1],
+  /** What its immediates are cut to: `Cut`. */
+  first: [9, 3],
+  second: [12, 3],
+  /** 1 + the number of the feature without which it is no instruction. */
+  feature: [15, 6],
+} as const;
+
+/** What an immediate is cut to: nothing, or so many bits, or the operand size. */
+export const Cut = { whole: 0, byte: 1, word: 2, doubleword: 3, operand: 4 } as const;
+
+/** Features of processors that decide whether something is an instruction, by their bits in the state's `features`. */
+export const features = [
+  ...["adx", "bmi1", "bmi2", "clflushopt", "clwb", "clzero", "cx16", "fsgsbase", "fxsr", "invpcid", "lzcnt"],
+  ...["monitor", "movbe", "pku", "popcnt", "rdpid", "rdrand", "rdseed", "rdtscp", "smap", "sse2", "sse4.2"],
+  ...["svm", "vmx", "wbnoinvd", "xsave", "xsavec", "xsaveopt", "xsaves"],
+] as readonly Feature[];
+
+const sizes: readonly Size[] = [8, 16, 32, 64];
+const header = 8;
+
+const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs"].includes(kind);
+
+function cutOf(form: Form, { kind, size }: OperandType): number {
+  if (kind === "rel" || kind === "moffs") return Cut.whole;
+  const bytes = form.operands.some((other) => other.size === 8 && other.kind !== "i" && other.kind !== "u");
+  const cut = kind === "u" ? size : bytes ? 8 : undefined;
+  return cut === undefined ? Cut.operand : cut === 8 ? Cut.byte : cut === 16 ? Cut.word : Cut.doubleword;
+}
+
+function bytesOf(form: Form, kinds: readonly string[]): number {
+  const type = form.operands.find(({ kind }) => kinds.includes(kind));
+  return !type ? 0 : type.size === 8 ? 1 : type.size === undefined ? 2 : 0;
+}
+
+function factsOf(form: Form): number {
+  const [first, second] = form.operands.filter(takesImmediate);
+  const { feature } = form.definition.options;
+  const facts: Readonly<Record<keyof typeof FormFacts, number>> = {
+    inMemory: inMemory(form) ? 1 : 0,
+    implied: implied(form) ? 1 : 0,
+    counts: counts(form) ? 1 : 0,
+    repeats: form.definition.options.repeat ? 1 : 0,
+    byteReg: bytesOf(form, ["r"]),
+    byteRm: bytesOf(form, form.registerInOpcode ? ["o"] : ["rm", "rr", "rx"]),
+    inOpcode: form.registerInOpcode ? 1 : 0,
+    first: first ? cutOf(form, first) : 0,
+    second: second ? cutOf(form, second) : 0,
+    feature: feature ? 1 + features.indexOf(feature) : 0,
+  };
+  return Object.entries(FormFacts).reduce((word, [name, [shift]]) => word | (facts[name as "counts"] << shift), 0);
+}
+
+/** The numbers of a form's handlers in code of this size, as the head of this file says. */
+function numbersOf(form: Form, codeSize: CodeSize, numbers: ReadonlyMap<string, number>): number[] {
+  const ways =
+    inMemory(form) || implied(form) || counts(form)
+      ? ([
+          ["none", codeSize],
+          ["plain", codeSize],
+          ["other", codeSize],
+          [counts(form) ? "none" : "other", 32],
+        ] as const)
+      : ([["none", codeSize]] as const);
+  const repetitions = form.definition.options.repeat ? [0, 0xf2, 0xf3] : [0];
+  return sizes.flatMap((size) =>
+    ways.flatMap(([addressing, addressSize]) =>
+      repetitions.map((repeat) => numbers.get(handlerKey(form, size, addressSize, addressing, repeat)) ?? 0),
+    ),
+  );
+}
+
+/** What the run-time library decodes by. */
+export function dispatchTable(specs: readonly X86Handler[], codeSize: CodeSize): Uint8Array {
+  const { table, forms } = instructionSet();
+  const numbers = new Map(specs.map(({ name }, i) => [name, Handler.first + i]));
+  const halfwords: number[] = [];
+  /** Forms whose lists are alike share one. */
+  const known = new Map<string, number>();
+  const facts = forms.flatMap((form) => {
+    const list = numbersOf(form, codeSize, numbers);
+    const key = list.join();
+    let at = known.get(key);
+    if (at === undefined) {
+      at = halfwords.length;
+      known.set(key, at);
+      halfwords.push(...list);
+    }
+    return [factsOf(form), at];
+  });
+  const engineAt = header + table.byteLength;
+  const listsAt = engineAt + 4 * facts.length;
+  const bytes = new Uint8Array(listsAt + 2 * halfwords.length);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, engineAt, true);
+  view.setInt32(4, listsAt, true);
+  table.forEach((word, i) => view.setInt32(header + 4 * i, word, true));
+  facts.forEach((word, i) => view.setInt32(engineAt + 4 * i, word, true));
+  halfwords.forEach((number, i) => view.setUint16(listsAt + 2 * i, number, true));
+  return bytes;
+}
+
+/** The fields of a form's words as the run-time library has them: shift and mask of each. */
+export const fieldsOf = (fields: Readonly<Record<string, readonly [number, number]>>): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(fields).flatMap(([name, field]) => [
+      [`${name}Shift`, field[0]],
+      [`${name}Mask`, bits(-1, [0, field[1]])],
+    ]),
+  );
+export const tableAt = header;

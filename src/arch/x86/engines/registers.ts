@@ -1,0 +1,57 @@
+/** Bits of the system's registers. Source: Intel SDM, volume 3, "System Architecture Overview"; AMD APM, volume 2. */
+
+/** RFLAGS, of what is not an arithmetic flag. */
+export const RFlags = {
+  always: 0x2,
+  trap: 0x100,
+  interrupt: 0x200,
+  direction: 0x400,
+  ioPrivilege: 0x3000,
+  nestedTask: 0x4000,
+  resume: 0x10000,
+  virtual8086: 0x20000,
+  alignment: 0x40000,
+  identification: 0x200000,
+  /** All that are not arithmetic and that POPF and IRET can change at the highest privilege. */
+  writable: 0x247700,
+} as const;
+
+export const Control0 = {
+  protection: 0x1,
+  monitor: 0x2,
+  emulation: 0x4,
+  taskSwitched: 0x8,
+  extension: 0x10,
+  numericError: 0x20,
+  writeProtect: 0x10000,
+  alignmentMask: 0x40000,
+  notWriteThrough: 0x20000000,
+  cacheDisable: 0x40000000,
+  paging: 0x80000000n,
+} as const;
+
+export const Control4 = {
+  virtual8086: 0x1,
+  timeStampDisable: 0x4,
+  debugging: 0x8,
+  pageSize: 0x10,
+  physicalAddress: 0x20,
+  machineCheck: 0x40,
+  global: 0x80,
+  performance: 0x100,
+  fxsr: 0x200,
+  exceptions: 0x400,
+  userInstructions: 0x800,
+  fsgsbase: 0x10000,
+  pcid: 0x20000,
+  osxsave: 0x40000,
+  smep: 0x100000,
+  smap: 0x200000,
+} as const;
+
+export const Efer = {
+  systemCall: 0x1,
+  longModeEnable: 0x100,
+  longModeActive: 0x400,
+  noExecute: 0x800,
+} as const;

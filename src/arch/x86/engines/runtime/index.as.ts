@@ -1,0 +1,48 @@
+/** Everything the run-time library exports: both engines import it under these names. */
+export * from "../../../../engine/runtime/exports.as";
+export { illegal, raise, softwareInterrupt } from "../../interrupts/deliver.as";
+export {
+  accessRights,
+  loadSegment,
+  loadSystemSegment,
+  segmentLimit,
+  selectorOf,
+  verify,
+} from "../../interrupts/load-segment.as";
+export { afterAlone, halt } from "../../interrupts/pending.as";
+export {
+  returnFar,
+  returnFromInterrupt,
+  systemCall,
+  systemReturn,
+  transferFar,
+} from "../../interrupts/transfer.as";
+export { identify, processorNumber, readMsr, readTimeStamp, writeMsr } from "./msr.as";
+export {
+  clearInterruptFlag,
+  clearTaskSwitched,
+  hypercall,
+  invalidateContext,
+  invalidatePage,
+  loadMachineStatus,
+  loadTable,
+  machineStatus,
+  popFlags,
+  portIn,
+  portOut,
+  privileged,
+  probeLoad,
+  readBase,
+  readControl,
+  readDebug,
+  readExtendedControl,
+  setAccessFlag,
+  setInterruptFlag,
+  storeTable,
+  swapGs,
+  waitFloat,
+  writeBase,
+  writeControl,
+  writeDebug,
+  writeExtendedControl,
+} from "./system.as";

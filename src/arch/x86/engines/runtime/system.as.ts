@@ -1,0 +1,370 @@
+/** System instructions of 64-bit mode but for what loads segments and transfers control. Source: Intel SDM, volumes 2 and 3. */
+import {
+  CR0_alignmentMask,
+  CR0_cacheDisable,
+  CR0_emulation,
+  CR0_extension,
+  CR0_monitor,
+  CR0_notWriteThrough,
+  CR0_numericError,
+  CR0_paging,
+  CR0_protection,
+  CR0_taskSwitched,
+  CR0_writeProtect,
+  CR4_fsgsbase,
+  CR4_pcid,
+  CR4_physicalAddress,
+  CR4_timeStampDisable,
+  ERROR_otherCode,
+  EXIT_hypercall,
+  EXIT_io,
+  EXIT_mmio,
+  RFLAGS_alignment,
+  RFLAGS_interrupt,
+  RFLAGS_ioPrivilege,
+  S_control,
+  S_cpl,
+  S_debug,
+  S_exitCode,
+  S_fault,
+  S_gdtBase,
+  S_gdtLimit,
+  S_general,
+  S_idtBase,
+  S_idtLimit,
+  S_msrs,
+  S_nestedError,
+  S_nestedFault,
+  S_recheck,
+  S_segmentBase,
+  S_segmentLimit,
+  S_selector,
+  S_systemFlags,
+  S_taskPriority,
+  S_xcr0,
+  SEGMENT_gs,
+  SEGMENT_tr,
+  MSR_kernelGsBase,
+  VECTOR_deviceNotAvailable,
+  VECTOR_generalProtection,
+  VECTOR_invalidOpcode,
+} from "./layout.generated";
+import { loadSlow, storeSlow } from "../../../../engine/runtime/access.as";
+import { internalError } from "../../../../engine/runtime/internal-error.as";
+import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
+import { raiseWith } from "../../interrupts/deliver.as";
+import { setFlags } from "../../interrupts/flags.as";
+import { shade } from "../../interrupts/load-segment.as";
+import { flagsFrom, lookForInterrupts } from "../../interrupts/transfer.as";
+import { derive, dropProcessContext } from "../../mmu/context.as";
+import { dropAddress, dropAll, rightsChanged, setControl3 } from "../../mmu/invalidate.as";
+import { begin, failed, readSystem } from "../../mmu/system-access.as";
+import { control0, control4, isCanonical } from "../../mmu/translate.as";
+
+function protection(s: i32): void {
+  raiseWith(s, VECTOR_generalProtection, 0);
+}
+
+/** Level 0 only. */
+export function privileged(s: i32): void {
+  if (load<i32>(s, S_cpl) != 0) protection(s);
+}
+
+function ioLevel(s: i32): i32 {
+  return <i32>(load<u64>(s, S_systemFlags) & RFLAGS_ioPrivilege) >> 12;
+}
+
+// Flags.
+
+export function clearInterruptFlag(s: i32): void {
+  if (load<i32>(s, S_cpl) > ioLevel(s)) protection(s);
+  else store<u64>(s, load<u64>(s, S_systemFlags) & ~(<u64>RFLAGS_interrupt), S_systemFlags);
+}
+
+export function setInterruptFlag(s: i32, next: i64): void {
+  if (load<i32>(s, S_cpl) > ioLevel(s)) {
+    protection(s);
+    return;
+  }
+  const flags = load<u64>(s, S_systemFlags);
+  if (flags & RFLAGS_interrupt) return;
+  store<u64>(s, flags | RFLAGS_interrupt, S_systemFlags);
+  shade(s, next);
+  lookForInterrupts(s);
+}
+
+/** CLAC (0) and STAC (1). */
+export function setAccessFlag(s: i32, set: i32): void {
+  const flags = load<u64>(s, S_systemFlags) & ~(<u64>RFLAGS_alignment);
+  store<u64>(s, set ? flags | RFLAGS_alignment : flags, S_systemFlags);
+  derive(s);
+}
+
+export function popFlags(s: i32, image: i64, size: i32): void {
+  const before = load<u64>(s, S_systemFlags);
+  // RF is cleared.
+  setFlags(s, flagsFrom(s, image, size, load<i32>(s, S_cpl)) & ~0x10000);
+  derive(s);
+  if (!(before & RFLAGS_interrupt)) lookForInterrupts(s);
+}
+
+// Control registers.
+
+/** Whether there is a control register of this number, and level 0 asks for it. */
+function controlAllowed(s: i32, number: i32): bool {
+  if (number == 0 || (number >= 2 && number <= 4) || number == 8) {
+    privileged(s);
+    return load<i32>(s, S_fault) == 0;
+  }
+  raiseWith(s, VECTOR_invalidOpcode, 0);
+  return false;
+}
+
+export function machineStatus(s: i32): i64 {
+  return load<i64>(s, S_control);
+}
+
+export function readControl(s: i32, number: i32): i64 {
+  if (!controlAllowed(s, number)) return 0;
+  if (number == 8) return load<i64>(s, S_taskPriority);
+  return load<i64>(s + S_control + 8 * number);
+}
+
+const CR0_ALL: u64 =
+  CR0_protection |
+  CR0_monitor |
+  CR0_emulation |
+  CR0_taskSwitched |
+  CR0_extension |
+  CR0_numericError |
+  CR0_writeProtect |
+  CR0_alignmentMask |
+  CR0_notWriteThrough |
+  CR0_cacheDisable |
+  CR0_paging;
+/** Bits of CR4 that there are: what CPUID may offer. */
+const CR4_ALL: u64 = 0x3f0fff;
+
+function setControl0(s: i32, value: u64): void {
+  const old = control0(s);
+  const wanted = (value & CR0_ALL) | CR0_extension;
+  if (
+    value >> 32 ||
+    (wanted & CR0_notWriteThrough && !(wanted & CR0_cacheDisable)) ||
+    (wanted & CR0_paging && !(wanted & CR0_protection))
+  ) {
+    protection(s);
+    return;
+  }
+  if ((old ^ wanted) & (CR0_paging | CR0_protection)) {
+    internalError(s, ERROR_otherCode);
+    return;
+  }
+  store<u64>(s, wanted, S_control);
+  if ((old ^ wanted) & CR0_writeProtect) rightsChanged(s);
+}
+
+function setControl4(s: i32, value: u64): void {
+  const old = control4(s);
+  const begins = !(old & CR4_pcid) && (value & CR4_pcid) != 0;
+  if (value & ~CR4_ALL || !(value & CR4_physicalAddress) || (begins && load<u64>(s, S_control + 24) & 0xfff)) {
+    protection(s);
+    return;
+  }
+  store<u64>(s, value, S_control + 32);
+  if (old != value) rightsChanged(s);
+}
+
+export function writeControl(s: i32, number: i32, value: i64): void {
+  if (!controlAllowed(s, number)) return;
+  switch (number) {
+    case 0:
+      setControl0(s, value);
+      break;
+    case 2:
+      store<i64>(s, value, S_control + 16);
+      break;
+    case 3: {
+      const kept: u64 = control4(s) & CR4_pcid ? 0x8000000000000000 : 0;
+      if (value & 0xffffff0000000000 & ~kept) protection(s);
+      else setControl3(s, value);
+      break;
+    }
+    case 4:
+      setControl4(s, value);
+      break;
+    case 8:
+      if (value & ~15) protection(s);
+      else store<i64>(s, value, S_taskPriority);
+  }
+}
+
+export function clearTaskSwitched(s: i32): void {
+  store<u64>(s, control0(s) & ~(<u64>CR0_taskSwitched), S_control);
+}
+
+/** LMSW sets PE and never clears it. */
+export function loadMachineStatus(s: i32, value: i64): void {
+  store<u64>(s, (control0(s) & ~0xe) | (value & 0xf), S_control);
+}
+
+/** The number of a debug register, or -1: there is none, or level 0 does not ask. DR4 and DR5 are names of DR6 and DR7. */
+function debugRegister(s: i32, number: i32): i32 {
+  const which = number == 4 || number == 5 ? number + 2 : number;
+  if (which > 7 || (which != number && control4(s) & 8)) raiseWith(s, VECTOR_invalidOpcode, 0);
+  else privileged(s);
+  return load<i32>(s, S_fault) ? -1 : which;
+}
+
+export function readDebug(s: i32, number: i32): i64 {
+  const which = debugRegister(s, number);
+  if (which < 0) return 0;
+  return load<i64>(s + S_debug + 8 * which);
+}
+
+export function writeDebug(s: i32, number: i32, value: i64): void {
+  const which = debugRegister(s, number);
+  if (which < 0) return;
+  if (which >= 6) {
+    if (<u64>value >> 32) {
+      protection(s);
+      return;
+    }
+    const fixed: u64 = which == 6 ? 0xffff0ff0 : 0x400;
+    const writable: u64 = which == 6 ? 0xe00f : 0xffff2bff;
+    store<u64>(s + S_debug + 8 * which, fixed | (value & writable));
+    return;
+  }
+  store<i64>(s + S_debug + 8 * which, value);
+}
+
+// Tables.
+
+/** LGDT (0), LIDT (1). */
+export function loadTable(s: i32, which: i32, address: i64): void {
+  const limit = <i32>loadSlow(s, address, 2, 0);
+  if (load<i32>(s, S_fault)) return;
+  const base = loadSlow(s, address + 2, 8, 0);
+  if (load<i32>(s, S_fault)) return;
+  if (!isCanonical(base)) {
+    protection(s);
+    return;
+  }
+  store<i64>(s + (which ? S_idtBase : S_gdtBase), base);
+  store<i32>(s + (which ? S_idtLimit : S_gdtLimit), limit);
+}
+
+export function storeTable(s: i32, which: i32, address: i64): void {
+  storeSlow(s, address, 2, <i64>load<i32>(s + (which ? S_idtLimit : S_gdtLimit)), 0);
+  if (!load<i32>(s, S_fault)) storeSlow(s, address + 2, 8, load<i64>(s + (which ? S_idtBase : S_gdtBase)), 0);
+}
+
+// Translations.
+
+export function invalidatePage(s: i32, address: i64): void {
+  if (isCanonical(address)) dropAddress(s, address);
+}
+
+export function invalidateContext(s: i32, type: i64, address: i64): void {
+  const pcid = loadSlow(s, address, 8, 0);
+  if (load<i32>(s, S_fault)) return;
+  const linear = loadSlow(s, address + 8, 8, 0);
+  if (load<i32>(s, S_fault)) return;
+  const outside = !(control4(s) & CR4_pcid) && pcid != 0;
+  if (<u64>type > 3 || (type < 2 && (<u64>pcid > 0xfff || outside)) || (type == 0 && !isCanonical(linear))) {
+    protection(s);
+    return;
+  }
+  if (type == 0) dropAddress(s, linear);
+  else if (type == 1) dropProcessContext(s, <i32>pcid);
+  else dropAll(s);
+}
+
+// Bases of FS and GS.
+
+export function swapGs(s: i32): void {
+  const base = load<u64>(s, S_segmentBase + 8 * SEGMENT_gs);
+  store<u64>(s, load<u64>(s, S_msrs + 8 * MSR_kernelGsBase), S_segmentBase + 8 * SEGMENT_gs);
+  store<u64>(s, base, S_msrs + 8 * MSR_kernelGsBase);
+}
+
+export function readBase(s: i32, segment: i32): i64 {
+  if (!(control4(s) & CR4_fsgsbase)) raiseWith(s, VECTOR_invalidOpcode, 0);
+  return load<i64>(s + 8 * segment, S_segmentBase);
+}
+
+export function writeBase(s: i32, segment: i32, value: i64): void {
+  if (!(control4(s) & CR4_fsgsbase)) raiseWith(s, VECTOR_invalidOpcode, 0);
+  else if (!isCanonical(value)) protection(s);
+  else store<i64>(s + S_segmentBase + 8 * segment, value);
+}
+
+// Ports.
+
+/** Whether the present level may use these ports: by IOPL, or by the task's bitmap. */
+function mayUse(s: i32, port: i32, bytes: i32): bool {
+  if (load<i32>(s, S_cpl) <= ioLevel(s)) return true;
+  const limit = load<u32>(s, S_segmentLimit + 4 * SEGMENT_tr);
+  if (limit < 103 || !(load<i32>(s, S_selector + 4 * SEGMENT_tr) & 0xfffc)) return false;
+  const tss = load<u64>(s, S_segmentBase + 8 * SEGMENT_tr);
+  begin(s);
+  const at = <u32>readSystem(s, tss + 102, 2) + (<u32>port >> 3);
+  let allowed = false;
+  if (!failed(s) && at + 1 <= limit) {
+    const bits = <i32>readSystem(s, tss + at, 2);
+    allowed = !((bits >> (port & 7)) & ((1 << bytes) - 1));
+  }
+  if (failed(s)) raiseWith(s, load<i32>(s, S_nestedFault) - 1, load<i32>(s, S_nestedError));
+  return allowed;
+}
+
+/** An access to ports: an exit, as those to devices in memory are. False: it is not done yet. */
+function portAccess(s: i32, port: i32, bytes: i32, write: bool, data: u64): bool {
+  if (!mayUse(s, port, bytes)) {
+    if (!load<i32>(s, S_fault)) protection(s);
+    return false;
+  }
+  if (mmioAccess(s, port, bytes, write, data)) return true;
+  if (load<i32>(s, S_exitCode) == EXIT_mmio) store<i32>(s, EXIT_io, S_exitCode);
+  return false;
+}
+
+export function portIn(s: i32, port: i32, size: i32): i64 {
+  return portAccess(s, port & 0xffff, size >> 3, false, 0) ? mmioData : 0;
+}
+
+export function portOut(s: i32, port: i32, size: i32, value: i64): void {
+  portAccess(s, port & 0xffff, size >> 3, true, value);
+}
+
+// Others.
+
+export function readTimeStampAllowed(s: i32): void {
+  if (control4(s) & CR4_timeStampDisable && load<i32>(s, S_cpl) != 0) protection(s);
+}
+
+export function readExtendedControl(s: i32, number: i64): i64 {
+  if (number != 0) protection(s);
+  return load<i64>(s, S_xcr0);
+}
+
+export function writeExtendedControl(s: i32, number: i64, value: i64): void {
+  if (number != 0 || !(value & 1) || value & ~7 || (value & 6) == 4) protection(s);
+  else store<i64>(s, value, S_xcr0);
+}
+
+/** FWAIT: no exception of the x87 waits. */
+export function waitFloat(s: i32): void {
+  if ((control0(s) & (CR0_taskSwitched | CR0_monitor)) == (CR0_taskSwitched | CR0_monitor)) {
+    raiseWith(s, VECTOR_deviceNotAvailable, 0);
+  }
+}
+
+export function hypercall(s: i32): void {
+  store<i32>(s, EXIT_hypercall, S_exitCode);
+}
+
+/** The kind of an access of a probe: whether a byte can be stored. */
+export function probeLoad(s: i32, address: i64): void {
+  loadSlow(s, address, 1, 0);
+}

@@ -1,0 +1,42 @@
+/** The numbers of x86's that its run-time library shares with TypeScript, by the prefix of their names there. */
+import type { ArchitectureTables } from "../../../engine/numbers.js";
+import { FormBits, formsAt, Property } from "../isa/decode-table.js";
+import { SizeRule } from "../isa/encoding.js";
+import { Flag, Vector } from "../isa/machine.js";
+import { Immediate } from "../isa/operand.js";
+import { highByte } from "../isa/registers.js";
+import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
+import { Cut, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
+import { archLayout, ExitCode, InternalError, noRegister, noSegment, Request, recordPool, Segment } from "./layout.js";
+import { msrPlaces } from "./msrs.js";
+import { record } from "./operands.js";
+import { Control0, Control4, Efer, RFlags } from "./registers.js";
+
+export const tables = {
+  EXIT: ExitCode,
+  REQUEST: Request,
+  ERROR: InternalError,
+  ARCH: archLayout,
+  DEBUG: { breakpoint: 1, watchRead: 2, watchWrite: 4 },
+  DECODE: { tableAt, formsAt, highByte, ...fieldsOf(FormBits) },
+  FACTS: fieldsOf(FormFacts),
+  PROPERTY: Property,
+  RULE: SizeRule,
+  IMMEDIATE: Immediate,
+  CUT: Cut,
+  RECORD: record,
+  POOL: recordPool,
+  NUMBER: { noRegister, noSegment },
+  SEGMENT: Segment,
+  VECTOR: Vector,
+  FLAGBIT: Flag,
+  RFLAGS: RFlags,
+  CR0: Control0,
+  CR4: Control4,
+  EFER: Efer,
+  MSR: msrPlaces,
+  PAGE: PageEntry,
+  PAGEFAULT: PageFault,
+  UNTRANSLATED: Untranslated,
+  CONTEXT: Context,
+} as const satisfies ArchitectureTables;

@@ -1,0 +1,91 @@
+/**
+ * Routines of the run-time library that bodies call. They work on registers where these lie in the vCPU's state, so a region,
+ * which holds registers in locals, leaves instructions that call one to the interpreter.
+ */
+import { type HelperSignature, type HelperType, helper } from "../../../semantics/signature.js";
+import type { I32, I64, V128 } from "../../../semantics/values.js";
+
+export const helpers = {
+  /** Level 0 only. */
+  privileged: helper("faults", [], "void"),
+
+  // Flags.
+  clearInterruptFlag: helper("context", [], "void"),
+  /** The next instruction's address. */
+  setInterruptFlag: helper("context", ["i64"], "void"),
+  /** 0 CLAC, 1 STAC. */
+  setAccessFlag: helper("context", ["i32"], "void"),
+  /** An image, its size. */
+  popFlags: helper("context", ["i64", "i32"], "void"),
+
+  // Control and debug registers, by number.
+  readControl: helper("faults", ["i32"], "i64"),
+  writeControl: helper("context", ["i32", "i64"], "void"),
+  readDebug: helper("faults", ["i32"], "i64"),
+  writeDebug: helper("context", ["i32", "i64"], "void"),
+  machineStatus: helper("state", [], "i64"),
+  clearTaskSwitched: helper("context", [], "void"),
+  loadMachineStatus: helper("context", ["i64"], "void"),
+  readExtendedControl: helper("faults", ["i64"], "i64"),
+  writeExtendedControl: helper("context", ["i64", "i64"], "void"),
+
+  // Tables and segments.
+  /** 0 GDT, 1 IDT; the address. */
+  loadTable: helper("context", ["i32", "i64"], "void"),
+  storeTable: helper("faults", ["i32", "i64"], "void"),
+  /** 7 LDTR, 8 TR; the selector. */
+  loadSystemSegment: helper("context", ["i32", "i64"], "void"),
+  /** The segment's number, the selector, the next instruction's address. */
+  loadSegment: helper("context", ["i32", "i64", "i64"], "void"),
+  selectorOf: helper("state", ["i32"], "i64"),
+  /** -1: the selector's descriptor is not to be looked at. */
+  accessRights: helper("faults", ["i64"], "i64"),
+  segmentLimit: helper("faults", ["i64"], "i64"),
+  /** The selector; 0 read, 1 write. */
+  verify: helper("faults", ["i64", "i32"], "i32"),
+  swapGs: helper("context", [], "void"),
+  /** The segment's number. */
+  readBase: helper("faults", ["i32"], "i64"),
+  writeBase: helper("context", ["i32", "i64"], "void"),
+
+  // Translations.
+  invalidatePage: helper("context", ["i64"], "void"),
+  /** The type, the descriptor's address. */
+  invalidateContext: helper("context", ["i64", "i64"], "void"),
+  /** Something can be loaded from there. */
+  probeLoad: helper("faults", ["i64"], "void"),
+
+  // Registers by name; these find their operands themselves.
+  readMsr: helper("context", [], "void"),
+  writeMsr: helper("context", [], "void"),
+  /** 1: the processor's number too. */
+  readTimeStamp: helper("context", ["i32"], "void"),
+  processorNumber: helper("state", [], "i64"),
+  identify: helper("context", [], "void"),
+
+  // Ports: number, bits.
+  portIn: helper("faults", ["i32", "i32"], "i64"),
+  portOut: helper("faults", ["i32", "i32", "i64"], "void"),
+
+  halt: helper("context", [], "void"),
+  hypercall: helper("context", [], "void"),
+  waitFloat: helper("faults", [], "void"),
+
+  // Transfers: these set where the guest goes on.
+  /** The vector, the next instruction's address. */
+  softwareInterrupt: helper("leaves", ["i32", "i64"], "void"),
+  /** The operand size. */
+  returnFromInterrupt: helper("leaves", ["i32"], "void"),
+  /** The operand size, bytes to take from the stack. */
+  returnFar: helper("leaves", ["i32", "i64"], "void"),
+  /** The pointer's address, the operand size, the address to return to: 0 for a jump. */
+  transferFar: helper("leaves", ["i64", "i32", "i64"], "void"),
+  systemCall: helper("leaves", ["i64"], "void"),
+  systemReturn: helper("leaves", ["i32"], "void"),
+} as const satisfies Readonly<Record<string, HelperSignature>>;
+
+export type HelperName = keyof typeof helpers;
+type Values = { i32: I32; i64: I64; v128: V128; void: undefined };
+export type HelperArguments<N extends HelperName> = ArgumentsOf<(typeof helpers)[N]["params"]>;
+type ArgumentsOf<P extends readonly HelperType[]> = { [K in keyof P]: Values[P[K]] };
+export type HelperResult<N extends HelperName> = Values[(typeof helpers)[N]["result"]];

@@ -1,0 +1,33 @@
+/** What failed translations do. */
+import {
+  S_control,
+  S_fault,
+  UNTRANSLATED_notCanonical,
+  VECTOR_generalProtection,
+  VECTOR_pageFault,
+  ERROR_codeOutside,
+} from "../engines/runtime/layout.generated";
+import { deliverFault } from "../interrupts/deliver.as";
+import { internalError } from "../../../engine/runtime/internal-error.as";
+
+function raiseBy(s: i32, ea: u64, cause: i32): void {
+  const canonical = cause != UNTRANSLATED_notCanonical;
+  if (canonical) {
+    store<u64>(s, ea, S_control + 16);
+    deliverFault(s, VECTOR_pageFault, cause & 0xffff);
+  } else deliverFault(s, VECTOR_generalProtection, 0);
+}
+
+export function raiseDataFault(s: i32, ea: u64, access: i32, cause: i32): void {
+  raiseBy(s, ea, cause);
+  store<i32>(s, 1, S_fault);
+}
+
+export function raiseFetchFault(s: i32, ea: u64, cause: i32): void {
+  raiseBy(s, ea, cause);
+}
+
+/** Code where no memory is: no machine of ours has any there. */
+export function raiseFetchOutside(s: i32): void {
+  internalError(s, ERROR_codeOutside);
+}

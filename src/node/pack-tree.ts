@@ -1,0 +1,143 @@
+/** A folder of the host as a tar stream. */
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  opendirSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { VmError } from "../api/error.js";
+import { padding, type TarEntry } from "../api/tar/format.js";
+import { tarEnd, tarHead } from "../api/tar/write.js";
+
+const pieceSize = 1 << 18;
+
+/** Made up of as many small things as a piece holds. */
+class Pieces {
+  #piece = new Uint8Array(pieceSize);
+  #length = 0;
+
+  /** The pieces that are full, and at the end the last one. */
+  *add(bytes: Uint8Array): Generator<Uint8Array> {
+    for (let done = 0; done < bytes.length; ) {
+      const part = bytes.subarray(done, done + pieceSize - this.#length);
+      this.#piece.set(part, this.#length);
+      this.#length += part.length;
+      done += part.length;
+      if (this.#length === pieceSize) yield this.take();
+    }
+  }
+
+  /** Reads into it what is missing. */
+  read(fd: number, most: number): number {
+    const count = readSync(fd, this.#piece, this.#length, Math.min(most, pieceSize - this.#length), null);
+    this.#length += count;
+    return count;
+  }
+
+  get full(): boolean {
+    return this.#length === pieceSize;
+  }
+
+  take(): Uint8Array {
+    const piece = this.#piece.subarray(0, this.#length);
+    this.#piece = new Uint8Array(pieceSize);
+    this.#length = 0;
+    return piece;
+  }
+}
+
+/**
+ * Its things belong to root, as the host's users are none of the guest's. A folder's are named from it on; a file has its own
+ * name, or `name`. Devices, pipes and sockets are left out. Its reader gets the errors: VmError.
+ */
+export function packTree(path: string, { name }: { readonly name?: string } = {}): ReadableStream<Uint8Array> {
+  const pieces = packed(resolve(path), name ?? basename(resolve(path)));
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: (controller) => {
+        try {
+          const { done, value } = pieces.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          const { code = "EIO", message } = error as NodeJS.ErrnoException;
+          throw error instanceof VmError
+            ? error
+            : new VmError(code, message.replace(`${code}: `, ""), { cause: error });
+        }
+      },
+      cancel: () => {
+        pieces.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function* packed(path: string, name: string): Generator<Uint8Array, undefined> {
+  const pieces = new Pieces();
+  const state = statSync(path, { bigint: true });
+  if (state.isDirectory()) {
+    yield* pieces.add(tarHead(entryOf("./", state, { kind: "folder" })));
+    yield* packFolder(pieces, path, "");
+  } else if (state.isFile()) yield* packFile(pieces, path, name, 0);
+  else throw new VmError("EINVAL", `${path} is neither a folder nor a file`);
+  yield* pieces.add(tarEnd());
+  yield pieces.take();
+}
+
+function* packFolder(pieces: Pieces, path: string, name: string): Generator<Uint8Array> {
+  const folder = opendirSync(path);
+  try {
+    for (let one = folder.readSync(); one; one = folder.readSync()) {
+      const [itsPath, itsName] = [join(path, one.name), `${name}${one.name}`];
+      const state = lstatSync(itsPath, { bigint: true });
+      if (state.isFile()) yield* packFile(pieces, itsPath, itsName, constants.O_NOFOLLOW);
+      else if (state.isSymbolicLink()) {
+        yield* pieces.add(tarHead(entryOf(itsName, state, { kind: "symlink", target: readlinkSync(itsPath) })));
+      } else if (state.isDirectory()) {
+        yield* pieces.add(tarHead(entryOf(`${itsName}/`, state, { kind: "folder" })));
+        yield* packFolder(pieces, itsPath, `${itsName}/`);
+      }
+    }
+  } finally {
+    folder.closeSync();
+  }
+}
+
+/** As many bytes as its head says: one that has become shorter has zeros behind its end, as tar does it. */
+function* packFile(pieces: Pieces, path: string, name: string, flags: number): Generator<Uint8Array> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
+  try {
+    const state = fstatSync(fd, { bigint: true });
+    const size = Number(state.size);
+    yield* pieces.add(tarHead(entryOf(name, state, { kind: "file", size })));
+    let left = size;
+    while (left > 0) {
+      const count = pieces.read(fd, left);
+      if (count === 0) break;
+      left -= count;
+      if (pieces.full) yield pieces.take();
+    }
+    for (; left > 0; left -= Math.min(left, pieceSize)) yield* pieces.add(new Uint8Array(Math.min(left, pieceSize)));
+    yield* pieces.add(new Uint8Array(padding(size)));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function entryOf(
+  path: string,
+  { mode, mtimeNs }: BigIntStats,
+  more: Pick<TarEntry, "kind"> & Partial<TarEntry>,
+): TarEntry {
+  const time = mtimeNs < 0n ? 0n : mtimeNs;
+  return { path, mode: Number(mode) & 0o7777, user: 0, group: 0, size: 0, time, target: "", ...more };
+}

@@ -1,0 +1,196 @@
+/** One x86 processor with RAM, on the engines as they are built: for tests that set its registers, tables and memory. */
+import { readFileSync } from "node:fs";
+import { archLayout, codePage, ExitCode, noSegment, state, vcpu } from "../../../src/arch/x86/engines/layout.js";
+import { msrPlaces } from "../../../src/arch/x86/engines/msrs.js";
+import { translatorTarget } from "../../../src/arch/x86/engines/target.js";
+import { type Interpreter, instantiateInterpreter } from "../../../src/engine/interpret/interpreter.js";
+import { engineRequests as Request } from "../../../src/engine/layout.js";
+import { Translator } from "../../../src/engine/translate/translator.js";
+import { memorySlot, vmLayout } from "../../../src/kvm/layout.js";
+
+const s = 0x100000;
+const align = (n: number) => Math.ceil(n / 65536) * 65536;
+const owners = align(s + vcpu.size);
+
+const compiled = (name: string) =>
+  new WebAssembly.Module(readFileSync(new URL(`../../../src/arch/x86/engines/${name}`, import.meta.url)));
+let assets: { runtime: WebAssembly.Module; interpreter: WebAssembly.Module } | undefined;
+
+type FieldName = keyof typeof state;
+
+/** Segments' access bytes as descriptors have them, from bit 8 of the upper half. */
+export const Access = { code64: 0xa09b, data: 0xc093, user: 0x60, tss: 0x008b } as const;
+
+export class Processor {
+  readonly #memory: WebAssembly.Memory;
+  readonly view: DataView;
+  readonly #bytes: Uint8Array;
+  readonly #ram: number;
+  readonly ramSize: number;
+  readonly interpreter: Interpreter;
+  readonly translator: Translator;
+
+  /** @param ramSize bytes of RAM, from physical address 0 on. */
+  constructor(ramSize: number) {
+    assets ??= { runtime: compiled("runtime.wasm"), interpreter: compiled("interpreter.wasm") };
+    const pages = ramSize / 4096;
+    const codeMap = align(owners + 4 * pages);
+    this.#ram = align(codeMap + 4 * pages);
+    this.ramSize = ramSize;
+    this.#memory = new WebAssembly.Memory({ initial: (this.#ram + align(ramSize)) / 65536, maximum: 65536 });
+    this.view = new DataView(this.#memory.buffer);
+    this.#bytes = new Uint8Array(this.#memory.buffer);
+    const word = (at: number, value: number) => this.view.setInt32(at, value, true);
+    word(vmLayout.vcpuCount, 1);
+    word(vmLayout.vcpus, s);
+    word(vmLayout.slotCount, 1);
+    this.view.setBigInt64(vmLayout.slots + memorySlot.offset.size, BigInt(ramSize), true);
+    word(vmLayout.slots + memorySlot.offset.address, this.#ram);
+    this.view.setBigInt64(archLayout.ramLimit, BigInt(ramSize), true);
+    word(archLayout.codeOwners, owners);
+    word(archLayout.codeMapSize, pages * 4);
+    this.view.setFloat64(vmLayout.clockBase, performance.timeOrigin + performance.now(), true);
+    // Ticks a millisecond.
+    this.view.setFloat64(vmLayout.clockRate, 1e6, true);
+    this.set("codeMaps", codeMap);
+    const translator = new Translator(translatorTarget, this.#memory, s);
+    this.translator = translator;
+    this.interpreter = instantiateInterpreter(assets, this.#memory, {
+      regions: translator.regions,
+      codeDropped: (page) => translator.codeDropped(page),
+      sampled: () => translator.sampled(),
+    });
+    translator.bind(this.interpreter);
+  }
+
+  get(field: FieldName, index = 0): number {
+    return this.view.getInt32(s + state[field].offset + 4 * index, true);
+  }
+
+  get64(field: FieldName, index = 0): bigint {
+    return this.view.getBigUint64(s + state[field].offset + 8 * index, true);
+  }
+
+  set(field: FieldName, value: number, index = 0): void {
+    this.view.setInt32(s + state[field].offset + 4 * index, value, true);
+  }
+
+  set64(field: FieldName, value: bigint, index = 0): void {
+    this.view.setBigUint64(s + state[field].offset + 8 * index, BigInt.asUintN(64, value), true);
+  }
+
+  /** Segment registers, by their numbers in the layout. */
+  setSegment(segment: number, selector: number, base: bigint, limit: number, access: number): void {
+    this.set("selector", selector, segment);
+    this.set64("segmentBase", base, segment);
+    this.set("segmentLimit", limit, segment);
+    this.set("segmentAccess", access, segment);
+  }
+
+  setMsr(name: keyof typeof msrPlaces, value: bigint): void {
+    this.set64("msrs", value, msrPlaces[name]);
+  }
+
+  /** Flat 64-bit code at a privilege level, with paging by the tables at this physical address. */
+  longMode({ tables, cpl, code, data }: { tables: bigint; cpl: 0 | 3; code: number; data: number }): void {
+    this.set64("control", 0x80010031n, 0);
+    this.set64("control", tables, 3);
+    this.set64("control", 0x620n | 0x20n, 4);
+    this.setMsr("efer", 0xd01n);
+    this.set64("xcr0", 1n);
+    this.set("cpl", cpl);
+    const user = cpl === 3 ? Access.user : 0;
+    for (let i = 0; i < noSegment; i++) this.setSegment(i, data, 0n, -1, Access.data | user);
+    this.setSegment(1, code, 0n, -1, Access.code64 | user);
+  }
+
+  /** The arithmetic flags among the others. */
+  get flags(): bigint {
+    const sign = this.get64("sign");
+    const odd = [...(sign & 0xffn).toString(2)].filter((digit) => digit === "1").length & 1;
+    const bits: readonly (readonly [number, boolean])[] = [
+      [0, this.get("carry") !== 0],
+      [2, odd === 0],
+      [4, (this.get("adjust") & 16) !== 0],
+      [6, this.get64("zero") === 0n],
+      [7, sign >> 63n !== 0n],
+      [11, this.get64("overflow") >> 63n !== 0n],
+    ];
+    return bits.reduce((all, [bit, is]) => all | (is ? 1n << BigInt(bit) : 0n), this.get64("systemFlags") | 2n);
+  }
+
+  set flags(flags: bigint) {
+    const bit = (n: number) => (flags >> BigInt(n)) & 1n;
+    this.set64("zero", bit(6) ^ 1n);
+    this.set64("sign", (bit(7) << 63n) | (bit(2) ^ 1n));
+    this.set64("overflow", bit(11) << 63n);
+    this.set("carry", Number(bit(0)));
+    this.set("adjust", Number(bit(4)) << 4);
+    this.set64("systemFlags", flags & ~0x8d5n);
+  }
+
+  /** RAM at a physical address, to read and, where no code has run, to write. */
+  ram(at: number, length: number): Uint8Array {
+    if (at + length > this.ramSize) throw new Error(`there is no RAM at ${at.toString(16)}`);
+    return this.#bytes.subarray(this.#ram + at, this.#ram + at + length);
+  }
+
+  putRam64(at: number, value: bigint): void {
+    this.ram(at, 8);
+    this.view.setBigUint64(this.#ram + at, BigInt.asUintN(64, value), true);
+  }
+
+  getRam64(at: number): bigint {
+    this.ram(at, 8);
+    return this.view.getBigUint64(this.#ram + at, true);
+  }
+
+  /** RAM has been written, not by the processor. */
+  written(at: number, length: number): void {
+    const written = this.interpreter.runtime["guestMemoryWritten"] as (at: bigint, length: bigint) => number;
+    written(BigInt(at), BigInt(length));
+  }
+
+  /** After all registers have been set. */
+  reset(): void {
+    (this.interpreter.runtime["reset"] as (state: number) => void)(s);
+  }
+
+  /** After some registers have been set. */
+  changed(): void {
+    this.set("requests", this.get("requests") | Request.context);
+  }
+
+  step(): number {
+    this.set("exitCode", ExitCode.none);
+    return this.interpreter.step(s);
+  }
+
+  /** Runs until it leaves, at the latest after so many slices. */
+  run(milliseconds = 0): number {
+    this.set("exitCode", ExitCode.none);
+    const now = (performance.timeOrigin + performance.now() - this.view.getFloat64(vmLayout.clockBase, true)) * 1e6;
+    this.set64("leaveAt", milliseconds === 0 ? 0n : BigInt(Math.round(now + milliseconds * 1e6)));
+    return this.interpreter.run(s);
+  }
+
+  /** Completes an access that it left for: what it reads is this. Returns why it left again. */
+  complete(value: bigint): number {
+    const done = this.get("mmioConsumed");
+    void done;
+    this.set64("mmioValues", value, 0);
+    this.set("mmioCompleted", 1);
+    this.set("mmioConsumed", 0);
+    this.set("mmioReplay", 1);
+    const exit = this.step();
+    this.set("mmioCompleted", 0);
+    this.set("mmioConsumed", 0);
+    this.set("mmioReplay", 0);
+    return exit;
+  }
+
+  /** Bytes of decoded entries passed since the beginning. */
+  get spent(): number {
+    return Number(this.get64("instructions")) * codePage.entrySize + this.get("sliceLength") - this.get("budget");
+  }
+}
