@@ -2,6 +2,7 @@
 
 import type { AgentConnection } from "../vmm/agent/connection.js";
 import type { AgentRequest } from "../vmm/agent/frames.js";
+import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import { bytesIn, isBody } from "./bytes.js";
 import type { ConsoleLog } from "./console.js";
@@ -94,6 +95,11 @@ export class LinuxVm implements Vm {
       agent.lose(endError(this.#end));
       return this.#end;
     });
+  }
+
+  /** Has somebody else talk to the agent: frames come through what is given, and go to `end`. */
+  relay(end: RelayEnd): AgentRelay {
+    return new AgentRelay({ spawn: (request, events) => this.#runner.run(request, events) }, end);
   }
 
   /** The agent has broken the rules: nothing more can be had of this machine. */

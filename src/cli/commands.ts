@@ -28,6 +28,11 @@ export const commands: readonly CommandEntry[] = [
     usageStatus: 125,
   },
   {
+    name: "cp",
+    summary: "copy files and folders into a running guest, or out of it",
+    load: () => import("./commands/cp.js"),
+  },
+  {
     name: "guest",
     summary: "fetch, list or remove guests that can be booted without bringing a kernel",
     load: () => import("./commands/guest.js"),

@@ -3,10 +3,14 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { createVmOn } from "../api/create-vm.js";
 import { VmError } from "../api/error.js";
 import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
+import type { LinuxVm } from "../api/vm.js";
+import { messageOf } from "../base/errors.js";
 import type { GuestDisk } from "../node/disks.js";
 import type { NetworkChoice } from "../node/network.js";
+import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
 import { interruptible, OutOfTime } from "./interrupt.js";
+import type { LoadedKvm } from "./kvm.js";
 import { checked, cpuOption, loadMachines, memoryOption, settleMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
@@ -80,7 +84,7 @@ export async function describeVm(command: Command): Promise<void> {
 const silence = 1000;
 
 /** Boots it. Rejects with VmError, or the signal's reason; progress goes to stderr. */
-async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<Vm> {
+async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: LoadedKvm) => void): Promise<Vm> {
   const { memory, cpus, disk = [], quiet, timeout: _, user, cwd, env, ...others } = choices;
   const say = (sentence: string): void => void (quiet || process.stderr.write(`unikvm: ${sentence}\n`));
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -104,7 +108,11 @@ async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<Vm> {
   };
   const create = createVmOn(async () => {
     const [{ nodePlatform }, { loadKvm }] = await Promise.all([import("../node/platform.js"), import("./kvm.js")]);
-    return nodePlatform(async () => (await loadKvm()).kvm);
+    return nodePlatform(async () => {
+      const one = await loadKvm();
+      loaded?.(one);
+      return one.kvm;
+    });
   });
   try {
     return await create(options);
@@ -113,21 +121,44 @@ async function bootVm(choices: VmChoices, signal: AbortSignal): Promise<Vm> {
   }
 }
 
+/** Has other commands reach a VM's guest; where they cannot, it runs all the same. */
+async function serve(vm: Vm, { loader }: LoadedKvm): Promise<ControlServer | undefined> {
+  try {
+    const { serveControl } = await import("./control/server.js");
+    const control = await serveControl(loader);
+    control.onAgent((end) => (vm as LinuxVm).relay(end));
+    return control;
+  } catch (error) {
+    if (process.env["UNIKVM_DEBUG"]) process.stderr.write(`unikvm: no commands can reach this: ${messageOf(error)}\n`);
+    return undefined;
+  }
+}
+
 /**
  * Boots a VM, and gives the status of what `use` does in it, which gets the time that is left, if there is a limit; or that of
- * what went wrong, said on stderr.
+ * what went wrong, said on stderr. With `served`, other commands reach it meanwhile (`unikvm cp`, `exec --pid`).
  */
 export async function useVm(
   choices: VmChoices,
   use: (vm: Vm, limit: { timeout?: number }) => Promise<number>,
+  { served = false }: { readonly served?: boolean } = {},
 ): Promise<number> {
   const begin = performance.now();
+  let kvm: LoadedKvm | undefined;
   try {
-    const vm = await interruptible((signal) => bootVm(choices, signal), choices.timeout);
+    const vm = await interruptible(
+      (signal) =>
+        bootVm(choices, signal, (one) => {
+          kvm = one;
+        }),
+      choices.timeout,
+    );
+    const control = served && kvm ? await serve(vm, kvm) : undefined;
     try {
       const left = choices.timeout && Math.max(1, choices.timeout - (performance.now() - begin));
       return await use(vm, left === undefined ? {} : { timeout: left });
     } finally {
+      control?.close();
       // What is on disks is written; nobody waits for a VM without.
       await vm.close(choices.disk ? {} : { grace: 0 });
     }

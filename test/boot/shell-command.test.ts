@@ -1,12 +1,15 @@
 /** `unikvm shell` on a real terminal, which Python's pty brings. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { main, noGuest, unikvm } from "./booting.test-support.js";
 
 /** Types at the shell, and prints what it showed; the status last. Every wait is for what is seen. */
 const script = `
-import fcntl, os, pty, struct, sys, termios
+import fcntl, os, pty, struct, subprocess, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
@@ -26,6 +29,31 @@ until(b"# ")
 keys(b"stty size; echo a$((1))b\\n"); until(b"30 100"); until(b"a1b")
 size(11, 44)
 keys(b"sleep 0.2; stty size\\n"); until(b"11 44")
+# Other commands reach it meanwhile. Their statuses, what they said, and what came of it.
+def run(*words, input=b""):
+    done = subprocess.run([*sys.argv[1:3], *words], input=input, capture_output=True)
+    print(words[0], done.returncode, (done.stdout + done.stderr).decode().replace(str(pid), "PID").replace(here, "HERE"))
+here = os.environ["XDG_RUNTIME_DIR"]
+def at(path): return os.path.join(here, path)
+os.makedirs(at("tree/below")); open(at("tree/below/file"), "w").write("contents"); os.symlink("/nowhere", at("tree/link"))
+os.utime(at("tree/below/file"), (981173106, 981173106)); os.chmod(at("tree/below/file"), 0o751)
+run("cp", at("tree"), ":/root")
+run("exec", "--pid", str(pid), "--cwd", "/root/tree", "--env", "X=y", "--", "sh", "-c", "stat -c '%a %u %y' below/file; readlink link; cat; echo; echo $X >&2; exit 5", input=b"from here")
+run("cp", ":/root/tree", at("back"))
+print(open(at("back/below/file")).read(), oct(os.stat(at("back/below/file")).st_mode), os.stat(at("back/below/file")).st_mtime, os.readlink(at("back/link")))
+run("cp", ":/root/tree/below", at("tree"))
+run("cp", at("tree"), ":/root")
+run("cp", at("tree"), ":/nowhere/at/all")
+run("cp", ":/nothing", here)
+run("exec", "--pid", str(pid), "--", "no-such-program")
+run("exec", "--pid", str(pid), "--disk", "x", "--", "true")
+print(sorted(os.listdir(here)), sorted(os.listdir(at("tree"))))
+run("exec", "--pid", str(pid), "--", "sh", "-c", "ls -A /root /root/tree; mkdir /mnt; mount -t tmpfs -o size=64k none /mnt")
+open(at("large"), "wb").write(b"x" * 1000000)
+run("cp", at("large"), ":/mnt/large")
+run("cp", "--pid", str(pid), at("tree/below/file"), ":/mnt/large")
+run("cp", ":/mnt/large", at("large"))
+print(open(at("large")).read())
 # Only once they run: the line's editor takes keys for itself.
 keys(b"sh -c 'echo r$((1))n; exec sleep 1000'\\n"); until(b"r1n"); keys(b"\\x03"); until(b"# ")
 keys(b"sh -c 'echo r$((2))n; exec sleep 1000'\\n"); until(b"r2n"); keys(b"\\x1a"); until(b"Stopped"); until(b"# ")
@@ -37,17 +65,73 @@ except OSError: pass
 print("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 
+/** What it prints. */
+const expected = `cp 0${" "}
+exec 5 751 0 2001-02-03 04:05:06.000000000 +0000
+/nowhere
+from here
+y
+
+cp 0${" "}
+contents 0o100751 981173106.0 /nowhere
+cp 3 unikvm: HERE/tree/below is there already; remove it, or choose another name
+
+cp 3 unikvm: :/root/tree is there already; remove it, or choose another name
+
+cp 3 unikvm: ENOENT: no such file or directory, stat '/nowhere/at'
+
+cp 3 unikvm: ENOENT: no such file or directory, stat '/nothing'
+
+exec 127 unikvm: no-such-program cannot be run: the guest has no such program
+
+exec 125 unikvm: --disk is of a VM that is to be made, and --pid names one that runs
+
+['back', 'tree', 'unikvm'] ['below', 'link']
+exec 0 /root:
+tree
+
+/root/tree:
+below
+link
+
+cp 3 unikvm: ENOSPC: no space left on device, upload '/mnt': large
+
+cp 0${" "}
+cp 0${" "}
+contents
+status 9
+`;
+
 const noPty =
   process.platform !== "linux"
     ? "written for Linux's terminals"
     : spawnSync("python3", ["-c", "import pty, termios"]).status !== 0 && "python3, which has terminals, is missing";
 
 test("a shell with a terminal: size, interrupt, job control, status", { skip: noGuest || noPty }, () => {
-  const { stdout, stderr } = spawnSync("python3", ["-c", script, process.execPath, main, "shell", "-q"], {
-    encoding: "utf8",
-    timeout: 300_000,
-  });
-  assert.equal(stdout, "status 9\n", stderr);
+  const runtime = mkdtempSync(join(tmpdir(), "unikvm-shell-"));
+  try {
+    const { stdout, stderr } = spawnSync("python3", ["-c", script, process.execPath, main, "shell", "-q"], {
+      encoding: "utf8",
+      timeout: 600_000,
+      env: { ...process.env, XDG_RUNTIME_DIR: runtime },
+    });
+    assert.equal(stdout, expected, stderr);
+  } finally {
+    rmSync(runtime, { recursive: true, force: true });
+  }
+});
+
+test("cp says what is wrong where there is no guest to be reached", async () => {
+  const runtime = mkdtempSync(join(tmpdir(), "unikvm-shell-"));
+  try {
+    const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
+    const { status, stderr } = spawnSync(process.execPath, [main, "cp", main, ":/root"], { encoding: "utf8", env });
+    assert.equal(stderr, "unikvm: no unikvm runs whose guest could be reached; start one with unikvm shell\n");
+    assert.equal(status, 3);
+    assert.equal((await unikvm(["cp", ":", "x"]).finished).status, 2);
+  } finally {
+    rmSync(runtime, { recursive: true, force: true });
+  }
 });
 
 test("without a terminal it says so", async () => {

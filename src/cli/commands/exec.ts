@@ -1,10 +1,14 @@
 /** `unikvm exec`: one command in a VM of its own, as if it ran here. */
 import { constants } from "node:os";
+import { Readable } from "node:stream";
 import type { Command } from "commander";
 import type { Process, SignalName } from "../../api/types.js";
+import { VmmError } from "../../vmm/errors.js";
 import type { Finish } from "../command.js";
 import { endingSignals } from "../interrupt.js";
-import { describeVm, programOptions, statusOf, useVm, type VmChoices } from "../vm-options.js";
+import { openRemoteGuest } from "../remote.js";
+import { parseCount } from "../sizes.js";
+import { describeVm, programOptions, statusOf, statusOfFailure, useVm, type VmChoices } from "../vm-options.js";
 
 export async function describe(command: Command, finish: Finish): Promise<void> {
   command
@@ -16,18 +20,42 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
         "  unikvm exec -- uname -a\n" +
         "  echo 'print the sum' | unikvm exec -- sh -c 'cat; echo $((40 + 2))'\n" +
         "  unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mount /dev/vda /mnt && ls /mnt'\n" +
+        "  unikvm exec --pid 4711 -- ps            # in the guest of a unikvm shell that runs\n" +
         "  unikvm exec --network user -- wget -qO- http://example.org",
     )
     .argument("<command...>", "the program and its arguments, after --")
     .passThroughOptions();
   await describeVm(command);
+  command.option("--pid <n>", "run it in the guest of that process of unikvm, which has an agent", parseCount(1));
   command.action(finish(run));
 }
 
-function run(command: readonly string[], choices: VmChoices): Promise<number> {
+function run(command: readonly string[], choices: VmChoices & { readonly pid?: number }): Promise<number> {
+  if (choices.pid !== undefined) return runThere(choices.pid, command, choices);
   return useVm(choices, async (vm, limit) =>
     attend(await vm.spawn(command, { ...programOptions(choices), stdin: process.stdin, ...limit })),
   );
+}
+
+/** What the VM is, its process has said; none of these options is of the command. */
+const ofAnotherVm = ["image", "kernel", "initrd", "append", "type", "cpu", "disk", "network"] as const;
+
+async function runThere(pid: number, command: readonly string[], choices: VmChoices): Promise<number> {
+  const { user, cwd, env = {}, timeout } = choices;
+  try {
+    const wrong = ofAnotherVm.find((name) => choices[name] !== undefined);
+    if (wrong) throw new VmmError(`--${wrong} is of a VM that is to be made, and --pid names one that runs`);
+    const guest = await openRemoteGuest(pid);
+    try {
+      const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+      const input = Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
+      return await attend(await guest.spawn({ command, env: variables, cwd, user }, { input, timeout }));
+    } finally {
+      guest.close();
+    }
+  } catch (error) {
+    return statusOfFailure(error);
+  }
 }
 
 /** Brings its output here and this program's signals there, until it ends. */

@@ -1,7 +1,7 @@
 /** `unikvm shell`: a terminal in a VM of its own. */
 import { constants } from "node:os";
 import type { Command } from "commander";
-import type { Process, TerminalSize } from "../../api/types.js";
+import type { Process, TerminalSize, Vm } from "../../api/types.js";
 import type { Finish } from "../command.js";
 import { escapeHelp, escapes } from "../escape.js";
 import { endingSignals } from "../interrupt.js";
@@ -13,6 +13,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     .description(
       "Gives a terminal in a Linux VM of its own: a shell, or the program that is named. Every key goes there, Ctrl-C\n" +
         "included; when it ends, so does the VM. Ctrl-A X ends it at once, Ctrl-A H helps.\n" +
+        "While it runs, `unikvm cp` copies files into it and out of it, and `unikvm exec --pid` runs commands in it.\n" +
         "Ends with the program's status, as `unikvm exec` does.\n\n" +
         "  unikvm shell\n" +
         "  unikvm shell --disk data.qcow2 --network user\n" +
@@ -28,14 +29,15 @@ async function run(command: readonly string[], choices: VmChoices): Promise<numb
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     return statusOfFailure(new Error("shell needs a terminal as its stdin and stdout; for pipes there is unikvm exec"));
   }
-  return useVm(choices, async (vm, limit) => {
+  const use = async (vm: Vm, limit: { timeout?: number }): Promise<number> => {
     const program = await vm.spawn(command.length > 0 ? command : ["sh", "-l"], {
       ...programOptions({ ...choices, env: { ...ownTerminal(), ...choices.env } }),
       pty: sizeHere(),
       ...limit,
     });
     return attach(program);
-  });
+  };
+  return useVm(choices, use, { served: true });
 }
 
 /** What kind of terminal this is, is so in the guest, too. */

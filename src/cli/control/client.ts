@@ -33,11 +33,8 @@ export async function listInstances(): Promise<number[]> {
   return alive.flat();
 }
 
-/**
- * Asks the instance `pid`, or the only one that runs; undefined if none does. Throws VmmError: several run and none was
- * named, there is none of that number, or it does not answer.
- */
-export async function ask(request: Request, pid: number | undefined): Promise<Answer | undefined> {
+/** The instance `pid`, or the only one that runs; undefined if none does. Throws VmmError: several run, or none of that number. */
+async function find(pid: number | undefined): Promise<{ readonly pid: number; readonly socket: Socket } | undefined> {
   const instances = await listInstances();
   if (pid !== undefined && !instances.includes(pid)) throw new VmmError(`no unikvm runs as process ${pid}`);
   if (pid === undefined && instances.length > 1) {
@@ -46,13 +43,38 @@ export async function ask(request: Request, pid: number | undefined): Promise<An
   const wanted = pid ?? instances[0];
   const path = listSockets().find((candidate) => candidate.pid === wanted)?.path;
   const socket = path === undefined ? undefined : await open(path);
-  if (!socket) return undefined;
+  return socket && wanted !== undefined ? { pid: wanted, socket } : undefined;
+}
+
+async function put(socket: Socket, pid: number, request: Request): Promise<Answer> {
   // What arrives later than the answer is of no interest.
   socket.on("error", () => {});
   socket.write(`${JSON.stringify(request)}\n`);
   const line = await readLine(socket, answerPatience);
-  socket.destroy();
   const answer = line === undefined ? undefined : parseAnswer(line);
-  if (!answer) throw new VmmError(`unikvm, process ${wanted}, does not answer; is it another version?`);
+  if (answer) return answer;
+  socket.destroy();
+  throw new VmmError(`unikvm, process ${pid}, does not answer; is it another version?`);
+}
+
+/**
+ * Asks the instance `pid`, or the only one that runs; undefined if none does. Throws VmmError: several run and none was
+ * named, there is none of that number, or it does not answer.
+ */
+export async function ask(request: Request, pid: number | undefined): Promise<Answer | undefined> {
+  const found = await find(pid);
+  if (!found) return undefined;
+  const answer = await put(found.socket, found.pid, request);
+  found.socket.destroy();
   return answer;
+}
+
+/** A way to the guest's agent of a running instance. Throws VmmError: as `ask`, or none runs, or its guest has no agent. */
+export async function askForAgent(pid: number | undefined): Promise<{ readonly pid: number; readonly socket: Socket }> {
+  const found = await find(pid);
+  if (!found) throw new VmmError("no unikvm runs whose guest could be reached; start one with unikvm shell");
+  const { failure } = await put(found.socket, found.pid, { command: "agent" });
+  if (!failure) return found;
+  found.socket.destroy();
+  throw new VmmError(failure.message);
 }

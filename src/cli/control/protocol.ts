@@ -16,6 +16,8 @@ export interface Parameters {
 
 export type Request =
   | { readonly command: "lsmod" }
+  /** What follows the answer are frames, as to the agent in the guest. */
+  | { readonly command: "agent" }
   | { readonly command: "modprobe"; readonly name: string; readonly parameters: Parameters; readonly force: boolean }
   | { readonly command: "remove"; readonly name: string; readonly force: boolean }
   | { readonly command: "rmmod"; readonly name: string; readonly force: boolean }
@@ -70,6 +72,7 @@ export function parseRequest(line: string): Request | undefined {
   if (!isRecord(value)) return undefined;
   const { command, name, file, parameters, force } = value;
   switch (command) {
+    case "agent":
     case "lsmod":
       return { command };
     case "remove":

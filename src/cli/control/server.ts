@@ -3,6 +3,7 @@ import { rmSync, statSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { KvmError, messageOf } from "../../base/errors.js";
 import type { ModuleLoader } from "../../modules/loader.js";
+import type { AgentRelay, RelayEnd } from "../../vmm/agent/relay.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { Packing } from "../../vmm/snapshot/format.js";
 import { importModule } from "../import-module.js";
@@ -11,16 +12,21 @@ import { openControlFolder, socketPath } from "./folder.js";
 import { readLine } from "./line.js";
 import { type Action, type Answer, type Failure, parseRequest, type Request, type SnapshotLine } from "./protocol.js";
 
-/** More than these are turned away: a command takes a moment. */
-const connectionLimit = 8;
+/** More than these are turned away. */
+const connectionLimit = 64;
 
 export interface ControlServer {
   /** Takes a message of the kernel side, so that a command can show what it caused. False: none is at work. */
   readonly log: (message: string) => boolean;
   /** Has `save` make the snapshots that commands ask for; undefined: there is no machine now. */
   onSnapshot(save: SaveSnapshot | undefined): void;
+  /** Has commands talk to an agent; undefined: there is none now. */
+  onAgent(agent: RelayAgent | undefined): void;
   close(): void;
 }
+
+/** Gives what a command says to the agent in the guest. */
+export type RelayAgent = (end: RelayEnd) => AgentRelay;
 
 /** Makes a file of that name, which is there whole or not at all. Throws VmmError or KvmError. */
 export type SaveSnapshot = (file: string, packing: Packing) => Promise<SnapshotLine>;
@@ -30,7 +36,7 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
   const path = socketPath(openControlFolder(), process.pid);
   // A process of the same number may have died here.
   rmSync(path, { force: true });
-  const target: Target = { loader, sizes, save: undefined };
+  const target: Target = { loader, sizes, save: undefined, relay: undefined };
   const listeners = new Set<(message: string) => void>();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -38,15 +44,18 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
     socket.unref();
-    void readLine(socket).then(async (line) => {
-      const request = line === undefined ? undefined : parseRequest(line);
+    void readLine(socket).then(async (asked) => {
+      const request = asked === undefined ? undefined : parseRequest(asked);
       if (!request) return void socket.destroy();
       const log: string[] = [];
       const listen = (message: string): void => void log.push(message);
       listeners.add(listen);
       const answer = await perform(target, request, log);
       listeners.delete(listen);
-      socket.end(`${JSON.stringify(answer)}\n`);
+      const line = `${JSON.stringify(answer)}\n`;
+      if (request.command !== "agent" || answer.failure || !target.relay) return void socket.end(line);
+      socket.write(line);
+      relay(socket, target.relay);
     });
   });
   server.maxConnections = connectionLimit;
@@ -70,6 +79,9 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
     onSnapshot: (save) => {
       target.save = save;
     },
+    onAgent: (relay) => {
+      target.relay = relay;
+    },
     close,
   };
 }
@@ -79,6 +91,15 @@ interface Target {
   readonly loader: ModuleLoader;
   readonly sizes: Map<string, number>;
   save: SaveSnapshot | undefined;
+  relay: RelayAgent | undefined;
+}
+
+/** Has the socket carry frames, until either end leaves. */
+function relay(socket: Socket, begin: RelayAgent): void {
+  const end: RelayEnd = { send: (bytes) => void socket.write(bytes), close: () => void socket.end() };
+  const agent = begin(end);
+  socket.on("data", (bytes) => agent.push(bytes));
+  socket.on("close", () => agent.close());
 }
 
 /** Does what is asked; what it fails of is in the answer. */
@@ -88,6 +109,7 @@ async function perform(target: Target, request: Request, log: readonly string[])
   let snapshot: SnapshotLine | undefined;
   try {
     if (request.command === "snapshot") snapshot = await save(target, request.file, request.packing);
+    else if (request.command === "agent") refuseWithoutAgent(target);
     else await act(target, request, ({ kind, name }) => void actions.push({ kind, name }));
   } catch (error) {
     failure = failureOf(error);
@@ -113,9 +135,14 @@ async function save({ save: make }: Target, file: string, packing: Packing): Pro
   return make(file, packing);
 }
 
+function refuseWithoutAgent({ relay }: Target): void {
+  if (relay) return;
+  throw new VmmError(`process ${process.pid} runs a guest without an agent; unikvm shell has one`);
+}
+
 async function act(
   { loader, sizes }: Target,
-  request: Exclude<Request, { readonly command: "snapshot" }>,
+  request: Exclude<Request, { readonly command: "snapshot" | "agent" }>,
   onAction: (action: Action) => void,
 ): Promise<void> {
   switch (request.command) {

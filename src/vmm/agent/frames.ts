@@ -148,7 +148,8 @@ export interface AgentRequest {
   readonly noInput?: boolean;
 }
 
-const requestMost = 2 << 20;
+/** Bytes of a request, all its parts together. */
+export const requestMost = 2 << 20;
 const stringsMost = 32766;
 const requestHead = 16;
 
@@ -178,4 +179,21 @@ export function spawnFrames(stream: number, request: AgentRequest): Uint8Array[]
     frames.push(frame(FrameType.spawn, more ? 1 : 0, stream, payload.subarray(at, at + most)));
   }
   return frames;
+}
+
+/** The request that such frames carry. Throws AgentProtocolError: it is none. */
+export function requestIn(payload: Uint8Array): AgentRequest {
+  if (payload.length < requestHead || payload.at(-1) !== 0) throw new AgentProtocolError("a request that is none");
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const flags = view.getUint32(0, true);
+  const [commands, variables] = [view.getUint32(8, true), view.getUint32(12, true)];
+  const strings = new TextDecoder().decode(payload.subarray(requestHead, -1)).split("\0");
+  const [user, cwd, ...others] = strings;
+  if (commands < 1 || commands + variables !== others.length) throw new AgentProtocolError("a request that is none");
+  return {
+    command: others.slice(0, commands),
+    env: others.slice(commands),
+    ...{ user, cwd, builtIn: (flags & 4) !== 0, noInput: (flags & 2) !== 0 },
+    terminal: flags & 1 ? { rows: view.getUint16(4, true), columns: view.getUint16(6, true) } : undefined,
+  };
 }

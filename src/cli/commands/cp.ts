@@ -1,0 +1,146 @@
+/** `unikvm cp`: files and trees into the guest of a unikvm that runs, and out of it. */
+import { randomBytes } from "node:crypto";
+import { lstatSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join, posix, resolve } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import type { VmFs } from "../../api/types.js";
+import { packTree } from "../../node/pack-tree.js";
+import { unpackTree } from "../../node/unpack-tree.js";
+import { VmmError } from "../../vmm/errors.js";
+import type { Finish } from "../command.js";
+import { addPidOption } from "../kmod.js";
+import { openRemoteGuest } from "../remote.js";
+
+/** One of the two is in the guest. */
+interface Place {
+  readonly inGuest: boolean;
+  readonly path: string;
+}
+
+/** Begins with a colon: in the guest, from its root on. */
+function parsePlace(text: string): Place {
+  const inGuest = text.startsWith(":");
+  const path = inGuest ? text.slice(1) : text;
+  if (path === "" || path.includes("\0")) throw new InvalidArgumentError("It needs a path.");
+  return { inGuest, path: inGuest ? posix.resolve("/", path) : resolve(path) };
+}
+
+export function describe(command: Command, finish: Finish): void {
+  command
+    .description(
+      "Copies a file or a folder into the guest of a unikvm that runs (`unikvm shell`), or out of it. A path in the guest\n" +
+        "begins with a colon. Where the target is a folder, the copy goes into it, under its own name; a file that is there\n" +
+        "is replaced, when the new one is whole, and a folder is not. Permissions, times and links are kept; what goes in\n" +
+        "belongs to root, what comes out to you, without devices and pipes.\n\n" +
+        "  unikvm shell                              # in one terminal\n" +
+        "  unikvm cp project :/root                  # in another: /root/project\n" +
+        "  unikvm cp notes.txt :/root/today.txt\n" +
+        "  unikvm cp :/root/project/out .            # ./out\n" +
+        "  unikvm cp --pid 4711 :/etc/passwd here    # of several that run",
+    )
+    .argument("<source>", "what is copied: a path, or :PATH in the guest", parsePlace)
+    .argument("<target>", "where to: a path, or :PATH in the guest", parsePlace);
+  addPidOption(command).action(
+    finish(async (source: Place, target: Place, { pid }: { pid?: number }) => {
+      if (source.inGuest === target.inGuest) {
+        throw new VmmError("one of the two is to be in the guest, and begin with a colon: unikvm cp HOST :GUEST");
+      }
+      const guest = await openRemoteGuest(pid);
+      try {
+        await (target.inGuest
+          ? copyIn(source.path, target.path, guest.fs)
+          : copyOut(source.path, target.path, guest.fs));
+      } finally {
+        guest.close();
+      }
+    }),
+  );
+}
+
+/** Beside the target, so that it can be renamed to it; nobody else's. */
+const temporary = (): string => `.unikvm-cp-${randomBytes(6).toString("hex")}`;
+
+const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === "ENOENT";
+
+async function copyIn(from: string, to: string, fs: VmFs): Promise<void> {
+  const source = statSync(from);
+  const there = await fs.stat(to).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+    return undefined;
+  });
+  const target = there?.isDirectory() ? posix.join(to, basename(from)) : to;
+  const own = there?.isDirectory()
+    ? await fs.lstat(target).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+        return undefined;
+      })
+    : there;
+  refuseFolder(`:${target}`, own, source.isDirectory());
+  const folder = posix.dirname(target);
+  if (!(await fs.stat(folder)).isDirectory()) throw new VmmError(`:${folder} is no folder`);
+  if (!source.isDirectory()) return fs.upload(counted(packTree(from, { name: posix.basename(target) })), folder);
+  const unfinished = posix.join(folder, temporary());
+  try {
+    await fs.upload(counted(packTree(from)), unfinished);
+    await fs.rename(unfinished, target);
+  } catch (error) {
+    await fs.rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function copyOut(from: string, to: string, fs: VmFs): Promise<void> {
+  const source = await fs.stat(from);
+  const there = statSync(to, { throwIfNoEntry: false });
+  const target = there?.isDirectory() ? join(to, posix.basename(from)) : to;
+  refuseFolder(target, lstatSync(target, { throwIfNoEntry: false }), source.isDirectory());
+  const unfinished = join(dirname(target), temporary());
+  const leftOut = (path: string): void =>
+    void process.stderr.write(`unikvm: ${JSON.stringify(path)} is a device or a pipe, and left out\n`);
+  await unpackTree(counted(fs.download(from)), unfinished, { leftOut });
+  try {
+    if (source.isDirectory()) return renameSync(unfinished, target);
+    // The guest says what came: it is to be the one file that it said it is.
+    const [name, ...others] = readdirSync(unfinished);
+    const file = name === undefined ? undefined : join(unfinished, name);
+    if (file === undefined || others.length > 0 || !lstatSync(file).isFile()) {
+      throw new VmmError(`:${from} is no file, nor a folder`);
+    }
+    renameSync(file, target);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** A folder is neither replaced nor does it replace anything. */
+function refuseFolder(target: string, there: { isDirectory(): boolean } | undefined, folder: boolean): void {
+  if (!there || (!folder && !there.isDirectory())) return;
+  throw new VmmError(`${target} is there already; remove it, or choose another name`);
+}
+
+/** Says on a terminal how much it was, where that lasts longer than a second. */
+function counted(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  if (!process.stderr.isTTY) return stream;
+  let count = 0;
+  let said = false;
+  const say = (): void => {
+    said = true;
+    process.stderr.write(`\r${(count / 1048576).toFixed(1)} MiB`);
+  };
+  const timer = setInterval(say, 1000);
+  timer.unref();
+  return stream.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (bytes, controller) => {
+        count += bytes.length;
+        controller.enqueue(bytes);
+      },
+      flush: () => {
+        clearInterval(timer);
+        if (!said) return;
+        say();
+        process.stderr.write("\n");
+      },
+    }),
+  );
+}
