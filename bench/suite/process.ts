@@ -1,5 +1,5 @@
 /** What Linux tells of a running process; NaN where there is no /proc, or the process has ended. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Ticks a second of /proc/PID/stat, whatever the kernel's own are (Linux, USER_HZ). */
 const ticks = 100;
@@ -19,6 +19,24 @@ export function cpuSeconds(pid: number | undefined): number {
     .replace(/^.*\) /s, "")
     .split(" ");
   return (Number(fields[11] ?? Number.NaN) + Number(fields[12] ?? Number.NaN)) / ticks;
+}
+
+/** Seconds that each of its threads has run, and was ready to run while the host's processors were others'; by the thread's id. */
+export function threadTimes(
+  pid: number | undefined,
+): ReadonlyMap<string, { readonly run: number; readonly wait: number }> {
+  let threads: readonly string[];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return new Map();
+  }
+  return new Map(
+    threads.map((thread) => {
+      const [run = Number.NaN, wait = Number.NaN] = read(pid, `task/${thread}/schedstat`).split(" ").map(Number);
+      return [thread, { run: run / 1e9, wait: wait / 1e9 }];
+    }),
+  );
 }
 
 /** MB that it has resident, mappings of at least `memory` MB left out: the guest's memory is one. */
