@@ -24,6 +24,7 @@ export type {
   Vm as LinuxVm,
   VmEnd,
   VmFs,
+  VmNet,
   VmOptions,
 } from "./api/types.js";
 export * from "./index.js";

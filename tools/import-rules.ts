@@ -128,7 +128,14 @@ export const rows: readonly Row[] = [
   // Names no machine and no architecture: a platform brings them.
   {
     folder: "src/api",
-    may: ["src/base", "src/vmm/agent", "src/vmm/core", "src/vmm/devices/virtio/console", "src/vmm/snapshot/snapshot"],
+    may: [
+      "src/base",
+      "src/vmm/agent",
+      "src/vmm/core",
+      "src/vmm/devices/virtio/console",
+      "src/vmm/network/host",
+      "src/vmm/snapshot/snapshot",
+    ],
   },
   ...["cli", "web", "node"].map((end) => ({
     folder: `src/${end}`,

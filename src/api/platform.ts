@@ -1,6 +1,7 @@
 /** What a platform (Node.js, a page) gives to `createVm`: machines. Everything above is the same everywhere. */
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
+import type { Accept } from "../vmm/network/host.js";
 import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
 import type { Progress, VmOptions } from "./types.js";
 
@@ -28,6 +29,8 @@ export interface RunningMachine {
   twins<T>(count: number, also: () => T): Promise<{ readonly twins: readonly Twin[]; readonly also: T }>;
   /** Types on its console. A promise: no more until it resolves. */
   input(bytes: Uint8Array): Promise<void> | undefined;
+  /** Begins a connection to a port of the guest, as a `UserNetwork` does; undefined: it has no network. */
+  readonly connect?: ((port: number, attach: Parameters<Accept>[0]) => void) | undefined;
   /** Ends it from outside, at once. */
   stop(): void;
   /** Resolves when everything of it is gone. Never rejects. */

@@ -54,6 +54,7 @@ export interface Network {
   readonly allow?: "all" | readonly string[];
   readonly forward?: readonly { readonly host: number; readonly guest: number }[];
   readonly via?: "sockets" | "fetch" | URL;
+  /** Is asked before each connection, or flow of datagrams, that `allow` allows: only true lets it through. */
   readonly onConnect?: (to: {
     readonly host: string;
     readonly port: number;
@@ -256,6 +257,21 @@ export interface Duplex {
   readonly writable: WritableStream<Uint8Array>;
 }
 
+/** The way to servers in the guest, past any socket of the host. A VM without a network rejects with VmError ENETUNREACH. */
+export interface VmNet {
+  /**
+   * Connects to a TCP port of the guest, 1 to 65535. Closing `writable` ends this half; cancelling `readable` resets the
+   * connection, as does an abort before it is there. VmError, ECONNREFUSED: nothing listens there; ECONNRESET, of the streams:
+   * the guest or the VM has ended it.
+   */
+  connect(port: number, options?: Abort): Promise<Duplex>;
+  /**
+   * Asks an HTTP/1.1 server in the guest. A string is a path, as "/index.html". Redirections are the caller's to follow, and
+   * nothing is decompressed. VmError as `connect`, and EPROTO: what answered does not speak HTTP.
+   */
+  fetch(port: number, request: Request | string): Promise<Response>;
+}
+
 /** How a VM ended. */
 export interface VmEnd {
   /** closed: by `close`. powerOff, reboot: the guest itself. crash: it died. failed: unikvm could not go on. */
@@ -269,6 +285,7 @@ export interface VmEnd {
 /** A virtual machine that runs Linux. Disposing of it closes it. Every method rejects with VM_CLOSED once it has ended. */
 export interface Vm extends AsyncDisposable {
   readonly fs: VmFs;
+  readonly net: VmNet;
   /** The guest's console. What nobody reads is forgotten, the oldest first. */
   readonly console: Duplex;
   readonly closed: Promise<VmEnd>;

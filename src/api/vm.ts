@@ -9,6 +9,7 @@ import type { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
 import { execute } from "./exec.js";
 import { GuestFiles } from "./fs.js";
+import { GuestNet, noNetwork } from "./net.js";
 import type { PackTree, RunningMachine } from "./platform.js";
 import { begin, inTerminal } from "./process.js";
 import { misuse, type Runner } from "./program.js";
@@ -23,6 +24,7 @@ import type {
   Vm,
   VmEnd,
   VmFs,
+  VmNet,
   VmOptions,
 } from "./types.js";
 
@@ -54,6 +56,7 @@ export function endError({ kind, message, console }: VmEnd): VmError {
 
 export class LinuxVm implements Vm {
   readonly fs: VmFs;
+  readonly net: VmNet;
   readonly console: Duplex;
   readonly closed: Promise<VmEnd>;
   readonly #parts: VmParts;
@@ -76,6 +79,11 @@ export class LinuxVm implements Vm {
       },
     };
     this.fs = new GuestFiles(this.#runner, parts.packTree);
+    this.net = new GuestNet((port, attach) => {
+      if (this.#end) throw endError(this.#end);
+      if (!machine.connect) throw noNetwork();
+      machine.connect(port, attach);
+    });
     this.console = {
       readable: log.readable,
       writable: new WritableStream<Uint8Array>({ write: (bytes) => machine.input(bytes) }),

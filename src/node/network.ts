@@ -1,13 +1,17 @@
 /** The card of a guest and what is behind it. */
 import { VirtioNet, type VirtioNetState } from "../vmm/devices/virtio/net.js";
 import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
+import type { Accept } from "../vmm/network/host.js";
 import { hostSockets } from "../vmm/network/node/host-sockets.js";
+import type { Destination } from "../vmm/network/policy.js";
 import { UserNetwork, type UserNetworkState } from "../vmm/network/user-network.js";
 
 /** What a guest's network is to be. */
 export interface NetworkChoice {
   readonly allow: "all" | readonly string[];
   readonly forward: readonly { readonly host: number; readonly guest: number }[];
+  /** Is asked before each connection that `allow` allows. */
+  readonly onConnect?: (to: Destination) => boolean | Promise<boolean>;
 }
 
 /** One that others have too, since each guest is alone in its network. */
@@ -17,18 +21,20 @@ const mostPairs = 4;
 
 export interface OpenNetwork {
   readonly device: VirtioPciDevice;
+  /** Begins a connection to a port of the guest. */
+  connect(port: number, attach: Parameters<Accept>[0]): void;
   stats(): Readonly<Record<string, number>>;
   close(): void;
 }
 
 /** Rejects with VmmError: a rule is none, or the host cannot listen at a port. `saved`: its device's state in a snapshot. */
 export async function openNetwork(
-  { allow, forward }: NetworkChoice,
+  { allow, forward, onConnect }: NetworkChoice,
   cpus: number,
   saved?: VirtioPciState,
 ): Promise<OpenNetwork> {
   const card = saved?.device as VirtioNetState | undefined;
-  const network = new UserNetwork({ host: hostSockets, allow }, card?.end as UserNetworkState | undefined);
+  const network = new UserNetwork({ host: hostSockets, allow, onConnect }, card?.end as UserNetworkState | undefined);
   try {
     for (const { host, guest } of forward) await network.forward(host, guest);
   } catch (error) {
@@ -38,6 +44,7 @@ export async function openNetwork(
   const pairs = Math.min(cpus, mostPairs);
   return {
     device: new VirtioPciDevice(new VirtioNet({ end: network, mac, pairs }, card), saved),
+    connect: (port, attach) => network.connect(port, attach),
     stats: () => network.stats(),
     close: () => network.close(),
   };

@@ -56,6 +56,7 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
           resolve({
             input: run.input,
             stop: run.stop,
+            connect: network?.connect,
             ended: closed,
             capture: (also) => capture(run, { images, platform: snapshots, also }),
             twins: async (count, also) => {
@@ -89,8 +90,7 @@ function networkChoice({ allow = [], forward = [], via, onConnect }: Network): N
   if (via !== undefined && via !== "sockets") {
     throw notSupported("createVm: the option network.via", 'leave it out: it is "sockets"');
   }
-  if (onConnect) throw notSupported("createVm: the option network.onConnect", "use network.allow");
-  return { allow, forward };
+  return { allow, forward, ...(onConnect ? { onConnect } : {}) };
 }
 
 async function start(

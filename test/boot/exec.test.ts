@@ -1,15 +1,9 @@
 /** `createVm` and what a program does with it, on Debian's kernel, under both engines: one boot for all tests of one. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { createVm, type ExecError, type LinuxVm, VmError } from "../../src/index-node.js";
 import { implementations, noGuest } from "./booting.test-support.js";
 import { treeTests } from "./trees.test-support.js";
-
-const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
 
 const isVmError = (code: string, message?: RegExp) => (error: unknown) =>
   error instanceof VmError && error.code === code && (message?.test(error.message) ?? true);
@@ -277,23 +271,6 @@ for (const type of implementations) {
       })) {
         await assert.rejects(call(), isVmError("NOT_SUPPORTED", new RegExp(`${name}\\(\\) is not there yet; `)), name);
       }
-    });
-
-    test("a disk: an overlay keeps the file as it was, written to it keeps what was written", async () => {
-      const file = join(folder, `${type}.raw`);
-      writeFileSync(file, new Uint8Array(1 << 20));
-      const disks = [{ source: file }, { source: join(folder, `${type}-kept.raw`), mode: "write" }] as const;
-      writeFileSync(disks[1].source, new Uint8Array(1 << 20));
-      const other = await createVm({ type, disks });
-      try {
-        const write =
-          "for d in a b; do printf written | dd of=/dev/vd$d conv=notrunc 2>/dev/null; done; sync; head -c 7 /dev/vda";
-        assert.equal((await other.exec(write)).stdout, "written");
-      } finally {
-        assert.equal((await other.close()).kind, "closed");
-      }
-      const starts = disks.map(({ source }) => readFileSync(source).subarray(0, 7).toString());
-      assert.deepEqual(starts, ["\0".repeat(7), "written"]);
     });
 
     test("with check, a status that is not 0 is an error that has the result", async () => {

@@ -2,6 +2,8 @@
 
 /** A stream to a program outside, as the network uses it. */
 export interface HostStream {
+  /** The guest has taken the connection that somebody outside has begun. */
+  opened?(): void;
   /** Sends bytes, which the stream keeps; `written` is called when the host has taken them. */
   write(bytes: Uint8Array, written: () => void): void;
   /** Nothing more will be written. */

@@ -219,6 +219,7 @@ export class TcpConnection implements HostStreamEvents {
     this.#meet(segment);
     this.#establish(acknowledgment);
     this.#acknowledge = true;
+    this.#stream?.opened?.();
   }
 
   #establish(acknowledgment: number): void {

@@ -1,0 +1,76 @@
+/** What a VM has of the outside: disks of every kind, and connections both ways, on Debian's kernel, under both engines. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { createVm, type LinuxVm, VmError } from "../../src/index-node.js";
+import { implementations, noGuest } from "./booting.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-outside-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const mebibyte = 1 << 20;
+
+const isVmError = (code: string, message?: RegExp) => (error: unknown) =>
+  error instanceof VmError && error.code === code && (message?.test(error.message) ?? true);
+
+/** A guest's server is asked, past any socket of the host; the guest's own connections are asked about. */
+async function useNetwork(vm: LinuxVm, port: number): Promise<void> {
+  const serve = "mkdir -p /www && head -c 3000000 /dev/zero | tr '\\0' y >/www/file && httpd -p 80 -h /www";
+  await vm.exec(serve, { check: true });
+  const response = await vm.net.fetch(80, "/file");
+  assert.deepEqual([response.status, response.headers.get("content-length")], [200, "3000000"]);
+  const body = Buffer.from(await response.arrayBuffer());
+  assert.ok(body.length === 3_000_000 && body.every((byte) => byte === 0x79), `${body.length}`);
+  assert.equal((await vm.net.fetch(80, "/none")).status, 404);
+  await assert.rejects(vm.net.connect(81), isVmError("ECONNREFUSED", /port 81 of the guest/));
+  const cat = await vm.spawn("nc -l -p 82 -e cat");
+  // Until it listens, it is refused.
+  const connect = (): ReturnType<typeof vm.net.connect> => vm.net.connect(82).catch(connect);
+  const { readable, writable } = await connect();
+  const writer = writable.getWriter();
+  const sent = new Uint8Array(mebibyte).map((_, i) => (i * 7) >> 3);
+  const writing = writer.write(sent).then(() => writer.close());
+  const parts: Uint8Array[] = [];
+  for await (const part of readable as unknown as AsyncIterable<Uint8Array>) parts.push(part);
+  await writing;
+  assert.ok(Buffer.concat(parts).equals(sent), `${parts.length} parts`);
+  await cat.exited;
+  const ask = (path: string) => vm.exec(`wget -q -O - http://10.0.2.2:${port}/${path}`);
+  assert.equal((await ask("allowed")).stdout, "from outside");
+  assert.notEqual((await ask("refused")).exitCode, 0);
+}
+
+for (const type of implementations) {
+  test(`disks and connections of a VM under ${type}`, { skip: noGuest, timeout: 280_000 }, async () => {
+    const file = join(folder, `${type}.raw`);
+    writeFileSync(file, new Uint8Array(mebibyte));
+    const disks = [{ source: file }, { source: join(folder, `${type}-kept.raw`), mode: "write" }] as const;
+    writeFileSync(disks[1].source, new Uint8Array(mebibyte));
+    const http = createHttpServer((_, response) => void response.end("from outside"));
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+    const { port } = http.address() as AddressInfo;
+    const asked: string[] = [];
+    const onConnect = async ({ host, port: to, protocol }: { host: string; port: number; protocol: string }) => {
+      asked.push(`${protocol} ${host} ${to === port}`);
+      return asked.length === 1;
+    };
+    const vm = await createVm({ type, disks, network: { allow: [`127.0.0.1:${port}`], onConnect } });
+    try {
+      const write =
+        "for d in a b; do printf written | dd of=/dev/vd$d conv=notrunc 2>/dev/null; done; sync; head -c 7 /dev/vda";
+      assert.equal((await vm.exec(write)).stdout, "written");
+      await useNetwork(vm, port);
+      assert.deepEqual(asked, ["tcp 127.0.0.1 true", "tcp 127.0.0.1 true"]);
+    } finally {
+      assert.equal((await vm.close()).kind, "closed");
+      http.closeAllConnections();
+      http.close();
+    }
+    const starts = disks.map(({ source }) => readFileSync(source).subarray(0, 7).toString());
+    assert.deepEqual(starts, ["\0".repeat(7), "written"]);
+    await assert.rejects(vm.net.connect(80), isVmError("VM_CLOSED"));
+  });
+}
