@@ -2,31 +2,8 @@
 import { createVmOn } from "./api/create-vm.js";
 import { openKvm } from "./kernel.js";
 
-export { ExecError, VmError } from "./api/error.js";
-export type {
-  Abort,
-  Body,
-  Dirent,
-  Disk,
-  Duplex,
-  ExecOptions,
-  ExecResult,
-  ExitStatus,
-  Limits,
-  Network,
-  Process,
-  Progress,
-  SignalName,
-  Size,
-  SpawnOptions,
-  Stats,
-  TerminalSize,
-  Vm as LinuxVm,
-  VmEnd,
-  VmFs,
-  VmNet,
-  VmOptions,
-} from "./api/types.js";
+export type { Stats, VmOptions } from "./api/index.js";
+export * from "./api/index.js";
 export * from "./index.js";
 
 /** Boots a virtual machine with Linux; as docs/exec.md tells. The machine is loaded when it is first called. */

@@ -28,13 +28,17 @@ const usualMemory = 512 << 20;
 const bootPatience = 600_000;
 
 const anything = (): void => undefined;
+const file = (value: unknown, call: string, name: string): void => {
+  if (typeof value === "string" || value instanceof URL || value instanceof Blob || value instanceof Uint8Array) return;
+  throw new VmError("EINVAL", `${call}: ${name} is no name or address of a file, URL, Blob or Uint8Array`);
+};
 const port = integer(1, 65535);
 const checkOptions = optionsOf<VmOptions>({
-  image: optional(text),
+  image: optional(file),
   snapshot: anything,
   guest: optional(oneOf("ppc64le", "x86_64", "i386")),
-  kernel: optional(text),
-  initrd: optional(text),
+  kernel: optional(file),
+  initrd: optional(file),
   append: optional(text),
   memory: anything,
   cpus: anything,
@@ -94,7 +98,7 @@ function refuseWhatIsToCome(options: VmOptions): void {
   if (guest !== undefined && guest !== "ppc64le") {
     throw notSupported(`createVm: the option guest with ${guest}`, "leave it out: the guest is ppc64le");
   }
-  if (image !== undefined && image !== "debian-busybox") {
+  if (typeof image === "string" && image !== "debian-busybox") {
     throw notSupported(`createVm: the option image with "${image}"`, 'there is "debian-busybox", or kernel and initrd');
   }
   if (image !== undefined && kernel !== undefined)
@@ -117,7 +121,7 @@ interface Captured {
 async function fork(
   platform: Platform,
   parent: VmOptions,
-  all: readonly Twin[],
+  all: readonly (Snapshot | Twin)[],
   agent: AgentState,
 ): Promise<readonly Vm[]> {
   const { signal: _, onProgress: __, network, ...rest } = parent;
@@ -126,7 +130,7 @@ async function fork(
   const made = twins.flatMap((twin) => (twin.status === "fulfilled" ? [twin.value] : []));
   const failed = twins.find((twin) => twin.status === "rejected");
   if (!failed) return made;
-  for (const { ram } of all) ram.close();
+  for (const one of all) if ("ram" in one) one.ram.close();
   await Promise.all(made.map((vm) => vm.close({ grace: 0 })));
   throw failed.reason;
 }
@@ -142,6 +146,8 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
+  // Meanwhile the platform was loaded.
+  if (signal?.aborted) onAbort();
   const late = setTimeout(
     () =>
       stop.abort(

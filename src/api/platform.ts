@@ -26,7 +26,7 @@ export interface RunningMachine {
   /** All of it, and what `also` gives at the same moment; it stands still meanwhile. Rejects with KvmError, EBUSY: it has a part that cannot be saved. */
   capture<T>(also: () => T): Promise<{ readonly snapshot: Snapshot; readonly also: T }>;
   /** As `capture`, `count` times, for `restore` on this platform, once each. */
-  twins<T>(count: number, also: () => T): Promise<{ readonly twins: readonly Twin[]; readonly also: T }>;
+  twins<T>(count: number, also: () => T): Promise<{ readonly twins: readonly (Snapshot | Twin)[]; readonly also: T }>;
   /** Types on its console. A promise: no more until it resolves. */
   input(bytes: Uint8Array): Promise<void> | undefined;
   /** Begins a connection to a port of the guest, as a `UserNetwork` does; undefined: it has no network. */

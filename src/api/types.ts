@@ -34,6 +34,9 @@ export interface Disk {
   readonly mode?: "overlay" | "write";
 }
 
+/** What holds a file: its name (Node.js) or its address (a page), a URL, or its bytes. */
+export type FileSource = string | URL | Blob | Uint8Array;
+
 /** A folder of the host. */
 export type Share = string;
 
@@ -73,14 +76,17 @@ export interface Progress {
 
 /** What a VM is to be. Everything can be left out. */
 export interface VmOptions extends Abort {
-  /** "debian-busybox" (default): Debian's kernel with busybox. */
-  readonly image?: string;
+  /**
+   * "debian-busybox" (default in Node.js): Debian's kernel with busybox. In a page a URL, a Blob or the bytes of what
+   * `unikvm guest export` wrote.
+   */
+  readonly image?: FileSource;
   readonly snapshot?: unknown;
   /** Which processor and kernel. Default: the one that `npm start` boots. */
   readonly guest?: "ppc64le" | "x86_64" | "i386";
-  /** Files of the host (Node.js): a kernel of your own with its initial RAM disk, which has virtio-console and virtio-pci. */
-  readonly kernel?: string;
-  readonly initrd?: string;
+  /** A kernel of your own with its initial RAM disk, which has virtio-console and virtio-pci. */
+  readonly kernel?: FileSource;
+  readonly initrd?: FileSource;
   /** More for the kernel's command line. */
   readonly append?: string;
   /** Default: 512M. */

@@ -1,9 +1,10 @@
 /** Machines for `createVm` in Node.js: the default guest or files of the host, vCPUs on threads of their own. */
+import { fileURLToPath } from "node:url";
 import { agentArchive, agentPath } from "../../guests/agent/index.js";
 import { ensureDefaultGuest, guestDrivers } from "../../guests/index.js";
 import { notSupported, VmError } from "../api/error.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
-import type { Disk, Network } from "../api/types.js";
+import type { Disk, FileSource, Network } from "../api/types.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import { messageOf } from "../base/errors.js";
 import { readRegular } from "../base/node/regular-file.js";
@@ -104,6 +105,9 @@ async function start(
   const console = new VirtioConsole(plan.ports, state?.device as VirtioConsoleState | undefined);
   plan.connected(console.ports);
   const devices = [new VirtioPciDevice(console, state), ...others];
+  if (options.image !== undefined && typeof options.image !== "string") {
+    throw notSupported("createVm: the option image with a URL or bytes in Node.js", "unikvm guest import takes a file");
+  }
   prepareV8();
   const { type: implementation, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
   const output = (bytes: Uint8Array): undefined => void plan.output(bytes);
@@ -131,13 +135,21 @@ async function defaultFiles({ options, progress, signal }: BootPlan, aliases: re
 /** A kernel that has the drivers built in; the agent is its first program. */
 async function ownFiles({ options }: BootPlan): Promise<BootFiles> {
   const { kernel = "", initrd, append } = options;
-  const given = initrd === undefined ? [] : [readFile(initrd, "initrd")];
+  const given = initrd === undefined ? [] : [await readSource(initrd, "initrd")];
   return {
-    kernel: readFile(kernel, "kernel"),
-    kernelName: kernel,
+    kernel: await readSource(kernel, "kernel"),
+    kernelName: typeof kernel === "string" || kernel instanceof URL ? String(kernel) : "the kernel",
     initrd: Buffer.concat([...given, agentArchive("ppc64le")]),
     commandLine: ["console=hvc0 quiet", `rdinit=${agentPath}`, append].filter(Boolean).join(" "),
   };
+}
+
+async function readSource(source: FileSource, what: string): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  if (typeof source === "string") return readFile(source, what);
+  if (source.protocol === "file:") return readFile(fileURLToPath(source), what);
+  throw notSupported(`createVm: the option ${what} with ${source.href} in Node.js`, "give it as a file or its bytes");
 }
 
 function readFile(path: string, what: string): Uint8Array {

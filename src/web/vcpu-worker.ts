@@ -1,4 +1,4 @@
-/** What runs in a vCPU's worker thread of a page. Nothing imports this file: index.ts starts it. */
+/** What runs in a vCPU's worker thread of a page. Nothing imports this file: vcpu-thread.ts starts it. */
 import { loadDisassembler, prepareAttachVm } from "../kernel/attach.js";
 import type { VcpuThreadStart } from "../vmm/core/machine.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";

@@ -1,35 +1,17 @@
 /** A bundle for pages, in a real browser: a guest runs, and only the code that is needed is downloaded. */
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import puppeteer, { type Browser, type Page } from "puppeteer-core";
+import { test } from "node:test";
+import type { Page } from "puppeteer-core";
 import { built } from "../build/building.test-support.js";
-import { browsers, inPath, missing } from "../oracles/oracles.js";
+import { missing } from "../oracles/oracles.js";
+import { type BrowserName, launch } from "./launch.js";
 import { openShared, type PageRun, runInPage } from "./page.js";
 import { type StaticServer, serve } from "./server.js";
-
-type BrowserName = keyof typeof browsers;
 
 /** Where each implementation's own code begins. */
 const loads = { hv: "src/engine/translate/load.js", pr: "src/engine/interpret/load.js" } as const;
 /** What only a translator needs. */
 const translation = ["src/engine/translate/translator.js", "src/arch/powerpc/engines/translator-target.js"];
-const running = new Map<BrowserName, Promise<Browser>>();
-
-function launch(name: BrowserName): Promise<Browser> {
-  const known = running.get(name);
-  if (known) return known;
-  const executablePath = inPath(browsers[name]) ?? "";
-  // Root has no sandbox in Chromium; what is loaded is ours.
-  const args = name === "chrome" ? ["--no-sandbox", "--disable-gpu"] : [];
-  const launched = puppeteer.launch({ browser: name, executablePath, headless: true, args });
-  running.set(name, launched);
-  return launched;
-}
-
-after(async () => {
-  for (const browser of running.values()) await (await browser).close();
-});
-
 /** Opens an empty page of the bundle. */
 async function inPage<T>(
   name: BrowserName,

@@ -1,5 +1,5 @@
 /** Serves a folder, and keeps a log of what was asked for. */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
@@ -22,8 +22,14 @@ const types: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 
-/** `isolated`: with the headers (COOP, COEP) that a page needs for shared memory. */
-export async function serve(folder: string, { isolated }: { readonly isolated: boolean }): Promise<StaticServer> {
+export interface Serving {
+  /** With the headers (COOP, COEP) that a page needs for shared memory. */
+  readonly isolated: boolean;
+  /** What there is besides the folder's files, by its path. */
+  readonly more?: Readonly<Record<string, Uint8Array>>;
+}
+
+export async function serve(folder: string, { isolated, more = {} }: Serving): Promise<StaticServer> {
   const log: Request[] = [];
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname)).slice(1);
@@ -39,9 +45,7 @@ export async function serve(folder: string, { isolated }: { readonly isolated: b
       return;
     }
     try {
-      const file = join(folder, path);
-      if (!statSync(file).isFile()) throw new Error("no file");
-      const body = readFileSync(file);
+      const body = more[path] ?? readFileSync(join(folder, path));
       log.push({ path, bytes: body.length });
       response.writeHead(200, { ...headers, "Content-Type": types[extname(path)] ?? "text/plain" }).end(body);
     } catch {

@@ -17,15 +17,25 @@ export const dist = fileURLToPath(new URL("../../..", import.meta.url));
 export const packageRoot = join(dist, "..");
 
 const library = {
-  index: "src/index.js",
   vmm: "src/vmm/index.js",
   selftest: "guests/selftest/index.js",
 };
 
 /** The files that others import or start, by name; their sources from dist/. The modules come to them. */
 const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
-  node: { ...library, unikvm: "src/cli/main.js", "vcpu-worker": "src/node/vcpu-worker.js" },
-  browser: { ...library, web: "src/web/index.js", "vcpu-worker": "src/web/vcpu-worker.js" },
+  node: {
+    ...library,
+    index: "src/index.js",
+    unikvm: "src/cli/main.js",
+    "vcpu-worker": "src/node/vcpu-worker.js",
+  },
+  browser: {
+    ...library,
+    index: "src/index-web.js",
+    web: "src/web/index.js",
+    "machine-worker": "src/web/machine-worker.js",
+    "vcpu-worker": "src/web/vcpu-worker.js",
+  },
 };
 
 /** What is looked for beside our files' own URL: the agent, and the WebAssembly, of which what is for shared memory is made. */

@@ -1,0 +1,27 @@
+/** What `createVm` brings with it, whichever platform it is of. */
+export { ExecError, VmError } from "./error.js";
+export type {
+  Abort,
+  Body,
+  Dirent,
+  Disk,
+  Duplex,
+  ExecOptions,
+  ExecResult,
+  ExitStatus,
+  FileSource,
+  Limits,
+  Network,
+  Process,
+  Progress,
+  SignalName,
+  Size,
+  SpawnOptions,
+  Stats,
+  TerminalSize,
+  Vm as LinuxVm,
+  VmEnd,
+  VmFs,
+  VmNet,
+  VmOptions,
+} from "./types.js";

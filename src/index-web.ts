@@ -1,0 +1,9 @@
+/** The public names of the package's root in a page: those of every platform, and virtual machines that run Linux. */
+import { createVmOn } from "./api/create-vm.js";
+
+export type { Stats, VmOptions } from "./api/index.js";
+export * from "./api/index.js";
+export * from "./index.js";
+
+/** Boots a virtual machine with Linux, in a worker; as docs/pages.md tells. The machine is loaded when it is first called. */
+export const createVm = createVmOn(async () => (await import("./web/platform.js")).webPlatform);

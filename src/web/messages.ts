@@ -1,0 +1,76 @@
+/**
+ * What a page and the worker of one of its machines say to each other. The page has the API, the agent's conversation and the
+ * console's log; all else of a VM lives in the worker. Nothing waits without bound on either side: who gets bytes says how many
+ * it took, and who sends them stops at the window.
+ */
+import type { FileSource, Progress, VmOptions } from "../api/types.js";
+import type { Outcome } from "../vmm/core/machine.js";
+import type { Snapshot } from "../vmm/snapshot/snapshot.js";
+
+/** Bytes of a port, or of the console, that were sent and not taken yet. */
+export const window = 1 << 20;
+
+/** Of `createVm`'s options what the machine is made of. It goes through postMessage. */
+export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> {
+  /** Bytes. */
+  readonly memory: number;
+  readonly cpus: number;
+  /** Names of the console's ports. */
+  readonly ports: readonly string[];
+  /** A string is an absolute URL. An image, or a kernel. */
+  readonly image?: Exclude<FileSource, URL> | undefined;
+  readonly kernel?: Exclude<FileSource, URL> | undefined;
+  readonly initrd?: Exclude<FileSource, URL> | undefined;
+}
+
+/** An error that goes through postMessage and is made again. */
+export interface SentError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string | undefined;
+  readonly errno?: number | undefined;
+}
+
+export type ToMachine =
+  | { readonly type: "start"; readonly plan: MachinePlan; readonly snapshot: Snapshot | undefined }
+  /** For the guest, by way of a port. */
+  | { readonly type: "send"; readonly port: number; readonly bytes: Uint8Array }
+  /** So many bytes of a port's output were taken. */
+  | { readonly type: "took"; readonly port: number; readonly length: number }
+  | { readonly type: "tookConsole"; readonly length: number }
+  /** Is typed on the console. */
+  | { readonly type: "input"; readonly bytes: Uint8Array }
+  /** The page sends nothing more: the machine is to stand still when the guest has all that was sent. */
+  | { readonly type: "halt" }
+  /** After `halted`: a snapshot, if `wanted`; then it runs on. */
+  | { readonly type: "capture"; readonly wanted: boolean }
+  | { readonly type: "stop" };
+
+export type FromMachine =
+  | { readonly type: "progress"; readonly step: Progress }
+  /** Of each port, whether the guest has it open: before it runs. */
+  | { readonly type: "ports"; readonly open: readonly boolean[] }
+  | { readonly type: "running" }
+  | { readonly type: "failed"; readonly error: SentError }
+  | { readonly type: "opened"; readonly port: number; readonly open: boolean }
+  | { readonly type: "output"; readonly port: number; readonly bytes: Uint8Array }
+  /** The guest has so many more bytes of what was sent, or will never have them. */
+  | { readonly type: "sent"; readonly port: number; readonly length: number }
+  | { readonly type: "console"; readonly bytes: Uint8Array }
+  | { readonly type: "inputTaken" }
+  | { readonly type: "report"; readonly sentence: string }
+  | { readonly type: "halted" }
+  | { readonly type: "captured"; readonly snapshot: Snapshot }
+  | { readonly type: "notCaptured"; readonly error: SentError }
+  | { readonly type: "ended"; readonly outcome: Outcome };
+
+export function sentError(error: unknown): SentError {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  const { name, message, code, errno } = error as Error & { readonly code?: unknown; readonly errno?: unknown };
+  return {
+    name,
+    message,
+    code: typeof code === "string" ? code : undefined,
+    errno: typeof errno === "number" ? errno : undefined,
+  };
+}

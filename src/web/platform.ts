@@ -1,0 +1,266 @@
+/** Machines for `createVm` in a page: each in a worker of its own, which this half talks to. */
+import { notSupported, VmError } from "../api/error.js";
+import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
+import type { FileSource } from "../api/types.js";
+import { Errno, type ErrnoName, KvmError } from "../base/errors.js";
+import type { Outcome } from "../vmm/core/machine.js";
+import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
+import { VmmError } from "../vmm/errors.js";
+import type { Snapshot } from "../vmm/snapshot/snapshot.js";
+import { type FromMachine, type MachinePlan, type SentError, type ToMachine, window } from "./messages.js";
+
+/** How long a worker may take to end its machine before it is ended itself, milliseconds. */
+const patience = 10_000;
+
+export const webPlatform: Platform = {
+  boot: (plan) => new NearMachine(plan).start(undefined),
+  restore: (plan, snapshot) => new NearMachine(plan).start(snapshot),
+};
+
+/** A port as the page has it: the guest's is in the worker. */
+class NearPort implements ConsolePort {
+  open = false;
+  readonly #end: ConsolePortEnd;
+  readonly #index: number;
+  readonly #post: (message: ToMachine, transfer?: Transferable[]) => void;
+  /** Bytes that were sent and that the guest has not. */
+  #unsent = 0;
+  /** Somebody had more than there was room for. */
+  #waits = false;
+  /** Nothing is sent. */
+  #shut = false;
+  /** Bytes of output that are not said to be taken until `resume`. */
+  #held = 0;
+  #stopped = false;
+
+  constructor(end: ConsolePortEnd, index: number, post: (message: ToMachine, transfer?: Transferable[]) => void) {
+    this.#end = end;
+    this.#index = index;
+    this.#post = post;
+  }
+
+  send(bytes: Uint8Array): number {
+    const room = this.open && !this.#shut ? window - this.#unsent : 0;
+    const part = bytes.slice(0, Math.max(0, room));
+    // What was handed over has no length any more.
+    const { length } = part;
+    this.#waits = length < bytes.length;
+    if (length === 0) return 0;
+    this.#unsent += length;
+    this.#post({ type: "send", port: this.#index, bytes: part }, [part.buffer]);
+    return length;
+  }
+
+  resume(): void {
+    this.#stopped = false;
+    if (this.#held > 0) this.#post({ type: "took", port: this.#index, length: this.#held });
+    this.#held = 0;
+  }
+
+  /** Of the guest. */
+  output(bytes: Uint8Array): void {
+    this.#held += bytes.length;
+    if (!this.#end.output(bytes)) this.#stopped = true;
+    if (!this.#stopped) this.resume();
+  }
+
+  opened(open: boolean): void {
+    this.open = open;
+    this.#end.opened?.(open);
+  }
+
+  sent(length: number): void {
+    this.#unsent -= length;
+    this.#drained();
+  }
+
+  /** Nothing is sent until it is open again. */
+  set shut(shut: boolean) {
+    this.#shut = shut;
+    if (!shut) this.#drained();
+  }
+
+  #drained(): void {
+    if (!this.#waits || this.#shut || !this.open) return;
+    this.#waits = false;
+    this.#end.drained?.();
+  }
+}
+
+interface Capturing {
+  halted(): void;
+  captured(snapshot: Snapshot): void;
+  failed(error: unknown): void;
+}
+
+class NearMachine {
+  readonly #plan: BootPlan;
+  readonly #worker = new Worker(new URL("./machine-worker.js", import.meta.url), { type: "module", name: "unikvm" });
+  readonly #ports: readonly NearPort[];
+  readonly #ended: Promise<Outcome>;
+  readonly #typed: (() => void)[] = [];
+  #capturing: Capturing | undefined;
+  #captures: Promise<unknown> = Promise.resolve();
+  #end: (outcome: Outcome) => void = () => undefined;
+  #started: () => void = () => undefined;
+  #failed: (error: unknown) => void = () => undefined;
+
+  constructor(plan: BootPlan) {
+    this.#plan = plan;
+    this.#ports = plan.ports.map((end, index) => new NearPort(end, index, this.#post));
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<FromMachine>) => this.#hear(data));
+    const died = (why: string): void => this.#over({ kind: "failed", message: `the machine's worker failed: ${why}` });
+    this.#worker.addEventListener("error", ({ message }) => died(message || "it could not be loaded"));
+    this.#worker.addEventListener("messageerror", () => died("a message could not be read"));
+  }
+
+  readonly #post = (message: ToMachine, transfer: Transferable[] = []): void =>
+    this.#worker.postMessage(message, { transfer });
+
+  async start(snapshot: Snapshot | undefined): Promise<RunningMachine> {
+    const { signal } = this.#plan;
+    const onAbort = (): void => {
+      this.#failed(signal.reason);
+      this.#over({ kind: "stopped" });
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      signal.throwIfAborted();
+      const plan = machinePlan(this.#plan);
+      this.#plan.connected(this.#ports);
+      await new Promise<void>((resolve, reject) => {
+        [this.#started, this.#failed] = [resolve, reject];
+        this.#post({ type: "start", plan, snapshot });
+      });
+    } catch (error) {
+      this.#over({ kind: "stopped" });
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+    return {
+      input: (bytes) => this.#input(bytes),
+      stop: () => this.#stop(),
+      ended: this.#ended,
+      capture: (also) => this.#capture(also),
+      twins: async (count, also) => {
+        const { snapshot, ...rest } = await this.#capture(also);
+        return { ...rest, twins: Array<Snapshot>(count).fill(snapshot) };
+      },
+    };
+  }
+
+  #hear(message: FromMachine): void {
+    if (message.type === "output") this.#ports[message.port]?.output(message.bytes);
+    else if (message.type === "sent") this.#ports[message.port]?.sent(message.length);
+    else if (message.type === "opened") this.#ports[message.port]?.opened(message.open);
+    else if (message.type === "console") {
+      this.#plan.output(message.bytes);
+      this.#post({ type: "tookConsole", length: message.bytes.length });
+    } else if (message.type === "inputTaken") this.#typed.shift()?.();
+    else if (message.type === "progress") this.#plan.progress(message.step);
+    else if (message.type === "report") this.#plan.report(message.sentence);
+    else if (message.type === "ports") {
+      for (const [index, port] of this.#ports.entries()) port.open = message.open[index] ?? false;
+    } else if (message.type === "running") this.#started();
+    else if (message.type === "failed") this.#failed(asError(message.error));
+    else if (message.type === "halted") this.#capturing?.halted();
+    else if (message.type === "captured") this.#capturing?.captured(message.snapshot);
+    else if (message.type === "notCaptured") this.#capturing?.failed(asError(message.error));
+    else this.#over(message.outcome);
+  }
+
+  /** Everything is gone. */
+  #over(outcome: Outcome): void {
+    this.#worker.terminate();
+    const why = new VmmError(outcome.kind === "failed" ? outcome.message : "the machine has ended");
+    this.#failed(why);
+    this.#capturing?.failed(why);
+    for (const taken of this.#typed.splice(0)) taken();
+    this.#end(outcome);
+  }
+
+  #stop(): void {
+    this.#post({ type: "stop" });
+    const late = setTimeout(() => this.#over({ kind: "stopped" }), patience);
+    void this.#ended.then(() => clearTimeout(late));
+  }
+
+  #input(bytes: Uint8Array): Promise<void> {
+    const copy = bytes.slice();
+    this.#post({ type: "input", bytes: copy }, [copy.buffer]);
+    return new Promise((resolve) => this.#typed.push(resolve));
+  }
+
+  /** One after the other. */
+  #capture<T>(also: () => T): Promise<{ readonly snapshot: Snapshot; readonly also: T }> {
+    const captured = this.#captures.then(() => this.#captureNow(also));
+    this.#captures = captured.catch(() => undefined);
+    return captured;
+  }
+
+  async #captureNow<T>(also: () => T): Promise<{ readonly snapshot: Snapshot; readonly also: T }> {
+    // From here on what is to be sent stays with whoever sends it, and is part of what that saves.
+    for (const port of this.#ports) port.shut = true;
+    try {
+      return await new Promise((resolve, reject) => {
+        let taken: { readonly also: T } | undefined;
+        this.#capturing = {
+          halted: () => {
+            try {
+              taken = { also: also() };
+            } catch (error) {
+              reject(error);
+            }
+            this.#post({ type: "capture", wanted: taken !== undefined });
+          },
+          captured: (snapshot) => taken && resolve({ snapshot, ...taken }),
+          failed: reject,
+        };
+        this.#post({ type: "halt" });
+      });
+    } finally {
+      this.#capturing = undefined;
+      for (const port of this.#ports) port.shut = false;
+    }
+  }
+}
+
+/** VmError, NOT_SUPPORTED, EINVAL: what a page has not. */
+function machinePlan({ options, ports }: BootPlan): MachinePlan {
+  const { image, kernel, initrd, memory, cpus = 1, type, cpu, append, disks = [], network } = options;
+  if (kernel === undefined && (image === undefined || image === "debian-busybox")) {
+    const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
+    throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
+  }
+  if (disks.length > 0) throw notSupported("createVm: the option disks in a page", "use vm.fs");
+  if (network) throw notSupported("createVm: the option network in a page", "leave it out");
+  return {
+    ...{ memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
+    ports: ports.map(({ name }) => name),
+    ...(type === undefined ? {} : { type }),
+    ...(cpu === undefined ? {} : { cpu }),
+    ...(append === undefined ? {} : { append }),
+  };
+}
+
+/** As the worker can have it: a URL is told from where this page is. */
+function sendable(source: FileSource | undefined): Exclude<FileSource, URL> | undefined {
+  if (typeof source !== "string" && !(source instanceof URL)) return source;
+  try {
+    return new URL(source, globalThis.document?.baseURI ?? globalThis.location.href).href;
+  } catch (cause) {
+    throw new VmError("EINVAL", `createVm: ${JSON.stringify(source)} is no URL`, { cause });
+  }
+}
+
+/** What went wrong in the worker, as the same kind of error. */
+function asError({ name, message, code, errno }: SentError): Error {
+  const words = code !== undefined && message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
+  if (name === "VmError" && code !== undefined) return new VmError(code, words, errno === undefined ? {} : { errno });
+  if (code !== undefined && Object.hasOwn(Errno, code)) return new KvmError(code as ErrnoName, words);
+  return new VmmError(message);
+}

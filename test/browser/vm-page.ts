@@ -1,0 +1,109 @@
+/** What the tests of createVm run inside the page. Each function is sent there as text: it uses nothing from outside itself. */
+import type * as Unikvm from "../../src/index-web.js";
+
+export interface VmCase {
+  readonly type: "hv" | "pr";
+  /** More for the kernel's command line, with a kernel; without, an image is booted. */
+  readonly append?: string;
+}
+
+/** Kept by the page from one call to the next. */
+export interface VmPage {
+  vm?: Unikvm.LinuxVm;
+  twin?: Unikvm.LinuxVm;
+}
+
+/** Boots a guest from what the server has. */
+export async function bootInPage({ type, append }: VmCase): Promise<{ isolated: boolean; steps: string[] }> {
+  const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;
+  const steps = new Set<string>();
+  // One of each kind that is taken.
+  const kernel = async () => ({
+    append: append ?? "",
+    kernel: "kernel",
+    initrd: await (await fetch("/initrd")).blob(),
+  });
+  const vm = await createVm({
+    ...{ type, memory: "256M", env: { FROM_VM: "1" } },
+    ...(append === undefined ? { image: new URL("/guest", location.href) } : await kernel()),
+    onProgress: ({ name }) => steps.add(name),
+  });
+  (globalThis as VmPage).vm = vm;
+  return { isolated: crossOriginIsolated, steps: [...steps] };
+}
+
+/** What a program does with a VM; the answers are the test's to judge. */
+export async function useInPage() {
+  const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
+  const codeOf = (error: unknown): string => (error as { code?: string }).code ?? String(error);
+  const run = await vm.exec("uname -m; echo $FROM_VM; cat; echo wrong >&2; exit 3", { stdin: "hello\n" });
+  const many = await vm.exec("head -c 3000000 /dev/zero | tr '\\0' x; cat >/tmp/in", {
+    stdin: new Uint8Array(2_500_000).fill(0x61),
+  });
+  const size = (await vm.fs.stat("/tmp/in")).size;
+  await vm.fs.mkdir("/tmp/a/b", { recursive: true });
+  await vm.fs.writeFile("/tmp/a/b/c", "text");
+  const text = await vm.fs.readFile("/tmp/a/b/c", "utf8");
+  const names = await vm.fs.readdir("/tmp/a");
+  const absent = await vm.fs.readFile("/tmp/none").then(String, codeOf);
+  const late = await vm.exec(["sleep", "1000"], { timeout: 100 });
+  const stop = new AbortController();
+  const aborted = vm.exec(["sleep", "1000"], { signal: stop.signal }).then(String, String);
+  stop.abort(new Error("enough"));
+  const process = await vm.spawn(["cat"]);
+  const writer = process.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("by stream"));
+  await writer.close();
+  const streamed = await new Response(process.stdout as BodyInit).text();
+  const { exitCode } = await process.exited;
+  return {
+    ...{ stdout: run.stdout, stderr: run.stderr, status: run.exitCode },
+    ...{ many: many.stdout.length, whole: /^x*$/.test(many.stdout), size, text, names, absent },
+    ...{ timedOut: late.timedOut, signal: late.signal, aborted: await aborted, streamed, exitCode },
+  };
+}
+
+/** A twin of it, while a program of the parent's waits for input. */
+export async function forkInPage() {
+  const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
+  await vm.exec("echo before >/tmp/state");
+  const cat = await vm.spawn(["cat"]);
+  const [twin] = (await vm.fork(1)) as [Unikvm.LinuxVm];
+  const said = async (one: Unikvm.LinuxVm, command: string) => (await one.exec(command)).stdout;
+  const before = await said(twin, "cat /tmp/state");
+  await twin.exec("echo twin >/tmp/state");
+  const after = [await said(vm, "cat /tmp/state"), await said(twin, "cat /tmp/state")];
+  const hosts = [await said(vm, "hostname"), await said(twin, "hostname")];
+  const writer = cat.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("still here"));
+  await writer.close();
+  const streamed = await new Response(cat.stdout as BodyInit).text();
+  const { kind } = await twin.close();
+  const gone = await twin.exec("true").then(String, (error: { code: string }) => error.code);
+  return { before, after, hosts, streamed, kind, gone, alive: await said(vm, "echo alive") };
+}
+
+export async function closeInPage(): Promise<string> {
+  return (await (globalThis as VmPage).vm?.close())?.kind ?? "none";
+}
+
+/** What goes wrong is a VmError with a sentence. */
+export async function misuseInPage(): Promise<Record<string, string>> {
+  const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;
+  const said = (options: Unikvm.VmOptions): Promise<string> =>
+    createVm(options).then(
+      () => "it boots",
+      (error: Error) => `${error.name} ${error.message}`,
+    );
+  const stop = new AbortController();
+  const aborting = said({ kernel: "slow", signal: stop.signal });
+  stop.abort(new Error("enough"));
+  return {
+    none: await said({}),
+    missing: await said({ kernel: "/no-such-file" }),
+    noImage: await said({ image: new TextEncoder().encode("text".repeat(100)) }),
+    wrong: await said({ kernel: new Blob(["text, text, text"]) }),
+    notOne: await said({ kernel: 7 as unknown as string }),
+    aborted: await aborting,
+  };
+}

@@ -1,0 +1,112 @@
+/** `createVm` in a page, in real browsers: one boot for all that is done with it. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Page } from "puppeteer-core";
+import { exportGuest, guestDrivers } from "../../guests/index.js";
+import { defaultGuest, noGuest } from "../boot/booting.test-support.js";
+import { built } from "../build/building.test-support.js";
+import { missing } from "../oracles/oracles.js";
+import { launch } from "./launch.js";
+import { type StaticServer, serve } from "./server.js";
+import { bootInPage, closeInPage, forkInPage, misuseInPage, useInPage } from "./vm-page.js";
+
+const modules = ["virtio_pci", "virtio_console", "virtio_blk", "virtio_net"];
+/** Its own kernel has the drivers as modules, which its first program loads. */
+const append = `rdinit=/init cryptomgr.notests=1 unikvm.modules=${modules.join(",")} unikvm.run=/unikvm-agent`;
+
+let files: Promise<Readonly<Record<string, Uint8Array>>> | undefined;
+async function guestFiles(): Promise<Readonly<Record<string, Uint8Array>>> {
+  if (!defaultGuest) throw new Error("there is no guest");
+  const drivers = await guestDrivers(defaultGuest, modules);
+  const file = join(mkdtempSync(join(tmpdir(), "unikvm-page-")), "guest");
+  after(() => rmSync(dirname(file), { recursive: true, force: true }));
+  await exportGuest(file, () => undefined);
+  return {
+    guest: readFileSync(file),
+    kernel: readFileSync(defaultGuest.kernel),
+    initrd: Buffer.concat([readFileSync(defaultGuest.initrd), drivers]),
+  };
+}
+
+/** Each browser, implementation, and way to have threads in two boots; `npm run test:pages` has the others, too. */
+const rows = [
+  { browser: "chrome", type: "hv", isolated: true, often: true },
+  { browser: "chrome", type: "pr", isolated: false, often: false },
+  { browser: "firefox", type: "hv", isolated: false, often: false },
+  { browser: "firefox", type: "pr", isolated: true, often: false },
+  { browser: "firefox", type: "pr", isolated: false, often: true },
+] as const;
+const all = process.env["UNIKVM_ALL_PAGES"] === "1";
+
+for (const { browser, type, isolated, often } of rows) {
+  if (!often && !all) continue;
+  const skip = missing(browser) || noGuest;
+  describe(`${browser}: a VM in a page under ${type}, ${isolated ? "with threads" : "on one thread"}`, { skip }, () => {
+    let page: Page;
+    let server: StaticServer;
+    const errors: string[] = [];
+
+    before(async () => {
+      const { folder } = await built("both", "browser");
+      server = await serve(folder, { isolated, more: await (files ??= guestFiles()) });
+      page = await (await launch(browser)).newPage();
+      page.setDefaultTimeout(280_000);
+      page.on("pageerror", (error) => void errors.push(String(error)));
+      await page.goto(server.url);
+    });
+    after(async () => {
+      await page?.close();
+      server?.close();
+    });
+
+    test("boots", async () => {
+      const image = type === "hv";
+      const { isolated: found, steps } = await page.evaluate(bootInPage, image ? { type } : { type, append });
+      assert.equal(found, isolated);
+      const read = image ? ["reading the image"] : ["reading the kernel", "reading the initrd"];
+      assert.deepEqual(new Set(steps), new Set([...read, "booting"]));
+      const threads = server.log.filter(({ path }) => path.endsWith("vcpu-worker.js"));
+      assert.equal(threads.length > 0, isolated);
+    });
+
+    test("runs programs, and has files", async () => {
+      assert.deepEqual(await page.evaluate(useInPage), {
+        ...{ stdout: "ppc64le\n1\nhello\n", stderr: "wrong\n", status: 3 },
+        ...{ many: 3_000_000, whole: true, size: 2_500_000, text: "text", names: ["b"], absent: "ENOENT" },
+        ...{ timedOut: true, signal: "SIGKILL", aborted: "Error: enough", streamed: "by stream", exitCode: 0 },
+      });
+    });
+
+    test("has twins", async () => {
+      const { hosts, ...rest } = await page.evaluate(forkInPage);
+      assert.deepEqual(rest, {
+        ...{ before: "before\n", after: ["before\n", "twin\n"], streamed: "still here" },
+        ...{ kind: "closed", gone: "VM_CLOSED", alive: "alive\n" },
+      });
+      assert.match(hosts[1] ?? "", /^twin-/);
+      assert.notEqual(hosts[0], hosts[1]);
+    });
+
+    test("closes", async () => {
+      assert.equal(await page.evaluate(closeInPage), "closed");
+      assert.deepEqual(errors, []);
+      assert.deepEqual(
+        server.log.filter(({ path }) => path.startsWith("MISSING")),
+        [],
+      );
+    });
+
+    test("says what a page lacks", async () => {
+      const { none, missing: absent, noImage, wrong, notOne, aborted } = await page.evaluate(misuseInPage);
+      assert.match(none ?? "", /^VmError EINVAL: .* guest export.*, or kernel and initrd/);
+      assert.match(noImage ?? "", /^VmError BOOT_FAILED: .*is no guest's file/);
+      assert.match(absent ?? "", /^VmError BOOT_FAILED: the kernel .*no-such-file cannot be read: 404/);
+      assert.match(wrong ?? "", /^VmError BOOT_FAILED: .*text file, not a kernel/);
+      assert.match(notOne ?? "", /^VmError EINVAL: .*kernel is no name or address/);
+      assert.equal(aborted, "Error enough");
+    });
+  });
+}
