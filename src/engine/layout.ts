@@ -83,6 +83,8 @@ export const engineFields = {
   codeMap: ["i32", 1],
   /** Which code page is taken for the next new page of code. */
   nextCodePage: ["i32", 1],
+  /** So many code pages, from the first on, have been taken since the vCPU was made: the others hold nothing. */
+  codePagesTaken: ["i32", 1],
   /** Bytes of an access that is put together from two pages. */
   crossing: ["v128", 1],
   /** Vector of the interrupt last raised, for the trace. */

@@ -15,7 +15,6 @@ import {
   CODE_instructions,
   CODE_longest,
   CODE_orders,
-  CODE_pages,
   CODE_physical,
   CODE_scale,
   CODE_shift,
@@ -27,6 +26,7 @@ import {
   REQUEST_flushTlb,
   REQUEST_mail,
   S_codeMaps,
+  S_codePagesTaken,
   S_mail,
   S_mailHead,
   S_mailTail,
@@ -173,7 +173,9 @@ function dropBytes(s: i32, physical: u64, size: i32): void {
 /** Unmaps all decoded code of this vCPU. */
 export function dropAllCode(s: i32): void {
   let code = s + VCPU_code;
-  for (let i = 0; i < CODE_pages; i++) {
+  // A look at one that was never taken would have the host give it room.
+  const taken = load<i32>(s, S_codePagesTaken);
+  for (let i = 0; i < taken; i++) {
     unmapCodePage(s, code);
     code += CODE_size;
   }

@@ -28,6 +28,7 @@ import {
   S_fetchPage,
   S_fetchTlb,
   S_mode,
+  S_codePagesTaken,
   S_nextCodePage,
   S_pc,
   S_statDecode,
@@ -132,6 +133,7 @@ function fetchPage(s: i32, pc: u64): i32 {
 function makeCodePage(s: i32, page: i32, at: i32): i32 {
   const next = load<i32>(s, S_nextCodePage);
   store<i32>(s, next + 1 < CODE_pages ? next + 1 : 0, S_nextCodePage);
+  if (next >= load<i32>(s, S_codePagesTaken)) store<i32>(s, next + 1, S_codePagesTaken);
   const code = s + VCPU_code + next * CODE_size;
   unmapCodePage(s, code);
   codePageGone(s);

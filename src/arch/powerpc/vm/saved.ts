@@ -61,6 +61,7 @@ const derivedState: ReadonlySet<StateField> = new Set<StateField>([
   "codeMaps",
   "codeMap",
   "nextCodePage",
+  "codePagesTaken",
   "prefixed",
   "nextPrefixed",
   // A reservation that is lost makes a store conditional fail, as it may at any time.

@@ -74,7 +74,8 @@ export class DmaWindows {
     this.#vm = vm;
     this.#memory = memory;
     this.#default = this.#createTable(defaultWindow);
-    this.reset();
+    // A new table is empty.
+    this.#activate(this.#default);
     if (state) this.#restore(state);
   }
 
@@ -118,9 +119,10 @@ export class DmaWindows {
   /** A copy, up to the last that is not 0. */
   #usedEntries(range: Window): Uint8Array {
     const all = this.#table(range);
-    const words = new BigUint64Array(all.buffer, all.byteOffset, all.length / 8);
-    const last = words.findLastIndex((word) => word !== 0n);
-    return all.slice(0, 8 * (last + 1));
+    const words = new Int32Array(all.buffer, all.byteOffset, all.length / 4);
+    let end = words.length;
+    while (end > 0 && words[end - 1] === 0) end--;
+    return all.slice(0, 8 * Math.ceil(end / 2));
   }
 
   #table({ entries, size, pageShift }: Window): Uint8Array {
@@ -208,8 +210,11 @@ export class DmaWindows {
     return { liobn, start, size, pageShift, entries: table.address, fd: table.fd };
   }
 
+  /** What is 0 is only read: most of a table never gets room then. */
   #clear(range: Window): void {
-    this.#table(range).fill(0);
+    const all = this.#table(range);
+    const words = new Int32Array(all.buffer, all.byteOffset, all.length / 4);
+    for (let at = 0; at < words.length; at++) if (words[at] !== 0) words[at] = 0;
   }
 
   #access(address: bigint, length: number, permission: bigint, visit: Visit): boolean {
