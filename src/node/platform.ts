@@ -19,6 +19,7 @@ import { prepareV8 } from "../wasm/node/v8.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
 import { packTree } from "./pack-tree.js";
+import { keepSpareThreads } from "./spare-threads.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 /** No file that a guest is booted with is larger. */
@@ -50,6 +51,7 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
         try {
           const others = [...disks.devices, ...(network ? [network.device] : [])];
           const run = await start(openKvm, plan, others, from);
+          const endSpares = keepSpareThreads();
           const ended = run.ended.then(({ outcome }) => outcome);
           // What a disk could not write at the end is how the machine ended.
           const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
@@ -65,7 +67,7 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
               return captureTwins(run, count, place, { images, platform: snapshots, also });
             },
           });
-          await ended;
+          await ended.finally(endSpares);
         } finally {
           network?.close();
         }

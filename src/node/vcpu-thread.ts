@@ -1,7 +1,7 @@
 /** Starts worker threads for vCPUs and is what runs in them. */
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { isMainThread, parentPort } from "node:worker_threads";
 import type { PlatformThread, VcpuThreadMessage, VcpuThreadStart } from "../vmm/core/machine.js";
-import { threadArguments } from "./thread-arguments.js";
+import { noteStart, type ThreadWarming, takeWorker } from "./spare-threads.js";
 import { type BesideStart, type BesideWork, serveBeside, workBeside } from "./thread-beside.js";
 
 /** The first message of such a thread. */
@@ -12,11 +12,12 @@ interface ThreadStart {
 
 /** Makes a thread that waits for its start message. */
 export function spawnVcpuThread(): PlatformThread {
-  const worker = new Worker(new URL("./vcpu-worker.js", import.meta.url), threadArguments());
+  const worker = takeWorker();
   let expected = false;
   let endBeside = async (): Promise<void> => undefined;
   return {
     post: (start) => {
+      noteStart(start);
       // Only one of the implementations has work to give away.
       const beside = start.vm.implementation === "hv" ? workBeside(start.vm) : undefined;
       if (beside) endBeside = beside.end;
@@ -38,8 +39,8 @@ export function spawnVcpuThread(): PlatformThread {
 }
 
 /**
- * On a worker thread: calls `body` with the start message of a vCPU's thread; or works beside such threads, if the messages
- * are about that.
+ * On a worker thread: calls `body` with the start message of a vCPU's thread, `warmUp` if it is to be ready for one; or works
+ * beside such threads, if the messages are about that.
  */
 export function serveVcpuThread(
   body: (
@@ -47,11 +48,14 @@ export function serveVcpuThread(
     beside: BesideStart | undefined,
     post: (message: VcpuThreadMessage) => void,
   ) => Promise<void>,
+  warmUp: (warming: ThreadWarming) => Promise<void>,
 ): void {
   const port = parentPort;
   if (isMainThread || !port) throw new Error("this file is for worker threads");
-  port.on("message", (message: ThreadStart | BesideWork) => {
-    if ("start" in message) {
+  port.on("message", (message: ThreadStart | ThreadWarming | BesideWork) => {
+    // What cannot be loaded now is met by who starts the thread.
+    if ("warm" in message) void warmUp(message).catch(() => undefined);
+    else if ("start" in message) {
       void body(message.start, message.beside, (said) => port.postMessage(said)).finally(() => {
         message.beside?.port.close();
         port.close();

@@ -5,11 +5,16 @@ import { loadSide } from "../vmm/machines/machines.js";
 import { threadBeside } from "./thread-beside.js";
 import { serveVcpuThread } from "./vcpu-thread.js";
 
-serveVcpuThread((start, beside, post) =>
-  runVcpuThread(start, {
-    prepareAttach: (vm) => prepareAttachVm(vm, beside && threadBeside(beside)),
-    createSide: async (...side) => (await loadSide(start.kind))(...side),
-    post,
-    loadDisassembler: () => loadDisassembler(start.vm),
-  }),
+/** There will be a thread beside: what that one does is not loaded here. */
+const noneYet = { alive: false, post: () => undefined, take: () => undefined };
+
+serveVcpuThread(
+  (start, beside, post) =>
+    runVcpuThread(start, {
+      prepareAttach: (vm) => prepareAttachVm(vm, beside && threadBeside(beside)),
+      createSide: async (...side) => (await loadSide(start.kind))(...side),
+      post,
+      loadDisassembler: () => loadDisassembler(start.vm),
+    }),
+  async ({ warm, kind }) => void (await Promise.all([prepareAttachVm(warm, noneYet), loadSide(kind)])),
 );

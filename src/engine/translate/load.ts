@@ -27,7 +27,8 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, bes
     share: assets,
     memoryWritten: (memory) => bindMemoryWritten(assets, memory),
     warmUp: (memory) => {
-      target.warmUp();
+      // The thread beside has its own.
+      if (!beside) target.warmUp();
       instantiateInterpreter(assets, memory, interpretOnly());
     },
     attach: (memory, address, onEvent) => {

@@ -1,0 +1,45 @@
+/** Spare threads are there while they are wanted, are handed out once, work, and end when nobody wants them. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openKvm } from "../kernel.js";
+import { Mailbox, Turn } from "../vmm/core/mailbox.js";
+import { ConsoleRing } from "../vmm/devices/console-ring.js";
+import { keepSpareThreads, noteStart, spareThreads, takeWorker } from "./spare-threads.js";
+
+async function until(what: string, done: () => boolean): Promise<void> {
+  const end = performance.now() + 120_000;
+  while (!done()) {
+    assert.ok(performance.now() < end, `never: ${what}`);
+    await sleep(20);
+  }
+}
+
+test("a spare thread is made, handed out once, and replaced; without anybody there is none", async () => {
+  const vm = (await openKvm()).createVm();
+  vm.createVcpu(0);
+  const mailbox = new Mailbox();
+  const start = { cpu: 0, vm: vm.share(), machine: undefined, mailbox: mailbox.buffer, trace: [] };
+  const [endOne, endOther] = [keepSpareThreads(), keepSpareThreads()];
+  await sleep(0);
+  assert.equal(spareThreads(), 0, "nobody has started a thread: what would it load?");
+  noteStart(start);
+  await until("as many as are kept", () => spareThreads() === 2);
+  const worker = takeWorker();
+  assert.equal(spareThreads(), 1);
+  // It takes its start message after what it was warmed with.
+  const ready = once(worker, "message");
+  worker.postMessage({ start: { ...start, machine: { console: ConsoleRing.create(true).buffer, pci: false } } });
+  const [message] = (await ready) as [{ type: string }];
+  assert.equal(message.type, "ready", JSON.stringify(message));
+  mailbox.give(Turn.quit);
+  await once(worker, "exit");
+  await until("another in its place", () => spareThreads() === 2);
+  endOne();
+  endOne();
+  assert.equal(spareThreads(), 2);
+  endOther();
+  assert.equal(spareThreads(), 0);
+  vm.close();
+});

@@ -1,0 +1,91 @@
+/**
+ * Threads for vCPUs that have loaded their code and wait for a start message. Loading takes a thread longer than all else that a
+ * twin waits for. They are there while somebody keeps VMs that may be forked, and no sooner than these have lived a while:
+ * what runs one command and ends does not pay for them.
+ */
+import { Worker } from "node:worker_threads";
+import type { SharedVm } from "../kvm/uapi.js";
+import type { VcpuThreadStart } from "../vmm/core/machine.js";
+import { threadArguments } from "./thread-arguments.js";
+
+/** What such a thread loads; goes through postMessage. */
+export interface ThreadWarming {
+  /** As a VM's that is on its way here: it has no memory of its own, so that no VM's memory is kept. */
+  readonly warm: SharedVm;
+  readonly kind: string | undefined;
+}
+
+/** After the first VM was made, and after a spare thread was taken, ms. */
+const patience = { first: 2000, next: 500 } as const;
+const mostSpares = 2;
+/** Bytes of WebAssembly's pages that stand for a VM's memory. */
+const smallMemory = { initial: 16, maximum: 16, shared: true } as const;
+
+const spares: Worker[] = [];
+let wanted = 0;
+let warming: ThreadWarming | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+const newWorker = (): Worker => new Worker(new URL("./vcpu-worker.js", import.meta.url), threadArguments());
+
+/** How many there are. */
+export const spareThreads = (): number => spares.length;
+
+/** A spare one, or a new one. */
+export function takeWorker(): Worker {
+  const spare = spares.pop();
+  if (!spare) return newWorker();
+  spare.removeAllListeners();
+  spare.ref();
+  later(patience.next);
+  return spare;
+}
+
+/** What the next spare threads load is what this one was started for. */
+export function noteStart({ vm, kind }: Pick<VcpuThreadStart, "vm" | "kind">): void {
+  const memory = new WebAssembly.Memory(smallMemory);
+  // A generation that no memory has: the thread does what it can before the VM comes.
+  warming = { warm: { ...vm, memory, generation: -1 }, kind };
+  later(patience.first);
+}
+
+/** Has spare threads made until the call's answer is called. */
+export function keepSpareThreads(): () => void {
+  wanted++;
+  later(patience.first);
+  let kept = true;
+  return () => {
+    if (!kept) return;
+    kept = false;
+    if (--wanted > 0) return;
+    clearTimeout(timer);
+    timer = undefined;
+    warming = undefined;
+    for (const worker of spares.splice(0)) void worker.terminate();
+  };
+}
+
+function later(delay: number): void {
+  if (timer !== undefined || wanted === 0) return;
+  timer = setTimeout(() => {
+    timer = undefined;
+    if (wanted === 0 || !warming || spares.length >= Math.min(wanted, mostSpares)) return;
+    spares.push(warmed(warming));
+    later(patience.next);
+  }, delay);
+  timer.unref();
+}
+
+function warmed(start: ThreadWarming): Worker {
+  const worker = newWorker();
+  const gone = (): void => {
+    const at = spares.indexOf(worker);
+    if (at >= 0) spares.splice(at, 1);
+  };
+  // Who needs one makes one then, and meets the error.
+  worker.on("error", gone);
+  worker.on("exit", gone);
+  worker.postMessage(start);
+  worker.unref();
+  return worker;
+}
