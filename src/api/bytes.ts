@@ -2,6 +2,9 @@
 import { VmError } from "./error.js";
 import type { Body, Size } from "./types.js";
 
+/** What a VM has, where nothing is said. */
+export const usualMemory = 512 << 20;
+
 const units = { "": 1, K: 1024, M: 1048576, G: 1073741824 } as const;
 
 /** Bytes from 1048576 or "512M". VmError, EINVAL: it is neither. */

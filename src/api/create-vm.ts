@@ -15,7 +15,7 @@ import {
 } from "../base/takes.js";
 import { AgentConnection, type AgentState } from "../vmm/agent/connection.js";
 import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
-import { bytesIn } from "./bytes.js";
+import { bytesIn, usualMemory } from "./bytes.js";
 import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
 import type { BootPlan, Platform, RunningMachine } from "./platform.js";
@@ -23,7 +23,6 @@ import { misuse } from "./program.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
 import { endError, LinuxVm, type VmParts } from "./vm.js";
 
-const usualMemory = 512 << 20;
 /** A guest that says nothing for so long after it was started will not, milliseconds. */
 const bootPatience = 600_000;
 

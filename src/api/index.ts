@@ -10,6 +10,7 @@ export type {
   ExecResult,
   ExitStatus,
   FileSource,
+  GuestStats,
   Limits,
   Network,
   Process,
@@ -21,7 +22,9 @@ export type {
   TerminalSize,
   Vm as LinuxVm,
   VmEnd,
+  VmEvent,
   VmFs,
   VmNet,
   VmOptions,
+  VmStats,
 } from "./types.js";

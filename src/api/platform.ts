@@ -31,6 +31,9 @@ export interface RunningMachine {
   input(bytes: Uint8Array): Promise<void> | undefined;
   /** Begins a connection to a port of the guest, as a `UserNetwork` does; undefined: it has no network. */
   readonly connect?: ((port: number, attach: Parameters<Accept>[0]) => void) | undefined;
+  /** Has the guest and its time stand still, until `resume` was called as often. Rejects if it ends meanwhile. */
+  pause(): Promise<void>;
+  resume(): void;
   /** Ends it from outside, at once. */
   stop(): void;
   /** Resolves when everything of it is gone. Never rejects. */

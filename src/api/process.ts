@@ -1,6 +1,7 @@
 /** `vm.spawn`: a program with its streams. */
 
-import type { AgentRequest, OutputChannel } from "../vmm/agent/frames.js";
+import type { AgentProgram } from "../vmm/agent/connection.js";
+import { type AgentRequest, agentWindow, type OutputChannel } from "../vmm/agent/frames.js";
 import { ByteQueue } from "../vmm/core/byte-queue.js";
 import { VmError } from "./error.js";
 import { Feeder, Program, type Runner } from "./program.js";
@@ -113,6 +114,27 @@ export function inTerminal({ rows, columns }: TerminalSize): [rows: number, colu
     throw new VmError("EINVAL", `a terminal has 1 to 65535 rows and columns, not ${rows} and ${columns}`);
   }
   return [rows, columns];
+}
+
+/** Takes over a program that runs already: what had come of its output and was not read is another's. */
+export function adopt(program: AgentProgram): Promise<Process> {
+  const runner: Runner = {
+    run: (_, events) => {
+      const { phase } = program;
+      queueMicrotask(() => {
+        if (phase === "running") events.spawned(program.pid);
+        program.takeOver(events);
+        for (const channel of [1, 2] as const) {
+          const side = program.outputs[channel];
+          if (side.ended || !side.wanted) events.outputEnded(channel);
+          else program.want(channel, agentWindow - side.credit);
+        }
+        if (program.input.ended) events.inputEnded();
+      });
+      return program;
+    },
+  };
+  return begin(runner, { request: { command: ["a program"] }, input: undefined });
 }
 
 export async function begin(runner: Runner, { request, input, signal, timeout }: Spawning): Promise<Process> {

@@ -278,6 +278,44 @@ export interface VmNet {
   fetch(port: number, request: Request | string): Promise<Response>;
 }
 
+/** What a VM uses. */
+export interface VmStats {
+  /** Since it was booted, restored or forked, milliseconds. */
+  readonly uptime: number;
+  readonly paused: boolean;
+  /** The memory that it has, bytes. */
+  readonly memory: number;
+  /** Programs that `exec` and `spawn` began and that have not ended, and calls about files. */
+  readonly programs: number;
+  /** What was brought over the agent's port, bytes: into the guest, out of it. */
+  readonly sent: number;
+  readonly received: number;
+  /** What the guest says of itself; undefined: it is paused. */
+  readonly guest: GuestStats | undefined;
+}
+
+/** What a guest's kernel says of itself (proc(5)): not to be trusted. */
+export interface GuestStats {
+  /** Bytes: what it uses, and what programs could have. */
+  readonly memory: number;
+  readonly available: number;
+  /** What all its processors were busy for, milliseconds. */
+  readonly cpu: number;
+  /** Processes and threads that there are. */
+  readonly processes: number;
+}
+
+/** What happens to a VM. */
+export type VmEvent =
+  /** `spawn` or `exec` has begun a program; it has ended. */
+  | { readonly type: "spawned"; readonly pid: number; readonly command: readonly string[] }
+  | ({ readonly type: "exited"; readonly pid: number } & Omit<ExitStatus, "timedOut">)
+  | { readonly type: "paused" | "resumed" }
+  /** The last. */
+  | { readonly type: "ended"; readonly end: VmEnd }
+  /** So many were not read in time, and are gone. */
+  | { readonly type: "forgotten"; readonly count: number };
+
 /** How a VM ended. */
 export interface VmEnd {
   /** closed: by `close`. powerOff, reboot: the guest itself. crash: it died. failed: unikvm could not go on. */
@@ -307,14 +345,19 @@ export interface Vm extends AsyncDisposable {
    * streams are the first one's. Connections are reset, and no port is forwarded to a twin. EBUSY: a disk is in mode "write".
    */
   fork(count?: number): Promise<readonly Vm[]>;
-  /** Not yet: NOT_SUPPORTED. */
+  /**
+   * Programs that `spawn` began and that have not ended. In a twin, and in a VM that was restored, also those that ran in the
+   * first one, `exec`'s included, with streams that go on where its reader had come to: what nobody reads stops its writer there,
+   * too.
+   */
   processes(): Promise<readonly Process[]>;
-  /** Not yet: NOT_SUPPORTED. */
-  pause(): Promise<never>;
-  /** Not yet: NOT_SUPPORTED. */
-  resume(): Promise<never>;
-  /** Not yet: NOT_SUPPORTED. */
-  stats(): Promise<never>;
+  /** Has the guest and its time stand still; what is asked of it meanwhile waits. A VM that is paused stays so. */
+  pause(): Promise<void>;
+  /** Has it go on. */
+  resume(): Promise<void>;
+  stats(): Promise<VmStats>;
+  /** What happens to it from now on, until it ends. Of 1,024 that wait for their reader the oldest is forgotten. */
+  events(options?: Abort): AsyncIterableIterator<VmEvent>;
   /** Ends it: programs get SIGTERM and `grace` milliseconds (default: 2000), disks are written, the machine is turned off. */
   close(options?: { readonly grace?: number }): Promise<VmEnd>;
 }

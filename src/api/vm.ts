@@ -1,19 +1,23 @@
 /** A VM that runs, as programs have it. */
 
-import type { AgentConnection } from "../vmm/agent/connection.js";
+import type { AgentConnection, AgentProgram, ProgramEvents } from "../vmm/agent/connection.js";
 import type { AgentRequest } from "../vmm/agent/frames.js";
 import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
-import { bytesIn, isBody } from "./bytes.js";
+import { bytesIn, isBody, usualMemory } from "./bytes.js";
 import type { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
+import { Events } from "./events.js";
 import { execute } from "./exec.js";
 import { GuestFiles } from "./fs.js";
 import { GuestNet, noNetwork } from "./net.js";
 import type { PackTree, RunningMachine } from "./platform.js";
-import { begin, inTerminal } from "./process.js";
+import { adopt, begin, inTerminal } from "./process.js";
 import { misuse, type Runner } from "./program.js";
+import { signalName, signalNumber } from "./signals.js";
+import { guestStats } from "./stats.js";
 import type {
+  Abort,
   Body,
   Duplex,
   ExecOptions,
@@ -23,9 +27,11 @@ import type {
   TerminalSize,
   Vm,
   VmEnd,
+  VmEvent,
   VmFs,
   VmNet,
   VmOptions,
+  VmStats,
 } from "./types.js";
 
 const usualOutput = 8 << 20;
@@ -54,6 +60,11 @@ export function endError({ kind, message, console }: VmEnd): VmError {
   return new VmError(kind === "failed" ? "AGENT_FAILED" : "VM_CLOSED", message, { console });
 }
 
+const unheard: ProgramEvents = {
+  ...{ spawned() {}, failed() {}, output() {}, outputEnded() {}, room() {}, inputEnded() {}, exited() {} },
+  ...{ done() {}, lost() {} },
+};
+
 export class LinuxVm implements Vm {
   readonly fs: VmFs;
   readonly net: VmNet;
@@ -61,7 +72,12 @@ export class LinuxVm implements Vm {
   readonly closed: Promise<VmEnd>;
   readonly #parts: VmParts;
   readonly #runner: Runner;
+  readonly #events = new Events();
+  readonly #begin = performance.now();
+  readonly #processes = new Map<AgentProgram, Promise<Process>>();
   #end: VmEnd | undefined;
+  /** It stands still, or is about to. */
+  #paused: Promise<void> | undefined;
   /** Why it was ended from here. */
   #ending: Pick<VmEnd, "kind" | "message"> | undefined;
 
@@ -70,9 +86,9 @@ export class LinuxVm implements Vm {
     const { machine, agent, log, options } = parts;
     this.#runner = {
       run: (request, events) => {
-        if (this.#end) throw endError(this.#end);
+        this.#check();
         try {
-          return agent.spawn(request, events);
+          return agent.spawn(request, request.builtIn ? events : this.#watched(request, events));
         } catch (error) {
           throw misuse(error);
         }
@@ -80,13 +96,19 @@ export class LinuxVm implements Vm {
     };
     this.fs = new GuestFiles(this.#runner, parts.packTree);
     this.net = new GuestNet((port, attach) => {
-      if (this.#end) throw endError(this.#end);
+      this.#check();
       if (!machine.connect) throw noNetwork();
       machine.connect(port, attach);
     });
+    for (const program of agent.programs) this.#takeOver(program);
     this.console = {
       readable: log.readable,
-      writable: new WritableStream<Uint8Array>({ write: (bytes) => machine.input(bytes) }),
+      writable: new WritableStream<Uint8Array>({
+        write: (bytes) => {
+          this.#check();
+          return machine.input(bytes);
+        },
+      }),
     };
     const { lifetime } = options.limits ?? {};
     const timer =
@@ -101,6 +123,7 @@ export class LinuxVm implements Vm {
       this.#end = { ...(this.#ending ?? describe(outcome)), console: log.lines };
       log.end();
       agent.lose(endError(this.#end));
+      this.#events.tell({ type: "ended", end: this.#end });
       return this.#end;
     });
   }
@@ -136,11 +159,63 @@ export class LinuxVm implements Vm {
     const { stdin = "pipe", pty = false } = options;
     const request = this.#request("spawn", command, options, stdin === "ignore");
     const [rows, columns] = pty === false ? [] : inTerminal(pty === true ? usualTerminal : pty);
-    return begin(this.#runner, {
+    let program: AgentProgram | undefined;
+    const runner: Runner = {
+      run: (asked, events) => {
+        program = this.#runner.run(asked, events);
+        return program;
+      },
+    };
+    const process = begin(runner, {
       request: rows === undefined || columns === undefined ? request : { ...request, terminal: { rows, columns } },
       input: stdin === "pipe" || stdin === "ignore" ? undefined : stdin,
       ...limits(options, "spawn"),
     });
+    if (program) this.#keep(program, process);
+    return process;
+  }
+
+  /** Until it has ended. */
+  #keep(program: AgentProgram, process: Promise<Process>): void {
+    const forget = (): void => void this.#processes.delete(program);
+    this.#processes.set(program, process);
+    process.then((one) => one.exited).then(forget, forget);
+  }
+
+  /** A program of the VM that this one goes on from. */
+  #takeOver(program: AgentProgram): void {
+    const { phase, builtIn } = program;
+    // What waits for a call about files is not here.
+    if (!builtIn && (phase === "running" || phase === "asked")) {
+      this.#keep(program, adopt(program));
+      return;
+    }
+    if (builtIn) program.kill(signalNumber("SIGKILL"));
+    program.endOutput(1);
+    program.endOutput(2);
+    program.takeOver(unheard);
+  }
+
+  /** Tells of a program what is to be told. */
+  #watched({ command }: AgentRequest, events: ProgramEvents): ProgramEvents {
+    let pid = 0;
+    return {
+      ...events,
+      spawned: (number) => {
+        pid = number;
+        this.#events.tell({ type: "spawned", pid, command });
+        events.spawned(number);
+      },
+      exited: (code, signal) => {
+        events.exited(code, signal);
+        const [exitCode, name] = signal === 0 ? [code, null] : [null, signalName(signal)];
+        this.#events.tell({ type: "exited", pid, exitCode, signal: name });
+      },
+    };
+  }
+
+  #check(): void {
+    if (this.#end) throw endError(this.#end);
   }
 
   async snapshot(): Promise<never> {
@@ -157,26 +232,60 @@ export class LinuxVm implements Vm {
     });
   }
 
-  async processes(): Promise<never> {
-    throw notSupported("vm.processes()", "keep what vm.spawn gives");
+  async processes(): Promise<readonly Process[]> {
+    this.#check();
+    const running = [...this.#processes].filter(([{ phase }]) => phase === "asked" || phase === "running");
+    const all = await Promise.allSettled(running.map(([, process]) => process));
+    return all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   }
 
-  async pause(): Promise<never> {
-    throw notSupported("vm.pause()", "send programs SIGSTOP");
+  async pause(): Promise<void> {
+    this.#check();
+    if (this.#paused) return this.#paused;
+    this.#paused = this.#parts.machine.pause();
+    try {
+      await this.#paused;
+      this.#events.tell({ type: "paused" });
+    } catch (error) {
+      this.#paused = undefined;
+      this.#check();
+      throw error;
+    }
   }
 
-  async resume(): Promise<never> {
-    throw notSupported("vm.resume()", "send programs SIGCONT");
+  async resume(): Promise<void> {
+    this.#check();
+    await this.#paused?.catch(() => undefined);
+    if (!this.#paused || this.#end) return;
+    this.#paused = undefined;
+    this.#parts.machine.resume();
+    this.#events.tell({ type: "resumed" });
   }
 
-  async stats(): Promise<never> {
-    throw notSupported("vm.stats()", "read /proc in the guest");
+  async stats(): Promise<VmStats> {
+    this.#check();
+    const { agent, options } = this.#parts;
+    const paused = this.#paused !== undefined;
+    return {
+      uptime: performance.now() - this.#begin,
+      paused,
+      memory: options.memory === undefined ? usualMemory : bytesIn(options.memory, "memory"),
+      ...{ programs: agent.programs.length, sent: agent.sent, received: agent.received },
+      guest: paused ? undefined : await guestStats(this.fs),
+    };
+  }
+
+  events({ signal }: Abort = {}): AsyncIterableIterator<VmEvent> {
+    this.#check();
+    return this.#events.read(signal);
   }
 
   async close({ grace = usualGrace }: { readonly grace?: number } = {}): Promise<VmEnd> {
     if (!Number.isFinite(grace) || grace < 0) throw new VmError("EINVAL", `close: grace is ${grace}, not milliseconds`);
     const { machine, agent } = this.#parts;
     this.#ending ??= { kind: "closed", message: "the VM was closed" };
+    // What stands still does not turn itself off.
+    if (!this.#end) await this.resume();
     const most = Math.min(Math.ceil(grace), 0x7fff_ffff - shutDownPatience);
     if (most > 0) agent.shutDown(most);
     const timer = setTimeout(() => machine.stop(), most > 0 ? most + shutDownPatience : 0);

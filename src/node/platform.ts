@@ -57,9 +57,8 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
           const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
           const images = () => disks.images();
           resolve({
-            input: run.input,
-            stop: run.stop,
             connect: network?.connect,
+            ...{ input: run.input, pause: run.pause, resume: run.resume, stop: run.stop },
             ended: closed,
             capture: (also) => capture(run, { images, platform: snapshots, also }),
             twins: async (count, also) => {

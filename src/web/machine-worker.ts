@@ -130,11 +130,22 @@ class FarMachine {
     else if (message.type === "input") {
       await this.#run?.input(message.bytes);
       post({ type: "inputTaken" });
-    } else if (message.type === "halt") await this.#halt();
+    } else if (message.type === "pause") await this.#pause();
+    else if (message.type === "resume") this.#run?.resume();
+    else if (message.type === "halt") await this.#halt();
     else if (message.type === "capture") await this.#capture(message.wanted);
     else {
       this.#stop.abort(new VmmError("the machine was stopped"));
       this.#run?.stop();
+    }
+  }
+
+  async #pause(): Promise<void> {
+    try {
+      await this.#run?.pause();
+      post({ type: "paused" });
+    } catch (error) {
+      post({ type: "paused", error: sentError(error) });
     }
   }
 

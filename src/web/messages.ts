@@ -41,6 +41,9 @@ export type ToMachine =
   /** Is typed on the console. */
   | { readonly type: "input"; readonly bytes: Uint8Array }
   /** The page sends nothing more: the machine is to stand still when the guest has all that was sent. */
+  /** Answered by `paused`, once each. */
+  | { readonly type: "pause" }
+  | { readonly type: "resume" }
   | { readonly type: "halt" }
   /** After `halted`: a snapshot, if `wanted`; then it runs on. */
   | { readonly type: "capture"; readonly wanted: boolean }
@@ -59,6 +62,7 @@ export type FromMachine =
   | { readonly type: "console"; readonly bytes: Uint8Array }
   | { readonly type: "inputTaken" }
   | { readonly type: "report"; readonly sentence: string }
+  | { readonly type: "paused"; readonly error?: SentError | undefined }
   | { readonly type: "halted" }
   | { readonly type: "captured"; readonly snapshot: Snapshot }
   | { readonly type: "notCaptured"; readonly error: SentError }

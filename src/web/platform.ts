@@ -99,6 +99,7 @@ class NearMachine {
   readonly #ports: readonly NearPort[];
   readonly #ended: Promise<Outcome>;
   readonly #typed: (() => void)[] = [];
+  readonly #pausing: ((error: unknown) => void)[] = [];
   #capturing: Capturing | undefined;
   #captures: Promise<unknown> = Promise.resolve();
   #end: (outcome: Outcome) => void = () => undefined;
@@ -143,6 +144,13 @@ class NearMachine {
     }
     return {
       input: (bytes) => this.#input(bytes),
+      pause: () =>
+        new Promise<void>((resolve, reject) => {
+          this.#pausing.push((error) => (error === undefined ? resolve() : reject(error)));
+          this.#post({ type: "pause" });
+          void this.#ended.then(() => reject(new VmmError("the machine has ended")));
+        }),
+      resume: () => this.#post({ type: "resume" }),
       stop: () => this.#stop(),
       ended: this.#ended,
       capture: (also) => this.#capture(also),
@@ -167,6 +175,7 @@ class NearMachine {
       for (const [index, port] of this.#ports.entries()) port.open = message.open[index] ?? false;
     } else if (message.type === "running") this.#started();
     else if (message.type === "failed") this.#failed(asError(message.error));
+    else if (message.type === "paused") this.#pausing.shift()?.(message.error && asError(message.error));
     else if (message.type === "halted") this.#capturing?.halted();
     else if (message.type === "captured") this.#capturing?.captured(message.snapshot);
     else if (message.type === "notCaptured") this.#capturing?.failed(asError(message.error));

@@ -260,14 +260,58 @@ for (const type of implementations) {
 
     treeTests(vm);
 
+    test("programs that run, events, statistics, and a guest that stands still", async () => {
+      const one = await vm();
+      const controller = new AbortController();
+      const events = one.events({ signal: controller.signal });
+      const program = await one.spawn("read line; echo got $line; exit 3");
+      assert.deepEqual(
+        (await one.processes()).map(({ pid }) => pid),
+        [program.pid],
+      );
+      const before = await one.stats();
+      assert.equal(before.memory, 512 << 20);
+      assert.ok(before.guest && before.guest.memory > 400 << 20 && before.guest.memory < 512 << 20);
+      assert.ok(before.guest.available > 0 && before.guest.cpu > 0 && before.guest.processes > 10);
+      assert.deepEqual([before.paused, before.programs], [false, 1]);
+      await Promise.all([one.pause(), one.pause()]);
+      const pending = one.exec("echo afterwards");
+      const { paused, guest, programs } = await one.stats();
+      assert.deepEqual([paused, guest, programs], [true, undefined, 2]);
+      const clock = one.exec(["cat", "/proc/uptime"]);
+      const early = await Promise.race([pending, new Promise((resolve) => setTimeout(resolve, 200, "nothing yet"))]);
+      assert.equal(early, "nothing yet");
+      await one.resume();
+      await one.resume();
+      assert.equal((await pending).stdout, "afterwards\n");
+      await clock;
+      const writer = program.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("it\n"));
+      assert.equal(await textOf(program.stdout), "got it\n");
+      await program.exited;
+      assert.deepEqual(await one.processes(), []);
+      const said: string[] = [];
+      for await (const event of events) {
+        said.push(event.type);
+        if (event.type === "exited" && event.pid === program.pid) {
+          assert.deepEqual(event, { type: "exited", pid: program.pid, exitCode: 3, signal: null });
+          break;
+        }
+      }
+      assert.equal(said[0], "spawned");
+      assert.deepEqual(
+        said.filter((type) => type === "paused" || type === "resumed"),
+        ["paused", "resumed"],
+      );
+      const waiting = one.events({ signal: controller.signal }).next();
+      controller.abort(new Error("enough"));
+      await assert.rejects(waiting, /enough/);
+    });
+
     test("what is not there yet says so by name", async () => {
       const one = await vm();
       for (const [name, call] of Object.entries({
         "vm.snapshot": () => one.snapshot(),
-        "vm.processes": () => one.processes(),
-        "vm.pause": () => one.pause(),
-        "vm.resume": () => one.resume(),
-        "vm.stats": () => one.stats(),
       })) {
         await assert.rejects(call(), isVmError("NOT_SUPPORTED", new RegExp(`${name}\\(\\) is not there yet; `)), name);
       }

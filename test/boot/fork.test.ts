@@ -30,6 +30,10 @@ for (const type of implementations) {
       await vm.exec("(i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done) >/dev/null 2>&1 &", {
         check: true,
       });
+      // What a program wrote and was read is its first one's; its streams go on in each.
+      const program = await vm.spawn("echo first; while read line; do echo $line $line; done; exit 4");
+      const first = program.stdout.getReader();
+      assert.equal(new TextDecoder().decode((await first.read()).value), "first\n");
       const started = performance.now();
       const twins = await vm.fork(2);
       all.push(...twins);
@@ -56,6 +60,17 @@ for (const type of implementations) {
         const before = await count(one);
         const end = performance.now() + 60_000;
         while ((await count(one)) <= before) assert.ok(performance.now() < end, "a program does not go on");
+      }
+      for (const [i, one] of [vm, a, b].entries()) {
+        const [same] = i === 0 ? [program] : await one.processes();
+        assert.equal(same?.pid, program.pid);
+        const writer = same?.stdin.getWriter();
+        await writer?.write(new TextEncoder().encode(`twin${i}\n`));
+        const reader = i === 0 ? first : same?.stdout.getReader();
+        assert.equal(new TextDecoder().decode((await reader?.read())?.value), `twin${i} twin${i}\n`);
+        await writer?.close();
+        assert.equal((await same?.exited)?.exitCode, 4);
+        assert.deepEqual(await one.processes(), []);
       }
       // They outlive their parent.
       await vm.close({ grace: 0 });

@@ -37,10 +37,14 @@ test("a guest that turns itself off, and a VM that was closed, are VM_CLOSED", {
   const vm = await createVm({ memory: "256M", limits: { output: "4K" } });
   const truncated = (await vm.exec("head -c 10000 /dev/zero")) as ExecResult;
   assert.deepEqual([truncated.bytes.stdout.length, truncated.truncated], [4096, true]);
+  const events = vm.events();
   const waiting = vm.exec("sleep 1000");
   const off = vm.exec("poweroff -f");
   for (const error of await Promise.all([waiting, off].map(errorOf))) assert.equal(error.code, "VM_CLOSED");
   assert.equal((await vm.closed).kind, "powerOff");
+  const said = [];
+  for await (const { type } of events) said.push(type);
+  assert.deepEqual([said[0], said.at(-1)], ["spawned", "ended"]);
   for (const call of [
     () => vm.exec("true"),
     () => vm.spawn("true"),
@@ -48,6 +52,16 @@ test("a guest that turns itself off, and a VM that was closed, are VM_CLOSED", {
     () => vm.fs.writeFile("/x", ""),
     () => vm.fs.readdir("/"),
     () => vm.fs.createReadStream("/x").getReader().read(),
+    () => vm.fs.upload(new ReadableStream(), "/x"),
+    () => vm.fs.upload(".", "/x"),
+    () => vm.fs.download("/x").getReader().read(),
+    () => vm.processes(),
+    () => vm.pause(),
+    () => vm.resume(),
+    () => vm.stats(),
+    async () => vm.events(),
+    () => vm.fork(),
+    () => vm.console.writable.getWriter().write(new Uint8Array(1)),
   ]) {
     assert.equal((await errorOf(call())).code, "VM_CLOSED");
   }

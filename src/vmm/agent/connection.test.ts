@@ -171,9 +171,11 @@ test("goes on from a state, in the middle of a frame, and greets again", () => {
   );
   const [program] = twin.programs;
   assert.ok(program);
-  program.events = { ...one.events, output: (_, bytes) => told.push(new TextDecoder().decode(bytes)) };
   twin.greet();
   twin.output(data.slice(14));
+  assert.equal(program.pid, 42);
+  // What nobody has heard of yet is kept for who takes it over.
+  program.takeOver({ ...one.events, output: (_, bytes) => told.push(new TextDecoder().decode(bytes)) });
   twin.output(frame(FrameType.hello, 0, 0, words(1)));
   assert.deepEqual(told, ["after", "ready"]);
   assert.equal(program.write(new Uint8Array(agentWindow)), agentWindow - 1000);

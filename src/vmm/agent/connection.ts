@@ -3,7 +3,7 @@
  * asked for, and whatever breaks the rules ends the conversation, once and for all who wait.
  */
 import { KvmError } from "../../base/errors.js";
-import { boolean, bytes, having, integer, listOf, oneOf, u32 } from "../../base/takes.js";
+import { boolean, bytes, having, integer, listOf, oneOf, optional, u32 } from "../../base/takes.js";
 import { ByteQueue } from "../core/byte-queue.js";
 import type { ConsolePort, ConsolePortEnd } from "../devices/virtio/console.js";
 import {
@@ -52,8 +52,8 @@ interface Side {
 /** A program in the guest, or something that the agent does itself. */
 export class AgentProgram {
   readonly id: number;
-  /** May be changed: of what was restored, by whoever takes it over. */
-  events: ProgramEvents;
+  #events: ProgramEvents;
+  readonly #kept: ((events: ProgramEvents) => void)[];
   readonly #send: (bytes: Uint8Array) => void;
   readonly input: Side = { credit: agentWindow, ended: false };
   readonly outputs: Readonly<Record<OutputChannel, Side & { wanted: boolean }>> = {
@@ -61,11 +61,32 @@ export class AgentProgram {
     2: { credit: agentWindow, ended: false, wanted: true },
   };
   phase: "asked" | "running" | "failed" | "exited" | "gone" = "asked";
+  /** Since it runs. */
+  pid = 0;
+  /** It is something that the agent does itself. */
+  builtIn = false;
 
-  constructor(id: number, events: ProgramEvents, send: (bytes: Uint8Array) => void) {
+  /** `kept`: what was told before somebody took it over. */
+  constructor(
+    id: number,
+    events: ProgramEvents,
+    send: (bytes: Uint8Array) => void,
+    kept: ((events: ProgramEvents) => void)[] = [],
+  ) {
     this.id = id;
-    this.events = events;
+    this.#events = events;
     this.#send = send;
+    this.#kept = kept;
+  }
+
+  get events(): ProgramEvents {
+    return this.#events;
+  }
+
+  /** Of what was restored: who hears of it from now on, what was told meanwhile first. */
+  takeOver(events: ProgramEvents): void {
+    this.#events = events;
+    for (const tell of this.#kept.splice(0)) tell(events);
   }
 
   /** Gives it input: how many bytes of it there was room for. `events.room` tells when there is more. */
@@ -142,6 +163,9 @@ export interface AgentState {
   readonly programs: readonly {
     readonly id: number;
     readonly phase: AgentProgram["phase"];
+    /** Default: 0, false. */
+    readonly pid?: number | undefined;
+    readonly builtIn?: boolean | undefined;
     readonly input: Side;
     readonly outputs: AgentProgram["outputs"];
   }[];
@@ -158,6 +182,8 @@ const agentState = having({
     having({
       id: u32,
       phase: oneOf("asked", "running", "failed", "exited"),
+      pid: optional(u32),
+      builtIn: optional(boolean),
       input: having(side),
       outputs: having({ 1: output, 2: output }),
     }),
@@ -178,10 +204,13 @@ export class AgentConnection implements ConsolePortEnd {
   /** Greetings that it has not answered. */
   #asked = 0;
   #lost: Error | undefined;
+  /** Bytes to the guest, and from it. */
+  sent = 0;
+  received = 0;
 
   /**
-   * `state` is what an earlier `save` gave: then `greet` is to be called when the guest runs again. What its programs write
-   * is forgotten until somebody takes them over (`programs`). KvmError, EINVAL: it is no such state.
+   * `state` is what an earlier `save` gave: then `greet` is to be called when the guest runs again. What is told of its
+   * programs is kept until somebody takes them over (`programs`). KvmError, EINVAL: it is no such state.
    */
   constructor(events: AgentEvents, greeting: () => Greeting, state?: AgentState) {
     this.#events = events;
@@ -192,13 +221,10 @@ export class AgentConnection implements ConsolePortEnd {
     if (state.unsent.length > 0) this.#outgoing.push(state.unsent.slice());
     this.#greeted = state.greeted;
     this.#nextId = state.nextId;
-    for (const { id, phase, input, outputs } of state.programs) {
-      const program = new AgentProgram(
-        id,
-        nobody(() => program),
-        (bytes) => this.#send(bytes),
-      );
-      program.phase = phase;
+    for (const { id, phase, pid = 0, builtIn = false, input, outputs } of state.programs) {
+      const kept: ((events: ProgramEvents) => void)[] = [];
+      const program = new AgentProgram(id, keeping(kept), (bytes) => this.#send(bytes), kept);
+      Object.assign(program, { phase, pid, builtIn });
       Object.assign(program.input, input);
       Object.assign(program.outputs[1], outputs[1]);
       Object.assign(program.outputs[2], outputs[2]);
@@ -215,7 +241,9 @@ export class AgentConnection implements ConsolePortEnd {
       unsent: unsent.peek().slice(),
       greeted: this.#greeted,
       nextId: this.#nextId,
-      programs: this.programs.map(({ id, phase, input, outputs }) => structuredClone({ id, phase, input, outputs })),
+      programs: this.programs.map(({ id, phase, pid, builtIn, input, outputs }) =>
+        structuredClone({ id, phase, pid, builtIn, input, outputs }),
+      ),
     };
   }
 
@@ -238,6 +266,7 @@ export class AgentConnection implements ConsolePortEnd {
     do this.#nextId = (this.#nextId % 0xffff_fffe) + 1;
     while (this.#programs.has(this.#nextId));
     const program = new AgentProgram(id, events, (bytes) => this.#send(bytes));
+    program.builtIn = request.builtIn ?? false;
     // What a terminal shows is all one.
     if (request.terminal) program.outputs[2].ended = true;
     this.#programs.set(id, program);
@@ -282,6 +311,7 @@ export class AgentConnection implements ConsolePortEnd {
 
   output(bytes: Uint8Array): boolean {
     if (this.#lost) return true;
+    this.received += bytes.length;
     try {
       this.#reader.push(bytes, (one) => this.#hear(one));
     } catch (error) {
@@ -311,6 +341,7 @@ export class AgentConnection implements ConsolePortEnd {
 
   #send(bytes: Uint8Array): void {
     if (this.#lost) return;
+    this.sent += bytes.length;
     this.#outgoing.push(bytes);
     if (this.#outgoing.length === 1) this.drained();
   }
@@ -338,6 +369,7 @@ export class AgentConnection implements ConsolePortEnd {
         const [pid = 0] = numbers(one, 1);
         inOrder(program.phase === "asked", "a program began twice");
         program.phase = "running";
+        program.pid = pid;
         events.spawned(pid);
         return;
       }
@@ -393,13 +425,23 @@ export class AgentConnection implements ConsolePortEnd {
   }
 }
 
-/** Who hears of a program that nobody has taken over: it goes on, and what it writes is forgotten. */
-function nobody(program: () => AgentProgram): ProgramEvents {
-  const nothing = (): void => undefined;
+/** Keeps what is told of a program that nobody has taken over: output as far as there is credit, and the rest once. */
+function keeping(kept: ((events: ProgramEvents) => void)[]): ProgramEvents {
+  const keep = (tell: (events: ProgramEvents) => void): void => void kept.push(tell);
   return {
-    ...{ spawned: nothing, failed: nothing, outputEnded: nothing, room: nothing, inputEnded: nothing },
-    ...{ exited: nothing, done: nothing, lost: nothing },
-    output: (channel, { length }) => program().want(channel, length),
+    spawned: (pid) => keep((to) => to.spawned(pid)),
+    failed: (errno, step) => keep((to) => to.failed(errno, step)),
+    output: (channel, bytes) => {
+      const own = bytes.slice();
+      keep((to) => to.output(channel, own));
+    },
+    outputEnded: (channel) => keep((to) => to.outputEnded(channel)),
+    // Whoever takes it over tries.
+    room: () => undefined,
+    inputEnded: () => keep((to) => to.inputEnded()),
+    exited: (status, signal) => keep((to) => to.exited(status, signal)),
+    done: () => keep((to) => to.done()),
+    lost: (error) => keep((to) => to.lost(error)),
   };
 }
 
