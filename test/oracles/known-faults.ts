@@ -4,6 +4,7 @@
  */
 import { qemuFaults } from "../differential/qemu-faults.js";
 import { supervisorFaults } from "../differential/supervisor-exceptions.js";
+import { supervisorFaults as supervisorFaultsX86 } from "../engines/x86/supervisor.js";
 import { objdumpDepartures } from "../isa/departures.js";
 import { departures } from "../selftest/departures.js";
 import type { Judged, OracleName } from "./oracles.js";
@@ -30,6 +31,7 @@ export function knownFaults(): KnownFault[] {
         .join(", "),
       judge,
     })),
+    ...supervisorFaultsX86.map((one) => ({ oracle: "qemuX86" as const, ...one })),
     ...Object.entries(departures).map(([name, fault]) => ({
       oracle: "qemuSystem" as const,
       fault,

@@ -110,6 +110,21 @@ export const oracles = {
     debian: "binutils",
     complaint: () => attempt("objdump", ["-b", "binary", "-m", "i386:x86-64", "-D", fileURLToPath(import.meta.url)]),
   },
+  qemuX86: {
+    debian: "qemu-system-x86",
+    complaint: () =>
+      attempt(
+        "qemu-system-x86_64",
+        ["-M", "pc", "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"],
+        "quit\n",
+      ),
+  },
+  compilerX86: {
+    debian: "gcc, binutils",
+    complaint: () =>
+      compile("gcc", "void _start(void) { for (;;); }\n", ["-ffreestanding", "-nostdlib", "-no-pie", "-m64"]) ??
+      version("ld"),
+  },
   kmod: {
     debian: "kmod",
     complaint: () => ["depmod", "modprobe", "modinfo"].map(version).find((s) => s !== undefined),

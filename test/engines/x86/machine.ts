@@ -111,17 +111,14 @@ export class X86Machine {
   /** Makes regions of the code at these addresses, hot or not. */
   translate(addresses: readonly bigint[]): void {
     const p = this.#processor;
-    // What other code there was is to be forgotten first.
     const pc = p.get64("pc");
-    (p.interpreter.runtime["contextRefresh"] as (state: number) => void)(0x100000);
-    (p.interpreter.runtime["service"] as (state: number) => number)(0x100000);
     p.translator.translateNow(addresses);
     p.set64("pc", pc);
   }
 
   /** How often a region was entered from the interpreter. */
   get regionRuns(): number {
-    return Number(this.#processor.get64("statRegionRuns"));
+    return this.#processor.regionRuns;
   }
 
   /**

@@ -1,9 +1,9 @@
 /** One x86 processor with RAM, on the engines as they are built: for tests that set its registers, tables and memory. */
 import { readFileSync } from "node:fs";
-import { archLayout, codePage, ExitCode, noSegment, state, vcpu } from "../../../src/arch/x86/engines/layout.js";
+import { archLayout, ExitCode, noSegment, state, vcpu } from "../../../src/arch/x86/engines/layout.js";
 import { msrPlaces } from "../../../src/arch/x86/engines/msrs.js";
 import { translatorTarget } from "../../../src/arch/x86/engines/target.js";
-import { type Interpreter, instantiateInterpreter } from "../../../src/engine/interpret/interpreter.js";
+import { type Interpreter, instantiateInterpreter, interpretOnly } from "../../../src/engine/interpret/interpreter.js";
 import { engineRequests as Request } from "../../../src/engine/layout.js";
 import { Translator } from "../../../src/engine/translate/translator.js";
 import { memorySlot, vmLayout } from "../../../src/kvm/layout.js";
@@ -28,10 +28,11 @@ export class Processor {
   readonly #ram: number;
   readonly ramSize: number;
   readonly interpreter: Interpreter;
+  /** Idle if it is not to translate. */
   readonly translator: Translator;
 
-  /** @param ramSize bytes of RAM, from physical address 0 on. */
-  constructor(ramSize: number) {
+  /** @param ramSize bytes of RAM, from physical address 0 on. `translate`: hot code becomes regions, if not asked otherwise. */
+  constructor(ramSize: number, { translate = true } = {}) {
     assets ??= { runtime: compiled("runtime.wasm"), interpreter: compiled("interpreter.wasm") };
     const pages = ramSize / 4096;
     const codeMap = align(owners + 4 * pages);
@@ -55,12 +56,18 @@ export class Processor {
     this.set("codeMaps", codeMap);
     const translator = new Translator(translatorTarget, this.#memory, s);
     this.translator = translator;
-    this.interpreter = instantiateInterpreter(assets, this.#memory, {
-      regions: translator.regions,
-      codeDropped: (page) => translator.codeDropped(page),
-      sampled: () => translator.sampled(),
-    });
-    translator.bind(this.interpreter);
+    this.interpreter = instantiateInterpreter(
+      assets,
+      this.#memory,
+      translate
+        ? {
+            regions: translator.regions,
+            codeDropped: (page) => translator.codeDropped(page),
+            sampled: () => translator.sampled(),
+          }
+        : interpretOnly(),
+    );
+    if (translate) translator.bind(this.interpreter);
   }
 
   get(field: FieldName, index = 0): number {
@@ -176,8 +183,6 @@ export class Processor {
 
   /** Completes an access that it left for: what it reads is this. Returns why it left again. */
   complete(value: bigint): number {
-    const done = this.get("mmioConsumed");
-    void done;
     this.set64("mmioValues", value, 0);
     this.set("mmioCompleted", 1);
     this.set("mmioConsumed", 0);
@@ -189,8 +194,8 @@ export class Processor {
     return exit;
   }
 
-  /** Bytes of decoded entries passed since the beginning. */
-  get spent(): number {
-    return Number(this.get64("instructions")) * codePage.entrySize + this.get("sliceLength") - this.get("budget");
+  /** How often a region was entered from the interpreter. */
+  get regionRuns(): number {
+    return Number(this.get64("statRegionRuns"));
   }
 }

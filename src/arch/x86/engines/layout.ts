@@ -55,7 +55,7 @@ const built = layOut({
   cpuid: ["i32", 7 * cpuidEntries],
   /** 1: an access to a register that there is none of leaves for the user side; 0: it is #GP. */
   msrExits: ["i32", 1],
-  /** Address of the one instruction before which no interrupt is taken, and whether there is one: behind STI, MOV SS, POP SS. */
+  /** Address of the one instruction before which no interrupt is taken, and whether there is one (`Shadow`). */
   shadowAt: ["i64", 1],
   shadow: ["i32", 1],
   /** 1 + the vector of an external interrupt that waits. [A] */
@@ -116,6 +116,9 @@ export const InternalError = {
   /** A code segment that is none of 64-bit mode. */
   otherCode: 17,
 } as const;
+
+/** STI, MOV SS and POP SS keep interrupts from the next instruction: the shadow has begun; that instruction is the one. */
+export const Shadow = { left: 1, begun: 2 } as const;
 
 /** What it keeps of a VM. */
 export const archLayout = { ...engineVm, end: engineVmEnd } as const;

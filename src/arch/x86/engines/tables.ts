@@ -7,7 +7,17 @@ import { Immediate } from "../isa/operand.js";
 import { highByte } from "../isa/registers.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { Cut, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
-import { archLayout, ExitCode, InternalError, noRegister, noSegment, Request, recordPool, Segment } from "./layout.js";
+import {
+  archLayout,
+  ExitCode,
+  InternalError,
+  noRegister,
+  noSegment,
+  Request,
+  recordPool,
+  Segment,
+  Shadow,
+} from "./layout.js";
 import { msrPlaces } from "./msrs.js";
 import { record } from "./operands.js";
 import { Control0, Control4, Efer, RFlags } from "./registers.js";
@@ -28,6 +38,7 @@ export const tables = {
   POOL: recordPool,
   NUMBER: { noRegister, noSegment },
   SEGMENT: Segment,
+  SHADOW: Shadow,
   VECTOR: Vector,
   FLAGBIT: Flag,
   RFLAGS: RFlags,

@@ -10,6 +10,7 @@ import {
   SEGMENT_ldtr,
   SEGMENT_ss,
   SEGMENT_tr,
+  SHADOW_begun,
   VECTOR_generalProtection,
   VECTOR_segmentNotPresent,
   VECTOR_stackFault,
@@ -100,7 +101,7 @@ export function loadSegment(s: i32, segment: i32, value: i64, next: i64): void {
 /** No interrupt is taken before the instruction at this address. */
 export function shade(s: i32, next: i64): void {
   store<i64>(s, next, S_shadowAt);
-  store<i32>(s, 1, S_shadow);
+  store<i32>(s, SHADOW_begun, S_shadow);
 }
 
 export function selectorOf(s: i32, segment: i32): i64 {

@@ -16,6 +16,8 @@ import {
   S_shadow,
   S_shadowAt,
   S_systemFlags,
+  SHADOW_begun,
+  SHADOW_left,
   VECTOR_debug,
 } from "../engines/runtime/layout.generated";
 import { forgetRecords } from "../engines/runtime/records.as";
@@ -32,6 +34,7 @@ export function deliverPending(s: i32): void {
   if (!waits(s)) return;
   if (load<i32>(s, S_shadow) && load<u64>(s, S_shadowAt) == load<u64>(s, S_pc)) {
     // One instruction first; `afterAlone` comes back to it.
+    store<i32>(s, SHADOW_left, S_shadow);
     store<i32>(s, load<i32>(s, S_mode) | MODE_alone, S_mode);
     return;
   }
@@ -46,7 +49,8 @@ export function deliverPending(s: i32): void {
 
 /** After an instruction that ran alone; `flags` are RFLAGS before it. */
 export function afterAlone(s: i32, flags: i64): void {
-  store<i32>(s, 0, S_shadow);
+  // What this instruction has begun is for the next one.
+  store<i32>(s, load<i32>(s, S_shadow) == SHADOW_begun ? SHADOW_left : 0, S_shadow);
   if (flags & RFLAGS_trap) {
     // BS of DR6.
     raiseStep(s);

@@ -1,0 +1,331 @@
+/**
+ * What no other judge has a say in, from the manuals: where QEMU is wrong (supervisor.ts), interrupts and their shadows, ports and
+ * registers that are the user side's. Each stepped, interpreted and translated.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ExitCode, recordPool } from "../../../src/arch/x86/engines/layout.js";
+import { assemble } from "../../../src/arch/x86/isa/assembler.js";
+import { Access, Processor } from "./processor.js";
+
+const ways = ["stepped", "interpreted", "translated"] as const;
+type Way = (typeof ways)[number];
+
+const ram = 0x100_0000;
+const code = 0x10_0000;
+const tables = 0x1000;
+const interrupts = 0x8000;
+const segments = 0x9000;
+const task = 0xa000;
+const handlers = 0xb000;
+const stackTop = 0x2_0000;
+/** Where a walk of tests' own begins: 512 GiB. */
+const walked = 0x80_0000_0000n;
+const free = 0x50;
+
+/** A processor at level 0 whose exceptions lead to a HLT of their own. */
+class System extends Processor {
+  readonly #way: Way;
+
+  constructor(way: Way) {
+    super(ram, { translate: way === "translated" });
+    this.#way = way;
+    this.putRam64(tables, BigInt(tables + 0x1000) | 7n);
+    this.putRam64(tables + 0x1000, BigInt(tables + 0x2000) | 7n);
+    for (let i = 0; i < 8; i++) this.putRam64(tables + 0x2000 + 8 * i, BigInt(i * 0x20_0000) | 0x83n);
+    this.ram(handlers, 256).fill(0xf4);
+    for (let vector = 0; vector < 256; vector++) {
+      const low = BigInt((handlers + vector) & 0xffff) | (8n << 16n) | (0x8e00n << 32n);
+      this.putRam64(interrupts + 16 * vector, low);
+    }
+    this.putRam64(segments + 8, 0x00af9b000000ffffn);
+    this.putRam64(segments + 16, 0x00cf93000000ffffn);
+    this.longMode({ tables: BigInt(tables), cpl: 0, code: 8, data: 16 });
+    this.setSegment(8, 0x30, BigInt(task), 0x67, Access.tss);
+    this.set64("gdtBase", BigInt(segments));
+    this.set("gdtLimit", 0x7f);
+    this.set64("idtBase", BigInt(interrupts));
+    this.set("idtLimit", 0xfff);
+    this.set64("features", -1n);
+    this.set64("debug", 0xffff_0ff0n, 6);
+    this.set64("debug", 0x400n, 7);
+    this.flags = 2n;
+    this.reset();
+  }
+
+  /** Puts code there, in Intel's syntax, and makes it what is next. */
+  load(lines: readonly string[]): number[] {
+    const places: number[] = [];
+    let at = code;
+    for (const line of lines) {
+      places.push(at);
+      const bytes = assemble(line, 64, BigInt(at));
+      this.ram(at, bytes.length).set(bytes);
+      at += bytes.length;
+    }
+    this.ram(at, 1)[0] = 0xf4;
+    places.push(at);
+    this.written(code, 4096);
+    // Before anything waits: it looks at what does.
+    if (this.#way === "translated") this.translator.translateNow([BigInt(code)]);
+    this.set64("general", BigInt(stackTop), 4);
+    this.set64("pc", BigInt(code));
+    return places;
+  }
+
+  /** Runs until something else than a step or a slice is over. */
+  go(): number {
+    for (let i = 0; i < 100_000; i++) {
+      const exit = this.#way === "stepped" ? this.step() : this.run(100);
+      if (exit !== ExitCode.none) return exit;
+    }
+    throw new Error(`it does not end: it is at ${this.get64("pc").toString(16)}`);
+  }
+
+  /** Runs to a HLT: the exception's vector, or -1. */
+  end(): number {
+    assert.equal(this.go(), ExitCode.halt);
+    const pc = Number(this.get64("pc"));
+    return pc > handlers && pc <= handlers + 256 ? pc - 1 - handlers : -1;
+  }
+
+  /** The words of the last exception's frame, from the lowest. */
+  frame(index: number): bigint {
+    return this.getRam64(Number(this.get64("general", 4)) + 8 * index);
+  }
+}
+
+/** One test in every way. */
+function inEveryWay(name: string, body: (make: () => System, way: Way) => void): void {
+  test(name, () => {
+    for (const way of ways) {
+      const made: System[] = [];
+      const make = () => {
+        made.push(new System(way));
+        return made.at(-1) as System;
+      };
+      body(make, way);
+    }
+  });
+}
+
+inEveryWay("faults push RF, traps and interrupts do not", (make) => {
+  const one = make();
+  one.load(["ud2"]);
+  assert.equal(one.end(), 6);
+  assert.equal(one.frame(2) & 0x10000n, 0x10000n);
+  one.load(["int3"]);
+  assert.equal(one.end(), 3);
+  assert.equal(one.frame(2) & 0x10000n, 0n);
+});
+
+inEveryWay("an error code names the gate that it is about", (make) => {
+  const one = make();
+  one.putRam64(interrupts + 16 * 0x41, one.getRam64(interrupts + 16 * 0x41) & ~(1n << 47n));
+  one.load(["int 0x41"]);
+  assert.equal(one.end(), 11);
+  // Not from outside, in the IDT.
+  assert.equal(one.frame(0), 0x41n * 8n + 2n);
+  one.load(["ud2"]);
+  one.putRam64(interrupts + 16 * 6, 0n);
+  assert.equal(one.end(), 13);
+  assert.equal(one.frame(0), 6n * 8n + 3n);
+});
+
+inEveryWay("a reserved bit is a fault of an entry that is present", (make) => {
+  const one = make();
+  one.putRam64(tables + 8, BigInt(tables + 0x3000) | 3n | (1n << 45n));
+  one.load([`mov rax, 0x${walked.toString(16)}`, "mov rbx, qword ptr [rax]"]);
+  assert.equal(one.end(), 14);
+  assert.equal(one.frame(0), 9n);
+  assert.equal(one.get64("control", 2), walked);
+});
+
+inEveryWay("a page of 1 GiB is accessed by what succeeds, and by nothing else", (make) => {
+  const one = make();
+  const entry = tables + 0x3000;
+  one.putRam64(tables + 8, BigInt(entry) | 7n);
+  one.putRam64(entry, 0x81n);
+  one.load([`mov rax, 0x${walked.toString(16)}`, "mov qword ptr [rax+0x100000], rbx"]);
+  one.set64("control", 0x8001_0031n, 0);
+  one.changed();
+  assert.equal(one.end(), 14);
+  assert.equal(one.frame(0), 3n);
+  assert.equal(one.getRam64(entry), 0x81n);
+  one.load([`mov rax, 0x${walked.toString(16)}`, "mov rbx, qword ptr [rax+0x100000]"]);
+  assert.equal(one.end(), -1);
+  assert.equal(one.getRam64(entry), 0xa1n);
+});
+
+inEveryWay("LAR and LSL know the types that long mode has", (make) => {
+  const one = make();
+  const known = (instruction: string) =>
+    Array.from({ length: 16 }, (_, type) => type).filter((type) => {
+      one.putRam64(segments + free, BigInt(0x80 | type) << 40n);
+      one.load([`mov ecx, 0x${free.toString(16)}`, `${instruction} eax, ecx`, "sete bl"]);
+      assert.equal(one.end(), -1);
+      return one.get64("general", 3) & 1n;
+    });
+  // Intel SDM, volume 2, LAR and LSL: "Segment and Gate Types", 64-bit mode.
+  assert.deepEqual(known("lar"), [2, 9, 11, 12]);
+  assert.deepEqual(known("lsl"), [2, 9, 11]);
+});
+
+inEveryWay("a task is one, code is of one kind, and a gate leads to an address", (make) => {
+  const one = make();
+  one.load(["xor eax, eax", "ltr ax"]);
+  assert.equal(one.end(), 13);
+  assert.equal(one.frame(0), 0n);
+  one.load(["mov eax, 0x1", "mov ss, eax"]);
+  assert.equal(one.end(), 13);
+  // L and D.
+  one.putRam64(segments + free, 0x00ef9b000000ffffn);
+  one.load([`push 0x${free.toString(16)}`, "push rax", "retfq"]);
+  assert.equal(one.end(), 13);
+  assert.equal(one.frame(0), BigInt(free));
+  one.putRam64(interrupts + 16 * 0x41 + 8, 0x12345n);
+  const [place] = one.load(["int 0x41"]) as [number];
+  assert.equal(one.end(), 13);
+  assert.deepEqual([one.frame(0), one.frame(1)], [0n, BigInt(place)]);
+});
+
+inEveryWay("control registers refuse what the manual says", (make) => {
+  const one = make();
+  const refused = (register: string, value: bigint) => {
+    one.longMode({ tables: BigInt(tables), cpl: 0, code: 8, data: 16 });
+    one.changed();
+    one.load([`mov rax, 0x${value.toString(16)}`, `mov ${register}, rax`]);
+    const vector = one.end();
+    assert.ok(vector === 13 || vector === -1, `${register} ${value.toString(16)}: ${vector}`);
+    return vector === 13;
+  };
+  for (const value of [0xa001_0033n, 0x1_8001_0033n, 0x8001_0032n])
+    assert.ok(refused("cr0", value), value.toString(16));
+  assert.ok(!refused("cr0", 0xe001_0033n));
+  // Without PAE there is no long mode.
+  for (const value of [0n, 0x1_0000_0020n, 0x1000_0020n]) assert.ok(refused("cr4", value), value.toString(16));
+  assert.ok(!refused("cr4", 0x2a0n));
+  assert.ok(refused("cr8", 16n));
+  assert.ok(refused("cr3", 1n << 50n));
+  assert.ok(refused("dr7", 1n << 32n));
+});
+
+inEveryWay("an interrupt is taken where IF is set, and a shadow keeps it from one instruction more", (make) => {
+  const one = make();
+  const places = one.load(["nop", "sti", "mov eax, 0x5", "mov ebx, 0x6"]);
+  one.set("interruptPending", 0x21 + 1);
+  assert.equal(one.end(), 0x21);
+  // After the instruction behind STI: at the third, or, looked for at branches only, later, but not before.
+  assert.ok(one.frame(0) >= BigInt(places[3] as number), one.frame(0).toString(16));
+  assert.equal(one.get64("general", 0), 5n);
+  assert.equal(one.get("interruptPending"), 0);
+
+  // STI; HLT waits for nothing that is there already.
+  const two = make();
+  const [, halt] = two.load(["sti", "hlt"]) as [number, number];
+  two.set("interruptPending", 0x30 + 1);
+  assert.equal(two.end(), 0x30);
+  assert.equal(two.frame(0), BigInt(halt + 1));
+
+  // With IF clear it waits.
+  const three = make();
+  three.load(["cli", "mov eax, 0x7"]);
+  three.set("interruptPending", 0x31 + 1);
+  assert.equal(three.end(), -1);
+  assert.equal(three.get("interruptPending"), 0x32);
+});
+
+inEveryWay("a non-maskable interrupt is one at a time, until IRET", (make) => {
+  const one = make();
+  one.load(["mov eax, 0x1"]);
+  one.set("nmiPending", 2);
+  assert.equal(one.end(), 2);
+  assert.equal(one.get("nmiPending"), 1);
+  const address = one.get64("pc");
+  // The HLT's handler goes on to an IRET: then comes the second.
+  one.ram(Number(address), 2).set([0x48, 0xcf]);
+  one.written(Number(address), 2);
+  assert.equal(one.end(), 2);
+  assert.equal(one.get("nmiPending"), 0);
+});
+
+inEveryWay("ports are exits, with their widths, and strings of them", (make) => {
+  const one = make();
+  one.load([
+    "mov edx, 0x3f8",
+    "mov eax, 0x11223344",
+    "out dx, ax",
+    "in al, 0x60",
+    "mov edi, 0x30000",
+    "mov ecx, 0x2",
+    "rep ins dword ptr es:[rdi], dx",
+  ]);
+  const exit = () => ({
+    port: one.get64("exitAddress"),
+    size: one.get("exitSize"),
+    data: one.get("exitWrite") ? one.get64("exitData") : undefined,
+  });
+  assert.equal(one.go(), ExitCode.io);
+  assert.deepEqual(exit(), { port: 0x3f8n, size: 2, data: 0x3344n });
+  assert.equal(one.complete(0n), ExitCode.none);
+  assert.equal(one.go(), ExitCode.io);
+  assert.deepEqual(exit(), { port: 0x60n, size: 1, data: undefined });
+  assert.equal(one.complete(0xabn), ExitCode.none);
+  for (const value of [0x1111_2222n, 0x3333_4444n]) {
+    assert.equal(one.go(), ExitCode.io);
+    assert.deepEqual(exit(), { port: 0x3f8n, size: 4, data: undefined });
+    one.complete(value);
+  }
+  assert.equal(one.end(), -1);
+  assert.equal(one.get64("general", 0), 0x112233abn);
+  assert.equal(one.getRam64(0x30000), 0x3333_4444_1111_2222n);
+});
+
+inEveryWay("an unknown register is #GP, or the user side's if it asks for it", (make) => {
+  const one = make();
+  const program = ["mov ecx, 0x12345", "rdmsr"];
+  one.load(program);
+  assert.equal(one.end(), 13);
+  one.load(program);
+  one.set("msrExits", 1);
+  assert.equal(one.go(), ExitCode.rdmsr);
+  assert.equal(one.get64("exitAddress"), 0x12345n);
+  one.complete(0x1_0000_0002n);
+  assert.equal(one.end(), -1);
+  assert.deepEqual([one.get64("general", 0), one.get64("general", 2)], [2n, 1n]);
+});
+
+inEveryWay("an instruction of a feature that the processor lacks is none", (make) => {
+  const one = make();
+  one.load(["andn eax, ebx, ecx"]);
+  assert.equal(one.end(), -1);
+  const two = make();
+  two.set64("features", 0n);
+  two.load(["andn eax, ebx, ecx"]);
+  assert.equal(two.end(), 6);
+});
+
+test("more operands than there is room for are forgotten with the code that has them", () => {
+  for (const way of ["interpreted", "translated"] as const) {
+    const one = new System(way);
+    // As many different numbers as records, added up; more pages than are decoded at a time.
+    const length = 5;
+    const count = Math.floor((ram - code - 4096) / length);
+    assert.ok(count > recordPool.full, "too little RAM for this test");
+    const memory = one.ram(code, count * length + 1);
+    const view = new DataView(memory.buffer, memory.byteOffset, memory.length);
+    for (let i = 0; i < count; i++) {
+      // add eax, i
+      view.setUint8(i * length, 0x05);
+      view.setUint32(i * length + 1, i, true);
+    }
+    memory[count * length] = 0xf4;
+    one.written(code, memory.length);
+    if (way === "translated") one.translator.translateNow([BigInt(code)]);
+    one.set64("general", 0n, 0);
+    one.set64("pc", BigInt(code));
+    assert.equal(one.end(), -1);
+    assert.equal(one.get64("general", 0), BigInt.asUintN(32, (BigInt(count) * BigInt(count - 1)) / 2n));
+    assert.ok(one.get("recordCount") < recordPool.full);
+  }
+});
