@@ -23,7 +23,7 @@ export type SignalName =
 
 /** A disk of the guest: /dev/vda, /dev/vdb and on, in their order. */
 export interface Disk {
-  /** The host's file (Node.js), or what holds the bytes. */
+  /** The host's file (Node.js), the path of a file of the origin's (a page), or what holds the bytes. */
   readonly source: string | Blob | URL;
   /** Default: qcow2 for a name that ends so, else raw. */
   readonly format?: "raw" | "qcow2";

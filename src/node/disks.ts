@@ -4,17 +4,12 @@ import { dirname, join } from "node:path";
 import { guestFolder } from "../../guests/index.js";
 import { withLock } from "../../guests/lock.mjs";
 import type { SparseImage } from "../vmm/core/sparse-image.js";
-import { VirtioBlock, type VirtioBlockState } from "../vmm/devices/virtio/block.js";
-import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
+import { type OpenDisks, openDisks, overlaid, type SavedDisks } from "../vmm/devices/virtio/disks.js";
 import { VmmError } from "../vmm/errors.js";
-import { type Disk, StorageError } from "../vmm/storage/disk.js";
+import type { Disk } from "../vmm/storage/disk.js";
 import { type DiskFile, openDisk } from "../vmm/storage/node/open-disk.js";
-import { OverlayDisk } from "../vmm/storage/overlay.js";
 
-/** No disk gets more queues, however many CPUs there are. */
-const mostQueues = 8;
-/** Sentences about what a disk could not do, before it is enough. */
-const mostReports = 10;
+export type { OpenDisks, SavedDisks } from "../vmm/devices/virtio/disks.js";
 
 /** A disk as a guest is to have it. */
 export interface GuestDisk extends DiskFile {
@@ -38,7 +33,14 @@ export async function withDisks<T>(
   requireApart(files);
   const written = files.filter(isWritten).map(({ path }) => path);
   return alone(written, async () => {
-    const disks = openDisks(files, { cpus, report, saved });
+    const disks = openDisks(
+      files.map((file) => ({
+        name: file.path,
+        overlay: file.overlay ?? false,
+        open: (written) => open(file, written),
+      })),
+      { cpus, report, saved },
+    );
     try {
       return await use(disks);
     } finally {
@@ -60,94 +62,9 @@ async function alone<T>([path, ...others]: readonly string[], work: () => Promis
   return withLock(lock, () => alone(others, work), give, busy.signal);
 }
 
-/** Disks that are open, as the devices that they are for the guest. */
-export interface OpenDisks {
-  readonly devices: readonly VirtioPciDevice[];
-  /** What was written to overlays, by the disk's name. */
-  images(): Readonly<Record<string, SparseImage>>;
-  /** All that was written is on the host's disk then. Throws VmmError. */
-  close(): void;
-}
-
-/** What a snapshot has of disks: their devices' states in their order, and what was written to overlays. */
-export interface SavedDisks {
-  readonly states: readonly VirtioPciState[];
-  readonly images: Readonly<Record<string, SparseImage>>;
-}
-
-/** In the guest, and in a snapshot. */
-const diskName = (index: number): string => `disk${index}`;
-
-interface Opening {
-  readonly cpus: number;
-  readonly report: (sentence: string) => void;
-  readonly saved: SavedDisks | undefined;
-}
-
-function openDisks(files: readonly GuestDisk[], { cpus, report, saved }: Opening): OpenDisks {
-  const disks: Disk[] = [];
-  const close = (): void => {
-    for (const disk of disks.splice(0)) {
-      try {
-        disk.flush();
-      } finally {
-        disk.close();
-      }
-    }
-  };
-  const told = new Set<string>();
-  const once = (sentence: string): void => {
-    if (told.has(sentence) || told.size >= mostReports) return;
-    told.add(sentence);
-    report(sentence);
-  };
-  try {
-    for (const [index, file] of files.entries()) {
-      const written = saved?.images[diskName(index)];
-      if (saved && file.overlay && !written) {
-        throw new StorageError(`the snapshot lacks what was written over ${file.path}`);
-      }
-      disks.push(open(file, written));
-    }
-    const queues = Math.min(cpus, mostQueues);
-    const devices = disks.map((disk, index) => {
-      const state = saved?.states[index];
-      const options = { disk, id: diskName(index), queues, report: once };
-      return new VirtioPciDevice(new VirtioBlock(options, state?.device as VirtioBlockState | undefined), state);
-    });
-    const overlays = disks.map((disk, index) =>
-      disk instanceof OverlayDisk ? [[diskName(index), disk] as const] : [],
-    );
-    const images = () => Object.fromEntries(overlays.flat().map(([name, disk]) => [name, disk.save()]));
-    return { devices, images, close: () => asVmmError(close) };
-  } catch (error) {
-    close();
-    return asVmmError(() => {
-      throw error;
-    });
-  }
-}
-
 /** A disk that is read from the file and written to in memory, or what is opened as it is. */
-function open({ overlay = false, ...file }: GuestDisk, written: SparseImage | undefined): Disk {
-  if (!overlay || file.readOnly) return openDisk(file);
-  const base = openDisk({ ...file, readOnly: true });
-  try {
-    return new OverlayDisk(base, written);
-  } catch (error) {
-    base.close();
-    throw error;
-  }
-}
-
-function asVmmError<T>(body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    if (error instanceof StorageError) throw new VmmError(error.message, { cause: error });
-    throw error;
-  }
-}
+const open = ({ overlay = false, ...file }: GuestDisk, written: SparseImage | undefined): Disk =>
+  overlay && !file.readOnly ? overlaid(openDisk({ ...file, readOnly: true }), written) : openDisk(file);
 
 /** What a disk writes to, nothing else may be made of. */
 function requireApart(files: readonly GuestDisk[]): void {

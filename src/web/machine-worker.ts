@@ -1,12 +1,17 @@
 /** What runs in the worker of a page's machine: all of the VM but its API. Nothing imports this file: platform.ts starts it. */
+
+import { messageOf } from "../base/errors.js";
 import { openKvm } from "../kernel.js";
+import type { Outcome } from "../vmm/core/machine.js";
 import type { Run } from "../vmm/core/run.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
+import type { OpenDisks } from "../vmm/devices/virtio/disks.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
 import { begin, deviceStates, goOn } from "../vmm/machines/start.js";
 import { capture, type Snapshot } from "../vmm/snapshot/snapshot.js";
+import { openPageDisks } from "./disks.js";
 import { bootFiles } from "./files.js";
 import { type FromMachine, type MachinePlan, sentError, type ToMachine, window } from "./messages.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
@@ -121,6 +126,7 @@ class FarMachine {
   readonly #stop = new AbortController();
   #ends: readonly FarEnd[] = [];
   #run: Run | undefined;
+  #disks: OpenDisks | undefined;
 
   async hear(message: ToMachine): Promise<void> {
     if (message.type === "start") await this.#start(message.plan, message.snapshot);
@@ -154,9 +160,20 @@ class FarMachine {
       const run = await this.#begin(plan, snapshot);
       this.#run = run;
       if (this.#stop.signal.aborted) run.stop();
-      void run.ended.then(({ outcome }) => post({ type: "ended", outcome }));
+      void run.ended.then(({ outcome }) => post({ type: "ended", outcome: this.#close() ?? outcome }));
     } catch (error) {
+      this.#close();
       post({ type: "failed", error: sentError(error) });
+    }
+  }
+
+  /** What a disk could not write at the end is how the machine ended. */
+  #close(): Outcome | undefined {
+    try {
+      this.#disks?.close();
+      return undefined;
+    } catch (error) {
+      return { kind: "failed", message: messageOf(error) };
     }
   }
 
@@ -165,10 +182,14 @@ class FarMachine {
     const state = snapshot && deviceStates(snapshot)[0];
     const console = new VirtioConsole(this.#ends, state?.device as VirtioConsoleState | undefined);
     for (const [index, port] of console.ports.entries()) this.#ends[index]?.connect(port);
+    const { cpus, disks } = plan;
+    const report = (sentence: string): void => post({ type: "report", sentence });
+    const saved = snapshot && { states: deviceStates(snapshot).slice(1), images: snapshot.images };
+    this.#disks = await openPageDisks(disks, { cpus, report, saved });
     const starting = {
       openKvm,
       implementation: plan.type,
-      devices: [new VirtioPciDevice(console, state)],
+      devices: [new VirtioPciDevice(console, state), ...this.#disks.devices],
       spawn: spawnVcpuThread,
       output: this.#console.write,
       signal: this.#stop.signal,
@@ -212,7 +233,7 @@ class FarMachine {
     if (!run) return;
     try {
       if (!wanted) return;
-      const { snapshot } = await capture(run);
+      const { snapshot } = await capture(run, { images: () => this.#disks?.images() ?? {} });
       post({ type: "captured", snapshot }, buffersOf(snapshot));
     } catch (error) {
       post({ type: "notCaptured", error: sentError(error) });

@@ -6,6 +6,7 @@
 import type { FileSource, Progress, VmOptions } from "../api/types.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { Snapshot } from "../vmm/snapshot/snapshot.js";
+import type { SentDisk } from "./disks.js";
 
 /** Bytes of a port, or of the console, that were sent and not taken yet. */
 export const window = 1 << 20;
@@ -15,6 +16,7 @@ export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> 
   /** Bytes. */
   readonly memory: number;
   readonly cpus: number;
+  readonly disks: readonly SentDisk[];
   /** Names of the console's ports. */
   readonly ports: readonly string[];
   /** A string is an absolute URL. An image, or a kernel. */

@@ -1,12 +1,13 @@
 /** Machines for `createVm` in a page: each in a worker of its own, which this half talks to. */
 import { notSupported, VmError } from "../api/error.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
-import type { FileSource } from "../api/types.js";
+import type { Disk, FileSource } from "../api/types.js";
 import { Errno, type ErrnoName, KvmError } from "../base/errors.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VmmError } from "../vmm/errors.js";
 import type { Snapshot } from "../vmm/snapshot/snapshot.js";
+import type { SentDisk } from "./disks.js";
 import { type FromMachine, type MachinePlan, type SentError, type ToMachine, window } from "./messages.js";
 
 /** How long a worker may take to end its machine before it is ended itself, milliseconds. */
@@ -245,14 +246,34 @@ function machinePlan({ options, ports }: BootPlan): MachinePlan {
     const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
   }
-  if (disks.length > 0) throw notSupported("createVm: the option disks in a page", "use vm.fs");
   if (network) throw notSupported("createVm: the option network in a page", "leave it out");
   return {
     ...{ memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
+    disks: disks.map(sentDisk),
     ports: ports.map(({ name }) => name),
     ...(type === undefined ? {} : { type }),
     ...(cpu === undefined ? {} : { cpu }),
     ...(append === undefined ? {} : { append }),
+  };
+}
+
+function sentDisk({ source, format, readOnly, mode, backing }: Disk): SentDisk {
+  if (backing) throw notSupported("createVm: the option disks.backing in a page", "give one image with all of it");
+  if (source instanceof URL) throw notSupported("createVm: a disk that is a URL in a page", "fetch it as a Blob");
+  if (typeof source !== "string" && !(source instanceof Blob)) {
+    throw new VmError("EINVAL", "createVm: a disk's source is the path of a file of the origin's, or a Blob");
+  }
+  if (source instanceof Blob && mode === "write") {
+    throw new VmError(
+      "EINVAL",
+      'createVm: nobody can write to a Blob; leave mode "write" out, or give a file of the origin\'s',
+    );
+  }
+  return {
+    source,
+    ...(format === undefined ? {} : { format }),
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(mode === undefined ? {} : { mode }),
   };
 }
 

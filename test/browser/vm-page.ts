@@ -23,7 +23,16 @@ export async function bootInPage({ type, append }: VmCase): Promise<{ isolated: 
     kernel: "kernel",
     initrd: await (await fetch("/initrd")).blob(),
   });
+  // Under one a Blob that is written over, under the other a file that keeps what is written.
+  const blob = new Blob([new Uint8Array(1 << 20).fill(0x41)]);
+  if (type === "pr") {
+    const file = await (await navigator.storage.getDirectory()).getFileHandle("disk.img", { create: true });
+    const writable = await file.createWritable();
+    await writable.truncate(1 << 20);
+    await writable.close();
+  }
   const vm = await createVm({
+    disks: type === "hv" ? [{ source: blob }] : [{ source: "disk.img", mode: "write" }],
     ...{ type, memory: "256M", env: { FROM_VM: "1" } },
     ...(append === undefined ? { image: new URL("/guest", location.href) } : await kernel()),
     onProgress: ({ name }) => steps.add(name),
@@ -63,14 +72,54 @@ export async function useInPage() {
   };
 }
 
+/** Writes to its disk, and reads what is there now: where, and what was there before. */
+export async function writeInPage() {
+  const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
+  const said = async (command: string) => (await vm.exec(command, { check: true })).stdout;
+  const before = await said("head -c 4 /dev/vda | tr '\\0' 0; blockdev --getsize64 /dev/vda");
+  await said("echo written >/tmp/w; dd if=/tmp/w of=/dev/vda bs=512 seek=7 conv=notrunc,fsync 2>/dev/null");
+  await said("echo 3 >/proc/sys/vm/drop_caches");
+  return { before, after: await said("dd if=/dev/vda bs=512 skip=7 count=1 2>/dev/null | head -c 7") };
+}
+
+/** What the origin has of it. */
+export async function keptInPage(): Promise<string> {
+  const file = await (await navigator.storage.getDirectory()).getFileHandle("disk.img");
+  return (await file.getFile()).slice(7 * 512, 7 * 512 + 7).text();
+}
+
+/** What cannot be done while its disk is written to. */
+export async function refusedInPage(): Promise<Record<string, string>> {
+  const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;
+  const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
+  const said = (promise: Promise<unknown>): Promise<string> =>
+    promise.then(
+      () => "it can",
+      (error: Error) => error.message,
+    );
+  const image = "/guest";
+  return {
+    twin: await said(vm.fork()),
+    alive: await said(vm.exec("true")),
+    again: await said(
+      createVm({ image: new URL(image, location.href), disks: [{ source: "disk.img", mode: "write" }] }),
+    ),
+    none: await said(createVm({ image: new URL(image, location.href), disks: [{ source: "no/file" }] })),
+    blob: await said(
+      createVm({ image: new URL(image, location.href), disks: [{ source: new Blob([]), mode: "write" }] }),
+    ),
+  };
+}
+
 /** A twin of it, while a program of the parent's waits for input. */
 export async function forkInPage() {
   const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
   await vm.exec("echo before >/tmp/state");
   const cat = await vm.spawn(["cat"]);
+  const disk = "dd if=/dev/vda bs=512 skip=7 count=1 2>/dev/null | head -c 7";
   const [twin] = (await vm.fork(1)) as [Unikvm.LinuxVm];
   const said = async (one: Unikvm.LinuxVm, command: string) => (await one.exec(command)).stdout;
-  const before = await said(twin, "cat /tmp/state");
+  const before = await said(twin, `cat /tmp/state; ${disk}`);
   await twin.exec("echo twin >/tmp/state");
   const after = [await said(vm, "cat /tmp/state"), await said(twin, "cat /tmp/state")];
   const hosts = [await said(vm, "hostname"), await said(twin, "hostname")];

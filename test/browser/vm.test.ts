@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import type { Page } from "puppeteer-core";
 import { exportGuest, guestDrivers } from "../../guests/index.js";
 import { defaultGuest, noGuest } from "../boot/booting.test-support.js";
@@ -11,11 +12,23 @@ import { built } from "../build/building.test-support.js";
 import { missing } from "../oracles/oracles.js";
 import { launch } from "./launch.js";
 import { type StaticServer, serve } from "./server.js";
-import { bootInPage, closeInPage, forkInPage, misuseInPage, useInPage } from "./vm-page.js";
+import {
+  bootInPage,
+  closeInPage,
+  forkInPage,
+  keptInPage,
+  misuseInPage,
+  refusedInPage,
+  useInPage,
+  writeInPage,
+} from "./vm-page.js";
 
 const modules = ["virtio_pci", "virtio_console", "virtio_blk", "virtio_net"];
 /** Its own kernel has the drivers as modules, which its first program loads. */
 const append = `rdinit=/init cryptomgr.notests=1 unikvm.modules=${modules.join(",")} unikvm.run=/unikvm-agent`;
+
+/** Bytes that a page loads in gzip until a VM runs: scripts, WebAssembly, the agent. */
+const mostLoaded = 400_000;
 
 let files: Promise<Readonly<Record<string, Uint8Array>>> | undefined;
 async function guestFiles(): Promise<Readonly<Record<string, Uint8Array>>> {
@@ -46,12 +59,15 @@ for (const { browser, type, isolated, often } of rows) {
   const skip = missing(browser) || noGuest;
   describe(`${browser}: a VM in a page under ${type}, ${isolated ? "with threads" : "on one thread"}`, { skip }, () => {
     let page: Page;
+    let folder = "";
+    let guest: Readonly<Record<string, Uint8Array>> = {};
     let server: StaticServer;
     const errors: string[] = [];
 
     before(async () => {
-      const { folder } = await built("both", "browser");
-      server = await serve(folder, { isolated, more: await (files ??= guestFiles()) });
+      ({ folder } = await built("both", "browser"));
+      guest = await (files ??= guestFiles());
+      server = await serve(folder, { isolated, more: guest });
       page = await (await launch(browser)).newPage();
       page.setDefaultTimeout(280_000);
       page.on("pageerror", (error) => void errors.push(String(error)));
@@ -72,6 +88,14 @@ for (const { browser, type, isolated, often } of rows) {
       assert.equal(threads.length > 0, isolated);
     });
 
+    test("its first load is small", (t) => {
+      const code = new Map(server.log.filter(({ path }) => !Object.hasOwn(guest, path)).map(({ path }) => [path, 0]));
+      for (const path of code.keys()) code.set(path, gzipSync(readFileSync(join(folder, path)), { level: 9 }).length);
+      const bytes = [...code.values()].reduce((sum, size) => sum + size, 0);
+      t.diagnostic(`${bytes} bytes of ${code.size} files in gzip until a VM of ${type} runs in a page`);
+      assert.ok(bytes > 100_000 && bytes <= mostLoaded, JSON.stringify([...code].sort(([, a], [, b]) => b - a)));
+    });
+
     test("runs programs, and has files", async () => {
       assert.deepEqual(await page.evaluate(useInPage), {
         ...{ stdout: "ppc64le\n1\nhello\n", stderr: "wrong\n", status: 3 },
@@ -80,10 +104,25 @@ for (const { browser, type, isolated, often } of rows) {
       });
     });
 
-    test("has twins", async () => {
+    test("has disks", async () => {
+      const { before: first, after: last } = await page.evaluate(writeInPage);
+      assert.equal(first, `${type === "hv" ? "AAAA" : "0000"}1048576\n`);
+      assert.equal(last, "written");
+    });
+
+    test("has twins, unless its disk is written to", async () => {
+      if (type === "pr") {
+        const { twin, alive, again, none, blob } = await page.evaluate(refusedInPage);
+        assert.match(twin ?? "", /^EBUSY: /);
+        assert.equal(alive, "it can");
+        assert.match(again ?? "", /^BOOT_FAILED: disk.img cannot be opened: another VM/);
+        assert.match(none ?? "", /^BOOT_FAILED: no\/file cannot be opened: the origin has no such file/);
+        assert.match(blob ?? "", /^EINVAL: .*nobody can write to a Blob/);
+        return;
+      }
       const { hosts, ...rest } = await page.evaluate(forkInPage);
       assert.deepEqual(rest, {
-        ...{ before: "before\n", after: ["before\n", "twin\n"], streamed: "still here" },
+        ...{ before: "before\nwritten", after: ["before\n", "twin\n"], streamed: "still here" },
         ...{ kind: "closed", gone: "VM_CLOSED", alive: "alive\n" },
       });
       assert.match(hosts[1] ?? "", /^twin-/);
@@ -98,6 +137,14 @@ for (const { browser, type, isolated, often } of rows) {
         [],
       );
     });
+
+    // Under hv the disk is a Blob, over which is written.
+    if (type === "pr") {
+      test("finds again what was written, in the page that comes next", async () => {
+        await page.reload();
+        assert.equal(await page.evaluate(keptInPage), "written");
+      });
+    }
 
     test("says what a page lacks", async () => {
       const { none, missing: absent, noImage, wrong, notOne, aborted } = await page.evaluate(misuseInPage);

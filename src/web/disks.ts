@@ -1,0 +1,58 @@
+/** Disks of a machine in a page. In its worker. */
+import type { Disk as DiskOption } from "../api/types.js";
+import { type ClosedDisk, type OpenDisks, type Opening, openDisks, overlaid } from "../vmm/devices/virtio/disks.js";
+import { VmmError } from "../vmm/errors.js";
+import { type ByteStore, type Disk, StorageError } from "../vmm/storage/disk.js";
+import { isQcow2 } from "../vmm/storage/qcow2/header.js";
+import { Qcow2Disk } from "../vmm/storage/qcow2/qcow2.js";
+import { RawDisk } from "../vmm/storage/raw.js";
+import { BlobStore, OriginFile, originBlob } from "./stores.js";
+
+/** A disk as the worker is told of it: a string is a file of the origin's. */
+export interface SentDisk extends Pick<DiskOption, "format" | "readOnly" | "mode"> {
+  readonly source: string | Blob;
+}
+
+/** Rejects with VmmError; KvmError, EINVAL: what was saved is of other disks. */
+export async function openPageDisks(disks: readonly SentDisk[], opening: Opening): Promise<OpenDisks> {
+  const stores: ByteStore[] = [];
+  try {
+    for (const disk of disks) stores.push(await openStore(disk));
+    return openDisks(
+      disks.map((disk, index) => closed(disk, stores[index] as ByteStore)),
+      opening,
+    );
+  } catch (error) {
+    for (const store of stores) store.close();
+    throw error instanceof StorageError ? new VmmError(error.message, { cause: error }) : error;
+  }
+}
+
+async function openStore({ source, readOnly = false, mode = "overlay" }: SentDisk): Promise<ByteStore> {
+  if (typeof source !== "string") return new BlobStore("the Blob", source);
+  return mode === "write" && !readOnly ? OriginFile.open(source) : new BlobStore(source, await originBlob(source));
+}
+
+function closed({ source, format, readOnly = false, mode = "overlay" }: SentDisk, store: ByteStore): ClosedDisk {
+  const overlay = mode === "overlay" && !readOnly;
+  const open = (): Disk => {
+    const wanted = format ?? (typeof source === "string" && source.endsWith(".qcow2") ? "qcow2" : "raw");
+    if (wanted === "qcow2") return new Qcow2Disk(store, { readOnly: readOnly || overlay, decompressors });
+    if (format === undefined) requireRaw(store);
+    return new RawDisk(store, { readOnly: readOnly || overlay });
+  };
+  return { name: store.name, overlay, open: (written) => (overlay ? overlaid(open(), written) : open()) };
+}
+
+/** A guest can write anything at the start of a raw disk; whoever took that for a format would let it choose one. */
+function requireRaw(store: ByteStore): void {
+  const start = new Uint8Array(4);
+  store.read(0, start);
+  if (!isQcow2(start)) return;
+  throw new StorageError(`${store.name} begins as a qcow2 image: say format "qcow2", or "raw" if it is none`);
+}
+
+const refuse = (): never => {
+  throw new RangeError("compressed clusters are not read in a page; qemu-img convert makes an image without");
+};
+const decompressors = { deflate: refuse, zstd: refuse };
