@@ -15,7 +15,7 @@ const bundle = only?.startsWith("-") ? process.argv.slice(2) : undefined;
 run(require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "-p", ".");
 // What a guest runs is loaded from beside the code that hands it on.
 for (const name of readdirSync("guests/agent")) {
-  if (/^unikvm-agent\.(?!json)/.test(name)) copyFileSync(`guests/agent/${name}`, `dist/guests/agent/${name}`);
+  if (/^unikvm-(?:agent|start)\.(?!json)/.test(name)) copyFileSync(`guests/agent/${name}`, `dist/guests/agent/${name}`);
 }
 if (only !== "ts") run("dist/tools/build-wasm.js");
 run("dist/tools/modpost.js");

@@ -69,7 +69,8 @@ function sourceState() {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) walk(path);
-      else if (/\.m?[jt]s$|^unikvm-agent\./.test(entry.name) && !entry.name.includes(".generated.")) add(path);
+      else if (/\.m?[jt]s$|^unikvm-(?:agent|start)\./.test(entry.name) && !entry.name.includes(".generated."))
+        add(path);
     }
   };
   for (const file of buildFiles) add(join(root, file));

@@ -6,8 +6,10 @@ import { drivers } from "./drivers.js";
 import { GuestUnavailable } from "./unavailable.js";
 
 export { type Guest, guestFolder, type Report, removeGuest } from "./cache.js";
+export { isInitramfs } from "./cpio-reader.js";
 export { drivers as guestDriverNames } from "./drivers.js";
 export { type ExportedGuest, exportGuest, importGuest } from "./exchange.js";
+export { driversFor, type KernelDrivers, kernelVersion, type OwnKernel } from "./kernel-drivers.js";
 export { GuestUnavailable } from "./unavailable.js";
 
 const recipes: readonly GuestRecipe[] = [debianGuest];
@@ -42,6 +44,18 @@ export async function guestDrivers(
   // Most boots need none of this.
   const { driversArchive } = await import("./debian-modules.js");
   return driversArchive(guest, names, report, signal);
+}
+
+/**
+ * Folders with lib/modules of the default guest's kernel: fetched if need be for the guest that is given, else as they are, for
+ * a kernel that may be the same. Throws GuestUnavailable.
+ */
+export async function ownKernelFolders(guest?: Guest, { signal, report = toStderr }: Fetching = {}): Promise<string[]> {
+  const { ensureKernelModules, findKernelModules } = await import("./debian-modules.js");
+  if (guest) return [await ensureKernelModules(guest, report, signal)];
+  const [first] = listGuests();
+  const kept = first && !("missing" in first.guest) ? findKernelModules(first.guest) : undefined;
+  return kept === undefined ? [] : [kept];
 }
 
 const underscored = (name: string): string => name.replaceAll("-", "_");

@@ -17,6 +17,8 @@ export interface ModuleArchive {
   readonly archive: Uint8Array;
   /** The modules in it, in an order in which they can be loaded. */
   readonly included: readonly string[];
+  /** Their paths in the guest, in the same order. */
+  readonly paths: readonly string[];
   /** Names that the tree does not know. */
   readonly unknown: readonly string[];
 }
@@ -59,6 +61,7 @@ export async function archiveModules(
   return {
     archive: cpio([...directories, ...files]),
     included: graph.modules.map(({ name }) => name),
+    paths: graph.modules.map(({ path }) => `/${place}/${path}`),
     unknown,
   };
 }

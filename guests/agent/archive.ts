@@ -5,9 +5,28 @@ import { cpio } from "../cpio.js";
 export const agentArchitectures = ["ppc64le"] as const;
 export type AgentArchitecture = (typeof agentArchitectures)[number];
 
+/** What runs in guests: the agent, and what starts it in a guest that brings nothing of unikvm's. */
+export const guestPrograms = ["agent", "start"] as const;
+export type GuestProgram = (typeof guestPrograms)[number];
+
 /** Where it lies in a guest that is booted with it. */
 export const agentPath = "/unikvm-agent";
+/** Where that lies which starts it. */
+export const startPath = "/unikvm-start";
+/** What it is told to do before (start.c). */
+const startList = "/unikvm-start.list";
 
 /** An archive that brings it, to be appended to an initramfs. */
 export const archiveOfAgent = (program: Uint8Array): Uint8Array =>
   cpio([{ path: agentPath.slice(1), type: "file", mode: 0o755, data: program }]);
+
+/** An archive that brings what starts it, told to load these modules (their paths in the guest) and to go to a disk's root, if one is named. */
+export const archiveOfStart = (program: Uint8Array, modules: readonly string[], root?: string): Uint8Array =>
+  cpio([
+    { path: startPath.slice(1), type: "file", mode: 0o755, data: program },
+    {
+      path: startList.slice(1),
+      type: "file",
+      data: [...modules.map((path) => `load ${path}\n`), ...(root === undefined ? [] : [`root ${root}\n`])].join(""),
+    },
+  ]);

@@ -1,18 +1,17 @@
 /**
- * `npm run build:agent`: compiles the agent for each architecture, with Debian's cross compilers. What comes out depends on the
+ * `npm run build:agent`: compiles the agent and what starts it for each architecture, with Debian's cross compilers. What comes out depends on the
  * source and the compiler alone, so that anybody can make the same bytes again: a test does.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type AgentArchitecture, agentArchitectures, agentFile } from "./index.js";
+import { type AgentArchitecture, agentArchitectures, agentFile, type GuestProgram, guestPrograms } from "./index.js";
 
 const sourceFile = (name: string): string => fileURLToPath(new URL(`../../../guests/agent/${name}`, import.meta.url));
-const source = sourceFile("agent.c");
-const recordFile = sourceFile("unikvm-agent.json");
+const recordFile = (program: GuestProgram): string => sourceFile(`unikvm-${program}.json`);
 
-/** What the agent of an architecture was built with, and what came out. */
+/** What the program of an architecture was built with, and what came out. */
 export interface AgentRecord {
   readonly compiler: string;
   readonly sha256: string;
@@ -27,16 +26,18 @@ const compilers: Readonly<
 
 /** No library, nothing that depends on where and when it is built. */
 const options = [
-  ..."-std=gnu11 -Os -Wall -Wextra -Werror -Wno-unused-parameter -ffreestanding -fno-builtin".split(" "),
+  ..."-std=gnu11 -Os -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unused-function -ffreestanding -fno-builtin".split(
+    " ",
+  ),
   ..."-fno-stack-protector -fno-pic -no-pie -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-ident".split(" "),
   ..."-static -nostdlib -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,--gc-sections -s".split(" "),
 ];
 
 export const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-/** What the file beside the source says of each. */
-export const agentRecords = (): Readonly<Record<AgentArchitecture, AgentRecord>> =>
-  JSON.parse(readFileSync(recordFile, "utf8"));
+/** What the file beside the source says of each architecture. */
+export const agentRecords = (program: GuestProgram): Readonly<Record<AgentArchitecture, AgentRecord>> =>
+  JSON.parse(readFileSync(recordFile(program), "utf8"));
 
 /** The compiler's own first line; undefined: it is not installed. */
 export function compilerVersion(architecture: AgentArchitecture): string | undefined {
@@ -45,19 +46,22 @@ export function compilerVersion(architecture: AgentArchitecture): string | undef
 }
 
 /** Compiles it into `file`. Throws an error with what the compiler said. */
-export function buildAgent(architecture: AgentArchitecture, file: string): void {
+export function buildAgent(which: GuestProgram, architecture: AgentArchitecture, file: string): void {
   const { program, options: own } = compilers[architecture];
-  const { status, stderr, error } = spawnSync(program, [...options, ...own, "-o", file, source], { encoding: "utf8" });
+  const what = [...options, ...own, "-o", file, sourceFile(`${which}.c`)];
+  const { status, stderr, error } = spawnSync(program, what, { encoding: "utf8" });
   if (error) throw new Error(`${program} cannot be run: ${error.message}; Debian has it in gcc-powerpc64le-linux-gnu`);
-  if (status !== 0) throw new Error(`${program} could not compile the agent:\n${stderr}`);
+  if (status !== 0) throw new Error(`${program} could not compile ${which}.c:\n${stderr}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const records = agentArchitectures.map((architecture) => {
-    const file = sourceFile(`unikvm-agent.${architecture}`);
-    buildAgent(architecture, file);
-    copyFileSync(file, agentFile(architecture));
-    return [architecture, { compiler: compilerVersion(architecture), sha256: digestOf(readFileSync(file)) }] as const;
-  });
-  writeFileSync(recordFile, `${JSON.stringify(Object.fromEntries(records), null, 2)}\n`);
+  for (const which of guestPrograms) {
+    const records = agentArchitectures.map((architecture) => {
+      const file = sourceFile(`unikvm-${which}.${architecture}`);
+      buildAgent(which, architecture, file);
+      copyFileSync(file, agentFile(architecture, which));
+      return [architecture, { compiler: compilerVersion(architecture), sha256: digestOf(readFileSync(file)) }] as const;
+    });
+    writeFileSync(recordFile(which), `${JSON.stringify(Object.fromEntries(records), null, 2)}\n`);
+  }
 }

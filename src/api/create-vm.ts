@@ -18,6 +18,7 @@ import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
 import { bytesIn, usualMemory } from "./bytes.js";
 import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
+import { requireImage } from "./images.js";
 import type { BootPlan, Platform, RunningMachine } from "./platform.js";
 import { misuse } from "./program.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
@@ -97,9 +98,7 @@ function refuseWhatIsToCome(options: VmOptions): void {
   if (guest !== undefined && guest !== "ppc64le") {
     throw notSupported(`createVm: the option guest with ${guest}`, "leave it out: the guest is ppc64le");
   }
-  if (typeof image === "string" && image !== "debian-busybox") {
-    throw notSupported(`createVm: the option image with "${image}"`, 'there is "debian-busybox", or kernel and initrd');
-  }
+  if (typeof image === "string") requireImage(image);
   if (image !== undefined && kernel !== undefined)
     throw new VmError("EINVAL", "createVm: image and kernel exclude each other");
   if (initrd !== undefined && kernel === undefined) throw new VmError("EINVAL", "createVm: initrd needs its kernel");

@@ -77,14 +77,18 @@ export interface Progress {
 /** What a VM is to be. Everything can be left out. */
 export interface VmOptions extends Abort {
   /**
-   * "debian-busybox" (default in Node.js): Debian's kernel with busybox. In a page a URL, a Blob or the bytes of what
-   * `unikvm guest export` wrote.
+   * "debian-busybox" (default in Node.js): Debian's kernel with busybox. A URL, a Blob or the bytes of what `unikvm guest export`
+   * wrote. In Node.js also a file's name: one that ends with .guest is such a file; one that ends with .qcow2, or with .img, .raw,
+   * .ext4 or .squashfs, is a disk with a root for that kernel, /dev/vda, and what the guest writes to it is gone with the VM.
    */
   readonly image?: FileSource;
   readonly snapshot?: unknown;
   /** Which processor and kernel. Default: the one that `npm start` boots. */
   readonly guest?: "ppc64le" | "x86_64" | "i386";
-  /** A kernel of your own with its initial RAM disk, which has virtio-console and virtio-pci. */
+  /**
+   * A kernel of your own, with its initial RAM disk. In Node.js, drivers for virtio that it has as modules are taken from the
+   * initial RAM disk, or from lib/modules/VERSION beside the kernel; in a page they are built in, or the initial RAM disk loads them.
+   */
   readonly kernel?: FileSource;
   readonly initrd?: FileSource;
   /** More for the kernel's command line. */

@@ -36,8 +36,6 @@ export interface VmChoices {
 /** Exit statuses, as of programs that run others (env(1), timeout(1), podman-exec(1)). */
 export const RunnerStatus = { timeout: 124, failed: 125, notRunnable: 126, notFound: 127, signal: 128 } as const;
 
-const images = ["debian-busybox"];
-
 function parseVariable(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("It is to be NAME=VALUE.");
@@ -49,9 +47,14 @@ export async function describeVm(command: Command): Promise<void> {
   const machines = (await loadMachines()).slice(0, 1);
   command
     .addOption(
-      new Option("--image <image>", "what is booted (default: debian-busybox)").choices(images).conflicts("kernel"),
+      new Option(
+        "--image <image>",
+        "what is booted: debian-busybox, a guest's file as debian.guest, or a disk with a root, as root.qcow2 or root.img; what is written there is gone with the VM (default: debian-busybox)",
+      )
+        .argParser(parsePath)
+        .conflicts("kernel"),
     )
-    .option("--kernel <file>", "a kernel of your own, with virtio-pci and virtio-console built in", parsePath)
+    .option("--kernel <file>", "a kernel of your own; its modules: in the initrd, or lib/modules beside it", parsePath)
     .option("--initrd <file>", "its initial RAM disk", parsePath)
     .option("--append <string>", "more for the kernel's command line")
     .addOption(memoryOption("512M", machines))

@@ -1,29 +1,24 @@
 /** Machines for `createVm` in Node.js: the default guest or files of the host, vCPUs on threads of their own. */
-import { fileURLToPath } from "node:url";
-import { agentArchive, agentPath } from "../../guests/agent/index.js";
-import { ensureDefaultGuest, guestDrivers } from "../../guests/index.js";
-import { notSupported, VmError } from "../api/error.js";
+import { notSupported } from "../api/error.js";
+import { isDiskImage } from "../api/images.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
-import type { Disk, FileSource, Network } from "../api/types.js";
+import type { Disk, Network } from "../api/types.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import { messageOf } from "../base/errors.js";
-import { readRegular } from "../base/node/regular-file.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { Run } from "../vmm/core/run.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
-import { type BootFiles, begin, deviceStates, goOn, placing } from "../vmm/machines/start.js";
+import { begin, deviceStates, goOn, placing } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
 import { capture, captureTwins, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
 import { prepareV8 } from "../wasm/node/v8.js";
+import { bootFiles } from "./boot-files.js";
 import { type GuestDisk, withDisks } from "./disks.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
 import { packTree } from "./pack-tree.js";
 import { keepSpareThreads } from "./spare-threads.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
-
-/** No file that a guest is booted with is larger. */
-const mostFile = 2 ** 31;
 
 /** `openKvm` gives the kvm that machines are made with. */
 export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
@@ -37,13 +32,14 @@ export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
 async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot | Twin): Promise<RunningMachine> {
   const { options } = plan;
   const cpus = options.cpus ?? 1;
+  const image = imageDisk(options);
   const states = from && deviceStates(from);
   const saved = from && states ? { states: states.slice(1), images: from.images } : undefined;
   // Disks and network live as long as the machine: what opens them closes them after it.
   return new Promise((resolve, reject) => {
     let failure: unknown;
     const behind = withDisks(
-      (options.disks ?? []).map(guestDisk),
+      [...(image ? [image] : []), ...(options.disks ?? []).map(guestDisk)],
       cpus,
       plan.report,
       async (disks) => {
@@ -80,6 +76,10 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
   });
 }
 
+/** The disk with the root, if the image is one; what the guest writes to it is gone with the VM. */
+const imageDisk = ({ image }: BootPlan["options"]): GuestDisk | undefined =>
+  typeof image === "string" && isDiskImage(image) ? { path: image, overlay: true } : undefined;
+
 /** What the user means by a disk of `createVm`, as a file of the host. */
 function guestDisk({ source, format, readOnly = false, backing = [], mode = "overlay" }: Disk): GuestDisk {
   if (typeof source !== "string") {
@@ -115,49 +115,6 @@ async function start(
   const what = { openKvm, implementation, devices, spawn: spawnVcpuThread, output, signal };
   if (from) return goOn(what, from);
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
-  const files = await (options.kernel === undefined ? defaultFiles(plan, aliases) : ownFiles(plan));
+  const files = await bootFiles(plan, aliases, imageDisk(options) !== undefined);
   return begin(what, { ...files, memorySize, cpus, cpuModel });
-}
-
-/** The default guest: its init loads the drivers and starts the agent. */
-async function defaultFiles({ options, progress, signal }: BootPlan, aliases: readonly string[]): Promise<BootFiles> {
-  const fetching = { signal, report: (line: string) => progress({ name: line, done: 0 }) };
-  const guest = await ensureDefaultGuest(fetching);
-  const drivers = await guestDrivers(guest, aliases, fetching);
-  const append = `quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
-  return {
-    kernel: readFile(guest.kernel, "kernel"),
-    kernelName: guest.kernel,
-    initrd: Buffer.concat([readFile(guest.initrd, "initrd"), drivers, agentArchive("ppc64le")]),
-    commandLine: [guest.append, append, options.append].filter(Boolean).join(" "),
-  };
-}
-
-/** A kernel that has the drivers built in; the agent is its first program. */
-async function ownFiles({ options }: BootPlan): Promise<BootFiles> {
-  const { kernel = "", initrd, append } = options;
-  const given = initrd === undefined ? [] : [await readSource(initrd, "initrd")];
-  return {
-    kernel: await readSource(kernel, "kernel"),
-    kernelName: typeof kernel === "string" || kernel instanceof URL ? String(kernel) : "the kernel",
-    initrd: Buffer.concat([...given, agentArchive("ppc64le")]),
-    commandLine: ["console=hvc0 quiet", `rdinit=${agentPath}`, append].filter(Boolean).join(" "),
-  };
-}
-
-async function readSource(source: FileSource, what: string): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
-  if (typeof source === "string") return readFile(source, what);
-  if (source.protocol === "file:") return readFile(fileURLToPath(source), what);
-  throw notSupported(`createVm: the option ${what} with ${source.href} in Node.js`, "give it as a file or its bytes");
-}
-
-function readFile(path: string, what: string): Uint8Array {
-  try {
-    return readRegular(path, mostFile);
-  } catch (error) {
-    const { code = "BOOT_FAILED", message } = error as NodeJS.ErrnoException;
-    throw new VmError(code, `the ${what} ${path} cannot be read: ${message}`, { cause: error });
-  }
 }

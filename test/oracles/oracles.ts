@@ -144,6 +144,7 @@ export const oracles = {
     debian: "qemu-utils",
     complaint: () => ["qemu-img", "qemu-io"].map(version).find((s) => s !== undefined),
   },
+  mke2fs: { debian: "e2fsprogs", complaint: () => attempt("mke2fs", ["-V"]) },
   cpio: { debian: "cpio", complaint: () => version("cpio") },
   chrome: { debian: "chromium", complaint: () => browser(browsers.chrome) },
   firefox: { debian: "firefox-esr", complaint: () => browser(browsers.firefox) },

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildResult, Metafile } from "esbuild";
-import { agentArchitectures } from "../../../guests/agent/archive.js";
+import { agentArchitectures, guestPrograms } from "../../../guests/agent/archive.js";
 import { type ListedModule, moduleList } from "../../kernel/module-list.js";
 import { modpost } from "../../modules/modpost.js";
 import { VmmError } from "../../vmm/errors.js";
@@ -41,7 +41,7 @@ const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
 /** What is looked for beside our files' own URL: the agent, and the WebAssembly, of which what is for shared memory is made. */
 const assets = [
   ...["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`),
-  ...agentArchitectures.map((architecture) => `guests/agent/unikvm-agent.${architecture}`),
+  ...guestPrograms.flatMap((which) => agentArchitectures.map((one) => `guests/agent/unikvm-${which}.${one}`)),
 ];
 
 export interface Bundle {
