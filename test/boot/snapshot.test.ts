@@ -12,6 +12,7 @@ import { openKvm } from "../../src/kernel.js";
 import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import type { Machine, RunControl } from "../../src/vmm/core/machine.js";
 import { type Run, runMachine } from "../../src/vmm/core/run.js";
+import type { SparseImage } from "../../src/vmm/core/sparse-image.js";
 import { VirtioBlock, type VirtioBlockState } from "../../src/vmm/devices/virtio/block.js";
 import { VirtioRng } from "../../src/vmm/devices/virtio/rng.js";
 import { VirtioPciDevice, type VirtioPciState } from "../../src/vmm/devices/virtio/virtio-pci.js";
@@ -40,7 +41,10 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const types = { hv: 1, pr: 2 } as const;
 const memory = 256 << 20;
-const lines = 20;
+/** More for a long run: `UNIKVM_DRAWS=60 UNIKVM_SEED=5 node --test dist/test/boot/snapshot.test.js`. */
+const moments = Number(process.env["UNIKVM_DRAWS"] ?? 6);
+const firstSeed = Number(process.env["UNIKVM_SEED"] ?? 11);
+const lines = Math.ceil(3.4 * moments);
 /** Says and writes numbers, with a timer between them, then what is on the disk. */
 const script = `#!/bin/sh
 i=0
@@ -108,7 +112,7 @@ async function start(
     createSide: createPseriesVcpuSide,
     spawn: place.threads === "worker" ? spawnVcpuThread : undefined,
     output: console.output,
-    timeout: 280_000,
+    timeout: 280_000 + 30_000 * moments,
   });
   return { ...place, run, disk, console };
 }
@@ -132,10 +136,31 @@ const restored = (kvm: PpcKvm, { state, images }: Snapshot, place: Place, consol
   );
 };
 
+/** All of it: that the pages of the dirty log were enough is what this is to show. */
+function assertSame(ram: Uint8Array, image: SparseImage | undefined): void {
+  assert.ok(image && image.size === ram.length);
+  let end = 0;
+  for (const { offset, bytes } of [...image.runs, { offset: ram.length, bytes: new Uint8Array(0) }]) {
+    assert.ok(nodePlatform.isZero(ram.subarray(end, offset)), `something between ${end} and ${offset} was left out`);
+    const there = ram.subarray(offset, offset + bytes.length);
+    assert.equal(Buffer.compare(bytes, there), 0, `another at ${offset}`);
+    end = offset + bytes.length;
+  }
+}
+
 /** What the guest had said by then is kept; what it has said and nobody had read is the snapshot's. */
-async function captured({ run, disk, console }: Guest): Promise<Snapshot> {
+async function captured({ run, disk, console }: Guest, compare: boolean): Promise<Snapshot> {
   const images = () => ({ disk0: disk.save() });
-  const { snapshot, also: text } = await capture(run, { images, platform: nodePlatform, also: () => console.text });
+  let still: Promise<void> | undefined;
+  const also = (): string => {
+    // It is to be looked at as it was then.
+    still = run.pause();
+    return console.text;
+  };
+  const { snapshot, also: text } = await capture(run, { images, platform: nodePlatform, also });
+  await still;
+  if (compare) await run.whilePaused((machine) => assertSame(machine.ram(), snapshot.images[ramImage]));
+  run.resume();
   run.stop();
   const { outcome } = await run.ended;
   assert.deepEqual(outcome, { kind: "stopped" });
@@ -187,12 +212,12 @@ const ways: readonly (readonly [Place, "xics" | "xive", string])[] = [
   [{ type: "hv", threads: "single" }, "xics", "disable_radix"],
 ];
 for (const [index, [first, interruptMode, more]] of ways.entries()) {
-  test(`a guest is saved at six moments and goes on elsewhere each time: from ${first.type}, ${first.threads}, ${interruptMode} ${more}`, {
+  test(`a guest is saved at random moments and goes on elsewhere each time: from ${first.type}, ${first.threads}, ${interruptMode} ${more}`, {
     skip: noGuest,
-    timeout: 290_000,
+    timeout: 290_000 + 30_000 * moments,
   }, async (t) => {
     const kvm = await openKvm({ memory: "both" });
-    const random = generator(11 + index);
+    const random = generator(firstSeed + index);
     let guest: Guest;
     try {
       guest = await boot(kvm, first, interruptMode, more);
@@ -202,12 +227,12 @@ for (const [index, [first, interruptMode, more]] of ways.entries()) {
     }
     let moves = 0;
     let took = 0;
-    for (; moves < 6 && (await forAWhile(guest, 50 + random(1000))); moves++) {
+    for (; moves < moments && (await forAWhile(guest, 50 + random(1000))); moves++) {
       // Most time goes by under hv, so that it comes to an end.
       const type = implementations[random(3) % 2] ?? "hv";
       const place = { type, threads: threadModes[random(2)] ?? "single" };
       const before = performance.now();
-      let snapshot = await captured(guest);
+      let snapshot = await captured(guest, moves % 3 === 1);
       took += performance.now() - before;
       if (moves % 3 === 0) {
         const path = join(folder, `${index}-${moves}`);
@@ -217,7 +242,7 @@ for (const [index, [first, interruptMode, more]] of ways.entries()) {
       guest = await restored(kvm, snapshot, place, guest.console);
     }
     if (guest.type === "pr" && (await forAWhile(guest, 1))) {
-      const snapshot = await captured(guest);
+      const snapshot = await captured(guest, false);
       guest = await restored(kvm, snapshot, { type: "hv", threads: "worker" }, guest.console);
     }
     const { outcome } = await guest.run.ended;
@@ -228,7 +253,7 @@ for (const [index, [first, interruptMode, more]] of ways.entries()) {
     assert.deepEqual(printed.slice(0, lines), expected, text);
     assert.match(printed[lines] ?? "", new RegExp(`^${sum}`), text);
     assert.doesNotMatch(text, /BUG|Oops|soft lockup|Call Trace/);
-    t.diagnostic(`${moves} moves, saved in ${Math.round(took / moves)} ms each`);
+    t.diagnostic(`seed ${firstSeed}: ${moves} moves, saved in ${Math.round(took / moves)} ms each`);
     assert.ok(moves >= 3, `only ${moves} moves`);
   });
 }

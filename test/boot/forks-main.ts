@@ -1,0 +1,61 @@
+/**
+ * `npm run forks -- [--count N] [--seed N] [--type hv|pr]`: twins of a guest at work (default: 200, of each implementation) at
+ * random moments, each looked at and closed; prints what the process holds every twentieth time, and fails if that grows.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { createVm } from "../../src/index-node.js";
+import { implementations, noGuest } from "./booting.test-support.js";
+import { forkAgain, holding, startWork } from "./forks.js";
+
+const { values } = parseArgs({
+  options: {
+    count: { type: "string", default: "200" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    type: { type: "string", multiple: true, default: [...implementations] },
+  },
+});
+if (noGuest) throw new Error(noGuest);
+const count = Number(values.count);
+let state = Number(values.seed);
+const random = (below: number): number => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return Math.floor((state / 2 ** 32) * below);
+};
+const folder = mkdtempSync(join(tmpdir(), "unikvm-forks-"));
+try {
+  for (const type of implementations.filter((one) => values.type.includes(one))) {
+    console.log(`${type}: ${count} forks, seed ${values.seed}`);
+    const disk = join(folder, `${type}.img`);
+    writeFileSync(disk, new Uint8Array(1 << 20));
+    const vm = await createVm({ type, cpus: 2, memory: "256M", disks: [{ source: disk }], network: {} });
+    try {
+      await startWork(vm);
+      // Caches and spare threads are there after the first.
+      let early: ReturnType<typeof holding> | undefined;
+      await forkAgain(vm, {
+        count,
+        random,
+        each: (done, took) => {
+          const now = holding();
+          if (done === Math.min(20, Math.ceil(count / 4))) early = now;
+          if (done % 20 !== 0 && done !== count && done !== 1) return;
+          console.log(`${type}: ${done} forks, the last in ${Math.round(took)} ms: ${JSON.stringify(now)}`);
+        },
+      });
+      const now = holding();
+      const grown =
+        early && (now.threads > early.threads + 1 || now.files > early.files + 4 || now.handles > early.handles + 2);
+      if (grown || (early && now.megabytes > early.megabytes + 200)) {
+        console.log(`${type}: it grows: ${JSON.stringify(early)} became ${JSON.stringify(now)}`);
+        process.exitCode = 1;
+      }
+    } finally {
+      await vm.close({ grace: 0 });
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
