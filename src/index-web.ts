@@ -1,9 +1,15 @@
 /** The public names of the package's root in a page: those of every platform, and virtual machines that run Linux. */
 import { createVmOn } from "./api/create-vm.js";
+import type { Platform } from "./api/platform.js";
+import { openSnapshotOn } from "./api/snapshot.js";
 
 export type { Stats, VmOptions } from "./api/index.js";
 export * from "./api/index.js";
 export * from "./index.js";
 
+const platform = async (): Promise<Platform> => (await import("./web/platform.js")).webPlatform;
+
 /** Boots a virtual machine with Linux, in a worker; as docs/pages.md tells. The machine is loaded when it is first called. */
-export const createVm = createVmOn(async () => (await import("./web/platform.js")).webPlatform);
+export const createVm = createVmOn(platform);
+/** What a snapshot says of itself; as docs/snapshots.md tells. */
+export const openSnapshot = openSnapshotOn(platform);

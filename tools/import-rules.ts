@@ -130,11 +130,8 @@ export const rows: readonly Row[] = [
     folder: "src/api",
     may: [
       "src/base",
-      "src/vmm/agent",
-      "src/vmm/core",
-      "src/vmm/devices/virtio/console",
-      "src/vmm/network/host",
-      "src/vmm/snapshot/snapshot",
+      ...["agent", "core", "devices/virtio/console", "errors", "network/host"].map((part) => `src/vmm/${part}`),
+      ...["format", "platform", "snapshot"].map((file) => `src/vmm/snapshot/${file}`),
     ],
   },
   ...["cli", "web", "node"].map((end) => ({

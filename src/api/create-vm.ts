@@ -14,18 +14,21 @@ import {
   time,
 } from "../base/takes.js";
 import { AgentConnection, type AgentState } from "../vmm/agent/connection.js";
-import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
+import { ramImage, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
 import { bytesIn, usualMemory } from "./bytes.js";
 import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
 import { requireImage } from "./images.js";
 import type { BootPlan, Platform, RunningMachine } from "./platform.js";
 import { misuse } from "./program.js";
+import { type Captured, foreign, snapshotOf, takeSnapshot } from "./snapshot.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
 import { endError, LinuxVm, type VmParts } from "./vm.js";
 
 /** A guest that says nothing for so long after it was started will not, milliseconds. */
 const bootPatience = 600_000;
+/** So long has one that goes on, which has nothing to do but to answer. */
+const answerPatience = 120_000;
 
 const anything = (): void => undefined;
 const file = (value: unknown, call: string, name: string): void => {
@@ -88,12 +91,30 @@ export const createVmOn =
     }
     signal?.throwIfAborted();
     refuseWhatIsToCome(options);
-    return boot(await platform(), options);
+    const { snapshot } = options;
+    if (snapshot === undefined) return boot(await platform(), options);
+    return goOn(await platform(), options, snapshot);
   };
 
+/** What the snapshot says, and nobody else. */
+const settled = ["image", "kernel", "initrd", "append", "guest", "memory", "cpus", "cpu"] as const;
+
+/** Goes on where a snapshot was made; of one without memory boots with what was on disks. */
+async function goOn(platform: Platform, options: VmOptions, given: unknown): Promise<Vm> {
+  const { snapshots } = platform;
+  const { signal } = options;
+  const from = await (await snapshotOf(snapshots, given, signal ? { signal } : {})).load();
+  signal?.throwIfAborted();
+  const { [ramImage]: ram } = from.snapshot.images;
+  const wrong = ram && settled.find((name) => options[name] !== undefined);
+  if (wrong !== undefined) {
+    throw new VmError("EINVAL", `createVm: ${wrong} is what the snapshot says; leave it out, or the snapshot`);
+  }
+  return boot(platform, ram ? { ...options, memory: ram.size } : options, from);
+}
+
 function refuseWhatIsToCome(options: VmOptions): void {
-  const { snapshot, shares, guest, image, kernel, initrd, limits, cpus = 1 } = options;
-  if (snapshot !== undefined) throw notSupported("createVm: the option snapshot", "boot an image");
+  const { shares, guest, image, kernel, initrd, limits, cpus = 1 } = options;
   if (shares !== undefined) throw notSupported("createVm: the option shares", "use vm.fs, or a disk");
   if (guest !== undefined && guest !== "ppc64le") {
     throw notSupported(`createVm: the option guest with ${guest}`, "leave it out: the guest is ppc64le");
@@ -109,12 +130,6 @@ function refuseWhatIsToCome(options: VmOptions): void {
     throw new VmError("EINVAL", `createVm: cpus is ${cpus}, not a number from 1 on`);
 }
 
-/** What a twin goes on from. */
-interface Captured {
-  readonly snapshot: Snapshot | Twin;
-  readonly agent: AgentState;
-}
-
 /** Twins of a machine, each with a network of its own and nothing forwarded to it; they outlive it. All of them or none. */
 async function fork(
   platform: Platform,
@@ -122,7 +137,7 @@ async function fork(
   all: readonly (Snapshot | Twin)[],
   agent: AgentState,
 ): Promise<readonly Vm[]> {
-  const { signal: _, onProgress: __, network, ...rest } = parent;
+  const { signal: _, onProgress: __, snapshot: ___, network, ...rest } = parent;
   const options: VmOptions = { ...rest, ...(network ? { network: { ...network, forward: [] } } : {}) };
   const twins = await Promise.allSettled(all.map((snapshot) => boot(platform, options, { snapshot, agent })));
   const made = twins.flatMap((twin) => (twin.status === "fulfilled" ? [twin.value] : []));
@@ -141,18 +156,6 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
   const { signal, onProgress } = options;
   const memory = options.memory === undefined ? usualMemory : bytesIn(options.memory, "memory");
   const log = new ConsoleLog();
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  // Meanwhile the platform was loaded.
-  if (signal?.aborted) onAbort();
-  const late = setTimeout(
-    () =>
-      stop.abort(
-        new VmError("BOOT_FAILED", `the guest did not come up in ${bootPatience / 1000} s`, { console: log.lines }),
-      ),
-    bootPatience,
-  );
   let vm: LinuxVm | undefined;
   let isReady = (): void => undefined;
   let hasFailed = (_: Error): void => undefined;
@@ -161,16 +164,29 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
     hasFailed = reject;
   });
   ready.catch(() => undefined);
-  const agent = new AgentConnection(
-    {
-      ready: () => isReady(),
-      lost: (error) => (vm ? vm.failed(error) : hasFailed(error)),
-    },
-    () => ({ now: Date.now(), ...(from ? { hostName: twinName() } : {}) }),
-    from?.agent,
-  );
+  /** It runs already: what it is to be told comes before all else. */
+  const restored = from?.agent !== undefined;
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  // Meanwhile the platform was loaded.
+  if (signal?.aborted) onAbort();
+  const patience = restored ? answerPatience : bootPatience;
+  const onLate = (): void => {
+    const what = restored ? "did not answer" : "did not come up";
+    stop.abort(new VmError("BOOT_FAILED", `the guest ${what} in ${patience / 1000} s`, { console: log.lines }));
+  };
+  const late = setTimeout(onLate, patience);
   let machine: RunningMachine | undefined;
   try {
+    const agent = new AgentConnection(
+      {
+        ready: () => isReady(),
+        lost: (error) => (vm ? vm.failed(error) : hasFailed(error)),
+      },
+      () => ({ now: Date.now(), ...(restored ? { hostName: twinName() } : {}) }),
+      from?.agent,
+    );
     const plan: BootPlan = {
       options: { ...options, memory },
       ports: [agent],
@@ -187,18 +203,20 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
       fork: async (count) => {
         try {
           const { twins, also } = await running.twins(count, () => agent.save());
-          return await fork(platform, options, twins, also);
+          return await fork(platform, { ...options, cpus: running.cpus }, twins, also);
         } catch (error) {
           throw asVmError(error);
         }
       },
+      snapshot: (taking) => takeSnapshot(platform.snapshots, running, agent, taking),
     };
     const { ended } = machine;
     vm = new LinuxVm(parts);
     const one = vm;
     // Time, host name and random numbers are others now; nothing runs before the guest has them.
-    if (from) agent.greet();
-    onProgress?.({ name: "booting", done: 0 });
+    if (restored) agent.greet();
+    const name = restored ? "restoring" : "booting";
+    onProgress?.({ name, done: 0 });
     const ending = one.closed.then((end) => {
       const error = endError(end);
       throw error.code === "CRASHED"
@@ -218,11 +236,11 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
       await ended;
       throw error;
     });
-    onProgress?.({ name: "booting", done: 1, total: 1 });
+    onProgress?.({ name, done: 1, total: 1 });
     return one;
   } catch (error) {
     if (stop.signal.aborted) throw stop.signal.reason;
-    throw asVmError(error);
+    throw asVmError(from?.snapshot.hardware === undefined ? error : foreign(error));
   } finally {
     clearTimeout(late);
     signal?.removeEventListener("abort", onAbort);

@@ -6,7 +6,8 @@ import type { ExecResult } from "./types.js";
  * wrong ("EINVAL"); or one of these:
  * BOOT_FAILED: the guest did not come up. CRASHED: it died. VM_CLOSED: it was closed, or turned itself off.
  * EXEC_FAILED: there is no such program, or it cannot be run. NO_USER, NO_FOLDER: the guest has none of that name.
- * AGENT_FAILED: what came from the guest is not what its agent says. NOT_SUPPORTED: not yet; the message names the option.
+ * SNAPSHOT_FOREIGN: it is no snapshot, or not one that can go on here. SNAPSHOT_DAMAGED: it is not as it was written.
+ * SNAPSHOT_FAILED: it could not be made. AGENT_FAILED: what came from the guest is not what its agent says. NOT_SUPPORTED: not yet; the message names the option.
  */
 export class VmError extends Error {
   override readonly name: string = "VmError";

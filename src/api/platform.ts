@@ -2,6 +2,8 @@
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import type { Accept } from "../vmm/network/host.js";
+import type { SnapshotSource } from "../vmm/snapshot/format.js";
+import type { SnapshotPlatform } from "../vmm/snapshot/platform.js";
 import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
 import type { Progress, VmOptions } from "./types.js";
 
@@ -23,10 +25,18 @@ export interface BootPlan {
 
 /** A machine that runs. */
 export interface RunningMachine {
+  readonly cpus: number;
   /** All of it, and what `also` gives at the same moment; it stands still meanwhile. Rejects with KvmError, EBUSY: it has a part that cannot be saved. */
   capture<T>(also: () => T): Promise<{ readonly snapshot: Snapshot; readonly also: T }>;
+  /** As `capture`, of what was written to disks alone: the guest can be booted with it. */
+  captureDisks(): Promise<Snapshot>;
   /** As `capture`, `count` times, for `restore` on this platform, once each. */
   twins<T>(count: number, also: () => T): Promise<{ readonly twins: readonly (Snapshot | Twin)[]; readonly also: T }>;
+  /**
+   * How it was made, as a plain value: what `Platform.restore` looks at in `Snapshot.hardware`, of a snapshot that may be from
+   * elsewhere. Rejects with VmmError.
+   */
+  describe(): Promise<object>;
   /** Types on its console. A promise: no more until it resolves. */
   input(bytes: Uint8Array): Promise<void> | undefined;
   /** Begins a connection to a port of the guest, as a `UserNetwork` does; undefined: it has no network. */
@@ -48,6 +58,20 @@ export interface Platform {
   readonly packTree?: PackTree;
   /** Boots a machine whose guest runs the agent. Throws VmError, VmmError, KvmError; nothing is left behind then. */
   boot(plan: BootPlan): Promise<RunningMachine>;
-  /** A machine that goes on where another was captured, which was booted by the same plan but for who is told. */
+  /**
+   * A machine that goes on where another was captured, or of a snapshot without memory one that is booted with what was written
+   * to disks. If the snapshot says nothing of how it was made, that was by the same plan but for who is told. VmError, EINVAL:
+   * the plan has other disks or another network. VmmError, and KvmError, EINVAL: the snapshot cannot go on here.
+   */
   restore(plan: BootPlan, snapshot: Snapshot | Twin): Promise<RunningMachine>;
+  readonly snapshots: SnapshotPlace;
+}
+
+/** Where snapshots lie that have a name. */
+export interface SnapshotPlace {
+  readonly platform: SnapshotPlatform;
+  /** Calls `use` with what has a name or an address of this platform. Rejects with VmmError, whose cause may have a code: there is none. */
+  read<T>(from: string | URL, use: (source: SnapshotSource) => Promise<T>): Promise<T>;
+  /** Gives what `work` writes a name: all of it, or nothing is changed. Rejects as `read`. */
+  write<T>(name: string, work: (write: (bytes: Uint8Array) => Promise<void>) => Promise<T>): Promise<T>;
 }

@@ -1,6 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The types of a VM as programs use it: the same in Node.js and in a page. */
 
+import type { SnapshotInfo } from "../vmm/snapshot/format.js";
+
+export type { SnapshotInfo } from "../vmm/snapshot/format.js";
+
 /** Bytes: a number, or "512M", "1G", "64K". */
 export type Size = number | `${number}${"K" | "M" | "G"}`;
 /** Ends what it is given to: the call then rejects with the signal's reason. */
@@ -82,7 +86,12 @@ export interface VmOptions extends Abort {
    * .ext4 or .squashfs, is a disk with a root for that kernel, /dev/vda, and what the guest writes to it is gone with the VM.
    */
   readonly image?: FileSource;
-  readonly snapshot?: unknown;
+  /**
+   * Where it goes on, instead of booting: what `vm.snapshot` gave, its bytes, its address, its name or its file. Memory, processors
+   * and kernel are the snapshot's; disks and network are named again, and are to be what they were. Of a snapshot without memory
+   * only the disks are, and the guest is booted.
+   */
+  readonly snapshot?: Snapshot | Blob | URL | string;
   /** Which processor and kernel. Default: the one that `npm start` boots. */
   readonly guest?: "ppc64le" | "x86_64" | "i386";
   /**
@@ -330,6 +339,23 @@ export interface VmEnd {
   readonly console: readonly string[];
 }
 
+/** What a snapshot is to be. */
+export interface SnapshotOptions extends Abort {
+  readonly name?: string;
+  /** Default: true. */
+  readonly memory?: boolean;
+}
+
+/** A VM as it was at a moment. What it says of itself may be from anybody. */
+export interface Snapshot {
+  /** SHA-256 of its head, which has those of all its parts: 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly info: SnapshotInfo;
+  /** All of it, as a file has it. */
+  blob(): Promise<Blob>;
+  stream(): ReadableStream<Uint8Array>;
+}
+
 /** A virtual machine that runs Linux. Disposing of it closes it. Every method rejects with VM_CLOSED once it has ended. */
 export interface Vm extends AsyncDisposable {
   readonly fs: VmFs;
@@ -341,8 +367,13 @@ export interface Vm extends AsyncDisposable {
   exec(command: string | readonly string[], options?: ExecOptions): Promise<ExecResult>;
   /** Begins a program. */
   spawn(command: string | readonly string[], options?: SpawnOptions): Promise<Process>;
-  /** Not yet: NOT_SUPPORTED. */
-  snapshot(options?: Abort & { readonly name?: string; readonly memory?: boolean }): Promise<never>;
+  /**
+   * All of it as it is now; it runs on. With a name it is kept under that, whole or not at all, in place of what had the name
+   * (Node.js: where `unikvm snapshot list` finds it; a name with a folder in it, or that ends with ".snapshot", is a file).
+   * `memory: false`: only what was written to disks in mode "overlay", as after a loss of power; written buffers are flushed first.
+   * EBUSY: a disk is in mode "write".
+   */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>;
   /**
    * Twins (default: one) that go on where it stands, and from then on their own ways; they outlive it. What they write to disks
    * is their own; the time, the host name and the kernel's random numbers are others; programs that run go on in each, and their

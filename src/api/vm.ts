@@ -1,12 +1,13 @@
 /** A VM that runs, as programs have it. */
 
+import { boolean, having, optional, options as optionsOf, text } from "../base/takes.js";
 import type { AgentConnection, AgentProgram, ProgramEvents } from "../vmm/agent/connection.js";
 import type { AgentRequest } from "../vmm/agent/frames.js";
 import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import { bytesIn, isBody, usualMemory } from "./bytes.js";
 import type { ConsoleLog } from "./console.js";
-import { notSupported, VmError } from "./error.js";
+import { VmError } from "./error.js";
 import { Events } from "./events.js";
 import { execute } from "./exec.js";
 import { GuestFiles } from "./fs.js";
@@ -15,6 +16,7 @@ import type { PackTree, RunningMachine } from "./platform.js";
 import { adopt, begin, inTerminal } from "./process.js";
 import { misuse, type Runner } from "./program.js";
 import { signalName, signalNumber } from "./signals.js";
+import type { Taking } from "./snapshot.js";
 import { guestStats } from "./stats.js";
 import type {
   Abort,
@@ -23,6 +25,8 @@ import type {
   ExecOptions,
   ExecResult,
   Process,
+  Snapshot,
+  SnapshotOptions,
   SpawnOptions,
   TerminalSize,
   Vm,
@@ -49,7 +53,19 @@ export interface VmParts {
   readonly packTree: PackTree | undefined;
   /** Makes twins. Rejects with KvmError, VmmError or VmError. */
   readonly fork: (count: number) => Promise<readonly Vm[]>;
+  /** Rejects with VmError, or the signal's reason. */
+  readonly snapshot: (taking: Taking) => Promise<Snapshot>;
 }
+
+const checkSnapshotOptions = optionsOf<SnapshotOptions>({
+  name: optional(text),
+  memory: optional(boolean),
+  signal: optional(having({ aborted: boolean })),
+});
+
+const unlessMissing = (error: unknown): void => {
+  if (!(error instanceof VmError && error.code === "EXEC_FAILED")) throw error;
+};
 
 /** Each takes memory as the VM does. */
 const mostTwins = 64;
@@ -218,8 +234,21 @@ export class LinuxVm implements Vm {
     if (this.#end) throw endError(this.#end);
   }
 
-  async snapshot(): Promise<never> {
-    throw notSupported("vm.snapshot()", "keep what is to last on a disk");
+  async snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
+    try {
+      checkSnapshotOptions(options, "snapshot", "options");
+    } catch (error) {
+      throw misuse(error);
+    }
+    const { name, memory = true, signal } = options;
+    if (name === "") throw new VmError("EINVAL", "snapshot: name is empty");
+    signal?.throwIfAborted();
+    this.#check();
+    // An image without such a program has its disks as after a loss of power.
+    if (!memory) await this.exec(["sync"], signal ? { signal } : {}).catch(unlessMissing);
+    return this.#parts.snapshot({ name, memory, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
+      throw this.#end && !signal?.aborted ? endError(this.#end) : error;
+    });
   }
 
   async fork(count = 1): Promise<readonly Vm[]> {

@@ -11,7 +11,7 @@ import type { PciDevice } from "../vmm/devices/pci/device.js";
 import { createPciDevice } from "../vmm/devices/pci/models.js";
 import type { VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
-import type { Snapshot } from "../vmm/snapshot/snapshot.js";
+import { ramImage, type Snapshot } from "../vmm/snapshot/snapshot.js";
 import { type GuestDisk, type OpenDisks, withDisks } from "./disks.js";
 import { type NetworkChoice, type OpenNetwork, openNetwork } from "./network.js";
 
@@ -87,10 +87,13 @@ async function digestOf(path: string): Promise<string> {
   }
 }
 
-/** Throws VmmError: the disks or the network that were given are not those of the snapshot. */
+/** What is given is not what a snapshot's machine had. */
+export class OtherHardware extends VmmError {}
+
+/** Throws OtherHardware: the disks or the network that were given are not those of the snapshot. */
 async function requireSame({ disks: saved, network: had }: Hardware, { disks, network }: HostParts): Promise<void> {
   if (had !== (network !== undefined)) {
-    throw new VmmError(
+    throw new OtherHardware(
       had
         ? "the snapshot's machine has a network card; say again what it may reach, as --network user"
         : "the snapshot's machine has no network card; leave the network out",
@@ -98,7 +101,7 @@ async function requireSame({ disks: saved, network: had }: Hardware, { disks, ne
   }
   if (saved.length !== disks.length) {
     const names = saved.map(({ files }) => files.map(({ path }) => JSON.stringify(path)).join(" over ")).join(", ");
-    throw new VmmError(
+    throw new OtherHardware(
       `the snapshot's machine has other disks (${saved.length}) than are given (${disks.length}); name their files again: ${names || "none"}`,
     );
   }
@@ -106,12 +109,12 @@ async function requireSame({ disks: saved, network: had }: Hardware, { disks, ne
     const given = disks[index] as GuestDisk;
     const paths = [given.path, ...(given.backing ?? [])];
     if (overlay !== (given.overlay ?? false)) {
-      throw new VmmError(
+      throw new OtherHardware(
         `${given.path} is ${overlay ? "an" : "no"} overlay in the snapshot; give it as ${overlay ? "one" : "it was"}`,
       );
     }
     if (paths.length !== files.length) {
-      throw new VmmError(
+      throw new OtherHardware(
         `${given.path} lies over ${files.length - 1} files in the snapshot, and ${paths.length - 1} are given`,
       );
     }
@@ -121,10 +124,10 @@ async function requireSame({ disks: saved, network: had }: Hardware, { disks, ne
 
 async function requireUnchanged(path: string, { size, modified, digest }: FileBelow): Promise<void> {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) throw new VmmError(`${path}, which a disk of the snapshot lies on, is not there`);
+  if (!stat) throw new OtherHardware(`${path}, which a disk of the snapshot lies on, is not there`);
   const same = stat.isFile() && stat.size === size;
   if (same && (stat.mtimeMs === modified || (await digestOf(path)) === digest)) return;
-  throw new VmmError(`${path} is not what it was when the snapshot was made; put back what it was`);
+  throw new OtherHardware(`${path} is not what it was when the snapshot was made; put back what it was`);
 }
 
 type PciSlot = { readonly function?: { readonly device?: unknown } } | null | undefined;
@@ -140,26 +143,44 @@ export interface OpenHardware {
 }
 
 /**
- * Makes a snapshot's devices again, has `use` use them, and closes them. Throws VmmError; KvmError, EINVAL: a device's state
- * is none.
+ * What a snapshot says of how its machine was made, once it is looked whether `parts` are what that had. Rejects with
+ * OtherHardware: they are not; VmmError; KvmError, EINVAL: it says nothing of the kind.
  */
-export async function withHardware<T>(
-  { state, hardware, images }: Snapshot,
-  parts: HostParts,
-  report: (sentence: string) => void,
-  use: (open: OpenHardware) => Promise<T>,
-): Promise<T> {
+export async function checkedHardware({ state, hardware, images }: Snapshot, parts: HostParts): Promise<Hardware> {
   if (typeof hardware !== "object" || hardware === null || (hardware as Partial<Hardware>).made !== "unikvm") {
     throw new VmmError("the snapshot is of a machine that a program made, with devices that only that program has");
   }
   hardwareCheck(hardware, "snapshot", "hardware");
   const made = hardware as Hardware;
-  const { cpus, own, models, disks: files } = made;
-  const slots: unknown = (state as { readonly pci?: { readonly slots?: unknown } }).pci?.slots ?? [];
-  if (!Array.isArray(slots) || slots.length !== own + models.length + files.length + Number(made.network)) {
+  const { own, models, disks, network } = made;
+  // Without memory it is of disks alone, and the machine was not saved.
+  const isWhole = Object.hasOwn(images, ramImage);
+  if (isWhole && slotsOf(state).length !== own + models.length + disks.length + Number(network)) {
     throw new VmmError("the snapshot has not the state of the devices that it names");
   }
-  await requireSame(made, parts);
+  await requireSame(isWhole ? made : { ...made, network: parts.network !== undefined }, parts);
+  return made;
+}
+
+function slotsOf(state: Snapshot["state"]): readonly unknown[] {
+  const slots: unknown = (state as { readonly pci?: { readonly slots?: unknown } }).pci?.slots ?? [];
+  return Array.isArray(slots) ? slots : [];
+}
+
+/**
+ * Makes a snapshot's devices again, has `use` use them, and closes them. Throws VmmError; KvmError, EINVAL: a device's state
+ * is none.
+ */
+export async function withHardware<T>(
+  snapshot: Snapshot,
+  parts: HostParts,
+  report: (sentence: string) => void,
+  use: (open: OpenHardware) => Promise<T>,
+): Promise<T> {
+  const { state, images } = snapshot;
+  const made = await checkedHardware(snapshot, parts);
+  const { cpus, own, models, disks: files } = made;
+  const slots = slotsOf(state);
   const states = slots.map((slot) => (slot as PciSlot)?.function?.device as VirtioPciState);
   const first = own + models.length;
   const saved = { states: states.slice(first, first + files.length), images };

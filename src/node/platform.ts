@@ -1,5 +1,6 @@
 /** Machines for `createVm` in Node.js: the default guest or files of the host, vCPUs on threads of their own. */
-import { notSupported } from "../api/error.js";
+import { fileURLToPath } from "node:url";
+import { notSupported, VmError } from "../api/error.js";
 import { isDiskImage } from "../api/images.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
 import type { Disk, Network } from "../api/types.js";
@@ -9,14 +10,18 @@ import type { Outcome } from "../vmm/core/machine.js";
 import type { Run } from "../vmm/core/run.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
+import { VmmError } from "../vmm/errors.js";
 import { begin, deviceStates, goOn, placing } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
-import { capture, captureTwins, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
+import { withSnapshotFile, writeSnapshotFile } from "../vmm/snapshot/node/snapshot-file.js";
+import { capture, captureDisks, captureTwins, ramImage, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
 import { prepareV8 } from "../wasm/node/v8.js";
 import { bootFiles } from "./boot-files.js";
 import { type GuestDisk, withDisks } from "./disks.js";
+import { checkedHardware, describeHardware, type Hardware, type HostParts, OtherHardware } from "./hardware.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
 import { packTree } from "./pack-tree.js";
+import { snapshotPath } from "./snapshot-folder.js";
 import { keepSpareThreads } from "./spare-threads.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
@@ -26,24 +31,34 @@ export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
     packTree,
     boot: (plan) => run(openKvm, plan),
     restore: (plan, snapshot) => run(openKvm, plan, snapshot),
+    snapshots: {
+      platform: snapshots,
+      read: (from, use) => withSnapshotFile(typeof from === "string" ? snapshotPath(from) : fileURLToPath(from), use),
+      write: async (name, work) => writeSnapshotFile(snapshotPath(name, { make: true }), work),
+    },
   };
 }
 
 async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot | Twin): Promise<RunningMachine> {
   const { options } = plan;
-  const cpus = options.cpus ?? 1;
   const image = imageDisk(options);
+  const parts: HostParts = {
+    disks: [...(image ? [image] : []), ...(options.disks ?? []).map(guestDisk)],
+    network: options.network && networkChoice(options.network),
+  };
+  const made = from?.hardware === undefined ? undefined : await hardwareOf(from, parts);
+  const cpus = made?.cpus ?? options.cpus ?? 1;
   const states = from && deviceStates(from);
   const saved = from && states ? { states: states.slice(1), images: from.images } : undefined;
   // Disks and network live as long as the machine: what opens them closes them after it.
   return new Promise((resolve, reject) => {
     let failure: unknown;
     const behind = withDisks(
-      [...(image ? [image] : []), ...(options.disks ?? []).map(guestDisk)],
+      parts.disks,
       cpus,
       plan.report,
       async (disks) => {
-        const network = options.network && (await openNetwork(networkChoice(options.network), cpus, states?.at(-1)));
+        const network = parts.network && (await openNetwork(parts.network, cpus, states?.at(-1)));
         try {
           const others = [...disks.devices, ...(network ? [network.device] : [])];
           const run = await start(openKvm, plan, others, from);
@@ -53,14 +68,17 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
           const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
           const images = () => disks.images();
           resolve({
+            cpus,
             connect: network?.connect,
             ...{ input: run.input, pause: run.pause, resume: run.resume, stop: run.stop },
             ended: closed,
             capture: (also) => capture(run, { images, platform: snapshots, also }),
+            captureDisks: () => captureDisks(run, { images }),
             twins: async (count, also) => {
               const place = await placing({ openKvm, implementation: options.type }, from?.state.machine);
               return captureTwins(run, count, place, { images, platform: snapshots, also });
             },
+            describe: () => describeHardware({ cpus, own: ownDevices, models: [] }, parts),
           });
           await ended.finally(endSpares);
         } finally {
@@ -80,12 +98,26 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
 const imageDisk = ({ image }: BootPlan["options"]): GuestDisk | undefined =>
   typeof image === "string" && isDiskImage(image) ? { path: image, overlay: true } : undefined;
 
+/** Before the disks: the console. */
+const ownDevices = 1;
+
+/** How the machine was made; the plan has the same disks and network. Rejects as `Platform.restore`. */
+async function hardwareOf(from: Snapshot, parts: HostParts): Promise<Hardware> {
+  try {
+    const made = await checkedHardware(from, parts);
+    if (made.own === ownDevices && made.models.length === 0) return made;
+  } catch (error) {
+    throw error instanceof OtherHardware ? new VmError("EINVAL", error.message, { cause: error }) : error;
+  }
+  throw new VmmError("the snapshot is of a machine of unikvm run; restore it with unikvm snapshot restore");
+}
+
 /** What the user means by a disk of `createVm`, as a file of the host. */
 function guestDisk({ source, format, readOnly = false, backing = [], mode = "overlay" }: Disk): GuestDisk {
   if (typeof source !== "string") {
     throw notSupported("createVm: the option disks with a Blob or a URL", "give the name of a file");
   }
-  return { path: source, format, readOnly, backing, overlay: mode === "overlay" };
+  return { path: source, format, readOnly, backing, overlay: mode === "overlay" && !readOnly };
 }
 
 function networkChoice({ allow = [], forward = [], via, onConnect }: Network): NetworkChoice {
@@ -102,7 +134,10 @@ async function start(
   from: Snapshot | Twin | undefined,
 ): Promise<Run> {
   const { options, signal } = plan;
-  const state = from && deviceStates(from)[0];
+  // Of disks alone, the guest is booted.
+  const isWhole = from !== undefined && ("ram" in from || Object.hasOwn(from.images, ramImage));
+  const state = isWhole ? deviceStates(from)[0] : undefined;
+  if (isWhole && !state) throw new VmmError("the snapshot has not the state of the devices that it names");
   const console = new VirtioConsole(plan.ports, state?.device as VirtioConsoleState | undefined);
   plan.connected(console.ports);
   const devices = [new VirtioPciDevice(console, state), ...others];
@@ -113,7 +148,7 @@ async function start(
   const { type: implementation, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
   const output = (bytes: Uint8Array): undefined => void plan.output(bytes);
   const what = { openKvm, implementation, devices, spawn: spawnVcpuThread, output, signal };
-  if (from) return goOn(what, from);
+  if (isWhole) return goOn(what, from);
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await bootFiles(plan, aliases, imageDisk(options) !== undefined);
   return begin(what, { ...files, memorySize, cpus, cpuModel });

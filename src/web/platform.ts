@@ -6,6 +6,7 @@ import { Errno, type ErrnoName, KvmError } from "../base/errors.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VmmError } from "../vmm/errors.js";
+import { anyPlatform } from "../vmm/snapshot/platform.js";
 import type { Snapshot } from "../vmm/snapshot/snapshot.js";
 import type { SentDisk } from "./disks.js";
 import { type FromMachine, type MachinePlan, type SentError, type ToMachine, window } from "./messages.js";
@@ -16,7 +17,14 @@ const patience = 10_000;
 export const webPlatform: Platform = {
   boot: (plan) => new NearMachine(plan).start(undefined),
   restore: (plan, snapshot) => new NearMachine(plan).start(snapshot),
+  snapshots: {
+    platform: anyPlatform,
+    read: () => Promise.reject(unnamed("a name or a file as snapshot", "give a URL or a Blob")),
+    write: () => Promise.reject(unnamed("snapshot: the option name", "keep what its blob() gives")),
+  },
 };
+
+const unnamed = (what: string, instead: string): VmError => notSupported(`${what} in a page`, instead);
 
 /** A port as the page has it: the guest's is in the worker. */
 class NearPort implements ConsolePort {
@@ -131,7 +139,7 @@ class NearMachine {
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       signal.throwIfAborted();
-      const plan = machinePlan(this.#plan);
+      const plan = machinePlan(this.#plan, snapshot);
       this.#plan.connected(this.#ports);
       await new Promise<void>((resolve, reject) => {
         [this.#started, this.#failed] = [resolve, reject];
@@ -143,7 +151,16 @@ class NearMachine {
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
+    const made = snapshot?.hardware as { readonly cpus?: number } | undefined;
+    const cpus = made?.cpus ?? this.#plan.options.cpus ?? 1;
+    const { disks = [] } = this.#plan.options;
     return {
+      cpus,
+      captureDisks: () => Promise.reject(unnamed("snapshot: memory false", "keep the disks' files")),
+      describe: async () => {
+        if (disks.length > 0) throw unnamed("vm.snapshot of a VM with disks", "fork it, or leave the disks out");
+        return { made: "unikvm", cpus, own: 1, models: [], disks: [], network: false };
+      },
       input: (bytes) => this.#input(bytes),
       pause: () =>
         new Promise<void>((resolve, reject) => {
@@ -240,13 +257,18 @@ class NearMachine {
 }
 
 /** VmError, NOT_SUPPORTED, EINVAL: what a page has not. */
-function machinePlan({ options, ports }: BootPlan): MachinePlan {
+function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): MachinePlan {
   const { image, kernel, initrd, memory, cpus = 1, type, cpu, append, disks = [], network } = options;
-  if (kernel === undefined && (image === undefined || image === "debian-busybox")) {
+  if (!from && kernel === undefined && (image === undefined || image === "debian-busybox")) {
     const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
   }
   if (network) throw notSupported("createVm: the option network in a page", "leave it out");
+  // What was made elsewhere says how.
+  const made = from?.hardware as { readonly disks?: unknown[]; readonly network?: boolean } | undefined;
+  if (made && (made.network || (made.disks?.length ?? 0) > 0 || disks.length > 0)) {
+    throw notSupported("createVm: a snapshot of a VM with disks or a network in a page", "use one without");
+  }
   return {
     ...{ memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
     disks: disks.map(sentDisk),

@@ -6,6 +6,7 @@ import type { KvmConfig } from "../../kernel.js";
 import type { GuestDisk } from "../../node/disks.js";
 import { type OpenHardware, withHardware } from "../../node/hardware.js";
 import type { NetworkChoice } from "../../node/network.js";
+import { snapshotNames, snapshotPath } from "../../node/snapshot-folder.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
 import { runMachine } from "../../vmm/core/run.js";
 import { VmmError } from "../../vmm/errors.js";
@@ -23,7 +24,6 @@ import { checked } from "../machine-options.js";
 import { networkSyntax, parseNetwork } from "../network.js";
 import { savingRun } from "../save-run.js";
 import { parsePath, parseSeconds } from "../sizes.js";
-import { snapshotNames, snapshotPath } from "../snapshot-folder.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 
 const nameHelp = "a name, or a file: with a folder, or ending with .snapshot";

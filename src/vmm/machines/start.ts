@@ -82,8 +82,9 @@ async function run({ name, createSide }: LoadedMachine, starting: Starting, crea
 
 /** States of the devices in the bus's slots: the console, then the disks, then the card. */
 export const deviceStates = ({ state }: Snapshot): readonly VirtioPciState[] =>
-  ((state as Partial<PciMachineState>).pci?.slots ?? []).map((slot) => slot.function.device as VirtioPciState);
+  ((state as Partial<PciMachineState>).pci?.slots ?? []).map((slot) => slot?.function?.device as VirtioPciState);
 
+/** Of what others have made, before it is looked at. */
 interface PciMachineState {
-  readonly pci?: { readonly slots: readonly { readonly function: { readonly device: unknown } }[] };
+  readonly pci?: { readonly slots?: readonly ({ readonly function?: { readonly device?: unknown } } | null)[] };
 }

@@ -57,6 +57,19 @@ const headCheck = having({
   ),
 });
 
+/** Why bytes are no snapshot that can be used. `foreign`: there is none in them, or one that another unikvm reads; else it is damaged. */
+export class SnapshotError extends VmmError {
+  readonly foreign: boolean;
+
+  constructor(
+    message: string,
+    { foreign = false, cause }: { readonly foreign?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(message, cause === undefined ? {} : { cause });
+    this.foreign = foreign;
+  }
+}
+
 /** Where the bytes come from. Reading beyond the end rejects. */
 export interface SnapshotSource {
   /** What it is called in sentences. */
@@ -145,7 +158,7 @@ function cut({ runs }: SparseImage): Uint8Array[] {
   return blocks;
 }
 
-/** What its head says. Throws VmmError: it is no snapshot, or damaged, or of a version that this one does not read. */
+/** What its head says. Throws SnapshotError: it is no snapshot, or damaged, or of a version that this one does not read. */
 export async function readInfo(source: SnapshotSource, platform: SnapshotPlatform): Promise<SnapshotInfo> {
   const { digest, head } = await readHead(source, platform);
   const images = Object.entries(head.images).map(([name, { size: whole, runs, packing }]) => {
@@ -156,7 +169,7 @@ export async function readInfo(source: SnapshotSource, platform: SnapshotPlatfor
   return { digest, by, created, machine: state.machine, size: source.size, images: Object.fromEntries(images) };
 }
 
-/** All of it. Throws VmmError as `readInfo` does. What its values mean, those check that take them. */
+/** All of it. Throws SnapshotError as `readInfo` does. What its values mean, those check that take them. */
 export async function readSnapshot(source: SnapshotSource, platform: SnapshotPlatform): Promise<Snapshot> {
   const { head, at } = await readHead(source, platform);
   const images: Record<string, SparseImage> = {};
@@ -176,15 +189,16 @@ async function readHead(
   source: SnapshotSource,
   platform: SnapshotPlatform,
 ): Promise<{ readonly digest: string; readonly head: Head; readonly at: number }> {
-  if (source.size < frontSize) refuse(source, "is no snapshot: it is too short");
+  if (source.size < frontSize) refuse(source, "is no snapshot: it is too short", true);
   const front = await source.read(0, frontSize);
-  if (new TextDecoder("latin1").decode(front.subarray(0, 8)) !== magic) refuse(source, "is no snapshot");
+  if (new TextDecoder("latin1").decode(front.subarray(0, 8)) !== magic) refuse(source, "is no snapshot", true);
   const view = new DataView(front.buffer, front.byteOffset, front.length);
   const version = view.getUint32(8, true);
   if (version !== formatVersion) {
     refuse(
       source,
       `has version ${version} of the format, and this unikvm reads ${formatVersion}; use one that reads it`,
+      true,
     );
   }
   const length = view.getUint32(12, true);
@@ -209,7 +223,7 @@ function decodeHead(source: SnapshotSource, bytes: Uint8Array): Head {
     return head as Head;
   } catch (error) {
     if (!(error instanceof ValueError || error instanceof KvmError)) throw error;
-    throw new VmmError(`${source.name} is damaged: ${error.message}`, { cause: error });
+    throw new SnapshotError(`${source.name} is damaged: ${error.message}`, { cause: error });
   }
 }
 
@@ -256,7 +270,7 @@ async function readImage(
     try {
       pieces.add(image.packing === "stored" ? block : await platform.inflate(block, bytes));
     } catch (cause) {
-      throw new VmmError(`${source.name} is damaged: ${which} cannot be inflated`, { cause });
+      throw new SnapshotError(`${source.name} is damaged: ${which} cannot be inflated`, { cause });
     }
   }
   return { size: image.size, runs: pieces.runs };
@@ -289,8 +303,8 @@ class Pieces {
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-function refuse(source: SnapshotSource, what: string): never {
-  throw new VmmError(`${source.name} ${what}`);
+function refuse(source: SnapshotSource, what: string, foreign = false): never {
+  throw new SnapshotError(`${source.name} ${what}`, { foreign });
 }
 
 /** What a snapshot's images take in memory. */

@@ -52,6 +52,18 @@ export async function capture<T>(
   return { ...rest, snapshot: { ...snapshot, images: { ...images, [ramImage]: staged.image(size) } } };
 }
 
+/** Of disks alone what was written, and of the machine its kind: it cannot go on. EBUSY: as `capture`. */
+export const captureDisks = (
+  run: Pick<Run, "whilePaused">,
+  { images, hardware }: Pick<CaptureOptions<never>, "images" | "hardware"> = {},
+): Promise<Snapshot> =>
+  run.whilePaused((machine) => ({
+    state: { machine: machine.save().machine },
+    images: images?.() ?? {},
+    hardware,
+    created: Date.now(),
+  }));
+
 /**
  * `count` of them, in RAM that `place` gives for a size in bytes. Memory is copied to the first's alone while the machine stands
  * still.

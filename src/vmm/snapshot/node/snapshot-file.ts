@@ -17,6 +17,7 @@ import { nodePlatform } from "./platform.js";
 
 /** Only the user reads it: a guest's memory has its secrets. */
 const mode = 0o600;
+
 export interface SaveOptions {
   readonly packing?: Packing;
   /** Name and version of this package. */
@@ -27,10 +28,18 @@ export interface SaveOptions {
  * Writes a file of that name, which is there whole or as it was before, whenever the process ends. Resolves with the
  * snapshot's digest. Throws VmmError.
  */
-export async function saveSnapshot(path: string, snapshot: Snapshot, { packing, by }: SaveOptions): Promise<string> {
-  const options = { platform: nodePlatform, by, ...(packing ? { packing } : {}) };
+export const saveSnapshot = (path: string, snapshot: Snapshot, { packing, by }: SaveOptions): Promise<string> =>
+  writeSnapshotFile(path, (write) =>
+    writeSnapshot(snapshot, { platform: nodePlatform, by, ...(packing ? { packing } : {}) }, write),
+  );
+
+/** As `saveSnapshot`, of what `work` writes. Rejects with VmmError. */
+export async function writeSnapshotFile<T>(
+  path: string,
+  work: (write: (bytes: Uint8Array) => Promise<void>) => Promise<T>,
+): Promise<T> {
   try {
-    return await writeWhole(path, mode, (write) => writeSnapshot(snapshot, options, write));
+    return await writeWhole(path, mode, work);
   } catch (error) {
     if (error instanceof VmmError) throw error;
     throw new VmmError(`the snapshot ${path} cannot be written: ${reason(error)}`, { cause: error });
@@ -39,13 +48,14 @@ export async function saveSnapshot(path: string, snapshot: Snapshot, { packing, 
 
 /** All of a snapshot's file. Throws VmmError. */
 export const loadSnapshot = (path: string): Promise<Snapshot> =>
-  withFile(path, (source) => readSnapshot(source, nodePlatform));
+  withSnapshotFile(path, (source) => readSnapshot(source, nodePlatform));
 
 /** What a snapshot's file says of itself. Throws VmmError. */
 export const snapshotInfo = (path: string): Promise<SnapshotInfo> =>
-  withFile(path, (source) => readInfo(source, nodePlatform));
+  withSnapshotFile(path, (source) => readInfo(source, nodePlatform));
 
-async function withFile<T>(path: string, use: (source: SnapshotSource) => Promise<T>): Promise<T> {
+/** Calls `use` with a snapshot's file. Throws VmmError: it cannot be read, or is no regular file. */
+export async function withSnapshotFile<T>(path: string, use: (source: SnapshotSource) => Promise<T>): Promise<T> {
   let file: FileHandle | undefined;
   try {
     // A FIFO would wait for who writes to it.
