@@ -5,7 +5,7 @@
 
 import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { Exit, Kvm, MoveOptions, Vcpu } from "../../kvm/uapi.js";
-import { describeError, VmmError } from "../errors.js";
+import { describeError } from "../errors.js";
 import {
   type CpuState,
   type Machine,
@@ -16,6 +16,7 @@ import {
   whyNotForwarded,
 } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
+import { StandStill } from "./stand-still.js";
 
 export interface SlicesOptions {
   readonly machine: Machine;
@@ -43,8 +44,7 @@ interface Cpu {
 export class SliceScheduler implements Scheduler {
   readonly #options: SlicesOptions;
   #cpus: Cpu[] = [];
-  #leaving = false;
-  #paused = false;
+  readonly #still: StandStill;
   #finished: Promise<void> = Promise.resolve();
   #wakeUp: (() => void) | undefined;
   #woken = false;
@@ -53,6 +53,7 @@ export class SliceScheduler implements Scheduler {
 
   constructor(options: SlicesOptions) {
     this.#options = options;
+    this.#still = new StandStill(options.machine);
   }
 
   async prepare(): Promise<void> {
@@ -98,22 +99,17 @@ export class SliceScheduler implements Scheduler {
     await this.#options.machine.vm.moveTo(kvm, options);
   }
 
-  async pause(): Promise<void> {
-    await this.#options.machine.vm.pause();
-    this.#paused = true;
-    if (!this.#leaving) return;
-    this.resume();
-    throw new VmmError("the machine has ended, or is about to");
+  pause(): Promise<void> {
+    return this.#still.begin();
   }
 
   resume(): void {
-    if (this.#paused) this.#options.machine.vm.resume();
-    this.#paused = false;
+    this.#still.end();
     this.wake();
   }
 
   leave(): void {
-    this.#leaving = true;
+    this.#still.leave();
     this.resume();
   }
 
@@ -129,8 +125,8 @@ export class SliceScheduler implements Scheduler {
   async #loop(): Promise<void> {
     const { yieldToHost, close } = hostTurns();
     try {
-      while (!this.#leaving) {
-        if (this.#paused) {
+      while (!this.#still.leaving) {
+        if (this.#still.here) {
           this.#woken = false;
           await this.#sleep(Number.POSITIVE_INFINITY);
           continue;
@@ -139,7 +135,7 @@ export class SliceScheduler implements Scheduler {
         let until: number;
         do {
           until = this.#round();
-        } while (!this.#leaving && until <= performance.now() && performance.now() < turnEnd);
+        } while (!this.#still.leaving && until <= performance.now() && performance.now() < turnEnd);
         if (until > performance.now()) await this.#sleep(until);
         else await yieldToHost();
       }
@@ -159,7 +155,7 @@ export class SliceScheduler implements Scheduler {
     const running = this.#cpus.filter((cpu) => cpu.running);
     const slice = running.length > 1 ? sliceShared : sliceAlone;
     for (const cpu of running) {
-      if (this.#leaving) return 0;
+      if (this.#still.leaving) return 0;
       const exit = cpu.vcpu.run({ wait: false, deadline: performance.now() + slice });
       if (exit.reason !== "hlt") {
         busy = true;
@@ -200,7 +196,7 @@ export class SliceScheduler implements Scheduler {
   }
 
   #sleep(until: number): Promise<void> {
-    if (this.#woken || this.#leaving) return Promise.resolve();
+    if (this.#woken || this.#still.leaving) return Promise.resolve();
     return new Promise((resolve) => {
       const milliseconds = Math.min(longestSleep, Math.max(0, until - performance.now()));
       const timer = setTimeout(() => this.#wakeUp?.(), milliseconds);

@@ -5,6 +5,7 @@ import { describeError, VmmError } from "../errors.js";
 import type { CpuState, Machine, PlatformThread, RunControl, VcpuThreadMessage } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
 import type { Scheduler } from "./scheduler.js";
+import { StandStill } from "./stand-still.js";
 
 export interface ThreadsOptions {
   readonly machine: Machine;
@@ -34,19 +35,19 @@ type Fail = (message: string, stack?: string) => void;
 export class ThreadScheduler implements Scheduler {
   readonly #options: ThreadsOptions;
   #cpus: Cpu[] = [];
-  #leaving = false;
-  #paused = false;
+  readonly #still: StandStill;
   /** Counters of the threads that ran each CPU before the VM moved. */
   readonly #earlier: Counters[] = [];
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
+    this.#still = new StandStill(options.machine, patience);
   }
 
   async prepare(): Promise<void> {
     const { machine, control } = this.#options;
     const fail: Fail = (message, stack) => {
-      if (!this.#leaving) control.end({ kind: "failed", message, stack });
+      if (!this.#still.leaving) control.end({ kind: "failed", message, stack });
     };
     const vm = machine.vm.share();
     for (let id = 0; id < machine.cpus; id++) this.#cpus.push(this.#spawn(id, vm, fail));
@@ -62,14 +63,14 @@ export class ThreadScheduler implements Scheduler {
       const failed = new Promise<never>((_, reject) => {
         const fail: Fail = (message, stack) => {
           if (!moved) reject(new VmmError(message));
-          else if (!this.#leaving) control.end({ kind: "failed", message, stack });
+          else if (!this.#still.leaving) control.end({ kind: "failed", message, stack });
         };
         for (let id = 0; id < machine.cpus; id++) next.push(this.#spawn(id, vm, fail));
       });
       await Promise.race([Promise.all(next.map((cpu) => cpu.ready)), failed]);
     };
     try {
-      if (this.#leaving) throw new VmmError("the machine has ended, or is about to");
+      this.#still.requireGoing();
       await machine.vm.moveTo(kvm, { ...options, prepare });
     } catch (error) {
       await Promise.all(next.map((cpu) => cpu.thread.terminate()));
@@ -82,7 +83,7 @@ export class ThreadScheduler implements Scheduler {
       const { running, mailbox } = before[id] as Cpu;
       cpu.running = running;
       mailbox.give(Turn.moved);
-      if (this.#leaving) cpu.mailbox.give(Turn.quit);
+      if (this.#still.leaving) cpu.mailbox.give(Turn.quit);
       else if (running) cpu.mailbox.give(Turn.go);
     }
     await gone(before);
@@ -90,17 +91,12 @@ export class ThreadScheduler implements Scheduler {
   }
 
   /** Threads wait in run(), or for their turn. */
-  async pause(): Promise<void> {
-    await this.#options.machine.vm.pause({ timeout: patience });
-    this.#paused = true;
-    if (!this.#leaving) return;
-    this.resume();
-    throw new VmmError("the machine has ended, or is about to");
+  pause(): Promise<void> {
+    return this.#still.begin();
   }
 
   resume(): void {
-    if (this.#paused) this.#options.machine.vm.resume();
-    this.#paused = false;
+    this.#still.end();
   }
 
   #spawn(id: number, vm: SharedVm, failed: Fail): Cpu {
@@ -183,10 +179,9 @@ export class ThreadScheduler implements Scheduler {
   wake(): void {}
 
   leave(): void {
-    if (this.#leaving) return;
-    this.#leaving = true;
+    if (this.#still.leaving) return;
+    this.#still.leave();
     const { machine } = this.#options;
-    const paused = this.#paused;
     for (const [id, cpu] of this.#cpus.entries()) {
       cpu.mailbox.give(Turn.quit);
       const vcpu = machine.vm.vcpu(id);
@@ -195,7 +190,7 @@ export class ThreadScheduler implements Scheduler {
       vcpu.close();
     }
     // Not before they have been told to leave.
-    if (paused) this.resume();
+    this.resume();
   }
 
   async shutdown(): Promise<void> {
