@@ -1,20 +1,14 @@
 /** Debian's kernel says which memory it does not use, and leaves some when it is asked, under both engines. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { guestDrivers } from "../../guests/index.js";
 import { GuestUnavailable } from "../../guests/unavailable.js";
 import { openKvm } from "../../src/kernel.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../src/kvm/uapi.js";
-import { spawnVcpuThread } from "../../src/node/index.js";
-import { runMachine } from "../../src/vmm/core/run.js";
 import { VirtioBalloon } from "../../src/vmm/devices/virtio/balloon.js";
 import { VirtioPciDevice } from "../../src/vmm/devices/virtio/virtio-pci.js";
-import { loadKernelImage } from "../../src/vmm/loaders/kernel-image.js";
-import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
-import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";
-import { defaultGuest, implementations, noGuest } from "./booting.test-support.js";
+import { implementations, noGuest } from "./booting.test-support.js";
+import { type MovingOptions, whileRunning } from "./moving.test-support.js";
 
 const mebibyte = 1048576;
 const memorySize = 512 * mebibyte;
@@ -25,67 +19,39 @@ const work =
 
 for (const type of implementations) {
   test(`a balloon and reports of free pages under ${type}`, { skip: noGuest }, async (t) => {
-    assert.ok(defaultGuest);
     const balloon = new VirtioBalloon();
     const plugged = new VirtioPciDevice(balloon);
-    let drivers: Uint8Array;
-    try {
-      drivers = await guestDrivers(defaultGuest, plugged.aliases, { report: () => undefined });
-    } catch (error) {
-      if (!(error instanceof GuestUnavailable)) throw error;
-      return t.skip(error.message);
-    }
     const kvm = await openKvm();
-    const kernel = await loadKernelImage(readFileSync(defaultGuest.kernel), memorySize, defaultGuest.kernel);
-    let output = "";
-    const run = await runMachine({
-      createMachine: (control, trace) =>
-        createPseries(
-          {
-            kvm,
-            type: type === "hv" ? KVM_VM_PPC_HV : KVM_VM_PPC_PR,
-            kernel,
-            initrd: Buffer.concat([readFileSync(defaultGuest?.initrd ?? ""), drivers]),
-            commandLine: `${defaultGuest?.append} quiet unikvm.modules=${plugged.aliases.join(",")} "unikvm.run=${work}"`,
-            memorySize,
-            cpus: 1,
-            pciDevices: [plugged],
-          },
-          control,
-          trace,
-        ),
-      createSide: createPseriesVcpuSide,
-      spawn: spawnVcpuThread,
-      output: (bytes) => {
-        output += new TextDecoder().decode(bytes).replaceAll("\r", "");
-      },
-      timeout: 240_000,
-    });
-    let over = false;
-    void run.ended.then(() => {
-      over = true;
-    });
-    const until = async (what: string, done: () => boolean): Promise<void> => {
-      while (!done()) {
-        assert.ok(!over, `it ended before ${what}: ${output} ${JSON.stringify(balloon.stats())} ${balloon.actual}`);
-        await sleep(50);
-      }
+    const options: MovingOptions = {
+      ...{ kvm, type: type === "hv" ? KVM_VM_PPC_HV : KVM_VM_PPC_PR, devices: [plugged] },
+      threads: "worker",
+      append: `quiet "unikvm.run=${work}"`,
     };
-    /** Bytes of RAM in pages that are not zeros. */
-    const used = (): Promise<number> =>
-      run.whilePaused((machine) => {
-        const ram = Buffer.from(machine.ram().buffer, machine.ram().byteOffset, machine.ram().length);
-        const zeros = Buffer.alloc(65536);
-        let count = 0;
-        for (let at = 0; at < ram.length; at += zeros.length) {
-          if (ram.compare(zeros, 0, zeros.length, at, at + zeros.length) !== 0) count += zeros.length;
-        }
-        return count;
+    await whileRunning(options, async ({ run, text }) => {
+      let over = false;
+      void run.ended.then(() => {
+        over = true;
       });
-    try {
-      await until("it wrote", () => output.includes("written"));
+      const until = async (what: string, done: () => boolean): Promise<void> => {
+        while (!done()) {
+          assert.ok(!over, `it ended before ${what}: ${text()} ${JSON.stringify(balloon.stats())} ${balloon.actual}`);
+          await sleep(50);
+        }
+      };
+      /** Bytes of RAM in pages that are not zeros. */
+      const used = (): Promise<number> =>
+        run.whilePaused((machine) => {
+          const ram = Buffer.from(machine.ram().buffer, machine.ram().byteOffset, machine.ram().length);
+          const zeros = Buffer.alloc(65536);
+          let count = 0;
+          for (let at = 0; at < ram.length; at += zeros.length) {
+            if (ram.compare(zeros, 0, zeros.length, at, at + zeros.length) !== 0) count += zeros.length;
+          }
+          return count;
+        });
+      await until("it wrote", () => text().includes("written"));
       const before = await used();
-      await until("it reported", () => output.includes("freed") && balloon.stats().zeroed >= 48 * mebibyte);
+      await until("it reported", () => text().includes("freed") && balloon.stats().zeroed >= 48 * mebibyte);
       const after = await used();
       assert.ok(before - after > 32 * mebibyte, `${before} ${after}`);
       balloon.setTarget(64 * mebibyte);
@@ -99,9 +65,9 @@ for (const type of implementations) {
       );
       balloon.setTarget(0);
       await until("it took memory back", () => balloon.actual === 0);
-    } finally {
-      run.stop();
-      await run.ended;
-    }
+    }).catch((error: unknown) => {
+      if (!(error instanceof GuestUnavailable)) throw error;
+      t.skip(error.message);
+    });
   });
 }

@@ -4,21 +4,14 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { cpio } from "../../guests/cpio.js";
-import { guestDrivers } from "../../guests/index.js";
 import { GuestUnavailable } from "../../guests/unavailable.js";
 import { openKvm } from "../../src/kernel.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR } from "../../src/kvm/uapi.js";
-import { spawnVcpuThread } from "../../src/node/index.js";
-import { runMachine } from "../../src/vmm/core/run.js";
 import { type ConsolePortEnd, VirtioConsole } from "../../src/vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../../src/vmm/devices/virtio/virtio-pci.js";
-import { loadKernelImage } from "../../src/vmm/loaders/kernel-image.js";
-import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
-import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";
-import { defaultGuest, implementations, noGuest, root, textBetween } from "./booting.test-support.js";
+import { implementations, noGuest, root, textBetween } from "./booting.test-support.js";
+import { type MovingOptions, whileRunning } from "./moving.test-support.js";
 
-const memorySize = 512 << 20;
 const bulkIn = 64 * 65536;
 const bulkOut = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7) & 0xff);
 
@@ -83,7 +76,6 @@ unikvm.run: exit status 0`;
 
 for (const type of implementations) {
   test(`ports of a virtio console under ${type}`, { skip: noGuest }, async (t) => {
-    assert.ok(defaultGuest);
     const talkers = [new Talker("org.unikvm.first"), new Talker("org.unikvm.second")];
     const device = new VirtioConsole(talkers);
     for (const [id, talker] of talkers.entries()) {
@@ -93,44 +85,22 @@ for (const type of implementations) {
       talker.resume = () => port.resume();
     }
     const plugged = new VirtioPciDevice(device);
-    let drivers: Uint8Array;
-    try {
-      drivers = await guestDrivers(defaultGuest, plugged.aliases, { report: () => undefined });
-    } catch (error) {
-      if (!(error instanceof GuestUnavailable)) throw error;
-      return t.skip(error.message);
-    }
-    const script = cpio([
-      { path: "ports.sh", type: "file", mode: 0o755, data: readFileSync(join(root, "test/boot/console-ports.sh")) },
-    ]);
     const kvm = await openKvm();
-    const kernel = await loadKernelImage(readFileSync(defaultGuest.kernel), memorySize, defaultGuest.kernel);
-    let output = "";
-    const run = await runMachine({
-      createMachine: (control, trace) =>
-        createPseries(
-          {
-            kvm,
-            type: type === "hv" ? KVM_VM_PPC_HV : KVM_VM_PPC_PR,
-            kernel,
-            initrd: Buffer.concat([readFileSync(defaultGuest?.initrd ?? ""), drivers, script]),
-            commandLine: `${defaultGuest?.append} quiet unikvm.modules=${plugged.aliases.join(",")} unikvm.run=/ports.sh`,
-            memorySize,
-            cpus: 1,
-            pciDevices: [plugged],
-          },
-          control,
-          trace,
-        ),
-      createSide: createPseriesVcpuSide,
-      spawn: spawnVcpuThread,
-      output: (bytes) => {
-        output += new TextDecoder().decode(bytes).replaceAll("\r", "");
-      },
-      timeout: 240_000,
+    const options: MovingOptions = {
+      ...{ kvm, type: type === "hv" ? KVM_VM_PPC_HV : KVM_VM_PPC_PR, devices: [plugged] },
+      threads: "worker",
+      append: "quiet unikvm.run=/ports.sh",
+      files: [
+        { path: "ports.sh", type: "file", mode: 0o755, data: readFileSync(join(root, "test/boot/console-ports.sh")) },
+      ],
+    };
+    await whileRunning(options, async ({ run, text }) => {
+      const { outcome } = await run.ended;
+      assert.equal(textBetween(text(), "vport0p0 ", "unikvm.run:"), expected, text());
+      assert.equal(outcome.kind, "powerOff");
+    }).catch((error: unknown) => {
+      if (!(error instanceof GuestUnavailable)) throw error;
+      t.skip(error.message);
     });
-    const { outcome } = await run.ended;
-    assert.equal(textBetween(output, "vport0p0 ", "unikvm.run:"), expected, output);
-    assert.equal(outcome.kind, "powerOff");
   });
 }

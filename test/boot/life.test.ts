@@ -7,7 +7,6 @@ import { test } from "node:test";
 import {
   boot,
   bootArguments,
-  defaultGuest,
   implementations,
   main,
   noGuest,
@@ -41,7 +40,9 @@ test("a reader of stdout that stalls delays neither the time limit nor the end",
 });
 
 for (const type of implementations) {
-  test(`${type}: a shell on the console takes input, and poweroff ends with status 0`, { skip: noGuest }, async () => {
+  test(`${type}: a shell on the console takes input, a reboot starts the guest again, poweroff ends with status 0`, {
+    skip: noGuest,
+  }, async () => {
     const { status, stdout } = await withInitrd([], async (guest) => {
       const running = unikvm(bootArguments(guest, { type, append: "quiet" }), { interactive: true });
       await running.see(prompt);
@@ -55,18 +56,13 @@ for (const type of implementations) {
       await running.see(/echo never\n\^C\n[\s\S]*# /);
       running.type("echo still $((40 + 3))\n");
       await running.see("still 43");
+      running.type("reboot\n");
+      await running.see(/Restarting system[\s\S]*Welcome to Linux[\s\S]*\/root # /);
       running.type("poweroff\n");
       return running.finished;
     });
     assert.equal(status, 0);
     assert.doesNotMatch(stdout, /^never$/m);
-  });
-
-  test(`${type}: two CPUs come up`, { skip: noGuest }, async () => {
-    const append = "quiet unikvm.run=\"nproc; taskset 2 cat /proc/self/stat | cut -d ' ' -f 39\"";
-    const { status, stdout, stderr } = await boot({ type, append, args: ["--cpus", "2"] });
-    assert.match(stdout, /^2\n1\nunikvm\.run: exit status 0$/m, stderr);
-    assert.equal(status, 0);
   });
 
   test(`${type}: a reboot ends with --no-reboot`, { skip: noGuest }, async () => {
@@ -79,37 +75,21 @@ for (const type of implementations) {
     assert.equal(status, 0);
   });
 
-  test(`${type}: a reboot starts the guest again`, { skip: noGuest }, async () => {
-    await withInitrd([], async (guest) => {
-      const running = unikvm(bootArguments(guest, { type, append: "quiet" }), { interactive: true });
-      await running.see(prompt);
-      running.type("reboot\n");
-      await running.see(/Restarting system[\s\S]*Welcome to Linux[\s\S]*\/root # /);
-      running.type("poweroff\n");
-      assert.equal((await running.finished).status, 0);
-    });
-  });
-
-  test(`${type}: a panic ends with status 1`, { skip: noGuest }, async () => {
-    const append = 'quiet panic=1 unikvm.run="echo c > /proc/sysrq-trigger"';
-    const { status, stdout } = await boot({ type, append, args: ["--no-reboot"] });
-    assert.match(stdout, /Kernel panic/);
+  test(`${type}: two CPUs come up, and a panic ends with status 1`, { skip: noGuest }, async () => {
+    const work = "nproc; taskset 2 cat /proc/self/stat | cut -d ' ' -f 39; echo c > /proc/sysrq-trigger";
+    const append = `quiet panic=1 "unikvm.run=${work}"`;
+    const { status, stdout, stderr } = await boot({ type, append, args: ["--no-reboot", "--cpus", "2"] });
+    assert.match(stdout, /^2\n1\n[\s\S]*Kernel panic/m, stderr);
     assert.equal(status, 1);
   });
 
   test(`${type}: --timeout ends a guest that loops for ever with status 124`, { skip: noGuest }, async () => {
+    // A quiet machine has booted it by then; on a busy one it is the kernel that is ended.
     const append = 'quiet unikvm.run="while :; do :; done"';
-    const { status } = await boot({ type, append, timeout: type === "hv" ? 15 : 25 });
+    const { status } = await boot({ type, append, timeout: type === "hv" ? 5 : 8 });
     assert.equal(status, 124);
   });
 }
-
-test("without --kernel the default guest boots", { skip: noGuest }, async () => {
-  const append = `${defaultGuest?.append} quiet unikvm.run="uname -m"`;
-  const { status, stdout } = await unikvm(["run", "--append", append, "--timeout", "300"]).finished;
-  assert.match(stdout, /^ppc64le$/m);
-  assert.equal(status, 0);
-});
 
 test("Ctrl-A X leaves", { skip: noGuest }, async () => {
   await withInitrd([], async (guest) => {

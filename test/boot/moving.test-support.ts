@@ -1,6 +1,7 @@
 /** Debian's guest run in this process, so that its VM can be moved between loaded kvms while it runs. */
 import { readFileSync } from "node:fs";
 import type { CpioEntry } from "../../guests/cpio.js";
+import { guestDrivers } from "../../guests/index.js";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import type { PpcKvm } from "../../src/arch/powerpc/uapi.js";
 import { createLoader, type KvmOffer } from "../../src/kernel.js";
@@ -8,6 +9,7 @@ import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import { type Run, runMachine } from "../../src/vmm/core/run.js";
 import { Nvram } from "../../src/vmm/devices/nvram.js";
 import { Rtc } from "../../src/vmm/devices/rtc.js";
+import type { VirtioPciDevice } from "../../src/vmm/devices/virtio/virtio-pci.js";
 import { loadKernelImage } from "../../src/vmm/loaders/kernel-image.js";
 import { createPseries } from "../../src/vmm/machines/pseries/machine.js";
 import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.js";
@@ -70,14 +72,19 @@ export interface MovingOptions {
   readonly append: string;
   readonly files?: readonly CpioEntry[];
   readonly interruptMode?: "xics" | "xive";
+  /** PCI devices of virtio's; the guest loads their drivers. */
+  readonly devices?: readonly VirtioPciDevice[];
 }
 
-/** Boots the default guest and calls `use` while it runs; it is stopped when `use` ends. */
+/** Boots the default guest and calls `use` while it runs; it is stopped when `use` ends. GuestUnavailable: no drivers. */
 export function whileRunning<T>(options: MovingOptions, use: (guest: MovingGuest) => Promise<T>): Promise<T> {
-  const { kvm, type, threads, cpus = 1, append, files = [], interruptMode } = options;
+  const { kvm, type, threads, cpus = 1, append, files = [], interruptMode, devices = [] } = options;
+  const aliases = devices.flatMap((device) => device.aliases);
   return withInitrd(files, async (guest) => {
     const kernel = await loadKernelImage(readFileSync(guest.kernel), memory, guest.kernel);
-    const initrd = readFileSync(guest.initrd);
+    const drivers = aliases.length > 0 ? [await guestDrivers(guest, aliases, { report: () => undefined })] : [];
+    const initrd = Buffer.concat([readFileSync(guest.initrd), ...drivers]);
+    const modules = aliases.length > 0 ? `unikvm.modules=${aliases.join(",")}` : "";
     let text = "";
     const looks = new Set<() => void>();
     const decoder = new TextDecoder();
@@ -87,7 +94,8 @@ export function whileRunning<T>(options: MovingOptions, use: (guest: MovingGuest
           {
             ...{ kvm, type, kernel, initrd, cpus, interruptMode },
             shared: threads === "worker",
-            commandLine: `${guest.append} ${append}`,
+            commandLine: `${guest.append} ${modules} ${append}`,
+            ...(devices.length > 0 && { pciDevices: devices }),
             memorySize: memory,
             devices: { nvram: new Nvram(), rtc: new Rtc() },
           },

@@ -16,8 +16,8 @@ const script = (name: string): CpioEntry => ({
 
 const found = `\
 edu 0x1234 0x756b 0xff0000 0x01 0x1234 0x756b
-0x0000200080000000 0x0000200080000fff 0x0000000000040200
-0x0000200080001000 0x0000200080001fff 0x0000000000040200
+0x0000200080004000 0x0000200080004fff 0x0000000000040200
+0x0000200080005000 0x0000200080005fff 0x0000000000040200
 0x0000210000000000 0x000021000000ffff 0x000000000014220c
 capability 05 58 84 01
 capability 11 00 03 00
@@ -43,23 +43,26 @@ many interrupts by message
 again: virtio_rng.0 512`;
 
 for (const type of implementations) {
-  test(`a PCI device and its pin's interrupt under ${type}`, { skip: noGuest }, async (t) => {
-    const drivers = await guestModules(["uio", "uio_pci_generic"]);
+  test(`PCI devices under ${type}: a pin's interrupt, random bytes through virtio-rng, MSI-X and DMA`, {
+    skip: noGuest,
+  }, async (t) => {
+    const drivers = await guestModules([...virtioRngModules, "uio", "uio_pci_generic"]);
     const hasDrivers = typeof drivers !== "string";
-    if (!hasDrivers) t.diagnostic(`SKIPPED the interrupt: ${drivers}`);
+    if (!hasDrivers) t.diagnostic(`SKIPPED the interrupts and virtio-rng: ${drivers}`);
     const { status, stdout, stderr } = await boot({
       type,
-      append: "quiet unikvm.run=/pci-device.sh",
-      args: ["--device", "edu"],
-      files: [script("pci-device.sh"), ...(hasDrivers ? drivers : [])],
+      append: `quiet "unikvm.run=/pci-device.sh${hasDrivers ? "; /virtio-rng.sh" : ""}"`,
+      args: ["--device", "edu", "--device", "virtio-rng"],
+      files: [script("pci-device.sh"), script("virtio-rng.sh"), ...(hasDrivers ? drivers : [])],
     });
-    const expected = hasDrivers ? `${found}\n${interrupted}` : found;
+    const expected = hasDrivers ? `${found}\n${interrupted}\n${random}` : found;
     const seen = textBetween(stdout, "edu 0x", "unikvm.run:");
     assert.equal(seen, `${expected}\nunikvm.run: exit status 0`, `${stdout}\n${stderr}`);
     assert.equal(status, 0, stderr);
   });
 
-  for (const device of ["virtio-rng", "vfio-pci,host=virtio-rng"]) {
+  {
+    const device = "vfio-pci,host=virtio-rng";
     test(`random bytes through ${device}, MSI-X and DMA under ${type}`, { skip: noGuest }, async (t) => {
       const drivers = await guestModules(virtioRngModules);
       if (typeof drivers === "string") return t.skip(drivers);

@@ -66,6 +66,8 @@ for (const type of implementations) {
     assert.doesNotMatch(finished.stdout, /radix-mmu/);
   });
   for (const threads of threadModes) {
+    // pr has done it on threads above; what is left, a radix tree there, every other boot of pr's has.
+    if (type === "pr" && threads === "worker") continue;
     test(`shell work under ${type}, threads: ${threads}`, { skip: noGuest }, async () => {
       check(await boot({ ...work, type, threads }));
     });

@@ -11,7 +11,7 @@ const patience = 20;
 
 for (const type of implementations) {
   test(`four processors at work, unplugged and plugged, ${type}`, { skip: noGuest }, async () => {
-    const { faults, console } = await soak({ type, cpus: 4, seconds: 5, patience });
+    const { faults, console } = await soak({ type, cpus: 4, seconds: 2, patience });
     assert.deepEqual(faults, [], console);
   });
 }

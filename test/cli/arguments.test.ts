@@ -64,7 +64,9 @@ const vmValues = (command: string): Readonly<Record<string, Row>> => ({
 
 const values: Readonly<Record<string, Row>> = {
   ...vmValues("exec"),
+  "exec --pid": count,
   ...vmValues("shell"),
+  "cp --pid": count,
   "run --kernel": path,
   "run --initrd": path,
   "run --append": text,
@@ -125,7 +127,11 @@ const guest: Row = { bad: ["", "plan9", "debian "], good: ["debian"] };
 const positionals: Readonly<Record<string, Row>> = {
   "exec [command]": text,
   "shell [command]": text,
+  "cp [source]": { bad: ["", ":"], good: [":/a", "a"] },
+  "cp [target]": { bad: ["", ":"], good: [":/a", "a"] },
   "guest fetch [name]": guest,
+  "guest export [file]": path,
+  "guest import [file]": path,
   "guest rm [name]": guest,
   "disk create [file]": path,
   "disk create [size]": { bad: ["", "lots", "512B", "1e3"], good: ["64M", "10G"] },
@@ -228,9 +234,11 @@ for await (const { words, command } of everyCommand()) {
       const row = positionals[key];
       assert.ok(row, "a new argument: say above what it takes and what not");
       const before = command.registeredArguments.slice(0, index).map(goodFor);
-      for (const bad of row.bad) await refuses([...words, ...before, bad], argument.name(), `'${bad}'`);
-      for (const good of row.good) await takes([...words, "--", ...before, good]);
-      if (argument.required) await refuses(words, argument.name());
+      const behind = command.registeredArguments.slice(index + 1).filter(({ required }) => required);
+      const rest = behind.map(goodFor);
+      for (const bad of row.bad) await refuses([...words, ...before, bad, ...rest], argument.name(), `'${bad}'`);
+      for (const good of row.good) await takes([...words, "--", ...before, good, ...rest]);
+      if (argument.required) await refuses([...words, ...before], argument.name());
     });
   }
   test(`${name} refuses an option that it has not, and an argument too many`, async () => {
@@ -248,3 +256,42 @@ test("no row is left of an option or argument that is gone", () => {
 test("a command that there is not", async () => {
   for (const words of [["frobnicate"], ["guest", "frobnicate"], [""]]) await refuses(words, `'${words.at(-1)}'`);
 });
+
+/** What `unikvm run` says of what it does not take. */
+const saidOfRun: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ["a module without a name", ["--module", ",a=1"], /needs a name or a file/],
+  ["an unknown option", ["--frobnicate"], /unknown option '--frobnicate'/],
+  ["an unknown implementation", ["--type", "xen"], /xen/],
+  ["memory that is no size", ["--memory", "lots"], /lots/],
+  ["no CPU", ["--cpus", "0"], /cpus/],
+  ["CPUs that are no number", ["--cpus", "two"], /two/],
+  ["a time limit that is no number", ["--timeout", "soon"], /soon/],
+  [
+    "a driver for a kernel that is brought",
+    ["--guest-module", "vfio-pci", "--kernel", "vmlinux"],
+    /cannot be used with/,
+  ],
+  ["a driver's name that would be another option", ["--guest-module", "a b"], /no module "a b"/],
+  [
+    "a misspelt driver",
+    ["--guest-module", "tun", "--guest-module", "vritio_blk"],
+    /"vritio_blk"; there is virtio_pci, /,
+  ],
+  ["a device that there is not", ["--device", "xyz"], /no device "xyz"; there is edu/],
+  ["a device's property that there is not", ["--device", "edu,a=1"], /has no property "a=1"/],
+  ["no device of the host", ["--device", "vfio-pci"], /needs host=NAME/],
+  ["two devices of the host at once", ["--device", "vfio-pci,host=edu,host=edu"], /host is given twice/],
+  ["a property that vfio-pci has not", ["--device", "vfio-pci,addr=3"], /not "addr=3"/],
+  ["a network that there is not", ["--network", "tap"], /no network "tap"; a network is user/],
+  ["two networks", ["--network", "user", "--network", "user"], /has one network/],
+  ["a network's property that there is not", ["--network", "user,port=1"], /no property "port=1"/],
+  ["a port that there is not", ["--network", "user,forward=0:80"], /"0:80" is not HOSTPORT:GUESTPORT/],
+  ["a rule without ports", ["--network", "user,allow=example.org"], /"example.org" is no host and ports; what a guest/],
+  ["an argument too many", ["vmlinux"], /too many arguments/],
+];
+for (const [what, args, sentence] of saidOfRun) {
+  test(`run and ${what}`, async () => {
+    await refuses(["run", ...args]);
+    assert.match((await parse("run", ...args)).stderr, sentence);
+  });
+}

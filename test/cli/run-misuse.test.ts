@@ -42,40 +42,10 @@ function refused({ status, stdout, stderr }: Finished, expectedStatus: number, s
   assert.equal(status, expectedStatus, stderr);
 }
 
-const usage: [string, string[], RegExp][] = [
-  ["a module without a name", ["--module", ",a=1"], /needs a name or a file/],
-  ["an unknown option", ["--frobnicate"], /unknown option '--frobnicate'/],
-  ["an unknown implementation", ["--type", "xen"], /xen/],
-  ["memory that is no size", ["--memory", "lots"], /lots/],
-  ["no CPU", ["--cpus", "0"], /cpus/],
-  ["CPUs that are no number", ["--cpus", "two"], /two/],
-  ["a time limit that is no number", ["--timeout", "soon"], /soon/],
-  [
-    "a driver for a kernel that is brought",
-    ["--guest-module", "vfio-pci", "--kernel", "vmlinux"],
-    /cannot be used with/,
-  ],
-  ["a driver's name that would be another option", ["--guest-module", "a b"], /no module "a b"/],
-  [
-    "a misspelt driver",
-    ["--guest-module", "tun", "--guest-module", "vritio_blk"],
-    /"vritio_blk"; there is virtio_pci, /,
-  ],
-  ["a device that there is not", ["--device", "xyz"], /no device "xyz"; there is edu/],
-  ["a device's property that there is not", ["--device", "edu,a=1"], /has no property "a=1"/],
-  ["no device of the host", ["--device", "vfio-pci"], /needs host=NAME/],
-  ["two devices of the host at once", ["--device", "vfio-pci,host=edu,host=edu"], /host is given twice/],
-  ["a property that vfio-pci has not", ["--device", "vfio-pci,addr=3"], /not "addr=3"/],
-  ["a network that there is not", ["--network", "tap"], /no network "tap"; a network is user/],
-  ["two networks", ["--network", "user", "--network", "user"], /has one network/],
-  ["a network's property that there is not", ["--network", "user,port=1"], /no property "port=1"/],
-  ["a port that there is not", ["--network", "user,forward=0:80"], /"0:80" is not HOSTPORT:GUESTPORT/],
-  ["a rule without ports", ["--network", "user,allow=example.org"], /"example.org" is no host and ports; what a guest/],
-  ["an argument too many", ["vmlinux"], /too many arguments/],
-];
-for (const [what, args, sentence] of usage) {
-  test(`usage: ${what}`, async () => refused(await run(...args), 2, sentence));
-}
+test("a usage error", async () => {
+  const args = ["--guest-module", "vfio-pci", "--kernel", "vmlinux"];
+  refused(await run(...args), 2, /cannot be used with/);
+});
 
 test("a kernel that is not there", async () => refused(await run("--kernel", join(folder, "absent")), 3, /absent/));
 
