@@ -1,16 +1,8 @@
 /** unikvm: KVM for JavaScript runtimes. The public names of the package's root. */
 
-export { type HcallSet, kvmppcRegisterHcalls, type RegisterHcalls } from "./arch/powerpc/module/register-hcalls.js";
 export type { AssetName, ImplementationName, LoadAsset } from "./arch/powerpc/module.js";
-export {
-  type Hcall,
-  type HcallArguments,
-  HcallStatus,
-  type HcallVcpu,
-  type HcallVm,
-  hcall,
-} from "./arch/powerpc/papr/hcall.js";
-export * from "./arch/powerpc/uapi.js";
+/** @deprecated They are names of "unikvm/powerpc", and stay here for one minor version. */
+export * from "./index-powerpc.js";
 export { attachVm, prepareAttachVm, serveBesideVm } from "./kernel/attach.js";
 export {
   createLoader,

@@ -50,3 +50,20 @@ test("a module of somebody else's is loaded and removed", async () => {
   assert.deepEqual(seen, [3, "bye"]);
   assert.throws(() => rmmod("hello"), errno("ENOENT"));
 });
+
+test("openKvm finds the kvm that runs such guests, and names those that there are", async () => {
+  const kvm = await openKvm({ guest: "ppc64" });
+  assert.deepEqual(
+    lsmod().map(({ name }) => name),
+    ["kvm", "vac"],
+  );
+  kvm.createVm(0).close();
+  for (const guest of ["riscv64", ""]) {
+    await assert.rejects(openKvm({ guest }), {
+      code: "EINVAL",
+      message: `EINVAL: openKvm: no kvm runs guests of "${guest}"; there are ppc64le, ppc64`,
+    });
+  }
+  await assert.rejects(openKvm({ guest: 7 } as never), { code: "EINVAL" });
+  rmmod("kvm");
+});

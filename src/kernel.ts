@@ -5,10 +5,11 @@
  */
 import { configFields, type KvmConfig, type KvmOffer } from "./arch/powerpc/module.js";
 import type { PpcKvm } from "./arch/powerpc/uapi.js";
+import { KvmError } from "./base/errors.js";
 import { type Log, silent } from "./base/log.js";
 import { thisPackage } from "./base/package.js";
 import { ProcessWide } from "./base/process-wide.js";
-import { callback, optional, options, taking } from "./base/takes.js";
+import { callback, optional, options, taking, text } from "./base/takes.js";
 import { moduleList } from "./kernel/module-list.js";
 import type { ModuleDefinition } from "./modules/define-module.js";
 import {
@@ -63,7 +64,8 @@ export interface OpenKvmOptions extends KvmConfig {
   readonly log?: Log;
 }
 
-const openOptions = options<OpenKvmOptions>({ ...configFields, log: optional(callback) });
+const openFields = { ...configFields, log: optional(callback) };
+const openOptions = options<OpenKvmOptions>(openFields);
 
 /** A loader that knows every module of unikvm, kvm with these options, and loads none by itself. EINVAL: no such option. */
 export const createLoader = taking(
@@ -77,18 +79,35 @@ export const createLoader = taking(
 );
 
 /** Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each. */
-export async function loadKvm(loader: ModuleLoader, parameters: GivenParameters = {}): Promise<PpcKvm> {
-  await loader.modprobe("kvm", parameters);
-  return loader.offer<KvmOffer>("kvm").open();
+export async function loadKvm(loader: ModuleLoader, parameters: GivenParameters = {}, name = "kvm"): Promise<PpcKvm> {
+  await loader.modprobe(name, parameters);
+  return loader.offer<KvmOffer>(name).open();
+}
+
+export interface KvmChoice extends OpenKvmOptions {
+  /** What guests are of: "ppc64le" (the default) or "ppc64", which one kvm runs both. */
+  readonly guest?: string;
+}
+
+/** The module that runs such guests. EINVAL: none does. */
+function moduleFor(guest: string): string {
+  const all = moduleList();
+  const found = all.find(({ guests }) => guests?.includes(guest));
+  if (found) return found.definition.name;
+  const known = all.flatMap(({ guests = [] }) => guests).join(", ");
+  throw new KvmError("EINVAL", `openKvm: no kvm runs guests of ${JSON.stringify(guest)}; there are ${known || "none"}`);
 }
 
 /**
- * Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each. With options, which
- * say what that kvm is to be, it is one of its own and `lsmod` does not show it.
+ * Loads the kvm for such guests and opens /dev/kvm. EINVAL: there is none, or no implementation could load; the message says
+ * why for each. With further options, which say what that kvm is to be, it is one of its own and `lsmod` does not show it.
  */
 export const openKvm = taking(
   "openKvm",
-  { options: optional(openOptions) },
-  (options?: OpenKvmOptions): Promise<PpcKvm> => loadKvm(options ? createLoader(options) : kernel()),
+  { options: optional(options<KvmChoice>({ ...openFields, guest: optional(text) })) },
+  async ({ guest = "ppc64le", ...own }: KvmChoice = {}): Promise<PpcKvm> => {
+    const name = moduleFor(guest);
+    return loadKvm(Object.keys(own).length > 0 ? createLoader(own) : kernel(), {}, name);
+  },
   { promises: true },
 );

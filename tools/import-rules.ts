@@ -168,6 +168,7 @@ export const rows: readonly Row[] = [
   { folder: "src/index", may: ["*"] },
   { folder: "src/index-node", may: ["*"] },
   { folder: "src/index-web", may: ["*"] },
+  { folder: "src/index-powerpc", may: ["*"] },
   // Runs wherever the VMM does, so that it is no place for Node's modules either.
   { folder: "guests/selftest", may: ["src/base", "src/arch/X/isa", "src/arch/X/uapi", "src/kvm/uapi", "src/vmm"] },
   { folder: "guests", may: ["src/base", "src/modules", "src/arch/X/isa"] },

@@ -13,6 +13,8 @@ export interface ListedModule extends BuiltModule {
   readonly source: string;
   /** Without CONFIG_: whether a build has it, and linked in or to be loaded. */
   readonly option: string;
+  /** Of a kvm: the guests that it runs, as `openKvm` is asked for one. */
+  readonly guests?: readonly string[];
   /** Its init imports its code. Of the others the build takes the declaration apart from the file. */
   readonly importsCode?: true;
 }
@@ -29,6 +31,7 @@ export function moduleList(config: KvmConfig = {}): readonly ListedModule[] {
     {
       path: "kvm.js",
       option: "KVM_BOOK3S_64",
+      guests: ["ppc64le", "ppc64"],
       source: "src/arch/powerpc/module.js",
       importsCode: true,
       definition: kvmModule(config),

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signatureOf } from "../../src/base/takes.js";
 import * as root from "../../src/index.js";
+import * as powerpc from "../../src/index-powerpc.js";
 import { moduleList } from "../../src/kernel/module-list.js";
 import * as node from "../../src/node/index.js";
 import { fakeDevice } from "../../src/vfio/fake-device.test-support.js";
@@ -90,7 +91,7 @@ function* publicFunctions(place: string, exports: object): Generator<Public> {
   }
 }
 
-const places = { unikvm: root, "unikvm/vmm": vmm, "unikvm/node": node, "unikvm/web": web };
+const places = { unikvm: root, "unikvm/powerpc": powerpc, "unikvm/vmm": vmm, "unikvm/node": node, "unikvm/web": web };
 const surface = Object.entries(places).flatMap(([place, exports]) => [...publicFunctions(place, exports)]);
 
 test("every public function says what it takes", () => {

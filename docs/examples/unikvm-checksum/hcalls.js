@@ -1,5 +1,5 @@
 /** The hypercalls themselves. Every thread that runs a vCPU imports this file. */
-import { HcallStatus, hcall } from "unikvm";
+import { HcallStatus, hcall } from "unikvm/powerpc";
 
 /** So that no vCPU is away for long. */
 const longest = 1n << 20n;

@@ -1,5 +1,6 @@
 /** The module: gives its hypercalls to kvm while it is loaded. */
-import { defineModule, kvmppcRegisterHcalls } from "unikvm";
+import { defineModule } from "unikvm";
+import { kvmppcRegisterHcalls } from "unikvm/powerpc";
 import { hcalls } from "./hcalls.js";
 
 export default defineModule({
