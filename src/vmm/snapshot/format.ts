@@ -20,6 +20,8 @@ const magic = "UNIKVMSN";
 const frontSize = 48;
 const digestSize = 32;
 const blockSize = 1 << 20;
+/** Blocks that are read and inflated at a time. */
+const ahead = 8;
 /** Bytes of a head: the largest has tables of DMA windows of 4 MiB, and a number for each of 100,000 pieces. */
 const mostHead = 64 << 20;
 
@@ -260,18 +262,33 @@ async function readImage(
 ): Promise<SparseImage> {
   const pieces = new Pieces(image.runs);
   const total = image.runs.reduce((sum, value, i) => sum + (i % 2 === 1 ? value : 0), 0);
-  let at = start;
-  for (const [i, { length, digest }] of image.blocks.entries()) {
+  let next = start;
+  const one = async (i: number, { length, digest }: ImageHead["blocks"][number]): Promise<Uint8Array> => {
+    const at = next;
+    next += length;
     const block = await source.read(at, length);
-    at += length;
     const which = `block ${i} of its image ${JSON.stringify(name.slice(0, 60))}`;
     if (hex(await platform.digest(block)) !== hex(digest)) refuse(source, `is damaged: ${which} has another digest`);
     const bytes = Math.min(blockSize, total - i * blockSize);
     try {
-      pieces.add(image.packing === "stored" ? block : await platform.inflate(block, bytes));
+      return image.packing === "stored" ? block : await platform.inflate(block, bytes);
     } catch (cause) {
       throw new SnapshotError(`${source.name} is damaged: ${which} cannot be inflated`, { cause });
     }
+  };
+  const coming: Promise<Uint8Array>[] = [];
+  try {
+    for (const [i, block] of image.blocks.entries()) {
+      const bytes = one(i, block);
+      // It may fail while an earlier one is waited for.
+      bytes.catch(() => undefined);
+      coming.push(bytes);
+      if (coming.length === ahead) pieces.add(await (coming.shift() as Promise<Uint8Array>));
+    }
+    for (const bytes of coming) pieces.add(await bytes);
+  } finally {
+    // Nothing is read of a source any more that whoever gave it is told about.
+    await Promise.allSettled(coming);
   }
   return { size: image.size, runs: pieces.runs };
 }
