@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { createVm, type LinuxVm, VmError } from "../../src/index-node.js";
 import { implementations, noGuest } from "./booting.test-support.js";
+import { holding } from "./forks.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-fork-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -80,6 +81,20 @@ for (const type of implementations) {
       all.push(grandchild);
       assert.equal(await said(grandchild, "cat /tmp/a"), "before");
       assert.ok(readFileSync(base).every((byte) => byte === 0x41));
+      if (type === "hv") {
+        // `npm run forks` is the long form.
+        const before = holding();
+        for (let i = 0; i < 4; i++) {
+          const [twin] = await b.fork();
+          assert.ok(twin);
+          await twin.close({ grace: 0 });
+        }
+        const now = holding();
+        t.diagnostic(`four twins made and closed: ${JSON.stringify(before)} became ${JSON.stringify(now)}`);
+        // A spare thread or two may have come.
+        assert.ok(now.threads < before.threads + 4, "threads");
+        assert.ok(now.files < before.files + 4 && now.handles < before.handles + 4, "files, handles");
+      }
     } finally {
       await Promise.all(all.map((one) => one.close({ grace: 0 })));
     }
