@@ -6,8 +6,11 @@ export interface CommandModule {
    * Adds arguments, options and the action. What the action returns is the exit status (nothing: 0); an error that it
    * throws is printed as a sentence and ends with status 3.
    */
-  readonly describe: (command: Command, finish: Finish) => void | Promise<void>;
+  readonly describe: (command: Command, finish: Finish, described: Described) => void | Promise<void>;
 }
+
+/** Another command of the same program by name, with all that it takes; undefined: there is none. */
+export type Described = (name: string) => Promise<Command | undefined>;
 
 /** Wraps an action: `command.action(finish(async (argument, options) => status))`. */
 export type Finish = <A extends unknown[]>(

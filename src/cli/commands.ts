@@ -53,6 +53,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/doctor.js"),
   },
   {
+    name: "completion",
+    summary: "print a script by which a shell completes commands and options",
+    load: () => import("./commands/completion.js"),
+  },
+  {
     name: "selftest",
     summary: "prove the installation with an embedded guest, on each implementation",
     load: () => import("./commands/selftest.js"),

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../base/errors.js";
 import { thisPackage } from "../base/package.js";
-import { ExitStatus, type Finish } from "./command.js";
+import { type Described, ExitStatus, type Finish } from "./command.js";
 import { commands } from "./commands.js";
 import { type Output, watchOutput } from "./output.js";
 
@@ -48,10 +48,14 @@ export async function describeProgram(wanted: string | undefined, finish: Finish
     .enablePositionalOptions()
     .showHelpAfterError("(--help shows what there is)")
     .helpCommand(false);
-  for (const { name, summary, load } of commands) {
-    const command = program.command(name).summary(summary).description(summary);
-    if (name === wanted) await (await load()).describe(command, finish);
-  }
+  for (const { name, summary } of commands) program.command(name).summary(summary).description(summary);
+  const described: Described = async (name) => {
+    const entry = commands.find((one) => one.name === name);
+    const command = program.commands.find((one) => one.name() === name);
+    if (entry && command) await (await entry.load()).describe(command, finish, described);
+    return command;
+  };
+  if (wanted !== undefined) await described(wanted);
   return program;
 }
 

@@ -57,15 +57,27 @@ function guestRows(): Row[] {
 }
 
 export function describe(command: Command, finish: Finish): void {
+  command
+    .description(
+      "show what this platform allows and what keeps unikvm from working; ends with 3 if nothing loads\n\n" +
+        "  unikvm doctor\n" +
+        "  unikvm doctor --json",
+    )
+    .option("--json", "for programs: a list of what, value, note");
   command.action(
-    finish(async () => {
+    finish(async ({ json = false }: { json?: boolean }) => {
       const implementations = await implementationRows();
       const rows = [...platformRows(), ...implementations, ...guestRows()];
+      const loads = implementations.some(([, value]) => value === "yes");
+      if (json) {
+        process.stdout.write(`${JSON.stringify(rows.map(([what, value, note]) => ({ what, value, note })))}\n`);
+        return loads ? ExitStatus.done : ExitStatus.failed;
+      }
       const width = Math.max(...rows.map(([what]) => what.length));
       for (const [what, value, note] of rows) {
         process.stdout.write(`${what.padEnd(width)}  ${value}${note === "" ? "" : `  (${note})`}\n`);
       }
-      return implementations.some(([, value]) => value === "yes") ? ExitStatus.done : ExitStatus.failed;
+      return loads ? ExitStatus.done : ExitStatus.failed;
     }),
   );
 }
