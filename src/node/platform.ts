@@ -141,9 +141,6 @@ async function start(
   const console = new VirtioConsole(plan.ports, state?.device as VirtioConsoleState | undefined);
   plan.connected(console.ports);
   const devices = [new VirtioPciDevice(console, state), ...others];
-  if (options.image !== undefined && typeof options.image !== "string") {
-    throw notSupported("createVm: the option image with a URL or bytes in Node.js", "unikvm guest import takes a file");
-  }
   prepareV8();
   const { type: implementation, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
   const output = (bytes: Uint8Array): undefined => void plan.output(bytes);
