@@ -269,7 +269,7 @@ static long open_terminal(const struct request *request, int *master, int *slave
 	return other < 0 ? other : 0;
 }
 
-static void set_nonblocking(int fd) { call(fcntl, fd, F_SETFL, O_NONBLOCK | call(fcntl, fd, F_GETFL, 0)); }
+static void set_nonblocking(int fd) { call(fcntl, fd, F_SETFL, O_NONBLOCK); }
 
 /* Fills both sides; what was opened is closed again on an error. */
 static long make_pipes(const struct request *request, struct process *p, struct ends *ends)
@@ -324,8 +324,8 @@ static void spawn(u32 stream, struct request *request, struct strings *strings)
 	memset(p, 0, sizeof *p);
 	long error = make_pipes(request, p, &ends);
 	if (error < 0) return refuse(stream, error);
-	long pid = new_process();
-	if (pid == 0) child(request, strings, ends, &usual_descriptors);
+	struct beginning beginning = { request, strings, ends, &usual_descriptors };
+	long pid = begin_process(&beginning);
 	for (int i = 0; i < 3; i++)
 		if (i == 0 || !(request->flags & REQUEST_TERMINAL)) call(close, ends.standard[i]);
 	call(close, ends.complaints);
@@ -337,7 +337,10 @@ static void spawn(u32 stream, struct request *request, struct strings *strings)
 	p->pid = pid;
 	p->terminal = request->flags & REQUEST_TERMINAL;
 	p->credit[OUT] = p->credit[ERR] = WINDOW;
-	for (int i = OUT; i < CHANNELS; i++) watch(p, i, true);
+	watch(p, OUT, true);
+	watch(p, ERR, true);
+	/* What becomes a program leaves this memory a moment before it is one. */
+	watch(p, COMPLAINTS, true);
 }
 
 /* ---- from the host ---- */
@@ -560,12 +563,8 @@ _Noreturn void begin(void)
 	struct rlimit64 descriptors = { DESCRIPTORS, DESCRIPTORS };
 	if (call(getpid, 0) == 1) prepare_system();
 	/* Who closes a pipe early ends nobody here. */
-	struct {
-		void (*handler)(int);
-		unsigned long flags;
-		void (*restorer)(void);
-		u64 mask;
-	} ignore = { SIG_IGN, 0, 0, 0 };
+	struct action ignore = { SIG_IGN, 0, 0, 0 };
+	reset_signals();
 	call(rt_sigaction, SIGPIPE, &ignore, 0, sizeof blocked);
 	call(rt_sigprocmask, SIG_BLOCK, &blocked, 0, sizeof blocked);
 	call(prctl, 36 /* PR_SET_CHILD_SUBREAPER */, 1);

@@ -62,6 +62,7 @@ static char **with_defaults(char **variables, const struct user *user, bool term
 	u32 n = 0;
 	for (size_t i = 0; i < 5; i++) {
 		if (!defaults[i][1] || variable(variables, defaults[i][0])) continue;
+		texts[i][0] = 0;
 		append(texts[i], sizeof texts[i], defaults[i][0]);
 		append(texts[i], sizeof texts[i], defaults[i][1]);
 		all[n++] = texts[i];
@@ -71,17 +72,26 @@ static char **with_defaults(char **variables, const struct user *user, bool term
 	return all;
 }
 
-/* Signals as a program expects them, and the descriptors that processes may have. */
+struct action {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	u64 mask;
+};
+
+/* Signals as a program expects them, whoever began the agent; what a process ignores its programs would ignore, too. */
+static void reset_signals(void)
+{
+	struct action usual = { 0 };
+	for (int i = 1; i <= SIGNALS; i++) call(rt_sigaction, i, &usual, 0, sizeof usual.mask);
+}
+
+/* What the agent has of its own: a signal that it ignores, signals that it blocks, and descriptors that it may have. */
 static void forget_agent(const struct rlimit64 *descriptors)
 {
 	u64 none = 0;
-	struct {
-		void (*handler)(int);
-		unsigned long flags;
-		void (*restorer)(void);
-		u64 mask;
-	} usual = { 0 };
-	for (int i = 1; i <= SIGNALS; i++) call(rt_sigaction, i, &usual, 0, sizeof none);
+	struct action usual = { 0 };
+	call(rt_sigaction, SIGPIPE, &usual, 0, sizeof usual.mask);
 	call(rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
 	call(prlimit64, 0, RLIMIT_NOFILE, descriptors, 0);
 }
@@ -106,6 +116,8 @@ static _Noreturn void child(const struct request *request, struct strings *strin
 {
 	static struct user user;
 	long error;
+	/* A program is begun in the agent's own memory, where the last one was, too. */
+	user.name[0] = user.home[0] = user.shell[0] = 0;
 	forget_agent(descriptors);
 	call(setsid, 0);
 	/* Pipes may lie where they are to go. */
@@ -136,6 +148,33 @@ static _Noreturn void child(const struct request *request, struct strings *strin
 	call(umask, 022);
 	char **variables = with_defaults(strings->variables, &user, request->flags & REQUEST_TERMINAL);
 	fail_child(&ends, run_program(strings->arguments, variables), STEP_PROGRAM);
+}
+
+struct beginning {
+	const struct request *request;
+	struct strings *strings;
+	struct ends ends;
+	const struct rlimit64 *descriptors;
+};
+
+static void begin_child(void *of)
+{
+	struct beginning *b = of;
+	child(b->request, b->strings, b->ends, b->descriptors);
+}
+
+/*
+ * The new process, or -errno. What becomes a program is begun in the agent's memory, as posix_spawn(3) does it: to copy that for
+ * the moment until it has another costs half of what its beginning costs. The agent waits meanwhile. What the agent does
+ * itself lives on beside it, and has a copy.
+ */
+static long begin_process(struct beginning *b)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	if (!(b->request->flags & REQUEST_BUILT_IN)) return new_program(begin_child, b, stack + sizeof stack);
+	long pid = new_process();
+	if (pid == 0) begin_child(b);
+	return pid;
 }
 
 #endif

@@ -37,3 +37,24 @@ static long new_process(void)
 {
 	return raw_call(__NR_clone, SIGCHLD, 0, 0, 0, 0, 0);
 }
+
+/* A process in this one's memory, on a stack of its own, in which `run(of)` never returns; this one waits until it has become
+ * a program or has ended. */
+static long new_program(void (*run)(void *of), void *of, void *stack)
+{
+	register long r0 __asm__("r0") = __NR_clone;
+	register long r3 __asm__("r3") = CLONE_VM | CLONE_VFORK | SIGCHLD;
+	register long r4 __asm__("r4") = (long)stack - 64;
+	register long r5 __asm__("r5") = 0;
+	register long r6 __asm__("r6") = 0;
+	register long r7 __asm__("r7") = 0;
+	register void *r30 __asm__("r30") = (void *)run;
+	register void *r31 __asm__("r31") = of;
+	__asm__ volatile("sc\n\tbns+ 1f\n\tneg 3, 3\n\tb 2f\n"
+			 "1:\tcmpdi 3, 0\n\tbne 2f\n"
+			 "\tli 0, 0\n\tstd 0, 0(1)\n\tmr 12, 30\n\tmtctr 12\n\tmr 3, 31\n\tbctrl\n\ttrap\n2:"
+			 : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7)
+			 : "r"(r30), "r"(r31)
+			 : "memory", "cr0", "r8", "r9", "r10", "r11", "r12", "ctr", "lr");
+	return r3;
+}
