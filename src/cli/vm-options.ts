@@ -96,8 +96,8 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
     memory,
     cpus,
     signal,
-    disks: disk.map(({ path, format, readOnly = false, overlay = false, backing = [] }) => ({
-      source: path,
+    disks: disk.map(({ path, from, format, readOnly = false, overlay = false, backing = [] }) => ({
+      source: from ?? path,
       ...(format ? { format } : {}),
       readOnly,
       backing,

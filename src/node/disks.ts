@@ -7,12 +7,16 @@ import type { SparseImage } from "../vmm/core/sparse-image.js";
 import { type OpenDisks, openDisks, overlaid, type SavedDisks } from "../vmm/devices/virtio/disks.js";
 import { VmmError } from "../vmm/errors.js";
 import type { Disk } from "../vmm/storage/disk.js";
+import { openHttp } from "../vmm/storage/http-bytes.js";
 import { type DiskFile, openDisk } from "../vmm/storage/node/open-disk.js";
+import { blobBytes, RemoteStore, whenHere } from "../vmm/storage/remote-store.js";
 
 export type { OpenDisks, SavedDisks } from "../vmm/devices/virtio/disks.js";
 
 /** A disk as a guest is to have it. */
-export interface GuestDisk extends DiskFile {
+export interface GuestDisk extends Omit<DiskFile, "store"> {
+  /** Where its bytes are, if they are in no file; they are only read. `path` is what it is called. */
+  readonly from?: Blob | URL | undefined;
   /** What the guest writes is kept in memory: it goes into snapshots, and is gone with the machine. */
   readonly overlay?: boolean;
 }
@@ -28,16 +32,16 @@ export async function withDisks<T>(
   cpus: number,
   report: (sentence: string) => void,
   use: (disks: OpenDisks) => Promise<T>,
-  saved?: SavedDisks,
+  { saved, signal }: { readonly saved?: SavedDisks | undefined; readonly signal?: AbortSignal } = {},
 ): Promise<T> {
   requireApart(files);
   const written = files.filter(isWritten).map(({ path }) => path);
   return alone(written, async () => {
-    const disks = openDisks(
+    const disks = await openDisks(
       files.map((file) => ({
         name: file.path,
         overlay: file.overlay ?? false,
-        open: (written) => open(file, written),
+        open: (written) => open(file, written, signal),
       })),
       { cpus, report, saved },
     );
@@ -63,8 +67,16 @@ async function alone<T>([path, ...others]: readonly string[], work: () => Promis
 }
 
 /** A disk that is read from the file and written to in memory, or what is opened as it is. */
-const open = ({ overlay = false, ...file }: GuestDisk, written: SparseImage | undefined): Disk =>
-  overlay && !file.readOnly ? overlaid(openDisk({ ...file, readOnly: true }), written) : openDisk(file);
+async function open(
+  { overlay = false, from, ...file }: GuestDisk,
+  written: SparseImage | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Disk> {
+  const store = from && new RemoteStore(from instanceof URL ? await openHttp(from, { signal }) : blobBytes(from));
+  const above = overlay && !file.readOnly;
+  const disk = await whenHere(() => openDisk({ ...file, store, ...(above ? { readOnly: true } : {}) }));
+  return above ? overlaid(disk, written) : disk;
+}
 
 /** What a disk writes to, nothing else may be made of. */
 function requireApart(files: readonly GuestDisk[]): void {

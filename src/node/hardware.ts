@@ -64,7 +64,8 @@ export async function describeHardware(
   { disks, network }: HostParts,
 ): Promise<Hardware> {
   const saved: SavedDisk[] = [];
-  for (const { path, backing = [], overlay = false } of disks) {
+  for (const { path, backing = [], overlay = false, from } of disks) {
+    if (from) throw new VmmError(`the disk ${path} is in no file, which a snapshot could name; fetch it first`);
     const files: FileBelow[] = [];
     for (const file of [path, ...backing]) files.push(await describeFile(file));
     saved.push({ overlay, files });
@@ -198,6 +199,6 @@ export async function withHardware<T>(
         network?.close();
       }
     },
-    saved,
+    { saved },
   );
 }

@@ -85,7 +85,7 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
           network?.close();
         }
       },
-      saved,
+      { saved, signal: plan.signal },
     );
     const over = behind.catch((error: unknown) => {
       failure = { kind: "failed", message: messageOf(error) } satisfies Outcome;
@@ -114,10 +114,18 @@ async function hardwareOf(from: Snapshot, parts: HostParts): Promise<Hardware> {
 
 /** What the user means by a disk of `createVm`, as a file of the host. */
 function guestDisk({ source, format, readOnly = false, backing = [], mode = "overlay" }: Disk): GuestDisk {
-  if (typeof source !== "string") {
-    throw notSupported("createVm: the option disks with a Blob or a URL", "give the name of a file");
+  const what = { format, readOnly, backing, overlay: mode === "overlay" && !readOnly };
+  if (typeof source === "string") return { path: source, ...what };
+  if (source instanceof URL && source.protocol === "file:") return { path: fileURLToPath(source), ...what };
+  if (!(source instanceof URL || source instanceof Blob)) {
+    throw new VmError("EINVAL", "createVm: a disk's source is none of a file's name, a URL and a Blob");
   }
-  return { path: source, format, readOnly, backing, overlay: mode === "overlay" && !readOnly };
+  const path =
+    source instanceof URL ? source.origin + source.pathname : "name" in source ? String(source.name) : "a Blob";
+  if (mode === "write" && !readOnly) {
+    throw new VmError("EINVAL", `createVm: the disk ${path} cannot be written to where it is; leave mode out`);
+  }
+  return { path, from: source, ...what };
 }
 
 function networkChoice({ allow = [], forward = [], via, onConnect }: Network): NetworkChoice {

@@ -18,7 +18,7 @@ export async function openPageDisks(disks: readonly SentDisk[], opening: Opening
   const stores: ByteStore[] = [];
   try {
     for (const disk of disks) stores.push(await openStore(disk));
-    return openDisks(
+    return await openDisks(
       disks.map((disk, index) => closed(disk, stores[index] as ByteStore)),
       opening,
     );

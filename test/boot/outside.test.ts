@@ -1,7 +1,8 @@
 /** What a VM has of the outside: disks of every kind, and connections both ways, on Debian's kernel, under both engines. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +16,14 @@ const mebibyte = 1 << 20;
 
 const isVmError = (code: string, message?: RegExp) => (error: unknown) =>
   error instanceof VmError && error.code === code && (message?.test(error.message) ?? true);
+
+const elsewhere = new Uint8Array(3 * mebibyte).map((_, i) => (i * 7 + (i >> 9)) & 0xff);
+
+function sendRange(range: string, bytes: Uint8Array, response: ServerResponse): void {
+  const [, from = 0, to = 0] = (/^bytes=(\d+)-(\d+)$/.exec(range) ?? []).map(Number);
+  response.writeHead(206, { "content-range": `bytes ${from}-${to}/${bytes.length}`, etag: '"one"' });
+  response.end(bytes.subarray(from, to + 1));
+}
 
 /** A guest's server is asked, past any socket of the host; the guest's own connections are asked about. */
 async function useNetwork(vm: LinuxVm, port: number): Promise<void> {
@@ -47,11 +56,20 @@ for (const type of implementations) {
   test(`disks and connections of a VM under ${type}`, { skip: noGuest, timeout: 280_000 }, async () => {
     const file = join(folder, `${type}.raw`);
     writeFileSync(file, new Uint8Array(mebibyte));
-    const disks = [{ source: file }, { source: join(folder, `${type}-kept.raw`), mode: "write" }] as const;
-    writeFileSync(disks[1].source, new Uint8Array(mebibyte));
-    const http = createHttpServer((_, response) => void response.end("from outside"));
+    const kept = join(folder, `${type}-kept.raw`);
+    writeFileSync(kept, new Uint8Array(mebibyte));
+    const http = createHttpServer((request, response) => {
+      if (request.headers.range === undefined) return void response.end("from outside");
+      sendRange(request.headers.range, elsewhere, response);
+    });
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
     const { port } = http.address() as AddressInfo;
+    const disks = [
+      { source: file },
+      { source: kept, mode: "write" },
+      { source: new Blob([elsewhere]) },
+      { source: new URL(`http://127.0.0.1:${port}/elsewhere`) },
+    ] as const;
     const asked: string[] = [];
     const onConnect = async ({ host, port: to, protocol }: { host: string; port: number; protocol: string }) => {
       asked.push(`${protocol} ${host} ${to === port}`);
@@ -62,6 +80,13 @@ for (const type of implementations) {
       const write =
         "for d in a b; do printf written | dd of=/dev/vd$d conv=notrunc 2>/dev/null; done; sync; head -c 7 /dev/vda";
       assert.equal((await vm.exec(write)).stdout, "written");
+      // The half of a page that is written is all that the guest knows of it: the rest comes from elsewhere.
+      const sums = "for d in c d; do printf here | dd of=/dev/vd$d bs=1 seek=1000 conv=notrunc 2>/dev/null; done; sync";
+      const again = "echo 3 >/proc/sys/vm/drop_caches; md5sum </dev/vdc; md5sum </dev/vdd";
+      const changed = elsewhere.slice();
+      changed.set(new TextEncoder().encode("here"), 1000);
+      const sum = `${createHash("md5").update(changed).digest("hex")}  -\n`;
+      assert.equal((await vm.exec(`${sums}; ${again}`)).stdout, sum.repeat(2));
       await useNetwork(vm, port);
       assert.deepEqual(asked, ["tcp 127.0.0.1 true", "tcp 127.0.0.1 true"]);
     } finally {
@@ -69,7 +94,7 @@ for (const type of implementations) {
       http.closeAllConnections();
       http.close();
     }
-    const starts = disks.map(({ source }) => readFileSync(source).subarray(0, 7).toString());
+    const starts = [file, kept].map((source) => readFileSync(source).subarray(0, 7).toString());
     assert.deepEqual(starts, ["\0".repeat(7), "written"]);
     await assert.rejects(vm.net.connect(80), isVmError("VM_CLOSED"));
   });

@@ -11,12 +11,17 @@ export class StorageError extends Error {
   override readonly name = "StorageError";
 }
 
-/** All places and lengths are bytes, multiples of `sectorSize`, and lie inside. Any method throws StorageError. */
+/**
+ * All places and lengths are bytes, multiples of `sectorSize`, and lie inside. Any method throws StorageError; those of a disk
+ * whose bytes are elsewhere throw NotHereYet (remote-store.ts), too, and are then to be called again.
+ */
 export interface Disk {
   /** What it is called in sentences. */
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
+  /** Differs where what it was opened from does, as far as anybody can tell. */
+  readonly version?: string | undefined;
   /** What is written is kept apart, by whoever made the disk: a machine with it can be saved and forked. Default: false. */
   readonly apart?: boolean;
   read(offset: number, bytes: Uint8Array): void;
@@ -37,6 +42,8 @@ export interface ByteStore {
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
+  /** As a disk's. */
+  readonly version?: string | undefined;
   /** Beyond the end there are zeros. */
   read(offset: number, bytes: Uint8Array): void;
   /** Makes it longer where need be; what lies between is zeros. */

@@ -19,6 +19,7 @@ const none: Decompressors = {
 export class OverlayDisk implements Disk {
   readonly name: string;
   readonly size: number;
+  readonly version: string | undefined;
   readonly readOnly = false;
   readonly apart = true;
   readonly #store: MemoryStore;
@@ -28,6 +29,7 @@ export class OverlayDisk implements Disk {
   constructor(base: Disk, written?: SparseImage) {
     this.name = base.name;
     this.size = base.size;
+    this.version = base.version;
     this.#store = new MemoryStore(`what was written to ${base.name}`);
     if (written) for (const { offset, bytes } of written.runs) this.#store.write(offset, bytes);
     else formatQcow2(this.#store, { size: base.size, backing: { name: "base", format: "raw" } });

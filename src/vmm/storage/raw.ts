@@ -5,12 +5,14 @@ export class RawDisk implements Disk {
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
+  readonly version: string | undefined;
   readonly #store: ByteStore;
 
   /** The last sector may be shorter in the store; what it lacks is zeros until it is written. */
   constructor(store: ByteStore, { readOnly = false } = {}) {
     this.#store = store;
     this.name = store.name;
+    this.version = store.version;
     this.size = Math.ceil(store.size / sectorSize) * sectorSize;
     this.readOnly = readOnly || store.readOnly;
   }

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { type Disk, StorageError } from "../../storage/disk.js";
 import { MemoryStore } from "../../storage/memory-store.js";
 import { RawDisk } from "../../storage/raw.js";
+import { NotHereYet } from "../../storage/remote-store.js";
 import { VirtioBlock, type VirtioBlockOptions, type VirtioBlockState } from "./block.js";
 import { features, memorySize, setUpDriver, size } from "./driver.test-support.js";
 
@@ -205,6 +206,64 @@ test("a flush that had not ended when the machine was saved is done again, one o
     assert.throws(() => new VirtioBlock({ disk }, { ...saved, flushes }), /EINVAL.*more queues/);
   }
   assert.throws(() => new VirtioBlock({ disk }, { ...saved, flushes: [{ queue: 0, head: -1 }] }), /EINVAL.*head/);
+});
+
+test("a disk whose bytes are elsewhere: requests end when they are here, few at a time, and after a restore", async () => {
+  class Away extends Recorded {
+    override readonly apart = true;
+    tries = 0;
+    come = (): void => {};
+    lose = (_: Error): void => {};
+    isHere = false;
+    override read(offset: number, bytes: Uint8Array): void {
+      this.tries++;
+      if (!this.isHere) throw this.#away();
+      super.read(offset, bytes);
+    }
+    #away(): NotHereYet {
+      return new NotHereYet(
+        new Promise((resolve, reject) => {
+          this.come = resolve;
+          this.lose = reject;
+        }),
+      );
+    }
+  }
+  const disk = new Away();
+  const it = setUp(disk);
+  assert.equal(it.request(IN, 3, 512), 0xee);
+  assert.equal(it.usedCount(), 0);
+  disk.isHere = true;
+  disk.come();
+  await settled();
+  assert.deepEqual([it.usedCount(), it.status(), it.ram[dataAt], disk.tries], [1, OK, 4, 2]);
+  // What cannot be had is an I/O error, and told.
+  disk.isHere = false;
+  it.request(IN, 3, 512);
+  disk.lose(new StorageError("disk has changed on its server"));
+  await settled();
+  assert.deepEqual([it.usedCount(), it.status()], [2, IOERR]);
+  assert.ok(it.said.includes("disk has changed on its server"));
+  // A driver that asks for more and more waits in its queue.
+  disk.tries = 0;
+  for (let i = 0; i < 8; i++) it.request(IN, 3, 512);
+  const state = structuredClone(it.it.save());
+  for (let i = 0; i < 5; i++) it.request(IN, 3, 512);
+  assert.equal(disk.tries, 8);
+  const saved = (state.device as { device: VirtioBlockState }).device;
+  assert.equal(saved.flushes?.length, 8);
+  // One that began anew hears nothing of what it wanted before.
+  it.set(0x14, 1, 0);
+  disk.isHere = true;
+  disk.come();
+  await settled();
+  assert.equal(disk.tries, 8);
+  const other = new Recorded();
+  const after = setUpDriver(new VirtioBlock({ disk: other }, saved), { state, ram: it.ram });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await settled();
+  assert.deepEqual([after.usedCount(), other.asked.length >= 8], [(2 + other.asked.length) & 0xffff, true]);
+  assert.throws(() => new VirtioBlock({ disk: other }, { ...saved, version: "another" }), /EINVAL.*has changed since/);
 });
 
 test("head, data and status lie in descriptors as the driver likes", () => {

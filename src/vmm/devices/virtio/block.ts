@@ -6,6 +6,7 @@
 import { KvmError } from "../../../base/errors.js";
 import { having, integer, listOf, size } from "../../../base/takes.js";
 import { type Disk, StorageError, sectorSize } from "../../storage/disk.js";
+import { NotHereYet } from "../../storage/remote-store.js";
 import { lengthOf, type VirtioBuffer, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
 
 const VIRTIO_BLK_F_SIZE_MAX = 1n << 1n;
@@ -43,6 +44,8 @@ const mostRange = 65536;
 const headSize = 16;
 const rangeSize = 16;
 const idSize = 20;
+/** Requests that wait for what the disk is elsewhere: who comes then waits in the queue. */
+const mostLate = 8;
 /** Data goes through the host's memory in pieces of this size. */
 const pieceSize = 256 * 1024;
 
@@ -76,7 +79,9 @@ export interface VirtioBlockOptions {
 export interface VirtioBlockState {
   /** Bytes of the disk; what is on it is the disk's. */
   readonly size: number;
-  /** Requests to flush that have not ended, which are done again: by queue, and by what the driver calls them. */
+  /** What the disk says that it was opened from. */
+  readonly version?: string | undefined;
+  /** Requests that have not ended, most of them to flush, which are done again: by queue, and by what the driver calls them. */
   readonly flushes?: readonly { readonly queue: number; readonly head: number }[];
 }
 
@@ -86,6 +91,8 @@ const flushes = listOf(having({ queue: size, head: integer(0, 0xffff) }));
 interface Request {
   readonly index: number;
   readonly buffer: VirtioBuffer;
+  /** Bytes of its data that have been moved. */
+  moved: number;
 }
 
 /** How a request ended: its status and the bytes of data that the device wrote. Undefined: a DMA fault. "later": it has not. */
@@ -111,6 +118,10 @@ export class VirtioBlock implements VirtioDevice {
   /** Under way, and those that came meanwhile: they are ended by one more flush, all of them. */
   #flushing: readonly Request[] = [];
   #toFlush: Request[] = [];
+  /** What they want of the disk is on its way here. */
+  #late = new Set<Request>();
+  /** Queues in which others wait for one of these to end. */
+  readonly #full = new Set<number>();
   /** Of before a restore. */
   #again: readonly { readonly queue: number; readonly head: number }[] = [];
   /** The driver knows no flush: then a write that has ended is on the disk. */
@@ -122,6 +133,9 @@ export class VirtioBlock implements VirtioDevice {
       having({ size })(state, "new VirtioBlock", "state");
       if (state.size !== disk.size) {
         throw new KvmError("EINVAL", `${disk.name} has ${disk.size} bytes; the disk that was saved had ${state.size}`);
+      }
+      if (state.version !== undefined && state.version !== disk.version) {
+        throw new KvmError("EINVAL", `${disk.name} has changed since the machine with it was saved`);
       }
       this.#again = state.flushes ?? [];
       flushes(this.#again, "new VirtioBlock", "flushes");
@@ -168,6 +182,8 @@ export class VirtioBlock implements VirtioDevice {
     this.#writeThrough = true;
     this.#flushing = [];
     this.#toFlush = [];
+    this.#late = new Set();
+    this.#full.clear();
     this.#again = [];
   }
 
@@ -180,24 +196,48 @@ export class VirtioBlock implements VirtioDevice {
         `the disk ${name} is written in place, so that the machine can be neither saved nor forked; give it as an overlay or readonly`,
       );
     }
-    const waiting = [...this.#flushing, ...this.#toFlush].map(({ index, buffer }) => ({
+    const waiting = [...this.#flushing, ...this.#toFlush, ...this.#late].map(({ index, buffer }) => ({
       queue: index,
       head: buffer.head,
     }));
-    return { size: this.#disk.size, flushes: [...this.#again, ...waiting] };
+    return { size: this.#disk.size, version: this.#disk.version, flushes: [...this.#again, ...waiting] };
   }
 
   notify(index: number, queue: VirtioQueue): void {
-    this.#flushAgain(index, queue);
+    this.#beginAgain(index, queue);
     // The driver may add more while this runs: no more than a queue's worth at a time.
     for (let count = 0; count < queueSize; count++) {
+      if (this.#late.size >= mostLate) {
+        this.#full.add(index);
+        return;
+      }
       const buffer = queue.take();
-      if (!buffer) return;
-      const room = lengthOf(buffer.writable);
-      const ended = room > 0 ? this.#attempt({ index, buffer }, queue, room - 1) : failed;
-      if (ended === undefined) return;
-      if (ended !== "later" && !this.#end(queue, buffer, ended)) return;
+      if (!buffer || !this.#begin({ index, buffer, moved: 0 }, queue)) return;
     }
+  }
+
+  /** Does what can be done of a request now. False: a DMA fault. */
+  #begin(which: Request, queue: VirtioQueue): boolean {
+    const room = lengthOf(which.buffer.writable);
+    const ended = room > 0 ? this.#attempt(which, queue, room - 1) : failed;
+    return ended === "later" || (ended !== undefined && this.#end(queue, which.buffer, ended));
+  }
+
+  /** Goes on with a request when what it wants is here. */
+  async #wait(which: Request, ready: Promise<void>): Promise<void> {
+    const late = this.#late;
+    late.add(which);
+    const error: unknown = await ready.then(
+      () => undefined,
+      (reason) => reason,
+    );
+    // The driver may have begun anew.
+    if (late !== this.#late || !late.delete(which)) return;
+    const queue = this.#transport?.queue(which.index);
+    if (queue && error === undefined) this.#begin(which, queue);
+    else if (queue) this.#end(queue, which.buffer, this.#complain(error));
+    for (const index of this.#full) this.#transport?.again(index);
+    this.#full.clear();
   }
 
   /** Gives a request back. False: a DMA fault. */
@@ -209,14 +249,14 @@ export class VirtioBlock implements VirtioDevice {
     return true;
   }
 
-  #flushAgain(index: number, queue: VirtioQueue): void {
+  #beginAgain(index: number, queue: VirtioQueue): void {
     const own = this.#again.filter((flush) => flush.queue === index);
     if (own.length === 0) return;
     this.#again = this.#again.filter((flush) => flush.queue !== index);
     for (const { head } of own) {
       const buffer = queue.again(head);
       if (!buffer) return;
-      this.#flushSoon({ index, buffer });
+      if (!this.#begin({ index, buffer, moved: 0 }, queue)) return;
     }
   }
 
@@ -233,9 +273,7 @@ export class VirtioBlock implements VirtioDevice {
     try {
       await this.#disk.flushSoon();
     } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#report(error.message);
-      ended = failed;
+      ended = this.#complain(error);
     }
     // The driver may have begun anew.
     if (this.#flushing !== batch) return;
@@ -251,10 +289,16 @@ export class VirtioBlock implements VirtioDevice {
     try {
       return this.#request(which, queue, room);
     } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#report(error.message);
-      return failed;
+      if (!(error instanceof NotHereYet)) return this.#complain(error);
+      void this.#wait(which, error.ready);
+      return "later";
     }
+  }
+
+  #complain(error: unknown): typeof failed {
+    if (!(error instanceof StorageError)) throw error;
+    this.#report(error.message);
+    return failed;
   }
 
   /** `room`: bytes that the device may write, without the status. */
@@ -268,10 +312,10 @@ export class VirtioBlock implements VirtioDevice {
     const sector = head.getBigUint64(8, true);
     switch (head.getUint32(0, true)) {
       case VIRTIO_BLK_T_IN:
-        return this.#isInside(sector, room) ? this.#read(queue, buffer, Number(sector) * sectorSize, room) : failed;
+        return this.#isInside(sector, room) ? this.#read(queue, which, Number(sector) * sectorSize, room) : failed;
       case VIRTIO_BLK_T_OUT:
         if (this.#disk.readOnly || !this.#isInside(sector, length)) return failed;
-        return this.#write(queue, buffer, Number(sector) * sectorSize, length);
+        return this.#write(queue, which, Number(sector) * sectorSize, length);
       case VIRTIO_BLK_T_FLUSH:
         this.#flushSoon(which);
         return "later";
@@ -303,20 +347,20 @@ export class VirtioBlock implements VirtioDevice {
     return sector + BigInt(length / sectorSize) <= BigInt(this.#disk.size / sectorSize);
   }
 
-  #read(queue: VirtioQueue, buffer: VirtioBuffer, offset: number, length: number): Done {
-    for (let at = 0; at < length; at += pieceSize) {
-      const part = this.#piece.subarray(0, Math.min(pieceSize, length - at));
-      this.#disk.read(offset + at, part);
-      if (queue.fill(buffer, part, at) === undefined) return undefined;
+  #read(queue: VirtioQueue, which: Request, offset: number, length: number): Done {
+    for (; which.moved < length; which.moved += pieceSize) {
+      const part = this.#piece.subarray(0, Math.min(pieceSize, length - which.moved));
+      this.#disk.read(offset + which.moved, part);
+      if (queue.fill(which.buffer, part, which.moved) === undefined) return undefined;
     }
     return { status: VIRTIO_BLK_S_OK, written: length };
   }
 
-  #write(queue: VirtioQueue, buffer: VirtioBuffer, offset: number, length: number): Done {
-    for (let at = 0; at < length; at += pieceSize) {
-      const part = this.#piece.subarray(0, Math.min(pieceSize, length - at));
-      if (!queue.copy(buffer, headSize + at, part)) return undefined;
-      this.#disk.write(offset + at, part);
+  #write(queue: VirtioQueue, which: Request, offset: number, length: number): Done {
+    for (; which.moved < length; which.moved += pieceSize) {
+      const part = this.#piece.subarray(0, Math.min(pieceSize, length - which.moved));
+      if (!queue.copy(which.buffer, headSize + which.moved, part)) return undefined;
+      this.#disk.write(offset + which.moved, part);
     }
     if (this.#writeThrough) this.#disk.flush();
     return done;

@@ -43,12 +43,12 @@ export interface ClosedDisk {
   readonly name: string;
   /** What is written to it is kept in memory, and goes into snapshots. */
   readonly overlay: boolean;
-  /** `written`: what a snapshot says was written to its overlay. Throws StorageError. */
-  readonly open: (written: SparseImage | undefined) => Disk;
+  /** `written`: what a snapshot says was written to its overlay. Throws StorageError, or rejects with it. */
+  readonly open: (written: SparseImage | undefined) => Disk | Promise<Disk>;
 }
 
-/** All of them, or none. Throws VmmError; KvmError, EINVAL: what was saved is of other disks. */
-export function openDisks(closed: readonly ClosedDisk[], { cpus, report, saved }: Opening): OpenDisks {
+/** All of them, or none. Rejects with VmmError; KvmError, EINVAL: what was saved is of other disks. */
+export async function openDisks(closed: readonly ClosedDisk[], { cpus, report, saved }: Opening): Promise<OpenDisks> {
   const disks: Disk[] = [];
   const close = (): void => {
     for (const disk of disks.splice(0)) {
@@ -71,7 +71,7 @@ export function openDisks(closed: readonly ClosedDisk[], { cpus, report, saved }
       if (saved && one.overlay && !written) {
         throw new StorageError(`the snapshot lacks what was written over ${one.name}`);
       }
-      disks.push(one.open(written));
+      disks.push(await one.open(written));
     }
     const queues = Math.min(cpus, mostQueues);
     const devices = disks.map((disk, index) => {

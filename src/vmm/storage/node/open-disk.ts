@@ -1,9 +1,10 @@
 /** Disks of files that a user names. */
 import { statSync } from "node:fs";
-import { type Disk, StorageError } from "../disk.js";
+import { type ByteStore, type Disk, StorageError } from "../disk.js";
 import { isQcow2 } from "../qcow2/header.js";
 import { Qcow2Disk } from "../qcow2/qcow2.js";
 import { RawDisk } from "../raw.js";
+import { NotHereYet } from "../remote-store.js";
 import { decompressors } from "./decompressors.js";
 import { FileStore } from "./file-store.js";
 
@@ -17,33 +18,35 @@ export interface DiskFile {
   readonly readOnly?: boolean;
   /** What it is an overlay of, and that of, each a file: what an image itself names is never opened. */
   readonly backing?: readonly string[];
+  /** What is opened instead of a file of that name, and closed with the disk. */
+  readonly store?: ByteStore | undefined;
 }
 
-/** Throws StorageError. */
-export function openDisk({ path, format, readOnly = false, backing = [] }: DiskFile): Disk {
+/** Throws StorageError; with a `store` whose bytes are elsewhere NotHereYet, too, which leaves it open. */
+export function openDisk({ path, format, readOnly = false, backing = [], store }: DiskFile): Disk {
   const files = [path, ...backing];
   for (const [index, file] of files.entries()) {
     const twin = files.slice(0, index).find((other) => isSame(other, file));
     if (twin !== undefined) throw new StorageError(`${file} cannot be an overlay of itself`);
   }
-  return open(files, { format, readOnly });
+  return open(files, { format, readOnly, store });
 }
 
 function open(
   [path = "", ...backing]: readonly string[],
-  { format, readOnly }: { readonly format: DiskFormat | undefined; readonly readOnly: boolean },
+  { format, readOnly, store: given }: Pick<DiskFile, "format" | "store"> & { readonly readOnly: boolean },
 ): Disk {
-  const below = backing.length > 0 ? open(backing, { format: undefined, readOnly: true }) : undefined;
-  let store: FileStore | undefined;
+  const below = backing.length > 0 ? open(backing, { readOnly: true }) : undefined;
+  let store: ByteStore | undefined;
   try {
-    store = FileStore.open(path, { readOnly });
+    store = given ?? FileStore.open(path, { readOnly });
     const wanted = format ?? formatOf(path);
     if (wanted === "qcow2") return new Qcow2Disk(store, { readOnly, backing: below, decompressors });
     if (format === undefined) requireRaw(store);
     if (below) throw new StorageError(`${path} is a raw image, and no overlay of ${below.name}`);
     return new RawDisk(store, { readOnly });
   } catch (error) {
-    store?.close();
+    if (!(error instanceof NotHereYet)) store?.close();
     below?.close();
     throw error;
   }
@@ -53,7 +56,7 @@ function open(
 export const formatOf = (path: string): DiskFormat => (path.endsWith(".qcow2") ? "qcow2" : "raw");
 
 /** A guest can write anything at the start of a raw disk; whoever took that for a format would let it choose one. */
-export function requireRaw(store: FileStore): void {
+export function requireRaw(store: ByteStore): void {
   const start = new Uint8Array(4);
   store.read(0, start);
   if (!isQcow2(start)) return;

@@ -35,6 +35,7 @@ export class Qcow2Disk implements Disk {
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
+  readonly version: string | undefined;
   readonly #store: ByteStore;
   readonly #header: Qcow2Header;
   readonly #clusterSize: number;
@@ -52,6 +53,7 @@ export class Qcow2Disk implements Disk {
   constructor(store: ByteStore, { readOnly = false, backing, decompressors }: Qcow2Options) {
     const header = readHeader(store);
     this.name = store.name;
+    this.version = store.version;
     this.size = header.size;
     this.readOnly = readOnly || store.readOnly;
     this.#store = store;
