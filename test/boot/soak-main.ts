@@ -3,15 +3,19 @@
  * work, unplugged and plugged again all the time, for some time (default: five minutes of the guest) under each
  * implementation, and whether the guest's kernel complained: of a processor that did nothing for `patience` seconds, of an
  * oops, of a hung task.
+ * `npm run soak -- --use [--seconds N] [--type hv|pr]`: instead, what programs do with a VM, mixed, for an hour or so long, and
+ * whether anything of it grows.
  */
 import { parseArgs } from "node:util";
 import { type Implementation, implementations, noGuest } from "./booting.test-support.js";
 import { soak } from "./soak.js";
+import { useSoak } from "./use-soak.js";
 
 const { values } = parseArgs({
   options: {
     cpus: { type: "string", default: "4" },
-    seconds: { type: "string", default: "300" },
+    seconds: { type: "string" },
+    use: { type: "boolean", default: false },
     patience: { type: "string", default: "10" },
     type: { type: "string", multiple: true, default: [...implementations] },
   },
@@ -19,6 +23,13 @@ const { values } = parseArgs({
 if (noGuest) throw new Error(noGuest);
 for (const type of values.type as Implementation[]) {
   if (!implementations.includes(type)) throw new Error(`there is no implementation ${type}`);
+  if (values.use) {
+    const report = (line: string): void => console.log(`${type}: ${line}`);
+    const wrong = await useSoak({ type, seconds: Number(values.seconds ?? 1800), report });
+    for (const fault of wrong) report(fault);
+    if (wrong.length > 0) process.exitCode = 1;
+    continue;
+  }
   const {
     faults,
     rounds,
@@ -27,7 +38,7 @@ for (const type of values.type as Implementation[]) {
   } = await soak({
     type,
     cpus: Number(values.cpus),
-    seconds: Number(values.seconds),
+    seconds: Number(values.seconds ?? 300),
     patience: Number(values.patience),
   });
   console.log(`${type}: ${rounds} rounds of work, a processor came back ${plugged} times`);
