@@ -46,7 +46,7 @@ const network: Row = {
 
 /** Of the commands that run another in a VM. */
 const vmValues = (command: string): Readonly<Record<string, Row>> => ({
-  [`${command} --image`]: { bad: ["", "debian"], good: ["debian-busybox"] },
+  [`${command} --image`]: { bad: [""], good: ["debian-busybox", "a/file", "https://example.org/guest"] },
   [`${command} --kernel`]: path,
   [`${command} --initrd`]: path,
   [`${command} --append`]: text,
@@ -127,6 +127,8 @@ const guest: Row = { bad: ["", "plan9", "debian "], good: ["debian"] };
 const positionals: Readonly<Record<string, Row>> = {
   "exec [command]": text,
   "shell [command]": text,
+  "completion [shell]": choice("bash", "zsh", "fish", "powershell"),
+  "completion [words]": text,
   "cp [source]": { bad: ["", ":"], good: [":/a", "a"] },
   "cp [target]": { bad: ["", ":"], good: [":/a", "a"] },
   "guest fetch [name]": guest,
