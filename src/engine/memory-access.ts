@@ -197,7 +197,7 @@ export function emitCheck(
 /** The two ways that an access goes. */
 interface Ways<T> {
   /** What either leaves on the stack. */
-  readonly result?: "i64" | "v128";
+  readonly result?: "i32" | "i64" | "v128";
   /** By the soft TLB; branches to `miss` if it has not what is needed. */
   readonly access: (miss: Label) => T;
   /** By the run-time library: pushes what its routine takes besides the state, and calls it. */
@@ -318,4 +318,98 @@ export function emitZeroBlock(
   emitEither(f, exits, x, { access, slow: routine });
   f.release(block);
   f.release(ea);
+}
+
+/**
+ * [ea: i64] -> [host address: i32] of an operand of `size` bytes that is to be read and then written: looked up once, as what is
+ * written, which everywhere can be read as well. `slow` is the index of the routine for what the soft TLB does not have; it
+ * gives such an address, too.
+ */
+export function emitPlace(f: FunctionBuilder, exits: Exits, x: AccessContext, size: AccessSize, slow: number): void {
+  const ea = f.local("i64");
+  f.set(ea);
+  note(f, x, ea, 2);
+  exits.beforeFault?.(f);
+  const access = (miss: Label): number => {
+    const entry = lookUp(f, x, ea, size, x.layout.tlb.writeTag, miss);
+    hostAddress(f, x, ea, entry);
+    return entry;
+  };
+  const routine = (): void => {
+    f.get(ea);
+    f.i32Const(size);
+    f.call(slow);
+  };
+  f.release(emitEither(f, exits, x, { result: "i32", access, slow: routine }));
+  f.release(ea);
+}
+
+/** [host address: i32] -> [value] at a place that `emitPlace` gave. */
+export function emitPlacedLoad(f: FunctionBuilder, size: AccessSize): void {
+  f.memory(loads[size], 0);
+}
+
+const exchanges: Record<AccessSize, number> = { 1: 0x4c, 2: 0x4d, 4: 0x4e, 8: 0x49 };
+
+/** What else `emitPlacedStore` is told. */
+export interface PlacedStore {
+  readonly size: AccessSize;
+  /** Whether nobody else may have written there meanwhile: known, or what a local says that is on the stack, last. */
+  readonly locked: boolean | "asked";
+  /** Pushes whether a place is one of the slow way, which `done` then brings to where it belongs. */
+  readonly isBuffer: (f: FunctionBuilder, place: number) => void;
+  readonly done: number;
+}
+
+/**
+ * [host address: i32, what was there, value] -> []: writes where `emitPlace` said. Locked, it is one compare-exchange; if something
+ * else is there by now, the instruction starts over. What is not aligned is not locked: no single operation of the host's is.
+ */
+export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessContext, store: PlacedStore): void {
+  const { size, locked, isBuffer, done } = store;
+  const asked = f.local("i32");
+  const value = f.local("i64");
+  const old = f.local("i64");
+  const place = f.local("i32");
+  if (locked === "asked") f.set(asked);
+  f.set(value);
+  f.set(old);
+  f.set(place);
+  const plain = (): void => {
+    f.get(place);
+    f.get(value);
+    f.memory(stores[size], 0);
+  };
+  if (locked !== false) {
+    if (locked === "asked") f.get(asked);
+    else f.i32Const(1);
+    f.get(place);
+    f.i32Const(size - 1);
+    f.i32("and");
+    f.i32("eqz");
+    f.i32("and");
+    f.if();
+    f.get(place);
+    f.get(old);
+    f.get(value);
+    f.code.append([0xfe, exchanges[size], Math.log2(size), 0]);
+    f.get(old);
+    f.i64("ne");
+    f.if();
+    exits.storePc(f);
+    exits.leave(f);
+    f.end();
+    f.else();
+    plain();
+    f.end();
+  } else plain();
+  isBuffer(f, place);
+  f.if();
+  exits.storePc(f);
+  f.get(x.state);
+  f.i32Const(size);
+  f.call(done);
+  x.checkFault(f, exits);
+  f.end();
+  for (const local of [place, old, value, asked]) f.release(local);
 }

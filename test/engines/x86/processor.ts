@@ -8,9 +8,8 @@ import { engineRequests as Request } from "../../../src/engine/layout.js";
 import { Translator } from "../../../src/engine/translate/translator.js";
 import { memorySlot, vmLayout } from "../../../src/kvm/layout.js";
 
-const s = 0x100000;
+const first = 0x100000;
 const align = (n: number) => Math.ceil(n / 65536) * 65536;
-const owners = align(s + vcpu.size);
 
 const compiled = (name: string) =>
   new WebAssembly.Module(readFileSync(new URL(`../../../src/arch/x86/engines/${name}`, import.meta.url)));
@@ -18,11 +17,32 @@ let assets: { runtime: WebAssembly.Module; interpreter: WebAssembly.Module } | u
 
 type FieldName = keyof typeof state;
 
+/** A processor beside the first one: the memory they share, and which of how many it is. */
+export interface Beside {
+  readonly memory: WebAssembly.Memory;
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Memory for so many processors with so much RAM, shared between threads. */
+export function sharedMemory(ramSize: number, count: number): WebAssembly.Memory {
+  const { end } = placesOf(ramSize, count);
+  return new WebAssembly.Memory({ initial: end / 65536, maximum: 65536, shared: true });
+}
+
+function placesOf(ramSize: number, count: number) {
+  const owners = align(first + count * vcpu.size);
+  const codeMaps = align(owners + ramSize / 1024);
+  const ram = align(codeMaps + count * align(ramSize / 1024));
+  return { owners, codeMaps, ram, end: ram + align(ramSize) };
+}
+
 /** Segments' access bytes as descriptors have them, from bit 8 of the upper half. */
 export const Access = { code64: 0xa09b, data: 0xc093, user: 0x60, tss: 0x008b } as const;
 
 export class Processor {
   readonly #memory: WebAssembly.Memory;
+  readonly #s: number;
   readonly view: DataView;
   readonly #bytes: Uint8Array;
   readonly #ram: number;
@@ -32,29 +52,35 @@ export class Processor {
   readonly translator: Translator;
 
   /** @param ramSize bytes of RAM, from physical address 0 on. `translate`: hot code becomes regions, if not asked otherwise. */
-  constructor(ramSize: number, { translate = true } = {}) {
-    assets ??= { runtime: compiled("runtime.wasm"), interpreter: compiled("interpreter.wasm") };
+  constructor(ramSize: number, { translate = true, beside }: { translate?: boolean; beside?: Beside } = {}) {
+    const index = beside?.index ?? 0;
+    const count = beside?.count ?? 1;
+    const kind = beside ? "shared." : "";
+    assets ??= { runtime: compiled(`runtime.${kind}wasm`), interpreter: compiled(`interpreter.${kind}wasm`) };
     const pages = ramSize / 4096;
-    const codeMap = align(owners + 4 * pages);
-    this.#ram = align(codeMap + 4 * pages);
+    const { owners, codeMaps, ram, end } = placesOf(ramSize, count);
+    this.#s = first + index * vcpu.size;
+    this.#ram = ram;
     this.ramSize = ramSize;
-    this.#memory = new WebAssembly.Memory({ initial: (this.#ram + align(ramSize)) / 65536, maximum: 65536 });
+    this.#memory = beside?.memory ?? new WebAssembly.Memory({ initial: end / 65536, maximum: 65536 });
     this.view = new DataView(this.#memory.buffer);
     this.#bytes = new Uint8Array(this.#memory.buffer);
     const word = (at: number, value: number) => this.view.setInt32(at, value, true);
-    word(vmLayout.vcpuCount, 1);
-    word(vmLayout.vcpus, s);
-    word(vmLayout.slotCount, 1);
-    this.view.setBigInt64(vmLayout.slots + memorySlot.offset.size, BigInt(ramSize), true);
-    word(vmLayout.slots + memorySlot.offset.address, this.#ram);
-    this.view.setBigInt64(archLayout.ramLimit, BigInt(ramSize), true);
-    word(archLayout.codeOwners, owners);
-    word(archLayout.codeMapSize, pages * 4);
-    this.view.setFloat64(vmLayout.clockBase, performance.timeOrigin + performance.now(), true);
-    // Ticks a millisecond.
-    this.view.setFloat64(vmLayout.clockRate, 1e6, true);
-    this.set("codeMaps", codeMap);
-    const translator = new Translator(translatorTarget, this.#memory, s);
+    if (index === 0) {
+      word(vmLayout.vcpuCount, count);
+      for (let i = 0; i < count; i++) word(vmLayout.vcpus + 4 * i, first + i * vcpu.size);
+      word(vmLayout.slotCount, 1);
+      this.view.setBigInt64(vmLayout.slots + memorySlot.offset.size, BigInt(ramSize), true);
+      word(vmLayout.slots + memorySlot.offset.address, this.#ram);
+      this.view.setBigInt64(archLayout.ramLimit, BigInt(ramSize), true);
+      word(archLayout.codeOwners, owners);
+      word(archLayout.codeMapSize, pages * 4);
+      this.view.setFloat64(vmLayout.clockBase, performance.timeOrigin + performance.now(), true);
+      // Ticks a millisecond.
+      this.view.setFloat64(vmLayout.clockRate, 1e6, true);
+    }
+    this.set("codeMaps", codeMaps + index * align(pages * 4));
+    const translator = new Translator(translatorTarget, this.#memory, this.#s);
     this.translator = translator;
     this.interpreter = instantiateInterpreter(
       assets,
@@ -71,19 +97,19 @@ export class Processor {
   }
 
   get(field: FieldName, index = 0): number {
-    return this.view.getInt32(s + state[field].offset + 4 * index, true);
+    return this.view.getInt32(this.#s + state[field].offset + 4 * index, true);
   }
 
   get64(field: FieldName, index = 0): bigint {
-    return this.view.getBigUint64(s + state[field].offset + 8 * index, true);
+    return this.view.getBigUint64(this.#s + state[field].offset + 8 * index, true);
   }
 
   set(field: FieldName, value: number, index = 0): void {
-    this.view.setInt32(s + state[field].offset + 4 * index, value, true);
+    this.view.setInt32(this.#s + state[field].offset + 4 * index, value, true);
   }
 
   set64(field: FieldName, value: bigint, index = 0): void {
-    this.view.setBigUint64(s + state[field].offset + 8 * index, BigInt.asUintN(64, value), true);
+    this.view.setBigUint64(this.#s + state[field].offset + 8 * index, BigInt.asUintN(64, value), true);
   }
 
   /** Segment registers, by their numbers in the layout. */
@@ -160,7 +186,7 @@ export class Processor {
 
   /** After all registers have been set. */
   reset(): void {
-    (this.interpreter.runtime["reset"] as (state: number) => void)(s);
+    (this.interpreter.runtime["reset"] as (state: number) => void)(this.#s);
   }
 
   /** After some registers have been set. */
@@ -170,7 +196,7 @@ export class Processor {
 
   step(): number {
     this.set("exitCode", ExitCode.none);
-    return this.interpreter.step(s);
+    return this.interpreter.step(this.#s);
   }
 
   /** Runs until it leaves, at the latest after so many slices. */
@@ -178,7 +204,7 @@ export class Processor {
     this.set("exitCode", ExitCode.none);
     const now = (performance.timeOrigin + performance.now() - this.view.getFloat64(vmLayout.clockBase, true)) * 1e6;
     this.set64("leaveAt", milliseconds === 0 ? 0n : BigInt(Math.round(now + milliseconds * 1e6)));
-    return this.interpreter.run(s);
+    return this.interpreter.run(this.#s);
   }
 
   /** Completes an access that it left for: what it reads is this. Returns why it left again. */

@@ -83,6 +83,10 @@ export class InterpreterRecorder extends X86Recorder {
     this.effect([address, asNode(whole)], ["general"], (f) => f.memory(store, offset));
   }
 
+  protected locked(): Node {
+    return asNode(this.#byte(record.lock));
+  }
+
   protected named(): I32 {
     return this.i32.shrU(this.#byte(record.reg), this.i32.const(3));
   }

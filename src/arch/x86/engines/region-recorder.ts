@@ -90,6 +90,10 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     this.held.write(this, number, asNode(whole));
   }
 
+  protected locked(): Node {
+    return this.constant("i32", this.#operands.lock ? 1 : 0);
+  }
+
   protected named(): I32 {
     return this.i32.const(this.#operands.reg);
   }

@@ -20,6 +20,9 @@ const target = {
     /** (state, vector): an exception of the instruction at pc. */
     raise: [["i32", "i32"], []],
     illegal: [["i32"], []],
+    /** (state, address, bytes): where an operand lies that is read and then written; 0 after a fault. Then, that it was written. */
+    updateSlow: [["i32", "i64", "i32"], ["i32"]],
+    updateDone: [["i32", "i32"], []],
     /** (state, RFLAGS before): after an instruction that ran alone. */
     afterAlone: [["i32", "i64"], []],
     ...(Object.fromEntries(

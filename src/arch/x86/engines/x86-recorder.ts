@@ -1,12 +1,14 @@
 /** x86's machine as a recorder: operands by their types. Where registers and immediates are, each engine says. */
 import type { Node, Resource } from "../../../engine/ir.js";
+import { emitPlace, emitPlacedLoad, emitPlacedStore } from "../../../engine/memory-access.js";
 import { asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import type { AccessSize } from "../../../semantics/operations.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { I32, I64, Value } from "../../../semantics/values.js";
+import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import { low } from "../isa/flags.js";
 import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
-import type { FlagName, FlagValues, Operand, X86Machine } from "../isa/machine.js";
+import type { FlagName, FlagValues, Operand, Update, X86Machine } from "../isa/machine.js";
 import type { OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
@@ -73,6 +75,30 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     this.routine("raise", [this.constant("i32", vector)]);
   }
 
+  /** Whether the instruction has LOCK. */
+  protected abstract locked(): Node;
+
+  update(address: I64, bytes: AccessSize, always = false): Update {
+    const slow = this.runtime.helper("updateSlow");
+    const done = this.runtime.helper("updateDone");
+    const place = this.effect([asNode(address)], [], (f, x) => emitPlace(f, x, this.access, bytes, slow), "i32");
+    const old = this.effect([place], [], (f) => emitPlacedLoad(f, bytes), "i64");
+    const isBuffer = (f: FunctionBuilder, local: number): void => {
+      f.get(local);
+      f.get(this.access.state);
+      f.i32Const(state.crossing.offset);
+      f.i32("add");
+      f.i32("eq");
+    };
+    const write = (value: I64): void => {
+      const lock = always ? this.constant("i32", 1) : this.locked();
+      const locked = lock.constant === undefined ? "asked" : lock.constant !== 0;
+      const args = [place, old, asNode(value), ...(locked === "asked" ? [lock] : [])];
+      this.effect(args, [], (f, x) => emitPlacedStore(f, x, this.access, { size: bytes, locked, isBuffer, done }));
+    };
+    return { old, write };
+  }
+
   /** What routines may write behind the recorder's back. */
   protected helperWrites(effect: HelperSignature["effect"]): readonly Resource[] {
     return effect === "pure" ? [] : ["systemFlags", "segments", "selectors", "general", ...flagNames];
@@ -101,7 +127,10 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     for (const type of form.operands) {
       const size = sizeOf(type, operandSize) as Size;
       const number = ["i", "u", "iv", "rel", "moffs"].includes(type.kind) ? immediates++ : 0;
-      operands[type.name] = this.#operand(type, { size, addressSize, codeSize, addressing, number });
+      // What LOCK is allowed for reads the first operand and writes it.
+      const { lock } = definition.options;
+      const updates = lock && type === form.operands[0] ? (lock === "always" ? "locked" : "asked") : false;
+      operands[type.name] = this.#operand(type, { size, addressSize, codeSize, addressing, number, updates });
     }
     definition.semantics?.(this, operands, { size: operandSize, codeSize, condition, repeat });
   }
@@ -189,17 +218,29 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   }
 
   /** Memory at an offset, cut to the address size, in the segment that an override names if it heeds one. */
-  #memory({ size, addressSize, codeSize, addressing }: Where, offset: (moved: number) => I64, heeds = true): Operand {
+  #memory(
+    { size, addressSize, codeSize, addressing, updates }: Where,
+    offset: (moved: number) => I64,
+    heeds = true,
+  ): Operand {
     const cut = (moved = 0) => (addressSize === codeSize ? offset(moved) : low(this, addressSize, offset(moved)));
     const address = (moved = 0) =>
       addressing === "plain" || !heeds ? cut(moved) : this.i64.add(cut(moved), this.overridden());
     const bytes = (size / 8) as AccessSize;
+    let update: Update | undefined;
     return {
       size,
       addressSize,
       memory: true,
-      read: () => this.load(address(), bytes),
-      write: (value) => this.store(address(), bytes, value),
+      read: () => {
+        if (!updates) return this.load(address(), bytes);
+        update = this.update(address(), bytes, updates === "locked");
+        return update.old;
+      },
+      write: (value) => {
+        if (update) update.write(value);
+        else this.store(address(), bytes, value);
+      },
       offset: () => cut(),
       address,
       number: () => {
@@ -214,6 +255,8 @@ interface Where {
   readonly addressSize: CodeSize;
   readonly codeSize: CodeSize;
   readonly addressing: X86Handler["addressing"];
+  /** It is read, and then written: no, or with LOCK if the instruction has it, or always with it. */
+  readonly updates: false | "asked" | "locked";
   /** Which of the instruction's immediates. */
   readonly number: number;
 }

@@ -81,8 +81,8 @@ export interface UndefinedFlags {
 
 export interface InsnOptions {
   readonly undefinedFlags?: UndefinedFlags;
-  /** LOCK is allowed where the destination is memory. */
-  readonly lock?: true;
+  /** LOCK is allowed where the destination, the first operand, is memory; or is there whether it is written or not. */
+  readonly lock?: true | "always";
   /** F2 and F3 repeat it; "compares": and end it by ZF. */
   readonly repeat?: "counts" | "compares";
   /** What CPUID must say: without it, it is no instruction. */

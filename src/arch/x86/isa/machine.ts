@@ -1,5 +1,5 @@
 /** What instructions' bodies are written against: the operations of any instruction set, and x86's registers and flags. */
-import type { Operations } from "../../../semantics/operations.js";
+import type { AccessSize, Operations } from "../../../semantics/operations.js";
 import type { I32, I64 } from "../../../semantics/values.js";
 import type { HelperArguments, HelperName, HelperResult } from "./helpers.js";
 import type { CodeSize, Size } from "./registers.js";
@@ -21,6 +21,12 @@ export interface Operand {
   offset(): I64;
   /** The same with the base: what `m.load` and `m.store` take. `moved` is added where RSP is the base. */
   address(moved?: number): I64;
+}
+
+/** Memory that is being read and written. */
+export interface Update {
+  readonly old: I64;
+  write(value: I64): void;
 }
 
 /** What is known of an instruction when its body is recorded: plain values. */
@@ -84,6 +90,11 @@ export interface X86Machine extends Operations {
   setSystemFlags(value: I64): void;
   /** Address of the next instruction. */
   next(): I64;
+  /**
+   * An operand in memory that is read and then written: looked up once, as what is written. With LOCK, or if it is always so,
+   * nobody writes there in between: otherwise the instruction starts over, so that nothing may be written before it.
+   */
+  update(address: I64, bytes: AccessSize, always?: boolean): Update;
   /** Calls a routine of the run-time library. A body that does runs in the interpreter only. */
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
   /** A fault of this instruction, with an error code of 0 if the exception has one: nothing of it happens. */

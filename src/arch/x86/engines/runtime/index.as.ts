@@ -46,3 +46,4 @@ export {
   writeDebug,
   writeExtendedControl,
 } from "./system.as";
+export { updateDone, updateSlow } from "../../mmu/update.as";

@@ -32,8 +32,13 @@ function bitTest(
   // A register's number counts from there in both directions.
   const units = i64.shrS(signed(m, size, given), i64.const(Math.log2(size)));
   const address = i64.add(base.address(), i64.mul(units, i64.const(size / 8)));
-  const old = m.load(address, (size / 8) as 2 | 4 | 8);
-  if (change) m.store(address, (size / 8) as 2 | 4 | 8, change(old, mask));
+  const bytes = (size / 8) as 2 | 4 | 8;
+  if (!change) {
+    m.setFlags({ carry: bit(m, m.load(address, bytes), place) });
+    return;
+  }
+  const { old, write } = m.update(address, bytes);
+  write(change(old, mask));
   m.setFlags({ carry: bit(m, old, place) });
 }
 

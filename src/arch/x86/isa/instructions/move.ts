@@ -17,8 +17,21 @@ function reversed(m: X86Machine, value: I64, size: number): I64 {
 function exchangePair(m: X86Machine, address: I64, half: 32 | 64): void {
   const { i64, i32 } = m;
   const bytes = half === 32 ? 4 : 8;
-  // 16 bytes must be aligned.
-  if (half === 64) m.if(i64.ne(i64.and(address, i64.const(15)), i64.const(0)), () => m.raise(Vector.generalProtection));
+  if (half === 32) {
+    const { old, write } = m.update(address, 8);
+    const both = (high: number, lower: number) =>
+      i64.or(i64.shl(m.register(high, 32), i64.const(32)), m.register(lower, 32));
+    const same = i64.eq(old, both(rdx, rax));
+    write(m.select(same, both(rcx, rbx), old));
+    m.if(i32.eqz(same), () => {
+      m.setRegister(rax, 32, i64.and(old, i64.const(0xffffffffn)));
+      m.setRegister(rdx, 32, i64.shrU(old, i64.const(32)));
+    });
+    m.setFlags({ zero: i64.extendU(i32.eqz(same)) });
+    return;
+  }
+  // 16 bytes must be aligned. No operation of the host's has so many.
+  m.if(i64.ne(i64.and(address, i64.const(15)), i64.const(0)), () => m.raise(Vector.generalProtection));
   const second = i64.add(address, i64.const(bytes));
   const low = m.load(address, bytes);
   const high = m.load(second, bytes);
@@ -84,7 +97,7 @@ export const lea = insn("lea", ["8D /r  dst:r, src:mem"], {}, (_, { dst, src }) 
 export const xchg = insn(
   "xchg",
   ["86|87 /r  dst:rm, src:r", "90+r  dst:o, src:a"],
-  { lock: true },
+  { lock: "always" },
   (_, { dst, src }) => {
     const old = dst.read();
     const other = src.read();

@@ -1,0 +1,110 @@
+/**
+ * Instructions with LOCK, and XCHG, on memory that three processors work on at the same time: nothing gets lost. Interpreted and
+ * translated.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { ExitCode } from "../../../src/arch/x86/engines/layout.js";
+import { assemble } from "../../../src/arch/x86/isa/assembler.js";
+import { Processor, sharedMemory } from "./processor.js";
+
+const ramSize = 0x40_0000;
+const code = 0x10_0000;
+const data = 0x20_0000;
+const processors = 3;
+/** Long enough that they meet: what is translated is ten times as quick. */
+const roundsOf = (translate: boolean) => (translate ? 1_000_000n : 100_000n);
+
+/** Each round adds 1, the processor's number or its own bit somewhere; RBX is a bit of its own, RSI a number. */
+const program = [
+  "lock inc qword ptr [rdi]",
+  "lock add dword ptr [rdi+0x8], 0x3",
+  "mov eax, 0x1",
+  "lock xadd word ptr [rdi+0x10], ax",
+  "stc",
+  "lock adc qword ptr [rdi+0x18], 0x1",
+  "lock sub byte ptr [rdi+0x20], 0x1",
+  "lock xor qword ptr [rdi+0x28], rbx",
+  "lock neg qword ptr [rdi+0x30]",
+  "lock not dword ptr [rdi+0x38]",
+  "lock btc qword ptr [rdi+0x40], rsi",
+];
+function machine() {
+  const memory = sharedMemory(ramSize, processors);
+  const p = new Processor(ramSize, { translate: false, beside: { memory, index: 0, count: processors } });
+  // 2 MiB pages, where they are.
+  p.putRam64(0x1000, 0x2003n);
+  p.putRam64(0x2000, 0x3003n);
+  p.putRam64(0x3000, 0x83n);
+  p.putRam64(0x3008, 0x20_0083n);
+  return { memory, p };
+}
+
+async function runAll(memory: WebAssembly.Memory, translate: boolean): Promise<void> {
+  const threads = Array.from({ length: processors }, (_, index) => {
+    const beside = { memory, index, count: processors };
+    const general = [
+      [7, BigInt(data)],
+      [3, 1n << BigInt(index)],
+      [6, BigInt(40 + index)],
+      [15, roundsOf(translate)],
+      [4, BigInt(data + 0x1_0000 * (index + 1))],
+    ];
+    const worker = new Worker(new URL("lock-thread.js", import.meta.url), {
+      workerData: { beside, ramSize, translate, pc: BigInt(code), general },
+    });
+    return once(worker, "message") as Promise<[{ exit: number; regions: number }]>;
+  });
+  for (const [{ exit, regions }] of await Promise.all(threads)) {
+    assert.equal(exit, ExitCode.halt);
+    assert.equal(regions > 0, translate);
+  }
+}
+
+function write(p: Processor, lines: readonly (string | readonly number[])[]): void {
+  // All begin together: lock inc [rdi+0x78]; wait: pause; cmp [rdi+0x78], 3; jb wait.
+  const bytes = [0xf0, 0xff, 0x47, 0x78, 0xf3, 0x90, 0x83, 0x7f, 0x78, processors, 0x72, 0xf8];
+  const begin = bytes.length;
+  for (const line of lines) {
+    bytes.push(...(typeof line === "string" ? assemble(line, 64, BigInt(code + bytes.length)) : line));
+  }
+  bytes.push(...assemble("sub r15, 1", 64, 0n));
+  // jnz to the beginning; hlt.
+  const back = begin - (bytes.length + 6);
+  bytes.push(0x0f, 0x85, back & 0xff, (back >> 8) & 0xff, (back >> 16) & 0xff, (back >> 24) & 0xff, 0xf4);
+  p.ram(code, bytes.length).set(bytes);
+}
+
+for (const translate of [false, true]) {
+  const way = translate ? "translated" : "interpreted";
+  test(`what LOCK does to memory nobody else undoes, ${way}`, async () => {
+    const { memory, p } = machine();
+    write(p, program);
+    p.putRam64(data + 0x30, 5n);
+    await runAll(memory, translate);
+    const all = BigInt(processors) * roundsOf(translate);
+    const at = (offset: number) => p.getRam64(data + offset);
+    assert.deepEqual([at(0), at(8), at(0x10), at(0x18)], [all, 3n * all, all & 0xffffn, 2n * all]);
+    assert.deepEqual([at(0x20), at(0x28), at(0x30)], [-all & 0xffn, 0n, 5n]);
+    assert.deepEqual([at(0x38), at(0x40)], [0n, 0n]);
+  });
+
+  test(`a lock that CMPXCHG takes, and one that XCHG takes, let one in, ${way}`, async () => {
+    const { memory, p } = machine();
+    write(p, [
+      // take: xor eax, eax; lock cmpxchg [rdi], rbx; jnz take
+      [0x31, 0xc0, 0xf0, 0x48, 0x0f, 0xb1, 0x1f, 0x75, 0xf7],
+      "add qword ptr [rdi+0x8], 0x1",
+      "mov qword ptr [rdi], 0x0",
+      // take: mov eax, 1; xchg [rdi+0x40], eax; test eax, eax; jnz take
+      [0xb8, 1, 0, 0, 0, 0x87, 0x47, 0x40, 0x85, 0xc0, 0x75, 0xf4],
+      "add qword ptr [rdi+0x48], 0x1",
+      "mov dword ptr [rdi+0x40], 0x0",
+    ]);
+    await runAll(memory, translate);
+    const all = BigInt(processors) * roundsOf(translate);
+    assert.deepEqual([p.getRam64(data + 8), p.getRam64(data + 0x48)], [all, all]);
+  });
+}
