@@ -86,7 +86,8 @@ static void said(u64 value) {
 /* Both levels: the three registers are RDI, RSI, RDX, the result RAX. */
 PIECE(p_read, "mov (%rdi), %eax");
 PIECE(p_write, "mov %esi, (%rdi)\n mov %esi, %eax");
-PIECE(p_add, "addl $1, (%rdi)\n mov $1, %eax");
+/* Read first: QEMU 7.2 faults as reads do, and says so, where one instruction reads and writes. */
+PIECE(p_add, "mov (%rdi), %ecx\n addl $1, (%rdi)\n mov $1, %eax");
 PIECE(p_cross, "mov %rsi, -3(%rdi)\n mov $1, %eax");
 PIECE(p_call, "call *%rdi");
 PIECE(p_stac_read, "stac\n mov (%rdi), %eax\n clac");

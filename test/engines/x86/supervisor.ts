@@ -33,6 +33,11 @@ export const supervisorFaults: readonly (Judged & { readonly fault: string; read
     "a page of 1 GiB is accessed by what succeeds, and by nothing else",
   ],
   [
+    "what reads and writes in one instruction faults as a read, and makes the entry accessed",
+    "by the instruction, before which the program reads",
+    "what reads and writes in one instruction is a write",
+  ],
+  [
     "LAR and LSL know types of system segments that long mode has not",
     "by the descriptor's type",
     "LAR and LSL know the types that long mode has",

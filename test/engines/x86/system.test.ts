@@ -157,6 +157,22 @@ inEveryWay("a page of 1 GiB is accessed by what succeeds, and by nothing else", 
   assert.equal(one.getRam64(entry), 0xa1n);
 });
 
+inEveryWay("what reads and writes in one instruction is a write", (make) => {
+  const one = make();
+  const entry = tables + 0x3000;
+  one.putRam64(tables + 8, BigInt(entry) | 7n);
+  for (const [value, code] of [
+    [0n, 2n],
+    [0x81n, 3n],
+  ] as const) {
+    one.putRam64(entry, value);
+    one.load([`mov rax, 0x${walked.toString(16)}`, "add dword ptr [rax+0x100000], 0x1"]);
+    assert.equal(one.end(), 14);
+    assert.equal(one.frame(0), code);
+    assert.equal(one.getRam64(entry), value);
+  }
+});
+
 inEveryWay("LAR and LSL know the types that long mode has", (make) => {
   const one = make();
   const known = (instruction: string) =>
