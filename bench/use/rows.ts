@@ -2,5 +2,6 @@
 import { execFromShell, execTrue } from "./exec.js";
 import { forkOne } from "./fork.js";
 import type { Row } from "./row.js";
+import { createFromSnapshot } from "./snapshot.js";
 
-export const rows: readonly Row[] = [execTrue, execFromShell, forkOne];
+export const rows: readonly Row[] = [execTrue, createFromSnapshot, execFromShell, forkOne];

@@ -14,6 +14,7 @@ import type { LoadedKvm } from "./kvm.js";
 import { checked, cpuOption, loadMachines, memoryOption, settleMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
+import { vmFromCache } from "./vm-cache.js";
 
 export interface VmChoices {
   readonly image?: string;
@@ -105,6 +106,8 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
     })),
     onProgress: ({ name, total }) => {
       clearTimeout(timer);
+      // It takes less than what is worth a word.
+      if (name === "restoring") return;
       if (name !== "booting") say(name);
       else if (total === undefined) timer = setTimeout(() => say("booting Linux; this takes some seconds"), silence);
     },
@@ -118,7 +121,7 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
     });
   });
   try {
-    return await create(options);
+    return await vmFromCache(create, options, say);
   } finally {
     clearTimeout(timer);
   }

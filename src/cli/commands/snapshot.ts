@@ -25,6 +25,7 @@ import { networkSyntax, parseNetwork } from "../network.js";
 import { savingRun } from "../save-run.js";
 import { parsePath, parseSeconds } from "../sizes.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
+import { cachedVms } from "../vm-cache.js";
 
 const nameHelp = "a name, or a file: with a folder, or ending with .snapshot";
 
@@ -117,14 +118,20 @@ export function describe(command: Command, finish: Finish): void {
         for (const { name, info } of all) {
           process.stdout.write(info instanceof Error ? `${name}: ${info.message}\n` : described(name, info, false));
         }
+        const cached = cachedVms();
+        const size = cached.reduce((sum, one) => sum + one.size, 0);
+        if (cached.length > 0) process.stdout.write(`and ${cached.length} in exec's cache, ${mebibytes(size)}\n`);
       }),
     );
   command
     .command("rm")
     .description("remove snapshots")
-    .argument("<name...>", nameHelp, (name: string, before: readonly string[] = []) => [...before, parsePath(name)])
+    .argument("[name...]", nameHelp, (name: string, before: readonly string[] = []) => [...before, parsePath(name)])
+    .option("--cache", "those that exec and shell go on from instead of booting")
     .action(
-      finish(async (names: readonly string[]) => {
+      finish(async (names: readonly string[], { cache = false }: { cache?: boolean }) => {
+        if (names.length === 0 && !cache) throw new VmmError("name a snapshot, or give --cache");
+        if (cache) for (const { file } of cachedVms()) rmSync(file, { force: true });
         for (const name of names) {
           const path = snapshotPath(name);
           // What is none is not removed by mistake; what is damaged may be.

@@ -1,0 +1,126 @@
+/**
+ * VMs at their prompt that `exec` and `shell` go on from instead of booting: snapshots in the user's cache folder, a file for each
+ * way to make one. Only a default guest without disks and network: what these were is no more known later.
+ */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { agentFile } from "../../guests/agent/index.js";
+import { ensureDefaultGuest, guestFolder } from "../../guests/index.js";
+import { withLock } from "../../guests/lock.mjs";
+import { VmError } from "../api/error.js";
+import type { Vm, VmOptions } from "../api/types.js";
+import { messageOf } from "../base/errors.js";
+import { thisPackage } from "../base/package.js";
+
+/** Bytes of all of them; the one that was not used for the longest time goes first. */
+const most = 512 << 20;
+const ending = ".snapshot";
+
+/** Where they lie. */
+export const vmCacheFolder = (): string => join(dirname(guestFolder()), "snapshots");
+
+/** Their files, the one that was used last first. */
+export function cachedVms(): readonly { readonly file: string; readonly size: number }[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync(vmCacheFolder());
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+  return names
+    .filter((name) => name.endsWith(ending) && !name.startsWith("."))
+    .flatMap((name) => {
+      const file = join(vmCacheFolder(), name);
+      const stat = statSync(file, { throwIfNoEntry: false });
+      return stat ? [{ file, size: stat.size, used: stat.mtimeMs }] : [];
+    })
+    .sort((a, b) => b.used - a.used);
+}
+
+/** Whether there can be one for such options. */
+const isPlain = ({ image, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
+  (image === undefined || image === "debian-busybox") &&
+  [kernel, initrd, append, network].every((one) => one === undefined) &&
+  disks.length === 0;
+
+async function fileFor({ memory, cpus, cpu, signal }: VmOptions, say: (sentence: string) => void): Promise<string> {
+  const guest = await ensureDefaultGuest({ report: say, ...(signal ? { signal } : {}) });
+  const identity = (path: string): unknown => {
+    const { size, mtimeMs } = statSync(path);
+    return [path, size, mtimeMs];
+  };
+  const parts = {
+    // A checkout's version stays the same while its code changes.
+    program: [thisPackage.version, identity(fileURLToPath(import.meta.url))],
+    guest: [guest.packages, guest.append, identity(guest.kernel), identity(guest.initrd)],
+    agent: createHash("sha256")
+      .update(readFileSync(agentFile("ppc64le")))
+      .digest("hex"),
+    machine: { memory, cpus, cpu },
+  };
+  const key = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+  return join(vmCacheFolder(), `${key}${ending}`);
+}
+
+/**
+ * A VM as `create` makes one, which goes on from where an earlier one stood if there was one like it; else it is kept for the next.
+ * Of several processes that want the same one boots, and the others wait for it. Rejects as `create`.
+ */
+export async function vmFromCache(
+  create: (options: VmOptions) => Promise<Vm>,
+  options: VmOptions,
+  say: (sentence: string) => void,
+): Promise<Vm> {
+  if (!isPlain(options)) return create(options);
+  const file = await fileFor(options, say);
+  const goOn = async (): Promise<Vm | undefined> => {
+    const { image: _, memory: __, cpus: ___, cpu: ____, ...rest } = options;
+    try {
+      const vm = await create({ ...rest, snapshot: file });
+      const now = new Date();
+      utimesSync(file, now, now);
+      return vm;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (error instanceof VmError && error.code === "ENOENT") return undefined;
+      say(`a cached VM cannot be used, and is made again: ${messageOf(error)}`);
+      rmSync(file, { force: true });
+      return undefined;
+    }
+  };
+  const found = await goOn();
+  if (found) return found;
+  return withLock(
+    `${file}.lock`,
+    async () => {
+      const other = await goOn();
+      if (other) return other;
+      const vm = await create(options);
+      try {
+        await vm.snapshot({ name: file, ...(options.signal ? { signal: options.signal } : {}) });
+        shrink(file);
+      } catch (error) {
+        if (options.signal?.aborted) {
+          await vm.close({ grace: 0 });
+          throw error;
+        }
+        say(`the VM is not kept for the next time: ${messageOf(error)}`);
+      }
+      return vm;
+    },
+    (pid) => say(`waiting for process ${pid}, which boots the same`),
+    options.signal,
+  );
+}
+
+/** Down to the bound, but for the one that was just made. */
+function shrink(kept: string): void {
+  let total = 0;
+  for (const { file, size } of cachedVms()) {
+    total += size;
+    if (total > most && file !== kept) rmSync(file, { force: true });
+  }
+}

@@ -1,0 +1,60 @@
+/** `unikvm exec` boots once, and goes on from what it kept the next time; what is damaged there is made again. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, test } from "node:test";
+import { guestFolder } from "../../guests/index.js";
+import { main, noGuest, unikvm } from "./booting.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-cache-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const guests = dirname(guestFolder());
+mkdirSync(join(folder, "unikvm"));
+for (const name of ["guests", "modules"]) symlinkSync(join(guests, name), join(folder, "unikvm", name));
+process.env["XDG_CACHE_HOME"] = folder;
+process.env["XDG_DATA_HOME"] = join(folder, "data");
+
+const kept = join(folder, "unikvm/snapshots");
+const files = () => readdirSync(kept).filter((name) => name.endsWith(".snapshot"));
+const run = () => unikvm(["exec", "--memory", "128M", "--", "sh", "-c", "hostname; exit 3"]).finished;
+
+test("two that are first share one boot, and what is kept is used until it is damaged", {
+  skip: noGuest,
+  timeout: 280_000,
+}, async () => {
+  const both = await Promise.all([run(), run()]);
+  for (const { status, stderr } of both) assert.equal(status, 3, stderr);
+  // One of them has booted, the other goes on from there.
+  assert.deepEqual(both.map(({ stdout }) => stdout.replace(/-\w+/, "")).sort(), ["twin\n", "unikvm\n"]);
+  const [name, ...more] = files();
+  assert.ok(name);
+  assert.deepEqual(more, []);
+  const file = join(kept, name);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const again = await run();
+  assert.deepEqual([again.status, again.stderr], [3, ""]);
+  assert.match(again.stdout, /^twin-/);
+  // A byte of its memory is another.
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 9] = (bytes.at(-9) ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+  const damaged = await run();
+  assert.deepEqual([damaged.status, damaged.stdout], [3, "unikvm\n"]);
+  assert.match(damaged.stderr, /^unikvm: a cached VM cannot be used, and is made again: .*another digest/m);
+  const snapshot = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [main, "snapshot", ...args], { encoding: "utf8" });
+  assert.match(snapshot("list").stdout, /^and 1 in exec's cache, /);
+  assert.equal(snapshot("rm", "--cache").status, 0);
+  assert.deepEqual(files(), []);
+});
