@@ -1,51 +1,10 @@
-/** The card of a guest and what is behind it. */
-import { VirtioNet, type VirtioNetState } from "../vmm/devices/virtio/net.js";
-import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
-import type { Accept } from "../vmm/network/host.js";
+/** The card of a guest in Node.js, behind which are the host's sockets. */
+import type { VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
 import { hostSockets } from "../vmm/network/node/host-sockets.js";
-import type { Destination } from "../vmm/network/policy.js";
-import { UserNetwork, type UserNetworkState } from "../vmm/network/user-network.js";
+import { type NetworkChoice, type OpenNetwork, openNetworkOf } from "../vmm/network/open-network.js";
 
-/** What a guest's network is to be. */
-export interface NetworkChoice {
-  readonly allow: "all" | readonly string[];
-  readonly forward: readonly { readonly host: number; readonly guest: number }[];
-  /** Is asked before each connection that `allow` allows. */
-  readonly onConnect?: (to: Destination) => boolean | Promise<boolean>;
-}
-
-/** One that others have too, since each guest is alone in its network. */
-const mac = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);
-/** No card gets more queues, however many CPUs there are. */
-const mostPairs = 4;
-
-export interface OpenNetwork {
-  readonly device: VirtioPciDevice;
-  /** Begins a connection to a port of the guest. */
-  connect(port: number, attach: Parameters<Accept>[0]): void;
-  stats(): Readonly<Record<string, number>>;
-  close(): void;
-}
+export type { NetworkChoice, OpenNetwork } from "../vmm/network/open-network.js";
 
 /** Rejects with VmmError: a rule is none, or the host cannot listen at a port. `saved`: its device's state in a snapshot. */
-export async function openNetwork(
-  { allow, forward, onConnect }: NetworkChoice,
-  cpus: number,
-  saved?: VirtioPciState,
-): Promise<OpenNetwork> {
-  const card = saved?.device as VirtioNetState | undefined;
-  const network = new UserNetwork({ host: hostSockets, allow, onConnect }, card?.end as UserNetworkState | undefined);
-  try {
-    for (const { host, guest } of forward) await network.forward(host, guest);
-  } catch (error) {
-    network.close();
-    throw error;
-  }
-  const pairs = Math.min(cpus, mostPairs);
-  return {
-    device: new VirtioPciDevice(new VirtioNet({ end: network, mac, pairs }, card), saved),
-    connect: (port, attach) => network.connect(port, attach),
-    stats: () => network.stats(),
-    close: () => network.close(),
-  };
-}
+export const openNetwork = (choice: NetworkChoice, cpus: number, saved?: VirtioPciState): Promise<OpenNetwork> =>
+  openNetworkOf(hostSockets, choice, cpus, saved);

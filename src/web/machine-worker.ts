@@ -7,9 +7,10 @@ import type { Run } from "../vmm/core/run.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import type { OpenDisks } from "../vmm/devices/virtio/disks.js";
-import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
+import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
 import { begin, deviceStates, goOn } from "../vmm/machines/start.js";
+import type { OpenNetwork } from "../vmm/network/open-network.js";
 import { capture, type Snapshot } from "../vmm/snapshot/snapshot.js";
 import { openPageDisks } from "./disks.js";
 import { bootFiles } from "./files.js";
@@ -127,6 +128,7 @@ class FarMachine {
   #ends: readonly FarEnd[] = [];
   #run: Run | undefined;
   #disks: OpenDisks | undefined;
+  #network: OpenNetwork | undefined;
 
   async hear(message: ToMachine): Promise<void> {
     if (message.type === "start") await this.#start(message.plan, message.snapshot);
@@ -170,6 +172,7 @@ class FarMachine {
   /** What a disk could not write at the end is how the machine ended. */
   #close(): Outcome | undefined {
     try {
+      this.#network?.close();
       this.#disks?.close();
       return undefined;
     } catch (error) {
@@ -184,12 +187,18 @@ class FarMachine {
     for (const [index, port] of console.ports.entries()) this.#ends[index]?.connect(port);
     const { cpus, disks } = plan;
     const report = (sentence: string): void => post({ type: "report", sentence });
-    const saved = snapshot && { states: deviceStates(snapshot).slice(1), images: snapshot.images };
+    const states = snapshot && deviceStates(snapshot);
+    const saved = snapshot && states && { states: states.slice(1), images: snapshot.images };
     this.#disks = await openPageDisks(disks, { cpus, report, saved });
+    if (plan.allow) this.#network = await openNetwork(plan.allow, cpus, states?.at(-1));
     const starting = {
       openKvm,
       implementation: plan.type,
-      devices: [new VirtioPciDevice(console, state), ...this.#disks.devices],
+      devices: [
+        new VirtioPciDevice(console, state),
+        ...this.#disks.devices,
+        ...(this.#network ? [this.#network.device] : []),
+      ],
       spawn: spawnVcpuThread,
       output: this.#console.write,
       signal: this.#stop.signal,
@@ -242,6 +251,16 @@ class FarMachine {
       for (const end of this.#ends) end.halted = false;
     }
   }
+}
+
+/** A card behind which is what fetch reaches. */
+async function openNetwork(allow: readonly string[], cpus: number, saved?: VirtioPciState): Promise<OpenNetwork> {
+  const [{ openNetworkOf }, { fetchGateway }] = await Promise.all([
+    import("../vmm/network/open-network.js"),
+    import("./fetch-gateway.js"),
+  ]);
+  const gateway = fetchGateway({ fetch: (url, init) => fetch(url, init), secure: location.protocol === "https:" });
+  return openNetworkOf(gateway, { allow, forward: [] }, cpus, saved);
 }
 
 /** What need not be copied on its way. */

@@ -17,6 +17,8 @@ export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> 
   readonly memory: number;
   readonly cpus: number;
   readonly disks: readonly SentDisk[];
+  /** Rules of what it may reach; undefined: it has no network card. */
+  readonly allow?: readonly string[] | undefined;
   /** Names of the console's ports. */
   readonly ports: readonly string[];
   /** A string is an absolute URL. An image, or a kernel. */

@@ -1,7 +1,7 @@
 /** Machines for `createVm` in a page: each in a worker of its own, which this half talks to. */
 import { notSupported, VmError } from "../api/error.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
-import type { Disk, FileSource } from "../api/types.js";
+import type { Disk, FileSource, Network } from "../api/types.js";
 import { Errno, type ErrnoName, KvmError } from "../base/errors.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
@@ -158,7 +158,9 @@ class NearMachine {
       cpus,
       captureDisks: () => Promise.reject(unnamed("snapshot: memory false", "keep the disks' files")),
       describe: async () => {
-        if (disks.length > 0) throw unnamed("vm.snapshot of a VM with disks", "fork it, or leave the disks out");
+        if (disks.length > 0 || this.#plan.options.network) {
+          throw unnamed("vm.snapshot of a VM with disks or a network", "fork it, or leave them out");
+        }
         return { made: "unikvm", cpus, own: 1, models: [], disks: [], network: false };
       },
       input: (bytes) => this.#input(bytes),
@@ -263,7 +265,6 @@ function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): 
     const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
   }
-  if (network) throw notSupported("createVm: the option network in a page", "leave it out");
   // What was made elsewhere says how.
   const made = from?.hardware as { readonly disks?: unknown[]; readonly network?: boolean } | undefined;
   if (made && (made.network || (made.disks?.length ?? 0) > 0 || disks.length > 0)) {
@@ -272,11 +273,26 @@ function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): 
   return {
     ...{ memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
     disks: disks.map(sentDisk),
+    allow: network && allowed(network),
     ports: ports.map(({ name }) => name),
     ...(type === undefined ? {} : { type }),
     ...(cpu === undefined ? {} : { cpu }),
     ...(append === undefined ? {} : { append }),
   };
+}
+
+/** What a page can give a guest of a network: names and addresses that fetch reaches. VmError, NOT_SUPPORTED. */
+function allowed({ allow = [], forward = [], via = "fetch", onConnect }: Network): readonly string[] {
+  if (via !== "fetch") {
+    throw notSupported(`createVm: the option network.via with ${String(via)} in a page`, 'there is "fetch"');
+  }
+  if (allow === "all") {
+    // It could not leave out the networks beside the user's machine: a page is not told a name's address.
+    throw notSupported('createVm: the option network.allow with "all" in a page', "name hosts and ports");
+  }
+  if (forward.length > 0) throw notSupported("createVm: the option network.forward in a page", "a page cannot listen");
+  if (onConnect) throw notSupported("createVm: the option network.onConnect in a page", "use network.allow");
+  return allow;
 }
 
 function sentDisk({ source, format, readOnly, mode, backing }: Disk): SentDisk {

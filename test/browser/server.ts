@@ -36,6 +36,8 @@ export async function serve(folder: string, { isolated, more = {} }: Serving): P
     const headers: Record<string, string> = isolated
       ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }
       : {};
+    // What a guest asks for under another name.
+    headers["Access-Control-Allow-Origin"] = "*";
     if (path === "") {
       response.writeHead(200, { ...headers, "Content-Type": "text/html" }).end("<!doctype html><title>unikvm</title>");
       return;

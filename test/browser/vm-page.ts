@@ -33,6 +33,7 @@ export async function bootInPage({ type, append }: VmCase): Promise<{ isolated: 
   }
   const vm = await createVm({
     disks: type === "hv" ? [{ source: blob }] : [{ source: "disk.img", mode: "write" }],
+    network: { allow: [`page.localhost:${location.port}`] },
     ...{ type, memory: "256M", env: { FROM_VM: "1" } },
     ...(append === undefined ? { image: new URL("/guest", location.href) } : await kernel()),
     onProgress: ({ name }) => steps.add(name),
@@ -108,6 +109,21 @@ export async function refusedInPage(): Promise<Record<string, string>> {
     blob: await said(
       createVm({ image: new URL(image, location.href), disks: [{ source: new Blob([]), mode: "write" }] }),
     ),
+  };
+}
+
+/** What a guest has of the page's own server, by a name that is allowed, and of one that is not. */
+export async function fetchInPage() {
+  const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
+  const said = async (url: string) => {
+    const { stdout, stderr } = await vm.exec(["wget", "-q", "-O", "-", url]);
+    return stdout + stderr;
+  };
+  return {
+    found: await said(`http://page.localhost:${location.port}/package.json`),
+    missing: await said(`http://page.localhost:${location.port}/none`),
+    otherPort: await said("http://page.localhost:1/"),
+    otherName: await said(`http://other.localhost:${location.port}/`),
   };
 }
 

@@ -37,6 +37,8 @@ export type Accept = (attach: (events: HostStreamEvents) => HostStream) => void;
 export interface HostNetwork {
   /** A TCP connection to an IPv4 address. */
   connect(address: string, port: number, events: HostStreamEvents): HostStream;
+  /** As `connect`, of a host that asks for no names itself: to a name that a rule allows. */
+  connectName?(name: string, port: number, events: HostStreamEvents): HostStream;
   /** UDP to and from one address and port. */
   datagrams(address: string, port: number, received: (bytes: Uint8Array) => void): HostDatagrams;
   /** A name's IPv4 addresses; none: there is no such name. Rejects: it cannot be known. */

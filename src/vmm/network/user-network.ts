@@ -332,8 +332,8 @@ export class UserNetwork implements NetworkEnd {
     /** What is sent before it is known where to. */
     let first: Uint8Array | undefined;
     void this.#decide(destination, port, "udp").then((address) => {
-      if (address === undefined) this.#count("refused_datagrams");
-      if (closed || address === undefined) return;
+      if (typeof address !== "number") this.#count("refused_datagrams");
+      if (closed || typeof address !== "number") return;
       datagrams = this.#host.datagrams(formatAddress(address), port, (bytes) => {
         if (!closed) received(bytes);
       });
@@ -370,13 +370,16 @@ export class UserNetwork implements NetworkEnd {
       return;
     }
     const { tcp } = this.#open(flow, queue, segment);
-    void this.#decide(destination, flow.port, "tcp").then((address) => {
+    void this.#decide(destination, flow.port, "tcp").then((where) => {
       if (tcp.state !== "opening") return;
-      if (address === undefined) {
+      if (where === undefined) {
         this.#count("refused_connections");
         tcp.abort();
+      } else if (typeof where === "number") {
+        tcp.join(this.#host.connect(formatAddress(where), flow.port, tcp));
       } else {
-        tcp.join(this.#host.connect(formatAddress(address), flow.port, tcp));
+        const stream = this.#host.connectName?.(where, flow.port, tcp);
+        if (stream) tcp.join(stream);
       }
     });
   }
@@ -395,8 +398,8 @@ export class UserNetwork implements NetworkEnd {
     });
   }
 
-  /** The address that the host is to reach; undefined: none. */
-  async #decide(destination: number, port: number, kind: "tcp" | "udp"): Promise<number | undefined> {
+  /** The address that the host is to reach, or the name, if it reaches names; undefined: none. */
+  async #decide(destination: number, port: number, kind: "tcp" | "udp"): Promise<number | string | undefined> {
     // The host itself is where the guest's router is, if a rule says so.
     const target = this.#policy.target(destination === gateway ? loopback : destination, port);
     if (!target) return undefined;
@@ -404,6 +407,7 @@ export class UserNetwork implements NetworkEnd {
       const host = "name" in target ? target.name : formatAddress(target.address);
       if (this.#onConnect && (await this.#onConnect({ host, port, protocol: kind })) !== true) return undefined;
       if ("address" in target) return target.address;
+      if (this.#host.connectName) return target.name;
       const addresses = await this.#names.resolve(target.name);
       return this.#policy.choose(addresses, port);
     } catch {
