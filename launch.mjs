@@ -10,8 +10,10 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 try {
   const { setUp } = await import("./setup.mjs");
   await setUp();
-  const main = join(dirname(fileURLToPath(import.meta.url)), "dist", "src", "cli", "main.js");
-  if (!existsSync(main)) throw new Error(`${main} is missing: run \`node setup.mjs --force\``);
+  const dist = join(dirname(fileURLToPath(import.meta.url)), "dist");
+  const places = [join(dist, "command", "node", "unikvm.js"), join(dist, "src", "cli", "main.js")];
+  const main = places.find((place) => existsSync(place));
+  if (!main) throw new Error(`${places[1]} is missing: run \`node setup.mjs --force\``);
   process.argv[1] = main;
   await import(pathToFileURL(main).href);
 } catch (error) {

@@ -4,6 +4,7 @@ import { thisPackage } from "../base/package.js";
 import type { AgentConnection, AgentState } from "../vmm/agent/connection.js";
 import { VmmError } from "../vmm/errors.js";
 import {
+  type Packing,
   readInfo,
   readSnapshot,
   SnapshotError,
@@ -83,6 +84,7 @@ export function snapshotError(error: unknown, code = "SNAPSHOT_FOREIGN"): unknow
 export interface Taking extends Abort {
   readonly name: string | undefined;
   readonly memory: boolean;
+  readonly packing: Packing;
 }
 
 /** The VM stands still while it is copied, and runs on while it is packed. Rejects with VmError, or the signal's reason. */
@@ -90,7 +92,7 @@ export async function takeSnapshot(
   place: SnapshotPlace,
   machine: RunningMachine,
   agent: AgentConnection,
-  { name, memory, signal }: Taking,
+  { name, memory, packing, signal }: Taking,
 ): Promise<Snapshot> {
   try {
     const { snapshot, also } = memory
@@ -106,11 +108,15 @@ export async function takeSnapshot(
     const saved: Saved = { ...snapshot, hardware };
     const parts: Uint8Array<ArrayBuffer>[] = [];
     const pack = (write?: (bytes: Uint8Array) => Promise<void>): Promise<string> =>
-      writeSnapshot(saved, { platform: place.platform, by: `unikvm ${thisPackage.version}` }, async (bytes) => {
-        signal?.throwIfAborted();
-        parts.push(bytes as Uint8Array<ArrayBuffer>);
-        await write?.(bytes);
-      });
+      writeSnapshot(
+        saved,
+        { platform: place.platform, packing, by: `unikvm ${thisPackage.version}` },
+        async (bytes) => {
+          signal?.throwIfAborted();
+          parts.push(bytes as Uint8Array<ArrayBuffer>);
+          await write?.(bytes);
+        },
+      );
     await (name === undefined ? pack() : place.write(name, pack));
     signal?.throwIfAborted();
     const blob = new Blob(parts);

@@ -1,10 +1,11 @@
 /** A VM that runs, as programs have it. */
 
-import { boolean, having, optional, options as optionsOf, text } from "../base/takes.js";
+import { boolean, having, oneOf, optional, options as optionsOf, text } from "../base/takes.js";
 import type { AgentConnection, AgentProgram, ProgramEvents } from "../vmm/agent/connection.js";
 import type { AgentRequest } from "../vmm/agent/frames.js";
 import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
+import { packings } from "../vmm/snapshot/format.js";
 import { bytesIn, isBody, usualMemory } from "./bytes.js";
 import type { ConsoleLog } from "./console.js";
 import { VmError } from "./error.js";
@@ -60,6 +61,7 @@ export interface VmParts {
 const checkSnapshotOptions = optionsOf<SnapshotOptions>({
   name: optional(text),
   memory: optional(boolean),
+  packing: optional(oneOf(...packings)),
   signal: optional(having({ aborted: boolean })),
 });
 
@@ -240,13 +242,13 @@ export class LinuxVm implements Vm {
     } catch (error) {
       throw misuse(error);
     }
-    const { name, memory = true, signal } = options;
+    const { name, memory = true, packing = "deflate", signal } = options;
     if (name === "") throw new VmError("EINVAL", "snapshot: name is empty");
     signal?.throwIfAborted();
     this.#check();
     // An image without such a program has its disks as after a loss of power.
     if (!memory) await this.exec(["sync"], signal ? { signal } : {}).catch(unlessMissing);
-    return this.#parts.snapshot({ name, memory, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
+    return this.#parts.snapshot({ name, memory, packing, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
       throw this.#end && !signal?.aborted ? endError(this.#end) : error;
     });
   }

@@ -53,8 +53,8 @@ async function fileFor({ memory, cpus, cpu, signal }: VmOptions, say: (sentence:
     return [path, size, mtimeMs];
   };
   const parts = {
-    // A checkout's version stays the same while its code changes.
-    program: [thisPackage.version, identity(fileURLToPath(import.meta.url))],
+    // A checkout's version stays the same while its code changes. This file is there in bundles, too.
+    program: [thisPackage.version, identity(fileURLToPath(new URL("./main.js", import.meta.url)))],
     guest: [guest.packages, guest.append, identity(guest.kernel), identity(guest.initrd)],
     agent: createHash("sha256")
       .update(readFileSync(agentFile("ppc64le")))
@@ -100,7 +100,7 @@ export async function vmFromCache(
       if (other) return other;
       const vm = await create(options);
       try {
-        await vm.snapshot({ name: file, ...(options.signal ? { signal: options.signal } : {}) });
+        await vm.snapshot({ name: file, packing: "stored", ...(options.signal ? { signal: options.signal } : {}) });
         shrink(file);
       } catch (error) {
         if (options.signal?.aborted) {

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { guestFolder } from "../../guests/index.js";
-import { main, noGuest, unikvm } from "./booting.test-support.js";
+import { main, noGuest, root, unikvm } from "./booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-cache-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -28,6 +28,20 @@ process.env["XDG_DATA_HOME"] = join(folder, "data");
 const kept = join(folder, "unikvm/snapshots");
 const files = () => readdirSync(kept).filter((name) => name.endsWith(".snapshot"));
 const run = () => unikvm(["exec", "--memory", "128M", "--", "sh", "-c", "hostname; exit 3"]).finished;
+
+test("the bundled command keeps a VM of its own, and goes on from it", { skip: noGuest, timeout: 280_000 }, () => {
+  const command = join(root, "dist/command/node/unikvm.js");
+  const exec = () =>
+    spawnSync(process.execPath, [command, "exec", "--memory", "128M", "--", "sh", "-c", "hostname; exit 3"], {
+      encoding: "utf8",
+    });
+  for (const hostName of [/^unikvm\n$/, /^twin-\w+\n$/]) {
+    const { status, stdout, stderr } = exec();
+    assert.equal(status, 3, stderr);
+    assert.match(stdout, hostName);
+  }
+  rmSync(kept, { recursive: true });
+});
 
 test("two that are first share one boot, and what is kept is used until it is damaged", {
   skip: noGuest,

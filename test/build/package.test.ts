@@ -59,11 +59,12 @@ test("the package holds what is needed, and no tests", (t) => {
     "dist/src/arch/powerpc/engines/runtime.wasm",
     "dist/src/arch/powerpc/engines/interpreter.shared.wasm",
     "dist/modules/modules.dep",
+    "dist/command/node/unikvm.js",
   ]) {
     assert.ok(paths.includes(path), path);
   }
   t.diagnostic(`${packed.files.length} files, ${packed.size} bytes packed, ${packed.unpackedSize} unpacked`);
-  assert.ok(packed.size < 2_000_000, `${packed.size} bytes`);
+  assert.ok(packed.size < 3_000_000, `${packed.size} bytes`);
 });
 
 /** Installs the tarball; what it depends on comes from our own node_modules, as tarballs would from a cache. */
