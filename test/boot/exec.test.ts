@@ -307,15 +307,6 @@ for (const type of implementations) {
       await assert.rejects(waiting, /enough/);
     });
 
-    test("what is not there yet says so by name", async () => {
-      const one = await vm();
-      for (const [name, call] of Object.entries({
-        "vm.snapshot": () => one.snapshot(),
-      })) {
-        await assert.rejects(call(), isVmError("NOT_SUPPORTED", new RegExp(`${name}\\(\\) is not there yet; `)), name);
-      }
-    });
-
     test("with check, a status that is not 0 is an error that has the result", async () => {
       await assert.rejects((await vm()).exec("echo why >&2; exit 4", { check: true }), (error: ExecError) => {
         assert.match(error.message, /ended with status 4: why/);
