@@ -97,15 +97,9 @@ export class Linkage {
     f.select();
   }
 
-  /** By the jump cache; what it lacks, by the tags and maps that `fetch` has filled. */
-  #emitLookUp(): FunctionBuilder {
-    const { tlb, vcpu } = this.#layout;
-    const f = new FunctionBuilder(["i32"]);
-    const s = 0;
-    f.isAlways(s, this.state);
-    const at = f.local("i32");
-    const cached = f.local("i32");
-    const pc = f.local("i64");
+  /** Sets the locals to pc and to the address of its place in the jump cache, and pushes whether that one is pc's. */
+  #emitCached(f: FunctionBuilder, s: number, pc: number, cached: number): void {
+    const { vcpu } = this.#layout;
     // Functions begin at multiples of 16: the address's middle bits go into the low ones.
     f.get(s);
     this.#loadState(f, s, "pc");
@@ -130,6 +124,34 @@ export class Linkage {
     this.#loadState(f, s, "jumpContext");
     f.i32("eq");
     f.i32("and");
+  }
+
+  /** Pushes the region's word at pc, 0 if no region begins there: what the jump cache has without a call. */
+  #emitFound(f: FunctionBuilder, s: number): void {
+    const pc = f.local("i64");
+    const cached = f.local("i32");
+    this.#emitCached(f, s, pc, cached);
+    f.if("i32");
+    f.get(cached);
+    f.load("i32", this.#layout.vcpu.jumpCache + jumpCache.word);
+    f.else();
+    f.get(s);
+    f.call(this.#lookUp);
+    f.end();
+    f.release(cached);
+    f.release(pc);
+  }
+
+  /** By the jump cache; what it lacks, by the tags and maps that `fetch` has filled. */
+  #emitLookUp(): FunctionBuilder {
+    const { tlb, vcpu } = this.#layout;
+    const f = new FunctionBuilder(["i32"]);
+    const s = 0;
+    f.isAlways(s, this.state);
+    const at = f.local("i32");
+    const cached = f.local("i32");
+    const pc = f.local("i64");
+    this.#emitCached(f, s, pc, cached);
     f.if();
     f.get(cached);
     f.load("i32", vcpu.jumpCache + jumpCache.word);
@@ -201,8 +223,7 @@ export class Linkage {
     f.i32Const(0);
     f.i32("geS");
     f.if();
-    f.get(s);
-    f.call(this.#lookUp);
+    this.#emitFound(f, s);
     f.tee(word);
     f.if();
     this.#emitOperands(f, s, () => f.get(depth), word);
@@ -264,8 +285,7 @@ export class Linkage {
     returnIf(f, 1);
     // Each place has a call of its own: so the host's processor can predict it.
     if (entry === undefined) {
-      f.get(s);
-      f.call(this.#lookUp);
+      this.#emitFound(f, s);
       f.set(word);
     } else {
       f.i32Const(entry);
