@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Row, timed } from "./row.js";
 
-const cli = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const cli = fileURLToPath(new URL("../../command/node/unikvm.js", import.meta.url));
 
 /** Before the first that counts: what runs often is what is measured. */
 const warmUp = 20;

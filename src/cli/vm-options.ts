@@ -7,6 +7,7 @@ import type { LinuxVm } from "../api/vm.js";
 import { messageOf } from "../base/errors.js";
 import type { GuestDisk } from "../node/disks.js";
 import type { NetworkChoice } from "../node/network.js";
+import { beginThread } from "../node/spare-threads.js";
 import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
 import { interruptible, OutOfTime } from "./interrupt.js";
@@ -112,6 +113,8 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
       else if (total === undefined) timer = setTimeout(() => say("booting Linux; this takes some seconds"), silence);
     },
   };
+  // Its vCPU's thread loads its code meanwhile.
+  beginThread();
   const create = createVmOn(async () => {
     const [{ nodePlatform }, { loadKvm }] = await Promise.all([import("../node/platform.js"), import("./kvm.js")]);
     return nodePlatform(async () => {

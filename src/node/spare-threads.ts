@@ -31,6 +31,11 @@ const newWorker = (): Worker => new Worker(new URL("./vcpu-worker.js", import.me
 /** How many there are. */
 export const spareThreads = (): number => spares.length;
 
+/** Begins a thread at once, which loads its code while the caller makes the VM that it is for. */
+export function beginThread(): void {
+  if (spares.length === 0) spares.push(idle(newWorker()));
+}
+
 /** A spare one, or a new one. */
 export function takeWorker(): Worker {
   const spare = spares.pop();
@@ -77,7 +82,13 @@ function later(delay: number): void {
 }
 
 function warmed(start: ThreadWarming): Worker {
-  const worker = newWorker();
+  const worker = idle(newWorker());
+  worker.postMessage(start);
+  return worker;
+}
+
+/** It keeps no process alive. */
+function idle(worker: Worker): Worker {
   const gone = (): void => {
     const at = spares.indexOf(worker);
     if (at >= 0) spares.splice(at, 1);
@@ -85,7 +96,6 @@ function warmed(start: ThreadWarming): Worker {
   // Who needs one makes one then, and meets the error.
   worker.on("error", gone);
   worker.on("exit", gone);
-  worker.postMessage(start);
   worker.unref();
   return worker;
 }
