@@ -31,7 +31,7 @@ export class Linkage {
   readonly #routines: ReadonlyMap<string, number>;
   /** (state) -> 1 if the guest goes on at pc, 0 if more may have changed: runs the instruction at pc, in the interpreter. */
   readonly instead: number;
-  /** (state) -> the word of the decoded entry of pc, or 0 if no region begins there. */
+  /** (state) -> the word of the decoded entry of pc, which the jump cache lacks, or 0 if no region begins there. */
   readonly #lookUp: number;
   /** (state, return address, calls that may nest) -> 0, 1 as a region, or `calledBack`. */
   readonly #runUntilBack: number;
@@ -97,9 +97,8 @@ export class Linkage {
     f.select();
   }
 
-  /** Sets the locals to pc and to the address of its place in the jump cache, and pushes whether that one is pc's. */
-  #emitCached(f: FunctionBuilder, s: number, pc: number, cached: number): void {
-    const { vcpu } = this.#layout;
+  /** Sets the locals to pc and to the address of its place in the jump cache. */
+  #emitPlace(f: FunctionBuilder, s: number, pc: number, cached: number): void {
     // Functions begin at multiples of 16: the address's middle bits go into the low ones.
     f.get(s);
     this.#loadState(f, s, "pc");
@@ -115,7 +114,16 @@ export class Linkage {
     f.i32Const((jumpCache.entries - 1) * jumpCache.entrySize);
     f.i32("and");
     f.i32("add");
-    f.tee(cached);
+    f.set(cached);
+  }
+
+  /** Pushes the region's word at pc, 0 if no region begins there: what the jump cache has without a call. */
+  #emitFound(f: FunctionBuilder, s: number): void {
+    const { vcpu } = this.#layout;
+    const pc = f.local("i64");
+    const cached = f.local("i32");
+    this.#emitPlace(f, s, pc, cached);
+    f.get(cached);
     f.load("i64", vcpu.jumpCache);
     f.get(pc);
     f.i64("eq");
@@ -124,16 +132,9 @@ export class Linkage {
     this.#loadState(f, s, "jumpContext");
     f.i32("eq");
     f.i32("and");
-  }
-
-  /** Pushes the region's word at pc, 0 if no region begins there: what the jump cache has without a call. */
-  #emitFound(f: FunctionBuilder, s: number): void {
-    const pc = f.local("i64");
-    const cached = f.local("i32");
-    this.#emitCached(f, s, pc, cached);
     f.if("i32");
     f.get(cached);
-    f.load("i32", this.#layout.vcpu.jumpCache + jumpCache.word);
+    f.load("i32", vcpu.jumpCache + jumpCache.word);
     f.else();
     f.get(s);
     f.call(this.#lookUp);
@@ -142,7 +143,7 @@ export class Linkage {
     f.release(pc);
   }
 
-  /** By the jump cache; what it lacks, by the tags and maps that `fetch` has filled. */
+  /** What the jump cache lacks, by the tags and maps that `fetch` has filled; it has it afterwards. */
   #emitLookUp(): FunctionBuilder {
     const { tlb, vcpu } = this.#layout;
     const f = new FunctionBuilder(["i32"]);
@@ -151,12 +152,7 @@ export class Linkage {
     const at = f.local("i32");
     const cached = f.local("i32");
     const pc = f.local("i64");
-    this.#emitCached(f, s, pc, cached);
-    f.if();
-    f.get(cached);
-    f.load("i32", vcpu.jumpCache + jumpCache.word);
-    f.return();
-    f.end();
+    this.#emitPlace(f, s, pc, cached);
     this.#loadState(f, s, "fetchTlb");
     emitTlbEntry(f, this.#layout, pc);
     f.tee(at);
@@ -244,8 +240,7 @@ export class Linkage {
     f.i32Const(0);
     f.i32("ltS");
     returnIf(f, 1);
-    f.get(s);
-    f.call(this.#lookUp);
+    this.#emitFound(f, s);
     f.tee(word);
     f.i32("eqz");
     returnIf(f, 1);
