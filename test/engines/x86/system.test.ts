@@ -251,6 +251,33 @@ inEveryWay("an interrupt is taken where IF is set, and a shadow keeps it from on
   assert.equal(three.get("interruptPending"), 0x32);
 });
 
+inEveryWay("a controller is asked which interrupt, once it may be taken", (make) => {
+  const one = make();
+  const places = one.load(["cli", "nop", "sti", "nop", "mov eax, 0x5"]);
+  one.set("interruptRequest", 1);
+  assert.equal(one.go(), ExitCode.interrupt);
+  assert.ok(one.get64("pc") >= BigInt(places[4] as number), "not before the instruction behind STI");
+  assert.equal(one.get("interruptRequest"), 0);
+  one.set("interruptPending", 0x41 + 1);
+  assert.equal(one.end(), 0x41);
+
+  // HLT with a request does not wait; without IF nothing is asked.
+  const two = make();
+  two.load(["sti", "hlt"]);
+  two.set("interruptRequest", 1);
+  assert.equal(two.go(), ExitCode.interrupt);
+  const three = make();
+  three.load(["cli", "nop"]);
+  three.set("interruptRequest", 1);
+  assert.equal(three.end(), -1);
+
+  // A lower priority in CR8 asks again.
+  const four = make();
+  four.load(["mov eax, 0x5", "mov cr8, rax", "sti", "xor eax, eax", "mov cr8, rax", "nop"]);
+  assert.equal(four.go(), ExitCode.interrupt);
+  assert.equal(four.get64("taskPriority"), 0n);
+});
+
 inEveryWay("a non-maskable interrupt is one at a time, until IRET", (make) => {
   const one = make();
   one.load(["mov eax, 0x1"]);
@@ -309,6 +336,19 @@ inEveryWay("an unknown register is #GP, or the user side's if it asks for it", (
   one.complete(0x1_0000_0002n);
   assert.equal(one.end(), -1);
   assert.deepEqual([one.get64("general", 0), one.get64("general", 2)], [2n, 1n]);
+
+  // What is answered may be that there is none.
+  for (const line of ["rdmsr", "wrmsr"]) {
+    one.load(["mov ecx, 0x12345", line]);
+    one.go();
+    one.set("msrRefused", 1);
+    one.complete(0n);
+    assert.equal(one.end(), 13);
+    assert.equal(one.get("msrRefused"), 0);
+  }
+  // The local APIC's base is the kernel side's.
+  one.load(["mov ecx, 0x1b", "wrmsr"]);
+  assert.equal(one.go(), ExitCode.wrmsr);
 });
 
 inEveryWay("an instruction of a feature that the processor lacks is none", (make) => {

@@ -53,13 +53,19 @@ const built = layOut({
   features: ["i64", 1],
   cpuidCount: ["i32", 1],
   cpuid: ["i32", 7 * cpuidEntries],
-  /** 1: an access to a register that there is none of leaves for the user side; 0: it is #GP. */
+  /**
+   * 1: an access to a register that is not in `msrs` leaves, for the kernel side or the user side; 0: it is #GP. And what it
+   * is answered by beside `mmioValues`: 1, that there is no such register, or that it does not take the value.
+   */
   msrExits: ["i32", 1],
+  msrRefused: ["i32", 1],
   /** Address of the one instruction before which no interrupt is taken, and whether there is one (`Shadow`). */
   shadowAt: ["i64", 1],
   shadow: ["i32", 1],
   /** 1 + the vector of an external interrupt that waits. [A] */
   interruptPending: ["i32", 1],
+  /** 1: an interrupt controller has something; as soon as it may be taken, the engine leaves to ask which (`interrupt`). [A] */
+  interruptRequest: ["i32", 1],
   /** NMIs that wait, and whether one is being handled. */
   nmiPending: ["i32", 1],
   nmiBlocked: ["i32", 1],
@@ -107,6 +113,8 @@ export const ExitCode = {
   shutdown: 20,
   /** VMCALL or VMMCALL. */
   hypercall: 21,
+  /** An interrupt can be taken, and `interruptRequest` says that a controller has one. */
+  interrupt: 22,
 } as const;
 export const Request = engineRequests;
 export const InternalError = {

@@ -1,6 +1,7 @@
 /** What waits for the vCPU: interrupts from outside, non-maskable ones, single steps; HLT, and the shadows behind STI and MOV SS. */
 import {
   EXIT_halt,
+  EXIT_interrupt,
   MODE_alone,
   REQUEST_flushCode,
   RFLAGS_interrupt,
@@ -8,6 +9,7 @@ import {
   S_debug,
   S_exitCode,
   S_interruptPending,
+  S_interruptRequest,
   S_mode,
   S_nmiBlocked,
   S_nmiPending,
@@ -16,6 +18,7 @@ import {
   S_shadow,
   S_shadowAt,
   S_systemFlags,
+  S_tscOffset,
   SHADOW_begun,
   SHADOW_left,
   VECTOR_debug,
@@ -27,7 +30,8 @@ import { deliverInterrupt, deliverNonMaskable, deliverTrap } from "./deliver.as"
 /** Whether something waits that the vCPU may take, but for a shadow. */
 function waits(s: i32): bool {
   if (load<i32>(s, S_nmiPending) && !load<i32>(s, S_nmiBlocked)) return true;
-  return atomic.load<i32>(s + S_interruptPending) != 0 && (load<u64>(s, S_systemFlags) & RFLAGS_interrupt) != 0;
+  const external = atomic.load<i32>(s + S_interruptPending) | atomic.load<i32>(s + S_interruptRequest);
+  return external != 0 && (load<u64>(s, S_systemFlags) & RFLAGS_interrupt) != 0;
 }
 
 export function deliverPending(s: i32): void {
@@ -45,6 +49,7 @@ export function deliverPending(s: i32): void {
   }
   const pending = atomic.xchg<i32>(s + S_interruptPending, 0);
   if (pending != 0) deliverInterrupt(s, pending - 1);
+  else if (atomic.xchg<i32>(s + S_interruptRequest, 0) != 0) store<i32>(s, EXIT_interrupt, S_exitCode);
 }
 
 /** After an instruction that ran alone; `flags` are RFLAGS before it. */
@@ -74,8 +79,9 @@ export function halt(s: i32): void {
   else store<i32>(s, EXIT_halt, S_exitCode);
 }
 
+/** The time that `leaveAt` is in: the time-stamp counter without what the guest has set it to. */
 export function passTime(s: i32): i64 {
-  return timeStamp(s);
+  return timeStamp(s) - load<i64>(s, S_tscOffset);
 }
 
 export function serveOwn(s: i32, requests: i32): void {

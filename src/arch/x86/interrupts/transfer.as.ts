@@ -20,6 +20,7 @@ import {
   S_fault,
   S_general,
   S_interruptPending,
+  S_interruptRequest,
   S_msrs,
   S_nmiBlocked,
   S_nmiPending,
@@ -83,7 +84,8 @@ function gone(s: i32): bool {
 
 /** What waits may be taken now. */
 export function lookForInterrupts(s: i32): void {
-  if (atomic.load<i32>(s + S_interruptPending) | load<i32>(s, S_nmiPending)) store<i32>(s, 1, S_recheck);
+  const external = atomic.load<i32>(s + S_interruptPending) | atomic.load<i32>(s + S_interruptRequest);
+  if (external | load<i32>(s, S_nmiPending)) store<i32>(s, 1, S_recheck);
 }
 
 /**

@@ -31,6 +31,7 @@ import {
   S_fault,
   S_general,
   S_msrExits,
+  S_msrRefused,
   S_msrs,
   S_segmentBase,
   S_tscOffset,
@@ -129,7 +130,12 @@ function elsewhere(s: i32, number: u32, write: bool, value: u64): bool {
     protection(s);
     return false;
   }
-  if (mmioAccess(s, number, 8, write, value)) return true;
+  if (mmioAccess(s, number, 8, write, value)) {
+    if (!load<i32>(s, S_msrRefused)) return true;
+    store<i32>(s, 0, S_msrRefused);
+    protection(s);
+    return false;
+  }
   if (load<i32>(s, S_exitCode) == EXIT_mmio) store<i32>(s, write ? EXIT_wrmsr : EXIT_rdmsr, S_exitCode);
   return false;
 }
@@ -184,6 +190,11 @@ export function writeMsr(s: i32): void {
     return;
   }
   if (place == MSR_microcode) return;
+  // Writing it moves the local APIC: the kernel side's.
+  if (place == MSR_apicBase && load<i32>(s, S_msrExits)) {
+    elsewhere(s, number, true, value);
+    return;
+  }
   if (place >= 0) store<u64>(s + S_msrs + 8 * place, value);
   else if (number == TIME_STAMP) store<u64>(s, load<u64>(s, S_tscOffset) + value - timeStamp(s), S_tscOffset);
   else if (number == FS_BASE) store<u64>(s, value, S_segmentBase + 8 * SEGMENT_fs);

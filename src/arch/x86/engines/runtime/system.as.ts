@@ -32,6 +32,7 @@ import {
   S_general,
   S_idtBase,
   S_idtLimit,
+  S_interruptRequest,
   S_msrs,
   S_nestedError,
   S_nestedFault,
@@ -195,7 +196,14 @@ export function writeControl(s: i32, number: i32, value: i64): void {
       break;
     case 8:
       if (value & ~15) protection(s);
-      else store<i64>(s, value, S_taskPriority);
+      else {
+        // What was held back by the priority is asked for once more.
+        if (value < load<i64>(s, S_taskPriority)) {
+          atomic.store<i32>(s + S_interruptRequest, 1);
+          lookForInterrupts(s);
+        }
+        store<i64>(s, value, S_taskPriority);
+      }
   }
 }
 
