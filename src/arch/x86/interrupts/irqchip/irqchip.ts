@@ -1,0 +1,258 @@
+/**
+ * The interrupt controllers that KVM_CREATE_IRQCHIP makes, the timer that KVM_CREATE_PIT2 adds, and how they are wired: lines 0
+ * to 15 go to both of the PC's older controllers and to the IOAPIC, whose pin 2 is line 0; the others to the IOAPIC alone.
+ * One lock for all: an access takes microseconds.
+ */
+import { struct } from "../../../../base/struct.js";
+import { allocate } from "../../../../kvm/heap.js";
+import { locked } from "../../../../kvm/lock.js";
+import type { VmMemory } from "../../../../kvm/memory.js";
+import { Words } from "../../../../kvm/words.js";
+import { Ioapic, ioapicAddress, ioapicSize, ioapicState, pins } from "./ioapic.js";
+import type { Lapic } from "./lapic.js";
+import { lapicSize } from "./lapic.js";
+import { type Message, Mode, messageOf } from "./message.js";
+import { Pic, picState } from "./pic.js";
+import { Pit, pitState } from "./pit.js";
+
+const head = struct({ lock: "i32", pit: "i32" });
+const picAt = head.size;
+const ioapicAt = picAt + picState.size;
+const pitAt = ioapicAt + ioapicState.size;
+
+/** The parts that hold state: where each lies behind the address, and its layout. */
+export const irqchipParts = {
+  pic: [picAt, picState],
+  ioapic: [ioapicAt, ioapicState],
+  pit: [pitAt, pitState],
+} as const;
+
+/** A vCPU as the controllers know it. */
+export interface IrqchipVcpu {
+  readonly lapic: Lapic;
+  /** Where its local APIC's registers are in memory; undefined: nowhere. */
+  readonly lapicAddress: bigint | undefined;
+  /** It is to look at what waits. */
+  request(): void;
+  nonMaskable(): void;
+  init(): void;
+  startUp(vector: number): void;
+}
+
+export interface IrqchipOutputs {
+  /** In order of creation. */
+  vcpus(): readonly IrqchipVcpu[];
+  /** The guest has ended the interrupt of a line; called without the lock. */
+  ended(line: number): void;
+}
+
+export class Irqchip {
+  readonly pic: Pic;
+  readonly pit: Pit;
+  readonly ioapic: Ioapic;
+  readonly #memory: VmMemory;
+  readonly #base: number;
+  readonly #outputs: IrqchipOutputs;
+  /** Lines that ended while the lock was held. */
+  #ended: number[] = [];
+
+  constructor(memory: VmMemory, base: number, outputs: IrqchipOutputs) {
+    this.#memory = memory;
+    this.#base = base;
+    this.#outputs = outputs;
+    this.pic = new Pic(new Words(memory, base + picAt, picState), (input) => this.#ended.push(input));
+    this.ioapic = new Ioapic(new Words(memory, base + ioapicAt, ioapicState), {
+      send: (message) => this.#send(message, outputs.vcpus()),
+      ended: (pin) => this.#ended.push(pin),
+    });
+    this.pit = new Pit(new Words(memory, base + pitAt, pitState));
+  }
+
+  /** Their state as after power-on, without the timer; the address. */
+  static create(memory: VmMemory): number {
+    const base = allocate(memory, pitAt + pitState.size);
+    new Ioapic(new Words(memory, base + ioapicAt, ioapicState), { send: () => false, ended: () => {} }).reset();
+    return base;
+  }
+
+  get hasPit(): boolean {
+    return this.#memory.load(this.#base + head.offset.pit) !== 0;
+  }
+
+  createPit(): void {
+    this.pit.reset();
+    this.#memory.store(this.#base + head.offset.pit, 1);
+  }
+
+  /** False: there is no such line. */
+  setLine(line: number, level: boolean): boolean {
+    if (!(line >= 0 && line < pins)) return false;
+    this.locked(() => this.#setLine(line, level));
+    return true;
+  }
+
+  /** A device's message: how many took it; -1: it is none. */
+  signal(address: bigint, data: number): number {
+    const message = messageOf(address, data);
+    if (!message) return -1;
+    return this.locked(() => (this.#send(message, this.#outputs.vcpus()) ? 1 : 0));
+  }
+
+  /** Called by local APICs, which are called with the lock. */
+  send(from: IrqchipVcpu, message: Message, shorthand: number): void {
+    const all = this.#outputs.vcpus();
+    const others = all.filter((vcpu) => vcpu.lapic !== from.lapic);
+    if (shorthand === 0) this.#send(message, all);
+    else for (const vcpu of shorthand === 1 ? [from] : shorthand === 2 ? all : others) this.#deliver(message, vcpu);
+  }
+
+  endLevel(vector: number): void {
+    this.ioapic.end(vector);
+  }
+
+  /** What the vCPU takes now: a vector; -1: nothing. */
+  acknowledge(vcpu: IrqchipVcpu): number {
+    return this.locked(() => {
+      const vector = this.pic.output && vcpu.lapic.takesExternal ? this.pic.acknowledge() : vcpu.lapic.acknowledge();
+      if (this.#waits(vcpu)) vcpu.request();
+      return vector;
+    });
+  }
+
+  /** Whether something could be taken, were interrupts allowed. */
+  waits(vcpu: IrqchipVcpu): boolean {
+    return this.locked(() => this.#waits(vcpu));
+  }
+
+  #waits({ lapic }: IrqchipVcpu): boolean {
+    return lapic.pending >= 0 || (this.pic.output && lapic.takesExternal);
+  }
+
+  /** Timers that are due, of this vCPU; of the first one, the machine's as well. `now`: the guest's time, ms. */
+  expire(vcpu: IrqchipVcpu, first: boolean, now: number): void {
+    if (now < this.due(vcpu, first)) return;
+    this.locked(() => {
+      vcpu.lapic.expire(now);
+      if (!first || !this.hasPit || !this.pit.expire(now)) return;
+      this.#setLine(0, false);
+      this.#setLine(0, true);
+    });
+  }
+
+  /** When a timer is due: the guest's time, ms. */
+  due(vcpu: IrqchipVcpu, first: boolean): number {
+    return Math.min(vcpu.lapic.due, first && this.hasPit ? this.pit.due : Number.POSITIVE_INFINITY);
+  }
+
+  /** What a port answers, byte by byte; undefined: none of these has it. */
+  readPort(port: number, size: number, now: number): bigint | undefined {
+    return this.locked(() => {
+      let value = 0n;
+      for (let i = 0; i < size; i++) {
+        const byte = this.pic.read(port + i) ?? (this.hasPit ? this.pit.read(port + i, now) : undefined);
+        if (byte === undefined && i === 0) return undefined;
+        value |= BigInt((byte ?? 0xff) & 0xff) << BigInt(8 * i);
+      }
+      return value;
+    });
+  }
+
+  /** False: none of these has the port. */
+  writePort(port: number, size: number, value: bigint, now: number): boolean {
+    return this.locked(() => {
+      for (let i = 0; i < size; i++) {
+        const byte = Number((value >> BigInt(8 * i)) & 0xffn);
+        if (this.pic.write(port + i, byte)) this.#lookAtPic();
+        else if (!(this.hasPit && this.pit.write(port + i, byte, now)) && i === 0) return false;
+      }
+      return true;
+    });
+  }
+
+  /** What lies at an address; undefined: none of these. */
+  readMemory(vcpu: IrqchipVcpu, address: bigint, size: number, now: number): bigint | undefined {
+    const own = placeIn(address, size, vcpu.lapicAddress, lapicSize);
+    if (own !== undefined) return this.locked(() => vcpu.lapic.loadMemory(own, size, now));
+    const offset = placeIn(address, size, BigInt(ioapicAddress), ioapicSize);
+    if (offset === undefined) return undefined;
+    return this.locked(() => (size > 4 || offset & 15 ? 0n : BigInt(this.ioapic.read(offset) >>> 0)));
+  }
+
+  writeMemory(vcpu: IrqchipVcpu, address: bigint, size: number, value: bigint, now: number): boolean {
+    const own = placeIn(address, size, vcpu.lapicAddress, lapicSize);
+    if (own !== undefined) {
+      this.locked(() => vcpu.lapic.storeMemory(own, size, value, now));
+      return true;
+    }
+    const offset = placeIn(address, size, BigInt(ioapicAddress), ioapicSize);
+    if (offset === undefined) return false;
+    // As on the machines that there were, a byte written is a word.
+    this.locked(() => this.ioapic.write(offset, Number(BigInt.asUintN(32, value))));
+    return true;
+  }
+
+  /** Runs with the lock held; what ended meanwhile is told afterwards. Not to be nested. */
+  locked<T>(body: () => T): T {
+    const result = locked(this.#memory, this.#base + head.offset.lock, body);
+    if (this.#ended.length > 0) {
+      const ended = this.#ended;
+      this.#ended = [];
+      for (const line of ended) this.#outputs.ended(line);
+    }
+    return result;
+  }
+
+  #setLine(line: number, level: boolean): void {
+    if (line < 16) {
+      this.pic.setIrq(line, level);
+      this.#lookAtPic();
+    }
+    if (line !== 2) this.ioapic.setIrq(line === 0 ? 2 : line, level);
+  }
+
+  #lookAtPic(): void {
+    if (!this.pic.output) return;
+    for (const vcpu of this.#outputs.vcpus()) if (vcpu.lapic.takesExternal) vcpu.request();
+  }
+
+  #send(message: Message, among: readonly IrqchipVcpu[]): boolean {
+    const meant = among.filter(({ lapic }) => lapic.isFor(message));
+    if (message.mode !== Mode.lowest) {
+      for (const vcpu of meant) this.#deliver(message, vcpu);
+      return meant.length > 0;
+    }
+    const [first, ...rest] = meant.filter(({ lapic }) => lapic.enabled);
+    if (!first) return false;
+    this.#deliver(
+      message,
+      rest.reduce((best, vcpu) => (vcpu.lapic.priority < best.lapic.priority ? vcpu : best), first),
+    );
+    return true;
+  }
+
+  #deliver({ mode, vector, level }: Message, vcpu: IrqchipVcpu): void {
+    switch (mode) {
+      case Mode.fixed:
+      case Mode.lowest:
+        if (vcpu.lapic.enabled) vcpu.lapic.accept(vector, level);
+        return;
+      case Mode.nmi:
+        vcpu.nonMaskable();
+        return;
+      case Mode.init:
+        vcpu.init();
+        return;
+      case Mode.startUp:
+        vcpu.startUp(vector);
+        return;
+      case Mode.external:
+        vcpu.request();
+    }
+  }
+}
+
+/** Where an access lies in a range that it is wholly in. */
+function placeIn(address: bigint, size: number, start: bigint | undefined, length: number): number | undefined {
+  if (start === undefined || address < start || address + BigInt(size) > start + BigInt(length)) return undefined;
+  return Number(address - start);
+}
