@@ -1,6 +1,7 @@
 /**
  * One thread of the process that works beside all vCPUs' threads: it translates for them what is hot, while they run on.
- * A vCPU's thread talks to it without its event loop, in which it never is.
+ * A vCPU's thread talks to it without its event loop, in which it never is. It begins with the first request: loading its code
+ * costs more than a guest that goes on for one command runs.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { serveBesideVm } from "../kernel/attach.js";
@@ -17,6 +18,8 @@ export interface BesideStart {
 /** What the thread beside gets for each vCPU. */
 export interface BesideWork extends BesideStart {
   readonly vm: SharedVm;
+  /** The request that it begins with; the port has those behind it. */
+  readonly first: unknown;
 }
 
 /** `answers`: how many were posted; `dead`: 1 once the thread has died. */
@@ -53,20 +56,26 @@ function start(): Running {
   return started;
 }
 
-/** Has the thread beside, which begins with its first user, work for one more vCPU of this VM. */
+/** Has the thread beside work for one more vCPU of this VM, from its first request on. */
 export function workBeside(vm: SharedVm): { readonly start: BesideStart; readonly end: () => Promise<void> } {
-  running ??= start();
-  const { worker, users } = running;
   const { port1, port2 } = new MessageChannel();
   const words = new SharedArrayBuffer(8);
   const view = new Int32Array(words);
-  users.add(view);
-  worker.postMessage({ vm, port: port1, words } satisfies BesideWork, [port1]);
+  let mine: Running | undefined;
+  port1.once("message", (first: unknown) => {
+    running ??= start();
+    mine = running;
+    mine.users.add(view);
+    mine.worker.postMessage({ vm, port: port1, words, first } satisfies BesideWork, [port1]);
+  });
+  port1.unref();
   return {
     start: { port: port2, words },
     end: async () => {
+      if (!mine) return port1.close();
+      const { worker, users } = mine;
       if (!users.delete(view) || users.size > 0) return;
-      if (running?.worker === worker) running = undefined;
+      if (running === mine) running = undefined;
       await worker.terminate();
     },
   };
@@ -91,12 +100,14 @@ export function threadBeside({ port, words }: BesideStart) {
 }
 
 /** What the thread beside does for a vCPU, until that one's thread ends. */
-export async function serveBeside({ vm, port, words }: BesideWork): Promise<void> {
+export async function serveBeside({ vm, port, words, first }: BesideWork): Promise<void> {
   const view = new Int32Array(words);
   const told = await serveBesideVm(vm, (answer) => {
     port.postMessage(answer);
     Atomics.add(view, Word.answers, 1);
   });
-  if (told) port.on("message", told);
-  else Atomics.store(view, Word.dead, 1);
+  if (told) {
+    told(first);
+    port.on("message", told);
+  } else Atomics.store(view, Word.dead, 1);
 }
