@@ -104,13 +104,22 @@ async function goOn(platform: Platform, options: VmOptions, given: unknown): Pro
   const { snapshots } = platform;
   const { signal } = options;
   const from = await (await snapshotOf(snapshots, given, signal ? { signal } : {})).load();
-  signal?.throwIfAborted();
   const { [ramImage]: ram } = from.snapshot.images;
-  const wrong = ram && settled.find((name) => options[name] !== undefined);
-  if (wrong !== undefined) {
-    throw new VmError("EINVAL", `createVm: ${wrong} is what the snapshot says; leave it out, or the snapshot`);
+  // Memory is read from the snapshot's file while the VM runs.
+  const close = (): void => ram?.stored?.close();
+  try {
+    signal?.throwIfAborted();
+    const wrong = ram && settled.find((name) => options[name] !== undefined);
+    if (wrong !== undefined) {
+      throw new VmError("EINVAL", `createVm: ${wrong} is what the snapshot says; leave it out, or the snapshot`);
+    }
+    const vm = await boot(platform, ram ? { ...options, memory: ram.size } : options, from);
+    void vm.closed.then(close);
+    return vm;
+  } catch (error) {
+    close();
+    throw error;
   }
-  return boot(platform, ram ? { ...options, memory: ram.size } : options, from);
 }
 
 function refuseWhatIsToCome(options: VmOptions): void {

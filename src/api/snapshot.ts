@@ -4,7 +4,11 @@ import { thisPackage } from "../base/package.js";
 import type { AgentConnection, AgentState } from "../vmm/agent/connection.js";
 import { VmmError } from "../vmm/errors.js";
 import {
+  hasHead,
+  infoOf,
+  type KnownHead,
   type Packing,
+  readHead,
   readInfo,
   readSnapshot,
   SnapshotError,
@@ -188,13 +192,19 @@ async function fetched(url: URL, signal: AbortSignal | undefined): Promise<Blob>
 
 /** It is looked up again each time that it is used; one that was replaced meanwhile is not taken for the first. */
 async function named(place: SnapshotPlace, from: string | URL): Promise<KeptSnapshot> {
-  const info = await place.read(from, (source) => readInfo(source, place.platform));
-  const same = <T>(use: (source: SnapshotSource) => Promise<T>): Promise<T> =>
+  let first: KnownHead | undefined;
+  const info = await place.read(from, async (source) => {
+    first = await readHead(source, place.platform);
+    return infoOf(first, source);
+  });
+  const same = <T>(use: (source: SnapshotSource, known: KnownHead) => Promise<T>): Promise<T> =>
     asVmError(() =>
       place.read(from, async (source) => {
-        const { digest } = await readInfo(source, place.platform);
-        if (digest !== info.digest) throw new VmError("ESTALE", `${source.name} is another snapshot by now`);
-        return use(source);
+        // Whoever opens one uses it mostly once, and at once. What a head says becomes the VM's: it is good for one.
+        const known = first && (await hasHead(source, first)) ? first : await readHead(source, place.platform);
+        first = undefined;
+        if (known.digest !== info.digest) throw new VmError("ESTALE", `${source.name} is another snapshot by now`);
+        return use(source, known);
       }),
     );
   const pieces = async (source: SnapshotSource, take: (piece: Uint8Array<ArrayBuffer>) => unknown): Promise<void> => {
@@ -219,7 +229,7 @@ async function named(place: SnapshotPlace, from: string | URL): Promise<KeptSnap
         .catch(() => undefined);
       return readable;
     },
-    load: () => same((source) => readSnapshot(source, place.platform)),
+    load: () => same((source, known) => readSnapshot(source, place.platform, { known, kept: ramImage })),
   });
 }
 

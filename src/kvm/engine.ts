@@ -31,8 +31,16 @@ export interface ThreadBeside {
 export interface Engine {
   /** "hv" or "pr". */
   readonly name: string;
-  /** Binds to the vCPU whose state lies at `address` of `memory`. */
-  attach(memory: WebAssembly.Memory, address: number, onEvent?: EngineEvents): EngineVcpu;
+  /**
+   * Binds to the vCPU whose state lies at `address` of `memory`. `missing` is called with the address of a page of `memory` that the
+   * table of missing pages has, before the engine looks at it; what it throws run() throws.
+   */
+  attach(
+    memory: WebAssembly.Memory,
+    address: number,
+    onEvent?: EngineEvents,
+    missing?: (address: number) => void,
+  ): EngineVcpu;
   /**
    * Binds to a VM's memory; the result is called after something other than a vCPU has written guest physical memory. True:
    * vCPUs had code of it and have been told to drop it, of which they take notice at their next look.

@@ -76,6 +76,10 @@ export const vmLayout = {
   clockRate: 0x40018,
   /** i32: next free address, for the core's allocator. */
   heapNext: 0x40020,
+  /** i32 [A]: address of the table of missing pages (missing-pages.ts), an i32 [A] for each page from 0 on; 0: all are there. */
+  missingPages: 0x40024,
+  /** i32: pages that it has. */
+  missingPagesEnd: 0x40028,
   /** The architecture's own, 512 bytes. */
   arch: 0x40200,
   /** Memory slots in use (`memorySlot`), sorted by base. */

@@ -4,6 +4,7 @@ import { allocate, type Range } from "./heap.js";
 import { memorySlot, vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import type { VmMemory } from "./memory.js";
+import type { MissingPages } from "./missing-pages.js";
 import { vmState } from "./state.js";
 import {
   KVM_DIRTY_LOG_INITIALLY_SET,
@@ -28,6 +29,7 @@ export interface Slot {
 
 export class MemorySlots {
   readonly #memory: VmMemory;
+  readonly #missing: Pick<MissingPages, "need">;
   readonly #changed: () => void;
   readonly #noted: (slot: number, page: number) => void;
 
@@ -35,8 +37,14 @@ export class MemorySlots {
    * `changed` returns when no vCPU uses what was before. `noted` is told each page that the kernel side writes and whose
    * bit in the dirty log was 0.
    */
-  constructor(memory: VmMemory, changed: () => void, noted: (slot: number, page: number) => void) {
+  constructor(
+    memory: VmMemory,
+    missing: Pick<MissingPages, "need">,
+    changed: () => void,
+    noted: (slot: number, page: number) => void,
+  ) {
     this.#memory = memory;
+    this.#missing = missing;
     this.#changed = changed;
     this.#noted = noted;
   }
@@ -95,7 +103,7 @@ export class MemorySlots {
     };
   }
 
-  /** Where `length` bytes of guest physical memory lie, or undefined if not in one slot. */
+  /** Where `length` bytes of guest physical memory lie, which are there, or undefined if not in one slot. */
   find(base: bigint, length: number): { readonly address: number; readonly slot: Slot } | undefined {
     const memory = this.#memory;
     // Handlers of hypercalls come here often: nothing is made for slots that do not match.
@@ -103,7 +111,9 @@ export class MemorySlots {
       const at = vmLayout.slots + index * vmLayout.slotSize;
       const offset = base - memory.u64(at + field.base);
       if (offset < 0n || offset + BigInt(length) > memory.u64(at + field.size)) continue;
-      return { address: memory.u32(at + field.address) + Number(offset), slot: this.#read(index) };
+      const address = memory.u32(at + field.address) + Number(offset);
+      this.#missing.need(address, length);
+      return { address, slot: this.#read(index) };
     }
     return undefined;
   }

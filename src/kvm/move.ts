@@ -26,6 +26,8 @@ export async function moveOut(
   }
   // Refuses what cannot be saved, and has this code compiled before the guest waits for it.
   saveVm(vm);
+  // An older version knows nothing of pages that are missing.
+  vm.missing.needAll();
   if (typeof kvm.takeOver !== "function") {
     throw new KvmError("EOPNOTSUPP", "the other kvm is of a version that takes no VMs; update that package");
   }

@@ -139,6 +139,8 @@ export const vmSignatures = {
   loadState: { state: having({ format: wholeNumber, arch: text }) },
   getStatsFd: {},
   share: {},
+  withholdPages: { address: wholeNumber, length: wholeNumber, pages: bytes },
+  fillPages: { fill: callback },
   close: {},
 } as const satisfies Signatures<Vm>;
 

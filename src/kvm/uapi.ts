@@ -252,8 +252,16 @@ export interface Vm<C extends Vcpu = Vcpu> {
    * `memory`. EINVAL: not a positive number of pages. ENOMEM: the VM's memory limit or the platform refuses.
    */
   allocate(bytes: number): number;
-  /** A fresh view of part of `memory`. EFAULT if it does not lie inside. */
+  /** A fresh view of part of `memory`. EFAULT if it does not lie inside. What is missing of it is filled first. */
   bytes(address: number, length: number): Uint8Array;
+  /**
+   * Says that pages of the user side's memory, all 0 until now, are missing: each is filled, on the thread that first comes to
+   * it, by what `fillPages` was given there. `pages` has a bit for each, the first one's in bit 0 of byte 0. Once, before a second
+   * thread has the VM. EINVAL: no whole pages, or fewer bits. EEXIST: there are some already. ENOMEM: no room for the table.
+   */
+  withholdPages(address: number, length: number, pages: Uint8Array): void;
+  /** What fills missing pages on this thread. What it throws, whoever came to the page gets: vCPUs from run(). */
+  fillPages(fill: FillPage): void;
 
   /** EINVAL: id too large. EEXIST: there is one. EINVAL too when the VM was attached from another thread. */
   createVcpu(id: number): C;
@@ -345,6 +353,9 @@ export interface Vm<C extends Vcpu = Vcpu> {
   /** Lets go of this handle. The VM lives until the last handle (VM, vCPUs, devices, statistics) is closed. */
   close(): void;
 }
+
+/** Fills a page of the VM's memory, which is 0, at its address there. Called once for each page, on any thread. */
+export type FillPage = (address: number, page: Uint8Array) => void;
 
 export interface RunOptions {
   /** Return "intr" at the first good moment after this time of `performance.now()`. */

@@ -9,6 +9,7 @@ import type { Engine, EngineVcpu } from "./engine.js";
 import type { VcpuInside, VmInside } from "./inside.js";
 import { vmLayout } from "./layout.js";
 import { canBlock } from "./memory.js";
+import type { MissingPages } from "./missing-pages.js";
 import { vcpuSignatures } from "./signatures.js";
 import { vcpuRecord, vmState } from "./state.js";
 import { cumulative, instant, type Statistic, statsFd } from "./stats-fd.js";
@@ -35,6 +36,7 @@ import {
 export interface VmOfVcpu extends VmInside {
   readonly arch: Arch;
   readonly engine: Engine;
+  readonly missing: Pick<MissingPages, "need">;
   /** vmLayout.moves while its handle is good. */
   readonly generation: number;
   /** The vCPU that this thread is in run() of. */
@@ -228,8 +230,12 @@ export class VcpuCore implements Vcpu, VcpuInside {
   }
 
   #attached(): EngineVcpu {
-    this.#engine ??= this.vm.engine.attach(this.vm.mem.wasm, this.state, (...event) =>
-      this.vm.arch.engineEvent(this, ...event),
+    const { vm } = this;
+    this.#engine ??= vm.engine.attach(
+      vm.mem.wasm,
+      this.state,
+      (...event) => vm.arch.engineEvent(this, ...event),
+      (address) => vm.missing.need(address, 1),
     );
     return this.#engine;
   }

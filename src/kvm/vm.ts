@@ -19,6 +19,7 @@ import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import { VmMemory } from "./memory.js";
 import { MemorySlots } from "./memory-slots.js";
+import { MissingPages } from "./missing-pages.js";
 import { pause } from "./pause.js";
 import { reclaimerOf } from "./reclaim.js";
 import { AttachedReferences, VmReferences } from "./references.js";
@@ -33,6 +34,7 @@ import {
   type Device,
   type EnableCap,
   type EventFd,
+  type FillPage,
   type Ioeventfd,
   type Irqfd,
   type IrqRoute,
@@ -73,6 +75,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   /** What this kvm holds of what exists once in the process. */
   readonly vac: Member;
   readonly slots: MemorySlots;
+  readonly missing: MissingPages;
   readonly eventFds: EventFds;
   readonly trace = new Tracer();
   /** The vCPU that this thread is in run() of. */
@@ -114,8 +117,10 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
       ? new VmReferences(mem, kvm, () => this.#end(), released)
       : new AttachedReferences(mem, generation);
     this.#module = implementation.module;
+    this.missing = new MissingPages(mem);
     this.slots = new MemorySlots(
       mem,
+      this.missing,
       () => this.arch.memoryChanged(this),
       (slot, page) => this.running && pushDirty(mem, this.running.dirtyRingAt, slot, page),
     );
@@ -237,7 +242,17 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   }
 
   bytes(address: number, length: number): Uint8Array {
-    return this.mem.bytes(address, length);
+    const bytes = this.mem.bytes(address, length);
+    this.missing.need(address, length);
+    return bytes;
+  }
+
+  withholdPages(address: number, length: number, pages: Uint8Array): void {
+    this.requireOpen();
+    this.missing.withhold(address, length, pages);
+  }
+  fillPages(fill: FillPage): void {
+    this.missing.setFill(fill);
   }
 
   createVcpu(id: number): Vcpu {

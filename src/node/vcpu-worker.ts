@@ -2,6 +2,7 @@
 import { loadDisassembler, prepareAttachVm } from "../kernel/attach.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
 import { loadSide } from "../vmm/machines/machines.js";
+import { readFile } from "../vmm/snapshot/node/stored-file.js";
 import { threadBeside } from "./thread-beside.js";
 import { serveVcpuThread } from "./vcpu-thread.js";
 
@@ -15,6 +16,7 @@ serveVcpuThread(
       createSide: async (...side) => (await loadSide(start.kind))(...side),
       post,
       loadDisassembler: () => loadDisassembler(start.vm),
+      readFile,
     }),
   async ({ warm, kind }) => void (await Promise.all([prepareAttachVm(warm, noneYet), loadSide(kind)])),
 );

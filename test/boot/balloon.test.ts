@@ -41,7 +41,8 @@ for (const type of implementations) {
       /** Bytes of RAM in pages that are not zeros. */
       const used = (): Promise<number> =>
         run.whilePaused((machine) => {
-          const ram = Buffer.from(machine.ram().buffer, machine.ram().byteOffset, machine.ram().length);
+          const bytes = machine.ram(0, machine.ramSize);
+          const ram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
           const zeros = Buffer.alloc(65536);
           let count = 0;
           for (let at = 0; at < ram.length; at += zeros.length) {

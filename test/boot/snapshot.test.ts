@@ -167,7 +167,8 @@ async function captured({ run, disk, console }: Guest, compare: boolean): Promis
   };
   const { snapshot, also: text } = await asked().catch(again);
   await still;
-  if (compare) await run.whilePaused((machine) => assertSame(machine.ram(), snapshot.images[ramImage]));
+  if (compare)
+    await run.whilePaused((machine) => assertSame(machine.ram(0, machine.ramSize), snapshot.images[ramImage]));
   run.resume();
   run.stop();
   const { outcome } = await run.ended;

@@ -189,7 +189,8 @@ for (const [name, type] of [
     let again = 0;
     for (let i = 0; i < 12; i++) {
       const target = new Uint8Array(ramSize);
-      const copy = new RamCopy({ ram: it.view, written }, (page, bytes, more) => {
+      const ram = (offset: number, length: number) => it.view().subarray(offset, offset + length);
+      const copy = new RamCopy({ ramSize, ram, written }, (page, bytes, more) => {
         target.set(bytes, page * logPage);
         again += Number(more);
       });

@@ -55,7 +55,10 @@ export function bindMemoryWritten(
   memory: WebAssembly.Memory,
 ): ReturnType<Engine["memoryWritten"]> {
   const nothing = () => {};
-  const env = { memory, now, random, codeDropped: nothing, sampled: nothing, mmuEvent: nothing, rest: nothing };
+  const env = {
+    ...{ memory, now, random, codeDropped: nothing, sampled: nothing, mmuEvent: nothing, rest: nothing },
+    pageMissing: nothing,
+  };
   const { exports } = new WebAssembly.Instance(runtime, { env });
   const guestMemoryWritten = exports["guestMemoryWritten"] as (address: bigint, length: bigint) => number;
   return (address, length) => guestMemoryWritten(address, length) !== 0;
@@ -67,10 +70,15 @@ export function instantiateInterpreter(
   memory: WebAssembly.Memory,
   { regions, codeDropped, sampled }: Translation,
   onEvent: EngineEvents = () => {},
+  missing: (address: number) => void = () => {},
 ): Interpreter {
   const mmuEvent = (_: number, ...event: Parameters<EngineEvents>): void => onEvent(...event);
   const runtime = new WebAssembly.Instance(assets.runtime, {
-    env: { memory, now, random, codeDropped, sampled, mmuEvent, rest: makeRest() },
+    // WebAssembly's numbers are signed.
+    env: {
+      ...{ memory, now, random, codeDropped, sampled, mmuEvent, rest: makeRest() },
+      pageMissing: (address: number) => missing(address >>> 0),
+    },
   });
   const interpreter = new WebAssembly.Instance(assets.interpreter, {
     runtime: runtime.exports,

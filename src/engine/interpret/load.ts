@@ -16,8 +16,8 @@ export function loadPr(assets: EngineAssets): Engine {
     share: assets,
     memoryWritten: (memory) => bindMemoryWritten(assets, memory),
     warmUp: (memory) => void instantiateInterpreter(assets, memory, interpretOnly()),
-    attach: (memory, address, onEvent) => {
-      const interpreter = instantiateInterpreter(assets, memory, interpretOnly(), onEvent);
+    attach: (memory, address, onEvent, missing) => {
+      const interpreter = instantiateInterpreter(assets, memory, interpretOnly(), onEvent, missing);
       return interpretedVcpu(interpreter, address);
     },
   };

@@ -26,12 +26,17 @@ import {
   SLOT_readOnly,
   SLOT_size,
   SLOT_slot,
+  VM_missingPages,
   VM_pageSize,
   VM_slotCount,
   VM_slots,
   VM_slotsGeneration,
   VM_slotSize,
 } from "./layout.target";
+
+/** Has a page of the VM's memory filled that is missing; see kvm/missing-pages.ts. */
+@external("env", "pageMissing")
+declare function pageMissing(address: i32): void;
 
 // Second results of findSlot, dead at the next call.
 let slotBase: u64 = 0;
@@ -77,9 +82,12 @@ export function findSlot(physical: u64): bool {
   return found;
 }
 
-/** Host address of an address in the slot found. */
+/** Host address of an address in the slot found, whose page is there afterwards. */
 export function hostInSlot(physical: u64): i32 {
-  return slotHost + <i32>(physical - slotBase);
+  const host = slotHost + <i32>(physical - slotBase);
+  const missing = load<i32>(VM_missingPages);
+  if (missing != 0 && atomic.load<i32>(missing + <i32>((<u32>host / VM_pageSize) << 2)) != 0) pageMissing(host);
+  return host;
 }
 
 export function slotIsReadOnly(): bool {

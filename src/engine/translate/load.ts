@@ -17,7 +17,12 @@ export interface HvVcpu extends EngineVcpu {
 }
 
 export interface HvEngine extends Engine {
-  attach(memory: WebAssembly.Memory, address: number, onEvent?: EngineEvents): HvVcpu;
+  attach(
+    memory: WebAssembly.Memory,
+    address: number,
+    onEvent?: EngineEvents,
+    missing?: (address: number) => void,
+  ): HvVcpu;
 }
 
 /** `hv`: hot code is translated to WebAssembly at run time, the rest interpreted. Needs the platform's leave to compile. */
@@ -31,14 +36,14 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, bes
       if (!beside) target.warmUp();
       instantiateInterpreter(assets, memory, interpretOnly());
     },
-    attach: (memory, address, onEvent) => {
+    attach: (memory, address, onEvent, missing) => {
       const translator = new Translator(target, memory, address, beside);
       const translation = {
         regions: translator.regions,
         codeDropped: (page: number) => translator.codeDropped(page),
         sampled: () => translator.sampled(),
       };
-      const interpreter = instantiateInterpreter(assets, memory, translation, onEvent);
+      const interpreter = instantiateInterpreter(assets, memory, translation, onEvent, missing);
       translator.bind(interpreter);
       return {
         ...interpretedVcpu(interpreter, address),

@@ -165,6 +165,7 @@ export function fakeMachine(fake: FakeVm, cpus: number, control: RunControl, rea
     },
     consoleInput: () => undefined,
     stats: () => ({ machines: 1 }),
+    ramSize: 0,
     ram: () => new Uint8Array(0),
     written: new WrittenPages(0, () => new Uint8Array(0)),
     save: () => ({ machine: "fake" }),

@@ -3,6 +3,7 @@
 import type { ForwardedExit } from "../../kvm/uapi/exits.js";
 import type { Exit, SharedVm, TraceCategory, Vm } from "../../kvm/uapi.js";
 import type { ConsoleRing } from "../devices/console-ring.js";
+import type { LatentRam } from "./latent-ram.js";
 import type { PageSet, WrittenPages } from "./written-pages.js";
 
 /** How a machine's run ended. */
@@ -53,8 +54,12 @@ export interface Machine {
   /** Tells the guest that there is console input. */
   consoleInput(): void;
   stats(): Readonly<Record<string, number>>;
-  /** A fresh view of the guest's RAM. */
-  ram(): Uint8Array;
+  /** Bytes of the guest's RAM. */
+  readonly ramSize: number;
+  /** A fresh view of so many bytes of it from `offset` on. */
+  ram(offset: number, length: number): Uint8Array;
+  /** What of it is fetched when it is used. */
+  readonly latent?: PlacedLatentRam | undefined;
   /** What of it was ever written. */
   readonly written: Pick<WrittenPages, "log">;
   /**
@@ -77,6 +82,11 @@ export interface PlacedRam {
   pages: PageSet;
   /** Gives it back, unless a machine was made with it. */
   close(): void;
+}
+
+/** What lies somewhere else of RAM at this address of the VM's memory; goes through postMessage. */
+export interface PlacedLatentRam extends LatentRam {
+  readonly address: number;
 }
 
 /** Why a run ends with an exit that no machine is asked about. */
@@ -115,6 +125,8 @@ export interface VcpuThreadStart {
   readonly machine: unknown;
   readonly mailbox: SharedArrayBuffer;
   readonly trace: readonly TraceCategory[];
+  /** Its `latent`. */
+  readonly latent?: PlacedLatentRam | undefined;
 }
 
 /** What a vCPU's thread tells the machine's thread. */

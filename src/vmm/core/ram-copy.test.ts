@@ -20,7 +20,11 @@ class Ram {
   });
   readonly looked = new Set<number>();
 
-  readonly source = { ram: () => this.bytes, written: this.written };
+  readonly source = {
+    ramSize: this.bytes.length,
+    ram: (offset: number, length: number) => this.bytes.subarray(offset, offset + length),
+    written: this.written,
+  };
 
   write(offset: number, value: number): void {
     this.bytes[offset] = value;

@@ -15,20 +15,20 @@ const mostPasses = 4;
 export class RamCopy {
   /** Pages that were copied; all others are 0. */
   readonly pages: PageSet;
-  readonly #source: Pick<Machine, "ram" | "written">;
+  readonly #source: Pick<Machine, "ram" | "ramSize" | "written">;
   readonly #copy: (page: number, bytes: Uint8Array, again: boolean) => void;
   readonly #log: PageLog;
   #done = false;
 
   /** `copy` puts a page's bytes where they belong, some pages' again. */
   constructor(
-    source: Pick<Machine, "ram" | "written">,
+    source: Pick<Machine, "ram" | "ramSize" | "written">,
     copy: (page: number, bytes: Uint8Array, again: boolean) => void,
   ) {
     this.#source = source;
     this.#copy = copy;
     this.#log = source.written.log();
-    this.pages = new PageSet(Math.ceil(source.ram().length / logPage));
+    this.pages = new PageSet(Math.ceil(source.ramSize / logPage));
   }
 
   /** While it runs. `turn` lets others have theirs. */
@@ -56,9 +56,10 @@ export class RamCopy {
   }
 
   #pass(pages: Iterable<number>): void {
-    const ram = this.#source.ram();
+    const { ramSize } = this.#source;
     for (const page of pages) {
-      this.#copy(page, ram.subarray(page * logPage, (page + 1) * logPage), this.pages.has(page));
+      const offset = page * logPage;
+      this.#copy(page, this.#source.ram(offset, Math.min(logPage, ramSize - offset)), this.pages.has(page));
       this.pages.add(page);
     }
   }

@@ -10,6 +10,19 @@ export interface SparseImage {
   readonly size: number;
   /** By offset; they do not overlap. */
   readonly runs: readonly SparseRun[];
+  /** Instead of them: they lie in a file, from where RAM is read when it is used. */
+  readonly stored?: StoredRuns;
+}
+
+/** Pieces in a file that is open until `close`. */
+export interface StoredRuns {
+  /** Its descriptor. */
+  readonly file: number;
+  /** Of each piece, by offset: that, its length, its place in the file. */
+  readonly places: readonly (readonly [offset: number, length: number, position: number])[];
+  /** Throws if the bytes are not all there. [any thread, by the descriptor] */
+  read(position: number, into: Uint8Array): void;
+  close(): void;
 }
 
 export interface SparseRun {
@@ -63,4 +76,7 @@ export function fillFrom({ runs }: SparseImage, bytes: Uint8Array): void {
 }
 
 /** Bytes that are not left out. */
-export const bytesIn = ({ runs }: SparseImage): number => runs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+export const bytesIn = ({ runs, stored }: SparseImage): number =>
+  stored
+    ? stored.places.reduce((sum, [, length]) => sum + length, 0)
+    : runs.reduce((sum, { bytes }) => sum + bytes.length, 0);

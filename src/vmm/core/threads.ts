@@ -101,6 +101,7 @@ export class ThreadScheduler implements Scheduler {
 
   #spawn(id: number, vm: SharedVm, failed: Fail): Cpu {
     const { machine, kind, spawn, trace } = this.#options;
+    const { latent } = machine;
     const thread = spawn();
     const mailbox = new Mailbox();
     let finish = (): void => undefined;
@@ -131,7 +132,7 @@ export class ThreadScheduler implements Scheduler {
         finish();
       } else this.#onMessage(id, cpu, message);
     });
-    thread.post({ cpu: id, vm, kind, machine: machine.shared, mailbox: mailbox.buffer, trace });
+    thread.post({ cpu: id, vm, kind, machine: machine.shared, mailbox: mailbox.buffer, trace, latent });
     return cpu;
   }
 

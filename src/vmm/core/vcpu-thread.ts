@@ -6,6 +6,7 @@ import { callback, having, listOf, optional, options, taking, text, wholeNumber 
 import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { AttachedVm, Exit, RunOptions, SharedVm, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
+import { fillFrom, type ReadFile } from "./latent-ram.js";
 import {
   type TraceSink,
   type VcpuSide,
@@ -24,6 +25,8 @@ export interface VcpuThreadParts {
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide | Promise<VcpuSide>;
   readonly post: (message: VcpuThreadMessage) => void;
   readonly loadDisassembler?: LoadDisassembler;
+  /** Where RAM may lie in files. */
+  readonly readFile?: ReadFile;
 }
 
 /** Trace text is sent in pieces of about this many characters. */
@@ -39,6 +42,7 @@ export const runVcpuThread = taking(
       createSide: callback,
       post: callback,
       loadDisassembler: optional(callback),
+      readFile: optional(callback),
     }),
   },
   runThread,
@@ -47,7 +51,7 @@ export const runVcpuThread = taking(
 
 async function runThread(
   start: VcpuThreadStart,
-  { prepareAttach, createSide, post, loadDisassembler }: VcpuThreadParts,
+  { prepareAttach, createSide, post, loadDisassembler, readFile }: VcpuThreadParts,
 ): Promise<void> {
   const mailbox = new Mailbox(start.mailbox);
   let pending = "";
@@ -78,6 +82,8 @@ async function runThread(
       return;
     }
     const vm = attach();
+    // A VM that came here from another version of this package has all of its memory.
+    if (start.latent) vm.fillPages?.(fillFrom(start.latent, readFile));
     const vcpu = vm.vcpu(start.cpu);
     if (traced) await traceKernelSide(vm, start.trace, trace, loadDisassembler);
     const left = loop(vcpu, side, mailbox, post, flush);

@@ -31,6 +31,11 @@ export class PageSet {
     for (let i = 0; i < this.#bits.length; i++) this.#bits[i] = (this.#bits[i] as number) | (more[i] ?? 0);
   }
 
+  /** A bit for each, page 0's in bit 0 of byte 0. */
+  get bits(): Uint8Array {
+    return this.#bits;
+  }
+
   clear(): void {
     this.#bits.fill(0);
   }

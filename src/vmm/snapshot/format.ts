@@ -9,7 +9,7 @@
  */
 import { KvmError } from "../../base/errors.js";
 import { anything, bytesOf, having, listOf, oneOf, recordOf, size, text, time } from "../../base/takes.js";
-import { bytesIn, type SparseImage, type SparseRun } from "../core/sparse-image.js";
+import { bytesIn, type SparseImage, type SparseRun, type StoredRuns } from "../core/sparse-image.js";
 import { VmmError } from "../errors.js";
 import type { SnapshotPlatform } from "./platform.js";
 import type { Snapshot } from "./snapshot.js";
@@ -78,6 +78,18 @@ export interface SnapshotSource {
   readonly name: string;
   readonly size: number;
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Of a file: leaves it open for whoever reads on. */
+  keep?(): KeptFile;
+}
+
+/** A file that stays open until `close`. */
+export type KeptFile = Pick<StoredRuns, "file" | "read" | "close">;
+
+/** What a head says that was looked at before, for who reads the same file again. */
+export interface KnownHead {
+  readonly digest: string;
+  readonly head: Head;
+  readonly at: number;
 }
 
 export interface SnapshotInfo {
@@ -161,8 +173,10 @@ function cut({ runs }: SparseImage): Uint8Array[] {
 }
 
 /** What its head says. Throws SnapshotError: it is no snapshot, or damaged, or of a version that this one does not read. */
-export async function readInfo(source: SnapshotSource, platform: SnapshotPlatform): Promise<SnapshotInfo> {
-  const { digest, head } = await readHead(source, platform);
+export const readInfo = async (source: SnapshotSource, platform: SnapshotPlatform): Promise<SnapshotInfo> =>
+  infoOf(await readHead(source, platform), source);
+
+export function infoOf({ digest, head }: KnownHead, source: SnapshotSource): SnapshotInfo {
   const images = Object.entries(head.images).map(([name, { size: whole, runs, packing }]) => {
     const used = runs.reduce((sum, value, i) => sum + (i % 2 === 1 ? value : 0), 0);
     return [name, { size: whole, used, packing }] as const;
@@ -171,26 +185,47 @@ export async function readInfo(source: SnapshotSource, platform: SnapshotPlatfor
   return { digest, by, created, machine: state.machine, size: source.size, images: Object.fromEntries(images) };
 }
 
+export interface ReadOptions {
+  /** What `readHead` gave of this file: its head is not read again. */
+  readonly known?: KnownHead;
+  /** The image that may stay in the file, if it is stored there as it is: what it is read from is `stored`, which is to be closed. */
+  readonly kept?: string;
+}
+
 /** All of it. Throws SnapshotError as `readInfo` does. What its values mean, those check that take them. */
-export async function readSnapshot(source: SnapshotSource, platform: SnapshotPlatform): Promise<Snapshot> {
-  const { head, at } = await readHead(source, platform);
+export async function readSnapshot(
+  source: SnapshotSource,
+  platform: SnapshotPlatform,
+  { known, kept }: ReadOptions = {},
+): Promise<Snapshot> {
+  const { head, at } = known ?? (await readHead(source, platform));
   const images: Record<string, SparseImage> = {};
-  let offset = at;
-  for (const [name, image] of Object.entries(head.images)) {
-    Object.defineProperty(images, name, {
-      value: await readImage(source, platform, name, image, offset),
-      enumerable: true,
-    });
-    offset += image.blocks.reduce((sum, { length }) => sum + length, 0);
+  const file = kept !== undefined && head.images[kept]?.packing === "stored" ? source.keep?.() : undefined;
+  try {
+    let offset = at;
+    for (const [name, image] of Object.entries(head.images)) {
+      const value =
+        file && name === kept
+          ? await storedImage(source, platform, name, image, offset, file)
+          : await readImage(source, platform, name, image, offset);
+      Object.defineProperty(images, name, { value, enumerable: true });
+      offset += image.blocks.reduce((sum, { length }) => sum + length, 0);
+    }
+  } catch (error) {
+    file?.close();
+    throw error;
   }
   const { state, hardware, created } = head;
   return { state, hardware, created, images };
 }
 
-async function readHead(
-  source: SnapshotSource,
-  platform: SnapshotPlatform,
-): Promise<{ readonly digest: string; readonly head: Head; readonly at: number }> {
+/** Whether its front speaks of the same head. */
+export async function hasHead(source: SnapshotSource, { digest }: KnownHead): Promise<boolean> {
+  return source.size >= frontSize && hex((await source.read(0, frontSize)).subarray(16)) === digest;
+}
+
+/** What it says of itself, digest and all checked. Throws SnapshotError as `readInfo` does. */
+export async function readHead(source: SnapshotSource, platform: SnapshotPlatform): Promise<KnownHead> {
   if (source.size < frontSize) refuse(source, "is no snapshot: it is too short", true);
   const front = await source.read(0, frontSize);
   if (new TextDecoder("latin1").decode(front.subarray(0, 8)) !== magic) refuse(source, "is no snapshot", true);
@@ -253,6 +288,47 @@ function checkImage(source: SnapshotSource, name: string, { size: whole, runs, p
   return stored;
 }
 
+/** Looks at all of it and keeps none: touching as much memory takes a multiple of the time. */
+async function storedImage(
+  source: SnapshotSource,
+  platform: SnapshotPlatform,
+  name: string,
+  { size: whole, runs, blocks }: ImageHead,
+  start: number,
+  file: KeptFile,
+): Promise<SparseImage> {
+  const buffer = new Uint8Array(Math.max(0, ...blocks.map(({ length }) => length)));
+  let position = start;
+  for (const [i, { length, digest }] of blocks.entries()) {
+    const block = buffer.subarray(0, length);
+    file.read(position, block);
+    await checkBlock(source, platform, block, digest, i, name);
+    position += length;
+    if (i % ahead === ahead - 1) await platform.turn();
+  }
+  const places: (readonly [number, number, number])[] = [];
+  position = start;
+  for (let i = 0; i < runs.length; i += 2) {
+    const length = runs[i + 1] as number;
+    places.push([runs[i] as number, length, position]);
+    position += length;
+  }
+  return { size: whole, runs: [], stored: { ...file, places } };
+}
+
+const blockOf = (i: number, name: string): string => `block ${i} of its image ${JSON.stringify(name.slice(0, 60))}`;
+
+async function checkBlock(
+  source: SnapshotSource,
+  platform: SnapshotPlatform,
+  block: Uint8Array,
+  digest: Uint8Array,
+  ...which: [i: number, name: string]
+): Promise<void> {
+  if (hex(await platform.digest(block)) !== hex(digest))
+    refuse(source, `is damaged: ${blockOf(...which)} has another digest`);
+}
+
 async function readImage(
   source: SnapshotSource,
   platform: SnapshotPlatform,
@@ -267,13 +343,12 @@ async function readImage(
     const at = next;
     next += length;
     const block = await source.read(at, length);
-    const which = `block ${i} of its image ${JSON.stringify(name.slice(0, 60))}`;
-    if (hex(await platform.digest(block)) !== hex(digest)) refuse(source, `is damaged: ${which} has another digest`);
+    await checkBlock(source, platform, block, digest, i, name);
     const bytes = Math.min(blockSize, total - i * blockSize);
     try {
       return image.packing === "stored" ? block : await platform.inflate(block, bytes);
     } catch (cause) {
-      throw new SnapshotError(`${source.name} is damaged: ${which} cannot be inflated`, { cause });
+      throw new SnapshotError(`${source.name} is damaged: ${blockOf(i, name)} cannot be inflated`, { cause });
     }
   };
   const coming: Promise<Uint8Array>[] = [];

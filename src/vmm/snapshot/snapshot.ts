@@ -118,11 +118,11 @@ async function copied<T>(
         const since = performance.now();
         const [state, disks, told] = [machine.save(), images?.() ?? {}, also?.() as T];
         copy?.finish();
-        const parts = { state, images: disks, hardware, created: Date.now(), size: machine.ram().length };
+        const parts = { state, images: disks, hardware, created: Date.now(), size: machine.ramSize };
         return { parts, also: told, pages: (copy as RamCopy).pages, stopped: performance.now() - since };
       },
       async (machine: Machine) => {
-        copy = new RamCopy(machine, begin(machine.ram().length));
+        copy = new RamCopy(machine, begin(machine.ramSize));
         await copy.begin(turn);
       },
     );

@@ -1,4 +1,5 @@
 /** Pages of RAM on their way into a snapshot, some of which come again. */
+import { sharedBytes } from "../core/latent-ram.js";
 import { type IsZero, imagePage, type SparseImage, type SparseRun } from "../core/sparse-image.js";
 import { logPage } from "../core/written-pages.js";
 
@@ -8,7 +9,7 @@ const slabPages = 64;
 export class StagedPages {
   readonly #isZero: IsZero;
   readonly #pages = new Map<number, Uint8Array>();
-  #slab = new Uint8Array(0);
+  #slab: Uint8Array = new Uint8Array(0);
   #used = 0;
 
   constructor(isZero: IsZero) {
@@ -28,7 +29,8 @@ export class StagedPages {
 
   #place(bytes: number): Uint8Array {
     if (this.#used + bytes > this.#slab.length) {
-      this.#slab = new Uint8Array(slabPages * logPage);
+      // Threads of VMs that go on from here fetch what their guests use.
+      this.#slab = new Uint8Array(sharedBytes(slabPages * logPage));
       this.#used = 0;
     }
     const place = this.#slab.subarray(this.#used, this.#used + bytes);

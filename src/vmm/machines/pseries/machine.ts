@@ -42,7 +42,8 @@ import {
   KvmError,
 } from "../../../kvm/uapi.js";
 import { GuestMemory } from "../../core/guest-memory.js";
-import type { Machine, MachineState, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
+import { fillFrom, latentPages, latentRam } from "../../core/latent-ram.js";
+import type { Machine, MachineState, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
 import type { SparseImage } from "../../core/sparse-image.js";
 import { logPage, PageSet, WrittenPages } from "../../core/written-pages.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
@@ -191,9 +192,10 @@ function restore(options: RestoreOptions, control: RunControl, trace?: TraceSink
     devices: { nvram: new Nvram(state.nvram), rtc: new Rtc(state.rtc) },
     from: state,
     ram: ram instanceof PseriesRam ? ram : undefined,
-    fill: (vm, memory, _, written) => {
-      if (!(ram instanceof PseriesRam)) fillRam(memory, written, ram);
+    fill: (vm, memory, _, written, address) => {
+      const latent = ram instanceof PseriesRam ? undefined : fillRam(vm, memory, written, ram, address);
       vm.loadState(state.vm);
+      return latent;
     },
   });
 }
@@ -211,8 +213,14 @@ interface Building {
   readonly pciDevices: readonly PciDevice[];
   readonly assign?: PseriesOptions["assign"];
   readonly from: PseriesStart | PseriesState;
-  /** Fills in what is made: memory, which is 0, and what KVM holds. */
-  readonly fill: (vm: PpcVm, memory: GuestMemory, plugged: readonly PciDevice[], written: WrittenPages) => void;
+  /** Fills in what is made: memory, which is 0 and lies at `ram`, and what KVM holds. What of memory is fetched when it is used. */
+  readonly fill: (
+    vm: PpcVm,
+    memory: GuestMemory,
+    plugged: readonly PciDevice[],
+    written: WrittenPages,
+    ram: number,
+  ) => PlacedLatentRam | undefined | void;
   /** The VM with its RAM, if it is there already. */
   readonly ram?: PseriesRam | undefined;
 }
@@ -266,8 +274,9 @@ function build({
     const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
     if (hasPci) pci = new PciHostBridge({ vm, memory, wake, fail }, plugged, state?.pci);
     if (assignment) pci?.dma.watch(assignment);
-    rest.fill(vm, memory, plugged, written);
-    return new Pseries({ vm, vcpus, memory, written, plan, from, control, trace, devices, pci, assignment, xive });
+    const latent = rest.fill(vm, memory, plugged, written, ram) ?? undefined;
+    const what = { vm, vcpus, memory, written, latent, plan };
+    return new Pseries({ ...what, from, control, trace, devices, pci, assignment, xive });
   } catch (error) {
     pci?.close();
     assignment?.close();
@@ -364,14 +373,32 @@ class PseriesRam implements PlacedRam {
 export const placePseriesRam = (kvm: PpcKvm, type: number, shared: boolean | undefined, size: number): PlacedRam =>
   new PseriesRam(kvm, type, shared, size);
 
-function fillRam(memory: GuestMemory, written: WrittenPages, { size, runs }: SparseImage): void {
+/** What the image has is fetched when somebody looks at it, where that can be; else it is copied here. */
+function fillRam(
+  vm: PpcVm,
+  memory: GuestMemory,
+  written: WrittenPages,
+  image: SparseImage,
+  address: number,
+): PlacedLatentRam | undefined {
+  const { size, runs, stored } = image;
   if (size !== memory.size) throw new VmmError(`the snapshot has ${size} bytes of ${memory.size} of memory`);
+  const latent = latentRam(image, vm.shared);
+  if (latent) {
+    const placed = { ...latent, address };
+    const pages = latentPages(latent);
+    for (const page of pages) written.add(page * logPage, logPage);
+    vm.withholdPages(address, size, pages.bits);
+    vm.fillPages(fillFrom(placed, stored && ((_, position, into) => stored.read(position, into))));
+    return placed;
+  }
   for (const { offset, bytes } of runs) {
     const view = memory.view(offset, bytes.length);
     if (!view) throw new VmmError(`the snapshot has ${bytes.length} bytes of memory at ${offset} of ${memory.size}`);
     view.set(bytes);
     written.add(offset, bytes.length);
   }
+  return undefined;
 }
 
 function allocateRam(vm: PpcVm, size: number): number {

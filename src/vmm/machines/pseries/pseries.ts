@@ -3,7 +3,7 @@ import type { PpcVcpu, PpcVm } from "../../../arch/powerpc/uapi.js";
 import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
 import { KVM_CAP_PPC_FWNMI, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET, KvmError } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
-import type { Machine, RunControl, TraceSink } from "../../core/machine.js";
+import type { Machine, PlacedLatentRam, RunControl, TraceSink } from "../../core/machine.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
 import type { Assignment } from "../../devices/vfio-pci/assignment.js";
@@ -28,6 +28,8 @@ export interface PseriesParts {
   readonly vcpus: readonly PpcVcpu[];
   readonly memory: GuestMemory;
   readonly written: WrittenPages;
+  /** What of memory is fetched when it is used. */
+  readonly latent: PlacedLatentRam | undefined;
   readonly plan: PseriesPlan;
   /** Where it begins, or where it goes on. */
   readonly from: PseriesStart | PseriesState;
@@ -85,9 +87,18 @@ export class Pseries implements Machine {
     this.#startCpu(0, from.entry, byteOrder, gpr);
   }
 
-  ram(): Uint8Array {
-    const { memory } = this.#parts;
-    return memory.view(0, memory.size) ?? new Uint8Array(0);
+  get ramSize(): number {
+    return this.#parts.memory.size;
+  }
+
+  ram(offset: number, length: number): Uint8Array {
+    const bytes = this.#parts.memory.view(offset, length);
+    if (bytes) return bytes;
+    throw new KvmError("EFAULT", `RAM has not ${length} bytes at ${offset}`);
+  }
+
+  get latent(): PlacedLatentRam | undefined {
+    return this.#parts.latent;
   }
 
   save(): PseriesState {

@@ -14,6 +14,7 @@ import {
 } from "../format.js";
 import type { Snapshot } from "../snapshot.js";
 import { nodePlatform } from "./platform.js";
+import { readFile } from "./stored-file.js";
 
 /** Only the user reads it: a guest's memory has its secrets. */
 const mode = 0o600;
@@ -57,6 +58,7 @@ export const snapshotInfo = (path: string): Promise<SnapshotInfo> =>
 /** Calls `use` with a snapshot's file. Throws VmmError: it cannot be read, or is no regular file. */
 export async function withSnapshotFile<T>(path: string, use: (source: SnapshotSource) => Promise<T>): Promise<T> {
   let file: FileHandle | undefined;
+  let kept = false;
   try {
     // A FIFO would wait for who writes to it.
     file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
@@ -75,12 +77,17 @@ export async function withSnapshotFile<T>(path: string, use: (source: SnapshotSo
         }
         return bytes;
       },
+      keep: () => {
+        kept = true;
+        const { fd } = handle;
+        return { file: fd, read: (...where) => readFile(fd, ...where), close: () => void handle.close() };
+      },
     });
   } catch (error) {
     if (error instanceof VmmError) throw error;
     throw new VmmError(`the snapshot ${path} cannot be read: ${reason(error)}`, { cause: error });
   } finally {
-    await file?.close();
+    if (!kept) await file?.close();
   }
 }
 

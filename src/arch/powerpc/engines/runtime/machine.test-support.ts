@@ -76,6 +76,7 @@ export class TestMachine {
         sampled: () => {},
         mmuEvent: () => {},
         rest: () => {},
+        pageMissing: () => {},
       },
     });
     this.runtime = instance.exports as unknown as Record<string, Routine>;
