@@ -32,6 +32,12 @@ export const ensureDefaultGuest = taking(
   { promises: true },
 );
 
+/** The same if it seems to be there, for who does not read its files: their digests are not looked at. */
+export function knownDefaultGuest(): Guest | undefined {
+  const found = findGuest(debianGuest, { digests: false });
+  return "missing" in found ? undefined : found;
+}
+
 /**
  * Modules of the guest's kernel with all they need, as an archive to be appended to its initramfs; fetched if need be.
  * Throws GuestUnavailable.

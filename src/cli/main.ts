@@ -7,6 +7,8 @@ const hints: Readonly<Record<string, string>> = {
 };
 
 try {
+  const { beginEarly } = await import("./early.js");
+  beginEarly(process.argv.slice(2));
   const { main } = await import("./program.js");
   await main();
 } catch (error) {

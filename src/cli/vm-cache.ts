@@ -7,12 +7,13 @@ import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { agentFile } from "../../guests/agent/index.js";
-import { ensureDefaultGuest, guestFolder } from "../../guests/index.js";
+import { ensureDefaultGuest, type Guest, guestFolder, knownDefaultGuest } from "../../guests/index.js";
 import { withLock } from "../../guests/lock.mjs";
 import { VmError } from "../api/error.js";
 import type { Vm, VmOptions } from "../api/types.js";
 import { messageOf } from "../base/errors.js";
 import { thisPackage } from "../base/package.js";
+import { SnapshotError } from "../vmm/snapshot/format.js";
 
 /** Bytes of all of them; the one that was not used for the longest time goes first. */
 const most = 512 << 20;
@@ -46,8 +47,8 @@ const isPlain = ({ image, kernel, initrd, append, disks = [], network }: VmOptio
   [kernel, initrd, append, network].every((one) => one === undefined) &&
   disks.length === 0;
 
-async function fileFor({ memory, cpus, cpu, signal }: VmOptions, say: (sentence: string) => void): Promise<string> {
-  const guest = await ensureDefaultGuest({ report: say, ...(signal ? { signal } : {}) });
+/** Where one of such a guest lies, or is to lie. */
+function fileFor({ memory, cpus, cpu }: VmOptions, guest: Guest): string {
   const identity = (path: string): unknown => {
     const { size, mtimeMs } = statSync(path);
     return [path, size, mtimeMs];
@@ -65,6 +66,14 @@ async function fileFor({ memory, cpus, cpu, signal }: VmOptions, say: (sentence:
   return join(vmCacheFolder(), `${key}${ending}`);
 }
 
+/** Whether what went wrong is the kept VM's own fault, and nothing of this process or machine that will be another next time. */
+function isItsFault(error: unknown): boolean {
+  if (!(error instanceof VmError)) return false;
+  // It was read whole, and is no snapshot that this version wrote; or its guest dies.
+  const isNone = error.code === "SNAPSHOT_FOREIGN" && error.cause instanceof SnapshotError;
+  return isNone || error.code === "SNAPSHOT_DAMAGED" || error.code === "CRASHED";
+}
+
 /**
  * A VM as `create` makes one, which goes on from where an earlier one stood if there was one like it; else it is kept for the next.
  * Of several processes that want the same one boots, and the others wait for it. Rejects as `create`.
@@ -75,8 +84,9 @@ export async function vmFromCache(
   say: (sentence: string) => void,
 ): Promise<Vm> {
   if (!isPlain(options)) return create(options);
-  const file = await fileFor(options, say);
-  const goOn = async (): Promise<Vm | undefined> => {
+  const { signal } = options;
+  /** Undefined: there is none. */
+  const goOn = async (file: string): Promise<Vm | undefined> => {
     const { image: _, memory: __, cpus: ___, cpu: ____, ...rest } = options;
     try {
       const vm = await create({ ...rest, snapshot: file });
@@ -84,26 +94,33 @@ export async function vmFromCache(
       utimesSync(file, now, now);
       return vm;
     } catch (error) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (error instanceof VmError && error.code === "ENOENT") return undefined;
+      if (!isItsFault(error)) {
+        say(`a cached VM cannot be used now, and another one is booted: ${messageOf(error)}`);
+        return create(options);
+      }
       say(`a cached VM cannot be used, and is made again: ${messageOf(error)}`);
       rmSync(file, { force: true });
       return undefined;
     }
   };
-  const found = await goOn();
+  // Of a VM that is kept nobody reads the guest's files: what they are to be is enough.
+  const known = knownDefaultGuest();
+  const found = known && (await goOn(fileFor(options, known)));
   if (found) return found;
+  const file = fileFor(options, await ensureDefaultGuest({ report: say, ...(signal ? { signal } : {}) }));
   return withLock(
     `${file}.lock`,
     async () => {
-      const other = await goOn();
+      const other = await goOn(file);
       if (other) return other;
       const vm = await create(options);
       try {
-        await vm.snapshot({ name: file, packing: "stored", ...(options.signal ? { signal: options.signal } : {}) });
+        await vm.snapshot({ name: file, packing: "stored", ...(signal ? { signal } : {}) });
         shrink(file);
       } catch (error) {
-        if (options.signal?.aborted) {
+        if (signal?.aborted) {
           await vm.close({ grace: 0 });
           throw error;
         }
@@ -112,7 +129,7 @@ export async function vmFromCache(
       return vm;
     },
     (pid) => say(`waiting for process ${pid}, which boots the same`),
-    options.signal,
+    signal,
   );
 }
 

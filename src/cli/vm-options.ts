@@ -113,15 +113,13 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
       else if (total === undefined) timer = setTimeout(() => say("booting Linux; this takes some seconds"), silence);
     },
   };
-  // Its vCPU's thread loads its code meanwhile.
-  beginThread();
+  // Its vCPU's thread loads its code meanwhile, and WebAssembly is compiled.
+  beginThread(choices.type ?? "hv");
+  const kvm = import("./kvm.js").then(({ loadKvm }) => loadKvm());
+  kvm.then(loaded, () => undefined);
   const create = createVmOn(async () => {
-    const [{ nodePlatform }, { loadKvm }] = await Promise.all([import("../node/platform.js"), import("./kvm.js")]);
-    return nodePlatform(async () => {
-      const one = await loadKvm();
-      loaded?.(one);
-      return one.kvm;
-    });
+    const { nodePlatform } = await import("../node/platform.js");
+    return nodePlatform(async () => (await kvm).kvm);
   });
   try {
     return await vmFromCache(create, options, say);

@@ -18,7 +18,9 @@ export interface ImplementationRow {
   readonly alias: string;
   /** Throws if the platform cannot run it. */
   readonly require: () => void;
-  /** Fetches its code: no page loads what it does not run. */
+  /** Fetches its code, which `engine` needs. */
+  readonly preload: () => Promise<void>;
+  /** No page loads what it does not run. */
   readonly engine: (assets: EngineAssets, beside?: ThreadBeside) => Promise<Engine>;
   /** Fetches what a thread beside a vCPU's does for it: told each request, it posts answers. Undefined: nothing. */
   readonly serveBeside?: () => Promise<

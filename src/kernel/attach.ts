@@ -72,6 +72,10 @@ export const serveBesideVm = taking(
   { promises: true },
 );
 
+/** Loads, ahead of a start message, what a thread needs for a VM of this package's own kvm of POWER. */
+export const preload = async (implementation: string): Promise<void> =>
+  (await import("../arch/powerpc/module.js")).preload(implementation);
+
 /** What puts an instruction word of the VM's architecture into words. */
 export const loadDisassembler = async (shared: SharedVm): Promise<(word: number, address: bigint) => string> =>
   (await moduleOf(shared)).loadDisassembler();

@@ -31,9 +31,18 @@ const newWorker = (): Worker => new Worker(new URL("./vcpu-worker.js", import.me
 /** How many there are. */
 export const spareThreads = (): number => spares.length;
 
+/** What a thread loads before there is a VM; goes through postMessage. */
+export interface ThreadPreloading {
+  /** The implementation of the VM that will be. */
+  readonly preload: string;
+}
+
 /** Begins a thread at once, which loads its code while the caller makes the VM that it is for. */
-export function beginThread(): void {
-  if (spares.length === 0) spares.push(idle(newWorker()));
+export function beginThread(implementation: string): void {
+  if (spares.length > 0) return;
+  const worker = idle(newWorker());
+  worker.postMessage({ preload: implementation } satisfies ThreadPreloading);
+  spares.push(worker);
 }
 
 /** A spare one, or a new one. */

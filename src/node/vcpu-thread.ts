@@ -1,7 +1,7 @@
 /** Starts worker threads for vCPUs and is what runs in them. */
 import { isMainThread, parentPort } from "node:worker_threads";
 import type { PlatformThread, VcpuThreadMessage, VcpuThreadStart } from "../vmm/core/machine.js";
-import { noteStart, type ThreadWarming, takeWorker } from "./spare-threads.js";
+import { noteStart, type ThreadPreloading, type ThreadWarming, takeWorker } from "./spare-threads.js";
 import { type BesideStart, type BesideWork, serveBeside, workBeside } from "./thread-beside.js";
 
 /** The first message of such a thread. */
@@ -39,7 +39,7 @@ export function spawnVcpuThread(): PlatformThread {
 }
 
 /**
- * On a worker thread: calls `body` with the start message of a vCPU's thread, `warmUp` if it is to be ready for one; or works
+ * On a worker thread: calls `body` with the start message of a vCPU's thread, `warmUp` if it is to be ready for one, `preload` if there will be one; or works
  * beside such threads, if the messages are about that.
  */
 export function serveVcpuThread(
@@ -49,12 +49,14 @@ export function serveVcpuThread(
     post: (message: VcpuThreadMessage) => void,
   ) => Promise<void>,
   warmUp: (warming: ThreadWarming) => Promise<void>,
+  preload: (implementation: string) => Promise<unknown>,
 ): void {
   const port = parentPort;
   if (isMainThread || !port) throw new Error("this file is for worker threads");
-  port.on("message", (message: ThreadStart | ThreadWarming | BesideWork) => {
+  port.on("message", (message: ThreadStart | ThreadWarming | ThreadPreloading | BesideWork) => {
     // What cannot be loaded now is met by who starts the thread.
     if ("warm" in message) void warmUp(message).catch(() => undefined);
+    else if ("preload" in message) void preload(message.preload).catch(() => undefined);
     else if ("start" in message) {
       void body(message.start, message.beside, (said) => port.postMessage(said)).finally(() => {
         message.beside?.port.close();

@@ -1,5 +1,5 @@
 /** What runs in a vCPU's worker thread. Nothing imports this file: vcpu-thread.ts starts it. */
-import { loadDisassembler, prepareAttachVm } from "../kernel/attach.js";
+import { loadDisassembler, preload, prepareAttachVm } from "../kernel/attach.js";
 import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
 import { loadSide } from "../vmm/machines/machines.js";
 import { readFile } from "../vmm/snapshot/node/stored-file.js";
@@ -19,4 +19,5 @@ serveVcpuThread(
       readFile,
     }),
   async ({ warm, kind }) => void (await Promise.all([prepareAttachVm(warm, noneYet), loadSide(kind)])),
+  (implementation) => Promise.all([preload(implementation), loadSide(undefined)]),
 );

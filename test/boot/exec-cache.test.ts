@@ -59,6 +59,12 @@ test("two that are first share one boot, and what is kept is used until it is da
   const again = await run();
   assert.deepEqual([again.status, again.stderr], [3, ""]);
   assert.match(again.stdout, /^twin-/);
+  // Here no VM can run, which is no fault of the one that is kept.
+  const unable = spawnSync(process.execPath, ["--jitless", main, "exec", "--memory", "128M", "--", "true"], {
+    encoding: "utf8",
+  });
+  assert.equal(unable.status, 125, unable.stderr);
+  assert.deepEqual(files(), [name], unable.stderr);
   // A byte of its memory is another.
   const bytes = readFileSync(file);
   bytes[bytes.length - 9] = (bytes.at(-9) ?? 0) ^ 1;

@@ -77,6 +77,10 @@ export async function loadDisassembler(): Promise<(word: number, address: bigint
 export const prepareAttachVm = async (shared: SharedVm, beside?: ThreadBeside): Promise<() => AttachedVm<PpcVm>> =>
   (await import("./module/init.js")).prepareAttach(shared, beside);
 
+/** Loads code for threads that will attach to a VM of this implementation. */
+export const preload = async (implementation: string): Promise<void> =>
+  (await import("./module/init.js")).preload(implementation);
+
 /** What a thread beside a vCPU's does for a VM of this very module, see kernel/attach.ts. EINVAL: not a POWER VM's. */
 export const serveBesideVm = async (
   shared: SharedVm,

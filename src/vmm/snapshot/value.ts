@@ -132,6 +132,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
 class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true });
   #at = 0;
 
   constructor(bytes: Uint8Array) {
@@ -212,8 +213,11 @@ class Reader {
   }
 
   #text(length: number): string {
+    const raw = this.#raw(length);
+    // Names, which are most: a decoder's call costs more than they do.
+    if (length < 32 && raw.every((byte) => byte < 0x80)) return String.fromCharCode(...raw);
     try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(this.#raw(length).slice());
+      return this.#decoder.decode(raw.slice());
     } catch (cause) {
       if (cause instanceof ValueError) throw cause;
       throw new ValueError("a string that is not UTF-8", { cause });

@@ -9,6 +9,10 @@ export const hv: ImplementationRow = {
   title: "KVM-HV",
   alias: "kvm-hv",
   require: requireCodeGeneration,
+  preload: async () => {
+    await import("./translator-target.js");
+    await import("../../../engine/translate/load.js");
+  },
   engine: async (assets, beside) => {
     const { translatorTarget } = await import("./translator-target.js");
     return (await import("../../../engine/translate/load.js")).loadHv(translatorTarget, assets, beside);

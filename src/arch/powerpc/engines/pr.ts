@@ -7,5 +7,6 @@ export const pr: ImplementationRow = {
   title: "KVM-PR",
   alias: "kvm-pr",
   require: () => {},
+  preload: async () => void (await import("../../../engine/interpret/load.js")),
   engine: async (assets) => (await import("../../../engine/interpret/load.js")).loadPr(assets),
 };

@@ -141,6 +141,10 @@ export async function serveBeside(
   return serve?.(shared.memory, post) as ((request: unknown) => void) | undefined;
 }
 
+/** Loads an implementation's code. */
+export const preload = async (implementation: string): Promise<void> =>
+  rows.find(({ name }) => name === implementation)?.preload();
+
 /** Loads what attaching needs, as long as that takes; what it gives attaches at once. */
 export async function prepareAttach(shared: SharedVm, beside?: ThreadBeside): Promise<() => AttachedVm<PpcVm>> {
   const row = implementationOf(shared);
