@@ -6,6 +6,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { serveBesideVm } from "../kernel/attach.js";
 import type { SharedVm } from "../kvm/uapi.js";
+import { prepareOptimiser } from "../wasm/node/v8.js";
 import { threadArguments } from "./thread-arguments.js";
 
 /** What a vCPU's thread gets; goes through postMessage, with the port. */
@@ -102,6 +103,7 @@ export function threadBeside({ port, words }: BesideStart) {
 /** What the thread beside does for a vCPU, until that one's thread ends. */
 export async function serveBeside({ vm, port, words, first }: BesideWork): Promise<void> {
   const view = new Int32Array(words);
+  prepareOptimiser();
   const told = await serveBesideVm(vm, (answer) => {
     port.postMessage(answer);
     Atomics.add(view, Word.answers, 1);

@@ -18,7 +18,6 @@ export class FunctionBuilder {
   #depth = 0;
   readonly #locals: ValueType[] = [];
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f64: [], v128: [] };
-  readonly #constants = new Map<number, number>();
 
   /** @param params types of the parameters, which are the first locals. */
   constructor(readonly params: readonly ValueType[]) {}
@@ -115,17 +114,16 @@ export class FunctionBuilder {
     this.code.s64(value);
   }
 
-  /** An i32 parameter always has this value: what gets it gets the constant, which is an address without a register. */
+  /**
+   * An i32 parameter always has this value, said before all else: to V8, which tracks what locals hold, it is an address without
+   * a register then. The constant in place of each use would be thrice the bytes, and an operation each for the optimiser.
+   */
   isAlways(parameter: number, value: number): void {
-    this.#constants.set(parameter, value | 0);
+    this.i32Const(value | 0);
+    this.set(parameter);
   }
 
   get(local: number): void {
-    const constant = this.#constants.get(local);
-    if (constant !== undefined) {
-      this.i32Const(constant);
-      return;
-    }
     this.code.byte(Op["local.get"]);
     this.code.u32(local);
   }

@@ -11,6 +11,7 @@ import { Linkage } from "./linkage.js";
 import { RegionTranslator, regionTemplates } from "./region.js";
 import type { TranslatorTarget } from "./target.js";
 import type { Templates } from "./template.js";
+import type { Tiers } from "./tiers.js";
 
 /** Where a region is wanted, and what of the vCPU's state it depends on. Goes through postMessage. */
 export interface RegionRequest {
@@ -44,11 +45,21 @@ export interface MadeRegion {
   readonly pages: readonly number[];
 }
 
-/** Regions in one module, each exported by its place in the list. Goes through postMessage. */
-export interface RegionBatch {
-  readonly module: WebAssembly.Module | undefined;
+/** Regions in one module, each exported by its place in the list. */
+export interface MadeModule {
+  readonly module: WebAssembly.Module;
   readonly bytes: number;
   readonly regions: readonly MadeRegion[];
+}
+
+interface Made {
+  readonly region: MadeRegion;
+  readonly body: Uint8Array;
+}
+
+/** What was made together. Goes through postMessage. */
+export interface RegionBatch {
+  readonly modules: readonly MadeModule[];
   /** Requests where there is nothing to translate. */
   readonly refused: readonly number[];
 }
@@ -65,12 +76,13 @@ export function inCodePage({ codePage: { entrySize, scale, shift } }: EngineLayo
 export class RegionMaker<V> {
   readonly #target: TranslatorTarget<V>;
   readonly #memory: WebAssembly.Memory;
+  readonly #tiers: Tiers | undefined;
   readonly #linkage: Linkage;
   readonly #module: ModuleBuilder;
   readonly #tailCalls = detectWasmFeatures().tailCalls;
   readonly #templates = new Map<number, Templates<V>>();
   #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
-  #made: { readonly region: MadeRegion; readonly body: Uint8Array }[] = [];
+  #made: Made[] = [];
   #refused: number[] = [];
   /**
    * Decoded entries of regions that would have become too long. Others that come to one end there: a loop longer than a
@@ -78,8 +90,9 @@ export class RegionMaker<V> {
    */
   readonly #cut = new Set<number>();
 
-  /** @param state address of the vCPU's state. */
-  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory, state: number) {
+  /** @param state address of the vCPU's state. @param tiers says when V8 optimises; without, V8 does. */
+  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory, state: number, tiers?: Tiers) {
+    this.#tiers = tiers;
     this.#target = target;
     this.#memory = memory;
     this.#linkage = new Linkage(target, state);
@@ -170,8 +183,12 @@ export class RegionMaker<V> {
     const [made, refused] = [this.#made, this.#refused];
     this.#made = [];
     this.#refused = [];
-    const regions = made.map(({ region }) => region);
-    if (made.length === 0) return { module: undefined, bytes: 0, regions, refused };
+    if (made.length === 0) return { modules: [], refused };
+    const compile = (some: readonly Made[]) => this.#compile(some);
+    return { modules: this.#tiers ? this.#tiers.compile(made, compile) : [compile(made)], refused };
+  }
+
+  #compile(made: readonly Made[]): MadeModule {
     const m = this.#module.fork();
     made.forEach(({ body }, i) => {
       const index = m.declare(`region${i}`, ...regionSignature);
@@ -179,6 +196,6 @@ export class RegionMaker<V> {
       m.exportFunction(`${i}`, index);
     });
     const bytes = m.build();
-    return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions, refused };
+    return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions: made.map(({ region }) => region) };
   }
 }

@@ -254,12 +254,12 @@ export class Translator {
   }
 
   /** Leads the decoded entries into what was made for them. */
-  #publish({ module, bytes, regions, refused }: RegionBatch): void {
+  #publish({ modules, refused }: RegionBatch): void {
     for (const id of refused) {
       const entry = this.#answered(id);
       if (entry !== undefined) this.#samples.set(entry, -samplesRefused);
     }
-    if (module) {
+    for (const { module, bytes, regions } of modules) {
       const { exports } = new WebAssembly.Instance(module, {
         r: this.#imports,
         env: { memory: this.#memory, regions: this.regions },

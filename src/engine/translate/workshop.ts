@@ -1,7 +1,9 @@
 /** Where a translator has its regions made: on the vCPU's thread, or beside it. */
 import type { ThreadBeside } from "../../kvm/engine.js";
+import { getOptimiser } from "../../wasm/optimiser.js";
 import { type RegionBatch, RegionMaker, type RegionRequest } from "./region-maker.js";
 import type { TranslatorTarget } from "./target.js";
+import { Tiers } from "./tiers.js";
 
 export interface Workshop {
   /** False: what was asked of it never comes. */
@@ -82,6 +84,15 @@ export class BesideWorkshop implements Workshop {
  */
 const besidePatience = (modules: number): number => Math.min(10 + modules, 40);
 
+/** One for all vCPUs that this thread works for: so is the optimiser. */
+let tiers: Tiers | undefined;
+
+function tiersOfThread(): Tiers | undefined {
+  const optimiser = getOptimiser();
+  if (optimiser) tiers ??= new Tiers(optimiser);
+  return tiers;
+}
+
 /**
  * Makes regions for a vCPU on another thread, from its memory: `post` sends what the vCPU's thread takes. The result is told
  * each request.
@@ -102,7 +113,7 @@ export function serveTranslations<V>(
     post(made.build());
   };
   return (request) => {
-    maker ??= new RegionMaker(target, memory, request.state);
+    maker ??= new RegionMaker(target, memory, request.state, tiersOfThread());
     if (maker.waiting === 0) since = performance.now();
     maker.make(request);
     // Timers wait while one request comes after another.

@@ -1,13 +1,24 @@
 /** What V8 is told before guests run. */
 import { setFlagsFromString } from "node:v8";
+import { setOptimiser } from "../optimiser.js";
 import { enableRelaxedSimd } from "./relaxed-simd.js";
 
+/** The optimiser of V8 11 takes twice the time of newer ones. */
+const isOld = Number.parseInt(process.versions.v8, 10) < 12;
+
 /**
- * Bytes of a function's quickly made code that run before V8 optimises it. By default 1.8 million (Node 20) or 13 million
- * (Node 26): less than a millisecond, for which it spends five to ten milliseconds of another thread. Regions come by the
- * thousand, and on two cores that thread takes the time from the guest. The optimiser of V8 11 takes twice the time of newer ones.
+ * Of functions of which nothing else is known. By default 1.8 million (Node 20) or 13 million (Node 26): less than a
+ * millisecond, for which V8 spends five to ten milliseconds of another thread. Regions come by the thousand, and on two cores
+ * that thread takes the time from the guest.
  */
-const budget = Number.parseInt(process.versions.v8, 10) < 12 ? 300_000_000 : 30_000_000;
+const usualBudget = isOld ? 300_000_000 : 30_000_000;
+const leastBudget = isOld ? 100_000_000 : 30_000_000;
+/** V8 keeps budgets in an int32. */
+const mostBudget = 2_000_000_000;
+
+function setBudget(budget: number): void {
+  setFlagsFromString(`--wasm-tiering-budget=${Math.min(Math.round(budget), mostBudget)}`);
+}
 
 /**
  * For modules compiled from now on, on all threads: a fused multiply-add in one instruction, which Node 20 has behind a flag;
@@ -15,5 +26,20 @@ const budget = Number.parseInt(process.versions.v8, 10) < 12 ? 300_000_000 : 30_
  */
 export function prepareV8(): void {
   enableRelaxedSimd();
-  setFlagsFromString(`--wasm-tiering-budget=${budget}`);
+  setBudget(usualBudget);
+}
+
+/** Lets this thread say when what it compiles is optimised. */
+export function prepareOptimiser(): void {
+  setOptimiser({
+    least: leastBudget,
+    within: (budget, compile) => {
+      setBudget(budget);
+      try {
+        return compile();
+      } finally {
+        setBudget(usualBudget);
+      }
+    },
+  });
 }

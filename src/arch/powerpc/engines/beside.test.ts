@@ -118,7 +118,7 @@ test("a region of code that was changed while it was being made is not used", as
   await run(() => wantsTarget(bench) && bench.answers.length > 0);
   assert.equal(runner.stats()["regionsLive"], 0);
   const [old] = bench.answers;
-  assert.ok(old && old.regions.length > 0);
+  assert.ok(old && old.modules.length > 0);
   data.setUint32(0, 1);
   await run();
   assert.ok(!bench.answers.includes(old));
