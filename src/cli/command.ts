@@ -17,6 +17,10 @@ export type Finish = <A extends unknown[]>(
   action: (...args: A) => Promise<number | void> | number | void,
 ) => (...args: A) => Promise<void>;
 
+/** Has `--help` end with lines as they are typed; behind a "#" what one is for. */
+export const addExamples = (command: Command, ...lines: readonly string[]): Command =>
+  command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+
 /** Exit statuses that mean the same for every command. */
 export const ExitStatus = {
   done: 0,

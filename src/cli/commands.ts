@@ -34,17 +34,17 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "guest",
-    summary: "fetch, list or remove guests that can be booted without bringing a kernel",
+    summary: "fetch, list, remove, export or import guests that can be booted without bringing a kernel",
     load: () => import("./commands/guest.js"),
   },
   {
     name: "disk",
-    summary: "make a guest's disk, or say what one is",
+    summary: "create a guest's disk, or say what one is",
     load: () => import("./commands/disk.js"),
   },
   {
     name: "snapshot",
-    summary: "save a guest that runs, and let it go on from a file",
+    summary: "save a guest that runs, and restore it; list, describe and remove what was saved",
     load: () => import("./commands/snapshot.js"),
   },
   {

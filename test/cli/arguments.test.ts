@@ -5,10 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Command, CommanderError } from "commander";
-import type { Finish } from "../../src/cli/command.js";
 import { commands } from "../../src/cli/commands.js";
-import { describeProgram, parserStatus } from "../../src/cli/program.js";
+import { everyCommand, parse } from "./parsing.test-support.js";
 
 /** What is refused (missing values always are), and what is taken. */
 interface Row {
@@ -152,60 +150,16 @@ const positionals: Readonly<Record<string, Row>> = {
   "rmmod [module]": text,
 };
 
-interface Ended {
-  /** Undefined: the command would have begun. */
-  readonly status: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Parses a command line as the program does, and begins nothing. */
-async function parse(...args: readonly string[]): Promise<Ended> {
-  let [stdout, stderr] = ["", ""];
-  let begun = false;
-  const finish: Finish = () => async () => {
-    begun = true;
-  };
-  const program = await describeProgram(args[0], finish);
-  const quiet = (command: Command): void => {
-    command.configureOutput({
-      writeOut: (written) => (stdout += written),
-      writeErr: (written) => (stderr += written),
-    });
-    command.commands.forEach(quiet);
-  };
-  quiet(program);
-  try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return { status: parserStatus(error, args[0]), stdout, stderr };
-  }
-  assert.ok(begun, `${args.join(" ")}: neither begun nor refused`);
-  return { status: undefined, stdout, stderr };
-}
-
 async function refuses(args: readonly string[], ...names: readonly string[]): Promise<void> {
   const { status, stdout, stderr } = await parse(...args);
   const what = `${JSON.stringify(args)}: ${stderr}`;
   assert.equal(status, commands.find(({ name }) => name === args[0])?.usageStatus ?? 2, what);
   assert.equal(stdout, "", what);
-  assert.match(stderr, /^error: [^\n]+\n(\([^\n]+\)\n)?$/, what);
+  assert.match(stderr, /^error: [^\n]+\n(\([^\n]+\)\n)*$/, what);
   for (const name of names) assert.ok(stderr.includes(name), `${what} does not name ${name}`);
 }
 async function takes(args: readonly string[]): Promise<void> {
   assert.deepEqual(await parse(...args), { status: undefined, stdout: "", stderr: "" }, JSON.stringify(args));
-}
-
-/** Every command that does something, by the words that call it. */
-async function* everyCommand(): AsyncGenerator<{ readonly words: readonly string[]; readonly command: Command }> {
-  for (const { name } of commands) {
-    const program = await describeProgram(name, () => async () => {});
-    const command = program.commands.find((candidate) => candidate.name() === name);
-    assert.ok(command, name);
-    if (command.commands.length === 0) yield { words: [name], command };
-    for (const inner of command.commands) yield { words: [name, inner.name()], command: inner };
-  }
 }
 
 const seen = new Set<string>();
@@ -243,6 +197,14 @@ for await (const { words, command } of everyCommand()) {
       if (argument.required) await refuses([...words, ...before], argument.name());
     });
   }
+  test(`${name} knows what was meant by a slip of the fingers`, async () => {
+    for (const { long, hidden } of command.options) {
+      if (!long || hidden || long.length < 7) continue;
+      // The last two letters in the wrong order, or the last one twice where they are the same.
+      const slip = `${long.slice(0, -2)}${long.at(-1)}${long.at(-2)}`;
+      await refuses([...words, slip === long ? `${long}${long.at(-1)}` : slip], `(Did you mean ${long}?)`);
+    }
+  });
   test(`${name} refuses an option that it has not, and an argument too many`, async () => {
     await refuses([...words, "--frobnicate"], "--frobnicate");
     if (command.registeredArguments.at(-1)?.variadic) return;
@@ -253,6 +215,15 @@ for await (const { words, command } of everyCommand()) {
 
 test("no row is left of an option or argument that is gone", () => {
   assert.deepEqual([...Object.keys(values), ...Object.keys(positionals)].sort(), [...seen].sort());
+});
+
+test("a command's name with a slip of the fingers", async () => {
+  for (const [slip, meant] of [
+    ["exce", "exec"],
+    ["snapshto", "snapshot"],
+  ] as const)
+    await refuses([slip], `(Did you mean ${meant}?)`);
+  await refuses(["snapshot", "svae", "x"], "(Did you mean save?)");
 });
 
 test("a command that there is not", async () => {

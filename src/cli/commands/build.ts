@@ -8,7 +8,7 @@ import { VmmError } from "../../vmm/errors.js";
 import { bundle, packageRoot } from "../build/bundle.js";
 import { buildConfiguration } from "../build/configuration.js";
 import type { Platform } from "../build/plugin.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { parsePath } from "../sizes.js";
 
 interface Options {
@@ -37,6 +37,11 @@ export function describe(command: Command, finish: Finish): void {
     .option("--no-minify", "leave the code readable")
     .allowExcessArguments(false)
     .action(finish(build));
+  addExamples(
+    command,
+    "unikvm build                              # build/node and build/browser, with everything",
+    "unikvm build --config .config --platform browser --output public/unikvm",
+  );
 }
 
 async function build(options: Options): Promise<void> {

@@ -1,17 +1,17 @@
 /** `unikvm completion`: scripts for shells, and the answers that they ask for. */
 import { Argument, type Command } from "commander";
-import type { Described, Finish } from "../command.js";
+import { addExamples, type Described, type Finish } from "../command.js";
 import { candidates, type Shell, scripts } from "../completion.js";
 
 export function describe(command: Command, finish: Finish, described: Described): void {
-  command
-    .description(
-      "print a script by which a shell completes unikvm's commands and options\n\n" +
-        '  eval "$(unikvm completion bash)"           # in ~/.bashrc\n' +
-        '  eval "$(unikvm completion zsh)"            # in ~/.zshrc, after compinit\n' +
-        "  unikvm completion fish | source            # in ~/.config/fish/config.fish\n" +
-        "  unikvm completion powershell | Out-String | Invoke-Expression",
-    )
+  addExamples(
+    command,
+    'eval "$(unikvm completion bash)"           # in ~/.bashrc',
+    'eval "$(unikvm completion zsh)"            # in ~/.zshrc, after compinit',
+    "unikvm completion fish | source            # in ~/.config/fish/config.fish",
+    "unikvm completion powershell | Out-String | Invoke-Expression",
+  )
+    .description("print a script by which a shell completes unikvm's commands and options")
     .addArgument(
       new Argument("<shell>", "which; words: what may follow the words behind --, for these scripts").choices([
         ...Object.keys(scripts),

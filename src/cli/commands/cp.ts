@@ -7,7 +7,7 @@ import type { VmFs } from "../../api/types.js";
 import { packTree } from "../../node/pack-tree.js";
 import { unpackTree } from "../../node/unpack-tree.js";
 import { VmmError } from "../../vmm/errors.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { addPidOption } from "../kmod.js";
 import { openRemoteGuest } from "../remote.js";
 
@@ -31,15 +31,18 @@ export function describe(command: Command, finish: Finish): void {
       "Copies a file or a folder into the guest of a unikvm that runs (`unikvm shell`), or out of it. A path in the guest\n" +
         "begins with a colon. Where the target is a folder, the copy goes into it, under its own name; a file that is there\n" +
         "is replaced, when the new one is whole, and a folder is not. Permissions, times and links are kept; what goes in\n" +
-        "belongs to root, what comes out to you, without devices and pipes.\n\n" +
-        "  unikvm shell                              # in one terminal\n" +
-        "  unikvm cp project :/root                  # in another: /root/project\n" +
-        "  unikvm cp notes.txt :/root/today.txt\n" +
-        "  unikvm cp :/root/project/out .            # ./out\n" +
-        "  unikvm cp --pid 4711 :/etc/passwd here    # of several that run",
+        "belongs to root, what comes out to you, without devices and pipes.",
     )
     .argument("<source>", "what is copied: a path, or :PATH in the guest", parsePlace)
     .argument("<target>", "where to: a path, or :PATH in the guest", parsePlace);
+  addExamples(
+    command,
+    "unikvm shell                              # in one terminal",
+    "unikvm cp project :/root                  # in another: /root/project",
+    "unikvm cp notes.txt :/root/today.txt",
+    "unikvm cp :/root/project/out .            # ./out",
+    "unikvm cp --pid 4711 :/etc/passwd here    # of several that run",
+  );
   addPidOption(command).action(
     finish(async (source: Place, target: Place, { pid }: { pid?: number }) => {
       if (source.inGuest === target.inGuest) {

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { depmod } from "../../modules/node/depmod.js";
 import { Messages, Priority } from "../../modules/node/messages.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 
 interface Options {
   readonly all?: boolean;
@@ -42,6 +42,11 @@ export function describe(command: Command, finish: Finish): void {
     .option("-v, --verbose", "name the dependencies", (_, before: number) => before + 1, 0)
     .option("-w, --warn", "warn of duplicates")
     .action(finish((version: string | undefined, files: string[], options: Options) => run(version, files, options)));
+  addExamples(
+    command,
+    "unikvm depmod -b rootfs 6.1.0-29-powerpc64le      # writes rootfs/lib/modules/VERSION/modules.dep and others",
+    "unikvm depmod -n -b rootfs 6.1.0-29-powerpc64le   # only prints them",
+  );
 }
 
 const collect = (value: string, before: string[] = []) => [...before, value];

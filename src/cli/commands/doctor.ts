@@ -6,7 +6,7 @@ import { messageOf } from "../../base/errors.js";
 import { silent } from "../../base/log.js";
 import { detectWasmFeatures } from "../../wasm/features.js";
 import { enableRelaxedSimd } from "../../wasm/node/relaxed-simd.js";
-import { ExitStatus, type Finish } from "../command.js";
+import { addExamples, ExitStatus, type Finish } from "../command.js";
 import { loadKvm } from "../kvm.js";
 import { newerEngine } from "../newer-engine.js";
 
@@ -57,12 +57,8 @@ function guestRows(): Row[] {
 }
 
 export function describe(command: Command, finish: Finish): void {
-  command
-    .description(
-      "show what this platform allows and what keeps unikvm from working; ends with 3 if nothing loads\n\n" +
-        "  unikvm doctor\n" +
-        "  unikvm doctor --json",
-    )
+  addExamples(command, "unikvm doctor", "unikvm doctor --json")
+    .description("show what this platform allows and what keeps unikvm from working; ends with 3 if nothing loads")
     .option("--json", "for programs: a list of what, value, note");
   command.action(
     finish(async ({ json = false }: { json?: boolean }) => {

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import type { Command } from "commander";
 import type { Process, SignalName } from "../../api/types.js";
 import { VmmError } from "../../vmm/errors.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { endingSignals } from "../interrupt.js";
 import { openRemoteGuest } from "../remote.js";
 import { parseCount } from "../sizes.js";
@@ -16,17 +16,20 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
       "Runs a command in a Linux VM of its own. Its stdin, stdout, stderr and exit status are this program's, and so are\n" +
         "the signals that this program gets; progress is said on stderr.\n" +
         "Ends with the command's status, 128+N if signal N ended it, 124 at the time limit, 125 if unikvm could not do it\n" +
-        "or was called wrongly, 126 if the command cannot be run, 127 if the guest has none of that name.\n\n" +
-        "  unikvm exec -- uname -a\n" +
-        "  echo 'print the sum' | unikvm exec -- sh -c 'cat; echo $((40 + 2))'\n" +
-        "  unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mount /dev/vda /mnt && ls /mnt'\n" +
-        "  unikvm exec --pid 4711 -- ps            # in the guest of a unikvm shell that runs\n" +
-        "  unikvm exec --network user -- wget -qO- http://example.org",
+        "or was called wrongly, 126 if the command cannot be run, 127 if the guest has none of that name.",
     )
     .argument("<command...>", "the program and its arguments, after --")
     .passThroughOptions();
   await describeVm(command);
   command.option("--pid <n>", "run it in the guest of that process of unikvm, which has an agent", parseCount(1));
+  addExamples(
+    command,
+    "unikvm exec -- uname -a",
+    "echo 'print the sum' | unikvm exec -- sh -c 'cat; echo $((40 + 2))'",
+    "unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mount /dev/vda /mnt && ls /mnt'",
+    "unikvm exec --pid 4711 -- ps            # in the guest of a unikvm shell that runs",
+    "unikvm exec --network user -- wget -qO- http://example.org",
+  );
   command.action(finish(run));
 }
 

@@ -9,7 +9,7 @@ import {
   listGuests,
   removeGuest,
 } from "../../../guests/index.js";
-import { ExitStatus, type Finish } from "../command.js";
+import { addExamples, ExitStatus, type Finish } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { parsePath } from "../sizes.js";
 
@@ -24,19 +24,19 @@ function knownGuest(name: string): string {
 }
 
 export function describe(command: Command, finish: Finish): void {
-  command
-    .command("fetch")
+  addExamples(command, "unikvm guest fetch", "unikvm guest list", "unikvm guest export debian.guest");
+  addExamples(command.command("fetch"), "unikvm guest fetch", "unikvm guest fetch --if-missing")
     .description("fetch a guest into the cache, also if it is there already")
     .argument("[name]", "which", knownGuest, defaultName)
     .option("--if-missing", "leave one that is there whole alone")
+    .option("--json", "for programs")
     .action(
-      finish(async (name: string, { ifMissing = false }: { ifMissing?: boolean }) => {
+      finish(async (name: string, { ifMissing = false, json = false }: { ifMissing?: boolean; json?: boolean }) => {
         const guest = await interruptible((signal) => fetchGuest(name, { again: !ifMissing, signal }));
-        process.stdout.write(`${guest.name}: ${guest.description}\n`);
+        process.stdout.write(json ? `${JSON.stringify(guest)}\n` : `${guest.name}: ${guest.description}\n`);
       }),
     );
-  command
-    .command("list")
+  addExamples(command.command("list"), "unikvm guest list", "unikvm guest list --json")
     .description("list the guests and whether they are cached")
     .option("--json", "for programs")
     .action(
@@ -53,11 +53,9 @@ export function describe(command: Command, finish: Finish): void {
         }
       }),
     );
-  command
-    .command("export")
+  addExamples(command.command("export"), "unikvm guest export debian.guest")
     .description(
-      "write the default guest into one file, for a host that has no apt, and for pages; fetched first if need be\n\n" +
-        "  unikvm guest export debian.guest",
+      "write the default guest into one file, for a host that has no apt, and for pages; fetched first if need be",
     )
     .argument("<file>", "which; it is there whole or as it was before", parsePath)
     .option("--json", "for programs")
@@ -68,12 +66,8 @@ export function describe(command: Command, finish: Finish): void {
         else process.stdout.write(`${path}: ${guest.description}, ${megabytes(size)}\n`);
       }),
     );
-  command
-    .command("import")
-    .description(
-      "put the guest of such a file into the cache, in the place of the one that is there\n\n" +
-        "  unikvm guest import debian.guest",
-    )
+  addExamples(command.command("import"), "unikvm guest import debian.guest")
+    .description("put the guest of such a file into the cache, in the place of the one that is there")
     .argument("<file>", "which", parsePath)
     .option("--json", "for programs")
     .action(
@@ -83,8 +77,7 @@ export function describe(command: Command, finish: Finish): void {
         else process.stdout.write(`${guest.name}: ${guest.description}, in ${guest.folder}\n`);
       }),
     );
-  command
-    .command("rm")
+  addExamples(command.command("rm"), "unikvm guest rm")
     .description("remove a guest from the cache")
     .argument("[name]", "which", knownGuest, defaultName)
     .action(

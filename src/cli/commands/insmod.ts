@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import {
   addPidOption,
   askOrSay,
@@ -25,6 +25,7 @@ const words: InsertionWords = {
 };
 
 export function describe(command: Command, finish: Finish): void {
+  addExamples(command, "unikvm insmod ./my-module.js", "unikvm insmod ./my-module.js verbose=1");
   addPidOption(command)
     .argument("[file]", "a JavaScript module whose default export is what defineModule gave")
     .argument("[parameters...]", "name=value")

@@ -1,10 +1,11 @@
 /** `unikvm lsmod`: the modules of the running instance. Source: lsmod(8). */
 import type { Command } from "commander";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { ask } from "../control/client.js";
 import { addPidOption, KmodStatus } from "../kmod.js";
 
 export function describe(command: Command, finish: Finish): void {
+  addExamples(command, "unikvm lsmod", "unikvm lsmod --pid 4711              # of several that run");
   addPidOption(command)
     .allowExcessArguments(false)
     .action(

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { type ModinfoFormat, modinfoText } from "../../modules/modinfo-text.js";
 import type { Messages } from "../../modules/node/messages.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { KmodStatus, kmodMessages } from "../kmod.js";
 import { isModuleFile, meansTree, modinfoFile, modinfoTree, type TreeChoice } from "../modinfo-tree.js";
 
@@ -30,6 +30,12 @@ export function describe(command: Command, finish: Finish): void {
     .option("-b, --basedir <dir>", "a kernel's modules under this root, instead of unikvm's own")
     .option("-k, --set-version <version>", "those of this kernel, instead of this host's")
     .action(finish(run));
+  addExamples(
+    command,
+    "unikvm modinfo kvm",
+    "unikvm modinfo -F alias kvm",
+    "unikvm modinfo rootfs/lib/modules/6.1.0-29-powerpc64le/kernel/drivers/block/virtio_blk.ko",
+  );
 }
 
 async function run(names: readonly string[], options: Options): Promise<number> {

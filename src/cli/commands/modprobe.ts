@@ -1,7 +1,7 @@
 /** `unikvm modprobe`: loads modules with all they need, removes them with all that only they needed. Source: modprobe(8). */
 import { type Command, Option } from "commander";
 import { Priority } from "../../modules/node/messages.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { addPidOption, KmodStatus, kmodMessages } from "../kmod.js";
 import type { ModprobeOptions } from "../modprobe-own.js";
 import { addTreeOptions, meansTree, modprobeTree, type TreeOptions } from "../modprobe-tree.js";
@@ -19,6 +19,13 @@ export function describe(command: Command, finish: Finish): void {
   let level: number = Priority.warning;
   command.on("option:quiet", () => (level = 0));
   command.on("option:verbose", () => level++);
+  addExamples(
+    command,
+    "unikvm modprobe -n --show-depends kvm-hv            # what would be loaded",
+    "unikvm modprobe vfio                                # into the unikvm that runs",
+    "unikvm modprobe -r vfio",
+    "unikvm modprobe -n -D -d rootfs -S 6.1.0-29-powerpc64le virtio_blk   # of a Linux kernel's tree",
+  );
   addTreeOptions(addPidOption(command))
     .argument("[module]", "its name or alias")
     .argument("[parameters...]", "name=value, or with -a more modules")

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import type { Command } from "commander";
 import { normalise } from "../../modules/namespace.js";
 import { errorText, Priority } from "../../modules/node/messages.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import type { Answer } from "../control/protocol.js";
 import { addPidOption, askOrSay, KmodStatus, kmodMessages } from "../kmod.js";
 import { ownModules } from "../own-modules.js";
@@ -16,6 +16,7 @@ interface Options {
 }
 
 export function describe(command: Command, finish: Finish): void {
+  addExamples(command, "unikvm rmmod vfio", "unikvm rmmod -f my-module");
   addPidOption(command)
     .argument("[module...]", "names, or the files they were loaded from")
     .option("-f, --force", "though it is in use; who uses it fails")

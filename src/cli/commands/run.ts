@@ -15,7 +15,7 @@ import { VirtioPciDevice } from "../../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { ElfImage } from "../../vmm/loaders/elf.js";
 import type { Implementation } from "../../vmm/machines/machine-kind.js";
-import { ExitStatus, type Finish } from "../command.js";
+import { addExamples, ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
 import { diskSyntax, parseDisk } from "../disks.js";
 import { closeAtEnd, conclude, type End } from "../guest-end.js";
@@ -147,6 +147,13 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     .allowExcessArguments(false)
     .hook("preAction", settleMachine(loaded))
     .action(finish(run));
+  addExamples(
+    command,
+    "unikvm run                                # Debian's kernel to a shell; `poweroff` or Ctrl-A X leaves",
+    "unikvm run --memory 2G --cpus 4 --disk data.qcow2 --network user,forward=8080:80",
+    "unikvm run --disk base.qcow2,overlay      # what the guest writes is gone at the end, or in a snapshot",
+    "unikvm run --kernel vmlinux --initrd initrd --append 'console=hvc0 rdinit=/init' --timeout 60",
+  );
 }
 
 /** What is booted. */

@@ -5,7 +5,7 @@ import { messageOf } from "../../base/errors.js";
 import { silent } from "../../base/log.js";
 import { KVM_VM_PPC_HV, KVM_VM_PPC_PR, KvmError } from "../../kvm/uapi.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
-import { ExitStatus, type Finish } from "../command.js";
+import { addExamples, ExitStatus, type Finish } from "../command.js";
 import { loadKvm } from "../kvm.js";
 import { parseSeconds } from "../sizes.js";
 
@@ -59,6 +59,7 @@ export function describe(command: Command, finish: Finish): void {
     )
     .allowExcessArguments(false)
     .action(finish(run));
+  addExamples(command, "unikvm selftest", "unikvm selftest --type pr --threads single --test entry");
 }
 
 async function run(options: Options): Promise<number> {

@@ -2,7 +2,7 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
 import type { Process, TerminalSize, Vm } from "../../api/types.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { escapeHelp, escapes } from "../escape.js";
 import { endingSignals } from "../interrupt.js";
 import { RawMode } from "../raw-mode.js";
@@ -14,14 +14,12 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
       "Gives a terminal in a Linux VM of its own: a shell, or the program that is named. Every key goes there, Ctrl-C\n" +
         "included; when it ends, so does the VM. Ctrl-A X ends it at once, Ctrl-A H helps.\n" +
         "While it runs, `unikvm cp` copies files into it and out of it, and `unikvm exec --pid` runs commands in it.\n" +
-        "Ends with the program's status, as `unikvm exec` does.\n\n" +
-        "  unikvm shell\n" +
-        "  unikvm shell --disk data.qcow2 --network user\n" +
-        "  unikvm shell -- top",
+        "Ends with the program's status, as `unikvm exec` does.",
     )
     .argument("[command...]", "the program and its arguments (default: a login shell)")
     .passThroughOptions();
   await describeVm(command);
+  addExamples(command, "unikvm shell", "unikvm shell --disk data.qcow2 --network user", "unikvm shell -- top");
   command.action(finish(run));
 }
 

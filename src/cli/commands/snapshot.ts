@@ -14,7 +14,7 @@ import { loadMachine, machineRow } from "../../vmm/machines/machines.js";
 import type { SnapshotInfo } from "../../vmm/snapshot/format.js";
 import { loadSnapshot, snapshotInfo } from "../../vmm/snapshot/node/snapshot-file.js";
 import { ramImage, type Snapshot } from "../../vmm/snapshot/snapshot.js";
-import type { Finish } from "../command.js";
+import { addExamples, type Finish } from "../command.js";
 import { ask } from "../control/client.js";
 import { diskSyntax, parseDisk } from "../disks.js";
 import { closeAtEnd, conclude, type End } from "../guest-end.js";
@@ -44,14 +44,19 @@ interface RestoreOptions {
 }
 
 export function describe(command: Command, finish: Finish): void {
-  const save = command
-    .command("save")
-    .description(
-      "save the guest of a running unikvm run; it runs on\n\n" +
-        "  unikvm run --disk base.qcow2,overlay        # in one terminal\n" +
-        "  unikvm snapshot save booted                 # in another\n" +
-        "  unikvm snapshot restore booted --disk base.qcow2,overlay",
-    )
+  addExamples(
+    command,
+    "unikvm run --disk base.qcow2,overlay        # in one terminal",
+    "unikvm snapshot save booted                 # in another",
+    "unikvm snapshot restore booted --disk base.qcow2,overlay",
+    "unikvm snapshot list",
+  );
+  const save = addExamples(
+    command.command("save"),
+    "unikvm snapshot save booted",
+    "unikvm snapshot save --pid 4711 ./booted.snapshot   # of several that run, into a file",
+  )
+    .description("save the guest of a running unikvm run; it runs on")
     .argument("<name>", nameHelp, parsePath)
     .option("--stored", "do not compress: quicker, and four times as large")
     .option("--json", "for programs");
@@ -66,8 +71,11 @@ export function describe(command: Command, finish: Finish): void {
       else process.stdout.write(`${name}: ${mebibytes(size)}; the guest stood still for ${Math.ceil(stopped)} ms\n`);
     }),
   );
-  command
-    .command("restore")
+  addExamples(
+    command.command("restore"),
+    "unikvm snapshot restore booted",
+    "unikvm snapshot restore ./booted.snapshot --type pr --disk base.qcow2,overlay",
+  )
     .description("let a guest go on from where it was saved, its console on this terminal")
     .argument("<name>", nameHelp, parsePath)
     .addOption(new Option("--type <implementation>", "hv or pr; whichever it was saved under").choices(["hv", "pr"]))
@@ -86,8 +94,7 @@ export function describe(command: Command, finish: Finish): void {
     )
     .addOption(new Option("--timeout <seconds>", "end after this time").argParser(parseSeconds))
     .action(finish(restore));
-  command
-    .command("info")
+  addExamples(command.command("info"), "unikvm snapshot info booted", "unikvm snapshot info --json ./booted.snapshot")
     .description("say what a snapshot is")
     .argument("<name>", nameHelp, parsePath)
     .option("--json", "for programs")
@@ -97,8 +104,7 @@ export function describe(command: Command, finish: Finish): void {
         process.stdout.write(json ? `${JSON.stringify({ name, ...info })}\n` : described(name, info));
       }),
     );
-  command
-    .command("list")
+  addExamples(command.command("list"), "unikvm snapshot list", "unikvm snapshot list --json")
     .description("the snapshots that have a name")
     .option("--json", "for programs")
     .action(
@@ -123,8 +129,11 @@ export function describe(command: Command, finish: Finish): void {
         if (cached.length > 0) process.stdout.write(`and ${cached.length} in exec's cache, ${mebibytes(size)}\n`);
       }),
     );
-  command
-    .command("rm")
+  addExamples(
+    command.command("rm"),
+    "unikvm snapshot rm booted",
+    "unikvm snapshot rm --cache                  # exec and shell boot again the next time",
+  )
     .description("remove snapshots")
     .argument("[name...]", nameHelp, (name: string, before: readonly string[] = []) => [...before, parsePath(name)])
     .option("--cache", "those that exec and shell go on from instead of booting")
