@@ -15,7 +15,7 @@ function runWith(output, args) {
 const only = process.argv[2]; // "ts": TypeScript only
 // With options, as `npm run build -- --config FILE` gives them, a bundle is made of it afterwards.
 const bundle = only?.startsWith("-") ? process.argv.slice(2) : undefined;
-run(require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "-p", ".");
+run(require.resolve("@typescript/native/package.json").replace("package.json", "bin/tsc"), "-p", ".");
 // What a guest runs is loaded from beside the code that hands it on.
 for (const name of readdirSync("guests/agent")) {
   if (/^unikvm-(?:agent|start)\.(?!json)/.test(name)) copyFileSync(`guests/agent/${name}`, `dist/guests/agent/${name}`);

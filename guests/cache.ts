@@ -50,12 +50,19 @@ export type Report = (line: string) => void;
 
 /** A guest that is there, as `unikvm run` needs it: absolute paths, and the kernel's command line. */
 export interface Guest {
+  /** As `unikvm guest list` has it. */
   readonly name: string;
+  /** What it is, for people. */
   readonly description: string;
+  /** What it was made from: name to version. */
   readonly packages: Readonly<Record<string, string>>;
+  /** Absolute path. */
   readonly folder: string;
+  /** Absolute path. */
   readonly kernel: string;
+  /** Absolute path. */
   readonly initrd: string;
+  /** The kernel's command line. */
   readonly append: string;
   /** Bytes on disk. */
   readonly size: number;

@@ -59,6 +59,7 @@ export const rmmod = taking("rmmod", loaderSignatures.rmmod, (name: string, opti
 /** The modules that are loaded, the last one first. */
 export const lsmod = (): ModuleInfo[] => kernel().lsmod();
 
+/** Which kvm is wanted, and whom it tells. */
 export interface OpenKvmOptions extends KvmConfig {
   /** The kernel side's messages, e.g. why an implementation could not load. */
   readonly log?: Log;

@@ -131,7 +131,8 @@ async function fetchGuest() {
 }
 
 const biome = () => require.resolve("@biomejs/biome/bin/biome");
-const tsc = () => require.resolve("typescript/package.json").replace("package.json", "bin/tsc");
+const typedoc = () => join(dirname(require.resolve("typedoc/package.json")), "bin/typedoc");
+const tsc = () => require.resolve("@typescript/native/package.json").replace("package.json", "bin/tsc");
 
 /** Folders with tests, and how many of their files run at a time. @type {Readonly<Record<string, [readonly string[], number]>>} */
 const folders = {
@@ -185,6 +186,8 @@ const layers = [
       everyTestHasALayer();
     },
   ],
+  // What has no docstring and is public is an error (typedoc.json).
+  ["reference", () => program("reference", [typedoc(), "--emit", "none"])],
   ...["unit", "api", "engines", "differential", "litmus", "selftest", "build", "browser", "bench"].map(withTests),
   ["guest", fetchGuest],
   ...["cli", "boot"].map(withTests),

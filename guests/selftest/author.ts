@@ -43,9 +43,11 @@ export const areaFields = {
   SIZE: 0x200,
 } as const;
 
+/** What a test looks at in the guest. */
 export interface Check {
   /** Position of the test in the list. */
   readonly test: number;
+  /** In words. */
   readonly what: string;
   /** Bits that count. */
   readonly mask: bigint;
@@ -54,8 +56,11 @@ export interface Check {
 /** Begins as: in real mode, or with the guest's own page tables. */
 export type Environment = "real" | "virtual";
 
+/** A test that runs in the guest. */
 export interface SelfTest {
+  /** Of one file of tests, and of one thing. */
   readonly name: string;
+  /** How it begins. */
   readonly environment: Environment;
   /** Assembly. It ends by falling off its end. */
   readonly source: (t: Author) => string;

@@ -41,13 +41,19 @@ export const PTE = {
   execute: 1n,
 } as const;
 
+/** A guest that was assembled: the program, and what it is to say. */
 export interface SelfTestGuest {
+  /** Its byte order. */
   readonly littleEndian: boolean;
   /** Loaded at 0 and entered there. */
   readonly image: Uint8Array;
+  /** In their order. */
   readonly tests: readonly SelfTest[];
+  /** By number. */
   readonly checks: readonly Check[];
+  /** The value of each check, by number. */
   readonly expected: readonly bigint[];
+  /** Addresses of labels in the program. */
   readonly symbols: ReadonlyMap<string, bigint>;
 }
 

@@ -1,7 +1,9 @@
 /** Reads what the self-test guest sent and says of each test whether it passed. */
 import { RecordKind, type SelfTestGuest, unexpectedFields } from "./guest.js";
 
+/** How a test went. */
 export interface TestResult {
+  /** The test's. */
   readonly name: string;
   /** Sentences; none: it passed. */
   readonly failures: readonly string[];

@@ -7,7 +7,9 @@ import { createPseriesVcpuSide } from "../../src/vmm/machines/pseries/vcpu-side.
 import { memoryMap, type SelfTestGuest } from "./guest.js";
 import { judge, type TestResult } from "./judge.js";
 
+/** What the guest is run on. */
 export interface SelfTestOptions {
+  /** What `openKvm` gave. */
   readonly kvm: PpcKvm;
   /** KVM_CREATE_VM's type. */
   readonly type: number;
@@ -19,14 +21,19 @@ export interface SelfTestOptions {
   readonly timeout: number;
 }
 
+/** How it went. */
 export interface SelfTestRun {
+  /** In their order. */
   readonly tests: readonly TestResult[];
   /** Why the guest did not come to its end by itself. */
   readonly broken: string | undefined;
+  /** All of it took. */
   readonly milliseconds: number;
+  /** What the kernel side counted, of each vCPU. */
   readonly cpus: readonly Readonly<Record<string, number>>[];
 }
 
+/** How many CPUs the guest has. */
 export const selfTestCpus = 2;
 
 /** Throws what createPseries throws: there is no such implementation, or no memory. */

@@ -10,7 +10,9 @@ import type { ExecResult } from "./types.js";
  * SNAPSHOT_FAILED: it could not be made. AGENT_FAILED: what came from the guest is not what its agent says. NOT_SUPPORTED: not yet; the message names the option.
  */
 export class VmError extends Error {
+  /** "VmError", of an ExecError "ExecError". */
   override readonly name: string = "VmError";
+  /** What went wrong: an errno's name, or one of those above. */
   readonly code: string;
   /** Linux's number, where the guest's system gave one. */
   readonly errno?: number;
@@ -27,14 +29,19 @@ export class VmError extends Error {
 
 /** What else is known of it. */
 export interface VmErrorOptions {
+  /** Linux's number. */
   readonly errno?: number;
+  /** The last lines of its console. */
   readonly console?: readonly string[];
+  /** What led to it. */
   readonly cause?: unknown;
 }
 
 /** With `check`: the command ended with a status that is not 0, by a signal, or at its time limit. */
 export class ExecError extends VmError {
+  /** "ExecError". */
   override readonly name = "ExecError";
+  /** What the command left. */
   readonly result: ExecResult;
 
   constructor(message: string, result: ExecResult) {

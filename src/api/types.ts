@@ -9,6 +9,7 @@ export type { SnapshotInfo } from "../vmm/snapshot/format.js";
 export type Size = number | `${number}${"K" | "M" | "G"}`;
 /** Ends what it is given to: the call then rejects with the signal's reason. */
 export interface Abort {
+  /** Aborted: the call rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 /** Bytes to be given to a guest. A string is taken as UTF-8. */
@@ -31,6 +32,7 @@ export interface Disk {
   readonly source: string | Blob | URL;
   /** Default: qcow2 for a name that ends so, else raw. */
   readonly format?: "raw" | "qcow2";
+  /** The guest cannot write to it. Default: false. */
   readonly readOnly?: boolean;
   /** What a qcow2 image is an overlay of, and that of, each a file: what an image itself names is never opened. */
   readonly backing?: readonly string[];
@@ -50,6 +52,7 @@ export interface Limits {
   readonly cpu?: number;
   /** Bytes of a command's output that are kept, where the command says nothing. */
   readonly output?: Size;
+  /** What the guest may write to disks: not there yet. */
   readonly disk?: Size;
   /** Milliseconds after which the VM ends. */
   readonly lifetime?: number;
@@ -59,7 +62,14 @@ export interface Limits {
 export interface Network {
   /** "example.org:443", "*.debian.org:80,443", "203.0.113.0/24:*"; default: nothing. */
   readonly allow?: "all" | readonly string[];
-  readonly forward?: readonly { readonly host: number; readonly guest: number }[];
+  /** TCP ports of the host's 127.0.0.1, 1 to 65535, that lead to ports of the guest. */
+  readonly forward?: readonly {
+    /** Of the host. */
+    readonly host: number;
+    /** Of the guest. */
+    readonly guest: number;
+  }[];
+  /** How connections leave: not there yet; "sockets" in Node.js, "fetch" in a page. */
   readonly via?: "sockets" | "fetch" | URL;
   /** Is asked before each connection, or flow of datagrams, that `allow` allows: only true lets it through. */
   readonly onConnect?: (to: {
@@ -73,6 +83,7 @@ export interface Network {
 export interface Progress {
   /** What is being done, as "booting". */
   readonly name: string;
+  /** How much of `total`, or of what is not known. */
   readonly done: number;
   /** Where it is known. */
   readonly total?: number;
@@ -99,6 +110,7 @@ export interface VmOptions extends Abort {
    * initial RAM disk, or from lib/modules/VERSION beside the kernel; in a page they are built in, or the initial RAM disk loads them.
    */
   readonly kernel?: FileSource;
+  /** With `kernel`: its initial RAM disk. */
   readonly initrd?: FileSource;
   /** More for the kernel's command line. */
   readonly append?: string;
@@ -110,22 +122,29 @@ export interface VmOptions extends Abort {
   readonly cpu?: string;
   /** Default: what the platform allows. */
   readonly type?: "hv" | "pr";
+  /** In the order in which the guest sees them, behind that of an `image`. */
   readonly disks?: readonly Disk[];
   /** Guest path to host folder. */
   readonly shares?: Readonly<Record<string, Share>>;
   /** Default: none. */
   readonly network?: Network;
+  /** Default: none, but 8M of a command's output. */
   readonly limits?: Limits;
   /** Of every command. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of every command. Default: the user's home. */
   readonly cwd?: string;
+  /** Of every command. Default: root. */
   readonly user?: string;
+  /** Called at the beginning and the end of each step of making the VM. */
   readonly onProgress?: (step: Progress) => void;
 }
 
 /** In characters. */
 export interface TerminalSize {
+  /** Lines. */
   readonly rows: number;
+  /** Characters of a line. */
   readonly columns: number;
 }
 
@@ -157,6 +176,7 @@ export interface ExecOptions extends Omit<SpawnOptions, "pty"> {
 export interface ExitStatus {
   /** null: a signal ended it. */
   readonly exitCode: number | null;
+  /** What ended it, by name or, where it has none here, number; null: it ended by itself. */
   readonly signal: SignalName | number | null;
   /** It was killed at its time limit. */
   readonly timedOut: boolean;
@@ -166,20 +186,30 @@ export interface ExitStatus {
 export interface ExecResult extends ExitStatus {
   /** As UTF-8. */
   readonly stdout: string;
+  /** As UTF-8. */
   readonly stderr: string;
-  readonly bytes: { readonly stdout: Uint8Array; readonly stderr: Uint8Array };
+  /** The same as they came. */
+  readonly bytes: {
+    /** All of it that was kept. */
+    readonly stdout: Uint8Array;
+    /** All of it that was kept. */
+    readonly stderr: Uint8Array;
+  };
   /** Some output was dropped. */
   readonly truncated: boolean;
 }
 
 /** A program that runs. Disposing of it kills its process group and waits. */
 export interface Process extends AsyncDisposable {
+  /** The guest's process identifier. */
   readonly pid: number;
   /** Rejects only if the VM ends before. */
   readonly exited: Promise<ExitStatus>;
+  /** Closing it is the end of the program's input. */
   readonly stdin: WritableStream<Uint8Array>;
   /** Not read, it stops the program when its pipe is full. Cancelled, it closes the program's pipe. */
   readonly stdout: ReadableStream<Uint8Array>;
+  /** As `stdout`; with a terminal nothing comes. */
   readonly stderr: ReadableStream<Uint8Array>;
   /** To its process group. Default: SIGTERM. */
   kill(signal?: SignalName): Promise<void>;
@@ -189,66 +219,113 @@ export interface Process extends AsyncDisposable {
 
 /** As node:fs has it. */
 export interface Stats {
+  /** Kind and permissions, st_mode of stat(2). */
   readonly mode: number;
+  /** Bytes. */
   readonly size: number;
+  /** Inode. */
   readonly ino: number;
+  /** Names. */
   readonly nlink: number;
+  /** Owner. */
   readonly uid: number;
+  /** Group. */
   readonly gid: number;
+  /** Device that it lies on. */
   readonly dev: number;
+  /** Device that it is. */
   readonly rdev: number;
+  /** Bytes that are read best at a time. */
   readonly blksize: number;
+  /** 512 bytes each. */
   readonly blocks: number;
+  /** Last read; milliseconds since 1970, as the others. */
   readonly atimeMs: number;
+  /** Last written. */
   readonly mtimeMs: number;
+  /** Last changed in any way. */
   readonly ctimeMs: number;
+  /** Last read. */
   readonly atime: Date;
+  /** Last written. */
   readonly mtime: Date;
+  /** Last changed in any way. */
   readonly ctime: Date;
+  /** Whether it is a file. */
   isFile(): boolean;
+  /** Whether it is a folder. */
   isDirectory(): boolean;
+  /** Whether it is a symbolic link; of `lstat` only. */
   isSymbolicLink(): boolean;
+  /** Whether it is a character device. */
   isCharacterDevice(): boolean;
+  /** Whether it is a block device. */
   isBlockDevice(): boolean;
+  /** Whether it is a pipe with a name. */
   isFIFO(): boolean;
+  /** Whether it is a socket. */
   isSocket(): boolean;
 }
 
 /** As node:fs has it. */
 export interface Dirent {
+  /** Without its folder. */
   readonly name: string;
   /** The folder that it is in. */
   readonly parentPath: string;
+  /** Whether it is a file. */
   isFile(): boolean;
+  /** Whether it is a folder. */
   isDirectory(): boolean;
+  /** Whether it is a symbolic link. */
   isSymbolicLink(): boolean;
+  /** Whether it is a character device. */
   isCharacterDevice(): boolean;
+  /** Whether it is a block device. */
   isBlockDevice(): boolean;
+  /** Whether it is a pipe with a name. */
   isFIFO(): boolean;
+  /** Whether it is a socket. */
   isSocket(): boolean;
 }
 
 /** The guest's files, with the names and the errors of node:fs/promises. As root. */
 export interface VmFs {
+  /** All of it as text. ENOENT, EISDIR, EACCES, as the guest says. */
   readFile(path: string, options: "utf8" | (Abort & { readonly encoding: "utf8" })): Promise<string>;
+  /** All of it as bytes. */
   readFile(path: string, options?: Abort): Promise<Uint8Array>;
+  /**
+   * Makes a file, or replaces what is in it ("a": adds to it; "wx": EEXIST if it is there). `mode`: permissions of a
+   * new one, default 0o666 less the guest's umask.
+   */
   writeFile(
     path: string,
     data: Body,
     options?: Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" },
   ): Promise<void>;
+  /** The names in a folder, in no order. ENOENT, ENOTDIR. */
   readdir(path: string): Promise<readonly string[]>;
+  /** What is in a folder; `recursive`: and in those below it. */
   readdir(
     path: string,
     options: { readonly withFileTypes: true; readonly recursive?: boolean },
   ): Promise<readonly Dirent[]>;
+  /** What `path` is, links followed. ENOENT. */
   stat(path: string): Promise<Stats>;
+  /** What `path` is, a link itself. ENOENT. */
   lstat(path: string): Promise<Stats>;
+  /** Where a link leads. EINVAL: it is none. */
   readlink(path: string): Promise<string>;
+  /** Makes a folder; `recursive`: with those above it, and if it is there that is well, too. EEXIST. */
   mkdir(path: string, options?: { readonly recursive?: boolean; readonly mode?: number }): Promise<void>;
+  /** Removes a file; `recursive`: or a folder with all in it; `force`: if it is there. ENOENT, EISDIR. */
   rm(path: string, options?: { readonly recursive?: boolean; readonly force?: boolean }): Promise<void>;
+  /** In one step, in place of what is there. */
   rename(from: string, to: string): Promise<void>;
+  /** Makes a link at `path` that leads to `target`. EEXIST. */
   symlink(target: string, path: string): Promise<void>;
+  /** Sets the permissions, links followed. */
   chmod(path: string, mode: number): Promise<void>;
   /** `end` is included, as in node:fs. */
   createReadStream(
@@ -272,7 +349,9 @@ export interface VmFs {
 
 /** Bytes both ways. */
 export interface Duplex {
+  /** What comes from there. */
   readonly readable: ReadableStream<Uint8Array>;
+  /** What goes there. */
   readonly writable: WritableStream<Uint8Array>;
 }
 
@@ -295,6 +374,7 @@ export interface VmNet {
 export interface VmStats {
   /** Since it was booted, restored or forked, milliseconds. */
   readonly uptime: number;
+  /** It stands still. */
   readonly paused: boolean;
   /** The memory that it has, bytes. */
   readonly memory: number;
@@ -302,6 +382,7 @@ export interface VmStats {
   readonly programs: number;
   /** What was brought over the agent's port, bytes: into the guest, out of it. */
   readonly sent: number;
+  /** Out of the guest, bytes. */
   readonly received: number;
   /** What the guest says of itself; undefined: it is paused. */
   readonly guest: GuestStats | undefined;
@@ -311,6 +392,7 @@ export interface VmStats {
 export interface GuestStats {
   /** Bytes: what it uses, and what programs could have. */
   readonly memory: number;
+  /** What programs could have, bytes. */
   readonly available: number;
   /** What all its processors were busy for, milliseconds. */
   readonly cpu: number;
@@ -321,13 +403,31 @@ export interface GuestStats {
 /** What happens to a VM. */
 export type VmEvent =
   /** `spawn` or `exec` has begun a program; it has ended. */
-  | { readonly type: "spawned"; readonly pid: number; readonly command: readonly string[] }
-  | ({ readonly type: "exited"; readonly pid: number } & Omit<ExitStatus, "timedOut">)
+  | {
+      readonly type: "spawned";
+      /** The guest's process identifier. */
+      readonly pid: number;
+      /** The program and its arguments. */
+      readonly command: readonly string[];
+    }
+  | ({
+      readonly type: "exited";
+      /** The guest's process identifier. */
+      readonly pid: number;
+    } & Omit<ExitStatus, "timedOut">)
   | { readonly type: "paused" | "resumed" }
   /** The last. */
-  | { readonly type: "ended"; readonly end: VmEnd }
-  /** So many were not read in time, and are gone. */
-  | { readonly type: "forgotten"; readonly count: number };
+  | {
+      readonly type: "ended";
+      /** How. */
+      readonly end: VmEnd;
+    }
+  /** Some were not read in time, and are gone. */
+  | {
+      readonly type: "forgotten";
+      /** How many. */
+      readonly count: number;
+    };
 
 /** How a VM ended. */
 export interface VmEnd {
@@ -341,6 +441,7 @@ export interface VmEnd {
 
 /** What a snapshot is to be. */
 export interface SnapshotOptions extends Abort {
+  /** Under which it is kept. Default: it is in this process's memory only. */
   readonly name?: string;
   /** Default: true. */
   readonly memory?: boolean;
@@ -352,18 +453,23 @@ export interface SnapshotOptions extends Abort {
 export interface Snapshot {
   /** SHA-256 of its head, which has those of all its parts: 64 hexadecimal digits. */
   readonly digest: string;
+  /** What it says of itself. */
   readonly info: SnapshotInfo;
   /** All of it, as a file has it. */
   blob(): Promise<Blob>;
+  /** The same bytes as they are made. */
   stream(): ReadableStream<Uint8Array>;
 }
 
 /** A virtual machine that runs Linux. Disposing of it closes it. Every method rejects with VM_CLOSED once it has ended. */
 export interface Vm extends AsyncDisposable {
+  /** The guest's files. */
   readonly fs: VmFs;
+  /** Servers in the guest. */
   readonly net: VmNet;
   /** The guest's console. What nobody reads is forgotten, the oldest first. */
   readonly console: Duplex;
+  /** Resolves with how it ended. Never rejects. */
   readonly closed: Promise<VmEnd>;
   /** Runs a command to its end. A string is for `sh -c`; an array is a program, found in PATH, and its arguments. */
   exec(command: string | readonly string[], options?: ExecOptions): Promise<ExecResult>;
@@ -392,6 +498,7 @@ export interface Vm extends AsyncDisposable {
   pause(): Promise<void>;
   /** Has it go on. */
   resume(): Promise<void>;
+  /** What it uses, and what its kernel says. */
   stats(): Promise<VmStats>;
   /** What happens to it from now on, until it ends. Of 1,024 that wait for their reader the oldest is forgotten. */
   events(options?: Abort): AsyncIterableIterator<VmEvent>;

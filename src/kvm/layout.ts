@@ -59,8 +59,11 @@ export const vmLayout = {
   puts: 0x3d0,
   /** Where what moves with the version begins. */
   versioned: 0x400,
+  /** Constants of the run-time library. */
   runtimeConstants: 0x400,
+  /** The interpreter's decode tables. */
   decodeTables: 0x20000,
+  /** Where the VM itself begins. */
   base: 0x40000,
   /** i32. */
   vcpuCount: 0x40000,
@@ -84,8 +87,11 @@ export const vmLayout = {
   arch: 0x40200,
   /** Memory slots in use (`memorySlot`), sorted by base. */
   slots: 0x41000,
+  /** Bytes of an entry of the table of slots. */
   slotSize: memorySlot.size,
+  /** Its most entries. */
   slotMax: 512,
+  /** Where Vm's allocator begins. */
   heap: 0x50000,
   /**
    * What the user side allocates lies above this, and all that has a fixed address below it, in every version of this

@@ -32,10 +32,13 @@ export interface Kvm<V extends Vm = Vm> {
 export interface LeavingVm {
   /** Of the saved state. */
   readonly format: number;
+  /** The architecture's module, e.g. "powerpc". */
   readonly arch: string;
   /** As in KVM_CREATE_VM; 0: the implementation of the name. */
   readonly type: number;
+  /** "hv" or "pr". */
   readonly implementation: string;
+  /** All of it: RAM stays where it is. */
   readonly memory: WebAssembly.Memory;
   /** Number of this move, which tells handles from before it. */
   readonly generation: number;
@@ -43,6 +46,7 @@ export interface LeavingVm {
   readonly extensions?: readonly string[];
 }
 
+/** A VM's place in the kvm that it moves to, until it has come. */
 export interface Arrival<V extends Vm = Vm> {
   /** What share() will give there. */
   readonly share: SharedVm;
@@ -52,6 +56,7 @@ export interface Arrival<V extends Vm = Vm> {
   abandon(): void;
 }
 
+/** How a VM moves. */
 export interface MoveOptions {
   /** The implementation there, as in KVM_CREATE_VM. Default: the one of the same name. */
   readonly type?: number;
@@ -64,6 +69,7 @@ export interface MoveOptions {
   readonly timeout?: number;
 }
 
+/** How a VM is stopped. */
 export interface PauseOptions {
   /** How long vCPUs may take to leave the guest and to complete their exits, ms. Default: 1000. */
   readonly timeout?: number;
@@ -80,6 +86,7 @@ export interface VmState {
   readonly arch: string;
 }
 
+/** What a VM is made with. */
 export interface VmOptions {
   /**
    * Most bytes of WebAssembly memory the VM may ever take (guest RAM and all else), at most 4 GiB. Default: 4 GiB, of
@@ -96,6 +103,7 @@ export interface MemoryRegion {
   readonly slot: number;
   /** KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY. */
   readonly flags?: number;
+  /** Where the guest finds it; bytes. */
   readonly guestPhysAddr: bigint;
   /** Bytes; 0 deletes the slot. */
   readonly memorySize: bigint;
@@ -105,15 +113,21 @@ export interface MemoryRegion {
 
 /** KVM_ENABLE_CAP. */
 export interface EnableCap {
+  /** KVM_CAP_*. */
   readonly cap: number;
+  /** 0: there are none. */
   readonly flags?: number;
+  /** What the capability takes, at most four. Default: zeros. */
   readonly args?: readonly (number | bigint)[];
 }
 
 /** KVM_IRQFD. */
 export interface Irqfd {
+  /** What raises the interrupt when it is signalled. */
   readonly fd: EventFd;
+  /** The interrupt, as `Vm.setGsiRouting` has it. */
   readonly gsi: number;
+  /** KVM_IRQFD_FLAG_*. */
   readonly flags?: number;
   /** With KVM_IRQFD_FLAG_RESAMPLE: signalled when the guest has ended the (level) interrupt. */
   readonly resamplefd?: EventFd;
@@ -121,10 +135,13 @@ export interface Irqfd {
 
 /** KVM_IOEVENTFD. */
 export interface Ioeventfd {
+  /** What a guest's store there signals. */
   readonly fd: EventFd;
+  /** Guest physical address. */
   readonly addr: bigint;
   /** 0 (any), 1, 2, 4, 8. */
   readonly len: number;
+  /** KVM_IOEVENTFD_FLAG_*. */
   readonly flags?: number;
   /** With KVM_IOEVENTFD_FLAG_DATAMATCH: only this value, as the bytes lie in memory read as a little-endian number. */
   readonly datamatch?: bigint;
@@ -132,8 +149,24 @@ export interface Ioeventfd {
 
 /** One entry of KVM_SET_GSI_ROUTING. */
 export type IrqRoute =
-  | { readonly gsi: number; readonly type: "irqchip"; readonly irqchip: number; readonly pin: number }
-  | { readonly gsi: number; readonly type: "msi"; readonly address: bigint; readonly data: number };
+  | {
+      /** The interrupt, as irqfds and `Vm.irqLine` name it. */
+      readonly gsi: number;
+      readonly type: "irqchip";
+      /** Which interrupt controller: 0. */
+      readonly irqchip: number;
+      /** Its input. */
+      readonly pin: number;
+    }
+  | {
+      /** The interrupt, as irqfds name it. */
+      readonly gsi: number;
+      readonly type: "msi";
+      /** Where the message is written. */
+      readonly address: bigint;
+      /** What is written there, 32 bits. */
+      readonly data: number;
+    };
 
 /**
  * An eventfd whose counter lies in the VM's memory, so that a device, a vCPU and the user side may be different threads.
@@ -159,11 +192,15 @@ export interface EventFd {
 export interface Device {
   /** The number that stands for the device in the arguments of KVM_ENABLE_CAP. */
   readonly fd: number;
+  /** KVM_DEV_TYPE_*. */
   readonly type: number;
   /** ENXIO: unknown group or attribute. EPERM: not in this state. */
   setAttr(group: number, attr: bigint, value?: bigint): void;
+  /** Errors as `setAttr`. */
   getAttr(group: number, attr: bigint): bigint;
+  /** Whether there is such an attribute. Never throws. */
   hasAttr(group: number, attr: bigint): boolean;
+  /** Lets go of this handle; the device is the VM's. */
   close(): void;
 }
 
@@ -172,14 +209,17 @@ export type TraceCategory = "exit" | "hcall" | "rtas" | "interrupt" | "mmu" | "i
 
 /** One event of the kernel side. */
 export interface TraceEvent {
+  /** Which of the categories it is of. */
   readonly category: TraceCategory;
   /** -1: the VM as a whole. */
   readonly vcpu: number;
   /** What happened, e.g. "H_CEDE". */
   readonly name: string;
+  /** What else is known of it, by name; numbers as they are. */
   readonly values: Readonly<Record<string, bigint | number | string>>;
 }
 
+/** What is traced, and who is told. */
 export interface TraceOptions {
   /** None turns tracing off. */
   readonly categories: readonly TraceCategory[];
@@ -187,6 +227,7 @@ export interface TraceOptions {
   readonly sink: (event: TraceEvent) => void;
 }
 
+/** Counters by name, since the VM or vCPU was made. */
 export type Stats = Readonly<Record<string, number>>;
 
 /**
@@ -198,6 +239,7 @@ export interface StatsFd {
   read(buffer: Uint8Array): number;
   /** EINVAL: `offset` is no place in a file. */
   pread(buffer: Uint8Array, offset: number): number;
+  /** Lets go of it. EBADF: it is closed. */
   close(): void;
 }
 
@@ -217,12 +259,15 @@ export type AttachedVm<Any extends Vm = Vm> = Omit<Any, "moveTo">;
 
 /** What another thread needs to attach to a VM: goes through postMessage. Its contents are the kernel side's. */
 export interface SharedVm {
+  /** Of this message. */
   readonly version: 1;
   /** The architecture's module, e.g. "powerpc". */
   readonly arch: string;
   /** "hv" or "pr". */
   readonly implementation: string;
+  /** The VM's, shared. */
   readonly memory: WebAssembly.Memory;
+  /** The engine's own. */
   readonly engine: unknown;
   /** URL of the module (ES) that exports the attachVm to use: that of the version of this package the VM is in. */
   readonly module: string;
@@ -237,6 +282,7 @@ export interface SharedVm {
 /** Attaches this thread to a VM that another thread created; its vCPUs are found by `Vm.vcpu`. */
 export type AttachVm<V extends Vm = Vm> = (shared: SharedVm) => Promise<V>;
 
+/** A virtual machine: its memory, its vCPUs, its devices. Each method throws KvmError. */
 export interface Vm<C extends Vcpu = Vcpu> {
   /** Guest RAM and all kernel-side state. It may grow: make views of `memory.buffer` anew after `allocate`. */
   readonly memory: WebAssembly.Memory;
@@ -294,10 +340,12 @@ export interface Vm<C extends Vcpu = Vcpu> {
    */
   resetDirtyRings(): number;
 
+  /** KVM_CHECK_EXTENSION for this VM: 0 if absent, else 1 or a number. Never throws for a number. */
   checkExtension(cap: number): number;
   /** EINVAL: unknown, or flags given. */
   enableCap(cap: EnableCap): void;
 
+  /** eventfd(2), which all threads of the VM can have. ENOMEM: no room for another. */
   createEventFd(): EventFd;
   /** EBADF: none of that id. */
   eventFd(id: number): EventFd;
@@ -316,7 +364,12 @@ export interface Vm<C extends Vcpu = Vcpu> {
   /** ENODEV: unknown type. EEXIST: the VM has one (KVM_DEV_TYPE_VFIO: EBUSY). With KVM_CREATE_DEVICE_TEST nothing is created and undefined returned. */
   createDevice(type: number, flags?: number): Device | undefined;
 
+  /**
+   * Has `sink` told of events, from all vCPUs that run on this thread; there is one at a time. EINVAL: no such
+   * category.
+   */
   setTrace(options: TraceOptions): void;
+  /** What the kernel side counts of the whole VM. */
   stats(): Stats;
   /**
    * Moves the VM, running or not, to another kvm: of another version of this package, of another implementation, or both.
@@ -357,6 +410,7 @@ export interface Vm<C extends Vcpu = Vcpu> {
 /** Fills a page of the VM's memory, which is 0, at its address there. Called once for each page, on any thread. */
 export type FillPage = (address: number, page: Uint8Array) => void;
 
+/** How long a vCPU runs. */
 export interface RunOptions {
   /** Return "intr" at the first good moment after this time of `performance.now()`. */
   readonly deadline?: number;
@@ -372,8 +426,11 @@ export type Exit =
   /** A guest access outside memory, of `length` 1, 2, 4 or 8 bytes. */
   | {
       readonly reason: "mmio";
+      /** Guest physical address of the lowest byte. */
       readonly physAddr: bigint;
+      /** Bytes. */
       readonly length: number;
+      /** A store, or else a load. */
       readonly isWrite: boolean;
       /**
        * The bytes as they lie in memory, read as a little-endian number (the byte at the lowest address is the least
@@ -382,32 +439,73 @@ export type Exit =
       data: bigint;
     }
   /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
-  | { readonly reason: "papr_hcall"; readonly nr: number; ret: bigint; readonly args: bigint[] }
+  | {
+      readonly reason: "papr_hcall";
+      /** The call, as PAPR numbers it. */
+      readonly nr: number;
+      /** The answer: what the call returns, H_SUCCESS and on. */
+      ret: bigint;
+      /** Nine, of 64 bits. */
+      readonly args: bigint[];
+    }
   /** Single step or breakpoint (KVM_SET_GUEST_DEBUG). */
-  /** `status` 0: a step or a software breakpoint at `address`; else the DebugPoint's type that stopped it, and its address. */
-  | { readonly reason: "debug"; readonly address: bigint; readonly status: number }
+  | {
+      readonly reason: "debug";
+      /** Guest effective address: of the instruction, or of what the DebugPoint watches. */
+      readonly address: bigint;
+      /** 0: a step or a software breakpoint; else the type of the DebugPoint that stopped it. */
+      readonly status: number;
+    }
   /** requestExit, immediateExit or the deadline. */
   | { readonly reason: "intr" }
-  /** Only if run() may not wait: nothing to do before `until` (`performance.now()` of this thread; Infinity: an event). */
-  | { readonly reason: "hlt"; readonly until: number }
-  /** `type`: KVM_SYSTEM_EVENT_*. _CRASH: the guest checkstopped; `flags` is the address of the instruction. */
-  | { readonly reason: "system_event"; readonly type: number; readonly flags: bigint }
+  /** Only if run() may not wait: the vCPU has nothing to do. */
+  | {
+      readonly reason: "hlt";
+      /** Before this time of `performance.now()` of this thread, ms; Infinity: an event ends it. */
+      readonly until: number;
+    }
+  /** The guest ends, or begins again. */
+  | {
+      readonly reason: "system_event";
+      /** KVM_SYSTEM_EVENT_*. */
+      readonly type: number;
+      /** Of _CRASH, where the guest checkstopped: the address of the instruction. */
+      readonly flags: bigint;
+    }
+  /** The processor has stopped, with nothing that could be told. */
   | { readonly reason: "shutdown" }
-  /** A machine check, for the user side to report (KVM_CAP_PPC_FWNMI); `flags`: KVM_RUN_PPC_NMI_DISP_*. */
-  | { readonly reason: "nmi"; readonly flags: number }
-  /** An open-source-interface call (KVM_CAP_PPC_OSI): all GPRs, which go back as they are then. */
-  | { readonly reason: "osi"; readonly gprs: bigint[] }
+  /** A machine check, for the user side to report (KVM_CAP_PPC_FWNMI). */
+  | {
+      readonly reason: "nmi";
+      /** KVM_RUN_PPC_NMI_DISP_*. */
+      readonly flags: number;
+    }
+  /** An open-source-interface call (KVM_CAP_PPC_OSI). */
+  | {
+      readonly reason: "osi";
+      /** r0 to r31, which go back as they are then. */
+      readonly gprs: bigint[];
+    }
   /** The vCPU's dirty ring has no more room: the user side takes entries and calls `Vm.resetDirtyRings`. */
   | { readonly reason: "dirty_ring_full" }
-  | { readonly reason: "fail_entry"; readonly hardwareEntryFailureReason: bigint }
-  /** The kernel side cannot go on: `suberror` is one of KVM_INTERNAL_ERROR_*, `message` says it in words. */
+  /** The processor cannot be entered as its registers are. */
+  | {
+      readonly reason: "fail_entry";
+      /** Why, as the architecture numbers it. */
+      readonly hardwareEntryFailureReason: bigint;
+    }
+  /** The kernel side cannot go on. */
   | {
       readonly reason: "internal_error";
+      /** KVM_INTERNAL_ERROR_*. */
       readonly suberror: number;
+      /** More of it, for who knows the kernel side. */
       readonly data: readonly bigint[];
+      /** In words. */
       readonly message: string;
     };
 
+/** Why run() returned, in a word. */
 export type ExitReason = Exit["reason"];
 
 /** General registers, as the architecture's uapi.ts types them. */
@@ -415,7 +513,9 @@ export type Registers = object;
 
 /** One of struct kvm_guest_debug_arch. `type` says what it stops at, as the architecture numbers it. */
 export interface DebugPoint {
+  /** Guest effective address. */
   readonly addr: bigint;
+  /** KVMPPC_DEBUG_* on POWER. */
   readonly type: number;
 }
 
@@ -432,6 +532,7 @@ export interface GuestDebug {
 
 /** One vCPU. Only one thread may be in run() at a time; registers are for who holds it outside run(). */
 export interface Vcpu {
+  /** As it was created. */
   readonly id: number;
   /**
    * KVM_RUN. Completes the last exit from its answer, then runs the guest until the next. Synchronous.
@@ -444,24 +545,34 @@ export interface Vcpu {
   requestExit(): void;
   /** ENOENT: unknown register. EINVAL: known, but of another size. */
   getOneReg(id: bigint): bigint;
+  /** KVM_SET_ONE_REG. ENOENT: unknown register. EINVAL: of another size, or a value that it cannot have. */
   setOneReg(id: bigint, value: bigint): void;
   /** KVM_GET_REG_LIST: the registers that getOneReg knows. */
   getRegList(): bigint[];
+  /** KVM_GET_REGS: the general registers. */
   getRegs(): Registers;
+  /** KVM_SET_REGS: all of them. EINVAL: one is missing, or no number. */
   setRegs(regs: Registers): void;
+  /** KVM_GET_SREGS: what says which processor it is, and how it translates. */
   getSregs(): Registers;
+  /** KVM_SET_SREGS. EINVAL: a value that it cannot have. */
   setSregs(sregs: Registers): void;
   /** KVM_INTERRUPT: KVM_INTERRUPT_SET, _SET_LEVEL, _UNSET, when the user side has the interrupt controller. */
   interrupt(irq: number): void;
+  /** KVM_SET_GUEST_DEBUG. EINVAL: unknown bits, or points that the processor has not. */
   setGuestDebug(debug: GuestDebug): void;
+  /** KVM_ENABLE_CAP of a vCPU. EINVAL: unknown, flags, or arguments that it does not take. */
   enableCap(cap: EnableCap): void;
   /** Undefined unless KVM_CAP_DIRTY_LOG_RING_ACQ_REL was enabled before the vCPU was created. */
   readonly dirtyRing: DirtyRing | undefined;
   /** KVM_GET_MP_STATE. EINVAL: the architecture has none (POWER). */
   getMpState(): number;
+  /** KVM_SET_MP_STATE. EINVAL: the architecture has none (POWER). */
   setMpState(state: number): void;
+  /** What the kernel side counts of this vCPU. */
   stats(): Stats;
   /** KVM_GET_STATS_FD. */
   getStatsFd(): StatsFd;
+  /** Lets go of this handle; the vCPU is the VM's. */
   close(): void;
 }

@@ -23,6 +23,7 @@ declare const type: unique symbol;
 
 /** A symbol as a header declares it: its name, and what it is. Exporter and importer name the same one. */
 export interface SymbolDeclaration<T> {
+  /** As in the kernel: letters, digits, underscores. */
   readonly name: string;
   readonly [type]?: T;
 }
@@ -34,6 +35,7 @@ export const declareSymbol = taking(
   <T>(name: string): SymbolDeclaration<T> => ({ name }),
 );
 
+/** Who may import a symbol. */
 export interface ExportTerms {
   /** EXPORT_SYMBOL_GPL: only for modules whose licence is compatible with the GPL. */
   readonly gplOnly?: boolean;
@@ -44,10 +46,13 @@ export interface ExportTerms {
   readonly namespace?: string;
 }
 
+/** A symbol that a module exports, and on which terms. */
 export interface Export<T> extends ExportTerms {
+  /** Which. */
   readonly symbol: SymbolDeclaration<T>;
 }
 
+/** EXPORT_SYMBOL: says that a module exports `symbol`, and on which terms. EINVAL: no symbol. */
 export const exportSymbol = taking(
   "exportSymbol",
   {
@@ -59,8 +64,10 @@ export const exportSymbol = taking(
 
 /** By the name that the module itself uses. */
 export type Imports = Readonly<Record<string, SymbolDeclaration<unknown>>>;
+/** By the names under which init returns their values. */
 export type Exports = Readonly<Record<string, Export<unknown>>>;
 
+/** What the symbols that a module imports stand for, by the names that it uses. */
 export type ImportValues<I extends Imports> = {
   readonly [K in keyof I]: I[K] extends SymbolDeclaration<infer T> ? T : never;
 };
@@ -81,6 +88,7 @@ export interface ModuleReference {
 
 /** What a module's init and exit are given. */
 export interface ModuleContext<I extends Imports = Imports, P extends Parameters = Parameters> extends ModuleReference {
+  /** The module's. */
   readonly name: string;
   /** The providers' values, bound when the module was loaded. The providers stay until this module has gone. */
   readonly imports: ImportValues<I>;
@@ -101,24 +109,37 @@ export interface ModuleContext<I extends Imports = Imports, P extends Parameters
 
 /** Modules that are loaded along with this one if they are there: MODULE_SOFTDEP. */
 export interface SoftDependencies {
+  /** Before it. */
   readonly pre?: readonly string[];
+  /** After it. */
   readonly post?: readonly string[];
 }
 
+/** What a module says of itself: MODULE_* of the kernel, its symbols and parameters, init and exit. */
 export interface ModuleDeclaration<I extends Imports, E extends Exports, P extends Parameters, Offer> {
+  /** By which it is loaded; dashes and underscores are the same. */
   readonly name: string;
+  /** MODULE_DESCRIPTION. */
   readonly description: string;
   /** As MODULE_LICENSE takes it ("GPL", "Dual MIT/GPL", "Proprietary"), or an SPDX expression. */
   readonly license: string;
+  /** MODULE_AUTHOR. */
   readonly author?: string;
+  /** MODULE_VERSION. */
   readonly version?: string;
   /** Part of unikvm itself; others taint the kernel (O). */
   readonly inTree?: boolean;
+  /** MODULE_ALIAS: other names, by which it is found, too. */
   readonly aliases?: readonly string[];
+  /** MODULE_SOFTDEP. */
   readonly softdeps?: SoftDependencies;
+  /** module_param: by name. */
   readonly params?: P;
+  /** Symbols of other modules, by the names that this one uses. modprobe loads who exports them. */
   readonly imports?: I;
+  /** MODULE_IMPORT_NS. */
   readonly importNamespaces?: readonly string[];
+  /** By the names under which init returns their values. */
   readonly exports?: E;
   /** A group of which one is loaded at a time: its members may export the same symbols. */
   readonly alternative?: string;

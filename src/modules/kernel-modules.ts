@@ -30,29 +30,37 @@ export type { ModuleState } from "./loaded-module.js";
 
 /** A line of lsmod. */
 export interface ModuleInfo {
+  /** The module's. */
   readonly name: string;
+  /** Whether it comes, is live, or goes. */
   readonly state: ModuleState;
   /** Of modules and of others. */
   readonly references: number;
+  /** Modules that use it, by name. */
   readonly users: readonly string[];
   /** "(PO)", or nothing. */
   readonly taints: string;
 }
 
+/** What a loader of modules is made with, and whom it tells. */
 export interface LoaderOptions extends Partial<LoaderHooks> {
+  /** Takes messages of the kernel side. Default: nobody. */
   readonly log?: Log;
 }
 
+/** How a module is loaded. */
 export interface LoadOptions {
   /** Loads it though it was declared with another version of unikvm; taints the kernel (F). */
   readonly force?: boolean;
 }
 
+/** How a module is removed. */
 export interface RemoveOptions {
   /** Removes it though it is in use; taints the kernel (R). Who uses it will fail. */
   readonly force?: boolean;
 }
 
+/** Values of a module's parameters, by name; text is read as the kernel reads it. */
 export type GivenParameters = Readonly<Record<string, ParameterValue>>;
 
 interface Provider {
@@ -87,6 +95,7 @@ export class KernelModules {
   /** In the order in which they were loaded. */
   readonly #loaded = new Map<string, LoadedModule>();
   readonly #tainted = new Set<Taint>();
+  /** Whom it tells. */
   protected readonly hooks: LoaderHooks;
 
   constructor(options: LoaderOptions = {}) {
@@ -321,7 +330,12 @@ export class KernelModules {
   }
 
   /** "Tainted: …" as an oops has it, and the mask of /proc/sys/kernel/tainted. */
-  tainted(): { readonly text: string; readonly mask: number } {
+  tainted(): {
+    /** "Tainted: ", or "Not tainted". */
+    readonly text: string;
+    /** A bit for each taint. */
+    readonly mask: number;
+  } {
     return { text: formatTainted(this.#tainted), mask: taintMask(this.#tainted) };
   }
 }

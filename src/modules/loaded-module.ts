@@ -5,6 +5,7 @@ import type { ModuleContext, ModuleDefinition } from "./define-module.js";
 import type { ParameterValue } from "./parameters.js";
 import type { Taint } from "./taint.js";
 
+/** Whether a module comes (its init runs), is live, or goes (its exit runs). */
 export type ModuleState = "coming" | "live" | "going";
 
 /** What a test watches, or makes fail. */

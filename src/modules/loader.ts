@@ -56,6 +56,7 @@ export const loaderSignatures = {
   showDepends: { name: text, loaded: optional(listOf(text)) },
 } as const satisfies Signatures<ModuleLoader>;
 
+/** Finds modules, loads them with what they need, and removes them, as modprobe does. Source: kmod's modprobe(8). */
 export class ModuleLoader extends KernelModules {
   static {
     const { modprobe, add, resolve, remove, showDepends } = loaderSignatures;

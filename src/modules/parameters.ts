@@ -1,12 +1,18 @@
 /** Module parameters: typed, read from text as the kernel reads it. Source: kernel/params.c, lib/kstrtox.c. */
 import { KvmError } from "../base/errors.js";
 
+/** The types that module_param can have here. */
 export const parameterTypes = ["bool", "int", "uint", "charp"] as const;
+/** bool, int, uint, or charp: text. */
 export type ParameterType = (typeof parameterTypes)[number];
+/** What a parameter has. */
 export type ParameterValue = boolean | number | string;
 
+/** A parameter of one type. */
 interface TypedParameter<T extends ParameterType, V extends ParameterValue> {
+  /** As module_param names it. */
   readonly type: T;
+  /** What it has where nobody says otherwise. */
   readonly default: V;
   /** MODULE_PARM_DESC. */
   readonly description: string;
@@ -14,13 +20,16 @@ interface TypedParameter<T extends ParameterType, V extends ParameterValue> {
   readonly writable?: boolean;
 }
 
+/** module_param: a parameter of a module. */
 export type Parameter =
   | TypedParameter<"bool", boolean>
   | TypedParameter<"int" | "uint", number>
   | TypedParameter<"charp", string>;
 
+/** A module's parameters, by name. */
 export type Parameters = Readonly<Record<string, Parameter>>;
 
+/** What a module's parameters have, by name. */
 export type ParameterValues<P extends Parameters> = string extends keyof P
   ? Readonly<Record<string, ParameterValue>>
   : {

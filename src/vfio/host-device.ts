@@ -17,6 +17,7 @@ export interface HostBus extends DmaBus {
   interrupt(index: number, subindex: number, level: boolean): void;
 }
 
+/** A region of a device, as VFIO_DEVICE_GET_REGION_INFO tells of it. */
 export interface HostRegion {
   /** Bytes, 0 for none. */
   readonly size: number;
@@ -24,6 +25,7 @@ export interface HostRegion {
   readonly flags: number;
 }
 
+/** A kind of interrupts, as VFIO_DEVICE_GET_IRQ_INFO tells of it. */
 export interface HostIrq {
   /** How many of this kind. */
   readonly count: number;
@@ -31,12 +33,15 @@ export interface HostIrq {
   readonly flags: number;
 }
 
+/** A device of the host, offered to VFIO. All of it is called on the thread that offered it. */
 export interface HostDevice {
   /** As VFIO_GROUP_GET_DEVICE_FD names it, e.g. "0000:00:01.0". */
   readonly name: string;
   /** VFIO_DEVICE_FLAGS_*. */
   readonly flags: number;
+  /** By index: VFIO_PCI_*_REGION_INDEX. */
   readonly regions: readonly HostRegion[];
+  /** By index: VFIO_PCI_*_IRQ_INDEX. */
   readonly irqs: readonly HostIrq[];
   /** First open: the device may use `bus` until `close`. It is as after a reset. */
   open(bus: HostBus): void;
@@ -44,6 +49,7 @@ export interface HostDevice {
   close(): void;
   /** Only called inside the region. */
   read(region: number, offset: number, bytes: Uint8Array): void;
+  /** Only called inside the region. */
   write(region: number, offset: number, bytes: Uint8Array): void;
   /** User space now has eventfds for interrupts of this kind, or for none. */
   irqsEnabled?(index: number | undefined): void;

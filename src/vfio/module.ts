@@ -17,6 +17,7 @@ export type { Vfio };
 /** What a package that offers a device of the host imports: `Vfio.registerDevice`. */
 export const vfioRegisterGroupDev = declareSymbol<Vfio["registerDevice"]>("vfio_register_group_dev");
 
+/** The module that opens devices of the host, as a loader takes it. */
 export const vfio = defineModule({
   name: "vfio",
   description: "VFIO - User Level meta-driver",
@@ -24,7 +25,10 @@ export const vfio = defineModule({
   version: thisPackage.version,
   inTree: true,
   aliases: ["devname:vfio/vfio"],
-  exports: { registerDevice: exportSymbol(vfioRegisterGroupDev) },
+  exports: {
+    /** `Vfio.registerDevice`, for modules that offer devices. */
+    registerDevice: exportSymbol(vfioRegisterGroupDev),
+  },
   init: (context): Promise<Vfio> => context.step("vfio: /dev/vfio", () => create(context)),
 });
 

@@ -9,7 +9,12 @@ export interface Vfio {
   /** Opens /dev/vfio/N. ENODEV: no such group. EBUSY: it is open. */
   openGroup(group: number): Group;
   /** Groups that have devices, and the devices' names. */
-  groups(): readonly { readonly group: number; readonly devices: readonly string[] }[];
+  groups(): readonly {
+    /** The group's number. */
+    readonly group: number;
+    /** Its devices' names. */
+    readonly devices: readonly string[];
+  }[];
   /**
    * Offers a device of the host in an IOMMU group. `owner` is the context of the module whose code it is, which is held
    * while the device is open (null: code that no module brings); before that module is live nobody opens it. EEXIST: the

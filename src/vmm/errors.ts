@@ -3,6 +3,7 @@
  * The command line prints `message` alone and ends with status 3; a stack trace would help nobody.
  */
 export class VmmError extends Error {
+  /** "VmmError". */
   override readonly name = "VmmError";
 }
 

@@ -122,7 +122,7 @@ await openKvm({ implementations: ["xx"] });
       files: ["consumer.ts"],
     }),
   );
-  const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
+  const tsc = join(dirname(require.resolve("@typescript/native/package.json")), "bin/tsc");
   const { status: end, stdout: messages } = node(tsc, "-p", ".");
   assert.equal(end, 0, messages);
 });

@@ -15,7 +15,7 @@ export interface Packed {
 export const packedLimit = 3_000_000;
 
 export const npm = (cwd: string, ...args: string[]) =>
-  spawnSync("npm", args, { cwd, encoding: "utf8", timeout: 120_000, shell: process.platform === "win32" });
+  spawnSync("npm", args, { cwd, encoding: "utf8", timeout: 600_000, shell: process.platform === "win32" });
 
 /** Packs what lies in `from` into `folder`. It is built: prepack would build it again. */
 export function pack(from: string, folder: string): Packed {

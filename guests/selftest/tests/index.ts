@@ -23,6 +23,7 @@ import { betweenProcessors, contention, secondProcessor, sharedMemory, stopProce
 import { alignment } from "./storage.js";
 import { vectors } from "./vector.js";
 
+/** All tests, in the order in which they run. */
 export const tests: readonly SelfTest[] = [
   entryState,
   narrowMode,

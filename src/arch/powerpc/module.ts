@@ -20,6 +20,7 @@ export { type AssetName, assetNames, type LoadAsset } from "./module/assets.js";
 export type { ImplementationName } from "./module/implementations.js";
 export type { PpcKvm, PpcVm } from "./uapi.js";
 
+/** How kvm is loaded. */
 export interface KvmConfig {
   /** What is configured in. Default: both. */
   readonly implementations?: readonly ImplementationName[];
@@ -31,6 +32,7 @@ export interface KvmConfig {
 
 /** What the module offers once it is live: /dev/kvm. */
 export interface KvmOffer {
+  /** Opens /dev/kvm. */
   open(): PpcKvm;
 }
 

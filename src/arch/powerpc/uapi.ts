@@ -6,37 +6,55 @@ export * from "./uapi/xive.js";
 
 /** struct kvm_regs. */
 export interface PpcRegs extends Registers {
+  /** Where it goes on: guest effective address. */
   pc: bigint;
+  /** Condition register, 32 bits. */
   cr: bigint;
+  /** Count register. */
   ctr: bigint;
+  /** Link register. */
   lr: bigint;
+  /** Fixed-point exception register. */
   xer: bigint;
+  /** Machine state register. */
   msr: bigint;
+  /** Where the last interrupt came from. */
   srr0: bigint;
+  /** The MSR that it had there, and why it came. */
   srr1: bigint;
+  /** Process identifier. */
   pid: bigint;
   /** sprg0 to sprg7; Book3S has 0 to 3. */
   sprg: bigint[];
+  /** r0 to r31. */
   gpr: bigint[];
 }
 
 /** struct kvm_sregs, what of it Book3S with radix has. */
 export interface PpcSregs extends Registers {
+  /** Processor version register: which processor it is. */
   pvr: bigint;
 }
 
+/** A vCPU of POWER. */
 export interface PpcVcpu extends Vcpu {
+  /** KVM_GET_REGS. */
   getRegs(): PpcRegs;
+  /** KVM_SET_REGS. EINVAL: one is missing, or no number of 64 bits. */
   setRegs(regs: PpcRegs): void;
+  /** KVM_GET_SREGS. */
   getSregs(): PpcSregs;
+  /** KVM_SET_SREGS. EINVAL: no processor that this implementation can be. */
   setSregs(sregs: PpcSregs): void;
 }
 
 /** KVM_CREATE_SPAPR_TCE_64. */
 export interface CreateSpaprTce {
+  /** The bus's number, by which hypercalls name the table; 32 bits. */
   readonly liobn: bigint;
   /** Of a TCE page: 12, 16... */
   readonly pageShift: number;
+  /** 0: there are none. */
   readonly flags?: number;
   /** First bus address, in pages. */
   readonly offset: bigint;
@@ -48,20 +66,25 @@ export interface CreateSpaprTce {
 export interface SpaprTce {
   /** The number that stands for the table in KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE. */
   readonly fd: number;
+  /** The bus's number, by which hypercalls name it. */
   readonly liobn: bigint;
+  /** log2 of a TCE page's bytes. */
   readonly pageShift: number;
   /** First bus address, in pages. */
   readonly offset: bigint;
+  /** Pages. */
   readonly size: bigint;
   /** Address in `Vm.memory` of `size` 64-bit entries in the host's (little-endian) order: real page address | 2 write | 1 read. */
   readonly address: number;
   /** The entry of page `index` (from `offset` on). EINVAL: it has none. */
   get(index: number): bigint;
+  /** Lets go of it; the table goes with its last handle. */
   close(): void;
 }
 
 /** KVM_PPC_CONFIGURE_V3_MMU. */
 export interface PpcMmuV3 {
+  /** Radix, or else hashed. */
   readonly radix: boolean;
   /** Guest translation shootdown: always on. */
   readonly gtse: boolean;
@@ -71,7 +94,13 @@ export interface PpcMmuV3 {
 
 /** KVM_PPC_GET_RMMU_INFO: geometry of radix trees and encodings of page sizes. */
 export interface PpcRmmuInfo {
-  readonly geometries: readonly { readonly pageShift: number; readonly levelBits: readonly number[] }[];
+  /** For each size of leaf pages how many bits of an address each level takes, from the root on. */
+  readonly geometries: readonly {
+    /** log2 of a leaf page's bytes. */
+    readonly pageShift: number;
+    /** Of each level, from the root on. */
+    readonly levelBits: readonly number[];
+  }[];
   /** AP encoding << 29 | page shift, as the device tree's ibm,processor-radix-AP-encodings wants it. */
   readonly apEncodings: readonly number[];
 }
@@ -88,22 +117,30 @@ export interface PpcPvinfo {
  * KVM_PPC_GET_CPU_CHAR, for H_GET_CPU_CHARACTERISTICS: H_CPU_CHAR_* and H_CPU_BEHAV_* bits, and which of them are known.
  */
 export interface PpcCpuChar {
+  /** H_CPU_CHAR_* that the processor has. */
   readonly character: bigint;
+  /** H_CPU_BEHAV_* that are recommended. */
   readonly behaviour: bigint;
+  /** Which of `character` are known. */
   readonly characterMask: bigint;
+  /** Which of `behaviour` are known. */
   readonly behaviourMask: bigint;
 }
 /** Nothing behind an indirect branch runs before its target is known. */
 export const H_CPU_CHAR_BCCTRL_SERIALISED = 1n << 62n;
+/** Security comes before speed. */
 export const H_CPU_BEHAV_FAVOUR_SECURITY = 1n << 63n;
 /** The L1 data cache is to be flushed before privilege goes down. */
 export const H_CPU_BEHAV_L1D_FLUSH_PR = 1n << 62n;
 /** Checks of bounds need a speculation barrier. */
 export const H_CPU_BEHAV_BNDS_CHK_SPEC_BAR = 1n << 61n;
+/** The count cache is to be flushed when the context changes. */
 export const H_CPU_BEHAV_FLUSH_COUNT_CACHE = 1n << 58n;
 /** No flush is needed on entry to the kernel, none around its accesses to user memory, no barrier from stores to loads. */
 export const H_CPU_BEHAV_NO_L1D_FLUSH_ENTRY = 1n << 56n;
+/** No flush is needed after the kernel's accesses to user memory. */
 export const H_CPU_BEHAV_NO_L1D_FLUSH_UACCESS = 1n << 55n;
+/** No barrier is needed from stores to loads. */
 export const H_CPU_BEHAV_NO_STF_BARRIER = 1n << 54n;
 
 /** KVM_PPC_GET_HTAB_FD. */
@@ -113,7 +150,9 @@ export interface GetHtabFd {
   /** Of reading: the first entry. */
   readonly startIndex?: bigint;
 }
+/** Flag of KVM_PPC_GET_HTAB_FD: only entries that the guest bolted. */
 export const KVM_GET_HTAB_BOLTED_ONLY = 1;
+/** Flag of KVM_PPC_GET_HTAB_FD: for writing. */
 export const KVM_GET_HTAB_WRITE = 2;
 
 /**
@@ -126,11 +165,13 @@ export interface HtabFd {
   read(buffer: Uint8Array): number;
   /** How much of `buffer` were whole blocks. EINVAL: no such entries. EBUSY: a vCPU runs. EIO: no entry that H_ENTER takes. */
   write(buffer: Uint8Array): number;
+  /** Lets go of it. EBADF: it is closed. */
   close(): void;
 }
 
 /** struct kvm_ppc_resize_hpt. */
 export interface ResizeHpt {
+  /** 0: there are none. */
   readonly flags?: number;
   /** log2 of the new table's bytes; 0 of KVM_PPC_RESIZE_HPT_PREPARE gives up what was prepared. */
   readonly shift: number;
@@ -140,21 +181,35 @@ export interface ResizeHpt {
 export interface PpcSmmuInfo {
   /** KVM_PPC_PAGE_SIZES_REAL, KVM_PPC_1T_SEGMENTS, KVM_PPC_NO_HASH. */
   readonly flags: number;
+  /** Entries of the segment lookaside buffer. */
   readonly slbSize: number;
   /** Storage keys for data and for instructions. */
   readonly dataKeys: number;
+  /** For instructions. */
   readonly instrKeys: number;
   /** Base page sizes with their encoding in an SLB entry, and for each the page sizes with their encoding in a PTE. */
   readonly sps: readonly {
+    /** log2 of the base page's bytes. */
     readonly pageShift: number;
+    /** L and LP of an SLB entry. */
     readonly slbEnc: number;
-    readonly enc: readonly { readonly pageShift: number; readonly pteEnc: number }[];
+    /** The page sizes that a segment of this base page size can have. */
+    readonly enc: readonly {
+      /** log2 of the page's bytes. */
+      readonly pageShift: number;
+      /** LP of a PTE. */
+      readonly pteEnc: number;
+    }[];
   }[];
 }
+/** Flag of struct kvm_ppc_smmu_info: pages are to be backed by pages as large. */
 export const KVM_PPC_PAGE_SIZES_REAL = 1;
+/** Flag: there are segments of 1 TiB. */
 export const KVM_PPC_1T_SEGMENTS = 2;
+/** Flag: there is no hashed translation. */
 export const KVM_PPC_NO_HASH = 4;
 
+/** A VM of POWER. Each method throws KvmError. */
 export interface PpcVm extends Vm<PpcVcpu> {
   /**
    * KVM_PPC_ALLOCATE_HTAB: a hashed page table of 2^order bytes, or the one that there is emptied; the guest has hashed
@@ -167,6 +222,7 @@ export interface PpcVm extends Vm<PpcVcpu> {
   resizeHptPrepare(resize: ResizeHpt): number;
   /** ENXIO: that size has not been prepared. ENOSPC: bolted entries collide. EINVAL as above. */
   resizeHptCommit(resize: ResizeHpt): void;
+  /** KVM_PPC_GET_SMMU_INFO. */
   getSmmuInfo(): PpcSmmuInfo;
   /** EINVAL: flags, page shift or size. EBUSY: the liobn has a table. ENOMEM. */
   createSpaprTce(tce: CreateSpaprTce): SpaprTce;
@@ -179,10 +235,15 @@ export interface PpcVm extends Vm<PpcVcpu> {
    * and it is another kind. ENOMEM: hashed, and no memory for a table of the size that it has by default.
    */
   configureV3Mmu(config: PpcMmuV3): void;
+  /** KVM_PPC_GET_RMMU_INFO. */
   getRmmuInfo(): PpcRmmuInfo;
+  /** KVM_PPC_GET_PVINFO. */
   getPvinfo(): PpcPvinfo;
+  /** KVM_PPC_GET_CPU_CHAR. */
   getCpuChar(): PpcCpuChar;
 }
 
+/** The kvm whose VMs are of POWER. */
 export type PpcKvm = Kvm<PpcVm>;
+/** `attachVm` of a VM of POWER. */
 export type PpcAttachVm = (shared: SharedVm) => Promise<PpcVm>;

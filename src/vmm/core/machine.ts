@@ -11,9 +11,19 @@ export type Outcome =
   | { readonly kind: "powerOff" }
   | { readonly kind: "reboot" }
   /** The guest says that it died. */
-  | { readonly kind: "crash"; readonly message: string }
+  | {
+      readonly kind: "crash";
+      /** How, in a sentence. */
+      readonly message: string;
+    }
   /** The host cannot go on. */
-  | { readonly kind: "failed"; readonly message: string; readonly stack?: string | undefined }
+  | {
+      readonly kind: "failed";
+      /** Why, in a sentence. */
+      readonly message: string;
+      /** Where, for who debugs unikvm. */
+      readonly stack?: string | undefined;
+    }
   | { readonly kind: "timeout" }
   /** The caller ended it. */
   | { readonly kind: "stopped" };
@@ -24,10 +34,12 @@ export interface MachineState {
   readonly machine: string;
 }
 
+/** Whether a CPU runs; "stopping": it leaves its last exit. */
 export type CpuState = "stopped" | "stopping" | "running";
 
 /** What a machine may ask of the run loop, from the machine's thread. */
 export interface RunControl {
+  /** Of CPU `cpu`, by its number from 0. */
   cpuState(cpu: number): CpuState;
   /** Lets a stopped CPU run; its registers are set. */
   startCpu(cpu: number): void;
@@ -37,13 +49,17 @@ export interface RunControl {
   wake(): void;
   /** There is console output, written on this thread. */
   consoleChanged(): void;
+  /** The run ends so. */
   end(outcome: Outcome): void;
 }
 
 /** The machine on the thread that owns it. */
 export interface Machine {
+  /** What it runs on. */
   readonly vm: Vm;
+  /** How many CPUs it has, running or not. */
   readonly cpus: number;
+  /** What the guest writes, and reads. */
   readonly console: ConsoleRing;
   /** What `VcpuSide` is made from on another thread: goes through postMessage. */
   readonly shared: unknown;
@@ -53,6 +69,7 @@ export interface Machine {
   answer(cpu: number, exit: ForwardedExit): void;
   /** Tells the guest that there is console input. */
   consoleInput(): void;
+  /** What its devices count, by name. */
   stats(): Readonly<Record<string, number>>;
   /** Bytes of the guest's RAM. */
   readonly ramSize: number;
@@ -100,6 +117,7 @@ export function whyNotForwarded(exit: Exit): string {
 export interface VcpuSide {
   /** Answers an exit here and now: true. False: only the machine's thread can. */
   answer(exit: Exit): boolean;
+  /** What it counts, by name. */
   stats(): Readonly<Record<string, number>>;
 }
 
@@ -117,13 +135,17 @@ export type TraceSink = (category: string, cpu: number, text: string) => void;
 
 /** What a vCPU's thread is started with; goes through postMessage. */
 export interface VcpuThreadStart {
+  /** Its number, from 0. */
   readonly cpu: number;
+  /** What to attach to. */
   readonly vm: SharedVm;
   /** The machine's name in the table of machines; undefined: the default one. */
   readonly kind?: string | undefined;
   /** Its `shared`. */
   readonly machine: unknown;
+  /** Where exits are handed over. */
   readonly mailbox: SharedArrayBuffer;
+  /** What is traced; empty: nothing. */
   readonly trace: readonly TraceCategory[];
   /** Its `latent`. */
   readonly latent?: PlacedLatentRam | undefined;
@@ -135,12 +157,27 @@ export type VcpuThreadMessage =
   /** An exit lies in the mailbox and waits for its answer. */
   | { readonly type: "ask" }
   | { readonly type: "console" }
-  | { readonly type: "trace"; readonly text: string }
-  | { readonly type: "failed"; readonly message: string; readonly stack?: string | undefined }
-  | { readonly type: "finished"; readonly stats: Readonly<Record<string, number>> };
+  | {
+      readonly type: "trace";
+      /** Lines. */
+      readonly text: string;
+    }
+  | {
+      readonly type: "failed";
+      /** Why, in a sentence. */
+      readonly message: string;
+      /** Where, for who debugs unikvm. */
+      readonly stack?: string | undefined;
+    }
+  | {
+      readonly type: "finished";
+      /** Counters, by name. */
+      readonly stats: Readonly<Record<string, number>>;
+    };
 
 /** A thread of the platform: a worker of Node or of a page. */
 export interface PlatformThread {
+  /** Starts the vCPU. */
   post(start: VcpuThreadStart): void;
   /** Once. */
   onMessage(listener: (message: VcpuThreadMessage) => void): void;

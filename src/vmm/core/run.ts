@@ -25,6 +25,7 @@ import { SliceScheduler } from "./slices.js";
 import { ThreadScheduler } from "./threads.js";
 import { type LoadDisassembler, traceKernelSide, traceLine } from "./trace.js";
 
+/** How a machine is run. */
 export interface RunOptions {
   /** Makes the machine; `control` is what it may ask of the run loop. */
   readonly createMachine: (control: RunControl, trace: TraceSink | undefined) => Machine;
@@ -34,13 +35,16 @@ export interface RunOptions {
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
   /** Makes a thread for a vCPU. Without it, or if the VM is not shared, all run in slices on this thread. */
   readonly spawn?: (() => PlatformThread) | undefined;
+  /** Takes what the guest writes to its console. A promise: the guest waits for it. */
   readonly output: ConsoleOutput;
   /** Ends the run, milliseconds. */
   readonly timeout?: number | undefined;
   /** `write` may throw, which ends the run. */
   readonly trace?:
     | {
+        /** What is traced. */
         readonly categories: readonly TraceCategory[];
+        /** Takes lines. */
         readonly write: (text: string) => void;
         /** How the thread that owns the machine disassembles; the others have their own way. */
         readonly loadDisassembler?: LoadDisassembler;
@@ -51,13 +55,19 @@ export interface RunOptions {
 /** How a machine moves: `type` is the implementation there, as in KVM_CREATE_VM (default: the one of the same name). */
 export type RunMoveOptions = Omit<MoveOptions, "prepare">;
 
+/** Counters of a run. */
 export interface RunStats {
+  /** The machine's, by name. */
   readonly machine: Readonly<Record<string, number>>;
+  /** Each CPU's, by name. */
   readonly cpus: readonly Readonly<Record<string, number>>[];
 }
 
+/** What is left of a run. */
 export interface RunEnd {
+  /** How it ended. */
   readonly outcome: Outcome;
+  /** What was counted. */
   readonly stats: RunStats;
   /** Input that the guest has not read: the next machine's, if the guest reboots. */
   readonly unread: Uint8Array;
@@ -79,6 +89,7 @@ export interface Run {
   moveTo(kvm: Kvm, options?: RunMoveOptions): Promise<void>;
   /** Has the guest and its time stand still, until `resume` was called as often. Rejects if it ends meanwhile. */
   pause(): Promise<void>;
+  /** Takes back one `pause`. */
   resume(): void;
   /**
    * What `work` gives, called while the machine is paused; it is not to keep the machine. `before` is called and awaited first,

@@ -13,6 +13,7 @@ const signatureCommon = 0x70;
 const signatureFree = 0x7f;
 const commonSize = 4096;
 
+/** Non-volatile memory: 64 KiB, which outlive a reboot. */
 export class Nvram {
   static {
     const signatures = { fetch: { offset: size, length: size }, store: { offset: size, bytes }, save: {} };
@@ -42,6 +43,7 @@ export class Nvram {
     return true;
   }
 
+  /** Its contents: the constructor makes one from them that has these. */
   save(): Uint8Array {
     return this.#bytes.slice();
   }

@@ -5,6 +5,7 @@
  */
 import { VmmError } from "../errors.js";
 
+/** A part of it. */
 export interface ElfSegment {
   /** Guest physical address of the first byte. */
   readonly address: number;
@@ -14,6 +15,7 @@ export interface ElfSegment {
   readonly data: Uint8Array;
 }
 
+/** A kernel that was read, and can be loaded. */
 export interface ElfImage {
   /** In which the first instruction is fetched. */
   readonly byteOrder: "big" | "little";

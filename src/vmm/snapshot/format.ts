@@ -27,6 +27,7 @@ const mostHead = 64 << 20;
 
 /** "deflate" for files that go elsewhere, "stored" for a cache: twice as quick, and four times as large. */
 export const packings = ["deflate", "stored"] as const;
+/** How blocks lie in the file. */
 export type Packing = (typeof packings)[number];
 
 interface ImageHead {
@@ -92,18 +93,31 @@ export interface KnownHead {
   readonly at: number;
 }
 
+/** What a snapshot says of itself; from whoever made it. */
 export interface SnapshotInfo {
   /** SHA-256 of its head, which has those of all blocks: 64 hexadecimal digits. */
   readonly digest: string;
+  /** What wrote it, for people. */
   readonly by: string;
   /** When, ms since 1970. */
   readonly created: number;
+  /** The machine's kind, as "pseries". */
   readonly machine: string;
   /** Bytes of the file. */
   readonly size: number;
   /** By name, bytes with the zeros and without. */
   readonly images: Readonly<
-    Record<string, { readonly size: number; readonly used: number; readonly packing: Packing }>
+    Record<
+      string,
+      {
+        /** Bytes, with the zeros. */
+        readonly size: number;
+        /** Bytes, without. */
+        readonly used: number;
+        /** How they lie in the file. */
+        readonly packing: Packing;
+      }
+    >
   >;
 }
 

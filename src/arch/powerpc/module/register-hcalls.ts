@@ -19,6 +19,7 @@ import type { Hcall } from "../papr/hcall.js";
 export const ownHcallBase = 0xf000;
 const ownHcallEnd = 0x10000;
 
+/** Hypercalls of a module. */
 export interface HcallSet {
   /** The module's context: VMs that have these hypercalls keep the module. */
   readonly owner: ModuleReference;
@@ -27,6 +28,7 @@ export interface HcallSet {
    * and imports them from there; handlers keep what they need in the VM's memory.
    */
   readonly url: string;
+  /** What is added; numbers from 0xf000 to 0xffff. */
   readonly hcalls: readonly Hcall[];
 }
 

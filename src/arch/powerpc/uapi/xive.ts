@@ -4,9 +4,13 @@
  */
 import { bigint, integer, options, taking, u32, wholeNumber } from "../../../base/takes.js";
 
+/** The group whose attributes are KVM_DEV_XIVE_RESET, _EQ_SYNC and _NR_SERVERS. */
 export const KVM_DEV_XIVE_GRP_CTRL = 1;
+/** Attribute: sources and queues are as after power-on. */
 export const KVM_DEV_XIVE_RESET = 1n;
+/** Attribute: what is on the way to queues has come, and the dirty log has their pages. */
 export const KVM_DEV_XIVE_EQ_SYNC = 2n;
+/** Attribute: how many servers there are at the most; before a vCPU is connected. */
 export const KVM_DEV_XIVE_NR_SERVERS = 3n;
 /** Attribute: a source's number; value: KVM_XIVE_LEVEL_*. */
 export const KVM_DEV_XIVE_GRP_SOURCE = 2;
@@ -26,34 +30,53 @@ export const KVM_DEV_XIVE_GRP_PAGES = 0x100;
 export const KVM_XIVE_TIMA_PAGE_OFFSET = 0n;
 /** Two pages of 64 KiB for each source: an even one that triggers it, an odd one that manages it. */
 export const KVM_XIVE_ESB_PAGE_OFFSET = 4n;
+/** Value of KVM_DEV_XIVE_GRP_PAGES: nowhere. */
 export const KVM_DEV_XIVE_NO_PAGES = (1n << 64n) - 1n;
 /**
  * In place of user space's own accesses to the pages that manage sources. Attribute: kvmXiveEsb(source, offset); getting
  * it is a load there, setting it a store.
  */
 export const KVM_DEV_XIVE_GRP_ESB = 0x101;
+/**
+ * The attribute of KVM_DEV_XIVE_GRP_ESB: a source's number, and an offset in its page, bytes. EINVAL: beyond either.
+ */
 export const kvmXiveEsb = taking(
   "kvmXiveEsb",
   { source: u32, offset: integer(0, 0xfff) },
   (source: number, offset: number): bigint => (BigInt(source) << 12n) | BigInt(offset),
 );
 
+/** The source is level sensitive. */
 export const KVM_XIVE_LEVEL_SENSITIVE = 1n;
+/** It is raised now. */
 export const KVM_XIVE_LEVEL_ASSERTED = 2n;
 
+/** Of a source's configuration: from this bit on its priority. */
 export const KVM_XIVE_SOURCE_PRIORITY_SHIFT = 0n;
+/** The bits of the priority. */
 export const KVM_XIVE_SOURCE_PRIORITY_MASK = 0x7n;
+/** From this bit on its server. */
 export const KVM_XIVE_SOURCE_SERVER_SHIFT = 3n;
+/** The bits of the server. */
 export const KVM_XIVE_SOURCE_SERVER_MASK = 0xffff_fff8n;
+/** This bit: it is masked. */
 export const KVM_XIVE_SOURCE_MASKED_SHIFT = 32n;
+/** The same bit. */
 export const KVM_XIVE_SOURCE_MASKED_MASK = 0x1_0000_0000n;
+/** From this bit on its effective number, which its queue gets. */
 export const KVM_XIVE_SOURCE_EISN_SHIFT = 33n;
+/** The bits of the effective number. */
 export const KVM_XIVE_SOURCE_EISN_MASK = 0xffff_fffe_0000_0000n;
 
+/** Of a queue's identifier: from this bit on its priority. */
 export const KVM_XIVE_EQ_PRIORITY_SHIFT = 0n;
+/** The bits of the priority. */
 export const KVM_XIVE_EQ_PRIORITY_MASK = 0x7n;
+/** From this bit on its server. */
 export const KVM_XIVE_EQ_SERVER_SHIFT = 3n;
+/** The bits of the server. */
 export const KVM_XIVE_EQ_SERVER_MASK = 0xffff_fff8n;
+/** Each entry notifies its server. */
 export const KVM_XIVE_EQ_ALWAYS_NOTIFY = 1;
 
 /** struct kvm_ppc_xive_eq. */

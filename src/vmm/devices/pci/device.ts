@@ -7,7 +7,9 @@
 
 /** Registers by which a driver knows a device. */
 export interface PciIdentity {
+  /** 16 bits, as the PCI-SIG gave it. */
   readonly vendorId: number;
+  /** 16 bits. */
   readonly deviceId: number;
   /** Base class, subclass, programming interface: 24 bits. */
   readonly classCode: number;
@@ -15,11 +17,13 @@ export interface PciIdentity {
   readonly revision?: number;
   /** Default: the vendor and device themselves. */
   readonly subsystemVendorId?: number;
+  /** 16 bits. Default: the device itself. */
   readonly subsystemId?: number;
 }
 
 /** A range of addresses that the device decodes. A "memory64" one takes the next index too. */
 export interface PciBar {
+  /** I/O ports, or memory by addresses of 32 or 64 bits. */
   readonly kind: "io" | "memory32" | "memory64";
   /** Bytes, a power of two: for I/O from 4 to 256, for memory from 16 to 2^31 (64-bit: 2^40). */
   readonly size: number;
@@ -29,6 +33,7 @@ export interface PciBar {
 
 /** Where in a BAR something lies. */
 export interface BarPlace {
+  /** Index of the BAR, 0 to 5. */
   readonly bar: number;
   /** Bytes, a multiple of 8. */
   readonly offset: number;
@@ -41,7 +46,14 @@ export interface PciInterrupts {
   /** Messages of MSI: 1, 2, 4, 8, 16 or 32. */
   readonly msi?: number;
   /** `vectors` messages of MSI-X, 1 to 2048: table of 16 bytes each and pending bits; the device sees no access to them. */
-  readonly msix?: { readonly vectors: number; readonly table: BarPlace; readonly pba: BarPlace };
+  readonly msix?: {
+    /** How many. */
+    readonly vectors: number;
+    /** Where the table lies. */
+    readonly table: BarPlace;
+    /** Where the pending bits lie. */
+    readonly pba: BarPlace;
+  };
 }
 
 /** A capability beyond MSI and MSI-X, which follow from `interrupts`. */
@@ -58,6 +70,7 @@ export interface PciCapability {
   readonly written?: (bytes: Uint8Array, end: number) => void;
 }
 
+/** How the guest wants to be interrupted: by the pin, by messages of MSI or of MSI-X. */
 export type InterruptMode = "intx" | "msi" | "msix";
 
 /** The guest's memory by its real addresses, past the IOMMU. */
@@ -97,11 +110,15 @@ export interface PciDoorbell extends BarPlace {
   readonly length: number;
 }
 
+/** What a device model is. All of it is called on the machine's thread. */
 export interface PciDevice {
+  /** By what a driver knows it. */
   readonly identity: PciIdentity;
   /** By index, 0 to 5. */
   readonly bars: readonly (PciBar | undefined)[];
+  /** Default: none. */
   readonly interrupts?: PciInterrupts;
+  /** In this order. Default: none. */
   readonly capabilities?: readonly PciCapability[];
   /** Where a write may come later than what else the CPU does, as 0, and several as one. */
   readonly doorbells?: readonly PciDoorbell[];
@@ -118,6 +135,7 @@ export interface PciDevice {
   save?(): unknown;
   /** 1, 2, 4 or 8 bytes inside a BAR, as a little-endian number; any alignment. */
   read(bar: number, offset: number, length: number): bigint;
+  /** The same sizes. What is wrong is ignored, as hardware does. */
   write(bar: number, offset: number, length: number, value: bigint): void;
   /** The guest has changed the mode of interrupts. */
   modeChanged?(mode: InterruptMode): void;

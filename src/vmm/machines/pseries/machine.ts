@@ -96,6 +96,7 @@ export interface RestoreOptions extends Pick<PseriesOptions, "kvm" | "type" | "s
 
 /** Sizes of RAM that make sense, bytes: below, no kernel starts; above, a 32-bit WebAssembly memory has no room. */
 export const minimumMemory = 16 * 1048576;
+/** Most bytes of RAM of a machine. */
 export const maximumMemory = 3 * 1024 * 1048576;
 /** The longest command line that Linux keeps on POWER, with its zero byte. */
 const commandLineLimit = 2048;
