@@ -27,7 +27,12 @@ export interface BootPlan {
 export interface RunningMachine {
   readonly cpus: number;
   /** All of it, and what `also` gives at the same moment; it stands still meanwhile. Rejects with KvmError, EBUSY: it has a part that cannot be saved. */
-  capture<T>(also: () => T): Promise<{ readonly snapshot: Snapshot; readonly also: T }>;
+  capture<T>(also: () => T): Promise<{
+    readonly snapshot: Snapshot;
+    readonly also: T;
+    /** How long it stood still, ms, where that is known. */
+    readonly stopped?: number;
+  }>;
   /** As `capture`, of what was written to disks alone: the guest can be booted with it. */
   captureDisks(): Promise<Snapshot>;
   /** As `capture`, `count` times, for `restore` on this platform, once each. */

@@ -42,9 +42,12 @@ interface Kept {
 export class KeptSnapshot implements Snapshot {
   readonly digest: string;
   readonly info: SnapshotInfo;
+  /** How long the machine stood still for it, ms; undefined: it is not known, or was not made here. */
+  readonly stopped: number | undefined;
   readonly #kept: Kept;
 
-  constructor(info: SnapshotInfo, kept: Kept) {
+  constructor(info: SnapshotInfo, kept: Kept, stopped?: number) {
+    this.stopped = stopped;
     this.digest = info.digest;
     this.info = info;
     this.#kept = kept;
@@ -97,11 +100,11 @@ export async function takeSnapshot(
   machine: RunningMachine,
   agent: AgentConnection,
   { name, memory, packing, signal }: Taking,
-): Promise<Snapshot> {
+): Promise<KeptSnapshot> {
   try {
-    const { snapshot, also } = memory
+    const { snapshot, also, stopped } = memory
       ? await machine.capture(() => agent.save())
-      : { snapshot: await machine.captureDisks(), also: undefined };
+      : { snapshot: await machine.captureDisks(), also: undefined, stopped: undefined };
     if (!memory && Object.keys(snapshot.images).length === 0) {
       throw new VmError("EINVAL", "snapshot: memory is false, and the VM has no disk of which something is kept");
     }
@@ -125,11 +128,12 @@ export async function takeSnapshot(
     signal?.throwIfAborted();
     const blob = new Blob(parts);
     const info = await readInfo(blobSource(blob, "the snapshot"), place.platform);
-    return new KeptSnapshot(info, {
+    const kept: Kept = {
       blob: async () => blob,
       stream: () => blob.stream(),
       load: async () => saved,
-    });
+    };
+    return new KeptSnapshot(info, kept, stopped);
   } catch (error) {
     signal?.throwIfAborted();
     throw snapshotError(error, "SNAPSHOT_FAILED");

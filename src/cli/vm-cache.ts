@@ -42,9 +42,9 @@ export function cachedVms(): readonly { readonly file: string; readonly size: nu
 }
 
 /** Whether there can be one for such options. */
-const isPlain = ({ image, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
+const isPlain = ({ image, snapshot, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
   (image === undefined || image === "debian-busybox") &&
-  [kernel, initrd, append, network].every((one) => one === undefined) &&
+  [snapshot, kernel, initrd, append, network].every((one) => one === undefined) &&
   disks.length === 0;
 
 /** Where one of such a guest lies, or is to lie. */

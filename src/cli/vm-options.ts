@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { createVmOn } from "../api/create-vm.js";
 import { VmError } from "../api/error.js";
+import type { KeptSnapshot } from "../api/snapshot.js";
 import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
 import type { LinuxVm } from "../api/vm.js";
 import { messageOf } from "../base/errors.js";
@@ -19,6 +20,7 @@ import { vmFromCache } from "./vm-cache.js";
 
 export interface VmChoices {
   readonly image?: string;
+  readonly snapshot?: string;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -55,6 +57,14 @@ export async function describeVm(command: Command): Promise<void> {
       )
         .argParser(parsePath)
         .conflicts("kernel"),
+    )
+    .addOption(
+      new Option(
+        "--snapshot <name>",
+        "instead of booting, where a VM goes on that unikvm snapshot save has kept of a shell; its disks and network are named again",
+      )
+        .argParser(parsePath)
+        .conflicts(["image", "kernel", "initrd", "append", "memory", "cpus", "cpu"]),
     )
     .option("--kernel <file>", "a kernel of your own; its modules: in the initrd, or lib/modules beside it", parsePath)
     .option("--initrd <file>", "its initial RAM disk", parsePath)
@@ -95,8 +105,8 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
   let timer: ReturnType<typeof setTimeout> | undefined;
   const options: VmOptions = {
     ...others,
-    memory,
-    cpus,
+    // A snapshot has its own.
+    ...(others.snapshot === undefined ? { memory, cpus } : {}),
     signal,
     disks: disk.map(({ path, from, format, readOnly = false, overlay = false, backing = [] }) => ({
       source: from ?? path,
@@ -134,6 +144,10 @@ async function serve(vm: Vm, { loader }: LoadedKvm): Promise<ControlServer | und
     const { serveControl } = await import("./control/server.js");
     const control = await serveControl(loader);
     control.onAgent((end) => (vm as LinuxVm).relay(end));
+    control.onSnapshot(async (file, packing) => {
+      const { digest, info, stopped = 0 } = (await vm.snapshot({ name: file, packing })) as KeptSnapshot;
+      return { digest, size: info.size, stopped };
+    });
     return control;
   } catch (error) {
     if (process.env["UNIKVM_DEBUG"]) process.stderr.write(`unikvm: no commands can reach this: ${messageOf(error)}\n`);
@@ -143,7 +157,7 @@ async function serve(vm: Vm, { loader }: LoadedKvm): Promise<ControlServer | und
 
 /**
  * Boots a VM, and gives the status of what `use` does in it, which gets the time that is left, if there is a limit; or that of
- * what went wrong, said on stderr. With `served`, other commands reach it meanwhile (`unikvm cp`, `exec --pid`).
+ * what went wrong, said on stderr. With `served`, other commands reach it meanwhile (`unikvm cp`, `exec --pid`, `snapshot save`).
  */
 export async function useVm(
   choices: VmChoices,

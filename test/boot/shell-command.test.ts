@@ -9,7 +9,7 @@ import { main, noGuest, unikvm } from "./booting.test-support.js";
 
 /** Types at the shell, and prints what it showed; the status last. Every wait is for what is seen. */
 const script = `
-import fcntl, os, pty, struct, subprocess, sys, termios
+import fcntl, json, os, pty, struct, subprocess, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
@@ -54,6 +54,8 @@ run("cp", at("large"), ":/mnt/large")
 run("cp", "--pid", str(pid), at("tree/below/file"), ":/mnt/large")
 run("cp", ":/mnt/large", at("large"))
 print(open(at("large")).read())
+saved = subprocess.run([*sys.argv[1:3], "snapshot", "save", "--json", "prepared"], capture_output=True)
+print("save", saved.returncode, saved.stderr.decode(), sorted(json.loads(saved.stdout or "{}")))
 # Only once they run: the line's editor takes keys for itself.
 keys(b"sh -c 'echo r$((1))n; exec sleep 1000'\\n"); until(b"r1n"); keys(b"\\x03"); until(b"# ")
 keys(b"sh -c 'echo r$((2))n; exec sleep 1000'\\n"); until(b"r2n"); keys(b"\\x1a"); until(b"Stopped"); until(b"# ")
@@ -63,6 +65,10 @@ try:
     while os.read(terminal, 65536): pass
 except OSError: pass
 print("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+# What was saved goes on, and is what it was.
+run("exec", "-q", "--snapshot", "prepared", "--", "sh", "-c", "cat /mnt/large; ls /root/tree; exit 6")
+run("exec", "-q", "--snapshot", "nothing", "--", "true")
+run("snapshot", "restore", "prepared")
 `;
 
 /** What it prints. */
@@ -99,7 +105,15 @@ cp 3 unikvm: ENOSPC: no space left on device, upload '/mnt': large
 cp 0${" "}
 cp 0${" "}
 contents
+save 0  ['digest', 'file', 'name', 'size', 'stopped']
 status 9
+exec 6 contentsbelow
+link
+
+exec 125 unikvm: the snapshot HERE/unikvm/snapshots/nothing.snapshot cannot be read: there is no such file or folder
+
+snapshot 3 unikvm: the snapshot is of a VM with an agent, as unikvm shell and createVm make it; it goes on with unikvm shell --snapshot prepared, unikvm exec --snapshot prepared -- CMD, or createVm({ snapshot })
+
 `;
 
 const noPty =
@@ -113,7 +127,7 @@ test("a shell with a terminal: size, interrupt, job control, status", { skip: no
     const { stdout, stderr } = spawnSync("python3", ["-c", script, process.execPath, main, "shell", "-q"], {
       encoding: "utf8",
       timeout: 600_000,
-      env: { ...process.env, XDG_RUNTIME_DIR: runtime },
+      env: { ...process.env, XDG_RUNTIME_DIR: runtime, XDG_DATA_HOME: runtime },
     });
     assert.equal(stdout, expected, stderr);
   } finally {

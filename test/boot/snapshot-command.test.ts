@@ -40,6 +40,16 @@ test("a running guest is saved, and goes on from the file", { skip: noGuest, tim
   assert.equal(file, join(folder, "data/unikvm/snapshots/counting.snapshot"));
   assert.deepEqual([statSync(file).mode & 0o777, statSync(file).size], [0o600, size]);
   assert.ok(size < 16 << 20, `${size} bytes`);
+  // What needs an agent says that there is none, and what to do.
+  const pid = String(run.child.pid);
+  for (const [wanted, ...words] of [
+    [3, "cp", "--pid", pid, base, ":/root"],
+    [125, "exec", "--pid", pid, "--", "true"],
+  ] as const) {
+    const refused = spawnSync(process.execPath, [main, ...words], { encoding: "utf8", timeout: 120_000 });
+    assert.equal(refused.status, wanted);
+    assert.match(refused.stderr, /guest without an agent.*; start it with unikvm shell instead\n$/);
+  }
   // It runs on.
   await run.see("count 40\n");
   run.child.kill("SIGKILL");

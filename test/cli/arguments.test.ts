@@ -45,6 +45,7 @@ const network: Row = {
 /** Of the commands that run another in a VM. */
 const vmValues = (command: string): Readonly<Record<string, Row>> => ({
   [`${command} --image`]: { bad: [""], good: ["debian-busybox", "a/file", "https://example.org/guest"] },
+  [`${command} --snapshot`]: path,
   [`${command} --kernel`]: path,
   [`${command} --initrd`]: path,
   [`${command} --append`]: text,

@@ -28,6 +28,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     "echo 'print the sum' | unikvm exec -- sh -c 'cat; echo $((40 + 2))'",
     "unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mount /dev/vda /mnt && ls /mnt'",
     "unikvm exec --pid 4711 -- ps            # in the guest of a unikvm shell that runs",
+    "unikvm exec --snapshot prepared -- make    # where a unikvm shell stood when it was saved",
     "unikvm exec --network user -- wget -qO- http://example.org",
   );
   command.action(finish(run));
@@ -41,7 +42,7 @@ function run(command: readonly string[], choices: VmChoices & { readonly pid?: n
 }
 
 /** What the VM is, its process has said; none of these options is of the command. */
-const ofAnotherVm = ["image", "kernel", "initrd", "append", "type", "cpu", "disk", "network"] as const;
+const ofAnotherVm = ["image", "snapshot", "kernel", "initrd", "append", "type", "cpu", "disk", "network"] as const;
 
 async function runThere(pid: number, command: readonly string[], choices: VmChoices): Promise<number> {
   const { user, cwd, env = {}, timeout } = choices;

@@ -19,7 +19,13 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     .argument("[command...]", "the program and its arguments (default: a login shell)")
     .passThroughOptions();
   await describeVm(command);
-  addExamples(command, "unikvm shell", "unikvm shell --disk data.qcow2 --network user", "unikvm shell -- top");
+  addExamples(
+    command,
+    "unikvm shell",
+    "unikvm shell --disk data.qcow2 --network user",
+    "unikvm shell -- top",
+    "unikvm shell --snapshot prepared",
+  );
   command.action(finish(run));
 }
 

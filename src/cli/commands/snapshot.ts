@@ -53,10 +53,11 @@ export function describe(command: Command, finish: Finish): void {
   );
   const save = addExamples(
     command.command("save"),
-    "unikvm snapshot save booted",
+    "unikvm snapshot save booted                 # of unikvm run: unikvm snapshot restore booted",
+    "unikvm snapshot save prepared               # of unikvm shell: unikvm shell --snapshot prepared",
     "unikvm snapshot save --pid 4711 ./booted.snapshot   # of several that run, into a file",
   )
-    .description("save the guest of a running unikvm run; it runs on")
+    .description("save the guest of a running unikvm run or unikvm shell; it runs on")
     .argument("<name>", nameHelp, parsePath)
     .option("--stored", "do not compress: quicker, and four times as large")
     .option("--json", "for programs");
@@ -64,7 +65,7 @@ export function describe(command: Command, finish: Finish): void {
     finish(async (name: string, { pid, stored = false, json = false }: SaveOptions) => {
       const file = resolve(snapshotPath(name, { make: true }));
       const answer = await ask({ command: "snapshot", file, packing: stored ? "stored" : "deflate" }, pid);
-      if (!answer) throw new VmmError("no unikvm runs; start one with unikvm run");
+      if (!answer) throw new VmmError("no unikvm runs; start one with unikvm run, or unikvm shell");
       if (!answer.snapshot) throw new VmmError(answer.failure?.message ?? "that unikvm makes no snapshots");
       const { digest, size, stopped } = answer.snapshot;
       if (json) process.stdout.write(`${JSON.stringify({ name, file, digest, size, stopped })}\n`);
@@ -173,7 +174,9 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
   const parts = { disks: options.disk ?? [], network: options.network };
   return withHardware(snapshot, parts, report, async (open) => {
     if (open.own.length > 0)
-      throw new VmmError("the snapshot is of a program's VM; restore it with createVm({ snapshot })");
+      throw new VmmError(
+        `the snapshot is of a VM with an agent, as unikvm shell and createVm make it; it goes on with unikvm shell --snapshot ${name}, unikvm exec --snapshot ${name} -- CMD, or createVm({ snapshot })`,
+      );
     const terminal = openTerminal();
     let ended: End;
     try {

@@ -137,7 +137,9 @@ async function save({ save: make }: Target, file: string, packing: Packing): Pro
 
 function refuseWithoutAgent({ relay }: Target): void {
   if (relay) return;
-  throw new VmmError(`process ${process.pid} runs a guest without an agent; unikvm shell has one`);
+  throw new VmmError(
+    `process ${process.pid} runs a guest without an agent, which cp and exec --pid need; start it with unikvm shell instead`,
+  );
 }
 
 async function act(
