@@ -12,6 +12,7 @@ import { withLock } from "../../guests/lock.mjs";
 import { VmError } from "../api/error.js";
 import type { Vm, VmOptions } from "../api/types.js";
 import { messageOf } from "../base/errors.js";
+import { fileIdentity } from "../base/node/file-identity.js";
 import { thisPackage } from "../base/package.js";
 import { SnapshotError } from "../vmm/snapshot/format.js";
 
@@ -49,14 +50,10 @@ const isPlain = ({ image, snapshot, kernel, initrd, append, disks = [], network 
 
 /** Where one of such a guest lies, or is to lie. */
 function fileFor({ memory, cpus, cpu }: VmOptions, guest: Guest): string {
-  const identity = (path: string): unknown => {
-    const { size, mtimeMs } = statSync(path);
-    return [path, size, mtimeMs];
-  };
   const parts = {
     // A checkout's version stays the same while its code changes. This file is there in bundles, too.
-    program: [thisPackage.version, identity(fileURLToPath(new URL("./main.js", import.meta.url)))],
-    guest: [guest.packages, guest.append, identity(guest.kernel), identity(guest.initrd)],
+    program: [thisPackage.version, fileIdentity(fileURLToPath(new URL("./main.js", import.meta.url)))],
+    guest: [guest.packages, guest.append, fileIdentity(guest.kernel), fileIdentity(guest.initrd)],
     agent: createHash("sha256")
       .update(readFileSync(agentFile("ppc64le")))
       .digest("hex"),
