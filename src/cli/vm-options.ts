@@ -124,7 +124,7 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
     },
   };
   // Its vCPU's thread loads its code meanwhile, and WebAssembly is compiled.
-  beginThread(choices.type ?? "hv");
+  const endThread = beginThread(choices.type ?? "hv");
   const kvm = import("./kvm.js").then(({ loadKvm }) => loadKvm());
   kvm.then(loaded, () => undefined);
   const create = createVmOn(async () => {
@@ -133,6 +133,9 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
   });
   try {
     return await vmFromCache(create, options, say);
+  } catch (error) {
+    endThread();
+    throw error;
   } finally {
     clearTimeout(timer);
   }

@@ -22,7 +22,8 @@ import { checkedHardware, describeHardware, type Hardware, type HostParts, Other
 import { type NetworkChoice, openNetwork } from "./network.js";
 import { packTree } from "./pack-tree.js";
 import { snapshotPath } from "./snapshot-folder.js";
-import { keepSpareThreads } from "./spare-threads.js";
+import { SpareRam } from "./spare-ram.js";
+import { beginThread, keepSpareThreads } from "./spare-threads.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 /** `openKvm` gives the kvm that machines are made with. */
@@ -40,6 +41,21 @@ export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
 }
 
 async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot | Twin): Promise<RunningMachine> {
+  // Its first vCPU's thread loads its code meanwhile.
+  const endThread = beginThread(plan.options.type ?? "hv");
+  try {
+    return await runHere(openKvm, plan, from);
+  } catch (error) {
+    endThread();
+    throw error;
+  }
+}
+
+async function runHere(
+  openKvm: () => Promise<PpcKvm>,
+  plan: BootPlan,
+  from: Snapshot | Twin | undefined,
+): Promise<RunningMachine> {
   const { options } = plan;
   const image = imageDisk(options);
   const parts: HostParts = {
@@ -62,7 +78,12 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
         try {
           const others = [...disks.devices, ...(network ? [network.device] : [])];
           const run = await start(openKvm, plan, others, from);
-          const endSpares = keepSpareThreads();
+          const endSpareThreads = keepSpareThreads();
+          const spareRam = new SpareRam();
+          const endSpares = (): void => {
+            endSpareThreads();
+            spareRam.close();
+          };
           const ended = run.ended.then(({ outcome }) => outcome);
           // What a disk could not write at the end is how the machine ended.
           const closed = ended.then((outcome) => over.then(() => failure ?? outcome) as Promise<Outcome>);
@@ -76,7 +97,14 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
             captureDisks: () => captureDisks(run, { images }),
             twins: async (count, also) => {
               const place = await placing({ openKvm, implementation: options.type }, from?.state.machine);
-              return captureTwins(run, count, place, { images, platform: snapshots, also });
+              const placeHere = (size: number) => spareRam.take(size) ?? place(size);
+              const captured = await captureTwins(run, count, placeHere, { images, platform: snapshots, also });
+              const [first] = captured.twins;
+              if (first) {
+                const { length } = first.ram.bytes();
+                spareRam.prepare(() => place(length), first.ram.pages);
+              }
+              return captured;
             },
             describe: () => describeHardware({ cpus, own: ownDevices, models: [] }, parts),
           });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openKvm } from "../kernel.js";
 import { Mailbox, Turn } from "../vmm/core/mailbox.js";
 import { ConsoleRing } from "../vmm/devices/console-ring.js";
-import { keepSpareThreads, noteStart, spareThreads, takeWorker } from "./spare-threads.js";
+import { giveBack, keepSpareThreads, noteStart, spareThreads, takeWorker } from "./spare-threads.js";
 
 async function until(what: string, done: () => boolean): Promise<void> {
   const end = performance.now() + 120_000;
@@ -34,7 +34,24 @@ test("a spare thread is made, handed out once, and replaced; without anybody the
   const [message] = (await ready) as [{ type: string }];
   assert.equal(message.type, "ready", JSON.stringify(message));
   mailbox.give(Turn.quit);
-  await once(worker, "exit");
+  const [finished] = (await once(worker, "message")) as [{ type: string }];
+  assert.equal(finished.type, "finished", JSON.stringify(finished));
+  await until("another in its place", () => spareThreads() === 2);
+  assert.ok(!giveBack(worker), "there are as many as are kept");
+  // It can do the same again, given back.
+  const other = takeWorker();
+  assert.ok(giveBack(worker));
+  await other.terminate();
+  const second = new Mailbox();
+  assert.equal(takeWorker(), worker, "the last one first");
+  const again = once(worker, "message");
+  worker.postMessage({
+    start: { ...start, mailbox: second.buffer, machine: { console: ConsoleRing.create(true).buffer, pci: false } },
+  });
+  assert.equal(((await again) as [{ type: string }])[0].type, "ready");
+  second.give(Turn.quit);
+  await once(worker, "message");
+  await worker.terminate();
   await until("another in its place", () => spareThreads() === 2);
   endOne();
   endOne();

@@ -1,7 +1,7 @@
 /**
  * Threads for vCPUs that have loaded their code and wait for a start message. Loading takes a thread longer than all else that a
  * twin waits for. They are there while somebody keeps VMs that may be forked, and no sooner than these have lived a while:
- * what runs one command and ends does not pay for them.
+ * what runs one command and ends does not pay for them. The thread of a VM that ends is one, too, while others live.
  */
 import { Worker } from "node:worker_threads";
 import type { SharedVm } from "../kvm/uapi.js";
@@ -31,18 +31,32 @@ const newWorker = (): Worker => new Worker(new URL("./vcpu-worker.js", import.me
 /** How many there are. */
 export const spareThreads = (): number => spares.length;
 
+/** What a thread is told that waits for another VM: nothing of the last one is to stay, its memory above all. */
+export interface ThreadRest {
+  readonly rest: true;
+}
+
 /** What a thread loads before there is a VM; goes through postMessage. */
 export interface ThreadPreloading {
   /** The implementation of the VM that will be. */
   readonly preload: string;
 }
 
-/** Begins a thread at once, which loads its code while the caller makes the VM that it is for. */
-export function beginThread(implementation: string): void {
-  if (spares.length > 0) return;
+/**
+ * Begins a thread at once, unless there is one, which loads its code while the caller makes the VM that it is for. What it gives
+ * is called if nothing comes of that VM.
+ */
+export function beginThread(implementation: string): () => void {
+  if (spares.length > 0) return () => undefined;
   const worker = idle(newWorker());
   worker.postMessage({ preload: implementation } satisfies ThreadPreloading);
   spares.push(worker);
+  return () => {
+    const at = spares.indexOf(worker);
+    if (at < 0 || wanted > 0) return;
+    spares.splice(at, 1);
+    void worker.terminate();
+  };
 }
 
 /** A spare one, or a new one. */
@@ -53,6 +67,15 @@ export function takeWorker(): Worker {
   spare.ref();
   later(patience.next);
   return spare;
+}
+
+/** A thread that has done its work becomes a spare one, if another is wanted. */
+export function giveBack(worker: Worker): boolean {
+  if (spares.length >= Math.min(wanted, mostSpares)) return false;
+  worker.removeAllListeners();
+  worker.postMessage({ rest: true } satisfies ThreadRest);
+  spares.push(idle(worker));
+  return true;
 }
 
 /** What the next spare threads load is what this one was started for. */

@@ -1,7 +1,15 @@
 /** Starts worker threads for vCPUs and is what runs in them. */
 import { isMainThread, parentPort } from "node:worker_threads";
+import { collectGarbage } from "../base/garbage.js";
 import type { PlatformThread, VcpuThreadMessage, VcpuThreadStart } from "../vmm/core/machine.js";
-import { noteStart, type ThreadPreloading, type ThreadWarming, takeWorker } from "./spare-threads.js";
+import {
+  giveBack,
+  noteStart,
+  type ThreadPreloading,
+  type ThreadRest,
+  type ThreadWarming,
+  takeWorker,
+} from "./spare-threads.js";
 import { type BesideStart, type BesideWork, serveBeside, workBeside } from "./thread-beside.js";
 
 /** The first message of such a thread. */
@@ -14,6 +22,10 @@ interface ThreadStart {
 export function spawnVcpuThread(): PlatformThread {
   const worker = takeWorker();
   let expected = false;
+  let hasFinished = false;
+  worker.on("message", ({ type }: VcpuThreadMessage) => {
+    hasFinished ||= type === "finished";
+  });
   let endBeside = async (): Promise<void> => undefined;
   return {
     post: (start) => {
@@ -33,14 +45,15 @@ export function spawnVcpuThread(): PlatformThread {
     },
     terminate: async () => {
       expected = true;
-      await Promise.all([worker.terminate(), endBeside()]);
+      // One that has done its work can do more.
+      await Promise.all([(hasFinished && giveBack(worker)) || worker.terminate(), endBeside()]);
     },
   };
 }
 
 /**
- * On a worker thread: calls `body` with the start message of a vCPU's thread, `warmUp` if it is to be ready for one, `preload` if there will be one; or works
- * beside such threads, if the messages are about that.
+ * On a worker thread: calls `body` with the start message of a vCPU's thread, of one after the other; `warmUp` if it is to be
+ * ready for one, `preload` if there will be one; or works beside such threads, if the messages are about that.
  */
 export function serveVcpuThread(
   body: (
@@ -53,14 +66,14 @@ export function serveVcpuThread(
 ): void {
   const port = parentPort;
   if (isMainThread || !port) throw new Error("this file is for worker threads");
-  port.on("message", (message: ThreadStart | ThreadWarming | ThreadPreloading | BesideWork) => {
+  port.on("message", (message: ThreadStart | ThreadWarming | ThreadPreloading | ThreadRest | BesideWork) => {
     // What cannot be loaded now is met by who starts the thread.
     if ("warm" in message) void warmUp(message).catch(() => undefined);
     else if ("preload" in message) void preload(message.preload).catch(() => undefined);
+    else if ("rest" in message) setImmediate(collectGarbage);
     else if ("start" in message) {
       void body(message.start, message.beside, (said) => port.postMessage(said)).finally(() => {
         message.beside?.port.close();
-        port.close();
       });
     } else void serveBeside(message);
   });
