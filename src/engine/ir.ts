@@ -7,7 +7,6 @@
  */
 import type { Value, width } from "../semantics/values.js";
 import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
-import { Simd } from "../wasm/opcodes.js";
 
 export type Type = "i32" | "i64" | "f64" | "v128";
 /** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */
@@ -282,10 +281,4 @@ export function emit(f: FunctionBuilder, { statements, needsLocal }: Planned, ex
   };
   all(statements);
   for (const local of taken) f.release(local);
-}
-
-/** Emits a 128-bit constant. */
-export function v128Const(f: FunctionBuilder, value: bigint): void {
-  f.simd(Simd["v128.const"]);
-  for (let i = 0n; i < 16n; i++) f.code.byte(Number((value >> (8n * i)) & 0xffn));
 }

@@ -4,9 +4,8 @@
  */
 
 import type { AccessSize } from "../semantics/operations.js";
-import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
-import { laneOpcodes, Op, Simd } from "../wasm/opcodes.js";
-import { type Direct, type Exits, v128Const } from "./ir.js";
+import type { Access, FunctionBuilder, Label } from "../wasm/function-builder.js";
+import type { Direct, Exits } from "./ir.js";
 import type { EngineLayout } from "./layout.js";
 import { emitTlbEntry, emitTlbTag } from "./look-up.js";
 
@@ -83,37 +82,38 @@ function hostAddress(f: FunctionBuilder, { layout: { tlb } }: AccessContext, ea:
   f.i32("add");
 }
 
-const loads: Record<AccessSize, number> = {
-  1: Op["i64.load8_u"],
-  2: Op["i64.load16_u"],
-  4: Op["i64.load32_u"],
-  8: Op["i64.load"],
+const loads: Record<AccessSize, Access> = {
+  1: "i64.load8_u",
+  2: "i64.load16_u",
+  4: "i64.load32_u",
+  8: "i64.load",
 };
-const stores: Record<AccessSize, number> = {
-  1: Op["i64.store8"],
-  2: Op["i64.store16"],
-  4: Op["i64.store32"],
-  8: Op["i64.store"],
+const stores: Record<AccessSize, Access> = {
+  1: "i64.store8",
+  2: "i64.store16",
+  4: "i64.store32",
+  8: "i64.store",
 };
+
+/** Which byte of a vector comes where, the low so many being reversed; the others come of a second vector. */
+const reversal = (size: number): readonly number[] =>
+  Array.from({ length: 16 }, (_, i) => (i < size ? size - 1 - i : 16));
+const reversals = { 1: reversal(1), 2: reversal(2), 4: reversal(4), 8: reversal(8), 16: reversal(16) } as const;
 
 /** Reverses the low `size` bytes of the i64 on the stack; for less than 8 the rest of the result is zero. */
 export function emitByteReverse(f: FunctionBuilder, size: AccessSize): void {
   if (size === 1) return;
-  f.simd(laneOpcodes.i64x2.splat);
-  f.simd(Simd["v128.const"]);
-  for (let i = 0; i < 16; i++) f.code.byte(0);
-  f.simd(Simd["i8x16.shuffle"]);
-  for (let i = 0; i < 16; i++) f.code.byte(i < size ? size - 1 - i : 16);
-  f.simd(laneOpcodes.i64x2.extract);
-  f.code.byte(0);
+  f.lanes("i64x2", "splat");
+  f.v128Const(0n);
+  f.shuffle(reversals[size]);
+  f.lane("i64x2", "extract", 0);
 }
 
 function reverseQuad(f: FunctionBuilder): void {
   const v = f.local("v128");
   f.tee(v);
   f.get(v);
-  f.simd(Simd["i8x16.shuffle"]);
-  for (let i = 0; i < 16; i++) f.code.byte(15 - i);
+  f.shuffle(reversals[16]);
   f.release(v);
 }
 
@@ -123,7 +123,7 @@ function loadHere(f: FunctionBuilder, size: AccessSize | 16, bigEndian: boolean,
     f.load("v128", offset);
     if (bigEndian) reverseQuad(f);
   } else {
-    f.memory(loads[size], offset);
+    f.access(loads[size], offset);
     if (bigEndian) emitByteReverse(f, size);
   }
 }
@@ -135,7 +135,7 @@ function storeHere(f: FunctionBuilder, size: AccessSize | 16, bigEndian: boolean
     f.store("v128", offset);
   } else {
     if (bigEndian) emitByteReverse(f, size);
-    f.memory(stores[size], offset);
+    f.access(stores[size], offset);
   }
 }
 
@@ -306,7 +306,7 @@ export function emitZeroBlock(
     f.set(entry);
     for (let offset = 0; offset < blockSize; offset += 16) {
       f.get(entry);
-      v128Const(f, 0n);
+      f.v128Const(0n);
       f.store("v128", offset);
     }
     f.release(entry);
@@ -346,10 +346,8 @@ export function emitPlace(f: FunctionBuilder, exits: Exits, x: AccessContext, si
 
 /** [host address: i32] -> [value] at a place that `emitPlace` gave. */
 export function emitPlacedLoad(f: FunctionBuilder, size: AccessSize): void {
-  f.memory(loads[size], 0);
+  f.access(loads[size], 0);
 }
-
-const exchanges: Record<AccessSize, number> = { 1: 0x4c, 2: 0x4d, 4: 0x4e, 8: 0x49 };
 
 /** What else `emitPlacedStore` is told. */
 export interface PlacedStore {
@@ -378,7 +376,7 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
   const plain = (): void => {
     f.get(place);
     f.get(value);
-    f.memory(stores[size], 0);
+    f.access(stores[size], 0);
   };
   if (locked !== false) {
     if (locked === "asked") f.get(asked);
@@ -392,7 +390,7 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
     f.get(place);
     f.get(old);
     f.get(value);
-    f.code.append([0xfe, exchanges[size], Math.log2(size), 0]);
+    f.compareExchange(size);
     f.get(old);
     f.i64("ne");
     f.if();

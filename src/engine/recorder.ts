@@ -21,18 +21,16 @@ import type {
 } from "../semantics/operations.js";
 import type { HelperSignature } from "../semantics/signature.js";
 import type { F64, I32, I64, V128, Value } from "../semantics/values.js";
-import type { FunctionBuilder } from "../wasm/function-builder.js";
-import {
-  arithmeticOpcodes,
-  comparisonOpcodes,
-  floatConversionOpcodes,
-  floatLaneOpcodes,
-  floatOpcodes,
-  type integerOpcodes,
-  laneOpcodes,
-  Simd,
-  saturatingOpcodes,
-} from "../wasm/opcodes.js";
+import type {
+  Conversion,
+  FloatOperation,
+  FunctionBuilder,
+  IntegerOperation,
+  LaneOperation,
+  Saturation,
+  VectorOperation,
+} from "../wasm/function-builder.js";
+import { arithmeticOpcodes, comparisonOpcodes, type floatLaneOpcodes, laneOpcodes } from "../wasm/opcodes.js";
 import { foldInteger, identity } from "./fold.js";
 import {
   type Late,
@@ -43,7 +41,6 @@ import {
   type Resource,
   type Statement,
   type Type,
-  v128Const,
 } from "./ir.js";
 import { type AccessContext, emitDirectLoad, emitDirectStore, emitLoad, emitStore } from "./memory-access.js";
 
@@ -256,7 +253,7 @@ export abstract class Recorder implements Operations {
   #integer<W extends "i32" | "i64">(type: W): IntegerOps<Value<W>> {
     const bits = type === "i32" ? 32 : 64;
     const known = (n: Node | undefined) => (n?.constant === undefined ? undefined : BigInt(n.constant));
-    const apply = <R extends "i32" | "i64">(name: keyof typeof integerOpcodes, result: R, args: Node[]): Node<R> => {
+    const apply = <R extends "i32" | "i64">(name: IntegerOperation, result: R, args: Node[]): Node<R> => {
       const [a, b] = args;
       const ka = known(a);
       const kb = known(b);
@@ -349,110 +346,84 @@ export abstract class Recorder implements Operations {
 
   #f64Ops(): F64Ops {
     const make =
-      <T extends Type>(type: T, opcode: number): Make<T> =>
+      <T extends Type>(type: T, name: FloatOperation): Make<T> =>
       (...args) =>
-        this.node(type, args.map(asNode), (f) => f.op(opcode));
-    const { convertS, convertU, bits, of } = floatConversionOpcodes;
-    const saturating = (opcode: number) => (a: F64) =>
-      asI64(this.node("i64", [asNode(a)], (f) => f.code.append([0xfc, opcode])));
-    const splat = (a: F64) => this.node("v128", [asNode(a)], (f) => f.simd(Simd["f64x2.splat"]));
+        this.node(type, args.map(asNode), (f) => f.f64(name));
+    const convert =
+      <T extends Type>(type: T, ...names: readonly Conversion[]) =>
+      (a: Value): Node<T> =>
+        this.node(type, [asNode(a)], (f) => {
+          for (const name of names) f.convert(name);
+        });
+    const saturating = (name: Saturation) => (a: F64) => asI64(this.node("i64", [asNode(a)], (f) => f.saturate(name)));
+    const splat = (a: F64) => this.node("v128", [asNode(a)], (f) => f.lanes("f64x2", "splat"));
     return {
-      add: make("f64", floatOpcodes.add),
-      sub: make("f64", floatOpcodes.sub),
-      mul: make("f64", floatOpcodes.mul),
-      div: make("f64", floatOpcodes.div),
-      sqrt: make("f64", floatOpcodes.sqrt),
-      abs: make("f64", floatOpcodes.abs),
-      neg: make("f64", floatOpcodes.neg),
-      ceil: make("f64", floatOpcodes.ceil),
-      floor: make("f64", floatOpcodes.floor),
-      trunc: make("f64", floatOpcodes.trunc),
-      nearest: make("f64", floatOpcodes.nearest),
-      eq: make("i32", floatOpcodes.eq),
-      lt: make("i32", floatOpcodes.lt),
-      gt: make("i32", floatOpcodes.gt),
+      add: make("f64", "add"),
+      sub: make("f64", "sub"),
+      mul: make("f64", "mul"),
+      div: make("f64", "div"),
+      sqrt: make("f64", "sqrt"),
+      abs: make("f64", "abs"),
+      neg: make("f64", "neg"),
+      ceil: make("f64", "ceil"),
+      floor: make("f64", "floor"),
+      trunc: make("f64", "trunc"),
+      nearest: make("f64", "nearest"),
+      eq: make("i32", "eq"),
+      lt: make("i32", "lt"),
+      gt: make("i32", "gt"),
       mulAdd: (a, b, c) => {
-        const lanes = this.node("v128", [splat(a), splat(b), splat(c)], (f) => f.simd(floatLaneOpcodes.f64x2.mulAdd));
-        return asF64(
-          this.node("f64", [lanes], (f) => {
-            f.simd(Simd["f64x2.extract"]);
-            f.code.byte(0);
-          }),
-        );
+        const lanes = this.node("v128", [splat(a), splat(b), splat(c)], (f) => f.lanes("f64x2", "mulAdd"));
+        return asF64(this.node("f64", [lanes], (f) => f.lane("f64x2", "extract", 0)));
       },
-      toSingle: (a) =>
-        asF64(
-          this.node("f64", [asNode(a)], (f) => {
-            f.op(floatConversionOpcodes.demote);
-            f.op(floatConversionOpcodes.promote);
-          }),
-        ),
-      fromSingle: (word) =>
-        asF64(
-          this.node("f64", [asNode(word)], (f) => {
-            f.op(floatConversionOpcodes.single);
-            f.op(floatConversionOpcodes.promote);
-          }),
-        ),
-      singleBits: (a) =>
-        asI32(
-          this.node("i32", [asNode(a)], (f) => {
-            f.op(floatConversionOpcodes.demote);
-            f.op(floatConversionOpcodes.word);
-          }),
-        ),
-      toSigned: saturating(saturatingOpcodes.toSigned),
-      toUnsigned: saturating(saturatingOpcodes.toUnsigned),
-      fromSigned: make("f64", convertS),
-      fromUnsigned: make("f64", convertU),
-      bits: make("i64", bits),
-      ofBits: make("f64", of),
+      toSingle: convert("f64", "demote", "promote"),
+      fromSingle: convert("f64", "ofSingleBits", "promote"),
+      singleBits: convert("i32", "demote", "singleBits"),
+      toSigned: saturating("toSigned"),
+      toUnsigned: saturating("toUnsigned"),
+      fromSigned: convert("f64", "convertS"),
+      fromUnsigned: convert("f64", "convertU"),
+      bits: convert("i64", "doubleBits"),
+      ofBits: convert("f64", "ofDoubleBits"),
     };
   }
 
   #floatLanes(shape: keyof typeof floatLaneOpcodes): FloatLaneOps {
     const make =
-      (opcode: number) =>
+      (name: LaneOperation<"f32x4"> & LaneOperation<"f64x2">) =>
       (...args: V128[]): V128 =>
-        asV128(this.node("v128", args.map(asNode), (f) => f.simd(opcode)));
-    const { eq, abs, neg, sqrt, add, sub, mul, div, mulAdd, fromSigned, fromUnsigned } = floatLaneOpcodes[shape];
+        asV128(this.node("v128", args.map(asNode), (f) => f.lanes(shape, name)));
     return {
-      eq: make(eq),
-      abs: make(abs),
-      neg: make(neg),
-      sqrt: make(sqrt),
-      add: make(add),
-      sub: make(sub),
-      mul: make(mul),
-      div: make(div),
-      mulAdd: make(mulAdd),
-      fromSigned: make(fromSigned),
-      fromUnsigned: make(fromUnsigned),
+      eq: make("eq"),
+      abs: make("abs"),
+      neg: make("neg"),
+      sqrt: make("sqrt"),
+      add: make("add"),
+      sub: make("sub"),
+      mul: make("mul"),
+      div: make("div"),
+      mulAdd: make("mulAdd"),
+      fromSigned: make("fromSigned"),
+      fromUnsigned: make("fromUnsigned"),
     };
   }
 
   #v128Ops(): V128Ops {
-    const simd =
-      <T extends Type>(type: T, opcode: number): Make<T> =>
+    const make =
+      <T extends Type>(type: T, name: VectorOperation): Make<T> =>
       (...args) =>
-        this.node(type, args.map(asNode), (f) => f.simd(opcode));
+        this.node(type, args.map(asNode), (f) => f.v128(name));
     const lane = (index: number) => (a: V128) =>
-      asI64(
-        this.node("i64", [asNode(a)], (f) => {
-          f.simd(laneOpcodes.i64x2.extract);
-          f.code.byte(index);
-        }),
-      );
+      asI64(this.node("i64", [asNode(a)], (f) => f.lane("i64x2", "extract", index)));
     return {
-      const: (value) =>
-        asV128(new Node("v128", [], (f) => v128Const(f, value), -1, this.#loop, undefined, true, value)),
-      and: simd("v128", Simd["v128.and"]),
-      or: simd("v128", Simd["v128.or"]),
-      xor: simd("v128", Simd["v128.xor"]),
-      andnot: simd("v128", Simd["v128.andnot"]),
-      not: simd("v128", Simd["v128.not"]),
-      bitselect: simd("v128", Simd["v128.bitselect"]),
-      anyTrue: simd("i32", Simd["v128.any_true"]),
+      const: (value) => asV128(new Node("v128", [], (f) => f.v128Const(value), -1, this.#loop, undefined, true, value)),
+      and: make("v128", "and"),
+      or: make("v128", "or"),
+      xor: make("v128", "xor"),
+      andnot: make("v128", "andnot"),
+      not: make("v128", "not"),
+      bitselect: make("v128", "bitselect"),
+      anyTrue: make("i32", "anyTrue"),
       make: (high, low) => this.i64x2.replace(this.i64x2.splat(low), 1, high),
       high: lane(1),
       low: lane(0),
@@ -462,18 +433,16 @@ export abstract class Recorder implements Operations {
   #lanes<S extends keyof typeof laneOpcodes, W extends "i32" | "i64">(shape: S, scalar: W): Lanes<S, W> {
     const { extract, replace, allTrue, bitmask, ...plain } = laneOpcodes[shape];
     const make =
-      <T extends Type>(type: T, opcode: number, immediate?: number): Make<T> =>
+      <T extends Type>(type: T, name: LaneOperation<S>): Make<T> =>
       (...args) =>
-        this.node(type, args.map(asNode), (f) => {
-          f.simd(opcode);
-          if (immediate !== undefined) f.code.byte(immediate);
-        });
+        this.node(type, args.map(asNode), (f) => f.lanes(shape, name));
     const all = {
-      ...mapped(plain as Readonly<Record<string, number>>, (_, opcode) => make("v128", opcode)),
-      extract: (a: V128, lane: number) => make(scalar, extract, lane)(a),
-      replace: (a: V128, lane: number, value: Value<W>) => make("v128", replace, lane)(a, value),
-      allTrue: make("i32", allTrue),
-      bitmask: make("i32", bitmask),
+      ...mapped(plain as Readonly<Record<string, number>>, (name) => make("v128", name as LaneOperation<S>)),
+      extract: (a: V128, lane: number) => this.node(scalar, [asNode(a)], (f) => f.lane(shape, "extract", lane)),
+      replace: (a: V128, lane: number, value: Value<W>) =>
+        this.node("v128", [asNode(a), asNode(value)], (f) => f.lane(shape, "replace", lane)),
+      allTrue: make("i32", "allTrue" as LaneOperation<S>),
+      bitmask: make("i32", "bitmask" as LaneOperation<S>),
     };
     // Of which shape the compiler does not know here; who calls, does.
     return all as Lanes<S, W>;
@@ -482,12 +451,8 @@ export abstract class Recorder implements Operations {
   #byteLanes(): ByteLaneOps {
     return {
       ...this.#lanes("i8x16", "i32"),
-      shuffle: (a, b, lanes) =>
-        this.node("v128", [asNode(a), asNode(b)], (f) => {
-          f.simd(Simd["i8x16.shuffle"]);
-          f.code.append(lanes);
-        }),
-      swizzle: (a, indices) => this.node("v128", [asNode(a), asNode(indices)], (f) => f.simd(Simd["i8x16.swizzle"])),
+      shuffle: (a, b, lanes) => this.node("v128", [asNode(a), asNode(b)], (f) => f.shuffle(lanes)),
+      swizzle: (a, indices) => this.node("v128", [asNode(a), asNode(indices)], (f) => f.v128("swizzle")),
     };
   }
 

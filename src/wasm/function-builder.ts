@@ -1,11 +1,39 @@
 import { ByteWriter } from "./bytes.js";
-import { conversionOpcodes, integerOpcodes, Op, Simd } from "./opcodes.js";
+import {
+  accessOpcodes,
+  atomicOpcodes,
+  conversionOpcodes,
+  exchangeOpcodes,
+  floatLaneOpcodes,
+  floatOpcodes,
+  integerOpcodes,
+  laneOpcodes,
+  Op,
+  Prefix,
+  saturatingOpcodes,
+  simdImmediateOpcodes,
+  vectorOpcodes,
+} from "./opcodes.js";
 
 export type ValueType = "i32" | "i64" | "f64" | "v128";
 export const valueTypeCode: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b };
 
+/** A block's type that leaves nothing on the stack. */
+const noResult = 0x40;
+
 export type IntegerOperation = keyof typeof integerOpcodes;
 export type Conversion = keyof typeof conversionOpcodes;
+export type Saturation = keyof typeof saturatingOpcodes;
+export type FloatOperation = keyof typeof floatOpcodes;
+export type VectorOperation = keyof typeof vectorOpcodes;
+export type Access = keyof typeof accessOpcodes;
+
+const shapes = { ...laneOpcodes, ...floatLaneOpcodes } as const;
+/** How a vector is divided into lanes. */
+export type Shape = keyof typeof shapes;
+/** What takes the number of a lane with it. */
+type NamesLane = "extract" | "replace";
+export type LaneOperation<S extends Shape> = Exclude<keyof (typeof shapes)[S], NamesLane>;
 
 /** The target of a branch: an open block, loop or if. */
 export interface Label {
@@ -14,7 +42,7 @@ export interface Label {
 
 /** Writes one function's body: instructions with structured labels, locals handed out and taken back by type. */
 export class FunctionBuilder {
-  readonly code = new ByteWriter(1024);
+  readonly #code = new ByteWriter(1024);
   #depth = 0;
   readonly #locals: ValueType[] = [];
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f64: [], v128: [] };
@@ -37,81 +65,121 @@ export class FunctionBuilder {
     this.#free[type].push(local);
   }
 
-  op(opcode: number): void {
-    this.code.byte(opcode);
-  }
-
   /** An operation on i32, by the name that instruction sets' bodies know it by. */
   i32(name: IntegerOperation): void {
-    this.code.byte(integerOpcodes[name][0]);
+    this.#code.byte(integerOpcodes[name][0]);
   }
 
   /** An operation on i64. */
   i64(name: IntegerOperation): void {
-    this.code.byte(integerOpcodes[name][1]);
+    this.#code.byte(integerOpcodes[name][1]);
+  }
+
+  /** An operation on doubles. */
+  f64(name: FloatOperation): void {
+    this.#code.byte(floatOpcodes[name]);
   }
 
   convert(name: Conversion): void {
-    this.code.byte(conversionOpcodes[name]);
+    this.#code.byte(conversionOpcodes[name]);
+  }
+
+  /** [double] -> [i64], what does not fit becoming the nearest that does. */
+  saturate(name: Saturation): void {
+    this.#code.byte(Prefix.saturating);
+    this.#code.u32(saturatingOpcodes[name]);
   }
 
   /** [address] -> [value] */
   load(type: ValueType, offset: number): void {
-    if (type === "v128") this.simdMemory(Simd["v128.load"], offset);
-    else this.memory(Op[`${type}.load`], offset);
+    if (type === "v128") this.#vectorAccess("load", offset);
+    else this.access(`${type}.load`, offset);
   }
 
   /** [address, value] -> [] */
   store(type: ValueType, offset: number): void {
-    if (type === "v128") this.simdMemory(Simd["v128.store"], offset);
-    else this.memory(Op[`${type}.store`], offset);
+    if (type === "v128") this.#vectorAccess("store", offset);
+    else this.access(`${type}.store`, offset);
+  }
+
+  /** A load or store of any width; alignment is only a hint and left at 0. */
+  access(name: Access, offset: number): void {
+    this.#code.byte(accessOpcodes[name]);
+    this.#code.byte(0);
+    this.#code.u32(offset);
+  }
+
+  #vectorAccess(name: "load" | "store", offset: number): void {
+    this.#simd(simdImmediateOpcodes[name]);
+    this.#code.byte(0);
+    this.#code.u32(offset);
+  }
+
+  /** [address, what is expected: i64, what is to be there: i64] -> [what was there: i64], of so many bytes, aligned. */
+  compareExchange(size: keyof typeof exchangeOpcodes): void {
+    this.#code.append([Prefix.atomic, exchangeOpcodes[size], Math.log2(size), 0]);
   }
 
   /** [value if true, value if false, condition] -> [value]. Vectors need their type. */
   select(type?: "v128"): void {
-    if (type) this.code.append([Op["select t"], 1, valueTypeCode[type]]);
-    else this.code.byte(Op.select);
+    if (type) this.#code.append([Op["select t"], 1, valueTypeCode[type]]);
+    else this.#code.byte(Op.select);
   }
 
   drop(): void {
-    this.code.byte(Op.drop);
+    this.#code.byte(Op.drop);
   }
 
   unreachable(): void {
-    this.code.byte(Op.unreachable);
+    this.#code.byte(Op.unreachable);
   }
 
   /** Orders all accesses of this thread: atomic.fence. */
   fence(): void {
-    this.code.append([0xfe, 0x03, 0x00]);
+    this.#code.append([Prefix.atomic, atomicOpcodes.fence, 0]);
   }
 
-  simd(opcode: number): void {
-    this.code.byte(0xfd);
-    this.code.u32(opcode);
+  #simd(opcode: number): void {
+    this.#code.byte(Prefix.simd);
+    this.#code.u32(opcode);
   }
 
-  /** A memory instruction with its offset; alignment is only a hint and left at 0. */
-  memory(opcode: number, offset: number): void {
-    this.code.byte(opcode);
-    this.code.byte(0);
-    this.code.u32(offset);
+  /** An operation on whole vectors. */
+  v128(name: VectorOperation): void {
+    this.#simd(vectorOpcodes[name]);
   }
 
-  simdMemory(opcode: number, offset: number): void {
-    this.simd(opcode);
-    this.code.byte(0);
-    this.code.u32(offset);
+  /** An operation on all lanes. */
+  lanes<S extends Shape>(shape: S, name: LaneOperation<S>): void {
+    this.#simd(shapes[shape][name] as number);
+  }
+
+  /** extract: [vector] -> [value of that lane]; replace: [vector, value] -> [vector]. */
+  lane<S extends Shape>(shape: S, name: NamesLane & keyof (typeof shapes)[S], lane: number): void {
+    this.#simd(shapes[shape][name] as number);
+    this.#code.byte(lane);
+  }
+
+  /** [a, b] -> [bytes of both, lane i being the byte of that number]. */
+  shuffle(lanes: readonly number[]): void {
+    if (lanes.length !== 16) throw new Error(`a shuffle of ${lanes.length} bytes`);
+    this.#simd(simdImmediateOpcodes.shuffle);
+    this.#code.append(lanes);
+  }
+
+  v128Const(value: bigint): void {
+    this.#simd(simdImmediateOpcodes.const);
+    for (let i = 0n; i < 16n; i++) this.#code.byte(Number((value >> (8n * i)) & 0xffn));
   }
 
   i32Const(value: number): void {
-    this.code.byte(Op["i32.const"]);
-    this.code.s32(value);
+    this.#code.byte(Op["i32.const"]);
+    this.#code.s32(value);
   }
 
   i64Const(value: bigint): void {
-    this.code.byte(Op["i64.const"]);
-    this.code.s64(value);
+    this.#code.byte(Op["i64.const"]);
+    this.#code.s64(value);
   }
 
   /**
@@ -124,40 +192,40 @@ export class FunctionBuilder {
   }
 
   get(local: number): void {
-    this.code.byte(Op["local.get"]);
-    this.code.u32(local);
+    this.#code.byte(Op["local.get"]);
+    this.#code.u32(local);
   }
 
   set(local: number): void {
-    this.code.byte(Op["local.set"]);
-    this.code.u32(local);
+    this.#code.byte(Op["local.set"]);
+    this.#code.u32(local);
   }
 
   tee(local: number): void {
-    this.code.byte(Op["local.tee"]);
-    this.code.u32(local);
+    this.#code.byte(Op["local.tee"]);
+    this.#code.u32(local);
   }
 
   call(index: number): void {
-    this.code.byte(Op.call);
-    this.code.u32(index);
+    this.#code.byte(Op.call);
+    this.#code.u32(index);
   }
 
   callIndirect(type: number, table: number): void {
-    this.code.byte(Op.call_indirect);
-    this.code.u32(type);
-    this.code.u32(table);
+    this.#code.byte(Op.call_indirect);
+    this.#code.u32(type);
+    this.#code.u32(table);
   }
 
   returnCallIndirect(type: number, table: number): void {
-    this.code.byte(Op.return_call_indirect);
-    this.code.u32(type);
-    this.code.u32(table);
+    this.#code.byte(Op.return_call_indirect);
+    this.#code.u32(type);
+    this.#code.u32(table);
   }
 
   #open(opcode: number, result: ValueType | undefined): Label {
-    this.code.byte(opcode);
-    this.code.byte(result ? valueTypeCode[result] : 0x40);
+    this.#code.byte(opcode);
+    this.#code.byte(result ? valueTypeCode[result] : noResult);
     return { depth: this.#depth++ };
   }
 
@@ -174,12 +242,12 @@ export class FunctionBuilder {
   }
 
   else(): void {
-    this.code.byte(Op.else);
+    this.#code.byte(Op.else);
   }
 
   end(): void {
     this.#depth--;
-    this.code.byte(Op.end);
+    this.#code.byte(Op.end);
   }
 
   #index(label: Label): number {
@@ -189,30 +257,30 @@ export class FunctionBuilder {
   }
 
   br(label: Label): void {
-    this.code.byte(Op.br);
-    this.code.u32(this.#index(label));
+    this.#code.byte(Op.br);
+    this.#code.u32(this.#index(label));
   }
 
   brIf(label: Label): void {
-    this.code.byte(Op.br_if);
-    this.code.u32(this.#index(label));
+    this.#code.byte(Op.br_if);
+    this.#code.u32(this.#index(label));
   }
 
   brTable(labels: readonly Label[], otherwise: Label): void {
-    this.code.byte(Op.br_table);
-    this.code.u32(labels.length);
-    for (const label of labels) this.code.u32(this.#index(label));
-    this.code.u32(this.#index(otherwise));
+    this.#code.byte(Op.br_table);
+    this.#code.u32(labels.length);
+    for (const label of labels) this.#code.u32(this.#index(label));
+    this.#code.u32(this.#index(otherwise));
   }
 
   return(): void {
-    this.code.byte(Op.return);
+    this.#code.byte(Op.return);
   }
 
   /** The body as the code section wants it: local declarations, instructions, end. */
   finish(): Uint8Array {
     if (this.#depth !== 0) throw new Error(`${this.#depth} blocks are still open`);
-    const out = new ByteWriter(this.code.length + 64);
+    const out = new ByteWriter(this.#code.length + 64);
     const runs: [ValueType, number][] = [];
     for (const type of this.#locals) {
       const last = runs.at(-1);
@@ -224,7 +292,7 @@ export class FunctionBuilder {
       out.u32(count);
       out.byte(valueTypeCode[type]);
     }
-    out.append(this.code.view());
+    out.append(this.#code.view());
     out.byte(Op.end);
     return out.take();
   }

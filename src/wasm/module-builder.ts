@@ -1,10 +1,43 @@
 import { ByteWriter } from "./bytes.js";
 import { FunctionBuilder, type ValueType, valueTypeCode } from "./function-builder.js";
+import { Op } from "./opcodes.js";
+
+/** The binary format's names: magic and version; sections; what is imported or exported; types; a memory's limits. */
+const preamble = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+const Section = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  export: 7,
+  element: 9,
+  code: 10,
+  data: 11,
+} as const;
+const Kind = { function: 0, table: 1, memory: 2 } as const;
+const functionType = 0x60;
+const functionReference = 0x70;
+/** A table's limits without a maximum; a memory's with one, and shared. */
+const Limits = { minimum: 0, maximum: 1, sharedMaximum: 3 } as const;
+/** Elements of table 0, or of the one whose index follows, which then names the kind of element too. */
+const Elements = { ofTable0: 0, ofTable: 2, functions: 0 } as const;
+/** Data of memory 0 at an offset. */
+const activeData = 0;
+/** The part of the name section that names functions. */
+const functionNames = 1;
 
 interface DeclaredFunction {
   readonly type: number;
   readonly name: string;
   body: Uint8Array | undefined;
+}
+
+/** The expression that says where elements or data go. */
+function offset(w: ByteWriter, value: number): void {
+  w.byte(Op["i32.const"]);
+  w.s32(value);
+  w.byte(Op.end);
 }
 
 /** Assembles a WebAssembly module. Imports first: a function's index is fixed when it is declared. */
@@ -41,7 +74,7 @@ export class ModuleBuilder {
     const known = this.#types.indexOf(key);
     if (known >= 0) return known;
     const w = new ByteWriter();
-    w.byte(0x60);
+    w.byte(functionType);
     w.u32(params.length);
     for (const p of params) w.byte(valueTypeCode[p]);
     w.u32(results.length);
@@ -54,7 +87,7 @@ export class ModuleBuilder {
     if (this.#functions.length > 0) throw new Error("import functions before declaring any");
     this.#imports.name(module);
     this.#imports.name(name);
-    this.#imports.byte(0);
+    this.#imports.byte(Kind.function);
     this.#imports.u32(this.type(params, results));
     this.#importCount++;
     return this.#importNames.push(name) - 1;
@@ -64,8 +97,8 @@ export class ModuleBuilder {
   importMemory(module: string, name: string, minimum: number, maximum: number, shared: boolean): void {
     this.#imports.name(module);
     this.#imports.name(name);
-    this.#imports.byte(2);
-    this.#imports.byte(shared ? 3 : 1);
+    this.#imports.byte(Kind.memory);
+    this.#imports.byte(shared ? Limits.sharedMaximum : Limits.maximum);
     this.#imports.u32(minimum);
     this.#imports.u32(maximum);
     this.#importCount++;
@@ -74,9 +107,9 @@ export class ModuleBuilder {
   importTable(module: string, name: string, minimum: number): number {
     this.#imports.name(module);
     this.#imports.name(name);
-    this.#imports.byte(1);
-    this.#imports.byte(0x70);
-    this.#imports.byte(0);
+    this.#imports.byte(Kind.table);
+    this.#imports.byte(functionReference);
+    this.#imports.byte(Limits.minimum);
     this.#imports.u32(minimum);
     this.#importCount++;
     return this.#importedTables++;
@@ -102,7 +135,7 @@ export class ModuleBuilder {
 
   exportFunction(name: string, index: number): void {
     this.#exports.name(name);
-    this.#exports.byte(0);
+    this.#exports.byte(Kind.function);
     this.#exports.u32(index);
     this.#exportCount++;
   }
@@ -118,7 +151,7 @@ export class ModuleBuilder {
   /** The module's bytes. `names` adds the name section, for profilers. */
   build(options: { names?: boolean } = {}): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter(65536);
-    out.append([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    out.append(preamble);
     const section = (id: number, fill: (w: ByteWriter) => void): void => {
       const w = new ByteWriter(1024);
       fill(w);
@@ -126,49 +159,47 @@ export class ModuleBuilder {
       out.u32(w.length);
       out.append(w.view());
     };
-    section(1, (w) => {
+    section(Section.type, (w) => {
       w.u32(this.#typeBytes.length);
       for (const t of this.#typeBytes) w.append(t);
     });
-    section(2, (w) => {
+    section(Section.import, (w) => {
       w.u32(this.#importCount);
       w.append(this.#imports.view());
     });
-    section(3, (w) => {
+    section(Section.function, (w) => {
       w.u32(this.#functions.length);
       for (const f of this.#functions) w.u32(f.type);
     });
     if (this.#tables.length > 0)
-      section(4, (w) => {
+      section(Section.table, (w) => {
         w.u32(this.#tables.length);
         for (const t of this.#tables) {
-          w.byte(0x70);
-          w.byte(0);
+          w.byte(functionReference);
+          w.byte(Limits.minimum);
           w.u32(t.minimum);
         }
       });
-    section(7, (w) => {
+    section(Section.export, (w) => {
       w.u32(this.#exportCount);
       w.append(this.#exports.view());
     });
     if (this.#elements.length > 0)
-      section(9, (w) => {
+      section(Section.element, (w) => {
         w.u32(this.#elements.length);
         for (const e of this.#elements) {
-          if (e.table === 0) w.u32(0);
+          if (e.table === 0) w.u32(Elements.ofTable0);
           else {
-            w.u32(2);
+            w.u32(Elements.ofTable);
             w.u32(e.table);
           }
-          w.byte(0x41);
-          w.s32(e.offset);
-          w.byte(0x0b);
-          if (e.table !== 0) w.byte(0);
+          offset(w, e.offset);
+          if (e.table !== 0) w.byte(Elements.functions);
           w.u32(e.functions.length);
           for (const f of e.functions) w.u32(f);
         }
       });
-    section(10, (w) => {
+    section(Section.code, (w) => {
       w.u32(this.#functions.length);
       for (const f of this.#functions) {
         if (!f.body) throw new Error(`function ${f.name} is declared but not defined`);
@@ -177,19 +208,17 @@ export class ModuleBuilder {
       }
     });
     if (this.#data.length > 0)
-      section(11, (w) => {
+      section(Section.data, (w) => {
         w.u32(this.#data.length);
         for (const d of this.#data) {
-          w.u32(0);
-          w.byte(0x41);
-          w.s32(d.offset);
-          w.byte(0x0b);
+          w.u32(activeData);
+          offset(w, d.offset);
           w.u32(d.bytes.length);
           w.append(d.bytes);
         }
       });
     if (options.names)
-      section(0, (w) => {
+      section(Section.custom, (w) => {
         w.name("name");
         const names = new ByteWriter();
         const all = [...this.#importNames, ...this.#functions.map((f) => f.name)];
@@ -198,7 +227,7 @@ export class ModuleBuilder {
           names.u32(i);
           names.name(name);
         });
-        w.byte(1);
+        w.byte(functionNames);
         w.u32(names.length);
         w.append(names.view());
       });

@@ -20,6 +20,12 @@ export const Op = {
   "local.set": 0x21,
   "local.tee": 0x22,
   "global.get": 0x23,
+  "i32.const": 0x41,
+  "i64.const": 0x42,
+} as const;
+
+/** Loads and stores of memory, which take an alignment and an offset. */
+export const accessOpcodes = {
   "i32.load": 0x28,
   "i64.load": 0x29,
   "f64.load": 0x2b,
@@ -36,8 +42,6 @@ export const Op = {
   "i64.store8": 0x3c,
   "i64.store16": 0x3d,
   "i64.store32": 0x3e,
-  "i32.const": 0x41,
-  "i64.const": 0x42,
 } as const;
 
 /** Opcodes without immediates, for both integer widths, by the names of `IntegerOps`: what gives a truth value, ... */
@@ -78,7 +82,24 @@ export const arithmeticOpcodes = {
 } as const;
 export const integerOpcodes = { ...comparisonOpcodes, ...arithmeticOpcodes } as const;
 
-export const conversionOpcodes = { wrap: 0xa7, extendS: 0xac, extendU: 0xad, extend32S: 0xc4 } as const;
+/** From one type to another. */
+export const conversionOpcodes = {
+  wrap: 0xa7,
+  extendS: 0xac,
+  extendU: 0xad,
+  extend32S: 0xc4,
+  /** Of a double to a single, and back. */
+  demote: 0xb6,
+  promote: 0xbb,
+  /** Of an i64 to a double. */
+  convertS: 0xb9,
+  convertU: 0xba,
+  /** The bits of a double as an i64, and back; of a single as an i32, and back. */
+  doubleBits: 0xbd,
+  ofDoubleBits: 0xbf,
+  singleBits: 0xbc,
+  ofSingleBits: 0xbe,
+} as const;
 
 /** Opcodes on doubles, by the names of `F64Ops`: values and comparisons. */
 export const floatOpcodes = {
@@ -98,38 +119,30 @@ export const floatOpcodes = {
   div: 0xa3,
 } as const;
 
-export const floatConversionOpcodes = {
-  demote: 0xb6,
-  convertS: 0xb9,
-  convertU: 0xba,
-  promote: 0xbb,
-  /** The bits of a double as an integer, and back; of a single from an i32. */
-  bits: 0xbd,
-  /** Of a single as an i32. */
-  word: 0xbc,
-  single: 0xbe,
-  of: 0xbf,
-} as const;
-
-/** Second byte of conversions that saturate, prefix 0xfc. */
+/** Conversions of a double to an i64 that saturate: second byte, prefix `Prefix.saturating`. */
 export const saturatingOpcodes = { toSigned: 6, toUnsigned: 7 } as const;
 
-/** Second byte (LEB128) of SIMD opcodes, prefix 0xfd. */
-export const Simd = {
-  "v128.load": 0,
-  "v128.store": 11,
-  "v128.const": 12,
-  "i8x16.shuffle": 13,
-  "i8x16.swizzle": 14,
-  "f64x2.splat": 20,
-  "f64x2.extract": 33,
-  "v128.not": 77,
-  "v128.and": 78,
-  "v128.andnot": 79,
-  "v128.or": 80,
-  "v128.xor": 81,
-  "v128.bitselect": 82,
-  "v128.any_true": 83,
+/** Second byte of atomic operations, prefix `Prefix.atomic`. */
+export const atomicOpcodes = { fence: 0x03 } as const;
+/** ... of a compare-exchange that takes and gives an i64, by the bytes that it writes. */
+export const exchangeOpcodes = { 1: 0x4c, 2: 0x4d, 4: 0x4e, 8: 0x49 } as const;
+
+/** What the second byte of an opcode is of. */
+export const Prefix = { saturating: 0xfc, simd: 0xfd, atomic: 0xfe } as const;
+
+/** SIMD opcodes (second byte, LEB128) with immediates of their own. */
+export const simdImmediateOpcodes = { load: 0, store: 11, const: 12, shuffle: 13 } as const;
+
+/** SIMD opcodes on whole vectors, and bytes by their numbers, by the names of `V128Ops` and `ByteLaneOps`. */
+export const vectorOpcodes = {
+  swizzle: 14,
+  not: 77,
+  and: 78,
+  andnot: 79,
+  or: 80,
+  xor: 81,
+  bitselect: 82,
+  anyTrue: 83,
 } as const;
 
 /** SIMD opcodes of the shapes of floating point, by the names of `FloatLaneOps`. */
@@ -148,6 +161,8 @@ export const floatLaneOpcodes = {
     mulAdd: 261,
   },
   f64x2: {
+    splat: 20,
+    extract: 33,
     eq: 71,
     abs: 236,
     neg: 237,

@@ -3,7 +3,7 @@ import { type HandlerPlace, lengthMask } from "../../../engine/interpret/target.
 import type { Node, Recording } from "../../../engine/ir.js";
 import { asI32, asI64, asNode } from "../../../engine/recorder.js";
 import type { I32, I64 } from "../../../semantics/values.js";
-import { Op } from "../../../wasm/opcodes.js";
+import type { Access } from "../../../wasm/function-builder.js";
 import type { FlagName } from "../isa/machine.js";
 import { rsp } from "../isa/machine.js";
 import type { X86Handler } from "./handlers.js";
@@ -11,13 +11,13 @@ import { state } from "./layout.js";
 import { place, record } from "./operands.js";
 import { type Place, X86Recorder } from "./x86-recorder.js";
 
-const loads: Readonly<Record<number, number>> = {
-  8: Op["i64.load8_u"],
-  16: Op["i64.load16_u"],
-  32: Op["i64.load32_u"],
-  64: Op["i64.load"],
+const loads: Readonly<Record<number, Access>> = {
+  8: "i64.load8_u",
+  16: "i64.load16_u",
+  32: "i64.load32_u",
+  64: "i64.load",
 };
-const stores: Readonly<Record<number, number>> = { 8: Op["i64.store8"], 16: Op["i64.store16"], 64: Op["i64.store"] };
+const stores: Readonly<Record<number, Access>> = { 8: "i64.store8", 16: "i64.store16", 64: "i64.store" };
 
 export class InterpreterRecorder extends X86Recorder {
   readonly #place: HandlerPlace;
@@ -60,7 +60,7 @@ export class InterpreterRecorder extends X86Recorder {
   }
 
   #byte(offset: number): I32 {
-    return asI32(this.node("i32", [this.#record], (f) => f.memory(Op["i32.load8_u"], offset)));
+    return asI32(this.node("i32", [this.#record], (f) => f.access("i32.load8_u", offset)));
   }
 
   /** Where a register is, less the file's offset in the state. */
@@ -72,15 +72,15 @@ export class InterpreterRecorder extends X86Recorder {
 
   protected readGeneral(at: Place, size: number): I64 {
     const { address, offset } = this.#general(at);
-    return asI64(this.node("i64", [address], (f) => f.memory(loads[size] as number, offset), "general"));
+    return asI64(this.node("i64", [address], (f) => f.access(loads[size] as Access, offset), "general"));
   }
 
   protected writeGeneral(at: Place, size: number, value: I64): void {
     const { address, offset } = this.#general(at);
     // 32 bits clear the upper half.
     const whole = size === 32 ? this.i64.and(value, this.i64.const(0xffffffffn)) : value;
-    const store = stores[size === 32 ? 64 : size] as number;
-    this.effect([address, asNode(whole)], ["general"], (f) => f.memory(store, offset));
+    const store = stores[size === 32 ? 64 : size] as Access;
+    this.effect([address, asNode(whole)], ["general"], (f) => f.access(store, offset));
   }
 
   protected locked(): Node {
