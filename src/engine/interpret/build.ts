@@ -11,7 +11,8 @@ import { type AccessContext, checkFault } from "../memory-access.js";
 import { regionSignature } from "../region-entry.js";
 import { aloneBit, type Emission, type Mode } from "../target.js";
 import { Advance, Answer } from "./advance.js";
-import { buildCore, type CoreContext } from "./core.js";
+import { buildCore } from "./core.js";
+import type { CoreContext } from "./core-frame.js";
 import type { HandlerSpec, InterpreterTarget } from "./target.js";
 
 class InterpreterBuilder<S extends HandlerSpec> {
