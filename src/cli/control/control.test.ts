@@ -105,7 +105,19 @@ test("garbage is no request, and who sends it is hung up on", async () => {
   ];
   for (const line of lines) assert.equal(parseRequest(line), undefined, line);
   assert.equal(parseRequest(`{"command":"insmod","file":"/x","parameters":{"a":1},"force":false}`), undefined);
-  for (const line of ["", "{}", `{"modules":[{}],"actions":[],"log":[]}`, `{"modules":[],"actions":[],"log":[5]}`]) {
+  const none = { modules: [], actions: [], log: [] };
+  assert.deepEqual(parseAnswer(JSON.stringify({ ...none, more: 1 })), none);
+  const wrong: readonly object[] = [
+    {},
+    { ...none, modules: [{}] },
+    { ...none, modules: [{ name: "a", size: 1, references: 0, users: [5] }] },
+    { ...none, actions: [{ name: "a", kind: "reboot" }] },
+    { ...none, log: [5] },
+    { ...none, failure: { code: "toString", message: "a" } },
+    { ...none, failure: { code: "EINVAL" } },
+    { ...none, snapshot: { digest: "a", size: "1", stopped: 1 } },
+  ];
+  for (const line of ["", ...wrong.map((one) => JSON.stringify(one))]) {
     assert.equal(parseAnswer(line), undefined, line);
   }
   await serving(new ModuleLoader([]), async () => {

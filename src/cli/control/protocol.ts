@@ -2,7 +2,7 @@
  * What the commands about modules and snapshots and a running `unikvm run` say to each other: one request and one answer a connection,
  * each a line of JSON. The other end is only trusted to be the same user; what it says is checked.
  */
-import type { ErrnoName } from "../../base/errors.js";
+import { Errno, type ErrnoName } from "../../base/errors.js";
 import { type Packing, packings } from "../../vmm/snapshot/format.js";
 
 /** Longest request or answer, bytes. */
@@ -63,6 +63,9 @@ export interface SnapshotLine {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const areTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((text) => typeof text === "string");
+
 const isParameters = (value: unknown): value is Parameters =>
   isRecord(value) && Object.values(value).every((text) => typeof text === "string");
 
@@ -93,29 +96,38 @@ export function parseRequest(line: string): Request | undefined {
   }
 }
 
+const isModuleLine = (row: unknown): row is ModuleLine =>
+  isRecord(row) &&
+  typeof row["name"] === "string" &&
+  typeof row["size"] === "number" &&
+  typeof row["references"] === "number" &&
+  areTexts(row["users"]);
+
+const isAction = (row: unknown): row is Action =>
+  isRecord(row) && (row["kind"] === "insmod" || row["kind"] === "rmmod") && typeof row["name"] === "string";
+
+const isFailure = (value: unknown): value is Failure =>
+  isRecord(value) &&
+  typeof value["code"] === "string" &&
+  Object.hasOwn(Errno, value["code"]) &&
+  typeof value["message"] === "string";
+
+const isSnapshotLine = (value: unknown): value is SnapshotLine =>
+  isRecord(value) &&
+  typeof value["digest"] === "string" &&
+  typeof value["size"] === "number" &&
+  typeof value["stopped"] === "number";
+
 /** The answer that a line holds, or undefined. */
 export function parseAnswer(line: string): Answer | undefined {
   const value = parse(line);
-  if (!isRecord(value) || !Array.isArray(value["modules"]) || !Array.isArray(value["actions"])) return undefined;
-  if (!Array.isArray(value["log"]) || !value["log"].every((text) => typeof text === "string")) return undefined;
-  const rows: readonly unknown[] = value["modules"];
-  const sound = rows.every(
-    (row) =>
-      isRecord(row) &&
-      typeof row["name"] === "string" &&
-      typeof row["size"] === "number" &&
-      typeof row["references"] === "number" &&
-      Array.isArray(row["users"]) &&
-      row["users"].every((user: unknown) => typeof user === "string"),
-  );
-  const actions: readonly unknown[] = value["actions"];
-  if (!sound || !actions.every((row) => isRecord(row) && typeof row["name"] === "string")) return undefined;
-  const failure = value["failure"];
-  if (failure !== undefined && !(isRecord(failure) && typeof failure["message"] === "string")) return undefined;
-  const snapshot = value["snapshot"];
-  const numbers = isRecord(snapshot) && [snapshot["size"], snapshot["stopped"]].every((one) => typeof one === "number");
-  if (snapshot !== undefined && !(numbers && typeof snapshot["digest"] === "string")) return undefined;
-  return value as unknown as Answer;
+  if (!isRecord(value)) return undefined;
+  const { modules, actions, log, failure, snapshot } = value;
+  if (!Array.isArray(modules) || !modules.every(isModuleLine)) return undefined;
+  if (!Array.isArray(actions) || !actions.every(isAction) || !areTexts(log)) return undefined;
+  if (failure !== undefined && !isFailure(failure)) return undefined;
+  if (snapshot !== undefined && !isSnapshotLine(snapshot)) return undefined;
+  return { modules, actions, log, ...(failure && { failure }), ...(snapshot && { snapshot }) };
 }
 
 function parse(line: string): unknown {
