@@ -102,7 +102,7 @@ export class Translator {
     this.#runtime = runtime;
     // Places in another translator's table.
     this.#ask("forgetJumps");
-    this.#imports = { ...runtime, instead } as unknown as WebAssembly.ModuleImports;
+    this.#imports = { ...runtime, instead };
     this.#memoryView().setInt32(this.#state + this.#layout.state.sampling.offset, 1, true);
   }
 
