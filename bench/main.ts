@@ -10,7 +10,7 @@ import { GuestUnavailable } from "../guests/index.js";
 import { architectures } from "./suite/architectures.js";
 import { BenchUnavailable, benchFiles, compileForGuest, nativeOutputs, writeInitrd } from "./suite/compile.js";
 import { debianFiles } from "./suite/debian.js";
-import { enginesOf, qemuName } from "./suite/engines.js";
+import { enginesOf, qemuName, threadModes } from "./suite/engines.js";
 import { measureDisk } from "./suite/measure.js";
 import type { Output } from "./suite/protocol.js";
 import { type Report, toJson, troubles } from "./suite/report.js";
@@ -27,6 +27,8 @@ const usage = `usage: npm run bench -- [--quick | --all] [options]
   --node PATH        hv once more on another Node.js; can be given again
   --rounds N         fresh guests for each engine, one after the other (default: 1)
   --runs N           runs of each row in a guest
+  --passes N         all rows so often in a guest, and what its process holds after each (default: 1)
+  --threads MODE     of unikvm's: worker or single, as for unikvm run
   --clock NAME       whose time counts: guest (the default), host, or cpu, which a busy machine disturbs least
   --timeout SECONDS  for one run (default: 300)
   --out FOLDER       for results.json, hv.svg and what was built (default: build/bench)
@@ -45,6 +47,8 @@ function parseOptions(args: readonly string[]) {
       node: { type: "string", multiple: true, default: [] },
       rounds: { type: "string", default: "1" },
       runs: { type: "string" },
+      passes: { type: "string", default: "1" },
+      threads: { type: "string" },
       clock: { type: "string", default: "guest" },
       timeout: { type: "string", default: "300" },
       out: { type: "string", default: "build/bench" },
@@ -58,6 +62,9 @@ function parseOptions(args: readonly string[]) {
   };
   const clock = clocks.find((name) => name === values.clock);
   if (!clock) throw new UsageError(`--clock is ${clocks.join(", ")}, not "${values.clock}"`);
+  const threads = threadModes.find((mode) => mode === values.threads);
+  if (values.threads !== undefined && !threads)
+    throw new UsageError(`--threads is ${threadModes.join(" or ")}, not "${values.threads}"`);
   const pattern = (text: string): RegExp => {
     try {
       return new RegExp(text);
@@ -73,6 +80,8 @@ function parseOptions(args: readonly string[]) {
     nodes: values.node,
     rounds: count("rounds", values.rounds),
     runs: count("runs", values.runs ?? (values.all ? "3" : "2")),
+    passes: count("passes", values.passes),
+    threads,
     clock,
     timeout: count("timeout", values.timeout),
     out: values.out,
@@ -112,6 +121,7 @@ async function bench(args: readonly string[]): Promise<number> {
     options.engines ?? [qemuName, ...architecture.types],
     options.nodes,
     (sentence) => say(`SKIPPED ${qemuName}: ${sentence}`),
+    options.threads,
   );
   const wanted = (name: string): boolean => options.rows?.test(name) ?? true;
   const sets = options.all ? rowSets : [smallPrograms];
@@ -140,6 +150,8 @@ async function bench(args: readonly string[]): Promise<number> {
   const append = `${guest.append} unikvm.run=/bench/agent`;
   const results: RowResult[] = [];
   const besideMemory: Record<string, Readonly<Record<string, number>>> = {};
+  const afterPasses: Record<string, Readonly<Record<string, readonly number[]>>> = {};
+  const longestStop: Record<string, Readonly<Record<string, number>>> = {};
   for (const { set, disk, rows, boot } of chosen) {
     const initrd = join(built, `initrd-${disk.name}`);
     writeInitrd(guest, [...(await debianFiles(architecture, disk, say)), ...benchFiles(programs)], initrd);
@@ -147,10 +159,12 @@ async function bench(args: readonly string[]): Promise<number> {
       ...{ set: set.name, rows, boot, engines, progress: say },
       images: { kernel: guest.kernel, initrd, append, memory: disk.memory },
       expected: nativeOrNothing(rows, join(options.out, "host")),
-      ...{ rounds: options.rounds, runs: options.runs, timeout: options.timeout },
+      ...{ rounds: options.rounds, runs: options.runs, passes: options.passes, timeout: options.timeout },
     });
     results.push(...measured.rows);
     besideMemory[disk.name] = measured.besideMemory;
+    afterPasses[disk.name] = measured.afterPasses;
+    longestStop[disk.name] = measured.longestStop;
   }
   const report: Report = {
     format: 1,
@@ -161,6 +175,8 @@ async function bench(args: readonly string[]): Promise<number> {
     append,
     engines: engines.map(({ name, version }) => ({ name, version })),
     besideMemory,
+    afterPasses,
+    longestStop,
     sets: sets
       .map((set) => ({
         name: set.name,

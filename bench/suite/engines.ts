@@ -21,14 +21,27 @@ function versionOf(program: string): string | undefined {
   return status === 0 ? stdout.split("\n")[0] : undefined;
 }
 
-function unikvm(type: string, node: string, version: string, name: string): Engine {
+/** Whether each vCPU has a thread; `unikvm run --threads`. */
+export const threadModes = ["worker", "single"] as const;
+export type ThreadMode = (typeof threadModes)[number];
+
+interface Ours {
+  readonly type: string;
+  readonly node: string;
+  readonly version: string;
+  readonly name: string;
+  readonly threads: ThreadMode | undefined;
+}
+
+function unikvm({ type, node, version, name, threads }: Ours): Engine {
   return {
     name,
     version: `Node.js ${version}`,
     command: ({ kernel, initrd, append, memory }) => ({
       program: node,
       args: [
-        ...[main, "run", "--type", type, "--memory", `${memory}M`, "--no-reboot"],
+        ...[main, "run", "--type", type, "--memory", `${memory}M`, "--no-reboot", "--stats"],
+        ...(threads === undefined ? [] : ["--threads", threads]),
         ...["--kernel", kernel, "--initrd", initrd, "--append", append],
       ],
     }),
@@ -44,6 +57,7 @@ export function enginesOf(
   names: readonly string[],
   nodes: readonly string[],
   skipped: (sentence: string) => void,
+  threads?: ThreadMode,
 ): Engine[] {
   const known = [qemuName, ...architecture.types];
   const wrong = names.find((name) => !known.includes(name));
@@ -57,13 +71,14 @@ export function enginesOf(
     else skipped(`${program} cannot be run: there is nothing to compare with`);
   }
   const types = architecture.types.filter((type) => names.includes(type));
-  for (const type of types) engines.push(unikvm(type, process.execPath, process.version, type));
+  for (const type of types)
+    engines.push(unikvm({ type, node: process.execPath, version: process.version, name: type, threads }));
   for (const node of nodes) {
     const version = versionOf(node);
     if (version === undefined) throw new RangeError(`${node} is no Node.js that runs`);
     const type = types[0];
-    if (type !== undefined)
-      engines.push(unikvm(type, node, version, `${type}, Node ${version.split(".")[0]?.slice(1)}`));
+    const name = `${type}, Node ${version.split(".")[0]?.slice(1)}`;
+    if (type !== undefined) engines.push(unikvm({ type, node, version, name, threads }));
   }
   return engines;
 }

@@ -18,6 +18,8 @@ export interface Plan {
   readonly rounds: number;
   /** Runs of a row in a guest; the first of them counts by itself. */
   readonly runs: number;
+  /** How often all rows are run in a guest, one after the other. */
+  readonly passes: number;
   /** Seconds, for a run or a boot. */
   readonly timeout: number;
   readonly progress: (sentence: string) => void;
@@ -35,6 +37,7 @@ const most = (one: number, other: number): number => (one >= other || Number.isN
 class Place {
   #session: Session | undefined;
   besideMemory = Number.NaN;
+  longestStop = Number.NaN;
   readonly #plan: Plan;
   readonly #engine: Engine;
 
@@ -60,8 +63,14 @@ class Place {
     return run;
   }
 
+  /** What its process has beside the guest's memory now, MB. */
+  get holds(): number {
+    return this.#session?.besideMemory ?? Number.NaN;
+  }
+
   async end(): Promise<void> {
     await this.#session?.end();
+    this.longestStop = this.#session?.longestStop ?? Number.NaN;
     this.#session = undefined;
   }
 
@@ -80,7 +89,14 @@ async function noting(into: Growing, what: () => Promise<void>): Promise<void> {
   }
 }
 
-async function measureRow(plan: Plan, row: Row, places: ReadonlyMap<string, Place>, into: Record<string, Growing>) {
+/** @param fresh It is this guest's first pass; the runs of others are later ones of the same round. */
+async function measureRow(
+  plan: Plan,
+  row: Row,
+  places: ReadonlyMap<string, Place>,
+  into: Record<string, Growing>,
+  fresh: boolean,
+) {
   const lost = new Set<string>();
   const each = async (what: (place: Place, growing: Growing) => Promise<void>): Promise<void> => {
     for (const [name, place] of places) {
@@ -93,7 +109,7 @@ async function measureRow(plan: Plan, row: Row, places: ReadonlyMap<string, Plac
   };
   const { prepare } = row;
   await each(async (place, growing) => {
-    growing.rounds.push([]);
+    if (fresh) growing.rounds.push([]);
     await place.ready();
     if (prepare !== undefined) await place.run(prepare, "prepare");
   });
@@ -118,6 +134,10 @@ export interface DiskResult {
   readonly rows: readonly RowResult[];
   /** Most MB that an engine's process had beside the guest's memory, by engine. */
   readonly besideMemory: Readonly<Record<string, number>>;
+  /** The same at the end of each pass of the last round. */
+  readonly afterPasses: Readonly<Record<string, readonly number[]>>;
+  /** The longest that a guest stood still for translation, ms, by engine; NaN where nothing is translated. */
+  readonly longestStop: Readonly<Record<string, number>>;
 }
 
 export async function measureDisk(plan: Plan): Promise<DiskResult> {
@@ -127,6 +147,8 @@ export async function measureDisk(plan: Plan): Promise<DiskResult> {
   const boots = empty();
   const rows = plan.rows.map((row) => ({ row, engines: empty() }));
   const besideMemory: Record<string, number> = {};
+  const longestStop: Record<string, number> = {};
+  let afterPasses: Record<string, number[]> = {};
   for (let round = 0; round < plan.rounds; round++) {
     const places = new Map(engines.map((engine) => [engine.name, new Place(plan, engine)]));
     const tell = (row: string, what: Readonly<Record<string, Growing>>): void =>
@@ -141,13 +163,18 @@ export async function measureDisk(plan: Plan): Promise<DiskResult> {
         });
       }
       tell(bootRow, boots);
-      for (const { row, engines: into } of rows) {
-        await measureRow(plan, row, places, into);
-        tell(row.name, into);
+      afterPasses = Object.fromEntries(engines.map(({ name }) => [name, []]));
+      for (let pass = 0; pass < plan.passes; pass++) {
+        for (const { row, engines: into } of rows) {
+          await measureRow(plan, row, places, into, pass === 0);
+          tell(row.name, into);
+        }
+        for (const [name, place] of places) afterPasses[name]?.push(place.holds);
       }
       for (const [name, place] of places) {
         await place.end();
         besideMemory[name] = most(besideMemory[name] ?? Number.NaN, place.besideMemory);
+        longestStop[name] = most(longestStop[name] ?? Number.NaN, place.longestStop);
       }
     } finally {
       for (const place of places.values()) place.kill();
@@ -162,5 +189,7 @@ export async function measureDisk(plan: Plan): Promise<DiskResult> {
       }),
     ],
     besideMemory,
+    afterPasses,
+    longestStop,
   };
 }

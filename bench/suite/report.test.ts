@@ -46,6 +46,8 @@ const report: Report = {
     { name: "hv", version: "v20" },
   ],
   besideMemory: { small: { qemu: 99.4, hv: Number.NaN } },
+  afterPasses: { small: { qemu: [98, 99.4], hv: [Number.NaN, 70] } },
+  longestStop: { small: { qemu: Number.NaN, hv: 7.26 } },
   sets: [{ name: "small", title: "Small <programs>", disks: ["small"] }],
   rows,
 };
@@ -100,6 +102,8 @@ test("the table has seconds, ratios and their mean", () => {
       "slow                     1.00    1.00       4.00  4.00    4.00  4.00     4.00      ok",
       "geometric mean                                    1.26          1.00     1.26",
       "beside the guest's memory: qemu 99 MB",
+      "the same after each pass: qemu 98 99 MB",
+      "longest stop for translation: hv 7.3 ms",
       "",
     ].join("\n"),
   );

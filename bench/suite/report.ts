@@ -26,6 +26,9 @@ export interface Report {
   readonly engines: readonly Pick<Engine, "name" | "version">[];
   /** Most MB that each engine's process had beside the guest's memory, by disk, then by engine. */
   readonly besideMemory: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** The same at the end of each pass over all rows, if there was more than one, and the longest stops, ms; likewise. */
+  readonly afterPasses: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+  readonly longestStop: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** `disks`: initial RAM disks that rows of it ran from. */
   readonly sets: readonly { readonly name: string; readonly title: string; readonly disks: readonly string[] }[];
   readonly rows: readonly RowResult[];

@@ -25,6 +25,8 @@ export class RunFailed extends Error {
 
 /** What is kept of the console to explain a failure, in characters. */
 const kept = 2000;
+/** What `unikvm run --stats` says at its end of the longest that translation held up the guest. */
+const longestStop = /\blongestTranslationMicroseconds +(\d+)/g;
 /** The longest line that can be the agent's. */
 const longestLine = 8192;
 
@@ -44,6 +46,7 @@ export class Session {
   readonly #lines: Heard[] = [];
   #ended: RunFailed | undefined;
   #tail = "";
+  #longestStop = Number.NaN;
   #partial = "";
   #count = 0;
 
@@ -53,7 +56,9 @@ export class Session {
     this.#timeout = timeout;
     child.stdout?.setEncoding("latin1").on("data", (text: string) => this.#take(text));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#tail = (this.#tail + text).slice(-kept);
+      const whole = this.#tail + text;
+      for (const [, stop] of whole.matchAll(longestStop)) this.#longestStop = Number(stop) / 1000;
+      this.#tail = whole.slice(-kept);
     });
     child.stdin?.on("error", () => undefined); // Its end is told by the process's.
     child.on("error", (error) => this.#end(error.message));
@@ -82,6 +87,11 @@ export class Session {
   /** What the process has resident beside the guest's memory, MB; NaN where that is not known. */
   get besideMemory(): number {
     return residentBeside(this.#child.pid, this.#memory);
+  }
+
+  /** The longest that the guest stood still for translation, ms; known at the end, of an engine that translates: else NaN. */
+  get longestStop(): number {
+    return this.#longestStop;
   }
 
   /** Rejects with RunFailed; then the session may have ended (`alive`). */

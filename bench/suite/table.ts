@@ -44,6 +44,17 @@ function aligned(lines: readonly (readonly string[])[]): string[] {
   );
 }
 
+/** A line of figures by engine, those left out that are not known; nothing if none is. */
+function figures<T>(what: string, by: Readonly<Record<string, T>> | undefined, format: (value: T) => string): string[] {
+  const known = Object.entries(by ?? {}).flatMap(([engine, value]) => format(value) && `${engine} ${format(value)}`);
+  const said = known.filter((text) => text !== "");
+  return said.length > 0 ? [`${what}: ${said.join(", ")}`] : [];
+}
+const megabytes = (value: number): string => (Number.isFinite(value) ? `${value.toFixed(0)} MB` : "");
+const milliseconds = (value: number): string => (Number.isFinite(value) ? `${value.toFixed(1)} ms` : "");
+const passes = (values: readonly number[]): string =>
+  values.length > 1 && values.every(Number.isFinite) ? `${values.map((one) => one.toFixed(0)).join(" ")} MB` : "";
+
 /** One table a set: seconds by the report's clock, and "x", times QEMU's. */
 export function toTable(report: Report): string {
   const { clock } = report;
@@ -62,11 +73,12 @@ export function toTable(report: Report): string {
     ];
     out.push(...aligned(lines));
     for (const disk of disks) {
-      const beside = Object.entries(report.besideMemory[disk] ?? {})
-        .filter(([, megabytes]) => Number.isFinite(megabytes))
-        .map(([engine, megabytes]) => `${engine} ${megabytes.toFixed(0)} MB`);
       const where = disks.length > 1 ? `${disk}: ` : "";
-      if (beside.length > 0) out.push(`${where}beside the guest's memory: ${beside.join(", ")}`);
+      out.push(
+        ...figures(`${where}beside the guest's memory`, report.besideMemory[disk], megabytes),
+        ...figures(`${where}the same after each pass`, report.afterPasses[disk], passes),
+        ...figures(`${where}longest stop for translation`, report.longestStop[disk], milliseconds),
+      );
     }
     out.push("");
   }
