@@ -29,7 +29,7 @@ const rounds = Number(values.rounds);
 const programs = {
   digest: `dd if=/dev/zero bs=64k count=${size * 60} 2>/dev/null | sha256sum`,
   awk: `awk 'BEGIN { for (i = 0; i < ${size * 20_000}; i++) s += i % 7; print s }'`,
-  shell: `i=0; while [ $i -lt ${size * 40} ]; do (exit $i); i=$((i + 1)); done; echo $i`,
+  shell: `i=0; while [ $i -lt ${size * 400} ]; do (exit $i); i=$((i + 1)); done; echo $i`,
 } as const;
 const names = (Object.keys(programs) as (keyof typeof programs)[]).filter((name) => new RegExp(values.only).test(name));
 
