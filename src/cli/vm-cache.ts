@@ -87,8 +87,7 @@ export async function vmFromCache(
     const { image: _, memory: __, cpus: ___, cpu: ____, ...rest } = options;
     try {
       const vm = await create({ ...rest, snapshot: file });
-      const now = new Date();
-      utimesSync(file, now, now);
+      noteUse(file);
       return vm;
     } catch (error) {
       signal?.throwIfAborted();
@@ -107,9 +106,11 @@ export async function vmFromCache(
   const found = known && (await goOn(fileFor(options, known)));
   if (found) return found;
   const file = fileFor(options, await ensureDefaultGuest({ report: say, ...(signal ? { signal } : {}) }));
-  return withLock(
+  let begun = false;
+  const kept = withLock(
     `${file}.lock`,
     async () => {
+      begun = true;
       const other = await goOn(file);
       if (other) return other;
       const vm = await create(options);
@@ -128,6 +129,22 @@ export async function vmFromCache(
     (pid) => say(`waiting for process ${pid}, which boots the same`),
     signal,
   );
+  return kept.catch((error: unknown) => {
+    if (begun || signal?.aborted) throw error;
+    // A folder that cannot be written, or a disk that is full, keeps nobody from a VM.
+    say(`the VM is not kept for the next time: ${messageOf(error)}`);
+    return create(options);
+  });
+}
+
+/** It is used now; where that cannot be noted, it goes sooner than it might. */
+function noteUse(file: string): void {
+  try {
+    const now = new Date();
+    utimesSync(file, now, now);
+  } catch {
+    // As on a file system that is only read.
+  }
 }
 
 /** Down to the bound, but for the one that was just made. */

@@ -1,0 +1,53 @@
+/** What exec keeps of VMs, and goes on from: where nothing can be kept, there is a VM all the same. Without booting any. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { guestFolder } from "../../guests/index.js";
+import { VmError } from "../../src/api/error.js";
+import type { Vm, VmOptions } from "../../src/api/types.js";
+import { vmFromCache } from "../../src/cli/vm-cache.js";
+import { noGuest } from "./booting.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-vm-cache-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+mkdirSync(join(folder, "unikvm"));
+symlinkSync(guestFolder(), join(folder, "unikvm/guests"));
+process.env["XDG_CACHE_HOME"] = folder;
+const kept = join(folder, "unikvm/snapshots");
+
+/** What is made, in order, and what is said. There is a VM in the cache if `there`; else one that is booted, and not to be saved. */
+async function made(there: boolean): Promise<{ vms: readonly string[]; said: readonly string[]; vm: string }> {
+  const vms: string[] = [];
+  const said: string[] = [];
+  const create = async ({ snapshot }: VmOptions): Promise<Vm> => {
+    if (snapshot !== undefined && !there) throw new VmError("ENOENT", "there is no such snapshot");
+    const name = snapshot === undefined ? "booted" : "cached";
+    vms.push(name);
+    const snapshots = () => Promise.reject(new VmError("ENOSPC", "no space left on device"));
+    return { name, snapshot: snapshots } as unknown as Vm;
+  };
+  const vm = await vmFromCache(create, { memory: "64M", cpus: 1 }, (sentence) => void said.push(sentence));
+  return { vms, said, vm: (vm as unknown as { name: string }).name };
+}
+
+test("a disk that is full keeps nobody from a VM", { skip: noGuest }, async () => {
+  const { vms, said, vm } = await made(false);
+  assert.deepEqual([vms, vm], [["booted"], "booted"]);
+  assert.deepEqual(said, ["the VM is not kept for the next time: ENOSPC: no space left on device"]);
+  rmSync(kept, { recursive: true });
+});
+
+test("nor does a cache that cannot be written", { skip: noGuest }, async () => {
+  // For root, too, that is no folder.
+  writeFileSync(kept, "");
+  const { vms, said, vm } = await made(false);
+  assert.deepEqual([vms, vm], [["booted"], "booted"]);
+  assert.match(said.join("\n"), /^the VM is not kept for the next time: E[^\n]+$/);
+});
+
+test("one that is there is used, though that cannot be noted", { skip: noGuest }, async () => {
+  // It is in no folder: its time cannot be set.
+  assert.deepEqual(await made(true), { vms: ["cached"], said: [], vm: "cached" });
+});
