@@ -216,7 +216,7 @@ export function statusOfFailure(error: unknown): number {
   const details = process.env["UNIKVM_DEBUG"] && error instanceof Error ? `${error.stack}\n` : "";
   const said =
     lines.length > 0 ? `unikvm: the guest's console ended with\n${lines.map((line) => `  ${line}\n`).join("")}` : "";
-  process.stderr.write(`unikvm: ${message.replace(/^[A-Z_]+: /, "")}\n${said}${details}`);
+  process.stderr.write(`unikvm: ${message.replace(/^[A-Z_]+: (createVm: )?/, "")}\n${said}${details}`);
   if (!(error instanceof VmError) || error.code !== "EXEC_FAILED") return RunnerStatus.failed;
   return error.errno === 2 ? RunnerStatus.notFound : RunnerStatus.notRunnable;
 }

@@ -128,8 +128,8 @@ const positionals: Readonly<Record<string, Row>> = {
   "shell [command]": text,
   "completion [shell]": choice("bash", "zsh", "fish", "powershell"),
   "completion [words]": text,
-  "cp [source]": { bad: ["", ":"], good: [":/a", "a"] },
-  "cp [target]": { bad: ["", ":"], good: [":/a", "a"] },
+  "cp [source]": { bad: ["", ":"], good: [":/a"] },
+  "cp [target]": { bad: ["", ":"], good: ["a"] },
   "guest fetch [name]": guest,
   "guest export [file]": path,
   "guest import [file]": path,
@@ -216,6 +216,16 @@ for await (const { words, command } of everyCommand()) {
 
 test("no row is left of an option or argument that is gone", () => {
   assert.deepEqual([...Object.keys(values), ...Object.keys(positionals)].sort(), [...seen].sort());
+});
+
+test("cp copies in or out", async () => {
+  await takes(["cp", "a", ":/b"]);
+  for (const both of [
+    ["a", "b"],
+    [":/a", ":/b"],
+  ]) {
+    await refuses(["cp", ...both], "begin with a colon");
+  }
 });
 
 test("a command's name with a slip of the fingers", async () => {

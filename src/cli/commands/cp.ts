@@ -43,11 +43,12 @@ export function describe(command: Command, finish: Finish): void {
     "unikvm cp :/root/project/out .            # ./out",
     "unikvm cp --pid 4711 :/etc/passwd here    # of several that run",
   );
+  command.hook("preAction", ({ processedArgs: [source, target] }) => {
+    if ((source as Place).inGuest !== (target as Place).inGuest) return;
+    command.error("error: one of the two is to be in the guest, and begin with a colon: unikvm cp HOST :GUEST");
+  });
   addPidOption(command).action(
     finish(async (source: Place, target: Place, { pid }: { pid?: number }) => {
-      if (source.inGuest === target.inGuest) {
-        throw new VmmError("one of the two is to be in the guest, and begin with a colon: unikvm cp HOST :GUEST");
-      }
       const guest = await openRemoteGuest(pid);
       try {
         await (target.inGuest
