@@ -54,6 +54,19 @@ run("cp", at("large"), ":/mnt/large")
 run("cp", "--pid", str(pid), at("tree/below/file"), ":/mnt/large")
 run("cp", ":/mnt/large", at("large"))
 print(open(at("large")).read())
+# Stopped halfway, in and out, it leaves nothing behind.
+open(at("huge"), "wb").truncate(100 << 20)
+keys(b"echo w$((1))n; until ls -d /root/.unikvm-cp-* 2>/dev/null; do :; done; echo w$((2))n\\n"); until(b"w1n")
+halfway = subprocess.Popen([*sys.argv[1:3], "cp", at("huge"), ":/root"])
+until(b"w2n")
+halfway.send_signal(2)
+print("cp in", halfway.wait())
+run("exec", "--pid", str(pid), "--", "sh", "-c", "ls -A /root; head -c 100000000 /dev/zero > /root/huge")
+halfway = subprocess.Popen([*sys.argv[1:3], "cp", ":/root/huge", at("there")])
+while not any(name.startswith(".unikvm-cp-") for name in os.listdir(here)) and halfway.poll() is None: pass
+halfway.send_signal(2)
+print("cp out", halfway.wait(), sorted(os.listdir(here)))
+run("exec", "--pid", str(pid), "--", "rm", "/root/huge")
 saved = subprocess.run([*sys.argv[1:3], "snapshot", "save", "--json", "prepared"], capture_output=True)
 print("save", saved.returncode, saved.stderr.decode(), sorted(json.loads(saved.stdout or "{}")))
 # Only once they run: the line's editor takes keys for itself.
@@ -105,6 +118,11 @@ cp 3 unikvm: ENOSPC: no space left on device, upload '/mnt': large
 cp 0${" "}
 cp 0${" "}
 contents
+cp in -2
+exec 0 tree
+
+cp out -2 ['back', 'huge', 'large', 'tree', 'unikvm']
+exec 0${" "}
 save 0  ['digest', 'file', 'name', 'size', 'stopped']
 status 9
 exec 6 contentsbelow

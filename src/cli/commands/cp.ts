@@ -3,11 +3,13 @@ import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, posix, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import { VmError } from "../../api/error.js";
 import type { VmFs } from "../../api/types.js";
 import { packTree } from "../../node/pack-tree.js";
 import { unpackTree } from "../../node/unpack-tree.js";
 import { VmmError } from "../../vmm/errors.js";
 import { addExamples, type Finish } from "../command.js";
+import { interruptible } from "../interrupt.js";
 import { addPidOption } from "../kmod.js";
 import { openRemoteGuest } from "../remote.js";
 
@@ -51,9 +53,11 @@ export function describe(command: Command, finish: Finish): void {
     finish(async (source: Place, target: Place, { pid }: { pid?: number }) => {
       const guest = await openRemoteGuest(pid);
       try {
-        await (target.inGuest
-          ? copyIn(source.path, target.path, guest.fs)
-          : copyOut(source.path, target.path, guest.fs));
+        await interruptible((signal) =>
+          target.inGuest
+            ? copyIn(source.path, target.path, guest.fs, signal)
+            : copyOut(source.path, target.path, guest.fs, signal),
+        );
       } finally {
         guest.close();
       }
@@ -66,7 +70,7 @@ const temporary = (): string => `.unikvm-cp-${randomBytes(6).toString("hex")}`;
 
 const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === "ENOENT";
 
-async function copyIn(from: string, to: string, fs: VmFs): Promise<void> {
+async function copyIn(from: string, to: string, fs: VmFs, signal: AbortSignal): Promise<void> {
   const source = statSync(from);
   const there = await fs.stat(to).catch((error: unknown) => {
     if (!isMissing(error)) throw error;
@@ -82,18 +86,26 @@ async function copyIn(from: string, to: string, fs: VmFs): Promise<void> {
   refuseFolder(`:${target}`, own, source.isDirectory());
   const folder = posix.dirname(target);
   if (!(await fs.stat(folder)).isDirectory()) throw new VmmError(`:${folder} is no folder`);
-  if (!source.isDirectory()) return fs.upload(counted(packTree(from, { name: posix.basename(target) })), folder);
+  // A file, too, gets its name when it is whole: whoever is killed halfway leaves none that looks so.
   const unfinished = posix.join(folder, temporary());
   try {
-    await fs.upload(counted(packTree(from)), unfinished);
-    await fs.rename(unfinished, target);
+    if (source.isDirectory()) {
+      await fs.upload(counted(packTree(from)), unfinished, { signal });
+      return await fs.rename(unfinished, target);
+    }
+    const name = posix.basename(target);
+    await fs.upload(counted(packTree(from, { name })), unfinished, { signal });
+    await fs.rename(posix.join(unfinished, name), target);
   } catch (error) {
-    await fs.rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
+    // It is called what nobody has asked for.
+    if (error instanceof VmError) throw new VmmError(error.message.replaceAll(unfinished, folder), { cause: error });
     throw error;
+  } finally {
+    await fs.rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
-async function copyOut(from: string, to: string, fs: VmFs): Promise<void> {
+async function copyOut(from: string, to: string, fs: VmFs, signal: AbortSignal): Promise<void> {
   const source = await fs.stat(from);
   const there = statSync(to, { throwIfNoEntry: false });
   const target = there?.isDirectory() ? join(to, posix.basename(from)) : to;
@@ -101,7 +113,7 @@ async function copyOut(from: string, to: string, fs: VmFs): Promise<void> {
   const unfinished = join(dirname(target), temporary());
   const leftOut = (path: string): void =>
     void process.stderr.write(`unikvm: ${JSON.stringify(path)} is a device or a pipe, and left out\n`);
-  await unpackTree(counted(fs.download(from)), unfinished, { leftOut });
+  await unpackTree(counted(fs.download(from, { signal })), unfinished, { leftOut });
   try {
     if (source.isDirectory()) return renameSync(unfinished, target);
     // The guest says what came: it is to be the one file that it said it is.

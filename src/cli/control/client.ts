@@ -54,7 +54,7 @@ async function put(socket: Socket, pid: number, request: Request): Promise<Answe
   const answer = line === undefined ? undefined : parseAnswer(line);
   if (answer) return answer;
   socket.destroy();
-  throw new VmmError(`unikvm, process ${pid}, does not answer; is it another version?`);
+  throw new VmmError(`unikvm, process ${pid}, does not answer; has it just ended, or is it another version?`);
 }
 
 /**
