@@ -17,11 +17,11 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { diskFull } from "./apt.js";
 import { withLock } from "./lock.mjs";
 import { GuestUnavailable } from "./unavailable.js";
+import { userCache } from "./user-cache.js";
 
 /** How a guest is made. */
 export interface GuestRecipe {
@@ -79,23 +79,7 @@ interface Manifest {
 const manifestName = "guest.json";
 
 /** Where guests are kept. Throws GuestUnavailable: the user has no home folder, and names none. */
-export function guestFolder(): string {
-  const configured = process.env["XDG_CACHE_HOME"];
-  // A relative path is to be ignored (XDG Base Directory Specification, "Basics").
-  const cache = configured !== undefined && isAbsolute(configured) ? configured : join(homeFolder(), ".cache");
-  return join(cache, "unikvm", "guests");
-}
-
-function homeFolder(): string {
-  let home = "";
-  try {
-    home = homedir();
-  } catch {
-    // A user whom the system does not know, as in a container, and no HOME.
-  }
-  if (isAbsolute(home)) return home;
-  throw new GuestUnavailable("there is no home folder for the cache of guests: set HOME, or XDG_CACHE_HOME");
-}
+export const guestFolder = (): string => join(userCache(), "guests");
 
 /** In pieces, so that little memory is enough. */
 function digest(path: string): string {

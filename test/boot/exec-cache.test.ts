@@ -11,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import module from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
@@ -40,6 +41,8 @@ test("the bundled command keeps a VM of its own, and goes on from it", { skip: n
     assert.equal(status, 3, stderr);
     assert.match(stdout, hostName);
   }
+  // From Node.js 22 on, what V8 has compiled of the command line is there, too.
+  if ("enableCompileCache" in module) assert.ok(readdirSync(join(folder, "unikvm/compiled")).length > 0);
   rmSync(kept, { recursive: true });
 });
 
