@@ -101,7 +101,7 @@ export const rows: readonly Row[] = [
   // The interpreter does not know the translator.
   { folder: "src/engine/interpret", may: [...engineMay, ...engineShared] },
   { folder: "src/engine/translate", may: [...engineMay, ...engineShared, "src/engine/interpret/interpreter"] },
-  { folder: "src/engine", may: engineMay },
+  { folder: "src/engine", may: [...engineMay, "src/modules"] },
   {
     folder: "src/arch/X/engines",
     may: [

@@ -62,8 +62,10 @@ export interface Arch {
   destroyVm(vm: VmInside): () => void;
   /** Of those calls, the ones that give a handle. */
   readonly parts: Readonly<Record<string, PartMethod>>;
-  /** The architecture's own calls on a VM (uapi.ts of the architecture). */
+  /** The architecture's own calls on /dev/kvm, on a VM, on a vCPU (uapi.ts of the architecture). */
+  systemMethods(): object;
   vmMethods(vm: VmInside): object;
+  vcpuMethods(vcpu: VcpuInside): object;
   /** The vCPU's state after power-on. */
   createVcpu(vcpu: VcpuInside): void;
   /** Its part of kvm/saved.ts; what restoreVm and restoreVcpu are given may be another version's. */

@@ -10,6 +10,11 @@ export const KVM_VM_PPC_HV = 1;
 /** KVM_CREATE_VM: exactly the interpreter, `pr`. EINVAL if it is not loaded. */
 export const KVM_VM_PPC_PR = 2;
 
+/** Direction of the exit `io`: the guest reads a port. */
+export const KVM_EXIT_IO_IN = 0;
+/** Direction of the exit `io`: the guest writes a port. */
+export const KVM_EXIT_IO_OUT = 1;
+
 // Extensions (KVM_CHECK_EXTENSION, KVM_ENABLE_CAP).
 /** There can be an interrupt controller on the kernel side. */
 export const KVM_CAP_IRQCHIP = 0;
@@ -17,6 +22,8 @@ export const KVM_CAP_IRQCHIP = 0;
 export const KVM_CAP_HLT = 1;
 /** KVM_SET_USER_MEMORY_REGION: `Vm.setUserMemoryRegion`. */
 export const KVM_CAP_USER_MEMORY = 3;
+/** x86: KVM_SET_CPUID2 and KVM_GET_SUPPORTED_CPUID. */
+export const KVM_CAP_EXT_CPUID = 7;
 /** Answers with the number of vCPUs that is recommended for a VM. */
 export const KVM_CAP_NR_VCPUS = 9;
 /** Answers with the number of memory slots of a VM. */
@@ -33,6 +40,8 @@ export const KVM_CAP_SET_GUEST_DEBUG = 23;
 export const KVM_CAP_IRQ_ROUTING = 25;
 /** KVM_IRQFD: `Vm.irqfd`. */
 export const KVM_CAP_IRQFD = 32;
+/** x86: KVM_CREATE_PIT2. */
+export const KVM_CAP_PIT2 = 33;
 /** KVM_IOEVENTFD: `Vm.ioeventfd`. */
 export const KVM_CAP_IOEVENTFD = 36;
 /** The exit "internal_error" has `data`. */
@@ -51,6 +60,8 @@ export const KVM_CAP_ENABLE_CAP = 54;
 export const KVM_CAP_PPC_GET_PVINFO = 57;
 /** KVM_INTERRUPT takes KVM_INTERRUPT_SET_LEVEL. */
 export const KVM_CAP_PPC_IRQ_LEVEL = 58;
+/** x86: KVM_GET_TSC_KHZ. */
+export const KVM_CAP_GET_TSC_KHZ = 61;
 /** KVM_CREATE_SPAPR_TCE: TCE tables for 32-bit windows, which PAPR's H_PUT_TCE and its like fill. */
 export const KVM_CAP_SPAPR_TCE = 63;
 /**
@@ -66,6 +77,8 @@ export const KVM_CAP_PPC_HIOR = 67;
 export const KVM_CAP_PPC_PAPR = 68;
 /** KVM_GET_ONE_REG and KVM_SET_ONE_REG: `Vcpu.getOneReg`, `setOneReg`. */
 export const KVM_CAP_ONE_REG = 70;
+/** x86: local APICs' timers have the mode that goes by the time-stamp counter. */
+export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
 /** KVM_SIGNAL_MSI: `Vm.signalMsi`. */
 export const KVM_CAP_SIGNAL_MSI = 77;
 /** KVM_PPC_GET_SMMU_INFO: `PpcVm.getSmmuInfo`. */

@@ -127,7 +127,9 @@ export function fake(name = "hv", type = 1): Fake {
     loadState: () => {},
     loadVcpu: () => {},
     restoreVcpu: ({ vm, state }, saved) => vm.mem.setI32(state + savedOffset, saved as number),
+    systemMethods: () => ({}),
     vmMethods: () => ({}),
+    vcpuMethods: () => ({}),
     createVcpu: () => {},
     memoryChanged: () => {
       it.flushes++;

@@ -42,6 +42,8 @@ export class KvmCore implements Kvm {
     parameters: KvmParameters = kvmDefaults,
   ) {
     this.#parameters = parameters;
+    // All are of one architecture.
+    Object.assign(this, implementations[0]?.arch.systemMethods());
     this.#implementations = implementations;
     this.#module = module;
     this.#vac = vac;

@@ -438,6 +438,20 @@ export type Exit =
        */
       data: bigint;
     }
+  /** x86: `count` accesses of `size` bytes to a port; of KVM_EXIT_IO_IN, `data` is the answer. */
+  | {
+      readonly reason: "io";
+      /** KVM_EXIT_IO_IN, KVM_EXIT_IO_OUT. */
+      readonly direction: number;
+      /** Bytes of an access: 1, 2 or 4. */
+      readonly size: number;
+      /** The port's number. */
+      readonly port: number;
+      /** Accesses: one. */
+      readonly count: number;
+      /** The bytes, the first the least significant. Of a read: the answer. */
+      data: bigint;
+    }
   /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
   | {
       readonly reason: "papr_hcall";

@@ -95,6 +95,7 @@ export class VcpuCore implements Vcpu, VcpuInside {
     this.id = vm.mem.i32(record + fields.id);
     this.index = vm.mem.i32(record + fields.index);
     this.state = vm.mem.u32(record + fields.state);
+    Object.assign(this, vm.arch.vcpuMethods(this));
   }
 
   run(options: RunOptions = {}): Exit {

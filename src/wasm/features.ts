@@ -2,7 +2,7 @@
  * What the WebAssembly of this platform can do, found out by offering it tiny modules. Nothing is assumed from a
  * version number. WebAssembly Core Specification, "Binary Format"; feature names as in its proposals.
  */
-import { KvmError } from "../base/errors.js";
+import { KvmError, messageOf } from "../base/errors.js";
 
 export interface WasmFeatures {
   /** Modules may be compiled from bytes made at run time: what `hv` lives on. Denied by some policies and platforms. */
@@ -121,4 +121,17 @@ export function detectWasmFeatures(): WasmFeatures {
     fusedMadd: isMaddFused(),
     memory64: validates(probes.memory64),
   };
+}
+
+/** The smallest module there is. */
+const emptyModule = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+/** EPERM: the platform does not let code be generated at run time. */
+export function requireCodeGeneration(): void {
+  requireWebAssembly();
+  try {
+    new WebAssembly.Module(emptyModule);
+  } catch (cause) {
+    throw new KvmError("EPERM", `the platform does not let code be generated (${messageOf(cause)})`, { cause });
+  }
 }

@@ -216,7 +216,9 @@ export const powerpc = {
 
   createVm,
   destroyVm,
+  systemMethods: () => ({}),
   vmMethods,
+  vcpuMethods: () => ({}),
   parts: {
     createSpaprTce: {
       key: ({ liobn }: SpaprTce) => `tce ${liobn}`,

@@ -16,6 +16,7 @@ const args = Array.from({ length: 9 }, (_, i) => BigInt(i) - 4n);
 /** One of each kind, with what is at the ends of its range; a reason without one does not compile. */
 const samples: { readonly [R in Exit["reason"]]: Extract<Exit, { readonly reason: R }> } = {
   mmio: { reason: "mmio", physAddr: top, length: 8, isWrite: true, data: top },
+  io: { reason: "io", direction: 1, size: 4, port: 0xffff, count: 1, data: 0xffff_ffffn },
   papr_hcall: { reason: "papr_hcall", nr: 0xf001, ret: -2n, args },
   debug: { reason: "debug", address: 4n, status: 1 },
   intr: { reason: "intr" },

@@ -53,6 +53,26 @@ export const exitTable = {
       },
     },
   },
+  io: {
+    statistic: "io_exits",
+    answered: true,
+    words: {
+      put: ({ direction, size, port, count, data }, words) => {
+        words.set([BigInt(direction), BigInt(size), BigInt(port), BigInt(count), data]);
+      },
+      get: ([direction, size, port, count, data]) => ({
+        reason: "io",
+        direction: number(direction),
+        size: number(size),
+        port: number(port),
+        count: number(count),
+        data: unsigned(data),
+      }),
+      answer: ({ data }, to) => {
+        to.data = data;
+      },
+    },
+  },
   papr_hcall: {
     statistic: "papr_hcall_exits",
     answered: true,

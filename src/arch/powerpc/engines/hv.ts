@@ -1,7 +1,6 @@
-import { KvmError, messageOf } from "../../../base/errors.js";
 import type { ImplementationRow } from "../../../engine/implementation.js";
 import { KVM_VM_PPC_HV } from "../../../kvm/constants.js";
-import { requireWebAssembly } from "../../../wasm/features.js";
+import { requireCodeGeneration } from "../../../wasm/features.js";
 
 export const hv: ImplementationRow = {
   name: "hv",
@@ -23,15 +22,3 @@ export const hv: ImplementationRow = {
     return (memory, post) => serveTranslations(translatorTarget, memory, post);
   },
 };
-
-/** The smallest module there is. */
-const emptyModule = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-
-function requireCodeGeneration(): void {
-  requireWebAssembly();
-  try {
-    new WebAssembly.Module(emptyModule);
-  } catch (cause) {
-    throw new KvmError("EPERM", `the platform does not let code be generated (${messageOf(cause)})`, { cause });
-  }
-}

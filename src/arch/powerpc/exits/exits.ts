@@ -68,6 +68,9 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
     case "osi":
       for (let i = 0; i < state.gpr.count; i++) setGpr(vcpu, i, exit.gprs[i] ?? 0n);
       return undefined;
+    case "io":
+      // There are no ports.
+      return undefined;
     default:
       return exit satisfies never;
   }

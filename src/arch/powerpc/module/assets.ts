@@ -1,27 +1,8 @@
 /** The WebAssembly that is built with the package: which file it is, and how a platform gets it. */
-import { KvmError, messageOf } from "../../../base/errors.js";
-import { mayFail } from "../../../base/fault.js";
-import type { EngineAssets } from "../../../engine/implementation.js";
+import type { LoadAsset } from "../../../engine/assets.js";
 import { memoryShared } from "../../../wasm/binary.js";
-import { requireWebAssembly } from "../../../wasm/features.js";
 
-/**
- * The run-time library and the interpreter, each for unshared and for shared memory. The package has a file of each name,
- * for platforms that must be given compiled modules.
- */
-export const assetNames = [
-  "runtime.wasm",
-  "runtime.shared.wasm",
-  "interpreter.wasm",
-  "interpreter.shared.wasm",
-] as const;
-
-export type AssetName = (typeof assetNames)[number];
-
-/** A compiled module where the platform forbids compiling bytes; else the bytes. */
-export type LoadAsset = (name: AssetName) => Promise<WebAssembly.Module | Uint8Array>;
-
-export type CompiledAssets = EngineAssets;
+export { type AssetName, assetNames, type LoadAsset } from "../../../engine/assets.js";
 
 /** Reads the files in Node, fetches them elsewhere. One file serves both kinds of memory: they differ in a bit. */
 export const loadAssetHere: LoadAsset = async (name) => {
@@ -38,32 +19,4 @@ async function readAsset(url: URL): Promise<Uint8Array> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url.href}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
-}
-
-/** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes; or there is no WebAssembly. */
-async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {
-  requireWebAssembly();
-  let asset: WebAssembly.Module | Uint8Array;
-  try {
-    mayFail(`bytes of ${name}`);
-    asset = await load(name);
-  } catch (cause) {
-    throw new KvmError("EIO", `${name} cannot be read: ${messageOf(cause)}`, { cause });
-  }
-  // A module of another realm (a context of node:vm, a frame) is no instance of this one's WebAssembly.Module.
-  if (!ArrayBuffer.isView(asset)) return asset;
-  mayFail(`compiled ${name}`);
-  try {
-    return await WebAssembly.compile(asset as Uint8Array<ArrayBuffer>);
-  } catch (cause) {
-    throw new KvmError("EPERM", `${name} was refused (${messageOf(cause)}); give it as a compiled module`, { cause });
-  }
-}
-
-export async function compileAssets(shared: boolean, load: LoadAsset): Promise<CompiledAssets> {
-  const [runtime, interpreter] = await Promise.all([
-    compile(shared ? "runtime.shared.wasm" : "runtime.wasm", load),
-    compile(shared ? "interpreter.shared.wasm" : "interpreter.wasm", load),
-  ]);
-  return { runtime, interpreter };
 }

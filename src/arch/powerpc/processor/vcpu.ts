@@ -1,51 +1,11 @@
 /** A POWER vCPU's registers in the VM's memory, for the slow paths. Only for who holds the vCPU (see kvm/uapi.ts). */
+import { vcpuFields } from "../../../engine/vcpu-fields.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { Request, type StateField, state } from "../engines/layout.js";
 import { type RegisterName, registers } from "../isa/registers.js";
 import { ppcVcpu } from "../vm/state.js";
 
-/** Fields of one 32-bit word, or one 64-bit. */
-export const addressOf = (vcpu: VcpuInside, field: StateField, index = 0): number => {
-  const { offset, type } = state[field];
-  return vcpu.state + offset + index * (type === "i32" ? 4 : type === "v128" ? 16 : 8);
-};
-
-/** A register or bookkeeping field, unsigned. */
-export function getField(vcpu: VcpuInside, field: StateField, index = 0): bigint {
-  const { mem } = vcpu.vm;
-  const address = addressOf(vcpu, field, index);
-  switch (state[field].type) {
-    case "i32":
-      return BigInt(mem.u32(address));
-    case "i64":
-    case "f64":
-      return mem.u64(address);
-    case "v128":
-      return mem.u64(address) | (mem.u64(address + 8) << 64n);
-    default:
-      return state[field].type satisfies never;
-  }
-}
-
-export function setField(vcpu: VcpuInside, field: StateField, value: bigint, index = 0): void {
-  const { mem } = vcpu.vm;
-  const address = addressOf(vcpu, field, index);
-  switch (state[field].type) {
-    case "i32":
-      mem.setI32(address, Number(BigInt.asIntN(32, value)));
-      return;
-    case "i64":
-    case "f64":
-      mem.setI64(address, value);
-      return;
-    case "v128":
-      mem.setI64(address, value);
-      mem.setI64(address + 8, value >> 64n);
-      return;
-    default:
-      state[field].type satisfies never;
-  }
-}
+export const { addressOf, getField, setField, request } = vcpuFields<StateField>(state);
 
 export const gpr = (vcpu: VcpuInside, number: number): bigint => vcpu.vm.mem.u64(addressOf(vcpu, "gpr", number));
 export const setGpr = (vcpu: VcpuInside, number: number, value: bigint): void =>
@@ -54,11 +14,6 @@ export const setGpr = (vcpu: VcpuInside, number: number, value: bigint): void =>
 /** The engine renews what derives from registers before it goes on. */
 export function contextChanged(vcpu: VcpuInside): void {
   request(vcpu, Request.context);
-}
-
-/** Sets request bits, of which a vCPU in the guest takes notice within a slice. [any thread] */
-export function request(vcpu: VcpuInside, bits: number): void {
-  vcpu.vm.mem.or(addressOf(vcpu, "requests"), bits);
 }
 
 /** Something became pending: a running vCPU looks, a halted one wakes. [any thread] */

@@ -136,6 +136,9 @@ export class Pseries implements Machine {
       case "nmi":
         this.#machineCheck(cpu, exit.flags);
         break;
+      case "io":
+        // There are no ports: nobody gives such an exit.
+        break;
       case "shutdown":
         control.end({ kind: "powerOff" });
         break;

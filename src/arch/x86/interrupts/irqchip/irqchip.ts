@@ -3,7 +3,7 @@
  * to 15 go to both of the PC's older controllers and to the IOAPIC, whose pin 2 is line 0; the others to the IOAPIC alone.
  * One lock for all: an access takes microseconds.
  */
-import { struct } from "../../../../base/struct.js";
+import { type FieldList, type Struct, struct } from "../../../../base/struct.js";
 import { allocate } from "../../../../kvm/heap.js";
 import { locked } from "../../../../kvm/lock.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
@@ -21,11 +21,11 @@ const ioapicAt = picAt + picState.size;
 const pitAt = ioapicAt + ioapicState.size;
 
 /** The parts that hold state: where each lies behind the address, and its layout. */
-export const irqchipParts = {
+export const irqchipParts: Readonly<Record<string, readonly [number, Struct<FieldList>]>> = {
   pic: [picAt, picState],
   ioapic: [ioapicAt, ioapicState],
   pit: [pitAt, pitState],
-} as const;
+};
 
 /** A vCPU as the controllers know it. */
 export interface IrqchipVcpu {

@@ -1,0 +1,198 @@
+/** x86: the core's list of hooks, filled in, for one vendor's processors. */
+import { KvmError } from "../../base/errors.js";
+import type { Arch } from "../../kvm/arch.js";
+import { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP } from "../../kvm/constants.js";
+import { allocate } from "../../kvm/heap.js";
+import type { VcpuInside, VmInside } from "../../kvm/inside.js";
+import { vmLayout } from "../../kvm/layout.js";
+import { vcpuRecord } from "../../kvm/state.js";
+import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
+import type { Stats } from "../../kvm/uapi.js";
+import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
+import { systemMethods, vcpuMethods, vmMethods } from "./calls/methods.js";
+import { Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
+import { completeExit, handleExit } from "./exits/exits.js";
+import { getRegs, getSregs, setRegs, setSregs } from "./processor/regs.js";
+import { powerOn } from "./processor/reset.js";
+import { createCodeMaps, enter, resumed, runnable, takeInit, wakeTime } from "./processor/running.js";
+import {
+  addressOf,
+  dropCode,
+  flushTranslations,
+  getField,
+  notifyInterrupt,
+  recordAt,
+  request,
+  tscRate,
+} from "./processor/vcpu.js";
+import type { Vendor } from "./processor/vendor.js";
+import { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SIPI_RECEIVED, KVM_MP_STATE_UNINITIALIZED } from "./uapi.js";
+import { restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";
+import { vcpuRecordSize, x86Vm, x86VmPointer } from "./vm/state.js";
+import { x86VcpuOf, x86VmOf } from "./vm/x86-vm.js";
+
+function createVm(vm: VmInside): void {
+  const { mem } = vm;
+  mem.setF64(vmLayout.clockRate, tscRate);
+  const address = allocate(mem, x86Vm.size);
+  mem.setI32(x86VmPointer, address);
+  mem.setI32(address + x86Vm.offset.number, vm.vac.allocateNumber("vpid"));
+}
+
+const vmNumber = (vm: VmInside): number => vm.mem.i32(x86VmOf(vm).address + x86Vm.offset.number);
+
+function destroyVm(vm: VmInside): () => void {
+  const number = vmNumber(vm);
+  // Translators are on the vCPUs' threads, which may be gone.
+  const code = vm.vcpus().reduce((sum, vcpu) => sum + vm.mem.i32(addressOf(vcpu, "codeBytes")), 0);
+  return () => {
+    vm.vac.freeNumber("vpid", number);
+    vm.vac.page.accountCode(-code);
+  };
+}
+
+function createVcpu(vcpu: VcpuInside): void {
+  const one = x86VcpuOf(vcpu);
+  powerOn(vcpu, BigInt(one.vm.vendor.signature));
+  one.lapic.reset(vcpu.id, one.isFirst);
+  createCodeMaps(vcpu);
+  // With local APICs, the first starts the others.
+  if (one.isFirst || !one.vm.irqchip) return;
+  vcpu.vm.mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_UNINITIALIZED);
+  vcpu.halt();
+}
+
+function interrupt(vcpu: VcpuInside, irq: number): void {
+  if (x86VmOf(vcpu.vm).irqchip) {
+    throw new KvmError("ENXIO", "KVM_INTERRUPT: the VM has its interrupt controllers in the kernel side");
+  }
+  if (!(irq >= 0 && irq < 256)) throw new KvmError("EINVAL", `KVM_INTERRUPT: ${irq} is no vector`);
+  if (vcpu.vm.mem.compareExchange(addressOf(vcpu, "interruptPending"), 0, irq + 1) !== 0) {
+    throw new KvmError("EEXIST", "KVM_INTERRUPT: another interrupt waits");
+  }
+  notifyInterrupt(vcpu);
+}
+
+const mpState = (vcpu: VcpuInside): number => vcpu.vm.mem.load(recordAt(vcpu, "mpState"));
+
+function setMpState(vcpu: VcpuInside, value: number): void {
+  if (!(value >= KVM_MP_STATE_RUNNABLE && value <= KVM_MP_STATE_SIPI_RECEIVED)) {
+    throw new KvmError("EINVAL", `KVM_SET_MP_STATE: ${value} is no state of an x86 processor`);
+  }
+  if (value !== KVM_MP_STATE_RUNNABLE && !x86VmOf(vcpu.vm).irqchip) {
+    throw new KvmError("EINVAL", "KVM_SET_MP_STATE: without local APICs a processor only runs");
+  }
+  const { mem } = vcpu.vm;
+  const starts = value === KVM_MP_STATE_RUNNABLE || value === KVM_MP_STATE_SIPI_RECEIVED;
+  mem.store(recordAt(vcpu, "mpState"), starts ? KVM_MP_STATE_RUNNABLE : value);
+  if (starts) mem.store(vcpu.record + vcpuRecord.offset.halted, 0);
+  else vcpu.halt();
+}
+
+const counters = {
+  instructions: "instructions",
+  tlb_misses: "statTlbMiss",
+  decoded: "statDecode",
+  interrupts: "statInterrupt",
+  slices: "statSlices",
+} as const;
+const vcpuStatistics: readonly Statistic<VcpuInside>[] = Object.entries(counters).map(([name, field]) =>
+  cumulative(name, (vcpu) => getField(vcpu, field)),
+);
+function vcpuStats(vcpu: VcpuInside): Stats {
+  const names = {
+    instructions: "instructions",
+    tlbMisses: "statTlbMiss",
+    decoded: "statDecode",
+    interrupts: "statInterrupt",
+    translated: "statTranslated",
+    regionRuns: "statRegionRuns",
+    slices: "statSlices",
+  } as const;
+  return Object.fromEntries(Object.entries(names).map(([name, field]) => [name, Number(getField(vcpu, field))]));
+}
+
+const notYet = (what: string): never => {
+  throw new KvmError("EOPNOTSUPP", `${what} is not there for x86 VMs yet`);
+};
+
+/** For processors of this vendor's. */
+export const x86 = (vendor: Vendor): Arch => ({
+  name: "x86",
+  vcpuSize: vcpuLayout.size,
+  vcpuZeroed: vcpuLayout.tlb,
+  wakeOffset: state.wake.offset,
+  immediateExitOffset: state.immediateExit.offset,
+  inGuestOffset: state.inGuest.offset,
+  dirtyRingOffset: state.dirtyRing.offset,
+  vcpuRecordSize,
+  maxVcpus,
+  maxVcpuId,
+  capabilities,
+  devices: [],
+
+  createVm,
+  destroyVm,
+  systemMethods: () => systemMethods(vendor),
+  vmMethods: (vm) => vmMethods(vm, vendor),
+  vcpuMethods,
+  parts: {},
+  createVcpu,
+  saveVm,
+  saveVcpu,
+  keptRanges: () => [],
+  restoreVm,
+  restoreVcpu,
+  saveState: () => notYet("vm.saveState"),
+  loadState: () => notYet("vm.loadState"),
+  loadVcpu: () => notYet("vm.loadState"),
+  memoryChanged: flushTranslations,
+  memoryWritten: dropCode,
+
+  hasInterruptController: (vm) => x86VmOf(vm).irqchip !== undefined,
+  setIrq: (vm, pin, level) => x86VmOf(vm).irqchip?.setLine(pin, level) ?? false,
+  setMsi: (vm, address, data) => x86VmOf(vm).irqchip?.signal(address, data) ?? -1,
+  interrupt,
+
+  enter,
+  traceStep: (vcpu) => vcpu.engineStep(),
+  engineEvent: () => {},
+  handleExit: (vcpu, code) => {
+    const exit = handleExit(vcpu, code);
+    if (takeInit(vcpu)) vcpu.halt();
+    return exit;
+  },
+  completeExit,
+  runnable,
+  wakeTime,
+  resumed,
+  kick: (vcpu) => request(vcpu, Request.leave),
+  pc: (vcpu) => getField(vcpu, "pc"),
+  setGuestDebug: (_, { control }) => {
+    if (control & ~(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)) {
+      throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: x86 VMs have single steps, and no breakpoints yet");
+    }
+  },
+
+  getOneReg: (_, id) => noRegister(id),
+  setOneReg: (_, id) => noRegister(id),
+  getRegList: () => [],
+  getMpState: mpState,
+  setMpState,
+  vmNumber,
+  vmStatistics: [],
+  vcpuStatistics,
+  getRegs,
+  setRegs: setRegs as Arch["setRegs"],
+  getSregs,
+  setSregs: setSregs as Arch["setSregs"],
+  vmStats: () => ({}),
+  vcpuStats,
+});
+
+function noRegister(id: bigint): never {
+  throw new KvmError(
+    "ENOENT",
+    `there is no register 0x${id.toString(16)}: x86 has KVM_GET_REGS, KVM_GET_SREGS, KVM_GET_MSRS`,
+  );
+}

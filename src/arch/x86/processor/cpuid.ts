@@ -1,0 +1,154 @@
+/**
+ * CPUID: the features that the engines have, a row each, what a vendor's processor says, and what of it decides which
+ * instructions there are. Source: Intel SDM, volume 2, "CPUID"; AMD APM, volume 3, "Obtaining Processor Information".
+ */
+import { KvmError } from "../../../base/errors.js";
+import type { VcpuInside } from "../../../kvm/inside.js";
+import { features as engineFeatures } from "../engines/dispatch.js";
+import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, KVM_MAX_CPUID_ENTRIES, type X86CpuidEntry } from "../uapi.js";
+import { getField, setField } from "./vcpu.js";
+import type { Vendor } from "./vendor.js";
+
+type Output = "eax" | "ebx" | "ecx" | "edx";
+
+interface FeatureBit {
+  readonly leaf: number;
+  readonly output: Output;
+  readonly bit: number;
+  /** Its name among the engine's features (isa/insn.ts), if instructions hang on it. */
+  readonly engine?: string;
+}
+
+const row = (leaf: number, output: Output, bits: Readonly<Record<number, string | undefined>>): FeatureBit[] =>
+  Object.entries(bits).map(([bit, engine]) => ({ leaf, output, bit: Number(bit), ...(engine ? { engine } : {}) }));
+
+/** What every vCPU may say. A number without a name: nothing is decoded by it. */
+const offered: readonly FeatureBit[] = [
+  // FPU, VME to PSE, TSC, MSR, PAE, CX8, APIC, SEP not, MTRR, PGE, CMOV, PAT, CLFSH, FXSR, SSE, SSE2.
+  ...row(1, "edx", {
+    0: undefined,
+    3: undefined,
+    4: undefined,
+    5: undefined,
+    6: undefined,
+    8: undefined,
+    9: undefined,
+  }),
+  ...row(1, "edx", { 12: undefined, 13: undefined, 15: undefined, 16: undefined, 19: undefined }),
+  ...row(1, "edx", { 24: "fxsr", 25: undefined, 26: "sse2" }),
+  // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, a hypervisor.
+  ...row(1, "ecx", { 17: undefined, 21: undefined, 22: "movbe", 23: "popcnt", 24: undefined, 31: undefined }),
+  // FSGSBASE, BMI1, SMEP, ERMS, INVPCID, SMAP.
+  ...row(7, "ebx", { 0: "fsgsbase", 3: "bmi1", 7: undefined, 9: undefined, 10: "invpcid", 20: "smap" }),
+  ...row(7, "ecx", { 2: undefined }),
+  // ARCH_CAPABILITIES.
+  ...row(7, "edx", { 29: undefined }),
+  ...row(0x80000001, "ecx", { 0: undefined, 5: "lzcnt" }),
+  // SYSCALL, NX, 1 GiB pages, RDTSCP, long mode.
+  ...row(0x80000001, "edx", { 11: undefined, 20: undefined, 26: undefined, 27: "rdtscp", 29: undefined }),
+  // The time-stamp counter goes at one rate in every state.
+  ...row(0x80000007, "edx", { 8: undefined }),
+];
+
+/** All that instructions can hang on, with features that are not offered. */
+const deciding: readonly FeatureBit[] = [
+  ...offered.filter(({ engine }) => engine !== undefined),
+  ...row(1, "ecx", { 3: "monitor", 5: "vmx", 13: "cx16", 20: "sse4.2", 26: "xsave", 30: "rdrand" }),
+  ...row(7, "ebx", { 8: "bmi2", 18: "rdseed", 19: "adx", 23: "clflushopt", 24: "clwb" }),
+  ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
+  ...row(0x80000001, "ecx", { 2: "svm" }),
+  ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),
+];
+
+/** Of leaf 1's EDX, what AMD's processors say in 0x80000001's too. */
+const repeated = 0x0183f3ff;
+/** CPUID 0x40000000: KVM's. Its features: both clocks, no delay of ports, a clock that is the same on all processors. */
+const paravirtual = 0x40000000;
+const paravirtualFeatures = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
+/** Bits of physical and of linear addresses. */
+const addressBits = 0x3028;
+
+const letters = (text: string, from: number): number =>
+  [0, 1, 2, 3].reduce((word, i) => word | ((text.charCodeAt(from + i) || 0) << (8 * i)), 0) >>> 0;
+
+/** KVM_GET_SUPPORTED_CPUID. Entries that differ by vCPU (its number) are vCPU 0's. */
+export function supportedCpuid(vendor: Vendor): X86CpuidEntry[] {
+  const entries: X86CpuidEntry[] = [];
+  const word = (leaf: number, output: Output): number =>
+    offered
+      .filter((one) => one.leaf === leaf && one.output === output)
+      .reduce((bits, { bit }) => bits | (1 << bit), 0) >>> 0;
+  const add = (leaf: number, [eax = 0, ebx = 0, ecx = 0, edx = 0]: readonly number[], indexed = false): void => {
+    const flags = indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
+    entries.push({ function: leaf >>> 0, index: 0, flags, eax, ebx, ecx, edx });
+  };
+  const { name, brand } = vendor;
+  add(0, [vendor.lastLeaf, letters(name, 0), letters(name, 8), letters(name, 4)]);
+  // Lines of 64 bytes for CLFLUSH, one logical processor.
+  add(1, [vendor.signature, 0x10800, word(1, "ecx"), word(1, "edx")]);
+  add(4, [], true);
+  // The APIC's timer goes on in every state.
+  add(6, [4]);
+  add(7, [0, word(7, "ebx"), word(7, "ecx"), vendor.repeatsFeatures ? 0 : word(7, "edx")], true);
+  add(0xb, [], true);
+  add(0xd, [], true);
+  add(paravirtual, [paravirtual + 1, letters("KVMK", 0), letters("VMKV", 0), letters("M\0\0\0", 0)]);
+  add(paravirtual + 1, [paravirtualFeatures >>> 0]);
+  add(0x80000000, [
+    vendor.lastExtended,
+    ...(vendor.repeatsFeatures ? [letters(name, 0), letters(name, 8), letters(name, 4)] : []),
+  ]);
+  const basic = vendor.repeatsFeatures ? word(1, "edx") & repeated : 0;
+  add(0x80000001, [
+    vendor.repeatsFeatures ? vendor.signature : 0,
+    0,
+    word(0x80000001, "ecx"),
+    (word(0x80000001, "edx") | basic) >>> 0,
+  ]);
+  for (let i = 0; i < 3; i++)
+    add(
+      0x80000002 + i,
+      [0, 4, 8, 12].map((at) => letters(brand, 16 * i + at)),
+    );
+  add(0x80000007, [0, 0, 0, word(0x80000007, "edx")]);
+  add(0x80000008, [addressBits]);
+  // A null selector clears the base; LFENCE serialises; automatic IBRS.
+  if (vendor.lastExtended >= 0x80000021) add(0x80000021, [(1 << 2) | (1 << 6) | (1 << 8)]);
+  return entries;
+}
+
+const words = ["function", "index", "flags", "eax", "ebx", "ecx", "edx"] as const;
+
+export function getCpuid(vcpu: VcpuInside): X86CpuidEntry[] {
+  return Array.from({ length: Number(getField(vcpu, "cpuidCount")) }, (_, i) => {
+    const values = words.map((name, j) => [name, Number(getField(vcpu, "cpuid", words.length * i + j))] as const);
+    return Object.fromEntries(values) as unknown as X86CpuidEntry;
+  });
+}
+
+/** E2BIG: more than there is room for. */
+export function setCpuid(vcpu: VcpuInside, entries: readonly X86CpuidEntry[]): void {
+  if (entries.length > KVM_MAX_CPUID_ENTRIES) {
+    throw new KvmError(
+      "E2BIG",
+      `KVM_SET_CPUID2: ${entries.length} entries, and there are ${KVM_MAX_CPUID_ENTRIES} at most`,
+    );
+  }
+  for (const [i, entry] of entries.entries()) {
+    for (const [j, name] of words.entries()) setField(vcpu, "cpuid", BigInt(entry[name]), words.length * i + j);
+  }
+  setField(vcpu, "cpuidCount", BigInt(entries.length));
+  setField(vcpu, "features", featuresOf(entries));
+}
+
+/** The engine's features that these entries say. What has no bit of its own is there. */
+function featuresOf(entries: readonly X86CpuidEntry[]): bigint {
+  const says = ({ leaf, output, bit }: FeatureBit) => {
+    const entry = entries.find((one) => one.function === leaf && (one.index === 0 || one.flags === 0));
+    return entry !== undefined && ((entry[output] >>> bit) & 1) !== 0;
+  };
+  return engineFeatures.reduce((bits, name, i) => {
+    const row = deciding.find(({ engine }) => engine === name);
+    return row && !says(row) ? bits : bits | (1n << BigInt(i));
+  }, 0n);
+}

@@ -1,0 +1,102 @@
+/** When a vCPU runs, waits and wakes: its timers, INIT and SIPI, HLT. */
+import { allocate } from "../../../kvm/heap.js";
+import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
+import { vmLayout } from "../../../kvm/layout.js";
+import { locked } from "../../../kvm/lock.js";
+import { vmState } from "../../../kvm/state.js";
+import { archLayout } from "../engines/layout.js";
+import { RFlags } from "../engines/registers.js";
+import { KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE } from "../uapi.js";
+import { started, x86VcpuOf } from "../vm/x86-vm.js";
+import { resetRegisters, startAt } from "./reset.js";
+import { addressOf, getField, recordAt, tscRate } from "./vcpu.js";
+
+/** No longer map of code than the 32-bit memory can have RAM for. */
+const codeLimit = 1n << 32n;
+
+/** Tables of decoded code, made when the VM first runs: by then its RAM is known. */
+function prepareCode(vm: VmInside): void {
+  const { mem } = vm;
+  locked(mem, vmState.lock, () => {
+    if (mem.load(archLayout.codeMapSize) !== 0) return;
+    // Slots are in order of their base.
+    const last = vm.slots.list().at(-1);
+    const end = last ? last.base + last.size : 0n;
+    const limit = end < codeLimit ? end : codeLimit;
+    // One word per 4 KiB page, in both.
+    const mapSize = Math.max(Number(limit / 4096n) * 4, 64);
+    mem.setI64(archLayout.ramLimit, limit);
+    mem.setI32(archLayout.codeOwners, allocate(mem, mapSize));
+    for (const vcpu of vm.vcpus()) mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, mapSize));
+    mem.store(archLayout.codeMapSize, mapSize);
+  });
+}
+
+/** For one that comes to a VM that has run. */
+export function createCodeMaps(vcpu: VcpuInside): void {
+  const { mem } = vcpu.vm;
+  const size = mem.load(archLayout.codeMapSize);
+  if (size !== 0) mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, size));
+}
+
+export function enter(vcpu: VcpuInside, deadline: number): void {
+  const { mem } = vcpu.vm;
+  if (mem.load(archLayout.codeMapSize) === 0) prepareCode(vcpu.vm);
+  if (mem.i32(recordAt(vcpu, "ready")) === 0) {
+    vcpu.engineReset();
+    mem.setI32(recordAt(vcpu, "ready"), 1);
+  }
+  const one = x86VcpuOf(vcpu);
+  one.vm.irqchip?.expire(one, one.isFirst, one.now);
+  const due = Math.min(deadline - mem.f64(vmLayout.clockBase), timerDue(vcpu));
+  // In the time-stamp counter's ticks, without its offset; 0 is never.
+  mem.setI64(addressOf(vcpu, "leaveAt"), Number.isFinite(due) ? BigInt(Math.max(1, Math.ceil(due * tscRate))) : 0n);
+}
+
+/** The guest's time, ms. */
+function timerDue(vcpu: VcpuInside): number {
+  const one = x86VcpuOf(vcpu);
+  return one.vm.irqchip?.due(one, one.isFirst) ?? Number.POSITIVE_INFINITY;
+}
+
+/** When a halted one has something to do by itself: ms of the host's clock. */
+export function wakeTime(vcpu: VcpuInside): number {
+  const { mem } = vcpu.vm;
+  if (mem.load(recordAt(vcpu, "mpState")) !== KVM_MP_STATE_HALTED) return Number.POSITIVE_INFINITY;
+  return mem.f64(vmLayout.clockBase) + timerDue(vcpu);
+}
+
+export function runnable(vcpu: VcpuInside): boolean {
+  const { mem } = vcpu.vm;
+  takeInit(vcpu);
+  const state = mem.load(recordAt(vcpu, "mpState"));
+  if (state === KVM_MP_STATE_RUNNABLE) return true;
+  if (state === KVM_MP_STATE_INIT_RECEIVED) return (mem.load(recordAt(vcpu, "startVector")) & started) !== 0;
+  if (state !== KVM_MP_STATE_HALTED) return false;
+  const one = x86VcpuOf(vcpu);
+  one.vm.irqchip?.expire(one, one.isFirst, one.now);
+  if (mem.load(addressOf(vcpu, "nmiPending")) !== 0 && mem.load(addressOf(vcpu, "nmiBlocked")) === 0) return true;
+  if (!(getField(vcpu, "systemFlags") & BigInt(RFlags.interrupt))) return false;
+  if (mem.load(addressOf(vcpu, "interruptPending")) !== 0) return true;
+  return mem.load(addressOf(vcpu, "interruptRequest")) !== 0 && (one.vm.irqchip?.waits(one) ?? false);
+}
+
+export function resumed(vcpu: VcpuInside): void {
+  const { mem } = vcpu.vm;
+  if (mem.load(recordAt(vcpu, "mpState")) === KVM_MP_STATE_INIT_RECEIVED) {
+    const vector = BigInt(mem.exchange(recordAt(vcpu, "startVector"), 0) & 0xff);
+    startAt(vcpu, vector << 8n, vector << 12n, 0n);
+  }
+  mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_RUNNABLE);
+}
+
+/** An INIT that waits: the vCPU stops until a SIPI. True: there was one. */
+export function takeInit(vcpu: VcpuInside): boolean {
+  const { mem } = vcpu.vm;
+  if (mem.exchange(recordAt(vcpu, "initPending"), 0) === 0) return false;
+  const one = x86VcpuOf(vcpu);
+  resetRegisters(vcpu, BigInt(one.vm.vendor.signature));
+  one.vm.irqchip?.locked(() => one.lapic.reset(vcpu.id, one.isFirst));
+  mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_INIT_RECEIVED);
+  return true;
+}

@@ -1,0 +1,27 @@
+/** What differs between the vendors' processors: one file for each fills it in (vmx/, svm/). */
+
+/** A register that is not the engine's: what it reads, and what becomes of a write. */
+export interface VendorMsr {
+  readonly number: number;
+  readonly value: bigint;
+  /** True: writes are lost; false: they are #GP. */
+  readonly takesWrites: boolean;
+}
+
+export interface Vendor {
+  /** The module's name. */
+  readonly module: string;
+  readonly title: string;
+  /** Twelve letters of CPUID. */
+  readonly name: string;
+  /** CPUID 1, EAX. */
+  readonly signature: number;
+  /** The highest leaves. */
+  readonly lastLeaf: number;
+  readonly lastExtended: number;
+  /** Forty-eight letters at most. */
+  readonly brand: string;
+  /** EDX of leaf 0x80000001 repeats bits of leaf 1. */
+  readonly repeatsFeatures: boolean;
+  readonly msrs: readonly VendorMsr[];
+}

@@ -1,0 +1,38 @@
+/**
+ * The kernel side's own plain data of an x86 VM, besides what the engines read (engines/layout.ts) and the controllers' own.
+ * [I] set before a second thread can see it; [A] Atomics; [V] the vCPU's thread while it runs.
+ */
+import { struct } from "../../../base/struct.js";
+import { vmLayout } from "../../../kvm/layout.js";
+import { lapicState } from "../interrupts/irqchip/lapic.js";
+
+/** Where a VM's memory has the address of `x86Vm`, in the architecture's area behind what the engines use. */
+export const x86VmPointer = vmLayout.arch + 256;
+
+/** Per VM. */
+export const x86Vm = struct({
+  /** [I] A number that no other VM of the process has. */
+  number: "i32",
+  /** [I] Address of the interrupt controllers; 0 before KVM_CREATE_IRQCHIP. */
+  irqchip: "i32",
+});
+
+/** Per vCPU, behind the core's record; then the local APIC's `lapicState`. */
+export const x86Vcpu = struct({
+  /** [V] 1 once the engine has readied the state for its first run. */
+  ready: "i32",
+  /** [A] KVM_MP_STATE_*. */
+  mpState: "i32",
+  /** [A] Where SIPI starts it, in pages; bit 8: it has come. */
+  startVector: "i32",
+  /** [A] 1: an INIT waits. */
+  initPending: "i32",
+  /** [V] Clock of the paravirtual interface: what the guest wrote into its MSRs. */
+  wallClock: "i64",
+  systemTime: "i64",
+  /** [V] IA32_TSC_ADJUST, IA32_SPEC_CTRL, IA32_FEATURE_CONTROL and others that only keep what is written, by their place. */
+  kept: ["i64", 16],
+});
+
+export const lapicAt = x86Vcpu.size;
+export const vcpuRecordSize = x86Vcpu.size + lapicState.size;

@@ -1,0 +1,159 @@
+/** An x86 VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
+import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
+import { Words } from "../../../kvm/words.js";
+import { Request } from "../engines/layout.js";
+import { Irqchip, type IrqchipVcpu } from "../interrupts/irqchip/irqchip.js";
+import { Lapic, lapicState } from "../interrupts/irqchip/lapic.js";
+import {
+  addressOf,
+  getField,
+  getMsr,
+  guestNow,
+  notifyInterrupt,
+  recordAt,
+  request,
+  setField,
+  timeOf,
+} from "../processor/vcpu.js";
+import type { Vendor } from "../processor/vendor.js";
+import { KVM_MP_STATE_INIT_RECEIVED } from "../uapi.js";
+import { lapicAt, x86Vm, x86VmPointer } from "./state.js";
+
+/** SIPI's page, once it has come. */
+export const started = 0x100;
+
+export class X86VmState {
+  readonly core: VmInside;
+  readonly vendor: Vendor;
+  #irqchip: Irqchip | undefined;
+  readonly #vcpus = new Map<VcpuInside, X86VcpuState>();
+
+  constructor(core: VmInside, vendor: Vendor) {
+    this.core = core;
+    this.vendor = vendor;
+  }
+
+  /** Address of `x86Vm`. */
+  get address(): number {
+    return this.core.mem.u32(x86VmPointer);
+  }
+
+  /** Undefined before KVM_CREATE_IRQCHIP. */
+  get irqchip(): Irqchip | undefined {
+    const { mem } = this.core;
+    const base = mem.u32(this.address + x86Vm.offset.irqchip);
+    if (!this.#irqchip && base !== 0) {
+      this.#irqchip = new Irqchip(mem, base, {
+        vcpus: () => this.core.vcpus().map((vcpu) => this.of(vcpu)),
+        ended: (line) => this.core.eventFds.resample(line),
+      });
+    }
+    return this.#irqchip;
+  }
+
+  createIrqchip(): void {
+    this.core.mem.setI32(this.address + x86Vm.offset.irqchip, Irqchip.create(this.core.mem));
+  }
+
+  of(core: VcpuInside): X86VcpuState {
+    const known = this.#vcpus.get(core);
+    if (known) return known;
+    const created = new X86VcpuState(this, core);
+    this.#vcpus.set(core, created);
+    return created;
+  }
+}
+
+export class X86VcpuState implements IrqchipVcpu {
+  readonly vm: X86VmState;
+  readonly core: VcpuInside;
+  readonly lapic: Lapic;
+
+  constructor(vm: X86VmState, core: VcpuInside) {
+    this.vm = vm;
+    this.core = core;
+    this.lapic = new Lapic(new Words(core.vm.mem, core.archRecord + lapicAt, lapicState), {
+      taskPriority: () => Number(getField(core, "taskPriority")),
+      setTaskPriority: (value) => setField(core, "taskPriority", BigInt(value)),
+      mode: () => this.apicMode,
+      timeOf: (counter) => timeOf(core, counter),
+      request: () => this.request(),
+      send: (message, shorthand) => vm.irqchip?.send(this, message, shorthand),
+      nonMaskable: () => this.nonMaskable(),
+      ended: (vector) => vm.irqchip?.endLevel(vector),
+    });
+  }
+
+  /** The guest's time, ms. */
+  get now(): number {
+    return guestNow(this.core.vm);
+  }
+
+  /** Created first: the machine's own timer is looked at by it. */
+  get isFirst(): boolean {
+    return this.core.index === 0;
+  }
+
+  get apicMode(): "off" | "memory" | "registers" {
+    const base = getMsr(this.core, "apicBase");
+    if (!(base & 0x800n)) return "off";
+    return base & 0x400n ? "registers" : "memory";
+  }
+
+  get lapicAddress(): bigint | undefined {
+    return this.apicMode === "memory" ? getMsr(this.core, "apicBase") & 0xff_ffff_f000n : undefined;
+  }
+
+  request(): void {
+    this.core.vm.mem.store(addressOf(this.core, "interruptRequest"), 1);
+    notifyInterrupt(this.core);
+  }
+
+  nonMaskable(): void {
+    const at = addressOf(this.core, "nmiPending");
+    // One that waits while another is handled; more are lost.
+    if (this.core.vm.mem.load(at) < 2) this.core.vm.mem.add(at, 1);
+    notifyInterrupt(this.core);
+  }
+
+  init(): void {
+    const { mem } = this.core.vm;
+    mem.store(recordAt(this.core, "startVector"), 0);
+    mem.store(recordAt(this.core, "initPending"), 1);
+    request(this.core, Request.leave);
+    this.core.wake();
+  }
+
+  startUp(vector: number): void {
+    const { mem } = this.core.vm;
+    const waits = mem.load(recordAt(this.core, "mpState")) === KVM_MP_STATE_INIT_RECEIVED;
+    if (!waits && mem.load(recordAt(this.core, "initPending")) === 0) return;
+    mem.store(recordAt(this.core, "startVector"), started | vector);
+    request(this.core, Request.leave);
+    this.core.wake();
+  }
+
+  /** A timer of another vCPU's, or the machine's, may be due sooner. */
+  lookAtTimers(): void {
+    request(this.core, Request.leave);
+    this.core.wake();
+  }
+}
+
+const states = new WeakMap<VmInside, X86VmState>();
+
+/** Called once for each VM and thread, before anything else. */
+export function adoptVm(core: VmInside, vendor: Vendor): X86VmState {
+  const created = new X86VmState(core, vendor);
+  states.set(core, created);
+  return created;
+}
+
+/** The x86 side of a VM that the core holds. */
+export function x86VmOf(core: VmInside): X86VmState {
+  const known = states.get(core);
+  if (!known) throw new Error("an x86 VM that nobody has adopted");
+  return known;
+}
+
+export const x86VcpuOf = (core: VcpuInside): X86VcpuState => x86VmOf(core.vm).of(core);

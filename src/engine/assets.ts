@@ -1,0 +1,49 @@
+/** The WebAssembly that is built with the package, as a kvm module gets it from its platform and compiles it. */
+import { KvmError, messageOf } from "../base/errors.js";
+import { mayFail } from "../base/fault.js";
+import { requireWebAssembly } from "../wasm/features.js";
+import type { EngineAssets } from "./implementation.js";
+
+/**
+ * The run-time library and the interpreter, each for unshared and for shared memory. The package has a file of each name,
+ * for platforms that must be given compiled modules.
+ */
+export const assetNames = [
+  "runtime.wasm",
+  "runtime.shared.wasm",
+  "interpreter.wasm",
+  "interpreter.shared.wasm",
+] as const;
+
+export type AssetName = (typeof assetNames)[number];
+
+/** A compiled module where the platform forbids compiling bytes; else the bytes. */
+export type LoadAsset = (name: AssetName) => Promise<WebAssembly.Module | Uint8Array>;
+
+/** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes; or there is no WebAssembly. */
+async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {
+  requireWebAssembly();
+  let asset: WebAssembly.Module | Uint8Array;
+  try {
+    mayFail(`bytes of ${name}`);
+    asset = await load(name);
+  } catch (cause) {
+    throw new KvmError("EIO", `${name} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  // A module of another realm (a context of node:vm, a frame) is no instance of this one's WebAssembly.Module.
+  if (!ArrayBuffer.isView(asset)) return asset;
+  mayFail(`compiled ${name}`);
+  try {
+    return await WebAssembly.compile(asset as Uint8Array<ArrayBuffer>);
+  } catch (cause) {
+    throw new KvmError("EPERM", `${name} was refused (${messageOf(cause)}); give it as a compiled module`, { cause });
+  }
+}
+
+export async function compileAssets(shared: boolean, load: LoadAsset): Promise<EngineAssets> {
+  const [runtime, interpreter] = await Promise.all([
+    compile(shared ? "runtime.shared.wasm" : "runtime.wasm", load),
+    compile(shared ? "interpreter.shared.wasm" : "interpreter.wasm", load),
+  ]);
+  return { runtime, interpreter };
+}
