@@ -1,5 +1,5 @@
 /**
- * ELF64 executables for POWER, either byte order, as a boot loader sees them: PT_LOAD segments at physical addresses.
+ * ELF64 executables, of either byte order, as a boot loader sees them: PT_LOAD segments at physical addresses.
  * The file is not trusted: every offset, count and address is checked before it is used.
  * Source: System V ABI, "ELF Header" and "Program Header"; 64-bit ELF V2 ABI for Power.
  */
@@ -29,7 +29,14 @@ const headerSize = 64;
 const programHeaderSize = 56;
 /** No boot image has more; Linux has 2 and a count of 65535 is an attack or a damaged file. */
 const maxProgramHeaders = 256;
-const machinePowerPc64 = 21;
+/** What a machine's executables are: e_machine, and what an entry point is a multiple of. */
+export interface ElfMachine {
+  readonly machine: number;
+  readonly title: string;
+  readonly entryAlignment: number;
+}
+export const powerElf: ElfMachine = { machine: 21, title: "64-bit POWER", entryAlignment: 4 };
+export const x86Elf: ElfMachine = { machine: 62, title: "x86-64", entryAlignment: 1 };
 const typeExecutable = 2;
 const typeShared = 3;
 const segmentLoad = 1;
@@ -47,8 +54,8 @@ export function isElf(image: Uint8Array): boolean {
   return image.length >= 4 && image[0] === 0x7f && image[1] === 0x45 && image[2] === 0x4c && image[3] === 0x46;
 }
 
-/** Reads the headers. Throws VmmError for anything that a POWER boot loader could not load. */
-export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
+/** Reads the headers. Throws VmmError for anything that a boot loader of this machine's could not load. */
+export function parseElf(image: Uint8Array, name = "the kernel", wanted = powerElf): ElfImage {
   const refuse = (why: string): never => {
     throw new VmmError(`${name} cannot be loaded: ${why}`);
   };
@@ -63,7 +70,9 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
   const u64 = (at: number) => view.getBigUint64(at, littleEndian);
 
   const machine = u16(18);
-  if (machine !== machinePowerPc64) refuse(`it is built for ELF machine ${machine}, not for 64-bit POWER (21)`);
+  if (machine !== wanted.machine) {
+    refuse(`it is built for ELF machine ${machine}, not for ${wanted.title} (${wanted.machine})`);
+  }
   const type = u16(16);
   if (type !== typeExecutable && type !== typeShared) refuse(`ELF type ${type} is not an executable`);
   const entryAddress = u64(24);
@@ -118,8 +127,10 @@ export function parseElf(image: Uint8Array, name = "the kernel"): ElfImage {
     if (!inside) refuse(`its entry point 0x${entryAddress.toString(16)} lies in no segment`);
     entry = Number(entryAddress);
   }
-  if (entry % 4 !== 0) refuse(`its entry point 0x${entryAddress.toString(16)} is not a multiple of 4`);
-  const forFirmware = type === typeShared && !kernelAddresses && segments[0]?.address === 0;
+  if (entry % wanted.entryAlignment !== 0) {
+    refuse(`its entry point 0x${entryAddress.toString(16)} is not a multiple of ${wanted.entryAlignment}`);
+  }
+  const forFirmware = wanted === powerElf && type === typeShared && !kernelAddresses && segments[0]?.address === 0;
   const base = forFirmware ? positionIndependentBase : 0;
   return {
     byteOrder: littleEndian && !forFirmware ? "little" : "big",

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Serial } from "./serial.js";
+
+function port(): { serial: Serial; sent: number[]; input: number[]; level: () => boolean } {
+  const sent: number[] = [];
+  const input: number[] = [];
+  let level = false;
+  const serial = new Serial({
+    send: (byte) => sent.push(byte),
+    receive: () => input.shift(),
+    get waiting() {
+      return input.length > 0;
+    },
+    interrupt: (now) => {
+      level = now;
+    },
+  });
+  return { serial, sent, input, level: () => level };
+}
+
+test("it is told as a 16550A, sends, receives, interrupts", () => {
+  const { serial, sent, input, level } = port();
+  serial.write(2, 1);
+  assert.equal(serial.read(2), 0xc1);
+  // Linux's test of the loop.
+  serial.write(4, 0x1a);
+  assert.equal(serial.read(6) & 0xf0, 0x90);
+  serial.write(0, 0x55);
+  assert.equal(serial.read(5), 0x61);
+  assert.equal(serial.read(0), 0x55);
+  assert.deepEqual(sent, []);
+  serial.write(4, 0x0b);
+  serial.write(3, 0x83);
+  serial.write(0, 1);
+  serial.write(1, 0);
+  assert.equal(serial.read(0), 1);
+  serial.write(3, 3);
+  serial.write(1, 2);
+  assert.ok(level(), "the transmitter is empty");
+  assert.equal(serial.read(2), 0xc2);
+  assert.ok(!level());
+  serial.write(0, 0x41);
+  assert.deepEqual([sent, level()], [[0x41], true]);
+  assert.equal(serial.read(2), 0xc2);
+  serial.write(1, 3);
+  input.push(0x42);
+  serial.inputCame();
+  assert.equal(serial.read(2), 0xc4);
+  assert.equal(serial.read(0), 0x42);
+  assert.ok(!level());
+  // Without OUT2 there is none.
+  serial.write(4, 3);
+  serial.write(0, 0x43);
+  assert.ok(!level());
+});
+
+test("any access is answered by a byte, and nothing grows", () => {
+  const { serial, sent, input } = port();
+  let seed = Number(process.env["UNIKVM_SEED"] ?? 1);
+  const draw = (below: number) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor((seed / 2 ** 32) * below);
+  };
+  for (let i = 0; i < 20_000; i++) {
+    if (draw(50) === 0) input.push(draw(256));
+    if (draw(2)) serial.write(draw(8), draw(2 ** 32));
+    else {
+      const byte = serial.read(draw(8));
+      assert.ok(byte >= 0 && byte < 256, `${byte}`);
+    }
+  }
+  assert.ok(sent.every((byte) => byte >= 0 && byte < 256));
+});

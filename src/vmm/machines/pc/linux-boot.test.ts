@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VmmError } from "../../errors.js";
+import { linuxBoot } from "./linux-boot.js";
+
+const kernel = {
+  byteOrder: "little",
+  entry: 0x100_0000,
+  segments: [{ address: 0x100_0000, size: 0x20_0000, data: Uint8Array.of(0x90, 0xf4) }],
+} as const;
+const memorySize = 64 << 20;
+
+test("the zero page says where everything is, and nothing lies on anything else", () => {
+  const initrd = new Uint8Array(5000).fill(7);
+  const boot = linuxBoot({ kernel, initrd, commandLine: "console=ttyS0", memorySize });
+  const ram = new Uint8Array(memorySize);
+  const taken: [number, number][] = [];
+  for (const { address, bytes } of boot.memory) {
+    assert.ok(
+      taken.every(([start, end]) => address + bytes.length <= start || address >= end),
+      address.toString(16),
+    );
+    taken.push([address, address + bytes.length]);
+    ram.set(bytes, address);
+  }
+  const view = new DataView(ram.buffer, Number(boot.rsi));
+  assert.equal(boot.entry, 0x100_0000n);
+  const line = view.getUint32(0x228, true);
+  assert.equal(new TextDecoder().decode(ram.subarray(line, line + 14)), "console=ttyS0\0");
+  const at = view.getUint32(0x218, true);
+  assert.deepEqual([at % 4096, view.getUint32(0x21c, true), ram[at], ram[at + 4999]], [0, 5000, 7, 7]);
+  assert.equal(view.getUint8(0x1e8), 2);
+  assert.equal(view.getBigUint64(0x2d0 + 20, true) + view.getBigUint64(0x2d8 + 20, true), BigInt(memorySize));
+  // Linear addresses are physical ones, at the entry too.
+  const walk = (address: bigint) => {
+    const tables = new DataView(ram.buffer);
+    const upper = tables.getBigUint64(Number(boot.sregs.cr3), true) & ~0xfffn;
+    const middle = tables.getBigUint64(Number(upper + 8n * (address >> 30n)), true) & ~0xfffn;
+    return tables.getBigUint64(Number(middle + 8n * ((address >> 21n) & 511n)), true);
+  };
+  for (const address of [0n, boot.entry, 0xffe0_0000n]) assert.equal(walk(address), (address & ~0x1f_ffffn) | 0x83n);
+});
+
+test("what does not fit is refused with a sentence", () => {
+  const wrong = [
+    { commandLine: "x".repeat(2048), memorySize },
+    { commandLine: "", memorySize: 0xd000_0000 },
+    { commandLine: "", memorySize: 16 << 20 },
+    { commandLine: "", memorySize, initrd: new Uint8Array(memorySize - 0x110_0000) },
+    { commandLine: "", memorySize, kernel: { ...kernel, segments: [{ ...kernel.segments[0], address: 0x1000 }] } },
+  ];
+  for (const one of wrong) assert.throws(() => linuxBoot({ kernel, ...one }), VmmError);
+});
