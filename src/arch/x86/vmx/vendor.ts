@@ -13,10 +13,11 @@ const capabilities = {
   SBDR_SSDP_NO: 1n << 13n,
   FBSDP_NO: 1n << 14n,
   PSDP_NO: 1n << 15n,
-  RRSBA: 0n,
+  BHI_NO: 1n << 20n,
   PBRSB_NO: 1n << 24n,
   GDS_NO: 1n << 26n,
   RFDS_NO: 1n << 27n,
+  ITS_NO: 1n << 62n,
 } as const;
 
 export const intel: Vendor = {
