@@ -14,6 +14,7 @@ import {
   time,
 } from "../base/takes.js";
 import { AgentConnection, type AgentState } from "../vmm/agent/connection.js";
+import { leastCores, mostCores } from "../vmm/core/cpu-limit.js";
 import { ramImage, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
 import { bytesIn, usualMemory } from "./bytes.js";
 import { ConsoleLog } from "./console.js";
@@ -123,7 +124,7 @@ async function goOn(platform: Platform, options: VmOptions, given: unknown): Pro
 }
 
 function refuseWhatIsToCome(options: VmOptions): void {
-  const { shares, guest, image, kernel, initrd, limits, cpus = 1 } = options;
+  const { shares, guest, image, kernel, initrd, limits = {}, cpus = 1 } = options;
   if (shares !== undefined) throw notSupported("createVm: the option shares", "use vm.fs, or a disk");
   if (guest !== undefined && guest !== "ppc64le") {
     throw notSupported(`createVm: the option guest with ${guest}`, "leave it out: the guest is ppc64le");
@@ -132,9 +133,12 @@ function refuseWhatIsToCome(options: VmOptions): void {
   if (image !== undefined && kernel !== undefined)
     throw new VmError("EINVAL", "createVm: image and kernel exclude each other");
   if (initrd !== undefined && kernel === undefined) throw new VmError("EINVAL", "createVm: initrd needs its kernel");
-  if (limits?.cpu !== undefined) throw notSupported("createVm: the option limits.cpu", "use cpus");
-  if (limits?.disk !== undefined)
-    throw notSupported("createVm: the option limits.disk", "give disks of the size wanted");
+  const { cpu = 1, disk } = limits;
+  if (!(cpu >= leastCores && cpu <= mostCores)) {
+    const is = `from ${leastCores} to ${mostCores}`;
+    throw new VmError("EINVAL", `createVm: limits.cpu is ${String(cpu)}, not a number of processors ${is}`);
+  }
+  if (disk !== undefined) bytesIn(disk, "createVm: limits.disk");
   if (!Number.isInteger(cpus) || cpus < 1)
     throw new VmError("EINVAL", `createVm: cpus is ${cpus}, not a number from 1 on`);
 }

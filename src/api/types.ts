@@ -48,11 +48,17 @@ export type Share = string;
 
 /** Bounds of what a VM uses. */
 export interface Limits {
-  /** Processors of the host, as 0.5. */
+  /**
+   * How much the guest's processors run, all together, as so many of the host's, from 0.01: with 0.5 they stand still for half of
+   * each tenth of a second. The guest's clock does not. What devices do for it on the machine's thread is not counted.
+   */
   readonly cpu?: number;
   /** Bytes of a command's output that are kept, where the command says nothing. */
   readonly output?: Size;
-  /** What the guest may write to disks: not there yet. */
+  /**
+   * Bytes that what the guest writes may take of the host, of all disks together: overlays with their tables (some 320 KiB for
+   * each), and what qcow2 images in mode "write" grow by. Beyond that the guest has I/O errors. A raw file has the size that it has.
+   */
   readonly disk?: Size;
   /** Milliseconds after which the VM ends. */
   readonly lifetime?: number;

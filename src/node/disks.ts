@@ -4,17 +4,18 @@ import { dirname, join } from "node:path";
 import { guestFolder } from "../../guests/index.js";
 import { withLock } from "../../guests/lock.mjs";
 import type { SparseImage } from "../vmm/core/sparse-image.js";
-import { type OpenDisks, openDisks, overlaid, type SavedDisks } from "../vmm/devices/virtio/disks.js";
+import { type OpenDisks, type Opening, openDisks, overlaid } from "../vmm/devices/virtio/disks.js";
 import { VmmError } from "../vmm/errors.js";
 import type { Disk } from "../vmm/storage/disk.js";
 import { openHttp } from "../vmm/storage/http-bytes.js";
 import { type DiskFile, openDisk } from "../vmm/storage/node/open-disk.js";
 import { blobBytes, RemoteStore, whenHere } from "../vmm/storage/remote-store.js";
+import type { Room } from "../vmm/storage/room.js";
 
 export type { OpenDisks, SavedDisks } from "../vmm/devices/virtio/disks.js";
 
 /** A disk as a guest is to have it. */
-export interface GuestDisk extends Omit<DiskFile, "store"> {
+export interface GuestDisk extends Omit<DiskFile, "store" | "room"> {
   /** Where its bytes are, if they are in no file; they are only read. `path` is what it is called. */
   readonly from?: Blob | URL | undefined;
   /** What the guest writes is kept in memory: it goes into snapshots, and is gone with the machine. */
@@ -32,7 +33,7 @@ export async function withDisks<T>(
   cpus: number,
   report: (sentence: string) => void,
   use: (disks: OpenDisks) => Promise<T>,
-  { saved, signal }: { readonly saved?: SavedDisks | undefined; readonly signal?: AbortSignal } = {},
+  { saved, limit, signal }: Partial<Pick<Opening, "saved" | "limit">> & { readonly signal?: AbortSignal } = {},
 ): Promise<T> {
   requireApart(files);
   const written = files.filter(isWritten).map(({ path }) => path);
@@ -41,9 +42,9 @@ export async function withDisks<T>(
       files.map((file) => ({
         name: file.path,
         overlay: file.overlay ?? false,
-        open: (written) => open(file, written, signal),
+        open: (written, room) => open(file, written, room, signal),
       })),
-      { cpus, report, saved },
+      { cpus, report, saved, limit },
     );
     try {
       return await use(disks);
@@ -70,12 +71,13 @@ async function alone<T>([path, ...others]: readonly string[], work: () => Promis
 async function open(
   { overlay = false, from, ...file }: GuestDisk,
   written: SparseImage | undefined,
+  room: Room | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Disk> {
   const store = from && new RemoteStore(from instanceof URL ? await openHttp(from, { signal }) : blobBytes(from));
   const above = overlay && !file.readOnly;
-  const disk = await whenHere(() => openDisk({ ...file, store, ...(above ? { readOnly: true } : {}) }));
-  return above ? overlaid(disk, written) : disk;
+  const disk = await whenHere(() => openDisk({ ...file, store, room, ...(above ? { readOnly: true } : {}) }));
+  return above ? overlaid(disk, written, room) : disk;
 }
 
 /** What a disk writes to, nothing else may be made of. */

@@ -1,5 +1,6 @@
 /** Machines for `createVm` in Node.js: the default guest or files of the host, vCPUs on threads of their own. */
 import { fileURLToPath } from "node:url";
+import { bytesIn } from "../api/bytes.js";
 import { notSupported, VmError } from "../api/error.js";
 import { isDiskImage } from "../api/images.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
@@ -66,6 +67,7 @@ async function runHere(
   const cpus = made?.cpus ?? options.cpus ?? 1;
   const states = from && deviceStates(from);
   const saved = from && states ? { states: states.slice(1), images: from.images } : undefined;
+  const limit = options.limits?.disk === undefined ? undefined : bytesIn(options.limits.disk, "limits.disk");
   // Disks and network live as long as the machine: what opens them closes them after it.
   return new Promise((resolve, reject) => {
     let failure: unknown;
@@ -113,7 +115,7 @@ async function runHere(
           network?.close();
         }
       },
-      { saved, signal: plan.signal },
+      { saved, limit, signal: plan.signal },
     );
     const over = behind.catch((error: unknown) => {
       failure = { kind: "failed", message: messageOf(error) } satisfies Outcome;
@@ -180,7 +182,8 @@ async function start(
   prepareV8();
   const { type: implementation, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
   const output = (bytes: Uint8Array): undefined => void plan.output(bytes);
-  const what = { openKvm, implementation, devices, spawn: spawnVcpuThread, output, signal };
+  const cpuLimit = options.limits?.cpu;
+  const what = { openKvm, implementation, devices, spawn: spawnVcpuThread, output, cpuLimit, signal };
   if (isWhole) return goOn(what, from);
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await bootFiles(plan, aliases, imageDisk(options) !== undefined);

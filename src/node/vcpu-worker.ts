@@ -4,6 +4,7 @@ import { runVcpuThread } from "../vmm/core/vcpu-thread.js";
 import { loadSide } from "../vmm/machines/machines.js";
 import { readFile } from "../vmm/snapshot/node/stored-file.js";
 import { threadBeside } from "./thread-beside.js";
+import { threadTime } from "./thread-time.js";
 import { serveVcpuThread } from "./vcpu-thread.js";
 
 /** There will be a thread beside: what that one does is not loaded here. */
@@ -17,6 +18,7 @@ serveVcpuThread(
       post,
       loadDisassembler: () => loadDisassembler(start.vm),
       readFile,
+      threadTime,
     }),
   async ({ warm, kind }) => void (await Promise.all([prepareAttachVm(warm, noneYet), loadSide(kind)])),
   (implementation) => Promise.all([preload(implementation), loadSide(undefined)]),

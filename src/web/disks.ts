@@ -6,6 +6,7 @@ import { type ByteStore, type Disk, StorageError } from "../vmm/storage/disk.js"
 import { isQcow2 } from "../vmm/storage/qcow2/header.js";
 import { Qcow2Disk } from "../vmm/storage/qcow2/qcow2.js";
 import { RawDisk } from "../vmm/storage/raw.js";
+import { bounded, type Room } from "../vmm/storage/room.js";
 import { BlobStore, OriginFile, originBlob } from "./stores.js";
 
 /** A disk as the worker is told of it: a string is a file of the origin's. */
@@ -35,13 +36,20 @@ async function openStore({ source, readOnly = false, mode = "overlay" }: SentDis
 
 function closed({ source, format, readOnly = false, mode = "overlay" }: SentDisk, store: ByteStore): ClosedDisk {
   const overlay = mode === "overlay" && !readOnly;
-  const open = (): Disk => {
+  const open = (room: Room | undefined): Disk => {
     const wanted = format ?? (typeof source === "string" && source.endsWith(".qcow2") ? "qcow2" : "raw");
-    if (wanted === "qcow2") return new Qcow2Disk(store, { readOnly: readOnly || overlay, decompressors });
+    if (wanted === "qcow2") {
+      const isRead = readOnly || overlay;
+      return new Qcow2Disk(room && !isRead ? bounded(store, room) : store, { readOnly: isRead, decompressors });
+    }
     if (format === undefined) requireRaw(store);
     return new RawDisk(store, { readOnly: readOnly || overlay });
   };
-  return { name: store.name, overlay, open: (written) => (overlay ? overlaid(open(), written) : open()) };
+  return {
+    name: store.name,
+    overlay,
+    open: (written, room) => (overlay ? overlaid(open(room), written, room) : open(room)),
+  };
 }
 
 /** A guest can write anything at the start of a raw disk; whoever took that for a format would let it choose one. */

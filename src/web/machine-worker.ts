@@ -189,11 +189,12 @@ class FarMachine {
     const report = (sentence: string): void => post({ type: "report", sentence });
     const states = snapshot && deviceStates(snapshot);
     const saved = snapshot && states && { states: states.slice(1), images: snapshot.images };
-    this.#disks = await openPageDisks(disks, { cpus, report, saved });
+    this.#disks = await openPageDisks(disks, { cpus, report, saved, limit: plan.diskLimit });
     if (plan.allow) this.#network = await openNetwork(plan.allow, cpus, states?.at(-1));
     const starting = {
       openKvm,
       implementation: plan.type,
+      cpuLimit: plan.cpuLimit,
       devices: [
         new VirtioPciDevice(console, state),
         ...this.#disks.devices,

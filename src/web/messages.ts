@@ -17,6 +17,10 @@ export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> 
   readonly memory: number;
   readonly cpus: number;
   readonly disks: readonly SentDisk[];
+  /** Bytes that all that is written to them may take. */
+  readonly diskLimit?: number | undefined;
+  /** Processors of the host. */
+  readonly cpuLimit?: number | undefined;
   /** Rules of what it may reach; undefined: it has no network card. */
   readonly allow?: readonly string[] | undefined;
   /** Names of the console's ports. */

@@ -1,4 +1,5 @@
 /** Machines for `createVm` in a page: each in a worker of its own, which this half talks to. */
+import { bytesIn } from "../api/bytes.js";
 import { notSupported, VmError } from "../api/error.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
 import type { Disk, FileSource, Network } from "../api/types.js";
@@ -260,7 +261,7 @@ class NearMachine {
 
 /** VmError, NOT_SUPPORTED, EINVAL: what a page has not. */
 function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): MachinePlan {
-  const { image, kernel, initrd, memory, cpus = 1, type, cpu, append, disks = [], network } = options;
+  const { image, kernel, initrd, memory, cpus = 1, type, cpu, append, disks = [], network, limits = {} } = options;
   if (!from && kernel === undefined && (image === undefined || image === "debian-busybox")) {
     const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
@@ -273,6 +274,8 @@ function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): 
   return {
     ...{ memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
     disks: disks.map(sentDisk),
+    diskLimit: limits.disk === undefined ? undefined : bytesIn(limits.disk, "limits.disk"),
+    cpuLimit: limits.cpu,
     allow: network && allowed(network),
     ports: ports.map(({ name }) => name),
     ...(type === undefined ? {} : { type }),

@@ -104,8 +104,9 @@ test("options that are wrong, or not there yet, are told by name before anything
     [{ shares: { "/mnt": "/tmp" } }, "NOT_SUPPORTED", /option shares/],
     [{ guest: "x86_64" }, "NOT_SUPPORTED", /option guest with x86_64/],
     [{ image: "alpine" }, "NOT_SUPPORTED", /option image with "alpine"/],
-    [{ limits: { cpu: 1 } }, "NOT_SUPPORTED", /limits.cpu/],
-    [{ limits: { disk: 1 } }, "NOT_SUPPORTED", /limits.disk/],
+    [{ limits: { cpu: 0 } }, "EINVAL", /limits.cpu is 0, not a number of processors from 0.01 to 1000/],
+    [{ limits: { cpu: "half" } }, "EINVAL", /limits.cpu is half/],
+    [{ limits: { disk: "half" } }, "EINVAL", /limits.disk is "half"/],
     [{ network: { via: "fetch" } }, "NOT_SUPPORTED", /network.via/],
     [{ network: { allow: ["*:*:*"] } }, "BOOT_FAILED", /\*:\*:\*/],
   ];

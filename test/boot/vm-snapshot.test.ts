@@ -6,9 +6,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createVm, type LinuxVm, openSnapshot, type Snapshot, VmError, type VmOptions } from "../../src/index-node.js";
-import { nodePlatform } from "../../src/vmm/snapshot/node/platform.js";
-import { decodeValue, encodeValue } from "../../src/vmm/snapshot/value.js";
 import { noGuest } from "./booting.test-support.js";
+import { type Forged, forgedSnapshot } from "./forged-snapshot.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-vm-snapshot-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,6 +20,8 @@ const base = join(folder, "base.img");
 const hardware: VmOptions = { disks: [{ source: base }], network: {} };
 let snapshot: Snapshot;
 let whole: Uint8Array;
+/** The snapshot with a head that says something else, and its right digest. */
+const forged = (change: (head: Forged) => void): Promise<Blob> => forgedSnapshot(whole, change);
 
 const skip = noGuest;
 before(
@@ -101,6 +102,29 @@ for (const type of ["hv", "pr"] as const) {
   });
 }
 
+test("limits of processors and disks hold, and what is over one is refused", { skip, timeout: 280_000 }, async () => {
+  const vm = await createVm({ ...hardware, snapshot, limits: { cpu: 0.2, disk: "512K" } });
+  try {
+    await vm.exec("pkill -f count");
+    const [before, since] = [process.cpuUsage(), performance.now()];
+    assert.equal((await vm.exec("while :; do :; done", { timeout: 2000 })).timedOut, true);
+    const { user, system } = process.cpuUsage(before);
+    const took = performance.now() - since;
+    const part = (user + system) / 1000 / took;
+    assert.ok(part < 0.65, `${part} processors for a guest that may have 0.2`);
+    const written = await vm.exec("dd if=/dev/zero of=/dev/vda bs=64k count=16 conv=notrunc,fsync");
+    assert.notEqual(written.exitCode, 0);
+    assert.match(written.stderr, /error/i);
+    // What was there can be read, and written again.
+    const again = "echo and again | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null && head -c 9 /dev/vda";
+    assert.equal(await said(vm, again), "and again");
+  } finally {
+    await vm.close({ grace: 0 });
+  }
+  const refused = createVm({ ...hardware, snapshot, limits: { disk: "64K" } });
+  await assert.rejects(refused, /what was written to .*base.img cannot grow: .*its limit of 65536 bytes/);
+});
+
 test("of a snapshot without memory the guest is booted with its disks", { skip, timeout: 280_000 }, async () => {
   const disks = join(folder, "disks.snapshot");
   const vm = await createVm({ disks: [{ source: base }], memory: "128M", snapshot: disks });
@@ -112,20 +136,6 @@ test("of a snapshot without memory the guest is booted with its disks", { skip, 
     await vm.close({ grace: 0 });
   }
 });
-
-/** The snapshot with a head that says something else, and its right digest. */
-async function forged(change: (head: Forged) => void): Promise<Blob> {
-  const length = new DataView(whole.buffer).getUint32(12, true);
-  const head = structuredClone(decodeValue(whole.slice(48, 48 + length))) as Forged;
-  change(head);
-  const encoded = encodeValue(head);
-  const front = whole.slice(0, 48);
-  new DataView(front.buffer).setUint32(12, encoded.length, true);
-  front.set(await nodePlatform.digest(encoded), 16);
-  return new Blob([front, encoded as Uint8Array<ArrayBuffer>, whole.slice(48 + length)]);
-}
-// biome-ignore lint/suspicious/noExplicitAny: what a stranger writes.
-type Forged = { state: any; hardware: any };
 
 test("what cannot go on is refused, with a code and a sentence", { skip, timeout: 280_000 }, async () => {
   const text = new Blob(["This is a text, which is somewhat longer than a snapshot's front is."]);

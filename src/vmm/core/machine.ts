@@ -145,6 +145,8 @@ export interface VcpuThreadStart {
   readonly machine: unknown;
   /** Where exits are handed over. */
   readonly mailbox: SharedArrayBuffer;
+  /** Of the machine's `CpuLimit`, if it has one. */
+  readonly cpuLimit?: SharedArrayBuffer | undefined;
   /** What is traced; empty: nothing. */
   readonly trace: readonly TraceCategory[];
   /** Its `latent`. */

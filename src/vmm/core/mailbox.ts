@@ -63,6 +63,11 @@ export class Mailbox {
     while (this.turn === turn) Atomics.wait(this.#words, turnWord, turn);
   }
 
+  /** From the vCPU's thread: as `waitWhile`, for so many milliseconds at most. */
+  sleepWhile(turn: TurnValue, milliseconds: number): void {
+    Atomics.wait(this.#words, turnWord, turn, milliseconds);
+  }
+
   /** From the vCPU's thread, before it sends a piece of trace: waits while too many are on their way. */
   traceSending(): void {
     for (;;) {

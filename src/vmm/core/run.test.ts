@@ -14,19 +14,21 @@ import { type Run, runMachine } from "./run.js";
 interface Options {
   readonly reactions?: Reactions;
   readonly timeout?: number;
+  readonly cpuLimit?: number;
   readonly output?: (bytes: Uint8Array) => Promise<void> | undefined;
 }
 
 for (const threads of [true, false]) {
   const mode = threads ? "threads" : "slices";
 
-  const start = (scripts: Scripts, { reactions = {}, timeout, output }: Options = {}): Promise<Run> =>
+  const start = (scripts: Scripts, { reactions = {}, timeout, cpuLimit, output }: Options = {}): Promise<Run> =>
     runMachine({
       createMachine: (control) => fakeMachine(new FakeVm(scripts, threads), scripts.length, control, reactions),
       createSide: createFakeSide,
       spawn: threads ? spawnTestThread : undefined,
       output: output ?? (() => undefined),
       timeout,
+      cpuLimit,
     });
 
   test(`${mode}: exits are answered, output arrives whole, power off ends it`, async () => {
@@ -49,6 +51,29 @@ for (const threads of [true, false]) {
   test(`${mode}: a guest that loops for ever ends at its time limit`, async () => {
     const { outcome } = await (await start([["spin"]], { timeout: 100 })).ended;
     assert.deepEqual(outcome, { kind: "timeout" });
+  });
+
+  test(`${mode}: two CPUs that loop for ever run for the part that they may`, async () => {
+    const before = process.cpuUsage();
+    const { outcome } = await (await start([["spin"], ["spin"]], { timeout: 2000, cpuLimit: 0.2 })).ended;
+    const { user, system } = process.cpuUsage(before);
+    assert.deepEqual(outcome, { kind: "timeout" });
+    // Of 2 s, with the starting of threads and all else of this process; without a bound it is 2 s or 4 s.
+    assert.ok(user + system < 1.2e6, `${user + system} us`);
+  });
+
+  test(`${mode}: what a CPU may not run now, keeps nobody from pausing, answering, stopping`, async () => {
+    const reactions: Reactions = { 2: () => ({ kind: "powerOff" }) };
+    const script = [...Array.from({ length: 50 }, () => ({ ask: 1 }) as const), { ask: 2 } as const];
+    const { outcome } = await (await start([script, ["spin"]], { reactions, cpuLimit: 0.01 })).ended;
+    assert.deepEqual(outcome, { kind: "powerOff" });
+    const run = await start([["spin"]], { cpuLimit: 0.01 });
+    setTimeout(() => run.stop(), 300);
+    assert.deepEqual((await run.ended).outcome, { kind: "stopped" });
+  });
+
+  test(`${mode}: a limit that is none is refused`, async () => {
+    await assert.rejects(start([["spin"]], { cpuLimit: 0 }), { code: "EINVAL", message: /from 0.01 to 1000/ });
   });
 
   test(`${mode}: a halted guest can be stopped`, async () => {

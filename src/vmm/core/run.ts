@@ -19,6 +19,7 @@ import {
 import { type Kvm, KvmError, type MoveOptions, type TraceCategory } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
 import { type ConsoleOutput, ConsolePump } from "./console-pump.js";
+import { CpuLimit } from "./cpu-limit.js";
 import type { Machine, Outcome, PlatformThread, RunControl, TraceSink, VcpuSide, VcpuSideHost } from "./machine.js";
 import type { Scheduler } from "./scheduler.js";
 import { SliceScheduler } from "./slices.js";
@@ -39,6 +40,8 @@ export interface RunOptions {
   readonly output: ConsoleOutput;
   /** Ends the run, milliseconds. */
   readonly timeout?: number | undefined;
+  /** How much its processors run, all together, as so many of the host's: 0.5. At least 0.01. Default: as much as they can. */
+  readonly cpuLimit?: number | undefined;
   /** `write` may throw, which ends the run. */
   readonly trace?:
     | {
@@ -108,6 +111,7 @@ const machineOptions = options<RunOptions>({
   output: callback,
   // What the platform's timers take.
   timeout: optional(milliseconds),
+  cpuLimit: optional(time),
   trace: optional(
     options({
       categories: listOf(oneOf("exit", "hcall", "rtas", "interrupt", "mmu", "insn")),
@@ -163,6 +167,7 @@ async function start(options: RunOptions): Promise<Run> {
       settle(how);
     },
   };
+  const cpuLimit = options.cpuLimit === undefined ? undefined : CpuLimit.of(options.cpuLimit);
   const machine = options.createMachine(control, trace);
   const pump = new ConsolePump(machine, options.output, () => {
     machine.consoleInput();
@@ -177,6 +182,7 @@ async function start(options: RunOptions): Promise<Run> {
           spawn: options.spawn,
           control,
           onConsole,
+          cpuLimit,
           trace: categories,
           onTrace: write ?? (() => undefined),
         })
@@ -185,6 +191,7 @@ async function start(options: RunOptions): Promise<Run> {
           createSide: options.createSide,
           control,
           onConsole,
+          cpuLimit,
           traceSink: trace,
         });
 

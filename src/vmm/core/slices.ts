@@ -6,6 +6,7 @@
 import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { Exit, Kvm, MoveOptions, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
+import type { CpuLimit } from "./cpu-limit.js";
 import {
   type CpuState,
   type Machine,
@@ -23,6 +24,7 @@ export interface SlicesOptions {
   readonly createSide: (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
   readonly control: RunControl;
   readonly onConsole: () => void;
+  readonly cpuLimit: CpuLimit | undefined;
   readonly traceSink: TraceSink | undefined;
 }
 
@@ -145,25 +147,32 @@ export class SliceScheduler implements Scheduler {
   }
 
   /**
-   * Gives each running vCPU a slice. Returns the time until which nothing has to be done: 0 if a vCPU has work, or did some
-   * that may have woken another.
+   * Gives each running vCPU a slice. Returns the time until which nothing has to be done, or may be: 0 if a vCPU has work, or
+   * did some that may have woken another.
    */
   #round(): number {
     this.#woken = false;
     let until = Number.POSITIVE_INFINITY;
-    let busy = false;
+    let [busy, served] = [false, false];
+    const { cpuLimit } = this.#options;
     const running = this.#cpus.filter((cpu) => cpu.running);
     const slice = running.length > 1 ? sliceShared : sliceAlone;
     for (const cpu of running) {
       if (this.#still.leaving) return 0;
-      const exit = cpu.vcpu.run({ wait: false, deadline: performance.now() + slice });
+      const options = { wait: false, deadline: performance.now() + slice };
+      const exit = cpuLimit ? cpuLimit.run(cpu.vcpu, options) : cpu.vcpu.run(options);
       if (exit.reason !== "hlt") {
         busy = true;
-        if (exit.reason !== "intr") this.#serve(cpu, exit);
+        if (exit.reason !== "intr") {
+          served = true;
+          this.#serve(cpu, exit);
+        }
       } else {
         until = Math.min(until, exit.until);
       }
     }
+    // First each exit is completed: who pauses the machine waits for that.
+    if (!served && cpuLimit && running.length > 0 && cpuLimit.room <= 0) return performance.now() + cpuLimit.untilNext;
     if (busy || this.#woken) return 0;
     // A vCPU that ran before it halted may have sent an interrupt to one whose turn was before.
     if (running.length > 1 && this.#anyRan()) return 0;

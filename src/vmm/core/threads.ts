@@ -2,6 +2,7 @@
 
 import type { Kvm, MoveOptions, SharedVm, TraceCategory } from "../../kvm/uapi.js";
 import { describeError, VmmError } from "../errors.js";
+import type { CpuLimit } from "./cpu-limit.js";
 import type { CpuState, Machine, PlatformThread, RunControl, VcpuThreadMessage } from "./machine.js";
 import { Mailbox, Turn } from "./mailbox.js";
 import type { Scheduler } from "./scheduler.js";
@@ -14,6 +15,7 @@ export interface ThreadsOptions {
   readonly spawn: () => PlatformThread;
   readonly control: RunControl;
   readonly onConsole: () => void;
+  readonly cpuLimit: CpuLimit | undefined;
   readonly trace: readonly TraceCategory[];
   readonly onTrace: (text: string) => void;
 }
@@ -100,7 +102,7 @@ export class ThreadScheduler implements Scheduler {
   }
 
   #spawn(id: number, vm: SharedVm, failed: Fail): Cpu {
-    const { machine, kind, spawn, trace } = this.#options;
+    const { machine, kind, spawn, cpuLimit, trace } = this.#options;
     const { latent } = machine;
     const thread = spawn();
     const mailbox = new Mailbox();
@@ -132,7 +134,8 @@ export class ThreadScheduler implements Scheduler {
         finish();
       } else this.#onMessage(id, cpu, message);
     });
-    thread.post({ cpu: id, vm, kind, machine: machine.shared, mailbox: mailbox.buffer, trace, latent });
+    const limit = cpuLimit && { cpuLimit: cpuLimit.buffer as SharedArrayBuffer };
+    thread.post({ cpu: id, vm, kind, machine: machine.shared, mailbox: mailbox.buffer, ...limit, trace, latent });
     return cpu;
   }
 

@@ -6,6 +6,7 @@ import { callback, having, listOf, optional, options, taking, text, wholeNumber 
 import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { AttachedVm, Exit, RunOptions, SharedVm, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
+import { CpuLimit, type ThreadTime } from "./cpu-limit.js";
 import { fillFrom, type ReadFile } from "./latent-ram.js";
 import {
   type TraceSink,
@@ -27,6 +28,8 @@ export interface VcpuThreadParts {
   readonly loadDisassembler?: LoadDisassembler;
   /** Where RAM may lie in files. */
   readonly readFile?: ReadFile;
+  /** What tells how long this thread has been on a processor, where the platform knows. */
+  readonly threadTime?: () => ThreadTime | undefined;
 }
 
 /** Trace text is sent in pieces of about this many characters. */
@@ -43,6 +46,7 @@ export const runVcpuThread = taking(
       post: callback,
       loadDisassembler: optional(callback),
       readFile: optional(callback),
+      threadTime: optional(callback),
     }),
   },
   runThread,
@@ -51,7 +55,7 @@ export const runVcpuThread = taking(
 
 async function runThread(
   start: VcpuThreadStart,
-  { prepareAttach, createSide, post, loadDisassembler, readFile }: VcpuThreadParts,
+  { prepareAttach, createSide, post, loadDisassembler, readFile, threadTime }: VcpuThreadParts,
 ): Promise<void> {
   const mailbox = new Mailbox(start.mailbox);
   let pending = "";
@@ -86,7 +90,8 @@ async function runThread(
     if (start.latent) vm.fillPages?.(fillFrom(start.latent, readFile));
     const vcpu = vm.vcpu(start.cpu);
     if (traced) await traceKernelSide(vm, start.trace, trace, loadDisassembler);
-    const left = loop(vcpu, side, mailbox, post, flush);
+    const limit = start.cpuLimit && CpuLimit.from(start.cpuLimit, threadTime?.());
+    const left = loop(vcpu, side, mailbox, limit, post, flush);
     flush();
     // In the other kvm the vCPU's counters go on.
     post({ type: "finished", stats: { ...side.stats(), ...(left === "moved" ? {} : vcpu.stats()) } });
@@ -103,6 +108,7 @@ function loop(
   vcpu: Vcpu,
   side: VcpuSide,
   mailbox: Mailbox,
+  limit: CpuLimit | undefined,
   post: VcpuThreadParts["post"],
   flushTrace: () => void,
 ): "quit" | "moved" {
@@ -110,9 +116,13 @@ function loop(
     mailbox.waitWhile(Turn.parked);
     if (mailbox.turn === Turn.quit) return "quit";
     if (mailbox.turn === Turn.moved) return "moved";
-    const exit = runHere(vcpu);
+    const exit = runHere(vcpu, {}, limit);
     if (exit === "moved") return exit;
-    if (exit.reason === "intr") continue;
+    if (exit.reason === "intr") {
+      // Each exit is complete: who pauses the machine waits for that.
+      if (limit && limit.room <= 0) mailbox.sleepWhile(Turn.go, limit.untilNext);
+      continue;
+    }
     if (side.answer(exit)) continue;
     if (!isForwarded(exit)) {
       post({ type: "failed", message: whyNotForwarded(exit) });
@@ -133,9 +143,9 @@ function loop(
   }
 }
 
-function runHere(vcpu: Vcpu, options?: RunOptions): Exit | "moved" {
+function runHere(vcpu: Vcpu, options: RunOptions, limit?: CpuLimit): Exit | "moved" {
   try {
-    return vcpu.run(options);
+    return limit ? limit.run(vcpu, options) : vcpu.run(options);
   } catch (error) {
     if (error instanceof Error && (error as { code?: unknown }).code === "ESTALE") return "moved";
     throw error;

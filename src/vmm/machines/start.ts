@@ -18,6 +18,7 @@ export interface Starting {
   /** Makes threads for vCPUs. Without it, or if memory is not shared, all run on this thread. */
   readonly spawn: (() => PlatformThread) | undefined;
   readonly output: RunOptions["output"];
+  readonly cpuLimit?: RunOptions["cpuLimit"];
   /** Ends it until it runs. */
   readonly signal: AbortSignal;
 }
@@ -68,7 +69,7 @@ type How = Required<Pick<MachineOptions, "kvm" | "implementation" | "pciDevices"
 type Create = (how: How, ...rest: Parameters<RunOptions["createMachine"]>) => ReturnType<RunOptions["createMachine"]>;
 
 async function run({ name, createSide }: LoadedMachine, starting: Starting, create: Create): Promise<Run> {
-  const { openKvm, implementation, devices, spawn, output, signal } = starting;
+  const { openKvm, implementation, devices, spawn, output, cpuLimit, signal } = starting;
   const kvm = await openKvm();
   signal.throwIfAborted();
   return runMachine({
@@ -77,6 +78,7 @@ async function run({ name, createSide }: LoadedMachine, starting: Starting, crea
     createSide,
     spawn,
     output,
+    cpuLimit,
   });
 }
 

@@ -5,6 +5,7 @@ import { MemoryStore } from "./memory-store.js";
 import type { Decompressors } from "./qcow2/compressed.js";
 import { formatQcow2 } from "./qcow2/header.js";
 import { Qcow2Disk } from "./qcow2/qcow2.js";
+import { bounded, type Room } from "./room.js";
 
 /** Writes are never compressed. */
 const none: Decompressors = {
@@ -25,15 +26,19 @@ export class OverlayDisk implements Disk {
   readonly #store: MemoryStore;
   readonly #disk: Disk;
 
-  /** `written` is what an earlier `save` gave, of a disk over the same base. StorageError: it is not. */
-  constructor(base: Disk, written?: SparseImage) {
+  /**
+   * `written` is what an earlier `save` gave, of a disk over the same base. `room`: for all that is written, and the tables that
+   * say where it is. StorageError: it is not, or there is no room for it.
+   */
+  constructor(base: Disk, written?: SparseImage, room?: Room) {
     this.name = base.name;
     this.size = base.size;
     this.version = base.version;
     this.#store = new MemoryStore(`what was written to ${base.name}`);
     if (written) for (const { offset, bytes } of written.runs) this.#store.write(offset, bytes);
     else formatQcow2(this.#store, { size: base.size, backing: { name: "base", format: "raw" } });
-    this.#disk = new Qcow2Disk(this.#store, { backing: base, decompressors: none });
+    const store = room ? bounded(this.#store, room, { all: true }) : this.#store;
+    this.#disk = new Qcow2Disk(store, { backing: base, decompressors: none });
     if (this.#disk.size !== base.size) {
       throw new StorageError(
         `${base.name} has ${base.size} bytes; what was written is of a disk of ${this.#disk.size}`,

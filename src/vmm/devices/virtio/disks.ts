@@ -3,6 +3,7 @@ import type { SparseImage } from "../../core/sparse-image.js";
 import { VmmError } from "../../errors.js";
 import { type Disk, StorageError } from "../../storage/disk.js";
 import { OverlayDisk } from "../../storage/overlay.js";
+import { Room } from "../../storage/room.js";
 import { VirtioBlock, type VirtioBlockState } from "./block.js";
 import { VirtioPciDevice, type VirtioPciState } from "./virtio-pci.js";
 
@@ -35,6 +36,8 @@ export interface Opening {
   /** Is told what a disk could not do while the guest ran. */
   readonly report: (sentence: string) => void;
   readonly saved: SavedDisks | undefined;
+  /** Bytes that all that is written may take. */
+  readonly limit?: number | undefined;
 }
 
 /** A disk that is to be opened. */
@@ -43,13 +46,17 @@ export interface ClosedDisk {
   readonly name: string;
   /** What is written to it is kept in memory, and goes into snapshots. */
   readonly overlay: boolean;
-  /** `written`: what a snapshot says was written to its overlay. Throws StorageError, or rejects with it. */
-  readonly open: (written: SparseImage | undefined) => Disk | Promise<Disk>;
+  /** `written`: what a snapshot says was written to its overlay; `room`: for what is. Throws StorageError, or rejects with it. */
+  readonly open: (written: SparseImage | undefined, room: Room | undefined) => Disk | Promise<Disk>;
 }
 
 /** All of them, or none. Rejects with VmmError; KvmError, EINVAL: what was saved is of other disks. */
-export async function openDisks(closed: readonly ClosedDisk[], { cpus, report, saved }: Opening): Promise<OpenDisks> {
+export async function openDisks(
+  closed: readonly ClosedDisk[],
+  { cpus, report, saved, limit }: Opening,
+): Promise<OpenDisks> {
   const disks: Disk[] = [];
+  const room = limit === undefined ? undefined : new Room(limit);
   const close = (): void => {
     for (const disk of disks.splice(0)) {
       try {
@@ -71,7 +78,7 @@ export async function openDisks(closed: readonly ClosedDisk[], { cpus, report, s
       if (saved && one.overlay && !written) {
         throw new StorageError(`the snapshot lacks what was written over ${one.name}`);
       }
-      disks.push(await one.open(written));
+      disks.push(await one.open(written, room));
     }
     const queues = Math.min(cpus, mostQueues);
     const devices = disks.map((disk, index) => {
@@ -93,9 +100,9 @@ export async function openDisks(closed: readonly ClosedDisk[], { cpus, report, s
 }
 
 /** A disk that is only read, and over it what is written, in memory. Closes it where it throws StorageError. */
-export function overlaid(base: Disk, written: SparseImage | undefined): Disk {
+export function overlaid(base: Disk, written: SparseImage | undefined, room: Room | undefined): Disk {
   try {
-    return new OverlayDisk(base, written);
+    return new OverlayDisk(base, written, room);
   } catch (error) {
     base.close();
     throw error;

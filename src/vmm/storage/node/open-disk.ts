@@ -5,6 +5,7 @@ import { isQcow2 } from "../qcow2/header.js";
 import { Qcow2Disk } from "../qcow2/qcow2.js";
 import { RawDisk } from "../raw.js";
 import { NotHereYet } from "../remote-store.js";
+import { bounded, type Room } from "../room.js";
 import { decompressors } from "./decompressors.js";
 import { FileStore } from "./file-store.js";
 
@@ -20,28 +21,38 @@ export interface DiskFile {
   readonly backing?: readonly string[];
   /** What is opened instead of a file of that name, and closed with the disk. */
   readonly store?: ByteStore | undefined;
+  /** For what the file grows by. A raw one does not. */
+  readonly room?: Room | undefined;
 }
 
 /** Throws StorageError; with a `store` whose bytes are elsewhere NotHereYet, too, which leaves it open. */
-export function openDisk({ path, format, readOnly = false, backing = [], store }: DiskFile): Disk {
+export function openDisk({ path, format, readOnly = false, backing = [], store, room }: DiskFile): Disk {
   const files = [path, ...backing];
   for (const [index, file] of files.entries()) {
     const twin = files.slice(0, index).find((other) => isSame(other, file));
     if (twin !== undefined) throw new StorageError(`${file} cannot be an overlay of itself`);
   }
-  return open(files, { format, readOnly, store });
+  return open(files, { format, readOnly, store, room });
 }
 
 function open(
   [path = "", ...backing]: readonly string[],
-  { format, readOnly, store: given }: Pick<DiskFile, "format" | "store"> & { readonly readOnly: boolean },
+  {
+    format,
+    readOnly,
+    store: given,
+    room,
+  }: Pick<DiskFile, "format" | "store" | "room"> & { readonly readOnly: boolean },
 ): Disk {
   const below = backing.length > 0 ? open(backing, { readOnly: true }) : undefined;
   let store: ByteStore | undefined;
   try {
     store = given ?? FileStore.open(path, { readOnly });
     const wanted = format ?? formatOf(path);
-    if (wanted === "qcow2") return new Qcow2Disk(store, { readOnly, backing: below, decompressors });
+    if (wanted === "qcow2") {
+      const grows = room && !readOnly ? bounded(store, room) : store;
+      return new Qcow2Disk(grows, { readOnly, backing: below, decompressors });
+    }
     if (format === undefined) requireRaw(store);
     if (below) throw new StorageError(`${path} is a raw image, and no overlay of ${below.name}`);
     return new RawDisk(store, { readOnly });
