@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectGarbage } from "../../src/base/garbage.js";
 import { createVm, type LinuxVm } from "../../src/index-node.js";
+import { holding } from "./forks.js";
 
 export interface UseOptions {
   readonly type?: "hv" | "pr";
@@ -93,8 +94,14 @@ export async function useSoak({ type, seconds, report }: UseOptions): Promise<re
     try {
       const begin = performance.now();
       let middle: Held | undefined;
+      let tenths = 0;
       for (let round = 0; ; round++) {
         const part = (performance.now() - begin) / (seconds * 1000);
+        // Rows of figures, so that it can be seen whether one climbs or has only risen once.
+        if (part >= tenths / 10) {
+          report(`${Math.round(part * 100)} %, ${round} rounds: ${JSON.stringify(holding())}`);
+          tenths = Math.floor(part * 10) + 1;
+        }
         if (part >= 0.5) middle ??= held();
         if (part >= 1 && round > 0) break;
         for (const [name, work] of Object.entries(works)) {
