@@ -88,20 +88,38 @@ export function lookForInterrupts(s: i32): void {
   if (external | load<i32>(s, S_nmiPending)) store<i32>(s, 1, S_recheck);
 }
 
+/** Reads a selector's descriptor, which is not the null selector, into `descriptor`. False: a fault has been delivered. */
+function found(s: i32, selector: i32): bool {
+  if (!(selector & 0xfffc)) {
+    faultBy(s, VECTOR_generalProtection, 0);
+    return false;
+  }
+  return lookUp(s, selector) || !gone(s);
+}
+
+/**
+ * Ends a look-up: the descriptor is the right one, is there (else `absent` is the fault), and notes that it was accessed. False: a
+ * fault has been delivered.
+ */
+function settled(s: i32, selector: i32, right: bool, absent: i32): bool {
+  const error = selector & 0xfffc;
+  if (!right) {
+    faultBy(s, VECTOR_generalProtection, error);
+    return false;
+  }
+  if (!(accessOf(descriptor) & PRESENT)) {
+    faultBy(s, absent, error);
+    return false;
+  }
+  return noteAccessed(s, selector) || !gone(s);
+}
+
 /**
  * Looks a code segment up that is returned to (its RPL decides) or jumped to (the present level does). The descriptor is in
  * `descriptor`. False: a fault has been delivered.
  */
 function codeSegment(s: i32, selector: i32, returns: bool): bool {
-  const error = selector & 0xfffc;
-  if (!error) {
-    faultBy(s, VECTOR_generalProtection, 0);
-    return false;
-  }
-  if (!lookUp(s, selector)) {
-    store<i32>(s, 0, S_fault);
-    return false;
-  }
+  if (!found(s, selector)) return false;
   const access = accessOf(descriptor);
   const cpl = load<i32>(s, S_cpl);
   const rpl = selector & 3;
@@ -110,22 +128,12 @@ function codeSegment(s: i32, selector: i32, returns: bool): bool {
     descriptor != 0 && (access & (SYSTEM_BIT | CODE)) == (SYSTEM_BIT | CODE) && (access & (LONG | BIG)) != (LONG | BIG);
   if (returns) right = right && rpl >= cpl && (access & CONFORMING ? dpl <= rpl : dpl == rpl);
   else right = right && (access & CONFORMING ? dpl <= cpl : dpl == cpl && rpl <= cpl);
-  if (!right) {
-    faultBy(s, VECTOR_generalProtection, error);
-    return false;
-  }
-  if (!(access & PRESENT)) {
-    faultBy(s, VECTOR_segmentNotPresent, error);
-    return false;
-  }
-  if (!(access & LONG)) {
+  if (right && access & PRESENT && !(access & LONG)) {
     internalError(s, ERROR_otherCode);
     store<i32>(s, 0, S_fault);
     return false;
   }
-  if (noteAccessed(s, selector)) return true;
-  store<i32>(s, 0, S_fault);
-  return false;
+  return settled(s, selector, right, VECTOR_segmentNotPresent);
 }
 
 /** Takes an outer level's rights away that an inner one's segments have. */
@@ -143,30 +151,13 @@ function leaveInner(s: i32, level: i32): void {
 let stackDescriptor: u64 = 0;
 function outerStack(s: i32, selector: i32, level: i32): bool {
   stackDescriptor = 0;
-  const error = selector & 0xfffc;
-  if (!error) {
-    if (level != 3 && (selector & 3) == level) return true;
-    faultBy(s, VECTOR_generalProtection, 0);
-    return false;
-  }
-  if (!lookUp(s, selector)) {
-    store<i32>(s, 0, S_fault);
-    return false;
-  }
+  const rpl = selector & 3;
+  if (!(selector & 0xfffc) && level != 3 && rpl == level) return true;
+  if (!found(s, selector)) return false;
   const access = accessOf(descriptor);
   const right = (access & (SYSTEM_BIT | CODE | WRITABLE)) == (SYSTEM_BIT | WRITABLE);
-  if (descriptor == 0 || !right || (selector & 3) != level || dplOf(access) != level) {
-    faultBy(s, VECTOR_generalProtection, error);
-    return false;
-  }
-  if (!(access & PRESENT)) {
-    faultBy(s, VECTOR_stackFault, error);
-    return false;
-  }
-  if (!noteAccessed(s, selector)) {
-    store<i32>(s, 0, S_fault);
-    return false;
-  }
+  const fits = descriptor != 0 && right && rpl == level && dplOf(access) == level;
+  if (!settled(s, selector, fits, VECTOR_stackFault)) return false;
   stackDescriptor = descriptor;
   return true;
 }
