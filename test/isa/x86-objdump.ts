@@ -63,6 +63,13 @@ export function normalise(text: string, codeSize: CodeSize): string {
       )
       .replace(/^(fn?stenv|fldenv|fn?save|frstor)[wd]\b/, "$1")
       .replace("TBYTE", "FWORD")
+      .replace(/^(lddqu .*)XMMWORD PTR /, "$1")
+      // What an immediate asks for is a name of its own there.
+      .replace(
+        /^cmp(eq|lt|le|unord|neq|nlt|nle|ord)([ps][sd]) (.*)$/,
+        (_, how: string, shape: string, rest: string) =>
+          `cmp${shape} ${rest},0x${["eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord"].indexOf(how)}`,
+      )
       .replace("OWORD PTR ", "")
       .replace(/^xchg ([er]?)ax,\1ax$/, "nop")
       .replace(/\(\d+ only\)/, "")

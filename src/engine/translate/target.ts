@@ -18,6 +18,11 @@ export type Flow =
 export interface TranslatorTarget<V = unknown> extends EngineTarget {
   /** Registers that regions hold in locals, by number. */
   readonly held: readonly Holdable[];
+  /**
+   * A fault's delivery reads registers that regions hold, as one that goes through a stack in memory does: an access that misses
+   * the soft TLB always leaves the region, never calls from it.
+   */
+  readonly deliveryReadsHeld?: boolean;
   /** Makes what all translators of a thread share: called before time matters. */
   warmUp(): void;
   /** What records instructions of a mode. `runtime` gives the routines' indices in the modules of regions. */

@@ -140,7 +140,7 @@ export class Translator {
   /** The vCPU is at the end of a slice, its pc at the target of a taken branch. */
   sampled(): void {
     if (this.#requested.size > 0) this.#fetchMade();
-    if (!this.#smallPages) this.#lookAtPages();
+    if (!this.#smallPages && !this.#target.deliveryReadsHeld) this.#lookAtPages();
     this.#consider(false);
   }
 

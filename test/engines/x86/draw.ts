@@ -6,7 +6,7 @@ import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
 import type { Random } from "../../differential/random.js";
 import { ofForm } from "../../isa/x86-cases.test-support.js";
 import { base } from "./machine.js";
-import { type Case, dataAt, dataSize } from "./native.js";
+import { type Case, dataAt, dataSize, initialFloating } from "./native.js";
 
 /** A case, and what decoding it gave. */
 export interface Drawn extends Case {
@@ -56,6 +56,8 @@ const hosts: ReadonlySet<string> = new Set([
   ...["syscall", "int", "iret", "retf", "popf", "sgdt", "sidt", "sldt", "str", "smsw", "lar", "lsl", "verr", "verw"],
   ...["rdtsc", "rdtscp", "rdpid", "rdpmc", "cpuid", "xgetbv", "vmcall", "vmmcall", "int3", "int1", "pushf"],
   ...["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase"],
+  // Of which a processor leaves parts alone, or writes what is its own: float-image.test.ts.
+  ...["fxsave", "fxrstor"],
 ]);
 /** The same of forms whose name others have. */
 const hostsForm = ({ definition: { name }, operands, encoding }: Form): boolean =>
@@ -136,7 +138,72 @@ export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined 
     pc,
     code: [...code, ...Array<number>(16).fill(0xcc)].slice(0, 16),
     data,
+    floating: floating(random, form),
   };
+}
+
+/** Numbers of 32 or 64 bits as floating point has edges: zeros, the smallest, ones, infinities, NaNs, small whole numbers. */
+function float(random: Random, double: boolean): bigint {
+  const [bits, fraction] = double ? ([64n, 52n] as const) : ([32n, 23n] as const);
+  const cut = (1n << bits) - 1n;
+  const sign = BigInt(random.below(2)) << (bits - 1n);
+  const top = (1n << (bits - 1n - fraction)) - 1n;
+  const low = (1n << fraction) - 1n;
+  const some = word(random) & low;
+  const middle = top >> 1n;
+  switch (random.below(10)) {
+    case 0:
+      return sign;
+    case 1:
+      return sign | (some >> BigInt(random.below(Number(fraction))));
+    case 2:
+      return sign | (top << fraction) | (random.below(2) ? some : 0n);
+    case 3:
+      return sign | ((random.below(2) ? 1n : top - 1n) << fraction) | some;
+    case 4:
+      return sign | (middle << fraction);
+    case 5:
+      return word(random) & cut;
+    default:
+      return (
+        sign | ((middle + BigInt(random.below(40) - 20)) << fraction) | (random.below(2) ? some : some & ~(low >> 6n))
+      );
+  }
+}
+
+/** Registers of vectors with integers or floating point in them, MXCSR as most programs have it or any. */
+function floating(random: Random, form: Form): Uint8Array {
+  const image = initialFloating();
+  const view = new DataView(image.buffer);
+  const { name } = form.definition;
+  const floats = random.below(8) > 0 && /(p|s)[sd]$|2/.test(name);
+  for (let i = 0; i < 16; i++) {
+    const double = random.below(2) === 1;
+    for (let half = 0; half < 2; half++) {
+      const one = !floats
+        ? value(random)
+        : double
+          ? float(random, true)
+          : float(random, false) | (float(random, false) << 32n);
+      view.setBigUint64(160 + 16 * i + 8 * half, one, true);
+    }
+  }
+  if (/^ps[lr][lad]/.test(name) && random.below(3) > 0) {
+    for (let i = 0; i < 16; i++) view.setBigUint64(160 + 16 * i, BigInt(random.below(70)), true);
+  }
+  if (random.below(3) > 0) {
+    const masks = random.below(4) > 0 ? 0x1f80 : random.below(64) << 7;
+    view.setUint32(
+      24,
+      masks |
+        (random.below(4) << 13) |
+        (random.below(4) === 0 ? 0x8000 : 0) |
+        (random.below(4) === 0 ? 0x40 : 0) |
+        (random.below(2) ? random.below(64) : 0),
+      true,
+    );
+  }
+  return image;
 }
 
 /** Makes the memory operand lie at an address, or a little below, by its base or its displacement. Returns where it lies. */

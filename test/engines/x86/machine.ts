@@ -25,9 +25,12 @@ export interface Registers {
   /** RAX to R15. */
   readonly general: readonly bigint[];
   readonly flags: bigint;
+  /** x87, MXCSR and XMM as FXSAVE has them. */
+  readonly floating?: Uint8Array;
 }
 
 export interface Outcome extends Registers {
+  readonly floating: Uint8Array;
   readonly pc: bigint;
   /** The exception's vector; -1 if there was none. */
   readonly vector: number;
@@ -95,9 +98,10 @@ export class X86Machine {
     this.#processor.written(16 * pageSize, extent);
   }
 
-  set registers({ general, flags }: Registers) {
+  set registers({ general, flags, floating }: Registers) {
     const p = this.#processor;
     general.forEach((value, i) => p.set64("general", value, i));
+    if (floating) p.floating = floating;
     p.flags = flags & ~0x100n;
     p.longMode({ tables: 0n, cpl: 3, code: selector.userCode, data: selector.userData });
     p.changed();
@@ -142,7 +146,8 @@ export class X86Machine {
       if (exit !== ExitCode.none && exit !== ExitCode.halt) throw new Error(`it left with ${exit}`);
     }
     const general = Array.from({ length: 16 }, (_, i) => p.get64("general", i));
-    if (!handled()) return { general, flags: p.flags, pc: p.get64("pc"), vector: -1 };
+    const { floating } = p;
+    if (!handled()) return { general, floating, flags: p.flags, pc: p.get64("pc"), vector: -1 };
     // What the exception pushed.
     const physical = page.stack * pageSize + Number(p.get64("general", 4) - addressOf("stack"));
     const coded = [8, 10, 11, 12, 13, 14, 17].includes(p.get("lastInterrupt")) ? 8 : 0;
@@ -150,7 +155,7 @@ export class X86Machine {
     general[4] = pushed(3);
     const vector = p.get("lastInterrupt");
     // Not RF, which faults set.
-    const outcome = { general, flags: pushed(2) & ~0x10000n, pc: pushed(0), vector };
+    const outcome = { general, floating, flags: pushed(2) & ~0x10000n, pc: pushed(0), vector };
     return vector === 3 && !whole ? { ...outcome, pc: outcome.pc - 1n, vector: -1 } : outcome;
   }
 }

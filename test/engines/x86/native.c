@@ -25,6 +25,8 @@ struct state {
   int64_t vector;
   uint8_t code[1024];
   uint8_t data[DATA_SIZE];
+  /* As FXSAVE has it: x87, MXCSR, XMM. */
+  uint8_t floating[416];
   uint64_t beside;
 };
 
@@ -41,6 +43,10 @@ static void begin(int signal, siginfo_t *info, void *context) {
   for (int i = 0; i < 16; i++) g[places[i]] = now.general[i];
   g[REG_EFL] = now.vector == -2 ? now.flags & ~0x100ul : now.flags | 0x100;
   g[REG_RIP] = start = now.pc;
+  /* The rest of it is the kernel's own: it says that x87 and SSE are in use. */
+  uint8_t *image = (uint8_t *)((ucontext_t *)context)->uc_mcontext.fpregs;
+  memcpy(image, now.floating, sizeof now.floating);
+  if (*(uint32_t *)(image + 464) == 0x46505853) *(uint64_t *)(image + 512) |= 3;
   steps = 0;
 }
 
@@ -48,6 +54,7 @@ static void end(int signal, siginfo_t *info, void *context) {
   greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
   if (signal == SIGTRAP && g[REG_TRAPNO] == 1 && (uint64_t)g[REG_RIP] == start && ++steps < 1000) return;
   for (int i = 0; i < 16; i++) now.general[i] = g[places[i]];
+  memcpy(now.floating, ((ucontext_t *)context)->uc_mcontext.fpregs, sizeof now.floating);
   now.flags = g[REG_EFL];
   now.pc = g[REG_RIP];
   now.vector = signal == SIGTRAP && g[REG_TRAPNO] == 1 ? -1 : g[REG_TRAPNO];

@@ -9,7 +9,7 @@ import { disassemble } from "../../../src/arch/x86/isa/disassembler.js";
 import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
 import { Random } from "../../differential/random.js";
 import { type Drawn, draw, gsBase, placeOf } from "./draw.js";
-import { base, extent, X86Machine } from "./machine.js";
+import { base, extent, type Outcome, X86Machine } from "./machine.js";
 import { complaint, dataAt, type Found, native } from "./native.js";
 
 const seed = Number(process.env["UNIKVM_SEED"] ?? 20_261_128);
@@ -61,14 +61,25 @@ function sumOf(image: Uint8Array): number {
 const hex = (value: bigint) => `0x${value.toString(16)}`;
 const names = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 
+/** Where two images of x87 and SSE differ, but for where the x87's last instruction was. */
+function floatingDifferences(theirs: Uint8Array, ours: Uint8Array): string[] {
+  const said: string[] = [];
+  const compare = (name: string, at: number, length: number) => {
+    const part = (of: Uint8Array) =>
+      Buffer.from(of.subarray(at, at + length))
+        .reverse()
+        .toString("hex");
+    if (part(theirs) !== part(ours)) said.push(`${name} ${part(theirs)}, here ${part(ours)}`);
+  };
+  for (const [name, at] of Object.entries({ fcw: 0, fsw: 2, mxcsr: 24 })) compare(name, at, 2);
+  compare("tags", 4, 1);
+  for (let i = 0; i < 8; i++) compare(`st${i}`, 32 + 16 * i, 10);
+  for (let i = 0; i < 16; i++) compare(`xmm${i}`, 160 + 16 * i, 16);
+  return said;
+}
+
 /** What is different, in words; undefined if nothing is. */
-function difference(
-  one: Drawn,
-  theirs: Found,
-  ours: ReturnType<X86Machine["run"]>,
-  sum: number,
-  mask: bigint,
-): string | undefined {
+function difference(one: Drawn, theirs: Found, ours: Outcome, sum: number, mask: bigint): string | undefined {
   const fault = (vector: number, pc: bigint) => (pc === one.pc ? (vector === 13 ? 14 : vector) : -1);
   const [a, b] = [fault(theirs.vector, theirs.pc), fault(ours.vector, ours.pc)];
   const said: string[] = [];
@@ -81,6 +92,7 @@ function difference(
   if (a < 0 && (theirs.flags & mask) !== (ours.flags & mask))
     said.push(`flags ${hex(theirs.flags & mask)}, here ${hex(ours.flags & mask)}`);
   if (theirs.sum !== sum) said.push("memory");
+  said.push(...floatingDifferences(theirs.floating, ours.floating));
   return said.length === 0 ? undefined : said.join("; ");
 }
 

@@ -22,6 +22,8 @@ export interface Case {
   /** It is a program, which runs until it faults or comes to an int3. */
   readonly program?: boolean;
   readonly data: Uint8Array;
+  /** x87, MXCSR and XMM as FXSAVE has them; absent: as a process begins. */
+  readonly floating?: Uint8Array;
 }
 
 export interface Found {
@@ -31,12 +33,25 @@ export interface Found {
   /** -1: no exception. */
   readonly vector: number;
   readonly data: Uint8Array;
+  readonly floating: Uint8Array;
   /** A sum over all of memory. */
   readonly sum: number;
 }
 
 const codeAt = 16 * 8 + 3 * 8;
-const size = codeAt + codeSize + dataSize + 8;
+/** Bytes of an image of x87 and SSE. */
+export const floatingSize = 416;
+const floatingAt = codeAt + codeSize + dataSize;
+const size = floatingAt + floatingSize + 8;
+
+/** The image that a process begins with. */
+export function initialFloating(): Uint8Array {
+  const image = new Uint8Array(floatingSize);
+  const view = new DataView(image.buffer);
+  view.setUint16(0, 0x37f, true);
+  view.setUint32(24, 0x1f80, true);
+  return image;
+}
 
 /** What keeps the processor from being asked; undefined if nothing does. */
 export function complaint(): string | undefined {
@@ -67,13 +82,14 @@ export function native(cases: readonly Case[]): Found[] {
     if (made.status !== 0)
       throw new Error(`gcc does not work (Debian: gcc, libc6-dev): ${made.error?.message ?? made.stderr}`);
     const input = Buffer.alloc(size * cases.length);
-    cases.forEach(({ general, flags, pc, code, data, program: whole }, i) => {
+    cases.forEach(({ general, flags, pc, code, data, program: whole, floating }, i) => {
       const at = size * i;
       [...general, flags, pc].forEach((value, n) => input.writeBigUInt64LE(BigInt.asUintN(64, value), at + 8 * n));
       input.writeBigInt64LE(whole ? -2n : 0n, at + 144);
       input.fill(0xcc, at + codeAt, at + codeAt + codeSize);
       input.set(code, at + codeAt);
       input.set(data, at + codeAt + codeSize);
+      input.set(floating ?? initialFloating(), at + floatingAt);
     });
     const { stdout, status, signal } = spawnSync(program, { input, maxBuffer: input.length + 4096 });
     if (status !== 0 || stdout.length !== input.length) {
@@ -88,7 +104,8 @@ export function native(cases: readonly Case[]): Found[] {
         pc: word(17),
         vector: Number(stdout.readBigInt64LE(at + 144)),
         data: Uint8Array.from(stdout.subarray(at + codeAt + codeSize, at + codeAt + codeSize + dataSize)),
-        sum: stdout.readUInt32LE(at + codeAt + codeSize + dataSize),
+        floating: Uint8Array.from(stdout.subarray(at + floatingAt, at + floatingAt + floatingSize)),
+        sum: stdout.readUInt32LE(at + floatingAt + floatingSize),
       };
     });
   } finally {

@@ -162,6 +162,38 @@ export class Processor {
     this.set64("systemFlags", flags & ~0x8d5n);
   }
 
+  /** x87, MXCSR and XMM as FXSAVE has them, but for where the last instruction was. */
+  get floating(): Uint8Array {
+    const image = new Uint8Array(416);
+    const view = new DataView(image.buffer);
+    view.setUint16(0, this.get("floatControl"), true);
+    view.setUint16(2, this.get("floatStatus"), true);
+    view.setUint8(4, this.get("floatTags"));
+    view.setUint32(24, this.get("mxcsr"), true);
+    const top = (this.get("floatStatus") >> 11) & 7;
+    for (let i = 0; i < 8; i++) {
+      const at = this.#s + state.floatRegister.offset + 16 * ((top + i) & 7);
+      image.set(this.#bytes.subarray(at, at + 10), 32 + 16 * i);
+    }
+    const vectors = this.#s + state.vector.offset;
+    image.set(this.#bytes.subarray(vectors, vectors + 256), 160);
+    return image;
+  }
+
+  set floating(image: Uint8Array) {
+    const view = new DataView(image.buffer, image.byteOffset);
+    this.set("floatControl", view.getUint16(0, true));
+    this.set("floatStatus", view.getUint16(2, true));
+    this.set("floatTags", view.getUint8(4));
+    this.set("mxcsr", view.getUint32(24, true));
+    const top = (this.get("floatStatus") >> 11) & 7;
+    for (let i = 0; i < 8; i++) {
+      const at = this.#s + state.floatRegister.offset + 16 * ((top + i) & 7);
+      this.#bytes.set(image.subarray(32 + 16 * i, 42 + 16 * i), at);
+    }
+    this.#bytes.set(image.subarray(160, 416), this.#s + state.vector.offset);
+  }
+
   /** RAM at a physical address, to read and, where no code has run, to write. */
   ram(at: number, length: number): Uint8Array {
     if (at + length > this.ramSize) throw new Error(`there is no RAM at ${at.toString(16)}`);

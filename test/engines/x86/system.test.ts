@@ -385,3 +385,81 @@ test("more operands than there is room for are forgotten with the code that has 
     assert.ok(one.get("recordCount") < recordPool.full);
   }
 });
+
+const data = 0x3_0000;
+
+inEveryWay("FXSAVE and FXRSTOR keep the state of x87 and SSE, 64 bits of addresses with W", (make) => {
+  const m = make();
+  const image = new Uint8Array(416);
+  for (let i = 0; i < 416; i++) image[i] = (i * 37 + 5) & 0xff;
+  const view = new DataView(image.buffer);
+  view.setUint16(0, 0x0b7f, true);
+  view.setUint16(2, 0x3001, true);
+  view.setUint16(4, 0x5a, true);
+  view.setUint16(6, 0x5d1, true);
+  view.setUint32(24, 0x9fc0, true);
+  view.setUint32(28, 0xffff, true);
+  // Above the ten bytes of a register, nothing.
+  for (let i = 0; i < 8; i++) image.fill(0, 42 + 16 * i, 48 + 16 * i);
+  m.ram(data, 416).set(image);
+  m.load(["fxrstor64 [rdi]", "fxsave64 [rdi+0x400]", "fninit", "fxrstor [rdi]", "fxsave [rdi+0x600]"]);
+  m.set64("general", BigInt(data), 7);
+  assert.equal(m.end(), -1);
+  assert.deepEqual(m.ram(data + 0x400, 416), image);
+  // Without W, addresses have 32 bits.
+  image.fill(0, 12, 16);
+  image.fill(0, 20, 24);
+  assert.deepEqual(m.ram(data + 0x600, 416), image);
+});
+
+inEveryWay("float state that is not to be used, or not as it is asked for, is a fault", (make) => {
+  const vector = (lines: readonly string[], prepare: (m: System) => void = () => {}) => {
+    const m = make();
+    m.set64("general", BigInt(data), 7);
+    prepare(m);
+    m.reset();
+    m.load(lines);
+    m.set64("general", BigInt(data), 7);
+    return m.end();
+  };
+  const control = (index: number, change: (value: bigint) => bigint) => (m: System) =>
+    m.set64("control", change(m.get64("control", index)), index);
+  const switched = control(0, (value) => value | 8n);
+  const emulated = control(0, (value) => value | 4n);
+  const without = control(4, (value) => value & ~0x200n);
+  const sse = ["addps xmm1, xmm2"];
+  assert.deepEqual(
+    [switched, emulated, without].map((how) => vector(sse, how)),
+    [7, 6, 6],
+  );
+  assert.deepEqual(
+    [switched, emulated, without].map((how) => vector(["fninit"], how)),
+    [7, 7, -1],
+  );
+  assert.deepEqual(
+    [switched, emulated].map((how) => vector(["fxsave [rdi]"], how)),
+    [7, 7],
+  );
+  assert.equal(vector(["fxsave [rdi+0x8]"]), 13);
+  assert.equal(vector(["movaps xmm1, xmmword ptr [rdi+0x8]"]), 13);
+  assert.equal(vector(["movups xmm1, xmmword ptr [rdi+0x8]"]), -1);
+  // Bits of MXCSR that there are none of.
+  const reserved = (m: System) => m.ram(data, 4).set([0, 0, 1, 0]);
+  assert.equal(vector(["ldmxcsr dword ptr [rdi]"], reserved), 13);
+  assert.equal(
+    vector(["fxrstor [rdi]"], (m) => m.ram(data + 24, 4).set([0, 0, 1, 0])),
+    13,
+  );
+  // A division by zero that is not masked, told and not told to the system.
+  const divides = (m: System) => m.set("mxcsr", 0x1d80);
+  const told = control(4, (value) => value | 0x400n);
+  const untold = control(4, (value) => value & ~0x400n);
+  const ones = ["mov eax, 0x3f800000", "movd xmm1, eax", "xorps xmm2, xmm2", "divss xmm1, xmm2"];
+  const after = (how: (m: System) => void) => (m: System) => [divides, how].forEach((one) => one(m));
+  assert.deepEqual(
+    [told, untold].map((how) => vector(ones, after(how))),
+    [19, 6],
+  );
+  // CLTS ends what TS began.
+  assert.equal(vector(["clts", ...sse], switched), -1);
+});

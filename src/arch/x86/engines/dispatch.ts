@@ -42,7 +42,7 @@ export const Cut = { whole: 0, byte: 1, word: 2, doubleword: 3, operand: 4 } as 
 /** Features of processors that decide whether something is an instruction, by their bits in the state's `features`. */
 export const features = [
   ...["adx", "bmi1", "bmi2", "clflushopt", "clwb", "clzero", "cx16", "fsgsbase", "fxsr", "invpcid", "lzcnt"],
-  ...["monitor", "movbe", "pku", "popcnt", "rdpid", "rdrand", "rdseed", "rdtscp", "smap", "sse2", "sse4.2"],
+  ...["monitor", "movbe", "pku", "popcnt", "rdpid", "rdrand", "rdseed", "rdtscp", "smap", "sse2", "sse3", "sse4.2"],
   ...["svm", "vmx", "wbnoinvd", "xsave", "xsavec", "xsaveopt", "xsaves"],
 ] as readonly Feature[];
 

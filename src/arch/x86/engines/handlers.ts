@@ -7,6 +7,7 @@ import { isThere, sizesOf } from "../isa/assembler.js";
 import type { Decoded } from "../isa/decoder.js";
 import type { Form } from "../isa/encoding.js";
 import { instructionSet, mnemonicAt } from "../isa/instruction-set.js";
+import { eitherKinds, memoryKinds } from "../isa/operand.js";
 import type { CodeSize, Size } from "../isa/registers.js";
 import { frequent, hot } from "./hot.js";
 
@@ -23,7 +24,7 @@ export interface X86Handler extends HandlerSpec {
 }
 
 export const inMemory = (form: Form): boolean =>
-  form.operands.some(({ kind }) => ["m", "mem", "mfar", "rm"].includes(kind));
+  form.operands.some(({ kind }) => [...memoryKinds, ...eitherKinds].includes(kind));
 export const implied = (form: Form): boolean =>
   form.operands.some(({ kind }) => ["si", "di", "bx", "moffs"].includes(kind));
 /** Instructions that look at the size of addresses though they have none. */
@@ -33,7 +34,7 @@ export const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne
 function addressings(form: Form): readonly Addressing[] {
   if (implied(form)) return ["other"];
   if (!inMemory(form)) return ["none"];
-  const register = form.fixed.register !== 0 && form.operands.some(({ kind }) => kind === "rm");
+  const register = form.fixed.register !== 0 && form.operands.some(({ kind }) => eitherKinds.includes(kind));
   return register ? ["none", "plain", "other"] : ["plain", "other"];
 }
 

@@ -1,8 +1,8 @@
 /** x86 for the interpreter: registers are in the state, and which of them is in the operands' record. */
 import { type HandlerPlace, lengthMask } from "../../../engine/interpret/target.js";
 import type { Node, Recording } from "../../../engine/ir.js";
-import { asI32, asI64, asNode } from "../../../engine/recorder.js";
-import type { I32, I64 } from "../../../semantics/values.js";
+import { asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
+import type { I32, I64, V128 } from "../../../semantics/values.js";
 import type { Access } from "../../../wasm/function-builder.js";
 import type { FlagName } from "../isa/machine.js";
 import { rsp } from "../isa/machine.js";
@@ -81,6 +81,23 @@ export class InterpreterRecorder extends X86Recorder {
     const whole = size === 32 ? this.i64.and(value, this.i64.const(0xffffffffn)) : value;
     const store = stores[size === 32 ? 64 : size] as Access;
     this.effect([address, asNode(whole)], ["general"], (f) => f.access(store, offset));
+  }
+
+  #vectorAt(at: Place): { readonly address: Node; readonly offset: number } {
+    if (typeof at === "number") return { address: this.stateAddress(), offset: state.vector.offset + 16 * at };
+    // In the record it is as a general register: 8 bytes each.
+    const moved = this.i32.shl(this.#byte(record[at]), this.i32.const(1));
+    return { address: asNode(this.i32.add(asI32(this.stateAddress()), moved)), offset: state.vector.offset };
+  }
+
+  protected readVector(at: Place): V128 {
+    const { address, offset } = this.#vectorAt(at);
+    return asV128(this.node("v128", [address], (f) => f.load("v128", offset), "vector"));
+  }
+
+  protected writeVector(at: Place, value: V128): void {
+    const { address, offset } = this.#vectorAt(at);
+    this.effect([address, asNode(value)], ["vector"], (f) => f.store("v128", offset));
   }
 
   protected locked(): Node {

@@ -17,6 +17,27 @@ import { longest } from "../isa/decoder.js";
 export const cpuidEntries = 128;
 
 const built = layOut({
+  /** XMM0 to XMM15. */
+  vector: ["v128", 16],
+  /** The x87's eight registers where they are, not as its stack has them: significand, then sign and exponent. */
+  floatRegister: ["v128", 8],
+  mxcsr: ["i32", 1],
+  /** FCW; FSW, with the top of the stack in it; a bit for each register that is not empty. */
+  floatControl: ["i32", 1],
+  floatStatus: ["i32", 1],
+  floatTags: ["i32", 1],
+  /** Of the last x87 instruction that was no control: its address, its operand's, its opcode's eleven bits. */
+  floatInstruction: ["i64", 1],
+  floatData: ["i64", 1],
+  floatOpcode: ["i32", 1],
+  /** 1 + the vector that SSE's, x87's and MMX's instructions raise now; 0: they may run. Derived from CR0 and CR4. */
+  sseBlocked: ["i32", 1],
+  floatBlocked: ["i32", 1],
+  mmxBlocked: ["i32", 1],
+  /** 1 + the vector of an exception of SSE that is not masked, of the operation just done. */
+  sseFault: ["i32", 1],
+  /** An image of the float state on its way. */
+  floatImage: ["v128", 32],
   /** RAX to R15; then one that is always 0: an address without a base or an index has it. */
   general: ["i64", 17],
   // The arithmetic flags, each as a value: isa/machine.ts.

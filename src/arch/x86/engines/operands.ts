@@ -4,7 +4,7 @@
  */
 import type { Decoded } from "../isa/decoder.js";
 import type { Form } from "../isa/encoding.js";
-import type { OperandType } from "../isa/operand.js";
+import { type OperandType, vectorKinds } from "../isa/operand.js";
 import { byteRegister, highByte } from "../isa/registers.js";
 import { noRegister, noSegment } from "./layout.js";
 
@@ -27,7 +27,8 @@ export interface Operands {
 }
 
 /** Size of an operand of this type in an instruction. */
-export const sizeOf = ({ size }: OperandType, operandSize: number): number => size ?? operandSize;
+export const sizeOf = ({ size, kind }: OperandType, operandSize: number): number =>
+  size ?? (vectorKinds.includes(kind) ? 128 : operandSize);
 
 const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs"].includes(kind);
 

@@ -1,6 +1,6 @@
 /** x86 for the translator: operands are constants, registers and flags are in locals. */
 import type { Node, Recording } from "../../../engine/ir.js";
-import { asI64, asNode } from "../../../engine/recorder.js";
+import { asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
@@ -8,8 +8,9 @@ import {
   RegisterUnknown,
   regionLocals,
 } from "../../../engine/translate/template.js";
-import type { I32, I64 } from "../../../semantics/values.js";
+import type { I32, I64, V128 } from "../../../semantics/values.js";
 import { low } from "../isa/flags.js";
+import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
 import { type FlagName, rsp } from "../isa/machine.js";
 import { highByte } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
@@ -90,6 +91,18 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     this.held.write(this, number, asNode(whole));
   }
 
+  protected readVector(at: Place): V128 {
+    const number = this.#number(at);
+    const offset = state.vector.offset + 16 * number;
+    return asV128(this.node("v128", [this.stateAddress()], (f) => f.load("v128", offset), `vector${number}`));
+  }
+
+  protected writeVector(at: Place, value: V128): void {
+    const number = this.#number(at);
+    const offset = state.vector.offset + 16 * number;
+    this.effect([this.stateAddress(), asNode(value)], [`vector${number}`], (f) => f.store("v128", offset));
+  }
+
   protected locked(): Node {
     return this.constant("i32", this.#operands.lock ? 1 : 0);
   }
@@ -98,9 +111,24 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.i32.const(this.#operands.reg);
   }
 
-  /** Registers would have to be in the state, and be looked for there afterwards. */
-  override call(): never {
-    throw new RegisterUnknown();
+  /** Registers would have to be in the state, and be looked for there afterwards, unless the routine knows none of them. */
+  override call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N> {
+    if (helpers[name].effect !== "state" && helpers[name].effect !== "pure") throw new RegisterUnknown();
+    return super.call(name, ...args);
+  }
+
+  /** What is held in locals goes to the state first, and the region is left. */
+  protected override raising(name: string, args: readonly Node[]): void {
+    const index = this.runtime.helper(name);
+    this.effect([this.stateAddress(), ...args], [], (f, x) => {
+      x.storePc(f);
+      x.handOver(f);
+      f.call(index);
+      f.get(regionLocals.state);
+      f.i32Const(0);
+      f.store("i32", state.fault.offset);
+      x.leaveHandedOver(f);
+    });
   }
 
   protected indexed(moved: number): I64 {

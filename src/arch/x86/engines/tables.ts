@@ -5,8 +5,10 @@ import { SizeRule } from "../isa/encoding.js";
 import { Flag, Vector } from "../isa/machine.js";
 import { Immediate } from "../isa/operand.js";
 import { highByte } from "../isa/registers.js";
+import { SseOperation } from "../isa/sse-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { Cut, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
+import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import {
   archLayout,
   ExitCode,
@@ -50,4 +52,9 @@ export const tables = {
   PAGEFAULT: PageFault,
   UNTRANSLATED: Untranslated,
   CONTEXT: Context,
+  FLOAT: FloatException,
+  FCW: FloatControl,
+  FSW: FloatStatus,
+  MXCSR: Mxcsr,
+  SSE: SseOperation,
 } as const satisfies ArchitectureTables;

@@ -20,6 +20,9 @@ const target = {
     /** (state, vector): an exception of the instruction at pc. */
     raise: [["i32", "i32"], []],
     illegal: [["i32"], []],
+    /** (state): what SSE's instructions raise now; what the last operation of theirs found. */
+    raiseBlocked: [["i32"], []],
+    raiseFloat: [["i32"], []],
     /** (state, address, bytes): where an operand lies that is read and then written; 0 after a fault. Then, that it was written. */
     updateSlow: [["i32", "i64", "i32"], ["i32"]],
     updateDone: [["i32", "i32"], []],
@@ -77,6 +80,8 @@ export function decodeBytes(byte: (i: number) => number | undefined): X86Instruc
 export const translatorTarget: TranslatorTarget<X86Instruction> = {
   ...target,
   held,
+  // RSP and the flags.
+  deliveryReadsHeld: true,
   warmUp: () => void handlers(),
   recorder: (_mode, runtime, access) => new X86RegionRecorder({ runtime, access }),
   decoder: () => (view, at, room) => {

@@ -1,14 +1,14 @@
 /** x86's machine as a recorder: operands by their types. Where registers and immediates are, each engine says. */
 import type { Node, Resource } from "../../../engine/ir.js";
 import { emitPlace, emitPlacedLoad, emitPlacedStore } from "../../../engine/memory-access.js";
-import { asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
+import { asI32, asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import type { AccessSize } from "../../../semantics/operations.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
-import type { I32, I64, Value } from "../../../semantics/values.js";
+import type { I32, I64, V128, Value } from "../../../semantics/values.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import { low } from "../isa/flags.js";
 import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
-import type { FlagName, FlagValues, Operand, Update, X86Machine } from "../isa/machine.js";
+import { type FlagName, type FlagValues, type Operand, type Update, Vector, type X86Machine } from "../isa/machine.js";
 import type { OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
@@ -29,6 +29,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   /** Zero-extended from `size` bits. */
   protected abstract readGeneral(at: Place, size: number): I64;
   protected abstract writeGeneral(at: Place, size: number, value: I64): void;
+  protected abstract readVector(at: Place): V128;
+  protected abstract writeVector(at: Place, value: V128): void;
   /** base + index * 2 ** scale + displacement; `moved` is added where RSP is the base. */
   protected abstract indexed(moved: number): I64;
   /** The next instruction's address if it is relative to that, else 0. */
@@ -72,7 +74,12 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   }
 
   raise(vector: number): void {
-    this.routine("raise", [this.constant("i32", vector)]);
+    this.raising("raise", [this.constant("i32", vector)]);
+  }
+
+  /** Calls what delivers a fault of this instruction, whose handler finds all registers and flags as they are before it. */
+  protected raising(name: string, args: readonly Node[]): void {
+    this.routine(name, args);
   }
 
   /** Whether the instruction has LOCK. */
@@ -101,7 +108,11 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   /** What routines may write behind the recorder's back. */
   protected helperWrites(effect: HelperSignature["effect"]): readonly Resource[] {
-    return effect === "pure" ? [] : ["systemFlags", "segments", "selectors", "general", ...flagNames];
+    if (effect === "pure") return [];
+    // These know of the float state, and of no other register.
+    if (effect === "state") return ["float"];
+    const vectors = ["vector", ...Array.from({ length: 16 }, (_, i) => `vector${i}`)];
+    return ["systemFlags", "segments", "selectors", "general", "float", ...vectors, ...flagNames];
   }
 
   protected endInContextChange(): void {
@@ -122,17 +133,40 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
     const { definition, condition = 0 } = form;
     if (definition.options.cpl0) this.call("privileged");
+    if (definition.options.facility) this.#mayRun();
     let immediates = 0;
     const operands: Record<string, Operand> = {};
     for (const type of form.operands) {
       const size = sizeOf(type, operandSize) as Size;
       const number = ["i", "u", "iv", "rel", "moffs"].includes(type.kind) ? immediates++ : 0;
+      const { unaligned = false } = definition.options;
       // What LOCK is allowed for reads the first operand and writes it.
       const { lock } = definition.options;
       const updates = lock && type === form.operands[0] ? (lock === "always" ? "locked" : "asked") : false;
-      operands[type.name] = this.#operand(type, { size, addressSize, codeSize, addressing, number, updates });
+      operands[type.name] = this.#operand(type, {
+        size,
+        addressSize,
+        codeSize,
+        addressing,
+        number,
+        updates,
+        unaligned,
+      });
     }
     definition.semantics?.(this, operands, { size: operandSize, codeSize, condition, repeat });
+  }
+
+  #word(field: "sseBlocked" | "sseFault", reads: Resource): I32 {
+    const { offset } = state[field];
+    return asI32(this.node("i32", [this.stateAddress()], (f) => f.load("i32", offset), reads));
+  }
+
+  #mayRun(): void {
+    this.if(this.#word("sseBlocked", "facilities"), () => this.raising("raiseBlocked", []));
+  }
+
+  checkFloat(): void {
+    this.if(this.#word("sseFault", "float"), () => this.raising("raiseFloat", []));
   }
 
   #operand(type: OperandType, at: Where): Operand {
@@ -147,6 +181,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         memory: false,
         read,
         write: write ?? none,
+        vector: none,
+        setVector: none,
         offset: none,
         address: none,
         number: none,
@@ -157,7 +193,29 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         () => this.readGeneral(place, size),
         (value) => this.writeGeneral(place, size, value),
       );
+    const vector = (place: Place): Operand => ({
+      ...plain(
+        () => {
+          const value = this.i64x2.extract(this.readVector(place), 0);
+          return size < 64 ? low(this, size, value) : value;
+        },
+        (value) => {
+          const whole = this.readVector(place);
+          const put =
+            size === 32 ? this.i32x4.replace(whole, 0, this.i32.wrap(value)) : this.i64x2.replace(whole, 0, value);
+          this.writeVector(place, put);
+        },
+      ),
+      vector: () => this.readVector(place),
+      setVector: (value) => this.writeVector(place, value),
+    });
     switch (type.kind) {
+      case "x":
+        return vector("reg");
+      case "xr":
+        return vector("rm");
+      case "xm":
+        return at.addressing === "none" ? vector("rm") : this.#memory(at, this.#modrm(at));
       case "rm":
         return at.addressing === "none" ? register("rm") : this.#memory(at, this.#modrm(at));
       case "rr":
@@ -219,7 +277,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   /** Memory at an offset, cut to the address size, in the segment that an override names if it heeds one. */
   #memory(
-    { size, addressSize, codeSize, addressing, updates }: Where,
+    { size, addressSize, codeSize, addressing, updates, unaligned }: Where,
     offset: (moved: number) => I64,
     heeds = true,
   ): Operand {
@@ -228,6 +286,14 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       addressing === "plain" || !heeds ? cut(moved) : this.i64.add(cut(moved), this.overridden());
     const bytes = (size / 8) as AccessSize;
     let update: Update | undefined;
+    const placed = () => {
+      const at = address();
+      if (!unaligned) {
+        const misplaced = this.i64.ne(this.i64.and(at, this.i64.const(15)), this.i64.const(0));
+        this.if(misplaced, () => this.raise(Vector.generalProtection));
+      }
+      return at;
+    };
     return {
       size,
       addressSize,
@@ -240,6 +306,14 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       write: (value) => {
         if (update) update.write(value);
         else this.store(address(), bytes, value);
+      },
+      vector: () => {
+        if (size < 128) return this.i64x2.replace(this.v128.const(0n), 0, this.load(address(), bytes));
+        return this.loadQuad(placed());
+      },
+      setVector: (value) => {
+        if (size < 128) this.store(address(), bytes, this.i64x2.extract(value, 0));
+        else this.storeQuad(placed(), value);
       },
       offset: () => cut(),
       address,
@@ -257,6 +331,8 @@ interface Where {
   readonly addressing: X86Handler["addressing"];
   /** It is read, and then written: no, or with LOCK if the instruction has it, or always with it. */
   readonly updates: false | "asked" | "locked";
+  /** 128 bits may lie anywhere. */
+  readonly unaligned: boolean;
   /** Which of the instruction's immediates. */
   readonly number: number;
 }

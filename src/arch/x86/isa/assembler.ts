@@ -83,6 +83,16 @@ class Encoder {
     return operand.number;
   }
 
+  /** Number of a vector register, its fourth bit noted. */
+  #vector(operand: Operand, note: (bit: number) => void): number {
+    const [, digits] = /^xmm(\d+)$/.exec(operand.type === "special" ? operand.name : "") ?? [];
+    if (digits === undefined) throw new Unfit("an XMM register is wanted");
+    const number = Number(digits);
+    unless(number < (this.codeSize === 64 ? 16 : 8), `there is no xmm${number}`);
+    note(number >> 3);
+    return number & 7;
+  }
+
   #inModrm(number: number, size: number): void {
     this.mod = 3;
     this.rm = [this.#low(number, size, (bit) => (this.rexB = bit))];
@@ -94,6 +104,17 @@ class Encoder {
       case "rx":
       case "rr":
         this.#inModrm(this.#general(operand, size), size);
+        break;
+      case "x":
+        this.reg = this.#vector(operand, (bit) => (this.rexR = bit));
+        break;
+      case "xr":
+      case "xm":
+        if (operand.type === "memory" && type.kind === "xm") this.#memory(operand, type.size ?? 128);
+        else {
+          this.mod = 3;
+          this.rm = [this.#vector(operand, (bit) => (this.rexB = bit))];
+        }
         break;
       case "rm":
         if (operand.type === "register") this.#inModrm(this.#general(operand, size), size);

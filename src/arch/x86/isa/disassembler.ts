@@ -2,7 +2,7 @@
 import type { Decoded, Undecoded } from "./decoder.js";
 import type { Form } from "./encoding.js";
 import { type InstructionSet, instructionSet, mnemonicAt } from "./instruction-set.js";
-import type { OperandType } from "./operand.js";
+import { type OperandType, vectorKinds } from "./operand.js";
 import { byteRegister, type CodeSize, registerName, segments } from "./registers.js";
 
 const pointers: Readonly<Record<number, string>> = { 8: "BYTE", 16: "WORD", 32: "DWORD", 64: "QWORD", 128: "OWORD" };
@@ -62,8 +62,14 @@ class Printer {
         return this.#register(d.rm, size);
       case "rm":
         return d.register ? this.#register(d.rm, size) : `${pointers[size]} PTR ${address(d)}`;
+      case "x":
+        return `xmm${d.reg}`;
+      case "xr":
+        return `xmm${d.rm}`;
+      case "xm":
+        return d.register ? `xmm${d.rm}` : `${own ? pointers[own] : "XMMWORD"} PTR ${address(d)}`;
       case "m":
-        return `${pointers[size]} PTR ${address(d)}`;
+        return `${size === 128 && this.#hasVectors ? "XMMWORD" : pointers[size]} PTR ${address(d)}`;
       case "mem":
         return address(d);
       case "mpair":
@@ -112,6 +118,10 @@ class Printer {
       default:
         return kind;
     }
+  }
+
+  get #hasVectors(): boolean {
+    return this.#d.of.operands.some(({ kind }) => vectorKinds.includes(kind));
   }
 
   /** A byte that is extended to the operand size; a byte register's own is not. */

@@ -1,6 +1,14 @@
 /** Reads the encodings of declarations (insn.ts has their language) into forms: what the decoder tells apart. */
 import type { InsnDefinition } from "./insn.js";
-import { immediateOf, type OperandType, parseOperand } from "./operand.js";
+import {
+  immediateOf,
+  memoryKinds,
+  modrmKinds,
+  type OperandType,
+  parseOperand,
+  registerKinds,
+  vectorKinds,
+} from "./operand.js";
 
 /** How the operand size follows from prefixes and mode. The numbers are those of the decoder's tables. */
 export const SizeRule = {
@@ -153,11 +161,16 @@ function read(definition: InsnDefinition, encoding: string): Form[] {
   const reader = new Reader(opcode);
   const operands = operandText === "" ? [] : operandText.split(", ").map(parseOperand);
   const { fixed } = reader;
-  const inModrm = operands.filter(({ kind }) => ["rm", "rr", "m", "mem", "mfar", "mpair", "rx"].includes(kind));
+  const inModrm = operands.filter(({ kind }) => modrmKinds.includes(kind));
   for (const { kind } of inModrm) {
-    if (kind === "rr") fixed.register = 1;
-    if (["m", "mem", "mfar", "mpair"].includes(kind)) fixed.register = 0;
+    if (registerKinds.includes(kind)) fixed.register = 1;
+    if (memoryKinds.includes(kind)) fixed.register = 0;
   }
+  // The x87 and vectors have their own sizes, whatever prefixes say.
+  const isFloat = reader.map === 0 && reader.opcodes.every((opcode) => opcode >> 3 === 0xd8 >> 3);
+  if (isFloat && reader.sizeRule === SizeRule.full) reader.sizeRule = SizeRule.fixed32;
+  const vectors = operands.some(({ kind }) => vectorKinds.includes(kind));
+  if (vectors && reader.sizeRule === SizeRule.full) reader.sizeRule = SizeRule.fixed64;
   if (inModrm.length > 1 || (inModrm.length > 0 && !reader.modrm)) {
     throw new Error(`one operand is in ModRM, and its place is there`);
   }

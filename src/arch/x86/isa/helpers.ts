@@ -67,6 +67,37 @@ export const helpers = {
   portIn: helper("faults", ["i32", "i32"], "i64"),
   portOut: helper("faults", ["i32", "i32", "i64"], "void"),
 
+  // x87 and SSE: control and images.
+  /** Exceptions that wait are raised. */
+  beginFloat: helper("faults", [], "void"),
+  initializeFloat: helper("faults", [], "void"),
+  clearFloatExceptions: helper("faults", [], "void"),
+  floatStatus: helper("faults", [], "i64"),
+  floatControl: helper("faults", [], "i64"),
+  loadFloatControl: helper("faults", ["i64"], "void"),
+  /** The address, the operand size. */
+  saveFloat: helper("faults", ["i64", "i32"], "void"),
+  restoreFloat: helper("faults", ["i64", "i32"], "void"),
+  mxcsr: helper("state", [], "i64"),
+  loadMxcsr: helper("faults", ["i64"], "void"),
+
+  // SSE's arithmetic: bodies look at `checkFloat` afterwards. Doubles 1, singles 0; the first lane only 1.
+  /** `SseOperation`, doubles, scalar, both operands. */
+  sseArithmetic: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),
+  /** The predicate, doubles, scalar, both operands. */
+  sseCompare: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),
+  /** Quiet NaNs are valid 1, doubles, both operands: -1, 0, 1; 2 without an order. */
+  sseOrder: helper("state", ["i32", "i32", "i64", "i64"], "i32"),
+  sseFromInteger: helper("state", ["i32", "i64"], "i64"),
+  /** Doubles, bits of the integer, toward zero 1, the number. */
+  sseToInteger: helper("state", ["i32", "i32", "i32", "i64"], "i64"),
+  /** What it is now: a double 1, a single 0. */
+  sseConvert: helper("state", ["i32", "i64"], "i64"),
+  sseConvertPair: helper("state", ["i32", "v128"], "v128"),
+  sseFromIntegers: helper("state", ["v128"], "v128"),
+  /** Doubles, toward zero 1. */
+  sseToIntegers: helper("state", ["i32", "i32", "v128"], "v128"),
+
   halt: helper("context", [], "void"),
   hypercall: helper("context", [], "void"),
   waitFloat: helper("faults", [], "void"),

@@ -20,6 +20,8 @@
  *
  * A body computes with the operands by name (machine.ts).
  *
+ * A vector's operands have sizes of their own, whatever prefixes say.
+ *
  * Operands are `name:type`, the types in operand.ts; every encoding of an instruction has the same names.
  */
 import type { Facts, Operand, X86Machine } from "./machine.js";
@@ -59,6 +61,7 @@ export type Feature =
   | "rdtscp"
   | "smap"
   | "sse2"
+  | "sse3"
   | "sse4.2"
   | "svm"
   | "vmx"
@@ -89,6 +92,10 @@ export interface InsnOptions {
   readonly feature?: Feature;
   /** CPL 0 only. */
   readonly cpl0?: true;
+  /** What the system may keep from programs, by CR0 and CR4: SSE, which its first instruction finds out. */
+  readonly facility?: "sse";
+  /** Memory of 128 bits may lie anywhere; else it is aligned, or #GP. */
+  readonly unaligned?: true;
   readonly names?: NamesBySize;
   /** Its operands are there for the decoder and not written. */
   readonly hidden?: true;

@@ -5,9 +5,14 @@ import { bitInstructions } from "./instructions/bits.js";
 import { branchInstructions } from "./instructions/branch.js";
 import { decimalInstructions } from "./instructions/decimal.js";
 import { flagInstructions } from "./instructions/flags.js";
+import { floatControlInstructions } from "./instructions/float-control.js";
 import { logicalInstructions } from "./instructions/logical.js";
 import { moveInstructions } from "./instructions/move.js";
 import { shiftInstructions } from "./instructions/shift.js";
+import { sseFloatInstructions } from "./instructions/sse-float.js";
+import { sseIntegerInstructions } from "./instructions/sse-integer.js";
+import { sseMoveInstructions } from "./instructions/sse-move.js";
+import { sseShuffleInstructions } from "./instructions/sse-shuffle.js";
 import { stackInstructions } from "./instructions/stack.js";
 import { stringInstructions } from "./instructions/string.js";
 import { systemInstructions } from "./instructions/system.js";
@@ -18,9 +23,14 @@ export const instructions: readonly InsnDefinition[] = [
   ...branchInstructions,
   ...decimalInstructions,
   ...flagInstructions,
+  ...floatControlInstructions,
   ...logicalInstructions,
   ...moveInstructions,
   ...shiftInstructions,
+  ...sseFloatInstructions,
+  ...sseIntegerInstructions,
+  ...sseMoveInstructions,
+  ...sseShuffleInstructions,
   ...stackInstructions,
   ...stringInstructions,
   ...systemInstructions,

@@ -1,6 +1,6 @@
 /** What instructions' bodies are written against: the operations of any instruction set, and x86's registers and flags. */
 import type { AccessSize, Operations } from "../../../semantics/operations.js";
-import type { I32, I64 } from "../../../semantics/values.js";
+import type { I32, I64, V128 } from "../../../semantics/values.js";
 import type { HelperArguments, HelperName, HelperResult } from "./helpers.js";
 import type { CodeSize, Size } from "./registers.js";
 
@@ -11,12 +11,16 @@ export interface Operand {
   readonly memory: boolean;
   /** Bits of the instruction's addresses. */
   readonly addressSize: CodeSize;
-  /** Zero-extended; immediates are sign-extended to the instruction's operand size first. May fault. */
+  /** Zero-extended, of vectors the low 64 bits at most; immediates are sign-extended to the instruction's operand size first. May fault. */
   read(): I64;
   /** The number of what it is, of control, debug and segment registers. */
   readonly number: () => I32;
-  /** The low `size` bits. A register of 32 bits clears the upper half, one of 8 or 16 keeps what is beside it. May fault. */
+  /** The low `size` bits. A register of 32 bits clears the upper half, one of 8 or 16 keeps what is beside it, as a vector does. May fault. */
   write(value: I64): void;
+  /** A vector register, or memory of up to 128 bits with zeros above. May fault. */
+  vector(): V128;
+  /** A vector register as a whole; memory, as many bits as it has. May fault. */
+  setVector(value: V128): void;
   /** Where memory is, without its segment's base, cut to the address size. */
   offset(): I64;
   /** The same with the base: what `m.load` and `m.store` take. `moved` is added where RSP is the base. */
@@ -97,6 +101,8 @@ export interface X86Machine extends Operations {
   update(address: I64, bytes: AccessSize, always?: boolean): Update;
   /** Calls a routine of the run-time library. A body that does runs in the interpreter only. */
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
+  /** After a call of one of the routines of SSE's arithmetic: the exception that it found and that is not masked. */
+  checkFloat(): void;
   /** A fault of this instruction, with an error code of 0 if the exception has one: nothing of it happens. */
   raise(vector: number): void;
 }

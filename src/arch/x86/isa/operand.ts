@@ -16,6 +16,10 @@ export type OperandKind =
   | "sreg"
   | "creg"
   | "dreg"
+  /** An XMM register in ModRM.reg; in ModRM.rm; there, or memory. */
+  | "x"
+  | "xr"
+  | "xm"
   /** In the opcode; VEX.vvvv. */
   | "o"
   | "v"
@@ -56,7 +60,7 @@ export interface OperandType {
 
 const kinds: ReadonlySet<string> = new Set(
   (
-    "rm rr m mem rx r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si di bx" as const
+    "rm rr m mem rx x xr xm r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si di bx" as const
   ).split(" "),
 );
 
@@ -69,6 +73,13 @@ export function parseOperand(text: string): OperandType {
   if (size !== undefined && ![8, 16, 32, 64, 128].includes(size)) throw new Error(`${text} has no size that there is`);
   return { name, kind: kind as OperandKind, size: size as Size | undefined };
 }
+
+/** Kinds that ModRM.rm names: a register, memory, or either. */
+export const modrmKinds: readonly OperandKind[] = ["rm", "rr", "m", "mem", "mfar", "mpair", "rx", "xr", "xm"];
+export const memoryKinds: readonly OperandKind[] = ["m", "mem", "mfar", "mpair"];
+export const registerKinds: readonly OperandKind[] = ["rr", "xr"];
+export const eitherKinds: readonly OperandKind[] = ["rm", "xm"];
+export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm"];
 
 /** Immediates, by how many bytes they have. The numbers are those of the decoder's tables. */
 export const Immediate = {

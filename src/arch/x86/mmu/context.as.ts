@@ -21,6 +21,7 @@ import {
 } from "../engines/runtime/layout.generated";
 import { asidAt, contextAt, forgetContext, isRemembered, newAsid, tableOf } from "../../../engine/runtime/contexts.as";
 import { deriveJumpContext } from "../../../engine/runtime/jump-cache.as";
+import { deriveFloat } from "../engines/runtime/float/blocked.as";
 import { control4 } from "./translate.as";
 
 const REMEMBERED = 127;
@@ -64,6 +65,7 @@ export function derive(s: i32): void {
   store<i32>(s, tableOf(s, data), S_tlb);
   store<i64>(s, fetch, S_fetchAsid);
   store<i32>(s, tableOf(s, fetch), S_fetchTlb);
+  deriveFloat(s);
   store<i32>(s, load<i32>(s, S_codeMaps), S_codeMap);
   deriveJumpContext(s, false);
   const alone = load<i32>(s, S_mode) & MODE_alone || flags & RFLAGS_trap;

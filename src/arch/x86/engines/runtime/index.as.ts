@@ -46,4 +46,25 @@ export {
   writeDebug,
   writeExtendedControl,
 } from "./system.as";
+export { raiseBlocked, raiseFloat } from "./float/facility.as";
+export { loadMxcsr, mxcsr, restoreFloat, saveFloat } from "./float/image.as";
+export {
+  sseArithmetic,
+  sseCompare,
+  sseConvert,
+  sseConvertPair,
+  sseFromInteger,
+  sseFromIntegers,
+  sseOrder,
+  sseToInteger,
+  sseToIntegers,
+} from "./float/sse.as";
+export {
+  beginFloat,
+  clearFloatExceptions,
+  floatControl,
+  floatStatus,
+  initializeFloat,
+  loadFloatControl,
+} from "./float/status.as";
 export { updateDone, updateSlow } from "../../mmu/update.as";

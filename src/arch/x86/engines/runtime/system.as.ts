@@ -19,6 +19,7 @@ import {
   EXIT_hypercall,
   EXIT_io,
   EXIT_mmio,
+  FSW_summary,
   RFLAGS_alignment,
   RFLAGS_interrupt,
   RFLAGS_ioPrivilege,
@@ -27,6 +28,7 @@ import {
   S_debug,
   S_exitCode,
   S_fault,
+  S_floatStatus,
   S_gdtBase,
   S_gdtLimit,
   S_general,
@@ -47,6 +49,7 @@ import {
   SEGMENT_tr,
   MSR_kernelGsBase,
   VECTOR_deviceNotAvailable,
+  VECTOR_floatError,
   VECTOR_generalProtection,
   VECTOR_invalidOpcode,
 } from "./layout.generated";
@@ -54,6 +57,7 @@ import { loadSlow, storeSlow } from "../../../../engine/runtime/access.as";
 import { internalError } from "../../../../engine/runtime/internal-error.as";
 import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
 import { raiseWith } from "../../interrupts/deliver.as";
+import { deriveFloat } from "./float/blocked.as";
 import { setFlags } from "../../interrupts/flags.as";
 import { shade } from "../../interrupts/load-segment.as";
 import { flagsFrom, lookForInterrupts } from "../../interrupts/transfer.as";
@@ -162,6 +166,7 @@ function setControl0(s: i32, value: u64): void {
     return;
   }
   store<u64>(s, wanted, S_control);
+  deriveFloat(s);
   if ((old ^ wanted) & CR0_writeProtect) rightsChanged(s);
 }
 
@@ -173,6 +178,7 @@ function setControl4(s: i32, value: u64): void {
     return;
   }
   store<u64>(s, value, S_control + 32);
+  deriveFloat(s);
   if (old != value) rightsChanged(s);
 }
 
@@ -209,11 +215,13 @@ export function writeControl(s: i32, number: i32, value: i64): void {
 
 export function clearTaskSwitched(s: i32): void {
   store<u64>(s, control0(s) & ~(<u64>CR0_taskSwitched), S_control);
+  deriveFloat(s);
 }
 
 /** LMSW sets PE and never clears it. */
 export function loadMachineStatus(s: i32, value: i64): void {
   store<u64>(s, (control0(s) & ~0xe) | (value & 0xf), S_control);
+  deriveFloat(s);
 }
 
 /** The number of a debug register, or -1: there is none, or level 0 does not ask. DR4 and DR5 are names of DR6 and DR7. */
@@ -365,7 +373,7 @@ export function writeExtendedControl(s: i32, number: i64, value: i64): void {
 export function waitFloat(s: i32): void {
   if ((control0(s) & (CR0_taskSwitched | CR0_monitor)) == (CR0_taskSwitched | CR0_monitor)) {
     raiseWith(s, VECTOR_deviceNotAvailable, 0);
-  }
+  } else if (load<i32>(s, S_floatStatus) & FSW_summary) raiseWith(s, VECTOR_floatError, 0);
 }
 
 export function hypercall(s: i32): void {

@@ -1,0 +1,25 @@
+/** Which of SSE's, x87's and MMX's instructions may run. Source: Intel SDM, volume 3, "System Programming For x87 And SSE". */
+import {
+  CR0_emulation,
+  CR0_taskSwitched,
+  CR4_fxsr,
+  S_control,
+  S_floatBlocked,
+  S_mmxBlocked,
+  S_sseBlocked,
+  VECTOR_deviceNotAvailable,
+  VECTOR_invalidOpcode,
+} from "../layout.generated";
+
+/** Renews what follows from CR0 and CR4. */
+export function deriveFloat(s: i32): void {
+  const c0 = load<u64>(s, S_control);
+  const c4 = load<u64>(s, S_control + 32);
+  const switched = (c0 & CR0_taskSwitched) != 0;
+  const emulated = (c0 & CR0_emulation) != 0;
+  const device = 1 + VECTOR_deviceNotAvailable;
+  const invalid = 1 + VECTOR_invalidOpcode;
+  store<i32>(s, emulated || !(c4 & CR4_fxsr) ? invalid : switched ? device : 0, S_sseBlocked);
+  store<i32>(s, emulated || switched ? device : 0, S_floatBlocked);
+  store<i32>(s, emulated ? invalid : switched ? device : 0, S_mmxBlocked);
+}

@@ -1,0 +1,43 @@
+/** Control of x87 and SSE: their words, and images of their state. */
+import { insn } from "../insn.js";
+
+/** Initialize Floating-Point Unit. */
+export const fninit = insn("fninit", ["DB E3"], {}, (m) => m.call("initializeFloat"));
+/** Clear Exceptions. */
+export const fnclex = insn("fnclex", ["DB E2"], {}, (m) => m.call("clearFloatExceptions"));
+/** Store x87 FPU Status Word. */
+export const fnstsw = insn("fnstsw", ["DF E0  dst:a16", "DD /7  dst:m16"], {}, (m, { dst }) =>
+  dst.write(m.call("floatStatus")),
+);
+/** Store x87 FPU Control Word. */
+export const fnstcw = insn("fnstcw", ["D9 /7  dst:m16"], {}, (m, { dst }) => dst.write(m.call("floatControl")));
+/** Load x87 FPU Control Word. */
+export const fldcw = insn("fldcw", ["D9 /5  src:m16"], {}, (m, { src }) => {
+  m.call("beginFloat");
+  m.call("loadFloatControl", src.read());
+});
+
+/** Save x87 FPU, MMX Technology, and SSE State. */
+export const fxsave = insn(
+  "fxsave",
+  ["NP 0F AE /0 y  dst:mem"],
+  { feature: "fxsr", names: { by: "operand", 32: "fxsave", 64: "fxsave64" } },
+  (m, { dst }, { size }) => m.call("saveFloat", dst.address(), m.i32.const(size)),
+);
+/** Restore x87 FPU, MMX, XMM, and MXCSR State. */
+export const fxrstor = insn(
+  "fxrstor",
+  ["NP 0F AE /1 y  src:mem"],
+  { feature: "fxsr", names: { by: "operand", 32: "fxrstor", 64: "fxrstor64" } },
+  (m, { src }, { size }) => m.call("restoreFloat", src.address(), m.i32.const(size)),
+);
+/** Load MXCSR Register. */
+export const ldmxcsr = insn("ldmxcsr", ["NP 0F AE /2  src:m32"], { feature: "fxsr", facility: "sse" }, (m, { src }) =>
+  m.call("loadMxcsr", src.read()),
+);
+/** Store MXCSR Register State. */
+export const stmxcsr = insn("stmxcsr", ["NP 0F AE /3  dst:m32"], { feature: "fxsr", facility: "sse" }, (m, { dst }) =>
+  dst.write(m.call("mxcsr")),
+);
+
+export const floatControlInstructions = [fninit, fnclex, fnstsw, fnstcw, fldcw, fxsave, fxrstor, ldmxcsr, stmxcsr];
