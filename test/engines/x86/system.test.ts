@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { features } from "../../../src/arch/x86/engines/dispatch.js";
 import { ExitCode, recordPool } from "../../../src/arch/x86/engines/layout.js";
 import { assemble } from "../../../src/arch/x86/isa/assembler.js";
 import { Access, Processor } from "./processor.js";
@@ -463,3 +464,21 @@ inEveryWay("float state that is not to be used, or not as it is asked for, is a 
   // CLTS ends what TS began.
   assert.equal(vector(["clts", ...sse], switched), -1);
 });
+
+inEveryWay(
+  "a processor without BMI1 and LZCNT reads tzcnt as bsf and lzcnt as bsr, and has no popcnt without that",
+  (make) => {
+    const results = (has: bigint) => {
+      const m = make();
+      m.set64("features", has);
+      m.load(["mov rdx, 0x50", "mov ecx, 0x7", "mov eax, 0x7", "tzcnt rax, rdx", "lzcnt rcx, rdx", "popcnt rbx, rdx"]);
+      const vector = m.end();
+      return [vector, ...[0, 1, 3].map((number) => m.get64("general", number))];
+    };
+    assert.deepEqual(results(-1n), [-1, 4n, 57n, 2n]);
+    const without = (...names: readonly string[]) =>
+      names.reduce((all, name) => all & ~(1n << BigInt((features as readonly string[]).indexOf(name))), -1n);
+    assert.deepEqual(results(without("bmi1", "lzcnt")), [-1, 4n, 6n, 2n]);
+    assert.deepEqual(results(without("popcnt")), [6, 4n, 57n, 0n]);
+  },
+);

@@ -34,6 +34,8 @@ export const FormFacts = {
   second: [12, 3],
   /** 1 + the number of the feature without which it is no instruction. */
   feature: [15, 6],
+  /** Without it, the prefix that it asks for does nothing. */
+  elsePlain: [21, 1],
 } as const;
 
 /** What an immediate is cut to: nothing, or so many bits, or the operand size. */
@@ -45,6 +47,11 @@ export const features = [
   ...["monitor", "movbe", "pku", "popcnt", "rdpid", "rdrand", "rdseed", "rdtscp", "smap", "sse2", "sse3", "sse4.2"],
   ...["svm", "vmx", "wbnoinvd", "xsave", "xsavec", "xsaveopt", "xsaves"],
 ] as readonly Feature[];
+
+/** Whether a processor with these features, as the state has them, has no such instruction. */
+export function lacks({ definition: { options } }: Form, has: bigint): boolean {
+  return options.feature !== undefined && ((has >> BigInt(features.indexOf(options.feature))) & 1n) === 0n;
+}
 
 const sizes: readonly Size[] = [8, 16, 32, 64];
 const header = 8;
@@ -77,6 +84,7 @@ function factsOf(form: Form): number {
     first: first ? cutOf(form, first) : 0,
     second: second ? cutOf(form, second) : 0,
     feature: feature ? 1 + features.indexOf(feature) : 0,
+    elsePlain: form.definition.options.elsePlain ? 1 : 0,
   };
   return Object.entries(FormFacts).reduce((word, [name, [shift]]) => word | (facts[name as "counts"] << shift), 0);
 }

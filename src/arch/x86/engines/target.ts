@@ -6,7 +6,7 @@ import type { TranslatorTarget } from "../../../engine/translate/target.js";
 import { type HelperName, helpers } from "../isa/helpers.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
-import { dispatchTable } from "./dispatch.js";
+import { dispatchTable, lacks } from "./dispatch.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
 import { codePage, state, tlb, vcpu } from "./layout.js";
@@ -69,9 +69,16 @@ const handlers = () => {
   return byName;
 };
 
-/** The instruction whose bytes `byte` gives, as engines have it; undefined if there is none that they have. */
-export function decodeBytes(byte: (i: number) => number | undefined): X86Instruction | undefined {
-  const found = instructionSet().decode(byte, 64);
+/**
+ * The instruction whose bytes `byte` gives, as engines have it for a processor with these features; undefined if there is none
+ * that they have.
+ */
+export function decodeBytes(byte: (i: number) => number | undefined, has: bigint): X86Instruction | undefined {
+  let found = instructionSet().decode(byte, 64);
+  if (typeof found !== "string" && lacks(found.of, has)) {
+    if (!found.of.definition.options.elsePlain) return undefined;
+    found = instructionSet().decode(byte, 64, true);
+  }
   if (typeof found === "string") return undefined;
   const handler = handlers().get(handlerName(found, found.of));
   return handler && { handler, operands: operandsOf(found, found.of) };
@@ -84,8 +91,9 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
   deliveryReadsHeld: true,
   warmUp: () => void handlers(),
   recorder: (_mode, runtime, access) => new X86RegionRecorder({ runtime, access }),
-  decoder: () => (view, at, room) => {
-    const variant = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined));
+  decoder: (_, own) => (view, at, room) => {
+    const has = view.getBigUint64(own + state.features.offset, true);
+    const variant = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined), has);
     // Templates are kept by the instruction itself: its operands do not fit a word.
     return variant && { variant, word: 0, length: variant.operands.length };
   },

@@ -110,13 +110,13 @@ export class Decoder {
 
   /**
    * Reads the instruction whose bytes `byte` gives; its answer undefined stands for no more bytes. True if there is one,
-   * which is then in `result`.
+   * which is then in `result`. `plain`: F2 and F3 are no part of the opcode.
    */
-  decode(byte: (i: number) => number | undefined, codeSize: CodeSize): true | Undecoded {
+  decode(byte: (i: number) => number | undefined, codeSize: CodeSize, plain = false): true | Undecoded {
     this.#bytes = byte;
     this.#at = 0;
     try {
-      const found = this.#instruction(codeSize);
+      const found = this.#instruction(codeSize, plain);
       if (this.#at > longest) return "long";
       return found ? true : "invalid";
     } catch (error) {
@@ -138,7 +138,7 @@ export class Decoder {
     return (value << (32 - 8 * size)) >> (32 - 8 * size);
   }
 
-  #instruction(codeSize: CodeSize): boolean {
+  #instruction(codeSize: CodeSize, plain: boolean): boolean {
     const r = this.result;
     r.codeSize = codeSize;
     r.lock = false;
@@ -171,7 +171,8 @@ export class Decoder {
     let extendR = (rex & 4) << 1;
     let extendX = (rex & 2) << 2;
     let extendB = (rex & 1) << 3;
-    let prefix = r.repeat === 0xf3 ? 2 : r.repeat === 0xf2 ? 3 : r.operandPrefix ? 1 : 0;
+    const repeat = plain ? 0 : r.repeat;
+    let prefix = repeat === 0xf3 ? 2 : repeat === 0xf2 ? 3 : r.operandPrefix ? 1 : 0;
     let map = 0;
     let l = 0;
     let vex = false;

@@ -90,6 +90,8 @@ export interface InsnOptions {
   readonly repeat?: "counts" | "compares";
   /** What CPUID must say: without it, it is no instruction. */
   readonly feature?: Feature;
+  /** Without its feature its prefix does nothing: the bytes are the instruction that they are without it. */
+  readonly elsePlain?: true;
   /** CPL 0 only. */
   readonly cpl0?: true;
   /** What the system may keep from programs, by CR0 and CR4: SSE, which its first instruction finds out. */

@@ -31,8 +31,9 @@ export class InstructionSet {
   decode(
     bytes: ArrayLike<number> | ((i: number) => number | undefined),
     codeSize: CodeSize,
+    plain = false,
   ): (Decoded & { readonly of: Form }) | Undecoded {
-    const found = this.#decoder.decode(typeof bytes === "function" ? bytes : (i) => bytes[i], codeSize);
+    const found = this.#decoder.decode(typeof bytes === "function" ? bytes : (i) => bytes[i], codeSize, plain);
     if (found !== true) return found;
     return Object.assign(this.#decoder.result, { of: this.forms[this.#decoder.result.form - 1] as Form });
   }

@@ -34,6 +34,8 @@ import {
   FACTS_byteRmShift,
   FACTS_countsMask,
   FACTS_countsShift,
+  FACTS_elsePlainMask,
+  FACTS_elsePlainShift,
   FACTS_featureMask,
   FACTS_featureShift,
   FACTS_firstMask,
@@ -306,8 +308,11 @@ function read(s: i32): u64 {
     }
   }
   const inOpcode = (byte & 7) | extendB;
-  let word = table(map * 256 + byte);
+  let word = 0;
   let modrm = -1;
+  let facts = 0;
+  for (;;) {
+  word = table(map * 256 + byte);
   while (word < 0) {
     const property = table(-word);
     let value = 0;
@@ -325,6 +330,13 @@ function read(s: i32): u64 {
     word = table(1 + value - word);
   }
   if (word == 0) return HANDLER_illegal;
+  facts = load<i32>(VM_decodeTables + load<i32>(VM_decodeTables) + 8 * (word - 1));
+  const feature = (facts >> FACTS_featureShift) & FACTS_featureMask;
+  if (!feature || (load<u64>(s, S_features) >> (feature - 1)) & 1) break;
+  // Without it, there is none; or the prefix does nothing.
+  if (prefix < 2 || !((facts >> FACTS_elsePlainShift) & FACTS_elsePlainMask)) return HANDLER_illegal;
+  prefix = operandPrefix ? 1 : 0;
+  }
   const form = table(DECODE_formsAt + word - 1);
   if (vex && !((form >> DECODE_vexShift) & DECODE_vexMask) && vvvv != 0) return HANDLER_illegal;
   operandSize = sizeBy((form >> DECODE_sizeRuleShift) & DECODE_sizeRuleMask);
@@ -356,10 +368,7 @@ function read(s: i32): u64 {
   if (lock && (!((form >> DECODE_lockShift) & DECODE_lockMask) || isRegister)) return HANDLER_illegal;
 
   // What engines ask of the form.
-  const facts = load<i32>(VM_decodeTables + load<i32>(VM_decodeTables) + 8 * (word - 1));
   const list = load<i32>(VM_decodeTables + load<i32>(VM_decodeTables) + 8 * (word - 1) + 4);
-  const feature = (facts >> FACTS_featureShift) & FACTS_featureMask;
-  if (feature && !((load<u64>(s, S_features) >> (feature - 1)) & 1)) return HANDLER_illegal;
   const memory = hasModrm && !isRegister;
   const inMemory = ((facts >> FACTS_inMemoryShift) & FACTS_inMemoryMask) != 0;
   const implied = ((facts >> FACTS_impliedShift) & FACTS_impliedMask) != 0;

@@ -153,7 +153,7 @@ export const bsr = insn("bsr", ["0F BD /r  dst:r, src:rm"], { undefinedFlags: { 
 export const tzcnt = insn(
   "tzcnt",
   ["F3 0F BC /r  dst:r, src:rm"],
-  { undefinedFlags: { always: "osap" }, feature: "bmi1" },
+  { undefinedFlags: { always: "osap" }, feature: "bmi1", elsePlain: true },
   (m, operands, { size }) =>
     count(m, operands, (value) => m.i64.ctz(size === 64 ? value : m.i64.or(value, m.i64.const(1n << BigInt(size))))),
 );
@@ -161,7 +161,7 @@ export const tzcnt = insn(
 export const lzcnt = insn(
   "lzcnt",
   ["F3 0F BD /r  dst:r, src:rm"],
-  { undefinedFlags: { always: "osap" }, feature: "lzcnt" },
+  { undefinedFlags: { always: "osap" }, feature: "lzcnt", elsePlain: true },
   (m, operands, { size }) => count(m, operands, (value) => m.i64.sub(m.i64.clz(value), m.i64.const(64 - size))),
 );
 /** Return the Count of Number of Bits Set to 1. */
