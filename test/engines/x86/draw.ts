@@ -87,6 +87,14 @@ export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined 
   if (form.modrm && !found.register) {
     const at = reach(random, found, general, code, pc, middle + BigInt(random.below(0x80) - 0x40));
     if (name === "jmp" || name === "call") setData(at, target);
+    // Numbers in memory, of any form.
+    if (form.map === 0 && form.opcode >> 3 === 0xd8 >> 3 && at >= dataAt && at + 16n <= dataAt + BigInt(dataSize)) {
+      const wide = form.operands[0]?.size === 80;
+      const extended = [0n, 1n << 63n, (1n << 63n) | word(random), word(random)];
+      const other = form.operands[0]?.size === 64 ? float(random, true) : float(random, false);
+      setData(at, wide ? (extended[random.below(4)] as bigint) : random.below(3) ? other : value(random));
+      if (wide) setData(at + 8n, BigInt([0, 0x7fff, 0xbfff, 0x4001, random.below(0x10000)][random.below(5)] as number));
+    }
     // The bit's number is a distance.
     if (name.startsWith("bt") && form.operands.some(({ kind }) => kind === "r")) {
       const distance = BigInt(random.below(512) - 256);
@@ -171,11 +179,42 @@ function float(random: Random, double: boolean): bigint {
   }
 }
 
+/** The x87's stack with numbers of 80 bits at their edges, some of its registers empty, any mode. */
+function drawStack(random: Random, view: DataView): void {
+  const masks = random.below(4) > 0 ? 63 : random.below(64);
+  view.setUint16(0, 0x40 | masks | (([0, 2, 3, 3][random.below(4)] as number) << 8) | (random.below(4) << 10), true);
+  view.setUint16(2, (random.below(8) << 11) | (random.below(0x10000) & 0x4700) | (random.below(64) & masks), true);
+  view.setUint8(4, [0xff, 0, 0x0f, random.below(256)][random.below(4)] as number);
+  for (let i = 0; i < 8; i++) {
+    const whole = word(random) >> BigInt(random.below(2) * random.below(64));
+    const significand =
+      random.below(8) > 0 ? (1n << 63n) | (random.below(2) ? whole << BigInt(random.below(64)) : word(random)) : whole;
+    const near = 0x3fff + random.below(80) - 40;
+    const exponent = [
+      0,
+      1,
+      0x7fff,
+      0x7ffe,
+      0x3ffe,
+      0x3fff,
+      random.below(0x8000),
+      0x3c01 + random.below(60) - 58,
+      0x3f81 + random.below(30) - 28,
+    ];
+    const chosen = random.below(2) ? near : (exponent[random.below(exponent.length)] as number);
+    const special = [0n, 1n << 63n, 3n << 62n];
+    const drawn = random.below(6) === 0 ? (special[random.below(3)] as bigint) : BigInt.asUintN(64, significand);
+    view.setBigUint64(32 + 16 * i, drawn, true);
+    view.setUint16(40 + 16 * i, (random.below(2) << 15) | (drawn === 0n ? 0 : chosen), true);
+  }
+}
+
 /** Registers of vectors with integers or floating point in them, MXCSR as most programs have it or any. */
 function floating(random: Random, form: Form): Uint8Array {
   const image = initialFloating();
   const view = new DataView(image.buffer);
   const { name } = form.definition;
+  if (form.map === 0 && form.opcode >> 3 === 0xd8 >> 3) drawStack(random, view);
   const floats = random.below(8) > 0 && /(p|s)[sd]$|2/.test(name);
   for (let i = 0; i < 16; i++) {
     const double = random.below(2) === 1;

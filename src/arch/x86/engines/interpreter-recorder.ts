@@ -108,6 +108,10 @@ export class InterpreterRecorder extends X86Recorder {
     return this.i32.shrU(this.#byte(record.reg), this.i32.const(3));
   }
 
+  protected namedByRm(): I32 {
+    return this.i32.and(this.i32.shrU(this.#byte(record.rm), this.i32.const(3)), this.i32.const(7));
+  }
+
   protected indexed(moved: number): I64 {
     const { i64 } = this;
     const register = (at: I32) => {

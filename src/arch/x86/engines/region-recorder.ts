@@ -107,6 +107,10 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.constant("i32", this.#operands.lock ? 1 : 0);
   }
 
+  protected namedByRm(): I32 {
+    return this.i32.const(this.#operands.rm & 7);
+  }
+
   protected named(): I32 {
     return this.i32.const(this.#operands.reg);
   }

@@ -6,6 +6,7 @@ import { Flag, Vector } from "../isa/machine.js";
 import { Immediate } from "../isa/operand.js";
 import { highByte } from "../isa/registers.js";
 import { SseOperation } from "../isa/sse-operation.js";
+import { FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { Cut, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.js";
@@ -57,4 +58,7 @@ export const tables = {
   FSW: FloatStatus,
   MXCSR: Mxcsr,
   SSE: SseOperation,
+  X87: FloatOperation,
+  X87FROM: FloatPlace,
+  X87PLAIN: FloatPlain,
 } as const satisfies ArchitectureTables;

@@ -128,6 +128,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   /** What an operand's number is, where a control, debug or segment register is named: in ModRM.reg. */
   protected abstract named(): I32;
+  /** The register of the x87's stack that ModRM.rm names. */
+  protected abstract namedByRm(): I32;
 
   /** Runs the body of a handler's instruction. */
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
@@ -210,6 +212,10 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       setVector: (value) => this.writeVector(place, value),
     });
     switch (type.kind) {
+      case "st":
+        return plain(() => this.i64.const(0));
+      case "sti":
+        return { ...plain(() => this.i64.const(0)), number: () => this.namedByRm() };
       case "x":
         return vector("reg");
       case "xr":

@@ -105,6 +105,16 @@ class Encoder {
       case "rr":
         this.#inModrm(this.#general(operand, size), size);
         break;
+      case "st":
+        unless(operand.type === "special" && operand.name === "st", "st is wanted");
+        break;
+      case "sti": {
+        const name = operand.type === "special" ? operand.name : "";
+        unless(name.startsWith("st("), "a register of the x87's stack is wanted");
+        this.mod = 3;
+        this.rm = [Number(name[3])];
+        break;
+      }
       case "x":
         this.reg = this.#vector(operand, (bit) => (this.rexR = bit));
         break;

@@ -5,7 +5,14 @@ import { type InstructionSet, instructionSet, mnemonicAt } from "./instruction-s
 import { type OperandType, vectorKinds } from "./operand.js";
 import { byteRegister, type CodeSize, registerName, segments } from "./registers.js";
 
-const pointers: Readonly<Record<number, string>> = { 8: "BYTE", 16: "WORD", 32: "DWORD", 64: "QWORD", 128: "OWORD" };
+const pointers: Readonly<Record<number, string>> = {
+  8: "BYTE",
+  16: "WORD",
+  32: "DWORD",
+  64: "QWORD",
+  80: "TBYTE",
+  128: "OWORD",
+};
 const farPointers: Readonly<Record<number, string>> = { 16: "DWORD", 32: "FWORD", 64: "TBYTE" };
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
@@ -62,6 +69,10 @@ class Printer {
         return this.#register(d.rm, size);
       case "rm":
         return d.register ? this.#register(d.rm, size) : `${pointers[size]} PTR ${address(d)}`;
+      case "st":
+        return "st";
+      case "sti":
+        return `st(${d.rm & 7})`;
       case "x":
         return `xmm${d.reg}`;
       case "xr":

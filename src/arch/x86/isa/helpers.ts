@@ -81,6 +81,24 @@ export const helpers = {
   mxcsr: helper("state", [], "i64"),
   loadMxcsr: helper("faults", ["i64"], "void"),
 
+  // The x87's instructions (x87-operation.ts numbers them). Where an operand is: its kind, an address or a number.
+  floatLoad: helper("faults", ["i32", "i64"], "void"),
+  /** Toward zero 1; how often to pop. */
+  floatStore: helper("faults", ["i32", "i64", "i32", "i32"], "void"),
+  /** The operation, the operand; the result goes to it 1; pops 1. */
+  floatArithmetic: helper("faults", ["i32", "i32", "i64", "i32", "i32"], "void"),
+  /** The operand; quiet NaNs are valid 1; how often to pop. */
+  floatCompare: helper("faults", ["i32", "i64", "i32", "i32"], "void"),
+  /** -1, 0, 1; 2 without an order. */
+  floatOrder: helper("faults", ["i32", "i32", "i32"], "i32"),
+  /** Whether to. */
+  floatMove: helper("faults", ["i32", "i32"], "void"),
+  floatExchange: helper("faults", ["i32"], "void"),
+  floatFree: helper("faults", ["i32"], "void"),
+  /** The significand, sign and exponent, what modes do to the last bit. */
+  floatConstant: helper("faults", ["i64", "i32", "i32"], "void"),
+  floatPlain: helper("faults", ["i32"], "void"),
+
   // SSE's arithmetic: bodies look at `checkFloat` afterwards. Doubles 1, singles 0; the first lane only 1.
   /** `SseOperation`, doubles, scalar, both operands. */
   sseArithmetic: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),

@@ -16,6 +16,7 @@ import { sseShuffleInstructions } from "./instructions/sse-shuffle.js";
 import { stackInstructions } from "./instructions/stack.js";
 import { stringInstructions } from "./instructions/string.js";
 import { systemInstructions } from "./instructions/system.js";
+import { x87Instructions } from "./instructions/x87.js";
 
 export const instructions: readonly InsnDefinition[] = [
   ...arithmeticInstructions,
@@ -34,4 +35,5 @@ export const instructions: readonly InsnDefinition[] = [
   ...stackInstructions,
   ...stringInstructions,
   ...systemInstructions,
+  ...x87Instructions,
 ];

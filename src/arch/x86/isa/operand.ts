@@ -20,6 +20,9 @@ export type OperandKind =
   | "x"
   | "xr"
   | "xm"
+  /** The top of the x87's stack; the register of it that ModRM.rm names. */
+  | "st"
+  | "sti"
   /** In the opcode; VEX.vvvv. */
   | "o"
   | "v"
@@ -60,7 +63,7 @@ export interface OperandType {
 
 const kinds: ReadonlySet<string> = new Set(
   (
-    "rm rr m mem rx x xr xm r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si di bx" as const
+    "rm rr m mem rx x xr xm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si di bx" as const
   ).split(" "),
 );
 
@@ -70,14 +73,15 @@ export function parseOperand(text: string): OperandType {
   if (name === undefined || kind === undefined) throw new Error(`an operand is name:type, not ${text}`);
   if (!kinds.has(kind)) throw new Error(`${text} has no type that there is`);
   const size = digits ? Number(digits) : undefined;
-  if (size !== undefined && ![8, 16, 32, 64, 128].includes(size)) throw new Error(`${text} has no size that there is`);
+  if (size !== undefined && ![8, 16, 32, 64, 80, 128].includes(size))
+    throw new Error(`${text} has no size that there is`);
   return { name, kind: kind as OperandKind, size: size as Size | undefined };
 }
 
 /** Kinds that ModRM.rm names: a register, memory, or either. */
-export const modrmKinds: readonly OperandKind[] = ["rm", "rr", "m", "mem", "mfar", "mpair", "rx", "xr", "xm"];
+export const modrmKinds: readonly OperandKind[] = ["rm", "rr", "m", "mem", "mfar", "mpair", "rx", "xr", "xm", "sti"];
 export const memoryKinds: readonly OperandKind[] = ["m", "mem", "mfar", "mpair"];
-export const registerKinds: readonly OperandKind[] = ["rr", "xr"];
+export const registerKinds: readonly OperandKind[] = ["rr", "xr", "sti"];
 export const eitherKinds: readonly OperandKind[] = ["rm", "xm"];
 export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm"];
 

@@ -80,7 +80,7 @@ function parseMemory(text: string): MemoryOperand | undefined {
 export function parseOperand(text: string): Operand {
   const register = registerNamed(text);
   if (register) return { type: "register", ...register };
-  if (/^([c-gs]s|[cd]r\d+|xmm\d+)$/.test(text)) return { type: "special", name: text };
+  if (/^([c-gs]s|[cd]r\d+|xmm\d+|st|st\([0-7]\))$/.test(text)) return { type: "special", name: text };
   const value = number(text);
   if (value !== undefined) return { type: "number", value };
   const [, selector, offset] = /^(0x[0-9a-f]+|\d+):(0x[0-9a-f]+|\d+)$/.exec(text) ?? [];

@@ -60,6 +60,18 @@ export {
   sseToIntegers,
 } from "./float/sse.as";
 export {
+  floatArithmetic,
+  floatCompare,
+  floatConstant,
+  floatExchange,
+  floatFree,
+  floatLoad,
+  floatMove,
+  floatOrder,
+  floatPlain,
+  floatStore,
+} from "./float/x87.as";
+export {
   beginFloat,
   clearFloatExceptions,
   floatControl,

@@ -20,6 +20,12 @@ export let late: i32 = 0;
 export function noExceptions(): void {
   early = 0;
   late = 0;
+  roseUp = false;
+  tooLarge = false;
+}
+/** What was rounded elsewhere went up, or did not. */
+export function noteRise(up: bool): void {
+  roseUp = up;
 }
 export function addEarly(exceptions: i32): void {
   early |= exceptions;
