@@ -312,30 +312,30 @@ function read(s: i32): u64 {
   let modrm = -1;
   let facts = 0;
   for (;;) {
-  word = table(map * 256 + byte);
-  while (word < 0) {
-    const property = table(-word);
-    let value = 0;
-    if (property == PROPERTY_mode) value = i32(long);
-    else if (property == PROPERTY_prefix) value = prefix;
-    else if (property == PROPERTY_w) value = long || vex ? rexW : 0;
-    else if (property == PROPERTY_l) value = l;
-    else if (property == PROPERTY_b) value = extendB >> 3;
-    else {
-      if (modrm < 0) modrm = next();
-      if (property == PROPERTY_register) value = i32(modrm >= 0xc0);
-      else if (property == PROPERTY_reg) value = (modrm >> 3) & 7;
-      else value = modrm & 7;
+    word = table(map * 256 + byte);
+    while (word < 0) {
+      const property = table(-word);
+      let value = 0;
+      if (property == PROPERTY_mode) value = i32(long);
+      else if (property == PROPERTY_prefix) value = prefix;
+      else if (property == PROPERTY_w) value = long || vex ? rexW : 0;
+      else if (property == PROPERTY_l) value = l;
+      else if (property == PROPERTY_b) value = extendB >> 3;
+      else {
+        if (modrm < 0) modrm = next();
+        if (property == PROPERTY_register) value = i32(modrm >= 0xc0);
+        else if (property == PROPERTY_reg) value = (modrm >> 3) & 7;
+        else value = modrm & 7;
+      }
+      word = table(1 + value - word);
     }
-    word = table(1 + value - word);
-  }
-  if (word == 0) return HANDLER_illegal;
-  facts = load<i32>(VM_decodeTables + load<i32>(VM_decodeTables) + 8 * (word - 1));
-  const feature = (facts >> FACTS_featureShift) & FACTS_featureMask;
-  if (!feature || (load<u64>(s, S_features) >> (feature - 1)) & 1) break;
-  // Without it, there is none; or the prefix does nothing.
-  if (prefix < 2 || !((facts >> FACTS_elsePlainShift) & FACTS_elsePlainMask)) return HANDLER_illegal;
-  prefix = operandPrefix ? 1 : 0;
+    if (word == 0) return HANDLER_illegal;
+    facts = load<i32>(VM_decodeTables + load<i32>(VM_decodeTables) + 8 * (word - 1));
+    const feature = (facts >> FACTS_featureShift) & FACTS_featureMask;
+    if (!feature || (load<u64>(s, S_features) >> (feature - 1)) & 1) break;
+    // Without it, there is none; or the prefix does nothing.
+    if (prefix < 2 || !((facts >> FACTS_elsePlainShift) & FACTS_elsePlainMask)) return HANDLER_illegal;
+    prefix = operandPrefix ? 1 : 0;
   }
   const form = table(DECODE_formsAt + word - 1);
   if (vex && !((form >> DECODE_vexShift) & DECODE_vexMask) && vvvv != 0) return HANDLER_illegal;

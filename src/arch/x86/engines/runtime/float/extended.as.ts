@@ -1,5 +1,15 @@
 /** Numbers of 80 bits taken apart and put together. Source: Intel SDM, volume 1, "x87 FPU Data Types", "Unsupported Formats". */
-import { becomesInfinite, exponent, high, low, negative, roundedExponent, roundedSignificand, roundTo, tooLarge } from "./round.as";
+import {
+  becomesInfinite,
+  exponent,
+  high,
+  low,
+  negative,
+  roundedExponent,
+  roundedSignificand,
+  roundTo,
+  tooLarge,
+} from "./round.as";
 
 export const ZERO = 0;
 export const FINITE = 1;
@@ -71,7 +81,7 @@ export function pack(precision: i32, mode: i32, masked: i32): void {
   const minus = negative ? 0x8000 : 0;
   if (tooLarge) {
     if (becomesInfinite(mode, negative)) putInfinity(negative);
-    else put(~(<u64>0) << <u64>(64 - precision), minus | (TOP - 1));
+    else put(~(<u64>0) << (<u64>(64 - precision)), minus | (TOP - 1));
     return;
   }
   let e = roundedExponent;

@@ -3,11 +3,7 @@
  * significand of 64 bits whose first is set; a result has 64 bits more, of which the last stands for whatever comes after them.
  * Source: Intel SDM, volume 1, "Floating-Point Exception Conditions"; IEEE 754, with tininess detected after rounding.
  */
-import {
-  FLOAT_overflow,
-  FLOAT_precision,
-  FLOAT_underflow,
-} from "../layout.generated";
+import { FLOAT_overflow, FLOAT_precision, FLOAT_underflow } from "../layout.generated";
 
 export const NEAREST = 0;
 export const DOWN = 1;
@@ -96,9 +92,9 @@ export function roundTo(
   tooLarge = false;
   let kept = cut(high, low, drop, mode, negative);
   let e = exponent;
-  if (carried || kept >> <u64>(precision & 63) == 1 && precision < 64) {
+  if (carried || (kept >> <u64>(precision & 63) == 1 && precision < 64)) {
     e++;
-    kept = (<u64>1) << <u64>(precision - 1);
+    kept = (<u64>1) << (<u64>(precision - 1));
   }
   if (e < lowest) {
     if (!(masked & FLOAT_underflow)) late |= FLOAT_underflow;
@@ -123,7 +119,7 @@ export function roundTo(
     }
   }
   if (inexact) late |= FLOAT_precision;
-  roundedSignificand = kept << <u64>drop;
+  roundedSignificand = kept << (<u64>drop);
   roundedExponent = e;
 }
 

@@ -373,7 +373,7 @@ function fromInteger(value: i64, double: bool): u64 {
 
 /** A number as an integer of so many bits; what there is none of is the smallest. */
 function toInteger(bits: u64, double: bool, size: i32, truncate: bool): i64 {
-  const none: i64 = <i64>1 << (size - 1);
+  const none: i64 = (<i64>1) << (size - 1);
   const kind = take(bits, double);
   if (kind == ZERO) return 0;
   if (kind == NOT || kind == INFINITE || e > size - 1) {

@@ -127,7 +127,8 @@ function finish(s: i32, keeps: bool = false): bool {
   if (stackFault) {
     status |= FSW_stackFault;
     if (overflowed) status |= FSW_c1;
-  } else if (!stopped && late & FLOAT_precision && (tooLarge ? becomesInfinite(mode, (head & 0x8000) != 0) : roseUp)) status |= FSW_c1;
+  } else if (!stopped && late & FLOAT_precision && (tooLarge ? becomesInfinite(mode, (head & 0x8000) != 0) : roseUp))
+    status |= FSW_c1;
   if (found & ~masked) status |= FSW_summary | FSW_busy;
   store<i32>(s, status, S_floatStatus);
   return !stopped;
