@@ -13,6 +13,7 @@ import { VmError } from "../api/error.js";
 import type { Vm, VmOptions } from "../api/types.js";
 import { messageOf } from "../base/errors.js";
 import { fileIdentity } from "../base/node/file-identity.js";
+import { removeLeftovers } from "../base/node/whole-file.js";
 import { thisPackage } from "../base/package.js";
 import { SnapshotError } from "../vmm/snapshot/format.js";
 
@@ -40,6 +41,14 @@ export function cachedVms(): readonly { readonly file: string; readonly size: nu
       return stat ? [{ file, size: stat.size, used: stat.mtimeMs }] : [];
     })
     .sort((a, b) => b.used - a.used);
+}
+
+/** Removes them all, with what processes left that were killed while they wrote one. */
+export async function clearVmCache(): Promise<void> {
+  for (const { file } of cachedVms()) rmSync(file, { force: true });
+  await removeLeftovers(vmCacheFolder()).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
 }
 
 /** Whether there can be one for such options. */
@@ -117,6 +126,7 @@ export async function vmFromCache(
       try {
         await vm.snapshot({ name: file, packing: "stored", ...(signal ? { signal } : {}) });
         shrink(file);
+        await removeLeftovers(vmCacheFolder());
       } catch (error) {
         if (signal?.aborted) {
           await vm.close({ grace: 0 });

@@ -1,13 +1,14 @@
 /** What exec keeps of VMs, and goes on from: where nothing can be kept, there is a VM all the same. Without booting any. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { guestFolder } from "../../guests/index.js";
 import { VmError } from "../../src/api/error.js";
 import type { Vm, VmOptions } from "../../src/api/types.js";
-import { vmFromCache } from "../../src/cli/vm-cache.js";
+import { clearVmCache, vmFromCache } from "../../src/cli/vm-cache.js";
 import { noGuest } from "./booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-vm-cache-"));
@@ -37,6 +38,17 @@ test("a disk that is full keeps nobody from a VM", { skip: noGuest }, async () =
   assert.deepEqual([vms, vm], [["booted"], "booted"]);
   assert.deepEqual(said, ["the VM is not kept for the next time: ENOSPC: no space left on device"]);
   rmSync(kept, { recursive: true });
+});
+
+test("what killed processes left goes with the cache, and what one writes does not", async () => {
+  mkdirSync(kept, { recursive: true });
+  // No process has such a number.
+  const [dead, alive] = [0x7fff_fffe, process.pid].map((pid) => `.a.snapshot.${pid}.${randomUUID()}.partial`);
+  for (const name of [dead, alive, "a.snapshot"]) writeFileSync(join(kept, String(name)), "");
+  await clearVmCache();
+  assert.deepEqual(readdirSync(kept), [alive]);
+  rmSync(kept, { recursive: true });
+  await clearVmCache();
 });
 
 test("nor does a cache that cannot be written", { skip: noGuest }, async () => {

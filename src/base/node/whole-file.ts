@@ -51,11 +51,12 @@ async function placeOf(path: string): Promise<string> {
   return realpath(path);
 }
 
-/** Of processes that were killed while they wrote a file of that name. */
-async function removeLeftovers(folder: string, name: string): Promise<void> {
+/** Of processes that were killed while they wrote a file of that name, or any. Rejects with the file system's error. */
+export async function removeLeftovers(folder: string, name?: string): Promise<void> {
   for (const found of await readdir(folder)) {
     const [, of, pid] = partial.exec(found) ?? [];
-    if (of === name && pid !== undefined && !isAlive(Number(pid))) await rm(join(folder, found), { force: true });
+    if ((name === undefined || of === name) && pid !== undefined && !isAlive(Number(pid)))
+      await rm(join(folder, found), { force: true });
   }
 }
 

@@ -25,7 +25,7 @@ import { networkSyntax, parseNetwork } from "../network.js";
 import { savingRun } from "../save-run.js";
 import { parsePath, parseSeconds } from "../sizes.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
-import { cachedVms } from "../vm-cache.js";
+import { cachedVms, clearVmCache } from "../vm-cache.js";
 
 const nameHelp = "a name, or a file: with a folder, or ending with .snapshot";
 
@@ -141,7 +141,7 @@ export function describe(command: Command, finish: Finish): void {
     .action(
       finish(async (names: readonly string[], { cache = false }: { cache?: boolean }) => {
         if (names.length === 0 && !cache) throw new VmmError("name a snapshot, or give --cache");
-        if (cache) for (const { file } of cachedVms()) rmSync(file, { force: true });
+        if (cache) await clearVmCache();
         for (const name of names) {
           const path = snapshotPath(name);
           // What is none is not removed by mistake; what is damaged may be.
