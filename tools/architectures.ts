@@ -21,10 +21,12 @@ export interface Architecture {
   readonly definitions: readonly string[];
   /** The text of layout.generated.ts. */
   constants(): string;
-  interpreter(shared: boolean): Uint8Array;
+  interpreter(): Uint8Array;
+  /** It is part of the package: time is spent on making it small. */
+  readonly packaged: boolean;
 }
 
-interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "assembly" | "definitions"> {
+interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "assembly" | "definitions" | "packaged"> {
   readonly target: InterpreterTarget<S>;
   readonly tables: ArchitectureTables;
 }
@@ -32,7 +34,7 @@ interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "asse
 const architecture = <S extends HandlerSpec>({ target, tables, ...row }: Row<S>): Architecture => ({
   ...row,
   constants: () => assemblyConstants(target, tables),
-  interpreter: (shared) => buildInterpreter({ target, shared }),
+  interpreter: () => buildInterpreter({ target, shared: false }),
 });
 
 export const architectures: readonly Architecture[] = [
@@ -40,6 +42,7 @@ export const architectures: readonly Architecture[] = [
     folder: "src/arch/powerpc/engines",
     assembly: ["src/arch/powerpc"],
     definitions: ["src/arch/powerpc/isa", "src/arch/powerpc/engines"],
+    packaged: true,
     target: powerpc,
     tables: powerpcTables,
   }),
@@ -47,6 +50,7 @@ export const architectures: readonly Architecture[] = [
     folder: "src/arch/x86/engines",
     assembly: ["src/arch/x86"],
     definitions: ["src/arch/x86/isa", "src/arch/x86/engines", "src/arch/x86/mmu"],
+    packaged: false,
     target: x86,
     tables: x86Tables,
   }),
@@ -55,6 +59,7 @@ export const architectures: readonly Architecture[] = [
     folder: "test/engines/tiny",
     assembly: ["test/engines/tiny"],
     definitions: ["test/engines/tiny"],
+    packaged: false,
     target: tiny,
     tables: tinyTables,
   }),

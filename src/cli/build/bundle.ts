@@ -92,8 +92,8 @@ export async function bundle(
       platform: platform === "node" ? "node" : "browser",
       target: platform === "node" ? "node20" : "es2022",
       minify,
-      // Function and class names are part of messages.
-      keepNames: true,
+      // For traces of stacks.
+      keepNames: !minify,
       legalComments: "none",
       logLevel: "silent",
       metafile: true,
