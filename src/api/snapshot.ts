@@ -7,7 +7,6 @@ import {
   hasHead,
   infoOf,
   type KnownHead,
-  type Packing,
   readHead,
   readInfo,
   readSnapshot,
@@ -16,10 +15,12 @@ import {
   type SnapshotSource,
   writeSnapshot,
 } from "../vmm/snapshot/format.js";
+import type { Packing } from "../vmm/snapshot/packing.js";
 import { ramImage, type Snapshot as Saved, type Twin } from "../vmm/snapshot/snapshot.js";
 import { VmError } from "./error.js";
 import type { Platform, RunningMachine, SnapshotPlace } from "./platform.js";
 import { misuse } from "./program.js";
+import { fetchSnapshot } from "./snapshot-fetch.js";
 import type { Abort, Snapshot } from "./types.js";
 
 /** What a machine goes on from. */
@@ -161,7 +162,7 @@ export async function openSnapshot(
     if (from instanceof Blob) return await inBlob(place, from, "the snapshot");
     if (typeof from === "string" && from === "") throw new VmError("EINVAL", "openSnapshot: from is empty");
     if (from instanceof URL && from.protocol !== "file:")
-      return await inBlob(place, await fetched(from, signal), from.href);
+      return await inBlob(place, await fetchSnapshot(from, place.platform, signal), from.href);
     if (typeof from === "string" || from instanceof URL) return await named(place, from);
     throw new VmError("EINVAL", "openSnapshot: from is no name, file, URL or Blob");
   } catch (error) {
@@ -177,21 +178,6 @@ async function inBlob(place: SnapshotPlace, blob: Blob, name: string): Promise<K
     stream: () => blob.stream(),
     load: () => asVmError(() => readSnapshot(source, place.platform)),
   });
-}
-
-async function fetched(url: URL, signal: AbortSignal | undefined): Promise<Blob> {
-  let answer: Response;
-  try {
-    answer = await fetch(url, signal ? { signal } : {});
-    if (answer.ok) return await answer.blob();
-  } catch (error) {
-    throw new VmError("EIO", `the snapshot ${url.href} cannot be fetched: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  await answer.body?.cancel();
-  const code = answer.status === 404 ? "ENOENT" : "EIO";
-  throw new VmError(code, `the snapshot ${url.href} cannot be fetched: the server answers ${answer.status}`);
 }
 
 /** It is looked up again each time that it is used; one that was replaced meanwhile is not taken for the first. */

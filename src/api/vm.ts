@@ -5,7 +5,7 @@ import type { AgentConnection, AgentProgram, ProgramEvents } from "../vmm/agent/
 import type { AgentRequest } from "../vmm/agent/frames.js";
 import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
-import { packings } from "../vmm/snapshot/format.js";
+import { packings } from "../vmm/snapshot/packing.js";
 import { bytesIn, isBody, usualMemory } from "./bytes.js";
 import type { ConsoleLog } from "./console.js";
 import { VmError } from "./error.js";

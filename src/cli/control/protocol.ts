@@ -3,7 +3,7 @@
  * each a line of JSON. The other end is only trusted to be the same user; what it says is checked.
  */
 import { Errno, type ErrnoName } from "../../base/errors.js";
-import { type Packing, packings } from "../../vmm/snapshot/format.js";
+import { type Packing, packings } from "../../vmm/snapshot/packing.js";
 
 /** Longest request or answer, bytes. */
 export const lineLimit = 1 << 20;

@@ -5,7 +5,7 @@ import { KvmError, messageOf } from "../../base/errors.js";
 import type { ModuleLoader } from "../../modules/loader.js";
 import type { AgentRelay, RelayEnd } from "../../vmm/agent/relay.js";
 import { VmmError } from "../../vmm/errors.js";
-import type { Packing } from "../../vmm/snapshot/format.js";
+import type { Packing } from "../../vmm/snapshot/packing.js";
 import { importModule } from "../import-module.js";
 import { moduleSize, ownModules } from "../own-modules.js";
 import { openControlFolder, socketPath } from "./folder.js";

@@ -11,6 +11,7 @@ import { KvmError } from "../../base/errors.js";
 import { anything, bytesOf, having, listOf, oneOf, recordOf, size, text, time } from "../../base/takes.js";
 import { bytesIn, type SparseImage, type SparseRun, type StoredRuns } from "../core/sparse-image.js";
 import { VmmError } from "../errors.js";
+import { type Packing, packings } from "./packing.js";
 import type { SnapshotPlatform } from "./platform.js";
 import type { Snapshot } from "./snapshot.js";
 import { decodeValue, encodeValue, ValueError } from "./value.js";
@@ -24,11 +25,6 @@ const blockSize = 1 << 20;
 const ahead = 8;
 /** Bytes of a head: the largest has tables of DMA windows of 4 MiB, and a number for each of 100,000 pieces. */
 const mostHead = 64 << 20;
-
-/** "deflate" for files that go elsewhere, "stored" for a cache: twice as quick, and four times as large. */
-export const packings = ["deflate", "stored"] as const;
-/** How blocks lie in the file. */
-export type Packing = (typeof packings)[number];
 
 interface ImageHead {
   /** Bytes, with the zeros. */
@@ -240,6 +236,20 @@ export async function hasHead(source: SnapshotSource, { digest }: KnownHead): Pr
 
 /** What it says of itself, digest and all checked. Throws SnapshotError as `readInfo` does. */
 export async function readHead(source: SnapshotSource, platform: SnapshotPlatform): Promise<KnownHead> {
+  const { end, ...known } = await headAndEnd(source, platform);
+  if (end !== source.size)
+    refuse(source, `is damaged or cut off: it has ${source.size} bytes, and its head speaks of ${end}`);
+  return known;
+}
+
+/** Bytes of all of it, as its head says, of one that is not whole yet. Throws SnapshotError as `readInfo` does. */
+export const saidSize = async (source: SnapshotSource, platform: SnapshotPlatform): Promise<number> =>
+  (await headAndEnd(source, platform)).end;
+
+async function headAndEnd(
+  source: SnapshotSource,
+  platform: SnapshotPlatform,
+): Promise<KnownHead & { readonly end: number }> {
   if (source.size < frontSize) refuse(source, "is no snapshot: it is too short", true);
   const front = await source.read(0, frontSize);
   if (new TextDecoder("latin1").decode(front.subarray(0, 8)) !== magic) refuse(source, "is no snapshot", true);
@@ -262,9 +272,7 @@ export async function readHead(source: SnapshotSource, platform: SnapshotPlatfor
   const head = decodeHead(source, bytes);
   const at = frontSize + length;
   const end = Object.entries(head.images).reduce((sum, [name, image]) => sum + checkImage(source, name, image), at);
-  if (end !== source.size)
-    refuse(source, `is damaged or cut off: it has ${source.size} bytes, and its head speaks of ${end}`);
-  return { digest: hex(digest), head, at };
+  return { digest: hex(digest), head, at, end };
 }
 
 function decodeHead(source: SnapshotSource, bytes: Uint8Array): Head {

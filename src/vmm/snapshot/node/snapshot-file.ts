@@ -4,14 +4,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { messageOf } from "../../../base/errors.js";
 import { writeWhole } from "../../../base/node/whole-file.js";
 import { VmmError } from "../../errors.js";
-import {
-  type Packing,
-  readInfo,
-  readSnapshot,
-  type SnapshotInfo,
-  type SnapshotSource,
-  writeSnapshot,
-} from "../format.js";
+import { readInfo, readSnapshot, type SnapshotInfo, type SnapshotSource, writeSnapshot } from "../format.js";
+import type { Packing } from "../packing.js";
 import type { Snapshot } from "../snapshot.js";
 import { nodePlatform } from "./platform.js";
 import { readFile } from "./stored-file.js";
