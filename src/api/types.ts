@@ -75,7 +75,7 @@ export interface Network {
     /** Of the guest. */
     readonly guest: number;
   }[];
-  /** How connections leave: not there yet; "sockets" in Node.js, "fetch" in a page. */
+  /** How connections leave. Default: "sockets" in Node.js, "fetch" in a page; a URL is a relay's, `new URL("wss://…")`, as docs/network.md tells. */
   readonly via?: "sockets" | "fetch" | URL;
   /** Is asked before each connection, or flow of datagrams, that `allow` allows: only true lets it through. */
   readonly onConnect?: (to: {

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { bytesIn } from "../api/bytes.js";
 import { notSupported, VmError } from "../api/error.js";
 import { isDiskImage } from "../api/images.js";
+import { relayOf } from "../api/network.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
 import type { Disk, Network } from "../api/types.js";
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
@@ -159,10 +160,11 @@ function guestDisk({ source, format, readOnly = false, backing = [], mode = "ove
 }
 
 function networkChoice({ allow = [], forward = [], via, onConnect }: Network): NetworkChoice {
-  if (via !== undefined && via !== "sockets") {
-    throw notSupported("createVm: the option network.via", 'leave it out: it is "sockets"');
+  const relay = relayOf(via, allow);
+  if (relay === undefined && via !== undefined && via !== "sockets") {
+    throw notSupported(`createVm: the option network.via with ${String(via)}`, 'there are "sockets" and relays\' URLs');
   }
-  return { allow, forward, ...(onConnect ? { onConnect } : {}) };
+  return { allow, forward, ...(onConnect ? { onConnect } : {}), ...(relay === undefined ? {} : { relay }) };
 }
 
 async function start(

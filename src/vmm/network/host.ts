@@ -37,7 +37,7 @@ export type Accept = (attach: (events: HostStreamEvents) => HostStream) => void;
 export interface HostNetwork {
   /** A TCP connection to an IPv4 address. */
   connect(address: string, port: number, events: HostStreamEvents): HostStream;
-  /** As `connect`, of a host that asks for no names itself: to a name that a rule allows. */
+  /** As `connect`, of a host that asks for no names itself: to a name that a rule allows. Its `datagrams` takes names, too. */
   connectName?(name: string, port: number, events: HostStreamEvents): HostStream;
   /** UDP to and from one address and port. */
   datagrams(address: string, port: number, received: (bytes: Uint8Array) => void): HostDatagrams;
@@ -47,4 +47,6 @@ export interface HostNetwork {
   ownAddresses(): readonly string[];
   /** Listens on the host's loopback. Rejects with VmmError: it cannot. */
   listen(port: number, accept: Accept): Promise<{ readonly port: number; close(): void }>;
+  /** Nothing more is asked of it. */
+  close?(): void;
 }

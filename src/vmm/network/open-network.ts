@@ -9,6 +9,8 @@ import { UserNetwork, type UserNetworkState } from "./user-network.js";
 export interface NetworkChoice {
   readonly allow: "all" | readonly string[];
   readonly forward: readonly { readonly host: number; readonly guest: number }[];
+  /** A relay's address, as network/relay.ts takes it. Default: what the host has. */
+  readonly relay?: string;
   /** Is asked before each connection that `allow` allows. */
   readonly onConnect?: (to: Destination) => boolean | Promise<boolean>;
 }
@@ -26,7 +28,10 @@ export interface OpenNetwork {
   close(): void;
 }
 
-/** Rejects with VmmError: a rule is none, or the host cannot listen at a port. `saved`: its device's state in a snapshot. */
+/**
+ * Rejects with VmmError: a rule is none, or the host cannot listen at a port; the host is closed then, as with the network.
+ * `saved`: its device's state in a snapshot.
+ */
 export async function openNetworkOf(
   host: HostNetwork,
   { allow, forward, onConnect }: NetworkChoice,
@@ -39,6 +44,7 @@ export async function openNetworkOf(
     for (const { host: port, guest } of forward) await network.forward(port, guest);
   } catch (error) {
     network.close();
+    host.close?.();
     throw error;
   }
   const pairs = Math.min(cpus, mostPairs);
@@ -46,6 +52,9 @@ export async function openNetworkOf(
     device: new VirtioPciDevice(new VirtioNet({ end: network, mac, pairs }, card), saved),
     connect: (port, attach) => network.connect(port, attach),
     stats: () => network.stats(),
-    close: () => network.close(),
+    close: () => {
+      network.close();
+      host.close?.();
+    },
   };
 }

@@ -331,10 +331,11 @@ export class UserNetwork implements NetworkEnd {
     let closed = false;
     /** What is sent before it is known where to. */
     let first: Uint8Array | undefined;
-    void this.#decide(destination, port, "udp").then((address) => {
-      if (typeof address !== "number") this.#count("refused_datagrams");
-      if (closed || typeof address !== "number") return;
-      datagrams = this.#host.datagrams(formatAddress(address), port, (bytes) => {
+    void this.#decide(destination, port, "udp").then((where) => {
+      if (where === undefined) this.#count("refused_datagrams");
+      if (closed || where === undefined) return;
+      const host = typeof where === "number" ? formatAddress(where) : where;
+      datagrams = this.#host.datagrams(host, port, (bytes) => {
         if (!closed) received(bytes);
       });
       if (first) datagrams.send(first);
