@@ -1,7 +1,7 @@
 /** The public names of the package's root in a page: those of every platform, and virtual machines that run Linux. */
 import { createVmOn } from "./api/create-vm.js";
 import type { Platform } from "./api/platform.js";
-import { openSnapshotOn } from "./api/snapshot.js";
+import type { Abort, Snapshot } from "./api/types.js";
 
 export type { Stats, VmOptions } from "./api/index.js";
 export * from "./api/index.js";
@@ -12,4 +12,5 @@ const platform = async (): Promise<Platform> => (await import("./web/platform.js
 /** Boots a virtual machine with Linux, in a worker; as docs/pages.md tells. The machine is loaded when it is first called. */
 export const createVm = createVmOn(platform);
 /** What a snapshot says of itself; as docs/snapshots.md tells. */
-export const openSnapshot = openSnapshotOn(platform);
+export const openSnapshot = async (from: string | URL | Blob, options?: Abort): Promise<Snapshot> =>
+  (await import("./api/snapshot.js")).openSnapshotOn(platform)(from, options);

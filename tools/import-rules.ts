@@ -131,7 +131,7 @@ export const rows: readonly Row[] = [
     may: [
       "src/base",
       ...["agent", "core", "devices/virtio/console", "errors", "network/host"].map((part) => `src/vmm/${part}`),
-      ...["format", "platform", "snapshot"].map((file) => `src/vmm/snapshot/${file}`),
+      ...["format", "packing", "platform", "snapshot"].map((file) => `src/vmm/snapshot/${file}`),
     ],
   },
   ...["cli", "web", "node"].map((end) => ({

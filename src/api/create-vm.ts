@@ -22,7 +22,7 @@ import { notSupported, VmError } from "./error.js";
 import { requireImage } from "./images.js";
 import type { BootPlan, Platform, RunningMachine } from "./platform.js";
 import { misuse } from "./program.js";
-import { type Captured, foreign, snapshotOf, takeSnapshot } from "./snapshot.js";
+import type { Captured } from "./snapshot.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
 import { endError, LinuxVm, type VmParts } from "./vm.js";
 
@@ -97,6 +97,9 @@ export const createVmOn =
     return goOn(await platform(), options, snapshot);
   };
 
+/** What a VM that boots does without. */
+const snapshotCode = () => import("./snapshot.js");
+
 /** What the snapshot says, and nobody else. */
 const settled = ["image", "kernel", "initrd", "append", "guest", "memory", "cpus", "cpu"] as const;
 
@@ -104,6 +107,7 @@ const settled = ["image", "kernel", "initrd", "append", "guest", "memory", "cpus
 async function goOn(platform: Platform, options: VmOptions, given: unknown): Promise<Vm> {
   const { snapshots } = platform;
   const { signal } = options;
+  const { snapshotOf } = await snapshotCode();
   const from = await (await snapshotOf(snapshots, given, signal ? { signal } : {})).load();
   const { [ramImage]: ram } = from.snapshot.images;
   // Memory is read from the snapshot's file while the VM runs.
@@ -221,7 +225,7 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
           throw asVmError(error);
         }
       },
-      snapshot: (taking) => takeSnapshot(platform.snapshots, running, agent, taking),
+      snapshot: async (taking) => (await snapshotCode()).takeSnapshot(platform.snapshots, running, agent, taking),
     };
     const { ended } = machine;
     vm = new LinuxVm(parts);
@@ -253,7 +257,7 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
     return one;
   } catch (error) {
     if (stop.signal.aborted) throw stop.signal.reason;
-    throw asVmError(from?.snapshot.hardware === undefined ? error : foreign(error));
+    throw asVmError(from?.snapshot.hardware === undefined ? error : (await snapshotCode()).foreign(error));
   } finally {
     clearTimeout(late);
     signal?.removeEventListener("abort", onAbort);

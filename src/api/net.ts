@@ -1,7 +1,6 @@
 /** `vm.net`: connections to servers in the guest, which no socket of the host takes part in. */
 import type { HostStream, HostStreamEvents } from "../vmm/network/host.js";
 import { VmError } from "./error.js";
-import { askHttp } from "./http.js";
 import type { Abort, Duplex, VmNet } from "./types.js";
 
 /** Begins a connection to a port of the guest. Throws VmError: it cannot. */
@@ -37,6 +36,7 @@ export class GuestNet implements VmNet {
     const asked = typeof request === "string" ? requestOf(port, request) : request;
     if (!(asked instanceof Request)) throw new VmError("EINVAL", "fetch: request is neither a Request nor a path");
     asked.signal.throwIfAborted();
+    const { askHttp } = await import("./http.js");
     return askHttp(await this.connect(port, { signal: asked.signal }), asked);
   }
 }

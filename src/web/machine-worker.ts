@@ -7,14 +7,13 @@ import type { Run } from "../vmm/core/run.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import type { OpenDisks } from "../vmm/devices/virtio/disks.js";
-import { VirtioPciDevice, type VirtioPciState } from "../vmm/devices/virtio/virtio-pci.js";
+import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
 import { begin, deviceStates, goOn } from "../vmm/machines/start.js";
-import type { OpenNetwork } from "../vmm/network/open-network.js";
 import { capture, type Snapshot } from "../vmm/snapshot/snapshot.js";
-import { openPageDisks } from "./disks.js";
 import { bootFiles } from "./files.js";
 import { type FromMachine, type MachinePlan, sentError, type ToMachine, window } from "./messages.js";
+import type { PageNetwork } from "./network.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 /** How long a guest may take to read what was sent to it before a snapshot, milliseconds. */
@@ -128,7 +127,7 @@ class FarMachine {
   #ends: readonly FarEnd[] = [];
   #run: Run | undefined;
   #disks: OpenDisks | undefined;
-  #network: OpenNetwork | undefined;
+  #network: PageNetwork | undefined;
 
   async hear(message: ToMachine): Promise<void> {
     if (message.type === "start") await this.#start(message.plan, message.snapshot);
@@ -140,6 +139,8 @@ class FarMachine {
       post({ type: "inputTaken" });
     } else if (message.type === "pause") await this.#pause();
     else if (message.type === "resume") this.#run?.resume();
+    else if (message.type === "net") this.#network?.hear(message.stream, message.event);
+    else if (message.type === "mayConnect") this.#network?.answer(message.id, message.may);
     else if (message.type === "halt") await this.#halt();
     else if (message.type === "capture") await this.#capture(message.wanted);
     else {
@@ -185,19 +186,26 @@ class FarMachine {
     const state = snapshot && deviceStates(snapshot)[0];
     const console = new VirtioConsole(this.#ends, state?.device as VirtioConsoleState | undefined);
     for (const [index, port] of console.ports.entries()) this.#ends[index]?.connect(port);
-    const { cpus, disks } = plan;
+    const { cpus, disks, network } = plan;
     const report = (sentence: string): void => post({ type: "report", sentence });
     const states = snapshot && deviceStates(snapshot);
     const saved = snapshot && states && { states: states.slice(1), images: snapshot.images };
-    this.#disks = await openPageDisks(disks, { cpus, report, saved, limit: plan.diskLimit });
-    if (plan.allow) this.#network = await openNetwork(plan.allow, cpus, states?.at(-1));
+    // What few need is loaded by those who do.
+    if (disks.length > 0) {
+      const { openPageDisks } = await import("./disks.js");
+      this.#disks = await openPageDisks(disks, { cpus, report, saved, limit: plan.diskLimit });
+    }
+    if (network) {
+      const { PageNetwork } = await import("./network.js");
+      this.#network = await PageNetwork.open(network, cpus, states?.at(-1), post);
+    }
     const starting = {
       openKvm,
       implementation: plan.type,
       cpuLimit: plan.cpuLimit,
       devices: [
         new VirtioPciDevice(console, state),
-        ...this.#disks.devices,
+        ...(this.#disks?.devices ?? []),
         ...(this.#network ? [this.#network.device] : []),
       ],
       spawn: spawnVcpuThread,
@@ -252,16 +260,6 @@ class FarMachine {
       for (const end of this.#ends) end.halted = false;
     }
   }
-}
-
-/** A card behind which is what fetch reaches. */
-async function openNetwork(allow: readonly string[], cpus: number, saved?: VirtioPciState): Promise<OpenNetwork> {
-  const [{ openNetworkOf }, { fetchGateway }] = await Promise.all([
-    import("../vmm/network/open-network.js"),
-    import("./fetch-gateway.js"),
-  ]);
-  const gateway = fetchGateway({ fetch: (url, init) => fetch(url, init), secure: location.protocol === "https:" });
-  return openNetworkOf(gateway, { allow, forward: [] }, cpus, saved);
 }
 
 /** What need not be copied on its way. */

@@ -5,6 +5,7 @@
  */
 import type { FileSource, Progress, VmOptions } from "../api/types.js";
 import type { Outcome } from "../vmm/core/machine.js";
+import type { Destination } from "../vmm/network/policy.js";
 import type { Snapshot } from "../vmm/snapshot/snapshot.js";
 import type { SentDisk } from "./disks.js";
 
@@ -21,8 +22,8 @@ export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> 
   readonly diskLimit?: number | undefined;
   /** Processors of the host. */
   readonly cpuLimit?: number | undefined;
-  /** Rules of what it may reach; undefined: it has no network card. */
-  readonly allow?: readonly string[] | undefined;
+  /** Undefined: it has no network card. */
+  readonly network?: NetworkPlan | undefined;
   /** Names of the console's ports. */
   readonly ports: readonly string[];
   /** A string is an absolute URL. An image, or a kernel. */
@@ -30,6 +31,34 @@ export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> 
   readonly kernel?: Exclude<FileSource, URL> | undefined;
   readonly initrd?: Exclude<FileSource, URL> | undefined;
 }
+
+/** What is behind a machine's network card. */
+export interface NetworkPlan {
+  /** Rules of what it may reach. */
+  readonly allow: readonly string[];
+  /** A relay's address; undefined: what fetch reaches. */
+  readonly relay: string | undefined;
+  /** The page is asked before each connection. */
+  readonly asks: boolean;
+}
+
+/** What the page tells of its end of a connection to the guest. */
+export type NearEvent =
+  | { readonly kind: "dial"; readonly port: number }
+  | { readonly kind: "data"; readonly bytes: Uint8Array }
+  | { readonly kind: "ended" }
+  | { readonly kind: "failed" }
+  /** The oldest piece that the page was sent and has not read is read. */
+  | { readonly kind: "written" };
+
+/** What the network tells of the guest's end. */
+export type FarEvent =
+  | { readonly kind: "opened" }
+  | { readonly kind: "write"; readonly bytes: Uint8Array }
+  | { readonly kind: "end" }
+  | { readonly kind: "destroy" }
+  /** The network has so many more bytes of what was sent. */
+  | { readonly kind: "took"; readonly length: number };
 
 /** An error that goes through postMessage and is made again. */
 export interface SentError {
@@ -55,6 +84,8 @@ export type ToMachine =
   | { readonly type: "halt" }
   /** After `halted`: a snapshot, if `wanted`; then it runs on. */
   | { readonly type: "capture"; readonly wanted: boolean }
+  | { readonly type: "net"; readonly stream: number; readonly event: NearEvent }
+  | { readonly type: "mayConnect"; readonly id: number; readonly may: boolean }
   | { readonly type: "stop" };
 
 export type FromMachine =
@@ -74,6 +105,9 @@ export type FromMachine =
   | { readonly type: "halted" }
   | { readonly type: "captured"; readonly snapshot: Snapshot }
   | { readonly type: "notCaptured"; readonly error: SentError }
+  | { readonly type: "net"; readonly stream: number; readonly event: FarEvent }
+  /** Whether the guest may begin a connection: `mayConnect` answers. */
+  | { readonly type: "asks"; readonly id: number; readonly to: Destination }
   | { readonly type: "ended"; readonly outcome: Outcome };
 
 export function sentError(error: unknown): SentError {

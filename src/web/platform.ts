@@ -1,16 +1,27 @@
 /** Machines for `createVm` in a page: each in a worker of its own, which this half talks to. */
 import { bytesIn } from "../api/bytes.js";
 import { notSupported, VmError } from "../api/error.js";
+import { relayOf } from "../api/network.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
 import type { Disk, FileSource, Network } from "../api/types.js";
 import { Errno, type ErrnoName, KvmError } from "../base/errors.js";
+import { anything, boolean, having, integer, listOf, oneOf } from "../base/takes.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VmmError } from "../vmm/errors.js";
+import type { Destination } from "../vmm/network/policy.js";
 import { anyPlatform } from "../vmm/snapshot/platform.js";
 import type { Snapshot } from "../vmm/snapshot/snapshot.js";
 import type { SentDisk } from "./disks.js";
-import { type FromMachine, type MachinePlan, type SentError, type ToMachine, window } from "./messages.js";
+import {
+  type FromMachine,
+  type MachinePlan,
+  type NetworkPlan,
+  type SentError,
+  type ToMachine,
+  window,
+} from "./messages.js";
+import { NearStreams } from "./near-streams.js";
 
 /** How long a worker may take to end its machine before it is ended itself, milliseconds. */
 const patience = 10_000;
@@ -108,6 +119,9 @@ class NearMachine {
   readonly #worker = new Worker(new URL("./machine-worker.js", import.meta.url), { type: "module", name: "unikvm" });
   readonly #ports: readonly NearPort[];
   readonly #ended: Promise<Outcome>;
+  readonly #streams = new NearStreams((stream, event, transfer) =>
+    this.#post({ type: "net", stream, event }, transfer),
+  );
   readonly #typed: (() => void)[] = [];
   readonly #pausing: ((error: unknown) => void)[] = [];
   #capturing: Capturing | undefined;
@@ -152,17 +166,17 @@ class NearMachine {
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
-    const made = snapshot?.hardware as { readonly cpus?: number } | undefined;
+    const made = snapshot?.hardware === undefined ? undefined : hardwareOf(snapshot.hardware);
     const cpus = made?.cpus ?? this.#plan.options.cpus ?? 1;
-    const { disks = [] } = this.#plan.options;
+    const { disks = [], network } = this.#plan.options;
     return {
       cpus,
+      connect: network && ((port, attach) => this.#streams.dial(port, attach)),
       captureDisks: () => Promise.reject(unnamed("snapshot: memory false", "keep the disks' files")),
       describe: async () => {
-        if (disks.length > 0 || this.#plan.options.network) {
-          throw unnamed("vm.snapshot of a VM with disks or a network", "fork it, or leave them out");
-        }
-        return { made: "unikvm", cpus, own: 1, models: [], disks: [], network: false };
+        if (disks.length > 0) throw unnamed("vm.snapshot of a VM with disks", "fork it, or leave them out");
+        const network = this.#plan.options.network !== undefined;
+        return { made: "unikvm", cpus, own: 1, models: [], disks: [], network } satisfies Hardware;
       },
       input: (bytes) => this.#input(bytes),
       pause: () =>
@@ -197,6 +211,8 @@ class NearMachine {
     } else if (message.type === "running") this.#started();
     else if (message.type === "failed") this.#failed(asError(message.error));
     else if (message.type === "paused") this.#pausing.shift()?.(message.error && asError(message.error));
+    else if (message.type === "net") this.#streams.hear(message.stream, message.event);
+    else if (message.type === "asks") void this.#answer(message.id, message.to);
     else if (message.type === "halted") this.#capturing?.halted();
     else if (message.type === "captured") this.#capturing?.captured(message.snapshot);
     else if (message.type === "notCaptured") this.#capturing?.failed(asError(message.error));
@@ -210,7 +226,19 @@ class NearMachine {
     this.#failed(why);
     this.#capturing?.failed(why);
     for (const taken of this.#typed.splice(0)) taken();
+    this.#streams.close();
     this.#end(outcome);
+  }
+
+  /** Whether the guest may begin a connection. */
+  async #answer(id: number, to: Destination): Promise<void> {
+    let may = false;
+    try {
+      may = (await this.#plan.options.network?.onConnect?.(to)) === true;
+    } catch {
+      // Whoever cannot say does not allow it, as in Node.js.
+    }
+    this.#post({ type: "mayConnect", id, may });
   }
 
   #stop(): void {
@@ -267,16 +295,14 @@ function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): 
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
   }
   // What was made elsewhere says how.
-  const made = from?.hardware as { readonly disks?: unknown[]; readonly network?: boolean } | undefined;
-  if (made && (made.network || (made.disks?.length ?? 0) > 0 || disks.length > 0)) {
-    throw notSupported("createVm: a snapshot of a VM with disks or a network in a page", "use one without");
-  }
+  const made = from?.hardware === undefined ? undefined : hardwareOf(from.hardware);
+  if (made) requireSameParts(made, disks.length > 0, network !== undefined);
   return {
     ...{ memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
     disks: disks.map(sentDisk),
     diskLimit: limits.disk === undefined ? undefined : bytesIn(limits.disk, "limits.disk"),
     cpuLimit: limits.cpu,
-    allow: network && allowed(network),
+    network: network && networkPlan(network),
     ports: ports.map(({ name }) => name),
     ...(type === undefined ? {} : { type }),
     ...(cpu === undefined ? {} : { cpu }),
@@ -284,18 +310,61 @@ function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): 
   };
 }
 
-/** What a page can give a guest of a network: names and addresses that fetch reaches. VmError, NOT_SUPPORTED. */
-function allowed({ allow = [], forward = [], via = "fetch", onConnect }: Network): readonly string[] {
-  if (via !== "fetch") {
-    throw notSupported(`createVm: the option network.via with ${String(via)} in a page`, 'there is "fetch"');
+/** As Node.js has it, so that one goes on in the other. */
+interface Hardware {
+  readonly made: "unikvm";
+  readonly cpus: number;
+  readonly own: 1;
+  readonly models: readonly [];
+  readonly disks: readonly unknown[];
+  readonly network: boolean;
+}
+
+const hardwareCheck = having({
+  made: oneOf("unikvm"),
+  cpus: integer(1, 0xffff),
+  own: integer(1, 1),
+  models: listOf((_, call, name) => {
+    throw new KvmError("EINVAL", `${call}: ${name} is a device that a page has not`);
+  }),
+  disks: listOf(anything),
+  network: boolean,
+});
+
+/** Of a snapshot from anywhere. KvmError, EINVAL: its machine is none that a page has. */
+function hardwareOf(hardware: unknown): Hardware {
+  hardwareCheck(hardware, "snapshot", "hardware");
+  return hardware as Hardware;
+}
+
+/** VmError, EINVAL, NOT_SUPPORTED. */
+function requireSameParts({ disks, network }: Hardware, hasDisks: boolean, hasNetwork: boolean): void {
+  if (disks.length > 0 || hasDisks)
+    throw notSupported("createVm: a snapshot of a VM with disks in a page", "use one without");
+  if (network === hasNetwork) return;
+  throw new VmError(
+    "EINVAL",
+    network
+      ? "createVm: the snapshot's machine has a network card; say again what it may reach, as network: {}"
+      : "createVm: the snapshot's machine has no network card; leave the network out",
+  );
+}
+
+/** What a page can give a guest of a network. VmError, EINVAL, NOT_SUPPORTED. */
+function networkPlan({ allow = [], forward = [], via = "fetch", onConnect }: Network): NetworkPlan {
+  const relay = relayOf(via, allow);
+  if (relay === undefined && via !== "fetch") {
+    throw notSupported(
+      `createVm: the option network.via with ${String(via)} in a page`,
+      'there is "fetch", and a relay\'s address as new URL("wss://…")',
+    );
   }
   if (allow === "all") {
     // It could not leave out the networks beside the user's machine: a page is not told a name's address.
     throw notSupported('createVm: the option network.allow with "all" in a page', "name hosts and ports");
   }
-  if (forward.length > 0) throw notSupported("createVm: the option network.forward in a page", "a page cannot listen");
-  if (onConnect) throw notSupported("createVm: the option network.onConnect in a page", "use network.allow");
-  return allow;
+  if (forward.length > 0) throw notSupported("createVm: the option network.forward in a page", "use vm.net");
+  return { allow, relay, asks: onConnect !== undefined };
 }
 
 function sentDisk({ source, format, readOnly, mode, backing }: Disk): SentDisk {

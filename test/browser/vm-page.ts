@@ -5,16 +5,20 @@ export interface VmCase {
   readonly type: "hv" | "pr";
   /** More for the kernel's command line, with a kernel; without, an image is booted. */
   readonly append?: string;
+  /** A relay's address; without, the network is what fetch reaches. */
+  readonly relay?: string;
 }
 
 /** Kept by the page from one call to the next. */
 export interface VmPage {
   vm?: Unikvm.LinuxVm;
   twin?: Unikvm.LinuxVm;
+  /** Of onConnect. */
+  asked?: readonly string[];
 }
 
 /** Boots a guest from what the server has. */
-export async function bootInPage({ type, append }: VmCase): Promise<{ isolated: boolean; steps: string[] }> {
+export async function bootInPage({ type, append, relay }: VmCase): Promise<{ isolated: boolean; steps: string[] }> {
   const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;
   const steps = new Set<string>();
   // One of each kind that is taken.
@@ -33,7 +37,14 @@ export async function bootInPage({ type, append }: VmCase): Promise<{ isolated: 
   }
   const vm = await createVm({
     disks: type === "hv" ? [{ source: blob }] : [{ source: "disk.img", mode: "write" }],
-    network: { allow: [`page.localhost:${location.port}`] },
+    network: {
+      allow: [`page.localhost:${location.port}`, "asked.localhost:1"],
+      ...(relay === undefined ? {} : { via: new URL(relay) }),
+      onConnect: ({ host, port, protocol }) => {
+        (globalThis as VmPage).asked = [...((globalThis as VmPage).asked ?? []), `${protocol} ${host}:${port}`];
+        return host !== "asked.localhost";
+      },
+    },
     ...{ type, memory: "256M", env: { FROM_VM: "1" } },
     ...(append === undefined ? { image: new URL("/guest", location.href) } : await kernel()),
     onProgress: ({ name }) => steps.add(name),
@@ -124,7 +135,26 @@ export async function fetchInPage() {
     missing: await said(`http://page.localhost:${location.port}/none`),
     otherPort: await said("http://page.localhost:1/"),
     otherName: await said(`http://other.localhost:${location.port}/`),
+    refused: await said("http://asked.localhost:1/"),
+    asked: [...new Set((globalThis as VmPage).asked)].join(),
   };
+}
+
+/** What the page has of servers in the guest. */
+export async function connectInPage() {
+  const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
+  const served = "mkdir -p /www && head -c 1000000 /dev/zero | tr '\\0' y >/www/file && httpd -p 80 -h /www";
+  await vm.exec(served, { check: true });
+  const file = await (await vm.net.fetch(80, "/file")).text();
+  const none = await vm.net.connect(81).then(String, (error: { code?: string }) => error.code);
+  const cat = await vm.spawn("nc -l -p 82 -e cat");
+  const connect = (): ReturnType<typeof vm.net.connect> => vm.net.connect(82).catch(connect);
+  const { readable, writable } = await connect();
+  const writer = writable.getWriter();
+  const sent = writer.write(new Uint8Array(600_000).fill(0x7a)).then(() => writer.close());
+  const back = await new Response(readable as BodyInit).text();
+  await Promise.all([sent, cat.exited]);
+  return { file: file.length, none, back: back.length, whole: /^z*$/.test(back) };
 }
 
 /** A twin of it, while a program of the parent's waits for input. */

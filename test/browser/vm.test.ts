@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type { Page } from "puppeteer-core";
 import { exportGuest, guestDrivers } from "../../guests/index.js";
+import { type WispServer, wispServer } from "../../src/vmm/network/node/wisp-server.test-support.js";
 import { defaultGuest, noGuest } from "../boot/booting.test-support.js";
 import { built } from "../build/building.test-support.js";
 import { missing } from "../oracles/oracles.js";
@@ -15,6 +16,7 @@ import { type StaticServer, serve } from "./server.js";
 import {
   bootInPage,
   closeInPage,
+  connectInPage,
   fetchInPage,
   forkInPage,
   keptInPage,
@@ -29,7 +31,7 @@ const modules = ["virtio_pci", "virtio_console", "virtio_blk", "virtio_net"];
 const append = `rdinit=/init cryptomgr.notests=1 unikvm.modules=${modules.join(",")} unikvm.run=/unikvm-agent`;
 
 /** Bytes that a page loads in gzip until a VM runs: scripts, WebAssembly, the agent. */
-const mostLoaded = 400_000;
+const mostLoaded = 375_000;
 
 let files: Promise<Readonly<Record<string, Uint8Array>>> | undefined;
 async function guestFiles(): Promise<Readonly<Record<string, Uint8Array>>> {
@@ -63,12 +65,15 @@ for (const { browser, type, isolated, often } of rows) {
     let folder = "";
     let guest: Readonly<Record<string, Uint8Array>> = {};
     let server: StaticServer;
+    /** Under pr the network is a relay's. */
+    let relay: WispServer;
     const errors: string[] = [];
 
     before(async () => {
       ({ folder } = await built("both", "browser"));
       guest = await (files ??= guestFiles());
       server = await serve(folder, { isolated, more: guest });
+      relay = await wispServer();
       page = await (await launch(browser)).newPage();
       page.setDefaultTimeout(280_000);
       page.on("pageerror", (error) => void errors.push(String(error)));
@@ -77,11 +82,15 @@ for (const { browser, type, isolated, often } of rows) {
     after(async () => {
       await page?.close();
       server?.close();
+      relay?.close();
     });
 
     test("boots", async () => {
       const image = type === "hv";
-      const { isolated: found, steps } = await page.evaluate(bootInPage, image ? { type } : { type, append });
+      const { isolated: found, steps } = await page.evaluate(
+        bootInPage,
+        image ? { type } : { type, append, relay: relay.url.href },
+      );
       assert.equal(found, isolated);
       const read = image ? ["reading the image"] : ["reading the kernel", "reading the initrd"];
       assert.deepEqual(new Set(steps), new Set([...read, "booting"]));
@@ -90,8 +99,9 @@ for (const { browser, type, isolated, often } of rows) {
     });
 
     test("its first load is small", (t) => {
-      // What a network takes comes on top of it.
-      const isCode = (path: string) => !Object.hasOwn(guest, path) && !/^(open-network|fetch-gateway)-/.test(path);
+      // What a network and disks take comes on top of it.
+      const isCode = (path: string) =>
+        !Object.hasOwn(guest, path) && !/^(network|open-network|fetch-gateway|relay|disks)-/.test(path);
       const code = new Map(server.log.filter(({ path }) => isCode(path)).map(({ path }) => [path, 0]));
       for (const path of code.keys()) code.set(path, gzipSync(readFileSync(join(folder, path)), { level: 9 }).length);
       const bytes = [...code.values()].reduce((sum, size) => sum + size, 0);
@@ -107,12 +117,23 @@ for (const { browser, type, isolated, often } of rows) {
       });
     });
 
-    test("has what fetch reaches, and nothing else", async () => {
-      const { found, missing: absent, otherPort, otherName } = await page.evaluate(fetchInPage);
+    test(`has what ${type === "hv" ? "fetch" : "a relay"} reaches, and nothing else`, async () => {
+      const { found, missing: absent, otherPort, otherName, refused, asked } = await page.evaluate(fetchInPage);
       assert.deepEqual(JSON.parse(found), { type: "module" });
       assert.match(absent, /404/);
       assert.match(otherPort, /refused|reset/i);
       assert.match(otherName, /bad address/);
+      assert.match(refused, /refused|reset/i);
+      const place = `page.localhost:${new URL(server.url).port}`;
+      assert.equal(asked, `tcp ${place},tcp asked.localhost:1`);
+      // What the rules or the page refuse, the relay is not asked.
+      assert.deepEqual([...new Set(relay.asked)], type === "hv" ? [] : [place]);
+    });
+
+    test("is reached by the page", async () => {
+      assert.deepEqual(await page.evaluate(connectInPage), {
+        ...{ file: 1_000_000, none: "ECONNREFUSED", back: 600_000, whole: true },
+      });
     });
 
     test("has disks", async () => {
