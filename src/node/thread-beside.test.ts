@@ -9,7 +9,7 @@ import { threadBeside, workBeside } from "./thread-beside.js";
 /** addi 6,6,1 and b to it, little-endian or not: word by word in the guest's order. */
 const loop = [0x38c60001, 0x4bfffffc];
 
-async function machine() {
+async function machine(late = false) {
   const vm = (await openKvm({ implementations: ["hv"] })).createVm();
   const ram = vm.allocate(1 << 20);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: 1n << 20n, userspaceAddr: ram });
@@ -17,7 +17,7 @@ async function machine() {
   for (const [i, word] of loop.entries()) data.setUint32(4 * i, word);
   const cpu = vm.createVcpu(0);
   cpu.setRegs({ ...cpu.getRegs(), pc: 0x10000n });
-  const work = workBeside(vm.share());
+  const work = workBeside(vm.share(), late);
   const thread = threadBeside(work.start);
   const attached = (await prepareAttachVm(vm.share(), thread))();
   const runner = attached.vcpu(0);
@@ -41,12 +41,14 @@ async function machine() {
 
 const live = (stats: Readonly<Record<string, number>>): boolean => Number(stats["regionsLive"]) > 0;
 
-test("a vCPU's thread gets its regions from the thread beside", async () => {
-  const { thread, runner, runUntil, close } = await machine();
-  await runUntil(() => live(runner.stats()));
-  assert.ok(thread.alive);
-  await close();
-});
+for (const late of [false, true]) {
+  test(`a vCPU's thread gets its regions from the thread beside, begun ${late ? "with the first request" : "at once"}`, async () => {
+    const { thread, runner, runUntil, close } = await machine(late);
+    await runUntil(() => live(runner.stats()));
+    assert.ok(thread.alive);
+    await close();
+  });
+}
 
 test("when it dies the vCPU's thread goes on by itself, and the next VM has a new one", async () => {
   const { thread, runner, runUntil, close } = await machine();

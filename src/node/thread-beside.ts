@@ -1,7 +1,6 @@
 /**
  * One thread of the process that works beside all vCPUs' threads: it translates for them what is hot, while they run on.
- * A vCPU's thread talks to it without its event loop, in which it never is. It begins with the first request: loading its code
- * costs more than a guest that goes on for one command runs.
+ * A vCPU's thread talks to it without its event loop, in which it never is.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { serveBesideVm } from "../kernel/attach.js";
@@ -19,8 +18,8 @@ export interface BesideStart {
 /** What the thread beside gets for each vCPU. */
 export interface BesideWork extends BesideStart {
   readonly vm: SharedVm;
-  /** The request that it begins with; the port has those behind it. */
-  readonly first: unknown;
+  /** The request that it began for, if it did; the port has those behind it. */
+  readonly first?: unknown;
 }
 
 /** `answers`: how many were posted; `dead`: 1 once the thread has died. */
@@ -57,19 +56,28 @@ function start(): Running {
   return started;
 }
 
-/** Has the thread beside work for one more vCPU of this VM, from its first request on. */
-export function workBeside(vm: SharedVm): { readonly start: BesideStart; readonly end: () => Promise<void> } {
+/**
+ * Has the thread beside work for one more vCPU of this VM: at once, or (`late`) from its first request on, since loading its
+ * code costs more than a guest that goes on for one command runs.
+ */
+export function workBeside(
+  vm: SharedVm,
+  late: boolean,
+): { readonly start: BesideStart; readonly end: () => Promise<void> } {
   const { port1, port2 } = new MessageChannel();
   const words = new SharedArrayBuffer(8);
   const view = new Int32Array(words);
   let mine: Running | undefined;
-  port1.once("message", (first: unknown) => {
+  const begin = (first?: unknown) => {
     running ??= start();
     mine = running;
     mine.users.add(view);
     mine.worker.postMessage({ vm, port: port1, words, first } satisfies BesideWork, [port1]);
-  });
-  port1.unref();
+  };
+  if (late) {
+    port1.once("message", begin);
+    port1.unref();
+  } else begin();
   return {
     start: { port: port2, words },
     end: async () => {
@@ -109,7 +117,7 @@ export async function serveBeside({ vm, port, words, first }: BesideWork): Promi
     Atomics.add(view, Word.answers, 1);
   });
   if (told) {
-    told(first);
+    if (first !== undefined) told(first);
     port.on("message", told);
   } else Atomics.store(view, Word.dead, 1);
 }

@@ -30,8 +30,8 @@ export function spawnVcpuThread(): PlatformThread {
   return {
     post: (start) => {
       noteStart(start);
-      // Only one of the implementations has work to give away.
-      const beside = start.vm.implementation === "hv" ? workBeside(start.vm) : undefined;
+      // Only one of the implementations has work to give away. A guest that goes on may have little of it left.
+      const beside = start.vm.implementation === "hv" ? workBeside(start.vm, start.latent !== undefined) : undefined;
       if (beside) endBeside = beside.end;
       const message: ThreadStart = { start, beside: beside?.start };
       worker.postMessage(message, beside ? [beside.start.port] : []);
