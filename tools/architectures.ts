@@ -21,12 +21,10 @@ export interface Architecture {
   readonly definitions: readonly string[];
   /** The text of layout.generated.ts. */
   constants(): string;
-  interpreter(): Uint8Array;
-  /** It is part of the package: time is spent on making it small. */
-  readonly packaged: boolean;
+  interpreter(shared: boolean): Uint8Array;
 }
 
-interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "assembly" | "definitions" | "packaged"> {
+interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "assembly" | "definitions"> {
   readonly target: InterpreterTarget<S>;
   readonly tables: ArchitectureTables;
 }
@@ -34,7 +32,7 @@ interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "asse
 const architecture = <S extends HandlerSpec>({ target, tables, ...row }: Row<S>): Architecture => ({
   ...row,
   constants: () => assemblyConstants(target, tables),
-  interpreter: () => buildInterpreter({ target, shared: false }),
+  interpreter: (shared) => buildInterpreter({ target, shared }),
 });
 
 export const architectures: readonly Architecture[] = [
@@ -42,7 +40,6 @@ export const architectures: readonly Architecture[] = [
     folder: "src/arch/powerpc/engines",
     assembly: ["src/arch/powerpc"],
     definitions: ["src/arch/powerpc/isa", "src/arch/powerpc/engines"],
-    packaged: true,
     target: powerpc,
     tables: powerpcTables,
   }),
@@ -50,7 +47,6 @@ export const architectures: readonly Architecture[] = [
     folder: "src/arch/x86/engines",
     assembly: ["src/arch/x86"],
     definitions: ["src/arch/x86/isa", "src/arch/x86/engines", "src/arch/x86/mmu"],
-    packaged: false,
     target: x86,
     tables: x86Tables,
   }),
@@ -59,7 +55,6 @@ export const architectures: readonly Architecture[] = [
     folder: "test/engines/tiny",
     assembly: ["test/engines/tiny"],
     definitions: ["test/engines/tiny"],
-    packaged: false,
     target: tiny,
     tables: tinyTables,
   }),

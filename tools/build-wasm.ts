@@ -12,7 +12,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
-import binaryen from "binaryen";
 import { vmLayout } from "../src/kvm/layout.js";
 import { memoryShared, staticDataEnd } from "../src/wasm/binary.js";
 import { type Architecture, architectures } from "./architectures.js";
@@ -101,7 +100,7 @@ async function buildRuntime({ folder, assembly, constants }: Architecture): Prom
   });
 }
 
-async function buildInterpreter({ folder, definitions, interpreter, packaged }: Architecture): Promise<void> {
+async function buildInterpreter({ folder, definitions, interpreter }: Architecture): Promise<void> {
   const plain = join(root, "dist", folder, "interpreter.wasm");
   const shared = join(root, "dist", folder, "interpreter.shared.wasm");
   const folders = [...definitions, "src/engine", "src/semantics", "src/wasm", "src/base"];
@@ -110,41 +109,10 @@ async function buildInterpreter({ folder, definitions, interpreter, packaged }: 
     join(root, "dist/src/kvm/layout.js"),
   ];
   const relevant = inputs.filter((file) => !file.endsWith(".test.js"));
-  await upToDate([plain, shared], hashOf(relevant, packaged ? optimizing : ""), () => {
-    const bytes = packaged ? optimized(interpreter()) : interpreter();
-    write(plain, bytes);
-    write(shared, memoryShared(bytes));
+  await upToDate([plain, shared], hashOf(relevant, ""), () => {
+    write(plain, interpreter(false));
+    write(shared, interpreter(true));
   });
-}
-
-/** Part of what an optimized file is made of. */
-const optimizing = "binaryen 2 0";
-/** What every host has that has threads. */
-const { Atomics, BulkMemory, BulkMemoryOpt, CallIndirectOverlong, Multivalue, MutableGlobals } = binaryen.Features;
-const { NontrappingFPToInt, SIMD128, SignExt } = binaryen.Features;
-
-/** The recorder writes one instruction after the other as it comes: a page loads a sixth less of it afterwards. */
-function optimized(bytes: Uint8Array): Uint8Array {
-  binaryen.setOptimizeLevel(2);
-  binaryen.setShrinkLevel(0);
-  // Names, for profiles.
-  binaryen.setDebugInfo(true);
-  const module = binaryen.readBinary(bytes);
-  module.setFeatures(
-    Atomics |
-      BulkMemory |
-      BulkMemoryOpt |
-      CallIndirectOverlong |
-      Multivalue |
-      MutableGlobals |
-      NontrappingFPToInt |
-      SIMD128 |
-      SignExt,
-  );
-  module.optimize();
-  const result = module.emitBinary();
-  module.dispose();
-  return result;
 }
 
 try {
