@@ -83,6 +83,7 @@ export class RegionMaker<V> {
   readonly #templates = new Map<number, Templates<V>>();
   #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
   #made: Made[] = [];
+  #bytes = 0;
   #refused: number[] = [];
   /**
    * Decoded entries of regions that would have become too long. Others that come to one end there: a loop longer than a
@@ -102,6 +103,11 @@ export class RegionMaker<V> {
   /** Answers that wait for `build`. */
   get waiting(): number {
     return this.#made.length + this.#refused.length;
+  }
+
+  /** Of the regions that wait for `build`. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Makes the region; what comes of it is in the next batch. */
@@ -160,7 +166,9 @@ export class RegionMaker<V> {
       return;
     }
     const pages = [...translator.pages].map((p) => firstPage + p);
-    this.#made.push({ region: { id, entries, pages }, body: f.finish() });
+    const body = f.finish();
+    this.#made.push({ region: { id, entries, pages }, body });
+    this.#bytes += body.length;
     if (translator.cut) this.#remember(entries);
   }
 
@@ -182,6 +190,7 @@ export class RegionMaker<V> {
   build(): RegionBatch {
     const [made, refused] = [this.#made, this.#refused];
     this.#made = [];
+    this.#bytes = 0;
     this.#refused = [];
     if (made.length === 0) return { modules: [], refused };
     const compile = (some: readonly Made[]) => this.#compile(some);

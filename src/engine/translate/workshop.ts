@@ -22,8 +22,10 @@ export interface Workshop {
 const batchSize = 32;
 const batchSamples = 8;
 const batchPatience = 256;
+/** Bytes of regions that are compiled at once where the guest stands still meanwhile: a few milliseconds' worth. */
+const batchBytes = 64 * 1024;
 
-/** On this thread: one region at a time, so that the guest never stops for long. */
+/** On this thread: one region is made at a time, and few are compiled together, so that the guest never stops for long. */
 export class HereWorkshop<V> implements Workshop {
   readonly alive = true;
   readonly #maker: RegionMaker<V>;
@@ -46,7 +48,8 @@ export class HereWorkshop<V> implements Workshop {
   }
 
   take(): RegionBatch | undefined {
-    return this.#maker.waiting >= batchSize || ++this.#waited >= batchPatience ? this.build() : undefined;
+    const isFull = this.#maker.waiting >= batchSize || this.#maker.bytes >= batchBytes;
+    return isFull || ++this.#waited >= batchPatience ? this.build() : undefined;
   }
 
   build(): RegionBatch {
