@@ -117,7 +117,7 @@ test("an installation of which a part is missing is a sentence", () => {
     copyFileSync(main, join(folder, "dist/src/cli/main.js"));
     const withoutTheRest = run(launch);
     assert.equal(refusal(withoutTheRest), undefined);
-    assert.match(withoutTheRest.stderr, /program\.js.*\nunikvm is not all there/);
+    assert.match(withoutTheRest.stderr, /early\.js.*\nunikvm is not all there/);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -35,7 +35,7 @@ test("what is no snapshot, or cannot be restored, is refused in a sentence", asy
   const cut = readFileSync(file("empty.snapshot"));
   writeFileSync(file("cut.snapshot"), cut.subarray(0, cut.length - 1));
   const refused: readonly (readonly [readonly string[], RegExp, number?])[] = [
-    [["save", "x"], /^unikvm: no unikvm runs; start one with unikvm run$/m],
+    [["save", "x"], /^unikvm: no unikvm runs; start one with unikvm run, or unikvm shell$/m],
     [["save", "--pid", "1", "x"], /no unikvm runs as process 1/],
     [["save", ".x"], /".x" is no name of a snapshot/],
     [["info", "nosuch"], /nosuch.snapshot cannot be read: there is no such file/],
