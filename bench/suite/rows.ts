@@ -88,7 +88,7 @@ export const debianPrograms: RowSet = {
     },
     {
       name: "tools",
-      memory: 512,
+      memory: 1024,
       packages: ["gawk", "coreutils", "grep", "sed", "findutils", "dash", "openssl", "gzip", "xz-utils"],
       without: [iconv, "usr/share", "usr/lib/.*/perl-base", "usr/bin/(dpkg|perl).*"],
       rows: [
@@ -110,7 +110,7 @@ export const debianPrograms: RowSet = {
           prepare: text(16_000_000),
         },
         { name: "openssl-prime", command: `openssl prime -hex ${mersenne}` },
-        { name: "gzip", command: "gzip -c", prepare: text(6_000_000) },
+        { name: "gzip", command: "gzip -nc", prepare: text(6_000_000) },
         { name: "xz", command: "xz -3 -c", prepare: text(2_000_000) },
       ],
     },
