@@ -72,6 +72,7 @@ export const helpers = {
   beginFloat: helper("faults", [], "void"),
   initializeFloat: helper("faults", [], "void"),
   clearFloatExceptions: helper("faults", [], "void"),
+  emptyFloat: helper("faults", [], "void"),
   floatStatus: helper("faults", [], "i64"),
   floatControl: helper("faults", [], "i64"),
   loadFloatControl: helper("faults", ["i64"], "void"),

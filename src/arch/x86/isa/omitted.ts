@@ -52,7 +52,7 @@ export const omitted: readonly OmittedInstruction[] = [
     addsubpd addsubps blendpd blendps blendvpd blendvps 
     cvtpd2pi cvtpi2pd
     cvtpi2ps cvtps2pi 
-    cvttpd2pi cvttps2pi dppd dpps emms extractps extrq
+    cvttpd2pi cvttps2pi dppd dpps extractps extrq
     haddpd haddps hsubpd hsubps insertps insertq maskmovdqu maskmovq 
     movdq2q 
     movntdqa movntq movntsd movntss movq2dq 

@@ -74,6 +74,7 @@ export {
 export {
   beginFloat,
   clearFloatExceptions,
+  emptyFloat,
   floatControl,
   floatStatus,
   initializeFloat,

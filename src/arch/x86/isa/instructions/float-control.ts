@@ -5,6 +5,8 @@ import { insn } from "../insn.js";
 export const fninit = insn("fninit", ["DB E3"], {}, (m) => m.call("initializeFloat"));
 /** Clear Exceptions. */
 export const fnclex = insn("fnclex", ["DB E2"], {}, (m) => m.call("clearFloatExceptions"));
+/** Empty MMX Technology State. */
+export const emms = insn("emms", ["NP 0F 77"], {}, (m) => m.call("emptyFloat"));
 /** Store x87 FPU Status Word. */
 export const fnstsw = insn("fnstsw", ["DF E0  dst:a16", "DD /7  dst:m16"], {}, (m, { dst }) =>
   dst.write(m.call("floatStatus")),
@@ -40,4 +42,15 @@ export const stmxcsr = insn("stmxcsr", ["NP 0F AE /3  dst:m32"], { feature: "fxs
   dst.write(m.call("mxcsr")),
 );
 
-export const floatControlInstructions = [fninit, fnclex, fnstsw, fnstcw, fldcw, fxsave, fxrstor, ldmxcsr, stmxcsr];
+export const floatControlInstructions = [
+  fninit,
+  fnclex,
+  emms,
+  fnstsw,
+  fnstcw,
+  fldcw,
+  fxsave,
+  fxrstor,
+  ldmxcsr,
+  stmxcsr,
+];

@@ -12,7 +12,7 @@ import {
   S_floatStatus,
   S_floatTags,
 } from "../layout.generated";
-import { floatReady, floatThere } from "./facility.as";
+import { floatReady, floatThere, mmxReady } from "./facility.as";
 
 /** Renews what follows from others: bit 6 of the control word is set, and an exception that is not masked waits. */
 export function settle(s: i32): void {
@@ -37,6 +37,13 @@ export function clearFloatExceptions(s: i32): void {
   if (!floatThere(s)) return;
   // Those, the stack's fault, and that one waits.
   store<i32>(s, load<i32>(s, S_floatStatus) & 0x7f00, S_floatStatus);
+}
+
+/** EMMS: the registers are empty, and the top is the first. Source: Intel SDM, volume 3, "Effect of MMX Instructions on the X87 State". */
+export function emptyFloat(s: i32): void {
+  if (!mmxReady(s)) return;
+  store<i32>(s, 0, S_floatTags);
+  store<i32>(s, load<i32>(s, S_floatStatus) & ~0x3800, S_floatStatus);
 }
 
 export function floatStatus(s: i32): i64 {

@@ -568,8 +568,11 @@ export function floatExchange(s: i32, i: i32): void {
   write(s, 0);
 }
 
+/** FFREE. C1 is undefined; processors clear it. */
 export function floatFree(s: i32, i: i32): void {
-  if (begin(s)) store<i32>(s, load<i32>(s, S_floatTags) & ~(1 << place(s, i)), S_floatTags);
+  if (!begin(s)) return;
+  store<i32>(s, load<i32>(s, S_floatTags) & ~(1 << place(s, i)), S_floatTags);
+  store<i32>(s, load<i32>(s, S_floatStatus) & ~FSW_c1, S_floatStatus);
 }
 
 /** FCMOV: ST becomes ST(i) if it is so. */
