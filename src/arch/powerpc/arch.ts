@@ -1,13 +1,12 @@
 /** POWER (Book3S, PAPR guests): the core's list of hooks, filled in. */
 
 import { KvmError } from "../../base/errors.js";
+import { codeMaps } from "../../engine/code-maps.js";
 import type { Arch } from "../../kvm/arch.js";
 import { KVM_INTERRUPT_SET, KVM_INTERRUPT_SET_LEVEL, KVM_INTERRUPT_UNSET } from "../../kvm/constants.js";
 import { allocate } from "../../kvm/heap.js";
 import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
-import { locked } from "../../kvm/lock.js";
-import { vmState } from "../../kvm/state.js";
 import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
 import type { Stats } from "../../kvm/uapi.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
@@ -41,8 +40,8 @@ const defaultPvr = 0x004e1203n;
 const resetMsr = Msr.SF | Msr.ME;
 /** Program priority: medium. */
 const resetPpr = 2n << 50n;
-/** No longer map of code than the 32-bit memory can have RAM for. */
-const codeLimit = 1n << 32n;
+/** A map for each byte order; the soft TLB's pages have 64 KiB. */
+const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: 2, ownedPage: 65536n });
 
 function createVm(vm: VmInside): void {
   const { mem } = vm;
@@ -80,38 +79,13 @@ function createVcpu(vcpu: VcpuInside): void {
   ];
   for (const [field, value] of initial) setField(vcpu, field, value);
   processorChanged(vcpu);
-  // One that comes to a running VM; the others get theirs when it first runs.
-  if (mem.load(archLayout.codeMapSize) !== 0) createCodeMaps(vcpu);
+  createCodeMaps(vcpu);
   contextChanged(vcpu);
-}
-
-function createCodeMaps(vcpu: VcpuInside): void {
-  const { mem } = vcpu.vm;
-  mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, mem.i32(archLayout.codeMapSize)));
-}
-
-/** Tables of decoded code, made when the VM first runs: by then its RAM is known. */
-function prepareCode(vm: VmInside): void {
-  const { mem } = vm;
-  locked(mem, vmState.lock, () => {
-    if (mem.load(archLayout.codeMapSize) !== 0) return;
-    // Slots are in order of their base.
-    const last = vm.slots.list().at(-1);
-    const end = last ? last.base + last.size : 0n;
-    const limit = end < codeLimit ? end : codeLimit;
-    // One word per 4 KiB page and byte order.
-    const mapSize = Math.max(Number(limit / 4096n) * 4 * 2, 64);
-    mem.setI64(archLayout.ramLimit, limit);
-    mem.setI32(archLayout.codeOwners, allocate(mem, Math.max(Number(limit / 65536n) * 4, 64)));
-    // All of one size, which is not known before.
-    for (const vcpu of vm.vcpus()) mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, mapSize));
-    mem.store(archLayout.codeMapSize, mapSize);
-  });
 }
 
 function enter(vcpu: VcpuInside, deadline: number): void {
   const { mem } = vcpu.vm;
-  if (mem.load(archLayout.codeMapSize) === 0) prepareCode(vcpu.vm);
+  prepareCode(vcpu.vm);
   if (mem.i32(recordAt(vcpu, "ready")) === 0) {
     const decrementer = mem.i64(addressOf(vcpu, "decExpiry"));
     vcpu.engineReset();

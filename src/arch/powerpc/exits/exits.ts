@@ -1,10 +1,6 @@
 /** What the engine returned: finished here if the kernel side can, else an exit for the user side. */
-import {
-  KVM_INTERNAL_ERROR_EMULATION,
-  KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
-  KVM_RUN_PPC_NMI_DISP_NOT_RECOV,
-  KVM_SYSTEM_EVENT_CRASH,
-} from "../../../kvm/constants.js";
+import { unexpectedExit, vcpuExits } from "../../../engine/vcpu-exits.js";
+import { KVM_RUN_PPC_NMI_DISP_NOT_RECOV, KVM_SYSTEM_EVENT_CRASH } from "../../../kvm/constants.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { vcpuRecord } from "../../../kvm/state.js";
 import { traceBit } from "../../../kvm/trace.js";
@@ -18,6 +14,10 @@ import { emitInterrupt } from "../trace/trace.js";
 import { hcallName } from "../uapi/hcalls.js";
 import { ppcVcpuOf } from "../vm/ppc-vm.js";
 import { pvCall } from "./pv.js";
+
+const { accessOf, debugExit, internalError, replay } = vcpuExits({ getField, setField }, state, {
+  [InternalError.noHpt]: "the guest translates by a hashed page table and has none: KVM_PPC_ALLOCATE_HTAB gives it one",
+});
 
 export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
   // Taken: the engine would leave again at once.
@@ -33,11 +33,7 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
     case ExitCode.mmio:
       return mmio(vcpu);
     case ExitCode.debug:
-      return {
-        reason: "debug",
-        address: getField(vcpu, "exitAddress"),
-        status: Number(BigInt.asUintN(32, getField(vcpu, "exitData"))),
-      };
+      return debugExit(vcpu);
     case ExitCode.machineCheck:
       return { reason: "nmi", flags: KVM_RUN_PPC_NMI_DISP_NOT_RECOV };
     case ExitCode.osi:
@@ -46,21 +42,16 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
       pvCall(vcpu);
       return undefined;
     case ExitCode.internalError:
-      return internalError(vcpu);
+      return stopped(vcpu);
     default:
-      return {
-        reason: "internal_error",
-        suberror: KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
-        data: [BigInt(code)],
-        message: `the engine returned ${code}, which is no exit code`,
-      };
+      return unexpectedExit(code);
   }
 }
 
 export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undefined {
   switch (exit.reason) {
     case "mmio":
-      return replay(vcpu, exit.data);
+      return completed(vcpu, exit.data);
     case "papr_hcall":
       setGpr(vcpu, 3, exit.ret);
       for (const [i, value] of exit.args.entries()) setGpr(vcpu, 4 + i, value);
@@ -95,56 +86,26 @@ function hypercall(vcpu: VcpuInside): Exit | undefined {
 }
 
 function mmio(vcpu: VcpuInside): Exit | undefined {
-  const physAddr = getField(vcpu, "exitAddress");
-  const length = Number(getField(vcpu, "exitSize"));
-  const isWrite = getField(vcpu, "exitWrite") !== 0n;
-  const data = BigInt.asUintN(length * 8, getField(vcpu, "exitData"));
+  const { address, size, isWrite, data } = accessOf(vcpu);
   const ppc = ppcVcpuOf(vcpu);
   const answer = isWrite
-    ? ppc.vm.busWrite(ppc, physAddr, length, data)
+    ? ppc.vm.busWrite(ppc, address, size, data)
       ? data
       : undefined
-    : ppc.vm.busRead(ppc, physAddr, length);
+    : ppc.vm.busRead(ppc, address, size);
   if (answer !== undefined) {
     vcpu.vm.mem.increment(vcpu.record + vcpuRecord.offset.mmioKernel);
-    return replay(vcpu, answer);
+    return completed(vcpu, answer);
   }
-  return { reason: "mmio", physAddr, length, isWrite, data: isWrite ? data : 0n };
+  return { reason: "mmio", physAddr: address, length: size, isWrite, data: isWrite ? data : 0n };
 }
 
-/**
- * Runs the instruction that made an access outside memory again, which now finds the access completed. One that makes
- * several (a store multiple) exits again for the next, and is run from the start each time.
- */
-function replay(vcpu: VcpuInside, data: bigint): Exit | undefined {
-  const completed = Number(getField(vcpu, "mmioCompleted"));
-  if (completed < state.mmioValues.count) setField(vcpu, "mmioValues", data, completed);
-  setField(vcpu, "mmioCompleted", BigInt(completed + 1));
-  setField(vcpu, "mmioConsumed", 0n);
-  setField(vcpu, "mmioReplay", 1n);
-  const code = vcpu.engineStep();
-  if (code !== ExitCode.mmio) {
-    setField(vcpu, "mmioReplay", 0n);
-    setField(vcpu, "mmioCompleted", 0n);
-    setField(vcpu, "mmioConsumed", 0n);
-  }
-  return handleExit(vcpu, code);
-}
+const isAccess = (code: number): boolean => code === ExitCode.mmio;
 
-const reasons: Readonly<Record<number, string>> = {
-  [InternalError.noHpt]: "the guest translates by a hashed page table and has none: KVM_PPC_ALLOCATE_HTAB gives it one",
-  [InternalError.tooMuchMmio]: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
-};
+const completed = (vcpu: VcpuInside, data: bigint): Exit | undefined => handleExit(vcpu, replay(vcpu, data, isAccess));
 
-function internalError(vcpu: VcpuInside): Exit {
-  const reason = Number(vcpu.vm.mem.u64(addressOf(vcpu, "exitData")));
-  const pc = getField(vcpu, "pc");
+function stopped(vcpu: VcpuInside): Exit {
   // No fault of KVM's: the guest brought its processor to a stop for good.
-  if (reason === InternalError.checkstop) return { reason: "system_event", type: KVM_SYSTEM_EVENT_CRASH, flags: pc };
-  return {
-    reason: "internal_error",
-    suberror: KVM_INTERNAL_ERROR_EMULATION,
-    data: [BigInt(reason), pc],
-    message: `${reasons[reason] ?? `the engine gave up for reason ${reason}`} (pc 0x${pc.toString(16)})`,
-  };
+  if (Number(getField(vcpu, "exitData")) !== InternalError.checkstop) return internalError(vcpu);
+  return { reason: "system_event", type: KVM_SYSTEM_EVENT_CRASH, flags: getField(vcpu, "pc") };
 }

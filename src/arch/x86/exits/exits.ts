@@ -1,10 +1,6 @@
 /** What the engine returned: finished here if the kernel side can, else an exit for the user side. */
-import {
-  KVM_EXIT_IO_IN,
-  KVM_EXIT_IO_OUT,
-  KVM_INTERNAL_ERROR_EMULATION,
-  KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
-} from "../../../kvm/constants.js";
+import { unexpectedExit, vcpuExits } from "../../../engine/vcpu-exits.js";
+import { KVM_EXIT_IO_IN, KVM_EXIT_IO_OUT } from "../../../kvm/constants.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { vcpuRecord } from "../../../kvm/state.js";
 import type { AnsweredExit } from "../../../kvm/uapi/exits.js";
@@ -14,6 +10,11 @@ import { readMsr, writeMsr } from "../processor/msrs.js";
 import { addressOf, getField, recordAt, setField } from "../processor/vcpu.js";
 import { KVM_MP_STATE_HALTED } from "../uapi.js";
 import { x86VcpuOf, x86VmOf } from "../vm/x86-vm.js";
+
+const { accessOf, debugExit, internalError, replay } = vcpuExits({ getField, setField }, state, {
+  [InternalError.codeOutside]: "the guest runs code where no memory is",
+  [InternalError.otherCode]: "the guest runs code of a mode that the engine has not",
+});
 
 export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
   const { mem } = vcpu.vm;
@@ -45,20 +46,11 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
     case ExitCode.shutdown:
       return { reason: "shutdown" };
     case ExitCode.debug:
-      return {
-        reason: "debug",
-        address: getField(vcpu, "exitAddress"),
-        status: Number(BigInt.asUintN(32, getField(vcpu, "exitData"))),
-      };
+      return debugExit(vcpu);
     case ExitCode.internalError:
       return internalError(vcpu);
     default:
-      return {
-        reason: "internal_error",
-        suberror: KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
-        data: [BigInt(code)],
-        message: `the engine returned ${code}, which is no exit code`,
-      };
+      return unexpectedExit(code);
   }
 }
 
@@ -66,7 +58,7 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
   switch (exit.reason) {
     case "mmio":
     case "io":
-      return replay(vcpu, exit.data);
+      return completed(vcpu, exit.data);
     case "papr_hcall":
     case "osi":
       // There are none.
@@ -81,23 +73,6 @@ function acknowledge(vcpu: VcpuInside): void {
   const { irqchip } = x86VmOf(vcpu.vm);
   const vector = irqchip?.acknowledge(x86VcpuOf(vcpu)) ?? -1;
   if (vector >= 0) vcpu.vm.mem.store(addressOf(vcpu, "interruptPending"), vector + 1);
-}
-
-interface Access {
-  readonly address: bigint;
-  readonly size: number;
-  readonly isWrite: boolean;
-  readonly data: bigint;
-}
-
-function accessOf(vcpu: VcpuInside): Access {
-  const size = Number(getField(vcpu, "exitSize"));
-  return {
-    address: getField(vcpu, "exitAddress"),
-    size,
-    isWrite: getField(vcpu, "exitWrite") !== 0n,
-    data: BigInt.asUintN(size * 8, getField(vcpu, "exitData")),
-  };
 }
 
 function mmio(vcpu: VcpuInside): Exit | undefined {
@@ -155,42 +130,10 @@ function msr(vcpu: VcpuInside): Exit | undefined {
 
 function inKernel(vcpu: VcpuInside, answer: bigint): Exit | undefined {
   vcpu.vm.mem.increment(vcpu.record + vcpuRecord.offset.mmioKernel);
-  return replay(vcpu, answer);
+  return completed(vcpu, answer);
 }
 
-/**
- * Runs the instruction that made an access again, which now finds the access completed. One that makes several exits again
- * for the next, and is run from the start each time.
- */
-function replay(vcpu: VcpuInside, data: bigint): Exit | undefined {
-  const completed = Number(getField(vcpu, "mmioCompleted"));
-  if (completed < state.mmioValues.count) setField(vcpu, "mmioValues", data, completed);
-  setField(vcpu, "mmioCompleted", BigInt(completed + 1));
-  setField(vcpu, "mmioConsumed", 0n);
-  setField(vcpu, "mmioReplay", 1n);
-  const code = vcpu.engineStep();
-  const again = code === ExitCode.mmio || code === ExitCode.io || code === ExitCode.rdmsr || code === ExitCode.wrmsr;
-  if (!again) {
-    setField(vcpu, "mmioReplay", 0n);
-    setField(vcpu, "mmioCompleted", 0n);
-    setField(vcpu, "mmioConsumed", 0n);
-  }
-  return handleExit(vcpu, code);
-}
+const isAccess = (code: number): boolean =>
+  code === ExitCode.mmio || code === ExitCode.io || code === ExitCode.rdmsr || code === ExitCode.wrmsr;
 
-const reasons: Readonly<Record<number, string>> = {
-  [InternalError.codeOutside]: "the guest runs code where no memory is",
-  [InternalError.otherCode]: "the guest runs code of a mode that the engine has not",
-  [InternalError.tooMuchMmio]: `one instruction makes more than ${state.mmioValues.count} accesses outside memory`,
-};
-
-function internalError(vcpu: VcpuInside): Exit {
-  const reason = Number(vcpu.vm.mem.u64(addressOf(vcpu, "exitData")));
-  const pc = getField(vcpu, "pc");
-  return {
-    reason: "internal_error",
-    suberror: KVM_INTERNAL_ERROR_EMULATION,
-    data: [BigInt(reason), pc],
-    message: `${reasons[reason] ?? `the engine gave up for reason ${reason}`} (pc 0x${pc.toString(16)})`,
-  };
-}
+const completed = (vcpu: VcpuInside, data: bigint): Exit | undefined => handleExit(vcpu, replay(vcpu, data, isAccess));

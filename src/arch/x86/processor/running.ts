@@ -1,47 +1,21 @@
 /** When a vCPU runs, waits and wakes: its timers, INIT and SIPI, HLT. */
-import { allocate } from "../../../kvm/heap.js";
-import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
+import { codeMaps } from "../../../engine/code-maps.js";
+import type { VcpuInside } from "../../../kvm/inside.js";
 import { vmLayout } from "../../../kvm/layout.js";
-import { locked } from "../../../kvm/lock.js";
-import { vmState } from "../../../kvm/state.js";
-import { archLayout } from "../engines/layout.js";
 import { RFlags } from "../engines/registers.js";
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE } from "../uapi.js";
 import { started, x86VcpuOf } from "../vm/x86-vm.js";
 import { resetRegisters, startAt } from "./reset.js";
 import { addressOf, getField, recordAt, tscRate } from "./vcpu.js";
 
-/** No longer map of code than the 32-bit memory can have RAM for. */
-const codeLimit = 1n << 32n;
+/** The soft TLB's pages have 4 KiB. */
+const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: 1, ownedPage: 4096n });
 
-/** Tables of decoded code, made when the VM first runs: by then its RAM is known. */
-function prepareCode(vm: VmInside): void {
-  const { mem } = vm;
-  locked(mem, vmState.lock, () => {
-    if (mem.load(archLayout.codeMapSize) !== 0) return;
-    // Slots are in order of their base.
-    const last = vm.slots.list().at(-1);
-    const end = last ? last.base + last.size : 0n;
-    const limit = end < codeLimit ? end : codeLimit;
-    // One word per 4 KiB page, in both.
-    const mapSize = Math.max(Number(limit / 4096n) * 4, 64);
-    mem.setI64(archLayout.ramLimit, limit);
-    mem.setI32(archLayout.codeOwners, allocate(mem, mapSize));
-    for (const vcpu of vm.vcpus()) mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, mapSize));
-    mem.store(archLayout.codeMapSize, mapSize);
-  });
-}
-
-/** For one that comes to a VM that has run. */
-export function createCodeMaps(vcpu: VcpuInside): void {
-  const { mem } = vcpu.vm;
-  const size = mem.load(archLayout.codeMapSize);
-  if (size !== 0) mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, size));
-}
+export { createCodeMaps };
 
 export function enter(vcpu: VcpuInside, deadline: number): void {
   const { mem } = vcpu.vm;
-  if (mem.load(archLayout.codeMapSize) === 0) prepareCode(vcpu.vm);
+  prepareCode(vcpu.vm);
   if (mem.i32(recordAt(vcpu, "ready")) === 0) {
     vcpu.engineReset();
     mem.setI32(recordAt(vcpu, "ready"), 1);

@@ -1,0 +1,53 @@
+/** Where the engine finds decoded code by its guest physical page, for the slow paths of any architecture. */
+import { allocate } from "../kvm/heap.js";
+import type { VcpuInside, VmInside } from "../kvm/inside.js";
+import { locked } from "../kvm/lock.js";
+import { vmState } from "../kvm/state.js";
+import { engineVm } from "./layout.js";
+import type { VcpuFields } from "./vcpu-fields.js";
+
+/** No longer map of code than the 32-bit memory can have RAM for. */
+const codeLimit = 1n << 32n;
+/** Bytes of the smallest map. */
+const smallest = 64;
+
+export interface CodeMapOptions {
+  /** Maps of a vCPU, each with a word for each 4 KiB page: one, or one for each byte order. */
+  readonly maps: 1 | 2;
+  /** Bytes of the soft TLB's pages: `engineVm.codeOwners` has a word for each. */
+  readonly ownedPage: bigint;
+}
+
+export function codeMaps(
+  addressOf: VcpuFields<"codeMaps">["addressOf"],
+  { maps, ownedPage }: CodeMapOptions,
+): { prepareCode(vm: VmInside): void; createCodeMaps(vcpu: VcpuInside): void } {
+  const create = (vcpu: VcpuInside, size: number): void => {
+    const { mem } = vcpu.vm;
+    mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, size));
+  };
+  return {
+    /** Makes them when the VM first runs: by then its RAM is known. */
+    prepareCode(vm) {
+      const { mem } = vm;
+      if (mem.load(engineVm.codeMapSize) !== 0) return;
+      locked(mem, vmState.lock, () => {
+        if (mem.load(engineVm.codeMapSize) !== 0) return;
+        // Slots are in order of their base.
+        const last = vm.slots.list().at(-1);
+        const end = last ? last.base + last.size : 0n;
+        const limit = end < codeLimit ? end : codeLimit;
+        const size = Math.max(Number(limit / 4096n) * 4 * maps, smallest);
+        mem.setI64(engineVm.ramLimit, limit);
+        mem.setI32(engineVm.codeOwners, allocate(mem, Math.max(Number(limit / ownedPage) * 4, smallest)));
+        for (const vcpu of vm.vcpus()) create(vcpu, size);
+        mem.store(engineVm.codeMapSize, size);
+      });
+    },
+    /** For a vCPU that comes to a VM that has run; the others get theirs when it first runs. */
+    createCodeMaps(vcpu) {
+      const size = vcpu.vm.mem.load(engineVm.codeMapSize);
+      if (size !== 0) create(vcpu, size);
+    },
+  };
+}
