@@ -1,6 +1,7 @@
 /** The WebAssembly that is built with the package, as a kvm module gets it from its platform and compiles it. */
 import { KvmError, messageOf } from "../base/errors.js";
 import { mayFail } from "../base/fault.js";
+import { memoryShared } from "../wasm/binary.js";
 import { requireWebAssembly } from "../wasm/features.js";
 import type { EngineAssets } from "./implementation.js";
 
@@ -19,6 +20,28 @@ export type AssetName = (typeof assetNames)[number];
 
 /** A compiled module where the platform forbids compiling bytes; else the bytes. */
 export type LoadAsset = (name: AssetName) => Promise<WebAssembly.Module | Uint8Array>;
+
+/**
+ * Reads built files in Node, fetches them elsewhere. `at` says where: bundlers follow a URL only where it stands beside
+ * `import.meta.url`. One file serves both kinds of memory: they differ in a bit.
+ */
+export const loadAssetAt =
+  (at: (file: string) => URL): LoadAsset =>
+  async (name) => {
+    const plain = name.replace(".shared", "");
+    const bytes = await readAsset(at(plain));
+    return plain === name ? bytes : memoryShared(bytes);
+  };
+
+async function readAsset(url: URL): Promise<Uint8Array> {
+  if (url.protocol === "file:") {
+    const { loadAssetFile } = await import("./node/load-asset.js");
+    return loadAssetFile(url);
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url.href}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
 
 /** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes; or there is no WebAssembly. */
 async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {
