@@ -11,7 +11,7 @@ import { Linkage } from "./linkage.js";
 import { RegionTranslator, regionTemplates } from "./region.js";
 import type { TranslatorTarget } from "./target.js";
 import type { Templates } from "./template.js";
-import type { Tiers } from "./tiers.js";
+import { sizeOf, type Tiers } from "./tiers.js";
 
 /** Where a region is wanted, and what of the vCPU's state it depends on. Goes through postMessage. */
 export interface RegionRequest {
@@ -83,7 +83,6 @@ export class RegionMaker<V> {
   readonly #templates = new Map<number, Templates<V>>();
   #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
   #made: Made[] = [];
-  #bytes = 0;
   #refused: number[] = [];
   /**
    * Decoded entries of regions that would have become too long. Others that come to one end there: a loop longer than a
@@ -107,7 +106,7 @@ export class RegionMaker<V> {
 
   /** Of the regions that wait for `build`. */
   get bytes(): number {
-    return this.#bytes;
+    return sizeOf(this.#made);
   }
 
   /** Makes the region; what comes of it is in the next batch. */
@@ -166,9 +165,7 @@ export class RegionMaker<V> {
       return;
     }
     const pages = [...translator.pages].map((p) => firstPage + p);
-    const body = f.finish();
-    this.#made.push({ region: { id, entries, pages }, body });
-    this.#bytes += body.length;
+    this.#made.push({ region: { id, entries, pages }, body: f.finish() });
     if (translator.cut) this.#remember(entries);
   }
 
@@ -190,7 +187,6 @@ export class RegionMaker<V> {
   build(): RegionBatch {
     const [made, refused] = [this.#made, this.#refused];
     this.#made = [];
-    this.#bytes = 0;
     this.#refused = [];
     if (made.length === 0) return { modules: [], refused };
     const compile = (some: readonly Made[]) => this.#compile(some);

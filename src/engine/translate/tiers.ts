@@ -21,7 +21,8 @@ interface Sized {
   readonly body: Uint8Array;
 }
 
-const sizeOf = (made: readonly Sized[]): number => made.reduce((sum, { body }) => sum + body.length, 0);
+/** Bytes. */
+export const sizeOf = (made: readonly Sized[]): number => made.reduce((sum, { body }) => sum + body.length, 0);
 
 export class Tiers {
   readonly #optimiser: Optimiser;
