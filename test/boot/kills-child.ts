@@ -50,22 +50,16 @@ const writers = (task: Extract<Task, { kind: "disk" }>): string => `
     done
   }
   echo writing
-  ${
-    task.fileSystem
-      ? "writer a /mnt/a 0 & writer b /mnt/b 0 & rename & churn &"
-      : "writer a /dev/vda 0 & writer b /dev/vda 16 &"
-  }
+  writer a /mnt/a 0 & writer b /mnt/b 0 & rename & churn &
   wait`;
 
 async function disk(task: Extract<Task, { kind: "disk" }>): Promise<void> {
   const vm = await withWrittenDisk(task.snapshot, task.image, task.type);
-  if (task.fileSystem) {
-    const { exitCode, stderr } = await vm.exec("mkdir -p /mnt && mount -t ext4 -o discard /dev/vda /mnt");
-    if (exitCode !== 0) throw new Error(`mount: ${stderr}`);
-    for (const name of ["a", "b", "r"]) {
-      const { bytes } = await vm.exec(`cat /mnt/${name}`);
-      say(`found ${name} ${Buffer.from(bytes.stdout).toString("base64")}`);
-    }
+  const { exitCode, stderr } = await vm.exec("mkdir -p /mnt && mount -t ext4 -o discard /dev/vda /mnt");
+  if (exitCode !== 0) throw new Error(`mount: ${stderr}`);
+  for (const name of ["a", "b", "r"]) {
+    const { bytes } = await vm.exec(`cat /mnt/${name}`);
+    say(`found ${name} ${Buffer.from(bytes.stdout).toString("base64")}`);
   }
   const program = await vm.spawn(writers(task), { stdin: "ignore" });
   const reader = program.stdout.getReader();

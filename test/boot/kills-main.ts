@@ -41,7 +41,7 @@ try {
     else {
       // The interpreter is slower, and writes the same.
       const type = (round: number): "hv" | "pr" => (round % 4 === 3 ? "pr" : "hv");
-      console.log(await killsOfDisks({ ...common, format: kind, fileSystem: true, type }));
+      console.log(await killsOfDisks({ ...common, format: kind, type }));
     }
   }
 } finally {

@@ -22,8 +22,6 @@ export type Task = Base &
         readonly kind: "disk";
         readonly image: string;
         readonly type: "hv" | "pr";
-        /** ext4 is on it, else it is written as it is. */
-        readonly fileSystem: boolean;
         /** Records have numbers above it. */
         readonly first: number;
       }
@@ -176,7 +174,6 @@ export interface DiskKills extends Base {
   readonly format: "raw" | "qcow2";
   /** A raw image that all rounds of ten begin with. */
   readonly fresh: string;
-  readonly fileSystem: boolean;
   readonly type: (round: number) => "hv" | "pr";
   readonly each?: (done: number, counts: string) => void;
 }
@@ -192,7 +189,7 @@ function run(program: string, args: readonly string[], good: readonly number[] =
 
 /** Kills while a guest writes; every record that was synced is found after the restart. What it counted. */
 export async function killsOfDisks(kills: DiskKills): Promise<string> {
-  const { rounds, random, folder, format, fresh, fileSystem, snapshot } = kills;
+  const { rounds, random, folder, format, fresh, snapshot } = kills;
   const image = join(folder, `killed.${format}`);
   const plain = join(folder, "killed.plain");
   let [a, b, r] = [new Kept("a"), new Kept("b"), new Replaced()];
@@ -213,26 +210,18 @@ export async function killsOfDisks(kills: DiskKills): Promise<string> {
       if (run("qemu-img", ["check", "-q", "-f", "qcow2", image], [0, 3]) === 3) leaks++;
       run("qemu-img", ["convert", "-f", "qcow2", "-O", "raw", image, plain]);
     } else copyFileSync(image, plain);
-    if (!fileSystem) {
-      const bytes = readFileSync(plain);
-      a.check(bytes.subarray(0, slots * recordSize), before);
-      b.check(bytes.subarray(slots * recordSize, 2 * slots * recordSize), before);
-      return;
-    }
     run("e2fsck", ["-fy", "-E", "journal_only", plain], [0, 1]);
     run("e2fsck", ["-fn", plain]);
   };
   for (let round = 0; round <= rounds; round++) {
     if (round % 10 === 0) begin();
-    const one = new Child({ kind: "disk", snapshot, image, type: kills.type(round), fileSystem, first });
+    const one = new Child({ kind: "disk", snapshot, image, type: kills.type(round), first });
     try {
       await one.see("writing");
-      if (fileSystem) {
-        for (const kept of ["a", "b", "r"] as const) {
-          const bytes = Buffer.from((await one.see(`found ${kept}`)).split(" ")[2] ?? "", "base64");
-          if (kept === "r") r.check(bytes);
-          else (kept === "a" ? a : b).check(bytes, before);
-        }
+      for (const kept of ["a", "b", "r"] as const) {
+        const bytes = Buffer.from((await one.see(`found ${kept}`)).split(" ")[2] ?? "", "base64");
+        if (kept === "r") r.check(bytes);
+        else (kept === "a" ? a : b).check(bytes, before);
       }
       // The last one only looks.
       if (round === rounds) break;
