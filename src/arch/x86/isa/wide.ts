@@ -1,24 +1,6 @@
-/** Products and quotients of 128 bits. */
+/** Quotients of 128 bits. */
 import type { I32, I64 } from "../../../semantics/values.js";
 import { rax, rdx, Vector, type X86Machine } from "./machine.js";
-
-/** The upper 64 bits of an unsigned product. */
-export function highProduct(m: X86Machine, a: I64, b: I64): I64 {
-  const { i64 } = m;
-  const half = i64.const(32);
-  const lowPart = (value: I64) => i64.and(value, i64.const(0xffffffffn));
-  const [a0, a1, b0, b1] = [lowPart(a), i64.shrU(a, half), lowPart(b), i64.shrU(b, half)];
-  const middle = i64.add(i64.mul(a1, b0), i64.shrU(i64.mul(a0, b0), half));
-  const other = i64.add(i64.mul(a0, b1), lowPart(middle));
-  return i64.add(i64.mul(a1, b1), i64.add(i64.shrU(middle, half), i64.shrU(other, half)));
-}
-
-/** The same of a signed one. */
-export function highProductSigned(m: X86Machine, a: I64, b: I64): I64 {
-  const { i64 } = m;
-  const sign = (value: I64) => i64.shrS(value, i64.const(63));
-  return i64.sub(highProduct(m, a, b), i64.add(i64.and(sign(a), b), i64.and(sign(b), a)));
-}
 
 /** RDX:RAX, unsigned, becomes remainder and quotient; RDX is less than the divisor. Bit by bit, which hardly a program asks for. */
 function divideBits(m: X86Machine, divisor: I64): void {

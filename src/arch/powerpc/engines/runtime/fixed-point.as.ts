@@ -3,24 +3,6 @@
  * Source: Power ISA v3.0B, Book I "Fixed-Point Arithmetic Instructions", "Binary Coded Decimal Assist Instructions".
  */
 
-/** The high 64 bits of the unsigned product. */
-export function mulHighU(a: u64, b: u64): u64 {
-  const al = a & 0xffffffff;
-  const ah = a >> 32;
-  const bl = b & 0xffffffff;
-  const bh = b >> 32;
-  const low = al * bl;
-  const middle = ah * bl + (low >> 32);
-  const other = al * bh + (middle & 0xffffffff);
-  return ah * bh + (middle >> 32) + (other >> 32);
-}
-
-/** The high 64 bits of the signed product. */
-export function mulHighS(a: i64, b: i64): i64 {
-  // A negative operand stands for itself less 2^64.
-  return <i64>mulHighU(a, b) - ((a >> 63) & b) - ((b >> 63) & a);
-}
-
 /** (a << 64) / b for a < b. Digits of 32 bits, each estimated by the divisor's upper half and then put right. */
 function divideByDigits(a: u64, b: u64): u64 {
   const shift = clz(b);

@@ -36,8 +36,6 @@ export {
   divideExtendedU,
   depositBits,
   extractBits,
-  mulHighS,
-  mulHighU,
 } from "./fixed-point.as";
 export * from "./decimal/arithmetic.as";
 export * from "./decimal/convert.as";

@@ -2,10 +2,6 @@ import { helper } from "../../../../semantics/signature.js";
 
 /** Fixed point. Implemented in `engines/runtime/fixed-point.as.ts`. */
 export const fixedPointHelpers = {
-  /** The high 64 bits of the signed product. */
-  mulHighS: helper("pure", ["i64", "i64"], "i64"),
-  /** The high 64 bits of the unsigned product. */
-  mulHighU: helper("pure", ["i64", "i64"], "i64"),
   /** divde: (first << 64) / second, signed; 0 if the quotient does not fit in 64 bits or the divisor is 0. */
   divideExtendedS: helper("pure", ["i64", "i64"], "i64"),
   /** divdeu: (first << 64) / second, unsigned; 0 if the quotient does not fit or the divisor is 0. */

@@ -1,4 +1,5 @@
 /** Fixed-point arithmetic. Source: Power ISA v3.0B, Book I "Fixed-Point Arithmetic Instructions". */
+import { highProduct, highProductSigned } from "../../../../semantics/products.js";
 import { bitOf64, recordCr0, setOverflow } from "../common.js";
 import { insn } from "../insn.js";
 import type { I32, I64, Machine } from "../machine.js";
@@ -199,20 +200,20 @@ export const mulld = insn("mulld", "011111 rt:5 ra:5 rb:5 oe? 011101001 rc?", "r
   const product = i64.mul(a, b);
   m.setGpr(o.rt, product);
   if (o.oe) {
-    const overflow = i64.ne(m.call("mulHighS", a, b), i64.shrS(product, i64.const(63)));
+    const overflow = i64.ne(highProductSigned(m, a, b), i64.shrS(product, i64.const(63)));
     setOverflow(m, overflow, overflow);
   }
   if (o.rc) recordCr0(m, product);
 });
 
 export const mulhd = insn("mulhd", "011111 rt:5 ra:5 rb:5 - 001001001 rc?", "rt, ra, rb", (m, o) => {
-  const high = m.call("mulHighS", m.gpr(o.ra), m.gpr(o.rb));
+  const high = highProductSigned(m, m.gpr(o.ra), m.gpr(o.rb));
   m.setGpr(o.rt, high);
   if (o.rc) recordCr0(m, high);
 });
 
 export const mulhdu = insn("mulhdu", "011111 rt:5 ra:5 rb:5 - 000001001 rc?", "rt, ra, rb", (m, o) => {
-  const high = m.call("mulHighU", m.gpr(o.ra), m.gpr(o.rb));
+  const high = highProduct(m, m.gpr(o.ra), m.gpr(o.rb));
   m.setGpr(o.rt, high);
   if (o.rc) recordCr0(m, high);
 });
@@ -231,12 +232,12 @@ function multiplyAddHigh(m: Machine, rt: I32, a: I64, b: I64, c: I64, high: I64,
 
 export const maddhd = insn("maddhd", "000100 rt:5 ra:5 rb:5 rc:5 110000", "rt, ra, rb, rc", (m, o) => {
   const [a, b, c] = [m.gpr(o.ra), m.gpr(o.rb), m.gpr(o.rc)];
-  multiplyAddHigh(m, o.rt, a, b, c, m.call("mulHighS", a, b), m.i64.shrS(c, m.i64.const(63)));
+  multiplyAddHigh(m, o.rt, a, b, c, highProductSigned(m, a, b), m.i64.shrS(c, m.i64.const(63)));
 });
 
 export const maddhdu = insn("maddhdu", "000100 rt:5 ra:5 rb:5 rc:5 110001", "rt, ra, rb, rc", (m, o) => {
   const [a, b, c] = [m.gpr(o.ra), m.gpr(o.rb), m.gpr(o.rc)];
-  multiplyAddHigh(m, o.rt, a, b, c, m.call("mulHighU", a, b), m.i64.const(0));
+  multiplyAddHigh(m, o.rt, a, b, c, highProduct(m, a, b), m.i64.const(0));
 });
 
 export const fixedArithmeticInstructions = [

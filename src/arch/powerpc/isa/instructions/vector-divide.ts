@@ -6,6 +6,7 @@
  * A quotient or remainder by zero, or of the one signed division that overflows, is undefined: it is that by 1. An extended
  * quotient that does not fit is undefined, too: it is cut off.
  */
+import { highProduct, highProductSigned } from "../../../../semantics/products.js";
 import { since } from "../levels.js";
 import type { I32, I64, IntegerOps, Machine, V128 } from "../machine.js";
 import { va, vx } from "../vector-forms.js";
@@ -74,12 +75,10 @@ const highWords = (signed: boolean) => (m: Machine, a: V128, b: V128) => {
   return mapWords(m, (x, y) => i32.wrap(i64.shrU(i64.mul(wide(x), wide(y)), i64.const(32))), a, b);
 };
 
-const high = (m: Machine, signed: boolean, x: I64, y: I64): I64 => m.call(signed ? "mulHighS" : "mulHighU", x, y);
-
 /** The whole product of two doublewords. */
 const product = (half: "high" | "low", signed: boolean) => (m: Machine, a: V128, b: V128) => {
   const [x, y] = [m.v128[half](a), m.v128[half](b)];
-  return m.v128.make(high(m, signed, x, y), m.i64.mul(x, y));
+  return m.v128.make((signed ? highProductSigned : highProduct)(m, x, y), m.i64.mul(x, y));
 };
 
 export const vectorDivideInstructions = since("3.1", [
@@ -103,8 +102,8 @@ export const vectorDivideInstructions = since("3.1", [
   vx("vmoduq", 1547, quadword(Kind.remainder)),
   vx("vmulhsw", 905, highWords(true)),
   vx("vmulhuw", 649, highWords(false)),
-  vx("vmulhsd", 969, (m, a, b) => mapDoublewords(m, (x, y) => high(m, true, x, y), a, b)),
-  vx("vmulhud", 713, (m, a, b) => mapDoublewords(m, (x, y) => high(m, false, x, y), a, b)),
+  vx("vmulhsd", 969, (m, a, b) => mapDoublewords(m, (x, y) => highProductSigned(m, x, y), a, b)),
+  vx("vmulhud", 713, (m, a, b) => mapDoublewords(m, (x, y) => highProduct(m, x, y), a, b)),
   vx("vmulld", 457, (m, a, b) => mapDoublewords(m, (x, y) => m.i64.mul(x, y), a, b)),
   vx("vmulesd", 968, product("high", true)),
   vx("vmuleud", 712, product("high", false)),

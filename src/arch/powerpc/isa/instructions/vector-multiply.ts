@@ -2,6 +2,7 @@
  * Vector products, and products added up.
  * Source: Power ISA v3.0B, Book I "Vector Integer Multiply Instructions", "Vector Integer Multiply-Add/Sum Instructions".
  */
+import { highProduct } from "../../../../semantics/products.js";
 import type { Machine, V128 } from "../machine.js";
 import { va, vx } from "../vector-forms.js";
 import { addQuadword, saturated, splat } from "../vector-lanes.js";
@@ -116,7 +117,7 @@ export const vmsumshs = va("vmsumshs", 41, (m, a, b, c) => {
 export const vmsumudm = va("vmsumudm", 35, (m, a, b, c) => {
   const { i64, v128 } = m;
   const product = (x: "high" | "low") =>
-    v128.make(m.call("mulHighU", v128[x](a), v128[x](b)), i64.mul(v128[x](a), v128[x](b)));
+    v128.make(highProduct(m, v128[x](a), v128[x](b)), i64.mul(v128[x](a), v128[x](b)));
   const both = addQuadword(m, product("high"), product("low"), i64.const(0)).sum;
   return addQuadword(m, both, c, i64.const(0)).sum;
 });

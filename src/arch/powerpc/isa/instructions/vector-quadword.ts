@@ -3,6 +3,7 @@
  * Source: Power ISA v3.0B, Book I "Vector Integer Add Instructions", "Vector Integer Subtract Instructions",
  * "Vector Multiply-by-10 Instructions".
  */
+import { highProduct } from "../../../../semantics/products.js";
 import { insn } from "../insn.js";
 import type { I64, Machine, V128 } from "../machine.js";
 import { va, vx } from "../vector-forms.js";
@@ -30,9 +31,9 @@ function timesTen(m: Machine, a: V128, digit: I64): { product: V128; carry: I64 
   const { i64, v128 } = m;
   const ten = i64.const(10);
   const high = v128.make(i64.mul(v128.high(a), ten), i64.mul(v128.low(a), ten));
-  const carried = v128.make(m.call("mulHighU", v128.low(a), ten), digit);
+  const carried = v128.make(highProduct(m, v128.low(a), ten), digit);
   const { sum, carry } = addQuadword(m, high, carried, zero(m));
-  return { product: sum, carry: i64.add(m.call("mulHighU", v128.high(a), ten), carry) };
+  return { product: sum, carry: i64.add(highProduct(m, v128.high(a), ten), carry) };
 }
 
 /** The decimal digit in VRB[124:127]. */

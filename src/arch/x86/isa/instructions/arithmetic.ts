@@ -1,9 +1,11 @@
 /** Sums, differences, comparisons, products and quotients. */
+
+import { highProduct, highProductSigned } from "../../../../semantics/products.js";
 import type { I32, I64 } from "../../../../semantics/values.js";
 import { difference, flagBit, low, signed, sum } from "../flags.js";
 import { insn } from "../insn.js";
 import { type Operand, rax, rdx, Vector, type X86Machine } from "../machine.js";
-import { divideWide, highProduct, highProductSigned } from "../wide.js";
+import { divideWide } from "../wide.js";
 
 /** CF and OF say that a product does not fit; the other flags are undefined, and stay. */
 function productFlags(m: X86Machine, wide: I32): void {

@@ -1,9 +1,10 @@
 /** Bit manipulation: BMI1 and BMI2. */
+
+import { highProduct } from "../../../../semantics/products.js";
 import type { I64 } from "../../../../semantics/values.js";
 import { low, resultFlags, signed } from "../flags.js";
 import { insn } from "../insn.js";
 import { type Operand, rdx, type X86Machine } from "../machine.js";
-import { highProduct } from "../wide.js";
 
 /** ZF and SF of a result, OF clear; AF and PF are undefined. */
 function bitFlags(m: X86Machine, size: number, result: I64, carry: Parameters<X86Machine["setFlags"]>[0]): void {
