@@ -145,6 +145,10 @@ export const oracles = {
     complaint: () => ["qemu-img", "qemu-io"].map(version).find((s) => s !== undefined),
   },
   mke2fs: { debian: "e2fsprogs", complaint: () => attempt("mke2fs", ["-V"]) },
+  packers: {
+    debian: "xz-utils, zstd, lz4",
+    complaint: () => ["xz", "zstd", "lz4"].map(version).find((s) => s !== undefined),
+  },
   cpio: { debian: "cpio", complaint: () => version("cpio") },
   chrome: { debian: "chromium", complaint: () => browser(browsers.chrome) },
   firefox: { debian: "firefox-esr", complaint: () => browser(browsers.firefox) },

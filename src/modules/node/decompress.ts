@@ -1,5 +1,7 @@
 /** What gzip, xz and zstd made of a module's file. The bytes' first few say which, as for libkmod; the name does not. */
 import { gunzipSync, inflateRawSync } from "node:zlib";
+import { UnpackError } from "../../base/unpack/output.js";
+import { unxz as unpackXz } from "../../base/unpack/xz.js";
 import { ModuleFileError } from "../elf/elf-file.js";
 
 /** No module is larger. What unpacks to more is refused before it fills the memory. */
@@ -125,15 +127,10 @@ async function unzstd(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
   return collector.join();
 }
 
-async function unxz(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
-  const { XzReadableStream } = (await import("xz-decompress")).default;
-  const collector = new Collector(limit);
-  const packed = new ReadableStream<Uint8Array>({
-    start(controller) {
-      controller.enqueue(bytes);
-      controller.close();
-    },
-  });
-  for await (const chunk of new XzReadableStream(packed)) collector.add(chunk);
-  return collector.join();
+function unxz(bytes: Uint8Array, limit: number): Uint8Array {
+  try {
+    return unpackXz(bytes, limit);
+  } catch (error) {
+    throw error instanceof UnpackError && error.code === "larger" ? tooLarge(limit) : error;
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * ELF64 executables, of either byte order, as a boot loader sees them: PT_LOAD segments at physical addresses.
+ * ELF executables of 64 and 32 bits, of either byte order, as a boot loader sees them: PT_LOAD segments at physical addresses.
  * The file is not trusted: every offset, count and address is checked before it is used.
  * Source: System V ABI, "ELF Header" and "Program Header"; 64-bit ELF V2 ABI for Power.
  */
@@ -23,20 +23,34 @@ export interface ElfImage {
   readonly entry: number;
   /** Sorted by address, none empty, no two overlapping. */
   readonly segments: readonly ElfSegment[];
+  /** Of its addresses, if not 64. */
+  readonly bits?: 32;
 }
 
-const headerSize = 64;
-const programHeaderSize = 56;
 /** No boot image has more; Linux has 2 and a count of 65535 is an attack or a damaged file. */
 const maxProgramHeaders = 256;
-/** What a machine's executables are: e_machine, and what an entry point is a multiple of. */
+/** What a machine's executables are: e_machine, the width of addresses, and what an entry point is a multiple of. */
 export interface ElfMachine {
   readonly machine: number;
+  readonly bits: 32 | 64;
   readonly title: string;
   readonly entryAlignment: number;
 }
-export const powerElf: ElfMachine = { machine: 21, title: "64-bit POWER", entryAlignment: 4 };
-export const x86Elf: ElfMachine = { machine: 62, title: "x86-64", entryAlignment: 1 };
+export const powerElf: ElfMachine = { machine: 21, bits: 64, title: "64-bit POWER", entryAlignment: 4 };
+export const x86Elf: ElfMachine = { machine: 62, bits: 64, title: "x86-64", entryAlignment: 1 };
+export const i386Elf: ElfMachine = { machine: 3, bits: 32, title: "i386", entryAlignment: 1 };
+
+/** Where the fields are, by the width of addresses. */
+const layouts = {
+  64: {
+    ...{ header: 64, programHeader: 56, entry: 24, table: 32, entrySize: 54, count: 56 },
+    ...{ offset: 8, virtual: 16, physical: 24, fileSize: 32, memorySize: 40 },
+  },
+  32: {
+    ...{ header: 52, programHeader: 32, entry: 24, table: 28, entrySize: 42, count: 44 },
+    ...{ offset: 4, virtual: 8, physical: 12, fileSize: 16, memorySize: 20 },
+  },
+} as const;
 const typeExecutable = 2;
 const typeShared = 3;
 const segmentLoad = 1;
@@ -54,48 +68,59 @@ export function isElf(image: Uint8Array): boolean {
   return image.length >= 4 && image[0] === 0x7f && image[1] === 0x45 && image[2] === 0x4c && image[3] === 0x46;
 }
 
-/** Reads the headers. Throws VmmError for anything that a boot loader of this machine's could not load. */
-export function parseElf(image: Uint8Array, name = "the kernel", wanted = powerElf): ElfImage {
+/** For which of the machines an ELF file says that it is built; undefined: for none of them, or it is none. */
+export function elfMachine(image: Uint8Array, known: readonly ElfMachine[]): ElfMachine | undefined {
+  if (!isElf(image) || image.length < 20) return undefined;
+  const number = new DataView(image.buffer, image.byteOffset).getUint16(18, image[5] === 1);
+  return known.find(({ machine, bits }) => machine === number && image[4] === bits / 32);
+}
+
+/** Reads the headers. Throws VmmError for anything that a boot loader of these machines could not load. */
+export function parseElf(image: Uint8Array, name = "the kernel", ...machines: readonly ElfMachine[]): ElfImage {
+  const wanted = machines.length > 0 ? machines : [powerElf];
   const refuse = (why: string): never => {
     throw new VmmError(`${name} cannot be loaded: ${why}`);
   };
   if (!isElf(image)) refuse("it is not an ELF file");
-  if (image.length < headerSize) refuse("the ELF header is cut off");
-  if (image[4] !== 2) refuse("it is a 32-bit ELF file; a 64-bit one is needed");
+  const bits = image[4] === 2 ? 64 : image[4] === 1 ? 32 : refuse(`ELF class ${image[4]} does not exist`);
+  const at = layouts[bits];
+  if (image.length < at.header) refuse("the ELF header is cut off");
   const littleEndian = image[5] === 1;
   if (!littleEndian && image[5] !== 2) refuse(`ELF byte order ${image[5]} does not exist`);
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  const u16 = (at: number) => view.getUint16(at, littleEndian);
-  const u32 = (at: number) => view.getUint32(at, littleEndian);
-  const u64 = (at: number) => view.getBigUint64(at, littleEndian);
+  const u16 = (place: number) => view.getUint16(place, littleEndian);
+  const u32 = (place: number) => view.getUint32(place, littleEndian);
+  const word = (place: number) => (bits === 64 ? view.getBigUint64(place, littleEndian) : BigInt(u32(place)));
 
-  const machine = u16(18);
-  if (machine !== wanted.machine) {
-    refuse(`it is built for ELF machine ${machine}, not for ${wanted.title} (${wanted.machine})`);
-  }
+  const machine =
+    elfMachine(image, wanted) ??
+    refuse(
+      `it is a ${bits}-bit ELF file for machine ${u16(18)}, not for ` +
+        wanted.map((one) => `${one.title} (${one.bits}-bit, ${one.machine})`).join(" or "),
+    );
   const type = u16(16);
   if (type !== typeExecutable && type !== typeShared) refuse(`ELF type ${type} is not an executable`);
-  const entryAddress = u64(24);
-  const tableOffset = u64(32);
-  const entrySize = u16(54);
-  const count = u16(56);
+  const entryAddress = word(at.entry);
+  const tableOffset = word(at.table);
+  const entrySize = u16(at.entrySize);
+  const count = u16(at.count);
   if (count === 0) refuse("it has no program headers");
   if (count > maxProgramHeaders) refuse(`it claims ${count} program headers; at most ${maxProgramHeaders} make sense`);
-  if (entrySize !== programHeaderSize)
-    refuse(`its program headers are ${entrySize} bytes long, not ${programHeaderSize}`);
+  if (entrySize !== at.programHeader)
+    refuse(`its program headers are ${entrySize} bytes long, not ${at.programHeader}`);
   if (tableOffset + BigInt(count * entrySize) > BigInt(image.length)) refuse("the program headers are cut off");
 
   const segments: ElfSegment[] = [];
   let kernelAddresses = false;
   let entry: number | undefined;
   for (let i = 0; i < count; i++) {
-    const at = Number(tableOffset) + i * entrySize;
-    if (u32(at) !== segmentLoad) continue;
-    const offset = u64(at + 8);
-    const virtual = u64(at + 16);
-    const physical = u64(at + 24);
-    const fileSize = u64(at + 32);
-    const memorySize = u64(at + 40);
+    const header = Number(tableOffset) + i * entrySize;
+    if (u32(header) !== segmentLoad) continue;
+    const offset = word(header + at.offset);
+    const virtual = word(header + at.virtual);
+    const physical = word(header + at.physical);
+    const fileSize = word(header + at.fileSize);
+    const memorySize = word(header + at.memorySize);
     if (memorySize === 0n) continue;
     if (virtual !== physical) kernelAddresses = true;
     if (fileSize > memorySize) refuse(`segment ${i} holds more in the file than in memory`);
@@ -127,12 +152,13 @@ export function parseElf(image: Uint8Array, name = "the kernel", wanted = powerE
     if (!inside) refuse(`its entry point 0x${entryAddress.toString(16)} lies in no segment`);
     entry = Number(entryAddress);
   }
-  if (entry % wanted.entryAlignment !== 0) {
-    refuse(`its entry point 0x${entryAddress.toString(16)} is not a multiple of ${wanted.entryAlignment}`);
+  if (entry % machine.entryAlignment !== 0) {
+    refuse(`its entry point 0x${entryAddress.toString(16)} is not a multiple of ${machine.entryAlignment}`);
   }
-  const forFirmware = wanted === powerElf && type === typeShared && !kernelAddresses && segments[0]?.address === 0;
+  const forFirmware = machine === powerElf && type === typeShared && !kernelAddresses && segments[0]?.address === 0;
   const base = forFirmware ? positionIndependentBase : 0;
   return {
+    ...(bits === 32 && { bits }),
     byteOrder: littleEndian && !forFirmware ? "little" : "big",
     entry: base + entry,
     segments: segments.map((segment) => ({ ...segment, address: base + segment.address })),

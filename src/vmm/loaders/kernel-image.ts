@@ -1,16 +1,13 @@
 /** Finds out what a kernel file is and turns it into segments to be placed in guest memory. */
 import { bytes, optional, size, taking, text } from "../../base/takes.js";
 import { VmmError } from "../errors.js";
-import { type ElfImage, isElf, parseElf } from "./elf.js";
-import { gunzip, isGzip } from "./gzip.js";
+import { isBzImage, unpackBzImage } from "./bzimage.js";
+import { type ElfImage, type ElfMachine, i386Elf, isElf, parseElf, powerElf, x86Elf } from "./elf.js";
+import { packedWith, unpackKnown } from "./packed.js";
 
 /** Files that people mistake for a kernel of ours, by their first bytes. */
 const mistaken: readonly (readonly [magic: readonly number[], offset: number, what: string])[] = [
-  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], 0, "compressed with xz; unpack it first"],
-  [[0x28, 0xb5, 0x2f, 0xfd], 0, "compressed with zstd; unpack it first"],
-  [[0x42, 0x5a, 0x68], 0, "compressed with bzip2; unpack it first"],
   [[0x30, 0x37, 0x30, 0x37, 0x30], 0, "a cpio archive; it belongs to --initrd"],
-  [[0x48, 0x64, 0x72, 0x53], 0x202, "a kernel for x86"],
   [[0x4d, 0x5a], 0, "a PE file (a kernel for another architecture, or a program for Windows)"],
   [[0x21, 0x3c, 0x61, 0x72, 0x63, 0x68, 0x3e], 0, "a Debian package or an ar archive; take the kernel out of it first"],
   [[0x25, 0x50, 0x44, 0x46], 0, "a PDF document"],
@@ -18,26 +15,47 @@ const mistaken: readonly (readonly [magic: readonly number[], offset: number, wh
 ];
 
 /**
- * A kernel from a file's bytes: ELF64 for POWER, the same under gzip, or a flat image, which is loaded at address 0 and
- * entered at its first byte. `memorySize` in bytes bounds what is unpacked. Throws VmmError for anything else.
+ * A kernel from a file's bytes: ELF64 for POWER, the same packed (gzip, xz, zstd, lz4, lzma), or a flat image, which is loaded
+ * at address 0 and entered at its first byte. `memorySize` in bytes bounds what is unpacked. Throws VmmError for anything else.
  */
 export const loadKernelImage = taking(
   "loadKernelImage",
   { file: bytes, memorySize: size, name: optional(text) },
-  load,
+  (file: Uint8Array, memorySize: number, name?: string) => load([powerElf], file, memorySize, name),
   { promises: true },
 );
 
-async function load(file: Uint8Array, memorySize: number, name = "the kernel"): Promise<ElfImage> {
-  const image = isGzip(file) ? await gunzip(file, memorySize, name) : file;
+/** The same of x86's: a bzImage, or what is in one, of 64 bits or 32. */
+export const loadX86Kernel = (file: Uint8Array, memorySize: number, name?: string): Promise<ElfImage> =>
+  load([x86Elf, i386Elf], file, memorySize, name);
+
+/** What is in the file if it is packed or a bzImage, else the file. Throws VmmError: it is damaged, or more than `limit` bytes. */
+export async function unpackKernel(file: Uint8Array, limit: number, name = "the kernel"): Promise<Uint8Array> {
+  if (isBzImage(file)) return unpackBzImage(file, limit, name);
+  return packedWith(file) === undefined ? file : unpackKnown(file, limit, name);
+}
+
+async function load(
+  machines: readonly ElfMachine[],
+  file: Uint8Array,
+  memorySize: number,
+  name = "the kernel",
+): Promise<ElfImage> {
+  if (isBzImage(file) && !machines.includes(x86Elf)) {
+    throw new VmmError(`${name} cannot be loaded: it is a kernel for x86; this machine needs one for POWER`);
+  }
+  const image = await unpackKernel(file, memorySize, name);
   if (image.length === 0) throw new VmmError(`${name} cannot be loaded: it is empty`);
-  if (isElf(image)) return parseElf(image, name);
+  if (isElf(image)) return parseElf(image, name, ...machines);
   for (const [magic, offset, what] of mistaken) {
     if (magic.every((byte, i) => image[offset + i] === byte))
       throw new VmmError(`${name} cannot be loaded: it is ${what}`);
   }
   if (looksLikeText(image)) throw new VmmError(`${name} cannot be loaded: it is a text file, not a kernel`);
   if (image.length < 64) throw new VmmError(`${name} cannot be loaded: ${image.length} bytes are not a kernel`);
+  if (!machines.includes(powerElf)) {
+    throw new VmmError(`${name} cannot be loaded: it is neither a bzImage nor a vmlinux of x86`);
+  }
   return { byteOrder: "big", entry: 0, segments: [{ address: 0, size: image.length, data: image }] };
 }
 
