@@ -25,8 +25,12 @@ interface KvmModule {
 /** What an older or newer version shares has these at least. */
 const shared = having({ version: wholeNumber, arch: text, module: text });
 
+/** This package's own: a bundle has its code at hand already, and would load it a second time by its file's name. */
+const ownModule = new URL("../arch/powerpc/module.js", import.meta.url).href;
+
 /** EINVAL: it is not there, or no kvm module. */
 async function moduleOf({ module }: SharedVm): Promise<KvmModule> {
+  if (module === ownModule) return import("../arch/powerpc/module.js");
   let found: Partial<KvmModule>;
   try {
     found = (await import(module)) as Partial<KvmModule>;

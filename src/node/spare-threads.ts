@@ -4,6 +4,8 @@
  * what runs one command and ends does not pay for them. The thread of a VM that ends is one, too, while others live.
  */
 import { Worker } from "node:worker_threads";
+import { thisPackage } from "../base/package.js";
+import { ProcessWide } from "../base/process-wide.js";
 import type { SharedVm } from "../kvm/uapi.js";
 import type { VcpuThreadStart } from "../vmm/core/machine.js";
 import { threadArguments } from "./thread-arguments.js";
@@ -21,7 +23,10 @@ const mostSpares = 2;
 /** Bytes of WebAssembly's pages that stand for a VM's memory. */
 const smallMemory = { initial: 16, maximum: 16, shared: true } as const;
 
-const spares: Worker[] = [];
+/** A bundle can have this file twice: in the part that begins a thread early, and in the rest. */
+const kept = new ProcessWide<Worker[]>(`unikvm.spareThreads ${thisPackage.url}`);
+kept.value ??= [];
+const spares = kept.value;
 let wanted = 0;
 let warming: ThreadWarming | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;

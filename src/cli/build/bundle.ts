@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BuildResult, Metafile } from "esbuild";
+import type { BuildOptions, BuildResult, Metafile, Plugin } from "esbuild";
 import { agentArchitectures, guestPrograms } from "../../../guests/agent/archive.js";
 import { type ListedModule, moduleList } from "../../kernel/module-list.js";
 import { modpost } from "../../modules/modpost.js";
@@ -38,6 +38,22 @@ const entries: Readonly<Record<Platform, Readonly<Record<string, string>>>> = {
   },
 };
 
+/** The command line's: what begins it, all else of it, and its threads. Each becomes one file. */
+const commandEntries: Readonly<Record<string, string>> = {
+  unikvm: "src/cli/main.js",
+  program: "src/cli/program.js",
+  "vcpu-worker": "src/node/vcpu-worker.js",
+};
+
+/** What begins the command line imports the rest when a thread has begun to load its code. */
+const programApart: Plugin = {
+  name: "program-apart",
+  setup: (build) =>
+    build.onResolve({ filter: /\/program\.js$/ }, ({ importer }) =>
+      importer.endsWith(join("cli", "main.js")) ? { path: "./program.js", external: true } : undefined,
+    ),
+};
+
 /** What is looked for beside our files' own URL: the agent, and the WebAssembly, of which what is for shared memory is made. */
 const assets = [
   ...["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`),
@@ -60,12 +76,22 @@ async function loadEsbuild(): Promise<typeof import("esbuild")> {
   }
 }
 
+export interface BundleOptions {
+  /** Default: true. Else names stay, and without `command` the code is readable. */
+  readonly minify?: boolean;
+  /**
+   * Only the command line and the modules: each of its threads loads one file instead of a hundred. Without line breaks also where
+   * names stay, since V8 reads all that it loads. Node.js only.
+   */
+  readonly command?: boolean;
+}
+
 /** Writes the bundle into `folder`, which it empties before. VmmError: esbuild is absent, or it finds faults. */
 export async function bundle(
   configuration: BuildConfiguration,
   platform: Platform,
   folder: string,
-  { minify = true }: { readonly minify?: boolean } = {},
+  { minify = true, command = false }: BundleOptions = {},
 ): Promise<Bundle> {
   if (configuration.setting("KVM_BOOK3S_64") === "n") {
     throw new VmmError("KVM_BOOK3S_64 is n: there is nothing to build");
@@ -73,40 +99,47 @@ export async function bundle(
   const { build } = await loadEsbuild();
   const modules = checkedModules(configuration);
   const left = kbuild.flatMap(({ option, entry }) => (configuration.setting(option) === "n" ? (entry ?? []) : []));
-  const sources = {
-    ...Object.fromEntries(Object.entries(entries[platform]).filter(([name]) => !left.includes(name))),
-    ...Object.fromEntries(modules.list.map(({ definition, source }) => [definition.name, source])),
+  const chosen = (all: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => !left.includes(name)));
+  const moduleSources = Object.fromEntries(modules.list.map(({ definition, source }) => [definition.name, source]));
+  const shared = { ...(command ? {} : chosen(entries[platform])), ...moduleSources };
+  const apart = command ? commandEntries : {};
+  const sources = { ...shared, ...apart };
+  const options: BuildOptions = {
+    absWorkingDir: dist,
+    outdir: folder,
+    entryNames: "[name]",
+    chunkNames: "[name]-[hash]",
+    bundle: true,
+    format: "esm",
+    platform: platform === "node" ? "node" : "browser",
+    target: platform === "node" ? "node20" : "es2022",
+    minify,
+    // For traces of stacks.
+    keepNames: !minify && !command,
+    legalComments: "none",
+    logLevel: "silent",
+    // Packages in the older format ask for Node's modules by require.
+    banner:
+      platform === "node"
+        ? {
+            js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+          }
+        : {},
+    external: ["esbuild"],
   };
+  const plugin = kbuildPlugin({ configuration, platform, dist });
   rmSync(folder, { recursive: true, force: true });
-  let result: BuildResult<{ metafile: true }>;
+  const metafile: Metafile = { inputs: {}, outputs: {} };
+  const add = async (more: BuildOptions): Promise<void> => {
+    const { metafile: made }: BuildResult<{ metafile: true }> = await build({ ...options, ...more, metafile: true });
+    Object.assign(metafile.inputs, made.inputs);
+    Object.assign(metafile.outputs, made.outputs);
+  };
   try {
-    result = await build({
-      absWorkingDir: dist,
-      entryPoints: sources,
-      outdir: folder,
-      entryNames: "[name]",
-      chunkNames: "[name]-[hash]",
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      platform: platform === "node" ? "node" : "browser",
-      target: platform === "node" ? "node20" : "es2022",
-      minify,
-      // For traces of stacks.
-      keepNames: !minify,
-      legalComments: "none",
-      logLevel: "silent",
-      metafile: true,
-      // Packages in the older format ask for Node's modules by require.
-      banner:
-        platform === "node"
-          ? {
-              js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
-            }
-          : {},
-      external: ["esbuild"],
-      plugins: [kbuildPlugin({ configuration, platform, dist })],
-    });
+    await add({ entryPoints: shared, splitting: true, plugins: [plugin] });
+    const dense = { minifyWhitespace: true, minifySyntax: true, minifyIdentifiers: minify };
+    if (command) await add({ ...dense, entryPoints: apart, plugins: [programApart, plugin] });
   } catch (cause) {
     throw new VmmError(`esbuild could not bundle: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
@@ -118,9 +151,9 @@ export async function bundle(
     writeFileSync(join(folder, asset), minify && asset.endsWith(".wasm") ? withoutCustomSections(bytes) : bytes);
   }
   writeForwarders(folder, sources, modules.list);
-  if (platform === "node") writeModules(folder, modules, result.metafile);
+  if (platform === "node") writeModules(folder, modules, metafile);
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
-  return { metafile: result.metafile, sizes: sizesOf(folder) };
+  return { metafile, sizes: sizesOf(folder) };
 }
 
 /** The modules that are configured, with modpost's files. */

@@ -16,6 +16,7 @@ interface Options {
   readonly output: string;
   readonly platform: Platform | "both";
   readonly minify: boolean;
+  readonly command?: true;
 }
 
 export function describe(command: Command, finish: Finish): void {
@@ -35,6 +36,7 @@ export function describe(command: Command, finish: Finish): void {
       new Option("--platform <name>", "only for this one").choices(["node", "browser", "both"]).default("both"),
     )
     .option("--no-minify", "leave the code readable")
+    .option("--command", "only the command line, each of its threads in one file, which begins sooner; for Node.js")
     .allowExcessArguments(false)
     .action(finish(build));
   addExamples(
@@ -49,7 +51,11 @@ async function build(options: Options): Promise<void> {
   const configuration = buildConfiguration(packageRoot, text, options.config ?? "the default configuration");
   for (const line of configuration.unknown) process.stderr.write(`unikvm: ${line} is no option of ours: left out\n`);
   const output = resolve(options.output);
-  const platforms = options.platform === "both" ? (["node", "browser"] as const) : [options.platform];
+  if (options.command && options.platform === "browser") {
+    throw new VmmError("--command is for Node.js: a page has no command line");
+  }
+  const both = options.command ? (["node"] as const) : (["node", "browser"] as const);
+  const platforms = options.platform === "both" ? both : [options.platform];
   for (const platform of platforms) checkReplaceable(join(output, platform));
   mkdirSync(output, { recursive: true });
   writeFileSync(join(output, ".config"), configuration.text);
