@@ -92,6 +92,7 @@ export class ConsolePump {
 
   #write(): Promise<void> | undefined {
     const bytes = this.#machine.console.drain();
+    if (bytes.length > 0) this.#machine.consoleDrained?.();
     return bytes.length > 0 ? this.#output(bytes) : undefined;
   }
 

@@ -69,6 +69,8 @@ export interface Machine {
   answer(cpu: number, exit: ForwardedExit): void;
   /** Tells the guest that there is console input. */
   consoleInput(): void;
+  /** Its console has room again, for a guest that waits for it. */
+  consoleDrained?(): void;
   /** What its devices count, by name. */
   stats(): Readonly<Record<string, number>>;
   /** Bytes of the guest's RAM. */
@@ -115,6 +117,8 @@ export function whyNotForwarded(exit: Exit): string {
 
 /** The machine on the thread of one of its vCPUs. */
 export interface VcpuSide {
+  /** Before the first exit: this thread's handle of the VM. */
+  attached?(vm: Pick<Vm, "irqLine">): void;
   /** Answers an exit here and now: true. False: only the machine's thread can. */
   answer(exit: Exit): boolean;
   /** What it counts, by name. */

@@ -63,6 +63,7 @@ export class SliceScheduler implements Scheduler {
     for (let id = 0; id < machine.cpus; id++) {
       const vcpu = machine.vm.vcpu(id);
       const side = createSide(id, machine.shared, { announceConsole: onConsole, mayWait: false, trace: traceSink });
+      side.attached?.(machine.vm);
       this.#cpus.push({ vcpu, side, running: false, stopped: true });
     }
   }

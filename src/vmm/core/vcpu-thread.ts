@@ -86,6 +86,7 @@ async function runThread(
       return;
     }
     const vm = attach();
+    side.attached?.(vm);
     // A VM that came here from another version of this package has all of its memory.
     if (start.latent) vm.fillPages?.(fillFrom(start.latent, readFile));
     const vcpu = vm.vcpu(start.cpu);

@@ -72,6 +72,11 @@ export class ConsoleRing {
     });
   }
 
+  /** Bytes that can be written now. */
+  get room(): number {
+    return outputSize - ((Atomics.load(this.#words, outputWritten) - Atomics.load(this.#words, outputRead)) >>> 0);
+  }
+
   /** Takes up to `limit` bytes of input. */
   read(limit: number): Uint8Array {
     return this.#locked(() => {

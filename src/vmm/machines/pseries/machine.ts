@@ -38,14 +38,13 @@ import {
   KVM_CAP_PPC_IRQ_XIVE,
   KVM_CAP_PPC_PAPR,
   KVM_DEV_TYPE_XICS,
-  KVM_MEM_LOG_DIRTY_PAGES,
   KvmError,
 } from "../../../kvm/uapi.js";
-import { GuestMemory } from "../../core/guest-memory.js";
-import { fillFrom, latentPages, latentRam } from "../../core/latent-ram.js";
+import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, MachineState, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
 import type { SparseImage } from "../../core/sparse-image.js";
-import { logPage, PageSet, WrittenPages } from "../../core/written-pages.js";
+import { fillRam, mebibytesOf, VmRam } from "../../core/vm-ram.js";
+import type { WrittenPages } from "../../core/written-pages.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
@@ -100,7 +99,6 @@ export const minimumMemory = 16 * 1048576;
 export const maximumMemory = 3 * 1024 * 1048576;
 /** The longest command line that Linux keeps on POWER, with its zero byte. */
 const commandLineLimit = 2048;
-const wholeAddressSpace = 0x1_0000_0000;
 
 /** r4 = r3; r3 = 0xf000 (H_RTAS); sc 1; blr. Entered in big-endian mode with the argument buffer's address in r3. */
 const rtasStub = [0x7c641b78, 0x3c600000, 0x6063f000, 0x44000022, 0x4e800020] as const;
@@ -183,7 +181,7 @@ export const restorePseries = taking(
 
 function restore(options: RestoreOptions, control: RunControl, trace?: TraceSink): Machine {
   const { kvm, type, shared, ram, pciDevices = [] } = options;
-  if (!("runs" in ram || ram instanceof PseriesRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
+  if (!("runs" in ram || ram instanceof VmRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
   const state = checkState(options.state);
   const { plan } = state;
   const model = cpuModel(plan.cpuModel);
@@ -192,9 +190,9 @@ function restore(options: RestoreOptions, control: RunControl, trace?: TraceSink
     ...{ kvm, type, shared, model, control, trace, plan, pciDevices },
     devices: { nvram: new Nvram(state.nvram), rtc: new Rtc(state.rtc) },
     from: state,
-    ram: ram instanceof PseriesRam ? ram : undefined,
+    ram: ram instanceof VmRam ? ram : undefined,
     fill: (vm, memory, _, written, address) => {
-      const latent = ram instanceof PseriesRam ? undefined : fillRam(vm, memory, written, ram, address);
+      const latent = ram instanceof VmRam ? undefined : fillRam(vm, memory, written, ram, address);
       vm.loadState(state.vm);
       return latent;
     },
@@ -223,7 +221,7 @@ interface Building {
     ram: number,
   ) => PlacedLatentRam | undefined | void;
   /** The VM with its RAM, if it is there already. */
-  readonly ram?: PseriesRam | undefined;
+  readonly ram?: VmRam<PpcVm> | undefined;
 }
 
 function build({
@@ -248,7 +246,7 @@ function build({
       `the saved machine has ${state.pci ? "a" : "no"} PCI bus, and this one ${hasPci ? "one" : "none"}`,
     );
   }
-  const place = rest.ram ?? new PseriesRam(kvm, type, rest.shared, memorySize);
+  const place = rest.ram ?? new VmRam<PpcVm>(kvm, type, rest.shared, memorySize);
   const vm = place.take(memorySize);
   const vcpus: PpcVcpu[] = [];
   let pci: PciHostBridge | undefined;
@@ -256,13 +254,7 @@ function build({
   let xive: XiveController | undefined;
   try {
     const ram = place.address;
-    const written = new WrittenPages(memorySize, () => vm.getDirtyLog(0));
-    for (const page of place.pages) written.add(page * logPage, logPage);
-    const memory = new GuestMemory(
-      memorySize,
-      (address, length) => vm.bytes(ram + address, length),
-      (address, length) => vm.guestWritten(BigInt(address), length),
-    );
+    const { memory, written } = place.views();
     if (plan.interruptMode === "xive") xive = new XiveController(vm, cpus, interruptSources(hasPci, true), state?.xive);
     createCpus(vm, cpus, model, { vcpus, hasPci, xive });
     for (const { name, token, handler } of rtasCalls) if (!handler) vm.rtasDefineToken(name, token);
@@ -309,117 +301,18 @@ function checkPlan(
     throw new VmmError(`a ${model.name} has no XIVE; choose another processor, or ic-mode=xics`);
   }
   const maxCpus = Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS));
-  const mebibytes = (bytes: number): string => `${bytes / 1048576}M`;
   if (memorySize < minimumMemory) {
-    throw new VmmError(`a guest needs at least ${mebibytes(minimumMemory)} of memory`);
+    throw new VmmError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
   }
   if (memorySize > maximumMemory) {
-    throw new VmmError(`a guest can have at most ${mebibytes(maximumMemory)} of memory on this platform`);
+    throw new VmmError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory on this platform`);
   }
   if (cpus < 1 || cpus > maxCpus) throw new VmmError(`a guest can have 1 to ${maxCpus} CPUs, not ${cpus}`);
 }
 
-function createVm(kvm: PpcKvm, type: number, shared: boolean | undefined): PpcVm {
-  try {
-    return kvm.createVm(type, { memoryLimit: wholeAddressSpace, ...(shared === undefined ? {} : { shared }) });
-  } catch (error) {
-    if (error instanceof KvmError) throw new VmmError(`no VM can be created: ${error.message}`, { cause: error });
-    throw error;
-  }
-}
-
-/** A VM that has its RAM and nothing else. What is written to it is noted from the beginning. */
-class PseriesRam implements PlacedRam {
-  readonly address: number;
-  readonly #vm: PpcVm;
-  readonly #size: number;
-  #taken = false;
-  pages: PageSet;
-
-  constructor(kvm: PpcKvm, type: number, shared: boolean | undefined, size: number) {
-    this.#vm = createVm(kvm, type, shared);
-    this.#size = size;
-    this.pages = new PageSet(Math.ceil(size / logPage));
-    try {
-      this.address = allocateRam(this.#vm, size);
-    } catch (error) {
-      this.#vm.close();
-      throw error;
-    }
-  }
-
-  bytes(): Uint8Array {
-    return this.#vm.bytes(this.address, this.#size);
-  }
-
-  /** For a machine, which closes the VM. EINVAL: it is of another size, or was taken. */
-  take(size: number): PpcVm {
-    if (this.#taken || size !== this.#size) {
-      throw new KvmError(
-        "EINVAL",
-        `RAM of ${this.#size} bytes, for ${size}, that ${this.#taken ? "was" : "is not"} used`,
-      );
-    }
-    this.#taken = true;
-    return this.#vm;
-  }
-
-  close(): void {
-    if (!this.#taken) this.#vm.close();
-    this.#taken = true;
-  }
-}
-
 /** RAM for a machine that `restorePseries` makes later. Throws VmmError, and nothing is left behind then. */
 export const placePseriesRam = (kvm: PpcKvm, type: number, shared: boolean | undefined, size: number): PlacedRam =>
-  new PseriesRam(kvm, type, shared, size);
-
-/** What the image has is fetched when somebody looks at it, where that can be; else it is copied here. */
-function fillRam(
-  vm: PpcVm,
-  memory: GuestMemory,
-  written: WrittenPages,
-  image: SparseImage,
-  address: number,
-): PlacedLatentRam | undefined {
-  const { size, runs, stored } = image;
-  if (size !== memory.size) throw new VmmError(`the snapshot has ${size} bytes of ${memory.size} of memory`);
-  const latent = latentRam(image, vm.shared);
-  if (latent) {
-    const placed = { ...latent, address };
-    const pages = latentPages(latent);
-    for (const page of pages) written.add(page * logPage, logPage);
-    vm.withholdPages(address, size, pages.bits);
-    vm.fillPages(fillFrom(placed, stored && ((_, position, into) => stored.read(position, into))));
-    return placed;
-  }
-  for (const { offset, bytes } of runs) {
-    const view = memory.view(offset, bytes.length);
-    if (!view) throw new VmmError(`the snapshot has ${bytes.length} bytes of memory at ${offset} of ${memory.size}`);
-    view.set(bytes);
-    written.add(offset, bytes.length);
-  }
-  return undefined;
-}
-
-function allocateRam(vm: PpcVm, size: number): number {
-  try {
-    const address = vm.allocate(size);
-    vm.setUserMemoryRegion({
-      slot: 0,
-      flags: KVM_MEM_LOG_DIRTY_PAGES,
-      guestPhysAddr: 0n,
-      memorySize: BigInt(size),
-      userspaceAddr: address,
-    });
-    return address;
-  } catch (error) {
-    if (error instanceof KvmError && error.code === "ENOMEM") {
-      throw new VmmError(`the platform has no ${size / 1048576}M of memory for the guest; give it less with --memory`);
-    }
-    throw error;
-  }
-}
+  new VmRam(kvm, type, shared, size);
 
 interface CpuParts {
   readonly vcpus: PpcVcpu[];
