@@ -1,24 +1,33 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { Command, CommanderError } from "commander";
-import { type LoadedMachine, loadMachine } from "../vmm/machines/machines.js";
+import { gzipSync } from "node:zlib";
+import { Command, CommanderError, Option } from "commander";
+import { type LoadedMachine, loadMachine, machineRow } from "../vmm/machines/machines.js";
 import { cpuOption, type MachineOptionValues, machineOption, memoryOption, settleMachine } from "./machine-options.js";
 
 const mebibyte = 1 << 20;
 const pseries = await loadMachine();
+const real = await loadMachine(machineRow("pc"));
 /** A second one, smaller, with processors of its own. */
 const pc: LoadedMachine = {
   ...pseries,
   name: "pc",
   cpuModels: ["x86-64-v3"],
   options: {},
+  isKernel: real.isKernel,
   memory: { minimum: mebibyte, maximum: 64 * mebibyte, granule: 4096 },
 };
 const loaded = [pseries, pc];
 
 function parse(...args: readonly string[]): MachineOptionValues {
   const command = new Command("run").exitOverride().configureOutput({ writeErr: () => undefined });
-  for (const option of [memoryOption("64M", loaded), cpuOption(loaded), machineOption(loaded)])
+  for (const option of [
+    ...[memoryOption("64M", loaded), cpuOption(loaded), machineOption(loaded)],
+    new Option("--kernel <file>"),
+  ])
     command.addOption(option);
   command.hook("preAction", settleMachine(loaded)).action(() => undefined);
   command.parse(args, { from: "user" });
@@ -45,6 +54,40 @@ test("what another machine has is refused, with what was asked", () => {
     [["--machine", "mac99"], /there is no machine "mac99"; there is pseries, pc/],
   ] as const)
     assert.throws(() => parse(...args), refused(message), args.join(" "));
+});
+
+test("without --machine the kernel says which", () => {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-kernels-"));
+  const file = (name: string, bytes: Uint8Array): string => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const elf = (machine: number): Uint8Array => {
+    const bytes = new Uint8Array(8192);
+    bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1]);
+    bytes[18] = machine;
+    return bytes;
+  };
+  const bzImage = new Uint8Array(1024);
+  bzImage.set([0x55, 0xaa], 0x1fe);
+  bzImage.set(Buffer.from("HdrS"), 0x202);
+  const machine = (...args: readonly string[]) => parse(...args).machine.machine.name;
+  try {
+    assert.equal(machine("--kernel", file("power", elf(21))), "pseries");
+    assert.equal(machine("--kernel", file("x86", elf(62))), "pc");
+    assert.equal(machine("--kernel", file("x86.gz", gzipSync(elf(62)))), "pc");
+    assert.equal(machine("--kernel", file("bzImage", bzImage)), "pc");
+    assert.equal(machine("--kernel", file("x86", elf(62)), "--machine", "pseries"), "pseries");
+    for (const name of [
+      file("text", Buffer.from("text")),
+      file("cut.gz", Uint8Array.of(0x1f, 0x8b, 8)),
+      folder,
+      "/none",
+    ])
+      assert.equal(machine("--kernel", name), "pseries", name);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("the help names each machine's processors", () => {

@@ -1,6 +1,9 @@
 /** `--machine`, and the options that mean what the machine has: `--cpu`, `--memory`. Several commands have them. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { constants, gunzipSync } from "node:zlib";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { VmmError } from "../vmm/errors.js";
+import { isGzip } from "../vmm/loaders/gzip.js";
 import {
   type LoadedMachine,
   loadMachine,
@@ -78,11 +81,38 @@ export function checked<T>(check: (text: string, before?: T) => T): (text: strin
 export const loadMachines = (): Promise<readonly LoadedMachine[]> =>
   Promise.all(machines.map((row) => loadMachine(row)));
 
-/** Before the action: `--cpu` and `--memory` may stand before `--machine`, and are held against it when all are known. */
+/** Bytes of a file by which it is known, and of one under gzip. */
+const headSize = 4096;
+
+/** How a file begins, under gzip too; nothing where it cannot be read, which who loads it says. */
+function headOf(path: string): Uint8Array {
+  const head = new Uint8Array(headSize);
+  try {
+    const file = openSync(path, "r");
+    try {
+      const bytes = head.subarray(0, readSync(file, head));
+      return isGzip(bytes) ? gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }) : bytes;
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return new Uint8Array(0);
+  }
+}
+
+/** The machine whose guests' kernel a file is. */
+function machineOf(kernel: string | undefined, loaded: readonly LoadedMachine[]): LoadedMachine | undefined {
+  if (kernel === undefined) return undefined;
+  const head = headOf(kernel);
+  return loaded.find(({ isKernel }) => isKernel(head));
+}
+
+/** Before the action: `--cpu` and `--memory` may stand before `--machine`, and are held against it when all are known; without
+ * `--machine` the kernel says which it is. */
 export function settleMachine(loaded: readonly LoadedMachine[]): (command: Command) => void {
   return (command) => {
-    const given: { machine?: MachineChoice; cpu?: string; memory: Asked } = command.opts();
-    const [machine] = loaded;
+    const given: { machine?: MachineChoice; cpu?: string; memory: Asked; kernel?: string } = command.opts();
+    const machine = machineOf(given.kernel, loaded) ?? loaded[0];
     const choice = given.machine ?? (machine && { machine, options: {} });
     if (!choice) throw new Error("there is no machine");
     const settle = (name: string, flags: string, text: string, value: () => unknown): void => {

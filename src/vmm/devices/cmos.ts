@@ -2,6 +2,7 @@
  * A PC's clock with 128 bytes that its battery keeps: an index at port 0x70, a byte at 0x71. Its interrupts are not there, as
  * nothing says that they would be. Source: Motorola, MC146818A Real-Time Clock plus RAM.
  */
+import { bytesOf, integer, options } from "../../base/takes.js";
 import type { Rtc } from "./rtc.js";
 
 const Place = {
@@ -24,15 +25,32 @@ const binary = 4;
 const whole = 2;
 const size = 128;
 
+/** Its memory as a plain value; the time is the clock's. */
+export interface CmosState {
+  readonly bytes: Uint8Array;
+  readonly index: number;
+}
+
+const stateCheck = options<CmosState>({ bytes: bytesOf(size), index: integer(0, size - 1) });
+
 export class Cmos {
   readonly #rtc: Rtc;
   readonly #bytes = new Uint8Array(size);
   #index = 0;
 
-  constructor(rtc: Rtc) {
+  /** `state`: what an earlier `save` gave. EINVAL: it is not. */
+  constructor(rtc: Rtc, state?: CmosState) {
     this.#rtc = rtc;
     this.#bytes[Place.statusA] = 0x26;
     this.#bytes[Place.statusB] = whole;
+    if (state === undefined) return;
+    stateCheck(state, "new Cmos", "state");
+    this.#bytes.set(state.bytes);
+    this.#index = state.index;
+  }
+
+  save(): CmosState {
+    return { bytes: this.#bytes.slice(), index: this.#index };
   }
 
   /** Port 0x70 (0) or 0x71 (1). */

@@ -45,7 +45,7 @@ test("it is told as a 16550A, sends, receives, interrupts", () => {
   assert.equal(serial.read(2), 0xc2);
   serial.write(1, 3);
   input.push(0x42);
-  serial.inputCame();
+  serial.lineChanged();
   assert.equal(serial.read(2), 0xc4);
   assert.equal(serial.read(0), 0x42);
   assert.ok(!level());

@@ -59,6 +59,8 @@ export type RestoreMachine = (options: RestoreOptions, control: RunControl, trac
 
 /** What a machine is, and its code. */
 export interface MachineKind {
+  /** What its guests are of, as `openKvm` is asked for a kvm that runs them. */
+  readonly guest: string;
   /** What it boots, for the help. */
   readonly guests: string;
   readonly cpuModels: readonly string[];
@@ -66,6 +68,8 @@ export interface MachineKind {
   readonly options: Readonly<Record<string, readonly string[]>>;
   /** Bytes of RAM that make sense; it is a whole number of granules. */
   readonly memory: { readonly minimum: number; readonly maximum: number; readonly granule: number };
+  /** Whether a file that begins so is a kernel of its guests. */
+  readonly isKernel: (head: Uint8Array) => boolean;
   /** The kernel of a file's bytes. Throws VmmError for what is none. */
   readonly loadKernel: (file: Uint8Array, memorySize: number, name: string) => Promise<ElfImage>;
   /** For one run: what has a battery keeps its contents from one of its machines to the next. */

@@ -13,23 +13,26 @@ import {
   machines,
   parseMachine,
 } from "./machines.js";
+import { createPcVcpuSide } from "./pc/vcpu-side.js";
 import { createPseriesVcpuSide } from "./pseries/vcpu-side.js";
 
 const mebibyte = 1 << 20;
 
-/** A second row, as a machine of another architecture would have it. */
+/** In the place of the second row: a machine with options of its own. */
 const pc: MachineKind = {
+  guest: "x86_64",
   guests: "x86-64 Linux",
   cpuModels: ["x86-64-v2", "x86-64-v3"],
   options: { acpi: ["on", "off"], nmi: ["on", "off"] },
   memory: { minimum: 4 * mebibyte, maximum: 64 * mebibyte, granule: 4096 },
+  isKernel: () => false,
   loadKernel: () => Promise.reject(new Error("unused")),
   maker: () => () => assert.fail("unused"),
   place: () => assert.fail("unused"),
   restore: () => assert.fail("unused"),
   createSide: () => assert.fail("unused"),
 };
-const rows = [...machines, { name: "pc", load: async () => pc, loadSide: async () => pc.createSide }];
+const rows = [...machines.slice(0, 1), { name: "pc", load: async () => pc, loadSide: async () => pc.createSide }];
 const loaded = await Promise.all(rows.map((row) => loadMachine(row)));
 const chosen = (text: string): readonly [string, Readonly<Record<string, string>>] => {
   const { machine, options } = parseMachine(text, loaded);
@@ -60,7 +63,7 @@ test("what there is not is refused, with what there is", () => {
     ["pc,acpi=of", /^acpi is on or off, not "of"$/],
   ] as const)
     assert.throws(() => parseMachine(text, loaded), refused(message), text);
-  assert.throws(() => machineRow("mac99"), refused(/^there is no machine "mac99"; there is pseries$/));
+  assert.throws(() => machineRow("mac99"), refused(/^there is no machine "mac99"; there is pseries, pc$/));
   assert.equal(machineSyntax(loaded), "pseries with ic-mode=xics|xive; pc with acpi=on|off, nmi=on|off");
 });
 
@@ -80,7 +83,8 @@ test("the default is the first, for vCPUs' threads too", async () => {
   assert.equal(machineRow().name, "pseries");
   assert.equal(await loadSide(), createPseriesVcpuSide);
   assert.equal(await loadSide("pseries"), createPseriesVcpuSide);
-  assert.throws(() => loadSide("pc"), refused(/there is no machine "pc"/));
+  assert.equal(await loadSide("pc"), createPcVcpuSide);
+  assert.throws(() => loadSide("mac99"), refused(/there is no machine "mac99"/));
 });
 
 test("a machine is made of its own architecture's kvm only", async () => {

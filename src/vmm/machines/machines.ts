@@ -18,6 +18,11 @@ export const machines: readonly MachineRow[] = [
     load: async () => (await import("./pseries/kind.js")).pseries,
     loadSide: async () => (await import("./pseries/vcpu-side.js")).createPseriesVcpuSide,
   },
+  {
+    name: "pc",
+    load: async () => (await import("./pc/kind.js")).pc,
+    loadSide: async () => (await import("./pc/vcpu-side.js")).createPcVcpuSide,
+  },
 ];
 
 /** A machine with its code loaded. */

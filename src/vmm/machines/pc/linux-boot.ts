@@ -5,15 +5,12 @@
 import type { X86Segment, X86Sregs } from "../../../arch/x86/uapi.js";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
+import { highestMemory, highMemory, lowMemoryEnd } from "./memory-map.js";
 
 /** Where things are, below the 640 KiB that the first PC had. */
 const place = { segments: 0x6_0000, tables: 0x7_0000, zeroPage: 0x9_0000, commandLine: 0x9_1000 } as const;
-const lowEnd = 0x9_f000;
-const highStart = 0x10_0000;
 /** Kernels ask for no more; ours has 2047 bytes. */
 const commandLineLimit = 2048;
-/** RAM ends below the devices. */
-const highest = 0xc000_0000;
 
 const Zero = {
   e820Entries: 0x1e8,
@@ -47,10 +44,15 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize }: BootOptio
   if (text.length >= commandLineLimit) {
     throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
   }
-  if (memorySize > highest) throw new VmmError(`a guest can have at most ${highest / 1048576}M of memory`);
+  if (memorySize > highestMemory) throw new VmmError(`a guest can have at most ${highestMemory / 1048576}M of memory`);
+  if (kernel.bits === 32) {
+    throw new VmmError(
+      "the kernel is of 32 bits, and machine pc enters only those of 64: the engines lack code of 32 bits",
+    );
+  }
   const last = kernel.segments.at(-1);
   const kernelEnd = last ? last.address + last.size : 0;
-  if (kernel.segments.some(({ address }) => address < highStart)) {
+  if (kernel.segments.some(({ address }) => address < highMemory)) {
     throw new VmmError("the kernel is not to be loaded below 1 MiB");
   }
   const initrdAt = initrd ? (memorySize - initrd.length) & ~4095 : memorySize;
@@ -71,8 +73,8 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize }: BootOptio
     zero.setUint32(Zero.ramdisk + 4, initrd.length, true);
   }
   const ranges = [
-    [0, lowEnd],
-    [highStart, memorySize - highStart],
+    [0, lowMemoryEnd],
+    [highMemory, memorySize - highMemory],
   ] as const;
   zero.setUint8(Zero.e820Entries, ranges.length);
   for (const [i, [start, length]] of ranges.entries()) {

@@ -1,59 +1,128 @@
-/** What a PC has at ports, but for what the kernel side of KVM has: a serial port, a clock, and the ways to reset it. */
-import { Cmos } from "../../devices/cmos.js";
+/** What a PC has at ports, but for what the kernel side of KVM has, as the machine's thread answers for it. */
+import { integer, options } from "../../../base/takes.js";
+import { Cmos, type CmosState } from "../../devices/cmos.js";
 import type { Rtc } from "../../devices/rtc.js";
-import { Serial, type SerialLine } from "../../devices/serial.js";
+import type { Serial } from "../../devices/serial.js";
+import { Port, type PortRange, serialPorts } from "./memory-map.js";
+import { type PowerHost, PowerManagement, type PowerState, powerSize } from "./power.js";
 
-export interface PortsHost {
+export interface PortsHost extends PowerHost {
   readonly rtc: Rtc;
-  readonly console: SerialLine;
+  readonly serial: Serial;
   reset(): void;
 }
 
-const serialPort = 0x3f8;
-const cmosPort = 0x70;
-const keyboardCommand = 0x64;
+/** As a plain value; the serial port and the clock are the machine's. */
+export interface PortsState {
+  readonly cmos: CmosState;
+  readonly power: PowerState;
+  readonly resetControl: number;
+}
+
+const stateCheck = options<PortsState>({ cmos: () => {}, power: () => {}, resetControl: integer(0, 0xff) });
+
 /** The keyboard controller's command that pulls the reset line. */
 const pulseReset = 0xfe;
 /** Reset control: bit 2 resets, when it rises. */
-const resetControl = 0xcf9;
+const reset = 4;
+const keptControl = 0x0a;
+
+/** Something at ports. What is asked of it lies wholly in its range. */
+export interface PortDevice extends PortRange {
+  read(offset: number, size: number): number;
+  write(offset: number, size: number, value: number): void;
+}
+
+/** A device each of whose bytes stands for itself. */
+const bytewise = (
+  range: PortRange,
+  read: (offset: number) => number,
+  write: (offset: number, byte: number) => void,
+): PortDevice => ({
+  ...range,
+  read: (offset, size) => {
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= (read(offset + i) & 0xff) << (8 * i);
+    return value >>> 0;
+  },
+  write: (offset, size, value) => {
+    for (let i = 0; i < size; i++) write(offset + i, (value >>> (8 * i)) & 0xff);
+  },
+});
 
 export class PcPorts {
-  readonly serial: Serial;
+  readonly #devices: readonly PortDevice[];
   readonly #cmos: Cmos;
+  readonly #power: PowerManagement;
   readonly #host: PortsHost;
   #resetControl = 0;
 
-  constructor(host: PortsHost) {
+  /** `more`: what else there is. `state`: what an earlier `save` gave. EINVAL: it is not. */
+  constructor(host: PortsHost, more: readonly PortDevice[] = [], state?: PortsState) {
+    if (state !== undefined) stateCheck(state, "new PcPorts", "state");
     this.#host = host;
-    this.serial = new Serial(host.console);
-    this.#cmos = new Cmos(host.rtc);
+    this.#cmos = new Cmos(host.rtc, state?.cmos);
+    this.#power = new PowerManagement(host, state?.power);
+    this.#resetControl = (state?.resetControl ?? 0) & keptControl;
+    const { serial } = host;
+    this.#devices = [
+      bytewise(
+        serialPorts,
+        (at) => serial.read(at),
+        (at, byte) => serial.write(at, byte),
+      ),
+      bytewise(
+        { first: Port.cmos, count: 2 },
+        (at) => this.#cmos.read(at),
+        (at, byte) => this.#cmos.write(at, byte),
+      ),
+      bytewise(
+        { first: Port.keyboardCommand, count: 1 },
+        () => 0xff,
+        (_, byte) => {
+          if (byte === pulseReset) host.reset();
+        },
+      ),
+      {
+        ...bytewise(
+          { first: Port.power, count: powerSize },
+          (at) => this.#power.read(at),
+          () => {},
+        ),
+        write: (at, size, value) => this.#power.write(at, size, value),
+      },
+      bytewise(
+        { first: Port.resetControl, count: 1 },
+        () => this.#resetControl,
+        (_, byte) => this.#control(byte),
+      ),
+      ...more,
+    ];
   }
 
-  /** `size` bytes from a port on. Where nothing is, all ones. */
+  save(): PortsState {
+    return { cmos: this.#cmos.save(), power: this.#power.save(), resetControl: this.#resetControl };
+  }
+
+  /** 1, 2 or 4 bytes from a port on. Where nothing is, all ones. */
   read(port: number, size: number): bigint {
+    const found = this.#devices.find(({ first, count }) => port >= first && port + size <= first + count);
+    if (found) return BigInt(found.read(port - found.first, size) >>> 0);
     let value = 0n;
-    for (let i = 0; i < size; i++) value |= BigInt(this.#read(port + i)) << BigInt(8 * i);
+    // Over the edge of one, each byte goes its own way.
+    for (let i = 0; i < size; i++) value |= (size === 1 ? 0xffn : this.read(port + i, 1)) << BigInt(8 * i);
     return value;
   }
 
   write(port: number, size: number, value: bigint): void {
-    for (let i = 0; i < size; i++) this.#write(port + i, Number((value >> BigInt(8 * i)) & 0xffn));
+    const found = this.#devices.find(({ first, count }) => port >= first && port + size <= first + count);
+    if (found) found.write(port - found.first, size, Number(BigInt.asUintN(8 * size, value)));
+    else if (size > 1) for (let i = 0; i < size; i++) this.write(port + i, 1, (value >> BigInt(8 * i)) & 0xffn);
   }
 
-  #read(port: number): number {
-    if (port >= serialPort && port < serialPort + 8) return this.serial.read(port - serialPort);
-    if (port === cmosPort || port === cmosPort + 1) return this.#cmos.read(port - cmosPort);
-    return port === resetControl ? this.#resetControl : 0xff;
-  }
-
-  #write(port: number, byte: number): void {
-    if (port >= serialPort && port < serialPort + 8) this.serial.write(port - serialPort, byte);
-    else if (port === cmosPort || port === cmosPort + 1) this.#cmos.write(port - cmosPort, byte);
-    else if (port === keyboardCommand && byte === pulseReset) this.#host.reset();
-    else if (port === resetControl) {
-      const rises = byte & 4 && !(this.#resetControl & 4);
-      this.#resetControl = byte & 0x0a;
-      if (rises) this.#host.reset();
-    }
+  #control(byte: number): void {
+    const rises = byte & reset && !(this.#resetControl & reset);
+    this.#resetControl = byte & keptControl;
+    if (rises) this.#host.reset();
   }
 }

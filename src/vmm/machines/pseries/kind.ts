@@ -4,6 +4,7 @@ import { KVM_CAP_PPC_PAPR, KVM_VM_PPC_HV, KVM_VM_PPC_PR, type Kvm } from "../../
 import { Nvram } from "../../devices/nvram.js";
 import { Rtc } from "../../devices/rtc.js";
 import { VmmError } from "../../errors.js";
+import { elfMachine, powerElf } from "../../loaders/elf.js";
 import { loadKernelImage } from "../../loaders/kernel-image.js";
 import type { MachineKind } from "../machine-kind.js";
 import { cpuModelNames } from "./cpu-models.js";
@@ -18,10 +19,12 @@ const eitherType = 0;
 const isPower = (kvm: Kvm): kvm is PpcKvm => kvm.checkExtension(KVM_CAP_PPC_PAPR) > 0;
 
 export const pseries: MachineKind = {
+  guest: "ppc64le",
   guests: "64-bit POWER Linux",
   cpuModels: cpuModelNames,
   options: { "ic-mode": interruptModes },
   memory: { minimum: minimumMemory, maximum: maximumMemory, granule: 65536 },
+  isKernel: (head) => elfMachine(head, [powerElf]) !== undefined,
   loadKernel: loadKernelImage,
   maker: () => {
     const devices = { nvram: new Nvram(), rtc: new Rtc() };

@@ -1,0 +1,55 @@
+/** Machine pc as its row in machines.ts has it. */
+import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR, type X86Kvm } from "../../../arch/x86/uapi.js";
+import { KVM_CAP_EXT_CPUID, type Kvm } from "../../../kvm/uapi.js";
+import { Rtc } from "../../devices/rtc.js";
+import { VmmError } from "../../errors.js";
+import { isBzImage } from "../../loaders/bzimage.js";
+import { elfMachine, i386Elf, x86Elf } from "../../loaders/elf.js";
+import { loadX86Kernel } from "../../loaders/kernel-image.js";
+import type { MachineKind } from "../machine-kind.js";
+import { cpuModelNames } from "./cpu-models.js";
+import { createPc, maximumMemory, minimumMemory, placePcRam, restorePc } from "./machine.js";
+import { createPcVcpuSide } from "./vcpu-side.js";
+
+const types = { hv: KVM_X86_UNIKVM_HV, pr: KVM_X86_UNIKVM_PR } as const;
+const eitherType = 0;
+
+/** VmmError: its VMs are not x86's. */
+function x86(kvm: Kvm): X86Kvm {
+  if (kvm.checkExtension(KVM_CAP_EXT_CPUID) > 0) return kvm as X86Kvm;
+  throw new VmmError("machine pc needs a kvm for x86 guests");
+}
+
+/** VmmError: it takes no such devices. */
+function requireNoDevices(count: number): void {
+  if (count > 0) throw new VmmError("machine pc has no PCI bus yet: leave disks, networks and devices out");
+}
+
+export const pc: MachineKind = {
+  guest: "x86_64",
+  guests: "x86-64 Linux",
+  cpuModels: cpuModelNames,
+  options: {},
+  memory: { minimum: minimumMemory, maximum: maximumMemory, granule: 65536 },
+  isKernel: (head) => isBzImage(head) || elfMachine(head, [x86Elf, i386Elf]) !== undefined,
+  loadKernel: loadX86Kernel,
+  maker: () => {
+    const rtc = new Rtc();
+    return ({ kvm, implementation, pciDevices = [], assign, options: _, ...rest }, control, trace) => {
+      requireNoDevices(pciDevices.length + (assign ? 1 : 0));
+      const type = implementation ? types[implementation] : eitherType;
+      return createPc({ ...rest, kvm: x86(kvm), type, rtc }, control, trace);
+    };
+  },
+  restore: ({ kvm, implementation, pciDevices = [], ...rest }, control, trace) => {
+    requireNoDevices(pciDevices.length);
+    return restorePc(
+      { ...rest, kvm: x86(kvm), type: implementation ? types[implementation] : eitherType },
+      control,
+      trace,
+    );
+  },
+  place: ({ kvm, implementation, shared }, size) =>
+    placePcRam(x86(kvm), implementation ? types[implementation] : eitherType, shared, size),
+  createSide: createPcVcpuSide,
+};

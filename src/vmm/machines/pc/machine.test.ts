@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR } from "../../../arch/x86/uapi.js";
+import { KvmError } from "../../../kvm/uapi.js";
+import type { RunControl } from "../../core/machine.js";
+import { VmmError } from "../../errors.js";
+import { createPc, maximumMemory, restorePc } from "./machine.js";
+import { loaded, memorySize, out, program, run } from "./pc.test-support.js";
+
+const control: RunControl = {
+  cpuState: () => "stopped",
+  startCpu: () => undefined,
+  stopCpu: () => undefined,
+  wake: () => undefined,
+  consoleChanged: () => undefined,
+  end: () => undefined,
+};
+
+/** Every way that Linux has; a machine that runs on is met by the time limit. */
+const ends: readonly (readonly [what: string, lines: readonly string[], outcome: string])[] = [
+  ["ACPI's S5", ["mov edx, 0x604", "mov eax, 0x3400", "out dx, ax"], "powerOff"],
+  ["ACPI's S5 after its type", ["mov edx, 0x604", "mov eax, 0x1400", "out dx, ax", ...out(0x605, 0x34)], "powerOff"],
+  ["the reset register", out(0xcf9, 2, 0xe), "reboot"],
+  ["ACPI's reset, of one byte", out(0xcf9, 6), "reboot"],
+  ["the keyboard controller", out(0x64, 0xfe), "reboot"],
+  ["a triple fault", ["mov qword ptr [rsp-16], 0", "lidt [rsp-16]", "int3"], "reboot"],
+  ["halting for good", ["cli", "hlt"], "powerOff"],
+];
+const going = ["jmp 0x100000"];
+
+for (const type of [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR]) {
+  const title = type === KVM_X86_UNIKVM_HV ? "hv" : "pr";
+  for (const [what, lines, outcome] of ends) {
+    test(`${title}: ${what} ends it as ${outcome}`, async () => {
+      const end = await run(["mov rsp, 0x80000", ...lines, ...going], { type });
+      assert.deepEqual(end.outcome, { kind: outcome });
+    });
+  }
+
+  test(`${title}: what is no end is none, and the console is COM1`, async () => {
+    const hello = [...Buffer.from("hello\n")];
+    const echo = ["mov edx, 0x3fd", "in al, dx", "test al, 1", "je 0x100000"];
+    const lines = [
+      // Another sleep state, without SLP_EN, another command, a reset that does not rise.
+      ...["mov edx, 0x604", "mov eax, 0x2400", "out dx, ax", "mov eax, 0x1400", "out dx, ax"],
+      ...[...out(0x64, 0xfd), ...out(0xcf9, 2), ...out(0x3f8, ...hello)],
+    ];
+    const head = program(["mov rsp, 0x80000", ...lines]).segments[0]?.data.length ?? 0;
+    echo[3] = `je 0x${(0x10_0000 + head + 5).toString(16)}`;
+    const rest = ["mov edx, 0x3f8", "in al, dx", "out dx, al", "cli", "hlt"];
+    const end = await run(["mov rsp, 0x80000", ...lines, ...echo, ...rest], { type }, "x");
+    assert.deepEqual([end.outcome, end.text], [{ kind: "powerOff" }, "hello\nx"]);
+  });
+}
+
+test("what cannot be is refused with a sentence, and nothing is left behind", async () => {
+  const kvm = await loaded;
+  const parts = { kvm, type: 0, kernel: program(["hlt"]), commandLine: "", memorySize, cpus: 1 };
+  const refused = (options: object, message: RegExp) =>
+    assert.throws(
+      () => createPc({ ...parts, ...options }, control),
+      (error) => error instanceof VmmError && message.test(error.message),
+    );
+  refused({ cpus: 2 }, /one CPU, not 2: .*real mode/);
+  refused({ cpus: 0 }, /one CPU, not 0/);
+  refused({ memorySize: 16 << 20 }, /at least 32M/);
+  refused({ memorySize: maximumMemory + 65536 }, /at most 3072M/);
+  refused({ cpuModel: "POWER9" }, /no CPU model "POWER9"; it has max/);
+  refused({ commandLine: "x".repeat(2048) }, /command line/);
+  refused({ kernel: { ...parts.kernel, bits: 32 } }, /of 32 bits/);
+  refused({ type: 3 }, /no VM can be created/);
+  assert.throws(() => createPc({ ...parts, cpu: 1 } as unknown as typeof parts, control), KvmError);
+  const state = { machine: "pseries" };
+  const ram = { size: memorySize, runs: [] };
+  assert.throws(() => restorePc({ kvm, type: 0, state, ram }, control), /is a "pseries", not a pc/);
+});

@@ -1,0 +1,203 @@
+/** Machine pc: a PC with KVM's interrupt controllers and timers, entered as a boot loader enters Linux. */
+import type { X86Kvm, X86Vcpu, X86Vm } from "../../../arch/x86/uapi.js";
+import {
+  boolean,
+  bytes,
+  callback,
+  having,
+  listOf,
+  optional,
+  options,
+  size,
+  taking,
+  text,
+  thing,
+  wholeNumber,
+} from "../../../base/takes.js";
+import { KvmError } from "../../../kvm/uapi.js";
+import type { GuestMemory } from "../../core/guest-memory.js";
+import type { Machine, MachineState, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
+import type { SparseImage } from "../../core/sparse-image.js";
+import { fillRam, mebibytesOf, VmRam } from "../../core/vm-ram.js";
+import type { WrittenPages } from "../../core/written-pages.js";
+import { Rtc } from "../../devices/rtc.js";
+import { VmmError } from "../../errors.js";
+import type { ElfImage } from "../../loaders/elf.js";
+import { cpuidOf, cpuModelNames, defaultCpuModel } from "./cpu-models.js";
+import { linuxBoot } from "./linux-boot.js";
+import { highestMemory } from "./memory-map.js";
+import { Pc } from "./pc.js";
+import { checkState, type PcPlan, type PcState } from "./state.js";
+
+export interface PcOptions {
+  readonly kvm: X86Kvm;
+  /** KVM_CREATE_VM's type: 0, KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR. */
+  readonly type: number;
+  /** Whether each vCPU is to have its thread. Default: if the platform allows. */
+  readonly shared?: boolean | undefined;
+  readonly kernel: ElfImage;
+  readonly initrd?: Uint8Array | undefined;
+  readonly commandLine: string;
+  /** Bytes, a multiple of 64 KiB. */
+  readonly memorySize: number;
+  readonly cpus: number;
+  /** One of `cpuModelNames`. */
+  readonly cpuModel?: string | undefined;
+  /** The clock, which outlives a reboot. Default: a new one. */
+  readonly rtc?: Rtc | undefined;
+}
+
+/** What goes on where `state` says. */
+export interface RestorePcOptions extends Pick<PcOptions, "kvm" | "type" | "shared"> {
+  /** What `Machine.save` gave, of a machine of this kind. */
+  readonly state: MachineState;
+  /** The contents of RAM, or what `placePcRam` gave, of the same `kvm`, `type` and `shared`, filled. */
+  readonly ram: SparseImage | PlacedRam;
+}
+
+/** Sizes of RAM that make sense, bytes: below, no kernel starts; above, devices begin. */
+export const minimumMemory = 32 * 1048576;
+export const maximumMemory = highestMemory;
+
+const kvmCheck = thing("a kvm of x86's", ["createVm", "checkExtension", "getSupportedCpuid"]);
+const controlCheck = thing("what runMachine gives to createMachine", ["end", "wake"]);
+
+/**
+ * Makes the machine, its memory filled and its first CPU at the kernel's entry. Throws VmmError, or KvmError with EINVAL for
+ * options of a wrong type, or that there are not; leaves nothing behind then.
+ */
+export const createPc = taking(
+  "createPc",
+  {
+    options: options<PcOptions>({
+      kvm: kvmCheck,
+      type: wholeNumber,
+      shared: optional(boolean),
+      kernel: having({ entry: size, segments: listOf(having({ address: size, data: bytes })) }),
+      initrd: optional(bytes),
+      commandLine: text,
+      memorySize: size,
+      cpus: size,
+      cpuModel: optional(text),
+      rtc: optional(thing("an Rtc", ["read", "set"])),
+    }),
+    control: controlCheck,
+    trace: optional(callback),
+  },
+  create,
+);
+
+function create(options: PcOptions, control: RunControl, trace?: TraceSink): Machine {
+  const { kvm, type, shared, kernel, initrd, memorySize, cpus, commandLine, rtc = new Rtc() } = options;
+  const plan: PcPlan = { memorySize, cpus, cpuModel: options.cpuModel ?? defaultCpuModel };
+  checkPlan(plan);
+  const boot = linuxBoot({ kernel, initrd, commandLine, memorySize });
+  return build({
+    ...{ kvm, type, shared, plan, control, trace, rtc },
+    fill: (_vm, vcpus, memory) => {
+      for (const { address, bytes } of boot.memory) memory.write(address, bytes);
+      const supported = kvm.getSupportedCpuid();
+      for (const [cpu, vcpu] of vcpus.entries()) vcpu.setCpuid2(cpuidOf(supported, cpu, cpus));
+      const [first] = vcpus;
+      first?.setSregs({ ...first.getSregs(), ...boot.sregs });
+      first?.setRegs({ ...first.getRegs(), rip: boot.entry, rsi: boot.rsi, rflags: 2n });
+    },
+  });
+}
+
+/**
+ * Makes the machine that a state tells of, which goes on where that one stood, under any implementation and thread mode.
+ * Throws VmmError, or KvmError with EINVAL that says what of the state cannot be; leaves nothing behind then.
+ */
+export const restorePc = taking(
+  "restorePc",
+  {
+    options: options<RestorePcOptions>({
+      kvm: kvmCheck,
+      type: wholeNumber,
+      shared: optional(boolean),
+      state: having({ machine: text }),
+      ram: having({}),
+    }),
+    control: controlCheck,
+    trace: optional(callback),
+  },
+  restore,
+);
+
+function restore(options: RestorePcOptions, control: RunControl, trace?: TraceSink): Machine {
+  const { kvm, type, shared, ram } = options;
+  if (!("runs" in ram || ram instanceof VmRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
+  const state = checkState(options.state);
+  const { plan } = state;
+  checkPlan(plan);
+  return build({
+    ...{ kvm, type, shared, plan, control, trace, state },
+    rtc: new Rtc(state.rtc),
+    ram: ram instanceof VmRam ? ram : undefined,
+    fill: (vm, _vcpus, memory, written, address) => {
+      const latent = ram instanceof VmRam ? undefined : fillRam(vm, memory, written, ram, address);
+      vm.loadState(state.vm);
+      return latent;
+    },
+  });
+}
+
+/** RAM for a machine that `restorePc` makes later. Throws VmmError, and nothing is left behind then. */
+export const placePcRam = (kvm: X86Kvm, type: number, shared: boolean | undefined, size: number): PlacedRam =>
+  new VmRam(kvm, type, shared, size);
+
+/** Of what a machine is made. */
+interface Building {
+  readonly kvm: X86Kvm;
+  readonly type: number;
+  readonly shared: boolean | undefined;
+  readonly plan: PcPlan;
+  readonly control: RunControl;
+  readonly trace: TraceSink | undefined;
+  readonly rtc: Rtc;
+  /** Where it goes on; undefined: it begins. */
+  readonly state?: PcState;
+  /** Fills in what is made: memory, which is 0 and lies at `ram`, and what KVM holds. What of memory is fetched when it is used. */
+  readonly fill: (
+    vm: X86Vm,
+    vcpus: readonly X86Vcpu[],
+    memory: GuestMemory,
+    written: WrittenPages,
+    ram: number,
+  ) => PlacedLatentRam | undefined | void;
+  /** The VM with its RAM, if it is there already. */
+  readonly ram?: VmRam<X86Vm> | undefined;
+}
+
+function build({ kvm, type, shared, plan, fill, ram, ...rest }: Building): Machine {
+  const place = ram ?? new VmRam<X86Vm>(kvm, type, shared, plan.memorySize);
+  const vm = place.take(plan.memorySize);
+  const vcpus: X86Vcpu[] = [];
+  try {
+    const { memory, written } = place.views();
+    vm.createIrqchip();
+    vm.createPit2();
+    for (let cpu = 0; cpu < plan.cpus; cpu++) vcpus.push(vm.createVcpu(cpu));
+    const latent = fill(vm, vcpus, memory, written, place.address) ?? undefined;
+    return new Pc({ vm, vcpus, memory, written, latent, plan, ...rest });
+  } catch (error) {
+    for (const vcpu of vcpus) vcpu.close();
+    vm.close();
+    throw error;
+  }
+}
+
+function checkPlan({ memorySize, cpus, cpuModel }: PcPlan): void {
+  if (memorySize < minimumMemory) throw new VmmError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
+  if (memorySize > maximumMemory)
+    throw new VmmError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory`);
+  if (!cpuModelNames.includes(cpuModel)) {
+    throw new VmmError(`machine pc has no CPU model "${cpuModel}"; it has ${cpuModelNames.join(", ")}`);
+  }
+  if (cpus !== 1) {
+    throw new VmmError(
+      `machine pc has one CPU, not ${cpus}: further ones start in real mode, whose code the engines do not run yet`,
+    );
+  }
+}

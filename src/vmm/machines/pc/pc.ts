@@ -1,0 +1,187 @@
+/** Machine pc at work: what it answers to its vCPUs' exits, and what it is as a plain value. */
+import { KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, type X86Vcpu, type X86Vm } from "../../../arch/x86/uapi.js";
+import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
+import { KVM_EXIT_IO_IN, KvmError } from "../../../kvm/uapi.js";
+import type { GuestMemory } from "../../core/guest-memory.js";
+import type { Machine, PlacedLatentRam, RunControl, TraceSink } from "../../core/machine.js";
+import type { WrittenPages } from "../../core/written-pages.js";
+import { ConsoleRing } from "../../devices/console-ring.js";
+import type { Rtc } from "../../devices/rtc.js";
+import { Serial } from "../../devices/serial.js";
+import { consoleLine } from "./console-line.js";
+import { Line } from "./memory-map.js";
+import { PcPorts } from "./ports.js";
+import type { PcPlan, PcState } from "./state.js";
+import type { PcShared } from "./vcpu-side.js";
+
+export interface PcParts {
+  readonly vm: X86Vm;
+  readonly vcpus: readonly X86Vcpu[];
+  readonly memory: GuestMemory;
+  readonly written: WrittenPages;
+  /** What of memory is fetched when it is used. */
+  readonly latent: PlacedLatentRam | undefined;
+  readonly plan: PcPlan;
+  /** Where it goes on; undefined: it begins. */
+  readonly state?: PcState;
+  readonly control: RunControl;
+  readonly trace: TraceSink | undefined;
+  readonly rtc: Rtc;
+}
+
+/** How often is looked whether all CPUs have halted for good, which nothing tells: milliseconds. */
+const haltLook = 500;
+const timeStampCounter = 0x10;
+const interruptFlag = 0x200n;
+
+export class Pc implements Machine {
+  readonly vm: X86Vm;
+  readonly cpus: number;
+  readonly console: ConsoleRing;
+  readonly written: WrittenPages;
+  readonly shared: PcShared;
+  readonly #parts: PcParts;
+  readonly #serial: Serial;
+  readonly #ports: PcPorts;
+  readonly #counters: Record<string, number> = {};
+  #haltTimer: ReturnType<typeof setInterval> | undefined;
+
+  /** KvmError, EINVAL: the state is not of such a machine. */
+  constructor(parts: PcParts) {
+    const { vm, vcpus, written, state, control, rtc } = parts;
+    this.#parts = parts;
+    this.vm = vm;
+    this.cpus = vcpus.length;
+    this.written = written;
+    this.console = ConsoleRing.create(vm.shared, state?.console);
+    const serial = Serial.create(vm.shared, state?.serial);
+    this.shared = { console: this.console.buffer, serial };
+    const line = consoleLine(
+      this.console,
+      () => control.consoleChanged(),
+      (level) => {
+        vm.irqLine(Line.com1, level);
+        control.wake();
+      },
+    );
+    this.#serial = new Serial(line, serial);
+    const host = {
+      rtc,
+      serial: this.#serial,
+      now: () => this.#guestTime(),
+      powerOff: () => control.end({ kind: "powerOff" }),
+      reset: () => control.end({ kind: "reboot" }),
+    };
+    this.#ports = new PcPorts(host, [], state?.ports);
+  }
+
+  start(): void {
+    const { control, vcpus, state } = this.#parts;
+    // All but the first wait until it starts them.
+    for (const cpu of vcpus.keys()) control.startCpu(cpu);
+    // What the guest had written and nobody had taken.
+    if (state) control.consoleChanged();
+    this.#haltTimer = setInterval(() => {
+      if (this.#hasHalted()) control.end({ kind: "powerOff" });
+    }, haltLook);
+    (this.#haltTimer as { unref?: () => void }).unref?.();
+  }
+
+  get ramSize(): number {
+    return this.#parts.memory.size;
+  }
+
+  ram(offset: number, length: number): Uint8Array {
+    const bytes = this.#parts.memory.view(offset, length);
+    if (bytes) return bytes;
+    throw new KvmError("EFAULT", `RAM has not ${length} bytes at ${offset}`);
+  }
+
+  get latent(): PlacedLatentRam | undefined {
+    return this.#parts.latent;
+  }
+
+  save(): PcState {
+    const { plan, vm, rtc } = this.#parts;
+    return {
+      machine: "pc",
+      plan,
+      vm: vm.saveState(),
+      console: this.console.save(),
+      serial: this.#serial.save(),
+      ports: this.#ports.save(),
+      rtc: rtc.save(),
+    };
+  }
+
+  answer(_cpu: number, exit: ForwardedExit): void {
+    const { control } = this.#parts;
+    switch (exit.reason) {
+      case "io":
+        this.#count("io");
+        if (exit.direction === KVM_EXIT_IO_IN) exit.data = this.#ports.read(exit.port, exit.size);
+        else this.#ports.write(exit.port, exit.size, exit.data);
+        break;
+      case "mmio":
+        this.#count("unassigned_mmio");
+        if (!exit.isWrite) exit.data = (1n << BigInt(8 * exit.length)) - 1n;
+        break;
+      case "shutdown":
+        // A triple fault resets a PC, and that is how some systems reboot.
+        control.end({ kind: "reboot" });
+        break;
+      case "fail_entry": {
+        const reason = exit.hardwareEntryFailureReason.toString(16);
+        control.end({ kind: "failed", message: `KVM cannot enter the guest (reason 0x${reason})` });
+        break;
+      }
+      case "papr_hcall":
+      case "system_event":
+      case "nmi":
+        control.end({ kind: "failed", message: `KVM left the guest for an unexpected reason: ${exit.reason}` });
+        break;
+      default:
+        exit satisfies never;
+    }
+  }
+
+  consoleInput(): void {
+    this.#serial.lineChanged();
+  }
+
+  consoleDrained(): void {
+    this.#serial.lineChanged();
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { ...this.#counters, ...this.vm.stats() };
+  }
+
+  close(): void {
+    clearInterval(this.#haltTimer);
+    for (const vcpu of this.#parts.vcpus) vcpu.close();
+    this.vm.close();
+  }
+
+  /** Nanoseconds: the first processor's time-stamp counter, which stands still where the guest does. */
+  #guestTime(): bigint {
+    const [first] = this.#parts.vcpus;
+    if (!first) return 0n;
+    const msr = { index: timeStampCounter, data: 0n };
+    first.getMsrs([msr]);
+    return (msr.data * 1_000_000n) / BigInt(first.getTscKhz());
+  }
+
+  /** Whether no CPU runs, nor lets in what could have it run again: how Linux ends where it cannot turn the power off. */
+  #hasHalted(): boolean {
+    return this.#parts.vcpus.every((vcpu) => {
+      const state = vcpu.getMpState();
+      if (state === KVM_MP_STATE_RUNNABLE) return false;
+      return state !== KVM_MP_STATE_HALTED || !(vcpu.getRegs().rflags & interruptFlag);
+    });
+  }
+
+  #count(what: string): void {
+    this.#counters[what] = (this.#counters[what] ?? 0) + 1;
+  }
+}
