@@ -31,7 +31,11 @@ let wanted = 0;
 let warming: ThreadWarming | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-const newWorker = (): Worker => new Worker(new URL("./vcpu-worker.js", import.meta.url), threadArguments());
+/** MB of young heap. A vCPU's thread makes hardly any garbage, and V8 would keep what loading the code took: 11 MB. */
+const resourceLimits = { maxYoungGenerationSizeMb: 3 };
+
+const newWorker = (): Worker =>
+  new Worker(new URL("./vcpu-worker.js", import.meta.url), { ...threadArguments(), resourceLimits });
 
 /** How many there are. */
 export const spareThreads = (): number => spares.length;
