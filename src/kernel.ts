@@ -3,8 +3,9 @@
  * as a kernel: one loader that `modprobe`, `rmmod`, `insmod` and `lsmod` act on. Each version of the package
  * in a process has its own; what they share is vac's.
  */
-import { configFields, type KvmConfig, type KvmOffer } from "./arch/powerpc/module.js";
+import { configFields, type KvmConfig } from "./arch/powerpc/module.js";
 import type { PpcKvm } from "./arch/powerpc/uapi.js";
+import type { X86Kvm } from "./arch/x86/uapi.js";
 import { KvmError } from "./base/errors.js";
 import { type Log, silent } from "./base/log.js";
 import { thisPackage } from "./base/package.js";
@@ -20,8 +21,12 @@ import {
   ModuleLoader,
   type RemoveOptions,
 } from "./modules/loader.js";
+import { normalise } from "./modules/namespace.js";
 
 export { type KvmConfig, type KvmOffer, kvmModule, loadDisassembler } from "./arch/powerpc/module.js";
+
+/** Of one of the architectures that there are. */
+export type AnyKvm = PpcKvm | X86Kvm;
 
 /** Where this process keeps it. */
 const processKernel = new ProcessWide<ModuleLoader>(`unikvm.kernel ${thisPackage.url}`);
@@ -79,36 +84,77 @@ export const createLoader = taking(
     ),
 );
 
-/** Loads kvm and opens /dev/kvm. EINVAL: no implementation could load; the message says why for each. */
-export async function loadKvm(loader: ModuleLoader, parameters: GivenParameters = {}, name = "kvm"): Promise<PpcKvm> {
-  await loader.modprobe(name, parameters);
-  return loader.offer<KvmOffer>(name).open();
-}
-
-export interface KvmChoice extends OpenKvmOptions {
-  /** What guests are of: "ppc64le" (the default) or "ppc64", which one kvm runs both. */
-  readonly guest?: string;
-}
-
-/** The module that runs such guests. EINVAL: none does. */
-function moduleFor(guest: string): string {
-  const all = moduleList();
-  const found = all.find(({ guests }) => guests?.includes(guest));
-  if (found) return found.definition.name;
-  const known = all.flatMap(({ guests = [] }) => guests).join(", ");
-  throw new KvmError("EINVAL", `openKvm: no kvm runs guests of ${JSON.stringify(guest)}; there are ${known || "none"}`);
+/** /dev/kvm of a kvm that is live. */
+interface Opened<K extends AnyKvm> {
+  open(): K;
 }
 
 /**
- * Loads the kvm for such guests and opens /dev/kvm. EINVAL: there is none, or no implementation could load; the message says
+ * Loads a kvm and opens what it has in /dev. EINVAL: no implementation could load; the message says why for each. EEXIST:
+ * another kvm has that name in /dev.
+ */
+export async function loadKvm<K extends AnyKvm = PpcKvm>(
+  loader: ModuleLoader,
+  parameters: GivenParameters = {},
+  name = "kvm",
+): Promise<K> {
+  await loader.modprobe(name, parameters);
+  return loader.offer<Opened<K>>(name).open();
+}
+
+export interface KvmChoice extends OpenKvmOptions {
+  /** What guests are of: "ppc64le" (the default), "ppc64", "x86_64" or "i386". */
+  readonly guest?: string;
+  /** The module, where several run such guests: "kvm-intel" (the default for x86) or "kvm-amd". */
+  readonly module?: string;
+}
+
+/** What `openKvm` opens for such a choice. */
+export type KvmFor<C extends KvmChoice> = C extends
+  | { readonly guest: "x86_64" | "i386" }
+  | { readonly module: "kvm-intel" | "kvm-amd" | "kvm_intel" | "kvm_amd" }
+  ? X86Kvm
+  : PpcKvm;
+
+/** The kvm that runs such guests, the one of that name if one is named. EINVAL: there is none. */
+export function kvmModuleFor({ guest, module }: Pick<KvmChoice, "guest" | "module"> = {}): string {
+  const kvms = moduleList().filter(({ guests }) => guests !== undefined);
+  const named = module === undefined ? kvms : kvms.filter(({ definition }) => isCalled(definition, module));
+  if (named.length === 0) {
+    const names = kvms.map(({ definition }) => definition.name).join(", ");
+    throw new KvmError("EINVAL", `openKvm: no kvm is called ${JSON.stringify(module)}; there are ${names || "none"}`);
+  }
+  const wanted = guest ?? (module === undefined ? "ppc64le" : undefined);
+  const found = named.find(({ guests }) => wanted === undefined || guests?.includes(wanted));
+  if (found) return found.definition.name;
+  const known = [...new Set(named.flatMap(({ guests = [] }) => guests))].join(", ");
+  const which = module === undefined ? "no kvm" : `${module} is not a kvm that`;
+  throw new KvmError(
+    "EINVAL",
+    `openKvm: ${which} runs guests of ${JSON.stringify(wanted)}; there are ${known || "none"}`,
+  );
+}
+
+/** By its name, else by an alias. */
+const isCalled = ({ name, aliases = [] }: ModuleDefinition, wanted: string): boolean =>
+  [name, ...aliases].some((one) => normalise(one) === normalise(wanted));
+
+/**
+ * Loads the kvm for such guests and opens it. EINVAL: there is none, or no implementation could load; the message says
  * why for each. With further options, which say what that kvm is to be, it is one of its own and `lsmod` does not show it.
+ * In /dev it has its module's name, so that kvms of several architectures and vendors are there side by side.
  */
 export const openKvm = taking(
   "openKvm",
-  { options: optional(options<KvmChoice>({ ...openFields, guest: optional(text) })) },
-  async ({ guest = "ppc64le", ...own }: KvmChoice = {}): Promise<PpcKvm> => {
-    const name = moduleFor(guest);
-    return loadKvm(Object.keys(own).length > 0 ? createLoader(own) : kernel(), {}, name);
+  { options: optional(options<KvmChoice>({ ...openFields, guest: optional(text), module: optional(text) })) },
+  async <const C extends KvmChoice = Record<never, never>>(options: C = {} as C): Promise<KvmFor<C>> => {
+    const { guest, module, ...own }: KvmChoice = options;
+    const name = kvmModuleFor({
+      ...(guest === undefined ? {} : { guest }),
+      ...(module === undefined ? {} : { module }),
+    });
+    const loader = Object.keys(own).length > 0 ? createLoader(own) : kernel();
+    return loadKvm<KvmFor<C>>(loader, { node: name }, name);
   },
   { promises: true },
 );

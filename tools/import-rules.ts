@@ -160,7 +160,7 @@ export const rows: readonly Row[] = [
       "src/modules",
       "src/kvm/uapi",
       ...["src/vac", "src/vfio", "src/host"].map((folder) => `${folder}/module$`),
-      "src/arch/X/module$",
+      ...["module", "module-intel", "module-amd"].map((file) => `src/arch/X/${file}$`),
       "src/arch/X/uapi",
     ],
   },
@@ -169,6 +169,7 @@ export const rows: readonly Row[] = [
   { folder: "src/index-node", may: ["*"] },
   { folder: "src/index-web", may: ["*"] },
   { folder: "src/index-powerpc", may: ["*"] },
+  { folder: "src/index-x86", may: ["*"] },
   // Runs wherever the VMM does, so that it is no place for Node's modules either.
   { folder: "guests/selftest", may: ["src/base", "src/arch/X/isa", "src/arch/X/uapi", "src/kvm/uapi", "src/vmm"] },
   { folder: "guests", may: ["src/base", "src/modules", "src/arch/X/isa"] },

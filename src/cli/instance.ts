@@ -3,7 +3,9 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf } from "../base/errors.js";
 import type { Log } from "../base/log.js";
-import type { KvmConfig } from "../kernel.js";
+import { moduleList } from "../kernel/module-list.js";
+import { type AnyKvm, type KvmConfig, kvmModuleFor } from "../kernel.js";
+import type { GivenParameters } from "../modules/loader.js";
 import { type ControlServer, type SaveSnapshot, serveControl } from "./control/server.js";
 import { importModule } from "./import-module.js";
 import { type LoadedKvm, loadKvm, logErrors } from "./kvm.js";
@@ -20,17 +22,31 @@ export interface Instance extends LoadedKvm {
   onSnapshot(save: SaveSnapshot | undefined): void;
 }
 
-/** As `loadKvm`; `choices` are loaded after kvm, with what they need. Errors as modprobe's and importModule's. */
-export async function startInstance(config: KvmConfig, choices: readonly ModuleChoice[] = []): Promise<Instance> {
+/**
+ * As `loadKvm`, the kvm being the one that is among `choices`, else what runs such guests; the other choices are loaded
+ * after it, with what they need. Errors as modprobe's, importModule's and kvmModuleFor's.
+ */
+export async function startInstance(
+  config: KvmConfig,
+  choices: readonly ModuleChoice[] = [],
+  guest?: string,
+): Promise<Instance> {
   let control: ControlServer | undefined;
   const sizes = new Map<string, number>();
   // What a command causes is told to the command.
   const log: Log = (level, message) => void (control?.log(message) || logErrors(level, message));
   const known = ownModules();
   const own = (module: string): string | undefined => known.resolve(module);
-  // kvm is loaded first, with whatever was chosen for it.
-  const forKvm = choices.filter(({ module }) => own(module) === "kvm");
-  const loaded = await loadKvm(config, log, Object.assign({}, ...forKvm.map(({ parameters }) => parameters)));
+  const kvms = moduleList().flatMap(({ guests, definition }) => (guests ? [definition.name] : []));
+  const chosen = choices.flatMap(({ module }) => own(module) ?? []).find((name) => kvms.includes(name));
+  const kvmName = kvmModuleFor({
+    ...(guest === undefined ? {} : { guest }),
+    ...(chosen === undefined ? {} : { module: chosen }),
+  });
+  // It is loaded first, with whatever was chosen for it.
+  const forKvm = choices.filter(({ module }) => own(module) === kvmName);
+  const given: GivenParameters = Object.assign({}, ...forKvm.map(({ parameters }) => parameters));
+  const loaded = await loadKvm<AnyKvm>(config, log, given, kvmName);
   for (const { module, parameters } of choices) {
     let name = own(module);
     if (name === undefined) {
@@ -53,7 +69,7 @@ export async function startInstance(config: KvmConfig, choices: readonly ModuleC
     close: () => {
       control?.close();
       // Who uses kvm goes first.
-      for (const name of loaded.loader.lsmod().find(({ name: used }) => used === "kvm")?.users ?? []) {
+      for (const name of loaded.loader.lsmod().find(({ name: used }) => used === kvmName)?.users ?? []) {
         loaded.loader.rmmod(name);
       }
       loaded.close();

@@ -1,12 +1,12 @@
 /** The kvm module, as the command line loads it. */
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
-import { createLoader, type KvmConfig, loadKvm as open } from "../kernel.js";
+import { type AnyKvm, createLoader, type KvmConfig, loadKvm as open } from "../kernel.js";
 import type { GivenParameters, ModuleLoader } from "../modules/loader.js";
 import { prepareV8 } from "../wasm/node/v8.js";
 
-export interface LoadedKvm {
-  readonly kvm: PpcKvm;
+export interface LoadedKvm<K extends AnyKvm = AnyKvm> {
+  readonly kvm: K;
   /** The loader of this process; it knows all of unikvm's modules. */
   readonly loader: ModuleLoader;
   /** Removes the module. */
@@ -18,14 +18,15 @@ export const logErrors: Log = (level, message) => {
   if (level === "error") process.stderr.write(`unikvm: ${message}\n`);
 };
 
-/** Loads kvm and opens /dev/kvm. Throws KvmError if no implementation loads. */
-export async function loadKvm(
+/** Loads a kvm, the one for POWER unless another is named, and opens /dev/kvm. Throws KvmError if no implementation loads. */
+export async function loadKvm<K extends AnyKvm = PpcKvm>(
   config: KvmConfig = {},
   log: Log = logErrors,
   parameters: GivenParameters = {},
-): Promise<LoadedKvm> {
+  name = "kvm",
+): Promise<LoadedKvm<K>> {
   prepareV8();
   const loader = createLoader({ ...config, log });
-  const kvm = await open(loader, parameters);
-  return { kvm, loader, close: () => loader.rmmod("kvm") };
+  const kvm = await open<K>(loader, parameters, name);
+  return { kvm, loader, close: () => loader.rmmod(name) };
 }

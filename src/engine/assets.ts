@@ -18,8 +18,11 @@ export const assetNames = [
 
 export type AssetName = (typeof assetNames)[number];
 
-/** A compiled module where the platform forbids compiling bytes; else the bytes. */
-export type LoadAsset = (name: AssetName) => Promise<WebAssembly.Module | Uint8Array>;
+/**
+ * A compiled module where the platform forbids compiling bytes; else the bytes. `arch` says of which architecture's guests:
+ * "powerpc" or "x86", whose files in the package are dist/src/arch/ARCH/engines/NAME.
+ */
+export type LoadAsset = (name: AssetName, arch: string) => Promise<WebAssembly.Module | Uint8Array>;
 
 /**
  * Reads built files in Node, fetches them elsewhere. `at` says where: bundlers follow a URL only where it stands beside
@@ -44,12 +47,12 @@ async function readAsset(url: URL): Promise<Uint8Array> {
 }
 
 /** EIO: it cannot be read. EPERM: it came as bytes, and the platform does not compile bytes; or there is no WebAssembly. */
-async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Module> {
+async function compile(name: AssetName, arch: string, load: LoadAsset): Promise<WebAssembly.Module> {
   requireWebAssembly();
   let asset: WebAssembly.Module | Uint8Array;
   try {
     mayFail(`bytes of ${name}`);
-    asset = await load(name);
+    asset = await load(name, arch);
   } catch (cause) {
     throw new KvmError("EIO", `${name} cannot be read: ${messageOf(cause)}`, { cause });
   }
@@ -63,10 +66,10 @@ async function compile(name: AssetName, load: LoadAsset): Promise<WebAssembly.Mo
   }
 }
 
-export async function compileAssets(shared: boolean, load: LoadAsset): Promise<EngineAssets> {
+export async function compileAssets(shared: boolean, arch: string, load: LoadAsset): Promise<EngineAssets> {
   const [runtime, interpreter] = await Promise.all([
-    compile(shared ? "runtime.shared.wasm" : "runtime.wasm", load),
-    compile(shared ? "interpreter.shared.wasm" : "interpreter.wasm", load),
+    compile(shared ? "runtime.shared.wasm" : "runtime.wasm", arch, load),
+    compile(shared ? "interpreter.shared.wasm" : "interpreter.wasm", arch, load),
   ]);
   return { runtime, interpreter };
 }

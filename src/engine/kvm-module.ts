@@ -7,7 +7,7 @@ import type { Implementation } from "../kvm/implementation.js";
 import { KvmCore } from "../kvm/kvm.js";
 import { vmLayout } from "../kvm/layout.js";
 import { platformShares, VmMemory } from "../kvm/memory.js";
-import type { kvmParameters } from "../kvm/parameters.js";
+import type { kvmModuleParameters } from "../kvm/parameters.js";
 import type { AttachedVm, SharedVm } from "../kvm/uapi.js";
 import { VmCore } from "../kvm/vm.js";
 import type { ModuleContext } from "../modules/define-module.js";
@@ -31,16 +31,22 @@ interface LoadOptions {
   readonly assets: (shared: boolean) => Promise<EngineAssets>;
 }
 
-type Context = ModuleContext<{ join: typeof vacJoin }, typeof kvmParameters>;
+type Context = ModuleContext<{ join: typeof vacJoin }, typeof kvmModuleParameters>;
 
-/** EINVAL: no implementation could load. */
+/** EINVAL: no implementation could load. EEXIST: another module has /dev/kvm, or what the parameter `node` names instead. */
 export async function initialiseKvm(
   context: Context,
   arch: Arch,
   configured: readonly ImplementationRow[],
   { loadAsset, memory, module }: InitOptions,
 ): Promise<KvmCore> {
-  const options = { kinds: kinds(memory), assets: compileOnce(loadAsset), module };
+  const { node } = context.parameters;
+  await context.step(
+    "kvm: node",
+    () => claimNode(context, node),
+    (letGo) => letGo(),
+  );
+  const options = { kinds: kinds(memory), assets: compileOnce(arch.name, loadAsset), module };
   const member = await context.step(
     "kvm: vac",
     () => context.imports.join(thisPackage),
@@ -63,11 +69,21 @@ export async function initialiseKvm(
   return context.step("kvm: /dev/kvm", () => new KvmCore(loaded, context, member, context.parameters));
 }
 
+/** Nobody finds anything there before init has ended. */
+function claimNode(context: Context, node: string): () => void {
+  try {
+    return context.createNode(node);
+  } catch (error) {
+    if (!(error instanceof KvmError) || error.code !== "EEXIST") throw error;
+    throw new KvmError("EEXIST", `${error.message.replace("EEXIST: ", "")}; with node=NAME this one has another name`);
+  }
+}
+
 /** Both implementations use the same modules. */
-function compileOnce(load: LoadAsset): LoadOptions["assets"] {
+function compileOnce(arch: string, load: LoadAsset): LoadOptions["assets"] {
   const compiled = new Map<boolean, Promise<EngineAssets>>();
   return (shared) => {
-    const known = compiled.get(shared) ?? compileAssets(shared, load);
+    const known = compiled.get(shared) ?? compileAssets(shared, arch, load);
     compiled.set(shared, known);
     return known;
   };

@@ -4,12 +4,13 @@
  */
 
 import type { PpcVm } from "../arch/powerpc/uapi.js";
+import type { X86Vm } from "../arch/x86/uapi.js";
 import { KvmError, messageOf } from "../base/errors.js";
 import { callback, having, optional, taking, text, wholeNumber } from "../base/takes.js";
 import type { AttachedVm, SharedVm } from "../kvm/uapi.js";
 
 /** Of one of the architectures that there are. */
-export type AnyAttachedVm = AttachedVm<PpcVm>;
+export type AnyAttachedVm = AttachedVm<PpcVm> | AttachedVm<X86Vm>;
 
 /** The thread beside, as a vCPU's thread has it: posts requests, takes answers. */
 type Beside = Parameters<typeof import("../arch/powerpc/module.js").prepareAttachVm>[1];
@@ -48,7 +49,8 @@ async function moduleOf({ module }: SharedVm): Promise<KvmModule> {
 export const attachVm = taking(
   "attachVm",
   { shared },
-  async (shared: SharedVm): Promise<AnyAttachedVm> => (await (await moduleOf(shared)).prepareAttachVm(shared))(),
+  async <A extends AnyAttachedVm = AttachedVm<PpcVm>>(shared: SharedVm): Promise<A> =>
+    (await (await moduleOf(shared)).prepareAttachVm(shared))() as A,
   { promises: true },
 );
 
@@ -59,8 +61,8 @@ export const attachVm = taking(
 export const prepareAttachVm = taking(
   "prepareAttachVm",
   { shared, beside: optional(having({ post: callback, take: callback })) },
-  async (shared: SharedVm, beside?: Beside): Promise<() => AnyAttachedVm> =>
-    (await moduleOf(shared)).prepareAttachVm(shared, beside),
+  async <A extends AnyAttachedVm = AttachedVm<PpcVm>>(shared: SharedVm, beside?: Beside): Promise<() => A> =>
+    (await moduleOf(shared)).prepareAttachVm(shared, beside) as Promise<() => A>,
   { promises: true },
 );
 

@@ -3,7 +3,10 @@
  * and what `unikvm build` makes of its option come from the row.
  */
 import { type KvmConfig, kvmModule } from "../arch/powerpc/module.js";
+import { kvmAmdModule } from "../arch/x86/module-amd.js";
+import { kvmIntelModule } from "../arch/x86/module-intel.js";
 import { hostPci } from "../host/module.js";
+import type { ModuleDefinition } from "../modules/define-module.js";
 import type { BuiltModule } from "../modules/modpost.js";
 import { vac } from "../vac/module.js";
 import { vfio } from "../vfio/module.js";
@@ -15,26 +18,48 @@ export interface ListedModule extends BuiltModule {
   readonly option: string;
   /** Of a kvm: the guests that it runs, as `openKvm` is asked for one. */
   readonly guests?: readonly string[];
-  /** Its init imports its code. Of the others the build takes the declaration apart from the file. */
-  readonly importsCode?: true;
+  /**
+   * The files, from dist/, whose imports on demand are its code. Of a module without any the build takes the declaration
+   * apart from the file.
+   */
+  readonly loaders?: readonly string[];
 }
 
-/** What `unikvm build` leaves of a module that is configured out. */
-interface Absent {
-  readonly definition: undefined;
-}
+/** `unikvm build` leaves no definition of a module that is configured out. */
+type Row = Omit<ListedModule, "definition"> & { readonly definition: ModuleDefinition | undefined };
+type MakeModule = (config: KvmConfig) => ModuleDefinition | undefined;
+
+const x86Loader = "src/arch/x86/module/define.js";
+/** The guests of either vendor's module. */
+const x86Guests = ["x86_64", "i386"] as const;
 
 /** `path` is where the build puts it under dist/modules/, as kernel modules lie under /lib/modules/VERSION/. */
 export function moduleList(config: KvmConfig = {}): readonly ListedModule[] {
-  const all: readonly (ListedModule | Absent)[] = [
+  const all: readonly Row[] = [
     { path: "vac.js", option: "VAC", source: "src/vac/module.js", definition: vac },
     {
       path: "kvm.js",
       option: "KVM_BOOK3S_64",
       guests: ["ppc64le", "ppc64"],
       source: "src/arch/powerpc/module.js",
-      importsCode: true,
+      loaders: ["src/arch/powerpc/module.js"],
       definition: kvmModule(config),
+    },
+    {
+      path: "kvm-intel.js",
+      option: "KVM_INTEL",
+      guests: x86Guests,
+      source: "src/arch/x86/module-intel.js",
+      loaders: ["src/arch/x86/module-intel.js", x86Loader],
+      definition: (kvmIntelModule as MakeModule)(config),
+    },
+    {
+      path: "kvm-amd.js",
+      option: "KVM_AMD",
+      guests: x86Guests,
+      source: "src/arch/x86/module-amd.js",
+      loaders: ["src/arch/x86/module-amd.js", x86Loader],
+      definition: (kvmAmdModule as MakeModule)(config),
     },
     { path: "vfio.js", option: "VFIO", source: "src/vfio/module.js", definition: vfio },
     { path: "host_pci.js", option: "HOST_PCI", source: "src/host/module.js", definition: hostPci },

@@ -1,4 +1,4 @@
-/** The kvm module's parameters. Each is only the default of one of the VM's own, which KVM_ENABLE_CAP sets. */
+/** The parameters of kvm modules. Those of VMs are each only the default of one of the VM's own, which KVM_ENABLE_CAP sets. */
 import type { Parameters, ParameterValues } from "../modules/parameters.js";
 import { KVM_CAP_HALT_POLL } from "./constants.js";
 import type { VmMemory } from "./memory.js";
@@ -11,6 +11,16 @@ export const kvmParameters = {
     default: 0,
     writable: true,
     description: "How long a vCPU that halts looks for work before it sleeps, ns; a VM's own: KVM_CAP_HALT_POLL",
+  },
+} as const satisfies Parameters;
+
+/** Besides, what is the module's own. */
+export const kvmModuleParameters = {
+  ...kvmParameters,
+  node: {
+    type: "charp",
+    default: "kvm",
+    description: "The name in /dev, of which each kvm that is loaded has its own",
   },
 } as const satisfies Parameters;
 

@@ -105,6 +105,8 @@ export interface ModuleContext<I extends Imports = Imports, P extends Parameters
   attempt<T>(act: () => Promise<T>): Promise<T>;
   /** Whether the module is live: its init has ended and its exit has not begun. */
   live(): boolean;
+  /** /dev/NAME is the module's, until what this returns is called. EINVAL: no such name. EEXIST: another module's. */
+  createNode(name: string): () => void;
 }
 
 /** Modules that are loaded along with this one if they are there: MODULE_SOFTDEP. */

@@ -20,6 +20,7 @@ import {
 } from "../base/takes.js";
 import { requireDeclared } from "./declared.js";
 import { type Exports, type Imports, type ModuleDefinition, vermagicOf } from "./define-module.js";
+import { DeviceNodes } from "./device-nodes.js";
 import { gplCompatible } from "./licence.js";
 import { LoadedModule, type LoaderHooks, type ModuleState } from "./loaded-module.js";
 import { mayImport, namesModules, normalise } from "./namespace.js";
@@ -80,6 +81,7 @@ export const kernelModulesSignatures = {
   rmmod: { name: text, options: force },
   offer: { name: text },
   lsmod: {},
+  nodes: {},
   parameters: { name: text },
   setParameter: { name: text, parameter: text, value: oneOfTypes("boolean", "number", "string") },
   tainted: {},
@@ -94,6 +96,7 @@ export class KernelModules {
 
   /** In the order in which they were loaded. */
   readonly #loaded = new Map<string, LoadedModule>();
+  readonly #nodes = new DeviceNodes();
   readonly #tainted = new Set<Taint>();
   /** Whom it tells. */
   protected readonly hooks: LoaderHooks;
@@ -139,7 +142,7 @@ export class KernelModules {
     // One that is coming may yet fail, and then this one has its place.
     if (present?.state === "coming") await present.ready.catch(() => {});
     if (this.#loaded.has(key)) throw new KvmError("EEXIST", `module ${name} is loaded already`);
-    const module = new LoadedModule(definition, new Map(), this.hooks);
+    const module = new LoadedModule(definition, this.hooks, this.#nodes);
     this.#checkVersion(module, options.force === true);
     this.#checkModinfo(module);
     this.#loaded.set(key, module);
@@ -307,6 +310,11 @@ export class KernelModules {
       users: [...users],
       taints: formatModuleTaints(taints),
     }));
+  }
+
+  /** What of /dev is modules', by name: whose. A module that is not live yet has what it will have. */
+  nodes(): ReadonlyMap<string, string> {
+    return new Map(this.#nodes.owners);
   }
 
   /** Reads /sys/module/NAME/parameters. ENOENT: the module is not loaded. */

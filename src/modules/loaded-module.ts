@@ -2,6 +2,7 @@
 import { messageOf } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import type { ModuleContext, ModuleDefinition } from "./define-module.js";
+import type { DeviceNodes } from "./device-nodes.js";
 import type { ParameterValue } from "./parameters.js";
 import type { Taint } from "./taint.js";
 
@@ -26,7 +27,7 @@ export class LoadedModule {
   /** Modules that import from it or depend on it. */
   readonly users = new Set<string>();
   readonly taints = new Set<Taint>();
-  readonly parameters: Map<string, ParameterValue>;
+  readonly parameters = new Map<string, ParameterValue>();
   /** What init returned. */
   offer: unknown;
   /** Settled when it is live or has failed. */
@@ -34,12 +35,13 @@ export class LoadedModule {
   settle: (error?: unknown) => void = () => {};
   readonly #undo: (() => void)[] = [];
   readonly #hooks: LoaderHooks;
+  readonly #nodes: DeviceNodes;
 
-  constructor(definition: ModuleDefinition, parameters: Map<string, ParameterValue>, hooks: LoaderHooks) {
+  constructor(definition: ModuleDefinition, hooks: LoaderHooks, nodes: DeviceNodes) {
     this.definition = definition;
     this.name = definition.name;
-    this.parameters = parameters;
     this.#hooks = hooks;
+    this.#nodes = nodes;
     this.ready = new Promise((resolve, reject) => {
       this.settle = (error) => (error === undefined ? resolve() : reject(error));
     });
@@ -85,6 +87,7 @@ export class LoadedModule {
         this.references--;
       },
       live: () => this.state === "live",
+      createNode: (node) => this.#nodes.create(node, name),
     };
   }
 

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { signatureOf } from "../../src/base/takes.js";
 import * as root from "../../src/index.js";
 import * as powerpc from "../../src/index-powerpc.js";
+import * as x86 from "../../src/index-x86.js";
 import { moduleList } from "../../src/kernel/module-list.js";
 import * as node from "../../src/node/index.js";
 import { fakeDevice } from "../../src/vfio/fake-device.test-support.js";
@@ -19,6 +20,7 @@ const takesNothing = new Set([
   "unikvm: kernel",
   "unikvm: lsmod",
   "unikvm: ModuleLoader.lsmod",
+  "unikvm: ModuleLoader.nodes",
   "unikvm: ModuleLoader.tainted",
   "unikvm/vmm: Nvram.save",
   "unikvm/vmm: Rtc.read",
@@ -91,7 +93,14 @@ function* publicFunctions(place: string, exports: object): Generator<Public> {
   }
 }
 
-const places = { unikvm: root, "unikvm/powerpc": powerpc, "unikvm/vmm": vmm, "unikvm/node": node, "unikvm/web": web };
+const places = {
+  unikvm: root,
+  "unikvm/powerpc": powerpc,
+  "unikvm/x86": x86,
+  "unikvm/vmm": vmm,
+  "unikvm/node": node,
+  "unikvm/web": web,
+};
 const surface = Object.entries(places).flatMap(([place, exports]) => [...publicFunctions(place, exports)]);
 
 test("every public function says what it takes", () => {
@@ -119,8 +128,9 @@ async function offered(): Promise<[string, unknown][]> {
   const definitions = moduleList().map(({ definition }) => definition);
   const loader = new root.ModuleLoader(definitions);
   const found: [string, unknown][] = [];
-  for (const { name, exports = {} } of definitions) {
-    await loader.modprobe(name);
+  for (const { name, exports = {}, params = {} } of definitions) {
+    // Each kvm its own name in /dev.
+    await loader.modprobe(name, "node" in params ? { node: name } : {});
     const offer = loader.offer<Readonly<Record<string, unknown>> | undefined>(name) ?? {};
     for (const [local, value] of Object.entries(offer)) {
       const { symbol, namespace } = exports[local] ?? {};
@@ -134,7 +144,7 @@ async function offered(): Promise<[string, unknown][]> {
 
 test("what modules offer and export says what it takes, and refuses all else", async () => {
   const calls = await offered();
-  const takeNothing = ["kvm: open", "vfio: groups"];
+  const takeNothing = ["kvm: open", "kvm_intel: open", "kvm_amd: open", "vfio: groups"];
   const unchecked = calls.filter(([, call]) => !signatureOf(call)).map(([name]) => name);
   assert.deepEqual(unchecked, takeNothing);
   const before: Readonly<Record<string, readonly unknown[]>> = { vfio_register_group_dev: [fakeDevice("a"), 1] };

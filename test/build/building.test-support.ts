@@ -8,15 +8,17 @@ import { buildConfiguration } from "../../src/cli/build/configuration.js";
 import type { Platform } from "../../src/cli/build/plugin.js";
 
 /** .config files, as a user writes them: what is not said has its default. */
+const powerOnly = "# CONFIG_KVM_INTEL is not set\n# CONFIG_KVM_AMD is not set\n";
 export const configs = {
-  both: "",
-  hv: "# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n",
-  pr: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n",
-  prSelftest: "# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\nCONFIG_SELFTEST=y\nCONFIG_DISASSEMBLER=y\n",
-  builtIn: "CONFIG_KVM_BOOK3S_64=y\nCONFIG_VFIO=y\n",
-  mixed: "CONFIG_KVM_BOOK3S_64=m\nCONFIG_VFIO=y\nCONFIG_HOST_PCI=m\n",
+  everything: "",
+  both: powerOnly,
+  hv: `${powerOnly}# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n`,
+  pr: `${powerOnly}# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n`,
+  prSelftest: `${powerOnly}# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\nCONFIG_SELFTEST=y\nCONFIG_DISASSEMBLER=y\n`,
+  builtIn: `${powerOnly}CONFIG_KVM_BOOK3S_64=y\nCONFIG_VFIO=y\n`,
+  mixed: `${powerOnly}CONFIG_KVM_BOOK3S_64=m\nCONFIG_VFIO=y\nCONFIG_HOST_PCI=m\n`,
   noModules: "# CONFIG_MODULES is not set\n",
-  small: ["KVM_BOOK3S_HV_POSSIBLE", "VFIO", "KVM_XICS", "KVM_XIVE"]
+  small: ["KVM_INTEL", "KVM_AMD", "KVM_BOOK3S_HV_POSSIBLE", "VFIO", "KVM_XICS", "KVM_XIVE"]
     .map((option) => `# CONFIG_${option} is not set\n`)
     .join(""),
 } as const;

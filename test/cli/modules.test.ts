@@ -58,6 +58,11 @@ test("M5: modprobe -n --show-depends kvm-hv answers with vac and kvm", async () 
   assert.deepEqual(await unikvm("modprobe -n --show-depends kvm-hv"), depends);
   assert.deepEqual(await unikvm("modprobe -D kvm_pr"), depends);
   assert.deepEqual(await unikvm("modprobe -nv kvm"), depends);
+  for (const vendor of ["kvm-intel", "kvm-amd"]) {
+    const own = out(`insmod ${built("vac")} \ninsmod ${built(vendor)} node=x\n`);
+    assert.deepEqual(await unikvm(`modprobe -D ${vendor.replace("-", "_")} node=x`), own);
+    assert.match((await unikvm(`modinfo ${vendor}`)).stdout, /^parm: +node:.* \(charp\)$/m);
+  }
   assert.deepEqual(await unikvm("modprobe -n kvm"), out(""));
   assert.deepEqual(await unikvm("modprobe -R kvm-hv"), out("kvm\n"));
   assert.deepEqual(await unikvm("modprobe -D vfio a=1 b"), out(`insmod ${built("vfio")} a=1 b\n`));

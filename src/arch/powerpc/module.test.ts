@@ -32,8 +32,8 @@ async function withoutCodeGeneration(body: () => Promise<void>): Promise<void> {
 }
 
 /** Assets compiled beforehand, as a platform that forbids compiling has them. */
-const precompiled: LoadAsset = async (name) => {
-  const asset = await loadAssetHere(name);
+const precompiled: LoadAsset = async (name, arch) => {
+  const asset = await loadAssetHere(name, arch);
   return asset instanceof WebAssembly.Module ? asset : WebAssembly.compile(asset as Uint8Array<ArrayBuffer>);
 };
 

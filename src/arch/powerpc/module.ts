@@ -7,7 +7,7 @@
 import { thisPackage } from "../../base/package.js";
 import { callback, listOf, oneOf, optional, options, taking } from "../../base/takes.js";
 import type { ThreadBeside } from "../../kvm/engine.js";
-import { kvmParameters } from "../../kvm/parameters.js";
+import { kvmModuleParameters } from "../../kvm/parameters.js";
 import type { AttachedVm, SharedVm } from "../../kvm/uapi.js";
 import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
 import { type LoadAsset, loadAssetHere } from "./module/assets.js";
@@ -57,7 +57,7 @@ function defineKvm(config: KvmConfig = {}): ModuleDefinition {
     aliases: configured.map(({ alias }) => alias),
     imports: kvmImports,
     exports: { registerHcalls: exportSymbol(kvmppcRegisterHcalls) },
-    params: kvmParameters,
+    params: kvmModuleParameters,
     init: async (context) =>
       (await import("./module/init.js")).initKvm(context, configured, { loadAsset, memory, module: import.meta.url }),
   });

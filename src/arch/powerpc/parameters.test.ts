@@ -25,7 +25,7 @@ test("M14: a parameter is only the default of a VM's own", async () => {
   const later = kvm.createVm(1);
   assert.deepEqual([first, own, later].map(haltPollOf), [50000, 7000, 4294967295]);
   assert.throws(() => loader.setParameter("kvm", "halt_poll_ns", "-1"), errno("EINVAL"));
-  assert.deepEqual(loader.parameters("kvm"), { halt_poll_ns: 4294967295 });
+  assert.deepEqual(loader.parameters("kvm"), { halt_poll_ns: 4294967295, node: "kvm" });
 
   for (const args of [[-1], [1.5], [2 ** 32]]) {
     assert.throws(() => own.enableCap({ cap: KVM_CAP_HALT_POLL, args }), errno("EINVAL"));

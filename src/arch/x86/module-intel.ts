@@ -1,10 +1,19 @@
 /** kvm-intel: the kvm module for x86 guests whose processor is Intel's. */
 import type { ModuleDefinition } from "../../modules/define-module.js";
-import { attaching, defineX86Kvm, type X86KvmConfig } from "./module/define.js";
-import { intel } from "./vmx/vendor.js";
+import { attaching, defineX86Kvm, type VendorModule, type X86KvmConfig } from "./module/define.js";
 
 export type { X86KvmConfig, X86KvmOffer } from "./module/define.js";
 
-export const kvmIntelModule = (config?: X86KvmConfig): ModuleDefinition => defineX86Kvm(intel, import.meta.url, config);
+const module: VendorModule = {
+  name: "kvm_intel",
+  title: "Intel",
+  vendor: async () => (await import("./vmx/vendor.js")).intel,
+  url: import.meta.url,
+};
 
-export const { prepareAttachVm, preload, serveBesideVm } = attaching(intel);
+export const kvmIntelModule = (config?: X86KvmConfig): ModuleDefinition => defineX86Kvm(module, config);
+
+/** With all that there is, as `insmod` of this file loads it. */
+export default kvmIntelModule();
+
+export const { prepareAttachVm, preload, serveBesideVm, loadDisassembler } = attaching(module);

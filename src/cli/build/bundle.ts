@@ -54,9 +54,16 @@ const programApart: Plugin = {
     ),
 };
 
-/** What is looked for beside our files' own URL: the agent, and the WebAssembly, of which what is for shared memory is made. */
-const assets = [
-  ...["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/powerpc/engines/${file}`),
+/** The WebAssembly of an architecture, of which what is for shared memory is made; and which options need it. */
+const engines: Readonly<Record<string, readonly string[]>> = {
+  powerpc: ["KVM_BOOK3S_64"],
+  x86: ["KVM_INTEL", "KVM_AMD"],
+};
+/** What is looked for beside our files' own URL: that, and the agent. */
+const assetsOf = ({ setting }: BuildConfiguration): readonly string[] => [
+  ...Object.entries(engines)
+    .filter(([, options]) => options.some((option) => setting(option) !== "n"))
+    .flatMap(([arch]) => ["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/${arch}/engines/${file}`)),
   ...guestPrograms.flatMap((which) => agentArchitectures.map((one) => `guests/agent/unikvm-${which}.${one}`)),
 ];
 
@@ -145,7 +152,7 @@ export async function bundle(
       cause,
     });
   }
-  for (const asset of assets) {
+  for (const asset of assetsOf(configuration)) {
     mkdirSync(dirname(join(folder, asset)), { recursive: true });
     const bytes = readFileSync(join(dist, asset));
     writeFileSync(join(folder, asset), minify && asset.endsWith(".wasm") ? withoutCustomSections(bytes) : bytes);

@@ -12,8 +12,8 @@ export interface KbuildRow {
   /** Files whose own imports on demand become part of them where the option is y. */
   readonly linked?: readonly string[];
   /**
-   * The file that declares the module. Where the option is n there is nothing of it but undefined names; where it is m its
-   * code is imported when the module is loaded.
+   * The file that declares the module. Where the option is n there is nothing of it but undefined names; where it is m and
+   * `linked` does not say which files import its code, that is imported when the module is loaded.
    */
   readonly module?: string;
   /** The file that others import or start, by its name in bundle.ts, which is there only if the option is not n. */
@@ -30,8 +30,11 @@ const powerpc = "src/arch/powerpc";
 
 export const kbuild: readonly KbuildRow[] = [
   ...moduleList().map(
-    ({ option, source, importsCode }): KbuildRow =>
-      importsCode ? { option, linked: [source] } : { option, module: source },
+    ({ option, source, loaders }): KbuildRow => ({
+      option,
+      module: source,
+      ...(loaders ? { linked: loaders } : {}),
+    }),
   ),
   {
     option: "KVM_BOOK3S_HV_POSSIBLE",

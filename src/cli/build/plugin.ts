@@ -33,7 +33,7 @@ export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOpti
     if (setting === "y") for (const path of row.linked ?? []) linked.add(path);
     if (row.module === undefined) continue;
     if (setting === "n") left.add(row.module);
-    if (setting === "m") modules.add(row.module);
+    if (setting === "m" && !row.linked) modules.add(row.module);
   }
   if (configuration.setting("KVM_BOOK3S_64") === "y") for (const path of implementationFiles) linked.add(path);
   const nameOf = (path: string): string => relative(dist, path).split(sep).join("/");
@@ -82,11 +82,14 @@ export function link(text: string): string {
   return `${imports.join("\n")}\n${body}`;
 }
 
-/** The names that a module's file exports, with nothing behind them. */
+/** The names that a module's file exports, with nothing behind them; what would be called gives nothing. */
 async function absentModule(path: string): Promise<string> {
-  const names = Object.keys((await import(pathToFileURL(path).href)) as object);
+  const names = Object.entries((await import(pathToFileURL(path).href)) as object);
   return names
-    .map((name) => (name === "default" ? "export default undefined;" : `export const ${name} = undefined;`))
+    .map(([name, value]) => {
+      const nothing = typeof value === "function" ? "() => undefined" : "undefined";
+      return name === "default" ? `export default ${nothing};` : `export const ${name} = ${nothing};`;
+    })
     .join("\n");
 }
 

@@ -1,7 +1,7 @@
 /** The kvm module's init, and all that it brings: imported when the module is loaded, not before. */
 import { type InitOptions, initialiseKvm, prepareAttachVm, serveBesideVm } from "../../../engine/kvm-module.js";
 import type { ThreadBeside } from "../../../kvm/engine.js";
-import type { kvmParameters } from "../../../kvm/parameters.js";
+import type { kvmModuleParameters } from "../../../kvm/parameters.js";
 import type { AttachedVm, Kvm, SharedVm } from "../../../kvm/uapi.js";
 import type { ModuleContext } from "../../../modules/define-module.js";
 import { powerpc } from "../arch.js";
@@ -15,7 +15,7 @@ export type { InitOptions } from "../../../engine/kvm-module.js";
 
 /** The module's init. EINVAL: no implementation could load. */
 export async function initKvm(
-  context: ModuleContext<typeof kvmImports, typeof kvmParameters>,
+  context: ModuleContext<typeof kvmImports, typeof kvmModuleParameters>,
   configured: readonly ImplementationRow[],
   options: InitOptions,
 ): Promise<{ open(): PpcKvm; registerHcalls: RegisterHcalls }> {
