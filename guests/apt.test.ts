@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { PrivateApt, runProgram } from "./apt.js";
-import { debianGuest } from "./debian.js";
+import type { GuestRecipe } from "./cache.js";
+import { debianRecipe } from "./debian.js";
+import { debianGuests } from "./debian-parts.js";
 import { GuestUnavailable } from "./unavailable.js";
 
 test("a program that is missing is a sentence", async () => {
@@ -15,13 +17,15 @@ test("a program that is missing is a sentence", async () => {
   });
 });
 
+const [defaultGuest] = debianGuests.map((guest) => debianRecipe(guest)) as [GuestRecipe];
+
 test("where there is no apt, fetching says how to bring a guest", async () => {
   const path = process.env["PATH"];
   const folder = mkdtempSync(join(tmpdir(), "unikvm-apt-"));
   try {
     process.env["PATH"] = folder;
     await assert.rejects(
-      debianGuest.fetch(folder, () => {}),
+      defaultGuest.fetch(folder, () => {}),
       (error: Error) => {
         assert.ok(error instanceof GuestUnavailable);
         assert.match(error.message, /apt-get was not found/);
@@ -58,7 +62,7 @@ async function failureWith(stderr: string): Promise<string> {
     writeFileSync(join(folder, "apt-get"), `#!/bin/sh\necho '${stderr}' >&2\nexit 100\n`, { mode: 0o755 });
     writeFileSync(join(folder, "apt-cache"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
     process.env["PATH"] = `${folder}:${path}`;
-    return await debianGuest
+    return await defaultGuest
       .fetch(folder, () => {})
       .then(
         () => "it was fetched",

@@ -32,6 +32,7 @@ function toy(assembly = "1") {
   const count = { fetched: 0, assembled: 0 };
   const recipe: GuestRecipe = {
     name: "toy",
+    architecture: "ppc64le",
     append: "console=hvc0",
     kernel: "kernel",
     initrd: "initrd",

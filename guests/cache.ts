@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { diskFull } from "./apt.js";
+import type { GuestArchitecture } from "./debian-parts.js";
 import { withLock } from "./lock.mjs";
 import { GuestUnavailable } from "./unavailable.js";
 import { userCache } from "./user-cache.js";
@@ -26,6 +27,7 @@ import { userCache } from "./user-cache.js";
 /** How a guest is made. */
 export interface GuestRecipe {
   readonly name: string;
+  readonly architecture: GuestArchitecture;
   /** The kernel's command line. */
   readonly append: string;
   /** File names in the guest's folder. */
@@ -52,6 +54,8 @@ export type Report = (line: string) => void;
 export interface Guest {
   /** As `unikvm guest list` has it. */
   readonly name: string;
+  /** What its programs are of. */
+  readonly architecture: GuestArchitecture;
   /** What it is, for people. */
   readonly description: string;
   /** What it was made from: name to version. */
@@ -172,6 +176,7 @@ function damage(recipe: GuestRecipe, folder: string, { files }: Manifest, digest
 function describe(recipe: GuestRecipe, folder: string, manifest: Manifest): Guest {
   return {
     name: recipe.name,
+    architecture: recipe.architecture,
     description: manifest.description,
     packages: manifest.packages,
     folder,

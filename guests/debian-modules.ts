@@ -1,5 +1,5 @@
 /**
- * Drivers of the default guest's kernel that are modules, from the package that the kernel is from: fetched when they are
+ * Drivers of a default guest's kernel that are modules, from the package that the kernel is from: fetched when they are
  * first asked for, and kept beside the guests.
  */
 import { createHash } from "node:crypto";
@@ -11,14 +11,21 @@ import { openTree } from "../src/modules/node/read-tree.js";
 import { modulesFor } from "../src/modules/probe.js";
 import { PrivateApt } from "./apt.js";
 import { type Guest, guestFolder, type Report } from "./cache.js";
-import { architecture, howToBringAFile, only, unpack } from "./debian.js";
-import { drivers } from "./drivers.js";
+import { howToBringAFile, only, unpack } from "./debian.js";
+import { type DebianGuest, debianGuests } from "./debian-parts.js";
 import { keepFolder } from "./kept-folder.js";
 import { moduleArchive } from "./modules.js";
 import { GuestUnavailable } from "./unavailable.js";
 
 /** What a version that kept less has fetched is not enough. */
-const edition = createHash("sha256").update(drivers.join("\n")).digest("hex").slice(0, 8);
+const edition = ({ drivers }: DebianGuest): string =>
+  createHash("sha256").update(drivers.join("\n")).digest("hex").slice(0, 8);
+
+function debianGuest(name: string): DebianGuest {
+  const guest = debianGuests.find((one) => one.name === name);
+  if (!guest) throw new GuestUnavailable(`the guest ${name} has no kernel of Debian's`);
+  return guest;
+}
 
 function kernelPackage({ name, packages }: Pick<Guest, "name" | "packages">): string {
   // It becomes a folder's name.
@@ -28,7 +35,7 @@ function kernelPackage({ name, packages }: Pick<Guest, "name" | "packages">): st
 }
 
 const place = (guest: Pick<Guest, "name" | "packages">): string =>
-  join(dirname(guestFolder()), "modules", `${kernelPackage(guest)}.${edition}`);
+  join(dirname(guestFolder()), "modules", `${kernelPackage(guest)}.${edition(debianGuest(guest.name))}`);
 
 /** The folder of the modules if they are there. */
 export function findKernelModules(guest: Guest): string | undefined {
@@ -37,7 +44,12 @@ export function findKernelModules(guest: Guest): string | undefined {
 
 /** The folder, fetched first if need be; it appears whole. Throws GuestUnavailable. */
 export async function ensureKernelModules(guest: Guest, report: Report, signal?: AbortSignal): Promise<string> {
-  return keepKernelModules(guest, (work) => fetch(kernelPackage(guest), work, report, signal), report, signal);
+  return keepKernelModules(
+    guest,
+    (work) => fetch(debianGuest(guest.name), kernelPackage(guest), work, report, signal),
+    report,
+    signal,
+  );
 }
 
 /** The folder, which `fill` fills first if there is none: below lib/modules/VERSION. It appears whole. Throws GuestUnavailable. */
@@ -63,18 +75,30 @@ export function keepKernelModules(
 }
 
 /** Into `folder`, which it makes; what it needs meanwhile lies beside it. */
-async function fetch(name: string, folder: string, report: Report, signal: AbortSignal | undefined): Promise<void> {
+async function fetch(
+  guest: DebianGuest,
+  name: string,
+  folder: string,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
-    await fetchFrom(name, folder, report, signal);
+    await fetchFrom(guest, name, folder, report, signal);
   } catch (error) {
     if (!(error instanceof GuestUnavailable)) throw error;
     throw new GuestUnavailable(`the modules of ${name} could not be fetched: ${error.message}\n${howToBringAFile}`);
   }
 }
 
-async function fetchFrom(name: string, folder: string, report: Report, signal: AbortSignal | undefined): Promise<void> {
+async function fetchFrom(
+  { port, drivers }: DebianGuest,
+  name: string,
+  folder: string,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const work = dirname(folder);
-  const apt = new PrivateApt(work, architecture, signal);
+  const apt = new PrivateApt(work, port, signal);
   report(`fetching the modules of ${name}`);
   await apt.update();
   await apt.download([name]);

@@ -1,23 +1,56 @@
-/** What the default guest is made of, wherever its files come from. Runs in every runtime. */
+/** What the default guests are made of, wherever their files come from. Runs in every runtime. */
 import { messageOf } from "../src/base/errors.js";
 import { ModuleTree } from "../src/modules/tree.js";
+import { drivers } from "./drivers.js";
 import type { GuestFile } from "./guest-file.js";
 import { initramfs } from "./init.js";
 import { archiveModules } from "./module-archive.js";
 import { GuestUnavailable } from "./unavailable.js";
 
+/** What a guest's programs are of, as uname(1) calls it where one name will do. */
+export type GuestArchitecture = "ppc64le" | "x86_64" | "i386";
+
+/** A guest of Debian's: all that differs from one architecture to the next. */
+export interface DebianGuest {
+  /** In the cache, and in a guest's file. */
+  readonly name: string;
+  readonly architecture: GuestArchitecture;
+  /** As Debian calls it; people choose by this. */
+  readonly port: "ppc64el" | "amd64" | "i386";
+  /** The package that depends on whatever the current kernel's is called. */
+  readonly kernelPackage: string;
+  readonly console: string;
+  /** Modules that are kept of its kernel. */
+  readonly drivers: readonly string[];
+}
+
+/** The first is the default. */
+export const debianGuests: readonly DebianGuest[] = [
+  {
+    ...{ name: "debian", architecture: "ppc64le", port: "ppc64el" },
+    ...{ kernelPackage: "linux-image-powerpc64le", console: "hvc0", drivers: drivers.power },
+  },
+  {
+    ...{ name: "debian-amd64", architecture: "x86_64", port: "amd64" },
+    ...{ kernelPackage: "linux-image-amd64", console: "ttyS0", drivers: drivers.x86 },
+  },
+  {
+    ...{ name: "debian-i386", architecture: "i386", port: "i386" },
+    ...{ kernelPackage: "linux-image-686-pae", console: "ttyS0", drivers: drivers.x86 },
+  },
+];
+
 /** Names of its files, in the cache's folder and in a guest's file. */
 export const debianParts = {
-  name: "debian",
-  /** As uname(1) calls it. */
-  architecture: "ppc64le",
   kernel: "vmlinux",
   busybox: "busybox",
   /** In a guest's file: the folder VERSION of modules, with depmod's files. */
   modules: "modules",
-  // The kernel's self-tests of its ciphers are half of a boot.
-  append: "console=hvc0 rdinit=/init cryptomgr.notests=1",
 } as const;
+
+/** The kernel's command line. Its self-tests of its ciphers are half of a boot. */
+export const commandLineOf = ({ console }: DebianGuest): string =>
+  `console=${console} rdinit=/init cryptomgr.notests=1`;
 
 /** What a machine boots. */
 export interface BootParts {
@@ -26,23 +59,25 @@ export interface BootParts {
   readonly initrd: Uint8Array;
   /** The kernel's command line, to which more may be added. */
   readonly append: string;
+  readonly architecture: GuestArchitecture;
 }
 
 /** What is booted of a guest's file, with modules of its kernel, by name or alias. Throws GuestUnavailable. */
 export async function bootParts(file: GuestFile, modules: readonly string[]): Promise<BootParts> {
-  requireDebian(file);
+  const guest = debianGuestOf(file);
   const kernel = await file.read(debianParts.kernel);
   const base = initramfs(await file.read(debianParts.busybox));
-  const drivers = modules.length > 0 ? await driversOf(file, modules) : new Uint8Array();
-  const initrd = new Uint8Array(base.length + drivers.length);
+  const loaded = modules.length > 0 ? await driversOf(file, modules) : new Uint8Array();
+  const initrd = new Uint8Array(base.length + loaded.length);
   initrd.set(base);
-  initrd.set(drivers, base.length);
-  return { kernel, initrd, append: debianParts.append };
+  initrd.set(loaded, base.length);
+  return { kernel, initrd, append: commandLineOf(guest), architecture: guest.architecture };
 }
 
-/** Throws GuestUnavailable: it is of a guest that this version does not know. */
-export function requireDebian({ about: { name, architecture } }: GuestFile): void {
-  if (name === debianParts.name && architecture === debianParts.architecture) return;
+/** Which guest the file is of. Throws GuestUnavailable: one that this version does not know. */
+export function debianGuestOf({ about: { name, architecture } }: GuestFile): DebianGuest {
+  const guest = debianGuests.find((one) => one.name === name && one.architecture === architecture);
+  if (guest) return guest;
   const [which, where] = [name, architecture].map((text) => JSON.stringify(text.slice(0, 60)));
   throw new GuestUnavailable(`the file is of the guest ${which} for ${where}, which this unikvm does not know`);
 }

@@ -1,24 +1,25 @@
-/** The default guest: Debian's kernel and busybox for ppc64el, by package name. */
+/** The default guests: Debian's kernel and busybox of an architecture, by package name. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../src/base/errors.js";
+import { unpackKernel } from "../src/vmm/loaders/kernel-image.js";
 import { PrivateApt, runProgram } from "./apt.js";
 import type { GuestRecipe } from "./cache.js";
 import { notFound } from "./child.mjs";
-import { debianParts } from "./debian-parts.js";
+import { commandLineOf, type DebianGuest, debianParts } from "./debian-parts.js";
 import { initramfs } from "./init.js";
 import { GuestUnavailable } from "./unavailable.js";
 
-export const architecture = "ppc64el";
-/** Depends on whatever the current kernel package is called. */
-const kernelPackage = "linux-image-powerpc64le";
 const userlandPackage = "busybox-static";
+/** No kernel is larger, unpacked. */
+const mostKernel = 1 << 30;
 
 export const howToBringAFile =
   "Where apt-get works, unikvm guest export FILE makes one file of the guest, for unikvm guest import FILE here.";
-const howToBringYourOwn =
+const howToBringYourOwn = (guest: DebianGuest): string =>
   `${howToBringAFile} A kernel of your own does, too: unikvm run --kernel VMLINUX --initrd INITRD ` +
-  '--append "console=hvc0 rdinit=/init", with any 64-bit POWER Linux kernel.';
+  `--append "console=${guest.console} rdinit=/init", with any Linux kernel for ${guest.architecture}.`;
 
 /** Prints each program's status, since a pipeline has only the last one's. */
 const unpacking = `
@@ -60,7 +61,7 @@ export function only(folder: string, start: RegExp): string {
 }
 
 /** The package that the metapackage stands for: the one dependency with the same start of its name. */
-function realKernel(depends: string): string {
+function realKernel(kernelPackage: string, depends: string): string {
   const names = depends.split(",").map((one) => one.trim().split(/[ (:|]/)[0] ?? "");
   const name = names.find((one) => one.startsWith("linux-image-"));
   if (name === undefined) throw new GuestUnavailable(`${kernelPackage} depends on no linux-image: ${depends}`);
@@ -70,16 +71,17 @@ function realKernel(depends: string): string {
 const megabytes = (bytes: string | undefined) => `${Math.ceil(Number(bytes ?? 0) / 1e6)} MB`;
 
 async function fetch(
+  { port, kernelPackage }: DebianGuest,
   folder: string,
   report: (line: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<{ description: string; packages: Record<string, string> }> {
   const work = join(folder, "work");
   mkdirSync(work);
-  const apt = new PrivateApt(work, architecture, signal);
+  const apt = new PrivateApt(work, port, signal);
   report("reading the package lists (apt-get, with state of its own)");
   await apt.update();
-  const kernelName = realKernel((await apt.show(kernelPackage)).get("Depends") ?? "");
+  const kernelName = realKernel(kernelPackage, (await apt.show(kernelPackage)).get("Depends") ?? "");
   const kernel = await apt.show(kernelName);
   const userland = await apt.show(userlandPackage);
   const packages = {
@@ -97,29 +99,47 @@ async function fetch(
   const unpacked = join(work, "unpacked");
   await unpack(only(work, /^linux-image-.*\.deb$/), ["./boot/vmlinu*"], unpacked, signal);
   await unpack(only(work, /^busybox-static_.*\.deb$/), ["./*bin/busybox"], unpacked, signal);
-  renameSync(only(join(unpacked, "boot"), /^vmlinu[xz]-/), join(folder, debianParts.kernel));
+  await placeKernel(only(join(unpacked, "boot"), /^vmlinu[xz]-/), join(folder, debianParts.kernel));
   const bin = readdirSync(unpacked).includes("bin") ? "bin" : "usr/bin";
   renameSync(join(unpacked, bin, "busybox"), join(folder, debianParts.busybox));
   rmSync(work, { recursive: true, force: true });
   return { description: `Debian's Linux ${kernelName.replace("linux-image-", "")} with busybox`, packages };
 }
 
-export const debianGuest: GuestRecipe = {
-  name: debianParts.name,
-  append: debianParts.append,
+/** The kernel as it is loaded: what unpacks itself takes a guest longer than all the rest of its boot. Throws GuestUnavailable. */
+async function placeKernel(image: string, place: string): Promise<void> {
+  const bytes = readFileSync(image);
+  let kernel: Uint8Array;
+  try {
+    kernel = await unpackKernel(bytes, mostKernel, "the kernel of the package");
+  } catch (error) {
+    throw new GuestUnavailable(messageOf(error), { cause: error });
+  }
+  if (kernel === bytes) renameSync(image, place);
+  else writeFileSync(place, kernel);
+}
+
+const assembly = (): string => createHash("sha256").update(initramfs(new Uint8Array())).digest("hex");
+
+/** How the guest is made. */
+export const debianRecipe = (guest: DebianGuest): GuestRecipe => ({
+  name: guest.name,
+  architecture: guest.architecture,
+  append: commandLineOf(guest),
   kernel: debianParts.kernel,
   initrd: "initrd",
-  assembly: createHash("sha256").update(initramfs(new Uint8Array())).digest("hex"),
+  assembly: assembly(),
   async fetch(folder, report, signal) {
     try {
-      return await fetch(folder, report, signal);
+      return await fetch(guest, folder, report, signal);
     } catch (error) {
       if (!(error instanceof GuestUnavailable)) throw error;
-      throw new GuestUnavailable(`the default guest could not be fetched: ${error.message}\n${howToBringYourOwn}`);
+      const why = `the guest ${guest.port} could not be fetched: ${error.message}`;
+      throw new GuestUnavailable(`${why}\n${howToBringYourOwn(guest)}`);
     }
   },
   assemble(folder, report) {
     report("assembling the initial RAM disk");
     writeFileSync(join(folder, "initrd"), initramfs(readFileSync(join(folder, debianParts.busybox))));
   },
-};
+});

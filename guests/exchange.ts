@@ -1,4 +1,4 @@
-/** The default guest out of the cache into one file, and from such a file into the cache: for hosts that cannot fetch it. */
+/** A default guest out of the cache into one file, and from such a file into the cache: for hosts that cannot fetch it. */
 import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,10 +9,9 @@ import { openRegular } from "../src/base/node/regular-file.js";
 import { writeWhole } from "../src/base/node/whole-file.js";
 import { thisPackage } from "../src/base/package.js";
 import { ensureGuest, type FetchOptions, type Guest, type GuestRecipe, type Report } from "./cache.js";
-import { debianGuest } from "./debian.js";
+import { debianRecipe } from "./debian.js";
 import { ensureKernelModules, keepKernelModules } from "./debian-modules.js";
-import { debianParts, requireDebian } from "./debian-parts.js";
-import { drivers } from "./drivers.js";
+import { type DebianGuest, debianGuestOf, debianParts } from "./debian-parts.js";
 import { GuestFile, type GuestFileSource, writeGuestFile } from "./guest-file.js";
 import { GuestUnavailable } from "./unavailable.js";
 
@@ -50,11 +49,16 @@ function filesBelow(folder: string): string[] {
 }
 
 /**
- * Writes the default guest with its kernel's modules into the file `path`, which is there whole or as it was before; fetched
- * first if need be. Throws GuestUnavailable.
+ * Writes a guest with its kernel's modules into the file `path`, which is there whole or as it was before; fetched first if need
+ * be. Throws GuestUnavailable.
  */
-export async function exportGuest(path: string, report: Report, signal?: AbortSignal): Promise<ExportedGuest> {
-  const guest = await ensureGuest(debianGuest, report, { signal });
+export async function exportDebian(
+  which: DebianGuest,
+  path: string,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<ExportedGuest> {
+  const guest = await ensureGuest(debianRecipe(which), report, { signal });
   const modules = join(await ensureKernelModules(guest, report, signal), "lib/modules");
   report("packing");
   const contents = new Map<string, Uint8Array>();
@@ -65,7 +69,7 @@ export async function exportGuest(path: string, report: Report, signal?: AbortSi
   for (const file of filesBelow(modules).filter((name) => !name.endsWith(".bin"))) {
     contents.set(`${debianParts.modules}/${file}`, readFileSync(join(modules, file)));
   }
-  const { name, architecture } = debianParts;
+  const { name, architecture, drivers } = which;
   const { description, packages } = guest;
   const about = { ...{ name, architecture, description, packages, drivers }, by: `unikvm ${thisPackage.version}` };
   let size = 0;
@@ -89,9 +93,9 @@ export async function importGuest(path: string, report: Report, signal?: AbortSi
   const { source, close } = openSource(path);
   try {
     const file = await GuestFile.open(source, platform);
-    requireDebian(file);
+    const which = debianGuestOf(file);
     const { description, packages, drivers: has } = file.about;
-    const lacking = drivers.filter((name) => !has.includes(name));
+    const lacking = which.drivers.filter((name) => !has.includes(name));
     if (lacking.length > 0) {
       throw new GuestUnavailable(
         `${path} was made by another version of unikvm, and has no ${lacking.join(", ")}; export it again with this one`,
@@ -100,18 +104,13 @@ export async function importGuest(path: string, report: Report, signal?: AbortSi
     // All of it is whole before anything is replaced; what is there already is not unpacked again.
     for (const one of file.paths) await file.read(one);
     const recipe: GuestRecipe = {
-      ...debianGuest,
+      ...debianRecipe(which),
       fetch: async (folder) => {
         for (const name of [debianParts.kernel, debianParts.busybox]) {
           writeFileSync(join(folder, name), await file.read(name), { mode: 0o755 });
         }
         // First, so that a guest that is there has its modules.
-        await keepKernelModules(
-          { name: debianGuest.name, packages },
-          (work) => unpackModules(file, work),
-          report,
-          signal,
-        );
+        await keepKernelModules({ name: which.name, packages }, (work) => unpackModules(file, work), report, signal);
         return { description, packages };
       },
     };

@@ -20,12 +20,13 @@ import { importsOf } from "../tools/import-rules.js";
 import { guestFolder } from "./cache.js";
 import { bootParts } from "./debian-parts.js";
 import { drivers } from "./drivers.js";
-import { exportGuest, importGuest } from "./exchange.js";
+import { importGuest } from "./exchange.js";
 import { GuestFile, type GuestFileSource, writeGuestFile } from "./guest-file.js";
+import { exportGuest } from "./index.js";
 import { GuestUnavailable } from "./unavailable.js";
 
 const about = {
-  ...{ name: "debian", architecture: "ppc64le", description: "a toy", drivers, by: "a test" },
+  ...{ name: "debian", architecture: "ppc64le", description: "a toy", drivers: drivers.power, by: "a test" },
   packages: { "linux-image-6.1.0": "6.1.0-1", "busybox-static": "1:1.35" },
 };
 const tree = "modules/6.1.0";
@@ -150,6 +151,11 @@ test("it gives what a machine boots, with the modules that are asked for and wha
     assert.ok(text.includes(part), part);
   await assert.rejects(bootParts(file, ["lost"]), /has no module lost/);
   const other = await GuestFile.open(source(await written(small, { name: "windows" })), anyPlatform);
+  const amd64 = { name: "debian-amd64", architecture: "x86_64" };
+  const x86 = await bootParts(await GuestFile.open(source(await written(contents, amd64)), anyPlatform), []);
+  assert.deepEqual([x86.architecture, x86.append.split(" ")[0]], ["x86_64", "console=ttyS0"]);
+  const mixed = await GuestFile.open(source(await written(contents, { ...amd64, architecture: "i386" })), anyPlatform);
+  await assert.rejects(bootParts(mixed, []), /the guest "debian-amd64" for "i386", which this unikvm does not know/);
   await assert.rejects(bootParts(other, []), /the guest "windows" for "ppc64le", which this unikvm does not know/);
 });
 

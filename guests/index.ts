@@ -1,18 +1,28 @@
 /** Guest systems that unikvm can bring by itself. */
-import { boolean, callback, having, optional, options, taking } from "../src/base/takes.js";
-import { ensureGuest, findGuest, type Guest, type GuestRecipe, type Report } from "./cache.js";
-import { debianGuest } from "./debian.js";
-import { drivers } from "./drivers.js";
+import { boolean, callback, having, optional, options, taking, text } from "../src/base/takes.js";
+import { ensureGuest, findGuest, type Guest, type Report, removeGuest as removeFolder } from "./cache.js";
+import { debianRecipe } from "./debian.js";
+import { type DebianGuest, debianGuests, type GuestArchitecture } from "./debian-parts.js";
+import { type ExportedGuest, exportDebian } from "./exchange.js";
 import { GuestUnavailable } from "./unavailable.js";
 
-export { type Guest, guestFolder, type Report, removeGuest } from "./cache.js";
+export { type Guest, guestFolder, type Report } from "./cache.js";
 export { isInitramfs } from "./cpio-reader.js";
-export { drivers as guestDriverNames } from "./drivers.js";
-export { type ExportedGuest, exportGuest, importGuest } from "./exchange.js";
+export type { GuestArchitecture } from "./debian-parts.js";
+export { type ExportedGuest, importGuest } from "./exchange.js";
 export { driversFor, type KernelDrivers, kernelVersion, type OwnKernel } from "./kernel-drivers.js";
 export { GuestUnavailable } from "./unavailable.js";
 
-const recipes: readonly GuestRecipe[] = [debianGuest];
+/** By its name, or by its architecture as Debian or uname(1) calls it. Throws RangeError listing those there are. */
+function debianGuest(called: string | undefined): DebianGuest {
+  const [first] = debianGuests;
+  const found =
+    called === undefined
+      ? first
+      : debianGuests.find(({ name, architecture, port }) => [name, architecture, port].includes(called));
+  if (found) return found;
+  throw new RangeError(`no guest is called ${called}; there is ${guestNames.join(", ")}`);
+}
 
 const toStderr: Report = (line) => {
   process.stderr.write(`unikvm: ${line}\n`);
@@ -24,17 +34,27 @@ export interface Fetching {
   readonly report?: Report;
 }
 
-/** The guest that `unikvm run` boots when it is given no kernel; fetched if need be. Throws GuestUnavailable. */
+export interface ChosenGuest {
+  /** As `guestNames` has it, or an architecture: "x86_64" for what Debian calls "amd64". Default: the first. */
+  readonly guest?: string;
+}
+
+/** The guest that `unikvm run` boots when it is given no kernel; fetched if need be. Throws GuestUnavailable; RangeError for an unknown name. */
 export const ensureDefaultGuest = taking(
   "ensureDefaultGuest",
-  { options: optional(options({ signal: optional(having({ aborted: boolean })), report: optional(callback) })) },
-  ({ signal, report = toStderr }: Fetching = {}): Promise<Guest> => ensureGuest(debianGuest, report, { signal }),
+  {
+    options: optional(
+      options({ guest: optional(text), signal: optional(having({ aborted: boolean })), report: optional(callback) }),
+    ),
+  },
+  async ({ guest, signal, report = toStderr }: Fetching & ChosenGuest = {}): Promise<Guest> =>
+    ensureGuest(debianRecipe(debianGuest(guest)), report, { signal }),
   { promises: true },
 );
 
 /** The same if it seems to be there, for who does not read its files: their digests are not looked at. */
-export function knownDefaultGuest(): Guest | undefined {
-  const found = findGuest(debianGuest, { digests: false });
+export function knownDefaultGuest(guest?: string): Guest | undefined {
+  const found = findGuest(debianRecipe(debianGuest(guest)), { digests: false });
   return "missing" in found ? undefined : found;
 }
 
@@ -59,44 +79,71 @@ export async function guestDrivers(
 export async function ownKernelFolders(guest?: Guest, { signal, report = toStderr }: Fetching = {}): Promise<string[]> {
   const { ensureKernelModules, findKernelModules } = await import("./debian-modules.js");
   if (guest) return [await ensureKernelModules(guest, report, signal)];
-  const [first] = listGuests();
-  const kept = first && !("missing" in first.guest) ? findKernelModules(first.guest) : undefined;
-  return kept === undefined ? [] : [kept];
+  return guestNames
+    .map((name) => knownDefaultGuest(name))
+    .map((known) => known && findKernelModules(known))
+    .filter((folder) => folder !== undefined);
 }
 
 const underscored = (name: string): string => name.replaceAll("-", "_");
 
+/** Modules that guestDrivers has of some guest's kernel. */
+export const guestDriverNames: readonly string[] = [...new Set(debianGuests.flatMap(({ drivers }) => drivers))];
+
 /** Whether guestDrivers takes this name. */
 export const isGuestDriver = (name: string): boolean =>
-  drivers.some((driver) => underscored(driver) === underscored(name));
+  guestDriverNames.some((driver) => underscored(driver) === underscored(name));
 
-/** Names of the guests that can be fetched, the default one first. */
-export const guestNames: readonly string[] = recipes.map((recipe) => recipe.name);
+/** What the guests that can be fetched are chosen by, the default one first. */
+export const guestNames: readonly string[] = debianGuests.map(({ port }) => port);
+
+/** What a guest's programs are of. RangeError: an unknown name. */
+export const architectureOfGuest = (guest?: string): GuestArchitecture => debianGuest(guest).architecture;
 
 /** Fetches a guest; `again`: also if it is there whole. Throws GuestUnavailable; RangeError for an unknown name. */
-export function fetchGuest(
+export async function fetchGuest(
   name: string,
   { again = false, signal, report = toStderr }: Fetching & { readonly again?: boolean } = {},
 ): Promise<Guest> {
-  const recipe = recipes.find((one) => one.name === name);
-  if (!recipe) throw new RangeError(`no guest is called ${name}; there is ${guestNames.join(", ")}`);
-  return ensureGuest(recipe, report, { again, signal });
+  return ensureGuest(debianRecipe(debianGuest(name)), report, { again, signal });
+}
+
+/** Writes a guest into a file, fetched first if need be. Throws GuestUnavailable; RangeError for an unknown name. */
+export async function exportGuest(
+  path: string,
+  report: Report,
+  signal?: AbortSignal,
+  name?: string,
+): Promise<ExportedGuest> {
+  return exportDebian(debianGuest(name), path, report, signal);
+}
+
+/** Removes a cached guest; false if there was none. `signal` ends the waiting for a process that fetches. RangeError for an unknown name. */
+export async function removeGuest(name: string, signal?: AbortSignal): Promise<boolean> {
+  return removeFolder(debianGuest(name).name, signal);
 }
 
 export interface ListedGuest {
+  /** In the cache. */
   readonly name: string;
+  /** What it is chosen by. */
+  readonly port: string;
+  readonly architecture: GuestArchitecture;
   /** `unreadable`: it may well be there. */
   readonly guest: Guest | { readonly missing: string; readonly unreadable?: true };
 }
 
-/** Every guest that can be fetched, with its files if it is cached. */
-export function listGuests(): readonly ListedGuest[] {
-  return recipes.map((recipe) => {
-    try {
-      return { name: recipe.name, guest: findGuest(recipe) };
-    } catch (error) {
-      if (!(error instanceof GuestUnavailable)) throw error;
-      return { name: recipe.name, guest: { missing: error.message, unreadable: true } };
-    }
-  });
+/** One that can be fetched, with its files if it is cached. RangeError: an unknown name. */
+export function listGuest(called?: string): ListedGuest {
+  const which = debianGuest(called);
+  const { name, port, architecture } = which;
+  try {
+    return { name, port, architecture, guest: findGuest(debianRecipe(which)) };
+  } catch (error) {
+    if (!(error instanceof GuestUnavailable)) throw error;
+    return { name, port, architecture, guest: { missing: error.message, unreadable: true } };
+  }
 }
+
+/** Every one of them, the default one first. */
+export const listGuests = (): readonly ListedGuest[] => guestNames.map((name) => listGuest(name));

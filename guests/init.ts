@@ -78,7 +78,7 @@ if [ -n "$command" ]; then
 fi
 
 cpus=$(grep -c '^processor' /proc/cpuinfo)
-cpu=$(sed -n 's/^cpu[[:space:]]*: *//p' /proc/cpuinfo | head -n 1)
+cpu=$(sed -nE 's/^(cpu|model name)[[:space:]]*: *//p' /proc/cpuinfo | head -n 1)
 memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo)
 cat <<EOF
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpioEntry, cpio } from "../../guests/cpio.js";
-import { type Guest, listGuests } from "../../guests/index.js";
+import { type Guest, listGuest } from "../../guests/index.js";
 
 /** The repository's root; this file runs from dist/test/boot. */
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -18,12 +18,12 @@ export type Implementation = (typeof implementations)[number];
 export const threadModes = ["worker", "single"] as const;
 export type ThreadMode = (typeof threadModes)[number];
 
-const found = listGuests()[0]?.guest;
+const found = listGuest().guest;
 /** The default guest if it is cached. */
-export const defaultGuest: Guest | undefined = found && !("missing" in found) ? found : undefined;
+export const defaultGuest: Guest | undefined = "missing" in found ? undefined : found;
 /** Given to a test's `skip`: why there is nothing to boot, or false. */
 export const noGuest =
-  defaultGuest === undefined && `the default guest is ${found && "missing" in found ? found.missing : "unknown"}`;
+  defaultGuest === undefined && `the default guest is ${"missing" in found ? found.missing : "there"}`;
 
 export interface Finished {
   readonly status: number | null;

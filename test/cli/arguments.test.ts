@@ -122,7 +122,7 @@ const values: Readonly<Record<string, Row>> = {
   "rmmod --pid": count,
 };
 
-const guest: Row = { bad: ["", "plan9", "debian "], good: ["debian"] };
+const guest: Row = { bad: ["", "plan9", "debian "], good: ["ppc64el", "amd64", "i386", "x86_64", "debian"] };
 const positionals: Readonly<Record<string, Row>> = {
   "exec [command]": text,
   "shell [command]": text,
@@ -132,6 +132,7 @@ const positionals: Readonly<Record<string, Row>> = {
   "cp [target]": { bad: ["", ":"], good: ["a"] },
   "guest fetch [name]": guest,
   "guest export [file]": path,
+  "guest export [name]": guest,
   "guest import [file]": path,
   "guest rm [name]": guest,
   "disk create [file]": path,

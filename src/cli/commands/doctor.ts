@@ -49,10 +49,14 @@ async function implementationRows(): Promise<Row[]> {
 }
 
 function guestRows(): Row[] {
-  return listGuests().map(({ name, guest }) =>
+  return listGuests().map(({ port, guest }) =>
     "missing" in guest
-      ? [`guest ${name}`, "no", guest.unreadable ? guest.missing : `${guest.missing}; unikvm guest fetch brings it`]
-      : [`guest ${name}`, "yes", `${guest.description}, in ${guest.folder}`],
+      ? [
+          `guest ${port}`,
+          "no",
+          guest.unreadable ? guest.missing : `${guest.missing}; unikvm guest fetch ${port} brings it`,
+        ]
+      : [`guest ${port}`, "yes", `${guest.description}, in ${guest.folder}`],
   );
 }
 

@@ -1,6 +1,7 @@
 /** `unikvm guest`: the guests that can be booted without bringing a kernel. */
-import { type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command, InvalidArgumentError } from "commander";
 import {
+  architectureOfGuest,
   exportGuest,
   fetchGuest,
   guestFolder,
@@ -14,26 +15,38 @@ import { interruptible } from "../interrupt.js";
 import { parsePath } from "../sizes.js";
 
 const defaultName = guestNames[0] ?? "";
+const which = `which (${guestNames.join(", ")})`;
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 const report = (line: string): void => void process.stderr.write(`unikvm: ${line}\n`);
 
 function knownGuest(name: string): string {
-  if (guestNames.includes(name)) return name;
-  throw new InvalidArgumentError(`There is ${guestNames.join(", ")}.`);
+  try {
+    architectureOfGuest(name);
+    return name;
+  } catch {
+    throw new InvalidArgumentError(`There is ${guestNames.join(", ")}.`);
+  }
 }
+const guestArgument = (): Argument => new Argument("[name]", which).argParser(knownGuest).default(defaultName);
 
 export function describe(command: Command, finish: Finish): void {
-  addExamples(command, "unikvm guest fetch", "unikvm guest list", "unikvm guest export debian.guest");
+  addExamples(
+    command,
+    "unikvm guest fetch",
+    "unikvm guest fetch amd64",
+    "unikvm guest list",
+    "unikvm guest export debian.guest",
+  );
   addExamples(command.command("fetch"), "unikvm guest fetch", "unikvm guest fetch --if-missing")
     .description("fetch a guest into the cache, also if it is there already")
-    .argument("[name]", "which", knownGuest, defaultName)
+    .addArgument(guestArgument())
     .option("--if-missing", "leave one that is there whole alone")
     .option("--json", "for programs")
     .action(
       finish(async (name: string, { ifMissing = false, json = false }: { ifMissing?: boolean; json?: boolean }) => {
         const guest = await interruptible((signal) => fetchGuest(name, { again: !ifMissing, signal }));
-        process.stdout.write(json ? `${JSON.stringify(guest)}\n` : `${guest.name}: ${guest.description}\n`);
+        process.stdout.write(json ? `${JSON.stringify(guest)}\n` : `${guest.description}, in ${guest.folder}\n`);
       }),
     );
   addExamples(command.command("list"), "unikvm guest list", "unikvm guest list --json")
@@ -42,26 +55,31 @@ export function describe(command: Command, finish: Finish): void {
     .action(
       finish(({ json = false }: { json?: boolean }) => {
         if (json) {
-          const rows = listGuests().map(({ name, guest }) => ({ name, cached: !("missing" in guest), ...guest }));
+          const rows = listGuests().map(({ name, architecture, guest }) => {
+            return { name, architecture, cached: !("missing" in guest), ...guest };
+          });
           process.stdout.write(`${JSON.stringify(rows)}\n`);
           return;
         }
-        for (const { name, guest } of listGuests()) {
+        for (const { port, guest } of listGuests()) {
           const state =
             "missing" in guest ? guest.missing : `${guest.description}, ${megabytes(guest.size)} in ${guest.folder}`;
-          process.stdout.write(`${name}: ${state}\n`);
+          process.stdout.write(`${port}: ${state}\n`);
         }
       }),
     );
-  addExamples(command.command("export"), "unikvm guest export debian.guest")
-    .description(
-      "write the default guest into one file, for a host that has no apt, and for pages; fetched first if need be",
-    )
-    .argument("<file>", "which; it is there whole or as it was before", parsePath)
+  addExamples(
+    command.command("export"),
+    "unikvm guest export debian.guest",
+    "unikvm guest export debian-amd64.guest amd64",
+  )
+    .description("write a guest into one file, for a host that has no apt, and for pages; fetched first if need be")
+    .argument("<file>", "which file; it is there whole or as it was before", parsePath)
+    .addArgument(guestArgument())
     .option("--json", "for programs")
     .action(
-      finish(async (path: string, { json = false }: { json?: boolean }) => {
-        const { guest, size, digest } = await interruptible((signal) => exportGuest(path, report, signal));
+      finish(async (path: string, name: string, { json = false }: { json?: boolean }) => {
+        const { guest, size, digest } = await interruptible((signal) => exportGuest(path, report, signal, name));
         if (json) process.stdout.write(`${JSON.stringify({ name: guest.name, file: path, size, digest })}\n`);
         else process.stdout.write(`${path}: ${guest.description}, ${megabytes(size)}\n`);
       }),
@@ -74,12 +92,12 @@ export function describe(command: Command, finish: Finish): void {
       finish(async (path: string, { json = false }: { json?: boolean }) => {
         const guest = await interruptible((signal) => importGuest(path, report, signal));
         if (json) process.stdout.write(`${JSON.stringify(guest)}\n`);
-        else process.stdout.write(`${guest.name}: ${guest.description}, in ${guest.folder}\n`);
+        else process.stdout.write(`${guest.description}, in ${guest.folder}\n`);
       }),
     );
   addExamples(command.command("rm"), "unikvm guest rm")
     .description("remove a guest from the cache")
-    .argument("[name]", "which", knownGuest, defaultName)
+    .addArgument(guestArgument())
     .action(
       finish(async (name: string) => {
         if (await interruptible((signal) => removeGuest(name, signal))) return ExitStatus.done;
