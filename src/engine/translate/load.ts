@@ -37,6 +37,8 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, bes
       instantiateInterpreter(assets, memory, interpretOnly());
     },
     attach: (memory, address, onEvent, missing) => {
+      // Before the guest runs, which would stand still for it at its first region: a tenth of a second.
+      if (!beside) target.warmUp();
       const translator = new Translator(target, memory, address, beside);
       const translation = {
         regions: translator.regions,

@@ -23,7 +23,7 @@ const batchSize = 32;
 const batchSamples = 8;
 const batchPatience = 256;
 /** Bytes of regions that are compiled at once where the guest stands still meanwhile: a few milliseconds' worth. */
-const batchBytes = 64 * 1024;
+const batchBytes = 16 * 1024;
 
 /** On this thread: one region is made at a time, and few are compiled together, so that the guest never stops for long. */
 export class HereWorkshop<V> implements Workshop {
