@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { createVmOn } from "../api/create-vm.js";
 import { VmError } from "../api/error.js";
+import type { BootPlan, Platform } from "../api/platform.js";
 import type { KeptSnapshot } from "../api/snapshot.js";
 import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
 import type { LinuxVm } from "../api/vm.js";
@@ -13,12 +14,13 @@ import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
 import { interruptible, OutOfTime } from "./interrupt.js";
 import type { LoadedKvm } from "./kvm.js";
+import { describeLimits, type LimitChoices, limitsOf } from "./limits.js";
 import { checked, cpuOption, loadMachines, memoryOption, settleMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
 import { vmFromCache } from "./vm-cache.js";
 
-export interface VmChoices {
+export interface VmChoices extends LimitChoices {
   readonly image?: string;
   readonly snapshot?: string;
   readonly kernel?: string;
@@ -82,7 +84,8 @@ export async function describeVm(command: Command): Promise<void> {
     )
     .addOption(
       new Option("--network <network>", `adds a network card: ${networkSyntax}`).argParser(checked(parseNetwork)),
-    )
+    );
+  describeLimits(command)
     .option(
       "--user <user>",
       "who runs it: a name or a number, or either with :GROUP behind it (default: root)",
@@ -98,9 +101,38 @@ export async function describeVm(command: Command): Promise<void> {
 /** How long nothing is said of what is done, milliseconds. */
 const silence = 1000;
 
+/** What it has to report while a guest runs, as of a disk that fails, is said here, too. */
+export function reporting(platform: Platform): Platform {
+  const end = process.stderr.isTTY ? "\r\n" : "\n";
+  const tell = (plan: BootPlan): BootPlan => ({
+    ...plan,
+    report: (sentence) => {
+      plan.report(sentence);
+      process.stderr.write(`unikvm: ${sentence}${end}`);
+    },
+  });
+  return {
+    ...platform,
+    boot: (plan) => platform.boot(tell(plan)),
+    restore: (plan, from) => platform.restore(tell(plan), from),
+  };
+}
+
 /** Boots it. Rejects with VmError, or the signal's reason; progress goes to stderr. */
 async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: LoadedKvm) => void): Promise<Vm> {
-  const { memory, cpus, disk = [], quiet, timeout: _, user, cwd, env, ...others } = choices;
+  const {
+    memory,
+    cpus,
+    disk = [],
+    quiet,
+    timeout: _,
+    user,
+    cwd,
+    env,
+    limitCpu: __,
+    limitDisk: ___,
+    ...others
+  } = choices;
   const say = (sentence: string): void => void (quiet || process.stderr.write(`unikvm: ${sentence}\n`));
   let timer: ReturnType<typeof setTimeout> | undefined;
   const options: VmOptions = {
@@ -108,6 +140,7 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
     // A snapshot has its own.
     ...(others.snapshot === undefined ? { memory, cpus } : {}),
     signal,
+    limits: limitsOf(choices),
     disks: disk.map(({ path, from, format, readOnly = false, overlay = false, backing = [] }) => ({
       source: from ?? path,
       ...(format ? { format } : {}),
@@ -129,7 +162,7 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
   kvm.then(loaded, () => undefined);
   const create = createVmOn(async () => {
     const { nodePlatform } = await import("../node/platform.js");
-    return nodePlatform(async () => (await kvm).kvm);
+    return reporting(nodePlatform(async () => (await kvm).kvm));
   });
   try {
     return await vmFromCache(create, options, say);

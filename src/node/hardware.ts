@@ -169,7 +169,7 @@ function slotsOf(state: Snapshot["state"]): readonly unknown[] {
 }
 
 /**
- * Makes a snapshot's devices again, has `use` use them, and closes them. Throws VmmError; KvmError, EINVAL: a device's state
+ * Makes a snapshot's devices again, has `use` use them, and closes them; `limit`: as `withDisks`. Throws VmmError; KvmError, EINVAL: a device's state
  * is none.
  */
 export async function withHardware<T>(
@@ -177,6 +177,7 @@ export async function withHardware<T>(
   parts: HostParts,
   report: (sentence: string) => void,
   use: (open: OpenHardware) => Promise<T>,
+  limit?: number,
 ): Promise<T> {
   const { state, images } = snapshot;
   const made = await checkedHardware(snapshot, parts);
@@ -199,6 +200,6 @@ export async function withHardware<T>(
         network?.close();
       }
     },
-    { saved },
+    { saved, limit },
   );
 }

@@ -105,6 +105,8 @@ test("options that are wrong, or not there yet, are told by name before anything
     [{ guest: "x86_64" }, "NOT_SUPPORTED", /option guest with x86_64/],
     [{ image: "alpine" }, "NOT_SUPPORTED", /option image with "alpine"/],
     [{ limits: { cpu: 0 } }, "EINVAL", /limits.cpu is 0, not a number of processors from 0.01 to 1000/],
+    [{ limits: { memory: "1G" } }, "NOT_SUPPORTED", /option limits.memory .*control group/],
+    [{ limits: { processes: 9 } }, "NOT_SUPPORTED", /option limits.processes .*threads-max/],
     [{ limits: { cpu: "half" } }, "EINVAL", /limits.cpu is half/],
     [{ limits: { disk: "half" } }, "EINVAL", /limits.disk is "half"/],
     [{ network: { via: "fetch" } }, "NOT_SUPPORTED", /network.via/],

@@ -42,8 +42,15 @@ const network: Row = {
   good: ["user", "user,forward=8080:80,allow=example.org:443"],
 };
 
+/** Of the commands that run a guest. */
+const limitValues = (command: string): Readonly<Record<string, Row>> => ({
+  [`${command} --limit-cpu`]: { bad: ["", "0", "-1", "half", "1e3", "0.001", "1001"], good: ["0.5", "2", "0.01"] },
+  [`${command} --limit-disk`]: { bad: ["", "lots", "512B", "-1G", "1e3"], good: ["0", "64M", "10G"] },
+});
+
 /** Of the commands that run another in a VM. */
 const vmValues = (command: string): Readonly<Record<string, Row>> => ({
+  ...limitValues(command),
   [`${command} --image`]: { bad: [""], good: ["debian-busybox", "a/file", "https://example.org/guest"] },
   [`${command} --snapshot`]: path,
   [`${command} --kernel`]: path,
@@ -66,6 +73,7 @@ const values: Readonly<Record<string, Row>> = {
   "exec --pid": count,
   ...vmValues("shell"),
   "cp --pid": count,
+  ...limitValues("run"),
   "run --kernel": path,
   "run --initrd": path,
   "run --append": text,
@@ -93,6 +101,7 @@ const values: Readonly<Record<string, Row>> = {
   "disk create --backing": path,
   "disk info --format": choice("raw", "qcow2"),
   "snapshot save --pid": count,
+  ...limitValues("snapshot restore"),
   "snapshot restore --type": choice("hv", "pr"),
   "snapshot restore --threads": choice("auto", "worker", "single"),
   "snapshot restore --disk": disk,

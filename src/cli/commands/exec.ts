@@ -42,13 +42,19 @@ function run(command: readonly string[], choices: VmChoices & { readonly pid?: n
 }
 
 /** What the VM is, its process has said; none of these options is of the command. */
-const ofAnotherVm = ["image", "snapshot", "kernel", "initrd", "append", "type", "cpu", "disk", "network"] as const;
+const ofAnotherVm = [
+  ...["image", "snapshot", "kernel", "initrd", "append", "type", "cpu", "disk", "network"],
+  ...["limitCpu", "limitDisk"],
+] as readonly (keyof VmChoices)[];
+
+/** "limitCpu" is --limit-cpu. */
+const optionName = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 async function runThere(pid: number, command: readonly string[], choices: VmChoices): Promise<number> {
   const { user, cwd, env = {}, timeout } = choices;
   try {
     const wrong = ofAnotherVm.find((name) => choices[name] !== undefined);
-    if (wrong) throw new VmmError(`--${wrong} is of a VM that is to be made, and --pid names one that runs`);
+    if (wrong) throw new VmmError(`${optionName(wrong)} is of a VM that is to be made, and --pid names one that runs`);
     const guest = await openRemoteGuest(pid);
     try {
       const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);

@@ -22,6 +22,7 @@ import { closeAtEnd, conclude, type End } from "../guest-end.js";
 import { type Instance, type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
 import { parseParameters } from "../kmod.js";
+import { describeLimits, type LimitChoices } from "../limits.js";
 import {
   checked,
   cpuOption,
@@ -38,7 +39,7 @@ import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
 
-interface Options extends MachineOptionValues {
+interface Options extends MachineOptionValues, LimitChoices {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -118,7 +119,8 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
         "--network <network>",
         `adds a network card: ${networkSyntax}. The guest reaches the internet (allow=: only what it names), not this host nor the networks beside it; forward: what comes to the host's port of 127.0.0.1 goes to the guest's`,
       ).argParser(checked(parseNetwork)),
-    )
+    );
+  describeLimits(command)
     .addOption(
       new Option("--timeout <seconds>", "end after this time, also while a guest is fetched").argParser(parseSeconds),
     )
@@ -225,14 +227,15 @@ function run(options: Options): Promise<number> {
   // The terminal may be in raw mode.
   const end = process.stderr.isTTY ? "\r\n" : "\n";
   const report = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}${end}`);
-  return withDisks(options.disk ?? [], options.cpus, report, async (disks) => {
+  const use = async (disks: OpenDisks): Promise<number> => {
     const network = options.network && (await openNetwork(options.network, options.cpus));
     try {
       return await runWith(options, { disks, network });
     } finally {
       network?.close();
     }
-  });
+  };
+  return withDisks(options.disk ?? [], options.cpus, report, use, { limit: options.limitDisk });
 }
 
 /** What the guest's devices stand for. */
@@ -318,6 +321,7 @@ async function runGuest(
         createSide: machine.createSide,
         spawn: options.threads === "single" ? undefined : spawnVcpuThread,
         output: terminal.output,
+        cpuLimit: options.limitCpu,
         timeout: limit === undefined ? undefined : Math.max(1, limit - performance.now()),
         trace:
           traceFile === undefined

@@ -20,6 +20,7 @@ import { diskSyntax, parseDisk } from "../disks.js";
 import { closeAtEnd, conclude, type End } from "../guest-end.js";
 import { type Instance, startInstance } from "../instance.js";
 import { addPidOption } from "../kmod.js";
+import { describeLimits, type LimitChoices } from "../limits.js";
 import { checked } from "../machine-options.js";
 import { networkSyntax, parseNetwork } from "../network.js";
 import { savingRun } from "../save-run.js";
@@ -35,7 +36,7 @@ interface SaveOptions {
   readonly json?: boolean;
 }
 
-interface RestoreOptions {
+interface RestoreOptions extends LimitChoices {
   readonly type?: "hv" | "pr";
   readonly threads: "auto" | "worker" | "single";
   readonly disk?: readonly GuestDisk[];
@@ -72,7 +73,7 @@ export function describe(command: Command, finish: Finish): void {
       else process.stdout.write(`${name}: ${mebibytes(size)}; the guest stood still for ${Math.ceil(stopped)} ms\n`);
     }),
   );
-  addExamples(
+  const restoring = addExamples(
     command.command("restore"),
     "unikvm snapshot restore booted",
     "unikvm snapshot restore ./booted.snapshot --type pr --disk base.qcow2,overlay",
@@ -92,7 +93,8 @@ export function describe(command: Command, finish: Finish): void {
     )
     .addOption(
       new Option("--network <network>", `if it had a network card: ${networkSyntax}`).argParser(checked(parseNetwork)),
-    )
+    );
+  describeLimits(restoring)
     .addOption(new Option("--timeout <seconds>", "end after this time").argParser(parseSeconds))
     .action(finish(restore));
   addExamples(command.command("info"), "unikvm snapshot info booted", "unikvm snapshot info --json ./booted.snapshot")
@@ -172,7 +174,7 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
   const end = process.stderr.isTTY ? "\r\n" : "\n";
   const report = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}${end}`);
   const parts = { disks: options.disk ?? [], network: options.network };
-  return withHardware(snapshot, parts, report, async (open) => {
+  const use = async (open: OpenHardware): Promise<number> => {
     if (open.own.length > 0)
       throw new VmmError(
         `the snapshot is of a VM with an agent, as unikvm shell and createVm make it; it goes on with unikvm shell --snapshot ${name}, unikvm exec --snapshot ${name} -- CMD, or createVm({ snapshot })`,
@@ -191,7 +193,8 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
       terminal.restore();
     }
     return conclude(ended, terminal);
-  });
+  };
+  return withHardware(snapshot, parts, report, use, options.limitDisk);
 }
 
 async function goOn(
@@ -223,6 +226,7 @@ async function goOn(
     createSide: machine.createSide,
     spawn: options.threads === "single" ? undefined : spawnVcpuThread,
     output: terminal.output,
+    cpuLimit: options.limitCpu,
     timeout: options.timeout,
   });
   onSnapshot(savingRun(running, hardware, { disks: options.disk ?? [], network: options.network }, disks));

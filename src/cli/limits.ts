@@ -1,0 +1,42 @@
+/** How much of the host a guest may take, as options of the commands that run one. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Limits } from "../api/types.js";
+import { leastCores, mostCores } from "../vmm/core/cpu-limit.js";
+import { parseSize } from "./sizes.js";
+
+export interface LimitChoices {
+  /** Processors of the host. */
+  readonly limitCpu?: number;
+  /** Bytes. */
+  readonly limitDisk?: number;
+}
+
+/** As createVm takes them. */
+export const limitsOf = ({ limitCpu, limitDisk }: LimitChoices): Limits => ({
+  ...(limitCpu === undefined ? {} : { cpu: limitCpu }),
+  ...(limitDisk === undefined ? {} : { disk: limitDisk }),
+});
+
+function parseCores(text: string): number {
+  const cores = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (cores >= leastCores && cores <= mostCores) return cores;
+  throw new InvalidArgumentError(
+    `"${text}" is no number of processors from ${leastCores} to ${mostCores}; write it as 0.5 or 2.`,
+  );
+}
+
+/** They are `limits` of createVm; that of its lifetime is --timeout. */
+export const describeLimits = (command: Command): Command =>
+  command
+    .addOption(
+      new Option(
+        "--limit-cpu <cores>",
+        "how many of the host's processors its own may take, all together, as 0.5",
+      ).argParser(parseCores),
+    )
+    .addOption(
+      new Option(
+        "--limit-disk <size>",
+        "how much of the host what it writes to disks may take, in memory and in qcow2 images; beyond that it has I/O errors",
+      ).argParser(parseSize),
+    );
