@@ -12,8 +12,8 @@ const codeLimit = 1n << 32n;
 const smallest = 64;
 
 export interface CodeMapOptions {
-  /** Maps of a vCPU, each with a word for each 4 KiB page: one, or one for each byte order. */
-  readonly maps: 1 | 2;
+  /** Maps of a vCPU, each with a word for each 4 KiB page: one for each kind of code. */
+  readonly maps: number;
   /** Bytes of the soft TLB's pages: `engineVm.codeOwners` has a word for each. */
   readonly ownedPage: bigint;
 }
@@ -37,7 +37,7 @@ export function codeMaps(
         const last = vm.slots.list().at(-1);
         const end = last ? last.base + last.size : 0n;
         const limit = end < codeLimit ? end : codeLimit;
-        const size = Math.max(Number(limit / 4096n) * 4 * maps, smallest);
+        const size = maps * Math.max(Number(limit / 4096n) * 4, smallest);
         mem.setI64(engineVm.ramLimit, limit);
         mem.setI32(engineVm.codeOwners, allocate(mem, Math.max(Number(limit / ownedPage) * 4, smallest)));
         for (const vcpu of vm.vcpus()) create(vcpu, size);

@@ -60,7 +60,7 @@ export const engineFields = {
   /** The same for instruction fetch. */
   fetchTlb: ["i32", 1],
   fetchAsid: ["i64", 1],
-  /** What an entry of the jump cache must have been filled in to count: fetchAsid, `jumpCache.secondOrder`, jumpGeneration. */
+  /** What an entry of the jump cache must have been filled in to count: fetchAsid, `the kind of code, jumpGeneration. */
   jumpContext: ["i32", 1],
   /** Changes when an entry of the jump cache may have become wrong; a multiple of `jumpCache.generation`. */
   jumpGeneration: ["i32", 1],
@@ -76,10 +76,10 @@ export const engineFields = {
   vcpuIndex: ["i32", 1],
   /**
    * Address of the vCPU's code maps: one i32 per 4 KiB page below ramLimit, the address of the page's code page or 0; then
-   * again for code of the second byte order, if there is one.
+   * again for code of each other kind.
    */
   codeMaps: ["i32", 1],
-  /** Code map for instruction fetch in the present byte order. Derived from registers. */
+  /** Code map for instruction fetch in the present kind of code. Derived from registers. */
   codeMap: ["i32", 1],
   /** Which code page is taken for the next new page of code. */
   nextCodePage: ["i32", 1],
@@ -288,33 +288,33 @@ export const jumpCache = {
   entrySize: 16,
   context: 8,
   word: 12,
-  /** Bits of jumpContext, above an asid: the code is of the second byte order. */
-  secondOrder: 1 << asidBits,
-  generation: 2 << asidBits,
+  /** Of jumpContext, above an asid: the kind of code, times this. */
+  kind: 1 << asidBits,
+  generation: 4 << asidBits,
 } as const;
 
 /**
  * Decoded instructions, per vCPU: pages of 4 KiB of guest code, an 8-byte entry for each place where an instruction may
  * begin (+0 handler number i32, 0 = not decoded yet; +4 what the handler is told of the instruction, a word), then sentinel
  * entries (handler 1, "next page") as far as an instruction may reach over the page's end, then: the physical page number
- * of the code i32, |2^31 if it is of the second byte order; whether it is small; and the effective address through which
+ * of the code i32, with its kind in the upper two bits; whether it is small; and the effective address through which
  * it was last entered i64.
  *
  * @param unit distance in bytes between places where instructions may begin: 4 where all are words, 1.
  * @param longest bytes of the longest instruction.
  * @param pages how many pages of code a vCPU has.
- * @param orders byte orders that code can have: 1, or 2 where code of each has maps and pages of its own.
+ * @param kinds of code, up to 4, of which the same bytes are other instructions: each has a map and pages of its own.
  */
 export function codePages({
   unit,
   longest,
   pages,
-  orders,
+  kinds,
 }: {
   unit: number;
   longest: number;
   pages: number;
-  orders: 1 | 2;
+  kinds: 1 | 2 | 3 | 4;
 }) {
   const shift = 12;
   const entrySize = 8;
@@ -324,7 +324,9 @@ export function codePages({
     shift,
     unit,
     longest,
-    orders,
+    kinds,
+    /** log2 of what the kind is multiplied with in the word at `physical`. */
+    kindShift: 30,
     /** Entries of a page. */
     instructions,
     entrySize,

@@ -12,6 +12,7 @@ import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
 import { systemMethods, vcpuMethods, vmMethods } from "./calls/methods.js";
 import { Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit } from "./exits/exits.js";
+import { instructionPointer } from "./processor/instruction-pointer.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./processor/regs.js";
 import { powerOn } from "./processor/reset.js";
 import { createCodeMaps, enter, resumed, runnable, takeInit, wakeTime } from "./processor/running.js";
@@ -167,7 +168,7 @@ export const x86 = (vendor: Vendor): Arch => ({
   wakeTime,
   resumed,
   kick: (vcpu) => request(vcpu, Request.leave),
-  pc: (vcpu) => getField(vcpu, "pc"),
+  pc: instructionPointer,
   setGuestDebug: (_, { control }) => {
     if (control & ~(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)) {
       throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: x86 VMs have single steps, and no breakpoints yet");

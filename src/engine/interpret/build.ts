@@ -13,7 +13,7 @@ import { aloneBit, type Emission, type Mode } from "../target.js";
 import { Advance, Answer } from "./advance.js";
 import { buildCore } from "./core.js";
 import type { CoreContext } from "./core-frame.js";
-import type { HandlerSpec, InterpreterTarget } from "./target.js";
+import type { HandlerList, HandlerSpec, InterpreterTarget } from "./target.js";
 
 class InterpreterBuilder<S extends HandlerSpec> {
   readonly #target: InterpreterTarget<S>;
@@ -21,27 +21,29 @@ class InterpreterBuilder<S extends HandlerSpec> {
   readonly #runtime = new Map<string, number>();
   readonly #regionType: number;
   readonly #handlerType: number;
-  readonly #specs: readonly S[];
+  /** By mode. */
+  readonly #handlers: readonly HandlerList<S>[];
   readonly #advance: Advance;
-  readonly #hotCount: number;
+  /** Places of a mode in the table of handlers. */
+  readonly #stride: number;
   readonly #regionTable: number;
   readonly #handlerTable: number;
   /** Size of each mode's core function in bytes, for the build's report. */
   readonly coreSizes: number[] = [];
 
   constructor(target: InterpreterTarget<S>, shared: boolean) {
-    const { specs, hotCount } = target.handlers();
     this.#target = target;
-    this.#specs = specs;
-    this.#advance = new Advance(target.layout, specs);
-    this.#hotCount = hotCount;
+    this.#handlers = target.modes.map((_, mode) => target.handlers(mode));
+    const all = this.#handlers.map(({ specs }) => specs);
+    this.#advance = new Advance(target.layout, all.flat());
+    this.#stride = Handler.first + Math.max(...all.map(({ length }) => length));
     const m = this.#module;
     for (const [name, [params, results]] of Object.entries(target.routines)) {
       this.#runtime.set(name, m.importFunction("runtime", name, params, results));
     }
     m.importMemory("env", "memory", 1, 65536, shared);
     this.#regionTable = m.importTable("env", "regions", 1);
-    this.#handlerTable = m.table(target.modes.length * (Handler.first + specs.length));
+    this.#handlerTable = m.table(target.modes.length * this.#stride);
     this.#regionType = m.type(...regionSignature);
     this.#handlerType = m.type(["i32", "i32"], ["i32"]);
   }
@@ -63,13 +65,14 @@ class InterpreterBuilder<S extends HandlerSpec> {
     };
   }
 
-  #coreContext(mode: number, stride: number): CoreContext<S> {
+  #coreContext(mode: number): CoreContext<S> {
+    const { specs, hotCount } = this.#handlers[mode] as HandlerList<S>;
     return {
       target: this.#target,
       mode,
-      stride,
-      specs: this.#specs,
-      hotCount: this.#hotCount,
+      stride: this.#stride,
+      specs,
+      hotCount,
       advance: this.#advance,
       helper: (name) => this.#helper(name),
       access: (stateLocal, table, asid) => this.#access(stateLocal, table, asid),
@@ -83,12 +86,13 @@ class InterpreterBuilder<S extends HandlerSpec> {
   build(): Uint8Array<ArrayBuffer> {
     const m = this.#module;
     const known = new Map<string, number>();
-    const stride = Handler.first + this.#specs.length;
+    const stride = this.#stride;
     const cores: number[] = [];
     const illegal = m.declare("illegal", ["i32", "i32"], ["i32"]);
     m.define(illegal, this.#illegal().finish());
     for (let mode = 0; mode < this.#target.modes.length; mode++) {
-      const functions = this.#specs.map((spec) => {
+      const { specs } = this.#handlers[mode] as HandlerList<S>;
+      const functions = specs.map((spec) => {
         const body = this.#handlerFunction(spec, mode);
         const key = body.join();
         let index = known.get(key);
@@ -101,7 +105,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
       });
       m.elements(this.#handlerTable, mode * stride + Handler.illegal, [illegal, ...functions]);
       const core = m.declare(`core${mode}`, ["i32"], ["i32"]);
-      const body = buildCore(this.#coreContext(mode, stride)).finish();
+      const body = buildCore(this.#coreContext(mode)).finish();
       this.coreSizes.push(body.length);
       m.define(core, body);
       cores.push(core);
@@ -121,7 +125,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
     const instead = m.declare("instead", ["i32"], ["i32"]);
     m.define(instead, this.#instead(stride));
     m.exportFunction("instead", instead);
-    const table = this.#target.decodeTable(this.#specs);
+    const table = this.#target.decodeTable(this.#handlers.map(({ specs }) => specs));
     m.data(vmLayout.decodeTables, table);
     if (table.byteLength > vmLayout.base - vmLayout.decodeTables) {
       throw new Error(`the decode table needs ${table.byteLength} bytes, more than its place in kvm/layout.ts`);

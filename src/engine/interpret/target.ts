@@ -37,9 +37,10 @@ export interface HandlerPlace {
 }
 
 export interface InterpreterTarget<S extends HandlerSpec = HandlerSpec> extends EngineTarget {
-  handlers(): HandlerList<S>;
-  /** What the run-time library decodes by, put at `vmLayout.decodeTables`. */
-  decodeTable(specs: readonly S[]): Uint8Array;
+  /** Those of a mode. Modes whose code is of different kinds may have different ones; each is numbered by itself. */
+  handlers(mode: number): HandlerList<S>;
+  /** What the run-time library decodes by, from the handlers of each mode, put at `vmLayout.decodeTables`. */
+  decodeTable(specs: readonly (readonly S[])[]): Uint8Array;
   /** What records handlers at a place. */
   recorder(place: HandlerPlace): { handler(spec: S): Recording };
   /** Emits what a word does that is no instruction; pc is set. */

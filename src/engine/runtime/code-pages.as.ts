@@ -13,8 +13,9 @@ import {
   ARCH_ramLimit,
   CODE_entrySize,
   CODE_instructions,
+  CODE_kindShift,
+  CODE_kinds,
   CODE_longest,
-  CODE_orders,
   CODE_physical,
   CODE_scale,
   CODE_shift,
@@ -119,22 +120,28 @@ export function readMail(s: i32): void {
 
 // Dropping decoded code. Entries are cleared where they stand: their page stays mapped, and is decoded again when it runs.
 
-/** Address of the code page for a 4 KiB page in the map of one byte order, 0 or 1; 0 if there is none. */
-function codePageOf(s: i32, order: i32, page: i32): i32 {
-  if (order >= CODE_orders) return 0;
-  const size = load<i32>(ARCH_codeMapSize);
-  return load<i32>(load<i32>(s, S_codeMaps) + order * (size >>> (CODE_orders - 1)) + page * 4);
+/** Address of the map of code of a kind. */
+// @ts-ignore: decorator
+@inline
+export function codeMapOf(s: i32, kind: i32): i32 {
+  return load<i32>(s, S_codeMaps) + kind * (<u32>load<i32>(ARCH_codeMapSize) / CODE_kinds);
+}
+
+/** Address of the code page of a kind for a 4 KiB page; 0 if there is none. */
+function codePageOf(s: i32, kind: i32, page: i32): i32 {
+  return load<i32>(codeMapOf(s, kind) + page * 4);
 }
 
 /** Drops 4 KiB. */
 function dropPart(s: i32, page: i32): void {
-  const first = codePageOf(s, 0, page);
-  const second = codePageOf(s, 1, page);
-  if (first | second) {
-    if (first) memory.fill(first, 0, CODE_instructions * CODE_entrySize);
-    if (second) memory.fill(second, 0, CODE_instructions * CODE_entrySize);
-    codeDropped(page);
+  let any = false;
+  for (let kind = 0; kind < CODE_kinds; kind++) {
+    const code = codePageOf(s, kind, page);
+    if (code == 0) continue;
+    memory.fill(code, 0, CODE_instructions * CODE_entrySize);
+    any = true;
   }
+  if (any) codeDropped(page);
 }
 
 /** Drops a page of the soft TLB. */
@@ -158,15 +165,19 @@ function dropBytes(s: i32, physical: u64, size: i32): void {
   let at = reachedFrom(physical);
   while (at < end) {
     const page = <i32>(at >> CODE_shift);
-    const first = codePageOf(s, 0, page);
-    const second = codePageOf(s, 1, page);
-    do {
-      const entry = (<i32>(at & ((1 << CODE_shift) - 1))) << CODE_scale;
-      if (first) store<i32>(first + entry, 0);
-      if (second) store<i32>(second + entry, 0);
-      at += CODE_unit;
-    } while (at < end && <i32>(at >> CODE_shift) == page);
-    if (first | second) codeDropped(page);
+    const next = (<u64>(page + 1)) << CODE_shift;
+    const last = next < end ? next : end;
+    let any = false;
+    for (let kind = 0; kind < CODE_kinds; kind++) {
+      const code = codePageOf(s, kind, page);
+      if (code == 0) continue;
+      for (let one = at; one < last; one += CODE_unit) {
+        store<i32>(code + ((<i32>(one & ((1 << CODE_shift) - 1))) << CODE_scale), 0);
+      }
+      any = true;
+    }
+    if (any) codeDropped(page);
+    at = next;
   }
 }
 
@@ -184,10 +195,9 @@ export function dropAllCode(s: i32): void {
 /** Takes a code page out of its map, if it is in it. */
 export function unmapCodePage(s: i32, code: i32): void {
   const tagged = load<u32>(code, CODE_physical);
-  const page = <i32>(tagged & 0x7fffffff);
-  const size = load<i32>(ARCH_codeMapSize);
+  const page = <i32>(tagged & ((1 << CODE_kindShift) - 1));
   if ((<u64>page) << CODE_shift >= load<u64>(ARCH_ramLimit)) return;
-  const at = load<i32>(s, S_codeMaps) + (tagged >> 31 ? size >>> (CODE_orders - 1) : 0) + page * 4;
+  const at = codeMapOf(s, <i32>(tagged >>> CODE_kindShift)) + page * 4;
   if (load<i32>(at) != code) return;
   store<i32>(at, 0);
   codeDropped(page);

@@ -8,6 +8,7 @@ import {
   ARCH_ramLimit,
   CODE_entrySize,
   CODE_instructions,
+  CODE_kindShift,
   CODE_longest,
   CODE_pages,
   CODE_physical,
@@ -41,6 +42,7 @@ import {
   VCPU_code,
 } from "./layout.target";
 import {
+  codeKind,
   codePageGone,
   decodeAt,
   effective,
@@ -50,7 +52,6 @@ import {
   raiseFetchFault,
   raiseFetchOutside,
   rights,
-  secondOrder,
   translate,
 } from "./arch.target";
 import { claim, fetchedThroughSmall, unmapCodePage } from "./code-pages.as";
@@ -63,8 +64,8 @@ import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } fro
 const FAULTS_IN_A_ROW = 64;
 const PARTS_SHIFT = TLB_pageShift - CODE_shift;
 const PARTS_MASK = (1 << PARTS_SHIFT) - 1;
-/** In a code page's word for the page that it is of. */
-const SECOND_ORDER: u32 = 0x80000000;
+/** Of a code page's word: the number of the page that it is of. */
+const PAGE_NUMBER: u32 = (1 << CODE_kindShift) - 1;
 /** Places in a page where instructions may begin. */
 const PLACES = (1 << CODE_shift) - CODE_unit;
 
@@ -141,7 +142,7 @@ function makeCodePage(s: i32, page: i32, at: i32): i32 {
   for (let at = CODE_instructions * CODE_entrySize; at < CODE_physical; at += CODE_entrySize) {
     store<i32>(code + at, HANDLER_nextPage);
   }
-  store<u32>(code, <u32>page | (secondOrder(s) ? SECOND_ORDER : 0), CODE_physical);
+  store<u32>(code, <u32>page | ((<u32>codeKind(s)) << CODE_kindShift), CODE_physical);
   store<i32>(at, code);
   return code;
 }
@@ -166,7 +167,7 @@ function gather(s: i32, entry: i32, pc: u64): bool {
   const address = addressOf(s, entry);
   if (!findSlot(address)) return true;
   memory.copy(buffer, hostInSlot(address), room);
-  if (<i32>decodeAt(s, buffer, room, address, secondOrder(s), 0) != HANDLER_nextPage) return true;
+  if (<i32>decodeAt(s, buffer, room, address, codeKind(s), 0) != HANDLER_nextPage) return true;
   const next = effective(s, pc + room);
   const cause = translate(s, next, ACCESS_fetch);
   if (cause != 0) {
@@ -192,7 +193,7 @@ function codePageAt(s: i32, entry: i32): i32 {
 /** Guest physical address of the instruction that an entry stands for. */
 function addressOf(s: i32, entry: i32): u64 {
   const code = codePageAt(s, entry);
-  const page = load<u32>(code, CODE_physical) & ~SECOND_ORDER;
+  const page = load<u32>(code, CODE_physical) & PAGE_NUMBER;
   return ((<u64>page) << CODE_shift) + ((entry - code) >> CODE_scale);
 }
 
@@ -219,7 +220,7 @@ function decoding(s: i32, entry: i32, filled: i32): u64 {
   store<u64>(s, load<u64>(s, S_statDecode) + 1, S_statDecode);
   const code = codePageAt(s, entry);
   const tagged = load<u32>(code, CODE_physical);
-  const page = <i32>(tagged & ~SECOND_ORDER);
+  const page = <i32>(tagged & PAGE_NUMBER);
   const address = ((<u64>page) << CODE_shift) + ((entry - code) >> CODE_scale);
   // First of all: a store after this one is to be noticed.
   claim(s, page >> PARTS_SHIFT);
@@ -231,10 +232,10 @@ function decoding(s: i32, entry: i32, filled: i32): u64 {
     if (userBreaksAt(s, offset) || guestBreaksAt(s, offset)) return HANDLER_region;
   }
   const host = hostInSlot(address);
-  const second = (tagged & SECOND_ORDER) != 0;
-  if (!reachesOver(address)) return decodeAt(s, host, CODE_longest, address, second, filled);
+  const kind = <i32>(tagged >>> CODE_kindShift);
+  if (!reachesOver(address)) return decodeAt(s, host, CODE_longest, address, kind, filled);
   const room = (1 << CODE_shift) - <i32>(address & ((1 << CODE_shift) - 1));
-  const decoded = decodeAt(s, host, room, address, second, filled);
+  const decoded = decodeAt(s, host, room, address, kind, filled);
   if (<i32>decoded != HANDLER_nextPage) return decoded;
-  return alone ? decodeAt(s, s + S_crossing, CODE_longest, address, second, filled) : HANDLER_region;
+  return alone ? decodeAt(s, s + S_crossing, CODE_longest, address, kind, filled) : HANDLER_region;
 }

@@ -3,19 +3,22 @@ import {
   JUMPCACHE_entries,
   JUMPCACHE_entrySize,
   JUMPCACHE_generation,
-  JUMPCACHE_secondOrder,
+  JUMPCACHE_kind,
   S_fetchAsid,
   S_jumpContext,
   S_jumpGeneration,
   VCPU_jumpCache,
 } from "./layout.target";
 
-/** After fetchAsid or the byte order of code may have changed. */
+/** After fetchAsid or the kind of code may have changed. */
 // @ts-ignore: decorator
 @inline
-export function deriveJumpContext(s: i32, secondOrder: bool): void {
-  const order = secondOrder ? JUMPCACHE_secondOrder : 0;
-  store<i32>(s, load<i32>(s, S_jumpGeneration) | <i32>load<i64>(s, S_fetchAsid) | order, S_jumpContext);
+export function deriveJumpContext(s: i32, kind: i32): void {
+  store<i32>(
+    s,
+    load<i32>(s, S_jumpGeneration) | <i32>load<i64>(s, S_fetchAsid) | (kind * JUMPCACHE_kind),
+    S_jumpContext,
+  );
 }
 
 /** A translation, a region or the entry that leads to it is gone, or an asid will stand for another context. */

@@ -43,7 +43,7 @@ export function codePhysicalPage(s: i32): i32 {
   return (page << parts) | (<i32>(pc >> CODE_shift) & ((1 << parts) - 1));
 }
 
-/** Address of the code page for a 4 KiB physical page in the vCPU's present byte order, or 0. */
+/** Address of the code page for a 4 KiB physical page in the vCPU's present kind of code, or 0. */
 export function codePageFor(s: i32, page: i32): i32 {
   return load<i32>(load<i32>(s, S_codeMap) + page * 4);
 }

@@ -29,7 +29,7 @@ import { instructions, longest, type TinyInstruction, type TinyMachine } from ".
 const built = layOut({ registers: ["i64", 8], link: ["i64", 1], time: ["i64", 1], ...engineFields });
 export const state = built.fields;
 export const tlb = softTlb(12);
-export const codePage = codePages({ unit: 1, longest, pages: 16, orders: 1 });
+export const codePage = codePages({ unit: 1, longest, pages: 16, kinds: 1 });
 export const vcpu = vcpuParts(built.size, tlb, codePage);
 
 /** Why the processor stopped. */
@@ -189,7 +189,7 @@ export interface TinyHandler extends HandlerSpec {
 }
 
 /** Handler numbers by opcode, a byte each, then lengths: the form of this processor's decode table. */
-const decodeTable = (specs: readonly TinyHandler[]): Uint8Array => {
+const decodeTable = ([specs = []]: readonly (readonly TinyHandler[])[]): Uint8Array => {
   const table = new Uint8Array(512).fill(Handler.illegal, 0, 256);
   specs.forEach(({ instruction: { opcode, length } }, i) => {
     table[opcode] = Handler.first + i;

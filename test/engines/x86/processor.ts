@@ -1,6 +1,6 @@
 /** One x86 processor with RAM, on the engines as they are built: for tests that set its registers, tables and memory. */
 import { readFileSync } from "node:fs";
-import { archLayout, ExitCode, noSegment, state, vcpu } from "../../../src/arch/x86/engines/layout.js";
+import { archLayout, codePage, ExitCode, noSegment, state, vcpu } from "../../../src/arch/x86/engines/layout.js";
 import { msrPlaces } from "../../../src/arch/x86/engines/msrs.js";
 import { translatorTarget } from "../../../src/arch/x86/engines/target.js";
 import { type Interpreter, instantiateInterpreter, interpretOnly } from "../../../src/engine/interpret/interpreter.js";
@@ -30,10 +30,13 @@ export function sharedMemory(ramSize: number, count: number): WebAssembly.Memory
   return new WebAssembly.Memory({ initial: end / 65536, maximum: 65536, shared: true });
 }
 
+/** Bytes of a processor's maps of code. */
+const mapsOf = (ramSize: number) => (ramSize / 1024) * codePage.kinds;
+
 function placesOf(ramSize: number, count: number) {
   const owners = align(first + count * vcpu.size);
   const codeMaps = align(owners + ramSize / 1024);
-  const ram = align(codeMaps + count * align(ramSize / 1024));
+  const ram = align(codeMaps + count * align(mapsOf(ramSize)));
   return { owners, codeMaps, ram, end: ram + align(ramSize) };
 }
 
@@ -57,7 +60,6 @@ export class Processor {
     const count = beside?.count ?? 1;
     const kind = beside ? "shared." : "";
     assets ??= { runtime: compiled(`runtime.${kind}wasm`), interpreter: compiled(`interpreter.${kind}wasm`) };
-    const pages = ramSize / 4096;
     const { owners, codeMaps, ram, end } = placesOf(ramSize, count);
     this.#s = first + index * vcpu.size;
     this.#ram = ram;
@@ -74,12 +76,12 @@ export class Processor {
       word(vmLayout.slots + memorySlot.offset.address, this.#ram);
       this.view.setBigInt64(archLayout.ramLimit, BigInt(ramSize), true);
       word(archLayout.codeOwners, owners);
-      word(archLayout.codeMapSize, pages * 4);
+      word(archLayout.codeMapSize, mapsOf(ramSize));
       this.view.setFloat64(vmLayout.clockBase, performance.timeOrigin + performance.now(), true);
       // Ticks a millisecond.
       this.view.setFloat64(vmLayout.clockRate, 1e6, true);
     }
-    this.set("codeMaps", codeMaps + index * align(pages * 4));
+    this.set("codeMaps", codeMaps + index * align(mapsOf(ramSize)));
     const translator = new Translator(translatorTarget, this.#memory, this.#s);
     this.translator = translator;
     this.interpreter = instantiateInterpreter(

@@ -11,7 +11,7 @@ const routine = (name: PowerRoutine): PowerRoutine => name;
 export const interpreterTarget = {
   ...powerTarget,
   handlers: handlerSpecs,
-  decodeTable: (specs) => {
+  decodeTable: ([specs = []]) => {
     const { buffer, byteOffset, byteLength } = decodeTable(specs);
     return new Uint8Array(buffer, byteOffset, byteLength);
   },

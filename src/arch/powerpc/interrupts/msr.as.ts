@@ -2,10 +2,10 @@
  * The Machine State Register: its bits, what is derived from it, and how a program may change it.
  * Source: Power ISA v3.0B, Book III "Machine State Register", "Move To Machine State Register".
  */
+import { codeMapOf } from "../../../engine/runtime/code-pages.as";
 import { deriveJumpContext } from "../../../engine/runtime/jump-cache.as";
 import { deriveContexts } from "../mmu/context.as";
 import {
-  ARCH_codeMapSize,
   ARCH_radix,
   FACILITY_float,
   FACILITY_vector,
@@ -28,7 +28,6 @@ import {
   MSR_VEC,
   MSR_VSX,
   S_codeMap,
-  S_codeMaps,
   S_decPending,
   S_doorbellPending,
   S_externalPending,
@@ -82,11 +81,9 @@ export function derive(s: i32): void {
       facility(msr, MSR_VSX, FACILITY_vsx),
     S_facilities,
   );
-  const size = load<i32>(ARCH_codeMapSize);
-  const maps = load<i32>(s, S_codeMaps);
-  store<i32>(s, littleEndian ? maps : maps + (size >>> 1), S_codeMap);
+  store<i32>(s, codeMapOf(s, littleEndian ^ 1), S_codeMap);
   deriveContexts(s, msr);
-  deriveJumpContext(s, littleEndian == 0);
+  deriveJumpContext(s, littleEndian ^ 1);
 }
 
 /** If an interrupt could be taken now, or someone asks for something, the engine is to look before it goes on. */

@@ -1,12 +1,14 @@
 /**
  * From what a decoder found to the interpreter's handler, for the run-time library: the decode table of isa/decode-table.ts,
  * and behind it what only engines ask of a form. The whole begins with the byte offsets of the two. Of each form the second
- * part has `FormFacts` and where the numbers of its handlers begin; these are halfwords, 0 for none, in the order
+ * part has `FormFacts` and where the numbers of its handlers begin, in 64-bit code and in all other; these are halfwords, 0
+ * for none, in the order
  *
  *   ((log2 of the operand size - 3) * ways + way) * repetitions + repetition
  *
  * `ways` is 4 where the form has an operand in memory or looks at the size of addresses, else 1: no memory or addresses of the
- * code's size, a plain address, another one, another one of 32 bits. `repetitions` is 3 (none, F2, F3) where it repeats, else 1.
+ * code's size, a plain address, another one, another one of 32 bits. In other code than 64-bit code it is no memory, memory by
+ * ModRM, another place that has 32 bits, or 16; what looks at the size of addresses has the first of them and the last. `repetitions` is 3 (none, F2, F3) where it repeats, else 1.
  */
 import { Handler } from "../../../engine/layout.js";
 import { bits } from "../isa/decode-table.js";
@@ -14,8 +16,8 @@ import type { Form } from "../isa/encoding.js";
 import type { Feature } from "../isa/insn.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import type { OperandType } from "../isa/operand.js";
-import type { CodeSize, Size } from "../isa/registers.js";
-import { counts, handlerKey, implied, inMemory, type X86Handler } from "./handlers.js";
+import type { Size } from "../isa/registers.js";
+import { counts, handlerKey, implied, inMemory, smaller, type X86Handler } from "./handlers.js";
 
 /** Fields of a form's word: first bit and width. */
 export const FormFacts = {
@@ -90,14 +92,14 @@ function factsOf(form: Form): number {
 }
 
 /** The numbers of a form's handlers in code of this size, as the head of this file says. */
-function numbersOf(form: Form, codeSize: CodeSize, numbers: ReadonlyMap<string, number>): number[] {
+function numbersOf(form: Form, codeSize: 32 | 64, numbers: ReadonlyMap<string, number>): number[] {
   const ways =
     inMemory(form) || implied(form) || counts(form)
       ? ([
           ["none", codeSize],
           ["plain", codeSize],
           ["other", codeSize],
-          [counts(form) ? "none" : "other", 32],
+          [counts(form) ? "none" : "other", smaller(codeSize)],
         ] as const)
       : ([["none", codeSize]] as const);
   const repetitions = form.definition.options.repeat ? [0, 0xf2, 0xf3] : [0];
@@ -108,15 +110,14 @@ function numbersOf(form: Form, codeSize: CodeSize, numbers: ReadonlyMap<string, 
   );
 }
 
-/** What the run-time library decodes by. */
-export function dispatchTable(specs: readonly X86Handler[], codeSize: CodeSize): Uint8Array {
+/** What the run-time library decodes by, from the handlers of 64-bit code and those of other code. */
+export function dispatchTable(handlers: readonly (readonly X86Handler[])[]): Uint8Array {
   const { table, forms } = instructionSet();
-  const numbers = new Map(specs.map(({ name }, i) => [name, Handler.first + i]));
+  const numbers = handlers.map((specs) => new Map(specs.map(({ name }, i) => [name, Handler.first + i])));
   const halfwords: number[] = [];
   /** Forms whose lists are alike share one. */
   const known = new Map<string, number>();
-  const facts = forms.flatMap((form) => {
-    const list = numbersOf(form, codeSize, numbers);
+  const listOf = (list: readonly number[]): number => {
     const key = list.join();
     let at = known.get(key);
     if (at === undefined) {
@@ -124,8 +125,12 @@ export function dispatchTable(specs: readonly X86Handler[], codeSize: CodeSize):
       known.set(key, at);
       halfwords.push(...list);
     }
-    return [factsOf(form), at];
-  });
+    return at;
+  };
+  const facts = forms.flatMap((form) => [
+    factsOf(form),
+    ...([64, 32] as const).map((size, i) => listOf(numbersOf(form, size, numbers[i] ?? new Map()))),
+  ]);
   const engineAt = header + table.byteLength;
   const listsAt = engineAt + 4 * facts.length;
   const bytes = new Uint8Array(listsAt + 2 * halfwords.length);
@@ -147,3 +152,5 @@ export const fieldsOf = (fields: Readonly<Record<string, readonly [number, numbe
     ]),
   );
 export const tableAt = header;
+/** Words of a form. */
+export const engineWords = 3;

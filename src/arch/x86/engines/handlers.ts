@@ -16,6 +16,7 @@ export type Addressing = "none" | "plain" | "other";
 
 export interface X86Handler extends HandlerSpec {
   readonly form: Form;
+  /** 64, or 32 for all other code: how the address is made is found out there when it runs. */
   readonly codeSize: CodeSize;
   readonly operandSize: Size;
   readonly addressSize: CodeSize;
@@ -31,12 +32,16 @@ export const implied = (form: Form): boolean =>
 export const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne"].includes(form.definition.name);
 
 /** Ways of a form to its operand. */
-function addressings(form: Form): readonly Addressing[] {
+function addressings(form: Form, codeSize: CodeSize): readonly Addressing[] {
   if (implied(form)) return ["other"];
   if (!inMemory(form)) return ["none"];
   const register = form.fixed.register !== 0 && form.operands.some(({ kind }) => eitherKinds.includes(kind));
-  return register ? ["none", "plain", "other"] : ["plain", "other"];
+  const ways: readonly Addressing[] = codeSize === 64 ? ["plain", "other"] : ["plain"];
+  return register ? ["none", ...ways] : ways;
 }
+
+/** The other size of addresses that code has. */
+export const smaller = (codeSize: 32 | 64): 16 | 32 => (codeSize === 64 ? 32 : 16);
 
 /** The name of a handler, by all that is decided of it when it is built. */
 export const handlerKey = (
@@ -48,19 +53,19 @@ export const handlerKey = (
 ): string =>
   `${form.definition.name} "${form.encoding}" ${form.opcode.toString(16)}, ${size} bits, ${addressing}${addressSize} ${repeat}`;
 
-/** Every handler of code of this size, the frequent ones first, in the order of their numbers from `Handler.first`. */
-export function handlerSpecs(codeSize: CodeSize): { specs: X86Handler[]; hotCount: number } {
+/** Every handler of 64-bit code, or of all other, the frequent ones first, in the order of their numbers from `Handler.first`. */
+export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount: number } {
   const specs: X86Handler[] = [];
   for (const form of instructionSet().forms) {
     if (!form.definition.semantics || !isThere(form, codeSize)) continue;
     for (const operandSize of sizesOf(form, codeSize)) {
-      for (const addressing of addressings(form)) {
+      for (const addressing of addressings(form, codeSize)) {
         const sized = addressing === "other" || counts(form);
-        for (const addressSize of sized ? ([codeSize, 32] as const) : [codeSize]) {
+        for (const addressSize of sized ? ([codeSize, smaller(codeSize)] as const) : [codeSize]) {
           for (const repeat of form.definition.options.repeat ? [0, 0xf2, 0xf3] : [0]) {
             const name = handlerKey(form, operandSize, addressSize, addressing, repeat);
             const called = `${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`;
-            const weight = hot.has(called) ? (frequent[called] ?? 0) : 0;
+            const weight = codeSize === 64 && hot.has(called) ? (frequent[called] ?? 0) : 0;
             specs.push({
               name,
               length: lengthInWord,
@@ -78,7 +83,7 @@ export function handlerSpecs(codeSize: CodeSize): { specs: X86Handler[]; hotCoun
     }
   }
   const isHot = ({ form, operandSize, addressSize, addressing }: X86Handler) =>
-    hot.has(`${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`);
+    codeSize === 64 && hot.has(`${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`);
   const first = specs.filter(isHot).sort((a, b) => Math.sign(b.weight) - Math.sign(a.weight));
   return { specs: [...first, ...specs.filter((spec) => !isHot(spec))], hotCount: first.length };
 }

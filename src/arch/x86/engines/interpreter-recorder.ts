@@ -34,10 +34,10 @@ export class InterpreterRecorder extends X86Recorder {
 
   protected override begin(): void {
     const { i32 } = this;
-    this.#record = asNode(i32.and(asI32(this.#word()), i32.const(~lengthMask)));
+    this.#record = asNode(i32.and(asI32(this.word()), i32.const(~lengthMask)));
   }
 
-  #word(): Node<"i32"> {
+  protected word(): Node<"i32"> {
     return this.node("i32", [], (f) => f.get(this.#place.locals.word), undefined, true);
   }
 
@@ -56,17 +56,17 @@ export class InterpreterRecorder extends X86Recorder {
   }
 
   protected length(): I64 {
-    return this.i64.extendU(this.i32.and(asI32(this.#word()), this.i32.const(lengthMask)));
+    return this.i64.extendU(this.i32.and(asI32(this.word()), this.i32.const(lengthMask)));
   }
 
-  #byte(offset: number): I32 {
+  protected byte(offset: number): I32 {
     return asI32(this.node("i32", [this.#record], (f) => f.access("i32.load8_u", offset)));
   }
 
   /** Where a register is, less the file's offset in the state. */
   #general(at: Place): { readonly address: Node; readonly offset: number } {
     if (typeof at === "number") return { address: this.stateAddress(), offset: state.general.offset + place(at) };
-    const address = asNode(this.i32.add(asI32(this.stateAddress()), this.#byte(record[at])));
+    const address = asNode(this.i32.add(asI32(this.stateAddress()), this.byte(record[at])));
     return { address, offset: state.general.offset };
   }
 
@@ -86,7 +86,7 @@ export class InterpreterRecorder extends X86Recorder {
   #vectorAt(at: Place): { readonly address: Node; readonly offset: number } {
     if (typeof at === "number") return { address: this.stateAddress(), offset: state.vector.offset + 16 * at };
     // In the record it is as a general register: 8 bytes each.
-    const moved = this.i32.shl(this.#byte(record[at]), this.i32.const(1));
+    const moved = this.i32.shl(this.byte(record[at]), this.i32.const(1));
     return { address: asNode(this.i32.add(asI32(this.stateAddress()), moved)), offset: state.vector.offset };
   }
 
@@ -101,15 +101,15 @@ export class InterpreterRecorder extends X86Recorder {
   }
 
   protected locked(): Node {
-    return asNode(this.#byte(record.lock));
+    return asNode(this.byte(record.lock));
   }
 
   protected named(): I32 {
-    return this.i32.shrU(this.#byte(record.reg), this.i32.const(3));
+    return this.i32.shrU(this.byte(record.reg), this.i32.const(3));
   }
 
   protected namedByRm(): I32 {
-    return this.i32.and(this.i32.shrU(this.#byte(record.rm), this.i32.const(3)), this.i32.const(7));
+    return this.i32.and(this.i32.shrU(this.byte(record.rm), this.i32.const(3)), this.i32.const(7));
   }
 
   protected indexed(moved: number): I64 {
@@ -118,24 +118,24 @@ export class InterpreterRecorder extends X86Recorder {
       const address = asNode(this.i32.add(asI32(this.stateAddress()), at));
       return asI64(this.node("i64", [address], (f) => f.load("i64", state.general.offset), "general"));
     };
-    const number = this.#byte(record.base);
+    const number = this.byte(record.base);
     let base = register(number);
     if (moved !== 0) {
       const isStack = this.i32.eq(number, this.i32.const(place(rsp)));
       base = i64.add(base, this.select(isStack, i64.const(moved), i64.const(0)));
     }
-    const index = i64.shl(register(this.#byte(record.index)), i64.extendU(this.#byte(record.scale)));
+    const index = i64.shl(register(this.byte(record.index)), i64.extendU(this.byte(record.scale)));
     const displacement = asI32(this.node("i32", [this.#record], (f) => f.load("i32", record.displacement)));
     return i64.add(i64.add(base, index), i64.extendS(displacement));
   }
 
   protected relativeBase(): I64 {
     const { i64 } = this;
-    return this.select(this.#byte(record.ripRelative), this.next(), i64.const(0));
+    return this.select(this.byte(record.ripRelative), this.next(), i64.const(0));
   }
 
   protected overridden(): I64 {
-    const address = asNode(this.i32.add(asI32(this.stateAddress()), this.#byte(record.segment)));
+    const address = asNode(this.i32.add(asI32(this.stateAddress()), this.byte(record.segment)));
     return asI64(this.node("i64", [address], (f) => f.load("i64", state.segmentBase.offset), "segments"));
   }
 

@@ -104,7 +104,9 @@ const built = layOut({
 
 export const state = built.fields;
 export const tlb = softTlb(12);
-export const codePage = codePages({ unit: 1, longest, pages: 1024, orders: 1 });
+/** Kinds of code: 64-bit, 32 bits, 16 bits. */
+export const CodeKind = { long: 0, bits32: 1, bits16: 2 } as const;
+export const codePage = codePages({ unit: 1, longest, pages: 1024, kinds: 3 });
 
 /**
  * Records of operands (operands.ts): each stands once, found by a hash of what is in it. A kernel's boot has some 40,000. When
@@ -142,8 +144,6 @@ export const InternalError = {
   ...engineErrors,
   /** Code where no memory is. */
   codeOutside: 16,
-  /** A code segment that is none of 64-bit mode. */
-  otherCode: 17,
 } as const;
 
 /** STI, MOV SS and POP SS keep interrupts from the next instruction: the shadow has begun; that instruction is the one. */

@@ -86,12 +86,14 @@ export const record = {
   base: 23,
   index: 24,
   scale: 25,
-  /** Offset in the segments' bases. */
+  /** Offset in the segments' bases: of 64-bit code only where an override counts, of other code always. */
   segment: 26,
   /** 1: relative to the next instruction. */
   ripRelative: 27,
   /** 1: with LOCK. */
   lock: 28,
+  /** 1: addresses have 16 bits. */
+  narrow: 29,
   size: 32,
 } as const;
 

@@ -8,10 +8,11 @@ import { highByte } from "../isa/registers.js";
 import { SseOperation } from "../isa/sse-operation.js";
 import { FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
-import { Cut, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
+import { Cut, engineWords, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import {
   archLayout,
+  CodeKind,
   ExitCode,
   InternalError,
   noRegister,
@@ -31,7 +32,7 @@ export const tables = {
   ERROR: InternalError,
   ARCH: archLayout,
   DEBUG: { breakpoint: 1, watchRead: 2, watchWrite: 4 },
-  DECODE: { tableAt, formsAt, highByte, ...fieldsOf(FormBits) },
+  DECODE: { tableAt, engineWords, formsAt, highByte, ...fieldsOf(FormBits) },
   FACTS: fieldsOf(FormFacts),
   PROPERTY: Property,
   RULE: SizeRule,
@@ -53,6 +54,7 @@ export const tables = {
   PAGEFAULT: PageFault,
   UNTRANSLATED: Untranslated,
   CONTEXT: Context,
+  KIND: CodeKind,
   FLOAT: FloatException,
   FCW: FloatControl,
   FSW: FloatStatus,

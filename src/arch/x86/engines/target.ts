@@ -1,4 +1,4 @@
-/** x86 as the engine sees it: 64-bit code (docs/decisions/0013). */
+/** x86 as the engine sees it: 64-bit code, and all other, which is interpreted (docs/decisions/0013). */
 import type { InterpreterTarget } from "../../../engine/interpret/target.js";
 import { engineRoutines, helperType, type Routines } from "../../../engine/routines.js";
 import type { EngineTarget } from "../../../engine/target.js";
@@ -7,6 +7,7 @@ import { type HelperName, helpers } from "../isa/helpers.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
 import { dispatchTable, lacks } from "./dispatch.js";
+import { GeneralRecorder } from "./general-recorder.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
 import { codePage, state, tlb, vcpu } from "./layout.js";
@@ -26,22 +27,35 @@ const target = {
     /** (state, address, bytes): where an operand lies that is read and then written; 0 after a fault. Then, that it was written. */
     updateSlow: [["i32", "i64", "i32"], ["i32"]],
     updateDone: [["i32", "i32"], []],
+    /** (state, word): the instruction is in its code segment as a whole, or a fault. */
+    insideCode: [["i32", "i32"], []],
+    /** Outside 64-bit mode: an operand's offset; its address; one by segment and offset; one from where a register points. */
+    operandOffset: [["i32", "i32"], ["i64"]],
+    operandAddress: [["i32", "i32", "i32", "i64", "i32", "i32"], ["i64"]],
+    segmentAddress: [["i32", "i32", "i64", "i32", "i32"], ["i64"]],
+    stackAddress: [["i32", "i32", "i32", "i32", "i32"], ["i64"]],
+    /** (state, register, distance): what RSP becomes, so far from there. */
+    stackMoved: [["i32", "i32", "i64"], ["i64"]],
     /** (state, RFLAGS before): after an instruction that ran alone. */
     afterAlone: [["i32", "i64"], []],
     ...(Object.fromEntries(
       Object.entries(helpers).map(([name, signature]) => [name, helperType(signature)]),
     ) as Readonly<Record<HelperName, Routines[string]>>),
   },
-  modes: [{ addressMask: undefined, targetMask: undefined, translated: true }],
+  // 64-bit code, and all other.
+  modes: [
+    { addressMask: undefined, targetMask: undefined, translated: true },
+    { addressMask: 0xffffffffn, targetMask: 0xffffffffn, translated: false },
+  ],
 } as const satisfies EngineTarget;
 
 const nothing = (): void => {};
 
 export const interpreterTarget = {
   ...target,
-  handlers: () => handlerSpecs(64),
-  decodeTable: (specs) => dispatchTable(specs, 64),
-  recorder: (place) => new InterpreterRecorder(place),
+  handlers: (mode) => handlerSpecs(mode === 0 ? 64 : 32),
+  decodeTable: dispatchTable,
+  recorder: (place) => (place.mode === 0 ? new InterpreterRecorder(place) : new GeneralRecorder(place)),
   illegal: ({ f, state: s, runtime }) => {
     f.get(s);
     f.call(runtime.helper("illegal"));

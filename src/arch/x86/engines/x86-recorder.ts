@@ -8,7 +8,18 @@ import type { I32, I64, V128, Value } from "../../../semantics/values.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import { low } from "../isa/flags.js";
 import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
-import { type FlagName, type FlagValues, type Operand, type Update, Vector, type X86Machine } from "../isa/machine.js";
+import {
+  type Asked,
+  type FarPointer,
+  type FlagName,
+  type FlagValues,
+  type Operand,
+  rsp,
+  type Stack,
+  type Update,
+  Vector,
+  type X86Machine,
+} from "../isa/machine.js";
 import type { OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
@@ -71,6 +82,29 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   next(): I64 {
     return this.i64.add(this.cia(), this.length());
+  }
+
+  again(): void {
+    this.jump(this.cia());
+  }
+
+  stack(register = rsp): Stack {
+    const { i64 } = this;
+    const top = this.readGeneral(register, 64);
+    const known = new Map<number, I64>([[0, top]]);
+    const above = (by: number): I64 => {
+      let at = known.get(by);
+      if (at === undefined) {
+        at = by < 0 ? i64.sub(top, i64.const(-by)) : i64.add(top, i64.const(by));
+        known.set(by, at);
+      }
+      return at;
+    };
+    return { address: above, moved: (by, more) => (more ? i64.add(above(by), more) : above(by)) };
+  }
+
+  setStack(top: I64): void {
+    this.writeGeneral(rsp, 64, top);
   }
 
   raise(vector: number): void {
@@ -187,6 +221,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         setVector: none,
         offset: none,
         address: none,
+        far: none,
         number: none,
       };
     };
@@ -221,9 +256,9 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       case "xr":
         return vector("rm");
       case "xm":
-        return at.addressing === "none" ? vector("rm") : this.#memory(at, this.#modrm(at));
+        return at.addressing === "none" ? vector("rm") : this.#memory(at, "modrm");
       case "rm":
-        return at.addressing === "none" ? register("rm") : this.#memory(at, this.#modrm(at));
+        return at.addressing === "none" ? register("rm") : this.#memory(at, "modrm");
       case "rr":
       case "rx":
       case "o":
@@ -231,7 +266,13 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       case "m":
       case "mem":
       case "mfar":
-        return this.#memory(at, this.#modrm(at));
+      case "mpair":
+        return this.#memory(at, "modrm");
+      case "far":
+        return {
+          ...plain(() => this.immediate(0)),
+          far: () => ({ offset: this.immediate(0), selector: this.immediate(1) }),
+        };
       case "r":
         return register("reg");
       case "v":
@@ -264,36 +305,47 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return { ...plain(() => this.i64.const(0)), number: () => this.i32.const(number) };
       }
       case "moffs":
-        return this.#memory(at, () => this.immediate(at.number));
+        return this.#memory(at, { offset: () => this.immediate(at.number), heeds: true });
       case "si":
-        return this.#memory(at, () => this.readGeneral(6, addressSize));
+        return this.#memory(at, { offset: () => this.readGeneral(6, addressSize), heeds: true });
       case "di":
-        return this.#memory(at, () => this.readGeneral(7, addressSize), false);
-      case "bx":
-        return this.#memory(at, () => this.i64.add(this.readGeneral(3, addressSize), this.readGeneral(0, 8)));
+        return this.#memory(at, { offset: () => this.readGeneral(7, addressSize), heeds: false });
+      case "bx": {
+        const offset = () => this.i64.add(this.readGeneral(3, addressSize), this.readGeneral(0, 8));
+        return this.#memory(at, { offset, heeds: true });
+      }
       default:
         throw new Error(`no engine has operands of type ${type.kind}`);
     }
   }
 
-  #modrm({ addressing }: Where): (moved: number) => I64 {
-    if (addressing === "plain") return (moved) => this.indexed(moved);
-    return (moved) => this.i64.add(this.indexed(moved), this.relativeBase());
+  /** An operand's place in memory: its offset cut to the address size, and with the base of the segment that an override names. */
+  protected placeIn({ addressSize, codeSize, addressing }: Where, named: Named): MemoryPlace {
+    const offset = (moved: number): I64 => {
+      if (named !== "modrm") return named.offset();
+      const indexed = this.indexed(moved);
+      return addressing === "plain" ? indexed : this.i64.add(indexed, this.relativeBase());
+    };
+    const cut = (moved = 0) => (addressSize === codeSize ? offset(moved) : low(this, addressSize, offset(moved)));
+    const plain = named === "modrm" ? addressing === "plain" : !named.heeds;
+    return {
+      offset: () => cut(),
+      address: ({ moved, further }) => {
+        const at = plain ? cut(moved) : this.i64.add(cut(moved), this.overridden());
+        return further ? this.i64.add(at, further) : at;
+      },
+    };
   }
 
-  /** Memory at an offset, cut to the address size, in the segment that an override names if it heeds one. */
-  #memory(
-    { size, addressSize, codeSize, addressing, updates, unaligned }: Where,
-    offset: (moved: number) => I64,
-    heeds = true,
-  ): Operand {
-    const cut = (moved = 0) => (addressSize === codeSize ? offset(moved) : low(this, addressSize, offset(moved)));
-    const address = (moved = 0) =>
-      addressing === "plain" || !heeds ? cut(moved) : this.i64.add(cut(moved), this.overridden());
+  #memory(at: Where, named: Named): Operand {
+    const { size, addressSize, updates, unaligned } = at;
+    const { offset, address: addressAsked } = this.placeIn(at, named);
+    const own = size / 8;
+    const address = (asked: Asked = {}) => addressAsked({ bytes: own, write: false, ...asked });
     const bytes = (size / 8) as AccessSize;
     let update: Update | undefined;
-    const placed = () => {
-      const at = address();
+    const placed = (write: boolean) => {
+      const at = address({ write });
       if (!unaligned) {
         const misplaced = this.i64.ne(this.i64.and(at, this.i64.const(15)), this.i64.const(0));
         this.if(misplaced, () => this.raise(Vector.generalProtection));
@@ -306,23 +358,31 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       memory: true,
       read: () => {
         if (!updates) return this.load(address(), bytes);
-        update = this.update(address(), bytes, updates === "locked");
+        update = this.update(address({ write: true }), bytes, updates === "locked");
         return update.old;
       },
       write: (value) => {
         if (update) update.write(value);
-        else this.store(address(), bytes, value);
+        else this.store(address({ write: true }), bytes, value);
       },
       vector: () => {
         if (size < 128) return this.i64x2.replace(this.v128.const(0n), 0, this.load(address(), bytes));
-        return this.loadQuad(placed());
+        return this.loadQuad(placed(false));
       },
       setVector: (value) => {
-        if (size < 128) this.store(address(), bytes, this.i64x2.extract(value, 0));
-        else this.storeQuad(placed(), value);
+        if (size < 128) this.store(address({ write: true }), bytes, this.i64x2.extract(value, 0));
+        else this.storeQuad(placed(true), value);
       },
-      offset: () => cut(),
+      offset,
       address,
+      far: () => {
+        const start = address({ bytes: own + 2 });
+        const pointer: FarPointer = {
+          offset: this.load(start, bytes),
+          selector: this.load(this.i64.add(start, this.i64.const(own)), 2),
+        };
+        return pointer;
+      },
       number: () => {
         throw new Error("memory has no number");
       },
@@ -330,7 +390,16 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   }
 }
 
-interface Where {
+/** How an instruction names memory: by ModRM; or in a way of its own, heeding an override of the segment or not. */
+export type Named = "modrm" | { readonly offset: () => I64; readonly heeds: boolean };
+
+/** An operand's place in memory. */
+export interface MemoryPlace {
+  offset(): I64;
+  address(asked: Asked & { readonly bytes: number; readonly write: boolean }): I64;
+}
+
+export interface Where {
   readonly size: Size;
   readonly addressSize: CodeSize;
   readonly codeSize: CodeSize;

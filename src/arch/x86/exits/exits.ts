@@ -13,7 +13,6 @@ import { x86VcpuOf, x86VmOf } from "../vm/x86-vm.js";
 
 const { accessOf, debugExit, internalError, replay } = vcpuExits({ getField, setField }, state, {
   [InternalError.codeOutside]: "the guest runs code where no memory is",
-  [InternalError.otherCode]: "the guest runs code of a mode that the engine has not",
 });
 
 export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {

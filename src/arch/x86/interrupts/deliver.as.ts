@@ -47,9 +47,11 @@ import {
   VECTOR_stackFault,
 } from "../engines/runtime/layout.generated";
 import { derive } from "../mmu/context.as";
+import { instructionPointer, isLongMode, isReal } from "../mmu/mode.as";
 import { begin, failBy, failed, readSystem, writeSystem } from "../mmu/system-access.as";
 import { isCanonical } from "../mmu/translate.as";
 import { flagsOf, setFlags } from "./flags.as";
+import { throughGate, throughVector } from "./legacy-gate.as";
 import {
   accessOf,
   CODE,
@@ -88,6 +90,22 @@ function isContributory(vector: i32): bool {
 
 /** One try. False: it failed, by what `nestedFault` says. */
 function through(s: i32, vector: i32, kind: i32, error: i32, pc: u64, cpl: i32): bool {
+  if (isReal(s)) return throughVector(s, vector, pc);
+  const flags = flagsToPush(s, kind, vector);
+  const coded = kind == FAULT && hasErrorCode(vector);
+  if (!isLongMode(s))
+    return throughGate(s, vector, kind == SOFTWARE, kind == SOFTWARE ? 0 : 1, coded, error, pc, flags);
+  return throughLongGate(s, vector, kind, error, pc, cpl);
+}
+
+/** RFLAGS as an event pushes them: RF is set where the instruction is to be done again. */
+function flagsToPush(s: i32, kind: i32, vector: i32): u64 {
+  const restarts =
+    kind == FAULT && vector != VECTOR_debug && vector != VECTOR_doubleFault && vector != VECTOR_machineCheck;
+  return restarts ? flagsOf(s) | RFLAGS_resume : flagsOf(s);
+}
+
+function throughLongGate(s: i32, vector: i32, kind: i32, error: i32, pc: u64, cpl: i32): bool {
   const ext = kind == SOFTWARE ? 0 : 1;
   const tableError = vector * 8 + 2 + ext;
   if (vector * 16 + 15 > load<i32>(s, S_idtLimit)) return failBy(s, VECTOR_generalProtection, tableError);
@@ -132,10 +150,7 @@ function through(s: i32, vector: i32, kind: i32, error: i32, pc: u64, cpl: i32):
   if (!isCanonical(from) || !isCanonical(top - 1)) return failBy(s, VECTOR_stackFault, ext);
   if (!isCanonical(target)) return failBy(s, VECTOR_generalProtection, ext);
   const old = flagsOf(s);
-  let flags = old;
-  if (kind == FAULT && vector != VECTOR_debug && vector != VECTOR_doubleFault && vector != VECTOR_machineCheck) {
-    flags |= RFLAGS_resume;
-  }
+  const flags = flagsToPush(s, kind, vector);
   push(s, top - 8, <u64>load<u32>(s, S_selector + 4 * SEGMENT_ss), level);
   push(s, top - 16, load<u64>(s, RSP), level);
   push(s, top - 24, flags, level);
@@ -200,13 +215,13 @@ function deliver(s: i32, first: i32, firstKind: i32, firstError: i32, firstPc: u
     if (twice) error = 0;
     kind = FAULT;
     // Of the instruction that it happened in or before.
-    pc = load<u64>(s, S_pc);
+    pc = instructionPointer(s);
   }
 }
 
 /** A fault of the instruction at pc. */
 export function deliverFault(s: i32, vector: i32, error: i32): void {
-  deliver(s, vector, FAULT, error, load<u64>(s, S_pc));
+  deliver(s, vector, FAULT, error, instructionPointer(s));
 }
 
 /** The same, of a routine that emitted code calls: the instruction is over. */
@@ -226,17 +241,17 @@ export function illegal(s: i32): void {
 
 /** A trap, after the instruction: pc is the next one's address. */
 export function deliverTrap(s: i32, vector: i32): void {
-  deliver(s, vector, TRAP, 0, load<u64>(s, S_pc));
+  deliver(s, vector, TRAP, 0, instructionPointer(s));
 }
 
 /** An interrupt from outside. */
 export function deliverInterrupt(s: i32, vector: i32): void {
-  deliver(s, vector, EXTERNAL, 0, load<u64>(s, S_pc));
+  deliver(s, vector, EXTERNAL, 0, instructionPointer(s));
 }
 
 export function deliverNonMaskable(s: i32): void {
   store<i32>(s, 1, S_nmiBlocked);
-  deliver(s, VECTOR_nonMaskable, EXTERNAL, 0, load<u64>(s, S_pc));
+  deliver(s, VECTOR_nonMaskable, EXTERNAL, 0, instructionPointer(s));
 }
 
 /** INT n, INT3, INTO, INT1: `next` is what is returned to. INT1 asks no gate for its privilege. */

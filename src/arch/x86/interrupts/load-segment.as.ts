@@ -15,6 +15,7 @@ import {
   VECTOR_segmentNotPresent,
   VECTOR_stackFault,
 } from "../engines/runtime/layout.generated";
+import { codeBase, hasPlainSegments, is64, isLongMode, isVirtual8086 } from "../mmu/mode.as";
 import { begin } from "../mmu/system-access.as";
 import { raiseWith } from "./deliver.as";
 import {
@@ -30,6 +31,7 @@ import {
   readDescriptor,
   readUpperBase,
   SYSTEM_BIT,
+  setPlainSegment,
   setSegment,
   WRITABLE,
   writeType,
@@ -63,12 +65,17 @@ export function noteAccessed(s: i32, selector: i32): bool {
 /** MOV to, POP of and far loads of ES, SS, DS, FS, GS. `next`: the next instruction's address. */
 export function loadSegment(s: i32, segment: i32, value: i64, next: i64): void {
   const selector = <i32>value & 0xffff;
+  if (hasPlainSegments(s)) {
+    setPlainSegment(s, segment, selector, isVirtual8086(s));
+    if (segment == SEGMENT_ss) shade(s, next);
+    return;
+  }
   const cpl = load<i32>(s, S_cpl);
   const rpl = selector & 3;
   const error = selector & 0xfffc;
   if (!error) {
     // SS may name none in 64-bit mode only below level 3, and only as what runs.
-    if (segment == SEGMENT_ss && (cpl == 3 || rpl != cpl)) raiseWith(s, VECTOR_generalProtection, 0);
+    if (segment == SEGMENT_ss && (!is64(s) || cpl == 3 || rpl != cpl)) raiseWith(s, VECTOR_generalProtection, 0);
     else {
       clearSegment(s, segment, selector);
       if (segment == SEGMENT_ss) shade(s, next);
@@ -98,9 +105,9 @@ export function loadSegment(s: i32, segment: i32, value: i64, next: i64): void {
   if (segment == SEGMENT_ss) shade(s, next);
 }
 
-/** No interrupt is taken before the instruction at this address. */
+/** No interrupt is taken before the instruction at this address of the code segment. */
 export function shade(s: i32, next: i64): void {
-  store<i64>(s, next, S_shadowAt);
+  store<i64>(s, is64(s) ? next : (codeBase(s) + next) & 0xffffffff, S_shadowAt);
   store<i32>(s, SHADOW_begun, S_shadow);
 }
 
@@ -108,7 +115,10 @@ export function selectorOf(s: i32, segment: i32): i64 {
   return <i64>load<u32>(s + 4 * segment, S_selector);
 }
 
-/** LLDT (segment 7) and LTR (8): the type is 2 and 9, which becomes 11. */
+/**
+ * LLDT (segment 7) and LTR (8): the type is 2 and 9, which becomes 11; outside long mode also 1, a task of 16 bits, which becomes
+ * 3, and descriptors have half as many bytes.
+ */
 export function loadSystemSegment(s: i32, segment: i32, value: i64): void {
   const selector = <i32>value & 0xffff;
   const error = selector & 0xfffc;
@@ -123,7 +133,9 @@ export function loadSystemSegment(s: i32, segment: i32, value: i64): void {
   if (!lookUp(s, selector)) return;
   const access = accessOf(descriptor);
   const type = access & 31;
-  if (descriptor == 0 || !isWhole(s, selector) || type != (segment == SEGMENT_tr ? 9 : 2)) {
+  const long = isLongMode(s);
+  const right = type == (segment == SEGMENT_tr ? 9 : 2) || (segment == SEGMENT_tr && !long && type == 1);
+  if (descriptor == 0 || (long && !isWhole(s, selector)) || !right) {
     raiseWith(s, VECTOR_generalProtection, error);
     return;
   }
@@ -132,16 +144,18 @@ export function loadSystemSegment(s: i32, segment: i32, value: i64): void {
     return;
   }
   begin(s);
-  const upper = readUpperBase(s, selector);
+  const upper = long ? readUpperBase(s, selector) : 0;
   if (segment == SEGMENT_tr) writeType(s, selector, access | 2);
   if (faulted(s)) return;
   setSegment(s, segment, selector, descriptor | (segment == SEGMENT_tr ? (<u64>2) << 40 : 0));
   store<u64>(s + S_segmentBase + 8 * segment, load<u64>(s + 8 * segment, S_segmentBase) | upper);
 }
 
-/** What LAR and LSL are of types of system segments in 64-bit mode: as bits. */
+/** What LAR and LSL are of types of system segments, as bits: in long mode, and those of 16 bits and task gates outside it. */
 const ACCESS_TYPES = (1 << 2) | (1 << 9) | (1 << 11) | (1 << 12);
 const LIMIT_TYPES = (1 << 2) | (1 << 9) | (1 << 11);
+const OLD_ACCESS_TYPES = (1 << 1) | (1 << 3) | (1 << 4) | (1 << 5);
+const OLD_LIMIT_TYPES = (1 << 1) | (1 << 3);
 
 /** Whether a descriptor may be looked at with this selector. */
 function visible(s: i32, selector: i32, types: i32): bool {
@@ -155,13 +169,13 @@ function visible(s: i32, selector: i32, types: i32): bool {
 
 /** LAR: the access rights, or -1. */
 export function accessRights(s: i32, selector: i64): i64 {
-  if (!visible(s, <i32>selector & 0xffff, ACCESS_TYPES)) return -1;
+  if (!visible(s, <i32>selector & 0xffff, isLongMode(s) ? ACCESS_TYPES : ACCESS_TYPES | OLD_ACCESS_TYPES)) return -1;
   return <i64>((descriptor >> 32) & 0x00f0ff00);
 }
 
 /** LSL: the limit, or -1. */
 export function segmentLimit(s: i32, selector: i64): i64 {
-  if (!visible(s, <i32>selector & 0xffff, LIMIT_TYPES)) return -1;
+  if (!visible(s, <i32>selector & 0xffff, isLongMode(s) ? LIMIT_TYPES : LIMIT_TYPES | OLD_LIMIT_TYPES)) return -1;
   return <i64>(<u32>limitOf(descriptor));
 }
 

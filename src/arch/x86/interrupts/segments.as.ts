@@ -16,6 +16,8 @@ export const ACCESSED = 1;
 export const WRITABLE = 2;
 export const CONFORMING = 4;
 export const CODE = 8;
+/** Of a segment in virtual-8086 mode: data that can be written, at level 3. */
+export const VIRTUAL_ACCESS = 0xf3;
 /** It is no system segment. */
 export const SYSTEM_BIT = 16;
 export const PRESENT = 0x80;
@@ -44,6 +46,14 @@ export function limitOf(descriptor: u64): i32 {
   return accessOf(descriptor) & GRANULAR ? (limit << 12) | 0xfff : limit;
 }
 
+/** Whether so many bytes at an offset are in a segment of this access and limit. */
+export function isInside(access: i32, limit: u32, offset: u64, bytes: i32): bool {
+  const last = offset + bytes - 1;
+  if ((access & (CODE | CONFORMING)) != CONFORMING) return last <= <u64>limit;
+  // It expands down: what is beyond the limit.
+  return offset > <u64>limit && last <= (access & BIG ? <u64>0xffffffff : <u64>0xffff);
+}
+
 /** Address of a selector's descriptor; 0 if its table has not so many bytes. */
 function descriptorAt(s: i32, selector: i32, bytes: i32): u64 {
   const local = (selector & 4) != 0;
@@ -66,6 +76,12 @@ export function readUpperBase(s: i32, selector: i32): u64 {
   return at == 0 ? 0 : readSystem(s, at + 8, 4) << 32;
 }
 
+/** The second half of a system descriptor of long mode; 0 if its table does not have it. */
+export function readUpperHalf(s: i32, selector: i32): u64 {
+  const at = descriptorAt(s, selector, 16);
+  return at == 0 ? 0 : readSystem(s, at + 8, 8);
+}
+
 /** Whether a system descriptor's sixteen bytes are in the table. */
 export function isWhole(s: i32, selector: i32): bool {
   return descriptorAt(s, selector, 16) != 0;
@@ -82,6 +98,15 @@ export function setSegment(s: i32, segment: i32, selector: i32, descriptor: u64)
   store<u64>(s + S_segmentBase + 8 * segment, baseOf(descriptor));
   store<i32>(s + S_segmentLimit + 4 * segment, limitOf(descriptor));
   store<i32>(s + S_segmentAccess + 4 * segment, accessOf(descriptor));
+}
+
+/** A segment register in real mode and virtual-8086 mode: real mode leaves the limit and the access as they were. */
+export function setPlainSegment(s: i32, segment: i32, selector: i32, virtual: bool): void {
+  store<i32>(s + S_selector + 4 * segment, selector & 0xffff);
+  store<u64>(s + S_segmentBase + 8 * segment, (<u64>(selector & 0xffff)) << 4);
+  if (!virtual) return;
+  store<i32>(s + S_segmentLimit + 4 * segment, 0xffff);
+  store<i32>(s + S_segmentAccess + 4 * segment, VIRTUAL_ACCESS);
 }
 
 /** A segment register names none. Its base goes with it, as on Intel's processors. */

@@ -1,14 +1,8 @@
 /**
- * Transfers of control between levels and segments: IRET, SYSCALL, SYSRET, far jumps, calls and returns, of 64-bit mode.
- * Source: Intel SDM, volume 2; AMD APM, volume 3. Each sets pc, to its target or to a fault's handler.
+ * Returns to where code was interrupted or called from, in another segment or at another level. Source: Intel SDM, volume 2,
+ * IRET and RET; AMD APM, volume 3. Each sets pc, to its target or to a fault's handler.
  */
 import {
-  EFER_systemCall,
-  ERROR_otherCode,
-  MSR_efer,
-  MSR_lstar,
-  MSR_star,
-  MSR_syscallMask,
   RFLAGS_always,
   RFLAGS_interrupt,
   RFLAGS_ioPrivilege,
@@ -17,17 +11,13 @@ import {
   RFLAGS_virtual8086,
   RFLAGS_writable,
   S_cpl,
-  S_fault,
   S_general,
   S_interruptPending,
   S_interruptRequest,
-  S_msrs,
   S_nmiBlocked,
   S_nmiPending,
-  S_pc,
   S_recheck,
   S_segmentAccess,
-  S_selector,
   SEGMENT_cs,
   SEGMENT_ds,
   SEGMENT_es,
@@ -35,20 +25,17 @@ import {
   SEGMENT_gs,
   SEGMENT_ss,
   VECTOR_generalProtection,
-  VECTOR_invalidOpcode,
-  VECTOR_segmentNotPresent,
   VECTOR_stackFault,
 } from "../engines/runtime/layout.generated";
-import { loadSlow, storeSlow } from "../../../engine/runtime/access.as";
-import { internalError } from "../../../engine/runtime/internal-error.as";
+import { loadSlow } from "../../../engine/runtime/access.as";
 import { derive } from "../mmu/context.as";
-import { isCanonical } from "../mmu/translate.as";
-import { deliverFault } from "./deliver.as";
+import { goOnAt, hasPlainSegments, is64, isLongMode, isVirtual8086 } from "../mmu/mode.as";
+import { stackAddress, stackMask, stackMoved } from "../mmu/segmentation.as";
+import { codeSegment, faultBy, found, gone, goOnIn, goOnPlain, isInCode, settled } from "./code-segment.as";
 import { flagsOf, setFlags } from "./flags.as";
-import { descriptor, lookUp, noteAccessed } from "./load-segment.as";
+import { descriptor } from "./load-segment.as";
 import {
   accessOf,
-  BIG,
   CODE,
   CONFORMING,
   clearSegment,
@@ -56,84 +43,20 @@ import {
   LONG,
   PRESENT,
   SYSTEM_BIT,
+  setPlainSegment,
   setSegment,
   WRITABLE,
 } from "./segments.as";
 
-const RCX = S_general + 8;
-const RSP = S_general + 4 * 8;
-const R11 = S_general + 11 * 8;
+const RSP_AT = 4 * 8;
+const RSP = S_general + RSP_AT;
 /** What POPF and IRET set of the arithmetic flags. */
 const ARITHMETIC: u64 = 0x8d5;
-
-/** Ends in a fault. */
-function faultBy(s: i32, vector: i32, error: i32): void {
-  deliverFault(s, vector, error);
-}
-
-function msr(s: i32, place: i32): u64 {
-  return load<u64>(s + S_msrs + 8 * place);
-}
-
-/** Whether a load that these routines made faulted: it has been delivered, and they are over. */
-function gone(s: i32): bool {
-  if (!load<i32>(s, S_fault)) return false;
-  store<i32>(s, 0, S_fault);
-  return true;
-}
 
 /** What waits may be taken now. */
 export function lookForInterrupts(s: i32): void {
   const external = atomic.load<i32>(s + S_interruptPending) | atomic.load<i32>(s + S_interruptRequest);
   if (external | load<i32>(s, S_nmiPending)) store<i32>(s, 1, S_recheck);
-}
-
-/** Reads a selector's descriptor, which is not the null selector, into `descriptor`. False: a fault has been delivered. */
-function found(s: i32, selector: i32): bool {
-  if (!(selector & 0xfffc)) {
-    faultBy(s, VECTOR_generalProtection, 0);
-    return false;
-  }
-  return lookUp(s, selector) || !gone(s);
-}
-
-/**
- * Ends a look-up: the descriptor is the right one, is there (else `absent` is the fault), and notes that it was accessed. False: a
- * fault has been delivered.
- */
-function settled(s: i32, selector: i32, right: bool, absent: i32): bool {
-  const error = selector & 0xfffc;
-  if (!right) {
-    faultBy(s, VECTOR_generalProtection, error);
-    return false;
-  }
-  if (!(accessOf(descriptor) & PRESENT)) {
-    faultBy(s, absent, error);
-    return false;
-  }
-  return noteAccessed(s, selector) || !gone(s);
-}
-
-/**
- * Looks a code segment up that is returned to (its RPL decides) or jumped to (the present level does). The descriptor is in
- * `descriptor`. False: a fault has been delivered.
- */
-function codeSegment(s: i32, selector: i32, returns: bool): bool {
-  if (!found(s, selector)) return false;
-  const access = accessOf(descriptor);
-  const cpl = load<i32>(s, S_cpl);
-  const rpl = selector & 3;
-  const dpl = dplOf(access);
-  let right =
-    descriptor != 0 && (access & (SYSTEM_BIT | CODE)) == (SYSTEM_BIT | CODE) && (access & (LONG | BIG)) != (LONG | BIG);
-  if (returns) right = right && rpl >= cpl && (access & CONFORMING ? dpl <= rpl : dpl == rpl);
-  else right = right && (access & CONFORMING ? dpl <= cpl : dpl == cpl && rpl <= cpl);
-  if (right && access & PRESENT && !(access & LONG)) {
-    internalError(s, ERROR_otherCode);
-    store<i32>(s, 0, S_fault);
-    return false;
-  }
-  return settled(s, selector, right, VECTOR_segmentNotPresent);
 }
 
 /** Takes an outer level's rights away that an inner one's segments have. */
@@ -149,10 +72,11 @@ function leaveInner(s: i32, level: i32): void {
 
 /** The stack that an outer level is returned to with. False: a fault has been delivered. */
 let stackDescriptor: u64 = 0;
-function outerStack(s: i32, selector: i32, level: i32): bool {
+function outerStack(s: i32, selector: i32, level: i32, toLong: bool): bool {
   stackDescriptor = 0;
   const rpl = selector & 3;
-  if (!(selector & 0xfffc) && level != 3 && rpl == level) return true;
+  // No segment is one for 64-bit code below level 3.
+  if (!(selector & 0xfffc) && toLong && level != 3 && rpl == level) return true;
   if (!found(s, selector)) return false;
   const access = accessOf(descriptor);
   const right = (access & (SYSTEM_BIT | CODE | WRITABLE)) == (SYSTEM_BIT | WRITABLE);
@@ -171,163 +95,189 @@ export function flagsFrom(s: i32, image: u64, size: i32, cpl: i32): u64 {
   return (flagsOf(s) & ~mask) | (image & mask) | RFLAGS_always;
 }
 
+/** Whether a descriptor is of 64-bit code. */
+function isLong64(s: i32, code: u64): bool {
+  return isLongMode(s) && (accessOf(code) & LONG) != 0;
+}
+
+/** What lies so far above the stack's top; look at `gone` afterwards. */
+function fromStack(s: i32, offset: i32, bytes: i32): u64 {
+  const at = stackAddress(s, RSP_AT, offset, bytes, 0);
+  return gone(s) ? failedLoad() : <u64>loadSlow(s, at, bytes, 0);
+}
+
+/** A fault of `fromStack` has been delivered. */
+let lost: bool = false;
+function failedLoad(): u64 {
+  lost = true;
+  return 0;
+}
+
+/** Whether the last `fromStack` faulted. */
+function isLost(s: i32): bool {
+  const was = lost || gone(s);
+  lost = false;
+  return was;
+}
+
+/** RSP after a return at one level took so many bytes. */
+function drop(s: i32, bytes: i64): void {
+  store<i64>(s, stackMoved(s, RSP_AT, bytes), RSP);
+}
+
+/** RSP of an outer level: a stack of 16 bits has that much of it. The new segments are there. */
+function setOuterTop(s: i32, top: u64): void {
+  const mask = stackMask(s);
+  store<u64>(s, mask == 0xffff ? (load<u64>(s, RSP) & ~0xffff) | (top & 0xffff) : top & mask, RSP);
+}
+
+function setOuterStack(s: i32, selector: i32, level: i32): void {
+  if (stackDescriptor != 0) setSegment(s, SEGMENT_ss, selector, stackDescriptor);
+  else {
+    clearSegment(s, SEGMENT_ss, selector);
+    store<i32>(s, level << 5, S_segmentAccess + 4 * SEGMENT_ss);
+  }
+}
+
+/** IRET in real mode and virtual-8086 mode. */
+function returnPlain(s: i32, bytes: i32): void {
+  const virtual = isVirtual8086(s);
+  if (virtual && (flagsOf(s) & RFLAGS_ioPrivilege) != RFLAGS_ioPrivilege) {
+    faultBy(s, VECTOR_generalProtection, 0);
+    return;
+  }
+  const target = fromStack(s, 0, bytes);
+  if (isLost(s)) return;
+  const selector = <i32>fromStack(s, bytes, bytes) & 0xffff;
+  if (isLost(s)) return;
+  const image = fromStack(s, 2 * bytes, bytes);
+  if (isLost(s)) return;
+  const above = stackMoved(s, RSP_AT, 3 * bytes);
+  if (!goOnPlain(s, selector, target)) return;
+  store<i64>(s, above, RSP);
+  let flags = flagsFrom(s, image, 8 * bytes, virtual ? 3 : 0);
+  if (bytes != 2) flags = (flags & ~(<u64>RFLAGS_resume)) | (image & RFLAGS_resume);
+  setFlags(s, flags);
+  store<i32>(s, 0, S_nmiBlocked);
+  derive(s);
+  lookForInterrupts(s);
+}
+
+/** IRETD to virtual-8086 mode, of level 0. */
+function returnToVirtual(s: i32, target: u64, selector: i32, image: u64): void {
+  const top = fromStack(s, 12, 4);
+  if (isLost(s)) return;
+  const stackSelector = <i32>fromStack(s, 16, 4);
+  if (isLost(s)) return;
+  const es = <i32>fromStack(s, 20, 4);
+  if (isLost(s)) return;
+  const ds = <i32>fromStack(s, 24, 4);
+  if (isLost(s)) return;
+  const fs = <i32>fromStack(s, 28, 4);
+  if (isLost(s)) return;
+  const gs = <i32>fromStack(s, 32, 4);
+  if (isLost(s)) return;
+  if (target > 0xffff) {
+    faultBy(s, VECTOR_generalProtection, 0);
+    return;
+  }
+  const writable: u64 = RFLAGS_writable | ARITHMETIC | RFLAGS_resume | RFLAGS_virtual8086;
+  setFlags(s, (flagsOf(s) & ~writable) | (image & writable) | RFLAGS_always);
+  setPlainSegment(s, SEGMENT_cs, selector, true);
+  setPlainSegment(s, SEGMENT_ss, stackSelector, true);
+  setPlainSegment(s, SEGMENT_es, es, true);
+  setPlainSegment(s, SEGMENT_ds, ds, true);
+  setPlainSegment(s, SEGMENT_fs, fs, true);
+  setPlainSegment(s, SEGMENT_gs, gs, true);
+  store<u64>(s, top & 0xffffffff, RSP);
+  store<i32>(s, 3, S_cpl);
+  store<i32>(s, 0, S_nmiBlocked);
+  goOnAt(s, target);
+  derive(s);
+  lookForInterrupts(s);
+}
+
 export function returnFromInterrupt(s: i32, size: i32): void {
+  const bytes = size >> 3;
+  if (hasPlainSegments(s)) {
+    returnPlain(s, bytes);
+    return;
+  }
+  // Tasks are not switched by the processor (docs/decisions/0016).
   if (flagsOf(s) & RFLAGS_nestedTask) {
     faultBy(s, VECTOR_generalProtection, 0);
     return;
   }
-  const bytes = size >> 3;
   const cpl = load<i32>(s, S_cpl);
-  const top = load<u64>(s, RSP);
-  const target = <u64>loadSlow(s, top, bytes, 0);
-  if (gone(s)) return;
-  const selector = <i32>loadSlow(s, top + bytes, bytes, 0) & 0xffff;
-  if (gone(s)) return;
-  const image = <u64>loadSlow(s, top + 2 * bytes, bytes, 0);
-  if (gone(s)) return;
-  const stack = <u64>loadSlow(s, top + 3 * bytes, bytes, 0);
-  if (gone(s)) return;
-  const stackSelector = <i32>loadSlow(s, top + 4 * bytes, bytes, 0) & 0xffff;
-  if (gone(s)) return;
-  if (!codeSegment(s, selector, true)) return;
-  const code = descriptor;
-  const level = selector & 3;
-  if (!isCanonical(target)) {
-    faultBy(s, VECTOR_generalProtection, 0);
+  const target = fromStack(s, 0, bytes);
+  if (isLost(s)) return;
+  const selector = <i32>fromStack(s, bytes, bytes) & 0xffff;
+  if (isLost(s)) return;
+  const image = fromStack(s, 2 * bytes, bytes);
+  if (isLost(s)) return;
+  if (image & RFLAGS_virtual8086 && cpl == 0 && size == 32 && !isLongMode(s)) {
+    returnToVirtual(s, target, selector, image);
     return;
   }
-  if (!outerStack(s, stackSelector, level)) return;
+  // 64-bit mode always has a stack to return to.
+  const level = selector & 3;
+  const other = is64(s) || level > cpl;
+  let top: u64 = 0;
+  let stackSelector = 0;
+  if (other) {
+    top = fromStack(s, 3 * bytes, bytes);
+    if (isLost(s)) return;
+    stackSelector = <i32>fromStack(s, 4 * bytes, bytes) & 0xffff;
+    if (isLost(s)) return;
+  }
+  if (!codeSegment(s, selector, true)) return;
+  const code = descriptor;
+  if (!isInCode(s, code, target)) return;
+  if (other && !outerStack(s, stackSelector, level, isLong64(s, code))) return;
   // RF is restored, unlike by POPF.
   let flags = flagsFrom(s, image, size, cpl);
   if (size != 16) flags = (flags & ~(<u64>RFLAGS_resume)) | (image & RFLAGS_resume);
   setFlags(s, flags);
-  setSegment(s, SEGMENT_cs, selector, code);
-  if (stackDescriptor != 0) setSegment(s, SEGMENT_ss, stackSelector, stackDescriptor);
-  else {
-    clearSegment(s, SEGMENT_ss, stackSelector);
-    store<i32>(s, level << 5, S_segmentAccess + 4 * SEGMENT_ss);
-  }
-  store<u64>(s, stack, RSP);
-  store<u64>(s, target, S_pc);
+  if (other) setOuterStack(s, stackSelector, level);
+  else drop(s, 3 * bytes);
+  goOnIn(s, selector, code, target, level);
+  if (other) setOuterTop(s, top);
   store<i32>(s, 0, S_nmiBlocked);
-  if (level != cpl) {
-    store<i32>(s, level, S_cpl);
-    leaveInner(s, level);
-  }
-  derive(s);
+  if (level != cpl) leaveInner(s, level);
   lookForInterrupts(s);
 }
 
 /** A far return, which takes so many bytes more from the stack. */
 export function returnFar(s: i32, size: i32, more: i64): void {
   const bytes = size >> 3;
-  const cpl = load<i32>(s, S_cpl);
-  const top = load<u64>(s, RSP);
-  const target = <u64>loadSlow(s, top, bytes, 0);
-  if (gone(s)) return;
-  const selector = <i32>loadSlow(s, top + bytes, bytes, 0) & 0xffff;
-  if (gone(s)) return;
+  const target = fromStack(s, 0, bytes);
+  if (isLost(s)) return;
+  const selector = <i32>fromStack(s, bytes, bytes) & 0xffff;
+  if (isLost(s)) return;
+  if (hasPlainSegments(s)) {
+    const above = stackMoved(s, RSP_AT, 2 * bytes + more);
+    if (goOnPlain(s, selector, target)) store<i64>(s, above, RSP);
+    return;
+  }
   if (!codeSegment(s, selector, true)) return;
   const code = descriptor;
+  const cpl = load<i32>(s, S_cpl);
   const level = selector & 3;
-  if (!isCanonical(target)) {
-    faultBy(s, VECTOR_generalProtection, 0);
+  if (!isInCode(s, code, target)) return;
+  if (level == cpl) {
+    drop(s, 2 * bytes + more);
+    goOnIn(s, selector, code, target, level);
     return;
   }
-  let stack = top + 2 * bytes + more;
-  if (level != cpl) {
-    const from = stack;
-    stack = <u64>loadSlow(s, from, bytes, 0);
-    if (gone(s)) return;
-    const stackSelector = <i32>loadSlow(s, from + bytes, bytes, 0) & 0xffff;
-    if (gone(s)) return;
-    if (!outerStack(s, stackSelector, level)) return;
-    if (stackDescriptor != 0) setSegment(s, SEGMENT_ss, stackSelector, stackDescriptor);
-    else clearSegment(s, SEGMENT_ss, stackSelector);
-    stack += more;
-  }
-  setSegment(s, SEGMENT_cs, selector, code);
-  store<u64>(s, stack, RSP);
-  store<u64>(s, target, S_pc);
-  if (level != cpl) {
-    store<i32>(s, level, S_cpl);
-    leaveInner(s, level);
-    derive(s);
-  }
-}
-
-/** A far jump (`next` 0) or call through a pointer in memory. Gates and tasks are not there. */
-export function transferFar(s: i32, address: i64, size: i32, next: i64): void {
-  const bytes = size >> 3;
-  const target = <u64>loadSlow(s, address, bytes, 0);
-  if (gone(s)) return;
-  const selector = <i32>loadSlow(s, address + bytes, 2, 0);
-  if (gone(s)) return;
-  if (!codeSegment(s, selector, false)) return;
-  const code = descriptor;
-  if (!isCanonical(target)) {
-    faultBy(s, VECTOR_generalProtection, 0);
-    return;
-  }
-  if (next != 0) {
-    const top = load<u64>(s, RSP) - 2 * bytes;
-    storeSlow(s, top + bytes, bytes, <i64>load<u32>(s, S_selector + 4 * SEGMENT_cs), 0);
-    if (gone(s)) return;
-    storeSlow(s, top, bytes, next, 0);
-    if (gone(s)) return;
-    store<u64>(s, top, RSP);
-  }
-  const level = load<i32>(s, S_cpl);
-  setSegment(s, SEGMENT_cs, (selector & 0xfffc) | level, code);
-  store<u64>(s, target, S_pc);
-}
-
-/** A flat segment of 64-bit code (or data), as SYSCALL and SYSRET make them. */
-function flat(s: i32, segment: i32, selector: i32, access: i32): void {
-  store<i32>(s + S_selector + 4 * segment, selector);
-  setSegment(s, segment, selector, 0x000f00000000ffff | ((<u64>access) << 40));
-}
-
-const PAGES = 0x8000;
-
-export function systemCall(s: i32, next: i64): void {
-  if (!(msr(s, MSR_efer) & EFER_systemCall)) {
-    faultBy(s, VECTOR_invalidOpcode, 0);
-    return;
-  }
-  const flags = flagsOf(s);
-  store<i64>(s, next, RCX);
-  store<u64>(s, flags & ~(<u64>RFLAGS_resume), R11);
-  setFlags(s, (flags & ~msr(s, MSR_syscallMask) & ~(<u64>RFLAGS_resume)) | RFLAGS_always);
-  const selector = <i32>(msr(s, MSR_star) >> 32) & 0xfffc;
-  flat(s, SEGMENT_cs, selector, PAGES | LONG | PRESENT | SYSTEM_BIT | CODE | 3);
-  flat(s, SEGMENT_ss, selector + 8, PAGES | BIG | PRESENT | SYSTEM_BIT | 3);
-  store<i32>(s, 0, S_cpl);
-  store<u64>(s, msr(s, MSR_lstar), S_pc);
-  derive(s);
-}
-
-export function systemReturn(s: i32, size: i32): void {
-  if (!(msr(s, MSR_efer) & EFER_systemCall)) {
-    faultBy(s, VECTOR_invalidOpcode, 0);
-    return;
-  }
-  const target = load<u64>(s, RCX);
-  if (load<i32>(s, S_cpl) != 0 || !isCanonical(target)) {
-    faultBy(s, VECTOR_generalProtection, 0);
-    return;
-  }
-  if (size != 64) {
-    internalError(s, ERROR_otherCode);
-    store<i32>(s, 0, S_fault);
-    return;
-  }
-  const selector = <i32>(msr(s, MSR_star) >> 48);
-  flat(s, SEGMENT_cs, ((selector + 16) & 0xffff) | 3, PAGES | LONG | PRESENT | 0x60 | SYSTEM_BIT | CODE | 3);
-  flat(s, SEGMENT_ss, ((selector + 8) & 0xffff) | 3, PAGES | BIG | PRESENT | 0x60 | SYSTEM_BIT | 3);
-  setFlags(s, (load<u64>(s, R11) & 0x3c7fd7) | RFLAGS_always);
-  store<i32>(s, 3, S_cpl);
-  store<u64>(s, target, S_pc);
-  derive(s);
-  lookForInterrupts(s);
+  const from = 2 * bytes + <i32>more;
+  const top = fromStack(s, from, bytes);
+  if (isLost(s)) return;
+  const stackSelector = <i32>fromStack(s, from + bytes, bytes) & 0xffff;
+  if (isLost(s)) return;
+  if (!outerStack(s, stackSelector, level, isLong64(s, code))) return;
+  setOuterStack(s, stackSelector, level);
+  goOnIn(s, selector, code, target, level);
+  setOuterTop(s, top);
+  drop(s, more);
+  leaveInner(s, level);
 }

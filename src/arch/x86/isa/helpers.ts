@@ -18,6 +18,13 @@ export const helpers = {
   /** An image, its size. */
   popFlags: helper("context", ["i64", "i32"], "void"),
 
+  /** In virtual-8086 mode: the I/O privilege level lets PUSHF, POPF, INT and IRET be. */
+  flagsAllowed: helper("faults", [], "void"),
+  /** Neither real mode nor virtual-8086 mode. */
+  protectedMode: helper("faults", [], "void"),
+  /** ENTER: the operand size, the bytes of space, the level. */
+  enterFrame: helper("faults", ["i32", "i32", "i32"], "void"),
+
   // Control and debug registers, by number.
   readControl: helper("faults", ["i32"], "i64"),
   writeControl: helper("context", ["i32", "i64"], "void"),
@@ -30,8 +37,8 @@ export const helpers = {
   writeExtendedControl: helper("context", ["i64", "i64"], "void"),
 
   // Tables and segments.
-  /** 0 GDT, 1 IDT; the address. */
-  loadTable: helper("context", ["i32", "i64"], "void"),
+  /** 0 GDT, 1 IDT; the address; the operand size. */
+  loadTable: helper("context", ["i32", "i64", "i32"], "void"),
   storeTable: helper("faults", ["i32", "i64"], "void"),
   /** 7 LDTR, 8 TR; the selector. */
   loadSystemSegment: helper("context", ["i32", "i64"], "void"),
@@ -128,10 +135,18 @@ export const helpers = {
   returnFromInterrupt: helper("leaves", ["i32"], "void"),
   /** The operand size, bytes to take from the stack. */
   returnFar: helper("leaves", ["i32", "i64"], "void"),
-  /** The pointer's address, the operand size, the address to return to: 0 for a jump. */
-  transferFar: helper("leaves", ["i64", "i32", "i64"], "void"),
+  /** The selector, the offset, the operand size; the address to return to. */
+  jumpFar: helper("leaves", ["i64", "i64", "i32"], "void"),
+  callFar: helper("leaves", ["i64", "i64", "i32", "i64"], "void"),
+  /** Outside 64-bit mode: an address in the present code segment, which `checkTarget` has found to be in it, or which faults. */
+  jumpNear: helper("leaves", ["i64"], "void"),
+  checkTarget: helper("faults", ["i64", "i32"], "void"),
+  /** The present instruction is the next one. */
+  startOver: helper("leaves", [], "void"),
   systemCall: helper("leaves", ["i64"], "void"),
   systemReturn: helper("leaves", ["i32"], "void"),
+  systemEnter: helper("leaves", [], "void"),
+  systemExit: helper("leaves", ["i32"], "void"),
 } as const satisfies Readonly<Record<string, HelperSignature>>;
 
 export type HelperName = keyof typeof helpers;

@@ -23,8 +23,34 @@ export interface Operand {
   setVector(value: V128): void;
   /** Where memory is, without its segment's base, cut to the address size. */
   offset(): I64;
-  /** The same with the base: what `m.load` and `m.store` take. `moved` is added where RSP is the base. */
-  address(moved?: number): I64;
+  /** The same with the base: what `m.load` and `m.store` take. Outside 64-bit mode it may fault, by what is asked of it. */
+  address(asked?: Asked): I64;
+  /** A far pointer, in the instruction or in memory. May fault. */
+  far(): FarPointer;
+}
+
+export interface FarPointer {
+  readonly offset: I64;
+  readonly selector: I64;
+}
+
+/** What is asked of memory at an operand's address. */
+export interface Asked {
+  /** That so many bytes are in its segment; else as many as the operand has. */
+  readonly bytes?: number;
+  /** That it can be written. */
+  readonly write?: boolean;
+  /** So much more than the operand says, where RSP is the base; always. */
+  readonly moved?: number;
+  readonly further?: I64;
+}
+
+/** Places of a stack, from where a register points. */
+export interface Stack {
+  /** What `m.load` and `m.store` take, so many bytes above where the register points. Outside 64-bit mode it may fault. */
+  address(offset: number, bytes: number, write: boolean): I64;
+  /** What the register is, and RSP becomes, when the stack's top is so far above; `m.setStack` takes it. */
+  moved(by: number, more?: I64): I64;
 }
 
 /** Memory that is being read and written. */
@@ -37,6 +63,7 @@ export interface Update {
 export interface Facts {
   /** The operand size, bits. */
   readonly size: Size;
+  /** 64, or 32 for all other code: what differs there is found out when it runs. */
   readonly codeSize: CodeSize;
   /** 0 to 15, of instructions that have one of the sixteen. */
   readonly condition: number;
@@ -92,8 +119,13 @@ export interface X86Machine extends Operations {
   /** RFLAGS but for the arithmetic flags. */
   systemFlags(): I64;
   setSystemFlags(value: I64): void;
-  /** Address of the next instruction. */
+  /** Address of the next instruction, as this one's (`cia`) in its segment. */
   next(): I64;
+  /** The instruction starts over. */
+  again(): void;
+  /** The stack, from where RSP points, or another register does. */
+  stack(register?: number): Stack;
+  setStack(top: I64): void;
   /**
    * An operand in memory that is read and then written: looked up once, as what is written. With LOCK, or if it is always so,
    * nobody writes there in between: otherwise the instruction starts over, so that nothing may be written before it.

@@ -4,10 +4,7 @@
  */
 import type { InsnDefinition } from "./insn.js";
 import * as bits from "./instructions/bits.js";
-import * as branch from "./instructions/branch.js";
-import * as decimal from "./instructions/decimal.js";
 import * as move from "./instructions/move.js";
-import * as stack from "./instructions/stack.js";
 import * as system from "./instructions/system.js";
 
 export interface UnfinishedInstruction {
@@ -19,24 +16,11 @@ const because = (reason: string, definitions: readonly InsnDefinition[]): Unfini
   definitions.map((definition) => ({ definition, reason }));
 
 export const unfinished: readonly UnfinishedInstruction[] = [
-  ...because("outside 64-bit mode only, which no engine runs yet", [
-    ...decimal.decimalInstructions,
-    branch.bound,
-    branch.into,
-    stack.pusha,
-    stack.popa,
-    system.arpl,
-    system.les,
-    system.lds,
-  ]),
   ...because("a loop over bits, or a sum that wants a routine of the run-time library", [
     bits.pdep,
     bits.pext,
     move.crc32,
-    stack.enter,
   ]),
-  ...because("32-bit code, which SYSENTER is for, is not there", [system.sysenter, system.sysexit]),
-  ...because("segments other than FS and GS count in 16- and 32-bit code only", [system.lss, system.lfs, system.lgs]),
   ...because("no processor that there is offers it", [
     ...[system.rdpkru, system.wrpkru, system.monitor, system.mwait, system.clzero, move.rdrand, move.rdseed],
   ]),

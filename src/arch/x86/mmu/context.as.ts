@@ -6,10 +6,10 @@ import {
   CR4_pcid,
   CR4_smap,
   RFLAGS_alignment,
+  KIND_long,
   RFLAGS_trap,
   S_asid,
   S_codeMap,
-  S_codeMaps,
   S_control,
   S_cpl,
   S_fetchAsid,
@@ -20,8 +20,10 @@ import {
   MODE_alone,
 } from "../engines/runtime/layout.generated";
 import { asidAt, contextAt, forgetContext, isRemembered, newAsid, tableOf } from "../../../engine/runtime/contexts.as";
+import { codeMapOf } from "../../../engine/runtime/code-pages.as";
 import { deriveJumpContext } from "../../../engine/runtime/jump-cache.as";
 import { deriveFloat } from "../engines/runtime/float/blocked.as";
+import { presentKind } from "./mode.as";
 import { control4 } from "./translate.as";
 
 const REMEMBERED = 127;
@@ -66,10 +68,11 @@ export function derive(s: i32): void {
   store<i64>(s, fetch, S_fetchAsid);
   store<i32>(s, tableOf(s, fetch), S_fetchTlb);
   deriveFloat(s);
-  store<i32>(s, load<i32>(s, S_codeMaps), S_codeMap);
-  deriveJumpContext(s, false);
+  const kind = presentKind(s);
+  store<i32>(s, codeMapOf(s, kind), S_codeMap);
+  deriveJumpContext(s, kind);
   const alone = load<i32>(s, S_mode) & MODE_alone || flags & RFLAGS_trap;
-  store<i32>(s, alone ? MODE_alone : 0, S_mode);
+  store<i32>(s, i32(kind != KIND_long) | (alone ? MODE_alone : 0), S_mode);
 }
 
 /** Forgets the translations of a process context, but for those of global pages, which would be found again. */

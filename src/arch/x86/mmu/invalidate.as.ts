@@ -2,7 +2,7 @@
 import { CR4_pcid, S_control, S_hugePages, S_largePages } from "../engines/runtime/layout.generated";
 import { flushAddress, flushTranslations } from "../../../engine/runtime/invalidate.as";
 import { derive, dropProcessContext, processContext } from "./context.as";
-import { control4 } from "./translate.as";
+import { control4, hasSmallEntries } from "./translate.as";
 
 /** Drops all translations, of global pages too. */
 export function dropAll(s: i32): void {
@@ -18,7 +18,8 @@ export function dropAddress(s: i32, ea: u64): void {
     return;
   }
   const large = (load<u64>(s, S_largePages) >> ((ea >> 21) & 63)) & 1;
-  if (large) flushAddress(s, ea & ~0x1fffff, 21);
+  if (large && hasSmallEntries(s)) flushAddress(s, ea & ~0x3fffff, 22);
+  else if (large) flushAddress(s, ea & ~0x1fffff, 21);
   else flushAddress(s, ea, 12);
 }
 

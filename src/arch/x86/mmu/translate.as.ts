@@ -1,12 +1,18 @@
-/** Translation of linear addresses by tables of four levels. Source: Intel SDM, volume 3, "4-Level Paging". */
+/**
+ * Translation of linear addresses by tables: of four levels in long mode, with PAE of three, else of two with entries of 32
+ * bits. Source: Intel SDM, volume 3, "32-bit Paging", "PAE Paging", "4-Level Paging".
+ */
 import {
   ACCESS_fetch,
   ACCESS_store,
   CONTEXT_user,
   CR0_paging,
   CR0_writeProtect,
+  CR4_pageSize,
+  CR4_physicalAddress,
   CR4_smap,
   CR4_smep,
+  EFER_longModeActive,
   EFER_noExecute,
   MSR_efer,
   PAGE_accessed,
@@ -86,25 +92,58 @@ export function translateAs(s: i32, ea: u64, access: i32, level: i32): i32 {
     pageShift = 12;
     return 0;
   }
+  const long = (efer(s) & EFER_longModeActive) != 0;
   let cause: i32;
-  do cause = walk(s, ea, access, level);
-  while (cause < 0);
+  do {
+    if (long || control4(s) & CR4_physicalAddress) cause = walk(s, ea, access, level, long);
+    else cause = walk32(s, ea, access, level);
+  } while (cause < 0);
   return cause;
 }
 
-/** As `translate`; -1: an entry changed while it was looked at. */
-function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
-  const noExecute = (efer(s) & EFER_noExecute) != 0;
-  const c4 = control4(s);
-  const user = level == 3;
+/** The cause of a page fault by what is not there, of an access. */
+function absent(access: i32, level: i32, tellsFetches: bool): i32 {
   let code = UNTRANSLATED_pageFault;
   if (access == ACCESS_store) code |= PAGEFAULT_write;
-  if (user) code |= PAGEFAULT_user;
-  if (access == ACCESS_fetch && (noExecute || c4 & CR4_smep)) code |= PAGEFAULT_fetch;
+  if (level == 3) code |= PAGEFAULT_user;
+  if (access == ACCESS_fetch && tellsFetches) code |= PAGEFAULT_fetch;
+  return code;
+}
+
+/** Bits of an entry of the first of PAE's tables that are reserved. */
+const POINTER_RESERVED: u64 = PAGE_reserved | PAGE_noExecute | 0x7ff0000000000000 | 0x1e6;
+
+/** Whether the four entries that CR3 leads to with PAE are as they must be. */
+export function pointersAreRight(s: i32, table: u64): bool {
+  const at = table & 0xffffffe0;
+  if (!findSlot(at)) return true;
+  const host = hostInSlot(at);
+  for (let i = 0; i < 4; i++) {
+    const entry = load<u64>(host + 8 * i);
+    if (entry & PAGE_present && entry & POINTER_RESERVED) return false;
+  }
+  return true;
+}
+
+/** As `translate`, by entries of 64 bits; -1: an entry changed while it was looked at. */
+function walk(s: i32, ea: u64, access: i32, level: i32, long: bool): i32 {
+  const noExecute = (efer(s) & EFER_noExecute) != 0;
+  const c4 = control4(s);
+  const code = absent(access, level, noExecute || (c4 & CR4_smep) != 0);
   let table = load<u64>(s, S_control + 24) & PAGE_address;
   let all: u64 = PAGE_writable | PAGE_user;
   let never: u64 = 0;
   let shift = 39;
+  if (!long) {
+    // Processors keep these four from when CR3 was loaded; here they are read each time.
+    const at = (load<u64>(s, S_control + 24) & 0xffffffe0) + ((ea >> 30) & 3) * 8;
+    if (!findSlot(at)) return code;
+    const entry = load<u64>(hostInSlot(at));
+    if (!(entry & PAGE_present)) return code;
+    if (entry & POINTER_RESERVED) return code | PAGEFAULT_protection | PAGEFAULT_reserved;
+    table = entry & PAGE_address;
+    shift = 21;
+  }
   for (;;) {
     const at = table + (((ea >> shift) & 511) << 3);
     if (!findSlot(at)) return code;
@@ -115,6 +154,7 @@ function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
     const large = (entry & PAGE_large) != 0 && shift != 12;
     let reserved: u64 = PAGE_reserved;
     if (!noExecute) reserved |= PAGE_noExecute;
+    if (!long) reserved |= 0x7ff0000000000000;
     if (shift == 39) reserved |= PAGE_large;
     else if (large) reserved |= ((1 << shift) - 1) & ~0x1fff;
     if (entry & reserved) return code | PAGEFAULT_protection | PAGEFAULT_reserved;
@@ -137,6 +177,60 @@ function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
     pageShift = shift;
     if (shift == 21) store<u64>(s, load<u64>(s, S_largePages) | ((<u64>1) << ((ea >> 21) & 63)), S_largePages);
     if (shift == 30) store<u64>(s, load<u64>(s, S_hugePages) | ((<u64>1) << ((ea >> 30) & 63)), S_hugePages);
+    return 0;
+  }
+}
+
+/** Tables have entries of 32 bits. */
+export function hasSmallEntries(s: i32): bool {
+  return !(efer(s) & EFER_longModeActive) && !(control4(s) & CR4_physicalAddress);
+}
+
+/** In an entry of 32 bits of a page of 4 MiB: bits 32 to 39 of its address; what is reserved. */
+const LARGE_UPPER: u32 = 0x1fe000;
+const LARGE_RESERVED: u32 = 0x200000;
+
+function mark32(s: i32, at: u64, host: i32, entry: u32, bits: u32): bool {
+  if ((entry & bits) == bits) return true;
+  if (atomic.cmpxchg<u32>(host, entry, entry | bits) != entry) return false;
+  if (findSlot(at)) noteDirty(s, at);
+  return true;
+}
+
+/** As `translate`, by entries of 32 bits. */
+function walk32(s: i32, ea: u64, access: i32, level: i32): i32 {
+  const c4 = control4(s);
+  const code = absent(access, level, (c4 & CR4_smep) != 0);
+  let table = load<u64>(s, S_control + 24) & 0xfffff000;
+  let all: u64 = PAGE_writable | PAGE_user;
+  let shift = 22;
+  for (;;) {
+    const at = table + (((ea >> shift) & 1023) << 2);
+    if (!findSlot(at)) return code;
+    const readOnly = slotIsReadOnly();
+    const host = hostInSlot(at);
+    const entry = atomic.load<u32>(host);
+    if (!(entry & <u32>PAGE_present)) return code;
+    const large = shift == 22 && (entry & <u32>PAGE_large) != 0 && (c4 & CR4_pageSize) != 0;
+    if (large && entry & LARGE_RESERVED) return code | PAGEFAULT_protection | PAGEFAULT_reserved;
+    all &= <u64>entry;
+    if (shift == 22 && !large) {
+      if (!readOnly && !mark32(s, at, host, entry, <u32>PAGE_accessed)) return -1;
+      table = <u64>(entry & 0xfffff000);
+      shift = 12;
+      continue;
+    }
+    const allowed = rightsOf(s, all, false, level, c4);
+    if (!((allowed >> access) & 1)) return code | PAGEFAULT_protection;
+    const dirty = access == ACCESS_store ? <u32>PAGE_dirty : 0;
+    if (!readOnly && !mark32(s, at, host, entry, <u32>PAGE_accessed | dirty)) return -1;
+    if (large) {
+      physical = ((<u64>(entry & LARGE_UPPER)) << 19) | <u64>(entry & 0xffc00000) | (ea & 0x3fffff);
+      const halves: u64 = (<u64>3) << ((ea >> 21) & 62);
+      store<u64>(s, load<u64>(s, S_largePages) | halves, S_largePages);
+    } else physical = <u64>(entry & 0xfffff000) | (ea & 0xfff);
+    rights = (entry | dirty) & <u32>PAGE_dirty ? allowed : allowed & ~RIGHT_write;
+    pageShift = shift;
     return 0;
   }
 }

@@ -5,6 +5,7 @@ import type { VcpuInside } from "../../../kvm/inside.js";
 import { Segment } from "../engines/layout.js";
 import { Control0, Control4, Efer } from "../engines/registers.js";
 import type { X86Regs, X86Segment, X86Sregs } from "../uapi.js";
+import { instructionPointer, setInstructionPointer } from "./instruction-pointer.js";
 import { contextChanged, getField, getMsr, setField, setMsr } from "./vcpu.js";
 
 /** In the order of their numbers. */
@@ -56,14 +57,14 @@ const takesSregs = options<X86Sregs>({
 
 export function getRegs(vcpu: VcpuInside): X86Regs {
   const registers = Object.fromEntries(general.map((name, i) => [name, getField(vcpu, "general", i)]));
-  return { ...registers, rip: getField(vcpu, "pc"), rflags: getFlags(vcpu) } as X86Regs;
+  return { ...registers, rip: instructionPointer(vcpu), rflags: getFlags(vcpu) } as X86Regs;
 }
 
 /** EINVAL: not all registers, or no numbers. */
 export function setRegs(vcpu: VcpuInside, regs: X86Regs): void {
   takesRegs(regs, "vcpu.setRegs", "regs");
   for (const [i, name] of general.entries()) setField(vcpu, "general", regs[name], i);
-  setField(vcpu, "pc", regs.rip);
+  setInstructionPointer(vcpu, regs.rip);
   setFlags(vcpu, regs.rflags);
   contextChanged(vcpu);
 }
@@ -159,6 +160,8 @@ export function getSregs(vcpu: VcpuInside): X86Sregs {
 export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   takesSregs(sregs, "vcpu.setSregs", "sregs");
   requireMode(sregs);
+  // What RIP is stays, whatever becomes of the segment that it is in.
+  const rip = instructionPointer(vcpu);
   for (const [i, name] of segments.entries()) setSegment(vcpu, i, sregs[name]);
   for (const name of ["ldt", "tr"] as const) setSegment(vcpu, systemSegments[name], sregs[name]);
   setField(vcpu, "cpl", BigInt(sregs.ss.dpl));
@@ -177,6 +180,7 @@ export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   const bits = sregs.interrupt_bitmap[word] ?? 0n;
   const lowest = bits === 0n ? -1 : 64 * word + (bits & -bits).toString(2).length - 1;
   setField(vcpu, "interruptPending", BigInt(lowest + 1));
+  setInstructionPointer(vcpu, rip);
   contextChanged(vcpu);
 }
 

@@ -69,9 +69,9 @@ export function powerOn(vcpu: VcpuInside, signature: bigint): void {
   setField(vcpu, "msrExits", 1n);
 }
 
-/** Where real-mode code goes on. */
-export function startAt(vcpu: VcpuInside, selector: bigint, base: bigint, pc: bigint): void {
+/** Where real-mode code goes on: so far from the code segment's base. */
+export function startAt(vcpu: VcpuInside, selector: bigint, base: bigint, offset: bigint): void {
   setField(vcpu, "selector", selector, Segment.cs);
   setField(vcpu, "segmentBase", base, Segment.cs);
-  setField(vcpu, "pc", pc);
+  setField(vcpu, "pc", base + offset);
 }

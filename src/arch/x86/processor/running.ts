@@ -2,6 +2,7 @@
 import { codeMaps } from "../../../engine/code-maps.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { vmLayout } from "../../../kvm/layout.js";
+import { codePage } from "../engines/layout.js";
 import { RFlags } from "../engines/registers.js";
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE } from "../uapi.js";
 import { started, x86VcpuOf } from "../vm/x86-vm.js";
@@ -9,7 +10,7 @@ import { resetRegisters, startAt } from "./reset.js";
 import { addressOf, getField, recordAt, tscRate } from "./vcpu.js";
 
 /** The soft TLB's pages have 4 KiB. */
-const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: 1, ownedPage: 4096n });
+const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: codePage.kinds, ownedPage: 4096n });
 
 export { createCodeMaps };
 

@@ -69,12 +69,12 @@ export function effective(s: i32, ea: u64): u64 {
   return ea;
 }
 
-export function secondOrder(s: i32): bool {
-  return false;
+export function codeKind(s: i32): i32 {
+  return 0;
 }
 
 /** Handler numbers by opcode, then lengths by opcode: what target.ts makes of its instructions. */
-export function decodeAt(s: i32, host: i32, room: i32, address: u64, secondOrder: bool, filled: i32): u64 {
+export function decodeAt(s: i32, host: i32, room: i32, address: u64, kind: i32, filled: i32): u64 {
   const opcode = <i32>load<u8>(host);
   const length = <i32>load<u8>(VM_decodeTables + 256 + opcode);
   if (length == 0) return HANDLER_illegal;
@@ -100,7 +100,7 @@ export function derive(s: i32): void {
   store<i64>(s, fetch, S_fetchAsid);
   store<i32>(s, tableOf(s, fetch), S_fetchTlb);
   store<i32>(s, load<i32>(s, S_codeMaps), S_codeMap);
-  deriveJumpContext(s, false);
+  deriveJumpContext(s, 0);
 }
 
 export function resetArch(s: i32): void {}

@@ -21,9 +21,9 @@ export function resetArch(s: i32): void {
   store<i64>(s, timeBase(s) + NEVER, S_decExpiry);
 }
 
-/** Code is of the second byte order: big-endian. */
+/** Kinds of code: 0 little-endian, 1 big-endian. */
 // @ts-ignore: decorator
 @inline
-export function secondOrder(s: i32): bool {
-  return !(load<i32>(s, S_mode) & 1);
+export function codeKind(s: i32): i32 {
+  return ~load<i32>(s, S_mode) & 1;
 }

@@ -9,6 +9,7 @@ import {
   CUT_word,
   DECODE_anyModMask,
   DECODE_anyModShift,
+  DECODE_engineWords,
   DECODE_firstMask,
   DECODE_firstShift,
   DECODE_formsAt,
@@ -57,6 +58,8 @@ import {
   IMMEDIATE_far,
   IMMEDIATE_whole,
   IMMEDIATE_word,
+  KIND_bits32,
+  KIND_long,
   NUMBER_noRegister,
   NUMBER_noSegment,
   PROPERTY_b,
@@ -71,6 +74,7 @@ import {
   RECORD_first,
   RECORD_index,
   RECORD_lock,
+  RECORD_narrow,
   RECORD_reg,
   RECORD_ripRelative,
   RECORD_rm,
@@ -79,6 +83,8 @@ import {
   RECORD_segment,
   RECORD_size,
   RECORD_vvvv,
+  SEGMENT_ds,
+  SEGMENT_ss,
   RULE_byte,
   RULE_default64,
   RULE_fixed16,
@@ -134,6 +140,13 @@ function signed(size: i32): i64 {
 @inline
 function table(word: i32): i32 {
   return load<i32>(VM_decodeTables + DECODE_tableAt + word * 4);
+}
+
+/** Address of the words that only engines ask for of the form with this number. */
+// @ts-ignore: decorator
+@inline
+function ofEngine(word: i32): i32 {
+  return VM_decodeTables + load<i32>(VM_decodeTables) + 4 * DECODE_engineWords * (word - 1);
 }
 
 function sizeBy(rule: i32): i32 {
@@ -227,12 +240,12 @@ function placeOf(number: i32, isByte: bool, rex: bool): i32 {
  * The handler (low half) and the word of the instruction at a host address, of which so many bytes may be read; HANDLER_nextPage
  * if it has more, HANDLER_illegal if there is none. What is longer than any instruction is as one that is none.
  */
-export function decodeIn(s: i32, host: i32, available: i32, size: i32): u64 {
+export function decodeIn(s: i32, host: i32, available: i32, kind: i32): u64 {
   bytes = host;
   room = available;
   at = 0;
   short = false;
-  codeSize = size;
+  codeSize = kind == KIND_long ? 64 : kind == KIND_bits32 ? 32 : 16;
   const found = read(s);
   if (short) return available < LONGEST ? <u64>HANDLER_nextPage : <u64>HANDLER_illegal;
   return found;
@@ -330,7 +343,7 @@ function read(s: i32): u64 {
       word = table(1 + value - word);
     }
     if (word == 0) return HANDLER_illegal;
-    facts = load<i32>(VM_decodeTables + load<i32>(VM_decodeTables) + 8 * (word - 1));
+    facts = load<i32>(ofEngine(word));
     const feature = (facts >> FACTS_featureShift) & FACTS_featureMask;
     if (!feature || (load<u64>(s, S_features) >> (feature - 1)) & 1) break;
     // Without it, there is none; or the prefix does nothing.
@@ -368,7 +381,7 @@ function read(s: i32): u64 {
   if (lock && (!((form >> DECODE_lockShift) & DECODE_lockMask) || isRegister)) return HANDLER_illegal;
 
   // What engines ask of the form.
-  const list = load<i32>(VM_decodeTables + load<i32>(VM_decodeTables) + 8 * (word - 1) + 4);
+  const list = load<i32>(ofEngine(word) + (long ? 4 : 8));
   const memory = hasModrm && !isRegister;
   const inMemory = ((facts >> FACTS_inMemoryShift) & FACTS_inMemoryMask) != 0;
   const implied = ((facts >> FACTS_impliedShift) & FACTS_impliedMask) != 0;
@@ -378,7 +391,8 @@ function read(s: i32): u64 {
   if (inMemory || implied || counts) {
     let way = 0;
     const full = addressSize == codeSize;
-    if (counts) way = full ? 0 : 3;
+    if (!long) way = counts ? (addressSize == 16 ? 3 : 0) : implied ? (addressSize == 16 ? 3 : 2) : i32(memory);
+    else if (counts) way = full ? 0 : 3;
     else if (implied) way = full ? 2 : 3;
     else if (memory) way = segment < 0 && !ripRelative && full ? 1 : full ? 2 : 3;
     place = place * 4 + way;
@@ -405,7 +419,13 @@ function read(s: i32): u64 {
   store<u8>(record, 8 * (memory ? base : NUMBER_noRegister), RECORD_base);
   store<u8>(record, 8 * (memory ? index : NUMBER_noRegister), RECORD_index);
   store<u8>(record, memory ? scale : 0, RECORD_scale);
-  store<u8>(record, 8 * (segment < 0 ? NUMBER_noSegment : segment), RECORD_segment);
+  if (segment < 0) {
+    segment = NUMBER_noSegment;
+    // rSP and rBP are in SS, everything else in DS.
+    if (!long) segment = memory && (base == 4 || base == 5) ? SEGMENT_ss : SEGMENT_ds;
+  }
+  store<u8>(record, 8 * segment, RECORD_segment);
+  store<u8>(record, i32(!long && addressSize == 16), RECORD_narrow);
   store<u8>(record, memory && ripRelative ? 1 : 0, RECORD_ripRelative);
   store<u8>(record, i32(lock), RECORD_lock);
   return ((<u64>(recordFor(s) | at)) << 32) | <u64>handler;

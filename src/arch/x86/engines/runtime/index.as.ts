@@ -13,9 +13,6 @@ export { afterAlone, halt } from "../../interrupts/pending.as";
 export {
   returnFar,
   returnFromInterrupt,
-  systemCall,
-  systemReturn,
-  transferFar,
 } from "../../interrupts/transfer.as";
 export { identify, processorNumber, readMsr, readTimeStamp, writeMsr } from "./msr.as";
 export {
@@ -45,6 +42,8 @@ export {
   writeControl,
   writeDebug,
   writeExtendedControl,
+  flagsAllowed,
+  protectedMode,
 } from "./system.as";
 export { raiseBlocked, raiseFloat } from "./float/facility.as";
 export { loadMxcsr, mxcsr, restoreFloat, saveFloat } from "./float/image.as";
@@ -81,3 +80,14 @@ export {
   loadFloatControl,
 } from "./float/status.as";
 export { updateDone, updateSlow } from "../../mmu/update.as";
+export { callFar, checkTarget, jumpFar, jumpNear, startOver } from "../../interrupts/far.as";
+export { systemCall, systemEnter, systemExit, systemReturn } from "../../interrupts/system-call.as";
+export {
+  insideCode,
+  operandAddress,
+  operandOffset,
+  segmentAddress,
+  stackAddress,
+  stackMoved,
+} from "../../mmu/segmentation.as";
+export { enterFrame } from "./frame.as";

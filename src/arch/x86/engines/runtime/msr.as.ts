@@ -1,5 +1,6 @@
 /** RDMSR, WRMSR, RDTSC and CPUID. Source: Intel SDM, volume 4, "Model-Specific Registers"; AMD APM, volume 2. */
 import {
+  CR0_paging,
   EFER_longModeActive,
   EFER_longModeEnable,
   EFER_noExecute,
@@ -42,7 +43,7 @@ import {
 } from "./layout.generated";
 import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
 import { raiseWith } from "../../interrupts/deliver.as";
-import { efer, isCanonical } from "../../mmu/translate.as";
+import { control0, efer, isCanonical } from "../../mmu/translate.as";
 import { rightsChanged } from "../../mmu/invalidate.as";
 import { timeStamp } from "./time.as";
 import { readTimeStampAllowed } from "./system.as";
@@ -172,7 +173,8 @@ export function writeMsr(s: i32): void {
     const old = efer(s);
     const writable: u64 = EFER_systemCall | EFER_longModeEnable | EFER_noExecute;
     // Long mode neither begins nor ends while there is paging.
-    if (value & ~(writable | EFER_longModeActive) || (old ^ value) & EFER_longModeEnable) {
+    const paged = (control0(s) & CR0_paging) != 0;
+    if (value & ~(writable | EFER_longModeActive) || (paged && (old ^ value) & EFER_longModeEnable)) {
       protection(s);
       return;
     }
@@ -218,7 +220,7 @@ export function processorNumber(s: i32): i64 {
 const SIGNIFICANT = 1;
 
 /** Entry of CPUID for a leaf; 0 if there is none. */
-function entryOf(s: i32, leaf: u32, index: u32): i32 {
+export function cpuidEntry(s: i32, leaf: u32, index: u32): i32 {
   const count = load<i32>(s, S_cpuidCount);
   for (let i = 0; i < count; i++) {
     const entry = s + S_cpuid + 28 * i;
@@ -233,13 +235,13 @@ function entryOf(s: i32, leaf: u32, index: u32): i32 {
 export function identify(s: i32): void {
   const leaf = <u32>load<u64>(s, RAX);
   const index = <u32>load<u64>(s, RCX);
-  let entry = entryOf(s, leaf, index);
-  const first = entryOf(s, 0, 0);
+  let entry = cpuidEntry(s, leaf, index);
+  const first = cpuidEntry(s, 0, 0);
   if (entry == 0 && first != 0 && load<u32>(first, 16) == 0x756e6547) {
     const limit = load<u32>(first, 12);
-    const extended = entryOf(s, 0x80000000, 0);
+    const extended = cpuidEntry(s, 0x80000000, 0);
     const beyond = leaf >= 0x80000000 ? extended == 0 || leaf > load<u32>(extended, 12) : leaf > limit;
-    if (beyond && leaf >> 16 != 0x4000) entry = entryOf(s, limit, index);
+    if (beyond && leaf >> 16 != 0x4000) entry = cpuidEntry(s, limit, index);
   }
   let b: u64 = 0;
   let c: u64 = 0;

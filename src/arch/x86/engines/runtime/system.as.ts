@@ -15,7 +15,8 @@ import {
   CR4_pcid,
   CR4_physicalAddress,
   CR4_timeStampDisable,
-  ERROR_otherCode,
+  EFER_longModeActive,
+  EFER_longModeEnable,
   EXIT_hypercall,
   EXIT_io,
   EXIT_mmio,
@@ -39,14 +40,17 @@ import {
   S_nestedError,
   S_nestedFault,
   S_recheck,
+  S_segmentAccess,
   S_segmentBase,
   S_segmentLimit,
   S_selector,
   S_systemFlags,
   S_taskPriority,
   S_xcr0,
+  SEGMENT_cs,
   SEGMENT_gs,
   SEGMENT_tr,
+  MSR_efer,
   MSR_kernelGsBase,
   VECTOR_deviceNotAvailable,
   VECTOR_floatError,
@@ -54,7 +58,6 @@ import {
   VECTOR_invalidOpcode,
 } from "./layout.generated";
 import { loadSlow, storeSlow } from "../../../../engine/runtime/access.as";
-import { internalError } from "../../../../engine/runtime/internal-error.as";
 import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
 import { raiseWith } from "../../interrupts/deliver.as";
 import { deriveFloat } from "./float/blocked.as";
@@ -64,7 +67,9 @@ import { flagsFrom, lookForInterrupts } from "../../interrupts/transfer.as";
 import { derive, dropProcessContext } from "../../mmu/context.as";
 import { dropAddress, dropAll, rightsChanged, setControl3 } from "../../mmu/invalidate.as";
 import { begin, failed, readSystem } from "../../mmu/system-access.as";
-import { control0, control4, isCanonical } from "../../mmu/translate.as";
+import { hasPlainSegments, is64, isLongMode, isVirtual8086 } from "../../mmu/mode.as";
+import { control0, control4, efer, isCanonical, pointersAreRight } from "../../mmu/translate.as";
+import { LONG } from "../../interrupts/segments.as";
 
 function protection(s: i32): void {
   raiseWith(s, VECTOR_generalProtection, 0);
@@ -103,6 +108,16 @@ export function setAccessFlag(s: i32, set: i32): void {
   const flags = load<u64>(s, S_systemFlags) & ~(<u64>RFLAGS_alignment);
   store<u64>(s, set ? flags | RFLAGS_alignment : flags, S_systemFlags);
   derive(s);
+}
+
+/** In virtual-8086 mode: PUSHF, POPF, INT and IRET are there at the I/O privilege level of 3 alone. */
+export function flagsAllowed(s: i32): void {
+  if (isVirtual8086(s) && ioLevel(s) < 3) protection(s);
+}
+
+/** Of what real mode and virtual-8086 mode lack. */
+export function protectedMode(s: i32): void {
+  if (hasPlainSegments(s)) raiseWith(s, VECTOR_invalidOpcode, 0);
 }
 
 export function popFlags(s: i32, image: i64, size: i32): void {
@@ -161,19 +176,37 @@ function setControl0(s: i32, value: u64): void {
     protection(s);
     return;
   }
-  if ((old ^ wanted) & (CR0_paging | CR0_protection)) {
-    internalError(s, ERROR_otherCode);
+  if ((old ^ wanted) & CR0_paging && !pagingChanges(s, (wanted & CR0_paging) != 0)) {
+    protection(s);
     return;
   }
   store<u64>(s, wanted, S_control);
-  deriveFloat(s);
-  if ((old ^ wanted) & CR0_writeProtect) rightsChanged(s);
+  derive(s);
+  if ((old ^ wanted) & (CR0_writeProtect | CR0_protection | CR0_paging)) rightsChanged(s);
+}
+
+/** Long mode begins and ends with paging. False: it may not begin or end here. */
+function pagingChanges(s: i32, on: bool): bool {
+  const old = efer(s);
+  const pae = (control4(s) & CR4_physicalAddress) != 0;
+  if (!on) {
+    if (is64(s) || control4(s) & CR4_pcid) return false;
+    store<u64>(s, old & ~(<u64>EFER_longModeActive), S_msrs + 8 * MSR_efer);
+    return true;
+  }
+  if (!(old & EFER_longModeEnable)) return !pae || pointersAreRight(s, load<u64>(s, S_control + 24));
+  // A code segment of 64 bits would be one at once.
+  if (!pae || load<i32>(s, S_segmentAccess + 4 * SEGMENT_cs) & LONG) return false;
+  store<u64>(s, old | EFER_longModeActive, S_msrs + 8 * MSR_efer);
+  return true;
 }
 
 function setControl4(s: i32, value: u64): void {
   const old = control4(s);
   const begins = !(old & CR4_pcid) && (value & CR4_pcid) != 0;
-  if (value & ~CR4_ALL || !(value & CR4_physicalAddress) || (begins && load<u64>(s, S_control + 24) & 0xfff)) {
+  const long = isLongMode(s);
+  const wrong = begins && (!long || (load<u64>(s, S_control + 24) & 0xfff) != 0);
+  if (value & ~CR4_ALL || (long && !(value & CR4_physicalAddress)) || wrong) {
     protection(s);
     return;
   }
@@ -193,7 +226,8 @@ export function writeControl(s: i32, number: i32, value: i64): void {
       break;
     case 3: {
       const kept: u64 = control4(s) & CR4_pcid ? 0x8000000000000000 : 0;
-      if (value & 0xffffff0000000000 & ~kept) protection(s);
+      const tables = !isLongMode(s) && control4(s) & CR4_physicalAddress && control0(s) & CR0_paging;
+      if (value & 0xffffff0000000000 & ~kept || (tables && !pointersAreRight(s, value))) protection(s);
       else setControl3(s, value);
       break;
     }
@@ -220,8 +254,7 @@ export function clearTaskSwitched(s: i32): void {
 
 /** LMSW sets PE and never clears it. */
 export function loadMachineStatus(s: i32, value: i64): void {
-  store<u64>(s, (control0(s) & ~0xe) | (value & 0xf), S_control);
-  deriveFloat(s);
+  setControl0(s, (control0(s) & ~0xe) | (value & 0xf));
 }
 
 /** The number of a debug register, or -1: there is none, or level 0 does not ask. DR4 and DR5 are names of DR6 and DR7. */
@@ -256,12 +289,13 @@ export function writeDebug(s: i32, number: i32, value: i64): void {
 
 // Tables.
 
-/** LGDT (0), LIDT (1). */
-export function loadTable(s: i32, which: i32, address: i64): void {
+/** LGDT (0), LIDT (1). A base has 64 bits in 64-bit mode, else 32, of which an operand size of 16 takes 24. */
+export function loadTable(s: i32, which: i32, address: i64, size: i32): void {
   const limit = <i32>loadSlow(s, address, 2, 0);
   if (load<i32>(s, S_fault)) return;
-  const base = loadSlow(s, address + 2, 8, 0);
+  let base = loadSlow(s, address + 2, is64(s) ? 8 : 4, 0);
   if (load<i32>(s, S_fault)) return;
+  if (!is64(s) && size == 16) base &= 0xffffff;
   if (!isCanonical(base)) {
     protection(s);
     return;
@@ -272,7 +306,8 @@ export function loadTable(s: i32, which: i32, address: i64): void {
 
 export function storeTable(s: i32, which: i32, address: i64): void {
   storeSlow(s, address, 2, <i64>load<i32>(s + (which ? S_idtLimit : S_gdtLimit)), 0);
-  if (!load<i32>(s, S_fault)) storeSlow(s, address + 2, 8, load<i64>(s + (which ? S_idtBase : S_gdtBase)), 0);
+  if (!load<i32>(s, S_fault))
+    storeSlow(s, address + 2, is64(s) ? 8 : 4, load<i64>(s + (which ? S_idtBase : S_gdtBase)), 0);
 }
 
 // Translations.
@@ -319,9 +354,11 @@ export function writeBase(s: i32, segment: i32, value: i64): void {
 
 /** Whether the present level may use these ports: by IOPL, or by the task's bitmap. */
 function mayUse(s: i32, port: i32, bytes: i32): bool {
-  if (load<i32>(s, S_cpl) <= ioLevel(s)) return true;
+  if (load<i32>(s, S_cpl) <= ioLevel(s) && !isVirtual8086(s)) return true;
   const limit = load<u32>(s, S_segmentLimit + 4 * SEGMENT_tr);
-  if (limit < 103 || !(load<i32>(s, S_selector + 4 * SEGMENT_tr) & 0xfffc)) return false;
+  // A task's segment of 16 bits has no bitmap.
+  const wide = (load<i32>(s, S_segmentAccess + 4 * SEGMENT_tr) & 8) != 0;
+  if (limit < 103 || !wide || !(load<i32>(s, S_selector + 4 * SEGMENT_tr) & 0xfffc)) return false;
   const tss = load<u64>(s, S_segmentBase + 8 * SEGMENT_tr);
   begin(s);
   const at = <u32>readSystem(s, tss + 102, 2) + (<u32>port >> 3);

@@ -1,5 +1,6 @@
 /** What the engine's half of the run-time library calls of x86's. docs/how-to-add-an-architecture.md tells what each does. */
 import { S_cpuidCount, S_features, S_shadow } from "./layout.generated";
+import { is64, presentKind } from "../../mmu/mode.as";
 import { decodeIn } from "./decode.as";
 import { forgetRecords } from "./records.as";
 
@@ -8,19 +9,17 @@ export { derive } from "../../mmu/context.as";
 export { raiseDataFault, raiseFetchFault, raiseFetchOutside } from "../../mmu/faults.as";
 export { pageShift, physical, rights, translate } from "../../mmu/translate.as";
 
-/** Addresses have 64 bits. */
-// @ts-ignore: decorator
-@inline
+/** Outside 64-bit mode, addresses have 32 bits. */
 export function effective(s: i32, ea: u64): u64 {
-  return ea;
+  return is64(s) ? ea : ea & 0xffffffff;
 }
 
-export function secondOrder(s: i32): bool {
-  return false;
+export function codeKind(s: i32): i32 {
+  return presentKind(s);
 }
 
-export function decodeAt(s: i32, host: i32, room: i32, address: u64, secondOrder: bool, filled: i32): u64 {
-  return decodeIn(s, host, room, 64);
+export function decodeAt(s: i32, host: i32, room: i32, address: u64, kind: i32, filled: i32): u64 {
+  return decodeIn(s, host, room, kind);
 }
 
 export function codePageGone(s: i32): void {}

@@ -1,23 +1,26 @@
 /** Jumps, calls, returns, software interrupts. */
 import type { I32, I64 } from "../../../../semantics/values.js";
-import { conditionHolds, flagBit } from "../flags.js";
+import { conditionHolds, flagBit, signed } from "../flags.js";
 import { insn } from "../insn.js";
-import { type Facts, type Operand, rcx, rsp, Vector, type X86Machine } from "../machine.js";
+import { type Facts, type Operand, rcx, Vector, type X86Machine } from "../machine.js";
 
 /** A call: the next instruction's address goes onto the stack. */
 function calling(m: X86Machine, target: I64, { codeSize, size }: Facts): void {
   const bytes = (size / 8) as 2 | 4 | 8;
-  const top = m.i64.sub(m.register(rsp, codeSize), m.i64.const(bytes));
-  m.store(top, bytes, m.next());
-  m.setRegister(rsp, codeSize, top);
+  const stack = m.stack();
+  const place = stack.address(-bytes, bytes, true);
+  if (codeSize !== 64) m.call("checkTarget", target, m.i32.const(size));
+  m.store(place, bytes, m.next());
+  m.setStack(stack.moved(-bytes));
   m.jump(target);
 }
 
-function returning(m: X86Machine, { codeSize, size }: Facts, more: I64): void {
+function returning(m: X86Machine, { codeSize, size }: Facts, more?: I64): void {
   const bytes = (size / 8) as 2 | 4 | 8;
-  const top = m.register(rsp, codeSize);
-  const target = m.load(top, bytes);
-  m.setRegister(rsp, codeSize, m.i64.add(m.i64.add(top, m.i64.const(bytes)), more));
+  const stack = m.stack();
+  const target = m.load(stack.address(0, bytes, false), bytes);
+  if (codeSize !== 64) m.call("checkTarget", target, m.i32.const(size));
+  m.setStack(stack.moved(bytes, more));
   m.jump(target);
 }
 
@@ -62,9 +65,10 @@ export const jmp = insn("jmp", ["EB f64  target:rel8", "E9 f64  target:rel"], {}
 /** Jump, indirect. */
 export const jmpIndirect = insn("jmp", ["FF /4 f64  target:rm"], {}, (m, { target }) => m.jump(target.read()));
 /** Jump to another code segment. */
-export const jmpFar = insn("jmp", ["EA i64  target:far", "FF /5  target:mfar"], {}, (m, { target }, { size }) =>
-  m.call("transferFar", target.address(), m.i32.const(size), m.i64.const(0)),
-);
+export const jmpFar = insn("jmp", ["EA i64  target:far", "FF /5  target:mfar"], {}, (m, { target }, { size }) => {
+  const { selector, offset } = target.far();
+  m.call("jumpFar", selector, offset, m.i32.const(size));
+});
 
 /** Call Procedure. */
 export const call = insn("call", ["E8 f64  target:rel"], {}, (m, { target }, facts) =>
@@ -75,12 +79,13 @@ export const callIndirect = insn("call", ["FF /2 f64  target:rm"], {}, (m, { tar
   calling(m, target.read(), facts),
 );
 /** Call a procedure in another code segment. */
-export const callFar = insn("call", ["9A i64  target:far", "FF /3  target:mfar"], {}, (m, { target }, { size }) =>
-  m.call("transferFar", target.address(), m.i32.const(size), m.next()),
-);
+export const callFar = insn("call", ["9A i64  target:far", "FF /3  target:mfar"], {}, (m, { target }, { size }) => {
+  const { selector, offset } = target.far();
+  m.call("callFar", selector, offset, m.i32.const(size), m.next());
+});
 
 /** Return From Procedure. */
-export const ret = insn("ret", ["C3 f64"], {}, (m, _, facts) => returning(m, facts, m.i64.const(0)));
+export const ret = insn("ret", ["C3 f64"], {}, (m, _, facts) => returning(m, facts));
 /** Return From Procedure, and take so many bytes from the stack. */
 export const retPop = insn("ret", ["C2 f64  bytes:u16"], {}, (m, { bytes }, facts) =>
   returning(m, facts, bytes.read()),
@@ -109,11 +114,14 @@ export const int3 = insn("int3", ["CC"], {}, (m) =>
   m.call("softwareInterrupt", m.i32.const(Vector.breakpoint), m.next()),
 );
 /** Call to Interrupt Procedure. */
-export const int = insn("int", ["CD  vector:u8"], {}, (m, { vector }) =>
-  m.call("softwareInterrupt", m.i32.wrap(vector.read()), m.next()),
-);
+export const int = insn("int", ["CD  vector:u8"], {}, (m, { vector }, { codeSize }) => {
+  if (codeSize !== 64) m.call("flagsAllowed");
+  m.call("softwareInterrupt", m.i32.wrap(vector.read()), m.next());
+});
 /** Interrupt on overflow. */
-export const into = insn("into", ["CE i64"]);
+export const into = insn("into", ["CE i64"], {}, (m) =>
+  m.if(flagBit(m, "overflow"), () => m.call("softwareInterrupt", m.i32.const(Vector.overflow), m.next())),
+);
 /** Debug trap. */
 export const int1 = insn("int1", ["F1"], {}, (m) => m.call("softwareInterrupt", m.i32.const(Vector.debug), m.next()));
 /** Interrupt Return. */
@@ -124,7 +132,14 @@ export const iret = insn(
   (m, _, { size }) => m.call("returnFromInterrupt", m.i32.const(size)),
 );
 /** Check Array Index Against Bounds. */
-export const bound = insn("bound", ["62 /r i64  index:r, bounds:mpair"]);
+export const bound = insn("bound", ["62 /r i64  index:r, bounds:mpair"], {}, (m, { index, bounds }, { size }) => {
+  const bytes = (size / 8) as 2 | 4;
+  const at = bounds.address({ bytes: 2 * bytes });
+  const [lower, upper] = [at, m.i64.add(at, m.i64.const(bytes))].map((one) => signed(m, size, m.load(one, bytes)));
+  const value = signed(m, size, index.read());
+  const outside = m.i32.or(m.i64.ltS(value, lower as I64), m.i64.gtS(value, upper as I64));
+  m.if(outside, () => m.raise(Vector.boundRange));
+});
 /** Undefined Instruction. */
 export const ud2 = insn("ud2", ["0F 0B"], {}, (m) => m.raise(Vector.invalidOpcode));
 /** Undefined Instruction, with operands. */

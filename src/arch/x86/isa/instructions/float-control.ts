@@ -24,14 +24,14 @@ export const fxsave = insn(
   "fxsave",
   ["NP 0F AE /0 y  dst:mem"],
   { feature: "fxsr", names: { by: "operand", 32: "fxsave", 64: "fxsave64" } },
-  (m, { dst }, { size }) => m.call("saveFloat", dst.address(), m.i32.const(size)),
+  (m, { dst }, { size }) => m.call("saveFloat", dst.address({ bytes: 512, write: true }), m.i32.const(size)),
 );
 /** Restore x87 FPU, MMX, XMM, and MXCSR State. */
 export const fxrstor = insn(
   "fxrstor",
   ["NP 0F AE /1 y  src:mem"],
   { feature: "fxsr", names: { by: "operand", 32: "fxrstor", 64: "fxrstor64" } },
-  (m, { src }, { size }) => m.call("restoreFloat", src.address(), m.i32.const(size)),
+  (m, { src }, { size }) => m.call("restoreFloat", src.address({ bytes: 512 }), m.i32.const(size)),
 );
 /** Load MXCSR Register. */
 export const ldmxcsr = insn("ldmxcsr", ["NP 0F AE /2  src:m32"], { feature: "fxsr", facility: "sse" }, (m, { src }) =>

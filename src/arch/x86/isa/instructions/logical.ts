@@ -31,7 +31,7 @@ function bitTest(
   }
   // A register's number counts from there in both directions.
   const units = i64.shrS(signed(m, size, given), i64.const(Math.log2(size)));
-  const address = i64.add(base.address(), i64.mul(units, i64.const(size / 8)));
+  const address = base.address({ write: change !== undefined, further: i64.mul(units, i64.const(size / 8)) });
   const bytes = (size / 8) as 2 | 4 | 8;
   if (!change) {
     m.setFlags({ carry: bit(m, m.load(address, bytes), place) });

@@ -226,14 +226,14 @@ export const cmpxchg = insn("cmpxchg", ["0F B0|B1 /r  dst:rm, src:r"], { lock: t
 });
 /** Compare and Exchange Bytes. */
 export const cmpxchg8b = insn("cmpxchg8b", ["0F C7 /1 W0  dst:m64"], { lock: true }, (m, { dst }) =>
-  exchangePair(m, dst.address(), 32),
+  exchangePair(m, dst.address({ write: true }), 32),
 );
 /** Compare and Exchange Bytes. */
 export const cmpxchg16b = insn(
   "cmpxchg16b",
   ["0F C7 /1 o64 W1  dst:m128"],
   { lock: true, feature: "cx16" },
-  (m, { dst }) => exchangePair(m, dst.address(), 64),
+  (m, { dst }) => exchangePair(m, dst.address({ write: true }), 64),
 );
 
 /** Accumulate CRC32 Value. */

@@ -4,11 +4,12 @@ import { flagsImage } from "../flags.js";
 import { insn } from "../insn.js";
 import { type Facts, rbp, rsp, type X86Machine } from "../machine.js";
 
-/** Pushes so many bits, in code whose stack has its own size. */
-function pushed(m: X86Machine, { size, codeSize }: Facts, value: I64): void {
-  const top = m.i64.sub(m.register(rsp, codeSize), m.i64.const(size / 8));
-  m.store(top, (size / 8) as 2 | 4 | 8, value);
-  m.setRegister(rsp, codeSize, top);
+/** Pushes so many bits. */
+function pushed(m: X86Machine, { size }: Facts, value: I64): void {
+  const bytes = (size / 8) as 2 | 4 | 8;
+  const stack = m.stack();
+  m.store(stack.address(-bytes, bytes, true), bytes, value);
+  m.setStack(stack.moved(-bytes));
 }
 
 /** Push onto the Stack. */
@@ -19,18 +20,18 @@ export const push = insn(
   (m, { src }, facts) => pushed(m, facts, src.read()),
 );
 /** Pop a Value from the Stack. */
-export const pop = insn("pop", ["58+r d64  dst:o", "8F /0 d64  dst:rm"], {}, (m, { dst }, { size, codeSize }) => {
+export const pop = insn("pop", ["58+r d64  dst:o", "8F /0 d64  dst:rm"], {}, (m, { dst }, { size }) => {
   const bytes = (size / 8) as 2 | 4 | 8;
-  const top = m.register(rsp, codeSize);
-  const value = m.load(top, bytes);
-  const above = m.i64.add(top, m.i64.const(bytes));
+  const stack = m.stack();
+  const value = m.load(stack.address(0, bytes, false), bytes);
+  const above = stack.moved(bytes);
   if (dst.memory) {
     // An address off RSP is one off what it becomes; it becomes that when nothing can fault any more.
-    m.store(dst.address(bytes), bytes, value);
-    m.setRegister(rsp, codeSize, above);
+    m.store(dst.address({ write: true, moved: bytes }), bytes, value);
+    m.setStack(above);
     return;
   }
-  m.setRegister(rsp, codeSize, above);
+  m.setStack(above);
   dst.write(value);
 });
 /** Push a segment register. */
@@ -45,24 +46,54 @@ export const popSegment = insn(
   "pop",
   ["07 i64  dst:es", "17 i64  dst:ss", "1F i64  dst:ds", "0F A1 d64  dst:fs", "0F A9 d64  dst:gs"],
   {},
-  (m, { dst }, { size, codeSize }) => {
+  (m, { dst }, { size }) => {
     const bytes = (size / 8) as 2 | 4 | 8;
-    const top = m.register(rsp, codeSize);
-    const value = m.load(top, bytes);
+    const stack = m.stack();
+    const value = m.load(stack.address(0, bytes, false), bytes);
+    // As the old stack has it.
+    const above = stack.moved(bytes);
     m.call("loadSegment", dst.number(), value, m.next());
-    m.setRegister(rsp, codeSize, m.i64.add(top, m.i64.const(bytes)));
+    m.setStack(above);
   },
 );
-/** Push All General-Purpose Registers. */
-export const pusha = insn("pusha", ["60 i64"], { names: { by: "operand", 16: "pusha", 32: "pushad" } });
-/** Pop All General-Purpose Registers. */
-export const popa = insn("popa", ["61 i64"], { names: { by: "operand", 16: "popa", 32: "popad" } });
+/** Push All General-Purpose Registers: RSP as it is before. */
+export const pusha = insn(
+  "pusha",
+  ["60 i64"],
+  { names: { by: "operand", 16: "pusha", 32: "pushad" } },
+  (m, _, { size }) => {
+    const bytes = (size / 8) as 2 | 4;
+    const stack = m.stack();
+    for (let number = 0; number < 8; number++) {
+      m.store(stack.address(-bytes * (number + 1), bytes, true), bytes, m.register(number, size));
+    }
+    m.setStack(stack.moved(-8 * bytes));
+  },
+);
+/** Pop All General-Purpose Registers, but for RSP. */
+export const popa = insn(
+  "popa",
+  ["61 i64"],
+  { names: { by: "operand", 16: "popa", 32: "popad" } },
+  (m, _, { size }) => {
+    const bytes = (size / 8) as 2 | 4;
+    const stack = m.stack();
+    // All are read before any is written.
+    const values = Array.from({ length: 8 }, (_, i) => m.load(stack.address(bytes * i, bytes, false), bytes));
+    const above = stack.moved(8 * bytes);
+    values.forEach((value, i) => {
+      if (7 - i !== rsp) m.setRegister(7 - i, size, value);
+    });
+    m.setStack(above);
+  },
+);
 /** Push EFLAGS Register onto the Stack. */
 export const pushf = insn(
   "pushf",
   ["9C d64"],
   { names: { by: "operand", 16: "pushf", 32: "pushfd", 64: "pushfq" } },
   (m, _, facts) => {
+    if (facts.codeSize !== 64) m.call("flagsAllowed");
     // RF and VM are not on the stack.
     pushed(m, facts, m.i64.and(flagsImage(m), m.i64.const(~0x30000n)));
   },
@@ -73,17 +104,22 @@ export const popf = insn(
   ["9D d64"],
   { names: { by: "operand", 16: "popf", 32: "popfd", 64: "popfq" } },
   (m, _, { size, codeSize }) => {
+    if (codeSize !== 64) m.call("flagsAllowed");
     const bytes = (size / 8) as 2 | 4 | 8;
-    const top = m.register(rsp, codeSize);
-    const value = m.load(top, bytes);
+    const stack = m.stack();
+    const value = m.load(stack.address(0, bytes, false), bytes);
     m.call("popFlags", value, m.i32.const(size));
-    m.setRegister(rsp, codeSize, m.i64.add(top, m.i64.const(bytes)));
+    m.setStack(stack.moved(bytes));
   },
 );
 /** Make Stack Frame for Procedure Parameters. */
-export const enter = insn("enter", ["C8 d64  space:u16, level:u8"], {
-  names: { by: "operand", 16: "enterw", 32: "enter", 64: "enter" },
-});
+export const enter = insn(
+  "enter",
+  ["C8 d64  space:u16, level:u8"],
+  { names: { by: "operand", 16: "enterw", 32: "enter", 64: "enter" } },
+  (m, { space, level }, { size }) =>
+    m.call("enterFrame", m.i32.const(size), m.i32.wrap(space.read()), m.i32.wrap(level.read())),
+);
 /** High Level Procedure Exit. */
 export const leave = insn(
   "leave",
@@ -91,11 +127,11 @@ export const leave = insn(
   {
     names: { by: "operand", 16: "leavew", 32: "leave", 64: "leave" },
   },
-  (m, _, { size, codeSize }) => {
+  (m, _, { size }) => {
     const bytes = (size / 8) as 2 | 4 | 8;
-    const frame = m.register(rbp, codeSize);
-    const value = m.load(frame, bytes);
-    m.setRegister(rsp, codeSize, m.i64.add(frame, m.i64.const(bytes)));
+    const frame = m.stack(rbp);
+    const value = m.load(frame.address(0, bytes, false), bytes);
+    m.setStack(frame.moved(bytes));
     m.setRegister(rbp, size, value);
   },
 );

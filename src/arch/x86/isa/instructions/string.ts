@@ -26,7 +26,7 @@ function repeated(m: X86Machine, { repeat }: Facts, { addressSize }: Operand, on
     const left = m.i64.sub(count, m.i64.const(1));
     m.setRegister(rcx, addressSize, left);
     const more = m.i64.ne(left, m.i64.const(0));
-    m.if(ends ? m.i32.and(more, m.i32.eqz(ends())) : more, () => m.jump(m.cia()));
+    m.if(ends ? m.i32.and(more, m.i32.eqz(ends())) : more, () => m.again());
   });
 }
 

@@ -1,8 +1,8 @@
 /** The system's side: descriptors, control registers, model-specific registers, caches, hints. */
 
-import type { I32 } from "../../../../semantics/values.js";
+import type { I32, I64 } from "../../../../semantics/values.js";
 import { insn } from "../insn.js";
-import { type Operand, rax, rcx, rdx, Vector, type X86Machine } from "../machine.js";
+import { type Facts, type Operand, rax, rcx, rdx, Vector, type X86Machine } from "../machine.js";
 
 const nothing = (): void => {};
 const fence = (m: X86Machine): void => m.fence();
@@ -11,10 +11,16 @@ const tr = 8;
 const fs = 4;
 const gs = 5;
 
+/** Of instructions that real mode and virtual-8086 mode lack. */
+const protectedMode = (m: X86Machine, { codeSize }: Facts): void => {
+  if (codeSize !== 64) m.call("protectedMode");
+};
 const storeSelector =
   (segment: number) =>
-  (m: X86Machine, { dst }: { dst: Operand }): void =>
+  (m: X86Machine, { dst }: { dst: Operand }, facts: Facts): void => {
+    protectedMode(m, facts);
     dst.write(m.call("selectorOf", m.i32.const(segment)));
+  };
 /** EDX:EAX. */
 const pair = (m: X86Machine) => m.i64.or(m.register(rax, 32), m.i64.shl(m.register(rdx, 32), m.i64.const(32)));
 /** ZF, alone. */
@@ -23,7 +29,8 @@ const setZero = (m: X86Machine, holds: I32): void => m.setFlags({ zero: m.i64.ex
 /** LAR and LSL: what the routine says, or ZF clear. */
 const looksAt =
   (routine: "accessRights" | "segmentLimit") =>
-  (m: X86Machine, { dst, src }: { dst: Operand; src: Operand }): void => {
+  (m: X86Machine, { dst, src }: { dst: Operand; src: Operand }, facts: Facts): void => {
+    protectedMode(m, facts);
     const found = m.call(routine, src.read());
     const there = m.i64.ne(found, m.i64.const(-1));
     m.if(there, () => dst.write(found));
@@ -35,36 +42,44 @@ export const sldt = insn("sldt", ["0F 00 /0  dst:rr", "0F 00 /0  dst:m16"], {}, 
 /** Store Task Register. */
 export const str = insn("str", ["0F 00 /1  dst:rr", "0F 00 /1  dst:m16"], {}, storeSelector(tr));
 /** Load Local Descriptor Table Register. */
-export const lldt = insn("lldt", ["0F 00 /2 o16  src:rm16"], { cpl0: true }, (m, { src }) =>
-  m.call("loadSystemSegment", m.i32.const(ldtr), src.read()),
-);
+export const lldt = insn("lldt", ["0F 00 /2 o16  src:rm16"], {}, (m, { src }, facts) => {
+  protectedMode(m, facts);
+  m.call("privileged");
+  m.call("loadSystemSegment", m.i32.const(ldtr), src.read());
+});
 /** Load Task Register. */
-export const ltr = insn("ltr", ["0F 00 /3 o16  src:rm16"], { cpl0: true }, (m, { src }) =>
-  m.call("loadSystemSegment", m.i32.const(tr), src.read()),
-);
+export const ltr = insn("ltr", ["0F 00 /3 o16  src:rm16"], {}, (m, { src }, facts) => {
+  protectedMode(m, facts);
+  m.call("privileged");
+  m.call("loadSystemSegment", m.i32.const(tr), src.read());
+});
 /** Verify a Segment for Reading. */
-export const verr = insn("verr", ["0F 00 /4 o16  src:rm16"], {}, (m, { src }) =>
-  setZero(m, m.call("verify", src.read(), m.i32.const(0))),
-);
+export const verr = insn("verr", ["0F 00 /4 o16  src:rm16"], {}, (m, { src }, facts) => {
+  protectedMode(m, facts);
+  setZero(m, m.call("verify", src.read(), m.i32.const(0)));
+});
 /** Verify a Segment for Writing. */
-export const verw = insn("verw", ["0F 00 /5 o16  src:rm16"], {}, (m, { src }) =>
-  setZero(m, m.call("verify", src.read(), m.i32.const(1))),
-);
+export const verw = insn("verw", ["0F 00 /5 o16  src:rm16"], {}, (m, { src }, facts) => {
+  protectedMode(m, facts);
+  setZero(m, m.call("verify", src.read(), m.i32.const(1)));
+});
+/** Bytes of a table's base in memory. */
+const tableBase = (codeSize: number): number => (codeSize === 64 ? 8 : 4);
 /** Store Global Descriptor Table Register. */
-export const sgdt = insn("sgdt", ["0F 01 /0  dst:mem"], {}, (m, { dst }) =>
-  m.call("storeTable", m.i32.const(0), dst.address()),
+export const sgdt = insn("sgdt", ["0F 01 /0  dst:mem"], {}, (m, { dst }, { codeSize }) =>
+  m.call("storeTable", m.i32.const(0), dst.address({ bytes: 2 + tableBase(codeSize), write: true })),
 );
 /** Store Interrupt Descriptor Table Register. */
-export const sidt = insn("sidt", ["0F 01 /1  dst:mem"], {}, (m, { dst }) =>
-  m.call("storeTable", m.i32.const(1), dst.address()),
+export const sidt = insn("sidt", ["0F 01 /1  dst:mem"], {}, (m, { dst }, { codeSize }) =>
+  m.call("storeTable", m.i32.const(1), dst.address({ bytes: 2 + tableBase(codeSize), write: true })),
 );
 /** Load Global Descriptor Table Register. */
-export const lgdt = insn("lgdt", ["0F 01 /2  src:mem"], { cpl0: true }, (m, { src }) =>
-  m.call("loadTable", m.i32.const(0), src.address()),
+export const lgdt = insn("lgdt", ["0F 01 /2  src:mem"], { cpl0: true }, (m, { src }, { size, codeSize }) =>
+  m.call("loadTable", m.i32.const(0), src.address({ bytes: 2 + tableBase(codeSize) }), m.i32.const(size)),
 );
 /** Load Interrupt Descriptor Table Register. */
-export const lidt = insn("lidt", ["0F 01 /3  src:mem"], { cpl0: true }, (m, { src }) =>
-  m.call("loadTable", m.i32.const(1), src.address()),
+export const lidt = insn("lidt", ["0F 01 /3  src:mem"], { cpl0: true }, (m, { src }, { size, codeSize }) =>
+  m.call("loadTable", m.i32.const(1), src.address({ bytes: 2 + tableBase(codeSize) }), m.i32.const(size)),
 );
 /** Store Machine Status Word. */
 export const smsw = insn("smsw", ["0F 01 /4  dst:rr", "0F 01 /4  dst:m16"], {}, (m, { dst }) =>
@@ -93,17 +108,33 @@ export const lar = insn("lar", ["0F 02 /r  dst:r, src:rr", "0F 02 /r  dst:r, src
 /** Load Segment Limit. */
 export const lsl = insn("lsl", ["0F 03 /r  dst:r, src:rr", "0F 03 /r  dst:r, src:m16"], {}, looksAt("segmentLimit"));
 /** Adjust RPL Field of Segment Selector. */
-export const arpl = insn("arpl", ["63 /r i64 o16  dst:rm16, src:r16"]);
+export const arpl = insn("arpl", ["63 /r i64 o16  dst:rm16, src:r16"], {}, (m, { dst, src }, facts) => {
+  protectedMode(m, facts);
+  const { i64 } = m;
+  const level = (value: I64) => i64.and(value, i64.const(3));
+  const old = dst.read();
+  const lower = level(src.read());
+  const lowers = i64.ltU(level(old), lower);
+  m.if(lowers, () => dst.write(i64.or(i64.and(old, i64.const(~3n)), lower)));
+  setZero(m, lowers);
+});
+const loadsPointer =
+  (segment: number) =>
+  (m: X86Machine, { dst, src }: { dst: Operand; src: Operand }): void => {
+    const { selector, offset } = src.far();
+    m.call("loadSegment", m.i32.const(segment), selector, m.next());
+    dst.write(offset);
+  };
 /** Load a far pointer. */
-export const les = insn("les", ["C4 /r i64  dst:r, src:mfar"]);
+export const les = insn("les", ["C4 /r i64  dst:r, src:mfar"], {}, loadsPointer(0));
 /** Load a far pointer. */
-export const lds = insn("lds", ["C5 /r i64  dst:r, src:mfar"]);
+export const lds = insn("lds", ["C5 /r i64  dst:r, src:mfar"], {}, loadsPointer(3));
 /** Load a far pointer. */
-export const lss = insn("lss", ["0F B2 /r  dst:r, src:mfar"]);
+export const lss = insn("lss", ["0F B2 /r  dst:r, src:mfar"], {}, loadsPointer(2));
 /** Load a far pointer. */
-export const lfs = insn("lfs", ["0F B4 /r  dst:r, src:mfar"]);
+export const lfs = insn("lfs", ["0F B4 /r  dst:r, src:mfar"], {}, loadsPointer(fs));
 /** Load a far pointer. */
-export const lgs = insn("lgs", ["0F B5 /r  dst:r, src:mfar"]);
+export const lgs = insn("lgs", ["0F B5 /r  dst:r, src:mfar"], {}, loadsPointer(gs));
 
 /** Fast System Call. */
 export const syscall = insn("syscall", ["0F 05"], {}, (m) => m.call("systemCall", m.next()));
@@ -118,12 +149,17 @@ export const sysret = insn(
   (m, _, { size }) => m.call("systemReturn", m.i32.const(size)),
 );
 /** Fast System Call. */
-export const sysenter = insn("sysenter", ["0F 34"]);
+export const sysenter = insn("sysenter", ["0F 34"], {}, (m) => m.call("systemEnter"));
 /** Fast Return from Fast System Call. */
-export const sysexit = insn("sysexit", ["0F 35 y"], {
-  cpl0: true,
-  names: { by: "operand", 32: "sysexitd", 64: "sysexitq" },
-});
+export const sysexit = insn(
+  "sysexit",
+  ["0F 35 y"],
+  {
+    cpl0: true,
+    names: { by: "operand", 32: "sysexitd", 64: "sysexitq" },
+  },
+  (m, _, { size }) => m.call("systemExit", m.i32.const(size)),
+);
 /** Clear Task-Switched Flag in CR0. */
 export const clts = insn("clts", ["0F 06"], { cpl0: true }, (m) => m.call("clearTaskSwitched"));
 // These look at the number first, and then at the level.

@@ -15,11 +15,12 @@ function one(
   opcode: string,
   place: Place,
   body: (m: X86Machine, where: { readonly place: I32; readonly at: ReturnType<Operand["address"]> }) => void,
+  write = false,
 ): InsnDefinition {
   const type = place === "stack" ? "sti" : memory[place];
   return insn(name, [`${opcode}  on:${type}`] as const, {}, (m, o) => {
     const { on } = o as unknown as { on: Operand };
-    const at = place === "stack" ? m.i64.extendU(on.number()) : on.address();
+    const at = place === "stack" ? m.i64.extendU(on.number()) : on.address({ write });
     body(m, { place: code(m, FloatPlace[place]), at });
   });
 }
@@ -31,7 +32,13 @@ const constant = (name: string, opcode: string, significand: bigint, exponent: n
 const load = (opcode: string, place: Place, name = "fld"): InsnDefinition =>
   one(name, opcode, place, (m, { place, at }) => m.call("floatLoad", place, at));
 const store = (name: string, opcode: string, place: Place, pops: number, truncates = 0): InsnDefinition =>
-  one(name, opcode, place, (m, { place, at }) => m.call("floatStore", place, at, code(m, truncates), code(m, pops)));
+  one(
+    name,
+    opcode,
+    place,
+    (m, { place, at }) => m.call("floatStore", place, at, code(m, truncates), code(m, pops)),
+    true,
+  );
 
 const operations = [
   { name: "add", digit: 0, other: 0 },

@@ -1,0 +1,187 @@
+/**
+ * The ways between modes, from the manuals: a processor that a start-up message woke goes from real mode to 64-bit mode and
+ * back, and a program of 32 bits runs under a system of 64. Stepped, interpreted and with translation.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ExitCode } from "../../../src/arch/x86/engines/layout.js";
+import { assemble } from "../../../src/arch/x86/isa/assembler.js";
+import type { CodeSize } from "../../../src/arch/x86/isa/registers.js";
+import { Access, Processor } from "./processor.js";
+
+const ways = ["stepped", "interpreted", "translated"] as const;
+type Way = (typeof ways)[number];
+/** Descriptors: code of 32 bits, data, code of 64, of 16; of level 3 code of 32 bits, data; a task. */
+const descriptors = [
+  0n,
+  0x00cf9b000000ffffn,
+  0x00cf93000000ffffn,
+  0x00af9b000000ffffn,
+  0x00009b000000ffffn,
+  0x00cffb000000ffffn,
+  0x00cff3000000ffffn,
+  0x00008b0070000067n,
+];
+const selector = { code32: 8, data: 16, code64: 24, code16: 32, user32: 0x2b, userData: 0x33, task: 0x38 } as const;
+const tables = 0x1_0000;
+const gdt = 0x6000;
+const idt = 0x8000;
+
+class Machine extends Processor {
+  readonly way: Way;
+
+  constructor(way: Way) {
+    super(4 << 20, { translate: way === "translated" });
+    this.way = way;
+    descriptors.forEach((one, i) => this.putRam64(gdt + 8 * i, one));
+    this.putRam64(tables, BigInt(tables + 0x1000) | 7n);
+    this.putRam64(tables + 0x1000, BigInt(tables + 0x2000) | 7n);
+    for (let i = 0; i < 2; i++) this.putRam64(tables + 0x2000 + 8 * i, BigInt(i * 0x20_0000) | 0x87n);
+    this.set64("features", -1n);
+    this.set64("debug", 0xffff_0ff0n, 6);
+    this.set64("debug", 0x400n, 7);
+    this.flags = 2n;
+  }
+
+  /** As a start-up message leaves it. */
+  startUp(vector: number): void {
+    this.set64("control", 0x6000_0010n, 0);
+    for (const i of [2, 3, 4]) this.set64("control", 0n, i);
+    this.setMsr("efer", 0n);
+    this.set("cpl", 0);
+    for (let i = 0; i < 6; i++) this.setSegment(i, 0, 0n, 0xffff, i === 1 ? 0x9b : 0x93);
+    this.setSegment(1, vector << 8, BigInt(vector << 12), 0xffff, 0x9b);
+    this.set("idtLimit", 0x3ff);
+    this.set64("pc", BigInt(vector << 12));
+    this.reset();
+  }
+
+  put(at: number, size: CodeSize, lines: readonly string[], origin = at): number {
+    let to = at;
+    for (const line of lines) {
+      const bytes = assemble(line, size, BigInt(origin + to - at));
+      this.ram(to, bytes.length).set(bytes);
+      to += bytes.length;
+    }
+    return to;
+  }
+
+  bytes(at: number, bytes: readonly number[]): number {
+    this.ram(at, bytes.length).set(bytes);
+    return at + bytes.length;
+  }
+
+  /** To HLT. */
+  go(): void {
+    const step = () => (this.way === "stepped" ? this.step() : this.run(1000));
+    for (let i = 0; i < 10_000; i++) {
+      const exit = step();
+      if (exit === ExitCode.halt) return;
+      assert.equal(exit, ExitCode.none, `it left with ${exit} at 0x${this.get64("pc").toString(16)}`);
+    }
+    assert.fail(`it does not halt: it is at 0x${this.get64("pc").toString(16)}`);
+  }
+}
+
+const word = (value: number, bytes: number) =>
+  Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) & 0xff);
+
+for (const way of ways) {
+  test(`a start-up message to 64-bit mode, and back to real mode, ${way}`, () => {
+    const m = new Machine(way);
+    m.startUp(0x99);
+    const base = 0x99000;
+    const at = (offset: number) => base + offset;
+    // Where tables of descriptors are told.
+    m.bytes(at(0x800), [...word(0x7f, 2), ...word(gdt, 4)]);
+    m.bytes(at(0x808), [...word(0, 2), ...word(0, 4)]);
+    let to = m.put(at(0), 16, ["cli", "wbinvd", "mov ax, cs", "mov ds, ax", "mov ss, ax", "mov sp, 0x700"], 0);
+    to = m.put(to, 16, ["pushfd", "pop ebx", "push 0x1234", "call 0x400", "mov esi, ds:0x800"], to - base);
+    // lidtl, lgdtl, and the far jump, whose offset has 32 bits.
+    to = m.bytes(to, [0x66, 0x0f, 0x01, 0x1e, ...word(0x808, 2), 0x66, 0x0f, 0x01, 0x16, ...word(0x800, 2)]);
+    to = m.put(to, 16, ["mov eax, cr0", "or eax, 1", "mov cr0, eax"], to - base);
+    m.bytes(to, [0x66, 0xea, ...word(at(0x900), 4), ...word(selector.code32, 2)]);
+    m.put(at(0x400), 16, ["mov bp, sp", "mov dx, [bp+2]", "ret"], 0x400);
+    to = m.put(at(0x900), 32, ["mov ax, 0x10", "mov ds, ax", "mov ss, ax", "mov esp, 0x5000", "mov edi, cr0"]);
+    to = m.put(to, 32, ["mov eax, 0x20", "mov cr4, eax", `mov eax, ${tables}`, "mov cr3, eax"]);
+    to = m.put(to, 32, ["mov ecx, 0xc0000080", "rdmsr", "or eax, 0x100", "wrmsr"]);
+    to = m.put(to, 32, ["mov eax, cr0", "or eax, 0x80000000", "mov cr0, eax"]);
+    m.bytes(to, [0xea, ...word(at(0xa00), 4), ...word(selector.code64, 2)]);
+    m.put(at(0xa00), 64, ["mov r10, 0x123456789abcdef0", "mov r11, rsp", "mov rcx, cr0", "hlt"]);
+    m.go();
+    assert.equal(m.get64("general", 10), 0x1234_5678_9abc_def0n);
+    assert.equal(m.get64("general", 11), 0x5000n);
+    assert.equal(m.get64("general", 3), 2n, "the flags, of 32 bits");
+    assert.equal(m.get64("general", 2) & 0xffffn, 0n, "rdmsr's upper half");
+    assert.equal(m.get64("general", 6), BigInt(0x7f | ((gdt & 0xffff) << 16)));
+    assert.equal(m.get64("general", 7), 0x6000_0011n);
+    assert.equal(m.get64("general", 5) & 0xffffn, 0x6fcn, "two words below where the stack was");
+    assert.equal(m.get64("general", 1), 0xe000_0011n);
+    assert.equal(m.get64("pc"), BigInt(at(0xa00) + 10 + 3 + 3 + 1));
+
+    // Back: to compatible code, out of long mode, to 16 bits, to real mode.
+    to = m.put(at(0xb00), 64, ["push 8", `mov ebx, ${at(0xc00)}`, "push rbx"]);
+    m.bytes(to, [0x48, 0xcb]);
+    to = m.put(at(0xc00), 32, ["mov eax, cr0", "and eax, 0x7fffffff", "mov cr0, eax"]);
+    to = m.put(to, 32, ["mov ecx, 0xc0000080", "rdmsr", "and eax, 0xfffffeff", "wrmsr", "mov esi, eax"]);
+    m.bytes(to, [0xea, ...word(0xd00, 4), ...word(0x40, 2)]);
+    // Its base is where the code is.
+    m.putRam64(gdt + 0x40, 0x00009b000000ffffn | (BigInt(base) << 16n));
+    to = m.put(at(0xd00), 16, ["mov eax, cr0", "and al, 0xfe", "mov cr0, eax"], 0xd00);
+    m.bytes(to, [0xea, ...word(0xe00, 2), ...word(0x9900, 2)]);
+    m.put(at(0xe00), 16, ["mov di, cs", "mov ax, 0xb800", "mov es, ax", "mov al, es:[0x10]", "hlt"], 0xe00);
+    m.ram(0xb8010, 1)[0] = 0x5a;
+    m.set64("pc", BigInt(at(0xb00)));
+    m.go();
+    assert.equal(m.get64("general", 6) & 0x500n, 0n, "EFER without LME and LMA");
+    assert.equal(m.get64("general", 7) & 0xffffn, 0x9900n);
+    assert.equal(m.get64("general", 0) & 0xffn, 0x5an);
+    assert.equal(m.get("segmentLimit", 1), 0xffff);
+  });
+
+  test(`a program of 32 bits under a system of 64 bits, ${way}`, () => {
+    const m = new Machine(way);
+    m.longMode({ tables: BigInt(tables), cpl: 0, code: selector.code64, data: selector.data });
+    m.set64("gdtBase", BigInt(gdt));
+    m.set("gdtLimit", 0x7f);
+    m.set64("idtBase", BigInt(idt));
+    m.set("idtLimit", 0xfff);
+    m.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
+    // The stack of level 0; gates of level 3 for 0x80, and of #GP.
+    m.putRam64(0x7004, 0x5000n);
+    const gate = (vector: number, to: number, kind: bigint) =>
+      m.putRam64(
+        idt + 16 * vector,
+        BigInt(to & 0xffff) | (BigInt(selector.code64) << 16n) | (kind << 32n) | (BigInt(to >> 16) << 48n),
+      );
+    gate(0x80, 0x3000, 0xee00n);
+    gate(13, 0x3100, 0x8e00n);
+    m.put(0x3000, 64, ["mov r8, rax", "mov r9, [rsp]", "mov r10, [rsp+24]", "add rax, 1", "iretq"]);
+    m.put(0x3100, 64, ["mov r12, [rsp+8]", "mov r13, [rsp]", "hlt"]);
+    // The program: 0x66 is 16 bits, and an address has 32.
+    let to = m.put(0x4000, 32, ["inc eax", "push eax", "int 0x80", "pop ecx", "mov dword ptr [esp-4], 0x77"]);
+    to = m.put(to, 32, ["mov ebx, -4", "mov edx, [esp+ebx]", "mov si, 0x1111", "lea edi, [esi+ebx]"]);
+    m.put(to, 32, ["hlt"]);
+    m.reset();
+    m.set64("general", 0xffff_ffffn, 0);
+    m.set64("general", 0x4800n, 4);
+    m.set64("pc", 0x2000n);
+    const frame = [selector.userData, 0x4c00, 0x202, selector.user32, 0x4000];
+    const rest = m.put(
+      0x2000,
+      64,
+      frame.flatMap((value) => [`mov ebx, ${value}`, "push rbx"]),
+    );
+    m.put(rest, 64, ["iretq"]);
+    m.go();
+    assert.equal(m.get64("general", 8), 0n, "an addition of 32 bits");
+    assert.equal(m.get64("general", 10), 0x4bfcn, "ESP as the system found it");
+    assert.equal(m.get64("general", 0), 1n);
+    assert.equal(m.get64("general", 1), 0n);
+    assert.equal(m.get64("general", 2), 0x77n);
+    assert.equal(m.get64("general", 7), 0x110dn);
+    assert.equal(m.get64("general", 12), BigInt(to), "HLT is not for programs");
+    assert.equal(m.get64("general", 13), 0n);
+    assert.equal(m.get64("general", 9), 0x4004n);
+  });
+}
