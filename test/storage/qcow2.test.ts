@@ -5,9 +5,13 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { StorageError } from "../../src/vmm/storage/disk.js";
+import { MemoryStore } from "../../src/vmm/storage/memory-store.js";
+import { decompressors } from "../../src/vmm/storage/node/decompressors.js";
 import { FileStore } from "../../src/vmm/storage/node/file-store.js";
 import { openDisk } from "../../src/vmm/storage/node/open-disk.js";
 import { formatQcow2 } from "../../src/vmm/storage/qcow2/header.js";
+import { Qcow2Disk } from "../../src/vmm/storage/qcow2/qcow2.js";
 import { missing } from "../oracles/oracles.js";
 
 const skip = missing("qemuImg");
@@ -120,6 +124,74 @@ for (const compression of ["zlib", "zstd"]) {
     check(image);
     same(converted(image), contents, "what qemu-img reads");
     same(read(image), contents, "what we read");
+  });
+}
+
+/** The same numbers for the same seed. */
+function randomFrom(seed: number): (below: number) => number {
+  let state = (Math.imul(seed, 2654435761) + 1) >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+/** A long run: `UNIKVM_DRAWS=5000 UNIKVM_SEED=7 node --test dist/test/storage/qcow2.test.js`. */
+const draws = Number(process.env["UNIKVM_DRAWS"] ?? 250);
+const firstSeed = Number(process.env["UNIKVM_SEED"] ?? 1);
+
+/** An image with some of its bytes changed, or its end cut off: of its head, of anything, of its tables. */
+function mutated(honest: Buffer, random: (below: number) => number): Uint8Array {
+  const bytes = Uint8Array.from(honest.subarray(0, random(10) === 0 ? random(honest.length) : honest.length));
+  const reach = [112, honest.length, 6 * 4096][random(3)] ?? 0;
+  for (let i = 0; i <= random(4); i++) {
+    bytes[random(Math.min(reach, bytes.length))] = [0, 0xff, 0x80, 0x40, 1, random(256)][random(6)] ?? 0;
+  }
+  return bytes;
+}
+
+for (const compression of ["zlib", "zstd"]) {
+  test(`${draws} images with clusters compressed by ${compression} and bytes changed are refused or used`, {
+    skip,
+  }, (t) => {
+    writeFileSync(
+      file("plain"),
+      Buffer.concat([pattern(96 * 1024, 5), Buffer.alloc(32 * 1024), pattern(128 * 1024, 9)]),
+    );
+    const image = file("honest.qcow2");
+    const shape = `cluster_size=4096,compression_type=${compression}`;
+    img("convert", "-f", "raw", "-O", "qcow2", "-c", "-o", shape, file("plain"), image);
+    // One that is not compressed, in the midst of them.
+    io(image, "write -q -P 7 8192 4096");
+    const honest = readFileSync(image);
+    const counts = { read: 0, written: 0, refused: 0 };
+    let slowest = 0;
+    for (let seed = firstSeed; seed < firstSeed + draws; seed++) {
+      const random = randomFrom(seed);
+      const store = new MemoryStore("image", mutated(honest, random));
+      const begin = performance.now();
+      try {
+        const disk = new Qcow2Disk(store, { readOnly: random(3) === 0, decompressors });
+        const end = Math.min(disk.size, 256 * 1024);
+        for (let at = 0; at < end; at += 4096) disk.read(at, new Uint8Array(Math.min(4096, end - at)));
+        counts.read++;
+        if (disk.readOnly) continue;
+        disk.write(512 * random(64), new Uint8Array(512 * (1 + random(40))).fill(seed));
+        disk.discard(0, 8192);
+        disk.writeZeroes(65536, 16_384, random(2) === 0);
+        disk.flush();
+        counts.written++;
+      } catch (error) {
+        assert.ok(error instanceof StorageError, `seed ${seed}: ${(error as Error).stack}`);
+        counts.refused++;
+      }
+      slowest = Math.max(slowest, performance.now() - begin);
+      assert.ok(store.size < mebibyte, `seed ${seed}: ${store.size} bytes`);
+    }
+    t.diagnostic(
+      `${draws} images: ${counts.read} read whole, ${counts.written} written to, ${counts.refused} refused; ${slowest.toFixed(0)} ms at the most (seeds from ${firstSeed})`,
+    );
+    assert.ok(counts.refused > draws / 10 && counts.read > draws / 10, JSON.stringify(counts));
   });
 }
 
