@@ -35,6 +35,30 @@ export type Shape = keyof typeof shapes;
 type NamesLane = "extract" | "replace";
 export type LaneOperation<S extends Shape> = Exclude<keyof (typeof shapes)[S], NamesLane>;
 
+/** A function's body as the code section has it, and where in it calls name what they call: two bytes each. */
+export interface LinkableBody {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly calls: readonly number[];
+}
+
+/** The most functions that calls which are linked later can tell apart. */
+const linkLimit = 1 << 14;
+
+/** The number that a call of a linkable body has. */
+export const calledAt = ({ body }: LinkableBody, at: number): number =>
+  ((body[at] as number) & 0x7f) | ((body[at + 1] as number) << 7);
+
+/** Has the calls of a linkable body call what has these indices in the module that it goes to. */
+export function link(linkable: LinkableBody, indexOf: (number: number) => number): Uint8Array<ArrayBuffer> {
+  const body = linkable.body.slice();
+  for (const at of linkable.calls) {
+    const index = indexOf(calledAt(linkable, at));
+    body[at] = (index & 0x7f) | 0x80;
+    body[at + 1] = index >> 7;
+  }
+  return body;
+}
+
 /** The target of a branch: an open block, loop or if. */
 export interface Label {
   readonly depth: number;
@@ -46,9 +70,19 @@ export class FunctionBuilder {
   #depth = 0;
   readonly #locals: ValueType[] = [];
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f64: [], v128: [] };
+  /** Where the calls of what is linked later name what they call. */
+  readonly #calls: number[] | undefined;
 
-  /** @param params types of the parameters, which are the first locals. */
-  constructor(readonly params: readonly ValueType[]) {}
+  /**
+   * @param params types of the parameters, which are the first locals.
+   * @param linkedLater calls name what they call by numbers of the caller's, which `link` makes the module's indices.
+   */
+  constructor(
+    readonly params: readonly ValueType[],
+    linkedLater = false,
+  ) {
+    this.#calls = linkedLater ? [] : undefined;
+  }
 
   /** A local that may hold anything at first: set it before use. */
   local(type: ValueType): number {
@@ -208,7 +242,13 @@ export class FunctionBuilder {
 
   call(index: number): void {
     this.#code.byte(Op.call);
-    this.#code.u32(index);
+    if (!this.#calls) {
+      this.#code.u32(index);
+      return;
+    }
+    if (index >= linkLimit) throw new Error(`function ${index} of ${linkLimit}`);
+    this.#calls.push(this.#code.length);
+    this.#code.append([(index & 0x7f) | 0x80, index >> 7]);
   }
 
   callIndirect(type: number, table: number): void {
@@ -278,7 +318,12 @@ export class FunctionBuilder {
   }
 
   /** The body as the code section wants it: local declarations, instructions, end. */
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.finishLinkable().body;
+  }
+
+  /** The same, of a function that is linked later. */
+  finishLinkable(): LinkableBody {
     if (this.#depth !== 0) throw new Error(`${this.#depth} blocks are still open`);
     const out = new ByteWriter(this.#code.length + 64);
     const runs: [ValueType, number][] = [];
@@ -292,8 +337,9 @@ export class FunctionBuilder {
       out.u32(count);
       out.byte(valueTypeCode[type]);
     }
+    const head = out.length;
     out.append(this.#code.view());
     out.byte(Op.end);
-    return out.take();
+    return { body: out.take(), calls: (this.#calls ?? []).map((at) => head + at) };
   }
 }

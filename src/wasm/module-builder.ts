@@ -42,31 +42,18 @@ function offset(w: ByteWriter, value: number): void {
 
 /** Assembles a WebAssembly module. Imports first: a function's index is fixed when it is declared. */
 export class ModuleBuilder {
-  #types: string[] = [];
-  #typeBytes: Uint8Array[] = [];
-  #imports = new ByteWriter();
+  readonly #types: string[] = [];
+  readonly #typeBytes: Uint8Array[] = [];
+  readonly #imports = new ByteWriter();
   #importCount = 0;
-  #importNames: string[] = [];
-  #functions: DeclaredFunction[] = [];
+  readonly #importNames: string[] = [];
+  readonly #functions: DeclaredFunction[] = [];
   readonly #tables: { minimum: number }[] = [];
   #importedTables = 0;
   readonly #exports = new ByteWriter();
   #exportCount = 0;
   readonly #elements: { table: number; offset: number; functions: readonly number[] }[] = [];
   readonly #data: { offset: number; bytes: Uint8Array }[] = [];
-
-  /** A builder that begins with what this one has: types, imports, functions and imported tables. This one must not change. */
-  fork(): ModuleBuilder {
-    const copy = new ModuleBuilder();
-    copy.#types = [...this.#types];
-    copy.#typeBytes = [...this.#typeBytes];
-    copy.#imports = this.#imports;
-    copy.#importCount = this.#importCount;
-    copy.#importNames = this.#importNames;
-    copy.#functions = [...this.#functions];
-    copy.#importedTables = this.#importedTables;
-    return copy;
-  }
 
   /** Index of a function type. */
   type(params: readonly ValueType[], results: readonly ValueType[]): number {

@@ -1,9 +1,10 @@
 /**
- * What each module of regions has besides them: the same imports at the same indices, and two routines by which regions call
- * each other. A region's body therefore fits any module.
+ * How regions call: routines of the run-time library, the interpreter, and each other, for which two routines of a module of
+ * their own are there. A region's body names what it calls by numbers that are the same for all regions of a target; a module of
+ * regions imports of it what its regions call, since each import of each module costs time and memory.
  */
 
-import { FunctionBuilder } from "../../wasm/function-builder.js";
+import { calledAt, FunctionBuilder, type LinkableBody, link } from "../../wasm/function-builder.js";
 import { ModuleBuilder } from "../../wasm/module-builder.js";
 import { type EngineField, type EngineLayout, Handler, jumpCache } from "../layout.js";
 import { emitCodePage, emitDecodedEntry, emitTlbEntry, emitTlbTag } from "../look-up.js";
@@ -18,6 +19,20 @@ export const returns = 2;
 /** The guest is back where it was called from. */
 const calledBack = 2;
 
+/** Parameters and results. */
+type Signature = EngineTarget["routines"][string];
+type Routine = readonly [name: string, signature: Signature];
+
+/** Besides the run-time library's. */
+const ownRoutines = {
+  /** (state) -> 1 if the guest goes on at pc, 0 if more may have changed: runs the instruction at pc, in the interpreter. */
+  instead: [["i32"], ["i32"]],
+  /** (state) -> the word of the decoded entry of pc, which the jump cache lacks, or 0 if no region begins there. */
+  lookUp: [["i32"], ["i32"]],
+  /** (state, return address, calls that may nest) -> 0, 1 as a region, or `calledBack`. */
+  runUntilBack: [["i32", "i64", "i32"], ["i32"]],
+} as const satisfies Record<string, Signature>;
+
 /** Returns `value` if the condition on the stack holds. */
 function returnIf(f: FunctionBuilder, value: number): void {
   f.if();
@@ -28,13 +43,10 @@ function returnIf(f: FunctionBuilder, value: number): void {
 
 export class Linkage {
   readonly #target: EngineTarget;
-  readonly #routines: ReadonlyMap<string, number>;
-  /** (state) -> 1 if the guest goes on at pc, 0 if more may have changed: runs the instruction at pc, in the interpreter. */
+  readonly #routines: readonly Routine[];
+  readonly #numbers: ReadonlyMap<string, number>;
+  /** The number of what runs the instruction at pc, in the interpreter. */
   readonly instead: number;
-  /** (state) -> the word of the decoded entry of pc, which the jump cache lacks, or 0 if no region begins there. */
-  readonly #lookUp: number;
-  /** (state, return address, calls that may nest) -> 0, 1 as a region, or `calledBack`. */
-  readonly #runUntilBack: number;
 
   /** @param state address of the vCPU's state: regions are for one vCPU. */
   constructor(
@@ -42,41 +54,71 @@ export class Linkage {
     readonly state: number,
   ) {
     this.#target = target;
-    this.#routines = new Map(Object.keys(target.routines).map((name, i) => [name, i]));
-    this.instead = this.#routines.size;
-    this.#lookUp = this.instead + 1;
-    this.#runUntilBack = this.instead + 2;
+    this.#routines = [...Object.entries(target.routines), ...Object.entries(ownRoutines)];
+    this.#numbers = new Map(this.#routines.map(([name], i) => [name, i]));
+    this.instead = this.routine("instead");
   }
 
   get #layout(): EngineLayout {
     return this.#target.layout;
   }
 
-  /** Index of a routine of the run-time library in a module of regions. */
+  /** Number of a routine, by which a region's body names it. */
   routine(name: string): number {
-    const index = this.#routines.get(name);
-    if (index === undefined) throw new Error(`the run-time library has no ${name}`);
-    return index;
+    const number = this.#numbers.get(name);
+    if (number === undefined) throw new Error(`the run-time library has no ${name}`);
+    return number;
   }
 
   /**
-   * What all regions' modules begin with; to be forked. Of a memory that is known to be so large, V8 knows that the state's
+   * The beginning of a module that uses these routines. Of a memory that is known to be so large, V8 knows that the state's
    * fields are inside: it needs no way to a trap for each access.
    */
-  module(memory: WebAssembly.Memory): ModuleBuilder {
+  #begin(memory: WebAssembly.Memory, numbers: Iterable<number>): ModuleBuilder {
     const { buffer } = memory;
     const shared = typeof SharedArrayBuffer !== "undefined" && buffer instanceof SharedArrayBuffer;
     const m = new ModuleBuilder();
     m.type(...regionSignature);
-    for (const [name, [params, results]] of Object.entries(this.#target.routines)) {
+    for (const number of numbers) {
+      const [name, [params, results]] = this.#routines[number] as Routine;
       m.importFunction("r", name, params, results);
     }
-    m.importFunction("r", "instead", ["i32"], ["i32"]);
     m.importMemory("env", "memory", buffer.byteLength >>> 16, 65536, shared);
     m.importTable("env", "regions", 1);
-    m.define(m.declare("lookUp", ["i32"], ["i32"]), this.#emitLookUp().finish());
-    m.define(m.declare("runUntilBack", ["i32", "i64", "i32"], ["i32"]), this.#emitRunUntilBack().finish());
     return m;
+  }
+
+  /** The bytes of a module of regions, which exports each by its place among them. */
+  module(memory: WebAssembly.Memory, regions: readonly LinkableBody[]): Uint8Array<ArrayBuffer> {
+    const indices = new Map<number, number>();
+    for (const region of regions) {
+      for (const at of region.calls) {
+        const number = calledAt(region, at);
+        if (!indices.has(number)) indices.set(number, indices.size);
+      }
+    }
+    const m = this.#begin(memory, indices.keys());
+    regions.forEach((region, i) => {
+      const index = m.declare(`region${i}`, ...regionSignature);
+      m.define(
+        index,
+        link(region, (number) => indices.get(number) as number),
+      );
+      m.exportFunction(`${i}`, index);
+    });
+    return m.build();
+  }
+
+  /** The bytes of the module that exports the two routines by which regions call each other. */
+  ownModule(memory: WebAssembly.Memory): Uint8Array<ArrayBuffer> {
+    const m = this.#begin(memory, []);
+    const lookUp = m.declare("lookUp", ...ownRoutines.lookUp);
+    m.define(lookUp, this.#emitLookUp());
+    const runUntilBack = m.declare("runUntilBack", ...ownRoutines.runUntilBack);
+    m.define(runUntilBack, this.#emitRunUntilBack(lookUp));
+    m.exportFunction("lookUp", lookUp);
+    m.exportFunction("runUntilBack", runUntilBack);
+    return m.build();
   }
 
   #loadState(f: FunctionBuilder, s: number, field: EngineField): void {
@@ -118,7 +160,7 @@ export class Linkage {
   }
 
   /** Pushes the region's word at pc, 0 if no region begins there: what the jump cache has without a call. */
-  #emitFound(f: FunctionBuilder, s: number): void {
+  #emitFound(f: FunctionBuilder, s: number, lookUp = this.routine("lookUp")): void {
     const { vcpu } = this.#layout;
     const pc = f.local("i64");
     const cached = f.local("i32");
@@ -137,7 +179,7 @@ export class Linkage {
     f.load("i32", vcpu.jumpCache + jumpCache.word);
     f.else();
     f.get(s);
-    f.call(this.#lookUp);
+    f.call(lookUp);
     f.end();
     f.release(cached);
     f.release(pc);
@@ -230,7 +272,7 @@ export class Linkage {
   }
 
   /** What was called has jumped elsewhere: runs what pc leads to until the guest is back, or something else is due. */
-  #emitRunUntilBack(): FunctionBuilder {
+  #emitRunUntilBack(lookUp: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32", "i64", "i32"]);
     const [s, back, depth] = [0, 1, 2] as const;
     f.isAlways(s, this.state);
@@ -240,7 +282,7 @@ export class Linkage {
     f.i32Const(0);
     f.i32("ltS");
     returnIf(f, 1);
-    this.#emitFound(f, s);
+    this.#emitFound(f, s, lookUp);
     f.tee(word);
     f.i32("eqz");
     returnIf(f, 1);
@@ -307,7 +349,7 @@ export class Linkage {
     f.get(s);
     pushBack();
     f.get(depth);
-    f.call(this.#runUntilBack);
+    f.call(this.routine("runUntilBack"));
     f.tee(result);
     f.i32Const(calledBack);
     f.i32("ne");

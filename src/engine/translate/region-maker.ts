@@ -4,9 +4,8 @@
  * who asks sees to that.
  */
 import { detectWasmFeatures } from "../../wasm/features.js";
-import type { ModuleBuilder } from "../../wasm/module-builder.js";
+import type { LinkableBody } from "../../wasm/function-builder.js";
 import { type EngineLayout, Handler } from "../layout.js";
-import { regionSignature } from "../region-entry.js";
 import { Linkage } from "./linkage.js";
 import { RegionTranslator, regionTemplates } from "./region.js";
 import type { TranslatorTarget } from "./target.js";
@@ -35,6 +34,8 @@ export interface RegionRequest {
   readonly breaks: readonly number[];
   /** Also what has never run. */
   readonly all: boolean;
+  /** The routines by which regions call each other are there. */
+  readonly linked: boolean;
 }
 
 export interface MadeRegion {
@@ -52,9 +53,8 @@ export interface MadeModule {
   readonly regions: readonly MadeRegion[];
 }
 
-interface Made {
+interface Made extends LinkableBody {
   readonly region: MadeRegion;
-  readonly body: Uint8Array;
 }
 
 /** What was made together. Goes through postMessage. */
@@ -62,6 +62,8 @@ export interface RegionBatch {
   readonly modules: readonly MadeModule[];
   /** Requests where there is nothing to translate. */
   readonly refused: readonly number[];
+  /** What has the routines by which regions call each other, where a request lacks them. */
+  readonly linkage?: WebAssembly.Module;
 }
 
 /** Ends of cut regions that are remembered. */
@@ -78,12 +80,14 @@ export class RegionMaker<V> {
   readonly #memory: WebAssembly.Memory;
   readonly #tiers: Tiers | undefined;
   readonly #linkage: Linkage;
-  readonly #module: ModuleBuilder;
   readonly #tailCalls = detectWasmFeatures().tailCalls;
   readonly #templates = new Map<number, Templates<V>>();
   #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
   #made: Made[] = [];
   #refused: number[] = [];
+  /** No request that waits for `build` lacks the module of the routines by which regions call each other. */
+  #linked = true;
+  #ownModule: WebAssembly.Module | undefined;
   /**
    * Decoded entries of regions that would have become too long. Others that come to one end there: a loop longer than a
    * region would otherwise be translated again and again, each time from where the last one ended.
@@ -96,7 +100,6 @@ export class RegionMaker<V> {
     this.#target = target;
     this.#memory = memory;
     this.#linkage = new Linkage(target, state);
-    this.#module = this.#linkage.module(memory);
   }
 
   /** Answers that wait for `build`. */
@@ -114,6 +117,7 @@ export class RegionMaker<V> {
     const { id, entry, mode, firstPage, span, host, offset, missesCall, all } = request;
     const { layout } = this.#target;
     const { codePage } = layout;
+    if (!request.linked) this.#linked = false;
     this.#decode ??= this.#target.decoder(this.#memory, this.#linkage.state);
     const decode = this.#decode;
     // A memory that has grown has a new buffer.
@@ -165,7 +169,7 @@ export class RegionMaker<V> {
       return;
     }
     const pages = [...translator.pages].map((p) => firstPage + p);
-    this.#made.push({ region: { id, entries, pages }, body: f.finish() });
+    this.#made.push({ region: { id, entries, pages }, ...f.finishLinkable() });
     if (translator.cut) this.#remember(entries);
   }
 
@@ -190,17 +194,15 @@ export class RegionMaker<V> {
     this.#refused = [];
     if (made.length === 0) return { modules: [], refused };
     const compile = (some: readonly Made[]) => this.#compile(some);
-    return { modules: this.#tiers ? this.#tiers.compile(made, compile) : [compile(made)], refused };
+    const modules = this.#tiers ? this.#tiers.compile(made, compile) : [compile(made)];
+    if (this.#linked) return { modules, refused };
+    this.#linked = true;
+    this.#ownModule ??= new WebAssembly.Module(this.#linkage.ownModule(this.#memory));
+    return { modules, refused, linkage: this.#ownModule };
   }
 
   #compile(made: readonly Made[]): MadeModule {
-    const m = this.#module.fork();
-    made.forEach(({ body }, i) => {
-      const index = m.declare(`region${i}`, ...regionSignature);
-      m.define(index, body);
-      m.exportFunction(`${i}`, index);
-    });
-    const bytes = m.build();
+    const bytes = this.#linkage.module(this.#memory, made);
     return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions: made.map(({ region }) => region) };
   }
 }

@@ -34,9 +34,12 @@ export const regionLocals = {
   at: 9,
 } as const;
 
-/** A function with these locals, for the vCPU with this state: where it is takes no register. */
+/**
+ * A function with these locals, for the vCPU with this state: where it is takes no register. Its calls name routines by the
+ * numbers of `Linkage`.
+ */
 export function regionFunction(state: number): FunctionBuilder {
-  const f = new FunctionBuilder(regionSignature[0]);
+  const f = new FunctionBuilder(regionSignature[0], true);
   f.isAlways(regionLocals.state, state);
   const made = (["i64", "i64", "i32", "i32", "i32", "i32", "i32"] as const).map((type) => f.local(type));
   if (made.join() !== "3,4,5,6,7,8,9") throw new Error("the region's locals are not where they should be");

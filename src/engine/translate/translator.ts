@@ -59,6 +59,8 @@ export class Translator {
   readonly #state: number;
   #runtime: RuntimeExports = {};
   #imports: WebAssembly.ModuleImports = {};
+  /** Among them are the routines by which regions call each other. */
+  #linked = false;
   #view: DataView;
   readonly #samples = new Map<number, number>();
   readonly #live = new Map<number, Region>();
@@ -103,6 +105,7 @@ export class Translator {
     // Places in another translator's table.
     this.#ask("forgetJumps");
     this.#imports = { ...runtime, instead };
+    this.#linked = false;
     this.#memoryView().setInt32(this.#state + this.#layout.state.sampling.offset, 1, true);
   }
 
@@ -249,21 +252,28 @@ export class Translator {
       missesCall: this.#smallPages,
       breaks: this.#target.breakpoints(view, this.#state).map((at) => inCodePage(this.#layout, Number(at & 0xfffn))),
       all: now,
+      linked: this.#linked,
     });
     this.#spent(start);
   }
 
+  /** What modules of regions import. */
+  get #env(): WebAssembly.Imports {
+    return { r: this.#imports, env: { memory: this.#memory, regions: this.regions } };
+  }
+
   /** Leads the decoded entries into what was made for them. */
-  #publish({ modules, refused }: RegionBatch): void {
+  #publish({ modules, refused, linkage }: RegionBatch): void {
+    if (linkage && !this.#linked) {
+      Object.assign(this.#imports, new WebAssembly.Instance(linkage, this.#env).exports);
+      this.#linked = true;
+    }
     for (const id of refused) {
       const entry = this.#answered(id);
       if (entry !== undefined) this.#samples.set(entry, -samplesRefused);
     }
     for (const { module, bytes, regions } of modules) {
-      const { exports } = new WebAssembly.Instance(module, {
-        r: this.#imports,
-        env: { memory: this.#memory, regions: this.regions },
-      });
+      const { exports } = new WebAssembly.Instance(module, this.#env);
       this.#modules++;
       this.#bytes += bytes;
       const generated: Generated = { bytes, live: 0 };
