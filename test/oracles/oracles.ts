@@ -149,6 +149,7 @@ export const oracles = {
     debian: "xz-utils, zstd, lz4",
     complaint: () => ["xz", "zstd", "lz4"].map(version).find((s) => s !== undefined),
   },
+  iasl: { debian: "acpica-tools", complaint: () => attempt("iasl", ["-v"]) },
   cpio: { debian: "cpio", complaint: () => version("cpio") },
   chrome: { debian: "chromium", complaint: () => browser(browsers.chrome) },
   firefox: { debian: "firefox-esr", complaint: () => browser(browsers.firefox) },

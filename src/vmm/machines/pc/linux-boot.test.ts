@@ -29,7 +29,7 @@ test("the zero page says where everything is, and nothing lies on anything else"
   assert.equal(new TextDecoder().decode(ram.subarray(line, line + 14)), "console=ttyS0\0");
   const at = view.getUint32(0x218, true);
   assert.deepEqual([at % 4096, view.getUint32(0x21c, true), ram[at], ram[at + 4999]], [0, 5000, 7, 7]);
-  assert.equal(view.getUint8(0x1e8), 2);
+  assert.equal(view.getUint8(0x1e8), 4);
   assert.equal(view.getBigUint64(0x2d0 + 20, true) + view.getBigUint64(0x2d8 + 20, true), BigInt(memorySize));
   // Linear addresses are physical ones, at the entry too.
   const walk = (address: bigint) => {

@@ -5,7 +5,7 @@
 import type { X86Segment, X86Sregs } from "../../../arch/x86/uapi.js";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
-import { highestMemory, highMemory, lowMemoryEnd } from "./memory-map.js";
+import { Address, highestMemory, highMemory, lowMemoryEnd } from "./memory-map.js";
 
 /** Where things are, below the 640 KiB that the first PC had. */
 const place = { segments: 0x6_0000, tables: 0x7_0000, zeroPage: 0x9_0000, commandLine: 0x9_1000 } as const;
@@ -13,6 +13,7 @@ const place = { segments: 0x6_0000, tables: 0x7_0000, zeroPage: 0x9_0000, comman
 const commandLineLimit = 2048;
 
 const Zero = {
+  acpi: 0x70,
   e820Entries: 0x1e8,
   header: 0x1f1,
   loader: 0x210,
@@ -20,6 +21,8 @@ const Zero = {
   commandLine: 0x228,
   e820: 0x2d0,
 } as const;
+
+const E820 = { ram: 1, reserved: 2 } as const;
 
 export interface LinuxBoot {
   /** What is written into RAM, which is 0. */
@@ -36,10 +39,14 @@ export interface BootOptions {
   readonly commandLine: string;
   /** Bytes. */
   readonly memorySize: number;
+  /** What firmware has left in memory, below 1 MiB. */
+  readonly firmware?: readonly { readonly address: number; readonly bytes: Uint8Array }[];
+  /** Where ACPI's tables begin, if there are any. */
+  readonly acpi?: number | undefined;
 }
 
 /** Throws VmmError: it does not fit. */
-export function linuxBoot({ kernel, initrd, commandLine, memorySize }: BootOptions): LinuxBoot {
+export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = [], acpi }: BootOptions): LinuxBoot {
   const text = new TextEncoder().encode(commandLine);
   if (text.length >= commandLineLimit) {
     throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
@@ -72,16 +79,19 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize }: BootOptio
     zero.setUint32(Zero.ramdisk, initrdAt, true);
     zero.setUint32(Zero.ramdisk + 4, initrd.length, true);
   }
+  if (acpi !== undefined) zero.setBigUint64(Zero.acpi, BigInt(acpi), true);
   const ranges = [
-    [0, lowMemoryEnd],
-    [highMemory, memorySize - highMemory],
+    [0, lowMemoryEnd, E820.ram],
+    [highMemory, memorySize - highMemory, E820.ram],
+    [Address.acpi, Address.firmwareEnd - Address.acpi, E820.reserved],
+    [Address.pciConfig, Address.pciConfigSize, E820.reserved],
   ] as const;
   zero.setUint8(Zero.e820Entries, ranges.length);
-  for (const [i, [start, length]] of ranges.entries()) {
+  for (const [i, [start, length, kind]] of ranges.entries()) {
     const at = Zero.e820 + 20 * i;
     zero.setBigUint64(at, BigInt(start), true);
     zero.setBigUint64(at + 8, BigInt(length), true);
-    zero.setUint32(at + 16, 1, true);
+    zero.setUint32(at + 16, kind, true);
   }
   const ends = new Uint8Array(text.length + 1);
   ends.set(text);
@@ -93,6 +103,7 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize }: BootOptio
       { address: place.tables, bytes: pageTables() },
       { address: place.zeroPage, bytes: new Uint8Array(zero.buffer) },
       { address: place.commandLine, bytes: ends },
+      ...firmware,
     ],
     entry: BigInt(kernel.entry),
     rsi: BigInt(place.zeroPage),

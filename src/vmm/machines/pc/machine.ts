@@ -23,9 +23,11 @@ import type { WrittenPages } from "../../core/written-pages.js";
 import { Rtc } from "../../devices/rtc.js";
 import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
+import { acpiTables } from "./acpi/tables.js";
 import { cpuidOf, cpuModelNames, defaultCpuModel } from "./cpu-models.js";
 import { linuxBoot } from "./linux-boot.js";
-import { highestMemory } from "./memory-map.js";
+import { Address, highestMemory } from "./memory-map.js";
+import { mpTable } from "./mp-table.js";
 import { Pc } from "./pc.js";
 import { checkState, type PcPlan, type PcState } from "./state.js";
 
@@ -91,12 +93,17 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
   const { kvm, type, shared, kernel, initrd, memorySize, cpus, commandLine, rtc = new Rtc() } = options;
   const plan: PcPlan = { memorySize, cpus, cpuModel: options.cpuModel ?? defaultCpuModel };
   checkPlan(plan);
-  const boot = linuxBoot({ kernel, initrd, commandLine, memorySize });
+  const supported = kvm.getSupportedCpuid();
+  const { eax: signature = 0, edx: features = 0 } = supported.find((entry) => entry.function === 1) ?? {};
+  const firmware = [
+    { address: Address.acpi, bytes: acpiTables(cpus) },
+    { address: Address.mpTable, bytes: mpTable(cpus, signature, features) },
+  ];
+  const boot = linuxBoot({ kernel, initrd, commandLine, memorySize, firmware, acpi: Address.acpi });
   return build({
     ...{ kvm, type, shared, plan, control, trace, rtc },
     fill: (_vm, vcpus, memory) => {
       for (const { address, bytes } of boot.memory) memory.write(address, bytes);
-      const supported = kvm.getSupportedCpuid();
       for (const [cpu, vcpu] of vcpus.entries()) vcpu.setCpuid2(cpuidOf(supported, cpu, cpus));
       const [first] = vcpus;
       first?.setSregs({ ...first.getSregs(), ...boot.sregs });

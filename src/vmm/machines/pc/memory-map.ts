@@ -5,13 +5,43 @@ export const lowMemoryEnd = 0x9_f000;
 export const highMemory = 0x10_0000;
 export const highestMemory = 0xc000_0000;
 
+/** Below RAM's second part, where firmware is: its tables; and above RAM. */
+export const Address = {
+  acpi: 0xe_0000,
+  mpTable: 0xf_0000,
+  firmwareEnd: 0x10_0000,
+  /** Configuration space of the bus, 4 KiB a function. */
+  pciConfig: 0xe000_0000,
+  pciConfigSize: 0x10_0000,
+  ioapic: 0xfec0_0000,
+  lapic: 0xfee0_0000,
+} as const;
+
+/** The IOAPIC's number, behind the processors'. */
+export const ioapicId = (cpus: number): number => cpus;
+
+/** What the PCI host bridge hands on; addresses on the bus are the same. */
+export const pciWindows = {
+  io: { space: "io", start: 0xc000n, size: 0x4000n },
+  memory32: { space: "memory", start: 0xc000_0000n, size: 0x2000_0000n },
+  memory64: { space: "memory", start: 0x80_0000_0000n, size: 0x40_0000_0000n },
+} as const;
+/** Slots of the bus, the first of which is the bridge's own; pins of each. */
+export const pciSlots = 32;
+export const pciPins = 4;
+/** The IOAPIC's input of a pin, turned from slot to slot as boards do. */
+export const pciLine = (slot: number, pin: number): number => 16 + ((slot + pin) % pciPins);
+
 export const Port = {
   cmos: 0x70,
   keyboardCommand: 0x64,
   com1: 0x3f8,
   /** Power management: events, control, the timer. */
   power: 0x600,
+  pciAddress: 0xcf8,
+  /** Inside the former, since that takes words of 32 bits alone. */
   resetControl: 0xcf9,
+  pciData: 0xcfc,
 } as const;
 
 /** Lines of the interrupt controllers. */
