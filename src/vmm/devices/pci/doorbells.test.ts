@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
-import { type EventFd, type Ioeventfd, KVM_IOEVENTFD_FLAG_DEASSIGN, KvmError } from "../../../../kvm/uapi.js";
-import { PciFunction } from "../../../devices/pci/function.js";
-import * as pci from "../../../devices/pci/registers.js";
-import { VirtioPciDevice } from "../../../devices/virtio/virtio-pci.js";
+import type { PpcVm } from "../../../arch/powerpc/uapi.js";
+import { type EventFd, type Ioeventfd, KVM_IOEVENTFD_FLAG_DEASSIGN, KvmError } from "../../../kvm/uapi.js";
+import { VirtioPciDevice } from "../virtio/virtio-pci.js";
 import { Doorbells } from "./doorbells.js";
-import { memory32Window } from "./layout.js";
+import { PciFunction } from "./function.js";
+import * as pci from "./registers.js";
+
+const memory32Window = { space: "memory", start: 0x2000_8000_0000n, size: 0x8000_0000n, bus: 0x8000_0000n } as const;
 
 /** A VM of which only eventfds are there, with room for so many of them and of their bindings. */
 function fakeVm({ shared = true, eventFds = 8, bindings = 8 } = {}) {
@@ -46,7 +47,7 @@ const real = `0x${(memory32Window.start + 0x10000n).toString(16)}`.slice(0, -4);
 
 test("notifications of a virtio device are KVM's to take where the guest has put its BAR, and only while it decodes", () => {
   const { vm, bound, write } = fakeVm();
-  const doorbells = new Doorbells(vm, (error) => assert.fail(String(error)));
+  const doorbells = new Doorbells(vm, [memory32Window], (error) => assert.fail(String(error)));
   const rung: number[] = [];
   const device = new VirtioPciDevice({
     ...{ id: 4, features: 0n, queues: [8, 8], config: new Uint8Array(0) },
@@ -86,7 +87,7 @@ test("notifications of a virtio device are KVM's to take where the guest has put
 
 test("a guest that moves a doorbell a thousand times, or over another, makes no more of them", () => {
   const { vm, bound, listeners } = fakeVm();
-  const doorbells = new Doorbells(vm, () => {});
+  const doorbells = new Doorbells(vm, [memory32Window], () => {});
   for (let i = 0; i < 1000; i++) {
     const address = memory32Window.bus + BigInt(16 * (i % 7));
     for (const key of ["a", "b"]) doorbells.place(key, { address, length: 2 }, () => {});
@@ -103,12 +104,12 @@ test("where KVM has no room, or threads share no memory, writes stay exits; what
   const place = { address: memory32Window.bus, length: 2 };
   for (const limits of [{ eventFds: 0 }, { bindings: 0 }, { shared: false }]) {
     const { vm, bound } = fakeVm(limits);
-    new Doorbells(vm, () => {}).place("a", place, () => {});
+    new Doorbells(vm, [memory32Window], () => {}).place("a", place, () => {});
     assert.equal(bound.size, 0);
   }
   const { vm, write } = fakeVm();
   const told: unknown[] = [];
-  new Doorbells(vm, (error) => told.push(error)).place("a", place, () => {
+  new Doorbells(vm, [memory32Window], (error) => told.push(error)).place("a", place, () => {
     throw new RangeError("broken");
   });
   assert.ok(write(`0x${memory32Window.start.toString(16)} 2`));

@@ -3,9 +3,8 @@
  * once and its thread does not wait for this one. Where memory is not shared between threads there is nothing to gain, and
  * they stay exits, as they do where KVM has no room for more.
  */
-import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
-import { type EventFd, KVM_IOEVENTFD_FLAG_DEASSIGN, KvmError } from "../../../../kvm/uapi.js";
-import { bridgeWindows, inside } from "./layout.js";
+import { type EventFd, KVM_IOEVENTFD_FLAG_DEASSIGN, KvmError, type Vm } from "../../../kvm/uapi.js";
+import { type BusWindow, inside } from "./windows.js";
 
 /** On the bus. */
 interface Place {
@@ -20,21 +19,27 @@ interface Bell {
 }
 
 export class Doorbells {
-  readonly #vm: Pick<PpcVm, "shared" | "createEventFd" | "ioeventfd">;
+  readonly #vm: Pick<Vm, "shared" | "createEventFd" | "ioeventfd">;
+  readonly #windows: readonly BusWindow[];
   readonly #fail: (error: unknown) => void;
   /** One for each that a device was made with, however often the guest moves it. */
   readonly #bells = new Map<string, Bell>();
 
   /** `fail` is told what a device threw. */
-  constructor(vm: Pick<PpcVm, "shared" | "createEventFd" | "ioeventfd">, fail: (error: unknown) => void) {
+  constructor(
+    vm: Pick<Vm, "shared" | "createEventFd" | "ioeventfd">,
+    windows: readonly BusWindow[],
+    fail: (error: unknown) => void,
+  ) {
     this.#vm = vm;
+    this.#windows = windows;
     this.#fail = fail;
   }
 
   /** Has `ring` called after writes there; undefined: after none. */
   place(key: string, place: Place | undefined, ring: () => void): void {
     if (!this.#vm.shared) return;
-    const real = place && realPlace(place);
+    const real = place && realPlace(this.#windows, place);
     const bell = this.#bells.get(key) ?? (real && this.#create(key, ring));
     if (!bell) return;
     const { fd, bound } = bell;
@@ -78,8 +83,8 @@ function ifThereIsRoom(body: () => void): boolean {
   }
 }
 
-function realPlace({ address, length }: Place): Bell["bound"] {
-  for (const range of bridgeWindows) {
+function realPlace(windows: readonly BusWindow[], { address, length }: Place): Bell["bound"] {
+  for (const range of windows) {
     const real = address - range.bus + range.start;
     if (range.space === "memory" && inside(range, real, length)) return { addr: real, len: length };
   }

@@ -20,11 +20,6 @@ function x86(kvm: Kvm): X86Kvm {
   throw new VmmError("machine pc needs a kvm for x86 guests");
 }
 
-/** VmmError: it takes no such devices. */
-function requireNoDevices(count: number): void {
-  if (count > 0) throw new VmmError("machine pc has no PCI bus yet: leave disks, networks and devices out");
-}
-
 export const pc: MachineKind = {
   guest: "x86_64",
   guests: "x86-64 Linux",
@@ -35,20 +30,15 @@ export const pc: MachineKind = {
   loadKernel: loadX86Kernel,
   maker: () => {
     const rtc = new Rtc();
-    return ({ kvm, implementation, pciDevices = [], assign, options: _, ...rest }, control, trace) => {
-      requireNoDevices(pciDevices.length + (assign ? 1 : 0));
+    return ({ kvm, implementation, assign, options: _, ...rest }, control, trace) => {
+      if (assign)
+        throw new VmmError("machine pc takes no devices of the host: it has no IOMMU for them; pseries has one");
       const type = implementation ? types[implementation] : eitherType;
       return createPc({ ...rest, kvm: x86(kvm), type, rtc }, control, trace);
     };
   },
-  restore: ({ kvm, implementation, pciDevices = [], ...rest }, control, trace) => {
-    requireNoDevices(pciDevices.length);
-    return restorePc(
-      { ...rest, kvm: x86(kvm), type: implementation ? types[implementation] : eitherType },
-      control,
-      trace,
-    );
-  },
+  restore: ({ kvm, implementation, ...rest }, control, trace) =>
+    restorePc({ ...rest, kvm: x86(kvm), type: implementation ? types[implementation] : eitherType }, control, trace),
   place: ({ kvm, implementation, shared }, size) =>
     placePcRam(x86(kvm), implementation ? types[implementation] : eitherType, shared, size),
   createSide: createPcVcpuSide,

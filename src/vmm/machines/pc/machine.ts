@@ -20,8 +20,9 @@ import type { Machine, MachineState, PlacedLatentRam, PlacedRam, RunControl, Tra
 import type { SparseImage } from "../../core/sparse-image.js";
 import { fillRam, mebibytesOf, VmRam } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
+import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
-import { VmmError } from "../../errors.js";
+import { describeError, VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 import { acpiTables } from "./acpi/tables.js";
 import { cpuidOf, cpuModelNames, defaultCpuModel } from "./cpu-models.js";
@@ -29,6 +30,7 @@ import { linuxBoot } from "./linux-boot.js";
 import { Address, highestMemory } from "./memory-map.js";
 import { mpTable } from "./mp-table.js";
 import { Pc } from "./pc.js";
+import { PciHostBridge } from "./pci/host-bridge.js";
 import { checkState, type PcPlan, type PcState } from "./state.js";
 
 export interface PcOptions {
@@ -47,11 +49,13 @@ export interface PcOptions {
   readonly cpuModel?: string | undefined;
   /** The clock, which outlives a reboot. Default: a new one. */
   readonly rtc?: Rtc | undefined;
+  /** In slots 1, 2, ... of the PCI bus, each reset first. Of one machine at a time. */
+  readonly pciDevices?: readonly PciDevice[] | undefined;
 }
 
 /** What goes on where `state` says. */
-export interface RestorePcOptions extends Pick<PcOptions, "kvm" | "type" | "shared"> {
-  /** What `Machine.save` gave, of a machine of this kind. */
+export interface RestorePcOptions extends Pick<PcOptions, "kvm" | "type" | "shared" | "pciDevices"> {
+  /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
   readonly state: MachineState;
   /** The contents of RAM, or what `placePcRam` gave, of the same `kvm`, `type` and `shared`, filled. */
   readonly ram: SparseImage | PlacedRam;
@@ -62,6 +66,7 @@ export const minimumMemory = 32 * 1048576;
 export const maximumMemory = highestMemory;
 
 const kvmCheck = thing("a kvm of x86's", ["createVm", "checkExtension", "getSupportedCpuid"]);
+const devicesCheck = optional(listOf(thing("a PCI device", ["connect", "read", "write"])));
 const controlCheck = thing("what runMachine gives to createMachine", ["end", "wake"]);
 
 /**
@@ -82,6 +87,7 @@ export const createPc = taking(
       cpus: size,
       cpuModel: optional(text),
       rtc: optional(thing("an Rtc", ["read", "set"])),
+      pciDevices: devicesCheck,
     }),
     control: controlCheck,
     trace: optional(callback),
@@ -90,7 +96,18 @@ export const createPc = taking(
 );
 
 function create(options: PcOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, shared, kernel, initrd, memorySize, cpus, commandLine, rtc = new Rtc() } = options;
+  const {
+    kvm,
+    type,
+    shared,
+    kernel,
+    initrd,
+    memorySize,
+    cpus,
+    commandLine,
+    rtc = new Rtc(),
+    pciDevices = [],
+  } = options;
   const plan: PcPlan = { memorySize, cpus, cpuModel: options.cpuModel ?? defaultCpuModel };
   checkPlan(plan);
   const supported = kvm.getSupportedCpuid();
@@ -101,7 +118,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
   ];
   const boot = linuxBoot({ kernel, initrd, commandLine, memorySize, firmware, acpi: Address.acpi });
   return build({
-    ...{ kvm, type, shared, plan, control, trace, rtc },
+    ...{ kvm, type, shared, plan, control, trace, rtc, pciDevices },
     fill: (_vm, vcpus, memory) => {
       for (const { address, bytes } of boot.memory) memory.write(address, bytes);
       for (const [cpu, vcpu] of vcpus.entries()) vcpu.setCpuid2(cpuidOf(supported, cpu, cpus));
@@ -125,6 +142,7 @@ export const restorePc = taking(
       shared: optional(boolean),
       state: having({ machine: text }),
       ram: having({}),
+      pciDevices: devicesCheck,
     }),
     control: controlCheck,
     trace: optional(callback),
@@ -133,13 +151,13 @@ export const restorePc = taking(
 );
 
 function restore(options: RestorePcOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, shared, ram } = options;
+  const { kvm, type, shared, ram, pciDevices = [] } = options;
   if (!("runs" in ram || ram instanceof VmRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
   const state = checkState(options.state);
   const { plan } = state;
   checkPlan(plan);
   return build({
-    ...{ kvm, type, shared, plan, control, trace, state },
+    ...{ kvm, type, shared, plan, control, trace, state, pciDevices },
     rtc: new Rtc(state.rtc),
     ram: ram instanceof VmRam ? ram : undefined,
     fill: (vm, _vcpus, memory, written, address) => {
@@ -163,6 +181,7 @@ interface Building {
   readonly control: RunControl;
   readonly trace: TraceSink | undefined;
   readonly rtc: Rtc;
+  readonly pciDevices: readonly PciDevice[];
   /** Where it goes on; undefined: it begins. */
   readonly state?: PcState;
   /** Fills in what is made: memory, which is 0 and lies at `ram`, and what KVM holds. What of memory is fetched when it is used. */
@@ -177,18 +196,24 @@ interface Building {
   readonly ram?: VmRam<X86Vm> | undefined;
 }
 
-function build({ kvm, type, shared, plan, fill, ram, ...rest }: Building): Machine {
+function build({ kvm, type, shared, plan, fill, ram, pciDevices, ...rest }: Building): Machine {
   const place = ram ?? new VmRam<X86Vm>(kvm, type, shared, plan.memorySize);
   const vm = place.take(plan.memorySize);
   const vcpus: X86Vcpu[] = [];
+  let pci: PciHostBridge | undefined;
   try {
     const { memory, written } = place.views();
     vm.createIrqchip();
     vm.createPit2();
     for (let cpu = 0; cpu < plan.cpus; cpu++) vcpus.push(vm.createVcpu(cpu));
+    const { control, state } = rest;
+    const wake = (): void => control.wake();
+    const fail = (error: unknown): void => control.end({ kind: "failed", ...describeError(error) });
+    pci = new PciHostBridge({ vm, memory, wake, fail }, pciDevices, state?.pci);
     const latent = fill(vm, vcpus, memory, written, place.address) ?? undefined;
-    return new Pc({ vm, vcpus, memory, written, latent, plan, ...rest });
+    return new Pc({ vm, vcpus, memory, written, latent, plan, pci, ...rest });
   } catch (error) {
+    pci?.close();
     for (const vcpu of vcpus) vcpu.close();
     vm.close();
     throw error;

@@ -26,6 +26,10 @@ export const pciWindows = {
   memory32: { space: "memory", start: 0xc000_0000n, size: 0x2000_0000n },
   memory64: { space: "memory", start: 0x80_0000_0000n, size: 0x40_0000_0000n },
 } as const;
+/** Its configuration space in memory. */
+export const pciConfigWindow = { start: BigInt(Address.pciConfig), size: BigInt(Address.pciConfigSize) } as const;
+/** What of memory the machine's thread answers for. */
+export const machineMemory = [pciConfigWindow, pciWindows.memory32, pciWindows.memory64] as const;
 /** Slots of the bus, the first of which is the bridge's own; pins of each. */
 export const pciSlots = 32;
 export const pciPins = 4;
@@ -61,7 +65,8 @@ export const machinePorts: readonly PortRange[] = [
   { first: Port.cmos, count: 2 },
   { first: Port.keyboardCommand, count: 1 },
   { first: Port.power, count: 12 },
-  { first: Port.resetControl, count: 1 },
+  { first: Port.pciAddress, count: 8 },
+  { first: Number(pciWindows.io.start), count: Number(pciWindows.io.size) },
 ];
 
 /** Whether an access of so many bytes lies wholly in the range, or touches it. */

@@ -10,6 +10,7 @@ import type { Rtc } from "../../devices/rtc.js";
 import { Serial } from "../../devices/serial.js";
 import { consoleLine } from "./console-line.js";
 import { Line } from "./memory-map.js";
+import type { PciHostBridge } from "./pci/host-bridge.js";
 import { PcPorts } from "./ports.js";
 import type { PcPlan, PcState } from "./state.js";
 import type { PcShared } from "./vcpu-side.js";
@@ -27,6 +28,7 @@ export interface PcParts {
   readonly control: RunControl;
   readonly trace: TraceSink | undefined;
   readonly rtc: Rtc;
+  readonly pci: PciHostBridge;
 }
 
 /** How often is looked whether all CPUs have halted for good, which nothing tells: milliseconds. */
@@ -48,7 +50,7 @@ export class Pc implements Machine {
 
   /** KvmError, EINVAL: the state is not of such a machine. */
   constructor(parts: PcParts) {
-    const { vm, vcpus, written, state, control, rtc } = parts;
+    const { vm, vcpus, written, state, control, rtc, pci } = parts;
     this.#parts = parts;
     this.vm = vm;
     this.cpus = vcpus.length;
@@ -72,7 +74,7 @@ export class Pc implements Machine {
       powerOff: () => control.end({ kind: "powerOff" }),
       reset: () => control.end({ kind: "reboot" }),
     };
-    this.#ports = new PcPorts(host, [], state?.ports);
+    this.#ports = new PcPorts(host, pci.ports, state?.ports);
   }
 
   start(): void {
@@ -102,7 +104,7 @@ export class Pc implements Machine {
   }
 
   save(): PcState {
-    const { plan, vm, rtc } = this.#parts;
+    const { plan, vm, rtc, pci } = this.#parts;
     return {
       machine: "pc",
       plan,
@@ -111,11 +113,12 @@ export class Pc implements Machine {
       serial: this.#serial.save(),
       ports: this.#ports.save(),
       rtc: rtc.save(),
+      pci: pci.save(),
     };
   }
 
   answer(_cpu: number, exit: ForwardedExit): void {
-    const { control } = this.#parts;
+    const { control, pci } = this.#parts;
     switch (exit.reason) {
       case "io":
         this.#count("io");
@@ -123,8 +126,8 @@ export class Pc implements Machine {
         else this.#ports.write(exit.port, exit.size, exit.data);
         break;
       case "mmio":
-        this.#count("unassigned_mmio");
-        if (!exit.isWrite) exit.data = (1n << BigInt(8 * exit.length)) - 1n;
+        if (exit.isWrite) pci.write(exit.physAddr, exit.length, exit.data);
+        else exit.data = pci.read(exit.physAddr, exit.length);
         break;
       case "shutdown":
         // A triple fault resets a PC, and that is how some systems reboot.
@@ -154,11 +157,12 @@ export class Pc implements Machine {
   }
 
   stats(): Readonly<Record<string, number>> {
-    return { ...this.#counters, ...this.vm.stats() };
+    return { ...this.#counters, ...this.#parts.pci.stats(), ...this.vm.stats() };
   }
 
   close(): void {
     clearInterval(this.#haltTimer);
+    this.#parts.pci.close();
     for (const vcpu of this.#parts.vcpus) vcpu.close();
     this.vm.close();
   }

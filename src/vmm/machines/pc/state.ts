@@ -6,6 +6,7 @@ import type { ConsoleRingState } from "../../devices/console-ring.js";
 import type { RtcState } from "../../devices/rtc.js";
 import type { SerialState } from "../../devices/serial.js";
 import { cpuModelNames } from "./cpu-models.js";
+import type { BridgeState } from "./pci/host-bridge.js";
 import type { PortsState } from "./ports.js";
 
 /** What the machine was made as. */
@@ -24,6 +25,7 @@ export interface PcState extends MachineState {
   readonly serial: SerialState;
   readonly ports: PortsState;
   readonly rtc: RtcState;
+  readonly pci: BridgeState;
 }
 
 /** RAM is a whole number of these. */
@@ -42,6 +44,7 @@ const stateCheck = having({
   serial: anything,
   ports: anything,
   rtc: anything,
+  pci: anything,
 });
 
 /** Its parts are checked by those that take them. EINVAL: it is no state of such a machine. */

@@ -3,9 +3,10 @@ import { anything, boolean, callback, having, optional, taking, wholeNumber } fr
 import { type Exit, KVM_EXIT_IO_IN, type Vm } from "../../../kvm/uapi.js";
 import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
+import { inside } from "../../devices/pci/windows.js";
 import { Serial } from "../../devices/serial.js";
 import { consoleLine } from "./console-line.js";
-import { Line, machinePorts, serialPorts, touches, within } from "./memory-map.js";
+import { Line, machineMemory, machinePorts, serialPorts, touches, within } from "./memory-map.js";
 
 /** What the machine gives to the threads of its vCPUs. */
 export interface PcShared {
@@ -76,6 +77,7 @@ function createSide(_cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide
     answer: (exit) => {
       if (exit.reason === "io") return answerIo(exit);
       if (exit.reason !== "mmio") return false;
+      if (machineMemory.some((window) => inside(window, exit.physAddr, exit.length))) return false;
       // Nothing lies there: reads see an idle bus, writes are lost.
       count("unassigned_mmio");
       if (!exit.isWrite) exit.data = (1n << BigInt(exit.length * 8)) - 1n;

@@ -4,11 +4,12 @@ import { anything, boolean, callback, having, optional, taking, wholeNumber } fr
 import type { Exit } from "../../../kvm/uapi.js";
 import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
+import { inside } from "../../devices/pci/windows.js";
 import { Vty } from "../../devices/vty.js";
 import { consoleUnit } from "./device-tree.js";
 import { HcallStatus, type VcpuContext } from "./hcalls/hcall.js";
 import { machineHcalls, vcpuHcalls } from "./hcalls/index.js";
-import { bridgeWindows, inside } from "./pci/layout.js";
+import { bridgeWindows } from "./pci/layout.js";
 
 /** What the machine gives to the threads of its vCPUs. */
 export interface PseriesShared {

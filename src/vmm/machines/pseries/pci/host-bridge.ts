@@ -7,15 +7,14 @@ import type { PpcVm } from "../../../../arch/powerpc/uapi.js";
 import { KvmError } from "../../../../base/errors.js";
 import { anything, boolean, having, integer, listOf, oneOf, optional } from "../../../../base/takes.js";
 import type { GuestMemory } from "../../../core/guest-memory.js";
-import type { PciDevice, PciMemory } from "../../../devices/pci/device.js";
-import { PciFunction, type PciFunctionState } from "../../../devices/pci/function.js";
+import type { PciDevice } from "../../../devices/pci/device.js";
+import type { PciFunction, PciFunctionState } from "../../../devices/pci/function.js";
+import { HostBus } from "../../../devices/pci/host-bus.js";
 import type { PciMessage } from "../../../devices/pci/messages.js";
-import { VmmError } from "../../../errors.js";
+import { type BusWindow, inside } from "../../../devices/pci/windows.js";
 import { DmaWindows, type DmaWindowsState } from "./dma-windows.js";
-import { Doorbells } from "./doorbells.js";
 import {
   bridgeWindows,
-  inside,
   messageAddress,
   messageInterrupt,
   messageInterruptCount,
@@ -30,12 +29,6 @@ export interface Allocation {
   readonly kind: MessageKind;
   readonly first: number;
   readonly count: number;
-}
-
-interface Slot {
-  readonly number: number;
-  readonly function: PciFunction;
-  messages: Allocation | undefined;
 }
 
 /** The bridge and all in its slots as a plain value. */
@@ -68,12 +61,10 @@ export interface BridgeParts {
 export class PciHostBridge {
   readonly dma: DmaWindows;
   readonly #parts: BridgeParts;
-  readonly #slots: Slot[] = [];
-  /** Slots that pull each level interrupt. */
-  readonly #pulled = new Map<number, Set<number>>();
-  readonly #doorbells: Doorbells;
+  readonly #bus: HostBus;
+  /** By slot: the interrupts that its messages were given. */
+  readonly #messages: (Allocation | undefined)[] = [];
   #inReset = false;
-  readonly #counters: Record<string, number> = {};
 
   /**
    * Plugs the devices in, from slot 0 on. Throws VmmError: too many, or one that no hardware could be. `state` is what an
@@ -82,17 +73,27 @@ export class PciHostBridge {
   constructor(parts: BridgeParts, devices: readonly PciDevice[], state?: BridgeState) {
     if (state !== undefined) bridgeState(state, "new PciHostBridge", "state");
     this.#parts = parts;
-    if (devices.length > slotMax)
-      throw new VmmError(`the PCI bus has ${slotMax} slots, and there are ${devices.length} devices`);
     if (state && state.slots.length !== devices.length) {
       throw new KvmError("EINVAL", `the saved bus has ${state.slots.length} devices, and this one ${devices.length}`);
     }
     this.dma = new DmaWindows(parts.vm, parts.memory, state?.dma);
-    this.#doorbells = new Doorbells(parts.vm, parts.fail);
-    for (const [number, device] of devices.entries()) {
-      const alone = devices.every((_, other) => other === number || pinInterrupt(other) !== pinInterrupt(number));
-      this.#plug(number, device, alone, state?.slots[number]);
-    }
+    this.#bus = new HostBus({
+      ...parts,
+      ...{ windows: bridgeWindows, slots: slotMax, pinInterrupt, dma: this.dma },
+      message: (number, message) => this.#message(number, message),
+      gsiOf: (number, message) => (this.#isOwn(number, message) ? message.data : undefined),
+    });
+    const states = state?.slots ?? [];
+    this.#bus.plug(
+      devices,
+      states.map((slot) => slot.function),
+      (number, plugged) => {
+        const messages = states[number]?.messages;
+        if (!messages) return;
+        this.#messages[number] = this.#restored(plugged, messages);
+        plugged.routeMessages();
+      },
+    );
     this.#inReset = state?.inReset ?? false;
   }
 
@@ -100,25 +101,24 @@ export class PciHostBridge {
   save(): BridgeState {
     return {
       dma: this.dma.save(),
-      slots: this.#slots.map(({ function: plugged, messages }) => ({ function: plugged.save(), messages })),
+      slots: this.functions.map((plugged, number) => ({ function: plugged.save(), messages: this.#messages[number] })),
       inReset: this.#inReset,
     };
   }
 
   get functions(): readonly PciFunction[] {
-    return this.#slots.map((slot) => slot.function);
+    return this.#bus.functions;
   }
 
   /** The function that a configuration address of RTAS names: bus, device, function in its middle bytes. */
-  #slotAt(configAddress: number): Slot | undefined {
-    const bus = (configAddress >>> 16) & 0xff;
-    const number = (configAddress >>> 11) & 0x1f;
-    return bus === 0 && ((configAddress >>> 8) & 7) === 0 ? this.#slots[number] : undefined;
+  #functionAt(configAddress: number): PciFunction | undefined {
+    const isSlot = ((configAddress >>> 16) & 0xff) === 0 && ((configAddress >>> 8) & 7) === 0;
+    return isSlot ? this.functions[slotOf(configAddress)] : undefined;
   }
 
   /** Whether there is a device at a configuration address. */
   has(configAddress: number): boolean {
-    return this.#slotAt(configAddress) !== undefined;
+    return this.#functionAt(configAddress) !== undefined;
   }
 
   /** All ones where nothing answers. Undefined: no such register, size or alignment. */
@@ -126,29 +126,24 @@ export class PciHostBridge {
     const offset = configOffset(configAddress);
     if (!isConfigAccess(offset, width)) return undefined;
     const nothing = 2 ** (8 * width) - 1;
-    return this.#inReset ? nothing : (this.#slotAt(configAddress)?.function.readConfig(offset, width) ?? nothing);
+    return this.#inReset ? nothing : (this.#functionAt(configAddress)?.readConfig(offset, width) ?? nothing);
   }
 
   /** False: no such register, size or alignment. */
   writeConfig(configAddress: number, width: number, value: number): boolean {
     const offset = configOffset(configAddress);
     if (!isConfigAccess(offset, width)) return false;
-    if (!this.#inReset) this.#slotAt(configAddress)?.function.writeConfig(offset, width, value);
+    if (!this.#inReset) this.#functionAt(configAddress)?.writeConfig(offset, width, value);
     return true;
   }
 
   /** A CPU's access to a window of real addresses. Reads find all ones where nothing answers; writes there are lost. */
   read(address: bigint, length: number): bigint {
-    const target = this.#decode(address, length);
-    if (target) return target.function.read(target.bar, target.offset, length);
-    this.#count("unassigned");
-    return (1n << BigInt(8 * length)) - 1n;
+    return this.#bus.read(this.#spaceOf(address), address, length);
   }
 
   write(address: bigint, length: number, value: bigint): void {
-    const target = this.#decode(address, length);
-    if (target) target.function.write(target.bar, target.offset, length, BigInt.asUintN(8 * length, value));
-    else this.#count("unassigned");
+    this.#bus.write(this.#spaceOf(address), address, length, value);
   }
 
   /**
@@ -156,50 +151,51 @@ export class PciHostBridge {
    * those it had. Returns how many it got, which may be fewer than asked; undefined: it has no such messages.
    */
   setMessages(configAddress: number, kind: MessageKind, wanted: number): number | undefined {
-    const slot = this.#slotAt(configAddress);
-    if (!slot) return undefined;
-    const { msi, msix } = slot.function;
-    const most = this.#mostMessages(slot.function, kind);
+    const plugged = this.#functionAt(configAddress);
+    if (!plugged) return undefined;
+    const { msi, msix } = plugged;
+    const most = this.#mostMessages(plugged, kind);
     if (most === 0) return undefined;
-    this.#take(slot);
+    this.#take(configAddress);
     // Messages of MSI differ in the low bits of their data.
     const count = kind === "msi" ? 2 ** Math.floor(Math.log2(Math.min(wanted, most))) : Math.min(wanted, most);
     const first = wanted > 0 ? this.#allocate(count, kind === "msi" ? count : 1) : undefined;
     if (first === undefined) return 0;
-    slot.messages = { kind, first, count };
+    this.#messages[slotOf(configAddress)] = { kind, first, count };
     if (kind === "msi") msi?.set(messageAddress, first);
     else for (let vector = 0; vector < count; vector++) msix?.set(vector, messageAddress, first + vector);
-    slot.function.routeMessages();
+    plugged.routeMessages();
     return count;
   }
 
   /** Takes a device's interrupts back. False: there is no such device. */
   clearMessages(configAddress: number): boolean {
-    const slot = this.#slotAt(configAddress);
-    if (slot) this.#take(slot);
-    return slot !== undefined;
+    this.#take(configAddress);
+    return this.has(configAddress);
   }
 
-  #take(slot: Slot): void {
-    slot.messages = undefined;
-    slot.function.routeMessages();
+  #take(configAddress: number): void {
+    const plugged = this.#functionAt(configAddress);
+    if (!plugged) return;
+    this.#messages[slotOf(configAddress)] = undefined;
+    plugged.routeMessages();
   }
 
   /** The kind that the device can have, MSI first. */
   messageKind(configAddress: number): MessageKind | undefined {
-    const { msi, msix } = this.#slotAt(configAddress)?.function ?? {};
+    const { msi, msix } = this.#functionAt(configAddress) ?? {};
     return msi ? "msi" : msix ? "msix" : undefined;
   }
 
   /** The interrupt of a device's message. */
   messageSource(configAddress: number, index: number): number | undefined {
-    const messages = this.#slotAt(configAddress)?.messages;
+    const messages = this.has(configAddress) ? this.#messages[slotOf(configAddress)] : undefined;
     return messages && index < messages.count ? messages.first + index : undefined;
   }
 
   /** The reset line of the endpoint: while it is up, nothing of its devices answers. */
   setReset(active: boolean): void {
-    if (active) for (const slot of this.#slots) slot.function.reset();
+    if (active) for (const plugged of this.functions) plugged.reset();
     this.#inReset = active;
   }
 
@@ -208,58 +204,12 @@ export class PciHostBridge {
   }
 
   stats(): Readonly<Record<string, number>> {
-    return this.#counters;
+    return this.#bus.stats();
   }
 
   /** Pulls all devices out. */
   close(): void {
-    for (const slot of this.#slots) slot.function.disconnect();
-    this.#doorbells.close();
-  }
-
-  /** `alone`: nobody else pulls the interrupt of its pin, so that KVM may do it by itself. */
-  #plug(number: number, device: PciDevice, alone: boolean, state?: BridgeState["slots"][number]): void {
-    try {
-      const upstream = {
-        read: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.read(address, bytes)),
-        write: (address: bigint, bytes: Uint8Array) => this.#counted("dma", this.dma.write(address, bytes)),
-        setIntx: (level: boolean) => this.#setPin(number, level),
-        message: (message: PciMessage) => this.#message(number, message),
-        memory: this.#memory,
-        soon: (work: () => void) => this.#soon(work),
-        doorbell: (index: number, place: { address: bigint; length: number } | undefined, ring: () => void) =>
-          this.#doorbells.place(`${number} ${index}`, place, ring),
-        gsiOf: (message: PciMessage) => (this.#isOwn(number, message) ? message.data : undefined),
-        ...(alone ? { intx: pinInterrupt(number) } : {}),
-      };
-      const plugged = new PciFunction(device, upstream, state?.function);
-      const slot: Slot = { number, function: plugged, messages: undefined };
-      if (state?.messages) slot.messages = this.#restored(plugged, state.messages);
-      this.#slots[number] = slot;
-      if (state?.messages) plugged.routeMessages();
-    } catch (error) {
-      this.close();
-      if (error instanceof RangeError) throw new VmmError(`PCI device ${number}: ${error.message}`, { cause: error });
-      throw error;
-    }
-  }
-
-  get #memory(): PciMemory {
-    const { memory, vm } = this.#parts;
-    return {
-      view: (address, length) => memory.view(address, length),
-      written: (address, length) => vm.guestWritten(BigInt(address), length),
-    };
-  }
-
-  #soon(work: () => void): void {
-    queueMicrotask(() => {
-      try {
-        work();
-      } catch (error) {
-        this.#parts.fail(error);
-      }
-    });
+    this.#bus.close();
   }
 
   /** Interrupts as they were handed out before. EINVAL: such a device gets none, or another has them. */
@@ -279,23 +229,15 @@ export class PciHostBridge {
 
   #isFree(first: number, count: number): boolean {
     const end = messageInterrupt + messageInterruptCount;
-    const taken = this.#slots.some(
-      ({ messages }) => messages && first < messages.first + messages.count && messages.first < first + count,
+    const taken = this.#messages.some(
+      (messages) => messages && first < messages.first + messages.count && messages.first < first + count,
     );
     return first >= messageInterrupt && first + count <= end && !taken;
   }
 
-  #decode(address: bigint, length: number): { function: PciFunction; bar: number; offset: number } | undefined {
-    if (this.#inReset) return undefined;
-    const range = bridgeWindows.find((one) => inside(one, address, length));
-    if (!range) return undefined;
-    const bus = address - range.start + range.bus;
-    // Where BARs overlap, the lowest slot and BAR answers.
-    for (const { function: target } of this.#slots) {
-      const place = target.decode(range.space, bus, length);
-      if (place) return { function: target, ...place };
-    }
-    return undefined;
+  /** Where no window is, nobody answers in either. While the reset line is up no function decodes anything. */
+  #spaceOf(address: bigint): BusWindow["space"] {
+    return bridgeWindows.find((window) => inside(window, address, 1))?.space ?? "memory";
   }
 
   /** Consecutive interrupts that no device has. */
@@ -307,49 +249,27 @@ export class PciHostBridge {
     return undefined;
   }
 
-  /** A message is a write like any other, but for the address that stands for the interrupt controller. */
-  #message(number: number, { address, data }: PciMessage): void {
-    if (address !== messageAddress) {
-      const bytes = new Uint8Array(4);
-      new DataView(bytes.buffer).setUint32(0, data, true);
-      this.#counted("dma", this.dma.write(address, bytes));
-      return;
-    }
+  #message(number: number, { address, data }: PciMessage): boolean {
+    if (address !== messageAddress) return false;
     if (!this.#isOwn(number, { address, data })) {
-      this.#count("message_refused");
-      return;
+      this.#bus.count("message_refused");
+      return true;
     }
-    this.#count("messages");
+    this.#bus.count("messages");
     this.#parts.vm.signalMsi({ address, data });
     this.#parts.wake();
+    return true;
   }
 
   /** A device raises its own interrupts only, whatever the guest wrote as data. */
   #isOwn(number: number, { address, data }: Pick<PciMessage, "address" | "data">): boolean {
-    const messages = this.#slots[number]?.messages;
+    const messages = this.#messages[number];
     if (!messages || address !== messageAddress) return false;
     return data >= messages.first && data < messages.first + messages.count;
   }
-
-  #setPin(number: number, level: boolean): void {
-    const interrupt = pinInterrupt(number);
-    const pulling = this.#pulled.get(interrupt) ?? new Set();
-    this.#pulled.set(interrupt, pulling);
-    if (level) pulling.add(number);
-    else pulling.delete(number);
-    this.#parts.vm.irqLine(interrupt, pulling.size > 0);
-    if (level) this.#parts.wake();
-  }
-
-  #counted(what: string, done: boolean): boolean {
-    this.#count(done ? what : `${what}_fault`);
-    return done;
-  }
-
-  #count(what: string): void {
-    this.#counters[`pci_${what}`] = (this.#counters[`pci_${what}`] ?? 0) + 1;
-  }
 }
+
+const slotOf = (configAddress: number): number => (configAddress >>> 11) & 0x1f;
 
 /** The register number has 12 bits, in two places. */
 const configOffset = (configAddress: number): number => ((configAddress >>> 20) & 0xf00) | (configAddress & 0xff);

@@ -3,13 +3,9 @@
  * guest finds what it knows.
  */
 
-/** A range of the guest's real addresses, and what it is on the bus. */
-export interface BridgeWindow {
-  readonly start: bigint;
-  readonly size: bigint;
-  readonly space: "io" | "memory";
-  /** Bus address of its start. */
-  readonly bus: bigint;
+import type { BusWindow } from "../../../devices/pci/windows.js";
+
+export interface BridgeWindow extends BusWindow {
   /** The first cell of its entry in the bridge's "ranges". */
   readonly code: number;
 }
@@ -39,10 +35,6 @@ export const memory64Window: BridgeWindow = {
   code: 0x0300_0000,
 };
 export const bridgeWindows: readonly BridgeWindow[] = [ioWindow, memory32Window, memory64Window];
-
-/** Whether an access of a CPU lies wholly in a window. */
-export const inside = ({ start, size }: BridgeWindow, address: bigint, length: number): boolean =>
-  address >= start && address + BigInt(length) <= start + size;
 
 /** Devices on the bus, one function each. */
 export const slotMax = 32;
