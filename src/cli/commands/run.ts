@@ -83,7 +83,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     )
     .option(
       "--kernel <file>",
-      `kernel of ${guests}: ELF, the same under gzip, or a flat image (default guest's)`,
+      `kernel of ${guests}: ELF, packed or not, a bzImage, or a flat image (default guest's); without --machine it chooses one`,
       parsePath,
     )
     .option("--initrd <file>", "initial RAM disk", parsePath)
@@ -264,7 +264,7 @@ async function runWith(options: Options, behind: Behind): Promise<number> {
   let end: End;
   try {
     const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
-    const instance = await startInstance(config, options.module);
+    const instance = await startInstance(config, options.module, options.machine.machine.guest);
     try {
       end = await runGuest(options, { ...behind, guest, virtio }, instance, terminal, left);
     } finally {

@@ -53,7 +53,7 @@ const addressBits = 0x80ff_fffc;
 /** Of these addresses a message is one to local APICs, whatever it says. */
 const messages = { start: BigInt(Address.lapic), size: 0x10_0000n };
 
-const windows: readonly BusWindow[] = Object.values(pciWindows).map((window) => ({ ...window, bus: window.start }));
+const windows: readonly BusWindow[] = Object.values(pciWindows).map((range) => ({ ...range, bus: range.start }));
 const nothing = (size: number): number => 2 ** (8 * size) - 1;
 
 export class PciHostBridge {
