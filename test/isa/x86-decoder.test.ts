@@ -36,8 +36,6 @@ function differences(cases: readonly (readonly number[])[], codeSize: CodeSize):
     if (departs(bytes, codeSize, text)) return;
     if (typeof mine === "string") {
       if (text.includes("(bad)") || left.has(name)) return;
-      // MMX's forms of what SSE2 has under the same names are omitted too.
-      if (/\bmm[0-7]\b/.test(text)) return;
       // "NP" in the manual: a mandatory prefix makes it #UD. objdump does not look.
       const plain = instructionSet()
         .named(name)

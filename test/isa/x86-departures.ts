@@ -43,6 +43,8 @@ export function departs(bytes: readonly number[], codeSize: CodeSize, text: stri
   const [name = ""] = text.split(" ");
   const wide = isRex(prefixes.at(-1)) && ((prefixes.at(-1) as number) & 8) !== 0;
   if (has(0x66) && wide && ["call", "jmp", "lss", "lfs", "lgs", "movsxd"].includes(name)) return true;
+  // It takes MMX's registers for XMM's then.
+  if (has(0x66) && /^mov(q2dq|dq2q)$/.test(name)) return true;
   // These have 32 or 64 bits.
   return has(0x66) && /^(rd|wr)[fg]sbase$/.test(name);
 }

@@ -49,6 +49,30 @@ export function objdump(
 const spare =
   /^(lock|rep|repz|repnz|data16|data32|addr16|addr32|[c-gs]s|rex(\.W?R?X?B?)?|xacquire|xrelease|bnd|notrack)( |$)/;
 
+/** Names of the predicates of comparisons, by number: SSE has the first eight. */
+const predicates = [
+  ...[
+    "eq",
+    "lt",
+    "le",
+    "unord",
+    "neq",
+    "nlt",
+    "nle",
+    "ord",
+    "eq_uq",
+    "nge",
+    "ngt",
+    "false",
+    "neq_oq",
+    "ge",
+    "gt",
+    "true",
+  ],
+  ...["eq_os", "lt_oq", "le_oq", "unord_s", "neq_us", "nlt_uq", "nle_uq", "ord_s", "eq_us", "nge_uq", "ngt_uq"],
+  ...["false_os", "neq_os", "ge_oq", "gt_oq", "true_us"],
+];
+
 /** Text without what two disassemblers may write in different ways. */
 export function normalise(text: string, codeSize: CodeSize): string {
   let rest = text;
@@ -66,9 +90,9 @@ export function normalise(text: string, codeSize: CodeSize): string {
       .replace(/^(lddqu .*)XMMWORD PTR /, "$1")
       // What an immediate asks for is a name of its own there.
       .replace(
-        /^cmp(eq|lt|le|unord|neq|nlt|nle|ord)([ps][sd]) (.*)$/,
-        (_, how: string, shape: string, rest: string) =>
-          `cmp${shape} ${rest},0x${["eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord"].indexOf(how)}`,
+        /^(v?)cmp([a-z]+(?:_[a-z]+)?)([ps][sd]) (.*)$/,
+        (whole, vex: string, how: string, shape: string, rest: string) =>
+          predicates.includes(how) ? `${vex}cmp${shape} ${rest},0x${predicates.indexOf(how).toString(16)}` : whole,
       )
       .replace("OWORD PTR ", "")
       .replace(/^xchg ([er]?)ax,\1ax$/, "nop")

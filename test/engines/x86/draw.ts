@@ -3,6 +3,7 @@ import { handlerName } from "../../../src/arch/x86/engines/handlers.js";
 import type { Decoded } from "../../../src/arch/x86/isa/decoder.js";
 import { type Form, SizeRule } from "../../../src/arch/x86/isa/encoding.js";
 import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
+import { mmxKinds } from "../../../src/arch/x86/isa/operand.js";
 import type { Random } from "../../differential/random.js";
 import { ofForm } from "../../isa/x86-cases.test-support.js";
 import { base } from "./machine.js";
@@ -103,6 +104,11 @@ export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined 
       general[found.reg] = (word(random) & ~cut & mask64) | (distance & cut);
     }
   } else if (name === "jmp" || name === "call") general[found.rm] = target;
+  // Memory that is not where ModRM says.
+  if (name.includes("maskmov") && form.operands.some(({ kind }) => kind === "mdi")) {
+    const segment = found.segment === 5 ? gsBase : 0n;
+    general[7] = (found.addressSize === 32 ? word(random) & ~0xffffffffn : 0n) | (middle - segment);
+  }
   if (name === "ret") setData(general[4] as bigint, target);
   if (name === "leave") general[5] = middle;
   if (["movs", "cmps", "stos", "lods", "scas"].includes(name)) {
@@ -209,14 +215,27 @@ function drawStack(random: Random, view: DataView): void {
   }
 }
 
+/** MMX's registers, which are the x87's, with integers or singles in them; now and then an exception of the x87's waits. */
+function drawMmx(random: Random, view: DataView): void {
+  drawStack(random, view);
+  if (random.below(8) > 0) view.setUint16(2, view.getUint16(2, true) & 0x7f00, true);
+  for (let i = 0; i < 8; i++) {
+    const singles = float(random, false) | (float(random, false) << 32n);
+    const counts = BigInt(random.below(70));
+    view.setBigUint64(32 + 16 * i, [value(random), value(random), singles, counts][random.below(4)] as bigint, true);
+    view.setUint16(40 + 16 * i, 0xffff, true);
+  }
+}
+
 /** Registers of vectors with integers or floating point in them, MXCSR as most programs have it or any. */
 function floating(random: Random, form: Form): Uint8Array {
   const image = initialFloating();
   const view = new DataView(image.buffer);
   const { name } = form.definition;
   if (form.map === 0 && form.opcode >> 3 === 0xd8 >> 3) drawStack(random, view);
-  const floats = random.below(8) > 0 && /(p|s)[sd]$|2/.test(name);
-  for (let i = 0; i < 16; i++) {
+  const floats = random.below(8) > 0 && /(p|s)[sd]$|2|^v?rc|^v?rs/.test(name);
+  if (form.operands.some(({ kind }) => mmxKinds.includes(kind))) drawMmx(random, view);
+  for (let i = 0; i < 32; i++) {
     const double = random.below(2) === 1;
     for (let half = 0; half < 2; half++) {
       const one = !floats
@@ -227,7 +246,7 @@ function floating(random: Random, form: Form): Uint8Array {
       view.setBigUint64(160 + 16 * i + 8 * half, one, true);
     }
   }
-  if (/^ps[lr][lad]/.test(name) && random.below(3) > 0) {
+  if (/^v?ps[lr][lad]/.test(name) && random.below(3) > 0) {
     for (let i = 0; i < 16; i++) view.setBigUint64(160 + 16 * i, BigInt(random.below(70)), true);
   }
   if (random.below(3) > 0) {

@@ -27,6 +27,8 @@ struct state {
   uint8_t data[DATA_SIZE];
   /* As FXSAVE has it: x87, MXCSR, XMM. */
   uint8_t floating[416];
+  /* Bits 128 to 255 of YMM0 to YMM15. */
+  uint8_t high[256];
   uint64_t beside;
 };
 
@@ -46,7 +48,11 @@ static void begin(int signal, siginfo_t *info, void *context) {
   /* The rest of it is the kernel's own: it says that x87 and SSE are in use. */
   uint8_t *image = (uint8_t *)((ucontext_t *)context)->uc_mcontext.fpregs;
   memcpy(image, now.floating, sizeof now.floating);
-  if (*(uint32_t *)(image + 464) == 0x46505853) *(uint64_t *)(image + 512) |= 3;
+  if (*(uint32_t *)(image + 464) == 0x46505853) {
+    uint64_t there = *(uint64_t *)(image + 472);
+    *(uint64_t *)(image + 512) |= 3 | (there & 4);
+    if (there & 4) memcpy(image + 576, now.high, sizeof now.high);
+  }
   steps = 0;
 }
 
@@ -54,7 +60,12 @@ static void end(int signal, siginfo_t *info, void *context) {
   greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
   if (signal == SIGTRAP && g[REG_TRAPNO] == 1 && (uint64_t)g[REG_RIP] == start && ++steps < 1000) return;
   for (int i = 0; i < 16; i++) now.general[i] = g[places[i]];
-  memcpy(now.floating, ((ucontext_t *)context)->uc_mcontext.fpregs, sizeof now.floating);
+  uint8_t *image = (uint8_t *)((ucontext_t *)context)->uc_mcontext.fpregs;
+  memcpy(now.floating, image, sizeof now.floating);
+  /* What is as it was in the beginning is not written. */
+  memset(now.high, 0, sizeof now.high);
+  if (*(uint32_t *)(image + 464) == 0x46505853 && *(uint64_t *)(image + 512) & *(uint64_t *)(image + 472) & 4)
+    memcpy(now.high, image + 576, sizeof now.high);
   now.flags = g[REG_EFL];
   now.pc = g[REG_RIP];
   now.vector = signal == SIGTRAP && g[REG_TRAPNO] == 1 ? -1 : g[REG_TRAPNO];

@@ -22,7 +22,7 @@ export interface Case {
   /** It is a program, which runs until it faults or comes to an int3. */
   readonly program?: boolean;
   readonly data: Uint8Array;
-  /** x87, MXCSR and XMM as FXSAVE has them; absent: as a process begins. */
+  /** x87, MXCSR and XMM as FXSAVE has them, then the upper halves of YMM; absent: as a process begins. */
   readonly floating?: Uint8Array;
 }
 
@@ -39,8 +39,8 @@ export interface Found {
 }
 
 const codeAt = 16 * 8 + 3 * 8;
-/** Bytes of an image of x87 and SSE. */
-export const floatingSize = 416;
+/** Bytes of an image of x87 and SSE, behind which bits 128 to 255 of YMM0 to YMM15 come. */
+export const floatingSize = 416 + 256;
 const floatingAt = codeAt + codeSize + dataSize;
 const size = floatingAt + floatingSize + 8;
 

@@ -130,9 +130,9 @@ export class Processor {
   longMode({ tables, cpl, code, data }: { tables: bigint; cpl: 0 | 3; code: number; data: number }): void {
     this.set64("control", 0x80010031n, 0);
     this.set64("control", tables, 3);
-    this.set64("control", 0x620n | 0x20n, 4);
+    this.set64("control", 0x40620n | 0x20n, 4);
     this.setMsr("efer", 0xd01n);
-    this.set64("xcr0", 1n);
+    this.set64("xcr0", 7n);
     this.set("cpl", cpl);
     const user = cpl === 3 ? Access.user : 0;
     for (let i = 0; i < noSegment; i++) this.setSegment(i, data, 0n, -1, Access.data | user);
@@ -164,9 +164,9 @@ export class Processor {
     this.set64("systemFlags", flags & ~0x8d5n);
   }
 
-  /** x87, MXCSR and XMM as FXSAVE has them, but for where the last instruction was. */
+  /** x87, MXCSR and XMM as FXSAVE has them, but for where the last instruction was; then the upper halves of YMM. */
   get floating(): Uint8Array {
-    const image = new Uint8Array(416);
+    const image = new Uint8Array(416 + 256);
     const view = new DataView(image.buffer);
     view.setUint16(0, this.get("floatControl"), true);
     view.setUint16(2, this.get("floatStatus"), true);
@@ -179,6 +179,8 @@ export class Processor {
     }
     const vectors = this.#s + state.vector.offset;
     image.set(this.#bytes.subarray(vectors, vectors + 256), 160);
+    const high = this.#s + state.vectorHigh.offset;
+    image.set(this.#bytes.subarray(high, high + 256), 416);
     return image;
   }
 
@@ -194,6 +196,7 @@ export class Processor {
       this.#bytes.set(image.subarray(32 + 16 * i, 42 + 16 * i), at);
     }
     this.#bytes.set(image.subarray(160, 416), this.#s + state.vector.offset);
+    this.#bytes.set(image.subarray(416, 672), this.#s + state.vectorHigh.offset);
   }
 
   /** RAM at a physical address, to read and, where no code has run, to write. */

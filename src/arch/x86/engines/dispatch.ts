@@ -17,7 +17,7 @@ import type { Feature } from "../isa/insn.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import type { OperandType } from "../isa/operand.js";
 import type { Size } from "../isa/registers.js";
-import { counts, handlerKey, implied, inMemory, smaller, type X86Handler } from "./handlers.js";
+import { counts, handlerKey, hasPlain, implied, inMemory, smaller, type X86Handler } from "./handlers.js";
 
 /** Fields of a form's word: first bit and width. */
 export const FormFacts = {
@@ -45,23 +45,25 @@ export const Cut = { whole: 0, byte: 1, word: 2, doubleword: 3, operand: 4 } as 
 
 /** Features of processors that decide whether something is an instruction, by their bits in the state's `features`. */
 export const features = [
-  ...["adx", "bmi1", "bmi2", "clflushopt", "clwb", "clzero", "cx16", "fsgsbase", "fxsr", "invpcid", "lzcnt"],
-  ...["monitor", "movbe", "pku", "popcnt", "rdpid", "rdrand", "rdseed", "rdtscp", "smap", "sse2", "sse3", "sse4.2"],
-  ...["svm", "vmx", "wbnoinvd", "xsave", "xsavec", "xsaveopt", "xsaves"],
+  ...["adx", "aes", "avx", "avx2", "bmi1", "bmi2", "clflushopt", "clwb", "clzero", "cx16", "f16c", "fma", "fsgsbase"],
+  ...["fxsr", "invpcid", "lzcnt", "mmx", "monitor", "movbe", "pclmulqdq", "pku", "popcnt", "rdpid", "rdrand", "rdseed"],
+  ...["rdtscp", "sha", "smap", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3", "svm", "vmx", "wbnoinvd", "xsave"],
+  ...["xsavec", "xsaveopt", "xsaves"],
 ] as readonly Feature[];
 
 /** Whether a processor with these features, as the state has them, has no such instruction. */
-export function lacks({ definition: { options } }: Form, has: bigint): boolean {
-  return options.feature !== undefined && ((has >> BigInt(features.indexOf(options.feature))) & 1n) === 0n;
+export function lacks({ feature }: Form, has: bigint): boolean {
+  return feature !== undefined && ((has >> BigInt(features.indexOf(feature))) & 1n) === 0n;
 }
 
 const sizes: readonly Size[] = [8, 16, 32, 64];
 const header = 8;
 
-const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs"].includes(kind);
+const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs", "xi"].includes(kind);
 
 function cutOf(form: Form, { kind, size }: OperandType): number {
   if (kind === "rel" || kind === "moffs") return Cut.whole;
+  if (kind === "xi") return Cut.byte;
   const bytes = form.operands.some((other) => other.size === 8 && other.kind !== "i" && other.kind !== "u");
   const cut = kind === "u" ? size : bytes ? 8 : undefined;
   return cut === undefined ? Cut.operand : cut === 8 ? Cut.byte : cut === 16 ? Cut.word : Cut.doubleword;
@@ -74,7 +76,7 @@ function bytesOf(form: Form, kinds: readonly string[]): number {
 
 function factsOf(form: Form): number {
   const [first, second] = form.operands.filter(takesImmediate);
-  const { feature } = form.definition.options;
+  const { feature } = form;
   const facts: Readonly<Record<keyof typeof FormFacts, number>> = {
     inMemory: inMemory(form) ? 1 : 0,
     implied: implied(form) ? 1 : 0,
@@ -97,7 +99,7 @@ function numbersOf(form: Form, codeSize: 32 | 64, numbers: ReadonlyMap<string, n
     inMemory(form) || implied(form) || counts(form)
       ? ([
           ["none", codeSize],
-          ["plain", codeSize],
+          [hasPlain(form, codeSize) ? "plain" : "other", codeSize],
           ["other", codeSize],
           [counts(form) ? "none" : "other", smaller(codeSize)],
         ] as const)

@@ -27,16 +27,20 @@ export interface X86Handler extends HandlerSpec {
 export const inMemory = (form: Form): boolean =>
   form.operands.some(({ kind }) => [...memoryKinds, ...eitherKinds].includes(kind));
 export const implied = (form: Form): boolean =>
-  form.operands.some(({ kind }) => ["si", "di", "bx", "moffs"].includes(kind));
+  form.operands.some(({ kind }) => ["si", "di", "mdi", "bx", "moffs"].includes(kind));
 /** Instructions that look at the size of addresses though they have none. */
 export const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne"].includes(form.definition.name);
+
+/** Under VEX, plain addresses have no handler of their own: half of the instructions are VEX's, and few of those that run. */
+export const hasPlain = (form: Form, codeSize: CodeSize): boolean => form.map < 4 || codeSize !== 64;
 
 /** Ways of a form to its operand. */
 function addressings(form: Form, codeSize: CodeSize): readonly Addressing[] {
   if (implied(form)) return ["other"];
   if (!inMemory(form)) return ["none"];
   const register = form.fixed.register !== 0 && form.operands.some(({ kind }) => eitherKinds.includes(kind));
-  const ways: readonly Addressing[] = codeSize === 64 ? ["plain", "other"] : ["plain"];
+  const ways: readonly Addressing[] =
+    codeSize !== 64 ? ["plain"] : hasPlain(form, codeSize) ? ["plain", "other"] : ["other"];
   return register ? ["none", ...ways] : ways;
 }
 
@@ -92,7 +96,7 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
 export function handlerName(found: Decoded, form: Form): string {
   const { operandSize, addressSize, memory, segment, repeat, codeSize } = found;
   const addressed = form.modrm && !found.register && inMemory(form);
-  const plain = segment < 0 && !memory.ripRelative && addressSize === codeSize;
+  const plain = hasPlain(form, codeSize) && segment < 0 && !memory.ripRelative && addressSize === codeSize;
   const addressing = implied(form) ? "other" : !addressed ? "none" : plain ? "plain" : "other";
   const sized = addressing === "other" || counts(form);
   const repeats = form.definition.options.repeat ? repeat : 0;

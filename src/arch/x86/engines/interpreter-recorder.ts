@@ -9,7 +9,7 @@ import { rsp } from "../isa/machine.js";
 import type { X86Handler } from "./handlers.js";
 import { state } from "./layout.js";
 import { place, record } from "./operands.js";
-import { type Place, X86Recorder } from "./x86-recorder.js";
+import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
 
 const loads: Readonly<Record<number, Access>> = {
   8: "i64.load8_u",
@@ -83,21 +83,47 @@ export class InterpreterRecorder extends X86Recorder {
     this.effect([address, asNode(whole)], ["general"], (f) => f.access(store, offset));
   }
 
-  #vectorAt(at: Place): { readonly address: Node; readonly offset: number } {
-    if (typeof at === "number") return { address: this.stateAddress(), offset: state.vector.offset + 16 * at };
+  #vectorAt(at: VectorPlace, high: boolean): { readonly address: Node; readonly offset: number } {
+    const { offset } = high ? state.vectorHigh : state.vector;
+    if (typeof at === "number") return { address: this.stateAddress(), offset: offset + 16 * at };
     // In the record it is as a general register: 8 bytes each.
-    const moved = this.i32.shl(this.byte(record[at]), this.i32.const(1));
-    return { address: asNode(this.i32.add(asI32(this.stateAddress()), moved)), offset: state.vector.offset };
+    const moved =
+      typeof at === "string"
+        ? this.i32.shl(this.byte(record[at]), this.i32.const(1))
+        : this.i32.and(this.byte(at.is4 === 0 ? record.first : record.second), this.i32.const(0xf0));
+    return { address: asNode(this.i32.add(asI32(this.stateAddress()), moved)), offset };
   }
 
-  protected readVector(at: Place): V128 {
-    const { address, offset } = this.#vectorAt(at);
-    return asV128(this.node("v128", [address], (f) => f.load("v128", offset), "vector"));
+  protected readVector(at: VectorPlace, high: boolean): V128 {
+    const { address, offset } = this.#vectorAt(at, high);
+    const resource = high ? "vectorHigh" : "vector";
+    return asV128(this.node("v128", [address], (f) => f.load("v128", offset), resource));
   }
 
-  protected writeVector(at: Place, value: V128): void {
-    const { address, offset } = this.#vectorAt(at);
-    this.effect([address, asNode(value)], ["vector"], (f) => f.store("v128", offset));
+  protected writeVector(at: VectorPlace, high: boolean, value: V128): void {
+    const { address, offset } = this.#vectorAt(at, high);
+    this.effect([address, asNode(value)], [high ? "vectorHigh" : "vector"], (f) => f.store("v128", offset));
+  }
+
+  /** Where an MMX register is: REX says nothing of these, the x87's file has 16 bytes each. */
+  #mmxAt(at: Place): Node {
+    const number =
+      typeof at === "number"
+        ? this.i32.const(16 * at)
+        : this.i32.shl(this.i32.and(this.byte(record[at]), this.i32.const(0x38)), this.i32.const(1));
+    return asNode(this.i32.add(asI32(this.stateAddress()), number));
+  }
+
+  protected readMmx(at: Place): I64 {
+    const { offset } = state.floatRegister;
+    return asI64(this.node("i64", [this.#mmxAt(at)], (f) => f.load("i64", offset), "mmx"));
+  }
+
+  protected writeMmx(at: Place, value: I64): void {
+    const { offset } = state.floatRegister;
+    const address = this.#mmxAt(at);
+    this.effect([address, asNode(value)], ["mmx"], (f) => f.store("i64", offset));
+    this.effect([address, this.constant("i64", 0xffff)], ["mmx"], (f) => f.store("i64", offset + 8));
   }
 
   protected locked(): Node {

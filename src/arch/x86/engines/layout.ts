@@ -19,6 +19,8 @@ export const cpuidEntries = 128;
 const built = layOut({
   /** XMM0 to XMM15. */
   vector: ["v128", 16],
+  /** Bits 128 to 255 of YMM0 to YMM15. */
+  vectorHigh: ["v128", 16],
   /** The x87's eight registers where they are, not as its stack has them: significand, then sign and exponent. */
   floatRegister: ["v128", 8],
   mxcsr: ["i32", 1],
@@ -30,8 +32,9 @@ const built = layOut({
   floatInstruction: ["i64", 1],
   floatData: ["i64", 1],
   floatOpcode: ["i32", 1],
-  /** 1 + the vector that SSE's, x87's and MMX's instructions raise now; 0: they may run. Derived from CR0 and CR4. */
+  /** 1 + the vector that SSE's, AVX's, x87's and MMX's instructions raise now; 0: they may run. Derived from CR0, CR4, XCR0. */
   sseBlocked: ["i32", 1],
+  avxBlocked: ["i32", 1],
   floatBlocked: ["i32", 1],
   mmxBlocked: ["i32", 1],
   /** 1 + the vector of an exception of SSE that is not masked, of the operation just done. */

@@ -30,11 +30,12 @@ export interface Operands {
 export const sizeOf = ({ size, kind }: OperandType, operandSize: number): number =>
   size ?? (vectorKinds.includes(kind) ? 128 : operandSize);
 
-const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs"].includes(kind);
+const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs", "xi"].includes(kind);
 
 /** An immediate as a body reads it: zero-extended from what it is part of; places in code and addresses as they are. */
 function immediate(form: Form, type: OperandType, operandSize: number, value: bigint): bigint {
   if (type.kind === "rel" || type.kind === "moffs") return value;
+  if (type.kind === "xi") return BigInt.asUintN(8, value);
   const bytes = form.operands.some(({ kind, size }) => size === 8 && kind !== "i" && kind !== "u");
   const size = type.kind === "u" ? (type.size ?? operandSize) : bytes ? 8 : operandSize;
   return BigInt.asUintN(size, value);

@@ -16,7 +16,7 @@ import { highByte } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
 import { noRegister, noSegment, state } from "./layout.js";
 import type { Operands } from "./operands.js";
-import { type Place, X86Recorder } from "./x86-recorder.js";
+import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
 
 /** An instruction with its operands: what a region's template is of. */
 export interface X86Instruction {
@@ -91,16 +91,36 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     this.held.write(this, number, asNode(whole));
   }
 
-  protected readVector(at: Place): V128 {
-    const number = this.#number(at);
-    const offset = state.vector.offset + 16 * number;
-    return asV128(this.node("v128", [this.stateAddress()], (f) => f.load("v128", offset), `vector${number}`));
+  #vectorAt(at: VectorPlace, high: boolean): { readonly offset: number; readonly resource: string } {
+    const number = typeof at === "object" ? Number(this.#operands.immediates[at.is4]) >> 4 : this.#number(at);
+    const name = high ? "vectorHigh" : "vector";
+    return { offset: state[name].offset + 16 * number, resource: `${name}${number}` };
   }
 
-  protected writeVector(at: Place, value: V128): void {
-    const number = this.#number(at);
-    const offset = state.vector.offset + 16 * number;
-    this.effect([this.stateAddress(), asNode(value)], [`vector${number}`], (f) => f.store("v128", offset));
+  protected readVector(at: VectorPlace, high: boolean): V128 {
+    const { offset, resource } = this.#vectorAt(at, high);
+    return asV128(this.node("v128", [this.stateAddress()], (f) => f.load("v128", offset), resource));
+  }
+
+  protected writeVector(at: VectorPlace, high: boolean, value: V128): void {
+    const { offset, resource } = this.#vectorAt(at, high);
+    this.effect([this.stateAddress(), asNode(value)], [resource], (f) => f.store("v128", offset));
+  }
+
+  #mmxAt(at: Place): number {
+    return state.floatRegister.offset + 16 * (this.#number(at) & 7);
+  }
+
+  protected readMmx(at: Place): I64 {
+    const offset = this.#mmxAt(at);
+    return asI64(this.node("i64", [this.stateAddress()], (f) => f.load("i64", offset), "mmx"));
+  }
+
+  protected writeMmx(at: Place, value: I64): void {
+    const offset = this.#mmxAt(at);
+    this.effect([this.stateAddress(), asNode(value)], ["mmx"], (f) => f.store("i64", offset));
+    const top = [this.stateAddress(), this.constant("i64", 0xffff)];
+    this.effect(top, ["mmx"], (f) => f.store("i64", offset + 8));
   }
 
   protected locked(): Node {

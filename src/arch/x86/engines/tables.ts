@@ -5,7 +5,7 @@ import { SizeRule } from "../isa/encoding.js";
 import { Flag, Vector } from "../isa/machine.js";
 import { Immediate } from "../isa/operand.js";
 import { highByte } from "../isa/registers.js";
-import { SseOperation } from "../isa/sse-operation.js";
+import { SseOperation, SsePart } from "../isa/sse-operation.js";
 import { FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { Cut, engineWords, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
@@ -60,6 +60,7 @@ export const tables = {
   FSW: FloatStatus,
   MXCSR: Mxcsr,
   SSE: SseOperation,
+  SSEPART: SsePart,
   X87: FloatOperation,
   X87FROM: FloatPlace,
   X87PLAIN: FloatPlain,

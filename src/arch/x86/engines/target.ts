@@ -21,8 +21,10 @@ const target = {
     /** (state, vector): an exception of the instruction at pc. */
     raise: [["i32", "i32"], []],
     illegal: [["i32"], []],
-    /** (state): what SSE's instructions raise now; what the last operation of theirs found. */
+    /** (state): what SSE's, AVX's and MMX's instructions raise now; what the last operation of SSE's found. */
     raiseBlocked: [["i32"], []],
+    raiseAvxBlocked: [["i32"], []],
+    raiseMmx: [["i32"], []],
     raiseFloat: [["i32"], []],
     /** (state, address, bytes): where an operand lies that is read and then written; 0 after a fault. Then, that it was written. */
     updateSlow: [["i32", "i64", "i32"], ["i32"]],

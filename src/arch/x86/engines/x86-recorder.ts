@@ -8,6 +8,7 @@ import type { I32, I64, V128, Value } from "../../../semantics/values.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import { low } from "../isa/flags.js";
 import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
+import type { Facility } from "../isa/insn.js";
 import {
   type Asked,
   type FarPointer,
@@ -22,16 +23,22 @@ import {
 } from "../isa/machine.js";
 import type { OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
+import { FloatStatus } from "./float-words.js";
 import type { X86Handler } from "./handlers.js";
 import { state } from "./layout.js";
 import { sizeOf } from "./operands.js";
 
 /** Where an instruction names a register: in one of its parts, or always this one. */
+/** `is4`: in the upper half of the immediate with that number. */
 export type Place = "reg" | "rm" | "vvvv" | number;
+export type VectorPlace = Place | { readonly is4: number };
 
 const flagNames = ["zero", "sign", "overflow", "carry", "adjust"] as const;
 
 export abstract class X86Recorder extends Recorder implements X86Machine {
+  /** What is being recorded is MMX's, and has not said yet that it is. */
+  #mmx = false;
+
   constructor(options: Omit<RecorderOptions, "addressMask" | "littleEndian">) {
     super({ ...options, addressMask: undefined, littleEndian: true });
   }
@@ -40,8 +47,12 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   /** Zero-extended from `size` bits. */
   protected abstract readGeneral(at: Place, size: number): I64;
   protected abstract writeGeneral(at: Place, size: number, value: I64): void;
-  protected abstract readVector(at: Place): V128;
-  protected abstract writeVector(at: Place, value: V128): void;
+  /** A register of 128 bits, or the part of one of 256 that is above them. */
+  protected abstract readVector(at: VectorPlace, high: boolean): V128;
+  protected abstract writeVector(at: VectorPlace, high: boolean, value: V128): void;
+  /** MMX's registers are the significands of the x87's. */
+  protected abstract readMmx(at: Place): I64;
+  protected abstract writeMmx(at: Place, value: I64): void;
   /** base + index * 2 ** scale + displacement; `moved` is added where RSP is the base. */
   protected abstract indexed(moved: number): I64;
   /** The next instruction's address if it is relative to that, else 0. */
@@ -145,8 +156,9 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     if (effect === "pure") return [];
     // These know of the float state, and of no other register.
     if (effect === "state") return ["float"];
-    const vectors = ["vector", ...Array.from({ length: 16 }, (_, i) => `vector${i}`)];
-    return ["systemFlags", "segments", "selectors", "general", "float", ...vectors, ...flagNames];
+    const each = Array.from({ length: 16 }, (_, i) => i);
+    const vectors = ["vector", "vectorHigh", ...each.flatMap((i) => [`vector${i}`, `vectorHigh${i}`])];
+    return ["systemFlags", "segments", "selectors", "general", "float", "mmx", ...vectors, ...flagNames];
   }
 
   protected endInContextChange(): void {
@@ -169,12 +181,15 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
     const { definition, condition = 0 } = form;
     if (definition.options.cpl0) this.call("privileged");
-    if (definition.options.facility) this.#mayRun();
+    // Conversions of what memory has leave MMX's registers alone (seen on an AMD).
+    this.#mmx =
+      form.facilities.includes("mmx") && (addressing === "none" || form.operands.some(({ kind }) => kind === "q"));
+    for (const facility of form.facilities) if (facility !== "mmx" || this.#mmx) this.#mayRun(facility);
     let immediates = 0;
     const operands: Record<string, Operand> = {};
     for (const type of form.operands) {
       const size = sizeOf(type, operandSize) as Size;
-      const number = ["i", "u", "iv", "rel", "moffs"].includes(type.kind) ? immediates++ : 0;
+      const number = ["i", "u", "iv", "rel", "moffs", "xi"].includes(type.kind) ? immediates++ : 0;
       const { unaligned = false } = definition.options;
       // What LOCK is allowed for reads the first operand and writes it.
       const { lock } = definition.options;
@@ -187,21 +202,42 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         number,
         updates,
         unaligned,
+        clears: form.map >= 4,
       });
     }
     definition.semantics?.(this, operands, { size: operandSize, codeSize, condition, repeat });
+    this.#usedMmx();
   }
 
-  #word(field: "sseBlocked" | "sseFault", reads: Resource): I32 {
+  /** Every instruction of MMX's leaves the x87's registers full, the first of them on top; one with an exception of SSE's, too. */
+  #usedMmx(): void {
+    if (!this.#mmx) return;
+    this.#mmx = false;
+    const status = asNode(this.i32.and(this.#word("floatStatus", "float"), this.i32.const(~0x3800)));
+    this.effect([this.stateAddress(), status], ["float"], (f) => f.store("i32", state.floatStatus.offset));
+    const full = [this.stateAddress(), this.constant("i32", 0xff)];
+    this.effect(full, ["float"], (f) => f.store("i32", state.floatTags.offset));
+  }
+
+  #word(field: "sseBlocked" | "avxBlocked" | "mmxBlocked" | "sseFault" | "floatStatus", reads: Resource): I32 {
     const { offset } = state[field];
     return asI32(this.node("i32", [this.stateAddress()], (f) => f.load("i32", offset), reads));
   }
 
-  #mayRun(): void {
-    this.if(this.#word("sseBlocked", "facilities"), () => this.raising("raiseBlocked", []));
+  #mayRun(facility: Facility): void {
+    if (facility === "mmx") {
+      const waits = this.i32.and(this.#word("floatStatus", "float"), this.i32.const(FloatStatus.summary));
+      const not = this.i32.or(this.#word("mmxBlocked", "facilities"), waits);
+      this.if(not, () => this.raising("raiseMmx", []));
+      return;
+    }
+    const blocked = facility === "avx" ? "avxBlocked" : "sseBlocked";
+    const raise = facility === "avx" ? "raiseAvxBlocked" : "raiseBlocked";
+    this.if(this.#word(blocked, "facilities"), () => this.raising(raise, []));
   }
 
   checkFloat(): void {
+    this.#usedMmx();
     this.if(this.#word("sseFault", "float"), () => this.raising("raiseFloat", []));
   }
 
@@ -218,6 +254,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         read,
         write: write ?? none,
         vector: none,
+        upper: none,
         setVector: none,
         offset: none,
         address: none,
@@ -230,21 +267,33 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         () => this.readGeneral(place, size),
         (value) => this.writeGeneral(place, size, value),
       );
-    const vector = (place: Place): Operand => ({
+    const vector = (place: VectorPlace): Operand => ({
       ...plain(
         () => {
-          const value = this.i64x2.extract(this.readVector(place), 0);
+          const value = this.i64x2.extract(this.readVector(place, false), 0);
           return size < 64 ? low(this, size, value) : value;
         },
         (value) => {
-          const whole = this.readVector(place);
+          const whole = this.readVector(place, false);
           const put =
             size === 32 ? this.i32x4.replace(whole, 0, this.i32.wrap(value)) : this.i64x2.replace(whole, 0, value);
-          this.writeVector(place, put);
+          this.writeVector(place, false, put);
         },
       ),
-      vector: () => this.readVector(place),
-      setVector: (value) => this.writeVector(place, value),
+      vector: () => this.readVector(place, false),
+      upper: () => this.readVector(place, true),
+      setVector: (value, upper) => {
+        this.writeVector(place, false, value);
+        if (upper || at.clears) this.writeVector(place, true, upper ?? this.v128.const(0n));
+      },
+    });
+    const mmx = (place: Place): Operand => ({
+      ...plain(
+        () => this.readMmx(place),
+        (value) => this.writeMmx(place, value),
+      ),
+      vector: () => this.i64x2.replace(this.v128.const(0n), 0, this.readMmx(place)),
+      setVector: (value) => this.writeMmx(place, this.v128.low(value)),
     });
     switch (type.kind) {
       case "st":
@@ -255,6 +304,18 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return vector("reg");
       case "xr":
         return vector("rm");
+      case "xv":
+        return vector("vvvv");
+      case "xi":
+        return vector({ is4: at.number });
+      case "xz":
+        return vector(0);
+      case "q":
+        return mmx("reg");
+      case "qr":
+        return mmx("rm");
+      case "qm":
+        return at.addressing === "none" ? mmx("rm") : this.#memory(at, "modrm");
       case "xm":
         return at.addressing === "none" ? vector("rm") : this.#memory(at, "modrm");
       case "rm":
@@ -308,6 +369,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return this.#memory(at, { offset: () => this.immediate(at.number), heeds: true });
       case "si":
         return this.#memory(at, { offset: () => this.readGeneral(6, addressSize), heeds: true });
+      case "mdi":
+        return this.#memory(at, { offset: () => this.readGeneral(7, addressSize), heeds: true });
       case "di":
         return this.#memory(at, { offset: () => this.readGeneral(7, addressSize), heeds: false });
       case "bx": {
@@ -347,7 +410,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     const placed = (write: boolean) => {
       const at = address({ write });
       if (!unaligned) {
-        const misplaced = this.i64.ne(this.i64.and(at, this.i64.const(15)), this.i64.const(0));
+        const misplaced = this.i64.ne(this.i64.and(at, this.i64.const(size / 8 - 1)), this.i64.const(0));
         this.if(misplaced, () => this.raise(Vector.generalProtection));
       }
       return at;
@@ -369,9 +432,17 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         if (size < 128) return this.i64x2.replace(this.v128.const(0n), 0, this.load(address(), bytes));
         return this.loadQuad(placed(false));
       },
-      setVector: (value) => {
+      upper: () => this.loadQuad(address({ further: this.i64.const(16) })),
+      setVector: (value, upper) => {
         if (size < 128) this.store(address({ write: true }), bytes, this.i64x2.extract(value, 0));
-        else this.storeQuad(placed(true), value);
+        else if (size === 128 || !upper) this.storeQuad(placed(true), value);
+        else {
+          // Nothing of it is written if its end cannot be.
+          const start = placed(true);
+          this.update(this.i64.add(start, this.i64.const(24)), 8);
+          this.storeQuad(start, value);
+          this.storeQuad(this.i64.add(start, this.i64.const(16)), upper);
+        }
       },
       offset,
       address,
@@ -408,6 +479,8 @@ export interface Where {
   readonly updates: false | "asked" | "locked";
   /** 128 bits may lie anywhere. */
   readonly unaligned: boolean;
+  /** A vector that is written is 0 above what is written. */
+  readonly clears: boolean;
   /** Which of the instruction's immediates. */
   readonly number: number;
 }

@@ -84,13 +84,20 @@ class Encoder {
   }
 
   /** Number of a vector register, its fourth bit noted. */
-  #vector(operand: Operand, note: (bit: number) => void): number {
-    const [, digits] = /^xmm(\d+)$/.exec(operand.type === "special" ? operand.name : "") ?? [];
-    if (digits === undefined) throw new Unfit("an XMM register is wanted");
+  #vector(operand: Operand, long: number | undefined, note: (bit: number) => void): number {
+    const called = long === 256 ? "ymm" : "xmm";
+    const [, kind, digits] = /^([xy]mm)(\d+)$/.exec(operand.type === "special" ? operand.name : "") ?? [];
+    if (kind !== called) throw new Unfit(`${called} is wanted`);
     const number = Number(digits);
-    unless(number < (this.codeSize === 64 ? 16 : 8), `there is no xmm${number}`);
+    unless(number < (this.codeSize === 64 ? 16 : 8), `there is no ${called}${number}`);
     note(number >> 3);
     return number & 7;
+  }
+
+  #mmx(operand: Operand): number {
+    const [, digit] = /^mm([0-7])$/.exec(operand.type === "special" ? operand.name : "") ?? [];
+    if (digit === undefined) throw new Unfit("an MMX register is wanted");
+    return Number(digit);
   }
 
   #inModrm(number: number, size: number): void {
@@ -116,14 +123,40 @@ class Encoder {
         break;
       }
       case "x":
-        this.reg = this.#vector(operand, (bit) => (this.rexR = bit));
+        this.reg = this.#vector(operand, type.size, (bit) => (this.rexR = bit));
         break;
       case "xr":
       case "xm":
         if (operand.type === "memory" && type.kind === "xm") this.#memory(operand, type.size ?? 128);
         else {
           this.mod = 3;
-          this.rm = [this.#vector(operand, (bit) => (this.rexB = bit))];
+          this.rm = [this.#vector(operand, type.size, (bit) => (this.rexB = bit))];
+        }
+        break;
+      case "xv": {
+        let high = 0;
+        const number = this.#vector(operand, type.size, (bit) => (high = bit));
+        this.vvvv = number | (high << 3);
+        break;
+      }
+      case "xi": {
+        let high = 0;
+        const number = this.#vector(operand, type.size, (bit) => (high = bit));
+        this.immediates.push((number | (high << 3)) << 4);
+        break;
+      }
+      case "xz":
+        unless(operand.type === "special" && operand.name === "xmm0", "xmm0 is wanted");
+        break;
+      case "q":
+        this.reg = this.#mmx(operand);
+        break;
+      case "qr":
+      case "qm":
+        if (operand.type === "memory" && type.kind === "qm") this.#memory(operand, size);
+        else {
+          this.mod = 3;
+          this.rm = [this.#mmx(operand)];
         }
         break;
       case "rm":
@@ -458,7 +491,7 @@ export function assemble(text: string, codeSize: CodeSize, at = 0n, set: Instruc
   let complaint = `${mnemonic} has other operands`;
   let furthest = -1;
   for (const form of forms) {
-    const types = form.definition.options.hidden ? [] : form.operands;
+    const types = form.definition.options.hidden ? [] : form.operands.filter(({ kind }) => kind !== "mdi");
     if (types.length !== operands.length) continue;
     for (const size of sizesOf(form, codeSize)) {
       let fitted = 0;

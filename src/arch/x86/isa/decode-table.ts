@@ -9,6 +9,7 @@
  * A form is one word of bit fields (`FormBits`), so that reading an instruction's bytes needs nothing but this table.
  */
 import { type Fixed, type Form, SizeRule } from "./encoding.js";
+import { vvvvKinds } from "./operand.js";
 
 export const maps = 8;
 export const formsAt = maps * 256;
@@ -59,7 +60,7 @@ function formWord({ modrm, sizeRule, immediates, definition, operands }: Form): 
     anyMod: operands.some(({ kind }) => kind === "rx") ? 1 : 0,
     segmentRead: operands[1]?.kind === "sreg" ? 1 : 0,
     segmentWritten: operands[0]?.kind === "sreg" ? 1 : 0,
-    vex: operands.some(({ kind }) => kind === "v") ? 1 : 0,
+    vex: operands.some(({ kind }) => vvvvKinds.includes(kind)) ? 1 : 0,
   };
   return Object.entries(FormBits).reduce((word, [name, [shift]]) => word | (parts[name as "lock"] << shift), 0);
 }

@@ -12,6 +12,7 @@ const pointers: Readonly<Record<number, string>> = {
   64: "QWORD",
   80: "TBYTE",
   128: "OWORD",
+  256: "YMMWORD",
 };
 const farPointers: Readonly<Record<number, string>> = { 16: "DWORD", 32: "FWORD", 64: "TBYTE" };
 
@@ -63,6 +64,8 @@ class Printer {
   operand({ kind, size: own }: OperandType): string {
     const d = this.#d;
     const size = own ?? d.operandSize;
+    const vector = own === 256 ? "ymm" : "xmm";
+    const vectorPointer = own === undefined || own === 128 ? "XMMWORD" : pointers[own];
     switch (kind) {
       case "rr":
       case "rx":
@@ -74,11 +77,23 @@ class Printer {
       case "sti":
         return `st(${d.rm & 7})`;
       case "x":
-        return `xmm${d.reg}`;
+        return `${vector}${d.reg}`;
       case "xr":
-        return `xmm${d.rm}`;
+        return `${vector}${d.rm}`;
+      case "xv":
+        return `${vector}${d.vvvv}`;
+      case "xi":
+        return `${vector}${(Number(this.#immediate()) >> 4) & (d.codeSize === 64 ? 15 : 7)}`;
       case "xm":
-        return d.register ? `xmm${d.rm}` : `${own ? pointers[own] : "XMMWORD"} PTR ${address(d)}`;
+        return d.register ? `${vector}${d.rm}` : `${vectorPointer} PTR ${address(d)}`;
+      case "xz":
+        return "xmm0";
+      case "q":
+        return `mm${d.reg & 7}`;
+      case "qr":
+        return `mm${d.rm & 7}`;
+      case "qm":
+        return d.register ? `mm${d.rm & 7}` : `${pointers[size]} PTR ${address(d)}`;
       case "m":
         return `${size === 128 && this.#hasVectors ? "XMMWORD" : pointers[size]} PTR ${address(d)}`;
       case "mem":
@@ -156,7 +171,7 @@ function prefixes({ lock, repeat, of: { definition, fixed } }: Found): string {
 /** The text of a decoded instruction at an address. Operands that are part of what the mnemonic says are left out. */
 export function print(d: Found, at: bigint): string {
   const printer = new Printer(d, at);
-  const operands = d.of.operands.map((operand) => printer.operand(operand));
+  const operands = d.of.operands.filter(({ kind }) => kind !== "mdi").map((operand) => printer.operand(operand));
   const shown = d.of.definition.options.hidden ? [] : operands;
   const mnemonic = mnemonicAt(d.of, d.operandSize, d.addressSize);
   return `${prefixes(d)}${mnemonic}${shown.length > 0 ? ` ${shown.join(",")}` : ""}`;

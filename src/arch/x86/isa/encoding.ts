@@ -1,9 +1,11 @@
 /** Reads the encodings of declarations (insn.ts has their language) into forms: what the decoder tells apart. */
-import type { InsnDefinition } from "./insn.js";
+import type { Facility, Feature, InsnDefinition } from "./insn.js";
 import {
   immediateOf,
   memoryKinds,
+  mmxKinds,
   modrmKinds,
+  type OperandKind,
   type OperandType,
   parseOperand,
   registerKinds,
@@ -66,6 +68,10 @@ export interface Form {
   readonly sizeRule: number;
   readonly operands: readonly OperandType[];
   readonly immediates: readonly number[];
+  /** What CPUID must say. */
+  readonly feature: Feature | undefined;
+  /** What it belongs to that the system may keep from programs. */
+  readonly facilities: readonly Facility[];
   /** 0 to 15, if it is one of the sixteen. */
   readonly condition: number | undefined;
 }
@@ -155,12 +161,39 @@ class Reader {
   }
 }
 
+/** An operand with the size that it has whatever prefixes say, where it says none itself. */
+function sized(type: OperandType, long: boolean): OperandType {
+  if (type.size !== undefined) return type;
+  if (mmxKinds.includes(type.kind)) return { ...type, size: 64 };
+  return long && vectorKinds.includes(type.kind) ? { ...type, size: 256 } : type;
+}
+
+/** What the operands belong to. */
+function facilitiesOf({ options }: InsnDefinition, operands: readonly OperandType[], vex: boolean): Facility[] {
+  if (options.facility) return [options.facility];
+  const has = (kinds: readonly OperandKind[]) => operands.some(({ kind }) => kinds.includes(kind));
+  const vector: Facility[] = has(vectorKinds) ? [vex ? "avx" : "sse"] : [];
+  return [...(has(mmxKinds) ? (["mmx"] as const) : []), ...vector];
+}
+
 /** The forms of one encoding. */
 function read(definition: InsnDefinition, encoding: string): Form[] {
-  const [opcode = "", operandText = ""] = encoding.split(/ {2,}/);
+  if (encoding.startsWith("VEX.L.")) {
+    return [0, 1].flatMap((length) =>
+      read(
+        definition,
+        encoding
+          .replace("VEX.L.", `VEX.L${length}.`)
+          .replace(/(\S+)\/(\S+)$/, (both, short, long) => (both.includes(":") ? both : length ? long : short)),
+      ),
+    );
+  }
+  const [opcode = "", operandText = "", feature = definition.options.feature] = encoding.split(/ {2,}/);
   const reader = new Reader(opcode);
-  const operands = operandText === "" ? [] : operandText.split(", ").map(parseOperand);
   const { fixed } = reader;
+  const vex = reader.map >= 4;
+  const long = vex && fixed.l === 1;
+  const operands = operandText === "" ? [] : operandText.split(", ").map((text) => sized(parseOperand(text), long));
   const inModrm = operands.filter(({ kind }) => modrmKinds.includes(kind));
   for (const { kind } of inModrm) {
     if (registerKinds.includes(kind)) fixed.register = 1;
@@ -170,7 +203,11 @@ function read(definition: InsnDefinition, encoding: string): Form[] {
   const isFloat = reader.map === 0 && reader.opcodes.every((opcode) => opcode >> 3 === 0xd8 >> 3);
   if (isFloat && reader.sizeRule === SizeRule.full) reader.sizeRule = SizeRule.fixed32;
   const vectors = operands.some(({ kind }) => vectorKinds.includes(kind));
-  if (vectors && reader.sizeRule === SizeRule.full) reader.sizeRule = SizeRule.fixed64;
+  const mmx = operands.some(({ kind }) => mmxKinds.includes(kind));
+  if ((vectors || mmx) && reader.sizeRule === SizeRule.full) reader.sizeRule = SizeRule.fixed64;
+  // Under VEX, unless another operand's size is W's.
+  const bySize = operands.some(({ kind, size }) => size === undefined && ["rm", "r", "rr", "m"].includes(kind));
+  if (vex && vectors && !bySize) reader.sizeRule = SizeRule.fixed64;
   if (inModrm.length > 1 || (inModrm.length > 0 && !reader.modrm)) {
     throw new Error(`one operand is in ModRM, and its place is there`);
   }
@@ -180,7 +217,15 @@ function read(definition: InsnDefinition, encoding: string): Form[] {
     const sizeRule = byteForm ? SizeRule.byte : reader.sizeRule;
     const immediates = operands.map((one) => immediateOf(one, byteForm)).filter((one) => one !== 0);
     const { registerInOpcode } = reader;
-    const form = { ...common, opcode, registerInOpcode, sizeRule, immediates };
+    const form = {
+      ...common,
+      opcode,
+      registerInOpcode,
+      sizeRule,
+      immediates,
+      feature: feature as Feature | undefined,
+      facilities: facilitiesOf(definition, operands, vex),
+    };
     if (!reader.conditional) return [{ ...form, mnemonic: definition.name, condition: undefined }];
     return conditions.map((suffix, condition) => ({
       ...form,

@@ -107,10 +107,10 @@ export const helpers = {
   floatConstant: helper("faults", ["i64", "i32", "i32"], "void"),
   floatPlain: helper("faults", ["i32"], "void"),
 
-  // SSE's arithmetic: bodies look at `checkFloat` afterwards. Doubles 1, singles 0; the first lane only 1.
-  /** `SseOperation`, doubles, scalar, both operands. */
+  // SSE's arithmetic: bodies look at `checkFloat` afterwards. Doubles 1, singles 0. Parts: `SsePart`.
+  /** `SseOperation`, doubles, the part, both operands. */
   sseArithmetic: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),
-  /** The predicate, doubles, scalar, both operands. */
+  /** The predicate, doubles, the part, both operands. */
   sseCompare: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),
   /** Quiet NaNs are valid 1, doubles, both operands: -1, 0, 1; 2 without an order. */
   sseOrder: helper("state", ["i32", "i32", "i64", "i64"], "i32"),
@@ -119,10 +119,16 @@ export const helpers = {
   sseToInteger: helper("state", ["i32", "i32", "i32", "i64"], "i64"),
   /** What it is now: a double 1, a single 0. */
   sseConvert: helper("state", ["i32", "i64"], "i64"),
-  sseConvertPair: helper("state", ["i32", "v128"], "v128"),
-  sseFromIntegers: helper("state", ["v128"], "v128"),
+  /** The part first, here and below. */
+  sseConvertPair: helper("state", ["i32", "i32", "v128"], "v128"),
+  sseFromIntegers: helper("state", ["i32", "v128"], "v128"),
   /** Doubles, toward zero 1. */
-  sseToIntegers: helper("state", ["i32", "i32", "v128"], "v128"),
+  sseToIntegers: helper("state", ["i32", "i32", "i32", "v128"], "v128"),
+
+  /** Doubles, the part, how (the immediate), both operands. */
+  sseRound: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),
+  /** Of the root 1, scalar, both operands. */
+  sseReciprocal: helper("pure", ["i32", "i32", "v128", "v128"], "v128"),
 
   halt: helper("context", [], "void"),
   hypercall: helper("context", [], "void"),

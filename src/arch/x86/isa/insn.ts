@@ -13,7 +13,8 @@
  *   70+cc          the condition's: 16 instructions, their names with the condition's suffix
  *   /r             a ModRM byte with a register operand;  /0 to /7: with a part of the opcode in its place
  *   W0 W1          REX.W (or VEX.W) must be so;  b0: REX.B clear
- *   VEX.L0.66.0F38  a VEX prefix: length 0 or 1, the mandatory prefix it stands for, the map
+ *   VEX.L0.66.0F38  a VEX prefix: length 0 or 1 (LIG: either, which says nothing; L: two encodings), the mandatory prefix it
+ *                  stands for, the map
  *   i64 o64        invalid in, only in 64-bit mode;  d64: 64 bits by default there;  f64: always (Intel's opcode maps)
  *   o16 …          full size is so wide whatever the prefixes say
  *   y              full size is 32 or 64 by W, never 16;  n: 64 in 64-bit mode and 32 elsewhere;  port: 16 or 32
@@ -22,7 +23,8 @@
  *
  * A vector's operands have sizes of their own, whatever prefixes say.
  *
- * Operands are `name:type`, the types in operand.ts; every encoding of an instruction has the same names.
+ * Operands are `name:type`, the types in operand.ts; every encoding of an instruction has the same names. Two spaces more, and
+ * what CPUID must say for this encoding, if that is another feature than the instruction's; of VEX.L the one for each length.
  */
 import type { Facts, Operand, X86Machine } from "./machine.js";
 
@@ -41,18 +43,25 @@ export interface NamesBySize {
 /** Processors have it or not, and CPUID says which: its feature, by Intel's names. */
 export type Feature =
   | "adx"
+  | "aes"
+  | "avx"
+  | "avx2"
   | "bmi1"
   | "bmi2"
   | "clflushopt"
   | "clwb"
   | "clzero"
   | "cx16"
+  | "f16c"
+  | "fma"
   | "fsgsbase"
   | "fxsr"
   | "invpcid"
   | "lzcnt"
   | "monitor"
+  | "mmx"
   | "movbe"
+  | "pclmulqdq"
   | "pku"
   | "popcnt"
   | "rdpid"
@@ -60,9 +69,13 @@ export type Feature =
   | "rdseed"
   | "rdtscp"
   | "smap"
+  | "sha"
+  | "sse"
   | "sse2"
   | "sse3"
+  | "sse4.1"
   | "sse4.2"
+  | "ssse3"
   | "svm"
   | "vmx"
   | "wbnoinvd"
@@ -70,6 +83,9 @@ export type Feature =
   | "xsavec"
   | "xsaveopt"
   | "xsaves";
+
+/** What the system may keep from programs; its first instruction finds out. */
+export type Facility = "sse" | "mmx" | "avx";
 
 /**
  * Flags that the manual leaves undefined, by their first letters (o s z a p c). The engines leave them in the same way as each
@@ -94,8 +110,8 @@ export interface InsnOptions {
   readonly elsePlain?: true;
   /** CPL 0 only. */
   readonly cpl0?: true;
-  /** What the system may keep from programs, by CR0 and CR4: SSE, which its first instruction finds out. */
-  readonly facility?: "sse";
+  /** What the system may keep from programs, by CR0, CR4 and XCR0, where its operands do not say it. */
+  readonly facility?: Facility;
   /** Memory of 128 bits may lie anywhere; else it is aligned, or #GP. */
   readonly unaligned?: true;
   readonly names?: NamesBySize;

@@ -9,10 +9,14 @@ import { floatControlInstructions } from "./instructions/float-control.js";
 import { logicalInstructions } from "./instructions/logical.js";
 import { moveInstructions } from "./instructions/move.js";
 import { shiftInstructions } from "./instructions/shift.js";
+import { sseConvertInstructions } from "./instructions/sse-convert.js";
+import { sseElementInstructions } from "./instructions/sse-element.js";
 import { sseFloatInstructions } from "./instructions/sse-float.js";
 import { sseIntegerInstructions } from "./instructions/sse-integer.js";
 import { sseMoveInstructions } from "./instructions/sse-move.js";
 import { sseShuffleInstructions } from "./instructions/sse-shuffle.js";
+import { sse4Instructions } from "./instructions/sse4.js";
+import { ssse3Instructions } from "./instructions/ssse3.js";
 import { stackInstructions } from "./instructions/stack.js";
 import { stringInstructions } from "./instructions/string.js";
 import { systemInstructions } from "./instructions/system.js";
@@ -28,10 +32,14 @@ export const instructions: readonly InsnDefinition[] = [
   ...logicalInstructions,
   ...moveInstructions,
   ...shiftInstructions,
+  ...sse4Instructions,
+  ...sseConvertInstructions,
+  ...sseElementInstructions,
   ...sseFloatInstructions,
   ...sseIntegerInstructions,
   ...sseMoveInstructions,
   ...sseShuffleInstructions,
+  ...ssse3Instructions,
   ...stackInstructions,
   ...stringInstructions,
   ...systemInstructions,

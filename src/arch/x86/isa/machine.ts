@@ -19,8 +19,13 @@ export interface Operand {
   write(value: I64): void;
   /** A vector register, or memory of up to 128 bits with zeros above. May fault. */
   vector(): V128;
-  /** A vector register as a whole; memory, as many bits as it has. May fault. */
-  setVector(value: V128): void;
+  /** Bits 128 to 255 of what has 256. May fault. */
+  upper(): V128;
+  /**
+   * A vector register; memory, as many bits as it has. May fault. `upper`: bits 128 to 255; without it these are 0 afterwards if
+   * the instruction is VEX's, and as before if not.
+   */
+  setVector(value: V128, upper?: V128): void;
   /** Where memory is, without its segment's base, cut to the address size. */
   offset(): I64;
   /** The same with the base: what `m.load` and `m.store` take. Outside 64-bit mode it may fault, by what is asked of it. */

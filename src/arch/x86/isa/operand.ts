@@ -20,6 +20,15 @@ export type OperandKind =
   | "x"
   | "xr"
   | "xm"
+  /** An XMM register in VEX.vvvv; in the upper half of the byte behind it all. */
+  | "xv"
+  | "xi"
+  /** XMM0. */
+  | "xz"
+  /** An MMX register in ModRM.reg; in ModRM.rm; there, or memory. */
+  | "q"
+  | "qr"
+  | "qm"
   /** The top of the x87's stack; the register of it that ModRM.rm names. */
   | "st"
   | "sti"
@@ -51,6 +60,8 @@ export type OperandKind =
   | "moffs"
   /** Memory at DS:rSI, ES:rDI, DS:rBX + AL. */
   | "si"
+  /** The same at DS:rDI, which is not written. */
+  | "mdi"
   | "di"
   | "bx";
 
@@ -63,7 +74,7 @@ export interface OperandType {
 
 const kinds: ReadonlySet<string> = new Set(
   (
-    "rm rr m mem rx x xr xm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si di bx" as const
+    "rm rr m mem rx x xr xm xv xi xz q qr qm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si mdi di bx" as const
   ).split(" "),
 );
 
@@ -73,17 +84,33 @@ export function parseOperand(text: string): OperandType {
   if (name === undefined || kind === undefined) throw new Error(`an operand is name:type, not ${text}`);
   if (!kinds.has(kind)) throw new Error(`${text} has no type that there is`);
   const size = digits ? Number(digits) : undefined;
-  if (size !== undefined && ![8, 16, 32, 64, 80, 128].includes(size))
+  if (size !== undefined && ![8, 16, 32, 64, 80, 128, 256].includes(size))
     throw new Error(`${text} has no size that there is`);
   return { name, kind: kind as OperandKind, size: size as Size | undefined };
 }
 
 /** Kinds that ModRM.rm names: a register, memory, or either. */
-export const modrmKinds: readonly OperandKind[] = ["rm", "rr", "m", "mem", "mfar", "mpair", "rx", "xr", "xm", "sti"];
+export const modrmKinds: readonly OperandKind[] = [
+  "rm",
+  "rr",
+  "m",
+  "mem",
+  "mfar",
+  "mpair",
+  "rx",
+  "xr",
+  "xm",
+  "qr",
+  "qm",
+  "sti",
+];
 export const memoryKinds: readonly OperandKind[] = ["m", "mem", "mfar", "mpair"];
-export const registerKinds: readonly OperandKind[] = ["rr", "xr", "sti"];
-export const eitherKinds: readonly OperandKind[] = ["rm", "xm"];
-export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm"];
+export const registerKinds: readonly OperandKind[] = ["rr", "xr", "qr", "sti"];
+export const eitherKinds: readonly OperandKind[] = ["rm", "xm", "qm"];
+export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm", "xv", "xi", "xz"];
+export const mmxKinds: readonly OperandKind[] = ["q", "qr", "qm"];
+/** Those that VEX.vvvv has. */
+export const vvvvKinds: readonly OperandKind[] = ["v", "xv"];
 
 /** Immediates, by how many bytes they have. The numbers are those of the decoder's tables. */
 export const Immediate = {
@@ -103,6 +130,8 @@ export const Immediate = {
 /** How an operand's immediate is encoded. */
 export function immediateOf({ kind, size }: OperandType, byteForm: boolean): number {
   switch (kind) {
+    case "xi":
+      return Immediate.byte;
     case "i":
     case "u":
     case "rel":

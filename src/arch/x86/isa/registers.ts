@@ -1,7 +1,7 @@
 /** Registers by number, as instructions encode them and as Intel's syntax writes them. */
 
 /** Bits of an operand. */
-export type Size = 8 | 16 | 32 | 64 | 80 | 128;
+export type Size = 8 | 16 | 32 | 64 | 80 | 128 | 256;
 /** Bits of the code that the processor runs. */
 export type CodeSize = 16 | 32 | 64;
 

@@ -31,6 +31,7 @@ const pointerSizes: Readonly<Record<string, number>> = {
   tbyte: 80,
   oword: 128,
   xmmword: 128,
+  ymmword: 256,
 };
 
 const number = (text: string): bigint | undefined => {
@@ -80,7 +81,7 @@ function parseMemory(text: string): MemoryOperand | undefined {
 export function parseOperand(text: string): Operand {
   const register = registerNamed(text);
   if (register) return { type: "register", ...register };
-  if (/^([c-gs]s|[cd]r\d+|xmm\d+|st|st\([0-7]\))$/.test(text)) return { type: "special", name: text };
+  if (/^([c-gs]s|[cd]r\d+|[xy]mm\d+|mm[0-7]|st|st\([0-7]\))$/.test(text)) return { type: "special", name: text };
   const value = number(text);
   if (value !== undefined) return { type: "number", value };
   const [, selector, offset] = /^(0x[0-9a-f]+|\d+):(0x[0-9a-f]+|\d+)$/.exec(text) ?? [];

@@ -35,7 +35,7 @@ const offered: readonly FeatureBit[] = [
     9: undefined,
   }),
   ...row(1, "edx", { 12: undefined, 13: undefined, 15: undefined, 16: undefined, 19: undefined }),
-  ...row(1, "edx", { 24: "fxsr", 25: undefined, 26: "sse2" }),
+  ...row(1, "edx", { 24: "fxsr", 25: "sse", 26: "sse2" }),
   // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, a hypervisor.
   ...row(1, "ecx", { 17: undefined, 21: undefined, 22: "movbe", 23: "popcnt", 24: undefined, 31: undefined }),
   // FSGSBASE, BMI1, SMEP, ERMS, INVPCID, SMAP.
@@ -53,8 +53,19 @@ const offered: readonly FeatureBit[] = [
 /** All that instructions can hang on, with features that are not offered. */
 const deciding: readonly FeatureBit[] = [
   ...offered.filter(({ engine }) => engine !== undefined),
-  ...row(1, "ecx", { 3: "monitor", 5: "vmx", 13: "cx16", 20: "sse4.2", 26: "xsave", 30: "rdrand" }),
-  ...row(7, "ebx", { 8: "bmi2", 18: "rdseed", 19: "adx", 23: "clflushopt", 24: "clwb" }),
+  ...row(1, "ecx", {
+    0: "sse3",
+    1: "pclmulqdq",
+    3: "monitor",
+    5: "vmx",
+    9: "ssse3",
+    12: "fma",
+    13: "cx16",
+    19: "sse4.1",
+  }),
+  ...row(1, "ecx", { 20: "sse4.2", 25: "aes", 26: "xsave", 28: "avx", 29: "f16c", 30: "rdrand" }),
+  ...row(1, "edx", { 23: "mmx" }),
+  ...row(7, "ebx", { 5: "avx2", 8: "bmi2", 18: "rdseed", 19: "adx", 23: "clflushopt", 24: "clwb", 29: "sha" }),
   ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
   ...row(0x80000001, "ecx", { 2: "svm" }),
   ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),

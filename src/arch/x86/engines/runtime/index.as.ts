@@ -45,19 +45,19 @@ export {
   flagsAllowed,
   protectedMode,
 } from "./system.as";
-export { raiseBlocked, raiseFloat } from "./float/facility.as";
+export { raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
 export { loadMxcsr, mxcsr, restoreFloat, saveFloat } from "./float/image.as";
+export { sseArithmetic, sseCompare, sseOrder } from "./float/sse.as";
 export {
-  sseArithmetic,
-  sseCompare,
   sseConvert,
   sseConvertPair,
   sseFromInteger,
   sseFromIntegers,
-  sseOrder,
+  sseReciprocal,
+  sseRound,
   sseToInteger,
   sseToIntegers,
-} from "./float/sse.as";
+} from "./float/sse-convert.as";
 export {
   floatArithmetic,
   floatCompare,

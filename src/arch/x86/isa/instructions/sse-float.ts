@@ -1,47 +1,72 @@
-/** SSE and SSE2: arithmetic, comparisons and conversions of singles and doubles. */
-import type { I32, I64, V128 } from "../../../../semantics/values.js";
+/** SSE to SSE4.1 and AVX: arithmetic, comparisons and roundings of singles and doubles. Conversions: sse-convert.ts. */
+import type { I32, V128 } from "../../../../semantics/values.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
 import { SseOperation } from "../sse-operation.js";
+import { type Binary, type FloatMake, floatCombine, shapes } from "../vector-forms.js";
 
-const sse2 = { feature: "sse2", facility: "sse" } as const;
+const sse2 = { feature: "sse2" } as const;
+const sse3 = { feature: "sse3" } as const;
+const sse41 = { feature: "sse4.1" } as const;
+const avx = { unaligned: true } as const;
 
-/** The four forms of an operation: mandatory prefix, suffix, lanes of doubles, the first lane only. */
-const shapes = [
-  { prefix: "NP", suffix: "ps", double: 0, scalar: 0, src: "xm" },
-  { prefix: "66", suffix: "pd", double: 1, scalar: 0, src: "xm" },
-  { prefix: "F3", suffix: "ss", double: 0, scalar: 1, src: "xm32" },
-  { prefix: "F2", suffix: "sd", double: 1, scalar: 1, src: "xm64" },
-] as const;
-
+type Shape = (typeof shapes)[number];
 const flag = (m: X86Machine, value: number): I32 => m.i32.const(value);
 
-const arithmetic = (name: keyof typeof SseOperation, mnemonic: string, opcode: string): InsnDefinition[] =>
-  shapes.map(({ prefix, suffix, double, scalar, src }) =>
-    insn(mnemonic + suffix, [`${prefix} 0F ${opcode} /r  dst:x, src:${src}`] as const, sse2, (m, o) => {
-      const { dst, src: from } = o as { dst: Operand; src: Operand };
-      const b = from.vector();
-      const args = [flag(m, SseOperation[name]), flag(m, double), flag(m, scalar), dst.vector(), b] as const;
-      const result = m.call("sseArithmetic", ...args);
-      m.checkFloat();
-      dst.setVector(result);
-    }),
-  );
+/** An operation of both operands in the four forms, or those of them that are wanted; VEX's with a third. */
+const inForms = (
+  mnemonic: string,
+  opcode: string,
+  make: (shape: Shape) => FloatMake,
+  { only = shapes, unary = false }: { only?: readonly Shape[]; unary?: boolean } = {},
+): InsnDefinition[] =>
+  only.flatMap((shape) => {
+    const { prefix, suffix, scalar, src } = shape;
+    const body = floatCombine(make(shape), scalar);
+    const length = scalar ? "LIG" : "L";
+    const first = unary && !scalar ? "" : "a:xv, ";
+    return [
+      insn(mnemonic + suffix, [`${prefix} 0F ${opcode} /r  dst:x, src:${src}`] as [string], sse2, body),
+      insn(
+        `v${mnemonic}${suffix}`,
+        [`VEX.${length}.${prefix}.0F ${opcode} /r  dst:x, ${first}src:${src}  avx`] as [string],
+        avx,
+        body,
+      ),
+    ];
+  });
 
-const compares = shapes.map(({ prefix, suffix, double, scalar, src }) =>
-  insn(`cmp${suffix}`, [`${prefix} 0F C2 /r  dst:x, src:${src}, how:u8`] as const, sse2, (m, o) => {
-    const { dst, src: from, how } = o as { dst: Operand; src: Operand; how: Operand };
-    const b = from.vector();
-    const by = m.i32.wrap(how.read());
-    const result = m.call("sseCompare", by, flag(m, double), flag(m, scalar), dst.vector(), b);
-    m.checkFloat();
-    dst.setVector(result);
-  }),
-);
+const operation =
+  (name: keyof typeof SseOperation) =>
+  ({ double }: Shape): FloatMake =>
+  (m, a, b, part) =>
+    m.call("sseArithmetic", flag(m, SseOperation[name]), flag(m, double), part, a, b);
+const arithmetic = (name: keyof typeof SseOperation, mnemonic: string, opcode: string, unary = false) =>
+  inForms(mnemonic, opcode, operation(name), { unary });
+
+const compares = shapes.flatMap(({ prefix, suffix, double, scalar, src }) => {
+  const body =
+    (predicates: number) =>
+    (m: X86Machine, o: unknown): void => {
+      const by = m.i32.and(m.i32.wrap((o as { how: Operand }).how.read()), m.i32.const(predicates));
+      floatCombine((_, a, b, part) => m.call("sseCompare", by, flag(m, double), part, a, b), scalar)(m, o);
+    };
+  const length = scalar ? "LIG" : "L";
+  return [
+    insn(`cmp${suffix}`, [`${prefix} 0F C2 /r  dst:x, src:${src}, how:u8`] as [string], sse2, body(7)),
+    insn(
+      `vcmp${suffix}`,
+      [`VEX.${length}.${prefix}.0F C2 /r  dst:x, a:xv, src:${src}, how:u8  avx`] as [string],
+      avx,
+      body(31),
+    ),
+  ];
+});
 
 /** Comparisons that set ZF, PF and CF, and clear the others. */
-const ordered = (name: string, opcode: string, double: 0 | 1, quiet: 0 | 1): InsnDefinition =>
-  insn(name, [`${opcode} /r  a:x${double ? 64 : 32}, b:xm${double ? 64 : 32}`] as const, sse2, (m, o) => {
+const ordered = (name: string, prefix: string, opcode: string, double: 0 | 1, quiet: 0 | 1): InsnDefinition[] => {
+  const size = double ? 64 : 32;
+  const body = (m: X86Machine, o: unknown): void => {
     const { a, b } = o as { a: Operand; b: Operand };
     const { i32, i64 } = m;
     const second = b.read();
@@ -57,46 +82,139 @@ const ordered = (name: string, opcode: string, double: 0 | 1, quiet: 0 | 1): Ins
       carry: i32.or(none, i32.ltS(which, i32.const(0))),
       adjust: i32.const(0),
     });
+  };
+  return [
+    insn(name, [`${prefix} 0F ${opcode} /r  a:x${size}, b:xm${size}`] as [string], sse2, body),
+    insn(`v${name}`, [`VEX.LIG.${prefix}.0F ${opcode} /r  a:x${size}, b:xm${size}  avx`] as [string], {}, body),
+  ];
+};
+
+/** Approximations, which raise no exceptions. */
+const approximate = (name: string, opcode: string, ofRoot: 0 | 1): InsnDefinition[] =>
+  inForms(
+    name,
+    opcode,
+    ({ scalar }) =>
+      (m, a, b) =>
+        m.call("sseReciprocal", flag(m, ofRoot), flag(m, scalar), a, b),
+    { only: shapes.filter(({ double }) => !double), unary: true },
+  );
+
+/** SSE3's forms: singles have the prefix F2, doubles 66. */
+const pairwise = (name: string, opcode: string, make: (double: 0 | 1) => FloatMake): InsnDefinition[] =>
+  ([0, 1] as const).flatMap((double) => {
+    const prefix = double ? "66" : "F2";
+    const suffix = double ? "pd" : "ps";
+    const body = floatCombine(make(double), 0);
+    return [
+      insn(name + suffix, [`${prefix} 0F ${opcode} /r  dst:x, src:xm`] as [string], sse3, body),
+      insn(`v${name}${suffix}`, [`VEX.L.${prefix}.0F ${opcode} /r  dst:x, a:xv, src:xm  avx`] as [string], avx, body),
+    ];
   });
 
-const sized = (double: 0 | 1) => (double ? "64" : "32");
-const fromInteger = (name: string, prefix: string, double: 0 | 1): InsnDefinition =>
-  insn(name, [`${prefix} 0F 2A /r y  dst:x${sized(double)}, src:rm`] as const, sse2, (m, o) => {
-    const { dst, src } = o as { dst: Operand; src: Operand };
-    const value = src.read();
-    const whole = src.size === 64 ? value : m.i64.extend32S(value);
-    const result = m.call("sseFromInteger", flag(m, double), whole);
-    m.checkFloat();
-    dst.write(result);
-  });
-const toInteger = (name: string, opcode: string, double: 0 | 1, truncate: 0 | 1): InsnDefinition =>
-  insn(name, [`${opcode} /r y  dst:r, src:xm${sized(double)}`] as const, sse2, (m, o) => {
-    const { dst, src } = o as { dst: Operand; src: Operand };
-    const bits = src.read();
-    const result = m.call("sseToInteger", flag(m, double), flag(m, dst.size), flag(m, truncate), bits);
-    m.checkFloat();
-    dst.write(result);
-  });
-const other = (name: string, prefix: string, double: 0 | 1): InsnDefinition =>
-  insn(name, [`${prefix} 0F 5A /r  dst:x${sized(double ? 0 : 1)}, src:xm${sized(double)}`] as const, sse2, (m, o) => {
-    const { dst, src } = o as { dst: Operand; src: Operand };
-    const result = m.call("sseConvert", flag(m, double), src.read());
-    m.checkFloat();
-    dst.write(result);
-  });
-/** Conversions of whole vectors. */
-const vectors = (name: string, encoding: string, convert: (m: X86Machine, value: V128) => V128): InsnDefinition =>
-  insn(name, [`${encoding}`] as const, sse2, (m, o) => {
-    const { dst, src } = o as unknown as { dst: Operand; src: Operand };
-    const result = convert(m, src.vector());
-    m.checkFloat();
-    dst.setVector(result);
-  });
+/** Every other lane of both, the first of two or the second. */
+const everyOther =
+  (double: 0 | 1, second: 0 | 1): Binary =>
+  (m, a, b) => {
+    const size = double ? 8 : 4;
+    const list = Array.from({ length: 16 }, (_, i) => {
+      const lane = Math.floor(i / size);
+      const half = 8 / size;
+      return ((lane % half) * 2 + second) * size + (i % size) + (lane < half ? 0 : 16);
+    });
+    return m.i8x16.shuffle(a, b, list);
+  };
+const horizontal =
+  (name: "add" | "subtract") =>
+  (double: 0 | 1): FloatMake =>
+  (m, a, b, part) => {
+    const [first, second] = [everyOther(double, 0)(m, a, b, 16), everyOther(double, 1)(m, a, b, 16)];
+    return m.call("sseArithmetic", flag(m, SseOperation[name]), flag(m, double), part, first, second);
+  };
+const alternating =
+  (double: 0 | 1): FloatMake =>
+  (m, a, b, part) =>
+    m.call("sseArithmetic", flag(m, SseOperation.addSubtract), flag(m, double), part, a, b);
 
-/** Two signed integers of 32 bits as doubles, which are exact. */
-const doubles = (m: X86Machine, value: V128): V128 => {
-  const one = (lane: number): I64 => m.f64.bits(m.f64.fromSigned(m.i64.extendS(m.i32x4.extract(value, lane))));
-  return m.v128.make(one(1), one(0));
+const rounds = shapes.flatMap(({ suffix, double, scalar, src }) => {
+  const opcode = `0${(8 + double + 2 * scalar).toString(16).toUpperCase()}`;
+  const body = (m: X86Machine, o: unknown): void => {
+    const by = m.i32.wrap((o as { how: Operand }).how.read());
+    floatCombine((_, a, b, part) => m.call("sseRound", flag(m, double), part, by, a, b), scalar)(m, o);
+  };
+  const length = scalar ? "LIG" : "L";
+  const first = scalar ? "a:xv, " : "";
+  return [
+    insn(`round${suffix}`, [`66 0F 3A ${opcode} /r  dst:x, src:${src}, how:u8`] as [string], sse41, body),
+    insn(
+      `vround${suffix}`,
+      [`VEX.${length}.66.0F3A ${opcode} /r  dst:x, ${first}src:${src}, how:u8  avx`] as [string],
+      avx,
+      body,
+    ),
+  ];
+});
+
+/** Sums of the products of the lanes that an immediate names, in those that it names. */
+const dotProduct = (double: 0 | 1, lengths: string): InsnDefinition[] => {
+  const shape = double ? "i64x2" : "i32x4";
+  const lanes = double ? 2 : 4;
+  const bits = 128 / lanes;
+  const numbers = Array.from({ length: lanes }, (_, i) => (1n << BigInt(i)) << BigInt(bits * i));
+  const each = numbers.reduce((all, one) => all | one, 0n);
+  const body = (m: X86Machine, o: unknown): void => {
+    const { dst, a = dst, src, how } = o as { dst: Operand; a?: Operand; src: Operand; how: Operand };
+    const by = how.read();
+    const chosen = (shift: number): V128 => {
+      const moved = m.i64.shrU(by, m.i64.const(shift));
+      const splat = double ? m.i64x2.splat(moved) : m.i32x4.splat(m.i32.wrap(moved));
+      return m[shape].eq(m.v128.and(splat, m.v128.const(each)), m.v128.const(each));
+    };
+    const [taken, given] = [chosen(4), chosen(0)];
+    const call = (name: "multiply" | "add", x: readonly V128[], y: readonly V128[]): V128[] => {
+      const results = x.map((one, i) => {
+        const part = x.length === 1 ? 0 : 2 + i;
+        const operation = flag(m, SseOperation[name]);
+        return m.call("sseArithmetic", operation, flag(m, double), flag(m, part), one, y[i] as V128);
+      });
+      m.checkFloat();
+      return results;
+    };
+    const turned = (x: V128, by: number) =>
+      m.i8x16.shuffle(
+        x,
+        x,
+        Array.from({ length: 16 }, (_, i) => i ^ by),
+      );
+    const second = src.vector();
+    const wide = dst.size === 256;
+    const x = [a.vector(), ...(wide ? [a.upper()] : [])].map((one) => m.v128.and(one, taken));
+    const y = [second, ...(wide ? [src.upper()] : [])].map((one) => m.v128.and(one, taken));
+    const products = call("multiply", x, y).map((one) => m.v128.and(one, taken));
+    let sums = call(
+      "add",
+      products,
+      products.map((one) => turned(one, bits / 8)),
+    );
+    if (!double) {
+      sums = call(
+        "add",
+        sums,
+        sums.map((one) => turned(one, 8)),
+      );
+    }
+    const low = sums.map((one) => {
+      const all = double ? m.i64x2.splat(m.i64x2.extract(one, 0)) : m.i32x4.splat(m.i32x4.extract(one, 0));
+      return m.v128.and(all, given);
+    });
+    dst.setVector(low[0] as V128, low[1]);
+  };
+  const name = double ? "dppd" : "dpps";
+  const opcode = double ? "41" : "40";
+  return [
+    insn(name, [`66 0F 3A ${opcode} /r  dst:x, src:xm, how:u8`] as [string], sse41, body),
+    insn(`v${name}`, [`VEX.${lengths}.66.0F3A ${opcode} /r  dst:x, a:xv, src:xm, how:u8  avx`] as [string], avx, body),
+  ];
 };
 
 export const sseFloatInstructions: readonly InsnDefinition[] = [
@@ -106,28 +224,18 @@ export const sseFloatInstructions: readonly InsnDefinition[] = [
   ...arithmetic("minimum", "min", "5D"),
   ...arithmetic("divide", "div", "5E"),
   ...arithmetic("maximum", "max", "5F"),
-  ...arithmetic("root", "sqrt", "51"),
+  ...arithmetic("root", "sqrt", "51", true),
+  ...approximate("rsqrt", "52", 1),
+  ...approximate("rcp", "53", 0),
   ...compares,
-  ordered("ucomiss", "NP 0F 2E", 0, 1),
-  ordered("ucomisd", "66 0F 2E", 1, 1),
-  ordered("comiss", "NP 0F 2F", 0, 0),
-  ordered("comisd", "66 0F 2F", 1, 0),
-  fromInteger("cvtsi2ss", "F3", 0),
-  fromInteger("cvtsi2sd", "F2", 1),
-  toInteger("cvttss2si", "F3 0F 2C", 0, 1),
-  toInteger("cvttsd2si", "F2 0F 2C", 1, 1),
-  toInteger("cvtss2si", "F3 0F 2D", 0, 0),
-  toInteger("cvtsd2si", "F2 0F 2D", 1, 0),
-  other("cvtss2sd", "F3", 0),
-  other("cvtsd2ss", "F2", 1),
-  vectors("cvtps2pd", "NP 0F 5A /r  dst:x, src:xm64", (m, a) => m.call("sseConvertPair", flag(m, 0), a)),
-  vectors("cvtpd2ps", "66 0F 5A /r  dst:x, src:xm", (m, a) => m.call("sseConvertPair", flag(m, 1), a)),
-  vectors("cvtdq2ps", "NP 0F 5B /r  dst:x, src:xm", (m, a) => m.call("sseFromIntegers", a)),
-  vectors("cvtps2dq", "66 0F 5B /r  dst:x, src:xm", (m, a) => m.call("sseToIntegers", flag(m, 0), flag(m, 0), a)),
-  vectors("cvttps2dq", "F3 0F 5B /r  dst:x, src:xm", (m, a) => m.call("sseToIntegers", flag(m, 0), flag(m, 1), a)),
-  vectors("cvtpd2dq", "F2 0F E6 /r  dst:x, src:xm", (m, a) => m.call("sseToIntegers", flag(m, 1), flag(m, 0), a)),
-  vectors("cvttpd2dq", "66 0F E6 /r  dst:x, src:xm", (m, a) => m.call("sseToIntegers", flag(m, 1), flag(m, 1), a)),
-  insn("cvtdq2pd", ["F3 0F E6 /r  dst:x, src:xm64"], sse2, (m, { dst, src }) =>
-    dst.setVector(doubles(m, src.vector())),
-  ),
+  ...ordered("ucomiss", "NP", "2E", 0, 1),
+  ...ordered("ucomisd", "66", "2E", 1, 1),
+  ...ordered("comiss", "NP", "2F", 0, 0),
+  ...ordered("comisd", "66", "2F", 1, 0),
+  ...pairwise("addsub", "D0", alternating),
+  ...pairwise("hadd", "7C", horizontal("add")),
+  ...pairwise("hsub", "7D", horizontal("subtract")),
+  ...rounds,
+  ...dotProduct(0, "L"),
+  ...dotProduct(1, "L0"),
 ];

@@ -1,37 +1,71 @@
-/** SSE2: integers in lanes, logic. */
-import type { I32, I64, V128 } from "../../../../semantics/values.js";
+/** MMX, SSE2 and AVX2: integers in lanes, logic. */
+import type { I64, V128 } from "../../../../semantics/values.js";
 import { type InsnDefinition, insn } from "../insn.js";
-import type { X86Machine } from "../machine.js";
+import type { Operand, X86Machine } from "../machine.js";
+import { type Binary, combine, packed, type VectorForms } from "../vector-forms.js";
 
-const sse2 = { feature: "sse2", facility: "sse" } as const;
+const sse2 = { feature: "sse2" } as const;
+/** Those that MMX has too: from its beginning, since SSE, since SSE2. */
+const mmx = { feature: "sse2", mmx: "mmx" } as const;
+const mmxOfSse = { feature: "sse2", mmx: "sse" } as const;
+const mmxOfSse2 = { feature: "sse2", mmx: "sse2" } as const;
 
-type Binary = (m: X86Machine, a: V128, b: V128) => V128;
-
-/** `dst` becomes what is made of it and the source. */
-const binary = (name: string, opcode: string, make: Binary): InsnDefinition =>
-  insn(name, [`${opcode} /r  dst:x, src:xm`], sse2, (m, { dst, src }) => {
-    const b = src.vector();
-    dst.setVector(make(m, dst.vector(), b));
-  });
-
-/** The same of what a shape of lanes has. */
+/** What a shape of lanes has. */
 const lanes = <S extends "i8x16" | "i16x8" | "i32x4" | "i64x2">(
   name: string,
   opcode: string,
   shape: S,
   operation: keyof X86Machine[S],
-): InsnDefinition =>
-  binary(name, `66 0F ${opcode}`, (m, a, b) => (m[shape][operation] as (a: V128, b: V128) => V128)(a, b));
+  forms: VectorForms = mmx,
+): InsnDefinition[] =>
+  packed(name, `0F ${opcode}`, (m, a, b) => (m[shape][operation] as (a: V128, b: V128) => V128)(a, b), forms);
+
+/** Pairs of lanes narrowed: of MMX's registers both are in one vector first. */
+const narrowed = (
+  name: string,
+  opcode: string,
+  shape: "i8x16" | "i16x8",
+  operation: "narrowS" | "narrowU",
+): InsnDefinition[] =>
+  packed(
+    name,
+    `0F ${opcode}`,
+    (m, a, b, bytes) => {
+      if (bytes === 16) return m[shape][operation](a, b);
+      const both = m.v128.make(m.v128.low(b), m.v128.low(a));
+      return m[shape][operation](both, both);
+    },
+    mmx,
+  );
 
 const count = (from: number, step: number): number[] => Array.from({ length: 16 }, (_, i) => from + step * i);
 /** Elements of so many bytes of the two low or high halves, in turn. */
-const interleaved = (name: string, opcode: string, bytes: number, high: boolean): InsnDefinition => {
-  const list = count(0, 1).map((i) => {
-    const element = Math.floor(i / bytes);
-    return (high ? 8 : 0) + (element >> 1) * bytes + (i % bytes) + (element & 1 ? 16 : 0);
-  });
-  return binary(name, opcode, (m, a, b) => m.i8x16.shuffle(a, b, list));
+const inTurn =
+  (element: number, high: boolean): Binary =>
+  (m, a, b, bytes) => {
+    const list = count(0, 1).map((i) => {
+      const number = Math.floor(i / element);
+      const place = (high ? bytes / 2 : 0) + (number >> 1) * element + (i % element) + (number & 1 ? 16 : 0);
+      return i < bytes ? place : 0;
+    });
+    return m.i8x16.shuffle(a, b, list);
+  };
+/** Of MMX's low halves memory has no more than is taken. */
+const interleaved = (name: string, opcode: string, bytes: number, high: boolean): InsnDefinition[] => {
+  const make = inTurn(bytes, high);
+  if (bytes === 8) return packed(name, `0F ${opcode}`, make, sse2);
+  const part = insn(name, [`NP 0F ${opcode} /r  dst:q, src:qm${high ? 64 : 32}  mmx`] as const, {}, combine(make));
+  return [...packed(name, `0F ${opcode}`, make, sse2), part];
 };
+const interleavedFloats = (name: string, prefix: "NP" | "66", opcode: string, bytes: number, high: boolean) => [
+  insn(name, [`${prefix} 0F ${opcode} /r  dst:x, src:xm`] as const, sse2, combine(inTurn(bytes, high))),
+  insn(
+    `v${name}`,
+    [`VEX.L.${prefix}.0F ${opcode} /r  dst:x, a:xv, b:xm  avx`] as const,
+    { unaligned: true },
+    combine(inTurn(bytes, high)),
+  ),
+];
 
 /** The upper halves of products of 16 bits. */
 const highProducts =
@@ -71,104 +105,144 @@ const shape = { 16: "i16x8", 32: "i32x4", 64: "i64x2" } as const;
 const shift = (name: string, bits: 16 | 32 | 64, kind: Shift, opcode: string, digit: number): InsnDefinition[] => {
   const how = { shape: shape[bits], bits, shift: kind };
   const immediate = { 16: "71", 32: "72", 64: "73" }[bits];
+  const both = (m: X86Machine, dst: Operand, from: Operand, by: I64): void => {
+    const upper = dst.size === 256 ? shifted(m, from.upper(), by, how) : undefined;
+    dst.setVector(shifted(m, from.vector(), by, how), upper);
+  };
   return [
-    insn(name, [`66 0F ${opcode} /r  dst:x, count:xm`], sse2, (m, { dst, count }) => {
-      const by = m.i64x2.extract(count.vector(), 0);
-      dst.setVector(shifted(m, dst.vector(), by, how));
-    }),
-    insn(name, [`66 0F ${immediate} /${digit}  dst:xr, count:u8`], sse2, (m, { dst, count }) =>
-      dst.setVector(shifted(m, dst.vector(), count.read(), how)),
+    insn(
+      name,
+      [`66 0F ${opcode} /r  dst:x, count:xm`, `NP 0F ${opcode} /r  dst:q, count:qm  mmx`] as const,
+      sse2,
+      (m, { dst, count }) => both(m, dst, dst, m.i64x2.extract(count.vector(), 0)),
+    ),
+    insn(
+      name,
+      [
+        `66 0F ${immediate} /${digit}  dst:xr, count:u8`,
+        `NP 0F ${immediate} /${digit}  dst:qr, count:u8  mmx`,
+      ] as const,
+      sse2,
+      (m, { dst, count }) => both(m, dst, dst, count.read()),
+    ),
+    insn(
+      `v${name}`,
+      [`VEX.L.66.0F ${opcode} /r  dst:x, a:xv, count:xm128  avx/avx2`] as const,
+      { unaligned: true },
+      (m, { dst, a, count }) => both(m, dst, a, m.i64x2.extract(count.vector(), 0)),
+    ),
+    insn(
+      `v${name}`,
+      [`VEX.L.66.0F ${immediate} /${digit}  dst:xv, a:xr, count:u8  avx/avx2`] as const,
+      {},
+      (m, { dst, a, count }) => both(m, dst, a, count.read()),
     ),
   ];
 };
 /** A shift of the whole register by bytes: lanes that are picked from beyond its ends are 0. */
-const byteShift = (name: string, digit: number, left: boolean): InsnDefinition =>
-  insn(name, [`66 0F 73 /${digit}  dst:xr, count:u8`], sse2, (m, { dst, count }) => {
+const byteShift = (name: string, digit: number, left: boolean): InsnDefinition[] => {
+  const both = (m: X86Machine, dst: Operand, from: Operand, bytes: I64): void => {
     const { i64, i8x16 } = m;
-    const bytes = count.read();
     const most = m.i32.wrap(m.select(i64.ltU(bytes, i64.const(16)), bytes, i64.const(16)));
     const places = m.v128.const(0x0f0e0d0c0b0a09080706050403020100n);
     const moved = left ? i8x16.sub(places, i8x16.splat(most)) : i8x16.add(places, i8x16.splat(most));
-    dst.setVector(i8x16.swizzle(dst.vector(), moved));
-  });
-
-const wordOf = (m: X86Machine, value: V128, lane: I32): I64 => {
-  const { i64, i32 } = m;
-  const half = m.select(i32.and(lane, i32.const(4)), m.v128.high(value), m.v128.low(value));
-  const place = i64.extendU(i32.shl(i32.and(lane, i32.const(3)), i32.const(4)));
-  return i64.and(i64.shrU(half, place), i64.const(0xffff));
+    const upper = dst.size === 256 ? i8x16.swizzle(from.upper(), moved) : undefined;
+    dst.setVector(i8x16.swizzle(from.vector(), moved), upper);
+  };
+  return [
+    insn(name, [`66 0F 73 /${digit}  dst:xr, count:u8`] as const, sse2, (m, { dst, count }) =>
+      both(m, dst, dst, count.read()),
+    ),
+    insn(`v${name}`, [`VEX.L.66.0F 73 /${digit}  dst:xv, a:xr, count:u8  avx/avx2`] as const, {}, (m, o) =>
+      both(m, o.dst, o.a, o.count.read()),
+    ),
+  ];
 };
 
-const logic = (name: string, opcode: string, make: Binary): InsnDefinition[] => [
-  binary(`${name}ps`, `NP 0F ${opcode}`, make),
-  binary(`${name}pd`, `66 0F ${opcode}`, make),
-];
+const logic = (name: string, opcode: string, make: Binary): InsnDefinition[] =>
+  (["NP", "66"] as const).flatMap((prefix) => {
+    const suffix = prefix === "NP" ? "ps" : "pd";
+    return [
+      insn(name + suffix, [`${prefix} 0F ${opcode} /r  dst:x, src:xm`] as const, sse2, combine(make)),
+      insn(
+        `v${name}${suffix}`,
+        [`VEX.L.${prefix}.0F ${opcode} /r  dst:x, a:xv, b:xm  avx`] as const,
+        { unaligned: true },
+        combine(make),
+      ),
+    ];
+  });
 const and: Binary = (m, a, b) => m.v128.and(a, b);
 const andNot: Binary = (m, a, b) => m.v128.andnot(b, a);
 const or: Binary = (m, a, b) => m.v128.or(a, b);
 const xor: Binary = (m, a, b) => m.v128.xor(a, b);
 
 export const sseIntegerInstructions: readonly InsnDefinition[] = [
-  lanes("paddb", "FC", "i8x16", "add"),
-  lanes("paddw", "FD", "i16x8", "add"),
-  lanes("paddd", "FE", "i32x4", "add"),
-  lanes("paddq", "D4", "i64x2", "add"),
-  lanes("psubb", "F8", "i8x16", "sub"),
-  lanes("psubw", "F9", "i16x8", "sub"),
-  lanes("psubd", "FA", "i32x4", "sub"),
-  lanes("psubq", "FB", "i64x2", "sub"),
-  lanes("paddsb", "EC", "i8x16", "addSatS"),
-  lanes("paddsw", "ED", "i16x8", "addSatS"),
-  lanes("paddusb", "DC", "i8x16", "addSatU"),
-  lanes("paddusw", "DD", "i16x8", "addSatU"),
-  lanes("psubsb", "E8", "i8x16", "subSatS"),
-  lanes("psubsw", "E9", "i16x8", "subSatS"),
-  lanes("psubusb", "D8", "i8x16", "subSatU"),
-  lanes("psubusw", "D9", "i16x8", "subSatU"),
-  lanes("pcmpeqb", "74", "i8x16", "eq"),
-  lanes("pcmpeqw", "75", "i16x8", "eq"),
-  lanes("pcmpeqd", "76", "i32x4", "eq"),
-  lanes("pcmpgtb", "64", "i8x16", "gtS"),
-  lanes("pcmpgtw", "65", "i16x8", "gtS"),
-  lanes("pcmpgtd", "66", "i32x4", "gtS"),
-  lanes("pminub", "DA", "i8x16", "minU"),
-  lanes("pmaxub", "DE", "i8x16", "maxU"),
-  lanes("pminsw", "EA", "i16x8", "minS"),
-  lanes("pmaxsw", "EE", "i16x8", "maxS"),
-  lanes("pavgb", "E0", "i8x16", "avgrU"),
-  lanes("pavgw", "E3", "i16x8", "avgrU"),
-  lanes("pmullw", "D5", "i16x8", "mul"),
-  lanes("pmaddwd", "F5", "i32x4", "dotS"),
-  lanes("packsswb", "63", "i8x16", "narrowS"),
-  lanes("packuswb", "67", "i8x16", "narrowU"),
-  lanes("packssdw", "6B", "i16x8", "narrowS"),
-  binary("pmulhw", "66 0F E5", highProducts("extmulLowS", "extmulHighS")),
-  binary("pmulhuw", "66 0F E4", highProducts("extmulLowU", "extmulHighU")),
-  binary("pmuludq", "66 0F F4", (m, a, b) => {
-    const low = repeated(m, 0xffffffffn);
-    return m.i64x2.mul(m.v128.and(a, low), m.v128.and(b, low));
-  }),
-  binary("psadbw", "66 0F F6", differences),
-  binary("pand", "66 0F DB", and),
-  binary("pandn", "66 0F DF", andNot),
-  binary("por", "66 0F EB", or),
-  binary("pxor", "66 0F EF", xor),
+  ...lanes("paddb", "FC", "i8x16", "add"),
+  ...lanes("paddw", "FD", "i16x8", "add"),
+  ...lanes("paddd", "FE", "i32x4", "add"),
+  ...lanes("paddq", "D4", "i64x2", "add", mmxOfSse2),
+  ...lanes("psubb", "F8", "i8x16", "sub"),
+  ...lanes("psubw", "F9", "i16x8", "sub"),
+  ...lanes("psubd", "FA", "i32x4", "sub"),
+  ...lanes("psubq", "FB", "i64x2", "sub", mmxOfSse2),
+  ...lanes("paddsb", "EC", "i8x16", "addSatS"),
+  ...lanes("paddsw", "ED", "i16x8", "addSatS"),
+  ...lanes("paddusb", "DC", "i8x16", "addSatU"),
+  ...lanes("paddusw", "DD", "i16x8", "addSatU"),
+  ...lanes("psubsb", "E8", "i8x16", "subSatS"),
+  ...lanes("psubsw", "E9", "i16x8", "subSatS"),
+  ...lanes("psubusb", "D8", "i8x16", "subSatU"),
+  ...lanes("psubusw", "D9", "i16x8", "subSatU"),
+  ...lanes("pcmpeqb", "74", "i8x16", "eq"),
+  ...lanes("pcmpeqw", "75", "i16x8", "eq"),
+  ...lanes("pcmpeqd", "76", "i32x4", "eq"),
+  ...lanes("pcmpgtb", "64", "i8x16", "gtS"),
+  ...lanes("pcmpgtw", "65", "i16x8", "gtS"),
+  ...lanes("pcmpgtd", "66", "i32x4", "gtS"),
+  ...lanes("pminub", "DA", "i8x16", "minU", mmxOfSse),
+  ...lanes("pmaxub", "DE", "i8x16", "maxU", mmxOfSse),
+  ...lanes("pminsw", "EA", "i16x8", "minS", mmxOfSse),
+  ...lanes("pmaxsw", "EE", "i16x8", "maxS", mmxOfSse),
+  ...lanes("pavgb", "E0", "i8x16", "avgrU", mmxOfSse),
+  ...lanes("pavgw", "E3", "i16x8", "avgrU", mmxOfSse),
+  ...lanes("pmullw", "D5", "i16x8", "mul"),
+  ...lanes("pmaddwd", "F5", "i32x4", "dotS"),
+  ...narrowed("packsswb", "63", "i8x16", "narrowS"),
+  ...narrowed("packuswb", "67", "i8x16", "narrowU"),
+  ...narrowed("packssdw", "6B", "i16x8", "narrowS"),
+  ...packed("pmulhw", "0F E5", highProducts("extmulLowS", "extmulHighS"), mmx),
+  ...packed("pmulhuw", "0F E4", highProducts("extmulLowU", "extmulHighU"), mmxOfSse),
+  ...packed(
+    "pmuludq",
+    "0F F4",
+    (m, a, b) => {
+      const low = repeated(m, 0xffffffffn);
+      return m.i64x2.mul(m.v128.and(a, low), m.v128.and(b, low));
+    },
+    mmxOfSse2,
+  ),
+  ...packed("psadbw", "0F F6", differences, mmxOfSse),
+  ...packed("pand", "0F DB", and, mmx),
+  ...packed("pandn", "0F DF", andNot, mmx),
+  ...packed("por", "0F EB", or, mmx),
+  ...packed("pxor", "0F EF", xor, mmx),
   ...logic("and", "54", and),
   ...logic("andn", "55", andNot),
   ...logic("or", "56", or),
   ...logic("xor", "57", xor),
-  interleaved("punpcklbw", "66 0F 60", 1, false),
-  interleaved("punpcklwd", "66 0F 61", 2, false),
-  interleaved("punpckldq", "66 0F 62", 4, false),
-  interleaved("punpcklqdq", "66 0F 6C", 8, false),
-  interleaved("punpckhbw", "66 0F 68", 1, true),
-  interleaved("punpckhwd", "66 0F 69", 2, true),
-  interleaved("punpckhdq", "66 0F 6A", 4, true),
-  interleaved("punpckhqdq", "66 0F 6D", 8, true),
-  interleaved("unpcklps", "NP 0F 14", 4, false),
-  interleaved("unpcklpd", "66 0F 14", 8, false),
-  interleaved("unpckhps", "NP 0F 15", 4, true),
-  interleaved("unpckhpd", "66 0F 15", 8, true),
+  ...interleaved("punpcklbw", "60", 1, false),
+  ...interleaved("punpcklwd", "61", 2, false),
+  ...interleaved("punpckldq", "62", 4, false),
+  ...interleaved("punpcklqdq", "6C", 8, false),
+  ...interleaved("punpckhbw", "68", 1, true),
+  ...interleaved("punpckhwd", "69", 2, true),
+  ...interleaved("punpckhdq", "6A", 4, true),
+  ...interleaved("punpckhqdq", "6D", 8, true),
+  ...interleavedFloats("unpcklps", "NP", "14", 4, false),
+  ...interleavedFloats("unpcklpd", "66", "14", 8, false),
+  ...interleavedFloats("unpckhps", "NP", "15", 4, true),
+  ...interleavedFloats("unpckhpd", "66", "15", 8, true),
   ...shift("psllw", 16, "shl", "F1", 6),
   ...shift("pslld", 32, "shl", "F2", 6),
   ...shift("psllq", 64, "shl", "F3", 6),
@@ -177,20 +251,6 @@ export const sseIntegerInstructions: readonly InsnDefinition[] = [
   ...shift("psrlq", 64, "shrU", "D3", 2),
   ...shift("psraw", 16, "shrS", "E1", 4),
   ...shift("psrad", 32, "shrS", "E2", 4),
-  byteShift("pslldq", 7, true),
-  byteShift("psrldq", 3, false),
-  insn("pextrw", ["66 0F C5 /r y  dst:r, src:xr, lane:u8"], sse2, (m, { dst, src, lane }) =>
-    dst.write(wordOf(m, src.vector(), m.i32.wrap(lane.read()))),
-  ),
-  insn("pinsrw", ["66 0F C4 /r  dst:x, src:rr32, lane:u8", "66 0F C4 /r  dst:x, src:m16, lane:u8"], sse2, (m, o) => {
-    const { i64, i32, v128 } = m;
-    const word = i64.and(o.src.read(), i64.const(0xffff));
-    const lane = i32.wrap(o.lane.read());
-    const place = i64.extendU(i32.shl(i32.and(lane, i32.const(3)), i32.const(4)));
-    const value = o.dst.vector();
-    const upper = i32.and(lane, i32.const(4));
-    const put = (half: I64) => i64.or(i64.and(half, i64.not(i64.shl(i64.const(0xffff), place))), i64.shl(word, place));
-    const [low, high] = [v128.low(value), v128.high(value)];
-    o.dst.setVector(v128.make(m.select(upper, put(high), high), m.select(upper, low, put(low))));
-  }),
+  ...byteShift("pslldq", 7, true),
+  ...byteShift("psrldq", 3, false),
 ];

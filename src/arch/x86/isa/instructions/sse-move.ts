@@ -3,8 +3,9 @@ import { insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
 
 type Two = { readonly dst: Operand; readonly src: Operand };
-const sse2 = { feature: "sse2", facility: "sse" } as const;
-const sse3 = { feature: "sse3", facility: "sse" } as const;
+const sse2 = { feature: "sse2" } as const;
+const sse3 = { feature: "sse3" } as const;
+const mmx = { feature: "mmx" } as const;
 
 const whole = (_: X86Machine, { dst, src }: Two): void => dst.setVector(src.vector());
 /** A part: memory gives zeros above it, a register leaves what is there. */
@@ -44,6 +45,19 @@ const between = (name: string, prefix: string, [load, store]: readonly [string, 
 /** Moves to memory past the caches. */
 const streaming = (name: string, opcode: string) => insn(name, [`${opcode} /r  dst:m128, src:x`], sse2, whole);
 
+/** Bytes whose sign bits a mask has go to memory. */
+const masked =
+  (bytes: 8 | 16) =>
+  (m: X86Machine, { src, mask, to }: { readonly src: Operand; readonly mask: Operand; readonly to: Operand }) => {
+    const [value, by] = [src.vector(), m.i8x16.bitmask(mask.vector())];
+    const start = to.address();
+    for (let i = 0; i < bytes; i++) {
+      m.if(m.i32.and(by, m.i32.const(1 << i)), () =>
+        m.store(m.i64.add(start, m.i64.const(i)), 1, m.i64.extendU(m.i8x16.extract(value, i))),
+      );
+    }
+  };
+
 export const sseMoveInstructions = [
   between("movups", "NP", ["10", "11"], true),
   between("movupd", "66", ["10", "11"], true),
@@ -73,6 +87,21 @@ export const sseMoveInstructions = [
     ["66 0F 7E /r y  dst:rm, src:x"],
     { ...sse2, names: { by: "operand", 32: "movd", 64: "movq" } },
     (_, { dst, src }) => dst.write(src.read()),
+  ),
+  insn(
+    "movd",
+    ["NP 0F 6E /r y  dst:q, src:rm", "NP 0F 7E /r y  dst:rm, src:q"],
+    { ...mmx, names: { by: "operand", 32: "movd", 64: "movq" } },
+    lowHalf,
+  ),
+  insn("movq", ["NP 0F 6F /r  dst:q, src:qm", "NP 0F 7F /r  dst:qm, src:q"], mmx, lowHalf),
+  insn("movq2dq", ["F3 0F D6 /r  dst:x, src:qr"], sse2, quad),
+  insn("movdq2q", ["F2 0F D6 /r  dst:q, src:xr"], sse2, lowHalf),
+  insn("movntq", ["NP 0F E7 /r  dst:m64, src:q"], { feature: "sse" }, lowHalf),
+  insn("maskmovq", ["NP 0F F7 /r  src:q, mask:qr, to:mdi64"], { feature: "sse" }, masked(8)),
+  insn("maskmovdqu", ["66 0F F7 /r  src:x, mask:xr, to:mdi128"], sse2, masked(16)),
+  insn("pmovmskb", ["NP 0F D7 /r y  dst:r, src:qr"], { feature: "sse" }, (m, { dst, src }) =>
+    dst.write(m.i64.extendU(m.i8x16.bitmask(src.vector()))),
   ),
   streaming("movntps", "NP 0F 2B"),
   streaming("movntpd", "66 0F 2B"),

@@ -3,7 +3,7 @@ import type { I64, V128 } from "../../../../semantics/values.js";
 import { insn } from "../insn.js";
 import type { X86Machine } from "../machine.js";
 
-const sse2 = { feature: "sse2", facility: "sse" } as const;
+const sse2 = { feature: "sse2" } as const;
 
 /** Two bits of an immediate as a number. */
 const chosen = (m: X86Machine, order: I64, which: number): I64 =>
@@ -41,6 +41,10 @@ export const sseShuffleInstructions = [
   insn("pshufd", ["66 0F 70 /r  dst:x, src:xm, order:u8"], sse2, (m, { dst, src, order }) =>
     dst.setVector(words(m, src.vector(), order.read())),
   ),
+  insn("pshufw", ["NP 0F 70 /r  dst:q, src:qm, order:u8"], { feature: "sse" }, (m, { dst, src, order }) => {
+    const places = m.v128.make(m.i64.const(0), four(m, order.read()));
+    dst.setVector(m.i8x16.swizzle(src.vector(), places));
+  }),
   halves("pshuflw", "F2", false),
   halves("pshufhw", "F3", true),
   insn("shufps", ["NP 0F C6 /r  dst:x, src:xm, order:u8"], sse2, (m, { dst, src, order }) => {

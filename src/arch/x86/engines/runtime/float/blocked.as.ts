@@ -3,15 +3,18 @@ import {
   CR0_emulation,
   CR0_taskSwitched,
   CR4_fxsr,
+  CR4_osxsave,
+  S_avxBlocked,
   S_control,
   S_floatBlocked,
   S_mmxBlocked,
   S_sseBlocked,
+  S_xcr0,
   VECTOR_deviceNotAvailable,
   VECTOR_invalidOpcode,
 } from "../layout.generated";
 
-/** Renews what follows from CR0 and CR4. */
+/** Renews what follows from CR0, CR4 and XCR0. */
 export function deriveFloat(s: i32): void {
   const c0 = load<u64>(s, S_control);
   const c4 = load<u64>(s, S_control + 32);
@@ -20,6 +23,8 @@ export function deriveFloat(s: i32): void {
   const device = 1 + VECTOR_deviceNotAvailable;
   const invalid = 1 + VECTOR_invalidOpcode;
   store<i32>(s, emulated || !(c4 & CR4_fxsr) ? invalid : switched ? device : 0, S_sseBlocked);
+  const wide = (c4 & CR4_osxsave) != 0 && (load<u64>(s, S_xcr0) & 6) == 6;
+  store<i32>(s, !wide ? invalid : switched ? device : 0, S_avxBlocked);
   store<i32>(s, emulated || switched ? device : 0, S_floatBlocked);
   store<i32>(s, emulated ? invalid : switched ? device : 0, S_mmxBlocked);
 }

@@ -1,4 +1,5 @@
 /** Numbers of 80 bits taken apart and put together. Source: Intel SDM, volume 1, "x87 FPU Data Types", "Unsupported Formats". */
+import { FINITE, INFINITE, NOT, ZERO } from "./numbers.as";
 import {
   becomesInfinite,
   exponent,
@@ -11,10 +12,6 @@ import {
   tooLarge,
 } from "./round.as";
 
-export const ZERO = 0;
-export const FINITE = 1;
-export const INFINITE = 2;
-export const NOT = 3;
 /** What no processor since the 387 takes for a number. */
 export const UNSUPPORTED = 4;
 

@@ -2,6 +2,7 @@
 import {
   CR4_exceptions,
   FSW_summary,
+  S_avxBlocked,
   S_control,
   S_floatBlocked,
   S_floatStatus,
@@ -17,6 +18,15 @@ import { raiseWith } from "../../../interrupts/deliver.as";
 /** Of an instruction of SSE that may not run. */
 export function raiseBlocked(s: i32): void {
   raiseWith(s, load<i32>(s, S_sseBlocked) - 1, 0);
+}
+
+export function raiseAvxBlocked(s: i32): void {
+  raiseWith(s, load<i32>(s, S_avxBlocked) - 1, 0);
+}
+
+/** Of an instruction of MMX's that may not run. */
+export function raiseMmx(s: i32): void {
+  mmxReady(s);
 }
 
 /** SSE's arithmetic has found what is not masked: told to who has said that it wants to know. */

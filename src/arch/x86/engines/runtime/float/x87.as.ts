@@ -51,12 +51,9 @@ import {
   body,
   denormal,
   digits,
-  FINITE,
   FIRST,
   head,
-  INFINITE,
   isQuiet,
-  NOT,
   pack,
   power,
   put,
@@ -67,9 +64,9 @@ import {
   sign,
   take,
   UNSUPPORTED,
-  ZERO,
 } from "./extended.as";
 import { floatReady } from "./facility.as";
+import { FINITE, INFINITE, NOT, ordered, ZERO } from "./numbers.as";
 import {
   addEarly,
   addLate,
@@ -389,15 +386,7 @@ function order(s: i32, quietly: bool, a: u64, ah: i32, b: u64, bh: i32): i32 {
     return 2;
   }
   if (denormals) addEarly(FLOAT_denormal);
-  if (ak == ZERO && bk == ZERO) return 0;
-  if (ak == ZERO) return bn ? 1 : -1;
-  if (bk == ZERO) return an ? -1 : 1;
-  if (an != bn) return an ? -1 : 1;
-  let above: i32;
-  if (ak == INFINITE || bk == INFINITE) above = i32(ak == INFINITE) - i32(bk == INFINITE);
-  else if (power != be) above = power > be ? 1 : -1;
-  else above = digits > bd ? 1 : digits < bd ? -1 : 0;
-  return an ? -above : above;
+  return ordered(ak, an, power, digits, bk, bn, be, bd);
 }
 
 /** Compares; 3: memory faulted. An exception that is not masked keeps the stack from being popped, and nothing else. */
