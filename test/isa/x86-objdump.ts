@@ -94,6 +94,11 @@ export function normalise(text: string, codeSize: CodeSize): string {
         (whole, vex: string, how: string, shape: string, rest: string) =>
           predicates.includes(how) ? `${vex}cmp${shape} ${rest},0x${predicates.indexOf(how).toString(16)}` : whole,
       )
+      .replace(
+        /^(v?)pclmul([lh])q([lh])qdq (.*)$/,
+        (_, vex: string, a: string, b: string, rest: string) =>
+          `${vex}pclmulqdq ${rest},0x${((b === "h" ? 16 : 0) + (a === "h" ? 1 : 0)).toString(16)}`,
+      )
       .replace("OWORD PTR ", "")
       .replace(/^xchg ([er]?)ax,\1ax$/, "nop")
       .replace(/\(\d+ only\)/, "")

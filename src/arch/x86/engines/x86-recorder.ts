@@ -309,6 +309,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       case "xi":
         return vector({ is4: at.number });
       case "xz":
+      case "xh":
         return vector(0);
       case "q":
         return mmx("reg");

@@ -5,7 +5,7 @@
 import { bits, FormBits, formsAt } from "./decode-table.js";
 import { type Form, SizeRule } from "./encoding.js";
 import { type InstructionSet, instructionSet, mnemonicAt } from "./instruction-set.js";
-import { Immediate, type OperandType } from "./operand.js";
+import { Immediate, type OperandType, unwrittenKinds } from "./operand.js";
 import { type CodeSize, highByte, type Size, segments } from "./registers.js";
 import { type MemoryOperand, type Operand, parseOperand } from "./written-operand.js";
 
@@ -491,7 +491,9 @@ export function assemble(text: string, codeSize: CodeSize, at = 0n, set: Instruc
   let complaint = `${mnemonic} has other operands`;
   let furthest = -1;
   for (const form of forms) {
-    const types = form.definition.options.hidden ? [] : form.operands.filter(({ kind }) => kind !== "mdi");
+    const types = form.definition.options.hidden
+      ? []
+      : form.operands.filter(({ kind }) => !unwrittenKinds.includes(kind));
     if (types.length !== operands.length) continue;
     for (const size of sizesOf(form, codeSize)) {
       let fitted = 0;

@@ -2,7 +2,7 @@
 import type { Decoded, Undecoded } from "./decoder.js";
 import type { Form } from "./encoding.js";
 import { type InstructionSet, instructionSet, mnemonicAt } from "./instruction-set.js";
-import { type OperandType, vectorKinds } from "./operand.js";
+import { type OperandType, unwrittenKinds, vectorKinds } from "./operand.js";
 import { byteRegister, type CodeSize, registerName, segments } from "./registers.js";
 
 const pointers: Readonly<Record<number, string>> = {
@@ -171,7 +171,9 @@ function prefixes({ lock, repeat, of: { definition, fixed } }: Found): string {
 /** The text of a decoded instruction at an address. Operands that are part of what the mnemonic says are left out. */
 export function print(d: Found, at: bigint): string {
   const printer = new Printer(d, at);
-  const operands = d.of.operands.filter(({ kind }) => kind !== "mdi").map((operand) => printer.operand(operand));
+  const operands = d.of.operands
+    .filter(({ kind }) => !unwrittenKinds.includes(kind))
+    .map((operand) => printer.operand(operand));
   const shown = d.of.definition.options.hidden ? [] : operands;
   const mnemonic = mnemonicAt(d.of, d.operandSize, d.addressSize);
   return `${prefixes(d)}${mnemonic}${shown.length > 0 ? ` ${shown.join(",")}` : ""}`;

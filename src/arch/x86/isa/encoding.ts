@@ -86,6 +86,8 @@ class Reader {
   registerInOpcode = false;
   conditional = false;
   sizeRule: number = SizeRule.full;
+  /** It is said how the operand size follows. */
+  sized = false;
   #tokens: string[];
 
   constructor(opcode: string) {
@@ -153,8 +155,10 @@ class Reader {
       o16: SizeRule.fixed16,
       o32: SizeRule.fixed32,
     };
-    if (token in rules) this.sizeRule = rules[token] as number;
-    else if (token === "i64" || token === "o64") this.fixed.mode = token === "o64" ? 1 : 0;
+    if (token in rules) {
+      this.sizeRule = rules[token] as number;
+      this.sized = true;
+    } else if (token === "i64" || token === "o64") this.fixed.mode = token === "o64" ? 1 : 0;
     else if (token === "W0" || token === "W1") this.fixed.w = Number(token[1]);
     else if (token === "b0") this.fixed.b = 0;
     else throw new Error(`${token} says nothing about an opcode`);
@@ -207,7 +211,7 @@ function read(definition: InsnDefinition, encoding: string): Form[] {
   if ((vectors || mmx) && reader.sizeRule === SizeRule.full) reader.sizeRule = SizeRule.fixed64;
   // Under VEX, unless another operand's size is W's.
   const bySize = operands.some(({ kind, size }) => size === undefined && ["rm", "r", "rr", "m"].includes(kind));
-  if (vex && vectors && !bySize) reader.sizeRule = SizeRule.fixed64;
+  if (vex && vectors && !bySize && !reader.sized) reader.sizeRule = SizeRule.fixed64;
   if (inModrm.length > 1 || (inModrm.length > 0 && !reader.modrm)) {
     throw new Error(`one operand is in ModRM, and its place is there`);
   }

@@ -130,6 +130,31 @@ export const helpers = {
   /** Of the root 1, scalar, both operands. */
   sseReciprocal: helper("pure", ["i32", "i32", "v128", "v128"], "v128"),
 
+  // Vectors and bits.
+  aesEncode: helper("pure", ["v128", "v128"], "v128"),
+  aesEncodeLast: helper("pure", ["v128", "v128"], "v128"),
+  aesDecode: helper("pure", ["v128", "v128"], "v128"),
+  aesDecodeLast: helper("pure", ["v128", "v128"], "v128"),
+  aesInverseMix: helper("pure", ["v128"], "v128"),
+  /** The round's constant. */
+  aesKeyAssist: helper("pure", ["v128", "i32"], "v128"),
+  /** Which halves. */
+  carrylessProduct: helper("pure", ["v128", "v128", "i32"], "v128"),
+  sha1Next: helper("pure", ["v128", "v128"], "v128"),
+  sha1First: helper("pure", ["v128", "v128"], "v128"),
+  sha1Second: helper("pure", ["v128", "v128"], "v128"),
+  /** The function's number. */
+  sha1Rounds: helper("pure", ["v128", "v128", "i32"], "v128"),
+  sha256First: helper("pure", ["v128", "v128"], "v128"),
+  sha256Second: helper("pure", ["v128", "v128"], "v128"),
+  sha256Rounds: helper("pure", ["v128", "v128", "v128"], "v128"),
+  /** How, both lengths (-1: up to the first 0): bits of what is found, CF, ZF, SF, OF from bit 16 on. */
+  compareStrings: helper("pure", ["v128", "v128", "i32", "i32", "i32"], "i32"),
+  depositBits: helper("pure", ["i64", "i64"], "i64"),
+  extractBits: helper("pure", ["i64", "i64"], "i64"),
+  /** The remainder, the value, its bits. */
+  cyclicRedundancy: helper("pure", ["i64", "i64", "i32"], "i64"),
+
   halt: helper("context", [], "void"),
   hypercall: helper("context", [], "void"),
   waitFloat: helper("faults", [], "void"),

@@ -10,11 +10,13 @@ import { logicalInstructions } from "./instructions/logical.js";
 import { moveInstructions } from "./instructions/move.js";
 import { shiftInstructions } from "./instructions/shift.js";
 import { sseConvertInstructions } from "./instructions/sse-convert.js";
+import { sseCryptoInstructions } from "./instructions/sse-crypto.js";
 import { sseElementInstructions } from "./instructions/sse-element.js";
 import { sseFloatInstructions } from "./instructions/sse-float.js";
 import { sseIntegerInstructions } from "./instructions/sse-integer.js";
 import { sseMoveInstructions } from "./instructions/sse-move.js";
 import { sseShuffleInstructions } from "./instructions/sse-shuffle.js";
+import { sseStringInstructions } from "./instructions/sse-string.js";
 import { sse4Instructions } from "./instructions/sse4.js";
 import { ssse3Instructions } from "./instructions/ssse3.js";
 import { stackInstructions } from "./instructions/stack.js";
@@ -34,11 +36,13 @@ export const instructions: readonly InsnDefinition[] = [
   ...shiftInstructions,
   ...sse4Instructions,
   ...sseConvertInstructions,
+  ...sseCryptoInstructions,
   ...sseElementInstructions,
   ...sseFloatInstructions,
   ...sseIntegerInstructions,
   ...sseMoveInstructions,
   ...sseShuffleInstructions,
+  ...sseStringInstructions,
   ...ssse3Instructions,
   ...stackInstructions,
   ...stringInstructions,

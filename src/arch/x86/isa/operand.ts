@@ -23,8 +23,9 @@ export type OperandKind =
   /** An XMM register in VEX.vvvv; in the upper half of the byte behind it all. */
   | "xv"
   | "xi"
-  /** XMM0. */
+  /** XMM0; and where it is not written. */
   | "xz"
+  | "xh"
   /** An MMX register in ModRM.reg; in ModRM.rm; there, or memory. */
   | "q"
   | "qr"
@@ -74,7 +75,7 @@ export interface OperandType {
 
 const kinds: ReadonlySet<string> = new Set(
   (
-    "rm rr m mem rx x xr xm xv xi xz q qr qm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si mdi di bx" as const
+    "rm rr m mem rx x xr xm xv xi xz xh q qr qm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si mdi di bx" as const
   ).split(" "),
 );
 
@@ -107,7 +108,9 @@ export const modrmKinds: readonly OperandKind[] = [
 export const memoryKinds: readonly OperandKind[] = ["m", "mem", "mfar", "mpair"];
 export const registerKinds: readonly OperandKind[] = ["rr", "xr", "qr", "sti"];
 export const eitherKinds: readonly OperandKind[] = ["rm", "xm", "qm"];
-export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm", "xv", "xi", "xz"];
+export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm", "xv", "xi", "xz", "xh"];
+/** Those that instructions have without saying so. */
+export const unwrittenKinds: readonly OperandKind[] = ["mdi", "xh"];
 export const mmxKinds: readonly OperandKind[] = ["q", "qr", "qm"];
 /** Those that VEX.vvvv has. */
 export const vvvvKinds: readonly OperandKind[] = ["v", "xv"];

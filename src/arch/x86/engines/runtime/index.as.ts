@@ -79,6 +79,26 @@ export {
   initializeFloat,
   loadFloatControl,
 } from "./float/status.as";
+export { cyclicRedundancy, depositBits, extractBits } from "./vector/bits.as";
+export {
+  aesDecode,
+  aesDecodeLast,
+  aesEncode,
+  aesEncodeLast,
+  aesInverseMix,
+  aesKeyAssist,
+  carrylessProduct,
+} from "./vector/crypto.as";
+export {
+  sha1First,
+  sha1Next,
+  sha1Rounds,
+  sha1Second,
+  sha256First,
+  sha256Rounds,
+  sha256Second,
+} from "./vector/sha.as";
+export { compareStrings } from "./vector/string.as";
 export { updateDone, updateSlow } from "../../mmu/update.as";
 export { callFar, checkTarget, jumpFar, jumpNear, startOver } from "../../interrupts/far.as";
 export { systemCall, systemEnter, systemExit, systemReturn } from "../../interrupts/system-call.as";

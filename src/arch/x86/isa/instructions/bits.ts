@@ -117,9 +117,19 @@ export const mulx = insn(
   },
 );
 /** Parallel Bits Deposit. */
-export const pdep = insn("pdep", ["VEX.L0.F2.0F38 F5 /r  dst:r, src:v, mask:rm"], { feature: "bmi2" });
+export const pdep = insn(
+  "pdep",
+  ["VEX.L0.F2.0F38 F5 /r  dst:r, src:v, mask:rm"],
+  { feature: "bmi2" },
+  (m, { dst, src, mask }) => dst.write(m.call("depositBits", src.read(), mask.read())),
+);
 /** Parallel Bits Extract. */
-export const pext = insn("pext", ["VEX.L0.F3.0F38 F5 /r  dst:r, src:v, mask:rm"], { feature: "bmi2" });
+export const pext = insn(
+  "pext",
+  ["VEX.L0.F3.0F38 F5 /r  dst:r, src:v, mask:rm"],
+  { feature: "bmi2" },
+  (m, { dst, src, mask }) => dst.write(m.call("extractBits", src.read(), mask.read())),
+);
 /** Rotate Right Logical Without Affecting Flags. */
 export const rorx = insn(
   "rorx",

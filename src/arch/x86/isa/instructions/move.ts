@@ -240,8 +240,10 @@ export const cmpxchg16b = insn(
 export const crc32 = insn(
   "crc32",
   ["F2 0F 38 F0 /r y  dst:r, src:rm8", "F2 0F 38 F1 /r W0  dst:r32, src:rm", "F2 0F 38 F1 /r W1  dst:r64, src:rm64"],
-  {
-    feature: "sse4.2",
+  { feature: "sse4.2" },
+  (m, { dst, src }) => {
+    const value = src.read();
+    dst.write(m.call("cyclicRedundancy", dst.read(), value, m.i32.const(src.size)));
   },
 );
 /** Read Random Number. */

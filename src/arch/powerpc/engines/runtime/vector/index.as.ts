@@ -1,4 +1,10 @@
-export { aesInverseLastRound, aesInverseMixColumns, aesLastRound, aesRound, aesSubBytes } from "./aes.as";
+export {
+  aesInverseLastRound,
+  aesInverseMixColumns,
+  aesLastRound,
+  aesRound,
+  aesSubBytes,
+} from "../../../../../engine/runtime/vectors/aes.as";
 export { gatherEveryNth, generatePermutation } from "./bits.as";
 export { divideDoubleword, divideQuadword } from "./divide.as";
 export * from "./packed-decimal.as";
@@ -7,6 +13,6 @@ export {
   polynomialSumDoublewords,
   polynomialSumHalfwords,
   polynomialSumWords,
-} from "./polynomial.as";
+} from "../../../../../engine/runtime/vectors/polynomial.as";
 export { sha256Sigma, sha512Sigma } from "./sigma.as";
 export { outerProductRow } from "./outer-product.as";
