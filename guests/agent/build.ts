@@ -18,10 +18,20 @@ export interface AgentRecord {
 }
 
 const compilers: Readonly<
-  Record<AgentArchitecture, { readonly program: string; readonly options: readonly string[] }>
+  Record<AgentArchitecture, { readonly program: string; readonly options: readonly string[]; readonly debian: string }>
 > = {
-  // Every processor that the machines have runs it.
-  ppc64le: { program: "powerpc64le-linux-gnu-gcc", options: ["-mcpu=power8"] },
+  // Every processor that the machines have runs them.
+  ppc64le: {
+    program: "powerpc64le-linux-gnu-gcc",
+    options: ["-mcpu=power8"],
+    debian: "gcc-powerpc64le-linux-gnu, libc6-dev-ppc64el-cross",
+  },
+  // It is native's name, too.
+  x86_64: {
+    program: "x86_64-linux-gnu-gcc",
+    options: ["-march=x86-64", "-mtune=generic", "-fcf-protection=none"],
+    debian: "gcc, libc6-dev; elsewhere gcc-x86-64-linux-gnu, libc6-dev-amd64-cross",
+  },
 };
 
 /** No library, nothing that depends on where and when it is built. */
@@ -47,10 +57,10 @@ export function compilerVersion(architecture: AgentArchitecture): string | undef
 
 /** Compiles it into `file`. Throws an error with what the compiler said. */
 export function buildAgent(which: GuestProgram, architecture: AgentArchitecture, file: string): void {
-  const { program, options: own } = compilers[architecture];
+  const { program, options: own, debian } = compilers[architecture];
   const what = [...options, ...own, "-o", file, sourceFile(`${which}.c`)];
   const { status, stderr, error } = spawnSync(program, what, { encoding: "utf8" });
-  if (error) throw new Error(`${program} cannot be run: ${error.message}; Debian has it in gcc-powerpc64le-linux-gnu`);
+  if (error) throw new Error(`${program} cannot be run: ${error.message}; Debian has it in ${debian}`);
   if (status !== 0) throw new Error(`${program} could not compile ${which}.c:\n${stderr}`);
 }
 
