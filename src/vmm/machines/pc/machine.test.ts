@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { assemble } from "../../../arch/x86/isa/assembler.js";
 import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR } from "../../../arch/x86/uapi.js";
 import { KvmError } from "../../../kvm/uapi.js";
 import type { RunControl } from "../../core/machine.js";
@@ -53,6 +54,38 @@ for (const type of [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR]) {
   });
 }
 
+/** Started by INIT and SIPI, in real mode: each says its number on the console. */
+test("further CPUs wait for the first, start in real mode, and halting for good is all of them's", async () => {
+  const [page, counter, there] = [8, 0x9000, 0x10_0200];
+  const start = [
+    ...["mov al, 0x41", "mov dx, 0x3f8", "out dx, al", "mov bx, 0x9000", "lock inc byte ptr [bx]", "cli", "hlt"],
+  ].flatMap((line) => [...assemble(line, 16)]);
+  const send = (command: number) => [
+    ...["mov eax, 0xfee00310", "mov dword ptr [rax], 0"],
+    ...["mov eax, 0xfee00300", `mov dword ptr [rax], 0x${command.toString(16)}`],
+  ];
+  const lines = [
+    ...["mov rsp, 0x80000", `mov edi, 0x${(page << 12).toString(16)}`, `mov esi, 0x${there.toString(16)}`],
+    ...[
+      `mov ecx, ${start.length}`,
+      "rep movs byte ptr es:[rdi], byte ptr ds:[rsi]",
+      "mov eax, 0xfee000f0",
+      "mov dword ptr [rax], 0x1ff",
+    ],
+    // To all but itself.
+    ...[...send(0xc_c500), ...send(0xc_0600 | page), `mov ebx, 0x${counter.toString(16)}`],
+  ];
+  const loop = 0x10_0000 + (program(lines).segments[0]?.data.length ?? 0);
+  const kernel = program([...lines, "cmp byte ptr [rbx], 3", `jne 0x${loop.toString(16)}`, "cli", "hlt"]);
+  assert.ok((kernel.segments[0]?.size ?? 0) < 0x200);
+  const second = { address: there, size: start.length, data: Uint8Array.from(start) };
+  const both = { ...kernel, segments: [...kernel.segments, second] };
+  for (const type of [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR]) {
+    const end = await run([], { type, cpus: 4, kernel: both });
+    assert.deepEqual([end.outcome, end.text], [{ kind: "powerOff" }, "AAA"]);
+  }
+});
+
 test("what cannot be is refused with a sentence, and nothing is left behind", async () => {
   const kvm = await loaded;
   const parts = { kvm, type: 0, kernel: program(["hlt"]), commandLine: "", memorySize, cpus: 1 };
@@ -61,8 +94,8 @@ test("what cannot be is refused with a sentence, and nothing is left behind", as
       () => createPc({ ...parts, ...options }, control),
       (error) => error instanceof VmmError && message.test(error.message),
     );
-  refused({ cpus: 2 }, /one CPU, not 2: .*real mode/);
-  refused({ cpus: 0 }, /one CPU, not 0/);
+  refused({ cpus: 0 }, /1 to 32 CPUs, not 0/);
+  refused({ cpus: 33 }, /1 to 32 CPUs, not 33/);
   refused({ memorySize: 16 << 20 }, /at least 32M/);
   refused({ memorySize: maximumMemory + 65536 }, /at most 3072M/);
   refused({ cpuModel: "POWER9" }, /no CPU model "POWER9"; it has max/);

@@ -14,7 +14,7 @@ import {
   thing,
   wholeNumber,
 } from "../../../base/takes.js";
-import { KvmError } from "../../../kvm/uapi.js";
+import { KVM_CAP_MAX_VCPUS, KvmError } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, MachineState, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
 import type { SparseImage } from "../../core/sparse-image.js";
@@ -65,6 +65,9 @@ export interface RestorePcOptions extends Pick<PcOptions, "kvm" | "type" | "shar
 export const minimumMemory = 32 * 1048576;
 export const maximumMemory = highestMemory;
 
+/** Numbers of local APICs have 8 bits in the MP table, one of which is all of them's, and one the IOAPIC's. */
+const mostCpus = 254;
+
 const kvmCheck = thing("a kvm of x86's", ["createVm", "checkExtension", "getSupportedCpuid"]);
 const devicesCheck = optional(listOf(thing("a PCI device", ["connect", "read", "write"])));
 const controlCheck = thing("what runMachine gives to createMachine", ["end", "wake"]);
@@ -109,7 +112,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
     pciDevices = [],
   } = options;
   const plan: PcPlan = { memorySize, cpus, cpuModel: options.cpuModel ?? defaultCpuModel };
-  checkPlan(plan);
+  checkPlan(kvm, plan);
   const supported = kvm.getSupportedCpuid();
   const { eax: signature = 0, edx: features = 0 } = supported.find((entry) => entry.function === 1) ?? {};
   const firmware = [
@@ -155,7 +158,7 @@ function restore(options: RestorePcOptions, control: RunControl, trace?: TraceSi
   if (!("runs" in ram || ram instanceof VmRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
   const state = checkState(options.state);
   const { plan } = state;
-  checkPlan(plan);
+  checkPlan(kvm, plan);
   return build({
     ...{ kvm, type, shared, plan, control, trace, state, pciDevices },
     rtc: new Rtc(state.rtc),
@@ -220,16 +223,13 @@ function build({ kvm, type, shared, plan, fill, ram, pciDevices, ...rest }: Buil
   }
 }
 
-function checkPlan({ memorySize, cpus, cpuModel }: PcPlan): void {
+function checkPlan(kvm: X86Kvm, { memorySize, cpus, cpuModel }: PcPlan): void {
   if (memorySize < minimumMemory) throw new VmmError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
   if (memorySize > maximumMemory)
     throw new VmmError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory`);
   if (!cpuModelNames.includes(cpuModel)) {
     throw new VmmError(`machine pc has no CPU model "${cpuModel}"; it has ${cpuModelNames.join(", ")}`);
   }
-  if (cpus !== 1) {
-    throw new VmmError(
-      `machine pc has one CPU, not ${cpus}: further ones start in real mode, whose code the engines do not run yet`,
-    );
-  }
+  const most = Math.min(mostCpus, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
+  if (cpus < 1 || cpus > most) throw new VmmError(`a guest can have 1 to ${most} CPUs, not ${cpus}`);
 }
