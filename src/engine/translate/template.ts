@@ -147,6 +147,18 @@ export class HeldRegisters {
   }
   readonly #numbers = new WeakMap<Node, RegisterNumber>();
 
+  /** The node of a number that is known when it is emitted. */
+  late<T extends "i32" | "i64">(recorder: Recorder, type: T, late: Late): Node<T> {
+    const code = (f: FunctionBuilder) => {
+      const value = late.at(this.place.word);
+      if (type === "i32") f.i32Const(Number(value));
+      else f.i64Const(BigInt(value));
+    };
+    const node = recorder.node(type, [], code, undefined, true);
+    node.late = late;
+    return node;
+  }
+
   /** The register that a node reads. */
   numberOf(node: Node): RegisterNumber | undefined {
     return this.#numbers.get(node);
@@ -196,17 +208,20 @@ export interface Form {
   busy: boolean;
 }
 
-/** An operand of an instruction, a part of its word. */
+/** An operand of an instruction: a part of its word, or wider than words and only named by them. */
 export interface Operand {
   readonly name: string;
-  /** Bits of the word that it consists of. */
+  /** Bits of the word that it consists of; of a wide one, those that say that it is not 0. */
   readonly mask: number;
-  at(word: number): number;
+  readonly wide?: boolean;
+  at(word: number): number | bigint;
 }
 
 /** Records an instruction into a region; throws `RegisterUnknown` if it is one for the interpreter alone. */
 export interface RegionRecorder<V> {
   readonly held: HeldRegisters;
+  /** Bits of a word that decide what is recorded, or are operands'; all if it is left out. */
+  readonly wordMask?: number;
   /** Operands that may be late; none if each word is recorded by itself. */
   operands?(variant: V): readonly Operand[];
   /** `late` has those of these operands that are to be late, by name: the others, and what is 0, are constants. */
@@ -223,13 +238,17 @@ class Family<V> {
   readonly #operands: readonly Operand[];
   /** Operands that decide what is recorded. */
   readonly #deciding = new Set<string>();
+  readonly #word: number;
   #late: readonly Operand[] = [];
+  /** Of those that decide, what does not fit a word. */
+  #wide: readonly Operand[] = [];
   #mask = 0;
   /** By what the deciding operands are and which of the others are 0; null: one for the interpreter alone. */
-  readonly #forms = new Map<number, (Form | null)[]>();
+  readonly #forms = new Map<number | string, (Form | null)[]>();
 
   constructor(recorder: RegionRecorder<V>, variant: V) {
     this.#operands = recorder.operands?.(variant) ?? [];
+    this.#word = recorder.wordMask ?? -1;
     this.#sort();
   }
 
@@ -242,17 +261,19 @@ class Family<V> {
 
   #sort(): void {
     this.#late = this.#operands.filter(({ name }) => !this.#deciding.has(name));
-    this.#mask = this.#late.reduce((mask, operand) => mask & ~operand.mask, -1);
+    this.#wide = this.#operands.filter(({ name, wide }) => wide && this.#deciding.has(name));
+    this.#mask = this.#late.reduce((mask, operand) => mask & ~operand.mask, this.#word);
   }
 
   late(word: number): Map<string, Operand> {
     return new Map(this.#late.filter(({ mask }) => word & mask).map((operand) => [operand.name, operand]));
   }
 
-  #key(word: number): number {
+  #key(word: number): number | string {
     let zeros = 0;
     for (const { mask } of this.#late) zeros = zeros * 2 + (word & mask ? 0 : 1);
-    return zeros * 2 ** 32 + ((word & this.#mask) >>> 0);
+    const key = zeros * 2 ** 32 + ((word & this.#mask) >>> 0);
+    return this.#wide.length === 0 ? key : `${key}:${this.#wide.map((operand) => operand.at(word)).join(":")}`;
   }
 
   find(word: number): Form | null | undefined {

@@ -1,8 +1,5 @@
-/** What is recorded of one word serves the other words of its form: whichever was first must make no difference. */
-import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Linkage } from "../../../engine/translate/linkage.js";
-import { RegionTranslator, regionTemplates } from "../../../engine/translate/region.js";
+import { assertSameRegions } from "../../../engine/translate/region-forms.test-support.js";
 import type { Found } from "../../../engine/translate/template.js";
 import { lengthOf, type Variant } from "../isa/pattern.js";
 import { handlerSpecs } from "./handlers.js";
@@ -45,30 +42,8 @@ test("a region is the same whichever word of a form was recorded first", () => {
     ({ definition }) => !definition.options.interpreted,
   );
   const words = variants.flatMap((variant) => Array.from({ length: 5 }, () => draw(variant, below)));
-  const linkage = new Linkage(translatorTarget, 0);
-  const bodies = (order: readonly Found<Variant>[]): Map<Found<Variant>, string> => {
-    const templates = regionTemplates(translatorTarget, linkage, mode);
-    const body = (found: Found<Variant>): string => {
-      const translator = new RegionTranslator(
-        {
-          ...{ span: 65536, missesCall: false, tailCalls: true, entry: 0 },
-          decodedEntry: () => undefined,
-          word: () => undefined,
-          fetch: (offset) => (offset === 0 ? found : undefined),
-        },
-        { target: translatorTarget, linkage, mode, templates },
-      );
-      return Buffer.from(translator.translate()?.finish() ?? []).toString("hex");
-    };
-    const made = new Map<Found<Variant>, string>();
-    // Which operands decide is known after the first time.
-    for (let time = 0; time < 2; time++) for (const found of order) made.set(found, body(found));
-    return made;
-  };
-  const forwards = bodies(words);
-  const backwards = bodies(words.toReversed());
-  for (const found of words) {
-    const what = `seed ${seed}, ${found.variant.mnemonic} ${found.word.toString(16)}`;
-    assert.equal(backwards.get(found), forwards.get(found), what);
-  }
+  assertSameRegions(translatorTarget, mode, words, (i) => {
+    const { variant, word } = words[i] as Found<Variant>;
+    return `seed ${seed}, ${variant.mnemonic} ${word.toString(16)}`;
+  });
 });

@@ -16,7 +16,6 @@ import {
   registerNumber,
 } from "../../../engine/translate/template.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
-import type { FunctionBuilder } from "../../../wasm/function-builder.js";
 import type { HelperName } from "../isa/helpers.js";
 import type { F64, I32, I64, V128 } from "../isa/machine.js";
 import { fieldMask, fieldReader, fieldValue, type Variant } from "../isa/pattern.js";
@@ -86,14 +85,7 @@ export class PowerRegionRecorder extends PowerRecorder implements RegionRecorder
   }
 
   protected override late<T extends "i32" | "i64">(type: T, late: Late): Node<T> {
-    const code = (f: FunctionBuilder) => {
-      const value = late.at(this.held.place.word);
-      if (type === "i32") f.i32Const(Number(value));
-      else f.i64Const(BigInt(value));
-    };
-    const node = this.node(type, [], code, undefined, true);
-    node.late = late;
-    return node;
+    return this.held.late(this, type, late);
   }
 
   #readHeld<T extends Type>(number: RegisterNumber, type: T): Node<T> {

@@ -1,9 +1,10 @@
 /** x86 for the translator: operands are constants, registers and flags are in locals. */
-import type { Node, Recording } from "../../../engine/ir.js";
+import { type Late, type Node, OperandDecides, type Recording } from "../../../engine/ir.js";
 import { asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
+  type Operand,
   type RegionRecorder,
   RegisterUnknown,
   regionLocals,
@@ -18,11 +19,56 @@ import { noRegister, noSegment, state } from "./layout.js";
 import type { Operands } from "./operands.js";
 import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
 
-/** An instruction with its operands: what a region's template is of. */
+/** Of an instruction's operands those that serve many instructions: registers and what else decides what is recorded. */
+export type FixedOperands = Omit<Operands, "displacement" | "immediates">;
+
+/** What a region's templates are of. Which displacement and immediates an instruction has, its word says: `wordOf`. */
 export interface X86Instruction {
   readonly handler: X86Handler;
-  readonly operands: Operands;
+  readonly operands: FixedOperands;
 }
+
+/** Of what was decoded last, by words: more than a region has. Who makes a region has emitted it before these are overtaken. */
+const recent: Operands[] = [];
+const recentLimit = 8192;
+let next = 0;
+
+/** Bits of a word that say which of these are not 0; the others say which of `recent` it is. */
+const Nonzero = { displacement: 1, first: 2, second: 4 } as const;
+const nonzeroBits = 3;
+
+/** A number by which an instruction's wide operands are found for as long as a region takes to be made. */
+export function wordOf(operands: Operands): number {
+  const at = next;
+  next = (next + 1) % recentLimit;
+  recent[at] = operands;
+  const [first, second] = operands.immediates;
+  return (
+    (at << nonzeroBits) |
+    (operands.displacement !== 0 ? Nonzero.displacement : 0) |
+    (first !== 0n ? Nonzero.first : 0) |
+    (second !== 0n ? Nonzero.second : 0)
+  );
+}
+
+const operandsOfWord = (word: number): Operands => recent[word >>> nonzeroBits] as Operands;
+
+const wideOperands: readonly Operand[] = [
+  { name: "displacement", mask: Nonzero.displacement, wide: true, at: (word) => operandsOfWord(word).displacement },
+  {
+    name: "first",
+    mask: Nonzero.first,
+    wide: true,
+    at: (word) => BigInt.asIntN(64, operandsOfWord(word).immediates[0]),
+  },
+  {
+    name: "second",
+    mask: Nonzero.second,
+    wide: true,
+    at: (word) => BigInt.asIntN(64, operandsOfWord(word).immediates[1]),
+  },
+];
+const immediateNames = ["first", "second"] as const;
 
 const flags = ["zero", "sign", "overflow", "carry", "adjust"] as const satisfies readonly FlagName[];
 
@@ -34,11 +80,32 @@ export const held: readonly Holdable[] = [
 
 export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86Instruction> {
   readonly held = new HeldRegisters(held);
-  #operands!: Operands;
+  readonly wordMask = (1 << nonzeroBits) - 1;
+  #operands!: FixedOperands;
+  #word = 0;
+  #late!: ReadonlyMap<string, Operand>;
 
-  instruction({ handler, operands }: X86Instruction): Recording {
+  operands(): readonly Operand[] {
+    return wideOperands;
+  }
+
+  instruction({ handler, operands }: X86Instruction, word: number, late: ReadonlyMap<string, Operand>): Recording {
     this.#operands = operands;
+    this.#word = word;
+    this.#late = late;
     return this.record(() => this.body(handler));
+  }
+
+  protected override late<T extends "i32" | "i64">(type: T, late: Late): Node<T> {
+    return this.held.late(this, type, late);
+  }
+
+  /** A wide operand. */
+  #wide(name: "displacement" | "first" | "second"): I64 {
+    const operand = this.#late.get(name);
+    const { at } = operand ?? (wideOperands.find((one) => one.name === name) as Operand);
+    const now = at(this.#word);
+    return operand ? asI64(this.late("i64", { at, now, operands: [name] })) : this.i64.const(now);
   }
 
   protected stateAddress(): Node<"i32"> {
@@ -91,8 +158,15 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     this.held.write(this, number, asNode(whole));
   }
 
+  /** The register that an immediate's upper half names. */
+  #inImmediate(number: number): number {
+    const name = immediateNames[number] as string;
+    if (this.#late.has(name)) throw new OperandDecides([name]);
+    return Number(operandsOfWord(this.#word).immediates[number]) >> 4;
+  }
+
   #vectorAt(at: VectorPlace, high: boolean): { readonly offset: number; readonly resource: string } {
-    const number = typeof at === "object" ? Number(this.#operands.immediates[at.is4]) >> 4 : this.#number(at);
+    const number = typeof at === "object" ? this.#inImmediate(at.is4) : this.#number(at);
     const name = high ? "vectorHigh" : "vector";
     return { offset: state[name].offset + 16 * number, resource: `${name}${number}` };
   }
@@ -157,8 +231,9 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
 
   protected indexed(moved: number): I64 {
     const { i64 } = this;
-    const { base, index, scale, displacement } = this.#operands;
-    const distance = i64.const(displacement + (base === rsp ? moved : 0));
+    const { base, index, scale } = this.#operands;
+    const displacement = this.#wide("displacement");
+    const distance = base === rsp ? i64.add(displacement, i64.const(moved)) : displacement;
     if (index === noRegister) return base === noRegister ? distance : i64.add(this.#whole(base), distance);
     const scaled = i64.shl(this.#whole(index), i64.const(scale));
     return i64.add(base === noRegister ? scaled : i64.add(this.#whole(base), scaled), distance);
@@ -176,7 +251,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
   }
 
   protected immediate(number: number): I64 {
-    return this.i64.const(this.#operands.immediates[number] as bigint);
+    return this.#wide(immediateNames[number] as "first" | "second");
   }
 
   protected readFlag(name: FlagName): Node {

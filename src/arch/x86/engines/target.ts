@@ -11,8 +11,8 @@ import { GeneralRecorder } from "./general-recorder.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
 import { codePage, state, tlb, vcpu } from "./layout.js";
-import { operandsOf } from "./operands.js";
-import { held, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
+import { type Operands, operandsOf } from "./operands.js";
+import { held, wordOf, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
 
 const target = {
   layout: { state, tlb, codePage, vcpu },
@@ -89,7 +89,10 @@ const handlers = () => {
  * The instruction whose bytes `byte` gives, as engines have it for a processor with these features; undefined if there is none
  * that they have.
  */
-export function decodeBytes(byte: (i: number) => number | undefined, has: bigint): X86Instruction | undefined {
+function decodeBytes(
+  byte: (i: number) => number | undefined,
+  has: bigint,
+): { readonly handler: X86Handler; readonly operands: Operands } | undefined {
   let found = instructionSet().decode(byte, 64);
   if (typeof found !== "string" && lacks(found.of, has)) {
     if (!found.of.definition.options.elsePlain) return undefined;
@@ -98,6 +101,30 @@ export function decodeBytes(byte: (i: number) => number | undefined, has: bigint
   if (typeof found === "string") return undefined;
   const handler = handlers().get(handlerName(found, found.of));
   return handler && { handler, operands: operandsOf(found, found.of) };
+}
+
+/** What templates are of, by handler and then by the operands that decide. A guest could make any number. */
+const instructions = new Map<X86Handler, Map<number, X86Instruction>>();
+const instructionLimit = 16_384;
+let instructionCount = 0;
+
+/** One object for all instructions that differ in no more than their displacements and immediates. */
+function instructionOf(handler: X86Handler, operands: Operands): X86Instruction {
+  const { reg, rm, vvvv, base, index, scale, segment, ripRelative, lock, length } = operands;
+  const flags = (ripRelative ? 1 : 0) + (lock ? 2 : 0);
+  const parts = [reg, rm, vvvv, base, index, scale, segment, flags, length];
+  // Each is below 32, and nine times five bits fit a number.
+  const key = parts.reduce((sum, part) => 32 * sum + part, 0);
+  const known = instructions.get(handler)?.get(key);
+  if (known) return known;
+  if (instructionCount++ >= instructionLimit) {
+    instructions.clear();
+    instructionCount = 1;
+  }
+  const made: X86Instruction = { handler, operands };
+  const of = instructions.get(handler) ?? new Map<number, X86Instruction>();
+  instructions.set(handler, of.set(key, made));
+  return made;
 }
 
 export const translatorTarget: TranslatorTarget<X86Instruction> = {
@@ -109,9 +136,10 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
   recorder: (_mode, runtime, access) => new X86RegionRecorder({ runtime, access }),
   decoder: (_, own) => (view, at, room) => {
     const has = view.getBigUint64(own + state.features.offset, true);
-    const variant = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined), has);
-    // Templates are kept by the instruction itself: its operands do not fit a word.
-    return variant && { variant, word: 0, length: variant.operands.length };
+    const found = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined), has);
+    if (!found) return undefined;
+    const { handler, operands } = found;
+    return { variant: instructionOf(handler, operands), word: wordOf(operands), length: operands.length };
   },
   flow: ({ variant: { handler } }) => {
     const { definition } = handler.form;
