@@ -71,6 +71,11 @@ test("doctor says what the platform allows", async () => {
   for (const line of ["Node.js", "shared memory", "code generation", "tail calls", "SIMD", "fused relaxed madd"]) {
     assert.match(stdout, new RegExp(`^${line} `, "m"));
   }
+  for (const line of [
+    ...["hv of kvm", "pr of kvm", "hv of kvm_intel", "pr of kvm_amd"].map((one) => `implementation ${one}`),
+    ...["ppc64el", "amd64", "i386"].map((one) => `guest ${one}`),
+  ])
+    assert.match(stdout, new RegExp(`^${line} +(?:yes|no) `, "m"), stdout);
   // Only an old engine has a newer one to hear of.
   const old = Number.parseInt(process.versions.node, 10) < 24;
   assert.equal(/^newer engine +faster +\(hv takes 0\.\d+ of /m.test(stdout), old, stdout);
@@ -129,7 +134,10 @@ test("without WebAssembly, no hint that cannot help", () => {
   const doctor = run("doctor");
   assert.equal(doctor.status, 3);
   assert.match(doctor.stdout, /^WebAssembly +no /m);
-  assert.match(doctor.stdout, /^implementation pr .* EPERM: this JavaScript engine has no WebAssembly;.*--jitless/m);
+  assert.match(
+    doctor.stdout,
+    /^implementation pr of kvm .* EPERM: this JavaScript engine has no WebAssembly;.*--jitless/m,
+  );
   assert.doesNotMatch(doctor.stdout, /compiled module/);
 });
 

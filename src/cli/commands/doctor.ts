@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { listGuests } from "../../../guests/index.js";
 import { messageOf } from "../../base/errors.js";
 import { silent } from "../../base/log.js";
+import { moduleList } from "../../kernel/module-list.js";
 import { detectWasmFeatures } from "../../wasm/features.js";
 import { enableRelaxedSimd } from "../../wasm/node/relaxed-simd.js";
 import { addExamples, ExitStatus, type Finish } from "../command.js";
@@ -34,16 +35,20 @@ function platformRows(): Row[] {
   ];
 }
 
-/** Each implementation alone, so that what one lacks does not hide behind the other. */
+/** Each implementation of each kvm alone, so that what one lacks does not hide behind the other. */
 async function implementationRows(): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const name of ["hv", "pr"] as const) {
-    let version = 0;
-    const why = await loadKvm({ implementations: [name] }, silent).then(({ kvm, close }) => {
-      version = kvm.getApiVersion();
-      close();
-    }, messageOf);
-    rows.push([`implementation ${name}`, yesNo(why === undefined), why ?? `API version ${version}`]);
+  for (const { definition, guests } of moduleList()) {
+    if (!guests) continue;
+    for (const name of ["hv", "pr"] as const) {
+      let version = 0;
+      const why = await loadKvm({ implementations: [name] }, silent, {}, definition.name).then(({ kvm, close }) => {
+        version = kvm.getApiVersion();
+        close();
+      }, messageOf);
+      const note = why ?? `${guests.join(", ")}; API version ${version}`;
+      rows.push([`implementation ${name} of ${definition.name}`, yesNo(why === undefined), note]);
+    }
   }
   return rows;
 }
