@@ -17,6 +17,8 @@ export interface DebianGuest {
   readonly architecture: GuestArchitecture;
   /** As Debian calls it; people choose by this. */
   readonly port: "ppc64el" | "amd64" | "i386";
+  /** The architecture of the machine that it boots on. */
+  readonly machine: "ppc64le" | "x86_64";
   /** The package that depends on whatever the current kernel's is called. */
   readonly kernelPackage: string;
   readonly console: string;
@@ -27,15 +29,15 @@ export interface DebianGuest {
 /** The first is the default. */
 export const debianGuests: readonly DebianGuest[] = [
   {
-    ...{ name: "debian", architecture: "ppc64le", port: "ppc64el" },
+    ...{ name: "debian", architecture: "ppc64le", port: "ppc64el", machine: "ppc64le" },
     ...{ kernelPackage: "linux-image-powerpc64le", console: "hvc0", drivers: drivers.power },
   },
   {
-    ...{ name: "debian-amd64", architecture: "x86_64", port: "amd64" },
+    ...{ name: "debian-amd64", architecture: "x86_64", port: "amd64", machine: "x86_64" },
     ...{ kernelPackage: "linux-image-amd64", console: "ttyS0", drivers: drivers.x86 },
   },
   {
-    ...{ name: "debian-i386", architecture: "i386", port: "i386" },
+    ...{ name: "debian-i386", architecture: "i386", port: "i386", machine: "x86_64" },
     ...{ kernelPackage: "linux-image-686-pae", console: "ttyS0", drivers: drivers.x86 },
   },
 ];

@@ -10,6 +10,7 @@ export { type Guest, guestFolder, type Report } from "./cache.js";
 export { isInitramfs } from "./cpio-reader.js";
 export type { GuestArchitecture } from "./debian-parts.js";
 export { type ExportedGuest, importGuest } from "./exchange.js";
+export { unpackedKernel } from "./kept-kernel.js";
 export { driversFor, type KernelDrivers, kernelVersion, type OwnKernel } from "./kernel-drivers.js";
 export { GuestUnavailable } from "./unavailable.js";
 
@@ -99,6 +100,13 @@ export const guestNames: readonly string[] = debianGuests.map(({ port }) => port
 
 /** What a guest's programs are of. RangeError: an unknown name. */
 export const architectureOfGuest = (guest?: string): GuestArchitecture => debianGuest(guest).architecture;
+
+/** For which architecture the machine is that boots a guest. RangeError: an unknown name. */
+export const machineOfGuest = (guest?: string): string => debianGuest(guest).machine;
+
+/** What a machine for this architecture boots if it is given nothing, by name; undefined: there is no guest for it. */
+export const guestOfMachine = (architecture: string): string | undefined =>
+  debianGuests.find(({ machine }) => machine === architecture)?.port;
 
 /** Fetches a guest; `again`: also if it is there whole. Throws GuestUnavailable; RangeError for an unknown name. */
 export async function fetchGuest(

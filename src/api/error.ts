@@ -53,3 +53,12 @@ export class ExecError extends VmError {
 /** It comes later: the message names the option or the method. */
 export const notSupported = (what: string, instead: string): VmError =>
   new VmError("NOT_SUPPORTED", `${what} is not there yet; ${instead}`);
+
+/** Throws NOT_SUPPORTED: nobody makes a VM of such guests yet; `name` is where it comes from. */
+export function requireGuest(architecture: string, name: string): void {
+  if (architecture === "ppc64le") return;
+  throw notSupported(
+    `createVm: ${name} is a guest for ${architecture}, which`,
+    "unikvm run boots one; here the guest is ppc64le",
+  );
+}

@@ -6,7 +6,14 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Command, CommanderError, Option } from "commander";
 import { type LoadedMachine, loadMachine, machineRow } from "../vmm/machines/machines.js";
-import { cpuOption, type MachineOptionValues, machineOption, memoryOption, settleMachine } from "./machine-options.js";
+import {
+  cpuOption,
+  guestOption,
+  type MachineOptionValues,
+  machineOption,
+  memoryOption,
+  settleMachine,
+} from "./machine-options.js";
 
 const mebibyte = 1 << 20;
 const pseries = await loadMachine();
@@ -17,6 +24,7 @@ const pc: LoadedMachine = {
   name: "pc",
   cpuModels: ["x86-64-v3"],
   options: {},
+  guest: real.guest,
   isKernel: real.isKernel,
   memory: { minimum: mebibyte, maximum: 64 * mebibyte, granule: 4096 },
 };
@@ -26,7 +34,7 @@ function parse(...args: readonly string[]): MachineOptionValues {
   const command = new Command("run").exitOverride().configureOutput({ writeErr: () => undefined });
   for (const option of [
     ...[memoryOption("64M", loaded), cpuOption(loaded), machineOption(loaded)],
-    new Option("--kernel <file>"),
+    ...[new Option("--kernel <file>"), guestOption()],
   ])
     command.addOption(option);
   command.hook("preAction", settleMachine(loaded)).action(() => undefined);
@@ -88,6 +96,21 @@ test("without --machine the kernel says which", () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("a guest of the list says which machine, and is held against one that is named", () => {
+  const machine = (...args: readonly string[]) => parse(...args).machine.machine.name;
+  for (const [guest, name] of [
+    ["ppc64el", "pseries"],
+    ["amd64", "pc"],
+    ["x86_64", "pc"],
+    ["i386", "pc"],
+  ] as const)
+    assert.deepEqual([guest, machine("--guest", guest)], [guest, name]);
+  assert.equal(machine("--guest", "amd64", "--machine", "pc"), "pc");
+  assert.throws(() => parse("--guest", "amd64", "--machine", "pseries"), refused(/this guest needs pc/));
+  assert.throws(() => parse("--guest", "vax"), refused(/There is ppc64el, amd64, i386/));
+  assert.deepEqual(guestOption().argChoices, ["ppc64el", "amd64", "i386"]);
 });
 
 test("the help names each machine's processors", () => {

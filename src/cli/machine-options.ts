@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { guestNames, machineOfGuest } from "../../guests/index.js";
 import { VmmError } from "../vmm/errors.js";
 import { isGzip } from "../vmm/loaders/gzip.js";
 import {
@@ -107,14 +108,45 @@ function machineOf(kernel: string | undefined, loaded: readonly LoadedMachine[])
   return loaded.find(({ isKernel }) => isKernel(head));
 }
 
+/** The machine on which a guest of the project's own list boots. */
+const machineOfName = (guest: string | undefined, loaded: readonly LoadedMachine[]): LoadedMachine | undefined =>
+  guest === undefined ? undefined : loaded.find((machine) => machine.guest === machineOfGuest(guest));
+
+/** `--guest`, of the project's own list. */
+export const guestOption = (): Option =>
+  new Option("--guest <name>", "which of Debian's is booted; fetched first if need be")
+    .choices(guestNames)
+    .argParser(parseGuest);
+
+/** A guest's name as it was given. Throws what commander makes a usage error of. */
+export function parseGuest(name: string): string {
+  try {
+    machineOfGuest(name);
+    return name;
+  } catch {
+    throw new InvalidArgumentError(`There is ${guestNames.join(", ")}.`);
+  }
+}
+
 /** Before the action: `--cpu` and `--memory` may stand before `--machine`, and are held against it when all are known; without
- * `--machine` the kernel says which it is. */
+ * `--machine` the guest or the kernel says which it is. */
 export function settleMachine(loaded: readonly LoadedMachine[]): (command: Command) => void {
   return (command) => {
-    const given: { machine?: MachineChoice; cpu?: string; memory: Asked; kernel?: string } = command.opts();
-    const machine = machineOf(given.kernel, loaded) ?? loaded[0];
+    const given: {
+      machine?: MachineChoice;
+      cpu?: string;
+      memory: Asked;
+      kernel?: string;
+      guest?: string;
+    } = command.opts();
+    const own = machineOfName(given.guest, loaded);
+    const machine = own ?? machineOf(given.kernel, loaded) ?? loaded[0];
     const choice = given.machine ?? (machine && { machine, options: {} });
     if (!choice) throw new Error("there is no machine");
+    if (own && own.name !== choice.machine.name) {
+      const what = `Machine ${choice.machine.name} boots ${choice.machine.guests}; this guest needs ${own.name}`;
+      command.error(`error: option '--guest <name>' argument '${given.guest}' is invalid. ${what}.`);
+    }
     const settle = (name: string, flags: string, text: string, value: () => unknown): void => {
       try {
         command.setOptionValue(name, value());

@@ -11,7 +11,7 @@ import {
   type OwnKernel,
   ownKernelFolders,
 } from "../../guests/index.js";
-import { notSupported, VmError } from "../api/error.js";
+import { notSupported, requireGuest, VmError } from "../api/error.js";
 import { isGuestFile } from "../api/images.js";
 import type { BootPlan } from "../api/platform.js";
 import type { FileSource } from "../api/types.js";
@@ -59,7 +59,8 @@ async function guestFiles({ options }: BootPlan, image: FileSource, aliases: rea
     ...{ name: nameOf(image, "image"), size: bytes.length },
     read: async (at: number, length: number) => bytes.subarray(at, at + length),
   };
-  const { kernel, initrd, append } = await bootParts(await GuestFile.open(source, snapshots), aliases);
+  const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, snapshots), aliases);
+  requireGuest(architecture, source.name);
   const more = `quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
   return {
     kernel,

@@ -1,6 +1,6 @@
 /** Files that a guest is booted with in a page: what a URL, a Blob or bytes have. */
 import { agentPath, archiveOfAgent } from "../../guests/agent/archive.js";
-import { VmError } from "../api/error.js";
+import { requireGuest, VmError } from "../api/error.js";
 import type { FileSource, Progress } from "../api/types.js";
 import { messageOf } from "../base/errors.js";
 import type { BootFiles } from "../vmm/machines/start.js";
@@ -51,7 +51,8 @@ async function filesOf(
   const bytes = await read(image, "image", progress);
   const name = typeof image === "string" ? image : "the image";
   const source = { name, size: bytes.length, read: async (at: number, length: number) => bytes.slice(at, at + length) };
-  const { kernel, initrd, append } = await bootParts(await GuestFile.open(source, anyPlatform), aliases);
+  const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, anyPlatform), aliases);
+  requireGuest(architecture, name);
   return { kernel, initrd, append: `${append} quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}` };
 }
 

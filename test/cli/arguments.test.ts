@@ -75,6 +75,7 @@ const values: Readonly<Record<string, Row>> = {
   "cp --pid": count,
   ...limitValues("run"),
   "run --kernel": path,
+  "run --guest": { bad: ["", "plan9", "amd64 "], good: ["ppc64el", "amd64", "i386", "x86_64"] },
   "run --initrd": path,
   "run --append": text,
   "run --guest-module": { bad: ["", "vritio_blk", "a b", "tun,loop"], good: ["tun"] },

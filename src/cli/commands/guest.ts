@@ -1,7 +1,6 @@
 /** `unikvm guest`: the guests that can be booted without bringing a kernel. */
-import { Argument, type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command } from "commander";
 import {
-  architectureOfGuest,
   exportGuest,
   fetchGuest,
   guestFolder,
@@ -12,6 +11,7 @@ import {
 } from "../../../guests/index.js";
 import { addExamples, ExitStatus, type Finish } from "../command.js";
 import { interruptible } from "../interrupt.js";
+import { parseGuest } from "../machine-options.js";
 import { parsePath } from "../sizes.js";
 
 const defaultName = guestNames[0] ?? "";
@@ -20,15 +20,8 @@ const which = `which (${guestNames.join(", ")})`;
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 const report = (line: string): void => void process.stderr.write(`unikvm: ${line}\n`);
 
-function knownGuest(name: string): string {
-  try {
-    architectureOfGuest(name);
-    return name;
-  } catch {
-    throw new InvalidArgumentError(`There is ${guestNames.join(", ")}.`);
-  }
-}
-const guestArgument = (): Argument => new Argument("[name]", which).argParser(knownGuest).default(defaultName);
+const guestArgument = (): Argument =>
+  new Argument("[name]", which).choices(guestNames).argParser(parseGuest).default(defaultName);
 
 export function describe(command: Command, finish: Finish): void {
   addExamples(

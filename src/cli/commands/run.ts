@@ -1,6 +1,13 @@
 /** `unikvm run`: boots a guest with its console on this terminal. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ensureDefaultGuest, guestDriverNames, guestDrivers, isGuestDriver } from "../../../guests/index.js";
+import {
+  ensureDefaultGuest,
+  guestDriverNames,
+  guestDrivers,
+  guestOfMachine,
+  isGuestDriver,
+  unpackedKernel,
+} from "../../../guests/index.js";
 import { collectGarbage } from "../../base/garbage.js";
 import { readRegular } from "../../base/node/regular-file.js";
 import { type KvmConfig, loadDisassembler } from "../../kernel.js";
@@ -26,6 +33,7 @@ import { describeLimits, type LimitChoices } from "../limits.js";
 import {
   checked,
   cpuOption,
+  guestOption,
   loadMachines,
   type MachineOptionValues,
   machineOption,
@@ -40,6 +48,7 @@ import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
 
 interface Options extends MachineOptionValues, LimitChoices {
+  readonly guest?: string;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -86,6 +95,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
       `kernel of ${guests}: ELF, packed or not, a bzImage, or a flat image (default guest's); without --machine it chooses one`,
       parsePath,
     )
+    .addOption(guestOption().conflicts("kernel"))
     .option("--initrd <file>", "initial RAM disk", parsePath)
     .option("--append <string>", "the kernel's command line")
     .addOption(
@@ -152,6 +162,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
   addExamples(
     command,
     "unikvm run                                # Debian's kernel to a shell; `poweroff` or Ctrl-A X leaves",
+    "unikvm run --guest amd64                  # the same for x86-64",
     "unikvm run --memory 2G --cpus 4 --disk data.qcow2 --network user,forward=8080:80",
     "unikvm run --disk base.qcow2,overlay      # what the guest writes is gone at the end, or in a snapshot",
     "unikvm run --kernel vmlinux --initrd initrd --append 'console=hvc0 rdinit=/init' --timeout 60",
@@ -190,14 +201,20 @@ class Guest {
 
 /** `drivers`: what its devices need, for the default guest, by alias. `signal` ends what is fetched for it. */
 async function loadGuest(options: Options, drivers: readonly string[], signal: AbortSignal): Promise<Guest> {
-  const known = options.kernel === undefined ? await ensureDefaultGuest({ signal }) : undefined;
+  const guest = options.guest ?? guestOfMachine(options.machine.machine.guest);
+  const known =
+    options.kernel === undefined
+      ? await ensureDefaultGuest({ signal, ...(guest === undefined ? {} : { guest }) })
+      : undefined;
   const kernelFile = options.kernel ?? known?.kernel ?? "";
+  const say = (line: string): void => void process.stderr.write(`unikvm: ${line}\n`);
+  const image = await unpackedKernel(readFile(kernelFile, "kernel"), options.memory, kernelFile, say);
   const initrdFile = options.initrd ?? known?.initrd;
   const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
   const append = options.append ?? known?.append ?? "";
   const modules = known ? [...drivers, ...(options.guestModule ?? [])] : [];
   return new Guest({
-    kernel: await options.machine.machine.loadKernel(readFile(kernelFile, "kernel"), options.memory, kernelFile),
+    kernel: await options.machine.machine.loadKernel(image, options.memory, kernelFile),
     initrd:
       known && initrd && modules.length > 0
         ? Buffer.concat([initrd, await guestDrivers(known, modules, { signal })])
