@@ -12,6 +12,7 @@ import { ModuleLoader } from "../../src/modules/loader.js";
 import { spawnVcpuThread } from "../../src/node/vcpu-thread.js";
 import { vac } from "../../src/vac/module.js";
 import { runMachine } from "../../src/vmm/core/run.js";
+import { createPciDevice } from "../../src/vmm/devices/pci/models.js";
 import { loadX86Kernel } from "../../src/vmm/loaders/kernel-image.js";
 import { createPc } from "../../src/vmm/machines/pc/machine.js";
 import { createPcVcpuSide } from "../../src/vmm/machines/pc/vcpu-side.js";
@@ -22,8 +23,7 @@ const skip = file ? false : "SKIPPED: UNIKVM_X86_VMLINUX names no vmlinux";
 const seconds = Number(process.env["UNIKVM_SECONDS"] ?? 120);
 const memorySize = 256 << 20;
 const commandLine =
-  process.env["UNIKVM_COMMAND_LINE"] ??
-  "earlyprintk=serial,ttyS0,115200 console=ttyS0 acpi=off panic=-1 cryptomgr.notests=1";
+  process.env["UNIKVM_COMMAND_LINE"] ?? "earlyprintk=serial,ttyS0,115200 console=ttyS0 panic=-1 cryptomgr.notests=1";
 
 for (const [vendor, module, type, threads] of [
   ["intel", kvmIntelModule, KVM_X86_UNIKVM_HV, true],
@@ -38,7 +38,8 @@ for (const [vendor, module, type, threads] of [
     const parts = { kvm, type, kernel, initrd: initrd ? readFileSync(initrd) : undefined, commandLine, memorySize };
     let text = "";
     const run = await runMachine({
-      createMachine: (control, trace) => createPc({ ...parts, cpus: 1 }, control, trace),
+      createMachine: (control, trace) =>
+        createPc({ ...parts, cpus: threads ? 2 : 1, pciDevices: [createPciDevice("virtio-rng")] }, control, trace),
       kind: "pc",
       createSide: createPcVcpuSide,
       spawn: threads ? spawnVcpuThread : undefined,

@@ -25,7 +25,7 @@ import { Rtc } from "../../devices/rtc.js";
 import { describeError, VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 import { acpiTables } from "./acpi/tables.js";
-import { cpuidOf, cpuModelNames, defaultCpuModel } from "./cpu-models.js";
+import { cpuidOf, defaultCpuModel, modelCpuid } from "./cpu-models.js";
 import { linuxBoot } from "./linux-boot.js";
 import { Address, highestMemory } from "./memory-map.js";
 import { mpTable } from "./mp-table.js";
@@ -113,7 +113,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
   } = options;
   const plan: PcPlan = { memorySize, cpus, cpuModel: options.cpuModel ?? defaultCpuModel };
   checkPlan(kvm, plan);
-  const supported = kvm.getSupportedCpuid();
+  const supported = modelCpuid(kvm.getSupportedCpuid(), plan.cpuModel);
   const { eax: signature = 0, edx: features = 0 } = supported.find((entry) => entry.function === 1) ?? {};
   const firmware = [
     { address: Address.acpi, bytes: acpiTables(cpus) },
@@ -223,13 +223,10 @@ function build({ kvm, type, shared, plan, fill, ram, pciDevices, ...rest }: Buil
   }
 }
 
-function checkPlan(kvm: X86Kvm, { memorySize, cpus, cpuModel }: PcPlan): void {
+function checkPlan(kvm: X86Kvm, { memorySize, cpus }: PcPlan): void {
   if (memorySize < minimumMemory) throw new VmmError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
   if (memorySize > maximumMemory)
     throw new VmmError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory`);
-  if (!cpuModelNames.includes(cpuModel)) {
-    throw new VmmError(`machine pc has no CPU model "${cpuModel}"; it has ${cpuModelNames.join(", ")}`);
-  }
   const most = Math.min(mostCpus, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
   if (cpus < 1 || cpus > most) throw new VmmError(`a guest can have 1 to ${most} CPUs, not ${cpus}`);
 }
