@@ -1,7 +1,7 @@
 /** The rows of `npm run bench:use`, in their order. */
 import { execFromShell, execTrue } from "./exec.js";
-import { forkOne } from "./fork.js";
+import { forkOne, forkStop } from "./fork.js";
 import type { Row } from "./row.js";
 import { createFromSnapshot } from "./snapshot.js";
 
-export const rows: readonly Row[] = [execTrue, createFromSnapshot, execFromShell, forkOne];
+export const rows: readonly Row[] = [execTrue, createFromSnapshot, execFromShell, forkOne, forkStop];

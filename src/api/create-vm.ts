@@ -238,13 +238,18 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
       ...{ machine, agent, log, options, packTree: platform.packTree },
       fork: async (count) => {
         try {
-          const { twins, also } = await running.twins(count, () => agent.save());
+          const { twins, also, stopped } = await running.twins(count, () => agent.save());
+          vm?.wasCopied(stopped);
           return await fork(platform, { ...options, cpus: running.cpus }, twins, also);
         } catch (error) {
           throw asVmError(error);
         }
       },
-      snapshot: async (taking) => (await snapshotCode()).takeSnapshot(platform.snapshots, running, agent, taking),
+      snapshot: async (taking) => {
+        const taken = await (await snapshotCode()).takeSnapshot(platform.snapshots, running, agent, taking);
+        vm?.wasCopied(taken.stopped);
+        return taken;
+      },
     };
     const { ended } = machine;
     vm = new LinuxVm(parts);

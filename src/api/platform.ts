@@ -36,7 +36,14 @@ export interface RunningMachine {
   /** As `capture`, of what was written to disks alone: the guest can be booted with it. */
   captureDisks(): Promise<Snapshot>;
   /** As `capture`, `count` times, for `restore` on this platform, once each. */
-  twins<T>(count: number, also: () => T): Promise<{ readonly twins: readonly (Snapshot | Twin)[]; readonly also: T }>;
+  twins<T>(
+    count: number,
+    also: () => T,
+  ): Promise<{
+    readonly twins: readonly (Snapshot | Twin)[];
+    readonly also: T;
+    readonly stopped?: number;
+  }>;
   /**
    * How it was made, as a plain value: what `Platform.restore` looks at in `Snapshot.hardware`, of a snapshot that may be from
    * elsewhere. Rejects with VmmError.

@@ -422,6 +422,12 @@ export type VmEvent =
       readonly pid: number;
     } & Omit<ExitStatus, "timedOut">)
   | { readonly type: "paused" | "resumed" }
+  /** It was copied for a snapshot or for twins, and runs on. Where it is not known how long it stood still, there is none. */
+  | {
+      readonly type: "copied";
+      /** For so long it stood still, milliseconds. */
+      readonly stopped: number;
+    }
   /** The last. */
   | {
       readonly type: "ended";

@@ -253,6 +253,11 @@ export class LinuxVm implements Vm {
     });
   }
 
+  /** The platform has copied it, for which it stood still so many milliseconds; undefined: nobody knows. */
+  wasCopied(stopped: number | undefined): void {
+    if (stopped !== undefined) this.#events.tell({ type: "copied", stopped });
+  }
+
   async fork(count = 1): Promise<readonly Vm[]> {
     if (!(Number.isInteger(count) && count >= 1 && count <= mostTwins)) {
       throw new VmError("EINVAL", `fork: count is ${count}, not a number from 1 to ${mostTwins}`);

@@ -36,8 +36,13 @@ for (const type of implementations) {
       const first = program.stdout.getReader();
       assert.equal(new TextDecoder().decode((await first.read()).value), "first\n");
       const started = performance.now();
+      const events = vm.events();
       const twins = await vm.fork(2);
       all.push(...twins);
+      const { value: copied } = await events.next();
+      assert.ok(copied?.type === "copied" && copied.stopped >= 0, JSON.stringify(copied));
+      t.diagnostic(`the parent stood still for ${copied.stopped.toFixed(1)} ms (busy machine)`);
+      await events.return?.();
       const [a, b] = twins as readonly LinuxVm[] as readonly [LinuxVm, LinuxVm];
       assert.equal(await said(a, "cat /tmp/a"), "before");
       t.diagnostic(
