@@ -4,9 +4,8 @@ import { closeSync, mkdirSync, readdirSync, readFileSync, readSync, writeFileSyn
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { constants, deflateRaw, inflateRaw } from "node:zlib";
-import { messageOf } from "../src/base/errors.js";
 import { openRegular } from "../src/base/node/regular-file.js";
-import { writeWhole } from "../src/base/node/whole-file.js";
+import { whyNotWritten, writeWhole } from "../src/base/node/whole-file.js";
 import { thisPackage } from "../src/base/package.js";
 import { ensureGuest, type FetchOptions, type Guest, type GuestRecipe, type Report } from "./cache.js";
 import { debianRecipe } from "./debian.js";
@@ -84,7 +83,7 @@ export async function exportDebian(
     return { guest, size, digest };
   } catch (error) {
     signal?.throwIfAborted();
-    throw new GuestUnavailable(`the file ${path} cannot be written: ${messageOf(error)}`, { cause: error });
+    throw new GuestUnavailable(`the file ${path} cannot be written: ${whyNotWritten(error)}`, { cause: error });
   }
 }
 

@@ -7,6 +7,8 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
   /** How it ends when it is called wrongly, if the program it stands for ends otherwise than unikvm does. */
   readonly usageStatus?: number;
+  /** How it ends when its output is lost, or what nobody has thought of goes wrong. Default: as all of unikvm's. */
+  readonly failedStatus?: number;
 }
 
 export const commands: readonly CommandEntry[] = [
@@ -20,12 +22,14 @@ export const commands: readonly CommandEntry[] = [
     summary: "run a command in a Linux VM of its own",
     load: () => import("./commands/exec.js"),
     usageStatus: 125,
+    failedStatus: 125,
   },
   {
     name: "shell",
     summary: "give a terminal in a Linux VM of its own",
     load: () => import("./commands/shell.js"),
     usageStatus: 125,
+    failedStatus: 125,
   },
   {
     name: "cp",

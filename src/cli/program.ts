@@ -10,8 +10,12 @@ import { type Output, watchOutput } from "./output.js";
 function fail(error: unknown): number {
   const details = process.env["UNIKVM_DEBUG"] && error instanceof Error ? `\n${error.stack}` : "";
   process.stderr.write(`unikvm: ${messageOf(error)}${details}\n`);
-  return ExitStatus.failed;
+  return failedStatus();
 }
+
+/** How the command that was started ends when it failed. */
+const failedStatus = (): number =>
+  commands.find(({ name }) => name === process.argv[2])?.failedStatus ?? ExitStatus.failed;
 
 /** Ends when what was written to stdout has left, since process.exit would cut a pipe short; that it has is part of success. */
 const finishWith =
@@ -33,8 +37,8 @@ async function statusAfter(output: Output, status: number): Promise<number> {
     await output.flushed();
     return status;
   } catch (error) {
-    fail(error);
-    return status || ExitStatus.failed;
+    const failed = fail(error);
+    return status || failed;
   }
 }
 
@@ -69,7 +73,7 @@ export function parserStatus({ exitCode }: CommanderError, wanted: string | unde
 export async function main(): Promise<void> {
   // A defect of ours; the terminal is given back on exit.
   process.on("uncaughtException", (error) => process.exit(fail(error)));
-  const output = watchOutput(() => process.exit(ExitStatus.failed));
+  const output = watchOutput(() => process.exit(failedStatus()));
   const finish = finishWith(output);
   process.stderr.on("error", () => {});
   const wanted = process.argv[2];

@@ -2,9 +2,24 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { messageOf } from "../errors.js";
 
 /** Names of files that are not whole, by what they will be and the process that writes them. */
 const partial = /^\.(.+)\.(\d+)\.[0-9a-f-]{36}\.partial$/;
+
+const complaints: Readonly<Record<string, string>> = {
+  ENOENT: "its folder is not there",
+  ENOTDIR: "a part of its path is no folder",
+  EISDIR: "it is a folder",
+  EACCES: "access is denied",
+  EROFS: "its file system can only be read",
+  ENOSPC: "the file system is full",
+  EDQUOT: "the quota is used up",
+};
+
+/** Why a file could not be made or replaced, as sentences for users have it. */
+export const whyNotWritten = (error: unknown): string =>
+  complaints[(error as NodeJS.ErrnoException).code ?? ""] ?? messageOf(error);
 
 /** Appends to the file. */
 export type Write = (bytes: Uint8Array) => Promise<void>;

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { messageOf } from "../../../base/errors.js";
-import { writeWhole } from "../../../base/node/whole-file.js";
+import { whyNotWritten, writeWhole } from "../../../base/node/whole-file.js";
 import { VmmError } from "../../errors.js";
 import { readInfo, readSnapshot, type SnapshotInfo, type SnapshotSource, writeSnapshot } from "../format.js";
 import type { Packing } from "../packing.js";
@@ -37,7 +37,7 @@ export async function writeSnapshotFile<T>(
     return await writeWhole(path, mode, work);
   } catch (error) {
     if (error instanceof VmmError) throw error;
-    throw new VmmError(`the snapshot ${path} cannot be written: ${reason(error)}`, { cause: error });
+    throw new VmmError(`the snapshot ${path} cannot be written: ${whyNotWritten(error)}`, { cause: error });
   }
 }
 
@@ -90,8 +90,5 @@ const complaints: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder",
   ENOTDIR: "a part of its path is no folder",
   EACCES: "access is denied",
-  EROFS: "its file system can only be read",
-  ENOSPC: "the file system is full",
-  EDQUOT: "the quota is used up",
 };
 const reason = (error: unknown): string => complaints[(error as NodeJS.ErrnoException).code ?? ""] ?? messageOf(error);

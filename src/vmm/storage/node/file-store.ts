@@ -2,6 +2,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsync,
   fsyncSync,
@@ -11,6 +12,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { messageOf } from "../../../base/errors.js";
 import { type ByteStore, StorageError } from "../disk.js";
 
@@ -61,6 +63,8 @@ export class FileStore implements ByteStore {
 
   /** A new file, empty. Throws StorageError if there is one of that name. */
   static create(path: string): FileStore {
+    const folder = dirname(path);
+    if (!existsSync(folder)) throw new StorageError(`${path} cannot be made: there is no folder ${folder}`);
     return attempt(path, "made", () => new FileStore(path, openSync(path, "wx+", 0o666), 0, false));
   }
 
