@@ -3,7 +3,6 @@
  * as a kernel: one loader that `modprobe`, `rmmod`, `insmod` and `lsmod` act on. Each version of the package
  * in a process has its own; what they share is vac's.
  */
-import { configFields, type KvmConfig } from "./arch/powerpc/module.js";
 import type { PpcKvm } from "./arch/powerpc/uapi.js";
 import type { X86Kvm } from "./arch/x86/uapi.js";
 import { KvmError } from "./base/errors.js";
@@ -11,6 +10,7 @@ import { type Log, silent } from "./base/log.js";
 import { thisPackage } from "./base/package.js";
 import { ProcessWide } from "./base/process-wide.js";
 import { callback, optional, options, taking, text } from "./base/takes.js";
+import { configFields, type KvmConfig } from "./engine/kvm-config.js";
 import { moduleList } from "./kernel/module-list.js";
 import type { ModuleDefinition } from "./modules/define-module.js";
 import {
@@ -23,7 +23,9 @@ import {
 } from "./modules/loader.js";
 import { normalise } from "./modules/namespace.js";
 
-export { type KvmConfig, type KvmOffer, kvmModule, loadDisassembler } from "./arch/powerpc/module.js";
+export { type KvmOffer, kvmModule, loadDisassembler } from "./arch/powerpc/module.js";
+
+export type { KvmConfig } from "./engine/kvm-config.js";
 
 /** Of one of the architectures that there are. */
 export type AnyKvm = PpcKvm | X86Kvm;

@@ -159,6 +159,7 @@ export const rows: readonly Row[] = [
       "src/base",
       "src/modules",
       "src/kvm/uapi",
+      "src/engine/kvm-config",
       ...["src/vac", "src/vfio", "src/host"].map((folder) => `${folder}/module$`),
       ...["module", "module-intel", "module-amd"].map((file) => `src/arch/X/${file}$`),
       "src/arch/X/uapi",

@@ -8,14 +8,16 @@ import { fileURLToPath } from "node:url";
 import { type ListedModule, moduleList } from "../src/kernel/module-list.js";
 import { modpost } from "../src/modules/modpost.js";
 import { importsOf } from "./import-rules.js";
+import { linkModules } from "./link-modules.js";
 
 /**
  * Writes the files of a checked build into `dist`/modules, each whole or not at all; returns what is wrong instead.
- * `warn` is told of what builds and cannot be loaded.
+ * `linked` has the modules that are linked whole, by their paths; `warn` is told of what builds and cannot be loaded.
  */
 export function writeModuleFiles(
   modules: readonly ListedModule[],
   dist: string,
+  linked: ReadonlyMap<string, string> = new Map(),
   warn: (warning: string) => void = () => {},
 ): readonly string[] {
   const { errors, warnings, files } = modpost(modules);
@@ -23,7 +25,10 @@ export function writeModuleFiles(
   if (errors.length > 0) return errors;
   const folder = join(dist, "modules");
   mkdirSync(folder, { recursive: true });
-  const texts = [...files, ...modules.map((module) => [module.path, moduleFile(module, dist)] as const)];
+  const texts = [
+    ...files,
+    ...modules.map((module) => [module.path, moduleFile(module, dist, linked.get(module.path))] as const),
+  ];
   const written: [temporary: string, final: string][] = [];
   try {
     for (const [name, text] of texts) {
@@ -43,9 +48,20 @@ export function writeModuleFiles(
   return [];
 }
 
-function moduleFile({ source }: ListedModule, dist: string): string {
-  const size = codeSize(join(dist, source));
-  return `export { default } from "../${source}";\n/** Bytes of code that it brings. */\nexport const size = ${size};\n`;
+function moduleFile({ source }: ListedModule, dist: string, linked?: string): string {
+  return linked ?? `export { default } from "../${source}";\n${sizeLine(source, dist)}`;
+}
+
+const sizeLine = (source: string, dist: string): string =>
+  `/** Bytes of code that it brings. */\nexport const size = ${codeSize(join(dist, source))};\n`;
+
+/** What stands for linked modules in the sources gives way to them. */
+function useLinked(modules: readonly ListedModule[], dist: string): void {
+  for (const { path, whole } of modules) {
+    if (!whole) continue;
+    const up = "../".repeat(whole.stub.split("/").length - 1);
+    writeFileSync(join(dist, whole.stub), `export * from "${up}modules/${path}";\n`);
+  }
 }
 
 /** Bytes of the file and all it imports, now or later, and of the WebAssembly that lies beside them. */
@@ -68,7 +84,10 @@ function codeSize(file: string): number {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = dirname(dirname(fileURLToPath(import.meta.url)));
-  const errors = writeModuleFiles(moduleList(), dist, (text) => process.stderr.write(`WARNING: ${text}\n`));
+  const modules = moduleList();
+  const linked = await linkModules(modules, dist, ({ source }) => sizeLine(source, dist));
+  const errors = writeModuleFiles(modules, dist, linked, (text) => process.stderr.write(`WARNING: ${text}\n`));
+  if (errors.length === 0) useLinked(modules, dist);
   for (const error of errors) process.stderr.write(`ERROR: ${error}\n`);
   if (errors.length > 0) process.exitCode = 1;
 }

@@ -1,7 +1,8 @@
 /** What the kvm module knows of an implementation before it fetches its engine: hv and pr fill in one row each. */
 import type { Engine, ThreadBeside } from "../kvm/engine.js";
 
-export type ImplementationName = "hv" | "pr";
+export const implementationNames = ["hv", "pr"] as const;
+export type ImplementationName = (typeof implementationNames)[number];
 
 /** The two modules that the build makes, compiled, for the kind of memory (shared or not) of the VM. */
 export interface EngineAssets {

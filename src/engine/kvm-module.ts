@@ -31,11 +31,12 @@ interface LoadOptions {
   readonly assets: (shared: boolean) => Promise<EngineAssets>;
 }
 
-type Context = ModuleContext<{ join: typeof vacJoin }, typeof kvmModuleParameters>;
+/** What the init of a kvm module is given. */
+export type InitContext = ModuleContext<{ join: typeof vacJoin }, typeof kvmModuleParameters>;
 
 /** EINVAL: no implementation could load. EEXIST: another module has /dev/kvm, or what the parameter `node` names instead. */
 export async function initialiseKvm(
-  context: Context,
+  context: InitContext,
   arch: Arch,
   configured: readonly ImplementationRow[],
   { loadAsset, memory, module }: InitOptions,
@@ -70,7 +71,7 @@ export async function initialiseKvm(
 }
 
 /** Nobody finds anything there before init has ended. */
-function claimNode(context: Context, node: string): () => void {
+function claimNode(context: InitContext, node: string): () => void {
   try {
     return context.createNode(node);
   } catch (error) {
@@ -107,7 +108,7 @@ function kinds(memory: InitOptions["memory"]): LoadOptions["kinds"] {
 async function initialise(
   row: ImplementationRow,
   arch: Arch,
-  context: Context,
+  context: InitContext,
   options: LoadOptions,
 ): Promise<Implementation> {
   const engines = new Map<boolean, Engine>();

@@ -2,9 +2,10 @@
  * Every module of unikvm, in the order of modules.order. A new module is one row here: the loader, modpost, `modinfo`,
  * and what `unikvm build` makes of its option come from the row.
  */
-import { type KvmConfig, kvmModule } from "../arch/powerpc/module.js";
+import { kvmModule } from "../arch/powerpc/module.js";
 import { kvmAmdModule } from "../arch/x86/module-amd.js";
 import { kvmIntelModule } from "../arch/x86/module-intel.js";
+import type { KvmConfig } from "../engine/kvm-config.js";
 import { hostPci } from "../host/module.js";
 import type { ModuleDefinition } from "../modules/define-module.js";
 import type { BuiltModule } from "../modules/modpost.js";
@@ -23,13 +24,31 @@ export interface ListedModule extends BuiltModule {
    * apart from the file.
    */
   readonly loaders?: readonly string[];
+  /** What it is linked whole of. */
+  readonly whole?: WholeModule;
+}
+
+/** A module that has a copy of its own of what it has in common with others. Files are named from dist/. */
+export interface WholeModule {
+  /** All its code. */
+  readonly entry: string;
+  /** What stands for that in the sources, and gives way to the linked module. */
+  readonly stub: string;
+  /** Which files mean others in it. */
+  readonly meaning: Readonly<Record<string, string>>;
 }
 
 /** `unikvm build` leaves no definition of a module that is configured out. */
 type Row = Omit<ListedModule, "definition"> & { readonly definition: ModuleDefinition | undefined };
 type MakeModule = (config: KvmConfig) => ModuleDefinition | undefined;
 
-const x86Loader = "src/arch/x86/module/define.js";
+const x86 = "src/arch/x86";
+/** A vendor's module: `folder` has what differs. */
+const vendor = (folder: "vmx" | "svm"): WholeModule => ({
+  entry: `${x86}/whole.js`,
+  stub: `${x86}/${folder}/linked.js`,
+  meaning: { [`${x86}/vendor.js`]: `${x86}/${folder}/vendor.js` },
+});
 /** The guests of either vendor's module. */
 const x86Guests = ["x86_64", "i386"] as const;
 
@@ -43,14 +62,15 @@ export function moduleList(config: KvmConfig = {}): readonly ListedModule[] {
       guests: ["ppc64le", "ppc64"],
       source: "src/arch/powerpc/module.js",
       loaders: ["src/arch/powerpc/module.js"],
-      definition: kvmModule(config),
+      definition: (kvmModule as MakeModule)(config),
     },
     {
       path: "kvm-intel.js",
       option: "KVM_INTEL",
       guests: x86Guests,
       source: "src/arch/x86/module-intel.js",
-      loaders: ["src/arch/x86/module-intel.js", x86Loader],
+      loaders: [`${x86}/module-intel.js`],
+      whole: vendor("vmx"),
       definition: (kvmIntelModule as MakeModule)(config),
     },
     {
@@ -58,7 +78,8 @@ export function moduleList(config: KvmConfig = {}): readonly ListedModule[] {
       option: "KVM_AMD",
       guests: x86Guests,
       source: "src/arch/x86/module-amd.js",
-      loaders: ["src/arch/x86/module-amd.js", x86Loader],
+      loaders: [`${x86}/module-amd.js`],
+      whole: vendor("svm"),
       definition: (kvmAmdModule as MakeModule)(config),
     },
     { path: "vfio.js", option: "VFIO", source: "src/vfio/module.js", definition: vfio },

@@ -11,6 +11,7 @@ import type { Platform } from "../../src/cli/build/plugin.js";
 const powerOnly = "# CONFIG_KVM_INTEL is not set\n# CONFIG_KVM_AMD is not set\n";
 export const configs = {
   everything: "",
+  x86BuiltIn: "# CONFIG_KVM_BOOK3S_64 is not set\nCONFIG_KVM_INTEL=m\nCONFIG_KVM_AMD=y\n",
   both: powerOnly,
   hv: `${powerOnly}# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n`,
   pr: `${powerOnly}# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n`,
@@ -40,6 +41,10 @@ export function built(name: keyof typeof configs, platform: Platform): Promise<B
   known.set(key, present);
   return present;
 }
+
+/** Another one, for one test. */
+export const builtOf = (name: string, config: string, platform: Platform): Promise<Built> =>
+  make(config, platform, join(root, `${name}-${platform}`));
 
 async function make(config: string, platform: Platform, folder: string): Promise<Built> {
   const result = await bundle(buildConfiguration(packageRoot, config, ".config"), platform, folder);

@@ -327,7 +327,10 @@ test("a configuration that cannot be is refused, with the options' names", () =>
       /KVM_BOOK3S_64=m cannot be: m needs MODULES, which is n/,
     );
     refused("# CONFIG_VIRTUALIZATION is not set\nCONFIG_KVM_XICS=y\n", /KVM_XICS=y cannot be: .*VIRTUALIZATION is n/);
-    refused("# CONFIG_KVM_BOOK3S_64 is not set\n", /KVM_BOOK3S_64 is n: there is nothing to build/);
+    refused(
+      ["BOOK3S_64", "INTEL", "AMD"].map((kvm) => `# CONFIG_KVM_${kvm} is not set\n`).join(""),
+      /KVM_BOOK3S_64, KVM_INTEL, KVM_AMD are n: there is nothing to build/,
+    );
     refused("CONFIG_KVM_XICS=m\n", /KVM_XICS is bool and cannot be m/);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -177,8 +177,8 @@ for (const config of configurations) {
     await whole.load();
     const kinds = config.memory === "both" ? 2 : 1;
     const each = config.implementations?.length ?? 2;
-    assert.equal(whole.steps.length, each * (1 + 2 * kinds) + 2, whole.steps.join());
-    assert.equal(whole.holding().length, each * kinds + 1, "an engine for each kind of memory, and vac");
+    assert.equal(whole.steps.length, each * (1 + 2 * kinds) + 3, whole.steps.join());
+    assert.equal(whole.holding().length, each * kinds + 2, "an engine for each kind of memory, vac, and the name in /dev");
     whole.loader.rmmod("kvm");
     assert.deepEqual(whole.holding(), [], "removed and still holding");
 

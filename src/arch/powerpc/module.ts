@@ -5,30 +5,22 @@
  * version of this package too.
  */
 import { thisPackage } from "../../base/package.js";
-import { callback, listOf, oneOf, optional, options, taking } from "../../base/takes.js";
+import { optional, options, taking } from "../../base/takes.js";
+import { configFields, type KvmConfig } from "../../engine/kvm-config.js";
 import type { ThreadBeside } from "../../kvm/engine.js";
 import { kvmModuleParameters } from "../../kvm/parameters.js";
 import type { AttachedVm, SharedVm } from "../../kvm/uapi.js";
 import { defineModule, exportSymbol, type ModuleDefinition } from "../../modules/define-module.js";
-import { type LoadAsset, loadAssetHere } from "./module/assets.js";
-import { type ImplementationName, rows } from "./module/implementations.js";
+import { loadAssetHere } from "./module/assets.js";
+import { rows } from "./module/implementations.js";
 import { kvmImports } from "./module/imports.js";
 import { kvmppcRegisterHcalls } from "./module/register-hcalls.js";
 import type { PpcKvm, PpcVm } from "./uapi.js";
 
+export type { KvmConfig } from "../../engine/kvm-config.js";
 export { type AssetName, assetNames, type LoadAsset } from "./module/assets.js";
 export type { ImplementationName } from "./module/implementations.js";
 export type { PpcKvm, PpcVm } from "./uapi.js";
-
-/** How kvm is loaded. */
-export interface KvmConfig {
-  /** What is configured in. Default: both. */
-  readonly implementations?: readonly ImplementationName[];
-  /** Which VMs can be made. Default: shared where the platform has shared memory, else unshared. */
-  readonly memory?: "shared" | "unshared" | "both";
-  /** How the built WebAssembly is got: bytes, or compiled modules where the platform forbids compiling bytes. */
-  readonly loadAsset?: LoadAsset;
-}
 
 /** What the module offers once it is live: /dev/kvm. */
 export interface KvmOffer {
@@ -36,12 +28,6 @@ export interface KvmOffer {
   open(): PpcKvm;
 }
 
-/** What kvmModule takes, and openKvm with more. */
-export const configFields = {
-  implementations: optional(listOf(oneOf(...rows.map(({ name }) => name)))),
-  memory: optional(oneOf("shared", "unshared", "both")),
-  loadAsset: optional(callback),
-};
 /** Defines the kvm module with what is configured in. EINVAL: no such option. */
 export const kvmModule = taking("kvmModule", { config: optional(options<KvmConfig>(configFields)) }, defineKvm);
 

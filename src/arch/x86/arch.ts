@@ -26,8 +26,8 @@ import {
   request,
   tscRate,
 } from "./processor/vcpu.js";
-import type { Vendor } from "./processor/vendor.js";
 import { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SIPI_RECEIVED, KVM_MP_STATE_UNINITIALIZED } from "./uapi.js";
+import * as vendor from "./vendor.js";
 import { restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";
 import { vcpuRecordSize, x86Vm, x86VmPointer } from "./vm/state.js";
 import { x86VcpuOf, x86VmOf } from "./vm/x86-vm.js";
@@ -54,7 +54,7 @@ function destroyVm(vm: VmInside): () => void {
 
 function createVcpu(vcpu: VcpuInside): void {
   const one = x86VcpuOf(vcpu);
-  powerOn(vcpu, BigInt(one.vm.vendor.signature));
+  powerOn(vcpu, BigInt(vendor.signature));
   one.lapic.reset(vcpu.id, one.isFirst);
   createCodeMaps(vcpu);
   // With local APICs, the first starts the others.
@@ -117,8 +117,8 @@ const notYet = (what: string): never => {
   throw new KvmError("EOPNOTSUPP", `${what} is not there for x86 VMs yet`);
 };
 
-/** For processors of this vendor's. */
-export const x86 = (vendor: Vendor): Arch => ({
+/** For processors of the vendor with which it is linked. */
+export const x86: Arch = {
   name: "x86",
   vcpuSize: vcpuLayout.size,
   vcpuZeroed: vcpuLayout.tlb,
@@ -134,8 +134,8 @@ export const x86 = (vendor: Vendor): Arch => ({
 
   createVm,
   destroyVm,
-  systemMethods: () => systemMethods(vendor),
-  vmMethods: (vm) => vmMethods(vm, vendor),
+  systemMethods,
+  vmMethods,
   vcpuMethods,
   parts: {},
   createVcpu,
@@ -189,7 +189,7 @@ export const x86 = (vendor: Vendor): Arch => ({
   setSregs: setSregs as Arch["setSregs"],
   vmStats: () => ({}),
   vcpuStats,
-});
+};
 
 function noRegister(id: bigint): never {
   throw new KvmError(

@@ -1,13 +1,14 @@
 /** An x86 VM through KVM's interface: both vendors' modules, both implementations, guests of a few instructions. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import type { KvmConfig } from "../../engine/kvm-config.js";
 import type { Exit } from "../../kvm/uapi.js";
 import type { ModuleDefinition } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
 import { vac } from "../../vac/module.js";
 import { assemble } from "./isa/assembler.js";
 import { kvmAmdModule } from "./module-amd.js";
-import { kvmIntelModule, type X86KvmConfig, type X86KvmOffer } from "./module-intel.js";
+import { kvmIntelModule, type X86KvmOffer } from "./module-intel.js";
 import {
   KVM_MP_STATE_HALTED,
   KVM_MP_STATE_INIT_RECEIVED,
@@ -22,7 +23,7 @@ import {
 
 const vendors = { intel: kvmIntelModule, amd: kvmAmdModule } as const satisfies Record<
   string,
-  (config?: X86KvmConfig) => ModuleDefinition
+  (config?: KvmConfig) => ModuleDefinition
 >;
 const types = [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR] as const;
 const open: (() => void)[] = [];

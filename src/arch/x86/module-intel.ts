@@ -1,19 +1,20 @@
 /** kvm-intel: the kvm module for x86 guests whose processor is Intel's. */
+import type { KvmConfig } from "../../engine/kvm-config.js";
 import type { ModuleDefinition } from "../../modules/define-module.js";
-import { attaching, defineX86Kvm, type VendorModule, type X86KvmConfig } from "./module/define.js";
+import { attaching, defineX86Kvm, type VendorModule } from "./module/define.js";
 
-export type { X86KvmConfig, X86KvmOffer } from "./module/define.js";
+export type { X86KvmOffer } from "./module/define.js";
 
-const module: VendorModule = {
+const description: VendorModule = {
   name: "kvm_intel",
   title: "Intel",
-  vendor: async () => (await import("./vmx/vendor.js")).intel,
+  load: async () => await import("./vmx/linked.js"),
   url: import.meta.url,
 };
 
-export const kvmIntelModule = (config?: X86KvmConfig): ModuleDefinition => defineX86Kvm(module, config);
+export const kvmIntelModule = (config?: KvmConfig): ModuleDefinition => defineX86Kvm(description, config);
 
 /** With all that there is, as `insmod` of this file loads it. */
 export default kvmIntelModule();
 
-export const { prepareAttachVm, preload, serveBesideVm, loadDisassembler } = attaching(module);
+export const { prepareAttachVm, preload, serveBesideVm, loadDisassembler } = attaching(description);

@@ -1,7 +1,6 @@
 /** Bundles what a configuration asks for, with esbuild. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { BuildOptions, BuildResult, Metafile, Plugin } from "esbuild";
 import { agentArchitectures, guestPrograms } from "../../../guests/agent/archive.js";
 import { type ListedModule, moduleList } from "../../kernel/module-list.js";
@@ -10,11 +9,10 @@ import { VmmError } from "../../vmm/errors.js";
 import { withoutCustomSections } from "../../wasm/binary.js";
 import type { BuildConfiguration } from "./configuration.js";
 import { kbuild } from "./kbuild.js";
-import { kbuildPlugin, type Platform } from "./plugin.js";
+import { dist, packageRoot } from "./package-root.js";
+import { kbuildPlugin, type Platform, wholeEntry } from "./plugin.js";
 
-/** The package's built files, and its folder. */
-export const dist = fileURLToPath(new URL("../../..", import.meta.url));
-export const packageRoot = join(dist, "..");
+export { dist, packageRoot };
 
 const library = {
   vmm: "src/vmm/index.js",
@@ -100,8 +98,9 @@ export async function bundle(
   folder: string,
   { minify = true, command = false }: BundleOptions = {},
 ): Promise<Bundle> {
-  if (configuration.setting("KVM_BOOK3S_64") === "n") {
-    throw new VmmError("KVM_BOOK3S_64 is n: there is nothing to build");
+  const kvms = Object.values(engines).flat();
+  if (kvms.every((option) => configuration.setting(option) === "n")) {
+    throw new VmmError(`${kvms.join(", ")} are n: there is nothing to build`);
   }
   const { build } = await loadEsbuild();
   const modules = checkedModules(configuration);
@@ -109,6 +108,11 @@ export async function bundle(
   const chosen = (all: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(all).filter(([name]) => !left.includes(name)));
   const moduleSources = Object.fromEntries(modules.list.map(({ definition, source }) => [definition.name, source]));
+  const wholes = Object.fromEntries(
+    modules.list.flatMap(({ definition, whole, builtIn }) =>
+      whole && !builtIn ? [[wholeEntry(definition.name), whole.stub]] : [],
+    ),
+  );
   const shared = { ...(command ? {} : chosen(entries[platform])), ...moduleSources };
   const apart = command ? commandEntries : {};
   const sources = { ...shared, ...apart };
@@ -126,6 +130,8 @@ export async function bundle(
     keepNames: !minify && !command,
     legalComments: "none",
     logLevel: "silent",
+    // A name that a vendor's file lacks.
+    logOverride: { "import-is-undefined": "error" },
     // Packages in the older format ask for Node's modules by require.
     banner:
       platform === "node"
@@ -135,7 +141,7 @@ export async function bundle(
         : {},
     external: ["esbuild"],
   };
-  const plugin = kbuildPlugin({ configuration, platform, dist });
+  const plugin = (apart: boolean) => kbuildPlugin({ configuration, platform, dist, apart });
   rmSync(folder, { recursive: true, force: true });
   const metafile: Metafile = { inputs: {}, outputs: {} };
   const add = async (more: BuildOptions): Promise<void> => {
@@ -144,9 +150,9 @@ export async function bundle(
     Object.assign(metafile.outputs, made.outputs);
   };
   try {
-    await add({ entryPoints: shared, splitting: true, plugins: [plugin] });
+    await add({ entryPoints: { ...shared, ...wholes }, splitting: true, plugins: [plugin(false)] });
     const dense = { minifyWhitespace: true, minifySyntax: true, minifyIdentifiers: minify };
-    if (command) await add({ ...dense, entryPoints: apart, plugins: [programApart, plugin] });
+    if (command) await add({ ...dense, entryPoints: apart, plugins: [programApart, plugin(true)] });
   } catch (cause) {
     throw new VmmError(`esbuild could not bundle: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,

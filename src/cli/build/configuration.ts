@@ -1,10 +1,23 @@
 /** The configuration that a build is made of: our Kconfig files, and a .config. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { configure, formatConfig } from "../../kconfig/dotconfig.js";
 import type { Evaluation } from "../../kconfig/evaluate.js";
 import { tristateNames } from "../../kconfig/expression.js";
 import { type Kconfig, readKconfig } from "../../kconfig/parser.js";
+import { packageRoot } from "./package-root.js";
+
+const configsFolder = join(packageRoot, "configs");
+const ending = "_defconfig";
+
+/** The names of the configurations that come along, as `make NAME_defconfig` has them. */
+export const defconfigs = (): string[] =>
+  readdirSync(configsFolder)
+    .filter((name) => name.endsWith(ending))
+    .map((name) => name.slice(0, -ending.length))
+    .sort();
+
+export const defconfigPath = (name: string): string => join(configsFolder, `${name}${ending}`);
 
 /** What an option came to. */
 export type Setting = (typeof tristateNames)[number];

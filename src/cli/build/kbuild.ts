@@ -27,6 +27,7 @@ export function refusedCommand(why: string): string {
 }
 
 const powerpc = "src/arch/powerpc";
+const x86 = "src/arch/x86";
 
 export const kbuild: readonly KbuildRow[] = [
   ...moduleList().map(
@@ -44,6 +45,8 @@ export const kbuild: readonly KbuildRow[] = [
     option: "KVM_BOOK3S_PR_POSSIBLE",
     absent: { [`${powerpc}/engines/pr.js`]: "export const pr = undefined;" },
   },
+  { option: "KVM_X86_HV_POSSIBLE", absent: { [`${x86}/engines/hv.js`]: "export const hv = undefined;" } },
+  { option: "KVM_X86_PR_POSSIBLE", absent: { [`${x86}/engines/pr.js`]: "export const pr = undefined;" } },
   {
     option: "DISASSEMBLER",
     absent: {
@@ -76,5 +79,10 @@ export const kbuild: readonly KbuildRow[] = [
   { option: "KVM_VFIO", absent: { [`${powerpc}/devices/vfio-device.js`]: "export const vfioDevices = [];" } },
 ];
 
-/** The implementations' own option, and whether their code is part of kvm's file, is kvm's. */
-export const implementationFiles = ["hv", "pr"].map((name) => `${powerpc}/engines/${name}.js`);
+const x86Implementations = ["hv", "pr"].map((name) => `${x86}/engines/${name}.js`);
+/** By the option of their module, which decides whether their code is part of its file: the implementations'. */
+export const implementationFiles: Readonly<Record<string, readonly string[]>> = {
+  KVM_BOOK3S_64: ["hv", "pr"].map((name) => `${powerpc}/engines/${name}.js`),
+  KVM_INTEL: x86Implementations,
+  KVM_AMD: x86Implementations,
+};

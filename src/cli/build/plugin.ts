@@ -4,11 +4,13 @@
  * bundled files lie in the output's folder itself.
  */
 import { readFile } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Plugin } from "esbuild";
+import { moduleList } from "../../kernel/module-list.js";
 import type { BuildConfiguration } from "./configuration.js";
 import { implementationFiles, kbuild, refusedCommand } from "./kbuild.js";
+import { copyWhole, nameIn } from "./whole.js";
 
 export type Platform = "node" | "browser";
 
@@ -17,12 +19,17 @@ export interface KbuildPluginOptions {
   readonly platform: Platform;
   /** Of the package's built files. */
   readonly dist: string;
+  /** Modules that are linked whole, and are not linked in, are files beside that `wholeEntry` names. */
+  readonly apart?: boolean;
 }
+
+/** The name of what `unikvm build` makes of a module's whole, which its declaration imports. */
+export const wholeEntry = (module: string): string => `${module}-whole`;
 
 /** Marks the import of a module's own code by the stub that declares it. */
 const codeSuffix = "?code";
 
-export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOptions): Plugin {
+export function kbuildPlugin({ configuration, platform, dist, apart = false }: KbuildPluginOptions): Plugin {
   const absent = new Map([["src/cli/commands/build.js", notFromABuild]]);
   const linked = new Set<string>();
   const modules = new Set<string>();
@@ -35,8 +42,15 @@ export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOpti
     if (setting === "n") left.add(row.module);
     if (setting === "m" && !row.linked) modules.add(row.module);
   }
-  if (configuration.setting("KVM_BOOK3S_64") === "y") for (const path of implementationFiles) linked.add(path);
-  const nameOf = (path: string): string => relative(dist, path).split(sep).join("/");
+  for (const [option, files] of Object.entries(implementationFiles)) {
+    if (configuration.setting(option) === "y") for (const path of files) linked.add(path);
+  }
+  const nameOf = (path: string): string => nameIn(dist, path);
+  /** A file's code, as it is bundled. */
+  const code = async (name: string): Promise<string> => {
+    const text = await readFile(join(dist, name), "utf8");
+    return placed(linked.has(name) ? link(text) : text, name);
+  };
   return {
     name: "kbuild",
     setup(build) {
@@ -44,7 +58,19 @@ export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOpti
         path: join(dist, path.slice(0, -codeSuffix.length)),
         suffix: codeSuffix,
       }));
-      build.onLoad({ filter: /\.js$/ }, async ({ path, suffix }) => {
+      for (const { definition, option, whole } of moduleList()) {
+        if (!whole) continue;
+        const entry = copyWhole(build, {
+          ...{ dist, whole, namespace: definition.name },
+          others: (name) => ({ path: join(dist, name) }),
+          load: async (name) => ({ contents: await code(name), loader: "js" }),
+        });
+        const beside = { path: `./${wholeEntry(definition.name)}.js`, external: true };
+        const isApart = apart && configuration.setting(option) !== "y";
+        const stub = new RegExp(`/${basename(dirname(whole.stub))}/${basename(whole.stub).replace(".", "\\.")}$`);
+        build.onResolve({ filter: stub }, () => (isApart ? beside : entry));
+      }
+      build.onLoad({ filter: /\.js$/, namespace: "file" }, async ({ path, suffix }) => {
         const name = nameOf(path);
         if (name.startsWith("..")) return undefined;
         const stub = absent.get(name);
@@ -53,8 +79,7 @@ export function kbuildPlugin({ configuration, platform, dist }: KbuildPluginOpti
         // A page has none of Node's modules; where a file of such a folder is asked for, the answer is an error.
         if (platform === "browser" && /(^|\/)node\//.test(name)) return { contents: onlyInNode(name) };
         if (modules.has(name) && suffix !== codeSuffix) return { contents: await lazyModule(path, name) };
-        const text = await readFile(path, "utf8");
-        return { contents: placed(linked.has(name) ? link(text) : text, name) };
+        return { contents: await code(name) };
       });
     },
   };

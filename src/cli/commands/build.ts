@@ -6,13 +6,14 @@ import { messageOf } from "../../base/errors.js";
 import { readRegularText } from "../../base/node/regular-file.js";
 import { VmmError } from "../../vmm/errors.js";
 import { bundle, packageRoot } from "../build/bundle.js";
-import { buildConfiguration } from "../build/configuration.js";
+import { buildConfiguration, defconfigPath, defconfigs } from "../build/configuration.js";
 import type { Platform } from "../build/plugin.js";
 import { addExamples, type Finish } from "../command.js";
 import { parsePath } from "../sizes.js";
 
 interface Options {
   readonly config?: string;
+  readonly defconfig?: string;
   readonly output: string;
   readonly platform: Platform | "both";
   readonly minify: boolean;
@@ -26,6 +27,11 @@ export function describe(command: Command, finish: Finish): void {
         "Without a .config, everything with its default. Needs the package esbuild.",
     )
     .option("--config <file>", "options in Kconfig's words, as the kernel's tools write them", parsePath)
+    .addOption(
+      new Option("--defconfig <name>", "one of the configurations that come along")
+        .choices(defconfigs())
+        .conflicts("config"),
+    )
     .option(
       "--output <dir>",
       "where the files go; its folders node and browser are replaced if they are of an earlier build",
@@ -42,13 +48,15 @@ export function describe(command: Command, finish: Finish): void {
   addExamples(
     command,
     "unikvm build                              # build/node and build/browser, with everything",
+    "unikvm build --defconfig x86              # guests of x86 only",
     "unikvm build --config .config --platform browser --output public/unikvm",
   );
 }
 
 async function build(options: Options): Promise<void> {
-  const text = options.config === undefined ? "" : readConfigFile(options.config);
-  const configuration = buildConfiguration(packageRoot, text, options.config ?? "the default configuration");
+  const file = options.config ?? (options.defconfig === undefined ? undefined : defconfigPath(options.defconfig));
+  const text = file === undefined ? "" : readConfigFile(file);
+  const configuration = buildConfiguration(packageRoot, text, file ?? "the default configuration");
   for (const line of configuration.unknown) process.stderr.write(`unikvm: ${line} is no option of ours: left out\n`);
   const output = resolve(options.output);
   if (options.command && options.platform === "browser") {

@@ -6,18 +6,17 @@ import { vmLayout } from "../../../kvm/layout.js";
 import { getCpuid, setCpuid, supportedCpuid } from "../processor/cpuid.js";
 import { getMsrs, msrIndexList, setMsrs } from "../processor/msrs.js";
 import { recordAt, tscRate } from "../processor/vcpu.js";
-import type { Vendor } from "../processor/vendor.js";
 import type { X86Kvm, X86Vcpu, X86Vm } from "../uapi.js";
 import { adoptVm, x86VcpuOf, x86VmOf } from "../vm/x86-vm.js";
 import { x86KvmSignatures, x86VcpuSignatures, x86VmSignatures } from "./signatures.js";
 
-export function systemMethods(vendor: Vendor): Pick<X86Kvm, keyof typeof x86KvmSignatures> {
-  const methods = { getSupportedCpuid: () => supportedCpuid(vendor), getMsrIndexList: msrIndexList };
+export function systemMethods(): Pick<X86Kvm, keyof typeof x86KvmSignatures> {
+  const methods = { getSupportedCpuid: supportedCpuid, getMsrIndexList: msrIndexList };
   return guard(methods, "kvm", x86KvmSignatures);
 }
 
-export function vmMethods(vm: VmInside, vendor: Vendor): Pick<X86Vm, keyof typeof x86VmSignatures> {
-  const x86 = adoptVm(vm, vendor);
+export function vmMethods(vm: VmInside): Pick<X86Vm, keyof typeof x86VmSignatures> {
+  const x86 = adoptVm(vm);
   const methods = {
     createIrqchip: () => {
       vm.requireOpen();

@@ -6,8 +6,8 @@ import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { features as engineFeatures } from "../engines/dispatch.js";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, KVM_MAX_CPUID_ENTRIES, type X86CpuidEntry } from "../uapi.js";
+import * as vendor from "../vendor.js";
 import { getField, setField } from "./vcpu.js";
-import type { Vendor } from "./vendor.js";
 
 type Output = "eax" | "ebx" | "ecx" | "edx";
 
@@ -83,7 +83,7 @@ const letters = (text: string, from: number): number =>
   [0, 1, 2, 3].reduce((word, i) => word | ((text.charCodeAt(from + i) || 0) << (8 * i)), 0) >>> 0;
 
 /** KVM_GET_SUPPORTED_CPUID. Entries that differ by vCPU (its number) are vCPU 0's. */
-export function supportedCpuid(vendor: Vendor): X86CpuidEntry[] {
+export function supportedCpuid(): X86CpuidEntry[] {
   const entries: X86CpuidEntry[] = [];
   const word = (leaf: number, output: Output): number =>
     offered

@@ -5,6 +5,7 @@
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { msrPlaces } from "../engines/msrs.js";
 import type { X86MsrEntry } from "../uapi.js";
+import * as vendor from "../vendor.js";
 import { x86Vcpu } from "../vm/state.js";
 import { x86VmOf } from "../vm/x86-vm.js";
 import { kvmClockMsrs } from "./kvmclock.js";
@@ -144,7 +145,7 @@ export function readMsr(vcpu: VcpuInside, number: number): bigint | undefined {
   const place = kept.get(number);
   if (place !== undefined) return getField(vcpu, "msrs", place);
   if (number >= apicFirst && number <= apicLast) return readApic(vcpu, number - apicFirst);
-  return x86VmOf(vcpu.vm).vendor.msrs.find((one) => one.number === number)?.value;
+  return vendor.msrs.find((one) => one.number === number)?.value;
 }
 
 export function writeMsr(vcpu: VcpuInside, number: number, value: bigint): boolean {
@@ -163,7 +164,7 @@ export function writeMsr(vcpu: VcpuInside, number: number, value: bigint): boole
     if (!irqchip || one.apicMode !== "registers") return false;
     return irqchip.locked(() => one.lapic.storeRegister(number - apicFirst, value, one.now));
   }
-  return x86VmOf(vcpu.vm).vendor.msrs.find((one) => one.number === number)?.takesWrites ?? false;
+  return vendor.msrs.find((one) => one.number === number)?.takesWrites ?? false;
 }
 
 function readApic(vcpu: VcpuInside, register: number): bigint | undefined {

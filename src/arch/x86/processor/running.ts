@@ -5,6 +5,7 @@ import { vmLayout } from "../../../kvm/layout.js";
 import { codePage } from "../engines/layout.js";
 import { RFlags } from "../engines/registers.js";
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE } from "../uapi.js";
+import * as vendor from "../vendor.js";
 import { started, x86VcpuOf } from "../vm/x86-vm.js";
 import { resetRegisters, startAt } from "./reset.js";
 import { addressOf, getField, recordAt, tscRate } from "./vcpu.js";
@@ -70,7 +71,7 @@ export function takeInit(vcpu: VcpuInside): boolean {
   const { mem } = vcpu.vm;
   if (mem.exchange(recordAt(vcpu, "initPending"), 0) === 0) return false;
   const one = x86VcpuOf(vcpu);
-  resetRegisters(vcpu, BigInt(one.vm.vendor.signature));
+  resetRegisters(vcpu, BigInt(vendor.signature));
   one.vm.irqchip?.locked(() => one.lapic.reset(vcpu.id, one.isFirst));
   mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_INIT_RECEIVED);
   return true;

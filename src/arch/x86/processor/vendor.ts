@@ -1,4 +1,4 @@
-/** What differs between the vendors' processors: one file for each fills it in (vmx/, svm/). */
+/** What differs between the vendors' processors: what vmx/vendor.ts and svm/vendor.ts export. */
 
 /** A register that is not the engine's: what it reads, and what becomes of a write. */
 export interface VendorMsr {
@@ -9,7 +9,7 @@ export interface VendorMsr {
 }
 
 export interface Vendor {
-  /** The module's name. */
+  /** The kvm module's name. */
   readonly module: string;
   readonly title: string;
   /** Twelve letters of CPUID. */

@@ -1,23 +1,21 @@
 /** Processors of AMD's. Source: AMD64 Architecture Programmer's Manual, volumes 2 and 3; Processor Programming References. */
-import type { Vendor } from "../processor/vendor.js";
+import type { VendorMsr } from "../processor/vendor.js";
 
-export const amd: Vendor = {
-  module: "kvm_amd",
-  title: "AMD",
-  name: "AuthenticAMD",
-  // Family 25 (Zen 4): none of what the kernel works around in older ones.
-  signature: 0xa10f11,
-  lastLeaf: 0xd,
-  lastExtended: 0x80000021,
-  brand: "unikvm virtual processor",
-  repeatsFeatures: true,
-  msrs: [
-    // SYSCFG, HWCR, NB_CFG, the C1E message, LS_CFG, DE_CFG.
-    { number: 0xc0010010, value: 0n, takesWrites: true },
-    { number: 0xc0010015, value: 0x1000000n, takesWrites: true },
-    { number: 0xc001001f, value: 0n, takesWrites: true },
-    { number: 0xc0010055, value: 0n, takesWrites: true },
-    { number: 0xc0011020, value: 0n, takesWrites: true },
-    { number: 0xc0011029, value: 2n, takesWrites: true },
-  ],
-};
+export const module = "kvm_amd";
+export const title = "AMD";
+export const name = "AuthenticAMD";
+// Family 25 (Zen 4): none of what the kernel works around in older ones.
+export const signature = 0xa10f11;
+export const lastLeaf = 0xd;
+export const lastExtended = 0x80000021;
+export const brand = "unikvm virtual processor";
+export const repeatsFeatures = true;
+export const msrs: readonly VendorMsr[] = [
+  // SYSCFG, HWCR, NB_CFG, the C1E message, LS_CFG, DE_CFG.
+  { number: 0xc0010010, value: 0n, takesWrites: true },
+  { number: 0xc0010015, value: 0x1000000n, takesWrites: true },
+  { number: 0xc001001f, value: 0n, takesWrites: true },
+  { number: 0xc0010055, value: 0n, takesWrites: true },
+  { number: 0xc0011020, value: 0n, takesWrites: true },
+  { number: 0xc0011029, value: 2n, takesWrites: true },
+];

@@ -15,7 +15,6 @@ import {
   setField,
   timeOf,
 } from "../processor/vcpu.js";
-import type { Vendor } from "../processor/vendor.js";
 import { KVM_MP_STATE_INIT_RECEIVED } from "../uapi.js";
 import { lapicAt, x86Vm, x86VmPointer } from "./state.js";
 
@@ -24,13 +23,11 @@ export const started = 0x100;
 
 export class X86VmState {
   readonly core: VmInside;
-  readonly vendor: Vendor;
   #irqchip: Irqchip | undefined;
   readonly #vcpus = new Map<VcpuInside, X86VcpuState>();
 
-  constructor(core: VmInside, vendor: Vendor) {
+  constructor(core: VmInside) {
     this.core = core;
-    this.vendor = vendor;
   }
 
   /** Address of `x86Vm`. */
@@ -143,8 +140,8 @@ export class X86VcpuState implements IrqchipVcpu {
 const states = new WeakMap<VmInside, X86VmState>();
 
 /** Called once for each VM and thread, before anything else. */
-export function adoptVm(core: VmInside, vendor: Vendor): X86VmState {
-  const created = new X86VmState(core, vendor);
+export function adoptVm(core: VmInside): X86VmState {
+  const created = new X86VmState(core);
   states.set(core, created);
   return created;
 }

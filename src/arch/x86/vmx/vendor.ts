@@ -1,5 +1,5 @@
 /** Processors of Intel's. Source: Intel SDM, volume 2, "CPUID"; volume 4, "Model-Specific Registers". */
-import type { Vendor } from "../processor/vendor.js";
+import type { VendorMsr } from "../processor/vendor.js";
 
 /** IA32_ARCH_CAPABILITIES: no part of the processor guesses, so it is vulnerable to none of these. */
 const capabilities = {
@@ -20,21 +20,19 @@ const capabilities = {
   ITS_NO: 1n << 62n,
 } as const;
 
-export const intel: Vendor = {
-  module: "kvm_intel",
-  title: "Intel",
-  name: "GenuineIntel",
-  // Family 6, model 60: one that has what the engines have, and no more that anybody takes for granted.
-  signature: 0x306c3,
-  lastLeaf: 0xd,
-  lastExtended: 0x80000008,
-  brand: "unikvm virtual processor",
-  repeatsFeatures: false,
-  msrs: [
-    { number: 0x34, value: 0n, takesWrites: false },
-    { number: 0x3a, value: 1n, takesWrites: false },
-    { number: 0xce, value: 0n, takesWrites: false },
-    { number: 0x10a, value: Object.values(capabilities).reduce((all, one) => all | one, 0n), takesWrites: false },
-    { number: 0x140, value: 0n, takesWrites: true },
-  ],
-};
+export const module = "kvm_intel";
+export const title = "Intel";
+export const name = "GenuineIntel";
+// Family 6, model 60: one that has what the engines have, and no more that anybody takes for granted.
+export const signature = 0x306c3;
+export const lastLeaf = 0xd;
+export const lastExtended = 0x80000008;
+export const brand = "unikvm virtual processor";
+export const repeatsFeatures = false;
+export const msrs: readonly VendorMsr[] = [
+  { number: 0x34, value: 0n, takesWrites: false },
+  { number: 0x3a, value: 1n, takesWrites: false },
+  { number: 0xce, value: 0n, takesWrites: false },
+  { number: 0x10a, value: Object.values(capabilities).reduce((all, one) => all | one, 0n), takesWrites: false },
+  { number: 0x140, value: 0n, takesWrites: true },
+];

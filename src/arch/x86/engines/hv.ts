@@ -1,0 +1,24 @@
+import type { ImplementationRow } from "../../../engine/implementation.js";
+import { requireCodeGeneration } from "../../../wasm/features.js";
+import { KVM_X86_UNIKVM_HV } from "../uapi.js";
+
+export const hv: ImplementationRow = {
+  name: "hv",
+  type: KVM_X86_UNIKVM_HV,
+  title: "KVM-HV",
+  alias: "kvm-x86-hv",
+  require: requireCodeGeneration,
+  preload: async () => {
+    await import("./target.js");
+    await import("../../../engine/translate/load.js");
+  },
+  engine: async (assets, beside) => {
+    const { translatorTarget } = await import("./target.js");
+    return (await import("../../../engine/translate/load.js")).loadHv(translatorTarget, assets, beside);
+  },
+  serveBeside: async () => {
+    const { translatorTarget } = await import("./target.js");
+    const { serveTranslations } = await import("../../../engine/translate/load.js");
+    return (memory, post) => serveTranslations(translatorTarget, memory, post);
+  },
+};
