@@ -52,6 +52,13 @@ export type ErrnoName = keyof typeof Errno;
 
 /** A misuse of the API, or something the platform refused: what Linux would answer, and a sentence saying what to do. */
 export class KvmError extends Error {
+  /** Also of another copy of this file: of another version of the package, or of a bundle. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return (
+      value instanceof Error && value.name === "KvmError" && typeof (value as Partial<KvmError>).errno === "number"
+    );
+  }
+
   /** "KvmError". */
   override readonly name = "KvmError";
   /** "EINVAL" and so on. */

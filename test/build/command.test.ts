@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { dist } from "../../src/cli/build/bundle.js";
 
-const folder = mkdtempSync(join(tmpdir(), "unikvm-command-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+// It takes WebAssembly from beside it.
+const parent = mkdtempSync(join(dist, "command-"));
+const folder = join(parent, "node");
+after(() => rmSync(parent, { recursive: true, force: true }));
 
 /** What modules' own files share with each other, which only insmod reads. */
 const chunk = /^(?:chunk|init|load|module|translator-target|load-asset)-.*\.js$/;

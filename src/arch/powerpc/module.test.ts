@@ -178,7 +178,11 @@ for (const config of configurations) {
     const kinds = config.memory === "both" ? 2 : 1;
     const each = config.implementations?.length ?? 2;
     assert.equal(whole.steps.length, each * (1 + 2 * kinds) + 3, whole.steps.join());
-    assert.equal(whole.holding().length, each * kinds + 2, "an engine for each kind of memory, vac, and the name in /dev");
+    assert.equal(
+      whole.holding().length,
+      each * kinds + 2,
+      "an engine for each kind of memory, vac, and the name in /dev",
+    );
     whole.loader.rmmod("kvm");
     assert.deepEqual(whole.holding(), [], "removed and still holding");
 

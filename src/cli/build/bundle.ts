@@ -11,6 +11,7 @@ import type { BuildConfiguration } from "./configuration.js";
 import { kbuild } from "./kbuild.js";
 import { dist, packageRoot } from "./package-root.js";
 import { kbuildPlugin, type Platform, wholeEntry } from "./plugin.js";
+import { nameIn } from "./whole.js";
 
 export { dist, packageRoot };
 
@@ -57,9 +58,9 @@ const engines: Readonly<Record<string, readonly string[]>> = {
   powerpc: ["KVM_BOOK3S_64"],
   x86: ["KVM_INTEL", "KVM_AMD"],
 };
-/** What is looked for beside our files' own URL: that, and the agent. */
-const assetsOf = ({ setting }: BuildConfiguration): readonly string[] => [
-  ...Object.entries(engines)
+/** What is looked for beside our files' own URL: that, if it is not taken from the package's own files, and the agent. */
+const assetsOf = ({ setting }: BuildConfiguration, command: boolean): readonly string[] => [
+  ...Object.entries(command ? {} : engines)
     .filter(([, options]) => options.some((option) => setting(option) !== "n"))
     .flatMap(([arch]) => ["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/${arch}/engines/${file}`)),
   ...guestPrograms.flatMap((which) => agentArchitectures.map((one) => `guests/agent/unikvm-${which}.${one}`)),
@@ -86,7 +87,7 @@ export interface BundleOptions {
   readonly minify?: boolean;
   /**
    * Only the command line and the modules: each of its threads loads one file instead of a hundred. Without line breaks also where
-   * names stay, since V8 reads all that it loads. Node.js only.
+   * names stay, since V8 reads all that it loads. WebAssembly is taken from the package that it was made of. Node.js only.
    */
   readonly command?: boolean;
 }
@@ -141,7 +142,8 @@ export async function bundle(
         : {},
     external: ["esbuild"],
   };
-  const plugin = (apart: boolean) => kbuildPlugin({ configuration, platform, dist, apart });
+  const plugin = (apart: boolean) =>
+    kbuildPlugin({ configuration, platform, dist, apart, ...(command ? { distFrom: nameIn(folder, dist) } : {}) });
   rmSync(folder, { recursive: true, force: true });
   const metafile: Metafile = { inputs: {}, outputs: {} };
   const add = async (more: BuildOptions): Promise<void> => {
@@ -158,7 +160,7 @@ export async function bundle(
       cause,
     });
   }
-  for (const asset of assetsOf(configuration)) {
+  for (const asset of assetsOf(configuration, command)) {
     mkdirSync(dirname(join(folder, asset)), { recursive: true });
     const bytes = readFileSync(join(dist, asset));
     writeFileSync(join(folder, asset), minify && asset.endsWith(".wasm") ? withoutCustomSections(bytes) : bytes);

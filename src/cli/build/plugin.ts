@@ -21,6 +21,8 @@ export interface KbuildPluginOptions {
   readonly dist: string;
   /** Modules that are linked whole, and are not linked in, are files beside that `wholeEntry` names. */
   readonly apart?: boolean;
+  /** Where `dist` is from the output's folder, if what lies beside code is left there; else it is beside the output. */
+  readonly distFrom?: string;
 }
 
 /** The name of what `unikvm build` makes of a module's whole, which its declaration imports. */
@@ -29,7 +31,7 @@ export const wholeEntry = (module: string): string => `${module}-whole`;
 /** Marks the import of a module's own code by the stub that declares it. */
 const codeSuffix = "?code";
 
-export function kbuildPlugin({ configuration, platform, dist, apart = false }: KbuildPluginOptions): Plugin {
+export function kbuildPlugin({ configuration, platform, dist, apart = false, distFrom }: KbuildPluginOptions): Plugin {
   const absent = new Map([["src/cli/commands/build.js", notFromABuild]]);
   const linked = new Set<string>();
   const modules = new Set<string>();
@@ -49,7 +51,8 @@ export function kbuildPlugin({ configuration, platform, dist, apart = false }: K
   /** A file's code, as it is bundled. */
   const code = async (name: string): Promise<string> => {
     const text = await readFile(join(dist, name), "utf8");
-    return placed(linked.has(name) ? link(text) : text, name);
+    const own = distFrom !== undefined && /\/module\/assets\.js$/.test(name) ? `${distFrom}/${name}` : name;
+    return placed(linked.has(name) ? link(text) : text, own);
   };
   return {
     name: "kbuild",

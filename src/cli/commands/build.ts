@@ -42,7 +42,10 @@ export function describe(command: Command, finish: Finish): void {
       new Option("--platform <name>", "only for this one").choices(["node", "browser", "both"]).default("both"),
     )
     .option("--no-minify", "leave the code readable")
-    .option("--command", "only the command line, each of its threads in one file, which begins sooner; for Node.js")
+    .option(
+      "--command",
+      "only the command line, each of its threads in one file, which begins sooner; for Node.js, with this package beside it",
+    )
     .allowExcessArguments(false)
     .action(finish(build));
   addExamples(
