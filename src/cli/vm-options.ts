@@ -10,12 +10,13 @@ import { messageOf } from "../base/errors.js";
 import type { GuestDisk } from "../node/disks.js";
 import type { NetworkChoice } from "../node/network.js";
 import { beginThread } from "../node/spare-threads.js";
+import { loadMachine } from "../vmm/machines/machines.js";
 import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
 import { interruptible, OutOfTime } from "./interrupt.js";
 import type { LoadedKvm } from "./kvm.js";
 import { describeLimits, type LimitChoices, limitsOf } from "./limits.js";
-import { checked, cpuOption, loadMachines, memoryOption, settleMachine } from "./machine-options.js";
+import { checked, cpuOption, memoryOption, settleMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
 import { vmFromCache } from "./vm-cache.js";
@@ -50,7 +51,7 @@ function parseVariable(text: string, before: Readonly<Record<string, string>> = 
 
 export async function describeVm(command: Command): Promise<void> {
   // createVm makes the default one.
-  const machines = (await loadMachines()).slice(0, 1);
+  const machines = [await loadMachine()];
   command
     .addOption(
       new Option(
