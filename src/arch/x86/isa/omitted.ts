@@ -12,7 +12,7 @@ export interface OmittedInstruction {
 
 export type OmittedFeature =
   | "x87"
-  | "sse"
+  | "sse4a"
   | "gfni"
   | "avx"
   | "xsave"
@@ -40,7 +40,7 @@ export const omitted: readonly OmittedInstruction[] = [
     `,
   ),
   ...omit(
-    "sse",
+    "sse4a",
     "AMD's SSE4a, which no processor that is offered has",
     `
     extrq insertq movntsd movntss

@@ -24,7 +24,7 @@ const row = (leaf: number, output: Output, bits: Readonly<Record<number, string 
 
 /** What every vCPU may say. A number without a name: nothing is decoded by it. */
 const offered: readonly FeatureBit[] = [
-  // FPU, VME to PSE, TSC, MSR, PAE, CX8, APIC, SEP not, MTRR, PGE, CMOV, PAT, CLFSH, FXSR, SSE, SSE2.
+  // FPU, VME to PSE, TSC, MSR, PAE, CX8, APIC, SEP not, MTRR, PGE, CMOV, PAT, CLFSH, MMX, FXSR, SSE, SSE2.
   ...row(1, "edx", {
     0: undefined,
     3: undefined,
@@ -35,11 +35,13 @@ const offered: readonly FeatureBit[] = [
     9: undefined,
   }),
   ...row(1, "edx", { 12: undefined, 13: undefined, 15: undefined, 16: undefined, 19: undefined }),
-  ...row(1, "edx", { 24: "fxsr", 25: "sse", 26: "sse2" }),
+  ...row(1, "edx", { 23: "mmx", 24: "fxsr", 25: "sse", 26: "sse2" }),
+  ...row(1, "ecx", { 0: "sse3", 1: "pclmulqdq", 9: "ssse3", 13: "cx16", 19: "sse4.1", 20: "sse4.2", 25: "aes" }),
   // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, a hypervisor.
   ...row(1, "ecx", { 17: undefined, 21: undefined, 22: "movbe", 23: "popcnt", 24: undefined, 31: undefined }),
   // FSGSBASE, BMI1, SMEP, ERMS, INVPCID, SMAP.
   ...row(7, "ebx", { 0: "fsgsbase", 3: "bmi1", 7: undefined, 9: undefined, 10: "invpcid", 20: "smap" }),
+  ...row(7, "ebx", { 8: "bmi2", 19: "adx", 29: "sha" }),
   ...row(7, "ecx", { 2: undefined }),
   // ARCH_CAPABILITIES.
   ...row(7, "edx", { 29: undefined }),
@@ -53,23 +55,15 @@ const offered: readonly FeatureBit[] = [
 /** All that instructions can hang on, with features that are not offered. */
 const deciding: readonly FeatureBit[] = [
   ...offered.filter(({ engine }) => engine !== undefined),
-  ...row(1, "ecx", {
-    0: "sse3",
-    1: "pclmulqdq",
-    3: "monitor",
-    5: "vmx",
-    9: "ssse3",
-    12: "fma",
-    13: "cx16",
-    19: "sse4.1",
-  }),
-  ...row(1, "ecx", { 20: "sse4.2", 25: "aes", 26: "xsave", 28: "avx", 29: "f16c", 30: "rdrand" }),
-  ...row(1, "edx", { 23: "mmx" }),
-  ...row(7, "ebx", { 5: "avx2", 8: "bmi2", 18: "rdseed", 19: "adx", 23: "clflushopt", 24: "clwb", 29: "sha" }),
+  ...row(1, "ecx", { 3: "monitor", 5: "vmx", 12: "fma", 26: "xsave", 28: "avx", 29: "f16c", 30: "rdrand" }),
+  ...row(7, "ebx", { 5: "avx2", 18: "rdseed", 23: "clflushopt", 24: "clwb" }),
   ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
   ...row(0x80000001, "ecx", { 2: "svm" }),
   ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),
 ];
+
+/** The engine's features that vCPUs may have. */
+export const offeredFeatures: readonly string[] = offered.flatMap(({ engine }) => (engine ? [engine] : []));
 
 /** Of leaf 1's EDX, what AMD's processors say in 0x80000001's too. */
 const repeated = 0x0183f3ff;

@@ -1,5 +1,7 @@
 /** A vCPU after power-on and after INIT. Source: Intel SDM, volume 3, "Processor Management and Initialization". */
+
 import type { VcpuInside } from "../../../kvm/inside.js";
+import { FloatControl, Mxcsr } from "../engines/float-words.js";
 import { Segment } from "../engines/layout.js";
 import { contextChanged, setField, setMsr } from "./vcpu.js";
 
@@ -62,6 +64,9 @@ export function resetRegisters(vcpu: VcpuInside, signature: bigint): void {
 export function powerOn(vcpu: VcpuInside, signature: bigint): void {
   resetRegisters(vcpu, signature);
   setMsr(vcpu, "pat", memoryTypes);
+  // As FNINIT leaves the x87, which RESET does not, but KVM.
+  setField(vcpu, "floatControl", BigInt(FloatControl.initial));
+  setField(vcpu, "mxcsr", BigInt(Mxcsr.initial));
   // Fast strings.
   setMsr(vcpu, "miscEnable", 1n);
   setMsr(vcpu, "apicBase", apicBase | 0x800n | (vcpu.index === 0 ? 0x100n : 0n));
