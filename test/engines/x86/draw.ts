@@ -96,6 +96,10 @@ export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined 
       setData(at, wide ? (extended[random.below(4)] as bigint) : random.below(3) ? other : value(random));
       if (wide) setData(at + 8n, BigInt([0, 0x7fff, 0xbfff, 0x4001, random.below(0x10000)][random.below(5)] as number));
     }
+    // What other digits than ten are is undefined.
+    if (name === "fbld" && at >= dataAt && at + 16n <= dataAt + BigInt(dataSize)) {
+      for (let i = 0; i < 9; i++) data[Number(at - dataAt) + i] = random.below(10) * 16 + random.below(10);
+    }
     // The bit's number is a distance.
     if (name.startsWith("bt") && form.operands.some(({ kind }) => kind === "r")) {
       const distance = BigInt(random.below(512) - 256);

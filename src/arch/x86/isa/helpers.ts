@@ -106,6 +106,13 @@ export const helpers = {
   /** The significand, sign and exponent, what modes do to the last bit. */
   floatConstant: helper("faults", ["i64", "i32", "i32"], "void"),
   floatPlain: helper("faults", ["i32"], "void"),
+  /** To the nearest 1. */
+  floatRemainder: helper("faults", ["i32"], "void"),
+  floatScale: helper("faults", [], "void"),
+  floatExtract: helper("faults", [], "void"),
+  floatLoadDecimal: helper("faults", ["i64"], "void"),
+  floatStoreDecimal: helper("faults", ["i64"], "void"),
+  floatFreePop: helper("faults", ["i32"], "void"),
 
   // SSE's arithmetic: bodies look at `checkFloat` afterwards. Doubles 1, singles 0. Parts: `SsePart`.
   /** `SseOperation`, doubles, the part, both operands. */

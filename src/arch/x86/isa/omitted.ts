@@ -33,10 +33,9 @@ function omit(feature: OmittedFeature, reason: string, mnemonics: string): Omitt
 export const omitted: readonly OmittedInstruction[] = [
   ...omit(
     "x87",
-    "not written yet: transcendental and decimal instructions, remainders, images of the environment",
+    "not written yet: transcendental instructions, images of the environment",
     `
-    f2xm1 fbld fbstp fcos ffreep fldenv fndisi fneni fnsave fnsetpm fnstenv fpatan fprem fprem1 fptan frstor frstpm
-    fscale fsin fsincos fxtract fyl2x fyl2xp1
+    f2xm1 fcos fldenv fndisi fneni fnsave fnsetpm fnstenv fpatan fptan frstor frstpm fsin fsincos fyl2x fyl2xp1
     `,
   ),
   ...omit(

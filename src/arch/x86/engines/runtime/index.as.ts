@@ -71,6 +71,14 @@ export {
   floatStore,
 } from "./float/x87.as";
 export {
+  floatExtract,
+  floatFreePop,
+  floatLoadDecimal,
+  floatRemainder,
+  floatScale,
+  floatStoreDecimal,
+} from "./float/x87-scale.as";
+export {
   beginFloat,
   clearFloatExceptions,
   emptyFloat,

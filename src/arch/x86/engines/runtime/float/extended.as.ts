@@ -1,11 +1,14 @@
 /** Numbers of 80 bits taken apart and put together. Source: Intel SDM, volume 1, "x87 FPU Data Types", "Unsupported Formats". */
+import { FLOAT_precision } from "../layout.generated";
 import { FINITE, INFINITE, NOT, ZERO } from "./numbers.as";
 import {
+  addLate,
   becomesInfinite,
   exponent,
   high,
   low,
   negative,
+  noteRise,
   roundedExponent,
   roundedSignificand,
   roundTo,
@@ -84,5 +87,13 @@ export function pack(precision: i32, mode: i32, masked: i32): void {
   let e = roundedExponent;
   if (e > BIAS) e -= MOVED;
   else if (e < 1 - BIAS) e += MOVED;
+  // FSCALE goes further than that.
+  if (e > BIAS || e < 1 - BIAS) {
+    addLate(FLOAT_precision);
+    noteRise(e > BIAS);
+    if (e > BIAS) putInfinity(negative);
+    else putZero(negative);
+    return;
+  }
   put(roundedSignificand, minus | (roundedSignificand & FIRST ? e + BIAS : 0));
 }

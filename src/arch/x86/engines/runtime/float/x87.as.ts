@@ -89,15 +89,22 @@ import {
   UP,
 } from "./round.as";
 
-let mode: i32 = 0;
+export let mode: i32 = 0;
 let precision: i32 = 64;
-let masked: i32 = 0;
+export let masked: i32 = 0;
 /** An empty register was read, or a full one was to be pushed over: with C1 for the latter. */
-let stackFault: bool = false;
-let overflowed: bool = false;
+export let stackFault: bool = false;
+export let overflowed: bool = false;
+
+/** There is no room for what is to be pushed. */
+export function noteOverflow(): void {
+  addEarly(FLOAT_invalid);
+  stackFault = true;
+  overflowed = true;
+}
 
 /** Begins an instruction that is no control. False: a fault has been raised. */
-function begin(s: i32): bool {
+export function begin(s: i32): bool {
   if (!floatReady(s)) return false;
   const control = load<i32>(s, S_floatControl);
   mode = (control >> FCW_rounding) & 3;
@@ -116,7 +123,7 @@ function begin(s: i32): bool {
  * Notes what was found. False: an exception that is not masked keeps the result from being stored. `keeps`: C1 stays if the stack
  * has no fault.
  */
-function finish(s: i32, keeps: bool = false): bool {
+export function finish(s: i32, keeps: bool = false): bool {
   const stopped = (early & ~masked) != 0;
   const found = stopped ? early : early | late;
   let status = load<i32>(s, S_floatStatus) | found;
@@ -133,40 +140,38 @@ function finish(s: i32, keeps: bool = false): bool {
 
 // The stack.
 
-function place(s: i32, i: i32): i32 {
+export function place(s: i32, i: i32): i32 {
   return ((load<i32>(s, S_floatStatus) >> FSW_top) + i) & 7;
 }
-function register(s: i32, i: i32): i32 {
+export function register(s: i32, i: i32): i32 {
   return s + S_floatRegister + 16 * place(s, i);
 }
 /** Whether a register has something in it; noted if not. */
-function isThere(s: i32, i: i32): bool {
+export function isThere(s: i32, i: i32): bool {
   if ((load<i32>(s, S_floatTags) >> place(s, i)) & 1) return true;
   addEarly(FLOAT_invalid);
   stackFault = true;
   return false;
 }
-function moveTop(s: i32, by: i32): void {
+export function moveTop(s: i32, by: i32): void {
   const status = load<i32>(s, S_floatStatus);
   store<i32>(s, (status & ~(7 << FSW_top)) | ((((status >> FSW_top) + by) & 7) << FSW_top), S_floatStatus);
 }
-function write(s: i32, i: i32): void {
+export function write(s: i32, i: i32): void {
   const at = register(s, i);
   store<u64>(at, body);
   store<u64>(at, <u64>(head & 0xffff), 8);
   store<i32>(s, load<i32>(s, S_floatTags) | (1 << place(s, i)), S_floatTags);
 }
-function pop(s: i32): void {
+export function pop(s: i32): void {
   store<i32>(s, load<i32>(s, S_floatTags) & ~(1 << place(s, 0)), S_floatTags);
   moveTop(s, 1);
 }
 /** Pushes the result, if nothing keeps it. */
-function push(s: i32): void {
+export function push(s: i32): void {
   if ((load<i32>(s, S_floatTags) >> place(s, -1)) & 1) {
     noExceptions();
-    addEarly(FLOAT_invalid);
-    stackFault = true;
-    overflowed = true;
+    noteOverflow();
     putIndefinite();
   }
   if (!finish(s)) return;
@@ -201,7 +206,7 @@ function widened(bits: u64, double: bool): void {
 }
 /** The operand was a denormal number of 32 or 64 bits, and is none of 80. */
 let narrowDenormal: bool = false;
-function fromInteger(value: i64): void {
+export function fromInteger(value: i64): void {
   if (value == 0) {
     put(0, 0);
     return;
@@ -212,7 +217,7 @@ function fromInteger(value: i64): void {
 }
 
 /** Gets an operand: of memory, or a register. False: it is not there (noted), or a fault has been raised. */
-function get(s: i32, from: i32, at: i64): bool {
+export function get(s: i32, from: i32, at: i64): bool {
   if (from == X87FROM_stack) {
     const here = register(s, <i32>at);
     put(load<u64>(here), load<u16>(here, 8));
@@ -251,7 +256,7 @@ export function floatLoad(s: i32, from: i32, at: i64): void {
 }
 
 /** What is between two numbers of which one is NaN: the larger significand, quiet. False: neither is. */
-function propagated(ak: i32, a: u64, ah: i32, bk: i32, b: u64, bh: i32): bool {
+export function propagated(ak: i32, a: u64, ah: i32, bk: i32, b: u64, bh: i32): bool {
   if (ak == UNSUPPORTED || bk == UNSUPPORTED) {
     addEarly(FLOAT_invalid);
     putIndefinite();
@@ -405,9 +410,9 @@ function compared(s: i32, from: i32, at: i64, quietly: bool, pops: i32, keeps: b
   return which;
 }
 
-const CODES = FSW_c0 | FSW_c2 | FSW_c3;
+export const CODES = FSW_c0 | FSW_c2 | FSW_c3;
 
-function setCodes(s: i32, codes: i32): void {
+export function setCodes(s: i32, codes: i32): void {
   store<i32>(s, (load<i32>(s, S_floatStatus) & ~CODES) | codes, S_floatStatus);
 }
 
@@ -480,11 +485,11 @@ function whole(size: i32, by: i32): void {
   put(sign ? 0 - integer : integer, head);
 }
 
-let units: u64 = 0;
-let inexactUnits: bool = false;
+export let units: u64 = 0;
+export let inexactUnits: bool = false;
 let unitsRose: bool = false;
 /** Rounds `given` and a fraction (one half is bit 62) to a whole number. */
-function roundUnits(fraction: u64, given: u64, by: i32): void {
+export function roundUnits(fraction: u64, given: u64, by: i32): void {
   const half: u64 = 0x4000000000000000;
   inexactUnits = fraction != 0;
   if (by == NEAREST) unitsRose = fraction > half || (fraction == half && (given & 1) != 0);
