@@ -57,6 +57,8 @@ const hosts: ReadonlySet<string> = new Set([
   ...["syscall", "int", "iret", "retf", "popf", "sgdt", "sidt", "sldt", "str", "smsw", "lar", "lsl", "verr", "verw"],
   ...["rdtsc", "rdtscp", "rdpid", "rdpmc", "cpuid", "xgetbv", "vmcall", "vmmcall", "int3", "int1", "pushf"],
   ...["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase"],
+  // Which AMD's have outside 64-bit mode only.
+  ...["sysenter", "sysexit"],
   // Of which a processor leaves parts alone, or writes what is its own: float-image.test.ts.
   ...["fxsave", "fxrstor"],
 ]);
@@ -114,7 +116,8 @@ export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined 
     general[7] = (found.addressSize === 32 ? word(random) & ~0xffffffffn : 0n) | (middle - segment);
   }
   if (name === "ret") setData(general[4] as bigint, target);
-  if (name === "leave") general[5] = middle;
+  // A frame that is no address is #SS on processors, and a page's fault where no stack is near.
+  if (name === "leave" || name === "enter") general[5] = middle;
   if (["movs", "cmps", "stos", "lods", "scas"].includes(name)) {
     const upper = found.addressSize === 32 ? word(random) & ~0xffffffffn : 0n;
     const segment = found.segment === 5 ? gsBase : 0n;
