@@ -4,6 +4,7 @@
  */
 import { qemuFaults } from "../differential/qemu-faults.js";
 import { supervisorFaults } from "../differential/supervisor-exceptions.js";
+import { generalFaults } from "../engines/x86/general.js";
 import { supervisorFaults as supervisorFaultsX86 } from "../engines/x86/supervisor.js";
 import { objdumpDepartures } from "../isa/departures.js";
 import { departures } from "../selftest/departures.js";
@@ -31,7 +32,7 @@ export function knownFaults(): KnownFault[] {
         .join(", "),
       judge,
     })),
-    ...supervisorFaultsX86.map((one) => ({ oracle: "qemuX86" as const, ...one })),
+    ...[...supervisorFaultsX86, ...generalFaults].map((one) => ({ oracle: "qemuX86" as const, ...one })),
     ...Object.entries(departures).map(([name, fault]) => ({
       oracle: "qemuSystem" as const,
       fault,

@@ -86,102 +86,221 @@ class Machine extends Processor {
 const word = (value: number, bytes: number) =>
   Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) & 0xff);
 
-for (const way of ways) {
-  test(`a start-up message to 64-bit mode, and back to real mode, ${way}`, () => {
-    const m = new Machine(way);
-    m.startUp(0x99);
-    const base = 0x99000;
-    const at = (offset: number) => base + offset;
-    // Where tables of descriptors are told.
-    m.bytes(at(0x800), [...word(0x7f, 2), ...word(gdt, 4)]);
-    m.bytes(at(0x808), [...word(0, 2), ...word(0, 4)]);
-    let to = m.put(at(0), 16, ["cli", "wbinvd", "mov ax, cs", "mov ds, ax", "mov ss, ax", "mov sp, 0x700"], 0);
-    to = m.put(to, 16, ["pushfd", "pop ebx", "push 0x1234", "call 0x400", "mov esi, ds:0x800"], to - base);
-    // lidtl, lgdtl, and the far jump, whose offset has 32 bits.
-    to = m.bytes(to, [0x66, 0x0f, 0x01, 0x1e, ...word(0x808, 2), 0x66, 0x0f, 0x01, 0x16, ...word(0x800, 2)]);
-    to = m.put(to, 16, ["mov eax, cr0", "or eax, 1", "mov cr0, eax"], to - base);
-    m.bytes(to, [0x66, 0xea, ...word(at(0x900), 4), ...word(selector.code32, 2)]);
-    m.put(at(0x400), 16, ["mov bp, sp", "mov dx, [bp+2]", "ret"], 0x400);
-    to = m.put(at(0x900), 32, ["mov ax, 0x10", "mov ds, ax", "mov ss, ax", "mov esp, 0x5000", "mov edi, cr0"]);
-    to = m.put(to, 32, ["mov eax, 0x20", "mov cr4, eax", `mov eax, ${tables}`, "mov cr3, eax"]);
-    to = m.put(to, 32, ["mov ecx, 0xc0000080", "rdmsr", "or eax, 0x100", "wrmsr"]);
-    to = m.put(to, 32, ["mov eax, cr0", "or eax, 0x80000000", "mov cr0, eax"]);
-    m.bytes(to, [0xea, ...word(at(0xa00), 4), ...word(selector.code64, 2)]);
-    m.put(at(0xa00), 64, ["mov r10, 0x123456789abcdef0", "mov r11, rsp", "mov rcx, cr0", "hlt"]);
-    m.go();
-    assert.equal(m.get64("general", 10), 0x1234_5678_9abc_def0n);
-    assert.equal(m.get64("general", 11), 0x5000n);
-    assert.equal(m.get64("general", 3), 2n, "the flags, of 32 bits");
-    assert.equal(m.get64("general", 2) & 0xffffn, 0n, "rdmsr's upper half");
-    assert.equal(m.get64("general", 6), BigInt(0x7f | ((gdt & 0xffff) << 16)));
-    assert.equal(m.get64("general", 7), 0x6000_0011n);
-    assert.equal(m.get64("general", 5) & 0xffffn, 0x6fcn, "two words below where the stack was");
-    assert.equal(m.get64("general", 1), 0xe000_0011n);
-    assert.equal(m.get64("pc"), BigInt(at(0xa00) + 10 + 3 + 3 + 1));
-
-    // Back: to compatible code, out of long mode, to 16 bits, to real mode.
-    to = m.put(at(0xb00), 64, ["push 8", `mov ebx, ${at(0xc00)}`, "push rbx"]);
-    m.bytes(to, [0x48, 0xcb]);
-    to = m.put(at(0xc00), 32, ["mov eax, cr0", "and eax, 0x7fffffff", "mov cr0, eax"]);
-    to = m.put(to, 32, ["mov ecx, 0xc0000080", "rdmsr", "and eax, 0xfffffeff", "wrmsr", "mov esi, eax"]);
-    m.bytes(to, [0xea, ...word(0xd00, 4), ...word(0x40, 2)]);
-    // Its base is where the code is.
-    m.putRam64(gdt + 0x40, 0x00009b000000ffffn | (BigInt(base) << 16n));
-    to = m.put(at(0xd00), 16, ["mov eax, cr0", "and al, 0xfe", "mov cr0, eax"], 0xd00);
-    m.bytes(to, [0xea, ...word(0xe00, 2), ...word(0x9900, 2)]);
-    m.put(at(0xe00), 16, ["mov di, cs", "mov ax, 0xb800", "mov es, ax", "mov al, es:[0x10]", "hlt"], 0xe00);
-    m.ram(0xb8010, 1)[0] = 0x5a;
-    m.set64("pc", BigInt(at(0xb00)));
-    m.go();
-    assert.equal(m.get64("general", 6) & 0x500n, 0n, "EFER without LME and LMA");
-    assert.equal(m.get64("general", 7) & 0xffffn, 0x9900n);
-    assert.equal(m.get64("general", 0) & 0xffn, 0x5an);
-    assert.equal(m.get("segmentLimit", 1), 0xffff);
-  });
-
-  test(`a program of 32 bits under a system of 64 bits, ${way}`, () => {
-    const m = new Machine(way);
-    m.longMode({ tables: BigInt(tables), cpl: 0, code: selector.code64, data: selector.data });
-    m.set64("gdtBase", BigInt(gdt));
-    m.set("gdtLimit", 0x7f);
-    m.set64("idtBase", BigInt(idt));
-    m.set("idtLimit", 0xfff);
-    m.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
-    // The stack of level 0; gates of level 3 for 0x80, and of #GP.
-    m.putRam64(0x7004, 0x5000n);
-    const gate = (vector: number, to: number, kind: bigint) =>
-      m.putRam64(
-        idt + 16 * vector,
-        BigInt(to & 0xffff) | (BigInt(selector.code64) << 16n) | (kind << 32n) | (BigInt(to >> 16) << 48n),
-      );
-    gate(0x80, 0x3000, 0xee00n);
-    gate(13, 0x3100, 0x8e00n);
-    m.put(0x3000, 64, ["mov r8, rax", "mov r9, [rsp]", "mov r10, [rsp+24]", "add rax, 1", "iretq"]);
-    m.put(0x3100, 64, ["mov r12, [rsp+8]", "mov r13, [rsp]", "hlt"]);
-    // The program: 0x66 is 16 bits, and an address has 32.
-    let to = m.put(0x4000, 32, ["inc eax", "push eax", "int 0x80", "pop ecx", "mov dword ptr [esp-4], 0x77"]);
-    to = m.put(to, 32, ["mov ebx, -4", "mov edx, [esp+ebx]", "mov si, 0x1111", "lea edi, [esi+ebx]"]);
-    m.put(to, 32, ["hlt"]);
-    m.reset();
-    m.set64("general", 0xffff_ffffn, 0);
-    m.set64("general", 0x4800n, 4);
-    m.set64("pc", 0x2000n);
-    const frame = [selector.userData, 0x4c00, 0x202, selector.user32, 0x4000];
-    const rest = m.put(
-      0x2000,
-      64,
-      frame.flatMap((value) => [`mov ebx, ${value}`, "push rbx"]),
-    );
-    m.put(rest, 64, ["iretq"]);
-    m.go();
-    assert.equal(m.get64("general", 8), 0n, "an addition of 32 bits");
-    assert.equal(m.get64("general", 10), 0x4bfcn, "ESP as the system found it");
-    assert.equal(m.get64("general", 0), 1n);
-    assert.equal(m.get64("general", 1), 0n);
-    assert.equal(m.get64("general", 2), 0x77n);
-    assert.equal(m.get64("general", 7), 0x110dn);
-    assert.equal(m.get64("general", 12), BigInt(to), "HLT is not for programs");
-    assert.equal(m.get64("general", 13), 0n);
-    assert.equal(m.get64("general", 9), 0x4004n);
-  });
+/** A test for each way of running. */
+function eachWay(name: string, body: (way: Way) => void): void {
+  for (const way of ways) test(`${name}, ${way}`, () => body(way));
 }
+
+eachWay("a start-up message to 64-bit mode, and back to real mode", (way) => {
+  const m = new Machine(way);
+  m.startUp(0x99);
+  const base = 0x99000;
+  const at = (offset: number) => base + offset;
+  // Where tables of descriptors are told.
+  m.bytes(at(0x800), [...word(0x7f, 2), ...word(gdt, 4)]);
+  m.bytes(at(0x808), [...word(0, 2), ...word(0, 4)]);
+  let to = m.put(at(0), 16, ["cli", "wbinvd", "mov ax, cs", "mov ds, ax", "mov ss, ax", "mov sp, 0x700"], 0);
+  to = m.put(to, 16, ["pushfd", "pop ebx", "push 0x1234", "call 0x400", "mov esi, ds:0x800"], to - base);
+  // lidtl, lgdtl, and the far jump, whose offset has 32 bits.
+  to = m.bytes(to, [0x66, 0x0f, 0x01, 0x1e, ...word(0x808, 2), 0x66, 0x0f, 0x01, 0x16, ...word(0x800, 2)]);
+  to = m.put(to, 16, ["mov eax, cr0", "or eax, 1", "mov cr0, eax"], to - base);
+  m.bytes(to, [0x66, 0xea, ...word(at(0x900), 4), ...word(selector.code32, 2)]);
+  m.put(at(0x400), 16, ["mov bp, sp", "mov dx, [bp+2]", "ret"], 0x400);
+  to = m.put(at(0x900), 32, ["mov ax, 0x10", "mov ds, ax", "mov ss, ax", "mov esp, 0x5000", "mov edi, cr0"]);
+  to = m.put(to, 32, ["mov eax, 0x20", "mov cr4, eax", `mov eax, ${tables}`, "mov cr3, eax"]);
+  to = m.put(to, 32, ["mov ecx, 0xc0000080", "rdmsr", "or eax, 0x100", "wrmsr"]);
+  to = m.put(to, 32, ["mov eax, cr0", "or eax, 0x80000000", "mov cr0, eax"]);
+  m.bytes(to, [0xea, ...word(at(0xa00), 4), ...word(selector.code64, 2)]);
+  m.put(at(0xa00), 64, ["mov r10, 0x123456789abcdef0", "mov r11, rsp", "mov rcx, cr0", "hlt"]);
+  m.go();
+  assert.equal(m.get64("general", 10), 0x1234_5678_9abc_def0n);
+  assert.equal(m.get64("general", 11), 0x5000n);
+  assert.equal(m.get64("general", 3), 2n, "the flags, of 32 bits");
+  assert.equal(m.get64("general", 2) & 0xffffn, 0n, "rdmsr's upper half");
+  assert.equal(m.get64("general", 6), BigInt(0x7f | ((gdt & 0xffff) << 16)));
+  assert.equal(m.get64("general", 7), 0x6000_0011n);
+  assert.equal(m.get64("general", 5) & 0xffffn, 0x6fcn, "two words below where the stack was");
+  assert.equal(m.get64("general", 1), 0xe000_0011n);
+  assert.equal(m.get64("pc"), BigInt(at(0xa00) + 10 + 3 + 3 + 1));
+
+  // Back: to compatible code, out of long mode, to 16 bits, to real mode.
+  to = m.put(at(0xb00), 64, ["push 8", `mov ebx, ${at(0xc00)}`, "push rbx"]);
+  m.bytes(to, [0x48, 0xcb]);
+  to = m.put(at(0xc00), 32, ["mov eax, cr0", "and eax, 0x7fffffff", "mov cr0, eax"]);
+  to = m.put(to, 32, ["mov ecx, 0xc0000080", "rdmsr", "and eax, 0xfffffeff", "wrmsr", "mov esi, eax"]);
+  m.bytes(to, [0xea, ...word(0xd00, 4), ...word(0x40, 2)]);
+  // Its base is where the code is.
+  m.putRam64(gdt + 0x40, 0x00009b000000ffffn | (BigInt(base) << 16n));
+  to = m.put(at(0xd00), 16, ["mov eax, cr0", "and al, 0xfe", "mov cr0, eax"], 0xd00);
+  m.bytes(to, [0xea, ...word(0xe00, 2), ...word(0x9900, 2)]);
+  m.put(at(0xe00), 16, ["mov di, cs", "mov ax, 0xb800", "mov es, ax", "mov al, es:[0x10]", "hlt"], 0xe00);
+  m.ram(0xb8010, 1)[0] = 0x5a;
+  m.set64("pc", BigInt(at(0xb00)));
+  m.go();
+  assert.equal(m.get64("general", 6) & 0x500n, 0n, "EFER without LME and LMA");
+  assert.equal(m.get64("general", 7) & 0xffffn, 0x9900n);
+  assert.equal(m.get64("general", 0) & 0xffn, 0x5an);
+  assert.equal(m.get("segmentLimit", 1), 0xffff);
+});
+
+eachWay("a program of 32 bits under a system of 64 bits", (way) => {
+  const m = new Machine(way);
+  m.longMode({ tables: BigInt(tables), cpl: 0, code: selector.code64, data: selector.data });
+  m.set64("gdtBase", BigInt(gdt));
+  m.set("gdtLimit", 0x7f);
+  m.set64("idtBase", BigInt(idt));
+  m.set("idtLimit", 0xfff);
+  m.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
+  // The stack of level 0; gates of level 3 for 0x80, and of #GP.
+  m.putRam64(0x7004, 0x5000n);
+  const gate = (vector: number, to: number, kind: bigint) =>
+    m.putRam64(
+      idt + 16 * vector,
+      BigInt(to & 0xffff) | (BigInt(selector.code64) << 16n) | (kind << 32n) | (BigInt(to >> 16) << 48n),
+    );
+  gate(0x80, 0x3000, 0xee00n);
+  gate(13, 0x3100, 0x8e00n);
+  m.put(0x3000, 64, ["mov r8, rax", "mov r9, [rsp]", "mov r10, [rsp+24]", "add rax, 1", "iretq"]);
+  m.put(0x3100, 64, ["mov r12, [rsp+8]", "mov r13, [rsp]", "hlt"]);
+  // The program: 0x66 is 16 bits, and an address has 32.
+  let to = m.put(0x4000, 32, ["inc eax", "push eax", "int 0x80", "pop ecx", "mov dword ptr [esp-4], 0x77"]);
+  to = m.put(to, 32, ["mov ebx, -4", "mov edx, [esp+ebx]", "mov si, 0x1111", "lea edi, [esi+ebx]"]);
+  m.put(to, 32, ["hlt"]);
+  m.reset();
+  m.set64("general", 0xffff_ffffn, 0);
+  m.set64("general", 0x4800n, 4);
+  m.set64("pc", 0x2000n);
+  const frame = [selector.userData, 0x4c00, 0x202, selector.user32, 0x4000];
+  const rest = m.put(
+    0x2000,
+    64,
+    frame.flatMap((value) => [`mov ebx, ${value}`, "push rbx"]),
+  );
+  m.put(rest, 64, ["iretq"]);
+  m.go();
+  assert.equal(m.get64("general", 8), 0n, "an addition of 32 bits");
+  assert.equal(m.get64("general", 10), 0x4bfcn, "ESP as the system found it");
+  assert.equal(m.get64("general", 0), 1n);
+  assert.equal(m.get64("general", 1), 0n);
+  assert.equal(m.get64("general", 2), 0x77n);
+  assert.equal(m.get64("general", 7), 0x110dn);
+  assert.equal(m.get64("general", 12), BigInt(to), "HLT is not for programs");
+  assert.equal(m.get64("general", 13), 0n);
+  assert.equal(m.get64("general", 9), 0x4004n);
+});
+
+eachWay("a segment has a limit, and a type, as it does", (way) => {
+  const m = new Machine(way);
+  // In code of 32 bits: 4 KiB; 4 KiB by pages; what is beyond 4 KiB, of 16 and of 32 bits; read only; code that cannot be read.
+  const kinds = [0x00409300_00000fffn, 0x00c09300_00000000n, 0x00009700_00000fffn, 0x00409700_00000fffn];
+  kinds.push(0x00cf9100_0000ffffn, 0x00409900_00000fffn);
+  kinds.forEach((one, i) => m.putRam64(gdt + 0x40 + 8 * i, one));
+  for (let i = 0; i < 32; i++) m.putRam64(idt + 8 * i, BigInt(0x3000 + i) | (0x8e00n << 32n) | (8n << 16n));
+  m.ram(0x3000, 32).fill(0xf4);
+  /** Vector of what an instruction of 32 bits at 0x4000 does with this segment in ES; -1: it ended. */
+  const outcome = (segment: number, line: string): number => {
+    m.set64("control", 0x11n, 0);
+    m.set("cpl", 0);
+    for (let i = 0; i < 6; i++) m.setSegment(i, i === 1 ? 8 : 16, 0n, -1, i === 1 ? 0xc09b : 0xc093);
+    m.set64("gdtBase", BigInt(gdt));
+    m.set("gdtLimit", 0xff);
+    m.set64("idtBase", BigInt(idt));
+    m.set("idtLimit", 0xff);
+    m.set("lastInterrupt", -1);
+    m.flags = 2n;
+    m.set64("general", 0x5000n, 4);
+    m.put(m.put(0x4000, 32, [`mov ax, ${segment}`, segment === 0x68 ? "nop" : "mov es, ax", line]), 32, ["hlt"]);
+    m.written(0x4000, 64);
+    m.set64("pc", 0x4000n);
+    m.reset();
+    m.go();
+    return m.get("lastInterrupt");
+  };
+  const read = (at: string) => `mov ebx, es:[${at}]`;
+  const write = (at: string) => `mov es:[${at}], ebx`;
+  assert.deepEqual(
+    [
+      [0x40, read("0xffc")],
+      [0x40, read("0xffd")],
+      [0x40, write("0x1000")],
+      [0x48, write("0xffc")],
+      [0x48, write("0xffe")],
+      [0x50, write("0xfff")],
+      [0x50, write("0x1000")],
+      [0x50, write("0xfffd")],
+      [0x58, write("0xfffd")],
+      [0x58, write("0xffe")],
+      [0x60, read("0x10000")],
+      [0x60, write("0x10000")],
+      [0, read("0x1000")],
+      [0x40, "lea ebx, es:[0xfff0000]"],
+    ].map(([segment, line]) => outcome(segment as number, line as string)),
+    [-1, 13, 13, -1, 13, 13, -1, 13, -1, 13, -1, 13, 13, -1],
+  );
+  // Of code that cannot be read, no data segment is made.
+  assert.equal(outcome(0x68, "mov es, ax"), 13);
+  assert.equal(outcome(0x40, "push es"), -1);
+});
+
+eachWay("instructions that QEMU has otherwise", (way) => {
+  const m = new Machine(way);
+  m.startUp(0x20);
+  const at = 0x20000;
+  // TEST by its other number; a NOP of a register; MOVBE, of 16 bits; and STI, of which a step is one.
+  let to = m.put(at, 16, ["mov eax, 0x11223380", "mov bx, 0x800"], 0);
+  to = m.bytes(to, [0xf6, 0xc8, 0x80, 0x0f, 0x18, 0xc0, 0x0f, 0x38, 0xf0, 0x0f]);
+  m.put(to, 16, ["setns dl", "hlt"], to - at);
+  m.ram(0x800, 2).set([0x12, 0x34]);
+  m.set64("general", 0xffff_ffffn, 1);
+  m.go();
+  assert.equal(m.get64("general", 1), 0xffff_1234n);
+  assert.equal(m.get64("general", 2) & 0xffn, 0n, "the sign of 80h");
+  m.bytes(at + 0x100, [0xfb, 0xf3, 0x90, 0x90, 0x90]);
+  m.bytes(0x4, [...word(0x300, 2), ...word(0x2000, 2)]);
+  m.put(at + 0x300, 16, ["pop cx", "hlt"], 0x300);
+  for (const [from, next] of [
+    [0x100, 0x101],
+    [0x101, 0x103],
+  ] as const) {
+    m.set64("general", 0x700n, 4);
+    m.flags = 0x102n;
+    m.set64("pc", BigInt(at + from));
+    m.changed();
+    m.go();
+    assert.equal(m.get64("general", 1) & 0xffffn, BigInt(next));
+  }
+});
+
+eachWay("returns that QEMU has otherwise", (way) => {
+  // RET with more than 32 KiB; a far return at level 3 from a page of the system's.
+  const m = new Machine(way);
+  m.startUp(0x20);
+  const end = m.put(0x20000, 16, ["mov sp, 0x1000", "call 0x100", "hlt"], 0);
+  m.put(0x20100, 16, ["ret 0x9000"], 0x100);
+  m.go();
+  assert.equal(m.get64("general", 4) & 0xffffn, 0xa000n);
+  assert.equal(m.get64("pc"), BigInt(end));
+
+  m.longMode({ tables: BigInt(tables), cpl: 3, code: selector.user32, data: selector.userData });
+  m.setSegment(1, selector.user32, 0n, -1, 0xc0fb);
+  m.set64("gdtBase", BigInt(gdt));
+  m.set("gdtLimit", 0x7f);
+  m.set64("idtBase", BigInt(idt));
+  m.set("idtLimit", 0xfff);
+  m.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
+  m.putRam64(0x7004, 0x5000n);
+  m.putRam64(idt + 16 * 14, 0x3000n | (BigInt(selector.code64) << 16n) | (0x8e00n << 32n));
+  m.putRam64(idt + 16 * 14 + 8, 0n);
+  m.put(0x3000, 64, ["hlt"]);
+  m.put(0x4000, 32, ["retf"]);
+  // The upper 2 MiB.
+  m.putRam64(tables + 0x2008, 0x20_0083n);
+  m.set64("general", 0x20_1000n, 4);
+  m.set64("pc", 0x4000n);
+  m.flags = 2n;
+  m.reset();
+  m.go();
+  assert.equal(m.get("lastInterrupt"), 14);
+  assert.equal(m.get64("control", 2), 0x20_1000n);
+  assert.equal(m.getRam64(0x5000 - 48), 5n, "a program read what is there");
+});

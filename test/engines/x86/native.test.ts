@@ -9,6 +9,7 @@ import { isThere } from "../../../src/arch/x86/isa/assembler.js";
 import { disassemble } from "../../../src/arch/x86/isa/disassembler.js";
 import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
 import { Random } from "../../differential/random.js";
+import { definedFlags } from "./defined-flags.js";
 import { type Drawn, draw, gsBase, placeOf } from "./draw.js";
 import { base, extent, type Outcome, X86Machine } from "./machine.js";
 import { complaint, dataAt, type Found, native } from "./native.js";
@@ -18,25 +19,6 @@ const draws = Number(process.env["UNIKVM_DRAWS"] ?? 1);
 /** Of instructions whose names match. */
 const only = new RegExp(process.env["UNIKVM_ONLY"] ?? "");
 const skip = complaint() ?? false;
-
-const letters: Readonly<Record<string, number>> = { o: 11, s: 7, z: 6, a: 4, p: 2, c: 0 };
-const compared = 0xcd5n;
-
-/** Flags of a case that are defined; undefined if its result is not. */
-function defined({ form, operandSize, general, code, length }: Drawn): bigint | undefined {
-  const { always = "", beyondOne = "", beyondSize = "" } = form.definition.options.undefinedFlags ?? {};
-  const size = form.sizeRule === 0 ? 8 : operandSize;
-  let count = 1;
-  const type = form.operands.find(({ name }) => name === "count");
-  if (type?.kind === "u") count = code[length - 1] as number;
-  else if (type?.kind === "c") count = Number((general[1] as bigint) & 0xffn);
-  count &= size === 64 ? 63 : 31;
-  let out = count > 0 ? always : "";
-  if (count > 1) out += beyondOne;
-  if (count >= size) out += beyondSize;
-  if (count > size && form.definition.name.startsWith("sh") && form.definition.name.endsWith("d")) return undefined;
-  return [...out].reduce((mask, letter) => mask & ~(1n << BigInt(letters[letter] as number)), compared);
-}
 
 /** Each handler's cases: so many draws, as far as its bytes can be drawn. */
 function cases(random: Random): Drawn[] {
@@ -124,7 +106,7 @@ test("instructions do what the processor does, stepped, in the core and translat
   for (const [i, one] of all.entries()) {
     if (i % 2900 === 2899) machine = new X86Machine();
     const theirs = judged[i] as Found;
-    const mask = defined(one);
+    const mask = definedFlags(one);
     if (mask === undefined) {
       left++;
       continue;

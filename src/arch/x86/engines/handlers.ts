@@ -62,7 +62,9 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
   const specs: X86Handler[] = [];
   for (const form of instructionSet().forms) {
     if (!form.definition.semantics || !isThere(form, codeSize)) continue;
-    for (const operandSize of sizesOf(form, codeSize)) {
+    // Where a prefix is part of the opcode, code of 16 bits has the other size.
+    const sizes = new Set([...sizesOf(form, codeSize), ...(codeSize === 32 ? sizesOf(form, 16) : [])]);
+    for (const operandSize of sizes) {
       for (const addressing of addressings(form, codeSize)) {
         const sized = addressing === "other" || counts(form);
         for (const addressSize of sized ? ([codeSize, smaller(codeSize)] as const) : [codeSize]) {

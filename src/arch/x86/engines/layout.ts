@@ -149,8 +149,11 @@ export const InternalError = {
   codeOutside: 16,
 } as const;
 
-/** STI, MOV SS and POP SS keep interrupts from the next instruction: the shadow has begun; that instruction is the one. */
-export const Shadow = { left: 1, begun: 2 } as const;
+/**
+ * STI, MOV SS and POP SS keep interrupts from the next instruction: the shadow has begun; that instruction is the one. The two
+ * that load the stack's segment keep the trap of a single step, too.
+ */
+export const Shadow = { left: 1, begun: 2, begunByStack: 3 } as const;
 
 /** What it keeps of a VM. */
 export const archLayout = { ...engineVm, end: engineVmEnd } as const;

@@ -10,7 +10,7 @@ import { dispatchTable, lacks } from "./dispatch.js";
 import { GeneralRecorder } from "./general-recorder.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
-import { codePage, state, tlb, vcpu } from "./layout.js";
+import { codePage, Shadow, state, tlb, vcpu } from "./layout.js";
 import { type Operands, operandsOf } from "./operands.js";
 import { held, wordOf, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
 
@@ -38,8 +38,8 @@ const target = {
     stackAddress: [["i32", "i32", "i32", "i32", "i32"], ["i64"]],
     /** (state, register, distance): what RSP becomes, so far from there. */
     stackMoved: [["i32", "i32", "i64"], ["i64"]],
-    /** (state, RFLAGS before): after an instruction that ran alone. */
-    afterAlone: [["i32", "i64"], []],
+    /** (state, RFLAGS and the number of deliveries before): after an instruction that ran alone. */
+    afterAlone: [["i32", "i64", "i64"], []],
     ...(Object.fromEntries(
       Object.entries(helpers).map(([name, signature]) => [name, helperType(signature)]),
     ) as Readonly<Record<HelperName, Routines[string]>>),
@@ -67,12 +67,25 @@ export const interpreterTarget = {
   // The trap of a single step, if RFLAGS.TF, as it was, asks for it; and what had to wait for the instruction.
   alone: ({ f, state: s, runtime }) => {
     const before = f.local("i64");
+    const delivered = f.local("i64");
+    f.get(s);
+    f.load("i64", state.statInterrupt.offset);
+    f.set(delivered);
+    // A shadow that an instruction before this one has begun.
+    f.get(s);
+    f.load("i32", state.shadow.offset);
+    f.if();
+    f.get(s);
+    f.i32Const(Shadow.left);
+    f.store("i32", state.shadow.offset);
+    f.end();
     f.get(s);
     f.load("i64", state.systemFlags.offset);
     f.set(before);
     return () => {
       f.get(s);
       f.get(before);
+      f.get(delivered);
       f.call(runtime.helper("afterAlone"));
     };
   },

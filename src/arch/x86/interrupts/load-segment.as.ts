@@ -1,6 +1,7 @@
 /** Loading segment registers, and looking at descriptors. Source: Intel SDM, volume 2, MOV, LLDT, LTR, LAR, LSL, VERR. */
 import {
   S_cpl,
+  S_fault,
   S_nestedError,
   S_nestedFault,
   S_segmentBase,
@@ -11,6 +12,7 @@ import {
   SEGMENT_ss,
   SEGMENT_tr,
   SHADOW_begun,
+  SHADOW_begunByStack,
   VECTOR_generalProtection,
   VECTOR_segmentNotPresent,
   VECTOR_stackFault,
@@ -62,12 +64,19 @@ export function noteAccessed(s: i32, selector: i32): bool {
   return !faulted(s);
 }
 
-/** MOV to, POP of and far loads of ES, SS, DS, FS, GS. `next`: the next instruction's address. */
+/** MOV to and POP of ES, SS, DS, FS, GS. `next`: the next instruction's address. */
 export function loadSegment(s: i32, segment: i32, value: i64, next: i64): void {
+  loadFarSegment(s, segment, value);
+  if (segment != SEGMENT_ss || load<i32>(s, S_fault)) return;
+  shade(s, next);
+  store<i32>(s, SHADOW_begunByStack, S_shadow);
+}
+
+/** The same by a far pointer: the stack's pointer comes with its segment, so interrupts are not kept away. */
+export function loadFarSegment(s: i32, segment: i32, value: i64): void {
   const selector = <i32>value & 0xffff;
   if (hasPlainSegments(s)) {
     setPlainSegment(s, segment, selector, isVirtual8086(s));
-    if (segment == SEGMENT_ss) shade(s, next);
     return;
   }
   const cpl = load<i32>(s, S_cpl);
@@ -78,7 +87,6 @@ export function loadSegment(s: i32, segment: i32, value: i64, next: i64): void {
     if (segment == SEGMENT_ss && (!is64(s) || cpl == 3 || rpl != cpl)) raiseWith(s, VECTOR_generalProtection, 0);
     else {
       clearSegment(s, segment, selector);
-      if (segment == SEGMENT_ss) shade(s, next);
     }
     return;
   }
@@ -102,7 +110,6 @@ export function loadSegment(s: i32, segment: i32, value: i64, next: i64): void {
   }
   if (!noteAccessed(s, selector)) return;
   setSegment(s, segment, selector, descriptor);
-  if (segment == SEGMENT_ss) shade(s, next);
 }
 
 /** No interrupt is taken before the instruction at this address of the code segment. */

@@ -17,9 +17,11 @@ import {
   S_recheck,
   S_shadow,
   S_shadowAt,
+  S_statInterrupt,
   S_systemFlags,
   S_tscOffset,
   SHADOW_begun,
+  SHADOW_begunByStack,
   SHADOW_left,
   VECTOR_debug,
 } from "../engines/runtime/layout.generated";
@@ -52,11 +54,16 @@ export function deliverPending(s: i32): void {
   else if (atomic.xchg<i32>(s + S_interruptRequest, 0) != 0) store<i32>(s, EXIT_interrupt, S_exitCode);
 }
 
-/** After an instruction that ran alone; `flags` are RFLAGS before it. */
-export function afterAlone(s: i32, flags: i64): void {
+/**
+ * After an instruction that ran alone; `flags` are RFLAGS before it, `deliveries` how many there had been. What it ended in, a
+ * fault or an interrupt of its own, has no step behind it: its handler began without one.
+ */
+export function afterAlone(s: i32, flags: i64, deliveries: i64): void {
   // What this instruction has begun is for the next one.
-  store<i32>(s, load<i32>(s, S_shadow) == SHADOW_begun ? SHADOW_left : 0, S_shadow);
-  if (flags & RFLAGS_trap) {
+  const shadow = load<i32>(s, S_shadow);
+  store<i32>(s, shadow >= SHADOW_begun ? SHADOW_left : 0, S_shadow);
+  if (shadow == SHADOW_begunByStack) return;
+  if (flags & RFLAGS_trap && load<i64>(s, S_statInterrupt) == deliveries) {
     // BS of DR6.
     raiseStep(s);
     return;

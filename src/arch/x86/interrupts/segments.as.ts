@@ -49,7 +49,8 @@ export function limitOf(descriptor: u64): i32 {
 /** Whether so many bytes at an offset are in a segment of this access and limit. */
 export function isInside(access: i32, limit: u32, offset: u64, bytes: i32): bool {
   const last = offset + bytes - 1;
-  if ((access & (CODE | CONFORMING)) != CONFORMING) return last <= <u64>limit;
+  // Over the end of 4 GiB processors do as they like: here it goes on at the beginning.
+  if ((access & (CODE | CONFORMING)) != CONFORMING) return last <= <u64>limit || limit == 0xffffffff;
   // It expands down: what is beyond the limit.
   return offset > <u64>limit && last <= (access & BIG ? <u64>0xffffffff : <u64>0xffff);
 }

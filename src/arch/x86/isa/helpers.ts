@@ -44,6 +44,7 @@ export const helpers = {
   loadSystemSegment: helper("context", ["i32", "i64"], "void"),
   /** The segment's number, the selector, the next instruction's address. */
   loadSegment: helper("context", ["i32", "i64", "i64"], "void"),
+  loadFarSegment: helper("context", ["i32", "i64"], "void"),
   selectorOf: helper("state", ["i32"], "i64"),
   /** -1: the selector's descriptor is not to be looked at. */
   accessRights: helper("faults", ["i64"], "i64"),

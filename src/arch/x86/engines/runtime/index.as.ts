@@ -9,6 +9,7 @@ export {
   selectorOf,
   verify,
 } from "../../interrupts/load-segment.as";
+export { loadFarSegment } from "../../interrupts/load-segment.as";
 export { afterAlone, halt } from "../../interrupts/pending.as";
 export {
   returnFar,

@@ -103,8 +103,12 @@ export function setInterruptFlag(s: i32, next: i64): void {
   lookForInterrupts(s);
 }
 
-/** CLAC (0) and STAC (1). */
+/** CLAC (0) and STAC (1), which are no instructions but at level 0. */
 export function setAccessFlag(s: i32, set: i32): void {
+  if (load<i32>(s, S_cpl) != 0) {
+    raiseWith(s, VECTOR_invalidOpcode, 0);
+    return;
+  }
   const flags = load<u64>(s, S_systemFlags) & ~(<u64>RFLAGS_alignment);
   store<u64>(s, set ? flags | RFLAGS_alignment : flags, S_systemFlags);
   derive(s);

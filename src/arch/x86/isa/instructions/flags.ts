@@ -31,12 +31,8 @@ export const lahf = insn("lahf", ["9F"], {}, (m) => {
   m.setRegister(highAccumulator, 8, m.i64.or(m.i64.and(flagsImage(m), m.i64.const(0xd5)), m.i64.const(2)));
 });
 /** Clear AC Flag in EFLAGS Register. */
-export const clac = insn("clac", ["NP 0F 01 CA"], { feature: "smap", cpl0: true }, (m) =>
-  m.call("setAccessFlag", m.i32.const(0)),
-);
+export const clac = insn("clac", ["NP 0F 01 CA"], { feature: "smap" }, (m) => m.call("setAccessFlag", m.i32.const(0)));
 /** Set AC Flag in EFLAGS Register. */
-export const stac = insn("stac", ["NP 0F 01 CB"], { feature: "smap", cpl0: true }, (m) =>
-  m.call("setAccessFlag", m.i32.const(1)),
-);
+export const stac = insn("stac", ["NP 0F 01 CB"], { feature: "smap" }, (m) => m.call("setAccessFlag", m.i32.const(1)));
 
 export const flagInstructions = [cmc, clc, stc, cli, sti, cld, std, sahf, lahf, clac, stac];

@@ -122,7 +122,7 @@ const loadsPointer =
   (segment: number) =>
   (m: X86Machine, { dst, src }: { dst: Operand; src: Operand }): void => {
     const { selector, offset } = src.far();
-    m.call("loadSegment", m.i32.const(segment), selector, m.next());
+    m.call("loadFarSegment", m.i32.const(segment), selector);
     dst.write(offset);
   };
 /** Load a far pointer. */
