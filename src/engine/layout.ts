@@ -303,17 +303,20 @@ export const jumpCache = {
  * @param unit distance in bytes between places where instructions may begin: 4 where all are words, 1.
  * @param longest bytes of the longest instruction.
  * @param pages how many pages of code a vCPU has.
+ * @param patience stores to a page that have all its code dropped before the page is watched (runtime/code-pages.as.ts).
  * @param kinds of code, up to 4, of which the same bytes are other instructions: each has a map and pages of its own.
  */
 export function codePages({
   unit,
   longest,
   pages,
+  patience,
   kinds,
 }: {
   unit: number;
   longest: number;
   pages: number;
+  patience: number;
   kinds: 1 | 2 | 3 | 4;
 }) {
   const shift = 12;
@@ -324,6 +327,7 @@ export function codePages({
     shift,
     unit,
     longest,
+    patience,
     kinds,
     /** log2 of what the kind is multiplied with in the word at `physical`. */
     kindShift: 30,

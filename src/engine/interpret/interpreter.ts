@@ -37,7 +37,7 @@ export interface Translation {
   /** Translated regions, which a region's entry calls by index. */
   readonly regions: WebAssembly.Table;
   /** Told the 4 KiB physical page number whose decoded code was dropped. */
-  codeDropped(physicalPage: number): void;
+  codeDropped(physicalPage: number, first: number, end: number): void;
   /** Told at the end of each slice, if the vCPU's state asks for it. */
   sampled(state: number): void;
 }

@@ -5,7 +5,8 @@
  * wait for. The first instruction decoded in a page of the soft TLB (64 KiB, say) makes the vCPU one of its owners and takes
  * the write tags from everyone's soft TLB. The next store finds the owners and drops their decoded code, which ends the
  * ownership. A page that goes back and forth is watched instead: it stays owned, each store takes the slow path and drops
- * only what it wrote; after some hundred such stores it is tried again, since its use may have changed.
+ * only what it wrote; after some hundred such stores it is tried again, since its use may have changed. Where kernels patch
+ * their code all the time, as on x86, pages are watched from the first store on.
  */
 import {
   ARCH_codeMapSize,
@@ -16,6 +17,7 @@ import {
   CODE_kindShift,
   CODE_kinds,
   CODE_longest,
+  CODE_patience,
   CODE_physical,
   CODE_scale,
   CODE_shift,
@@ -40,16 +42,19 @@ import {
 } from "./layout.target";
 import { dropWriteTags } from "./tlb.as";
 
-/** Tells the translator that a 4 KiB page's code is gone, so that it forgets regions that cover it. */
+/**
+ * Tells the translator that code of a 4 KiB page is gone, so that it forgets regions that cover it: what may begin at these
+ * offsets, or, if that is all of the page, the page's entries as well.
+ */
 @external("env", "codeDropped")
-declare function codeDropped(physicalPage: i32): void;
+declare function codeDropped(physicalPage: i32, first: i32, end: i32): void;
 
 /** An owner word: a bit per vCPU, and how often stores hit owned code. */
 const OWNERS: u32 = 0xffffff;
 const LAST_OWNER = 23;
 const COUNT_SHIFT = 24;
 /** So many times the code is dropped; from then on up to the counter's end, stores are watched. */
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = CODE_patience;
 const COUNT_END: u32 = 255;
 
 /** Code pages in one page of the soft TLB. */
@@ -141,7 +146,7 @@ function dropPart(s: i32, page: i32): void {
     memory.fill(code, 0, CODE_instructions * CODE_entrySize);
     any = true;
   }
-  if (any) codeDropped(page);
+  if (any) codeDropped(page, 0, 1 << CODE_shift);
 }
 
 /** Drops a page of the soft TLB. */
@@ -176,7 +181,8 @@ function dropBytes(s: i32, physical: u64, size: i32): void {
       }
       any = true;
     }
-    if (any) codeDropped(page);
+    const begin = (<u64>page) << CODE_shift;
+    if (any) codeDropped(page, <i32>(at - begin), <i32>(last - begin));
     at = next;
   }
 }
@@ -200,7 +206,7 @@ export function unmapCodePage(s: i32, code: i32): void {
   const at = codeMapOf(s, <i32>(tagged >>> CODE_kindShift)) + page * 4;
   if (load<i32>(at) != code) return;
   store<i32>(at, 0);
-  codeDropped(page);
+  codeDropped(page, 0, 1 << CODE_shift);
 }
 
 /**
@@ -210,7 +216,7 @@ export function unmapCodePage(s: i32, code: i32): void {
 export function fetchedThroughSmall(code: i32, page: i32): void {
   if (load<i32>(code, CODE_small)) return;
   store<i32>(code, 1, CODE_small);
-  codeDropped(page);
+  codeDropped(page, 0, 1 << CODE_shift);
 }
 
 // Ownership.

@@ -42,7 +42,7 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, bes
       const translator = new Translator(target, memory, address, beside);
       const translation = {
         regions: translator.regions,
-        codeDropped: (page: number) => translator.codeDropped(page),
+        codeDropped: (page: number, first: number, end: number) => translator.codeDropped(page, first, end),
         sampled: () => translator.sampled(),
       };
       const interpreter = instantiateInterpreter(assets, memory, translation, onEvent, missing);

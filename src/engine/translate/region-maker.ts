@@ -7,7 +7,7 @@ import { detectWasmFeatures } from "../../wasm/features.js";
 import type { LinkableBody } from "../../wasm/function-builder.js";
 import { type EngineLayout, Handler } from "../layout.js";
 import { Linkage } from "./linkage.js";
-import { RegionTranslator, regionTemplates } from "./region.js";
+import { type Extent, RegionTranslator, regionTemplates } from "./region.js";
 import type { TranslatorTarget } from "./target.js";
 import type { Templates } from "./template.js";
 import { sizeOf, type Tiers } from "./tiers.js";
@@ -38,12 +38,17 @@ export interface RegionRequest {
   readonly linked: boolean;
 }
 
+/** What of a 4 KiB physical page a region was made from. */
+export interface CoveredPage extends Extent {
+  readonly page: number;
+}
+
 export interface MadeRegion {
   readonly id: number;
   /** Addresses of the decoded entries of its ways in. */
   readonly entries: readonly number[];
   /** 4 KiB physical pages that it has instructions in, or calls. */
-  readonly pages: readonly number[];
+  readonly pages: readonly CoveredPage[];
 }
 
 /** Regions in one module, each exported by its place in the list. */
@@ -168,7 +173,7 @@ export class RegionMaker<V> {
       this.#refused.push(id);
       return;
     }
-    const pages = [...translator.pages].map((p) => firstPage + p);
+    const pages = [...translator.pages].map(([page, extent]) => ({ page: firstPage + page, ...extent }));
     this.#made.push({ region: { id, entries, pages }, ...f.finishLinkable() });
     if (translator.cut) this.#remember(entries);
   }

@@ -24,6 +24,13 @@ import { type Found, type Place, regionFunction, regionLocals, type Template, Te
 const instructionLimit = 500;
 /** Ways in that a region may have; beyond that, calls are left to return through a look-up. */
 const entryLimit = 48;
+
+/** Part of a page: from one offset up to another; empty if the second is not larger. */
+export interface Extent {
+  readonly first: number;
+  readonly end: number;
+}
+
 interface Instruction<V> {
   readonly offset: number;
   readonly template: Template<V>;
@@ -140,11 +147,20 @@ export class RegionTranslator<V> {
     return this.length >= instructionLimit;
   }
 
-  /** Offsets of the 4 KiB pages that the region has instructions in, or calls. */
-  get pages(): Set<number> {
+  /** The 4 KiB pages, by number from the span's beginning, that the region has instructions in, or calls. */
+  get pages(): ReadonlyMap<number, Extent> {
     return this.#pages;
   }
-  readonly #pages = new Set<number>();
+  readonly #pages = new Map<number, Extent>();
+
+  /** The region depends on what may begin from one offset of a page up to another. */
+  #covers(page: number, first: number, end: number): void {
+    const known = this.#pages.get(page);
+    this.#pages.set(
+      page,
+      known ? { first: Math.min(known.first, first), end: Math.max(known.end, end) } : { first, end },
+    );
+  }
 
   /** Offsets that the function can be entered at, in the order of its parameter. */
   get entries(): readonly number[] {
@@ -284,8 +300,9 @@ export class RegionTranslator<V> {
           (offset) => this.#source.fetch(offset) !== undefined,
         );
         this.#instructions.set(at, { offset: at, template, isCall, isReturn: flow === "return", table });
-        this.#pages.add(at >> shift);
-        this.#pages.add((next - 1) >> shift);
+        const inPage = at & ((1 << shift) - 1);
+        this.#covers(at >> shift, inPage, inPage + template.length);
+        if ((next - 1) >> shift !== at >> shift) this.#covers((next - 1) >> shift, 0, next & ((1 << shift) - 1));
         const followed: number[] = [...table];
         for (const displacement of displacements) {
           if (isCall) followed.push(next);
@@ -731,7 +748,9 @@ export class RegionTranslator<V> {
     this.#target.branches.settleAt(f, from);
     this.#storeBudget();
     const entry = target === undefined ? undefined : this.#source.decodedEntry(target);
-    if (entry !== undefined) this.#pages.add((target as number) >> this.#layout.codePage.shift);
+    // The entry is looked at when it calls: no byte of that page matters, as long as the page has its entries.
+    if (entry !== undefined)
+      this.#covers((target as number) >> this.#layout.codePage.shift, Number.POSITIVE_INFINITY, 0);
     this.#linkage.emitCall(f, regionLocals, entry, () => this.#pushAddress(back));
     f.get(regionLocals.state);
     f.load("i32", this.#layout.state.budget.offset);

@@ -13,7 +13,7 @@ import type { Interpreter, RuntimeExports } from "../interpret/interpreter.js";
 import { type EngineLayout, Handler } from "../layout.js";
 import { tableBits } from "../region-entry.js";
 import { aloneBit } from "../target.js";
-import { inCodePage, type MadeRegion, type RegionBatch } from "./region-maker.js";
+import { type CoveredPage, inCodePage, type MadeRegion, type RegionBatch } from "./region-maker.js";
 import type { TranslatorTarget } from "./target.js";
 import { BesideWorkshop, HereWorkshop, type Workshop } from "./workshop.js";
 
@@ -46,7 +46,7 @@ interface Region {
   readonly module: Generated;
   /** Decoded entries that lead into it: address and word. */
   readonly entries: readonly (readonly [entry: number, word: number])[];
-  readonly pages: readonly number[];
+  readonly pages: readonly CoveredPage[];
 }
 
 export class Translator {
@@ -296,7 +296,7 @@ export class Translator {
 
   /** Whether the code is still what the region was made from, and nothing else leads from its first entry. */
   #isUsable({ id, entries, pages }: MadeRegion): boolean {
-    if (id < this.#overtaken || pages.some((page) => id < (this.#overtakenAt.get(page) ?? 0))) return false;
+    if (id < this.#overtaken || pages.some(({ page }) => id < (this.#overtakenAt.get(page) ?? 0))) return false;
     return this.#memoryView().getInt32(entries[0] as number, true) >= Handler.first;
   }
 
@@ -309,7 +309,7 @@ export class Translator {
     const region = { index, module, entries, pages: made.pages };
     if (module.live++ === 0) this.#account(module.bytes);
     this.#live.set(index, region);
-    for (const page of made.pages) {
+    for (const { page } of made.pages) {
       const regions = this.#byPage.get(page);
       if (regions) regions.add(region);
       else this.#byPage.set(page, new Set([region]));
@@ -336,7 +336,7 @@ export class Translator {
     this.#free.push(region.index);
     this.#live.delete(region.index);
     if (--region.module.live === 0) this.#account(-region.module.bytes);
-    for (const page of region.pages) {
+    for (const { page } of region.pages) {
       const regions = this.#byPage.get(page);
       if (regions?.delete(region) && regions.size === 0) this.#byPage.delete(page);
     }
@@ -350,16 +350,19 @@ export class Translator {
     view.setInt32(at, view.getInt32(at, true) + bytes, true);
   }
 
-  /** The decoded code of a 4 KiB physical page is gone. */
-  codeDropped(physicalPage: number): void {
+  /** The decoded code of a 4 KiB physical page is gone: what may begin at these offsets; or all of it, with its entries. */
+  codeDropped(physicalPage: number, first: number, end: number): void {
     if (this.#requested.size > 0) {
       if (this.#overtakenAt.size >= droppedLimit) this.#overtake();
       this.#overtakenAt.set(physicalPage, this.#nextRequest);
     }
     const regions = this.#byPage.get(physicalPage);
     if (!regions) return;
-    for (const region of [...regions]) this.#drop(region);
-    this.#byPage.delete(physicalPage);
+    const all = end - first === 1 << this.#layout.codePage.shift;
+    for (const region of [...regions]) {
+      const covered = region.pages.find(({ page }) => page === physicalPage) as CoveredPage;
+      if (all || (covered.first < end && covered.end > first)) this.#drop(region);
+    }
   }
 
   stats(): Readonly<Record<string, number>> {

@@ -63,7 +63,7 @@ export class TinyMachine {
     this.#translator = translator;
     this.#interpreter = instantiateInterpreter(assets, this.#memory, {
       regions: translator.regions,
-      codeDropped: (page) => translator.codeDropped(page),
+      codeDropped: (page, first, end) => translator.codeDropped(page, first, end),
       sampled: () => translator.sampled(),
     });
     translator.bind(this.#interpreter);

@@ -125,6 +125,11 @@ export class X86Machine {
     return this.#processor.regionRuns;
   }
 
+  /** How many regions are gone since their code was written. */
+  get regionsDropped(): number {
+    return this.#processor.translator.stats()["regionsDropped"] as number;
+  }
+
   /**
    * Runs from `pc` to an exception; or, stepped, until something else than the instruction at `pc` is next, or to the end. The
    * int3 behind an instruction that was to run is where it ended.

@@ -90,7 +90,7 @@ export class Processor {
       translate
         ? {
             regions: translator.regions,
-            codeDropped: (page) => translator.codeDropped(page),
+            codeDropped: (page, first, end) => translator.codeDropped(page, first, end),
             sampled: () => translator.sampled(),
           }
         : interpretOnly(),

@@ -109,7 +109,7 @@ export const state = built.fields;
 export const tlb = softTlb(12);
 /** Kinds of code: 64-bit, 32 bits, 16 bits. */
 export const CodeKind = { long: 0, bits32: 1, bits16: 2 } as const;
-export const codePage = codePages({ unit: 1, longest, pages: 1024, kinds: 3 });
+export const codePage = codePages({ unit: 1, longest, pages: 2048, patience: 0, kinds: 3 });
 
 /**
  * Records of operands (operands.ts): each stands once, found by a hash of what is in it. A kernel's boot has some 40,000. When
