@@ -152,8 +152,13 @@ export async function bundle(
     Object.assign(metafile.outputs, made.outputs);
   };
   try {
-    await add({ entryPoints: { ...shared, ...wholes }, splitting: true, plugins: [plugin(false)] });
     const dense = { minifyWhitespace: true, minifySyntax: true, minifyIdentifiers: minify };
+    await add({
+      ...(command ? dense : {}),
+      entryPoints: { ...shared, ...wholes },
+      splitting: true,
+      plugins: [plugin(false)],
+    });
     if (command) await add({ ...dense, entryPoints: apart, plugins: [programApart, plugin(true)] });
   } catch (cause) {
     throw new VmmError(`esbuild could not bundle: ${cause instanceof Error ? cause.message : String(cause)}`, {
