@@ -121,13 +121,15 @@ async function nodeTests(folders, concurrency) {
   }
 }
 
-/** Boot tests skip themselves without a guest; this brings it, or says why not. */
+/** Boot tests skip themselves without a guest; this brings those that they boot, or says why not. */
 async function fetchGuest() {
-  const child = spawn(process.execPath, ["dist/src/cli/main.js", "guest", "fetch", "--if-missing"], {
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  const status = await new Promise((resolve) => child.on("exit", resolve));
-  if (status !== 0) skip("the default guest", "it could not be fetched (see above); the boot tests will say so too");
+  for (const name of ["ppc64el", "amd64"]) {
+    const child = spawn(process.execPath, ["dist/src/cli/main.js", "guest", "fetch", name, "--if-missing"], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    const status = await new Promise((resolve) => child.on("exit", resolve));
+    if (status !== 0) skip(`the guest ${name}`, "it could not be fetched (see above); the boot tests will say so too");
+  }
 }
 
 const biome = () => require.resolve("@biomejs/biome/bin/biome");

@@ -1,10 +1,11 @@
 /**
- * A stock amd64 kernel on machine pc, as far as it comes: UNIKVM_X86_VMLINUX names its vmlinux (what a bzImage has packed), since
- * nothing fetches one yet. UNIKVM_SECONDS is for how long; with an initrd whose shell is on the console, to its end.
+ * A stock amd64 kernel on machine pc, to its first lines: that of the guest amd64, which `npm test` fetches, or UNIKVM_X86_VMLINUX, a
+ * vmlinux or a bzImage. With UNIKVM_SECONDS, for how long, on through the guest's initial RAM disk (or UNIKVM_X86_INITRD) to the end.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { listGuest } from "../../guests/index.js";
 import { kvmAmdModule } from "../../src/arch/x86/module-amd.js";
 import { kvmIntelModule, type X86KvmOffer } from "../../src/arch/x86/module-intel.js";
 import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR } from "../../src/arch/x86/uapi.js";
@@ -17,13 +18,17 @@ import { loadX86Kernel } from "../../src/vmm/loaders/kernel-image.js";
 import { createPc } from "../../src/vmm/machines/pc/machine.js";
 import { createPcVcpuSide } from "../../src/vmm/machines/pc/vcpu-side.js";
 
-const file = process.env["UNIKVM_X86_VMLINUX"];
-const initrd = process.env["UNIKVM_X86_INITRD"];
-const skip = file ? false : "SKIPPED: UNIKVM_X86_VMLINUX names no vmlinux";
+const { guest } = listGuest("amd64");
+const known = "missing" in guest ? undefined : guest;
+const file = process.env["UNIKVM_X86_VMLINUX"] ?? known?.kernel;
+const long = process.env["UNIKVM_SECONDS"] !== undefined;
+const initrd = process.env["UNIKVM_X86_INITRD"] ?? (long ? known?.initrd : undefined);
+const skip = !file && `SKIPPED: the guest amd64 is ${"missing" in guest && guest.missing}: unikvm guest fetch amd64`;
 const seconds = Number(process.env["UNIKVM_SECONDS"] ?? 120);
 const memorySize = 256 << 20;
 const commandLine =
-  process.env["UNIKVM_COMMAND_LINE"] ?? "earlyprintk=serial,ttyS0,115200 console=ttyS0 panic=-1 cryptomgr.notests=1";
+  process.env["UNIKVM_COMMAND_LINE"] ??
+  "earlyprintk=serial,ttyS0,115200 console=ttyS0 panic=-1 cryptomgr.notests=1 rdinit=/init unikvm.run=uname";
 
 for (const [vendor, module, type, threads] of [
   ["intel", kvmIntelModule, KVM_X86_UNIKVM_HV, true],
@@ -47,7 +52,7 @@ for (const [vendor, module, type, threads] of [
         text += new TextDecoder("latin1").decode(bytes);
         if (process.env["UNIKVM_VERBOSE"]) process.stdout.write(bytes);
         // The long form goes on for as long as it is told.
-        if (!process.env["UNIKVM_SECONDS"] && /Hypervisor detected: KVM/.test(text)) run.stop();
+        if (!long && /Hypervisor detected: KVM/.test(text)) run.stop();
         return undefined;
       },
       timeout: 1000 * seconds,
@@ -57,6 +62,7 @@ for (const [vendor, module, type, threads] of [
     loader.rmmod(`kvm_${vendor}`);
     assert.match(text, /Linux version/);
     assert.match(text, /Hypervisor detected: KVM/);
+    if (long && initrd && initrd === known?.initrd) assert.match(text, /^Linux\r?\nunikvm\.run: exit status 0/m, text);
     assert.notEqual(outcome.kind, "failed", JSON.stringify(outcome));
   });
 }
