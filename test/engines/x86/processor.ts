@@ -190,6 +190,9 @@ export class Processor {
     this.set("floatStatus", view.getUint16(2, true));
     this.set("floatTags", view.getUint8(4));
     this.set("mxcsr", view.getUint32(24, true));
+    this.set("floatOpcode", view.getUint16(6, true));
+    this.set64("floatInstruction", view.getBigUint64(8, true));
+    this.set64("floatData", view.getBigUint64(16, true));
     const top = (this.get("floatStatus") >> 11) & 7;
     for (let i = 0; i < 8; i++) {
       const at = this.#s + state.floatRegister.offset + 16 * ((top + i) & 7);

@@ -87,6 +87,10 @@ export const helpers = {
   /** The address, the operand size. */
   saveFloat: helper("faults", ["i64", "i32"], "void"),
   restoreFloat: helper("faults", ["i64", "i32"], "void"),
+  saveEnvironment: helper("faults", ["i64", "i32"], "void"),
+  loadEnvironment: helper("faults", ["i64", "i32"], "void"),
+  saveFloatState: helper("faults", ["i64", "i32"], "void"),
+  restoreFloatState: helper("faults", ["i64", "i32"], "void"),
   mxcsr: helper("state", [], "i64"),
   loadMxcsr: helper("faults", ["i64"], "void"),
 

@@ -47,6 +47,7 @@ export {
   protectedMode,
 } from "./system.as";
 export { raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
+export { loadEnvironment, restoreFloatState, saveEnvironment, saveFloatState } from "./float/environment.as";
 export { loadMxcsr, mxcsr, restoreFloat, saveFloat } from "./float/image.as";
 export { sseArithmetic, sseCompare, sseOrder } from "./float/sse.as";
 export {

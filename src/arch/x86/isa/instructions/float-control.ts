@@ -1,5 +1,6 @@
 /** Control of x87 and SSE: their words, and images of their state. */
 import { insn } from "../insn.js";
+import type { Operand } from "../machine.js";
 
 /** Initialize Floating-Point Unit. */
 export const fninit = insn("fninit", ["DB E3"], {}, (m) => m.call("initializeFloat"));
@@ -33,6 +34,25 @@ export const fxrstor = insn(
   { feature: "fxsr", names: { by: "operand", 32: "fxrstor", 64: "fxrstor64" } },
   (m, { src }, { size }) => m.call("restoreFloat", src.address({ bytes: 512 }), m.i32.const(size)),
 );
+/** Images of the x87 alone: 16 bits or 32 by the operand size, whatever REX.W says. */
+const image = (
+  name: string,
+  opcode: string,
+  bytes: Readonly<Record<16 | 32, number>>,
+  routine: "saveEnvironment" | "loadEnvironment" | "saveFloatState" | "restoreFloatState",
+) =>
+  insn(name, [`${opcode} port  at:mem`] as [string], {}, (m, o, { size }) => {
+    const { at } = o as unknown as { at: Operand };
+    const write = routine.startsWith("save");
+    m.call(routine, at.address({ bytes: bytes[size === 16 ? 16 : 32], write }), m.i32.const(size));
+  });
+/** Store x87 FPU Environment; Load x87 FPU Environment. */
+export const fnstenv = image("fnstenv", "D9 /6", { 16: 14, 32: 28 }, "saveEnvironment");
+export const fldenv = image("fldenv", "D9 /4", { 16: 14, 32: 28 }, "loadEnvironment");
+/** Store x87 FPU State; Restore x87 FPU State. */
+export const fnsave = image("fnsave", "DD /6", { 16: 94, 32: 108 }, "saveFloatState");
+export const frstor = image("frstor", "DD /4", { 16: 94, 32: 108 }, "restoreFloatState");
+
 /** Load MXCSR Register. */
 export const ldmxcsr = insn("ldmxcsr", ["NP 0F AE /2  src:m32"], { feature: "fxsr", facility: "sse" }, (m, { src }) =>
   m.call("loadMxcsr", src.read()),
@@ -49,6 +69,10 @@ export const floatControlInstructions = [
   fnstsw,
   fnstcw,
   fldcw,
+  fnstenv,
+  fldenv,
+  fnsave,
+  frstor,
   fxsave,
   fxrstor,
   ldmxcsr,
