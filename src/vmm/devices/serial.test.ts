@@ -55,6 +55,31 @@ test("it is told as a 16550A, sends, receives, interrupts", () => {
   assert.ok(!level());
 });
 
+test("what was typed before a driver opens the port is there afterwards", () => {
+  const { serial, input, level } = port();
+  input.push(0x41, 0x42);
+  serial.lineChanged();
+  // Linux's 8250 driver: it empties the queues and reads what is left, twice, then allows the interrupts.
+  for (const value of [1, 7, 0]) serial.write(2, value);
+  for (let time = 0; time < 2; time++) {
+    assert.equal(serial.read(5), 0x60);
+    for (const register of [0, 2, 6]) serial.read(register);
+  }
+  serial.write(4, 0x0b);
+  serial.write(1, 5);
+  assert.ok(level());
+  assert.deepEqual([serial.read(5), serial.read(0), serial.read(0)], [0x61, 0x41, 0x42]);
+});
+
+test("who looks at the status again and again finds what was typed before the queue was emptied", () => {
+  const { serial, input } = port();
+  input.push(0x41);
+  serial.write(2, 7);
+  let looks = 0;
+  while (!(serial.read(5) & 1)) assert.ok(++looks < 100);
+  assert.equal(serial.read(0), 0x41);
+});
+
 test("any access is answered by a byte, and nothing grows", () => {
   const { serial, sent, input } = port();
   let seed = Number(process.env["UNIKVM_SEED"] ?? 1);

@@ -42,6 +42,13 @@ const queuesOn = 0xc0;
 
 /** What was sent in loop mode and not received: no longer queue than the real one's. */
 const loopMost = 16;
+/**
+ * Looks at the line's status for which nothing has come yet after the queue was emptied: the time that a byte takes on a real
+ * line. Drivers empty the queue and read what is left when they open the port, which would lose what was typed before. Allowing
+ * the interrupt of what is received ends it.
+ */
+const quietLooks = 16;
+
 /** Words. `sent`: the interrupt of an empty transmitter waits to be seen. `level`: of the interrupt. */
 const Word = {
   lock: 0,
@@ -53,8 +60,9 @@ const Word = {
   queues: 6,
   sent: 7,
   level: 8,
-  loopCount: 9,
-  loop: 10,
+  quiet: 9,
+  loopCount: 10,
+  loop: 11,
 } as const;
 const wordCount = Word.loop + loopMost;
 /** Bytes that a port's registers take. */
@@ -119,8 +127,11 @@ export class Serial {
         return this.#get(Word.format);
       case Register.modem:
         return this.#get(Word.modem);
-      case Register.line:
-        return (this.#hasRoom ? 0x60 : 0) | (this.#hasInput ? 1 : 0);
+      case Register.line: {
+        const status = (this.#hasRoom ? 0x60 : 0) | (this.#hasInput ? 1 : 0);
+        this.#set(Word.quiet, Math.max(0, this.#get(Word.quiet) - 1));
+        return status;
+      }
       case Register.modemStatus: {
         // Outputs come back as inputs; else somebody is there who is ready.
         const modem = this.#get(Word.modem);
@@ -145,11 +156,15 @@ export class Serial {
           // Allowed while the transmitter is empty, its interrupt comes.
           if (byte & Interrupt.sent && !(this.#get(Word.interrupts) & Interrupt.sent)) this.#set(Word.sent, 1);
           this.#set(Word.interrupts, byte & 15);
+          if (byte & Interrupt.received) this.#set(Word.quiet, 0);
         }
         break;
       case Register.cause:
         this.#set(Word.queues, byte & 1);
-        if (byte & 2) this.#set(Word.loopCount, 0);
+        if (byte & 2) {
+          this.#set(Word.loopCount, 0);
+          if (!(this.#get(Word.interrupts) & Interrupt.received)) this.#set(Word.quiet, quietLooks);
+        }
         break;
       case Register.format:
         this.#set(Word.format, byte);
@@ -184,7 +199,7 @@ export class Serial {
   }
 
   #receive(): number | undefined {
-    if (!this.#loops) return this.#line.receive();
+    if (!this.#loops) return this.#get(Word.quiet) > 0 ? undefined : this.#line.receive();
     return this.#get(Word.loopCount) > 0 ? this.#shift() : undefined;
   }
 
@@ -197,7 +212,7 @@ export class Serial {
   }
 
   get #hasInput(): boolean {
-    return this.#loops ? this.#get(Word.loopCount) > 0 : this.#line.waiting;
+    return this.#loops ? this.#get(Word.loopCount) > 0 : this.#get(Word.quiet) === 0 && this.#line.waiting;
   }
 
   get #hasRoom(): boolean {
