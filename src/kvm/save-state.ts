@@ -24,6 +24,9 @@ interface State extends VmState {
   readonly devices: readonly (readonly [type: number, unknown])[];
 }
 
+/** The most that a guest's time can be, ms: 139 years, which every architecture's counters hold. */
+const latestClock = 2 ** 42;
+
 const vcpuCheck = having({ id: integer(0, 0xffff), core: recordOf(savedValue), arch: anything });
 const stateCheck = having({
   format: integer(1, 0xffff),
@@ -67,7 +70,7 @@ export function loadState(vm: StatefulVm, state: unknown): void {
   if (format !== savedFormat)
     refuse(`has format ${format}, and this version reads ${savedFormat}; update the older one`);
   if (name !== arch.name) refuse(`is of an architecture "${name}", and this VM of ${arch.name}`);
-  if (!Number.isFinite(clock) || clock < 0) refuse(`says that the guest's time is ${clock} ms`);
+  if (!(clock >= 0 && clock <= latestClock)) refuse(`says that the guest's time is ${clock} ms`);
   const ids = (of: readonly { readonly id: number }[]): string => of.map(({ id }) => id).join(", ");
   if (ids(vcpus) !== ids(vm.vcpus())) refuse(`has the vCPUs ${ids(vcpus)}, and this VM ${ids(vm.vcpus())}`);
   const types = devices.map(([type]) => Number(type)).join(", ");

@@ -104,7 +104,8 @@ const load = (memory: VmMemory, type: Type, at: number): number | bigint =>
   type === "i64" ? memory.i64(at) : type === "f64" ? memory.f64(at) : memory.i32(at);
 
 function store(memory: VmMemory, type: Type, at: number, value: number | bigint): void {
-  if (type === "i64") memory.setI64(at, typeof value === "number" ? BigInt(Math.trunc(value) || 0) : value);
+  if (type === "i64")
+    memory.setI64(at, typeof value === "number" ? BigInt(Number.isFinite(value) ? Math.trunc(value) : 0) : value);
   else if (type === "f64") memory.setF64(at, Number(value));
   else memory.setI32(at, Number(value));
 }

@@ -29,6 +29,7 @@ import {
 import { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SIPI_RECEIVED, KVM_MP_STATE_UNINITIALIZED } from "./uapi.js";
 import * as vendor from "./vendor.js";
 import { restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";
+import { loadState, loadVcpu, saveState } from "./vm/saved-state.js";
 import { vcpuRecordSize, x86Vm, x86VmPointer } from "./vm/state.js";
 import { x86VcpuOf, x86VmOf } from "./vm/x86-vm.js";
 
@@ -113,10 +114,6 @@ function vcpuStats(vcpu: VcpuInside): Stats {
   return Object.fromEntries(Object.entries(names).map(([name, field]) => [name, Number(getField(vcpu, field))]));
 }
 
-const notYet = (what: string): never => {
-  throw new KvmError("EOPNOTSUPP", `${what} is not there for x86 VMs yet`);
-};
-
 /** For processors of the vendor with which it is linked. */
 export const x86: Arch = {
   name: "x86",
@@ -144,9 +141,9 @@ export const x86: Arch = {
   keptRanges: () => [],
   restoreVm,
   restoreVcpu,
-  saveState: () => notYet("vm.saveState"),
-  loadState: () => notYet("vm.loadState"),
-  loadVcpu: () => notYet("vm.loadState"),
+  saveState,
+  loadState,
+  loadVcpu,
   memoryChanged: flushTranslations,
   memoryWritten: dropCode,
 

@@ -159,7 +159,9 @@ export function getSregs(vcpu: VcpuInside): X86Sregs {
 /** EINVAL: not all registers, or no numbers, or a mode that there is none of. */
 export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   takesSregs(sregs, "vcpu.setSregs", "sregs");
-  requireMode(sregs);
+  requireMode("KVM_SET_SREGS", sregs);
+  if (sregs.interrupt_bitmap.length !== 4)
+    throw new KvmError("EINVAL", "KVM_SET_SREGS: interrupt_bitmap has four words");
   // What RIP is stays, whatever becomes of the segment that it is in.
   const rip = instructionPointer(vcpu);
   for (const [i, name] of segments.entries()) setSegment(vcpu, i, sregs[name]);
@@ -184,9 +186,13 @@ export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   contextChanged(vcpu);
 }
 
-function requireMode({ cr0, cr3, cr4, cr8, efer, interrupt_bitmap }: X86Sregs): void {
+/** EINVAL: bits that the processor lacks, or a mode that there is none of. `call` is for the sentence. */
+export function requireMode(
+  call: string,
+  { cr0, cr3, cr4, cr8, efer }: Pick<X86Sregs, "cr0" | "cr3" | "cr4" | "cr8" | "efer">,
+): void {
   const refuse = (what: string): never => {
-    throw new KvmError("EINVAL", `KVM_SET_SREGS: ${what}`);
+    throw new KvmError("EINVAL", `${call}: ${what}`);
   };
   const paging = (cr0 & Control0.paging) !== 0n;
   if (cr0 >> 32n) refuse("cr0 has 32 bits");
@@ -200,5 +206,4 @@ function requireMode({ cr0, cr3, cr4, cr8, efer, interrupt_bitmap }: X86Sregs): 
   if (active && !(cr4 & BigInt(Control4.physicalAddress))) refuse("long mode wants cr4.PAE");
   if (cr3 >> 40n) refuse("cr3 has 40 bits of address");
   if (cr8 > 15n) refuse("cr8 has four bits");
-  if (interrupt_bitmap.length !== 4) refuse("interrupt_bitmap has four words");
 }

@@ -1,28 +1,75 @@
 /** What an x86 VM and its vCPUs are besides what every VM is, as plain values under names (kvm/saved.ts). */
+import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { restoreFields, type SavedFields, saveFields } from "../../../kvm/saved.js";
 import { Request, state } from "../engines/layout.js";
 import { Irqchip, irqchipParts } from "../interrupts/irqchip/irqchip.js";
 import { lapicState } from "../interrupts/irqchip/lapic.js";
+import { getCpuid, setCpuid } from "../processor/cpuid.js";
 import { contextChanged, getField, recordAt, request, type StateField, setField } from "../processor/vcpu.js";
+import * as vendor from "../vendor.js";
 import { lapicAt, x86Vcpu, x86Vm } from "./state.js";
 import { x86VmOf } from "./x86-vm.js";
 
 /** Of a vCPU's state: what the engine makes anew, what only lives while it runs, and where things lie. */
-const derived: ReadonlySet<string> = new Set([
-  ...["fault", "exitCode", "budget", "recheck", "sampling", "sliceLength", "shortSlices", "tlb", "asid", "fetchTlb"],
-  ...["fetchAsid", "contexts", "contextGeneration", "tableNext", "codeBytes", "vcpuIndex", "codeMaps", "codeMap"],
-  ...["nextCodePage", "codePagesTaken", "mode", "fetchPage", "decodeRoot", "inGuest", "mailHead", "mailTail", "mail"],
-  ...["dropSets", "dropWords", "requests", "jumpContext", "jumpGeneration", "exitsToSample", "largePages", "hugePages"],
-  ...["recordCount", "updateAddress", "nestedFault", "nestedError", "crossing", "leaveAt"],
+const derived: ReadonlySet<string> = new Set<StateField>([
+  "fault",
+  "exitCode",
+  "budget",
+  "recheck",
+  "sampling",
+  "sliceLength",
+  "shortSlices",
+  "tlb",
+  "asid",
+  "fetchTlb",
+  "fetchAsid",
+  "contexts",
+  "contextGeneration",
+  "tableNext",
+  "codeBytes",
+  "vcpuIndex",
+  "codeMaps",
+  "codeMap",
+  "nextCodePage",
+  "codePagesTaken",
+  "mode",
+  "fetchPage",
+  "decodeRoot",
+  "inGuest",
+  "mailHead",
+  "mailTail",
+  "mail",
+  "dropSets",
+  "dropWords",
+  "requests",
+  "jumpContext",
+  "jumpGeneration",
+  "exitsToSample",
+  "largePages",
+  "hugePages",
+  "recordCount",
+  "updateAddress",
+  "nestedFault",
+  "nestedError",
+  "crossing",
+  "leaveAt",
+  "sseBlocked",
+  "avxBlocked",
+  "floatBlocked",
+  "mmxBlocked",
+  "sseFault",
+  "floatImage",
 ]);
 
-interface SavedX86Vm {
+export interface SavedX86Vm {
+  /** Of its processors: the module's name. */
+  readonly vendor: string;
   readonly irqchip?: Readonly<Record<string, SavedFields>>;
   readonly hasPit: boolean;
 }
 
-interface SavedX86Vcpu {
+export interface SavedX86Vcpu {
   readonly state: Readonly<Record<string, readonly bigint[]>>;
   readonly record: SavedFields;
   readonly lapic: SavedFields;
@@ -31,17 +78,26 @@ interface SavedX86Vcpu {
 export function saveVm(vm: VmInside): SavedX86Vm {
   const x86 = x86VmOf(vm);
   const { irqchip } = x86;
-  if (!irqchip) return { hasPit: false };
+  const { module } = vendor;
+  if (!irqchip) return { vendor: module, hasPit: false };
   const base = vm.mem.u32(x86.address + x86Vm.offset.irqchip);
   const parts = Object.entries(irqchipParts).map(
     ([name, [at, layout]]) => [name, saveFields(vm.mem, layout, base + at)] as const,
   );
-  return { irqchip: Object.fromEntries(parts), hasPit: irqchip.hasPit };
+  return { vendor: module, irqchip: Object.fromEntries(parts), hasPit: irqchip.hasPit };
 }
+
+/** Guests know whose processor they have, and use what only that has. Undefined: nothing is wrong with it. */
+export const vendorFault = (saved: string): string | undefined =>
+  saved === vendor.module
+    ? undefined
+    : `has processors of ${JSON.stringify(saved.slice(0, 60))}, and this VM those of ${vendor.module}: a guest cannot change its processor's vendor; load ${JSON.stringify(saved.slice(0, 60))}`;
 
 /** What createVm made is there. */
 export function restoreVm(vm: VmInside, saved: unknown): void {
-  const { irqchip, hasPit } = saved as SavedX86Vm;
+  const { irqchip, hasPit, vendor: whose = vendor.module } = saved as Partial<SavedX86Vm>;
+  const wrong = vendorFault(whose);
+  if (wrong) throw new KvmError("EOPNOTSUPP", `vm.moveTo: the VM ${wrong}`);
   if (!irqchip) return;
   const base = Irqchip.create(vm.mem);
   const x86 = x86VmOf(vm);
@@ -78,6 +134,9 @@ export function restoreVcpu(vcpu: VcpuInside, saved: unknown): void {
   }
   restoreFields(mem, x86Vcpu, vcpu.archRecord, record, ["ready"]);
   restoreFields(mem, lapicState, vcpu.archRecord + lapicAt, lapic);
+  // In another version, features may have other places.
+  const entries = getCpuid(vcpu);
+  if (entries.length > 0) setCpuid(vcpu, entries);
   mem.setI32(recordAt(vcpu, "ready"), 0);
   request(vcpu, Request.interrupt);
   contextChanged(vcpu);
