@@ -10,7 +10,7 @@ export * from "./index.js";
 
 const platform = async (): Promise<Platform> => {
   const { nodePlatform } = await import("./node/platform.js");
-  return nodePlatform(openKvm);
+  return nodePlatform((guest) => openKvm({ guest }));
 };
 
 /** Boots a virtual machine with Linux; as docs/exec.md tells. The machine is loaded when it is first called. */

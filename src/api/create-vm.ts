@@ -20,7 +20,7 @@ import { bytesIn, usualMemory } from "./bytes.js";
 import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
 import { requireImage } from "./images.js";
-import type { BootPlan, Platform, RunningMachine } from "./platform.js";
+import { type BootPlan, type Platform, type RunningMachine, type VmGuest, vmGuests } from "./platform.js";
 import { misuse } from "./program.js";
 import type { Captured } from "./snapshot.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
@@ -146,9 +146,7 @@ async function goOn(platform: Platform, options: VmOptions, given: unknown): Pro
 function refuseWhatIsToCome(options: VmOptions): void {
   const { shares, guest, image, kernel, initrd, limits = {}, cpus = 1 } = options;
   if (shares !== undefined) throw notSupported("createVm: the option shares", "use vm.fs, or a disk");
-  if (guest !== undefined && guest !== "ppc64le") {
-    throw notSupported(`createVm: the option guest with ${guest}`, "leave it out: the guest is ppc64le");
-  }
+  vmGuest(guest);
   if (typeof image === "string") requireImage(image);
   if (image !== undefined && kernel !== undefined)
     throw new VmError("EINVAL", "createVm: image and kernel exclude each other");
@@ -164,6 +162,16 @@ function refuseWhatIsToCome(options: VmOptions): void {
   if (disk !== undefined) bytesIn(disk, "createVm: limits.disk");
   if (!Number.isInteger(cpus) || cpus < 1)
     throw new VmError("EINVAL", `createVm: cpus is ${cpus}, not a number from 1 on`);
+}
+
+/** Throws VmError, NOT_SUPPORTED: one that no machine boots yet. */
+function vmGuest(guest: VmOptions["guest"]): VmGuest {
+  const found = guest === undefined ? vmGuests[0] : vmGuests.find((one) => one === guest);
+  if (found) return found;
+  throw notSupported(
+    `createVm: the option guest with ${guest}`,
+    `machine pc has no entry for 32-bit kernels; there is ${vmGuests.join(", ")}`,
+  );
 }
 
 /** Twins of a machine, each with a network of its own and nothing forwarded to it; they outlive it. All of them or none. */
@@ -224,7 +232,7 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
       from?.agent,
     );
     const plan: BootPlan = {
-      options: { ...options, memory },
+      options: { ...options, memory, guest: vmGuest(options.guest) },
       ports: [agent],
       connected: ([port]) => port && agent.connect(port),
       output: (bytes) => log.write(bytes),

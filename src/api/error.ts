@@ -54,11 +54,11 @@ export class ExecError extends VmError {
 export const notSupported = (what: string, instead: string): VmError =>
   new VmError("NOT_SUPPORTED", `${what} is not there yet; ${instead}`);
 
-/** Throws NOT_SUPPORTED: nobody makes a VM of such guests yet; `name` is where it comes from. */
-export function requireGuest(architecture: string, name: string): void {
-  if (architecture === "ppc64le") return;
-  throw notSupported(
-    `createVm: ${name} is a guest for ${architecture}, which`,
-    "unikvm run boots one; here the guest is ppc64le",
+/** Throws EINVAL: the guest that `name` holds is not of the architecture that the VM is to be of. */
+export function requireGuest(architecture: string, name: string, wanted: string): void {
+  if (architecture === wanted) return;
+  throw new VmError(
+    "EINVAL",
+    `createVm: ${name} is a guest for ${architecture}, and the option guest is ${wanted}; they are to be the same`,
   );
 }

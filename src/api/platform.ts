@@ -7,10 +7,14 @@ import type { SnapshotPlatform } from "../vmm/snapshot/platform.js";
 import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
 import type { Progress, VmOptions } from "./types.js";
 
+/** What guests of VMs are of; the first is the default. */
+export const vmGuests = ["ppc64le", "x86_64"] as const;
+export type VmGuest = (typeof vmGuests)[number];
+
 /** A machine to be booted. */
 export interface BootPlan {
-  /** As the user gave them, checked; `memory` is in bytes. */
-  readonly options: Omit<VmOptions, "memory"> & { readonly memory: number };
+  /** As the user gave them, checked; `memory` is in bytes, and `guest` is the default where none was named. */
+  readonly options: Omit<VmOptions, "memory" | "guest"> & { readonly memory: number; readonly guest: VmGuest };
   /** Ports of a virtio console that the machine is to have; `connected` is called with the other ends before it runs. */
   readonly ports: readonly ConsolePortEnd[];
   readonly connected: (ports: readonly ConsolePort[]) => void;
@@ -23,7 +27,7 @@ export interface BootPlan {
   readonly signal: AbortSignal;
 }
 
-/** A machine that runs. */
+/** A machine that runs. What copies it rejects with VmError, NOT_SUPPORTED, where machines of its kind cannot be saved yet. */
 export interface RunningMachine {
   readonly cpus: number;
   /** All of it, and what `also` gives at the same moment; it stands still meanwhile. Rejects with KvmError, EBUSY: it has a part that cannot be saved. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { userCache } from "../../guests/user-cache.js";
 import { beginThread } from "../node/spare-threads.js";
 
-/** With these exec makes no VM. */
-const other = ["--help", "-h", "--pid"];
+/** With these exec makes no VM, or perhaps none of the default guest's. */
+const other = ["--help", "-h", "--pid", "--guest"];
 
 /** `words`: what the command line has behind the program's name. */
 export function beginEarly([command = "", ...words]: readonly string[]): void {

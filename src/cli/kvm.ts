@@ -1,7 +1,7 @@
 /** The kvm module, as the command line loads it. */
 import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import type { Log } from "../base/log.js";
-import { type AnyKvm, createLoader, type KvmConfig, loadKvm as open } from "../kernel.js";
+import { type AnyKvm, createLoader, type KvmConfig, kvmModuleFor, loadKvm as open } from "../kernel.js";
 import type { GivenParameters, ModuleLoader } from "../modules/loader.js";
 import { prepareV8 } from "../wasm/node/v8.js";
 
@@ -30,3 +30,7 @@ export async function loadKvm<K extends AnyKvm = PpcKvm>(
   const kvm = await open<K>(loader, parameters, name);
   return { kvm, loader, close: () => loader.rmmod(name) };
 }
+
+/** The same for the kvm that runs such guests. */
+export const loadKvmFor = (guest?: string): Promise<LoadedKvm<AnyKvm>> =>
+  loadKvm<AnyKvm>({}, logErrors, {}, kvmModuleFor(guest === undefined ? {} : { guest }));

@@ -34,31 +34,34 @@ interface Asked {
   readonly size: number;
 }
 
-/** What can be said at once where there is one machine; where there are several, `settleMachine` does. */
-function ifOnly(loaded: readonly LoadedMachine[], check: (machine: LoadedMachine) => void): void {
+/** What can be said at once where there is one machine; where there may be others (`open`), `settleMachine` does. */
+function ifOnly(loaded: readonly LoadedMachine[], open: boolean, check: (machine: LoadedMachine) => void): void {
   const [only, second] = loaded;
-  if (only && !second) check(only);
+  if (only && !second && !open) check(only);
 }
 
 const asked = (text: string): Asked => ({ text, size: parseSize(text) });
 
-export function memoryOption(usual: string, loaded: readonly LoadedMachine[]): Option {
+/** `open`: another machine than these may be settled on. */
+export function memoryOption(usual: string, loaded: readonly LoadedMachine[], open = false): Option {
   const parse = checked((text: string) => {
     const value = asked(text);
-    ifOnly(loaded, (machine) => machineMemory(machine, value.size));
+    ifOnly(loaded, open, (machine) => machineMemory(machine, value.size));
     return value;
   });
   return new Option(memoryFlags, "RAM, as 512M or 1G").argParser(parse).default(asked(usual), usual);
 }
 
-export function cpuOption(loaded: readonly LoadedMachine[]): Option {
+/** As `memoryOption`. */
+export function cpuOption(loaded: readonly LoadedMachine[], open = false): Option {
   const [only, second] = loaded.map(({ name, cpuModels }) => ({ name, models: cpuModels.join(", ") }));
   const all = loaded.map(({ name, cpuModels }) => `${cpuModels.join(", ")} (${name})`).join("; ");
+  const others = open ? "; of other guests what unikvm run --help says" : "";
   const parse = checked((text: string) => {
-    ifOnly(loaded, (machine) => machineCpu(machine, text));
+    ifOnly(loaded, open, (machine) => machineCpu(machine, text));
     return text;
   });
-  return new Option(cpuFlags, `processor: ${second ? all : only?.models}`).argParser(parse);
+  return new Option(cpuFlags, `processor: ${second ? all : only?.models}${others}`).argParser(parse);
 }
 
 export const machineOption = (loaded: readonly LoadedMachine[]): Option =>
@@ -128,37 +131,40 @@ export function parseGuest(name: string): string {
   }
 }
 
-/** Before the action: `--cpu` and `--memory` may stand before `--machine`, and are held against it when all are known; without
- * `--machine` the guest or the kernel says which it is. */
-export function settleMachine(loaded: readonly LoadedMachine[]): (command: Command) => void {
-  return (command) => {
-    const given: {
-      machine?: MachineChoice;
-      cpu?: string;
-      memory: Asked;
-      kernel?: string;
-      guest?: string;
-    } = command.opts();
-    const own = machineOfName(given.guest, loaded);
-    const machine = own ?? machineOf(given.kernel, loaded) ?? loaded[0];
-    const choice = given.machine ?? (machine && { machine, options: {} });
-    if (!choice) throw new Error("there is no machine");
-    if (own && own.name !== choice.machine.name) {
-      const what = `Machine ${choice.machine.name} boots ${choice.machine.guests}; this guest needs ${own.name}`;
-      command.error(`error: option '--guest <name>' argument '${given.guest}' is invalid. ${what}.`);
+/** Before the action: `--cpu` and `--memory` may stand before `--machine`, and are held against it when all are known. */
+export const settleMachine =
+  (loaded: readonly LoadedMachine[]) =>
+  (command: Command): void =>
+    void settledMachine(command, loaded);
+
+/** The same, and gives it: what `--machine` says, else the one that the guest or the kernel needs. */
+export function settledMachine(command: Command, loaded: readonly LoadedMachine[]): LoadedMachine {
+  const given: {
+    machine?: MachineChoice;
+    cpu?: string;
+    memory: Asked;
+    kernel?: string;
+    guest?: string;
+  } = command.opts();
+  const own = machineOfName(given.guest, loaded);
+  const machine = own ?? machineOf(given.kernel, loaded) ?? loaded[0];
+  const choice = given.machine ?? (machine && { machine, options: {} });
+  if (!choice) throw new Error("there is no machine");
+  if (own && own.name !== choice.machine.name) {
+    const what = `Machine ${choice.machine.name} boots ${choice.machine.guests}; this guest needs ${own.name}`;
+    command.error(`error: option '--guest <name>' argument '${given.guest}' is invalid. ${what}.`);
+  }
+  const settle = (name: string, flags: string, text: string, value: () => unknown): void => {
+    try {
+      command.setOptionValue(name, value());
+    } catch (error) {
+      if (!(error instanceof VmmError)) throw error;
+      command.error(`error: option '${flags}' argument '${text}' is invalid. ${error.message}.`);
     }
-    const settle = (name: string, flags: string, text: string, value: () => unknown): void => {
-      try {
-        command.setOptionValue(name, value());
-      } catch (error) {
-        if (!(error instanceof VmmError)) throw error;
-        command.error(`error: option '${flags}' argument '${text}' is invalid. ${error.message}.`);
-      }
-    };
-    const { cpu, memory } = given;
-    if (command.options.some((option) => option.attributeName() === "machine"))
-      command.setOptionValue("machine", choice);
-    settle("memory", memoryFlags, memory.text, () => machineMemory(choice.machine, memory.size));
-    if (cpu !== undefined) settle("cpu", cpuFlags, cpu, () => machineCpu(choice.machine, cpu));
   };
+  const { cpu, memory } = given;
+  if (command.options.some((option) => option.attributeName() === "machine")) command.setOptionValue("machine", choice);
+  settle("memory", memoryFlags, memory.text, () => machineMemory(choice.machine, memory.size));
+  if (cpu !== undefined) settle("cpu", cpuFlags, cpu, () => machineCpu(choice.machine, cpu));
+  return choice.machine;
 }

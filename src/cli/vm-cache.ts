@@ -52,7 +52,9 @@ export async function clearVmCache(): Promise<void> {
 }
 
 /** Whether there can be one for such options. */
-const isPlain = ({ image, snapshot, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
+const isPlain = ({ guest, image, snapshot, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
+  // Others' VMs cannot be saved yet.
+  (guest === undefined || guest === "ppc64le") &&
   (image === undefined || image === "debian-busybox") &&
   [snapshot, kernel, initrd, append, network].every((one) => one === undefined) &&
   disks.length === 0;

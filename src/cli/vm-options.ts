@@ -1,5 +1,6 @@
 /** What `exec` and `shell` have in common: the VM that a command runs in, and the statuses that its end has for a shell. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { architectureOfGuest, machineOfGuest } from "../../guests/index.js";
 import { createVmOn } from "../api/create-vm.js";
 import { VmError } from "../api/error.js";
 import type { BootPlan, Platform } from "../api/platform.js";
@@ -7,21 +8,24 @@ import type { KeptSnapshot } from "../api/snapshot.js";
 import type { ExitStatus, SignalName, Vm, VmOptions } from "../api/types.js";
 import type { LinuxVm } from "../api/vm.js";
 import { messageOf } from "../base/errors.js";
+import type { AnyKvm } from "../kernel.js";
 import type { GuestDisk } from "../node/disks.js";
 import type { NetworkChoice } from "../node/network.js";
 import { beginThread } from "../node/spare-threads.js";
-import { loadMachine } from "../vmm/machines/machines.js";
+import { loadMachine, machineForGuest, machines } from "../vmm/machines/machines.js";
 import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
 import { interruptible, OutOfTime } from "./interrupt.js";
 import type { LoadedKvm } from "./kvm.js";
 import { describeLimits, type LimitChoices, limitsOf } from "./limits.js";
-import { checked, cpuOption, memoryOption, settleMachine } from "./machine-options.js";
+import { checked, cpuOption, guestOption, memoryOption, settledMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
 import { vmFromCache } from "./vm-cache.js";
 
 export interface VmChoices extends LimitChoices {
+  /** What it is of, as createVm has it. Undefined: the default. */
+  readonly guest?: "ppc64le" | "x86_64" | "i386";
   readonly image?: string;
   readonly snapshot?: string;
   readonly kernel?: string;
@@ -50,9 +54,10 @@ function parseVariable(text: string, before: Readonly<Record<string, string>> = 
 }
 
 export async function describeVm(command: Command): Promise<void> {
-  // createVm makes the default one.
-  const machines = [await loadMachine()];
+  // The others are loaded when their guest is asked for.
+  const usual = await loadMachine();
   command
+    .addOption(guestOption().conflicts(["kernel"]))
     .addOption(
       new Option(
         "--image <image>",
@@ -67,17 +72,17 @@ export async function describeVm(command: Command): Promise<void> {
         "instead of booting, where a VM goes on that unikvm snapshot save has kept of a shell; its disks and network are named again",
       )
         .argParser(parsePath)
-        .conflicts(["image", "kernel", "initrd", "append", "memory", "cpus", "cpu"]),
+        .conflicts(["image", "kernel", "initrd", "append", "memory", "cpus", "cpu", "guest"]),
     )
     .option("--kernel <file>", "a kernel of your own; its modules: in the initrd, or lib/modules beside it", parsePath)
     .option("--initrd <file>", "its initial RAM disk", parsePath)
     .option("--append <string>", "more for the kernel's command line")
-    .addOption(memoryOption("512M", machines))
+    .addOption(memoryOption("512M", [usual], true))
     .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
     .addOption(
       new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
     )
-    .addOption(cpuOption(machines))
+    .addOption(cpuOption([usual], true))
     .addOption(
       new Option("--disk <file>", `adds a disk, /dev/vda and on: ${diskSyntax}; can be given again`).argParser(
         checked(parseDisk),
@@ -96,7 +101,16 @@ export async function describeVm(command: Command): Promise<void> {
     .addOption(new Option("--env <variable>", "NAME=VALUE; can be given again").argParser(parseVariable))
     .addOption(new Option("--timeout <seconds>", "end after this time, with status 124").argParser(parseSeconds))
     .option("-q, --quiet", "no progress on stderr")
-    .hook("preAction", settleMachine(machines));
+    .hook("preAction", settleVm);
+}
+
+/** `--guest`, or the kernel, says which machine it is, by whose measure the other options are. */
+async function settleVm(command: Command): Promise<void> {
+  const { guest, kernel } = command.opts<{ guest?: string; kernel?: string }>();
+  const rows = kernel === undefined ? [machineForGuest(machineOfGuest(guest))] : machines;
+  const machine = settledMachine(command, await Promise.all(rows.map((row) => loadMachine(row))));
+  const of = guest === undefined ? kernel && machine.guest : architectureOfGuest(guest);
+  if (of !== undefined) command.setOptionValue("guest", of);
 }
 
 /** How long nothing is said of what is done, milliseconds. */
@@ -120,7 +134,7 @@ export function reporting(platform: Platform): Platform {
 }
 
 /** Boots it. Rejects with VmError, or the signal's reason; progress goes to stderr. */
-async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: LoadedKvm) => void): Promise<Vm> {
+async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: LoadedKvm<AnyKvm>) => void): Promise<Vm> {
   const {
     memory,
     cpus,
@@ -158,8 +172,9 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
     },
   };
   // Its vCPU's thread loads its code meanwhile, and WebAssembly is compiled.
-  const endThread = beginThread(choices.type ?? "hv");
-  const kvm = import("./kvm.js").then(({ loadKvm }) => loadKvm());
+  const { guest } = choices;
+  const endThread = beginThread(choices.type ?? "hv", guest);
+  const kvm = import("./kvm.js").then(({ loadKvmFor }) => loadKvmFor(guest));
   kvm.then(loaded, () => undefined);
   const create = createVmOn(async () => {
     const { nodePlatform } = await import("../node/platform.js");
@@ -176,7 +191,7 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
 }
 
 /** Has other commands reach a VM's guest; where they cannot, it runs all the same. */
-async function serve(vm: Vm, { loader }: LoadedKvm): Promise<ControlServer | undefined> {
+async function serve(vm: Vm, { loader }: LoadedKvm<AnyKvm>): Promise<ControlServer | undefined> {
   try {
     const { serveControl } = await import("./control/server.js");
     const control = await serveControl(loader);
@@ -202,7 +217,7 @@ export async function useVm(
   { served = false }: { readonly served?: boolean } = {},
 ): Promise<number> {
   const begin = performance.now();
-  let kvm: LoadedKvm | undefined;
+  let kvm: LoadedKvm<AnyKvm> | undefined;
   try {
     const vm = await interruptible(
       (signal) =>

@@ -4,12 +4,14 @@ import { agentArchive, agentPath, startArchive, startPath } from "../../guests/a
 import { bootParts } from "../../guests/debian-parts.js";
 import { GuestFile } from "../../guests/guest-file.js";
 import {
+  consoleOfGuest,
   driversFor,
   ensureDefaultGuest,
   guestDrivers,
   isInitramfs,
   type OwnKernel,
   ownKernelFolders,
+  unpackedKernel,
 } from "../../guests/index.js";
 import { notSupported, requireGuest, VmError } from "../api/error.js";
 import { isGuestFile } from "../api/images.js";
@@ -17,7 +19,7 @@ import type { BootPlan } from "../api/platform.js";
 import type { FileSource } from "../api/types.js";
 import { readRegular } from "../base/node/regular-file.js";
 import { gunzip, isGzip } from "../vmm/loaders/gzip.js";
-import { loadMachine } from "../vmm/machines/machines.js";
+import { loadMachine, machineForGuest } from "../vmm/machines/machines.js";
 import type { BootFiles } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
 
@@ -42,14 +44,14 @@ async function defaultFiles(plan: BootPlan, aliases: readonly string[]): Promise
   return {
     kernel: readFile(guest.kernel, "kernel"),
     kernelName: guest.kernel,
-    initrd: Buffer.concat([readFile(guest.initrd, "initrd"), drivers, agentArchive("ppc64le")]),
+    initrd: Buffer.concat([readFile(guest.initrd, "initrd"), drivers, agentArchive(plan.options.guest)]),
     commandLine: [guest.append, append, plan.options.append].filter(Boolean).join(" "),
   };
 }
 
-async function fetched({ progress, signal }: BootPlan) {
+async function fetched({ options, progress, signal }: BootPlan) {
   const fetching = { signal, report: (line: string) => progress({ name: line, done: 0 }) };
-  return { guest: await ensureDefaultGuest(fetching), fetching };
+  return { guest: await ensureDefaultGuest({ ...fetching, guest: options.guest }), fetching };
 }
 
 /** The default guest out of a file. */
@@ -60,12 +62,12 @@ async function guestFiles({ options }: BootPlan, image: FileSource, aliases: rea
     read: async (at: number, length: number) => bytes.subarray(at, at + length),
   };
   const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, snapshots), aliases);
-  requireGuest(architecture, source.name);
+  requireGuest(architecture, source.name, options.guest);
   const more = `quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
   return {
     kernel,
     kernelName: source.name,
-    initrd: Buffer.concat([initrd, agentArchive("ppc64le")]),
+    initrd: Buffer.concat([initrd, agentArchive(options.guest)]),
     commandLine: [append, more, options.append].filter(Boolean).join(" "),
   };
 }
@@ -79,16 +81,21 @@ async function diskFiles(plan: BootPlan, aliases: readonly string[]): Promise<Bo
   return {
     kernel: image,
     kernelName: guest.kernel,
-    initrd: Buffer.concat([archive, startArchive("ppc64le", modules, "vda")]),
+    initrd: Buffer.concat([archive, startArchive(plan.options.guest, modules, "vda")]),
     commandLine: [guest.append, `quiet rdinit=${startPath}`, plan.options.append].filter(Boolean).join(" "),
   };
 }
 
 /** A kernel of the user's: what it lacks of drivers is loaded, then the agent is its first program. */
-async function ownFiles({ options }: BootPlan, source: FileSource, aliases: readonly string[]): Promise<BootFiles> {
-  const kernel = await readSource(source, "kernel");
+async function ownFiles(
+  { options, progress }: BootPlan,
+  source: FileSource,
+  aliases: readonly string[],
+): Promise<BootFiles> {
   const path = nameOf(source, "kernel");
-  const machine = await loadMachine();
+  const report = (line: string): void => progress({ name: line, done: 0 });
+  const kernel = await unpackedKernel(await readSource(source, "kernel"), options.memory, path, report);
+  const machine = await loadMachine(machineForGuest(options.guest));
   // What is no kernel is said before anything is looked for in it.
   await machine.loadKernel(kernel, options.memory, path);
   const image = isGzip(kernel) ? await gunzip(kernel, options.memory, path) : kernel;
@@ -98,8 +105,10 @@ async function ownFiles({ options }: BootPlan, source: FileSource, aliases: read
   return {
     kernel,
     kernelName: path,
-    initrd: Buffer.concat([padded(initrd?.bytes ?? new Uint8Array()), archive, startArchive("ppc64le", modules)]),
-    commandLine: ["console=hvc0 quiet", `rdinit=${startPath}`, options.append].filter(Boolean).join(" "),
+    initrd: Buffer.concat([padded(initrd?.bytes ?? new Uint8Array()), archive, startArchive(options.guest, modules)]),
+    commandLine: [`console=${consoleOfGuest(options.guest)} quiet`, `rdinit=${startPath}`, options.append]
+      .filter(Boolean)
+      .join(" "),
   };
 }
 

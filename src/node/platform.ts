@@ -6,14 +6,13 @@ import { isDiskImage } from "../api/images.js";
 import { relayOf } from "../api/network.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
 import type { Disk, Network } from "../api/types.js";
-import type { PpcKvm } from "../arch/powerpc/uapi.js";
 import { messageOf } from "../base/errors.js";
 import type { Outcome } from "../vmm/core/machine.js";
-import type { Run } from "../vmm/core/run.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
-import { begin, deviceStates, goOn, placing } from "../vmm/machines/start.js";
+import type { LoadedMachine } from "../vmm/machines/machines.js";
+import { begin, deviceStates, goOn, placing, type Started, type Starting } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
 import { withSnapshotFile, writeSnapshotFile } from "../vmm/snapshot/node/snapshot-file.js";
 import { capture, captureDisks, captureTwins, ramImage, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
@@ -28,8 +27,11 @@ import { SpareRam } from "./spare-ram.js";
 import { beginThread, keepSpareThreads } from "./spare-threads.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
-/** `openKvm` gives the kvm that machines are made with. */
-export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
+/** Gives the kvm with which machines for such guests are made. */
+type OpenKvm = Starting["openKvm"];
+
+/** What machines in Node.js are made of. */
+export function nodePlatform(openKvm: OpenKvm): Platform {
   return {
     packTree,
     boot: (plan) => run(openKvm, plan),
@@ -42,9 +44,9 @@ export function nodePlatform(openKvm: () => Promise<PpcKvm>): Platform {
   };
 }
 
-async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapshot | Twin): Promise<RunningMachine> {
+async function run(openKvm: OpenKvm, plan: BootPlan, from?: Snapshot | Twin): Promise<RunningMachine> {
   // Its first vCPU's thread loads its code meanwhile.
-  const endThread = beginThread(plan.options.type ?? "hv");
+  const endThread = beginThread(plan.options.type ?? "hv", plan.options.guest);
   try {
     return await runHere(openKvm, plan, from);
   } catch (error) {
@@ -53,11 +55,7 @@ async function run(openKvm: () => Promise<PpcKvm>, plan: BootPlan, from?: Snapsh
   }
 }
 
-async function runHere(
-  openKvm: () => Promise<PpcKvm>,
-  plan: BootPlan,
-  from: Snapshot | Twin | undefined,
-): Promise<RunningMachine> {
+async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin | undefined): Promise<RunningMachine> {
   const { options } = plan;
   const image = imageDisk(options);
   const parts: HostParts = {
@@ -80,7 +78,7 @@ async function runHere(
         const network = parts.network && (await openNetwork(parts.network, cpus, states?.at(-1)));
         try {
           const others = [...disks.devices, ...(network ? [network.device] : [])];
-          const run = await start(openKvm, plan, others, from);
+          const { run, machine } = await start(openKvm, plan, others, from);
           const endSpareThreads = keepSpareThreads();
           const spareRam = new SpareRam();
           const endSpares = (): void => {
@@ -96,10 +94,17 @@ async function runHere(
             connect: network?.connect,
             ...{ input: run.input, pause: run.pause, resume: run.resume, stop: run.stop },
             ended: closed,
-            capture: (also) => capture(run, { images, platform: snapshots, also }),
-            captureDisks: () => captureDisks(run, { images }),
+            capture: async (also) => {
+              requireSaving(machine);
+              return capture(run, { images, platform: snapshots, also });
+            },
+            captureDisks: async () => {
+              requireSaving(machine);
+              return captureDisks(run, { images });
+            },
             twins: async (count, also) => {
-              const place = await placing({ openKvm, implementation: options.type }, from?.state.machine);
+              requireSaving(machine);
+              const place = await placing({ openKvm, implementation: options.type }, machine);
               const placeHere = (size: number) => spareRam.take(size) ?? place(size);
               const captured = await captureTwins(run, count, placeHere, { images, platform: snapshots, also });
               const [first] = captured.twins;
@@ -123,6 +128,12 @@ async function runHere(
       reject(error);
     });
   });
+}
+
+/** VmError, NOT_SUPPORTED: its machines cannot be saved. */
+function requireSaving({ name, unsaved }: LoadedMachine): void {
+  if (unsaved === undefined) return;
+  throw notSupported(`a snapshot or a twin of a VM on machine ${name}`, `${unsaved}; boot another with createVm`);
 }
 
 /** The disk with the root, if the image is one; what the guest writes to it is gone with the VM. */
@@ -168,11 +179,11 @@ function networkChoice({ allow = [], forward = [], via, onConnect }: Network): N
 }
 
 async function start(
-  openKvm: () => Promise<PpcKvm>,
+  openKvm: OpenKvm,
   plan: BootPlan,
   others: readonly VirtioPciDevice[],
   from: Snapshot | Twin | undefined,
-): Promise<Run> {
+): Promise<Started> {
   const { options, signal } = plan;
   // Of disks alone, the guest is booted.
   const isWhole = from !== undefined && ("ram" in from || Object.hasOwn(from.images, ramImage));
@@ -182,12 +193,12 @@ async function start(
   plan.connected(console.ports);
   const devices = [new VirtioPciDevice(console, state), ...others];
   prepareV8();
-  const { type: implementation, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
+  const { type: implementation, guest, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
   const output = (bytes: Uint8Array): undefined => void plan.output(bytes);
   const cpuLimit = options.limits?.cpu;
   const what = { openKvm, implementation, devices, spawn: spawnVcpuThread, output, cpuLimit, signal };
   if (isWhole) return goOn(what, from);
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await bootFiles(plan, aliases, imageDisk(options) !== undefined);
-  return begin(what, { ...files, memorySize, cpus, cpuModel });
+  return begin(what, { ...files, guest, memorySize, cpus, cpuModel });
 }

@@ -23,7 +23,7 @@ export async function bootFiles(
 ): Promise<BootFiles> {
   const { image, kernel = "" } = plan;
   const program = read(agent.href, "agent", () => undefined);
-  const files = await (image === undefined ? ownFiles(plan, progress) : filesOf(image, aliases, progress));
+  const files = await (image === undefined ? ownFiles(plan, progress) : filesOf(plan, image, aliases, progress));
   return {
     kernel: files.kernel,
     kernelName: typeof kernel === "string" && kernel !== "" ? kernel : "the kernel",
@@ -43,6 +43,7 @@ async function ownFiles({ kernel = "", initrd }: MachinePlan, progress: (step: P
 }
 
 async function filesOf(
+  plan: MachinePlan,
   image: Exclude<FileSource, URL>,
   aliases: readonly string[],
   progress: (step: Progress) => void,
@@ -52,7 +53,7 @@ async function filesOf(
   const name = typeof image === "string" ? image : "the image";
   const source = { name, size: bytes.length, read: async (at: number, length: number) => bytes.slice(at, at + length) };
   const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, anyPlatform), aliases);
-  requireGuest(architecture, name);
+  requireGuest(architecture, name, plan.guest);
   return { kernel, initrd, append: `${append} quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}` };
 }
 

@@ -9,7 +9,7 @@ import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/co
 import type { OpenDisks } from "../vmm/devices/virtio/disks.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
-import { begin, deviceStates, goOn } from "../vmm/machines/start.js";
+import { begin, deviceStates, goOn, type Started, type Starting } from "../vmm/machines/start.js";
 import { capture, type Snapshot } from "../vmm/snapshot/snapshot.js";
 import { bootFiles } from "./files.js";
 import { type FromMachine, type MachinePlan, sentError, type ToMachine, window } from "./messages.js";
@@ -200,7 +200,7 @@ class FarMachine {
       this.#network = await PageNetwork.open(network, cpus, states?.at(-1), post);
     }
     const starting = {
-      openKvm,
+      openKvm: (guest: string) => openKvm({ guest }),
       implementation: plan.type,
       cpuLimit: plan.cpuLimit,
       devices: [
@@ -213,16 +213,16 @@ class FarMachine {
       signal: this.#stop.signal,
     };
     post({ type: "ports", open: console.ports.map((port) => port.open) });
-    const run = snapshot ? await goOn(starting, snapshot) : await this.#boot(plan, starting);
+    const { run } = await (snapshot ? goOn(starting, snapshot) : this.#boot(plan, starting));
     post({ type: "running" });
     return run;
   }
 
-  async #boot(plan: MachinePlan, starting: Parameters<typeof begin>[0]): Promise<Run> {
+  async #boot(plan: MachinePlan, starting: Starting): Promise<Started> {
     const aliases = [...new Set(starting.devices.flatMap((device) => device.aliases))];
     const files = await bootFiles(plan, aliases, (step) => post({ type: "progress", step }));
-    const { memory: memorySize, cpus, cpu: cpuModel } = plan;
-    return begin(starting, { ...files, memorySize, cpus, cpuModel });
+    const { guest, memory: memorySize, cpus, cpu: cpuModel } = plan;
+    return begin(starting, { ...files, guest, memorySize, cpus, cpuModel });
   }
 
   /** What comes after `halted` the page has before it answers that. */

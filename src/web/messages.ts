@@ -14,6 +14,8 @@ export const window = 1 << 20;
 
 /** Of `createVm`'s options what the machine is made of. It goes through postMessage. */
 export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> {
+  /** What a page boots. */
+  readonly guest: "ppc64le";
   /** Bytes. */
   readonly memory: number;
   readonly cpus: number;

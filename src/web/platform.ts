@@ -290,6 +290,8 @@ class NearMachine {
 /** VmError, NOT_SUPPORTED, EINVAL: what a page has not. */
 function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): MachinePlan {
   const { image, kernel, initrd, memory, cpus = 1, type, cpu, append, disks = [], network, limits = {} } = options;
+  const { guest } = options;
+  if (guest !== "ppc64le") throw notSupported(`createVm: the option guest with ${guest} in a page`, "there is ppc64le");
   if (!from && kernel === undefined && (image === undefined || image === "debian-busybox")) {
     const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
@@ -298,7 +300,7 @@ function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): 
   const made = from?.hardware === undefined ? undefined : hardwareOf(from.hardware);
   if (made) requireSameParts(made, disks.length > 0, network !== undefined);
   return {
-    ...{ memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
+    ...{ guest, memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
     disks: disks.map(sentDisk),
     diskLimit: limits.disk === undefined ? undefined : bytesIn(limits.disk, "limits.disk"),
     cpuLimit: limits.cpu,

@@ -48,6 +48,8 @@ const limitValues = (command: string): Readonly<Record<string, Row>> => ({
   [`${command} --limit-disk`]: { bad: ["", "lots", "512B", "-1G", "1e3"], good: ["0", "64M", "10G"] },
 });
 
+const guestOption: Row = { bad: ["", "plan9", "amd64 "], good: ["ppc64el", "amd64", "i386", "x86_64"] };
+
 /** Of the commands that run another in a VM. */
 const vmValues = (command: string): Readonly<Record<string, Row>> => ({
   ...limitValues(command),
@@ -59,6 +61,7 @@ const vmValues = (command: string): Readonly<Record<string, Row>> => ({
   [`${command} --memory`]: memory,
   [`${command} --cpus`]: count,
   [`${command} --type`]: choice("hv", "pr"),
+  [`${command} --guest`]: guestOption,
   [`${command} --cpu`]: cpu,
   [`${command} --disk`]: disk,
   [`${command} --network`]: network,
@@ -75,7 +78,7 @@ const values: Readonly<Record<string, Row>> = {
   "cp --pid": count,
   ...limitValues("run"),
   "run --kernel": path,
-  "run --guest": { bad: ["", "plan9", "amd64 "], good: ["ppc64el", "amd64", "i386", "x86_64"] },
+  "run --guest": guestOption,
   "run --initrd": path,
   "run --append": text,
   "run --guest-module": { bad: ["", "vritio_blk", "a b", "tun,loop"], good: ["tun"] },
@@ -191,7 +194,7 @@ for await (const { words, command } of everyCommand()) {
       const row = values[`${name} ${flag}`];
       assert.ok(row, "a new option: say above what it takes and what not");
       if (required) await refuses([...words, flag], flag, "missing");
-      for (const bad of row.bad) await refuses([...words, `${flag}=${bad}`], flag, `'${bad}'`);
+      for (const bad of row.bad) await refuses([...words, `${flag}=${bad}`, ...needed], flag, `'${bad}'`);
       for (const good of row.good) await takes([...words, `${flag}=${good}`, ...needed]);
     });
   }
@@ -288,5 +291,17 @@ for (const [what, args, sentence] of saidOfRun) {
   test(`run and ${what}`, async () => {
     await refuses(["run", ...args]);
     assert.match((await parse("run", ...args)).stderr, sentence);
+  });
+}
+
+for (const [command, ...rest] of [["exec", "--", "true"], ["shell"]] as const) {
+  test(`${command} holds memory and processor against the machine of --guest, wherever it stands`, async () => {
+    await takes([command, "--cpu", "x86-64-v2", "--guest", "amd64", ...rest]);
+    await takes([command, "--guest", "x86_64", "--cpu", "X86-64-V1", ...rest]);
+    await refuses([command, "--cpu", "POWER9", "--guest", "amd64", ...rest], "--cpu", "'POWER9'", "machine pc");
+    await refuses([command, "--cpu", "x86-64-v2", ...rest], "--cpu", "'x86-64-v2'", "machine pseries");
+    await refuses([command, "--guest", "amd64", "--memory", "1M", ...rest], "--memory", "'1M'", "a guest of pc");
+    await refuses([command, "--guest", "amd64", "--kernel", "vmlinux", ...rest], "--guest", "--kernel");
+    await refuses([command, "--guest", "amd64", "--snapshot", "one", ...rest], "--guest", "--snapshot");
   });
 }

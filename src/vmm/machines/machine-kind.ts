@@ -59,8 +59,6 @@ export type RestoreMachine = (options: RestoreOptions, control: RunControl, trac
 
 /** What a machine is, and its code. */
 export interface MachineKind {
-  /** What its guests are of, as `openKvm` is asked for a kvm that runs them. */
-  readonly guest: string;
   /** What it boots, for the help. */
   readonly guests: string;
   readonly cpuModels: readonly string[];
@@ -74,6 +72,8 @@ export interface MachineKind {
   readonly loadKernel: (file: Uint8Array, memorySize: number, name: string) => Promise<ElfImage>;
   /** For one run: what has a battery keeps its contents from one of its machines to the next. */
   readonly maker: () => MakeMachine;
+  /** Why no machine of this kind can be saved yet, as a sentence says it; undefined: they can. */
+  readonly unsaved?: string;
   readonly restore: RestoreMachine;
   readonly place: PlaceRam;
   readonly createSide: CreateSide;

@@ -7,6 +7,7 @@ import {
   loadMachine,
   loadSide,
   machineCpu,
+  machineForGuest,
   machineMemory,
   machineRow,
   machineSyntax,
@@ -20,7 +21,6 @@ const mebibyte = 1 << 20;
 
 /** In the place of the second row: a machine with options of its own. */
 const pc: MachineKind = {
-  guest: "x86_64",
   guests: "x86-64 Linux",
   cpuModels: ["x86-64-v2", "x86-64-v3"],
   options: { acpi: ["on", "off"], nmi: ["on", "off"] },
@@ -32,7 +32,10 @@ const pc: MachineKind = {
   restore: () => assert.fail("unused"),
   createSide: () => assert.fail("unused"),
 };
-const rows = [...machines.slice(0, 1), { name: "pc", load: async () => pc, loadSide: async () => pc.createSide }];
+const rows = [
+  ...machines.slice(0, 1),
+  { name: "pc", guest: "x86_64", load: async () => pc, loadSide: async () => pc.createSide },
+];
 const loaded = await Promise.all(rows.map((row) => loadMachine(row)));
 const chosen = (text: string): readonly [string, Readonly<Record<string, string>>] => {
   const { machine, options } = parseMachine(text, loaded);
@@ -92,4 +95,13 @@ test("a machine is made of its own architecture's kvm only", async () => {
   const make = (await loadMachine()).maker();
   const options = { kvm, commandLine: "", memorySize: mebibyte, cpus: 1 } as MachineOptions;
   assert.throws(() => make(options, {} as Parameters<typeof make>[1]), refused(/needs a kvm for POWER guests/));
+});
+
+test("a guest's architecture says which machine boots it", () => {
+  assert.equal(machineForGuest("ppc64le").name, "pseries");
+  assert.equal(machineForGuest("x86_64").name, "pc");
+  assert.throws(
+    () => machineForGuest("i386"),
+    refused(/^no machine boots guests of "i386"; there is ppc64le, x86_64$/),
+  );
 });

@@ -7,6 +7,8 @@ import type { CreateSide, MachineKind } from "./machine-kind.js";
 
 export interface MachineRow {
   readonly name: string;
+  /** What its guests are of, as `openKvm` is asked for a kvm that runs them. */
+  readonly guest: string;
   readonly load: () => Promise<MachineKind>;
   readonly loadSide: () => Promise<CreateSide>;
 }
@@ -15,20 +17,20 @@ export interface MachineRow {
 export const machines: readonly MachineRow[] = [
   {
     name: "pseries",
+    guest: "ppc64le",
     load: async () => (await import("./pseries/kind.js")).pseries,
     loadSide: async () => (await import("./pseries/vcpu-side.js")).createPseriesVcpuSide,
   },
   {
     name: "pc",
+    guest: "x86_64",
     load: async () => (await import("./pc/kind.js")).pc,
     loadSide: async () => (await import("./pc/vcpu-side.js")).createPcVcpuSide,
   },
 ];
 
 /** A machine with its code loaded. */
-export interface LoadedMachine extends MachineKind {
-  readonly name: string;
-}
+export interface LoadedMachine extends MachineKind, Pick<MachineRow, "name" | "guest"> {}
 
 /** By its name; undefined: the default. Throws VmmError listing the names there are. */
 export function machineRow(name?: string, rows: readonly MachineRow[] = machines): MachineRow {
@@ -37,11 +39,18 @@ export function machineRow(name?: string, rows: readonly MachineRow[] = machines
   throw new VmmError(`there is no machine "${name}"; there is ${rows.map((one) => one.name).join(", ")}`);
 }
 
+/** The machine that such guests boot on. Throws VmmError listing the guests there are. */
+export function machineForGuest(guest: string): MachineRow {
+  const row = machines.find((one) => one.guest === guest);
+  if (row) return row;
+  throw new VmmError(`no machine boots guests of "${guest}"; there is ${machines.map((one) => one.guest).join(", ")}`);
+}
+
 /** What a vCPU's thread makes its side of a machine with, by the machine's name. Throws VmmError: there is none. */
 export const loadSide = (name?: string): Promise<CreateSide> => machineRow(name).loadSide();
 
 export async function loadMachine(row: MachineRow = machineRow()): Promise<LoadedMachine> {
-  return { name: row.name, ...(await row.load()) };
+  return { name: row.name, guest: row.guest, ...(await row.load()) };
 }
 
 /** A machine and what was chosen of its options. */

@@ -6,11 +6,12 @@ import type { VirtioPciDevice, VirtioPciState } from "../devices/virtio/virtio-p
 import { VmmError } from "../errors.js";
 import { ramImage, type Snapshot, type Twin } from "../snapshot/snapshot.js";
 import type { Implementation, MachineOptions } from "./machine-kind.js";
-import { type LoadedMachine, loadMachine, machineMemory, machineRow } from "./machines.js";
+import { type LoadedMachine, loadMachine, machineForGuest, machineMemory, machineRow } from "./machines.js";
 
 /** What either way takes. */
 export interface Starting {
-  readonly openKvm: () => Promise<Kvm>;
+  /** One that runs such guests, as a machine of the table has them. */
+  readonly openKvm: (guest: string) => Promise<Kvm>;
   /** Default: the better that is loaded. */
   readonly implementation: Implementation | undefined;
   /** In the bus's slots, in their order. */
@@ -32,11 +33,20 @@ export interface BootFiles {
   readonly commandLine: string;
 }
 
-export interface Booting extends BootFiles, Pick<MachineOptions, "memorySize" | "cpus" | "cpuModel"> {}
+export interface Booting extends BootFiles, Pick<MachineOptions, "memorySize" | "cpus" | "cpuModel"> {
+  /** What the guest is of. */
+  readonly guest: string;
+}
 
-/** Boots the machine that is the default. Rejects with VmmError, KvmError, the signal's reason; nothing is left behind then. */
-export async function begin(starting: Starting, booting: Booting): Promise<Run> {
-  const machine = await loadMachine();
+/** A machine of the table that runs. */
+export interface Started {
+  readonly run: Run;
+  readonly machine: LoadedMachine;
+}
+
+/** Boots the machine that such a guest needs. Rejects with VmmError, KvmError, the signal's reason; nothing is left behind then. */
+export async function begin(starting: Starting, booting: Booting): Promise<Started> {
+  const machine = await loadMachine(machineForGuest(booting.guest));
   const createMachine = machine.maker();
   const memorySize = machineMemory(machine, booting.memorySize);
   const kernel = await machine.loadKernel(booting.kernel, memorySize, booting.kernelName);
@@ -47,7 +57,7 @@ export async function begin(starting: Starting, booting: Booting): Promise<Run> 
 }
 
 /** A machine that goes on where one stood when the snapshot was made. Rejects as `begin`, and with KvmError for a wrong state. */
-export async function goOn(starting: Starting, from: Snapshot | Twin): Promise<Run> {
+export async function goOn(starting: Starting, from: Snapshot | Twin): Promise<Started> {
   const { state, images } = from;
   const ram = "ram" in from ? from.ram : images[ramImage];
   if (!ram) throw new VmmError("the snapshot has no memory");
@@ -55,31 +65,31 @@ export async function goOn(starting: Starting, from: Snapshot | Twin): Promise<R
   return run(machine, starting, (how, control, trace) => machine.restore({ ...how, state, ram }, control, trace));
 }
 
-/** What makes RAM for machines that go on later with the same options; `machine` is the default, or what a state is of. */
+/** What makes RAM for machines that go on later with the same options; Rejects with VmmError. */
 export async function placing(
   { openKvm, implementation }: Pick<Starting, "openKvm" | "implementation">,
-  machine: string | undefined,
+  { guest, place }: LoadedMachine,
 ): Promise<(size: number) => PlacedRam> {
-  const { place } = await loadMachine(machineRow(machine));
-  const kvm = await openKvm();
+  const kvm = await openKvm(guest);
   return (size) => place({ kvm, implementation }, size);
 }
 
 type How = Required<Pick<MachineOptions, "kvm" | "implementation" | "pciDevices">>;
 type Create = (how: How, ...rest: Parameters<RunOptions["createMachine"]>) => ReturnType<RunOptions["createMachine"]>;
 
-async function run({ name, createSide }: LoadedMachine, starting: Starting, create: Create): Promise<Run> {
+async function run(machine: LoadedMachine, starting: Starting, create: Create): Promise<Started> {
   const { openKvm, implementation, devices, spawn, output, cpuLimit, signal } = starting;
-  const kvm = await openKvm();
+  const kvm = await openKvm(machine.guest);
   signal.throwIfAborted();
-  return runMachine({
+  const running = await runMachine({
     createMachine: (control, trace) => create({ kvm, implementation, pciDevices: devices }, control, trace),
-    kind: name,
-    createSide,
+    kind: machine.name,
+    createSide: machine.createSide,
     spawn,
     output,
     cpuLimit,
   });
+  return { run: running, machine };
 }
 
 /** States of the devices in the bus's slots: the console, then the disks, then the card. */

@@ -21,7 +21,6 @@ function x86(kvm: Kvm): X86Kvm {
 }
 
 export const pc: MachineKind = {
-  guest: "x86_64",
   guests: "x86-64 Linux",
   cpuModels: cpuModelNames,
   options: {},
@@ -37,6 +36,7 @@ export const pc: MachineKind = {
       return createPc({ ...rest, kvm: x86(kvm), type, rtc }, control, trace);
     };
   },
+  unsaved: "its kvm does not save the state of x86 VMs",
   restore: ({ kvm, implementation, ...rest }, control, trace) =>
     restorePc({ ...rest, kvm: x86(kvm), type: implementation ? types[implementation] : eitherType }, control, trace),
   place: ({ kvm, implementation, shared }, size) =>

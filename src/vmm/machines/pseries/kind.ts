@@ -19,7 +19,6 @@ const eitherType = 0;
 const isPower = (kvm: Kvm): kvm is PpcKvm => kvm.checkExtension(KVM_CAP_PPC_PAPR) > 0;
 
 export const pseries: MachineKind = {
-  guest: "ppc64le",
   guests: "64-bit POWER Linux",
   cpuModels: cpuModelNames,
   options: { "ic-mode": interruptModes },

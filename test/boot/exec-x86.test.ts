@@ -1,0 +1,45 @@
+/**
+ * `createVm` and `unikvm exec` with a guest of x86-64. Two boots of 15 s of processor time each: too long for `npm test`, so only
+ * with UNIKVM_X86_EXEC=1.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { listGuest } from "../../guests/index.js";
+import { createVm, VmError } from "../../src/index-node.js";
+import { main } from "./booting.test-support.js";
+
+const { guest } = listGuest("amd64");
+const missing = "missing" in guest && `SKIPPED: the guest amd64 is ${guest.missing}: unikvm guest fetch amd64`;
+const skip =
+  process.env["UNIKVM_X86_EXEC"] === undefined ? "SKIPPED: it takes long; UNIKVM_X86_EXEC=1 runs it" : missing;
+
+test("an x86-64 VM runs commands, has files, and says that it cannot be copied yet", { skip }, async () => {
+  const vm = await createVm({ guest: "x86_64", type: "hv", env: { FROM_VM: "1" } });
+  try {
+    const result = await vm.exec("uname -m; echo $FROM_VM; cat; echo wrong >&2; exit 3", { stdin: "hello\n" });
+    const { stdout, stderr, exitCode } = result;
+    assert.deepEqual({ stdout, stderr, exitCode }, { stdout: "x86_64\n1\nhello\n", stderr: "wrong\n", exitCode: 3 });
+    const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7) ^ (i >> 8));
+    await vm.fs.writeFile("/tmp/bytes", bytes);
+    assert.deepEqual(new Uint8Array(await vm.fs.readFile("/tmp/bytes")), bytes);
+    await assert.rejects(vm.fs.readFile("/no/such/file"), (error: VmError) => error.code === "ENOENT");
+    for (const copy of [() => vm.snapshot(), () => vm.snapshot({ memory: false }), () => vm.fork(2)]) {
+      await assert.rejects(
+        copy(),
+        (error) =>
+          error instanceof VmError && error.code === "NOT_SUPPORTED" && /machine pc .*x86 VMs/.test(error.message),
+      );
+    }
+    // It runs on.
+    assert.equal((await vm.exec("cat /tmp/bytes | wc -c")).stdout, "300000\n");
+  } finally {
+    assert.equal((await vm.close()).kind, "closed");
+  }
+});
+
+test("unikvm exec --guest amd64 has the command's output and status", { skip }, () => {
+  const command = [main, "exec", "--quiet", "--guest", "amd64", "--", "sh", "-c", "uname -m; cat; exit 5"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { input: "in\n", encoding: "utf8" });
+  assert.deepEqual({ status, stdout, stderr }, { status: 5, stdout: "x86_64\nin\n", stderr: "" });
+});
