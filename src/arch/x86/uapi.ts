@@ -1,79 +1,133 @@
 /** The user side's view of an x86 VM. Source: Documentation/virt/kvm/api.rst, arch/x86/include/uapi/asm/kvm.h. */
 import type { Kvm, Registers, Vcpu, Vm } from "../../kvm/uapi.js";
 
-/** Types of a VM here (KVM_CREATE_VM): Linux's 1 to 5 are protected ones, which there are none of. */
+/** Type of a VM (KVM_CREATE_VM) whose code is translated. Linux's types 1 to 5 are protected VMs, which there are none of. */
 export const KVM_X86_UNIKVM_HV = 0x101;
+/** Type of a VM (KVM_CREATE_VM) whose code is interpreted. */
 export const KVM_X86_UNIKVM_PR = 0x102;
 
-/** KVM_GET_MP_STATE. */
+/** KVM_GET_MP_STATE: it runs. */
 export const KVM_MP_STATE_RUNNABLE = 0;
+/** KVM_GET_MP_STATE: not the first processor, and nobody has started it. */
 export const KVM_MP_STATE_UNINITIALIZED = 1;
+/** KVM_GET_MP_STATE: it was reset by INIT and waits for a start-up message. */
 export const KVM_MP_STATE_INIT_RECEIVED = 2;
+/** KVM_GET_MP_STATE: it waits in HLT. */
 export const KVM_MP_STATE_HALTED = 3;
+/** KVM_GET_MP_STATE: it has a start-up message and is about to begin. */
 export const KVM_MP_STATE_SIPI_RECEIVED = 4;
 
 /** struct kvm_regs. */
 export interface X86Regs extends Registers {
+  /** RAX, 64 bits. */
   rax: bigint;
+  /** RBX, 64 bits. */
   rbx: bigint;
+  /** RCX, 64 bits. */
   rcx: bigint;
+  /** RDX, 64 bits. */
   rdx: bigint;
+  /** RSI, 64 bits. */
   rsi: bigint;
+  /** RDI, 64 bits. */
   rdi: bigint;
+  /** RSP, 64 bits. */
   rsp: bigint;
+  /** RBP, 64 bits. */
   rbp: bigint;
+  /** R8, 64 bits. */
   r8: bigint;
+  /** R9, 64 bits. */
   r9: bigint;
+  /** R10, 64 bits. */
   r10: bigint;
+  /** R11, 64 bits. */
   r11: bigint;
+  /** R12, 64 bits. */
   r12: bigint;
+  /** R13, 64 bits. */
   r13: bigint;
+  /** R14, 64 bits. */
   r14: bigint;
+  /** R15, 64 bits. */
   r15: bigint;
+  /** RIP: where the vCPU goes on, less the base of CS outside 64-bit mode. */
   rip: bigint;
+  /** RFLAGS. */
   rflags: bigint;
 }
 
 /** struct kvm_segment. */
 export interface X86Segment {
+  /** Linear address of its first byte. */
   base: bigint;
+  /** Offset of its last byte. */
   limit: number;
+  /** What the segment register holds. */
   selector: number;
+  /** The descriptor's type, 4 bits. */
   type: number;
+  /** P: 1 if it is present. */
   present: number;
+  /** Privilege level, 0 to 3. */
   dpl: number;
+  /** D/B: 1 if code in it, or its stack, is of 32 bits. */
   db: number;
+  /** S: 1 of code and data, 0 of system segments. */
   s: number;
+  /** L: 1 if code in it is of 64 bits. */
   l: number;
+  /** G: 1 if its descriptor counts the limit in pages of 4 KiB. */
   g: number;
+  /** AVL: for the guest to use. */
   avl: number;
+  /** 1 if nothing may be accessed through it. */
   unusable: number;
 }
 
 /** struct kvm_dtable. */
 export interface X86DescriptorTable {
+  /** Linear address. */
   base: bigint;
+  /** Offset of its last byte. */
   limit: number;
 }
 
 /** struct kvm_sregs. */
 export interface X86Sregs extends Registers {
+  /** Code. */
   cs: X86Segment;
+  /** Data. */
   ds: X86Segment;
+  /** Data; where string instructions write. */
   es: X86Segment;
+  /** Data. */
   fs: X86Segment;
+  /** Data. */
   gs: X86Segment;
+  /** Stack. */
   ss: X86Segment;
+  /** The task register: the task-state segment. */
   tr: X86Segment;
+  /** The local descriptor table. */
   ldt: X86Segment;
+  /** The global descriptor table. */
   gdt: X86DescriptorTable;
+  /** The interrupt descriptor table. */
   idt: X86DescriptorTable;
+  /** CR0: protection, paging and the like. */
   cr0: bigint;
+  /** CR2: the address of the last page fault. */
   cr2: bigint;
+  /** CR3: where the page tables begin. */
   cr3: bigint;
+  /** CR4: which extensions are on. */
   cr4: bigint;
+  /** CR8: the task's priority, 0 to 15. */
   cr8: bigint;
+  /** IA32_EFER: long mode, SYSCALL, no-execute. */
   efer: bigint;
+  /** IA32_APIC_BASE: where the local APIC is, and its mode. */
   apic_base: bigint;
   /** 256 bits; at most one is set: an external interrupt that waits. */
   interrupt_bitmap: bigint[];
@@ -86,18 +140,27 @@ export const KVM_MAX_CPUID_ENTRIES = 128;
 
 /** struct kvm_cpuid_entry2. */
 export interface X86CpuidEntry {
+  /** The leaf: EAX as CPUID is given it. */
   readonly function: number;
+  /** The subleaf: ECX as CPUID is given it, where `flags` says so. */
   readonly index: number;
+  /** KVM_CPUID_FLAG_SIGNIFCANT_INDEX, or 0. */
   readonly flags: number;
+  /** What CPUID answers in EAX. */
   readonly eax: number;
+  /** What CPUID answers in EBX. */
   readonly ebx: number;
+  /** What CPUID answers in ECX. */
   readonly ecx: number;
+  /** What CPUID answers in EDX. */
   readonly edx: number;
 }
 
 /** struct kvm_msr_entry. */
 export interface X86MsrEntry {
+  /** The register's number. */
   readonly index: number;
+  /** Its value, 64 bits. */
   data: bigint;
 }
 
@@ -108,6 +171,7 @@ export interface X86Vcpu extends Vcpu {
   setSregs(sregs: X86Sregs): void;
   /** KVM_SET_CPUID2. E2BIG: more than KVM_MAX_CPUID_ENTRIES. EINVAL: it has run with other ones. */
   setCpuid2(entries: readonly X86CpuidEntry[]): void;
+  /** KVM_GET_CPUID2: what was set. */
   getCpuid2(): X86CpuidEntry[];
   /** KVM_GET_MSRS: fills in `data`, in order; how many, up to the first that there is none of. */
   getMsrs(entries: readonly X86MsrEntry[]): number;
