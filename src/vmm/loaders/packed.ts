@@ -1,8 +1,5 @@
 /** What kernels are packed with, by the first bytes; each is unpacked here, never beyond a limit, or refused by its name. */
-import { unlz4 } from "../../base/unpack/lz4.js";
-import { unlzma } from "../../base/unpack/lzma.js";
 import { Output, UnpackError } from "../../base/unpack/output.js";
-import { unxz } from "../../base/unpack/xz.js";
 import { VmmError } from "../errors.js";
 import { gunzip } from "./gzip.js";
 
@@ -13,13 +10,26 @@ interface Format {
   readonly unpack?: (bytes: Uint8Array, limit: number, name: string) => Uint8Array | Promise<Uint8Array>;
 }
 
+// A decoder is loaded when there is something for it: a page that boots a plain kernel does without.
 const formats: readonly Format[] = [
   { name: "gzip", magic: [0x1f, 0x8b, 8], unpack: gunzip },
-  { name: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], unpack: unxz },
+  {
+    name: "xz",
+    magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0],
+    unpack: async (bytes, limit) => (await import("../../base/unpack/xz.js")).unxz(bytes, limit),
+  },
   { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd], unpack: unzstd },
-  { name: "lz4", magic: [0x02, 0x21, 0x4c, 0x18], unpack: unlz4 },
+  {
+    name: "lz4",
+    magic: [0x02, 0x21, 0x4c, 0x18],
+    unpack: async (bytes, limit) => (await import("../../base/unpack/lz4.js")).unlz4(bytes, limit),
+  },
   // Its header has no magic number; these are the properties that kernels are packed with, and a dictionary of whole KiB.
-  { name: "lzma", magic: [0x5d, 0, 0], unpack: unlzma },
+  {
+    name: "lzma",
+    magic: [0x5d, 0, 0],
+    unpack: async (bytes, limit) => (await import("../../base/unpack/lzma.js")).unlzma(bytes, limit),
+  },
   { name: "bzip2", magic: [0x42, 0x5a, 0x68] },
   { name: "lzo", magic: [0x89, 0x4c, 0x5a, 0x4f, 0, 0x0d, 0x0a, 0x1a, 0x0a] },
 ];
