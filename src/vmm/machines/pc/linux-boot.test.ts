@@ -41,6 +41,20 @@ test("the zero page says where everything is, and nothing lies on anything else"
   for (const address of [0n, boot.entry, 0xffe0_0000n]) assert.equal(walk(address), (address & ~0x1f_ffffn) | 0x83n);
 });
 
+test("a kernel of 32 bits begins in protected mode without paging, its initrd in the memory that it has mapped", () => {
+  const initrd = new Uint8Array(5000).fill(7);
+  const boot = linuxBoot({ kernel: { ...kernel, bits: 32 }, initrd, commandLine: "", memorySize: 1024 << 20 });
+  assert.deepEqual([boot.sregs.cr0, boot.sregs.cr4, boot.sregs.efer], [0x11n, 0n, 0n]);
+  const { cs, ds, gdt } = boot.sregs;
+  assert.deepEqual([cs.selector, cs.l, cs.db, ds.selector, ds.db], [0x10, 0, 1, 0x18, 1]);
+  const table = boot.memory.find(({ address }) => BigInt(address) === gdt.base);
+  assert.ok(table);
+  const { buffer, byteOffset } = table.bytes;
+  assert.equal(new DataView(buffer, byteOffset).getBigUint64(cs.selector, true), 0x00cf9b000000ffffn);
+  const place = boot.memory.find(({ bytes }) => bytes === initrd);
+  assert.ok(place && place.address + initrd.length <= 0x3800_0000);
+});
+
 test("what does not fit is refused with a sentence", () => {
   const wrong = [
     { commandLine: "x".repeat(2048), memorySize },

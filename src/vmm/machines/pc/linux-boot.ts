@@ -1,6 +1,6 @@
 /**
- * Linux's 64-bit entry: what is in memory and in the registers when a kernel begins that nobody but us has loaded. Source:
- * Linux, Documentation/x86/boot.rst, "64-bit Boot Protocol"; zero-page.rst.
+ * Linux's entries of 64 and of 32 bits: what is in memory and in the registers when a kernel begins that nobody but us has
+ * loaded. Source: Linux, Documentation/x86/boot.rst, "64-bit Boot Protocol", "32-bit Boot Protocol"; zero-page.rst.
  */
 import type { X86Segment, X86Sregs } from "../../../arch/x86/uapi.js";
 import { VmmError } from "../../errors.js";
@@ -21,6 +21,9 @@ const Zero = {
   commandLine: 0x228,
   e820: 0x2d0,
 } as const;
+
+/** Kernels of 32 bits find an initrd in the memory that they always have mapped, whose end this is: `initrd_addr_max`. */
+const mappedEnd32 = 0x3800_0000;
 
 const E820 = { ram: 1, reserved: 2 } as const;
 
@@ -52,17 +55,14 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
     throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
   }
   if (memorySize > highestMemory) throw new VmmError(`a guest can have at most ${highestMemory / 1048576}M of memory`);
-  if (kernel.bits === 32) {
-    throw new VmmError(
-      "the kernel is of 32 bits, and machine pc enters only those of 64: the engines lack code of 32 bits",
-    );
-  }
+  const { bits = 64 } = kernel;
   const last = kernel.segments.at(-1);
   const kernelEnd = last ? last.address + last.size : 0;
   if (kernel.segments.some(({ address }) => address < highMemory)) {
     throw new VmmError("the kernel is not to be loaded below 1 MiB");
   }
-  const initrdAt = initrd ? (memorySize - initrd.length) & ~4095 : memorySize;
+  const initrdEnd = bits === 32 ? Math.min(memorySize, mappedEnd32) : memorySize;
+  const initrdAt = initrd ? (initrdEnd - initrd.length) & ~4095 : memorySize;
   if (kernelEnd > initrdAt) {
     throw new VmmError(
       `the kernel${initrd ? " and the initrd do" : " does"} not fit into ${memorySize} bytes of memory`,
@@ -99,15 +99,15 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
     memory: [
       ...kernel.segments.map(({ address, data }) => ({ address, bytes: data })),
       ...(initrd ? [{ address: initrdAt, bytes: initrd }] : []),
-      { address: place.segments, bytes: descriptors() },
-      { address: place.tables, bytes: pageTables() },
+      { address: place.segments, bytes: descriptors(bits) },
+      ...(bits === 64 ? [{ address: place.tables, bytes: pageTables() }] : []),
       { address: place.zeroPage, bytes: new Uint8Array(zero.buffer) },
       { address: place.commandLine, bytes: ends },
       ...firmware,
     ],
     entry: BigInt(kernel.entry),
     rsi: BigInt(place.zeroPage),
-    sregs: registers(),
+    sregs: registers(bits),
   };
 }
 
@@ -127,22 +127,24 @@ function pageTables(): Uint8Array {
 const code = 0x10;
 const data = 0x18;
 
-function descriptors(): Uint8Array {
+function descriptors(bits: 32 | 64): Uint8Array {
   const view = new DataView(new ArrayBuffer(32));
-  view.setBigUint64(code, 0x00af9b000000ffffn, true);
+  view.setBigUint64(code, bits === 64 ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn, true);
   view.setBigUint64(data, 0x00cf93000000ffffn, true);
   return new Uint8Array(view.buffer);
 }
 
-function registers(): LinuxBoot["sregs"] {
+function registers(bits: 32 | 64): LinuxBoot["sregs"] {
   const flat = { base: 0n, limit: 0xffff_ffff, present: 1, dpl: 0, s: 1, g: 1, avl: 0, unusable: 0 } as const;
-  const cs: X86Segment = { ...flat, selector: code, type: 11, l: 1, db: 0 };
+  const cs: X86Segment = { ...flat, selector: code, type: 11, l: bits === 64 ? 1 : 0, db: bits === 64 ? 0 : 1 };
   const ds: X86Segment = { ...flat, selector: data, type: 3, l: 0, db: 1 };
   return {
     cs,
     ...{ ds, es: ds, fs: ds, gs: ds, ss: ds },
     gdt: { base: BigInt(place.segments), limit: 31 },
-    // Protected mode and paging; PAE; long mode.
-    ...{ cr0: 0x8000_0011n, cr3: BigInt(place.tables), cr4: 0x20n, efer: 0x500n },
+    // Protected mode; of 64 bits paging, PAE and long mode too.
+    ...(bits === 64
+      ? { cr0: 0x8000_0011n, cr3: BigInt(place.tables), cr4: 0x20n, efer: 0x500n }
+      : { cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n }),
   };
 }
