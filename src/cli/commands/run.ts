@@ -1,5 +1,5 @@
 /** `unikvm run`: boots a guest with its console on this terminal. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import {
   ensureDefaultGuest,
   guestDriverNames,
@@ -28,7 +28,6 @@ import { diskSyntax, parseDisk } from "../disks.js";
 import { closeAtEnd, conclude, type End } from "../guest-end.js";
 import { type Instance, type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
-import { parseParameters } from "../kmod.js";
 import { describeLimits, type LimitChoices } from "../limits.js";
 import {
   checked,
@@ -40,6 +39,7 @@ import {
   memoryOption,
   settleMachine,
 } from "../machine-options.js";
+import { moduleOption } from "../module-option.js";
 import { networkSyntax, parseNetwork } from "../network.js";
 import { savingRun } from "../save-run.js";
 import { parseCount, parsePath, parseSeconds } from "../sizes.js";
@@ -67,12 +67,6 @@ interface Options extends MachineOptionValues, LimitChoices {
   readonly stats?: true;
 }
 
-/** MODULE[,NAME=VALUE...]. */
-function parseModule(text: string, before: readonly ModuleChoice[]): readonly ModuleChoice[] {
-  const [module = "", ...parameters] = text.split(",");
-  if (!module) throw new InvalidArgumentError("It needs a name or a file.");
-  return [...before, { module, parameters: parseParameters(parameters) }];
-}
 const parseTrace = checked((text: string) => parseTraceCategories(text.split(",")));
 
 /** It becomes one of a list on the kernel's command line. */
@@ -147,14 +141,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
       ),
     )
     .option("--trace-file <file>", "where the trace goes (default: unikvm.trace)", parsePath)
-    .addOption(
-      new Option(
-        "--module <module>",
-        "load a module: one of unikvm's own or a file, and after commas name=value for parameters; may be repeated",
-      )
-        .argParser(parseModule)
-        .default([], "none"),
-    )
+    .addOption(moduleOption())
     .option("--stats", "print counters on stderr at the end")
     .allowExcessArguments(false)
     .hook("preAction", settleMachine(loaded))

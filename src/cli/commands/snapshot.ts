@@ -10,7 +10,7 @@ import { snapshotNames, snapshotPath } from "../../node/snapshot-folder.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
 import { runMachine } from "../../vmm/core/run.js";
 import { VmmError } from "../../vmm/errors.js";
-import { loadMachine, machineRow } from "../../vmm/machines/machines.js";
+import { type LoadedMachine, loadMachine, machineRow } from "../../vmm/machines/machines.js";
 import type { SnapshotInfo } from "../../vmm/snapshot/format.js";
 import { loadSnapshot, snapshotInfo } from "../../vmm/snapshot/node/snapshot-file.js";
 import { ramImage, type Snapshot } from "../../vmm/snapshot/snapshot.js";
@@ -18,10 +18,11 @@ import { addExamples, type Finish } from "../command.js";
 import { ask } from "../control/client.js";
 import { diskSyntax, parseDisk } from "../disks.js";
 import { closeAtEnd, conclude, type End } from "../guest-end.js";
-import { type Instance, startInstance } from "../instance.js";
+import { type Instance, type ModuleChoice, startInstance } from "../instance.js";
 import { addPidOption } from "../kmod.js";
 import { describeLimits, type LimitChoices } from "../limits.js";
 import { checked } from "../machine-options.js";
+import { moduleOption } from "../module-option.js";
 import { networkSyntax, parseNetwork } from "../network.js";
 import { savingRun } from "../save-run.js";
 import { parsePath, parseSeconds } from "../sizes.js";
@@ -41,6 +42,7 @@ interface RestoreOptions extends LimitChoices {
   readonly threads: "auto" | "worker" | "single";
   readonly disk?: readonly GuestDisk[];
   readonly network?: NetworkChoice;
+  readonly module: readonly ModuleChoice[];
   readonly timeout?: number;
 }
 
@@ -95,6 +97,7 @@ export function describe(command: Command, finish: Finish): void {
       new Option("--network <network>", `if it had a network card: ${networkSyntax}`).argParser(checked(parseNetwork)),
     );
   describeLimits(restoring)
+    .addOption(moduleOption())
     .addOption(new Option("--timeout <seconds>", "end after this time").argParser(parseSeconds))
     .action(finish(restore));
   addExamples(command.command("info"), "unikvm snapshot info booted", "unikvm snapshot info --json ./booted.snapshot")
@@ -171,6 +174,7 @@ function described(name: string, { machine, created, by, size, images, digest }:
 
 async function restore(name: string, options: RestoreOptions): Promise<number> {
   const snapshot = await loadSnapshot(snapshotPath(name));
+  const machine = await loadMachine(machineRow(snapshot.state.machine));
   const end = process.stderr.isTTY ? "\r\n" : "\n";
   const report = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}${end}`);
   const parts = { disks: options.disk ?? [], network: options.network };
@@ -183,9 +187,9 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
     let ended: End;
     try {
       const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
-      const instance = await startInstance(config);
+      const instance = await startInstance(config, options.module, machine.guest);
       try {
-        ended = await goOn(snapshot, options, open, instance, terminal);
+        ended = await goOn(machine, snapshot, options, open, instance, terminal);
       } finally {
         closeAtEnd(instance.close);
       }
@@ -198,6 +202,7 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
 }
 
 async function goOn(
+  machine: LoadedMachine,
   { state, images }: Snapshot,
   options: RestoreOptions,
   { hardware, devices, disks }: OpenHardware,
@@ -207,7 +212,6 @@ async function goOn(
   const ram = images[ramImage];
   if (!ram) throw new VmmError("the snapshot has no memory");
   let left: LeaveReason | undefined;
-  const machine = await loadMachine(machineRow(state.machine));
   const running = await runMachine({
     createMachine: (control, trace) =>
       machine.restore(

@@ -4,9 +4,12 @@ import { assemble } from "../../../arch/x86/isa/assembler.js";
 import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR } from "../../../arch/x86/uapi.js";
 import { KvmError } from "../../../kvm/uapi.js";
 import type { RunControl } from "../../core/machine.js";
+import { type Run, runMachine } from "../../core/run.js";
 import { VmmError } from "../../errors.js";
+import { capture, ramImage, type Snapshot } from "../../snapshot/snapshot.js";
 import { createPc, maximumMemory, restorePc } from "./machine.js";
 import { loaded, memorySize, out, program, run } from "./pc.test-support.js";
+import { createPcVcpuSide } from "./vcpu-side.js";
 
 const control: RunControl = {
   cpuState: () => "stopped",
@@ -85,6 +88,67 @@ test("further CPUs wait for the first, start in real mode, and halting for good 
     assert.deepEqual([end.outcome, end.text], [{ kind: "powerOff" }, "AAA"]);
   }
 });
+
+/** Writes 'a', waits for a letter at COM1, writes it, and halts for good. */
+const waiting = ["mov rsp, 0x80000", ...out(0x3f8, 0x61), "mov edx, 0x3fd"];
+const ready = 0x10_0000 + (program(waiting).segments[0]?.data.length ?? 0);
+const answering = [
+  ...[...waiting, "in al, dx", "test al, 1", `je 0x${ready.toString(16)}`],
+  ...["mov edx, 0x3f8", "in al, dx", "out dx, al", "cli", "hlt"],
+];
+
+async function startedWith(createMachine: Parameters<typeof runMachine>[0]["createMachine"]): Promise<{
+  readonly run: Run;
+  readonly see: (text: string) => Promise<void>;
+}> {
+  let text = "";
+  let look = (): void => undefined;
+  const running = await runMachine({
+    ...{ createMachine, kind: "pc", createSide: createPcVcpuSide, timeout: 60_000 },
+    output: (bytes) => {
+      text += new TextDecoder().decode(bytes);
+      look();
+      return undefined;
+    },
+  });
+  const see = (wanted: string) =>
+    new Promise<void>((resolve, reject) => {
+      look = () => text === wanted && resolve();
+      look();
+      void running.ended.then(({ outcome }) => reject(new Error(`${JSON.stringify(outcome)} after ${text}`)));
+    });
+  return { run: running, see };
+}
+
+async function goesOn({ state, images }: Snapshot, type: number): Promise<void> {
+  const kvm = await loaded;
+  const ram = images[ramImage];
+  assert.ok(ram);
+  const two = await startedWith((how, trace) => restorePc({ kvm, type, state, ram }, how, trace));
+  const seen = two.see("x");
+  void two.run.input(new TextEncoder().encode("x"));
+  await seen;
+  assert.deepEqual((await two.run.ended).outcome, { kind: "powerOff" });
+}
+
+for (const type of [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR]) {
+  test(`${type === KVM_X86_UNIKVM_HV ? "hv" : "pr"}: one that waits for input is saved, and goes on under either`, async () => {
+    const kvm = await loaded;
+    const parts = { kvm, type, kernel: program(answering), commandLine: "", memorySize, cpus: 1 };
+    const one = await startedWith((how, trace) => createPc(parts, how, trace));
+    await one.see("a");
+    const { snapshot } = await capture(one.run);
+    for (const other of [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR]) await goesOn(structuredClone(snapshot), other);
+    one.run.stop();
+    await one.run.ended;
+    const { state, images } = snapshot;
+    const ram = images[ramImage] ?? { size: 0, runs: [] };
+    for (const part of ["vm", "serial", "ports", "rtc", "pci"]) {
+      const hostile = { ...state, [part]: 7 };
+      assert.throws(() => restorePc({ kvm, type, state: hostile, ram }, control), /EINVAL/, part);
+    }
+  });
+}
 
 test("what cannot be is refused with a sentence, and nothing is left behind", async () => {
   const kvm = await loaded;
