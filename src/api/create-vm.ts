@@ -170,7 +170,7 @@ function vmGuest(guest: VmOptions["guest"]): VmGuest {
   if (found) return found;
   throw notSupported(
     `createVm: the option guest with ${guest}`,
-    `machine pc has no entry for 32-bit kernels; there is ${vmGuests.join(", ")}`,
+    `the agent that a VM runs commands by is not built for i386; there is ${vmGuests.join(", ")}`,
   );
 }
 
