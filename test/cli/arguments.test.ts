@@ -116,6 +116,7 @@ const values: Readonly<Record<string, Row>> = {
   "selftest --test": { bad: ["", "no such test", "("], good: ["RTAS"] },
   "selftest --timeout": seconds,
   "build --config": path,
+  "build --defconfig": choice("everything", "page", "powerpc", "pr", "x86"),
   "build --output": path,
   "build --platform": choice("node", "browser", "both"),
   "depmod --basedir": text,
