@@ -1,8 +1,9 @@
 /** `--machine`, and the options that mean what the machine has: `--cpu`, `--memory`. Several commands have them. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { guestNames, machineOfGuest } from "../../guests/index.js";
+import { openRegular } from "../base/node/regular-file.js";
 import { VmmError } from "../vmm/errors.js";
 import { isGzip } from "../vmm/loaders/gzip.js";
 import {
@@ -92,7 +93,7 @@ const headSize = 4096;
 function headOf(path: string): Uint8Array {
   const head = new Uint8Array(headSize);
   try {
-    const file = openSync(path, "r");
+    const { fd: file } = openRegular(path);
     try {
       const bytes = head.subarray(0, readSync(file, head));
       return isGzip(bytes) ? gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }) : bytes;
