@@ -89,6 +89,7 @@ test("what cannot be booted is told before anything is", { skip: noGuest }, asyn
   writeFileSync(place("text"), "hello, this is no kernel at all\n".repeat(9));
   const x86 = new Uint8Array(4096);
   x86.set([0x4d, 0x5a]);
+  x86.set([0x55, 0xaa], 0x1fe);
   x86.set(new TextEncoder().encode("HdrS"), 0x202);
   writeFileSync(place("bzImage"), x86);
   writeFileSync(place("cut.qcow2"), new Uint8Array([0x51, 0x46, 0x49, 0xfb, 0, 0, 0, 3]));
@@ -96,7 +97,7 @@ test("what cannot be booted is told before anything is", { skip: noGuest }, asyn
   truncateSync(place("short.img"), 5);
   const wrong: readonly [object, RegExp][] = [
     [{ kernel: place("text") }, /text cannot be loaded: it is a text file, not a kernel/],
-    [{ kernel: place("bzImage") }, /bzImage cannot be loaded: it is a kernel for x86/],
+    [{ kernel: place("bzImage") }, /bzImage cannot be unpacked: its boot protocol 0\.00 does not say where the kernel is/],
     [{ kernel: folder }, /the kernel .* cannot be read: it is a folder/],
     [{ kernel, initrd: place("text") }, /the initrd .*text is neither a cpio archive nor one that is compressed/],
     [{ kernel, initrd: place("gone") }, /the initrd .*gone cannot be read: there is no such file/],

@@ -35,6 +35,14 @@ function platformRows(): Row[] {
   ];
 }
 
+/** Why one does not load. Throws what keeps anything from loading: too few descriptors say nothing of an implementation. */
+function whyNot(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (Object.hasOwn(cause, "code") && Reflect.get(cause, "code") === "EMFILE") throw cause;
+  }
+  return messageOf(error);
+}
+
 /** Each implementation of each kvm alone, so that what one lacks does not hide behind the other. */
 async function implementationRows(): Promise<Row[]> {
   const rows: Row[] = [];
@@ -45,7 +53,7 @@ async function implementationRows(): Promise<Row[]> {
       const why = await loadKvm({ implementations: [name] }, silent, {}, definition.name).then(({ kvm, close }) => {
         version = kvm.getApiVersion();
         close();
-      }, messageOf);
+      }, whyNot);
       const note = why ?? `${guests.join(", ")}; API version ${version}`;
       rows.push([`implementation ${name} of ${definition.name}`, yesNo(why === undefined), note]);
     }
