@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { agentFile } from "../../guests/agent/index.js";
+import { type AgentArchitecture, agentArchitectures, agentFile } from "../../guests/agent/index.js";
 import { ensureDefaultGuest, type Guest, guestFolder, knownDefaultGuest } from "../../guests/index.js";
 import { withLock } from "../../guests/lock.mjs";
 import { VmError } from "../api/error.js";
@@ -51,22 +51,23 @@ export async function clearVmCache(): Promise<void> {
   });
 }
 
+/** Whose agent a guest has; undefined: there is none for it, and no VM either. */
+const agentOf = ({ guest = "ppc64le" }: VmOptions) => agentArchitectures.find((one) => one === guest);
+
 /** Whether there can be one for such options. */
-const isPlain = ({ guest, image, snapshot, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
-  // Others' VMs cannot be saved yet.
-  (guest === undefined || guest === "ppc64le") &&
+const isPlain = ({ image, snapshot, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
   (image === undefined || image === "debian-busybox") &&
   [snapshot, kernel, initrd, append, network].every((one) => one === undefined) &&
   disks.length === 0;
 
 /** Where one of such a guest lies, or is to lie. */
-function fileFor({ memory, cpus, cpu }: VmOptions, guest: Guest): string {
+function fileFor({ memory, cpus, cpu }: VmOptions, guest: Guest, agent: AgentArchitecture): string {
   const parts = {
     // A checkout's version stays the same while its code changes. This file is there in bundles, too.
     program: [thisPackage.version, fileIdentity(fileURLToPath(new URL("./main.js", import.meta.url)))],
     guest: [guest.packages, guest.append, fileIdentity(guest.kernel), fileIdentity(guest.initrd)],
     agent: createHash("sha256")
-      .update(readFileSync(agentFile("ppc64le")))
+      .update(readFileSync(agentFile(agent)))
       .digest("hex"),
     machine: { memory, cpus, cpu },
   };
@@ -91,11 +92,12 @@ export async function vmFromCache(
   options: VmOptions,
   say: (sentence: string) => void,
 ): Promise<Vm> {
-  if (!isPlain(options)) return create(options);
+  const agent = agentOf(options);
+  if (!agent || !isPlain(options)) return create(options);
   const { signal } = options;
   /** Undefined: there is none. */
   const goOn = async (file: string): Promise<Vm | undefined> => {
-    const { image: _, memory: __, cpus: ___, cpu: ____, ...rest } = options;
+    const { guest: _guest, image: _, memory: __, cpus: ___, cpu: ____, ...rest } = options;
     try {
       const vm = await create({ ...rest, snapshot: file });
       noteUse(file);
@@ -113,10 +115,11 @@ export async function vmFromCache(
     }
   };
   // Of a VM that is kept nobody reads the guest's files: what they are to be is enough.
-  const known = knownDefaultGuest();
-  const found = known && (await goOn(fileFor(options, known)));
+  const known = knownDefaultGuest(options.guest);
+  const found = known && (await goOn(fileFor(options, known, agent)));
   if (found) return found;
-  const file = fileFor(options, await ensureDefaultGuest({ report: say, ...(signal ? { signal } : {}) }));
+  const fetching = { report: say, guest: agent, ...(signal ? { signal } : {}) };
+  const file = fileFor(options, await ensureDefaultGuest(fetching), agent);
   let begun = false;
   const kept = withLock(
     `${file}.lock`,

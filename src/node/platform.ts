@@ -11,7 +11,6 @@ import type { Outcome } from "../vmm/core/machine.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
-import type { LoadedMachine } from "../vmm/machines/machines.js";
 import { begin, deviceStates, goOn, placing, type Started, type Starting } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
 import { withSnapshotFile, writeSnapshotFile } from "../vmm/snapshot/node/snapshot-file.js";
@@ -94,16 +93,9 @@ async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin |
             connect: network?.connect,
             ...{ input: run.input, pause: run.pause, resume: run.resume, stop: run.stop },
             ended: closed,
-            capture: async (also) => {
-              requireSaving(machine);
-              return capture(run, { images, platform: snapshots, also });
-            },
-            captureDisks: async () => {
-              requireSaving(machine);
-              return captureDisks(run, { images });
-            },
+            capture: (also) => capture(run, { images, platform: snapshots, also }),
+            captureDisks: () => captureDisks(run, { images }),
             twins: async (count, also) => {
-              requireSaving(machine);
               const place = await placing({ openKvm, implementation: options.type }, machine);
               const placeHere = (size: number) => spareRam.take(size) ?? place(size);
               const captured = await captureTwins(run, count, placeHere, { images, platform: snapshots, also });
@@ -128,12 +120,6 @@ async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin |
       reject(error);
     });
   });
-}
-
-/** VmError, NOT_SUPPORTED: its machines cannot be saved. */
-function requireSaving({ name, unsaved }: LoadedMachine): void {
-  if (unsaved === undefined) return;
-  throw notSupported(`a snapshot or a twin of a VM on machine ${name}`, `${unsaved}; boot another with createVm`);
 }
 
 /** The disk with the root, if the image is one; what the guest writes to it is gone with the VM. */

@@ -23,7 +23,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     command,
     "unikvm shell",
     "unikvm shell --disk data.qcow2 --network user",
-    "unikvm shell --guest amd64     # x86-64; boots each time",
+    "unikvm shell --guest amd64     # x86-64",
     "unikvm shell -- top",
     "unikvm shell --snapshot prepared",
   );

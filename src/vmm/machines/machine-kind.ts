@@ -72,8 +72,6 @@ export interface MachineKind {
   readonly loadKernel: (file: Uint8Array, memorySize: number, name: string) => Promise<ElfImage>;
   /** For one run: what has a battery keeps its contents from one of its machines to the next. */
   readonly maker: () => MakeMachine;
-  /** Why no machine of this kind can be saved yet, as a sentence says it; undefined: they can. */
-  readonly unsaved?: string;
   readonly restore: RestoreMachine;
   readonly place: PlaceRam;
   readonly createSide: CreateSide;

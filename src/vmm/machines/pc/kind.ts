@@ -36,7 +36,6 @@ export const pc: MachineKind = {
       return createPc({ ...rest, kvm: x86(kvm), type, rtc }, control, trace);
     };
   },
-  unsaved: "its kvm does not save the state of x86 VMs",
   restore: ({ kvm, implementation, ...rest }, control, trace) =>
     restorePc({ ...rest, kvm: x86(kvm), type: implementation ? types[implementation] : eitherType }, control, trace),
   place: ({ kvm, implementation, shared }, size) =>
