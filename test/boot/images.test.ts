@@ -97,7 +97,10 @@ test("what cannot be booted is told before anything is", { skip: noGuest }, asyn
   truncateSync(place("short.img"), 5);
   const wrong: readonly [object, RegExp][] = [
     [{ kernel: place("text") }, /text cannot be loaded: it is a text file, not a kernel/],
-    [{ kernel: place("bzImage") }, /bzImage cannot be unpacked: its boot protocol 0\.00 does not say where the kernel is/],
+    [
+      { kernel: place("bzImage") },
+      /bzImage cannot be unpacked: its boot protocol 0\.00 does not say where the kernel is/,
+    ],
     [{ kernel: folder }, /the kernel .* cannot be read: it is a folder/],
     [{ kernel, initrd: place("text") }, /the initrd .*text is neither a cpio archive nor one that is compressed/],
     [{ kernel, initrd: place("gone") }, /the initrd .*gone cannot be read: there is no such file/],
