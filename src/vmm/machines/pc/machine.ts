@@ -1,29 +1,21 @@
 /** Machine pc: a PC with KVM's interrupt controllers and timers, entered as a boot loader enters Linux. */
 import type { X86Kvm, X86Vcpu, X86Vm } from "../../../arch/x86/uapi.js";
-import {
-  boolean,
-  bytes,
-  callback,
-  having,
-  listOf,
-  optional,
-  options,
-  size,
-  taking,
-  text,
-  thing,
-  wholeNumber,
-} from "../../../base/takes.js";
+import { optional, options, taking, thing } from "../../../base/takes.js";
 import { KVM_CAP_MAX_VCPUS, KvmError } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
-import type { Machine, MachineState, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
-import type { SparseImage } from "../../core/sparse-image.js";
+import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
 import { fillRam, mebibytesOf, VmRam } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
 import { describeError, VmmError } from "../../errors.js";
-import type { ElfImage } from "../../loaders/elf.js";
+import {
+  controlChecks,
+  machineChecks,
+  type OwnMachineOptions,
+  type OwnRestoreOptions,
+  restoreChecks,
+} from "../options.js";
 import { acpiTables } from "./acpi/tables.js";
 import { cpuidOf, defaultCpuModel, modelCpuid } from "./cpu-models.js";
 import { linuxBoot } from "./linux-boot.js";
@@ -33,33 +25,13 @@ import { Pc } from "./pc.js";
 import { PciHostBridge } from "./pci/host-bridge.js";
 import { checkState, type PcPlan, type PcState } from "./state.js";
 
-export interface PcOptions {
-  readonly kvm: X86Kvm;
-  /** KVM_CREATE_VM's type: 0, KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR. */
-  readonly type: number;
-  /** Whether each vCPU is to have its thread. Default: if the platform allows. */
-  readonly shared?: boolean | undefined;
-  readonly kernel: ElfImage;
-  readonly initrd?: Uint8Array | undefined;
-  readonly commandLine: string;
-  /** Bytes, a multiple of 64 KiB. */
-  readonly memorySize: number;
-  readonly cpus: number;
-  /** One of `cpuModelNames`. */
-  readonly cpuModel?: string | undefined;
+export interface PcOptions extends OwnMachineOptions<X86Kvm> {
   /** The clock, which outlives a reboot. Default: a new one. */
   readonly rtc?: Rtc | undefined;
-  /** In slots 1, 2, ... of the PCI bus, each reset first. Of one machine at a time. */
-  readonly pciDevices?: readonly PciDevice[] | undefined;
 }
 
 /** What goes on where `state` says. */
-export interface RestorePcOptions extends Pick<PcOptions, "kvm" | "type" | "shared" | "pciDevices"> {
-  /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
-  readonly state: MachineState;
-  /** The contents of RAM, or what `placePcRam` gave, of the same `kvm`, `type` and `shared`, filled. */
-  readonly ram: SparseImage | PlacedRam;
-}
+export type RestorePcOptions = OwnRestoreOptions<X86Kvm>;
 
 /** Sizes of RAM that make sense, bytes: below, no kernel starts; above, devices begin. */
 export const minimumMemory = 32 * 1048576;
@@ -69,8 +41,6 @@ export const maximumMemory = highestMemory;
 const mostCpus = 254;
 
 const kvmCheck = thing("a kvm of x86's", ["createVm", "checkExtension", "getSupportedCpuid"]);
-const devicesCheck = optional(listOf(thing("a PCI device", ["connect", "read", "write"])));
-const controlCheck = thing("what runMachine gives to createMachine", ["end", "wake"]);
 
 /**
  * Makes the machine, its memory filled and its first CPU at the kernel's entry. Throws VmmError, or KvmError with EINVAL for
@@ -80,20 +50,11 @@ export const createPc = taking(
   "createPc",
   {
     options: options<PcOptions>({
+      ...machineChecks,
       kvm: kvmCheck,
-      type: wholeNumber,
-      shared: optional(boolean),
-      kernel: having({ entry: size, segments: listOf(having({ address: size, data: bytes })) }),
-      initrd: optional(bytes),
-      commandLine: text,
-      memorySize: size,
-      cpus: size,
-      cpuModel: optional(text),
       rtc: optional(thing("an Rtc", ["read", "set"])),
-      pciDevices: devicesCheck,
     }),
-    control: controlCheck,
-    trace: optional(callback),
+    ...controlChecks,
   },
   create,
 );
@@ -139,16 +100,8 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
 export const restorePc = taking(
   "restorePc",
   {
-    options: options<RestorePcOptions>({
-      kvm: kvmCheck,
-      type: wholeNumber,
-      shared: optional(boolean),
-      state: having({ machine: text }),
-      ram: having({}),
-      pciDevices: devicesCheck,
-    }),
-    control: controlCheck,
-    trace: optional(callback),
+    options: options<RestorePcOptions>({ ...restoreChecks, kvm: kvmCheck }),
+    ...controlChecks,
   },
   restore,
 );

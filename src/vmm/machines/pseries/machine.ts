@@ -15,21 +15,7 @@ import {
   type PpcVcpu,
   type PpcVm,
 } from "../../../arch/powerpc/uapi.js";
-import {
-  boolean,
-  bytes,
-  callback,
-  having,
-  listOf,
-  oneOf,
-  optional,
-  options,
-  size,
-  taking,
-  text,
-  thing,
-  wholeNumber,
-} from "../../../base/takes.js";
+import { callback, oneOf, optional, options, taking, thing } from "../../../base/takes.js";
 import {
   type Device,
   KVM_CAP_IRQ_XICS,
@@ -41,8 +27,7 @@ import {
   KvmError,
 } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
-import type { Machine, MachineState, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
-import type { SparseImage } from "../../core/sparse-image.js";
+import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
 import { fillRam, mebibytesOf, VmRam } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
@@ -51,7 +36,13 @@ import { Rtc } from "../../devices/rtc.js";
 import type { Assignment, AssignmentHost } from "../../devices/vfio-pci/assignment.js";
 import { flatten } from "../../devicetree/writer.js";
 import { describeError, VmmError } from "../../errors.js";
-import type { ElfImage } from "../../loaders/elf.js";
+import {
+  controlChecks,
+  machineChecks,
+  type OwnMachineOptions,
+  type OwnRestoreOptions,
+  restoreChecks,
+} from "../options.js";
 import { type CpuModel, cpuModel, defaultCpuModel } from "./cpu-models.js";
 import { buildDeviceTree, consoleInterrupt, type InterruptMode, nvramInterrupt } from "./device-tree.js";
 import { deviceTreeRoom, type MemoryMap, placeInMemory } from "./memory-map.js";
@@ -62,36 +53,17 @@ import { rtasCalls } from "./rtas/index.js";
 import { checkState, type PseriesDevices, type PseriesPlan, type PseriesState } from "./state.js";
 import { type SourceRange, XiveController } from "./xive.js";
 
-export interface PseriesOptions {
-  readonly kvm: PpcKvm;
-  /** KVM_CREATE_VM's type: 0, KVM_VM_PPC_HV, KVM_VM_PPC_PR. */
-  readonly type: number;
-  /** Whether each vCPU is to have its thread. Default: if the platform allows. */
-  readonly shared?: boolean | undefined;
-  readonly kernel: ElfImage;
-  readonly initrd?: Uint8Array | undefined;
-  readonly commandLine: string;
-  /** Bytes, a multiple of 64 KiB. */
-  readonly memorySize: number;
-  readonly cpus: number;
-  readonly cpuModel?: string | undefined;
+export interface PseriesOptions extends OwnMachineOptions<PpcKvm> {
   /** Default: XICS. */
   readonly interruptMode?: InterruptMode | undefined;
   /** What outlives a reboot. Default: new ones. */
   readonly devices?: PseriesDevices | undefined;
-  /** In slots 0, 1, ... of the PCI bus, each reset first. Default: none, and no bus. Of one machine at a time. */
-  readonly pciDevices?: readonly PciDevice[] | undefined;
   /** Takes devices of the host, which follow in the next slots. */
   readonly assign?: ((host: AssignmentHost) => Assignment) | undefined;
 }
 
 /** What goes on where `state` says. */
-export interface RestoreOptions extends Pick<PseriesOptions, "kvm" | "type" | "shared" | "pciDevices"> {
-  /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
-  readonly state: MachineState;
-  /** The contents of RAM, or what `placePseriesRam` gave, of the same `kvm`, `type` and `shared`, filled. */
-  readonly ram: SparseImage | PlacedRam;
-}
+export type RestorePseriesOptions = OwnRestoreOptions<PpcKvm>;
 
 /** Sizes of RAM that make sense, bytes: below, no kernel starts; above, a 32-bit WebAssembly memory has no room. */
 export const minimumMemory = 16 * 1048576;
@@ -104,19 +76,13 @@ const commandLineLimit = 2048;
 const rtasStub = [0x7c641b78, 0x3c600000, 0x6063f000, 0x44000022, 0x4e800020] as const;
 const rtasSize = 4096;
 
+const kvmCheck = thing("a kvm, as openKvm gives one", ["createVm", "checkExtension"]);
+
 const pseriesOptions = options<PseriesOptions>({
-  kvm: thing("a kvm, as openKvm gives one", ["createVm", "checkExtension"]),
-  type: wholeNumber,
-  shared: optional(boolean),
-  kernel: having({ entry: size, segments: listOf(having({ address: size, data: bytes })) }),
-  initrd: optional(bytes),
-  commandLine: text,
-  memorySize: size,
-  cpus: size,
-  cpuModel: optional(text),
+  ...machineChecks,
+  kvm: kvmCheck,
   interruptMode: optional(oneOf("xics", "xive")),
   devices: optional(options({ nvram: thing("an Nvram", ["fetch", "store"]), rtc: thing("an Rtc", ["read", "set"]) })),
-  pciDevices: optional(listOf(thing("a PCI device", ["connect", "read", "write"]))),
   assign: optional(callback),
 });
 
@@ -128,8 +94,7 @@ export const createPseries = taking(
   "createPseries",
   {
     options: pseriesOptions,
-    control: thing("what runMachine gives to createMachine", ["end", "wake"]),
-    trace: optional(callback),
+    ...controlChecks,
   },
   create,
 );
@@ -165,21 +130,13 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
 export const restorePseries = taking(
   "restorePseries",
   {
-    options: options<RestoreOptions>({
-      kvm: thing("a kvm, as openKvm gives one", ["createVm", "checkExtension"]),
-      type: wholeNumber,
-      shared: optional(boolean),
-      state: having({ machine: text }),
-      ram: having({}),
-      pciDevices: optional(listOf(thing("a PCI device", ["connect", "read", "write"]))),
-    }),
-    control: thing("what runMachine gives to createMachine", ["end", "wake"]),
-    trace: optional(callback),
+    options: options<RestorePseriesOptions>({ ...restoreChecks, kvm: kvmCheck }),
+    ...controlChecks,
   },
   restore,
 );
 
-function restore(options: RestoreOptions, control: RunControl, trace?: TraceSink): Machine {
+function restore(options: RestorePseriesOptions, control: RunControl, trace?: TraceSink): Machine {
   const { kvm, type, shared, ram, pciDevices = [] } = options;
   if (!("runs" in ram || ram instanceof VmRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
   const state = checkState(options.state);
