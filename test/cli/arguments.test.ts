@@ -106,6 +106,7 @@ const values: Readonly<Record<string, Row>> = {
   "disk info --format": choice("raw", "qcow2"),
   "snapshot save --pid": count,
   ...limitValues("snapshot restore"),
+  "snapshot restore --module": { bad: ["", ",a=1"], good: ["kvm,halt_poll_ns=1"] },
   "snapshot restore --type": choice("hv", "pr"),
   "snapshot restore --threads": choice("auto", "worker", "single"),
   "snapshot restore --disk": disk,
