@@ -12,8 +12,10 @@ try {
   await setUp();
   const dist = join(dirname(fileURLToPath(import.meta.url)), "dist");
   const places = [join(dist, "command", "node", "unikvm.js"), join(dist, "src", "cli", "main.js")];
+  // Without a command, as for --help, there is less to load where each command has files of its own.
+  if (process.argv.slice(2).every((argument) => argument.startsWith("-"))) places.reverse();
   const main = places.find((place) => existsSync(place));
-  if (!main) throw new Error(`${places[1]} is missing: run \`node setup.mjs --force\``);
+  if (!main) throw new Error(`${join(dist, "src", "cli", "main.js")} is missing: run \`node setup.mjs --force\``);
   process.argv[1] = main;
   await import(pathToFileURL(main).href);
 } catch (error) {
