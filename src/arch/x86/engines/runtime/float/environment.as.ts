@@ -2,7 +2,6 @@
 import {
   CR0_protection,
   FLOAT_exceptions,
-  FSW_top,
   S_control,
   S_fault,
   S_floatControl,
@@ -19,6 +18,7 @@ import { denormal, take } from "./extended.as";
 import { floatReady, floatThere } from "./facility.as";
 import { FINITE, ZERO } from "./numbers.as";
 import { initializeFloat, settle } from "./status.as";
+import { register } from "./x87.as";
 
 // What each register's two bits say.
 const VALID = 0;
@@ -96,18 +96,13 @@ export function saveEnvironment(s: i32, at: i64, size: i32): void {
   settle(s);
 }
 
-/** Where the register lies that is so far from the top of the stack. */
-function placed(s: i32, i: i32): i32 {
-  return s + S_floatRegister + 16 * ((((load<i32>(s, S_floatStatus) >> FSW_top) & 7) + i) & 7);
-}
-
 /** FNSAVE: the environment, the stack's registers, and then as FNINIT. */
 export function saveFloatState(s: i32, at: i64, size: i32): void {
   if (!floatThere(s) || !putEnvironment(s, at, size)) return;
   const stack = at + (size == 16 ? 14 : 28);
   const image = s + S_floatImage;
   for (let i = 0; i < 8; i++) {
-    v128.store(image + 64, v128.load(placed(s, i)));
+    v128.store(image + 64, v128.load(register(s, i)));
     if (!put(s, 64, stack + 10 * i, 8, 8) || !put(s, 72, stack + 10 * i + 8, 2, 2)) return;
   }
   initializeFloat(s);
@@ -165,5 +160,5 @@ export function restoreFloatState(s: i32, at: i64, size: i32): void {
     store<i64>(image + 16 * i, high, 8);
   }
   setEnvironment(s, size);
-  for (let i = 0; i < 8; i++) v128.store(placed(s, i), v128.load(image + 16 * i));
+  for (let i = 0; i < 8; i++) v128.store(register(s, i), v128.load(image + 16 * i));
 }

@@ -1,6 +1,5 @@
 /** Images of the state of x87 and SSE in memory: FXSAVE, FXRSTOR. Source: Intel SDM, volume 2, FXSAVE. */
 import {
-  FSW_top,
   MXCSR_writable,
   S_fault,
   S_floatControl,
@@ -8,7 +7,6 @@ import {
   S_floatImage,
   S_floatInstruction,
   S_floatOpcode,
-  S_floatRegister,
   S_floatStatus,
   S_floatTags,
   S_mxcsr,
@@ -19,6 +17,7 @@ import { loadSlow, storeSlow } from "../../../../../engine/runtime/access.as";
 import { raiseWith } from "../../../interrupts/deliver.as";
 import { floatThere } from "./facility.as";
 import { settle } from "./status.as";
+import { register } from "./x87.as";
 
 // Of the image, bytes.
 const FCW = 0;
@@ -32,14 +31,6 @@ const MASK = 28;
 const STACK = 32;
 const XMM = 160;
 const END = 416;
-
-/** Where the register lies that is so far from the top of the stack. */
-// @ts-ignore: decorator
-@inline
-function placed(s: i32, i: i32): i32 {
-  const top = (load<i32>(s, S_floatStatus) >> FSW_top) & 7;
-  return s + S_floatRegister + 16 * ((top + i) & 7);
-}
 
 function aligned(s: i32, address: i64): bool {
   if (!(address & 15)) return true;
@@ -67,8 +58,9 @@ export function saveFloat(s: i32, address: i64, size: i32): void {
   store<u32>(image, load<u32>(s, S_mxcsr), MXCSR);
   store<u32>(image, MXCSR_writable, MASK);
   for (let i = 0; i < 8; i++) {
-    v128.store(image + STACK + 16 * i, v128.load(placed(s, i)));
-    store<u32>(image + STACK + 16 * i + 8, load<u16>(placed(s, i), 8));
+    const at = register(s, i);
+    v128.store(image + STACK + 16 * i, v128.load(at));
+    store<u32>(image + STACK + 16 * i + 8, load<u16>(at, 8));
     store<u32>(image + STACK + 16 * i + 12, 0);
   }
   memory.copy(image + XMM, s + S_vector, 256);
@@ -100,9 +92,9 @@ export function restoreFloat(s: i32, address: i64, size: i32): void {
   store<u64>(s, wide ? load<u64>(image, FIP) : <u64>load<u32>(image, FIP), S_floatInstruction);
   store<u64>(s, wide ? load<u64>(image, FDP) : <u64>load<u32>(image, FDP), S_floatData);
   for (let i = 0; i < 8; i++) {
-    const register = placed(s, i);
-    store<u64>(register, load<u64>(image + STACK + 16 * i));
-    store<u64>(register, load<u16>(image + STACK + 16 * i, 8), 8);
+    const at = register(s, i);
+    store<u64>(at, load<u64>(image + STACK + 16 * i));
+    store<u64>(at, load<u16>(image + STACK + 16 * i, 8), 8);
   }
   settle(s);
   memory.copy(s + S_vector, image + XMM, 256);

@@ -143,6 +143,7 @@ export function finish(s: i32, keeps: bool = false): bool {
 export function place(s: i32, i: i32): i32 {
   return ((load<i32>(s, S_floatStatus) >> FSW_top) + i) & 7;
 }
+/** Where the register lies that is so far from the top of the stack. */
 export function register(s: i32, i: i32): i32 {
   return s + S_floatRegister + 16 * place(s, i);
 }
