@@ -59,7 +59,7 @@ const hosts: ReadonlySet<string> = new Set([
   ...["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase"],
   // Which AMD's have outside 64-bit mode only.
   ...["sysenter", "sysexit"],
-  // Of which a processor leaves parts alone, or writes what is its own: float-image.test.ts.
+  // Of which a processor leaves parts alone, or writes what is its own: system.test.ts has these.
   ...["fxsave", "fxrstor"],
 ]);
 /** The same of forms whose name others have. */
