@@ -7,11 +7,7 @@
  */
 import {
   EXIT_shutdown,
-  RFLAGS_interrupt,
-  RFLAGS_nestedTask,
   RFLAGS_resume,
-  RFLAGS_trap,
-  RFLAGS_virtual8086,
   S_cpl,
   S_exitCode,
   S_fault,
@@ -23,7 +19,6 @@ import {
   S_nestedFault,
   S_nmiBlocked,
   S_pc,
-  S_segmentAccess,
   S_segmentBase,
   S_segmentLimit,
   S_selector,
@@ -33,7 +28,6 @@ import {
   SEGMENT_ss,
   SEGMENT_tr,
   VECTOR_alignmentCheck,
-  VECTOR_breakpoint,
   VECTOR_debug,
   VECTOR_divideError,
   VECTOR_doubleFault,
@@ -41,7 +35,6 @@ import {
   VECTOR_invalidTss,
   VECTOR_machineCheck,
   VECTOR_nonMaskable,
-  VECTOR_overflow,
   VECTOR_pageFault,
   VECTOR_segmentNotPresent,
   VECTOR_stackFault,
@@ -50,19 +43,19 @@ import { derive } from "../mmu/context.as";
 import { instructionPointer, isLongMode, isReal } from "../mmu/mode.as";
 import { begin, failBy, failed, readSystem, writeSystem } from "../mmu/system-access.as";
 import { isCanonical } from "../mmu/translate.as";
-import { flagsOf, setFlags } from "./flags.as";
+import { flagsOf, setHandlerFlags } from "./flags.as";
 import { throughGate, throughVector } from "./legacy-gate.as";
 import {
   accessOf,
   CODE,
   CONFORMING,
+  clearStack,
   dplOf,
   LONG,
-  limitOf,
-  baseOf,
   PRESENT,
   readDescriptor,
   SYSTEM_BIT,
+  setSegment,
 } from "./segments.as";
 
 const RSP = S_general + 4 * 8;
@@ -161,20 +154,9 @@ function throughLongGate(s: i32, vector: i32, kind: i32, error: i32, pc: u64, cp
 
   store<u64>(s, from, RSP);
   store<i32>(s, level, S_cpl);
-  if (level < cpl) {
-    // No segment, of the new level.
-    store<i32>(s, level, S_selector + 4 * SEGMENT_ss);
-    store<u64>(s, 0, S_segmentBase + 8 * SEGMENT_ss);
-    store<i32>(s, 0, S_segmentLimit + 4 * SEGMENT_ss);
-    store<i32>(s, level << 5, S_segmentAccess + 4 * SEGMENT_ss);
-  }
-  store<i32>(s, (selector & 0xfffc) | level, S_selector + 4 * SEGMENT_cs);
-  store<u64>(s, baseOf(descriptor), S_segmentBase + 8 * SEGMENT_cs);
-  store<i32>(s, limitOf(descriptor), S_segmentLimit + 4 * SEGMENT_cs);
-  store<i32>(s, access, S_segmentAccess + 4 * SEGMENT_cs);
-  let gone: u64 = RFLAGS_trap | RFLAGS_nestedTask | RFLAGS_resume | RFLAGS_virtual8086;
-  if (type == INTERRUPT_GATE) gone |= RFLAGS_interrupt;
-  setFlags(s, old & ~gone);
+  if (level < cpl) clearStack(s, level);
+  setSegment(s, SEGMENT_cs, (selector & 0xfffc) | level, descriptor);
+  setHandlerFlags(s, old, type == INTERRUPT_GATE);
   store<u64>(s, target, S_pc);
   return true;
 }

@@ -10,7 +10,6 @@ import {
   SEGMENT_cs,
   SEGMENT_ss,
   SEGMENT_tr,
-  S_segmentAccess,
   VECTOR_generalProtection,
   VECTOR_invalidTss,
   VECTOR_segmentNotPresent,
@@ -39,7 +38,7 @@ import {
   accessOf,
   CODE,
   CONFORMING,
-  clearSegment,
+  clearStack,
   dplOf,
   isWhole,
   LONG,
@@ -142,7 +141,7 @@ function throughGateOrTask(s: i32, selector: i32, next: u64, calls: bool): void 
     begin(s);
     const upper = readUpperHalf(s, selector);
     if (failed(s)) {
-      faultBy(s, load<i32>(s, S_nestedFault) - 1, load<i32>(s, S_nestedError));
+      deliverFailed(s);
       return;
     }
     // The second half is there, and has no type.
@@ -239,8 +238,7 @@ function callInnerLong(s: i32, selector: i32, code: u64, target: u64, level: i32
     deliverFailed(s);
     return;
   }
-  clearSegment(s, SEGMENT_ss, level);
-  store<i32>(s, level << 5, S_segmentAccess + 4 * SEGMENT_ss);
+  clearStack(s, level);
   store<u64>(s, top - 32, RSP);
   goOnIn(s, selector, code, target, level);
 }

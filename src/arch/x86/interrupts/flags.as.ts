@@ -1,6 +1,11 @@
 /** RFLAGS as a whole: the arithmetic flags are kept as values (isa/machine.ts tells which). */
 import {
   RFLAGS_always,
+  RFLAGS_interrupt,
+  RFLAGS_nestedTask,
+  RFLAGS_resume,
+  RFLAGS_trap,
+  RFLAGS_virtual8086,
   S_adjust,
   S_carry,
   S_overflow,
@@ -30,4 +35,11 @@ export function setFlags(s: i32, flags: u64): void {
   store<i32>(s, <i32>flags & 1, S_carry);
   store<i32>(s, <i32>flags & 16, S_adjust);
   store<u64>(s, (flags & ~ARITHMETIC) | RFLAGS_always, S_systemFlags);
+}
+
+/** RFLAGS as a gate's handler begins with them; `masks`: it is an interrupt gate. */
+export function setHandlerFlags(s: i32, flags: u64, masks: bool): void {
+  let gone: u64 = RFLAGS_trap | RFLAGS_nestedTask | RFLAGS_resume | RFLAGS_virtual8086;
+  if (masks) gone |= RFLAGS_interrupt;
+  setFlags(s, flags & ~gone);
 }

@@ -4,10 +4,7 @@
  */
 import {
   RFLAGS_interrupt,
-  RFLAGS_nestedTask,
-  RFLAGS_resume,
   RFLAGS_trap,
-  RFLAGS_virtual8086,
   S_cpl,
   S_general,
   S_idtBase,
@@ -30,7 +27,7 @@ import {
 } from "../engines/runtime/layout.generated";
 import { goOnAt, isVirtual8086 } from "../mmu/mode.as";
 import { failBy, failed, readSystem, writeSystem } from "../mmu/system-access.as";
-import { flagsOf, setFlags } from "./flags.as";
+import { flagsOf, setFlags, setHandlerFlags } from "./flags.as";
 import {
   accessOf,
   BIG,
@@ -217,9 +214,7 @@ export function throughGate(
   }
   store<i32>(s, level, S_cpl);
   setSegment(s, SEGMENT_cs, (selector & 0xfffc) | level, descriptor);
-  let gone: u64 = RFLAGS_trap | RFLAGS_nestedTask | RFLAGS_resume | RFLAGS_virtual8086;
-  if (!(type & 1)) gone |= RFLAGS_interrupt;
-  setFlags(s, flags & ~gone);
+  setHandlerFlags(s, flags, !(type & 1));
   goOnAt(s, target);
   return true;
 }

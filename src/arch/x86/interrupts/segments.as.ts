@@ -7,6 +7,7 @@ import {
   S_segmentLimit,
   S_selector,
   SEGMENT_ldtr,
+  SEGMENT_ss,
 } from "../engines/runtime/layout.generated";
 import { readSystem, writeSystem } from "../mmu/system-access.as";
 import { IMPLICIT } from "../mmu/translate.as";
@@ -116,4 +117,10 @@ export function clearSegment(s: i32, segment: i32, selector: i32): void {
   store<u64>(s + S_segmentBase + 8 * segment, 0);
   store<i32>(s + S_segmentLimit + 4 * segment, 0);
   store<i32>(s + S_segmentAccess + 4 * segment, 0);
+}
+
+/** SS names none below level 3, in 64-bit mode: its selector is the level, which its access has too. */
+export function clearStack(s: i32, level: i32): void {
+  clearSegment(s, SEGMENT_ss, level);
+  store<i32>(s, level << 5, S_segmentAccess + 4 * SEGMENT_ss);
 }

@@ -39,6 +39,7 @@ import {
   CODE,
   CONFORMING,
   clearSegment,
+  clearStack,
   dplOf,
   LONG,
   PRESENT,
@@ -133,10 +134,7 @@ function setOuterTop(s: i32, top: u64): void {
 
 function setOuterStack(s: i32, selector: i32, level: i32): void {
   if (stackDescriptor != 0) setSegment(s, SEGMENT_ss, selector, stackDescriptor);
-  else {
-    clearSegment(s, SEGMENT_ss, selector);
-    store<i32>(s, level << 5, S_segmentAccess + 4 * SEGMENT_ss);
-  }
+  else clearStack(s, level);
 }
 
 /** IRET in real mode and virtual-8086 mode. */
