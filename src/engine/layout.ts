@@ -60,7 +60,7 @@ export const engineFields = {
   /** The same for instruction fetch. */
   fetchTlb: ["i32", 1],
   fetchAsid: ["i64", 1],
-  /** What an entry of the jump cache must have been filled in to count: fetchAsid, `the kind of code, jumpGeneration. */
+  /** What an entry of the jump cache must have been filled in to count: fetchAsid, the kind of code, jumpGeneration. */
   jumpContext: ["i32", 1],
   /** Changes when an entry of the jump cache may have become wrong; a multiple of `jumpCache.generation`. */
   jumpGeneration: ["i32", 1],

@@ -36,7 +36,7 @@ function makeRest(): () => void {
 export interface Translation {
   /** Translated regions, which a region's entry calls by index. */
   readonly regions: WebAssembly.Table;
-  /** Told the 4 KiB physical page number whose decoded code was dropped. */
+  /** Told of which 4 KiB physical page decoded code was dropped, and between which offsets; all of it: with its entries. */
   codeDropped(physicalPage: number, first: number, end: number): void;
   /** Told at the end of each slice, if the vCPU's state asks for it. */
   sampled(state: number): void;

@@ -13,6 +13,7 @@ import type { Interpreter, RuntimeExports } from "../interpret/interpreter.js";
 import { type EngineLayout, Handler } from "../layout.js";
 import { tableBits } from "../region-entry.js";
 import { aloneBit } from "../target.js";
+import type { Extent } from "./region.js";
 import { type CoveredPage, inCodePage, type MadeRegion, type RegionBatch } from "./region-maker.js";
 import type { TranslatorTarget } from "./target.js";
 import { BesideWorkshop, HereWorkshop, type Workshop } from "./workshop.js";
@@ -64,7 +65,8 @@ export class Translator {
   #view: DataView;
   readonly #samples = new Map<number, number>();
   readonly #live = new Map<number, Region>();
-  readonly #byPage = new Map<number, Set<Region>>();
+  /** What of a page its regions were made from. */
+  readonly #byPage = new Map<number, Map<Region, Extent>>();
   readonly #page = ProcessPage.here();
   /** Makes regions at once, and the one that they are asked of: the same, or a thread beside this one. */
   readonly #here: Workshop & { build(): RegionBatch; readonly waiting: number };
@@ -309,10 +311,10 @@ export class Translator {
     const region = { index, module, entries, pages: made.pages };
     if (module.live++ === 0) this.#account(module.bytes);
     this.#live.set(index, region);
-    for (const { page } of made.pages) {
+    for (const { page, ...extent } of made.pages) {
       const regions = this.#byPage.get(page);
-      if (regions) regions.add(region);
-      else this.#byPage.set(page, new Set([region]));
+      if (regions) regions.set(region, extent);
+      else this.#byPage.set(page, new Map([[region, extent]]));
     }
     for (const [at, word] of entries) {
       // Another region's, or not decoded again since: left as it is.
@@ -359,8 +361,7 @@ export class Translator {
     const regions = this.#byPage.get(physicalPage);
     if (!regions) return;
     const all = end - first === 1 << this.#layout.codePage.shift;
-    for (const region of [...regions]) {
-      const covered = region.pages.find(({ page }) => page === physicalPage) as CoveredPage;
+    for (const [region, covered] of regions) {
       if (all || (covered.first < end && covered.end > first)) this.#drop(region);
     }
   }
