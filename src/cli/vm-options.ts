@@ -10,8 +10,8 @@ import type { LinuxVm } from "../api/vm.js";
 import { messageOf } from "../base/errors.js";
 import type { AnyKvm } from "../kernel.js";
 import type { GuestDisk } from "../node/disks.js";
+import { beginGuestThread } from "../node/guest-thread.js";
 import type { NetworkChoice } from "../node/network.js";
-import { beginThread } from "../node/spare-threads.js";
 import { loadMachine, machineForGuest, machines } from "../vmm/machines/machines.js";
 import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
@@ -173,7 +173,7 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
   };
   // Its vCPU's thread loads its code meanwhile, and WebAssembly is compiled.
   const { guest } = choices;
-  const endThread = beginThread(choices.type ?? "hv", guest);
+  const endThread = beginGuestThread(choices.type ?? "hv", guest);
   const kvm = import("./kvm.js").then(({ loadKvmFor }) => loadKvmFor(guest));
   kvm.then(loaded, () => undefined);
   const create = createVmOn(async () => {

@@ -18,12 +18,13 @@ import { capture, captureDisks, captureTwins, ramImage, type Snapshot, type Twin
 import { prepareV8 } from "../wasm/node/v8.js";
 import { bootFiles } from "./boot-files.js";
 import { type GuestDisk, withDisks } from "./disks.js";
+import { beginGuestThread } from "./guest-thread.js";
 import { checkedHardware, describeHardware, type Hardware, type HostParts, OtherHardware } from "./hardware.js";
 import { type NetworkChoice, openNetwork } from "./network.js";
 import { packTree } from "./pack-tree.js";
 import { snapshotPath } from "./snapshot-folder.js";
 import { SpareRam } from "./spare-ram.js";
-import { beginThread, keepSpareThreads } from "./spare-threads.js";
+import { keepSpareThreads } from "./spare-threads.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 /** Gives the kvm with which machines for such guests are made. */
@@ -45,7 +46,7 @@ export function nodePlatform(openKvm: OpenKvm): Platform {
 
 async function run(openKvm: OpenKvm, plan: BootPlan, from?: Snapshot | Twin): Promise<RunningMachine> {
   // Its first vCPU's thread loads its code meanwhile.
-  const endThread = beginThread(plan.options.type ?? "hv", plan.options.guest);
+  const endThread = beginGuestThread(plan.options.type ?? "hv", plan.options.guest);
   try {
     return await runHere(openKvm, plan, from);
   } catch (error) {

@@ -8,7 +8,6 @@ import { thisPackage } from "../base/package.js";
 import { ProcessWide } from "../base/process-wide.js";
 import type { SharedVm } from "../kvm/uapi.js";
 import type { VcpuThreadStart } from "../vmm/core/machine.js";
-import { machineRow } from "../vmm/machines/machines.js";
 import { threadArguments } from "./thread-arguments.js";
 
 /** What such a thread loads; goes through postMessage. */
@@ -54,10 +53,11 @@ export interface ThreadPreloading {
 
 /**
  * Begins a thread at once, unless there is one, which loads its code while the caller makes the VM that it is for. What it gives
- * is called if nothing comes of that VM. Such code is there for the default guest's machine alone.
+ * is called if nothing comes of that VM. Such code is there for the default guest's machine alone. The command line begins with
+ * this file, before it loads any machine.
  */
-export function beginThread(implementation: string, guest = machineRow().guest): () => void {
-  if (spares.length > 0 || guest !== machineRow().guest) return () => undefined;
+export function beginThread(implementation: string): () => void {
+  if (spares.length > 0) return () => undefined;
   const worker = idle(newWorker());
   worker.postMessage({ preload: implementation } satisfies ThreadPreloading);
   spares.push(worker);

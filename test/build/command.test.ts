@@ -1,7 +1,7 @@
 /** The command line as `npm run build` bundles it. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { dist } from "../../src/cli/build/bundle.js";
@@ -39,4 +39,9 @@ test("names stay, for traces of stacks", () => {
   );
   assert.equal(status, 3);
   assert.match(stderr, /^\s+at .*\bimageInfo\b/m);
+});
+
+test("what begins the command line is small: it starts a thread before it loads the rest", () => {
+  const { size } = statSync(join(dist, "command/node/unikvm.js"));
+  assert.ok(size < 20_000, `${size} bytes`);
 });
