@@ -22,14 +22,14 @@ import { restoreFields, savedValue, saveFields } from "../../../kvm/saved.js";
 import { getHtabFd } from "../calls/hpt-fd.js";
 import { hptMethods } from "../calls/hpt-methods.js";
 import { configureV3Mmu } from "../calls/vm-methods.js";
-import { archLayout, type StateField, state } from "../engines/layout.js";
+import { archLayout } from "../engines/layout.js";
 import { hptOrderMax, hptOrderMin, hptRange } from "../mmu/hpt.js";
 import { rtasCalls } from "../papr/rtas/list.js";
 import { dtlEntrySize } from "../papr/vpa.js";
 import { recordAt } from "../processor/vcpu.js";
 import { KVM_GET_HTAB_WRITE } from "../uapi.js";
 import { ppcVmOf } from "./ppc-vm.js";
-import { restoreVcpu, type SavedPpcVcpu } from "./saved.js";
+import { checkVcpuState, restoreVcpu, type SavedPpcVcpu } from "./saved.js";
 import { ppcVm } from "./state.js";
 
 /** Switches of the VM, each an i32 of the architecture's words, and what it may be. */
@@ -145,39 +145,17 @@ function loadHash(vm: VmInside, { order: size, prepared, blocks }: SavedHash): v
   if (prepared !== undefined) resizeHptPrepare({ shift: prepared });
 }
 
-/** Counters that index what follows them, and the most they may be. */
-const bounded: Partial<Record<StateField, bigint>> = {
-  mmioCompleted: BigInt(state.mmioValues.count),
-  mmioConsumed: BigInt(state.mmioValues.count),
-  breakCount: BigInt(state.breakAddress.count),
-  watchCount: BigInt(state.watchAddress.count),
-};
-/** What is an address of the VM's memory: 0 of a vCPU that is not in the engine and has no dirty ring. */
-const addresses: readonly StateField[] = ["branchEntry", "dirtyRing"];
-
 const vcpuCheck = having({
   state: recordOf(listOf(anything)),
   requests: u32,
   record: recordOf(savedValue),
 });
-const width = { i32: 32, i64: 64, f64: 64, v128: 128 } as const;
 
 /** The vCPU is connected to what the user side connected it to. */
 export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
   vcpuCheck(saved, "vm.loadState", `the vCPU ${vcpu.id}`);
   const { state: fields, requests, record } = saved as SavedPpcVcpu;
-  for (const [name, values] of Object.entries(fields)) {
-    if (!Object.hasOwn(state, name)) continue;
-    const field = name as StateField;
-    const most = bounded[field];
-    for (const value of values as readonly unknown[]) {
-      const fits = typeof value === "bigint" && BigInt.asUintN(width[state[field].type], value) === value;
-      if (!fits || (most !== undefined && value > most)) {
-        refuse(`has ${String(value)} as ${name} of vCPU ${vcpu.id}, which has ${width[state[field].type]} bits`);
-      }
-    }
-    if (addresses.includes(field) && values.some((value) => value !== 0n)) refuse(`has a ${name} in vCPU ${vcpu.id}`);
-  }
+  checkVcpuState(fields, `vCPU ${vcpu.id}`);
   const { mem } = vcpu.vm;
   for (const name of ["xicsServer", "xiveServer"] as const) {
     if ((record[name] ?? 0) === mem.i32(recordAt(vcpu, name))) continue;

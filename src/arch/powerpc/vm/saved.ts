@@ -2,6 +2,7 @@
  * What a POWER VM and its vCPUs are besides what every VM is, as plain values under names (kvm/saved.ts). All that is not
  * listed here as derived is saved.
  */
+import { type SavedState, savedVcpuState } from "../../../engine/vcpu-saved.js";
 import type { Range } from "../../../kvm/heap.js";
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { restoreFields, type SavedFields, saveFields } from "../../../kvm/saved.js";
@@ -39,50 +40,25 @@ export const savedWords = Object.keys(words);
 const vmDerived = ["lpid", "xics", "xive", "rtasTokens", "tceTableCount", "tceTables"] as const;
 const vcpuDerived = ["ready"] as const;
 
-/** Of a vCPU's state: what the engine makes anew, what only lives while it runs, and where things lie. */
-const derivedState: ReadonlySet<StateField> = new Set<StateField>([
-  "fault",
-  "exitCode",
-  "budget",
-  "recheck",
-  "sampling",
-  "sliceLength",
-  "shortSlices",
-  "tlb",
-  "asid",
-  "fetchTlb",
-  "fetchAsid",
-  "contexts",
-  "contextGeneration",
-  "hashContext",
-  "tableNext",
-  "codeBytes",
-  "vcpuIndex",
-  "codeMaps",
-  "codeMap",
-  "nextCodePage",
-  "codePagesTaken",
-  "prefixed",
-  "nextPrefixed",
-  // A reservation that is lost makes a store conditional fail, as it may at any time.
-  "reserveAddress",
-  "reserveSize",
-  "reserveValue",
-  "mode",
-  "facilities",
-  "fetchPage",
-  "decodeRoot",
-  "smallDecrementer",
-  "inGuest",
-  "mailHead",
-  "mailTail",
-  "mail",
-  "dropSets",
-  "dropWords",
-  "requests",
-  // The partition's number is this kvm's.
-  "lpid",
-]);
+const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
+  derived: [
+    "hashContext",
+    "prefixed",
+    "nextPrefixed",
+    // A reservation that is lost makes a store conditional fail, as it may at any time.
+    "reserveAddress",
+    "reserveSize",
+    "reserveValue",
+    "facilities",
+    "smallDecrementer",
+    // The partition's number is this kvm's.
+    "lpid",
+  ],
+  most: {},
+  addresses: ["branchEntry"],
+});
+export const checkVcpuState = vcpuState.check;
+
 /** Requests that are the guest's business; the others are about what is derived. */
 const lastingRequests = Request.systemReset;
 
@@ -94,7 +70,7 @@ interface SavedPpcVm {
 }
 
 export interface SavedPpcVcpu {
-  readonly state: Readonly<Record<string, readonly bigint[]>>;
+  readonly state: SavedState;
   readonly requests: number;
   readonly record: SavedFields;
 }
@@ -143,13 +119,8 @@ export function keptRanges(vm: VmInside): Range[] {
 }
 
 export function saveVcpu(vcpu: VcpuInside): SavedPpcVcpu {
-  const fields = (Object.keys(state) as StateField[]).filter((field) => !derivedState.has(field));
-  const values = fields.map((field) => {
-    const { count } = state[field];
-    return [field, Array.from({ length: count }, (_, i) => getField(vcpu, field, i))] as const;
-  });
   return {
-    state: Object.fromEntries(values),
+    state: vcpuState.save(vcpu),
     requests: Number(getField(vcpu, "requests")) & lastingRequests,
     record: saveFields(vcpu.vm.mem, ppcVcpu, vcpu.archRecord, vcpuDerived),
   };
@@ -158,11 +129,7 @@ export function saveVcpu(vcpu: VcpuInside): SavedPpcVcpu {
 /** The vCPU is as createVcpu made it; when it first runs, its engine makes what is derived. */
 export function restoreVcpu(vcpu: VcpuInside, saved: unknown): void {
   const { state: values, requests, record } = saved as SavedPpcVcpu;
-  for (const [name, elements] of Object.entries(values)) {
-    if (!(name in state) || derivedState.has(name as StateField)) continue;
-    const field = name as StateField;
-    for (const [i, value] of elements.slice(0, state[field].count).entries()) setField(vcpu, field, value, i);
-  }
+  vcpuState.restore(vcpu, values);
   restoreFields(vcpu.vm.mem, ppcVcpu, vcpu.archRecord, record, vcpuDerived);
   vcpu.vm.mem.setI32(recordAt(vcpu, "ready"), 0);
   request(vcpu, requests | Request.interrupt);

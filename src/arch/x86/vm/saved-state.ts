@@ -7,7 +7,6 @@ import type { FieldList, Struct } from "../../../base/struct.js";
 import { anything, boolean, having, listOf, optional, recordOf, text } from "../../../base/takes.js";
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { restoreFields } from "../../../kvm/saved.js";
-import { cpuidEntries, state } from "../engines/layout.js";
 import { msrPlaces } from "../engines/msrs.js";
 import { irqchipParts } from "../interrupts/irqchip/irqchip.js";
 import { lapicState } from "../interrupts/irqchip/lapic.js";
@@ -19,7 +18,7 @@ import {
   KVM_MP_STATE_RUNNABLE,
   KVM_MP_STATE_UNINITIALIZED,
 } from "../uapi.js";
-import { restoreVcpu, type SavedX86Vcpu, type SavedX86Vm, saveVm, vendorFault } from "./saved.js";
+import { checkVcpuState, restoreVcpu, type SavedX86Vcpu, type SavedX86Vm, saveVm, vendorFault } from "./saved.js";
 import { x86Vcpu, x86Vm } from "./state.js";
 import { started, x86VmOf } from "./x86-vm.js";
 
@@ -39,38 +38,8 @@ const pitBounds: Bounds = {
 const ioapicBounds: Bounds = { id: 15, selected: 0xff, lines: 0xff_ffff };
 const partBounds: Readonly<Record<string, Bounds>> = { pic: picBounds, pit: pitBounds, ioapic: ioapicBounds };
 
-/** What is a number of a thing, of which there are so many, or has fewer bits than its place. */
-const stateBounds: Partial<Record<StateField, bigint>> = {
-  cpl: 3n,
-  taskPriority: 15n,
-  xcr0: 7n,
-  floatControl: 0xffffn,
-  floatStatus: 0xffffn,
-  floatTags: 0xffn,
-  floatOpcode: 0x7ffn,
-  segmentAccess: 0xffffn,
-  selector: 0xffffn,
-  gdtLimit: 0xffffn,
-  idtLimit: 0xffffn,
-  cpuidCount: BigInt(cpuidEntries),
-  msrExits: 1n,
-  msrRefused: 1n,
-  shadow: 3n,
-  interruptPending: 256n,
-  interruptRequest: 1n,
-  nmiPending: 2n,
-  nmiBlocked: 1n,
-  mmioCompleted: BigInt(state.mmioValues.count),
-  mmioConsumed: BigInt(state.mmioValues.count),
-  breakCount: BigInt(state.breakAddress.count),
-  watchCount: BigInt(state.watchAddress.count),
-};
-/** What is an address of the VM's memory: 0 of a vCPU that has no dirty ring. */
-const addresses: readonly StateField[] = ["dirtyRing"];
-
 /** Guests can set no timer later: a counter of 64 bits, with a sign. ms. */
 const latest = 2 ** 63 / tscRate;
-const width = { i32: 32, i64: 64, f64: 64, v128: 128 } as const;
 const mpStates: readonly unknown[] = [
   KVM_MP_STATE_RUNNABLE,
   KVM_MP_STATE_UNINITIALIZED,
@@ -113,16 +82,7 @@ export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
   const who = `vCPU ${vcpu.id}`;
   vcpuCheck(saved, "vm.loadState", `the ${who}`);
   const { state: values, record, lapic } = saved as SavedX86Vcpu;
-  for (const [name, elements] of Object.entries(values)) {
-    if (!Object.hasOwn(state, name)) continue;
-    const field = name as StateField;
-    const most = stateBounds[field];
-    for (const value of elements as readonly unknown[]) {
-      const fits = typeof value === "bigint" && BigInt.asUintN(width[state[field].type], value) === value;
-      if (!fits || (most !== undefined && value > most)) refuse(`has ${String(value)} as ${name} of ${who}`);
-    }
-    if (addresses.includes(field) && elements.some((value) => value !== 0n)) refuse(`has a ${name} in ${who}`);
-  }
+  checkVcpuState(values, who);
   const one = (field: StateField, index: number): bigint => values[field]?.[index] ?? 0n;
   requireMode(`vm.loadState: ${who}`, {
     ...{ cr0: one("control", 0), cr3: one("control", 3), cr4: one("control", 4), efer: one("msrs", msrPlaces.efer) },

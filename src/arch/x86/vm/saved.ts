@@ -1,8 +1,9 @@
 /** What an x86 VM and its vCPUs are besides what every VM is, as plain values under names (kvm/saved.ts). */
 import { KvmError } from "../../../base/errors.js";
+import { type SavedState, savedVcpuState } from "../../../engine/vcpu-saved.js";
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { restoreFields, type SavedFields, saveFields } from "../../../kvm/saved.js";
-import { Request, state } from "../engines/layout.js";
+import { cpuidEntries, Request, state } from "../engines/layout.js";
 import { Irqchip, irqchipParts } from "../interrupts/irqchip/irqchip.js";
 import { lapicState } from "../interrupts/irqchip/lapic.js";
 import { getCpuid, setCpuid } from "../processor/cpuid.js";
@@ -11,56 +12,49 @@ import * as vendor from "../vendor.js";
 import { lapicAt, x86Vcpu, x86Vm } from "./state.js";
 import { x86VmOf } from "./x86-vm.js";
 
-/** Of a vCPU's state: what the engine makes anew, what only lives while it runs, and where things lie. */
-const derived: ReadonlySet<string> = new Set<StateField>([
-  "fault",
-  "exitCode",
-  "budget",
-  "recheck",
-  "sampling",
-  "sliceLength",
-  "shortSlices",
-  "tlb",
-  "asid",
-  "fetchTlb",
-  "fetchAsid",
-  "contexts",
-  "contextGeneration",
-  "tableNext",
-  "codeBytes",
-  "vcpuIndex",
-  "codeMaps",
-  "codeMap",
-  "nextCodePage",
-  "codePagesTaken",
-  "mode",
-  "fetchPage",
-  "decodeRoot",
-  "inGuest",
-  "mailHead",
-  "mailTail",
-  "mail",
-  "dropSets",
-  "dropWords",
-  "requests",
-  "jumpContext",
-  "jumpGeneration",
-  "exitsToSample",
-  "largePages",
-  "hugePages",
-  "recordCount",
-  "updateAddress",
-  "nestedFault",
-  "nestedError",
-  "crossing",
-  "leaveAt",
-  "sseBlocked",
-  "avxBlocked",
-  "floatBlocked",
-  "mmxBlocked",
-  "sseFault",
-  "floatImage",
-]);
+const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
+  derived: [
+    "jumpContext",
+    "jumpGeneration",
+    "exitsToSample",
+    "largePages",
+    "hugePages",
+    "recordCount",
+    "updateAddress",
+    "nestedFault",
+    "nestedError",
+    "crossing",
+    "leaveAt",
+    "sseBlocked",
+    "avxBlocked",
+    "floatBlocked",
+    "mmxBlocked",
+    "sseFault",
+    "floatImage",
+  ],
+  most: {
+    cpl: 3n,
+    taskPriority: 15n,
+    xcr0: 7n,
+    floatControl: 0xffffn,
+    floatStatus: 0xffffn,
+    floatTags: 0xffn,
+    floatOpcode: 0x7ffn,
+    segmentAccess: 0xffffn,
+    selector: 0xffffn,
+    gdtLimit: 0xffffn,
+    idtLimit: 0xffffn,
+    cpuidCount: BigInt(cpuidEntries),
+    msrExits: 1n,
+    msrRefused: 1n,
+    shadow: 3n,
+    interruptPending: 256n,
+    interruptRequest: 1n,
+    nmiPending: 2n,
+    nmiBlocked: 1n,
+  },
+});
+export const checkVcpuState = vcpuState.check;
 
 export interface SavedX86Vm {
   /** Of its processors: the module's name. */
@@ -70,7 +64,7 @@ export interface SavedX86Vm {
 }
 
 export interface SavedX86Vcpu {
-  readonly state: Readonly<Record<string, readonly bigint[]>>;
+  readonly state: SavedState;
   readonly record: SavedFields;
   readonly lapic: SavedFields;
 }
@@ -111,13 +105,8 @@ export function restoreVm(vm: VmInside, saved: unknown): void {
 
 export function saveVcpu(vcpu: VcpuInside): SavedX86Vcpu {
   const { mem } = vcpu.vm;
-  const fields = (Object.keys(state) as StateField[]).filter((field) => !derived.has(field));
-  const values = fields.map((field) => {
-    const { count } = state[field];
-    return [field, Array.from({ length: count }, (_, i) => getField(vcpu, field, i))] as const;
-  });
   return {
-    state: Object.fromEntries(values),
+    state: vcpuState.save(vcpu),
     record: saveFields(mem, x86Vcpu, vcpu.archRecord, ["ready"]),
     lapic: saveFields(mem, lapicState, vcpu.archRecord + lapicAt),
   };
@@ -127,11 +116,7 @@ export function saveVcpu(vcpu: VcpuInside): SavedX86Vcpu {
 export function restoreVcpu(vcpu: VcpuInside, saved: unknown): void {
   const { mem } = vcpu.vm;
   const { state: values, record, lapic } = saved as SavedX86Vcpu;
-  for (const [name, elements] of Object.entries(values)) {
-    if (!(name in state) || derived.has(name)) continue;
-    const field = name as StateField;
-    for (const [i, value] of elements.slice(0, state[field].count).entries()) setField(vcpu, field, value, i);
-  }
+  vcpuState.restore(vcpu, values);
   restoreFields(mem, x86Vcpu, vcpu.archRecord, record, ["ready"]);
   restoreFields(mem, lapicState, vcpu.archRecord + lapicAt, lapic);
   // In another version, features may have other places.
