@@ -60,14 +60,15 @@ export interface PortRange {
 /** The serial port: a vCPU's thread answers for it. */
 export const serialPorts: PortRange = { first: Port.com1, count: 8 };
 
+export const cmosPorts: PortRange = { first: Port.cmos, count: 2 };
+export const keyboardPorts: PortRange = { first: Port.keyboardCommand, count: 1 };
+export const powerPorts: PortRange = { first: Port.power, count: 12 };
+/** Of configuration space: the address, inside which the reset control is, and the data. */
+export const pciConfigPorts: PortRange = { first: Port.pciAddress, count: 8 };
+export const pciBusPorts: PortRange = { first: Number(pciWindows.io.start), count: Number(pciWindows.io.size) };
+
 /** What the machine's thread answers for. */
-export const machinePorts: readonly PortRange[] = [
-  { first: Port.cmos, count: 2 },
-  { first: Port.keyboardCommand, count: 1 },
-  { first: Port.power, count: 12 },
-  { first: Port.pciAddress, count: 8 },
-  { first: Number(pciWindows.io.start), count: Number(pciWindows.io.size) },
-];
+export const machinePorts: readonly PortRange[] = [cmosPorts, keyboardPorts, powerPorts, pciConfigPorts, pciBusPorts];
 
 /** Whether an access of so many bytes lies wholly in the range, or touches it. */
 export const within = ({ first, count }: PortRange, port: number, size: number): boolean =>

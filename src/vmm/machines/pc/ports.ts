@@ -3,8 +3,8 @@ import { integer, options } from "../../../base/takes.js";
 import { Cmos, type CmosState } from "../../devices/cmos.js";
 import type { Rtc } from "../../devices/rtc.js";
 import type { Serial } from "../../devices/serial.js";
-import { Port, type PortRange, serialPorts } from "./memory-map.js";
-import { type PowerHost, PowerManagement, type PowerState, powerSize } from "./power.js";
+import { cmosPorts, keyboardPorts, Port, type PortRange, powerPorts, serialPorts, within } from "./memory-map.js";
+import { type PowerHost, PowerManagement, type PowerState } from "./power.js";
 
 export interface PortsHost extends PowerHost {
   readonly rtc: Rtc;
@@ -72,12 +72,12 @@ export class PcPorts {
         (at, byte) => serial.write(at, byte),
       ),
       bytewise(
-        { first: Port.cmos, count: 2 },
+        cmosPorts,
         (at) => this.#cmos.read(at),
         (at, byte) => this.#cmos.write(at, byte),
       ),
       bytewise(
-        { first: Port.keyboardCommand, count: 1 },
+        keyboardPorts,
         () => 0xff,
         (_, byte) => {
           if (byte === pulseReset) host.reset();
@@ -85,7 +85,7 @@ export class PcPorts {
       ),
       {
         ...bytewise(
-          { first: Port.power, count: powerSize },
+          powerPorts,
           (at) => this.#power.read(at),
           () => {},
         ),
@@ -106,7 +106,7 @@ export class PcPorts {
 
   /** 1, 2 or 4 bytes from a port on. Where nothing is, all ones. */
   read(port: number, size: number): bigint {
-    const found = this.#devices.find(({ first, count }) => port >= first && port + size <= first + count);
+    const found = this.#devices.find((device) => within(device, port, size));
     if (found) return BigInt(found.read(port - found.first, size) >>> 0);
     let value = 0n;
     // Over the edge of one, each byte goes its own way.
@@ -115,7 +115,7 @@ export class PcPorts {
   }
 
   write(port: number, size: number, value: bigint): void {
-    const found = this.#devices.find(({ first, count }) => port >= first && port + size <= first + count);
+    const found = this.#devices.find((device) => within(device, port, size));
     if (found) found.write(port - found.first, size, Number(BigInt.asUintN(8 * size, value)));
     else if (size > 1) for (let i = 0; i < size; i++) this.write(port + i, 1, (value >> BigInt(8 * i)) & 0xffn);
   }

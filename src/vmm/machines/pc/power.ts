@@ -9,9 +9,8 @@ export const sleepTypeOff = 5;
 /** Ticks a second. */
 const timerRate = 3_579_545n;
 
-/** Offsets of registers, and bytes that there are. */
+/** Offsets of registers. */
 export const PowerRegister = { status: 0, enable: 2, control: 4, timer: 8 } as const;
-export const powerSize = 12;
 /** PM1 control: ACPI is on, which nothing turns off; the type of sleep; sleep now. */
 const Control = { enabled: 1, typeShift: 10, typeMask: 7, sleep: 1 << 13 } as const;
 const keptControl = 0x1c06;

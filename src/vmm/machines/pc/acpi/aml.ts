@@ -2,6 +2,7 @@
  * AML: the bytes of ACPI's definition blocks, as much of the language as a machine without surprises needs. A term is its bytes.
  * Source: Advanced Configuration and Power Interface Specification, "ACPI Machine Language (AML) Specification".
  */
+import type { PortRange } from "../memory-map.js";
 
 /** Bytes of a term. */
 export type Aml = readonly number[];
@@ -72,7 +73,7 @@ const buffer = (bytes: Aml): Aml => [0x11, ...sized([...integer(bytes.length), .
 export const resources = (...descriptors: readonly Aml[]): Aml => buffer([...descriptors.flat(), 0x79, 0]);
 
 /** Ports, decoded with 16 bits. */
-export const ports = (first: number, count: number): Aml => [
+export const ports = ({ first, count }: PortRange): Aml => [
   0x47,
   1,
   ...little(first, 2),

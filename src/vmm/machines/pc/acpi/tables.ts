@@ -2,8 +2,21 @@
  * ACPI's tables of machine pc: what a kernel learns of its processors, interrupt controllers, bus and power. Source: Advanced
  * Configuration and Power Interface Specification, "ACPI Software Programming Model"; PCI Firmware Specification, "MCFG Table".
  */
-import { Address, ioapicId, Line, Port, pciLine, pciPins, pciSlots, pciWindows } from "../memory-map.js";
-import { PowerRegister, powerSize, sleepTypeOff } from "../power.js";
+import {
+  Address,
+  cmosPorts,
+  ioapicId,
+  Line,
+  Port,
+  pciConfigPorts,
+  pciLine,
+  pciPins,
+  pciSlots,
+  pciWindows,
+  powerPorts,
+  serialPorts,
+} from "../memory-map.js";
+import { PowerRegister, sleepTypeOff } from "../power.js";
 import * as aml from "./aml.js";
 import { little } from "./aml.js";
 
@@ -100,7 +113,7 @@ function dsdt(): number[] {
       "_CRS",
       aml.resources(
         aml.busNumbers(0, 1),
-        aml.ports(Port.pciAddress, 8),
+        aml.ports(pciConfigPorts),
         aml.portWindow(Number(io.start), Number(io.size)),
         aml.memoryWindow(memory32.start, memory32.size),
         aml.memoryWindow(memory64.start, memory64.size),
@@ -115,8 +128,8 @@ function dsdt(): number[] {
       "_CRS",
       aml.resources(
         aml.fixedMemory(Address.pciConfig, Address.pciConfigSize),
-        aml.ports(Port.power, powerSize),
-        aml.ports(Port.resetControl, 1),
+        aml.ports(powerPorts),
+        aml.ports({ first: Port.resetControl, count: 1 }),
       ),
     ),
   );
@@ -128,8 +141,8 @@ function dsdt(): number[] {
       "\\_SB",
       bridge,
       board,
-      simple("COM1", "PNP0501", aml.ports(Port.com1, 8), aml.line(Line.com1)),
-      simple("RTC", "PNP0B00", aml.ports(Port.cmos, 2)),
+      simple("COM1", "PNP0501", aml.ports(serialPorts), aml.line(Line.com1)),
+      simple("RTC", "PNP0B00", aml.ports(cmosPorts)),
     ),
     ...aml.name("\\_S5", off),
   ]);

@@ -12,7 +12,7 @@ import { PciFunction, type PciFunctionState } from "../../../devices/pci/functio
 import { HostBus } from "../../../devices/pci/host-bus.js";
 import type { PciMessage } from "../../../devices/pci/messages.js";
 import { type BusWindow, inside } from "../../../devices/pci/windows.js";
-import { Address, Port, pciConfigWindow, pciLine, pciSlots, pciWindows } from "../memory-map.js";
+import { Address, pciBusPorts, pciConfigPorts, pciConfigWindow, pciLine, pciSlots, pciWindows } from "../memory-map.js";
 import type { PortDevice } from "../ports.js";
 
 /** The bridge and all on its bus as a plain value. */
@@ -110,15 +110,15 @@ export class PciHostBridge {
 
   /** What of it is at ports: the two of configuration space, and the bus's own. */
   get ports(): readonly PortDevice[] {
-    const { start, size } = pciWindows.io;
+    const { start } = pciWindows.io;
     return [
       {
-        ...{ first: Port.pciAddress, count: 8 },
+        ...pciConfigPorts,
         read: (offset, width) => this.#readPort(offset, width),
         write: (offset, width, value) => this.#writePort(offset, width, value),
       },
       {
-        ...{ first: Number(start), count: Number(size) },
+        ...pciBusPorts,
         read: (offset, width) => Number(this.#bus.read("io", start + BigInt(offset), width)),
         write: (offset, width, value) => this.#bus.write("io", start + BigInt(offset), width, BigInt(value)),
       },
