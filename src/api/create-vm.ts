@@ -164,7 +164,7 @@ function refuseWhatIsToCome(options: VmOptions): void {
     throw new VmError("EINVAL", `createVm: cpus is ${cpus}, not a number from 1 on`);
 }
 
-/** Throws VmError, NOT_SUPPORTED: one that no machine boots yet. */
+/** Throws VmError, NOT_SUPPORTED: there is no agent for it yet. */
 function vmGuest(guest: VmOptions["guest"]): VmGuest {
   const found = guest === undefined ? vmGuests[0] : vmGuests.find((one) => one === guest);
   if (found) return found;

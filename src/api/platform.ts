@@ -27,7 +27,7 @@ export interface BootPlan {
   readonly signal: AbortSignal;
 }
 
-/** A machine that runs. What copies it rejects with VmError, NOT_SUPPORTED, where machines of its kind cannot be saved yet. */
+/** A machine that runs. */
 export interface RunningMachine {
   readonly cpus: number;
   /** All of it, and what `also` gives at the same moment; it stands still meanwhile. Rejects with KvmError, EBUSY: it has a part that cannot be saved. */
