@@ -135,19 +135,7 @@ export function reporting(platform: Platform): Platform {
 
 /** Boots it. Rejects with VmError, or the signal's reason; progress goes to stderr. */
 async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: LoadedKvm<AnyKvm>) => void): Promise<Vm> {
-  const {
-    memory,
-    cpus,
-    disk = [],
-    quiet,
-    timeout: _,
-    user,
-    cwd,
-    env,
-    limitCpu: __,
-    limitDisk: ___,
-    ...others
-  } = choices;
+  const { memory, cpus, disk = [], quiet, timeout, user, cwd, env, limitCpu, limitDisk, ...others } = choices;
   const say = (sentence: string): void => void (quiet || process.stderr.write(`unikvm: ${sentence}\n`));
   let timer: ReturnType<typeof setTimeout> | undefined;
   const options: VmOptions = {
@@ -171,14 +159,27 @@ async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: Lo
       else if (total === undefined) timer = setTimeout(() => say("booting Linux; this takes some seconds"), silence);
     },
   };
+  const load = async (guest: string | undefined): Promise<LoadedKvm<AnyKvm>> => {
+    const { loadKvmFor } = await import("./kvm.js");
+    const kvm = await loadKvmFor(guest);
+    loaded?.(kvm);
+    return kvm;
+  };
   // Its vCPU's thread loads its code meanwhile, and WebAssembly is compiled.
-  const { guest } = choices;
+  const { guest, snapshot } = choices;
   const endThread = beginGuestThread(choices.type ?? "hv", guest);
-  const kvm = import("./kvm.js").then(({ loadKvmFor }) => loadKvmFor(guest));
-  kvm.then(loaded, () => undefined);
+  // What a snapshot's guest is of is known when it has been read.
+  let kvm = snapshot === undefined ? load(guest) : undefined;
+  // Who needs it is told.
+  kvm?.catch(() => undefined);
   const create = createVmOn(async () => {
     const { nodePlatform } = await import("../node/platform.js");
-    return reporting(nodePlatform(async () => (await kvm).kvm));
+    return reporting(
+      nodePlatform(async (wanted) => {
+        kvm ??= load(wanted);
+        return (await kvm).kvm;
+      }),
+    );
   });
   try {
     return await vmFromCache(create, options, say);

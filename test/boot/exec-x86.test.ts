@@ -4,6 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { listGuest } from "../../guests/index.js";
 import { createVm, type VmError } from "../../src/index-node.js";
@@ -29,6 +32,16 @@ test("an x86-64 VM runs commands, has files, and goes on from a snapshot and as 
     for (const copy of [again, twin]) {
       assert.equal((await copy?.exec(["uname", "-m"]))?.stdout, "x86_64\n");
       await copy?.close();
+    }
+    const folder = mkdtempSync(join(tmpdir(), "unikvm-x86-"));
+    try {
+      const file = join(folder, "kept.snapshot");
+      await vm.snapshot({ name: file, packing: "stored" });
+      const command = [main, "exec", "--quiet", "--snapshot", file, "--", "uname", "-m"];
+      const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+      assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "x86_64\n", stderr: "" });
+    } finally {
+      rmSync(folder, { recursive: true });
     }
     // It runs on.
     assert.equal((await vm.exec("cat /tmp/bytes | wc -c")).stdout, "300000\n");
