@@ -6,10 +6,11 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type AgentArchitecture, agentArchitectures, agentFile } from "../../guests/agent/index.js";
+import { agentFile } from "../../guests/agent/index.js";
 import { ensureDefaultGuest, type Guest, guestFolder, knownDefaultGuest } from "../../guests/index.js";
 import { withLock } from "../../guests/lock.mjs";
 import { VmError } from "../api/error.js";
+import { type VmGuest, vmGuests } from "../api/platform.js";
 import type { Vm, VmOptions } from "../api/types.js";
 import { messageOf } from "../base/errors.js";
 import { fileIdentity } from "../base/node/file-identity.js";
@@ -51,23 +52,24 @@ export async function clearVmCache(): Promise<void> {
   });
 }
 
-/** Whose agent a guest has; undefined: there is none for it, and no VM either. */
-const agentOf = ({ guest = "ppc64le" }: VmOptions) => agentArchitectures.find((one) => one === guest);
+/** Of which guest there can be one for such options; undefined: there can be none. */
+function guestToKeep(options: VmOptions): VmGuest | undefined {
+  const { guest = vmGuests[0], image, snapshot, kernel, initrd, append, disks = [], network } = options;
+  const isPlain =
+    (image === undefined || image === "debian-busybox") &&
+    [snapshot, kernel, initrd, append, network].every((one) => one === undefined) &&
+    disks.length === 0;
+  return isPlain ? vmGuests.find((one) => one === guest) : undefined;
+}
 
-/** Whether there can be one for such options. */
-const isPlain = ({ image, snapshot, kernel, initrd, append, disks = [], network }: VmOptions): boolean =>
-  (image === undefined || image === "debian-busybox") &&
-  [snapshot, kernel, initrd, append, network].every((one) => one === undefined) &&
-  disks.length === 0;
-
-/** Where one of such a guest lies, or is to lie. */
-function fileFor({ memory, cpus, cpu }: VmOptions, guest: Guest, agent: AgentArchitecture): string {
+/** Where one with such files, and the agent for `architecture`, lies or is to lie. */
+function fileFor({ memory, cpus, cpu }: VmOptions, guest: Guest, architecture: VmGuest): string {
   const parts = {
     // A checkout's version stays the same while its code changes. This file is there in bundles, too.
     program: [thisPackage.version, fileIdentity(fileURLToPath(new URL("./main.js", import.meta.url)))],
     guest: [guest.packages, guest.append, fileIdentity(guest.kernel), fileIdentity(guest.initrd)],
     agent: createHash("sha256")
-      .update(readFileSync(agentFile(agent)))
+      .update(readFileSync(agentFile(architecture)))
       .digest("hex"),
     machine: { memory, cpus, cpu },
   };
@@ -92,14 +94,15 @@ export async function vmFromCache(
   options: VmOptions,
   say: (sentence: string) => void,
 ): Promise<Vm> {
-  const agent = agentOf(options);
-  if (!agent || !isPlain(options)) return create(options);
+  const guest = guestToKeep(options);
+  if (!guest) return create(options);
   const { signal } = options;
   /** Undefined: there is none. */
   const goOn = async (file: string): Promise<Vm | undefined> => {
-    const { guest: _guest, image: _, memory: __, cpus: ___, cpu: ____, ...rest } = options;
+    // A snapshot has its own.
+    const { guest, image, memory, cpus, cpu, ...free } = options;
     try {
-      const vm = await create({ ...rest, snapshot: file });
+      const vm = await create({ ...free, snapshot: file });
       noteUse(file);
       return vm;
     } catch (error) {
@@ -115,11 +118,11 @@ export async function vmFromCache(
     }
   };
   // Of a VM that is kept nobody reads the guest's files: what they are to be is enough.
-  const known = knownDefaultGuest(options.guest);
-  const found = known && (await goOn(fileFor(options, known, agent)));
+  const known = knownDefaultGuest(guest);
+  const found = known && (await goOn(fileFor(options, known, guest)));
   if (found) return found;
-  const fetching = { report: say, guest: agent, ...(signal ? { signal } : {}) };
-  const file = fileFor(options, await ensureDefaultGuest(fetching), agent);
+  const fetching = { report: say, guest, ...(signal ? { signal } : {}) };
+  const file = fileFor(options, await ensureDefaultGuest(fetching), guest);
   let begun = false;
   const kept = withLock(
     `${file}.lock`,
