@@ -41,7 +41,6 @@ export async function linkModules(
           name: "whole",
           setup: (bundler) => {
             const entry = copyWhole(bundler, {
-              dist,
               namespace: "whole",
               whole,
               others: (name) => ({ path: fromOut(name), external: true }),

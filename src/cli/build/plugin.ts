@@ -64,7 +64,7 @@ export function kbuildPlugin({ configuration, platform, dist, apart = false, dis
       for (const { definition, option, whole } of moduleList()) {
         if (!whole) continue;
         const entry = copyWhole(build, {
-          ...{ dist, whole, namespace: definition.name },
+          ...{ whole, namespace: definition.name },
           others: (name) => ({ path: join(dist, name) }),
           load: async (name) => ({ contents: await code(name), loader: "js" }),
         });

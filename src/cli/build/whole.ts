@@ -4,18 +4,13 @@
  */
 import { dirname, join, relative, sep } from "node:path";
 import type { OnLoadResult, OnResolveResult, PluginBuild } from "esbuild";
-import { moduleList, type WholeModule } from "../../kernel/module-list.js";
-
-/** By the module's name, those that there are. */
-export const wholeModules: ReadonlyMap<string, WholeModule> = new Map(
-  moduleList().flatMap(({ definition, whole }) => (whole ? [[definition.name, whole]] : [])),
-);
+import type { WholeModule } from "../../kernel/module-list.js";
 
 /**
  * Whether the file is among what each such module has a copy of: the kernel side of its architecture and the neutral core.
  * Engines know no vendor and are the same files for all; so is what says of itself where it lies.
  */
-export function isCopied(name: string, { entry }: WholeModule): boolean {
+function isCopied(name: string, { entry }: WholeModule): boolean {
   const arch = dirname(entry);
   if (name === `${arch}/module/assets.js`) return false;
   if (["isa", "engines", "mmu"].some((folder) => name.startsWith(`${arch}/${folder}/`))) return false;
@@ -23,14 +18,12 @@ export function isCopied(name: string, { entry }: WholeModule): boolean {
 }
 
 export interface WholePluginOptions {
-  /** Of the package's built files. */
-  readonly dist: string;
   /** The namespace of the module's copies. */
   readonly namespace: string;
   readonly whole: WholeModule;
   /** What stands for a file that is not copied. */
   readonly others: (name: string) => OnResolveResult;
-  /** A copied file, which lies in `dist`. */
+  /** A copied file. `others` and this name files by their places among the package's built ones. */
   readonly load: (name: string) => Promise<OnLoadResult>;
 }
 
