@@ -4,24 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
 import { debianRecipe } from "./debian.js";
 import { debianGuests } from "./debian-parts.js";
+import { bzImageOf, damaged } from "./kernels.test-support.js";
 import { GuestUnavailable } from "./unavailable.js";
 
 const vmlinux = new TextEncoder().encode("what the kernel is when it is loaded");
-
-/** A kernel that unpacks itself: Linux, Documentation/x86/boot.rst. */
-function bzImage(packed: Uint8Array): Uint8Array {
-  const file = Buffer.alloc(1024 + packed.length);
-  file[0x1f1] = 1;
-  file.writeUInt16LE(0xaa55, 0x1fe);
-  file.write("HdrS", 0x202);
-  file.writeUInt16LE(0x20f, 0x206);
-  file.writeUInt32LE(packed.length, 0x24c);
-  file.set(packed, 1024);
-  return file;
-}
 
 /** Calls `use` with a folder; apt and dpkg find there packages with this kernel, and each package's name is noted. */
 async function withPackages(kernel: Uint8Array, use: (folder: string) => Promise<void>): Promise<string> {
@@ -58,7 +46,7 @@ case "$4" in update) grep '^APT::Architecture ' "$2" >>'${folder}/asked' ;; esac
 
 for (const guest of debianGuests) {
   test(`${guest.port}: its kernel comes by its package, and is unpacked`, async () => {
-    const kernel = guest.console === "hvc0" ? vmlinux : bzImage(gzipSync(vmlinux));
+    const kernel = guest.console === "hvc0" ? vmlinux : bzImageOf(vmlinux);
     const asked = await withPackages(kernel, async (folder) => {
       const recipe = debianRecipe(guest);
       const { packages, description } = await recipe.fetch(folder, () => undefined);
@@ -77,9 +65,9 @@ for (const guest of debianGuests) {
 }
 
 test("a kernel that cannot be unpacked is a sentence, with what to do", async () => {
-  const damaged = bzImage(gzipSync(vmlinux).fill(0xff, 12, 20));
+  const kernel = damaged(bzImageOf(vmlinux));
   for (const guest of debianGuests.slice(0, 2)) {
-    await withPackages(damaged, (folder) =>
+    await withPackages(kernel, (folder) =>
       assert.rejects(
         debianRecipe(guest).fetch(folder, () => undefined),
         (error: unknown) =>

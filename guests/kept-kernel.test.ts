@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { gzipSync } from "node:zlib";
 import { VmmError } from "../src/vmm/errors.js";
 import { unpackedKernel } from "./kept-kernel.js";
+import { bzImageOf, damaged } from "./kernels.test-support.js";
 
 const saved = process.env["XDG_CACHE_HOME"];
 let cache = "";
@@ -25,24 +25,8 @@ const reports: string[] = [];
 const unpacked = async (file: Uint8Array): Promise<string> =>
   Buffer.from(await unpackedKernel(file, 1000, "bzImage", (line) => reports.push(line))).toString();
 
-/** Linux, Documentation/x86/boot.rst. */
-function bzImage(text: string): Uint8Array {
-  const packed = gzipSync(text);
-  const file = Buffer.alloc(1024 + packed.length);
-  file[0x1f1] = 1;
-  file.writeUInt16LE(0xaa55, 0x1fe);
-  file.write("HdrS", 0x202);
-  file.writeUInt16LE(0x20f, 0x206);
-  file.writeUInt32LE(packed.length, 0x24c);
-  file.set(packed, 1024);
-  return file;
-}
-
-/** The same header, whose packed bytes nobody can read any more. */
-const damaged = (file: Uint8Array): Uint8Array => Uint8Array.from(file).fill(0xff, 1034, 1040);
-
 test("a kernel is unpacked once, and what is kept is held against its digest", async () => {
-  const file = bzImage("one");
+  const file = bzImageOf("one");
   assert.equal(await unpacked(file), "one");
   const [name = ""] = kept();
   const [inside = ""] = readdirSync(join(folder(), name));
@@ -58,7 +42,7 @@ test("a kernel is unpacked once, and what is kept is held against its digest", a
 
 test("only the few that were used last stay", async () => {
   for (let i = 0; i < 7; i++) {
-    await unpacked(bzImage(`kernel ${i}`));
+    await unpacked(bzImageOf(`kernel ${i}`));
     // Times that differ, on any file system.
     for (const [age, name] of kept().entries()) {
       if (i === 0) utimesSync(join(folder(), name), 1000 + age, 1000 + age);
@@ -70,11 +54,11 @@ test("only the few that were used last stay", async () => {
 test("what is no bzImage passes, what is damaged is refused and not kept, and without a cache it goes on", async () => {
   const plain = Uint8Array.of(1, 2, 3);
   assert.equal(await unpackedKernel(plain, 10, "a file", assert.fail), plain);
-  await assert.rejects(unpacked(damaged(bzImage("one"))), (error) => error instanceof VmmError);
-  await assert.rejects(unpackedKernel(bzImage("a".repeat(2000)), 1000, "bzImage", assert.fail), /more than 1000/);
+  await assert.rejects(unpacked(damaged(bzImageOf("one"))), (error) => error instanceof VmmError);
+  await assert.rejects(unpackedKernel(bzImageOf("a".repeat(2000)), 1000, "bzImage", assert.fail), /more than 1000/);
   const file = join(cache, "file");
   writeFileSync(file, "");
   process.env["XDG_CACHE_HOME"] = file;
-  assert.equal(await unpacked(bzImage("one")), "one");
+  assert.equal(await unpacked(bzImageOf("one")), "one");
   assert.match(reports.splice(0).join(), /the unpacked kernel is not kept/);
 });
