@@ -1,3 +1,5 @@
+import { KvmError } from "../../kvm/uapi.js";
+
 /** Guest physical memory as the user side reads and writes it: every address is the guest's and therefore checked. */
 export class GuestMemory {
   /** Bytes of RAM, from guest physical address 0 on. */
@@ -30,6 +32,13 @@ export class GuestMemory {
     if (!Number.isSafeInteger(address) || !Number.isSafeInteger(length)) return undefined;
     if (address < 0 || length < 0 || address + length > this.size) return undefined;
     return this.#bytes(address, length);
+  }
+
+  /** A view of what RAM surely has. Throws KvmError, EFAULT: not all of it lies there. */
+  viewOf(address: number, length: number): Uint8Array {
+    const bytes = this.view(address, length);
+    if (bytes) return bytes;
+    throw new KvmError("EFAULT", `RAM has not ${length} bytes at ${address}`);
   }
 
   /** A copy, safe from what the guest's other CPUs write meanwhile. */

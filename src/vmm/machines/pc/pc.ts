@@ -1,7 +1,7 @@
 /** Machine pc at work: what it answers to its vCPUs' exits, and what it is as a plain value. */
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, type X86Vcpu, type X86Vm } from "../../../arch/x86/uapi.js";
 import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
-import { KVM_EXIT_IO_IN, KvmError } from "../../../kvm/uapi.js";
+import { KVM_EXIT_IO_IN } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, RunControl, TraceSink } from "../../core/machine.js";
 import type { WrittenPages } from "../../core/written-pages.js";
@@ -94,9 +94,7 @@ export class Pc implements Machine {
   }
 
   ram(offset: number, length: number): Uint8Array {
-    const bytes = this.#parts.memory.view(offset, length);
-    if (bytes) return bytes;
-    throw new KvmError("EFAULT", `RAM has not ${length} bytes at ${offset}`);
+    return this.#parts.memory.viewOf(offset, length);
   }
 
   get latent(): PlacedLatentRam | undefined {

@@ -92,9 +92,7 @@ export class Pseries implements Machine {
   }
 
   ram(offset: number, length: number): Uint8Array {
-    const bytes = this.#parts.memory.view(offset, length);
-    if (bytes) return bytes;
-    throw new KvmError("EFAULT", `RAM has not ${length} bytes at ${offset}`);
+    return this.#parts.memory.viewOf(offset, length);
   }
 
   get latent(): PlacedLatentRam | undefined {
