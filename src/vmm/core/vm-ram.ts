@@ -68,6 +68,15 @@ export class VmRam<V extends Vm = Vm> implements PlacedRam {
   }
 }
 
+/** RAM that a machine is restored with: placed already, by the same machine's kind, or its image. EINVAL: it is neither. */
+export function restoredRam<V extends Vm>(
+  ram: SparseImage | PlacedRam,
+): { readonly placed?: VmRam<V>; readonly image?: SparseImage } {
+  if (ram instanceof VmRam) return { placed: ram };
+  if ("runs" in ram) return { image: ram };
+  throw new KvmError("EINVAL", "ram is no image and no placed RAM");
+}
+
 /**
  * Fills RAM, which is 0 and lies at `address` of the VM's memory: what the image has is fetched when somebody looks at it, where
  * that can be; else it is copied here. Throws VmmError: the image is of another size.

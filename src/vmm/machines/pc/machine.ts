@@ -1,10 +1,10 @@
 /** Machine pc: a PC with KVM's interrupt controllers and timers, entered as a boot loader enters Linux. */
 import type { X86Kvm, X86Vcpu, X86Vm } from "../../../arch/x86/uapi.js";
 import { optional, options, taking, thing } from "../../../base/takes.js";
-import { KVM_CAP_MAX_VCPUS, KvmError } from "../../../kvm/uapi.js";
+import { KVM_CAP_MAX_VCPUS } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
-import { fillRam, mebibytesOf, VmRam } from "../../core/vm-ram.js";
+import { fillRam, mebibytesOf, restoredRam, VmRam } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
@@ -107,17 +107,17 @@ export const restorePc = taking(
 );
 
 function restore(options: RestorePcOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, shared, ram, pciDevices = [] } = options;
-  if (!("runs" in ram || ram instanceof VmRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
+  const { kvm, type, shared, pciDevices = [] } = options;
+  const { placed, image } = restoredRam<X86Vm>(options.ram);
   const state = checkState(options.state);
   const { plan } = state;
   checkPlan(kvm, plan);
   return build({
     ...{ kvm, type, shared, plan, control, trace, state, pciDevices },
     rtc: new Rtc(state.rtc),
-    ram: ram instanceof VmRam ? ram : undefined,
+    ram: placed,
     fill: (vm, _vcpus, memory, written, address) => {
-      const latent = ram instanceof VmRam ? undefined : fillRam(vm, memory, written, ram, address);
+      const latent = image && fillRam(vm, memory, written, image, address);
       vm.loadState(state.vm);
       return latent;
     },

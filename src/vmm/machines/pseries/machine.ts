@@ -28,7 +28,7 @@ import {
 } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
-import { fillRam, mebibytesOf, VmRam } from "../../core/vm-ram.js";
+import { fillRam, mebibytesOf, restoredRam, VmRam } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
 import type { PciDevice } from "../../devices/pci/device.js";
@@ -137,8 +137,8 @@ export const restorePseries = taking(
 );
 
 function restore(options: RestorePseriesOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, shared, ram, pciDevices = [] } = options;
-  if (!("runs" in ram || ram instanceof VmRam)) throw new KvmError("EINVAL", "ram is no image and no placed RAM");
+  const { kvm, type, shared, pciDevices = [] } = options;
+  const { placed, image } = restoredRam<PpcVm>(options.ram);
   const state = checkState(options.state);
   const { plan } = state;
   const model = cpuModel(plan.cpuModel);
@@ -147,9 +147,9 @@ function restore(options: RestorePseriesOptions, control: RunControl, trace?: Tr
     ...{ kvm, type, shared, model, control, trace, plan, pciDevices },
     devices: { nvram: new Nvram(state.nvram), rtc: new Rtc(state.rtc) },
     from: state,
-    ram: ram instanceof VmRam ? ram : undefined,
+    ram: placed,
     fill: (vm, memory, _, written, address) => {
-      const latent = ram instanceof VmRam ? undefined : fillRam(vm, memory, written, ram, address);
+      const latent = image && fillRam(vm, memory, written, image, address);
       vm.loadState(state.vm);
       return latent;
     },
