@@ -2,6 +2,7 @@
 import {
   boolean,
   bytes,
+  type Check,
   callback,
   having,
   listOf,
@@ -11,7 +12,12 @@ import {
   thing,
   wholeNumber,
 } from "../../base/takes.js";
+import { KvmError } from "../../kvm/uapi.js";
+import type { MachineState } from "../core/machine.js";
 import type { MachineOptions, RestoreOptions } from "./machine-kind.js";
+
+/** RAM is a whole number of these, bytes. */
+export const memoryGranule = 65536;
 
 /** Of a machine of one architecture, `K` being its kvm: the type of the VM is one of its own. */
 export interface OwnMachineOptions<K> extends Omit<MachineOptions, "kvm" | "implementation" | "options" | "assign"> {
@@ -53,3 +59,18 @@ export const controlChecks = {
   control: thing("what runMachine gives to createMachine", ["end", "wake"]),
   trace: optional(callback),
 } as const;
+
+/**
+ * A state as far as all machines' are alike: it is of `machine`, it is what `check` wants, and its memory is whole granules.
+ * `call` is for the sentence. EINVAL: it is not.
+ */
+export function requireState(value: unknown, machine: string, check: Check, call: string): void {
+  const { machine: saved } = value as MachineState;
+  if (saved !== machine) {
+    throw new KvmError("EINVAL", `the saved machine is a "${String(saved).slice(0, 60)}", not a ${machine}`);
+  }
+  check(value, call, "state");
+  const { memorySize } = (value as { readonly plan: { readonly memorySize: number } }).plan;
+  if (memorySize % memoryGranule === 0) return;
+  throw new KvmError("EINVAL", `the saved machine has ${memorySize} bytes of memory, no multiple of ${memoryGranule}`);
+}

@@ -6,13 +6,16 @@ import { VmmError } from "../../errors.js";
 import { isBzImage } from "../../loaders/bzimage.js";
 import { elfMachine, i386Elf, x86Elf } from "../../loaders/elf.js";
 import { loadX86Kernel } from "../../loaders/kernel-image.js";
-import type { MachineKind } from "../machine-kind.js";
+import type { Implementation, MachineKind } from "../machine-kind.js";
+import { memoryGranule } from "../options.js";
 import { cpuModelNames } from "./cpu-models.js";
 import { createPc, maximumMemory, minimumMemory, placePcRam, restorePc } from "./machine.js";
 import { createPcVcpuSide } from "./vcpu-side.js";
 
 const types = { hv: KVM_X86_UNIKVM_HV, pr: KVM_X86_UNIKVM_PR } as const;
 const eitherType = 0;
+const typeOf = (implementation: Implementation | undefined): number =>
+  implementation ? types[implementation] : eitherType;
 
 /** VmmError: its VMs are not x86's. */
 function x86(kvm: Kvm): X86Kvm {
@@ -24,7 +27,7 @@ export const pc: MachineKind = {
   guests: "x86-64 Linux",
   cpuModels: cpuModelNames,
   options: {},
-  memory: { minimum: minimumMemory, maximum: maximumMemory, granule: 65536 },
+  memory: { minimum: minimumMemory, maximum: maximumMemory, granule: memoryGranule },
   isKernel: (head) => isBzImage(head) || elfMachine(head, [x86Elf, i386Elf]) !== undefined,
   loadKernel: loadX86Kernel,
   maker: () => {
@@ -32,13 +35,11 @@ export const pc: MachineKind = {
     return ({ kvm, implementation, assign, options: _, ...rest }, control, trace) => {
       if (assign)
         throw new VmmError("machine pc takes no devices of the host: it has no IOMMU for them; pseries has one");
-      const type = implementation ? types[implementation] : eitherType;
-      return createPc({ ...rest, kvm: x86(kvm), type, rtc }, control, trace);
+      return createPc({ ...rest, kvm: x86(kvm), type: typeOf(implementation), rtc }, control, trace);
     };
   },
   restore: ({ kvm, implementation, ...rest }, control, trace) =>
-    restorePc({ ...rest, kvm: x86(kvm), type: implementation ? types[implementation] : eitherType }, control, trace),
-  place: ({ kvm, implementation, shared }, size) =>
-    placePcRam(x86(kvm), implementation ? types[implementation] : eitherType, shared, size),
+    restorePc({ ...rest, kvm: x86(kvm), type: typeOf(implementation) }, control, trace),
+  place: ({ kvm, implementation, shared }, size) => placePcRam(x86(kvm), typeOf(implementation), shared, size),
   createSide: createPcVcpuSide,
 };

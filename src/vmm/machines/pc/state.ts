@@ -1,10 +1,11 @@
 /** Machine pc as a plain value, from which it is made again. */
 import { anything, having, integer, oneOf, options, size, text } from "../../../base/takes.js";
-import { KvmError, type VmState } from "../../../kvm/uapi.js";
+import type { VmState } from "../../../kvm/uapi.js";
 import type { MachineState } from "../../core/machine.js";
 import type { ConsoleRingState } from "../../devices/console-ring.js";
 import type { RtcState } from "../../devices/rtc.js";
 import type { SerialState } from "../../devices/serial.js";
+import { requireState } from "../options.js";
 import { cpuModelNames } from "./cpu-models.js";
 import type { BridgeState } from "./pci/host-bridge.js";
 import type { PortsState } from "./ports.js";
@@ -28,9 +29,6 @@ export interface PcState extends MachineState {
   readonly pci: BridgeState;
 }
 
-/** RAM is a whole number of these. */
-const memoryGranule = 65536;
-
 const plan = options<PcPlan>({
   memorySize: size,
   cpus: integer(1, 255),
@@ -49,18 +47,6 @@ const stateCheck = having({
 
 /** Its parts are checked by those that take them. EINVAL: it is no state of such a machine. */
 export function checkState(value: unknown): PcState {
-  const { machine } = value as MachineState;
-  if (machine !== "pc") {
-    throw new KvmError("EINVAL", `the saved machine is a "${String(machine).slice(0, 60)}", not a pc`);
-  }
-  stateCheck(value, "restorePc", "state");
-  const state = value as PcState;
-  const { memorySize } = state.plan;
-  if (memorySize % memoryGranule !== 0) {
-    throw new KvmError(
-      "EINVAL",
-      `the saved machine has ${memorySize} bytes of memory, no multiple of ${memoryGranule}`,
-    );
-  }
-  return state;
+  requireState(value, "pc", stateCheck, "restorePc");
+  return value as PcState;
 }

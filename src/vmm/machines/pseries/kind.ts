@@ -6,7 +6,8 @@ import { Rtc } from "../../devices/rtc.js";
 import { VmmError } from "../../errors.js";
 import { elfMachine, powerElf } from "../../loaders/elf.js";
 import { loadKernelImage } from "../../loaders/kernel-image.js";
-import type { MachineKind } from "../machine-kind.js";
+import type { Implementation, MachineKind } from "../machine-kind.js";
+import { memoryGranule } from "../options.js";
 import { cpuModelNames } from "./cpu-models.js";
 import { interruptModes } from "./device-tree.js";
 import { createPseries, maximumMemory, minimumMemory, placePseriesRam, restorePseries } from "./machine.js";
@@ -14,33 +15,32 @@ import { createPseriesVcpuSide } from "./vcpu-side.js";
 
 const types = { hv: KVM_VM_PPC_HV, pr: KVM_VM_PPC_PR } as const;
 const eitherType = 0;
+const typeOf = (implementation: Implementation | undefined): number =>
+  implementation ? types[implementation] : eitherType;
 
-/** Whether its VMs are POWER's. */
-const isPower = (kvm: Kvm): kvm is PpcKvm => kvm.checkExtension(KVM_CAP_PPC_PAPR) > 0;
+/** VmmError: its VMs are not POWER's. */
+function power(kvm: Kvm): PpcKvm {
+  if (kvm.checkExtension(KVM_CAP_PPC_PAPR) > 0) return kvm as PpcKvm;
+  throw new VmmError("machine pseries needs a kvm for POWER guests");
+}
 
 export const pseries: MachineKind = {
   guests: "64-bit POWER Linux",
   cpuModels: cpuModelNames,
   options: { "ic-mode": interruptModes },
-  memory: { minimum: minimumMemory, maximum: maximumMemory, granule: 65536 },
+  memory: { minimum: minimumMemory, maximum: maximumMemory, granule: memoryGranule },
   isKernel: (head) => elfMachine(head, [powerElf]) !== undefined,
   loadKernel: loadKernelImage,
   maker: () => {
     const devices = { nvram: new Nvram(), rtc: new Rtc() };
     return ({ kvm, implementation, options = {}, ...rest }, control, trace) => {
-      if (!isPower(kvm)) throw new VmmError("machine pseries needs a kvm for POWER guests");
       const interruptMode = interruptModes.find((mode) => mode === options["ic-mode"]);
-      const type = implementation ? types[implementation] : eitherType;
-      return createPseries({ ...rest, kvm, type, interruptMode, devices }, control, trace);
+      const type = typeOf(implementation);
+      return createPseries({ ...rest, kvm: power(kvm), type, interruptMode, devices }, control, trace);
     };
   },
-  restore: ({ kvm, implementation, ...rest }, control, trace) => {
-    if (!isPower(kvm)) throw new VmmError("machine pseries needs a kvm for POWER guests");
-    return restorePseries({ ...rest, kvm, type: implementation ? types[implementation] : eitherType }, control, trace);
-  },
-  place: ({ kvm, implementation, shared }, size) => {
-    if (!isPower(kvm)) throw new VmmError("machine pseries needs a kvm for POWER guests");
-    return placePseriesRam(kvm, implementation ? types[implementation] : eitherType, shared, size);
-  },
+  restore: ({ kvm, implementation, ...rest }, control, trace) =>
+    restorePseries({ ...rest, kvm: power(kvm), type: typeOf(implementation) }, control, trace),
+  place: ({ kvm, implementation, shared }, size) => placePseriesRam(power(kvm), typeOf(implementation), shared, size),
   createSide: createPseriesVcpuSide,
 };

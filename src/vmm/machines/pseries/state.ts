@@ -17,6 +17,7 @@ import type { MachineState } from "../../core/machine.js";
 import type { ConsoleRingState } from "../../devices/console-ring.js";
 import type { Nvram } from "../../devices/nvram.js";
 import type { Rtc, RtcState } from "../../devices/rtc.js";
+import { requireState } from "../options.js";
 import { cpuModelNames } from "./cpu-models.js";
 import { type InterruptMode, interruptModes } from "./device-tree.js";
 import type { FwnmiState } from "./fwnmi.js";
@@ -54,9 +55,6 @@ export interface PseriesState extends MachineState {
   readonly xive?: XiveState | undefined;
 }
 
-/** RAM is a whole number of these. */
-const memoryGranule = 65536;
-
 const plan = options<PseriesPlan>({
   memorySize: size,
   cpus: integer(1, 0xffff),
@@ -82,12 +80,9 @@ export function checkState(value: unknown): PseriesState {
   const refuse = (what: string): never => {
     throw new KvmError("EINVAL", `the saved machine ${what}`);
   };
-  const { machine } = value as MachineState;
-  if (machine !== "pseries") refuse(`is a "${String(machine).slice(0, 60)}", not a pseries`);
-  stateCheck(value, "restorePseries", "state");
+  requireState(value, "pseries", stateCheck, "restorePseries");
   const state = value as PseriesState;
-  const { memorySize, cpus, interruptMode } = state.plan;
-  if (memorySize % memoryGranule !== 0) refuse(`has ${memorySize} bytes of memory, no multiple of ${memoryGranule}`);
+  const { cpus, interruptMode } = state.plan;
   if (state.running.length !== cpus) refuse(`says of ${state.running.length} CPUs whether they run, and has ${cpus}`);
   if ((state.xive !== undefined) !== (interruptMode === "xive"))
     refuse(`has ic-mode=${interruptMode}, and another controller`);
