@@ -46,7 +46,7 @@ function run(command: readonly string[], choices: VmChoices & { readonly pid?: n
 const ofAnotherVm = [
   ...["guest", "image", "snapshot", "kernel", "initrd", "append", "type", "cpu", "disk", "network"],
   ...["limitCpu", "limitDisk"],
-] as readonly (keyof VmChoices)[];
+] as const satisfies readonly (keyof VmChoices)[];
 
 /** "limitCpu" is --limit-cpu. */
 const optionName = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
