@@ -1,21 +1,22 @@
 /**
  * From what a decoder found to the interpreter's handler, for the run-time library: the decode table of isa/decode-table.ts,
  * and behind it what only engines ask of a form. The whole begins with the byte offsets of the two. Of each form the second
- * part has `FormFacts` and where the numbers of its handlers begin, in 64-bit code and in all other; these are halfwords, 0
- * for none, in the order
+ * part has `FormFacts` and where the numbers of its handlers begin, in 64-bit code and in all other; these are halfwords, 0 for
+ * none, in the order
  *
  *   ((log2 of the operand size - 3) * ways + way) * repetitions + repetition
  *
  * `ways` is 4 where the form has an operand in memory or looks at the size of addresses, else 1: no memory or addresses of the
  * code's size, a plain address, another one, another one of 32 bits. In other code than 64-bit code it is no memory, memory by
- * ModRM, another place that has 32 bits, or 16; what looks at the size of addresses has the first of them and the last. `repetitions` is 3 (none, F2, F3) where it repeats, else 1.
+ * ModRM, another place that has 32 bits, or 16; what looks at the size of addresses has the first of them and the last.
+ * `repetitions` is 3 (none, F2, F3) where it repeats, else 1.
  */
 import { Handler } from "../../../engine/layout.js";
 import { bits } from "../isa/decode-table.js";
 import type { Form } from "../isa/encoding.js";
 import type { Feature } from "../isa/insn.js";
 import { instructionSet } from "../isa/instruction-set.js";
-import type { OperandType } from "../isa/operand.js";
+import { immediateKinds, type OperandType } from "../isa/operand.js";
 import type { Size } from "../isa/registers.js";
 import { counts, handlerKey, hasPlain, implied, inMemory, smaller, type X86Handler } from "./handlers.js";
 
@@ -59,8 +60,6 @@ export function lacks({ feature }: Form, has: bigint): boolean {
 const sizes: readonly Size[] = [8, 16, 32, 64];
 const header = 8;
 
-const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs", "xi"].includes(kind);
-
 function cutOf(form: Form, { kind, size }: OperandType): number {
   if (kind === "rel" || kind === "moffs") return Cut.whole;
   if (kind === "xi") return Cut.byte;
@@ -75,7 +74,7 @@ function bytesOf(form: Form, kinds: readonly string[]): number {
 }
 
 function factsOf(form: Form): number {
-  const [first, second] = form.operands.filter(takesImmediate);
+  const [first, second] = form.operands.filter(({ kind }) => immediateKinds.includes(kind));
   const { feature } = form;
   const facts: Readonly<Record<keyof typeof FormFacts, number>> = {
     inMemory: inMemory(form) ? 1 : 0,

@@ -4,7 +4,7 @@
  */
 import type { Decoded } from "../isa/decoder.js";
 import type { Form } from "../isa/encoding.js";
-import { type OperandType, vectorKinds } from "../isa/operand.js";
+import { immediateKinds, type OperandType, vectorKinds } from "../isa/operand.js";
 import { byteRegister, highByte } from "../isa/registers.js";
 import { noRegister, noSegment } from "./layout.js";
 
@@ -30,8 +30,6 @@ export interface Operands {
 export const sizeOf = ({ size, kind }: OperandType, operandSize: number): number =>
   size ?? (vectorKinds.includes(kind) ? 128 : operandSize);
 
-const takesImmediate = ({ kind }: OperandType) => ["i", "u", "iv", "rel", "moffs", "xi"].includes(kind);
-
 /** An immediate as a body reads it: zero-extended from what it is part of; places in code and addresses as they are. */
 function immediate(form: Form, type: OperandType, operandSize: number, value: bigint): bigint {
   if (type.kind === "rel" || type.kind === "moffs") return value;
@@ -55,7 +53,7 @@ export function operandsOf(found: Decoded, form: Form): Operands {
   const immediates: bigint[] = [0n, 0n];
   let next = 0;
   for (const type of form.operands) {
-    if (!takesImmediate(type)) continue;
+    if (!immediateKinds.includes(type.kind)) continue;
     immediates[next] = immediate(form, type, operandSize, found.immediates[next] as bigint);
     next++;
   }

@@ -21,7 +21,7 @@ import {
   Vector,
   type X86Machine,
 } from "../isa/machine.js";
-import type { OperandType } from "../isa/operand.js";
+import { immediateKinds, type OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import { FloatStatus } from "./float-words.js";
 import type { X86Handler } from "./handlers.js";
@@ -29,8 +29,8 @@ import { state } from "./layout.js";
 import { sizeOf } from "./operands.js";
 
 /** Where an instruction names a register: in one of its parts, or always this one. */
-/** `is4`: in the upper half of the immediate with that number. */
 export type Place = "reg" | "rm" | "vvvv" | number;
+/** `is4`: in the upper half of the immediate with that number. */
 export type VectorPlace = Place | { readonly is4: number };
 
 const flagNames = ["zero", "sign", "overflow", "carry", "adjust"] as const;
@@ -189,7 +189,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     const operands: Record<string, Operand> = {};
     for (const type of form.operands) {
       const size = sizeOf(type, operandSize) as Size;
-      const number = ["i", "u", "iv", "rel", "moffs", "xi"].includes(type.kind) ? immediates++ : 0;
+      const number = immediateKinds.includes(type.kind) ? immediates++ : 0;
       const { unaligned = false } = definition.options;
       // What LOCK is allowed for reads the first operand and writes it.
       const { lock } = definition.options;

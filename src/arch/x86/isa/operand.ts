@@ -112,6 +112,8 @@ export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm", "xv", "xi",
 /** Those that instructions have without saying so. */
 export const unwrittenKinds: readonly OperandKind[] = ["mdi", "xh"];
 export const mmxKinds: readonly OperandKind[] = ["q", "qr", "qm"];
+/** Those whose value the bytes of an instruction have, far pointers aside. */
+export const immediateKinds: readonly OperandKind[] = ["i", "u", "iv", "rel", "moffs", "xi"];
 /** Those that VEX.vvvv has. */
 export const vvvvKinds: readonly OperandKind[] = ["v", "xv"];
 
