@@ -26,11 +26,6 @@ import {
   setSegment,
 } from "./segments.as";
 
-/** Ends in a fault. */
-export function faultBy(s: i32, vector: i32, error: i32): void {
-  deliverFault(s, vector, error);
-}
-
 /** Whether a load that these routines made faulted: it has been delivered, and they are over. */
 export function gone(s: i32): bool {
   if (!load<i32>(s, S_fault)) return false;
@@ -41,7 +36,7 @@ export function gone(s: i32): bool {
 /** Reads a selector's descriptor, which is not the null selector, into `descriptor`. False: a fault has been delivered. */
 export function found(s: i32, selector: i32): bool {
   if (!(selector & 0xfffc)) {
-    faultBy(s, VECTOR_generalProtection, 0);
+    deliverFault(s, VECTOR_generalProtection, 0);
     return false;
   }
   return lookUp(s, selector) || !gone(s);
@@ -54,11 +49,11 @@ export function found(s: i32, selector: i32): bool {
 export function settled(s: i32, selector: i32, right: bool, absent: i32): bool {
   const error = selector & 0xfffc;
   if (!right) {
-    faultBy(s, VECTOR_generalProtection, error);
+    deliverFault(s, VECTOR_generalProtection, error);
     return false;
   }
   if (!(accessOf(descriptor) & PRESENT)) {
-    faultBy(s, absent, error);
+    deliverFault(s, absent, error);
     return false;
   }
   return noteAccessed(s, selector) || !gone(s);
@@ -85,7 +80,7 @@ export function codeSegment(s: i32, selector: i32, returns: bool): bool {
 /** Whether a place is in the code segment that a descriptor describes; if not, a fault has been delivered. */
 export function isInCode(s: i32, code: u64, target: u64): bool {
   const fits = isLongMode(s) && accessOf(code) & LONG ? isCanonical(target) : target <= <u64>(<u32>limitOf(code));
-  if (!fits) faultBy(s, VECTOR_generalProtection, 0);
+  if (!fits) deliverFault(s, VECTOR_generalProtection, 0);
   return fits;
 }
 
@@ -100,7 +95,7 @@ export function goOnIn(s: i32, selector: i32, code: u64, target: u64, level: i32
 /** Whether a place is one of real mode's or virtual-8086 mode's; if not, a fault has been delivered. */
 export function isPlainPlace(s: i32, target: u64): bool {
   const limit = isVirtual8086(s) ? 0xffff : <u64>load<u32>(s, S_segmentLimit + 4 * SEGMENT_cs);
-  if (target > limit) faultBy(s, VECTOR_generalProtection, 0);
+  if (target > limit) deliverFault(s, VECTOR_generalProtection, 0);
   return target <= limit;
 }
 

@@ -20,18 +20,8 @@ import { goOnAt, hasPlainSegments, isLongMode } from "../mmu/mode.as";
 import { stackAddress, stackMoved } from "../mmu/segmentation.as";
 import { begin, failed, readSystem, writeSystem } from "../mmu/system-access.as";
 import { isCanonical } from "../mmu/translate.as";
-import { raiseWith } from "./deliver.as";
-import {
-  codeSegment,
-  faultBy,
-  found,
-  gone,
-  goOnIn,
-  goOnPlain,
-  isInCode,
-  isPlainPlace,
-  settled,
-} from "./code-segment.as";
+import { deliverFault, raiseWith } from "./deliver.as";
+import { codeSegment, found, gone, goOnIn, goOnPlain, isInCode, isPlainPlace, settled } from "./code-segment.as";
 import { findInnerStack, pushInner, takeInnerStack } from "./legacy-gate.as";
 import { descriptor } from "./load-segment.as";
 import {
@@ -65,7 +55,7 @@ export function checkTarget(s: i32, target: i64, size: i32): void {
 }
 
 export function jumpNear(s: i32, target: i64): void {
-  if (<u64>target > <u64>load<u32>(s, S_segmentLimit + 4 * SEGMENT_cs)) faultBy(s, VECTOR_generalProtection, 0);
+  if (<u64>target > <u64>load<u32>(s, S_segmentLimit + 4 * SEGMENT_cs)) deliverFault(s, VECTOR_generalProtection, 0);
   else goOnAt(s, target);
 }
 
@@ -128,11 +118,11 @@ function throughGateOrTask(s: i32, selector: i32, next: u64, calls: bool): void 
   const long = isLongMode(s);
   const isGate = type == CALL_GATE || (type == CALL_GATE_16 && !long);
   if (!isGate || dplOf(access) < cpl || dplOf(access) < (selector & 3)) {
-    faultBy(s, VECTOR_generalProtection, error);
+    deliverFault(s, VECTOR_generalProtection, error);
     return;
   }
   if (!(access & PRESENT)) {
-    faultBy(s, VECTOR_segmentNotPresent, error);
+    deliverFault(s, VECTOR_segmentNotPresent, error);
     return;
   }
   let target = gate & 0xffff;
@@ -146,7 +136,7 @@ function throughGateOrTask(s: i32, selector: i32, next: u64, calls: bool): void 
     }
     // The second half is there, and has no type.
     if (!isWhole(s, selector) || (upper >> 40) & 0x1f) {
-      faultBy(s, VECTOR_generalProtection, error);
+      deliverFault(s, VECTOR_generalProtection, error);
       return;
     }
     target |= upper << 32;
@@ -179,7 +169,7 @@ function throughGateOrTask(s: i32, selector: i32, next: u64, calls: bool): void 
 
 /** What a step of the system failed by is delivered. */
 function deliverFailed(s: i32): void {
-  faultBy(s, load<i32>(s, S_nestedFault) - 1, load<i32>(s, S_nestedError));
+  deliverFault(s, load<i32>(s, S_nestedFault) - 1, load<i32>(s, S_nestedError));
 }
 
 /** A call to an inner level, outside long mode, with so many parameters. */
@@ -221,13 +211,13 @@ function callInner(
 function callInnerLong(s: i32, selector: i32, code: u64, target: u64, level: i32, next: u64): void {
   const offset = 4 + 8 * level;
   if (offset + 7 > load<i32>(s, S_segmentLimit + 4 * SEGMENT_tr)) {
-    faultBy(s, VECTOR_invalidTss, load<i32>(s, S_selector + 4 * SEGMENT_tr) & 0xfffc);
+    deliverFault(s, VECTOR_invalidTss, load<i32>(s, S_selector + 4 * SEGMENT_tr) & 0xfffc);
     return;
   }
   begin(s);
   const top = readSystem(s, load<u64>(s, S_segmentBase + 8 * SEGMENT_tr) + offset, 8);
   if (!failed(s) && (!isCanonical(top - 32) || !isCanonical(top - 1))) {
-    faultBy(s, VECTOR_stackFault, 0);
+    deliverFault(s, VECTOR_stackFault, 0);
     return;
   }
   if (!failed(s)) writeSystem(s, top - 8, 8, <u64>load<u32>(s, S_selector + 4 * SEGMENT_ss), level);

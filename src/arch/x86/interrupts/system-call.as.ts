@@ -28,7 +28,7 @@ import { isAmd, isIntel } from "../engines/runtime/vendor.as";
 import { derive } from "../mmu/context.as";
 import { goOnAt, is64, isLongMode, isReal } from "../mmu/mode.as";
 import { isCanonical } from "../mmu/translate.as";
-import { faultBy } from "./code-segment.as";
+import { deliverFault } from "./deliver.as";
 import { flagsOf, setFlags } from "./flags.as";
 import { BIG, CODE, LONG, PRESENT, SYSTEM_BIT, setSegment, WRITABLE, ACCESSED } from "./segments.as";
 import { lookForInterrupts } from "./transfer.as";
@@ -67,7 +67,7 @@ function setSegments(s: i32, code: i32, stack: i32, long: bool, user: bool): voi
 export function systemCall(s: i32, next: i64): void {
   const in64 = is64(s);
   if (!(msr(s, MSR_efer) & EFER_systemCall) || isReal(s) || (!in64 && isIntel(s))) {
-    faultBy(s, VECTOR_invalidOpcode, 0);
+    deliverFault(s, VECTOR_invalidOpcode, 0);
     return;
   }
   const long = isLongMode(s);
@@ -90,12 +90,12 @@ export function systemCall(s: i32, next: i64): void {
 export function systemReturn(s: i32, size: i32): void {
   const long = isLongMode(s);
   if (!(msr(s, MSR_efer) & EFER_systemCall) || isReal(s) || (!is64(s) && isIntel(s))) {
-    faultBy(s, VECTOR_invalidOpcode, 0);
+    deliverFault(s, VECTOR_invalidOpcode, 0);
     return;
   }
   const target = load<u64>(s, RCX);
   if (load<i32>(s, S_cpl) != 0 || (size == 64 && !isCanonical(target))) {
-    faultBy(s, VECTOR_generalProtection, 0);
+    deliverFault(s, VECTOR_generalProtection, 0);
     return;
   }
   const selector = <i32>(msr(s, MSR_star) >> 48);
@@ -110,11 +110,11 @@ export function systemReturn(s: i32, size: i32): void {
 /** Whether SYSENTER and SYSEXIT are there; if not, a fault has been delivered. */
 function canEnter(s: i32): bool {
   if (isLongMode(s) && isAmd(s)) {
-    faultBy(s, VECTOR_invalidOpcode, 0);
+    deliverFault(s, VECTOR_invalidOpcode, 0);
     return false;
   }
   if (!isReal(s) && msr(s, MSR_sysenterCs) & 0xfffc) return true;
-  faultBy(s, VECTOR_generalProtection, 0);
+  deliverFault(s, VECTOR_generalProtection, 0);
   return false;
 }
 
@@ -136,7 +136,7 @@ export function systemExit(s: i32, size: i32): void {
   const target = load<u64>(s, RDX);
   const top = load<u64>(s, RCX);
   if (size == 64 && (!isCanonical(target) || !isCanonical(top))) {
-    faultBy(s, VECTOR_generalProtection, 0);
+    deliverFault(s, VECTOR_generalProtection, 0);
     return;
   }
   const selector = (<i32>msr(s, MSR_sysenterCs) & 0xfffc) + (size == 64 ? 32 : 16);

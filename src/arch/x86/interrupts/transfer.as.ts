@@ -31,7 +31,8 @@ import { loadSlow } from "../../../engine/runtime/access.as";
 import { derive } from "../mmu/context.as";
 import { goOnAt, hasPlainSegments, is64, isLongMode, isVirtual8086 } from "../mmu/mode.as";
 import { stackAddress, stackMask, stackMoved } from "../mmu/segmentation.as";
-import { codeSegment, faultBy, found, gone, goOnIn, goOnPlain, isInCode, settled } from "./code-segment.as";
+import { codeSegment, found, gone, goOnIn, goOnPlain, isInCode, settled } from "./code-segment.as";
+import { deliverFault } from "./deliver.as";
 import { flagsOf, setFlags } from "./flags.as";
 import { descriptor } from "./load-segment.as";
 import {
@@ -141,7 +142,7 @@ function setOuterStack(s: i32, selector: i32, level: i32): void {
 function returnPlain(s: i32, bytes: i32): void {
   const virtual = isVirtual8086(s);
   if (virtual && (flagsOf(s) & RFLAGS_ioPrivilege) != RFLAGS_ioPrivilege) {
-    faultBy(s, VECTOR_generalProtection, 0);
+    deliverFault(s, VECTOR_generalProtection, 0);
     return;
   }
   const target = fromStack(s, 0, bytes);
@@ -176,7 +177,7 @@ function returnToVirtual(s: i32, target: u64, selector: i32, image: u64): void {
   const gs = <i32>fromStack(s, 32, 4);
   if (isLost(s)) return;
   if (target > 0xffff) {
-    faultBy(s, VECTOR_generalProtection, 0);
+    deliverFault(s, VECTOR_generalProtection, 0);
     return;
   }
   const writable: u64 = RFLAGS_writable | ARITHMETIC | RFLAGS_resume | RFLAGS_virtual8086;
@@ -203,7 +204,7 @@ export function returnFromInterrupt(s: i32, size: i32): void {
   }
   // Tasks are not switched by the processor (docs/decisions/0016).
   if (flagsOf(s) & RFLAGS_nestedTask) {
-    faultBy(s, VECTOR_generalProtection, 0);
+    deliverFault(s, VECTOR_generalProtection, 0);
     return;
   }
   const cpl = load<i32>(s, S_cpl);
