@@ -92,12 +92,10 @@ export function translateAs(s: i32, ea: u64, access: i32, level: i32): i32 {
     pageShift = 12;
     return 0;
   }
-  const long = (efer(s) & EFER_longModeActive) != 0;
+  const small = hasSmallEntries(s);
   let cause: i32;
-  do {
-    if (long || control4(s) & CR4_physicalAddress) cause = walk(s, ea, access, level, long);
-    else cause = walk32(s, ea, access, level);
-  } while (cause < 0);
+  do cause = small ? walk32(s, ea, access, level) : walk(s, ea, access, level);
+  while (cause < 0);
   return cause;
 }
 
@@ -126,7 +124,8 @@ export function pointersAreRight(s: i32, table: u64): bool {
 }
 
 /** As `translate`, by entries of 64 bits; -1: an entry changed while it was looked at. */
-function walk(s: i32, ea: u64, access: i32, level: i32, long: bool): i32 {
+function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
+  const long = (efer(s) & EFER_longModeActive) != 0;
   const noExecute = (efer(s) & EFER_noExecute) != 0;
   const c4 = control4(s);
   const code = absent(access, level, noExecute || (c4 & CR4_smep) != 0);
