@@ -56,6 +56,26 @@ class Machine extends Processor {
     this.reset();
   }
 
+  /** The processor knows where the tables of descriptors and gates are, and how many bytes they have less one. */
+  useTables(gdtLimit: number, idtLimit: number): void {
+    this.set64("gdtBase", BigInt(gdt));
+    this.set("gdtLimit", gdtLimit);
+    this.set64("idtBase", BigInt(idt));
+    this.set("idtLimit", idtLimit);
+  }
+
+  /** A task of long mode, which has level 0's stack. */
+  useTask(): void {
+    this.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
+    this.putRam64(0x7004, 0x5000n);
+  }
+
+  /** A gate of long mode to code below 64 KiB. */
+  putGate64(vector: number, to: number, kind: bigint): void {
+    this.putRam64(idt + 16 * vector, BigInt(to) | (BigInt(selector.code64) << 16n) | (kind << 32n));
+    this.putRam64(idt + 16 * vector + 8, 0n);
+  }
+
   put(at: number, size: CodeSize, lines: readonly string[], origin = at): number {
     let to = at;
     for (const line of lines) {
@@ -146,20 +166,11 @@ eachWay("a start-up message to 64-bit mode, and back to real mode", (way) => {
 eachWay("a program of 32 bits under a system of 64 bits", (way) => {
   const m = new Machine(way);
   m.longMode({ tables: BigInt(tables), cpl: 0, code: selector.code64, data: selector.data });
-  m.set64("gdtBase", BigInt(gdt));
-  m.set("gdtLimit", 0x7f);
-  m.set64("idtBase", BigInt(idt));
-  m.set("idtLimit", 0xfff);
-  m.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
-  // The stack of level 0; gates of level 3 for 0x80, and of #GP.
-  m.putRam64(0x7004, 0x5000n);
-  const gate = (vector: number, to: number, kind: bigint) =>
-    m.putRam64(
-      idt + 16 * vector,
-      BigInt(to & 0xffff) | (BigInt(selector.code64) << 16n) | (kind << 32n) | (BigInt(to >> 16) << 48n),
-    );
-  gate(0x80, 0x3000, 0xee00n);
-  gate(13, 0x3100, 0x8e00n);
+  m.useTables(0x7f, 0xfff);
+  m.useTask();
+  // Gates of level 3 for 0x80, and of #GP.
+  m.putGate64(0x80, 0x3000, 0xee00n);
+  m.putGate64(13, 0x3100, 0x8e00n);
   m.put(0x3000, 64, ["mov r8, rax", "mov r9, [rsp]", "mov r10, [rsp+24]", "add rax, 1", "iretq"]);
   m.put(0x3100, 64, ["mov r12, [rsp+8]", "mov r13, [rsp]", "hlt"]);
   // The program: 0x66 is 16 bits, and an address has 32.
@@ -202,10 +213,7 @@ eachWay("a segment has a limit, and a type, as it does", (way) => {
     m.set64("control", 0x11n, 0);
     m.set("cpl", 0);
     for (let i = 0; i < 6; i++) m.setSegment(i, i === 1 ? 8 : 16, 0n, -1, i === 1 ? 0xc09b : 0xc093);
-    m.set64("gdtBase", BigInt(gdt));
-    m.set("gdtLimit", 0xff);
-    m.set64("idtBase", BigInt(idt));
-    m.set("idtLimit", 0xff);
+    m.useTables(0xff, 0xff);
     m.set("lastInterrupt", -1);
     m.flags = 2n;
     m.set64("general", 0x5000n, 4);
@@ -283,14 +291,9 @@ eachWay("returns that QEMU has otherwise", (way) => {
 
   m.longMode({ tables: BigInt(tables), cpl: 3, code: selector.user32, data: selector.userData });
   m.setSegment(1, selector.user32, 0n, -1, 0xc0fb);
-  m.set64("gdtBase", BigInt(gdt));
-  m.set("gdtLimit", 0x7f);
-  m.set64("idtBase", BigInt(idt));
-  m.set("idtLimit", 0xfff);
-  m.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
-  m.putRam64(0x7004, 0x5000n);
-  m.putRam64(idt + 16 * 14, 0x3000n | (BigInt(selector.code64) << 16n) | (0x8e00n << 32n));
-  m.putRam64(idt + 16 * 14 + 8, 0n);
+  m.useTables(0x7f, 0xfff);
+  m.useTask();
+  m.putGate64(14, 0x3000, 0x8e00n);
   m.put(0x3000, 64, ["hlt"]);
   m.put(0x4000, 32, ["retf"]);
   // The upper 2 MiB.
