@@ -7,22 +7,65 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { powerpc } from "../src/arch/powerpc/arch.js";
-import { type AnyCall, powerpcCalls } from "../src/arch/powerpc/calls/calls.js";
+import { powerpcCalls } from "../src/arch/powerpc/calls/calls.js";
 import { powerpcSignatures } from "../src/arch/powerpc/calls/signatures.js";
-import { rows as implementations } from "../src/arch/powerpc/module/implementations.js";
+import { rows as powerpcRows } from "../src/arch/powerpc/module/implementations.js";
 import { hcalls } from "../src/arch/powerpc/papr/list.js";
 import { rtasCalls } from "../src/arch/powerpc/papr/rtas/list.js";
 import { registerIds } from "../src/arch/powerpc/processor/one-reg.js";
 import * as registers from "../src/arch/powerpc/uapi/registers.js";
+import { x86 } from "../src/arch/x86/arch.js";
+import { x86Calls } from "../src/arch/x86/calls/calls.js";
+import { x86Signatures } from "../src/arch/x86/calls/signatures.js";
+import { rows as x86Rows } from "../src/arch/x86/module/implementations.js";
 import type { Signature } from "../src/base/takes.js";
+import type { Arch } from "../src/kvm/arch.js";
+import type { Errors } from "../src/kvm/calls.js";
 import { checkCapability } from "../src/kvm/capability.js";
 import * as constants from "../src/kvm/constants.js";
 import { exitReasons } from "../src/kvm/uapi/exits.js";
-import { caseFiles } from "../test/api/all-cases.js";
+import { caseFiles as powerpcCases } from "../test/api/all-cases.js";
+import { caseFiles as x86Cases } from "../test/api/x86/all-cases.js";
 
 export const target = new URL("../../docs/kvm-api.md", import.meta.url);
 
-const names = implementations.map(({ name }) => name);
+interface Row {
+  readonly on: string;
+  readonly method: string;
+  readonly request: string;
+  readonly cap?: string;
+  readonly errors: Errors;
+}
+
+/** What is said of each architecture. */
+interface Subject {
+  readonly arch: Arch;
+  readonly calls: Readonly<Record<string, Row>>;
+  readonly signatures: Readonly<Record<string, Readonly<Record<string, Signature>>>>;
+  readonly cases: readonly (readonly [file: string, cases: object])[];
+  /** Of its implementations. */
+  readonly names: readonly string[];
+  /** Extensions of other architectures, which it is not worth saying that it lacks. */
+  readonly foreign: RegExp;
+}
+
+const nameOfRow = ({ name }: { readonly name: string }): string => name;
+const powerpcSubject: Subject = {
+  arch: powerpc,
+  calls: powerpcCalls,
+  signatures: powerpcSignatures,
+  cases: powerpcCases,
+  names: powerpcRows.map(nameOfRow),
+  foreign: /^$/,
+};
+const x86Subject: Subject = {
+  arch: x86,
+  calls: x86Calls,
+  signatures: x86Signatures,
+  cases: x86Cases,
+  names: x86Rows.map(nameOfRow),
+  foreign: /_(PPC|SPAPR)_|XICS|XIVE/,
+};
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -31,13 +74,13 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 const anchor = (file: string) => `[${file.replace(/^test\/api\//, "")}](../${file})`;
 
-function callRows(): string[][] {
-  return Object.entries(powerpcCalls as Readonly<Record<string, AnyCall>>).map(([name, call]) => {
+function callRows({ calls, signatures, cases, names }: Subject): string[][] {
+  return Object.entries(calls).map(([name, call]) => {
     const errors = Object.entries(call.errors).map(([code, when]) => `${code}: ${when}`);
-    const file = caseFiles.find(([, cases]) => name in cases)?.[0];
+    const file = cases.find(([, one]) => name in one)?.[0];
     if (!file) throw new Error(`${name} has no test`);
-    const takes: Readonly<Record<string, Signature>> = powerpcSignatures[call.on];
-    const method = `\`${call.on}.${call.method}(${Object.keys(takes[call.method] ?? {}).join(", ")})\``;
+    const takes = Object.keys(signatures[call.on]?.[call.method] ?? {});
+    const method = `\`${call.on}.${call.method}(${takes.join(", ")})\``;
     return [name, method, call.request, call.cap ?? "", errors.join("; "), names.join(", "), anchor(file)];
   });
 }
@@ -48,23 +91,29 @@ function nameOf(prefix: string, value: number): string {
   return found?.[0] ?? String(value);
 }
 
-function capabilityRows(): string[][] {
-  return [...powerpc.capabilities]
+function capabilityRows({ arch, names }: Subject): string[][] {
+  return [...arch.capabilities]
     .sort((a, b) => a.cap - b.cap)
     .map((row) => {
-      const answers = names.map((name) => String(checkCapability(powerpc, name, row.cap)));
+      const answers = names.map((name) => String(checkCapability(arch, name, row.cap)));
       const enable = [row.enableVm ? "VM" : "", row.enableVcpu ? "vCPU" : ""].filter(Boolean).join(", ");
       return [nameOf("KVM_CAP_", row.cap), String(row.cap), ...answers, enable];
     });
 }
 
 /** Extensions that have a name here and answer 0. */
-function absentCapabilities(): string[] {
-  const present = new Set(powerpc.capabilities.map(({ cap }) => cap));
+function absentCapabilities({ arch, foreign }: Subject): string[] {
+  const present = new Set(arch.capabilities.map(({ cap }) => cap));
   return Object.entries(constants)
     .filter(([name, value]) => name.startsWith("KVM_CAP_") && typeof value === "number" && !present.has(value))
-    .map(([name]) => name);
+    .map(([name]) => name)
+    .filter((name) => !foreign.test(name));
 }
+
+const callTable = (subject: Subject): string =>
+  table(["call", "here", "request", "extension", "errno and when", "on", "tested by"], callRows(subject));
+const capabilityTable = (subject: Subject): string =>
+  table(["extension", "number", ...subject.names, "enabled on"], capabilityRows(subject));
 
 /** Identifiers of a file of 32 or 64 registers are one row. */
 function registerRows(): string[][] {
@@ -80,38 +129,26 @@ function registerRows(): string[][] {
     });
 }
 
-export function kvmApi(): string {
-  return `# The KVM interface
+function powerpcPart(): string {
+  return `## POWER
 
-<!-- Written by tools/kvm-api.ts from the code's tables; a test compares. -->
+### Calls on POWER
 
-What \`src/kvm/uapi.ts\` and \`src/arch/powerpc/uapi.ts\` offer, call by call, with Linux's names and numbers (type 0xae). Each
-errno named has a test that provokes it, run on each implementation; \`test/api/hostile.test.ts\` gives every call arguments
-that nobody in their senses would give, and accepts only what stands here. Besides, every call that takes something answers
-EINVAL, and says which argument is wrong, if one is missing, of another type than \`src/kvm/signatures.ts\` and
-\`src/arch/powerpc/calls/signatures.ts\` have it, or an option that there is not; \`test/api/arguments.test.ts\` asks all of them.
+${callTable(powerpcSubject)}
 
-## Calls
+### Extensions on POWER
 
-${table(["call", "here", "request", "extension", "errno and when", "on", "tested by"], callRows())}
+${capabilityTable(powerpcSubject)}
 
-## Exits of KVM_RUN
+These answer 0: ${absentCapabilities(powerpcSubject).join(", ")}. So does every number that is not named.
 
-${exitReasons.map((reason) => `\`${reason}\``).join(", ")}.
-
-## Extensions
-
-${table(["extension", "number", ...names, "enabled on"], capabilityRows())}
-
-These answer 0: ${absentCapabilities().join(", ")}. So does every number that is not named.
-
-## Registers (KVM_GET_ONE_REG)
+### Registers (KVM_GET_ONE_REG)
 
 ${table(["register", "number", "bits"], registerRows())}
 
 General registers, CR, LR, CTR, XER, pc and MSR go through KVM_GET_REGS, as in Linux.
 
-## Devices (KVM_CREATE_DEVICE)
+### Devices (KVM_CREATE_DEVICE)
 
 ${powerpc.devices.map(({ type }) => nameOf("KVM_DEV_TYPE_", type)).join(", ")}. A VM has one interrupt controller, XICS or XIVE.
 
@@ -121,7 +158,7 @@ KVM_DEV_XIVE_GRP_PAGES places the pages at KVM_XIVE_TIMA_PAGE_OFFSET and KVM_XIV
 (\`kvmXiveEsb(source, offset)\`). Sources' PQ bits, which Linux's user space saves and restores by those pages, are among
 what \`moveTo\` takes along.
 
-## Hypercalls of the kernel side
+### Hypercalls of the kernel side
 
 KVM_CAP_PPC_ENABLE_HCALL turns each on or off; all others exit.
 
@@ -134,6 +171,43 @@ ${table(
 
 RTAS calls that KVM_PPC_RTAS_DEFINE_TOKEN knows: ${rtasCalls.map(({ name }) => name).join(", ")}.
 `;
+}
+
+function x86Part(): string {
+  return `## x86
+
+Under kvm-intel and kvm-amd alike.
+
+### Calls on x86
+
+${callTable(x86Subject)}
+
+### Extensions on x86
+
+${capabilityTable(x86Subject)}
+
+These answer 0: ${absentCapabilities(x86Subject).join(", ")}. So do those of POWER's, and every number that is not named.
+`;
+}
+
+export function kvmApi(): string {
+  return `# The KVM interface
+
+<!-- Written by tools/kvm-api.ts from the code's tables; a test compares. -->
+
+What \`src/kvm/uapi.ts\` and \`src/arch/*/uapi.ts\` offer, call by call, with Linux's names and numbers (type 0xae). Each
+errno named has a test that provokes it, run on each implementation; \`test/api/hostile.test.ts\` and
+\`test/api/x86/hostile.test.ts\` give every call arguments that nobody in their senses would give, and accept only what stands
+here. Besides, every call that takes something answers EINVAL, and says which argument is wrong, if one is missing, of another
+type than \`src/kvm/signatures.ts\` and \`src/arch/*/calls/signatures.ts\` have it, or an option that there is not; the tests
+named \`arguments.test.ts\` beside those ask all of them.
+
+## Exits of KVM_RUN
+
+${exitReasons.map((reason) => `\`${reason}\``).join(", ")}.
+
+${powerpcPart()}
+${x86Part()}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -7,7 +7,6 @@ import { test } from "node:test";
 import { powerpcSignatures } from "../../src/arch/powerpc/calls/signatures.js";
 import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import { errno } from "../../src/base/errno.test-support.js";
-import { anything, type Signature } from "../../src/base/takes.js";
 import { KVM_CAP_NR_MEMSLOTS } from "../../src/kvm/constants.js";
 import { fakeDevice, fakeMemory, loadVfio } from "../../src/vfio/fake-device.test-support.js";
 import {
@@ -17,6 +16,7 @@ import {
   vfioSignatures,
 } from "../../src/vfio/signatures.js";
 import { VFIO_SPAPR_TCE_v2_IOMMU } from "../../src/vfio/uapi.js";
+import { checked } from "./checked.js";
 import { Fixture, implementations } from "./fixture.js";
 import { type Called, refusesMisuse } from "./misuse.js";
 
@@ -34,15 +34,6 @@ const before: Readonly<Record<string, readonly unknown[]>> = {
   "assigned.read": [0n],
   "assigned.write": [0n],
 };
-
-/** The calls that are checked, of all by the object that they are made on. */
-function* checked(all: Readonly<Record<string, Readonly<Record<string, Signature>>>>) {
-  for (const [on, signatures] of Object.entries(all)) {
-    for (const [method, signature] of Object.entries(signatures)) {
-      if (Object.values(signature).some((check) => check !== anything)) yield { on, method, signature };
-    }
-  }
-}
 
 function objectsOf(it: Fixture) {
   const { vm, cpu } = it;

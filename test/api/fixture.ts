@@ -17,6 +17,7 @@ import {
   KVM_DEV_TYPE_XIVE,
 } from "../../src/kvm/constants.js";
 import type { Device } from "../../src/kvm/uapi.js";
+import type { AnyFixture } from "./neutral-fixture.js";
 
 export const kvm: PpcKvm = await openKvm({ memory: "both" });
 
@@ -27,8 +28,10 @@ export const page = 65536n;
 export const start = 0x1000n;
 const memoryLimit = 256 << 20;
 
-export class Fixture {
+export class Fixture implements AnyFixture {
   readonly kvm = kvm;
+  readonly module = "kvm";
+  readonly open = openKvm;
   readonly name: ImplementationName;
   #vm: PpcVm | undefined;
   #cpu: PpcVcpu | undefined;
@@ -69,6 +72,10 @@ export class Fixture {
     return this.#cpu;
   }
 
+  get controller(): Device {
+    return this.xics;
+  }
+
   /** With vCPU 0 connected. */
   get xics(): Device {
     if (!this.#xics) {
@@ -99,6 +106,10 @@ export class Fixture {
     if (address === start) this.cpu.setRegs({ ...this.cpu.getRegs(), pc: start });
   }
 
+  exiting(): void {
+    this.code("li 3, 0x58\nsc 1\n");
+  }
+
   close(): void {
     this.#xics?.close();
     this.#xive?.close();
@@ -107,5 +118,4 @@ export class Fixture {
   }
 }
 
-/** A time for run() that no working guest needs. */
-export const soon = (): number => performance.now() + 2000;
+export { soon } from "./neutral-cases.js";

@@ -2,7 +2,7 @@
 import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import type { CasesOf } from "./cases.js";
 import { type Fixture, soon } from "./fixture.js";
-import { closed, full } from "./vm-cases.js";
+import { closed, full } from "./neutral-cases.js";
 
 const order = 18;
 

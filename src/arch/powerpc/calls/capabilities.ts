@@ -5,9 +5,8 @@ import { KvmError } from "../../../base/errors.js";
 import type { Capability } from "../../../kvm/arch.js";
 import * as kvm from "../../../kvm/constants.js";
 import { deviceTypeOfFd } from "../../../kvm/device.js";
-import { dirtyRingLargest, enableDirtyRings } from "../../../kvm/dirty-ring.js";
 import { vmLayout } from "../../../kvm/layout.js";
-import { vmState } from "../../../kvm/state.js";
+import { neutralCapabilities } from "../../../kvm/neutral-capabilities.js";
 import { xicsDevices } from "../devices/xics-device.js";
 import { xiveDevices } from "../devices/xive-device.js";
 import { archLayout } from "../engines/layout.js";
@@ -31,14 +30,6 @@ const enableHcall: Capability["enableVm"] = (vm, { args = [] }) => {
   }
   if (enable > 1) throw new KvmError("EINVAL", "KVM_CAP_PPC_ENABLE_HCALL: the second argument is 0 or 1");
   ppcVmOf(vm).enableHcall(number, enable === 1);
-};
-
-const manualDirtyLog: Capability["enableVm"] = (vm, { args = [] }) => {
-  const bits = Number(args[0] ?? 0);
-  const known = kvm.KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | kvm.KVM_DIRTY_LOG_INITIALLY_SET;
-  const alone = bits === kvm.KVM_DIRTY_LOG_INITIALLY_SET;
-  if (bits & ~known || alone) throw new KvmError("EINVAL", `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: argument ${bits}`);
-  vm.mem.store(vmState.manualDirtyLog, bits);
 };
 
 const connectXics: Capability["enableVcpu"] = (vcpu, { args = [] }) => {
@@ -79,43 +70,15 @@ const setSmt: Capability["enableVm"] = (vm, { args = [] }) => {
   vm.mem.setI32(archLayout.smt, threads);
 };
 
-const dirtyRing: Capability["enableVm"] = (vm, { args = [] }) =>
-  enableDirtyRings(vm.mem, Number(args[0] ?? 0), vm.mem.load(vmLayout.vcpuCount));
-
-const dirtyRingBitmap: Capability["enableVm"] = (vm) => {
-  if (vm.mem.load(vmState.dirtyRingBytes) === 0 || vm.mem.load(vmLayout.vcpuCount) > 0) {
-    throw new KvmError("EINVAL", "KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP: after the rings, before the first vCPU");
-  }
-  vm.mem.store(vmState.dirtyRingBitmap, 1);
-};
-
-const haltPoll: Capability["enableVm"] = (vm, { args = [] }) => {
-  const ns = Number(args[0] ?? 0);
-  if (!(Number.isInteger(ns) && ns >= 0 && ns <= 0xffff_ffff)) {
-    throw new KvmError("EINVAL", `KVM_CAP_HALT_POLL: ${args[0]} is no number of nanoseconds of 32 bits`);
-  }
-  vm.mem.store(vmState.haltPollNs, ns | 0);
-};
-
 const enableOsi: Capability["enableVcpu"] = (vcpu) => setField(vcpu, "osi", 1n);
 const enableFwnmi: Capability["enableVcpu"] = (vcpu) => vcpu.vm.mem.store(archLayout.fwnmi, 1);
 
 /** What is simply there. */
 const present = [
-  kvm.KVM_CAP_USER_MEMORY,
-  kvm.KVM_CAP_DESTROY_MEMORY_REGION_WORKS,
-  kvm.KVM_CAP_SYNC_MMU,
   kvm.KVM_CAP_SET_GUEST_DEBUG,
-  kvm.KVM_CAP_IRQFD,
-  kvm.KVM_CAP_IRQFD_RESAMPLE,
-  kvm.KVM_CAP_IOEVENTFD,
-  kvm.KVM_CAP_IOEVENTFD_NO_LENGTH,
-  kvm.KVM_CAP_IOEVENTFD_ANY_LENGTH,
-  kvm.KVM_CAP_INTERNAL_ERROR_DATA,
   kvm.KVM_CAP_PPC_UNSET_IRQ,
   kvm.KVM_CAP_PPC_IRQ_LEVEL,
   kvm.KVM_CAP_ENABLE_CAP,
-  kvm.KVM_CAP_ENABLE_CAP_VM,
   kvm.KVM_CAP_ONE_REG,
   kvm.KVM_CAP_PPC_HIOR,
   kvm.KVM_CAP_SPAPR_TCE,
@@ -124,16 +87,11 @@ const present = [
   kvm.KVM_CAP_SPAPR_MULTITCE,
   kvm.KVM_CAP_PPC_RTAS,
   kvm.KVM_CAP_DEVICE_CTRL,
-  kvm.KVM_CAP_READONLY_MEM,
-  kvm.KVM_CAP_SIGNAL_MSI,
   kvm.KVM_CAP_PPC_HWRNG,
-  kvm.KVM_CAP_CHECK_EXTENSION_VM,
-  kvm.KVM_CAP_IMMEDIATE_EXIT,
   kvm.KVM_CAP_PPC_MMU_RADIX,
   kvm.KVM_CAP_PPC_RPT_INVALIDATE,
   kvm.KVM_CAP_PPC_AIL_MODE_3,
   kvm.KVM_CAP_PPC_GUEST_DEBUG_SSTEP,
-  kvm.KVM_CAP_BINARY_STATS_FD,
   kvm.KVM_CAP_PPC_MMU_HASH_V3,
   kvm.KVM_CAP_PPC_ALLOC_HTAB,
   kvm.KVM_CAP_PPC_HTAB_FD,
@@ -143,25 +101,19 @@ const present = [
 ] as const;
 
 export const capabilities: readonly Capability[] = [
+  ...neutralCapabilities,
   ...present.map((cap) => ({ cap, check: 1 })),
   { cap: kvm.KVM_CAP_NR_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPU_ID, check: maxVcpuId },
-  { cap: kvm.KVM_CAP_NR_MEMSLOTS, check: vmLayout.slotMax },
-  { cap: kvm.KVM_CAP_IRQ_ROUTING, check: 4096 },
   { cap: kvm.KVM_CAP_GUEST_DEBUG_HW_BPS, check: breakpointMax },
   { cap: kvm.KVM_CAP_PPC_SMT, check: (_, vm) => Math.max(vm?.mem.load(archLayout.smt) ?? 1, 1), enableVm: setSmt },
   // A bit for each number of threads.
   { cap: kvm.KVM_CAP_PPC_SMT_POSSIBLE, check: 2 * smtMax - 1 },
-  { cap: kvm.KVM_CAP_DIRTY_LOG_RING, check: dirtyRingLargest, enableVm: dirtyRing },
-  { cap: kvm.KVM_CAP_DIRTY_LOG_RING_ACQ_REL, check: dirtyRingLargest, enableVm: dirtyRing },
-  { cap: kvm.KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, check: 1, enableVm: dirtyRingBitmap },
-  { cap: kvm.KVM_CAP_HALT_POLL, check: 1, enableVm: haltPoll },
   { cap: kvm.KVM_CAP_PPC_GET_PVINFO, check: 1 },
   { cap: kvm.KVM_CAP_PPC_OSI, check: 1, enableVcpu: enableOsi },
   { cap: kvm.KVM_CAP_PPC_FWNMI, check: 1, enableVcpu: enableFwnmi },
   { cap: kvm.KVM_CAP_PPC_ENABLE_HCALL, check: 1, enableVm: enableHcall },
-  { cap: kvm.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, check: 3, enableVm: manualDirtyLog },
   // Every guest is a PAPR guest; enabling it says what is so.
   { cap: kvm.KVM_CAP_PPC_PAPR, check: 1, enableVcpu: () => {} },
   { cap: kvm.KVM_CAP_IRQ_XICS, check: xicsDevices.length, enableVcpu: connectXics },

@@ -1,5 +1,12 @@
 /** What the calls take that only x86 has (uapi.ts). */
 import { bigint, listOf, options, type Signatures, u32 } from "../../../base/takes.js";
+import {
+  eventFdSignatures,
+  kvmSignatures,
+  statsFdSignatures,
+  vcpuSignatures,
+  vmSignatures,
+} from "../../../kvm/signatures.js";
 import type { Kvm, Vcpu, Vm } from "../../../kvm/uapi.js";
 import type { X86CpuidEntry, X86Kvm, X86MsrEntry, X86Vcpu, X86Vm } from "../uapi.js";
 
@@ -20,3 +27,12 @@ export const x86VcpuSignatures = {
   nmi: {},
   getTscKhz: {},
 } as const satisfies Signatures<Omit<X86Vcpu, keyof Vcpu>>;
+
+/** Every call, by the object that it is made on (calls.ts). */
+export const x86Signatures = {
+  kvm: { ...kvmSignatures, ...x86KvmSignatures },
+  vm: { ...vmSignatures, ...x86VmSignatures },
+  vcpu: { ...vcpuSignatures, ...x86VcpuSignatures },
+  eventfd: eventFdSignatures,
+  stats: statsFdSignatures,
+} as const;

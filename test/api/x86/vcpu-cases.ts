@@ -1,0 +1,55 @@
+/** Misuse of a vCPU's calls, as far as x86 answers them in its own way. */
+import { KVM_MAX_CPUID_ENTRIES, KVM_MP_STATE_HALTED } from "../../../src/arch/x86/uapi.js";
+import { KVM_CAP_PPC_PAPR } from "../../../src/kvm/constants.js";
+import { soon } from "../neutral-cases.js";
+import type { X86CasesOf } from "./cases.js";
+
+export const vcpuCases: X86CasesOf<
+  | "KVM_ENABLE_CAP (vcpu)"
+  | "KVM_SET_SREGS"
+  | "KVM_GET_ONE_REG"
+  | "KVM_SET_ONE_REG"
+  | "KVM_INTERRUPT"
+  | "KVM_GET_MP_STATE"
+  | "KVM_SET_MP_STATE"
+  | "KVM_SET_CPUID2"
+  | "KVM_GET_CPUID2"
+  | "KVM_GET_MSRS"
+  | "KVM_SET_MSRS"
+  | "KVM_NMI"
+  | "KVM_GET_TSC_KHZ (vcpu)"
+> = {
+  "KVM_ENABLE_CAP (vcpu)": { EINVAL: ({ cpu }) => cpu.enableCap({ cap: KVM_CAP_PPC_PAPR }) },
+  KVM_SET_SREGS: { EINVAL: ({ cpu }) => cpu.setSregs({ ...cpu.getSregs(), cr8: 16n }) },
+  KVM_GET_ONE_REG: { ENOENT: ({ cpu }) => cpu.getOneReg(0x2030_0000_0000_0000n) },
+  KVM_SET_ONE_REG: { ENOENT: ({ cpu }) => cpu.setOneReg(0x2030_0000_0000_0000n, 0n) },
+  KVM_INTERRUPT: {
+    EEXIST: ({ cpu }) => {
+      cpu.interrupt(0x30);
+      cpu.interrupt(0x31);
+    },
+    EINVAL: ({ cpu }) => cpu.interrupt(256),
+    ENXIO: (it) => {
+      it.controller;
+      it.cpu.interrupt(0x30);
+    },
+  },
+  KVM_GET_MP_STATE: {},
+  KVM_SET_MP_STATE: { EINVAL: ({ cpu }) => cpu.setMpState(KVM_MP_STATE_HALTED) },
+  KVM_SET_CPUID2: {
+    E2BIG: ({ cpu, kvm }) => {
+      const [entry] = kvm.getSupportedCpuid();
+      if (entry) cpu.setCpuid2(Array(KVM_MAX_CPUID_ENTRIES + 1).fill(entry));
+    },
+    EINVAL: (it) => {
+      it.exiting();
+      it.cpu.run({ deadline: soon() });
+      it.cpu.setCpuid2([]);
+    },
+  },
+  KVM_GET_CPUID2: {},
+  KVM_GET_MSRS: {},
+  KVM_SET_MSRS: {},
+  KVM_NMI: {},
+  "KVM_GET_TSC_KHZ (vcpu)": {},
+};
