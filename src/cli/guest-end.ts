@@ -29,7 +29,7 @@ export function conclude({ outcome, left }: End, terminal: Terminal): number {
     case "powerOff":
     case "reboot":
       if (lost) throw lost;
-      return ExitStatus.done;
+      return outcome.kind === "powerOff" ? (outcome.status ?? ExitStatus.done) : ExitStatus.done;
     case "crash":
       say(`the guest crashed: ${outcome.message}`);
       if (lost) say(lost.message);

@@ -87,8 +87,19 @@ const values: Readonly<Record<string, Row>> = {
   "run --type": choice("hv", "pr"),
   "run --cpu": cpu,
   "run --machine": {
-    bad: ["", "mac99", "mac99,ic-mode=xive", "pseries,", "ic-mode", "ic-mode=", "ic-mode=apic", "pseries,max-cpus=3"],
-    good: ["pseries", "pseries,ic-mode=xics"],
+    bad: [
+      "",
+      "mac99",
+      "mac99,ic-mode=xive",
+      "pseries,",
+      "ic-mode",
+      "ic-mode=",
+      "ic-mode=apic",
+      "pseries,max-cpus=3",
+      "pc,test-devices=yes",
+      "pc,ic-mode=xics",
+    ],
+    good: ["pseries", "pseries,ic-mode=xics", "pc,test-devices=on"],
   },
   "run --device": {
     bad: ["", "xyz", "edu,a=1", ",", "vfio-pci", "vfio-pci,host=", "vfio-pci,addr=3"],

@@ -8,7 +8,11 @@ import type { PageSet, WrittenPages } from "./written-pages.js";
 
 /** How a machine's run ended. */
 export type Outcome =
-  | { readonly kind: "powerOff" }
+  | {
+      readonly kind: "powerOff";
+      /** From 0 to 255, if the machine has a device by which a guest gives one. */
+      readonly status?: number;
+    }
   | { readonly kind: "reboot" }
   /** The guest says that it died. */
   | {

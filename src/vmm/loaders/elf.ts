@@ -25,6 +25,11 @@ export interface ElfImage {
   readonly segments: readonly ElfSegment[];
   /** Of its addresses, if not 64. */
   readonly bits?: 32;
+  /** It is started by the multiboot protocol, whose command lines begin with the kernel's name. */
+  readonly multiboot?: {
+    /** As it was given. */
+    readonly name: string;
+  };
 }
 
 /** No boot image has more; Linux has 2 and a count of 65535 is an attack or a damaged file. */

@@ -3,6 +3,7 @@ import { bytes, optional, size, taking, text } from "../../base/takes.js";
 import { VmmError } from "../errors.js";
 import { isBzImage, unpackBzImage } from "./bzimage.js";
 import { type ElfImage, type ElfMachine, i386Elf, isElf, parseElf, powerElf, x86Elf } from "./elf.js";
+import { loadMultiboot } from "./multiboot.js";
 import { packedWith, unpackKnown } from "./packed.js";
 
 /** Files that people mistake for a kernel of ours, by their first bytes. */
@@ -25,9 +26,11 @@ export const loadKernelImage = taking(
   { promises: true },
 );
 
-/** The same of x86's: a bzImage, or what is in one, of 64 bits or 32. */
-export const loadX86Kernel = (file: Uint8Array, memorySize: number, name?: string): Promise<ElfImage> =>
-  load([x86Elf, i386Elf], file, memorySize, name);
+/** The same of x86's: a bzImage, or what is in one, of 64 bits or 32; or what says that it is started by multiboot. */
+export async function loadX86Kernel(file: Uint8Array, memorySize: number, name = "the kernel"): Promise<ElfImage> {
+  const image = await unpackKernel(file, memorySize, name);
+  return loadMultiboot(image, name) ?? load([x86Elf, i386Elf], image, memorySize, name);
+}
 
 /** What is in the file if it is packed or a bzImage, else the file. Throws VmmError: it is damaged, or more than `limit` bytes. */
 export async function unpackKernel(file: Uint8Array, limit: number, name = "the kernel"): Promise<Uint8Array> {

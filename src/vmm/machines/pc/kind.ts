@@ -6,6 +6,7 @@ import { VmmError } from "../../errors.js";
 import { isBzImage } from "../../loaders/bzimage.js";
 import { elfMachine, i386Elf, x86Elf } from "../../loaders/elf.js";
 import { loadX86Kernel } from "../../loaders/kernel-image.js";
+import { multibootHeader } from "../../loaders/multiboot.js";
 import type { Implementation, MachineKind } from "../machine-kind.js";
 import { memoryGranule } from "../options.js";
 import { cpuModelNames } from "./cpu-models.js";
@@ -26,16 +27,18 @@ function x86(kvm: Kvm): X86Kvm {
 export const pc: MachineKind = {
   guests: "x86-64 Linux",
   cpuModels: cpuModelNames,
-  options: {},
+  options: { "test-devices": ["off", "on"] },
   memory: { minimum: minimumMemory, maximum: maximumMemory, granule: memoryGranule },
-  isKernel: (head) => isBzImage(head) || elfMachine(head, [x86Elf, i386Elf]) !== undefined,
+  isKernel: (head) =>
+    isBzImage(head) || elfMachine(head, [x86Elf, i386Elf]) !== undefined || multibootHeader(head) !== undefined,
   loadKernel: loadX86Kernel,
   maker: () => {
     const rtc = new Rtc();
-    return ({ kvm, implementation, assign, options: _, ...rest }, control, trace) => {
+    return ({ kvm, implementation, assign, options = {}, ...rest }, control, trace) => {
       if (assign)
         throw new VmmError("machine pc takes no devices of the host: it has no IOMMU for them; pseries has one");
-      return createPc({ ...rest, kvm: x86(kvm), type: typeOf(implementation), rtc }, control, trace);
+      const testDevices = options["test-devices"] === "on";
+      return createPc({ ...rest, kvm: x86(kvm), type: typeOf(implementation), rtc, testDevices }, control, trace);
     };
   },
   restore: ({ kvm, implementation, ...rest }, control, trace) =>

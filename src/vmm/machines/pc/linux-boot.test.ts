@@ -23,8 +23,8 @@ test("the zero page says where everything is, and nothing lies on anything else"
     taken.push([address, address + bytes.length]);
     ram.set(bytes, address);
   }
-  const view = new DataView(ram.buffer, Number(boot.rsi));
-  assert.equal(boot.entry, 0x100_0000n);
+  const view = new DataView(ram.buffer, Number(boot.regs.rsi));
+  assert.equal(boot.regs.rip, 0x100_0000n);
   const line = view.getUint32(0x228, true);
   assert.equal(new TextDecoder().decode(ram.subarray(line, line + 14)), "console=ttyS0\0");
   const at = view.getUint32(0x218, true);
@@ -38,7 +38,7 @@ test("the zero page says where everything is, and nothing lies on anything else"
     const middle = tables.getBigUint64(Number(upper + 8n * (address >> 30n)), true) & ~0xfffn;
     return tables.getBigUint64(Number(middle + 8n * ((address >> 21n) & 511n)), true);
   };
-  for (const address of [0n, boot.entry, 0xffe0_0000n]) assert.equal(walk(address), (address & ~0x1f_ffffn) | 0x83n);
+  for (const address of [0n, boot.regs.rip, 0xffe0_0000n]) assert.equal(walk(address), (address & ~0x1f_ffffn) | 0x83n);
 });
 
 test("a kernel of 32 bits begins in protected mode without paging, its initrd in the memory that it has mapped", () => {

@@ -2,10 +2,9 @@
  * Linux's entries of 64 and of 32 bits: what is in memory and in the registers when a kernel begins that nobody but us has
  * loaded. Source: Linux, Documentation/x86/boot.rst, "64-bit Boot Protocol", "32-bit Boot Protocol"; zero-page.rst.
  */
-import type { X86Segment, X86Sregs } from "../../../arch/x86/uapi.js";
 import { VmmError } from "../../errors.js";
-import type { ElfImage } from "../../loaders/elf.js";
-import { Address, highestMemory, highMemory, lowMemoryEnd } from "./memory-map.js";
+import { type Boot, type BootOptions, flatSegments, memoryRanges, segmentTable, unpaged } from "./boot.js";
+import { highMemory } from "./memory-map.js";
 
 /** Where things are, below the 640 KiB that the first PC had. */
 const place = { segments: 0x6_0000, tables: 0x7_0000, zeroPage: 0x9_0000, commandLine: 0x9_1000 } as const;
@@ -25,36 +24,13 @@ const Zero = {
 /** Kernels of 32 bits find an initrd in the memory that they always have mapped, whose end this is: `initrd_addr_max`. */
 const mappedEnd32 = 0x3800_0000;
 
-const E820 = { ram: 1, reserved: 2 } as const;
-
-export interface LinuxBoot {
-  /** What is written into RAM, which is 0. */
-  readonly memory: readonly { readonly address: number; readonly bytes: Uint8Array }[];
-  readonly entry: bigint;
-  readonly rsi: bigint;
-  /** Of the special registers, what is not as after power-on. */
-  readonly sregs: Pick<X86Sregs, "cs" | "ds" | "es" | "fs" | "gs" | "ss" | "gdt" | "cr0" | "cr3" | "cr4" | "efer">;
-}
-
-export interface BootOptions {
-  readonly kernel: ElfImage;
-  readonly initrd?: Uint8Array | undefined;
-  readonly commandLine: string;
-  /** Bytes. */
-  readonly memorySize: number;
-  /** What firmware has left in memory, below 1 MiB. */
-  readonly firmware?: readonly { readonly address: number; readonly bytes: Uint8Array }[];
-  /** Where ACPI's tables begin, if there are any. */
-  readonly acpi?: number | undefined;
-}
-
 /** Throws VmmError: it does not fit. */
-export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = [], acpi }: BootOptions): LinuxBoot {
+export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = [], acpi }: BootOptions): Boot {
   const text = new TextEncoder().encode(commandLine);
   if (text.length >= commandLineLimit) {
     throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
   }
-  if (memorySize > highestMemory) throw new VmmError(`a guest can have at most ${highestMemory / 1048576}M of memory`);
+  const ranges = memoryRanges(memorySize);
   const { bits = 64 } = kernel;
   const last = kernel.segments.at(-1);
   const kernelEnd = last ? last.address + last.size : 0;
@@ -80,12 +56,6 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
     zero.setUint32(Zero.ramdisk + 4, initrd.length, true);
   }
   if (acpi !== undefined) zero.setBigUint64(Zero.acpi, BigInt(acpi), true);
-  const ranges = [
-    [0, lowMemoryEnd, E820.ram],
-    [highMemory, memorySize - highMemory, E820.ram],
-    [Address.acpi, Address.firmwareEnd - Address.acpi, E820.reserved],
-    [Address.pciConfig, Address.pciConfigSize, E820.reserved],
-  ] as const;
   zero.setUint8(Zero.e820Entries, ranges.length);
   for (const [i, [start, length, kind]] of ranges.entries()) {
     const at = Zero.e820 + 20 * i;
@@ -99,15 +69,18 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
     memory: [
       ...kernel.segments.map(({ address, data }) => ({ address, bytes: data })),
       ...(initrd ? [{ address: initrdAt, bytes: initrd }] : []),
-      { address: place.segments, bytes: descriptors(bits) },
+      { address: place.segments, bytes: segmentTable(bits) },
       ...(bits === 64 ? [{ address: place.tables, bytes: pageTables() }] : []),
       { address: place.zeroPage, bytes: new Uint8Array(zero.buffer) },
       { address: place.commandLine, bytes: ends },
       ...firmware,
     ],
-    entry: BigInt(kernel.entry),
-    rsi: BigInt(place.zeroPage),
-    sregs: registers(bits),
+    regs: { rip: BigInt(kernel.entry), rsi: BigInt(place.zeroPage) },
+    sregs: {
+      ...flatSegments(bits, place.segments),
+      // Of 64 bits paging, PAE and long mode too.
+      ...(bits === 64 ? { cr0: 0x8000_0011n, cr3: BigInt(place.tables), cr4: 0x20n, efer: 0x500n } : unpaged),
+    },
   };
 }
 
@@ -122,29 +95,4 @@ function pageTables(): Uint8Array {
     }
   }
   return new Uint8Array(view.buffer);
-}
-
-const code = 0x10;
-const data = 0x18;
-
-function descriptors(bits: 32 | 64): Uint8Array {
-  const view = new DataView(new ArrayBuffer(32));
-  view.setBigUint64(code, bits === 64 ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn, true);
-  view.setBigUint64(data, 0x00cf93000000ffffn, true);
-  return new Uint8Array(view.buffer);
-}
-
-function registers(bits: 32 | 64): LinuxBoot["sregs"] {
-  const flat = { base: 0n, limit: 0xffff_ffff, present: 1, dpl: 0, s: 1, g: 1, avl: 0, unusable: 0 } as const;
-  const cs: X86Segment = { ...flat, selector: code, type: 11, l: bits === 64 ? 1 : 0, db: bits === 64 ? 0 : 1 };
-  const ds: X86Segment = { ...flat, selector: data, type: 3, l: 0, db: 1 };
-  return {
-    cs,
-    ...{ ds, es: ds, fs: ds, gs: ds, ss: ds },
-    gdt: { base: BigInt(place.segments), limit: 31 },
-    // Protected mode; of 64 bits paging, PAE and long mode too.
-    ...(bits === 64
-      ? { cr0: 0x8000_0011n, cr3: BigInt(place.tables), cr4: 0x20n, efer: 0x500n }
-      : { cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n }),
-  };
 }

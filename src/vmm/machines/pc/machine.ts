@@ -1,6 +1,6 @@
 /** Machine pc: a PC with KVM's interrupt controllers and timers, entered as a boot loader enters Linux. */
 import type { X86Kvm, X86Vcpu, X86Vm } from "../../../arch/x86/uapi.js";
-import { optional, options, taking, thing } from "../../../base/takes.js";
+import { boolean, optional, options, taking, thing } from "../../../base/takes.js";
 import { KVM_CAP_MAX_VCPUS } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
@@ -21,6 +21,7 @@ import { cpuidOf, defaultCpuModel, modelCpuid } from "./cpu-models.js";
 import { linuxBoot } from "./linux-boot.js";
 import { Address, highestMemory } from "./memory-map.js";
 import { mpTable } from "./mp-table.js";
+import { multibootBoot } from "./multiboot-boot.js";
 import { Pc } from "./pc.js";
 import { PciHostBridge } from "./pci/host-bridge.js";
 import { checkState, type PcPlan, type PcState } from "./state.js";
@@ -28,6 +29,8 @@ import { checkState, type PcPlan, type PcState } from "./state.js";
 export interface PcOptions extends OwnMachineOptions<X86Kvm> {
   /** The clock, which outlives a reboot. Default: a new one. */
   readonly rtc?: Rtc | undefined;
+  /** It has what test programs of others expect (test-devices.ts). Default: it has not. */
+  readonly testDevices?: boolean | undefined;
 }
 
 /** What goes on where `state` says. */
@@ -53,6 +56,7 @@ export const createPc = taking(
       ...machineChecks,
       kvm: kvmCheck,
       rtc: optional(thing("an Rtc", ["read", "set"])),
+      testDevices: optional(boolean),
     }),
     ...controlChecks,
   },
@@ -70,6 +74,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
     cpus,
     commandLine,
     rtc = new Rtc(),
+    testDevices = false,
     pciDevices = [],
   } = options;
   const plan: PcPlan = { memorySize, cpus, cpuModel: options.cpuModel ?? defaultCpuModel };
@@ -80,15 +85,16 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
     { address: Address.acpi, bytes: acpiTables(cpus) },
     { address: Address.mpTable, bytes: mpTable(cpus, signature, features) },
   ];
-  const boot = linuxBoot({ kernel, initrd, commandLine, memorySize, firmware, acpi: Address.acpi });
+  const begin = kernel.multiboot ? multibootBoot : linuxBoot;
+  const boot = begin({ kernel, initrd, commandLine, memorySize, firmware, acpi: Address.acpi });
   return build({
-    ...{ kvm, type, shared, plan, control, trace, rtc, pciDevices },
+    ...{ kvm, type, shared, plan, control, trace, rtc, testDevices, pciDevices },
     fill: (_vm, vcpus, memory) => {
       for (const { address, bytes } of boot.memory) memory.write(address, bytes);
       for (const [cpu, vcpu] of vcpus.entries()) vcpu.setCpuid2(cpuidOf(supported, cpu, cpus));
       const [first] = vcpus;
       first?.setSregs({ ...first.getSregs(), ...boot.sregs });
-      first?.setRegs({ ...first.getRegs(), rip: boot.entry, rsi: boot.rsi, rflags: 2n });
+      first?.setRegs({ ...first.getRegs(), ...boot.regs, rflags: 2n });
     },
   });
 }
@@ -115,6 +121,7 @@ function restore(options: RestorePcOptions, control: RunControl, trace?: TraceSi
   return build({
     ...{ kvm, type, shared, plan, control, trace, state, pciDevices },
     rtc: new Rtc(state.rtc),
+    testDevices: false,
     ram: placed,
     fill: (vm, _vcpus, memory, written, address) => {
       const latent = image && fillRam(vm, memory, written, image, address);
@@ -137,6 +144,7 @@ interface Building {
   readonly control: RunControl;
   readonly trace: TraceSink | undefined;
   readonly rtc: Rtc;
+  readonly testDevices: boolean;
   readonly pciDevices: readonly PciDevice[];
   /** Where it goes on; undefined: it begins. */
   readonly state?: PcState;

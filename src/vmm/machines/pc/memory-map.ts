@@ -67,8 +67,22 @@ export const powerPorts: PortRange = { first: Port.power, count: 12 };
 export const pciConfigPorts: PortRange = { first: Port.pciAddress, count: 8 };
 export const pciBusPorts: PortRange = { first: Number(pciWindows.io.start), count: Number(pciWindows.io.size) };
 
-/** What the machine's thread answers for. */
-export const machinePorts: readonly PortRange[] = [cmosPorts, keyboardPorts, powerPorts, pciConfigPorts, pciBusPorts];
+/**
+ * Of what test programs of others expect (test-devices.ts): a port that ends the run, one that tells of the machine, bytes that
+ * keep what is written, lines of interrupts.
+ */
+export const testPorts = {
+  exit: { first: 0xf4, count: 4 },
+  firmware: { first: 0x510, count: 2 },
+  kept: { first: 0xe0, count: 4 },
+  lines: { first: 0x2000, count: 24 },
+} as const;
+
+/** What the machine's thread answers for, if there is something. */
+export const machinePorts: readonly PortRange[] = [
+  ...[cmosPorts, keyboardPorts, powerPorts, pciConfigPorts, pciBusPorts],
+  ...Object.values(testPorts),
+];
 
 /** Whether an access of so many bytes lies wholly in the range, or touches it. */
 export const within = ({ first, count }: PortRange, port: number, size: number): boolean =>

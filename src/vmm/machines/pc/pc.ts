@@ -1,7 +1,7 @@
 /** Machine pc at work: what it answers to its vCPUs' exits, and what it is as a plain value. */
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, type X86Vcpu, type X86Vm } from "../../../arch/x86/uapi.js";
 import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
-import { KVM_EXIT_IO_IN } from "../../../kvm/uapi.js";
+import { KVM_EXIT_IO_IN, KvmError } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, RunControl, TraceSink } from "../../core/machine.js";
 import type { WrittenPages } from "../../core/written-pages.js";
@@ -13,6 +13,7 @@ import { Line } from "./memory-map.js";
 import type { PciHostBridge } from "./pci/host-bridge.js";
 import { PcPorts } from "./ports.js";
 import type { PcPlan, PcState } from "./state.js";
+import { testDevices } from "./test-devices.js";
 import type { PcShared } from "./vcpu-side.js";
 
 export interface PcParts {
@@ -29,6 +30,7 @@ export interface PcParts {
   readonly trace: TraceSink | undefined;
   readonly rtc: Rtc;
   readonly pci: PciHostBridge;
+  readonly testDevices: boolean;
 }
 
 /** How often is looked whether all CPUs have halted for good, which nothing tells: milliseconds. */
@@ -50,7 +52,7 @@ export class Pc implements Machine {
 
   /** KvmError, EINVAL: the state is not of such a machine. */
   constructor(parts: PcParts) {
-    const { vm, vcpus, written, state, control, rtc, pci } = parts;
+    const { vm, vcpus, written, plan, state, control, rtc, pci } = parts;
     this.#parts = parts;
     this.vm = vm;
     this.cpus = vcpus.length;
@@ -74,7 +76,18 @@ export class Pc implements Machine {
       powerOff: () => control.end({ kind: "powerOff" }),
       reset: () => control.end({ kind: "reboot" }),
     };
-    this.#ports = new PcPorts(host, pci.ports, state?.ports);
+    const ofTests = parts.testDevices
+      ? testDevices({
+          memorySize: plan.memorySize,
+          cpus: plan.cpus,
+          exit: (status) => control.end({ kind: "powerOff", status }),
+          line: (line, level) => {
+            vm.irqLine(line, level);
+            control.wake();
+          },
+        })
+      : [];
+    this.#ports = new PcPorts(host, [...pci.ports, ...ofTests], state?.ports);
   }
 
   start(): void {
@@ -102,7 +115,8 @@ export class Pc implements Machine {
   }
 
   save(): PcState {
-    const { plan, vm, rtc, pci } = this.#parts;
+    const { plan, vm, rtc, pci, testDevices: ofTests } = this.#parts;
+    if (ofTests) throw new KvmError("EBUSY", "a machine with test-devices=on cannot be saved: what they hold is not");
     return {
       machine: "pc",
       plan,

@@ -1,0 +1,66 @@
+/**
+ * What test programs of others expect of a PC, and what no PC has but by `test-devices=on`: a port that ends the run with a
+ * status, one that tells of the machine, some bytes that keep what is written, lines of interrupts that are driven by hand. All
+ * of it as QEMU has it: isa-debug-exit, fw_cfg, pc-testdev. Source: QEMU, docs/specs/fw_cfg.rst; kvm-unit-tests, x86/README.
+ */
+import { testPorts } from "./memory-map.js";
+import type { PortDevice } from "./ports.js";
+
+/** What `fw_cfg` is asked for, by its selector. */
+const Item = { signature: 0, id: 1, ramSize: 3, cpus: 5, maxCpus: 15 } as const;
+
+export interface TestHost {
+  readonly memorySize: number;
+  readonly cpus: number;
+  /** The run ends, with a status from 0 to 255. */
+  exit(status: number): void;
+  /** A line of the interrupt controllers. */
+  line(number: number, level: boolean): void;
+}
+
+const littleEndian = (value: number, length: number): number[] =>
+  Array.from({ length }, (_, i) => Math.floor(value / 2 ** (8 * i)) % 256);
+
+export function testDevices({ memorySize, cpus, exit, line }: TestHost): readonly PortDevice[] {
+  const items: Readonly<Record<number, readonly number[]>> = {
+    [Item.signature]: [...new TextEncoder().encode("QEMU")],
+    [Item.id]: littleEndian(1, 4),
+    [Item.ramSize]: littleEndian(memorySize, 8),
+    [Item.cpus]: littleEndian(cpus, 2),
+    [Item.maxCpus]: littleEndian(cpus, 2),
+  };
+  let item: readonly number[] = [];
+  let next = 0;
+  const kept = new DataView(new ArrayBuffer(4));
+  const whole = (at: number, size: number): number => {
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= (kept.byteLength > at + i ? kept.getUint8(at + i) : 0xff) << (8 * i);
+    return value >>> 0;
+  };
+  return [
+    { ...testPorts.exit, read: () => 0, write: (_, __, value) => exit(value & 0xff) },
+    {
+      ...testPorts.firmware,
+      read: (at) => (at === 1 ? (item[next++] ?? 0) : 0),
+      write: (at, size, value) => {
+        if (at !== 0 || size !== 2) return;
+        item = items[value] ?? [];
+        next = 0;
+      },
+    },
+    {
+      ...testPorts.kept,
+      read: whole,
+      write: (at, size, value) => {
+        for (let i = 0; i < size; i++) kept.setUint8(at + i, (value >>> (8 * i)) & 0xff);
+      },
+    },
+    {
+      ...testPorts.lines,
+      read: () => 0xffff_ffff,
+      write: (at, size, value) => {
+        if (size === 1) line(at, value !== 0);
+      },
+    },
+  ];
+}

@@ -1,0 +1,119 @@
+/**
+ * `npm run kvm-unit-tests -- FOLDER [--type hv|pr] [--only REGEXP] [--seconds N] [--module NAME]`: the programs of
+ * kvm-unit-tests for x86-64, from a folder of theirs that is built (`./configure --arch=x86_64 && make`), as x86/unittests.cfg
+ * lists them, each under hv and pr, each at most so long (default: 90 seconds); what passes, what fails, what does not end. What
+ * needs a guest of the guest's, Hyper-V, a PMU or an IOMMU is left out, and said so.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const leftOut = /^(vmx|svm|svm_npt|hyperv_\w+|pmu\w*|intel-iommu)\.flat$|force_emulation/;
+const types = ["hv", "pr"] as const;
+
+interface Entry {
+  readonly name: string;
+  readonly file: string;
+  readonly args: string;
+  readonly cpus: number;
+  /** Bytes, as --memory takes them. */
+  readonly memory: string;
+}
+
+/** [name], then lines of KEY = VALUE. */
+function entriesOf(text: string): readonly Entry[] {
+  return text
+    .split(/^(?=\[)/m)
+    .filter((part) => part.startsWith("["))
+    .map((part): Entry & { arch: string } => {
+      const value = (key: string): string | undefined =>
+        new RegExp(`^${key}\\s*=\\s*(.*)$`, "m").exec(part)?.[1]?.trim();
+      const args = (value("test_args") ?? "").replace(/^(['"])(.*)\1$/, "$2");
+      const [, megabytes] = /-m (\d+)\b/.exec(value("qemu_params") ?? "") ?? [];
+      return {
+        name: /^\[([^\]]+)\]/.exec(part)?.[1] ?? "",
+        file: value("file") ?? "",
+        args: args.replace("`date +%s`", String(Math.floor(Date.now() / 1000))),
+        cpus: Number(value("smp") ?? 1),
+        memory: megabytes ? `${megabytes}M` : "128M",
+        arch: value("arch") ?? "",
+      };
+    })
+    .filter(({ arch }) => arch !== "i386");
+}
+
+interface Run {
+  readonly status: number | null;
+  readonly text: string;
+  readonly seconds: number;
+}
+
+/** The command line runs it, as a user would. */
+function run(command: string, args: readonly string[]): Promise<Run> {
+  const begin = performance.now();
+  const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (bytes: Buffer) => {
+      // What a program says when it fails is at the end.
+      text = (text + bytes.toString("latin1")).slice(-200_000);
+    });
+  }
+  return new Promise((done) => {
+    child.on("close", (status) => done({ status, text, seconds: (performance.now() - begin) / 1000 }));
+  });
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    type: { type: "string", multiple: true, default: [...types] },
+    only: { type: "string", default: "" },
+    seconds: { type: "string", default: "90" },
+    module: { type: "string", default: "kvm-intel" },
+    verbose: { type: "boolean", default: false },
+  },
+});
+const [given] = positionals;
+if (given === undefined) throw new Error("which folder of kvm-unit-tests? npm run kvm-unit-tests -- FOLDER");
+const folder = join(resolve(given), "x86");
+const list = join(folder, "unittests.cfg");
+if (!existsSync(list)) throw new Error(`${list} is not there: is ${given} a folder of kvm-unit-tests?`);
+const main = join(dirname(fileURLToPath(import.meta.url)), "../../src/cli/main.js");
+const only = new RegExp(values.only);
+const entries = entriesOf(readFileSync(list, "utf8")).filter(({ name }) => only.test(name));
+const chosen = entries.filter(({ file, args }) => !leftOut.test(file) && !leftOut.test(args));
+const missing = chosen.filter(({ file }) => !existsSync(join(folder, file)));
+if (missing.length > 0) {
+  throw new Error(`not built: ${missing.map(({ file }) => file).join(", ")}; ./configure --arch=x86_64 && make`);
+}
+for (const type of values.type) {
+  if (!types.some((one) => one === type)) throw new Error(`there is no implementation ${type}`);
+  const counts = { passed: 0, failed: 0, skipped: 0, unended: 0 };
+  for (const { name, file, args, cpus, memory } of chosen) {
+    const { status, text, seconds } = await run(main, [
+      ...["run", "--kernel", join(folder, file), "--append", args, "--cpus", String(cpus), "--memory", memory],
+      ...["--machine", "pc,test-devices=on", "--module", values.module, "--type", type, "--no-reboot"],
+      ...["--timeout", values.seconds],
+    ]);
+    const said = (word: string): number => text.split("\n").filter((line) => line.startsWith(`${word}: `)).length;
+    // "skip" is 77; a program that is told to skip everything ends with 0, and so do those that check nothing.
+    const result = ({ 0: "passed", 77: "skipped", 124: "unended" } as const)[status ?? -1] ?? "failed";
+    counts[result]++;
+    console.log(
+      `${type} ${name}: ${result} (status ${status}), ${said("PASS")} PASS, ${said("FAIL")} FAIL, ${said("SKIP")} SKIP, ${seconds.toFixed(1)} s`,
+    );
+    if (result === "passed" && !values.verbose) continue;
+    const lines = text.split("\n");
+    const shown = values.verbose
+      ? lines
+      : [...lines.filter((line) => line.startsWith("FAIL: ")).slice(0, 20), ...lines.slice(-6)];
+    for (const line of shown) console.log(`    ${line.trimEnd()}`);
+  }
+  console.log(
+    `${type}: ${chosen.length} entries, ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ` +
+      `${counts.unended} not ended in ${values.seconds} s; ${entries.length - chosen.length} left out`,
+  );
+}
