@@ -45,6 +45,8 @@ export class Node<T extends Type = Type> implements Value<T> {
 
   /** Set for a sum of a leaf and a constant: addresses off one register are recognised by it. */
   sum: { readonly of: Node; readonly plus: Node } | undefined;
+  /** Set for an address that has been cut to the bits of addresses: what it was before. */
+  uncut: Node | undefined;
 
   // Written while planning.
   uses = 0;

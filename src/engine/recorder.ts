@@ -457,8 +457,13 @@ export abstract class Recorder implements Operations {
   }
 
   // Storage.
+  /** An address cut to what addresses have; one that has been is the same. */
   protected ea(ea: I64): Node<"i64"> {
-    return asNode(this.addressMask === undefined ? ea : this.i64.and(ea, this.i64.const(this.addressMask)));
+    const whole = asNode(ea);
+    if (this.addressMask === undefined || whole.uncut) return whole;
+    const cut = asNode(this.i64.and(ea, this.i64.const(this.addressMask)));
+    if (cut !== whole) cut.uncut = whole;
+    return cut;
   }
 
   #bigEndian(options: AccessOptions | undefined): boolean {
@@ -467,8 +472,9 @@ export abstract class Recorder implements Operations {
 
   /** Describes an access off a register, where engines hold registers in leaves. */
   protected plainAccess(ea: Node, size: number, stores: boolean): PlainAccess | undefined {
-    const { of, plus } = ea.sum ?? { of: ea, plus: this.constant("i64", 0) };
-    if (!of.leaf || of.reads === undefined || this.addressMask !== undefined) return undefined;
+    const whole = ea.uncut ?? ea;
+    const { of, plus } = whole.sum ?? { of: whole, plus: this.constant("i64", 0) };
+    if (!of.leaf || of.reads === undefined) return undefined;
     return { register: of, displacement: plus, size, stores };
   }
 

@@ -13,7 +13,7 @@ export interface Mode {
   readonly addressMask: bigint | undefined;
   /** What the target of a jump is masked with; undefined: nothing. */
   readonly targetMask: bigint | undefined;
-  /** Whether hot code in this mode is translated; only modes whose addresses have 64 bits can be. */
+  /** Whether hot code in this mode is translated. */
   readonly translated: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface EngineTarget {
   readonly layout: EngineLayout;
   /** The run-time library's routines that emitted code calls, in the order in which modules import them. */
   readonly routines: Routines & Readonly<Record<keyof typeof engineRoutines, Routines[string]>>;
-  /** A power of two of them, by the number that the state's field `mode` has. */
+  /** By the number that the state's field `mode` has. */
   readonly modes: readonly Mode[];
 }
 
@@ -34,4 +34,4 @@ export interface Emission {
 }
 
 /** The bit of `mode`, above the modes' numbers, that asks for one instruction at a time. */
-export const aloneBit = ({ modes }: EngineTarget): number => modes.length;
+export const aloneBit = ({ modes }: EngineTarget): number => 2 ** Math.ceil(Math.log2(modes.length));

@@ -266,7 +266,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
   /** [handler number] -> [its place in the table of handlers] */
   #inMode(f: FunctionBuilder, stride: number): void {
     this.#getState(f, "mode");
-    f.i32Const(this.#target.modes.length - 1);
+    f.i32Const(aloneBit(this.#target) - 1);
     f.i32("and");
     f.i32Const(stride);
     f.i32("mul");

@@ -148,7 +148,7 @@ class Core<S extends HandlerSpec> extends CoreFrame<S> {
     f.load("i32", 0);
     f.tee(this.handler);
     const weights = this.context.specs.map(({ weight }) => weight);
-    const frequentCount = Math.max(weights.indexOf(0), 0);
+    const frequentCount = Math.min(Math.max(weights.indexOf(0), 0), this.context.hotCount);
     f.i32Const(Handler.first);
     f.i32("sub");
     f.i32Const(frequentCount);

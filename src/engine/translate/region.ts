@@ -93,6 +93,7 @@ export class RegionTranslator<V> {
   readonly #templates: Templates<V>;
   readonly #mode: number;
   readonly #targetMask: bigint | undefined;
+  readonly #addressMask: bigint | undefined;
   readonly #access: AccessContext;
   readonly #instructions = new Map<number, Instruction<V>>();
   /** Return addresses that lead back in. */
@@ -120,7 +121,9 @@ export class RegionTranslator<V> {
     this.#f = regionFunction(linkage.state);
     this.#templates = templates;
     this.#mode = mode;
-    this.#targetMask = (target.modes[mode] as Mode).targetMask;
+    const { addressMask, targetMask } = target.modes[mode] as Mode;
+    this.#targetMask = targetMask;
+    this.#addressMask = addressMask;
     this.#file = new RegisterFile(this.#f, regionLocals.state, target.held);
     this.#place = { file: this.#file, offset: 0, word: 0 };
     templates.place = this.#place;
@@ -382,6 +385,8 @@ export class RegionTranslator<V> {
     f.get(regionLocals.base);
     f.i64Const(BigInt(offset));
     f.i64("add");
+    // What lies in the pages that the base begins has no more bits than the base.
+    if (offset < 0 || offset >= this.#source.span) this.#cut(this.#addressMask);
   }
 
   #storePc(offset: number): void {
@@ -520,6 +525,8 @@ export class RegionTranslator<V> {
         this.#file.read(register);
         f.i64Const(BigInt(low));
         f.i64("add");
+        // Accesses on both sides of where addresses begin anew: the last one's page has no tag that has such an address.
+        this.#cut(this.#addressMask);
         group.local = emitCheck(
           f,
           this.#access,
@@ -735,8 +742,13 @@ export class RegionTranslator<V> {
   }
 
   #maskTarget(): void {
-    if (this.#targetMask === undefined) return;
-    this.#f.i64Const(this.#targetMask);
+    this.#cut(this.#targetMask);
+  }
+
+  /** [value: i64] -> [its bits that the mask has] */
+  #cut(mask: bigint | undefined): void {
+    if (mask === undefined) return;
+    this.#f.i64Const(mask);
     this.#f.i64("and");
   }
 

@@ -72,13 +72,14 @@ const hostsForm = ({ definition: { name }, operands, encoding }: Form): boolean 
 /** Where jumps go that look their target up. */
 const landing = (random: Random): bigint => base + 0x1000n + BigInt(random.below(0x800));
 
-/** Draws a case of a form; undefined if the bytes that were drawn are of another, or of what cannot be compared. */
-export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined {
-  if (hostsForm(form)) return undefined;
-  const bytes = ofForm(random, form, 64);
+/** Draws a case of a form; undefined if the bytes that were drawn are of another, or of what cannot be compared with a host. */
+export function draw(random: Random, form: Form, pc: bigint, codeSize: 32 | 64 = 64): Drawn | undefined {
+  if (codeSize === 64 && hostsForm(form)) return undefined;
+  const bytes = ofForm(random, form, codeSize);
   if (form.definition.options.lock && random.below(4) === 0) bytes.unshift(0xf0);
-  const found = instructionSet().decode(bytes, 64);
-  if (typeof found === "string" || found.of !== form || found.segment === 4) return undefined;
+  const found = instructionSet().decode(bytes, codeSize);
+  if (typeof found === "string" || found.of !== form) return undefined;
+  if (codeSize === 64 && found.segment === 4) return undefined;
   const general = Array.from({ length: 16 }, () => value(random));
   general[4] = middle + BigInt(random.below(64) - 32);
   const code = bytes.slice(0, found.length);
@@ -142,7 +143,7 @@ export function draw(random: Random, form: Form, pc: bigint): Drawn | undefined 
   // A stack pointer that is no address keeps signals from coming.
   if (((general[4] as bigint) - base) >> 16n !== 0n) return undefined;
   // AMD's processors let 66 make near branches 16 bits wide in 64-bit mode, Intel's, and these, do not.
-  if (found.operandPrefix && form.sizeRule === SizeRule.forced64) return undefined;
+  if (codeSize === 64 && found.operandPrefix && form.sizeRule === SizeRule.forced64) return undefined;
   // A jump into itself may have no end.
   const distance = found.immediates[0];
   if (form.operands.some(({ kind }) => kind === "rel") && distance < 0n && distance >= -found.length) return undefined;
@@ -293,8 +294,9 @@ function reach(
       (sum, kind) => sum + [0, 1, 2, found.operandSize === 16 ? 2 : 4][kind]!,
       0,
     );
-    const place = found.length - immediates - 4;
-    for (let i = 0; i < 4; i++) code[place + i] = Number((rest >> BigInt(8 * i)) & 0xffn);
+    const bytes = found.addressSize === 16 ? 2 : 4;
+    const place = found.length - immediates - bytes;
+    for (let i = 0; i < bytes; i++) code[place + i] = Number((rest >> BigInt(8 * i)) & 0xffn);
     return at;
   }
   if (index === first) {

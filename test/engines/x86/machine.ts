@@ -19,7 +19,7 @@ const system = 0xffff_8000_0000_0000n;
 const page = { tables: 0, handlers: 8, interrupts: 9, segments: 10, stack: 11 } as const;
 const addressOf = (name: keyof typeof page) => system + BigInt(page[name] * pageSize);
 /** Selectors as Linux has them. */
-const selector = { kernelCode: 0x10, userData: 0x2b, userCode: 0x33, task: 0x40 } as const;
+const selector = { kernelCode: 0x10, user32: 0x23, userData: 0x2b, userCode: 0x33, task: 0x40 } as const;
 
 export interface Registers {
   /** RAX to R15. */
@@ -36,10 +36,15 @@ export interface Outcome extends Registers {
   readonly vector: number;
 }
 
+/** Code that it runs: of 64 bits; of 32 bits in flat segments; of 32 bits where ES lacks the last byte, and so is not flat. */
+export type Code = "64" | "32" | "32 in segments";
+
 export class X86Machine {
   readonly #processor = new Processor(32 * pageSize);
+  readonly #code: Code;
 
-  constructor() {
+  constructor(code: Code = "64") {
+    this.#code = code;
     const p = this.#processor;
     // Four levels of tables for each of the two places.
     const at = (index: number) => BigInt(index * pageSize);
@@ -104,12 +109,25 @@ export class X86Machine {
     if (floating) p.floating = floating;
     p.flags = flags & ~0x100n;
     p.longMode({ tables: 0n, cpl: 3, code: selector.userCode, data: selector.userData });
+    if (this.#code !== "64") p.setSegment(1, selector.user32, 0n, -1, Access.code32 | Access.user);
+    if (this.#code === "32 in segments") p.set("segmentLimit", -2, 0);
     p.changed();
   }
 
   /** Sets the base of a segment: 4 is FS, 5 GS. */
   setBase(segment: number, address: bigint): void {
     this.#processor.set64("segmentBase", address, segment);
+  }
+
+  /** Sets the limit of a segment and what it is. */
+  setLimit(segment: number, limit: number, access: number): void {
+    this.#processor.set("segmentLimit", limit, segment);
+    this.#processor.set("segmentAccess", access, segment);
+  }
+
+  /** Address of the last page fault. */
+  get faultAddress(): bigint {
+    return this.#processor.get64("control", 2);
   }
 
   /** Makes regions of the code at these addresses, hot or not. */

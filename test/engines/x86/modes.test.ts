@@ -250,6 +250,91 @@ eachWay("a segment has a limit, and a type, as it does", (way) => {
   assert.equal(outcome(0x40, "push es"), -1);
 });
 
+eachWay("code of 32 bits, hot, goes from flat segments to others and back", (way) => {
+  const m = new Machine(way);
+  // 4 KiB of data; code of 64 KiB; data that is read only.
+  [0x00409300_00000fffn, 0x00409b00_0000ffffn, 0x00cf9100_0000ffffn].forEach((one, i) =>
+    m.putRam64(gdt + 0x40 + 8 * i, one),
+  );
+  for (let i = 0; i < 32; i++) m.putRam64(idt + 8 * i, BigInt(0x3000 + i) | (0x8e00n << 32n) | (8n << 16n));
+  m.ram(0x3000, 32).fill(0xf4);
+  m.set64("control", 0x11n, 0);
+  m.useTables(0xff, 0xff);
+  const begin = (pc: number) => {
+    for (let i = 0; i < 6; i++) m.setSegment(i, i === 1 ? 8 : 16, 0n, -1, i === 1 ? 0xc09b : 0xc093);
+    m.set("lastInterrupt", -1);
+    m.set64("general", 0x2000n, 4);
+    m.set64("pc", BigInt(pc));
+  };
+  // With 32 bits, where the assembler would take 16.
+  const relative = (at: number, opcode: readonly number[], target: number) =>
+    m.bytes(at, [...opcode, ...word(target - at - opcode.length - 4 + (target < at ? 2 ** 32 : 0), 4)]);
+  const call = (at: number, target: number) => relative(at, [0xe8], target);
+  const jne = (at: number, target: number) => relative(at, [0x0f, 0x85], target);
+  const jumpOn = (at: number, code: number) => m.bytes(at, [0xea, ...word(at + 7, 4), ...word(code, 2)]);
+  const rounds = way === "stepped" ? 100 : 20_000;
+  /** Makes regions of flat code, which other code at the same place must not enter. */
+  const translate = (...places: readonly number[]) => {
+    if (way !== "translated") return;
+    const pc = m.get64("pc");
+    m.translator.translateNow(places.map(BigInt));
+    m.set64("pc", pc);
+  };
+
+  // A function, called in flat segments, with less of ES, DS and SS, and in another code segment, the same bytes each time.
+  const work = 0x4400;
+  m.put(work, 32, ["add ebp, es:[0xffc]", "mov [0xff8], ebp", "push ebp", "pop edi", "inc dword ptr [0xff4]", "ret"]);
+  const again = m.put(0x4000, 32, [`mov esi, ${rounds}`, "mov edx, 0x40", "mov eax, 0x10"]);
+  let to = again;
+  for (const lines of [
+    [],
+    ["mov es, dx"],
+    ["mov ds, dx"],
+    ["mov esp, 0xf00", "mov ss, dx"],
+    ["mov ds, ax", "mov es, ax"],
+    ["mov ss, ax", "mov esp, 0x2000"],
+  ]) {
+    to = call(m.put(to, 32, lines), work);
+  }
+  to = jumpOn(call(jumpOn(to, 0x48), work), 8);
+  to = jne(m.put(to, 32, ["dec esi"]), again);
+  // Beyond the limit.
+  m.put(to, 32, ["mov es, dx", "mov ecx, es:[0xffd]"]);
+  const value = 3;
+  m.ram(0xffc, 4).set(word(value, 4));
+  begin(0x4000);
+  m.reset();
+  translate(0x4000, work);
+  m.go();
+  assert.equal(m.get("lastInterrupt"), 13);
+  assert.equal(m.get64("general", 6), 0n, "rounds that are left");
+  for (const register of [5, 7]) assert.equal(m.get64("general", register), BigInt(7 * value * rounds));
+  assert.equal(m.getRam64(0xff4) & 0xffff_ffffn, BigInt(7 * rounds));
+  if (way === "translated") assert.ok(m.regionRuns > 1000, `${m.regionRuns} runs of regions`);
+
+  // FS and GS are flat a while, then as often they are: none, and what else they may be.
+  const access = 0x4900;
+  for (const [segment, line, vector] of [
+    [0, "mov ecx, fs:[0x1000]", 13],
+    [0, "mov gs:[0x1000], ecx", 13],
+    [0x50, "mov ecx, fs:[0x1000]", -1],
+    [0x50, "mov gs:[0x1000], ecx", 13],
+    [0x40, "mov gs:[0xffc], ecx", -1],
+    [0x40, "mov ecx, fs:[0x1000]", 13],
+  ] as const) {
+    const start = m.put(0x4800, 32, [`mov esi, ${rounds}`, "mov eax, 0x10", "mov fs, ax", "mov gs, ax"]);
+    to = jne(m.put(call(start, access), 32, ["dec esi"]), start);
+    m.put(call(m.put(to, 32, [`mov eax, ${segment}`, "mov fs, ax", "mov gs, ax"]), access), 32, ["hlt"]);
+    m.put(access, 32, [line, "ret"]);
+    m.written(0x4800, 0x200);
+    begin(0x4800);
+    m.changed();
+    translate(0x4800, access);
+    m.go();
+    assert.equal(m.get("lastInterrupt"), vector, `${line} by ${segment}`);
+  }
+});
+
 eachWay("instructions that QEMU has otherwise", (way) => {
   const m = new Machine(way);
   m.startUp(0x20);

@@ -41,7 +41,7 @@ function placesOf(ramSize: number, count: number) {
 }
 
 /** Segments' access bytes as descriptors have them, from bit 8 of the upper half. */
-export const Access = { code64: 0xa09b, data: 0xc093, user: 0x60, tss: 0x008b } as const;
+export const Access = { code64: 0xa09b, code32: 0xc09b, data: 0xc093, user: 0x60, tss: 0x008b } as const;
 
 export class Processor {
   readonly #memory: WebAssembly.Memory;

@@ -6,9 +6,8 @@
  *
  *   ((log2 of the operand size - 3) * ways + way) * repetitions + repetition
  *
- * `ways` is 4 where the form has an operand in memory or looks at the size of addresses, else 1: no memory or addresses of the
- * code's size, a plain address, another one, another one of 32 bits. In other code than 64-bit code it is no memory, memory by
- * ModRM, another place that has 32 bits, or 16; what looks at the size of addresses has the first of them and the last.
+ * `ways` is 4 where the form has an operand in memory or looks at the size of addresses, else 1: no memory or addresses of 64
+ * bits, of 32 in all other code; a plain address; another one; another one of half as many bits.
  * `repetitions` is 3 (none, F2, F3) where it repeats, else 1.
  */
 import { Handler } from "../../../engine/layout.js";
@@ -98,7 +97,7 @@ function numbersOf(form: Form, codeSize: 32 | 64, numbers: ReadonlyMap<string, n
     inMemory(form) || implied(form) || counts(form)
       ? ([
           ["none", codeSize],
-          [hasPlain(form, codeSize) ? "plain" : "other", codeSize],
+          [hasPlain(form) ? "plain" : "other", codeSize],
           ["other", codeSize],
           [counts(form) ? "none" : "other", smaller(codeSize)],
         ] as const)

@@ -1,27 +1,32 @@
 /**
- * x86 for the interpreter of all code that is not 64-bit: real mode, virtual-8086 mode, 16 and 32 bits, compatibility mode. It
- * is complete and slow: how wide addresses and the stack are, what a segment's limit is and what may be done there is looked
+ * x86 for the interpreter of all code that is neither 64-bit nor of 32 bits in flat segments: real mode, virtual-8086 mode, 16
+ * bits, segments with bases and limits. It is complete and slow: how wide addresses and the stack are, what a segment's limit is and what may be done there is looked
  * at each time, by the run-time library (mmu/segmentation.as.ts). An instruction's address is linear to the engine, and an
  * offset in its segment to bodies.
  */
 
-import type { Recording } from "../../../engine/ir.js";
+import type { HandlerPlace } from "../../../engine/interpret/target.js";
 import { asI64, asNode } from "../../../engine/recorder.js";
 import type { I64 } from "../../../semantics/values.js";
 import { low } from "../isa/flags.js";
 import { rsp, type Stack } from "../isa/machine.js";
-import type { X86Handler } from "./handlers.js";
+import type { Size } from "../isa/registers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
 import { Segment, state } from "./layout.js";
 import { place, record } from "./operands.js";
 import type { MemoryPlace, Named, Where } from "./x86-recorder.js";
 
 export class GeneralRecorder extends InterpreterRecorder {
-  #operandSize = 32;
+  constructor(place: HandlerPlace) {
+    super(place, false);
+  }
 
-  override handler(spec: X86Handler): Recording {
-    this.#operandSize = spec.operandSize;
-    return super.handler(spec);
+  override checkTarget(target: I64, size: Size): void {
+    this.call("checkTarget", target, this.i32.const(size));
+  }
+
+  override flagsAllowed(): void {
+    this.call("flagsAllowed");
   }
 
   protected override begin(): void {
@@ -37,7 +42,7 @@ export class GeneralRecorder extends InterpreterRecorder {
 
   /** What was found to be in the code segment stays so: a jump is a call of a routine, and a look-up. */
   override jump(target: I64): void {
-    this.call("jumpNear", low(this, this.#operandSize, target));
+    this.call("jumpNear", low(this, this.operandSize, target));
   }
 
   override again(): void {

@@ -10,13 +10,17 @@ import { instructionSet, mnemonicAt } from "../isa/instruction-set.js";
 import { eitherKinds, memoryKinds } from "../isa/operand.js";
 import type { CodeSize, Size } from "../isa/registers.js";
 import { frequent, hot } from "./hot.js";
+import { Segment } from "./layout.js";
 
-/** How an address is made: base, index and displacement alone; or with a segment's base or relative to code as well. */
+/**
+ * How an address is made: base, index and displacement alone; or with the base of FS or GS, outside 64-bit mode also of CS, or
+ * relative to code as well.
+ */
 export type Addressing = "none" | "plain" | "other";
 
 export interface X86Handler extends HandlerSpec {
   readonly form: Form;
-  /** 64, or 32 for all other code: how the address is made is found out there when it runs. */
+  /** 64, or 32 for all other code: how an address is made in the general mode is found out when it runs. */
   readonly codeSize: CodeSize;
   readonly operandSize: Size;
   readonly addressSize: CodeSize;
@@ -32,15 +36,14 @@ export const implied = (form: Form): boolean =>
 export const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne"].includes(form.definition.name);
 
 /** Under VEX, plain addresses have no handler of their own: half of the instructions are VEX's, and few of those that run. */
-export const hasPlain = (form: Form, codeSize: CodeSize): boolean => form.map < 4 || codeSize !== 64;
+export const hasPlain = (form: Form): boolean => form.map < 4;
 
 /** Ways of a form to its operand. */
-function addressings(form: Form, codeSize: CodeSize): readonly Addressing[] {
+function addressings(form: Form): readonly Addressing[] {
   if (implied(form)) return ["other"];
   if (!inMemory(form)) return ["none"];
   const register = form.fixed.register !== 0 && form.operands.some(({ kind }) => eitherKinds.includes(kind));
-  const ways: readonly Addressing[] =
-    codeSize !== 64 ? ["plain"] : hasPlain(form, codeSize) ? ["plain", "other"] : ["other"];
+  const ways: readonly Addressing[] = hasPlain(form) ? ["plain", "other"] : ["other"];
   return register ? ["none", ...ways] : ways;
 }
 
@@ -57,7 +60,10 @@ export const handlerKey = (
 ): string =>
   `${form.definition.name} "${form.encoding}" ${form.opcode.toString(16)}, ${size} bits, ${addressing}${addressSize} ${repeat}`;
 
-/** Every handler of 64-bit code, or of all other, the frequent ones first, in the order of their numbers from `Handler.first`. */
+/**
+ * Every handler of 64-bit code, or of all other, the frequent ones first, in the order of their numbers from `Handler.first`. Both
+ * modes of other code have the same.
+ */
 export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount: number } {
   const specs: X86Handler[] = [];
   for (const form of instructionSet().forms) {
@@ -65,13 +71,13 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
     // Where a prefix is part of the opcode, code of 16 bits has the other size.
     const sizes = new Set([...sizesOf(form, codeSize), ...(codeSize === 32 ? sizesOf(form, 16) : [])]);
     for (const operandSize of sizes) {
-      for (const addressing of addressings(form, codeSize)) {
+      for (const addressing of addressings(form)) {
         const sized = addressing === "other" || counts(form);
         for (const addressSize of sized ? ([codeSize, smaller(codeSize)] as const) : [codeSize]) {
           for (const repeat of form.definition.options.repeat ? [0, 0xf2, 0xf3] : [0]) {
             const name = handlerKey(form, operandSize, addressSize, addressing, repeat);
             const called = `${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`;
-            const weight = codeSize === 64 && hot.has(called) ? (frequent[called] ?? 0) : 0;
+            const weight = hot[codeSize].has(called) ? (frequent[codeSize][called] ?? 0) : 0;
             specs.push({
               name,
               length: lengthInWord,
@@ -89,7 +95,7 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
     }
   }
   const isHot = ({ form, operandSize, addressSize, addressing }: X86Handler) =>
-    codeSize === 64 && hot.has(`${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`);
+    hot[codeSize].has(`${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`);
   const first = specs.filter(isHot).sort((a, b) => Math.sign(b.weight) - Math.sign(a.weight));
   return { specs: [...first, ...specs.filter((spec) => !isHot(spec))], hotCount: first.length };
 }
@@ -98,7 +104,8 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
 export function handlerName(found: Decoded, form: Form): string {
   const { operandSize, addressSize, memory, segment, repeat, codeSize } = found;
   const addressed = form.modrm && !found.register && inMemory(form);
-  const plain = hasPlain(form, codeSize) && segment < 0 && !memory.ripRelative && addressSize === codeSize;
+  const usual = segment < 0 || (segment <= Segment.ds && segment !== Segment.cs);
+  const plain = hasPlain(form) && usual && !memory.ripRelative && addressSize === codeSize;
   const addressing = implied(form) ? "other" : !addressed ? "none" : plain ? "plain" : "other";
   const sized = addressing === "other" || counts(form);
   const repeats = form.definition.options.repeat ? repeat : 0;

@@ -107,9 +107,14 @@ const built = layOut({
 
 export const state = built.fields;
 export const tlb = softTlb(12);
-/** Kinds of code: 64-bit, 32 bits, 16 bits. */
-export const CodeKind = { long: 0, bits32: 1, bits16: 2 } as const;
-export const codePage = codePages({ unit: 1, longest, pages: 2048, patience: 0, kinds: 3 });
+/** Kinds of code: 64-bit, 32 bits, 16 bits, 32 bits in flat segments. */
+export const CodeKind = { long: 0, bits32: 1, bits16: 2, flat: 3 } as const;
+/**
+ * Modes of the engine: 64-bit code; code that looks at its segments each time; code of 32 bits where CS, SS, DS and ES begin at 0
+ * and end at 4 GiB, so that nothing of them has to be looked at.
+ */
+export const CodeMode = { long: 0, general: 1, flat: 2 } as const;
+export const codePage = codePages({ unit: 1, longest, pages: 2048, patience: 0, kinds: 4 });
 
 /**
  * Records of operands (operands.ts): each stands once, found by a hash of what is in it. A kernel's boot has some 40,000. When
@@ -124,6 +129,9 @@ export const vcpu = vcpuParts(built.size, tlb, codePage, own);
 export const noRegister = 16;
 export const noSegment = 6;
 export const Segment = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, none: 6, ldtr: 7, tr: 8 } as const;
+
+/** Bits of a segment's access that decide whether it is data that is there, can be written and does not expand down; and how. */
+export const flatData = { mask: 0x9e, is: 0x92 } as const;
 
 /** Why the engine returned. */
 export const ExitCode = {

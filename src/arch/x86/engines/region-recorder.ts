@@ -1,6 +1,7 @@
 /** x86 for the translator: operands are constants, registers and flags are in locals. */
 import { type Late, type Node, OperandDecides, type Recording } from "../../../engine/ir.js";
-import { asI64, asNode, asV128 } from "../../../engine/recorder.js";
+import type { Field } from "../../../engine/layout.js";
+import { asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
@@ -15,7 +16,7 @@ import { type HelperArguments, type HelperName, type HelperResult, helpers } fro
 import { type FlagName, rsp } from "../isa/machine.js";
 import { highByte } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
-import { noRegister, noSegment, state } from "./layout.js";
+import { flatData, noRegister, noSegment, Segment, state } from "./layout.js";
 import type { Operands } from "./operands.js";
 import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
 
@@ -243,9 +244,31 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.#operands.ripRelative ? this.next() : this.i64.const(0);
   }
 
+  /** One that is not flat is for the interpreter, whether there is a fault or not. */
+  protected override checkSegment(): void {
+    const { i32 } = this;
+    const { segment } = this.#operands;
+    if (segment === Segment.cs) throw new RegisterUnknown();
+    if (!this.#hasBase(segment)) return;
+    const word = ({ offset }: Field) =>
+      asI32(this.node("i32", [this.stateAddress()], (f) => f.load("i32", offset + 4 * segment), "segments"));
+    const limited = i32.ne(word(state.segmentLimit), i32.const(-1));
+    const other = i32.ne(i32.and(word(state.segmentAccess), i32.const(flatData.mask)), i32.const(flatData.is));
+    this.effect([asNode(i32.or(limited, other))], [], (f, x) => {
+      x.beforeFault?.(f);
+      if (!x.miss) throw new Error("a region of x86 leaves what the soft TLB does not have to the interpreter");
+      f.brIf(x.miss(f));
+    });
+  }
+
+  /** Whether a segment may begin elsewhere than at 0: in flat code FS and GS alone do. */
+  #hasBase(segment: number): boolean {
+    return segment !== noSegment && (!this.flat || segment >= Segment.fs);
+  }
+
   protected overridden(): I64 {
     const { segment } = this.#operands;
-    if (segment === noSegment) return this.i64.const(0);
+    if (!this.#hasBase(segment)) return this.i64.const(0);
     const load = state.segmentBase.offset + 8 * segment;
     return asI64(this.node("i64", [this.stateAddress()], (f) => f.load("i64", load), "segments"));
   }

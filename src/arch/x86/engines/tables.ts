@@ -13,7 +13,9 @@ import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.
 import {
   archLayout,
   CodeKind,
+  CodeMode,
   ExitCode,
+  flatData,
   InternalError,
   noRegister,
   noSegment,
@@ -55,6 +57,8 @@ export const tables = {
   UNTRANSLATED: Untranslated,
   CONTEXT: Context,
   KIND: CodeKind,
+  CODEMODE: CodeMode,
+  FLATDATA: flatData,
   FLOAT: FloatException,
   FCW: FloatControl,
   FSW: FloatStatus,

@@ -1,8 +1,12 @@
-/** x86 as the engine sees it: 64-bit code, and all other, which is interpreted (docs/decisions/0013). */
+/**
+ * x86 as the engine sees it: 64-bit code, code of 32 bits in flat segments, and all other, which is interpreted
+ * (docs/decisions/0013).
+ */
 import type { InterpreterTarget } from "../../../engine/interpret/target.js";
 import { engineRoutines, helperType, type Routines } from "../../../engine/routines.js";
 import type { EngineTarget } from "../../../engine/target.js";
 import type { TranslatorTarget } from "../../../engine/translate/target.js";
+import type { Form } from "../isa/encoding.js";
 import { type HelperName, helpers } from "../isa/helpers.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
@@ -10,7 +14,7 @@ import { dispatchTable, lacks } from "./dispatch.js";
 import { GeneralRecorder } from "./general-recorder.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
-import { codePage, Shadow, state, tlb, vcpu } from "./layout.js";
+import { CodeMode, codePage, Shadow, state, tlb, vcpu } from "./layout.js";
 import { type Operands, operandsOf } from "./operands.js";
 import { held, wordOf, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
 
@@ -44,20 +48,40 @@ const target = {
       Object.entries(helpers).map(([name, signature]) => [name, helperType(signature)]),
     ) as Readonly<Record<HelperName, Routines[string]>>),
   },
-  // 64-bit code, and all other.
+  // By `CodeMode`.
   modes: [
     { addressMask: undefined, targetMask: undefined, translated: true },
     { addressMask: 0xffffffffn, targetMask: 0xffffffffn, translated: false },
+    { addressMask: 0xffffffffn, targetMask: 0xffffffffn, translated: true },
   ],
 } as const satisfies EngineTarget;
 
 const nothing = (): void => {};
+const sizeOfMode = (mode: number): 32 | 64 => (mode === CodeMode.long ? 64 : 32);
+
+const isX87 = ({ map, opcode }: Form): boolean => map === 0 && opcode >> 3 === 0xd8 >> 3;
+/**
+ * Whether a handler of 32 bits has a function of its own in flat code: integers with addresses of 32 bits. The others share what the
+ * general mode has, which does the same, so that a page does not load all of them twice.
+ */
+const isQuickInFlat = ({ form, addressSize }: X86Handler): boolean =>
+  form.feature === undefined && form.facilities.length === 0 && !isX87(form) && addressSize === 32;
 
 export const interpreterTarget = {
   ...target,
-  handlers: (mode) => handlerSpecs(mode === 0 ? 64 : 32),
-  decodeTable: dispatchTable,
-  recorder: (place) => (place.mode === 0 ? new InterpreterRecorder(place) : new GeneralRecorder(place)),
+  handlers: (mode) => {
+    const list = handlerSpecs(sizeOfMode(mode));
+    return mode === CodeMode.general ? { ...list, hotCount: 0 } : list;
+  },
+  // Modes of the same size have the same handlers.
+  decodeTable: (handlers) => dispatchTable([CodeMode.long, CodeMode.flat].map((mode) => handlers[mode] ?? [])),
+  recorder: (place) => {
+    if (place.mode === CodeMode.long) return new InterpreterRecorder(place, false);
+    const general = new GeneralRecorder(place);
+    if (place.mode === CodeMode.general) return general;
+    const flat = new InterpreterRecorder(place, true);
+    return { handler: (spec) => (isQuickInFlat(spec) ? flat : general).handler(spec) };
+  },
   illegal: ({ f, state: s, runtime }) => {
     f.get(s);
     f.call(runtime.helper("illegal"));
@@ -91,12 +115,15 @@ export const interpreterTarget = {
   },
 } as const satisfies InterpreterTarget<X86Handler>;
 
-/** Handlers by name, made once for each thread that decodes. */
-let byName: ReadonlyMap<string, X86Handler> | undefined;
-const handlers = () => {
-  byName ??= new Map(handlerSpecs(64).specs.map((spec) => [spec.name, spec]));
-  return byName;
-};
+/** Handlers by name, of 64-bit code and of all other, made once for each thread that decodes such. */
+const byName = new Map<32 | 64, ReadonlyMap<string, X86Handler>>();
+function handlers(codeSize: 32 | 64): ReadonlyMap<string, X86Handler> {
+  const known = byName.get(codeSize);
+  if (known) return known;
+  const made = new Map(handlerSpecs(codeSize).specs.map((spec) => [spec.name, spec]));
+  byName.set(codeSize, made);
+  return made;
+}
 
 /**
  * The instruction whose bytes `byte` gives, as engines have it for a processor with these features; undefined if there is none
@@ -104,15 +131,16 @@ const handlers = () => {
  */
 function decodeBytes(
   byte: (i: number) => number | undefined,
+  codeSize: 32 | 64,
   has: bigint,
 ): { readonly handler: X86Handler; readonly operands: Operands } | undefined {
-  let found = instructionSet().decode(byte, 64);
+  let found = instructionSet().decode(byte, codeSize);
   if (typeof found !== "string" && lacks(found.of, has)) {
     if (!found.of.definition.options.elsePlain) return undefined;
-    found = instructionSet().decode(byte, 64, true);
+    found = instructionSet().decode(byte, codeSize, true);
   }
   if (typeof found === "string") return undefined;
-  const handler = handlers().get(handlerName(found, found.of));
+  const handler = handlers(codeSize).get(handlerName(found, found.of));
   return handler && { handler, operands: operandsOf(found, found.of) };
 }
 
@@ -145,11 +173,11 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
   held,
   // RSP and the flags.
   deliveryReadsHeld: true,
-  warmUp: () => void handlers(),
-  recorder: (_mode, runtime, access) => new X86RegionRecorder({ runtime, access }),
-  decoder: (_, own) => (view, at, room) => {
+  warmUp: () => void handlers(64),
+  recorder: (mode, runtime, access) => new X86RegionRecorder({ runtime, access }, mode === CodeMode.flat),
+  decoder: (_, own) => (view, at, room, mode) => {
     const has = view.getBigUint64(own + state.features.offset, true);
-    const found = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined), has);
+    const found = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined), sizeOfMode(mode), has);
     if (!found) return undefined;
     const { handler, operands } = found;
     return { variant: instructionOf(handler, operands), word: wordOf(operands), length: operands.length };

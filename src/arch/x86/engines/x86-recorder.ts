@@ -38,9 +38,14 @@ const flagNames = ["zero", "sign", "overflow", "carry", "adjust"] as const;
 export abstract class X86Recorder extends Recorder implements X86Machine {
   /** What is being recorded is MMX's, and has not said yet that it is. */
   #mmx = false;
+  /** The code has 32 bits, and ES, CS, SS and DS are all of 4 GiB. */
+  protected readonly flat: boolean;
+  /** Of what is being recorded. */
+  protected operandSize = 32;
 
-  constructor(options: Omit<RecorderOptions, "addressMask" | "littleEndian">) {
-    super({ ...options, addressMask: undefined, littleEndian: true });
+  constructor(options: Omit<RecorderOptions, "addressMask" | "littleEndian">, flat: boolean) {
+    super({ ...options, addressMask: flat ? 0xffffffffn : undefined, littleEndian: true });
+    this.flat = flat;
   }
 
   // What an engine decides.
@@ -59,6 +64,11 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   protected abstract relativeBase(): I64;
   /** The base of the segment that an override names, 0 if none does. */
   protected abstract overridden(): I64;
+  /**
+   * Outside 64-bit mode, of an instruction that names FS, GS or CS: what is asked of it (offset, bytes, whether to write) can be had
+   * of it; else a fault.
+   */
+  protected abstract checkSegment(asked: readonly Node[]): void;
   protected abstract immediate(number: number): I64;
   protected abstract length(): I64;
   protected abstract readFlag(name: FlagName): Node;
@@ -95,8 +105,17 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     return this.i64.add(this.cia(), this.length());
   }
 
+  checkTarget(_target: I64, _size: Size): void {}
+
+  flagsAllowed(): void {}
+
+  /** With an operand size of 16 bits a place in code has no more; engines cut it to 32. */
+  override jump(target: I64): void {
+    super.jump(this.flat && this.operandSize === 16 ? low(this, 16, target) : target);
+  }
+
   again(): void {
-    this.jump(this.cia());
+    super.jump(this.cia());
   }
 
   stack(register = rsp): Stack {
@@ -111,7 +130,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       }
       return at;
     };
-    return { address: above, moved: (by, more) => (more ? i64.add(above(by), more) : above(by)) };
+    const moved = (by: number, more: I64 | undefined) => (more ? i64.add(above(by), more) : above(by));
+    return { address: above, moved: (by, more) => (this.flat ? low(this, 32, moved(by, more)) : moved(by, more)) };
   }
 
   setStack(top: I64): void {
@@ -133,7 +153,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   update(address: I64, bytes: AccessSize, always = false): Update {
     const slow = this.runtime.helper("updateSlow");
     const done = this.runtime.helper("updateDone");
-    const place = this.effect([asNode(address)], [], (f, x) => emitPlace(f, x, this.access, bytes, slow), "i32");
+    const place = this.effect([this.ea(address)], [], (f, x) => emitPlace(f, x, this.access, bytes, slow), "i32");
     const old = this.effect([place], [], (f) => emitPlacedLoad(f, bytes), "i64");
     const isBuffer = (f: FunctionBuilder, local: number): void => {
       f.get(local);
@@ -180,6 +200,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   /** Runs the body of a handler's instruction. */
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
     const { definition, condition = 0 } = form;
+    this.operandSize = operandSize;
     if (definition.options.cpl0) this.call("privileged");
     // Conversions of what memory has leave MMX's registers alone (seen on an AMD).
     this.#mmx =
@@ -384,7 +405,9 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   }
 
   /** An operand's place in memory: its offset cut to the address size, and with the base of the segment that an override names. */
-  protected placeIn({ addressSize, codeSize, addressing }: Where, named: Named): MemoryPlace {
+  protected placeIn(where: Where, named: Named): MemoryPlace {
+    if (this.flat) return this.#placeInFlat(where, named);
+    const { addressSize, codeSize, addressing } = where;
     const offset = (moved: number): I64 => {
       if (named !== "modrm") return named.offset();
       const indexed = this.indexed(moved);
@@ -397,6 +420,26 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       address: ({ moved, further }) => {
         const at = plain ? cut(moved) : this.i64.add(cut(moved), this.overridden());
         return further ? this.i64.add(at, further) : at;
+      },
+    };
+  }
+
+  /** The same in flat segments, where all but FS and GS begin at 0. */
+  #placeInFlat({ addressSize, addressing }: Where, named: Named): MemoryPlace {
+    const whole = (moved = 0, further?: I64): I64 => {
+      const at = named === "modrm" ? this.indexed(moved) : named.offset();
+      return further ? this.i64.add(at, further) : at;
+    };
+    const plain = named === "modrm" ? addressing === "plain" : !named.heeds;
+    return {
+      offset: () => low(this, addressSize, whole()),
+      address: ({ bytes, write, moved, further }) => {
+        const at = whole(moved, further);
+        const offset = addressSize === 32 ? at : low(this, addressSize, at);
+        if (plain) return asI64(this.ea(offset));
+        const asked = [low(this, 32, offset), this.i32.const(bytes), this.i32.const(write ? 1 : 0)];
+        this.checkSegment(asked.map(asNode));
+        return asI64(this.ea(this.i64.add(offset, this.overridden())));
       },
     };
   }

@@ -6,9 +6,11 @@ import {
   S_segmentBase,
   S_segmentLimit,
   S_selector,
+  SEGMENT_ds,
   SEGMENT_ldtr,
   SEGMENT_ss,
 } from "../engines/runtime/layout.generated";
+import { deriveCode } from "../mmu/context.as";
 import { readSystem, writeSystem } from "../mmu/system-access.as";
 import { IMPLICIT } from "../mmu/translate.as";
 
@@ -94,21 +96,31 @@ export function writeType(s: i32, selector: i32, type: i32): void {
   writeSystem(s, descriptorAt(s, selector, 8) + 5, 1, type & 0xff, IMPLICIT);
 }
 
+/** A segment register is another one: ES, CS, SS and DS, the first four, decide how code runs. */
+// @ts-ignore: decorator
+@inline
+function changed(s: i32, segment: i32): void {
+  if (segment <= SEGMENT_ds) deriveCode(s);
+}
+
 /** A segment register is what a descriptor says. */
 export function setSegment(s: i32, segment: i32, selector: i32, descriptor: u64): void {
   store<i32>(s + S_selector + 4 * segment, selector);
   store<u64>(s + S_segmentBase + 8 * segment, baseOf(descriptor));
   store<i32>(s + S_segmentLimit + 4 * segment, limitOf(descriptor));
   store<i32>(s + S_segmentAccess + 4 * segment, accessOf(descriptor));
+  changed(s, segment);
 }
 
 /** A segment register in real mode and virtual-8086 mode: real mode leaves the limit and the access as they were. */
 export function setPlainSegment(s: i32, segment: i32, selector: i32, virtual: bool): void {
   store<i32>(s + S_selector + 4 * segment, selector & 0xffff);
   store<u64>(s + S_segmentBase + 8 * segment, (<u64>(selector & 0xffff)) << 4);
-  if (!virtual) return;
-  store<i32>(s + S_segmentLimit + 4 * segment, 0xffff);
-  store<i32>(s + S_segmentAccess + 4 * segment, VIRTUAL_ACCESS);
+  if (virtual) {
+    store<i32>(s + S_segmentLimit + 4 * segment, 0xffff);
+    store<i32>(s + S_segmentAccess + 4 * segment, VIRTUAL_ACCESS);
+  }
+  changed(s, segment);
 }
 
 /** A segment register names none. Its base goes with it, as on Intel's processors. */
@@ -117,6 +129,7 @@ export function clearSegment(s: i32, segment: i32, selector: i32): void {
   store<u64>(s + S_segmentBase + 8 * segment, 0);
   store<i32>(s + S_segmentLimit + 4 * segment, 0);
   store<i32>(s + S_segmentAccess + 4 * segment, 0);
+  changed(s, segment);
 }
 
 /** SS names none below level 3, in 64-bit mode: its selector is the level, which its access has too. */

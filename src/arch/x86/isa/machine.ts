@@ -126,6 +126,10 @@ export interface X86Machine extends Operations {
   setSystemFlags(value: I64): void;
   /** Address of the next instruction, as this one's (`cia`) in its segment. */
   next(): I64;
+  /** A near jump's place, of so many bits, is in the code segment; else a fault. */
+  checkTarget(target: I64, size: Size): void;
+  /** In virtual-8086 mode: the I/O privilege level lets PUSHF, POPF, INT and IRET be; else a fault. */
+  flagsAllowed(): void;
   /** The instruction starts over. */
   again(): void;
   /** The stack, from where RSP points, or another register does. */

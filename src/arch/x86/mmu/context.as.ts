@@ -5,8 +5,12 @@ import {
   CONTEXT_user,
   CR4_pcid,
   CR4_smap,
-  RFLAGS_alignment,
+  CODEMODE_flat,
+  CODEMODE_general,
+  CODEMODE_long,
+  KIND_flat,
   KIND_long,
+  RFLAGS_alignment,
   RFLAGS_trap,
   S_asid,
   S_codeMap,
@@ -68,11 +72,17 @@ export function derive(s: i32): void {
   store<i64>(s, fetch, S_fetchAsid);
   store<i32>(s, tableOf(s, fetch), S_fetchTlb);
   deriveFloat(s);
+  if (flags & RFLAGS_trap) store<i32>(s, load<i32>(s, S_mode) | MODE_alone, S_mode);
+  deriveCode(s);
+}
+
+/** Renews what follows from the kind of code alone: after CS, SS, DS or ES. */
+export function deriveCode(s: i32): void {
   const kind = presentKind(s);
   store<i32>(s, codeMapOf(s, kind), S_codeMap);
   deriveJumpContext(s, kind);
-  const alone = load<i32>(s, S_mode) & MODE_alone || flags & RFLAGS_trap;
-  store<i32>(s, i32(kind != KIND_long) | (alone ? MODE_alone : 0), S_mode);
+  const mode = kind == KIND_long ? CODEMODE_long : kind == KIND_flat ? CODEMODE_flat : CODEMODE_general;
+  store<i32>(s, mode | (load<i32>(s, S_mode) & MODE_alone), S_mode);
 }
 
 /** Forgets the translations of a process context, but for those of global pages, which would be found again. */

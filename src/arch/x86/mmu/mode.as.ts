@@ -2,15 +2,22 @@
 import {
   CR0_protection,
   EFER_longModeActive,
+  FLATDATA_is,
+  FLATDATA_mask,
   KIND_bits16,
   KIND_bits32,
+  KIND_flat,
   KIND_long,
   RFLAGS_virtual8086,
   S_pc,
   S_segmentAccess,
   S_segmentBase,
+  S_segmentLimit,
   S_systemFlags,
   SEGMENT_cs,
+  SEGMENT_ds,
+  SEGMENT_es,
+  SEGMENT_ss,
 } from "../engines/runtime/layout.generated";
 import { control0, efer } from "./translate.as";
 
@@ -45,10 +52,30 @@ export function hasPlainSegments(s: i32): bool {
   return isReal(s) || isVirtual8086(s);
 }
 
+/** Whether a segment is all of 4 GiB, from 0 on. */
+// @ts-ignore: decorator
+@inline
+function isWhole(s: i32, segment: i32): bool {
+  return load<u64>(s + 8 * segment, S_segmentBase) == 0 && load<u32>(s + 4 * segment, S_segmentLimit) == 0xffffffff;
+}
+
+// @ts-ignore: decorator
+@inline
+function isFlatData(s: i32, segment: i32): bool {
+  return isWhole(s, segment) && (load<i32>(s + 4 * segment, S_segmentAccess) & FLATDATA_mask) == FLATDATA_is;
+}
+
+/** Whether code, stack and data are in segments of which nothing has to be looked at. FS and GS are looked at. */
+function isFlat(s: i32): bool {
+  if (hasPlainSegments(s) || !isWhole(s, SEGMENT_cs)) return false;
+  return isFlatData(s, SEGMENT_ss) && isFlatData(s, SEGMENT_ds) && isFlatData(s, SEGMENT_es);
+}
+
 /** Which kind of code runs. */
 export function presentKind(s: i32): i32 {
   if (is64(s)) return KIND_long;
-  return load<i32>(s, S_segmentAccess + 4 * SEGMENT_cs) & BIG ? KIND_bits32 : KIND_bits16;
+  if (!(load<i32>(s, S_segmentAccess + 4 * SEGMENT_cs) & BIG)) return KIND_bits16;
+  return isFlat(s) ? KIND_flat : KIND_bits32;
 }
 
 /** Where the code segment begins: in 64-bit mode at 0. */

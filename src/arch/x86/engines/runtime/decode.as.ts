@@ -58,7 +58,7 @@ import {
   IMMEDIATE_far,
   IMMEDIATE_whole,
   IMMEDIATE_word,
-  KIND_bits32,
+  KIND_bits16,
   KIND_long,
   NUMBER_noRegister,
   NUMBER_noSegment,
@@ -83,6 +83,7 @@ import {
   RECORD_segment,
   RECORD_size,
   RECORD_vvvv,
+  SEGMENT_cs,
   SEGMENT_ds,
   SEGMENT_ss,
   RULE_byte,
@@ -245,7 +246,7 @@ export function decodeIn(s: i32, host: i32, available: i32, kind: i32): u64 {
   room = available;
   at = 0;
   short = false;
-  codeSize = kind == KIND_long ? 64 : kind == KIND_bits32 ? 32 : 16;
+  codeSize = kind == KIND_long ? 64 : kind == KIND_bits16 ? 16 : 32;
   const found = read(s);
   if (short) return available < LONGEST ? <u64>HANDLER_nextPage : <u64>HANDLER_illegal;
   return found;
@@ -390,11 +391,12 @@ function read(s: i32): u64 {
   let place = 31 - clz(operandSize) - 3;
   if (inMemory || implied || counts) {
     let way = 0;
-    const full = addressSize == codeSize;
-    if (!long) way = counts ? (addressSize == 16 ? 3 : 0) : implied ? (addressSize == 16 ? 3 : 2) : i32(memory);
-    else if (counts) way = full ? 0 : 3;
+    const full = addressSize == (long ? 64 : 32);
+    // Outside 64-bit mode an override of ES, SS or DS names what may have no base, as the segment without one.
+    const usual = segment < 0 || (segment <= SEGMENT_ds && segment != SEGMENT_cs);
+    if (counts) way = full ? 0 : 3;
     else if (implied) way = full ? 2 : 3;
-    else if (memory) way = segment < 0 && !ripRelative && full ? 1 : full ? 2 : 3;
+    else if (memory) way = usual && !ripRelative && full ? 1 : full ? 2 : 3;
     place = place * 4 + way;
   }
   if (repeats) place = place * 3 + (repeat == 0 ? 0 : repeat == 0xf2 ? 1 : 2);

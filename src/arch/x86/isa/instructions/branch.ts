@@ -5,21 +5,21 @@ import { insn } from "../insn.js";
 import { type Facts, type Operand, rcx, Vector, type X86Machine } from "../machine.js";
 
 /** A call: the next instruction's address goes onto the stack. */
-function calling(m: X86Machine, target: I64, { codeSize, size }: Facts): void {
+function calling(m: X86Machine, target: I64, { size }: Facts): void {
   const bytes = (size / 8) as 2 | 4 | 8;
   const stack = m.stack();
   const place = stack.address(-bytes, bytes, true);
-  if (codeSize !== 64) m.call("checkTarget", target, m.i32.const(size));
+  m.checkTarget(target, size);
   m.store(place, bytes, m.next());
   m.setStack(stack.moved(-bytes));
   m.jump(target);
 }
 
-function returning(m: X86Machine, { codeSize, size }: Facts, more?: I64): void {
+function returning(m: X86Machine, { size }: Facts, more?: I64): void {
   const bytes = (size / 8) as 2 | 4 | 8;
   const stack = m.stack();
   const target = m.load(stack.address(0, bytes, false), bytes);
-  if (codeSize !== 64) m.call("checkTarget", target, m.i32.const(size));
+  m.checkTarget(target, size);
   m.setStack(stack.moved(bytes, more));
   m.jump(target);
 }
@@ -114,8 +114,8 @@ export const int3 = insn("int3", ["CC"], {}, (m) =>
   m.call("softwareInterrupt", m.i32.const(Vector.breakpoint), m.next()),
 );
 /** Call to Interrupt Procedure. */
-export const int = insn("int", ["CD  vector:u8"], {}, (m, { vector }, { codeSize }) => {
-  if (codeSize !== 64) m.call("flagsAllowed");
+export const int = insn("int", ["CD  vector:u8"], {}, (m, { vector }) => {
+  m.flagsAllowed();
   m.call("softwareInterrupt", m.i32.wrap(vector.read()), m.next());
 });
 /** Interrupt on overflow. */

@@ -93,7 +93,7 @@ export const pushf = insn(
   ["9C d64"],
   { names: { by: "operand", 16: "pushf", 32: "pushfd", 64: "pushfq" } },
   (m, _, facts) => {
-    if (facts.codeSize !== 64) m.call("flagsAllowed");
+    m.flagsAllowed();
     // RF and VM are not on the stack.
     pushed(m, facts, m.i64.and(flagsImage(m), m.i64.const(~0x30000n)));
   },
@@ -103,8 +103,8 @@ export const popf = insn(
   "popf",
   ["9D d64"],
   { names: { by: "operand", 16: "popf", 32: "popfd", 64: "popfq" } },
-  (m, _, { size, codeSize }) => {
-    if (codeSize !== 64) m.call("flagsAllowed");
+  (m, _, { size }) => {
+    m.flagsAllowed();
     const bytes = (size / 8) as 2 | 4 | 8;
     const stack = m.stack();
     const value = m.load(stack.address(0, bytes, false), bytes);
