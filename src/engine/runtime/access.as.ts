@@ -104,15 +104,12 @@ function writePart(s: i32, host: i32, physical: u64, size: i32, from: i32, code:
   return true;
 }
 
-/** Any load of up to 16 bytes, through the state's `crossing` buffer. False: an interrupt, or the engine leaves. */
-function gather(s: i32, ea: u64, size: i32): bool {
-  const buffer = s + S_crossing;
+/** Any load of up to a page's bytes into a buffer. False: an interrupt, or the engine leaves. */
+function gather(s: i32, ea: u64, size: i32, buffer: i32): bool {
   const host = dataAddress(s, ea, ACCESS_load);
   if (host == ADDRESS_FAULT) return false;
   const physical = physicalAddress;
   const first = firstPart(ea, size);
-  store<i64>(buffer, 0);
-  store<i64>(buffer, 0, 8);
   if (first == size) return readPart(s, host, physical, size, buffer);
   const second = dataAddress(s, nextPage(s, ea, first), ACCESS_load);
   if (second == ADDRESS_FAULT) return false;
@@ -122,25 +119,22 @@ function gather(s: i32, ea: u64, size: i32): bool {
   );
 }
 
-/** Any store of up to 16 bytes from the state's `crossing` buffer. */
-function scatter(s: i32, ea: u64, size: i32): void {
-  const buffer = s + S_crossing;
+/** Any store of up to a page's bytes from a buffer. False: an interrupt, or the engine leaves. */
+function scatter(s: i32, ea: u64, size: i32, buffer: i32): bool {
   const host = dataAddress(s, ea, ACCESS_store);
-  if (host == ADDRESS_FAULT) return;
+  if (host == ADDRESS_FAULT) return false;
   const physical = physicalAddress;
   const code = watched;
   const first = firstPart(ea, size);
-  if (first == size) {
-    writePart(s, host, physical, size, buffer, code);
-    return;
-  }
+  if (first == size) return writePart(s, host, physical, size, buffer, code);
   const second = dataAddress(s, nextPage(s, ea, first), ACCESS_store);
-  if (second == ADDRESS_FAULT) return;
+  if (second == ADDRESS_FAULT) return false;
   const secondPhysical = physicalAddress;
   const secondCode = watched;
-  if (writePart(s, host, physical, first, buffer, code)) {
-    writePart(s, second, secondPhysical, size - first, buffer + first, secondCode);
-  }
+  return (
+    writePart(s, host, physical, first, buffer, code) &&
+    writePart(s, second, secondPhysical, size - first, buffer + first, secondCode)
+  );
 }
 
 /** A load of 1, 2, 4 or 8 bytes; zero-extended, in register order. */
@@ -148,7 +142,8 @@ export function loadSlow(s: i32, ea: i64, size: i32, bigEndian: i32): i64 {
   if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_load)) return 0;
   const host = dataAddress(s, ea, ACCESS_load);
   if (isMemory(host) && within(ea, size)) return ordered(bytesAt(host, size), size, bigEndian);
-  if (host == ADDRESS_FAULT || !gather(s, ea, size)) return 0;
+  store<i64>(s, 0, S_crossing);
+  if (host == ADDRESS_FAULT || !gather(s, ea, size, s + S_crossing)) return 0;
   return ordered(load<u64>(s, S_crossing), size, bigEndian);
 }
 
@@ -164,7 +159,7 @@ export function storeSlow(s: i32, ea: i64, size: i32, value: i64, bigEndian: i32
   }
   if (host == ADDRESS_FAULT) return;
   store<u64>(s, bytes, S_crossing);
-  scatter(s, ea, size);
+  scatter(s, ea, size, s + S_crossing);
 }
 
 /** A load of 16 bytes. */
@@ -174,7 +169,7 @@ export function loadQuadSlow(s: i32, ea: i64, bigEndian: i32): v128 {
   if (host == ADDRESS_FAULT) return i64x2(0, 0);
   let value: v128;
   if (isMemory(host) && within(ea, 16)) value = v128.load(host);
-  else if (gather(s, ea, 16)) value = v128.load(s, S_crossing);
+  else if (gather(s, ea, 16, s + S_crossing)) value = v128.load(s, S_crossing);
   else return i64x2(0, 0);
   return bigEndian ? reversed(value) : value;
 }
@@ -191,7 +186,27 @@ export function storeQuadSlow(s: i32, ea: i64, value: v128, bigEndian: i32): voi
     return;
   }
   v128.store(s, bytes, S_crossing);
-  scatter(s, ea, 16);
+  scatter(s, ea, 16, s + S_crossing);
+}
+
+// Images of more bytes, at most a page's, in their order in storage. False: an interrupt, or the engine leaves.
+
+export function loadBlock(s: i32, ea: i64, size: i32, to: i32): bool {
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_load)) return false;
+  return gather(s, ea, size, to);
+}
+
+export function storeBlock(s: i32, ea: i64, size: i32, from: i32): bool {
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_store)) return false;
+  return scatter(s, ea, size, from);
+}
+
+/** Before several stores of one instruction, of which none is to happen if another cannot: all of these bytes can be stored. */
+export function probeStore(s: i32, ea: i64, size: i32): bool {
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, size, ACCESS_store)) return false;
+  if (dataAddress(s, ea, ACCESS_store) == ADDRESS_FAULT) return false;
+  const first = firstPart(ea, size);
+  return first == size || dataAddress(s, nextPage(s, ea, first), ACCESS_store) != ADDRESS_FAULT;
 }
 
 /** Notes what a routine accesses, for what follows an instruction that runs alone; loads and stores note theirs themselves. */

@@ -51,7 +51,25 @@ export interface GeneralCase {
 const left: ReadonlySet<string> = new Set([
   ...["rdtsc", "rdtscp", "cpuid", "rdpmc", "rdpid", "xgetbv", "smsw", "syscall", "sysenter", "sysret", "sysexit"],
   ...["vmcall", "vmmcall", "hlt", "in", "out", "ins", "outs", "sgdt", "sidt", "rdrand", "rdseed", "fwait", "emms"],
-  ...["fxsave", "fxrstor", "ldmxcsr", "stmxcsr", "clflush", "clflushopt", "clwb", "int1", "monitor", "mwait"],
+  ...[
+    "fxsave",
+    "fxrstor",
+    "ldmxcsr",
+    "stmxcsr",
+    "xsave",
+    "xsaveopt",
+    "xsavec",
+    "xsaves",
+    "xrstor",
+    "xrstors",
+    "xsetbv",
+    "clflush",
+    "clflushopt",
+    "clwb",
+    "int1",
+    "monitor",
+    "mwait",
+  ],
   ...["sti", "pause", "invpcid", "lss"],
 ]);
 const jumps: ReadonlySet<string> = new Set([

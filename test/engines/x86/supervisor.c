@@ -28,6 +28,7 @@ extern char image_start[];
 
 enum { CODE0 = 0x08, DATA0 = 0x10, DATA3 = 0x1b, CODE3 = 0x23, TASK = 0x30, FREE = 0x50 };
 #define USER 0x4000000000ul
+#define AREA 0x310000
 #define TEST (0x8000000000ul + 0x300000)
 
 static char *at;
@@ -133,6 +134,9 @@ PIECE(p_load, "mov %fs:0(%rdi), %rax");
 PIECE(p_wrfs, "wrfsbase %rdi\n rdfsbase %rax");
 PIECE(p_retf, "lea 1f(%rip), %rax\n push %rdi\n push %rax\n lretq\n1: mov %cs, %eax");
 PIECE(p_iret, "mov %rsp, %rcx\n lea 1f(%rip), %rax\n push %rdx\n push %rcx\n push %rsi\n push %rdi\n push %rax\n iretq\n1: mov %cs, %eax");
+PIECE(p_xsetbv, "mov %edi, %ecx\n mov %esi, %eax\n mov %rsi, %rdx\n shr $32, %rdx\n xsetbv\n xor %ecx, %ecx\n xgetbv");
+PIECE(p_xgetbv, "mov %edi, %ecx\n xgetbv\n xor %eax, %eax");
+PIECE(p_xsave, "xor %edx, %edx\n xor %eax, %eax\n xsave (%rdi)\n xrstor (%rdi)\n mov %rsi, %rax");
 PIECE(p_invlpg, "invlpg (%rdi)");
 PIECE(p_sysret, "mov $2, %r11d\n xor %ecx, %ecx\n sysretq");
 PIECE(p_sys3, "syscall\n");
@@ -366,6 +370,28 @@ static void registers(void) {
   both("dr7", p_dr7, 0x400, 0);
   both("dr6", p_dr6, 0, 0);
   both("dr7", p_dr7, 0x100000000, 0);
+  /* Which components there are. What is in use QEMU does not look for. */
+  for (int on = 0; on < 2; on++) {
+    static const u64 components[] = {1, 3, 7, 0, 2, 5, 6, 1ul << 62};
+    for (int i = 0; i < 8; i++) {
+      set_cr4(on ? 0x40620 : 0x620);
+      text("xsetbv");
+      said(step0(p_xsetbv, 0, components[i], 0));
+      /* Where there is none of it, which fault level 3 has the manual does not say. */
+      if (!on) continue;
+      text("xsetbv user");
+      said(step3(user_of(p_xsetbv), 0, components[i], 0));
+    }
+    text("xsetbv 1");
+    said(step0(p_xsetbv, 1, 7, 0));
+    both("xgetbv", p_xgetbv, 0, 0);
+    both("xgetbv 2", p_xgetbv, 2, 0);
+    both("xsave", p_xsave, AREA, 5);
+    both("xsave", p_xsave, AREA + 32, 5);
+    text("xsave user");
+    said(step3(user_of(p_xsave), USER + AREA, 5, 0));
+    restore();
+  }
   both("read cr0", p_cr0r, 0, 0);
   both("smsw", p_smsw, 0, 0);
   both("clts", p_clts, 0, 0);

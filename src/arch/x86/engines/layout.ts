@@ -39,8 +39,8 @@ const built = layOut({
   mmxBlocked: ["i32", 1],
   /** 1 + the vector of an exception of SSE that is not masked, of the operation just done. */
   sseFault: ["i32", 1],
-  /** An image of the float state on its way. */
-  floatImage: ["v128", 32],
+  /** An image of the float state on its way: an area of XSAVE's. */
+  floatImage: ["v128", 64],
   /** RAX to R15; then one that is always 0: an address without a base or an index has it. */
   general: ["i64", 17],
   // The arithmetic flags, each as a value: isa/machine.ts.

@@ -2,13 +2,15 @@
 import type { ArchitectureTables } from "../../../engine/numbers.js";
 import { FormBits, formsAt, Property } from "../isa/decode-table.js";
 import { SizeRule } from "../isa/encoding.js";
+import { SaveKind } from "../isa/instructions/extended-state.js";
 import { Flag, Vector } from "../isa/machine.js";
 import { Immediate } from "../isa/operand.js";
 import { highByte } from "../isa/registers.js";
 import { SseOperation, SsePart } from "../isa/sse-operation.js";
 import { FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
-import { Cut, engineWords, FormFacts, fieldsOf, tableAt } from "./dispatch.js";
+import { Cut, engineWords, FormFacts, features, fieldsOf, tableAt } from "./dispatch.js";
+import { AreaPart, compactedAreas, extendedComponents, StateComponent } from "./extended-state.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import {
   archLayout,
@@ -65,6 +67,12 @@ export const tables = {
   MXCSR: Mxcsr,
   SSE: SseOperation,
   SSEPART: SsePart,
+  COMPONENT: StateComponent,
+  AREA: AreaPart,
+  AREASIZE: { avx: extendedComponents[0].size },
+  AREAFORM: { compacted: compactedAreas },
+  SAVE: SaveKind,
+  FEATURE: { xsave: features.indexOf("xsave"), xsavec: features.indexOf("xsavec") },
   X87: FloatOperation,
   X87FROM: FloatPlace,
   X87PLAIN: FloatPlain,

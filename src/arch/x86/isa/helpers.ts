@@ -35,6 +35,11 @@ export const helpers = {
   loadMachineStatus: helper("context", ["i64"], "void"),
   readExtendedControl: helper("faults", ["i64"], "i64"),
   writeExtendedControl: helper("context", ["i64", "i64"], "void"),
+  extendedReady: helper("faults", [], "void"),
+  /** The address, the operand size, `SaveKind`. */
+  saveExtended: helper("faults", ["i64", "i32", "i32"], "void"),
+  /** The address, the operand size, compacted areas alone 1. */
+  restoreExtended: helper("context", ["i64", "i32", "i32"], "void"),
 
   // Tables and segments.
   /** 0 GDT, 1 IDT; the address; the operand size. */

@@ -4,6 +4,7 @@ import { arithmeticInstructions } from "./instructions/arithmetic.js";
 import { bitInstructions } from "./instructions/bits.js";
 import { branchInstructions } from "./instructions/branch.js";
 import { decimalInstructions } from "./instructions/decimal.js";
+import { extendedStateInstructions } from "./instructions/extended-state.js";
 import { flagInstructions } from "./instructions/flags.js";
 import { floatControlInstructions } from "./instructions/float-control.js";
 import { logicalInstructions } from "./instructions/logical.js";
@@ -29,6 +30,7 @@ export const instructions: readonly InsnDefinition[] = [
   ...bitInstructions,
   ...branchInstructions,
   ...decimalInstructions,
+  ...extendedStateInstructions,
   ...flagInstructions,
   ...floatControlInstructions,
   ...logicalInstructions,

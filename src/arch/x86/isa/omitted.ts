@@ -10,18 +10,7 @@ export interface OmittedInstruction {
   readonly reason: string;
 }
 
-export type OmittedFeature =
-  | "x87"
-  | "sse4a"
-  | "gfni"
-  | "avx"
-  | "xsave"
-  | "vmx"
-  | "svm"
-  | "cet"
-  | "3dnow"
-  | "padlock"
-  | "other";
+export type OmittedFeature = "x87" | "sse4a" | "gfni" | "avx" | "vmx" | "svm" | "cet" | "3dnow" | "padlock" | "other";
 
 function omit(feature: OmittedFeature, reason: string, mnemonics: string): OmittedInstruction[] {
   return mnemonics
@@ -80,13 +69,6 @@ export const omitted: readonly OmittedInstruction[] = [
     vpdpbuuds vperm2f128 vperm2i128 vpermd vpermil2pd vpermil2ps vpermilpd vpermilps vpermpd vpermps vpermq
     vpgatherdd vpgatherdq vpgatherqd vpgatherqq vpmaskmovd vpmaskmovq vpmovmskb vpshufd vpshufhw vpshuflw vpsllvd
     vpsllvq vpsravd vpsrlvd vpsrlvq vshufpd vshufps vstmxcsr vtestpd vtestps vzeroall vzeroupper {vex}
-    `,
-  ),
-  ...omit(
-    "xsave",
-    "not written yet: images of x87's and SSE's state",
-    `
-    xrstor xrstor64 xrstors xrstors64 xsave xsave64 xsavec xsavec64 xsaveopt xsaveopt64 xsaves xsaves64
     `,
   ),
   ...omit(

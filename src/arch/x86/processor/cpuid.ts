@@ -5,6 +5,7 @@
 import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { features as engineFeatures } from "../engines/dispatch.js";
+import { areaSize, extendedComponents, StateComponent } from "../engines/extended-state.js";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, KVM_MAX_CPUID_ENTRIES, type X86CpuidEntry } from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { getField, setField } from "./vcpu.js";
@@ -13,14 +14,27 @@ type Output = "eax" | "ebx" | "ecx" | "edx";
 
 interface FeatureBit {
   readonly leaf: number;
+  /** The subleaf. */
+  readonly index: number;
   readonly output: Output;
   readonly bit: number;
   /** Its name among the engine's features (isa/insn.ts), if instructions hang on it. */
   readonly engine?: string;
 }
 
-const row = (leaf: number, output: Output, bits: Readonly<Record<number, string | undefined>>): FeatureBit[] =>
-  Object.entries(bits).map(([bit, engine]) => ({ leaf, output, bit: Number(bit), ...(engine ? { engine } : {}) }));
+const row = (
+  leaf: number,
+  output: Output,
+  bits: Readonly<Record<number, string | undefined>>,
+  index = 0,
+): FeatureBit[] =>
+  Object.entries(bits).map(([bit, engine]) => ({
+    leaf,
+    index,
+    output,
+    bit: Number(bit),
+    ...(engine ? { engine } : {}),
+  }));
 
 /** What every vCPU may say. A number without a name: nothing is decoded by it. */
 const offered: readonly FeatureBit[] = [
@@ -37,14 +51,24 @@ const offered: readonly FeatureBit[] = [
   ...row(1, "edx", { 12: undefined, 13: undefined, 15: undefined, 16: undefined, 19: undefined }),
   ...row(1, "edx", { 23: "mmx", 24: "fxsr", 25: "sse", 26: "sse2" }),
   ...row(1, "ecx", { 0: "sse3", 1: "pclmulqdq", 9: "ssse3", 13: "cx16", 19: "sse4.1", 20: "sse4.2", 25: "aes" }),
-  // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, a hypervisor.
-  ...row(1, "ecx", { 17: undefined, 21: undefined, 22: "movbe", 23: "popcnt", 24: undefined, 31: undefined }),
+  // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, XSAVE, a hypervisor.
+  ...row(1, "ecx", {
+    17: undefined,
+    21: undefined,
+    22: "movbe",
+    23: "popcnt",
+    24: undefined,
+    26: "xsave",
+    31: undefined,
+  }),
   // FSGSBASE, BMI1, SMEP, ERMS, INVPCID, SMAP.
   ...row(7, "ebx", { 0: "fsgsbase", 3: "bmi1", 7: undefined, 9: undefined, 10: "invpcid", 20: "smap" }),
   ...row(7, "ebx", { 8: "bmi2", 19: "adx", 29: "sha" }),
   ...row(7, "ecx", { 2: undefined }),
   // ARCH_CAPABILITIES.
   ...row(7, "edx", { 29: undefined }),
+  // XSAVEOPT, XSAVEC, XGETBV of what is in use, XSAVES.
+  ...row(0xd, "eax", { 0: "xsaveopt", 1: "xsavec", 2: undefined, 3: "xsaves" }, 1),
   ...row(0x80000001, "ecx", { 0: undefined, 5: "lzcnt" }),
   // SYSCALL, NX, 1 GiB pages, RDTSCP, long mode.
   ...row(0x80000001, "edx", { 11: undefined, 20: undefined, 26: undefined, 27: "rdtscp", 29: undefined }),
@@ -55,12 +79,18 @@ const offered: readonly FeatureBit[] = [
 /** All that instructions can hang on, with features that are not offered. */
 const deciding: readonly FeatureBit[] = [
   ...offered.filter(({ engine }) => engine !== undefined),
-  ...row(1, "ecx", { 3: "monitor", 5: "vmx", 12: "fma", 26: "xsave", 28: "avx", 29: "f16c", 30: "rdrand" }),
+  ...row(1, "ecx", { 3: "monitor", 5: "vmx", 12: "fma", 28: "avx", 29: "f16c", 30: "rdrand" }),
   ...row(7, "ebx", { 5: "avx2", 18: "rdseed", 23: "clflushopt", 24: "clwb" }),
   ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
   ...row(0x80000001, "ecx", { 2: "svm" }),
   ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),
 ];
+
+/** The components of the state that XCR0 may have: x87's, SSE's, and what comes with features. */
+function components(): number {
+  const has = (name: string, bits: number) => (offeredFeatures.includes(name) ? bits : 0);
+  return StateComponent.x87 | StateComponent.sse | has("avx", StateComponent.avx);
+}
 
 /** The engine's features that vCPUs may have. */
 export const offeredFeatures: readonly string[] = offered.flatMap(({ engine }) => (engine ? [engine] : []));
@@ -70,6 +100,8 @@ const repeated = 0x0183f3ff;
 /** CPUID 0x40000000: KVM's. Its features: both clocks, no delay of ports, a clock that is the same on all processors. */
 const paravirtual = 0x40000000;
 const paravirtualFeatures = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
+/** CPUID 0x80000008, EBX: XSaveErPtr. */
+const keepsFloatPointers = 1 << 2;
 /** Bits of physical and of linear addresses. */
 const addressBits = 0x3028;
 
@@ -79,13 +111,18 @@ const letters = (text: string, from: number): number =>
 /** KVM_GET_SUPPORTED_CPUID. Entries that differ by vCPU (its number) are vCPU 0's. */
 export function supportedCpuid(): X86CpuidEntry[] {
   const entries: X86CpuidEntry[] = [];
-  const word = (leaf: number, output: Output): number =>
+  const word = (leaf: number, output: Output, index = 0): number =>
     offered
-      .filter((one) => one.leaf === leaf && one.output === output)
+      .filter((one) => one.leaf === leaf && one.index === index && one.output === output)
       .reduce((bits, { bit }) => bits | (1 << bit), 0) >>> 0;
-  const add = (leaf: number, [eax = 0, ebx = 0, ecx = 0, edx = 0]: readonly number[], indexed = false): void => {
+  const add = (
+    leaf: number,
+    [eax = 0, ebx = 0, ecx = 0, edx = 0]: readonly number[],
+    indexed = false,
+    index = 0,
+  ): void => {
     const flags = indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
-    entries.push({ function: leaf >>> 0, index: 0, flags, eax, ebx, ecx, edx });
+    entries.push({ function: leaf >>> 0, index, flags, eax, ebx, ecx, edx });
   };
   const { name, brand } = vendor;
   add(0, [vendor.lastLeaf, letters(name, 0), letters(name, 8), letters(name, 4)]);
@@ -96,7 +133,11 @@ export function supportedCpuid(): X86CpuidEntry[] {
   add(6, [4]);
   add(7, [0, word(7, "ebx"), word(7, "ecx"), vendor.repeatsFeatures ? 0 : word(7, "edx")], true);
   add(0xb, [], true);
-  add(0xd, [], true);
+  // XCR0's components, how large an area is that has them all, and where each lies. None is only the supervisor's.
+  const state = components();
+  add(0xd, [state, areaSize(state, false), areaSize(state, false)], true);
+  add(0xd, [word(0xd, "eax", 1), areaSize(state, true)], true, 1);
+  for (const { bit, offset, size } of extendedComponents) if ((state >> bit) & 1) add(0xd, [size, offset], true, bit);
   add(paravirtual, [paravirtual + 1, letters("KVMK", 0), letters("VMKV", 0), letters("M\0\0\0", 0)]);
   add(paravirtual + 1, [paravirtualFeatures >>> 0]);
   add(0x80000000, [
@@ -116,7 +157,8 @@ export function supportedCpuid(): X86CpuidEntry[] {
       [0, 4, 8, 12].map((at) => letters(brand, 16 * i + at)),
     );
   add(0x80000007, [0, 0, 0, word(0x80000007, "edx")]);
-  add(0x80000008, [addressBits]);
+  // Images have the x87's last instruction whether an exception waits or not, which AMD's processors say.
+  add(0x80000008, [addressBits, vendor.repeatsFeatures ? keepsFloatPointers : 0]);
   // A null selector clears the base; LFENCE serialises; automatic IBRS.
   if (vendor.lastExtended >= 0x80000021) add(0x80000021, [(1 << 2) | (1 << 6) | (1 << 8)]);
   return entries;
@@ -148,8 +190,8 @@ export function setCpuid(vcpu: VcpuInside, entries: readonly X86CpuidEntry[]): v
 
 /** The engine's features that these entries say. What has no bit of its own is there. */
 function featuresOf(entries: readonly X86CpuidEntry[]): bigint {
-  const says = ({ leaf, output, bit }: FeatureBit) => {
-    const entry = entries.find((one) => one.function === leaf && (one.index === 0 || one.flags === 0));
+  const says = ({ leaf, index, output, bit }: FeatureBit) => {
+    const entry = entries.find((one) => one.function === leaf && (one.index === index || one.flags === 0));
     return entry !== undefined && ((entry[output] >>> bit) & 1) !== 0;
   };
   return engineFeatures.reduce((bits, name, i) => {

@@ -101,6 +101,8 @@ const common: readonly MsrRow[] = [
   fixed(0x179, 0n, false),
   keeping(0x17a, 2),
   keeping(0x17b, 3),
+  // IA32_XSS: no component is the supervisor's alone.
+  keeping(0xda0, 5, 0n),
   // IA32_DEBUGCTL.
   keeping(0x1d9, 4, 0n),
   {

@@ -5,15 +5,18 @@
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type X86CpuidEntry } from "../../../arch/x86/uapi.js";
 import { VmmError } from "../../errors.js";
 
-type Output = "ebx" | "ecx";
+type Output = "eax" | "ebx" | "ecx";
 interface Feature {
   readonly name: string;
   readonly leaf: number;
+  readonly index: number;
   readonly output: Output;
   readonly bit: number;
 }
-const features = (leaf: number, output: Output, bits: Readonly<Record<string, number>>): Feature[] =>
-  Object.entries(bits).map(([name, bit]) => ({ name, leaf, output, bit }));
+const features = (leaf: number, output: Output, bits: Readonly<Record<string, number>>, index = 0): Feature[] =>
+  Object.entries(bits).map(([name, bit]) => ({ name, leaf, index, output, bit }));
+/** What is said of the state that XSAVE keeps: nothing of it without XSAVE. */
+const stateLeaf = 0xd;
 
 /** What each level adds: what programs of that level need, and what goes with it where it is there. */
 const levels: readonly {
@@ -37,7 +40,10 @@ const levels: readonly {
       ...features(7, "ebx", { bmi1: 3, avx2: 5, bmi2: 8 }),
       ...features(0x80000001, "ecx", { lzcnt: 5 }),
     ],
-    more: features(7, "ebx", { rdseed: 18, adx: 19, sha: 29 }),
+    more: [
+      ...features(7, "ebx", { rdseed: 18, adx: 19, sha: 29 }),
+      ...features(stateLeaf, "eax", { xsaveopt: 0, xsavec: 1, xgetbv1: 2, xsaves: 3 }, 1),
+    ],
   },
 ];
 
@@ -63,20 +69,23 @@ export function modelCpuid(supported: readonly X86CpuidEntry[], model: string): 
   const missing = levels
     .slice(0, at + 1)
     .flatMap(({ needs }) => needs)
-    .filter(({ leaf, output, bit }) => {
-      const entry = supported.find((one) => one.function === leaf && one.index === 0);
+    .filter(({ leaf, index, output, bit }) => {
+      const entry = supported.find((one) => one.function === leaf && one.index === index);
       return entry === undefined || !((entry[output] >>> bit) & 1);
     });
   if (missing.length > 0) {
     throw new VmmError(`this kvm has no ${model}: it lacks ${missing.map(({ name }) => name).join(", ")}`);
   }
   const hidden = levels.slice(at + 1).flatMap(({ needs, more }) => [...needs, ...more]);
-  return supported.map((entry) => {
+  const isHidden = hidden.some(({ name }) => name === "xsave");
+  return supported.flatMap((entry) => {
+    if (isHidden && entry.function === stateLeaf)
+      return entry.index === 0 ? [{ ...entry, eax: 0, ebx: 0, ecx: 0, edx: 0 }] : [];
     const without = (output: Output): number =>
       hidden
-        .filter((one) => one.leaf === entry.function && one.output === output && entry.index === 0)
+        .filter((one) => one.leaf === entry.function && one.output === output && entry.index === one.index)
         .reduce((bits, { bit }) => bits & ~(1 << bit), entry[output]) >>> 0;
-    return { ...entry, ebx: without("ebx"), ecx: without("ecx") };
+    return [{ ...entry, eax: without("eax"), ebx: without("ebx"), ecx: without("ecx") }];
   });
 }
 

@@ -33,7 +33,6 @@ export {
   readBase,
   readControl,
   readDebug,
-  readExtendedControl,
   setAccessFlag,
   setInterruptFlag,
   storeTable,
@@ -42,12 +41,18 @@ export {
   writeBase,
   writeControl,
   writeDebug,
-  writeExtendedControl,
   flagsAllowed,
   protectedMode,
 } from "./system.as";
 export { raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
 export { loadEnvironment, restoreFloatState, saveEnvironment, saveFloatState } from "./float/environment.as";
+export {
+  extendedReady,
+  readExtendedControl,
+  restoreExtended,
+  saveExtended,
+  writeExtendedControl,
+} from "./float/extended-state.as";
 export { loadMxcsr, mxcsr, restoreFloat, saveFloat } from "./float/image.as";
 export { sseArithmetic, sseCompare, sseOrder } from "./float/sse.as";
 export {

@@ -1,6 +1,8 @@
 /** RDMSR, WRMSR, RDTSC and CPUID. Source: Intel SDM, volume 4, "Model-Specific Registers"; AMD APM, volume 2. */
 import {
+  AREAFORM_compacted,
   CR0_paging,
+  CR4_osxsave,
   EFER_longModeActive,
   EFER_longModeEnable,
   EFER_noExecute,
@@ -26,8 +28,6 @@ import {
   MSR_sysenterEsp,
   MSR_tscAux,
   S_control,
-  S_cpuid,
-  S_cpuidCount,
   S_exitCode,
   S_fault,
   S_general,
@@ -43,6 +43,8 @@ import {
 } from "./layout.generated";
 import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
 import { raiseWith } from "../../interrupts/deliver.as";
+import { cpuidEntry } from "./cpuid-entry.as";
+import { areaBytes } from "./float/extended-state.as";
 import { control0, efer, isCanonical } from "../../mmu/translate.as";
 import { rightsChanged } from "../../mmu/invalidate.as";
 import { timeStamp } from "./time.as";
@@ -216,21 +218,6 @@ export function processorNumber(s: i32): i64 {
   return load<i64>(s, S_msrs + 8 * MSR_tscAux);
 }
 
-/** The index counts. */
-const SIGNIFICANT = 1;
-
-/** Entry of CPUID for a leaf; 0 if there is none. */
-export function cpuidEntry(s: i32, leaf: u32, index: u32): i32 {
-  const count = load<i32>(s, S_cpuidCount);
-  for (let i = 0; i < count; i++) {
-    const entry = s + S_cpuid + 28 * i;
-    if (load<u32>(entry) != leaf) continue;
-    if (load<i32>(entry, 8) & SIGNIFICANT && load<u32>(entry, 4) != index) continue;
-    return entry;
-  }
-  return 0;
-}
-
 /** CPUID as who uses KVM has set it. Past the end, the highest basic leaf answers on Intel's processors, none on AMD's. */
 export function identify(s: i32): void {
   const leaf = <u32>load<u64>(s, RAX);
@@ -253,7 +240,10 @@ export function identify(s: i32): void {
     c = load<u32>(entry, 20);
     d = load<u32>(entry, 24);
     // OSXSAVE is CR4's.
-    if (leaf == 1 && load<u64>(s, S_control + 32) & 0x40000) c |= 0x8000000;
+    if (leaf == 1 && load<u64>(s, S_control + 32) & CR4_osxsave) c |= 0x8000000;
+    // How large an area is by now: in one form or the other.
+    if (leaf == 0xd && (index == 0 || (index == 1 && a & AREAFORM_compacted)) && b != 0)
+      b = areaBytes(load<u64>(s, S_xcr0));
   }
   store<u64>(s, a, RAX);
   store<u64>(s, b, RBX);

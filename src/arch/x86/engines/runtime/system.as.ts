@@ -12,6 +12,7 @@ import {
   CR0_taskSwitched,
   CR0_writeProtect,
   CR4_fsgsbase,
+  CR4_osxsave,
   CR4_pcid,
   CR4_physicalAddress,
   CR4_timeStampDisable,
@@ -20,6 +21,7 @@ import {
   EXIT_hypercall,
   EXIT_io,
   EXIT_mmio,
+  FEATURE_xsave,
   FSW_summary,
   RFLAGS_alignment,
   RFLAGS_interrupt,
@@ -29,6 +31,7 @@ import {
   S_debug,
   S_exitCode,
   S_fault,
+  S_features,
   S_floatStatus,
   S_gdtBase,
   S_gdtLimit,
@@ -46,7 +49,6 @@ import {
   S_selector,
   S_systemFlags,
   S_taskPriority,
-  S_xcr0,
   SEGMENT_cs,
   SEGMENT_gs,
   SEGMENT_tr,
@@ -210,7 +212,8 @@ function setControl4(s: i32, value: u64): void {
   const begins = !(old & CR4_pcid) && (value & CR4_pcid) != 0;
   const long = isLongMode(s);
   const wrong = begins && (!long || (load<u64>(s, S_control + 24) & 0xfff) != 0);
-  if (value & ~CR4_ALL || (long && !(value & CR4_physicalAddress)) || wrong) {
+  const without = value & CR4_osxsave && !((load<u64>(s, S_features) >> FEATURE_xsave) & 1);
+  if (value & ~CR4_ALL || without || (long && !(value & CR4_physicalAddress)) || wrong) {
     protection(s);
     return;
   }
@@ -398,16 +401,6 @@ export function portOut(s: i32, port: i32, size: i32, value: i64): void {
 
 export function readTimeStampAllowed(s: i32): void {
   if (control4(s) & CR4_timeStampDisable && load<i32>(s, S_cpl) != 0) protection(s);
-}
-
-export function readExtendedControl(s: i32, number: i64): i64 {
-  if (number != 0) protection(s);
-  return load<i64>(s, S_xcr0);
-}
-
-export function writeExtendedControl(s: i32, number: i64, value: i64): void {
-  if (number != 0 || !(value & 1) || value & ~7 || (value & 6) == 4) protection(s);
-  else store<i64>(s, value, S_xcr0);
 }
 
 /** FWAIT: no exception of the x87 waits. */

@@ -1,5 +1,5 @@
 /** Whose processor the guest has, where instructions differ by it. */
-import { cpuidEntry } from "./msr.as";
+import { cpuidEntry } from "./cpuid-entry.as";
 
 /** The first word of "GenuineIntel", and of "AuthenticAMD". */
 const INTEL: u32 = 0x756e6547;

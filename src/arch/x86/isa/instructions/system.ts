@@ -2,7 +2,7 @@
 
 import type { I32, I64 } from "../../../../semantics/values.js";
 import { insn } from "../insn.js";
-import { type Facts, type Operand, rax, rcx, rdx, Vector, type X86Machine } from "../machine.js";
+import { type Facts, type Operand, Vector, type X86Machine } from "../machine.js";
 
 const nothing = (): void => {};
 const fence = (m: X86Machine): void => m.fence();
@@ -21,8 +21,6 @@ const storeSelector =
     protectedMode(m, facts);
     dst.write(m.call("selectorOf", m.i32.const(segment)));
   };
-/** EDX:EAX. */
-const pair = (m: X86Machine) => m.i64.or(m.register(rax, 32), m.i64.shl(m.register(rdx, 32), m.i64.const(32)));
 /** ZF, alone. */
 const setZero = (m: X86Machine, holds: I32): void => m.setFlags({ zero: m.i64.extendU(m.i32.eqz(holds)) });
 
@@ -220,16 +218,6 @@ export const wrgsbase = insn("wrgsbase", ["F3 0F AE /3 o64 y  src:rr"], { featur
 export const rdpkru = insn("rdpkru", ["NP 0F 01 EE"], { feature: "pku" });
 /** Write Data to User Page Key Register. */
 export const wrpkru = insn("wrpkru", ["NP 0F 01 EF"], { feature: "pku" });
-/** Get Value of Extended Control Register. */
-export const xgetbv = insn("xgetbv", ["NP 0F 01 D0"], { feature: "xsave" }, (m) => {
-  const value = m.call("readExtendedControl", m.register(rcx, 32));
-  m.setRegister(rax, 32, value);
-  m.setRegister(rdx, 32, m.i64.shrU(value, m.i64.const(32)));
-});
-/** Set Extended Control Register. */
-export const xsetbv = insn("xsetbv", ["NP 0F 01 D1"], { feature: "xsave", cpl0: true }, (m) =>
-  m.call("writeExtendedControl", m.register(rcx, 32), pair(m)),
-);
 
 /** Halt. */
 export const hlt = insn("hlt", ["F4"], { cpl0: true }, (m) => m.call("halt"));
@@ -343,8 +331,6 @@ export const systemInstructions = [
   wrgsbase,
   rdpkru,
   wrpkru,
-  xgetbv,
-  xsetbv,
   hlt,
   fwait,
   monitor,

@@ -9,6 +9,7 @@ import {
   S_floatData,
   S_floatInstruction,
   S_floatOpcode,
+  S_floatRegister,
   S_floatStatus,
   S_floatTags,
 } from "../layout.generated";
@@ -23,8 +24,18 @@ export function settle(s: i32): void {
   store<i32>(s, status, S_floatStatus);
 }
 
+/** FNINIT, which leaves the registers' contents. */
 export function initializeFloat(s: i32): void {
-  if (!floatThere(s)) return;
+  if (floatThere(s)) initializeWords(s);
+}
+
+/** All of it, as XRSTOR has it begin. */
+export function initializeState(s: i32): void {
+  initializeWords(s);
+  memory.fill(s + S_floatRegister, 0, 128);
+}
+
+function initializeWords(s: i32): void {
   store<i32>(s, FCW_initial, S_floatControl);
   store<i32>(s, 0, S_floatStatus);
   store<i32>(s, 0, S_floatTags);
