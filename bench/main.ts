@@ -22,6 +22,7 @@ import { toTable } from "./suite/table.js";
 const usage = `usage: npm run bench -- [--quick | --all] [options]
   --quick            the small programs, two runs each (the default)
   --all              these and Debian's own programs, three runs each
+  --guest NAME       ${architectures.map(({ name }) => name).join(" or ")} (default: the first)
   --rows REGEXP      only rows whose names match, of all there are
   --engines LIST     of qemu, hv, pr (default: all of them)
   --node PATH        hv once more on another Node.js; can be given again
@@ -42,6 +43,7 @@ function parseOptions(args: readonly string[]) {
     options: {
       quick: { type: "boolean", default: false },
       all: { type: "boolean", default: false },
+      guest: { type: "string" },
       rows: { type: "string" },
       engines: { type: "string" },
       node: { type: "string", multiple: true, default: [] },
@@ -62,6 +64,9 @@ function parseOptions(args: readonly string[]) {
   };
   const clock = clocks.find((name) => name === values.clock);
   if (!clock) throw new UsageError(`--clock is ${clocks.join(", ")}, not "${values.clock}"`);
+  const architecture = architectures.find(({ name }) => name === (values.guest ?? architectures[0]?.name));
+  if (!architecture)
+    throw new UsageError(`--guest is ${architectures.map(({ name }) => name).join(" or ")}, not "${values.guest}"`);
   const threads = threadModes.find((mode) => mode === values.threads);
   if (values.threads !== undefined && !threads)
     throw new UsageError(`--threads is ${threadModes.join(" or ")}, not "${values.threads}"`);
@@ -74,6 +79,7 @@ function parseOptions(args: readonly string[]) {
   };
   return {
     help: values.help,
+    architecture,
     rows: values.rows === undefined ? undefined : pattern(values.rows),
     all: values.all || (values.rows !== undefined && !values.quick),
     engines: values.engines?.split(","),
@@ -114,8 +120,7 @@ async function bench(args: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  const architecture = architectures[0];
-  if (!architecture) throw new Error("there is no architecture");
+  const { architecture } = options;
   const engines = enginesOf(
     architecture,
     options.engines ?? [qemuName, ...architecture.types],
@@ -147,7 +152,7 @@ async function bench(args: readonly string[]): Promise<number> {
   const guest = await architecture.guest();
   const built = join(options.out, architecture.name);
   const programs = compileForGuest(architecture, built);
-  const append = `${guest.append} unikvm.run=/bench/agent`;
+  const append = `${guest.append}${architecture.append} unikvm.run=/bench/agent`;
   const results: RowResult[] = [];
   const besideMemory: Record<string, Readonly<Record<string, number>>> = {};
   const afterPasses: Record<string, Readonly<Record<string, readonly number[]>>> = {};

@@ -24,6 +24,10 @@ export interface Architecture {
   readonly compilerPackage: string;
   /** The values of `unikvm run --type`. */
   readonly types: readonly string[];
+  /** What more `unikvm run` is told, so that the guest sees what it sees under QEMU. */
+  readonly options: readonly string[];
+  /** What more the kernel is told, by every engine. */
+  readonly append: string;
   /** Brings the kernel, and an initial RAM disk whose /init understands unikvm.run. */
   guest(): Promise<Guest>;
   /** QEMU's TCG with one vCPU, the console on its standard streams. */
@@ -36,6 +40,8 @@ const ppc64el: Architecture = {
   compiler: "powerpc64le-linux-gnu-gcc",
   compilerPackage: "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross",
   types: ["hv", "pr"],
+  options: [],
+  append: "",
   guest: ensureDefaultGuest,
   qemu: ({ kernel, initrd, append, memory }) => ({
     program: "qemu-system-ppc64",
@@ -47,4 +53,25 @@ const ppc64el: Architecture = {
   }),
 };
 
-export const architectures: readonly Architecture[] = [ppc64el];
+const amd64: Architecture = {
+  name: "amd64",
+  debian: "amd64",
+  compiler: "x86_64-linux-gnu-gcc",
+  compilerPackage: "gcc-x86-64-linux-gnu libc6-dev-amd64-cross",
+  types: ["hv", "pr"],
+  options: ["--cpu", "x86-64-v2"],
+  // QEMU's processor says that it is vulnerable and unikvm's that it is not: the same code on both.
+  append: " mitigations=off",
+  guest: () => ensureDefaultGuest({ guest: "amd64" }),
+  qemu: ({ kernel, initrd, append, memory }) => ({
+    program: "qemu-system-x86_64",
+    args: [
+      ...["-M", "q35", "-accel", "tcg", "-cpu", "Nehalem", "-smp", "1", "-m", `${memory}M`],
+      ...["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"],
+      ...["-kernel", kernel, "-initrd", initrd, "-append", append],
+    ],
+  }),
+};
+
+/** The default one first. */
+export const architectures: readonly Architecture[] = [ppc64el, amd64];

@@ -31,16 +31,17 @@ interface Ours {
   readonly version: string;
   readonly name: string;
   readonly threads: ThreadMode | undefined;
+  readonly options: readonly string[];
 }
 
-function unikvm({ type, node, version, name, threads }: Ours): Engine {
+function unikvm({ type, node, version, name, threads, options }: Ours): Engine {
   return {
     name,
     version: `Node.js ${version}`,
     command: ({ kernel, initrd, append, memory }) => ({
       program: node,
       args: [
-        ...[main, "run", "--type", type, "--memory", `${memory}M`, "--no-reboot", "--stats"],
+        ...[main, "run", "--type", type, "--memory", `${memory}M`, "--no-reboot", "--stats", ...options],
         ...(threads === undefined ? [] : ["--threads", threads]),
         ...["--kernel", kernel, "--initrd", initrd, "--append", append],
       ],
@@ -71,14 +72,15 @@ export function enginesOf(
     else skipped(`${program} cannot be run: there is nothing to compare with`);
   }
   const types = architecture.types.filter((type) => names.includes(type));
+  const { options } = architecture;
   for (const type of types)
-    engines.push(unikvm({ type, node: process.execPath, version: process.version, name: type, threads }));
+    engines.push(unikvm({ type, node: process.execPath, version: process.version, name: type, threads, options }));
   for (const node of nodes) {
     const version = versionOf(node);
     if (version === undefined) throw new RangeError(`${node} is no Node.js that runs`);
     const type = types[0];
     const name = `${type}, Node ${version.split(".")[0]?.slice(1)}`;
-    if (type !== undefined) engines.push(unikvm({ type, node, version, name, threads }));
+    if (type !== undefined) engines.push(unikvm({ type, node, version, name, threads, options }));
   }
   return engines;
 }
