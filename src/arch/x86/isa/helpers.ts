@@ -80,6 +80,10 @@ export const helpers = {
   portIn: helper("faults", ["i32", "i32"], "i64"),
   portOut: helper("faults", ["i32", "i32", "i64"], "void"),
 
+  // Repeated strings: as many elements as can be done at once. Addresses (from, to) or (to) and the value; elements, bytes of each.
+  copyElements: helper("state", ["i64", "i64", "i64", "i32"], "i64"),
+  fillElements: helper("state", ["i64", "i64", "i64", "i32"], "i64"),
+
   // x87 and SSE: control and images.
   /** Exceptions that wait are raised. */
   beginFloat: helper("faults", [], "void"),

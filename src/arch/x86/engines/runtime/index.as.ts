@@ -114,6 +114,7 @@ export {
   sha256Second,
 } from "./vector/sha.as";
 export { compareStrings } from "./vector/string.as";
+export { copyElements, fillElements } from "../../mmu/strings.as";
 export { updateDone, updateSlow } from "../../mmu/update.as";
 export { callFar, checkTarget, jumpFar, jumpNear, startOver } from "../../interrupts/far.as";
 export { systemCall, systemEnter, systemExit, systemReturn } from "../../interrupts/system-call.as";

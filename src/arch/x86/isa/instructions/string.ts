@@ -1,5 +1,5 @@
 /** Strings, and ports. */
-import type { I32 } from "../../../../semantics/values.js";
+import type { I32, I64 } from "../../../../semantics/values.js";
 import { bit, difference } from "../flags.js";
 import { insn } from "../insn.js";
 import { type Facts, Flag, type Operand, rcx, rdi, rsi, type X86Machine } from "../machine.js";
@@ -11,11 +11,25 @@ function advance(m: X86Machine, registers: readonly number[], { size, addressSiz
   for (const one of registers) m.setRegister(one, addressSize, m.i64.add(m.register(one, addressSize), step));
 }
 
+/** What ends a repetition, or hastens it. */
+interface Repetition {
+  /** Looked at after each element. */
+  readonly ends?: () => I32;
+  /** Does as many of `left` as it can without a fault, and says how many: perhaps none. */
+  readonly many?: (left: I64) => I64;
+}
+
 /**
- * One element, or as many as rCX says. A repeated instruction does one and jumps to itself: so it can fault and be interrupted
- * between any two with its registers right. `ends` is looked at after each.
+ * One element, or as many as rCX says. A repeated instruction does one, those behind it that can be done at once, and jumps to
+ * itself: so it can fault and be interrupted between any two with its registers right.
  */
-function repeated(m: X86Machine, { repeat }: Facts, { addressSize }: Operand, one: () => void, ends?: () => I32): void {
+function repeated(
+  m: X86Machine,
+  { repeat }: Facts,
+  { addressSize }: Operand,
+  one: () => void,
+  { ends, many }: Repetition = {},
+): void {
   if (repeat === 0) {
     one();
     return;
@@ -23,11 +37,31 @@ function repeated(m: X86Machine, { repeat }: Facts, { addressSize }: Operand, on
   const count = m.register(rcx, addressSize);
   m.if(m.i64.ne(count, m.i64.const(0)), () => {
     one();
-    const left = m.i64.sub(count, m.i64.const(1));
+    let left = m.i64.sub(count, m.i64.const(1));
+    if (many) left = m.i64.sub(left, many(left));
     m.setRegister(rcx, addressSize, left);
     const more = m.i64.ne(left, m.i64.const(0));
     m.if(ends ? m.i32.and(more, m.i32.eqz(ends())) : more, () => m.again());
   });
+}
+
+/** For `Repetition.many`; outside 64-bit mode, where an address is looked at for each element, there is none. */
+function upwards(
+  m: X86Machine,
+  { codeSize }: Facts,
+  registers: readonly number[],
+  { size, addressSize }: Operand,
+  work: (left: I64, bytes: I32) => I64,
+): Repetition {
+  if (codeSize !== 64) return {};
+  return {
+    many: (left) => {
+      const done = work(left, m.i32.const(size / 8));
+      const bytes = m.i64.mul(done, m.i64.const(size / 8));
+      for (const one of registers) m.setRegister(one, addressSize, m.i64.add(m.register(one, addressSize), bytes));
+      return done;
+    },
+  };
 }
 
 /** F3 goes on while equal, F2 while not. */
@@ -39,12 +73,14 @@ const unequal =
   };
 
 /** Move Data from String to String. */
-export const movs = insn("movs", ["A4|A5  dst:di, src:si"], { repeat: "counts" }, (m, { dst, src }, facts) =>
-  repeated(m, facts, dst, () => {
+export const movs = insn("movs", ["A4|A5  dst:di, src:si"], { repeat: "counts" }, (m, { dst, src }, facts) => {
+  const one = () => {
     dst.write(src.read());
     advance(m, [rsi, rdi], dst);
-  }),
-);
+  };
+  const copy = (left: I64, bytes: I32) => m.call("copyElements", src.address(), dst.address(), left, bytes);
+  repeated(m, facts, dst, one, upwards(m, facts, [rsi, rdi], dst, copy));
+});
 /** Compare String Operands. */
 export const cmps = insn("cmps", ["A6|A7  a:si, b:di"], { repeat: "compares" }, (m, { a, b }, facts) => {
   const one = () => {
@@ -52,15 +88,17 @@ export const cmps = insn("cmps", ["A6|A7  a:si, b:di"], { repeat: "compares" }, 
     advance(m, [rsi, rdi], a);
     flags();
   };
-  repeated(m, facts, a, one, unequal(m, facts));
+  repeated(m, facts, a, one, { ends: unequal(m, facts) });
 });
 /** Store String. */
-export const stos = insn("stos", ["AA|AB  dst:di, src:a"], { repeat: "counts" }, (m, { dst, src }, facts) =>
-  repeated(m, facts, dst, () => {
+export const stos = insn("stos", ["AA|AB  dst:di, src:a"], { repeat: "counts" }, (m, { dst, src }, facts) => {
+  const one = () => {
     dst.write(src.read());
     advance(m, [rdi], dst);
-  }),
-);
+  };
+  const fill = (left: I64, bytes: I32) => m.call("fillElements", dst.address(), src.read(), left, bytes);
+  repeated(m, facts, dst, one, upwards(m, facts, [rdi], dst, fill));
+});
 /** Load String. */
 export const lods = insn("lods", ["AC|AD  dst:a, src:si"], { repeat: "counts" }, (m, { dst, src }, facts) =>
   repeated(m, facts, src, () => {
@@ -75,7 +113,7 @@ export const scas = insn("scas", ["AE|AF  a:a, b:di"], { repeat: "compares" }, (
     advance(m, [rdi], b);
     flags();
   };
-  repeated(m, facts, b, one, unequal(m, facts));
+  repeated(m, facts, b, one, { ends: unequal(m, facts) });
 });
 /** Input from Port to String. A port has 32 bits at most. */
 export const ins = insn("ins", ["6C|6D port  dst:di, port:d16"], { repeat: "counts" }, (m, { dst, port }, facts) =>
