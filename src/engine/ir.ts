@@ -109,6 +109,8 @@ export interface Exits {
    * instruction undone, under the condition that the caller branches by.
    */
   miss?(f: FunctionBuilder): Label;
+  /** Leaves the instruction undone: the interpreter does all of it. An engine that is the interpreter has no need of it. */
+  undone?(f: FunctionBuilder): void;
   /** Where the bytes of an access lie that has been checked together with others, or is now. */
   direct?(f: FunctionBuilder): Direct | undefined;
   /** Emits what runs only under a condition, or again: what an engine knows of registers is after it as it was before. */

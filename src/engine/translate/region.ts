@@ -651,6 +651,10 @@ export class RegionTranslator<V> {
       },
       fault: (f) => f.br(this.#setAt(offset, before, false)),
       ...(this.#source.missesCall ? {} : { miss: () => this.#setAt(offset, before, true) }),
+      undone: (f) => {
+        file.flush();
+        f.br(this.#setAt(offset, before, true));
+      },
       leave: () => {
         this.#pay(before + 1);
         this.#leave();

@@ -216,6 +216,11 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return super.call(name, ...args);
   }
 
+  /** What is not quick is the interpreter's, all of it. */
+  override shortcut(condition: I32, quick: () => void): void {
+    this.if(condition, quick, () => this.effect([], [], (f, x) => x.undone?.(f)));
+  }
+
   /** What is held in locals goes to the state first, and the region is left. */
   protected override raising(name: string, args: readonly Node[]): void {
     const index = this.runtime.helper(name);

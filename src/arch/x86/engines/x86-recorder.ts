@@ -25,13 +25,18 @@ import { immediateKinds, type OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import { FloatStatus } from "./float-words.js";
 import type { X86Handler } from "./handlers.js";
-import { state } from "./layout.js";
+import { Shadow, state } from "./layout.js";
 import { sizeOf } from "./operands.js";
 
 /** Where an instruction names a register: in one of its parts, or always this one. */
 export type Place = "reg" | "rm" | "vvvv" | number;
 /** `is4`: in the upper half of the immediate with that number. */
 export type VectorPlace = Place | { readonly is4: number };
+
+/** Words of the state that bodies look at. */
+type WordField =
+  | ("cpl" | "interruptPending" | "interruptRequest" | "nmiPending")
+  | ("sseBlocked" | "avxBlocked" | "mmxBlocked" | "sseFault" | "floatStatus");
 
 const flagNames = ["zero", "sign", "overflow", "carry", "adjust"] as const;
 
@@ -99,6 +104,31 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   setSystemFlags(value: I64): void {
     const store = [this.stateAddress(), asNode(value)];
     this.effect(store, ["systemFlags"], (f) => f.store("i64", state.systemFlags.offset));
+  }
+
+  level(): I32 {
+    return this.#word("cpl", "segments");
+  }
+
+  interruptWaits(): I32 {
+    const waiting = (["interruptPending", "interruptRequest", "nmiPending"] as const).map((field) =>
+      this.#word(field, "interrupts"),
+    );
+    return this.i32.ne(
+      waiting.reduce((a, b) => this.i32.or(a, b)),
+      this.i32.const(0),
+    );
+  }
+
+  shortcut(_condition: I32, _quick: () => void, whole: () => void): void {
+    whole();
+  }
+
+  shade(): void {
+    const at = [this.stateAddress(), asNode(this.next())];
+    this.effect(at, ["shadow"], (f) => f.store("i64", state.shadowAt.offset));
+    const begun = [this.stateAddress(), this.constant("i32", Shadow.begun)];
+    this.effect(begun, ["shadow"], (f) => f.store("i32", state.shadow.offset));
   }
 
   next(): I64 {
@@ -240,7 +270,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     this.effect(full, ["float"], (f) => f.store("i32", state.floatTags.offset));
   }
 
-  #word(field: "sseBlocked" | "avxBlocked" | "mmxBlocked" | "sseFault" | "floatStatus", reads: Resource): I32 {
+  #word(field: WordField, reads: Resource): I32 {
     const { offset } = state[field];
     return asI32(this.node("i32", [this.stateAddress()], (f) => f.load("i32", offset), reads));
   }

@@ -140,6 +140,17 @@ export interface X86Machine extends Operations {
    * nobody writes there in between: otherwise the instruction starts over, so that nothing may be written before it.
    */
   update(address: I64, bytes: AccessSize, always?: boolean): Update;
+  /** CPL. */
+  level(): I32;
+  /** Whether an interrupt could be taken, were they allowed. */
+  interruptWaits(): I32;
+  /**
+   * What an instruction does, `whole`; and what is the same under this condition, which a region does itself. Nothing may be
+   * written before it, and nothing behind it.
+   */
+  shortcut(condition: I32, quick: () => void, whole: () => void): void;
+  /** The next instruction is in the shadow of this one. */
+  shade(): void;
   /** Calls a routine of the run-time library. A body that does runs in the interpreter only. */
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
   /** After a call of one of the routines of SSE's arithmetic: the exception that it found and that is not masked. */
@@ -149,7 +160,7 @@ export interface X86Machine extends Operations {
 }
 
 /** Bits of RFLAGS. */
-export const Flag = { carry: 0, parity: 2, adjust: 4, zero: 6, sign: 7, direction: 10, overflow: 11 } as const;
+export const Flag = { carry: 0, parity: 2, adjust: 4, zero: 6, sign: 7, interrupt: 9, direction: 10, overflow: 11 } as const;
 export const rax = 0;
 export const rcx = 1;
 export const rdx = 2;

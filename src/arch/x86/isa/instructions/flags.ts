@@ -15,10 +15,24 @@ export const cmc = insn("cmc", ["F5"], {}, (m) => m.setFlags({ carry: m.i32.eqz(
 export const clc = insn("clc", ["F8"], {}, (m) => m.setFlags({ carry: m.i32.const(0) }));
 /** Set Carry Flag. */
 export const stc = insn("stc", ["F9"], {}, (m) => m.setFlags({ carry: m.i32.const(1) }));
+const interruptFlag = 1n << BigInt(Flag.interrupt);
+
 /** Clear Interrupt Flag. */
-export const cli = insn("cli", ["FA"], {}, (m) => m.call("clearInterruptFlag"));
-/** Set Interrupt Flag. */
-export const sti = insn("sti", ["FB"], {}, (m) => m.call("setInterruptFlag", m.next()));
+export const cli = insn("cli", ["FA"], {}, (m) => {
+  const clears = () => m.setSystemFlags(m.i64.and(m.systemFlags(), m.i64.const(~interruptFlag)));
+  m.shortcut(m.i32.eqz(m.level()), clears, () => m.call("clearInterruptFlag"));
+});
+/** Set Interrupt Flag. The next instruction is in its shadow if it was clear. */
+export const sti = insn("sti", ["FB"], {}, (m) => {
+  const { i32, i64 } = m;
+  const sets = () =>
+    m.if(i64.eqz(i64.and(m.systemFlags(), i64.const(interruptFlag))), () => {
+      m.setSystemFlags(i64.or(m.systemFlags(), i64.const(interruptFlag)));
+      m.shade();
+    });
+  const quick = i32.eqz(i32.or(m.level(), m.interruptWaits()));
+  m.shortcut(quick, sets, () => m.call("setInterruptFlag", m.next()));
+});
 /** Clear Direction Flag. */
 export const cld = insn("cld", ["FC"], {}, (m) => setDirection(m, false));
 /** Set Direction Flag. */

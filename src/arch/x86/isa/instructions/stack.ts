@@ -1,8 +1,14 @@
 /** The stack. */
 import type { I64 } from "../../../../semantics/values.js";
-import { flagsImage } from "../flags.js";
+import { flagsImage, setFlagsFrom } from "../flags.js";
 import { insn } from "../insn.js";
-import { type Facts, rbp, rsp, type X86Machine } from "../machine.js";
+import { type Facts, Flag, rbp, rsp, type X86Machine } from "../machine.js";
+
+const interruptFlag = 1n << BigInt(Flag.interrupt);
+/** Flags of the system's that POPF often changes: those that nothing but an instruction or an interrupt looks at. */
+const pops = interruptFlag | (1n << BigInt(Flag.direction));
+/** The other ones that are not arithmetic: TF, IOPL, NT, RF, AC, ID. */
+const elsewhere = 0x257100n;
 
 /** Pushes so many bits. */
 function pushed(m: X86Machine, { size }: Facts, value: I64): void {
@@ -108,8 +114,23 @@ export const popf = insn(
     const bytes = (size / 8) as 2 | 4 | 8;
     const stack = m.stack();
     const value = m.load(stack.address(0, bytes, false), bytes);
-    m.call("popFlags", value, m.i32.const(size));
-    m.setStack(stack.moved(bytes));
+    const { i32, i64 } = m;
+    const before = m.systemFlags();
+    // Nothing else changes, and no interrupt is let in.
+    const changed = i64.and(i64.xor(value, before), i64.const(elsewhere));
+    const lets = i64.and(i64.and(value, i64.const(interruptFlag)), i64.xor(before, i64.const(interruptFlag)));
+    const quick = i32.eqz(
+      i32.or(i32.or(m.level(), i32.wrap(changed)), i32.and(i64.ne(lets, i64.const(0)), m.interruptWaits())),
+    );
+    const sets = () => {
+      m.setSystemFlags(i64.or(i64.and(before, i64.const(~pops)), i64.and(value, i64.const(pops))));
+      setFlagsFrom(m, value, true);
+      m.setStack(stack.moved(bytes));
+    };
+    m.shortcut(quick, sets, () => {
+      m.call("popFlags", value, m.i32.const(size));
+      m.setStack(stack.moved(bytes));
+    });
   },
 );
 /** Make Stack Frame for Procedure Parameters. */
