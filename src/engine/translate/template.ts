@@ -13,6 +13,7 @@ import {
   plan,
   type Recording,
   type Resource,
+  type Statement,
   type Type,
 } from "../ir.js";
 import type { Recorder } from "../recorder.js";
@@ -73,6 +74,8 @@ export interface Template<V> extends Found<V> {
     | undefined;
   /** It has conditions or loops of its own. */
   readonly branches: boolean;
+  /** It may be left in its middle, elsewhere than at its only access. */
+  readonly leaves: boolean;
 }
 
 /** Where a template is being emitted. */
@@ -83,6 +86,9 @@ export interface Place {
   /** The instruction's word. */
   word: number;
 }
+
+/** Numbers of registers that regions hold, ascending. */
+export type Registers = readonly number[];
 
 /** A register's number: one for all words of a form, or late. */
 export type RegisterNumber = Pick<Late<number>, "at" | "now"> & { readonly late: boolean };
@@ -96,6 +102,8 @@ export class HeldRegisters {
   /** Set by who emits. */
   place!: Place;
   readonly #registers: readonly Holdable[];
+  /** Registers that are not to be written: nobody would read them. */
+  dead: Registers = none;
   reads: RegisterNumber[] = [];
   writes: RegisterNumber[] = [];
   /** Which registers of one file the recording names: where two are the same, the order of reads and writes counts. */
@@ -167,6 +175,7 @@ export class HeldRegisters {
   write(recorder: Recorder, which: RegisterNumber | number, value: Node): void {
     const number = typeof which === "number" ? registerNumber(which) : which;
     this.writes.push(number);
+    if (!number.late && this.dead.includes(number.now)) return;
     const write = () => this.place.file.write(number.at(this.place.word));
     recorder.effect([value], [this.resource("held", number)], write);
   }
@@ -203,7 +212,10 @@ export interface Form {
       }
     | undefined;
   readonly branches: boolean;
+  readonly leaves: boolean;
   readonly pairs: readonly Pair[];
+  /** The same without writing some registers, by their numbers. */
+  readonly without: Map<string, Form>;
   /** It is being emitted just now: nodes carry what belongs to one emission. */
   busy: boolean;
 }
@@ -312,7 +324,7 @@ export class Templates<V> {
   template({ variant, word, length }: Found<V>): Template<V> | undefined {
     const form = this.#form(variant, word);
     if (!form) return undefined;
-    const { plain, branches, fallsThrough } = form;
+    const { plain, branches, fallsThrough, leaves } = form;
     const reads = form.reads.map((number) => number.at(word));
     const writes = form.writes.map((number) => number.at(word));
     const jumps = form.jumps.length === 0 ? none : form.jumps.map((distance) => numberIn(distance, word));
@@ -322,11 +334,18 @@ export class Templates<V> {
       size: plain.size,
       stores: plain.stores,
     };
-    return { variant, word, length, form, jumps, fallsThrough, reads, writes, plain: access, branches };
+    return { variant, word, length, form, jumps, fallsThrough, reads, writes, plain: access, branches, leaves };
   }
 
-  /** Lends what is to be emitted for a template: the same form may be asked for again meanwhile. */
-  emitting({ form, variant, word }: Template<V>, body: (planned: Planned) => void): void {
+  /** Lends what is to be emitted for a template, which writes all but `dead`: the same form may be asked for again meanwhile. */
+  emitting({ form: whole, variant, word }: Template<V>, dead: Registers, body: (planned: Planned) => void): void {
+    let form = whole;
+    if (dead.length > 0) {
+      const key = dead.join();
+      const known = whole.without.get(key);
+      form = known ?? (this.#record(this.#family(variant), variant, word, dead) as Form);
+      if (!known) whole.without.set(key, form);
+    }
     if (!form.busy) {
       form.busy = true;
       body(form.planned);
@@ -335,7 +354,7 @@ export class Templates<V> {
     }
     const spare = this.#spare.get(form) ?? [];
     this.#spare.set(form, spare);
-    const another = spare.pop() ?? (this.#record(this.#family(variant), variant, word) as Form);
+    const another = spare.pop() ?? (this.#record(this.#family(variant), variant, word, dead) as Form);
     body(another.planned);
     spare.push(another);
   }
@@ -363,21 +382,25 @@ export class Templates<V> {
     return form;
   }
 
-  #record(family: Family<V>, variant: V, word: number): Form | null {
+  #record(family: Family<V>, variant: V, word: number, dead: Registers = none): Form | null {
     const { held } = this.#recorder;
+    held.dead = dead;
     for (;;) {
       held.begin();
       try {
         const recording = this.#recorder.instruction(variant, word, family.late(word));
+        const plain = onlyAccess(recording, held);
         return {
           planned: plan(recording),
           jumps: recording.jumps.map(({ displacement }) => displacement),
           fallsThrough: recording.fallsThrough,
           reads: distinct(held.reads),
           writes: distinct(held.writes),
-          plain: onlyAccess(recording, held),
+          plain,
           branches: recording.statements.some(({ op }) => op === "if" || op === "repeat"),
+          leaves: mayLeave(recording.statements, plain !== undefined),
           pairs: held.pairs(),
+          without: new Map(),
           busy: false,
         };
       } catch (error) {
@@ -393,6 +416,14 @@ export class Templates<V> {
 function distinct(numbers: readonly RegisterNumber[]): RegisterNumber[] {
   return numbers.filter((number, i) => numbers.findIndex(({ now }) => now === number.now) === i);
 }
+
+/** Whether it may be left elsewhere than at this access: what takes no exits has no way to leave by. */
+const mayLeave = (statements: readonly Statement[], access: boolean): boolean =>
+  statements.some((s) => {
+    if (s.op === "effect") return s.code.length > 1 && !(access && s.plain);
+    if (s.op === "if") return mayLeave(s.then, false) || mayLeave(s.otherwise, false);
+    return s.op === "repeat" && mayLeave(s.body, false);
+  });
 
 function onlyAccess({ statements }: Recording, held: HeldRegisters): Form["plain"] {
   const [found, ...others] = statements.flatMap((s) => (s.op === "effect" && s.plain ? [s.plain.access] : []));
