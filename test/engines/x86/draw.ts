@@ -271,6 +271,8 @@ function floating(random: Random, form: Form): Uint8Array {
       true,
     );
   }
+  // As it is in most programs after a while: something was inexact.
+  else if (random.below(2)) view.setUint32(24, 0x1fa0, true);
   return image;
 }
 

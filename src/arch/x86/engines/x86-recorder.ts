@@ -23,7 +23,7 @@ import {
 } from "../isa/machine.js";
 import { immediateKinds, type OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
-import { FloatStatus } from "./float-words.js";
+import { FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import type { X86Handler } from "./handlers.js";
 import { Shadow, state } from "./layout.js";
 import { sizeOf } from "./operands.js";
@@ -36,6 +36,7 @@ export type VectorPlace = Place | { readonly is4: number };
 /** Words of the state that bodies look at. */
 type WordField =
   | ("cpl" | "interruptPending" | "interruptRequest" | "nmiPending")
+  | "mxcsr"
   | ("sseBlocked" | "avxBlocked" | "mmxBlocked" | "sseFault" | "floatStatus");
 
 const flagNames = ["zero", "sign", "overflow", "carry", "adjust"] as const;
@@ -220,6 +221,46 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N> {
     return this.callHelper(name, helpers[name], args as unknown as Node[]) as unknown as HelperResult<N>;
+  }
+
+  callUnless<N extends HelperName>(
+    condition: I32,
+    quick: HelperResult<N>,
+    name: N,
+    ...args: HelperArguments<N>
+  ): HelperResult<N> {
+    const { effect, result } = helpers[name];
+    if (effect !== "state" || result === "void")
+      throw new Error(`${name} is no routine that there is a quicker way to`);
+    const index = this.runtime.helper(name);
+    const all = [...(args as unknown as Node[]), asNode(quick as Value), asNode(condition)];
+    const node = this.effect(
+      all,
+      this.helperWrites(effect),
+      (f) => {
+        const held = all.map(({ type }) => f.local(type));
+        for (const local of held.toReversed()) f.set(local);
+        const [instead, holds] = held.slice(-2) as [number, number];
+        f.get(holds);
+        f.if(result);
+        f.get(instead);
+        f.else();
+        f.get(this.access.state);
+        for (const local of held.slice(0, -2)) f.get(local);
+        f.call(index);
+        f.end();
+        for (const local of held) f.release(local);
+      },
+      result,
+    );
+    return node as unknown as HelperResult<N>;
+  }
+
+  plainFloat(): I32 {
+    const { i32 } = this;
+    const noted = FloatException.precision | (FloatException.precision << Mxcsr.masks);
+    const word = i32.and(this.#word("mxcsr", "float"), i32.const((3 << Mxcsr.rounding) | noted));
+    return i32.eq(word, i32.const(noted));
   }
 
   /** What an operand's number is, where a control, debug or segment register is named: in ModRM.reg. */

@@ -153,6 +153,15 @@ export interface X86Machine extends Operations {
   shade(): void;
   /** Calls a routine of the run-time library. A body that does runs in the interpreter only. */
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
+  /** `quick` where the condition holds, else what the routine gives. */
+  callUnless<N extends HelperName>(
+    condition: I32,
+    quick: HelperResult<N>,
+    name: N,
+    ...args: HelperArguments<N>
+  ): HelperResult<N>;
+  /** Whether MXCSR rounds to nearest, and has noted before that a result was inexact, which is masked. */
+  plainFloat(): I32;
   /** After a call of one of the routines of SSE's arithmetic: the exception that it found and that is not masked. */
   checkFloat(): void;
   /** A fault of this instruction, with an error code of 0 if the exception has one: nothing of it happens. */
@@ -160,7 +169,16 @@ export interface X86Machine extends Operations {
 }
 
 /** Bits of RFLAGS. */
-export const Flag = { carry: 0, parity: 2, adjust: 4, zero: 6, sign: 7, interrupt: 9, direction: 10, overflow: 11 } as const;
+export const Flag = {
+  carry: 0,
+  parity: 2,
+  adjust: 4,
+  zero: 6,
+  sign: 7,
+  interrupt: 9,
+  direction: 10,
+  overflow: 11,
+} as const;
 export const rax = 0;
 export const rcx = 1;
 export const rdx = 2;

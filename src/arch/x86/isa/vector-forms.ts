@@ -1,5 +1,6 @@
 /** What instructions of vectors have in common: MMX's, SSE's and AVX's forms of one operation, in halves of 128 bits. */
 import type { I32, V128 } from "../../../semantics/values.js";
+import type { Quick } from "./float-quick.js";
 import { type Feature, type InsnDefinition, type InsnOptions, insn } from "./insn.js";
 import type { Operand, X86Machine } from "./machine.js";
 import { SsePart } from "./sse-operation.js";
@@ -94,18 +95,38 @@ export const shapes = [
 ] as const;
 
 /** What a routine of the run-time library makes of 128 bits, which part of the operation this is; its exceptions are looked at behind it. */
-export type FloatMake = (m: X86Machine, a: V128, b: V128, part: I32) => V128;
+export type FloatMake = (m: X86Machine, a: V128, b: V128, part: I32, quick?: Quick<V128>) => V128;
 
-/** As `combine`, for arithmetic: exceptions of all lanes together keep the destination, and memory is read first. */
-export function floatCombine(make: FloatMake, scalar: number): (m: X86Machine, operands: unknown) => void {
+/** What the host makes of 128 bits, lanes where that is right being all ones; and whether such lanes are what is to be right. */
+export interface QuickMake {
+  readonly lanes: (m: X86Machine, a: V128, b: V128) => { readonly right: V128; readonly value: V128 };
+  readonly right: (m: X86Machine, right: V128) => I32;
+}
+type Combined = (m: X86Machine, operands: unknown) => void;
+
+/**
+ * As `combine`, for arithmetic: exceptions of all lanes together keep the destination, and memory is read first. `quick` is taken
+ * if all lanes are right.
+ */
+export function floatCombine(make: FloatMake, scalar: 0 | 1, quick?: QuickMake): Combined {
   return (m, operands) => {
     const { dst, a = dst, src } = operands as { dst: Operand; a?: Operand; src: Operand };
     const wide = dst.size === 256 && !scalar;
     const b = src.vector();
     const upperB = wide ? src.upper() : undefined;
     const part = (number: number) => m.i32.const(number);
-    const result = make(m, a.vector(), b, part(wide ? SsePart.first : scalar));
-    const upper = upperB && make(m, a.upper(), upperB, part(SsePart.second));
+    const [first, second] = [a.vector(), upperB && a.upper()];
+    const halves = quick && [quick.lanes(m, first, b), ...(upperB && second ? [quick.lanes(m, second, upperB)] : [])];
+    const right =
+      halves &&
+      quick.right(
+        m,
+        halves.map((half) => half.right).reduce((x, y) => m.v128.and(x, y)),
+      );
+    const made = (x: V128, y: V128, which: number, half: number): V128 =>
+      make(m, x, y, part(which), right && halves[half] && { holds: right, value: halves[half].value });
+    const result = made(first, b, wide ? SsePart.first : scalar, 0);
+    const upper = upperB && second && made(second, upperB, SsePart.second, 1);
     m.checkFloat();
     dst.setVector(result, upper);
   };

@@ -62,6 +62,7 @@ export function fillElements(s: i32, to: u64, value: u64, count: u64, size: i32)
   if (size == 8) store<u64>(target, value);
   else if (size == 4) store<u32>(target, value);
   else store<u16>(target, value);
-  for (let done = size; done < bytes; done += done) memory.copy(target + done, target, done < bytes - done ? done : bytes - done);
+  for (let done = size; done < bytes; done += done)
+    memory.copy(target + done, target, done < bytes - done ? done : bytes - done);
   return many;
 }

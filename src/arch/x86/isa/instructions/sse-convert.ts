@@ -1,5 +1,6 @@
 /** SSE, SSE2, MMX and AVX: conversions between integers, singles and doubles. */
 import type { I32, I64, V128 } from "../../../../semantics/values.js";
+import { quickConvert, quickFromInteger, quickTruncate } from "../float-quick.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
 import { SsePart } from "../sse-operation.js";
@@ -22,7 +23,8 @@ const fromInteger = (name: string, prefix: string, double: 0 | 1): InsnDefinitio
     const { src } = o as Scalar;
     const value = src.read();
     const whole = src.size === 64 ? value : m.i64.extend32S(value);
-    const result = m.call("sseFromInteger", flag(m, double), whole);
+    const { holds, value: quick } = quickFromInteger(m, double, whole);
+    const result = m.callUnless(holds, quick, "sseFromInteger", flag(m, double), whole);
     m.checkFloat();
     first(m, o as Scalar, double, result);
   };
@@ -35,7 +37,9 @@ const toInteger = (name: string, prefix: string, opcode: string, double: 0 | 1, 
   const body = (m: X86Machine, o: unknown): void => {
     const { dst, src } = o as Scalar;
     const bits = src.read();
-    const result = m.call("sseToInteger", flag(m, double), flag(m, dst.size), flag(m, truncate), bits);
+    const asked = [flag(m, double), flag(m, dst.size), flag(m, truncate), bits] as const;
+    const { holds, value } = quickTruncate(m, double, dst.size, bits);
+    const result = truncate ? m.callUnless(holds, value, "sseToInteger", ...asked) : m.call("sseToInteger", ...asked);
     m.checkFloat();
     dst.write(result);
   };
@@ -47,7 +51,9 @@ const toInteger = (name: string, prefix: string, opcode: string, double: 0 | 1, 
 const other = (name: string, prefix: string, double: 0 | 1): InsnDefinition[] => {
   const [to, from] = [sized(double ? 0 : 1), sized(double)];
   const body = (m: X86Machine, o: unknown): void => {
-    const result = m.call("sseConvert", flag(m, double), (o as Scalar).src.read());
+    const from = (o as Scalar).src.read();
+    const { holds, value } = quickConvert(m, double, from);
+    const result = m.callUnless(holds, value, "sseConvert", flag(m, double), from);
     m.checkFloat();
     first(m, o as Scalar, double ? 0 : 1, result);
   };

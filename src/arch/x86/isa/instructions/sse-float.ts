@@ -1,5 +1,6 @@
 /** SSE to SSE4.1 and AVX: arithmetic, comparisons and roundings of singles and doubles. Conversions: sse-convert.ts. */
 import type { I32, V128 } from "../../../../semantics/values.js";
+import { lanesRight, type QuickOperation, quickLanes, quickOrder } from "../float-quick.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
 import { SseOperation } from "../sse-operation.js";
@@ -18,11 +19,18 @@ const inForms = (
   mnemonic: string,
   opcode: string,
   make: (shape: Shape) => FloatMake,
-  { only = shapes, unary = false }: { only?: readonly Shape[]; unary?: boolean } = {},
+  { only = shapes, unary = false, quick }: { only?: readonly Shape[]; unary?: boolean; quick?: QuickOperation } = {},
 ): InsnDefinition[] =>
   only.flatMap((shape) => {
     const { prefix, suffix, scalar, src } = shape;
-    const body = floatCombine(make(shape), scalar);
+    const body = floatCombine(
+      make(shape),
+      scalar,
+      quick && {
+        lanes: (m, a, b) => quickLanes(m, quick, shape, a, b),
+        right: (m, right) => lanesRight(m, shape, right),
+      },
+    );
     const length = scalar ? "LIG" : "L";
     const first = unary && !scalar ? "" : "a:xv, ";
     return [
@@ -39,10 +47,18 @@ const inForms = (
 const operation =
   (name: keyof typeof SseOperation) =>
   ({ double }: Shape): FloatMake =>
-  (m, a, b, part) =>
-    m.call("sseArithmetic", flag(m, SseOperation[name]), flag(m, double), part, a, b);
-const arithmetic = (name: keyof typeof SseOperation, mnemonic: string, opcode: string, unary = false) =>
-  inForms(mnemonic, opcode, operation(name), { unary });
+  (m, a, b, part, quick) => {
+    const [which, isDouble] = [flag(m, SseOperation[name]), flag(m, double)];
+    if (!quick) return m.call("sseArithmetic", which, isDouble, part, a, b);
+    return m.callUnless(quick.holds, quick.value, "sseArithmetic", which, isDouble, part, a, b);
+  };
+const quickOperations: Partial<Record<keyof typeof SseOperation, QuickOperation>> = {
+  ...{ add: "add", subtract: "sub", multiply: "mul", divide: "div", root: "sqrt" },
+};
+const arithmetic = (name: keyof typeof SseOperation, mnemonic: string, opcode: string, unary = false) => {
+  const quick = quickOperations[name];
+  return inForms(mnemonic, opcode, operation(name), { unary, ...(quick && { quick }) });
+};
 
 const compares = shapes.flatMap(({ prefix, suffix, double, scalar, src }) => {
   const body =
@@ -70,7 +86,9 @@ const ordered = (name: string, prefix: string, opcode: string, double: 0 | 1, qu
     const { a, b } = o as { a: Operand; b: Operand };
     const { i32, i64 } = m;
     const second = b.read();
-    const which = m.call("sseOrder", flag(m, quiet), flag(m, double), a.read(), second);
+    const first = a.read();
+    const { holds, value } = quickOrder(m, double, first, second);
+    const which = m.callUnless(holds, value, "sseOrder", flag(m, quiet), flag(m, double), first, second);
     m.checkFloat();
     const none = i32.eq(which, i32.const(2));
     const equal = i32.or(i32.eqz(which), none);

@@ -5,6 +5,7 @@
 import {
   FLOAT_denormal,
   FLOAT_invalid,
+  FLOAT_precision,
   FLOAT_zeroDivide,
   S_mxcsr,
   SSE_add,
@@ -104,33 +105,107 @@ function arithmetic(operation: i32, a: u64, given: u64, double: bool): u64 {
   return pack(double);
 }
 
-/** The host's arithmetic gives the same where nothing but what is inexact can come of it, and MXCSR says so already. */
-const QUICK = 0x1fa0;
+/**
+ * The host's arithmetic gives the same where MXCSR rounds to the nearest, hides nothing that is to be told, and nothing comes of
+ * it but what is inexact: which MXCSR says already, or it is exact.
+ */
+const QUICK = 0x1f80;
+const QUICK_MASK = 0xffc0;
 
+const MAGNITUDE: u64 = 0x7fffffffffffffff;
+const LEAST: u64 = 0x0010000000000000;
+const INFINITY: u64 = 0x7ff0000000000000;
+
+/** Zero, normal or infinite. */
+// @ts-ignore: decorator
+@inline
+function isOrdinary(bits: u64): bool {
+  const size = bits & MAGNITUDE;
+  return size == 0 || (size >= LEAST && size <= INFINITY);
+}
+
+/** What is near the smallest may have been denormal before it was rounded. */
 // @ts-ignore: decorator
 @inline
 function isPlain(bits: u64): bool {
-  const biased = (bits >> 52) & 0x7ff;
-  return biased > 0 && biased < 0x7ff;
+  const size = bits & MAGNITUDE;
+  return size >= 2 * LEAST && size < INFINITY;
+}
+
+/** Of a result: it is plain, or it is 0 and no smaller number has become that. */
+// @ts-ignore: decorator
+@inline
+function isWhole(operation: i32, a: u64, b: u64, bits: u64): bool {
+  if (isPlain(bits)) return true;
+  if ((bits & MAGNITUDE) != 0) return false;
+  if (operation == SSE_add || operation == SSE_subtract) return true;
+  return (a & MAGNITUDE) == 0 ? operation != SSE_root : operation == SSE_multiply && (b & MAGNITUDE) == 0;
+}
+
+/** Whether the significant bits of both are few enough for all of their product's. */
+// @ts-ignore: decorator
+@inline
+function fits(a: u64, b: u64): bool {
+  return ctz(a | LEAST) + ctz(b | LEAST) >= 53 || (a & MAGNITUDE) == 0 || (b & MAGNITUDE) == 0;
+}
+
+/** Whether r is what x and y give, not rounded (Knuth, "The Art of Computer Programming", 4.2.2, for sums). */
+function isExact(operation: i32, x: f64, y: f64, r: f64): bool {
+  if (operation == SSE_multiply) return fits(reinterpret<u64>(x), reinterpret<u64>(y));
+  if (operation == SSE_divide) return fits(reinterpret<u64>(r), reinterpret<u64>(y)) && r * y == x;
+  if (operation == SSE_root) return fits(reinterpret<u64>(r), reinterpret<u64>(r)) && r * r == y;
+  const z = operation == SSE_subtract ? -y : y;
+  const part = r - x;
+  return x - (r - part) + (z - part) == 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function byHost(operation: i32, x: f64, y: f64): f64 {
+  if (operation == SSE_add) return x + y;
+  if (operation == SSE_subtract) return x - y;
+  if (operation == SSE_multiply) return x * y;
+  if (operation == SSE_divide) return x / y;
+  return sqrt<f64>(y);
 }
 
 function double(s: i32, kind: i32, a: u64, b: u64, odd: bool): u64 {
   const operation = kind == SSE_addSubtract ? (odd ? SSE_add : SSE_subtract) : kind;
-  if ((load<i32>(s, S_mxcsr) & 0xffe0) == QUICK && isPlain(a) && isPlain(b)) {
+  const control = load<i32>(s, S_mxcsr);
+  const hosts = operation != SSE_minimum && operation != SSE_maximum && (control & QUICK_MASK) == QUICK;
+  if (hosts && isOrdinary(a) && isOrdinary(b)) {
     const x = reinterpret<f64>(a);
     const y = reinterpret<f64>(b);
-    let r: f64 = 0;
-    if (operation == SSE_add) r = x + y;
-    else if (operation == SSE_subtract) r = x - y;
-    else if (operation == SSE_multiply) r = x * y;
-    else if (operation == SSE_divide) r = x / y;
-    else if (operation == SSE_root && y > 0) r = sqrt<f64>(y);
+    const r = byHost(operation, x, y);
     const bits = reinterpret<u64>(r);
-    // What is near the smallest may have been denormal before it was rounded.
-    const biased = (bits >> 52) & 0x7ff;
-    if (biased > 1 && biased < 0x7ff) return bits;
+    if (isWhole(operation, a, b, bits) && (control & FLOAT_precision || isExact(operation, x, y, r))) return bits;
   }
   return arithmetic(operation, a, b, true);
+}
+
+/** By way of a double, which has more than twice the bits: it is rounded as if once. */
+function single(s: i32, operation: i32, a: u32, b: u32): u32 {
+  const control = load<i32>(s, S_mxcsr);
+  const hosts = operation != SSE_minimum && operation != SSE_maximum && (control & QUICK_MASK) == QUICK;
+  if (hosts && isOrdinarySingle(a) && isOrdinarySingle(b)) {
+    const x = <f64>reinterpret<f32>(a);
+    const y = <f64>reinterpret<f32>(b);
+    const between = byHost(operation, x, y);
+    const r = <f32>between;
+    const bits = reinterpret<u32>(r);
+    const size = bits & 0x7fffffff;
+    const plain = size >= 0x01000000 && size < 0x7f800000;
+    const whole = plain || (size == 0 && isWhole(operation, reinterpret<u64>(x), reinterpret<u64>(y), 0));
+    if (whole && (control & FLOAT_precision || (<f64>r == between && isExact(operation, x, y, between)))) return bits;
+  }
+  return <u32>arithmetic(operation, a, b, false);
+}
+
+// @ts-ignore: decorator
+@inline
+function isOrdinarySingle(bits: u32): bool {
+  const size = bits & 0x7fffffff;
+  return size == 0 || (size >= 0x00800000 && size <= 0x7f800000);
 }
 
 /** An operation on all lanes, or on the first (`SSEPART_scalar`: the others are the first operand's). */
@@ -150,23 +225,23 @@ export function sseArithmetic(s: i32, operation: i32, isDouble: i32, part: i32, 
     result = i32x4.replace_lane(
       result,
       0,
-      <i32>arithmetic(even, <u32>i32x4.extract_lane(a, 0), <u32>i32x4.extract_lane(b, 0), false),
+      <i32>single(s, even, <u32>i32x4.extract_lane(a, 0), <u32>i32x4.extract_lane(b, 0)),
     );
     if (part != SSEPART_scalar) {
       result = i32x4.replace_lane(
         result,
         1,
-        <i32>arithmetic(odd, <u32>i32x4.extract_lane(a, 1), <u32>i32x4.extract_lane(b, 1), false),
+        <i32>single(s, odd, <u32>i32x4.extract_lane(a, 1), <u32>i32x4.extract_lane(b, 1)),
       );
       result = i32x4.replace_lane(
         result,
         2,
-        <i32>arithmetic(even, <u32>i32x4.extract_lane(a, 2), <u32>i32x4.extract_lane(b, 2), false),
+        <i32>single(s, even, <u32>i32x4.extract_lane(a, 2), <u32>i32x4.extract_lane(b, 2)),
       );
       result = i32x4.replace_lane(
         result,
         3,
-        <i32>arithmetic(odd, <u32>i32x4.extract_lane(a, 3), <u32>i32x4.extract_lane(b, 3), false),
+        <i32>single(s, odd, <u32>i32x4.extract_lane(a, 3), <u32>i32x4.extract_lane(b, 3)),
       );
     }
   }
