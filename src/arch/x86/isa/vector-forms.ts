@@ -54,36 +54,35 @@ export interface VectorForms {
   readonly options?: InsnOptions;
 }
 
-/** `opcode`: map and opcode, as "0F 38 00"; all but MMX's have the prefix 66. */
-export function packed(name: string, opcode: string, make: Binary, forms: VectorForms): InsnDefinition[] {
-  const { feature, mmx, avx = "avx/avx2", options } = forms;
+/** SSE's instruction with MMX's form, and AVX's, whose operands are these. */
+function packedForms(
+  name: string,
+  opcode: string,
+  operands: string,
+  body: (m: X86Machine, operands: unknown) => void,
+  { feature, mmx, avx = "avx/avx2", only128, options }: VectorForms,
+): InsnDefinition[] {
   const map = opcode.slice(0, -3).replace(" ", "");
   const old = [`66 ${opcode} /r  dst:x, src:xm`, ...(mmx ? [`NP ${opcode} /r  dst:q, src:qm  ${mmx}`] : [])];
   return [
-    insn(name, old as ["66 0F 00 /r  dst:x, src:xm"], { ...options, feature }, combine(make)),
+    insn(name, old as ["66 0F 00 /r  dst:x, src:xm"], { ...options, feature }, body),
     insn(
       `v${name}`,
-      [`VEX.L.66.${map} ${opcode.slice(-2)} /r  dst:x, a:xv, b:xm  ${avx}`] as const,
+      [`VEX.L${only128 ? "0" : ""}.66.${map} ${opcode.slice(-2)} /r  ${operands}  ${avx}`] as [string],
       { ...options, unaligned: true },
-      combine(make),
+      body,
     ),
   ];
 }
 
+/** `opcode`: map and opcode, as "0F 38 00"; all but MMX's have the prefix 66. */
+export function packed(name: string, opcode: string, make: Binary, forms: VectorForms): InsnDefinition[] {
+  return packedForms(name, opcode, "dst:x, a:xv, b:xm", combine(make), forms);
+}
+
 /** The same of one operand. */
 export function packedUnary(name: string, opcode: string, make: Unary, forms: VectorForms): InsnDefinition[] {
-  const { feature, mmx, avx = "avx/avx2", options, only128 } = forms;
-  const map = opcode.slice(0, -3).replace(" ", "");
-  const old = [`66 ${opcode} /r  dst:x, src:xm`, ...(mmx ? [`NP ${opcode} /r  dst:q, src:qm  ${mmx}`] : [])];
-  return [
-    insn(name, old as ["66 0F 00 /r  dst:x, src:xm"], { ...options, feature }, each(make)),
-    insn(
-      `v${name}`,
-      [`VEX.L${only128 ? "0" : ""}.66.${map} ${opcode.slice(-2)} /r  dst:x, src:xm  ${avx}`] as const,
-      { ...options, unaligned: true },
-      each(make),
-    ),
-  ];
+  return packedForms(name, opcode, "dst:x, src:xm", each(make), forms);
 }
 
 /** The four forms of an operation on floating point: mandatory prefix, suffix, lanes of doubles, the first lane only. */
