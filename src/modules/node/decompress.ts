@@ -1,7 +1,8 @@
 /** What gzip, xz and zstd made of a module's file. The bytes' first few say which, as for libkmod; the name does not. */
 import { gunzipSync, inflateRawSync } from "node:zlib";
 import { UnpackError } from "../../base/unpack/output.js";
-import { unxz as unpackXz } from "../../base/unpack/xz.js";
+import { unxz } from "../../base/unpack/xz.js";
+import { unzstd } from "../../base/unpack/zstd.js";
 import { ModuleFileError } from "../elf/elf-file.js";
 
 /** No module is larger. What unpacks to more is refused before it fills the memory. */
@@ -29,34 +30,9 @@ export async function decompress(bytes: Uint8Array, limit = maxModuleSize): Prom
     return await format.unpack(bytes, limit);
   } catch (error) {
     if (error instanceof ModuleFileError) throw error;
-    throw new ModuleFileError("EINVAL", `${format.name}: ${format.name === "xz" ? "File is corrupt" : String(error)}`);
-  }
-}
-
-/** Gathers chunks, up to a limit. */
-class Collector {
-  readonly #chunks: Uint8Array[] = [];
-  readonly #limit: number;
-  #size = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  add(chunk: Uint8Array): void {
-    this.#size += chunk.length;
-    if (this.#size > this.#limit) throw tooLarge(this.#limit);
-    this.#chunks.push(chunk);
-  }
-
-  join(): Uint8Array {
-    const joined = new Uint8Array(this.#size);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      joined.set(chunk, at);
-      at += chunk.length;
-    }
-    return joined;
+    if (error instanceof UnpackError && error.code === "larger") throw tooLarge(limit);
+    const sentence = error instanceof UnpackError ? error.message : String(error);
+    throw new ModuleFileError("EINVAL", `${format.name}: ${format.name === "xz" ? "File is corrupt" : sentence}`);
   }
 }
 
@@ -112,25 +88,4 @@ function endOfMembers(bytes: Uint8Array, limit: number): number {
     at = Math.min(at + engine.bytesWritten + gzipTrailer, bytes.length);
   }
   return at;
-}
-
-async function unzstd(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
-  const { Decompress } = await import("fzstd");
-  const collector = new Collector(limit);
-  let ended = false;
-  const stream = new Decompress((chunk, final) => {
-    collector.add(chunk);
-    ended ||= final === true;
-  });
-  stream.push(bytes, true);
-  if (!ended) throw new ModuleFileError("EINVAL", "zstd: unexpected end of input");
-  return collector.join();
-}
-
-function unxz(bytes: Uint8Array, limit: number): Uint8Array {
-  try {
-    return unpackXz(bytes, limit);
-  } catch (error) {
-    throw error instanceof UnpackError && error.code === "larger" ? tooLarge(limit) : error;
-  }
 }

@@ -1,5 +1,5 @@
 /** What kernels are packed with, by the first bytes; each is unpacked here, never beyond a limit, or refused by its name. */
-import { Output, UnpackError } from "../../base/unpack/output.js";
+import { UnpackError } from "../../base/unpack/output.js";
 import { VmmError } from "../errors.js";
 import { gunzip } from "./gzip.js";
 
@@ -18,7 +18,11 @@ const formats: readonly Format[] = [
     magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0],
     unpack: async (bytes, limit) => (await import("../../base/unpack/xz.js")).unxz(bytes, limit),
   },
-  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd], unpack: unzstd },
+  {
+    name: "zstd",
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    unpack: async (bytes, limit) => (await import("../../base/unpack/zstd.js")).unzstd(bytes, limit),
+  },
   {
     name: "lz4",
     magic: [0x02, 0x21, 0x4c, 0x18],
@@ -60,18 +64,4 @@ export async function unpackKnown(bytes: Uint8Array, limit: number, name: string
     if (error.code === "larger") throw new VmmError(`${name} cannot be loaded: ${error.message}`);
     throw new VmmError(`${name} cannot be unpacked: its ${format.name} data: ${error.message}`);
   }
-}
-
-async function unzstd(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
-  // Few kernels need it.
-  const { Decompress } = await import("fzstd");
-  const output = new Output(limit);
-  let ended = false;
-  const stream = new Decompress((chunk, final) => {
-    output.append(chunk);
-    ended ||= final === true;
-  });
-  stream.push(bytes, true);
-  if (!ended) throw new UnpackError("damaged", "it is cut off");
-  return output.made;
 }
