@@ -65,7 +65,7 @@ export async function goOn(starting: Starting, from: Snapshot | Twin): Promise<S
   return run(machine, starting, (how, control, trace) => machine.restore({ ...how, state, ram }, control, trace));
 }
 
-/** What makes RAM for machines that go on later with the same options; Rejects with VmmError. */
+/** What makes RAM for machines that go on later with the same options. Rejects with VmmError. */
 export async function placing(
   { openKvm, implementation }: Pick<Starting, "openKvm" | "implementation">,
   { guest, place }: LoadedMachine,
