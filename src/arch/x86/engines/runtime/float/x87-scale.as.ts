@@ -286,8 +286,7 @@ export function floatStoreDecimal(s: i32, at: i64): void {
     let value: u64 = 0;
     let fits = kind == ZERO;
     if (kind == FINITE && power < 63) {
-      if (power < 0) roundUnits(power == -1 ? (digits >> 1) | (digits & 1) : 1, 0, mode);
-      else roundUnits((digits << (<u64>power + 1)) >> 1, digits >> <u64>(63 - power), mode);
+      roundUnits(mode);
       value = units;
       fits = value <= MOST;
       if (fits && inexactUnits) addLate(FLOAT_precision);

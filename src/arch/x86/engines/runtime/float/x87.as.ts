@@ -470,13 +470,8 @@ function whole(size: i32, by: i32): void {
     put(none, head);
     return;
   }
-  let integer: u64 = 0;
-  if (power < 0) {
-    // Of what is below one, only whether it is above, at or below a half.
-    roundUnits(power == -1 ? (digits >> 1) | (digits & 1) : 1, 0, by);
-  } else if (power == 63) roundUnits(0, digits, by);
-  else roundUnits((digits << (<u64>power + 1)) >> 1, digits >> <u64>(63 - power), by);
-  integer = units;
+  roundUnits(by);
+  const integer = units;
   if (integer > none - (sign ? 0 : 1)) {
     addEarly(FLOAT_invalid);
     put(none, head);
@@ -489,8 +484,18 @@ function whole(size: i32, by: i32): void {
 export let units: u64 = 0;
 export let inexactUnits: bool = false;
 let unitsRose: bool = false;
-/** Rounds `given` and a fraction (one half is bit 62) to a whole number. */
-export function roundUnits(fraction: u64, given: u64, by: i32): void {
+/** Rounds the magnitude of the number that was taken apart last, less than 2 ** 64, to a whole one. */
+export function roundUnits(by: i32): void {
+  let given: u64 = 0;
+  // One half is bit 62. Of what is below one, it only counts whether it is above, at or below a half.
+  let fraction: u64 = 1;
+  if (power == 63) {
+    given = digits;
+    fraction = 0;
+  } else if (power >= 0) {
+    given = digits >> <u64>(63 - power);
+    fraction = (digits << (<u64>power + 1)) >> 1;
+  } else if (power == -1) fraction = (digits >> 1) | (digits & 1);
   const half: u64 = 0x4000000000000000;
   inexactUnits = fraction != 0;
   if (by == NEAREST) unitsRose = fraction > half || (fraction == half && (given & 1) != 0);
@@ -608,8 +613,7 @@ function examined(s: i32): void {
 function rounded(): void {
   const given = head;
   if (power >= 63) return;
-  if (power < 0) roundUnits(power == -1 ? (digits >> 1) | (digits & 1) : 1, 0, mode);
-  else roundUnits((digits << (<u64>power + 1)) >> 1, digits >> <u64>(63 - power), mode);
+  roundUnits(mode);
   if (inexactUnits) addLate(FLOAT_precision);
   if (units == 0) put(0, given & 0x8000);
   else {
