@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { random as randomOf } from "../../src/vfio/random.test-support.js";
 import { noGuest } from "./booting.test-support.js";
 import { killsOfCache, killsOfDisks, killsOfSaves, makeBase } from "./kills.js";
 
@@ -21,11 +22,7 @@ const { values } = parseArgs({
 if (noGuest) throw new Error(noGuest);
 const unknown = values.only.find((one) => !kinds.some((kind) => kind === one));
 if (unknown !== undefined) throw new Error(`there is no ${unknown}: ${kinds.join(", ")}`);
-let state = Number(values.seed);
-const random = (below: number): number => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  return Math.floor((state / 2 ** 32) * below);
-};
+const random = randomOf(Number(values.seed));
 const rounds = Number(values.rounds);
 const folder = mkdtempSync(join(tmpdir(), "unikvm-kills-"));
 try {

@@ -308,7 +308,7 @@ export async function killsOfCache({ snapshot, disks, rounds, random, folder, ea
       if (file !== undefined && round % 2 === 0) rmSync(join(kept, file));
       else if (file !== undefined) {
         const bytes = readFileSync(join(kept, file));
-        const at = bytes.length - 1 - random(bytes.length / 2);
+        const at = bytes.length - 1 - random(bytes.length >> 1);
         bytes[at] = (bytes[at] ?? 0) ^ 1;
         writeFileSync(join(kept, file), bytes);
         damaged++;

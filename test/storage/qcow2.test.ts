@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { random as randomOf } from "../../src/vfio/random.test-support.js";
 import { StorageError } from "../../src/vmm/storage/disk.js";
 import { MemoryStore } from "../../src/vmm/storage/memory-store.js";
 import { decompressors } from "../../src/vmm/storage/node/decompressors.js";
@@ -127,15 +128,6 @@ for (const compression of ["zlib", "zstd"]) {
   });
 }
 
-/** The same numbers for the same seed. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = (Math.imul(seed, 2654435761) + 1) >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 /** A long run: `UNIKVM_DRAWS=5000 UNIKVM_SEED=7 node --test dist/test/storage/qcow2.test.js`. */
 const draws = Number(process.env["UNIKVM_DRAWS"] ?? 250);
 const firstSeed = Number(process.env["UNIKVM_SEED"] ?? 1);
@@ -167,7 +159,7 @@ for (const compression of ["zlib", "zstd"]) {
     const counts = { read: 0, written: 0, refused: 0 };
     let slowest = 0;
     for (let seed = firstSeed; seed < firstSeed + draws; seed++) {
-      const random = randomFrom(seed);
+      const random = randomOf(seed);
       const store = new MemoryStore("image", mutated(honest, random));
       const begin = performance.now();
       try {
