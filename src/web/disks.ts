@@ -3,6 +3,7 @@ import type { Disk as DiskOption } from "../api/types.js";
 import { type ClosedDisk, type OpenDisks, type Opening, openDisks, overlaid } from "../vmm/devices/virtio/disks.js";
 import { VmmError } from "../vmm/errors.js";
 import { type ByteStore, type Disk, StorageError } from "../vmm/storage/disk.js";
+import { anyDecompressors as decompressors } from "../vmm/storage/qcow2/decompressors.js";
 import { isQcow2 } from "../vmm/storage/qcow2/header.js";
 import { Qcow2Disk } from "../vmm/storage/qcow2/qcow2.js";
 import { RawDisk } from "../vmm/storage/raw.js";
@@ -59,8 +60,3 @@ function requireRaw(store: ByteStore): void {
   if (!isQcow2(start)) return;
   throw new StorageError(`${store.name} begins as a qcow2 image: say format "qcow2", or "raw" if it is none`);
 }
-
-const refuse = (): never => {
-  throw new RangeError("compressed clusters are not read in a page; qemu-img convert makes an image without");
-};
-const decompressors = { deflate: refuse, zstd: refuse };

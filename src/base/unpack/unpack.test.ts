@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { missing } from "../../../test/oracles/oracles.js";
 import { random } from "../../vfio/random.test-support.js";
 import { crc32, crc64 } from "./checksums.js";
+import { inflate } from "./inflate.js";
 import { unlz4 } from "./lz4.js";
 import { unlzma } from "./lzma.js";
 import { UnpackError } from "./output.js";
@@ -125,3 +127,66 @@ for (const [name, unpack] of Object.entries({ xz: unxz, lzma: unlzma, lz4: unlz4
     assert.ok(refusals > 1000, `${refusals} refusals`);
   });
 }
+
+/** What comes out by either way, or that it is refused. */
+const outcome = (body: () => Uint8Array): string => {
+  try {
+    return Buffer.from(body()).toString("latin1");
+  } catch (error) {
+    assert.ok(error instanceof UnpackError || (error as NodeJS.ErrnoException).code !== undefined, String(error));
+    return "refused";
+  }
+};
+const inflated = (packed: Uint8Array, length: number) =>
+  outcome(() => {
+    const into = new Uint8Array(length);
+    inflate(packed, into);
+    return into;
+  });
+const byZlib = (packed: Uint8Array, length: number) =>
+  outcome(() => {
+    const bytes = inflateRawSync(packed, { maxOutputLength: Math.max(1, length) });
+    if (bytes.length === length) return bytes;
+    throw new UnpackError("damaged", "of another length");
+  });
+
+const deflates = [
+  { level: 0 },
+  { level: 1, memLevel: 1 },
+  { level: 9 },
+  ...[constants.Z_FIXED, constants.Z_HUFFMAN_ONLY, constants.Z_RLE].map((strategy) => ({ level: 6, strategy })),
+];
+
+test("what zlib deflates in any way comes out, whatever follows it", () => {
+  const below = random(5);
+  for (const options of deflates) {
+    for (const size of [0, 1, 2, 300, 4096, 65_536, 200_000]) {
+      const kinds = [code(below, size), new Uint8Array(size).fill(7), Uint8Array.from({ length: size }, () => below(256))];
+      for (const data of kinds) {
+        const packed = Buffer.concat([deflateRawSync(data, options), Buffer.from([0, 255, below(256)])]);
+        assert.equal(inflated(packed, size), Buffer.from(data).toString("latin1"), JSON.stringify([options, size]));
+        assert.equal(inflated(packed, size + 1), "refused");
+        if (size > 0) assert.equal(inflated(packed, size - 1), "refused");
+      }
+    }
+  }
+});
+
+test("4,000 streams of deflate with bits changed or their end cut off are to us what they are to zlib", () => {
+  const counts = { whole: 0, refused: 0 };
+  for (let seed = 0; seed < 4000; seed++) {
+    const below = random(seed);
+    const data = code(below, 1 + below(600));
+    const packed = Uint8Array.from(deflateRawSync(data, deflates[seed % deflates.length]));
+    const length = below(8) === 0 ? below(packed.length) : packed.length;
+    // Where the codes are told, mostly.
+    for (let i = below(3); i > 0; i--) {
+      const at = below(below(2) === 0 ? packed.length : Math.min(40, packed.length));
+      packed[at] = (packed[at] as number) ^ (1 << below(8));
+    }
+    const ours = inflated(packed.subarray(0, length), data.length);
+    assert.equal(ours, byZlib(packed.subarray(0, length), data.length), `seed ${seed}`);
+    counts[ours === "refused" ? "refused" : "whole"]++;
+  }
+  assert.ok(counts.whole > 500 && counts.refused > 500, JSON.stringify(counts));
+});
