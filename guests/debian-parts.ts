@@ -1,14 +1,14 @@
 /** What the default guests are made of, wherever their files come from. Runs in every runtime. */
 import { messageOf } from "../src/base/errors.js";
 import { ModuleTree } from "../src/modules/tree.js";
+import { consoles, type GuestArchitecture } from "./consoles.js";
 import { drivers } from "./drivers.js";
 import type { GuestFile } from "./guest-file.js";
 import { initramfs } from "./init.js";
 import { archiveModules } from "./module-archive.js";
 import { GuestUnavailable } from "./unavailable.js";
 
-/** What a guest's programs are of, as uname(1) calls it where one name will do. */
-export type GuestArchitecture = "ppc64le" | "x86_64" | "i386";
+export type { GuestArchitecture } from "./consoles.js";
 
 /** A guest of Debian's: all that differs from one architecture to the next. */
 export interface DebianGuest {
@@ -30,15 +30,15 @@ export interface DebianGuest {
 export const debianGuests: readonly DebianGuest[] = [
   {
     ...{ name: "debian", architecture: "ppc64le", port: "ppc64el", machine: "ppc64le" },
-    ...{ kernelPackage: "linux-image-powerpc64le", console: "hvc0", drivers: drivers.power },
+    ...{ kernelPackage: "linux-image-powerpc64le", console: consoles.ppc64le, drivers: drivers.power },
   },
   {
     ...{ name: "debian-amd64", architecture: "x86_64", port: "amd64", machine: "x86_64" },
-    ...{ kernelPackage: "linux-image-amd64", console: "ttyS0", drivers: drivers.x86 },
+    ...{ kernelPackage: "linux-image-amd64", console: consoles.x86_64, drivers: drivers.x86 },
   },
   {
     ...{ name: "debian-i386", architecture: "i386", port: "i386", machine: "x86_64" },
-    ...{ kernelPackage: "linux-image-686-pae", console: "ttyS0", drivers: drivers.x86 },
+    ...{ kernelPackage: "linux-image-686-pae", console: consoles.i386, drivers: drivers.x86 },
   },
 ];
 

@@ -181,7 +181,7 @@ export const rows: readonly Row[] = [
 
 /** Files here may use Node's modules and globals; of guests/ not what a page boots a guest's file with. */
 const nodePlaces =
-  /^(src\/cli|guests(?!\/(?:selftest\/|(?:cpio|debian-parts|drivers|guest-file|init|module-archive|unavailable)\.ts$))|tools|test|bench)\/|\/node\//;
+  /^(src\/cli|guests(?!\/(?:selftest\/|(?:consoles|cpio|debian-parts|drivers|guest-file|init|module-archive|unavailable)\.ts$))|tools|test|bench)\/|\/node\//;
 /** Files here may use a page's globals. */
 const pagePlaces = /^(src\/web|test\/browser)\/|\/browser\//;
 const nodeGlobals =

@@ -110,7 +110,7 @@ export interface VmOptions extends Abort {
    */
   readonly snapshot?: Snapshot | Blob | URL | string;
   /**
-   * Which processor and kernel. Default: "ppc64le", which `npm start` boots. "x86_64": in Node.js. "i386" is NOT_SUPPORTED. An
+   * Which processor and kernel. Default: "ppc64le", which `npm start` boots. "i386" is NOT_SUPPORTED. An
    * `image` or a `kernel` is to be of the same.
    */
   readonly guest?: "ppc64le" | "x86_64" | "i386";

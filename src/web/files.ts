@@ -1,6 +1,8 @@
 /** Files that a guest is booted with in a page: what a URL, a Blob or bytes have. */
 import { agentPath, archiveOfAgent } from "../../guests/agent/archive.js";
+import { consoles } from "../../guests/consoles.js";
 import { requireGuest, VmError } from "../api/error.js";
+import type { VmGuest } from "../api/platform.js";
 import type { FileSource, Progress } from "../api/types.js";
 import { messageOf } from "../base/errors.js";
 import type { BootFiles } from "../vmm/machines/start.js";
@@ -9,8 +11,12 @@ import type { MachinePlan } from "./messages.js";
 
 /** No file that a guest is booted with is larger. */
 const mostFile = 2 ** 30;
-/** The agent's program, beside the code that hands it on: bundlers find it here. */
-const agent = new URL("../../guests/agent/unikvm-agent.ppc64le", import.meta.url);
+/** The agent's programs, beside the code that hands them on: bundlers find them here. */
+const agents: Readonly<Record<VmGuest, URL>> = {
+  ppc64le: new URL("../../guests/agent/unikvm-agent.ppc64le", import.meta.url),
+  x86_64: new URL("../../guests/agent/unikvm-agent.x86_64", import.meta.url),
+  i386: new URL("../../guests/agent/unikvm-agent.i386", import.meta.url),
+};
 
 /**
  * What a guest's file has, with drivers for the devices, by their aliases. Or a kernel that has the drivers built in, or whose
@@ -22,7 +28,7 @@ export async function bootFiles(
   progress: (step: Progress) => void,
 ): Promise<BootFiles> {
   const { image, kernel = "" } = plan;
-  const program = read(agent.href, "agent", () => undefined);
+  const program = read(agents[plan.guest].href, "agent", () => undefined);
   const files = await (image === undefined ? ownFiles(plan, progress) : filesOf(plan, image, aliases, progress));
   return {
     kernel: files.kernel,
@@ -34,12 +40,15 @@ export async function bootFiles(
 
 type Files = Pick<BootFiles, "kernel" | "initrd"> & { readonly append: string };
 
-async function ownFiles({ kernel = "", initrd }: MachinePlan, progress: (step: Progress) => void): Promise<Files> {
+async function ownFiles(
+  { guest, kernel = "", initrd }: MachinePlan,
+  progress: (step: Progress) => void,
+): Promise<Files> {
   const [image, disk] = await Promise.all([
     read(kernel, "kernel", progress),
     initrd === undefined ? new Uint8Array(0) : read(initrd, "initrd", progress),
   ]);
-  return { kernel: image, initrd: disk, append: `console=hvc0 quiet rdinit=${agentPath}` };
+  return { kernel: image, initrd: disk, append: `console=${consoles[guest]} quiet rdinit=${agentPath}` };
 }
 
 async function filesOf(

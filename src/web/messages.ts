@@ -3,6 +3,7 @@
  * console's log; all else of a VM lives in the worker. Nothing waits without bound on either side: who gets bytes says how many
  * it took, and who sends them stops at the window.
  */
+import type { VmGuest } from "../api/platform.js";
 import type { FileSource, Progress, VmOptions } from "../api/types.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { Destination } from "../vmm/network/policy.js";
@@ -14,8 +15,7 @@ export const window = 1 << 20;
 
 /** Of `createVm`'s options what the machine is made of. It goes through postMessage. */
 export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> {
-  /** What a page boots. */
-  readonly guest: "ppc64le";
+  readonly guest: VmGuest;
   /** Bytes. */
   readonly memory: number;
   readonly cpus: number;

@@ -291,7 +291,6 @@ class NearMachine {
 function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): MachinePlan {
   const { image, kernel, initrd, memory, cpus = 1, type, cpu, append, disks = [], network, limits = {} } = options;
   const { guest } = options;
-  if (guest !== "ppc64le") throw notSupported(`createVm: the option guest with ${guest} in a page`, "there is ppc64le");
   if (!from && kernel === undefined && (image === undefined || image === "debian-busybox")) {
     const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import type { Page } from "puppeteer-core";
 import { built } from "../build/building.test-support.js";
 import { missing } from "../oracles/oracles.js";
+import { foreignFiles } from "./first-load.js";
 import { type BrowserName, launch } from "./launch.js";
-import { openShared, type PageRun, runInPage } from "./page.js";
+import { openShared, type PageRun, runInPage, runX86InPage } from "./page.js";
 import { type StaticServer, serve } from "./server.js";
 
 /** Where each implementation's own code begins. */
@@ -18,7 +19,7 @@ async function inPage<T>(
   isolated: boolean,
   act: (page: Page, server: StaticServer) => Promise<T>,
 ): Promise<{ result: T; server: StaticServer }> {
-  const { folder } = await built("both", "browser");
+  const { folder } = await built("pages", "browser");
   const server = await serve(folder, { isolated });
   const page = await (await launch(name)).newPage();
   const errors: string[] = [];
@@ -36,7 +37,7 @@ async function inPage<T>(
 
 /** Bundled files that hold code from under a folder of the sources. */
 async function filesWith(folder: string): Promise<string[]> {
-  const { metafile } = await built("both", "browser");
+  const { metafile } = await built("pages", "browser");
   return Object.entries(metafile.outputs)
     .filter(([, { inputs }]) =>
       Object.entries(inputs).some(([input, { bytesInOutput }]) => input.startsWith(folder) && bytesInOutput > 0),
@@ -74,6 +75,8 @@ for (const name of ["chrome", "firefox"] as const) {
           [],
         );
       }
+      const ofX86 = foreignFiles((await built("pages", "browser")).metafile, "ppc64le");
+      assert.ok(ofX86.length > 0 && !server.log.some(({ path }) => ofX86.includes(path)), "code of x86");
       for (const source of translation) {
         const files = await filesWith(source);
         const downloaded = server.log.some(({ path }) => files.includes(path));
@@ -84,6 +87,21 @@ for (const name of ["chrome", "firefox"] as const) {
       t.diagnostic(`openKvm with ${type}: ${bytes(/\.js$/)} bytes of JavaScript, ${bytes(/\.wasm$/)} of WebAssembly`);
       const [js, wasm] = [bytes(/\.js$/), bytes(/\.wasm$/)];
       assert.ok(js > 50_000 && js < 600_000 && wasm > 100_000, `${js}, ${wasm}`);
+    });
+
+    test(`${name}: a page runs a guest of x86 on ${type}, and downloads nothing of POWER's`, { skip }, async () => {
+      const { result, server } = await inPage(name, true, (page) => page.evaluate(runX86InPage, type));
+      assert.equal(result.sum, 55);
+      const { metafile } = await built("pages", "browser");
+      const ofPower = foreignFiles(metafile, "x86_64");
+      assert.ok(ofPower.length > 0);
+      for (const paths of [result.downloaded, server.log.map(({ path }) => path)]) {
+        assert.ok(paths.some((path) => foreignFiles(metafile, "ppc64le").includes(path)));
+        assert.deepEqual(
+          paths.filter((path) => ofPower.includes(path) || path.startsWith("MISSING")),
+          [],
+        );
+      }
     });
 
     test(`${name}: in a page vCPUs have threads on ${type}`, { skip }, async () => {

@@ -1,4 +1,4 @@
-/** Serves a folder, and keeps a log of what was asked for. */
+/** Serves a folder, keeps a log of what was asked for, and what was put there. */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,6 +13,8 @@ export interface Request {
 export interface StaticServer {
   readonly url: string;
   readonly log: Request[];
+  /** What pages have put, by path. */
+  readonly put: Map<string, Uint8Array>;
   close(): void;
 }
 
@@ -31,6 +33,7 @@ export interface Serving {
 
 export async function serve(folder: string, { isolated, more = {} }: Serving): Promise<StaticServer> {
   const log: Request[] = [];
+  const put = new Map<string, Uint8Array>();
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname)).slice(1);
     const headers: Record<string, string> = isolated
@@ -38,6 +41,15 @@ export async function serve(folder: string, { isolated, more = {} }: Serving): P
       : {};
     // What a guest asks for under another name.
     headers["Access-Control-Allow-Origin"] = "*";
+    if (request.method === "PUT") {
+      const parts: Uint8Array[] = [];
+      request.on("data", (part: Uint8Array) => void parts.push(part));
+      request.on("end", () => {
+        put.set(path, Buffer.concat(parts));
+        response.writeHead(204, headers).end();
+      });
+      return;
+    }
     if (path === "") {
       response.writeHead(200, { ...headers, "Content-Type": "text/html" }).end("<!doctype html><title>unikvm</title>");
       return;
@@ -57,5 +69,5 @@ export async function serve(folder: string, { isolated, more = {} }: Serving): P
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}/`, log, close: () => void server.close() };
+  return { url: `http://127.0.0.1:${port}/`, log, put, close: () => void server.close() };
 }

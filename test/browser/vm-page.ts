@@ -5,6 +5,8 @@ export interface VmCase {
   readonly type: "hv" | "pr";
   /** More for the kernel's command line, with a kernel; without, an image is booted. */
   readonly append?: string;
+  /** Addresses of images that are given as Blobs, behind the other disk. */
+  readonly compressed?: readonly string[];
   /** A relay's address; without, the network is what fetch reaches. */
   readonly relay?: string;
 }
@@ -18,7 +20,12 @@ export interface VmPage {
 }
 
 /** Boots a guest from what the server has. */
-export async function bootInPage({ type, append, relay }: VmCase): Promise<{ isolated: boolean; steps: string[] }> {
+export async function bootInPage({
+  type,
+  append,
+  compressed = [],
+  relay,
+}: VmCase): Promise<{ isolated: boolean; steps: string[] }> {
   const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;
   const steps = new Set<string>();
   // One of each kind that is taken.
@@ -35,8 +42,10 @@ export async function bootInPage({ type, append, relay }: VmCase): Promise<{ iso
     await writable.truncate(1 << 20);
     await writable.close();
   }
+  const images = await Promise.all(compressed.map(async (path) => (await fetch(`/${path}`)).blob()));
+  const more = images.map((source) => ({ source, format: "qcow2" as const }));
   const vm = await createVm({
-    disks: type === "hv" ? [{ source: blob }] : [{ source: "disk.img", mode: "write" }],
+    disks: type === "hv" ? [{ source: blob }, ...more] : [{ source: "disk.img", mode: "write" }],
     network: {
       allow: [`page.localhost:${location.port}`, "asked.localhost:1"],
       ...(relay === undefined ? {} : { via: new URL(relay) }),
@@ -92,6 +101,13 @@ export async function writeInPage() {
   await said("echo written >/tmp/w; dd if=/tmp/w of=/dev/vda bs=512 seek=7 conv=notrunc,fsync 2>/dev/null");
   await said("echo 3 >/proc/sys/vm/drop_caches");
   return { before, after: await said("dd if=/dev/vda bs=512 skip=7 count=1 2>/dev/null | head -c 7") };
+}
+
+/** SHA-256 of what is on the disks behind the first. */
+export async function compressedInPage(): Promise<readonly string[]> {
+  const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;
+  const { stdout } = await vm.exec("sha256sum /dev/vdb /dev/vdc", { check: true });
+  return stdout.split("\n").map((line) => line.split(" ")[0] ?? "");
 }
 
 /** What the origin has of it. */

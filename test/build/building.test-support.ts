@@ -13,6 +13,8 @@ export const configs = {
   everything: "",
   x86BuiltIn: "# CONFIG_KVM_BOOK3S_64 is not set\nCONFIG_KVM_INTEL=m\nCONFIG_KVM_AMD=y\n",
   both: powerOnly,
+  /** Of both architectures, with the self-test. */
+  pages: "# CONFIG_KVM_AMD is not set\n",
   hv: `${powerOnly}# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n`,
   pr: `${powerOnly}# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n`,
   prSelftest: `${powerOnly}# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\nCONFIG_SELFTEST=y\nCONFIG_DISASSEMBLER=y\n`,

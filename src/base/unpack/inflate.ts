@@ -40,7 +40,11 @@ const distances = ranges(
 /** "Compression with dynamic Huffman codes": in which order the lengths of the codes of lengths come. */
 const lengthsOrder = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /** Of them, how many bits say how often a length is repeated, and how often at least. */
-const repeats: Readonly<Record<number, readonly [bits: number, least: number]>> = { 16: [2, 3], 17: [3, 3], 18: [7, 11] };
+const repeats: Readonly<Record<number, readonly [bits: number, least: number]>> = {
+  16: [2, 3],
+  17: [3, 3],
+  18: [7, 11],
+};
 
 /** A Huffman code: by the next `bits` bits, a symbol in the upper bits and the length of its code in the lower four; 0: none. */
 interface Code {
@@ -161,7 +165,8 @@ function readCodes(bits: Bits): readonly [symbols: Code, distances: Code] {
     }
     const [more, least] = repeat;
     const count = least + bits.take(more);
-    if (count > all - at || (symbol === 16 && at === 0)) throw damaged("deflate repeats a code's length that is not there");
+    if (count > all - at || (symbol === 16 && at === 0))
+      throw damaged("deflate repeats a code's length that is not there");
     found.fill(symbol === 16 ? (found[at - 1] as number) : 0, at, at + count);
     at += count;
   }

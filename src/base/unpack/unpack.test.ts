@@ -161,7 +161,11 @@ test("what zlib deflates in any way comes out, whatever follows it", () => {
   const below = random(5);
   for (const options of deflates) {
     for (const size of [0, 1, 2, 300, 4096, 65_536, 200_000]) {
-      const kinds = [code(below, size), new Uint8Array(size).fill(7), Uint8Array.from({ length: size }, () => below(256))];
+      const kinds = [
+        code(below, size),
+        new Uint8Array(size).fill(7),
+        Uint8Array.from({ length: size }, () => below(256)),
+      ];
       for (const data of kinds) {
         const packed = Buffer.concat([deflateRawSync(data, options), Buffer.from([0, 255, below(256)])]);
         assert.equal(inflated(packed, size), Buffer.from(data).toString("latin1"), JSON.stringify([options, size]));

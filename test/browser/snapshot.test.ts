@@ -1,0 +1,127 @@
+/**
+ * A VM that a snapshot takes from Node.js into a page and back, under the other implementation each time, of either architecture;
+ * and x86-64's first load in a page. x86-64 takes minutes of processor time: only with UNIKVM_ALL_PAGES=1 (`npm run test:pages`).
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Page } from "puppeteer-core";
+import { exportGuest, listGuest } from "../../guests/index.js";
+import { createVm } from "../../src/index-node.js";
+import { built } from "../build/building.test-support.js";
+import { missing } from "../oracles/oracles.js";
+import { firstLoad, foreignFiles, mostLoaded } from "./first-load.js";
+import { launch } from "./launch.js";
+import { type StaticServer, serve } from "./server.js";
+import { bootGuestInPage, endInPage, execInPage, goOnInPage, saveInPage } from "./snapshot-page.js";
+
+const all = process.env["UNIKVM_ALL_PAGES"] === "1";
+const rows = [
+  { guest: "ppc64le", port: "ppc64el", often: true },
+  { guest: "x86_64", port: "amd64", often: false },
+] as const;
+
+const noGuest = (port: string): string | false => {
+  const { guest } = listGuest(port);
+  return "missing" in guest && `the guest ${port} is ${guest.missing}: unikvm guest fetch ${port}`;
+};
+
+/** Kept by a shell that runs all the while: in its memory, and in a file. */
+const begin = "echo of-node >/tmp/state; hostname >/tmp/host";
+
+for (const { guest, port, often } of rows) {
+  const skip = often || all ? missing("chrome") || noGuest(port) : "it takes minutes; UNIKVM_ALL_PAGES=1 runs it";
+  describe(`snapshots of a VM of ${guest} in a page`, { skip }, () => {
+    let page: Page;
+    let folder = "";
+    let server: StaticServer;
+    const more: Record<string, Uint8Array> = {};
+    const errors: string[] = [];
+
+    before(async () => {
+      ({ folder } = await built("pages", "browser"));
+      server = await serve(folder, { isolated: true, more });
+      page = await (await launch("chrome")).newPage();
+      page.setDefaultTimeout(280_000);
+      page.on("pageerror", (error) => void errors.push(String(error)));
+      await page.goto(server.url);
+    });
+    after(async () => {
+      await page?.close();
+      server?.close();
+    });
+
+    test("what Node.js saved goes on in a page", async () => {
+      const vm = await createVm({ guest, type: "pr", memory: "256M" });
+      try {
+        await vm.exec(begin, { check: true });
+        more["saved"] = new Uint8Array(await (await (await vm.snapshot()).blob()).arrayBuffer());
+      } finally {
+        await vm.close({ grace: 0 });
+      }
+      await page.evaluate(goOnInPage, "hv" as const);
+      const said = await page.evaluate(execInPage, "uname -m; cat /tmp/state; cat; exit 3", "hello\n");
+      assert.deepEqual(said, { stdout: `${guest}\nof-node\nhello\n`, exitCode: 3 });
+      const [first, now] = (await page.evaluate(execInPage, "cat /tmp/host; hostname", "")).stdout.trim().split("\n");
+      assert.ok(first !== now && /^twin-/.test(now ?? ""), `${first}, ${now}`);
+    });
+
+    test("its first load is small, and has nothing of the other architecture", async (t) => {
+      const { bytes, files } = firstLoad(server.log, folder, Object.keys(more));
+      t.diagnostic(`${bytes} bytes of ${files.length} files in gzip until a VM of ${guest} runs in a page`);
+      assert.ok(bytes > 100_000 && bytes <= mostLoaded[guest], JSON.stringify(files));
+      const foreign = foreignFiles((await built("pages", "browser")).metafile, guest);
+      assert.deepEqual(
+        server.log.filter(({ path }) => foreign.includes(path) || path.startsWith("MISSING")),
+        [],
+      );
+    });
+
+    test("what a page saved goes on in Node.js", async () => {
+      await page.evaluate(execInPage, "echo of-page >>/tmp/state", "");
+      const digest = await page.evaluate(saveInPage);
+      // It runs on.
+      assert.equal((await page.evaluate(execInPage, "cat /tmp/state", "")).stdout, "of-node\nof-page\n");
+      assert.equal(await page.evaluate(endInPage), "closed");
+      const vm = await createVm({
+        type: "pr",
+        snapshot: new Blob([server.put.get("made") as Uint8Array<ArrayBuffer>]),
+      });
+      try {
+        assert.equal((await vm.exec("uname -m; cat /tmp/state")).stdout, `${guest}\nof-node\nof-page\n`);
+        assert.match(digest, /^[0-9a-f]{64}$/);
+      } finally {
+        await vm.close({ grace: 0 });
+      }
+      assert.deepEqual(errors, []);
+    });
+
+    // POWER's boot vm.test.ts.
+    if (guest === "ppc64le") return;
+    for (const type of ["hv", "pr"] as const) {
+      test(`a page boots it under ${type}`, async (t) => {
+        const kept = mkdtempSync(join(tmpdir(), "unikvm-page-"));
+        try {
+          await exportGuest(join(kept, "guest"), () => undefined, undefined, port);
+          more["guest"] = readFileSync(join(kept, "guest"));
+        } finally {
+          rmSync(kept, { recursive: true, force: true });
+        }
+        await page.goto(server.url);
+        server.log.length = 0;
+        const start = performance.now();
+        await page.evaluate(bootGuestInPage, guest, type);
+        t.diagnostic(`it answers after ${((performance.now() - start) / 1000).toFixed(1)} s`);
+        const said = await page.evaluate(execInPage, "uname -m; cat; exit 3", "hello\n");
+        assert.deepEqual(said, { stdout: `${guest}\nhello\n`, exitCode: 3 });
+        const { bytes, files } = firstLoad(server.log, folder, Object.keys(more));
+        t.diagnostic(`${bytes} bytes of ${files.length} files in gzip`);
+        assert.ok(bytes > 100_000 && bytes <= mostLoaded[guest], JSON.stringify(files));
+        assert.equal(await page.evaluate(endInPage), "closed");
+        assert.deepEqual(errors, []);
+      });
+    }
+  });
+}
