@@ -559,7 +559,7 @@ _Noreturn void begin(void)
 {
 	enum { PORT = PROCESSES * CHANNELS, CHILDREN };
 	struct epoll_event events[64];
-	u64 blocked = 1UL << (SIGCHLD - 1);
+	u64 blocked = 1ULL << (SIGCHLD - 1);
 	struct rlimit64 descriptors = { DESCRIPTORS, DESCRIPTORS };
 	if (call(getpid, 0) == 1) prepare_system();
 	/* Who closes a pipe early ends nobody here. */

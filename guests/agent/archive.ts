@@ -2,7 +2,7 @@
 import { cpio } from "../cpio.js";
 
 /** Architectures for which there is one, as uname(1) calls them. */
-export const agentArchitectures = ["ppc64le", "x86_64"] as const;
+export const agentArchitectures = ["ppc64le", "x86_64", "i386"] as const;
 export type AgentArchitecture = (typeof agentArchitectures)[number];
 
 /** What runs in guests: the agent, and what starts it in a guest that brings nothing of unikvm's. */

@@ -8,7 +8,7 @@ import { missing } from "../../test/oracles/oracles.js";
 import { agentRecords, buildAgent, compilerVersion, digestOf } from "./build.js";
 import { agentArchitectures, agentFile, guestPrograms } from "./index.js";
 
-const oracles = { ppc64le: "littleEndianLibrary", x86_64: "compilerX86" } as const;
+const oracles = { ppc64le: "littleEndianLibrary", x86_64: "compilerX86", i386: "compilerI386" } as const;
 
 for (const [which, architecture] of guestPrograms.flatMap((one) =>
   agentArchitectures.map((other) => [one, other] as const),

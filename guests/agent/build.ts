@@ -18,7 +18,16 @@ export interface AgentRecord {
 }
 
 const compilers: Readonly<
-  Record<AgentArchitecture, { readonly program: string; readonly options: readonly string[]; readonly debian: string }>
+  Record<
+    AgentArchitecture,
+    {
+      readonly program: string;
+      readonly options: readonly string[];
+      readonly debian: string;
+      /** It has the kernel's headers only where it looks for them for another architecture. */
+      readonly findsHeaders?: false;
+    }
+  >
 > = {
   // Every processor that the machines have runs them.
   ppc64le: {
@@ -31,6 +40,13 @@ const compilers: Readonly<
     program: "x86_64-linux-gnu-gcc",
     options: ["-march=x86-64", "-mtune=generic", "-fcf-protection=none"],
     debian: "gcc, libc6-dev; elsewhere gcc-x86-64-linux-gnu, libc6-dev-amd64-cross",
+  },
+  // The kernel's headers for x86 are the same for both; no library is needed.
+  i386: {
+    program: "x86_64-linux-gnu-gcc",
+    options: ["-m32", "-march=i686", "-mtune=generic", "-fcf-protection=none"],
+    debian: "gcc, libc6-dev; elsewhere gcc-x86-64-linux-gnu, libc6-dev-amd64-cross",
+    findsHeaders: false,
   },
 };
 
@@ -55,10 +71,19 @@ export function compilerVersion(architecture: AgentArchitecture): string | undef
   return status === 0 ? stdout.split("\n")[0] : undefined;
 }
 
+/** The folder in which a compiler finds the kernel's headers when it is given no options. Throws an error: there is none. */
+function headersOf(program: string): string {
+  const { stdout = "" } = spawnSync(program, ["-E", "-"], { input: "#include <asm/unistd.h>\n", encoding: "utf8" });
+  const found = /^# 1 "(.*)\/asm\/unistd\.h"/m.exec(stdout)?.[1];
+  if (found === undefined) throw new Error(`${program} does not find the kernel's headers (asm/unistd.h)`);
+  return found;
+}
+
 /** Compiles it into `file`. Throws an error with what the compiler said. */
 export function buildAgent(which: GuestProgram, architecture: AgentArchitecture, file: string): void {
-  const { program, options: own, debian } = compilers[architecture];
-  const what = [...options, ...own, "-o", file, sourceFile(`${which}.c`)];
+  const { program, options: own, debian, findsHeaders = true } = compilers[architecture];
+  const headers = findsHeaders ? [] : ["-idirafter", headersOf(program)];
+  const what = [...options, ...own, ...headers, "-o", file, sourceFile(`${which}.c`)];
   const { status, stderr, error } = spawnSync(program, what, { encoding: "utf8" });
   if (error) throw new Error(`${program} cannot be run: ${error.message}; Debian has it in ${debian}`);
   if (status !== 0) throw new Error(`${program} could not compile ${which}.c:\n${stderr}`);

@@ -170,14 +170,14 @@ static long do_chmod(char **a) { return call(fchmodat, AT_FDCWD, a[1], number(a[
 /* First byte, how many at most ("-": all), path. */
 static long do_read(char **a)
 {
-	long start = number(a[0], 10), most = same(a[1], "-") ? 0x7fffffffffffL : number(a[1], 10);
+	i64 start = number(a[0], 10), most = same(a[1], "-") ? 0x7fffffffffffL : number(a[1], 10);
 	if (start < 0 || most < 0) return -EINVAL;
-	long fd = call(openat, AT_FDCWD, a[2], O_RDONLY | O_CLOEXEC, 0);
+	long fd = call(openat, AT_FDCWD, a[2], O_RDONLY | O_LARGEFILE | O_CLOEXEC, 0);
 	if (fd < 0) return fd;
 	/* A folder opens, and says what it is only when it is read. */
 	if (start > 0) {
-		long at = call(lseek, fd, start, 0);
-		if (at < 0) return at;
+		long error = seek(fd, start);
+		if (error < 0) return error;
 	}
 	return copy(fd, 1, most);
 }
@@ -188,9 +188,9 @@ static long do_write(char **a)
 	long mode = number(a[1], 8);
 	int how = same(a[0], "a") ? O_APPEND : same(a[0], "wx") ? O_EXCL | O_TRUNC : O_TRUNC;
 	if (mode < 0) return -EINVAL;
-	long fd = call(openat, AT_FDCWD, a[2], O_WRONLY | O_CREAT | O_CLOEXEC | how, mode);
+	long fd = call(openat, AT_FDCWD, a[2], O_WRONLY | O_CREAT | O_LARGEFILE | O_CLOEXEC | how, mode);
 	if (fd < 0) return fd;
-	long error = copy(0, fd, ~0UL);
+	long error = copy(0, fd, ~0ULL);
 	/* The disk may be full only now. */
 	long closed = call(close, fd);
 	return error < 0 ? error : closed;

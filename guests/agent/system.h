@@ -32,11 +32,14 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int64_t i64;
 
 #if defined(__powerpc64__)
 #include "powerpc64.h"
 #elif defined(__x86_64__)
 #include "x86_64.h"
+#elif defined(__i386__)
+#include "i386.h"
 #else
 #error "the agent does not know this architecture"
 #endif
@@ -116,9 +119,9 @@ static bool append(char *to, size_t size, const char *from)
 }
 
 /* Digits to the first other character; -1: there is none, or the number is too large. */
-static long number(const char *s, int base)
+static i64 number(const char *s, int base)
 {
-	long n = 0;
+	i64 n = 0;
 	const char *begin = s;
 	for (; *s >= '0' && *s < '0' + base; s++) {
 		n = n * base + (*s - '0');
@@ -153,7 +156,7 @@ static void complain(const char *what, long error)
 static void nap(long milliseconds)
 {
 	struct __kernel_timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
-	call(nanosleep, &time, 0);
+	call(clock_nanosleep, 1 /* CLOCK_MONOTONIC */, 0, &time, 0);
 }
 
 /* All of it, to what blocks; false: it could not be written. */
@@ -168,6 +171,18 @@ static bool write_all(int fd, const void *bytes, size_t n)
 		n -= done;
 	}
 	return true;
+}
+
+/* To a byte of a file, from its beginning. 0 or -errno. */
+static long seek(int fd, u64 to)
+{
+#if __SIZEOF_LONG__ == 8
+	long at = call(lseek, fd, to, 0);
+	return at < 0 ? at : 0;
+#else
+	u64 at;
+	return call(_llseek, fd, to >> 32, to, &at, 0);
+#endif
 }
 
 /* A file's contents as a string, cut off at its room; its length, or -errno. */

@@ -139,7 +139,7 @@ static long pack_one(int at, const char *name, size_t length, u64 device, int de
 	bool folder, first = depth == DEPTH_MOST;
 	long fd = -1, error = call(statx, at, name, flags, STATX_BASIC_STATS, &s);
 	if (error == 0 && (s.stx_mode & S_IFMT) == S_IFREG) {
-		fd = call(openat, at, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (first ? 0 : O_NOFOLLOW), 0);
+		fd = call(openat, at, name, O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NONBLOCK | (first ? 0 : O_NOFOLLOW), 0);
 		error = fd < 0 ? fd : call(statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &s);
 		if (error == 0 && (s.stx_mode & S_IFMT) != S_IFREG) error = -ENOENT;
 	}
@@ -400,11 +400,11 @@ static long unpack_file(int at, const char *last, const struct tar_entry *e)
 {
 	static const char *const beside = ".unikvm-unpacking";
 	const char *name = last;
-	long fd = call(openat, at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	long fd = call(openat, at, name, O_WRONLY | O_CREAT | O_EXCL | O_LARGEFILE | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -EEXIST) {
 		name = beside;
 		call(unlinkat, at, name, 0);
-		fd = call(openat, at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = call(openat, at, name, O_WRONLY | O_CREAT | O_EXCL | O_LARGEFILE | O_NOFOLLOW | O_CLOEXEC, 0600);
 	}
 	if (fd < 0) return fd;
 	long error = 0;

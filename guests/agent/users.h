@@ -45,7 +45,7 @@ static bool all_digits(const char *s)
 }
 
 /* A group's number, by name or as it stands; -1: there is none. */
-static long find_group(const char *name)
+static i64 find_group(const char *name)
 {
 	if (all_digits(name)) return number(name, 10);
 	char *at = database, *line, *field[4];
@@ -71,7 +71,7 @@ static long find_user(const char *wanted, struct user *user)
 	append(user->shell, sizeof user->shell, "/bin/sh");
 	append(user->name, sizeof user->name, name);
 	if (by_number) {
-		long id = number(name, 10);
+		i64 id = number(name, 10);
 		if (id < 0 || id >= 0xffffffffL) return -EINVAL;
 		user->id = user->group = id;
 	}
@@ -80,7 +80,7 @@ static long find_user(const char *wanted, struct user *user)
 	while (!found && (line = next_line(&at))) {
 		int n = fields(line, field, 7);
 		if (n < 4 || !all_digits(field[2]) || !all_digits(field[3])) continue;
-		found = by_number ? number(field[2], 10) == (long)user->id : same(field[0], name);
+		found = by_number ? number(field[2], 10) == (i64)user->id : same(field[0], name);
 		if (!found) continue;
 		user->id = number(field[2], 10);
 		user->group = number(field[3], 10);
@@ -96,7 +96,7 @@ static long find_user(const char *wanted, struct user *user)
 		append(user->home, sizeof user->home, "/root");
 	} else if (!found && !by_number) return -ENOENT;
 	if (!*group) return 0;
-	long id = find_group(group + 1);
+	i64 id = find_group(group + 1);
 	if (id < 0) return -ENOENT;
 	user->group = id;
 	return 0;

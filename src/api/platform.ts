@@ -8,7 +8,7 @@ import type { Snapshot, Twin } from "../vmm/snapshot/snapshot.js";
 import type { Progress, VmOptions } from "./types.js";
 
 /** What guests of VMs are of; the first is the default. */
-export const vmGuests = ["ppc64le", "x86_64"] as const;
+export const vmGuests = ["ppc64le", "x86_64", "i386"] as const;
 export type VmGuest = (typeof vmGuests)[number];
 
 /** A machine to be booted. */

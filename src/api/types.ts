@@ -109,10 +109,7 @@ export interface VmOptions extends Abort {
    * only the disks are, and the guest is booted.
    */
   readonly snapshot?: Snapshot | Blob | URL | string;
-  /**
-   * Which processor and kernel. Default: "ppc64le", which `npm start` boots. "i386" is NOT_SUPPORTED. An
-   * `image` or a `kernel` is to be of the same.
-   */
+  /** Which processor and kernel. Default: "ppc64le", which `npm start` boots. An `image` or a `kernel` is to be of the same. */
   readonly guest?: "ppc64le" | "x86_64" | "i386";
   /**
    * A kernel of your own, with its initial RAM disk. In Node.js, drivers for virtio that it has as modules are taken from the

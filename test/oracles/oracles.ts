@@ -125,6 +125,11 @@ export const oracles = {
       compile("gcc", "void _start(void) { for (;;); }\n", ["-ffreestanding", "-nostdlib", "-no-pie", "-m64"]) ??
       version("ld"),
   },
+  compilerI386: {
+    debian: "gcc, binutils",
+    complaint: () =>
+      compile("gcc", "void _start(void) { for (;;); }\n", ["-ffreestanding", "-nostdlib", "-no-pie", "-m32"]),
+  },
   kmod: {
     debian: "kmod",
     complaint: () => ["depmod", "modprobe", "modinfo"].map(version).find((s) => s !== undefined),

@@ -9,6 +9,8 @@ export interface MachineRow {
   readonly name: string;
   /** What its guests are of, as `openKvm` is asked for a kvm that runs them. */
   readonly guest: string;
+  /** What else they may be of. */
+  readonly also?: readonly string[];
   readonly load: () => Promise<MachineKind>;
   readonly loadSide: () => Promise<CreateSide>;
 }
@@ -24,6 +26,7 @@ export const machines: readonly MachineRow[] = [
   {
     name: "pc",
     guest: "x86_64",
+    also: ["i386"],
     load: async () => (await import("./pc/kind.js")).pc,
     loadSide: async () => (await import("./pc/vcpu-side.js")).createPcVcpuSide,
   },
@@ -41,9 +44,10 @@ export function machineRow(name?: string, rows: readonly MachineRow[] = machines
 
 /** The machine that such guests boot on. Throws VmmError listing the guests there are. */
 export function machineForGuest(guest: string): MachineRow {
-  const row = machines.find((one) => one.guest === guest);
+  const guestsOf = ({ guest, also = [] }: MachineRow): readonly string[] => [guest, ...also];
+  const row = machines.find((one) => guestsOf(one).includes(guest));
   if (row) return row;
-  throw new VmmError(`no machine boots guests of "${guest}"; there is ${machines.map((one) => one.guest).join(", ")}`);
+  throw new VmmError(`no machine boots guests of "${guest}"; there is ${machines.flatMap(guestsOf).join(", ")}`);
 }
 
 /** What a vCPU's thread makes its side of a machine with, by the machine's name. Throws VmmError: there is none. */
