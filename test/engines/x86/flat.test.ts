@@ -11,8 +11,9 @@ import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
 import { Random } from "../../differential/random.js";
 import { type Drawn, draw, gsBase, placeOf } from "./draw.js";
 import { base, extent, type Outcome, X86Machine } from "./machine.js";
-import { dataAt } from "./native.js";
+import { dataAt, dataSize } from "./native.js";
 import { Access } from "./processor.js";
+import { program } from "./random-program.js";
 
 const seed = Number(process.env["UNIKVM_SEED"] ?? 20_261_129);
 const draws = Number(process.env["UNIKVM_DRAWS"] ?? 1);
@@ -126,4 +127,53 @@ test("32-bit code in flat segments does what it does in others, stepped, in the 
   );
   assert.deepEqual([...wrong.values()], [], `UNIKVM_SEED=${seed}`);
   if (only.source === "(?:)") assert.ok(regionRuns > all.length / 4, `${regionRuns} of ${all.length} ran translated`);
+});
+
+test("random programs of 32 bits in flat segments do what they do in others", () => {
+  const count = 24 * draws;
+  const machines = { general: new X86Machine("32 in segments"), flat: new X86Machine("32") };
+  const wrong: string[] = [];
+  for (let n = 0; n < count; n++) {
+    const random = new Random(seed + n);
+    const word = () => (BigInt(random.below(2 ** 32)) << 32n) | BigInt(random.below(2 ** 32));
+    // Over the end of a page.
+    const pc = base + 0x4f80n + BigInt(random.below(0x80));
+    const { code, places } = program(random, pc, 32);
+    const general = Array.from({ length: 16 }, () => word() >> BigInt(random.below(64)));
+    // Of what is above 32 bits, nothing counts.
+    general[6] = (word() & ~0xffffffffn) | (dataAt + 0x1c0n);
+    general[4] = dataAt + 0x300n;
+    const flags = 0x202n | (word() & 0x8d5n);
+    const image = new Uint8Array(extent).fill(0xcc);
+    image.set(code, Number(pc - base));
+    image.set(
+      Array.from({ length: dataSize }, () => random.below(256)),
+      Number(dataAt - base),
+    );
+    const run = (machine: X86Machine, translated: readonly bigint[], step = false): Result => {
+      machine.image = image;
+      machine.registers = { general, flags };
+      machine.translate(translated);
+      const outcome = machine.run(pc, step, true);
+      return { ...outcome, image: machine.image, faultAddress: machine.faultAddress };
+    };
+    const expected = run(machines.general, []);
+    for (const [way, found] of [
+      ["stepped", run(machines.flat, [], true)],
+      ["core", run(machines.flat, [])],
+      ["translated at its beginning", run(machines.flat, [pc])],
+      [
+        "translated everywhere",
+        run(
+          machines.flat,
+          places.map((place) => pc + BigInt(place)),
+        ),
+      ],
+    ] as const) {
+      const said = difference(expected, found);
+      if (said) wrong.push(`UNIKVM_SEED=${seed + n} ${way}: ${said}`);
+    }
+  }
+  assert.deepEqual(wrong.slice(0, 8), []);
+  assert.ok(machines.flat.regionRuns > count, `${machines.flat.regionRuns} runs of regions`);
 });
