@@ -52,6 +52,8 @@ export interface Arch {
   /** Bytes of the architecture's part of a vCPU's record. */
   readonly vcpuRecordSize: number;
   readonly maxVcpus: number;
+  /** Whether it has ports, which KVM_IOEVENTFD_FLAG_PIO names. */
+  readonly hasPorts: boolean;
   readonly maxVcpuId: number;
   readonly capabilities: readonly Capability[];
   readonly devices: readonly DeviceType[];
@@ -87,8 +89,10 @@ export interface Arch {
   memoryWritten(vm: VmInside, address: bigint, length: bigint): void;
 
   hasInterruptController(vm: VmInside): boolean;
-  /** False: no such pin. */
-  setIrq(vm: VmInside, pin: number, level: boolean): boolean;
+  /** How many pins each interrupt controller has that KVM_SET_GSI_ROUTING can name. */
+  irqchipPins(vm: VmInside): readonly number[];
+  /** A pin of the controller, or without one a line of the VM's. False: there is none such. */
+  setIrq(vm: VmInside, pin: number, level: boolean, irqchip?: number): boolean;
   /** More than 0 delivered, 0 blocked, less than 0 no such message. */
   setMsi(vm: VmInside, address: bigint, data: number): number;
   /** KVM_INTERRUPT. */

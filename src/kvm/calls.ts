@@ -187,7 +187,8 @@ export const calls = {
     request: "0x6a, struct kvm_irq_routing",
     cap: "KVM_CAP_IRQ_ROUTING",
     errors: {
-      EINVAL: "more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one twice, unknown type or controller",
+      EINVAL:
+        "more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one twice (on x86: to one controller, or beside a message), unknown type, controller or pin",
       ENOMEM: noMemory,
     },
   },

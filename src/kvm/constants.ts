@@ -28,6 +28,8 @@ export const KVM_CAP_EXT_CPUID = 7;
 export const KVM_CAP_NR_VCPUS = 9;
 /** Answers with the number of memory slots of a VM. */
 export const KVM_CAP_NR_MEMSLOTS = 10;
+/** x86: KVM_SET_TSS_ADDR. */
+export const KVM_CAP_SET_TSS_ADDR = 4;
 /** KVM_GET_MP_STATE and KVM_SET_MP_STATE. POWER has neither. */
 export const KVM_CAP_MP_STATE = 14;
 /** What the user side changes in the memory behind a slot is seen by the guest at once. */
@@ -42,10 +44,20 @@ export const KVM_CAP_IRQ_ROUTING = 25;
 export const KVM_CAP_IRQFD = 32;
 /** x86: KVM_CREATE_PIT2. */
 export const KVM_CAP_PIT2 = 33;
+/** x86: KVM_REINJECT_CONTROL. */
+export const KVM_CAP_REINJECT_CONTROL = 24;
+/** x86: KVM_SET_BOOT_CPU_ID. */
+export const KVM_CAP_SET_BOOT_CPU_ID = 34;
 /** KVM_IOEVENTFD: `Vm.ioeventfd`. */
 export const KVM_CAP_IOEVENTFD = 36;
+/** x86: KVM_SET_IDENTITY_MAP_ADDR. */
+export const KVM_CAP_SET_IDENTITY_MAP_ADDR = 37;
+/** x86: KVM_GET_CLOCK and KVM_SET_CLOCK. Answers with the flags KVM_CLOCK_* that there are. */
+export const KVM_CAP_ADJUST_CLOCK = 39;
 /** The exit "internal_error" has `data`. */
 export const KVM_CAP_INTERNAL_ERROR_DATA = 40;
+/** x86: KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS. */
+export const KVM_CAP_VCPU_EVENTS = 41;
 /** struct kvm_sregs has segments and SLB entries of POWER. */
 export const KVM_CAP_PPC_SEGSTATE = 43;
 /** Paired singles, of some 32-bit processors. */
@@ -79,6 +91,8 @@ export const KVM_CAP_PPC_PAPR = 68;
 export const KVM_CAP_ONE_REG = 70;
 /** x86: local APICs' timers have the mode that goes by the time-stamp counter. */
 export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
+/** x86: KVM_KVMCLOCK_CTRL. */
+export const KVM_CAP_KVMCLOCK_CTRL = 76;
 /** KVM_SIGNAL_MSI: `Vm.signalMsi`. */
 export const KVM_CAP_SIGNAL_MSI = 77;
 /** KVM_PPC_GET_SMMU_INFO: `PpcVm.getSmmuInfo`. */
@@ -91,6 +105,8 @@ export const KVM_CAP_READONLY_MEM = 81;
 export const KVM_CAP_IRQFD_RESAMPLE = 82;
 /** KVM_PPC_GET_HTAB_FD: `PpcVm.getHtabFd`. */
 export const KVM_CAP_PPC_HTAB_FD = 84;
+/** x86: KVM_GET_EMULATED_CPUID. */
+export const KVM_CAP_EXT_EMUL_CPUID = 95;
 /** KVM_CREATE_DEVICE and devices' attributes: `Vm.createDevice`, `Device`. */
 export const KVM_CAP_DEVICE_CTRL = 89;
 /** KVM_PPC_RTAS_DEFINE_TOKEN: `PpcVm.rtasDefineToken`. */
@@ -122,6 +138,8 @@ export const KVM_CAP_IOEVENTFD_ANY_LENGTH = 122;
 export const KVM_CAP_SPAPR_TCE_64 = 125;
 /** Answers with one more than the largest identifier of a vCPU. */
 export const KVM_CAP_MAX_VCPU_ID = 128;
+/** x86: to be enabled of a VM: args 0 is KVM_X2APIC_API_*. Answers with those that there are. */
+export const KVM_CAP_X2APIC_API = 129;
 /** Transactional memory. */
 export const KVM_CAP_PPC_HTM = 132;
 /** KVM_PPC_RESIZE_HPT_PREPARE and _COMMIT: `PpcVm.resizeHptPrepare`, `resizeHptCommit`. */
@@ -134,14 +152,20 @@ export const KVM_CAP_PPC_MMU_HASH_V3 = 135;
 export const KVM_CAP_IMMEDIATE_EXIT = 136;
 /** Devices assigned by VFIO follow TCE tables: KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE. */
 export const KVM_CAP_SPAPR_TCE_VFIO = 142;
+/** x86: to be enabled of a VM before it has a vCPU: args 0 is KVM_X86_DISABLE_EXITS_*. Answers with those that there are. */
+export const KVM_CAP_X86_DISABLE_EXITS = 143;
 /** To be enabled of a VM: machine checks leave with the exit "nmi" instead of an interrupt of the guest's. */
 export const KVM_CAP_PPC_FWNMI = 146;
 /** Answers with which numbers KVM_CAP_PPC_SMT takes: bit n for 2^n threads of a core. */
 export const KVM_CAP_PPC_SMT_POSSIBLE = 147;
 /** KVM_PPC_GET_CPU_CHAR: `PpcVm.getCpuChar`. */
 export const KVM_CAP_PPC_GET_CPU_CHAR = 151;
+/** x86: KVM_GET_MSRS of the system, and KVM_GET_MSR_FEATURE_INDEX_LIST. */
+export const KVM_CAP_GET_MSR_FEATURES = 153;
 /** Guests that have guests. */
 export const KVM_CAP_PPC_NESTED_HV = 160;
+/** x86: to be enabled of a VM: KVM_GET_VCPU_EVENTS has exceptions' payloads; args 0 is 1 or 0. */
+export const KVM_CAP_EXCEPTION_PAYLOAD = 164;
 /** Answers with the bits KVM_DIRTY_LOG_* that it takes. To be enabled of a VM: args 0 is these. */
 export const KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 = 168;
 /** To be enabled of a VM: how long a halted vCPU polls before it sleeps; args 0, nanoseconds. */
@@ -152,6 +176,10 @@ export const KVM_CAP_PPC_IRQ_XIVE = 169;
 export const KVM_CAP_PPC_GUEST_DEBUG_SSTEP = 176;
 /** Guests of an ultravisor. */
 export const KVM_CAP_PPC_SECURE_GUEST = 181;
+/** x86: to be enabled of a VM: args 0 is KVM_MSR_EXIT_REASON_*, for which accesses leave with "x86_rdmsr" and "x86_wrmsr". */
+export const KVM_CAP_X86_USER_SPACE_MSR = 188;
+/** x86: KVM_X86_SET_MSR_FILTER. */
+export const KVM_CAP_X86_MSR_FILTER = 189;
 /** Dirty rings, for who writes their flags in the order of x86. Answers with the most bytes of one. */
 export const KVM_CAP_DIRTY_LOG_RING = 192;
 /** POWER10's second watchpoint. */
@@ -162,6 +190,10 @@ export const KVM_CAP_PPC_RPT_INVALIDATE = 202;
 export const KVM_CAP_BINARY_STATS_FD = 203;
 /** H_SET_MODE takes alternate interrupt location 3. */
 export const KVM_CAP_PPC_AIL_MODE_3 = 210;
+/** x86: KVM_GET_TSC_KHZ and KVM_SET_TSC_KHZ of a VM. */
+export const KVM_CAP_VM_TSC_CONTROL = 214;
+/** x86: to be enabled of a VM: KVM_GET_VCPU_EVENTS has triple faults; args 0 is 1 or 0. */
+export const KVM_CAP_X86_TRIPLE_FAULT_EVENT = 218;
 /**
  * Dirty rings, whose flags are read and written with acquire and release, as Atomics do. Answers with the most bytes
  * of one. To be enabled of a VM before it has a vCPU: args 0 is the bytes of each, a power of two.
@@ -212,12 +244,20 @@ export const KVM_EXIT_INTERNAL_ERROR = 17;
 export const KVM_EXIT_OSI = 18;
 /** "papr_hcall". */
 export const KVM_EXIT_PAPR_HCALL = 19;
+/** "set_tpr". */
+export const KVM_EXIT_SET_TPR = 11;
+/** "irq_window_open". */
+export const KVM_EXIT_IRQ_WINDOW_OPEN = 7;
 /** A watchdog of Book E's: no exit here. */
 export const KVM_EXIT_WATCHDOG = 21;
 /** An acknowledgement of Book E's: no exit here. */
 export const KVM_EXIT_EPR = 23;
 /** "system_event". */
 export const KVM_EXIT_SYSTEM_EVENT = 24;
+/** "x86_rdmsr". */
+export const KVM_EXIT_X86_RDMSR = 29;
+/** "x86_wrmsr". */
+export const KVM_EXIT_X86_WRMSR = 30;
 /** "dirty_ring_full". */
 export const KVM_EXIT_DIRTY_RING_FULL = 31;
 /** An access that cannot be resolved: no exit here. */

@@ -11,6 +11,7 @@ import {
   type Irqfd,
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   KVM_IOEVENTFD_FLAG_DEASSIGN,
+  KVM_IOEVENTFD_FLAG_PIO,
   KVM_IRQFD_FLAG_DEASSIGN,
   KVM_IRQFD_FLAG_RESAMPLE,
 } from "./uapi.js";
@@ -26,6 +27,8 @@ export interface EventFdHost {
   /** Calls back soon and again, until what it returns is called. */
   poll(callback: () => void): () => void;
   hasInterruptController(): boolean;
+  /** Whether the architecture has ports. */
+  readonly hasPorts: boolean;
   setGsi(gsi: number, level: boolean): void;
 }
 
@@ -146,24 +149,33 @@ export class EventFds {
     const refuse = (why: string) => new KvmError("EINVAL", `KVM_IOEVENTFD: ${why}`);
     if (![0, 1, 2, 4, 8].includes(len)) throw refuse(`length ${len} is none of 0, 1, 2, 4, 8`);
     if (BigInt.asUintN(64, addr) !== addr || addr + BigInt(len) > 1n << 64n) throw refuse("the range wraps");
-    if (flags & ~(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_DEASSIGN)) {
+    const port = this.#host.hasPorts ? KVM_IOEVENTFD_FLAG_PIO : 0;
+    if (flags & ~(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_DEASSIGN | port)) {
       throw refuse(`flags 0x${flags.toString(16)} are unknown or for another architecture`);
     }
     const match = (flags & KVM_IOEVENTFD_FLAG_DATAMATCH) !== 0;
     if (len === 0 && match) throw refuse("a datamatch needs a length");
     this.#requireOpen(fd.id);
-    const wanted = { fd: fd.id, addr, len, match, datamatch: match ? BigInt.asUintN(64, datamatch) : 0n };
+    const wanted = {
+      fd: fd.id,
+      addr,
+      len,
+      match,
+      datamatch: match ? BigInt.asUintN(64, datamatch) : 0n,
+      port: (flags & port) !== 0,
+    };
     locked(this.#memory, vmState.lock, () =>
       flags & KVM_IOEVENTFD_FLAG_DEASSIGN ? this.#unbind(wanted) : this.#bind(wanted),
     );
   }
 
-  /** A guest's write: signals the eventfd bound to it. False if there is none. */
-  busWrite(address: bigint, length: number, data: bigint): boolean {
+  /** A guest's write, to a port or to memory: signals the eventfd bound to it. False if there is none. */
+  busWrite(address: bigint, length: number, data: bigint, port = false): boolean {
     const memory = this.#memory;
     for (let i = 0, end = memory.load(vmState.ioeventfdEnd); i < end; i++) {
       const entry = busAt(i);
       if (memory.load(entry + bus.state) === 0 || memory.u64(entry + bus.address) !== address) continue;
+      if ((memory.i32(entry + bus.port) !== 0) !== port) continue;
       const wanted = memory.i32(entry + bus.length);
       if (wanted !== 0 && wanted !== length) continue;
       if (memory.i32(entry + bus.match) !== 0 && memory.u64(entry + bus.datamatch) !== data) continue;
@@ -192,6 +204,7 @@ export class EventFds {
     memory.setI32(address + bus.fd, wanted.fd);
     memory.setI32(address + bus.length, wanted.len);
     memory.setI32(address + bus.match, wanted.match ? 1 : 0);
+    memory.setI32(address + bus.port, wanted.port ? 1 : 0);
     memory.setI64(address + bus.address, wanted.addr);
     memory.setI64(address + bus.datamatch, wanted.datamatch);
     memory.store(address + bus.state, 1);
@@ -202,7 +215,7 @@ export class EventFds {
     for (let i = 0; i < this.#memory.i32(vmState.ioeventfdEnd); i++) {
       const entry = this.#binding(i);
       if (!entry || entry.fd !== wanted.fd || entry.addr !== wanted.addr || entry.len !== wanted.len) continue;
-      if (entry.match !== wanted.match || entry.datamatch !== wanted.datamatch) continue;
+      if (entry.match !== wanted.match || entry.datamatch !== wanted.datamatch || entry.port !== wanted.port) continue;
       this.#memory.store(busAt(i) + bus.state, 0);
       return;
     }
@@ -218,6 +231,7 @@ export class EventFds {
       addr: memory.u64(address + bus.address),
       len: memory.i32(address + bus.length),
       match: memory.i32(address + bus.match) !== 0,
+      port: memory.i32(address + bus.port) !== 0,
       datamatch: memory.u64(address + bus.datamatch),
     };
   }
@@ -334,9 +348,11 @@ interface Binding {
   readonly addr: bigint;
   readonly len: number;
   readonly match: boolean;
+  readonly port: boolean;
   readonly datamatch: bigint;
 }
 
 const collides = (a: Binding, b: Binding): boolean =>
   a.addr === b.addr &&
+  a.port === b.port &&
   (a.len === 0 || b.len === 0 || (a.len === b.len && (!a.match || !b.match || a.datamatch === b.datamatch)));

@@ -93,6 +93,7 @@ export function fake(name = "hv", type = 1): Fake {
     dirtyRingOffset: 16,
     vcpuRecordSize: 0,
     maxVcpus: 3,
+    hasPorts: false,
     maxVcpuId: 8,
     capabilities: [
       {
@@ -138,6 +139,7 @@ export function fake(name = "hv", type = 1): Fake {
       it.written.push([address, length]);
     },
     hasInterruptController: () => it.controller,
+    irqchipPins: () => [2 ** 32],
     setIrq: (_, pin, level) => {
       it.irqs.push([pin, level]);
       return pin < 100;

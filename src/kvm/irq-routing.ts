@@ -1,4 +1,4 @@
-/** From a gsi to a pin of the interrupt controller or to a message. Source: KVM_SET_GSI_ROUTING. */
+/** From a gsi to pins of interrupt controllers or to a message. Source: KVM_SET_GSI_ROUTING. */
 import { KvmError } from "../base/errors.js";
 import { struct } from "../base/struct.js";
 import { allocate } from "./heap.js";
@@ -16,27 +16,40 @@ const { offset: route, size: routeSize } = struct({
   message: "i32",
   /** The pin, or the message's data. */
   value: "i32",
+  /** Of a pin, whose it is. */
+  irqchip: "i32",
   /** The message's address. */
   address: "i64",
 });
 
 export type Target =
-  | { readonly type: "pin"; readonly pin: number }
+  | { readonly type: "pin"; readonly irqchip: number; readonly pin: number }
   | { readonly type: "message"; readonly address: bigint; readonly data: number };
 
-export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[]): void {
+/** `pins`: how many each interrupt controller has; a gsi can lead to one of each, or be one message. */
+export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[], pins: readonly number[]): void {
+  const refuse = (gsi: number, what: string): never => {
+    throw new KvmError("EINVAL", `KVM_SET_GSI_ROUTING: gsi ${gsi} ${what}`);
+  };
   if (routes.length > routeMax) throw new KvmError("EINVAL", `more than ${routeMax} interrupt routes`);
-  const seen = new Set<number>();
-  for (const { gsi, type } of routes) {
+  const seen = new Map<number, readonly string[]>();
+  for (const entry of routes) {
+    const { gsi, type } = entry;
     if (!(Number.isInteger(gsi) && gsi >= 0 && gsi < routeMax)) {
-      throw new KvmError("EINVAL", `gsi ${gsi} cannot be routed: those from 0 to ${routeMax - 1} can`);
+      refuse(gsi, `cannot be routed: those from 0 to ${routeMax - 1} can`);
     }
-    if (type !== "irqchip" && type !== "msi") throw new KvmError("EINVAL", `gsi ${gsi}: unknown type of route`);
-    if (seen.has(gsi)) throw new KvmError("EINVAL", `gsi ${gsi} is routed twice`);
-    seen.add(gsi);
+    const before = seen.get(gsi) ?? [];
+    if (type === "irqchip") {
+      const { irqchip, pin } = entry;
+      if (irqchip >= pins.length) refuse(gsi, `leads to interrupt controller ${irqchip}, and there are ${pins.length}`);
+      if (pin >= (pins[irqchip] ?? 0)) refuse(gsi, `leads to pin ${pin} of ${pins[irqchip]}`);
+    } else if (type !== "msi") refuse(gsi, "has an unknown type of route");
+    const where = type === "irqchip" ? String(entry.irqchip) : "msi";
+    if (before.includes(where) || (before.length > 0 && (where === "msi" || before.includes("msi")))) {
+      refuse(gsi, "is routed twice");
+    }
+    seen.set(gsi, [...before, where]);
   }
-  const wrong = routes.find((r) => r.type === "irqchip" && r.irqchip !== 0);
-  if (wrong) throw new KvmError("EINVAL", `gsi ${wrong.gsi}: there is only interrupt controller 0`);
   locked(memory, vmState.lock, () => {
     if (memory.i32(vmState.routes) === 0) memory.setI32(vmState.routes, allocate(memory, routeMax * routeSize));
     const table = memory.u32(vmState.routes);
@@ -44,37 +57,49 @@ export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[]): void {
     memory.store(vmState.routeCount, 0);
     for (const [index, entry] of routes.entries()) {
       const at = table + index * routeSize;
+      const message = entry.type === "msi";
       memory.setI32(at + route.gsi, entry.gsi);
-      memory.setI32(at + route.message, entry.type === "msi" ? 1 : 0);
-      memory.setI32(at + route.value, entry.type === "msi" ? entry.data : entry.pin);
-      memory.setI64(at + route.address, entry.type === "msi" ? entry.address : 0n);
+      memory.setI32(at + route.message, message ? 1 : 0);
+      memory.setI32(at + route.value, message ? entry.data : entry.pin);
+      memory.setI32(at + route.irqchip, message ? 0 : entry.irqchip);
+      memory.setI64(at + route.address, message ? entry.address : 0n);
     }
     memory.store(vmState.routeCount, routes.length);
   });
 }
 
-/** The table as it was set. */
-export function getRoutes(memory: VmMemory): IrqRoute[] {
-  const table = memory.u32(vmState.routes);
-  return Array.from({ length: memory.load(vmState.routeCount) }, (_, index) => {
-    const at = table + index * routeSize;
-    const [gsi, value] = [memory.i32(at + route.gsi), memory.u32(at + route.value)];
-    return memory.i32(at + route.message)
-      ? { gsi, type: "msi", address: memory.u64(at + route.address), data: value }
-      : { gsi, type: "irqchip", irqchip: 0, pin: value };
-  });
-}
-
-/** Where a gsi goes; without an entry, to the pin of its number. */
-export function findRoute(memory: VmMemory, gsi: number): Target {
+function* entries(memory: VmMemory): Generator<readonly [gsi: number, Target]> {
   const table = memory.u32(vmState.routes);
   for (let i = 0, count = memory.load(vmState.routeCount); i < count; i++) {
     const at = table + i * routeSize;
-    if (memory.i32(at + route.gsi) !== gsi) continue;
     const value = memory.u32(at + route.value);
-    return memory.i32(at + route.message)
-      ? { type: "message", address: memory.u64(at + route.address), data: value }
-      : { type: "pin", pin: value };
+    yield [
+      memory.i32(at + route.gsi),
+      memory.i32(at + route.message)
+        ? { type: "message", address: memory.u64(at + route.address), data: value }
+        : { type: "pin", irqchip: memory.i32(at + route.irqchip), pin: value },
+    ];
   }
-  return { type: "pin", pin: gsi };
+}
+
+/** The table as it was set. */
+export function getRoutes(memory: VmMemory): IrqRoute[] {
+  return Array.from(entries(memory), ([gsi, target]) =>
+    target.type === "message"
+      ? { gsi, type: "msi", address: target.address, data: target.data }
+      : { gsi, type: "irqchip", irqchip: target.irqchip, pin: target.pin },
+  );
+}
+
+/** Where a gsi goes by the table. */
+export function findRoutes(memory: VmMemory, gsi: number): Target[] {
+  return Array.from(entries(memory)).flatMap(([number, target]) => (number === gsi ? [target] : []));
+}
+
+/** Which gsis lead to a pin; undefined: there is no table. */
+export function gsisOf(memory: VmMemory, irqchip: number, pin: number): number[] | undefined {
+  if (memory.load(vmState.routeCount) === 0) return undefined;
+  return Array.from(entries(memory)).flatMap(([gsi, target]) =>
+    target.type === "pin" && target.irqchip === irqchip && target.pin === pin ? [gsi] : [],
+  );
 }

@@ -98,8 +98,8 @@ export function restoreVm(vm: SavableVm, saved: SavedVm): void {
     restoreFields(mem, layout.ioeventfd, layout.ioeventfdAt(i), fields);
   }
   mem.setI32(vmState.ioeventfdEnd, saved.ioeventfds.length);
-  if (saved.routes.length > 0) setRoutes(mem, saved.routes);
   arch.restoreVm(vm, saved.archVm);
+  if (saved.routes.length > 0) setRoutes(mem, saved.routes, arch.irqchipPins(vm));
   for (const { id, core, arch: registers } of saved.vcpus) {
     const vcpu = vm.createVcpuCore(id, { restored: true });
     restoreFields(mem, vcpuRecord, vcpu.record, core, vcpuDerived);

@@ -69,6 +69,8 @@ export const ioeventfd = struct({
   length: "i32",
   /** 1: datamatch counts. */
   match: "i32",
+  /** 1: the address is a port. */
+  port: "i32",
   address: "i64",
   datamatch: "i64",
 });

@@ -452,6 +452,38 @@ export type Exit =
       /** The bytes, the first the least significant. Of a read: the answer. */
       data: bigint;
     }
+  /** x86: RDMSR that KVM_CAP_X86_USER_SPACE_MSR gives to the user side; `data` is the answer, `error` 1 raises #GP. */
+  | {
+      readonly reason: "x86_rdmsr";
+      /** Why: KVM_MSR_EXIT_REASON_*. */
+      readonly msrReason: number;
+      /** The register's number. */
+      readonly index: number;
+      /** The answer: its value. */
+      data: bigint;
+      /** The answer: 0, or 1 for #GP. */
+      error: number;
+    }
+  /** x86: WRMSR, likewise. */
+  | {
+      readonly reason: "x86_wrmsr";
+      /** Why: KVM_MSR_EXIT_REASON_*. */
+      readonly msrReason: number;
+      /** The register's number. */
+      readonly index: number;
+      /** What the guest writes. */
+      readonly data: bigint;
+      /** The answer: 0, or 1 for #GP. */
+      error: number;
+    }
+  /** x86: an interrupt can be put in (`X86Vcpu.requestInterruptWindow`). */
+  | { readonly reason: "irq_window_open" }
+  /** x86: without a local APIC in the kernel side, the guest has lowered its task's priority. */
+  | {
+      readonly reason: "set_tpr";
+      /** CR8, as it is now. */
+      readonly cr8: number;
+    }
   /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
   | {
       readonly reason: "papr_hcall";

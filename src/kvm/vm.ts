@@ -14,7 +14,7 @@ import type { Extension } from "./extensions.js";
 import { allocate, type Range } from "./heap.js";
 import type { Implementation } from "./implementation.js";
 import type { VmInside } from "./inside.js";
-import { findRoute, setRoutes } from "./irq-routing.js";
+import { findRoutes, setRoutes, type Target } from "./irq-routing.js";
 import { vmLayout } from "./layout.js";
 import { locked } from "./lock.js";
 import { VmMemory } from "./memory.js";
@@ -128,6 +128,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
       current: () => this.mem.load(vmLayout.moves) <= this.generation + 1,
       poll: (callback) => this.vac.poll(callback),
       hasInterruptController: () => this.arch.hasInterruptController(this),
+      hasPorts: this.arch.hasPorts,
       setGsi: (gsi, level) => this.#setGsi(gsi, level),
     });
     Object.assign(this, this.arch.vmMethods(this));
@@ -398,7 +399,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   }
 
   setGsiRouting(routes: readonly IrqRoute[]): void {
-    setRoutes(this.mem, routes);
+    setRoutes(this.mem, routes, this.arch.irqchipPins(this));
   }
 
   signalMsi({ address, data }: { address: bigint; data: number }): number {
@@ -410,9 +411,14 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   }
 
   #setGsi(gsi: number, level: boolean): boolean {
-    const target = findRoute(this.mem, gsi);
-    if (target.type === "pin") return this.arch.setIrq(this, target.pin, level);
-    return !level || this.arch.setMsi(this, target.address, target.data) >= 0;
+    const targets = findRoutes(this.mem, gsi);
+    // Without an entry, the line of its number.
+    if (targets.length === 0) return this.arch.setIrq(this, gsi, level);
+    const set = (target: Target): boolean =>
+      target.type === "pin"
+        ? this.arch.setIrq(this, target.pin, level, target.irqchip)
+        : !level || this.arch.setMsi(this, target.address, target.data) >= 0;
+    return targets.map(set).some((there) => there);
   }
 
   createDevice(type: number, flags = 0): Device | undefined {

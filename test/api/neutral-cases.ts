@@ -1,4 +1,5 @@
 /** Misuse of the calls that every architecture's VMs answer alike. */
+import assert from "node:assert/strict";
 import { thisPackage } from "../../src/base/package.js";
 import { createLoader } from "../../src/kernel.js";
 import {
@@ -9,7 +10,9 @@ import {
   KVM_IRQFD_FLAG_RESAMPLE,
   KVM_MEM_LOG_DIRTY_PAGES,
 } from "../../src/kvm/constants.js";
+import { allocate } from "../../src/kvm/heap.js";
 import type { Kvm, Vm } from "../../src/kvm/uapi.js";
+import type { VmCore } from "../../src/kvm/vm.js";
 import { acquireVac } from "../../src/vac/vac.js";
 import type { AnyFixture, NeutralCasesOf } from "./neutral-fixture.js";
 
@@ -43,6 +46,13 @@ export function full<V extends Vm>({ vm }: { readonly vm: V }, before: () => voi
     }
   }
   return vm;
+}
+
+/** Takes what is left where no page has room. */
+export function exhaust(vm: object): void {
+  assert.throws(() => {
+    for (;;) allocate((vm as VmCore).mem, 64);
+  }, /ENOMEM/);
 }
 
 /** While the platform gives no memory. */

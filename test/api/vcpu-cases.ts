@@ -1,6 +1,5 @@
 /** Misuse of a vCPU's calls, as far as POWER answers them in its own way. */
 
-import assert from "node:assert/strict";
 import { KVM_REG_PPC_DAR, KVM_REG_PPC_ICP_STATE } from "../../src/arch/powerpc/uapi.js";
 import {
   KVM_CAP_IRQ_XICS,
@@ -10,20 +9,11 @@ import {
   KVM_REG_PPC,
   KVM_REG_SIZE_U32,
 } from "../../src/kvm/constants.js";
-import { allocate } from "../../src/kvm/heap.js";
-import type { VmCore } from "../../src/kvm/vm.js";
 import type { CasesOf } from "./cases.js";
-import { full } from "./neutral-cases.js";
+import { exhaust, full } from "./neutral-cases.js";
 
 const unknown = KVM_REG_PPC | 0x0030_0000_0000_0fffn;
 const narrow = (KVM_REG_PPC_DAR & 0xffffn) | KVM_REG_PPC | KVM_REG_SIZE_U32;
-
-/** Takes what is left where no page has room. */
-function exhaust(vm: object): void {
-  assert.throws(() => {
-    for (;;) allocate((vm as VmCore).mem, 64);
-  }, /ENOMEM/);
-}
 
 export const vcpuCases: CasesOf<
   | "KVM_ENABLE_CAP (vcpu)"

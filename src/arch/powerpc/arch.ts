@@ -184,6 +184,7 @@ export const powerpc = {
   dirtyRingOffset: state.dirtyRing.offset,
   vcpuRecordSize: ppcVcpu.size,
   maxVcpus,
+  hasPorts: false,
   maxVcpuId,
   capabilities,
   devices: [...xicsDevices, ...xiveDevices, ...vfioDevices],
@@ -212,6 +213,7 @@ export const powerpc = {
   memoryWritten: dropCode,
 
   hasInterruptController: (vm) => ppcVmOf(vm).controller !== undefined,
+  irqchipPins: () => [2 ** 32],
   setIrq: (vm, pin, level) => ppcVmOf(vm).controller?.setIrq(pin, level) ?? false,
   // A PAPR message carries its source's number.
   setMsi: (vm, _address, data) => (ppcVmOf(vm).controller?.setIrq(data, true) ? 1 : -1),

@@ -12,7 +12,9 @@ import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
 import { systemMethods, vcpuMethods, vmMethods } from "./calls/methods.js";
 import { Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit } from "./exits/exits.js";
+import { pins } from "./interrupts/irqchip/ioapic.js";
 import { instructionPointer } from "./processor/instruction-pointer.js";
+import { msrExits } from "./processor/msr-filter.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./processor/regs.js";
 import { powerOn } from "./processor/reset.js";
 import { createCodeMaps, enter, resumed, runnable, takeInit, wakeTime } from "./processor/running.js";
@@ -24,14 +26,21 @@ import {
   notifyInterrupt,
   recordAt,
   request,
+  setField,
   tscRate,
 } from "./processor/vcpu.js";
-import { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SIPI_RECEIVED, KVM_MP_STATE_UNINITIALIZED } from "./uapi.js";
+import {
+  KVM_MP_STATE_INIT_RECEIVED,
+  KVM_MP_STATE_RUNNABLE,
+  KVM_MP_STATE_SIPI_RECEIVED,
+  KVM_MP_STATE_UNINITIALIZED,
+  KVM_X2APIC_API_USE_32BIT_IDS,
+} from "./uapi.js";
 import * as vendor from "./vendor.js";
 import { restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";
 import { loadState, loadVcpu, saveState } from "./vm/saved-state.js";
 import { vcpuRecordSize, x86Vm, x86VmPointer } from "./vm/state.js";
-import { x86VcpuOf, x86VmOf } from "./vm/x86-vm.js";
+import { started, x86VcpuOf, x86VmOf } from "./vm/x86-vm.js";
 
 function createVm(vm: VmInside): void {
   const { mem } = vm;
@@ -55,11 +64,13 @@ function destroyVm(vm: VmInside): () => void {
 
 function createVcpu(vcpu: VcpuInside): void {
   const one = x86VcpuOf(vcpu);
-  powerOn(vcpu, BigInt(vendor.signature));
-  one.lapic.reset(vcpu.id, one.isFirst);
+  powerOn(vcpu, BigInt(vendor.signature), one.isBoot);
+  one.lapic.reset(vcpu.id, one.isBoot);
   createCodeMaps(vcpu);
-  // With local APICs, the first starts the others.
-  if (one.isFirst || !one.vm.irqchip) return;
+  setField(vcpu, "msrExits", msrExits(vcpu.vm));
+  setField(vcpu, "priorityExits", one.vm.irqchip ? 0n : 1n);
+  // With local APICs, one starts the others.
+  if (one.isBoot || !one.vm.irqchip) return;
   vcpu.vm.mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_UNINITIALIZED);
   vcpu.halt();
 }
@@ -75,7 +86,25 @@ function interrupt(vcpu: VcpuInside, irq: number): void {
   notifyInterrupt(vcpu);
 }
 
-const mpState = (vcpu: VcpuInside): number => vcpu.vm.mem.load(recordAt(vcpu, "mpState"));
+/** EINVAL: no controller whose pins they are. */
+function irqchipPins(vm: VmInside): readonly number[] {
+  if (x86VmOf(vm).irqchip) return [8, 8, pins];
+  throw new KvmError("EINVAL", "KVM_SET_GSI_ROUTING: the VM has no interrupt controllers (KVM_CREATE_IRQCHIP)");
+}
+
+function setIrq(vm: VmInside, pin: number, level: boolean, chip?: number): boolean {
+  const { irqchip } = x86VmOf(vm);
+  if (chip === undefined) return irqchip?.setLine(pin, level) ?? false;
+  irqchip?.setPin(chip, pin, level);
+  return irqchip !== undefined;
+}
+
+function mpState(vcpu: VcpuInside): number {
+  const { mem } = vcpu.vm;
+  const state = mem.load(recordAt(vcpu, "mpState"));
+  const begins = state === KVM_MP_STATE_INIT_RECEIVED && (mem.load(recordAt(vcpu, "startVector")) & started) !== 0;
+  return begins ? KVM_MP_STATE_SIPI_RECEIVED : state;
+}
 
 function setMpState(vcpu: VcpuInside, value: number): void {
   if (!(value >= KVM_MP_STATE_RUNNABLE && value <= KVM_MP_STATE_SIPI_RECEIVED)) {
@@ -85,9 +114,12 @@ function setMpState(vcpu: VcpuInside, value: number): void {
     throw new KvmError("EINVAL", "KVM_SET_MP_STATE: without local APICs a processor only runs");
   }
   const { mem } = vcpu.vm;
-  const starts = value === KVM_MP_STATE_RUNNABLE || value === KVM_MP_STATE_SIPI_RECEIVED;
-  mem.store(recordAt(vcpu, "mpState"), starts ? KVM_MP_STATE_RUNNABLE : value);
-  if (starts) mem.store(vcpu.record + vcpuRecord.offset.halted, 0);
+  // It waits, and what it waits for is there: it begins where KVM_SET_VCPU_EVENTS has said.
+  const begins = value === KVM_MP_STATE_SIPI_RECEIVED;
+  const vector = mem.load(recordAt(vcpu, "startVector")) & 0xff;
+  mem.store(recordAt(vcpu, "startVector"), vector | (begins ? started : 0));
+  mem.store(recordAt(vcpu, "mpState"), begins ? KVM_MP_STATE_INIT_RECEIVED : value);
+  if (value === KVM_MP_STATE_RUNNABLE) mem.store(vcpu.record + vcpuRecord.offset.halted, 0);
   else vcpu.halt();
 }
 
@@ -125,6 +157,7 @@ export const x86: Arch = {
   dirtyRingOffset: state.dirtyRing.offset,
   vcpuRecordSize,
   maxVcpus,
+  hasPorts: true,
   maxVcpuId,
   capabilities,
   devices: [],
@@ -147,9 +180,14 @@ export const x86: Arch = {
   memoryChanged: flushTranslations,
   memoryWritten: dropCode,
 
+  irqchipPins,
   hasInterruptController: (vm) => x86VmOf(vm).irqchip !== undefined,
-  setIrq: (vm, pin, level) => x86VmOf(vm).irqchip?.setLine(pin, level) ?? false,
-  setMsi: (vm, address, data) => x86VmOf(vm).irqchip?.signal(address, data) ?? -1,
+  setIrq,
+  setMsi: (vm, address, data) => {
+    const x86 = x86VmOf(vm);
+    const wideIds = (x86.setting("x2apic") & KVM_X2APIC_API_USE_32BIT_IDS) !== 0;
+    return x86.irqchip?.signal(address, data, wideIds) ?? -1;
+  },
   interrupt,
 
   enter,

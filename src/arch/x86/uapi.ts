@@ -1,5 +1,10 @@
 /** The user side's view of an x86 VM. Source: Documentation/virt/kvm/api.rst, arch/x86/include/uapi/asm/kvm.h. */
 import type { Kvm, Registers, Vcpu, Vm } from "../../kvm/uapi.js";
+import type { X86Clock, X86Irqchip, X86PitState, X86Translation, X86VcpuEvents } from "./uapi/devices.js";
+import type { X86MsrFilter } from "./uapi/msr-access.js";
+
+export * from "./uapi/devices.js";
+export * from "./uapi/msr-access.js";
 
 /** Type of a VM (KVM_CREATE_VM) whose code is translated. Linux's types 1 to 5 are protected VMs, which there are none of. */
 export const KVM_X86_UNIKVM_HV = 0x101;
@@ -164,6 +169,9 @@ export interface X86MsrEntry {
   data: bigint;
 }
 
+/** Most entries of KVM_GET_MSRS and KVM_SET_MSRS. */
+export const KVM_MAX_MSR_ENTRIES = 256;
+
 export interface X86Vcpu extends Vcpu {
   getRegs(): X86Regs;
   setRegs(regs: X86Regs): void;
@@ -173,26 +181,76 @@ export interface X86Vcpu extends Vcpu {
   setCpuid2(entries: readonly X86CpuidEntry[]): void;
   /** KVM_GET_CPUID2: what was set. */
   getCpuid2(): X86CpuidEntry[];
-  /** KVM_GET_MSRS: fills in `data`, in order; how many, up to the first that there is none of. */
+  /** KVM_GET_MSRS: fills in `data`, in order; how many, up to the first that there is none of. E2BIG: more than KVM_MAX_MSR_ENTRIES. */
   getMsrs(entries: readonly X86MsrEntry[]): number;
-  /** KVM_SET_MSRS: how many, up to the first that there is none of or that does not take the value. */
+  /** KVM_SET_MSRS: how many, up to the first that there is none of or that does not take the value. E2BIG: as KVM_GET_MSRS. */
   setMsrs(entries: readonly X86MsrEntry[]): number;
   /** KVM_NMI. */
   nmi(): void;
   /** KVM_GET_TSC_KHZ. */
   getTscKhz(): number;
+  /** KVM_SET_TSC_KHZ: 0 is what it is anyway. EINVAL: another rate, since the counter is not scaled. */
+  setTscKhz(khz: number): void;
+  /** KVM_GET_LAPIC: KVM_APIC_REG_SIZE bytes. EINVAL: it has no local APIC. */
+  getLapic(): Uint8Array;
+  /** KVM_SET_LAPIC. EINVAL: it has none, or an x2APIC's identifier is not its own. */
+  setLapic(regs: Uint8Array): void;
+  /** KVM_GET_VCPU_EVENTS. */
+  getVcpuEvents(): X86VcpuEvents;
+  /** KVM_SET_VCPU_EVENTS. EINVAL: flags, or an exception that there is none of, or what no capability has been enabled for. */
+  setVcpuEvents(events: X86VcpuEvents): void;
+  /** KVM_TRANSLATE: by the page tables as they are; nothing is marked in them. */
+  translate(linearAddress: bigint): X86Translation;
+  /** request_interrupt_window of struct kvm_run: run() returns "irq_window_open" as soon as KVM_INTERRUPT would be taken. [any thread] */
+  requestInterruptWindow(wanted: boolean): void;
+  /** ready_for_interrupt_injection of struct kvm_run: whether KVM_INTERRUPT would be taken now. */
+  readyForInterruptInjection(): boolean;
+  /** KVM_KVMCLOCK_CTRL: tells the guest that it was stopped. EINVAL: it has no KVM clock. */
+  kvmclockCtrl(): void;
 }
 
 export interface X86Vm extends Vm<X86Vcpu> {
   /** KVM_CREATE_IRQCHIP. EEXIST: there is one. EINVAL: there is a vCPU. */
   createIrqchip(): void;
-  /** KVM_CREATE_PIT2. EEXIST: there is one. ENOENT: there is no KVM_CREATE_IRQCHIP's. */
-  createPit2(): void;
+  /** KVM_CREATE_PIT2. EEXIST: there is one. ENOENT: there is no KVM_CREATE_IRQCHIP's. EINVAL: unknown flags. */
+  createPit2(config?: { readonly flags?: number }): void;
+  /** KVM_GET_IRQCHIP. ENXIO: there is none. EINVAL: no such chip. */
+  getIrqchip(chip: number): X86Irqchip;
+  /** KVM_SET_IRQCHIP. ENXIO: there is none. EINVAL: no such chip, or another one's state. */
+  setIrqchip(irqchip: X86Irqchip): void;
+  /** KVM_GET_PIT2. ENXIO: there is none. */
+  getPit2(): X86PitState;
+  /** KVM_SET_PIT2: its counters begin anew. ENXIO: there is none. EINVAL: what no counter can be. */
+  setPit2(pit: X86PitState): void;
+  /** KVM_REINJECT_CONTROL: whether ticks that the guest has not taken in time are delivered later. ENXIO: there is no timer. */
+  reinjectControl(control: { readonly pit_reinject: number }): void;
+  /** KVM_GET_CLOCK. */
+  getClock(): X86Clock;
+  /** KVM_SET_CLOCK: with KVM_CLOCK_REALTIME, what has passed since is added. EINVAL: unknown flags. */
+  setClock(clock: X86Clock): void;
+  /** KVM_SET_TSS_ADDR, for Intel's processors that cannot run real mode; these can. EINVAL: it does not lie below 4 GiB. */
+  setTssAddr(address: bigint): void;
+  /** KVM_SET_IDENTITY_MAP_ADDR, likewise. EINVAL: there is a vCPU. */
+  setIdentityMapAddr(address: bigint): void;
+  /** KVM_SET_BOOT_CPU_ID: which vCPU starts the others. EBUSY: there is a vCPU. EINVAL: no number of a vCPU. */
+  setBootCpuId(id: number): void;
+  /** KVM_X86_SET_MSR_FILTER. EINVAL: flags, ranges or bitmaps that cannot be, or that nothing could be accessed. ENOMEM. */
+  setMsrFilter(filter: X86MsrFilter): void;
+  /** KVM_GET_TSC_KHZ of a VM. */
+  getTscKhz(): number;
+  /** KVM_SET_TSC_KHZ of a VM. EINVAL: as of a vCPU. */
+  setTscKhz(khz: number): void;
 }
 
 export interface X86Kvm extends Kvm<X86Vm> {
-  /** KVM_GET_SUPPORTED_CPUID: what the engines have, as the module's vendor says it. */
-  getSupportedCpuid(): X86CpuidEntry[];
-  /** KVM_GET_MSR_INDEX_LIST: what KVM_GET_MSRS knows and a guest would miss. */
-  getMsrIndexList(): number[];
+  /** KVM_GET_SUPPORTED_CPUID: what the engines have, as the module's vendor says it. E2BIG: more than `nent` entries. */
+  getSupportedCpuid(nent?: number): X86CpuidEntry[];
+  /** KVM_GET_EMULATED_CPUID: none, since every feature that there is is a supported one. */
+  getEmulatedCpuid(nent?: number): X86CpuidEntry[];
+  /** KVM_GET_MSR_INDEX_LIST: what KVM_GET_MSRS knows and a guest would miss. E2BIG: more than `nmsrs`. */
+  getMsrIndexList(nmsrs?: number): number[];
+  /** KVM_GET_MSR_FEATURE_INDEX_LIST: what `getMsrs` of the system knows. E2BIG: more than `nmsrs`. */
+  getMsrFeatureIndexList(nmsrs?: number): number[];
+  /** KVM_GET_MSRS of the system: the processor's features, as `Vcpu.getMsrs`. E2BIG: more than KVM_MAX_MSR_ENTRIES. */
+  getMsrs(entries: readonly X86MsrEntry[]): number;
 }

@@ -28,6 +28,10 @@ const samples: { readonly [R in Exit["reason"]]: Extract<Exit, { readonly reason
   dirty_ring_full: { reason: "dirty_ring_full" },
   nmi: { reason: "nmi", flags: 2 },
   osi: { reason: "osi", gprs: [1n] },
+  x86_rdmsr: { reason: "x86_rdmsr", msrReason: 4, index: 0xffff_ffff, data: top, error: 1 },
+  x86_wrmsr: { reason: "x86_wrmsr", msrReason: 1, index: 0xffff_ffff, data: top, error: 1 },
+  irq_window_open: { reason: "irq_window_open" },
+  set_tpr: { reason: "set_tpr", cr8: 15 },
 };
 
 test("an exit crosses to another thread as it was", () => {

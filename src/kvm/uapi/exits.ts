@@ -129,6 +129,58 @@ export const exitTable = {
   },
   // Nobody has asked for it on another thread: its 32 registers do not fit.
   osi: { statistic: "osi_exits", answered: true, words: undefined },
+  x86_rdmsr: {
+    statistic: "x86_rdmsr_exits",
+    answered: true,
+    words: {
+      put: ({ msrReason, index, data, error }, words) => {
+        words.set([BigInt(msrReason), BigInt(index), data, BigInt(error)]);
+      },
+      get: ([msrReason, index, data, error]) => ({
+        reason: "x86_rdmsr",
+        msrReason: number(msrReason),
+        index: number(index),
+        data: unsigned(data),
+        error: number(error),
+      }),
+      answer: ({ data, error }, to) => {
+        to.data = data;
+        to.error = error;
+      },
+    },
+  },
+  x86_wrmsr: {
+    statistic: "x86_wrmsr_exits",
+    answered: true,
+    words: {
+      put: ({ msrReason, index, data, error }, words) => {
+        words.set([BigInt(msrReason), BigInt(index), data, BigInt(error)]);
+      },
+      get: ([msrReason, index, data, error]) => ({
+        reason: "x86_wrmsr",
+        msrReason: number(msrReason),
+        index: number(index),
+        data: unsigned(data),
+        error: number(error),
+      }),
+      answer: ({ error }, to) => {
+        to.error = error;
+      },
+    },
+  },
+  irq_window_open: {
+    statistic: "request_irq_exits",
+    answered: false,
+    words: { put: () => {}, get: () => ({ reason: "irq_window_open" }) },
+  },
+  set_tpr: {
+    statistic: "set_tpr_exits",
+    answered: false,
+    words: {
+      put: ({ cr8 }, words) => words.set([BigInt(cr8)]),
+      get: ([cr8]) => ({ reason: "set_tpr", cr8: number(cr8) }),
+    },
+  },
 } as const satisfies { readonly [R in ExitReason]: ExitRow<R> };
 
 /** In the order of their counters. */

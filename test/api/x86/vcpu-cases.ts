@@ -1,8 +1,14 @@
 /** Misuse of a vCPU's calls, as far as x86 answers them in its own way. */
-import { KVM_MAX_CPUID_ENTRIES, KVM_MP_STATE_HALTED } from "../../../src/arch/x86/uapi.js";
+import {
+  KVM_APIC_REG_SIZE,
+  KVM_MAX_CPUID_ENTRIES,
+  KVM_MP_STATE_HALTED,
+  KVM_VCPUEVENT_VALID_SMM,
+} from "../../../src/arch/x86/uapi.js";
 import { KVM_CAP_PPC_PAPR } from "../../../src/kvm/constants.js";
 import { soon } from "../neutral-cases.js";
 import type { X86CasesOf } from "./cases.js";
+import { tooMany } from "./vm-cases.js";
 
 export const vcpuCases: X86CasesOf<
   | "KVM_ENABLE_CAP (vcpu)"
@@ -18,6 +24,15 @@ export const vcpuCases: X86CasesOf<
   | "KVM_SET_MSRS"
   | "KVM_NMI"
   | "KVM_GET_TSC_KHZ (vcpu)"
+  | "KVM_SET_TSC_KHZ (vcpu)"
+  | "KVM_GET_LAPIC"
+  | "KVM_SET_LAPIC"
+  | "KVM_GET_VCPU_EVENTS"
+  | "KVM_SET_VCPU_EVENTS"
+  | "KVM_TRANSLATE"
+  | "KVM_KVMCLOCK_CTRL"
+  | "request_interrupt_window"
+  | "ready_for_interrupt_injection"
 > = {
   "KVM_ENABLE_CAP (vcpu)": { EINVAL: ({ cpu }) => cpu.enableCap({ cap: KVM_CAP_PPC_PAPR }) },
   KVM_SET_SREGS: { EINVAL: ({ cpu }) => cpu.setSregs({ ...cpu.getSregs(), cr8: 16n }) },
@@ -48,8 +63,19 @@ export const vcpuCases: X86CasesOf<
     },
   },
   KVM_GET_CPUID2: {},
-  KVM_GET_MSRS: {},
-  KVM_SET_MSRS: {},
+  KVM_GET_MSRS: { E2BIG: ({ cpu }) => cpu.getMsrs(tooMany) },
+  KVM_SET_MSRS: { E2BIG: ({ cpu }) => cpu.setMsrs(tooMany) },
   KVM_NMI: {},
   "KVM_GET_TSC_KHZ (vcpu)": {},
+  "KVM_SET_TSC_KHZ (vcpu)": { EINVAL: ({ cpu }) => cpu.setTscKhz(2_000_000) },
+  KVM_GET_LAPIC: { EINVAL: ({ cpu }) => cpu.getLapic() },
+  KVM_SET_LAPIC: { EINVAL: ({ cpu }) => cpu.setLapic(new Uint8Array(KVM_APIC_REG_SIZE)) },
+  KVM_GET_VCPU_EVENTS: {},
+  KVM_SET_VCPU_EVENTS: {
+    EINVAL: ({ cpu }) => cpu.setVcpuEvents({ ...cpu.getVcpuEvents(), flags: KVM_VCPUEVENT_VALID_SMM }),
+  },
+  KVM_TRANSLATE: {},
+  KVM_KVMCLOCK_CTRL: { EINVAL: ({ cpu }) => cpu.kvmclockCtrl() },
+  request_interrupt_window: {},
+  ready_for_interrupt_injection: {},
 };

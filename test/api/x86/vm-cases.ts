@@ -1,7 +1,16 @@
 /** Misuse of the system's and a VM's calls, as far as x86 answers them in its own way. */
+import {
+  KVM_IRQCHIP_IOAPIC,
+  KVM_IRQCHIP_PIC_MASTER,
+  KVM_MAX_MSR_ENTRIES,
+  KVM_MSR_FILTER_DEFAULT_DENY,
+} from "../../../src/arch/x86/uapi.js";
 import { KVM_CAP_ENABLE_CAP } from "../../../src/kvm/constants.js";
-import { closed, ring } from "../neutral-cases.js";
+import { closed, exhaust, full, ring } from "../neutral-cases.js";
 import type { X86CasesOf } from "./cases.js";
+
+/** More registers than can be asked for at a time. */
+export const tooMany = Array.from({ length: KVM_MAX_MSR_ENTRIES + 1 }, () => ({ index: 0x8b, data: 0n }));
 
 export const vmCases: X86CasesOf<
   | "KVM_ENABLE_CAP (vm)"
@@ -10,6 +19,23 @@ export const vmCases: X86CasesOf<
   | "KVM_GET_MSR_INDEX_LIST"
   | "KVM_CREATE_IRQCHIP"
   | "KVM_CREATE_PIT2"
+  | "KVM_GET_EMULATED_CPUID"
+  | "KVM_GET_MSR_FEATURE_INDEX_LIST"
+  | "KVM_GET_MSRS (system)"
+  | "KVM_GET_IRQCHIP"
+  | "KVM_SET_IRQCHIP"
+  | "KVM_GET_PIT2"
+  | "KVM_SET_PIT2"
+  | "KVM_REINJECT_CONTROL"
+  | "KVM_GET_CLOCK"
+  | "KVM_SET_CLOCK"
+  | "KVM_SET_TSS_ADDR"
+  | "KVM_SET_IDENTITY_MAP_ADDR"
+  | "KVM_SET_BOOT_CPU_ID"
+  | "KVM_X86_SET_MSR_FILTER"
+  | "KVM_GET_TSC_KHZ (vm)"
+  | "KVM_SET_TSC_KHZ (vm)"
+  | "KVM_SET_GSI_ROUTING"
 > = {
   "KVM_ENABLE_CAP (vm)": {
     E2BIG: ({ vm }) => vm.enableCap({ ...ring, args: [1 << 21] }),
@@ -20,8 +46,73 @@ export const vmCases: X86CasesOf<
     EBADF: (it) => closed(it).createDevice(4),
     ENODEV: ({ vm }) => vm.createDevice(3),
   },
-  KVM_GET_SUPPORTED_CPUID: {},
-  KVM_GET_MSR_INDEX_LIST: {},
+  KVM_GET_SUPPORTED_CPUID: { E2BIG: ({ kvm }) => kvm.getSupportedCpuid(2) },
+  KVM_GET_EMULATED_CPUID: {},
+  KVM_GET_MSR_INDEX_LIST: { E2BIG: ({ kvm }) => kvm.getMsrIndexList(0) },
+  KVM_GET_MSR_FEATURE_INDEX_LIST: { E2BIG: ({ kvm }) => kvm.getMsrFeatureIndexList(0) },
+  "KVM_GET_MSRS (system)": { E2BIG: ({ kvm }) => kvm.getMsrs(tooMany) },
+  KVM_GET_IRQCHIP: {
+    EINVAL: (it) => {
+      it.controller;
+      it.vm.getIrqchip(3);
+    },
+    ENXIO: ({ vm }) => vm.getIrqchip(0),
+  },
+  KVM_SET_IRQCHIP: {
+    EINVAL: (it) => {
+      it.controller;
+      it.vm.setIrqchip({ ...it.vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), chip_id: KVM_IRQCHIP_IOAPIC });
+    },
+    ENXIO: ({ vm }) => vm.setIrqchip({ chip_id: 0 }),
+  },
+  KVM_GET_PIT2: {
+    ENXIO: (it) => {
+      it.controller;
+      it.vm.getPit2();
+    },
+  },
+  KVM_SET_PIT2: {
+    EINVAL: (it) => {
+      it.controller;
+      it.vm.createPit2();
+      it.vm.setPit2({ channels: [], flags: 0 });
+    },
+    ENXIO: ({ vm }) => vm.setPit2({ channels: [], flags: 0 }),
+  },
+  KVM_REINJECT_CONTROL: { ENXIO: ({ vm }) => vm.reinjectControl({ pit_reinject: 1 }) },
+  KVM_GET_CLOCK: {},
+  KVM_SET_CLOCK: { EINVAL: ({ vm }) => vm.setClock({ clock: 0n, flags: 1 }) },
+  KVM_SET_TSS_ADDR: { EINVAL: ({ vm }) => vm.setTssAddr(0xffff_d001n) },
+  KVM_SET_IDENTITY_MAP_ADDR: {
+    EINVAL: (it) => {
+      it.cpu;
+      it.vm.setIdentityMapAddr(0n);
+    },
+  },
+  KVM_SET_BOOT_CPU_ID: {
+    EBUSY: (it) => {
+      it.cpu;
+      it.vm.setBootCpuId(0);
+    },
+    EINVAL: ({ vm }) => vm.setBootCpuId(255),
+  },
+  KVM_X86_SET_MSR_FILTER: {
+    EINVAL: ({ vm }) => vm.setMsrFilter({ flags: KVM_MSR_FILTER_DEFAULT_DENY, ranges: [] }),
+    ENOMEM: (it) => {
+      full(it);
+      exhaust(it.vm);
+      it.vm.setMsrFilter({ ranges: [] });
+    },
+  },
+  "KVM_GET_TSC_KHZ (vm)": {},
+  "KVM_SET_TSC_KHZ (vm)": { EINVAL: ({ vm }) => vm.setTscKhz(1) },
+  KVM_SET_GSI_ROUTING: {
+    EINVAL: ({ vm }) => vm.setGsiRouting([{ gsi: 0, type: "irqchip", irqchip: 0, pin: 0 }]),
+    ENOMEM: (it) => {
+      it.controller;
+      full(it).setGsiRouting([{ gsi: 0, type: "irqchip", irqchip: 0, pin: 0 }]);
+    },
+  },
   KVM_CREATE_IRQCHIP: {
     EBADF: (it) => closed(it).createIrqchip(),
     EEXIST: ({ vm }) => {
@@ -40,6 +131,7 @@ export const vmCases: X86CasesOf<
       vm.createPit2();
       vm.createPit2();
     },
+    EINVAL: ({ vm }) => vm.createPit2({ flags: 2 }),
     ENOENT: ({ vm }) => vm.createPit2(),
   },
 };

@@ -60,7 +60,9 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
       for (let i = 0; i < state.gpr.count; i++) setGpr(vcpu, i, exit.gprs[i] ?? 0n);
       return undefined;
     case "io":
-      // There are no ports.
+    case "x86_rdmsr":
+    case "x86_wrmsr":
+      // There are none.
       return undefined;
     default:
       return exit satisfies never;

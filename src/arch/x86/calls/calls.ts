@@ -13,6 +13,9 @@ const here = <C extends NeutralCall, E extends Errors>(call: C, errors: E) =>
   ({ ...calls[call], errors }) as Omit<(typeof calls)[C], "errors"> & { readonly errors: E };
 
 const closed = "the handle is closed";
+const noChips = "the VM has no interrupt controllers in the kernel side";
+const noTimer = "the VM has no timer in the kernel side";
+const otherRate = "another rate than 0 and KVM_GET_TSC_KHZ's: the counter is not scaled";
 
 export const ownCalls = {
   KVM_GET_SUPPORTED_CPUID: {
@@ -20,13 +23,34 @@ export const ownCalls = {
     method: "getSupportedCpuid",
     request: "0x05, struct kvm_cpuid2",
     cap: "KVM_CAP_EXT_CPUID",
+    errors: { E2BIG: "there are more than `nent`, and the sentence says how many" },
+  },
+  KVM_GET_EMULATED_CPUID: {
+    on: "kvm",
+    method: "getEmulatedCpuid",
+    request: "0x09, struct kvm_cpuid2; always empty: what there is is supported",
+    cap: "KVM_CAP_EXT_EMUL_CPUID",
     errors: {},
   },
   KVM_GET_MSR_INDEX_LIST: {
     on: "kvm",
     method: "getMsrIndexList",
     request: "0x02, struct kvm_msr_list",
-    errors: {},
+    errors: { E2BIG: "there are more than `nmsrs`, and the sentence says how many" },
+  },
+  KVM_GET_MSR_FEATURE_INDEX_LIST: {
+    on: "kvm",
+    method: "getMsrFeatureIndexList",
+    request: "0x0a, struct kvm_msr_list",
+    cap: "KVM_CAP_GET_MSR_FEATURES",
+    errors: { E2BIG: "there are more than `nmsrs`, and the sentence says how many" },
+  },
+  "KVM_GET_MSRS (system)": {
+    on: "kvm",
+    method: "getMsrs",
+    request: "0x88, struct kvm_msrs; how many is what it returns",
+    cap: "KVM_CAP_GET_MSR_FEATURES",
+    errors: { E2BIG: "more than KVM_MAX_MSR_ENTRIES" },
   },
   KVM_CREATE_IRQCHIP: {
     on: "vm",
@@ -40,7 +64,107 @@ export const ownCalls = {
     method: "createPit2",
     request: "0x77, struct kvm_pit_config",
     cap: "KVM_CAP_PIT2",
-    errors: { EBADF: closed, EEXIST: "the VM has a timer", ENOENT: "before KVM_CREATE_IRQCHIP" },
+    errors: {
+      EBADF: closed,
+      EEXIST: "the VM has a timer",
+      EINVAL: "unknown flags",
+      ENOENT: "before KVM_CREATE_IRQCHIP",
+    },
+  },
+  KVM_GET_IRQCHIP: {
+    on: "vm",
+    method: "getIrqchip",
+    request: "0x62, struct kvm_irqchip",
+    cap: "KVM_CAP_IRQCHIP",
+    errors: { EINVAL: "no such chip", ENXIO: noChips },
+  },
+  KVM_SET_IRQCHIP: {
+    on: "vm",
+    method: "setIrqchip",
+    request: "0x63, struct kvm_irqchip",
+    cap: "KVM_CAP_IRQCHIP",
+    errors: { EINVAL: "no such chip, or what it cannot be; the IOAPIC stays at 0xfec00000", ENXIO: noChips },
+  },
+  KVM_GET_PIT2: {
+    on: "vm",
+    method: "getPit2",
+    request: "0x9f, struct kvm_pit_state2",
+    cap: "KVM_CAP_PIT2",
+    errors: { ENXIO: noTimer },
+  },
+  KVM_SET_PIT2: {
+    on: "vm",
+    method: "setPit2",
+    request: "0xa0, struct kvm_pit_state2; its counters begin anew",
+    cap: "KVM_CAP_PIT2",
+    errors: { EINVAL: "unknown flags, or what no counter can be", ENXIO: noTimer },
+  },
+  KVM_REINJECT_CONTROL: {
+    on: "vm",
+    method: "reinjectControl",
+    request: "0x71, struct kvm_reinject_control; at first, late ticks are delivered",
+    cap: "KVM_CAP_REINJECT_CONTROL",
+    errors: { ENXIO: noTimer },
+  },
+  KVM_GET_CLOCK: {
+    on: "vm",
+    method: "getClock",
+    request: "0x7c, struct kvm_clock_data",
+    cap: "KVM_CAP_ADJUST_CLOCK",
+    errors: {},
+  },
+  KVM_SET_CLOCK: {
+    on: "vm",
+    method: "setClock",
+    request: "0x7b, struct kvm_clock_data",
+    cap: "KVM_CAP_ADJUST_CLOCK",
+    errors: { EINVAL: "unknown flags, or KVM_CLOCK_REALTIME without `realtime`" },
+  },
+  KVM_SET_TSS_ADDR: {
+    on: "vm",
+    method: "setTssAddr",
+    request: "0x47, address; processors here run real mode, and need no memory for it",
+    cap: "KVM_CAP_SET_TSS_ADDR",
+    errors: { EINVAL: "three pages from there end above 4 GiB" },
+  },
+  KVM_SET_IDENTITY_MAP_ADDR: {
+    on: "vm",
+    method: "setIdentityMapAddr",
+    request: "0x48, address; likewise",
+    cap: "KVM_CAP_SET_IDENTITY_MAP_ADDR",
+    errors: { EINVAL: "the VM has a vCPU" },
+  },
+  KVM_SET_BOOT_CPU_ID: {
+    on: "vm",
+    method: "setBootCpuId",
+    request: "0x78, id",
+    cap: "KVM_CAP_SET_BOOT_CPU_ID",
+    errors: { EBUSY: "the VM has a vCPU", EINVAL: "id of KVM_CAP_MAX_VCPU_ID or more" },
+  },
+  KVM_X86_SET_MSR_FILTER: {
+    on: "vm",
+    method: "setMsrFilter",
+    request: "0xc6, struct kvm_msr_filter",
+    cap: "KVM_CAP_X86_MSR_FILTER",
+    errors: {
+      EINVAL:
+        "unknown flags, more than KVM_MSR_FILTER_MAX_RANGES, a bitmap of more than 0x600 bytes or of too few, or KVM_MSR_FILTER_DEFAULT_DENY without a range that has registers",
+      ENOMEM: "the VM's memory limit is reached, or the platform refuses",
+    },
+  },
+  "KVM_GET_TSC_KHZ (vm)": {
+    on: "vm",
+    method: "getTscKhz",
+    request: "0xa3",
+    cap: "KVM_CAP_VM_TSC_CONTROL",
+    errors: {},
+  },
+  "KVM_SET_TSC_KHZ (vm)": {
+    on: "vm",
+    method: "setTscKhz",
+    request: "0xa2, kHz",
+    cap: "KVM_CAP_VM_TSC_CONTROL",
+    errors: { EINVAL: otherRate },
   },
   KVM_SET_CPUID2: {
     on: "vcpu",
@@ -56,8 +180,75 @@ export const ownCalls = {
     cap: "KVM_CAP_EXT_CPUID",
     errors: {},
   },
-  KVM_GET_MSRS: { on: "vcpu", method: "getMsrs", request: "0x88, struct kvm_msrs", errors: {} },
-  KVM_SET_MSRS: { on: "vcpu", method: "setMsrs", request: "0x89, struct kvm_msrs", errors: {} },
+  KVM_GET_MSRS: {
+    on: "vcpu",
+    method: "getMsrs",
+    request: "0x88, struct kvm_msrs; how many is what it returns",
+    errors: { E2BIG: "more than KVM_MAX_MSR_ENTRIES" },
+  },
+  KVM_SET_MSRS: {
+    on: "vcpu",
+    method: "setMsrs",
+    request: "0x89, struct kvm_msrs; how many is what it returns",
+    errors: { E2BIG: "more than KVM_MAX_MSR_ENTRIES" },
+  },
+  KVM_GET_LAPIC: {
+    on: "vcpu",
+    method: "getLapic",
+    request: "0x8e, struct kvm_lapic_state",
+    cap: "KVM_CAP_IRQCHIP",
+    errors: { EINVAL: "the vCPU has no local APIC in the kernel side" },
+  },
+  KVM_SET_LAPIC: {
+    on: "vcpu",
+    method: "setLapic",
+    request: "0x8f, struct kvm_lapic_state",
+    cap: "KVM_CAP_IRQCHIP",
+    errors: { EINVAL: "the vCPU has no local APIC in the kernel side, or an x2APIC's identifier is not its own" },
+  },
+  KVM_GET_VCPU_EVENTS: {
+    on: "vcpu",
+    method: "getVcpuEvents",
+    request: "0x9f, struct kvm_vcpu_events",
+    cap: "KVM_CAP_VCPU_EVENTS",
+    errors: {},
+  },
+  KVM_SET_VCPU_EVENTS: {
+    on: "vcpu",
+    method: "setVcpuEvents",
+    request: "0xa0, struct kvm_vcpu_events",
+    cap: "KVM_CAP_VCPU_EVENTS",
+    errors: {
+      EINVAL:
+        "flags that are unknown or not enabled (KVM_CAP_EXCEPTION_PAYLOAD, KVM_CAP_X86_TRIPLE_FAULT_EVENT), what is no exception or has no error code, or a software interrupt",
+    },
+  },
+  KVM_TRANSLATE: { on: "vcpu", method: "translate", request: "0x85, struct kvm_translation", errors: {} },
+  KVM_KVMCLOCK_CTRL: {
+    on: "vcpu",
+    method: "kvmclockCtrl",
+    request: "0xad",
+    cap: "KVM_CAP_KVMCLOCK_CTRL",
+    errors: { EINVAL: "the guest has no KVM clock" },
+  },
+  request_interrupt_window: {
+    on: "vcpu",
+    method: "requestInterruptWindow",
+    request: "a field of struct kvm_run",
+    errors: {},
+  },
+  ready_for_interrupt_injection: {
+    on: "vcpu",
+    method: "readyForInterruptInjection",
+    request: "a field of struct kvm_run",
+    errors: {},
+  },
+  "KVM_SET_TSC_KHZ (vcpu)": {
+    on: "vcpu",
+    method: "setTscKhz",
+    request: "0xa2, kHz",
+    errors: { EINVAL: otherRate },
+  },
   KVM_NMI: { on: "vcpu", method: "nmi", request: "0x9a", errors: {} },
   "KVM_GET_TSC_KHZ (vcpu)": {
     on: "vcpu",
@@ -75,6 +266,11 @@ const changed = {
     EINVAL: "the extension cannot be enabled on a VM, flags, or arguments that it does not take",
   }),
   "KVM_ENABLE_CAP (vcpu)": here("KVM_ENABLE_CAP (vcpu)", { EINVAL: "always: there are none of a vCPU" }),
+  KVM_SET_GSI_ROUTING: here("KVM_SET_GSI_ROUTING", {
+    EINVAL:
+      "the VM has no interrupt controllers; more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one that leads twice to a controller, or to a message and elsewhere; unknown type, controller or pin",
+    ENOMEM: "the VM's memory limit is reached, or the platform refuses",
+  }),
   KVM_CREATE_DEVICE: here("KVM_CREATE_DEVICE", { EBADF: closed, ENODEV: "always: there are none" }),
   KVM_SET_SREGS: here("KVM_SET_SREGS", {
     EINVAL: "not all registers, or no numbers, or a mode that there is none of",

@@ -1,21 +1,71 @@
 /** The extensions of KVM on x86: one row each. */
+import { KvmError } from "../../../base/errors.js";
 import type { Capability } from "../../../kvm/arch.js";
 import * as kvm from "../../../kvm/constants.js";
+import { vmLayout } from "../../../kvm/layout.js";
 import { neutralCapabilities } from "../../../kvm/neutral-capabilities.js";
+import {
+  KVM_CLOCK_REALTIME,
+  KVM_CLOCK_TSC_STABLE,
+  KVM_MSR_EXIT_REASON_FILTER,
+  KVM_MSR_EXIT_REASON_INVAL,
+  KVM_MSR_EXIT_REASON_UNKNOWN,
+  KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
+  KVM_X2APIC_API_USE_32BIT_IDS,
+  KVM_X86_DISABLE_EXITS_HLT,
+  KVM_X86_DISABLE_EXITS_PAUSE,
+} from "../uapi.js";
+import { x86VmOf } from "../vm/x86-vm.js";
 
 /** Bits of the masks in the engines' shared tables. */
 export const maxVcpus = 32;
 export const maxVcpuId = 255;
 
+/** One that is enabled with some of these bits, and says which there are. `early`: before the first vCPU. */
+function bits(
+  cap: number,
+  setting: "x2apic" | "disabledExits" | "userMsr" | "exceptionPayload" | "tripleFault",
+  known: number,
+  early = false,
+): Capability {
+  return {
+    cap,
+    check: known,
+    enableVm: (vm, { args = [] }) => {
+      const value = BigInt(args[0] ?? 0);
+      if (value & ~BigInt(known)) {
+        throw new KvmError(
+          "EINVAL",
+          `KVM_ENABLE_CAP: extension ${cap} takes bits of 0x${known.toString(16)}, not ${value}`,
+        );
+      }
+      if (early && vm.mem.load(vmLayout.vcpuCount) > 0) {
+        throw new KvmError("EINVAL", `KVM_ENABLE_CAP: extension ${cap} is enabled before the first vCPU`);
+      }
+      x86VmOf(vm).set(setting, Number(value));
+    },
+  };
+}
+
 /** What is simply there. */
 const present = [
   kvm.KVM_CAP_IRQCHIP,
   kvm.KVM_CAP_HLT,
+  kvm.KVM_CAP_SET_TSS_ADDR,
   kvm.KVM_CAP_EXT_CPUID,
   kvm.KVM_CAP_MP_STATE,
+  kvm.KVM_CAP_REINJECT_CONTROL,
   kvm.KVM_CAP_PIT2,
+  kvm.KVM_CAP_SET_BOOT_CPU_ID,
+  kvm.KVM_CAP_SET_IDENTITY_MAP_ADDR,
+  kvm.KVM_CAP_VCPU_EVENTS,
   kvm.KVM_CAP_GET_TSC_KHZ,
   kvm.KVM_CAP_TSC_DEADLINE_TIMER,
+  kvm.KVM_CAP_KVMCLOCK_CTRL,
+  kvm.KVM_CAP_EXT_EMUL_CPUID,
+  kvm.KVM_CAP_GET_MSR_FEATURES,
+  kvm.KVM_CAP_X86_MSR_FILTER,
+  kvm.KVM_CAP_VM_TSC_CONTROL,
 ] as const;
 
 export const capabilities: readonly Capability[] = [
@@ -24,4 +74,14 @@ export const capabilities: readonly Capability[] = [
   { cap: kvm.KVM_CAP_NR_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPU_ID, check: maxVcpuId },
+  { cap: kvm.KVM_CAP_ADJUST_CLOCK, check: KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME },
+  bits(kvm.KVM_CAP_X2APIC_API, "x2apic", KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK),
+  bits(kvm.KVM_CAP_X86_DISABLE_EXITS, "disabledExits", KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE, true),
+  bits(
+    kvm.KVM_CAP_X86_USER_SPACE_MSR,
+    "userMsr",
+    KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER,
+  ),
+  { ...bits(kvm.KVM_CAP_EXCEPTION_PAYLOAD, "exceptionPayload", 1), check: 1 },
+  { ...bits(kvm.KVM_CAP_X86_TRIPLE_FAULT_EVENT, "tripleFault", 1), check: 1 },
 ];

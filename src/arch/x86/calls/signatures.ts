@@ -1,5 +1,18 @@
 /** What the calls take that only x86 has (uapi.ts). */
-import { bigint, listOf, options, type Signatures, u32 } from "../../../base/takes.js";
+import {
+  bigint,
+  boolean,
+  bytes,
+  bytesOf,
+  having,
+  listOf,
+  optional,
+  options,
+  type Signatures,
+  u32,
+  u64,
+  wholeNumber,
+} from "../../../base/takes.js";
 import {
   eventFdSignatures,
   kvmSignatures,
@@ -8,17 +21,52 @@ import {
   vmSignatures,
 } from "../../../kvm/signatures.js";
 import type { Kvm, Vcpu, Vm } from "../../../kvm/uapi.js";
-import type { X86CpuidEntry, X86Kvm, X86MsrEntry, X86Vcpu, X86Vm } from "../uapi.js";
+import { takesEvents } from "../processor/events.js";
+import {
+  KVM_APIC_REG_SIZE,
+  type X86Clock,
+  type X86CpuidEntry,
+  type X86Irqchip,
+  type X86Kvm,
+  type X86MsrEntry,
+  type X86MsrFilter,
+  type X86MsrFilterRange,
+  type X86PitState,
+  type X86Vcpu,
+  type X86Vm,
+} from "../uapi.js";
 
 const entry = options<X86CpuidEntry>({ function: u32, index: u32, flags: u32, eax: u32, ebx: u32, ecx: u32, edx: u32 });
 const msr = options<X86MsrEntry>({ index: u32, data: bigint });
 
-export const x86KvmSignatures = { getSupportedCpuid: {}, getMsrIndexList: {} } as const satisfies Signatures<
-  Omit<X86Kvm, keyof Kvm>
->;
-export const x86VmSignatures = { createIrqchip: {}, createPit2: {} } as const satisfies Signatures<
-  Omit<X86Vm, keyof Vm>
->;
+const range = options<X86MsrFilterRange>({ flags: u32, base: u32, nmsrs: u32, bitmap: bytes });
+/** The chips' and the counters' own fields are looked at where it is known whose they are (interrupts/irqchip/states.ts). */
+const irqchip = options<X86Irqchip>({ chip_id: u32, pic: optional(having({})), ioapic: optional(having({})) });
+
+export const x86KvmSignatures = {
+  getSupportedCpuid: { nent: optional(u32) },
+  getEmulatedCpuid: { nent: optional(u32) },
+  getMsrIndexList: { nmsrs: optional(u32) },
+  getMsrFeatureIndexList: { nmsrs: optional(u32) },
+  getMsrs: { entries: listOf(msr) },
+} as const satisfies Signatures<Omit<X86Kvm, keyof Kvm>>;
+export const x86VmSignatures = {
+  createIrqchip: {},
+  createPit2: { config: optional(options<{ flags?: number }>({ flags: optional(u32) })) },
+  getIrqchip: { chip: u32 },
+  setIrqchip: { irqchip },
+  getPit2: {},
+  setPit2: { pit: options<X86PitState>({ channels: listOf(having({})), flags: u32 }) },
+  reinjectControl: { control: options({ pit_reinject: u32 }) },
+  getClock: {},
+  setClock: { clock: options<X86Clock>({ clock: u64, flags: u32, realtime: optional(u64), host_tsc: optional(u64) }) },
+  setTssAddr: { address: u64 },
+  setIdentityMapAddr: { address: u64 },
+  setBootCpuId: { id: wholeNumber },
+  setMsrFilter: { filter: options<X86MsrFilter>({ flags: optional(u32), ranges: listOf(range) }) },
+  getTscKhz: {},
+  setTscKhz: { khz: u32 },
+} as const satisfies Signatures<Omit<X86Vm, keyof Vm>>;
 export const x86VcpuSignatures = {
   setCpuid2: { entries: listOf(entry) },
   getCpuid2: {},
@@ -26,6 +74,15 @@ export const x86VcpuSignatures = {
   setMsrs: { entries: listOf(msr) },
   nmi: {},
   getTscKhz: {},
+  setTscKhz: { khz: u32 },
+  getLapic: {},
+  setLapic: { regs: bytesOf(KVM_APIC_REG_SIZE) },
+  getVcpuEvents: {},
+  setVcpuEvents: { events: takesEvents },
+  translate: { linearAddress: u64 },
+  requestInterruptWindow: { wanted: boolean },
+  readyForInterruptInjection: {},
+  kvmclockCtrl: {},
 } as const satisfies Signatures<Omit<X86Vcpu, keyof Vcpu>>;
 
 /** Every call, by the object that it is made on (calls.ts). */

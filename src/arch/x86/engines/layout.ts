@@ -78,8 +78,9 @@ const built = layOut({
   cpuidCount: ["i32", 1],
   cpuid: ["i32", 7 * cpuidEntries],
   /**
-   * 1: an access to a register that is not in `msrs` leaves, for the kernel side or the user side; 0: it is #GP. And what it
-   * is answered by beside `mmioValues`: 1, that there is no such register, or that it does not take the value.
+   * 1: an access to a register that is not in `msrs` leaves, for the kernel side or the user side; 0: it is #GP; 2: a filter is
+   * asked about each access before it is made. And what it is answered by beside `mmioValues`: 1, that there is no such
+   * register, or that it does not take the value; 2, that the filter has nothing against it.
    */
   msrExits: ["i32", 1],
   msrRefused: ["i32", 1],
@@ -93,6 +94,16 @@ const built = layOut({
   /** NMIs that wait, and whether one is being handled. */
   nmiPending: ["i32", 1],
   nmiBlocked: ["i32", 1],
+  /**
+   * 1 + the vector of an exception that the user side has put in, `Given.tripleFault` for the end; its error code; whether it
+   * has a payload, and that: what becomes CR2, or is added to DR6.
+   */
+  exceptionPending: ["i32", 1],
+  exceptionError: ["i32", 1],
+  exceptionPayloadValid: ["i32", 1],
+  exceptionPayload: ["i64", 1],
+  /** 1: a lower task priority leaves, for who has the local APIC. */
+  priorityExits: ["i32", 1],
   /** What a fault of the system's own accesses left: 1 + the vector, the error code. */
   nestedFault: ["i32", 1],
   nestedError: ["i32", 1],
@@ -149,6 +160,8 @@ export const ExitCode = {
   hypercall: 21,
   /** An interrupt can be taken, and `interruptRequest` says that a controller has one. */
   interrupt: 22,
+  /** The task's priority has become lower, and `priorityExits`. */
+  taskPriority: 23,
 } as const;
 export const Request = engineRequests;
 export const InternalError = {
@@ -162,6 +175,9 @@ export const InternalError = {
  * that load the stack's segment keep the trap of a single step, too.
  */
 export const Shadow = { left: 1, begun: 2, begunByStack: 3 } as const;
+
+/** Of `exceptionPending`: what is no exception. */
+export const Given = { tripleFault: 0x100 } as const;
 
 /** What it keeps of a VM. */
 export const archLayout = { ...engineVm, end: engineVmEnd } as const;

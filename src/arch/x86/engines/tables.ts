@@ -18,6 +18,7 @@ import {
   CodeMode,
   ExitCode,
   flatData,
+  Given,
   InternalError,
   noRegister,
   noSegment,
@@ -26,7 +27,7 @@ import {
   Segment,
   Shadow,
 } from "./layout.js";
-import { msrPlaces } from "./msrs.js";
+import { msrNumbers, msrPlaces } from "./msrs.js";
 import { record } from "./operands.js";
 import { Control0, Control4, Efer, RFlags } from "./registers.js";
 
@@ -47,6 +48,7 @@ export const tables = {
   NUMBER: { noRegister, noSegment },
   SEGMENT: Segment,
   SHADOW: Shadow,
+  GIVEN: Given,
   VECTOR: Vector,
   FLAGBIT: Flag,
   RFLAGS: RFlags,
@@ -54,6 +56,7 @@ export const tables = {
   CR4: Control4,
   EFER: Efer,
   MSR: msrPlaces,
+  MSRNUMBER: msrNumbers,
   PAGE: PageEntry,
   PAGEFAULT: PageFault,
   UNTRANSLATED: Untranslated,

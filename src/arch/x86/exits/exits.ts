@@ -6,9 +6,16 @@ import { vcpuRecord } from "../../../kvm/state.js";
 import type { AnsweredExit } from "../../../kvm/uapi/exits.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import { ExitCode, InternalError, state } from "../engines/layout.js";
-import { readMsr, writeMsr } from "../processor/msrs.js";
+import { filterAllows } from "../processor/msr-filter.js";
+import { isApicMsr, isKeptMsr, knowsMsr, readMsr, writeMsr } from "../processor/msrs.js";
 import { addressOf, getField, recordAt, setField } from "../processor/vcpu.js";
-import { KVM_MP_STATE_HALTED } from "../uapi.js";
+import {
+  KVM_MP_STATE_HALTED,
+  KVM_MSR_EXIT_REASON_FILTER,
+  KVM_MSR_EXIT_REASON_INVAL,
+  KVM_MSR_EXIT_REASON_UNKNOWN,
+  KVM_X86_DISABLE_EXITS_HLT,
+} from "../uapi.js";
 import { x86VcpuOf, x86VmOf } from "../vm/x86-vm.js";
 
 const { accessOf, debugExit, internalError, replay } = vcpuExits({ getField, setField }, state, {
@@ -25,12 +32,14 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
     case ExitCode.dirtyRingFull:
       return undefined;
     case ExitCode.halt:
+      if (leavesAtHalt(vcpu)) return { reason: "hlt", until: Number.POSITIVE_INFINITY };
       mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_HALTED);
       vcpu.halt();
       return undefined;
     case ExitCode.interrupt:
-      acknowledge(vcpu);
-      return undefined;
+      return acknowledge(vcpu);
+    case ExitCode.taskPriority:
+      return { reason: "set_tpr", cr8: Number(getField(vcpu, "taskPriority")) };
     case ExitCode.mmio:
       return mmio(vcpu);
     case ExitCode.io:
@@ -58,6 +67,10 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
     case "mmio":
     case "io":
       return completed(vcpu, exit.data);
+    case "x86_rdmsr":
+    case "x86_wrmsr":
+      setField(vcpu, "msrRefused", exit.error ? 1n : 0n);
+      return completed(vcpu, exit.data);
     case "papr_hcall":
     case "osi":
       // There are none.
@@ -67,11 +80,19 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
   }
 }
 
-/** The interrupt that can be taken now is the highest of what waits. */
-function acknowledge(vcpu: VcpuInside): void {
+/** Without local APICs the user side has what could end it, unless it wants to hear nothing of it. */
+function leavesAtHalt(vcpu: VcpuInside): boolean {
+  const x86 = x86VmOf(vcpu.vm);
+  return !x86.irqchip && !(x86.setting("disabledExits") & KVM_X86_DISABLE_EXITS_HLT);
+}
+
+/** The interrupt that can be taken now is the highest of what waits; or the user side wanted to know that one can. */
+function acknowledge(vcpu: VcpuInside): Exit | undefined {
+  const { mem } = vcpu.vm;
   const { irqchip } = x86VmOf(vcpu.vm);
   const vector = irqchip?.acknowledge(x86VcpuOf(vcpu)) ?? -1;
-  if (vector >= 0) vcpu.vm.mem.store(addressOf(vcpu, "interruptPending"), vector + 1);
+  if (vector >= 0) mem.store(addressOf(vcpu, "interruptPending"), vector + 1);
+  return !irqchip && mem.load(recordAt(vcpu, "window")) !== 0 ? { reason: "irq_window_open" } : undefined;
 }
 
 function mmio(vcpu: VcpuInside): Exit | undefined {
@@ -95,6 +116,7 @@ function io(vcpu: VcpuInside): Exit | undefined {
   const port = Number(address);
   const one = x86VcpuOf(vcpu);
   const { irqchip } = one.vm;
+  if (isWrite && vcpu.vm.eventFds.busWrite(address, size, data, true)) return inKernel(vcpu, data);
   if (irqchip && isWrite && irqchip.writePort(port, size, data, one.now)) {
     // The machine's timer is looked at by the first.
     const [first] = vcpu.vm.vcpus();
@@ -113,18 +135,40 @@ function io(vcpu: VcpuInside): Exit | undefined {
   };
 }
 
-/** What there is none of, or does not take the value, is #GP. */
+/**
+ * What there is none of, or does not take the value, is #GP, or the user side's. A register that the engine keeps comes here if
+ * it does not take the value, and each one first where there is a filter, which has the engine go on or not.
+ */
 function msr(vcpu: VcpuInside): Exit | undefined {
   const { address, isWrite } = accessOf(vcpu);
   const number = Number(address);
   const value = getField(vcpu, "exitData");
-  const found = isWrite ? (writeMsr(vcpu, number, value) ? value : undefined) : readMsr(vcpu, number);
-  if (found === undefined) {
-    setField(vcpu, "msrRefused", 1n);
-    const { trace } = vcpu.vm;
-    if (trace.mask) trace.emit("exit", vcpu.id, isWrite ? "wrmsr" : "rdmsr", { number, ...(isWrite ? { value } : {}) });
+  const isQuestion = getField(vcpu, "msrExits") === 2n && getField(vcpu, "mmioCompleted") === 0n && !isApicMsr(number);
+  if (isQuestion && filterAllows(vcpu.vm, number, isWrite)) {
+    setField(vcpu, "msrRefused", 2n);
+    return inKernel(vcpu, 0n);
   }
-  return inKernel(vcpu, found ?? 0n);
+  const refusedByEngine = isWrite && isKeptMsr(number);
+  const found = isQuestion || refusedByEngine ? undefined : accessMsr(vcpu, number, isWrite, value);
+  if (found !== undefined) return inKernel(vcpu, found);
+  const invalid = knowsMsr(vcpu, number) ? KVM_MSR_EXIT_REASON_INVAL : KVM_MSR_EXIT_REASON_UNKNOWN;
+  return refused(vcpu, number, isWrite, value, isQuestion ? KVM_MSR_EXIT_REASON_FILTER : invalid);
+}
+
+const accessMsr = (vcpu: VcpuInside, number: number, isWrite: boolean, value: bigint): bigint | undefined =>
+  isWrite ? (writeMsr(vcpu, number, value) ? value : undefined) : readMsr(vcpu, number);
+
+function refused(vcpu: VcpuInside, index: number, isWrite: boolean, data: bigint, msrReason: number): Exit | undefined {
+  if (x86VmOf(vcpu.vm).setting("userMsr") & msrReason) {
+    return isWrite
+      ? { reason: "x86_wrmsr", msrReason, index, data, error: 0 }
+      : { reason: "x86_rdmsr", msrReason, index, data: 0n, error: 0 };
+  }
+  setField(vcpu, "msrRefused", 1n);
+  const { trace } = vcpu.vm;
+  const values = { number: index, ...(isWrite ? { value: data } : {}) };
+  if (trace.mask) trace.emit("exit", vcpu.id, isWrite ? "wrmsr" : "rdmsr", values);
+  return inKernel(vcpu, 0n);
 }
 
 function inKernel(vcpu: VcpuInside, answer: bigint): Exit | undefined {

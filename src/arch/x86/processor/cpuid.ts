@@ -108,6 +108,14 @@ const addressBits = 0x3028;
 const letters = (text: string, from: number): number =>
   [0, 1, 2, 3].reduce((word, i) => word | ((text.charCodeAt(from + i) || 0) << (8 * i)), 0) >>> 0;
 
+/** A list for who has room for so many. E2BIG: more. */
+export function listFor<T>(call: string, list: T[], room: number | undefined): T[] {
+  if (room !== undefined && list.length > room) {
+    throw new KvmError("E2BIG", `${call}: room for ${room}, and there are ${list.length}`);
+  }
+  return list;
+}
+
 /** KVM_GET_SUPPORTED_CPUID. Entries that differ by vCPU (its number) are vCPU 0's. */
 export function supportedCpuid(): X86CpuidEntry[] {
   const entries: X86CpuidEntry[] = [];

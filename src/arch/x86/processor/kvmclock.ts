@@ -2,7 +2,9 @@
  * KVM's clock: the guest says where, and finds there how its time-stamp counter becomes nanoseconds. Both go at one rate for
  * good, so that what is written once stays true. Source: Documentation/virt/kvm/x86/msr.rst, "pvclock ABI".
  */
-import type { VcpuInside } from "../../../kvm/inside.js";
+import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
+import { x86Vm } from "../vm/state.js";
+import { x86VmOf } from "../vm/x86-vm.js";
 import type { MsrRow } from "./msr-row.js";
 import { getField, guestNow, recordAt, tscRate } from "./vcpu.js";
 
@@ -11,8 +13,9 @@ const systemTime = { old: 0x12, current: 0x4b564d01 } as const;
 /** struct pvclock_vcpu_time_info, struct pvclock_wall_clock. */
 const timeSize = 32;
 const wallSize = 12;
-/** The clock is the same on all vCPUs. */
+/** Flags: the clock is the same on all vCPUs; the guest was stopped. */
 const stable = 1;
+const stopped = 2;
 
 /** Writes guest memory as a device does; nothing where there is none. */
 function put(vcpu: VcpuInside, address: bigint, length: number, fill: (view: DataView) => void): void {
@@ -23,8 +26,32 @@ function put(vcpu: VcpuInside, address: bigint, length: number, fill: (view: Dat
   vm.guestWritten(address, length);
 }
 
+const offsetOf = (vm: VmInside): bigint => vm.mem.i64(x86VmOf(vm).address + x86Vm.offset.clockOffset);
+
+/** KVM_GET_CLOCK: ns. */
+export const clockNow = (vm: VmInside): bigint => BigInt(Math.floor(guestNow(vm) * 1e6)) + offsetOf(vm);
+
+/** KVM_SET_CLOCK, ns. */
+export function setClockNow(vm: VmInside, now: bigint): void {
+  vm.mem.setI64(
+    x86VmOf(vm).address + x86Vm.offset.clockOffset,
+    BigInt.asIntN(64, now - BigInt(Math.floor(guestNow(vm) * 1e6))),
+  );
+  for (const vcpu of vm.vcpus()) putTime(vcpu);
+}
+
+/** KVM_KVMCLOCK_CTRL. False: the guest has no clock. */
+export function tellStopped(vcpu: VcpuInside): boolean {
+  if (!(vcpu.vm.mem.u64(recordAt(vcpu, "systemTime")) & 1n)) return false;
+  putTime(vcpu, stable | stopped);
+  return true;
+}
+
+/** The counter's offset has changed. */
+export const clockChanged = (vcpu: VcpuInside): void => putTime(vcpu);
+
 /** The counter at the guest's time 0 is the offset; a tick is a thousandth of a microsecond. */
-function putTime(vcpu: VcpuInside): void {
+function putTime(vcpu: VcpuInside, flags = stable): void {
   const value = vcpu.vm.mem.u64(recordAt(vcpu, "systemTime"));
   if (!(value & 1n)) return;
   put(vcpu, value & ~1n, timeSize, (view) => {
@@ -32,17 +59,17 @@ function putTime(vcpu: VcpuInside): void {
     // Nanoseconds are ticks times 2^shift times multiplier over 2^32.
     const perTick = 1e6 / tscRate;
     view.setBigUint64(8, BigInt.asUintN(64, getField(vcpu, "tscOffset")), true);
-    view.setBigUint64(16, 0n, true);
+    view.setBigUint64(16, BigInt.asUintN(64, offsetOf(vcpu.vm)), true);
     view.setUint32(24, Math.round((perTick / 2) * 2 ** 32) >>> 0, true);
     view.setInt8(28, 1);
-    view.setUint8(29, stable);
+    view.setUint8(29, flags);
     view.setUint32(0, version, true);
   });
 }
 
-/** When the guest's time was 0, since 1970. */
+/** When the guest's clock was 0, since 1970. */
 function putWall(vcpu: VcpuInside, address: bigint): void {
-  const started = Date.now() - guestNow(vcpu.vm);
+  const started = Date.now() - Number(clockNow(vcpu.vm)) / 1e6;
   put(vcpu, address, wallSize, (view) => {
     view.setUint32(0, (view.getUint32(0, true) + 2) & ~1, true);
     view.setUint32(4, Math.floor(started / 1000), true);

@@ -2,39 +2,24 @@
  * Model-specific registers: those that the engine keeps, and a row for each that the kernel side answers for.
  * Source: Intel SDM, volume 4; AMD APM, volume 2; Documentation/virt/kvm/x86/msr.rst.
  */
+import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
-import { msrPlaces } from "../engines/msrs.js";
-import type { X86MsrEntry } from "../uapi.js";
+import { keptMsrs, msrPlaces } from "../engines/msrs.js";
+import { Efer } from "../engines/registers.js";
+import { KVM_MAX_MSR_ENTRIES, type X86MsrEntry } from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { x86Vcpu } from "../vm/state.js";
 import { x86VmOf } from "../vm/x86-vm.js";
-import { kvmClockMsrs } from "./kvmclock.js";
+import { clockChanged, kvmClockMsrs } from "./kvmclock.js";
 import type { MsrRow } from "./msr-row.js";
 import { contextChanged, flushTranslations, getField, getMsr, setField, setMsr, timeStamp } from "./vcpu.js";
 
 /** Registers that the engine keeps, by number: their places. */
-const kept: ReadonlyMap<number, number> = new Map<number, number>([
-  [0x1b, msrPlaces.apicBase],
-  [0x8b, msrPlaces.microcode],
-  [0x174, msrPlaces.sysenterCs],
-  [0x175, msrPlaces.sysenterEsp],
-  [0x176, msrPlaces.sysenterEip],
-  [0x1a0, msrPlaces.miscEnable],
-  [0x250, msrPlaces.mtrrFixed],
-  [0x258, msrPlaces.mtrrFixed + 1],
-  [0x259, msrPlaces.mtrrFixed + 2],
-  ...Array.from({ length: 8 }, (_, i) => [0x268 + i, msrPlaces.mtrrFixed + 3 + i] as const),
-  ...Array.from({ length: 16 }, (_, i) => [0x200 + i, msrPlaces.mtrrVariable + i] as const),
-  [0x277, msrPlaces.pat],
-  [0x2ff, msrPlaces.mtrrDefaultType],
-  [0xc0000080, msrPlaces.efer],
-  [0xc0000081, msrPlaces.star],
-  [0xc0000082, msrPlaces.lstar],
-  [0xc0000083, msrPlaces.cstar],
-  [0xc0000084, msrPlaces.syscallMask],
-  [0xc0000102, msrPlaces.kernelGsBase],
-  [0xc0000103, msrPlaces.tscAux],
-]);
+const kept: ReadonlyMap<number, number> = new Map(
+  Object.values(keptMsrs).flatMap(({ number, place, ...rest }) =>
+    Array.from({ length: "count" in rest ? rest.count : 1 }, (_, i) => [number + i, place + i] as const),
+  ),
+);
 
 const keptAt = x86Vcpu.offset.kept;
 
@@ -65,10 +50,7 @@ const common: readonly MsrRow[] = [
   {
     number: 0x10,
     read: timeStamp,
-    write: (vcpu, value) => {
-      setField(vcpu, "tscOffset", getField(vcpu, "tscOffset") + value - timeStamp(vcpu));
-      return true;
-    },
+    write: (vcpu, value) => moveTimeStamp(vcpu, value - timeStamp(vcpu)),
   },
   {
     // IA32_APIC_BASE: from off to memory to registers; back only through off.
@@ -90,8 +72,7 @@ const common: readonly MsrRow[] = [
     read: (vcpu) => keeping(0x3b, 0).read(vcpu),
     write: (vcpu, value) => {
       const row = keeping(0x3b, 0);
-      setField(vcpu, "tscOffset", getField(vcpu, "tscOffset") + value - (row.read(vcpu) ?? 0n));
-      return row.write(vcpu, value);
+      return moveTimeStamp(vcpu, value - (row.read(vcpu) ?? 0n)) && row.write(vcpu, value);
     },
   },
   // IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_FLUSH_CMD.
@@ -132,7 +113,15 @@ const common: readonly MsrRow[] = [
   ...kvmClockMsrs,
 ];
 
+/** KVM's clock goes on as it was. */
+function moveTimeStamp(vcpu: VcpuInside, by: bigint): boolean {
+  setField(vcpu, "tscOffset", getField(vcpu, "tscOffset") + by);
+  clockChanged(vcpu);
+  return true;
+}
+
 function setBase(vcpu: VcpuInside, segment: number, value: bigint): boolean {
+  if (!isCanonical(value)) return false;
   setField(vcpu, "segmentBase", value, segment);
   contextChanged(vcpu);
   return true;
@@ -140,13 +129,43 @@ function setBase(vcpu: VcpuInside, segment: number, value: bigint): boolean {
 
 const commonByNumber: ReadonlyMap<number, MsrRow> = new Map(common.map((row) => [row.number, row]));
 
+const isCanonical = (value: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, value)) === value;
+const addresses: readonly number[] = [msrPlaces.sysenterEsp, msrPlaces.sysenterEip, msrPlaces.lstar, msrPlaces.cstar];
+
+/** What the user side may put into a register that the engine keeps; undefined: nothing such. */
+function valueFor(place: number, value: bigint): bigint | undefined {
+  if (addresses.includes(place) || place === msrPlaces.kernelGsBase) return isCanonical(value) ? value : undefined;
+  if (place === msrPlaces.efer) {
+    const known = Efer.systemCall | Efer.longModeEnable | Efer.longModeActive | Efer.noExecute;
+    return value & ~BigInt(known) ? undefined : value;
+  }
+  if (place === msrPlaces.pat) {
+    const types = [0, 8, 16, 24, 32, 40, 48, 56].map((shift) => Number((value >> BigInt(shift)) & 0xffn));
+    return types.every((type) => type < 8 && type !== 2 && type !== 3) ? value : undefined;
+  }
+  if (place === msrPlaces.tscAux) return value >> 32n ? undefined : value;
+  return place === msrPlaces.syscallMask ? value & 0xffff_ffffn : value;
+}
+
+/** The local APIC's. */
+export const isApicMsr = (number: number): boolean => number >= apicFirst && number <= apicLast;
+/** The engine answers for it, but for the place of the local APIC. */
+export const isKeptMsr = (number: number): boolean => kept.has(number) && !commonByNumber.has(number);
+
+/** Whether the kernel side has the register, whatever it answers. */
+export function knowsMsr(vcpu: VcpuInside, number: number): boolean {
+  if (commonByNumber.has(number) || kept.has(number)) return true;
+  if (isApicMsr(number)) return x86VmOf(vcpu.vm).irqchip !== undefined;
+  return vendor.msrs.some((one) => one.number === number);
+}
+
 /** What RDMSR gives, of a register that the engine has not; and for the user side of every one. */
 export function readMsr(vcpu: VcpuInside, number: number): bigint | undefined {
   const row = commonByNumber.get(number);
   if (row) return row.read(vcpu);
   const place = kept.get(number);
   if (place !== undefined) return getField(vcpu, "msrs", place);
-  if (number >= apicFirst && number <= apicLast) return readApic(vcpu, number - apicFirst);
+  if (isApicMsr(number)) return readApic(vcpu, number - apicFirst);
   return vendor.msrs.find((one) => one.number === number)?.value;
 }
 
@@ -155,12 +174,14 @@ export function writeMsr(vcpu: VcpuInside, number: number, value: bigint): boole
   if (row) return row.write(vcpu, value);
   const place = kept.get(number);
   if (place !== undefined) {
-    setField(vcpu, "msrs", value, place);
+    const taken = valueFor(place, value);
+    if (taken === undefined) return false;
+    setField(vcpu, "msrs", taken, place);
     contextChanged(vcpu);
     if (place === msrPlaces.efer) flushTranslations(vcpu.vm);
     return true;
   }
-  if (number >= apicFirst && number <= apicLast) {
+  if (isApicMsr(number)) {
     const { irqchip } = x86VmOf(vcpu.vm);
     const one = x86VmOf(vcpu.vm).of(vcpu);
     if (!irqchip || one.apicMode !== "registers") return false;
@@ -176,21 +197,43 @@ function readApic(vcpu: VcpuInside, register: number): bigint | undefined {
   return irqchip.locked(() => one.lapic.loadRegister(register, one.now));
 }
 
-/** KVM_GET_MSRS: how many. */
-export function getMsrs(vcpu: VcpuInside, entries: readonly X86MsrEntry[]): number {
+function requireRoom(call: string, { length }: readonly X86MsrEntry[]): void {
+  if (length <= KVM_MAX_MSR_ENTRIES) return;
+  throw new KvmError("E2BIG", `${call}: ${length} entries; ${KVM_MAX_MSR_ENTRIES} at a time`);
+}
+
+function fill(entries: readonly X86MsrEntry[], read: (number: number) => bigint | undefined): number {
+  requireRoom("KVM_GET_MSRS", entries);
   for (const [done, entry] of entries.entries()) {
-    const value = readMsr(vcpu, entry.index);
+    const value = read(entry.index);
     if (value === undefined) return done;
     entry.data = value;
   }
   return entries.length;
 }
 
+/** KVM_GET_MSRS: how many. */
+export const getMsrs = (vcpu: VcpuInside, entries: readonly X86MsrEntry[]): number =>
+  fill(entries, (number) => readMsr(vcpu, number));
+
 /** KVM_SET_MSRS: how many. */
 export function setMsrs(vcpu: VcpuInside, entries: readonly X86MsrEntry[]): number {
+  requireRoom("KVM_SET_MSRS", entries);
   const failed = entries.findIndex(({ index, data }) => !writeMsr(vcpu, index, data));
   return failed < 0 ? entries.length : failed;
 }
+
+const microcode = keptMsrs.microcode.number;
+
+/** KVM_GET_MSR_FEATURE_INDEX_LIST: what says which processor it is. */
+export const msrFeatureIndexList = (): number[] =>
+  [microcode, ...vendor.msrs.filter(({ feature }) => feature).map(({ number }) => number)].sort((a, b) => a - b);
+
+/** KVM_GET_MSRS of the system: how many. */
+export const getFeatureMsrs = (entries: readonly X86MsrEntry[]): number =>
+  fill(entries, (number) =>
+    number === microcode ? 0n : vendor.msrs.find((one) => one.feature && one.number === number)?.value,
+  );
 
 /** KVM_GET_MSR_INDEX_LIST. */
 export const msrIndexList = (): number[] =>

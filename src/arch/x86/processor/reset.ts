@@ -61,7 +61,7 @@ export function resetRegisters(vcpu: VcpuInside, signature: bigint): void {
 }
 
 /** Power-on alone: what INIT leaves. */
-export function powerOn(vcpu: VcpuInside, signature: bigint): void {
+export function powerOn(vcpu: VcpuInside, signature: bigint, isBoot: boolean): void {
   resetRegisters(vcpu, signature);
   setMsr(vcpu, "pat", memoryTypes);
   // As FNINIT leaves the x87, which RESET does not, but KVM.
@@ -69,7 +69,7 @@ export function powerOn(vcpu: VcpuInside, signature: bigint): void {
   setField(vcpu, "mxcsr", BigInt(Mxcsr.initial));
   // Fast strings.
   setMsr(vcpu, "miscEnable", 1n);
-  setMsr(vcpu, "apicBase", apicBase | 0x800n | (vcpu.index === 0 ? 0x100n : 0n));
+  setMsr(vcpu, "apicBase", apicBase | 0x800n | (isBoot ? 0x100n : 0n));
   // Registers that the engine lacks are asked of the kernel side.
   setField(vcpu, "msrExits", 1n);
 }

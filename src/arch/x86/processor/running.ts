@@ -23,6 +23,8 @@ export function enter(vcpu: VcpuInside, deadline: number): void {
     mem.setI32(recordAt(vcpu, "ready"), 1);
   }
   const one = x86VcpuOf(vcpu);
+  // The engine leaves when an interrupt could be put in.
+  if (mem.load(recordAt(vcpu, "window")) !== 0) mem.store(addressOf(vcpu, "interruptRequest"), 1);
   one.vm.irqchip?.expire(one, one.isFirst, one.now);
   const due = Math.min(deadline - mem.f64(vmLayout.clockBase), timerDue(vcpu));
   // In the time-stamp counter's ticks, without its offset; 0 is never.
@@ -51,6 +53,7 @@ export function runnable(vcpu: VcpuInside): boolean {
   if (state !== KVM_MP_STATE_HALTED) return false;
   const one = x86VcpuOf(vcpu);
   one.vm.irqchip?.expire(one, one.isFirst, one.now);
+  if (mem.load(addressOf(vcpu, "exceptionPending")) !== 0) return true;
   if (mem.load(addressOf(vcpu, "nmiPending")) !== 0 && mem.load(addressOf(vcpu, "nmiBlocked")) === 0) return true;
   if (!(getField(vcpu, "systemFlags") & BigInt(RFlags.interrupt))) return false;
   if (mem.load(addressOf(vcpu, "interruptPending")) !== 0) return true;
@@ -72,7 +75,7 @@ export function takeInit(vcpu: VcpuInside): boolean {
   if (mem.exchange(recordAt(vcpu, "initPending"), 0) === 0) return false;
   const one = x86VcpuOf(vcpu);
   resetRegisters(vcpu, BigInt(vendor.signature));
-  one.vm.irqchip?.locked(() => one.lapic.reset(vcpu.id, one.isFirst));
+  one.vm.irqchip?.locked(() => one.lapic.reset(vcpu.id, one.isBoot));
   mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_INIT_RECEIVED);
   return true;
 }

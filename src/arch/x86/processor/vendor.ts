@@ -6,6 +6,8 @@ export interface VendorMsr {
   readonly value: bigint;
   /** True: writes are lost; false: they are #GP. */
   readonly takesWrites: boolean;
+  /** It says what the processor is: KVM_GET_MSR_FEATURE_INDEX_LIST. */
+  readonly feature?: true;
 }
 
 export interface Vendor {

@@ -17,5 +17,5 @@ export const msrs: readonly VendorMsr[] = [
   { number: 0xc001001f, value: 0n, takesWrites: true },
   { number: 0xc0010055, value: 0n, takesWrites: true },
   { number: 0xc0011020, value: 0n, takesWrites: true },
-  { number: 0xc0011029, value: 2n, takesWrites: true },
+  { number: 0xc0011029, value: 2n, takesWrites: true, feature: true },
 ];

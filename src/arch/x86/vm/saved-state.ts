@@ -10,6 +10,7 @@ import { restoreFields } from "../../../kvm/saved.js";
 import { msrPlaces } from "../engines/msrs.js";
 import { irqchipParts } from "../interrupts/irqchip/irqchip.js";
 import { lapicState } from "../interrupts/irqchip/lapic.js";
+import { mostMissed } from "../interrupts/irqchip/pit.js";
 import { requireMode } from "../processor/regs.js";
 import { type StateField, tscRate } from "../processor/vcpu.js";
 import {
@@ -19,7 +20,7 @@ import {
   KVM_MP_STATE_UNINITIALIZED,
 } from "../uapi.js";
 import { checkVcpuState, restoreVcpu, type SavedX86Vcpu, type SavedX86Vm, saveVm, vendorFault } from "./saved.js";
-import { x86Vcpu, x86Vm } from "./state.js";
+import { x86Settings, x86Vcpu, x86Vm } from "./state.js";
 import { started, x86VmOf } from "./x86-vm.js";
 
 /** The most that each element of a field may be; others may have all that fits. */
@@ -33,7 +34,7 @@ const picBounds: Bounds = {
 };
 const pitBounds: Bounds = {
   ...{ count: 65536, mode: 5, decimal: 1, gate: 1, access: 3, readsHigh: 1, writesHigh: 1, lowWritten: 0xff },
-  ...{ latchedCount: 65536, latchedStatus: 256, speaker: 1 },
+  ...{ latchedCount: 65536, latchedStatus: 256, speaker: 1, reinject: 1, missed: mostMissed },
 };
 const ioapicBounds: Bounds = { id: 15, selected: 0xff, lines: 0xff_ffff };
 const partBounds: Readonly<Record<string, Bounds>> = { pic: picBounds, pit: pitBounds, ioapic: ioapicBounds };
@@ -48,14 +49,19 @@ const mpStates: readonly unknown[] = [
 ];
 
 const fields = recordOf(anything);
-const vmCheck = having({ vendor: text, irqchip: optional(recordOf(fields)), hasPit: boolean });
+const vmCheck = having({
+  vendor: text,
+  irqchip: optional(recordOf(fields)),
+  hasPit: boolean,
+  settings: optional(fields),
+});
 const vcpuCheck = having({ state: recordOf(listOf(anything)), record: fields, lapic: fields });
 
 export const saveState = (vm: VmInside): SavedX86Vm => saveVm(vm);
 
 export function loadState(vm: VmInside, saved: unknown): void {
   vmCheck(saved, "vm.loadState", "archVm");
-  const { irqchip, hasPit, ...rest } = saved as SavedX86Vm;
+  const { irqchip, hasPit, settings = {}, ...rest } = saved as SavedX86Vm;
   const wrong = vendorFault(rest.vendor);
   if (wrong) refuse(wrong);
   const { mem } = vm;
@@ -67,6 +73,10 @@ export function loadState(vm: VmInside, saved: unknown): void {
     );
   if (hasPit !== (x86.irqchip?.hasPit ?? false))
     refuse(`${hasPit ? "has" : "lacks"} a timer (KVM_CREATE_PIT2), and this VM ${hasPit ? "has none" : "has one"}`);
+  // What is enabled is this VM's; its clock is the guest's.
+  requireFields(settings, x86Settings, "the VM");
+  const { clockOffset } = settings;
+  if (clockOffset !== undefined) restoreFields(mem, x86Settings, x86.address, { clockOffset });
   if (!irqchip) return;
   const base = mem.u32(x86.address + x86Vm.offset.irqchip);
   const parts = Object.entries(irqchipParts).map(([name, [at, layout]]) => {
@@ -88,7 +98,7 @@ export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
     ...{ cr0: one("control", 0), cr3: one("control", 3), cr4: one("control", 4), efer: one("msrs", msrPlaces.efer) },
     cr8: one("taskPriority", 0),
   });
-  requireFields(record, x86Vcpu, `the record of ${who}`, { startVector: started | 0xff, initPending: 1 });
+  requireFields(record, x86Vcpu, `the record of ${who}`, { startVector: started | 0xff, initPending: 1, window: 1 });
   const mpState = record["mpState"] ?? KVM_MP_STATE_RUNNABLE;
   if (!mpStates.includes(mpState)) refuse(`has ${who} in the state ${String(mpState)} (KVM_GET_MP_STATE)`);
   requireFields(lapic, lapicState, `the local APIC of ${who}`, {});

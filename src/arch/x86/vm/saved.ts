@@ -7,9 +7,11 @@ import { cpuidEntries, Request, state } from "../engines/layout.js";
 import { Irqchip, irqchipParts } from "../interrupts/irqchip/irqchip.js";
 import { lapicState } from "../interrupts/irqchip/lapic.js";
 import { getCpuid, setCpuid } from "../processor/cpuid.js";
+import { getMsrFilter, setMsrFilter } from "../processor/msr-filter.js";
 import { contextChanged, getField, recordAt, request, type StateField, setField } from "../processor/vcpu.js";
+import type { X86MsrFilter } from "../uapi.js";
 import * as vendor from "../vendor.js";
-import { lapicAt, x86Vcpu, x86Vm } from "./state.js";
+import { lapicAt, x86Settings, x86Vcpu, x86Vm } from "./state.js";
 import { x86VmOf } from "./x86-vm.js";
 
 const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
@@ -45,13 +47,16 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     gdtLimit: 0xffffn,
     idtLimit: 0xffffn,
     cpuidCount: BigInt(cpuidEntries),
-    msrExits: 1n,
-    msrRefused: 1n,
+    msrExits: 2n,
+    msrRefused: 2n,
     shadow: 3n,
     interruptPending: 256n,
     interruptRequest: 1n,
     nmiPending: 2n,
     nmiBlocked: 1n,
+    exceptionPending: 256n,
+    exceptionPayloadValid: 1n,
+    priorityExits: 1n,
   },
 });
 export const checkVcpuState = vcpuState.check;
@@ -61,6 +66,9 @@ export interface SavedX86Vm {
   readonly vendor: string;
   readonly irqchip?: Readonly<Record<string, SavedFields>>;
   readonly hasPit: boolean;
+  /** What the user side has set of it. */
+  readonly settings?: SavedFields;
+  readonly msrFilter?: X86MsrFilter;
 }
 
 export interface SavedX86Vcpu {
@@ -73,12 +81,18 @@ export function saveVm(vm: VmInside): SavedX86Vm {
   const x86 = x86VmOf(vm);
   const { irqchip } = x86;
   const { module } = vendor;
-  if (!irqchip) return { vendor: module, hasPit: false };
+  const msrFilter = getMsrFilter(vm);
+  const own = {
+    vendor: module,
+    settings: saveFields(vm.mem, x86Settings, x86.address),
+    ...(msrFilter ? { msrFilter } : {}),
+  };
+  if (!irqchip) return { ...own, hasPit: false };
   const base = vm.mem.u32(x86.address + x86Vm.offset.irqchip);
   const parts = Object.entries(irqchipParts).map(
     ([name, [at, layout]]) => [name, saveFields(vm.mem, layout, base + at)] as const,
   );
-  return { vendor: module, irqchip: Object.fromEntries(parts), hasPit: irqchip.hasPit };
+  return { ...own, irqchip: Object.fromEntries(parts), hasPit: irqchip.hasPit };
 }
 
 /** Guests know whose processor they have, and use what only that has. Undefined: nothing is wrong with it. */
@@ -89,12 +103,14 @@ export const vendorFault = (saved: string): string | undefined =>
 
 /** What createVm made is there. */
 export function restoreVm(vm: VmInside, saved: unknown): void {
-  const { irqchip, hasPit, vendor: whose = vendor.module } = saved as Partial<SavedX86Vm>;
+  const { irqchip, hasPit, settings, msrFilter, vendor: whose = vendor.module } = saved as Partial<SavedX86Vm>;
   const wrong = vendorFault(whose);
   if (wrong) throw new KvmError("EOPNOTSUPP", `vm.moveTo: the VM ${wrong}`);
+  const x86 = x86VmOf(vm);
+  if (settings) restoreFields(vm.mem, x86Settings, x86.address, settings);
+  if (msrFilter) setMsrFilter(vm, msrFilter);
   if (!irqchip) return;
   const base = Irqchip.create(vm.mem);
-  const x86 = x86VmOf(vm);
   vm.mem.setI32(x86.address + x86Vm.offset.irqchip, base);
   if (hasPit) x86.irqchip?.createPit();
   for (const [name, [at, layout]] of Object.entries(irqchipParts)) {

@@ -9,12 +9,32 @@ import { lapicState } from "../interrupts/irqchip/lapic.js";
 /** Where a VM's memory has the address of `x86Vm`, in the architecture's area behind what the engines use. */
 export const x86VmPointer = vmLayout.arch + 256;
 
+/** What the user side has set of a VM, and goes with it. */
+export const x86Settings = struct({
+  /** [I] KVM_SET_BOOT_CPU_ID. */
+  bootCpu: "i32",
+  /** [A] KVM_CAP_X2APIC_API's flags, KVM_CAP_EXCEPTION_PAYLOAD, KVM_CAP_X86_TRIPLE_FAULT_EVENT. */
+  x2apic: "i32",
+  exceptionPayload: "i32",
+  tripleFault: "i32",
+  /** [I] KVM_CAP_X86_DISABLE_EXITS. */
+  disabledExits: "i32",
+  /** [A] KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_*. */
+  userMsr: "i32",
+  /** [A] KVM's clock less the guest's time, ns. */
+  clockOffset: "i64",
+});
+
 /** Per VM. */
 export const x86Vm = struct({
+  // First, so that they lie as in `x86Settings`.
+  ...x86Settings.fields,
   /** [I] A number that no other VM of the process has. */
   number: "i32",
   /** [I] Address of the interrupt controllers; 0 before KVM_CREATE_IRQCHIP. */
   irqchip: "i32",
+  /** [L] Address of the MSR filter, 0: there has been none. See processor/msr-filter.ts. */
+  filter: "i32",
 });
 
 /** Per vCPU, behind the core's record; then the local APIC's `lapicState`. */
@@ -27,6 +47,8 @@ export const x86Vcpu = struct({
   startVector: "i32",
   /** [A] 1: an INIT waits. */
   initPending: "i32",
+  /** [A] 1: the user side wants to know when it can put in an interrupt. */
+  window: "i32",
   /** [V] Clock of the paravirtual interface: what the guest wrote into its MSRs. */
   wallClock: "i64",
   systemTime: "i64",

@@ -1,5 +1,6 @@
 /** An x86 VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
+import { gsisOf } from "../../../kvm/irq-routing.js";
 import { Words } from "../../../kvm/words.js";
 import { Request } from "../engines/layout.js";
 import { Irqchip, type IrqchipVcpu } from "../interrupts/irqchip/irqchip.js";
@@ -15,11 +16,17 @@ import {
   setField,
   timeOf,
 } from "../processor/vcpu.js";
-import { KVM_MP_STATE_INIT_RECEIVED } from "../uapi.js";
-import { lapicAt, x86Vm, x86VmPointer } from "./state.js";
+import { KVM_IRQCHIP_IOAPIC, KVM_MP_STATE_INIT_RECEIVED, KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK } from "../uapi.js";
+import { lapicAt, type x86Settings, x86Vm, x86VmPointer } from "./state.js";
 
 /** SIPI's page, once it has come. */
 export const started = 0x100;
+
+type Setting = Exclude<keyof typeof x86Settings.offset, "clockOffset">;
+
+/** The line that leads to a controller's pin where no table says otherwise. */
+const lineOf = (chip: number, pin: number): number =>
+  chip === KVM_IRQCHIP_IOAPIC ? (pin === 2 ? 0 : pin) : 8 * chip + pin;
 
 export class X86VmState {
   readonly core: VmInside;
@@ -35,6 +42,14 @@ export class X86VmState {
     return this.core.mem.u32(x86VmPointer);
   }
 
+  /** What the user side has set (vm/state.ts). */
+  setting(name: Setting): number {
+    return this.core.mem.load(this.address + x86Vm.offset[name]);
+  }
+  set(name: Setting, value: number): void {
+    this.core.mem.store(this.address + x86Vm.offset[name], value);
+  }
+
   /** Undefined before KVM_CREATE_IRQCHIP. */
   get irqchip(): Irqchip | undefined {
     const { mem } = this.core;
@@ -42,7 +57,9 @@ export class X86VmState {
     if (!this.#irqchip && base !== 0) {
       this.#irqchip = new Irqchip(mem, base, {
         vcpus: () => this.core.vcpus().map((vcpu) => this.of(vcpu)),
-        ended: (line) => this.core.eventFds.resample(line),
+        ended: (chip, pin) => {
+          for (const gsi of gsisOf(this.core.mem, chip, pin) ?? [lineOf(chip, pin)]) this.core.eventFds.resample(gsi);
+        },
       });
     }
     return this.#irqchip;
@@ -73,11 +90,12 @@ export class X86VcpuState implements IrqchipVcpu {
       taskPriority: () => Number(getField(core, "taskPriority")),
       setTaskPriority: (value) => setField(core, "taskPriority", BigInt(value)),
       mode: () => this.apicMode,
+      strictBroadcast: () => (vm.setting("x2apic") & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK) !== 0,
       timeOf: (counter) => timeOf(core, counter),
       request: () => this.request(),
       send: (message, shorthand) => vm.irqchip?.send(this, message, shorthand),
       nonMaskable: () => this.nonMaskable(),
-      ended: (vector) => vm.irqchip?.endLevel(vector),
+      ended: (vector, level) => vm.irqchip?.end(vector, level),
     });
   }
 
@@ -89,6 +107,11 @@ export class X86VcpuState implements IrqchipVcpu {
   /** Created first: the machine's own timer is looked at by it. */
   get isFirst(): boolean {
     return this.core.index === 0;
+  }
+
+  /** The one that starts the others. */
+  get isBoot(): boolean {
+    return this.core.id === this.vm.setting("bootCpu");
   }
 
   get apicMode(): "off" | "memory" | "registers" {

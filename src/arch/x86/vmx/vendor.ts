@@ -33,6 +33,11 @@ export const msrs: readonly VendorMsr[] = [
   { number: 0x34, value: 0n, takesWrites: false },
   { number: 0x3a, value: 1n, takesWrites: false },
   { number: 0xce, value: 0n, takesWrites: false },
-  { number: 0x10a, value: Object.values(capabilities).reduce((all, one) => all | one, 0n), takesWrites: false },
+  {
+    number: 0x10a,
+    value: Object.values(capabilities).reduce((all, one) => all | one, 0n),
+    takesWrites: false,
+    feature: true,
+  },
   { number: 0x140, value: 0n, takesWrites: true },
 ];

@@ -169,6 +169,8 @@ function build({ kvm, type, shared, plan, fill, ram, pciDevices, ...rest }: Buil
     const { memory, written } = place.views();
     vm.createIrqchip();
     vm.createPit2();
+    // Guests have better clocks than its ticks, and none wants them late.
+    vm.reinjectControl({ pit_reinject: 0 });
     for (let cpu = 0; cpu < plan.cpus; cpu++) vcpus.push(vm.createVcpu(cpu));
     const { control, state } = rest;
     const wake = (): void => control.wake();

@@ -150,6 +150,11 @@ export class Pc implements Machine {
         control.end({ kind: "failed", message: `KVM cannot enter the guest (reason 0x${reason})` });
         break;
       }
+      // They must be asked for, and nobody has.
+      case "x86_rdmsr":
+      case "x86_wrmsr":
+      case "irq_window_open":
+      case "set_tpr":
       case "papr_hcall":
       case "system_event":
       case "nmi":

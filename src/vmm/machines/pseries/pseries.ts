@@ -135,7 +135,11 @@ export class Pseries implements Machine {
         this.#machineCheck(cpu, exit.flags);
         break;
       case "io":
-        // There are no ports: nobody gives such an exit.
+      case "x86_rdmsr":
+      case "x86_wrmsr":
+      case "irq_window_open":
+      case "set_tpr":
+        // They are x86's: nobody gives such an exit.
         break;
       case "shutdown":
         control.end({ kind: "powerOff" });

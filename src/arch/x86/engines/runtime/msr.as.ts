@@ -18,7 +18,9 @@ import {
   MSR_microcode,
   MSR_miscEnable,
   MSR_mtrrDefaultType,
-  MSR_mtrrFixed,
+  MSR_mtrrFixed16,
+  MSR_mtrrFixed4,
+  MSR_mtrrFixed64,
   MSR_mtrrVariable,
   MSR_pat,
   MSR_star,
@@ -27,6 +29,25 @@ import {
   MSR_sysenterEip,
   MSR_sysenterEsp,
   MSR_tscAux,
+  MSRNUMBER_apicBase,
+  MSRNUMBER_cstar,
+  MSRNUMBER_efer,
+  MSRNUMBER_kernelGsBase,
+  MSRNUMBER_lstar,
+  MSRNUMBER_microcode,
+  MSRNUMBER_miscEnable,
+  MSRNUMBER_mtrrDefaultType,
+  MSRNUMBER_mtrrFixed16,
+  MSRNUMBER_mtrrFixed4,
+  MSRNUMBER_mtrrFixed64,
+  MSRNUMBER_mtrrVariable,
+  MSRNUMBER_pat,
+  MSRNUMBER_star,
+  MSRNUMBER_syscallMask,
+  MSRNUMBER_sysenterCs,
+  MSRNUMBER_sysenterEip,
+  MSRNUMBER_sysenterEsp,
+  MSRNUMBER_tscAux,
   S_control,
   S_exitCode,
   S_fault,
@@ -55,62 +76,64 @@ const RCX = S_general + 8;
 const RDX = S_general + 16;
 const RBX = S_general + 24;
 
+/** Of `msrExits` and of `msrRefused`. */
+const FILTERED = 2;
+const ALLOWED = 2;
+
 const TIME_STAMP = 0x10;
 const FS_BASE: u32 = 0xc0000100;
 const GS_BASE: u32 = 0xc0000101;
 
 /** Where a register that is kept as it is lies in `msrs`; -1: it is none of them. */
-function placeOf(number: u32): i32 {
+function placeOf(number: u64): i32 {
   switch (number) {
-    case 0x1b:
+    case MSRNUMBER_apicBase:
       return MSR_apicBase;
-    case 0x8b:
+    case MSRNUMBER_microcode:
       return MSR_microcode;
-    case 0x174:
+    case MSRNUMBER_sysenterCs:
       return MSR_sysenterCs;
-    case 0x175:
+    case MSRNUMBER_sysenterEsp:
       return MSR_sysenterEsp;
-    case 0x176:
+    case MSRNUMBER_sysenterEip:
       return MSR_sysenterEip;
-    case 0x1a0:
+    case MSRNUMBER_miscEnable:
       return MSR_miscEnable;
-    case 0x250:
-      return MSR_mtrrFixed;
-    case 0x258:
-    case 0x259:
-      return MSR_mtrrFixed + 1 + <i32>(number - 0x258);
-    case 0x277:
+    case MSRNUMBER_mtrrFixed64:
+      return MSR_mtrrFixed64;
+    case MSRNUMBER_pat:
       return MSR_pat;
-    case 0x2ff:
+    case MSRNUMBER_mtrrDefaultType:
       return MSR_mtrrDefaultType;
-    case 0xc0000080:
+    case MSRNUMBER_efer:
       return MSR_efer;
-    case 0xc0000081:
+    case MSRNUMBER_star:
       return MSR_star;
-    case 0xc0000082:
+    case MSRNUMBER_lstar:
       return MSR_lstar;
-    case 0xc0000083:
+    case MSRNUMBER_cstar:
       return MSR_cstar;
-    case 0xc0000084:
+    case MSRNUMBER_syscallMask:
       return MSR_syscallMask;
-    case 0xc0000102:
+    case MSRNUMBER_kernelGsBase:
       return MSR_kernelGsBase;
-    case 0xc0000103:
+    case MSRNUMBER_tscAux:
       return MSR_tscAux;
   }
-  if (number >= 0x268 && number <= 0x26f) return MSR_mtrrFixed + 3 + <i32>(number - 0x268);
-  if (number >= 0x200 && number <= 0x20f) return MSR_mtrrVariable + <i32>(number - 0x200);
+  if (number - MSRNUMBER_mtrrFixed16 < 2) return MSR_mtrrFixed16 + <i32>(number - MSRNUMBER_mtrrFixed16);
+  if (number - MSRNUMBER_mtrrFixed4 < 8) return MSR_mtrrFixed4 + <i32>(number - MSRNUMBER_mtrrFixed4);
+  if (number - MSRNUMBER_mtrrVariable < 16) return MSR_mtrrVariable + <i32>(number - MSRNUMBER_mtrrVariable);
   return -1;
 }
 
 /** Of those, whose values are addresses. */
-function isAddress(number: u32): bool {
+function isAddress(number: u64): bool {
   return (
-    number == 0x175 ||
-    number == 0x176 ||
-    number == 0xc0000082 ||
-    number == 0xc0000083 ||
-    (number >= FS_BASE && number <= 0xc0000102)
+    number == MSRNUMBER_sysenterEsp ||
+    number == MSRNUMBER_sysenterEip ||
+    number == MSRNUMBER_lstar ||
+    number == MSRNUMBER_cstar ||
+    (number >= <u64>FS_BASE && number <= MSRNUMBER_kernelGsBase)
   );
 }
 
@@ -143,6 +166,29 @@ function elsewhere(s: i32, number: u32, write: bool, value: u64): bool {
   return false;
 }
 
+/** A value that a register does not take: #GP, but for what the user side says. */
+function refuse(s: i32, number: u32, value: u64): void {
+  elsewhere(s, number, true, value);
+}
+
+/** The local APIC's registers, which no filter is about. */
+const APIC_FIRST: u32 = 0x800;
+
+/** What the filter, if there is one, has not let through, or not yet: nothing is left to do. */
+function isFiltered(s: i32, number: u32, write: bool, value: u64): bool {
+  if (load<i32>(s, S_msrExits) != FILTERED || number - APIC_FIRST < 0x100) return false;
+  if (!mmioAccess(s, number, 8, write, value)) {
+    if (load<i32>(s, S_exitCode) == EXIT_mmio) store<i32>(s, write ? EXIT_wrmsr : EXIT_rdmsr, S_exitCode);
+    return true;
+  }
+  const answer = load<i32>(s, S_msrRefused);
+  store<i32>(s, 0, S_msrRefused);
+  if (answer == ALLOWED) return false;
+  if (answer) protection(s);
+  else if (!write) putPair(s, mmioData);
+  return true;
+}
+
 function putPair(s: i32, value: u64): void {
   store<u64>(s, value & 0xffffffff, RAX);
   store<u64>(s, value >> 32, RDX);
@@ -150,6 +196,7 @@ function putPair(s: i32, value: u64): void {
 
 export function readMsr(s: i32): void {
   const number = <u32>load<u64>(s, RCX);
+  if (isFiltered(s, number, false, 0)) return;
   const place = placeOf(number);
   let value: u64 = 0;
   if (place >= 0) value = load<u64>(s + S_msrs + 8 * place);
@@ -166,8 +213,9 @@ export function readMsr(s: i32): void {
 export function writeMsr(s: i32): void {
   const number = <u32>load<u64>(s, RCX);
   const value = (load<u64>(s, RAX) & 0xffffffff) | (load<u64>(s, RDX) << 32);
+  if (isFiltered(s, number, true, value)) return;
   if (isAddress(number) && !isCanonical(value)) {
-    protection(s);
+    refuse(s, number, value);
     return;
   }
   const place = placeOf(number);
@@ -177,7 +225,7 @@ export function writeMsr(s: i32): void {
     // Long mode neither begins nor ends while there is paging.
     const paged = (control0(s) & CR0_paging) != 0;
     if (value & ~(writable | EFER_longModeActive) || (paged && (old ^ value) & EFER_longModeEnable)) {
-      protection(s);
+      refuse(s, number, value);
       return;
     }
     store<u64>(s, (value & writable) | (old & EFER_longModeActive), S_msrs + 8 * MSR_efer);
@@ -185,11 +233,11 @@ export function writeMsr(s: i32): void {
     return;
   }
   if (place == MSR_pat && !areMemoryTypes(value)) {
-    protection(s);
+    refuse(s, number, value);
     return;
   }
   if (place == MSR_syscallMask || place == MSR_tscAux) {
-    if (place == MSR_tscAux && value >> 32) protection(s);
+    if (place == MSR_tscAux && value >> 32) refuse(s, number, value);
     else store<u64>(s + S_msrs + 8 * place, value & 0xffffffff);
     return;
   }
@@ -200,7 +248,9 @@ export function writeMsr(s: i32): void {
     return;
   }
   if (place >= 0) store<u64>(s + S_msrs + 8 * place, value);
-  else if (number == TIME_STAMP) store<u64>(s, load<u64>(s, S_tscOffset) + value - timeStamp(s), S_tscOffset);
+  // It has KVM's clock with it, which is the kernel side's.
+  else if (number == TIME_STAMP && !load<i32>(s, S_msrExits))
+    store<u64>(s, load<u64>(s, S_tscOffset) + value - timeStamp(s), S_tscOffset);
   else if (number == FS_BASE) store<u64>(s, value, S_segmentBase + 8 * SEGMENT_fs);
   else if (number == GS_BASE) store<u64>(s, value, S_segmentBase + 8 * SEGMENT_gs);
   else elsewhere(s, number, true, value);

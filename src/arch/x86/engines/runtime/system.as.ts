@@ -19,6 +19,7 @@ import {
   EFER_longModeActive,
   EFER_longModeEnable,
   EXIT_hypercall,
+  EXIT_taskPriority,
   EXIT_io,
   EXIT_mmio,
   FEATURE_xsave,
@@ -42,6 +43,7 @@ import {
   S_msrs,
   S_nestedError,
   S_nestedFault,
+  S_priorityExits,
   S_recheck,
   S_segmentAccess,
   S_segmentBase,
@@ -248,6 +250,10 @@ export function writeControl(s: i32, number: i32, value: i64): void {
         if (value < load<i64>(s, S_taskPriority)) {
           atomic.store<i32>(s + S_interruptRequest, 1);
           lookForInterrupts(s);
+          if (load<i32>(s, S_priorityExits)) {
+            store<i32>(s, EXIT_taskPriority, S_exitCode);
+            store<i32>(s, 1, S_recheck);
+          }
         }
         store<i64>(s, value, S_taskPriority);
       }

@@ -23,7 +23,7 @@ const Bit = { remote: 1n << 14n, level: 1n << 15n, masked: 1n << 16n } as const;
 const readOnly = (1n << 12n) | Bit.remote;
 const low = 0xffffffffn;
 /** What is defined of an entry: the low word's 17 bits and the destination. */
-const defined = 0x1ffffn | (0xffn << 56n);
+export const definedEntry = 0x1ffffn | (0xffn << 56n);
 
 export interface IoapicOutputs {
   /** False: no local APIC took it. */
@@ -51,6 +51,12 @@ export class Ioapic {
     const bit = 1 << pin;
     s.set("lines", level ? lines | bit : lines & ~bit);
     if (level && (!(lines & bit) || s.get64("entries", pin) & Bit.level)) this.#service(pin);
+  }
+
+  /** What a pin raises; -1: it is masked. */
+  vectorOf(pin: number): number {
+    const entry = this.#state.get64("entries", pin);
+    return entry & Bit.masked ? -1 : Number(entry & 0xffn);
   }
 
   /** The end of an interrupt of this vector at a local APIC. */
@@ -88,11 +94,19 @@ export class Ioapic {
     const old = s.get64("entries", pin);
     const half = BigInt(value >>> 0);
     const written = selected & 1 ? (old & low) | (half << 32n) : (old & ~low) | half;
-    let entry = (written & defined & ~readOnly) | (old & readOnly);
+    let entry = (written & definedEntry & ~readOnly) | (old & readOnly);
     // Of an edge there is nothing to end.
     if (!(entry & Bit.level)) entry &= ~Bit.remote;
     s.set64("entries", entry, pin);
     if (entry & Bit.level && s.get("lines") & (1 << pin)) this.#service(pin);
+  }
+
+  /** Its state has been set: lines that are up are seen. */
+  loaded(): void {
+    const s = this.#state;
+    for (let pin = 0; pin < pins; pin++) {
+      if (s.get64("entries", pin) & Bit.level && s.get("lines") & (1 << pin)) this.#service(pin);
+    }
   }
 
   #service(pin: number): void {

@@ -27,7 +27,10 @@ export function testIrqchip(count = 1, on = true): TestIrqchip {
   memory.setI32(vmLayout.heapNext, heapStart);
   const ended: number[] = [];
   const vcpus: TestVcpu[] = [];
-  const chip = new Irqchip(memory, Irqchip.create(memory), { vcpus: () => vcpus, ended: (line) => ended.push(line) });
+  const chip = new Irqchip(memory, Irqchip.create(memory), {
+    vcpus: () => vcpus,
+    ended: (chip, pin) => ended.push(chip === 2 ? pin : 8 * chip + pin),
+  });
   for (let id = 0; id < count; id++) {
     const base = heapStart + 65536 - (id + 1) * lapicState.size;
     const vcpu: TestVcpu = {
@@ -41,11 +44,12 @@ export function testIrqchip(count = 1, on = true): TestIrqchip {
           vcpu.taskPriority = value;
         },
         mode: () => vcpu.mode,
+        strictBroadcast: () => false,
         timeOf: (counter) => Number(counter) / 1e6,
         request: () => vcpu.request(),
         send: (message, shorthand) => chip.send(vcpu, message, shorthand),
         nonMaskable: () => vcpu.nonMaskable(),
-        ended: (vector) => chip.endLevel(vector),
+        ended: (vector, level) => chip.end(vector, level),
       }),
       get lapicAddress() {
         return vcpu.mode === "memory" ? 0xfee0_0000n : undefined;

@@ -76,6 +76,7 @@ test("the timer: a rate, what is latched, the third counter through port 0x61", 
   const cpu = only(vcpus);
   assert.equal(chip.readPort(0x40, 1, 0), undefined, "not before KVM_CREATE_PIT2");
   chip.createPit();
+  chip.pit.reinject = false;
   cpu.mode = "off";
   initialisePic(chip);
   // 250 times a second.
@@ -105,6 +106,35 @@ test("the timer: a rate, what is latched, the third counter through port 0x61", 
   assert.equal(input(chip, 0x61, 10 + 65535 / pitRate + 0.01) & 0x21, 0x21);
   out(chip, 0x43, 0x80, 11);
   assert.equal(input(chip, 0x42, 11) | (input(chip, 0x42, 11) << 8), 65535 - Math.floor(pitRate));
+});
+
+test("ticks that came late are made up for, one after the other, if that is wanted", () => {
+  const { chip, vcpus } = testIrqchip();
+  const cpu = only(vcpus);
+  chip.createPit();
+  cpu.mode = "off";
+  initialisePic(chip);
+  out(chip, 0x43, 0x34);
+  out(chip, 0x40, 4772 & 0xff);
+  out(chip, 0x40, 4772 >> 8);
+  const period = 4772 / pitRate;
+  const taken = (at: number): number => {
+    chip.expire(cpu, true, at * period);
+    for (let count = 0; ; count++) {
+      if (chip.acknowledge(cpu) !== 0x30) return count;
+      out(chip, 0x20, 0x20);
+    }
+  };
+  assert.equal(taken(3.5), 3);
+  assert.equal(taken(4.5), 1);
+  chip.pit.reinject = false;
+  assert.equal(taken(9.5), 1);
+  // Masked, nobody misses them.
+  chip.pit.reinject = true;
+  out(chip, 0x21, 1);
+  chip.expire(cpu, true, 20.5 * period);
+  out(chip, 0x21, 0);
+  assert.equal(taken(21.5), 1);
 });
 
 /** An entry of the IOAPIC. */

@@ -8,6 +8,7 @@ import { allocate } from "../../../../kvm/heap.js";
 import { locked } from "../../../../kvm/lock.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
 import { Words } from "../../../../kvm/words.js";
+import { KVM_IRQCHIP_IOAPIC } from "../../uapi.js";
 import { Ioapic, ioapicAddress, ioapicSize, ioapicState, pins } from "./ioapic.js";
 import type { Lapic } from "./lapic.js";
 import { lapicSize } from "./lapic.js";
@@ -42,30 +43,41 @@ export interface IrqchipVcpu {
 export interface IrqchipOutputs {
   /** In order of creation. */
   vcpus(): readonly IrqchipVcpu[];
-  /** The guest has ended the interrupt of a line; called without the lock. */
-  ended(line: number): void;
+  /** The guest has ended the interrupt of a controller's pin (KVM_IRQCHIP_*); called without the lock. */
+  ended(chip: number, pin: number): void;
 }
 
 export class Irqchip {
   readonly pic: Pic;
   readonly pit: Pit;
   readonly ioapic: Ioapic;
+  /** Their states, for who holds the lock. */
+  readonly words: {
+    readonly pic: Words<typeof picState.fields>;
+    readonly ioapic: Words<typeof ioapicState.fields>;
+    readonly pit: Words<typeof pitState.fields>;
+  };
   readonly #memory: VmMemory;
   readonly #base: number;
   readonly #outputs: IrqchipOutputs;
-  /** Lines that ended while the lock was held. */
-  #ended: number[] = [];
+  /** Pins whose interrupts ended while the lock was held. */
+  #ended: (readonly [chip: number, pin: number])[] = [];
 
   constructor(memory: VmMemory, base: number, outputs: IrqchipOutputs) {
     this.#memory = memory;
     this.#base = base;
     this.#outputs = outputs;
-    this.pic = new Pic(new Words(memory, base + picAt, picState), (input) => this.#ended.push(input));
-    this.ioapic = new Ioapic(new Words(memory, base + ioapicAt, ioapicState), {
+    this.words = {
+      pic: new Words(memory, base + picAt, picState),
+      ioapic: new Words(memory, base + ioapicAt, ioapicState),
+      pit: new Words(memory, base + pitAt, pitState),
+    };
+    this.pic = new Pic(this.words.pic, (input) => this.#lineEnded(input));
+    this.ioapic = new Ioapic(this.words.ioapic, {
       send: (message) => this.#send(message, outputs.vcpus()),
-      ended: (pin) => this.#ended.push(pin),
+      ended: (pin) => this.#ended.push([KVM_IRQCHIP_IOAPIC, pin]),
     });
-    this.pit = new Pit(new Words(memory, base + pitAt, pitState));
+    this.pit = new Pit(this.words.pit);
   }
 
   /** Their state as after power-on, without the timer; the address. */
@@ -91,9 +103,20 @@ export class Irqchip {
     return true;
   }
 
+  /** A pin of one controller, KVM_IRQCHIP_*. */
+  setPin(chip: number, pin: number, level: boolean): void {
+    this.locked(() => {
+      if (chip === KVM_IRQCHIP_IOAPIC) this.ioapic.setIrq(pin, level);
+      else {
+        this.pic.setIrq(8 * chip + pin, level);
+        this.#lookAtPic();
+      }
+    });
+  }
+
   /** A device's message: how many took it; -1: it is none. */
-  signal(address: bigint, data: number): number {
-    const message = messageOf(address, data);
+  signal(address: bigint, data: number, wideIds = false): number {
+    const message = messageOf(address, data, wideIds);
     if (!message) return -1;
     return this.locked(() => (this.#send(message, this.#outputs.vcpus()) ? 1 : 0));
   }
@@ -106,8 +129,34 @@ export class Irqchip {
     else for (const vcpu of shorthand === 1 ? [from] : shorthand === 2 ? all : others) this.#deliver(message, vcpu);
   }
 
-  endLevel(vector: number): void {
-    this.ioapic.end(vector);
+  /** A local APIC's interrupt of this vector is over. */
+  end(vector: number, level: boolean): void {
+    if (level) this.ioapic.end(vector);
+    if (this.hasPit && this.ioapic.vectorOf(2) === vector) this.#tickTaken();
+  }
+
+  /** States have been set: what waits by them is looked at. */
+  loaded(body: () => void): void {
+    this.locked(() => {
+      body();
+      this.ioapic.loaded();
+      this.#lookAtPic();
+    });
+  }
+
+  #lineEnded(input: number): void {
+    this.#ended.push([input >> 3, input & 7]);
+    if (input === 0 && this.hasPit) this.#tickTaken();
+  }
+
+  /** The guest has handled a tick of the timer: one that it could not take in time follows. */
+  #tickTaken(): void {
+    if (this.pit.takeMissed()) this.#tick();
+  }
+
+  #tick(): void {
+    this.#setLine(0, false);
+    this.#setLine(0, true);
   }
 
   /** What the vCPU takes now: a vector; -1: nothing. */
@@ -133,9 +182,10 @@ export class Irqchip {
     if (now < this.due(vcpu, first)) return;
     this.locked(() => {
       vcpu.lapic.expire(now);
-      if (!first || !this.hasPit || !this.pit.expire(now)) return;
-      this.#setLine(0, false);
-      this.#setLine(0, true);
+      if (!first || !this.hasPit) return;
+      // What nobody would take is not made up for.
+      const wanted = this.ioapic.vectorOf(2) >= 0 || !(this.words.pic.get("masked", 0) & 1);
+      if (this.pit.expire(now, wanted)) this.#tick();
     });
   }
 
@@ -197,7 +247,7 @@ export class Irqchip {
     if (this.#ended.length > 0) {
       const ended = this.#ended;
       this.#ended = [];
-      for (const line of ended) this.#outputs.ended(line);
+      for (const [chip, pin] of ended) this.#outputs.ended(chip, pin);
     }
     return result;
   }

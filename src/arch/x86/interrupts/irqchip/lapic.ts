@@ -4,6 +4,7 @@
  */
 import { struct } from "../../../../base/struct.js";
 import type { Words } from "../../../../kvm/words.js";
+import { KVM_APIC_REG_SIZE } from "../../uapi.js";
 import { broadcast, type Message, Mode, wideBroadcast } from "./message.js";
 
 export const lapicSize = 0x1000;
@@ -57,6 +58,8 @@ export interface LapicOutputs {
   setTaskPriority(value: number): void;
   /** Whether its registers are in memory, are MSRs, or neither. */
   mode(): "off" | "memory" | "registers";
+  /** KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK: to an x2APIC, 255 is one processor. */
+  strictBroadcast(): boolean;
   /** When the time-stamp counter stands at this: the guest's time, ms. */
   timeOf(counter: bigint): number;
   /** Something can be taken. */
@@ -64,8 +67,8 @@ export interface LapicOutputs {
   /** To others. `shorthand`: 0 by the destination, 1 itself, 2 all, 3 all others. */
   send(message: Message, shorthand: number): void;
   nonMaskable(): void;
-  /** A level-triggered interrupt has ended. */
-  ended(vector: number): void;
+  /** An interrupt has ended, level-triggered or not. */
+  ended(vector: number, level: boolean): void;
 }
 
 /** Registers, by their place: the address over 16, or the MSR's number less 0x800. */
@@ -127,9 +130,10 @@ export class Lapic {
 
   /** Whether a message is for it. */
   isFor({ destination, logical, wide = false }: Message): boolean {
-    if (destination === (wide ? wideBroadcast : broadcast)) return true;
-    const s = this.#state;
     const registers = this.#outputs.mode() === "registers";
+    if (destination === (wide || (registers && this.#outputs.strictBroadcast()) ? wideBroadcast : broadcast))
+      return true;
+    const s = this.#state;
     if (!logical) return destination === (registers ? this.id : this.id & 0xff);
     if (registers) {
       const own = logicalIdOf(this.id);
@@ -217,6 +221,63 @@ export class Lapic {
     else if (register === Register.destination) this.#state.set("destination", word);
     else if (register === Register.command) this.#command(word, this.#state.get("destination") >>> 24, false);
     else if (!this.#write(register, word, now)) this.#error(Illegal.register);
+  }
+
+  /** KVM_GET_LAPIC. `wideIds`: an x2APIC's identifier has 32 bits in it, else 8 of them, at the top. */
+  image(now: number, wideIds: boolean): Uint8Array {
+    const bytes = new Uint8Array(KVM_APIC_REG_SIZE);
+    const view = new DataView(bytes.buffer);
+    for (let register = 0; 16 * register < bytes.length; register++) {
+      view.setUint32(16 * register, this.#read(register, now) ?? 0, true);
+    }
+    if (this.#outputs.mode() !== "registers") return bytes;
+    if (wideIds) view.setUint32(16 * Register.id, this.id, true);
+    view.setUint32(16 * Register.logicalId, logicalIdOf(this.id), true);
+    return bytes;
+  }
+
+  /** KVM_SET_LAPIC; the timer goes on from what it counted. False: of an x2APIC, the identifier is another one's. */
+  setImage(bytes: Uint8Array, now: number, wideIds: boolean): boolean {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const word = (register: number): number => view.getUint32(16 * register, true);
+    const s = this.#state;
+    const id = word(Register.id);
+    if (this.#outputs.mode() === "registers") {
+      if (wideIds ? id !== this.id : id >>> 24 !== (this.id & 0xff)) return false;
+    } else {
+      s.set("id", id >>> 24);
+      s.set("logicalId", word(Register.logicalId) & 0xff000000);
+    }
+    s.set("taskPriority", word(Register.taskPriority) & 0xff);
+    this.#outputs.setTaskPriority((word(Register.taskPriority) & 0xff) >> 4);
+    s.set("format", word(Register.format) | 0x0fffffff);
+    s.set("spurious", word(Register.spurious) & 0x1ff);
+    s.set("errors", word(Register.errors) & 0xff);
+    s.set("command", word(Register.command) & 0xcefff);
+    s.set("destination", word(Register.destination));
+    for (const [i, bits] of writable.entries()) s.set("local", word(Register.local + i) & bits, i);
+    s.set("initialCount", word(Register.initialCount));
+    s.set("divide", word(Register.divide) & 11);
+    for (let i = 0; i < 8; i++) {
+      s.set("inService", word(Register.inService + i), i);
+      s.set("levels", word(Register.levels + i), i);
+      s.set("requests", word(Register.requests + i), i);
+    }
+    this.#resume(Math.min(word(Register.currentCount), s.get("initialCount")), now);
+    this.#look();
+    return true;
+  }
+
+  /** Has the timer count from there; by the time-stamp counter, it waits until it is told of a deadline. */
+  #resume(count: number, now: number): void {
+    const s = this.#state;
+    s.set64("deadline", 0n);
+    s.setFloat("due", 0);
+    const periodic = this.#timerMode() === TimerMode.periodic;
+    if (this.#timerMode() === TimerMode.deadline || s.get("initialCount") === 0 || (count === 0 && !periodic)) return;
+    const left = (count * this.#divisor()) / timerRate || this.#period();
+    s.setFloat("started", Math.max(0, now - (this.#period() - left)));
+    s.setFloat("due", now + Math.max(left, shortest));
   }
 
   /** An MSR from 0x800 on, less that. Undefined: there is none that can be read. */
@@ -365,7 +426,7 @@ export class Lapic {
     const vector = this.#highest("inService");
     if (vector < 0) return;
     this.#put("inService", vector, false);
-    if (this.#bit("levels", vector)) this.#outputs.ended(vector);
+    this.#outputs.ended(vector, this.#bit("levels", vector));
     this.#look();
   }
 

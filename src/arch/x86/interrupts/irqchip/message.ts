@@ -19,14 +19,18 @@ export interface Message {
 export const broadcast = 0xff;
 export const wideBroadcast = 0xffff_ffff;
 
-/** What a device writes to make an interrupt. Undefined: the address is no local APIC's. */
-export function messageOf(address: bigint, data: number): Message | undefined {
-  if (address >> 20n !== 0xfeen) return undefined;
+/**
+ * What a device writes to make an interrupt. Undefined: the address is no local APIC's. `wideIds`: bits 40 to 63 of the address
+ * are the identifier's upper ones.
+ */
+export function messageOf(address: bigint, data: number, wideIds = false): Message | undefined {
+  const upper = address >> 32n;
+  if ((address & 0xffff_ffffn) >> 20n !== 0xfeen || upper & (wideIds ? 0xffn : -1n)) return undefined;
   return {
     vector: data & 0xff,
     mode: (data >> 8) & 7,
     logical: (address & 4n) !== 0n,
-    destination: Number((address >> 12n) & 0xffn),
+    destination: Number(((address >> 12n) & 0xffn) | upper),
     level: (data & 0x8000) !== 0,
   };
 }

@@ -31,7 +31,7 @@ export const picState = struct({
 type Chip = 0 | 1;
 const cascade = 2;
 /** Inputs that can be level-triggered. */
-const canBeLevel = [0xf8, 0xde] as const;
+export const canBeLevel = [0xf8, 0xde] as const;
 
 export class Pic {
   readonly #state: Words<typeof picState.fields>;

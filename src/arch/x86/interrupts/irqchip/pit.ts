@@ -31,6 +31,9 @@ export const pitState = struct({
   due: "f64",
   /** Bit 1 of port 0x61. */
   speaker: "i32",
+  /** KVM_REINJECT_CONTROL: 1: ticks that came too late for each other are counted, to be delivered one after the other. */
+  reinject: "i32",
+  missed: "i32",
 });
 
 /** Modes: 0 one interrupt at the end; 1, 5 the same when the gate rises; 2 a rate; 3 a square wave; 4 one by software. */
@@ -38,6 +41,8 @@ const rate = 2;
 const square = 3;
 /** No shorter period than this is delivered, ms. */
 const shortest = 0.2;
+/** The most ticks that are made up for: beyond, the guest's clock is wrong in any case. */
+export const mostMissed = 1_000_000;
 
 export class Pit {
   readonly #state: Words<typeof pitState.fields>;
@@ -52,6 +57,26 @@ export class Pit {
       this.#state.set("access", 3, i);
       this.#state.set("gate", i === 2 ? 0 : 1, i);
     }
+    this.#state.set("reinject", 1);
+  }
+
+  /** KVM_REINJECT_CONTROL. */
+  set reinject(on: boolean) {
+    this.#state.set("reinject", on ? 1 : 0);
+    this.#state.set("missed", 0);
+  }
+
+  /** Whether there is a tick that has been missed, which is one less then. */
+  takeMissed(): boolean {
+    const missed = this.#state.get("missed");
+    if (missed > 0) this.#state.set("missed", missed - 1);
+    return missed > 0;
+  }
+
+  /** A counter's state has been set: it counts from `now`, ms. */
+  restart(i: number, now: number): void {
+    if (this.#state.get("count", i) !== 0) this.#start(i, now);
+    else if (i === 0) this.#state.setFloat("due", 0);
   }
 
   /** When the first counter's interrupt is due, ms; Infinity: never. */
@@ -59,8 +84,8 @@ export class Pit {
     return this.#state.float("due") || Number.POSITIVE_INFINITY;
   }
 
-  /** Whether an interrupt was due; then the next one follows. One that the guest slept over is lost, as its clock is right. */
-  expire(now: number): boolean {
+  /** Whether an interrupt was due; then the next one follows. Those that the guest slept over are lost, or count as missed. */
+  expire(now: number, counts = true): boolean {
     const s = this.#state;
     const due = s.float("due");
     if (due === 0 || now < due) return false;
@@ -70,7 +95,9 @@ export class Pit {
       return true;
     }
     const period = Math.max(s.get("count", 0) / pitRate, shortest);
-    s.setFloat("due", due + period * Math.max(1, Math.ceil((now - due) / period)));
+    const periods = Math.max(1, Math.ceil((now - due) / period));
+    s.setFloat("due", due + period * periods);
+    if (counts && s.get("reinject")) s.set("missed", Math.min(s.get("missed") + periods - 1, mostMissed));
     return true;
   }
 
