@@ -141,6 +141,12 @@ test("CPUID says the vendor and what the engines have; registers go in and out",
     for (const wrong of [{ cr8: 16n }, { cr0: 0x8000_0000n }, { efer: 0x400n }, { cr4: 1n << 30n }]) {
       assert.throws(() => one.cpu.setSregs({ ...sregs, ...wrong }), /EINVAL/);
     }
+    // CR4.PKE is there if CPUID says so.
+    const keys = one.cpu.getCpuid2().some(({ function: leaf, ecx }) => leaf === 7 && (ecx & 8) !== 0);
+    const withKeys = { ...sregs, cr4: sregs.cr4 | 0x40_0000n };
+    if (keys) one.cpu.setSregs(withKeys);
+    else assert.throws(() => one.cpu.setSregs(withKeys), /EINVAL.*PKE/);
+    one.cpu.setSregs(sregs);
     const entries = [
       { index: 0xc000_0082, data: 0x1234n },
       { index: 0x277, data: 6n },

@@ -2,6 +2,7 @@
 import type { Engine, EngineEvents, EngineVcpu } from "../../kvm/engine.js";
 import { canBlock } from "../../kvm/memory.js";
 import type { EngineAssets } from "../implementation.js";
+import { makeRandom } from "./random.js";
 
 export type { EngineAssets };
 
@@ -18,9 +19,6 @@ export interface Interpreter {
 
 /** Milliseconds since the epoch, the same on every thread; the run-time library derives the time base from it. */
 const now = (): number => performance.timeOrigin + performance.now();
-
-/** 32 random bits for darn, which programs seed their generators with. */
-const random = (): number => crypto.getRandomValues(new Int32Array(1))[0] as number;
 
 /** Milliseconds that a vCPU sleeps that has waited too long for another. */
 const nap = 0.05;
@@ -56,7 +54,7 @@ export function bindMemoryWritten(
 ): ReturnType<Engine["memoryWritten"]> {
   const nothing = () => {};
   const env = {
-    ...{ memory, now, random, codeDropped: nothing, sampled: nothing, mmuEvent: nothing, rest: nothing },
+    ...{ memory, now, random: makeRandom(), codeDropped: nothing, sampled: nothing, mmuEvent: nothing, rest: nothing },
     pageMissing: nothing,
   };
   const { exports } = new WebAssembly.Instance(runtime, { env });
@@ -64,13 +62,14 @@ export function bindMemoryWritten(
   return (address, length) => guestMemoryWritten(address, length) !== 0;
 }
 
-/** Binds the interpreter to a VM's memory on this thread. */
+/** Binds the interpreter to a VM's memory on this thread. `random` gives 32 bits: what the guest's random numbers are made of. */
 export function instantiateInterpreter(
   assets: EngineAssets,
   memory: WebAssembly.Memory,
   { regions, codeDropped, sampled }: Translation,
   onEvent: EngineEvents = () => {},
   missing: (address: number) => void = () => {},
+  random: () => number = makeRandom(),
 ): Interpreter {
   const mmuEvent = (_: number, ...event: Parameters<EngineEvents>): void => onEvent(...event);
   const runtime = new WebAssembly.Instance(assets.runtime, {

@@ -56,7 +56,7 @@ export const placeOf = (number: number): bigint =>
 const hosts: ReadonlySet<string> = new Set([
   ...["syscall", "int", "iret", "retf", "popf", "sgdt", "sidt", "sldt", "str", "smsw", "lar", "lsl", "verr", "verw"],
   ...["rdtsc", "rdtscp", "rdpid", "rdpmc", "cpuid", "xgetbv", "vmcall", "vmmcall", "int3", "int1", "pushf"],
-  ...["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase"],
+  ...["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase", "rdrand", "rdseed", "rdpkru", "wrpkru"],
   // Which AMD's have outside 64-bit mode only.
   ...["sysenter", "sysexit"],
   // Of which a processor leaves parts alone, or writes what is its own: system.test.ts has these.
@@ -130,6 +130,10 @@ export function draw(random: Random, form: Form, pc: bigint, codeSize: 32 | 64 =
     // So that comparisons go on for a while.
     if (random.below(2) === 0) data.fill(random.below(2) * 0x55, dataSize / 2 - 100);
     if (name === "scas" && random.below(2) === 0) general[0] = 0x5555555555555555n * BigInt(random.below(2));
+  }
+  if (name === "clzero") {
+    const upper = found.addressSize === 32 ? word(random) & ~0xffffffffn : 0n;
+    general[0] = upper | (middle - (found.segment === 5 ? gsBase : 0n) + BigInt(random.below(64)));
   }
   if (name === "xlat") general[3] = middle - (found.segment === 5 ? gsBase : 0n) - BigInt(random.below(256)) + 64n;
   if (name === "div" || name === "idiv") {

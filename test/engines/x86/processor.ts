@@ -4,6 +4,7 @@ import { archLayout, codePage, ExitCode, noSegment, state, vcpu } from "../../..
 import { msrPlaces } from "../../../src/arch/x86/engines/msrs.js";
 import { translatorTarget } from "../../../src/arch/x86/engines/target.js";
 import { type Interpreter, instantiateInterpreter, interpretOnly } from "../../../src/engine/interpret/interpreter.js";
+import { makeRandom } from "../../../src/engine/interpret/random.js";
 import { engineRequests as Request } from "../../../src/engine/layout.js";
 import { Translator } from "../../../src/engine/translate/translator.js";
 import { memorySlot, vmLayout } from "../../../src/kvm/layout.js";
@@ -51,6 +52,8 @@ export class Processor {
   readonly #ram: number;
   readonly ramSize: number;
   readonly interpreter: Interpreter;
+  /** 32 bits of what RDRAND and RDSEED give. */
+  random: () => number = makeRandom();
   /** Idle if it is not to translate. */
   readonly translator: Translator;
 
@@ -94,6 +97,9 @@ export class Processor {
             sampled: () => translator.sampled(),
           }
         : interpretOnly(),
+      undefined,
+      undefined,
+      () => this.random(),
     );
     if (translate) translator.bind(this.interpreter);
   }

@@ -46,7 +46,7 @@ export const Cut = { whole: 0, byte: 1, word: 2, doubleword: 3, operand: 4 } as 
 /** Features of processors that decide whether something is an instruction, by their bits in the state's `features`. */
 export const features = [
   ...["adx", "aes", "avx", "avx2", "bmi1", "bmi2", "clflushopt", "clwb", "clzero", "cx16", "f16c", "fma", "fsgsbase"],
-  ...["fxsr", "invpcid", "lzcnt", "mmx", "monitor", "movbe", "pclmulqdq", "pku", "popcnt", "rdpid", "rdrand", "rdseed"],
+  ...["fxsr", "invpcid", "lzcnt", "mmx", "movbe", "pclmulqdq", "pku", "popcnt", "rdpid", "rdrand", "rdseed"],
   ...["rdtscp", "sha", "smap", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3", "svm", "vmx", "wbnoinvd", "xsave"],
   ...["xsavec", "xsaveopt", "xsaves"],
 ] as readonly Feature[];

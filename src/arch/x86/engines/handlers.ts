@@ -31,7 +31,7 @@ export interface X86Handler extends HandlerSpec {
 export const inMemory = (form: Form): boolean =>
   form.operands.some(({ kind }) => [...memoryKinds, ...eitherKinds].includes(kind));
 export const implied = (form: Form): boolean =>
-  form.operands.some(({ kind }) => ["si", "di", "mdi", "bx", "moffs"].includes(kind));
+  form.operands.some(({ kind }) => ["si", "di", "mdi", "mra", "bx", "moffs"].includes(kind));
 /** Instructions that look at the size of addresses though they have none. */
 export const counts = (form: Form): boolean => ["jcxz", "loop", "loope", "loopne"].includes(form.definition.name);
 

@@ -67,6 +67,9 @@ const built = layOut({
   control: ["i64", 5],
   taskPriority: ["i64", 1],
   xcr0: ["i64", 1],
+  /** PKRU; and the keys, each at the first of its bits there, of which translations may be in the soft TLB. */
+  pkru: ["i32", 1],
+  keysSeen: ["i32", 1],
   /** DR0 to DR7. */
   debug: ["i64", 8],
   /** Registers that RDMSR and WRMSR name, by their place in `msrPlaces`. */

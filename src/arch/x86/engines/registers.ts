@@ -47,6 +47,7 @@ export const Control4 = {
   osxsave: 0x40000,
   smep: 0x100000,
   smap: 0x200000,
+  protectionKeys: 0x400000,
 } as const;
 
 export const Efer = {

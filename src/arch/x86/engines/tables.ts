@@ -75,7 +75,8 @@ export const tables = {
   AREASIZE: { avx: extendedComponents[0].size },
   AREAFORM: { compacted: compactedAreas },
   SAVE: SaveKind,
-  FEATURE: { xsave: features.indexOf("xsave"), xsavec: features.indexOf("xsavec") },
+  /** Bits of the state's `features`. */
+  FEATURE: { pku: features.indexOf("pku"), xsave: features.indexOf("xsave"), xsavec: features.indexOf("xsavec") },
   X87: FloatOperation,
   X87FROM: FloatPlace,
   X87PLAIN: FloatPlain,

@@ -464,6 +464,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return this.#memory(at, { offset: () => this.readGeneral(6, addressSize), heeds: true });
       case "mdi":
         return this.#memory(at, { offset: () => this.readGeneral(7, addressSize), heeds: true });
+      case "mra":
+        return this.#memory(at, { offset: () => this.readGeneral(0, addressSize), heeds: true });
       case "di":
         return this.#memory(at, { offset: () => this.readGeneral(7, addressSize), heeds: false });
       case "bx": {

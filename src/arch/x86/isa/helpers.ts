@@ -8,6 +8,8 @@ import type { I32, I64, V128 } from "../../../semantics/values.js";
 export const helpers = {
   /** Level 0 only. */
   privileged: helper("faults", [], "void"),
+  /** The same of what others lack. */
+  levelZeroOnly: helper("faults", [], "void"),
 
   // Flags.
   clearInterruptFlag: helper("context", [], "void"),
@@ -65,6 +67,9 @@ export const helpers = {
   invalidatePage: helper("context", ["i64"], "void"),
   /** The type, the descriptor's address. */
   invalidateContext: helper("context", ["i64", "i64"], "void"),
+  /** RDPKRU, WRPKRU; these find their operands themselves. */
+  readKeys: helper("faults", [], "void"),
+  writeKeys: helper("context", [], "void"),
   /** Something can be loaded from there. */
   probeLoad: helper("faults", ["i64"], "void"),
 
@@ -150,6 +155,9 @@ export const helpers = {
   sseRound: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),
   /** Of the root 1, scalar, both operands. */
   sseReciprocal: helper("pure", ["i32", "i32", "v128", "v128"], "v128"),
+
+  /** 64 bits that nobody can know beforehand. */
+  randomBits: helper("state", [], "i64"),
 
   // Vectors and bits.
   aesEncode: helper("pure", ["v128", "v128"], "v128"),

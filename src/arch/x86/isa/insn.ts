@@ -58,7 +58,6 @@ export type Feature =
   | "fxsr"
   | "invpcid"
   | "lzcnt"
-  | "monitor"
   | "mmx"
   | "movbe"
   | "pclmulqdq"

@@ -61,8 +61,9 @@ export type OperandKind =
   | "moffs"
   /** Memory at DS:rSI, ES:rDI, DS:rBX + AL. */
   | "si"
-  /** The same at DS:rDI, which is not written. */
+  /** The same at DS:rDI and DS:rAX, which is not written. */
   | "mdi"
+  | "mra"
   | "di"
   | "bx";
 
@@ -75,7 +76,7 @@ export interface OperandType {
 
 const kinds: ReadonlySet<string> = new Set(
   (
-    "rm rr m mem rx x xr xm xv xi xz xh q qr qm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si mdi di bx" as const
+    "rm rr m mem rx x xr xm xv xi xz xh q qr qm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si mdi mra di bx" as const
   ).split(" "),
 );
 
@@ -110,7 +111,7 @@ export const registerKinds: readonly OperandKind[] = ["rr", "xr", "qr", "sti"];
 export const eitherKinds: readonly OperandKind[] = ["rm", "xm", "qm"];
 export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm", "xv", "xi", "xz", "xh"];
 /** Those that instructions have without saying so. */
-export const unwrittenKinds: readonly OperandKind[] = ["mdi", "xh"];
+export const unwrittenKinds: readonly OperandKind[] = ["mdi", "mra", "xh"];
 export const mmxKinds: readonly OperandKind[] = ["q", "qr", "qm"];
 /** Those whose value the bytes of an instruction have, far pointers aside. */
 export const immediateKinds: readonly OperandKind[] = ["i", "u", "iv", "rel", "moffs", "xi"];

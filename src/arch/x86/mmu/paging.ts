@@ -16,7 +16,7 @@ export const PageEntry = {
 } as const;
 
 /** Bits of a page fault's error code. */
-export const PageFault = { protection: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
+export const PageFault = { protection: 1, write: 2, user: 4, reserved: 8, fetch: 16, key: 32 } as const;
 
 /**
  * Causes of failed translations: a page fault's error code, or this. Neither is 0, so that a page fault of error code 0 has a bit

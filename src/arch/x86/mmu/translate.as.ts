@@ -10,6 +10,7 @@ import {
   CR0_writeProtect,
   CR4_pageSize,
   CR4_physicalAddress,
+  CR4_protectionKeys,
   CR4_smap,
   CR4_smep,
   EFER_longModeActive,
@@ -25,6 +26,7 @@ import {
   PAGE_user,
   PAGE_writable,
   PAGEFAULT_fetch,
+  PAGEFAULT_key,
   PAGEFAULT_protection,
   PAGEFAULT_reserved,
   PAGEFAULT_user,
@@ -36,8 +38,10 @@ import {
   S_control,
   S_cpl,
   S_hugePages,
+  S_keysSeen,
   S_largePages,
   S_msrs,
+  S_pkru,
   S_systemFlags,
   UNTRANSLATED_notCanonical,
   UNTRANSLATED_pageFault,
@@ -165,7 +169,12 @@ function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
       shift -= 9;
       continue;
     }
-    const allowed = rightsOf(s, all, (never & PAGE_noExecute) != 0, level, c4);
+    let allowed = rightsOf(s, all, (never & PAGE_noExecute) != 0, level, c4);
+    if (long && c4 & CR4_protectionKeys && all & PAGE_user) {
+      const kept = keptByKey(s, <i32>(entry >> 59) & 15, level);
+      if (!((kept >> access) & 1)) return code | PAGEFAULT_protection | PAGEFAULT_key;
+      allowed &= kept;
+    }
     if (!((allowed >> access) & 1)) return code | PAGEFAULT_protection;
     const dirty = access == ACCESS_store ? PAGE_dirty : 0;
     if (!readOnly && !mark(s, at, host, entry, PAGE_accessed | dirty)) return -1;
@@ -178,6 +187,19 @@ function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
     if (shift == 30) store<u64>(s, load<u64>(s, S_hugePages) | ((<u64>1) << ((ea >> 30) & 63)), S_hugePages);
     return 0;
   }
+}
+
+/**
+ * What PKRU leaves of the rights to a user's page with this key: two bits each, of which the first takes all access to data, the
+ * second writing. Source: Intel SDM, volume 3, "Protection Keys".
+ */
+function keptByKey(s: i32, key: i32, level: i32): i32 {
+  const seen = load<u32>(s, S_keysSeen);
+  store<u32>(s, seen | (1 << (2 * key)), S_keysSeen);
+  const bits = load<u32>(s, S_pkru) >> (2 * key);
+  if (bits & 1) return RIGHT_execute;
+  if (bits & 2 && (level == 3 || control0(s) & CR0_writeProtect)) return RIGHT_execute | RIGHT_read;
+  return RIGHT_execute | RIGHT_read | RIGHT_write;
 }
 
 /** Tables have entries of 32 bits. */

@@ -51,6 +51,7 @@ const offered: readonly FeatureBit[] = [
   ...row(1, "edx", { 12: undefined, 13: undefined, 15: undefined, 16: undefined, 19: undefined }),
   ...row(1, "edx", { 23: "mmx", 24: "fxsr", 25: "sse", 26: "sse2" }),
   ...row(1, "ecx", { 0: "sse3", 1: "pclmulqdq", 9: "ssse3", 13: "cx16", 19: "sse4.1", 20: "sse4.2", 25: "aes" }),
+  ...row(1, "ecx", { 30: "rdrand" }),
   // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, XSAVE, a hypervisor.
   ...row(1, "ecx", {
     17: undefined,
@@ -63,7 +64,7 @@ const offered: readonly FeatureBit[] = [
   }),
   // FSGSBASE, BMI1, SMEP, ERMS, INVPCID, SMAP.
   ...row(7, "ebx", { 0: "fsgsbase", 3: "bmi1", 7: undefined, 9: undefined, 10: "invpcid", 20: "smap" }),
-  ...row(7, "ebx", { 8: "bmi2", 19: "adx", 29: "sha" }),
+  ...row(7, "ebx", { 8: "bmi2", 18: "rdseed", 19: "adx", 29: "sha" }),
   ...row(7, "ecx", { 2: undefined }),
   // ARCH_CAPABILITIES.
   ...row(7, "edx", { 29: undefined }),
@@ -74,13 +75,14 @@ const offered: readonly FeatureBit[] = [
   ...row(0x80000001, "edx", { 11: undefined, 20: undefined, 26: undefined, 27: "rdtscp", 29: undefined }),
   // The time-stamp counter goes at one rate in every state.
   ...row(0x80000007, "edx", { 8: undefined }),
+  ...(vendor.repeatsFeatures ? row(0x80000008, "ebx", { 0: "clzero" }) : []),
 ];
 
 /** All that instructions can hang on, with features that are not offered. */
 const deciding: readonly FeatureBit[] = [
   ...offered.filter(({ engine }) => engine !== undefined),
-  ...row(1, "ecx", { 3: "monitor", 5: "vmx", 12: "fma", 28: "avx", 29: "f16c", 30: "rdrand" }),
-  ...row(7, "ebx", { 5: "avx2", 18: "rdseed", 23: "clflushopt", 24: "clwb" }),
+  ...row(1, "ecx", { 5: "vmx", 12: "fma", 28: "avx", 29: "f16c" }),
+  ...row(7, "ebx", { 5: "avx2", 23: "clflushopt", 24: "clwb" }),
   ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
   ...row(0x80000001, "ecx", { 2: "svm" }),
   ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),
@@ -166,7 +168,7 @@ export function supportedCpuid(): X86CpuidEntry[] {
     );
   add(0x80000007, [0, 0, 0, word(0x80000007, "edx")]);
   // Images have the x87's last instruction whether an exception waits or not, which AMD's processors say.
-  add(0x80000008, [addressBits, vendor.repeatsFeatures ? keepsFloatPointers : 0]);
+  add(0x80000008, [addressBits, word(0x80000008, "ebx") | (vendor.repeatsFeatures ? keepsFloatPointers : 0)]);
   // A null selector clears the base; LFENCE serialises; automatic IBRS.
   if (vendor.lastExtended >= 0x80000021) add(0x80000021, [(1 << 2) | (1 << 6) | (1 << 8)]);
   return entries;
@@ -195,6 +197,10 @@ export function setCpuid(vcpu: VcpuInside, entries: readonly X86CpuidEntry[]): v
   setField(vcpu, "cpuidCount", BigInt(entries.length));
   setField(vcpu, "features", featuresOf(entries));
 }
+
+/** Whether a vCPU has one of the engine's features. */
+export const hasFeature = (vcpu: VcpuInside, name: (typeof engineFeatures)[number]): boolean =>
+  ((getField(vcpu, "features") >> BigInt(engineFeatures.indexOf(name))) & 1n) !== 0n;
 
 /** The engine's features that these entries say. What has no bit of its own is there. */
 function featuresOf(entries: readonly X86CpuidEntry[]): bigint {

@@ -5,6 +5,7 @@ import type { VcpuInside } from "../../../kvm/inside.js";
 import { Segment } from "../engines/layout.js";
 import { Control0, Control4, Efer } from "../engines/registers.js";
 import type { X86Regs, X86Segment, X86Sregs } from "../uapi.js";
+import { hasFeature } from "./cpuid.js";
 import { instructionPointer, setInstructionPointer } from "./instruction-pointer.js";
 import { contextChanged, getField, getMsr, setField, setMsr } from "./vcpu.js";
 
@@ -160,6 +161,8 @@ export function getSregs(vcpu: VcpuInside): X86Sregs {
 export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   takesSregs(sregs, "vcpu.setSregs", "sregs");
   requireMode("KVM_SET_SREGS", sregs);
+  if (sregs.cr4 & BigInt(Control4.protectionKeys) && !hasFeature(vcpu, "pku"))
+    throw new KvmError("EINVAL", "KVM_SET_SREGS: cr4.PKE is set, and CPUID says that there are no protection keys");
   if (sregs.interrupt_bitmap.length !== 4)
     throw new KvmError("EINVAL", "KVM_SET_SREGS: interrupt_bitmap has four words");
   // What RIP is stays, whatever becomes of the segment that it is in.
@@ -197,7 +200,7 @@ export function requireMode(
   const paging = (cr0 & Control0.paging) !== 0n;
   if (cr0 >> 32n) refuse("cr0 has 32 bits");
   if (paging && !(cr0 & BigInt(Control0.protection))) refuse("paging (cr0) is only there in protected mode");
-  if (cr4 >> 22n || cr4 & (1n << 12n)) refuse(`cr4 0x${cr4.toString(16)} has bits that the processor lacks`);
+  if (cr4 >> 23n || cr4 & (1n << 12n)) refuse(`cr4 0x${cr4.toString(16)} has bits that the processor lacks`);
   const known = BigInt(Efer.systemCall | Efer.longModeEnable | Efer.longModeActive | Efer.noExecute);
   if (efer & ~known) refuse(`efer 0x${efer.toString(16)} has bits that the processor lacks`);
   const active = (efer & BigInt(Efer.longModeActive)) !== 0n;

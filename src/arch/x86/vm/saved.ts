@@ -21,6 +21,7 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     "exitsToSample",
     "largePages",
     "hugePages",
+    "keysSeen",
     "recordCount",
     "updateAddress",
     "nestedFault",

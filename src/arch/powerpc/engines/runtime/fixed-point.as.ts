@@ -2,6 +2,7 @@
  * Fixed-point operations that WebAssembly has no instruction for.
  * Source: Power ISA v3.0B, Book I "Fixed-Point Arithmetic Instructions", "Binary Coded Decimal Assist Instructions".
  */
+import { random, random64 } from "../../../../engine/runtime/random.as";
 
 /** (a << 64) / b for a < b. Digits of 32 bits, each estimated by the divisor's upper half and then put right. */
 function divideByDigits(a: u64, b: u64): u64 {
@@ -125,16 +126,11 @@ export function decletsFromDecimal(value: u64): u64 {
   return result;
 }
 
-/** 32 bits from the host's cryptographic random number generator. */
-@external("env", "random")
-declare function random(): i32;
-
 /** darn. L = 0: 32 bits, 1 conditioned and 2 raw: 64 bits, which here are the same. All ones means that there is none. */
 export function deliverRandom(s: i32, l: i32): i64 {
   if (l == 3) return -1;
-  const low = <u64>(<u32>random());
-  if (l == 0) return low;
-  const value = ((<u64>(<u32>random())) << 32) | low;
+  if (l == 0) return <u64>(<u32>random());
+  const value = random64();
   return value == u64.MAX_VALUE ? 0 : value;
 }
 

@@ -22,6 +22,7 @@ export {
   hypercall,
   invalidateContext,
   invalidatePage,
+  levelZeroOnly,
   loadMachineStatus,
   loadTable,
   machineStatus,
@@ -44,6 +45,8 @@ export {
   flagsAllowed,
   protectedMode,
 } from "./system.as";
+export { readKeys, writeKeys } from "../../mmu/protection-keys.as";
+export { randomBits } from "./random.as";
 export { raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
 export { loadEnvironment, restoreFloatState, saveEnvironment, saveFloatState } from "./float/environment.as";
 export {

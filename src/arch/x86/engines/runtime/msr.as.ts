@@ -3,6 +3,7 @@ import {
   AREAFORM_compacted,
   CR0_paging,
   CR4_osxsave,
+  CR4_protectionKeys,
   EFER_longModeActive,
   EFER_longModeEnable,
   EFER_noExecute,
@@ -289,8 +290,9 @@ export function identify(s: i32): void {
     b = load<u32>(entry, 16);
     c = load<u32>(entry, 20);
     d = load<u32>(entry, 24);
-    // OSXSAVE is CR4's.
+    // OSXSAVE and OSPKE are CR4's.
     if (leaf == 1 && load<u64>(s, S_control + 32) & CR4_osxsave) c |= 0x8000000;
+    if (leaf == 7 && index == 0 && load<u64>(s, S_control + 32) & CR4_protectionKeys) c |= 0x10;
     // How large an area is by now: in one form or the other.
     if (leaf == 0xd && (index == 0 || (index == 1 && a & AREAFORM_compacted)) && b != 0)
       b = areaBytes(load<u64>(s, S_xcr0));

@@ -15,6 +15,7 @@ import {
   CR4_osxsave,
   CR4_pcid,
   CR4_physicalAddress,
+  CR4_protectionKeys,
   CR4_timeStampDisable,
   EFER_longModeActive,
   EFER_longModeEnable,
@@ -22,6 +23,7 @@ import {
   EXIT_taskPriority,
   EXIT_io,
   EXIT_mmio,
+  FEATURE_pku,
   FEATURE_xsave,
   FSW_summary,
   RFLAGS_alignment,
@@ -84,6 +86,11 @@ export function privileged(s: i32): void {
   if (load<i32>(s, S_cpl) != 0) protection(s);
 }
 
+/** Of instructions that are none at other levels. */
+export function levelZeroOnly(s: i32): void {
+  if (load<i32>(s, S_cpl) != 0) raiseWith(s, VECTOR_invalidOpcode, 0);
+}
+
 function ioLevel(s: i32): i32 {
   return <i32>(load<u64>(s, S_systemFlags) & RFLAGS_ioPrivilege) >> 12;
 }
@@ -109,10 +116,8 @@ export function setInterruptFlag(s: i32, next: i64): void {
 
 /** CLAC (0) and STAC (1), which are no instructions but at level 0. */
 export function setAccessFlag(s: i32, set: i32): void {
-  if (load<i32>(s, S_cpl) != 0) {
-    raiseWith(s, VECTOR_invalidOpcode, 0);
-    return;
-  }
+  levelZeroOnly(s);
+  if (load<i32>(s, S_fault)) return;
   const flags = load<u64>(s, S_systemFlags) & ~(<u64>RFLAGS_alignment);
   store<u64>(s, set ? flags | RFLAGS_alignment : flags, S_systemFlags);
   derive(s);
@@ -173,6 +178,13 @@ const CR0_ALL: u64 =
 /** Bits of CR4 that there are: what CPUID may offer. */
 const CR4_ALL: u64 = 0x3f0fff;
 
+function knownControl4(s: i32): u64 {
+  const features = load<u64>(s, S_features);
+  const keys: u64 = (features >> FEATURE_pku) & 1 ? CR4_protectionKeys : 0;
+  const states: u64 = (features >> FEATURE_xsave) & 1 ? 0 : CR4_osxsave;
+  return (CR4_ALL | keys) & ~states;
+}
+
 function setControl0(s: i32, value: u64): void {
   const old = control0(s);
   const wanted = (value & CR0_ALL) | CR0_extension;
@@ -214,8 +226,7 @@ function setControl4(s: i32, value: u64): void {
   const begins = !(old & CR4_pcid) && (value & CR4_pcid) != 0;
   const long = isLongMode(s);
   const wrong = begins && (!long || (load<u64>(s, S_control + 24) & 0xfff) != 0);
-  const without = value & CR4_osxsave && !((load<u64>(s, S_features) >> FEATURE_xsave) & 1);
-  if (value & ~CR4_ALL || without || (long && !(value & CR4_physicalAddress)) || wrong) {
+  if (value & ~knownControl4(s) || (long && !(value & CR4_physicalAddress)) || wrong) {
     protection(s);
     return;
   }

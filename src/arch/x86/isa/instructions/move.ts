@@ -246,10 +246,22 @@ export const crc32 = insn(
     dst.write(m.call("cyclicRedundancy", dst.read(), value, m.i32.const(src.size)));
   },
 );
+/** A random number, which there always is: CF is set, the other flags are clear. */
+const random = (m: X86Machine, { dst }: { dst: Operand }): void => {
+  dst.write(m.call("randomBits"));
+  const { i32, i64 } = m;
+  m.setFlags({
+    zero: i64.const(1),
+    sign: i64.const(1),
+    overflow: i64.const(0),
+    carry: i32.const(1),
+    adjust: i32.const(0),
+  });
+};
 /** Read Random Number. */
-export const rdrand = insn("rdrand", ["NP 0F C7 /6  dst:rr", "66 0F C7 /6  dst:rr"], { feature: "rdrand" });
+export const rdrand = insn("rdrand", ["NP 0F C7 /6  dst:rr", "66 0F C7 /6  dst:rr"], { feature: "rdrand" }, random);
 /** Read Random SEED. */
-export const rdseed = insn("rdseed", ["NP 0F C7 /7  dst:rr", "66 0F C7 /7  dst:rr"], { feature: "rdseed" });
+export const rdseed = insn("rdseed", ["NP 0F C7 /7  dst:rr", "66 0F C7 /7  dst:rr"], { feature: "rdseed" }, random);
 
 export const moveInstructions = [
   mov,

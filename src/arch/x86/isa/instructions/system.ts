@@ -215,18 +215,20 @@ export const wrgsbase = insn("wrgsbase", ["F3 0F AE /3 o64 y  src:rr"], { featur
   m.call("writeBase", m.i32.const(gs), src.read()),
 );
 /** Read Protection Key Rights for User Pages. */
-export const rdpkru = insn("rdpkru", ["NP 0F 01 EE"], { feature: "pku" });
+export const rdpkru = insn("rdpkru", ["NP 0F 01 EE"], { feature: "pku" }, (m) => m.call("readKeys"));
 /** Write Data to User Page Key Register. */
-export const wrpkru = insn("wrpkru", ["NP 0F 01 EF"], { feature: "pku" });
+export const wrpkru = insn("wrpkru", ["NP 0F 01 EF"], { feature: "pku" }, (m) => m.call("writeKeys"));
 
 /** Halt. */
 export const hlt = insn("hlt", ["F4"], { cpl0: true }, (m) => m.call("halt"));
 /** Wait for a pending x87 exception. */
 export const fwait = insn("fwait", ["9B"], {}, (m) => m.call("waitFloat"));
+/** Nothing happens, whatever CPUID says of it: so KVM has it by default (KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS). */
+const waits = (m: X86Machine): void => m.call("levelZeroOnly");
 /** Set Up Monitor Address. */
-export const monitor = insn("monitor", ["NP 0F 01 C8"], { feature: "monitor", cpl0: true });
+export const monitor = insn("monitor", ["NP 0F 01 C8"], {}, waits);
 /** Monitor Wait. */
-export const mwait = insn("mwait", ["NP 0F 01 C9"], { feature: "monitor", cpl0: true });
+export const mwait = insn("mwait", ["NP 0F 01 C9"], {}, waits);
 /** Invalidate Internal Caches. */
 export const invd = insn("invd", ["0F 08"], { cpl0: true }, nothing);
 /** Write Back and Invalidate Cache. */
@@ -245,8 +247,12 @@ export const clflushopt = insn("clflushopt", ["66 0F AE /7  line:m8"], { feature
 export const clwb = insn("clwb", ["66 0F AE /6  line:m8"], { feature: "clwb" }, (m, { line }) =>
   m.call("probeLoad", line.address()),
 );
-/** Zero Cache Line. */
-export const clzero = insn("clzero", ["NP 0F 01 FC"], { feature: "clzero" });
+/** Zero Cache Line: that which RAX points into. */
+export const clzero = insn("clzero", ["NP 0F 01 FC  line:mra8"], { feature: "clzero" }, (m, { line }) => {
+  const { i64 } = m;
+  const start = i64.and(line.address({ write: true }), i64.const(-64));
+  for (let at = 0; at < 64; at += 16) m.storeQuad(i64.add(start, i64.const(at)), m.v128.const(0n));
+});
 /** Load Fence. */
 export const lfence = insn("lfence", ["NP 0F AE /5  any:rr"], { feature: "sse2", hidden: true }, fence);
 /** Memory Fence. */
