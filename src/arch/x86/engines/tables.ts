@@ -6,7 +6,7 @@ import { SaveKind } from "../isa/instructions/extended-state.js";
 import { Flag, Vector } from "../isa/machine.js";
 import { Immediate } from "../isa/operand.js";
 import { highByte } from "../isa/registers.js";
-import { SseOperation, SsePart } from "../isa/sse-operation.js";
+import { SseFused, SseOperation, SsePart } from "../isa/sse-operation.js";
 import { FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { Cut, engineWords, FormFacts, features, fieldsOf, tableAt } from "./dispatch.js";
@@ -77,6 +77,7 @@ export const tables = {
   SAVE: SaveKind,
   /** Bits of the state's `features`. */
   FEATURE: { pku: features.indexOf("pku"), xsave: features.indexOf("xsave"), xsavec: features.indexOf("xsavec") },
+  FUSED: SseFused,
   X87: FloatOperation,
   X87FROM: FloatPlace,
   X87PLAIN: FloatPlain,

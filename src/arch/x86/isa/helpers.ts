@@ -153,6 +153,11 @@ export const helpers = {
 
   /** Doubles, the part, how (the immediate), both operands. */
   sseRound: helper("state", ["i32", "i32", "i32", "v128", "v128"], "v128"),
+  /** `SseFused`, doubles, the part, both factors, the addend. */
+  sseFused: helper("state", ["i32", "i32", "i32", "v128", "v128", "v128"], "v128"),
+  /** Numbers of 16 bits, in the low half; to them, how to round (the immediate). */
+  sseFromHalves: helper("state", ["i32", "v128"], "v128"),
+  sseToHalves: helper("state", ["i32", "i32", "v128"], "i64"),
   /** Of the root 1, scalar, both operands. */
   sseReciprocal: helper("pure", ["i32", "i32", "v128", "v128"], "v128"),
 

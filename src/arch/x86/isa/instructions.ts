@@ -7,6 +7,7 @@ import { decimalInstructions } from "./instructions/decimal.js";
 import { extendedStateInstructions } from "./instructions/extended-state.js";
 import { flagInstructions } from "./instructions/flags.js";
 import { floatControlInstructions } from "./instructions/float-control.js";
+import { fmaInstructions } from "./instructions/fma.js";
 import { logicalInstructions } from "./instructions/logical.js";
 import { moveInstructions } from "./instructions/move.js";
 import { shiftInstructions } from "./instructions/shift.js";
@@ -33,6 +34,7 @@ export const instructions: readonly InsnDefinition[] = [
   ...extendedStateInstructions,
   ...flagInstructions,
   ...floatControlInstructions,
+  ...fmaInstructions,
   ...logicalInstructions,
   ...moveInstructions,
   ...shiftInstructions,

@@ -10,5 +10,8 @@ export const SseOperation = {
   addSubtract: 7,
 } as const;
 
+/** Of products and sums: the product changes its sign; the addend does, in even lanes, in odd ones. */
+export const SseFused = { negate: 1, subtractEven: 2, subtractOdd: 4 } as const;
+
 /** Of an operation: all lanes of 128 bits, the first alone, the first 128 bits of 256, the second. */
 export const SsePart = { all: 0, scalar: 1, first: 2, second: 3 } as const;

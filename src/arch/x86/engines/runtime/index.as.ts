@@ -58,6 +58,8 @@ export {
 } from "./float/extended-state.as";
 export { loadMxcsr, mxcsr, restoreFloat, saveFloat } from "./float/image.as";
 export { sseArithmetic, sseCompare, sseOrder } from "./float/sse.as";
+export { sseFused } from "./float/sse-fused.as";
+export { sseFromHalves, sseToHalves } from "./float/sse-half.as";
 export {
   sseConvert,
   sseConvertPair,

@@ -5,6 +5,7 @@
  * and FR. Everything else takes the exact path. `single` rounds to binary32 instead (held as binary64), once.
  */
 import { CONTROL, FI, FR, XX, exceptions, rounding, setExceptions, setRounding } from "./fpscr.as";
+import { fused, fusedError, moderate } from "../../../../../engine/runtime/fused.as";
 import { addExact, divideExact, multiplyAddExact, multiplyExact, squareRootExact } from "./exact.as";
 import { DOUBLE, DOUBLE_SINGLE, SIGN, resultLow, wide64High, wide64Low } from "./wide.as";
 
@@ -201,49 +202,15 @@ export function squareRoot32(a: u64, fpscr: u32): u64 {
 export const SUBTRACT: i32 = 1;
 export const NEGATE: i32 = 2;
 
-/** True for exponents that keep products and their errors far from the ends of the range. */
-// @ts-ignore: decorator
-@inline
-function moderate(bits: u64): bool {
-  return ((bits >> 52) & 0x7ff) - 624 < 800;
-}
-
 /** a * b + c, rounded once. */
 // @ts-ignore: decorator
 @inline
 function multiplyAdd(a: u64, b: u64, c: u64, kind: i32, fpscr: u32, single: bool): u64 {
   if ((fpscr & CONTROL) == 0 && moderate(a) && moderate(b) && (moderate(c) || (c & ~SIGN) == 0)) {
-    const high = reinterpret<f64>(a) * reinterpret<f64>(b);
-    const bits = reinterpret<u64>(high);
-    const ea = (a >> 52) & 0x7ff;
-    const eb = (b >> 52) & 0x7ff;
-    // The product as high + low, exactly (see multiply).
-    const product = ((a & FRACTION) | ONE_BIT) * ((b & FRACTION) | ONE_BIT);
-    const rest = <i64>(product - (((bits & FRACTION) | ONE_BIT) << (((bits >> 52) & 0x7ff) - ea - eb + 1075)));
-    const scale = reinterpret<f64>((ea + eb + (1023 - 2150)) << 52);
-    const magnitude = <f64>rest * scale;
-    const low = <i64>bits < 0 ? -magnitude : magnitude;
-    const addend = reinterpret<f64>(kind & SUBTRACT ? c ^ SIGN : c);
-    // Three sums without error, the last two terms joined by rounding to odd: Boldo and Melquiond, "Emulation of FMA".
-    const u = addend + low;
-    let t = u - addend;
-    const ue = addend - (u - t) + (low - t);
-    const h = high + u;
-    t = h - high;
-    const he = high - (h - t) + (u - t);
-    let v = he + ue;
-    t = v - he;
-    const ve = he - (v - t) + (ue - t);
-    if (ve != 0) {
-      const vb = reinterpret<u64>(v);
-      if ((vb & 1) == 0) v = reinterpret<f64>(ve > 0 == v > 0 ? vb + 1 : vb - 1);
-    }
-    const r = h + v;
-    t = r - h;
-    const re = h - (r - t) + (v - t);
+    const r = fused(a, b, reinterpret<f64>(kind & SUBTRACT ? c ^ SIGN : c));
     // The sign of an exact zero is left to the exact path.
     if (abs(r) > SMALLEST_NORMAL) {
-      const error = re != 0 ? re : ve;
+      const error = fusedError;
       const signed = kind & NEGATE ? -r : r;
       const value = fastResult(signed, error != 0, error < 0 != r < 0, single);
       if (!single || fast) return value;

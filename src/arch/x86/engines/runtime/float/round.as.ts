@@ -148,24 +148,41 @@ function normalize(): void {
   }
 }
 
+/** The number itself, whose first bit may be anywhere. */
+export function number(n: bool, e: i32, h: u64, l: u64): void {
+  negative = n;
+  exponent = e;
+  high = h;
+  low = l;
+  normalize();
+}
+
 /** a + b. False: they are opposite. */
 export function sum(an: bool, ae: i32, a: u64, bn: bool, be: i32, b: u64): bool {
-  if (ae < be || (ae == be && a < b)) {
+  return sumWide(an, ae, a, 0, bn, be, b, 0);
+}
+
+/** The same of numbers of 128 bits, of which the last may stand for what comes after it. */
+export function sumWide(an: bool, ae: i32, ah: u64, al: u64, bn: bool, be: i32, bh: u64, bl: u64): bool {
+  if (ae < be || (ae == be && (ah < bh || (ah == bh && al < bl)))) {
     const n = an;
     const e = ae;
-    const v = a;
+    const h = ah;
+    const l = al;
     an = bn;
     ae = be;
-    a = b;
+    ah = bh;
+    al = bl;
     bn = n;
     be = e;
-    b = v;
+    bh = h;
+    bl = l;
   }
   // One bit down: room for a carry.
-  const ah = a >> 1;
-  const al = a << 63;
-  let bh = b >> 1;
-  let bl = b << 63;
+  al = (ah << 63) | (al >> 1) | (al & 1);
+  ah >>= 1;
+  bl = (bh << 63) | (bl >> 1) | (bl & 1);
+  bh >>= 1;
   const distance = ae - be;
   if (distance > 127) {
     bh = 0;
@@ -195,15 +212,34 @@ export function sum(an: bool, ae: i32, a: u64, bn: bool, be: i32, b: u64): bool 
   return true;
 }
 
-export function product(an: bool, ae: i32, a: u64, bn: bool, be: i32, b: u64): void {
+/** The upper half of a product. */
+export function multiplyHigh(a: u64, b: u64): u64 {
   const a0 = a & 0xffffffff;
   const a1 = a >> 32;
   const b0 = b & 0xffffffff;
   const b1 = b >> 32;
   const middle = a1 * b0 + ((a0 * b0) >> 32);
   const other = a0 * b1 + (middle & 0xffffffff);
-  high = a1 * b1 + (middle >> 32) + (other >> 32);
+  return a1 * b1 + (middle >> 32) + (other >> 32);
+}
+
+export function product(an: bool, ae: i32, a: u64, bn: bool, be: i32, b: u64): void {
+  high = multiplyHigh(a, b);
   low = a * b;
+  negative = an != bn;
+  exponent = ae + be + 1;
+  normalize();
+}
+
+/** The same of numbers of 128 bits, cut off behind as many; the last bit may be one or two too low. */
+export function productWide(an: bool, ae: i32, ah: u64, al: u64, bn: bool, be: i32, bh: u64, bl: u64): void {
+  const first = multiplyHigh(ah, bl);
+  const second = multiplyHigh(al, bh);
+  high = multiplyHigh(ah, bh);
+  low = ah * bh + first;
+  if (low < first) high++;
+  low += second;
+  if (low < second) high++;
   negative = an != bn;
   exponent = ae + be + 1;
   normalize();
@@ -239,6 +275,38 @@ export function quotient(an: bool, ae: i32, a: u64, bn: bool, be: i32, b: u64): 
     rest -= b;
   }
   low = next | (rest != 0 ? 1 : 0);
+}
+
+/** The same of numbers of 128 bits, cut off behind as many. */
+export function quotientWide(an: bool, ae: i32, ah: u64, al: u64, bn: bool, be: i32, bh: u64, bl: u64): void {
+  let h = ah;
+  let l = al;
+  let over = false;
+  let qh: u64 = 0;
+  let ql: u64 = 0;
+  let e = ae - be;
+  if (h < bh || (h == bh && l < bl)) {
+    over = h >> 63 != 0;
+    h = (h << 1) | (l >> 63);
+    l <<= 1;
+    e--;
+  }
+  for (let i = 0; i < 128; i++) {
+    qh = (qh << 1) | (ql >> 63);
+    ql <<= 1;
+    if (over || h > bh || (h == bh && l >= bl)) {
+      ql |= 1;
+      h = h - bh - (l < bl ? 1 : 0);
+      l -= bl;
+    }
+    over = h >> 63 != 0;
+    h = (h << 1) | (l >> 63);
+    l <<= 1;
+  }
+  negative = an != bn;
+  exponent = e;
+  high = qh;
+  low = ql;
 }
 
 /** The square root of what is positive. */

@@ -34,6 +34,12 @@ export let masked: i32 = 0;
 export let flush: bool = false;
 export let daz: bool = false;
 
+/** MXCSR masks all, rounds to the nearest, takes nothing for 0, and says already that something was inexact. */
+const QUICK = 0x1fa0;
+export function isQuick(s: i32): bool {
+  return (load<i32>(s, S_mxcsr) & 0xffe0) == QUICK;
+}
+
 /** What MXCSR says, before an operation. */
 export function begin(s: i32, part: i32 = 0): void {
   const mxcsr = load<i32>(s, S_mxcsr);
