@@ -7,7 +7,7 @@ import { Flag, Vector } from "../isa/machine.js";
 import { Immediate } from "../isa/operand.js";
 import { highByte } from "../isa/registers.js";
 import { SseFused, SseOperation, SsePart } from "../isa/sse-operation.js";
-import { FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
+import { FloatFunction, FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { Cut, engineWords, FormFacts, features, fieldsOf, tableAt } from "./dispatch.js";
 import { AreaPart, compactedAreas, extendedComponents, StateComponent } from "./extended-state.js";
@@ -81,4 +81,5 @@ export const tables = {
   X87: FloatOperation,
   X87FROM: FloatPlace,
   X87PLAIN: FloatPlain,
+  X87FUNCTION: FloatFunction,
 } as const satisfies ArchitectureTables;

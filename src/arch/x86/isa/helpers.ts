@@ -129,6 +129,10 @@ export const helpers = {
   floatRemainder: helper("faults", ["i32"], "void"),
   floatScale: helper("faults", [], "void"),
   floatExtract: helper("faults", [], "void"),
+  /** `FloatFunction`. */
+  floatFunction: helper("faults", ["i32"], "void"),
+  /** The x87 may be used. */
+  floatThere: helper("faults", [], "i32"),
   floatLoadDecimal: helper("faults", ["i64"], "void"),
   floatStoreDecimal: helper("faults", ["i64"], "void"),
   floatFreePop: helper("faults", ["i32"], "void"),

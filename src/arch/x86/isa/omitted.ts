@@ -22,9 +22,9 @@ function omit(feature: OmittedFeature, reason: string, mnemonics: string): Omitt
 export const omitted: readonly OmittedInstruction[] = [
   ...omit(
     "x87",
-    "not written yet: transcendental instructions; what was the 287's and the 387's alone",
+    "the 287's alone",
     `
-    f2xm1 fcos fndisi fneni fnsetpm fpatan fptan frstpm fsin fsincos fyl2x fyl2xp1
+    frstpm
     `,
   ),
   ...omit(

@@ -19,6 +19,18 @@ export const FloatPlace = {
   stack: 6,
 } as const;
 
+/** Transcendental functions: of the stack's top, those from `arctangent` on of it and the register below it. */
+export const FloatFunction = {
+  sine: 0,
+  cosine: 1,
+  sineAndCosine: 2,
+  tangent: 3,
+  powerMinusOne: 4,
+  arctangent: 5,
+  logarithm: 6,
+  logarithmPlusOne: 7,
+} as const;
+
 /** Instructions of the stack's top alone. */
 export const FloatPlain = {
   nothing: 0,

@@ -47,7 +47,7 @@ export {
 } from "./system.as";
 export { readKeys, writeKeys } from "../../mmu/protection-keys.as";
 export { randomBits } from "./random.as";
-export { raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
+export { floatThere, raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
 export { loadEnvironment, restoreFloatState, saveEnvironment, saveFloatState } from "./float/environment.as";
 export {
   extendedReady,
@@ -60,6 +60,7 @@ export { loadMxcsr, mxcsr, restoreFloat, saveFloat } from "./float/image.as";
 export { sseArithmetic, sseCompare, sseOrder } from "./float/sse.as";
 export { sseFused } from "./float/sse-fused.as";
 export { sseFromHalves, sseToHalves } from "./float/sse-half.as";
+export { floatFunction } from "./float/x87-function.as";
 export {
   sseConvert,
   sseConvertPair,

@@ -1,9 +1,9 @@
-/** The x87's moves, arithmetic and comparisons. Its transcendental instructions are in omitted.ts. */
+/** The x87's moves, arithmetic, comparisons and transcendental functions. */
 import type { I32 } from "../../../../semantics/values.js";
 import { flagBit } from "../flags.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
-import { FloatOperation, FloatPlace, FloatPlain } from "../x87-operation.js";
+import { FloatFunction, FloatOperation, FloatPlace, FloatPlain } from "../x87-operation.js";
 
 type Place = keyof typeof FloatPlace;
 const code = (m: X86Machine, number: number): I32 => m.i32.const(number);
@@ -28,6 +28,12 @@ const plain = (name: string, opcode: string, which: keyof typeof FloatPlain): In
   insn(name, [opcode], {}, (m) => m.call("floatPlain", code(m, FloatPlain[which])));
 const constant = (name: string, opcode: string, significand: bigint, exponent: number, up: number): InsnDefinition =>
   insn(name, [opcode], {}, (m) => m.call("floatConstant", m.i64.const(significand), code(m, exponent), code(m, up)));
+
+const transcendental = (name: string, opcode: string, which: keyof typeof FloatFunction): InsnDefinition =>
+  insn(name, [opcode], {}, (m) => m.call("floatFunction", code(m, FloatFunction[which])));
+/** The 8087's and the 287's own, which do nothing since (Intel SDM, volume 3, "Instruction Set Differences"). */
+const formerly = (name: string, opcode: string): InsnDefinition =>
+  insn(name, [opcode], {}, (m) => void m.call("floatThere"));
 
 const load = (opcode: string, place: Place, name = "fld"): InsnDefinition =>
   one(name, opcode, place, (m, { place, at }) => m.call("floatLoad", place, at));
@@ -173,6 +179,17 @@ export const x87Instructions: readonly InsnDefinition[] = [
   insn("fprem1", ["D9 F5"], {}, (m) => m.call("floatRemainder", code(m, 1))),
   insn("fscale", ["D9 FD"], {}, (m) => m.call("floatScale")),
   insn("fxtract", ["D9 F4"], {}, (m) => m.call("floatExtract")),
+  transcendental("f2xm1", "D9 F0", "powerMinusOne"),
+  transcendental("fyl2x", "D9 F1", "logarithm"),
+  transcendental("fptan", "D9 F2", "tangent"),
+  transcendental("fpatan", "D9 F3", "arctangent"),
+  transcendental("fyl2xp1", "D9 F9", "logarithmPlusOne"),
+  transcendental("fsincos", "D9 FB", "sineAndCosine"),
+  transcendental("fsin", "D9 FE", "sine"),
+  transcendental("fcos", "D9 FF", "cosine"),
+  formerly("fneni", "DB E0"),
+  formerly("fndisi", "DB E1"),
+  formerly("fnsetpm", "DB E4"),
   plain("fnop", "D9 D0", "nothing"),
   plain("fchs", "D9 E0", "changeSign"),
   plain("fabs", "D9 E1", "absolute"),
