@@ -381,7 +381,8 @@ class Encoder {
     if (fixed.rm !== undefined) this.rm = [fixed.rm];
     if (modrm && !this.rm) this.rm = [0];
     const rex = (this.rexW << 3) | (this.rexR << 2) | (this.rexX << 1) | this.rexB;
-    const needsRex = rex !== 0 || this.needsRex;
+    // VEX's W is there in all code.
+    const needsRex = (form.map >= 4 ? rex & 7 : rex) !== 0 || this.needsRex;
     unless(
       !needsRex || (codeSize === 64 && !this.refusesRex),
       "ah to dh do not go with REX, which a register here needs",
