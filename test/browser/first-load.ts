@@ -7,7 +7,7 @@ import type { Request } from "./server.js";
 
 /**
  * Bytes in gzip: scripts, WebAssembly, the agent; of POWER's guests in a bundle for these alone, and in one for both architectures.
- * 400,000 are the most that there may ever be. x86-64 has more: its interpreter alone is 150,000, and grows with each of its
+ * 400,000 are the most that there may ever be. x86-64 has more: its interpreter alone is 180,000, and grows with each of its
  * instructions.
  */
 export const mostLoaded = { power: 380_000, ppc64le: 400_000, x86_64: 480_000 } as const;
