@@ -130,6 +130,14 @@ export const KVM_CAP_CHECK_EXTENSION_VM = 105;
 export const KVM_CAP_PPC_HWRNG = 115;
 /** Answers with the number of address spaces of a VM. */
 export const KVM_CAP_MULTI_ADDRESS_SPACE = 118;
+/** `Vcpu.getDebugregs` and `setDebugregs` of x86. */
+export const KVM_CAP_DEBUGREGS = 50;
+/** `Vcpu.getXsave` and `setXsave` of x86. */
+export const KVM_CAP_XSAVE = 55;
+/** `Vcpu.getXcrs` and `setXcrs` of x86. */
+export const KVM_CAP_XCRS = 56;
+/** Answers with how many bytes `Vcpu.getXsave2` gives. */
+export const KVM_CAP_XSAVE2 = 208;
 /** Answers with the number of hardware breakpoints of KVM_SET_GUEST_DEBUG. */
 export const KVM_CAP_GUEST_DEBUG_HW_BPS = 119;
 /** KVM_IOEVENTFD takes length 0 on every bus. */

@@ -172,6 +172,56 @@ export interface X86MsrEntry {
 /** Most entries of KVM_GET_MSRS and KVM_SET_MSRS. */
 export const KVM_MAX_MSR_ENTRIES = 256;
 
+/** struct kvm_fpu. */
+export interface X86Fpu {
+  /** ST0 to ST7 as the stack has them, 16 bytes each, of which 10 count. */
+  readonly fpr: Uint8Array;
+  /** The control word. */
+  readonly fcw: number;
+  /** The status word. */
+  readonly fsw: number;
+  /** A bit for each register that is not empty, in the order of their places. */
+  readonly ftwx: number;
+  /** Eleven bits of the last instruction's opcode. */
+  readonly last_opcode: number;
+  /** Where the last instruction was. */
+  readonly last_ip: bigint;
+  /** Where its operand was. */
+  readonly last_dp: bigint;
+  /** XMM0 to XMM15, 16 bytes each. */
+  readonly xmm: Uint8Array;
+  /** MXCSR. */
+  readonly mxcsr: number;
+}
+
+/** Bytes of struct kvm_xsave, and what KVM_CAP_XSAVE2 answers: no area is larger. */
+export const KVM_XSAVE_SIZE = 4096;
+
+/** struct kvm_xcrs. */
+export interface X86Xcrs {
+  /** 0. */
+  readonly flags: number;
+  /** Of which there is XCR0. */
+  readonly xcrs: readonly {
+    /** The register's number. */
+    readonly xcr: number;
+    /** Its value. */
+    readonly value: bigint;
+  }[];
+}
+
+/** struct kvm_debugregs. */
+export interface X86Debugregs {
+  /** DR0 to DR3. */
+  readonly db: readonly bigint[];
+  /** DR6, what has happened; 32 bits. */
+  readonly dr6: bigint;
+  /** DR7, what is looked for; 32 bits. */
+  readonly dr7: bigint;
+  /** 0. */
+  readonly flags: number;
+}
+
 export interface X86Vcpu extends Vcpu {
   getRegs(): X86Regs;
   setRegs(regs: X86Regs): void;
@@ -185,6 +235,24 @@ export interface X86Vcpu extends Vcpu {
   getMsrs(entries: readonly X86MsrEntry[]): number;
   /** KVM_SET_MSRS: how many, up to the first that there is none of or that does not take the value. E2BIG: as KVM_GET_MSRS. */
   setMsrs(entries: readonly X86MsrEntry[]): number;
+  /** KVM_GET_FPU: x87 and SSE. */
+  getFpu(): X86Fpu;
+  /** KVM_SET_FPU. EINVAL: MXCSR has bits that the processor lacks. */
+  setFpu(fpu: X86Fpu): void;
+  /** KVM_GET_XSAVE: an area as XSAVE writes it, in KVM_XSAVE_SIZE bytes. */
+  getXsave(): Uint8Array<ArrayBuffer>;
+  /** KVM_GET_XSAVE2: as many bytes as KVM_CAP_XSAVE2 says. */
+  getXsave2(): Uint8Array<ArrayBuffer>;
+  /** KVM_SET_XSAVE. EINVAL: no area, components that the vCPU has not, bits of MXCSR that there are none of. */
+  setXsave(area: Uint8Array): void;
+  /** KVM_GET_XCRS. */
+  getXcrs(): X86Xcrs;
+  /** KVM_SET_XCRS. EINVAL: flags, more than 16, or what XCR0 cannot be; other registers are left alone. */
+  setXcrs(xcrs: X86Xcrs): void;
+  /** KVM_GET_DEBUGREGS. */
+  getDebugregs(): X86Debugregs;
+  /** KVM_SET_DEBUGREGS. EINVAL: flags, not four addresses, or DR6 or DR7 of more than 32 bits. */
+  setDebugregs(debugregs: X86Debugregs): void;
   /** KVM_NMI. */
   nmi(): void;
   /** KVM_GET_TSC_KHZ. */

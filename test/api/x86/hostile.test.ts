@@ -82,6 +82,14 @@ const hostile: { readonly [C in X86Call]?: (r: Random, it: X86Fixture) => readon
       data: r.bigint(),
     })),
   ],
+  KVM_SET_FPU: (r, { cpu }) => [r.spoil(cpu.getFpu())],
+  KVM_SET_XSAVE: (r, { cpu }) => {
+    const area = cpu.getXsave();
+    for (let i = 0; i < 3; i++) area[r.pick([512, 513, 520, 527, 540, 24, 26, r.next() % area.length])] = r.next();
+    return [area];
+  },
+  KVM_SET_XCRS: (r) => [{ flags: r.flags() & 1, xcrs: r.array(() => ({ xcr: r.next() & 1, value: r.bigint() })) }],
+  KVM_SET_DEBUGREGS: (r, { cpu }) => [r.spoil(cpu.getDebugregs())],
 };
 
 for (const name of implementations) {

@@ -22,6 +22,15 @@ export const vcpuCases: X86CasesOf<
   | "KVM_GET_CPUID2"
   | "KVM_GET_MSRS"
   | "KVM_SET_MSRS"
+  | "KVM_GET_FPU"
+  | "KVM_SET_FPU"
+  | "KVM_GET_XSAVE"
+  | "KVM_GET_XSAVE2"
+  | "KVM_SET_XSAVE"
+  | "KVM_GET_XCRS"
+  | "KVM_SET_XCRS"
+  | "KVM_GET_DEBUGREGS"
+  | "KVM_SET_DEBUGREGS"
   | "KVM_NMI"
   | "KVM_GET_TSC_KHZ (vcpu)"
   | "KVM_SET_TSC_KHZ (vcpu)"
@@ -65,6 +74,22 @@ export const vcpuCases: X86CasesOf<
   KVM_GET_CPUID2: {},
   KVM_GET_MSRS: { E2BIG: ({ cpu }) => cpu.getMsrs(tooMany) },
   KVM_SET_MSRS: { E2BIG: ({ cpu }) => cpu.setMsrs(tooMany) },
+  KVM_GET_FPU: {},
+  KVM_SET_FPU: { EINVAL: ({ cpu }) => cpu.setFpu({ ...cpu.getFpu(), mxcsr: 0x10000 }) },
+  KVM_GET_XSAVE: {},
+  KVM_GET_XSAVE2: {},
+  KVM_SET_XSAVE: {
+    EINVAL: ({ cpu }) => {
+      const area = cpu.getXsave();
+      // XCOMP_BV.
+      area[527] = 0x80;
+      cpu.setXsave(area);
+    },
+  },
+  KVM_GET_XCRS: {},
+  KVM_SET_XCRS: { EINVAL: ({ cpu }) => cpu.setXcrs({ flags: 0, xcrs: [{ xcr: 0, value: 2n }] }) },
+  KVM_GET_DEBUGREGS: {},
+  KVM_SET_DEBUGREGS: { EINVAL: ({ cpu }) => cpu.setDebugregs({ ...cpu.getDebugregs(), dr7: 1n << 32n }) },
   KVM_NMI: {},
   "KVM_GET_TSC_KHZ (vcpu)": {},
   "KVM_SET_TSC_KHZ (vcpu)": { EINVAL: ({ cpu }) => cpu.setTscKhz(2_000_000) },

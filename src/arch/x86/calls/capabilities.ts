@@ -14,6 +14,7 @@ import {
   KVM_X2APIC_API_USE_32BIT_IDS,
   KVM_X86_DISABLE_EXITS_HLT,
   KVM_X86_DISABLE_EXITS_PAUSE,
+  KVM_XSAVE_SIZE,
 } from "../uapi.js";
 import { x86VmOf } from "../vm/x86-vm.js";
 
@@ -66,11 +67,15 @@ const present = [
   kvm.KVM_CAP_GET_MSR_FEATURES,
   kvm.KVM_CAP_X86_MSR_FILTER,
   kvm.KVM_CAP_VM_TSC_CONTROL,
+  kvm.KVM_CAP_DEBUGREGS,
+  kvm.KVM_CAP_XSAVE,
+  kvm.KVM_CAP_XCRS,
 ] as const;
 
 export const capabilities: readonly Capability[] = [
   ...neutralCapabilities,
   ...present.map((cap) => ({ cap, check: 1 })),
+  { cap: kvm.KVM_CAP_XSAVE2, check: KVM_XSAVE_SIZE },
   { cap: kvm.KVM_CAP_NR_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPU_ID, check: maxVcpuId },

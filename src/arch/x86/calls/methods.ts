@@ -7,6 +7,16 @@ import type { Irqchip } from "../interrupts/irqchip/irqchip.js";
 import { getIrqchip, getPit, setIrqchip, setPit } from "../interrupts/irqchip/states.js";
 import { getCpuid, listFor, setCpuid, supportedCpuid } from "../processor/cpuid.js";
 import { getVcpuEvents, setVcpuEvents } from "../processor/events.js";
+import {
+  getDebugregs,
+  getFpu,
+  getXcrs,
+  getXsave,
+  setDebugregs,
+  setFpu,
+  setXcrs,
+  setXsave,
+} from "../processor/extended-state.js";
 import { clockNow, setClockNow, tellStopped } from "../processor/kvmclock.js";
 import { setMsrFilter } from "../processor/msr-filter.js";
 import { getFeatureMsrs, getMsrs, msrFeatureIndexList, msrIndexList, setMsrs } from "../processor/msrs.js";
@@ -151,6 +161,15 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
     getCpuid2: () => getCpuid(vcpu),
     getMsrs: (entries) => getMsrs(vcpu, entries),
     setMsrs: (entries) => setMsrs(vcpu, entries),
+    getFpu: () => getFpu(vcpu),
+    setFpu: (fpu) => setFpu(vcpu, fpu),
+    getXsave: () => getXsave(vcpu),
+    getXsave2: () => getXsave(vcpu),
+    setXsave: (area) => setXsave(vcpu, area),
+    getXcrs: () => getXcrs(vcpu),
+    setXcrs: (xcrs) => setXcrs(vcpu, xcrs),
+    getDebugregs: () => getDebugregs(vcpu),
+    setDebugregs: (debugregs) => setDebugregs(vcpu, debugregs),
     nmi: () => x86VcpuOf(vcpu).nonMaskable(),
     getTscKhz: () => tscRate,
     setTscKhz: requireRate,

@@ -5,6 +5,7 @@ import {
   bytes,
   bytesOf,
   having,
+  integer,
   listOf,
   optional,
   options,
@@ -24,8 +25,11 @@ import type { Kvm, Vcpu, Vm } from "../../../kvm/uapi.js";
 import { takesEvents } from "../processor/events.js";
 import {
   KVM_APIC_REG_SIZE,
+  KVM_XSAVE_SIZE,
   type X86Clock,
   type X86CpuidEntry,
+  type X86Debugregs,
+  type X86Fpu,
   type X86Irqchip,
   type X86Kvm,
   type X86MsrEntry,
@@ -34,9 +38,17 @@ import {
   type X86PitState,
   type X86Vcpu,
   type X86Vm,
+  type X86Xcrs,
 } from "../uapi.js";
 
 const entry = options<X86CpuidEntry>({ function: u32, index: u32, flags: u32, eax: u32, ebx: u32, ecx: u32, edx: u32 });
+const u16 = integer(0, 0xffff);
+const fpu = options<X86Fpu>({
+  ...{ fpr: bytesOf(128), fcw: u16, fsw: u16, ftwx: integer(0, 0xff), last_opcode: u16, last_ip: u64, last_dp: u64 },
+  ...{ xmm: bytesOf(256), mxcsr: u32 },
+});
+const xcrs = options<X86Xcrs>({ flags: u32, xcrs: listOf(options({ xcr: u32, value: u64 })) });
+const debugregs = options<X86Debugregs>({ db: listOf(u64), dr6: u64, dr7: u64, flags: u32 });
 const msr = options<X86MsrEntry>({ index: u32, data: bigint });
 
 const range = options<X86MsrFilterRange>({ flags: u32, base: u32, nmsrs: u32, bitmap: bytes });
@@ -72,6 +84,15 @@ export const x86VcpuSignatures = {
   getCpuid2: {},
   getMsrs: { entries: listOf(msr) },
   setMsrs: { entries: listOf(msr) },
+  getFpu: {},
+  setFpu: { fpu },
+  getXsave: {},
+  getXsave2: {},
+  setXsave: { area: bytesOf(KVM_XSAVE_SIZE) },
+  getXcrs: {},
+  setXcrs: { xcrs },
+  getDebugregs: {},
+  setDebugregs: { debugregs },
   nmi: {},
   getTscKhz: {},
   setTscKhz: { khz: u32 },

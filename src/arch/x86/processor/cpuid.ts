@@ -89,7 +89,7 @@ const deciding: readonly FeatureBit[] = [
 ];
 
 /** The components of the state that XCR0 may have: x87's, SSE's, and what comes with features. */
-function components(): number {
+export function stateComponents(): number {
   const has = (name: string, bits: number) => (offeredFeatures.includes(name) ? bits : 0);
   return StateComponent.x87 | StateComponent.sse | has("avx", StateComponent.avx);
 }
@@ -144,7 +144,7 @@ export function supportedCpuid(): X86CpuidEntry[] {
   add(7, [0, word(7, "ebx"), word(7, "ecx"), vendor.repeatsFeatures ? 0 : word(7, "edx")], true);
   add(0xb, [], true);
   // XCR0's components, how large an area is that has them all, and where each lies. None is only the supervisor's.
-  const state = components();
+  const state = stateComponents();
   add(0xd, [state, areaSize(state, false), areaSize(state, false)], true);
   add(0xd, [word(0xd, "eax", 1), areaSize(state, true)], true, 1);
   for (const { bit, offset, size } of extendedComponents) if ((state >> bit) & 1) add(0xd, [size, offset], true, bit);

@@ -11,6 +11,8 @@ import { msrPlaces } from "../engines/msrs.js";
 import { irqchipParts } from "../interrupts/irqchip/irqchip.js";
 import { lapicState } from "../interrupts/irqchip/lapic.js";
 import { mostMissed } from "../interrupts/irqchip/pit.js";
+import { stateComponents } from "../processor/cpuid.js";
+import { isXcr0 } from "../processor/extended-state.js";
 import { requireMode } from "../processor/regs.js";
 import { type StateField, tscRate } from "../processor/vcpu.js";
 import {
@@ -98,6 +100,9 @@ export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
     ...{ cr0: one("control", 0), cr3: one("control", 3), cr4: one("control", 4), efer: one("msrs", msrPlaces.efer) },
     cr8: one("taskPriority", 0),
   });
+  if ((one("debug", 6) | one("debug", 7)) >> 32n) refuse(`has ${who} with DR6 or DR7 of more than 32 bits`);
+  if (values["xcr0"] && !isXcr0(one("xcr0", 0), stateComponents()))
+    refuse(`has ${who} with 0x${one("xcr0", 0).toString(16)} as XCR0`);
   requireFields(record, x86Vcpu, `the record of ${who}`, { startVector: started | 0xff, initPending: 1, window: 1 });
   const mpState = record["mpState"] ?? KVM_MP_STATE_RUNNABLE;
   if (!mpStates.includes(mpState)) refuse(`has ${who} in the state ${String(mpState)} (KVM_GET_MP_STATE)`);
