@@ -1,5 +1,5 @@
 /** Machine pc at work: what it answers to its vCPUs' exits, and what it is as a plain value. */
-import { KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, type X86Vcpu, type X86Vm } from "../../../arch/x86/uapi.js";
+import type { X86Vcpu, X86Vm } from "../../../arch/x86/uapi.js";
 import type { ForwardedExit } from "../../../kvm/uapi/exits.js";
 import { KVM_EXIT_IO_IN, KvmError } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
@@ -9,6 +9,7 @@ import { ConsoleRing } from "../../devices/console-ring.js";
 import type { Rtc } from "../../devices/rtc.js";
 import { Serial } from "../../devices/serial.js";
 import { consoleLine } from "./console-line.js";
+import { haltedForGood } from "./halt.js";
 import { Line } from "./memory-map.js";
 import type { PciHostBridge } from "./pci/host-bridge.js";
 import { PcPorts } from "./ports.js";
@@ -36,7 +37,6 @@ export interface PcParts {
 /** How often is looked whether all CPUs have halted for good, which nothing tells: milliseconds. */
 const haltLook = 500;
 const timeStampCounter = 0x10;
-const interruptFlag = 0x200n;
 
 export class Pc implements Machine {
   readonly vm: X86Vm;
@@ -97,7 +97,7 @@ export class Pc implements Machine {
     // What the guest had written and nobody had taken.
     if (state) control.consoleChanged();
     this.#haltTimer = setInterval(() => {
-      if (this.#hasHalted()) control.end({ kind: "powerOff" });
+      if (vcpus.every(haltedForGood)) control.end({ kind: "powerOff" });
     }, haltLook);
     (this.#haltTimer as { unref?: () => void }).unref?.();
   }
@@ -191,15 +191,6 @@ export class Pc implements Machine {
     const msr = { index: timeStampCounter, data: 0n };
     first.getMsrs([msr]);
     return (msr.data * 1_000_000n) / BigInt(first.getTscKhz());
-  }
-
-  /** Whether no CPU runs, nor lets in what could have it run again: how Linux ends where it cannot turn the power off. */
-  #hasHalted(): boolean {
-    return this.#parts.vcpus.every((vcpu) => {
-      const state = vcpu.getMpState();
-      if (state === KVM_MP_STATE_RUNNABLE) return false;
-      return state !== KVM_MP_STATE_HALTED || !(vcpu.getRegs().rflags & interruptFlag);
-    });
   }
 
   #count(what: string): void {
