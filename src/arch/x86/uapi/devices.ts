@@ -155,17 +155,47 @@ export const KVM_X86_SHADOW_INT_STI = 2;
 /** struct kvm_vcpu_events. */
 export interface X86VcpuEvents {
   /** One that is taken before the next instruction. */
-  exception: { injected: number; nr: number; has_error_code: number; pending: number; error_code: number };
+  exception: {
+    /** 1: it is taken. */
+    injected: number;
+    /** Its vector, 0 to 31 but for 2. */
+    nr: number;
+    /** 1: `error_code` counts. */
+    has_error_code: number;
+    /** With KVM_VCPUEVENT_VALID_PAYLOAD, 1: it is taken, with its payload. */
+    pending: number;
+    /** What its handler finds on the stack. */
+    error_code: number;
+  };
   /** An external interrupt that the processor has accepted, and whether there is a shadow (KVM_X86_SHADOW_INT_*). */
-  interrupt: { injected: number; nr: number; soft: number; shadow: number };
+  interrupt: {
+    /** 1: there is one. */
+    injected: number;
+    /** Its vector, 0 to 255. */
+    nr: number;
+    /** 0: a software interrupt never waits here. */
+    soft: number;
+    /** KVM_X86_SHADOW_INT_*, or 0. */
+    shadow: number;
+  };
   /** Non-maskable interrupts: one that is taken next, one that waits, and whether one is being handled. */
-  nmi: { injected: number; pending: number; masked: number };
+  nmi: {
+    /** 1: it is taken next, whether another one is being handled or not. */
+    injected: number;
+    /** 1: one waits. */
+    pending: number;
+    /** 1: one is being handled. */
+    masked: number;
+  };
   /** Where a start-up message has the processor begin, in pages. */
   sipi_vector: number;
   /** KVM_VCPUEVENT_VALID_*. */
   flags: number;
   /** 1: the next run() is the exit "shutdown". */
-  triple_fault: { pending: number };
+  triple_fault: {
+    /** 1: it is the end. */
+    pending: number;
+  };
   /** 1: `exception_payload` counts. */
   exception_has_payload: number;
   /** Of #PF what becomes CR2, of #DB what is added to DR6. */
