@@ -39,7 +39,7 @@ export const dirtyRingReserve = 64;
  *
  *   0x003c0  what every version has here: how often the VM has moved to another kvm, threads that run a vCPU
  *   0x00400  constants of the run-time library
- *   0x20000  the interpreter's decode tables
+ *   0x10000  the interpreter's decode tables
  *   0x40000  the VM itself, below
  *   0x50000  what Vm's allocator hands out: vCPUs, interrupt controllers, TCE tables, then guest RAM
  */
@@ -62,7 +62,7 @@ export const vmLayout = {
   /** Constants of the run-time library. */
   runtimeConstants: 0x400,
   /** The interpreter's decode tables. */
-  decodeTables: 0x20000,
+  decodeTables: 0x10000,
   /** Where the VM itself begins. */
   base: 0x40000,
   /** i32. */

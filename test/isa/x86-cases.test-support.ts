@@ -1,5 +1,6 @@
 /** Byte sequences for the tests of x86's decoder: of a declared form, and of anything. */
 import { type Form, SizeRule } from "../../src/arch/x86/isa/encoding.js";
+import { vectorIndexKinds, vvvvKinds } from "../../src/arch/x86/isa/operand.js";
 import type { CodeSize } from "../../src/arch/x86/isa/registers.js";
 import type { Random } from "../differential/random.js";
 
@@ -16,6 +17,7 @@ export function ofForm(
   const out: number[] = [];
   const vex = map >= 4;
   const w = fixed.w ?? random.below(2);
+  const gathers = operands.some(({ kind }) => vectorIndexKinds.includes(kind));
   const sizes = fixed.prefix === undefined || fixed.prefix > 1;
   if (!vex) {
     if (sizes && sizeRule !== SizeRule.byte && random.below(4) === 0) out.push(0x66);
@@ -28,15 +30,19 @@ export function ofForm(
     }
     out.push(...([[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]][map] as number[]));
   } else {
-    const v = operands.some(({ kind }) => kind === "v") ? random.below(16) : 15;
-    const last = ((fixed.l ?? 0) << 2) | (fixed.prefix ?? 0) | (codeSize === 64 ? v << 3 : (8 | v) << 3);
+    // Gathers have no addresses of 16 bits.
+    if (gathers ? codeSize === 16 || (codeSize === 64 && random.below(8) === 0) : random.below(8) === 0) out.push(0x67);
+    if (random.below(8) === 0) out.push(pick(random, [0x64, 0x65]));
+    const v = operands.some(({ kind }) => vvvvKinds.includes(kind)) ? random.below(16) : 15;
+    const last = ((fixed.l ?? random.below(2)) << 2) | (fixed.prefix ?? 0) | (codeSize === 64 ? v << 3 : (8 | v) << 3);
     const inverted = codeSize === 64 ? random.below(8) << 5 : 7 << 5;
     out.push(0xc4, inverted | (map & 3), (w << 7) | last);
   }
   out.push(registerInOpcode ? opcode | (fixed.b === 0 ? 0 : random.below(8)) : opcode);
   if (modrm) {
     const mod = fixed.register === 1 ? 3 : fixed.register === 0 ? random.below(3) : random.below(4);
-    out.push((mod << 6) | ((fixed.reg ?? random.below(8)) << 3) | (fixed.rm ?? random.below(8)));
+    const rm = gathers ? 4 : (fixed.rm ?? random.below(8));
+    out.push((mod << 6) | ((fixed.reg ?? random.below(8)) << 3) | rm);
   }
   return [...out, ...bytes(random, 15)].slice(0, 24);
 }

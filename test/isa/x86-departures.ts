@@ -45,6 +45,8 @@ export function departs(bytes: readonly number[], codeSize: CodeSize, text: stri
   if (has(0x66) && wide && ["call", "jmp", "lss", "lfs", "lgs", "movsxd"].includes(name)) return true;
   // It takes MMX's registers for XMM's then.
   if (has(0x66) && /^mov(q2dq|dq2q)$/.test(name)) return true;
+  // L says nothing of these.
+  if (/^vmovs[sd] ymm/.test(text)) return true;
   // Immediates of 2 and 3 have no names of their own in the manual.
   if (/^v?pclmul/.test(name) && [2, 3].includes(bytes.at(-1) as number)) return true;
   // These have 32 or 64 bits.

@@ -87,7 +87,7 @@ export function normalise(text: string, codeSize: CodeSize): string {
       )
       .replace(/^(fn?stenv|fldenv|fn?save|frstor)[wd]\b/, "$1")
       .replace("TBYTE", "FWORD")
-      .replace(/^(lddqu .*)XMMWORD PTR /, "$1")
+      .replace(/^(v?lddqu .*)[XY]MMWORD PTR /, "$1")
       // What an immediate asks for is a name of its own there.
       .replace(
         /^(v?)cmp([a-z]+(?:_[a-z]+)?)([ps][sd]) (.*)$/,

@@ -3,10 +3,10 @@ import { handlerName } from "../../../src/arch/x86/engines/handlers.js";
 import type { Decoded } from "../../../src/arch/x86/isa/decoder.js";
 import { type Form, SizeRule } from "../../../src/arch/x86/isa/encoding.js";
 import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
-import { mmxKinds } from "../../../src/arch/x86/isa/operand.js";
+import { mmxKinds, vectorIndexKinds } from "../../../src/arch/x86/isa/operand.js";
 import type { Random } from "../../differential/random.js";
 import { ofForm } from "../../isa/x86-cases.test-support.js";
-import { base } from "./machine.js";
+import { base, extent } from "./machine.js";
 import { type Case, dataAt, dataSize, initialFloating } from "./native.js";
 
 /** A case, and what decoding it gave. */
@@ -91,7 +91,7 @@ export function draw(random: Random, form: Form, pc: bigint, codeSize: 32 | 64 =
   const { name } = form.definition;
   const target = landing(random);
   if (form.modrm && !found.register) {
-    const at = reach(random, found, general, code, pc, middle + BigInt(random.below(0x80) - 0x40));
+    const at = reach(random, found, general, code, pc, someAddress(random, form));
     if (name === "jmp" || name === "call") setData(at, target);
     // Numbers in memory, of any form.
     if (form.map === 0 && form.opcode >> 3 === 0xd8 >> 3 && at >= dataAt && at + 16n <= dataAt + BigInt(dataSize)) {
@@ -166,8 +166,37 @@ export function draw(random: Random, form: Form, pc: bigint, codeSize: 32 | 64 =
     pc,
     code: [...code, ...Array<number>(16).fill(0xcc)].slice(0, 16),
     data,
-    floating: floating(random, form),
+    floating: masked(random, found, floating(random, form)),
   };
+}
+
+/** Where data is; of AVX's memory now and then over one of the ends of all that there is, where a fault keeps all of it. */
+function someAddress(random: Random, { map, operands }: Form): bigint {
+  const size = operands.find(({ kind }) => kind === "xm" || kind === "m")?.size;
+  if (map < 4 || size === undefined || size < 128 || random.below(4) > 0) {
+    return middle + BigInt(random.below(0x80) - 0x40);
+  }
+  return (random.below(2) ? base : base + BigInt(extent)) - BigInt(random.below(size / 8));
+}
+
+/** Signs in the mask of what moves under one; indices of which most lead to data. */
+function masked(random: Random, found: Decoded & { readonly of: Form }, image: Uint8Array): Uint8Array {
+  const { operands } = found.of;
+  if (!operands.some(({ name, kind }) => name === "mask" && kind === "xv")) return image;
+  const view = new DataView(image.buffer, image.byteOffset);
+  const setWord = (register: number, word: number, value: number) =>
+    view.setUint32((word < 4 ? 160 : 416 - 16) + 16 * register + 4 * word, value >>> 0, true);
+  const sign = () => (random.below(3) > 0 ? 0x8000_0000 : 0) | random.below(2 ** 31);
+  for (let i = 0; i < 8; i++) setWord(found.vvvv, i, sign());
+  if (!operands.some(({ kind }) => vectorIndexKinds.includes(kind))) return image;
+  const wide = /^vp?gatherq/.test(found.of.mnemonic);
+  const astray = random.below(12);
+  for (let i = 0; i < 8; i += wide ? 2 : 1) {
+    const index = i === astray ? random.below(2 ** 32) - 2 ** 31 : random.below(32) - 16;
+    setWord(found.memory.index, i, index);
+    if (wide) setWord(found.memory.index, i + 1, index < 0 ? -1 : 0);
+  }
+  return image;
 }
 
 /** Numbers of 32 or 64 bits as floating point has edges: zeros, the smallest, ones, infinities, NaNs, small whole numbers. */
@@ -289,7 +318,9 @@ function reach(
   pc: bigint,
   at: bigint,
 ): bigint {
-  const { base: first, index, scale, displacement, ripRelative } = found.memory;
+  const { base: first, index: any, scale, displacement, ripRelative } = found.memory;
+  // Vectors that index it have elements near 0.
+  const index = found.of.operands.some(({ kind }) => vectorIndexKinds.includes(kind)) ? -1 : any;
   const target = at - (found.segment === 5 && !["lea"].includes(found.of.definition.name) ? gsBase : 0n);
   const upper = found.addressSize === 32 ? word(random) & ~0xffffffffn : 0n;
   if (first < 0) {

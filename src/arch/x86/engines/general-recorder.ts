@@ -29,6 +29,10 @@ export class GeneralRecorder extends InterpreterRecorder {
     this.call("flagsAllowed");
   }
 
+  protected override vexAllowed(): void {
+    this.call("protectedMode");
+  }
+
   protected override begin(): void {
     super.begin();
     this.routine("insideCode", [this.word()]);
@@ -77,8 +81,13 @@ export class GeneralRecorder extends InterpreterRecorder {
     if (named === "modrm") {
       return {
         offset: () => asI64(this.routine("operandOffset", [this.word()], "i64")),
-        address: ({ bytes, write, moved, further }) => {
-          const asked = [i32.const(moved ?? 0), further ?? i64.const(0), i32.const(bytes), i32.const(write ? 1 : 0)];
+        address: ({ bytes, write, moved, further, index }) => {
+          const asked = [
+            i32.const(moved ?? 0),
+            index ?? further ?? i64.const(0),
+            i32.const(bytes),
+            i32.const(write ? 1 : 0),
+          ];
           return asI64(this.routine("operandAddress", [this.word(), ...asked.map(asNode)], "i64"));
         },
       };

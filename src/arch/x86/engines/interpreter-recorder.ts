@@ -8,7 +8,7 @@ import type { Access } from "../../../wasm/function-builder.js";
 import type { FlagName } from "../isa/machine.js";
 import { rsp } from "../isa/machine.js";
 import type { X86Handler } from "./handlers.js";
-import { flatData, state } from "./layout.js";
+import { CodeMode, flatData, state } from "./layout.js";
 import { place, record } from "./operands.js";
 import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
 
@@ -92,7 +92,10 @@ export class InterpreterRecorder extends X86Recorder {
     const moved =
       typeof at === "string"
         ? this.i32.shl(this.byte(record[at]), this.i32.const(1))
-        : this.i32.and(this.byte(at.is4 === 0 ? record.first : record.second), this.i32.const(0xf0));
+        : this.i32.and(
+            this.byte(at.is4 === 0 ? record.first : record.second),
+            this.i32.const(this.#place.mode === CodeMode.long ? 0xf0 : 0x70),
+          );
     return { address: asNode(this.i32.add(asI32(this.stateAddress()), moved)), offset };
   }
 
@@ -155,6 +158,10 @@ export class InterpreterRecorder extends X86Recorder {
     const index = i64.shl(register(this.byte(record.index)), i64.extendU(this.byte(record.scale)));
     const displacement = asI32(this.node("i32", [this.#record], (f) => f.load("i32", record.displacement)));
     return i64.add(i64.add(base, index), i64.extendS(displacement));
+  }
+
+  protected scale(): I64 {
+    return this.i64.extendU(this.byte(record.scale));
   }
 
   protected relativeBase(): I64 {

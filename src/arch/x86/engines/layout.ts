@@ -32,6 +32,8 @@ const built = layOut({
   floatInstruction: ["i64", 1],
   floatData: ["i64", 1],
   floatOpcode: ["i32", 1],
+  /** What a masked load brings together. */
+  piecemeal: ["v128", 2],
   /** 1 + the vector that SSE's, AVX's, x87's and MMX's instructions raise now; 0: they may run. Derived from CR0, CR4, XCR0. */
   sseBlocked: ["i32", 1],
   avxBlocked: ["i32", 1],

@@ -4,14 +4,14 @@
  */
 import type { Decoded } from "../isa/decoder.js";
 import type { Form } from "../isa/encoding.js";
-import { immediateKinds, type OperandType, vectorKinds } from "../isa/operand.js";
+import { immediateKinds, type OperandType, vectorIndexKinds, vectorKinds } from "../isa/operand.js";
 import { byteRegister, highByte } from "../isa/registers.js";
 import { noRegister, noSegment } from "./layout.js";
 
 export interface Operands {
   /** General registers, of bytes with those from `highByte` on. */
   readonly reg: number;
-  /** ModRM.rm, or the register in the opcode. */
+  /** ModRM.rm, or the register in the opcode, or the vector that indexes memory. */
   readonly rm: number;
   readonly vvvv: number;
   readonly base: number;
@@ -50,6 +50,7 @@ export function operandsOf(found: Decoded, form: Form): Operands {
   const register = inOpcode || (form.modrm && found.register);
   const rm = inOpcode ? numbered(found.inOpcode, ["o"]) : numbered(found.rm, ["rm", "rr", "rx"]);
   const addressed = form.modrm && !found.register;
+  const gathers = form.operands.some(({ kind }) => vectorIndexKinds.includes(kind));
   const immediates: bigint[] = [0n, 0n];
   let next = 0;
   for (const type of form.operands) {
@@ -60,10 +61,10 @@ export function operandsOf(found: Decoded, form: Form): Operands {
   const { base, index, scale, displacement, ripRelative } = memory;
   return {
     reg: form.modrm ? numbered(found.reg, ["r"]) : 0,
-    rm: register ? rm : 0,
+    rm: register ? rm : gathers ? index : 0,
     vvvv: found.vvvv,
     base: addressed && base >= 0 ? base : noRegister,
-    index: addressed && index >= 0 ? index : noRegister,
+    index: addressed && !gathers && index >= 0 ? index : noRegister,
     scale: addressed ? scale : 0,
     displacement: addressed ? displacement : 0,
     segment: found.segment < 0 ? noSegment : found.segment,

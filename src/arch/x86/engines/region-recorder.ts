@@ -159,11 +159,11 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     this.held.write(this, number, asNode(whole));
   }
 
-  /** The register that an immediate's upper half names. */
+  /** The register that an immediate's upper half names: outside 64-bit mode there are eight. */
   #inImmediate(number: number): number {
     const name = immediateNames[number] as string;
     if (this.#late.has(name)) throw new OperandDecides([name]);
-    return Number(operandsOfWord(this.#word).immediates[number]) >> 4;
+    return (Number(operandsOfWord(this.#word).immediates[number]) >> 4) & (this.flat ? 7 : 15);
   }
 
   #vectorAt(at: VectorPlace, high: boolean): { readonly offset: number; readonly resource: string } {
@@ -243,6 +243,10 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     if (index === noRegister) return base === noRegister ? distance : i64.add(this.#whole(base), distance);
     const scaled = i64.shl(this.#whole(index), i64.const(scale));
     return i64.add(base === noRegister ? scaled : i64.add(this.#whole(base), scaled), distance);
+  }
+
+  protected scale(): I64 {
+    return this.i64.const(this.#operands.scale);
   }
 
   protected relativeBase(): I64 {

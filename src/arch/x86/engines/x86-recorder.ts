@@ -1,7 +1,7 @@
 /** x86's machine as a recorder: operands by their types. Where registers and immediates are, each engine says. */
 import type { Node, Resource } from "../../../engine/ir.js";
 import { emitPlace, emitPlacedLoad, emitPlacedStore } from "../../../engine/memory-access.js";
-import { asI32, asI64, asNode, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
+import { asI32, asI64, asNode, asV128, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import type { AccessSize } from "../../../semantics/operations.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { I32, I64, V128, Value } from "../../../semantics/values.js";
@@ -66,6 +66,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   protected abstract writeMmx(at: Place, value: I64): void;
   /** base + index * 2 ** scale + displacement; `moved` is added where RSP is the base. */
   protected abstract indexed(moved: number): I64;
+  /** log2 of what an index is multiplied by. */
+  protected abstract scale(): I64;
   /** The next instruction's address if it is relative to that, else 0. */
   protected abstract relativeBase(): I64;
   /** The base of the segment that an override names, 0 if none does. */
@@ -86,6 +88,22 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   setRegister(number: number, size: Size, value: I64): void {
     this.writeGeneral(number, size, value);
+  }
+
+  piecemeal(upper: boolean): V128 {
+    const offset = state.piecemeal.offset + (upper ? 16 : 0);
+    return asV128(this.node("v128", [this.stateAddress()], (f) => f.load("v128", offset), "piecemeal"));
+  }
+
+  setPiecemeal(upper: boolean, value: V128): void {
+    const offset = state.piecemeal.offset + (upper ? 16 : 0);
+    this.effect([this.stateAddress(), asNode(value)], ["piecemeal"], (f) => f.store("v128", offset));
+  }
+
+  clearVector(number: number, whole: boolean): void {
+    const zero = this.v128.const(0n);
+    if (whole) this.writeVector(number, false, zero);
+    this.writeVector(number, true, zero);
   }
 
   flag<N extends FlagName>(name: N): FlagValues[N] {
@@ -139,6 +157,9 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   checkTarget(_target: I64, _size: Size): void {}
 
   flagsAllowed(): void {}
+
+  /** In real mode and virtual-8086 mode VEX's first byte is LES or LDS, which have no registers: a fault. */
+  protected vexAllowed(): void {}
 
   /** With an operand size of 16 bits a place in code has no more; engines cut it to 32. */
   override jump(target: I64): void {
@@ -272,6 +293,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
     const { definition, condition = 0 } = form;
     this.operandSize = operandSize;
+    if (form.map >= 4) this.vexAllowed();
     if (definition.options.cpl0) this.call("privileged");
     // Conversions of what memory has leave MMX's registers alone (seen on an AMD).
     this.#mmx =
@@ -350,6 +372,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         setVector: none,
         offset: none,
         address: none,
+        element: none,
         far: none,
         number: none,
       };
@@ -400,6 +423,11 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return vector("vvvv");
       case "xi":
         return vector({ is4: at.number });
+      case "vx":
+      case "vy": {
+        const indices = vector("rm");
+        return { ...this.#memory(at, "modrm"), vector: indices.vector, upper: indices.upper };
+      }
       case "xz":
       case "xh":
         return vector(0);
@@ -481,17 +509,18 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   protected placeIn(where: Where, named: Named): MemoryPlace {
     if (this.flat) return this.#placeInFlat(where, named);
     const { addressSize, codeSize, addressing } = where;
-    const offset = (moved: number): I64 => {
+    const offset = (moved: number, index?: I64): I64 => {
       if (named !== "modrm") return named.offset();
-      const indexed = this.indexed(moved);
+      const indexed = index ? this.i64.add(this.indexed(moved), index) : this.indexed(moved);
       return addressing === "plain" ? indexed : this.i64.add(indexed, this.relativeBase());
     };
-    const cut = (moved = 0) => (addressSize === codeSize ? offset(moved) : low(this, addressSize, offset(moved)));
+    const cut = (moved = 0, index?: I64) =>
+      addressSize === codeSize ? offset(moved, index) : low(this, addressSize, offset(moved, index));
     const plain = named === "modrm" ? addressing === "plain" : !named.heeds;
     return {
       offset: () => cut(),
-      address: ({ moved, further }) => {
-        const at = plain ? cut(moved) : this.i64.add(cut(moved), this.overridden());
+      address: ({ moved, further, index }) => {
+        const at = plain ? cut(moved, index) : this.i64.add(cut(moved, index), this.overridden());
         return further ? this.i64.add(at, further) : at;
       },
     };
@@ -506,8 +535,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     const plain = named === "modrm" ? addressing === "plain" : !named.heeds;
     return {
       offset: () => low(this, addressSize, whole()),
-      address: ({ bytes, write, moved, further }) => {
-        const at = whole(moved, further);
+      address: ({ bytes, write, moved, further, index }) => {
+        const at = whole(moved, index ?? further);
         const offset = addressSize === 32 ? at : low(this, addressSize, at);
         if (plain) return asI64(this.ea(offset));
         const asked = [low(this, 32, offset), this.i32.const(bytes), this.i32.const(write ? 1 : 0)];
@@ -515,6 +544,16 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         return asI64(this.ea(this.i64.add(offset, this.overridden())));
       },
     };
+  }
+
+  /** Where memory that is to be written goes over a page's end, nothing of it is written if one of the pages cannot be. */
+  #bothPages(start: I64, bytes: number): void {
+    const { i64 } = this;
+    const over = i64.gtU(i64.and(start, i64.const(0xfff)), i64.const(0x1000 - bytes));
+    this.if(over, () => {
+      this.update(start, 1);
+      this.update(i64.add(start, i64.const(bytes - 1)), 1);
+    });
   }
 
   #memory(at: Where, named: Named): Operand {
@@ -554,15 +593,15 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         if (size < 128) this.store(address({ write: true }), bytes, this.i64x2.extract(value, 0));
         else if (size === 128 || !upper) this.storeQuad(placed(true), value);
         else {
-          // Nothing of it is written if its end cannot be.
           const start = placed(true);
-          this.update(this.i64.add(start, this.i64.const(24)), 8);
+          if (unaligned) this.#bothPages(start, 32);
           this.storeQuad(start, value);
           this.storeQuad(this.i64.add(start, this.i64.const(16)), upper);
         }
       },
       offset,
       address,
+      element: (index) => addressAsked({ bytes: own, write: false, index: this.i64.shl(index, this.scale()) }),
       far: () => {
         const start = address({ bytes: own + 2 });
         const pointer: FarPointer = {
@@ -584,7 +623,8 @@ export type Named = "modrm" | { readonly offset: () => I64; readonly heeds: bool
 /** An operand's place in memory. */
 export interface MemoryPlace {
   offset(): I64;
-  address(asked: Asked & { readonly bytes: number; readonly write: boolean }): I64;
+  /** `index` is added before the sum is cut. */
+  address(asked: Asked & { readonly bytes: number; readonly write: boolean; readonly index?: I64 }): I64;
 }
 
 export interface Where {

@@ -166,6 +166,10 @@ class Encoder {
       case "m":
         this.#memory(operand, size);
         break;
+      case "vx":
+      case "vy":
+        this.#memory(operand, size, type.kind === "vx" ? 128 : 256);
+        break;
       case "mem":
         this.#memory(operand, undefined);
         break;
@@ -279,14 +283,19 @@ class Encoder {
     this.addressPrefix = true;
   }
 
-  #memory(operand: Operand, size: number | undefined): void {
+  #memory(operand: Operand, size: number | undefined, vectorIndex?: 128 | 256): void {
     if (operand.type !== "memory") throw new Unfit("memory is wanted");
+    unless(operand.vectorIndex === vectorIndex, "another index is wanted");
+    unless(!vectorIndex || operand.index < (this.codeSize === 64 ? 16 : 8), "there is no such index");
     unless(
       operand.size === size || operand.size === undefined || size === undefined,
       `memory of ${size} bits is wanted`,
     );
-    // An address by itself may have 32 bits in 16-bit code.
-    const absolute = this.codeSize === 16 && !fits(operand.displacement, 16) ? 32 : this.codeSize;
+    // An address by itself may have 32 bits in 16-bit code, and one that a vector indexes must; in 64-bit code it is the upper
+    // half of 4 GiB that needs them.
+    const wide = vectorIndex !== undefined || !fits(operand.displacement, 16);
+    const upper = operand.displacement >> 31n === 1n;
+    const absolute = this.codeSize === 16 ? (wide ? 32 : 16) : upper ? 32 : this.codeSize;
     const addressSize = operand.addressSize ?? absolute;
     this.#addressSize(addressSize);
     this.segment = operand.addressSize === undefined && operand.segment === 3 ? -1 : operand.segment;
@@ -334,7 +343,7 @@ class Encoder {
       this.rm = [5, ...words()];
       return;
     }
-    unless(index !== 4, "rsp is no index", true);
+    unless(index !== 4 || operand.vectorIndex !== undefined, "rsp is no index", true);
     this.rexB = base < 0 ? 0 : base >> 3;
     this.rexX = index < 0 ? 0 : index >> 3;
     const sib = (scale << 6) | ((index < 0 ? 4 : index & 7) << 3) | (base < 0 ? 5 : base & 7);

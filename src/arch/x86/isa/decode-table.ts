@@ -9,7 +9,7 @@
  * A form is one word of bit fields (`FormBits`), so that reading an instruction's bytes needs nothing but this table.
  */
 import { type Fixed, type Form, SizeRule } from "./encoding.js";
-import { vvvvKinds } from "./operand.js";
+import { vectorIndexKinds, vvvvKinds } from "./operand.js";
 
 export const maps = 8;
 export const formsAt = maps * 256;
@@ -44,6 +44,8 @@ export const FormBits = {
   /** ModRM.reg names a segment register: one that is read, or one that is written, which CS is never so. */
   segmentRead: [14, 1],
   segmentWritten: [15, 1],
+  /** The index in memory is a vector register. */
+  vectorIndex: [16, 1],
 } as const;
 
 export const bits = (word: number, [shift, width]: readonly [number, number]): number =>
@@ -61,6 +63,7 @@ function formWord({ modrm, sizeRule, immediates, definition, operands }: Form): 
     segmentRead: operands[1]?.kind === "sreg" ? 1 : 0,
     segmentWritten: operands[0]?.kind === "sreg" ? 1 : 0,
     vex: operands.some(({ kind }) => vvvvKinds.includes(kind)) ? 1 : 0,
+    vectorIndex: operands.some(({ kind }) => vectorIndexKinds.includes(kind)) ? 1 : 0,
   };
   return Object.entries(FormBits).reduce((word, [name, [shift]]) => word | (parts[name as "lock"] << shift), 0);
 }

@@ -7,7 +7,7 @@ import { SizeRule } from "./encoding.js";
 import { Immediate } from "./operand.js";
 import type { CodeSize, Size } from "./registers.js";
 
-/** An address as an instruction gives it. Registers by number, -1 for none. */
+/** An address as an instruction gives it. Registers by number, -1 for none; the index may be a vector's. */
 export interface Memory {
   base: number;
   index: number;
@@ -256,7 +256,10 @@ export class Decoder {
     r.register = false;
     if (bits(form, FormBits.modrm)) {
       if (modrm < 0) modrm = this.#next();
-      this.#modrm(bits(form, FormBits.anyMod) ? modrm | 0xc0 : modrm, extendR, extendX, extendB);
+      const whole = bits(form, FormBits.anyMod) ? modrm | 0xc0 : modrm;
+      const vectors = bits(form, FormBits.vectorIndex) === 1;
+      this.#modrm(whole, extendR, extendX, extendB, vectors);
+      if (vectors && !this.#gathers(modrm)) return false;
     }
     const first = bits(form, FormBits.first);
     if (first) r.immediates[0] = this.#immediate(first);
@@ -269,6 +272,12 @@ export class Decoder {
     if (bits(form, FormBits.segmentWritten) && (segment > 5 || segment === 1)) return false;
     // LOCK wants memory to be written.
     return !r.lock || (bits(form, FormBits.lock) === 1 && !r.register);
+  }
+
+  /** An index that is a vector needs SIB, and the three vectors are different ones. */
+  #gathers(modrm: number): boolean {
+    const { reg, vvvv, addressSize, memory } = this.result;
+    return addressSize !== 16 && (modrm & 7) === 4 && new Set([reg, vvvv, memory.index]).size === 3;
   }
 
   #peek(): number {
@@ -305,7 +314,7 @@ export class Decoder {
     }
   }
 
-  #modrm(modrm: number, extendR: number, extendX: number, extendB: number): void {
+  #modrm(modrm: number, extendR: number, extendX: number, extendB: number, vectors: boolean): void {
     const r = this.result;
     const mod = modrm >> 6;
     const low = modrm & 7;
@@ -333,8 +342,8 @@ export class Decoder {
       const sib = this.#next();
       m.scale = sib >> 6;
       m.index = ((sib >> 3) & 7) | extendX;
-      // Not RSP; but R12.
-      if (m.index === 4) m.index = -1;
+      // Not RSP; but R12, and XMM4.
+      if (m.index === 4 && !vectors) m.index = -1;
       m.base = (sib & 7) | extendB;
       none = mod === 0 && (sib & 7) === 5;
     } else if (none && r.codeSize === 64) m.ripRelative = true;

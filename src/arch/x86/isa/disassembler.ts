@@ -25,14 +25,16 @@ function signedHex(value: number): string {
   return value < 0 ? `-${hex(BigInt(-value))}` : `+${hex(BigInt(value))}`;
 }
 
-function address(d: Found): string {
+/** `index`: what its registers are called, if these are vectors. */
+function address(d: Found, vectors?: string): string {
   const { base, index, scale, displacement, displaced, ripRelative } = d.memory;
   const size = d.addressSize;
   const segment = d.segment >= 0 ? `${segments[d.segment]}:` : "";
   const parts: string[] = [];
   if (ripRelative) parts.push(size === 32 ? "eip" : "rip");
   if (base >= 0) parts.push(registerName(base, size));
-  if (index >= 0) parts.push(size === 16 ? registerName(index, 16) : `${registerName(index, size)}*${1 << scale}`);
+  const indexName = () => (vectors ? `${vectors}${index}` : registerName(index, size));
+  if (index >= 0) parts.push(size === 16 ? indexName() : `${indexName()}*${1 << scale}`);
   if (parts.length === 0) return `${segment || "ds:"}${unsigned(BigInt(displacement), size)}`;
   const shown = displaced || base < 0;
   return `${segment}[${parts.join("+")}${shown ? signedHex(displacement) : ""}]`;
@@ -96,6 +98,9 @@ class Printer {
         return d.register ? `mm${d.rm & 7}` : `${pointers[size]} PTR ${address(d)}`;
       case "m":
         return `${size === 128 && this.#hasVectors ? "XMMWORD" : pointers[size]} PTR ${address(d)}`;
+      case "vx":
+      case "vy":
+        return `${pointers[size]} PTR ${address(d, kind === "vx" ? "xmm" : "ymm")}`;
       case "mem":
         return address(d);
       case "mpair":

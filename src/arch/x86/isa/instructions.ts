@@ -1,6 +1,8 @@
 /** Every instruction that is declared. */
 import type { InsnDefinition } from "./insn.js";
 import { arithmeticInstructions } from "./instructions/arithmetic.js";
+import { avxMemoryInstructions } from "./instructions/avx-memory.js";
+import { avxShuffleInstructions } from "./instructions/avx-shuffle.js";
 import { bitInstructions } from "./instructions/bits.js";
 import { branchInstructions } from "./instructions/branch.js";
 import { decimalInstructions } from "./instructions/decimal.js";
@@ -28,6 +30,8 @@ import { x87Instructions } from "./instructions/x87.js";
 
 export const instructions: readonly InsnDefinition[] = [
   ...arithmeticInstructions,
+  ...avxMemoryInstructions,
+  ...avxShuffleInstructions,
   ...bitInstructions,
   ...branchInstructions,
   ...decimalInstructions,

@@ -17,7 +17,7 @@ export interface Operand {
   readonly number: () => I32;
   /** The low `size` bits. A register of 32 bits clears the upper half, one of 8 or 16 keeps what is beside it, as a vector does. May fault. */
   write(value: I64): void;
-  /** A vector register, or memory of up to 128 bits with zeros above. May fault. */
+  /** A vector register, or memory of up to 128 bits with zeros above; of memory that a vector indexes, that vector. May fault. */
   vector(): V128;
   /** Bits 128 to 255 of what has 256. May fault. */
   upper(): V128;
@@ -30,6 +30,8 @@ export interface Operand {
   offset(): I64;
   /** The same with the base: what `m.load` and `m.store` take. Outside 64-bit mode it may fault, by what is asked of it. */
   address(asked?: Asked): I64;
+  /** Of memory that a vector's elements index: where the one is that this index names. Outside 64-bit mode it may fault. */
+  element(index: I64): I64;
   /** A far pointer, in the instruction or in memory. May fault. */
   far(): FarPointer;
 }
@@ -119,6 +121,14 @@ export interface X86Machine extends Operations {
   /** A general register whose number the body knows, zero-extended from `size` bits. */
   register(number: number, size: Size): I64;
   setRegister(number: number, size: Size, value: I64): void;
+  /**
+   * 256 bits beside the registers, for what comes together piece by piece of accesses that may fault: it is what it was last
+   * set to in this instruction.
+   */
+  piecemeal(upper: boolean): V128;
+  setPiecemeal(upper: boolean, value: V128): void;
+  /** Bits 128 to 255 of a vector register become 0, or all of it. */
+  clearVector(number: number, whole: boolean): void;
   flag<N extends FlagName>(name: N): FlagValues[N];
   setFlags(values: Partial<FlagValues>): void;
   /** RFLAGS but for the arithmetic flags. */

@@ -23,6 +23,9 @@ export type OperandKind =
   /** An XMM register in VEX.vvvv; in the upper half of the byte behind it all. */
   | "xv"
   | "xi"
+  /** Memory where the elements of an XMM, of a YMM register index it. */
+  | "vx"
+  | "vy"
   /** XMM0; and where it is not written. */
   | "xz"
   | "xh"
@@ -76,7 +79,7 @@ export interface OperandType {
 
 const kinds: ReadonlySet<string> = new Set(
   (
-    "rm rr m mem rx x xr xm xv xi xz xh q qr qm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si mdi mra di bx" as const
+    "rm rr m mem rx x xr xm xv xi vx vy xz xh q qr qm st sti r sreg creg dreg o v mfar mpair a c d one es cs ss ds fs gs i u iv rel far moffs si mdi mra di bx" as const
   ).split(" "),
 );
 
@@ -102,11 +105,14 @@ export const modrmKinds: readonly OperandKind[] = [
   "rx",
   "xr",
   "xm",
+  "vx",
+  "vy",
   "qr",
   "qm",
   "sti",
 ];
-export const memoryKinds: readonly OperandKind[] = ["m", "mem", "mfar", "mpair"];
+export const memoryKinds: readonly OperandKind[] = ["m", "mem", "mfar", "mpair", "vx", "vy"];
+export const vectorIndexKinds: readonly OperandKind[] = ["vx", "vy"];
 export const registerKinds: readonly OperandKind[] = ["rr", "xr", "qr", "sti"];
 export const eitherKinds: readonly OperandKind[] = ["rm", "xm", "qm"];
 export const vectorKinds: readonly OperandKind[] = ["x", "xr", "xm", "xv", "xi", "xz", "xh"];

@@ -42,6 +42,15 @@ export function each(make: Unary): (m: X86Machine, operands: unknown) => void {
   };
 }
 
+/**
+ * Writes what is made of each half by itself, of both before either is written; `of` gives an operand's half, `upper` says which
+ * it is.
+ */
+export function inHalves(dst: Operand, make: (of: (operand: Operand) => V128, upper: boolean) => V128): void {
+  const low = make((operand) => operand.vector(), false);
+  dst.setVector(low, dst.size === 256 ? make((operand) => operand.upper(), true) : undefined);
+}
+
 export interface VectorForms {
   /** SSE's feature. */
   readonly feature: Feature;

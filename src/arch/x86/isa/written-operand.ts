@@ -15,6 +15,8 @@ export type Operand =
       readonly base: number;
       readonly index: number;
       readonly scale: number;
+      /** Bits of the vector register that is the index; undefined if none is. */
+      readonly vectorIndex: 128 | 256 | undefined;
       readonly displacement: bigint;
       readonly ripRelative: boolean;
       /** Bits of the registers in it; undefined if there are none. */
@@ -53,10 +55,18 @@ function parseMemory(text: string): MemoryOperand | undefined {
   let displacement = absolute === undefined ? 0n : BigInt(absolute);
   let ripRelative = false;
   let addressSize: CodeSize | undefined;
+  let vectorIndex: 128 | 256 | undefined;
   for (const part of (inside ?? "").match(/[-+]?[^-+]+/g) ?? []) {
     const value = number(part);
     if (value !== undefined) {
       displacement += value;
+      continue;
+    }
+    const [, width, digits, times] = /^\+?([xy])mm(\d+)\*([1248])$/.exec(part) ?? [];
+    if (width !== undefined) {
+      vectorIndex = width === "x" ? 128 : 256;
+      index = Number(digits);
+      scale = Math.log2(Number(times));
       continue;
     }
     const [, name, factor] = /^\+?(\w+)(?:\*([1248]))?$/.exec(part) ?? [];
@@ -74,7 +84,8 @@ function parseMemory(text: string): MemoryOperand | undefined {
       scale = Math.log2(Number(factor ?? 1));
     } else throw new Error(`${text} has too many registers`);
   }
-  return { type: "memory", size, segment, base, index, scale, displacement, ripRelative, addressSize };
+  const address = { segment, base, index, scale, displacement, ripRelative, addressSize };
+  return { type: "memory", size, vectorIndex, ...address };
 }
 
 /** Reads an operand; throws an Error that says what it is not. */

@@ -34,6 +34,7 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     "mmxBlocked",
     "sseFault",
     "floatImage",
+    "piecemeal",
   ],
   most: {
     cpl: 3n,

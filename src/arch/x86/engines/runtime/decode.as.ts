@@ -27,6 +27,8 @@ import {
   DECODE_sizeRuleMask,
   DECODE_sizeRuleShift,
   DECODE_tableAt,
+  DECODE_vectorIndexMask,
+  DECODE_vectorIndexShift,
   DECODE_vexMask,
   DECODE_vexShift,
   FACTS_byteRegMask,
@@ -122,6 +124,8 @@ let index: i32 = 0;
 let scale: i32 = 0;
 let displacement: i32 = 0;
 let ripRelative: bool = false;
+/** The index in memory is a vector register: `rm`. */
+let vectorIndex: bool = false;
 
 function next(): i32 {
   if (at >= room) {
@@ -201,7 +205,8 @@ function readModrm(modrm: i32, extendR: i32, extendX: i32, extendB: i32): void {
     const sib = next();
     scale = sib >> 6;
     const number = ((sib >> 3) & 7) | extendX;
-    if (number != 4) index = number;
+    if (vectorIndex) rm = number;
+    else if (number != 4) index = number;
     base = (sib & 7) | extendB;
     none = mod == 0 && (sib & 7) == 5;
   } else if (none && codeSize == 64) ripRelative = true;
@@ -362,11 +367,15 @@ function read(s: i32): u64 {
   scale = 0;
   displacement = 0;
   ripRelative = false;
+  vectorIndex = ((form >> DECODE_vectorIndexShift) & DECODE_vectorIndexMask) != 0;
   const hasModrm = ((form >> DECODE_modrmShift) & DECODE_modrmMask) != 0;
   if (hasModrm) {
     if (modrm < 0) modrm = next();
     if ((form >> DECODE_anyModShift) & DECODE_anyModMask) modrm |= 0xc0;
     readModrm(modrm, extendR, extendX, extendB);
+    // SIB must be there, and the three vectors are different ones.
+    const sib = addressSize != 16 && (modrm & 7) == 4;
+    if (vectorIndex && (!sib || rm == reg || rm == vvvv || reg == vvvv)) return HANDLER_illegal;
   }
   const firstKind = (form >> DECODE_firstShift) & DECODE_firstMask;
   const secondKind = (form >> DECODE_secondShift) & DECODE_secondMask;
@@ -416,6 +425,7 @@ function read(s: i32): u64 {
   let other = 0;
   if (opcodeRegister) other = placeOf(inOpcode, rmBytes, rex != 0);
   else if (hasModrm && isRegister) other = placeOf(rm, rmBytes, rex != 0);
+  else if (vectorIndex) other = 8 * rm;
   store<u8>(record, other, RECORD_rm);
   store<u8>(record, 8 * vvvv, RECORD_vvvv);
   store<u8>(record, 8 * (memory ? base : NUMBER_noRegister), RECORD_base);

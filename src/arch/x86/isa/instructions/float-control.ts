@@ -1,6 +1,6 @@
 /** Control of x87 and SSE: their words, and images of their state. */
 import { insn } from "../insn.js";
-import type { Operand } from "../machine.js";
+import type { Facts, Operand, X86Machine } from "../machine.js";
 
 /** Initialize Floating-Point Unit. */
 export const fninit = insn("fninit", ["DB E3"], {}, (m) => m.call("initializeFloat"));
@@ -53,14 +53,26 @@ export const fldenv = image("fldenv", "D9 /4", { 16: 14, 32: 28 }, "loadEnvironm
 export const fnsave = image("fnsave", "DD /6", { 16: 94, 32: 108 }, "saveFloatState");
 export const frstor = image("frstor", "DD /4", { 16: 94, 32: 108 }, "restoreFloatState");
 
+const legacy = { feature: "fxsr", facility: "sse" } as const;
+const avx = { feature: "avx", facility: "avx" } as const;
+const load = (m: X86Machine, { src }: { readonly src: Operand }): void => m.call("loadMxcsr", src.read());
+const store = (m: X86Machine, { dst }: { readonly dst: Operand }): void => dst.write(m.call("mxcsr"));
 /** Load MXCSR Register. */
-export const ldmxcsr = insn("ldmxcsr", ["NP 0F AE /2  src:m32"], { feature: "fxsr", facility: "sse" }, (m, { src }) =>
-  m.call("loadMxcsr", src.read()),
-);
+export const ldmxcsr = insn("ldmxcsr", ["NP 0F AE /2  src:m32"], legacy, load);
+export const vldmxcsr = insn("vldmxcsr", ["VEX.L0.NP.0F AE /2 o32  src:m32"], avx, load);
 /** Store MXCSR Register State. */
-export const stmxcsr = insn("stmxcsr", ["NP 0F AE /3  dst:m32"], { feature: "fxsr", facility: "sse" }, (m, { dst }) =>
-  dst.write(m.call("mxcsr")),
-);
+export const stmxcsr = insn("stmxcsr", ["NP 0F AE /3  dst:m32"], legacy, store);
+export const vstmxcsr = insn("vstmxcsr", ["VEX.L0.NP.0F AE /3 o32  dst:m32"], avx, store);
+
+/** Of the vector registers that this mode has. */
+const clearAll =
+  (whole: boolean) =>
+  (m: X86Machine, _: unknown, { codeSize }: Facts) => {
+    for (let i = 0; i < (codeSize === 64 ? 16 : 8); i++) m.clearVector(i, whole);
+  };
+/** Zero Upper Bits of YMM Registers; Zero XMM, YMM Registers. */
+export const vzeroupper = insn("vzeroupper", ["VEX.L0.NP.0F 77 o32"], avx, clearAll(false));
+export const vzeroall = insn("vzeroall", ["VEX.L1.NP.0F 77 o32"], avx, clearAll(true));
 
 export const floatControlInstructions = [
   fninit,
@@ -76,5 +88,9 @@ export const floatControlInstructions = [
   fxsave,
   fxrstor,
   ldmxcsr,
+  vldmxcsr,
   stmxcsr,
+  vstmxcsr,
+  vzeroupper,
+  vzeroall,
 ];

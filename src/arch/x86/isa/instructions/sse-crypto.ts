@@ -2,7 +2,7 @@
 import type { V128 } from "../../../../semantics/values.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
-import { combine } from "../vector-forms.js";
+import { combine, inHalves } from "../vector-forms.js";
 
 const aes = { feature: "aes" } as const;
 /** AMD's processors do not ask for memory that is aligned here, as Intel's manual does. */
@@ -18,7 +18,12 @@ const round = (
   const body = combine((m, a, b) => m.call(routine, a, b));
   return [
     insn(name, [`66 0F 38 ${opcode} /r  dst:x, src:xm`] as [string], aes, body),
-    insn(`v${name}`, [`VEX.L0.66.0F38 ${opcode} /r  dst:x, a:xv, b:xm  aes`] as [string], { unaligned: true }, body),
+    insn(
+      `v${name}`,
+      [`VEX.L.66.0F38 ${opcode} /r  dst:x, a:xv, b:xm  aes/vaes`] as [string],
+      { unaligned: true },
+      body,
+    ),
   ];
 };
 const inverse = (m: X86Machine, o: unknown): void => {
@@ -33,8 +38,7 @@ const assist = (m: X86Machine, o: unknown): void => {
 const product = (m: X86Machine, o: unknown): void => {
   const { dst, a = dst, src, how } = o as Two & { readonly a?: Operand };
   const by = m.i32.wrap(how.read());
-  const b = src.vector();
-  dst.setVector(m.call("carrylessProduct", a.vector(), b, by));
+  inHalves(dst, (of) => m.call("carrylessProduct", of(a), of(src), by));
 };
 const step = (name: string, opcode: string, make: (m: X86Machine, a: V128, b: V128) => V128): InsnDefinition =>
   insn(name, [`NP 0F 38 ${opcode} /r  dst:x, src:xm`] as [string], sha, combine(make));
@@ -49,7 +53,12 @@ export const sseCryptoInstructions: readonly InsnDefinition[] = [
   insn("aeskeygenassist", ["66 0F 3A DF /r  dst:x, src:xm, how:u8"], aes, assist),
   insn("vaeskeygenassist", ["VEX.L0.66.0F3A DF /r  dst:x, src:xm, how:u8  aes"], { unaligned: true }, assist),
   insn("pclmulqdq", ["66 0F 3A 44 /r  dst:x, src:xm, how:u8"], { feature: "pclmulqdq" }, product),
-  insn("vpclmulqdq", ["VEX.L0.66.0F3A 44 /r  dst:x, a:xv, src:xm, how:u8  pclmulqdq"], { unaligned: true }, product),
+  insn(
+    "vpclmulqdq",
+    ["VEX.L.66.0F3A 44 /r  dst:x, a:xv, src:xm, how:u8  pclmulqdq/vpclmulqdq"],
+    { unaligned: true },
+    product,
+  ),
   step("sha1nexte", "C8", (m, a, b) => m.call("sha1Next", a, b)),
   step("sha1msg1", "C9", (m, a, b) => m.call("sha1First", a, b)),
   step("sha1msg2", "CA", (m, a, b) => m.call("sha1Second", a, b)),

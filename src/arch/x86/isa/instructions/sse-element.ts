@@ -6,7 +6,7 @@ import type { Operand, X86Machine } from "../machine.js";
 const sse2 = { feature: "sse2" } as const;
 const sse41 = { feature: "sse4.1" } as const;
 
-type Bits = 8 | 16 | 32 | 64;
+export type Bits = 8 | 16 | 32 | 64;
 
 /** Where the element is in its half, in bits; and whether it is the upper half. */
 function placed(m: X86Machine, lane: I32, bits: Bits): { readonly place: I64; readonly upper: I32 } {
@@ -18,12 +18,12 @@ function placed(m: X86Machine, lane: I32, bits: Bits): { readonly place: I64; re
 const cut = (m: X86Machine, value: I64, bits: Bits): I64 =>
   bits === 64 ? value : m.i64.and(value, m.i64.const((1n << BigInt(bits)) - 1n));
 
-function elementOf(m: X86Machine, value: V128, lane: I32, bits: Bits): I64 {
+export function elementOf(m: X86Machine, value: V128, lane: I32, bits: Bits): I64 {
   const { place, upper } = placed(m, lane, bits);
   return cut(m, m.i64.shrU(m.select(upper, m.v128.high(value), m.v128.low(value)), place), bits);
 }
 
-function withElement(m: X86Machine, value: V128, lane: I32, bits: Bits, element: I64): V128 {
+export function withElement(m: X86Machine, value: V128, lane: I32, bits: Bits, element: I64): V128 {
   const { i64, v128 } = m;
   const { place, upper } = placed(m, lane, bits);
   const mask = i64.shl(i64.const(bits === 64 ? -1n : (1n << BigInt(bits)) - 1n), place);

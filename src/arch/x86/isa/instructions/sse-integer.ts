@@ -1,5 +1,5 @@
 /** MMX, SSE2 and AVX2: integers in lanes, logic. */
-import type { I64, V128 } from "../../../../semantics/values.js";
+import type { I32, I64, V128 } from "../../../../semantics/values.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
 import { type Binary, combine, packed, type VectorForms } from "../vector-forms.js";
@@ -139,6 +139,32 @@ const shift = (name: string, bits: 16 | 32 | 64, kind: Shift, opcode: string, di
     ),
   ];
 };
+/** Shifts of lanes by a count each, which may be more than they are wide. */
+const shiftsOfLanes = (name: string, opcode: string, bits: 32 | 64, kind: Shift): InsnDefinition => {
+  const moved: Binary = (m, a, b) => {
+    const { i32, i64 } = m;
+    const cut = <T>(of: { ltU(a: T, b: T): I32; const(value: number): T }, count: T) => of.ltU(count, of.const(bits));
+    return Array.from({ length: 128 / bits }, (_, lane) => lane).reduce((all, lane) => {
+      if (bits === 32) {
+        const [value, by] = [m.i32x4.extract(a, lane), m.i32x4.extract(b, lane)];
+        const one =
+          kind === "shrS"
+            ? i32.shrS(value, m.select(cut(i32, by), by, i32.const(31)))
+            : m.select(cut(i32, by), i32[kind](value, by), i32.const(0));
+        return m.i32x4.replace(all, lane, one);
+      }
+      const [value, by] = [m.i64x2.extract(a, lane), m.i64x2.extract(b, lane)];
+      return m.i64x2.replace(all, lane, m.select(cut(i64, by), i64[kind](value, by), i64.const(0)));
+    }, a);
+  };
+  const w = bits === 64 ? 1 : 0;
+  return insn(
+    name,
+    [`VEX.L.66.0F38 ${opcode} /r W${w}  dst:x, a:xv, b:xm  avx2`] as const,
+    { unaligned: true },
+    combine(moved),
+  );
+};
 /** A shift of the whole register by bytes: lanes that are picked from beyond its ends are 0. */
 const byteShift = (name: string, digit: number, left: boolean): InsnDefinition[] => {
   const both = (m: X86Machine, dst: Operand, from: Operand, bytes: I64): void => {
@@ -251,6 +277,11 @@ export const sseIntegerInstructions: readonly InsnDefinition[] = [
   ...shift("psrlq", 64, "shrU", "D3", 2),
   ...shift("psraw", 16, "shrS", "E1", 4),
   ...shift("psrad", 32, "shrS", "E2", 4),
+  shiftsOfLanes("vpsllvd", "47", 32, "shl"),
+  shiftsOfLanes("vpsllvq", "47", 64, "shl"),
+  shiftsOfLanes("vpsrlvd", "45", 32, "shrU"),
+  shiftsOfLanes("vpsrlvq", "45", 64, "shrU"),
+  shiftsOfLanes("vpsravd", "46", 32, "shrS"),
   ...byteShift("pslldq", 7, true),
   ...byteShift("psrldq", 3, false),
 ];

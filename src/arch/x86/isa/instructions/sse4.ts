@@ -1,8 +1,8 @@
-/** SSE4.1 and SSE4.2: integers in lanes, blends, widening. Strings: sse-string.ts. */
+/** SSE4.1, SSE4.2 and AVX: integers in lanes, blends, widening. Strings: sse-string.ts. */
 import type { I32, I64, V128 } from "../../../../semantics/values.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
-import { type Binary, packed, packedUnary } from "../vector-forms.js";
+import { type Binary, inHalves, packed, packedUnary } from "../vector-forms.js";
 
 const sse41 = { feature: "sse4.1" } as const;
 const sse42 = { feature: "sse4.2" } as const;
@@ -48,14 +48,15 @@ function byBits(m: X86Machine, shape: "i16x8" | "i32x4" | "i64x2", a: V128, b: V
   const splat = shape === "i64x2" ? m.i64x2.splat(moved) : m[shape].splat(m.i32.wrap(moved));
   return m.v128.bitselect(b, a, m[shape].eq(m.v128.and(splat, lanes), lanes));
 }
-const blendByBits = (name: string, opcode: string, shape: "i16x8" | "i32x4" | "i64x2", next: number, avx: string) => {
-  const body = (m: X86Machine, o: unknown): void => {
+const blended =
+  (shape: "i16x8" | "i32x4" | "i64x2", next: number) =>
+  (m: X86Machine, o: unknown): void => {
     const { dst, a = dst, src, mask } = o as Blend;
-    const b = src.vector();
     const by = mask.read();
-    const upper = dst.size === 256 ? byBits(m, shape, a.upper(), src.upper(), by, next) : undefined;
-    dst.setVector(byBits(m, shape, a.vector(), b, by, 0), upper);
+    inHalves(dst, (of, upper) => byBits(m, shape, of(a), of(src), by, upper ? next : 0));
   };
+const blendByBits = (name: string, opcode: string, shape: "i16x8" | "i32x4" | "i64x2", next: number, avx: string) => {
+  const body = blended(shape, next);
   return [
     insn(name, [`66 0F 3A ${opcode} /r  dst:x, src:xm, mask:u8`] as [string], sse41, body),
     insn(
@@ -203,9 +204,16 @@ export const sse4Instructions: readonly InsnDefinition[] = [
   ...blendByBits("blendps", "0C", "i32x4", 4, "avx"),
   ...blendByBits("blendpd", "0D", "i64x2", 2, "avx"),
   ...blendByBits("pblendw", "0E", "i16x8", 0, "avx/avx2"),
+  insn(
+    "vpblendd",
+    ["VEX.L.66.0F3A 02 /r W0  dst:x, a:xv, src:xm, mask:u8  avx2"],
+    { unaligned: true },
+    blended("i32x4", 4),
+  ),
   insn("mpsadbw", ["66 0F 3A 42 /r  dst:x, src:xm, how:u8"], sse41, sums),
   insn("vmpsadbw", ["VEX.L.66.0F3A 42 /r  dst:x, a:xv, src:xm, how:u8  avx/avx2"], { unaligned: true }, sums),
   insn("ptest", ["66 0F 38 17 /r  a:x, b:xm"], sse41, testing()),
   insn("vptest", ["VEX.L.66.0F38 17 /r  a:x, b:xm  avx"], { unaligned: true }, testing()),
-  insn("movntdqa", ["66 0F 38 2A /r  dst:x, src:m128"], sse41, (_, { dst, src }) => dst.setVector(src.vector())),
+  insn("vtestps", ["VEX.L.66.0F38 0E /r W0  a:x, b:xm  avx"], { unaligned: true }, testing("i32x4")),
+  insn("vtestpd", ["VEX.L.66.0F38 0F /r W0  a:x, b:xm  avx"], { unaligned: true }, testing("i64x2")),
 ];
