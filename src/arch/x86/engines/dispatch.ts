@@ -48,7 +48,7 @@ export const features = [
   ...["adx", "aes", "avx", "avx2", "bmi1", "bmi2", "clflushopt", "clwb", "clzero", "cx16", "f16c", "fma", "fsgsbase"],
   ...["fxsr", "invpcid", "lzcnt", "mmx", "movbe", "pclmulqdq", "pku", "popcnt", "rdpid", "rdrand", "rdseed"],
   ...["rdtscp", "sha", "smap", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3", "svm", "vmx", "wbnoinvd", "xsave"],
-  ...["xsavec", "xsaveopt", "xsaves", "vaes", "vpclmulqdq"],
+  ...["xsavec", "xsaveopt", "xsaves", "gfni", "vaes", "vpclmulqdq"],
 ] as readonly Feature[];
 
 /** Whether a processor with these features, as the state has them, has no such instruction. */

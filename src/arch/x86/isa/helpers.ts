@@ -178,6 +178,8 @@ export const helpers = {
   aesKeyAssist: helper("pure", ["v128", "i32"], "v128"),
   /** Which halves. */
   carrylessProduct: helper("pure", ["v128", "v128", "i32"], "v128"),
+  galoisProduct: helper("pure", ["v128", "v128"], "v128"),
+  galoisInverse: helper("pure", ["v128"], "v128"),
   sha1Next: helper("pure", ["v128", "v128"], "v128"),
   sha1First: helper("pure", ["v128", "v128"], "v128"),
   sha1Second: helper("pure", ["v128", "v128"], "v128"),

@@ -56,6 +56,7 @@ export type Feature =
   | "fma"
   | "fsgsbase"
   | "fxsr"
+  | "gfni"
   | "invpcid"
   | "lzcnt"
   | "mmx"

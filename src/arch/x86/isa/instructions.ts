@@ -10,6 +10,7 @@ import { extendedStateInstructions } from "./instructions/extended-state.js";
 import { flagInstructions } from "./instructions/flags.js";
 import { floatControlInstructions } from "./instructions/float-control.js";
 import { fmaInstructions } from "./instructions/fma.js";
+import { galoisInstructions } from "./instructions/galois.js";
 import { logicalInstructions } from "./instructions/logical.js";
 import { moveInstructions } from "./instructions/move.js";
 import { shiftInstructions } from "./instructions/shift.js";
@@ -39,6 +40,7 @@ export const instructions: readonly InsnDefinition[] = [
   ...flagInstructions,
   ...floatControlInstructions,
   ...fmaInstructions,
+  ...galoisInstructions,
   ...logicalInstructions,
   ...moveInstructions,
   ...shiftInstructions,

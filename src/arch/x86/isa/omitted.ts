@@ -13,7 +13,6 @@ export interface OmittedInstruction {
 export type OmittedFeature =
   | "x87"
   | "sse4a"
-  | "gfni"
   | "avx512"
   | "vmx"
   | "svm"
@@ -42,13 +41,6 @@ export const omitted: readonly OmittedInstruction[] = [
     "AMD's SSE4a, which no processor that is offered has",
     `
     extrq insertq movntsd movntss
-    `,
-  ),
-  ...omit(
-    "gfni",
-    "not written yet: GFNI",
-    `
-    gf2p8affineinvqb gf2p8affineqb gf2p8mulb vgf2p8affineinvqb vgf2p8affineqb vgf2p8mulb
     `,
   ),
   ...omit(

@@ -83,7 +83,7 @@ const deciding: readonly FeatureBit[] = [
   ...offered.filter(({ engine }) => engine !== undefined),
   ...row(1, "ecx", { 5: "vmx", 12: "fma", 28: "avx", 29: "f16c" }),
   ...row(7, "ebx", { 5: "avx2", 23: "clflushopt", 24: "clwb" }),
-  ...row(7, "ecx", { 9: "vaes", 10: "vpclmulqdq" }),
+  ...row(7, "ecx", { 8: "gfni", 9: "vaes", 10: "vpclmulqdq" }),
   ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
   ...row(0x80000001, "ecx", { 2: "svm" }),
   ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),

@@ -110,6 +110,7 @@ export {
   aesKeyAssist,
   carrylessProduct,
 } from "./vector/crypto.as";
+export { galoisInverse, galoisProduct } from "./vector/galois.as";
 export {
   sha1First,
   sha1Next,
