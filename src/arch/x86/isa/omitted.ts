@@ -10,16 +10,7 @@ export interface OmittedInstruction {
   readonly reason: string;
 }
 
-export type OmittedFeature =
-  | "x87"
-  | "sse4a"
-  | "avx512"
-  | "vmx"
-  | "svm"
-  | "cet"
-  | "3dnow"
-  | "padlock"
-  | "other";
+export type OmittedFeature = "x87" | "sse4a" | "avx512" | "vmx" | "svm" | "cet" | "3dnow" | "padlock" | "other";
 
 function omit(feature: OmittedFeature, reason: string, mnemonics: string): OmittedInstruction[] {
   return mnemonics

@@ -51,8 +51,8 @@ const offered: readonly FeatureBit[] = [
   ...row(1, "edx", { 12: undefined, 13: undefined, 15: undefined, 16: undefined, 19: undefined }),
   ...row(1, "edx", { 23: "mmx", 24: "fxsr", 25: "sse", 26: "sse2" }),
   ...row(1, "ecx", { 0: "sse3", 1: "pclmulqdq", 9: "ssse3", 13: "cx16", 19: "sse4.1", 20: "sse4.2", 25: "aes" }),
-  ...row(1, "ecx", { 30: "rdrand" }),
-  // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, XSAVE, a hypervisor.
+  ...row(1, "ecx", { 12: "fma", 29: "f16c", 30: "rdrand" }),
+  // PCID, x2APIC, MOVBE, POPCNT, TSC deadline, XSAVE, AVX, F16C, FMA, a hypervisor.
   ...row(1, "ecx", {
     17: undefined,
     21: undefined,
@@ -60,12 +60,14 @@ const offered: readonly FeatureBit[] = [
     23: "popcnt",
     24: undefined,
     26: "xsave",
+    28: "avx",
     31: undefined,
   }),
   // FSGSBASE, BMI1, SMEP, ERMS, INVPCID, SMAP.
   ...row(7, "ebx", { 0: "fsgsbase", 3: "bmi1", 7: undefined, 9: undefined, 10: "invpcid", 20: "smap" }),
-  ...row(7, "ebx", { 8: "bmi2", 18: "rdseed", 19: "adx", 29: "sha" }),
-  ...row(7, "ecx", { 2: undefined }),
+  ...row(7, "ebx", { 5: "avx2", 8: "bmi2", 18: "rdseed", 19: "adx", 29: "sha" }),
+  // UMIP, GFNI, AES and carry-less products of 256 bits.
+  ...row(7, "ecx", { 2: undefined, 8: "gfni", 9: "vaes", 10: "vpclmulqdq" }),
   // ARCH_CAPABILITIES.
   ...row(7, "edx", { 29: undefined }),
   // XSAVEOPT, XSAVEC, XGETBV of what is in use, XSAVES.
@@ -81,9 +83,8 @@ const offered: readonly FeatureBit[] = [
 /** All that instructions can hang on, with features that are not offered. */
 const deciding: readonly FeatureBit[] = [
   ...offered.filter(({ engine }) => engine !== undefined),
-  ...row(1, "ecx", { 5: "vmx", 12: "fma", 28: "avx", 29: "f16c" }),
-  ...row(7, "ebx", { 5: "avx2", 23: "clflushopt", 24: "clwb" }),
-  ...row(7, "ecx", { 8: "gfni", 9: "vaes", 10: "vpclmulqdq" }),
+  ...row(1, "ecx", { 5: "vmx" }),
+  ...row(7, "ebx", { 23: "clflushopt", 24: "clwb" }),
   ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
   ...row(0x80000001, "ecx", { 2: "svm" }),
   ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),

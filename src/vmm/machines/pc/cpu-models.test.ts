@@ -11,7 +11,7 @@ const entry = (leaf: number, words: Partial<X86CpuidEntry>): X86CpuidEntry => ({
 const all = 0xffff_ffff;
 const everything = [
   entry(1, { ebx: 0x10800, ecx: all }),
-  entry(7, { ebx: all }),
+  entry(7, { ebx: all, ecx: all }),
   entry(0x80000001, { ecx: all }),
   entry(0xb, {}),
 ];
@@ -25,6 +25,7 @@ test("a level hides what the higher ones have, and nothing else", () => {
   assert.equal(word(v2, 1, "ecx"), (all & ~0x3440_1000) >>> 0);
   assert.deepEqual(v3, everything);
   assert.equal(word(v1, 7, "ebx"), (all & ~0x200c_0128) >>> 0);
+  assert.equal(word(v2, 7, "ecx"), (all & ~0x700) >>> 0);
   assert.deepEqual(
     [v1, v2, v3].map((one) => word(one, 0x80000001, "ecx") & 0x21),
     [0, 1, 0x21],
