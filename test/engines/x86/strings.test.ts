@@ -48,14 +48,15 @@ function model({ copies, size, from, to, count, back, value }: Case, image: Uint
   return { si, di, left, faulted };
 }
 
-for (const translated of [false, true]) {
-  test(`rep movs and stos ${translated ? "translated" : "interpreted"} are one element after the other`, () => {
+for (const [bits, translated] of [64, 32].flatMap((bits) => [false, true].map((way) => [bits, way] as const))) {
+  const how = `${bits}-bit rep movs and stos, ${translated ? "translated" : "interpreted"},`;
+  test(`${how} are one element after the other`, () => {
     console.log(`seed ${seed} (UNIKVM_SEED repeats it)`);
     const random = randomOf(seed);
     let faults = 0;
     for (let draw = 0; draw < draws; draw++) {
       const copies = random(3) > 0;
-      const size = ([1, 2, 4, 8] as const)[random(4)] as Size;
+      const size = ([1, 2, 4, 8] as const)[random(bits === 64 ? 4 : 3)] as Size;
       const back = random(4) === 0;
       const count = BigInt([random(20), random(700), random(6000)][random(3)] as number);
       const place = () => base + BigInt(random(2) ? random(0x7000) : 0x9000 + random(extent - 0x9000));
@@ -71,18 +72,19 @@ for (const translated of [false, true]) {
       const span = count * BigInt(size);
       const touches = (at: bigint) => (back ? at - span : at) < code + 0x1000n && (back ? at + 8n : at + span) > code;
       if (touches(one.to)) continue;
-      const machine = new X86Machine();
+      const machine = new X86Machine(bits === 64 ? "64" : "32");
+      const [di, si] = bits === 64 ? ["rdi", "rsi"] : ["edi", "esi"];
       const image = Uint8Array.from({ length: extent }, () => random(256));
       const lines = [
         back ? "std" : "cld",
         copies
-          ? `rep movs ${names[size]} ptr es:[rdi], ${names[size]} ptr [rsi]`
-          : `rep stos ${names[size]} ptr es:[rdi], ${{ 1: "al", 2: "ax", 4: "eax", 8: "rax" }[size]}`,
+          ? `rep movs ${names[size]} ptr es:[${di}], ${names[size]} ptr [${si}]`
+          : `rep stos ${names[size]} ptr es:[${di}], ${{ 1: "al", 2: "ax", 4: "eax", 8: "rax" }[size]}`,
         "ud2",
       ];
       let at = code;
       for (const line of lines) {
-        const bytes = assemble(line, 64, at);
+        const bytes = assemble(line, bits === 64 ? 64 : 32, at);
         image.set(bytes, Number(at - base));
         at += BigInt(bytes.length);
       }

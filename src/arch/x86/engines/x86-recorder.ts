@@ -319,7 +319,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
         clears: form.map >= 4,
       });
     }
-    definition.semantics?.(this, operands, { size: operandSize, codeSize, condition, repeat });
+    const unsegmented = codeSize === 64 || this.flat;
+    definition.semantics?.(this, operands, { size: operandSize, codeSize, unsegmented, condition, repeat });
     this.#usedMmx();
   }
 

@@ -72,6 +72,8 @@ export interface Facts {
   readonly size: Size;
   /** 64, or 32 for all other code: what differs there is found out when it runs. */
   readonly codeSize: CodeSize;
+  /** Operands' addresses are whole addresses, which nothing checks: 64-bit code, and code of 32 bits in flat segments. */
+  readonly unsegmented: boolean;
   /** 0 to 15, of instructions that have one of the sixteen. */
   readonly condition: number;
   /** 0, 0xf2 or 0xf3, of instructions that repeat. */

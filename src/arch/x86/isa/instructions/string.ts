@@ -1,6 +1,6 @@
 /** Strings, and ports. */
 import type { I32, I64 } from "../../../../semantics/values.js";
-import { bit, difference } from "../flags.js";
+import { bit, difference, low } from "../flags.js";
 import { insn } from "../insn.js";
 import { type Facts, Flag, type Operand, rcx, rdi, rsi, type X86Machine } from "../machine.js";
 
@@ -15,8 +15,8 @@ function advance(m: X86Machine, registers: readonly number[], { size, addressSiz
 interface Repetition {
   /** Looked at after each element. */
   readonly ends?: () => I32;
-  /** Does as many of `left` as it can without a fault, and says how many: perhaps none. */
-  readonly many?: (left: I64) => I64;
+  /** Called before the first element. What it gives does as many of `left` as it can without a fault, and says how many. */
+  readonly many?: () => (left: I64) => I64;
 }
 
 /**
@@ -28,7 +28,7 @@ function repeated(
   { repeat }: Facts,
   { addressSize }: Operand,
   one: () => void,
-  { ends, many }: Repetition = {},
+  { ends, many: begin }: Repetition = {},
 ): void {
   if (repeat === 0) {
     one();
@@ -36,6 +36,7 @@ function repeated(
   }
   const count = m.register(rcx, addressSize);
   m.if(m.i64.ne(count, m.i64.const(0)), () => {
+    const many = begin?.();
     one();
     let left = m.i64.sub(count, m.i64.const(1));
     if (many) left = m.i64.sub(left, many(left));
@@ -45,21 +46,30 @@ function repeated(
   });
 }
 
-/** For `Repetition.many`; outside 64-bit mode, where an address is looked at for each element, there is none. */
+/**
+ * For `Repetition.many`: `work` is told where the second element of each operand is. Where an address is looked at for each
+ * element, there is none.
+ */
 function upwards(
   m: X86Machine,
-  { codeSize }: Facts,
+  { codeSize, unsegmented }: Facts,
   registers: readonly number[],
-  { size, addressSize }: Operand,
-  work: (left: I64, bytes: I32) => I64,
+  operands: readonly [Operand, ...Operand[]],
+  work: (at: readonly I64[], left: I64, bytes: I32) => I64,
 ): Repetition {
-  if (codeSize !== 64) return {};
+  if (!unsegmented) return {};
+  const [{ size, addressSize }] = operands;
   return {
-    many: (left) => {
-      const done = work(left, m.i32.const(size / 8));
-      const bytes = m.i64.mul(done, m.i64.const(size / 8));
-      for (const one of registers) m.setRegister(one, addressSize, m.i64.add(m.register(one, addressSize), bytes));
-      return done;
+    many: () => {
+      // Before anything is written: it may be left to the interpreter.
+      const first = operands.map((operand) => operand.address());
+      return (left) => {
+        const second = first.map((at) => low(m, codeSize, m.i64.add(at, m.i64.const(size / 8))));
+        const done = work(second, left, m.i32.const(size / 8));
+        const bytes = m.i64.mul(done, m.i64.const(size / 8));
+        for (const one of registers) m.setRegister(one, addressSize, m.i64.add(m.register(one, addressSize), bytes));
+        return done;
+      };
     },
   };
 }
@@ -78,8 +88,9 @@ export const movs = insn("movs", ["A4|A5  dst:di, src:si"], { repeat: "counts" }
     dst.write(src.read());
     advance(m, [rsi, rdi], dst);
   };
-  const copy = (left: I64, bytes: I32) => m.call("copyElements", src.address(), dst.address(), left, bytes);
-  repeated(m, facts, dst, one, upwards(m, facts, [rsi, rdi], dst, copy));
+  const copy = ([to, from]: readonly I64[], left: I64, bytes: I32) =>
+    m.call("copyElements", from as I64, to as I64, left, bytes);
+  repeated(m, facts, dst, one, upwards(m, facts, [rsi, rdi], [dst, src], copy));
 });
 /** Compare String Operands. */
 export const cmps = insn("cmps", ["A6|A7  a:si, b:di"], { repeat: "compares" }, (m, { a, b }, facts) => {
@@ -96,8 +107,9 @@ export const stos = insn("stos", ["AA|AB  dst:di, src:a"], { repeat: "counts" },
     dst.write(src.read());
     advance(m, [rdi], dst);
   };
-  const fill = (left: I64, bytes: I32) => m.call("fillElements", dst.address(), src.read(), left, bytes);
-  repeated(m, facts, dst, one, upwards(m, facts, [rdi], dst, fill));
+  const fill = ([to]: readonly I64[], left: I64, bytes: I32) =>
+    m.call("fillElements", to as I64, src.read(), left, bytes);
+  repeated(m, facts, dst, one, upwards(m, facts, [rdi], [dst], fill));
 });
 /** Load String. */
 export const lods = insn("lods", ["AC|AD  dst:a, src:si"], { repeat: "counts" }, (m, { dst, src }, facts) =>
