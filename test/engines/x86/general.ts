@@ -69,6 +69,7 @@ const left: ReadonlySet<string> = new Set([
     "int1",
     "monitor",
     "mwait",
+    "clzero",
   ],
   ...["sti", "pause", "invpcid", "lss"],
 ]);

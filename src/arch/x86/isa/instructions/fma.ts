@@ -90,6 +90,11 @@ const vcvtps2ph = insn(
   (m, { dst, src, how }) => {
     const by = m.i32.wrap(how.read());
     const wide = src.size === 256;
+    // MXCSR tells of nothing if it cannot be stored.
+    if (dst.memory) {
+      const start = dst.address({ write: true });
+      for (const at of wide ? [0, 8] : [0]) m.update(m.i64.add(start, m.i64.const(at)), 8);
+    }
     const low = m.call("sseToHalves", number(m, wide ? SsePart.first : SsePart.all), by, src.vector());
     const upper = wide ? m.call("sseToHalves", number(m, SsePart.second), by, src.upper()) : m.i64.const(0);
     m.checkFloat();
