@@ -10,9 +10,10 @@ import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
 import type { Stats } from "../../kvm/uapi.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
 import { systemMethods, vcpuMethods, vmMethods } from "./calls/methods.js";
-import { Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
+import { ExitCode, Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit } from "./exits/exits.js";
 import { pins } from "./interrupts/irqchip/ioapic.js";
+import { rests } from "./paravirt/steal-time.js";
 import { instructionPointer } from "./processor/instruction-pointer.js";
 import { msrExits } from "./processor/msr-filter.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./processor/regs.js";
@@ -30,6 +31,7 @@ import {
   tscRate,
 } from "./processor/vcpu.js";
 import {
+  KVM_MP_STATE_HALTED,
   KVM_MP_STATE_INIT_RECEIVED,
   KVM_MP_STATE_RUNNABLE,
   KVM_MP_STATE_SIPI_RECEIVED,
@@ -103,6 +105,8 @@ function mpState(vcpu: VcpuInside): number {
   const { mem } = vcpu.vm;
   const state = mem.load(recordAt(vcpu, "mpState"));
   const begins = state === KVM_MP_STATE_INIT_RECEIVED && (mem.load(recordAt(vcpu, "startVector")) & started) !== 0;
+  // One that was kicked is about to run.
+  if (state === KVM_MP_STATE_HALTED && mem.load(recordAt(vcpu, "kicked")) !== 0) return KVM_MP_STATE_RUNNABLE;
   return begins ? KVM_MP_STATE_SIPI_RECEIVED : state;
 }
 
@@ -197,6 +201,7 @@ export const x86: Arch = {
   handleExit: (vcpu, code) => {
     const exit = handleExit(vcpu, code);
     if (takeInit(vcpu)) vcpu.halt();
+    if (code === ExitCode.halt || !vcpu.vm.shared) rests(vcpu, code !== ExitCode.halt);
     return exit;
   },
   completeExit,

@@ -25,11 +25,12 @@ test("FEX's programs end as they say, interpreted and translated", { skip: compl
   const wrong: string[] = [];
   for (const engine of ["pr", "hv"] as const) {
     const processor = new FexProcessor(engine === "hv");
-    const counts = { passed: 0, failed: 0, unwritten: 0 };
+    const counts = { passed: 0, failed: 0, unwritten: 0, linux: 0 };
     const unwritten = new Map<string, number>();
     for (const [i, program] of programs.entries()) {
       const result = processor.run(program, codes[i] as Uint8Array);
-      if (result.unwritten !== undefined) {
+      if (result.callsLinux) counts.linux++;
+      else if (result.unwritten !== undefined) {
         counts.unwritten++;
         unwritten.set(result.unwritten, (unwritten.get(result.unwritten) ?? 0) + 1);
       } else if (result.wrong !== undefined) {
@@ -39,7 +40,7 @@ test("FEX's programs end as they say, interpreted and translated", { skip: compl
     }
     t.diagnostic(
       `${engine}: ${programs.length} programs, ${counts.passed} passed, ${counts.failed} failed, ${counts.unwritten} stop at ` +
-        `instructions that are not written, ${processor.regionRuns} runs of regions`,
+        `instructions that are not written, ${counts.linux} call Linux, ${processor.regionRuns} runs of regions`,
     );
     if (process.env["UNIKVM_VERBOSE"]) {
       t.diagnostic(

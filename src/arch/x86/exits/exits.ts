@@ -6,6 +6,7 @@ import { vcpuRecord } from "../../../kvm/state.js";
 import type { AnsweredExit } from "../../../kvm/uapi/exits.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import { ExitCode, InternalError, state } from "../engines/layout.js";
+import { hypercall } from "../paravirt/hypercalls.js";
 import { filterAllows } from "../processor/msr-filter.js";
 import { isApicMsr, isKeptMsr, knowsMsr, readMsr, writeMsr } from "../processor/msrs.js";
 import { addressOf, getField, recordAt, setField } from "../processor/vcpu.js";
@@ -48,8 +49,7 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
     case ExitCode.wrmsr:
       return msr(vcpu);
     case ExitCode.hypercall:
-      // KVM_ENOSYS: none that there is.
-      setField(vcpu, "general", -1000n, 0);
+      hypercall(vcpu);
       return undefined;
     case ExitCode.shutdown:
       return { reason: "shutdown" };

@@ -8,7 +8,7 @@ import { features as engineFeatures } from "../engines/dispatch.js";
 import { areaSize, extendedComponents, StateComponent } from "../engines/extended-state.js";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, KVM_MAX_CPUID_ENTRIES, type X86CpuidEntry } from "../uapi.js";
 import * as vendor from "../vendor.js";
-import { getField, setField } from "./vcpu.js";
+import { getField, getMsr, setField } from "./vcpu.js";
 
 type Output = "eax" | "ebx" | "ecx" | "edx";
 
@@ -101,9 +101,12 @@ export const offeredFeatures: readonly string[] = offered.flatMap(({ engine }) =
 
 /** Of leaf 1's EDX, what AMD's processors say in 0x80000001's too. */
 const repeated = 0x0183f3ff;
-/** CPUID 0x40000000: KVM's. Its features: both clocks, no delay of ports, a clock that is the same on all processors. */
+/**
+ * CPUID 0x40000000: KVM's. Its features: both clocks, no delay of ports, steal time, ends of interrupts,
+ * kicks, dropped translations, interrupts to several, yielding, a clock that is the same on all processors.
+ */
 const paravirtual = 0x40000000;
-const paravirtualFeatures = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
+const paravirtualFeatures = [0, 1, 3, 5, 6, 7, 9, 11, 13, 24].reduce((bits, bit) => bits | (1 << bit), 0);
 /** CPUID 0x80000008, EBX: XSaveErPtr. */
 const keepsFloatPointers = 1 << 2;
 /** Bits of physical and of linear addresses. */
@@ -197,12 +200,27 @@ export function setCpuid(vcpu: VcpuInside, entries: readonly X86CpuidEntry[]): v
     for (const [j, name] of words.entries()) setField(vcpu, "cpuid", BigInt(entry[name]), words.length * i + j);
   }
   setField(vcpu, "cpuidCount", BigInt(entries.length));
+  apicChanged(vcpu);
   setField(vcpu, "features", featuresOf(entries));
 }
 
 /** Whether a vCPU has one of the engine's features. */
 export const hasFeature = (vcpu: VcpuInside, name: (typeof engineFeatures)[number]): boolean =>
   ((getField(vcpu, "features") >> BigInt(engineFeatures.indexOf(name))) & 1n) !== 0n;
+
+/** CPUID 1, EDX, as a place in an entry's words; a processor whose local APIC is off says that it has none. */
+const featureWord = words.indexOf("edx");
+const hasApic = 1n << 9n;
+const apicOn = 0x800n;
+
+/** IA32_APIC_BASE, or CPUID, has changed. */
+export function apicChanged(vcpu: VcpuInside): void {
+  const at = getCpuid(vcpu).findIndex((entry) => entry.function === 1);
+  if (at < 0) return;
+  const place = words.length * at + featureWord;
+  const without = getField(vcpu, "cpuid", place) & ~hasApic;
+  setField(vcpu, "cpuid", getMsr(vcpu, "apicBase") & apicOn ? without | hasApic : without, place);
+}
 
 /** The engine's features that these entries say. What has no bit of its own is there. */
 function featuresOf(entries: readonly X86CpuidEntry[]): bigint {

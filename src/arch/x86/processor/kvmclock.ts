@@ -5,6 +5,7 @@
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { x86Vm } from "../vm/state.js";
 import { x86VmOf } from "../vm/x86-vm.js";
+import { put } from "./guest-memory.js";
 import type { MsrRow } from "./msr-row.js";
 import { getField, guestNow, recordAt, tscRate } from "./vcpu.js";
 
@@ -16,15 +17,6 @@ const wallSize = 12;
 /** Flags: the clock is the same on all vCPUs; the guest was stopped. */
 const stable = 1;
 const stopped = 2;
-
-/** Writes guest memory as a device does; nothing where there is none. */
-function put(vcpu: VcpuInside, address: bigint, length: number, fill: (view: DataView) => void): void {
-  const { vm } = vcpu;
-  const found = vm.slots.find(address, length);
-  if (!found) return;
-  fill(new DataView(vm.mem.wasm.buffer, found.address, length));
-  vm.guestWritten(address, length);
-}
 
 const offsetOf = (vm: VmInside): bigint => vm.mem.i64(x86VmOf(vm).address + x86Vm.offset.clockOffset);
 

@@ -6,10 +6,13 @@ import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { keptMsrs, msrPlaces } from "../engines/msrs.js";
 import { Efer } from "../engines/registers.js";
+import { endOfInterrupt } from "../paravirt/end-of-interrupt.js";
+import { stealTime } from "../paravirt/steal-time.js";
 import { KVM_MAX_MSR_ENTRIES, type X86MsrEntry } from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { x86Vcpu } from "../vm/state.js";
 import { x86VmOf } from "../vm/x86-vm.js";
+import { apicChanged } from "./cpuid.js";
 import { clockChanged, kvmClockMsrs } from "./kvmclock.js";
 import type { MsrRow } from "./msr-row.js";
 import { contextChanged, flushTranslations, getField, getMsr, setField, setMsr, timeStamp } from "./vcpu.js";
@@ -63,6 +66,7 @@ const common: readonly MsrRow[] = [
       if (old & registers && value & enabled && !(value & registers)) return false;
       if (!(old & enabled) && value & registers) return false;
       setMsr(vcpu, "apicBase", value);
+      apicChanged(vcpu);
       return true;
     },
   },
@@ -75,9 +79,6 @@ const common: readonly MsrRow[] = [
       return moveTimeStamp(vcpu, value - (row.read(vcpu) ?? 0n)) && row.write(vcpu, value);
     },
   },
-  // IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_FLUSH_CMD.
-  keeping(0x48, 1, 0x7n),
-  { number: 0x49, read: () => undefined, write: (_, value) => value === 0n || value === 1n },
   // Machine checks: no banks.
   fixed(0x179, 0n, false),
   keeping(0x17a, 2),
@@ -111,6 +112,8 @@ const common: readonly MsrRow[] = [
   },
   fixed(0xfe, 0x508n, false),
   ...kvmClockMsrs,
+  stealTime,
+  endOfInterrupt,
 ];
 
 /** KVM's clock goes on as it was. */

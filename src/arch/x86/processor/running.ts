@@ -4,6 +4,7 @@ import type { VcpuInside } from "../../../kvm/inside.js";
 import { vmLayout } from "../../../kvm/layout.js";
 import { codePage } from "../engines/layout.js";
 import { RFlags } from "../engines/registers.js";
+import { runs } from "../paravirt/steal-time.js";
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE } from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { started, x86VcpuOf } from "../vm/x86-vm.js";
@@ -22,6 +23,7 @@ export function enter(vcpu: VcpuInside, deadline: number): void {
     vcpu.engineReset();
     mem.setI32(recordAt(vcpu, "ready"), 1);
   }
+  runs(vcpu);
   const one = x86VcpuOf(vcpu);
   // The engine leaves when an interrupt could be put in.
   if (mem.load(recordAt(vcpu, "window")) !== 0) mem.store(addressOf(vcpu, "interruptRequest"), 1);
@@ -51,6 +53,7 @@ export function runnable(vcpu: VcpuInside): boolean {
   if (state === KVM_MP_STATE_RUNNABLE) return true;
   if (state === KVM_MP_STATE_INIT_RECEIVED) return (mem.load(recordAt(vcpu, "startVector")) & started) !== 0;
   if (state !== KVM_MP_STATE_HALTED) return false;
+  if (mem.exchange(recordAt(vcpu, "kicked"), 0) !== 0) return true;
   const one = x86VcpuOf(vcpu);
   one.vm.irqchip?.expire(one, one.isFirst, one.now);
   if (mem.load(addressOf(vcpu, "exceptionPending")) !== 0) return true;
@@ -76,6 +79,8 @@ export function takeInit(vcpu: VcpuInside): boolean {
   const one = x86VcpuOf(vcpu);
   resetRegisters(vcpu, BigInt(vendor.signature));
   one.vm.irqchip?.locked(() => one.lapic.reset(vcpu.id, one.isBoot));
+  mem.setI64(recordAt(vcpu, "endOfInterrupt"), 0n);
+  mem.store(recordAt(vcpu, "kicked"), 0);
   mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_INIT_RECEIVED);
   return true;
 }

@@ -18,4 +18,12 @@ export const msrs: readonly VendorMsr[] = [
   { number: 0xc0010055, value: 0n, takesWrites: true },
   { number: 0xc0011020, value: 0n, takesWrites: true },
   { number: 0xc0011029, value: 2n, takesWrites: true, feature: true },
+  // Counters of events and what they count: none, and who sets them up finds that they stand still, as under KVM without a PMU.
+  ...[0xc0010000, 0xc0010200].flatMap((first) =>
+    Array.from({ length: first === 0xc0010000 ? 8 : 12 }, (_, i) => ({
+      number: first + i,
+      value: 0n,
+      takesWrites: true,
+    })),
+  ),
 ];

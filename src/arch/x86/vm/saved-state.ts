@@ -103,10 +103,15 @@ export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
   if ((one("debug", 6) | one("debug", 7)) >> 32n) refuse(`has ${who} with DR6 or DR7 of more than 32 bits`);
   if (values["xcr0"] && !isXcr0(one("xcr0", 0), stateComponents()))
     refuse(`has ${who} with 0x${one("xcr0", 0).toString(16)} as XCR0`);
-  requireFields(record, x86Vcpu, `the record of ${who}`, { startVector: started | 0xff, initPending: 1, window: 1 });
+  requireFields(record, x86Vcpu, `the record of ${who}`, {
+    startVector: started | 0xff,
+    initPending: 1,
+    window: 1,
+    kicked: 1,
+  });
   const mpState = record["mpState"] ?? KVM_MP_STATE_RUNNABLE;
   if (!mpStates.includes(mpState)) refuse(`has ${who} in the state ${String(mpState)} (KVM_GET_MP_STATE)`);
-  requireFields(lapic, lapicState, `the local APIC of ${who}`, {});
+  requireFields(lapic, lapicState, `the local APIC of ${who}`, { endOffered: 1 });
   restoreVcpu(vcpu, { state: values, record, lapic });
 }
 

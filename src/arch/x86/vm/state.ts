@@ -52,6 +52,13 @@ export const x86Vcpu = struct({
   /** [V] Clock of the paravirtual interface: what the guest wrote into its MSRs. */
   wallClock: "i64",
   systemTime: "i64",
+  /** [V] What the guest wrote into MSR_KVM_STEAL_TIME and MSR_KVM_PV_EOI_EN. */
+  stealTime: "i64",
+  endOfInterrupt: "i64",
+  /** [V] Since when it wants its thread, the guest's time in ms; 0: it has it. */
+  preemptedAt: "f64",
+  /** [A] 1: KVM_HC_KICK_CPU ends its halt. */
+  kicked: "i32",
   /** [V] IA32_TSC_ADJUST, IA32_SPEC_CTRL, IA32_FEATURE_CONTROL and others that only keep what is written, by their place. */
   kept: ["i64", 16],
 });

@@ -5,6 +5,7 @@ import { Words } from "../../../kvm/words.js";
 import { Request } from "../engines/layout.js";
 import { Irqchip, type IrqchipVcpu } from "../interrupts/irqchip/irqchip.js";
 import { Lapic, lapicState } from "../interrupts/irqchip/lapic.js";
+import { offerEnd, takeEnd } from "../paravirt/end-of-interrupt.js";
 import {
   addressOf,
   getField,
@@ -69,6 +70,12 @@ export class X86VmState {
     this.core.mem.setI32(this.address + x86Vm.offset.irqchip, Irqchip.create(this.core.mem));
   }
 
+  /** By the number of its local APIC, which is the user side's of the vCPU. */
+  withId(id: number): X86VcpuState | undefined {
+    const core = this.core.vcpus().find((vcpu) => vcpu.id === id);
+    return core && this.of(core);
+  }
+
   of(core: VcpuInside): X86VcpuState {
     const known = this.#vcpus.get(core);
     if (known) return known;
@@ -96,6 +103,8 @@ export class X86VcpuState implements IrqchipVcpu {
       send: (message, shorthand) => vm.irqchip?.send(this, message, shorthand),
       nonMaskable: () => this.nonMaskable(),
       ended: (vector, level) => vm.irqchip?.end(vector, level),
+      offerEnd: () => offerEnd(core),
+      takeEnd: () => takeEnd(core),
     });
   }
 
@@ -150,6 +159,12 @@ export class X86VcpuState implements IrqchipVcpu {
     if (!waits && mem.load(recordAt(this.core, "initPending")) === 0) return;
     mem.store(recordAt(this.core, "startVector"), started | vector);
     request(this.core, Request.leave);
+    this.core.wake();
+  }
+
+  /** Ends a halt, now or the next one, whether or not interrupts are let in. */
+  kick(): void {
+    this.core.vm.mem.store(recordAt(this.core, "kicked"), 1);
     this.core.wake();
   }
 

@@ -15,3 +15,14 @@ export function haltedForGood(vcpu: Pick<X86Vcpu, "getMpState" | "getRegs" | "st
   if (vcpu.getRegs().rflags & interruptFlag) return false;
   return vcpu.getMpState() === KVM_MP_STATE_HALTED && wakes() === before;
 }
+
+/**
+ * The same of all. One that was found at rest may have been kicked since, by one that rested when it was looked at: it has woken
+ * then, or is about to.
+ */
+export function allHaltedForGood(vcpus: readonly Pick<X86Vcpu, "getMpState" | "getRegs" | "stats">[]): boolean {
+  const wakes = (): readonly unknown[] => vcpus.map((vcpu) => vcpu.stats()["wakes"]);
+  const before = wakes();
+  if (!vcpus.every(haltedForGood) || vcpus.some((vcpu) => vcpu.getMpState() === KVM_MP_STATE_RUNNABLE)) return false;
+  return wakes().every((count, i) => count === before[i]);
+}

@@ -28,8 +28,10 @@ export const pciWindows = {
 } as const;
 /** Its configuration space in memory. */
 export const pciConfigWindow = { start: BigInt(Address.pciConfig), size: BigInt(Address.pciConfigSize) } as const;
+/** Of what test programs of others expect: memory that is reached as a device's. */
+export const testMemory = { start: 0xff00_0000n, size: 0x1_0000n } as const;
 /** What of memory the machine's thread answers for. */
-export const machineMemory = [pciConfigWindow, pciWindows.memory32, pciWindows.memory64] as const;
+export const machineMemory = [pciConfigWindow, pciWindows.memory32, pciWindows.memory64, testMemory] as const;
 /** Slots of the bus, the first of which is the bridge's own; pins of each. */
 export const pciSlots = 32;
 export const pciPins = 4;

@@ -6,15 +6,16 @@ import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, RunControl, TraceSink } from "../../core/machine.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
+import { inside } from "../../devices/pci/windows.js";
 import type { Rtc } from "../../devices/rtc.js";
 import { Serial } from "../../devices/serial.js";
 import { consoleLine } from "./console-line.js";
-import { haltedForGood } from "./halt.js";
-import { Line } from "./memory-map.js";
+import { allHaltedForGood } from "./halt.js";
+import { Line, testMemory } from "./memory-map.js";
 import type { PciHostBridge } from "./pci/host-bridge.js";
 import { PcPorts } from "./ports.js";
 import type { PcPlan, PcState } from "./state.js";
-import { testDevices } from "./test-devices.js";
+import { TestMemory, testDevices } from "./test-devices.js";
 import type { PcShared } from "./vcpu-side.js";
 
 export interface PcParts {
@@ -47,6 +48,7 @@ export class Pc implements Machine {
   readonly #parts: PcParts;
   readonly #serial: Serial;
   readonly #ports: PcPorts;
+  readonly #testMemory = new TestMemory();
   readonly #counters: Record<string, number> = {};
   #haltTimer: ReturnType<typeof setInterval> | undefined;
 
@@ -97,7 +99,7 @@ export class Pc implements Machine {
     // What the guest had written and nobody had taken.
     if (state) control.consoleChanged();
     this.#haltTimer = setInterval(() => {
-      if (vcpus.every(haltedForGood)) control.end({ kind: "powerOff" });
+      if (allHaltedForGood(vcpus)) control.end({ kind: "powerOff" });
     }, haltLook);
     (this.#haltTimer as { unref?: () => void }).unref?.();
   }
@@ -138,7 +140,8 @@ export class Pc implements Machine {
         else this.#ports.write(exit.port, exit.size, exit.data);
         break;
       case "mmio":
-        if (exit.isWrite) pci.write(exit.physAddr, exit.length, exit.data);
+        if (this.#parts.testDevices && inside(testMemory, exit.physAddr, exit.length)) this.#testMemory.answer(exit);
+        else if (exit.isWrite) pci.write(exit.physAddr, exit.length, exit.data);
         else exit.data = pci.read(exit.physAddr, exit.length);
         break;
       case "shutdown":

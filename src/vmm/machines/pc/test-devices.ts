@@ -3,7 +3,7 @@
  * status, one that tells of the machine, some bytes that keep what is written, lines of interrupts that are driven by hand. All
  * of it as QEMU has it: isa-debug-exit, fw_cfg, pc-testdev. Source: QEMU, docs/specs/fw_cfg.rst; kvm-unit-tests, x86/README.
  */
-import { testPorts } from "./memory-map.js";
+import { testMemory, testPorts } from "./memory-map.js";
 import type { PortDevice } from "./ports.js";
 
 /** What `fw_cfg` is asked for, by its selector. */
@@ -16,6 +16,31 @@ export interface TestHost {
   exit(status: number): void;
   /** A line of the interrupt controllers. */
   line(number: number, level: boolean): void;
+}
+
+/** An access to memory, of which a read is to be given its data. */
+interface MemoryAccess {
+  readonly physAddr: bigint;
+  readonly length: number;
+  readonly isWrite: boolean;
+  data: bigint;
+}
+
+/** Memory that every access leaves the guest for. */
+export class TestMemory {
+  #bytes: Uint8Array | undefined;
+
+  /** An access that lies wholly inside. */
+  answer(access: MemoryAccess): void {
+    this.#bytes ??= new Uint8Array(Number(testMemory.size));
+    const at = Number(access.physAddr - testMemory.start);
+    let data = 0n;
+    for (let i = 0; i < access.length; i++) {
+      if (access.isWrite) this.#bytes[at + i] = Number((access.data >> BigInt(8 * i)) & 0xffn);
+      else data |= BigInt(this.#bytes[at + i] ?? 0) << BigInt(8 * i);
+    }
+    if (!access.isWrite) access.data = data;
+  }
 }
 
 const littleEndian = (value: number, length: number): number[] =>
@@ -58,9 +83,7 @@ export function testDevices({ memorySize, cpus, exit, line }: TestHost): readonl
     {
       ...testPorts.lines,
       read: () => 0xffff_ffff,
-      write: (at, size, value) => {
-        if (size === 1) line(at, value !== 0);
-      },
+      write: (at, _, value) => line(at, value !== 0),
     },
   ];
 }

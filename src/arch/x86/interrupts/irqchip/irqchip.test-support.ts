@@ -50,6 +50,8 @@ export function testIrqchip(count = 1, on = true): TestIrqchip {
         send: (message, shorthand) => chip.send(vcpu, message, shorthand),
         nonMaskable: () => vcpu.nonMaskable(),
         ended: (vector, level) => chip.end(vector, level),
+        offerEnd: () => false,
+        takeEnd: () => false,
       }),
       get lapicAddress() {
         return vcpu.mode === "memory" ? 0xfee0_0000n : undefined;

@@ -129,6 +129,17 @@ export class Irqchip {
     else for (const vcpu of shorthand === 1 ? [from] : shorthand === 2 ? all : others) this.#deliver(message, vcpu);
   }
 
+  /** An interrupt as a local APIC's command has it, to those with these numbers; how many took it. */
+  sendToIds(command: number, ids: ReadonlySet<number>): number {
+    const { vector, mode } = { vector: command & 0xff, mode: (command >> 8) & 7 };
+    const message = { vector, mode, level: false, logical: false, destination: 0 };
+    return this.locked(() => {
+      const meant = this.#outputs.vcpus().filter(({ lapic }) => ids.has(lapic.id));
+      for (const vcpu of meant) this.#deliver(message, vcpu);
+      return meant.length;
+    });
+  }
+
   /** A local APIC's interrupt of this vector is over. */
   end(vector: number, level: boolean): void {
     if (level) this.ioapic.end(vector);
@@ -162,6 +173,7 @@ export class Irqchip {
   /** What the vCPU takes now: a vector; -1: nothing. */
   acknowledge(vcpu: IrqchipVcpu): number {
     return this.locked(() => {
+      vcpu.lapic.settleEnd();
       const vector = this.pic.output && vcpu.lapic.takesExternal ? this.pic.acknowledge() : vcpu.lapic.acknowledge();
       if (this.#waits(vcpu)) vcpu.request();
       return vector;
@@ -170,7 +182,10 @@ export class Irqchip {
 
   /** Whether something could be taken, were interrupts allowed. */
   waits(vcpu: IrqchipVcpu): boolean {
-    return this.locked(() => this.#waits(vcpu));
+    return this.locked(() => {
+      vcpu.lapic.settleEnd();
+      return this.#waits(vcpu);
+    });
   }
 
   #waits({ lapic }: IrqchipVcpu): boolean {

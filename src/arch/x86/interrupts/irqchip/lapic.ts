@@ -39,6 +39,8 @@ export const lapicState = struct({
   due: "f64",
   /** IA32_TSC_DEADLINE. */
   deadline: "i64",
+  /** 1: the guest was told that it need not end the interrupt that it is in the middle of. */
+  endOffered: "i32",
 });
 
 const version = 0x14 | ((vectors.length - 1) << 16);
@@ -69,6 +71,10 @@ export interface LapicOutputs {
   nonMaskable(): void;
   /** An interrupt has ended, level-triggered or not. */
   ended(vector: number, level: boolean): void;
+  /** Tells the guest that it need not end an interrupt by the register. False: it does not want to know. */
+  offerEnd(): boolean;
+  /** Takes that back. True: the guest has ended it. */
+  takeEnd(): boolean;
 }
 
 /** Registers, by their place: the address over 16, or the MSR's number less 0x800. */
@@ -109,6 +115,7 @@ export class Lapic {
     s.set("id", id);
     s.set("format", -1);
     s.set("spurious", 0xff);
+    s.set("endOffered", 0);
     for (let i = 0; i < vectors.length; i++) s.set("local", masked, i);
     if (first) s.set("local", Mode.external << 8, place("line0"));
   }
@@ -167,9 +174,21 @@ export class Lapic {
   acknowledge(): number {
     const vector = this.pending;
     if (vector < 0) return vector;
+    const s = this.#state;
+    const nested = this.#highest("inService") >= 0;
     this.#put("requests", vector, false);
     this.#put("inService", vector, true);
+    // What ends later without a word holds up nothing: no other waits or is interrupted, and no line.
+    if (nested || this.#highest("requests") >= 0 || this.#bit("levels", vector)) return vector;
+    if (this.#outputs.offerEnd()) s.set("endOffered", 1);
     return vector;
+  }
+
+  /** What the guest has ended by a word of its own is ended; called by the vCPU's thread, before what is in service counts. */
+  settleEnd(): void {
+    if (this.#state.get("endOffered") === 0) return;
+    this.#state.set("endOffered", 0);
+    if (this.#outputs.takeEnd()) this.#end();
   }
 
   /** When the timer is due: the guest's time, ms; Infinity: it does not run. */
@@ -204,6 +223,7 @@ export class Lapic {
 
   /** 1 to 8 bytes of its page. */
   loadMemory(offset: number, size: number, now: number): bigint {
+    this.settleEnd();
     const within = offset & 15;
     if (within + size > 4) return 0n;
     const value = this.#read(offset >> 4, now) ?? 0;
@@ -212,6 +232,7 @@ export class Lapic {
 
   /** Only whole registers are written. */
   storeMemory(offset: number, size: number, value: bigint, now: number): void {
+    this.settleEnd();
     if (offset & 15 || size !== 4) return;
     const register = offset >> 4;
     const word = Number(value);
@@ -225,6 +246,7 @@ export class Lapic {
 
   /** KVM_GET_LAPIC. `wideIds`: an x2APIC's identifier has 32 bits in it, else 8 of them, at the top. */
   image(now: number, wideIds: boolean): Uint8Array {
+    this.settleEnd();
     const bytes = new Uint8Array(KVM_APIC_REG_SIZE);
     const view = new DataView(bytes.buffer);
     for (let register = 0; 16 * register < bytes.length; register++) {
@@ -238,6 +260,7 @@ export class Lapic {
 
   /** KVM_SET_LAPIC; the timer goes on from what it counted. False: of an x2APIC, the identifier is another one's. */
   setImage(bytes: Uint8Array, now: number, wideIds: boolean): boolean {
+    this.settleEnd();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const word = (register: number): number => view.getUint32(16 * register, true);
     const s = this.#state;
@@ -282,6 +305,7 @@ export class Lapic {
 
   /** An MSR from 0x800 on, less that. Undefined: there is none that can be read. */
   loadRegister(register: number, now: number): bigint | undefined {
+    this.settleEnd();
     const s = this.#state;
     if (register === Register.id) return BigInt(this.id);
     if (register === Register.logicalId) return BigInt(logicalIdOf(this.id));
@@ -294,6 +318,7 @@ export class Lapic {
 
   /** False: there is none that takes this. */
   storeRegister(register: number, value: bigint, now: number): boolean {
+    this.settleEnd();
     if (register === Register.command) {
       this.#state.set("destination", Number(value >> 32n));
       this.#command(Number(value & 0xffff_ffffn), Number(value >> 32n), true);
@@ -302,6 +327,7 @@ export class Lapic {
     if (value >> 32n) return false;
     const word = Number(value);
     if (register === Register.selfInterrupt) {
+      if (word > 0xff) return false;
       this.#command((word & 0xff) | (1 << 18), 0, true);
       return true;
     }

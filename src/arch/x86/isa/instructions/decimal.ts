@@ -66,4 +66,9 @@ export const aad = insn("aad", ["D5 i64  base:u8"], { undefinedFlags: { always: 
   setResult(m, result);
 });
 
-export const decimalInstructions = [daa, das, aaa, aas, aam, aad];
+/** Set AL from CF, which no manual of Intel's lists and every processor has. Source: AMD APM, volume 3, "Opcode and Operand Encodings". */
+export const salc = insn("salc", ["D6 i64"], {}, (m) => {
+  m.setRegister(rax, 8, m.select(flagBit(m, "carry"), m.i64.const(0xff), m.i64.const(0)));
+});
+
+export const decimalInstructions = [daa, das, aaa, aas, aam, aad, salc];
