@@ -384,3 +384,22 @@ inEveryWay(
     assert.deepEqual(results(without("popcnt")), [6, 4n, 57n, 0n]);
   },
 );
+
+inEveryWay("a task or a local table whose base is not canonical is refused with its selector", (make) => {
+  for (const [name, type] of [
+    ["ltr", 0x89n],
+    ["lldt", 0x82n],
+  ] as const) {
+    for (const [upper, vector] of [
+      [0x00aa_aaaan, 13],
+      [0xffff_8000n, -1],
+    ] as const) {
+      const m = make();
+      m.putRam64(segments + free, (type << 40n) | 0x67n);
+      m.putRam64(segments + free + 8, upper);
+      m.load([`mov eax, ${free}`, `${name} ax`]);
+      assert.equal(m.end(), vector, `${name} ${upper.toString(16)}`);
+      if (vector === 13) assert.equal(m.frame(0), BigInt(free));
+    }
+  }
+});

@@ -18,11 +18,13 @@ import {
   VECTOR_stackFault,
 } from "../engines/runtime/layout.generated";
 import { codeBase, hasPlainSegments, is64, isLongMode, isVirtual8086 } from "../mmu/mode.as";
+import { isCanonical } from "../mmu/translate.as";
 import { begin } from "../mmu/system-access.as";
 import { raiseWith } from "./deliver.as";
 import {
   ACCESSED,
   accessOf,
+  baseOf,
   CODE,
   CONFORMING,
   clearSegment,
@@ -152,6 +154,10 @@ export function loadSystemSegment(s: i32, segment: i32, value: i64): void {
   }
   begin(s);
   const upper = long ? readUpperBase(s, selector) : 0;
+  if (long && !isCanonical(baseOf(descriptor) | upper)) {
+    raiseWith(s, VECTOR_generalProtection, error);
+    return;
+  }
   if (segment == SEGMENT_tr) writeType(s, selector, access | 2);
   if (faulted(s)) return;
   setSegment(s, segment, selector, descriptor | (segment == SEGMENT_tr ? (<u64>2) << 40 : 0));
