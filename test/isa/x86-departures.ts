@@ -49,6 +49,8 @@ export function departs(bytes: readonly number[], codeSize: CodeSize, text: stri
   if (/^vmovs[sd] ymm/.test(text)) return true;
   // Immediates of 2 and 3 have no names of their own in the manual.
   if (/^v?pclmul/.test(name) && [2, 3].includes(bytes.at(-1) as number)) return true;
+  // SALC, which it does not know (AMD APM 3, "Opcode and Operand Encodings").
+  if (first === 0xd6 && text.includes("(bad)")) return true;
   // These have 32 or 64 bits.
   return has(0x66) && /^(rd|wr)[fg]sbase$/.test(name);
 }
