@@ -4,17 +4,16 @@
  */
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { placeOf, put } from "../processor/guest-memory.js";
-import type { MsrRow } from "../processor/msr-row.js";
 import { recordAt } from "../processor/vcpu.js";
-import { x86VcpuOf, x86VmOf } from "../vm/x86-vm.js";
 
-const enabled = 1n;
-const reserved = 2n;
+export const enabled = 1n;
+export const reserved = 2n;
 /** The word's bit: the guest need not say that the interrupt ends. */
 const need = 1;
 
-const value = (vcpu: VcpuInside): bigint => vcpu.vm.mem.u64(recordAt(vcpu, "endOfInterrupt"));
-const addressOf = (msr: bigint): bigint => msr & ~(reserved | enabled);
+/** What the guest wrote into the MSR. */
+export const value = (vcpu: VcpuInside): bigint => vcpu.vm.mem.u64(recordAt(vcpu, "endOfInterrupt"));
+export const addressOf = (msr: bigint): bigint => msr & ~(reserved | enabled);
 
 /** Tells the guest that it need not end what it is in the middle of. False: it has no word for that. */
 export function offerEnd(vcpu: VcpuInside): boolean {
@@ -32,18 +31,3 @@ export function takeEnd(vcpu: VcpuInside): boolean {
   if (told) vcpu.vm.guestWritten(addressOf(msr), 4);
   return !told;
 }
-
-/** As KVM: the word is at a multiple of 4, in memory that there is. */
-export const endOfInterrupt: MsrRow = {
-  number: 0x4b564d04,
-  read: value,
-  write: (vcpu, msr) => {
-    const vm = x86VmOf(vcpu.vm);
-    if (msr & reserved || !vm.irqchip) return false;
-    if (msr & enabled && placeOf(vcpu.vm, addressOf(msr), 4) === undefined) return false;
-    // What was offered by the word before.
-    vm.irqchip.locked(() => x86VcpuOf(vcpu).lapic.settleEnd());
-    vcpu.vm.mem.setI64(recordAt(vcpu, "endOfInterrupt"), BigInt.asIntN(64, msr));
-    return true;
-  },
-};

@@ -6,7 +6,7 @@ import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { keptMsrs, msrPlaces } from "../engines/msrs.js";
 import { Efer } from "../engines/registers.js";
-import { endOfInterrupt } from "../paravirt/end-of-interrupt.js";
+import { endOfInterrupt } from "../paravirt/end-of-interrupt-msr.js";
 import { stealTime } from "../paravirt/steal-time.js";
 import { KVM_MAX_MSR_ENTRIES, type X86MsrEntry } from "../uapi.js";
 import * as vendor from "../vendor.js";
