@@ -75,12 +75,14 @@ export function resumed(vcpu: VcpuInside): void {
 /** An INIT that waits: the vCPU stops until a SIPI. True: there was one. */
 export function takeInit(vcpu: VcpuInside): boolean {
   const { mem } = vcpu.vm;
-  if (mem.exchange(recordAt(vcpu, "initPending"), 0) === 0) return false;
+  if (mem.load(recordAt(vcpu, "initPending")) === 0) return false;
+  // Before the INIT is none any more: a SIPI that comes meanwhile, from another thread, must find the one or the other.
+  mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_INIT_RECEIVED);
+  mem.store(recordAt(vcpu, "initPending"), 0);
   const one = x86VcpuOf(vcpu);
   resetRegisters(vcpu, BigInt(vendor.signature));
   one.vm.irqchip?.locked(() => one.lapic.reset(vcpu.id, one.isBoot));
   mem.setI64(recordAt(vcpu, "endOfInterrupt"), 0n);
   mem.store(recordAt(vcpu, "kicked"), 0);
-  mem.store(recordAt(vcpu, "mpState"), KVM_MP_STATE_INIT_RECEIVED);
   return true;
 }
