@@ -81,6 +81,11 @@ inEveryWay("XSETBV takes what there is, and AVX's instructions are there from th
     assert.equal(vectorOf(m, [...set(value), "xgetbv", "mov ebx, eax", ...avx]), vector, value.toString(16));
     assert.equal(m.get64("general", 3), value);
   }
+  for (const value of [0x201n, 0x203n, 0x207n]) {
+    assert.equal(vectorOf(m, [...set(value), "xgetbv"]), -1);
+    assert.equal(m.get64("general", 0), value);
+  }
+  for (const value of [0x200n, 0x205n, 0x20fn, 0x407n]) assert.equal(vectorOf(m, set(value)), 13, value.toString(16));
   assert.equal(vectorOf(m, avx, without), 6);
   assert.equal(vectorOf(m, avx, switched), 7);
   assert.equal(vectorOf(m, ["mov ecx, 0x2", "xgetbv"]), 13);
@@ -106,12 +111,94 @@ inEveryWay("CPUID says which components there are, and how large an area is by n
   m.set("cpuid", 7, 7 * 2 + 3);
   assert.equal(vectorOf(m, [...set, ...ask(0), "mov esi, ebx", ...ask(1)], sse), -1);
   assert.deepEqual([m.get64("general", 6), m.get64("general", 3)], [832n, 832n]);
+  // PKRU's is far behind in the one form, and next in the other.
+  const keys = ["xor ecx, ecx", "xor edx, edx", "mov eax, 0x207", "xsetbv"];
+  assert.equal(vectorOf(m, keys, sse), 13);
+  m.set("cpuid", 0x207, 7 * 2 + 3);
+  assert.equal(vectorOf(m, [...keys, ...ask(0), "mov esi, ebx", ...ask(1)], sse), -1);
+  assert.deepEqual([m.get64("general", 6), m.get64("general", 3)], [2696n, 840n]);
+  keys[2] = "mov eax, 0x203";
+  assert.equal(vectorOf(m, [...keys, ...ask(0), "mov esi, ebx", ...ask(1)], sse), -1);
+  assert.deepEqual([m.get64("general", 6), m.get64("general", 3)], [2696n, 584n]);
   // OSXSAVE is CR4's.
   const osxsave = ["mov eax, 0x1", "cpuid", "and ecx, 0x8000000"];
   assert.equal(vectorOf(m, osxsave), -1);
   assert.equal(m.get64("general", 1), 0x800_0000n);
   assert.equal(vectorOf(m, osxsave, without), -1);
   assert.equal(m.get64("general", 1), 0n);
+});
+
+inEveryWay("PKRU has its place in each form of an area, and begins as 0", (make) => {
+  const mask = (value: number) => [`mov eax, 0x${value.toString(16)}`, "xor edx, edx"];
+  const all = (m: System) => m.set64("xcr0", 0x207n);
+  const m = make();
+  const places: readonly (readonly [line: string, components: number, at: number, form: bigint])[] = [
+    ["xsave [rdi]", 0x207, 2688, 0n],
+    ["xsaveopt64 [rdi]", 0x200, 2688, 0n],
+    ["xsavec [rdi]", 0x207, 832, compacted | 0x207n],
+    ["xsaves64 [rdi]", 0x203, 576, compacted | 0x203n],
+    ["xsavec64 [rdi]", 0x200, 576, compacted | 0x200n],
+  ];
+  for (const [line, components, at, form] of places) {
+    m.ram(data, 4096).fill(0xaa);
+    m.ram(data + 512, 64).fill(0);
+    m.set("pkru", 0x8765_4320);
+    assert.equal(vectorOf(m, [...mask(components), line], all), -1, line);
+    assert.equal(m.getRam64(data + at), 0x8765_4320n, line);
+    assert.equal(m.getRam64(data + 512) & 0x200n, 0x200n, line);
+    assert.equal(m.getRam64(data + 520), form, line);
+    // Nothing is written behind it, nor where the other form has it.
+    for (const beside of [at + 8, at === 2688 ? 832 : 2688]) assert.equal(m.ram(data + beside, 1)[0], 0xaa, line);
+    // Its upper half is nothing to the processor, and CR4.PKE (which is off) neither.
+    m.putRam64(data + at, 0xdddd_dddd_1234_5678n);
+    m.set("pkru", 0);
+    const restore = line.startsWith("xsaves") ? "xrstors64 [rdi]" : "xrstor [rdi]";
+    assert.equal(vectorOf(m, [...mask(components & ~0x200), restore], all), -1, line);
+    assert.equal(m.get("pkru"), 0, "it was not asked for");
+    assert.equal(vectorOf(m, [...mask(components), restore], all), -1, line);
+    assert.equal(m.get("pkru"), 0x1234_5678, line);
+    // What the area has not is as it begins.
+    m.putRam64(data + 512, m.getRam64(data + 512) & ~0x200n);
+    assert.equal(vectorOf(m, [...mask(components), restore], all), -1, line);
+    assert.equal(m.get("pkru"), 0, line);
+  }
+  // As it begins, it is not in use, and XSAVEC leaves it out.
+  const used = ["mov ecx, 0x1", "xgetbv"];
+  m.ram(data, 4096).fill(0);
+  assert.equal(vectorOf(m, [...mask(0x200), "xsavec [rdi]", ...used], all), -1);
+  assert.deepEqual([m.getRam64(data + 512), m.get64("general", 0) & 0x200n], [0n, 0n]);
+  m.set("pkru", 4);
+  assert.equal(vectorOf(m, used, all), -1);
+  assert.equal(m.get64("general", 0) & 0x200n, 0x200n);
+  // Without its bit in XCR0 an area cannot have it, and nobody saves it.
+  m.putRam64(data + 512, 0x200n);
+  m.putRam64(data + 520, 0n);
+  assert.equal(vectorOf(m, [...mask(0x207), "xrstor [rdi]"]), 13);
+  m.putRam64(data + 512, 0n);
+  assert.equal(vectorOf(m, [...mask(0x207), "xsave [rdi]"]), -1);
+  assert.deepEqual([m.getRam64(data + 512) & 0x200n, m.getRam64(data + 2688)], [0n, 0n]);
+});
+
+inEveryWay("an area whose part for PKRU is not there is neither saved nor restored", (make) => {
+  const edge = 0x20_0000;
+  const at = edge - 2688;
+  const area = `[rdi+0x${(at - data).toString(16)}]`;
+  const prepare = (m: System) => {
+    m.set64("xcr0", 0x207n);
+    m.putRam64(tables + 0x2000 + 8, 0n);
+  };
+  const m = make();
+  m.ram(at, 2688).fill(0xaa);
+  m.set("pkru", 4);
+  assert.equal(vectorOf(m, ["mov eax, 0x207", "xor edx, edx", `xsave ${area}`], prepare), 14);
+  assert.equal(m.get64("control", 2), BigInt(edge));
+  assert.ok(m.ram(at, 2688).every((byte) => byte === 0xaa));
+  m.ram(at, 2688).fill(0);
+  m.putRam64(at + 512, 0x202n);
+  m.set("vector", 0x1234, 0);
+  m.set("mxcsr", 0x1f80);
+  assert.equal(vectorOf(m, ["mov eax, 0x207", "xor edx, edx", `xrstor ${area}`], prepare), 14);
+  assert.deepEqual([m.get64("control", 2), m.get("vector"), m.get("pkru")], [BigInt(edge), 0x1234, 4]);
 });
 
 inEveryWay("XSAVES and XRSTORS have areas of the compacted form, and those alone", (make) => {

@@ -69,6 +69,32 @@ inEveryWay("a key's bits keep from reading, and from writing as CR0.WP says", (m
   assert.deepEqual(found(one, [...wrpkru(~(3 << 10) >>> 0), ...writes]), [-1]);
 });
 
+inEveryWay("XRSTOR sets PKRU, and what was translated by the old one is gone", (make) => {
+  const one = mapped(make, 5);
+  one.set64("xcr0", 0x207n);
+  const area = 0x30_0000;
+  const restore = [`mov edi, 0x${area.toString(16)}`, "mov eax, 0x200", "xor edx, edx", "xrstor [rdi]"];
+  for (const [place, form] of [
+    [2688, 0n],
+    [576, (1n << 63n) | 0x200n],
+    [832, (1n << 63n) | 0x204n],
+  ] as const) {
+    one.ram(area, 4096).fill(0);
+    one.putRam64(area + 520, form);
+    const put = (keys: number | undefined) => {
+      one.putRam64(area + 512, keys === undefined ? 0n : 0x200n);
+      one.putRam64(area + place, BigInt(keys ?? -1));
+    };
+    put(1 << 10);
+    assert.deepEqual(found(one, [...wrpkru(0), ...writes, ...restore, ...reads]), [14, 0x21]);
+    put(2 << 10);
+    assert.deepEqual(found(one, [...restore, ...reads]), [-1]);
+    // Without PKRU in the area there is none that keeps from anything.
+    put(undefined);
+    assert.deepEqual(found(one, [...wrpkru(3 << 10), ...restore, ...writes]), [-1]);
+  }
+});
+
 inEveryWay("the system's own pages have no keys; without CR4.PKE none has", (make) => {
   const [access] = [1 << 10];
   const systems = mapped(make, 5, 3n);

@@ -72,7 +72,8 @@ export const tables = {
   SSEPART: SsePart,
   COMPONENT: StateComponent,
   AREA: AreaPart,
-  AREASIZE: { avx: extendedComponents[0].size },
+  AREASIZE: { avx: extendedComponents[0].size, keys: extendedComponents[1].size },
+  AREAPLACE: { keys: extendedComponents[1].offset },
   AREAFORM: { compacted: compactedAreas },
   SAVE: SaveKind,
   /** Bits of the state's `features`. */

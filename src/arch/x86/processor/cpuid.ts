@@ -66,8 +66,8 @@ const offered: readonly FeatureBit[] = [
   // FSGSBASE, BMI1, SMEP, ERMS, INVPCID, SMAP.
   ...row(7, "ebx", { 0: "fsgsbase", 3: "bmi1", 7: undefined, 9: undefined, 10: "invpcid", 20: "smap" }),
   ...row(7, "ebx", { 5: "avx2", 8: "bmi2", 18: "rdseed", 19: "adx", 29: "sha" }),
-  // UMIP, GFNI, AES and carry-less products of 256 bits.
-  ...row(7, "ecx", { 2: undefined, 8: "gfni", 9: "vaes", 10: "vpclmulqdq" }),
+  // UMIP, protection keys, GFNI, AES and carry-less products of 256 bits.
+  ...row(7, "ecx", { 2: undefined, 3: "pku", 8: "gfni", 9: "vaes", 10: "vpclmulqdq" }),
   // ARCH_CAPABILITIES.
   ...row(7, "edx", { 29: undefined }),
   // XSAVEOPT, XSAVEC, XGETBV of what is in use, XSAVES.
@@ -85,7 +85,7 @@ const deciding: readonly FeatureBit[] = [
   ...offered.filter(({ engine }) => engine !== undefined),
   ...row(1, "ecx", { 5: "vmx" }),
   ...row(7, "ebx", { 23: "clflushopt", 24: "clwb" }),
-  ...row(7, "ecx", { 3: "pku", 22: "rdpid" }),
+  ...row(7, "ecx", { 22: "rdpid" }),
   ...row(0x80000001, "ecx", { 2: "svm" }),
   ...row(0x80000008, "ebx", { 0: "clzero", 9: "wbnoinvd" }),
 ];
@@ -93,7 +93,7 @@ const deciding: readonly FeatureBit[] = [
 /** The components of the state that XCR0 may have: x87's, SSE's, and what comes with features. */
 export function stateComponents(): number {
   const has = (name: string, bits: number) => (offeredFeatures.includes(name) ? bits : 0);
-  return StateComponent.x87 | StateComponent.sse | has("avx", StateComponent.avx);
+  return StateComponent.x87 | StateComponent.sse | has("avx", StateComponent.avx) | has("pku", StateComponent.keys);
 }
 
 /** The engine's features that vCPUs may have. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KVM_CAP_XSAVE2 } from "../../../kvm/constants.js";
-import { guest, types } from "../kvm.test-support.js";
+import { guest, kvmOf, types, vectorAt } from "../kvm.test-support.js";
 import { KVM_X86_UNIKVM_HV } from "../uapi.js";
 
 const area = 0x3_0000;
@@ -46,6 +46,82 @@ for (const type of types) {
     assert.deepEqual([last[512], last.slice(160, 416)], [2, other.slice(160, 416)]);
   });
 
+  test(`${title}: PKRU is a component, and a guest's translations are as the one that was set`, async () => {
+    const one = await guest(type);
+    const { cpu } = one;
+    const sregs = cpu.getSregs();
+    // CR4.OSXSAVE, CR4.PKE and SSE's.
+    cpu.setSregs({ ...sregs, cr4: sregs.cr4 | 0x44_0600n });
+    cpu.setXcrs({ flags: 0, xcrs: [{ xcr: 0, value: 0x207n }] });
+    assert.equal(cpu.getXcrs().xcrs[0]?.value, 0x207n);
+    const write = ["mov rbx, 0x200000", "mov qword ptr [rbx+0x1000], rbx"];
+    // The page of 2 MiB there becomes the users', with key 5.
+    const keyed = [
+      ...["mov eax, 0x1000", "mov rbx, 0x2007", "mov qword ptr [rax], rbx"],
+      ...["mov eax, 0x2000", "mov rbx, 0x3007", "mov qword ptr [rax], rbx"],
+      ...["mov eax, 0x3008", "mov rbx, 0x2800000000200087", "mov qword ptr [rax], rbx", "mov rax, cr3", "mov cr3, rax"],
+    ];
+    const set = (value: number) => ["xor ecx, ecx", "xor edx, edx", `mov eax, 0x${value.toString(16)}`, "wrpkru"];
+    one.load([
+      ...keyed,
+      ...set(0x8000_0004),
+      ...write,
+      `mov edi, 0x${area.toString(16)}`,
+      "mov eax, 0x200",
+      "xsave [rdi]",
+    ]);
+    assert.deepEqual([one.run().reason, vectorAt(one)], ["hlt", -1]);
+    const saved = cpu.getXsave();
+    const keys = (bytes: Uint8Array) => [...bytes.subarray(2688, 2696)];
+    assert.deepEqual(keys(saved), [4, 0, 0, 0x80, 0, 0, 0, 0]);
+    assert.deepEqual(keys(one.ram().subarray(area, area + 4096)), keys(saved));
+    assert.equal((saved[513] ?? 0) & 2, 2);
+    const change = (value: number, there = true) => {
+      const other = saved.slice();
+      new DataView(other.buffer).setUint32(2688, value, true);
+      if (!there) other[513] = 0;
+      cpu.setXsave(other);
+    };
+    const vectorNow = (lines: readonly string[]) => {
+      one.load(lines);
+      assert.equal(one.run().reason, "hlt");
+      return vectorAt(one);
+    };
+    const state = one.vm.saveState();
+    assert.equal(vectorNow(write), -1);
+    change(1 << 10);
+    assert.equal(vectorNow(write), 14);
+    assert.deepEqual(keys(cpu.getXsave()), [0, 4, 0, 0, 0, 0, 0, 0]);
+    const forbidden = one.vm.saveState();
+    // Without the component it is as it begins.
+    change(1 << 10, false);
+    assert.deepEqual(keys(cpu.getXsave()), [0, 0, 0, 0, 0, 0, 0, 0]);
+    assert.equal((cpu.getXsave()[513] ?? 0) & 2, 0);
+    assert.equal(vectorNow(write), -1);
+    one.vm.loadState(forbidden);
+    assert.equal(cpu.getXcrs().xcrs[0]?.value, 0x207n);
+    assert.equal(vectorNow(write), 14);
+    one.vm.loadState(state);
+    assert.deepEqual(keys(cpu.getXsave()), keys(saved));
+    assert.equal(vectorNow(write), -1);
+  });
+
+  test(`${title}: a vCPU whose CPUID lacks PKRU's component has it neither in XCR0 nor in an area`, async () => {
+    const kvm = await kvmOf("intel");
+    const vm = kvm.createVm(type);
+    const cpu = vm.createVcpu(0);
+    cpu.setCpuid2(
+      kvm.getSupportedCpuid().map((one) => (one.function === 0xd ? { ...one, eax: one.eax & ~0x200 } : one)),
+    );
+    const wrong = cpu.getXsave();
+    wrong[513] = 2;
+    assert.throws(() => cpu.setXsave(wrong), /EINVAL.*XSTATE_BV 0x20[0-9] has components/);
+    assert.throws(() => cpu.setXcrs({ flags: 0, xcrs: [{ xcr: 0, value: 0x207n }] }), /EINVAL.*XCR0 cannot be 0x207/);
+    cpu.setXcrs({ flags: 0, xcrs: [{ xcr: 0, value: 7n }] });
+    cpu.close();
+    vm.close();
+  });
+
   test(`${title}: what is no state of this vCPU is EINVAL, and changes nothing`, async () => {
     const { cpu } = await guest(type);
     const before = [cpu.getXsave(), cpu.getXcrs(), cpu.getDebugregs()];
@@ -67,7 +143,7 @@ for (const type of types) {
     refused(() => cpu.setXsave(new Uint8Array(1024)), /area/);
     refused(() => cpu.setFpu({ ...cpu.getFpu(), mxcsr: 1 << 17 }), /MXCSR/);
     refused(() => cpu.setFpu({ ...cpu.getFpu(), xmm: new Uint8Array(255) }), /xmm/);
-    for (const value of [0n, 2n, 1n << 62n, 1n << 9n])
+    for (const value of [0n, 2n, 1n << 62n, 1n << 9n, 0x205n, 0x209n])
       refused(() => cpu.setXcrs({ flags: 0, xcrs: [{ xcr: 0, value }] }), /XCR0 cannot be/);
     refused(() => cpu.setXcrs({ flags: 1, xcrs: [] }), /flags/);
     refused(() => cpu.setXcrs({ flags: 0, xcrs: Array(17).fill({ xcr: 1, value: 0n }) }), /16 at most/);
@@ -105,6 +181,8 @@ test("XCR0 and debug registers that there cannot be are refused in a state", asy
     ["xcr0", 0, 0n],
     ["xcr0", 0, 5n],
     ["xcr0", 0, 1n << 9n],
+    ["xcr0", 0, 0x205n],
+    ["xcr0", 0, 0x20fn],
     ["debug", 7, 1n << 32n],
     ["debug", 6, 1n << 40n],
   ] as const)

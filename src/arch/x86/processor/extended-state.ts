@@ -4,13 +4,15 @@
  */
 import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
-import { AreaPart, StateComponent } from "../engines/extended-state.js";
+import { AreaPart, extendedComponents, StateComponent } from "../engines/extended-state.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "../engines/float-words.js";
+import { Request } from "../engines/layout.js";
 import { KVM_XSAVE_SIZE, type X86Debugregs, type X86Fpu, type X86Xcrs } from "../uapi.js";
 import { getCpuid, stateComponents } from "./cpuid.js";
-import { contextChanged, getField, setField } from "./vcpu.js";
+import { contextChanged, getField, request, setField } from "./vcpu.js";
 
 const vectors = 16;
+const keysAt = extendedComponents[1].offset;
 /** Of an image, bytes. */
 const Image = {
   control: 0,
@@ -90,7 +92,8 @@ function inUse(vcpu: VcpuInside): number {
   return (
     (x87 ? StateComponent.x87 : 0) |
     (sse ? StateComponent.sse : 0) |
-    (any("vectorHigh", vectors) ? StateComponent.avx : 0)
+    (any("vectorHigh", vectors) ? StateComponent.avx : 0) |
+    (getField(vcpu, "pkru") !== 0n ? StateComponent.keys : 0)
   );
 }
 
@@ -147,6 +150,7 @@ export function getXsave(vcpu: VcpuInside): Uint8Array<ArrayBuffer> {
   putImage(vcpu, view);
   view.setBigUint64(AreaPart.header, BigInt(inUse(vcpu) & stateComponents()), true);
   for (let i = 0; i < vectors; i++) put128(view, AreaPart.extended + 16 * i, getField(vcpu, "vectorHigh", i));
+  view.setUint32(keysAt, Number(getField(vcpu, "pkru")), true);
   return area;
 }
 
@@ -171,8 +175,16 @@ export function setXsave(vcpu: VcpuInside, given: Uint8Array): void {
   };
   put("vector", StateComponent.sse, Image.xmm);
   put("vectorHigh", StateComponent.avx, AreaPart.extended);
+  setKeys(vcpu, components & StateComponent.keys ? view.getUint32(keysAt, true) : 0);
   const keeps = components & (StateComponent.sse | StateComponent.avx);
   setField(vcpu, "mxcsr", BigInt(keeps ? mxcsr : Mxcsr.initial));
+}
+
+/** PKRU. Translations are as it was; the engine's own look at which would have to go is for what guests do often. */
+function setKeys(vcpu: VcpuInside, value: number): void {
+  if (getField(vcpu, "pkru") === BigInt(value)) return;
+  setField(vcpu, "pkru", BigInt(value));
+  request(vcpu, Request.flushTlb);
 }
 
 /** Whether XCR0 may be this where CPUID says these components. */

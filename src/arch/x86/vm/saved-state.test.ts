@@ -126,6 +126,8 @@ const hostile: readonly (readonly [way: readonly string[], value: unknown])[] = 
   [["vcpus", "0", "arch", "state", "control", "3"], 1n << 40n],
   [["vcpus", "0", "arch", "state", "control", "4"], 1n << 30n],
   [["vcpus", "0", "arch", "state", "msrs", "0"], 0x400n],
+  [["vcpus", "0", "arch", "state", "xcr0", "0"], 0x206n],
+  [["vcpus", "0", "arch", "state", "pkru", "0"], 1n << 32n],
   [["vcpus", "0", "arch", "state", "general", "3"], 1n << 64n],
   [["vcpus", "0", "arch", "state", "general", "3"], 5],
 ];

@@ -39,7 +39,7 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
   most: {
     cpl: 3n,
     taskPriority: 15n,
-    xcr0: 7n,
+    xcr0: 0x207n,
     floatControl: 0xffffn,
     floatStatus: 0xffffn,
     floatTags: 0xffn,

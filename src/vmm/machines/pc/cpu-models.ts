@@ -43,7 +43,7 @@ const levels: readonly {
     more: [
       ...features(7, "ebx", { rdseed: 18, adx: 19, sha: 29 }),
       ...features(0x80000008, "ebx", { clzero: 0 }),
-      ...features(7, "ecx", { gfni: 8, vaes: 9, vpclmulqdq: 10 }),
+      ...features(7, "ecx", { pku: 3, gfni: 8, vaes: 9, vpclmulqdq: 10 }),
       ...features(stateLeaf, "eax", { xsaveopt: 0, xsavec: 1, xgetbv1: 2, xsaves: 3 }, 1),
     ],
   },

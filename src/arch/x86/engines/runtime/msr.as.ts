@@ -295,7 +295,7 @@ export function identify(s: i32): void {
     if (leaf == 7 && index == 0 && load<u64>(s, S_control + 32) & CR4_protectionKeys) c |= 0x10;
     // How large an area is by now: in one form or the other.
     if (leaf == 0xd && (index == 0 || (index == 1 && a & AREAFORM_compacted)) && b != 0)
-      b = areaBytes(load<u64>(s, S_xcr0));
+      b = areaBytes(load<u64>(s, S_xcr0), index == 1);
   }
   store<u64>(s, a, RAX);
   store<u64>(s, b, RBX);

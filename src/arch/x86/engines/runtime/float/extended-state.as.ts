@@ -11,8 +11,11 @@ import {
   AREA_extended,
   AREA_header,
   AREA_reserved,
+  AREAPLACE_keys,
   AREASIZE_avx,
+  AREASIZE_keys,
   COMPONENT_avx,
+  COMPONENT_keys,
   COMPONENT_sse,
   COMPONENT_x87,
   CR0_taskSwitched,
@@ -37,6 +40,7 @@ import {
   S_floatTags,
   S_general,
   S_mxcsr,
+  S_pkru,
   S_vector,
   S_vectorHigh,
   S_xcr0,
@@ -49,6 +53,7 @@ import {
 import { loadBlock, loadSlow, probeStore, storeBlock } from "../../../../../engine/runtime/access.as";
 import { raiseWith } from "../../../interrupts/deliver.as";
 import { is64 } from "../../../mmu/mode.as";
+import { setKeys } from "../../../mmu/protection-keys.as";
 import { control0, control4 } from "../../../mmu/translate.as";
 import { cpuidEntry } from "../cpuid-entry.as";
 import { deriveFloat } from "./blocked.as";
@@ -56,6 +61,8 @@ import { makeFloat, MXCSR_AT, STACK_AT, STACK_SIZE, takeFloat, XMM_AT } from "./
 import { initializeState } from "./status.as";
 
 const COMPACTED: u64 = 0x8000000000000000;
+/** PKRU on its way: where the image has it, whatever the area's form. */
+const KEYS_AT = AREA_extended + AREASIZE_avx;
 
 function protection(s: i32): bool {
   raiseWith(s, VECTOR_generalProtection, 0);
@@ -99,6 +106,7 @@ function inUse(s: i32): u64 {
   if (floatInUse(s)) used |= COMPONENT_x87;
   if (hasBits(s + S_vector, count)) used |= COMPONENT_sse;
   if (hasBits(s + S_vectorHigh, count)) used |= COMPONENT_avx;
+  if (load<u32>(s, S_pkru) != 0) used |= COMPONENT_keys;
   return used;
 }
 
@@ -110,6 +118,12 @@ function requested(s: i32): u64 {
 
 function aligned(s: i32, address: i64): bool {
   return address & 63 ? protection(s) : true;
+}
+
+/** Where PKRU is in an area; `components` are those that a compacted one has places for. */
+function keysPlace(components: u64, compacted: bool): i32 {
+  if (!compacted) return AREAPLACE_keys;
+  return components & COMPONENT_avx ? AREA_extended + AREASIZE_avx : AREA_extended;
 }
 
 /** Writes an area, of which `kind` says how: `SaveKind`. */
@@ -134,6 +148,8 @@ export function saveExtended(s: i32, address: i64, size: i32, kind: i32): void {
   }
   const end = parts & COMPONENT_avx ? AREA_extended + AREASIZE_avx : compacted ? AREA_reserved : AREA_compaction;
   if (!probeStore(s, address, end)) return;
+  const keys = address + keysPlace(wanted, compacted);
+  if (parts & COMPONENT_keys && !probeStore(s, keys, AREASIZE_keys)) return;
 
   const withFloat = (parts & COMPONENT_x87) != 0;
   if (withMxcsr) {
@@ -149,6 +165,10 @@ export function saveExtended(s: i32, address: i64, size: i32, kind: i32): void {
   const bytes = 16 * vectorCount(s);
   if (parts & COMPONENT_sse && !storeBlock(s, address + XMM_AT, bytes, s + S_vector)) return;
   if (parts & COMPONENT_avx && !storeBlock(s, address + AREA_extended, bytes, s + S_vectorHigh)) return;
+  if (parts & COMPONENT_keys) {
+    store<u64>(image, <u64>load<u32>(s, S_pkru), KEYS_AT);
+    if (!storeBlock(s, keys, AREASIZE_keys, image + KEYS_AT)) return;
+  }
   storeBlock(s, address + AREA_header, compacted ? 16 : 8, image + AREA_header);
 }
 
@@ -187,6 +207,8 @@ export function restoreExtended(s: i32, address: i64, size: i32, compacted: i32)
   if (withMxcsr && !loadBlock(s, address + MXCSR_AT, 4, image + MXCSR_AT)) return;
   if (parts & COMPONENT_sse && !loadBlock(s, address + XMM_AT, bytes, image + XMM_AT)) return;
   if (parts & COMPONENT_avx && !loadBlock(s, address + AREA_extended, bytes, image + AREA_extended)) return;
+  const keys = address + keysPlace(load<u64>(image, AREA_compaction), compact);
+  if (parts & COMPONENT_keys && !loadBlock(s, keys, AREASIZE_keys, image + KEYS_AT)) return;
   if (withMxcsr && load<u32>(image, MXCSR_AT) & ~MXCSR_writable) {
     protection(s);
     return;
@@ -201,18 +223,22 @@ export function restoreExtended(s: i32, address: i64, size: i32, compacted: i32)
   else if (initial & COMPONENT_sse) memory.fill(s + S_vector, 0, bytes);
   if (parts & COMPONENT_avx) memory.copy(s + S_vectorHigh, image + AREA_extended, bytes);
   else if (initial & COMPONENT_avx) memory.fill(s + S_vectorHigh, 0, bytes);
+  // Of its eight bytes four are PKRU, the others nothing; CR4.PKE is not asked for.
+  if (parts & COMPONENT_keys) setKeys(s, load<u32>(image, KEYS_AT));
+  else if (initial & COMPONENT_keys) setKeys(s, 0);
 }
 
 /** XCR0 may be no more than this: CPUID says it, of a processor without CPUID all. */
 export function componentsOffered(s: i32): u64 {
-  const all: u64 = COMPONENT_x87 | COMPONENT_sse | COMPONENT_avx;
+  const all: u64 = COMPONENT_x87 | COMPONENT_sse | COMPONENT_avx | COMPONENT_keys;
   if (load<i32>(s, S_cpuidCount) == 0) return all;
   const entry = cpuidEntry(s, 0xd, 0);
   return entry == 0 ? 0 : all & (<u64>load<u32>(entry, 12) | ((<u64>load<u32>(entry, 24)) << 32));
 }
 
-/** Bytes of an area with these components. */
-export function areaBytes(components: u64): i32 {
+/** Bytes of an area with these components, one behind the other or not. */
+export function areaBytes(components: u64, compacted: bool): i32 {
+  if (components & COMPONENT_keys) return keysPlace(components, compacted) + AREASIZE_keys;
   return components & COMPONENT_avx ? AREA_extended + AREASIZE_avx : AREA_extended;
 }
 
