@@ -101,7 +101,7 @@ for (const type of types) {
     const { rbx, rsi } = one.cpu.getRegs();
     assert.deepEqual([rbx, rsi], [6n, 5n]);
     // Of the engine's own registers, and of the kernel side's.
-    for (const number of [0x277, 0x48]) {
+    for (const number of [0x277, 0x4b56_4d03]) {
       one.load(msr(number, 0x2222));
       const wrong = isExit(one.run(), "x86_wrmsr");
       assert.deepEqual([wrong.index, wrong.msrReason, wrong.data], [number, KVM_MSR_EXIT_REASON_INVAL, 0x2222n]);
