@@ -3,7 +3,6 @@ import type { Disk as DiskOption } from "../api/types.js";
 import { type ClosedDisk, type OpenDisks, type Opening, openDisks, overlaid } from "../vmm/devices/virtio/disks.js";
 import { VmmError } from "../vmm/errors.js";
 import { type ByteStore, type Disk, StorageError } from "../vmm/storage/disk.js";
-import { anyDecompressors as decompressors } from "../vmm/storage/qcow2/decompressors.js";
 import { isQcow2 } from "../vmm/storage/qcow2/header.js";
 import { Qcow2Disk } from "../vmm/storage/qcow2/qcow2.js";
 import { RawDisk } from "../vmm/storage/raw.js";
@@ -20,10 +19,8 @@ export async function openPageDisks(disks: readonly SentDisk[], opening: Opening
   const stores: ByteStore[] = [];
   try {
     for (const disk of disks) stores.push(await openStore(disk));
-    return await openDisks(
-      disks.map((disk, index) => closed(disk, stores[index] as ByteStore)),
-      opening,
-    );
+    const closedDisks = await Promise.all(disks.map((disk, index) => closed(disk, stores[index] as ByteStore)));
+    return await openDisks(closedDisks, opening);
   } catch (error) {
     for (const store of stores) store.close();
     throw error instanceof StorageError ? new VmmError(error.message, { cause: error }) : error;
@@ -35,21 +32,29 @@ async function openStore({ source, readOnly = false, mode = "overlay" }: SentDis
   return mode === "write" && !readOnly ? OriginFile.open(source) : new BlobStore(source, await originBlob(source));
 }
 
-function closed({ source, format, readOnly = false, mode = "overlay" }: SentDisk, store: ByteStore): ClosedDisk {
-  const overlay = mode === "overlay" && !readOnly;
-  const open = (room: Room | undefined): Disk => {
-    const wanted = format ?? (typeof source === "string" && source.endsWith(".qcow2") ? "qcow2" : "raw");
-    if (wanted === "qcow2") {
-      const isRead = readOnly || overlay;
-      return new Qcow2Disk(room && !isRead ? bounded(store, room) : store, { readOnly: isRead, decompressors });
-    }
-    if (format === undefined) requireRaw(store);
-    return new RawDisk(store, { readOnly: readOnly || overlay });
-  };
+async function closed(disk: SentDisk, store: ByteStore): Promise<ClosedDisk> {
+  const overlay = (disk.mode ?? "overlay") === "overlay" && !disk.readOnly;
+  const open = await opener(disk, store, overlay || disk.readOnly === true);
   return {
     name: store.name,
     overlay,
     open: (written, room) => (overlay ? overlaid(open(room), written, room) : open(room)),
+  };
+}
+
+/** What reads it. A page fetches what unpacks clusters only for a disk that may have such. */
+async function opener(
+  { source, format }: SentDisk,
+  store: ByteStore,
+  readOnly: boolean,
+): Promise<(room: Room | undefined) => Disk> {
+  if ((format ?? (typeof source === "string" && source.endsWith(".qcow2") ? "qcow2" : "raw")) === "qcow2") {
+    const { anyDecompressors: decompressors } = await import("../vmm/storage/qcow2/decompressors.js");
+    return (room) => new Qcow2Disk(room && !readOnly ? bounded(store, room) : store, { readOnly, decompressors });
+  }
+  return () => {
+    if (format === undefined) requireRaw(store);
+    return new RawDisk(store, { readOnly });
   };
 }
 
