@@ -152,7 +152,7 @@ export async function bundle(
     Object.assign(metafile.outputs, made.outputs);
   };
   try {
-    const dense = { minifyWhitespace: true, minifySyntax: true, minifyIdentifiers: minify };
+    const dense = { minifyWhitespace: true, minifySyntax: true, minifyIdentifiers: true };
     await add({
       ...(command ? dense : {}),
       entryPoints: { ...shared, ...wholes },
