@@ -159,7 +159,11 @@ export async function bundle(
       splitting: true,
       plugins: [plugin(false)],
     });
-    if (command) await add({ ...dense, entryPoints: apart, plugins: [programApart, plugin(true)] });
+    // What the commands do keeps its names, for traces of stacks.
+    for (const [name, entry] of Object.entries(apart)) {
+      const minifyIdentifiers = name !== "program";
+      await add({ ...dense, minifyIdentifiers, entryPoints: { [name]: entry }, plugins: [programApart, plugin(true)] });
+    }
   } catch (cause) {
     throw new VmmError(`esbuild could not bundle: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
