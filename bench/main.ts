@@ -19,10 +19,11 @@ import { bootRow, type Row, rowSets, smallPrograms } from "./suite/rows.js";
 import { toSvg } from "./suite/svg.js";
 import { toTable } from "./suite/table.js";
 
+const guests = architectures.map(({ name }) => name).join(" or ");
 const usage = `usage: npm run bench -- [--quick | --all] [options]
   --quick            the small programs, two runs each (the default)
   --all              these and Debian's own programs, three runs each
-  --guest NAME       ${architectures.map(({ name }) => name).join(" or ")} (default: the first)
+  --guest NAME       ${guests} (default: the first)
   --rows REGEXP      only rows whose names match, of all there are
   --engines LIST     of qemu, hv, pr (default: all of them)
   --node PATH        hv once more on another Node.js; can be given again
@@ -65,8 +66,7 @@ function parseOptions(args: readonly string[]) {
   const clock = clocks.find((name) => name === values.clock);
   if (!clock) throw new UsageError(`--clock is ${clocks.join(", ")}, not "${values.clock}"`);
   const architecture = architectures.find(({ name }) => name === (values.guest ?? architectures[0]?.name));
-  if (!architecture)
-    throw new UsageError(`--guest is ${architectures.map(({ name }) => name).join(" or ")}, not "${values.guest}"`);
+  if (!architecture) throw new UsageError(`--guest is ${guests}, not "${values.guest}"`);
   const threads = threadModes.find((mode) => mode === values.threads);
   if (values.threads !== undefined && !threads)
     throw new UsageError(`--threads is ${threadModes.join(" or ")}, not "${values.threads}"`);
