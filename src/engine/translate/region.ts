@@ -15,6 +15,7 @@ import { callDepth } from "../region-entry.js";
 import type { Mode } from "../target.js";
 import { type AccessGroup, accessGroups } from "./access-groups.js";
 import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./control-flow.js";
+import { deadWrites } from "./dead-writes.js";
 import { type Linkage, returns } from "./linkage.js";
 import { type Knowledge, RegisterFile } from "./register-file.js";
 import type { TranslatorTarget } from "./target.js";
@@ -124,8 +125,10 @@ export class RegionTranslator<V> {
   /** What is known of the registers at a merge, whichever way it is reached. */
   readonly #met = new Map<number, Knowledge>();
 
-  /** Registers held as a whole: an instruction need not write what nobody reads. */
-  readonly #wholes: Registers;
+  /** Of each block, by its position: which accesses of its instructions are checked together. */
+  #groups: readonly (readonly (AccessGroup | undefined)[])[] = [];
+  /** What instructions need not write. */
+  #dead: ReadonlyMap<Instruction<V>, Registers> = new Map();
 
   constructor(source: RegionSource<V>, { target, linkage, mode, templates }: RegionSetting<V>) {
     this.#source = source;
@@ -138,7 +141,6 @@ export class RegionTranslator<V> {
     this.#targetMask = targetMask;
     this.#addressMask = addressMask;
     this.#file = new RegisterFile(this.#f, regionLocals.state, target.held);
-    this.#wholes = target.held.flatMap(({ whole }, n) => (whole ? [n] : []));
     this.#place = { file: this.#file, offset: 0, word: 0 };
     templates.place = this.#place;
     this.#access = accessContext(target.layout, { helper: (name) => linkage.routine(name) });
@@ -152,10 +154,6 @@ export class RegionTranslator<V> {
   #units(from: number, to: number): number {
     const { entrySize, scale } = this.#layout.codePage;
     return (to - from) / (entrySize >> scale);
-  }
-
-  get #allWholes(): number {
-    return (1 << this.#wholes.length) - 1;
   }
 
   /** Number of guest instructions in the region. */
@@ -194,6 +192,11 @@ export class RegionTranslator<V> {
     if (blocks.size === 0) return undefined;
     const graph = analyse([...new Set([this.#source.entry, ...this.#returns])], blocks);
     this.#graph = graph;
+    this.#groups = graph.nodes.map(({ block }) =>
+      this.#source.missesCall ? [] : accessGroups(block.instructions.map(({ template }) => template)),
+    );
+    const wholes = this.#target.held.flatMap(({ whole }, n) => (whole ? [n] : []));
+    this.#dead = deadWrites(graph, wholes, this.#groups);
     const f = this.#f;
     this.#prologue();
     const writes = new Uint8Array(this.#target.held.length);
@@ -512,8 +515,7 @@ export class RegionTranslator<V> {
 
   #block(node: FlowNode<Instruction<V>>): void {
     const { instructions } = node.block;
-    const groups = this.#groupsOf(node);
-    const dead = this.#dead(node, groups);
+    const groups = this.#groups[node.order] ?? [];
     instructions.forEach((instruction, i) => {
       this.#place.offset = instruction.offset;
       this.#place.word = instruction.template.word;
@@ -527,7 +529,7 @@ export class RegionTranslator<V> {
               direct: this.#direct(group, instruction, this.#units(node.block.start, instruction.offset)),
             }
           : exits,
-        dead[i] as Registers,
+        this.#dead.get(instruction) ?? noRegisters,
       );
       if (group?.last === i) this.#f.release(group.local as number);
     });
@@ -535,73 +537,6 @@ export class RegionTranslator<V> {
     const end = offset + template.length;
     if (template.fallsThrough) this.#go(node, end, this.#units(node.block.start, end));
   }
-
-  #groupsOf({ block }: FlowNode<Instruction<V>>): readonly (AccessGroup | undefined)[] {
-    if (this.#source.missesCall) return [];
-    return accessGroups(block.instructions.map(({ template }) => template));
-  }
-
-  /** Of the registers held as a whole, those of each instruction of a block that are written again before anybody reads them. */
-  #dead(node: FlowNode<Instruction<V>>, groups: readonly (AccessGroup | undefined)[]): readonly Registers[] {
-    const found: Registers[] = [];
-    this.#needed(node, groups, (i, dead) => {
-      found[i] = dead;
-    });
-    return found;
-  }
-
-  /** Bits of `#wholes` that are needed where a block begins; `each` is told of what its instructions, from the last on, need not write. */
-  #needed(
-    node: FlowNode<Instruction<V>>,
-    groups: readonly (AccessGroup | undefined)[],
-    each: (i: number, dead: Registers) => void = () => {},
-  ): number {
-    const { instructions } = node.block;
-    const bits = (numbers: readonly number[]) => numbers.reduce((all, n) => all | (1 << this.#wholes.indexOf(n)), 0);
-    const ofWholes = (numbers: readonly number[]) => bits(numbers.filter((n) => this.#wholes.includes(n)));
-    let needed = this.#neededBehind(node);
-    for (let i = instructions.length - 1; i >= 0; i--) {
-      const { template } = instructions[i] as Instruction<V>;
-      const writes = ofWholes(template.writes);
-      const dead = template.branches ? 0 : writes & ~needed;
-      each(i, dead === 0 ? noRegisters : this.#wholes.filter((_, n) => (dead >> n) & 1));
-      if (!template.branches) needed &= ~writes;
-      needed |= ofWholes(template.reads);
-      const group = groups[i];
-      const checked = group !== undefined && groups.indexOf(group) < i;
-      if (template.leaves || (template.plain && !checked)) needed = this.#allWholes;
-    }
-    return needed;
-  }
-
-  /** Bits of `#wholes` that are needed behind a block: all where the region may be left. */
-  #neededBehind(node: FlowNode<Instruction<V>>): number {
-    const all = this.#allWholes;
-    const graph = this.#graph as FlowGraph<Instruction<V>>;
-    const { offset, template, isCall, table } = node.block.instructions.at(-1) as Instruction<V>;
-    if (isCall) return all;
-    const followed = [
-      ...table,
-      ...template.jumps.map((distance) => (distance === undefined ? undefined : offset + distance)),
-    ];
-    if (template.fallsThrough) followed.push(offset + template.length);
-    let needed = table.length > 0 || followed.length === 0 ? all : 0;
-    for (const to of followed) {
-      const position = to === undefined ? undefined : graph.position(to);
-      if (position === undefined || graph.edge(node.order, position) !== "forward") return all;
-      needed |= this.#neededIn(graph.nodes[position] as FlowNode<Instruction<V>>);
-    }
-    return needed;
-  }
-
-  #neededIn(node: FlowNode<Instruction<V>>): number {
-    const known = this.#neededAt.get(node.order);
-    if (known !== undefined) return known;
-    const needed = this.#needed(node, this.#groupsOf(node));
-    this.#neededAt.set(node.order, needed);
-    return needed;
-  }
-  readonly #neededAt = new Map<number, number>();
 
   /** An access that is checked together with others: the first one makes the check. */
   #direct(group: AccessGroup, { offset, template }: Instruction<V>, before: number): Required<Exits>["direct"] {

@@ -244,6 +244,8 @@ const none: readonly never[] = [];
 
 /** Forms kept: some 2 kB each. Programs have about a thousand; a guest could make any number. */
 const formLimit = 4096;
+/** Of them without what nobody reads, which there may be thirty times as many of. */
+const withoutLimit = 8192;
 
 /** The forms of one instruction. */
 class Family<V> {
@@ -308,6 +310,7 @@ export class Templates<V> {
   readonly #recorder: RegionRecorder<V>;
   readonly #families = new Map<V, Family<V>>();
   #forms = 0;
+  #withouts = 0;
   /** Forms once more, for places inside one where it is being emitted. */
   readonly #spare = new WeakMap<Form, Form[]>();
 
@@ -339,13 +342,7 @@ export class Templates<V> {
 
   /** Lends what is to be emitted for a template, which writes all but `dead`: the same form may be asked for again meanwhile. */
   emitting({ form: whole, variant, word }: Template<V>, dead: Registers, body: (planned: Planned) => void): void {
-    let form = whole;
-    if (dead.length > 0) {
-      const key = dead.join();
-      const known = whole.without.get(key);
-      form = known ?? (this.#record(this.#family(variant), variant, word, dead) as Form);
-      if (!known) whole.without.set(key, form);
-    }
+    const form = this.#without(whole, variant, word, dead);
     if (!form.busy) {
       form.busy = true;
       body(form.planned);
@@ -357,6 +354,20 @@ export class Templates<V> {
     const another = spare.pop() ?? (this.#record(this.#family(variant), variant, word, dead) as Form);
     body(another.planned);
     spare.push(another);
+  }
+
+  /** The form that does not write these; itself where there are forms enough. */
+  #without(form: Form, variant: V, word: number, dead: Registers): Form {
+    if (dead.length === 0) return form;
+    const key = dead.join();
+    let other = form.without.get(key);
+    if (!other) {
+      if (this.#withouts >= withoutLimit) return form;
+      this.#withouts++;
+      other = this.#record(this.#family(variant), variant, word, dead) as Form;
+      form.without.set(key, other);
+    }
+    return other;
   }
 
   #family(variant: V): Family<V> {
@@ -375,6 +386,7 @@ export class Templates<V> {
     if (this.#forms++ >= formLimit) {
       this.#families.clear();
       this.#forms = 0;
+      this.#withouts = 0;
       family = this.#family(variant);
     }
     const form = this.#record(family, variant, word);
