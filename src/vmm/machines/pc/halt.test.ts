@@ -6,7 +6,7 @@ import {
   KVM_MP_STATE_UNINITIALIZED,
   type X86Regs,
 } from "../../../arch/x86/uapi.js";
-import { haltedForGood } from "./halt.js";
+import { allHaltedForGood } from "./halt.js";
 
 /** A CPU whose thread does something between two looks at it: `meanwhile`, before its flags are read. */
 function cpu(
@@ -25,6 +25,7 @@ function cpu(
   };
 }
 const nothing = (): void => {};
+const haltedForGood = (one: ReturnType<typeof cpu>): boolean => allHaltedForGood([one]);
 
 test("who halts with interrupts off has halted for good, and who waits for its start; nobody else has", () => {
   assert.equal(haltedForGood(cpu(KVM_MP_STATE_HALTED, 0x2n, nothing)), true);
