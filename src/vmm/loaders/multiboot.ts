@@ -22,7 +22,7 @@ export function multibootHeader(head: Uint8Array): number | undefined {
   for (let at = 0; at + Field.header <= view.byteLength; at += 4) {
     if (view.getUint32(at, true) !== magic) continue;
     const sum = magic + view.getUint32(at + Field.flags, true) + view.getUint32(at + Field.checksum, true);
-    if (sum >>> 0 === 0 || sum % 2 ** 32 === 0) return at;
+    if (sum >>> 0 === 0) return at;
   }
   return undefined;
 }
