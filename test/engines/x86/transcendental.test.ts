@@ -56,28 +56,25 @@ const number = (random: Random, lowest: number, highest: number, signed = true):
   head: (signed ? random.below(2) << 15 : 0) | (16383 + lowest + random.below(highest - lowest + 1)),
   significand: significandOf(random),
 });
-const anyExponent = (random: Random) =>
-  number(
-    random,
-    ...((
-      [
-        [-3, 2],
-        [-70, 62],
-        [-16382, 16383],
-      ] as const
-    )[random.below(3)] as readonly [number, number]),
-  );
+/** Of one of some ranges. */
+const ranged = (random: Random, ranges: readonly (readonly [lowest: number, highest: number])[]): Extended =>
+  number(random, ...random.pick(ranges));
+const anyExponent = (random: Random): Extended =>
+  ranged(random, [
+    [-3, 2],
+    [-70, 62],
+    [-16382, 16383],
+  ]);
 
 /** The angles whose rests are the smallest come as multiples of half of pi, rounded: 64 bits of it, from those of 256. */
 const halfPi = 0xc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22n;
 function angle(random: Random): Extended {
   if (random.below(3) > 0) {
-    const [low, high] = [
+    return ranged(random, [
       [-2, 3],
       [-80, 62],
       [-16382, 0],
-    ][random.below(3)] as [number, number];
-    return number(random, low, high);
+    ]);
   }
   const multiple = halfPi * (1n + (BigInt(random.below(2 ** 32)) >> BigInt(random.below(32))));
   const bits = multiple.toString(2).length;
@@ -96,15 +93,10 @@ const functions: Readonly<Record<string, Function>> = {
   fptan: single(angle, [() => ({ n: 1n << 400n, e: -400 }), tangent]),
   f2xm1: single(
     (random) =>
-      number(
-        random,
-        ...((
-          [
-            [-4, -1],
-            [-16382, -1],
-          ] as const
-        )[random.below(2)] as readonly [number, number]),
-      ),
+      ranged(random, [
+        [-4, -1],
+        [-16382, -1],
+      ]),
     [powerMinusOne],
   ),
   fpatan: { draw: (random) => ({ x: anyExponent(random), y: anyExponent(random) }), results: [arctangent] },
@@ -118,16 +110,11 @@ const functions: Readonly<Record<string, Function>> = {
   },
   fyl2xp1: {
     draw: (random) => ({
-      x: number(
-        random,
-        ...((
-          [
-            [-4, -1],
-            [-120, 0],
-            [-16000, -2],
-          ] as const
-        )[random.below(3)] as readonly [number, number]),
-      ),
+      x: ranged(random, [
+        [-4, -1],
+        [-120, 0],
+        [-16000, -2],
+      ]),
       y: number(random, -300, 300),
     }),
     results: [logarithmPlusOne],
