@@ -67,7 +67,7 @@ export const handlerKey = (
 export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount: number } {
   const specs: X86Handler[] = [];
   for (const form of instructionSet().forms) {
-    if (!form.definition.semantics || !isThere(form, codeSize)) continue;
+    if (!isThere(form, codeSize)) continue;
     // Where a prefix is part of the opcode, code of 16 bits has the other size.
     const sizes = new Set([...sizesOf(form, codeSize), ...(codeSize === 32 ? sizesOf(form, 16) : [])]);
     for (const operandSize of sizes) {

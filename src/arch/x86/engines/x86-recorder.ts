@@ -320,7 +320,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       });
     }
     const unsegmented = codeSize === 64 || this.flat;
-    definition.semantics?.(this, operands, { size: operandSize, codeSize, unsegmented, condition, repeat });
+    definition.semantics(this, operands, { size: operandSize, codeSize, unsegmented, condition, repeat });
     this.#usedMmx();
   }
 

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assemble } from "./assembler.js";
 import { disassemble } from "./disassembler.js";
-import { insn } from "./insn.js";
+import { insn as declare } from "./insn.js";
 import { InstructionSet } from "./instruction-set.js";
 import type { CodeSize } from "./registers.js";
+
+/** What is only read. */
+const insn = <const E extends readonly string[]>(name: string, encodings: E) => declare(name, encodings, {}, () => {});
 
 const read = (hex: string, codeSize: CodeSize = 64): string => {
   const found = disassemble(

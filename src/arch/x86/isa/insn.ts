@@ -132,16 +132,15 @@ export interface InsnDefinition {
   readonly name: string;
   readonly encodings: readonly string[];
   readonly options: InsnOptions;
-  /** Undefined: it can be read and written, and no engine has it yet (unfinished.ts). */
-  readonly semantics: Semantics | undefined;
+  readonly semantics: Semantics;
 }
 
 /** Declares an instruction; see the head of this file. */
 export function insn<const E extends readonly string[]>(
   name: string,
   encodings: E,
-  options: InsnOptions = {},
-  semantics?: (m: X86Machine, operands: Operands<E>, facts: Facts) => void,
+  options: InsnOptions,
+  semantics: (m: X86Machine, operands: Operands<E>, facts: Facts) => void,
 ): InsnDefinition {
-  return { name, encodings, options, semantics: semantics as Semantics | undefined };
+  return { name, encodings, options, semantics: semantics as Semantics };
 }
