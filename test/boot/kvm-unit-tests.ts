@@ -50,6 +50,12 @@ function entriesOf(text: string): readonly Entry[] {
     .filter(({ arch }) => arch !== "i386");
 }
 
+/** What the user asked for cannot be: a sentence, and the status of a wrong usage. */
+function leave(sentence: string): never {
+  process.stderr.write(`kvm-unit-tests: ${sentence}\n`);
+  process.exit(2);
+}
+
 interface Run {
   readonly status: number | null;
   readonly text: string;
@@ -83,20 +89,20 @@ const { values, positionals } = parseArgs({
   },
 });
 const [given] = positionals;
-if (given === undefined) throw new Error("which folder of kvm-unit-tests? npm run kvm-unit-tests -- FOLDER");
+if (given === undefined) leave("which folder of kvm-unit-tests? npm run kvm-unit-tests -- FOLDER");
 const folder = join(resolve(given), "x86");
 const list = join(folder, "unittests.cfg");
-if (!existsSync(list)) throw new Error(`${list} is not there: is ${given} a folder of kvm-unit-tests?`);
+if (!existsSync(list)) leave(`${list} is not there: is ${given} a folder of kvm-unit-tests?`);
 const main = join(dirname(fileURLToPath(import.meta.url)), "../../src/cli/main.js");
 const only = new RegExp(values.only);
 const entries = entriesOf(readFileSync(list, "utf8")).filter(({ name }) => only.test(name));
 const chosen = entries.filter(({ file, args }) => !leftOut.test(file) && !leftOut.test(args));
 const missing = chosen.filter(({ file }) => !existsSync(join(folder, file)));
 if (missing.length > 0) {
-  throw new Error(`not built: ${missing.map(({ file }) => file).join(", ")}; ./configure --arch=x86_64 && make`);
+  leave(`not built: ${missing.map(({ file }) => file).join(", ")}; ./configure --arch=x86_64 && make`);
 }
 for (const type of values.type) {
-  if (!types.some((one) => one === type)) throw new Error(`there is no implementation ${type}`);
+  if (!types.some((one) => one === type)) leave(`there is no implementation ${type}; there are ${types.join(", ")}`);
   const counts = { passed: 0, failed: 0, skipped: 0, unended: 0 };
   for (const { name, file, args, cpus, memory, module } of chosen) {
     const { status, text, seconds } = await run(main, [
