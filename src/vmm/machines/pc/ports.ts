@@ -34,7 +34,7 @@ export interface PortDevice extends PortRange {
 }
 
 /** A device each of whose bytes stands for itself. */
-const bytewise = (
+export const bytewise = (
   range: PortRange,
   read: (offset: number) => number,
   write: (offset: number, byte: number) => void,

@@ -4,7 +4,7 @@
  * of it as QEMU has it: isa-debug-exit, fw_cfg, pc-testdev. Source: QEMU, docs/specs/fw_cfg.rst; kvm-unit-tests, x86/README.
  */
 import { testMemory, testPorts } from "./memory-map.js";
-import type { PortDevice } from "./ports.js";
+import { bytewise, type PortDevice } from "./ports.js";
 
 /** What `fw_cfg` is asked for, by its selector. */
 const Item = { signature: 0, id: 1, ramSize: 3, cpus: 5, maxCpus: 15 } as const;
@@ -56,12 +56,7 @@ export function testDevices({ memorySize, cpus, exit, line }: TestHost): readonl
   };
   let item: readonly number[] = [];
   let next = 0;
-  const kept = new DataView(new ArrayBuffer(4));
-  const whole = (at: number, size: number): number => {
-    let value = 0;
-    for (let i = 0; i < size; i++) value |= (kept.byteLength > at + i ? kept.getUint8(at + i) : 0xff) << (8 * i);
-    return value >>> 0;
-  };
+  const kept = new Uint8Array(testPorts.kept.count);
   return [
     { ...testPorts.exit, read: () => 0, write: (_, __, value) => exit(value & 0xff) },
     {
@@ -73,13 +68,13 @@ export function testDevices({ memorySize, cpus, exit, line }: TestHost): readonl
         next = 0;
       },
     },
-    {
-      ...testPorts.kept,
-      read: whole,
-      write: (at, size, value) => {
-        for (let i = 0; i < size; i++) kept.setUint8(at + i, (value >>> (8 * i)) & 0xff);
+    bytewise(
+      testPorts.kept,
+      (at) => kept[at] ?? 0,
+      (at, byte) => {
+        kept[at] = byte;
       },
-    },
+    ),
     {
       ...testPorts.lines,
       read: () => 0xffff_ffff,
