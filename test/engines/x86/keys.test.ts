@@ -96,7 +96,7 @@ inEveryWay("XRSTOR sets PKRU, and what was translated by the old one is gone", (
 });
 
 inEveryWay("the system's own pages have no keys; without CR4.PKE none has", (make) => {
-  const [access] = [1 << 10];
+  const access = 1 << 10;
   const systems = mapped(make, 5, 3n);
   assert.deepEqual(found(systems, [...wrpkru(access), ...writes]), [-1]);
   const one = mapped(make, 5);
