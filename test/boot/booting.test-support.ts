@@ -25,6 +25,16 @@ export const defaultGuest: Guest | undefined = "missing" in found ? undefined : 
 export const noGuest =
   defaultGuest === undefined && `the default guest is ${"missing" in found ? found.missing : "there"}`;
 
+/** The same of a guest that is not the default one. */
+export function noGuestNamed(name: string): string | false {
+  const { guest } = listGuest(name);
+  return "missing" in guest && `the guest ${name} is ${guest.missing}: unikvm guest fetch ${name}`;
+}
+
+/** The same for tests that take too long for `npm test`: they run only with UNIKVM_X86_EXEC=1. */
+export const noLongRunOf = (name: string): string | false =>
+  process.env["UNIKVM_X86_EXEC"] === undefined ? "it takes long; UNIKVM_X86_EXEC=1 runs it" : noGuestNamed(name);
+
 export interface Finished {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;

@@ -8,24 +8,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { listGuest } from "../../guests/index.js";
 import { createVm, type VmError } from "../../src/index-node.js";
-import { main } from "./booting.test-support.js";
+import { main, noLongRunOf } from "./booting.test-support.js";
 
 const rows = [
   { guest: "x86_64", port: "amd64", machine: "x86_64" },
   { guest: "i386", port: "i386", machine: "i686" },
 ] as const;
 
-function missing(port: string): string | false {
-  if (process.env["UNIKVM_X86_EXEC"] === undefined) return "SKIPPED: it takes long; UNIKVM_X86_EXEC=1 runs it";
-  const { guest } = listGuest(port);
-  return "missing" in guest && `SKIPPED: the guest ${port} is ${guest.missing}: unikvm guest fetch ${port}`;
-}
-
 for (const { guest, port, machine } of rows) {
   test(`a VM of ${guest} runs commands, has files, and goes on from a snapshot and as a twin`, {
-    skip: missing(port),
+    skip: noLongRunOf(port),
   }, async () => {
     const vm = await createVm({ guest, type: "hv", env: { FROM_VM: "1" } });
     try {
@@ -70,7 +63,7 @@ for (const { guest, port, machine } of rows) {
     }
   });
 
-  test(`unikvm exec --guest ${port} has the command's output and status`, { skip: missing(port) }, () => {
+  test(`unikvm exec --guest ${port} has the command's output and status`, { skip: noLongRunOf(port) }, () => {
     const command = [main, "exec", "--quiet", "--guest", port, "--", "sh", "-c", "uname -m; cat; exit 5"];
     const { status, stdout, stderr } = spawnSync(process.execPath, command, { input: "in\n", encoding: "utf8" });
     assert.deepEqual({ status, stdout, stderr }, { status: 5, stdout: `${machine}\nin\n`, stderr: "" });

@@ -10,9 +10,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { listGuest } from "../../guests/index.js";
 import { createVm, type LinuxVm, VmError } from "../../src/index-node.js";
-import { implementations, noGuest } from "./booting.test-support.js";
+import { implementations, noGuest, noLongRunOf } from "./booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-outside-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -56,14 +55,9 @@ async function useNetwork(vm: LinuxVm, port: number): Promise<void> {
   assert.notEqual((await ask("refused")).exitCode, 0);
 }
 
-const onX86 = (): string | false => {
-  if (process.env["UNIKVM_X86_EXEC"] === undefined) return "SKIPPED: it takes long; UNIKVM_X86_EXEC=1 runs it";
-  const { guest } = listGuest("amd64");
-  return "missing" in guest && `SKIPPED: the guest amd64 is ${guest.missing}: unikvm guest fetch amd64`;
-};
 const rows = [
   ...implementations.map((type) => ({ guest: "ppc64le", type, cpus: 1, skip: noGuest }) as const),
-  { guest: "x86_64", type: "hv", cpus: 2, skip: onX86() },
+  { guest: "x86_64", type: "hv", cpus: 2, skip: noLongRunOf("amd64") },
 ] as const;
 
 for (const { guest, type, cpus, skip } of rows) {

@@ -8,8 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "puppeteer-core";
-import { exportGuest, listGuest } from "../../guests/index.js";
+import { exportGuest } from "../../guests/index.js";
 import { createVm } from "../../src/index-node.js";
+import { noGuestNamed } from "../boot/booting.test-support.js";
 import { built } from "../build/building.test-support.js";
 import { missing } from "../oracles/oracles.js";
 import { firstLoad, foreignFiles, mostLoaded } from "./first-load.js";
@@ -23,16 +24,11 @@ const rows = [
   { guest: "x86_64", port: "amd64", often: false },
 ] as const;
 
-const noGuest = (port: string): string | false => {
-  const { guest } = listGuest(port);
-  return "missing" in guest && `the guest ${port} is ${guest.missing}: unikvm guest fetch ${port}`;
-};
-
 /** Kept by a shell that runs all the while: in its memory, and in a file. */
 const begin = "echo of-node >/tmp/state; hostname >/tmp/host";
 
 for (const { guest, port, often } of rows) {
-  const skip = often || all ? missing("chrome") || noGuest(port) : "it takes minutes; UNIKVM_ALL_PAGES=1 runs it";
+  const skip = often || all ? missing("chrome") || noGuestNamed(port) : "it takes minutes; UNIKVM_ALL_PAGES=1 runs it";
   describe(`snapshots of a VM of ${guest} in a page`, { skip }, () => {
     let page: Page;
     let folder = "";
