@@ -7,7 +7,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { powerpc } from "../src/arch/powerpc/arch.js";
-import { powerpcCalls } from "../src/arch/powerpc/calls/calls.js";
+import { type AnyCall, powerpcCalls } from "../src/arch/powerpc/calls/calls.js";
 import { powerpcSignatures } from "../src/arch/powerpc/calls/signatures.js";
 import { rows as powerpcRows } from "../src/arch/powerpc/module/implementations.js";
 import { hcalls } from "../src/arch/powerpc/papr/list.js";
@@ -15,12 +15,11 @@ import { rtasCalls } from "../src/arch/powerpc/papr/rtas/list.js";
 import { registerIds } from "../src/arch/powerpc/processor/one-reg.js";
 import * as registers from "../src/arch/powerpc/uapi/registers.js";
 import { x86 } from "../src/arch/x86/arch.js";
-import { x86Calls } from "../src/arch/x86/calls/calls.js";
+import { type AnyX86Call, x86Calls } from "../src/arch/x86/calls/calls.js";
 import { x86Signatures } from "../src/arch/x86/calls/signatures.js";
 import { rows as x86Rows } from "../src/arch/x86/module/implementations.js";
 import type { Signature } from "../src/base/takes.js";
 import type { Arch } from "../src/kvm/arch.js";
-import type { Errors } from "../src/kvm/calls.js";
 import { checkCapability } from "../src/kvm/capability.js";
 import * as constants from "../src/kvm/constants.js";
 import { exitReasons } from "../src/kvm/uapi/exits.js";
@@ -29,18 +28,10 @@ import { caseFiles as x86Cases } from "../test/api/x86/all-cases.js";
 
 export const target = new URL("../../docs/kvm-api.md", import.meta.url);
 
-interface Row {
-  readonly on: string;
-  readonly method: string;
-  readonly request: string;
-  readonly cap?: string;
-  readonly errors: Errors;
-}
-
 /** What is said of each architecture. */
 interface Subject {
   readonly arch: Arch;
-  readonly calls: Readonly<Record<string, Row>>;
+  readonly calls: Readonly<Record<string, AnyCall | AnyX86Call>>;
   readonly signatures: Readonly<Record<string, Readonly<Record<string, Signature>>>>;
   readonly cases: readonly (readonly [file: string, cases: object])[];
   /** Of its implementations. */

@@ -188,7 +188,7 @@ export const calls = {
     cap: "KVM_CAP_IRQ_ROUTING",
     errors: {
       EINVAL:
-        "more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one twice (on x86: to one controller, or beside a message), unknown type, controller or pin",
+        "more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one twice, unknown type, controller or pin",
       ENOMEM: noMemory,
     },
   },

@@ -341,7 +341,6 @@ const changed = {
     EINVAL: "no vector, 0 to 255",
     ENXIO: "the VM has interrupt controllers in the kernel side",
   }),
-  KVM_SET_GUEST_DEBUG: calls.KVM_SET_GUEST_DEBUG,
   KVM_GET_MP_STATE: here("KVM_GET_MP_STATE", {}),
   KVM_SET_MP_STATE: here("KVM_SET_MP_STATE", {
     EINVAL: "no state of an x86 processor, or without local APICs another one than KVM_MP_STATE_RUNNABLE",

@@ -16,19 +16,14 @@ import {
   KVM_X86_DISABLE_EXITS_PAUSE,
   KVM_XSAVE_SIZE,
 } from "../uapi.js";
-import { x86VmOf } from "../vm/x86-vm.js";
+import { type Setting, x86VmOf } from "../vm/x86-vm.js";
 
 /** Bits of the masks in the engines' shared tables. */
 export const maxVcpus = 32;
 export const maxVcpuId = 255;
 
 /** One that is enabled with some of these bits, and says which there are. `early`: before the first vCPU. */
-function bits(
-  cap: number,
-  setting: "x2apic" | "disabledExits" | "userMsr" | "exceptionPayload" | "tripleFault",
-  known: number,
-  early = false,
-): Capability {
+function bits(cap: number, setting: Setting, known: number, early = false): Capability {
   return {
     cap,
     check: known,
@@ -87,6 +82,6 @@ export const capabilities: readonly Capability[] = [
     "userMsr",
     KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER,
   ),
-  { ...bits(kvm.KVM_CAP_EXCEPTION_PAYLOAD, "exceptionPayload", 1), check: 1 },
-  { ...bits(kvm.KVM_CAP_X86_TRIPLE_FAULT_EVENT, "tripleFault", 1), check: 1 },
+  bits(kvm.KVM_CAP_EXCEPTION_PAYLOAD, "exceptionPayload", 1),
+  bits(kvm.KVM_CAP_X86_TRIPLE_FAULT_EVENT, "tripleFault", 1),
 ];

@@ -23,7 +23,8 @@ import { lapicAt, type x86Settings, x86Vm, x86VmPointer } from "./state.js";
 /** SIPI's page, once it has come. */
 export const started = 0x100;
 
-type Setting = Exclude<keyof typeof x86Settings.offset, "clockOffset">;
+/** What the user side sets with a number. */
+export type Setting = Exclude<keyof typeof x86Settings.offset, "clockOffset">;
 
 /** The line that leads to a controller's pin where no table says otherwise. */
 const lineOf = (chip: number, pin: number): number =>
