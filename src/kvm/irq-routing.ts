@@ -68,38 +68,44 @@ export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[], pins: r
   });
 }
 
-function* entries(memory: VmMemory): Generator<readonly [gsi: number, Target]> {
+/** Addresses of the table's entries. */
+function* entries(memory: VmMemory): Generator<number> {
   const table = memory.u32(vmState.routes);
-  for (let i = 0, count = memory.load(vmState.routeCount); i < count; i++) {
-    const at = table + i * routeSize;
-    const value = memory.u32(at + route.value);
-    yield [
-      memory.i32(at + route.gsi),
-      memory.i32(at + route.message)
-        ? { type: "message", address: memory.u64(at + route.address), data: value }
-        : { type: "pin", irqchip: memory.i32(at + route.irqchip), pin: value },
-    ];
-  }
+  for (let i = 0, count = memory.load(vmState.routeCount); i < count; i++) yield table + i * routeSize;
+}
+
+const gsiAt = (memory: VmMemory, at: number): number => memory.i32(at + route.gsi);
+
+function targetAt(memory: VmMemory, at: number): Target {
+  const value = memory.u32(at + route.value);
+  return memory.i32(at + route.message)
+    ? { type: "message", address: memory.u64(at + route.address), data: value }
+    : { type: "pin", irqchip: memory.i32(at + route.irqchip), pin: value };
 }
 
 /** The table as it was set. */
 export function getRoutes(memory: VmMemory): IrqRoute[] {
-  return Array.from(entries(memory), ([gsi, target]) =>
-    target.type === "message"
+  return Array.from(entries(memory), (at) => {
+    const gsi = gsiAt(memory, at);
+    const target = targetAt(memory, at);
+    return target.type === "message"
       ? { gsi, type: "msi", address: target.address, data: target.data }
-      : { gsi, type: "irqchip", irqchip: target.irqchip, pin: target.pin },
-  );
+      : { gsi, type: "irqchip", irqchip: target.irqchip, pin: target.pin };
+  });
 }
 
-/** Where a gsi goes by the table. */
+/** Where a gsi goes by the table. Each interrupt comes by here: of other gsis' entries nothing is made. */
 export function findRoutes(memory: VmMemory, gsi: number): Target[] {
-  return Array.from(entries(memory)).flatMap(([number, target]) => (number === gsi ? [target] : []));
+  const found: Target[] = [];
+  for (const at of entries(memory)) if (gsiAt(memory, at) === gsi) found.push(targetAt(memory, at));
+  return found;
 }
 
 /** Which gsis lead to a pin; undefined: there is no table. */
 export function gsisOf(memory: VmMemory, irqchip: number, pin: number): number[] | undefined {
   if (memory.load(vmState.routeCount) === 0) return undefined;
-  return Array.from(entries(memory)).flatMap(([gsi, target]) =>
-    target.type === "pin" && target.irqchip === irqchip && target.pin === pin ? [gsi] : [],
-  );
+  return Array.from(entries(memory)).flatMap((at) => {
+    const target = targetAt(memory, at);
+    return target.type === "pin" && target.irqchip === irqchip && target.pin === pin ? [gsiAt(memory, at)] : [];
+  });
 }
