@@ -131,8 +131,13 @@ export class Irqchip {
 
   /** An interrupt as a local APIC's command has it, to those with these numbers; how many took it. */
   sendToIds(command: number, ids: ReadonlySet<number>): number {
-    const { vector, mode } = { vector: command & 0xff, mode: (command >> 8) & 7 };
-    const message = { vector, mode, level: false, logical: false, destination: 0 };
+    const message = {
+      vector: command & 0xff,
+      mode: (command >> 8) & 7,
+      level: false,
+      logical: false,
+      destination: 0,
+    };
     return this.locked(() => {
       const meant = this.#outputs.vcpus().filter(({ lapic }) => ids.has(lapic.id));
       for (const vcpu of meant) this.#deliver(message, vcpu);
