@@ -36,7 +36,6 @@ import {
   KVM_MP_STATE_RUNNABLE,
   KVM_MP_STATE_SIPI_RECEIVED,
   KVM_MP_STATE_UNINITIALIZED,
-  KVM_X2APIC_API_USE_32BIT_IDS,
 } from "./uapi.js";
 import * as vendor from "./vendor.js";
 import { restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";
@@ -190,8 +189,7 @@ export const x86: Arch = {
   setIrq,
   setMsi: (vm, address, data) => {
     const x86 = x86VmOf(vm);
-    const wideIds = (x86.setting("x2apic") & KVM_X2APIC_API_USE_32BIT_IDS) !== 0;
-    return x86.irqchip?.signal(address, data, wideIds) ?? -1;
+    return x86.irqchip?.signal(address, data, x86.wideIds) ?? -1;
   },
   interrupt,
 

@@ -27,7 +27,6 @@ import {
   KVM_CLOCK_REALTIME,
   KVM_CLOCK_TSC_STABLE,
   KVM_PIT_SPEAKER_DUMMY,
-  KVM_X2APIC_API_USE_32BIT_IDS,
   type X86Clock,
   type X86Kvm,
   type X86Vcpu,
@@ -88,11 +87,6 @@ export function vmMethods(vm: VmInside): Pick<X86Vm, keyof typeof x86VmSignature
     if (!x86.irqchip?.hasPit) throw new KvmError("ENXIO", `${call}: the VM has no timer (KVM_CREATE_PIT2)`);
     return x86.irqchip;
   };
-  /** The machine's timer is looked at by the first vCPU. */
-  const timerChanged = (): void => {
-    const [first] = vm.vcpus();
-    if (first) x86.of(first).lookAtTimers();
-  };
   const methods: Pick<X86Vm, keyof typeof x86VmSignatures> = {
     createIrqchip: () => {
       vm.requireOpen();
@@ -115,7 +109,7 @@ export function vmMethods(vm: VmInside): Pick<X86Vm, keyof typeof x86VmSignature
     getPit2: () => getPit(withPit("KVM_GET_PIT2")),
     setPit2: (state) => {
       setPit(withPit("KVM_SET_PIT2"), state, guestNow(vm));
-      timerChanged();
+      x86.machineTimerChanged();
     },
     reinjectControl: ({ pit_reinject: reinject }) => {
       const irqchip = withPit("KVM_REINJECT_CONTROL");
@@ -145,9 +139,9 @@ export function vmMethods(vm: VmInside): Pick<X86Vm, keyof typeof x86VmSignature
 
 export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86VcpuSignatures> {
   const { vm } = vcpu;
-  const wideIds = (): boolean => (x86VmOf(vm).setting("x2apic") & KVM_X2APIC_API_USE_32BIT_IDS) !== 0;
+  const x86 = x86VmOf(vm);
   const lapicFor = (call: string): Irqchip => {
-    const { irqchip } = x86VmOf(vm);
+    const { irqchip } = x86;
     if (!irqchip) throw new KvmError("EINVAL", `${call}: the vCPU has no local APIC (KVM_CREATE_IRQCHIP)`);
     return irqchip;
   };
@@ -178,12 +172,12 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
       const one = x86VcpuOf(vcpu);
       // What is due is an interrupt that waits; of its own timer, so that no other state changes that has been read already.
       irqchip.expire(one, false, one.now);
-      return irqchip.locked(() => one.lapic.image(one.now, wideIds()));
+      return irqchip.locked(() => one.lapic.image(one.now, x86.wideIds));
     },
     setLapic: (regs) => {
       const irqchip = lapicFor("KVM_SET_LAPIC");
       const one = x86VcpuOf(vcpu);
-      if (!irqchip.locked(() => one.lapic.setImage(regs, one.now, wideIds()))) {
+      if (!irqchip.locked(() => one.lapic.setImage(regs, one.now, x86.wideIds))) {
         throw new KvmError("EINVAL", `KVM_SET_LAPIC: an x2APIC's identifier is its vCPU's, ${vcpu.id}`);
       }
       one.lookAtTimers();
@@ -200,7 +194,7 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
     readyForInterruptInjection: () => {
       const { interrupt } = getVcpuEvents(vcpu);
       const allowed = (vcpu.vm.mem.u64(addressOf(vcpu, "systemFlags")) & 0x200n) !== 0n;
-      return allowed && !x86VmOf(vm).irqchip && !interrupt.injected && !interrupt.shadow;
+      return allowed && !x86.irqchip && !interrupt.injected && !interrupt.shadow;
     },
     kvmclockCtrl: () => {
       if (tellStopped(vcpu)) return;

@@ -118,9 +118,8 @@ function io(vcpu: VcpuInside): Exit | undefined {
   const { irqchip } = one.vm;
   if (isWrite && vcpu.vm.eventFds.busWrite(address, size, data, true)) return inKernel(vcpu, data);
   if (irqchip && isWrite && irqchip.writePort(port, size, data, one.now)) {
-    // The machine's timer is looked at by the first.
-    const [first] = vcpu.vm.vcpus();
-    if (first && first !== vcpu && port >= 0x40 && port < 0x44) one.vm.of(first).lookAtTimers();
+    // The first looks anyway, before it goes on.
+    if (!one.isFirst && port >= 0x40 && port < 0x44) one.vm.machineTimerChanged();
     return inKernel(vcpu, data);
   }
   const found = isWrite ? undefined : irqchip?.readPort(port, size, one.now);

@@ -17,7 +17,12 @@ import {
   setField,
   timeOf,
 } from "../processor/vcpu.js";
-import { KVM_IRQCHIP_IOAPIC, KVM_MP_STATE_INIT_RECEIVED, KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK } from "../uapi.js";
+import {
+  KVM_IRQCHIP_IOAPIC,
+  KVM_MP_STATE_INIT_RECEIVED,
+  KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
+  KVM_X2APIC_API_USE_32BIT_IDS,
+} from "../uapi.js";
 import { lapicAt, type x86Settings, x86Vm, x86VmPointer } from "./state.js";
 
 /** SIPI's page, once it has come. */
@@ -52,6 +57,11 @@ export class X86VmState {
     this.core.mem.store(this.address + x86Vm.offset[name], value);
   }
 
+  /** KVM_X2APIC_API_USE_32BIT_IDS: identifiers of x2APICs have 32 bits in what the user side gives and gets. */
+  get wideIds(): boolean {
+    return (this.setting("x2apic") & KVM_X2APIC_API_USE_32BIT_IDS) !== 0;
+  }
+
   /** Undefined before KVM_CREATE_IRQCHIP. */
   get irqchip(): Irqchip | undefined {
     const { mem } = this.core;
@@ -69,6 +79,12 @@ export class X86VmState {
 
   createIrqchip(): void {
     this.core.mem.setI32(this.address + x86Vm.offset.irqchip, Irqchip.create(this.core.mem));
+  }
+
+  /** The machine's own timer has been changed: the first vCPU looks at it. */
+  machineTimerChanged(): void {
+    const [first] = this.core.vcpus();
+    if (first) this.of(first).lookAtTimers();
   }
 
   /** By the number of its local APIC, which is the user side's of the vCPU. */
