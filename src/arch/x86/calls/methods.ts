@@ -3,6 +3,7 @@ import { KvmError } from "../../../base/errors.js";
 import { guard } from "../../../base/takes.js";
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { vmLayout } from "../../../kvm/layout.js";
+import { RFlags } from "../engines/registers.js";
 import type { Irqchip } from "../interrupts/irqchip/irqchip.js";
 import { getIrqchip, getPit, setIrqchip, setPit } from "../interrupts/irqchip/states.js";
 import { getCpuid, listFor, setCpuid, supportedCpuid } from "../processor/cpuid.js";
@@ -21,7 +22,7 @@ import { clockNow, setClockNow, tellStopped } from "../processor/kvmclock.js";
 import { setMsrFilter } from "../processor/msr-filter.js";
 import { getFeatureMsrs, getMsrs, msrFeatureIndexList, msrIndexList, setMsrs } from "../processor/msrs.js";
 import { translation } from "../processor/translate.js";
-import { addressOf, guestNow, notifyInterrupt, recordAt, tscRate } from "../processor/vcpu.js";
+import { addressOf, getField, guestNow, notifyInterrupt, recordAt, tscRate } from "../processor/vcpu.js";
 import {
   KVM_CLOCK_HOST_TSC,
   KVM_CLOCK_REALTIME,
@@ -193,7 +194,7 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
     },
     readyForInterruptInjection: () => {
       const { interrupt } = getVcpuEvents(vcpu);
-      const allowed = (vcpu.vm.mem.u64(addressOf(vcpu, "systemFlags")) & 0x200n) !== 0n;
+      const allowed = (getField(vcpu, "systemFlags") & BigInt(RFlags.interrupt)) !== 0n;
       return allowed && !x86.irqchip && !interrupt.injected && !interrupt.shadow;
     },
     kvmclockCtrl: () => {

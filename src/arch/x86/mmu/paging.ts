@@ -35,3 +35,6 @@ export const Context = {
 
 /** Bits of a physical address, as CPUID 0x80000008 says by default. */
 export const physicalBits = 40;
+
+/** Whether a linear address of 64 bits is one that 48 bits say. */
+export const isCanonical = (linear: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;

@@ -3,8 +3,8 @@
  * Source: Documentation/virt/kvm/x86/hypercalls.rst.
  */
 import type { VcpuInside } from "../../../kvm/inside.js";
-import { Segment } from "../engines/layout.js";
-import { getField, getMsr, setField } from "../processor/vcpu.js";
+import { is64 } from "../processor/instruction-pointer.js";
+import { getField, setField } from "../processor/vcpu.js";
 import { type X86VmState, x86VmOf } from "../vm/x86-vm.js";
 
 /** KVM_ENOSYS and others, as a guest's kernel has them. */
@@ -51,8 +51,7 @@ const bitsOf = (word: bigint): number[] =>
 
 /** VMCALL and VMMCALL: the number is in RAX, and so is the answer. */
 export function hypercall(vcpu: VcpuInside): void {
-  const long = (getMsr(vcpu, "efer") & 0x400n) !== 0n && (getField(vcpu, "segmentAccess", Segment.cs) & 0x2000n) !== 0n;
-  const width = long ? 64 : 32;
+  const width = is64(vcpu) ? 64 : 32;
   const register = (number: number): bigint => BigInt.asUintN(width, getField(vcpu, "general", number));
   const answer = (): bigint => {
     if (getField(vcpu, "cpl") !== 0n) return Answer.notPermitted;

@@ -7,12 +7,14 @@ import { getField, getMsr, setField } from "./vcpu.js";
 /** Of a segment's access: 64-bit code. */
 const long = 0x2000n;
 
-/** Undefined in 64-bit mode. */
-function codeBase(vcpu: VcpuInside): bigint | undefined {
+export function is64(vcpu: VcpuInside): boolean {
   const active = (getMsr(vcpu, "efer") & BigInt(Efer.longModeActive)) !== 0n;
-  const is64 = active && (getField(vcpu, "segmentAccess", Segment.cs) & long) !== 0n;
-  return is64 ? undefined : getField(vcpu, "segmentBase", Segment.cs);
+  return active && (getField(vcpu, "segmentAccess", Segment.cs) & long) !== 0n;
 }
+
+/** Undefined in 64-bit mode. */
+const codeBase = (vcpu: VcpuInside): bigint | undefined =>
+  is64(vcpu) ? undefined : getField(vcpu, "segmentBase", Segment.cs);
 
 export function instructionPointer(vcpu: VcpuInside): bigint {
   const base = codeBase(vcpu);

@@ -5,7 +5,7 @@
 import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { keptMsrs, msrPlaces } from "../engines/msrs.js";
-import { Efer } from "../engines/registers.js";
+import { isCanonical } from "../mmu/paging.js";
 import { endOfInterrupt } from "../paravirt/end-of-interrupt-msr.js";
 import { stealTime } from "../paravirt/steal-time.js";
 import { KVM_MAX_MSR_ENTRIES, type X86MsrEntry } from "../uapi.js";
@@ -15,6 +15,7 @@ import { x86VmOf } from "../vm/x86-vm.js";
 import { apicChanged } from "./cpuid.js";
 import { clockChanged, kvmClockMsrs } from "./kvmclock.js";
 import type { MsrRow } from "./msr-row.js";
+import { knownEfer } from "./regs.js";
 import { contextChanged, flushTranslations, getField, getMsr, setField, setMsr, timeStamp } from "./vcpu.js";
 
 /** Registers that the engine keeps, by number: their places. */
@@ -132,16 +133,13 @@ function setBase(vcpu: VcpuInside, segment: number, value: bigint): boolean {
 
 const commonByNumber: ReadonlyMap<number, MsrRow> = new Map(common.map((row) => [row.number, row]));
 
-const isCanonical = (value: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, value)) === value;
-const addresses: readonly number[] = [msrPlaces.sysenterEsp, msrPlaces.sysenterEip, msrPlaces.lstar, msrPlaces.cstar];
+const { sysenterEsp, sysenterEip, lstar, cstar, kernelGsBase } = msrPlaces;
+const addresses: readonly number[] = [sysenterEsp, sysenterEip, lstar, cstar, kernelGsBase];
 
 /** What the user side may put into a register that the engine keeps; undefined: nothing such. */
 function valueFor(place: number, value: bigint): bigint | undefined {
-  if (addresses.includes(place) || place === msrPlaces.kernelGsBase) return isCanonical(value) ? value : undefined;
-  if (place === msrPlaces.efer) {
-    const known = Efer.systemCall | Efer.longModeEnable | Efer.longModeActive | Efer.noExecute;
-    return value & ~BigInt(known) ? undefined : value;
-  }
+  if (addresses.includes(place)) return isCanonical(value) ? value : undefined;
+  if (place === msrPlaces.efer) return value & ~knownEfer ? undefined : value;
   if (place === msrPlaces.pat) {
     const types = [0, 8, 16, 24, 32, 40, 48, 56].map((shift) => Number((value >> BigInt(shift)) & 0xffn));
     return types.every((type) => type < 8 && type !== 2 && type !== 3) ? value : undefined;

@@ -189,6 +189,9 @@ export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   contextChanged(vcpu);
 }
 
+/** The bits of IA32_EFER that the processor has. */
+export const knownEfer = BigInt(Efer.systemCall | Efer.longModeEnable | Efer.longModeActive | Efer.noExecute);
+
 /** EINVAL: bits that the processor lacks, or a mode that there is none of. `call` is for the sentence. */
 export function requireMode(
   call: string,
@@ -201,8 +204,7 @@ export function requireMode(
   if (cr0 >> 32n) refuse("cr0 has 32 bits");
   if (paging && !(cr0 & BigInt(Control0.protection))) refuse("paging (cr0) is only there in protected mode");
   if (cr4 >> 23n || cr4 & (1n << 12n)) refuse(`cr4 0x${cr4.toString(16)} has bits that the processor lacks`);
-  const known = BigInt(Efer.systemCall | Efer.longModeEnable | Efer.longModeActive | Efer.noExecute);
-  if (efer & ~known) refuse(`efer 0x${efer.toString(16)} has bits that the processor lacks`);
+  if (efer & ~knownEfer) refuse(`efer 0x${efer.toString(16)} has bits that the processor lacks`);
   const active = (efer & BigInt(Efer.longModeActive)) !== 0n;
   const enabled = (efer & BigInt(Efer.longModeEnable)) !== 0n;
   if (active !== (paging && enabled)) refuse("efer.LMA is set where there is paging and efer.LME, and only there");

@@ -4,7 +4,7 @@
  */
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { Control0, Control4, Efer } from "../engines/registers.js";
-import { PageEntry } from "../mmu/paging.js";
+import { isCanonical, PageEntry } from "../mmu/paging.js";
 import type { X86Translation } from "../uapi.js";
 import { getField, getMsr } from "./vcpu.js";
 
@@ -25,7 +25,7 @@ function entryAt(vcpu: VcpuInside, address: bigint, bytes: 4 | 8): bigint {
 function physicalOf(vcpu: VcpuInside, linear: bigint): bigint | undefined {
   const [cr0, cr3, cr4] = [0, 3, 4].map((i) => getField(vcpu, "control", i)) as [bigint, bigint, bigint];
   const long = has(getMsr(vcpu, "efer"), Efer.longModeActive);
-  if (long && BigInt.asUintN(64, BigInt.asIntN(48, linear)) !== linear) return undefined;
+  if (long && !isCanonical(linear)) return undefined;
   if (!has(cr0, Control0.paging)) return linear;
   const wide = long || has(cr4, Control4.physicalAddress);
   const bytes = wide ? 8 : 4;
