@@ -1,7 +1,6 @@
 /** Misuse of the calls that only POWER has. */
 import type { CasesOf } from "./cases.js";
-import { whileRunning } from "./hpt-cases.js";
-import { full } from "./neutral-cases.js";
+import { full, whileRunning } from "./neutral-cases.js";
 
 const tce = { liobn: 0x71000000n, pageShift: 12, offset: 0n, size: 16n };
 const radix = { radix: true, gtse: true, processTable: 0n };

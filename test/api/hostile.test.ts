@@ -58,7 +58,7 @@ for (const name of implementations) {
         refusesByName(row, powerpcSignatures, objects[row.on], () => arguments_(random, it));
         // A guest of its own, since this one's registers may hold anything.
         const after = new Fixture(name);
-        after.code("li 3, 0x58\nsc 1\n");
+        after.exiting();
         assert.equal(after.cpu.run({ deadline: soon() }).reason, "papr_hcall");
         // Whatever is set, entering the guest ends with an exit.
         it.vm.setTrace({ categories: [], sink: () => {} });

@@ -1,17 +1,10 @@
 /** Misuse of the calls on the hashed page table. */
 import { KVM_GET_HTAB_WRITE } from "../../src/arch/powerpc/uapi.js";
 import type { CasesOf } from "./cases.js";
-import { type Fixture, soon } from "./fixture.js";
-import { closed, full } from "./neutral-cases.js";
+import type { Fixture } from "./fixture.js";
+import { closed, full, whileRunning } from "./neutral-cases.js";
 
 const order = 18;
-
-/** While vCPU 0 is in run(): what a second thread would find. */
-export function whileRunning(it: Fixture, body: () => void): void {
-  it.code("li 3, 0x58\nsc 1\n");
-  it.vm.setTrace({ categories: ["exit"], sink: body });
-  it.cpu.run({ deadline: soon() });
-}
 
 function withTable(it: Fixture) {
   it.vm.allocateHtab(order);

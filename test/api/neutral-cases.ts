@@ -94,10 +94,10 @@ function withRings(it: AnyFixture) {
   return logged(it);
 }
 
-/** From inside run(): what a second thread would find. */
-function runTwice(it: AnyFixture): void {
+/** While vCPU 0 is in run(): what a second thread would find. */
+export function whileRunning(it: AnyFixture, body: () => void): void {
   it.exiting();
-  it.vm.setTrace({ categories: ["exit"], sink: () => it.cpu.run({ deadline: soon() }) });
+  it.vm.setTrace({ categories: ["exit"], sink: body });
   it.cpu.run({ deadline: soon() });
 }
 
@@ -266,7 +266,7 @@ export const neutralCases: NeutralCasesOf<
   "KVM_GET_STATS_FD (vcpu)": { EBADF: (it) => closedVcpu(it).cpu.getStatsFd() },
   KVM_RUN: {
     EBADF: (it) => closedVcpu(it).cpu.run({ deadline: soon() }),
-    EBUSY: runTwice,
+    EBUSY: (it) => whileRunning(it, () => it.cpu.run({ deadline: soon() })),
     EINVAL: ({ cpu }) => cpu.run({ wait: true, deadline: soon() }),
   },
   KVM_GET_REGS: {},

@@ -2,7 +2,7 @@
 import { assemble } from "../../../src/arch/x86/isa/assembler.js";
 import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR, type X86Vcpu, type X86Vm } from "../../../src/arch/x86/uapi.js";
 import type { KvmConfig } from "../../../src/engine/kvm-config.js";
-import { createLoader, openKvm } from "../../../src/kernel.js";
+import { openKvm } from "../../../src/kernel.js";
 import type { AnyFixture } from "../neutral-fixture.js";
 
 export const kvm = await openKvm({ guest: "x86_64", memory: "both" });
@@ -92,11 +92,4 @@ export class X86Fixture implements AnyFixture {
     this.#cpu?.close();
     this.#vm?.close();
   }
-}
-
-/** A loader of its own, with the vendor's module loaded. */
-export async function loaderOf(module: string) {
-  const loader = createLoader({ memory: "unshared" });
-  await loader.modprobe(module);
-  return loader;
 }

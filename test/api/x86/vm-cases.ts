@@ -6,7 +6,7 @@ import {
   KVM_MSR_FILTER_DEFAULT_DENY,
 } from "../../../src/arch/x86/uapi.js";
 import { KVM_CAP_ENABLE_CAP } from "../../../src/kvm/constants.js";
-import { closed, exhaust, full, ring } from "../neutral-cases.js";
+import { closed, exhaust, full, neutralCases, ring } from "../neutral-cases.js";
 import type { X86CasesOf } from "./cases.js";
 
 /** More registers than can be asked for at a time. */
@@ -107,11 +107,8 @@ export const vmCases: X86CasesOf<
   "KVM_GET_TSC_KHZ (vm)": {},
   "KVM_SET_TSC_KHZ (vm)": { EINVAL: ({ vm }) => vm.setTscKhz(1) },
   KVM_SET_GSI_ROUTING: {
+    ...neutralCases.KVM_SET_GSI_ROUTING,
     EINVAL: ({ vm }) => vm.setGsiRouting([{ gsi: 0, type: "irqchip", irqchip: 0, pin: 0 }]),
-    ENOMEM: (it) => {
-      it.controller;
-      full(it).setGsiRouting([{ gsi: 0, type: "irqchip", irqchip: 0, pin: 0 }]);
-    },
   },
   KVM_CREATE_IRQCHIP: {
     EBADF: (it) => closed(it).createIrqchip(),
