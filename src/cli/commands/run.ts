@@ -82,11 +82,12 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     .description(
       "Boots a guest with its console on this terminal. Ctrl-A X leaves, Ctrl-A H helps.\n" +
         "Ends with 0 if the guest powered off, 1 if it crashed, 2 for a usage error,\n" +
-        "3 if unikvm could not do it, 124 at the time limit.",
+        "3 if unikvm could not do it, 124 at the time limit; with test-devices=on, with\n" +
+        "the status that the guest gave.",
     )
     .option(
       "--kernel <file>",
-      `kernel of ${guests}: ELF, packed or not, a bzImage, or a flat image (default guest's); without --machine it chooses one`,
+      `kernel of ${guests}: ELF, packed or not, a bzImage, one for multiboot, or a flat image (default guest's); without --machine it chooses one`,
       parsePath,
     )
     .addOption(guestOption().conflicts("kernel"))
