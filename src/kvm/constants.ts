@@ -22,14 +22,14 @@ export const KVM_CAP_IRQCHIP = 0;
 export const KVM_CAP_HLT = 1;
 /** KVM_SET_USER_MEMORY_REGION: `Vm.setUserMemoryRegion`. */
 export const KVM_CAP_USER_MEMORY = 3;
+/** x86: KVM_SET_TSS_ADDR. */
+export const KVM_CAP_SET_TSS_ADDR = 4;
 /** x86: KVM_SET_CPUID2 and KVM_GET_SUPPORTED_CPUID. */
 export const KVM_CAP_EXT_CPUID = 7;
 /** Answers with the number of vCPUs that is recommended for a VM. */
 export const KVM_CAP_NR_VCPUS = 9;
 /** Answers with the number of memory slots of a VM. */
 export const KVM_CAP_NR_MEMSLOTS = 10;
-/** x86: KVM_SET_TSS_ADDR. */
-export const KVM_CAP_SET_TSS_ADDR = 4;
 /** KVM_GET_MP_STATE and KVM_SET_MP_STATE. POWER has neither. */
 export const KVM_CAP_MP_STATE = 14;
 /** What the user side changes in the memory behind a slot is seen by the guest at once. */
@@ -38,14 +38,14 @@ export const KVM_CAP_SYNC_MMU = 16;
 export const KVM_CAP_DESTROY_MEMORY_REGION_WORKS = 21;
 /** KVM_SET_GUEST_DEBUG: `Vcpu.setGuestDebug`. */
 export const KVM_CAP_SET_GUEST_DEBUG = 23;
+/** x86: KVM_REINJECT_CONTROL. */
+export const KVM_CAP_REINJECT_CONTROL = 24;
 /** KVM_SET_GSI_ROUTING: `Vm.setGsiRouting`. Answers with the most entries. */
 export const KVM_CAP_IRQ_ROUTING = 25;
 /** KVM_IRQFD: `Vm.irqfd`. */
 export const KVM_CAP_IRQFD = 32;
 /** x86: KVM_CREATE_PIT2. */
 export const KVM_CAP_PIT2 = 33;
-/** x86: KVM_REINJECT_CONTROL. */
-export const KVM_CAP_REINJECT_CONTROL = 24;
 /** x86: KVM_SET_BOOT_CPU_ID. */
 export const KVM_CAP_SET_BOOT_CPU_ID = 34;
 /** KVM_IOEVENTFD: `Vm.ioeventfd`. */
@@ -62,12 +62,18 @@ export const KVM_CAP_VCPU_EVENTS = 41;
 export const KVM_CAP_PPC_SEGSTATE = 43;
 /** Paired singles, of some 32-bit processors. */
 export const KVM_CAP_PPC_PAIRED_SINGLES = 48;
+/** `Vcpu.getDebugregs` and `setDebugregs` of x86. */
+export const KVM_CAP_DEBUGREGS = 50;
 /** To be enabled of a vCPU: calls of the open source interface leave with the exit "osi". */
 export const KVM_CAP_PPC_OSI = 52;
 /** KVM_INTERRUPT takes KVM_INTERRUPT_UNSET. */
 export const KVM_CAP_PPC_UNSET_IRQ = 53;
 /** KVM_ENABLE_CAP of a vCPU: `Vcpu.enableCap`. */
 export const KVM_CAP_ENABLE_CAP = 54;
+/** `Vcpu.getXsave` and `setXsave` of x86. */
+export const KVM_CAP_XSAVE = 55;
+/** `Vcpu.getXcrs` and `setXcrs` of x86. */
+export const KVM_CAP_XCRS = 56;
 /** KVM_PPC_GET_PVINFO: `PpcVm.getPvinfo`. */
 export const KVM_CAP_PPC_GET_PVINFO = 57;
 /** KVM_INTERRUPT takes KVM_INTERRUPT_SET_LEVEL. */
@@ -105,8 +111,6 @@ export const KVM_CAP_READONLY_MEM = 81;
 export const KVM_CAP_IRQFD_RESAMPLE = 82;
 /** KVM_PPC_GET_HTAB_FD: `PpcVm.getHtabFd`. */
 export const KVM_CAP_PPC_HTAB_FD = 84;
-/** x86: KVM_GET_EMULATED_CPUID. */
-export const KVM_CAP_EXT_EMUL_CPUID = 95;
 /** KVM_CREATE_DEVICE and devices' attributes: `Vm.createDevice`, `Device`. */
 export const KVM_CAP_DEVICE_CTRL = 89;
 /** KVM_PPC_RTAS_DEFINE_TOKEN: `PpcVm.rtasDefineToken`. */
@@ -115,6 +119,8 @@ export const KVM_CAP_PPC_RTAS = 91;
 export const KVM_CAP_IRQ_XICS = 92;
 /** H_PUT_TCE_INDIRECT and H_STUFF_TCE are answered on the kernel side. */
 export const KVM_CAP_SPAPR_MULTITCE = 94;
+/** x86: KVM_GET_EMULATED_CPUID. */
+export const KVM_CAP_EXT_EMUL_CPUID = 95;
 /** KVM_ENABLE_CAP of a VM: `Vm.enableCap`. */
 export const KVM_CAP_ENABLE_CAP_VM = 98;
 /** KVM_IOEVENTFD takes length 0. */
@@ -130,14 +136,6 @@ export const KVM_CAP_CHECK_EXTENSION_VM = 105;
 export const KVM_CAP_PPC_HWRNG = 115;
 /** Answers with the number of address spaces of a VM. */
 export const KVM_CAP_MULTI_ADDRESS_SPACE = 118;
-/** `Vcpu.getDebugregs` and `setDebugregs` of x86. */
-export const KVM_CAP_DEBUGREGS = 50;
-/** `Vcpu.getXsave` and `setXsave` of x86. */
-export const KVM_CAP_XSAVE = 55;
-/** `Vcpu.getXcrs` and `setXcrs` of x86. */
-export const KVM_CAP_XCRS = 56;
-/** Answers with how many bytes `Vcpu.getXsave2` gives. */
-export const KVM_CAP_XSAVE2 = 208;
 /** Answers with the number of hardware breakpoints of KVM_SET_GUEST_DEBUG. */
 export const KVM_CAP_GUEST_DEBUG_HW_BPS = 119;
 /** KVM_IOEVENTFD takes length 0 on every bus. */
@@ -196,6 +194,8 @@ export const KVM_CAP_PPC_DAWR1 = 194;
 export const KVM_CAP_PPC_RPT_INVALIDATE = 202;
 /** KVM_GET_STATS_FD: `getStatsFd`. */
 export const KVM_CAP_BINARY_STATS_FD = 203;
+/** Answers with how many bytes `Vcpu.getXsave2` gives. */
+export const KVM_CAP_XSAVE2 = 208;
 /** H_SET_MODE takes alternate interrupt location 3. */
 export const KVM_CAP_PPC_AIL_MODE_3 = 210;
 /** x86: KVM_GET_TSC_KHZ and KVM_SET_TSC_KHZ of a VM. */
@@ -238,12 +238,16 @@ export const KVM_EXIT_DEBUG = 4;
 export const KVM_EXIT_HLT = 5;
 /** "mmio". */
 export const KVM_EXIT_MMIO = 6;
+/** "irq_window_open". */
+export const KVM_EXIT_IRQ_WINDOW_OPEN = 7;
 /** "shutdown". */
 export const KVM_EXIT_SHUTDOWN = 8;
 /** "fail_entry". */
 export const KVM_EXIT_FAIL_ENTRY = 9;
 /** "intr". */
 export const KVM_EXIT_INTR = 10;
+/** "set_tpr". */
+export const KVM_EXIT_SET_TPR = 11;
 /** "nmi". */
 export const KVM_EXIT_NMI = 16;
 /** "internal_error". */
@@ -252,10 +256,6 @@ export const KVM_EXIT_INTERNAL_ERROR = 17;
 export const KVM_EXIT_OSI = 18;
 /** "papr_hcall". */
 export const KVM_EXIT_PAPR_HCALL = 19;
-/** "set_tpr". */
-export const KVM_EXIT_SET_TPR = 11;
-/** "irq_window_open". */
-export const KVM_EXIT_IRQ_WINDOW_OPEN = 7;
 /** A watchdog of Book E's: no exit here. */
 export const KVM_EXIT_WATCHDOG = 21;
 /** An acknowledgement of Book E's: no exit here. */
