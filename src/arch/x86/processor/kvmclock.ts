@@ -20,15 +20,15 @@ const stopped = 2;
 
 const offsetOf = (vm: VmInside): bigint => vm.mem.i64(x86VmOf(vm).address + x86Vm.offset.clockOffset);
 
+/** The guest's time, ns. */
+const elapsed = (vm: VmInside): bigint => BigInt(Math.floor(guestNow(vm) * 1e6));
+
 /** KVM_GET_CLOCK: ns. */
-export const clockNow = (vm: VmInside): bigint => BigInt(Math.floor(guestNow(vm) * 1e6)) + offsetOf(vm);
+export const clockNow = (vm: VmInside): bigint => elapsed(vm) + offsetOf(vm);
 
 /** KVM_SET_CLOCK, ns. */
 export function setClockNow(vm: VmInside, now: bigint): void {
-  vm.mem.setI64(
-    x86VmOf(vm).address + x86Vm.offset.clockOffset,
-    BigInt.asIntN(64, now - BigInt(Math.floor(guestNow(vm) * 1e6))),
-  );
+  vm.mem.setI64(x86VmOf(vm).address + x86Vm.offset.clockOffset, BigInt.asIntN(64, now - elapsed(vm)));
   for (const vcpu of vm.vcpus()) putTime(vcpu);
 }
 
