@@ -3,11 +3,7 @@
  * pages of each. Source: Intel SDM, volume 3, "Protection Keys"; volume 2, RDPKRU and WRPKRU.
  */
 import {
-  CR0_writeProtect,
   CR4_protectionKeys,
-  RIGHT_read,
-  RIGHT_write,
-  S_control,
   S_general,
   S_keysSeen,
   S_pkru,
@@ -16,6 +12,7 @@ import {
 } from "../engines/runtime/layout.generated";
 import { raiseWith } from "../interrupts/deliver.as";
 import { rightsChanged } from "./invalidate.as";
+import { control4 } from "./translate.as";
 
 const RAX = S_general;
 const RCX = S_general + 8;
@@ -23,7 +20,7 @@ const RDX = S_general + 16;
 
 /** Whether these instructions are there, and ECX is what it must be; else a fault has been raised. */
 function allowed(s: i32): bool {
-  if (!(load<u64>(s, S_control + 32) & CR4_protectionKeys)) raiseWith(s, VECTOR_invalidOpcode, 0);
+  if (!(control4(s) & CR4_protectionKeys)) raiseWith(s, VECTOR_invalidOpcode, 0);
   else if (load<u32>(s, RCX) != 0) raiseWith(s, VECTOR_generalProtection, 0);
   else return true;
   return false;

@@ -5,7 +5,6 @@
 import {
   ACCESS_fetch,
   ACCESS_store,
-  CONTEXT_user,
   CR0_paging,
   CR0_writeProtect,
   CR4_pageSize,

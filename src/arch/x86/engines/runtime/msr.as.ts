@@ -49,7 +49,6 @@ import {
   MSRNUMBER_sysenterEip,
   MSRNUMBER_sysenterEsp,
   MSRNUMBER_tscAux,
-  S_control,
   S_exitCode,
   S_fault,
   S_general,
@@ -67,7 +66,7 @@ import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
 import { raiseWith } from "../../interrupts/deliver.as";
 import { cpuidEntry } from "./cpuid-entry.as";
 import { areaBytes } from "./float/extended-state.as";
-import { control0, efer, isCanonical } from "../../mmu/translate.as";
+import { control0, control4, efer, isCanonical } from "../../mmu/translate.as";
 import { rightsChanged } from "../../mmu/invalidate.as";
 import { timeStamp } from "./time.as";
 import { readTimeStampAllowed } from "./system.as";
@@ -291,8 +290,8 @@ export function identify(s: i32): void {
     c = load<u32>(entry, 20);
     d = load<u32>(entry, 24);
     // OSXSAVE and OSPKE are CR4's.
-    if (leaf == 1 && load<u64>(s, S_control + 32) & CR4_osxsave) c |= 0x8000000;
-    if (leaf == 7 && index == 0 && load<u64>(s, S_control + 32) & CR4_protectionKeys) c |= 0x10;
+    if (leaf == 1 && control4(s) & CR4_osxsave) c |= 0x8000000;
+    if (leaf == 7 && index == 0 && control4(s) & CR4_protectionKeys) c |= 0x10;
     // How large an area is by now: in one form or the other.
     if (leaf == 0xd && (index == 0 || (index == 1 && a & AREAFORM_compacted)) && b != 0)
       b = areaBytes(load<u64>(s, S_xcr0), index == 1);

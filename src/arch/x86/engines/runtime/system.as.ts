@@ -38,7 +38,6 @@ import {
   S_floatStatus,
   S_gdtBase,
   S_gdtLimit,
-  S_general,
   S_idtBase,
   S_idtLimit,
   S_interruptRequest,

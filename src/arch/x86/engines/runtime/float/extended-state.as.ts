@@ -25,7 +25,6 @@ import {
   FEATURE_xsavec,
   MXCSR_initial,
   MXCSR_writable,
-  S_control,
   S_cpl,
   S_cpuidCount,
   S_fault,

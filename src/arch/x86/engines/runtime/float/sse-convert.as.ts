@@ -1,6 +1,6 @@
 /** SSE's conversions, and roundings to whole numbers. Source: Intel SDM, volume 2. */
 import { FLOAT_denormal, FLOAT_invalid, FLOAT_precision, SSEPART_scalar } from "../layout.generated";
-import { FINITE, INFINITE, NOT, ZERO } from "./numbers.as";
+import { INFINITE, NOT, ZERO } from "./numbers.as";
 import { addEarly, addLate, DOWN, NEAREST, product, UP } from "./round.as";
 import {
   begin,

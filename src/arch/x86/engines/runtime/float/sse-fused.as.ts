@@ -27,7 +27,6 @@ import {
   n,
   pack,
   quietBit,
-  signBit,
   take,
   v,
   zero,
