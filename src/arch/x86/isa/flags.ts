@@ -18,6 +18,9 @@ export function low(m: X86Machine, size: number, value: I64): I64 {
 export const bit = (m: X86Machine, value: I64, number: number | I64): I32 =>
   m.i32.wrap(m.i64.and(m.i64.shrU(value, typeof number === "number" ? m.i64.const(number) : number), m.i64.const(1)));
 
+/** A flag's bit in RFLAGS. */
+export const maskOf = (name: keyof typeof Flag): bigint => 1n << BigInt(Flag[name]);
+
 /** ZF, SF and PF of a result of `size` bits. */
 export function resultFlags(m: X86Machine, size: number, result: I64): { zero: I64; sign: I64 } {
   const extended = signed(m, size, result);

@@ -1,10 +1,10 @@
 /** Flags one by one, and through AH. */
-import { flagsImage, setFlagsFrom } from "../flags.js";
+import { flagsImage, maskOf, setFlagsFrom } from "../flags.js";
 import { insn } from "../insn.js";
-import { Flag, highAccumulator, type X86Machine } from "../machine.js";
+import { highAccumulator, type X86Machine } from "../machine.js";
 
 function setDirection(m: X86Machine, down: boolean): void {
-  const mask = 1n << BigInt(Flag.direction);
+  const mask = maskOf("direction");
   const rest = m.i64.and(m.systemFlags(), m.i64.const(~mask));
   m.setSystemFlags(down ? m.i64.or(rest, m.i64.const(mask)) : rest);
 }
@@ -15,7 +15,7 @@ export const cmc = insn("cmc", ["F5"], {}, (m) => m.setFlags({ carry: m.i32.eqz(
 export const clc = insn("clc", ["F8"], {}, (m) => m.setFlags({ carry: m.i32.const(0) }));
 /** Set Carry Flag. */
 export const stc = insn("stc", ["F9"], {}, (m) => m.setFlags({ carry: m.i32.const(1) }));
-const interruptFlag = 1n << BigInt(Flag.interrupt);
+const interruptFlag = maskOf("interrupt");
 
 /** Clear Interrupt Flag. */
 export const cli = insn("cli", ["FA"], {}, (m) => {

@@ -1,12 +1,12 @@
 /** The stack. */
 import type { I64 } from "../../../../semantics/values.js";
-import { flagsImage, setFlagsFrom } from "../flags.js";
+import { flagsImage, maskOf, setFlagsFrom } from "../flags.js";
 import { insn } from "../insn.js";
-import { type Facts, Flag, rbp, rsp, type X86Machine } from "../machine.js";
+import { type Facts, rbp, rsp, type X86Machine } from "../machine.js";
 
-const interruptFlag = 1n << BigInt(Flag.interrupt);
+const interruptFlag = maskOf("interrupt");
 /** Flags of the system's that POPF often changes: those that nothing but an instruction or an interrupt looks at. */
-const pops = interruptFlag | (1n << BigInt(Flag.direction));
+const pops = interruptFlag | maskOf("direction");
 /** The other ones that are not arithmetic: TF, IOPL, NT, RF, AC, ID. */
 const elsewhere = 0x257100n;
 
