@@ -81,7 +81,7 @@ const placesOf = (m: X86Machine, numbers: V128): V128 => {
   const own = v128.and(numbers, i32x4.splat(i32.const(3)));
   return i32x4.add(i32x4.mul(own, i32x4.splat(i32.const(0x04040404))), i32x4.splat(i32.const(0x03020100)));
 };
-/** Each element of 32 bits one of eight; \`a\` says which. */
+/** Each element of 32 bits one of eight; `a` says which. */
 const permuteWords = (m: X86Machine, { dst, a, src }: Omit<Ordered, "how">): void => {
   const { i8x16, i32x4, i32 } = m;
   const low = src.vector();

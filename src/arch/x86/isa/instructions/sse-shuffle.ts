@@ -29,17 +29,17 @@ const four = (m: X86Machine, order: I64): I64 =>
 const words = (m: X86Machine, value: V128, order: I64): V128 =>
   m.i8x16.swizzle(value, m.v128.make(two(m, order, 2), two(m, order, 0)));
 
+type Make = (m: X86Machine, value: V128, order: I64) => V128;
 /** Elements of one operand. */
-const shuffle = (
-  name: string,
-  prefix: string,
-  make: (m: X86Machine, value: V128, order: I64) => V128,
-): InsnDefinition[] => {
-  const body = (m: X86Machine, o: unknown): void => {
+const ordered =
+  (make: Make) =>
+  (m: X86Machine, o: unknown): void => {
     const { dst, src, order } = o as Shuffle;
     const by = order.read();
     inHalves(dst, (of) => make(m, of(src), by));
   };
+const shuffle = (name: string, prefix: string, make: Make): InsnDefinition[] => {
+  const body = ordered(make);
   return [
     insn(name, [`${prefix} 0F 70 /r  dst:x, src:xm, order:u8`] as const, sse2, body),
     insn(`v${name}`, [`VEX.L.${prefix}.0F 70 /r  dst:x, src:xm, order:u8  avx/avx2`] as const, unaligned, body),
@@ -47,8 +47,8 @@ const shuffle = (
 };
 /** Of the elements of 16 bits those of one half of 64 bits: the other half stays. */
 const halfShuffle =
-  (high: boolean) =>
-  (m: X86Machine, value: V128, order: I64): V128 => {
+  (high: boolean): Make =>
+  (m, value, order) => {
     const { i64, v128 } = m;
     const places = four(m, order);
     const upper = i64.const(0x0f0e0d0c0b0a0908n);
@@ -78,12 +78,6 @@ const shufpd = (m: X86Machine, o: unknown): void => {
     return v128.make(chosen(second, 1), chosen(first, 0));
   });
 };
-/** Of one operand, as pshufd. */
-const permuted = (m: X86Machine, o: unknown): void => {
-  const { dst, src, order } = o as Shuffle;
-  const by = order.read();
-  inHalves(dst, (of) => words(m, of(src), by));
-};
 
 export const sseShuffleInstructions: readonly InsnDefinition[] = [
   ...shuffle("pshufd", "66", words),
@@ -97,7 +91,7 @@ export const sseShuffleInstructions: readonly InsnDefinition[] = [
   insn("vshufps", ["VEX.L.NP.0F C6 /r  dst:x, a:xv, src:xm, order:u8  avx"], unaligned, shufps),
   insn("shufpd", ["66 0F C6 /r  dst:x, src:xm, order:u8"], sse2, shufpd),
   insn("vshufpd", ["VEX.L.66.0F C6 /r  dst:x, a:xv, src:xm, order:u8  avx"], unaligned, shufpd),
-  insn("vpermilps", ["VEX.L.66.0F3A 04 /r W0  dst:x, src:xm, order:u8  avx"], unaligned, permuted),
+  insn("vpermilps", ["VEX.L.66.0F3A 04 /r W0  dst:x, src:xm, order:u8  avx"], unaligned, ordered(words)),
   insn("vpermilpd", ["VEX.L.66.0F3A 05 /r W0  dst:x, src:xm, order:u8  avx"], unaligned, (m, { dst, src, order }) =>
     shufpd(m, { dst, a: src, src, order }),
   ),
