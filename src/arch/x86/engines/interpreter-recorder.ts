@@ -1,14 +1,13 @@
 /** x86 for the interpreter: registers are in the state, and which of them is in the operands' record. */
 import { type HandlerPlace, lengthMask } from "../../../engine/interpret/target.js";
 import type { Node, Recording } from "../../../engine/ir.js";
-import type { Field } from "../../../engine/layout.js";
 import { asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { I32, I64, V128 } from "../../../semantics/values.js";
 import type { Access } from "../../../wasm/function-builder.js";
 import type { FlagName } from "../isa/machine.js";
 import { rsp } from "../isa/machine.js";
 import type { X86Handler } from "./handlers.js";
-import { CodeMode, flatData, state } from "./layout.js";
+import { CodeMode, state } from "./layout.js";
 import { place, record } from "./operands.js";
 import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
 
@@ -173,11 +172,8 @@ export class InterpreterRecorder extends X86Recorder {
     const { i32 } = this;
     const segment = this.byte(record.segment);
     const at = asNode(i32.add(asI32(this.stateAddress()), i32.shrU(segment, i32.const(1))));
-    const word = ({ offset }: Field) => asI32(this.node("i32", [at], (f) => f.load("i32", offset), "segments"));
-    const limited = i32.ne(word(state.segmentLimit), i32.const(-1));
-    const other = i32.ne(i32.and(word(state.segmentAccess), i32.const(flatData.mask)), i32.const(flatData.is));
     // A fault, or it can be reached in spite of that.
-    this.if(i32.or(limited, other), () => this.routine("segmentAddress", [asNode(segment), ...asked], "i64"));
+    this.if(this.isNotFlat(at, 0), () => this.routine("segmentAddress", [asNode(segment), ...asked], "i64"));
   }
 
   protected overridden(): I64 {

@@ -1,7 +1,6 @@
 /** x86 for the translator: operands are constants, registers and flags are in locals. */
 import { type Late, type Node, OperandDecides, type Recording } from "../../../engine/ir.js";
-import type { Field } from "../../../engine/layout.js";
-import { asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
+import { asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
@@ -16,7 +15,7 @@ import { type HelperArguments, type HelperName, type HelperResult, helpers } fro
 import { type FlagName, rsp } from "../isa/machine.js";
 import { highByte } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
-import { flatData, noRegister, noSegment, Segment, state } from "./layout.js";
+import { noRegister, noSegment, Segment, state } from "./layout.js";
 import type { Operands } from "./operands.js";
 import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
 
@@ -255,15 +254,10 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
 
   /** One that is not flat is for the interpreter, whether there is a fault or not. */
   protected override checkSegment(): void {
-    const { i32 } = this;
     const { segment } = this.#operands;
     if (segment === Segment.cs) throw new RegisterUnknown();
     if (!this.#hasBase(segment)) return;
-    const word = ({ offset }: Field) =>
-      asI32(this.node("i32", [this.stateAddress()], (f) => f.load("i32", offset + 4 * segment), "segments"));
-    const limited = i32.ne(word(state.segmentLimit), i32.const(-1));
-    const other = i32.ne(i32.and(word(state.segmentAccess), i32.const(flatData.mask)), i32.const(flatData.is));
-    this.effect([asNode(i32.or(limited, other))], [], (f, x) => {
+    this.effect([asNode(this.isNotFlat(this.stateAddress(), segment))], [], (f, x) => {
       x.beforeFault?.(f);
       if (!x.miss) throw new Error("a region of x86 leaves what the soft TLB does not have to the interpreter");
       f.brIf(x.miss(f));

@@ -1,5 +1,6 @@
 /** x86's machine as a recorder: operands by their types. Where registers and immediates are, each engine says. */
 import type { Node, Resource } from "../../../engine/ir.js";
+import type { Field } from "../../../engine/layout.js";
 import { emitPlace, emitPlacedLoad, emitPlacedStore } from "../../../engine/memory-access.js";
 import { asI32, asI64, asNode, asV128, Recorder, type RecorderOptions } from "../../../engine/recorder.js";
 import type { AccessSize } from "../../../semantics/operations.js";
@@ -25,7 +26,7 @@ import { immediateKinds, type OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import { FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import type { X86Handler } from "./handlers.js";
-import { Shadow, state } from "./layout.js";
+import { flatData, Shadow, state } from "./layout.js";
 import { sizeOf } from "./operands.js";
 
 /** Where an instruction names a register: in one of its parts, or always this one. */
@@ -332,6 +333,16 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     this.effect([this.stateAddress(), status], ["float"], (f) => f.store("i32", state.floatStatus.offset));
     const full = [this.stateAddress(), this.constant("i32", 0xff)];
     this.effect(full, ["float"], (f) => f.store("i32", state.floatTags.offset));
+  }
+
+  /** Whether a segment ends before 4 GiB, or is no data that can be written. Its words are `segment` places behind those at `at`. */
+  protected isNotFlat(at: Node, segment: number): I32 {
+    const { i32 } = this;
+    const word = ({ offset }: Field) =>
+      asI32(this.node("i32", [at], (f) => f.load("i32", offset + 4 * segment), "segments"));
+    const limited = i32.ne(word(state.segmentLimit), i32.const(-1));
+    const other = i32.ne(i32.and(word(state.segmentAccess), i32.const(flatData.mask)), i32.const(flatData.is));
+    return i32.or(limited, other);
   }
 
   #word(field: WordField, reads: Resource): I32 {
