@@ -1,8 +1,8 @@
 /**
  * x86 for the interpreter of all code that is neither 64-bit nor of 32 bits in flat segments: real mode, virtual-8086 mode, 16
- * bits, segments with bases and limits. It is complete and slow: how wide addresses and the stack are, what a segment's limit is and what may be done there is looked
- * at each time, by the run-time library (mmu/segmentation.as.ts). An instruction's address is linear to the engine, and an
- * offset in its segment to bodies.
+ * bits, segments with bases and limits. It is complete and slow: how wide addresses and the stack are, what a segment's limit is
+ * and what may be done there is looked at each time, by the run-time library (mmu/segmentation.as.ts). An instruction's address
+ * is linear to the engine, and an offset in its segment to bodies.
  */
 
 import type { HandlerPlace } from "../../../engine/interpret/target.js";

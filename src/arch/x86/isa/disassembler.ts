@@ -25,7 +25,7 @@ function signedHex(value: number): string {
   return value < 0 ? `-${hex(BigInt(-value))}` : `+${hex(BigInt(value))}`;
 }
 
-/** `index`: what its registers are called, if these are vectors. */
+/** `vectors`: what the index is called before its number, if it is a vector. */
 function address(d: Found, vectors?: string): string {
   const { base, index, scale, displacement, displaced, ripRelative } = d.memory;
   const size = d.addressSize;

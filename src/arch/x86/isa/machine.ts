@@ -163,7 +163,10 @@ export interface X86Machine extends Operations {
   shortcut(condition: I32, quick: () => void, whole: () => void): void;
   /** The next instruction is in the shadow of this one. */
   shade(): void;
-  /** Calls a routine of the run-time library. A body that does runs in the interpreter only. */
+  /**
+   * Calls a routine of the run-time library. A region makes the call only if the routine knows none of what regions hold in locals
+   * (its effect is "state" or "pure"); else the body runs in the interpreter alone.
+   */
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
   /** `quick` where the condition holds, else what the routine gives. */
   callUnless<N extends HelperName>(
