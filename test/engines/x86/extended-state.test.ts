@@ -1,6 +1,6 @@
 /**
  * XSAVE and its kin against the processor itself: an area is restored and saved again, of any form and with any faults. What level
- * 0 alone sees of them is in system.test.ts. UNIKVM_SEED draws other areas, UNIKVM_DRAWS more.
+ * 0 alone sees of them is in extended-state-system.test.ts. UNIKVM_SEED draws other areas, UNIKVM_DRAWS more.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
