@@ -1,7 +1,6 @@
 /** XSAVE and its kin as level 0 has them, from the manual: what is a fault, what is offered, areas over a page's end. */
 import assert from "node:assert/strict";
-import { features } from "../../../src/arch/x86/engines/dispatch.js";
-import { inEveryWay, type System, tables } from "./system.test-support.js";
+import { featuresWithout, inEveryWay, type System, tables } from "./system.test-support.js";
 
 const data = 0x3_0000;
 const compacted = 1n << 63n;
@@ -39,13 +38,8 @@ inEveryWay("without CR4.OSXSAVE they are none, and with CR0.TS those that look a
   // A processor that does not say that it has them.
   const lacks =
     (...names: readonly string[]) =>
-    (m: System) => {
-      const gone = names.map((name) => 1n << BigInt((features as readonly string[]).indexOf(name)));
-      m.set64(
-        "features",
-        gone.reduce((all, bit) => all & ~bit, -1n),
-      );
-    };
+    (m: System) =>
+      m.set64("features", featuresWithout(...names));
   for (const [name, line] of [
     ["xsave", "xsave [rdi]"],
     ["xsaveopt", "xsaveopt [rdi]"],

@@ -1,14 +1,12 @@
 /** Protection keys, random numbers, MONITOR and MWAIT, CLZERO: from the manuals. Each stepped, interpreted and translated. */
 import assert from "node:assert/strict";
-import { features } from "../../../src/arch/x86/engines/dispatch.js";
-import { inEveryWay, type System, tables } from "./system.test-support.js";
+import { featuresWithout, inEveryWay, type System, tables } from "./system.test-support.js";
 
 /** Where the pages are that tests make: 512 GiB. */
 const walked = 0x80_0000_0000n;
 /** CR4.PKE. */
 const keysOn = 0x400000n;
 const entry = tables + 0x3000;
-const without = (name: string) => ~(1n << BigInt((features as readonly string[]).indexOf(name)));
 const wrpkru = (value: number) => [`mov eax, 0x${value.toString(16)}`, "xor ecx, ecx", "xor edx, edx", "wrpkru"];
 
 /** A page of 1 GiB at `walked` with this key, the users' or the system's, that may be written or not. */
@@ -45,7 +43,7 @@ inEveryWay("PKRU is read and written with CR4.PKE, ECX and EDX of 0", (make) => 
 
 inEveryWay("a processor without keys has neither the instructions nor CR4.PKE", (make) => {
   const one = mapped(make, 0);
-  one.set64("features", without("pku"));
+  one.set64("features", featuresWithout("pku"));
   assert.deepEqual(found(one, ["xor ecx, ecx", "rdpkru"]), [6]);
   assert.deepEqual(found(one, ["mov rax, cr4", "or eax, 0x400000", "mov cr4, rax"]), [13]);
   one.set64("features", -1n);
@@ -148,7 +146,7 @@ inEveryWay("random numbers are of their size, set CF and nothing else, and come 
     assert.equal(one.get64("general", 3), 0x3333_3333n);
     assert.equal(one.get64("general", 1), 0x6666_6666_5555_5555n);
     assert.equal(one.flags & 0xcd5n, 0x401n);
-    one.set64("features", without(name));
+    one.set64("features", featuresWithout(name));
     assert.deepEqual(found(one, [`${name} ax`]), [6]);
   }
 });

@@ -1,6 +1,7 @@
 /** A processor at level 0 in every way that engines run it: for tests of what the manuals say. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { features } from "../../../src/arch/x86/engines/dispatch.js";
 import { ExitCode } from "../../../src/arch/x86/engines/layout.js";
 import { assemble } from "../../../src/arch/x86/isa/assembler.js";
 import { Access, Processor } from "./processor.js";
@@ -88,6 +89,10 @@ export class System extends Processor {
     return this.getRam64(Number(this.get64("general", 4)) + 8 * index);
   }
 }
+
+/** Bits of `features` of a processor that has all but these. */
+export const featuresWithout = (...names: readonly string[]): bigint =>
+  names.reduce((all, name) => all & ~(1n << BigInt((features as readonly string[]).indexOf(name))), -1n);
 
 /** One test in every way. */
 export function inEveryWay(name: string, body: (make: () => System, way: Way) => void): void {
