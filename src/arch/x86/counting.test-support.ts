@@ -1,19 +1,13 @@
 /** A guest that counts, while its local APIC's timer interrupts it: what goes on where a VM's state is taken over. */
 import assert from "node:assert/strict";
 import { assemble } from "./isa/assembler.js";
-import { type Guest, interrupts, segments } from "./kvm.test-support.js";
+import { type Guest, interrupts, msr, segments } from "./kvm.test-support.js";
 
 export const counterAt = 0x20_0000;
 const ticksAt = 0x20_0008;
 export const floatAt = 0x20_0010;
 const handlerAt = 0x30_0000;
 
-export const msr = (number: number, value: number): string[] => [
-  `mov ecx, 0x${number.toString(16)}`,
-  `mov eax, 0x${value.toString(16)}`,
-  "xor edx, edx",
-  "wrmsr",
-];
 export const word = (one: Guest, at: number): bigint => {
   const ram = one.ram();
   return new DataView(ram.buffer, ram.byteOffset).getBigUint64(at, true);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KVM_CAP_EXCEPTION_PAYLOAD, KVM_CAP_X86_TRIPLE_FAULT_EVENT } from "../../kvm/constants.js";
-import { counterAt, goOn, msr, startCounting, word } from "./counting.test-support.js";
+import { counterAt, goOn, startCounting, word } from "./counting.test-support.js";
 import { assemble } from "./isa/assembler.js";
-import { type Guest, guest, kvmOf, ramSize, types, vectorAt, waitUntil } from "./kvm.test-support.js";
+import { type Guest, guest, kvmOf, msr, out, ramSize, types, vectorAt, waitUntil } from "./kvm.test-support.js";
 import {
   KVM_CLOCK_REALTIME,
   KVM_MP_STATE_INIT_RECEIVED,
@@ -46,8 +46,6 @@ async function copyByCalls(to: Guest, from: Guest): Promise<void> {
   to.cpu.setVcpuEvents(from.cpu.getVcpuEvents());
 }
 
-const out = (port: number, ...values: readonly number[]): string[] =>
-  values.flatMap((value) => [`mov al, ${value}`, `out ${port}, al`]);
 const store = (address: number, value: number): string[] => [
   `mov eax, 0x${address.toString(16)}`,
   `mov dword ptr [rax], 0x${value.toString(16)}`,

@@ -9,8 +9,7 @@ import {
   KVM_IOEVENTFD_FLAG_PIO,
 } from "../../kvm/constants.js";
 import type { Exit } from "../../kvm/uapi.js";
-import { msr } from "./counting.test-support.js";
-import { guest, kvmOf, types, vectorAt, waitUntil } from "./kvm.test-support.js";
+import { guest, kvmOf, msr, types, vectorAt, waitUntil } from "./kvm.test-support.js";
 import {
   KVM_MP_STATE_RUNNABLE,
   KVM_MSR_EXIT_REASON_FILTER,

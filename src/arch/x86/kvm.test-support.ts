@@ -140,3 +140,15 @@ export async function waitUntil(one: Guest, there: (guest: Guest) => boolean): P
   }
   assert.fail("it does not come");
 }
+
+/** WRMSR. */
+export const msr = (number: number, value: number | bigint): string[] => [
+  `mov ecx, 0x${number.toString(16)}`,
+  `mov eax, 0x${BigInt.asUintN(32, BigInt(value)).toString(16)}`,
+  `mov edx, 0x${(BigInt(value) >> 32n).toString(16)}`,
+  "wrmsr",
+];
+
+/** OUT of bytes, one after the other. */
+export const out = (port: number, ...values: readonly number[]): string[] =>
+  values.flatMap((value) => [`mov al, ${value}`, `out ${port}, al`]);

@@ -1,7 +1,7 @@
 /** An x86 VM through KVM's interface: both vendors' modules, both implementations, guests of a few instructions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { guest, kvmOf, types, vectorAt, waitUntil } from "./kvm.test-support.js";
+import { guest, kvmOf, msr, out, types, vectorAt, waitUntil } from "./kvm.test-support.js";
 import {
   KVM_MP_STATE_HALTED,
   KVM_MP_STATE_INIT_RECEIVED,
@@ -28,8 +28,6 @@ for (const type of types) {
 
   test(`${title}: the timer's interrupt ends HLT, through the older controllers and through the local APIC`, async () => {
     const one = await guest(type);
-    const out = (port: number, ...values: readonly number[]) =>
-      values.flatMap((value) => [`mov al, ${value}`, `out ${port}, al`]);
     one.load([
       ...[...out(0x20, 0x11), ...out(0x21, 0x30, 4, 1, 0xfe), ...out(0x43, 0x34), ...out(0x40, 0xff, 0x0f)],
       ...["sti", "hlt"],
@@ -38,12 +36,6 @@ for (const type of types) {
     await ended;
     // x2APIC: enabled, its timer once, by its MSRs.
     const two = await guest(type);
-    const msr = (number: number, value: number) => [
-      `mov ecx, 0x${number.toString(16)}`,
-      `mov eax, 0x${value.toString(16)}`,
-      "xor edx, edx",
-      "wrmsr",
-    ];
     two.load([
       ...[
         ...msr(0x1b, 0xfee00d00),

@@ -1,18 +1,12 @@
 /** What a guest that knows KVM asks it for, under both implementations, with addresses that are the guest's word. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Guest, guest, kvmOf, ramSize, types, vectorAt } from "../kvm.test-support.js";
+import { type Guest, guest, kvmOf, ramSize, types, vectorAt, msr as write } from "../kvm.test-support.js";
 
 const msr = { steal: 0x4b564d03, end: 0x4b564d04, apicBase: 0x1b } as const;
 const area = 0x8100;
 const outside = BigInt(ramSize) + 0x1000n;
 
-const write = (number: number, value: bigint): string[] => [
-  `mov ecx, 0x${number.toString(16)}`,
-  `mov eax, 0x${(value & 0xffff_ffffn).toString(16)}`,
-  `mov edx, 0x${(value >> 32n).toString(16)}`,
-  "wrmsr",
-];
 const call = (number: number, ...args: readonly bigint[]): string[] => [
   ...["rbx", "rcx", "rdx", "rsi"].map((name, i) => `mov ${name}, 0x${(args[i] ?? 0n).toString(16)}`),
   `mov eax, 0x${number.toString(16)}`,
