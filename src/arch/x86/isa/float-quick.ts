@@ -25,11 +25,16 @@ const magnitudeOf = ({ bits }: Format): bigint => (1n << (bits - 1n)) - 1n;
 
 export type QuickOperation = "add" | "sub" | "mul" | "div" | "sqrt";
 
+interface Shape {
+  readonly double: 0 | 1;
+  readonly scalar: 0 | 1;
+}
+
 /** Lanes of 128 bits: all, or the first with what is above of the first operand. Which lanes are right is all ones. */
-export function quickLanes(
+function quickLanes(
   m: X86Machine,
   operation: QuickOperation,
-  shape: { readonly double: 0 | 1; readonly scalar: 0 | 1 },
+  shape: Shape,
   a: V128,
   b: V128,
 ): { readonly right: V128; readonly value: V128 } {
@@ -54,10 +59,19 @@ export function quickLanes(
   return { right: v128.and(operands, plain), value: shape.scalar ? first() : result };
 }
 
-/** Whether these lanes, or the first of them, are right. */
-export function lanesRight(m: X86Machine, shape: { readonly double: 0 | 1; readonly scalar: 0 | 1 }, right: V128): I32 {
+/** Of each half both operands: what becomes of it, which holds if all lanes of all halves are right, or the first. */
+export function quickHalves(
+  m: X86Machine,
+  operation: QuickOperation,
+  shape: Shape,
+  halves: readonly (readonly [V128, V128])[],
+): readonly Quick<V128>[] {
+  const made = halves.map(([a, b]) => quickLanes(m, operation, shape, a, b));
+  const right = made.map((half) => half.right).reduce((x, y) => m.v128.and(x, y));
   const lanes = shape.double ? m.i64x2.allTrue(right) : m.i32x4.allTrue(right);
-  return m.i32.and(m.plainFloat(), shape.scalar ? m.i32.ne(m.i32x4.extract(right, 0), m.i32.const(0)) : lanes);
+  const first = () => m.i32.ne(m.i32x4.extract(right, 0), m.i32.const(0));
+  const holds = m.i32.and(m.plainFloat(), shape.scalar ? first() : lanes);
+  return made.map(({ value }) => ({ holds, value }));
 }
 
 const magnitude = (m: X86Machine, format: Format, value: I64): I64 =>

@@ -105,16 +105,13 @@ export const shapes = [
 /** What a routine of the run-time library makes of 128 bits, which part of the operation this is; its exceptions are looked at behind it. */
 export type FloatMake = (m: X86Machine, a: V128, b: V128, part: I32, quick?: Quick<V128>) => V128;
 
-/** What the host makes of 128 bits, lanes where that is right being all ones; and whether such lanes are what is to be right. */
-export interface QuickMake {
-  readonly lanes: (m: X86Machine, a: V128, b: V128) => { readonly right: V128; readonly value: V128 };
-  readonly right: (m: X86Machine, right: V128) => I32;
-}
+/** What the host makes of each half's operands, and whether that is right of all of them. */
+export type QuickMake = (m: X86Machine, halves: readonly (readonly [V128, V128])[]) => readonly Quick<V128>[];
 type Combined = (m: X86Machine, operands: unknown) => void;
 
 /**
- * As `combine`, for arithmetic: exceptions of all lanes together keep the destination, and memory is read first. `quick` is taken
- * if all lanes are right.
+ * As `combine`, for arithmetic: exceptions of all lanes together keep the destination, and memory is read first. What `quick` gives
+ * is for `make` to take.
  */
 export function floatCombine(make: FloatMake, scalar: 0 | 1, quick?: QuickMake): Combined {
   return (m, operands) => {
@@ -122,20 +119,13 @@ export function floatCombine(make: FloatMake, scalar: 0 | 1, quick?: QuickMake):
     const wide = dst.size === 256 && !scalar;
     const b = src.vector();
     const upperB = wide ? src.upper() : undefined;
-    const part = (number: number) => m.i32.const(number);
-    const [first, second] = [a.vector(), upperB && a.upper()];
-    const halves = quick && [quick.lanes(m, first, b), ...(upperB && second ? [quick.lanes(m, second, upperB)] : [])];
-    const right =
-      halves &&
-      quick.right(
-        m,
-        halves.map((half) => half.right).reduce((x, y) => m.v128.and(x, y)),
-      );
-    const made = (x: V128, y: V128, which: number, half: number): V128 =>
-      make(m, x, y, part(which), right && halves[half] && { holds: right, value: halves[half].value });
-    const result = made(first, b, wide ? SsePart.first : scalar, 0);
-    const upper = upperB && second && made(second, upperB, SsePart.second, 1);
+    const halves: (readonly [V128, V128])[] = [[a.vector(), b]];
+    if (upperB) halves.push([a.upper(), upperB]);
+    const parts = wide ? [SsePart.first, SsePart.second] : [scalar];
+    const quicks = quick?.(m, halves);
+    const made = halves.map(([x, y], half) => make(m, x, y, m.i32.const(parts[half] as number), quicks?.[half]));
+    const [low, upper] = made as [V128, V128?];
     m.checkFloat();
-    dst.setVector(result, upper);
+    dst.setVector(low, upper);
   };
 }

@@ -1,6 +1,6 @@
 /** SSE to SSE4.1 and AVX: arithmetic, comparisons and roundings of singles and doubles. Conversions: sse-convert.ts. */
 import type { I32, V128 } from "../../../../semantics/values.js";
-import { lanesRight, type QuickOperation, quickLanes, quickOrder } from "../float-quick.js";
+import { type QuickOperation, quickHalves, quickOrder } from "../float-quick.js";
 import { type InsnDefinition, insn } from "../insn.js";
 import type { Operand, X86Machine } from "../machine.js";
 import { SseOperation } from "../sse-operation.js";
@@ -23,14 +23,7 @@ const inForms = (
 ): InsnDefinition[] =>
   only.flatMap((shape) => {
     const { prefix, suffix, scalar, src } = shape;
-    const body = floatCombine(
-      make(shape),
-      scalar,
-      quick && {
-        lanes: (m, a, b) => quickLanes(m, quick, shape, a, b),
-        right: (m, right) => lanesRight(m, shape, right),
-      },
-    );
+    const body = floatCombine(make(shape), scalar, quick && ((m, halves) => quickHalves(m, quick, shape, halves)));
     const length = scalar ? "LIG" : "L";
     const first = unary && !scalar ? "" : "a:xv, ";
     return [
