@@ -169,11 +169,17 @@ function byHost(operation: i32, x: f64, y: f64): f64 {
   return sqrt<f64>(y);
 }
 
+/** Whether the host has such an operation, under this MXCSR. */
+// @ts-ignore: decorator
+@inline
+function mayBeHosts(operation: i32, control: i32): bool {
+  return operation != SSE_minimum && operation != SSE_maximum && (control & QUICK_MASK) == QUICK;
+}
+
 function double(s: i32, kind: i32, a: u64, b: u64, odd: bool): u64 {
   const operation = kind == SSE_addSubtract ? (odd ? SSE_add : SSE_subtract) : kind;
   const control = load<i32>(s, S_mxcsr);
-  const hosts = operation != SSE_minimum && operation != SSE_maximum && (control & QUICK_MASK) == QUICK;
-  if (hosts && isOrdinary(a) && isOrdinary(b)) {
+  if (mayBeHosts(operation, control) && isOrdinary(a) && isOrdinary(b)) {
     const x = reinterpret<f64>(a);
     const y = reinterpret<f64>(b);
     const r = byHost(operation, x, y);
@@ -186,8 +192,7 @@ function double(s: i32, kind: i32, a: u64, b: u64, odd: bool): u64 {
 /** By way of a double, which has more than twice the bits: it is rounded as if once. */
 function single(s: i32, operation: i32, a: u32, b: u32): u32 {
   const control = load<i32>(s, S_mxcsr);
-  const hosts = operation != SSE_minimum && operation != SSE_maximum && (control & QUICK_MASK) == QUICK;
-  if (hosts && isOrdinarySingle(a) && isOrdinarySingle(b)) {
+  if (mayBeHosts(operation, control) && isOrdinarySingle(a) && isOrdinarySingle(b)) {
     const x = <f64>reinterpret<f32>(a);
     const y = <f64>reinterpret<f32>(b);
     const between = byHost(operation, x, y);
