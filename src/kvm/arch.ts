@@ -55,6 +55,8 @@ export interface Arch {
   /** Whether it has ports, which KVM_IOEVENTFD_FLAG_PIO names. */
   readonly hasPorts: boolean;
   readonly maxVcpuId: number;
+  /** Whether a gsi that a table of routes has no entry for is the line of its number still. */
+  readonly linesBesideRoutes: boolean;
   readonly capabilities: readonly Capability[];
   readonly devices: readonly DeviceType[];
 

@@ -94,6 +94,7 @@ export function fake(name = "hv", type = 1): Fake {
     vcpuRecordSize: 0,
     maxVcpus: 3,
     hasPorts: false,
+    linesBesideRoutes: true,
     maxVcpuId: 8,
     capabilities: [
       {

@@ -22,6 +22,9 @@ const { offset: route, size: routeSize } = struct({
   address: "i64",
 });
 
+const head = struct({ count: "i32" });
+const tableSize = head.size + routeMax * routeSize;
+
 export type Target =
   | { readonly type: "pin"; readonly irqchip: number; readonly pin: number }
   | { readonly type: "message"; readonly address: bigint; readonly data: number };
@@ -51,12 +54,13 @@ export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[], pins: r
     seen.set(gsi, [...before, where]);
   }
   locked(memory, vmState.lock, () => {
-    if (memory.i32(vmState.routes) === 0) memory.setI32(vmState.routes, allocate(memory, routeMax * routeSize));
-    const table = memory.u32(vmState.routes);
-    // Readers take no lock: they see an empty table (pins) while it changes.
-    memory.store(vmState.routeCount, 0);
+    if (memory.i32(vmState.routes) === 0) memory.setI32(vmState.routes, allocate(memory, 2 * tableSize));
+    // Readers take no lock: they go by one table while the other is filled.
+    const set = memory.load(vmState.routesSet) + 1;
+    const table = tableAt(memory, set);
+    memory.setI32(table + head.offset.count, routes.length);
     for (const [index, entry] of routes.entries()) {
-      const at = table + index * routeSize;
+      const at = table + head.size + index * routeSize;
       const message = entry.type === "msi";
       memory.setI32(at + route.gsi, entry.gsi);
       memory.setI32(at + route.message, message ? 1 : 0);
@@ -64,14 +68,24 @@ export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[], pins: r
       memory.setI32(at + route.irqchip, message ? 0 : entry.irqchip);
       memory.setI64(at + route.address, message ? entry.address : 0n);
     }
-    memory.store(vmState.routeCount, routes.length);
+    memory.store(vmState.routesSet, set);
   });
 }
 
-/** Addresses of the table's entries. */
-function* entries(memory: VmMemory): Generator<number> {
-  const table = memory.u32(vmState.routes);
-  for (let i = 0, count = memory.load(vmState.routeCount); i < count; i++) yield table + i * routeSize;
+/** The two tables are used by turns. */
+const tableAt = (memory: VmMemory, set: number): number => memory.u32(vmState.routes) + (set & 1) * tableSize;
+
+/** What `read` makes of the entries' addresses in the table; undefined: none has been set. */
+function fromTable<T>(memory: VmMemory, read: (entries: readonly number[]) => T): T | undefined {
+  for (;;) {
+    const set = memory.load(vmState.routesSet);
+    if (set === 0) return undefined;
+    const table = tableAt(memory, set);
+    const count = Math.min(memory.i32(table + head.offset.count), routeMax);
+    const found = read(Array.from({ length: count }, (_, i) => table + head.size + i * routeSize));
+    // Set anew meanwhile, it may have been set twice: what was read may be of both.
+    if (memory.load(vmState.routesSet) === set) return found;
+  }
 }
 
 const gsiAt = (memory: VmMemory, at: number): number => memory.i32(at + route.gsi);
@@ -83,29 +97,32 @@ function targetAt(memory: VmMemory, at: number): Target {
     : { type: "pin", irqchip: memory.i32(at + route.irqchip), pin: value };
 }
 
-/** The table as it was set. */
-export function getRoutes(memory: VmMemory): IrqRoute[] {
-  return Array.from(entries(memory), (at) => {
-    const gsi = gsiAt(memory, at);
-    const target = targetAt(memory, at);
-    return target.type === "message"
-      ? { gsi, type: "msi", address: target.address, data: target.data }
-      : { gsi, type: "irqchip", irqchip: target.irqchip, pin: target.pin };
-  });
+/** The table as it was set; undefined: it has not been. */
+export function getRoutes(memory: VmMemory): IrqRoute[] | undefined {
+  return fromTable(memory, (entries) =>
+    entries.map((at) => {
+      const gsi = gsiAt(memory, at);
+      const target = targetAt(memory, at);
+      return target.type === "message"
+        ? { gsi, type: "msi", address: target.address, data: target.data }
+        : { gsi, type: "irqchip", irqchip: target.irqchip, pin: target.pin };
+    }),
+  );
 }
 
-/** Where a gsi goes by the table. Each interrupt comes by here: of other gsis' entries nothing is made. */
-export function findRoutes(memory: VmMemory, gsi: number): Target[] {
-  const found: Target[] = [];
-  for (const at of entries(memory)) if (gsiAt(memory, at) === gsi) found.push(targetAt(memory, at));
-  return found;
+/** Where a gsi goes by the table; undefined: there is none. Each interrupt comes by here: of other gsis' entries nothing is made. */
+export function findRoutes(memory: VmMemory, gsi: number): Target[] | undefined {
+  return fromTable(memory, (entries) =>
+    entries.flatMap((at) => (gsiAt(memory, at) === gsi ? [targetAt(memory, at)] : [])),
+  );
 }
 
 /** Which gsis lead to a pin; undefined: there is no table. */
 export function gsisOf(memory: VmMemory, irqchip: number, pin: number): number[] | undefined {
-  if (memory.load(vmState.routeCount) === 0) return undefined;
-  return Array.from(entries(memory)).flatMap((at) => {
-    const target = targetAt(memory, at);
-    return target.type === "pin" && target.irqchip === irqchip && target.pin === pin ? [gsiAt(memory, at)] : [];
-  });
+  return fromTable(memory, (entries) =>
+    entries.flatMap((at) => {
+      const target = targetAt(memory, at);
+      return target.type === "pin" && target.irqchip === irqchip && target.pin === pin ? [gsiAt(memory, at)] : [];
+    }),
+  );
 }

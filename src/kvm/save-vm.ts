@@ -15,7 +15,7 @@ const vmDerived = [
   "lock",
   "heapLock",
   "routes",
-  "routeCount",
+  "routesSet",
   "userCount",
   "user",
   "freeCount",
@@ -47,6 +47,7 @@ export function saveVm(vm: SavableVm): SavedVm {
   const fds = ids.filter((id) => mem.i32(layout.eventFdAt(id) + layout.eventFd.offset.state) !== 0);
   const bindings = Array.from({ length: mem.i32(vmState.ioeventfdEnd) }, (_, i) => layout.ioeventfdAt(i));
   const bound = bindings.filter((at) => mem.i32(at + layout.ioeventfd.offset.state) !== 0);
+  const routes = getRoutes(mem);
   return {
     format: savedFormat,
     arch: arch.name,
@@ -55,7 +56,8 @@ export function saveVm(vm: SavableVm): SavedVm {
     slots: vm.slots.list(),
     eventFds: fds.map((id) => [id, saveFields(mem, layout.eventFd, layout.eventFdAt(id))]),
     ioeventfds: bound.map((at) => saveFields(mem, layout.ioeventfd, at)),
-    routes: getRoutes(mem),
+    routes: routes ?? [],
+    routed: routes !== undefined,
     devices: deviceTypes(vm).map((type) => [type, saveDevice(vm, type)]),
     vcpus: vm.vcpus().map((vcpu) => ({
       id: vcpu.id,
@@ -99,7 +101,7 @@ export function restoreVm(vm: SavableVm, saved: SavedVm): void {
   }
   mem.setI32(vmState.ioeventfdEnd, saved.ioeventfds.length);
   arch.restoreVm(vm, saved.archVm);
-  if (saved.routes.length > 0) setRoutes(mem, saved.routes, arch.irqchipPins(vm));
+  if (saved.routed ?? saved.routes.length > 0) setRoutes(mem, saved.routes, arch.irqchipPins(vm));
   for (const { id, core, arch: registers } of saved.vcpus) {
     const vcpu = vm.createVcpuCore(id, { restored: true });
     restoreFields(mem, vcpuRecord, vcpu.record, core, vcpuDerived);

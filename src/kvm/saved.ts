@@ -47,6 +47,8 @@ export interface SavedVm {
   readonly eventFds: readonly (readonly [id: number, SavedFields])[];
   readonly ioeventfds: readonly SavedFields[];
   readonly routes: readonly IrqRoute[];
+  /** Whether they have been set, though perhaps there are none. */
+  readonly routed?: boolean;
   readonly devices: readonly (readonly [type: number, unknown])[];
   readonly vcpus: readonly SavedVcpu[];
   readonly archVm: unknown;

@@ -21,9 +21,9 @@ export const vmStruct = struct({
   heapLock: "i32",
   /** [L] Argument of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
   manualDirtyLog: "i32",
-  /** [L] Table of routes by gsi: address, entries; 0 for none. See irq-routing.ts. */
+  /** [L] Address of the tables of routes by gsi; [A] how often they have been set, 0: never. See irq-routing.ts. */
   routes: "i32",
-  routeCount: "i32",
+  routesSet: "i32",
   /** [L] Highest eventfd and ioeventfd in use plus 1, so that searches are short. */
   eventFdEnd: "i32",
   ioeventfdEnd: "i32",

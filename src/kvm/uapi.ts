@@ -351,7 +351,10 @@ export interface Vm<C extends Vcpu = Vcpu> {
   eventFd(id: number): EventFd;
   /** ENXIO: no interrupt controller. EINVAL: no such interrupt. */
   irqLine(irq: number, level: number | boolean): void;
-  /** Replaces the table. A gsi without an entry is the interrupt controller's pin of that number. */
+  /**
+   * Replaces the table. A gsi without an entry does nothing from then on; on POWER it stays the interrupt controller's pin of
+   * that number.
+   */
   setGsiRouting(routes: readonly IrqRoute[]): void;
   /** More than 0: delivered; 0: blocked by the guest. */
   signalMsi(msi: { address: bigint; data: number }): number;

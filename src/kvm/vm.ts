@@ -412,8 +412,9 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
 
   #setGsi(gsi: number, level: boolean): boolean {
     const targets = findRoutes(this.mem, gsi);
-    // Without an entry, the line of its number.
-    if (targets.length === 0) return this.arch.setIrq(this, gsi, level);
+    if (!targets || (targets.length === 0 && this.arch.linesBesideRoutes)) return this.arch.setIrq(this, gsi, level);
+    // It leads nowhere, which is no fault.
+    if (targets.length === 0) return true;
     const set = (target: Target): boolean =>
       target.type === "pin"
         ? this.arch.setIrq(this, target.pin, level, target.irqchip)

@@ -185,6 +185,7 @@ export const powerpc = {
   vcpuRecordSize: ppcVcpu.size,
   maxVcpus,
   hasPorts: false,
+  linesBesideRoutes: true,
   maxVcpuId,
   capabilities,
   devices: [...xicsDevices, ...xiveDevices, ...vfioDevices],

@@ -162,6 +162,7 @@ export const x86: Arch = {
   vcpuRecordSize,
   maxVcpus,
   hasPorts: true,
+  linesBesideRoutes: false,
   maxVcpuId,
   capabilities,
   devices: [],

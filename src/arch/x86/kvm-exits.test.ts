@@ -9,7 +9,7 @@ import {
   KVM_IOEVENTFD_FLAG_PIO,
 } from "../../kvm/constants.js";
 import type { Exit } from "../../kvm/uapi.js";
-import { guest, kvmOf, msr, types, vectorAt, waitUntil } from "./kvm.test-support.js";
+import { guest, kvmOf, msr, out, types, vectorAt, waitUntil } from "./kvm.test-support.js";
 import {
   KVM_MP_STATE_RUNNABLE,
   KVM_MSR_EXIT_REASON_FILTER,
@@ -190,7 +190,41 @@ for (const type of types) {
     vm.irqLine(101, 1);
     one.load([...store(0xfee000b0, 0), "sti", "hlt"]);
     await waitUntil(one, (each) => vectorAt(each) === 0x66);
-    assert.throws(() => vm.irqLine(102, 1), /EINVAL/);
+  });
+
+  test(`${title}: a gsi that the table lacks does nothing, be it a line's number or the timer's`, async () => {
+    const one = await guest(type);
+    const { vm } = one;
+    const linesOf = () => [vm.getIrqchip(2).ioapic?.irr, vm.getIrqchip(0).pic?.last_irr];
+    assert.throws(() => vm.irqLine(24, 1), /EINVAL/);
+    vm.irqLine(5, 1);
+    assert.deepEqual(linesOf(), [0x20, 0x20]);
+    vm.irqLine(5, 0);
+    const [fd, raised] = [vm.createEventFd(), vm.createEventFd()];
+    vm.irqfd({ fd, gsi: 6 });
+    vm.irqfd({ fd: raised, gsi: 7 });
+    vm.setGsiRouting([{ gsi: 7, type: "irqchip", irqchip: 2, pin: 9 }]);
+    for (const gsi of [0, 5, 24, 102]) vm.irqLine(gsi, 1);
+    fd.signal();
+    assert.deepEqual(linesOf(), [0, 0]);
+    vm.irqLine(7, 1);
+    assert.deepEqual(linesOf(), [0x200, 0]);
+    vm.irqLine(7, 0);
+    // None at all; then the timer's, which comes where the table says.
+    vm.setGsiRouting([]);
+    vm.irqLine(7, 1);
+    assert.deepEqual(linesOf(), [0, 0]);
+    const pic = [...out(0x20, 0x11), ...out(0x21, 0x30, 4, 1, 0xf6)];
+    one.load([...pic, ...out(0x43, 0x34), ...out(0x40, 0xff, 0x0f), "sti", "hlt"]);
+    assert.equal(one.run().reason, "hlt");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.equal(one.run().reason, "hlt");
+    assert.deepEqual([vectorAt(one), linesOf()], [-1, [0, 0]]);
+    vm.setGsiRouting([{ gsi: 0, type: "irqchip", irqchip: 0, pin: 3 }]);
+    await waitUntil(one, (each) => vectorAt(each) === 0x33);
+    // One that is handled makes room for the next.
+    one.load([...out(0x20, 0x20), "sti", "hlt"]);
+    await waitUntil(one, (each) => vectorAt(each) === 0x33);
   });
 }
 

@@ -330,6 +330,10 @@ const changed = {
       "the VM has no interrupt controllers; more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one that leads twice to a controller, or to a message and elsewhere; unknown type, controller or pin",
     ENOMEM: "the VM's memory limit is reached, or the platform refuses",
   }),
+  KVM_IRQ_LINE: here("KVM_IRQ_LINE", {
+    EINVAL: "without a table of routes (KVM_SET_GSI_ROUTING), no line of that number",
+    ENXIO: noChips,
+  }),
   KVM_CREATE_DEVICE: here("KVM_CREATE_DEVICE", { EBADF: closed, ENODEV: "always: there are none" }),
   KVM_SET_SREGS: here("KVM_SET_SREGS", {
     EINVAL: "not all registers, or no numbers, or a mode that there is none of",

@@ -1,6 +1,6 @@
 /** An x86 VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
-import { gsisOf } from "../../../kvm/irq-routing.js";
+import { findRoutes, gsisOf } from "../../../kvm/irq-routing.js";
 import { Words } from "../../../kvm/words.js";
 import { Request } from "../engines/layout.js";
 import { Irqchip, type IrqchipVcpu } from "../interrupts/irqchip/irqchip.js";
@@ -69,6 +69,7 @@ export class X86VmState {
     if (!this.#irqchip && base !== 0) {
       this.#irqchip = new Irqchip(mem, base, {
         vcpus: () => this.core.vcpus().map((vcpu) => this.of(vcpu)),
+        timerRoutes: () => findRoutes(mem, 0),
         ended: (chip, pin) => {
           for (const gsi of gsisOf(this.core.mem, chip, pin) ?? [lineOf(chip, pin)]) this.core.eventFds.resample(gsi);
         },

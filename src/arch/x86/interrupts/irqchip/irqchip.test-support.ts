@@ -30,6 +30,7 @@ export function testIrqchip(count = 1, on = true): TestIrqchip {
   const chip = new Irqchip(memory, Irqchip.create(memory), {
     vcpus: () => vcpus,
     ended: (chip, pin) => ended.push(chip === 2 ? pin : 8 * chip + pin),
+    timerRoutes: () => undefined,
   });
   for (let id = 0; id < count; id++) {
     const base = heapStart + 65536 - (id + 1) * lapicState.size;

@@ -5,10 +5,11 @@
  */
 import { type FieldList, type Struct, struct } from "../../../../base/struct.js";
 import { allocate } from "../../../../kvm/heap.js";
+import type { Target } from "../../../../kvm/irq-routing.js";
 import { locked } from "../../../../kvm/lock.js";
 import type { VmMemory } from "../../../../kvm/memory.js";
 import { Words } from "../../../../kvm/words.js";
-import { KVM_IRQCHIP_IOAPIC } from "../../uapi.js";
+import { KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER } from "../../uapi.js";
 import { Ioapic, ioapicAddress, ioapicSize, ioapicState, pins } from "./ioapic.js";
 import type { Lapic } from "./lapic.js";
 import { lapicSize } from "./lapic.js";
@@ -45,7 +46,15 @@ export interface IrqchipOutputs {
   vcpus(): readonly IrqchipVcpu[];
   /** The guest has ended the interrupt of a controller's pin (KVM_IRQCHIP_*); called without the lock. */
   ended(chip: number, pin: number): void;
+  /** Where the timer's interrupt, of gsi 0, goes by the table of routes; undefined: there is no table. */
+  timerRoutes(): readonly Target[] | undefined;
 }
+
+/** Line 0. */
+const timerLine: readonly Target[] = [
+  { type: "pin", irqchip: KVM_IRQCHIP_PIC_MASTER, pin: 0 },
+  { type: "pin", irqchip: KVM_IRQCHIP_IOAPIC, pin: 2 },
+];
 
 export class Irqchip {
   readonly pic: Pic;
@@ -105,20 +114,26 @@ export class Irqchip {
 
   /** A pin of one controller, KVM_IRQCHIP_*. */
   setPin(chip: number, pin: number, level: boolean): void {
-    this.locked(() => {
-      if (chip === KVM_IRQCHIP_IOAPIC) this.ioapic.setIrq(pin, level);
-      else {
-        this.pic.setIrq(8 * chip + pin, level);
-        this.#lookAtPic();
-      }
-    });
+    this.locked(() => this.#setPin(chip, pin, level));
+  }
+
+  #setPin(chip: number, pin: number, level: boolean): void {
+    if (chip === KVM_IRQCHIP_IOAPIC) this.ioapic.setIrq(pin, level);
+    else {
+      this.pic.setIrq(8 * chip + pin, level);
+      this.#lookAtPic();
+    }
   }
 
   /** A device's message: how many took it; -1: it is none. */
   signal(address: bigint, data: number, wideIds = false): number {
     const message = messageOf(address, data, wideIds);
+    return this.locked(() => this.#signal(message));
+  }
+
+  #signal(message: Message | undefined): number {
     if (!message) return -1;
-    return this.locked(() => (this.#send(message, this.#outputs.vcpus()) ? 1 : 0));
+    return this.#send(message, this.#outputs.vcpus()) ? 1 : 0;
   }
 
   /** Called by local APICs, which are called with the lock. */
@@ -148,7 +163,7 @@ export class Irqchip {
   /** A local APIC's interrupt of this vector is over. */
   end(vector: number, level: boolean): void {
     if (level) this.ioapic.end(vector);
-    if (this.hasPit && this.ioapic.vectorOf(2) === vector) this.#tickTaken();
+    if (this.hasPit && this.#timerRoutes().some((route) => this.#vectorOf(route) === vector)) this.#tickTaken();
   }
 
   /** States have been set: what waits by them is looked at. */
@@ -162,7 +177,9 @@ export class Irqchip {
 
   #lineEnded(input: number): void {
     this.#ended.push([input >> 3, input & 7]);
-    if (input === 0 && this.hasPit) this.#tickTaken();
+    const isTimer = (route: Target): boolean =>
+      route.type === "pin" && route.irqchip !== KVM_IRQCHIP_IOAPIC && 8 * route.irqchip + route.pin === input;
+    if (this.hasPit && this.#timerRoutes().some(isTimer)) this.#tickTaken();
   }
 
   /** The guest has handled a tick of the timer: one that it could not take in time follows. */
@@ -171,8 +188,31 @@ export class Irqchip {
   }
 
   #tick(): void {
-    this.#setLine(0, false);
-    this.#setLine(0, true);
+    for (const level of [false, true]) {
+      for (const route of this.#timerRoutes()) {
+        if (route.type === "pin") this.#setPin(route.irqchip, route.pin, level);
+        else if (level) this.#signal(messageOf(route.address, route.data));
+      }
+    }
+  }
+
+  #timerRoutes(): readonly Target[] {
+    return this.#outputs.timerRoutes() ?? timerLine;
+  }
+
+  /** What local APICs get by it; -1: nothing. */
+  #vectorOf(route: Target): number {
+    if (route.type === "message") return route.data & 0xff;
+    return route.irqchip === KVM_IRQCHIP_IOAPIC ? this.ioapic.vectorOf(route.pin) : -1;
+  }
+
+  /** Whether anybody would get what the timer raises. */
+  #timerWanted(): boolean {
+    return this.#timerRoutes().some((route) =>
+      route.type === "pin" && route.irqchip !== KVM_IRQCHIP_IOAPIC
+        ? !(this.words.pic.get("masked", route.irqchip) & (1 << route.pin))
+        : this.#vectorOf(route) >= 0,
+    );
   }
 
   /** What the vCPU takes now: a vector; -1: nothing. */
@@ -204,8 +244,7 @@ export class Irqchip {
       vcpu.lapic.expire(now);
       if (!first || !this.hasPit) return;
       // What nobody would take is not made up for.
-      const wanted = this.ioapic.vectorOf(2) >= 0 || !(this.words.pic.get("masked", 0) & 1);
-      if (this.pit.expire(now, wanted)) this.#tick();
+      if (this.pit.expire(now, this.#timerWanted())) this.#tick();
     });
   }
 
