@@ -91,6 +91,8 @@ export interface Arch {
   memoryWritten(vm: VmInside, address: bigint, length: bigint): void;
 
   hasInterruptController(vm: VmInside): boolean;
+  /** Whether the kernel side hears of the end of a line's interrupt, as KVM_IRQFD_FLAG_RESAMPLE wants. */
+  hearsEnds(vm: VmInside): boolean;
   /** How many pins each interrupt controller has that KVM_SET_GSI_ROUTING can name. */
   irqchipPins(vm: VmInside): readonly number[];
   /** A pin of the controller, or without one a line of the VM's. False: there is none such. */

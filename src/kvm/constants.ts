@@ -138,6 +138,11 @@ export const KVM_CAP_PPC_HWRNG = 115;
 export const KVM_CAP_MULTI_ADDRESS_SPACE = 118;
 /** Answers with the number of hardware breakpoints of KVM_SET_GUEST_DEBUG. */
 export const KVM_CAP_GUEST_DEBUG_HW_BPS = 119;
+/**
+ * x86: to be enabled of a VM before it has a vCPU, instead of KVM_CREATE_IRQCHIP: local APICs are the kernel side's, the other
+ * controllers the user side's. args 0 is how many pins its IOAPICs have: gsis below that are theirs.
+ */
+export const KVM_CAP_SPLIT_IRQCHIP = 121;
 /** KVM_IOEVENTFD takes length 0 on every bus. */
 export const KVM_CAP_IOEVENTFD_ANY_LENGTH = 122;
 /** KVM_CREATE_SPAPR_TCE_64: `PpcVm.createSpaprTce`. */
@@ -262,6 +267,8 @@ export const KVM_EXIT_WATCHDOG = 21;
 export const KVM_EXIT_EPR = 23;
 /** "system_event". */
 export const KVM_EXIT_SYSTEM_EVENT = 24;
+/** "ioapic_eoi". */
+export const KVM_EXIT_IOAPIC_EOI = 26;
 /** "x86_rdmsr". */
 export const KVM_EXIT_X86_RDMSR = 29;
 /** "x86_wrmsr". */

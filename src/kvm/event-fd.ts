@@ -27,6 +27,8 @@ export interface EventFdHost {
   /** Calls back soon and again, until what it returns is called. */
   poll(callback: () => void): () => void;
   hasInterruptController(): boolean;
+  /** Whether somebody calls `resample`. */
+  hearsEnds(): boolean;
   /** Whether the architecture has ports. */
   readonly hasPorts: boolean;
   setGsi(gsi: number, level: boolean): void;
@@ -129,6 +131,12 @@ export class EventFds {
       throw new KvmError("EAGAIN", "KVM_IRQFD: the VM has no interrupt controller yet; create the device first");
     }
     if (flags & KVM_IRQFD_FLAG_RESAMPLE) {
+      if (!this.#host.hearsEnds()) {
+        throw new KvmError(
+          "EINVAL",
+          "KVM_IRQFD: who has the line's controller hears when its interrupt ends: not this kvm",
+        );
+      }
       if (!resamplefd) throw new KvmError("EBADF", "KVM_IRQFD: KVM_IRQFD_FLAG_RESAMPLE needs a resamplefd");
       this.#requireOpen(resamplefd.id);
     }

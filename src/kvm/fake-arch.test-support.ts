@@ -140,6 +140,7 @@ export function fake(name = "hv", type = 1): Fake {
       it.written.push([address, length]);
     },
     hasInterruptController: () => it.controller,
+    hearsEnds: () => true,
     irqchipPins: () => [2 ** 32],
     setIrq: (_, pin, level) => {
       it.irqs.push([pin, level]);

@@ -117,6 +117,10 @@ export function findRoutes(memory: VmMemory, gsi: number): Target[] | undefined 
   );
 }
 
+/** Whether one of the table's entries is such. */
+export const someRoute = (memory: VmMemory, is: (gsi: number, target: Target) => boolean): boolean =>
+  fromTable(memory, (entries) => entries.some((at) => is(gsiAt(memory, at), targetAt(memory, at)))) ?? false;
+
 /** Which gsis lead to a pin; undefined: there is no table. */
 export function gsisOf(memory: VmMemory, irqchip: number, pin: number): number[] | undefined {
   return fromTable(memory, (entries) =>

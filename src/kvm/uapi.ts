@@ -487,6 +487,12 @@ export type Exit =
       /** CR8, as it is now. */
       readonly cr8: number;
     }
+  /** x86 with KVM_CAP_SPLIT_IRQCHIP: the guest has ended an interrupt that a route to one of the IOAPIC's pins raises by level. */
+  | {
+      readonly reason: "ioapic_eoi";
+      /** Its vector. */
+      readonly vector: number;
+    }
   /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
   | {
       readonly reason: "papr_hcall";

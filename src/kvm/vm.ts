@@ -128,6 +128,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
       current: () => this.mem.load(vmLayout.moves) <= this.generation + 1,
       poll: (callback) => this.vac.poll(callback),
       hasInterruptController: () => this.arch.hasInterruptController(this),
+      hearsEnds: () => this.arch.hearsEnds(this),
       hasPorts: this.arch.hasPorts,
       setGsi: (gsi, level) => this.#setGsi(gsi, level),
     });

@@ -214,6 +214,7 @@ export const powerpc = {
   memoryWritten: dropCode,
 
   hasInterruptController: (vm) => ppcVmOf(vm).controller !== undefined,
+  hearsEnds: () => true,
   irqchipPins: () => [2 ** 32],
   setIrq: (vm, pin, level) => ppcVmOf(vm).controller?.setIrq(pin, level) ?? false,
   // A PAPR message carries its source's number.

@@ -11,7 +11,7 @@ import type { Stats } from "../../kvm/uapi.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
 import { systemMethods, vcpuMethods, vmMethods } from "./calls/methods.js";
 import { ExitCode, Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
-import { completeExit, handleExit } from "./exits/exits.js";
+import { completeExit, handleExit, owedExit } from "./exits/exits.js";
 import { pins } from "./interrupts/irqchip/ioapic.js";
 import { rests } from "./paravirt/steal-time.js";
 import { instructionPointer } from "./processor/instruction-pointer.js";
@@ -77,24 +77,31 @@ function createVcpu(vcpu: VcpuInside): void {
 }
 
 function interrupt(vcpu: VcpuInside, irq: number): void {
-  if (x86VmOf(vcpu.vm).irqchip) {
+  const { irqchip, userPins } = x86VmOf(vcpu.vm);
+  if (irqchip && userPins === undefined) {
     throw new KvmError("ENXIO", "KVM_INTERRUPT: the VM has its interrupt controllers in the kernel side");
   }
   if (!(irq >= 0 && irq < 256)) throw new KvmError("EINVAL", `KVM_INTERRUPT: ${irq} is no vector`);
-  if (vcpu.vm.mem.compareExchange(addressOf(vcpu, "interruptPending"), 0, irq + 1) !== 0) {
+  const waits = irqchip ? recordAt(vcpu, "external") : addressOf(vcpu, "interruptPending");
+  if (vcpu.vm.mem.compareExchange(waits, 0, irq + 1) !== 0) {
     throw new KvmError("EEXIST", "KVM_INTERRUPT: another interrupt waits");
   }
-  notifyInterrupt(vcpu);
+  // A local APIC is asked whether it lets it through.
+  if (irqchip) x86VcpuOf(vcpu).request();
+  else notifyInterrupt(vcpu);
 }
 
 /** EINVAL: no controller whose pins they are. */
 function irqchipPins(vm: VmInside): readonly number[] {
-  if (x86VmOf(vm).irqchip) return [8, 8, pins];
+  const { irqchip, userPins } = x86VmOf(vm);
+  if (irqchip) return userPins === undefined ? [8, 8, pins] : [];
   throw new KvmError("EINVAL", "KVM_SET_GSI_ROUTING: the VM has no interrupt controllers (KVM_CREATE_IRQCHIP)");
 }
 
 function setIrq(vm: VmInside, pin: number, level: boolean, chip?: number): boolean {
-  const { irqchip } = x86VmOf(vm);
+  const { irqchip, userPins } = x86VmOf(vm);
+  // As with a table that has no entries: lines are the user side's.
+  if (userPins !== undefined) return true;
   if (chip === undefined) return irqchip?.setLine(pin, level) ?? false;
   irqchip?.setPin(chip, pin, level);
   return irqchip !== undefined;
@@ -187,6 +194,7 @@ export const x86: Arch = {
 
   irqchipPins,
   hasInterruptController: (vm) => x86VmOf(vm).irqchip !== undefined,
+  hearsEnds: (vm) => x86VmOf(vm).userPins === undefined,
   setIrq,
   setMsi: (vm, address, data) => {
     const x86 = x86VmOf(vm);
@@ -198,12 +206,12 @@ export const x86: Arch = {
   traceStep: (vcpu) => vcpu.engineStep(),
   engineEvent: () => {},
   handleExit: (vcpu, code) => {
-    const exit = handleExit(vcpu, code);
+    const exit = handleExit(vcpu, code) ?? owedExit(vcpu);
     if (takeInit(vcpu)) vcpu.halt();
     if (code === ExitCode.halt || !vcpu.vm.shared) rests(vcpu, code !== ExitCode.halt);
     return exit;
   },
-  completeExit,
+  completeExit: (vcpu, answered) => completeExit(vcpu, answered) ?? owedExit(vcpu),
   runnable,
   wakeTime,
   resumed,

@@ -192,6 +192,24 @@ for (const type of types) {
     await waitUntil(one, (each) => vectorAt(each) === 0x66);
   });
 
+  test(`${title}: what waits at the older controllers comes when the local APIC's line 0 is opened, or the APIC turned off`, async () => {
+    for (const opened of [["mov eax, 0xfee00350", "mov dword ptr [rax], 0x700"], msr(0x1b, 0xfee0_0100)]) {
+      const one = await guest(type);
+      one.load([
+        ...["mov eax, 0xfee000f0", "mov dword ptr [rax], 0x1ff", "mov eax, 0xfee00350", "mov dword ptr [rax], 0x10700"],
+        ...[...out(0x20, 0x11), ...out(0x21, 0x30, 4, 1, 0xf7)],
+      ]);
+      assert.equal(one.run().reason, "hlt");
+      one.vm.irqLine(3, 1);
+      one.load(["sti", "nop", "nop"]);
+      assert.equal(one.run().reason, "hlt");
+      assert.equal(vectorAt(one), -1);
+      one.load([...opened, "sti", "nop", "nop"]);
+      assert.equal(one.run().reason, "hlt");
+      assert.equal(vectorAt(one), 0x33);
+    }
+  });
+
   test(`${title}: a gsi that the table lacks does nothing, be it a line's number or the timer's`, async () => {
     const one = await guest(type);
     const { vm } = one;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import type { KvmConfig } from "../../engine/kvm-config.js";
+import { KVM_CAP_SPLIT_IRQCHIP } from "../../kvm/constants.js";
 import type { Exit } from "../../kvm/uapi.js";
 import type { ModuleDefinition } from "../../modules/define-module.js";
 import { ModuleLoader } from "../../modules/loader.js";
@@ -58,13 +59,21 @@ export interface Guest {
   run(): Exit;
 }
 
-/** Level 0 with 4 GiB of memory where it is, and gates that lead to a HLT of each vector's own. */
-export async function guest(type: number, vendor: keyof typeof vendors = "intel", irqchip = true): Promise<Guest> {
+/**
+ * Level 0 with 4 GiB of memory where it is, and gates that lead to a HLT of each vector's own. `irqchip`: all controllers and the
+ * timer; "split": local APICs, and an IOAPIC of 24 pins that is the user side's.
+ */
+export async function guest(
+  type: number,
+  vendor: keyof typeof vendors = "intel",
+  irqchip: boolean | "split" = true,
+): Promise<Guest> {
   const kvm = await kvmOf(vendor);
   const vm = kvm.createVm(type);
   const ramAt = vm.allocate(ramSize);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr: ramAt });
-  if (irqchip) {
+  if (irqchip === "split") vm.enableCap({ cap: KVM_CAP_SPLIT_IRQCHIP, args: [24] });
+  else if (irqchip) {
     vm.createIrqchip();
     vm.createPit2();
   }

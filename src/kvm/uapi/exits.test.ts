@@ -32,6 +32,7 @@ const samples: { readonly [R in Exit["reason"]]: Extract<Exit, { readonly reason
   x86_wrmsr: { reason: "x86_wrmsr", msrReason: 1, index: 0xffff_ffff, data: top, error: 1 },
   irq_window_open: { reason: "irq_window_open" },
   set_tpr: { reason: "set_tpr", cr8: 15 },
+  ioapic_eoi: { reason: "ioapic_eoi", vector: 255 },
 };
 
 test("an exit crosses to another thread as it was", () => {

@@ -181,6 +181,14 @@ export const exitTable = {
       get: ([cr8]) => ({ reason: "set_tpr", cr8: number(cr8) }),
     },
   },
+  ioapic_eoi: {
+    statistic: "ioapic_eoi_exits",
+    answered: false,
+    words: {
+      put: ({ vector }, words) => words.set([BigInt(vector)]),
+      get: ([vector]) => ({ reason: "ioapic_eoi", vector: number(vector) }),
+    },
+  },
 } as const satisfies { readonly [R in ExitReason]: ExitRow<R> };
 
 /** In the order of their counters. */

@@ -5,7 +5,7 @@ import {
   KVM_MAX_MSR_ENTRIES,
   KVM_MSR_FILTER_DEFAULT_DENY,
 } from "../../../src/arch/x86/uapi.js";
-import { KVM_CAP_ENABLE_CAP } from "../../../src/kvm/constants.js";
+import { KVM_CAP_ENABLE_CAP, KVM_CAP_SPLIT_IRQCHIP } from "../../../src/kvm/constants.js";
 import { closed, exhaust, full, neutralCases, ring } from "../neutral-cases.js";
 import type { X86CasesOf } from "./cases.js";
 
@@ -40,6 +40,10 @@ export const vmCases: X86CasesOf<
   "KVM_ENABLE_CAP (vm)": {
     E2BIG: ({ vm }) => vm.enableCap({ ...ring, args: [1 << 21] }),
     EBADF: (it) => closed(it).enableCap(ring),
+    EEXIST: ({ vm }) => {
+      vm.createIrqchip();
+      vm.enableCap({ cap: KVM_CAP_SPLIT_IRQCHIP, args: [24] });
+    },
     EINVAL: ({ vm }) => vm.enableCap({ cap: KVM_CAP_ENABLE_CAP }),
   },
   KVM_CREATE_DEVICE: {

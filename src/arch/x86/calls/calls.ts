@@ -14,6 +14,7 @@ const here = <C extends NeutralCall, E extends Errors>(call: C, errors: E) =>
 
 const closed = "the handle is closed";
 const noChips = "the VM has no interrupt controllers in the kernel side";
+const notWhole = `${noChips}, or local APICs alone (KVM_CAP_SPLIT_IRQCHIP)`;
 const noTimer = "the VM has no timer in the kernel side";
 const otherRate = "another rate than 0 and KVM_GET_TSC_KHZ's: the counter is not scaled";
 
@@ -57,7 +58,11 @@ export const ownCalls = {
     method: "createIrqchip",
     request: "0x60",
     cap: "KVM_CAP_IRQCHIP",
-    errors: { EBADF: closed, EEXIST: "the VM has interrupt controllers", EINVAL: "the VM has a vCPU" },
+    errors: {
+      EBADF: closed,
+      EEXIST: "the VM has interrupt controllers, or KVM_CAP_SPLIT_IRQCHIP",
+      EINVAL: "the VM has a vCPU",
+    },
   },
   KVM_CREATE_PIT2: {
     on: "vm",
@@ -68,7 +73,7 @@ export const ownCalls = {
       EBADF: closed,
       EEXIST: "the VM has a timer",
       EINVAL: "unknown flags",
-      ENOENT: "before KVM_CREATE_IRQCHIP",
+      ENOENT: "before KVM_CREATE_IRQCHIP, or with KVM_CAP_SPLIT_IRQCHIP",
     },
   },
   KVM_GET_IRQCHIP: {
@@ -76,14 +81,14 @@ export const ownCalls = {
     method: "getIrqchip",
     request: "0x62, struct kvm_irqchip",
     cap: "KVM_CAP_IRQCHIP",
-    errors: { EINVAL: "no such chip", ENXIO: noChips },
+    errors: { EINVAL: "no such chip", ENXIO: notWhole },
   },
   KVM_SET_IRQCHIP: {
     on: "vm",
     method: "setIrqchip",
     request: "0x63, struct kvm_irqchip",
     cap: "KVM_CAP_IRQCHIP",
-    errors: { EINVAL: "no such chip, or what it cannot be; the IOAPIC stays at 0xfec00000", ENXIO: noChips },
+    errors: { EINVAL: "no such chip, or what it cannot be; the IOAPIC stays at 0xfec00000", ENXIO: notWhole },
   },
   KVM_GET_PIT2: {
     on: "vm",
@@ -322,17 +327,22 @@ const changed = {
   "KVM_ENABLE_CAP (vm)": here("KVM_ENABLE_CAP (vm)", {
     E2BIG: "a dirty ring of more than KVM_CAP_DIRTY_LOG_RING says",
     EBADF: closed,
+    EEXIST: "KVM_CAP_SPLIT_IRQCHIP: the VM has interrupt controllers, or a vCPU",
     EINVAL: "the extension cannot be enabled on a VM, flags, or arguments that it does not take",
   }),
   "KVM_ENABLE_CAP (vcpu)": here("KVM_ENABLE_CAP (vcpu)", { EINVAL: "always: there are none of a vCPU" }),
   KVM_SET_GSI_ROUTING: here("KVM_SET_GSI_ROUTING", {
     EINVAL:
-      "the VM has no interrupt controllers; more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one that leads twice to a controller, or to a message and elsewhere; unknown type, controller or pin",
+      "the VM has no interrupt controllers; more than KVM_CAP_IRQ_ROUTING entries, a gsi of as many or more, one that leads twice to a controller, or to a message and elsewhere; unknown type, controller or pin, and any with KVM_CAP_SPLIT_IRQCHIP",
     ENOMEM: "the VM's memory limit is reached, or the platform refuses",
   }),
   KVM_IRQ_LINE: here("KVM_IRQ_LINE", {
     EINVAL: "without a table of routes (KVM_SET_GSI_ROUTING), no line of that number",
     ENXIO: noChips,
+  }),
+  KVM_IRQFD: here("KVM_IRQFD", {
+    ...calls.KVM_IRQFD.errors,
+    EINVAL: `${calls.KVM_IRQFD.errors.EINVAL}, or KVM_IRQFD_FLAG_RESAMPLE with KVM_CAP_SPLIT_IRQCHIP`,
   }),
   KVM_CREATE_DEVICE: here("KVM_CREATE_DEVICE", { EBADF: closed, ENODEV: "always: there are none" }),
   KVM_SET_SREGS: here("KVM_SET_SREGS", {
@@ -343,7 +353,7 @@ const changed = {
   KVM_INTERRUPT: here("KVM_INTERRUPT", {
     EEXIST: "another interrupt waits",
     EINVAL: "no vector, 0 to 255",
-    ENXIO: "the VM has interrupt controllers in the kernel side",
+    ENXIO: "the VM has interrupt controllers in the kernel side, and not with KVM_CAP_SPLIT_IRQCHIP",
   }),
   KVM_GET_MP_STATE: here("KVM_GET_MP_STATE", {}),
   KVM_SET_MP_STATE: here("KVM_SET_MP_STATE", {

@@ -2,6 +2,7 @@
 import { KvmError } from "../../../base/errors.js";
 import type { Capability } from "../../../kvm/arch.js";
 import * as kvm from "../../../kvm/constants.js";
+import { routeMax } from "../../../kvm/irq-routing.js";
 import { vmLayout } from "../../../kvm/layout.js";
 import { neutralCapabilities } from "../../../kvm/neutral-capabilities.js";
 import {
@@ -43,6 +44,19 @@ function bits(cap: number, setting: Setting, known: number, early = false): Capa
   };
 }
 
+const splitIrqchip: Capability["enableVm"] = (vm, { args = [] }) => {
+  const refuse = (code: "EINVAL" | "EEXIST", why: string) => new KvmError(code, `KVM_CAP_SPLIT_IRQCHIP: ${why}`);
+  const pins = Number(args[0] ?? 0);
+  if (!(Number.isInteger(pins) && pins >= 0 && pins <= routeMax)) {
+    throw refuse("EINVAL", `${args[0]} is no number of pins, 0 to ${routeMax}`);
+  }
+  const x86 = x86VmOf(vm);
+  if (x86.irqchip) throw refuse("EEXIST", "the VM has interrupt controllers");
+  if (vm.mem.load(vmLayout.vcpuCount) > 0) throw refuse("EEXIST", "before the first vCPU, and there is one");
+  x86.set("split", pins + 1);
+  x86.createIrqchip();
+};
+
 /** What is simply there. */
 const present = [
   kvm.KVM_CAP_IRQCHIP,
@@ -75,6 +89,7 @@ export const capabilities: readonly Capability[] = [
   { cap: kvm.KVM_CAP_MAX_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPU_ID, check: maxVcpuId },
   { cap: kvm.KVM_CAP_ADJUST_CLOCK, check: KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME },
+  { cap: kvm.KVM_CAP_SPLIT_IRQCHIP, check: 1, enableVm: splitIrqchip },
   bits(kvm.KVM_CAP_X2APIC_API, "x2apic", KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK),
   bits(kvm.KVM_CAP_X86_DISABLE_EXITS, "disabledExits", KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE, true),
   bits(

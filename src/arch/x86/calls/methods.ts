@@ -81,7 +81,8 @@ function noVcpuYet(vm: VmInside, code: "EINVAL" | "EBUSY", call: string): void {
 export function vmMethods(vm: VmInside): Pick<X86Vm, keyof typeof x86VmSignatures> {
   const x86 = adoptVm(vm);
   const irqchipFor = (call: string): Irqchip => {
-    if (!x86.irqchip) throw new KvmError("ENXIO", `${call}: the VM has no interrupt controllers (KVM_CREATE_IRQCHIP)`);
+    if (!x86.irqchip || x86.userPins !== undefined)
+      throw new KvmError("ENXIO", `${call}: the VM has no such controllers in the kernel side (KVM_CREATE_IRQCHIP)`);
     return x86.irqchip;
   };
   const withPit = (call: string): Irqchip => {
@@ -91,7 +92,7 @@ export function vmMethods(vm: VmInside): Pick<X86Vm, keyof typeof x86VmSignature
   const methods: Pick<X86Vm, keyof typeof x86VmSignatures> = {
     createIrqchip: () => {
       vm.requireOpen();
-      if (x86.irqchip) throw new KvmError("EEXIST", "KVM_CREATE_IRQCHIP: the VM has one");
+      if (x86.irqchip) throw new KvmError("EEXIST", "KVM_CREATE_IRQCHIP: the VM has one, or KVM_CAP_SPLIT_IRQCHIP");
       noVcpuYet(vm, "EINVAL", "KVM_CREATE_IRQCHIP");
       x86.createIrqchip();
     },
@@ -100,7 +101,7 @@ export function vmMethods(vm: VmInside): Pick<X86Vm, keyof typeof x86VmSignature
       if (flags & ~KVM_PIT_SPEAKER_DUMMY) {
         throw new KvmError("EINVAL", `KVM_CREATE_PIT2: unknown flags 0x${flags.toString(16)}`);
       }
-      if (!x86.irqchip)
+      if (!x86.irqchip || x86.userPins !== undefined)
         throw new KvmError("ENOENT", "KVM_CREATE_PIT2: after KVM_CREATE_IRQCHIP, which there was none of");
       if (x86.irqchip.hasPit) throw new KvmError("EEXIST", "KVM_CREATE_PIT2: the VM has one");
       x86.irqchip.createPit();
@@ -195,7 +196,7 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
     readyForInterruptInjection: () => {
       const { interrupt } = getVcpuEvents(vcpu);
       const allowed = (getField(vcpu, "systemFlags") & BigInt(RFlags.interrupt)) !== 0n;
-      return allowed && !x86.irqchip && !interrupt.injected && !interrupt.shadow;
+      return allowed && x86VcpuOf(vcpu).takesFromUser && !interrupt.injected && !interrupt.shadow;
     },
     kvmclockCtrl: () => {
       if (tellStopped(vcpu)) return;

@@ -80,6 +80,12 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
   }
 }
 
+/** What the user side is to hear of what has been done. */
+export function owedExit(vcpu: VcpuInside): Exit | undefined {
+  const ended = vcpu.vm.mem.exchange(recordAt(vcpu, "endOwed"), 0);
+  return ended === 0 ? undefined : { reason: "ioapic_eoi", vector: ended - 1 };
+}
+
 /** Without local APICs the user side has what could end it, unless it wants to hear nothing of it. */
 function leavesAtHalt(vcpu: VcpuInside): boolean {
   const x86 = x86VmOf(vcpu.vm);
@@ -90,9 +96,11 @@ function leavesAtHalt(vcpu: VcpuInside): boolean {
 function acknowledge(vcpu: VcpuInside): Exit | undefined {
   const { mem } = vcpu.vm;
   const { irqchip } = x86VmOf(vcpu.vm);
-  const vector = irqchip?.acknowledge(x86VcpuOf(vcpu)) ?? -1;
+  const one = x86VcpuOf(vcpu);
+  const vector = irqchip?.acknowledge(one) ?? -1;
   if (vector >= 0) mem.store(addressOf(vcpu, "interruptPending"), vector + 1);
-  return !irqchip && mem.load(recordAt(vcpu, "window")) !== 0 ? { reason: "irq_window_open" } : undefined;
+  const wanted = vector < 0 && mem.load(recordAt(vcpu, "window")) !== 0 && one.takesFromUser;
+  return wanted ? { reason: "irq_window_open" } : undefined;
 }
 
 function mmio(vcpu: VcpuInside): Exit | undefined {

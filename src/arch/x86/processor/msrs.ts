@@ -68,6 +68,8 @@ const common: readonly MsrRow[] = [
       if (!(old & enabled) && value & registers) return false;
       setMsr(vcpu, "apicBase", value);
       apicChanged(vcpu);
+      // Where it is off, what the older controllers ask for comes in directly.
+      x86VmOf(vcpu.vm).of(vcpu).request();
       return true;
     },
   },

@@ -26,7 +26,7 @@ export function enter(vcpu: VcpuInside, deadline: number): void {
   runs(vcpu);
   const one = x86VcpuOf(vcpu);
   // The engine leaves when an interrupt could be put in.
-  if (mem.load(recordAt(vcpu, "window")) !== 0) mem.store(addressOf(vcpu, "interruptRequest"), 1);
+  if (mem.load(recordAt(vcpu, "window")) !== 0 && one.takesFromUser) mem.store(addressOf(vcpu, "interruptRequest"), 1);
   one.vm.irqchip?.expire(one, one.isFirst, one.now);
   const due = Math.min(deadline - mem.f64(vmLayout.clockBase), timerDue(vcpu));
   // In the time-stamp counter's ticks, without its offset; 0 is never.

@@ -73,10 +73,13 @@ export function loadState(vm: VmInside, saved: unknown): void {
     refuse(
       `${irqchip ? "has" : "lacks"} interrupt controllers (KVM_CREATE_IRQCHIP), and this VM ${without(!!irqchip)}`,
     );
+  requireFields(settings, x86Settings, "the VM");
+  const split = Number(settings["split"] ?? 0) !== 0;
+  if (split !== (x86.userPins !== undefined))
+    refuse(`has ${split ? "local APICs alone (KVM_CAP_SPLIT_IRQCHIP)" : "all controllers"}, and this VM has not`);
   if (hasPit !== (x86.irqchip?.hasPit ?? false))
     refuse(`${hasPit ? "has" : "lacks"} a timer (KVM_CREATE_PIT2), and this VM ${hasPit ? "has none" : "has one"}`);
   // What is enabled is this VM's; its clock is the guest's.
-  requireFields(settings, x86Settings, "the VM");
   const { clockOffset } = settings;
   if (clockOffset !== undefined) restoreFields(mem, x86Settings, x86.address, { clockOffset });
   if (!irqchip) return;
@@ -107,6 +110,8 @@ export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
     startVector: started | 0xff,
     initPending: 1,
     window: 1,
+    external: 256,
+    endOwed: 256,
     kicked: 1,
   });
   const mpState = record["mpState"] ?? KVM_MP_STATE_RUNNABLE;

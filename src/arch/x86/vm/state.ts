@@ -21,6 +21,8 @@ export const x86Settings = struct({
   disabledExits: "i32",
   /** [A] KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_*. */
   userMsr: "i32",
+  /** [I] KVM_CAP_SPLIT_IRQCHIP: one more than the pins of the user side's IOAPICs; 0: not enabled. */
+  split: "i32",
   /** [A] KVM's clock less the guest's time, ns. */
   clockOffset: "i64",
 });
@@ -49,6 +51,10 @@ export const x86Vcpu = struct({
   initPending: "i32",
   /** [A] 1: the user side wants to know when it can put in an interrupt. */
   window: "i32",
+  /** [A] 1 + the vector that KVM_INTERRUPT has given, where the user side has the controllers that its local APIC listens to. */
+  external: "i32",
+  /** [V] 1 + the vector of an interrupt whose end the user side is to hear of. */
+  endOwed: "i32",
   /** [V] Clock of the paravirtual interface: what the guest wrote into its MSRs. */
   wallClock: "i64",
   systemTime: "i64",

@@ -1,6 +1,6 @@
 /** An x86 VM as its handlers see it: one per VM and thread, over what lies in the VM's memory. */
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
-import { findRoutes, gsisOf } from "../../../kvm/irq-routing.js";
+import { findRoutes, gsisOf, someRoute } from "../../../kvm/irq-routing.js";
 import { Words } from "../../../kvm/words.js";
 import { Request } from "../engines/layout.js";
 import { Irqchip, type IrqchipVcpu } from "../interrupts/irqchip/irqchip.js";
@@ -62,12 +62,19 @@ export class X86VmState {
     return (this.setting("x2apic") & KVM_X2APIC_API_USE_32BIT_IDS) !== 0;
   }
 
-  /** Undefined before KVM_CREATE_IRQCHIP. */
+  /** KVM_CAP_SPLIT_IRQCHIP: how many pins the user side's IOAPICs have; undefined: it is not enabled. */
+  get userPins(): number | undefined {
+    const split = this.setting("split");
+    return split === 0 ? undefined : split - 1;
+  }
+
+  /** Undefined before KVM_CREATE_IRQCHIP and KVM_CAP_SPLIT_IRQCHIP. */
   get irqchip(): Irqchip | undefined {
     const { mem } = this.core;
     const base = mem.u32(this.address + x86Vm.offset.irqchip);
     if (!this.#irqchip && base !== 0) {
       this.#irqchip = new Irqchip(mem, base, {
+        onlyLocal: this.userPins !== undefined,
         vcpus: () => this.core.vcpus().map((vcpu) => this.of(vcpu)),
         timerRoutes: () => findRoutes(mem, 0),
         ended: (chip, pin) => {
@@ -120,7 +127,10 @@ export class X86VcpuState implements IrqchipVcpu {
       request: () => this.request(),
       send: (message, shorthand) => vm.irqchip?.send(this, message, shorthand),
       nonMaskable: () => this.nonMaskable(),
-      ended: (vector, level) => vm.irqchip?.end(vector, level),
+      ended: (vector, level) => {
+        if (vm.userPins === undefined) vm.irqchip?.end(vector, level);
+        else if (level) this.#oweEnd(vector, vm.userPins);
+      },
       offerEnd: () => offerEnd(core),
       takeEnd: () => takeEnd(core),
     });
@@ -149,6 +159,30 @@ export class X86VcpuState implements IrqchipVcpu {
 
   get lapicAddress(): bigint | undefined {
     return this.apicMode === "memory" ? getMsr(this.core, "apicBase") & 0xff_ffff_f000n : undefined;
+  }
+
+  get hasExternal(): boolean {
+    return this.core.vm.mem.load(recordAt(this.core, "external")) !== 0;
+  }
+
+  takeExternal(): number {
+    return this.core.vm.mem.exchange(recordAt(this.core, "external"), 0) - 1;
+  }
+
+  /** Whether the user side could put in an interrupt that would be taken as soon as the guest takes any. */
+  get takesFromUser(): boolean {
+    if (!this.vm.irqchip) return true;
+    return this.vm.userPins !== undefined && this.lapic.takesExternal && !this.hasExternal;
+  }
+
+  /** The user side is to hear that a level-triggered interrupt has ended, if a pin of its IOAPICs raises such. */
+  #oweEnd(vector: number, pins: number): void {
+    const { mem } = this.core.vm;
+    const isOf = ({ data }: { readonly data: number }): boolean => (data & 0xff) === vector && (data & 0x8000) !== 0;
+    if (!someRoute(mem, (gsi, target) => gsi < pins && target.type === "message" && isOf(target))) return;
+    mem.setI32(recordAt(this.core, "endOwed"), vector + 1);
+    // Where another exit comes first, this one is not to wait for the next after it.
+    request(this.core, Request.leave);
   }
 
   request(): void {

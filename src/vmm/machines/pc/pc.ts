@@ -158,6 +158,7 @@ export class Pc implements Machine {
       case "x86_wrmsr":
       case "irq_window_open":
       case "set_tpr":
+      case "ioapic_eoi":
       case "papr_hcall":
       case "system_event":
       case "nmi":

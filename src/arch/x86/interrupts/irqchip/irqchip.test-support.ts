@@ -28,6 +28,7 @@ export function testIrqchip(count = 1, on = true): TestIrqchip {
   const ended: number[] = [];
   const vcpus: TestVcpu[] = [];
   const chip = new Irqchip(memory, Irqchip.create(memory), {
+    onlyLocal: false,
     vcpus: () => vcpus,
     ended: (chip, pin) => ended.push(chip === 2 ? pin : 8 * chip + pin),
     timerRoutes: () => undefined,
@@ -60,6 +61,8 @@ export function testIrqchip(count = 1, on = true): TestIrqchip {
       request: () => {
         vcpu.requests++;
       },
+      hasExternal: false,
+      takeExternal: () => -1,
       nonMaskable: () => vcpu.told.push("nmi"),
       init: () => vcpu.told.push("init"),
       startUp: (vector) => vcpu.told.push(`start ${vector}`),

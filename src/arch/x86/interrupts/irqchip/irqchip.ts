@@ -36,12 +36,17 @@ export interface IrqchipVcpu {
   readonly lapicAddress: bigint | undefined;
   /** It is to look at what waits. */
   request(): void;
+  /** What the user side's controllers ask for, where it has them, waits; takes it: a vector. */
+  readonly hasExternal: boolean;
+  takeExternal(): number;
   nonMaskable(): void;
   init(): void;
   startUp(vector: number): void;
 }
 
 export interface IrqchipOutputs {
+  /** Local APICs alone: the others are the user side's. */
+  readonly onlyLocal: boolean;
   /** In order of creation. */
   vcpus(): readonly IrqchipVcpu[];
   /** The guest has ended the interrupt of a controller's pin (KVM_IRQCHIP_*); called without the lock. */
@@ -219,7 +224,7 @@ export class Irqchip {
   acknowledge(vcpu: IrqchipVcpu): number {
     return this.locked(() => {
       vcpu.lapic.settleEnd();
-      const vector = this.pic.output && vcpu.lapic.takesExternal ? this.pic.acknowledge() : vcpu.lapic.acknowledge();
+      const vector = this.#external(vcpu) ? this.#acknowledgeExternal(vcpu) : vcpu.lapic.acknowledge();
       if (this.#waits(vcpu)) vcpu.request();
       return vector;
     });
@@ -233,8 +238,17 @@ export class Irqchip {
     });
   }
 
-  #waits({ lapic }: IrqchipVcpu): boolean {
-    return lapic.pending >= 0 || (this.pic.output && lapic.takesExternal);
+  #waits(vcpu: IrqchipVcpu): boolean {
+    return vcpu.lapic.pending >= 0 || this.#external(vcpu);
+  }
+
+  /** Whether the processor has something from the older controllers, whosever they are. */
+  #external({ lapic, hasExternal }: IrqchipVcpu): boolean {
+    return (this.#outputs.onlyLocal ? hasExternal : this.pic.output) && lapic.takesExternal;
+  }
+
+  #acknowledgeExternal(vcpu: IrqchipVcpu): number {
+    return this.#outputs.onlyLocal ? vcpu.takeExternal() : this.pic.acknowledge();
   }
 
   /** Timers that are due, of this vCPU; of the first one, the machine's as well. `now`: the guest's time, ms. */
@@ -255,6 +269,7 @@ export class Irqchip {
 
   /** What a port answers, byte by byte; undefined: none of these has it. */
   readPort(port: number, size: number, now: number): bigint | undefined {
+    if (this.#outputs.onlyLocal) return undefined;
     return this.locked(() => {
       let value = 0n;
       for (let i = 0; i < size; i++) {
@@ -268,6 +283,7 @@ export class Irqchip {
 
   /** False: none of these has the port. */
   writePort(port: number, size: number, value: bigint, now: number): boolean {
+    if (this.#outputs.onlyLocal) return false;
     return this.locked(() => {
       for (let i = 0; i < size; i++) {
         const byte = Number((value >> BigInt(8 * i)) & 0xffn);
@@ -282,7 +298,7 @@ export class Irqchip {
   readMemory(vcpu: IrqchipVcpu, address: bigint, size: number, now: number): bigint | undefined {
     const own = placeIn(address, size, vcpu.lapicAddress, lapicSize);
     if (own !== undefined) return this.locked(() => vcpu.lapic.loadMemory(own, size, now));
-    const offset = placeIn(address, size, BigInt(ioapicAddress), ioapicSize);
+    const offset = this.#placeInIoapic(address, size);
     if (offset === undefined) return undefined;
     return this.locked(() => (size > 4 || offset & 15 ? 0n : BigInt(this.ioapic.read(offset) >>> 0)));
   }
@@ -293,11 +309,15 @@ export class Irqchip {
       this.locked(() => vcpu.lapic.storeMemory(own, size, value, now));
       return true;
     }
-    const offset = placeIn(address, size, BigInt(ioapicAddress), ioapicSize);
+    const offset = this.#placeInIoapic(address, size);
     if (offset === undefined) return false;
     // As on the machines that there were, a byte written is a word.
     this.locked(() => this.ioapic.write(offset, Number(BigInt.asUintN(32, value))));
     return true;
+  }
+
+  #placeInIoapic(address: bigint, size: number): number | undefined {
+    return this.#outputs.onlyLocal ? undefined : placeIn(address, size, BigInt(ioapicAddress), ioapicSize);
   }
 
   /** Runs with the lock held; what ended meanwhile is told afterwards. Not to be nested. */

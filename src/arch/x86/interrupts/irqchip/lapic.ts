@@ -287,7 +287,7 @@ export class Lapic {
       s.set("requests", word(Register.requests + i), i);
     }
     this.#resume(Math.min(word(Register.currentCount), s.get("initialCount")), now);
-    this.#look();
+    this.#outputs.request();
     return true;
   }
 
@@ -423,6 +423,8 @@ export class Lapic {
     let value = word & (writable[index] ?? 0);
     if (!(s.get("spurious") & softwareEnable)) value |= masked;
     s.set("local", value, index);
+    // What the older controllers ask for may be let through now.
+    if (index === place("line0")) this.#outputs.request();
     // Between counting and a deadline, the timer stops.
     if (index !== 0 || before === this.#timerMode()) return;
     if (before !== TimerMode.deadline && this.#timerMode() !== TimerMode.deadline) return;
