@@ -195,6 +195,8 @@ export const KVM_CAP_X86_MSR_FILTER = 189;
 export const KVM_CAP_DIRTY_LOG_RING = 192;
 /** POWER10's second watchpoint. */
 export const KVM_CAP_PPC_DAWR1 = 194;
+/** x86: KVM_GET_SREGS2 and KVM_SET_SREGS2. */
+export const KVM_CAP_SREGS2 = 200;
 /** H_RPT_INVALIDATE is answered on the kernel side. */
 export const KVM_CAP_PPC_RPT_INVALIDATE = 202;
 /** KVM_GET_STATS_FD: `getStatsFd`. */

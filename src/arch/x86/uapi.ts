@@ -98,8 +98,8 @@ export interface X86DescriptorTable {
   limit: number;
 }
 
-/** struct kvm_sregs. */
-export interface X86Sregs extends Registers {
+/** What struct kvm_sregs and struct kvm_sregs2 have in common. */
+export interface X86SystemRegisters extends Registers {
   /** Code. */
   cs: X86Segment;
   /** Data. */
@@ -134,8 +134,23 @@ export interface X86Sregs extends Registers {
   efer: bigint;
   /** IA32_APIC_BASE: where the local APIC is, and its mode. */
   apic_base: bigint;
+}
+
+/** struct kvm_sregs. */
+export interface X86Sregs extends X86SystemRegisters {
   /** 256 bits; at most one is set: an external interrupt that waits. */
   interrupt_bitmap: bigint[];
+}
+
+/** Of struct kvm_sregs2: `pdptrs` are those that paging goes by. */
+export const KVM_SREGS2_FLAGS_PDPTRS_VALID = 1;
+
+/** struct kvm_sregs2. */
+export interface X86Sregs2 extends X86SystemRegisters {
+  /** KVM_SREGS2_FLAGS_PDPTRS_VALID where there is PAE paging, or 0. */
+  flags: bigint;
+  /** The four entries that CR3 leads to then. Processors here read them in memory, each time: what is set is not kept apart. */
+  pdptrs: bigint[];
 }
 
 /** KVM_CPUID_FLAG_SIGNIFCANT_INDEX. */
@@ -227,6 +242,10 @@ export interface X86Vcpu extends Vcpu {
   setRegs(regs: X86Regs): void;
   getSregs(): X86Sregs;
   setSregs(sregs: X86Sregs): void;
+  /** KVM_GET_SREGS2. */
+  getSregs2(): X86Sregs2;
+  /** KVM_SET_SREGS2: an interrupt that waits stays. EINVAL: as KVM_SET_SREGS, unknown flags, or `pdptrs` without PAE paging. */
+  setSregs2(sregs: X86Sregs2): void;
   /** KVM_SET_CPUID2. E2BIG: more than KVM_MAX_CPUID_ENTRIES. EINVAL: it has run with other ones. */
   setCpuid2(entries: readonly X86CpuidEntry[]): void;
   /** KVM_GET_CPUID2: what was set. */

@@ -46,6 +46,14 @@ const hostile: { readonly [C in X86Call]?: (r: Random, it: X86Fixture) => readon
   ...hostileArguments,
   KVM_SET_REGS: (r, { cpu }) => [r.spoil(cpu.getRegs())],
   KVM_SET_SREGS: (r, { cpu }) => [r.spoil({ ...cpu.getSregs(), cs: r.spoil(cpu.getSregs().cs) })],
+  KVM_SET_SREGS2: (r, { cpu }) => [
+    r.spoil({
+      ...cpu.getSregs2(),
+      cr4: r.pick([0n, 0x20n]),
+      flags: r.pick([0n, 1n, 2n]),
+      pdptrs: r.array(() => r.bigint()),
+    }),
+  ],
   KVM_SET_CPUID2: (r, { kvm }) => [kvm.getSupportedCpuid().map((entry) => r.spoil(entry))],
   KVM_GET_MSRS: (r, { kvm }) => [r.array(() => ({ index: r.pick([...kvm.getMsrIndexList(), r.next()]), data: 0n }))],
   KVM_GET_SUPPORTED_CPUID: (r) => [r.number()],

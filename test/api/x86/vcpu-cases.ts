@@ -18,6 +18,8 @@ export const vcpuCases: X86CasesOf<
   | "KVM_INTERRUPT"
   | "KVM_GET_MP_STATE"
   | "KVM_SET_MP_STATE"
+  | "KVM_GET_SREGS2"
+  | "KVM_SET_SREGS2"
   | "KVM_SET_CPUID2"
   | "KVM_GET_CPUID2"
   | "KVM_GET_MSRS"
@@ -60,6 +62,8 @@ export const vcpuCases: X86CasesOf<
   },
   KVM_GET_MP_STATE: {},
   KVM_SET_MP_STATE: { EINVAL: ({ cpu }) => cpu.setMpState(KVM_MP_STATE_HALTED) },
+  KVM_GET_SREGS2: {},
+  KVM_SET_SREGS2: { EINVAL: ({ cpu }) => cpu.setSregs2({ ...cpu.getSregs2(), flags: 1n }) },
   KVM_SET_CPUID2: {
     E2BIG: ({ cpu, kvm }) => {
       const [entry] = kvm.getSupportedCpuid();

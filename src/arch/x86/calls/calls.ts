@@ -171,6 +171,23 @@ export const ownCalls = {
     cap: "KVM_CAP_VM_TSC_CONTROL",
     errors: { EINVAL: otherRate },
   },
+  KVM_GET_SREGS2: {
+    on: "vcpu",
+    method: "getSregs2",
+    request: "0xcc, struct kvm_sregs2",
+    cap: "KVM_CAP_SREGS2",
+    errors: {},
+  },
+  KVM_SET_SREGS2: {
+    on: "vcpu",
+    method: "setSregs2",
+    request: "0xcd, struct kvm_sregs2",
+    cap: "KVM_CAP_SREGS2",
+    errors: {
+      EINVAL:
+        "not all registers, or no numbers, or a mode that there is none of; unknown flags, or pdptrs without PAE paging",
+    },
+  },
   KVM_SET_CPUID2: {
     on: "vcpu",
     method: "setCpuid2",

@@ -79,6 +79,7 @@ const present = [
   kvm.KVM_CAP_DEBUGREGS,
   kvm.KVM_CAP_XSAVE,
   kvm.KVM_CAP_XCRS,
+  kvm.KVM_CAP_SREGS2,
 ] as const;
 
 export const capabilities: readonly Capability[] = [

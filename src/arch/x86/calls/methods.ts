@@ -21,6 +21,7 @@ import {
 import { clockNow, setClockNow, tellStopped } from "../processor/kvmclock.js";
 import { setMsrFilter } from "../processor/msr-filter.js";
 import { getFeatureMsrs, getMsrs, msrFeatureIndexList, msrIndexList, setMsrs } from "../processor/msrs.js";
+import { getSregs2, setSregs2 } from "../processor/regs.js";
 import { translation } from "../processor/translate.js";
 import { addressOf, getField, guestNow, notifyInterrupt, recordAt, tscRate } from "../processor/vcpu.js";
 import {
@@ -148,6 +149,8 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
     return irqchip;
   };
   const methods: Pick<X86Vcpu, keyof typeof x86VcpuSignatures> = {
+    getSregs2: () => getSregs2(vcpu),
+    setSregs2: (sregs) => setSregs2(vcpu, sregs),
     setCpuid2: (entries) => {
       if (vm.mem.i32(recordAt(vcpu, "ready")) !== 0) {
         throw new KvmError("EINVAL", "KVM_SET_CPUID2: the vCPU has run; its processor stays what it is");

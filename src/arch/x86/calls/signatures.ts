@@ -80,6 +80,8 @@ export const x86VmSignatures = {
   setTscKhz: { khz: u32 },
 } as const satisfies Signatures<Omit<X86Vm, keyof Vm>>;
 export const x86VcpuSignatures = {
+  getSregs2: {},
+  setSregs2: { sregs: having({}) },
   setCpuid2: { entries: listOf(entry) },
   getCpuid2: {},
   getMsrs: { entries: listOf(msr) },

@@ -1,13 +1,21 @@
-/** KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS. */
+/** KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS, KVM_GET_SREGS2, KVM_SET_SREGS2. */
 import { KvmError } from "../../../base/errors.js";
 import { integer, listOf, options, u32, u64 } from "../../../base/takes.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
-import { Segment } from "../engines/layout.js";
+import { Request, Segment } from "../engines/layout.js";
 import { Control0, Control4, Efer } from "../engines/registers.js";
-import type { X86Regs, X86Segment, X86Sregs } from "../uapi.js";
-import { hasFeature } from "./cpuid.js";
+import {
+  KVM_SREGS2_FLAGS_PDPTRS_VALID,
+  type X86Regs,
+  type X86Segment,
+  type X86Sregs,
+  type X86Sregs2,
+  type X86SystemRegisters,
+} from "../uapi.js";
+import { apicChanged, hasFeature } from "./cpuid.js";
 import { instructionPointer, setInstructionPointer } from "./instruction-pointer.js";
-import { contextChanged, getField, getMsr, setField, setMsr } from "./vcpu.js";
+import { entryAt } from "./translate.js";
+import { contextChanged, getField, getMsr, request, setField, setMsr } from "./vcpu.js";
 
 /** In the order of their numbers. */
 const general = [
@@ -39,7 +47,7 @@ const takesRegs = options<X86Regs>({
   rip: u64,
   rflags: u64,
 });
-const takesSregs = options<X86Sregs>({
+const systemRegisters = {
   ...(Object.fromEntries([...segments, "tr", "ldt"].map((name) => [name, takesSegment])) as Record<
     (typeof segments)[number] | "tr" | "ldt",
     typeof takesSegment
@@ -53,8 +61,9 @@ const takesSregs = options<X86Sregs>({
   cr8: u64,
   efer: u64,
   apic_base: u64,
-  interrupt_bitmap: listOf(u64),
-});
+};
+const takesSregs = options<X86Sregs>({ ...systemRegisters, interrupt_bitmap: listOf(u64) });
+const takesSregs2 = options<X86Sregs2>({ ...systemRegisters, flags: u64, pdptrs: listOf(u64) });
 
 export function getRegs(vcpu: VcpuInside): X86Regs {
   const registers = Object.fromEntries(general.map((name, i) => [name, getField(vcpu, "general", i)]));
@@ -135,8 +144,7 @@ function setSegment(vcpu: VcpuInside, number: number, one: X86Segment): void {
   setField(vcpu, "segmentAccess", BigInt(access), number);
 }
 
-export function getSregs(vcpu: VcpuInside): X86Sregs {
-  const waiting = Number(getField(vcpu, "interruptPending")) - 1;
+function getSystemRegisters(vcpu: VcpuInside): X86SystemRegisters {
   return {
     ...(Object.fromEntries(segments.map((name, i) => [name, getSegment(vcpu, i)])) as Record<
       (typeof segments)[number],
@@ -153,6 +161,13 @@ export function getSregs(vcpu: VcpuInside): X86Sregs {
     cr8: getField(vcpu, "taskPriority"),
     efer: getMsr(vcpu, "efer"),
     apic_base: getMsr(vcpu, "apicBase"),
+  };
+}
+
+export function getSregs(vcpu: VcpuInside): X86Sregs {
+  const waiting = Number(getField(vcpu, "interruptPending")) - 1;
+  return {
+    ...getSystemRegisters(vcpu),
     interrupt_bitmap: Array.from({ length: 4 }, (_, i) => (waiting >> 6 === i ? 1n << BigInt(waiting & 63) : 0n)),
   };
 }
@@ -160,11 +175,47 @@ export function getSregs(vcpu: VcpuInside): X86Sregs {
 /** EINVAL: not all registers, or no numbers, or a mode that there is none of. */
 export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   takesSregs(sregs, "vcpu.setSregs", "sregs");
-  requireMode("KVM_SET_SREGS", sregs);
-  if (sregs.cr4 & BigInt(Control4.protectionKeys) && !hasFeature(vcpu, "pku"))
-    throw new KvmError("EINVAL", "KVM_SET_SREGS: cr4.PKE is set, and CPUID says that there are no protection keys");
   if (sregs.interrupt_bitmap.length !== 4)
     throw new KvmError("EINVAL", "KVM_SET_SREGS: interrupt_bitmap has four words");
+  setSystemRegisters(vcpu, "KVM_SET_SREGS", sregs);
+  const word = sregs.interrupt_bitmap.findIndex((bits) => bits !== 0n);
+  const bits = sregs.interrupt_bitmap[word] ?? 0n;
+  const lowest = bits === 0n ? -1 : 64 * word + (bits & -bits).toString(2).length - 1;
+  setField(vcpu, "interruptPending", BigInt(lowest + 1));
+}
+
+export function getSregs2(vcpu: VcpuInside): X86Sregs2 {
+  const registers = getSystemRegisters(vcpu);
+  const has = hasPointers(registers);
+  const entry = (i: bigint) => (has ? entryAt(vcpu, pointersAt(registers) + 8n * i, 8) : 0n);
+  return { ...registers, flags: has ? pointersValid : 0n, pdptrs: [0n, 1n, 2n, 3n].map(entry) };
+}
+
+/** EINVAL: as KVM_SET_SREGS, unknown flags, or page-directory pointers where there are none. */
+export function setSregs2(vcpu: VcpuInside, sregs: X86Sregs2): void {
+  takesSregs2(sregs, "vcpu.setSregs2", "sregs");
+  const { flags, pdptrs } = sregs;
+  const refuse = (what: string) => new KvmError("EINVAL", `KVM_SET_SREGS2: ${what}`);
+  if (flags & ~pointersValid) throw refuse(`flags 0x${flags.toString(16)}`);
+  if (pdptrs.length !== 4) throw refuse("pdptrs has four words");
+  if (flags & pointersValid && !hasPointers(sregs)) throw refuse("pdptrs are there with PAE paging alone");
+  setSystemRegisters(vcpu, "KVM_SET_SREGS2", sregs);
+}
+
+/** PAE paging, whose first table is four pointers. */
+const hasPointers = ({ cr0, cr4, efer }: X86SystemRegisters): boolean =>
+  (cr0 & Control0.paging) !== 0n &&
+  (cr4 & BigInt(Control4.physicalAddress)) !== 0n &&
+  !(efer & BigInt(Efer.longModeActive));
+const pointersAt = ({ cr3 }: X86SystemRegisters): bigint => cr3 & 0xffff_ffe0n;
+const pointersValid = BigInt(KVM_SREGS2_FLAGS_PDPTRS_VALID);
+
+/** EINVAL: a mode that there is none of. `call` is for the sentence. */
+function setSystemRegisters(vcpu: VcpuInside, call: string, sregs: X86SystemRegisters): void {
+  requireMode(call, sregs);
+  if (sregs.cr4 & BigInt(Control4.protectionKeys) && !hasFeature(vcpu, "pku"))
+    throw new KvmError("EINVAL", `${call}: cr4.PKE is set, and CPUID says that there are no protection keys`);
+  const before = getSystemRegisters(vcpu);
   // What RIP is stays, whatever becomes of the segment that it is in.
   const rip = instructionPointer(vcpu);
   for (const [i, name] of segments.entries()) setSegment(vcpu, i, sregs[name]);
@@ -181,11 +232,11 @@ export function setSregs(vcpu: VcpuInside, sregs: X86Sregs): void {
   setField(vcpu, "taskPriority", sregs.cr8);
   setMsr(vcpu, "efer", sregs.efer);
   setMsr(vcpu, "apicBase", sregs.apic_base);
-  const word = sregs.interrupt_bitmap.findIndex((bits) => bits !== 0n);
-  const bits = sregs.interrupt_bitmap[word] ?? 0n;
-  const lowest = bits === 0n ? -1 : 64 * word + (bits & -bits).toString(2).length - 1;
-  setField(vcpu, "interruptPending", BigInt(lowest + 1));
+  apicChanged(vcpu);
   setInstructionPointer(vcpu, rip);
+  // What translations and code were found by before may not be found now.
+  const decide = ["cr0", "cr3", "cr4", "efer"] as const;
+  if (decide.some((name) => before[name] !== sregs[name])) request(vcpu, Request.flushTlb);
   contextChanged(vcpu);
 }
 

@@ -13,7 +13,7 @@ const has = (register: bigint, bit: number | bigint): boolean => (register & Big
 const lowBits = (bits: bigint): bigint => (1n << bits) - 1n;
 
 /** An entry of a table; 0 where no memory is. */
-function entryAt(vcpu: VcpuInside, address: bigint, bytes: 4 | 8): bigint {
+export function entryAt(vcpu: VcpuInside, address: bigint, bytes: 4 | 8): bigint {
   const { vm } = vcpu;
   const found = vm.slots.find(address, bytes);
   if (!found) return 0n;
