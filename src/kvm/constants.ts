@@ -24,6 +24,8 @@ export const KVM_CAP_HLT = 1;
 export const KVM_CAP_USER_MEMORY = 3;
 /** x86: KVM_SET_TSS_ADDR. */
 export const KVM_CAP_SET_TSS_ADDR = 4;
+/** x86: KVM_TPR_ACCESS_REPORTING and KVM_SET_VAPIC_ADDR. */
+export const KVM_CAP_VAPIC = 6;
 /** x86: KVM_SET_CPUID2 and KVM_GET_SUPPORTED_CPUID. */
 export const KVM_CAP_EXT_CPUID = 7;
 /** Answers with the number of vCPUs that is recommended for a VM. */
@@ -255,6 +257,8 @@ export const KVM_EXIT_FAIL_ENTRY = 9;
 export const KVM_EXIT_INTR = 10;
 /** "set_tpr". */
 export const KVM_EXIT_SET_TPR = 11;
+/** "tpr_access". */
+export const KVM_EXIT_TPR_ACCESS = 12;
 /** "nmi". */
 export const KVM_EXIT_NMI = 16;
 /** "internal_error". */

@@ -493,6 +493,13 @@ export type Exit =
       /** Its vector. */
       readonly vector: number;
     }
+  /** x86 with KVM_TPR_ACCESS_REPORTING: the guest has read or written the local APIC's task priority. */
+  | {
+      readonly reason: "tpr_access";
+      /** RIP of the instruction, which has been done. */
+      readonly rip: bigint;
+      readonly isWrite: boolean;
+    }
   /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
   | {
       readonly reason: "papr_hcall";

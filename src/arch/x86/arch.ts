@@ -14,6 +14,7 @@ import { ExitCode, Request, state, vcpu as vcpuLayout } from "./engines/layout.j
 import { completeExit, handleExit, owedExit } from "./exits/exits.js";
 import { pins } from "./interrupts/irqchip/ioapic.js";
 import { rests } from "./paravirt/steal-time.js";
+import { takeVapic } from "./paravirt/vapic.js";
 import { instructionPointer } from "./processor/instruction-pointer.js";
 import { msrExits } from "./processor/msr-filter.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./processor/regs.js";
@@ -206,12 +207,17 @@ export const x86: Arch = {
   traceStep: (vcpu) => vcpu.engineStep(),
   engineEvent: () => {},
   handleExit: (vcpu, code) => {
+    takeVapic(vcpu);
     const exit = handleExit(vcpu, code) ?? owedExit(vcpu);
     if (takeInit(vcpu)) vcpu.halt();
     if (code === ExitCode.halt || !vcpu.vm.shared) rests(vcpu, code !== ExitCode.halt);
     return exit;
   },
-  completeExit: (vcpu, answered) => completeExit(vcpu, answered) ?? owedExit(vcpu),
+  completeExit: (vcpu, answered) => {
+    const exit = completeExit(vcpu, answered) ?? owedExit(vcpu);
+    takeVapic(vcpu);
+    return exit;
+  },
   runnable,
   wakeTime,
   resumed,

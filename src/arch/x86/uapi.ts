@@ -209,6 +209,14 @@ export interface X86Fpu {
   readonly mxcsr: number;
 }
 
+/** struct kvm_tpr_access_ctl. */
+export interface X86TprAccessCtl {
+  /** 0: accesses are not reported. */
+  readonly enabled: number;
+  /** 0. */
+  readonly flags?: number;
+}
+
 /** Bytes of struct kvm_xsave, and what KVM_CAP_XSAVE2 answers: no area is larger. */
 export const KVM_XSAVE_SIZE = 4096;
 
@@ -282,6 +290,18 @@ export interface X86Vcpu extends Vcpu {
   getLapic(): Uint8Array;
   /** KVM_SET_LAPIC. EINVAL: it has none, or an x2APIC's identifier is not its own. */
   setLapic(regs: Uint8Array): void;
+  /** KVM_TPR_ACCESS_REPORTING: each access to the local APIC's task priority leaves with "tpr_access", once it is done. EINVAL: flags. */
+  tprAccessReporting(control: X86TprAccessCtl): void;
+  /**
+   * KVM_SET_VAPIC_ADDR: a word of guest memory, from which the task's priority is taken when the guest leaves, and where it is
+   * put (byte 0), with the class of what is being handled (byte 1) and the highest vector that waits (byte 3), before it goes on.
+   * 0: none. EINVAL: there is no local APIC in the kernel side, or no memory there that can be written.
+   */
+  setVapicAddr(address: bigint): void;
+  /** cr8 of struct kvm_run: CR8, as it is now. */
+  getCr8(): number;
+  /** cr8 of struct kvm_run: CR8 when the guest goes on, where the local APIC is the user side's; nothing happens else. */
+  setCr8(value: number): void;
   /** KVM_GET_VCPU_EVENTS. */
   getVcpuEvents(): X86VcpuEvents;
   /** KVM_SET_VCPU_EVENTS. EINVAL: flags, or an exception that there is none of, or what no capability has been enabled for. */

@@ -33,6 +33,7 @@ const samples: { readonly [R in Exit["reason"]]: Extract<Exit, { readonly reason
   irq_window_open: { reason: "irq_window_open" },
   set_tpr: { reason: "set_tpr", cr8: 15 },
   ioapic_eoi: { reason: "ioapic_eoi", vector: 255 },
+  tpr_access: { reason: "tpr_access", rip: top, isWrite: true },
 };
 
 test("an exit crosses to another thread as it was", () => {

@@ -189,6 +189,14 @@ export const exitTable = {
       get: ([vector]) => ({ reason: "ioapic_eoi", vector: number(vector) }),
     },
   },
+  tpr_access: {
+    statistic: "tpr_access_exits",
+    answered: false,
+    words: {
+      put: ({ rip, isWrite }, words) => words.set([rip, isWrite ? 1n : 0n]),
+      get: ([rip, isWrite]) => ({ reason: "tpr_access", rip: unsigned(rip), isWrite: isWrite !== 0n }),
+    },
+  },
 } as const satisfies { readonly [R in ExitReason]: ExitRow<R> };
 
 /** In the order of their counters. */

@@ -8,6 +8,7 @@ import {
 import { KVM_CAP_PPC_PAPR } from "../../../src/kvm/constants.js";
 import { soon } from "../neutral-cases.js";
 import type { X86CasesOf } from "./cases.js";
+import { ramSize } from "./fixture.js";
 import { tooMany } from "./vm-cases.js";
 
 export const vcpuCases: X86CasesOf<
@@ -38,6 +39,10 @@ export const vcpuCases: X86CasesOf<
   | "KVM_SET_TSC_KHZ (vcpu)"
   | "KVM_GET_LAPIC"
   | "KVM_SET_LAPIC"
+  | "KVM_TPR_ACCESS_REPORTING"
+  | "KVM_SET_VAPIC_ADDR"
+  | "cr8 (read)"
+  | "cr8 (write)"
   | "KVM_GET_VCPU_EVENTS"
   | "KVM_SET_VCPU_EVENTS"
   | "KVM_TRANSLATE"
@@ -99,6 +104,15 @@ export const vcpuCases: X86CasesOf<
   "KVM_SET_TSC_KHZ (vcpu)": { EINVAL: ({ cpu }) => cpu.setTscKhz(2_000_000) },
   KVM_GET_LAPIC: { EINVAL: ({ cpu }) => cpu.getLapic() },
   KVM_SET_LAPIC: { EINVAL: ({ cpu }) => cpu.setLapic(new Uint8Array(KVM_APIC_REG_SIZE)) },
+  KVM_TPR_ACCESS_REPORTING: { EINVAL: ({ cpu }) => cpu.tprAccessReporting({ enabled: 1, flags: 1 }) },
+  KVM_SET_VAPIC_ADDR: {
+    EINVAL: (it) => {
+      it.controller;
+      it.cpu.setVapicAddr(BigInt(ramSize - 3));
+    },
+  },
+  "cr8 (read)": {},
+  "cr8 (write)": { EINVAL: ({ cpu }) => cpu.setCr8(16) },
   KVM_GET_VCPU_EVENTS: {},
   KVM_SET_VCPU_EVENTS: {
     EINVAL: ({ cpu }) => cpu.setVcpuEvents({ ...cpu.getVcpuEvents(), flags: KVM_VCPUEVENT_VALID_SMM }),

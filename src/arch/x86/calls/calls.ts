@@ -228,6 +228,27 @@ export const ownCalls = {
     cap: "KVM_CAP_IRQCHIP",
     errors: { EINVAL: "the vCPU has no local APIC in the kernel side, or an x2APIC's identifier is not its own" },
   },
+  KVM_TPR_ACCESS_REPORTING: {
+    on: "vcpu",
+    method: "tprAccessReporting",
+    request: "0x92, struct kvm_tpr_access_ctl",
+    cap: "KVM_CAP_VAPIC",
+    errors: { EINVAL: "flags" },
+  },
+  KVM_SET_VAPIC_ADDR: {
+    on: "vcpu",
+    method: "setVapicAddr",
+    request: "0x93, struct kvm_vapic_addr",
+    cap: "KVM_CAP_VAPIC",
+    errors: { EINVAL: "the vCPU has no local APIC in the kernel side, or there is no memory to be written" },
+  },
+  "cr8 (read)": { on: "vcpu", method: "getCr8", request: "a field of struct kvm_run", errors: {} },
+  "cr8 (write)": {
+    on: "vcpu",
+    method: "setCr8",
+    request: "a field of struct kvm_run; nothing happens where the local APIC is the kernel side's",
+    errors: { EINVAL: "no number of four bits" },
+  },
   KVM_GET_VCPU_EVENTS: {
     on: "vcpu",
     method: "getVcpuEvents",

@@ -62,6 +62,7 @@ const present = [
   kvm.KVM_CAP_IRQCHIP,
   kvm.KVM_CAP_HLT,
   kvm.KVM_CAP_SET_TSS_ADDR,
+  kvm.KVM_CAP_VAPIC,
   kvm.KVM_CAP_EXT_CPUID,
   kvm.KVM_CAP_MP_STATE,
   kvm.KVM_CAP_REINJECT_CONTROL,

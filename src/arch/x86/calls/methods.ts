@@ -6,6 +6,7 @@ import { vmLayout } from "../../../kvm/layout.js";
 import { RFlags } from "../engines/registers.js";
 import type { Irqchip } from "../interrupts/irqchip/irqchip.js";
 import { getIrqchip, getPit, setIrqchip, setPit } from "../interrupts/irqchip/states.js";
+import { setVapic } from "../paravirt/vapic.js";
 import { getCpuid, listFor, setCpuid, supportedCpuid } from "../processor/cpuid.js";
 import { getVcpuEvents, setVcpuEvents } from "../processor/events.js";
 import {
@@ -23,7 +24,7 @@ import { setMsrFilter } from "../processor/msr-filter.js";
 import { getFeatureMsrs, getMsrs, msrFeatureIndexList, msrIndexList, setMsrs } from "../processor/msrs.js";
 import { getSregs2, setSregs2 } from "../processor/regs.js";
 import { translation } from "../processor/translate.js";
-import { addressOf, getField, guestNow, notifyInterrupt, recordAt, tscRate } from "../processor/vcpu.js";
+import { addressOf, getField, guestNow, notifyInterrupt, recordAt, setField, tscRate } from "../processor/vcpu.js";
 import {
   KVM_CLOCK_HOST_TSC,
   KVM_CLOCK_REALTIME,
@@ -186,6 +187,20 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
         throw new KvmError("EINVAL", `KVM_SET_LAPIC: an x2APIC's identifier is its vCPU's, ${vcpu.id}`);
       }
       one.lookAtTimers();
+    },
+    tprAccessReporting: ({ enabled, flags = 0 }) => {
+      if (flags !== 0)
+        throw new KvmError("EINVAL", `KVM_TPR_ACCESS_REPORTING: flags 0x${flags.toString(16)}; there are none`);
+      vm.mem.setI32(recordAt(vcpu, "priorityReports"), enabled === 0 ? 0 : 1);
+    },
+    setVapicAddr: (address) => {
+      lapicFor("KVM_SET_VAPIC_ADDR");
+      if (setVapic(vcpu, address)) return;
+      throw new KvmError("EINVAL", `KVM_SET_VAPIC_ADDR: there is no memory to be written at 0x${address.toString(16)}`);
+    },
+    getCr8: () => Number(getField(vcpu, "taskPriority")),
+    setCr8: (value) => {
+      if (!x86.irqchip) setField(vcpu, "taskPriority", BigInt(value));
     },
     getVcpuEvents: () => getVcpuEvents(vcpu),
     setVcpuEvents: (events) => setVcpuEvents(vcpu, events),

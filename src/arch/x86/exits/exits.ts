@@ -82,8 +82,12 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
 
 /** What the user side is to hear of what has been done. */
 export function owedExit(vcpu: VcpuInside): Exit | undefined {
-  const ended = vcpu.vm.mem.exchange(recordAt(vcpu, "endOwed"), 0);
-  return ended === 0 ? undefined : { reason: "ioapic_eoi", vector: ended - 1 };
+  const { mem } = vcpu.vm;
+  const ended = mem.exchange(recordAt(vcpu, "endOwed"), 0);
+  if (ended !== 0) return { reason: "ioapic_eoi", vector: ended - 1 };
+  const access = mem.exchange(recordAt(vcpu, "accessOwed"), 0);
+  if (access === 0) return undefined;
+  return { reason: "tpr_access", rip: mem.u64(recordAt(vcpu, "accessAt")), isWrite: access === 2 };
 }
 
 /** Without local APICs the user side has what could end it, unless it wants to hear nothing of it. */

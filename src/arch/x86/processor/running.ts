@@ -5,6 +5,7 @@ import { vmLayout } from "../../../kvm/layout.js";
 import { codePage } from "../engines/layout.js";
 import { RFlags } from "../engines/registers.js";
 import { runs } from "../paravirt/steal-time.js";
+import { showVapic } from "../paravirt/vapic.js";
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE } from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { started, x86VcpuOf } from "../vm/x86-vm.js";
@@ -28,6 +29,7 @@ export function enter(vcpu: VcpuInside, deadline: number): void {
   // The engine leaves when an interrupt could be put in.
   if (mem.load(recordAt(vcpu, "window")) !== 0 && one.takesFromUser) mem.store(addressOf(vcpu, "interruptRequest"), 1);
   one.vm.irqchip?.expire(one, one.isFirst, one.now);
+  showVapic(vcpu);
   const due = Math.min(deadline - mem.f64(vmLayout.clockBase), timerDue(vcpu));
   // In the time-stamp counter's ticks, without its offset; 0 is never.
   mem.setI64(addressOf(vcpu, "leaveAt"), Number.isFinite(due) ? BigInt(Math.max(1, Math.ceil(due * tscRate))) : 0n);

@@ -112,6 +112,8 @@ export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
     window: 1,
     external: 256,
     endOwed: 256,
+    priorityReports: 1,
+    accessOwed: 2,
     kicked: 1,
   });
   const mpState = record["mpState"] ?? KVM_MP_STATE_RUNNABLE;

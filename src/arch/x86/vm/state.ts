@@ -55,6 +55,12 @@ export const x86Vcpu = struct({
   external: "i32",
   /** [V] 1 + the vector of an interrupt whose end the user side is to hear of. */
   endOwed: "i32",
+  /** [V] KVM_TPR_ACCESS_REPORTING; what the user side is to hear by it (1 a read, 2 a write), and of which instruction. */
+  priorityReports: "i32",
+  accessOwed: "i32",
+  accessAt: "i64",
+  /** [V] KVM_SET_VAPIC_ADDR; 0: none. */
+  vapic: "i64",
   /** [V] Clock of the paravirtual interface: what the guest wrote into its MSRs. */
   wallClock: "i64",
   systemTime: "i64",

@@ -6,6 +6,7 @@ import { Request } from "../engines/layout.js";
 import { Irqchip, type IrqchipVcpu } from "../interrupts/irqchip/irqchip.js";
 import { Lapic, lapicState } from "../interrupts/irqchip/lapic.js";
 import { offerEnd, takeEnd } from "../paravirt/end-of-interrupt.js";
+import { instructionPointer } from "../processor/instruction-pointer.js";
 import {
   addressOf,
   getField,
@@ -127,6 +128,7 @@ export class X86VcpuState implements IrqchipVcpu {
       request: () => this.request(),
       send: (message, shorthand) => vm.irqchip?.send(this, message, shorthand),
       nonMaskable: () => this.nonMaskable(),
+      priorityAccessed: (isWrite) => this.#oweAccess(isWrite),
       ended: (vector, level) => {
         if (vm.userPins === undefined) vm.irqchip?.end(vector, level);
         else if (level) this.#oweEnd(vector, vm.userPins);
@@ -182,6 +184,15 @@ export class X86VcpuState implements IrqchipVcpu {
     if (!someRoute(mem, (gsi, target) => gsi < pins && target.type === "message" && isOf(target))) return;
     mem.setI32(recordAt(this.core, "endOwed"), vector + 1);
     // Where another exit comes first, this one is not to wait for the next after it.
+    request(this.core, Request.leave);
+  }
+
+  /** The user side is to hear of an access to the task's priority, if it wants to. */
+  #oweAccess(isWrite: boolean): void {
+    const { mem } = this.core.vm;
+    if (mem.i32(recordAt(this.core, "priorityReports")) === 0) return;
+    mem.setI32(recordAt(this.core, "accessOwed"), isWrite ? 2 : 1);
+    mem.setI64(recordAt(this.core, "accessAt"), instructionPointer(this.core));
     request(this.core, Request.leave);
   }
 

@@ -159,6 +159,7 @@ export class Pc implements Machine {
       case "irq_window_open":
       case "set_tpr":
       case "ioapic_eoi":
+      case "tpr_access":
       case "papr_hcall":
       case "system_event":
       case "nmi":

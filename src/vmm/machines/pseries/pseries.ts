@@ -140,6 +140,7 @@ export class Pseries implements Machine {
       case "irq_window_open":
       case "set_tpr":
       case "ioapic_eoi":
+      case "tpr_access":
         // They are x86's: nobody gives such an exit.
         break;
       case "shutdown":

@@ -51,6 +51,7 @@ export function testIrqchip(count = 1, on = true): TestIrqchip {
         request: () => vcpu.request(),
         send: (message, shorthand) => chip.send(vcpu, message, shorthand),
         nonMaskable: () => vcpu.nonMaskable(),
+        priorityAccessed: () => {},
         ended: (vector, level) => chip.end(vector, level),
         offerEnd: () => false,
         takeEnd: () => false,

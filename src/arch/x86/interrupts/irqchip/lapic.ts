@@ -69,6 +69,8 @@ export interface LapicOutputs {
   /** To others. `shorthand`: 0 by the destination, 1 itself, 2 all, 3 all others. */
   send(message: Message, shorthand: number): void;
   nonMaskable(): void;
+  /** The guest has read or written the task's priority. */
+  priorityAccessed(isWrite: boolean): void;
   /** An interrupt has ended, level-triggered or not. */
   ended(vector: number, level: boolean): void;
   /** Tells the guest that it need not end an interrupt by the register. False: it does not want to know. */
@@ -226,7 +228,9 @@ export class Lapic {
     this.settleEnd();
     const within = offset & 15;
     if (within + size > 4) return 0n;
-    const value = this.#read(offset >> 4, now) ?? 0;
+    const register = offset >> 4;
+    if (register === Register.taskPriority) this.#outputs.priorityAccessed(false);
+    const value = this.#read(register, now) ?? 0;
     return BigInt.asUintN(8 * size, BigInt(value >>> 0) >> BigInt(8 * within));
   }
 
@@ -312,6 +316,7 @@ export class Lapic {
     if (register === Register.command) return BigInt(s.get("command")) | (BigInt(s.get("destination")) << 32n);
     if (register === Register.format || register === Register.destination || register === Register.end)
       return undefined;
+    if (register === Register.taskPriority) this.#outputs.priorityAccessed(false);
     const value = this.#read(register, now);
     return value === undefined ? undefined : BigInt(value >>> 0);
   }
@@ -351,7 +356,7 @@ export class Lapic {
       case Register.version:
         return version;
       case Register.taskPriority:
-        return this.#taskPriority();
+        return this.taskPriority;
       case Register.processorPriority:
         return this.priority;
       case Register.logicalId:
@@ -386,9 +391,8 @@ export class Lapic {
     }
     switch (register) {
       case Register.taskPriority:
-        s.set("taskPriority", word & 0xff);
-        this.#outputs.setTaskPriority((word & 0xff) >> 4);
-        this.#look();
+        this.#outputs.priorityAccessed(true);
+        this.taskPriority = word & 0xff;
         return true;
       case Register.end:
         this.#end();
@@ -498,15 +502,28 @@ export class Lapic {
   }
 
   /** As CR8 has it, with the lower bits that were written here. */
-  #taskPriority(): number {
+  get taskPriority(): number {
     const own = this.#state.get("taskPriority");
     const outer = this.#outputs.taskPriority();
     return own >> 4 === outer ? own : outer << 4;
   }
+  set taskPriority(value: number) {
+    this.#state.set("taskPriority", value);
+    this.#outputs.setTaskPriority(value >> 4);
+    this.#look();
+  }
+
+  /** The highest that is in the middle of being handled, and the highest that waits; 0: none. */
+  get highest(): { readonly inService: number; readonly requested: number } {
+    return {
+      inService: Math.max(this.#highest("inService"), 0),
+      requested: Math.max(this.#highest("requests"), 0),
+    };
+  }
 
   /** The processor's: what it is in the middle of, or was told to be. */
   get priority(): number {
-    const task = this.#taskPriority();
+    const task = this.taskPriority;
     const service = Math.max(this.#highest("inService"), 0);
     return task >> 4 >= service >> 4 ? task : service & 0xf0;
   }
