@@ -11,7 +11,7 @@ import { openTree } from "../src/modules/node/read-tree.js";
 import { modulesFor } from "../src/modules/probe.js";
 import { PrivateApt } from "./apt.js";
 import { type Guest, guestFolder, type Report } from "./cache.js";
-import { howToBringAFile, only, unpack } from "./debian.js";
+import { howToBringAFile, only, unpack } from "./debian-package.js";
 import { type DebianGuest, debianGuests } from "./debian-parts.js";
 import { keepFolder } from "./kept-folder.js";
 import { moduleArchive } from "./modules.js";
@@ -91,19 +91,44 @@ async function fetch(
 }
 
 async function fetchFrom(
-  { port, drivers }: DebianGuest,
+  guest: DebianGuest,
   name: string,
   folder: string,
   report: Report,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const work = dirname(folder);
-  const apt = new PrivateApt(work, port, signal);
+  const apt = new PrivateApt(work, guest.port, signal);
   report(`fetching the modules of ${name}`);
   await apt.update();
   await apt.download([name]);
-  const all = join(work, "all");
-  await unpack(only(work, /^linux-image-.*\.deb$/), ["./*lib/modules/*"], all, signal);
+  await unpackModules(guest, only(work, /^linux-image-.*\.deb$/), folder, report, signal);
+}
+
+/** Keeps those of the guest's kernel out of its package, a file, unless they are kept already. Throws GuestUnavailable. */
+export const keepModulesOf = (
+  guest: Pick<Guest, "name" | "packages">,
+  deb: string,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<string> =>
+  keepKernelModules(
+    guest,
+    (folder) => unpackModules(debianGuest(guest.name), deb, folder, report, signal),
+    report,
+    signal,
+  );
+
+/** As `fetch`, out of the package. */
+async function unpackModules(
+  { drivers }: DebianGuest,
+  deb: string,
+  folder: string,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const all = join(dirname(folder), "all");
+  await unpack(deb, ["./*lib/modules/*"], all, signal);
   // Packages of a merged /usr have it there.
   const from = only(join(all, readdirSync(all).includes("usr") ? "usr" : "", "lib/modules"), /^\d/);
   const { paths, unknown } = modulesFor(await openTree(from), drivers);
@@ -116,7 +141,7 @@ async function fetchFrom(
   }
   const messages = new Messages("depmod", report);
   if ((await depmod({ folder: tree, version: basename(from), config: [], messages })) !== 0) {
-    throw new GuestUnavailable(`the modules of ${name} could not be put in order`);
+    throw new GuestUnavailable(`the modules of ${basename(from)} could not be put in order`);
   }
 }
 

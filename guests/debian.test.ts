@@ -14,7 +14,8 @@ const vmlinux = new TextEncoder().encode("what the kernel is when it is loaded")
 /** Calls `use` with a folder; apt and dpkg find there packages with this kernel, and each package's name is noted. */
 async function withPackages(kernel: Uint8Array, use: (folder: string) => Promise<void>): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-debian-"));
-  const path = process.env["PATH"];
+  const { PATH: path, XDG_CACHE_HOME: cache } = process.env;
+  process.env["XDG_CACHE_HOME"] = join(folder, "cache");
   const bin = join(folder, "bin");
   for (const place of [bin, join(folder, "deb/boot"), join(folder, "deb/bin")]) mkdirSync(place, { recursive: true });
   const script = (name: string, text: string) => writeFileSync(join(bin, name), `#!/bin/sh\n${text}`, { mode: 0o755 });
@@ -40,6 +41,8 @@ case "$4" in update) grep '^APT::Architecture ' "$2" >>'${folder}/asked' ;; esac
     return readFileSync(join(folder, "asked"), "utf8");
   } finally {
     process.env["PATH"] = path;
+    if (cache === undefined) delete process.env["XDG_CACHE_HOME"];
+    else process.env["XDG_CACHE_HOME"] = cache;
     rmSync(folder, { recursive: true, force: true });
   }
 }

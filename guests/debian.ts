@@ -4,9 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { messageOf } from "../src/base/errors.js";
 import { unpackKernel } from "../src/vmm/loaders/kernel-image.js";
-import { PrivateApt, runProgram } from "./apt.js";
+import { PrivateApt } from "./apt.js";
 import type { GuestRecipe } from "./cache.js";
-import { notFound } from "./child.mjs";
+import { keepModulesOf } from "./debian-modules.js";
+import { howToBringAFile, only, unpack } from "./debian-package.js";
 import { commandLineOf, type DebianGuest, debianParts } from "./debian-parts.js";
 import { initramfs } from "./init.js";
 import { GuestUnavailable } from "./unavailable.js";
@@ -15,50 +16,9 @@ const userlandPackage = "busybox-static";
 /** No kernel is larger, unpacked. */
 const mostKernel = 1 << 30;
 
-export const howToBringAFile =
-  "Where apt-get works, unikvm guest export FILE makes one file of the guest, for unikvm guest import FILE here.";
 const howToBringYourOwn = (guest: DebianGuest): string =>
   `${howToBringAFile} A kernel of your own does, too: unikvm run --kernel VMLINUX --initrd INITRD ` +
   `--append "console=${guest.console} rdinit=/init", with any Linux kernel for ${guest.architecture}.`;
-
-/** Prints each program's status, since a pipeline has only the last one's. */
-const unpacking = `
-  deb=$1; into=$2; shift 2
-  exec 4>&1
-  { dpkg-deb --fsys-tarfile "$deb"; echo "dpkg-deb $?" >&4; } |
-    tar --extract --file=- --no-same-owner --wildcards --directory="$into" "$@" >&2
-  echo "tar $?"`;
-
-/**
- * Unpacks the files of a .deb that match any of `patterns` (tar's wildcards, from "./") into `into`. Throws
- * GuestUnavailable, or the reason of `signal`.
- */
-export async function unpack(
-  deb: string,
-  patterns: readonly string[],
-  into: string,
-  signal?: AbortSignal,
-): Promise<void> {
-  mkdirSync(into, { recursive: true });
-  const { stdout, stderr } = await runProgram("sh", ["-c", unpacking, "sh", deb, into, ...patterns], {
-    signal,
-    fills: into,
-  });
-  const statuses = new Map(stdout.split("\n").map((line) => line.split(" ") as [string, string]));
-  for (const program of ["dpkg-deb", "tar"]) {
-    const status = statuses.get(program);
-    if (status === String(notFound)) throw new GuestUnavailable(`unpacking ${deb} needs dpkg-deb and tar: ${stderr}`);
-    if (status !== "0") throw new GuestUnavailable(`${deb} could not be unpacked: ${stderr.trim()}`);
-  }
-}
-
-export function only(folder: string, start: RegExp): string {
-  const found = readdirSync(folder).filter((name) => start.test(name));
-  if (found.length !== 1 || found[0] === undefined) {
-    throw new GuestUnavailable(`expected one file ${start.source} in ${folder}, found ${found.length}`);
-  }
-  return join(folder, found[0]);
-}
 
 /** The package that the metapackage stands for: the one dependency with the same start of its name. */
 function realKernel(kernelPackage: string, depends: string): string {
@@ -71,11 +31,12 @@ function realKernel(kernelPackage: string, depends: string): string {
 const megabytes = (bytes: string | undefined) => `${Math.ceil(Number(bytes ?? 0) / 1e6)} MB`;
 
 async function fetch(
-  { port, kernelPackage }: DebianGuest,
+  guest: DebianGuest,
   folder: string,
   report: (line: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<{ description: string; packages: Record<string, string> }> {
+  const { name, port, kernelPackage } = guest;
   const work = join(folder, "work");
   mkdirSync(work);
   const apt = new PrivateApt(work, port, signal);
@@ -97,11 +58,17 @@ async function fetch(
   }
   report("unpacking");
   const unpacked = join(work, "unpacked");
-  await unpack(only(work, /^linux-image-.*\.deb$/), ["./boot/vmlinu*"], unpacked, signal);
+  const kernelFile = only(work, /^linux-image-.*\.deb$/);
+  await unpack(kernelFile, ["./boot/vmlinu*"], unpacked, signal);
   await unpack(only(work, /^busybox-static_.*\.deb$/), ["./*bin/busybox"], unpacked, signal);
   await placeKernel(only(join(unpacked, "boot"), /^vmlinu[xz]-/), join(folder, debianParts.kernel));
   const bin = readdirSync(unpacked).includes("bin") ? "bin" : "usr/bin";
   renameSync(join(unpacked, bin, "busybox"), join(folder, debianParts.busybox));
+  await keepModulesOf({ name, packages }, kernelFile, report, signal).catch((error: unknown) => {
+    // A guest without devices boots all the same, and who needs them fetches them.
+    if (!(error instanceof GuestUnavailable)) throw error;
+    report(error.message);
+  });
   rmSync(work, { recursive: true, force: true });
   return { description: `Debian's Linux ${kernelName.replace("linux-image-", "")} with busybox`, packages };
 }

@@ -3,7 +3,7 @@ import { cpio } from "./cpio.js";
 
 /**
  * `/init`. With `unikvm.modules=A,B` on the kernel's command line it first loads these. A virtio network card gets the
- * address that it is offered. With `unikvm.run=COMMAND` (or `unikvm.run="COMMAND WITH SPACES"`) it runs that,
+ * address that it is offered. With `unikvm.agent` the agent is started beside all else. With `unikvm.run=COMMAND` (or `unikvm.run="COMMAND WITH SPACES"`) it runs that,
  * prints `unikvm.run: exit status N` and powers off; otherwise it gives a shell on the console and powers off when the
  * shell ends. `halt`, `poweroff` and `reboot` of busybox signal process 1: SIGUSR1, SIGUSR2, SIGTERM. The shell only
  * acts on a signal between foreground commands, so everything long runs in the background and is waited for.
@@ -66,6 +66,13 @@ for card in /sys/class/net/*; do
     ;;
   esac
 done
+
+case " $line " in
+*" unikvm.agent "*)
+  # Through it cp and exec --pid reach the guest, once it is there: nobody waits for that.
+  setsid sh -c 'modprobe virtio_pci; modprobe virtio_console; exec /unikvm-agent' </dev/null >/dev/null 2>&1 &
+  ;;
+esac
 
 cd /root
 if [ -n "$command" ]; then

@@ -4,7 +4,7 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node
 import { dirname, join } from "node:path";
 import { PrivateApt } from "../../guests/apt.js";
 import type { CpioEntry } from "../../guests/cpio.js";
-import { unpack } from "../../guests/debian.js";
+import { unpack } from "../../guests/debian-package.js";
 import { guestFolder } from "../../guests/index.js";
 import { keepFolder } from "../../guests/kept-folder.js";
 import type { Architecture } from "./architectures.js";

@@ -67,11 +67,11 @@ export class KeptSnapshot implements Snapshot {
     const snapshot = await this.#kept.load();
     if (!Object.hasOwn(snapshot.images, ramImage)) return { snapshot, agent: undefined };
     const { agent } = (snapshot.hardware ?? {}) as { readonly agent?: AgentState };
-    if (agent !== undefined) return { snapshot, agent };
-    throw new VmError(
-      "SNAPSHOT_FOREIGN",
-      "the snapshot is of a machine that createVm did not make; `unikvm snapshot restore` lets it go on",
-    );
+    // Of `unikvm run` it may have been made before the guest had booted.
+    if (agent?.greeted) return { snapshot, agent };
+    const why = agent ? "whose agent had not answered yet" : "that has no agent";
+    const what = `the snapshot is of a machine ${why}; \`unikvm snapshot restore\` lets it go on`;
+    throw new VmError("SNAPSHOT_FOREIGN", what);
   }
 }
 

@@ -1,7 +1,7 @@
 /** A VM that runs, as programs have it. */
 
 import { boolean, having, oneOf, optional, options as optionsOf, text } from "../base/takes.js";
-import type { AgentConnection, AgentProgram, ProgramEvents } from "../vmm/agent/connection.js";
+import { type AgentConnection, type AgentProgram, type ProgramEvents, unheard } from "../vmm/agent/connection.js";
 import type { AgentRequest } from "../vmm/agent/frames.js";
 import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
@@ -77,11 +77,6 @@ export function endError({ kind, message, console }: VmEnd): VmError {
   if (kind === "crash") return new VmError("CRASHED", message, { console });
   return new VmError(kind === "failed" ? "AGENT_FAILED" : "VM_CLOSED", message, { console });
 }
-
-const unheard: ProgramEvents = {
-  ...{ spawned() {}, failed() {}, output() {}, outputEnded() {}, room() {}, inputEnded() {}, exited() {} },
-  ...{ done() {}, lost() {} },
-};
 
 export class LinuxVm implements Vm {
   readonly fs: VmFs;

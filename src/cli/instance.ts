@@ -6,7 +6,7 @@ import type { Log } from "../base/log.js";
 import { moduleList } from "../kernel/module-list.js";
 import { type AnyKvm, type KvmConfig, kvmModuleFor } from "../kernel.js";
 import type { GivenParameters } from "../modules/loader.js";
-import { type ControlServer, type SaveSnapshot, serveControl } from "./control/server.js";
+import { type ControlServer, type FindAgent, type SaveSnapshot, serveControl } from "./control/server.js";
 import { importModule } from "./import-module.js";
 import { type LoadedKvm, loadKvm, logErrors } from "./kvm.js";
 import { ownModules } from "./own-modules.js";
@@ -20,6 +20,8 @@ export interface ModuleChoice {
 export interface Instance extends LoadedKvm {
   /** Has `save` make the snapshots that commands ask for; undefined: there is no machine now. */
   onSnapshot(save: SaveSnapshot | undefined): void;
+  /** Has commands talk to the agent in the guest; undefined: there is no machine now. */
+  onAgent(find: FindAgent | undefined): void;
 }
 
 /**
@@ -66,6 +68,7 @@ export async function startInstance(
   return {
     ...loaded,
     onSnapshot: (save) => control?.onSnapshot(save),
+    onAgent: (find) => control?.onAgent(find),
     close: () => {
       control?.close();
       // Who uses kvm goes first.

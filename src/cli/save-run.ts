@@ -8,6 +8,7 @@ import { nodePlatform } from "../vmm/snapshot/node/platform.js";
 import { saveSnapshot } from "../vmm/snapshot/node/snapshot-file.js";
 import { capture } from "../vmm/snapshot/snapshot.js";
 import type { SaveSnapshot } from "./control/server.js";
+import type { GuestAgent } from "./guest-agent.js";
 
 /** The guest runs on while the snapshot is written. */
 export const savingRun =
@@ -16,11 +17,20 @@ export const savingRun =
     choices: Pick<Hardware, "cpus" | "own" | "models">,
     parts: HostParts,
     disks: Pick<OpenDisks, "images">,
+    agent: Pick<GuestAgent, "save"> | undefined,
   ): SaveSnapshot =>
   async (file, packing) => {
-    const { snapshot, stopped } = await capture(run, { images: () => disks.images(), platform: nodePlatform });
+    const { snapshot, stopped, also } = await capture(run, {
+      images: () => disks.images(),
+      platform: nodePlatform,
+      also: () => agent?.save(),
+    });
     // Files below disks are only read: what they are now they were then.
-    const hardware = await describeHardware(choices, parts);
+    const hardware = {
+      ...(await describeHardware(choices, parts)),
+      console: "terminal",
+      ...(also ? { agent: also } : {}),
+    };
     const digest = await saveSnapshot(
       file,
       { ...snapshot, hardware },

@@ -196,7 +196,7 @@ async function serve(vm: Vm, { loader }: LoadedKvm<AnyKvm>): Promise<ControlServ
   try {
     const { serveControl } = await import("./control/server.js");
     const control = await serveControl(loader);
-    control.onAgent((end) => (vm as LinuxVm).relay(end));
+    control.onAgent(() => (end) => (vm as LinuxVm).relay(end));
     control.onSnapshot(async (file, packing) => {
       const { digest, info, stopped = 0 } = (await vm.snapshot({ name: file, packing })) as KeptSnapshot;
       return { digest, size: info.size, stopped };

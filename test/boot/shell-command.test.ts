@@ -130,7 +130,7 @@ link
 
 exec 125 unikvm: the snapshot HERE/unikvm/snapshots/nothing.snapshot cannot be read: there is no such file or folder
 
-snapshot 3 unikvm: the snapshot is of a VM with an agent, as unikvm shell and createVm make it; it goes on with unikvm shell --snapshot prepared, unikvm exec --snapshot prepared -- CMD, or createVm({ snapshot })
+snapshot 3 unikvm: the snapshot is of a VM whose console nobody uses, as unikvm shell and createVm make it; it goes on with unikvm shell --snapshot prepared, unikvm exec --snapshot prepared -- CMD, or createVm({ snapshot })
 
 `;
 
@@ -158,7 +158,10 @@ test("cp says what is wrong where there is no guest to be reached", async () => 
   try {
     const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
     const { status, stderr } = spawnSync(process.execPath, [main, "cp", main, ":/root"], { encoding: "utf8", env });
-    assert.equal(stderr, "unikvm: no unikvm runs whose guest could be reached; start one with unikvm shell\n");
+    assert.equal(
+      stderr,
+      "unikvm: no unikvm runs whose guest could be reached; start one with unikvm run, or unikvm shell\n",
+    );
     assert.equal(status, 3);
     assert.equal((await unikvm(["cp", ":", "x"]).finished).status, 2);
   } finally {

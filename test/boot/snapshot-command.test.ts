@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { main, noGuest, unikvm } from "./booting.test-support.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { defaultGuest, main, noGuest, type Running, unikvm } from "./booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-snapshots-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -13,8 +14,18 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 process.env["XDG_RUNTIME_DIR"] = folder;
 process.env["XDG_DATA_HOME"] = join(folder, "data");
 
-const snapshot = (...args: readonly string[]) =>
-  spawnSync(process.execPath, [main, "snapshot", ...args], { encoding: "utf8", cwd: folder, timeout: 120_000 });
+const command = (...args: readonly string[]) =>
+  spawnSync(process.execPath, [main, ...args], { encoding: "utf8", cwd: folder, timeout: 120_000 });
+const snapshot = (...args: readonly string[]) => command("snapshot", ...args);
+
+/** Of `unikvm exec` in the guest of a process, once its agent answers. */
+async function execThere({ child: { pid } }: Running, ...words: readonly string[]) {
+  for (;;) {
+    const done = command("exec", "--pid", String(pid), "--", ...words);
+    if (!/has not answered yet/.test(done.stderr)) return done;
+    await sleep(300);
+  }
+}
 
 /** Counts, on the console and on the disk, until it is told that it is enough. */
 const work =
@@ -34,23 +45,27 @@ test("a running guest is saved, and goes on from the file", { skip: noGuest, tim
     if (/apt/.test(stderr)) return t.skip(`the drivers cannot be fetched: ${stderr}`);
     throw error;
   }
-  const saved = snapshot("save", "--json", "--pid", String(run.child.pid), "counting");
+  // The agent answers when its drivers are there, beside the guest's own work.
+  const pid = String(run.child.pid);
+  const where = await execThere(run, "sh", "-c", "pwd; readlink /proc/1/exe; exit 7");
+  assert.deepEqual([where.status, where.stdout], [7, "/root\n/bin/busybox\n"], where.stderr);
+  writeFileSync(join(folder, "note"), "from outside\n");
+  assert.equal(command("cp", "--pid", pid, join(folder, "note"), ":/root").stderr, "");
+  assert.equal(command("cp", ":/root/note", join(folder, "back")).stderr, "");
+  assert.equal(readFileSync(join(folder, "back"), "utf8"), "from outside\n");
+  const saved = snapshot("save", "--json", "--pid", pid, "counting");
   assert.equal(saved.status, 0, saved.stderr);
   const { file, digest, size } = JSON.parse(saved.stdout) as { file: string; digest: string; size: number };
   assert.equal(file, join(folder, "data/unikvm/snapshots/counting.snapshot"));
   assert.deepEqual([statSync(file).mode & 0o777, statSync(file).size], [0o600, size]);
   assert.ok(size < 16 << 20, `${size} bytes`);
-  // What needs an agent says that there is none, and what to do.
-  const pid = String(run.child.pid);
-  for (const [wanted, ...words] of [
-    [3, "cp", "--pid", pid, base, ":/root"],
-    [125, "exec", "--pid", pid, "--", "true"],
-  ] as const) {
-    const refused = spawnSync(process.execPath, [main, ...words], { encoding: "utf8", timeout: 120_000 });
-    assert.equal(refused.status, wanted);
-    assert.match(refused.stderr, /guest without an agent.*; start it with unikvm shell instead\n$/);
+  // It runs on, also without the agent, of which nobody can say when it comes again.
+  assert.equal((await execThere(run, "sh", "-c", "kill -9 $PPID; sleep 1000")).status, 125);
+  const [copied, executed] = [command("cp", base, ":/root"), await execThere(run, "true")];
+  assert.deepEqual([copied.status, executed.status], [3, 125]);
+  for (const { stderr } of [copied, executed]) {
+    assert.match(stderr, new RegExp(`^unikvm: process ${pid}: the agent in its guest has ended: .*closed its port\n$`));
   }
-  // It runs on.
   await run.see("count 40\n");
   run.child.kill("SIGKILL");
 
@@ -61,6 +76,11 @@ test("a running guest is saved, and goes on from the file", { skip: noGuest, tim
     info.stdout,
     /^counting: pseries, .* of 256.0 MiB of memory used; .*\ndisk0: .*written\nmade by "unikvm .*"\ndigest [0-9a-f]{64}\n$/,
   );
+
+  // A command goes on there, too.
+  const disk = `${base},overlay`;
+  const elsewhere = command("exec", "-q", "--snapshot", "counting", "--disk", disk, "--", "cat", "/root/note");
+  assert.deepEqual([elsewhere.status, elsewhere.stdout], [0, "from outside\n"], elsewhere.stderr);
 
   // What it names is not opened by itself, nor taken for what it was.
   assert.match(
@@ -85,6 +105,12 @@ test("a running guest is saved, and goes on from the file", { skip: noGuest, tim
     },
   );
   await again.see(/count (\d+)\ncount \d+\ncount \d+\n/);
+  // What was copied into the first is there, and its agent has the time of now.
+  const there = await execThere(again, "sh", "-c", "cat /root/note; date +%s; exit 3");
+  assert.equal(there.status, 3, there.stderr);
+  const [note, time] = there.stdout.split("\n");
+  assert.equal(note, "from outside");
+  assert.ok(Math.abs(Number(time) - Date.now() / 1000) < 60, time);
   again.type("enough\n");
   const { status, stdout, stderr } = await again.finished;
   assert.equal(status, 0, `${stdout}\n${stderr}`);
@@ -121,4 +147,22 @@ test("a disk that is written in place keeps a guest from being saved", {
   assert.match(stderr, /written.img is written in place.*as an overlay or readonly/);
   assert.equal(statSync(join(folder, "refused.snapshot"), { throwIfNoEntry: false }), undefined);
   run.child.kill("SIGKILL");
+});
+
+test("an initial RAM disk of the user's own brings no agent, and commands say what does", {
+  skip: noGuest,
+}, async () => {
+  const own = join(folder, "initrd");
+  writeFileSync(own, readFileSync(defaultGuest?.initrd ?? ""));
+  const run = unikvm(["run", "--memory", "256M", "--timeout", "200", "--initrd", own]);
+  try {
+    await run.see("Linux version");
+    const pid = String(run.child.pid);
+    for (const { status, stderr } of [command("cp", "--pid", pid, own, ":/root"), await execThere(run, "true")]) {
+      assert.match(stderr, new RegExp(`^unikvm: process ${pid}: .* brings no agent.*unikvm shell --kernel`));
+      assert.ok(status === 3 || status === 125, String(status));
+    }
+  } finally {
+    run.child.kill("SIGKILL");
+  }
 });

@@ -194,7 +194,7 @@ test("what cannot go on is refused, with a code and a sentence", { skip, timeout
     ],
     [await forged(({ state }) => void state.pci.slots.pop()), "SNAPSHOT_FOREIGN", /has not the state of the devices/],
     [await forged(({ hardware: made }) => void (made.own = 2)), "SNAPSHOT_FOREIGN", /not the state of the devices/],
-    [await forged(({ hardware: made }) => void delete made.agent), "SNAPSHOT_FOREIGN", /createVm did not make/],
+    [await forged(({ hardware: made }) => void delete made.agent), "SNAPSHOT_FOREIGN", /that has no agent/],
     [await forged(({ hardware: made }) => void (made.agent.nextId = -1)), "SNAPSHOT_FOREIGN", /nextId/],
     [await forged(({ hardware: made }) => void (made.made = "x")), "SNAPSHOT_FOREIGN", /a program made/],
   ];

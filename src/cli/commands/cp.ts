@@ -30,7 +30,7 @@ function parsePlace(text: string): Place {
 export function describe(command: Command, finish: Finish): void {
   command
     .description(
-      "Copies a file or a folder into the guest of a unikvm that runs (`unikvm shell`), or out of it. A path in the guest\n" +
+      "Copies a file or a folder into the guest of a unikvm that runs (`unikvm run`, `unikvm shell`), or out of it. A path in the guest\n" +
         "begins with a colon. Where the target is a folder, the copy goes into it, under its own name; a file that is there\n" +
         "is replaced, when the new one is whole, and a folder is not. Permissions, times and links are kept; what goes in\n" +
         "belongs to root, what comes out to you, without devices and pipes.",

@@ -1,15 +1,6 @@
 /** `unikvm run`: boots a guest with its console on this terminal. */
 import { type Command, Option } from "commander";
-import {
-  ensureDefaultGuest,
-  guestDriverNames,
-  guestDrivers,
-  guestOfMachine,
-  isGuestDriver,
-  unpackedKernel,
-} from "../../../guests/index.js";
-import { collectGarbage } from "../../base/garbage.js";
-import { readRegular } from "../../base/node/regular-file.js";
+import { guestDriverNames, isGuestDriver } from "../../../guests/index.js";
 import { type KvmConfig, loadDisassembler } from "../../kernel.js";
 import type { TraceCategory } from "../../kvm/uapi.js";
 import { type GuestDisk, type OpenDisks, withDisks } from "../../node/disks.js";
@@ -20,11 +11,11 @@ import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import type { PciDevice } from "../../vmm/devices/pci/device.js";
 import { VirtioPciDevice } from "../../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../../vmm/errors.js";
-import type { ElfImage } from "../../vmm/loaders/elf.js";
 import type { Implementation } from "../../vmm/machines/machine-kind.js";
 import { addExamples, ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
 import { diskSyntax, parseDisk } from "../disks.js";
+import { GuestAgent } from "../guest-agent.js";
 import { closeAtEnd, conclude, type End } from "../guest-end.js";
 import { type Instance, type ModuleChoice, startInstance } from "../instance.js";
 import { interruptible, OutOfTime } from "../interrupt.js";
@@ -41,18 +32,14 @@ import {
 } from "../machine-options.js";
 import { moduleOption } from "../module-option.js";
 import { networkSyntax, parseNetwork } from "../network.js";
+import { type Guest, type GuestChoices, loadGuest } from "../run-guest.js";
 import { savingRun } from "../save-run.js";
 import { parseCount, parsePath, parseSeconds } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
 
-interface Options extends MachineOptionValues, LimitChoices {
-  readonly guest?: string;
-  readonly kernel?: string;
-  readonly initrd?: string;
-  readonly append?: string;
-  readonly guestModule?: readonly string[];
+interface Options extends MachineOptionValues, GuestChoices, LimitChoices {
   readonly cpus: number;
   readonly type?: Implementation;
   readonly device?: DeviceChoices;
@@ -157,77 +144,6 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
   );
 }
 
-/** What is booted. */
-interface Files {
-  readonly kernel: ElfImage;
-  readonly initrd: Uint8Array | undefined;
-  readonly append: string;
-}
-
-/** By then a guest that starts has them in its memory, milliseconds. */
-const started = 1000;
-
-/** The files of a guest, as long as it may start: afterwards their bytes, 46 MB and more, are only in its memory. */
-class Guest {
-  #files: Files | undefined;
-
-  constructor(files: Files) {
-    this.#files = files;
-  }
-
-  /** What the guest starts with; `last`: it does not start again. */
-  take(last: boolean): Files {
-    const files = this.#files;
-    if (!files) throw new Error("the guest has started for the last time");
-    if (last) {
-      this.#files = undefined;
-      setTimeout(collectGarbage, started).unref();
-    }
-    return files;
-  }
-}
-
-/** `drivers`: what its devices need, for the default guest, by alias. `signal` ends what is fetched for it. */
-async function loadGuest(options: Options, drivers: readonly string[], signal: AbortSignal): Promise<Guest> {
-  const guest = options.guest ?? guestOfMachine(options.machine.machine.guest);
-  const known =
-    options.kernel === undefined
-      ? await ensureDefaultGuest({ signal, ...(guest === undefined ? {} : { guest }) })
-      : undefined;
-  const kernelFile = options.kernel ?? known?.kernel ?? "";
-  const say = (line: string): void => void process.stderr.write(`unikvm: ${line}\n`);
-  const image = await unpackedKernel(readFile(kernelFile, "kernel"), options.memory, kernelFile, say);
-  const initrdFile = options.initrd ?? known?.initrd;
-  const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
-  const append = options.append ?? known?.append ?? "";
-  const modules = known ? [...drivers, ...(options.guestModule ?? [])] : [];
-  return new Guest({
-    kernel: await options.machine.machine.loadKernel(image, options.memory, kernelFile),
-    initrd:
-      known && initrd && modules.length > 0
-        ? Buffer.concat([initrd, await guestDrivers(known, modules, { signal })])
-        : initrd,
-    append: modules.length > 0 ? `${append} unikvm.modules=${modules.join(",")}` : append,
-  });
-}
-
-/** A kernel with all that a debugger wants to know is large; what is larger than this is none. */
-const maxImageSize = 2 ** 31;
-
-function readFile(path: string, what: string): Uint8Array {
-  try {
-    return readRegular(path, maxImageSize);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    // What Node puts in the place of bytes that are no UTF-8, in an argument.
-    const absent = path.includes("\ufffd")
-      ? "its name is not UTF-8, which Node.js cannot open; give it another"
-      : "there is no such file";
-    const why = { ENOENT: absent, EISDIR: "it is a folder", EACCES: "access is denied" }[code ?? ""];
-    throw new VmmError(`the ${what} ${path} cannot be read: ${why ?? message}`);
-  }
-}
-
 function run(options: Options): Promise<number> {
   // The terminal may be in raw mode.
   const end = process.stderr.isTTY ? "\r\n" : "\n";
@@ -285,7 +201,7 @@ async function runWith(options: Options, behind: Behind): Promise<number> {
 async function runGuest(
   options: Options,
   { guest, virtio, disks, network }: Behind & { readonly guest: Guest; readonly virtio: readonly PciDevice[] },
-  { kvm, loader, onSnapshot }: Instance,
+  { kvm, loader, onSnapshot, onAgent }: Instance,
   terminal: Terminal,
   timeout: number | undefined,
 ): Promise<End> {
@@ -300,6 +216,7 @@ async function runGuest(
     hostDevices = await openHostDevices(loader, options.device?.host ?? []);
     for (;;) {
       let left: LeaveReason | undefined;
+      const agent = guest.withoutAgent === undefined ? new GuestAgent() : undefined;
       const running: Run = await runMachine({
         createMachine: (control, trace) => {
           const { kernel, initrd, append } = guest.take(!options.reboot);
@@ -315,7 +232,7 @@ async function runGuest(
               cpus: options.cpus,
               cpuModel: options.cpu,
               options: machineOptions,
-              pciDevices: [...(options.device?.models ?? []), ...virtio],
+              pciDevices: [...(agent ? [agent.device] : []), ...(options.device?.models ?? []), ...virtio],
               assign: hostDevices?.assign,
             },
             control,
@@ -333,8 +250,12 @@ async function runGuest(
             ? undefined
             : { categories: options.trace ?? [], write: (text) => traceFile.write(text), loadDisassembler },
       });
-      const choices = { cpus: options.cpus, own: 0, models: options.device?.names ?? [] };
-      onSnapshot(savingRun(running, choices, { disks: options.disk ?? [], network: options.network }, disks));
+      const choices = { cpus: options.cpus, own: agent ? 1 : 0, models: options.device?.names ?? [] };
+      onSnapshot(savingRun(running, choices, { disks: options.disk ?? [], network: options.network }, disks, agent));
+      onAgent(() => {
+        if (agent) return agent.find();
+        throw new VmmError(guest.withoutAgent);
+      });
       void running.input(unread);
       terminal.connect(running.input, (why) => {
         left ??= why;
@@ -342,6 +263,8 @@ async function runGuest(
       });
       const { outcome, stats, ...end } = await running.ended;
       onSnapshot(undefined);
+      onAgent(undefined);
+      agent?.close();
       terminal.disconnect();
       ({ unread } = end);
       if (options.stats)

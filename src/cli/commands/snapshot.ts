@@ -8,6 +8,7 @@ import { type OpenHardware, withHardware } from "../../node/hardware.js";
 import type { NetworkChoice } from "../../node/network.js";
 import { snapshotNames, snapshotPath } from "../../node/snapshot-folder.js";
 import { spawnVcpuThread } from "../../node/vcpu-thread.js";
+import type { AgentState } from "../../vmm/agent/connection.js";
 import { runMachine } from "../../vmm/core/run.js";
 import { VmmError } from "../../vmm/errors.js";
 import { type LoadedMachine, loadMachine, machineRow } from "../../vmm/machines/machines.js";
@@ -17,6 +18,7 @@ import { ramImage, type Snapshot } from "../../vmm/snapshot/snapshot.js";
 import { addExamples, type Finish } from "../command.js";
 import { ask } from "../control/client.js";
 import { diskSyntax, parseDisk } from "../disks.js";
+import { GuestAgent } from "../guest-agent.js";
 import { closeAtEnd, conclude, type End } from "../guest-end.js";
 import { type Instance, type ModuleChoice, startInstance } from "../instance.js";
 import { addPidOption } from "../kmod.js";
@@ -179,9 +181,9 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
   const report = (sentence: string): void => void process.stderr.write(`unikvm: ${sentence}${end}`);
   const parts = { disks: options.disk ?? [], network: options.network };
   const use = async (open: OpenHardware): Promise<number> => {
-    if (open.own.length > 0)
+    if (open.own.length > (isRun(snapshot) ? 1 : 0))
       throw new VmmError(
-        `the snapshot is of a VM with an agent, as unikvm shell and createVm make it; it goes on with unikvm shell --snapshot ${name}, unikvm exec --snapshot ${name} -- CMD, or createVm({ snapshot })`,
+        `the snapshot is of a VM whose console nobody uses, as unikvm shell and createVm make it; it goes on with unikvm shell --snapshot ${name}, unikvm exec --snapshot ${name} -- CMD, or createVm({ snapshot })`,
       );
     const terminal = openTerminal();
     let ended: End;
@@ -201,17 +203,26 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
   return withHardware(snapshot, parts, report, use, options.limitDisk);
 }
 
+/** Beside how its devices were made (`savingRun`, and `takeSnapshot` of a VM); whoever takes it looks at it. */
+const conversationOf = (hardware: unknown): AgentState | undefined =>
+  (hardware as { readonly agent?: AgentState }).agent;
+
+/** Of `unikvm run`, whose console is a terminal. */
+const isRun = ({ hardware }: Snapshot): boolean => (hardware as { readonly console?: unknown }).console === "terminal";
+
 async function goOn(
   machine: LoadedMachine,
-  { state, images }: Snapshot,
+  { state, images, hardware: made }: Snapshot,
   options: RestoreOptions,
-  { hardware, devices, disks }: OpenHardware,
-  { kvm, onSnapshot }: Instance,
+  { hardware, own, devices, disks }: OpenHardware,
+  { kvm, onSnapshot, onAgent }: Instance,
   terminal: Terminal,
 ): Promise<End> {
   const ram = images[ramImage];
   if (!ram) throw new VmmError("the snapshot has no memory");
   let left: LeaveReason | undefined;
+  const [device] = own;
+  const agent = device && new GuestAgent({ device, conversation: conversationOf(made) });
   const running = await runMachine({
     createMachine: (control, trace) =>
       machine.restore(
@@ -221,7 +232,7 @@ async function goOn(
           shared: options.threads === "auto" ? undefined : options.threads === "worker",
           state,
           ram,
-          pciDevices: devices,
+          pciDevices: [...(agent ? [agent.device] : []), ...devices],
         },
         control,
         trace,
@@ -233,13 +244,20 @@ async function goOn(
     cpuLimit: options.limitCpu,
     timeout: options.timeout,
   });
-  onSnapshot(savingRun(running, hardware, { disks: options.disk ?? [], network: options.network }, disks));
+  onSnapshot(savingRun(running, hardware, { disks: options.disk ?? [], network: options.network }, disks, agent));
+  agent?.greet();
+  onAgent(() => {
+    if (agent) return agent.find();
+    throw new VmmError("its guest was saved by a unikvm whose guests of run have no agent");
+  });
   terminal.connect(running.input, (why) => {
     left ??= why;
     running.stop();
   });
   const { outcome } = await running.ended;
   onSnapshot(undefined);
+  onAgent(undefined);
+  agent?.close();
   terminal.disconnect();
   return { outcome, left };
 }

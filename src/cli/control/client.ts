@@ -72,7 +72,8 @@ export async function ask(request: Request, pid: number | undefined): Promise<An
 /** A way to the guest's agent of a running instance. Throws VmmError: as `ask`, or none runs, or its guest has no agent. */
 export async function askForAgent(pid: number | undefined): Promise<{ readonly pid: number; readonly socket: Socket }> {
   const found = await find(pid);
-  if (!found) throw new VmmError("no unikvm runs whose guest could be reached; start one with unikvm shell");
+  if (!found)
+    throw new VmmError("no unikvm runs whose guest could be reached; start one with unikvm run, or unikvm shell");
   const { failure } = await put(found.socket, found.pid, { command: "agent" });
   if (!failure) return found;
   found.socket.destroy();

@@ -20,13 +20,16 @@ export interface ControlServer {
   readonly log: (message: string) => boolean;
   /** Has `save` make the snapshots that commands ask for; undefined: there is no machine now. */
   onSnapshot(save: SaveSnapshot | undefined): void;
-  /** Has commands talk to an agent; undefined: there is none now. */
-  onAgent(agent: RelayAgent | undefined): void;
+  /** Has commands talk to the agent that `find` gives; undefined: no machine runs now. */
+  onAgent(find: FindAgent | undefined): void;
   close(): void;
 }
 
 /** Gives what a command says to the agent in the guest. */
 export type RelayAgent = (end: RelayEnd) => AgentRelay;
+
+/** Throws VmmError: the guest has none that could be reached now. */
+export type FindAgent = () => RelayAgent;
 
 /** Makes a file of that name, which is there whole or not at all. Throws VmmError or KvmError. */
 export type SaveSnapshot = (file: string, packing: Packing) => Promise<SnapshotLine>;
@@ -36,7 +39,7 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
   const path = socketPath(openControlFolder(), process.pid);
   // A process of the same number may have died here.
   rmSync(path, { force: true });
-  const target: Target = { loader, sizes, save: undefined, relay: undefined };
+  const target: Target = { loader, sizes, save: undefined, agent: undefined };
   const listeners = new Set<(message: string) => void>();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -50,12 +53,15 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
       const log: string[] = [];
       const listen = (message: string): void => void log.push(message);
       listeners.add(listen);
-      const answer = await perform(target, request, log);
+      let agent: RelayAgent | undefined;
+      const answer = await perform(target, request, log, (found) => {
+        agent = found;
+      });
       listeners.delete(listen);
       const line = `${JSON.stringify(answer)}\n`;
-      if (request.command !== "agent" || answer.failure || !target.relay) return void socket.end(line);
+      if (!agent) return void socket.end(line);
       socket.write(line);
-      relay(socket, target.relay);
+      relay(socket, agent);
     });
   });
   server.maxConnections = connectionLimit;
@@ -79,8 +85,8 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
     onSnapshot: (save) => {
       target.save = save;
     },
-    onAgent: (relay) => {
-      target.relay = relay;
+    onAgent: (find) => {
+      target.agent = find;
     },
     close,
   };
@@ -91,7 +97,7 @@ interface Target {
   readonly loader: ModuleLoader;
   readonly sizes: Map<string, number>;
   save: SaveSnapshot | undefined;
-  relay: RelayAgent | undefined;
+  agent: FindAgent | undefined;
 }
 
 /** Has the socket carry frames, until either end leaves. */
@@ -102,14 +108,19 @@ function relay(socket: Socket, begin: RelayAgent): void {
   socket.on("close", () => agent.close());
 }
 
-/** Does what is asked; what it fails of is in the answer. */
-async function perform(target: Target, request: Request, log: readonly string[]): Promise<Answer> {
+/** Does what is asked; what it fails of is in the answer. `onAgent` gets the agent that is asked for. */
+async function perform(
+  target: Target,
+  request: Request,
+  log: readonly string[],
+  onAgent: (agent: RelayAgent) => void,
+): Promise<Answer> {
   const actions: Action[] = [];
   let failure: Failure | undefined;
   let snapshot: SnapshotLine | undefined;
   try {
     if (request.command === "snapshot") snapshot = await save(target, request.file, request.packing);
-    else if (request.command === "agent") refuseWithoutAgent(target);
+    else if (request.command === "agent") onAgent(findAgent(target));
     else await act(target, request, ({ kind, name }) => void actions.push({ kind, name }));
   } catch (error) {
     failure = failureOf(error);
@@ -130,16 +141,20 @@ async function perform(target: Target, request: Request, log: readonly string[])
   };
 }
 
+const noMachine = (): VmmError => new VmmError(`process ${process.pid} runs no machine now`);
+
 async function save({ save: make }: Target, file: string, packing: Packing): Promise<SnapshotLine> {
-  if (!make) throw new VmmError("no machine runs there now");
+  if (!make) throw noMachine();
   return make(file, packing);
 }
 
-function refuseWithoutAgent({ relay }: Target): void {
-  if (relay) return;
-  throw new VmmError(
-    `process ${process.pid} runs a guest without an agent, which cp and exec --pid need; start it with unikvm shell instead`,
-  );
+function findAgent({ agent: find }: Target): RelayAgent {
+  if (!find) throw noMachine();
+  try {
+    return find();
+  } catch (error) {
+    throw new VmmError(`process ${process.pid}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function act(

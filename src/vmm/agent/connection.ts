@@ -43,6 +43,12 @@ export interface ProgramEvents {
   lost(error: Error): void;
 }
 
+/** For a program that nobody waits for. */
+export const unheard: ProgramEvents = {
+  ...{ spawned() {}, failed() {}, output() {}, outputEnded() {}, room() {}, inputEnded() {}, exited() {} },
+  ...{ done() {}, lost() {} },
+};
+
 interface Side {
   credit: number;
   /** Who writes said that this was all, or who reads that no more is wanted. */
@@ -159,6 +165,8 @@ export interface AgentState {
   readonly kept: Uint8Array;
   readonly unsent: Uint8Array;
   readonly greeted: boolean;
+  /** Greetings that are not answered. Default: none. */
+  readonly asked?: number | undefined;
   readonly nextId: number;
   readonly programs: readonly {
     readonly id: number;
@@ -177,6 +185,7 @@ const agentState = having({
   kept: bytes,
   unsent: bytes,
   greeted: boolean,
+  asked: optional(u32),
   nextId: u32,
   programs: listOf(
     having({
@@ -220,6 +229,7 @@ export class AgentConnection implements ConsolePortEnd {
     if (state === undefined) return;
     if (state.unsent.length > 0) this.#outgoing.push(state.unsent.slice());
     this.#greeted = state.greeted;
+    this.#asked = state.asked ?? 0;
     this.#nextId = state.nextId;
     for (const { id, phase, pid = 0, builtIn = false, input, outputs } of state.programs) {
       const kept: ((events: ProgramEvents) => void)[] = [];
@@ -240,6 +250,7 @@ export class AgentConnection implements ConsolePortEnd {
       kept: this.#reader.kept.slice(),
       unsent: unsent.peek().slice(),
       greeted: this.#greeted,
+      asked: this.#asked,
       nextId: this.#nextId,
       programs: this.programs.map(({ id, phase, pid, builtIn, input, outputs }) =>
         structuredClone({ id, phase, pid, builtIn, input, outputs }),
@@ -322,8 +333,11 @@ export class AgentConnection implements ConsolePortEnd {
   }
 
   opened(open: boolean): void {
-    if (open) this.greet();
-    else this.lose(new AgentProtocolError("it has closed its port"));
+    if (open) {
+      this.greet();
+      // A twin was greeted before.
+      this.drained();
+    } else this.lose(new AgentProtocolError("it has closed its port"));
   }
 
   drained(): void {
