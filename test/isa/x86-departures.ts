@@ -51,6 +51,10 @@ export function departs(bytes: readonly number[], codeSize: CodeSize, text: stri
   if (/^v?pclmul/.test(name) && [2, 3].includes(bytes.at(-1) as number)) return true;
   // SALC, which it does not know (AMD APM 3, "Opcode and Operand Encodings").
   if (first === 0xd6 && text.includes("(bad)")) return true;
+  // Second encodings of FCOM, FCOMP, FXCH and FSTP, which processors have and it does not know (x87.ts).
+  const x87 = (first === 0xd9 && "3") || (first === 0xdc && "23") || (first === 0xdd && "1");
+  const alias = x87 || (first === 0xde && "2") || (first === 0xdf && "123");
+  if (alias && (second as number) >= 0xc0 && alias.includes(String(((second as number) >> 3) & 7))) return true;
   // These have 32 or 64 bits.
   return has(0x66) && /^(rd|wr)[fg]sbase$/.test(name);
 }

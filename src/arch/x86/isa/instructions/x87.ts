@@ -45,6 +45,8 @@ const store = (name: string, opcode: string, place: Place, pops: number, truncat
     (m, { place, at }) => m.call("floatStore", place, at, code(m, truncates), code(m, pops)),
     true,
   );
+const exchange = (name: string, opcode: string): InsnDefinition =>
+  one(name, opcode, "stack", (m, { at }) => m.call("floatExchange", m.i32.wrap(at)));
 
 const operations = [
   { name: "add", digit: 0, other: 0 },
@@ -156,6 +158,16 @@ export const x87Instructions: readonly InsnDefinition[] = [
   compare("ficomp", "DA /3", "integer32", 1),
   compare("fucom", "DD /4", "stack", 0, 1),
   compare("fucomp", "DD /5", "stack", 1, 1),
+  // Other encodings of what is above, which no manual lists and every processor has (seen on an AMD; sandpile.org has their names).
+  compare("fcom2", "DC /2", "stack", 0),
+  compare("fcomp3", "DC /3", "stack", 1),
+  compare("fcomp5", "DE /2", "stack", 1),
+  exchange("fxch4", "DD /1"),
+  exchange("fxch7", "DF /1"),
+  store("fstp8", "DF /2", "stack", 1),
+  store("fstp9", "DF /3", "stack", 1),
+  // "No check for empty": there is nothing to store then, and nobody is told.
+  store("fstpnce", "D9 /3", "stack", 2),
   compareBoth("fcompp", "DE D9", 0),
   compareBoth("fucompp", "DA E9", 1),
   order("fcomi", "DB /6", 0, 0),
@@ -170,7 +182,7 @@ export const x87Instructions: readonly InsnDefinition[] = [
   move("fcmovne", "DB /1", not(equal)),
   move("fcmovnbe", "DB /2", not(belowOrEqual)),
   move("fcmovnu", "DB /3", not(unordered)),
-  one("fxch", "D9 /1", "stack", (m, { at }) => m.call("floatExchange", m.i32.wrap(at))),
+  exchange("fxch", "D9 /1"),
   one("ffree", "DD /0", "stack", (m, { at }) => m.call("floatFree", m.i32.wrap(at))),
   one("ffreep", "DF /0", "stack", (m, { at }) => m.call("floatFreePop", m.i32.wrap(at))),
   one("fbld", "DF /4", "extended", (m, { at }) => m.call("floatLoadDecimal", at)),

@@ -506,12 +506,22 @@ export function roundUnits(by: i32): void {
   noteRise(unitsRose);
 }
 
-/** Stores ST to memory or another register, and pops so often. `truncates`: toward zero. */
+/**
+ * Stores ST to memory or another register. `truncates`: toward zero. `pops`: 1 pops it; 2, too, and an empty ST, which then is not
+ * stored, is no fault of the stack (FSTPNCE).
+ */
 export function floatStore(s: i32, to: i32, at: i64, truncates: i32, pops: i32): void {
   if (!begin(s)) return;
   const there = get(s, X87FROM_stack, 0);
   const by = truncates ? 3 : mode;
   if (to == X87FROM_stack) {
+    if (!there && pops == 2) {
+      noExceptions();
+      stackFault = false;
+      finish(s);
+      pop(s);
+      return;
+    }
     if (!there) putIndefinite();
     if (!finish(s)) return;
     write(s, <i32>at);
