@@ -87,7 +87,8 @@ export function deliverPending(s: i32): void {
     return;
   }
   if (load<i32>(s, S_nmiPending) && !load<i32>(s, S_nmiBlocked)) {
-    store<i32>(s, load<i32>(s, S_nmiPending) - 1, S_nmiPending);
+    // Others add to it meanwhile.
+    atomic.sub<i32>(s + S_nmiPending, 1);
     deliverNonMaskable(s);
     return;
   }

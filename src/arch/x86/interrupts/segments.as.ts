@@ -132,6 +132,14 @@ export function clearSegment(s: i32, segment: i32, selector: i32): void {
   changed(s, segment);
 }
 
+/** The same where a return to an outer level does it: processors leave the base as it was, which FS and GS of 64-bit code still have. */
+export function revokeSegment(s: i32, segment: i32): void {
+  store<i32>(s + S_selector + 4 * segment, 0);
+  store<i32>(s + S_segmentLimit + 4 * segment, 0);
+  store<i32>(s + S_segmentAccess + 4 * segment, 0);
+  changed(s, segment);
+}
+
 /** SS names none below level 3, in 64-bit mode: its selector is the level, which its access has too. */
 export function clearStack(s: i32, level: i32): void {
   clearSegment(s, SEGMENT_ss, level);

@@ -39,12 +39,12 @@ import {
   accessOf,
   CODE,
   CONFORMING,
-  clearSegment,
   clearStack,
   dplOf,
   LONG,
   PRESENT,
   SYSTEM_BIT,
+  revokeSegment,
   setPlainSegment,
   setSegment,
   WRITABLE,
@@ -68,7 +68,7 @@ function leaveInner(s: i32, level: i32): void {
     const access = load<i32>(s + 4 * segment, S_segmentAccess);
     if (!(access & PRESENT) || dplOf(access) >= level) continue;
     if ((access & (CODE | CONFORMING)) == (CODE | CONFORMING)) continue;
-    clearSegment(s, segment, 0);
+    revokeSegment(s, segment);
   }
 }
 

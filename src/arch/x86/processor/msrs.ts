@@ -12,11 +12,11 @@ import { KVM_MAX_MSR_ENTRIES, type X86MsrEntry } from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { x86Vcpu } from "../vm/state.js";
 import { x86VmOf } from "../vm/x86-vm.js";
-import { apicChanged } from "./cpuid.js";
+import { apicBits, setApicBase } from "./apic-base.js";
 import { clockChanged, kvmClockMsrs } from "./kvmclock.js";
 import type { MsrRow } from "./msr-row.js";
 import { knownEfer } from "./regs.js";
-import { contextChanged, flushTranslations, getField, getMsr, setField, setMsr, timeStamp } from "./vcpu.js";
+import { contextChanged, flushTranslations, getField, getMsr, setField, timeStamp } from "./vcpu.js";
 
 /** Registers that the engine keeps, by number: their places. */
 const kept: ReadonlyMap<number, number> = new Map(
@@ -29,7 +29,6 @@ const keptAt = x86Vcpu.offset.kept;
 
 const apicFirst = 0x800;
 const apicLast = 0x8ff;
-const apicBits = { first: 0x100n, registers: 0x400n, enabled: 0x800n } as const;
 /** Of IA32_APIC_BASE what there is: the address has 40 bits. */
 const apicKnown = 0xff_ffff_ffffn & ~0x2ffn;
 
@@ -66,10 +65,7 @@ const common: readonly MsrRow[] = [
       if (value & ~apicKnown || (value & registers && !(value & enabled))) return false;
       if (old & registers && value & enabled && !(value & registers)) return false;
       if (!(old & enabled) && value & registers) return false;
-      setMsr(vcpu, "apicBase", value);
-      apicChanged(vcpu);
-      // Where it is off, what the older controllers ask for comes in directly.
-      x86VmOf(vcpu.vm).of(vcpu).request();
+      setApicBase(vcpu, value);
       return true;
     },
   },

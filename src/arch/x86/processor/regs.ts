@@ -12,7 +12,8 @@ import {
   type X86Sregs2,
   type X86SystemRegisters,
 } from "../uapi.js";
-import { apicChanged, hasFeature } from "./cpuid.js";
+import { setApicBase } from "./apic-base.js";
+import { hasFeature } from "./cpuid.js";
 import { instructionPointer, setInstructionPointer } from "./instruction-pointer.js";
 import { entryAt } from "./translate.js";
 import { contextChanged, getField, getMsr, request, setField, setMsr } from "./vcpu.js";
@@ -231,8 +232,7 @@ function setSystemRegisters(vcpu: VcpuInside, call: string, sregs: X86SystemRegi
   setField(vcpu, "control", sregs.cr4, 4);
   setField(vcpu, "taskPriority", sregs.cr8);
   setMsr(vcpu, "efer", sregs.efer);
-  setMsr(vcpu, "apicBase", sregs.apic_base);
-  apicChanged(vcpu);
+  setApicBase(vcpu, sregs.apic_base);
   setInstructionPointer(vcpu, rip);
   // What translations and code were found by before may not be found now.
   const decide = ["cr0", "cr3", "cr4", "efer"] as const;

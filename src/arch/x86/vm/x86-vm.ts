@@ -202,9 +202,11 @@ export class X86VcpuState implements IrqchipVcpu {
   }
 
   nonMaskable(): void {
+    const { mem } = this.core.vm;
     const at = addressOf(this.core, "nmiPending");
-    // One that waits while another is handled; more are lost.
-    if (this.core.vm.mem.load(at) < 2) this.core.vm.mem.add(at, 1);
+    // One that waits while another is handled, or is about to be; more are lost.
+    const most = mem.load(addressOf(this.core, "nmiBlocked")) !== 0 ? 1 : 2;
+    if (mem.load(at) < most) mem.add(at, 1);
     notifyInterrupt(this.core);
   }
 

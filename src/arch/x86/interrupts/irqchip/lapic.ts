@@ -126,6 +126,10 @@ export class Lapic {
     return this.#state.get("id");
   }
 
+  setId(id: number): void {
+    this.#state.set("id", id);
+  }
+
   get enabled(): boolean {
     return this.#outputs.mode() !== "off" && (this.#state.get("spurious") & softwareEnable) !== 0;
   }
