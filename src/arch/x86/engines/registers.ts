@@ -55,4 +55,6 @@ export const Efer = {
   longModeEnable: 0x100,
   longModeActive: 0x400,
   noExecute: 0x800,
+  /** AMD's AUTOIBRS. */
+  automaticRestriction: 0x20_0000,
 } as const;

@@ -68,8 +68,10 @@ const offered: readonly FeatureBit[] = [
   ...row(7, "ebx", { 5: "avx2", 8: "bmi2", 18: "rdseed", 19: "adx", 29: "sha" }),
   // UMIP, protection keys, GFNI, AES and carry-less products of 256 bits.
   ...row(7, "ecx", { 2: undefined, 3: "pku", 8: "gfni", 9: "vaes", 10: "vpclmulqdq" }),
-  // ARCH_CAPABILITIES.
-  ...row(7, "edx", { 29: undefined }),
+  // SPEC_CTRL, ARCH_CAPABILITIES; BHI_CTRL: without it systems clear a history of branches that there is not, at each system call.
+  ...(vendor.speculationControl
+    ? [...row(7, "edx", { 26: undefined, 29: undefined }), ...row(7, "edx", { 4: undefined }, 2)]
+    : []),
   // XSAVEOPT, XSAVEC, XGETBV of what is in use, XSAVES.
   ...row(0xd, "eax", { 0: "xsaveopt", 1: "xsavec", 2: undefined, 3: "xsaves" }, 1),
   ...row(0x80000001, "ecx", { 0: undefined, 5: "lzcnt" }),
@@ -77,7 +79,7 @@ const offered: readonly FeatureBit[] = [
   ...row(0x80000001, "edx", { 11: undefined, 20: undefined, 26: undefined, 27: "rdtscp", 29: undefined }),
   // The time-stamp counter goes at one rate in every state.
   ...row(0x80000007, "edx", { 8: undefined }),
-  ...(vendor.repeatsFeatures ? row(0x80000008, "ebx", { 0: "clzero" }) : []),
+  ...(vendor.repeatsFeatures ? row(0x80000008, "ebx", { 0: "clzero", 26: undefined }) : []),
 ];
 
 /** All that instructions can hang on, with features that are not offered. */
@@ -146,7 +148,9 @@ export function supportedCpuid(): X86CpuidEntry[] {
   add(4, [], true);
   // The APIC's timer goes on in every state.
   add(6, [4]);
-  add(7, [0, word(7, "ebx"), word(7, "ecx"), vendor.repeatsFeatures ? 0 : word(7, "edx")], true);
+  const lastOf7 = offered.reduce((last, { leaf, index }) => (leaf === 7 ? Math.max(last, index) : last), 0);
+  add(7, [lastOf7, word(7, "ebx"), word(7, "ecx"), word(7, "edx")], true);
+  for (let index = 1; index <= lastOf7; index++) add(7, [0, 0, 0, word(7, "edx", index)], true, index);
   add(0xb, [], true);
   // XCR0's components, how large an area is that has them all, and where each lies. None is only the supervisor's.
   const state = stateComponents();
@@ -174,8 +178,8 @@ export function supportedCpuid(): X86CpuidEntry[] {
   add(0x80000007, [0, 0, 0, word(0x80000007, "edx")]);
   // Images have the x87's last instruction whether an exception waits or not, which AMD's processors say.
   add(0x80000008, [addressBits, word(0x80000008, "ebx") | (vendor.repeatsFeatures ? keepsFloatPointers : 0)]);
-  // A null selector clears the base; LFENCE serialises; automatic IBRS.
-  if (vendor.lastExtended >= 0x80000021) add(0x80000021, [(1 << 2) | (1 << 6) | (1 << 8)]);
+  // A null selector clears the base; LFENCE serialises; automatic IBRS; SRSO_NO. Then TSA_SQ_NO and TSA_L1_NO.
+  if (vendor.lastExtended >= 0x80000021) add(0x80000021, [(1 << 2) | (1 << 6) | (1 << 8) | (1 << 29), 0, 6]);
   return entries;
 }
 

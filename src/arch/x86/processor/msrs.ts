@@ -78,6 +78,8 @@ const common: readonly MsrRow[] = [
       return moveTimeStamp(vcpu, value - (row.read(vcpu) ?? 0n)) && row.write(vcpu, value);
     },
   },
+  // IA32_SPEC_CTRL: IBRS and BHI_DIS_S, which restrict nothing where nothing is predicted.
+  ...(vendor.speculationControl ? [keeping(0x48, 1, 0x401n)] : []),
   // Machine checks: no banks.
   fixed(0x179, 0n, false),
   keeping(0x17a, 2),
@@ -129,7 +131,12 @@ function setBase(vcpu: VcpuInside, segment: number, value: bigint): boolean {
   return true;
 }
 
-const commonByNumber: ReadonlyMap<number, MsrRow> = new Map(common.map((row) => [row.number, row]));
+/** What is only written: nobody has a value of it to save. IA32_PRED_CMD: there are no predictions to forget. */
+const commands: readonly MsrRow[] = vendor.speculationControl
+  ? [{ number: 0x49, read: () => undefined, write: (_, value) => value >> 1n === 0n }]
+  : [];
+
+const commonByNumber: ReadonlyMap<number, MsrRow> = new Map([...common, ...commands].map((row) => [row.number, row]));
 
 const { sysenterEsp, sysenterEip, lstar, cstar, kernelGsBase } = msrPlaces;
 const addresses: readonly number[] = [sysenterEsp, sysenterEip, lstar, cstar, kernelGsBase];
@@ -236,4 +243,4 @@ export const getFeatureMsrs = (entries: readonly X86MsrEntry[]): number =>
 
 /** KVM_GET_MSR_INDEX_LIST. */
 export const msrIndexList = (): number[] =>
-  [...new Set([...commonByNumber.keys(), ...kept.keys()])].sort((a, b) => a - b);
+  [...new Set([...common.map(({ number }) => number), ...kept.keys()])].sort((a, b) => a - b);

@@ -12,6 +12,7 @@ import {
   type X86Sregs2,
   type X86SystemRegisters,
 } from "../uapi.js";
+import * as vendor from "../vendor.js";
 import { setApicBase } from "./apic-base.js";
 import { hasFeature } from "./cpuid.js";
 import { instructionPointer, setInstructionPointer } from "./instruction-pointer.js";
@@ -241,7 +242,9 @@ function setSystemRegisters(vcpu: VcpuInside, call: string, sregs: X86SystemRegi
 }
 
 /** The bits of IA32_EFER that the processor has. */
-export const knownEfer = BigInt(Efer.systemCall | Efer.longModeEnable | Efer.longModeActive | Efer.noExecute);
+export const knownEfer = BigInt(
+  Efer.systemCall | Efer.longModeEnable | Efer.longModeActive | Efer.noExecute | vendor.inertEfer,
+);
 
 /** EINVAL: bits that the processor lacks, or a mode that there is none of. `call` is for the sentence. */
 export function requireMode(

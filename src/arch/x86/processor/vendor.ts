@@ -26,4 +26,8 @@ export interface Vendor {
   /** EDX of leaf 0x80000001 repeats bits of leaf 1. */
   readonly repeatsFeatures: boolean;
   readonly msrs: readonly VendorMsr[];
+  /** IA32_SPEC_CTRL and IA32_PRED_CMD are there. */
+  readonly speculationControl: boolean;
+  /** Bits of IA32_EFER that do nothing here, and that its systems set. */
+  readonly inertEfer: number;
 }

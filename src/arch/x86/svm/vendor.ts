@@ -1,4 +1,5 @@
 /** Processors of AMD's. Source: AMD64 Architecture Programmer's Manual, volumes 2 and 3; Processor Programming References. */
+import { Efer } from "../engines/registers.js";
 import type { VendorMsr } from "../processor/vendor.js";
 
 export const module = "kvm_amd";
@@ -10,6 +11,8 @@ export const lastLeaf = 0xd;
 export const lastExtended = 0x80000021;
 export const brand = "unikvm virtual processor";
 export const repeatsFeatures = true;
+export const speculationControl = false;
+export const inertEfer = Efer.automaticRestriction;
 export const msrs: readonly VendorMsr[] = [
   // SYSCFG, HWCR, NB_CFG, the C1E message, LS_CFG, DE_CFG.
   { number: 0xc0010010, value: 0n, takesWrites: true },

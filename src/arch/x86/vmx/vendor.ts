@@ -29,6 +29,8 @@ export const lastLeaf = 0xd;
 export const lastExtended = 0x80000008;
 export const brand = "unikvm virtual processor";
 export const repeatsFeatures = false;
+export const speculationControl = true;
+export const inertEfer = 0;
 export const msrs: readonly VendorMsr[] = [
   { number: 0x34, value: 0n, takesWrites: false },
   { number: 0x3a, value: 1n, takesWrites: false },

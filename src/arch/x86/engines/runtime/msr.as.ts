@@ -4,6 +4,7 @@ import {
   CR0_paging,
   CR4_osxsave,
   CR4_protectionKeys,
+  EFER_automaticRestriction,
   EFER_longModeActive,
   EFER_longModeEnable,
   EFER_noExecute,
@@ -70,6 +71,7 @@ import { control0, control4, efer, isCanonical } from "../../mmu/translate.as";
 import { rightsChanged } from "../../mmu/invalidate.as";
 import { timeStamp } from "./time.as";
 import { readTimeStampAllowed } from "./system.as";
+import { isAmd } from "./vendor.as";
 
 const RAX = S_general;
 const RCX = S_general + 8;
@@ -221,7 +223,8 @@ export function writeMsr(s: i32): void {
   const place = placeOf(number);
   if (place == MSR_efer) {
     const old = efer(s);
-    const writable: u64 = EFER_systemCall | EFER_longModeEnable | EFER_noExecute;
+    let writable: u64 = EFER_systemCall | EFER_longModeEnable | EFER_noExecute;
+    if (isAmd(s)) writable |= EFER_automaticRestriction;
     // Long mode neither begins nor ends while there is paging.
     const paged = (control0(s) & CR0_paging) != 0;
     if (value & ~(writable | EFER_longModeActive) || (paged && (old ^ value) & EFER_longModeEnable)) {
