@@ -42,14 +42,24 @@ function machine() {
   return { memory, p };
 }
 
-async function runAll(memory: WebAssembly.Memory, translate: boolean): Promise<void> {
+interface Where {
+  /** Where RDI leads to. */
+  readonly data: number;
+  readonly rounds: bigint;
+}
+
+async function runAll(
+  memory: WebAssembly.Memory,
+  translate: boolean,
+  where: Where = { data, rounds: roundsOf(translate) },
+): Promise<void> {
   const threads = Array.from({ length: processors }, (_, index) => {
     const beside = { memory, index, count: processors };
     const general = [
-      [7, BigInt(data)],
+      [7, BigInt(where.data)],
       [3, 1n << BigInt(index)],
       [6, BigInt(40 + index)],
-      [15, roundsOf(translate)],
+      [15, where.rounds],
       [4, BigInt(data + 0x1_0000 * (index + 1))],
     ];
     const worker = new Worker(new URL("lock-thread.js", import.meta.url), {
@@ -89,6 +99,23 @@ for (const translate of [false, true]) {
     assert.deepEqual([at(0), at(8), at(0x10), at(0x18)], [all, 3n * all, all & 0xffffn, 2n * all]);
     assert.deepEqual([at(0x20), at(0x28), at(0x30)], [-all & 0xffn, 0n, 5n]);
     assert.deepEqual([at(0x38), at(0x40)], [0n, 0n]);
+  });
+
+  test(`what LOCK does where there is code, too, nobody else undoes, ${way}`, async () => {
+    const { memory, p } = machine();
+    const inPage = 0x800;
+    write(p, [
+      "lock inc qword ptr [rdi+0x80]",
+      "lock add dword ptr [rdi+0x88], 0x3",
+      "mov eax, 0x1",
+      "lock xadd word ptr [rdi+0x90], ax",
+      "lock sub byte ptr [rdi+0x98], 0x1",
+    ]);
+    const rounds = 20_000n;
+    await runAll(memory, translate, { data: code + inPage, rounds });
+    const all = BigInt(processors) * rounds;
+    const at = (offset: number) => p.getRam64(code + inPage + offset);
+    assert.deepEqual([at(0x80), at(0x88), at(0x90), at(0x98)], [all, 3n * all, all & 0xffffn, -all & 0xffn]);
   });
 
   test(`a lock that CMPXCHG takes, and one that XCHG takes, let one in, ${way}`, async () => {

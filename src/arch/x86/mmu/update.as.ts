@@ -1,15 +1,20 @@
 /** Operands in memory that are read and then written, where the soft TLB has not what they need. */
 import { ACCESS_store, S_crossing, S_fault, S_updateAddress } from "../engines/runtime/layout.generated";
 import { loadSlow, storeSlow } from "../../../engine/runtime/access.as";
+import { storedToCode } from "../../../engine/runtime/code-pages.as";
 import {
   ADDRESS_FAULT,
   ADDRESS_OUTSIDE,
   dataAddress,
   extentMask,
+  physicalAddress,
   watched,
 } from "../../../engine/runtime/data-address.as";
 import { watchedAccess } from "../../../engine/runtime/debug.as";
 import { dropsBeforeAccess } from "../../../engine/runtime/invalidate.as";
+
+/** Behind the buffer: what it had when it was read. */
+const S_READ = S_crossing + 8;
 
 /**
  * Host address of the operand if it is memory, of one page, without decoded code; else of the buffer that it has been read
@@ -25,13 +30,45 @@ export function updateSlow(s: i32, ea: i64, size: i32): i32 {
   const old = loadSlow(s, ea, size, 0);
   if (load<i32>(s, S_fault)) return 0;
   store<i64>(s, old, S_crossing);
+  store<i64>(s, old, S_READ);
   store<i64>(s, ea, S_updateAddress);
   return s + S_crossing;
 }
 
-/** The buffer has been written. */
+/** Whether so many bytes there, aligned, were these and are those now: at once, for all processors. */
+function exchange(host: i32, size: i32, old: i64, value: i64): bool {
+  switch (size) {
+    case 1:
+      return atomic.cmpxchg<u8>(host, <u8>old, <u8>value) == <u8>old;
+    case 2:
+      return atomic.cmpxchg<u16>(host, <u16>old, <u16>value) == <u16>old;
+    case 4:
+      return atomic.cmpxchg<u32>(host, <u32>old, <u32>value) == <u32>old;
+    default:
+      return atomic.cmpxchg<i64>(host, old, value) == old;
+  }
+}
+
+/**
+ * The buffer has been written. What is aligned goes to memory only if that has still what was read: with LOCK nothing may come in
+ * between, without it nothing need. Else the instruction starts over, of which nothing has happened yet.
+ */
 export function updateDone(s: i32, size: i32): void {
   const bytes = load<i64>(s, S_crossing);
   const value = size == 8 ? bytes : bytes & (((<i64>1) << (8 * size)) - 1);
-  storeSlow(s, load<i64>(s, S_updateAddress), size, value, 0);
+  const ea = load<i64>(s, S_updateAddress);
+  if ((<i32>ea & (size - 1)) != 0) {
+    storeSlow(s, ea, size, value, 0);
+    return;
+  }
+  const host = dataAddress(s, ea, ACCESS_store);
+  if (host == ADDRESS_FAULT) return;
+  if (host == ADDRESS_OUTSIDE) {
+    storeSlow(s, ea, size, value, 0);
+    return;
+  }
+  const physical = physicalAddress;
+  const code = watched;
+  if (!exchange(host, size, load<i64>(s, S_READ), value)) store<i32>(s, 1, S_fault);
+  else if (code) storedToCode(s, physical, size);
 }
