@@ -19,12 +19,14 @@ export interface Architecture {
   readonly assembly: readonly string[];
   /** Folders of what its interpreter is built from. */
   readonly definitions: readonly string[];
+  /** Its guests count on an order of accesses that not every host keeps: there is a form of both files for that. */
+  readonly ordered?: boolean;
   /** The text of layout.generated.ts. */
   constants(): string;
   interpreter(shared: boolean): Uint8Array;
 }
 
-interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "assembly" | "definitions"> {
+interface Row<S extends HandlerSpec> extends Pick<Architecture, "folder" | "assembly" | "definitions" | "ordered"> {
   readonly target: InterpreterTarget<S>;
   readonly tables: ArchitectureTables;
 }
@@ -47,6 +49,7 @@ export const architectures: readonly Architecture[] = [
     folder: "src/arch/x86/engines",
     assembly: ["src/arch/x86"],
     definitions: ["src/arch/x86/isa", "src/arch/x86/engines", "src/arch/x86/mmu"],
+    ordered: true,
     target: x86,
     tables: x86Tables,
   }),

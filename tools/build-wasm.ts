@@ -4,6 +4,7 @@
  *   runtime/layout.generated.ts            the numbers that AssemblyScript shares with TypeScript
  *   runtime.wasm, runtime.shared.wasm      the run-time library, from *.as.ts of the engine and of the architecture
  *   interpreter.wasm, interpreter.shared.wasm  from the instruction definitions
+ *   runtime.ordered.wasm, interpreter.ordered.wasm  of those for shared memory, where hosts may not keep the guests' order
  *
  * What is up to date (by a hash of what it is made of) is left alone; every file appears whole or not at all.
  */
@@ -14,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { vmLayout } from "../src/kvm/layout.js";
 import { memoryShared, staticDataEnd, withoutCustomSections } from "../src/wasm/binary.js";
+import { orderAccesses } from "../src/wasm/order-accesses.js";
 import { type Architecture, architectures } from "./architectures.js";
 import { targetFiles } from "./target-files.js";
 
@@ -51,7 +53,18 @@ async function upToDate(targets: readonly string[], inputs: string, make: () => 
   write(stamp, inputs);
 }
 
-async function buildRuntime({ folder, assembly, constants }: Architecture): Promise<void> {
+/** `name` for both kinds of memory, and ordered. */
+const filesOf = ({ folder, ordered }: Architecture, name: string): readonly string[] =>
+  ["", ".shared", ...(ordered ? [".ordered"] : [])].map((kind) => join(root, "dist", folder, `${name}${kind}.wasm`));
+
+function writeForms([plain, shared, ordered]: readonly string[], built: Uint8Array, builtShared: Uint8Array): void {
+  write(plain as string, built);
+  write(shared as string, builtShared);
+  if (ordered) write(ordered, orderAccesses(builtShared));
+}
+
+async function buildRuntime(architecture: Architecture): Promise<void> {
+  const { folder, assembly, constants } = architecture;
   const layoutFile = join(root, folder, "runtime/layout.generated.ts");
   const layout = constants();
   if (!existsSync(layoutFile) || readFileSync(layoutFile, "utf8") !== layout) write(layoutFile, layout);
@@ -65,12 +78,12 @@ async function buildRuntime({ folder, assembly, constants }: Architecture): Prom
     // Vectors in exports: the callers are WebAssembly.
     ...["--disableWarning", "112"],
   ];
-  const plain = join(root, "dist", folder, "runtime.wasm");
-  const shared = join(root, "dist", folder, "runtime.shared.wasm");
+  const targets = filesOf(architecture, "runtime");
   const folders = ["src/engine", ...assembly];
   const sources = [...folders.flatMap((name) => filesUnder(join(root, name), ".as.ts")), layoutFile];
   const stands = targetFiles(folder);
-  await upToDate([plain, shared], hashOf(sources, `${asc.version} ${options.join(" ")} ${keepsNames}`), async () => {
+  const how = `${asc.version} ${options.join(" ")} ${keepsNames} ${ordering()}`;
+  await upToDate(targets, hashOf(sources, how), async () => {
     let binary: Uint8Array | undefined;
     const entry = `${folder}/runtime/index.as.ts`;
     const { error, stderr } = await asc.main([entry, ...options, "--outFile", "runtime.wasm"], {
@@ -96,8 +109,7 @@ async function buildRuntime({ folder, assembly, constants }: Architecture): Prom
       );
     }
     const built = asKept(binary);
-    write(plain, built);
-    write(shared, memoryShared(built));
+    writeForms(targets, built, memoryShared(built));
   });
 }
 
@@ -105,18 +117,24 @@ async function buildRuntime({ folder, assembly, constants }: Architecture): Prom
 const keepsNames = process.env["UNIKVM_WASM_NAMES"] === "1";
 const asKept = (bytes: Uint8Array): Uint8Array => (keepsNames ? bytes : withoutCustomSections(bytes));
 
-async function buildInterpreter({ folder, definitions, interpreter }: Architecture): Promise<void> {
-  const plain = join(root, "dist", folder, "interpreter.wasm");
-  const shared = join(root, "dist", folder, "interpreter.shared.wasm");
+/** What makes ordered accesses of others. */
+const ordering = (): string =>
+  hashOf(
+    ["order-accesses", "ordered"].map((name) => join(root, `dist/src/wasm/${name}.js`)),
+    "",
+  );
+
+async function buildInterpreter(architecture: Architecture): Promise<void> {
+  const { definitions, interpreter } = architecture;
+  const targets = filesOf(architecture, "interpreter");
   const folders = [...definitions, "src/engine", "src/semantics", "src/wasm", "src/base"];
   const inputs = [
     ...folders.flatMap((name) => filesUnder(join(root, "dist", name), ".js")),
     join(root, "dist/src/kvm/layout.js"),
   ];
   const relevant = inputs.filter((file) => !file.endsWith(".test.js"));
-  await upToDate([plain, shared], hashOf(relevant, `${keepsNames}`), () => {
-    write(plain, asKept(interpreter(false)));
-    write(shared, asKept(interpreter(true)));
+  await upToDate(targets, hashOf(relevant, `${keepsNames}`), () => {
+    writeForms(targets, asKept(interpreter(false)), asKept(interpreter(true)));
   });
 }
 

@@ -3,17 +3,19 @@ import { KvmError, messageOf } from "../base/errors.js";
 import { mayFail } from "../base/fault.js";
 import { memoryShared } from "../wasm/binary.js";
 import { requireWebAssembly } from "../wasm/features.js";
-import type { EngineAssets } from "./implementation.js";
+import type { EngineAssets, EngineModules } from "./implementation.js";
 
 /**
- * The run-time library and the interpreter, each for unshared and for shared memory. The package has a file of each name,
- * for platforms that must be given compiled modules.
+ * The run-time library and the interpreter, each for unshared and for shared memory, and for shared memory with ordered
+ * accesses (ordering.ts). The build makes a file of each name, for platforms that must be given compiled modules.
  */
 export const assetNames = [
   "runtime.wasm",
   "runtime.shared.wasm",
   "interpreter.wasm",
   "interpreter.shared.wasm",
+  "runtime.ordered.wasm",
+  "interpreter.ordered.wasm",
 ] as const;
 
 export type AssetName = (typeof assetNames)[number];
@@ -26,14 +28,16 @@ export type LoadAsset = (name: AssetName, arch: string) => Promise<WebAssembly.M
 
 /**
  * Reads built files in Node, fetches them elsewhere. `at` says where: bundlers follow a URL only where it stands beside
- * `import.meta.url`. One file serves both kinds of memory: they differ in a bit.
+ * `import.meta.url`. One file serves both kinds of memory, which differ in a bit, and those with ordered accesses are made of it.
  */
 export const loadAssetAt =
   (at: (file: string) => URL): LoadAsset =>
   async (name) => {
-    const plain = name.replace(".shared", "");
+    const plain = name.replace(/\.(?:shared|ordered)\./, ".");
     const bytes = await readAsset(at(plain));
-    return plain === name ? bytes : memoryShared(bytes);
+    if (plain === name) return bytes;
+    if (!name.includes(".ordered.")) return memoryShared(bytes);
+    return (await import("../wasm/order-accesses.js")).orderAccesses(memoryShared(bytes));
   };
 
 async function readAsset(url: URL): Promise<Uint8Array> {
@@ -66,10 +70,20 @@ async function compile(name: AssetName, arch: string, load: LoadAsset): Promise<
   }
 }
 
-export async function compileAssets(shared: boolean, arch: string, load: LoadAsset): Promise<EngineAssets> {
-  const [runtime, interpreter] = await Promise.all([
-    compile(shared ? "runtime.shared.wasm" : "runtime.wasm", arch, load),
-    compile(shared ? "interpreter.shared.wasm" : "interpreter.wasm", arch, load),
-  ]);
-  return { runtime, interpreter };
+/** `ordered`: for shared memory those with ordered accesses too. */
+export async function compileAssets(
+  shared: boolean,
+  arch: string,
+  load: LoadAsset,
+  ordered = false,
+): Promise<EngineAssets> {
+  const pair = async (kind: "" | ".shared" | ".ordered"): Promise<EngineModules> => {
+    const [runtime, interpreter] = await Promise.all([
+      compile(`runtime${kind}.wasm`, arch, load),
+      compile(`interpreter${kind}.wasm`, arch, load),
+    ]);
+    return { runtime, interpreter };
+  };
+  if (!shared) return pair("");
+  return ordered ? { ...(await pair(".shared")), ordered: await pair(".ordered") } : pair(".shared");
 }

@@ -5,9 +5,14 @@ export const implementationNames = ["hv", "pr"] as const;
 export type ImplementationName = (typeof implementationNames)[number];
 
 /** The two modules that the build makes, compiled, for the kind of memory (shared or not) of the VM. */
-export interface EngineAssets {
+export interface EngineModules {
   readonly runtime: WebAssembly.Module;
   readonly interpreter: WebAssembly.Module;
+}
+
+export interface EngineAssets extends EngineModules {
+  /** The same with ordered accesses, if several vCPUs of a VM are to have these (ordering.ts). */
+  readonly ordered?: EngineModules;
 }
 
 export interface ImplementationRow {

@@ -22,6 +22,8 @@ export interface InitOptions {
   readonly memory: "shared" | "unshared" | "both" | undefined;
   /** URL of the module that other threads attach with. */
   readonly module: string;
+  /** VMs with several vCPUs on threads need ordered accesses. Default: no. */
+  readonly ordered?: boolean;
 }
 
 /** For which kinds of memory an implementation is loaded. */
@@ -39,7 +41,7 @@ export async function initialiseKvm(
   context: InitContext,
   arch: Arch,
   configured: readonly ImplementationRow[],
-  { loadAsset, memory, module }: InitOptions,
+  { loadAsset, memory, module, ordered = false }: InitOptions,
 ): Promise<KvmCore> {
   const { node } = context.parameters;
   await context.step(
@@ -47,7 +49,7 @@ export async function initialiseKvm(
     () => claimNode(context, node),
     (letGo) => letGo(),
   );
-  const options = { kinds: kinds(memory), assets: compileOnce(arch.name, loadAsset), module };
+  const options = { kinds: kinds(memory), assets: compileOnce(arch.name, loadAsset, ordered), module };
   const member = await context.step(
     "kvm: vac",
     () => context.imports.join(thisPackage),
@@ -81,10 +83,10 @@ function claimNode(context: InitContext, node: string): () => void {
 }
 
 /** Both implementations use the same modules. */
-function compileOnce(arch: string, load: LoadAsset): LoadOptions["assets"] {
+function compileOnce(arch: string, load: LoadAsset, ordered: boolean): LoadOptions["assets"] {
   const compiled = new Map<boolean, Promise<EngineAssets>>();
   return (shared) => {
-    const known = compiled.get(shared) ?? compileAssets(shared, arch, load);
+    const known = compiled.get(shared) ?? compileAssets(shared, arch, load, ordered);
     compiled.set(shared, known);
     return known;
   };

@@ -4,7 +4,9 @@
  */
 
 import type { AccessSize } from "../semantics/operations.js";
-import type { Access, FunctionBuilder, Label } from "../wasm/function-builder.js";
+import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
+import { sharedHint } from "../wasm/opcodes.js";
+import { emitOrderedLoad, emitOrderedStore, plainLoads, plainStores } from "../wasm/ordered.js";
 import type { Direct, Exits } from "./ir.js";
 import type { EngineLayout } from "./layout.js";
 import { emitTlbEntry, emitTlbTag } from "./look-up.js";
@@ -22,6 +24,8 @@ export interface AccessContext {
   slow(name: "loadSlow" | "storeSlow" | "loadQuadSlow" | "storeQuadSlow"): number;
   /** Whether the access is to be noted in the state, for the Trace interrupt. */
   readonly noted?: boolean;
+  /** Whether accesses are to be ordered (wasm/ordered.ts); asked as each is emitted. Default: they are plain. */
+  readonly ordered?: () => boolean;
   /** Leaves through `exits.fault` if the routine just called set `fault`. */
   checkFault(f: FunctionBuilder, exits: Exits): void;
 }
@@ -82,19 +86,6 @@ function hostAddress(f: FunctionBuilder, { layout: { tlb } }: AccessContext, ea:
   f.i32("add");
 }
 
-const loads: Record<AccessSize, Access> = {
-  1: "i64.load8_u",
-  2: "i64.load16_u",
-  4: "i64.load32_u",
-  8: "i64.load",
-};
-const stores: Record<AccessSize, Access> = {
-  1: "i64.store8",
-  2: "i64.store16",
-  4: "i64.store32",
-  8: "i64.store",
-};
-
 /** Which byte of a vector comes where, the low so many being reversed; the others come of a second vector. */
 const reversal = (size: number): readonly number[] =>
   Array.from({ length: 16 }, (_, i) => (i < size ? size - 1 - i : 16));
@@ -117,37 +108,68 @@ function reverseQuad(f: FunctionBuilder): void {
   f.release(v);
 }
 
+/**
+ * [host address: i32] -> [value], in order or as a plain access, whose alignment says that it is one to what threads share: built modules have a form
+ * for hosts on which it must be ordered.
+ */
+function loadBytes(f: FunctionBuilder, x: AccessContext, size: AccessSize | 16, offset: number): void {
+  if (x.ordered?.()) emitOrderedLoad(f, size, offset);
+  else if (size === 16) f.vectorAccess("load", offset, sharedHint);
+  else f.access(plainLoads[size], offset, size === 1 ? 0 : sharedHint);
+}
+
+/** [host address: i32, value] -> [], likewise. */
+function storeBytes(f: FunctionBuilder, x: AccessContext, size: AccessSize | 16, offset: number): void {
+  if (x.ordered?.()) emitOrderedStore(f, size, offset);
+  else if (size === 16) f.vectorAccess("store", offset, sharedHint);
+  else f.access(plainStores[size], offset, size === 1 ? 0 : sharedHint);
+}
+
 /** [host address: i32] -> [value] */
-function loadHere(f: FunctionBuilder, size: AccessSize | 16, bigEndian: boolean, offset: number): void {
-  if (size === 16) {
-    f.load("v128", offset);
-    if (bigEndian) reverseQuad(f);
-  } else {
-    f.access(loads[size], offset);
-    if (bigEndian) emitByteReverse(f, size);
-  }
+function loadHere(
+  f: FunctionBuilder,
+  x: AccessContext,
+  size: AccessSize | 16,
+  bigEndian: boolean,
+  offset: number,
+): void {
+  loadBytes(f, x, size, offset);
+  if (!bigEndian) return;
+  if (size === 16) reverseQuad(f);
+  else emitByteReverse(f, size);
 }
 
 /** [host address: i32, value] -> [] */
-function storeHere(f: FunctionBuilder, size: AccessSize | 16, bigEndian: boolean, offset: number): void {
-  if (size === 16) {
-    if (bigEndian) reverseQuad(f);
-    f.store("v128", offset);
-  } else {
-    if (bigEndian) emitByteReverse(f, size);
-    f.access(stores[size], offset);
+function storeHere(
+  f: FunctionBuilder,
+  x: AccessContext,
+  size: AccessSize | 16,
+  bigEndian: boolean,
+  offset: number,
+): void {
+  if (bigEndian) {
+    if (size === 16) reverseQuad(f);
+    else emitByteReverse(f, size);
   }
+  storeBytes(f, x, size, offset);
 }
 
 /** Pushes the value at a host address that needs no check. */
-export function emitDirectLoad(f: FunctionBuilder, at: Direct, size: AccessSize | 16, bigEndian: boolean): void {
+export function emitDirectLoad(
+  f: FunctionBuilder,
+  x: AccessContext,
+  at: Direct,
+  size: AccessSize | 16,
+  bigEndian: boolean,
+): void {
   f.get(at.local);
-  loadHere(f, size, bigEndian, at.offset);
+  loadHere(f, x, size, bigEndian, at.offset);
 }
 
 /** Stores what `value` pushes at a host address that needs no check. */
 export function emitDirectStore(
   f: FunctionBuilder,
+  x: AccessContext,
   at: Direct,
   size: AccessSize | 16,
   bigEndian: boolean,
@@ -155,7 +177,7 @@ export function emitDirectStore(
 ): void {
   f.get(at.local);
   value();
-  storeHere(f, size, bigEndian, at.offset);
+  storeHere(f, x, size, bigEndian, at.offset);
 }
 
 /** What several accesses off one address need: the bytes from the first to the last, and which tags. */
@@ -234,7 +256,7 @@ export function emitLoad(
   const access = (miss: Label): number => {
     const entry = lookUp(f, x, ea, size, x.layout.tlb.readTag, miss);
     hostAddress(f, x, ea, entry);
-    loadHere(f, size, bigEndian, 0);
+    loadHere(f, x, size, bigEndian, 0);
     return entry;
   };
   const slow = (): void => {
@@ -265,7 +287,7 @@ export function emitStore(
     const entry = lookUp(f, x, ea, size, x.layout.tlb.writeTag, miss);
     hostAddress(f, x, ea, entry);
     f.get(value);
-    storeHere(f, size, bigEndian, 0);
+    storeHere(f, x, size, bigEndian, 0);
     return entry;
   };
   const slow = (): void => {
@@ -345,8 +367,8 @@ export function emitPlace(f: FunctionBuilder, exits: Exits, x: AccessContext, si
 }
 
 /** [host address: i32] -> [value] at a place that `emitPlace` gave. */
-export function emitPlacedLoad(f: FunctionBuilder, size: AccessSize): void {
-  f.access(loads[size], 0);
+export function emitPlacedLoad(f: FunctionBuilder, x: AccessContext, size: AccessSize): void {
+  loadBytes(f, x, size, 0);
 }
 
 /** What else `emitPlacedStore` is told. */
@@ -376,7 +398,7 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
   const plain = (): void => {
     f.get(place);
     f.get(value);
-    f.access(stores[size], 0);
+    storeBytes(f, x, size, 0);
   };
   if (locked !== false) {
     if (locked === "asked") f.get(asked);
@@ -391,6 +413,8 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
     f.get(old);
     f.get(value);
     f.compareExchange(size);
+    // Plain accesses may overtake its store.
+    if (x.ordered?.()) f.fence();
     f.get(old);
     f.i64("ne");
     f.if();

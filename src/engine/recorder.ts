@@ -487,7 +487,7 @@ export abstract class Recorder implements Operations {
       [],
       (f, x) => emitLoad(f, x, this.access, size, bigEndian),
       type,
-      access && { access, code: (f, at) => emitDirectLoad(f, at, size, bigEndian) },
+      access && { access, code: (f, at) => emitDirectLoad(f, this.access, at, size, bigEndian) },
     );
   }
 
@@ -500,7 +500,7 @@ export abstract class Recorder implements Operations {
       [],
       (f, x) => emitStore(f, x, this.access, size, bigEndian),
       undefined,
-      access && { access, code: (f, at, push) => emitDirectStore(f, at, size, bigEndian, push) },
+      access && { access, code: (f, at, push) => emitDirectStore(f, this.access, at, size, bigEndian, push) },
     );
   }
 

@@ -31,15 +31,19 @@ export interface ThreadBeside {
 export interface Engine {
   /** "hv" or "pr". */
   readonly name: string;
+  /** Vcpus can be told to order their accesses, and several of one VM are to be: the host would not do it. */
+  readonly orders: boolean;
   /**
    * Binds to the vCPU whose state lies at `address` of `memory`. `missing` is called with the address of a page of `memory` that the
-   * table of missing pages has, before the engine looks at it; what it throws run() throws.
+   * table of missing pages has, before the engine looks at it; what it throws run() throws. `ordered`: other vCPUs see its loads
+   * and stores in the order that the architecture promises, on this host too. What was bound to the vCPU before is not to run again.
    */
   attach(
     memory: WebAssembly.Memory,
     address: number,
     onEvent?: EngineEvents,
     missing?: (address: number) => void,
+    ordered?: boolean,
   ): EngineVcpu;
   /**
    * Binds to a VM's memory; the result is called after something other than a vCPU has written guest physical memory. True:

@@ -42,6 +42,9 @@ export interface Fake {
   /** What the architecture saves of the VM. */
   saved: unknown;
   pc: bigint;
+  /** Whether the engine can order accesses, and whether each vCPU that was bound to it is to. */
+  orders: boolean;
+  bound: boolean[];
 }
 
 export const fakeCap = 7000;
@@ -64,6 +67,8 @@ export function fake(name = "hv", type = 1): Fake {
     failCreate: false,
     failRestore: false,
     pc: 0n,
+    orders: false,
+    bound: [],
   };
   const it = self as Fake;
   const next = (): number => (it.codes.length > 1 ? (it.codes.shift() ?? 0) : (it.codes[0] ?? 0));
@@ -72,16 +77,22 @@ export function fake(name = "hv", type = 1): Fake {
     warmUp: () => {},
     share: { of: name },
     memoryWritten: () => () => false,
-    attach: () => ({
-      reset: () => {},
-      run: next,
-      step: () => {
-        it.steps++;
-        it.pc += 4n;
-        return next();
-      },
-      stats: () => ({ fake: 1 }),
-    }),
+    get orders() {
+      return it.orders;
+    },
+    attach: (_memory, _address, _onEvent, _missing, ordered = false) => {
+      it.bound.push(ordered);
+      return {
+        reset: () => {},
+        run: next,
+        step: () => {
+          it.steps++;
+          it.pc += 4n;
+          return next();
+        },
+        stats: () => ({ fake: 1 }),
+      };
+    },
   };
   const arch: Arch = {
     name: "fake",

@@ -63,4 +63,6 @@ export interface VcpuInside {
   wake(): void;
   /** Ends run() with `intr`. */
   requestExit(): void;
+  /** Has run() look at what the VM wants of it, and go on. [any thread] */
+  interruptRun(): void;
 }

@@ -96,6 +96,8 @@ export const vcpuRecord = struct({
   incomplete: "i32",
   /** [A] requestExit. */
   exitRequested: "i32",
+  /** [A] 1 while in the guest with plain accesses, of a VM whose vCPUs are to order theirs once there are several. */
+  plain: "i32",
   /** [A] 1 while halted: nothing to do until something wakes it. */
   halted: "i32",
   /** [V] KVM_GUESTDBG_*. */

@@ -154,3 +154,43 @@ test("a vCPU that halts first looks for work, for as long as its VM has it", () 
   assert.equal(halt(), "shutdown");
   assert.deepEqual(polls(), [2, 1]);
 });
+
+test("accesses are ordered once a VM has two vCPUs, where the engine can do so and must", () => {
+  const exit: Exit = { reason: "shutdown" };
+  const runAll = (orders: boolean) => {
+    const { vm, it, vcpu } = one();
+    it.orders = orders;
+    it.codes = [7];
+    it.exits.set(7, exit);
+    assert.equal(vcpu.run(), exit);
+    const other = vm.createVcpu(1);
+    for (const each of [vcpu, other, vcpu, other]) assert.equal(each.run(), exit);
+    return it.bound;
+  };
+  assert.deepEqual(runAll(false), [false, false]);
+  // The first is bound again.
+  assert.deepEqual(runAll(true), [false, true, true]);
+});
+
+test("a vCPU waits for one that is in the guest with plain accesses, and has it come out", () => {
+  const { vm, it, vcpu } = one();
+  it.orders = true;
+  it.codes = [7];
+  let during: Exit | undefined;
+  it.exits.set(7, () => {
+    // What a thread does meanwhile that runs the other: the engine has been left, but say that it has not.
+    vm.mem.store(vcpu.record + vcpuRecord.offset.plain, 1);
+    const other = vm.createVcpu(1);
+    vm.mem.store(vcpu.state + kickOffset, 0);
+    during = other.run({ wait: false });
+    assert.equal(vm.mem.load(vcpu.state + kickOffset), 1);
+    assert.deepEqual(it.bound, [false]);
+    vm.mem.store(vcpu.record + vcpuRecord.offset.plain, 0);
+    it.exits.set(7, { reason: "shutdown" });
+    return { reason: "shutdown" };
+  });
+  assert.deepEqual(vcpu.run(), { reason: "shutdown" });
+  assert.deepEqual(during, { reason: "intr" });
+  assert.deepEqual(vm.vcpu(1).run(), { reason: "shutdown" });
+  assert.deepEqual(it.bound, [false, true]);
+});

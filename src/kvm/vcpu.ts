@@ -84,6 +84,10 @@ export class VcpuCore implements Vcpu, VcpuInside {
   readonly archRecord: number;
   readonly state: number;
   #engine: EngineVcpu | undefined;
+  /** What it is bound to orders its accesses. */
+  #ordered = false;
+  /** No vCPU is in the guest with plain accesses, nor will one be. */
+  #allOrdered = false;
   /** The exit that the next run() completes. */
   #pending: AnsweredExit | undefined;
   #closed = false;
@@ -190,6 +194,13 @@ export class VcpuCore implements Vcpu, VcpuInside {
         arch.resumed(this);
       }
       if (dirtyRingFull(mem, this.dirtyRingAt)) return { reason: "dirty_ring_full" };
+      const plain = this.#plainVcpu();
+      if (plain) {
+        plain.interruptRun();
+        if (!wait) return { reason: "intr" };
+        mem.wait(plain.record + fields.plain, 1, 1);
+        continue;
+      }
       const exit = this.#enter(hostDeadline);
       if (exit) return exit;
     }
@@ -230,26 +241,58 @@ export class VcpuCore implements Vcpu, VcpuInside {
     this.#attached().reset();
   }
 
+  /** Whether vCPUs are to order their accesses: with one there is nobody to see them. */
+  get #orders(): boolean {
+    return this.vm.engine.orders && this.vm.mem.load(vmLayout.vcpuCount) > 1;
+  }
+
+  /** A vCPU that entered the guest while there was no other and goes on with plain accesses: none may run beside it. */
+  #plainVcpu(): VcpuInside | undefined {
+    if (this.#allOrdered || !this.#orders) return undefined;
+    const { vm } = this;
+    const plain = vm.vcpus().find((vcpu) => vcpu !== this && vm.mem.load(vcpu.record + fields.plain) !== 0);
+    this.#allOrdered = plain === undefined;
+    return plain;
+  }
+
   #attached(): EngineVcpu {
     const { vm } = this;
-    this.#engine ??= vm.engine.attach(
-      vm.mem.wasm,
-      this.state,
-      (...event) => vm.arch.engineEvent(this, ...event),
-      (address) => vm.missing.need(address, 1),
-    );
+    const ordered = this.#orders;
+    if (!this.#engine || ordered !== this.#ordered) {
+      this.#engine = vm.engine.attach(
+        vm.mem.wasm,
+        this.state,
+        (...event) => vm.arch.engineEvent(this, ...event),
+        (address) => vm.missing.need(address, 1),
+        ordered,
+      );
+      this.#ordered = ordered;
+    }
     return this.#engine;
+  }
+
+  /** Binds to the engine as it is to be, and tells the vCPUs that are created from now on. */
+  #begin(): EngineVcpu {
+    const { vm } = this;
+    for (;;) {
+      const engine = this.#attached();
+      if (!vm.engine.orders) return engine;
+      vm.mem.store(this.record + fields.plain, this.#ordered ? 0 : 1);
+      // One that was created before that may not have seen it, and is seen here.
+      if (this.#ordered === this.#orders) return engine;
+    }
   }
 
   #inGuest(go: (engine: EngineVcpu) => number): number {
     const { mem, arch } = this.vm;
-    const engine = this.#attached();
+    const engine = this.#begin();
     mem.increment(this.record + fields.engineExits);
     mem.store(this.state + arch.inGuestOffset, 1);
     try {
       return go(engine);
     } finally {
       mem.store(this.state + arch.inGuestOffset, 0);
+      mem.store(this.record + fields.plain, 0);
     }
   }
 
@@ -313,7 +356,6 @@ export class VcpuCore implements Vcpu, VcpuInside {
     this.#leave();
   }
 
-  /** Has run() look at whether the VM is about to move. [any thread] */
   interruptRun(): void {
     this.#leave();
   }

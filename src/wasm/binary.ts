@@ -1,8 +1,11 @@
 /** The little that must be known of a built WebAssembly module's bytes. Source: WebAssembly specification, "Binary Format". */
 
-class Reader {
-  at = 8;
-  constructor(readonly bytes: Uint8Array) {}
+/** Reads a module. */
+export class Reader {
+  constructor(
+    readonly bytes: Uint8Array,
+    public at: number = 8,
+  ) {}
   /** Throws at the end: what was read by a length or a count may be damaged. */
   u8(): number {
     const byte = this.bytes[this.at++];
@@ -21,6 +24,10 @@ class Reader {
     } while (byte & 0x80);
     return signed && shift < 32 && byte & 0x40 ? result | (-1 << shift) : result;
   }
+  /** A number of any size. */
+  skipNumber(): void {
+    while (this.u8() & 0x80);
+  }
   skipName(): void {
     const length = this.leb();
     this.at += length;
@@ -35,7 +42,8 @@ interface Section {
   readonly end: number;
 }
 
-function* sections(bytes: Uint8Array): Generator<Section> {
+/** A module's sections, in their order. */
+export function* sections(bytes: Uint8Array): Generator<Section> {
   const reader = new Reader(bytes);
   while (reader.at < bytes.length) {
     const start = reader.at;
@@ -50,9 +58,7 @@ function* sections(bytes: Uint8Array): Generator<Section> {
 function section(bytes: Uint8Array, wanted: number): Reader | undefined {
   for (const { id, content } of sections(bytes)) {
     if (id !== wanted) continue;
-    const reader = new Reader(bytes);
-    reader.at = content;
-    return reader;
+    return new Reader(bytes, content);
   }
   return undefined;
 }

@@ -1,7 +1,9 @@
 import { ByteWriter } from "./bytes.js";
 import {
   accessOpcodes,
+  atomicLoadOpcodes,
   atomicOpcodes,
+  atomicStoreOpcodes,
   conversionOpcodes,
   exchangeOpcodes,
   floatLaneOpcodes,
@@ -126,26 +128,34 @@ export class FunctionBuilder {
 
   /** [address] -> [value] */
   load(type: ValueType, offset: number): void {
-    if (type === "v128") this.#vectorAccess("load", offset);
+    if (type === "v128") this.vectorAccess("load", offset);
     else this.access(`${type}.load`, offset);
   }
 
   /** [address, value] -> [] */
   store(type: ValueType, offset: number): void {
-    if (type === "v128") this.#vectorAccess("store", offset);
+    if (type === "v128") this.vectorAccess("store", offset);
     else this.access(`${type}.store`, offset);
   }
 
-  /** A load or store of any width; alignment is only a hint and left at 0. */
-  access(name: Access, offset: number): void {
+  /** A load or store of any width; alignment (log2) is only a hint. */
+  access(name: Access, offset: number, alignment = 0): void {
     this.#code.byte(accessOpcodes[name]);
-    this.#code.byte(0);
+    this.#code.byte(alignment);
     this.#code.u32(offset);
   }
 
-  #vectorAccess(name: "load" | "store", offset: number): void {
+  /** The same of 16 bytes. */
+  vectorAccess(name: "load" | "store", offset: number, alignment = 0): void {
     this.#simd(simdImmediateOpcodes[name]);
-    this.#code.byte(0);
+    this.#code.byte(alignment);
+    this.#code.u32(offset);
+  }
+
+  /** [address] -> [i64] or [address, i64] -> []: so many bytes at once, in one order for all threads; traps if they are not aligned. */
+  atomicAccess(name: "load" | "store", size: keyof typeof atomicLoadOpcodes, offset: number): void {
+    const opcodes = name === "load" ? atomicLoadOpcodes : atomicStoreOpcodes;
+    this.#code.append([Prefix.atomic, opcodes[size], Math.log2(size)]);
     this.#code.u32(offset);
   }
 

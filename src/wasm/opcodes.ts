@@ -44,6 +44,12 @@ export const accessOpcodes = {
   "i64.store32": 0x3e,
 } as const;
 
+/**
+ * The alignment (log2) that is said of accesses of more than a byte to what other threads access too: a hint, by which
+ * `orderAccesses` (ordered-accesses.ts) tells them from others.
+ */
+export const sharedHint = 1;
+
 /** Opcodes without immediates, for both integer widths, by the names of `IntegerOps`: what gives a truth value, ... */
 export const comparisonOpcodes = {
   eqz: [0x45, 0x50],
@@ -124,6 +130,9 @@ export const saturatingOpcodes = { toSigned: 6, toUnsigned: 7 } as const;
 
 /** Second byte of atomic operations, prefix `Prefix.atomic`. */
 export const atomicOpcodes = { fence: 0x03 } as const;
+/** ... of loads and stores of an i64, by bytes; their alignment is what they access. */
+export const atomicLoadOpcodes = { 1: 0x14, 2: 0x15, 4: 0x16, 8: 0x11 } as const;
+export const atomicStoreOpcodes = { 1: 0x1b, 2: 0x1c, 4: 0x1d, 8: 0x18 } as const;
 /** ... of a compare-exchange that takes and gives an i64, by the bytes that it writes. */
 export const exchangeOpcodes = { 1: 0x4c, 2: 0x4d, 4: 0x4e, 8: 0x49 } as const;
 

@@ -1,7 +1,7 @@
 /** The npm package as a user gets it: packed, installed without a network, imported, and compiled against. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -52,6 +52,23 @@ test("the package holds what is needed, and no tests", (t) => {
   }
   t.diagnostic(`${packed.files.length} files, ${packed.size} bytes packed, ${packed.unpackedSize} unpacked`);
   assert.ok(packed.size < packedLimit, `${packed.size} bytes`);
+});
+
+test("what a public declaration names is packed; others may be left out", () => {
+  const paths = new Set(packed.files.map(({ path }) => path));
+  const { exports } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { exports: object };
+  const todo = (JSON.stringify(exports).match(/dist[^"]*\.d\.ts/g) ?? []).slice();
+  const seen = new Set<string>();
+  for (let path = todo.pop(); path !== undefined; path = todo.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    assert.ok(paths.has(path), path);
+    const text = readFileSync(join(packageRoot, path), "utf8");
+    for (const [, named = ""] of text.matchAll(/(?:from |import\()"(\.[^"]+)\.js"/g)) {
+      todo.push(`${join(dirname(path), named)}.d.ts`);
+    }
+  }
+  assert.ok(seen.size > 100);
 });
 
 /** Installs the tarball; what it depends on comes from our own node_modules, as tarballs would from a cache. */

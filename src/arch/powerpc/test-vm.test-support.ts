@@ -17,6 +17,7 @@ const idle: Engine = {
   share: undefined,
   memoryWritten: () => () => false,
   warmUp: () => {},
+  orders: false,
   attach: () => ({ reset: () => {}, run: () => ExitCode.none, step: () => ExitCode.none, stats: () => ({}) }),
 };
 

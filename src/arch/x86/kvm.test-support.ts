@@ -59,16 +59,26 @@ export interface Guest {
   run(): Exit;
 }
 
+type IrqChip = boolean | "split";
+
+export async function guest(
+  type: number,
+  vendor: keyof typeof vendors = "intel",
+  irqchip: IrqChip = true,
+): Promise<Guest> {
+  const made = guestOf(await kvmOf(vendor), type, irqchip);
+  open.push(() => {
+    made.cpu.close();
+    made.vm.close();
+  });
+  return made;
+}
+
 /**
  * Level 0 with 4 GiB of memory where it is, and gates that lead to a HLT of each vector's own. `irqchip`: all controllers and the
  * timer; "split": local APICs, and an IOAPIC of 24 pins that is the user side's.
  */
-export async function guest(
-  type: number,
-  vendor: keyof typeof vendors = "intel",
-  irqchip: boolean | "split" = true,
-): Promise<Guest> {
-  const kvm = await kvmOf(vendor);
+export function guestOf(kvm: X86Kvm, type: number, irqchip: IrqChip = true): Guest {
   const vm = kvm.createVm(type);
   const ramAt = vm.allocate(ramSize);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr: ramAt });
@@ -78,10 +88,6 @@ export async function guest(
     vm.createPit2();
   }
   const cpu = vm.createVcpu(0);
-  open.push(() => {
-    cpu.close();
-    vm.close();
-  });
   const ram = vm.bytes(ramAt, ramSize);
   const view = new DataView(ram.buffer, ram.byteOffset, ramSize);
   const put = (at: number, value: bigint) => view.setBigUint64(at, value, true);

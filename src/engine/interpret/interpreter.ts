@@ -1,7 +1,7 @@
 /** The interpreter as an engine: what both implementations run cold code with. */
 import type { Engine, EngineEvents, EngineVcpu } from "../../kvm/engine.js";
 import { canBlock } from "../../kvm/memory.js";
-import type { EngineAssets } from "../implementation.js";
+import type { EngineAssets, EngineModules } from "../implementation.js";
 import { makeRandom } from "./random.js";
 
 export type { EngineAssets };
@@ -49,7 +49,7 @@ export const interpretOnly = (): Translation => ({
 
 /** Only the run-time library, for who writes guest memory and runs no vCPU; see Engine.memoryWritten. */
 export function bindMemoryWritten(
-  { runtime }: EngineAssets,
+  { runtime }: EngineModules,
   memory: WebAssembly.Memory,
 ): ReturnType<Engine["memoryWritten"]> {
   const nothing = () => {};
@@ -62,9 +62,16 @@ export function bindMemoryWritten(
   return (address, length) => guestMemoryWritten(address, length) !== 0;
 }
 
+/** What a vCPU runs on whose accesses are to be ordered, or need not be. */
+export function modulesFor(assets: EngineAssets, ordered = false): EngineModules {
+  if (!ordered) return assets;
+  if (!assets.ordered) throw new Error("the engine has been loaded without ordered accesses");
+  return assets.ordered;
+}
+
 /** Binds the interpreter to a VM's memory on this thread. `random` gives 32 bits: what the guest's random numbers are made of. */
 export function instantiateInterpreter(
-  assets: EngineAssets,
+  assets: EngineModules,
   memory: WebAssembly.Memory,
   { regions, codeDropped, sampled }: Translation,
   onEvent: EngineEvents = () => {},

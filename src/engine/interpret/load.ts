@@ -5,6 +5,7 @@ import {
   instantiateInterpreter,
   interpretedVcpu,
   interpretOnly,
+  modulesFor,
 } from "./interpreter.js";
 
 /**
@@ -13,11 +14,13 @@ import {
 export function loadPr(assets: EngineAssets): Engine {
   return {
     name: "pr",
+    orders: assets.ordered !== undefined,
     share: assets,
     memoryWritten: (memory) => bindMemoryWritten(assets, memory),
     warmUp: (memory) => void instantiateInterpreter(assets, memory, interpretOnly()),
-    attach: (memory, address, onEvent, missing) => {
-      const interpreter = instantiateInterpreter(assets, memory, interpretOnly(), onEvent, missing);
+    attach: (memory, address, onEvent, missing, ordered) => {
+      const modules = modulesFor(assets, ordered);
+      const interpreter = instantiateInterpreter(modules, memory, interpretOnly(), onEvent, missing);
       return interpretedVcpu(interpreter, address);
     },
   };

@@ -9,6 +9,7 @@ import { ADDRESS_FAULT, ADDRESS_OUTSIDE, dataAddress, extentMask, physicalAddres
 import { watchedAccess } from "./debug.as";
 import { dropsBeforeAccess } from "./invalidate.as";
 import { mmioAccess, mmioData } from "./mmio.as";
+import { SHARED_HINT } from "./shared-hint.as";
 
 /** Between the bytes as they lie in storage, the first the least significant, and the register's value; its own inverse. */
 // @ts-ignore: decorator
@@ -22,11 +23,11 @@ function bytesAt(host: i32, size: i32): u64 {
     case 1:
       return load<u8>(host);
     case 2:
-      return load<u16>(host);
+      return load<u16>(host, 0, SHARED_HINT);
     case 4:
-      return load<u32>(host);
+      return load<u32>(host, 0, SHARED_HINT);
     default:
-      return load<u64>(host);
+      return load<u64>(host, 0, SHARED_HINT);
   }
 }
 
@@ -36,13 +37,13 @@ function putBytes(host: i32, size: i32, bytes: u64): void {
       store<u8>(host, bytes);
       break;
     case 2:
-      store<u16>(host, bytes);
+      store<u16>(host, bytes, 0, SHARED_HINT);
       break;
     case 4:
-      store<u32>(host, bytes);
+      store<u32>(host, bytes, 0, SHARED_HINT);
       break;
     default:
-      store<u64>(host, bytes);
+      store<u64>(host, bytes, 0, SHARED_HINT);
   }
 }
 
@@ -168,7 +169,7 @@ export function loadQuadSlow(s: i32, ea: i64, bigEndian: i32): v128 {
   const host = dataAddress(s, ea, ACCESS_load);
   if (host == ADDRESS_FAULT) return i64x2(0, 0);
   let value: v128;
-  if (isMemory(host) && within(ea, 16)) value = v128.load(host);
+  if (isMemory(host) && within(ea, 16)) value = v128.load(host, 0, SHARED_HINT);
   else if (gather(s, ea, 16, s + S_crossing)) value = v128.load(s, S_crossing);
   else return i64x2(0, 0);
   return bigEndian ? reversed(value) : value;
@@ -181,7 +182,7 @@ export function storeQuadSlow(s: i32, ea: i64, value: v128, bigEndian: i32): voi
   const host = dataAddress(s, ea, ACCESS_store);
   if (host == ADDRESS_FAULT) return;
   if (isMemory(host) && within(ea, 16)) {
-    v128.store(host, bytes);
+    v128.store(host, bytes, 0, SHARED_HINT);
     if (watched) storedToCode(s, physicalAddress, 16);
     return;
   }

@@ -5,6 +5,7 @@ import {
   instantiateInterpreter,
   interpretedVcpu,
   interpretOnly,
+  modulesFor,
 } from "../interpret/interpreter.js";
 import type { TranslatorTarget } from "./target.js";
 import { Translator } from "./translator.js";
@@ -22,13 +23,17 @@ export interface HvEngine extends Engine {
     address: number,
     onEvent?: EngineEvents,
     missing?: (address: number) => void,
+    ordered?: boolean,
   ): HvVcpu;
 }
 
 /** `hv`: hot code is translated to WebAssembly at run time, the rest interpreted. Needs the platform's leave to compile. */
 export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, beside?: ThreadBeside): HvEngine {
+  // Of the vCPU that a thread beside works for.
+  let nextRequest: (() => number) | undefined;
   return {
     name: "hv",
+    orders: assets.ordered !== undefined,
     share: assets,
     memoryWritten: (memory) => bindMemoryWritten(assets, memory),
     warmUp: (memory) => {
@@ -36,16 +41,17 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, bes
       if (!beside) target.warmUp();
       instantiateInterpreter(assets, memory, interpretOnly());
     },
-    attach: (memory, address, onEvent, missing) => {
+    attach: (memory, address, onEvent, missing, ordered = false) => {
       // Before the guest runs, which would stand still for it at its first region: a tenth of a second.
       if (!beside) target.warmUp();
-      const translator = new Translator(target, memory, address, beside);
+      const translator = new Translator(target, memory, address, beside, { ordered, firstRequest: nextRequest?.() });
+      if (beside) nextRequest = () => translator.nextRequest;
       const translation = {
         regions: translator.regions,
         codeDropped: (page: number, first: number, end: number) => translator.codeDropped(page, first, end),
         sampled: () => translator.sampled(),
       };
-      const interpreter = instantiateInterpreter(assets, memory, translation, onEvent, missing);
+      const interpreter = instantiateInterpreter(modulesFor(assets, ordered), memory, translation, onEvent, missing);
       translator.bind(interpreter);
       return {
         ...interpretedVcpu(interpreter, address),

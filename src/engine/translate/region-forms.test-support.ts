@@ -13,8 +13,9 @@ export function assertSameRegions<V>(
   describe: (index: number) => string,
 ): void {
   const linkage = new Linkage(target, 0);
+  const ordered = () => false;
   const bodies = (order: readonly Found<V>[]): Map<Found<V>, string> => {
-    const templates = regionTemplates(target, linkage, mode);
+    const templates = regionTemplates(target, linkage, mode, ordered);
     const body = (found: Found<V>): string => {
       const translator = new RegionTranslator(
         {
@@ -23,7 +24,7 @@ export function assertSameRegions<V>(
           word: () => undefined,
           fetch: (offset) => (offset === 0 ? found : undefined),
         },
-        { target, linkage, mode, templates },
+        { target, linkage, mode, templates, ordered },
       );
       return Buffer.from(translator.translate()?.finish() ?? []).toString("hex");
     };

@@ -36,6 +36,8 @@ export interface RegionRequest {
   readonly all: boolean;
   /** The routines by which regions call each other are there. */
   readonly linked: boolean;
+  /** Accesses are to be ordered: see AccessContext. */
+  readonly ordered: boolean;
 }
 
 /** What of a 4 KiB physical page a region was made from. */
@@ -87,6 +89,8 @@ export class RegionMaker<V> {
   readonly #linkage: Linkage;
   readonly #tailCalls = detectWasmFeatures().tailCalls;
   readonly #templates = new Map<number, Templates<V>>();
+  /** What the request says that regions are being made for. */
+  #ordered = false;
   #decode: ReturnType<TranslatorTarget<V>["decoder"]> | undefined;
   #made: Made[] = [];
   #refused: number[] = [];
@@ -122,6 +126,7 @@ export class RegionMaker<V> {
     const { id, entry, mode, firstPage, span, host, offset, missesCall, all } = request;
     const { layout } = this.#target;
     const { codePage } = layout;
+    this.#ordered = request.ordered;
     if (!request.linked) this.#linked = false;
     this.#decode ??= this.#target.decoder(this.#memory, this.#linkage.state);
     const decode = this.#decode;
@@ -164,7 +169,13 @@ export class RegionMaker<V> {
           return decode(view, host + at, span - at, mode);
         },
       },
-      { target: this.#target, linkage: this.#linkage, mode, templates: this.#templatesOf(mode) },
+      {
+        target: this.#target,
+        linkage: this.#linkage,
+        mode,
+        templates: this.#templatesOf(mode),
+        ordered: () => this.#ordered,
+      },
     );
     const f = translator.translate();
     const entries = translator.entries.map(decodedEntry);
@@ -181,7 +192,7 @@ export class RegionMaker<V> {
   #templatesOf(mode: number): Templates<V> {
     let templates = this.#templates.get(mode);
     if (!templates) {
-      templates = regionTemplates(this.#target, this.#linkage, mode);
+      templates = regionTemplates(this.#target, this.#linkage, mode, () => this.#ordered);
       this.#templates.set(mode, templates);
     }
     return templates;

@@ -69,8 +69,9 @@ export interface RegionSource<V> {
   decodedEntry(offset: number): number | undefined;
 }
 
-function accessContext(layout: EngineLayout, runtime: RuntimeFunctions): AccessContext {
+function accessContext(layout: EngineLayout, runtime: RuntimeFunctions, ordered: () => boolean): AccessContext {
   return {
+    ordered,
     layout,
     state: regionLocals.state,
     table: (f) => f.get(regionLocals.table),
@@ -80,10 +81,15 @@ function accessContext(layout: EngineLayout, runtime: RuntimeFunctions): AccessC
   };
 }
 
-/** The instructions of one mode, for regions in modules with this linkage. */
-export function regionTemplates<V>(target: TranslatorTarget<V>, linkage: Linkage, mode: number): Templates<V> {
+/** The instructions of one mode, for regions in modules with this linkage. `ordered`: as AccessContext has it. */
+export function regionTemplates<V>(
+  target: TranslatorTarget<V>,
+  linkage: Linkage,
+  mode: number,
+  ordered: () => boolean,
+): Templates<V> {
   const runtime = { helper: (name: string) => linkage.routine(name) };
-  return new Templates(target.recorder(mode, runtime, accessContext(target.layout, runtime)));
+  return new Templates(target.recorder(mode, runtime, accessContext(target.layout, runtime, ordered)));
 }
 
 /** What regions of one mode are made with. */
@@ -92,6 +98,8 @@ export interface RegionSetting<V> {
   readonly linkage: Linkage;
   readonly mode: number;
   readonly templates: Templates<V>;
+  /** As AccessContext has it. */
+  readonly ordered: () => boolean;
 }
 
 export class RegionTranslator<V> {
@@ -130,7 +138,7 @@ export class RegionTranslator<V> {
   /** What instructions need not write. */
   #dead: ReadonlyMap<Instruction<V>, Registers> = new Map();
 
-  constructor(source: RegionSource<V>, { target, linkage, mode, templates }: RegionSetting<V>) {
+  constructor(source: RegionSource<V>, { target, linkage, mode, templates, ordered }: RegionSetting<V>) {
     this.#source = source;
     this.#target = target;
     this.#linkage = linkage;
@@ -143,7 +151,7 @@ export class RegionTranslator<V> {
     this.#file = new RegisterFile(this.#f, regionLocals.state, target.held);
     this.#place = { file: this.#file, offset: 0, word: 0 };
     templates.place = this.#place;
-    this.#access = accessContext(target.layout, { helper: (name) => linkage.routine(name) });
+    this.#access = accessContext(target.layout, { helper: (name) => linkage.routine(name) }, ordered);
   }
 
   get #layout(): EngineLayout {

@@ -10,7 +10,7 @@
 import type { ThreadBeside } from "../../kvm/engine.js";
 import { ProcessPage } from "../../vac/page.js";
 import type { Interpreter, RuntimeExports } from "../interpret/interpreter.js";
-import { type EngineLayout, Handler } from "../layout.js";
+import { type EngineLayout, engineRequests, Handler } from "../layout.js";
 import { tableBits } from "../region-entry.js";
 import { aloneBit } from "../target.js";
 import type { Extent } from "./region.js";
@@ -58,6 +58,7 @@ export class Translator {
   readonly #free: number[] = [];
   readonly #memory: WebAssembly.Memory;
   readonly #state: number;
+  readonly #ordered: boolean;
   #runtime: RuntimeExports = {};
   #imports: WebAssembly.ModuleImports = {};
   /** Among them are the routines by which regions call each other. */
@@ -74,9 +75,9 @@ export class Translator {
   /** Where regions are being made, by the address of the decoded entry, and the other way round. */
   readonly #requested = new Map<number, number>();
   readonly #entryOf = new Map<number, number>();
-  #nextRequest = 1;
+  #nextRequest: number;
   /** Requests before these have been overtaken: for all pages, and for a page. */
-  #overtaken = 0;
+  #overtaken: number;
   readonly #overtakenAt = new Map<number, number>();
   /** The guest's pages are so small that the inline look-up misses much: what misses then calls instead of leaving. */
   #smallPages = false;
@@ -91,7 +92,17 @@ export class Translator {
   #milliseconds = 0;
   #longest = 0;
 
-  constructor(target: TranslatorTarget, memory: WebAssembly.Memory, address: number, beside?: ThreadBeside) {
+  /** @param firstRequest what an earlier one of this vCPU's says as `nextRequest`, if there was one: late answers are not its own. */
+  constructor(
+    target: TranslatorTarget,
+    memory: WebAssembly.Memory,
+    address: number,
+    beside?: ThreadBeside,
+    { ordered = false, firstRequest = 1 }: { ordered?: boolean; firstRequest?: number | undefined } = {},
+  ) {
+    this.#ordered = ordered;
+    this.#nextRequest = firstRequest;
+    this.#overtaken = firstRequest;
     this.#target = target;
     this.#layout = target.layout;
     this.#memory = memory;
@@ -104,11 +115,20 @@ export class Translator {
   /** The run-time library's exports, which regions import; before the vCPU runs. */
   bind({ runtime, instead }: Interpreter): void {
     this.#runtime = runtime;
-    // Places in another translator's table.
+    // Places in another translator's table, in the jump cache and in decoded entries.
     this.#ask("forgetJumps");
+    Atomics.or(
+      new Int32Array(this.#memory.buffer),
+      (this.#state + this.#layout.state.requests.offset) >> 2,
+      engineRequests.flushCode,
+    );
     this.#imports = { ...runtime, instead };
     this.#linked = false;
     this.#memoryView().setInt32(this.#state + this.#layout.state.sampling.offset, 1, true);
+  }
+
+  get nextRequest(): number {
+    return this.#nextRequest;
   }
 
   #memoryView(): DataView {
@@ -255,6 +275,7 @@ export class Translator {
       breaks: this.#target.breakpoints(view, this.#state).map((at) => inCodePage(this.#layout, Number(at & 0xfffn))),
       all: now,
       linked: this.#linked,
+      ordered: this.#ordered,
     });
     this.#spent(start);
   }

@@ -14,7 +14,17 @@ const align = (n: number) => Math.ceil(n / 65536) * 65536;
 
 const compiled = (name: string) =>
   new WebAssembly.Module(readFileSync(new URL(`../../../src/arch/x86/engines/${name}`, import.meta.url)));
-let assets: { runtime: WebAssembly.Module; interpreter: WebAssembly.Module } | undefined;
+/** By the kind of memory. */
+const assets = new Map<string, { runtime: WebAssembly.Module; interpreter: WebAssembly.Module }>();
+
+function assetsOf(kind: "" | "shared." | "ordered.") {
+  const known = assets.get(kind) ?? {
+    runtime: compiled(`runtime.${kind}wasm`),
+    interpreter: compiled(`interpreter.${kind}wasm`),
+  };
+  assets.set(kind, known);
+  return known;
+}
 
 type FieldName = keyof typeof state;
 
@@ -23,6 +33,8 @@ export interface Beside {
   readonly memory: WebAssembly.Memory;
   readonly index: number;
   readonly count: number;
+  /** Its accesses are ordered by the engine. */
+  readonly ordered?: boolean;
 }
 
 /** Memory for so many processors with so much RAM, shared between threads. */
@@ -61,8 +73,7 @@ export class Processor {
   constructor(ramSize: number, { translate = true, beside }: { translate?: boolean; beside?: Beside } = {}) {
     const index = beside?.index ?? 0;
     const count = beside?.count ?? 1;
-    const kind = beside ? "shared." : "";
-    assets ??= { runtime: compiled(`runtime.${kind}wasm`), interpreter: compiled(`interpreter.${kind}wasm`) };
+    const ordered = beside?.ordered ?? false;
     const { owners, codeMaps, ram, end } = placesOf(ramSize, count);
     this.#s = first + index * vcpu.size;
     this.#ram = ram;
@@ -85,10 +96,10 @@ export class Processor {
       this.view.setFloat64(vmLayout.clockRate, 1e6, true);
     }
     this.set("codeMaps", codeMaps + index * align(mapsOf(ramSize)));
-    const translator = new Translator(translatorTarget, this.#memory, this.#s);
+    const translator = new Translator(translatorTarget, this.#memory, this.#s, undefined, { ordered });
     this.translator = translator;
     this.interpreter = instantiateInterpreter(
-      assets,
+      assetsOf(ordered ? "ordered." : beside ? "shared." : ""),
       this.#memory,
       translate
         ? {

@@ -207,7 +207,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     const slow = this.runtime.helper("updateSlow");
     const done = this.runtime.helper("updateDone");
     const place = this.effect([this.ea(address)], [], (f, x) => emitPlace(f, x, this.access, bytes, slow), "i32");
-    const old = this.effect([place], [], (f) => emitPlacedLoad(f, bytes), "i64");
+    const old = this.effect([place], [], (f) => emitPlacedLoad(f, this.access, bytes), "i64");
     const isBuffer = (f: FunctionBuilder, local: number): void => {
       f.get(local);
       f.get(this.access.state);

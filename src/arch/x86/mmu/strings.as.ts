@@ -10,6 +10,7 @@ import {
   TLB_readTag,
   TLB_writeTag,
 } from "../engines/runtime/layout.generated";
+import { SHARED_HINT } from "../../../engine/runtime/shared-hint.as";
 import { entryFor, PAGE_MASK } from "../../../engine/runtime/tlb.as";
 
 /** Host address of what the soft TLB has; 0: it has not, or somebody wants to know of each access. */
@@ -59,9 +60,9 @@ export function fillElements(s: i32, to: u64, value: u64, count: u64, size: i32)
     memory.fill(target, <u8>byte, bytes);
     return many;
   }
-  if (size == 8) store<u64>(target, value);
-  else if (size == 4) store<u32>(target, value);
-  else store<u16>(target, value);
+  if (size == 8) store<u64>(target, value, 0, SHARED_HINT);
+  else if (size == 4) store<u32>(target, value, 0, SHARED_HINT);
+  else store<u16>(target, value, 0, SHARED_HINT);
   for (let done = size; done < bytes; done += done)
     memory.copy(target + done, target, done < bytes - done ? done : bytes - done);
   return many;

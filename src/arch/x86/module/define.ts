@@ -3,12 +3,12 @@
 import { thisPackage } from "../../../base/package.js";
 import type { KvmConfig } from "../../../engine/kvm-config.js";
 import type { ThreadBeside } from "../../../kvm/engine.js";
-import { kvmModuleParameters } from "../../../kvm/parameters.js";
 import type { AttachedVm, SharedVm } from "../../../kvm/uapi.js";
 import { defineModule, type ModuleDefinition } from "../../../modules/define-module.js";
 import { vacJoin } from "../../../vac/module.js";
 import type { X86Kvm, X86Vm } from "../uapi.js";
 import { loadAssetHere } from "./assets.js";
+import { x86Parameters } from "./parameters.js";
 
 /** What the module offers once it is live: /dev/kvm. */
 export interface X86KvmOffer {
@@ -38,7 +38,7 @@ export function defineX86Kvm({ name, title, load, url }: VendorModule, config: K
     inTree: true,
     alternative: "kvm-x86",
     imports: { join: vacJoin },
-    params: kvmModuleParameters,
+    params: x86Parameters,
     init: async (context) => (await load()).initialise(context, implementations, { loadAsset, memory, module: url }),
   });
 }

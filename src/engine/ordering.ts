@@ -1,0 +1,64 @@
+/**
+ * Where the engine must order guests' loads and stores: the one place that decides. x86 promises an order between processors (TSO) that
+ * hosts of x86 keep by themselves, as long as the engine emits accesses in their order; others do not.
+ * Source: Intel SDM, Volume 3A, "Memory Ordering".
+ */
+import { KvmError } from "../base/errors.js";
+import type { Parameters } from "../modules/parameters.js";
+
+const values = ["auto", "on", "off"] as const;
+
+/** The parameter of kvm modules whose guests count on that order. */
+export const orderingParameters = {
+  ordered: {
+    type: "charp",
+    default: "auto",
+    description:
+      "Ordered accesses of VMs with several vCPUs on threads: auto (where the host is not known to be x86), on, off",
+  },
+} as const satisfies Parameters;
+
+/** i64 bits of 0/0, computed where it is asked: (module (func (export "f") (param f64) (result i64) ...0 / 0)). */
+const division = new Uint8Array([
+  ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 6, 1, 0x60, 1, 0x7c, 1, 0x7e],
+  ...[3, 2, 1, 0],
+  ...[7, 5, 1, 1, 0x66, 0, 0],
+  ...[10, 10, 1, 8, 0, 0x20, 0, 0x20, 0, 0xa3, 0xbd, 0x0b],
+]);
+
+/** The sign of the NaN that x86's processors make is set; ARM's, RISC-V's and POWER's is clear. */
+function signOfNan(): boolean {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(division));
+  return (exports["f"] as (zero: number) => bigint)(0) < 0n;
+}
+
+/**
+ * Whether the host's processors are known to be x86. Node.js says which it was built for; elsewhere the processor's arithmetic tells.
+ * A translator of x86's programs for another processor keeps x86's order, too, or no program with threads would run.
+ */
+export function hostIsX86(
+  arch: string | undefined = (globalThis as { process?: { arch?: string } }).process?.arch,
+): boolean {
+  if (arch !== undefined) return arch === "x64" || arch === "ia32";
+  try {
+    return signOfNan();
+  } catch {
+    // What cannot be told is not known.
+    return false;
+  }
+}
+
+/** Whether VMs with several vCPUs need ordered accesses, as the parameter says. EINVAL: it says nothing that there is. */
+export function ordersAccesses(module: string, ordered: string, isX86: () => boolean = hostIsX86): boolean {
+  switch (ordered as (typeof values)[number]) {
+    case "auto":
+      return !isX86();
+    case "on":
+      return true;
+    case "off":
+      return false;
+    default:
+      throw new KvmError("EINVAL", `${module}: \`${ordered}' invalid for parameter \`ordered': ${values.join(", ")}`);
+  }
+}
