@@ -34,6 +34,20 @@ static inline uint64_t mix(uint64_t sum, uint64_t value)
 	return (sum ^ value) * 0x100000001b3u;
 }
 
+/* The upper 64 bits of a product. Compilers for 32 bits have no type that holds it. */
+static inline uint64_t multiply_high(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+	return (uint64_t)(((unsigned __int128)a * b) >> 64);
+#else
+	uint64_t low = (a & 0xffffffff) * (b & 0xffffffff), one = (a >> 32) * (b & 0xffffffff);
+	uint64_t other = (a & 0xffffffff) * (b >> 32);
+	uint64_t middle = (low >> 32) + (one & 0xffffffff) + (other & 0xffffffff);
+
+	return (a >> 32) * (b >> 32) + (one >> 32) + (other >> 32) + (middle >> 32);
+#endif
+}
+
 /* Fills `bytes` with lines of made-up words, as compressible as prose. Not terminated. */
 void make_text(char *text, size_t bytes, uint64_t seed);
 

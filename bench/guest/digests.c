@@ -8,6 +8,15 @@ static uint32_t turn(uint32_t x, int by)
 
 static uint32_t constants[64];
 
+/* Whether (x / 2^32)^3 <= n. x is below 2^35, so its cube is below 2^105. */
+static int cube_is_at_most(uint64_t x, uint32_t n)
+{
+	uint64_t square = x * x, high = multiply_high(square, x) + multiply_high(x, x) * x;
+	uint64_t most = (uint64_t)n << 32;
+
+	return high < most || (high == most && square * x == 0);
+}
+
 /* The constants are the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
 static void make_constants(void)
 {
@@ -15,17 +24,16 @@ static void make_constants(void)
 
 	for (uint32_t n = 2; count < 64; n++) {
 		int prime = 1;
-		unsigned __int128 low = 0, high = (unsigned __int128)8 << 32;
+		uint64_t low = 0, high = (uint64_t)8 << 32;
 
 		for (uint32_t d = 2; d * d <= n; d++)
 			prime = prime && n % d;
 		if (!prime)
 			continue;
-		/* The greatest x with (x / 2^32)^3 <= n; x is below 2^35, so its cube is below 2^105. */
 		while (high - low > 1) {
-			unsigned __int128 middle = (low + high) / 2;
+			uint64_t middle = (low + high) / 2;
 
-			if (middle * middle * middle <= (unsigned __int128)n << 96)
+			if (cube_is_at_most(middle, n))
 				low = middle;
 			else
 				high = middle;

@@ -32,7 +32,7 @@ uint64_t multiply_divide(void)
 			sum += x / y + x % (y | 1);
 			sum ^= (uint64_t)(negative / (int64_t)y);
 			sum += (uint32_t)x / (uint32_t)y + (uint32_t)x % 1000;
-			sum ^= (uint64_t)(((unsigned __int128)x * sum) >> 64);
+			sum ^= multiply_high(x, sum);
 			sum += x * y;
 		}
 		step();
