@@ -2,7 +2,7 @@
  * `npm run bench:io`: a disk and a network as the guest's programs see them, under unikvm's implementations and under QEMU's
  * TCG: the same kernel, initial RAM disk, command line, raw file and servers, one vCPU, in turn.
  *
- *   npm run bench:io -- --engines qemu,hv --rounds 3 --clock guest --rows disk
+ *   npm run bench:io -- --guest amd64 --engines qemu,hv --rounds 3 --clock guest --rows disk
  *
  * The time is the CPU time of the engine's process with all its threads (`--clock guest`: the guest's clock), the best of all
  * rounds, in each of which a row runs twice; "of QEMU's" below 1 is faster. After the thousand connections the host's sockets are counted: what is left is leaked.
@@ -14,12 +14,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { cpio } from "../guests/cpio.js";
-import { GuestUnavailable, guestDrivers } from "../guests/index.js";
+import { guestDrivers } from "../guests/index.js";
 import { type BenchServers, benchServers } from "./io/servers.js";
-import { architectures } from "./suite/architectures.js";
+import { architectureNamed, countOf, guestNames, patternOf, runCommand, say, UsageError } from "./suite/command.js";
 import { BenchUnavailable, compileStatically } from "./suite/compile.js";
-import { enginesOf, qemuName } from "./suite/engines.js";
+import { engineNames, enginesOf, qemuName } from "./suite/engines.js";
 import { cpuSeconds } from "./suite/process.js";
+import { v86Name } from "./suite/v86.js";
 
 const mebibyte = 1048576;
 const diskSize = 128 * mebibyte;
@@ -43,15 +44,36 @@ const rows: readonly IoRow[] = [
   { name: "net-1000", work: ({ echo }) => `many ${echo} 1000 0`, unit: "/s" },
 ];
 
-const { values } = parseArgs({
-  options: {
-    engines: { type: "string", default: "qemu,hv,pr" },
-    rounds: { type: "string", default: "3" },
-    clock: { type: "string", default: "cpu" },
-    rows: { type: "string", default: "." },
-    timeout: { type: "string", default: "300" },
-  },
-});
+const usage = `usage: npm run bench:io -- [options]
+  --guest NAME     ${guestNames} (default: the first)
+  --engines LIST   of qemu, hv, pr (default: all of them)
+  --rows REGEXP    of ${rows.map(({ name }) => name).join(", ")}
+  --rounds N       (default: 3)
+  --clock NAME     guest or cpu (default: cpu)
+  --timeout SECONDS  for one boot with all rows (default: 300)
+`;
+
+function parseOptions() {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    options: {
+      ...{ guest: text, engines: text, rounds: { ...text, default: "3" }, clock: { ...text, default: "cpu" } },
+      ...{ rows: { ...text, default: "." }, timeout: { ...text, default: "300" } },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const architecture = architectureNamed(values.guest);
+  const names = engineNames(architecture, values.engines, []);
+  if (names.includes(v86Name)) throw new UsageError("v86 is not given a disk and a network here");
+  const pattern = patternOf("rows", values.rows);
+  const chosen = rows.filter(({ name }) => pattern.test(name));
+  if (chosen.length === 0) throw new UsageError(`no row matches ${pattern.source}`);
+  const clock = (["guest", "cpu"] as const).find((name) => name === values.clock);
+  if (!clock) throw new UsageError(`--clock is guest or cpu, not "${values.clock}"`);
+  const [rounds, timeout] = [countOf("rounds", values.rounds), countOf("timeout", values.timeout)];
+  return { help: values.help, architecture, names, chosen, clock, rounds, timeout };
+}
+type Options = ReturnType<typeof parseOptions>;
 
 interface Measured {
   readonly guest: number;
@@ -107,7 +129,7 @@ function measure(program: string, args: readonly string[], seconds: number): Pro
       clearTimeout(timer);
       if (process.env["UNIKVM_DEBUG"]) process.stderr.write(`${said}\n`);
       if (ended) resolve(results);
-      else reject(new Error(`${program} did not do all rows: ${said.slice(-1500)}`));
+      else reject(new BenchUnavailable(`${program} did not do all rows: ${said.slice(-1500)}`));
     });
   });
 }
@@ -120,20 +142,20 @@ async function left(servers: BenchServers): Promise<number> {
 }
 
 function print(
-  chosen: readonly IoRow[],
+  { chosen, clock, rounds }: Options,
   engines: readonly string[],
   best: (engine: string, row: string) => number[],
 ): void {
-  const clock = values.clock === "guest" ? 0 : 1;
+  const column = clock === "guest" ? 0 : 1;
   const table = [["", ...engines.flatMap((name) => (name === qemuName ? [name] : [name, "of QEMU's"]))]];
   for (const { name, unit } of chosen) {
     const cells = engines.flatMap((engine) => {
       const measured = best(engine, name);
-      const [time = Number.NaN, amount = Number.NaN] = [measured[clock], measured[2]];
+      const [time = Number.NaN, amount = Number.NaN] = [measured[column], measured[2]];
       const speed =
         unit === "/s" ? `${(amount / time).toFixed(0)} /s` : `${(amount / mebibyte / time).toFixed(0)} MB/s`;
       const cell = `${time.toFixed(2)} s ${speed.padStart(11)}`;
-      const ratio = time / (best(qemuName, name)[clock] ?? Number.NaN);
+      const ratio = time / (best(qemuName, name)[column] ?? Number.NaN);
       return engine === qemuName ? [cell] : [cell, `${ratio.toFixed(2)} x`];
     });
     table.push([name, ...cells]);
@@ -144,17 +166,18 @@ function print(
     console.log(cells.join("  "));
   }
   console.log(
-    `(${clock === 0 ? "the guest's clock" : "CPU time of the engine's process"}; the best of ${values.rounds})`,
+    `(${clock === "guest" ? "the guest's clock" : "CPU time of the engine's process"}; the best of ${rounds})`,
   );
 }
 
 async function main(): Promise<number> {
-  const [architecture] = architectures;
-  if (!architecture) throw new Error("there is no architecture");
-  const engines = enginesOf(architecture, values.engines.split(","), [], (sentence) =>
-    process.stderr.write(`bench: SKIPPED ${qemuName}: ${sentence}\n`),
-  );
-  const chosen = rows.filter(({ name }) => new RegExp(values.rows).test(name));
+  const options = parseOptions();
+  if (options.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const { architecture, names, chosen } = options;
+  const engines = await enginesOf(architecture, { names, report: say });
   const folder = mkdtempSync(join(tmpdir(), "unikvm-bench-io-"));
   const servers = await benchServers(netSize);
   const results = new Map<string, Measured[]>();
@@ -168,7 +191,7 @@ async function main(): Promise<number> {
       kernel: guest.kernel,
       initrd: join(folder, "initrd"),
       disk: join(folder, "disk"),
-      append: `${guest.append} quiet unikvm.modules=${modules.join(",")} unikvm.run="ulimit -n 4096; /io /rows"`,
+      append: `${guest.append}${architecture.append} quiet unikvm.modules=${modules.join(",")} unikvm.run="ulimit -n 4096; /io /rows"`,
     };
     writeFileSync(files.initrd, readFileSync(guest.initrd));
     appendFileSync(files.initrd, await guestDrivers(guest, modules));
@@ -180,21 +203,17 @@ async function main(): Promise<number> {
     ] as const;
     appendFileSync(files.initrd, cpio(entries));
     writeFileSync(files.disk, Buffer.alloc(diskSize, "z"));
-    for (let round = 0; round < Number(values.rounds); round++) {
+    for (let round = 0; round < options.rounds; round++) {
       for (const engine of engines) {
         const { program: run, args } = engine.command({ ...files, memory: 512 });
-        const measured = await measure(
-          run,
-          [...args, ...devicesOf(engine.name, files, servers)],
-          Number(values.timeout),
-        );
+        const measured = await measure(run, [...args, ...devicesOf(engine.name, files, servers)], options.timeout);
         for (const [row, one] of measured) {
           const key = `${engine.name} ${row}`;
           results.set(key, [...(results.get(key) ?? []), one]);
         }
         const open = await left(servers);
         leaked += open;
-        process.stderr.write(`round ${round + 1} ${engine.name}: done, ${open} connections left\n`);
+        say(`round ${round + 1} ${engine.name}: done, ${open} connections left`);
       }
     }
   } finally {
@@ -202,7 +221,7 @@ async function main(): Promise<number> {
     rmSync(folder, { recursive: true, force: true });
   }
   print(
-    chosen,
+    options,
     engines.map(({ name }) => name),
     (engine, row) => {
       const all = results.get(`${engine} ${row}`) ?? [];
@@ -216,10 +235,4 @@ async function main(): Promise<number> {
   return leaked === 0 ? 0 : 1;
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof BenchUnavailable || error instanceof GuestUnavailable)) throw error;
-  process.stderr.write(`bench: ${error.message}\n`);
-  process.exitCode = 3;
-}
+await runCommand(usage, main);

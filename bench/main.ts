@@ -1,16 +1,15 @@
 /**
  * `npm run bench -- --quick|--all`: the same guest, with the same command line and one vCPU, under each of unikvm's
- * implementations and under QEMU's TCG, in turn. docs/benchmarks.md tells what is measured and how to read it.
+ * implementations and under QEMU's TCG or v86, in turn. docs/benchmarks.md tells what is measured and how to read it.
  */
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { GuestUnavailable } from "../guests/index.js";
-import { architectures } from "./suite/architectures.js";
+import { architectureNamed, countOf, guestNames, patternOf, runCommand, say, UsageError } from "./suite/command.js";
 import { BenchUnavailable, benchFiles, compileForGuest, nativeOutputs, writeInitrd } from "./suite/compile.js";
 import { debianFiles } from "./suite/debian.js";
-import { enginesOf, qemuName, threadModes } from "./suite/engines.js";
+import { engineNames, enginesOf, peersOf, threadModes } from "./suite/engines.js";
 import { measureDisk } from "./suite/measure.js";
 import type { Output } from "./suite/protocol.js";
 import { type Report, toJson, troubles } from "./suite/report.js";
@@ -19,14 +18,14 @@ import { bootRow, type Row, rowSets, smallPrograms } from "./suite/rows.js";
 import { toSvg } from "./suite/svg.js";
 import { toTable } from "./suite/table.js";
 
-const guests = architectures.map(({ name }) => name).join(" or ");
 const usage = `usage: npm run bench -- [--quick | --all] [options]
   --quick            the small programs, two runs each (the default)
   --all              these and Debian's own programs, three runs each
-  --guest NAME       ${guests} (default: the first)
+  --guest NAME       ${guestNames} (default: the first)
   --rows REGEXP      only rows whose names match, of all there are
-  --engines LIST     of qemu, hv, pr (default: all of them)
-  --node PATH        hv once more on another Node.js; can be given again
+  --engines LIST     of qemu, v86 (of i386), hv, pr; the others are held to the first of qemu and v86
+                     (default: qemu,hv,pr)
+  --node PATH        hv once more on another Node.js, and v86 if it is wanted; can be given again
   --rounds N         fresh guests for each engine, one after the other (default: 1)
   --runs N           runs of each row in a guest
   --passes N         all rows so often in a guest, and what its process holds after each (default: 1)
@@ -35,8 +34,6 @@ const usage = `usage: npm run bench -- [--quick | --all] [options]
   --timeout SECONDS  for one run (default: 300)
   --out FOLDER       for results.json, hv.svg and what was built (default: build/bench)
 `;
-
-class UsageError extends Error {}
 
 function parseOptions(args: readonly string[]) {
   const { values } = parseArgs({
@@ -59,44 +56,28 @@ function parseOptions(args: readonly string[]) {
     },
   });
   if (values.quick && values.all) throw new UsageError("--quick and --all exclude each other");
-  const count = (name: string, text: string): number => {
-    if (!/^[1-9]\d{0,5}$/.test(text)) throw new UsageError(`--${name} is a whole number from 1, not "${text}"`);
-    return Number(text);
-  };
   const clock = clocks.find((name) => name === values.clock);
   if (!clock) throw new UsageError(`--clock is ${clocks.join(", ")}, not "${values.clock}"`);
-  const architecture = architectures.find(({ name }) => name === (values.guest ?? architectures[0]?.name));
-  if (!architecture) throw new UsageError(`--guest is ${guests}, not "${values.guest}"`);
+  const architecture = architectureNamed(values.guest);
   const threads = threadModes.find((mode) => mode === values.threads);
   if (values.threads !== undefined && !threads)
     throw new UsageError(`--threads is ${threadModes.join(" or ")}, not "${values.threads}"`);
-  const pattern = (text: string): RegExp => {
-    try {
-      return new RegExp(text);
-    } catch (error) {
-      throw new UsageError(`--rows: ${(error as Error).message}`);
-    }
-  };
   return {
     help: values.help,
     architecture,
-    rows: values.rows === undefined ? undefined : pattern(values.rows),
+    rows: values.rows === undefined ? undefined : patternOf("rows", values.rows),
     all: values.all || (values.rows !== undefined && !values.quick),
-    engines: values.engines?.split(","),
+    names: engineNames(architecture, values.engines, []),
     nodes: values.node,
-    rounds: count("rounds", values.rounds),
-    runs: count("runs", values.runs ?? (values.all ? "3" : "2")),
-    passes: count("passes", values.passes),
+    rounds: countOf("rounds", values.rounds),
+    runs: countOf("runs", values.runs ?? (values.all ? "3" : "2")),
+    passes: countOf("passes", values.passes),
     threads,
     clock,
-    timeout: count("timeout", values.timeout),
+    timeout: countOf("timeout", values.timeout),
     out: values.out,
   };
 }
-
-const say = (sentence: string): void => {
-  process.stderr.write(`bench: ${sentence}\n`);
-};
 
 /** Appears whole or not at all. */
 function write(folder: string, name: string, text: string): void {
@@ -121,13 +102,10 @@ async function bench(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { architecture } = options;
-  const engines = enginesOf(
-    architecture,
-    options.engines ?? [qemuName, ...architecture.types],
-    options.nodes,
-    (sentence) => say(`SKIPPED ${qemuName}: ${sentence}`),
-    options.threads,
-  );
+  const { names, nodes, threads } = options;
+  const engines = await enginesOf(architecture, { names, nodes, threads, report: say });
+  const isThere = (name: string): boolean => engines.some((engine) => engine.name === name);
+  const reference = names.find((name) => peersOf(architecture).includes(name) && isThere(name));
   const wanted = (name: string): boolean => options.rows?.test(name) ?? true;
   const sets = options.all ? rowSets : [smallPrograms];
   const chosen = sets.flatMap((set) =>
@@ -179,6 +157,7 @@ async function bench(args: readonly string[]): Promise<number> {
     clock: options.clock,
     append,
     engines: engines.map(({ name, version }) => ({ name, version })),
+    reference,
     besideMemory,
     afterPasses,
     longestStop,
@@ -194,7 +173,7 @@ async function bench(args: readonly string[]): Promise<number> {
   mkdirSync(options.out, { recursive: true });
   write(options.out, "results.json", toJson(report));
   for (const type of architecture.types) {
-    if (engines.some(({ name }) => name === type)) write(options.out, `${type}.svg`, toSvg(report, type));
+    if (isThere(type)) write(options.out, `${type}.svg`, toSvg(report, type));
   }
   process.stdout.write(`${toTable(report)}\n`);
   const wrong = troubles(report);
@@ -203,15 +182,4 @@ async function bench(args: readonly string[]): Promise<number> {
   return wrong.length > 0 ? 1 : 0;
 }
 
-try {
-  process.exitCode = await bench(process.argv.slice(2));
-} catch (error) {
-  const usageTrouble =
-    error instanceof UsageError ||
-    error instanceof RangeError ||
-    (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS");
-  if (!usageTrouble && !(error instanceof BenchUnavailable) && !(error instanceof GuestUnavailable)) throw error;
-  say((error as Error).message);
-  if (usageTrouble) process.stderr.write(usage);
-  process.exitCode = usageTrouble ? 2 : 3;
-}
+await runCommand(usage, () => bench(process.argv.slice(2)));

@@ -47,7 +47,7 @@ export function compileForGuest(architecture: Architecture, folder: string): Pro
 /** For the guest, which need not have a library. Files are those of bench/guest, or absolute. */
 export function compileStatically(architecture: Architecture, files: readonly string[], to: string): void {
   try {
-    compile(architecture.compiler, ["-static"], files, to);
+    compile(architecture.compiler, ["-static", ...architecture.compilerOptions], files, to);
   } catch (error) {
     if (!(error instanceof BenchUnavailable)) throw error;
     throw new BenchUnavailable(`${error.message}\nDebian has it in: apt-get install ${architecture.compilerPackage}`);

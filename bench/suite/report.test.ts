@@ -45,6 +45,7 @@ const report: Report = {
     { name: "qemu", version: "7" },
     { name: "hv", version: "v20" },
   ],
+  reference: "qemu",
   besideMemory: { small: { qemu: 99.4, hv: Number.NaN } },
   afterPasses: { small: { qemu: [98, 99.4], hv: [Number.NaN, 70] } },
   longestStop: { small: { qemu: Number.NaN, hv: 7.26 } },

@@ -1,5 +1,5 @@
 /** The results as a whole: what JSON holds, and what the table and the picture are made of. */
-import { type Engine, qemuName } from "./engines.js";
+import type { Engine } from "./engines.js";
 import {
   type Clock,
   geometricMean,
@@ -24,6 +24,8 @@ export interface Report {
   /** The kernel's command line, the same under every engine. */
   readonly append: string;
   readonly engines: readonly Pick<Engine, "name" | "version">[];
+  /** The name of the one that the others are held to; undefined: there is none. */
+  readonly reference: string | undefined;
   /** Most MB that each engine's process had beside the guest's memory, by disk, then by engine. */
   readonly besideMemory: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** The same at the end of each pass over all rows, if there was more than one, and the longest stops, ms; likewise. */
@@ -44,12 +46,16 @@ export interface Cell {
   readonly failures: readonly string[];
 }
 
-export function cellOf(result: RowResult, engine: string, clock: Clock): Cell {
+/** Of a report: how its figures are to be read. */
+export type Reading = Pick<Report, "clock" | "reference">;
+
+export function cellOf(result: RowResult, engine: string, { clock, reference }: Reading): Cell {
   const measured = result.engines[engine];
+  const other = reference === undefined ? undefined : result.engines[reference];
   return {
     times: timesOf(measured, clock),
-    ratios: engine === qemuName ? undefined : ratiosOf(measured, result.engines[qemuName], clock),
-    right: outputsRight(result, engine, qemuName),
+    ratios: engine === reference ? undefined : ratiosOf(measured, other, clock),
+    right: outputsRight(result, engine, reference),
     failures: measured?.failures ?? [],
   };
 }
@@ -62,8 +68,8 @@ export interface Means {
   readonly rows: number;
 }
 
-export function meansOf(rows: readonly RowResult[], engine: string, clock: Clock): Means {
-  const ratios = rows.flatMap((row) => cellOf(row, engine, clock).ratios ?? []);
+export function meansOf(rows: readonly RowResult[], engine: string, reading: Reading): Means {
+  const ratios = rows.flatMap((row) => cellOf(row, engine, reading).ratios ?? []);
   return {
     first: geometricMean(ratios.map(({ first }) => first)),
     steady: geometricMean(ratios.flatMap(({ steady }) => steady ?? [])),
@@ -72,14 +78,21 @@ export function meansOf(rows: readonly RowResult[], engine: string, clock: Clock
   };
 }
 
+/** As sentences call an engine. */
+export const titleOf = (engine: string | undefined): string => (engine === "qemu" ? "QEMU" : `${engine}`);
+
 /** Rows whose output was wrong, or that did not run, as sentences. */
 export function troubles(report: Report): string[] {
   const out: string[] = [];
   for (const result of report.rows) {
     for (const { name } of report.engines) {
-      const { right, failures } = cellOf(result, name, report.clock);
+      const { right, failures } = cellOf(result, name, report);
       if (right === false) {
-        const other = result.expected ? "the host's" : name === qemuName ? "that of its first run" : "QEMU's";
+        const other = result.expected
+          ? "the host's"
+          : name === report.reference
+            ? "that of its first run"
+            : `${titleOf(report.reference)}'s`;
         out.push(`${result.row} under ${name}: its output is not ${other}`);
       }
       for (const failure of failures) out.push(`${result.row} under ${name}: ${failure}`);
@@ -97,14 +110,14 @@ export function toJson(report: Report): string {
     rows: report.rows.map((result) => ({
       row: result.row,
       ...byEngine((engine) => {
-        const { times, ratios, right } = cellOf(result, engine, report.clock);
+        const { times, ratios, right } = cellOf(result, engine, report);
         return { times, ratios, right };
       }),
     })),
     means: Object.fromEntries(
       report.sets.map(({ name }) => {
         const rows = report.rows.filter(({ set }) => set === name);
-        return [name, byEngine((engine) => meansOf(rows, engine, report.clock))];
+        return [name, byEngine((engine) => meansOf(rows, engine, report))];
       }),
     ),
   };

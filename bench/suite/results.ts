@@ -106,8 +106,8 @@ const same = (one: Output, other: Output): boolean => one.bytes === other.bytes 
  * Whether an engine's outputs are right: those of the host, else those of the reference's first run. Undefined: there is
  * nothing to compare with.
  */
-export function outputsRight(result: RowResult, engine: string, reference: string): boolean | undefined {
-  const right = result.expected ?? result.engines[reference]?.rounds[0]?.[0]?.output;
+export function outputsRight(result: RowResult, engine: string, reference: string | undefined): boolean | undefined {
+  const right = result.expected ?? result.engines[reference ?? ""]?.rounds[0]?.[0]?.output;
   const runs = result.engines[engine]?.rounds.flat() ?? [];
   if (right === undefined || runs.length === 0) return undefined;
   return runs.every(({ output }) => same(output, right));

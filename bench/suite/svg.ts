@@ -1,12 +1,12 @@
-/** The results as a picture for the README: a bar for each row, from QEMU's time to the left if faster, else to the right. */
-import { cellOf, meansOf, type Report } from "./report.js";
+/** The results as a picture for the README: a bar for each row, from the reference's time to the left if faster, else to the right. */
+import { cellOf, meansOf, type Report, titleOf } from "./report.js";
 import type { RowResult } from "./results.js";
 
 const lineHeight = 17;
 const labelWidth = 130;
 const plotWidth = 560;
 const margin = 10;
-/** Times QEMU's, on a logarithmic scale. */
+/** Times the reference's, on a logarithmic scale. */
 const [lowest, highest] = [1 / 16, 4];
 
 const place = (ratio: number): number => {
@@ -42,7 +42,7 @@ function bar(name: string, bold: boolean, first: number, steady: number | undefi
   ].join("\n");
 }
 
-/** `engine` against QEMU: bars of the steady times, a mark at the first run's; figures are times QEMU's. */
+/** `engine` against the reference: bars of the steady times, a mark at the first run's; figures are times the reference's. */
 export function toSvg(report: Report, engine: string): string {
   const parts: string[] = [];
   const top = 40;
@@ -52,13 +52,13 @@ export function toSvg(report: Report, engine: string): string {
     y += lineHeight;
   };
   for (const { name, title } of report.sets) {
-    const rows = report.rows.filter((row: RowResult) => row.set === name && cellOf(row, engine, report.clock).ratios);
-    const { first, steady } = meansOf(rows, engine, report.clock);
+    const rows = report.rows.filter((row: RowResult) => row.set === name && cellOf(row, engine, report).ratios);
+    const { first, steady } = meansOf(rows, engine, report);
     if (first === undefined) continue;
     parts.push(`<text class="title" x="${margin}" y="${y + 14}">${escaped(title)}</text>`);
     y += lineHeight + 4;
     for (const row of rows) {
-      const { ratios } = cellOf(row, engine, report.clock);
+      const { ratios } = cellOf(row, engine, report);
       if (ratios) add(row.row, false, ratios.first, ratios.steady);
     }
     add("geometric mean", true, first, steady);
@@ -76,7 +76,7 @@ export function toSvg(report: Report, engine: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
 <style>${style}
 </style>
-<text x="${margin}" y="16">Time under ${escaped(engine)}, times QEMU&#8217;s: green is faster. Bars: warm; blue: the first run</text>
+<text x="${margin}" y="16">Time under ${escaped(engine)}, times ${escaped(titleOf(report.reference))}&#8217;s: green is faster. Bars: warm; blue: the first run</text>
 ${grid.join("\n")}
 ${parts.join("\n")}
 </svg>

@@ -1,7 +1,6 @@
 /** The results as a table for a terminal. */
-import { qemuName } from "./engines.js";
-import { type Cell, cellOf, meansOf, type Report } from "./report.js";
-import type { Clock, RowResult } from "./results.js";
+import { type Cell, cellOf, meansOf, type Reading, type Report } from "./report.js";
+import type { RowResult } from "./results.js";
 
 const seconds = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(value < 1 ? 3 : 2));
 const ratio = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(2));
@@ -13,28 +12,28 @@ function verdict({ right, failures, times }: Cell): string {
 }
 
 /** The columns of one engine. */
-const columnsOf = (engine: string): string[] =>
-  engine === qemuName ? ["first", "steady"] : ["first", "x", "steady", "x", "1st s x", "output"];
+const columnsOf = (engine: string, { reference }: Reading): string[] =>
+  engine === reference ? ["first", "steady"] : ["first", "x", "steady", "x", "1st s x", "output"];
 
-function cellsOf(result: RowResult, engine: string, clock: Clock): string[] {
-  const cell = cellOf(result, engine, clock);
+function cellsOf(result: RowResult, engine: string, reading: Reading): string[] {
+  const cell = cellOf(result, engine, reading);
   const { times, ratios } = cell;
   const failed = times === undefined && cell.failures.length > 0;
-  if (engine === qemuName) return [failed ? "FAILED" : seconds(times?.first), seconds(times?.steady)];
+  if (engine === reading.reference) return [failed ? "FAILED" : seconds(times?.first), seconds(times?.steady)];
   return [
     ...[seconds(times?.first), ratio(ratios?.first), seconds(times?.steady), ratio(ratios?.steady)],
     ...[ratio(ratios?.firstSecond), verdict(cell)],
   ];
 }
 
-function meanCells(rows: readonly RowResult[], engine: string, clock: Clock): string[] {
-  if (engine === qemuName) return ["", ""];
-  const { first, steady, firstSecond } = meansOf(rows, engine, clock);
+function meanCells(rows: readonly RowResult[], engine: string, reading: Reading): string[] {
+  if (engine === reading.reference) return ["", ""];
+  const { first, steady, firstSecond } = meansOf(rows, engine, reading);
   return ["", ratio(first), "", ratio(steady), ratio(firstSecond), ""];
 }
 
 /** Lines of cells, each column as wide as it must be; the first one is text, the others are numbers. */
-function aligned(lines: readonly (readonly string[])[]): string[] {
+export function alignedCells(lines: readonly (readonly string[])[]): string[] {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines.map((line) =>
     line
@@ -55,23 +54,22 @@ const milliseconds = (value: number): string => (Number.isFinite(value) ? `${val
 const passes = (values: readonly number[]): string =>
   values.length > 1 && values.every(Number.isFinite) ? `${values.map((one) => one.toFixed(0)).join(" ")} MB` : "";
 
-/** One table a set: seconds by the report's clock, and "x", times QEMU's. */
+/** One table a set: seconds by the report's clock, and "x", times the reference's. */
 export function toTable(report: Report): string {
-  const { clock } = report;
   const engines = report.engines.map(({ name }) => name);
   const out: string[] = [];
   for (const { name, title, disks } of report.sets) {
     const rows = report.rows.filter(({ set }) => set === name);
     if (rows.length === 0) continue;
     const heads = engines.flatMap((engine) =>
-      columnsOf(engine).map((column, index) => (index === 0 ? `${engine}: ${column}` : column)),
+      columnsOf(engine, report).map((column, index) => (index === 0 ? `${engine}: ${column}` : column)),
     );
     const lines = [
       [title, ...heads],
-      ...rows.map((result) => [result.row, ...engines.flatMap((engine) => cellsOf(result, engine, clock))]),
-      ["geometric mean", ...engines.flatMap((engine) => meanCells(rows, engine, clock))],
+      ...rows.map((result) => [result.row, ...engines.flatMap((engine) => cellsOf(result, engine, report))]),
+      ["geometric mean", ...engines.flatMap((engine) => meanCells(rows, engine, report))],
     ];
-    out.push(...aligned(lines));
+    out.push(...alignedCells(lines));
     for (const disk of disks) {
       const where = disks.length > 1 ? `${disk}: ` : "";
       out.push(

@@ -1,4 +1,5 @@
 /** What a row of `npm run bench:use` is, and the VM that rows share. */
+import type { GuestArchitecture } from "../../guests/index.js";
 import { createVm, type LinuxVm, type VmOptions } from "../../src/index-node.js";
 
 export interface Row {
@@ -17,6 +18,8 @@ export interface Row {
 /** What a row is given. */
 export interface Bench {
   readonly type: "hv" | "pr";
+  /** As `createVm` calls it. */
+  readonly guest: GuestArchitecture;
   /** How often to measure. */
   readonly runs: number;
   /** A VM that runs, for rows that leave it as they found it. */
