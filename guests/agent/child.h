@@ -137,6 +137,8 @@ static _Noreturn void child(const struct request *request, struct strings *strin
 		call(umask, 022);
 		call(exit_group, run_built_in(strings->arguments, request->arguments));
 	}
+	error = join_group();
+	if (error < 0) fail_child(&ends, error, STEP_SYSTEM);
 	error = find_user(*strings->user ? strings->user : "0", &user);
 	if (error == 0) error = become(&user);
 	if (error < 0) fail_child(&ends, error, STEP_USER);

@@ -196,6 +196,7 @@ static long do_write(char **a)
 	return error < 0 ? error : closed;
 }
 
+#include "limits.h"
 #include "tar.h"
 #include "tree.h"
 
@@ -220,6 +221,7 @@ static const struct built_in built_ins[] = {
 	{ "write", 3, 3, do_write },
 	{ "pack", 1, STRINGS_MOST, do_pack },
 	{ "unpack", 1, 1, do_unpack },
+	{ "limit", 1, 1, do_limit },
 };
 
 /* The exit status: an errno. */

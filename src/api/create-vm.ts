@@ -21,6 +21,7 @@ import { ConsoleLog } from "./console.js";
 import { notSupported, VmError } from "./error.js";
 import { requireImage } from "./images.js";
 import { type BootPlan, type Platform, type RunningMachine, vmGuests } from "./platform.js";
+import { mostProcesses } from "./processes.js";
 import { misuse } from "./program.js";
 import type { Captured } from "./snapshot.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
@@ -39,12 +40,10 @@ const file = (value: unknown, call: string, name: string): void => {
 /** What is not there yet, with what there is instead. */
 interface LimitsToCome {
   readonly memory?: unknown;
-  readonly processes?: unknown;
 }
 const insteadOfLimit: Readonly<Record<keyof LimitsToCome, string>> = {
   memory:
     "its RAM is the option memory; what the host takes besides is bounded for each part, and a process's by its control group",
-  processes: "in the guest, /proc/sys/kernel/threads-max bounds them, and ulimit -u those of a user",
 };
 
 const port = integer(1, 65535);
@@ -82,7 +81,7 @@ const checkOptions = optionsOf<VmOptions>({
   limits: optional(
     optionsOf<Limits & LimitsToCome>({
       ...{ cpu: anything, output: anything, disk: anything, lifetime: optional(time) },
-      ...{ memory: anything, processes: anything },
+      ...{ memory: anything, processes: optional(integer(1, mostProcesses)) },
     }),
   ),
   env: optional(recordOf(text)),
@@ -232,7 +231,7 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
     machine = await (from ? platform.restore(plan, from.snapshot) : platform.boot(plan));
     const running = machine;
     const parts: VmParts = {
-      ...{ machine, agent, log, options, packTree: platform.packTree },
+      ...{ machine, agent, log, options, packTree: platform.packTree, report: plan.report },
       fork: async (count) => {
         try {
           const { twins, also, stopped } = await running.twins(count, () => agent.save());
@@ -269,7 +268,10 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
       stop.signal.addEventListener("abort", () => reject(stop.signal.reason), { once: true });
     });
     aborted.catch(() => undefined);
-    await Promise.race([ready, ending, aborted]).catch(async (error: unknown) => {
+    const { processes } = options.limits ?? {};
+    const prepared = processes === undefined ? ready : ready.then(() => one.limitProcesses(processes));
+    prepared.catch(() => undefined);
+    await Promise.race([prepared, ending, aborted]).catch(async (error: unknown) => {
       machine?.stop();
       await ended;
       throw error;

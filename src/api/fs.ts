@@ -24,8 +24,12 @@ interface Work extends Abort {
   readonly most?: number;
 }
 
-/** Does it; what it wrote. Throws VmError, or the reason of `signal`. */
-async function work(runner: Runner, command: readonly string[], { title, input, most = 65536, signal }: Work) {
+/** Has the agent do it; what it wrote. Throws VmError, or the reason of `signal`. */
+export async function builtIn(
+  runner: Runner,
+  command: readonly string[],
+  { title, input, most = 65536, signal }: Work,
+) {
   const output = new ByteQueue();
   let tooMuch = false;
   const feeder = new Feeder(() => program);
@@ -145,7 +149,7 @@ export class GuestFiles implements VmFs {
   ): Promise<string | Uint8Array> {
     const { encoding, signal }: Abort & { encoding?: string } = options === "utf8" ? { encoding: options } : options;
     const command = ["read", "0", "-", path];
-    const bytes = await work(this.#runner, command, { title: `open '${path}'`, most: mostFile, ...abort(signal) });
+    const bytes = await builtIn(this.#runner, command, { title: `open '${path}'`, most: mostFile, ...abort(signal) });
     return encoding === undefined ? bytes.slice() : new TextDecoder().decode(bytes);
   }
 
@@ -155,7 +159,7 @@ export class GuestFiles implements VmFs {
     { mode = 0o666, flag = "w", signal }: Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" } = {},
   ): Promise<void> {
     const command = ["write", flag, octal(mode, "writeFile"), path];
-    await work(this.#runner, command, { title: `open '${path}'`, input: data, ...abort(signal) });
+    await builtIn(this.#runner, command, { title: `open '${path}'`, input: data, ...abort(signal) });
   }
 
   readdir(path: string): Promise<readonly string[]>;
@@ -181,19 +185,19 @@ export class GuestFiles implements VmFs {
 
   async #list(path: string): Promise<Dirent[]> {
     const title = `scandir '${path}'`;
-    return asDirents(await work(this.#runner, ["readdir", path], { title, most: mostNames }), path);
+    return asDirents(await builtIn(this.#runner, ["readdir", path], { title, most: mostNames }), path);
   }
 
   async stat(path: string): Promise<Stats> {
-    return asStats(await work(this.#runner, ["stat", path], { title: `stat '${path}'` }));
+    return asStats(await builtIn(this.#runner, ["stat", path], { title: `stat '${path}'` }));
   }
 
   async lstat(path: string): Promise<Stats> {
-    return asStats(await work(this.#runner, ["lstat", path], { title: `lstat '${path}'` }));
+    return asStats(await builtIn(this.#runner, ["lstat", path], { title: `lstat '${path}'` }));
   }
 
   async readlink(path: string): Promise<string> {
-    return new TextDecoder().decode(await work(this.#runner, ["readlink", path], { title: `readlink '${path}'` }));
+    return new TextDecoder().decode(await builtIn(this.#runner, ["readlink", path], { title: `readlink '${path}'` }));
   }
 
   async mkdir(
@@ -201,26 +205,26 @@ export class GuestFiles implements VmFs {
     { recursive = false, mode = 0o777 }: { readonly recursive?: boolean; readonly mode?: number } = {},
   ): Promise<void> {
     const command = ["mkdir", octal(mode, "mkdir"), recursive ? "1" : "0", path];
-    await work(this.#runner, command, { title: `mkdir '${path}'` });
+    await builtIn(this.#runner, command, { title: `mkdir '${path}'` });
   }
 
   async rm(
     path: string,
     { recursive = false, force = false }: { readonly recursive?: boolean; readonly force?: boolean } = {},
   ): Promise<void> {
-    await work(this.#runner, ["rm", recursive ? "1" : "0", force ? "1" : "0", path], { title: `rm '${path}'` });
+    await builtIn(this.#runner, ["rm", recursive ? "1" : "0", force ? "1" : "0", path], { title: `rm '${path}'` });
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await work(this.#runner, ["rename", from, to], { title: `rename '${from}' -> '${to}'` });
+    await builtIn(this.#runner, ["rename", from, to], { title: `rename '${from}' -> '${to}'` });
   }
 
   async symlink(target: string, path: string): Promise<void> {
-    await work(this.#runner, ["symlink", target, path], { title: `symlink '${target}' -> '${path}'` });
+    await builtIn(this.#runner, ["symlink", target, path], { title: `symlink '${target}' -> '${path}'` });
   }
 
   async chmod(path: string, mode: number): Promise<void> {
-    await work(this.#runner, ["chmod", octal(mode, "chmod"), path], { title: `chmod '${path}'` });
+    await builtIn(this.#runner, ["chmod", octal(mode, "chmod"), path], { title: `chmod '${path}'` });
   }
 
   async upload(tree: ReadableStream<Uint8Array> | string, path: string, options: Abort = {}): Promise<void> {

@@ -62,6 +62,12 @@ export interface Limits {
   readonly disk?: Size;
   /** Milliseconds after which the VM ends. */
   readonly lifetime?: number;
+  /**
+   * How many processes its programs may be, all together, threads counted, 1 to 4194304: beyond that nothing can be begun
+   * (EAGAIN). The guest's kernel counts them in a control group; calls of `fs` and what the guest's own init runs are not
+   * counted. Whoever is root in the guest can undo it: `user` is for what is not to be trusted with that.
+   */
+  readonly processes?: number;
 }
 
 /** What a guest may reach. */

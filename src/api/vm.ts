@@ -15,6 +15,7 @@ import { GuestFiles } from "./fs.js";
 import { GuestNet, noNetwork } from "./net.js";
 import type { PackTree, RunningMachine } from "./platform.js";
 import { adopt, begin, inTerminal } from "./process.js";
+import { limitProcesses } from "./processes.js";
 import { misuse, type Runner } from "./program.js";
 import { signalName, signalNumber } from "./signals.js";
 import type { Taking } from "./snapshot.js";
@@ -52,6 +53,8 @@ export interface VmParts {
   readonly log: ConsoleLog;
   readonly options: VmOptions;
   readonly packTree: PackTree | undefined;
+  /** Is told in a sentence what was asked for and is not so. */
+  readonly report: (sentence: string) => void;
   /** Makes twins. Rejects with KvmError, VmmError or VmError. */
   readonly fork: (count: number) => Promise<readonly Vm[]>;
   /** Rejects with VmError, or the signal's reason. */
@@ -150,6 +153,14 @@ export class LinuxVm implements Vm {
   failed(error: Error): void {
     if (this.#end) return;
     this.#stop({ kind: "failed", message: `the guest's agent cannot be understood: ${error.message}` });
+  }
+
+  /** As `limitProcesses`; where it does not hold for root, the console says so. */
+  async limitProcesses(most: number): Promise<void> {
+    if (await limitProcesses(this.#runner, most)) return;
+    this.#parts.report(
+      "the guest's kernel counts no processes: limits.processes holds for users other than root alone",
+    );
   }
 
   async exec(command: string | readonly string[], options: ExecOptions = {}): Promise<ExecResult> {

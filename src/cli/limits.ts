@@ -1,20 +1,24 @@
 /** How much of the host a guest may take, as options of the commands that run one. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { mostProcesses } from "../api/processes.js";
 import type { Limits } from "../api/types.js";
 import { leastCores, mostCores } from "../vmm/core/cpu-limit.js";
-import { parseSize } from "./sizes.js";
+import { parseCount, parseSize } from "./sizes.js";
 
 export interface LimitChoices {
   /** Processors of the host. */
   readonly limitCpu?: number;
   /** Bytes. */
   readonly limitDisk?: number;
+  /** Of programs in the guest, where `exec` or `shell` runs them. */
+  readonly limitProcesses?: number;
 }
 
 /** As createVm takes them. */
-export const limitsOf = ({ limitCpu, limitDisk }: LimitChoices): Limits => ({
+export const limitsOf = ({ limitCpu, limitDisk, limitProcesses }: LimitChoices): Limits => ({
   ...(limitCpu === undefined ? {} : { cpu: limitCpu }),
   ...(limitDisk === undefined ? {} : { disk: limitDisk }),
+  ...(limitProcesses === undefined ? {} : { processes: limitProcesses }),
 });
 
 function parseCores(text: string): number {
@@ -24,6 +28,15 @@ function parseCores(text: string): number {
     `"${text}" is no number of processors from ${leastCores} to ${mostCores}; write it as 0.5 or 2.`,
   );
 }
+
+/** Of commands that run programs in a guest. */
+export const describeProcessLimit = (command: Command): Command =>
+  command.addOption(
+    new Option(
+      "--limit-processes <n>",
+      "how many processes its programs may be, all together, threads counted",
+    ).argParser(parseCount(1, mostProcesses)),
+  );
 
 /** They are `limits` of createVm; that of its lifetime is --timeout. */
 export const describeLimits = (command: Command): Command =>

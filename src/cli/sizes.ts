@@ -11,13 +11,14 @@ export function parseSize(text: string): number {
   return Math.floor(Number(match[1]) * unit);
 }
 
-/** A whole number of at least `least`. */
-export function parseCount(least: number): (text: string) => number {
+/** A whole number of at least `least`, and at most `most`. */
+export function parseCount(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
       throw new InvalidArgumentError(`"${text}" is not a whole number of at least ${least}.`);
     }
+    if (value > most) throw new InvalidArgumentError(`"${text}" is more than ${most}.`);
     return value;
   };
 }

@@ -12,6 +12,7 @@ import { withLock } from "../../guests/lock.mjs";
 import { VmError } from "../api/error.js";
 import { type VmGuest, vmGuests } from "../api/platform.js";
 import type { Vm, VmOptions } from "../api/types.js";
+import type { LinuxVm } from "../api/vm.js";
 import { messageOf } from "../base/errors.js";
 import { fileIdentity } from "../base/node/file-identity.js";
 import { removeLeftovers } from "../base/node/whole-file.js";
@@ -130,7 +131,9 @@ export async function vmFromCache(
       begun = true;
       const other = await goOn(file);
       if (other) return other;
-      const vm = await create(options);
+      // It would hold for all who go on from what is kept.
+      const { processes, ...limits } = options.limits ?? {};
+      const vm = await create({ ...options, limits });
       try {
         await vm.snapshot({ name: file, packing: "stored", ...(signal ? { signal } : {}) });
         shrink(file);
@@ -142,6 +145,7 @@ export async function vmFromCache(
         }
         say(`the VM is not kept for the next time: ${messageOf(error)}`);
       }
+      if (processes !== undefined) await (vm as LinuxVm).limitProcesses(processes);
       return vm;
     },
     (pid) => say(`waiting for process ${pid}, which boots the same`),

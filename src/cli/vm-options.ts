@@ -17,7 +17,7 @@ import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
 import { interruptible, OutOfTime } from "./interrupt.js";
 import type { LoadedKvm } from "./kvm.js";
-import { describeLimits, type LimitChoices, limitsOf } from "./limits.js";
+import { describeLimits, describeProcessLimit, type LimitChoices, limitsOf } from "./limits.js";
 import { checked, cpuOption, guestOption, memoryOption, settledMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
 import { parseCount, parsePath, parseSeconds } from "./sizes.js";
@@ -91,7 +91,7 @@ export async function describeVm(command: Command): Promise<void> {
     .addOption(
       new Option("--network <network>", `adds a network card: ${networkSyntax}`).argParser(checked(parseNetwork)),
     );
-  describeLimits(command)
+  describeProcessLimit(describeLimits(command))
     .option(
       "--user <user>",
       "who runs it: a name or a number, or either with :GROUP behind it (default: root)",
@@ -135,7 +135,20 @@ export function reporting(platform: Platform): Platform {
 
 /** Boots it. Rejects with VmError, or the signal's reason; progress goes to stderr. */
 async function bootVm(choices: VmChoices, signal: AbortSignal, loaded?: (kvm: LoadedKvm<AnyKvm>) => void): Promise<Vm> {
-  const { memory, cpus, disk = [], quiet, timeout, user, cwd, env, limitCpu, limitDisk, ...others } = choices;
+  const {
+    memory,
+    cpus,
+    disk = [],
+    quiet,
+    timeout,
+    user,
+    cwd,
+    env,
+    limitCpu,
+    limitDisk,
+    limitProcesses,
+    ...others
+  } = choices;
   const say = (sentence: string): void => void (quiet || process.stderr.write(`unikvm: ${sentence}\n`));
   let timer: ReturnType<typeof setTimeout> | undefined;
   const options: VmOptions = {

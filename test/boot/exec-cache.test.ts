@@ -32,14 +32,20 @@ const run = () => unikvm(["exec", "--memory", "128M", "--", "sh", "-c", "hostnam
 
 test("the bundled command keeps a VM of its own, and goes on from it", { skip: noGuest, timeout: 280_000 }, () => {
   const command = join(root, "dist/command/node/unikvm.js");
-  const exec = () =>
-    spawnSync(process.execPath, [command, "exec", "--memory", "128M", "--", "sh", "-c", "hostname; exit 3"], {
+  const script = "hostname; cat /sys/fs/cgroup/unikvm/pids.max; exit 3";
+  const exec = (...limit: readonly string[]) =>
+    spawnSync(process.execPath, [command, "exec", "--memory", "128M", ...limit, "--", "sh", "-c", script], {
       encoding: "utf8",
     });
-  for (const hostName of [/^unikvm\n$/, /^twin-\w+\n$/]) {
-    const { status, stdout, stderr } = exec();
+  // What one was limited to is nothing to the next.
+  for (const [limit, said] of [
+    [["--limit-processes", "9"], /^unikvm\n9\n$/],
+    [[], /^twin-\w+\n$/],
+    [["--limit-processes", "8"], /^twin-\w+\n8\n$/],
+  ] as const) {
+    const { status, stdout, stderr } = exec(...limit);
     assert.equal(status, 3, stderr);
-    assert.match(stdout, hostName);
+    assert.match(stdout, said);
   }
   // From Node.js 22 on, what V8 has compiled of the command line is there, too.
   if ("enableCompileCache" in module) assert.ok(readdirSync(join(folder, "unikvm/compiled")).length > 0);

@@ -53,6 +53,7 @@ const guestOption: Row = { bad: ["", "plan9", "amd64 "], good: ["ppc64el", "amd6
 /** Of the commands that run another in a VM. */
 const vmValues = (command: string): Readonly<Record<string, Row>> => ({
   ...limitValues(command),
+  [`${command} --limit-processes`]: { bad: ["", "0", "-1", "many", "1e3", "4194305"], good: ["1", "100", "4194304"] },
   [`${command} --image`]: { bad: [""], good: ["debian-busybox", "a/file", "https://example.org/guest"] },
   [`${command} --snapshot`]: path,
   [`${command} --kernel`]: path,

@@ -45,7 +45,7 @@ function run(command: readonly string[], choices: VmChoices & { readonly pid?: n
 /** What the VM is, its process has said; none of these options is of the command. */
 const ofAnotherVm = [
   ...["guest", "image", "snapshot", "kernel", "initrd", "append", "type", "cpu", "disk", "network"],
-  ...["limitCpu", "limitDisk"],
+  ...["limitCpu", "limitDisk", "limitProcesses"],
 ] as const satisfies readonly (keyof VmChoices)[];
 
 /** "limitCpu" is --limit-cpu. */
