@@ -121,7 +121,11 @@ export interface Arch {
   /** Makes the engine return soon if it runs the vCPU. */
   kick(vcpu: VcpuInside): void;
   pc(vcpu: VcpuInside): bigint;
+  /** Bits of `control` that KVM_SET_GUEST_DEBUG takes. */
+  readonly guestDebugControl: number;
   setGuestDebug(vcpu: VcpuInside, debug: GuestDebug): void;
+  /** The exit after a single step. */
+  stepped(vcpu: VcpuInside): Exit;
 
   getOneReg(vcpu: VcpuInside, id: bigint): bigint;
   setOneReg(vcpu: VcpuInside, id: bigint, value: bigint): void;

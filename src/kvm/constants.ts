@@ -197,6 +197,8 @@ export const KVM_CAP_X86_MSR_FILTER = 189;
 export const KVM_CAP_DIRTY_LOG_RING = 192;
 /** POWER10's second watchpoint. */
 export const KVM_CAP_PPC_DAWR1 = 194;
+/** x86: answers with the bits of `control` that KVM_SET_GUEST_DEBUG takes. */
+export const KVM_CAP_SET_GUEST_DEBUG2 = 195;
 /** x86: KVM_GET_SREGS2 and KVM_SET_SREGS2. */
 export const KVM_CAP_SREGS2 = 200;
 /** H_RPT_INVALIDATE is answered on the kernel side. */
@@ -362,7 +364,7 @@ export const KVM_GUESTDBG_ENABLE = 1;
 export const KVM_GUESTDBG_SINGLESTEP = 2;
 /** `control`: it stops at the instruction that is a software breakpoint. */
 export const KVM_GUESTDBG_USE_SW_BP = 0x10000;
-/** `control`: it stops at `breakpoints`. */
+/** `control`: it stops at `breakpoints`, on x86 at what `debugreg` says. */
 export const KVM_GUESTDBG_USE_HW_BP = 0x20000;
 
 // Flags of a statistic's descriptor (KVM_GET_STATS_FD).

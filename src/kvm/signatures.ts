@@ -160,6 +160,7 @@ export const vcpuSignatures = {
     debug: options<GuestDebug>({
       control: u32,
       breakpoints: optional(listOf(either(u64, options({ addr: u64, type: u32 })))),
+      debugreg: optional(listOf(u64)),
     }),
   },
   enableCap: { cap: enableCap },

@@ -513,10 +513,12 @@ export type Exit =
   /** Single step or breakpoint (KVM_SET_GUEST_DEBUG). */
   | {
       readonly reason: "debug";
-      /** Guest effective address: of the instruction, or of what the DebugPoint watches. */
+      /** Guest effective address: of the instruction, or of what the DebugPoint watches; on x86 `arch.pc`. */
       readonly address: bigint;
-      /** 0: a step or a software breakpoint; else the type of the DebugPoint that stopped it. */
+      /** 0: a step or a software breakpoint; else the type of the DebugPoint that stopped it; 0 on x86. */
       readonly status: number;
+      /** x86's. */
+      readonly arch?: DebugExitArch;
     }
   /** requestExit, immediateExit or the deadline. */
   | { readonly reason: "intr" }
@@ -573,6 +575,18 @@ export type ExitReason = Exit["reason"];
 /** General registers, as the architecture's uapi.ts types them. */
 export type Registers = object;
 
+/** struct kvm_debug_exit_arch of x86. */
+export interface DebugExitArch {
+  /** 1: #DB; 3: #BP, of an INT3. */
+  readonly exception: number;
+  /** Linear address of the instruction that is next: of an instruction that has a breakpoint, of the INT3. */
+  readonly pc: bigint;
+  /** What has happened, as DR6 says it; the guest's DR6 does not. */
+  readonly dr6: bigint;
+  /** DR7, by which it has: the guest's or the user side's. */
+  readonly dr7: bigint;
+}
+
 /** One of struct kvm_guest_debug_arch. `type` says what it stops at, as the architecture numbers it. */
 export interface DebugPoint {
   /** Guest effective address. */
@@ -583,13 +597,15 @@ export interface DebugPoint {
 
 /** KVM_SET_GUEST_DEBUG. */
 export interface GuestDebug {
-  /** KVM_GUESTDBG_ENABLE, _SINGLESTEP, _USE_SW_BP, _USE_HW_BP. */
+  /** KVM_GUESTDBG_ENABLE, _SINGLESTEP, _USE_SW_BP, _USE_HW_BP; on x86 _INJECT_DB, _INJECT_BP, _BLOCKIRQ too. */
   readonly control: number;
   /**
    * With KVM_GUESTDBG_USE_HW_BP: at most 16; a mere address is a breakpoint. The vCPU stops before the instruction or
    * access, and again each time it is run until the point is gone or it is single-stepped.
    */
   readonly breakpoints?: readonly (bigint | DebugPoint)[];
+  /** x86, with KVM_GUESTDBG_USE_HW_BP: DR0 to DR7, of which the first four and the last count. Missing: all 0. */
+  readonly debugreg?: readonly bigint[];
 }
 
 /** One vCPU. Only one thread may be in run() at a time; registers are for who holds it outside run(). */

@@ -22,8 +22,6 @@ import {
   type GuestDebug,
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_SINGLESTEP,
-  KVM_GUESTDBG_USE_HW_BP,
-  KVM_GUESTDBG_USE_SW_BP,
   KVM_INTERNAL_ERROR_EMULATION,
   type Registers,
   type RunOptions,
@@ -138,7 +136,8 @@ export class VcpuCore implements Vcpu, VcpuInside {
     const pending = this.#pending;
     if (!pending) return undefined;
     this.#pending = undefined;
-    const next = this.vm.arch.completeExit(this, pending);
+    // The step that made the exit is over with it.
+    const next = this.vm.arch.completeExit(this, pending) ?? (this.#stepping ? this.vm.arch.stepped(this) : undefined);
     this.#leaveOpen(next);
     return next;
   }
@@ -206,12 +205,15 @@ export class VcpuCore implements Vcpu, VcpuInside {
     }
   }
 
+  get #stepping(): boolean {
+    const wanted = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+    return (this.vm.mem.i32(this.record + fields.debugControl) & wanted) === wanted;
+  }
+
   /** One stretch in the engine. */
   #enter(hostDeadline: number): Exit | undefined {
-    const { mem, arch } = this.vm;
-    const control = mem.i32(this.record + fields.debugControl);
-    const wanted = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
-    const stepping = (control & wanted) === wanted;
+    const { arch } = this.vm;
+    const stepping = this.#stepping;
     arch.enter(this, hostDeadline);
     let exit: Exit | undefined;
     try {
@@ -223,7 +225,7 @@ export class VcpuCore implements Vcpu, VcpuInside {
       return engineTrap(error, arch.pc(this));
     }
     if (exit || !stepping) return exit;
-    return { reason: "debug", address: arch.pc(this), status: 0 };
+    return arch.stepped(this);
   }
 
   /** Runs until the engine returns. */
@@ -397,9 +399,9 @@ export class VcpuCore implements Vcpu, VcpuInside {
   }
 
   setGuestDebug(debug: GuestDebug): void {
-    const known = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP;
     const { control, breakpoints = [] } = debug;
-    if (control & ~known) throw new KvmError("EINVAL", `KVM_SET_GUEST_DEBUG: control 0x${control.toString(16)}`);
+    if (control & ~this.vm.arch.guestDebugControl)
+      throw new KvmError("EINVAL", `KVM_SET_GUEST_DEBUG: control 0x${control.toString(16)}`);
     if (breakpoints.length > 16) throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: at most 16 hardware breakpoints");
     const { mem, arch } = this.vm;
     arch.setGuestDebug(this, debug);

@@ -18,7 +18,7 @@ import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/lay
 import { completeExit, handleExit } from "./exits/exits.js";
 import { Msr } from "./isa/msr.js";
 import { hcalls } from "./papr/list.js";
-import { setGuestDebug } from "./processor/debug.js";
+import { guestDebugControl, setGuestDebug } from "./processor/debug.js";
 import { getOneReg, registerIds, setOneReg } from "./processor/one-reg.js";
 import { processorChanged } from "./processor/processor.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./processor/regs.js";
@@ -231,7 +231,9 @@ export const powerpc = {
   resumed: (vcpu) => ppcVcpuOf(vcpu).resumed(),
   kick: (vcpu) => request(vcpu, Request.leave),
   pc: (vcpu) => getField(vcpu, "pc"),
+  guestDebugControl,
   setGuestDebug,
+  stepped: (vcpu) => ({ reason: "debug", address: getField(vcpu, "pc"), status: 0 }),
 
   getOneReg,
   setOneReg,

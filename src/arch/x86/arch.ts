@@ -1,7 +1,6 @@
 /** x86: the core's list of hooks, filled in, for one vendor's processors. */
 import { KvmError } from "../../base/errors.js";
 import type { Arch } from "../../kvm/arch.js";
-import { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP } from "../../kvm/constants.js";
 import { allocate } from "../../kvm/heap.js";
 import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
@@ -15,6 +14,7 @@ import { completeExit, handleExit, owedExit } from "./exits/exits.js";
 import { pins } from "./interrupts/irqchip/ioapic.js";
 import { rests } from "./paravirt/steal-time.js";
 import { takeVapic } from "./paravirt/vapic.js";
+import { guestDebugControl, setGuestDebug, stepped } from "./processor/debug.js";
 import { instructionPointer } from "./processor/instruction-pointer.js";
 import { msrExits } from "./processor/msr-filter.js";
 import { getRegs, getSregs, setRegs, setSregs } from "./processor/regs.js";
@@ -223,11 +223,9 @@ export const x86: Arch = {
   resumed,
   kick: (vcpu) => request(vcpu, Request.leave),
   pc: instructionPointer,
-  setGuestDebug: (_, { control }) => {
-    if (control & ~(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)) {
-      throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: x86 VMs have single steps, and no breakpoints yet");
-    }
-  },
+  guestDebugControl,
+  setGuestDebug,
+  stepped,
 
   getOneReg: (_, id) => noRegister(id),
   setOneReg: (_, id) => noRegister(id),

@@ -1,5 +1,5 @@
 /** The user side's view of an x86 VM. Source: Documentation/virt/kvm/api.rst, arch/x86/include/uapi/asm/kvm.h. */
-import type { Kvm, Registers, Vcpu, Vm } from "../../kvm/uapi.js";
+import type { GuestDebug, Kvm, Registers, Vcpu, Vm } from "../../kvm/uapi.js";
 import type { X86Clock, X86Irqchip, X86PitState, X86Translation, X86VcpuEvents } from "./uapi/devices.js";
 import type { X86MsrFilter } from "./uapi/msr-access.js";
 
@@ -233,6 +233,13 @@ export interface X86Xcrs {
   }[];
 }
 
+/** `control` of KVM_SET_GUEST_DEBUG: the vCPU goes on with a #DB, of which DR6 says nothing. */
+export const KVM_GUESTDBG_INJECT_DB = 0x40000;
+/** `control` of KVM_SET_GUEST_DEBUG: the vCPU goes on with a #BP; if it stands before an INT3, with that one's. */
+export const KVM_GUESTDBG_INJECT_BP = 0x80000;
+/** `control` of KVM_SET_GUEST_DEBUG: no interrupt is taken, nor an NMI. */
+export const KVM_GUESTDBG_BLOCKIRQ = 0x100000;
+
 /** struct kvm_debugregs. */
 export interface X86Debugregs {
   /** DR0 to DR3. */
@@ -276,6 +283,12 @@ export interface X86Vcpu extends Vcpu {
   getXcrs(): X86Xcrs;
   /** KVM_SET_XCRS. EINVAL: flags, more than 16, or what XCR0 cannot be; other registers are left alone. */
   setXcrs(xcrs: X86Xcrs): void;
+  /**
+   * KVM_SET_GUEST_DEBUG. With KVM_GUESTDBG_USE_HW_BP the guest's debug registers are not looked at, but `debugreg` is; with it or
+   * KVM_GUESTDBG_SINGLESTEP all #DB are the user side's, with KVM_GUESTDBG_USE_SW_BP every INT3. EBUSY: something is to be put in,
+   * and an exception waits. EINVAL: unknown bits, not eight registers, a DR7 of more than 32 bits, or `breakpoints`.
+   */
+  setGuestDebug(debug: GuestDebug): void;
   /** KVM_GET_DEBUGREGS. */
   getDebugregs(): X86Debugregs;
   /** KVM_SET_DEBUGREGS. EINVAL: flags, not four addresses, or DR6 or DR7 of more than 32 bits. */

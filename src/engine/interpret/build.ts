@@ -393,7 +393,10 @@ class InterpreterBuilder<S extends HandlerSpec> {
     f.get(0);
     f.call(this.#helper("stopsHere"));
     f.if();
-    f.i32Const(1);
+    // What stopped it may have been the guest's.
+    this.#getState(f, "exitCode");
+    f.i32Const(0);
+    f.i32("ne");
     f.return();
     f.end();
     f.get(0);

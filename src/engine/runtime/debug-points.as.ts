@@ -12,6 +12,7 @@ import {
   EXIT_debug,
   S_breakAddress,
   S_breakCount,
+  S_breaking,
   S_exitAddress,
   S_exitCode,
   S_exitData,
@@ -22,6 +23,7 @@ import {
   S_watchCount,
   S_watchKind,
 } from "./layout.target";
+import { guestStopsHere } from "./arch.target";
 
 /** Leaves for the user's debugger; `status` is one of DEBUG_*. */
 function exitDebug(s: i32, address: u64, status: i32): void {
@@ -38,17 +40,17 @@ export function userBreaksAt(s: i32, offset: i32): bool {
   return false;
 }
 
-/** Before an instruction that runs alone. 1: there is a breakpoint, and the engine leaves. */
+/** Before an instruction that runs alone. 1: there is a breakpoint; the engine leaves, or an exception has been delivered. */
 export function stopsHere(s: i32): i32 {
+  if (!load<i32>(s, S_breaking) || load<i32>(s, S_mmioReplay)) return 0;
   const count = load<i32>(s, S_breakCount);
-  if (count == 0 || load<i32>(s, S_mmioReplay)) return 0;
   const pc = load<u64>(s, S_pc);
   for (let i = 0; i < count; i++) {
     if ((load<u64>(s + 8 * i, S_breakAddress) & ~(CODE_unit - 1)) != pc) continue;
     exitDebug(s, pc, DEBUG_breakpoint);
     return 1;
   }
-  return 0;
+  return <i32>guestStopsHere(s);
 }
 
 /** Whether any of the bytes of this page are watched. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type X86Call, x86Calls } from "../../../src/arch/x86/calls/calls.js";
 import { x86Signatures } from "../../../src/arch/x86/calls/signatures.js";
+import { guestDebugControl } from "../../../src/arch/x86/processor/debug.js";
 import type { X86Vcpu, X86Vm } from "../../../src/arch/x86/uapi.js";
 import { hostileArguments, refusesByName } from "../hostile-calls.js";
 import { soon } from "../neutral-cases.js";
@@ -100,6 +101,14 @@ const hostile: { readonly [C in X86Call]?: (r: Random, it: X86Fixture) => readon
     return [area];
   },
   KVM_SET_XCRS: (r) => [{ flags: r.flags() & 1, xcrs: r.array(() => ({ xcr: r.next() & 1, value: r.bigint() })) }],
+  KVM_SET_GUEST_DEBUG: (r) => [
+    {
+      control: r.pick([r.next() & guestDebugControl, guestDebugControl, r.flags()]),
+      debugreg: Array.from({ length: 8 }, (_, i) =>
+        i < 7 ? r.bigint() : r.pick([BigInt(r.next() >>> 0), r.bigint()]),
+      ),
+    },
+  ],
   KVM_SET_DEBUGREGS: (r, { cpu }) => [r.spoil(cpu.getDebugregs())],
 };
 

@@ -1,11 +1,13 @@
 /** Misuse of a vCPU's calls, as far as x86 answers them in its own way. */
 import {
   KVM_APIC_REG_SIZE,
+  KVM_GUESTDBG_INJECT_BP,
+  KVM_GUESTDBG_INJECT_DB,
   KVM_MAX_CPUID_ENTRIES,
   KVM_MP_STATE_HALTED,
   KVM_VCPUEVENT_VALID_SMM,
 } from "../../../src/arch/x86/uapi.js";
-import { KVM_CAP_PPC_PAPR } from "../../../src/kvm/constants.js";
+import { KVM_CAP_PPC_PAPR, KVM_GUESTDBG_ENABLE } from "../../../src/kvm/constants.js";
 import { soon } from "../neutral-cases.js";
 import type { X86CasesOf } from "./cases.js";
 import { ramSize } from "./fixture.js";
@@ -17,6 +19,7 @@ export const vcpuCases: X86CasesOf<
   | "KVM_GET_ONE_REG"
   | "KVM_SET_ONE_REG"
   | "KVM_INTERRUPT"
+  | "KVM_SET_GUEST_DEBUG"
   | "KVM_GET_MP_STATE"
   | "KVM_SET_MP_STATE"
   | "KVM_GET_SREGS2"
@@ -64,6 +67,13 @@ export const vcpuCases: X86CasesOf<
       it.controller;
       it.cpu.interrupt(0x30);
     },
+  },
+  KVM_SET_GUEST_DEBUG: {
+    EBUSY: ({ cpu }) => {
+      cpu.setGuestDebug({ control: KVM_GUESTDBG_INJECT_DB });
+      cpu.setGuestDebug({ control: KVM_GUESTDBG_INJECT_BP });
+    },
+    EINVAL: ({ cpu }) => cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE, debugreg: [0n] }),
   },
   KVM_GET_MP_STATE: {},
   KVM_SET_MP_STATE: { EINVAL: ({ cpu }) => cpu.setMpState(KVM_MP_STATE_HALTED) },

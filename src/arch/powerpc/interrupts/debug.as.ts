@@ -32,6 +32,11 @@ export function guestBreaksAt(s: i32, offset: i32): bool {
   return (ciabr & CIABR_privilege) != 0 && (<i32>ciabr & 0xffc) == offset;
 }
 
+/** CIABR's interrupt comes behind the instruction. */
+export function guestStopsHere(s: i32): bool {
+  return false;
+}
+
 /** Whether MSR asks for a Trace interrupt after an instruction. */
 // @ts-ignore: decorator
 @inline

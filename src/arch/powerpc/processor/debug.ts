@@ -28,8 +28,12 @@ export function debugChanged(vcpu: VcpuInside): void {
   setField(vcpu, "watching", watching ? 1n : 0n);
 }
 
-/** KVM_SET_GUEST_DEBUG. While single-stepping, points do not stop the step. EINVAL: an unknown kind of point. */
-export function setGuestDebug(vcpu: VcpuInside, { control, breakpoints = [] }: GuestDebug): void {
+export const guestDebugControl =
+  KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP;
+
+/** KVM_SET_GUEST_DEBUG. While single-stepping, points do not stop the step. EINVAL: an unknown kind of point, or x86's registers. */
+export function setGuestDebug(vcpu: VcpuInside, { control, breakpoints = [], debugreg }: GuestDebug): void {
+  if (debugreg) throw new KvmError("EINVAL", "KVM_SET_GUEST_DEBUG: debugreg is x86's; points are `breakpoints`");
   const on = (bit: number) => (control & KVM_GUESTDBG_ENABLE) !== 0 && (control & bit) !== 0;
   const points = breakpoints.map((point) =>
     typeof point === "bigint" ? { addr: point, type: KVMPPC_DEBUG_BREAKPOINT } : point,

@@ -393,6 +393,10 @@ const changed = {
     EINVAL: "no vector, 0 to 255",
     ENXIO: "the VM has interrupt controllers in the kernel side, and not with KVM_CAP_SPLIT_IRQCHIP",
   }),
+  KVM_SET_GUEST_DEBUG: here("KVM_SET_GUEST_DEBUG", {
+    EBUSY: "something is to be put in, and an exception waits",
+    EINVAL: "unknown control bits, `breakpoints`, not eight registers in `debugreg`, or a DR7 of more than 32 bits",
+  }),
   KVM_GET_MP_STATE: here("KVM_GET_MP_STATE", {}),
   KVM_SET_MP_STATE: here("KVM_SET_MP_STATE", {
     EINVAL: "no state of an x86 processor, or without local APICs another one than KVM_MP_STATE_RUNNABLE",

@@ -5,6 +5,7 @@ import * as kvm from "../../../kvm/constants.js";
 import { routeMax } from "../../../kvm/irq-routing.js";
 import { vmLayout } from "../../../kvm/layout.js";
 import { neutralCapabilities } from "../../../kvm/neutral-capabilities.js";
+import { guestDebugControl } from "../processor/debug.js";
 import {
   KVM_CLOCK_REALTIME,
   KVM_CLOCK_TSC_STABLE,
@@ -61,6 +62,7 @@ const splitIrqchip: Capability["enableVm"] = (vm, { args = [] }) => {
 const present = [
   kvm.KVM_CAP_IRQCHIP,
   kvm.KVM_CAP_HLT,
+  kvm.KVM_CAP_SET_GUEST_DEBUG,
   kvm.KVM_CAP_SET_TSS_ADDR,
   kvm.KVM_CAP_VAPIC,
   kvm.KVM_CAP_EXT_CPUID,
@@ -86,6 +88,7 @@ const present = [
 export const capabilities: readonly Capability[] = [
   ...neutralCapabilities,
   ...present.map((cap) => ({ cap, check: 1 })),
+  { cap: kvm.KVM_CAP_SET_GUEST_DEBUG2, check: guestDebugControl },
   { cap: kvm.KVM_CAP_XSAVE2, check: KVM_XSAVE_SIZE },
   { cap: kvm.KVM_CAP_NR_VCPUS, check: maxVcpus },
   { cap: kvm.KVM_CAP_MAX_VCPUS, check: maxVcpus },

@@ -8,17 +8,9 @@ import type { Irqchip } from "../interrupts/irqchip/irqchip.js";
 import { getIrqchip, getPit, setIrqchip, setPit } from "../interrupts/irqchip/states.js";
 import { setVapic } from "../paravirt/vapic.js";
 import { getCpuid, listFor, setCpuid, supportedCpuid } from "../processor/cpuid.js";
+import { getDebugregs, setDebugregs } from "../processor/debug.js";
 import { getVcpuEvents, setVcpuEvents } from "../processor/events.js";
-import {
-  getDebugregs,
-  getFpu,
-  getXcrs,
-  getXsave,
-  setDebugregs,
-  setFpu,
-  setXcrs,
-  setXsave,
-} from "../processor/extended-state.js";
+import { getFpu, getXcrs, getXsave, setFpu, setXcrs, setXsave } from "../processor/extended-state.js";
 import { clockNow, setClockNow, tellStopped } from "../processor/kvmclock.js";
 import { setMsrFilter } from "../processor/msr-filter.js";
 import { getFeatureMsrs, getMsrs, msrFeatureIndexList, msrIndexList, setMsrs } from "../processor/msrs.js";

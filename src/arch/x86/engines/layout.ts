@@ -72,8 +72,19 @@ const built = layOut({
   /** PKRU; and the keys, each at the first of its bits there, of which translations may be in the soft TLB. */
   pkru: ["i32", 1],
   keysSeen: ["i32", 1],
-  /** DR0 to DR7. */
+  /** DR0 to DR7; and those of who uses KVM, which count instead while `guestDebug` has KVM_GUESTDBG_USE_HW_BP. */
   debug: ["i64", 8],
+  hostDebug: ["i64", 8],
+  /** `control` of KVM_SET_GUEST_DEBUG, 0 without KVM_GUESTDBG_ENABLE. */
+  guestDebug: ["i32", 1],
+  /**
+   * Bits of DR6: what the instruction that runs alone has hit, and what traps later, behind a shadow of the stack's or before the
+   * next instruction.
+   */
+  debugHits: ["i32", 1],
+  debugPending: ["i32", 1],
+  /** What that instruction says of its own end: `Ending`. */
+  ending: ["i32", 1],
   /** Registers that RDMSR and WRMSR name, by their place in `msrPlaces`. */
   msrs: ["i64", 48],
   /** What is added to the host's clock to get the time-stamp counter. */
@@ -168,7 +179,11 @@ export const ExitCode = {
   /** The task's priority has become lower, and `priorityExits`. */
   taskPriority: 23,
 } as const;
-export const Request = engineRequests;
+export const Request = {
+  ...engineRequests,
+  /** Debug registers were written from outside. */
+  debug: 256,
+} as const;
 export const InternalError = {
   ...engineErrors,
   /** Code where no memory is. */
@@ -177,9 +192,12 @@ export const InternalError = {
 
 /**
  * STI, MOV SS and POP SS keep interrupts from the next instruction: the shadow has begun; that instruction is the one. The two
- * that load the stack's segment keep the trap of a single step, too.
+ * that load the stack's segment keep the traps of debug registers and of a single step, too.
  */
-export const Shadow = { left: 1, begun: 2, begunByStack: 3 } as const;
+export const Shadow = { left: 1, begun: 2, begunByStack: 3, leftByStack: 4 } as const;
+
+/** Bits: RF is for the next instruction; TF as the instruction has left it decides about a single step, and has. */
+export const Ending = { resumes: 1, decided: 2 } as const;
 
 /** Of `exceptionPending`: what is no exception. */
 export const Given = { tripleFault: 0x100 } as const;

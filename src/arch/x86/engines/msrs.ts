@@ -30,6 +30,7 @@ export const keptMsrs = {
   /** Pairs. */
   mtrrVariable: { number: 0x200, place: 25, count: 16 },
   microcode: { number: 0x8b, place: 41 },
+  debugControl: { number: 0x1d9, place: 42 },
 } as const satisfies Readonly<Record<string, KeptMsr>>;
 
 export type KeptName = keyof typeof keptMsrs;

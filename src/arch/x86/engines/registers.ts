@@ -50,6 +50,15 @@ export const Control4 = {
   protectionKeys: 0x400000,
 } as const;
 
+/** DR6: bits that are 1, bits that can be written; what has happened, beside bits 0 to 3: a match of DR0 to DR3. */
+export const Debug6 = { fixed: 0xffff0ff0n, writable: 0xe00f, matched: 0xf, detected: 0x2000, step: 0x4000 } as const;
+
+/** DR7: bits that are 1, bits that can be written; GD, access to debug registers is detected. */
+export const Debug7 = { fixed: 0x400, writable: 0xffff2bffn, detects: 0x2000 } as const;
+
+/** IA32_DEBUGCTL: LBR, which is taken and forgotten; BTF, a single step is a branch. */
+export const DebugControl = { lastBranch: 1, branchStep: 2 } as const;
+
 export const Efer = {
   systemCall: 0x1,
   longModeEnable: 0x100,

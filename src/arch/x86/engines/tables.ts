@@ -1,5 +1,6 @@
 /** The numbers of x86's that its run-time library shares with TypeScript, by the prefix of their names there. */
 import type { ArchitectureTables } from "../../../engine/numbers.js";
+import { KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_HW_BP, KVM_GUESTDBG_USE_SW_BP } from "../../../kvm/constants.js";
 import { FormBits, formsAt, Property } from "../isa/decode-table.js";
 import { SizeRule } from "../isa/encoding.js";
 import { SaveKind } from "../isa/instructions/extended-state.js";
@@ -9,6 +10,7 @@ import { highByte } from "../isa/registers.js";
 import { SseFused, SseOperation, SsePart } from "../isa/sse-operation.js";
 import { FloatFunction, FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
+import { KVM_GUESTDBG_BLOCKIRQ } from "../uapi.js";
 import { Cut, engineWords, FormFacts, features, fieldsOf, tableAt } from "./dispatch.js";
 import { AreaPart, compactedAreas, extendedComponents, StateComponent } from "./extended-state.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.js";
@@ -16,6 +18,7 @@ import {
   archLayout,
   CodeKind,
   CodeMode,
+  Ending,
   ExitCode,
   flatData,
   Given,
@@ -29,7 +32,7 @@ import {
 } from "./layout.js";
 import { msrNumbers, msrPlaces } from "./msrs.js";
 import { record } from "./operands.js";
-import { Control0, Control4, Efer, RFlags } from "./registers.js";
+import { Control0, Control4, Debug6, Debug7, DebugControl, Efer, RFlags } from "./registers.js";
 
 export const tables = {
   EXIT: ExitCode,
@@ -37,6 +40,16 @@ export const tables = {
   ERROR: InternalError,
   ARCH: archLayout,
   DEBUG: { breakpoint: 1, watchRead: 2, watchWrite: 4 },
+  GUESTDBG: {
+    singleStep: KVM_GUESTDBG_SINGLESTEP,
+    software: KVM_GUESTDBG_USE_SW_BP,
+    hardware: KVM_GUESTDBG_USE_HW_BP,
+    blocksInterrupts: KVM_GUESTDBG_BLOCKIRQ,
+  },
+  DR6: Debug6,
+  DR7: Debug7,
+  DEBUGCONTROL: DebugControl,
+  ENDING: Ending,
   DECODE: { tableAt, engineWords, formsAt, highByte, ...fieldsOf(FormBits) },
   FACTS: fieldsOf(FormFacts),
   PROPERTY: Property,

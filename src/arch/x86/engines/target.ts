@@ -6,6 +6,7 @@ import type { InterpreterTarget } from "../../../engine/interpret/target.js";
 import { engineRoutines, helperType, type Routines } from "../../../engine/routines.js";
 import type { EngineTarget } from "../../../engine/target.js";
 import type { TranslatorTarget } from "../../../engine/translate/target.js";
+import { KVM_GUESTDBG_USE_HW_BP } from "../../../kvm/constants.js";
 import type { Form } from "../isa/encoding.js";
 import { type HelperName, helpers } from "../isa/helpers.js";
 import { instructionSet } from "../isa/instruction-set.js";
@@ -14,7 +15,7 @@ import { dispatchTable, lacks } from "./dispatch.js";
 import { GeneralRecorder } from "./general-recorder.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { InterpreterRecorder } from "./interpreter-recorder.js";
-import { CodeMode, codePage, Shadow, state, tlb, vcpu } from "./layout.js";
+import { CodeMode, codePage, state, tlb, vcpu } from "./layout.js";
 import { type Operands, operandsOf } from "./operands.js";
 import { held, wordOf, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
 
@@ -42,7 +43,8 @@ const target = {
     stackAddress: [["i32", "i32", "i32", "i32", "i32"], ["i64"]],
     /** (state, register, distance): what RSP becomes, so far from there. */
     stackMoved: [["i32", "i32", "i64"], ["i64"]],
-    /** (state, RFLAGS and the number of deliveries before): after an instruction that ran alone. */
+    /** (state): before an instruction that runs alone. (state, RFLAGS and the number of deliveries before): after it. */
+    beforeAlone: [["i32"], []],
     afterAlone: [["i32", "i64", "i64"], []],
     ...(Object.fromEntries(
       Object.entries(helpers).map(([name, signature]) => [name, helperType(signature)]),
@@ -88,21 +90,15 @@ export const interpreterTarget = {
   },
   branches: { note: nothing, noteAtPc: nothing, settle: nothing },
   leaving: nothing,
-  // The trap of a single step, if RFLAGS.TF, as it was, asks for it; and what had to wait for the instruction.
+  // What traps behind it: debug registers' matches, and a single step if RFLAGS.TF, as it was, asks for it; and what had to wait.
   alone: ({ f, state: s, runtime }) => {
     const before = f.local("i64");
     const delivered = f.local("i64");
     f.get(s);
     f.load("i64", state.statInterrupt.offset);
     f.set(delivered);
-    // A shadow that an instruction before this one has begun.
     f.get(s);
-    f.load("i32", state.shadow.offset);
-    f.if();
-    f.get(s);
-    f.i32Const(Shadow.left);
-    f.store("i32", state.shadow.offset);
-    f.end();
+    f.call(runtime.helper("beforeAlone"));
     f.get(s);
     f.load("i64", state.systemFlags.offset);
     f.set(before);
@@ -189,8 +185,12 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
   },
   jumpTable: () => [],
   branches: { note: nothing, settle: nothing, settleAt: nothing },
-  breakpoints: (view, at) =>
-    Array.from({ length: view.getInt32(at + state.breakCount.offset, true) }, (_, i) =>
-      view.getBigUint64(at + state.breakAddress.offset + 8 * i, true),
-    ),
+  breakpoints: (view, at) => {
+    const isUsers = view.getInt32(at + state.guestDebug.offset, true) & KVM_GUESTDBG_USE_HW_BP;
+    const { offset } = isUsers ? state.hostDebug : state.debug;
+    const register = (i: number) => view.getBigUint64(at + offset + 8 * i, true);
+    const control = Number(BigInt.asUintN(32, register(7)));
+    const breaks = [0, 1, 2, 3].filter((i) => (control >> (2 * i)) & 3 && !((control >> (16 + 4 * i)) & 3));
+    return breaks.map(register);
+  },
 };

@@ -7,6 +7,7 @@ import type { AnsweredExit } from "../../../kvm/uapi/exits.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import { ExitCode, InternalError, state } from "../engines/layout.js";
 import { hypercall } from "../paravirt/hypercalls.js";
+import { debugExit } from "../processor/debug.js";
 import { filterAllows } from "../processor/msr-filter.js";
 import { isApicMsr, isKeptMsr, knowsMsr, readMsr, writeMsr } from "../processor/msrs.js";
 import { addressOf, getField, recordAt, setField } from "../processor/vcpu.js";
@@ -19,7 +20,7 @@ import {
 } from "../uapi.js";
 import { x86VcpuOf, x86VmOf } from "../vm/x86-vm.js";
 
-const { accessOf, debugExit, internalError, replay } = vcpuExits({ getField, setField }, state, {
+const { accessOf, internalError, replay } = vcpuExits({ getField, setField }, state, {
   [InternalError.codeOutside]: "the guest runs code where no memory is",
 });
 

@@ -6,15 +6,22 @@
  * exceptions is begun instead.
  */
 import {
+  DEBUGCONTROL_branchStep,
+  DR7_detects,
   EXIT_shutdown,
+  MSR_debugControl,
   RFLAGS_resume,
   S_cpl,
+  S_debug,
+  S_debugHits,
+  S_debugPending,
   S_exitCode,
   S_fault,
   S_general,
   S_idtBase,
   S_idtLimit,
   S_lastInterrupt,
+  S_msrs,
   S_nestedError,
   S_nestedFault,
   S_nmiBlocked,
@@ -24,6 +31,7 @@ import {
   S_selector,
   S_shadow,
   S_statInterrupt,
+  S_systemFlags,
   SEGMENT_cs,
   SEGMENT_ss,
   SEGMENT_tr,
@@ -179,6 +187,7 @@ function deliver(s: i32, first: i32, firstKind: i32, firstError: i32, firstPc: u
     begin(s);
     store<i32>(s, vector, S_lastInterrupt);
     if (through(s, vector, kind, error, pc, cpl)) {
+      if (vector == VECTOR_debug && kind != SOFTWARE) debugHandlerBegins(s);
       derive(s);
       return;
     }
@@ -201,8 +210,17 @@ function deliver(s: i32, first: i32, firstKind: i32, firstError: i32, firstPc: u
   }
 }
 
-/** A fault of the instruction at pc. */
+/** The handler of #DB may use debug registers, and is not stepped by branches. */
+function debugHandlerBegins(s: i32): void {
+  store<u64>(s, load<u64>(s, S_debug + 7 * 8) & ~(<u64>DR7_detects), S_debug + 7 * 8);
+  const control = S_msrs + 8 * MSR_debugControl;
+  store<u64>(s, load<u64>(s, control) & ~(<u64>DEBUGCONTROL_branchStep), control);
+}
+
+/** A fault of the instruction at pc: what would have trapped behind it does not. */
 export function deliverFault(s: i32, vector: i32, error: i32): void {
+  store<i32>(s, 0, S_debugHits);
+  store<i32>(s, 0, S_debugPending);
   deliver(s, vector, FAULT, error, instructionPointer(s));
 }
 
@@ -226,6 +244,17 @@ export function deliverTrap(s: i32, vector: i32): void {
   deliver(s, vector, TRAP, 0, instructionPointer(s));
 }
 
+/** RF is for an instruction's beginning. */
+function beginSoftware(s: i32): void {
+  store<u64>(s, load<u64>(s, S_systemFlags) & ~(<u64>RFLAGS_resume), S_systemFlags);
+}
+
+/** The trap that is the instruction: `next` is what is returned to. */
+export function deliverTrapAt(s: i32, vector: i32, next: i64): void {
+  beginSoftware(s);
+  deliver(s, vector, TRAP, 0, next);
+}
+
 /** An interrupt from outside. */
 export function deliverInterrupt(s: i32, vector: i32): void {
   deliver(s, vector, EXTERNAL, 0, instructionPointer(s));
@@ -236,7 +265,8 @@ export function deliverNonMaskable(s: i32): void {
   deliver(s, VECTOR_nonMaskable, EXTERNAL, 0, instructionPointer(s));
 }
 
-/** INT n, INT3, INTO, INT1: `next` is what is returned to. INT1 asks no gate for its privilege. */
+/** INT n, INT3, INTO: `next` is what is returned to. */
 export function softwareInterrupt(s: i32, vector: i32, next: i64): void {
-  deliver(s, vector, vector == VECTOR_debug ? TRAP : SOFTWARE, 0, next);
+  beginSoftware(s);
+  deliver(s, vector, SOFTWARE, 0, next);
 }

@@ -28,6 +28,7 @@ import { isAmd, isIntel } from "../engines/runtime/vendor.as";
 import { derive } from "../mmu/context.as";
 import { goOnAt, is64, isLongMode, isReal } from "../mmu/mode.as";
 import { isCanonical } from "../mmu/translate.as";
+import { stepByNewFlags } from "./debug.as";
 import { deliverFault } from "./deliver.as";
 import { flagsOf, setFlags } from "./flags.as";
 import { BIG, CODE, LONG, PRESENT, SYSTEM_BIT, setSegment, WRITABLE, ACCESSED } from "./segments.as";
@@ -84,6 +85,7 @@ export function systemCall(s: i32, next: i64): void {
   setSegments(s, selector, selector + 8, long, false);
   goOnAt(s, in64 ? msr(s, MSR_lstar) : long ? msr(s, MSR_cstar) : star & 0xffffffff);
   derive(s);
+  stepByNewFlags(s);
 }
 
 /** SYSRET, to 64-bit code or to 32-bit code. */
@@ -104,6 +106,7 @@ export function systemReturn(s: i32, size: i32): void {
   else setFlags(s, flagsOf(s) | RFLAGS_interrupt);
   goOnAt(s, size == 64 ? target : target & 0xffffffff);
   derive(s);
+  stepByNewFlags(s);
   lookForInterrupts(s);
 }
 

@@ -3,17 +3,23 @@
  * IRET and RET; AMD APM, volume 3. Each sets pc, to its target or to a fault's handler.
  */
 import {
+  ENDING_resumes,
+  MODE_alone,
   RFLAGS_always,
   RFLAGS_interrupt,
   RFLAGS_ioPrivilege,
   RFLAGS_nestedTask,
   RFLAGS_resume,
+  RFLAGS_trap,
   RFLAGS_virtual8086,
   RFLAGS_writable,
+  S_breaking,
   S_cpl,
+  S_ending,
   S_general,
   S_interruptPending,
   S_interruptRequest,
+  S_mode,
   S_nmiBlocked,
   S_nmiPending,
   S_recheck,
@@ -97,6 +103,19 @@ export function flagsFrom(s: i32, image: u64, size: i32, cpl: i32): u64 {
   return (flagsOf(s) & ~mask) | (image & mask) | RFLAGS_always;
 }
 
+/**
+ * Flags with RF as the image of an IRET has it, unlike POPF's. It is for the one instruction that follows, which then runs alone,
+ * so it is left out where nothing looks at it: after every page fault.
+ */
+function withResume(s: i32, flags: u64, image: u64): u64 {
+  const others = flags & ~(<u64>RFLAGS_resume);
+  if (!(image & RFLAGS_resume)) return others;
+  const alone = load<i32>(s, S_mode) & MODE_alone;
+  if (!(flags & RFLAGS_trap || load<i32>(s, S_breaking) | alone)) return others;
+  store<i32>(s, load<i32>(s, S_ending) | ENDING_resumes, S_ending);
+  return others | RFLAGS_resume;
+}
+
 /** Whether a descriptor is of 64-bit code. */
 function isLong64(s: i32, code: u64): bool {
   return isLongMode(s) && (accessOf(code) & LONG) != 0;
@@ -155,7 +174,7 @@ function returnPlain(s: i32, bytes: i32): void {
   if (!goOnPlain(s, selector, target)) return;
   store<i64>(s, above, RSP);
   let flags = flagsFrom(s, image, 8 * bytes, virtual ? 3 : 0);
-  if (bytes != 2) flags = (flags & ~(<u64>RFLAGS_resume)) | (image & RFLAGS_resume);
+  if (bytes != 2) flags = withResume(s, flags, image);
   setFlags(s, flags);
   store<i32>(s, 0, S_nmiBlocked);
   derive(s);
@@ -180,8 +199,8 @@ function returnToVirtual(s: i32, target: u64, selector: i32, image: u64): void {
     deliverFault(s, VECTOR_generalProtection, 0);
     return;
   }
-  const writable: u64 = RFLAGS_writable | ARITHMETIC | RFLAGS_resume | RFLAGS_virtual8086;
-  setFlags(s, (flagsOf(s) & ~writable) | (image & writable) | RFLAGS_always);
+  const writable: u64 = RFLAGS_writable | ARITHMETIC | RFLAGS_virtual8086;
+  setFlags(s, withResume(s, (flagsOf(s) & ~writable) | (image & writable) | RFLAGS_always, image));
   setPlainSegment(s, SEGMENT_cs, selector, true);
   setPlainSegment(s, SEGMENT_ss, stackSelector, true);
   setPlainSegment(s, SEGMENT_es, es, true);
@@ -233,9 +252,8 @@ export function returnFromInterrupt(s: i32, size: i32): void {
   const code = descriptor;
   if (!isInCode(s, code, target)) return;
   if (other && !outerStack(s, stackSelector, level, isLong64(s, code))) return;
-  // RF is restored, unlike by POPF.
   let flags = flagsFrom(s, image, size, cpl);
-  if (size != 16) flags = (flags & ~(<u64>RFLAGS_resume)) | (image & RFLAGS_resume);
+  if (size != 16) flags = withResume(s, flags, image);
   setFlags(s, flags);
   if (other) setOuterStack(s, stackSelector, level);
   else drop(s, 3 * bytes);

@@ -202,6 +202,9 @@ export const helpers = {
   // Transfers: these set where the guest goes on.
   /** The vector, the next instruction's address. */
   softwareInterrupt: helper("leaves", ["i32", "i64"], "void"),
+  /** INT3 and INT1; the next instruction's address. */
+  breakpointInterrupt: helper("leaves", ["i64"], "void"),
+  debugInterrupt: helper("leaves", ["i64"], "void"),
   /** The operand size. */
   returnFromInterrupt: helper("leaves", ["i32"], "void"),
   /** The operand size, bytes to take from the stack. */

@@ -11,6 +11,7 @@ import {
   KIND_flat,
   KIND_long,
   RFLAGS_alignment,
+  RFLAGS_resume,
   RFLAGS_trap,
   S_asid,
   S_codeMap,
@@ -72,7 +73,7 @@ export function derive(s: i32): void {
   store<i64>(s, fetch, S_fetchAsid);
   store<i32>(s, tableOf(s, fetch), S_fetchTlb);
   deriveFloat(s);
-  if (flags & RFLAGS_trap) store<i32>(s, load<i32>(s, S_mode) | MODE_alone, S_mode);
+  if (flags & (RFLAGS_trap | RFLAGS_resume)) store<i32>(s, load<i32>(s, S_mode) | MODE_alone, S_mode);
   deriveCode(s);
 }
 

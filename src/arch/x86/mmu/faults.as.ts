@@ -1,5 +1,6 @@
 /** What failed translations do. */
 import {
+  S_breaking,
   S_control,
   S_fault,
   UNTRANSLATED_notCanonical,
@@ -8,6 +9,7 @@ import {
   VECTOR_stackFault,
   ERROR_codeOutside,
 } from "../engines/runtime/layout.generated";
+import { guestStopsHere } from "../interrupts/debug.as";
 import { deliverFault } from "../interrupts/deliver.as";
 import { reachesStack } from "./stack-operand.as";
 import { internalError } from "../../../engine/runtime/internal-error.as";
@@ -26,7 +28,9 @@ export function raiseDataFault(s: i32, ea: u64, access: i32, cause: i32): void {
   store<i32>(s, 1, S_fault);
 }
 
+/** A breakpoint on the instruction comes before what keeps it from being fetched. */
 export function raiseFetchFault(s: i32, ea: u64, cause: i32): void {
+  if (load<i32>(s, S_breaking) && guestStopsHere(s)) return;
   raiseBy(s, ea, cause, VECTOR_generalProtection);
 }
 

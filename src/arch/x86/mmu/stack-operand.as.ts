@@ -8,7 +8,7 @@ import { findSlot, hostInSlot } from "../../../engine/runtime/slots.as";
 import { IMPLICIT, isCanonical, physical, translateAs } from "./translate.as";
 
 /** A byte of the instruction; 0 where there is none any more. */
-function byteAt(s: i32, address: u64): i32 {
+export function byteAt(s: i32, address: u64): i32 {
   if (translateAs(s, address, ACCESS_load, IMPLICIT) != 0 || !findSlot(physical)) return 0;
   return <i32>load<u8>(hostInSlot(physical));
 }

@@ -38,6 +38,8 @@ const coded: readonly number[] = [
   ...[Vector.generalProtection, Vector.pageFault, Vector.alignmentCheck],
 ];
 
+const byStack: readonly number[] = [Shadow.begunByStack, Shadow.leftByStack];
+
 export function getVcpuEvents(vcpu: VcpuInside): X86VcpuEvents {
   const { payload, tripleFault } = settingsOf(vcpu);
   const given = Number(getField(vcpu, "exceptionPending"));
@@ -60,7 +62,7 @@ export function getVcpuEvents(vcpu: VcpuInside): X86VcpuEvents {
       injected: waiting === 0 ? 0 : 1,
       nr: waiting === 0 ? 0 : waiting - 1,
       soft: 0,
-      shadow: !shaded ? 0 : shadow === Shadow.begunByStack ? KVM_X86_SHADOW_INT_MOV_SS : KVM_X86_SHADOW_INT_STI,
+      shadow: !shaded ? 0 : byStack.includes(shadow) ? KVM_X86_SHADOW_INT_MOV_SS : KVM_X86_SHADOW_INT_STI,
     },
     nmi: {
       injected: 0,

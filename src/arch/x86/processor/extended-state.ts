@@ -7,7 +7,7 @@ import type { VcpuInside } from "../../../kvm/inside.js";
 import { AreaPart, extendedComponents, StateComponent } from "../engines/extended-state.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "../engines/float-words.js";
 import { Request } from "../engines/layout.js";
-import { KVM_XSAVE_SIZE, type X86Debugregs, type X86Fpu, type X86Xcrs } from "../uapi.js";
+import { KVM_XSAVE_SIZE, type X86Fpu, type X86Xcrs } from "../uapi.js";
 import { getCpuid, stateComponents } from "./cpuid.js";
 import { contextChanged, getField, request, setField } from "./vcpu.js";
 
@@ -206,25 +206,4 @@ export function setXcrs(vcpu: VcpuInside, { flags, xcrs }: X86Xcrs): void {
     throw new KvmError("EINVAL", `KVM_SET_XCRS: XCR0 cannot be 0x${first.value.toString(16)} on this vCPU`);
   setField(vcpu, "xcr0", first.value);
   contextChanged(vcpu);
-}
-
-const fixed6 = 0xffff_0ff0n;
-const fixed7 = 0x400n;
-
-export const getDebugregs = (vcpu: VcpuInside): X86Debugregs => ({
-  db: [0, 1, 2, 3].map((i) => getField(vcpu, "debug", i)),
-  dr6: getField(vcpu, "debug", 6),
-  dr7: getField(vcpu, "debug", 7),
-  flags: 0,
-});
-
-/** EINVAL: flags, not four addresses, or DR6 or DR7 of more than 32 bits. */
-export function setDebugregs(vcpu: VcpuInside, { db, dr6, dr7, flags }: X86Debugregs): void {
-  if (flags !== 0) throw new KvmError("EINVAL", `KVM_SET_DEBUGREGS: flags 0x${flags.toString(16)}; there are none`);
-  if (db.length !== 4)
-    throw new KvmError("EINVAL", `KVM_SET_DEBUGREGS: ${db.length} addresses in db, and there are four`);
-  if ((dr6 | dr7) >> 32n) throw new KvmError("EINVAL", "KVM_SET_DEBUGREGS: dr6 and dr7 have 32 bits");
-  for (const [i, address] of db.entries()) setField(vcpu, "debug", address, i);
-  setField(vcpu, "debug", fixed6 | (dr6 & 0xe00fn), 6);
-  setField(vcpu, "debug", fixed7 | (dr7 & 0xffff_2bffn), 7);
 }

@@ -5,6 +5,7 @@
 import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { keptMsrs, msrPlaces } from "../engines/msrs.js";
+import { DebugControl } from "../engines/registers.js";
 import { isCanonical } from "../mmu/paging.js";
 import { endOfInterrupt } from "../paravirt/end-of-interrupt-msr.js";
 import { stealTime } from "../paravirt/steal-time.js";
@@ -86,8 +87,6 @@ const common: readonly MsrRow[] = [
   keeping(0x17b, 3),
   // IA32_XSS: no component is the supervisor's alone.
   keeping(0xda0, 5, 0n),
-  // IA32_DEBUGCTL.
-  keeping(0x1d9, 4, 0n),
   {
     // IA32_TSC_DEADLINE.
     number: 0x6e0,
@@ -149,6 +148,7 @@ function valueFor(place: number, value: bigint): bigint | undefined {
     const types = [0, 8, 16, 24, 32, 40, 48, 56].map((shift) => Number((value >> BigInt(shift)) & 0xffn));
     return types.every((type) => type < 8 && type !== 2 && type !== 3) ? value : undefined;
   }
+  if (place === msrPlaces.debugControl) return value & ~3n ? undefined : value & BigInt(DebugControl.branchStep);
   if (place === msrPlaces.tscAux) return value >> 32n ? undefined : value;
   return place === msrPlaces.syscallMask ? value & 0xffff_ffffn : value;
 }

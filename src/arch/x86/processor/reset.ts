@@ -3,6 +3,8 @@
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { FloatControl, Mxcsr } from "../engines/float-words.js";
 import { Segment } from "../engines/layout.js";
+import { Debug6, Debug7 } from "../engines/registers.js";
+import { debugChanged } from "./debug.js";
 import { contextChanged, setField, setMsr } from "./vcpu.js";
 
 /** Present, and by kind: code, data, LDT, TSS of 32 bits. */
@@ -52,10 +54,19 @@ export function resetRegisters(vcpu: VcpuInside, signature: bigint): void {
   put("taskPriority", 0n);
   put("xcr0", 1n);
   for (let i = 0; i < 6; i++) put("debug", 0n, i);
-  put("debug", 0xffff_0ff0n, 6);
-  put("debug", 0x400n, 7);
-  for (const field of ["shadow", "interruptPending", "interruptRequest", "nmiPending", "nmiBlocked"] as const)
+  put("debug", Debug6.fixed, 6);
+  put("debug", BigInt(Debug7.fixed), 7);
+  setMsr(vcpu, "debugControl", 0n);
+  for (const field of [
+    "debugPending",
+    "shadow",
+    "interruptPending",
+    "interruptRequest",
+    "nmiPending",
+    "nmiBlocked",
+  ] as const)
     put(field, 0n);
+  debugChanged(vcpu);
   setMsr(vcpu, "efer", 0n);
   contextChanged(vcpu);
 }

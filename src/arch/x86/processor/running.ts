@@ -6,7 +6,12 @@ import { codePage } from "../engines/layout.js";
 import { RFlags } from "../engines/registers.js";
 import { runs } from "../paravirt/steal-time.js";
 import { showVapic } from "../paravirt/vapic.js";
-import { KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE } from "../uapi.js";
+import {
+  KVM_GUESTDBG_BLOCKIRQ,
+  KVM_MP_STATE_HALTED,
+  KVM_MP_STATE_INIT_RECEIVED,
+  KVM_MP_STATE_RUNNABLE,
+} from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { started, x86VcpuOf } from "../vm/x86-vm.js";
 import { resetRegisters, startAt } from "./reset.js";
@@ -59,6 +64,8 @@ export function runnable(vcpu: VcpuInside): boolean {
   const one = x86VcpuOf(vcpu);
   one.vm.irqchip?.expire(one, one.isFirst, one.now);
   if (mem.load(addressOf(vcpu, "exceptionPending")) !== 0) return true;
+  // What is kept away ends no halt.
+  if (getField(vcpu, "guestDebug") & BigInt(KVM_GUESTDBG_BLOCKIRQ)) return false;
   if (mem.load(addressOf(vcpu, "nmiPending")) !== 0 && mem.load(addressOf(vcpu, "nmiBlocked")) === 0) return true;
   if (!(getField(vcpu, "systemFlags") & BigInt(RFlags.interrupt))) return false;
   if (mem.load(addressOf(vcpu, "interruptPending")) !== 0) return true;

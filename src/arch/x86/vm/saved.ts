@@ -7,6 +7,7 @@ import { cpuidEntries, Request, state } from "../engines/layout.js";
 import { Irqchip, irqchipParts } from "../interrupts/irqchip/irqchip.js";
 import { lapicState } from "../interrupts/irqchip/lapic.js";
 import { getCpuid, setCpuid } from "../processor/cpuid.js";
+import { guestDebugControl } from "../processor/debug.js";
 import { getMsrFilter, setMsrFilter } from "../processor/msr-filter.js";
 import { contextChanged, getField, recordAt, request, type StateField, setField } from "../processor/vcpu.js";
 import type { X86MsrFilter } from "../uapi.js";
@@ -34,6 +35,10 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     "mmxBlocked",
     "sseFault",
     "floatImage",
+    "breaking",
+    "watching",
+    "debugHits",
+    "ending",
     "piecemeal",
   ],
   most: {
@@ -51,7 +56,9 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     cpuidCount: BigInt(cpuidEntries),
     msrExits: 2n,
     msrRefused: 2n,
-    shadow: 3n,
+    shadow: 4n,
+    debugPending: 0x400fn,
+    guestDebug: BigInt(guestDebugControl),
     interruptPending: 256n,
     interruptRequest: 1n,
     nmiPending: 2n,

@@ -124,6 +124,10 @@ export function guestBreaksAt(s: i32, offset: i32): bool {
   return false;
 }
 
+export function guestStopsHere(s: i32): bool {
+  return false;
+}
+
 export function guestWatchesPage(s: i32, page: u64, mask: u64): bool {
   return false;
 }

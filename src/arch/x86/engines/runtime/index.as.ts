@@ -1,5 +1,6 @@
 /** Everything the run-time library exports: both engines import it under these names. */
 export * from "../../../../engine/runtime/exports.as";
+export { breakpointInterrupt, debugInterrupt } from "../../interrupts/debug.as";
 export { illegal, raise, softwareInterrupt } from "../../interrupts/deliver.as";
 export {
   accessRights,
@@ -10,7 +11,7 @@ export {
   verify,
 } from "../../interrupts/load-segment.as";
 export { loadFarSegment } from "../../interrupts/load-segment.as";
-export { afterAlone, halt } from "../../interrupts/pending.as";
+export { afterAlone, beforeAlone, halt } from "../../interrupts/pending.as";
 export {
   returnFar,
   returnFromInterrupt,

@@ -4,6 +4,8 @@ import {
   CR0_paging,
   CR4_osxsave,
   CR4_protectionKeys,
+  DEBUGCONTROL_branchStep,
+  DEBUGCONTROL_lastBranch,
   EFER_automaticRestriction,
   EFER_longModeActive,
   EFER_longModeEnable,
@@ -14,6 +16,7 @@ import {
   EXIT_wrmsr,
   MSR_apicBase,
   MSR_cstar,
+  MSR_debugControl,
   MSR_efer,
   MSR_kernelGsBase,
   MSR_lstar,
@@ -33,6 +36,7 @@ import {
   MSR_tscAux,
   MSRNUMBER_apicBase,
   MSRNUMBER_cstar,
+  MSRNUMBER_debugControl,
   MSRNUMBER_efer,
   MSRNUMBER_kernelGsBase,
   MSRNUMBER_lstar,
@@ -93,6 +97,8 @@ function placeOf(number: u64): i32 {
       return MSR_apicBase;
     case MSRNUMBER_microcode:
       return MSR_microcode;
+    case MSRNUMBER_debugControl:
+      return MSR_debugControl;
     case MSRNUMBER_sysenterCs:
       return MSR_sysenterCs;
     case MSRNUMBER_sysenterEsp:
@@ -245,6 +251,11 @@ export function writeMsr(s: i32): void {
     return;
   }
   if (place == MSR_microcode) return;
+  if (place == MSR_debugControl) {
+    if (value & ~(DEBUGCONTROL_branchStep | DEBUGCONTROL_lastBranch)) refuse(s, number, value);
+    else store<u64>(s + S_msrs + 8 * place, value & DEBUGCONTROL_branchStep);
+    return;
+  }
   // Writing it moves the local APIC: the kernel side's.
   if (place == MSR_apicBase && load<i32>(s, S_msrExits)) {
     elsewhere(s, number, true, value);

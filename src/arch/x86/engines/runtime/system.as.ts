@@ -11,12 +11,17 @@ import {
   CR0_protection,
   CR0_taskSwitched,
   CR0_writeProtect,
+  CR4_debugging,
   CR4_fsgsbase,
   CR4_osxsave,
   CR4_pcid,
   CR4_physicalAddress,
   CR4_protectionKeys,
   CR4_timeStampDisable,
+  DR6_fixed,
+  DR6_writable,
+  DR7_fixed,
+  DR7_writable,
   EFER_longModeActive,
   EFER_longModeEnable,
   EXIT_hypercall,
@@ -64,6 +69,7 @@ import {
 } from "./layout.generated";
 import { loadSlow, storeSlow } from "../../../../engine/runtime/access.as";
 import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
+import { deriveDebug, guestWatchesPorts, isDetected, leavesDone } from "../../interrupts/debug.as";
 import { raiseWith } from "../../interrupts/deliver.as";
 import { deriveFloat } from "./float/blocked.as";
 import { setFlags } from "../../interrupts/flags.as";
@@ -261,6 +267,7 @@ export function writeControl(s: i32, number: i32, value: i64): void {
           atomic.store<i32>(s + S_interruptRequest, 1);
           lookForInterrupts(s);
           if (load<i32>(s, S_priorityExits)) {
+            leavesDone(s);
             store<i32>(s, EXIT_taskPriority, S_exitCode);
             store<i32>(s, 1, S_recheck);
           }
@@ -280,12 +287,12 @@ export function loadMachineStatus(s: i32, value: i64): void {
   setControl0(s, (control0(s) & ~0xe) | (value & 0xf));
 }
 
-/** The number of a debug register, or -1: there is none, or level 0 does not ask. DR4 and DR5 are names of DR6 and DR7. */
+/** The number of a debug register, or -1 after a fault: there is none, or level 0 does not ask, or DR7.GD. DR4 and DR5 are DR6 and DR7. */
 function debugRegister(s: i32, number: i32): i32 {
   const which = number == 4 || number == 5 ? number + 2 : number;
-  if (which > 7 || (which != number && control4(s) & 8)) raiseWith(s, VECTOR_invalidOpcode, 0);
+  if (which > 7 || (which != number && control4(s) & CR4_debugging)) raiseWith(s, VECTOR_invalidOpcode, 0);
   else privileged(s);
-  return load<i32>(s, S_fault) ? -1 : which;
+  return load<i32>(s, S_fault) || isDetected(s) ? -1 : which;
 }
 
 export function readDebug(s: i32, number: i32): i64 {
@@ -302,12 +309,11 @@ export function writeDebug(s: i32, number: i32, value: i64): void {
       protection(s);
       return;
     }
-    const fixed: u64 = which == 6 ? 0xffff0ff0 : 0x400;
-    const writable: u64 = which == 6 ? 0xe00f : 0xffff2bff;
+    const fixed: u64 = which == 6 ? DR6_fixed : DR7_fixed;
+    const writable: u64 = which == 6 ? DR6_writable : DR7_writable;
     store<u64>(s + S_debug + 8 * which, fixed | (value & writable));
-    return;
-  }
-  store<i64>(s + S_debug + 8 * which, value);
+  } else store<i64>(s + S_debug + 8 * which, value);
+  if (which != 6) deriveDebug(s);
 }
 
 // Tables.
@@ -400,6 +406,7 @@ function portAccess(s: i32, port: i32, bytes: i32, write: bool, data: u64): bool
     if (!load<i32>(s, S_fault)) protection(s);
     return false;
   }
+  if (guestWatchesPorts(s, port, bytes)) return false;
   if (mmioAccess(s, port, bytes, write, data)) return true;
   if (load<i32>(s, S_exitCode) == EXIT_mmio) store<i32>(s, EXIT_io, S_exitCode);
   return false;
@@ -427,6 +434,7 @@ export function waitFloat(s: i32): void {
 }
 
 export function hypercall(s: i32): void {
+  leavesDone(s);
   store<i32>(s, EXIT_hypercall, S_exitCode);
 }
 

@@ -1,10 +1,12 @@
 /** What the engine's half of the run-time library calls of x86's. docs/how-to-add-an-architecture.md tells what each does. */
 import { S_cpuidCount, S_features, S_shadow } from "./layout.generated";
+import { deriveDebug } from "../../interrupts/debug.as";
 import { is64, presentKind } from "../../mmu/mode.as";
 import { decodeIn } from "./decode.as";
 import { forgetRecords } from "./records.as";
 
-export { deliverPending, passTime, runsAlone, serveOwn } from "../../interrupts/pending.as";
+export { guestBreaksAt, guestStopsHere, guestWatches, guestWatchesPage, runsAlone } from "../../interrupts/debug.as";
+export { deliverPending, passTime, serveOwn } from "../../interrupts/pending.as";
 export { derive } from "../../mmu/context.as";
 export { raiseDataFault, raiseFetchFault, raiseFetchOutside } from "../../mmu/faults.as";
 export { pageShift, physical, rights, translate } from "../../mmu/translate.as";
@@ -29,16 +31,5 @@ export function resetArch(s: i32): void {
   forgetRecords(s);
   store<i32>(s, 0, S_shadow);
   if (load<i32>(s, S_cpuidCount) == 0) store<i64>(s, -1, S_features);
-}
-
-export function guestBreaksAt(s: i32, offset: i32): bool {
-  return false;
-}
-
-export function guestWatchesPage(s: i32, page: u64, mask: u64): bool {
-  return false;
-}
-
-export function guestWatches(s: i32, ea: u64, size: i32, access: i32): bool {
-  return false;
+  deriveDebug(s);
 }

@@ -110,9 +110,7 @@ export const retfPop = insn(
 );
 
 /** Breakpoint. */
-export const int3 = insn("int3", ["CC"], {}, (m) =>
-  m.call("softwareInterrupt", m.i32.const(Vector.breakpoint), m.next()),
-);
+export const int3 = insn("int3", ["CC"], {}, (m) => m.call("breakpointInterrupt", m.next()));
 /** Call to Interrupt Procedure. */
 export const int = insn("int", ["CD  vector:u8"], {}, (m, { vector }) => {
   m.flagsAllowed();
@@ -123,7 +121,7 @@ export const into = insn("into", ["CE i64"], {}, (m) =>
   m.if(flagBit(m, "overflow"), () => m.call("softwareInterrupt", m.i32.const(Vector.overflow), m.next())),
 );
 /** Debug trap. */
-export const int1 = insn("int1", ["F1"], {}, (m) => m.call("softwareInterrupt", m.i32.const(Vector.debug), m.next()));
+export const int1 = insn("int1", ["F1"], {}, (m) => m.call("debugInterrupt", m.next()));
 /** Interrupt Return. */
 export const iret = insn(
   "iret",
