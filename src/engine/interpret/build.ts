@@ -373,7 +373,12 @@ class InterpreterBuilder<S extends HandlerSpec> {
     const entry = f.local("i32");
     const told = f.local("i32");
     const result = f.local("i32");
-    // An instruction that is run again to complete its MMIO comes before any interrupt.
+    // An instruction that is run again to complete its MMIO comes before any interrupt, by translations as they are now.
+    this.#getState(f, "mmioReplay");
+    f.if();
+    f.get(0);
+    f.call(this.#helper("serveAgain"));
+    f.end();
     this.#getState(f, "mmioReplay");
     f.i32("eqz");
     this.#getState(f, "budget");
