@@ -28,8 +28,6 @@ export {
   loadTable,
   machineStatus,
   popFlags,
-  portIn,
-  portOut,
   privileged,
   probeLoad,
   readBase,
@@ -46,6 +44,7 @@ export {
   flagsAllowed,
   protectedMode,
 } from "./system.as";
+export { portIn, portInMany, portOut, portOutMany } from "./ports.as";
 export { readKeys, writeKeys } from "../../mmu/protection-keys.as";
 export { randomBits } from "./random.as";
 export { floatThere, raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
