@@ -11,6 +11,9 @@ export const helpers = {
   /** The same of what others lack. */
   levelZeroOnly: helper("faults", [], "void"),
 
+  /** 128 bits, the high ones first, by what is more than the high ones. */
+  quotientOfWide: helper("pure", ["i64", "i64", "i64"], "i64"),
+
   // Flags.
   clearInterruptFlag: helper("context", [], "void"),
   /** The next instruction's address. */

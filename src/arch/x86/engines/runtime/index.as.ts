@@ -133,4 +133,5 @@ export {
   stackAddress,
   stackMoved,
 } from "../../mmu/segmentation.as";
+export { quotientOfWide } from "./division.as";
 export { enterFrame } from "./frame.as";
