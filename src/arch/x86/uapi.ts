@@ -285,7 +285,8 @@ export interface X86Vcpu extends Vcpu {
   setXcrs(xcrs: X86Xcrs): void;
   /**
    * KVM_SET_GUEST_DEBUG. With KVM_GUESTDBG_USE_HW_BP the guest's debug registers are not looked at, but `debugreg` is; with it or
-   * KVM_GUESTDBG_SINGLESTEP all #DB are the user side's, with KVM_GUESTDBG_USE_SW_BP every INT3. EBUSY: something is to be put in,
+   * KVM_GUESTDBG_SINGLESTEP all #DB are the user side's, with KVM_GUESTDBG_USE_SW_BP every INT3. A
+   * breakpoint stops a step too, until it is gone or RF is set. EBUSY: something is to be put in,
    * and an exception waits. EINVAL: unknown bits, not eight registers, a DR7 of more than 32 bits, or `breakpoints`.
    */
   setGuestDebug(debug: GuestDebug): void;

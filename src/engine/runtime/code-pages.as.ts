@@ -198,15 +198,13 @@ export function dropAllCode(s: i32): void {
   }
 }
 
-/** Drops what was decoded at an offset of 4 KiB in every page: there may be a breakpoint now. */
-export function dropOffset(s: i32, offset: i32): void {
-  let code = s + VCPU_code;
-  const taken = load<i32>(s, S_codePagesTaken);
-  for (let i = 0; i < taken; i++) {
-    store<i32>(code + (offset << CODE_scale), 0);
-    codeDropped(<i32>(load<u32>(code, CODE_physical) & ((1 << CODE_kindShift) - 1)), offset, offset + 1);
-    code += CODE_size;
+/** Drops what was decoded at an offset of a 4 KiB page: there may be a breakpoint now. */
+export function dropOffset(s: i32, page: i32, offset: i32): void {
+  for (let kind = 0; kind < CODE_kinds; kind++) {
+    const code = codePageOf(s, kind, page);
+    if (code != 0) store<i32>(code + (offset << CODE_scale), 0);
   }
+  codeDropped(page, offset, offset + 1);
 }
 
 /** Takes a code page out of its map, if it is in it. */

@@ -47,6 +47,7 @@ import {
   decodeAt,
   effective,
   guestBreaksAt,
+  guestEntersPage,
   pageShift,
   physical,
   raiseFetchFault,
@@ -127,7 +128,9 @@ function fetchPage(s: i32, pc: u64): i32 {
     prepareEntry(small, addend, <i32>(physical >> SMALLTLB_pageShift));
     store<u64>(small, (pc & ~SMALL_PAGE_MASK) | asid, TLB_executeTag);
   }
-  return <i32>(physical >> CODE_shift);
+  const page = <i32>(physical >> CODE_shift);
+  if (load<i32>(s, S_breaking)) guestEntersPage(s, pc, page);
+  return page;
 }
 
 /** An empty code page for a page of guest memory, from the one that was made longest ago. */

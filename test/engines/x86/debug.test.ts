@@ -138,6 +138,24 @@ inEveryWay("breakpoints come into code that has run, and go again", (make, way) 
   }
 });
 
+inEveryWay("a breakpoint leaves the code of other pages alone", (make, way) => {
+  const program = (outer: number, inner: number) => [
+    ...["mov edx, 0x3", "mov ecx, 0x400", "dec ecx", `jne 0x${inner.toString(16)}`],
+    ...[...setRegister(0, inner + 0x3000), ...setRegister(7, on(0, "execute")), "dec edx"],
+    `jne 0x${outer.toString(16)}`,
+  ];
+  const [, outer, inner] = make().load(program(code + 5, code + 10)) as [number, number, number];
+  const one = make();
+  noting(one);
+  one.load(program(outer, inner));
+  const dropped = () => one.translator.stats()["regionsDropped"];
+  const before = dropped();
+  assert.equal(one.end(), -1);
+  assert.deepEqual(told(one), []);
+  assert.equal(dropped(), before);
+  if (way === "translated") assert.ok(one.regionRuns >= 3);
+});
+
 inEveryWay("a breakpoint comes before what keeps its instruction from being fetched", (make) => {
   const one = make();
   const nowhere = 0x80_0000_0000n;

@@ -6,7 +6,7 @@ import { ExitCode } from "../../../src/arch/x86/engines/layout.js";
 import { assemble } from "../../../src/arch/x86/isa/assembler.js";
 import { Access, Processor } from "./processor.js";
 
-const ways = ["stepped", "interpreted", "translated"] as const;
+export const ways = ["stepped", "interpreted", "translated"] as const;
 export type Way = (typeof ways)[number];
 
 export const ram = 0x100_0000;

@@ -32,6 +32,9 @@ export function guestBreaksAt(s: i32, offset: i32): bool {
   return (ciabr & CIABR_privilege) != 0 && (<i32>ciabr & 0xffc) == offset;
 }
 
+/** All code has been dropped when CIABR was written. */
+export function guestEntersPage(s: i32, pc: u64, page: i32): void {}
+
 /** CIABR's interrupt comes behind the instruction. */
 export function guestStopsHere(s: i32): bool {
   return false;

@@ -33,6 +33,11 @@ export class GeneralRecorder extends InterpreterRecorder {
     this.call("protectedMode");
   }
 
+  protected override begin(): void {
+    super.begin();
+    this.routine("insideCode", [this.word()]);
+  }
+
   override cia(): I64 {
     const offset = state.segmentBase.offset + 8 * Segment.cs;
     const base = this.node("i64", [this.stateAddress()], (f) => f.load("i64", offset), "segments");
@@ -71,13 +76,23 @@ export class GeneralRecorder extends InterpreterRecorder {
     };
   }
 
-  protected override placeIn(where: Where, named: Named): MemoryPlace {
-    const { i32 } = this;
+  protected override placeIn({ addressSize }: Where, named: Named): MemoryPlace {
+    const { i32, i64 } = this;
     if (named === "modrm") {
-      const { address } = super.placeIn(where, named);
-      return { offset: () => asI64(this.routine("operandOffset", [this.word()], "i64")), address };
+      return {
+        offset: () => asI64(this.routine("operandOffset", [this.word()], "i64")),
+        address: ({ bytes, write, moved, further, index }) => {
+          const asked = [
+            i32.const(moved ?? 0),
+            index ?? further ?? i64.const(0),
+            i32.const(bytes),
+            i32.const(write ? 1 : 0),
+          ];
+          return asI64(this.routine("operandAddress", [this.word(), ...asked.map(asNode)], "i64"));
+        },
+      };
     }
-    const offset = () => low(this, where.addressSize, named.offset());
+    const offset = () => low(this, addressSize, named.offset());
     const segment = () => (named.heeds ? this.byte(record.segment) : i32.const(8 * Segment.es));
     return {
       offset,

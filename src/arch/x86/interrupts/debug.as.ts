@@ -88,7 +88,11 @@ function bytesOf(control: u32, number: i32): u64 {
   return kindOf(control, number) == EXECUTE ? 1 : length == 2 ? 8 : length + 1;
 }
 
-/** DR7 or an address in use has been written: what was decoded or found without looking goes. */
+/**
+ * DR7 or an address in use has been written: translations of the pages that are named go, so that who accesses one is looked at,
+ * and who fetches from one comes by `guestEntersPage`. Systems write DR7 with every exception and in every switch between programs
+ * of which one has a breakpoint.
+ */
 export function deriveDebug(s: i32): void {
   const registers = registersInUse(s);
   const control = load<u32>(registers, DR7);
@@ -97,19 +101,12 @@ export function deriveDebug(s: i32): void {
   for (let i = 0; i < 4; i++) {
     if (!isEnabled(control, i)) continue;
     const kind = kindOf(control, i);
-    const address = load<u64>(registers + 8 * i);
-    if (kind == EXECUTE) {
-      breaks = true;
-      dropOffset(s, <i32>(address & PAGE));
-    } else {
-      watches = true;
-      if (kind != PORT) dropPage(s, address & ~PAGE);
-    }
+    if (kind == EXECUTE) breaks = true;
+    else watches = true;
+    if (kind != PORT) dropPage(s, load<u64>(registers + 8 * i) & ~PAGE);
   }
   store<i32>(s, breaks, S_breaking);
   store<i32>(s, watches, S_watching);
-  // That has been work for each page of code: who asks for the vCPU need not wait for a slice of it.
-  if (breaks) store<i32>(s, 1, S_recheck);
 }
 
 /** Bits of DR6: which breakpoints of these kinds (a set of bits) are on any of these bytes. */
@@ -184,6 +181,17 @@ export function guestBreaksAt(s: i32, offset: i32): bool {
     if (<i32>(load<u64>(registers + 8 * i) & PAGE) == offset) return true;
   }
   return false;
+}
+
+/** What was decoded where there are breakpoints now goes when their page, here a physical one, is first fetched from. */
+export function guestEntersPage(s: i32, pc: u64, page: i32): void {
+  const registers = registersInUse(s);
+  const control = load<u32>(registers, DR7);
+  for (let i = 0; i < 4; i++) {
+    const address = load<u64>(registers + 8 * i);
+    if (!isEnabled(control, i) || kindOf(control, i) != EXECUTE || (address ^ pc) & ~PAGE) continue;
+    dropOffset(s, page, <i32>(address & PAGE));
+  }
 }
 
 /** Before the instruction at pc is fetched. True: a breakpoint is on it, and somebody has been told. */

@@ -128,6 +128,8 @@ export function guestStopsHere(s: i32): bool {
   return false;
 }
 
+export function guestEntersPage(s: i32, pc: u64, page: i32): void {}
+
 export function guestWatchesPage(s: i32, page: u64, mask: u64): bool {
   return false;
 }

@@ -2,7 +2,14 @@
 import { S_decExpiry, S_mode } from "./layout.generated";
 import { timeBase } from "../../interrupts/time.as";
 
-export { guestBreaksAt, guestStopsHere, guestWatches, guestWatchesPage, runsAlone } from "../../interrupts/debug.as";
+export {
+  guestBreaksAt,
+  guestEntersPage,
+  guestStopsHere,
+  guestWatches,
+  guestWatchesPage,
+  runsAlone,
+} from "../../interrupts/debug.as";
 export { derive } from "../../interrupts/msr.as";
 export { deliverPending, passTime, serveOwn } from "../../interrupts/pending.as";
 export { raiseFetchMachineCheck as raiseFetchOutside } from "../../interrupts/storage-interrupts.as";

@@ -28,6 +28,8 @@ export {
   loadTable,
   machineStatus,
   popFlags,
+  portIn,
+  portOut,
   privileged,
   probeLoad,
   readBase,
@@ -44,7 +46,6 @@ export {
   flagsAllowed,
   protectedMode,
 } from "./system.as";
-export { portIn, portInMany, portOut, portOutMany } from "./ports.as";
 export { readKeys, writeKeys } from "../../mmu/protection-keys.as";
 export { randomBits } from "./random.as";
 export { floatThere, raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
@@ -133,5 +134,4 @@ export {
   stackAddress,
   stackMoved,
 } from "../../mmu/segmentation.as";
-export { quotientOfWide } from "./division.as";
 export { enterFrame } from "./frame.as";

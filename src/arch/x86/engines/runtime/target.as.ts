@@ -5,7 +5,14 @@ import { is64, presentKind } from "../../mmu/mode.as";
 import { decodeIn } from "./decode.as";
 import { forgetRecords } from "./records.as";
 
-export { guestBreaksAt, guestStopsHere, guestWatches, guestWatchesPage, runsAlone } from "../../interrupts/debug.as";
+export {
+  guestBreaksAt,
+  guestEntersPage,
+  guestStopsHere,
+  guestWatches,
+  guestWatchesPage,
+  runsAlone,
+} from "../../interrupts/debug.as";
 export { deliverPending, passTime, serveOwn } from "../../interrupts/pending.as";
 export { derive } from "../../mmu/context.as";
 export { raiseDataFault, raiseFetchFault, raiseFetchOutside } from "../../mmu/faults.as";
