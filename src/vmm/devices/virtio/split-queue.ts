@@ -193,7 +193,7 @@ export class SplitQueue implements VirtioQueue {
     let table: DataView | undefined;
     let entries = size;
     let at = head;
-    // Longer than the queue no chain may be, wherever it lies.
+    // Longer than the queue no chain may be, wherever it lies. The descriptor that names a table is no part of it.
     for (let steps = 0; steps < size && at < entries; steps++) {
       const descriptor = table ?? this.#read(descriptors + BigInt(descriptorSize * at), descriptorSize);
       if (!descriptor) return undefined;
@@ -209,6 +209,7 @@ export class SplitQueue implements VirtioQueue {
         table = this.#read(segment.address, segment.length);
         if (!table) return undefined;
         at = 0;
+        steps--;
         continue;
       }
       if (flags & ~(flagNext | flagWrite)) return undefined;

@@ -304,6 +304,25 @@ test("descriptors that lie elsewhere, in a table of the driver's", () => {
   assert.deepEqual([it.used(1), it.ram[0x9000], it.ram[0x9001]], [[0, 2], 14, 20]);
 });
 
+test("a table as long as the queue: the descriptor that names it is not one of the chain", () => {
+  const it = startWith(indirect);
+  for (let i = 0; i < size; i++) {
+    const at = 0x7000 + 16 * i;
+    it.view.setBigUint64(at, BigInt(0x8000 + 0x100 * i), true);
+    it.view.setUint32(at + 8, 1 + i, true);
+    it.view.setUint16(at + 12, i < size - 1 ? 1 : 2, true);
+    it.view.setUint16(at + 14, i + 1, true);
+  }
+  it.describe(0, 0x7000, 16 * size, 4);
+  it.offer(0);
+  assert.deepEqual([it.get(0x14, 1), it.used(0)], [15, [0, size - 1]]);
+  // With one before it, it is longer.
+  it.describe(0, 0xa000, 7, 1, 1);
+  it.describe(1, 0x7000, 16 * size, 4);
+  it.offer(0);
+  assert.deepEqual([it.get(0x14, 1), it.usedCount()], [15 | needsReset, 1]);
+});
+
 for (const [what, length, address, flags, entryFlags, next] of [
   ["of no entries", 0, 0x7000, 4, 2, 0],
   ["of no whole entries", 17, 0x7000, 4, 2, 0],
