@@ -26,9 +26,9 @@ export const noGuest =
   defaultGuest === undefined && `the default guest is ${"missing" in found ? found.missing : "there"}`;
 
 /** The same of a guest that is not the default one. */
-export function noGuestNamed(name: string): string | false {
-  const { guest } = listGuest(name);
-  return "missing" in guest && `the guest ${name} is ${guest.missing}: unikvm guest fetch ${name}`;
+export function noGuestNamed(name?: string): string | false {
+  const { port, guest } = listGuest(name);
+  return "missing" in guest && `the guest ${port} is ${guest.missing}: unikvm guest fetch ${port}`;
 }
 
 /** The same for tests that take too long for `npm test`: they run only with UNIKVM_X86_EXEC=1. */
@@ -91,6 +91,8 @@ export function unikvm(args: readonly string[], { interactive = false } = {}): R
 export interface Boot {
   readonly type: Implementation;
   readonly threads?: ThreadMode;
+  /** The guest's name; the default one if left out. */
+  readonly guest?: string | undefined;
   /** Appended to the guest's own command line. */
   readonly append?: string;
   /** Files added to the initramfs. */
@@ -101,15 +103,20 @@ export interface Boot {
   readonly interactive?: boolean;
 }
 
-/** Calls `use` with an initramfs of the guest that has `files` in addition. */
-export async function withInitrd<T>(files: readonly CpioEntry[], use: (guest: Guest) => Promise<T>): Promise<T> {
-  if (!defaultGuest) throw new Error("the default guest is not there");
-  if (files.length === 0) return use(defaultGuest);
+/** Calls `use` with an initramfs of the guest that has `files` in addition; `name`: another guest than the default one. */
+export async function withInitrd<T>(
+  files: readonly CpioEntry[],
+  use: (guest: Guest) => Promise<T>,
+  name?: string,
+): Promise<T> {
+  const { guest } = listGuest(name);
+  if ("missing" in guest) throw new Error(`the guest ${name ?? "that is the default"} is ${guest.missing}`);
+  if (files.length === 0) return use(guest);
   const folder = mkdtempSync(join(tmpdir(), "unikvm-boot-"));
   try {
     const initrd = join(folder, "initrd");
-    writeFileSync(initrd, Buffer.concat([readFileSync(defaultGuest.initrd), cpio(files)]));
-    return await use({ ...defaultGuest, initrd });
+    writeFileSync(initrd, Buffer.concat([readFileSync(guest.initrd), cpio(files)]));
+    return await use({ ...guest, initrd });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -125,7 +132,8 @@ export function bootArguments(guest: Guest, { type, threads = "worker", append =
 
 /** Boots with unikvm until it ends. */
 export function boot(options: Boot): Promise<Finished> {
-  return withInitrd(options.files ?? [], (guest) => unikvm(bootArguments(guest, options)).finished);
+  const { files = [], guest: name } = options;
+  return withInitrd(files, (guest) => unikvm(bootArguments(guest, options)).finished, name);
 }
 
 /** The same guest under QEMU, which judges the initramfs and what a test expects of it. */

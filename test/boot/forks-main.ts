@@ -1,23 +1,28 @@
 /**
- * `npm run forks -- [--count N] [--seed N] [--type hv|pr]`: twins of a guest at work (default: 200, of each implementation) at
- * random moments, each looked at and closed; prints what the process holds every twentieth time, and fails if that grows.
+ * `npm run forks -- [--guest NAME] [--count N] [--seed N] [--type hv|pr]`: twins of a guest at work (default: 200, of each
+ * implementation) at random moments, each looked at and closed; prints what the process holds every twentieth time, and fails if
+ * that grows.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { architectureOfGuest } from "../../guests/index.js";
 import { createVm } from "../../src/index-node.js";
-import { implementations, noGuest } from "./booting.test-support.js";
+import { implementations, noGuestNamed } from "./booting.test-support.js";
 import { forkAgain, holding, startWork } from "./forks.js";
 
 const { values } = parseArgs({
   options: {
+    guest: { type: "string" },
     count: { type: "string", default: "200" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     type: { type: "string", multiple: true, default: [...implementations] },
   },
 });
+const noGuest = noGuestNamed(values.guest);
 if (noGuest) throw new Error(noGuest);
+const guest = architectureOfGuest(values.guest);
 const count = Number(values.count);
 let state = Number(values.seed);
 const random = (below: number): number => {
@@ -30,7 +35,7 @@ try {
     console.log(`${type}: ${count} forks, seed ${values.seed}`);
     const disk = join(folder, `${type}.img`);
     writeFileSync(disk, new Uint8Array(1 << 20));
-    const vm = await createVm({ type, cpus: 2, memory: "256M", disks: [{ source: disk }], network: {} });
+    const vm = await createVm({ type, guest, cpus: 2, memory: "256M", disks: [{ source: disk }], network: {} });
     try {
       await startWork(vm);
       // Caches and spare threads are there after the first.

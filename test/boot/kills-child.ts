@@ -81,12 +81,12 @@ async function save({ snapshot, disks, target, packing }: Extract<Task, { kind: 
 }
 
 /** As `unikvm exec` does, but that the VM that is kept is not booted. */
-async function cache({ snapshot, disks }: Extract<Task, { kind: "cache" }>): Promise<void> {
+async function cache({ guest, snapshot, disks }: Extract<Task, { kind: "cache" }>): Promise<void> {
   const create = (options: VmOptions): Promise<LinuxVm> => {
     if (options.snapshot !== undefined) return createVm({ ...options, disks });
     return createVm({ snapshot, disks }).finally(() => say("saving"));
   };
-  const vm = await vmFromCache(create, { memory: "256M" }, (sentence) => say(`said ${sentence}`));
+  const vm = await vmFromCache(create, { guest, memory: "256M" }, (sentence) => say(`said ${sentence}`));
   say(`up ${(await vm.exec("echo works")).stdout}`);
 }
 

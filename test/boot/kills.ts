@@ -7,11 +7,12 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ensureDefaultGuest, guestDrivers, guestFolder } from "../../guests/index.js";
+import { ensureDefaultGuest, type GuestArchitecture, guestDrivers, guestFolder } from "../../guests/index.js";
 import { createVm, type Disk } from "../../src/index-node.js";
 import { loadSnapshot, snapshotInfo } from "../../src/vmm/snapshot/node/snapshot-file.js";
 
 interface Base {
+  readonly guest: GuestArchitecture;
   /** A file: a snapshot of a guest that has `disks`, the first as an overlay that nothing was written to. */
   readonly snapshot: string;
 }
@@ -189,7 +190,7 @@ function run(program: string, args: readonly string[], good: readonly number[] =
 
 /** Kills while a guest writes; every record that was synced is found after the restart. What it counted. */
 export async function killsOfDisks(kills: DiskKills): Promise<string> {
-  const { rounds, random, folder, format, fresh, snapshot } = kills;
+  const { rounds, random, folder, format, fresh, guest, snapshot } = kills;
   const image = join(folder, `killed.${format}`);
   const plain = join(folder, "killed.plain");
   let [a, b, r] = [new Kept("a"), new Kept("b"), new Replaced()];
@@ -215,7 +216,7 @@ export async function killsOfDisks(kills: DiskKills): Promise<string> {
   };
   for (let round = 0; round <= rounds; round++) {
     if (round % 10 === 0) begin();
-    const one = new Child({ kind: "disk", snapshot, image, type: kills.type(round), first });
+    const one = new Child({ kind: "disk", guest, snapshot, image, type: kills.type(round), first });
     try {
       await one.see("writing");
       for (const kept of ["a", "b", "r"] as const) {
@@ -251,14 +252,22 @@ export interface SaveKills extends Base {
 }
 
 /** Kills while a snapshot is saved: its file is the old one or the new one. */
-export async function killsOfSaves({ snapshot, disks, rounds, random, folder, each }: SaveKills): Promise<string> {
+export async function killsOfSaves({
+  guest,
+  snapshot,
+  disks,
+  rounds,
+  random,
+  folder,
+  each,
+}: SaveKills): Promise<string> {
   const target = join(folder, "saved.snapshot");
   let [saved, fresh, most] = [0, 0, 0];
   let last: string | undefined;
   const older = new Set<string>();
   for (let round = 0; round < rounds; round++) {
     const packing = round % 2 === 0 ? "stored" : "deflate";
-    const one = new Child({ kind: "save", snapshot, disks, target, packing });
+    const one = new Child({ kind: "save", guest, snapshot, disks, target, packing });
     try {
       await one.see("saving");
       await sleep(random(packing === "stored" ? 2500 : 4000));
@@ -284,7 +293,7 @@ export async function killsOfSaves({ snapshot, disks, rounds, random, folder, ea
     }
     each?.(round + 1, `${saved} saved`);
   }
-  const one = new Child({ kind: "save", snapshot, disks, target, packing: "stored" });
+  const one = new Child({ kind: "save", guest, snapshot, disks, target, packing: "stored" });
   await one.see("saved").finally(() => one.kill());
   const left = partial(folder).filter((name) => !name.includes(`.${process.pid}.`));
   // The last one was killed, too: at most its own.
@@ -293,7 +302,15 @@ export async function killsOfSaves({ snapshot, disks, rounds, random, folder, ea
 }
 
 /** Kills while exec's cache is written: what is there is whole, and the next one goes on, waits for nobody. */
-export async function killsOfCache({ snapshot, disks, rounds, random, folder, each }: SaveKills): Promise<string> {
+export async function killsOfCache({
+  guest,
+  snapshot,
+  disks,
+  rounds,
+  random,
+  folder,
+  each,
+}: SaveKills): Promise<string> {
   const home = join(folder, "cache");
   mkdirSync(join(home, "unikvm"), { recursive: true });
   const guests = dirname(guestFolder());
@@ -314,7 +331,7 @@ export async function killsOfCache({ snapshot, disks, rounds, random, folder, ea
         damaged++;
       }
     }
-    const one = new Child({ kind: "cache", snapshot, disks }, env);
+    const one = new Child({ kind: "cache", guest, snapshot, disks }, env);
     try {
       await one.see("saving");
       await sleep(random(3000));
@@ -333,7 +350,7 @@ export async function killsOfCache({ snapshot, disks, rounds, random, folder, ea
   }
   // A lock of one that was killed is there; and then one that is used.
   for (let i = 0; i < 2; i++) {
-    const one = new Child({ kind: "cache", snapshot, disks }, env);
+    const one = new Child({ kind: "cache", guest, snapshot, disks }, env);
     await one.see("up works").finally(() => one.kill());
   }
   const left = readdirSync(kept).filter((name) => !name.endsWith(".snapshot"));
@@ -345,6 +362,7 @@ export async function killsOfCache({ snapshot, disks, rounds, random, folder, ea
 export async function makeBase(
   folder: string,
   size: number,
+  guest: GuestArchitecture,
 ): Promise<Base & { readonly disks: readonly Disk[]; readonly fresh: string }> {
   const fresh = join(folder, "fresh.img");
   writeFileSync(fresh, "");
@@ -352,9 +370,9 @@ export async function makeBase(
   execFileSync("mke2fs", ["-q", "-t", "ext4", "-J", "size=4", fresh]);
   const disks: readonly Disk[] = [{ source: fresh }];
   const snapshot = join(folder, "base.snapshot");
-  const vm = await createVm({ memory: "256M", cpus: 2, disks });
+  const vm = await createVm({ guest, memory: "256M", cpus: 2, disks });
   try {
-    const drivers = await guestDrivers(await ensureDefaultGuest(), ["ext4"]);
+    const drivers = await guestDrivers(await ensureDefaultGuest({ guest }), ["ext4"]);
     await vm.fs.writeFile("/tmp/drivers", drivers);
     await vm.exec(
       "cd / && cpio -idum </tmp/drivers && modprobe ext4 && rm /tmp/drivers && grep -q ext4 /proc/filesystems",
@@ -366,5 +384,5 @@ export async function makeBase(
   } finally {
     await vm.close({ grace: 0 });
   }
-  return { snapshot, disks, fresh };
+  return { guest, snapshot, disks, fresh };
 }

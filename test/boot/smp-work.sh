@@ -54,5 +54,5 @@ cat worker.* | awk '{ r += $1; w += $2 } END { print "workers " NR " rounds " (r
 echo "plugged $([ $plugged -gt 0 ] && echo some || echo none) ($plugged) failed $failed"
 echo "processors $(grep -c ^processor /proc/cpuinfo)"
 dmesg | grep -iE 'stall|lockup|hung|BUG|Oops|WARNING|not responding|starved' |
-  grep -vE 'Kernel command line|timeout set to' | sed 's/^/complaint: /'
+  grep -vE '[Cc]ommand line|timeout set to|report a bug|not a bug' | sed 's/^/complaint: /'
 echo "complaints end"

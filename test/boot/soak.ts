@@ -5,6 +5,8 @@ import { boot, type Implementation, root } from "./booting.test-support.js";
 
 export interface SoakOptions {
   readonly type: Implementation;
+  /** Its name; the default one if left out. */
+  readonly guest?: string | undefined;
   readonly cpus: number;
   /** How long the guest works. */
   readonly seconds: number;
@@ -21,12 +23,12 @@ export interface SoakResult {
   readonly console: string;
 }
 
-/** Boots the default guest, lets it work, and judges what it says. */
-export async function soak({ type, cpus, seconds, patience }: SoakOptions): Promise<SoakResult> {
+/** Boots the guest, lets it work, and judges what it says. */
+export async function soak({ type, guest, cpus, seconds, patience }: SoakOptions): Promise<SoakResult> {
   // soft lockup: after twice watchdog_thresh.
   const watchdogs = `rcupdate.rcu_cpu_stall_timeout=${patience} watchdog_thresh=${Math.ceil(patience / 2)}`;
   const { status, stdout, stderr } = await boot({
-    type,
+    ...{ type, guest },
     append: `quiet unikvm.run=/work.sh ${watchdogs} SECONDS_OF_WORK=${seconds}`,
     args: ["--cpus", String(cpus)],
     files: [{ path: "work.sh", type: "file", mode: 0o755, data: readFileSync(join(root, "test/boot/smp-work.sh")) }],

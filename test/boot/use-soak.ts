@@ -5,12 +5,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { GuestArchitecture } from "../../guests/index.js";
 import { collectGarbage } from "../../src/base/garbage.js";
 import { createVm, type LinuxVm } from "../../src/index-node.js";
 import { holding } from "./forks.js";
 
 export interface UseOptions {
   readonly type?: "hv" | "pr";
+  readonly guest?: GuestArchitecture;
   readonly seconds: number;
   /** Told of each count. */
   readonly report: (line: string) => void;
@@ -81,7 +83,7 @@ const works: Readonly<Record<string, (vm: LinuxVm, round: number) => Promise<voi
 };
 
 /** Works for so long; what is wrong, empty if nothing is. */
-export async function useSoak({ type, seconds, report }: UseOptions): Promise<readonly string[]> {
+export async function useSoak({ type, guest, seconds, report }: UseOptions): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), "unikvm-soak-"));
   const disk = join(folder, "disk.raw");
   writeFileSync(disk, new Uint8Array(1 << 20));
@@ -89,7 +91,7 @@ export async function useSoak({ type, seconds, report }: UseOptions): Promise<re
   const done: Record<string, number> = {};
   const before = held();
   try {
-    const options = type === undefined ? {} : { type };
+    const options = { ...(type && { type }), ...(guest && { guest }) };
     const vm = await createVm({ ...options, disks: [{ source: disk }], network: {} });
     try {
       const begin = performance.now();
