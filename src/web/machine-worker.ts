@@ -163,18 +163,22 @@ class FarMachine {
       const run = await this.#begin(plan, snapshot);
       this.#run = run;
       if (this.#stop.signal.aborted) run.stop();
-      void run.ended.then(({ outcome }) => post({ type: "ended", outcome: this.#close() ?? outcome }));
+      void run.ended.then(async ({ outcome }) => post({ type: "ended", outcome: (await this.#close()) ?? outcome }));
     } catch (error) {
-      this.#close();
+      await this.#close();
       post({ type: "failed", error: sentError(error) });
     }
   }
 
   /** What a disk could not write at the end is how the machine ended. */
-  #close(): Outcome | undefined {
+  async #close(): Promise<Outcome | undefined> {
     try {
       this.#network?.close();
-      this.#disks?.close();
+      try {
+        await this.#disks?.settle();
+      } finally {
+        this.#disks?.close();
+      }
       return undefined;
     } catch (error) {
       return { kind: "failed", message: messageOf(error) };

@@ -143,7 +143,7 @@ const unknownHere = (path: string, what: string): StorageError =>
   new StorageError(`${path} cannot be opened: this browser, or this window of it, has no ${what}; give a Blob instead`);
 
 const complaints: Readonly<Record<string, string>> = {
-  NotFoundError: "the origin has no such file; make it with navigator.storage.getDirectory()",
+  NotFoundError: "the origin has no such file; make it with writeOriginFile",
   TypeMismatchError: "it is a folder, or a part of its path is none",
   NoModificationAllowedError: "another VM, or another window, has it open",
   QuotaExceededError: "the origin's quota is used up",

@@ -11,6 +11,14 @@ export class StorageError extends Error {
   override readonly name = "StorageError";
 }
 
+/** Of what cannot be found again as soon as it was written. */
+export interface LateWrites {
+  /** How often something that was written was lost: who has written in several parts looks whether one of them was. */
+  readonly lost: number;
+  /** Resolves when all that was written can be found again; undefined: it can. Rejects with StorageError: some of it was lost. */
+  kept(): Promise<void> | undefined;
+}
+
 /**
  * All places and lengths are bytes, multiples of `sectorSize`, and lie inside. Any method throws StorageError; those of a disk
  * whose bytes are elsewhere throw NotHereYet (remote-store.ts), too, and are then to be called again.
@@ -22,6 +30,8 @@ export interface Disk {
   readonly readOnly: boolean;
   /** Differs where what it was opened from does, as far as anybody can tell. */
   readonly version?: string | undefined;
+  /** Undefined: what `write` has written can be found again. Else nobody is told so before `late.kept`. */
+  readonly late?: LateWrites | undefined;
   /** What is written is kept apart, by whoever made the disk: a machine with it can be saved and forked. Default: false. */
   readonly apart?: boolean;
   read(offset: number, bytes: Uint8Array): void;
@@ -44,6 +54,8 @@ export interface ByteStore {
   readonly readOnly: boolean;
   /** As a disk's. */
   readonly version?: string | undefined;
+  /** As a disk's. */
+  readonly late?: LateWrites | undefined;
   /** Beyond the end there are zeros. */
   read(offset: number, bytes: Uint8Array): void;
   /** Makes it longer where need be; what lies between is zeros. */

@@ -1,11 +1,12 @@
 /** A disk whose bytes lie in a store as they are. */
-import { type ByteStore, type Disk, fillWithZeros, sectorSize } from "./disk.js";
+import { type ByteStore, type Disk, fillWithZeros, type LateWrites, sectorSize } from "./disk.js";
 
 export class RawDisk implements Disk {
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
   readonly version: string | undefined;
+  readonly late: LateWrites | undefined;
   readonly #store: ByteStore;
 
   /** The last sector may be shorter in the store; what it lacks is zeros until it is written. */
@@ -13,6 +14,7 @@ export class RawDisk implements Disk {
     this.#store = store;
     this.name = store.name;
     this.version = store.version;
+    this.late = store.late;
     this.size = Math.ceil(store.size / sectorSize) * sectorSize;
     this.readOnly = readOnly || store.readOnly;
   }

@@ -93,6 +93,8 @@ interface Request {
   readonly buffer: VirtioBuffer;
   /** Bytes of its data that have been moved. */
   moved: number;
+  /** `LateWrites.lost` of the disk when it began to write. */
+  lost?: number;
 }
 
 /** How a request ended: its status and the bytes of data that the device wrote. Undefined: a DMA fault. "later": it has not. */
@@ -223,8 +225,8 @@ export class VirtioBlock implements VirtioDevice {
     return ended === "later" || (ended !== undefined && this.#end(queue, which.buffer, ended));
   }
 
-  /** Goes on with a request when what it wants is here. */
-  async #wait(which: Request, ready: Promise<void>): Promise<void> {
+  /** Goes on with a request when what it wants is here, or ends it then as `ended` says. */
+  async #wait(which: Request, ready: Promise<void>, ended?: typeof done): Promise<void> {
     const late = this.#late;
     late.add(which);
     const error: unknown = await ready.then(
@@ -234,7 +236,8 @@ export class VirtioBlock implements VirtioDevice {
     // The driver may have begun anew.
     if (late !== this.#late || !late.delete(which)) return;
     const queue = this.#transport?.queue(which.index);
-    if (queue && error === undefined) this.#begin(which, queue);
+    if (queue && error === undefined && ended) this.#end(queue, which.buffer, ended);
+    else if (queue && error === undefined) this.#begin(which, queue);
     else if (queue) this.#end(queue, which.buffer, this.#complain(error));
     for (const index of this.#full) this.#transport?.again(index);
     this.#full.clear();
@@ -326,13 +329,13 @@ export class VirtioBlock implements VirtioDevice {
         return written === undefined ? undefined : { status: VIRTIO_BLK_S_OK, written };
       }
       case VIRTIO_BLK_T_DISCARD:
-        return this.#range(queue, buffer, length, (offset, size, flags) => {
+        return this.#range(queue, which, length, (offset, size, flags) => {
           if (flags !== 0) return unsupported;
           this.#disk.discard(offset, size);
           return done;
         });
       case VIRTIO_BLK_T_WRITE_ZEROES:
-        return this.#range(queue, buffer, length, (offset, size, flags) => {
+        return this.#range(queue, which, length, (offset, size, flags) => {
           if (flags & ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP) return unsupported;
           this.#disk.writeZeroes(offset, size, (flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP) === 0);
           return done;
@@ -357,31 +360,42 @@ export class VirtioBlock implements VirtioDevice {
   }
 
   #write(queue: VirtioQueue, which: Request, offset: number, length: number): Done {
+    which.lost ??= this.#disk.late?.lost ?? 0;
     for (; which.moved < length; which.moved += pieceSize) {
       const part = this.#piece.subarray(0, Math.min(pieceSize, length - which.moved));
       if (!queue.copy(which.buffer, headSize + which.moved, part)) return undefined;
       this.#disk.write(offset + which.moved, part);
     }
-    if (this.#writeThrough) this.#disk.flush();
-    return done;
+    return this.#written(which);
+  }
+
+  /** All of it is written: it has ended when that can be found again. */
+  #written(which: Request): Done {
+    const { late } = this.#disk;
+    if (this.#writeThrough && !late) this.#disk.flush();
+    if (late && late.lost !== which.lost) throw new StorageError(`${this.#disk.name} has lost what was written`);
+    const kept = late && this.#writeThrough ? this.#disk.flushSoon() : late?.kept();
+    if (!kept) return done;
+    void this.#wait(which, kept, done);
+    return "later";
   }
 
   /** The one range that a request to discard or to write zeros names. */
   #range(
     queue: VirtioQueue,
-    buffer: VirtioBuffer,
+    which: Request,
     length: number,
     use: (offset: number, size: number, flags: number) => Done,
   ): Done {
     if (length !== rangeSize || this.#disk.readOnly) return failed;
     const bytes = new Uint8Array(rangeSize);
-    if (!queue.copy(buffer, headSize, bytes)) return undefined;
+    if (!queue.copy(which.buffer, headSize, bytes)) return undefined;
     const view = new DataView(bytes.buffer);
     const sector = view.getBigUint64(0, true);
     const count = view.getUint32(8, true);
     if (count > mostRange || sector + BigInt(count) > BigInt(this.#disk.size / sectorSize)) return failed;
+    which.lost ??= this.#disk.late?.lost ?? 0;
     const ended = use(Number(sector) * sectorSize, count * sectorSize, view.getUint32(12, true));
-    if (this.#writeThrough) this.#disk.flush();
-    return ended;
+    return ended === done ? this.#written(which) : ended;
   }
 }

@@ -17,6 +17,8 @@ export interface OpenDisks {
   readonly devices: readonly VirtioPciDevice[];
   /** What was written to overlays, by the disk's name. */
   images(): Readonly<Record<string, SparseImage>>;
+  /** What cannot be flushed at once is: before `close`, where nothing more is written. Rejects with VmmError. */
+  settle(): Promise<void>;
   /** All that was written is on the host's disk then. Throws VmmError. */
   close(): void;
 }
@@ -90,7 +92,15 @@ export async function openDisks(
       disk instanceof OverlayDisk ? [[diskName(index), disk] as const] : [],
     );
     const images = () => Object.fromEntries(overlays.flat().map(([name, disk]) => [name, disk.save()]));
-    return { devices, images, close: () => asVmmError(close) };
+    const settle = async (): Promise<void> => {
+      const late = disks.filter((disk) => disk.late);
+      const ended = await Promise.allSettled(late.map((disk) => disk.flushSoon()));
+      const failed = ended.find((one) => one.status === "rejected");
+      asVmmError(() => {
+        if (failed) throw failed.reason;
+      });
+    };
+    return { devices, images, settle, close: () => asVmmError(close) };
   } catch (error) {
     close();
     return asVmmError(() => {
