@@ -9,13 +9,11 @@ import {
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
   KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP,
   KVM_CAP_PPC_ENABLE_HCALL,
-  KVM_DIRTY_GFN_F_DIRTY,
-  KVM_DIRTY_GFN_F_RESET,
   KVM_MEM_LOG_DIRTY_PAGES,
 } from "../../src/kvm/constants.js";
+import { entrySize, take } from "./dirty-entries.js";
 import { Fixture, implementations, page, soon } from "./fixture.js";
 
-const entrySize = 16;
 const ringBytes = 2048;
 const manyPages = 256;
 /** In slot 3, away from the code. */
@@ -30,21 +28,6 @@ function ready(name: (typeof implementations)[number], bytes = ringBytes): Fixtu
   const flags = KVM_MEM_LOG_DIRTY_PAGES;
   it.vm.setUserMemoryRegion({ slot: 3, guestPhysAddr: logged, memorySize, userspaceAddr, flags });
   return it;
-}
-
-/** Takes what is in the ring from entry `from` on: slot and page. */
-function take({ vm }: Fixture, cpu: PpcVcpu, from: number): [slot: number, page: number][] {
-  const { dirtyRing } = cpu;
-  assert.ok(dirtyRing);
-  const view = new DataView(vm.memory.buffer);
-  const taken: [number, number][] = [];
-  for (let i = from; i < from + dirtyRing.entries; i++) {
-    const at = dirtyRing.address + (i % dirtyRing.entries) * entrySize;
-    if (view.getUint32(at, true) !== KVM_DIRTY_GFN_F_DIRTY) break;
-    taken.push([view.getUint32(at + 4, true), Number(view.getBigUint64(at + 8, true))]);
-    view.setUint32(at, KVM_DIRTY_GFN_F_DIRTY | KVM_DIRTY_GFN_F_RESET, true);
-  }
-  return taken;
 }
 
 /** Stores to the page in r20, then asks. */
@@ -65,16 +48,16 @@ for (const name of implementations) {
       assert.equal(cpu.run({ deadline: soon() }).reason, "papr_hcall");
     };
     for (const index of [7n, 7n, 200n, 7n]) writeTo(index);
-    assert.deepEqual(take(it, cpu, 0), [
+    assert.deepEqual(take(it.vm, cpu, 0), [
       [3, 7],
       [3, 200],
     ]);
     writeTo(7n);
-    assert.deepEqual(take(it, cpu, 2), []);
+    assert.deepEqual(take(it.vm, cpu, 2), []);
     assert.equal(vm.resetDirtyRings(), 2);
     assert.equal(vm.resetDirtyRings(), 0);
     writeTo(7n);
-    assert.deepEqual(take(it, cpu, 2), [[3, 7]]);
+    assert.deepEqual(take(it.vm, cpu, 2), [[3, 7]]);
     it.close();
   });
 
@@ -87,13 +70,13 @@ for (const name of implementations) {
     for (let again = 0; again < 2; again++) assert.equal(cpu.run({ deadline: soon() }).reason, "dirty_ring_full");
     // 64 of 128 entries are the reserve.
     assert.equal(cpu.getRegs().gpr[6], 64n);
-    assert.equal(take(it, cpu, 0).length, 64);
+    assert.equal(take(it.vm, cpu, 0).length, 64);
     assert.equal(cpu.run({ deadline: soon() }).reason, "dirty_ring_full");
     assert.equal(vm.resetDirtyRings(), 64);
     assert.equal(cpu.run({ deadline: soon() }).reason, "dirty_ring_full");
     assert.equal(cpu.getRegs().gpr[6], 128n);
     assert.deepEqual(
-      take(it, cpu, 64).map(([, index]) => index),
+      take(it.vm, cpu, 64).map(([, index]) => index),
       Array.from({ length: 64 }, (_, i) => 64 + i),
     );
     assert.equal(cpu.stats()["exits.dirty_ring_full"], 4);
@@ -107,8 +90,8 @@ for (const name of implementations) {
     const second = it.vm.createVcpu(1);
     setGpr(it.cpu, 5, logged + 9n * page);
     assert.equal(it.cpu.run({ deadline: soon() }).reason, "papr_hcall");
-    assert.deepEqual(take(it, it.cpu, 0), [[3, 9]]);
-    assert.deepEqual(take(it, second, 0), []);
+    assert.deepEqual(take(it.vm, it.cpu, 0), [[3, 9]]);
+    assert.deepEqual(take(it.vm, second, 0), []);
     second.close();
     it.close();
   });
@@ -151,13 +134,13 @@ for (const name of implementations) {
     assert.deepEqual(cpu.dirtyRing, ring);
     writeTo(1n);
     writeTo(2n);
-    assert.deepEqual(take(it, cpu, 0), [
+    assert.deepEqual(take(it.vm, cpu, 0), [
       [3, 1],
       [3, 2],
     ]);
     assert.equal(vm.resetDirtyRings(), 2);
     writeTo(1n);
-    assert.deepEqual(take(it, cpu, 2), [[3, 1]]);
+    assert.deepEqual(take(it.vm, cpu, 2), [[3, 1]]);
     it.close();
   });
 

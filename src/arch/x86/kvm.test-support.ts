@@ -76,9 +76,14 @@ export async function guest(
 
 /**
  * Level 0 with 4 GiB of memory where it is, and gates that lead to a HLT of each vector's own. `irqchip`: all controllers and the
- * timer; "split": local APICs, and an IOAPIC of 24 pins that is the user side's.
+ * timer; "split": local APICs, and an IOAPIC of 24 pins that is the user side's. `prepare` is called before the vCPU is made.
  */
-export function guestOf(kvm: X86Kvm, type: number, irqchip: IrqChip = true): Guest {
+export function guestOf(
+  kvm: X86Kvm,
+  type: number,
+  irqchip: IrqChip = true,
+  prepare: (vm: X86Vm) => void = () => {},
+): Guest {
   const vm = kvm.createVm(type);
   const ramAt = vm.allocate(ramSize);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(ramSize), userspaceAddr: ramAt });
@@ -87,6 +92,7 @@ export function guestOf(kvm: X86Kvm, type: number, irqchip: IrqChip = true): Gue
     vm.createIrqchip();
     vm.createPit2();
   }
+  prepare(vm);
   const cpu = vm.createVcpu(0);
   const ram = vm.bytes(ramAt, ramSize);
   const view = new DataView(ram.buffer, ram.byteOffset, ramSize);
