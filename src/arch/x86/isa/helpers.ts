@@ -20,6 +20,9 @@ export const helpers = {
   /** An image, its size. */
   popFlags: helper("context", ["i64", "i32"], "void"),
 
+  /** Level 0 only, where CR4.UMIP says so: what tells of the system's tables. */
+  tablesShown: helper("faults", [], "void"),
+
   /** In virtual-8086 mode: the I/O privilege level lets PUSHF, POPF, INT and IRET be. */
   flagsAllowed: helper("faults", [], "void"),
   /** Neither real mode nor virtual-8086 mode. */

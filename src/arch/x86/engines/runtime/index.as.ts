@@ -38,6 +38,7 @@ export {
   setAccessFlag,
   setInterruptFlag,
   storeTable,
+  tablesShown,
   swapGs,
   waitFloat,
   writeBase,

@@ -18,6 +18,7 @@ import {
   CR4_physicalAddress,
   CR4_protectionKeys,
   CR4_timeStampDisable,
+  CR4_userInstructions,
   DR6_fixed,
   DR6_writable,
   DR7_fixed,
@@ -126,6 +127,11 @@ export function setAccessFlag(s: i32, set: i32): void {
   const flags = load<u64>(s, S_systemFlags) & ~(<u64>RFLAGS_alignment);
   store<u64>(s, set ? flags | RFLAGS_alignment : flags, S_systemFlags);
   derive(s);
+}
+
+/** SGDT, SIDT, SLDT, STR and SMSW of outer levels, which CR4.UMIP keeps from them. */
+export function tablesShown(s: i32): void {
+  if (load<i32>(s, S_cpl) != 0 && control4(s) & CR4_userInstructions) protection(s);
 }
 
 /** In virtual-8086 mode: PUSHF, POPF, INT and IRET are there at the I/O privilege level of 3 alone. */

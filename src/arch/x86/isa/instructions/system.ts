@@ -19,8 +19,14 @@ const storeSelector =
   (segment: number) =>
   (m: X86Machine, { dst }: { dst: Operand }, facts: Facts): void => {
     protectedMode(m, facts);
+    m.call("tablesShown");
     dst.write(m.call("selectorOf", m.i32.const(segment)));
   };
+/** 0 GDT, 1 IDT. */
+const storeTable = (m: X86Machine, which: number, dst: Operand, { codeSize }: Facts): void => {
+  m.call("tablesShown");
+  m.call("storeTable", m.i32.const(which), dst.address({ bytes: 2 + tableBase(codeSize), write: true }));
+};
 /** ZF, alone. */
 const setZero = (m: X86Machine, holds: I32): void => m.setFlags({ zero: m.i64.extendU(m.i32.eqz(holds)) });
 
@@ -64,13 +70,9 @@ export const verw = insn("verw", ["0F 00 /5 o16  src:rm16"], {}, (m, { src }, fa
 /** Bytes of a table's base in memory. */
 const tableBase = (codeSize: number): number => (codeSize === 64 ? 8 : 4);
 /** Store Global Descriptor Table Register. */
-export const sgdt = insn("sgdt", ["0F 01 /0  dst:mem"], {}, (m, { dst }, { codeSize }) =>
-  m.call("storeTable", m.i32.const(0), dst.address({ bytes: 2 + tableBase(codeSize), write: true })),
-);
+export const sgdt = insn("sgdt", ["0F 01 /0  dst:mem"], {}, (m, { dst }, facts) => storeTable(m, 0, dst, facts));
 /** Store Interrupt Descriptor Table Register. */
-export const sidt = insn("sidt", ["0F 01 /1  dst:mem"], {}, (m, { dst }, { codeSize }) =>
-  m.call("storeTable", m.i32.const(1), dst.address({ bytes: 2 + tableBase(codeSize), write: true })),
-);
+export const sidt = insn("sidt", ["0F 01 /1  dst:mem"], {}, (m, { dst }, facts) => storeTable(m, 1, dst, facts));
 /** Load Global Descriptor Table Register. */
 export const lgdt = insn("lgdt", ["0F 01 /2  src:mem"], { cpl0: true }, (m, { src }, { size, codeSize }) =>
   m.call("loadTable", m.i32.const(0), src.address({ bytes: 2 + tableBase(codeSize) }), m.i32.const(size)),
@@ -80,9 +82,10 @@ export const lidt = insn("lidt", ["0F 01 /3  src:mem"], { cpl0: true }, (m, { sr
   m.call("loadTable", m.i32.const(1), src.address({ bytes: 2 + tableBase(codeSize) }), m.i32.const(size)),
 );
 /** Store Machine Status Word. */
-export const smsw = insn("smsw", ["0F 01 /4  dst:rr", "0F 01 /4  dst:m16"], {}, (m, { dst }) =>
-  dst.write(m.call("machineStatus")),
-);
+export const smsw = insn("smsw", ["0F 01 /4  dst:rr", "0F 01 /4  dst:m16"], {}, (m, { dst }) => {
+  m.call("tablesShown");
+  dst.write(m.call("machineStatus"));
+});
 /** Load Machine Status Word. */
 export const lmsw = insn("lmsw", ["0F 01 /6 o16  src:rm16"], { cpl0: true }, (m, { src }) =>
   m.call("loadMachineStatus", src.read()),

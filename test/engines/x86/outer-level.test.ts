@@ -1,4 +1,7 @@
-/** What a return to an outer level leaves of segments that are an inner one's. Judge: kvm-unit-tests' "ret/iret with a nullified segment". */
+/**
+ * What level 3 has of level 0's: segments after a return to it, and the system's tables. Judges: kvm-unit-tests' "ret/iret with a
+ * nullified segment", and umip.
+ */
 import assert from "node:assert/strict";
 import { code, inEveryWay, type System, segments, tables } from "./system.test-support.js";
 
@@ -36,4 +39,16 @@ inEveryWay("a segment of the outer level's own stays as it is", (make) => {
   const before = ["mov eax, 0x23", "mov fs, ax", "mov eax, 0x10", "mov ds, ax"];
   assert.equal(runOutside(one, before, ["mov esi, fs", "mov edi, ds", "ud2"]), 6);
   assert.deepEqual([one.get64("general", 6), one.get64("general", 7)], [0x23n, 0n]);
+});
+
+inEveryWay("CR4.UMIP keeps from level 3 what tells of the system's tables, and nothing from level 0", (make) => {
+  const memory = "[rsp-0x20]";
+  const asked = [`sgdt ${memory}`, `sidt ${memory}`, "sldt eax", "str eax", "smsw eax", "sldt word ptr [rsp-0x20]"];
+  const restrict = ["mov rax, cr4", "or eax, 0x800", "mov cr4, rax"];
+  for (const line of asked) {
+    assert.equal(runOutside(make(), [], [line, "ud2"]), 6, line);
+    const one = make();
+    assert.equal(runOutside(one, [...restrict, line], [line, "ud2"]), 13, line);
+    assert.deepEqual([one.frame(0), one.frame(1)], [0n, BigInt(user)], line);
+  }
 });
