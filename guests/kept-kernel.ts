@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isBzImage } from "../src/vmm/loaders/bzimage.js";
+import { isBzImage, unpacksItself } from "../src/vmm/loaders/bzimage.js";
 import { unpackKernel } from "../src/vmm/loaders/kernel-image.js";
 import type { Report } from "./cache.js";
 import { keepFolder } from "./kept-folder.js";
@@ -17,7 +17,7 @@ const mostKept = 4;
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /**
- * What is in the kernel's file if it is a bzImage, else the file. Errors as `unpackKernel`; where the cache cannot be used it is
+ * What is in the kernel's file if it is a bzImage that does not unpack itself, else the file. Errors as `unpackKernel`; where the cache cannot be used it is
  * unpacked all the same.
  */
 export async function unpackedKernel(
@@ -26,7 +26,7 @@ export async function unpackedKernel(
   path: string,
   report: Report,
 ): Promise<Uint8Array> {
-  if (!isBzImage(file)) return file;
+  if (!isBzImage(file) || unpacksItself(file)) return file;
   let place: string;
   try {
     place = join(userCache(), "kernels", digest(file));

@@ -11,6 +11,21 @@ import type { Direct, Exits } from "./ir.js";
 import type { EngineLayout } from "./layout.js";
 import { emitTlbEntry, emitTlbTag } from "./look-up.js";
 
+/**
+ * Functions that make whole accesses, by their indices: for code that is to be small. Each takes the state's address last, and
+ * notes what is to be noted; `fault` is looked at after them.
+ */
+export interface AccessFunctions {
+  /** (address, state) -> value */
+  load(size: AccessSize | 16, bigEndian: boolean): number;
+  /** (address, value, state) */
+  store(size: AccessSize | 16, bigEndian: boolean): number;
+  /** (address, state) -> host address; `slow` as `emitPlace` has it. */
+  place(size: AccessSize, slow: number): number;
+  /** (host address, what was there, value, whether it is locked if that is asked, state) -> 1: the instruction starts over. */
+  placedStore(store: PlacedStore): number;
+}
+
 /** What the accesses of one function share. */
 export interface AccessContext {
   readonly layout: EngineLayout;
@@ -28,6 +43,16 @@ export interface AccessContext {
   readonly ordered?: () => boolean;
   /** Leaves through `exits.fault` if the routine just called set `fault`. */
   checkFault(f: FunctionBuilder, exits: Exits): void;
+  /** If they are there, they are called for all accesses that they make. */
+  readonly functions?: AccessFunctions | undefined;
+}
+
+/** [what it takes but the state's address] -> [its result]: calls one of `AccessFunctions`. */
+function callAccess(f: FunctionBuilder, exits: Exits, x: AccessContext, index: number): void {
+  exits.beforeFault?.(f);
+  exits.storePc(f);
+  f.get(x.state);
+  f.call(index);
 }
 
 /** Emits the look at `fault` after a routine. */
@@ -249,6 +274,11 @@ export function emitLoad(
   size: AccessSize | 16,
   bigEndian: boolean,
 ): void {
+  if (x.functions) {
+    callAccess(f, exits, x, x.functions.load(size, bigEndian));
+    x.checkFault(f, exits);
+    return;
+  }
   const ea = f.local("i64");
   f.set(ea);
   note(f, x, ea, 1);
@@ -277,6 +307,11 @@ export function emitStore(
   size: AccessSize | 16,
   bigEndian: boolean,
 ): void {
+  if (x.functions) {
+    callAccess(f, exits, x, x.functions.store(size, bigEndian));
+    x.checkFault(f, exits);
+    return;
+  }
   const ea = f.local("i64");
   const value = f.local(size === 16 ? "v128" : "i64");
   f.set(value);
@@ -348,6 +383,11 @@ export function emitZeroBlock(
  * gives such an address, too.
  */
 export function emitPlace(f: FunctionBuilder, exits: Exits, x: AccessContext, size: AccessSize, slow: number): void {
+  if (x.functions) {
+    callAccess(f, exits, x, x.functions.place(size, slow));
+    x.checkFault(f, exits);
+    return;
+  }
   const ea = f.local("i64");
   f.set(ea);
   note(f, x, ea, 2);
@@ -377,7 +417,7 @@ export interface PlacedStore {
   /** Whether nobody else may have written there meanwhile: known, or what a local says that is on the stack, last. */
   readonly locked: boolean | "asked";
   /** Pushes whether a place is one of the slow way, which `done` then brings to where it belongs. */
-  readonly isBuffer: (f: FunctionBuilder, place: number) => void;
+  readonly isBuffer: (f: FunctionBuilder, place: number, state: number) => void;
   readonly done: number;
 }
 
@@ -387,6 +427,14 @@ export interface PlacedStore {
  */
 export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessContext, store: PlacedStore): void {
   const { size, locked, isBuffer, done } = store;
+  if (x.functions) {
+    callAccess(f, exits, x, x.functions.placedStore(store));
+    f.if();
+    exits.leave(f);
+    f.end();
+    x.checkFault(f, exits);
+    return;
+  }
   const asked = f.local("i32");
   const value = f.local("i64");
   const old = f.local("i64");
@@ -425,7 +473,7 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
     plain();
     f.end();
   } else plain();
-  isBuffer(f, place);
+  isBuffer(f, place, x.state);
   f.if();
   exits.storePc(f);
   f.get(x.state);

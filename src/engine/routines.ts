@@ -11,6 +11,7 @@ export const engineRoutines = {
   decode: [["i32", "i32"], []],
   instructionAt: [["i32", "i32"], ["i64"]],
   service: [["i32"], ["i32"]],
+  serveAgain: [["i32"], []],
   regionLeft: [["i32"], []],
   stopsHere: [["i32"], ["i32"]],
   runAlone: [["i32"], ["i32"]],

@@ -34,4 +34,5 @@ export interface Emission {
 }
 
 /** The bit of `mode`, above the modes' numbers, that asks for one instruction at a time. */
-export const aloneBit = ({ modes }: EngineTarget): number => 2 ** Math.ceil(Math.log2(modes.length));
+export const aloneBit = ({ modes }: { readonly modes: { readonly length: number } }): number =>
+  2 ** Math.ceil(Math.log2(modes.length));

@@ -61,16 +61,18 @@ export function vcpuExits(
     /**
      * Runs the instruction that made an access again, which now finds the access completed, and returns what the engine left
      * with. One that makes several (`isAccess` of the result) left again for the next, and is run from the start each time.
+     * `missed`: it has ended in a fault before it came to the access.
      */
-    replay(vcpu: VcpuInside, data: bigint, isAccess: (code: number) => boolean): number {
+    replay(vcpu: VcpuInside, data: bigint, isAccess: (code: number) => boolean, missed?: () => void): number {
       const completed = Number(getField(vcpu, "mmioCompleted"));
       if (completed < count) setField(vcpu, "mmioValues", data, completed);
       setField(vcpu, "mmioCompleted", BigInt(completed + 1));
       setField(vcpu, "mmioConsumed", 0n);
       setField(vcpu, "mmioReplay", 1n);
       const code = vcpu.engineStep();
-      if (!isAccess(code))
-        for (const name of ["mmioReplay", "mmioCompleted", "mmioConsumed"] as const) setField(vcpu, name, 0n);
+      if (isAccess(code)) return code;
+      if (getField(vcpu, "mmioConsumed") <= BigInt(completed)) missed?.();
+      for (const name of ["mmioReplay", "mmioCompleted", "mmioConsumed"] as const) setField(vcpu, name, 0n);
       return code;
     },
   };

@@ -441,7 +441,10 @@ export type Exit =
        */
       data: bigint;
     }
-  /** x86: `count` accesses of `size` bytes to a port; of KVM_EXIT_IO_IN, `data` is the answer. */
+  /**
+   * x86: `count` accesses of `size` bytes to a port. One is in `data`, the bytes of several, up to a page of them, are in the
+   * VM's memory; of KVM_EXIT_IO_IN, they are the answer.
+   */
   | {
       readonly reason: "io";
       /** KVM_EXIT_IO_IN, KVM_EXIT_IO_OUT. */
@@ -450,10 +453,12 @@ export type Exit =
       readonly size: number;
       /** The port's number. */
       readonly port: number;
-      /** Accesses: one. */
+      /** Accesses, one after the other: more than one of a repeated string instruction. */
       readonly count: number;
-      /** The bytes, the first the least significant. Of a read: the answer. */
+      /** Of one access, the bytes, the first the least significant. Of a read: the answer. */
       data: bigint;
+      /** Of several, where their `count` times `size` bytes are (`Vm.bytes`), until the next run(). Of reads: for the answers. */
+      readonly dataOffset?: number;
     }
   /** x86: RDMSR that KVM_CAP_X86_USER_SPACE_MSR gives to the user side; `data` is the answer, `error` 1 raises #GP. */
   | {

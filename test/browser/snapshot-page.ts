@@ -5,13 +5,6 @@ export interface SnapshotPage {
   vm?: Unikvm.LinuxVm;
 }
 
-/** Boots a guest's file that the server has. */
-export async function bootGuestInPage(guest: "ppc64le" | "x86_64", type: "hv" | "pr"): Promise<void> {
-  const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;
-  const image = new URL("/guest", location.href);
-  (globalThis as SnapshotPage).vm = await createVm({ guest, type, image, memory: "256M" });
-}
-
 /** Goes on from a snapshot that the server has. */
 export async function goOnInPage(type: "hv" | "pr"): Promise<void> {
   const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;

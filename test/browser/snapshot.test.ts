@@ -1,14 +1,10 @@
 /**
- * A VM that a snapshot takes from Node.js into a page and back, under the other implementation each time, of either architecture;
- * and x86-64's first load in a page. x86-64 takes minutes of processor time: only with UNIKVM_ALL_PAGES=1 (`npm run test:pages`).
+ * A VM that a snapshot takes from Node.js into a page and back, under the other implementation each time, of either architecture,
+ * and what a page loads for it. x86-64 takes minutes of processor time: only with UNIKVM_ALL_PAGES=1 (`npm run test:pages`).
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "puppeteer-core";
-import { exportGuest } from "../../guests/index.js";
 import { createVm } from "../../src/index-node.js";
 import { noGuestNamed } from "../boot/booting.test-support.js";
 import { built } from "../build/building.test-support.js";
@@ -16,7 +12,7 @@ import { missing } from "../oracles/oracles.js";
 import { firstLoad, foreignFiles, mostLoaded } from "./first-load.js";
 import { launch } from "./launch.js";
 import { type StaticServer, serve } from "./server.js";
-import { bootGuestInPage, endInPage, execInPage, goOnInPage, saveInPage } from "./snapshot-page.js";
+import { endInPage, execInPage, goOnInPage, saveInPage } from "./snapshot-page.js";
 
 const all = process.env["UNIKVM_ALL_PAGES"] === "1";
 const rows = [
@@ -93,31 +89,5 @@ for (const { guest, port, often } of rows) {
       }
       assert.deepEqual(errors, []);
     });
-
-    // POWER's boot vm.test.ts.
-    if (guest === "ppc64le") return;
-    for (const type of ["hv", "pr"] as const) {
-      test(`a page boots it under ${type}`, async (t) => {
-        const kept = mkdtempSync(join(tmpdir(), "unikvm-page-"));
-        try {
-          await exportGuest(join(kept, "guest"), () => undefined, undefined, port);
-          more["guest"] = readFileSync(join(kept, "guest"));
-        } finally {
-          rmSync(kept, { recursive: true, force: true });
-        }
-        await page.goto(server.url);
-        server.log.length = 0;
-        const start = performance.now();
-        await page.evaluate(bootGuestInPage, guest, type);
-        t.diagnostic(`it answers after ${((performance.now() - start) / 1000).toFixed(1)} s`);
-        const said = await page.evaluate(execInPage, "uname -m; cat; exit 3", "hello\n");
-        assert.deepEqual(said, { stdout: `${guest}\nhello\n`, exitCode: 3 });
-        const { bytes, files } = firstLoad(server.log, folder, Object.keys(more));
-        t.diagnostic(`${bytes} bytes of ${files.length} files in gzip`);
-        assert.ok(bytes > 100_000 && bytes <= mostLoaded[guest], JSON.stringify(files));
-        assert.equal(await page.evaluate(endInPage), "closed");
-        assert.deepEqual(errors, []);
-      });
-    }
   });
 }

@@ -46,6 +46,22 @@ for (const type of types) {
   });
 }
 
+test("registers that systems read without a question are there, and those of AMD's that they write", async () => {
+  for (const vendor of ["intel", "amd"] as const) {
+    const one = await guest(types[0], vendor);
+    const read = (number: number) => [`mov ecx, 0x${number.toString(16)}`, "rdmsr"];
+    const said = (lines: readonly string[]) => {
+      one.load(lines);
+      assert.equal(one.run().reason, "hlt");
+      return [vectorAt(one), one.cpu.getRegs().rax, one.cpu.getRegs().rdx];
+    };
+    for (const number of [0x17, 0x2a, 0x199]) assert.deepEqual(said(read(number)), [-1, 0n, 0n], number.toString(16));
+    assert.deepEqual(said(read(0x198)), [-1, 1000n, 0x400n]);
+    assert.equal(said(msr(0x17, 0))[0], 13);
+    assert.equal(said([...read(0xc0010112), ...msr(0xc0010117, 0)])[0], vendor === "amd" ? -1 : 13);
+  }
+});
+
 test("CPUID says of both vendors' processors that systems need to guard against nothing", async () => {
   const said = async (vendor: "intel" | "amd", leaf: number, index = 0) => {
     const entries = (await kvmOf(vendor)).getSupportedCpuid();

@@ -10,7 +10,9 @@ import { type EngineField, Handler } from "../layout.js";
 import { type AccessContext, checkFault } from "../memory-access.js";
 import { regionSignature } from "../region-entry.js";
 import { aloneBit, type Emission, type Mode } from "../target.js";
+import { accessFunctions } from "./access-functions.js";
 import { Advance, Answer } from "./advance.js";
+import { CommonFunctions } from "./common-functions.js";
 import { buildCore } from "./core.js";
 import type { CoreContext } from "./core-frame.js";
 import type { HandlerList, HandlerSpec, InterpreterTarget } from "./target.js";
@@ -18,6 +20,7 @@ import type { HandlerList, HandlerSpec, InterpreterTarget } from "./target.js";
 class InterpreterBuilder<S extends HandlerSpec> {
   readonly #target: InterpreterTarget<S>;
   readonly #module = new ModuleBuilder();
+  readonly #common = new CommonFunctions(this.#module);
   readonly #runtime = new Map<string, number>();
   readonly #regionType: number;
   readonly #handlerType: number;
@@ -25,9 +28,9 @@ class InterpreterBuilder<S extends HandlerSpec> {
   readonly #handlers: readonly HandlerList<S>[];
   readonly #advance: Advance;
   /** Places of a mode in the table of handlers. */
-  readonly #stride: number;
+  #stride = 0;
   readonly #regionTable: number;
-  readonly #handlerTable: number;
+  #handlerTable = 0;
   /** Size of each mode's core function in bytes, for the build's report. */
   readonly coreSizes: number[] = [];
 
@@ -36,14 +39,12 @@ class InterpreterBuilder<S extends HandlerSpec> {
     this.#handlers = target.modes.map((_, mode) => target.handlers(mode));
     const all = this.#handlers.map(({ specs }) => specs);
     this.#advance = new Advance(target.layout, all.flat());
-    this.#stride = Handler.first + Math.max(...all.map(({ length }) => length));
     const m = this.#module;
     for (const [name, [params, results]] of Object.entries(target.routines)) {
       this.#runtime.set(name, m.importFunction("runtime", name, params, results));
     }
     m.importMemory("env", "memory", 1, 65536, shared);
     this.#regionTable = m.importTable("env", "regions", 1);
-    this.#handlerTable = m.table(target.modes.length * this.#stride);
     this.#regionType = m.type(...regionSignature);
     this.#handlerType = m.type(["i32", "i32"], ["i32"]);
   }
@@ -63,6 +64,16 @@ class InterpreterBuilder<S extends HandlerSpec> {
       slow: (name) => this.#helper(name),
       checkFault: checkFault(this.#target.layout, stateLocal),
     };
+  }
+
+  /** Of code that holds nothing of the state in locals. */
+  #accessAlone(stateLocal: number): AccessContext {
+    const loadState = (field: "tlb" | "asid") => (f: FunctionBuilder) => {
+      const { type, offset } = this.#target.layout.state[field];
+      f.get(stateLocal);
+      f.load(type, offset);
+    };
+    return { ...this.#access(stateLocal, loadState("tlb"), loadState("asid")), noted: true };
   }
 
   #coreContext(mode: number): CoreContext<S> {
@@ -85,25 +96,19 @@ class InterpreterBuilder<S extends HandlerSpec> {
 
   build(): Uint8Array<ArrayBuffer> {
     const m = this.#module;
-    const known = new Map<string, number>();
-    const stride = this.#stride;
     const cores: number[] = [];
     const illegal = m.declare("illegal", ["i32", "i32"], ["i32"]);
     m.define(illegal, this.#illegal().finish());
-    for (let mode = 0; mode < this.#target.modes.length; mode++) {
-      const { specs } = this.#handlers[mode] as HandlerList<S>;
-      const functions = specs.map((spec) => {
-        const body = this.#handlerFunction(spec, mode);
-        const key = body.join();
-        let index = known.get(key);
-        if (index === undefined) {
-          index = m.declare(spec.name, ["i32", "i32"], ["i32"]);
-          m.define(index, body);
-          known.set(key, index);
-        }
-        return index;
-      });
-      m.elements(this.#handlerTable, mode * stride + Handler.illegal, [illegal, ...functions]);
+    const functions = this.#handlerFunctions();
+    const numbers = functions.map((_, mode) => this.#numbersOf(mode, functions));
+    const stride = 1 + Math.max(...numbers.flat());
+    this.#stride = stride;
+    this.#handlerTable = m.table(functions.length * stride);
+    for (const [mode, of] of functions.entries()) {
+      const places: number[] = [];
+      for (const [i, number] of (numbers[mode] ?? []).entries()) places[number - Handler.illegal] = of[i] as number;
+      places[0] = illegal;
+      m.elements(this.#handlerTable, mode * stride + Handler.illegal, places);
       const core = m.declare(`core${mode}`, ["i32"], ["i32"]);
       const body = buildCore(this.#coreContext(mode)).finish();
       this.coreSizes.push(body.length);
@@ -114,8 +119,10 @@ class InterpreterBuilder<S extends HandlerSpec> {
     const alone = m.declare("alone", ...regionSignature);
     m.define(alone, this.#alone());
     m.elements(this.#regionTable, 0, [alone]);
+    const handle = m.declare("handle", ["i32", "i32", "i32"], ["i32"]);
+    m.define(handle, this.#handle());
     const one = m.declare("one", ["i32"], ["i32"]);
-    m.define(one, this.#one(stride));
+    m.define(one, this.#one(handle));
     const run = m.declare("run", ["i32"], ["i32"]);
     m.define(run, this.#run(cores, one));
     m.exportFunction("run", run);
@@ -123,14 +130,49 @@ class InterpreterBuilder<S extends HandlerSpec> {
     m.define(step, this.#step(one));
     m.exportFunction("step", step);
     const instead = m.declare("instead", ["i32"], ["i32"]);
-    m.define(instead, this.#instead(stride));
+    m.define(instead, this.#instead(handle));
     m.exportFunction("instead", instead);
-    const table = this.#target.decodeTable(this.#handlers.map(({ specs }) => specs));
+    const specs = this.#handlers.map((list) => list.specs);
+    const table = this.#target.decodeTable(specs, numbers);
     m.data(vmLayout.decodeTables, table);
     if (table.byteLength > vmLayout.base - vmLayout.decodeTables) {
       throw new Error(`the decode table needs ${table.byteLength} bytes, more than its place in kvm/layout.ts`);
     }
     return m.build({ names: true });
+  }
+
+  /** The functions of each mode's handlers; what is the same is there once. */
+  #handlerFunctions(): number[][] {
+    const m = this.#module;
+    const known = new Map<string, number>();
+    return this.#handlers.map(({ specs }, mode) =>
+      specs.map((spec) => {
+        const body = this.#handlerFunction(spec, mode);
+        const key = body.join();
+        const present = known.get(key);
+        if (present !== undefined) return present;
+        const index = m.declare(spec.name, ["i32", "i32"], ["i32"]);
+        m.define(index, body);
+        known.set(key, index);
+        return index;
+      }),
+    );
+  }
+
+  /** The numbers of a mode's handlers. */
+  #numbersOf(mode: number, functions: readonly (readonly number[])[]): number[] {
+    const { specs, sharedNumbers = false } = this.#handlers[mode] as HandlerList<S>;
+    const alike = functions.flatMap((_, other) => (this.#handlers[other]?.specs === specs ? [other] : []));
+    const inCore = Math.max(...alike.map((other) => (this.#handlers[other] as HandlerList<S>).hotCount));
+    const known = new Map<string, number>();
+    let next: number = Handler.first;
+    return specs.map((_, i) => {
+      if (!sharedNumbers || i < inCore) return next++;
+      const key = alike.map((other) => functions[other]?.[i]).join();
+      const number = known.get(key) ?? next++;
+      known.set(key, number);
+      return number;
+    });
   }
 
   /** A region that leads to one instruction at a time. */
@@ -158,14 +200,12 @@ class InterpreterBuilder<S extends HandlerSpec> {
     const f = new FunctionBuilder(["i32", "i32"]);
     const { state } = this.#target.layout;
     const { targetMask } = this.#target.modes[mode] as Mode;
-    const loadState = (field: "tlb" | "asid") => (g: FunctionBuilder) => {
-      g.get(0);
-      g.load(state[field].type, state[field].offset);
-    };
+    const functions = accessFunctions(this.#common, (local) => this.#accessAlone(local));
     const recorder = this.#target.recorder({
       mode,
       runtime: { helper: (name) => this.#helper(name) },
-      access: { ...this.#access(0, loadState("tlb"), loadState("asid")), noted: true },
+      access: { ...this.#accessAlone(0), functions },
+      common: this.#common,
       locals: { state: 0, word: 1 },
       emitCia: (g) => {
         g.get(0);
@@ -263,14 +303,42 @@ class InterpreterBuilder<S extends HandlerSpec> {
     f.store("i32", this.#target.layout.state.mode.offset);
   }
 
-  /** [handler number] -> [its place in the table of handlers] */
-  #inMode(f: FunctionBuilder, stride: number): void {
+  /** Pushes the number of the present mode. */
+  #pushMode(f: FunctionBuilder): void {
     this.#getState(f, "mode");
     f.i32Const(aloneBit(this.#target) - 1);
     f.i32("and");
-    f.i32Const(stride);
+  }
+
+  /** (state, word, handler's number) -> its answer, in the present mode. */
+  #handle(): FunctionBuilder {
+    const f = new FunctionBuilder(["i32", "i32", "i32"]);
+    const { before, layout } = this.#target;
+    if (before) {
+      this.#pushMode(f);
+      f.i32Const(before.mode);
+      f.i32("eq");
+      f.if();
+      f.get(0);
+      f.get(1);
+      f.call(this.#helper(before.routine));
+      f.get(0);
+      f.load("i32", layout.state.fault.offset);
+      f.if();
+      f.i32Const(Answer.fault);
+      f.return();
+      f.end();
+      f.end();
+    }
+    f.get(0);
+    f.get(1);
+    f.get(2);
+    this.#pushMode(f);
+    f.i32Const(this.#stride);
     f.i32("mul");
     f.i32("add");
+    f.callIndirect(this.#handlerType, this.#handlerTable);
+    return f;
   }
 
   #setPcToNext(f: FunctionBuilder, answer: number): void {
@@ -303,7 +371,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
    * (state) -> 1 if it completed and the guest goes on at pc, 0 if more may have changed: the instruction at pc in place of
    * a region that met what it cannot do itself. Decoded entries stay as they are, among them that region's.
    */
-  #instead(stride: number): FunctionBuilder {
+  #instead(handle: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32"]);
     const entry = f.local("i32");
     const instruction = f.local("i64");
@@ -334,8 +402,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
     f.convert("wrap");
     f.get(instruction);
     f.convert("wrap");
-    this.#inMode(f, stride);
-    f.callIndirect(this.#handlerType, this.#handlerTable);
+    f.call(handle);
     f.tee(result);
     f.i32Const(Answer.fault);
     f.i32("eq");
@@ -368,12 +435,17 @@ class InterpreterBuilder<S extends HandlerSpec> {
    * (state) -> 0 or, if the engine must return to its caller, 1: interrupts that wait, then one instruction through its
    * function, then what the architecture does after each.
    */
-  #one(stride: number): FunctionBuilder {
+  #one(handle: number): FunctionBuilder {
     const f = new FunctionBuilder(["i32"]);
     const entry = f.local("i32");
     const told = f.local("i32");
     const result = f.local("i32");
-    // An instruction that is run again to complete its MMIO comes before any interrupt.
+    // An instruction that is run again to complete its MMIO comes before any interrupt, by translations as they are now.
+    this.#getState(f, "mmioReplay");
+    f.if();
+    f.get(0);
+    f.call(this.#helper("serveAgain"));
+    f.end();
     this.#getState(f, "mmioReplay");
     f.i32("eqz");
     this.#getState(f, "budget");
@@ -432,8 +504,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
     f.load("i32", 4);
     f.get(entry);
     f.load("i32", 0);
-    this.#inMode(f, stride);
-    f.callIndirect(this.#handlerType, this.#handlerTable);
+    f.call(handle);
     f.tee(result);
     this.#advance.testGoesOn(f);
     f.if();

@@ -359,6 +359,14 @@ class Core<S extends HandlerSpec> extends CoreFrame<S> {
     const { advance, handlerTable, handlerType, mode, stride } = this.context;
     f.end();
     this.storePc();
+    const { before } = this.context.target;
+    if (before?.mode === mode) {
+      f.get(this.s);
+      f.get(this.word);
+      f.call(this.context.helper(before.routine));
+      this.loadState("fault");
+      f.brIf(stages.fault);
+    }
     f.get(this.s);
     f.get(this.word);
     f.get(this.ip);

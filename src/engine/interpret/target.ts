@@ -4,6 +4,7 @@ import type { Recording } from "../ir.js";
 import type { AccessContext } from "../memory-access.js";
 import type { RuntimeFunctions } from "../recorder.js";
 import type { Emission, EngineTarget } from "../target.js";
+import type { CommonFunctions } from "./common-functions.js";
 
 /** A handler is for instructions of several lengths: the low bits of the word, `lengthMask`, have it. */
 export const lengthInWord = "in word";
@@ -19,8 +20,12 @@ export interface HandlerSpec {
 }
 
 export interface HandlerList<S> {
-  /** In the order of their numbers from `Handler.first`; those with a weight first. */
+  /** In the order of their numbers from `Handler.first`; those with a weight first. Modes with the same array number alike. */
   readonly specs: readonly S[];
+  /**
+   * Of those behind the core's, which are the same functions have one number. Else each has its own: a number tells the handler.
+   */
+  readonly sharedNumbers?: boolean;
   /** The first so many stand in the core function, the others are functions of their own. */
   readonly hotCount: number;
 }
@@ -34,15 +39,22 @@ export interface HandlerPlace {
   readonly locals: { readonly state: number; readonly word: number };
   /** Pushes the instruction's address. */
   readonly emitCia: (f: FunctionBuilder) => void;
+  /** What handlers may have in common as functions; not there where speed is all, in the core. */
+  readonly common?: CommonFunctions;
 }
 
 export interface InterpreterTarget<S extends HandlerSpec = HandlerSpec> extends EngineTarget {
   /** Those of a mode. Modes whose code is of different kinds may have different ones; each is numbered by itself. */
   handlers(mode: number): HandlerList<S>;
-  /** What the run-time library decodes by, from the handlers of each mode, put at `vmLayout.decodeTables`. */
-  decodeTable(specs: readonly (readonly S[])[]): Uint8Array;
+  /** What the run-time library decodes by, from the handlers of each mode and their numbers, put at `vmLayout.decodeTables`. */
+  decodeTable(specs: readonly (readonly S[])[], numbers: readonly (readonly number[])[]): Uint8Array;
   /** What records handlers at a place. */
   recorder(place: HandlerPlace): { handler(spec: S): Recording };
+  /**
+   * In code of this mode, which has no handlers in the core, a routine (state, word) is called before each instruction, pc being
+   * set. It may fault.
+   */
+  readonly before?: { readonly mode: number; readonly routine: string };
   /** Emits what a word does that is no instruction; pc is set. */
   illegal(e: Emission): void;
   /** What a guest can see of the branches that it took. All may do nothing. */

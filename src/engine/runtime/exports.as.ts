@@ -7,5 +7,5 @@ export { decode, fetch, instructionAt } from "./decoded-code.as";
 export { synchronizeTranslations } from "./invalidate.as";
 export { forgetJumps } from "./jump-cache.as";
 export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
-export { pause, regionLeft, service, synchronizeContext } from "./slices.as";
+export { pause, regionLeft, serveAgain, service, synchronizeContext } from "./slices.as";
 export { contextRefresh, reset } from "./vcpu.as";

@@ -65,6 +65,16 @@ function serveRequests(s: i32): bool {
   return (requests & REQUEST_leave) != 0;
 }
 
+/**
+ * Before an instruction that is run again, since its accesses have been answered: what others asked for meanwhile, translations to
+ * be dropped among it. Interrupts and who wants the thread back come after it.
+ */
+export function serveAgain(s: i32): void {
+  if (!atomic.load<i32>(s + S_requests)) return;
+  if (serveRequests(s)) atomic.or<i32>(s + S_requests, REQUEST_leave);
+  store<i32>(s, 1, S_recheck);
+}
+
 /** What is done once a slice. True if the caller of run() wants its thread back. */
 function endSlice(s: i32): bool {
   if (load<i32>(s, S_sampling)) sampled(s);

@@ -57,17 +57,19 @@ export const exitTable = {
     statistic: "io_exits",
     answered: true,
     words: {
-      put: ({ direction, size, port, count, data }, words) => {
-        words.set([BigInt(direction), BigInt(size), BigInt(port), BigInt(count), data]);
+      put: ({ direction, size, port, count, data, dataOffset = 0 }, words) => {
+        words.set([BigInt(direction), BigInt(size), BigInt(port), BigInt(count), data, BigInt(dataOffset)]);
       },
-      get: ([direction, size, port, count, data]) => ({
+      get: ([direction, size, port, count, data, dataOffset]) => ({
         reason: "io",
         direction: number(direction),
         size: number(size),
         port: number(port),
         count: number(count),
         data: unsigned(data),
+        ...(dataOffset ? { dataOffset: number(dataOffset) } : {}),
       }),
+      // Those of several accesses are in memory that all threads have.
       answer: ({ data }, to) => {
         to.data = data;
       },

@@ -122,7 +122,7 @@ export function whyNotForwarded(exit: Exit): string {
 /** The machine on the thread of one of its vCPUs. */
 export interface VcpuSide {
   /** Before the first exit: this thread's handle of the VM. */
-  attached?(vm: Pick<Vm, "irqLine">): void;
+  attached?(vm: Pick<Vm, "bytes" | "irqLine">): void;
   /** Answers an exit here and now: true. False: only the machine's thread can. */
   answer(exit: Exit): boolean;
   /** What it counts, by name. */

@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { missing } from "../../../test/oracles/oracles.js";
 import { random } from "../../vfio/random.test-support.js";
 import { VmmError } from "../errors.js";
-import { isBzImage, unpackBzImage } from "./bzimage.js";
+import { isBzImage, unpackBzImage, unpacksItself } from "./bzimage.js";
 import { makeElf } from "./elf.test-support.js";
 import { loadKernelImage, loadX86Kernel, unpackKernel } from "./kernel-image.js";
 
@@ -106,13 +106,50 @@ const bad: readonly (readonly [what: string, file: Uint8Array, message: RegExp])
     bzImage({ payload: withSize(new Uint8Array(100).fill(7)) }),
     /something unknown.*extract-vmlinux/,
   ],
-  ["bzip2", bzImage({ payload: withSize(Buffer.from("BZh91AY&SY")) }), /packed with bzip2.*extract-vmlinux/],
-  ["lzo", bzImage({ payload: withSize(Buffer.from("894c5a4f000d0a1a0a00", "hex")) }), /packed with lzo/],
   ["a size beyond the limit", bzImage({ payload: withSize(gzipped.subarray(0, -4), limit + 1) }), /more than 1048576/],
   ["a size too small", bzImage({ payload: withSize(gzipped.subarray(0, -4), 1000) }), /larger than 1000|damaged/],
   ["a size too large", bzImage({ payload: withSize(gzipped.subarray(0, -4), vmlinux.length + 1) }), /damaged/],
 ];
-for (const [what, file, message] of bad) {
+/** With all of the header that says how it is entered; `change` makes it wrong. */
+function ownCode(payload: Uint8Array, change: (view: DataView) => void = () => {}, length = payload.length) {
+  const file = bzImage({ payload, length });
+  const view = new DataView(file.buffer);
+  view.setUint8(0x201, 0x62);
+  view.setUint8(0x211, 1);
+  view.setUint32(0x214, 0x10_0000, true);
+  view.setUint32(0x260, 0x80_0000, true);
+  change(view);
+  return file;
+}
+const bzipped = withSize(Buffer.from("BZh91AY&SY"));
+const lzoPacked = withSize(Buffer.from("894c5a4f000d0a1a0a00", "hex"));
+
+test("one that is no kernel's, or packed as nobody here unpacks, is loaded itself, with its header and the memory that it wants", async () => {
+  for (const file of [ownCode(bzipped), ownCode(lzoPacked), ownCode(gzipped, undefined, 0)]) {
+    assert.ok(unpacksItself(file));
+    assert.equal(await unpackKernel(file, limit), file);
+    assert.deepEqual(await loadX86Kernel(file, limit), {
+      ...{ byteOrder: "little", bits: 32, entry: 0x10_0000 },
+      segments: [{ address: 0x10_0000, size: 0x80_0000, data: file.subarray(0x800) }],
+      setupHeader: file.subarray(0x1f1, 0x264),
+    });
+    await assert.rejects(loadKernelImage(file, limit), refused(/a kernel for x86; this machine needs one for POWER/));
+  }
+  assert.ok(!unpacksItself(good));
+  // Of versions before 2.10, which do not say how much memory.
+  const older = ownCode(bzipped, (view) => view.setUint8(0x201, 0x4e));
+  assert.equal((await loadX86Kernel(older, limit)).segments[0]?.size, older.length - 0x800);
+});
+
+const badThemselves: typeof bad = [
+  ["a header without an end", ownCode(bzipped, (view) => view.setUint8(0x201, 0)), /its header is no header/],
+  ["a header beyond the zero page", ownCode(bzipped, (view) => view.setUint8(0x201, 0xff)), /its header is no header/],
+  ["code for low memory", ownCode(bzipped, (view) => view.setUint8(0x211, 0)), /below 1 MiB/],
+  ["an entry before it", ownCode(bzipped, (view) => view.setUint32(0x214, 0xf_ffff, true)), /0xfffff lies outside/],
+  ["an entry behind it", ownCode(bzipped, (view) => view.setUint32(0x214, 0x20_0000, true)), /0x200000 lies outside/],
+  ["no code", ownCode(gzipped, undefined, 0).subarray(0, 0x800), /cut off before its code/],
+];
+for (const [what, file, message] of [...bad, ...badThemselves]) {
   test(`refused: ${what}`, () => assert.rejects(loadX86Kernel(file, limit), refused(message)));
 }
 

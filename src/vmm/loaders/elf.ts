@@ -25,6 +25,8 @@ export interface ElfImage {
   readonly segments: readonly ElfSegment[];
   /** Of its addresses, if not 64. */
   readonly bits?: 32;
+  /** It is a bzImage that unpacks itself: its header, as Linux's boot protocol wants it in the zero page from 0x1f1 on. */
+  readonly setupHeader?: Uint8Array;
   /** It is started by the multiboot protocol, whose command lines begin with the kernel's name. */
   readonly multiboot?: {
     /** As it was given. */

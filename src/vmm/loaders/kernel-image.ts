@@ -1,7 +1,7 @@
 /** Finds out what a kernel file is and turns it into segments to be placed in guest memory. */
 import { bytes, optional, size, taking, text } from "../../base/takes.js";
 import { VmmError } from "../errors.js";
-import { isBzImage, unpackBzImage } from "./bzimage.js";
+import { bzImageItself, isBzImage, unpackBzImage, unpacksItself } from "./bzimage.js";
 import { type ElfImage, type ElfMachine, i386Elf, isElf, parseElf, powerElf, x86Elf } from "./elf.js";
 import { loadMultiboot } from "./multiboot.js";
 import { packedWith, unpackKnown } from "./packed.js";
@@ -32,8 +32,9 @@ export async function loadX86Kernel(file: Uint8Array, memorySize: number, name =
   return loadMultiboot(image, name) ?? load([x86Elf, i386Elf], image, memorySize, name);
 }
 
-/** What is in the file if it is packed or a bzImage, else the file. Throws VmmError: it is damaged, or more than `limit` bytes. */
+/** What is in the file if it is packed or a bzImage that does not unpack itself, else the file. Throws VmmError: it is damaged, or more than `limit` bytes. */
 export async function unpackKernel(file: Uint8Array, limit: number, name = "the kernel"): Promise<Uint8Array> {
+  if (unpacksItself(file)) return file;
   if (isBzImage(file)) return unpackBzImage(file, limit, name);
   return packedWith(file) === undefined ? file : unpackKnown(file, limit, name);
 }
@@ -49,6 +50,7 @@ async function load(
   }
   const image = await unpackKernel(file, memorySize, name);
   if (image.length === 0) throw new VmmError(`${name} cannot be loaded: it is empty`);
+  if (unpacksItself(image)) return bzImageItself(image, name);
   if (isElf(image)) return parseElf(image, name, ...machines);
   for (const [magic, offset, what] of mistaken) {
     if (magic.every((byte, i) => image[offset + i] === byte))

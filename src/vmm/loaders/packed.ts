@@ -41,6 +41,12 @@ const formats: readonly Format[] = [
 /** What the bytes are packed with, if with anything that kernels are packed with. */
 export const packedWith = (bytes: Uint8Array): string | undefined => formatOf(bytes)?.name;
 
+/** What the bytes are packed with, if that is known and nobody here unpacks it. */
+export function packedOtherwise(bytes: Uint8Array): string | undefined {
+  const format = formatOf(bytes);
+  return format && !format.unpack ? format.name : undefined;
+}
+
 const formatOf = (bytes: Uint8Array): Format | undefined =>
   formats.find(({ magic }) => bytes.length >= magic.length && magic.every((byte, at) => bytes[at] === byte));
 

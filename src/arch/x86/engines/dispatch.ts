@@ -1,8 +1,13 @@
 /**
- * From what a decoder found to the interpreter's handler, for the run-time library: the decode table of isa/decode-table.ts,
- * and behind it what only engines ask of a form. The whole begins with the byte offsets of the two. Of each form the second
- * part has `FormFacts` and where the numbers of its handlers begin, in 64-bit code and in all other; these are halfwords, 0 for
- * none, in the order
+ * From what a decoder found to the interpreter's handler, for the run-time library: the nodes of isa/decode-table.ts, and
+ * behind them what else is asked of a form. Most forms are like others in that, so that they are told apart by kind. The whole
+ * begins with the byte offsets (`TablePart`) of
+ *
+ *   kinds   three words each: the form's word of isa/decode-table.ts, `FormFacts`, and in its halves where the lists of the kind
+ *           begin, in 64-bit code and in all other
+ *   kindOf  a halfword for each form: the number of its kind
+ *   long    for each form what the numbers of its handlers are counted from, in 64-bit code, a halfword; `other`: in all other
+ *   lists   numbers of handlers, less that: halfwords, 0 for none, in the order
  *
  *   ((log2 of the operand size - 3) * ways + way) * repetitions + repetition
  *
@@ -10,14 +15,13 @@
  * bits, of 32 in all other code; a plain address; another one; another one of half as many bits.
  * `repetitions` is 3 (none, F2, F3) where it repeats, else 1.
  */
-import { Handler } from "../../../engine/layout.js";
 import { bits } from "../isa/decode-table.js";
 import type { Form } from "../isa/encoding.js";
 import type { Feature } from "../isa/insn.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { immediateKinds, type OperandType } from "../isa/operand.js";
 import type { Size } from "../isa/registers.js";
-import { counts, handlerKey, hasPlain, implied, inMemory, smaller, type X86Handler } from "./handlers.js";
+import { counts, handlerKey, hasPlain, implied, inMemory, smaller } from "./handlers.js";
 
 /** Fields of a form's word: first bit and width. */
 export const FormFacts = {
@@ -56,8 +60,15 @@ export function lacks({ feature }: Form, has: bigint): boolean {
   return feature !== undefined && ((has >> BigInt(features.indexOf(feature))) & 1n) === 0n;
 }
 
+/** Where the byte offset of each part is, from the table's beginning, and behind them the nodes. */
+export const TablePart = { kinds: 0, kindOf: 4, long: 8, other: 12, lists: 16 } as const;
+export const nodesAt = 20;
+/** Byte offsets in a kind. */
+export const KindPart = { form: 0, facts: 4, longList: 8, otherList: 10, size: 4 * 3 } as const;
+
+const kindWords = KindPart.size / 4;
+
 const sizes: readonly Size[] = [8, 16, 32, 64];
-const header = 8;
 
 function cutOf(form: Form, { kind, size }: OperandType): number {
   if (kind === "rel" || kind === "moffs") return Cut.whole;
@@ -110,37 +121,64 @@ function numbersOf(form: Form, codeSize: 32 | 64, numbers: ReadonlyMap<string, n
   );
 }
 
-/** What the run-time library decodes by, from the handlers of 64-bit code and those of other code. */
-export function dispatchTable(handlers: readonly (readonly X86Handler[])[]): Uint8Array {
+/** What the run-time library decodes by, from the numbers of 64-bit code's handlers by name, and those of other code's. */
+export function dispatchTable(numbers: readonly ReadonlyMap<string, number>[]): Uint8Array {
   const { table, forms } = instructionSet();
-  const numbers = handlers.map((specs) => new Map(specs.map(({ name }, i) => [name, Handler.first + i])));
-  const halfwords: number[] = [];
-  /** Forms whose lists are alike share one. */
+  const lists: number[] = [];
+  const listOf = placesOf((list) => {
+    lists.push(...list);
+    return lists.length - list.length;
+  });
+  const kinds: number[] = [];
+  const kindOf = placesOf((kind) => {
+    kinds.push(...kind);
+    return kinds.length / kindWords - 1;
+  });
+  const found = forms.map((form, i) => {
+    const all = ([64, 32] as const).map((size, j) => numbersOf(form, size, numbers[j] ?? new Map()));
+    const [long = 0, other = 0] = all.map((list) => Math.min(...list.filter((number) => number !== 0), 0xffff) - 1);
+    const [longList = 0, otherList = 0] = all.map((list, j) =>
+      listOf(list.map((number) => number && number - (j === 0 ? long : other))),
+    );
+    return { kind: kindOf([table.forms[i] as number, factsOf(form), longList | (otherList << 16)]), long, other };
+  });
+  const parts: Readonly<Record<keyof typeof TablePart, Int32Array | Uint16Array>> = {
+    kinds: Int32Array.from(kinds),
+    kindOf: Uint16Array.from(found, ({ kind }) => kind),
+    long: Uint16Array.from(found, ({ long }) => long),
+    other: Uint16Array.from(found, ({ other }) => other),
+    lists: Uint16Array.from(lists),
+  };
+  const names = Object.keys(TablePart) as (keyof typeof TablePart)[];
+  let end = nodesAt + table.nodes.byteLength;
+  const places = names.map((name) => {
+    const at = (end + 3) & ~3;
+    end = at + parts[name].byteLength;
+    return at;
+  });
+  const bytes = new Uint8Array(end);
+  const view = new DataView(bytes.buffer);
+  const put = (at: number, values: Int16Array | Int32Array | Uint16Array): void => {
+    values.forEach((value, i) => {
+      if (values instanceof Int32Array) view.setInt32(at + 4 * i, value, true);
+      else view.setInt16(at + 2 * i, value, true);
+    });
+  };
+  put(0, Int32Array.from(places));
+  put(nodesAt, table.nodes);
+  for (const [i, name] of names.entries()) put(places[i] as number, parts[name]);
+  return bytes;
+}
+
+/** What is alike is put somewhere once: gives where. */
+function placesOf(put: (values: readonly number[]) => number): (values: readonly number[]) => number {
   const known = new Map<string, number>();
-  const listOf = (list: readonly number[]): number => {
-    const key = list.join();
-    let at = known.get(key);
-    if (at === undefined) {
-      at = halfwords.length;
-      known.set(key, at);
-      halfwords.push(...list);
-    }
+  return (values) => {
+    const key = values.join();
+    const at = known.get(key) ?? put(values);
+    known.set(key, at);
     return at;
   };
-  const facts = forms.flatMap((form) => [
-    factsOf(form),
-    ...([64, 32] as const).map((size, i) => listOf(numbersOf(form, size, numbers[i] ?? new Map()))),
-  ]);
-  const engineAt = header + table.byteLength;
-  const listsAt = engineAt + 4 * facts.length;
-  const bytes = new Uint8Array(listsAt + 2 * halfwords.length);
-  const view = new DataView(bytes.buffer);
-  view.setInt32(0, engineAt, true);
-  view.setInt32(4, listsAt, true);
-  table.forEach((word, i) => view.setInt32(header + 4 * i, word, true));
-  facts.forEach((word, i) => view.setInt32(engineAt + 4 * i, word, true));
-  halfwords.forEach((number, i) => view.setUint16(listsAt + 2 * i, number, true));
-  return bytes;
 }
 
 /** The fields of a form's words as the run-time library has them: shift and mask of each. */
@@ -151,6 +189,3 @@ export const fieldsOf = (fields: Readonly<Record<string, readonly [number, numbe
       [`${name}Mask`, bits(-1, [0, field[1]])],
     ]),
   );
-export const tableAt = header;
-/** Words of a form. */
-export const engineWords = 3;

@@ -33,11 +33,6 @@ export class GeneralRecorder extends InterpreterRecorder {
     this.call("protectedMode");
   }
 
-  protected override begin(): void {
-    super.begin();
-    this.routine("insideCode", [this.word()]);
-  }
-
   override cia(): I64 {
     const offset = state.segmentBase.offset + 8 * Segment.cs;
     const base = this.node("i64", [this.stateAddress()], (f) => f.load("i64", offset), "segments");
@@ -76,23 +71,13 @@ export class GeneralRecorder extends InterpreterRecorder {
     };
   }
 
-  protected override placeIn({ addressSize }: Where, named: Named): MemoryPlace {
-    const { i32, i64 } = this;
+  protected override placeIn(where: Where, named: Named): MemoryPlace {
+    const { i32 } = this;
     if (named === "modrm") {
-      return {
-        offset: () => asI64(this.routine("operandOffset", [this.word()], "i64")),
-        address: ({ bytes, write, moved, further, index }) => {
-          const asked = [
-            i32.const(moved ?? 0),
-            index ?? further ?? i64.const(0),
-            i32.const(bytes),
-            i32.const(write ? 1 : 0),
-          ];
-          return asI64(this.routine("operandAddress", [this.word(), ...asked.map(asNode)], "i64"));
-        },
-      };
+      const { address } = super.placeIn(where, named);
+      return { offset: () => asI64(this.routine("operandOffset", [this.word()], "i64")), address };
     }
-    const offset = () => low(this, addressSize, named.offset());
+    const offset = () => low(this, where.addressSize, named.offset());
     const segment = () => (named.heeds ? this.byte(record.segment) : i32.const(8 * Segment.es));
     return {
       offset,

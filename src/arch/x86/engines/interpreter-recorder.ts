@@ -1,15 +1,16 @@
 /** x86 for the interpreter: registers are in the state, and which of them is in the operands' record. */
 import { type HandlerPlace, lengthMask } from "../../../engine/interpret/target.js";
-import type { Node, Recording } from "../../../engine/ir.js";
+import type { Exits, Node, Recording } from "../../../engine/ir.js";
 import { asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { I32, I64, V128 } from "../../../semantics/values.js";
-import type { Access } from "../../../wasm/function-builder.js";
+import type { Access, FunctionBuilder } from "../../../wasm/function-builder.js";
 import type { FlagName } from "../isa/machine.js";
 import { rsp } from "../isa/machine.js";
 import type { X86Handler } from "./handlers.js";
 import { CodeMode, state } from "./layout.js";
+import { AskedBits, operandAddress } from "./operand-address.js";
 import { place, record } from "./operands.js";
-import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
+import { type MemoryPlace, type Named, type Place, type VectorPlace, type Where, X86Recorder } from "./x86-recorder.js";
 
 const loads: Readonly<Record<number, Access>> = {
   8: "i64.load8_u",
@@ -157,6 +158,31 @@ export class InterpreterRecorder extends X86Recorder {
     const index = i64.shl(register(this.byte(record.index)), i64.extendU(this.byte(record.scale)));
     const displacement = asI32(this.node("i32", [this.#record], (f) => f.load("i32", record.displacement)));
     return i64.add(i64.add(base, index), i64.extendS(displacement));
+  }
+
+  /** In handlers that are functions, an operand's address is a function's, the same in all modes: so they can be the same, too. */
+  protected override placeIn(where: Where, named: Named): MemoryPlace {
+    const whole = super.placeIn(where, named);
+    const { common } = this.#place;
+    if (!common || named !== "modrm") return whole;
+    const index = operandAddress(common, this.runtime);
+    const { checkFault } = this.access;
+    return {
+      offset: whole.offset,
+      address: ({ bytes, write, moved = 0, further, index: more }) => {
+        const { i32, i64 } = this;
+        const bits = (write ? AskedBits.write : 0) | (further ? AskedBits.further : 0);
+        const asked = [i32.const(moved), more ?? further ?? i64.const(0), i32.const(bytes), i32.const(bits)];
+        const call = (f: FunctionBuilder, x: Exits) => {
+          f.call(index);
+          checkFault(f, x);
+        };
+        const found = this.effect([this.stateAddress(), this.word(), ...asked.map(asNode)], [], call, "i64");
+        // It is cut to what addresses have.
+        found.uncut = found;
+        return asI64(found);
+      },
+    };
   }
 
   protected scale(): I64 {

@@ -130,6 +130,15 @@ const built = layOut({
   recordCount: ["i32", 1],
   updateAddress: ["i64", 1],
   ...engineFields,
+  /**
+   * Of the exit `io`: how many elements it is for; their bytes, where it is for more than one. Of those that were read, how many
+   * have not been stored yet, from which on, and of which port (times 8, and the bytes of an element).
+   */
+  ioCount: ["i32", 1],
+  ioAhead: ["i32", 1],
+  ioFrom: ["i32", 1],
+  ioPort: ["i32", 1],
+  ioBuffer: ["i32", 1024],
 });
 
 export const state = built.fields;

@@ -92,7 +92,7 @@ export const record = {
   ripRelative: 27,
   /** 1: with LOCK. */
   lock: 28,
-  /** 1: addresses have 16 bits. */
+  /** 1: addresses have half as many bits as they can: 32 in 64-bit code, 16 in all other. */
   narrow: 29,
   size: 32,
 } as const;

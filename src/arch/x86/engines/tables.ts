@@ -1,7 +1,7 @@
 /** The numbers of x86's that its run-time library shares with TypeScript, by the prefix of their names there. */
 import type { ArchitectureTables } from "../../../engine/numbers.js";
 import { KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_HW_BP, KVM_GUESTDBG_USE_SW_BP } from "../../../kvm/constants.js";
-import { FormBits, formsAt, Property } from "../isa/decode-table.js";
+import { FormBits, Property } from "../isa/decode-table.js";
 import { SizeRule } from "../isa/encoding.js";
 import { SaveKind } from "../isa/instructions/extended-state.js";
 import { Flag, Vector } from "../isa/machine.js";
@@ -11,7 +11,7 @@ import { SseFused, SseOperation, SsePart } from "../isa/sse-operation.js";
 import { FloatFunction, FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { KVM_GUESTDBG_BLOCKIRQ } from "../uapi.js";
-import { Cut, engineWords, FormFacts, features, fieldsOf, tableAt } from "./dispatch.js";
+import { Cut, FormFacts, features, fieldsOf, KindPart, nodesAt, TablePart } from "./dispatch.js";
 import { AreaPart, compactedAreas, extendedComponents, StateComponent } from "./extended-state.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import {
@@ -50,7 +50,9 @@ export const tables = {
   DR7: Debug7,
   DEBUGCONTROL: DebugControl,
   ENDING: Ending,
-  DECODE: { tableAt, engineWords, formsAt, highByte, ...fieldsOf(FormBits) },
+  DECODE: { nodesAt, highByte, ...fieldsOf(FormBits) },
+  TABLE: TablePart,
+  KINDOFFORM: KindPart,
   FACTS: fieldsOf(FormFacts),
   PROPERTY: Property,
   RULE: SizeRule,

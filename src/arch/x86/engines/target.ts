@@ -7,7 +7,6 @@ import { engineRoutines, helperType, type Routines } from "../../../engine/routi
 import type { EngineTarget } from "../../../engine/target.js";
 import type { TranslatorTarget } from "../../../engine/translate/target.js";
 import { KVM_GUESTDBG_USE_HW_BP } from "../../../kvm/constants.js";
-import type { Form } from "../isa/encoding.js";
 import { type HelperName, helpers } from "../isa/helpers.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
@@ -58,32 +57,35 @@ const target = {
   ],
 } as const satisfies EngineTarget;
 
+/** Handlers of 64-bit code and of all other. */
+const lists = new Map<32 | 64, ReturnType<typeof handlerSpecs>>();
+function handlerList(codeSize: 32 | 64): ReturnType<typeof handlerSpecs> {
+  const list = lists.get(codeSize) ?? handlerSpecs(codeSize);
+  lists.set(codeSize, list);
+  return list;
+}
+
 const nothing = (): void => {};
 const sizeOfMode = (mode: number): 32 | 64 => (mode === CodeMode.long ? 64 : 32);
-
-const isX87 = ({ map, opcode }: Form): boolean => map === 0 && opcode >> 3 === 0xd8 >> 3;
-/**
- * Whether a handler of 32 bits has a function of its own in flat code: integers with addresses of 32 bits. The others share what the
- * general mode has, which does the same, so that a page does not load all of them twice.
- */
-const isQuickInFlat = ({ form, addressSize }: X86Handler): boolean =>
-  form.feature === undefined && form.facilities.length === 0 && !isX87(form) && addressSize === 32;
 
 export const interpreterTarget = {
   ...target,
   handlers: (mode) => {
-    const list = handlerSpecs(sizeOfMode(mode));
-    return mode === CodeMode.general ? { ...list, hotCount: 0 } : list;
+    const list = handlerList(sizeOfMode(mode));
+    return { ...list, hotCount: mode === CodeMode.general ? 0 : list.hotCount, sharedNumbers: true };
   },
   // Modes of the same size have the same handlers.
-  decodeTable: (handlers) => dispatchTable([CodeMode.long, CodeMode.flat].map((mode) => handlers[mode] ?? [])),
+  decodeTable: (specs, numbers) =>
+    dispatchTable(
+      [CodeMode.long, CodeMode.flat].map(
+        (mode) => new Map((specs[mode] ?? []).map(({ name }, i) => [name, numbers[mode]?.[i] ?? 0])),
+      ),
+    ),
   recorder: (place) => {
-    if (place.mode === CodeMode.long) return new InterpreterRecorder(place, false);
-    const general = new GeneralRecorder(place);
-    if (place.mode === CodeMode.general) return general;
-    const flat = new InterpreterRecorder(place, true);
-    return { handler: (spec) => (isQuickInFlat(spec) ? flat : general).handler(spec) };
+    if (place.mode === CodeMode.general) return new GeneralRecorder(place);
+    return new InterpreterRecorder(place, place.mode === CodeMode.flat);
   },
+  before: { mode: CodeMode.general, routine: "insideCode" },
   illegal: ({ f, state: s, runtime }) => {
     f.get(s);
     f.call(runtime.helper("illegal"));
@@ -116,7 +118,7 @@ const byName = new Map<32 | 64, ReadonlyMap<string, X86Handler>>();
 function handlers(codeSize: 32 | 64): ReadonlyMap<string, X86Handler> {
   const known = byName.get(codeSize);
   if (known) return known;
-  const made = new Map(handlerSpecs(codeSize).specs.map((spec) => [spec.name, spec]));
+  const made = new Map(handlerList(codeSize).specs.map((spec) => [spec.name, spec]));
   byName.set(codeSize, made);
   return made;
 }

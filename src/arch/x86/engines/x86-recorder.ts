@@ -208,9 +208,9 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     const done = this.runtime.helper("updateDone");
     const place = this.effect([this.ea(address)], [], (f, x) => emitPlace(f, x, this.access, bytes, slow), "i32");
     const old = this.effect([place], [], (f) => emitPlacedLoad(f, this.access, bytes), "i64");
-    const isBuffer = (f: FunctionBuilder, local: number): void => {
+    const isBuffer = (f: FunctionBuilder, local: number, stateLocal: number): void => {
       f.get(local);
-      f.get(this.access.state);
+      f.get(stateLocal);
       f.i32Const(state.crossing.offset);
       f.i32("add");
       f.i32("eq");
@@ -294,7 +294,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
     const { definition, condition = 0 } = form;
     this.operandSize = operandSize;
-    if (form.map >= 4) this.vexAllowed();
+    // AVX's registers are blocked there.
+    if (form.map >= 4 && !form.facilities.includes("avx")) this.vexAllowed();
     if (definition.options.cpl0) this.call("privileged");
     // Conversions of what memory has leave MMX's registers alone (seen on an AMD).
     this.#mmx =

@@ -1,5 +1,5 @@
 /** What the engine returned: finished here if the kernel side can, else an exit for the user side. */
-import { unexpectedExit, vcpuExits } from "../../../engine/vcpu-exits.js";
+import { type OutsideAccess, unexpectedExit, vcpuExits } from "../../../engine/vcpu-exits.js";
 import { KVM_EXIT_IO_IN, KVM_EXIT_IO_OUT } from "../../../kvm/constants.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
 import { vcpuRecord } from "../../../kvm/state.js";
@@ -66,8 +66,9 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
 export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undefined {
   switch (exit.reason) {
     case "mmio":
-    case "io":
       return completed(vcpu, exit.data);
+    case "io":
+      return ported(vcpu, exit, exit.data);
     case "x86_rdmsr":
     case "x86_wrmsr":
       setField(vcpu, "msrRefused", exit.error ? 1n : 0n);
@@ -125,26 +126,70 @@ function mmio(vcpu: VcpuInside): Exit | undefined {
 }
 
 function io(vcpu: VcpuInside): Exit | undefined {
-  const { address, size, isWrite, data } = accessOf(vcpu);
-  const port = Number(address);
-  const one = x86VcpuOf(vcpu);
-  const { irqchip } = one.vm;
-  if (isWrite && vcpu.vm.eventFds.busWrite(address, size, data, true)) return inKernel(vcpu, data);
-  if (irqchip && isWrite && irqchip.writePort(port, size, data, one.now)) {
-    // The first looks anyway, before it goes on.
-    if (!one.isFirst && port >= 0x40 && port < 0x44) one.vm.machineTimerChanged();
-    return inKernel(vcpu, data);
-  }
-  const found = isWrite ? undefined : irqchip?.readPort(port, size, one.now);
-  if (found !== undefined) return inKernel(vcpu, found);
-  return {
+  const access = accessOf(vcpu);
+  const { address, size, isWrite, data } = access;
+  const count = Number(getField(vcpu, "ioCount"));
+  const exit = {
     reason: "io",
     direction: isWrite ? KVM_EXIT_IO_OUT : KVM_EXIT_IO_IN,
     size,
-    port,
-    count: 1,
-    data: isWrite ? data : 0n,
-  };
+    port: Number(address),
+    count,
+  } as const;
+  if (count > 1) {
+    const done = portString(vcpu, access, count);
+    if (done === 0) return { ...exit, data: 0n, dataOffset: addressOf(vcpu, "ioBuffer") };
+    // The others are accesses of their own.
+    setField(vcpu, "ioCount", BigInt(done));
+    countInKernel(vcpu);
+    return ported(vcpu, { ...exit, count: done }, 0n);
+  }
+  const found = portInKernel(vcpu, access);
+  if (found === undefined) return { ...exit, data: isWrite ? data : 0n };
+  countInKernel(vcpu);
+  return ported(vcpu, exit, found);
+}
+
+/** An access to ports is done. What has been read is kept for who reads the port next, if it cannot be taken now. */
+function ported(
+  vcpu: VcpuInside,
+  { direction, port, size, count }: Pick<Exit & { reason: "io" }, "direction" | "port" | "size" | "count">,
+  data: bigint,
+): Exit | undefined {
+  return completed(vcpu, data, () => {
+    if (direction !== KVM_EXIT_IO_IN) return;
+    if (count === 1) vcpu.vm.mem.setI32(addressOf(vcpu, "ioBuffer"), Number(BigInt.asIntN(32, data)));
+    setField(vcpu, "ioPort", BigInt((port << 3) | size));
+    setField(vcpu, "ioFrom", 0n);
+    setField(vcpu, "ioAhead", BigInt(count));
+  });
+}
+
+/** One access to a port, if the kernel side has it: what a read gives, or what was written. */
+function portInKernel(vcpu: VcpuInside, { address, size, isWrite, data }: OutsideAccess): bigint | undefined {
+  const one = x86VcpuOf(vcpu);
+  const { irqchip } = one.vm;
+  const port = Number(address);
+  if (!isWrite) return irqchip?.readPort(port, size, one.now);
+  if (vcpu.vm.eventFds.busWrite(address, size, data, true)) return data;
+  if (!irqchip?.writePort(port, size, data, one.now)) return undefined;
+  // The first looks anyway, before it goes on.
+  if (!one.isFirst && port >= 0x40 && port < 0x44) one.vm.machineTimerChanged();
+  return data;
+}
+
+/** Of several, the first ones that the kernel side has: how many. */
+function portString(vcpu: VcpuInside, access: OutsideAccess, count: number): number {
+  const { size, isWrite } = access;
+  const bytes = vcpu.vm.mem.bytes(addressOf(vcpu, "ioBuffer"), count * size);
+  for (let done = 0; done < count; done++) {
+    const element = bytes.subarray(done * size, (done + 1) * size);
+    const data = isWrite ? element.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n) : 0n;
+    const found = portInKernel(vcpu, { ...access, data });
+    if (found === undefined) return done;
+    for (let i = 0; !isWrite && i < size; i++) element[i] = Number((found >> BigInt(8 * i)) & 0xffn);
+  }
+  return count;
 }
 
 /**
@@ -183,12 +228,15 @@ function refused(vcpu: VcpuInside, index: number, isWrite: boolean, data: bigint
   return inKernel(vcpu, 0n);
 }
 
+const countInKernel = (vcpu: VcpuInside): void => vcpu.vm.mem.increment(vcpu.record + vcpuRecord.offset.mmioKernel);
+
 function inKernel(vcpu: VcpuInside, answer: bigint): Exit | undefined {
-  vcpu.vm.mem.increment(vcpu.record + vcpuRecord.offset.mmioKernel);
+  countInKernel(vcpu);
   return completed(vcpu, answer);
 }
 
 const isAccess = (code: number): boolean =>
   code === ExitCode.mmio || code === ExitCode.io || code === ExitCode.rdmsr || code === ExitCode.wrmsr;
 
-const completed = (vcpu: VcpuInside, data: bigint): Exit | undefined => handleExit(vcpu, replay(vcpu, data, isAccess));
+const completed = (vcpu: VcpuInside, data: bigint, missed?: () => void): Exit | undefined =>
+  handleExit(vcpu, replay(vcpu, data, isAccess, missed));

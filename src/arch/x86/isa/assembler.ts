@@ -2,7 +2,7 @@
  * The assembler: instructions in the syntax that the disassembler prints, one a line. Of several encodings it takes the
  * shortest, of equally short ones the one that is declared first.
  */
-import { bits, FormBits, formsAt } from "./decode-table.js";
+import { bits, FormBits } from "./decode-table.js";
 import { type Form, SizeRule } from "./encoding.js";
 import { type InstructionSet, instructionSet, mnemonicAt } from "./instruction-set.js";
 import { Immediate, type OperandType, unwrittenKinds } from "./operand.js";
@@ -520,7 +520,7 @@ export function assemble(text: string, codeSize: CodeSize, at = 0n, set: Instruc
         });
         fitted = types.length;
         const bytes = encoder.finish(lock, repeat, at);
-        const word = set.table[formsAt + set.forms.indexOf(form)] as number;
+        const word = set.table.forms[set.forms.indexOf(form)] as number;
         unless(!lock || (bits(word, FormBits.lock) === 1 && encoder.mod !== 3), "it cannot be locked");
         if (!best || bytes.length < best.length) best = bytes;
       } catch (error) {

@@ -1,19 +1,22 @@
 /**
- * Builds what the decoder is driven by: one Int32Array that any engine's half can read from the VM's memory. It begins with
- * a word for each opcode of each map (`Form.map` * 256 + opcode), then come the forms, then nodes:
+ * Builds what the decoder is driven by, any engine's half as well. `nodes` begins with an entry for each opcode of each map
+ * (`Form.map` * 256 + opcode), behind which are the nodes:
  *
- *   word < 0   a node at offset -word: the number of a property, then a word for each of its values
- *   word = 0   no instruction
- *   word > 0   a form, at `formsAt + formSize * (word - 1)`
+ *   entry < 0   a node at -entry: the number of a property, then an entry for each of its values
+ *   entry = 0   no instruction
+ *   entry > 0   the number of a form, from 1 on
  *
- * A form is one word of bit fields (`FormBits`), so that reading an instruction's bytes needs nothing but this table.
+ * `forms` has a word of bit fields (`FormBits`) of each form, so that reading an instruction's bytes needs nothing but these.
  */
 import { type Fixed, type Form, SizeRule } from "./encoding.js";
 import { vectorIndexKinds, vvvvKinds } from "./operand.js";
 
 export const maps = 8;
-export const formsAt = maps * 256;
-export const formSize = 1;
+
+export interface DecodeTable {
+  readonly nodes: Int16Array;
+  readonly forms: Int32Array;
+}
 
 /** What the decoder can ask of an instruction, in the order in which it does; each with how many values it has. */
 export const properties = [
@@ -74,18 +77,17 @@ const rank = ({ fixed }: Form) => (fixed.prefix === undefined ? 0 : 2) + (fixed.
 const described = ({ mnemonic, encoding }: Form) => `${mnemonic} "${encoding}"`;
 
 class Builder {
-  readonly words: number[] = [];
+  readonly entries: number[] = [];
   readonly #written = new Map<string, number>();
 
   constructor(forms: readonly Form[]) {
     const numbers = new Map(forms.map((form, i) => [form, i + 1]));
-    this.words.length = formsAt;
-    this.words.push(...forms.map(formWord));
+    this.entries.length = maps * 256;
     for (let map = 0; map < maps; map++) {
       const inMap = forms.filter((form) => form.map === map);
       for (let opcode = 0; opcode < 256; opcode++) {
         const found = inMap.filter((form) => (form.registerInOpcode ? opcode & ~7 : opcode) === form.opcode);
-        this.words[map * 256 + opcode] = this.#node(found, numbers, 0);
+        this.entries[map * 256 + opcode] = this.#node(found, numbers, 0);
       }
     }
   }
@@ -110,8 +112,8 @@ class Builder {
     const key = node.join();
     let at = this.#written.get(key);
     if (at === undefined) {
-      at = this.words.length;
-      this.words.push(...node);
+      at = this.entries.length;
+      this.entries.push(...node);
       this.#written.set(key, at);
     }
     return -at;
@@ -127,10 +129,12 @@ class Builder {
 }
 
 /** Throws an Error that names both if two encodings overlap, and neither is declared to leave the other what is its. */
-export function buildDecodeTable(forms: readonly Form[]): Int32Array {
+export function buildDecodeTable(forms: readonly Form[]): DecodeTable {
   for (const form of forms) {
     if (form.immediates.length > 2) throw new Error(`${described(form)} has more than two immediates`);
     if (form.sizeRule > SizeRule.port) throw new Error(`${described(form)} has no rule for its size`);
   }
-  return Int32Array.from(new Builder(forms).words);
+  const { entries } = new Builder(forms);
+  if (entries.length > 0x8000) throw new Error("the decode table's nodes go too far for halfwords");
+  return { nodes: Int16Array.from(entries), forms: Int32Array.from(forms, formWord) };
 }

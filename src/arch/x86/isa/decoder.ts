@@ -2,7 +2,7 @@
  * Reads an instruction's bytes, in any of the three code sizes: prefixes in any order, REX or VEX, opcode, ModRM, SIB,
  * displacement, immediates. Everything that depends on which instruction it is comes from the decode table.
  */
-import { bits, FormBits, formsAt, Property } from "./decode-table.js";
+import { bits, type DecodeTable, FormBits, Property } from "./decode-table.js";
 import { SizeRule } from "./encoding.js";
 import { Immediate } from "./operand.js";
 import type { CodeSize, Size } from "./registers.js";
@@ -79,7 +79,7 @@ const sixteen: readonly (readonly [number, number])[] = [
 const segmentPrefixes: Readonly<Record<number, number>> = { 38: 0, 46: 1, 54: 2, 62: 3, 100: 4, 101: 5 };
 
 export class Decoder {
-  readonly #table: Int32Array;
+  readonly #table: DecodeTable;
   readonly result: Decoded = {
     form: 0,
     length: 0,
@@ -104,7 +104,7 @@ export class Decoder {
   #bytes: (i: number) => number | undefined = () => undefined;
   #at = 0;
 
-  constructor(table: Int32Array) {
+  constructor(table: DecodeTable) {
     this.#table = table;
   }
 
@@ -214,10 +214,11 @@ export class Decoder {
     }
     r.opcode = byte;
     r.inOpcode = (byte & 7) | extendB;
-    let word = this.#table[map * 256 + byte] as number;
+    const { nodes, forms } = this.#table;
+    let word = nodes[map * 256 + byte] as number;
     let modrm = -1;
     while (word < 0) {
-      const property = this.#table[-word] as number;
+      const property = nodes[-word] as number;
       let value: number;
       switch (property) {
         case Property.mode:
@@ -246,11 +247,11 @@ export class Decoder {
                 ? (modrm >> 3) & 7
                 : modrm & 7;
       }
-      word = this.#table[1 + value - word] as number;
+      word = nodes[1 + value - word] as number;
     }
     if (word === 0) return false;
     r.form = word;
-    const form = this.#table[formsAt + word - 1] as number;
+    const form = forms[word - 1] as number;
     if (vex && !bits(form, FormBits.vex) && r.vvvv !== 0) return false;
     r.operandSize = this.#operandSize(bits(form, FormBits.sizeRule), codeSize);
     r.register = false;

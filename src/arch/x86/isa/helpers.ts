@@ -11,6 +11,9 @@ export const helpers = {
   /** The same of what others lack. */
   levelZeroOnly: helper("faults", [], "void"),
 
+  /** 128 bits, the high ones first, by what is more than the high ones. */
+  quotientOfWide: helper("pure", ["i64", "i64", "i64"], "i64"),
+
   // Flags.
   clearInterruptFlag: helper("context", [], "void"),
   /** The next instruction's address. */
@@ -87,6 +90,9 @@ export const helpers = {
   // Ports: number, bits.
   portIn: helper("faults", ["i32", "i32"], "i64"),
   portOut: helper("faults", ["i32", "i32", "i64"], "void"),
+  /** Of several elements: number, bits; the first's address, its offset, the offset's bits; how many; gives how many were done. */
+  portInMany: helper("faults", ["i32", "i32", "i64", "i64", "i32", "i64"], "i64"),
+  portOutMany: helper("faults", ["i32", "i32", "i64", "i64", "i32", "i64"], "i64"),
 
   // Repeated strings: as many elements as can be done at once. Addresses (from, to) or (to) and the value; elements, bytes of each.
   copyElements: helper("state", ["i64", "i64", "i64", "i32"], "i64"),

@@ -1,5 +1,5 @@
 /** All instructions as the decoder, the assembler and the disassembler have them. */
-import { buildDecodeTable } from "./decode-table.js";
+import { buildDecodeTable, type DecodeTable } from "./decode-table.js";
 import { type Decoded, Decoder, type Undecoded } from "./decoder.js";
 import { type Form, formsOf } from "./encoding.js";
 import type { InsnDefinition } from "./insn.js";
@@ -9,7 +9,7 @@ import type { CodeSize } from "./registers.js";
 export class InstructionSet {
   readonly forms: readonly Form[];
   /** What the decoder is driven by; see decode-table.ts. */
-  readonly table: Int32Array;
+  readonly table: DecodeTable;
   readonly #decoder: Decoder;
   readonly #byMnemonic = new Map<string, Form[]>();
 

@@ -2,18 +2,13 @@
 import type { I32, I64 } from "../../../semantics/values.js";
 import { rax, rdx, Vector, type X86Machine } from "./machine.js";
 
-/** RDX:RAX, unsigned, becomes remainder and quotient; RDX is less than the divisor. Bit by bit, which hardly a program asks for. */
-function divideBits(m: X86Machine, divisor: I64): void {
-  const { i64, i32 } = m;
-  m.repeat(i32.const(64), () => {
-    const high = m.register(rdx, 64);
-    const low = m.register(rax, 64);
-    const moved = i64.or(i64.shl(high, i64.const(1)), i64.shrU(low, i64.const(63)));
-    // The bit that moves out is above every divisor.
-    const more = i32.or(i64.ltS(high, i64.const(0)), i64.geU(moved, divisor));
-    m.setRegister(rdx, 64, m.select(more, i64.sub(moved, divisor), moved));
-    m.setRegister(rax, 64, i64.or(i64.shl(low, i64.const(1)), i64.extendU(more)));
-  });
+/** RDX:RAX, unsigned, becomes remainder and quotient; RDX is less than the divisor. Hardly a program asks for that. */
+function divideLong(m: X86Machine, divisor: I64): void {
+  const { i64 } = m;
+  const low = m.register(rax, 64);
+  const quotient = m.call("quotientOfWide", m.register(rdx, 64), low, divisor);
+  m.setRegister(rdx, 64, i64.sub(low, i64.mul(quotient, divisor)));
+  m.setRegister(rax, 64, quotient);
 }
 
 const negated = (m: X86Machine, condition: I32, value: I64): I64 => m.select(condition, m.i64.neg(value), value);
@@ -33,7 +28,7 @@ export function divideWide(m: X86Machine, divisor: I64, isSigned: boolean): void
           m.setRegister(rax, 64, i64.divU(low, divisor));
           m.setRegister(rdx, 64, i64.remU(low, divisor));
         },
-        () => divideBits(m, divisor),
+        () => divideLong(m, divisor),
       ),
     );
     return;
@@ -54,7 +49,7 @@ export function divideWide(m: X86Machine, divisor: I64, isSigned: boolean): void
         m.setRegister(rax, 64, i64.divU(lowMagnitude, magnitude));
         m.setRegister(rdx, 64, i64.remU(lowMagnitude, magnitude));
       },
-      () => divideBits(m, magnitude),
+      () => divideLong(m, magnitude),
     );
     const quotient = m.register(rax, 64);
     const remainder = m.register(rdx, 64);

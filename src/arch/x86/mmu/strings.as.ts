@@ -14,7 +14,7 @@ import { SHARED_HINT } from "../../../engine/runtime/shared-hint.as";
 import { entryFor, PAGE_MASK } from "../../../engine/runtime/tlb.as";
 
 /** Host address of what the soft TLB has; 0: it has not, or somebody wants to know of each access. */
-function hostOf(s: i32, at: u64, tag: i32): i32 {
+export function hostOf(s: i32, at: u64, tag: i32): i32 {
   const entry = entryFor(load<i32>(s, S_tlb), at);
   if (load<u64>(entry + tag) != ((at & ~PAGE_MASK) | load<u64>(s, S_asid))) return 0;
   return load<i32>(entry, TLB_addend) + <i32>at;

@@ -130,12 +130,30 @@ function setBase(vcpu: VcpuInside, segment: number, value: bigint): boolean {
   return true;
 }
 
+/**
+ * What older or larger processors say of themselves, which systems read without a question and KVM answers with the same, for no
+ * list: IA32_PLATFORM_ID, EBL_CR_POWERON, EBC_FREQUENCY_ID, FSB_FREQ, BBL_CR_CTL3, IA32_PERF_STATUS, IA32_PERF_CTL.
+ */
+const told: readonly MsrRow[] = (
+  [
+    [0x17, 0n],
+    [0x2a, 0n],
+    [0x2c, 1n << 24n],
+    [0xcd, 3n],
+    [0x11e, 0xbe702111n],
+    [0x198, 1000n | (4n << 40n)],
+    [0x199, 0n],
+  ] as const
+).map(([number, value]) => fixed(number, value, false));
+
 /** What is only written: nobody has a value of it to save. IA32_PRED_CMD: there are no predictions to forget. */
 const commands: readonly MsrRow[] = vendor.speculationControl
   ? [{ number: 0x49, read: () => undefined, write: (_, value) => value >> 1n === 0n }]
   : [];
 
-const commonByNumber: ReadonlyMap<number, MsrRow> = new Map([...common, ...commands].map((row) => [row.number, row]));
+const commonByNumber: ReadonlyMap<number, MsrRow> = new Map(
+  [...common, ...told, ...commands].map((row) => [row.number, row]),
+);
 
 const { sysenterEsp, sysenterEip, lstar, cstar, kernelGsBase } = msrPlaces;
 const addresses: readonly number[] = [sysenterEsp, sysenterEip, lstar, cstar, kernelGsBase];

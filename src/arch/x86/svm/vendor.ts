@@ -14,11 +14,14 @@ export const repeatsFeatures = true;
 export const speculationControl = false;
 export const inertEfer = Efer.automaticRestriction;
 export const msrs: readonly VendorMsr[] = [
-  // SYSCFG, HWCR, NB_CFG, the C1E message, LS_CFG, DE_CFG.
+  // SYSCFG, HWCR, NB_CFG, the C1E message, LS_CFG, DE_CFG; where memory of the system's management and of PCI's is, and what a
+  // nested guest's host keeps: nowhere; DC_CFG, BU_CFG2, EX_CFG.
   { number: 0xc0010010, value: 0n, takesWrites: true },
   { number: 0xc0010015, value: 0x1000000n, takesWrites: true },
   { number: 0xc001001f, value: 0n, takesWrites: true },
   { number: 0xc0010055, value: 0n, takesWrites: true },
+  ...[0xc0010058, 0xc0010112, 0xc0010113].map((number) => ({ number, value: 0n, takesWrites: false })),
+  ...[0xc0010117, 0xc0011022, 0xc001102a, 0xc001102c].map((number) => ({ number, value: 0n, takesWrites: true })),
   { number: 0xc0011020, value: 0n, takesWrites: true },
   { number: 0xc0011029, value: 2n, takesWrites: true, feature: true },
   // Counters of events and what they count: none, and who sets them up finds that they stand still, as under KVM without a PMU.

@@ -40,6 +40,11 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     "debugHits",
     "ending",
     "piecemeal",
+    "ioCount",
+    "ioAhead",
+    "ioFrom",
+    "ioPort",
+    "ioBuffer",
   ],
   most: {
     cpl: 3n,

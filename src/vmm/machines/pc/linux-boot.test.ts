@@ -55,6 +55,20 @@ test("a kernel of 32 bits begins in protected mode without paging, its initrd in
   assert.ok(place && place.address + initrd.length <= 0x3800_0000);
 });
 
+test("one that unpacks itself finds its header in the zero page, with what it is told in it", () => {
+  const setupHeader = Uint8Array.from({ length: 0x264 - 0x1f1 }, (_, i) => i + 1);
+  const boot = linuxBoot({ kernel: { ...kernel, bits: 32, setupHeader }, commandLine: "x", memorySize });
+  const page = boot.memory.find(({ address }) => BigInt(address) === boot.regs.rsi)?.bytes;
+  assert.ok(page);
+  const view = new DataView(page.buffer, page.byteOffset);
+  const own = (at: number) => setupHeader[at - 0x1f1];
+  // Its version, alignment and size stay; who loads it and its command line are ours; there is no initrd.
+  for (const at of [0x1f1, 0x206, 0x230, 0x260]) assert.equal(view.getUint8(at), own(at), at.toString(16));
+  assert.deepEqual([view.getUint32(0x202, true), view.getUint8(0x210)], [0x53726448, 0xff]);
+  assert.equal(view.getUint32(0x228, true), boot.memory.find(({ bytes }) => bytes[0] === 0x78)?.address);
+  assert.deepEqual([view.getUint32(0x218, true), view.getUint32(0x21c, true)], [0, 0]);
+});
+
 test("what does not fit is refused with a sentence", () => {
   const wrong = [
     { commandLine: "x".repeat(2048), memorySize },

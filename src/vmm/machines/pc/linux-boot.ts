@@ -44,17 +44,18 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
       `the kernel${initrd ? " and the initrd do" : " does"} not fit into ${memorySize} bytes of memory`,
     );
   }
-  const zero = new DataView(new ArrayBuffer(4096));
+  const page = new Uint8Array(4096);
+  // What a kernel unpacks itself by is its own; the rest is ours.
+  if (kernel.setupHeader) page.set(kernel.setupHeader, Zero.header);
+  const zero = new DataView(page.buffer);
   zero.setUint16(Zero.header + 0xd, 0xaa55, true);
   // "HdrS", version 2.15; a loader without a number of its own.
   zero.setUint32(0x202, 0x53726448, true);
-  zero.setUint16(0x206, 0x20f, true);
+  if (!kernel.setupHeader) zero.setUint16(0x206, 0x20f, true);
   zero.setUint8(Zero.loader, 0xff);
   zero.setUint32(Zero.commandLine, place.commandLine, true);
-  if (initrd) {
-    zero.setUint32(Zero.ramdisk, initrdAt, true);
-    zero.setUint32(Zero.ramdisk + 4, initrd.length, true);
-  }
+  zero.setUint32(Zero.ramdisk, initrd ? initrdAt : 0, true);
+  zero.setUint32(Zero.ramdisk + 4, initrd?.length ?? 0, true);
   if (acpi !== undefined) zero.setBigUint64(Zero.acpi, BigInt(acpi), true);
   zero.setUint8(Zero.e820Entries, ranges.length);
   for (const [i, [start, length, kind]] of ranges.entries()) {
@@ -71,7 +72,7 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
       ...(initrd ? [{ address: initrdAt, bytes: initrd }] : []),
       { address: place.segments, bytes: segmentTable(bits) },
       ...(bits === 64 ? [{ address: place.tables, bytes: pageTables() }] : []),
-      { address: place.zeroPage, bytes: new Uint8Array(zero.buffer) },
+      { address: place.zeroPage, bytes: page },
       { address: place.commandLine, bytes: ends },
       ...firmware,
     ],

@@ -17,6 +17,7 @@ import {
   restoreChecks,
 } from "../options.js";
 import { acpiTables } from "./acpi/tables.js";
+import { biosStub } from "./bios-stub.js";
 import { cpuidOf, defaultCpuModel, modelCpuid } from "./cpu-models.js";
 import { linuxBoot } from "./linux-boot.js";
 import { Address, highestMemory } from "./memory-map.js";
@@ -82,6 +83,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
   const supported = modelCpuid(kvm.getSupportedCpuid(), plan.cpuModel);
   const { eax: signature = 0, edx: features = 0 } = supported.find((entry) => entry.function === 1) ?? {};
   const firmware = [
+    ...(kernel.multiboot ? biosStub() : []),
     { address: Address.acpi, bytes: acpiTables(cpus) },
     { address: Address.mpTable, bytes: mpTable(cpus, signature, features) },
   ];

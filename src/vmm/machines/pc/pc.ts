@@ -15,6 +15,7 @@ import { Line, testMemory } from "./memory-map.js";
 import type { PciHostBridge } from "./pci/host-bridge.js";
 import { PcPorts } from "./ports.js";
 import type { PcPlan, PcState } from "./state.js";
+import { answerEach } from "./string-io.js";
 import { TestMemory, testDevices } from "./test-devices.js";
 import type { PcShared } from "./vcpu-side.js";
 
@@ -136,8 +137,10 @@ export class Pc implements Machine {
     switch (exit.reason) {
       case "io":
         this.#count("io");
-        if (exit.direction === KVM_EXIT_IO_IN) exit.data = this.#ports.read(exit.port, exit.size);
-        else this.#ports.write(exit.port, exit.size, exit.data);
+        answerEach(exit, this.#parts.vm, (one) => {
+          if (one.direction === KVM_EXIT_IO_IN) one.data = this.#ports.read(one.port, one.size);
+          else this.#ports.write(one.port, one.size, one.data);
+        });
         break;
       case "mmio":
         if (this.#parts.testDevices && inside(testMemory, exit.physAddr, exit.length)) this.#testMemory.answer(exit);

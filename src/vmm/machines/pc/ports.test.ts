@@ -72,7 +72,11 @@ test("a vCPU's thread answers for the serial port and for what is nowhere; the r
   const levels: unknown[] = [];
   const host = { announceConsole: () => undefined, mayWait: false, trace: undefined };
   const side = createPcVcpuSide(0, { console: console.buffer, serial: Serial.create(false) }, host);
-  side.attached?.({ irqLine: (line, level) => void levels.push([line, level]) });
+  const memory = new Uint8Array(64);
+  side.attached?.({
+    irqLine: (line, level) => void levels.push([line, level]),
+    bytes: (address, length) => memory.subarray(address, address + length),
+  });
   const io = (port: number, size: number, direction: 0 | 1, data = 0n): Exit & { reason: "io" } => ({
     ...{ reason: "io", direction, size, port, count: 1, data },
   });
@@ -81,6 +85,12 @@ test("a vCPU's thread answers for the serial port and for what is nowhere; the r
   side.answer(io(0x3fc, 1, 1, 0x0bn));
   side.answer(io(0x3f9, 1, 1, 2n));
   assert.deepEqual(levels, [[4, true]]);
+  // A string, of an exit of its own: each access as if it were one.
+  memory.set(new TextEncoder().encode("words"), 16);
+  assert.ok(side.answer({ ...io(0x3f8, 1, 1), count: 5, dataOffset: 16 }));
+  assert.deepEqual(new TextDecoder().decode(console.drain()), "words");
+  assert.ok(side.answer({ ...io(0x2f8, 2, 0), count: 3, dataOffset: 32 }));
+  assert.deepEqual([...memory.subarray(30, 40)], [0, 0, ...Array(6).fill(0xff), 0, 0]);
   const nowhere = io(0x2f8, 4, 0);
   assert.ok(side.answer(nowhere));
   assert.equal(nowhere.data, 0xffff_ffffn);

@@ -1,12 +1,13 @@
 /** Machine pc on the thread of one of its vCPUs: the serial port, whose state all threads share, and what is nowhere. */
 import { anything, boolean, callback, having, optional, taking, wholeNumber } from "../../../base/takes.js";
-import { type Exit, KVM_EXIT_IO_IN, type Vm } from "../../../kvm/uapi.js";
+import { KVM_EXIT_IO_IN, type Vm } from "../../../kvm/uapi.js";
 import type { VcpuSide, VcpuSideHost } from "../../core/machine.js";
 import { ConsoleRing } from "../../devices/console-ring.js";
 import { inside } from "../../devices/pci/windows.js";
 import { Serial } from "../../devices/serial.js";
 import { consoleLine } from "./console-line.js";
 import { Line, machineMemory, machinePorts, serialPorts, touches, within } from "./memory-map.js";
+import { answerEach, type IoExit } from "./string-io.js";
 
 /** What the machine gives to the threads of its vCPUs. */
 export interface PcShared {
@@ -28,12 +29,10 @@ export const createPcVcpuSide = taking(
   createSide,
 );
 
-type IoExit = Exit & { reason: "io" };
-
 function createSide(_cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide {
   const { console, serial: registers } = shared as PcShared;
   const ring = new ConsoleRing(console);
-  let vm: Pick<Vm, "irqLine"> | undefined;
+  let vm: Pick<Vm, "bytes" | "irqLine"> | undefined;
   const counters: Record<string, number> = {};
   const count = (what: string): void => {
     counters[what] = (counters[what] ?? 0) + 1;
@@ -44,13 +43,16 @@ function createSide(_cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide
   const line = consoleLine(ring, announce, (level) => vm?.irqLine(Line.com1, level));
   const serial = new Serial(line, registers);
 
+  /** Before the guest hears that there is no room; it asks again, as often as it likes. */
+  const makeRoom = (): boolean => {
+    if (line.room) return true;
+    announce();
+    if (host.mayWait) ring.waitForRoom(outputWait);
+    return line.room;
+  };
+
   const serialAccess = (exit: IoExit): void => {
     count("serial");
-    // Before the guest hears that there is no room; it asks again, as often as it likes.
-    if (!line.room) {
-      announce();
-      if (host.mayWait) ring.waitForRoom(outputWait);
-    }
     const at = exit.port - serialPorts.first;
     let data = 0n;
     for (let i = 0; i < exit.size; i++) {
@@ -61,11 +63,19 @@ function createSide(_cpu: number, shared: unknown, host: VcpuSideHost): VcpuSide
   };
 
   const answerIo = (exit: IoExit): boolean => {
-    if (within(serialPorts, exit.port, exit.size)) serialAccess(exit);
-    else if ([serialPorts, ...machinePorts].some((range) => touches(range, exit.port, exit.size))) return false;
+    if (within(serialPorts, exit.port, exit.size)) {
+      // A string of them waits once in vain, not for each.
+      let roomy = true;
+      answerEach(exit, vm, (one) => {
+        if (roomy) roomy = makeRoom();
+        serialAccess(one);
+      });
+    } else if ([serialPorts, ...machinePorts].some((range) => touches(range, exit.port, exit.size))) return false;
     else {
       count("unassigned_io");
-      if (exit.direction === KVM_EXIT_IO_IN) exit.data = (1n << BigInt(8 * exit.size)) - 1n;
+      answerEach(exit, vm, (one) => {
+        if (one.direction === KVM_EXIT_IO_IN) one.data = (1n << BigInt(8 * one.size)) - 1n;
+      });
     }
     return true;
   };

@@ -9,14 +9,13 @@ import {
   CUT_word,
   DECODE_anyModMask,
   DECODE_anyModShift,
-  DECODE_engineWords,
   DECODE_firstMask,
   DECODE_firstShift,
-  DECODE_formsAt,
   DECODE_lockMask,
   DECODE_lockShift,
   DECODE_modrmMask,
   DECODE_modrmShift,
+  DECODE_nodesAt,
   DECODE_secondMask,
   DECODE_secondShift,
   DECODE_segmentReadMask,
@@ -25,7 +24,6 @@ import {
   DECODE_segmentWrittenShift,
   DECODE_sizeRuleMask,
   DECODE_sizeRuleShift,
-  DECODE_tableAt,
   DECODE_vectorIndexMask,
   DECODE_vectorIndexShift,
   DECODE_vexMask,
@@ -61,6 +59,11 @@ import {
   IMMEDIATE_word,
   KIND_bits16,
   KIND_long,
+  KINDOFFORM_facts,
+  KINDOFFORM_form,
+  KINDOFFORM_longList,
+  KINDOFFORM_otherList,
+  KINDOFFORM_size,
   NUMBER_noRegister,
   NUMBER_noSegment,
   PROPERTY_b,
@@ -96,6 +99,11 @@ import {
   RULE_port,
   RULE_wide,
   S_features,
+  TABLE_kindOf,
+  TABLE_kinds,
+  TABLE_lists,
+  TABLE_long,
+  TABLE_other,
   VM_decodeTables,
 } from "./layout.generated";
 import { recordFor, scratch } from "./records.as";
@@ -141,15 +149,22 @@ function signed(size: i32): i64 {
 
 // @ts-ignore: decorator
 @inline
-function table(word: i32): i32 {
-  return load<i32>(VM_decodeTables + DECODE_tableAt + word * 4);
+function node(at: i32): i32 {
+  return <i32>load<i16>(VM_decodeTables + DECODE_nodesAt + at * 2);
 }
 
-/** Address of the words that only engines ask for of the form with this number. */
+/** Address of a part of the table. */
 // @ts-ignore: decorator
 @inline
-function ofEngine(word: i32): i32 {
-  return VM_decodeTables + load<i32>(VM_decodeTables) + 4 * DECODE_engineWords * (word - 1);
+function part(which: i32): i32 {
+  return VM_decodeTables + load<i32>(VM_decodeTables + which);
+}
+
+/** What a part has of the form with this number, a halfword. */
+// @ts-ignore: decorator
+@inline
+function ofForm(which: i32, number: i32): i32 {
+  return <i32>load<u16>(part(which) + 2 * (number - 1));
 }
 
 function sizeBy(rule: i32): i32 {
@@ -328,10 +343,11 @@ function read(s: i32): u64 {
   let word = 0;
   let modrm = -1;
   let facts = 0;
+  let kindAt = 0;
   for (;;) {
-    word = table(map * 256 + byte);
+    word = node(map * 256 + byte);
     while (word < 0) {
-      const property = table(-word);
+      const property = node(-word);
       let value = 0;
       if (property == PROPERTY_mode) value = i32(long);
       else if (property == PROPERTY_prefix) value = prefix;
@@ -344,17 +360,18 @@ function read(s: i32): u64 {
         else if (property == PROPERTY_reg) value = (modrm >> 3) & 7;
         else value = modrm & 7;
       }
-      word = table(1 + value - word);
+      word = node(1 + value - word);
     }
     if (word == 0) return HANDLER_illegal;
-    facts = load<i32>(ofEngine(word));
+    kindAt = part(TABLE_kinds) + KINDOFFORM_size * ofForm(TABLE_kindOf, word);
+    facts = load<i32>(kindAt, KINDOFFORM_facts);
     const feature = (facts >> FACTS_featureShift) & FACTS_featureMask;
     if (!feature || (load<u64>(s, S_features) >> (feature - 1)) & 1) break;
     // Without it, there is none; or the prefix does nothing.
     if (prefix < 2 || !((facts >> FACTS_elsePlainShift) & FACTS_elsePlainMask)) return HANDLER_illegal;
     prefix = operandPrefix ? 1 : 0;
   }
-  const form = table(DECODE_formsAt + word - 1);
+  const form = load<i32>(kindAt, KINDOFFORM_form);
   if (vex && !((form >> DECODE_vexShift) & DECODE_vexMask) && vvvv != 0) return HANDLER_illegal;
   operandSize = sizeBy((form >> DECODE_sizeRuleShift) & DECODE_sizeRuleMask);
   reg = 0;
@@ -389,7 +406,7 @@ function read(s: i32): u64 {
   if (lock && (!((form >> DECODE_lockShift) & DECODE_lockMask) || isRegister)) return HANDLER_illegal;
 
   // What engines ask of the form.
-  const list = load<i32>(ofEngine(word) + (long ? 4 : 8));
+  const list = <i32>(long ? load<u16>(kindAt, KINDOFFORM_longList) : load<u16>(kindAt, KINDOFFORM_otherList));
   const memory = hasModrm && !isRegister;
   const inMemory = ((facts >> FACTS_inMemoryShift) & FACTS_inMemoryMask) != 0;
   const implied = ((facts >> FACTS_impliedShift) & FACTS_impliedMask) != 0;
@@ -407,8 +424,9 @@ function read(s: i32): u64 {
     place = place * 4 + way;
   }
   if (repeats) place = place * 3 + (repeat == 0 ? 0 : repeat == 0xf2 ? 1 : 2);
-  const handler = load<u16>(VM_decodeTables + load<i32>(VM_decodeTables + 4) + 2 * (list + place));
-  if (handler == 0) return HANDLER_illegal;
+  const further = <i32>load<u16>(part(TABLE_lists) + 2 * (list + place));
+  if (further == 0) return HANDLER_illegal;
+  const handler = ofForm(long ? TABLE_long : TABLE_other, word) + further;
 
   const byteReg = (facts >> FACTS_byteRegShift) & FACTS_byteRegMask;
   const byteRm = (facts >> FACTS_byteRmShift) & FACTS_byteRmMask;
@@ -435,7 +453,7 @@ function read(s: i32): u64 {
     if (!long) segment = memory && (base == 4 || base == 5) ? SEGMENT_ss : SEGMENT_ds;
   }
   store<u8>(record, 8 * segment, RECORD_segment);
-  store<u8>(record, i32(!long && addressSize == 16), RECORD_narrow);
+  store<u8>(record, i32(addressSize == (long ? 32 : 16)), RECORD_narrow);
   store<u8>(record, memory && ripRelative ? 1 : 0, RECORD_ripRelative);
   store<u8>(record, i32(lock), RECORD_lock);
   return ((<u64>(recordFor(s) | at)) << 32) | <u64>handler;

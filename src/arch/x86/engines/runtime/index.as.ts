@@ -28,8 +28,6 @@ export {
   loadTable,
   machineStatus,
   popFlags,
-  portIn,
-  portOut,
   privileged,
   probeLoad,
   readBase,
@@ -47,6 +45,7 @@ export {
   flagsAllowed,
   protectedMode,
 } from "./system.as";
+export { portIn, portInMany, portOut, portOutMany } from "./ports.as";
 export { readKeys, writeKeys } from "../../mmu/protection-keys.as";
 export { randomBits } from "./random.as";
 export { floatThere, raiseAvxBlocked, raiseBlocked, raiseFloat, raiseMmx } from "./float/facility.as";
@@ -135,4 +134,5 @@ export {
   stackAddress,
   stackMoved,
 } from "../../mmu/segmentation.as";
+export { quotientOfWide } from "./division.as";
 export { enterFrame } from "./frame.as";

@@ -27,8 +27,6 @@ import {
   EFER_longModeEnable,
   EXIT_hypercall,
   EXIT_taskPriority,
-  EXIT_io,
-  EXIT_mmio,
   FEATURE_pku,
   FEATURE_xsave,
   FSW_summary,
@@ -48,19 +46,14 @@ import {
   S_idtLimit,
   S_interruptRequest,
   S_msrs,
-  S_nestedError,
-  S_nestedFault,
   S_priorityExits,
   S_recheck,
   S_segmentAccess,
   S_segmentBase,
-  S_segmentLimit,
-  S_selector,
   S_systemFlags,
   S_taskPriority,
   SEGMENT_cs,
   SEGMENT_gs,
-  SEGMENT_tr,
   MSR_efer,
   MSR_kernelGsBase,
   VECTOR_deviceNotAvailable,
@@ -69,8 +62,7 @@ import {
   VECTOR_invalidOpcode,
 } from "./layout.generated";
 import { loadSlow, storeSlow } from "../../../../engine/runtime/access.as";
-import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
-import { deriveDebug, guestWatchesPorts, isDetected, leavesDone } from "../../interrupts/debug.as";
+import { deriveDebug, isDetected, leavesDone } from "../../interrupts/debug.as";
 import { raiseWith } from "../../interrupts/deliver.as";
 import { deriveFloat } from "./float/blocked.as";
 import { setFlags } from "../../interrupts/flags.as";
@@ -78,7 +70,6 @@ import { shade } from "../../interrupts/load-segment.as";
 import { flagsFrom, lookForInterrupts } from "../../interrupts/transfer.as";
 import { derive, dropProcessContext } from "../../mmu/context.as";
 import { dropAddress, dropAll, rightsChanged, setControl3 } from "../../mmu/invalidate.as";
-import { begin, failed, readSystem } from "../../mmu/system-access.as";
 import { hasPlainSegments, is64, isLongMode, isVirtual8086 } from "../../mmu/mode.as";
 import { control0, control4, efer, isCanonical, pointersAreRight } from "../../mmu/translate.as";
 import { LONG } from "../../interrupts/segments.as";
@@ -97,7 +88,7 @@ export function levelZeroOnly(s: i32): void {
   if (load<i32>(s, S_cpl) != 0) raiseWith(s, VECTOR_invalidOpcode, 0);
 }
 
-function ioLevel(s: i32): i32 {
+export function ioLevel(s: i32): i32 {
   return <i32>(load<u64>(s, S_systemFlags) & RFLAGS_ioPrivilege) >> 12;
 }
 
@@ -383,47 +374,6 @@ export function writeBase(s: i32, segment: i32, value: i64): void {
   if (!(control4(s) & CR4_fsgsbase)) raiseWith(s, VECTOR_invalidOpcode, 0);
   else if (!isCanonical(value)) protection(s);
   else store<i64>(s + S_segmentBase + 8 * segment, value);
-}
-
-// Ports.
-
-/** Whether the present level may use these ports: by IOPL, or by the task's bitmap. */
-function mayUse(s: i32, port: i32, bytes: i32): bool {
-  if (load<i32>(s, S_cpl) <= ioLevel(s) && !isVirtual8086(s)) return true;
-  const limit = load<u32>(s, S_segmentLimit + 4 * SEGMENT_tr);
-  // A task's segment of 16 bits has no bitmap.
-  const wide = (load<i32>(s, S_segmentAccess + 4 * SEGMENT_tr) & 8) != 0;
-  if (limit < 103 || !wide || !(load<i32>(s, S_selector + 4 * SEGMENT_tr) & 0xfffc)) return false;
-  const tss = load<u64>(s, S_segmentBase + 8 * SEGMENT_tr);
-  begin(s);
-  const at = <u32>readSystem(s, tss + 102, 2) + (<u32>port >> 3);
-  let allowed = false;
-  if (!failed(s) && at + 1 <= limit) {
-    const bits = <i32>readSystem(s, tss + at, 2);
-    allowed = !((bits >> (port & 7)) & ((1 << bytes) - 1));
-  }
-  if (failed(s)) raiseWith(s, load<i32>(s, S_nestedFault) - 1, load<i32>(s, S_nestedError));
-  return allowed;
-}
-
-/** An access to ports: an exit, as those to devices in memory are. False: it is not done yet. */
-function portAccess(s: i32, port: i32, bytes: i32, write: bool, data: u64): bool {
-  if (!mayUse(s, port, bytes)) {
-    if (!load<i32>(s, S_fault)) protection(s);
-    return false;
-  }
-  if (guestWatchesPorts(s, port, bytes)) return false;
-  if (mmioAccess(s, port, bytes, write, data)) return true;
-  if (load<i32>(s, S_exitCode) == EXIT_mmio) store<i32>(s, EXIT_io, S_exitCode);
-  return false;
-}
-
-export function portIn(s: i32, port: i32, size: i32): i64 {
-  return portAccess(s, port & 0xffff, size >> 3, false, 0) ? mmioData : 0;
-}
-
-export function portOut(s: i32, port: i32, size: i32, value: i64): void {
-  portAccess(s, port & 0xffff, size >> 3, true, value);
 }
 
 // Others.

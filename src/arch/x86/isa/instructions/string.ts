@@ -127,20 +127,52 @@ export const scas = insn("scas", ["AE|AF  a:a, b:di"], { repeat: "compares" }, (
   };
   repeated(m, facts, b, one, { ends: unequal(m, facts) });
 });
+/**
+ * A string from a port or to it: one element, or as many as rCX says, of which `work` does some of those that are left, and says how
+ * many. Behind any of them it can fault, be interrupted or leave with its registers right.
+ */
+function portString(
+  m: X86Machine,
+  { repeat }: Facts,
+  memory: Operand,
+  register: number,
+  work: (left: I64) => I64,
+): void {
+  const { size, addressSize } = memory;
+  const some = (left: I64): I64 => {
+    const done = work(left);
+    const bytes = m.i64.mul(done, m.i64.const(size / 8));
+    const back = bit(m, m.systemFlags(), Flag.direction);
+    const distance = m.select(back, m.i64.neg(bytes), bytes);
+    m.setRegister(register, addressSize, m.i64.add(m.register(register, addressSize), distance));
+    return done;
+  };
+  if (repeat === 0) {
+    some(m.i64.const(1));
+    return;
+  }
+  const count = m.register(rcx, addressSize);
+  m.if(m.i64.ne(count, m.i64.const(0)), () => {
+    const left = m.i64.sub(count, some(count));
+    m.setRegister(rcx, addressSize, left);
+    m.if(m.i64.ne(left, m.i64.const(0)), () => m.again());
+  });
+}
+
 /** Input from Port to String. A port has 32 bits at most. */
 export const ins = insn("ins", ["6C|6D port  dst:di, port:d16"], { repeat: "counts" }, (m, { dst, port }, facts) =>
-  repeated(m, facts, dst, () => {
+  portString(m, facts, dst, rdi, (left) => {
     // What is read from a port is gone: so the place for it is looked at first.
     dst.write(dst.read());
-    dst.write(m.call("portIn", m.i32.wrap(port.read()), m.i32.const(dst.size)));
-    advance(m, [rdi], dst);
+    const [at, offset, bits] = [dst.address({ write: true }), dst.offset(), m.i32.const(dst.addressSize)];
+    return m.call("portInMany", m.i32.wrap(port.read()), m.i32.const(dst.size), at, offset, bits, left);
   }),
 );
 /** Output String to Port. */
 export const outs = insn("outs", ["6E|6F port  port:d16, src:si"], { repeat: "counts" }, (m, { port, src }, facts) =>
-  repeated(m, facts, src, () => {
-    m.call("portOut", m.i32.wrap(port.read()), m.i32.const(src.size), src.read());
-    advance(m, [rsi], src);
+  portString(m, facts, src, rsi, (left) => {
+    const [at, offset, bits] = [src.address(), src.offset(), m.i32.const(src.addressSize)];
+    return m.call("portOutMany", m.i32.wrap(port.read()), m.i32.const(src.size), at, offset, bits, left);
   }),
 );
 

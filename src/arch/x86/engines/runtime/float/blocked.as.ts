@@ -13,8 +13,9 @@ import {
   VECTOR_deviceNotAvailable,
   VECTOR_invalidOpcode,
 } from "../layout.generated";
+import { hasPlainSegments } from "../../../mmu/mode.as";
 
-/** Renews what follows from CR0, CR4 and XCR0. */
+/** Renews what follows from CR0, CR4, XCR0 and RFLAGS.VM. */
 export function deriveFloat(s: i32): void {
   const c0 = load<u64>(s, S_control);
   const c4 = load<u64>(s, S_control + 32);
@@ -23,7 +24,8 @@ export function deriveFloat(s: i32): void {
   const device = 1 + VECTOR_deviceNotAvailable;
   const invalid = 1 + VECTOR_invalidOpcode;
   store<i32>(s, emulated || !(c4 & CR4_fxsr) ? invalid : switched ? device : 0, S_sseBlocked);
-  const wide = (c4 & CR4_osxsave) != 0 && (load<u64>(s, S_xcr0) & 6) == 6;
+  // In real mode and virtual-8086 mode there is no VEX.
+  const wide = (c4 & CR4_osxsave) != 0 && (load<u64>(s, S_xcr0) & 6) == 6 && !hasPlainSegments(s);
   store<i32>(s, !wide ? invalid : switched ? device : 0, S_avxBlocked);
   store<i32>(s, emulated || switched ? device : 0, S_floatBlocked);
   store<i32>(s, emulated ? invalid : switched ? device : 0, S_mmxBlocked);
