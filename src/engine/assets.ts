@@ -26,18 +26,23 @@ export type AssetName = (typeof assetNames)[number];
  */
 export type LoadAsset = (name: AssetName, arch: string) => Promise<WebAssembly.Module | Uint8Array>;
 
+/** Makes, of a file for shared memory, the one with ordered accesses: `orderAccesses`, for architectures whose guests need that. */
+type Order = () => Promise<(bytes: Uint8Array) => Uint8Array>;
+
 /**
  * Reads built files in Node, fetches them elsewhere. `at` says where: bundlers follow a URL only where it stands beside
  * `import.meta.url`. One file serves both kinds of memory, which differ in a bit, and those with ordered accesses are made of it.
  */
 export const loadAssetAt =
-  (at: (file: string) => URL): LoadAsset =>
+  (at: (file: string) => URL, order?: Order): LoadAsset =>
   async (name) => {
     const plain = name.replace(/\.(?:shared|ordered)\./, ".");
     const bytes = await readAsset(at(plain));
     if (plain === name) return bytes;
-    if (!name.includes(".ordered.")) return memoryShared(bytes);
-    return (await import("../wasm/order-accesses.js")).orderAccesses(memoryShared(bytes));
+    const shared = memoryShared(bytes);
+    if (!name.includes(".ordered.")) return shared;
+    if (!order) throw new Error(`there is no ${name}: guests of this architecture order their accesses themselves`);
+    return (await order())(shared);
   };
 
 async function readAsset(url: URL): Promise<Uint8Array> {

@@ -33,6 +33,7 @@ export interface VmInside {
   vcpus(): readonly VcpuInside[];
   /** A device has written guest memory: dirty logs and decoded code are to know. */
   guestWritten(address: bigint, length: number): void;
+  hostWritten(address: number, length: number): void;
   /** EBADF: its handle is closed. ESTALE: it has moved to another kvm. */
   requireOpen(): void;
   /** ESTALE: it has moved to another kvm. */

@@ -83,6 +83,25 @@ test("a device's write is logged in each slot it goes over, and told to the arch
   assert.deepEqual(it.written, [[2n * page - 1n, 65538n]]);
 });
 
+test("a write by an address in the VM's memory is one to each slot that has it, and to none else", () => {
+  const { vm, region, it } = ready(2);
+  const { userspaceAddr } = region;
+  vm.setUserMemoryRegion(region);
+  // The second half once more, elsewhere.
+  const half = { userspaceAddr: userspaceAddr + Number(page), memorySize: page };
+  vm.setUserMemoryRegion({ ...region, ...half, slot: 1, guestPhysAddr: 16n * page });
+  vm.hostWritten(userspaceAddr + Number(page) - 2, 4);
+  assert.deepEqual(it.written, [
+    [page - 2n, 4n],
+    [16n * page, 2n],
+  ]);
+  vm.hostWritten(userspaceAddr - 4, 4);
+  vm.hostWritten(userspaceAddr + 2 * Number(page), 4);
+  vm.hostWritten(userspaceAddr, 0);
+  assert.equal(it.written.length, 2);
+  for (const wrong of [-1, 0.5, Number.NaN]) assert.throws(() => vm.hostWritten(0, wrong), errno("EINVAL"));
+});
+
 test("with manual protection, pages are cleared by hand", () => {
   const { vm, region } = ready(100);
   vm.mem.store(vmState.manualDirtyLog, 1);

@@ -85,6 +85,7 @@ export const vmSignatures = {
     }),
   },
   guestWritten: { guestPhysAddr: bigint, length: wholeNumber },
+  hostWritten: { address: size, length: size },
   getDirtyLog: { slot: wholeNumber },
   clearDirtyLog: { range: options({ slot: wholeNumber, firstPage: bigint, numPages: wholeNumber, bitmap: bytes }) },
   resetDirtyRings: {},

@@ -327,6 +327,11 @@ export interface Vm<C extends Vcpu = Vcpu> {
    */
   guestWritten(guestPhysAddr: bigint, length: number): void;
   /**
+   * The same by an address in the VM's memory, as a device writes that VFIO gives its memory to: of what no slot has, there is nothing to
+   * tell.
+   */
+  hostWritten(address: number, length: number): void;
+  /**
    * One bit per page (bit 0 of byte 0 first) written since the last call; clears it, unless
    * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled. ENOENT: the slot logs nothing.
    */

@@ -345,6 +345,13 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
     this.slots.written(address, length);
     if (length > 0) this.arch.memoryWritten(this, address, BigInt(length));
   }
+  hostWritten(address: number, length: number): void {
+    for (const slot of this.slots.list()) {
+      const from = Math.max(address, slot.address);
+      const end = Math.min(address + length, slot.address + Number(slot.size));
+      if (from < end) this.guestWritten(slot.base + BigInt(from - slot.address), end - from);
+    }
+  }
   /** Tells the engine of a write; see Engine.memoryWritten. */
   get engineMemoryWritten(): ReturnType<Engine["memoryWritten"]> {
     this.#memoryWritten ??= this.engine.memoryWritten(this.memory);

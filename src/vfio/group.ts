@@ -6,7 +6,7 @@ import type { KvmReference, SpaprTceTable, VfioFile } from "../base/vfio.js";
 import { type ContainerFile, containerOf } from "./container.js";
 import type { RegisteredDevice } from "./device.js";
 import type { DmaBus } from "./host-device.js";
-import { tceRead, tceWrite } from "./iommu-table.js";
+import { type AccessPart, mayRead, mayWrite } from "./iommu.js";
 import { groupSignatures } from "./signatures.js";
 import { type Group, VFIO_GROUP_FLAGS_CONTAINER_SET, VFIO_GROUP_FLAGS_VIABLE, type VfioDevice } from "./uapi.js";
 
@@ -27,9 +27,9 @@ export class IommuGroup implements VfioFile {
   constructor(number: number) {
     this.number = number;
     this.#dma = {
-      read: (address, bytes) => this.#access(address, bytes.length, tceRead, (part, at) => bytes.set(part, at)),
+      read: (address, bytes) => this.#access(address, bytes.length, mayRead, (part, at) => bytes.set(part, at)),
       write: (address, bytes) =>
-        this.#access(address, bytes.length, tceWrite, (part, at) => part.set(bytes.subarray(at, at + part.length))),
+        this.#access(address, bytes.length, mayWrite, (part, at) => part.set(bytes.subarray(at, at + part.length))),
     };
   }
 
@@ -137,7 +137,7 @@ export class IommuGroup implements VfioFile {
     });
   }
 
-  #access(address: bigint, length: number, permission: number, each: (bytes: Uint8Array, at: number) => void): boolean {
+  #access(address: bigint, length: number, permission: number, each: AccessPart): boolean {
     return this.#container?.subject.iommu?.access(address, length, permission, each) ?? false;
   }
 }

@@ -3,12 +3,9 @@ import { KvmError } from "../base/errors.js";
 import type { SpaprTceTable } from "../base/vfio.js";
 import type { Registered } from "./registered-memory.js";
 
-export const tceRead = 1;
-export const tceWrite = 2;
-
 export interface Mapping {
   readonly vaddr: number;
-  /** tceRead, tceWrite: what the device may do. */
+  /** mayRead, mayWrite: what the device may do. */
   readonly permissions: number;
   /** What the page lies in; v1 registers nothing. */
   readonly memory?: Registered | undefined;

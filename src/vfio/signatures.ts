@@ -56,6 +56,7 @@ export const containerSignatures = {
   // What there is not is answered 0.
   checkExtension: { extension: anything },
   setIommu: { type: wholeNumber },
+  iommuGetInfo: {},
   spaprTceGetInfo: {},
   spaprTceCreate: {
     window: options({ pageShift: wholeNumber, windowSize: bigint, levels: wholeNumber, flags: optional(u32) }),

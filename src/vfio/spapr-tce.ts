@@ -5,10 +5,13 @@
  */
 import { KvmError } from "../base/errors.js";
 import type { SpaprTceTable } from "../base/vfio.js";
-import { IommuTable, tceRead, tceWrite } from "./iommu-table.js";
+import { type AccessPart, type ContainerIommu, mayRead, mayWrite } from "./iommu.js";
+import { IommuTable } from "./iommu-table.js";
 import { RegisteredMemory } from "./registered-memory.js";
 import {
   type AddressSpace,
+  type DmaMap,
+  type DmaUnmap,
   type SpaprTceInfo,
   VFIO_DMA_MAP_FLAG_READ,
   VFIO_DMA_MAP_FLAG_WRITE,
@@ -24,7 +27,7 @@ const pageShifts = [12, 16, 21, 24];
 const maxLevels = 5;
 const maxWindows = 2;
 
-export class SpaprTceIommu {
+export class SpaprTceIommu implements ContainerIommu {
   readonly #mm: AddressSpace;
   readonly #v2: boolean;
   readonly #memory: RegisteredMemory;
@@ -123,7 +126,7 @@ export class SpaprTceIommu {
     this.#memory.unregister(vaddr, size, (area) => this.#windows.some((dmaWindow) => dmaWindow?.reaches(area)));
   }
 
-  map({ flags, vaddr, iova, size }: { flags: number; vaddr: number; iova: bigint; size: bigint }): void {
+  map({ flags, vaddr, iova, size }: DmaMap): void {
     const refuse = (why: string) => new KvmError("EINVAL", `VFIO_IOMMU_MAP_DMA: ${why}`);
     this.#requireEnabled("VFIO_IOMMU_MAP_DMA");
     if (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
@@ -137,19 +140,20 @@ export class SpaprTceIommu {
     this.#requireRange("VFIO_IOMMU_MAP_DMA", dmaWindow, iova, size);
     if (size > 1n << 32n) throw refuse("more bytes than memory can have");
     const permissions =
-      (flags & VFIO_DMA_MAP_FLAG_READ ? tceRead : 0) | (flags & VFIO_DMA_MAP_FLAG_WRITE ? tceWrite : 0);
+      (flags & VFIO_DMA_MAP_FLAG_READ ? mayRead : 0) | (flags & VFIO_DMA_MAP_FLAG_WRITE ? mayWrite : 0);
     // All is looked at before any is mapped.
     const pages = Array.from({ length: Number(size) / page }, (_, i) => vaddr + i * page);
     const mappings = pages.map((at) => ({ vaddr: at, permissions, memory: this.#memoryOf(at, page) }));
     for (const [i, mapping] of mappings.entries()) dmaWindow.map(iova + BigInt(i * page), mapping);
   }
 
-  unmap(iova: bigint, size: bigint, flags: number): void {
+  unmap({ iova, size, flags = 0 }: DmaUnmap): bigint {
     this.#requireEnabled("VFIO_IOMMU_UNMAP_DMA");
     if (flags !== 0) throw new KvmError("EINVAL", "VFIO_IOMMU_UNMAP_DMA: no flags are defined");
     const dmaWindow = this.#windowOf("VFIO_IOMMU_UNMAP_DMA", iova);
     this.#requireRange("VFIO_IOMMU_UNMAP_DMA", dmaWindow, iova, size);
     for (let at = iova; at < iova + size; at += dmaWindow.pageSize) dmaWindow.unmap(at);
+    return size;
   }
 
   /** KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE's part here. */
@@ -165,8 +169,7 @@ export class SpaprTceIommu {
     return dmaWindow.follow(table);
   }
 
-  /** A device's access: calls `each` with the parts of memory, in order. False: a page is not mapped for it. */
-  access(address: bigint, length: number, permission: number, each: (bytes: Uint8Array, at: number) => void): boolean {
+  access(address: bigint, length: number, permission: number, each: AccessPart): boolean {
     if (this.#groups > 0) this.#makeDefault();
     for (let done = 0; done < length; ) {
       const at = address + BigInt(done);
@@ -177,7 +180,10 @@ export class SpaprTceIommu {
       // The guest chose the page: only registered memory is a device's.
       if (this.#v2 && !this.#memory.lookup(page.vaddr, part)) return false;
       each(this.#mm.bytes(page.vaddr, part), done);
-      if (permission === tceWrite) dmaWindow?.table?.written(page.vaddr, part);
+      if (permission === mayWrite) {
+        if (dmaWindow?.table) dmaWindow.table.written(page.vaddr, part);
+        else this.#mm.hostWritten?.(page.vaddr, part);
+      }
       done += part;
     }
     return true;

@@ -12,7 +12,7 @@ export const VFIO_API_VERSION = 0;
 export const VFIO_TYPE1_IOMMU = 1;
 /** POWER's IOMMU, version 1: one group, and all that is mapped is counted with `enable`. */
 export const VFIO_SPAPR_TCE_IOMMU = 2;
-/** The IOMMU of x86 and others, version 2: not here. */
+/** The IOMMU of x86 and others, version 2: ranges of bus addresses, unmapped as they were mapped. */
 export const VFIO_TYPE1v2_IOMMU = 3;
 /** DMA is coherent with the processors' caches. */
 export const VFIO_DMA_CC_IOMMU = 4;
@@ -95,12 +95,61 @@ export const VFIO_DMA_MAP_FLAG_WRITE = 2;
 /** Windows can be made: `ddw` says which. */
 export const VFIO_IOMMU_SPAPR_INFO_DDW = 1;
 
+/** `IommuInfo.iovaPgsizes` says something. */
+export const VFIO_IOMMU_INFO_PGSIZES = 1;
+/** All that is mapped; address and size are 0. */
+export const VFIO_DMA_UNMAP_FLAG_ALL = 2;
+
 /** The memory of the process that opens a container: what `vaddr` means. A Vm is one. */
 export interface AddressSpace {
   /** Granule of VFIO_IOMMU_SPAPR_REGISTER_MEMORY. */
   readonly pageSize: number;
   /** A fresh view. EFAULT: it does not lie inside. */
   bytes(address: number, length: number): Uint8Array;
+  /** Is told what a device has written, where user space mapped it. A memory that nobody else looks at need not have it. */
+  hostWritten?(address: number, length: number): void;
+}
+
+/** Bus addresses, from the first to the last. */
+export interface IovaRange {
+  /** The first. */
+  readonly start: bigint;
+  /** The last: not the one behind it. */
+  readonly end: bigint;
+}
+
+/** VFIO_IOMMU_GET_INFO, with its capabilities. */
+export interface IommuInfo {
+  /** VFIO_IOMMU_INFO_*. */
+  readonly flags: number;
+  /** Bit n for pages of 2^n bytes. */
+  readonly iovaPgsizes: bigint;
+  /** What can be mapped: VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE. */
+  readonly iovaRanges: readonly IovaRange[];
+  /** How many mappings there can still be: VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL. */
+  readonly dmaAvail: number;
+}
+
+/** VFIO_IOMMU_MAP_DMA. */
+export interface DmaMap {
+  /** VFIO_DMA_MAP_FLAG_*. */
+  readonly flags: number;
+  /** Where the memory is, in the container's address space. */
+  readonly vaddr: number;
+  /** Bus address, and bytes. */
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+}
+
+/** VFIO_IOMMU_UNMAP_DMA. */
+export interface DmaUnmap {
+  /** Bus address. */
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  /** VFIO_DMA_UNMAP_FLAG_*. Default: none. */
+  readonly flags?: number;
 }
 
 /** VFIO_IOMMU_SPAPR_TCE_GET_INFO. */
@@ -132,7 +181,9 @@ export interface Container {
   checkExtension(extension: number): number;
   /** VFIO_SET_IOMMU. EINVAL: no group is set, or an IOMMU is. ENODEV: no such IOMMU. EBUSY: a second group on v1. */
   setIommu(type: number): void;
-  // The sPAPR TCE IOMMU's. EINVAL: no IOMMU is set. ENOTTY: not of this version (v1 or v2) of it.
+  /** VFIO_IOMMU_GET_INFO: type 1's. EINVAL: no IOMMU is set. ENOTTY: it is another. */
+  iommuGetInfo(): IommuInfo;
+  // The sPAPR TCE IOMMU's. EINVAL: no IOMMU is set. ENOTTY: not of this version (v1 or v2) of it, or type 1.
   /** ENXIO: no group. */
   spaprTceGetInfo(): SpaprTceInfo;
   /** VFIO_IOMMU_SPAPR_TCE_CREATE: the bus address at which the window begins. EINVAL, ENXIO; ENOSPC: there are two. */
@@ -147,10 +198,13 @@ export interface Container {
   spaprRegisterMemory(memory: { vaddr: number; size: number; flags?: number }): void;
   /** v2 only. ENOENT: not registered like that. EBUSY: a device can reach it. */
   spaprUnregisterMemory(memory: { vaddr: number; size: number; flags?: number }): void;
-  /** EPERM: not enabled (v1), nothing registered (v2). ENXIO: no window has `iova`. EINVAL. EBUSY: a guest's table rules it. */
-  mapDma(map: { flags: number; vaddr: number; iova: bigint; size: bigint }): void;
-  /** VFIO_IOMMU_UNMAP_DMA, bytes. EPERM, ENXIO, EINVAL, EBUSY as `mapDma`. */
-  unmapDma(map: { iova: bigint; size: bigint; flags?: number }): void;
+  /**
+   * EINVAL. sPAPR's: EPERM: not enabled (v1), nothing registered (v2). ENXIO: no window has `iova`. EBUSY: a guest's table rules
+   * it. Type 1's: EEXIST: something is mapped there. ENOSPC: too many mappings. EFAULT: not memory.
+   */
+  mapDma(map: DmaMap): void;
+  /** VFIO_IOMMU_UNMAP_DMA: how many bytes were mapped. EPERM, ENXIO, EINVAL, EBUSY as `mapDma`; type 1: EINVAL, a mapping would be cut. */
+  unmapDma(map: DmaUnmap): bigint;
   /** Lets go of it: what it mapped is no more. */
   close(): void;
 }

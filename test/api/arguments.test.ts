@@ -24,6 +24,7 @@ import { type Called, refusesMisuse } from "./misuse.js";
 const before: Readonly<Record<string, readonly unknown[]>> = {
   "vm.irqLine": [0],
   "vm.guestWritten": [0n],
+  "vm.hostWritten": [0],
   "vm.bytes": [0],
   "vm.rtasDefineToken": ["ibm,set-xive"],
   "vcpu.setOneReg": [0n],

@@ -11,9 +11,6 @@ import { Random } from "./random.js";
 type Call = keyof typeof powerpcCalls;
 const hostile: { readonly [C in Call]?: (r: Random, it: Fixture) => readonly unknown[] } = {
   ...hostileArguments,
-  KVM_SET_DEVICE_ATTR: (r) => [r.number(), r.bigint(), r.bigint()],
-  KVM_GET_DEVICE_ATTR: (r) => [r.number(), r.bigint()],
-  KVM_HAS_DEVICE_ATTR: (r) => [r.number(), r.bigint()],
   KVM_SET_REGS: (r, { cpu }) => {
     const regs = cpu.getRegs();
     return [r.spoil({ ...regs, gpr: r.pick([regs.gpr, r.array(() => r.bigint())]) })];

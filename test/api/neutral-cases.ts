@@ -1,6 +1,8 @@
 /** Misuse of the calls that every architecture's VMs answer alike. */
 import assert from "node:assert/strict";
+import { fileTable, OpenFile } from "../../src/base/files.js";
 import { thisPackage } from "../../src/base/package.js";
+import type { VfioFile } from "../../src/base/vfio.js";
 import { createLoader } from "../../src/kernel.js";
 import {
   KVM_CAP_DIRTY_LOG_RING,
@@ -20,6 +22,12 @@ const page = 65536n;
 
 /** A time for run() that no working guest needs. */
 export const soon = (): number => performance.now() + 30_000;
+
+/** The descriptor of a VFIO group, as KVM sees one. */
+export function vfioFile(): bigint {
+  const group: VfioFile = { vfio: true, setKvm: () => {}, attachSpaprTce: () => () => {} };
+  return BigInt(fileTable().install(new OpenFile(group, () => {})));
+}
 
 /** The VM with its own handle closed; the vCPU keeps it alive. */
 export function closed<V extends Vm>(it: { readonly vm: V; readonly cpu: unknown }): V {

@@ -1,8 +1,6 @@
 /** Misuse of a VM's and a device's calls, as far as POWER answers them in its own way. */
 
 import { KVM_DEV_XIVE_GRP_EQ_CONFIG, KVM_DEV_XIVE_GRP_SOURCE } from "../../src/arch/powerpc/uapi.js";
-import { fileTable, OpenFile } from "../../src/base/files.js";
-import type { VfioFile } from "../../src/base/vfio.js";
 import {
   KVM_CAP_DIRTY_LOG_RING,
   KVM_CAP_ENABLE_CAP,
@@ -16,13 +14,7 @@ import {
   KVM_DEV_VFIO_FILE_DEL,
 } from "../../src/kvm/constants.js";
 import type { CasesOf } from "./cases.js";
-import { closed, full, ring } from "./neutral-cases.js";
-
-/** The descriptor of a VFIO group, as KVM sees one. */
-function vfioFile(): bigint {
-  const group: VfioFile = { vfio: true, setKvm: () => {}, attachSpaprTce: () => () => {} };
-  return BigInt(fileTable().install(new OpenFile(group, () => {})));
-}
+import { closed, full, ring, vfioFile } from "./neutral-cases.js";
 
 export const vmCases: CasesOf<
   "KVM_ENABLE_CAP (vm)" | "KVM_CREATE_DEVICE" | "KVM_SET_DEVICE_ATTR" | "KVM_GET_DEVICE_ATTR" | "KVM_HAS_DEVICE_ATTR"

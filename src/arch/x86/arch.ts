@@ -9,6 +9,7 @@ import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
 import type { Stats } from "../../kvm/uapi.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
 import { systemMethods, vcpuMethods, vmMethods } from "./calls/methods.js";
+import { vfioDevices } from "./devices/vfio-device.js";
 import { ExitCode, Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit, owedExit } from "./exits/exits.js";
 import { pins } from "./interrupts/irqchip/ioapic.js";
@@ -173,7 +174,7 @@ export const x86: Arch = {
   linesBesideRoutes: false,
   maxVcpuId,
   capabilities,
-  devices: [],
+  devices: vfioDevices,
 
   createVm,
   destroyVm,

@@ -76,7 +76,13 @@ export const kbuild: readonly KbuildRow[] = [
       [`${powerpc}/interrupts/xive/pages.js`]: "export const loadPage = undefined, storePage = undefined;",
     },
   },
-  { option: "KVM_VFIO", absent: { [`${powerpc}/devices/vfio-device.js`]: "export const vfioDevices = [];" } },
+  {
+    option: "KVM_VFIO",
+    absent: {
+      [`${powerpc}/devices/vfio-device.js`]: "export const vfioDevices = [];",
+      [`${x86}/devices/vfio-device.js`]: "export const vfioDevices = [];",
+    },
+  },
 ];
 
 const x86Implementations = ["hv", "pr"].map((name) => `${x86}/engines/${name}.js`);

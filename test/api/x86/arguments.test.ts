@@ -9,16 +9,18 @@ import { implementations, X86Fixture } from "./fixture.js";
 const before: Readonly<Record<string, readonly unknown[]>> = {
   "vm.irqLine": [0],
   "vm.guestWritten": [0n],
+  "vm.hostWritten": [0],
   "vm.bytes": [0],
   "vcpu.setOneReg": [0n],
+  "device.setAttr": [1, 0n],
+  "device.getAttr": [1],
+  "device.hasAttr": [1],
   "stats.pread": [new Uint8Array(1)],
 };
 
 function objectsOf(it: X86Fixture) {
   it.controller;
-  const { vm, cpu } = it;
-  const objects = { kvm: it.kvm, vm, vcpu: cpu, eventfd: vm.createEventFd(), stats: vm.getStatsFd() };
-  return objects satisfies Record<keyof typeof x86Signatures, object>;
+  return it.objects satisfies Record<keyof typeof x86Signatures, object>;
 }
 
 for (const name of implementations) {

@@ -3,6 +3,7 @@ import { assemble } from "../../../src/arch/x86/isa/assembler.js";
 import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR, type X86Vcpu, type X86Vm } from "../../../src/arch/x86/uapi.js";
 import type { KvmConfig } from "../../../src/engine/kvm-config.js";
 import { openKvm } from "../../../src/kernel.js";
+import { type Device, KVM_DEV_TYPE_VFIO } from "../../../src/kvm/uapi.js";
 import type { AnyFixture } from "../neutral-fixture.js";
 
 export const kvm = await openKvm({ guest: "x86_64", memory: "both" });
@@ -51,6 +52,13 @@ export class X86Fixture implements AnyFixture {
 
   get ram(): Uint8Array {
     return this.vm.bytes(this.#ram, ramSize);
+  }
+
+  /** What calls are made on. */
+  get objects() {
+    const { vm, cpu } = this;
+    const device = vm.createDevice(KVM_DEV_TYPE_VFIO) as Device;
+    return { kvm, vm, vcpu: cpu, device, eventfd: vm.createEventFd(), stats: vm.getStatsFd() };
   }
 
   /** vCPU 0; before it, `controller`, where a test wants one. */

@@ -124,9 +124,8 @@ for (const name of implementations) {
           it.controller;
           it.vm.createPit2();
         }
-        const { cpu, vm } = it;
-        const objects = { kvm: it.kvm, vm, vcpu: cpu, eventfd: vm.createEventFd(), stats: vm.getStatsFd() };
-        refusesByName(row, x86Signatures, objects[row.on], () => arguments_(random, it));
+        const { cpu } = it;
+        refusesByName(row, x86Signatures, it.objects[row.on], () => arguments_(random, it));
         // A guest of its own, since this one's registers may hold anything.
         const after = new X86Fixture(name);
         after.exiting();

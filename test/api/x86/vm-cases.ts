@@ -5,8 +5,17 @@ import {
   KVM_MAX_MSR_ENTRIES,
   KVM_MSR_FILTER_DEFAULT_DENY,
 } from "../../../src/arch/x86/uapi.js";
-import { KVM_CAP_ENABLE_CAP, KVM_CAP_SPLIT_IRQCHIP } from "../../../src/kvm/constants.js";
-import { closed, exhaust, full, neutralCases, ring } from "../neutral-cases.js";
+import { fileTable, OpenFile } from "../../../src/base/files.js";
+import {
+  KVM_CAP_ENABLE_CAP,
+  KVM_CAP_SPLIT_IRQCHIP,
+  KVM_DEV_TYPE_VFIO,
+  KVM_DEV_VFIO_FILE,
+  KVM_DEV_VFIO_FILE_ADD,
+  KVM_DEV_VFIO_FILE_DEL,
+  KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE,
+} from "../../../src/kvm/constants.js";
+import { closed, exhaust, full, neutralCases, ring, vfioFile } from "../neutral-cases.js";
 import type { X86CasesOf } from "./cases.js";
 
 /** More registers than can be asked for at a time. */
@@ -15,6 +24,9 @@ export const tooMany = Array.from({ length: KVM_MAX_MSR_ENTRIES + 1 }, () => ({ 
 export const vmCases: X86CasesOf<
   | "KVM_ENABLE_CAP (vm)"
   | "KVM_CREATE_DEVICE"
+  | "KVM_SET_DEVICE_ATTR"
+  | "KVM_GET_DEVICE_ATTR"
+  | "KVM_HAS_DEVICE_ATTR"
   | "KVM_GET_SUPPORTED_CPUID"
   | "KVM_GET_MSR_INDEX_LIST"
   | "KVM_CREATE_IRQCHIP"
@@ -48,8 +60,33 @@ export const vmCases: X86CasesOf<
   },
   KVM_CREATE_DEVICE: {
     EBADF: (it) => closed(it).createDevice(4),
+    EBUSY: ({ vm }) => {
+      vm.createDevice(KVM_DEV_TYPE_VFIO);
+      vm.createDevice(KVM_DEV_TYPE_VFIO);
+    },
+    EINVAL: ({ vm }) => vm.createDevice(KVM_DEV_TYPE_VFIO, 2),
     ENODEV: ({ vm }) => vm.createDevice(3),
   },
+  KVM_SET_DEVICE_ATTR: {
+    EBADF: ({ vm }) => vm.createDevice(KVM_DEV_TYPE_VFIO)?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, 99n),
+    EEXIST: ({ vm }) => {
+      const device = vm.createDevice(KVM_DEV_TYPE_VFIO);
+      const fd = vfioFile();
+      for (let i = 0; i < 2; i++) device?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, fd);
+    },
+    EINVAL: ({ vm }) =>
+      vm
+        .createDevice(KVM_DEV_TYPE_VFIO)
+        ?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, BigInt(fileTable().install(new OpenFile({}, () => {})))),
+    ENOENT: ({ vm }) =>
+      vm.createDevice(KVM_DEV_TYPE_VFIO)?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_DEL, vfioFile()),
+    ENXIO: ({ vm }) =>
+      vm.createDevice(KVM_DEV_TYPE_VFIO)?.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE, 0n),
+  },
+  KVM_GET_DEVICE_ATTR: {
+    ENXIO: ({ vm }) => vm.createDevice(KVM_DEV_TYPE_VFIO)?.getAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD),
+  },
+  KVM_HAS_DEVICE_ATTR: {},
   KVM_GET_SUPPORTED_CPUID: { E2BIG: ({ kvm }) => kvm.getSupportedCpuid(2) },
   KVM_GET_EMULATED_CPUID: {},
   KVM_GET_MSR_INDEX_LIST: { E2BIG: ({ kvm }) => kvm.getMsrIndexList(0) },

@@ -37,9 +37,6 @@ function view(vm: VmInside, table: TceTable): SpaprTceTable {
       const allowed = found.slot.flags & KVM_MEM_READONLY ? permissions & ~write : permissions;
       return allowed === 0 ? undefined : { vaddr: found.address, permissions: allowed & (read | write) };
     },
-    written: (vaddr, length) => {
-      const slot = vm.slots.list().find(({ address, size }) => vaddr >= address && vaddr < address + Number(size));
-      if (slot) vm.guestWritten(slot.base + BigInt(vaddr - slot.address), length);
-    },
+    written: (vaddr, length) => vm.hostWritten(vaddr, length),
   };
 }

@@ -382,7 +382,20 @@ const changed = {
     ...calls.KVM_IRQFD.errors,
     EINVAL: `${calls.KVM_IRQFD.errors.EINVAL}, or KVM_IRQFD_FLAG_RESAMPLE with KVM_CAP_SPLIT_IRQCHIP`,
   }),
-  KVM_CREATE_DEVICE: here("KVM_CREATE_DEVICE", { EBADF: closed, ENODEV: "always: there are none" }),
+  KVM_CREATE_DEVICE: here("KVM_CREATE_DEVICE", {
+    EBADF: closed,
+    EBUSY: "KVM_DEV_TYPE_VFIO: the VM has one",
+    EINVAL: "unknown flags",
+    ENODEV: "no type but KVM_DEV_TYPE_VFIO",
+  }),
+  KVM_SET_DEVICE_ATTR: here("KVM_SET_DEVICE_ATTR", {
+    EBADF: "KVM_DEV_VFIO_FILE_ADD, _DEL: no open file has that number",
+    EEXIST: "KVM_DEV_VFIO_FILE_ADD: the file is added already",
+    EINVAL: "KVM_DEV_VFIO_FILE_ADD: it is no VFIO group's file",
+    ENOENT: "KVM_DEV_VFIO_FILE_DEL: the file has not been added",
+    ENXIO: "unknown group or attribute; KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE is one",
+  }),
+  KVM_GET_DEVICE_ATTR: here("KVM_GET_DEVICE_ATTR", { ENXIO: "always" }),
   KVM_SET_SREGS: here("KVM_SET_SREGS", {
     EINVAL: "not all registers, or no numbers, or a mode that there is none of",
   }),
@@ -403,10 +416,7 @@ const changed = {
   }),
 } as const satisfies { readonly [C in NeutralCall]?: Call };
 
-/** No device, and so no call on one. */
-const { KVM_SET_DEVICE_ATTR: _set, KVM_GET_DEVICE_ATTR: _get, KVM_HAS_DEVICE_ATTR: _has, ...common } = calls;
-
 /** Every call that an x86 VM answers to. */
-export const x86Calls = { ...common, ...changed, ...ownCalls } as const;
+export const x86Calls = { ...calls, ...changed, ...ownCalls } as const;
 export type X86Call = keyof typeof x86Calls;
 export type AnyX86Call = Call | CallOn<X86Objects>;

@@ -61,6 +61,7 @@ const splitIrqchip: Capability["enableVm"] = (vm, { args = [] }) => {
 /** What is simply there. */
 const present = [
   kvm.KVM_CAP_IRQCHIP,
+  kvm.KVM_CAP_DEVICE_CTRL,
   kvm.KVM_CAP_HLT,
   kvm.KVM_CAP_SET_GUEST_DEBUG,
   kvm.KVM_CAP_SET_TSS_ADDR,

@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from "../../../base/takes.js";
 import {
+  deviceSignatures,
   eventFdSignatures,
   kvmSignatures,
   statsFdSignatures,
@@ -118,6 +119,7 @@ export const x86Signatures = {
   kvm: { ...kvmSignatures, ...x86KvmSignatures },
   vm: { ...vmSignatures, ...x86VmSignatures },
   vcpu: { ...vcpuSignatures, ...x86VcpuSignatures },
+  device: deviceSignatures,
   eventfd: eventFdSignatures,
   stats: statsFdSignatures,
 } as const;

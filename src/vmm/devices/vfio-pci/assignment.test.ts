@@ -27,7 +27,8 @@ async function machine(names: readonly string[] = ["a"]) {
   const vm = kvm.createVm();
   const ram = vm.allocate(size);
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0n, memorySize: BigInt(size), userspaceAddr: ram });
-  const assign = () => assignVfio(vfio, names)({ vm, ram: { address: ram, size }, wake: () => {} });
+  const assign = () =>
+    assignVfio(vfio, names)({ vm, ram: { address: ram, size }, iommu: "spapr-tce" as const, wake: () => {} });
   /** A guest's table of 256 pages, and the window that the bridge makes of it. */
   const table = (liobn: bigint, start: bigint) => {
     const made = vm.createSpaprTce({ liobn, pageShift: 12, offset: start / page, size: 256n });
@@ -107,7 +108,7 @@ test("the VM stays while it has a device, and what fails leaves nothing", async 
   assert.throws(assign, /VFIO has no device "b" of the host; there is a/);
   const notPci = { ...fakeDevice("c"), flags: 0 };
   const undo = vfio.registerDevice(notPci, 2, null);
-  const host = { vm, ram: { address: ram, size }, wake: () => {} };
+  const host = { vm, ram: { address: ram, size }, iommu: "spapr-tce" as const, wake: () => {} };
   assert.throws(() => assignVfio(vfio, ["a", "c"])(host), /c is not a PCI device/);
   undo();
   const assignment = assignVfio(vfio, ["a"])(host);

@@ -1,5 +1,5 @@
 /**
- * Devices of the host that a machine is given: VFIO's container with the machine's memory and DMA windows, the KVM-VFIO
+ * Devices of the host that a machine is given: VFIO's container with the machine's memory, and its DMA windows if it has an IOMMU, the KVM-VFIO
  * device between it and the VM, and a guest's device for each. What QEMU's hw/vfio does around its devices.
  */
 import {
@@ -12,7 +12,15 @@ import {
   kvmVfioSpaprTce,
   type Vm,
 } from "../../../kvm/uapi.js";
-import { type Container, type Group, VFIO_SPAPR_TCE_v2_IOMMU, type Vfio } from "../../../vfio/index.js";
+import {
+  type Container,
+  type Group,
+  VFIO_DMA_MAP_FLAG_READ,
+  VFIO_DMA_MAP_FLAG_WRITE,
+  VFIO_SPAPR_TCE_v2_IOMMU,
+  VFIO_TYPE1v2_IOMMU,
+  type Vfio,
+} from "../../../vfio/index.js";
 import { VmmError } from "../../errors.js";
 import { VfioPciDevice } from "./vfio-pci.js";
 
@@ -35,8 +43,13 @@ export interface WindowListener {
 /** What an assignment needs of the machine. */
 export interface AssignmentHost {
   readonly vm: Vm;
-  /** The guest's memory in the VM's. */
+  /** The guest's memory in the VM's; it begins at the guest's address 0. */
   readonly ram: { readonly address: number; readonly size: number };
+  /**
+   * What is between devices and memory: the guest's own tables, by `WindowListener`, or nothing that the guest knows of, so
+   * that addresses on the bus are the guest's and all of its memory is there for them.
+   */
+  readonly iommu: "spapr-tce" | "none";
   /** An interrupt may have become pending. */
   readonly wake: () => void;
 }
@@ -139,16 +152,26 @@ class VfioAssignment implements Assignment {
     this.#container.close();
   }
 
+  #reachMemory(): void {
+    const { ram, iommu } = this.#host;
+    if (iommu === "none") {
+      this.#container.setIommu(VFIO_TYPE1v2_IOMMU);
+      const flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
+      this.#container.mapDma({ flags, vaddr: ram.address, iova: 0n, size: BigInt(ram.size) });
+      return;
+    }
+    this.#container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU);
+    this.#container.spaprRegisterMemory({ vaddr: ram.address, size: ram.size });
+    // The guest's own windows take its place.
+    this.#container.spaprTceRemove({ startAddr: firstStart });
+  }
+
   #addGroup(number: number): Group {
     const group = this.#vfio.openGroup(number);
     this.#groups.set(number, group);
     group.setContainer(this.#container.fd);
     if (this.#groups.size === 1) {
-      const { address, size } = this.#host.ram;
-      this.#container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU);
-      this.#container.spaprRegisterMemory({ vaddr: address, size });
-      // The guest's own windows take its place.
-      this.#container.spaprTceRemove({ startAddr: firstStart });
+      this.#reachMemory();
     }
     // Before a device is opened: that is when VFIO takes the VM.
     this.#kvmVfio.setAttr(KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, BigInt(group.fd));

@@ -34,9 +34,7 @@ export const pc: MachineKind = {
   loadKernel: loadX86Kernel,
   maker: () => {
     const rtc = new Rtc();
-    return ({ kvm, implementation, assign, options = {}, ...rest }, control, trace) => {
-      if (assign)
-        throw new VmmError("machine pc takes no devices of the host: it has no IOMMU for them; pseries has one");
+    return ({ kvm, implementation, options = {}, ...rest }, control, trace) => {
       const testDevices = options["test-devices"] === "on";
       return createPc({ ...rest, kvm: x86(kvm), type: typeOf(implementation), rtc, testDevices }, control, trace);
     };

@@ -1,6 +1,6 @@
 /** Machine pc: a PC with KVM's interrupt controllers and timers, entered as a boot loader enters Linux. */
 import type { X86Kvm, X86Vcpu, X86Vm } from "../../../arch/x86/uapi.js";
-import { boolean, optional, options, taking, thing } from "../../../base/takes.js";
+import { boolean, callback, optional, options, taking, thing } from "../../../base/takes.js";
 import { KVM_CAP_MAX_VCPUS } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
@@ -8,6 +8,7 @@ import { fillRam, mebibytesOf, restoredRam, VmRam } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
+import type { Assignment, AssignmentHost } from "../../devices/vfio-pci/assignment.js";
 import { describeError, VmmError } from "../../errors.js";
 import {
   controlChecks,
@@ -32,6 +33,8 @@ export interface PcOptions extends OwnMachineOptions<X86Kvm> {
   readonly rtc?: Rtc | undefined;
   /** It has what test programs of others expect (test-devices.ts). Default: it has not. */
   readonly testDevices?: boolean | undefined;
+  /** Takes devices of the host, which follow in the next slots. */
+  readonly assign?: ((host: AssignmentHost) => Assignment) | undefined;
 }
 
 /** What goes on where `state` says. */
@@ -58,6 +61,7 @@ export const createPc = taking(
       kvm: kvmCheck,
       rtc: optional(thing("an Rtc", ["read", "set"])),
       testDevices: optional(boolean),
+      assign: optional(callback),
     }),
     ...controlChecks,
   },
@@ -77,6 +81,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
     rtc = new Rtc(),
     testDevices = false,
     pciDevices = [],
+    assign,
   } = options;
   const plan: PcPlan = { memorySize, cpus, cpuModel: options.cpuModel ?? defaultCpuModel };
   checkPlan(kvm, plan);
@@ -90,7 +95,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
   const begin = kernel.multiboot ? multibootBoot : linuxBoot;
   const boot = begin({ kernel, initrd, commandLine, memorySize, firmware, acpi: Address.acpi });
   return build({
-    ...{ kvm, type, shared, plan, control, trace, rtc, testDevices, pciDevices },
+    ...{ kvm, type, shared, plan, control, trace, rtc, testDevices, pciDevices, assign },
     fill: (_vm, vcpus, memory) => {
       for (const { address, bytes } of boot.memory) memory.write(address, bytes);
       for (const [cpu, vcpu] of vcpus.entries()) vcpu.setCpuid2(cpuidOf(supported, cpu, cpus));
@@ -148,6 +153,7 @@ interface Building {
   readonly rtc: Rtc;
   readonly testDevices: boolean;
   readonly pciDevices: readonly PciDevice[];
+  readonly assign?: PcOptions["assign"];
   /** Where it goes on; undefined: it begins. */
   readonly state?: PcState;
   /** Fills in what is made: memory, which is 0 and lies at `ram`, and what KVM holds. What of memory is fetched when it is used. */
@@ -162,11 +168,12 @@ interface Building {
   readonly ram?: VmRam<X86Vm> | undefined;
 }
 
-function build({ kvm, type, shared, plan, fill, ram, pciDevices, ...rest }: Building): Machine {
+function build({ kvm, type, shared, plan, fill, ram, pciDevices, assign, ...rest }: Building): Machine {
   const place = ram ?? new VmRam<X86Vm>(kvm, type, shared, plan.memorySize);
   const vm = place.take(plan.memorySize);
   const vcpus: X86Vcpu[] = [];
   let pci: PciHostBridge | undefined;
+  let assignment: Assignment | undefined;
   try {
     const { memory, written } = place.views();
     vm.createIrqchip();
@@ -177,11 +184,14 @@ function build({ kvm, type, shared, plan, fill, ram, pciDevices, ...rest }: Buil
     const { control, state } = rest;
     const wake = (): void => control.wake();
     const fail = (error: unknown): void => control.end({ kind: "failed", ...describeError(error) });
-    pci = new PciHostBridge({ vm, memory, wake, fail }, pciDevices, state?.pci);
+    assignment = assign?.({ vm, ram: { address: place.address, size: plan.memorySize }, iommu: "none", wake });
+    const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
+    pci = new PciHostBridge({ vm, memory, wake, fail }, plugged, state?.pci);
     const latent = fill(vm, vcpus, memory, written, place.address) ?? undefined;
-    return new Pc({ vm, vcpus, memory, written, latent, plan, pci, ...rest });
+    return new Pc({ vm, vcpus, memory, written, latent, plan, pci, assignment, ...rest });
   } catch (error) {
     pci?.close();
+    assignment?.close();
     for (const vcpu of vcpus) vcpu.close();
     vm.close();
     throw error;

@@ -9,6 +9,7 @@ import { ConsoleRing } from "../../devices/console-ring.js";
 import { inside } from "../../devices/pci/windows.js";
 import type { Rtc } from "../../devices/rtc.js";
 import { Serial } from "../../devices/serial.js";
+import type { Assignment } from "../../devices/vfio-pci/assignment.js";
 import { consoleLine } from "./console-line.js";
 import { allHaltedForGood } from "./halt.js";
 import { Line, testMemory } from "./memory-map.js";
@@ -33,6 +34,7 @@ export interface PcParts {
   readonly trace: TraceSink | undefined;
   readonly rtc: Rtc;
   readonly pci: PciHostBridge;
+  readonly assignment: Assignment | undefined;
   readonly testDevices: boolean;
 }
 
@@ -118,7 +120,8 @@ export class Pc implements Machine {
   }
 
   save(): PcState {
-    const { plan, vm, rtc, pci, testDevices: ofTests } = this.#parts;
+    const { plan, vm, rtc, pci, assignment, testDevices: ofTests } = this.#parts;
+    if (assignment) throw new KvmError("EBUSY", "a device of the host cannot be saved; detach it first");
     if (ofTests) throw new KvmError("EBUSY", "a machine with test-devices=on cannot be saved: what they hold is not");
     return {
       machine: "pc",
@@ -188,6 +191,7 @@ export class Pc implements Machine {
   close(): void {
     clearInterval(this.#haltTimer);
     this.#parts.pci.close();
+    this.#parts.assignment?.close();
     for (const vcpu of this.#parts.vcpus) vcpu.close();
     this.vm.close();
   }

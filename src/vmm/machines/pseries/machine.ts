@@ -220,7 +220,7 @@ function build({
     }
     const wake = (): void => control.wake();
     const fail = (error: unknown): void => control.end({ kind: "failed", ...describeError(error) });
-    assignment = assign?.({ vm, ram: { address: ram, size: memorySize }, wake });
+    assignment = assign?.({ vm, ram: { address: ram, size: memorySize }, iommu: "spapr-tce", wake });
     const plugged = [...pciDevices, ...(assignment?.devices ?? [])];
     if (hasPci) pci = new PciHostBridge({ vm, memory, wake, fail }, plugged, state?.pci);
     if (assignment) pci?.dma.watch(assignment);

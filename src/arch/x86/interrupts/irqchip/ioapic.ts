@@ -28,7 +28,7 @@ export const definedEntry = 0x1ffffn | (0xffn << 56n);
 export interface IoapicOutputs {
   /** False: no local APIC took it. */
   send(message: Message): boolean;
-  /** The guest has ended the interrupt of a level-triggered pin. */
+  /** The guest has ended the interrupt of a level-triggered pin. Who raised it may lower it, before `again`. */
   ended(pin: number): void;
 }
 
@@ -65,10 +65,15 @@ export class Ioapic {
     for (let pin = 0; pin < pins; pin++) {
       const entry = s.get64("entries", pin);
       if (!(entry & Bit.level) || Number(entry & 0xffn) !== vector || !(entry & Bit.remote)) continue;
-      s.set64("entries", entry & ~Bit.remote, pin);
       this.#outputs.ended(pin);
-      if (s.get("lines") & (1 << pin)) this.#service(pin);
     }
+  }
+
+  /** What `ended` was told of is over: a line that is still up interrupts again. */
+  again(pin: number): void {
+    const s = this.#state;
+    s.set64("entries", s.get64("entries", pin) & ~Bit.remote, pin);
+    if (s.get("lines") & (1 << pin)) this.#service(pin);
   }
 
   read(offset: number): number {

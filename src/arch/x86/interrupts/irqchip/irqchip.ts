@@ -323,10 +323,13 @@ export class Irqchip {
   /** Runs with the lock held; what ended meanwhile is told afterwards. Not to be nested. */
   locked<T>(body: () => T): T {
     const result = locked(this.#memory, this.#base + head.offset.lock, body);
-    if (this.#ended.length > 0) {
-      const ended = this.#ended;
-      this.#ended = [];
-      for (const [chip, pin] of ended) this.#outputs.ended(chip, pin);
+    const ended = this.#ended;
+    if (ended.length === 0) return result;
+    this.#ended = [];
+    for (const [chip, pin] of ended) {
+      this.#outputs.ended(chip, pin);
+      // Only now: an eventfd's line is lowered by that, and would else interrupt a second time.
+      if (chip === KVM_IRQCHIP_IOAPIC) this.locked(() => this.ioapic.again(pin));
     }
     return result;
   }

@@ -14,6 +14,7 @@ import type { PciMessage } from "../../../devices/pci/messages.js";
 import { type BusWindow, inside } from "../../../devices/pci/windows.js";
 import { Address, pciBusPorts, pciConfigPorts, pciConfigWindow, pciLine, pciSlots, pciWindows } from "../memory-map.js";
 import type { PortDevice } from "../ports.js";
+import { MessageRoutes } from "./message-routes.js";
 
 /** The bridge and all on its bus as a plain value. */
 export interface BridgeState {
@@ -71,6 +72,7 @@ export class PciHostBridge {
       throw new KvmError("EINVAL", `the saved bus has ${state.slots.length} devices, and this one ${devices.length}`);
     }
     const { vm, memory, wake } = parts;
+    const routes = new MessageRoutes(vm);
     this.#address = (state?.address ?? 0) & addressBits;
     this.#bridge = new PciFunction(itself, noBus, state?.bridge);
     this.#bus = new HostBus({
@@ -91,7 +93,7 @@ export class PciHostBridge {
         wake();
         return true;
       },
-      gsiOf: () => undefined,
+      gsiOf: (number, message) => (inside(messages, message.address, 4) ? routes.gsiOf(number, message) : undefined),
     });
     this.#bus.plug(
       devices,
