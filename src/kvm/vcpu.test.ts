@@ -116,6 +116,19 @@ test("guest debug steps, and stops at addresses", () => {
   );
 });
 
+test("a step over what the user side answers ends with its answer", () => {
+  const { it, vcpu } = one();
+  vcpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP });
+  it.exits.set(7, { reason: "mmio", physAddr: 0x10n, length: 4, isWrite: false, data: 0n });
+  it.codes = [7, 0];
+  assert.equal(vcpu.run().reason, "mmio");
+  const { pc, steps } = it;
+  assert.deepEqual(vcpu.run(), { reason: "debug", address: pc, status: 0 });
+  assert.equal(it.steps, steps);
+  assert.equal(vcpu.run().reason, "debug");
+  assert.equal(it.steps, steps + 1);
+});
+
 test("exits are traced for who asks", () => {
   const { vm, it, vcpu } = one();
   it.exits.set(7, { reason: "mmio", physAddr: 0x10n, length: 4, isWrite: false, data: 0n });

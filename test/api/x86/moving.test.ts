@@ -15,6 +15,8 @@ import {
   KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
   KVM_CAP_EXCEPTION_PAYLOAD,
   KVM_CAP_X86_USER_SPACE_MSR,
+  KVM_GUESTDBG_ENABLE,
+  KVM_GUESTDBG_USE_HW_BP,
   KVM_MEM_LOG_DIRTY_PAGES,
 } from "../../../src/kvm/uapi.js";
 import { ProcessPage } from "../../../src/vac/page.js";
@@ -103,6 +105,30 @@ for (const [from, to] of [
     for (const { unload } of [here, there]) unload();
   });
 }
+
+test("x86: what a debugger has armed, and the guest, moves with the VM", async () => {
+  const [here, there] = [await load(), await load()];
+  const one = guestOf(here.kvm, types.hv);
+  const start = 0x10_0000n;
+  one.load(["nop", "nop", "nop"]);
+  one.cpu.setDebugregs({ db: [start + 2n, 0n, 0n, 0n], dr6: 0n, dr7: 1n, flags: 0 });
+  const debugreg = [0n, start + 1n, 0n, 0n, 0n, 0n, 0n, 4n];
+  one.cpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, debugreg });
+  for (const [to, type] of [
+    [there, types.pr],
+    [here, types.hv],
+  ] as const) {
+    await one.vm.moveTo(to.kvm, { type });
+    const exit = one.run();
+    assert.deepEqual([exit.reason, exit.reason === "debug" && exit.address], ["debug", start + 1n]);
+  }
+  one.cpu.setGuestDebug({ control: 0 });
+  await one.vm.moveTo(there.kvm, { type: types.hv });
+  assert.equal(one.run().reason, "hlt");
+  assert.equal(vectorAt(one), 1);
+  close(one);
+  for (const { unload } of [here, there]) unload();
+});
 
 test("M19: x86: a VM moves to another version, whose data lie elsewhere, and back", () =>
   withChangedCopy(changes, async (file) => {
