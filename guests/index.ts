@@ -101,9 +101,6 @@ export const guestNames: readonly string[] = debianGuests.map(({ port }) => port
 /** What a guest's programs are of. RangeError: an unknown name. */
 export const architectureOfGuest = (guest?: string): GuestArchitecture => debianGuest(guest).architecture;
 
-/** What such a guest's kernel calls the console of its machine. RangeError: an unknown name. */
-export const consoleOfGuest = (guest?: string): string => debianGuest(guest).console;
-
 /** For which architecture the machine is that boots a guest. RangeError: an unknown name. */
 export const machineOfGuest = (guest?: string): string => debianGuest(guest).machine;
 

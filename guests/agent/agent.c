@@ -562,6 +562,8 @@ _Noreturn void begin(void)
 	u64 blocked = 1ULL << (SIGCHLD - 1);
 	struct rlimit64 descriptors = { DESCRIPTORS, DESCRIPTORS };
 	if (call(getpid, 0) == 1) prepare_system();
+	/* Where memory is short it is the programs that make room, or the kernel says that it has none. */
+	write_text(OOM_SCORE, "-1000");
 	/* Who closes a pipe early ends nobody here. */
 	struct action ignore = { SIG_IGN, 0, 0, 0 };
 	reset_signals();

@@ -11,15 +11,6 @@
 /* PID_MAX_LIMIT. */
 #define PROCESSES_MOST (4 << 20)
 
-static long write_text(const char *path, const char *text)
-{
-	long fd = call(openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
-	if (fd < 0) return fd;
-	long n = call(write, fd, text, strlen(text));
-	call(close, fd);
-	return n < 0 ? n : 0;
-}
-
 /* 0: the group is there, and has this limit. */
 static long make_group(const char *most)
 {

@@ -202,4 +202,14 @@ static long read_text(const char *path, char *to, size_t size)
 	return at;
 }
 
+/* A text to a file that is there, as one of the kernel's. 0 or -errno. */
+static long write_text(const char *path, const char *text)
+{
+	long fd = call(openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
+	if (fd < 0) return fd;
+	long n = call(write, fd, text, strlen(text));
+	call(close, fd);
+	return n < 0 ? n : 0;
+}
+
 #endif

@@ -14,6 +14,8 @@ export class ConsoleLog {
   readonly #waiting = new ByteQueue();
   #wake: (() => void) | undefined;
   #ended = false;
+  /** What the guest's kernel gave up for, if it said so. */
+  panic: string | undefined;
   /** Never holds up the guest: the oldest is forgotten. */
   readonly readable = new ReadableStream<Uint8Array>(
     {
@@ -50,7 +52,9 @@ export class ConsoleLog {
   }
 
   #endLine(at = this.#line.length): void {
-    this.#lines.push(printable(this.#line.slice(0, at)));
+    const line = printable(this.#line.slice(0, at));
+    this.#lines.push(line);
+    this.panic ??= /Kernel panic - not syncing: (.*)/.exec(line)?.[1];
     this.#line = this.#line.slice(at);
     if (this.#lines.length > mostLines) this.#lines.shift();
   }

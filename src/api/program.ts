@@ -231,8 +231,9 @@ function asError({ command, user, cwd, builtIn }: AgentRequest, errno: number, s
   return systemError(errno, builtIn ? program : `running ${program}`);
 }
 
-export const agentFailed = (error: Error): VmError =>
-  new VmError("AGENT_FAILED", `the guest's agent cannot be understood: ${error.message}`, { cause: error });
+/** `console`: what the guest's console last said. */
+export const agentFailed = (error: Error, console: readonly string[] = []): VmError =>
+  new VmError("AGENT_FAILED", `the guest's agent cannot be understood: ${error.message}`, { cause: error, console });
 
 /** What a call was given wrong, and what a guest said wrong, as a VmError. */
 export function misuse(error: unknown): unknown {

@@ -2,7 +2,7 @@
 
 import { boolean, having, oneOf, optional, options as optionsOf, text } from "../base/takes.js";
 import { type AgentConnection, type AgentProgram, type ProgramEvents, unheard } from "../vmm/agent/connection.js";
-import type { AgentRequest } from "../vmm/agent/frames.js";
+import { AgentProtocolError, type AgentRequest } from "../vmm/agent/frames.js";
 import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import { packings } from "../vmm/snapshot/packing.js";
@@ -16,7 +16,7 @@ import { GuestNet, noNetwork } from "./net.js";
 import type { PackTree, RunningMachine } from "./platform.js";
 import { adopt, begin, inTerminal } from "./process.js";
 import { limitProcesses } from "./processes.js";
-import { misuse, type Runner } from "./program.js";
+import { agentFailed, misuse, type Runner } from "./program.js";
 import { signalName, signalNumber } from "./signals.js";
 import type { Taking } from "./snapshot.js";
 import { guestStats } from "./stats.js";
@@ -104,9 +104,10 @@ export class LinuxVm implements Vm {
       run: (request, events) => {
         this.#check();
         try {
-          return agent.spawn(request, request.builtIn ? events : this.#watched(request, events));
+          const told = request.builtIn ? events : this.#watched(request, events);
+          return agent.spawn(request, { ...told, lost: (error) => told.lost(this.#asLost(error)) });
         } catch (error) {
-          throw misuse(error);
+          throw misuse(error instanceof Error ? this.#asLost(error) : error);
         }
       },
     };
@@ -136,12 +137,17 @@ export class LinuxVm implements Vm {
           );
     this.closed = machine.ended.then((outcome) => {
       clearTimeout(timer);
-      this.#end = { ...(this.#ending ?? describe(outcome)), console: log.lines };
+      this.#end = { ...(this.#ending ?? describe(outcome, log.panic)), console: log.lines };
       log.end();
       agent.lose(endError(this.#end));
       this.#events.tell({ type: "ended", end: this.#end });
       return this.#end;
     });
+  }
+
+  /** Of an agent that has gone, or broken the rules: with what the console last said. */
+  #asLost(error: Error): Error {
+    return error instanceof AgentProtocolError ? agentFailed(error, this.#parts.log.lines) : error;
   }
 
   /** Has somebody else talk to the agent: frames come through what is given, and go to `end`. */
@@ -383,11 +389,13 @@ function limits({ signal, timeout }: SpawnOptions, call: string): Pick<SpawnOpti
   return { ...(signal ? { signal } : {}), ...(timeout === undefined ? {} : { timeout }) };
 }
 
-function describe(outcome: Outcome): Pick<VmEnd, "kind" | "message"> {
+/** `panic`: what the guest's kernel gave up for, if it said so; where its machine is not told of that, it starts again. */
+function describe(outcome: Outcome, panic: string | undefined): Pick<VmEnd, "kind" | "message"> {
   switch (outcome.kind) {
     case "powerOff":
       return { kind: "powerOff", message: "the guest has turned itself off" };
     case "reboot":
+      if (panic !== undefined) return { kind: "crash", message: `the guest crashed: Kernel panic: ${panic}` };
       return { kind: "reboot", message: "the guest wanted to start again, which ends a VM" };
     case "crash":
       return { kind: "crash", message: `the guest crashed: ${outcome.message}` };

@@ -1,10 +1,10 @@
 /** What `createVm` boots in Node.js: the default guest, a root on a disk under its kernel, or a kernel of the user's. */
 import { fileURLToPath } from "node:url";
 import { agentArchive, agentPath, startArchive, startPath } from "../../guests/agent/index.js";
+import { consoles, quietly } from "../../guests/consoles.js";
 import { bootParts } from "../../guests/debian-parts.js";
 import { GuestFile } from "../../guests/guest-file.js";
 import {
-  consoleOfGuest,
   driversFor,
   ensureDefaultGuest,
   guestDrivers,
@@ -40,7 +40,7 @@ export function bootFiles(plan: BootPlan, aliases: readonly string[], root: bool
 async function defaultFiles(plan: BootPlan, aliases: readonly string[]): Promise<BootFiles> {
   const { guest, fetching } = await fetched(plan);
   const drivers = await guestDrivers(guest, aliases, fetching);
-  const append = `quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
+  const append = `${quietly[plan.options.guest]} unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
   return {
     kernel: readFile(guest.kernel, "kernel"),
     kernelName: guest.kernel,
@@ -63,7 +63,7 @@ async function guestFiles({ options }: BootPlan, image: FileSource, aliases: rea
   };
   const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, snapshots), aliases);
   requireGuest(architecture, source.name, options.guest);
-  const more = `quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
+  const more = `${quietly[options.guest]} unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
   return {
     kernel,
     kernelName: source.name,
@@ -82,7 +82,9 @@ async function diskFiles(plan: BootPlan, aliases: readonly string[]): Promise<Bo
     kernel: image,
     kernelName: guest.kernel,
     initrd: Buffer.concat([archive, startArchive(plan.options.guest, modules, "vda")]),
-    commandLine: [guest.append, `quiet rdinit=${startPath}`, plan.options.append].filter(Boolean).join(" "),
+    commandLine: [guest.append, `${quietly[plan.options.guest]} rdinit=${startPath}`, plan.options.append]
+      .filter(Boolean)
+      .join(" "),
   };
 }
 
@@ -106,7 +108,7 @@ async function ownFiles(
     kernel,
     kernelName: path,
     initrd: Buffer.concat([padded(initrd?.bytes ?? new Uint8Array()), archive, startArchive(options.guest, modules)]),
-    commandLine: [`console=${consoleOfGuest(options.guest)} quiet`, `rdinit=${startPath}`, options.append]
+    commandLine: [`console=${consoles[options.guest]} ${quietly[options.guest]}`, `rdinit=${startPath}`, options.append]
       .filter(Boolean)
       .join(" "),
   };

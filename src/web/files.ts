@@ -1,6 +1,6 @@
 /** Files that a guest is booted with in a page: what a URL, a Blob or bytes have. */
 import { agentPath, archiveOfAgent } from "../../guests/agent/archive.js";
-import { consoles } from "../../guests/consoles.js";
+import { consoles, quietly } from "../../guests/consoles.js";
 import { requireGuest, VmError } from "../api/error.js";
 import type { VmGuest } from "../api/platform.js";
 import type { FileSource, Progress } from "../api/types.js";
@@ -48,7 +48,7 @@ async function ownFiles(
     read(kernel, "kernel", progress),
     initrd === undefined ? new Uint8Array(0) : read(initrd, "initrd", progress),
   ]);
-  return { kernel: image, initrd: disk, append: `console=${consoles[guest]} quiet rdinit=${agentPath}` };
+  return { kernel: image, initrd: disk, append: `console=${consoles[guest]} ${quietly[guest]} rdinit=${agentPath}` };
 }
 
 async function filesOf(
@@ -63,7 +63,11 @@ async function filesOf(
   const source = { name, size: bytes.length, read: async (at: number, length: number) => bytes.slice(at, at + length) };
   const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, anyPlatform), aliases);
   requireGuest(architecture, name, plan.guest);
-  return { kernel, initrd, append: `${append} quiet unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}` };
+  return {
+    kernel,
+    initrd,
+    append: `${append} ${quietly[plan.guest]} unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`,
+  };
 }
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {

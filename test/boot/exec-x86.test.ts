@@ -63,6 +63,31 @@ for (const { guest, port, machine } of rows) {
     }
   });
 
+  test(`a VM of ${guest} that dies rejects all that waits`, { skip: noLongRunOf(port) }, async () => {
+    // A panic, memory that nothing gives back, and a boot that fails. Its machine hears of none of them by itself.
+    for (const [last, panic] of [
+      ["echo c >/proc/sysrq-trigger", "sysrq triggered crash"],
+      ["mkdir /m; mount -t ramfs none /m; while :; do cat /dev/zero >>/m/file; done", "System is deadlocked on memory"],
+      [undefined, "VFS: Unable to mount root fs"],
+    ] as const) {
+      const failed = (async () => {
+        if (last === undefined) return void (await createVm({ guest, memory: "128M", append: "rdinit=/none" }));
+        const vm = await createVm({ guest, memory: "128M", limits: { processes: 100 } });
+        const waiting = [vm.exec("sleep 1000"), vm.exec(last)].map((one) => one.then(() => undefined));
+        assert.equal((await vm.closed).kind, "crash");
+        // The kernel may have killed one of them before.
+        const ends = await Promise.allSettled(waiting);
+        throw ends.flatMap((one) => (one.status === "rejected" ? [one.reason] : [])).at(-1) ?? new Error("none");
+      })();
+      await assert.rejects(failed, ({ code, message, console }: VmError) => {
+        assert.equal(code, "CRASHED", message);
+        assert.match(message, new RegExp(`Kernel panic: ${panic}`));
+        assert.ok(console.length > 0 && console.length <= 40);
+        return true;
+      });
+    }
+  });
+
   test(`unikvm exec --guest ${port} has the command's output and status`, { skip: noLongRunOf(port) }, () => {
     const command = [main, "exec", "--quiet", "--guest", port, "--", "sh", "-c", "uname -m; cat; exit 5"];
     const { status, stdout, stderr } = spawnSync(process.execPath, command, { input: "in\n", encoding: "utf8" });

@@ -1,7 +1,7 @@
 /** How VMs end that do not end well, and what is told to whoever waits for something of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createVm, type ExecResult, VmError } from "../../src/index-node.js";
+import { createVm, type ExecResult, type LinuxVm, VmError } from "../../src/index-node.js";
 import { noGuest } from "./booting.test-support.js";
 
 const errorOf = (promise: Promise<unknown>): Promise<VmError> =>
@@ -31,6 +31,57 @@ test("a panic rejects all that waits, with the console's last lines", { skip: no
   assert.equal((await errorOf(vm.fs.stat("/"))).code, "CRASHED");
   assert.equal((await errorOf(vm.exec("true"))).code, "CRASHED");
   assert.equal((await vm.close()).kind, "crash");
+});
+
+/** Takes all memory there is, in pages that belong to nobody who could be killed, until the VM ends. */
+async function fillMemory(vm: LinuxVm): Promise<void> {
+  for (;;) {
+    const filled = await vm.exec("cat /dev/zero >>/m/file").catch((error: VmError) => error);
+    if (filled instanceof VmError && filled.code === "CRASHED") return;
+  }
+}
+
+test("a guest without memory loses programs, and at the end rejects all that waits", { skip: noGuest }, async () => {
+  const vm = await createVm({ type: "hv", memory: "128M" });
+  // What is too large for itself goes alone.
+  const large = await vm.exec("tail -n 1 /dev/zero; echo $?");
+  assert.equal(large.stdout, "137\n");
+  const waiting = [vm.exec("sleep 1000"), (await vm.spawn("sleep 1000")).exited];
+  await vm.exec("mkdir /m; mount -t ramfs none /m", { check: true });
+  const filling = fillMemory(vm);
+  const ends = await Promise.all(
+    waiting.map((one) =>
+      one.then(
+        ({ signal }) => signal,
+        (error: VmError) => error,
+      ),
+    ),
+  );
+  for (const end of ends) {
+    // The kernel may have taken it before it gave up.
+    if (end === "SIGKILL") continue;
+    assert.ok(end instanceof VmError, String(end));
+    assert.equal(end.code, "CRASHED", end.message);
+    assert.match(end.console.join("\n"), /Kernel panic - not syncing: System is deadlocked on memory/);
+  }
+  await filling;
+  const closed = await vm.closed;
+  assert.deepEqual([closed.kind, closed.console.length <= 40], ["crash", true]);
+  assert.match(closed.message, /System is deadlocked on memory/);
+});
+
+test("an agent that is killed is told of, with what the console said", { skip: noGuest }, async () => {
+  const vm = await createVm({ type: "pr", memory: "128M" });
+  const waiting = [
+    vm.exec("sleep 1000"),
+    vm.fs.readFile("/dev/zero"),
+    vm.exec("echo last >/dev/console; sleep 1; kill -9 $PPID"),
+  ];
+  for (const { code, console } of await Promise.all(waiting.map(errorOf))) {
+    assert.equal(code, "AGENT_FAILED");
+    assert.equal(console.at(-1), "last");
+  }
+  assert.equal((await vm.closed).kind, "failed");
 });
 
 test("a guest that turns itself off, and a VM that was closed, are VM_CLOSED", { skip: noGuest }, async () => {
