@@ -15,7 +15,7 @@ test("EINVAL: nothing else is a value of it", () => {
   }
 });
 
-test("Node.js says what it was built for; without, the sign of 0/0 says the same, and what says nothing is not x86", (t) => {
+test("Node.js says what it was built for; without, the sign of a NaN says the same", (t) => {
   assert.deepEqual(
     ["x64", "ia32", "arm64", "riscv64", "s390x", "ppc64"].map((arch) => hostIsX86(arch)),
     [...[true, true], ...[false, false, false, false]],
@@ -25,14 +25,4 @@ test("Node.js says what it was built for; without, the sign of 0/0 says the same
   t.after(() => Object.defineProperty(globalThis, "process", { value: process, configurable: true, writable: true }));
   Object.defineProperty(globalThis, "process", { value: undefined, configurable: true, writable: true });
   assert.equal(hostIsX86(), here);
-  const { Module } = WebAssembly;
-  t.after(() => Object.assign(WebAssembly, { Module }));
-  Object.assign(WebAssembly, {
-    Module: class {
-      constructor() {
-        throw new WebAssembly.CompileError("refused");
-      }
-    },
-  });
-  assert.equal(hostIsX86(), false);
 });

@@ -99,6 +99,8 @@ export class SplitQueue implements VirtioQueue {
       this.#run = 0;
       return undefined;
     }
+    // What the driver stored before it said how many there are is read after that.
+    Atomics.add(this.#barrier, 0, 1);
     const head = this.#read(driver + 4n + BigInt(2 * (this.#taken % size)), 2)?.getUint16(0, true);
     const buffer = head === undefined ? undefined : this.#walk(head);
     if (!buffer) return this.#break();
