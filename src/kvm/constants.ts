@@ -136,6 +136,8 @@ export const KVM_CAP_PPC_ENABLE_HCALL = 104;
 export const KVM_CAP_CHECK_EXTENSION_VM = 105;
 /** H_RANDOM is answered on the kernel side. */
 export const KVM_CAP_PPC_HWRNG = 115;
+/** x86: KVM_SMI: `X86Vcpu.smi`. There is no system management mode. */
+export const KVM_CAP_X86_SMM = 117;
 /** Answers with the number of address spaces of a VM. */
 export const KVM_CAP_MULTI_ADDRESS_SPACE = 118;
 /** Answers with the number of hardware breakpoints of KVM_SET_GUEST_DEBUG. */
@@ -175,6 +177,8 @@ export const KVM_CAP_PPC_SMT_POSSIBLE = 147;
 export const KVM_CAP_PPC_GET_CPU_CHAR = 151;
 /** x86: KVM_GET_MSRS of the system, and KVM_GET_MSR_FEATURE_INDEX_LIST. */
 export const KVM_CAP_GET_MSR_FEATURES = 153;
+/** x86: KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE. Guests have no guests. */
+export const KVM_CAP_NESTED_STATE = 157;
 /** Guests that have guests. */
 export const KVM_CAP_PPC_NESTED_HV = 160;
 /** x86: to be enabled of a VM: KVM_GET_VCPU_EVENTS has exceptions' payloads; args 0 is 1 or 0. */

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  KVM_CAP_NESTED_STATE,
   KVM_CAP_X86_DISABLE_EXITS,
+  KVM_CAP_X86_SMM,
   KVM_CAP_X86_USER_SPACE_MSR,
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   KVM_IOEVENTFD_FLAG_DEASSIGN,
@@ -254,4 +256,29 @@ test("exits that are turned off before the first vCPU stay inside", async () => 
   assert.throws(() => vm.enableCap({ cap: KVM_CAP_X86_DISABLE_EXITS, args: [1] }), /EINVAL/);
   cpu.close();
   vm.close();
+});
+
+test("there is no nesting and no system management mode, and nothing says that there were", async () => {
+  for (const vendor of ["intel", "amd"] as const) {
+    const one = await guest(types[1], vendor);
+    for (const cap of [KVM_CAP_NESTED_STATE, KVM_CAP_X86_SMM]) {
+      assert.equal(one.vm.checkExtension(cap), 0);
+      assert.throws(() => one.vm.enableCap({ cap }), /EINVAL/);
+    }
+    const entries = (await kvmOf(vendor)).getSupportedCpuid();
+    const bitOf = (leaf: number, bit: number) =>
+      ((entries.find((entry) => entry.function === leaf)?.ecx ?? 0) >> bit) & 1;
+    // VMX, SMX, SVM.
+    assert.deepEqual([bitOf(1, 5), bitOf(1, 6), bitOf(0x8000_0001, 2)], [0, 0, 0]);
+    // CR4.VMXE, EFER.SVME and IA32_SMBASE.
+    for (const lines of [
+      ["mov rax, cr4", "or eax, 0x2000", "mov cr4, rax"],
+      ["mov ecx, 0xc0000080", "rdmsr", "or eax, 0x1000", "wrmsr"],
+      ["mov ecx, 0x9e", "rdmsr"],
+    ]) {
+      one.load(lines);
+      assert.equal(one.run().reason, "hlt");
+      assert.equal(vectorAt(one), 13, lines.join("; "));
+    }
+  }
 });

@@ -316,6 +316,12 @@ export interface X86Vcpu extends Vcpu {
   getCr8(): number;
   /** cr8 of struct kvm_run: CR8 when the guest goes on, where the local APIC is the user side's; nothing happens else. */
   setCr8(value: number): void;
+  /** KVM_SMI. ENOTTY, always: there is no system management mode. */
+  smi(): void;
+  /** KVM_GET_NESTED_STATE. EINVAL, always: guests have no guests. */
+  getNestedState(): Uint8Array;
+  /** KVM_SET_NESTED_STATE. EINVAL, always. */
+  setNestedState(state: Uint8Array): void;
   /** KVM_GET_VCPU_EVENTS. */
   getVcpuEvents(): X86VcpuEvents;
   /** KVM_SET_VCPU_EVENTS. EINVAL: flags, or an exception that there is none of, or what no capability has been enabled for. */

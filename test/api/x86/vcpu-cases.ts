@@ -46,6 +46,9 @@ export const vcpuCases: X86CasesOf<
   | "KVM_SET_VAPIC_ADDR"
   | "cr8 (read)"
   | "cr8 (write)"
+  | "KVM_SMI"
+  | "KVM_GET_NESTED_STATE"
+  | "KVM_SET_NESTED_STATE"
   | "KVM_GET_VCPU_EVENTS"
   | "KVM_SET_VCPU_EVENTS"
   | "KVM_TRANSLATE"
@@ -123,6 +126,9 @@ export const vcpuCases: X86CasesOf<
   },
   "cr8 (read)": {},
   "cr8 (write)": { EINVAL: ({ cpu }) => cpu.setCr8(16) },
+  KVM_SMI: { ENOTTY: ({ cpu }) => cpu.smi() },
+  KVM_GET_NESTED_STATE: { EINVAL: ({ cpu }) => cpu.getNestedState() },
+  KVM_SET_NESTED_STATE: { EINVAL: ({ cpu }) => cpu.setNestedState(new Uint8Array(128)) },
   KVM_GET_VCPU_EVENTS: {},
   KVM_SET_VCPU_EVENTS: {
     EINVAL: ({ cpu }) => cpu.setVcpuEvents({ ...cpu.getVcpuEvents(), flags: KVM_VCPUEVENT_VALID_SMM }),

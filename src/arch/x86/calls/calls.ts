@@ -249,6 +249,27 @@ export const ownCalls = {
     request: "a field of struct kvm_run; nothing happens where the local APIC is the kernel side's",
     errors: { EINVAL: "no number of four bits" },
   },
+  KVM_SMI: {
+    on: "vcpu",
+    method: "smi",
+    request: "0xb7",
+    cap: "KVM_CAP_X86_SMM",
+    errors: { ENOTTY: "always: there is no system management mode" },
+  },
+  KVM_GET_NESTED_STATE: {
+    on: "vcpu",
+    method: "getNestedState",
+    request: "0xbe, struct kvm_nested_state",
+    cap: "KVM_CAP_NESTED_STATE",
+    errors: { EINVAL: "always: guests have no guests" },
+  },
+  KVM_SET_NESTED_STATE: {
+    on: "vcpu",
+    method: "setNestedState",
+    request: "0xbf, struct kvm_nested_state",
+    cap: "KVM_CAP_NESTED_STATE",
+    errors: { EINVAL: "always" },
+  },
   KVM_GET_VCPU_EVENTS: {
     on: "vcpu",
     method: "getVcpuEvents",

@@ -68,6 +68,10 @@ function requireRate(khz: number): void {
   );
 }
 
+function noNesting(call: string): never {
+  throw new KvmError("EINVAL", `${call}: guests have no guests (KVM_CAP_NESTED_STATE)`);
+}
+
 function noVcpuYet(vm: VmInside, code: "EINVAL" | "EBUSY", call: string): void {
   if (vm.mem.load(vmLayout.vcpuCount) > 0) throw new KvmError(code, `${call}: before the first vCPU, and there is one`);
 }
@@ -194,6 +198,11 @@ export function vcpuMethods(vcpu: VcpuInside): Pick<X86Vcpu, keyof typeof x86Vcp
     setCr8: (value) => {
       if (!x86.irqchip) setField(vcpu, "taskPriority", BigInt(value));
     },
+    smi: () => {
+      throw new KvmError("ENOTTY", "KVM_SMI: there is no system management mode (KVM_CAP_X86_SMM)");
+    },
+    getNestedState: () => noNesting("KVM_GET_NESTED_STATE"),
+    setNestedState: () => noNesting("KVM_SET_NESTED_STATE"),
     getVcpuEvents: () => getVcpuEvents(vcpu),
     setVcpuEvents: (events) => setVcpuEvents(vcpu, events),
     translate: (linear) => translation(vcpu, linear),

@@ -1,5 +1,6 @@
 /** What the calls take that only x86 has (uapi.ts). */
 import {
+  anything,
   bigint,
   boolean,
   bytes,
@@ -106,6 +107,10 @@ export const x86VcpuSignatures = {
   setVapicAddr: { address: u64 },
   getCr8: {},
   setCr8: { value: integer(0, 15) },
+  smi: {},
+  // They answer all there is: EINVAL.
+  getNestedState: {},
+  setNestedState: { state: anything },
   getVcpuEvents: {},
   setVcpuEvents: { events: takesEvents },
   translate: { linearAddress: u64 },
