@@ -508,6 +508,7 @@ export type Exit =
       readonly reason: "tpr_access";
       /** RIP of the instruction, which has been done. */
       readonly rip: bigint;
+      /** Whether it has written it. */
       readonly isWrite: boolean;
     }
   /** r3 is `nr`; args are r4 to r12 and go back there, `ret` to r3. H_FUNCTION (-2) is set beforehand. */
