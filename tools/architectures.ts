@@ -1,8 +1,8 @@
 /** The architectures whose WebAssembly is built: one row each. Nothing else in the tools names one. */
 import { interpreterTarget as powerpc } from "../src/arch/powerpc/engines/interpreter-target.js";
 import { tables as powerpcTables } from "../src/arch/powerpc/engines/tables.js";
+import { interpreterTarget as x86 } from "../src/arch/x86/engines/interpreter-target.js";
 import { tables as x86Tables } from "../src/arch/x86/engines/tables.js";
-import { interpreterTarget as x86 } from "../src/arch/x86/engines/target.js";
 import { buildInterpreter } from "../src/engine/interpret/build.js";
 import type { HandlerSpec, InterpreterTarget } from "../src/engine/interpret/target.js";
 import { type ArchitectureTables, assemblyConstants } from "../src/engine/numbers.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { state } from "../../../src/arch/x86/engines/layout.js";
-import { translatorTarget } from "../../../src/arch/x86/engines/target.js";
+import { translatorTarget } from "../../../src/arch/x86/engines/translator-target.js";
 import { assemble } from "../../../src/arch/x86/isa/assembler.js";
 import { Linkage } from "../../../src/engine/translate/linkage.js";
 import { RegionTranslator, regionTemplates } from "../../../src/engine/translate/region.js";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { archLayout, codePage, ExitCode, noSegment, state, vcpu } from "../../../src/arch/x86/engines/layout.js";
 import { msrPlaces } from "../../../src/arch/x86/engines/msrs.js";
-import { translatorTarget } from "../../../src/arch/x86/engines/target.js";
+import { translatorTarget } from "../../../src/arch/x86/engines/translator-target.js";
 import { type Interpreter, instantiateInterpreter, interpretOnly } from "../../../src/engine/interpret/interpreter.js";
 import { makeRandom } from "../../../src/engine/interpret/random.js";
 import { engineRequests as Request } from "../../../src/engine/layout.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { state } from "../../../src/arch/x86/engines/layout.js";
 import type { X86Instruction } from "../../../src/arch/x86/engines/region-recorder.js";
-import { translatorTarget } from "../../../src/arch/x86/engines/target.js";
+import { translatorTarget } from "../../../src/arch/x86/engines/translator-target.js";
 import { isThere } from "../../../src/arch/x86/isa/assembler.js";
 import { disassemble } from "../../../src/arch/x86/isa/disassembler.js";
 import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";

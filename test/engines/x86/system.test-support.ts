@@ -1,7 +1,7 @@
 /** A processor at level 0 in every way that engines run it: for tests of what the manuals say. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { features } from "../../../src/arch/x86/engines/dispatch.js";
+import { features } from "../../../src/arch/x86/engines/features.js";
 import { ExitCode } from "../../../src/arch/x86/engines/layout.js";
 import { assemble } from "../../../src/arch/x86/isa/assembler.js";
 import { Access, Processor } from "./processor.js";

@@ -17,10 +17,10 @@
  */
 import { bits } from "../isa/decode-table.js";
 import type { Form } from "../isa/encoding.js";
-import type { Feature } from "../isa/insn.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { immediateKinds, type OperandType } from "../isa/operand.js";
 import type { Size } from "../isa/registers.js";
+import { features } from "./features.js";
 import { counts, handlerKey, hasPlain, implied, inMemory, smaller } from "./handlers.js";
 
 /** Fields of a form's word: first bit and width. */
@@ -46,19 +46,6 @@ export const FormFacts = {
 
 /** What an immediate is cut to: nothing, or so many bits, or the operand size. */
 export const Cut = { whole: 0, byte: 1, word: 2, doubleword: 3, operand: 4 } as const;
-
-/** Features of processors that decide whether something is an instruction, by their bits in the state's `features`. */
-export const features = [
-  ...["adx", "aes", "avx", "avx2", "bmi1", "bmi2", "clflushopt", "clwb", "clzero", "cx16", "f16c", "fma", "fsgsbase"],
-  ...["fxsr", "invpcid", "lzcnt", "mmx", "movbe", "pclmulqdq", "pku", "popcnt", "rdpid", "rdrand", "rdseed"],
-  ...["rdtscp", "sha", "smap", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3", "svm", "vmx", "wbnoinvd", "xsave"],
-  ...["xsavec", "xsaveopt", "xsaves", "gfni", "vaes", "vpclmulqdq"],
-] as readonly Feature[];
-
-/** Whether a processor with these features, as the state has them, has no such instruction. */
-export function lacks({ feature }: Form, has: bigint): boolean {
-  return feature !== undefined && ((has >> BigInt(features.indexOf(feature))) & 1n) === 0n;
-}
 
 /** Where the byte offset of each part is, from the table's beginning, and behind them the nodes. */
 export const TablePart = { kinds: 0, kindOf: 4, long: 8, other: 12, lists: 16 } as const;

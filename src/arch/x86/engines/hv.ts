@@ -9,15 +9,15 @@ export const hv: ImplementationRow = {
   alias: "kvm-x86-hv",
   require: requireCodeGeneration,
   preload: async () => {
-    await import("./target.js");
+    await import("./translator-target.js");
     await import("../../../engine/translate/load.js");
   },
   engine: async (assets, beside) => {
-    const { translatorTarget } = await import("./target.js");
+    const { translatorTarget } = await import("./translator-target.js");
     return (await import("../../../engine/translate/load.js")).loadHv(translatorTarget, assets, beside);
   },
   serveBeside: async () => {
-    const { translatorTarget } = await import("./target.js");
+    const { translatorTarget } = await import("./translator-target.js");
     const { serveTranslations } = await import("../../../engine/translate/load.js");
     return (memory, post) => serveTranslations(translatorTarget, memory, post);
   },

@@ -11,8 +11,9 @@ import { SseFused, SseOperation, SsePart } from "../isa/sse-operation.js";
 import { FloatFunction, FloatOperation, FloatPlace, FloatPlain } from "../isa/x87-operation.js";
 import { Context, PageEntry, PageFault, Untranslated } from "../mmu/paging.js";
 import { KVM_GUESTDBG_BLOCKIRQ } from "../uapi.js";
-import { Cut, FormFacts, features, fieldsOf, KindPart, nodesAt, TablePart } from "./dispatch.js";
+import { Cut, FormFacts, fieldsOf, KindPart, nodesAt, TablePart } from "./dispatch.js";
 import { AreaPart, compactedAreas, extendedComponents, StateComponent } from "./extended-state.js";
+import { features } from "./features.js";
 import { FloatControl, FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import {
   archLayout,

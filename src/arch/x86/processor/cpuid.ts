@@ -4,8 +4,8 @@
  */
 import { KvmError } from "../../../base/errors.js";
 import type { VcpuInside } from "../../../kvm/inside.js";
-import { features as engineFeatures } from "../engines/dispatch.js";
 import { areaSize, extendedComponents, StateComponent } from "../engines/extended-state.js";
+import { features as engineFeatures } from "../engines/features.js";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, KVM_MAX_CPUID_ENTRIES, type X86CpuidEntry } from "../uapi.js";
 import * as vendor from "../vendor.js";
 import { getField, getMsr, setField } from "./vcpu.js";
