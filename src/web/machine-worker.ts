@@ -204,7 +204,8 @@ class FarMachine {
       this.#network = await PageNetwork.open(network, cpus, states?.at(-1), post);
     }
     const starting = {
-      openKvm: (guest: string) => openKvm({ guest }),
+      // Nothing is loaded for another implementation than what was asked for.
+      openKvm: (guest: string) => openKvm(plan.type ? { guest, implementations: [plan.type] } : { guest }),
       implementation: plan.type,
       cpuLimit: plan.cpuLimit,
       devices: [

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Page } from "puppeteer-core";
 import { built } from "../build/building.test-support.js";
 import { missing } from "../oracles/oracles.js";
-import { foreignFiles } from "./first-load.js";
+import { filesWith, foreignFiles } from "./first-load.js";
 import { type BrowserName, launch } from "./launch.js";
 import { openShared, type PageRun, runInPage, runX86InPage } from "./page.js";
 import { type StaticServer, serve } from "./server.js";
@@ -35,16 +35,6 @@ async function inPage<T>(
   }
 }
 
-/** Bundled files that hold code from under a folder of the sources. */
-async function filesWith(folder: string): Promise<string[]> {
-  const { metafile } = await built("pages", "browser");
-  return Object.entries(metafile.outputs)
-    .filter(([, { inputs }]) =>
-      Object.entries(inputs).some(([input, { bytesInOutput }]) => input.startsWith(folder) && bytesInOutput > 0),
-    )
-    .map(([path]) => path.split("/").at(-1) ?? "");
-}
-
 function judge(type: "hv" | "pr", run: PageRun): void {
   assert.equal(run.broken, undefined);
   assert.deepEqual(run.failures, []);
@@ -61,8 +51,9 @@ for (const name of ["chrome", "firefox"] as const) {
       const { result, server } = await inPage(name, true, (page) => page.evaluate(runInPage, type, false));
       judge(type, result);
       assert.ok(result.isolated);
-      const foreign = await filesWith(loads[other]);
-      const own = await filesWith(loads[type]);
+      const { metafile } = await built("pages", "browser");
+      const foreign = filesWith(metafile, loads[other]);
+      const own = filesWith(metafile, loads[type]);
       assert.ok(foreign.length > 0 && own.length > 0);
       for (const log of [result.resources.map(({ path }) => path), server.log.map(({ path }) => path)]) {
         assert.deepEqual(
@@ -75,10 +66,10 @@ for (const name of ["chrome", "firefox"] as const) {
           [],
         );
       }
-      const ofX86 = foreignFiles((await built("pages", "browser")).metafile, "ppc64le");
+      const ofX86 = foreignFiles(metafile, "ppc64le");
       assert.ok(ofX86.length > 0 && !server.log.some(({ path }) => ofX86.includes(path)), "code of x86");
       for (const source of translation) {
-        const files = await filesWith(source);
+        const files = filesWith(metafile, source);
         const downloaded = server.log.some(({ path }) => files.includes(path));
         assert.equal(downloaded, type === "hv", source);
       }

@@ -49,3 +49,11 @@ export function foreignFiles({ outputs }: Metafile, guest: keyof typeof own): st
   const wasm = ["runtime.wasm", "interpreter.wasm"].map((file) => `src/arch/${folders[other]}/engines/${file}`);
   return [...code, ...wasm, `guests/agent/unikvm-agent.${other}`];
 }
+
+/** A bundle's files with code of sources whose path begins so. */
+export const filesWith = ({ outputs }: Metafile, source: string): string[] =>
+  Object.entries(outputs)
+    .filter(([, { inputs }]) =>
+      Object.entries(inputs).some(([input, { bytesInOutput }]) => input.startsWith(source) && bytesInOutput > 0),
+    )
+    .map(([path]) => path.split("/").at(-1) ?? "");

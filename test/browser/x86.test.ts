@@ -15,7 +15,7 @@ import { exportGuest } from "../../guests/index.js";
 import { noGuestNamed } from "../boot/booting.test-support.js";
 import { built } from "../build/building.test-support.js";
 import { missing } from "../oracles/oracles.js";
-import { firstLoad, foreignFiles, mostLoaded } from "./first-load.js";
+import { filesWith, firstLoad, foreignFiles, mostLoaded } from "./first-load.js";
 import { launch } from "./launch.js";
 import { type StaticServer, serve } from "./server.js";
 import { beginX86InPage, bootX86InPage, stopX86InPage, useX86InPage } from "./x86-page.js";
@@ -50,6 +50,7 @@ async function untilQuiet({ log }: StaticServer): Promise<void> {
 const all = process.env["UNIKVM_ALL_PAGES"] === "1";
 const rows = [
   { browser: "chrome", guest: "x86_64", type: "hv", isolated: true, whole: false },
+  { browser: "chrome", guest: "x86_64", type: "pr", isolated: false, whole: false },
   { browser: "chrome", guest: "x86_64", type: "hv", isolated: true, whole: true },
   { browser: "chrome", guest: "x86_64", type: "pr", isolated: true, whole: true },
   { browser: "chrome", guest: "x86_64", type: "hv", isolated: false, whole: true },
@@ -112,7 +113,10 @@ for (const { browser, guest, type, isolated, whole } of rows) {
       assert.ok(paths.includes(`guests/agent/unikvm-agent.${guest}`), paths.join());
       assert.equal(paths.includes("vcpu-worker.js"), isolated);
       assert.ok(bytes <= mostLoaded.x86_64, JSON.stringify(loaded));
-      const foreign = foreignFiles((await built("pages", "browser")).metafile, "x86_64");
+      const { metafile } = await built("pages", "browser");
+      const foreign = foreignFiles(metafile, "x86_64");
+      const translates = filesWith(metafile, "src/engine/translate/translator.js").some((path) => paths.includes(path));
+      assert.equal(translates, type === "hv");
       assert.deepEqual(
         server.log.filter(({ path }) => foreign.includes(path) || path.startsWith("MISSING")),
         [],
