@@ -156,7 +156,7 @@ function print(
         unit === "/s" ? `${(amount / time).toFixed(0)} /s` : `${(amount / mebibyte / time).toFixed(0)} MB/s`;
       const cell = `${time.toFixed(2)} s ${speed.padStart(11)}`;
       const ratio = time / (best(qemuName, name)[column] ?? Number.NaN);
-      return engine === qemuName ? [cell] : [cell, `${ratio.toFixed(2)} x`];
+      return engine === qemuName ? [cell] : [cell, ratio > 0 ? `${ratio.toFixed(2)} x` : ""];
     });
     table.push([name, ...cells]);
   }
