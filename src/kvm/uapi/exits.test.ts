@@ -45,6 +45,13 @@ test("an exit crosses to another thread as it was", () => {
   }
 });
 
+test("of a string of accesses to a port, where its bytes are crosses too", () => {
+  const exit = { ...samples.io, count: 4096, size: 1, data: 0n, dataOffset: 0xffff_f000 };
+  const words = new BigInt64Array(exitWordCount);
+  wordsOf("io").put(exit, words);
+  assert.deepEqual(wordsOf("io").get(words), exit);
+});
+
 test("what is forwarded and answered comes back with its answer, and else nothing does", () => {
   for (const exit of Object.values(samples)) {
     if (!isForwarded(exit)) continue;
