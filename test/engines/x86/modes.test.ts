@@ -392,3 +392,58 @@ eachWay("returns that QEMU has otherwise", (way) => {
   assert.equal(m.get64("control", 2), 0x20_1000n);
   assert.equal(m.getRam64(0x5000 - 48), 5n, "a program read what is there");
 });
+
+/** VXORPS XMM1, XMM1, XMM1. */
+const vex = [0xc5, 0xf0, 0x57, 0xc9];
+/** CR4 with OSFXSR and OSXSAVE. */
+const wideState = 0x4_0200n;
+
+eachWay("an instruction with VEX is none in real mode, also after it has been one in protected mode", (way) => {
+  const m = new Machine(way);
+  m.startUp(0x99);
+  m.set64("control", wideState, 4);
+  m.set64("xcr0", 7n);
+  m.set("lastInterrupt", -1);
+  m.reset();
+  m.putRam64(8 * 3, 0x3000n);
+  m.bytes(0x3000, [0xf4]);
+  let to = m.put(0x99000, 16, ["mov sp, 0x700", "mov eax, cr0", "or al, 1", "mov cr0, eax"], 0);
+  to = m.bytes(to, vex);
+  to = m.put(to, 16, ["mov bx, 0x1111", "and al, 0xfe", "mov cr0, eax", "mov bx, 0x2222"], to - 0x99000);
+  m.bytes(to, [...vex, 0xf4]);
+  m.go();
+  assert.equal(m.get64("general", 3) & 0xffffn, 0x2222n);
+  assert.equal(m.get("lastInterrupt"), 6);
+  assert.equal(m.get64("pc"), 0x3001n);
+  assert.equal(m.ram(0x6fa, 2)[0], (to - 0x99000) & 0xff, "the instruction that is none");
+});
+
+eachWay("an instruction with VEX is none in virtual-8086 mode", (way) => {
+  const m = new Machine(way);
+  for (let i = 0; i < 32; i++) m.putRam64(idt + 8 * i, BigInt(0x3000 + i) | (0x8e00n << 32n) | (8n << 16n));
+  m.ram(0x3000, 32).fill(0xf4);
+  m.setSegment(8, selector.task, 0x7000n, 0x67, Access.tss);
+  m.putRam64(0x7004, 0x5000n | (16n << 32n));
+  const outcome = (virtual: boolean): number => {
+    m.set64("control", 0x11n, 0);
+    m.set64("control", wideState, 4);
+    m.set64("xcr0", 7n);
+    m.set("cpl", 0);
+    for (let i = 0; i < 6; i++) m.setSegment(i, i === 1 ? 8 : 16, 0n, -1, i === 1 ? 0xc09b : 0xc093);
+    m.useTables(0xff, 0xff);
+    m.set("lastInterrupt", -1);
+    m.flags = 2n;
+    m.set64("general", 0x5000n, 4);
+    // GS, FS, DS, ES, SS, ESP, EFLAGS with VM, CS, EIP.
+    const frame = [0, 0, 0, 0, 0, 0x800, 0x2_0002, 0x400, 0x10].flatMap((value) => [`mov ebx, ${value}`, "push ebx"]);
+    const to = m.put(0x2000, 32, virtual ? [...frame, "iretd"] : ["nop"]);
+    m.bytes(to, [...vex, 0xf4]);
+    m.bytes(0x4010, [...vex, 0xf4]);
+    m.set64("pc", 0x2000n);
+    m.reset();
+    m.go();
+    return m.get("lastInterrupt");
+  };
+  // HLT is not for level 3.
+  assert.deepEqual([outcome(false), outcome(true)], [-1, 6]);
+});
