@@ -22,6 +22,8 @@ const sizeOf = { i32: 4, i64: 8, f64: 8, v128: 16 } as const;
 
 /** Entries of a table of the soft TLB; at least 1024. */
 const tlbEntries = 4096;
+/** Bytes of `jumpPages`; no more than entries of a table of the soft TLB, so that a set of those belongs to one. */
+const jumpPages = 1024;
 
 /** The fields that the engine itself works with. [V] where nothing else is said. */
 export const engineFields = {
@@ -64,6 +66,8 @@ export const engineFields = {
   jumpContext: ["i32", 1],
   /** Changes when an entry of the jump cache may have become wrong; a multiple of `jumpCache.generation`. */
   jumpGeneration: ["i32", 1],
+  /** A byte for all pages of the soft TLB with the same low bits: 1 if the jump cache may hold an address in one of them. */
+  jumpPages: ["i64", jumpPages / 8],
   /** Contexts that translations belong to that have an asid: pairs of key and asid, 0 for none. */
   contexts: ["i64", 2 * 516],
   /** Part of every key in `contexts`: a new one forgets them all. */

@@ -17,6 +17,7 @@ const engineDerived: readonly EngineField[] = [
   "asid",
   "fetchTlb",
   "fetchAsid",
+  "jumpPages",
   "contexts",
   "contextGeneration",
   "tableNext",

@@ -19,7 +19,7 @@ import {
   TLB_readTag,
   TLB_writeTag,
 } from "./layout.target";
-import { pageShift, physical, raiseDataFault, rights, translate } from "./arch.target";
+import { pageShift, physical, raiseDataFault, rights, translate, translationEntered } from "./arch.target";
 import { isOwned, storeHitsCode } from "./code-pages.as";
 import { isWatchedPage } from "./debug.as";
 import { traceMmu } from "./events.as";
@@ -98,6 +98,7 @@ function refill(s: i32, ea: u64, access: i32): i32 {
     tag = (ea & ~SMALL_PAGE_MASK) | asid;
     prepareEntry(entry, host - <i32>ea, <i32>(physical >> SMALLTLB_pageShift));
   }
+  translationEntered(s, entry, access);
   // Each access to it is to come to the slow path.
   if (large && isWatchedPage(s, ea & ~PAGE_MASK, PAGE_MASK)) return host;
   if (rights & RIGHT_read) store<u64>(entry, tag, TLB_readTag);

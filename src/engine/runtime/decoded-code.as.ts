@@ -55,6 +55,7 @@ import {
   rights,
   translate,
 } from "./arch.target";
+  translationEntered,
 import { claim, fetchedThroughSmall, unmapCodePage } from "./code-pages.as";
 import { userBreaksAt } from "./debug-points.as";
 import { traceMmu } from "./events.as";
@@ -136,9 +137,11 @@ function fetchPage(s: i32, pc: u64): i32 {
 /** An empty code page for a page of guest memory, from the one that was made longest ago. */
 function makeCodePage(s: i32, page: i32, at: i32): i32 {
   const next = load<i32>(s, S_nextCodePage);
+    translationEntered(s, entry, ACCESS_fetch);
   store<i32>(s, next + 1 < CODE_pages ? next + 1 : 0, S_nextCodePage);
   if (next >= load<i32>(s, S_codePagesTaken)) store<i32>(s, next + 1, S_codePagesTaken);
   const code = s + VCPU_code + next * CODE_size;
+    translationEntered(s, small, ACCESS_fetch);
   unmapCodePage(s, code);
   codePageGone(s);
   memory.fill(code, 0, CODE_size);

@@ -15,7 +15,7 @@ import {
   VCPU_smallTlb,
   VCPU_tlb,
 } from "./layout.target";
-import { forgetJumps } from "./jump-cache.as";
+import { forgetJumpsTo } from "./jump-cache.as";
 
 export const PAGE_MASK: u64 = (1 << TLB_pageShift) - 1;
 export const SMALL_PAGE_MASK: u64 = (1 << SMALLTLB_pageShift) - 1;
@@ -54,7 +54,7 @@ function dropTags(entry: i32, page: u64, mask: u64): void {
 
 /** Drops the translations of the 64 KiB that hold `ea`, and of its small page, in every context. */
 export function dropPage(s: i32, ea: u64): void {
-  forgetJumps(s);
+  forgetJumpsTo(s, ea);
   const page = ea & ~PAGE_MASK;
   let entry = entryFor(s + VCPU_tlb, ea);
   for (let table = 0; table < TLB_tables; table++) {
@@ -80,9 +80,14 @@ function emptyEntry(entry: i32): void {
   store<i64>(entry, 0, TLB_executeTag);
 }
 
+/** Drops what stands in an entry. What the jump cache may have of it stays. */
+export function dropEntry(entry: i32): void {
+  emptyEntry(entry);
+}
+
 /** Drops whatever stands where the translations of a 64 KiB page, and of the small pages in it, can: `set` names it. */
 export function dropSet(s: i32, set: i32): void {
-  forgetJumps(s);
+  forgetJumpsTo(s, (<u64>set) << TLB_pageShift);
   let entry = entryFor(s + VCPU_tlb, (<u64>set) << TLB_pageShift);
   for (let table = 0; table < TLB_tables; table++) {
     emptyEntry(entry);

@@ -223,6 +223,17 @@ export class Linkage {
     f.get(cached);
     f.get(at);
     f.store("i32", vcpu.jumpCache + jumpCache.word);
+    const { offset, count } = this.#layout.state.jumpPages;
+    f.get(s);
+    f.get(pc);
+    f.i64Const(BigInt(tlb.pageShift));
+    f.i64("shrU");
+    f.convert("wrap");
+    f.i32Const(8 * count - 1);
+    f.i32("and");
+    f.i32("add");
+    f.i64Const(1n);
+    f.access("i64.store8", offset);
     f.end();
     f.get(at);
     return f;

@@ -8,6 +8,8 @@ export const PageEntry = {
   accessed: 0x20n,
   dirty: 0x40n,
   large: 0x80n,
+  /** A write to CR3 leaves its translation, if CR4.PGE is set. */
+  global: 0x100n,
   noExecute: 0x8000000000000000n,
   /** The address in it. */
   address: 0x000ffffffffff000n,

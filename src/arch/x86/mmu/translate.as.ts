@@ -5,8 +5,10 @@
 import {
   ACCESS_fetch,
   ACCESS_store,
+  N_largePages,
   CR0_paging,
   CR0_writeProtect,
+  CR4_global,
   CR4_pageSize,
   CR4_physicalAddress,
   CR4_protectionKeys,
@@ -18,6 +20,7 @@ import {
   PAGE_accessed,
   PAGE_address,
   PAGE_dirty,
+  PAGE_global,
   PAGE_large,
   PAGE_noExecute,
   PAGE_present,
@@ -51,6 +54,8 @@ import { findSlot, hostInSlot, noteDirty, slotIsReadOnly } from "../../../engine
 export let physical: u64 = 0;
 export let rights: i32 = 0;
 export let pageShift: i32 = 0;
+/** A write to CR3 leaves it. */
+export let isGlobal: bool = false;
 
 export function control0(s: i32): u64 {
   return load<u64>(s, S_control);
@@ -93,6 +98,7 @@ export function translateAs(s: i32, ea: u64, access: i32, level: i32): i32 {
     physical = ea;
     rights = RIGHT_read | RIGHT_write | RIGHT_execute;
     pageShift = 12;
+    isGlobal = false;
     return 0;
   }
   const small = hasSmallEntries(s);
@@ -124,6 +130,33 @@ export function pointersAreRight(s: i32, table: u64): bool {
     if (entry & PAGE_present && entry & POINTER_RESERVED) return false;
   }
   return true;
+}
+
+// @ts-ignore: decorator
+@inline
+const LARGE_PAGES = N_largePages * 64;
+
+/** Which bit of `largePages` stands for an address. Addresses of 32 bits all have one of their own. */
+function largeNumber(ea: u64): i32 {
+  const system = ea >> 63 ? LARGE_PAGES / 2 : 0;
+  return (<i32>(ea >> 21) & (LARGE_PAGES / 2 - 1)) | system;
+}
+
+function noteLarge(s: i32, ea: u64, bits: u64): void {
+  const number = largeNumber(ea);
+  const word = s + S_largePages + 8 * (number >> 6);
+  store<u64>(word, load<u64>(word) | (bits << (number & 63)));
+}
+
+/** Whether a large page may have been found in the 2 MiB that an address is in. */
+export function mayBeLarge(s: i32, ea: u64): bool {
+  const number = largeNumber(ea);
+  return ((load<u64>(s + S_largePages + 8 * (number >> 6)) >> (number & 63)) & 1) != 0;
+}
+
+/** The bit of `hugePages` that stands for an address. */
+export function hugeBit(ea: u64): u64 {
+  return (<u64>1) << (((ea >> 30) & 31) | (ea >> 63 ? 32 : 0));
 }
 
 /** As `translate`, by entries of 64 bits; -1: an entry changed while it was looked at. */
@@ -182,8 +215,9 @@ function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
     // Only what is noted as written can be written without coming here.
     rights = (entry | dirty) & PAGE_dirty ? allowed : allowed & ~RIGHT_write;
     pageShift = shift;
-    if (shift == 21) store<u64>(s, load<u64>(s, S_largePages) | ((<u64>1) << ((ea >> 21) & 63)), S_largePages);
-    if (shift == 30) store<u64>(s, load<u64>(s, S_hugePages) | ((<u64>1) << ((ea >> 30) & 63)), S_hugePages);
+    isGlobal = (entry & PAGE_global) != 0 && (c4 & CR4_global) != 0;
+    if (shift == 21) noteLarge(s, ea, 1);
+    if (shift == 30) store<u64>(s, load<u64>(s, S_hugePages) | hugeBit(ea), S_hugePages);
     return 0;
   }
 }
@@ -246,11 +280,11 @@ function walk32(s: i32, ea: u64, access: i32, level: i32): i32 {
     if (!readOnly && !mark32(s, at, host, entry, <u32>PAGE_accessed | dirty)) return -1;
     if (large) {
       physical = ((<u64>(entry & LARGE_UPPER)) << 19) | <u64>(entry & 0xffc00000) | (ea & 0x3fffff);
-      const halves: u64 = (<u64>3) << ((ea >> 21) & 62);
-      store<u64>(s, load<u64>(s, S_largePages) | halves, S_largePages);
+      noteLarge(s, ea & ~0x3fffff, 3);
     } else physical = <u64>(entry & 0xfffff000) | (ea & 0xfff);
     rights = (entry | dirty) & <u32>PAGE_dirty ? allowed : allowed & ~RIGHT_write;
     pageShift = shift;
+    isGlobal = (entry & <u32>PAGE_global) != 0 && (c4 & CR4_global) != 0;
     return 0;
   }
 }

@@ -22,6 +22,8 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     "exitsToSample",
     "largePages",
     "hugePages",
+    "localEntries",
+    "localCount",
     "keysSeen",
     "recordCount",
     "updateAddress",

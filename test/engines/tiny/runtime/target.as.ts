@@ -137,3 +137,7 @@ export function guestWatchesPage(s: i32, page: u64, mask: u64): bool {
 export function guestWatches(s: i32, ea: u64, size: i32, access: i32): bool {
   return false;
 }
+
+// @ts-ignore: decorator
+@inline
+export function translationEntered(s: i32, entry: i32, access: i32): void {}

@@ -34,3 +34,7 @@ export function resetArch(s: i32): void {
 export function codeKind(s: i32): i32 {
   return ~load<i32>(s, S_mode) & 1;
 }
+
+// @ts-ignore: decorator
+@inline
+export function translationEntered(s: i32, entry: i32, access: i32): void {}

@@ -14,7 +14,7 @@ export {
   runsAlone,
 } from "../../interrupts/debug.as";
 export { deliverPending, passTime, serveOwn } from "../../interrupts/pending.as";
-export { derive } from "../../mmu/context.as";
+export { derive, translationEntered } from "../../mmu/context.as";
 export { raiseDataFault, raiseFetchFault, raiseFetchOutside } from "../../mmu/faults.as";
 export { pageShift, physical, rights, translate } from "../../mmu/translate.as";
 
