@@ -309,6 +309,9 @@ export const jumpCache = {
  * @param pages how many pages of code a vCPU has.
  * @param patience stores to a page that have all its code dropped before the page is watched (runtime/code-pages.as.ts).
  * @param kinds of code, up to 4, of which the same bytes are other instructions: each has a map and pages of its own.
+ * @param spanShift log2 of the bytes that one region can lie in, if one page of the guest's has them all; at most 16.
+ * @param reachShift log2 of the bytes in which regions call each other without a look-up, if one page of the guest's has them all:
+ *     of a smaller one, regions stay inside 4 KiB. No less than `spanShift`.
  */
 export function codePages({
   unit,
@@ -316,12 +319,16 @@ export function codePages({
   pages,
   patience,
   kinds,
+  spanShift,
+  reachShift,
 }: {
   unit: number;
   longest: number;
   pages: number;
   patience: number;
   kinds: 1 | 2 | 3 | 4;
+  spanShift: number;
+  reachShift: number;
 }) {
   const shift = 12;
   const entrySize = 8;
@@ -333,6 +340,8 @@ export function codePages({
     longest,
     patience,
     kinds,
+    spanShift,
+    reachShift,
     /** log2 of what the kind is multiplied with in the word at `physical`. */
     kindShift: 30,
     /** Entries of a page. */
@@ -343,7 +352,7 @@ export function codePages({
     size: end + 16,
     pages,
     physical: end,
-    /** i32: 1 once it was fetched through a page smaller than the soft TLB's. */
+    /** i32: 1 once it was fetched through a page smaller than `reachShift` says. */
     small: end + 4,
     effective: end + 8,
   } as const;

@@ -220,12 +220,12 @@ export function unmapCodePage(s: i32, code: i32): void {
 
 /**
  * The code is fetched through a small page: what surrounds it, and how far into a large page it is, may differ from what regions
- * over a large page count on. They are forgotten, and new ones stay inside these 4 KiB.
+ * over a large page count on. They are forgotten, and new ones stay inside these 4 KiB. Of a new code page there are none.
  */
-export function fetchedThroughSmall(code: i32, page: i32): void {
+export function fetchedThroughSmall(code: i32, page: i32, isNew: bool): void {
   if (load<i32>(code, CODE_small)) return;
   store<i32>(code, 1, CODE_small);
-  codeDropped(page, 0, 1 << CODE_shift);
+  if (!isNew) codeDropped(page, 0, 1 << CODE_shift);
 }
 
 // Ownership.

@@ -12,6 +12,7 @@ import {
   CODE_longest,
   CODE_pages,
   CODE_physical,
+  CODE_reachShift,
   CODE_scale,
   CODE_shift,
   CODE_size,
@@ -54,8 +55,8 @@ import {
   raiseFetchOutside,
   rights,
   translate,
-} from "./arch.target";
   translationEntered,
+} from "./arch.target";
 import { claim, fetchedThroughSmall, unmapCodePage } from "./code-pages.as";
 import { userBreaksAt } from "./debug-points.as";
 import { traceMmu } from "./events.as";
@@ -68,6 +69,8 @@ const PARTS_SHIFT = TLB_pageShift - CODE_shift;
 const PARTS_MASK = (1 << PARTS_SHIFT) - 1;
 /** Of a code page's word: the number of the page that it is of. */
 const PAGE_NUMBER: u32 = (1 << CODE_kindShift) - 1;
+/** Which pages are small the soft TLB tells: those that are not among its own. */
+const REACH_IS_TLBS = TLB_pageShift >= CODE_reachShift;
 /** Places in a page where instructions may begin. */
 const PLACES = (1 << CODE_shift) - CODE_unit;
 
@@ -89,12 +92,19 @@ export function fetch(s: i32): i32 {
     } else {
       page = fetchPage(s, pc);
       if (page < 0) continue;
-      small = load<u64>(large, TLB_executeTag) != ((pc & ~PAGE_MASK) | load<u64>(s, S_fetchAsid));
+      small = REACH_IS_TLBS
+        ? load<u64>(large, TLB_executeTag) != ((pc & ~PAGE_MASK) | load<u64>(s, S_fetchAsid))
+        : pageShift < CODE_reachShift;
     }
     const place = load<i32>(s, S_codeMap) + page * 4;
     let code = load<i32>(place);
-    if (code == 0) code = makeCodePage(s, page, place);
-    if (small) fetchedThroughSmall(code, page);
+    const isNew = code == 0;
+    if (isNew) {
+      code = makeCodePage(s, page, place);
+      // The soft TLB's entry does not tell.
+      if (!REACH_IS_TLBS) small = translate(s, pc, ACCESS_fetch) != 0 || pageShift < CODE_reachShift;
+    }
+    if (small) fetchedThroughSmall(code, page, isNew);
     store<i32>(s, code, S_fetchPage);
     const entry = code + ((<i32>(pc & PLACES)) << CODE_scale);
     if (reachesOver(pc) && !gather(s, entry, pc)) continue;
@@ -125,9 +135,11 @@ function fetchPage(s: i32, pc: u64): i32 {
     const entry = entryFor(load<i32>(s, S_fetchTlb), pc);
     prepareEntry(entry, addend, <i32>(physical >> TLB_pageShift));
     store<u64>(entry, (pc & ~PAGE_MASK) | asid, TLB_executeTag);
+    translationEntered(s, entry, ACCESS_fetch);
   } else {
     prepareEntry(small, addend, <i32>(physical >> SMALLTLB_pageShift));
     store<u64>(small, (pc & ~SMALL_PAGE_MASK) | asid, TLB_executeTag);
+    translationEntered(s, small, ACCESS_fetch);
   }
   const page = <i32>(physical >> CODE_shift);
   if (load<i32>(s, S_breaking)) guestEntersPage(s, pc, page);
@@ -137,11 +149,9 @@ function fetchPage(s: i32, pc: u64): i32 {
 /** An empty code page for a page of guest memory, from the one that was made longest ago. */
 function makeCodePage(s: i32, page: i32, at: i32): i32 {
   const next = load<i32>(s, S_nextCodePage);
-    translationEntered(s, entry, ACCESS_fetch);
   store<i32>(s, next + 1 < CODE_pages ? next + 1 : 0, S_nextCodePage);
   if (next >= load<i32>(s, S_codePagesTaken)) store<i32>(s, next + 1, S_codePagesTaken);
   const code = s + VCPU_code + next * CODE_size;
-    translationEntered(s, small, ACCESS_fetch);
   unmapCodePage(s, code);
   codePageGone(s);
   memory.fill(code, 0, CODE_size);
@@ -243,5 +253,6 @@ function decoding(s: i32, entry: i32, filled: i32): u64 {
   const room = (1 << CODE_shift) - <i32>(address & ((1 << CODE_shift) - 1));
   const decoded = decodeAt(s, host, room, address, kind, filled);
   if (<i32>decoded != HANDLER_nextPage) return decoded;
-  return alone ? decodeAt(s, s + S_crossing, CODE_longest, address, kind, filled) : HANDLER_region;
+  // Where no entry is filled, the instruction runs in a region's place, after it was fetched.
+  return alone || filled == 0 ? decodeAt(s, s + S_crossing, CODE_longest, address, kind, filled) : HANDLER_region;
 }

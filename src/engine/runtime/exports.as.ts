@@ -6,6 +6,7 @@ export { stopsHere } from "./debug-points.as";
 export { decode, fetch, instructionAt } from "./decoded-code.as";
 export { synchronizeTranslations } from "./invalidate.as";
 export { forgetJumps } from "./jump-cache.as";
-export { codeHost, codePageFor, codePhysicalPage, codeSpan } from "./regions.as";
+export { codeHost, codePageFor, codePhysicalPage } from "./regions.as";
 export { pause, regionLeft, serveAgain, service, synchronizeContext } from "./slices.as";
+export { codeReach, codeSpan } from "./spans.as";
 export { contextRefresh, reset } from "./vcpu.as";

@@ -13,7 +13,7 @@ import {
 import { entryFor, PAGE_MASK, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
 
 /** The soft-TLB entry that `pc` is fetched through, or 0 if there is none. */
-function fetchEntry(s: i32, pc: u64): i32 {
+export function fetchEntry(s: i32, pc: u64): i32 {
   const asid = load<u64>(s, S_fetchAsid);
   const large = entryFor(load<i32>(s, S_fetchTlb), pc);
   if (load<u64>(large, TLB_executeTag) == ((pc & ~PAGE_MASK) | asid)) return large;
@@ -28,18 +28,12 @@ export function codeHost(s: i32): i32 {
   return entry ? load<i32>(entry, TLB_addend) + <i32>pc : 0;
 }
 
-/** Contiguous code around `pc`, as a power of two of bytes: the page of the soft TLB it is in. */
-export function codeSpan(s: i32): i32 {
-  const pc = load<u64>(s, S_pc);
-  return fetchEntry(s, pc) == entryFor(load<i32>(s, S_fetchTlb), pc) ? TLB_pageShift : CODE_shift;
-}
-
 /** Number of the 4 KiB physical page that `pc` is in. codeHost(s) must have been nonzero. */
 export function codePhysicalPage(s: i32): i32 {
   const pc = load<u64>(s, S_pc);
   const page = load<i32>(fetchEntry(s, pc), TLB_physicalPage);
-  if (codeSpan(s) == CODE_shift) return page;
   const parts = TLB_pageShift - CODE_shift;
+  if (parts == 0 || fetchEntry(s, pc) != entryFor(load<i32>(s, S_fetchTlb), pc)) return page;
   return (page << parts) | (<i32>(pc >> CODE_shift) & ((1 << parts) - 1));
 }
 

@@ -40,6 +40,7 @@ declare function pageMissing(address: i32): void;
 
 // Second results of findSlot, dead at the next call.
 let slotBase: u64 = 0;
+let slotSize: u64 = 0;
 let slotHost: i32 = 0;
 let slotFlags: i32 = 0;
 let slotBitmap: i32 = 0;
@@ -50,8 +51,10 @@ let slotNumber: i32 = 0;
 @inline
 function take(slot: i32, physical: u64): bool {
   const base = load<u64>(slot, SLOT_base);
-  if (physical - base >= load<u64>(slot, SLOT_size)) return false;
+  const size = load<u64>(slot, SLOT_size);
+  if (physical - base >= size) return false;
   slotBase = base;
+  slotSize = size;
   slotHost = load<i32>(slot, SLOT_address);
   slotFlags = load<i32>(slot, SLOT_flags);
   slotBitmap = load<i32>(slot, SLOT_bitmap);
@@ -80,6 +83,11 @@ export function findSlot(physical: u64): bool {
     found = search(physical);
   } while (generation & 1 || atomic.load<i32>(VM_slotsGeneration) != generation);
   return found;
+}
+
+/** Whether one slot holds all bytes from the first address to the last. */
+export function isInOneSlot(first: u64, last: u64): bool {
+  return findSlot(first) && last - slotBase < slotSize;
 }
 
 /** Host address of an address in the slot found, whose page is there afterwards. */

@@ -24,6 +24,8 @@ export interface RegionRequest {
   readonly firstPage: number;
   /** Bytes that it may lie in, their address in the VM's memory, and where in them it begins. */
   readonly span: number;
+  /** Offsets from the span's beginning in which it may call others without a look-up: the guest maps them together. */
+  readonly reach: Extent;
   readonly host: number;
   readonly offset: number;
   /** Address of the map from 4 KiB physical pages to code pages. */
@@ -140,7 +142,7 @@ export class RegionMaker<V> {
     // Only pages with decoded code: what drops their code tells the translator.
     const codePages = new Map<number, number>();
     const decodedEntry = (at: number): number | undefined => {
-      if (at < 0 || at >= span) return undefined;
+      if (at < request.reach.first || at >= request.reach.end) return undefined;
       const part = at >> codePage.shift;
       let code = codePages.get(part);
       if (code === undefined) {
@@ -160,13 +162,19 @@ export class RegionMaker<V> {
         decodedEntry,
         word: (at, littleEndian) => (at >= 0 && at + 4 <= span ? view.getInt32(host + at, littleEndian) : undefined),
         fetch: (at) => {
-          const decoded = decodedEntry(at);
+          const decoded = at >= 0 && at < span ? decodedEntry(at) : undefined;
           if (decoded === undefined || breaks.has(inCodePage(layout, at))) return undefined;
           const handler = handlerAt(decoded);
           if (at !== offset && handler === Handler.region && this.#cut.has(decoded)) return undefined;
-          // What has never run is not worth its price.
-          if (!all && handler === Handler.undecoded) return undefined;
-          return decode(view, host + at, span - at, mode);
+          const room = pageSpan - (at & (pageSpan - 1));
+          // What has never run is not worth its price. What goes on in the next page is undecoded after each time that it runs.
+          const crosses = room < layout.codePage.longest;
+          if (!all && handler === Handler.undecoded && !crosses) return undefined;
+          const found = decode(view, host + at, span - at, mode);
+          if (!found || found.length <= room) return all || handler !== Handler.undecoded ? found : undefined;
+          // A store to the next page is noticed if something of it is decoded.
+          const next = decodedEntry(at + found.length);
+          return next !== undefined && handlerAt(next) !== Handler.undecoded ? found : undefined;
         },
       },
       {

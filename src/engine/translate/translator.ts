@@ -258,6 +258,8 @@ export class Translator {
     const isSmall = view.getInt32(this.#ask("codePageFor", page) + codePage.small, true) !== 0;
     const span = isSmall ? 1 << codePage.shift : 1 << this.#ask("codeSpan");
     const offset = pc & (span - 1);
+    const reach = isSmall ? span : 1 << this.#ask("codeReach");
+    const reached = offset - (pc & (reach - 1));
     const id = this.#nextRequest++;
     this.#requested.set(entry, id);
     this.#entryOf.set(id, entry);
@@ -268,6 +270,7 @@ export class Translator {
       mode,
       firstPage: page - (offset >> codePage.shift),
       span,
+      reach: { first: reached, end: reached + reach },
       host: this.#ask("codeHost") - offset,
       offset,
       codeMap: view.getUint32(this.#state + this.#layout.state.codeMap.offset, true),

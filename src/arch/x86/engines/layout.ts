@@ -159,7 +159,11 @@ export const CodeKind = { long: 0, bits32: 1, bits16: 2, flat: 3 } as const;
  * and end at 4 GiB, so that nothing of them has to be looked at.
  */
 export const CodeMode = { long: 0, general: 1, flat: 2 } as const;
-export const codePage = codePages({ unit: 1, longest, pages: 2048, patience: 0, kinds: 4 });
+export const codePage = codePages({
+  ...{ unit: 1, longest, pages: 2048, patience: 0, kinds: 4 },
+  // A large page has 2 MiB or more.
+  ...{ spanShift: 16, reachShift: 21 },
+});
 
 /**
  * Records of operands (operands.ts): each stands once, found by a hash of what is in it. A kernel's boot has some 40,000. When

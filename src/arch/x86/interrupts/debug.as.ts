@@ -7,7 +7,9 @@
  * What has hit something on its way starts over alone, and only then notes it: behind an instruction that runs alone somebody looks.
  */
 import {
+  ACCESS_fetch,
   ACCESS_store,
+  ARCH_ramLimit,
   CR4_debugging,
   DEBUGCONTROL_branchStep,
   DR6_detected,
@@ -56,6 +58,7 @@ import { dropOffset } from "../../../engine/runtime/code-pages.as";
 import { dropPage } from "../../../engine/runtime/tlb.as";
 import { isIntel } from "../engines/runtime/vendor.as";
 import { is64 } from "../mmu/mode.as";
+import { physical, translate } from "../mmu/translate.as";
 import { byteAt } from "../mmu/stack-operand.as";
 import { deliverFault, deliverTrap, deliverTrapAt, softwareInterrupt } from "./deliver.as";
 
@@ -103,7 +106,12 @@ export function deriveDebug(s: i32): void {
     const kind = kindOf(control, i);
     if (kind == EXECUTE) breaks = true;
     else watches = true;
-    if (kind != PORT) dropPage(s, load<u64>(registers + 8 * i) & ~PAGE);
+    const address = load<u64>(registers + 8 * i);
+    if (kind != PORT) dropPage(s, address & ~PAGE);
+    // Regions over a large page go on from its other 4 KiB without a fetch.
+    if (kind == EXECUTE && translate(s, address, ACCESS_fetch) == 0 && physical < load<u64>(ARCH_ramLimit)) {
+      dropOffset(s, <i32>(physical >> 12), <i32>(address & PAGE));
+    }
   }
   store<i32>(s, breaks, S_breaking);
   store<i32>(s, watches, S_watching);
