@@ -415,7 +415,8 @@ class Core<S extends HandlerSpec> extends CoreFrame<S> {
   #fault(stages: Stages): void {
     const f = this.f;
     f.end();
-    this.pay();
+    // The instruction counts, though it was none: handlers that fault as they begin come to the slice's end too.
+    this.payBranch();
     f.get(this.s);
     f.i32Const(0);
     f.store("i32", this.layout.state.fault.offset);
