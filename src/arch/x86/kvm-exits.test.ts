@@ -11,7 +11,7 @@ import {
   KVM_IOEVENTFD_FLAG_PIO,
 } from "../../kvm/constants.js";
 import type { Exit } from "../../kvm/uapi.js";
-import { guest, kvmOf, msr, out, types, vectorAt, waitUntil } from "./kvm.test-support.js";
+import { guest, kvmOf, msr, openWindow, out, types, vectorAt, waitUntil } from "./kvm.test-support.js";
 import {
   KVM_MP_STATE_RUNNABLE,
   KVM_MSR_EXIT_REASON_FILTER,
@@ -117,14 +117,7 @@ for (const type of types) {
   test(`${title}: without controllers, run() tells when an interrupt can be put in, and of lower priorities and HLT`, async () => {
     const one = await guest(type, "intel", false);
     const { cpu } = one;
-    one.load(["cli", "inc rbx", "sti", "inc rbx", "inc rbx", "hlt"]);
-    cpu.setRegs({ ...cpu.getRegs(), rbx: 0n });
-    assert.equal(cpu.readyForInterruptInjection(), false);
-    cpu.requestInterruptWindow(true);
-    assert.deepEqual(one.run(), { reason: "irq_window_open" });
-    // STI lets one instruction pass.
-    assert.equal(cpu.getRegs().rbx, 2n);
-    assert.equal(cpu.readyForInterruptInjection(), true);
+    openWindow(one);
     cpu.requestInterruptWindow(false);
     cpu.interrupt(0x77);
     assert.equal(cpu.readyForInterruptInjection(), false);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errno } from "../../base/errno.test-support.js";
 import { KVM_CAP_SPLIT_IRQCHIP, KVM_IRQFD_FLAG_RESAMPLE } from "../../kvm/constants.js";
-import { type Guest, guest, kvmOf, msr, ramSize, types, vectorAt, waitUntil } from "./kvm.test-support.js";
+import { type Guest, guest, kvmOf, msr, openWindow, ramSize, types, vectorAt, waitUntil } from "./kvm.test-support.js";
 import { KVM_MP_STATE_HALTED, KVM_X86_UNIKVM_HV } from "./uapi.js";
 
 const local = 0xfee0_0000n;
@@ -104,13 +104,7 @@ for (const type of types) {
     const one = await guest(type, "intel", "split");
     const { cpu } = one;
     go(one, enable);
-    one.load(["cli", "inc rbx", "sti", "inc rbx", "inc rbx", "hlt"]);
-    cpu.setRegs({ ...cpu.getRegs(), rbx: 0n });
-    assert.equal(cpu.readyForInterruptInjection(), false);
-    cpu.requestInterruptWindow(true);
-    assert.deepEqual(one.run(), { reason: "irq_window_open" });
-    assert.equal(cpu.getRegs().rbx, 2n);
-    assert.equal(cpu.readyForInterruptInjection(), true);
+    openWindow(one);
     cpu.interrupt(0x77);
     assert.throws(() => cpu.interrupt(0x78), errno("EEXIST"));
     assert.throws(() => cpu.interrupt(256), errno("EINVAL"));

@@ -162,6 +162,18 @@ export async function waitUntil(one: Guest, there: (guest: Guest) => boolean): P
   assert.fail("it does not come");
 }
 
+/** The user side asks for a window, and run() tells of it, behind the one instruction that STI keeps interrupts from. */
+export function openWindow(one: Guest): void {
+  const { cpu } = one;
+  one.load(["cli", "inc rbx", "sti", "inc rbx", "inc rbx", "hlt"]);
+  cpu.setRegs({ ...cpu.getRegs(), rbx: 0n });
+  assert.equal(cpu.readyForInterruptInjection(), false);
+  cpu.requestInterruptWindow(true);
+  assert.deepEqual(one.run(), { reason: "irq_window_open" });
+  assert.equal(cpu.getRegs().rbx, 2n);
+  assert.equal(cpu.readyForInterruptInjection(), true);
+}
+
 /** WRMSR. */
 export const msr = (number: number, value: number | bigint): string[] => [
   `mov ecx, 0x${number.toString(16)}`,
