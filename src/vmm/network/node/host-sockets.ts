@@ -1,6 +1,5 @@
-/** The host's sockets and resolver, through Node.js. */
-import { createSocket } from "node:dgram";
-import { lookup } from "node:dns/promises";
+/** The host's sockets and resolver, through Node.js. What only guests with a network need of it is loaded when they do. */
+import type { Socket as DatagramSocket } from "node:dgram";
 import { createServer, connect as openConnection, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { VmmError } from "../../errors.js";
@@ -18,32 +17,42 @@ export const hostSockets: HostNetwork = {
   },
 
   datagrams(address, port, received): HostDatagrams {
-    const socket = createSocket("udp4");
+    let socket: DatagramSocket | undefined;
+    let closed = false;
     let waiting: Uint8Array[] | undefined = [];
     let inFlight = 0;
     const send = (bytes: Uint8Array): void => {
       if (inFlight >= mostWaiting) return;
       inFlight++;
-      socket.send(bytes, () => inFlight--);
+      socket?.send(bytes, () => inFlight--);
     };
-    // Nobody listens there, or there is no way: as lost.
-    socket.on("error", () => {});
-    socket.on("message", received);
-    socket.connect(port, address, (error?: Error) => {
-      if (!error) for (const bytes of waiting ?? []) send(bytes);
-      waiting = undefined;
+    void import("node:dgram").then(({ createSocket }) => {
+      if (closed) return;
+      const opened = createSocket("udp4");
+      socket = opened;
+      // Nobody listens there, or there is no way: as lost.
+      opened.on("error", () => {});
+      opened.on("message", received);
+      opened.connect(port, address, (error?: Error) => {
+        if (!error) for (const bytes of waiting ?? []) send(bytes);
+        waiting = undefined;
+      });
+      opened.unref();
     });
-    socket.unref();
     return {
       send: (bytes) => {
         if (!waiting) send(bytes);
         else if (waiting.length < mostWaiting) waiting.push(bytes.slice());
       },
-      close: () => void socket.close(),
+      close: () => {
+        closed = true;
+        socket?.close();
+      },
     };
   },
 
   async resolve(name) {
+    const { lookup } = await import("node:dns/promises");
     try {
       const found = await lookup(name, { family: 4, all: true });
       return found.map(({ address }) => address);

@@ -1,0 +1,62 @@
+/** What `unikvm exec` is given that is not what it should be: a sentence, the status 125, and nothing left behind. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { noGuest, unikvm } from "../boot/booting.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-misuse-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, contents: string | Uint8Array = "just a text, of which nothing is made\n"): string {
+  const path = join(folder, name);
+  writeFileSync(path, contents);
+  return path;
+}
+
+const subfolder = (name: string): string => {
+  mkdirSync(join(folder, name), { recursive: true });
+  return join(folder, name);
+};
+
+/** What is given, and what is said of it. */
+const wrong: readonly (readonly [args: readonly string[], sentence: RegExp])[] = [
+  [["--image", file("text.guest")], /text.guest is no guest's file/],
+  [["--image", file("text.qcow2")], /text.qcow2 .*(is no qcow2 image|not a qcow2)/i],
+  [["--image", join(folder, "none.qcow2")], /none.qcow2 .*no such file/],
+  [["--image", "alpine"], /option image with "alpine"/],
+  [["--image", subfolder("folder.img")], /folder.img .*(no regular file|is a folder)/],
+  [["--kernel", file("text")], /text .*is a text file, not a kernel/],
+  [["--kernel", subfolder("folder")], /folder cannot be read: it is a folder/],
+  [["--snapshot", file("text.snapshot")], /text.snapshot is no snapshot/],
+  [["--snapshot", file("cut.snapshot", "UNIKVMSN")], /cut.snapshot/],
+  [["--snapshot", subfolder("folder.snapshot")], /folder.snapshot/],
+  [["--disk", join(folder, "text.qcow2")], /text.qcow2/],
+  [["--disk", `${join(folder, "text")},backing=${file("other")}`], /text/],
+  [["--disk", "https://nowhere.invalid/a.img", "--timeout", "60"], /nowhere.invalid/],
+];
+
+test("what is no image, kernel, disk or snapshot is told by name", { skip: noGuest, timeout: 200_000 }, async () => {
+  for (const [args, sentence] of wrong) {
+    const { status, stdout, stderr } = await unikvm(["exec", "-q", ...args, "--", "true"]).finished;
+    assert.match(stderr, sentence, args.join(" "));
+    assert.match(stderr, /^unikvm: [^\n]+\n$/, args.join(" "));
+    assert.deepEqual([status, stdout], [125, ""], args.join(" "));
+  }
+});
+
+test("what the guest does not have is told, and the cache is not blamed", {
+  skip: noGuest,
+  timeout: 200_000,
+}, async () => {
+  for (const [args, sentence, status] of [
+    [["--user", "nobody-of-that-name", "--", "true"], /the guest has no user or group of that name/, 125],
+    [["--cwd", "/no/such/folder", "--", "true"], /cannot be run in \/no\/such\/folder: no such file or directory/, 125],
+    [["--", "/etc/passwd"], /\/etc\/passwd cannot be run: permission denied/, 126],
+  ] as const) {
+    const finished = await unikvm(["exec", "-q", ...args]).finished;
+    assert.match(finished.stderr, sentence);
+    assert.equal(finished.status, status);
+  }
+});
