@@ -306,6 +306,7 @@ export const jumpCache = {
  *
  * @param unit distance in bytes between places where instructions may begin: 4 where all are words, 1.
  * @param longest bytes of the longest instruction.
+ * @param usual units of a usual instruction: slices are as many instructions long on every processor.
  * @param pages how many pages of code a vCPU has.
  * @param patience stores to a page that have all its code dropped before the page is watched (runtime/code-pages.as.ts).
  * @param kinds of code, up to 4, of which the same bytes are other instructions: each has a map and pages of its own.
@@ -316,6 +317,7 @@ export const jumpCache = {
 export function codePages({
   unit,
   longest,
+  usual,
   pages,
   patience,
   kinds,
@@ -324,6 +326,7 @@ export function codePages({
 }: {
   unit: number;
   longest: number;
+  usual: number;
   pages: number;
   patience: number;
   kinds: 1 | 2 | 3 | 4;
@@ -338,6 +341,7 @@ export function codePages({
     shift,
     unit,
     longest,
+    usual,
     patience,
     kinds,
     spanShift,

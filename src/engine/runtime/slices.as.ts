@@ -1,6 +1,7 @@
 /** What happens between slices: requests of others, the clock, and interrupts that wait. */
 import {
   CODE_entrySize,
+  CODE_usual,
   EVENT_flush,
   REQUEST_context,
   REQUEST_dropPages,
@@ -27,16 +28,18 @@ import { dropAllCode, readMail } from "./code-pages.as";
 import { traceMmu } from "./events.as";
 import { dropRequested } from "./invalidate.as";
 
+/** What a usual instruction takes of the budget. */
+const INSTRUCTION = CODE_usual * CODE_entrySize;
 /** 16384 instructions: some 30 microseconds, which is how late an interrupt may be. */
-const SLICE = 16384 * CODE_entrySize;
+const SLICE = 16384 * INSTRUCTION;
 /**
  * After another vCPU has asked for translations to be dropped, and probably asks again: slices this short, so many. A whole
  * slice's work is done only after as many of them as make one.
  */
-const SHORT_SLICE = 512 * CODE_entrySize;
+const SHORT_SLICE = 512 * INSTRUCTION;
 const SHORT_SLICES = 256;
 /** What a look before the slice's end takes from it. */
-const LOOK = 16 * CODE_entrySize;
+const LOOK = 16 * INSTRUCTION;
 /** Tells the translator where the vCPU is at the end of a slice: always the target of a branch. */
 @external("env", "sampled")
 declare function sampled(s: i32): void;

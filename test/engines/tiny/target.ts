@@ -30,7 +30,7 @@ const built = layOut({ registers: ["i64", 8], link: ["i64", 1], time: ["i64", 1]
 export const state = built.fields;
 export const tlb = softTlb(12);
 export const codePage = codePages({
-  ...{ unit: 1, longest, pages: 16, patience: 2, kinds: 1 },
+  ...{ unit: 1, longest, usual: 1, pages: 16, patience: 2, kinds: 1 },
   ...{ spanShift: tlb.pageShift, reachShift: tlb.pageShift },
 });
 export const vcpu = vcpuParts(built.size, tlb, codePage);

@@ -130,7 +130,7 @@ export const Request = {
 /** Pages of 64 KiB, as the guests use; smaller ones always take the slow path. */
 export const tlb = softTlb(16);
 export const codePage = codePages({
-  ...{ unit: 4, longest: 8, pages: 3072, patience: 8, kinds: 2 },
+  ...{ unit: 4, longest: 8, usual: 1, pages: 3072, patience: 8, kinds: 2 },
   ...{ spanShift: tlb.pageShift, reachShift: tlb.pageShift },
 });
 export const vcpuLayout = vcpuParts(stateSize, tlb, codePage);

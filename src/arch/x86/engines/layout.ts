@@ -160,7 +160,7 @@ export const CodeKind = { long: 0, bits32: 1, bits16: 2, flat: 3 } as const;
  */
 export const CodeMode = { long: 0, general: 1, flat: 2 } as const;
 export const codePage = codePages({
-  ...{ unit: 1, longest, pages: 2048, patience: 0, kinds: 4 },
+  ...{ unit: 1, longest, usual: 4, pages: 2048, patience: 0, kinds: 4 },
   // A large page has 2 MiB or more.
   ...{ spanShift: 16, reachShift: 21 },
 });
