@@ -203,10 +203,11 @@ class Core<S extends HandlerSpec> extends CoreFrame<S> {
     // Not decoded yet.
     f.end();
     decode();
-    // The page's end. The entry's own address is in the next page.
+    // The page's end: no instruction. The entry's own address is in the next page.
     f.end();
     this.storePc();
-    f.br(stages.fault);
+    this.pay();
+    f.br(stages.resync);
     // A translated region. In modes that are not translated the entry becomes an instruction's again, unless that is to run
     // alone, which region 0 stands for: it would become the same again, for ever.
     f.end();
@@ -415,8 +416,17 @@ class Core<S extends HandlerSpec> extends CoreFrame<S> {
   #fault(stages: Stages): void {
     const f = this.f;
     f.end();
-    // The instruction counts, though it was none: handlers that fault as they begin come to the slice's end too.
-    this.payBranch();
+    this.pay();
+    // The instruction counts, though it was none: handlers that fault as they begin come to the slice's end too. What leaves is
+    // run again.
+    this.loadState("exitCode");
+    f.i32("eqz");
+    f.if();
+    f.get(this.budget);
+    f.i32Const(this.layout.codePage.entrySize);
+    f.i32("sub");
+    f.set(this.budget);
+    f.end();
     f.get(this.s);
     f.i32Const(0);
     f.store("i32", this.layout.state.fault.offset);
