@@ -26,6 +26,10 @@ export interface RegionRequest {
   readonly span: number;
   /** Offsets from the span's beginning in which it may call others without a look-up: the guest maps them together. */
   readonly reach: Extent;
+  /** Effective address of the span; where the soft TLB has what the guest reads there, and the tag bits. */
+  readonly address: bigint;
+  readonly tlb: number;
+  readonly asid: bigint;
   readonly host: number;
   readonly offset: number;
   /** Address of the map from 4 KiB physical pages to code pages. */
@@ -157,6 +161,9 @@ export class RegionMaker<V> {
       {
         span,
         missesCall,
+        base: request.address,
+        data: (address, size) => this.#read(request, address, size),
+        register: (number) => view.getBigUint64(this.#linkage.state + (this.#target.held[number]?.offset ?? 0), true),
         tailCalls: this.#tailCalls,
         entry: offset,
         decodedEntry,
@@ -195,6 +202,20 @@ export class RegionMaker<V> {
     const pages = [...translator.pages].map(([page, extent]) => ({ page: firstPage + page, ...extent }));
     this.#made.push({ region: { id, entries, pages }, ...f.finishLinkable() });
     if (translator.cut) this.#remember(entries);
+  }
+
+  /** What the guest has read lately, by the soft TLB as it is now: another thread may be changing it. */
+  #read({ tlb: table, asid }: RegionRequest, address: bigint, size: 4 | 8): bigint | undefined {
+    const { tlb } = this.#target.layout;
+    const view = new DataView(this.#memory.buffer);
+    const page = BigInt.asUintN(64, address) >> BigInt(tlb.pageShift);
+    const entry = table + Number(page & BigInt(tlb.entries - 1)) * tlb.entrySize;
+    const offset = Number(address & ((1n << BigInt(tlb.pageShift)) - 1n));
+    if (offset + size > 1 << tlb.pageShift) return undefined;
+    if (view.getBigUint64(entry + tlb.readTag, true) !== ((page << BigInt(tlb.pageShift)) | asid)) return undefined;
+    const host = (view.getInt32(entry + tlb.addend, true) + Number(address & 0xffffffffn)) >>> 0;
+    if (host + size > view.byteLength) return undefined;
+    return size === 8 ? view.getBigUint64(host, true) : BigInt(view.getUint32(host, true));
   }
 
   #templatesOf(mode: number): Templates<V> {

@@ -18,7 +18,7 @@ import { analyse, type BasicBlock, type FlowGraph, type FlowNode } from "./contr
 import { deadWrites } from "./dead-writes.js";
 import { type Linkage, returns } from "./linkage.js";
 import { type Knowledge, RegisterFile } from "./register-file.js";
-import type { TranslatorTarget } from "./target.js";
+import type { CodeAround, Placed, TranslatorTarget } from "./target.js";
 import {
   type Found,
   type Place,
@@ -33,6 +33,9 @@ import {
 const instructionLimit = 500;
 /** Ways in that a region may have; beyond that, calls are left to return through a look-up. */
 const entryLimit = 48;
+
+/** Instructions before a jump among which what makes its target is looked for. */
+const rowLimit = 12;
 
 /** Part of a page: from one offset up to another; empty if the second is not larger. */
 export interface Extent {
@@ -61,6 +64,10 @@ export interface RegionSource<V> {
   /** The platform has tail calls. */
   readonly tailCalls: boolean;
   readonly entry: number;
+  /** Effective address of offset 0, and what the guest has read lately: for guesses alone. */
+  readonly base: bigint;
+  data(address: bigint, size: 4 | 8): bigint | undefined;
+  register(number: number): bigint;
   /** The instruction at this offset: undefined outside the region's page or where code is not to be translated. */
   fetch(offset: number): Found<V> | undefined;
   /** What stands at this offset, code or not: undefined outside the region's page. */
@@ -313,8 +320,16 @@ export class RegionTranslator<V> {
     const targets = new Map<number, number[]>();
     // Nearest first, so that the limit cuts what is far.
     const { shift } = this.#layout.codePage;
+    const around: CodeAround = {
+      base: this.#source.base,
+      word: (offset, littleEndian) => this.#source.word(offset, littleEndian),
+      isCode: (offset) => this.#source.fetch(offset) !== undefined,
+      data: (address, size) => this.#source.data(address, size),
+      register: (number) => this.#source.register(number),
+    };
     for (let first = 0; first < work.length; first++) {
       let next: number;
+      const row: Placed<V>[] = [];
       for (let at = work[first] as number; !this.#instructions.has(at); at = next) {
         const fetched = this.#instructions.size < instructionLimit ? this.#source.fetch(at) : undefined;
         if (!fetched) break;
@@ -324,13 +339,9 @@ export class RegionTranslator<V> {
         next = at + template.length;
         const flow = this.#target.flow(template);
         const isCall = flow === "call";
-        const table = this.#target.jumpTable(
-          this.#mode,
-          template,
-          at,
-          (offset, littleEndian) => this.#source.word(offset, littleEndian),
-          (offset) => this.#source.fetch(offset) !== undefined,
-        );
+        row.push({ offset: at, template });
+        if (row.length > rowLimit) row.shift();
+        const table = this.#target.jumpTable(this.#mode, row, around);
         this.#instructions.set(at, { offset: at, template, isCall, isReturn: flow === "return", table });
         const inPage = at & ((1 << shift) - 1);
         this.#covers(at >> shift, inPage, inPage + template.length);

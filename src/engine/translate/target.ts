@@ -15,6 +15,26 @@ export type Flow =
   /** It goes where a call noted. */
   | "return";
 
+/** An instruction and where it stands, from the region's base. */
+export interface Placed<V> {
+  readonly offset: number;
+  readonly template: Template<V>;
+}
+
+/** What surrounds an instruction of a region, as far as it is known there. */
+export interface CodeAround {
+  /** Effective address of offset 0. */
+  readonly base: bigint;
+  /** 4 bytes at an offset, code or not: undefined outside the region's page. */
+  word(offset: number, littleEndian: boolean): number | undefined;
+  /** Whether an instruction stands there that may be part of the region. */
+  isCode(offset: number): boolean;
+  /** So many bytes, the lowest first, at an effective address that the guest has read lately; undefined elsewhere. */
+  data(address: bigint, size: 4 | 8): bigint | undefined;
+  /** What a register that regions hold has had lately. */
+  register(number: number): bigint;
+}
+
 export interface TranslatorTarget<V = unknown> extends EngineTarget {
   /** Registers that regions hold in locals, by number. */
   readonly held: readonly Holdable[];
@@ -37,16 +57,10 @@ export interface TranslatorTarget<V = unknown> extends EngineTarget {
   ): (view: DataView, at: number, room: number, mode: number) => Found<V> | undefined;
   flow(template: Template<V>): Flow;
   /**
-   * Where a jump to a computed place may go, as offsets, if a table of them can be found behind it: `word` reads 4 bytes at
-   * an offset in this byte order, `isCode` says whether an instruction stands there. It is a guess: what goes elsewhere leaves the region.
+   * Where the last of these instructions, which stand in a row, may jump to, as offsets in ascending order, if it jumps to a
+   * computed place and a table of such can be found. It is a guess: what goes elsewhere leaves the region.
    */
-  jumpTable(
-    mode: number,
-    template: Template<V>,
-    offset: number,
-    word: (offset: number, littleEndian: boolean) => number | undefined,
-    isCode: (offset: number) => boolean,
-  ): readonly number[];
+  jumpTable(mode: number, row: readonly Placed<V>[], code: CodeAround): readonly number[];
   /** What a guest can see of the branches that it took. All may do nothing. */
   readonly branches: {
     /** The branch at this offset from the base is being taken. */

@@ -257,6 +257,7 @@ export class Translator {
     const view = this.#memoryView();
     const isSmall = view.getInt32(this.#ask("codePageFor", page) + codePage.small, true) !== 0;
     const span = isSmall ? 1 << codePage.shift : 1 << this.#ask("codeSpan");
+    const address = view.getBigUint64(this.#state + this.#layout.state.pc.offset, true);
     const offset = pc & (span - 1);
     const reach = isSmall ? span : 1 << this.#ask("codeReach");
     const reached = offset - (pc & (reach - 1));
@@ -270,6 +271,9 @@ export class Translator {
       mode,
       firstPage: page - (offset >> codePage.shift),
       span,
+      address: (address >> BigInt(Math.log2(span))) << BigInt(Math.log2(span)),
+      tlb: view.getUint32(this.#state + this.#layout.state.tlb.offset, true),
+      asid: view.getBigUint64(this.#state + this.#layout.state.asid.offset, true),
       reach: { first: reached, end: reached + reach },
       host: this.#ask("codeHost") - offset,
       offset,

@@ -1,5 +1,5 @@
 /** POWER as the translator sees it. */
-import type { TranslatorTarget } from "../../../engine/translate/target.js";
+import type { Placed, TranslatorTarget } from "../../../engine/translate/target.js";
 import { vmLayout } from "../../../kvm/layout.js";
 import { detectWasmFeatures } from "../../../wasm/features.js";
 import { decode } from "../isa/decoder.js";
@@ -78,10 +78,13 @@ export const translatorTarget = {
     };
   },
   flow: ({ variant, jumps }) => (isCall(variant, jumps[0]) ? "call" : variant.definition === bclr ? "return" : "plain"),
-  jumpTable: (mode, { variant, jumps }, offset, word, isCode) =>
-    variant.definition === bcctr && !isCall(variant, jumps[0])
-      ? jumpTable(offset + 4, (at) => word(at, isLittleEndian(mode)), isCode)
-      : [],
+  jumpTable: (mode, row, code) => {
+    const { offset, template } = row.at(-1) as Placed<Variant>;
+    const { variant, jumps } = template;
+    return variant.definition === bcctr && !isCall(variant, jumps[0])
+      ? jumpTable(offset + 4, (at) => code.word(at, isLittleEndian(mode)), code.isCode)
+      : [];
+  },
   breakpoints: (view, s) => {
     const field = (name: "breaking" | "breakCount" | "ciabr") => view.getInt32(s + state[name].offset, true);
     if (field("breaking") === 0) return [];

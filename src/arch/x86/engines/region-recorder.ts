@@ -53,6 +53,9 @@ export function wordOf(operands: Operands): number {
 
 const operandsOfWord = (word: number): Operands => recent[word >>> nonzeroBits] as Operands;
 
+/** The displacement of an instruction that was decoded lately. */
+export const displacementOf = (word: number): number => operandsOfWord(word).displacement;
+
 const wideOperands: readonly Operand[] = [
   { name: "displacement", mask: Nonzero.displacement, wide: true, at: (word) => operandsOfWord(word).displacement },
   {

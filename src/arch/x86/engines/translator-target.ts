@@ -1,10 +1,12 @@
 /** x86 as the translator sees it. */
+
 import type { TranslatorTarget } from "../../../engine/translate/target.js";
 import { KVM_GUESTDBG_USE_HW_BP } from "../../../kvm/constants.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
 import { lacks } from "./features.js";
 import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
+import { jumpTable } from "./jump-table.js";
 import { CodeMode, state } from "./layout.js";
 import { type Operands, operandsOf } from "./operands.js";
 import { held, wordOf, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
@@ -84,7 +86,7 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
     if (definition === call || definition === callIndirect) return "call";
     return definition === ret || definition === retPop ? "return" : "plain";
   },
-  jumpTable: () => [],
+  jumpTable,
   branches: { note: nothing, settle: nothing, settleAt: nothing },
   breakpoints: (view, at) => {
     const isUsers = view.getInt32(at + state.guestDebug.offset, true) & KVM_GUESTDBG_USE_HW_BP;
