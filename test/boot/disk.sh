@@ -4,7 +4,7 @@ for disk in vda vdb vdc; do
   echo "$disk $(cat /sys/block/$disk/size) $(cat /sys/block/$disk/serial) ro $(cat /sys/block/$disk/ro)"
 done
 echo "queues $(ls /sys/block/vda/mq | wc -l)"
-grep -q 'virtio0-req' /proc/interrupts && echo "requests interrupt"
+grep -q 'virtio[0-9]*-req' /proc/interrupts && echo "requests interrupt"
 # A pattern that says where it is: 16 bytes each.
 pattern() {
   i=$1
