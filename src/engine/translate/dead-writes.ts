@@ -4,7 +4,7 @@
  */
 import type { AccessGroup } from "./access-groups.js";
 import type { FlowGraph, FlowNode } from "./control-flow.js";
-import type { Registers, Template } from "./template.js";
+import type { Over, Registers, Template } from "./template.js";
 
 /** What of a region's instruction counts here. */
 export interface Writing {
@@ -14,6 +14,8 @@ export interface Writing {
     "length" | "jumps" | "fallsThrough" | "reads" | "writes" | "plain" | "branches" | "leaves"
   >;
   readonly isCall: boolean;
+  /** It is looked at whether the instruction goes on where it did. */
+  readonly over?: Over | undefined;
   readonly table: readonly number[];
 }
 
@@ -55,7 +57,7 @@ export function deadWrites<I extends Writing>(
       now |= bits(reads);
       const group = grouped[i];
       const checked = group !== undefined && grouped.indexOf(group) < i;
-      if (leaves || (plain && !checked)) now = all;
+      if (leaves || instruction.over || (plain && !checked)) now = all;
     }
     needed[node.order] = now;
   }

@@ -9,7 +9,7 @@ import { type EngineLayout, Handler } from "../layout.js";
 import { Linkage } from "./linkage.js";
 import { type Extent, RegionTranslator, regionTemplates } from "./region.js";
 import type { TranslatorTarget } from "./target.js";
-import type { Templates } from "./template.js";
+import type { Found, Templates } from "./template.js";
 import { sizeOf, type Tiers } from "./tiers.js";
 
 /** Where a region is wanted, and what of the vCPU's state it depends on. Goes through postMessage. */
@@ -30,6 +30,9 @@ export interface RegionRequest {
   readonly address: bigint;
   readonly tlb: number;
   readonly asid: bigint;
+  /** The same of what it fetches. */
+  readonly fetchTlb: number;
+  readonly fetchAsid: bigint;
   readonly host: number;
   readonly offset: number;
   /** Address of the map from 4 KiB physical pages to code pages. */
@@ -157,6 +160,17 @@ export class RegionMaker<V> {
       if (code === 0 || (span > pageSpan && view.getInt32(code + codePage.small, true) !== 0)) return undefined;
       return code + inCodePage(layout, at);
     };
+    /** An instruction that begins in the span and goes on behind it, where the soft TLB says that this is. */
+    const behind = (at: number): Found<V> | undefined => {
+      const page = this.#fetched(request, BigInt.asUintN(64, request.address + BigInt(span)));
+      if (!page) return undefined;
+      const found = decode(view, host + at, span - at, mode, page.host);
+      const code = view.getUint32(request.codeMap + 4 * page.number, true);
+      if (!found || code === 0) return undefined;
+      const next = code + inCodePage(layout, at + found.length);
+      if (handlerAt(next) === Handler.undecoded) return undefined;
+      return { ...found, over: { page: page.number, part: page.number - firstPage } };
+    };
     const translator = new RegionTranslator(
       {
         span,
@@ -178,6 +192,7 @@ export class RegionMaker<V> {
           const crosses = room < layout.codePage.longest;
           if (!all && handler === Handler.undecoded && !crosses) return undefined;
           const found = decode(view, host + at, span - at, mode);
+          if (!found && span - at < layout.codePage.longest) return behind(at);
           if (!found || found.length <= room) return all || handler !== Handler.undecoded ? found : undefined;
           // A store to the next page is noticed if something of it is decoded.
           const next = decodedEntry(at + found.length);
@@ -202,6 +217,19 @@ export class RegionMaker<V> {
     const pages = [...translator.pages].map(([page, extent]) => ({ page: firstPage + page, ...extent }));
     this.#made.push({ region: { id, entries, pages }, ...f.finishLinkable() });
     if (translator.cut) this.#remember(entries);
+  }
+
+  /** The page that an address is fetched from, if its number is one of code pages; as `#read`. */
+  #fetched({ fetchTlb, fetchAsid }: RegionRequest, address: bigint): { host: number; number: number } | undefined {
+    const { codePage, tlb } = this.#target.layout;
+    if (tlb.pageShift !== codePage.shift) return undefined;
+    const view = new DataView(this.#memory.buffer);
+    const page = address >> BigInt(tlb.pageShift);
+    const entry = fetchTlb + Number(page & BigInt(tlb.entries - 1)) * tlb.entrySize;
+    if (view.getBigUint64(entry + tlb.executeTag, true) !== (address | fetchAsid)) return undefined;
+    const host = (view.getInt32(entry + tlb.addend, true) + Number(address & 0xffffffffn)) >>> 0;
+    if (host + (1 << tlb.pageShift) > view.byteLength) return undefined;
+    return { host, number: view.getInt32(entry + tlb.physicalPage, true) };
   }
 
   /** What the guest has read lately, by the soft TLB as it is now: another thread may be changing it. */

@@ -9,6 +9,7 @@
 import type { FunctionBuilder, Label } from "../../wasm/function-builder.js";
 import { type Exits, emit, type Node, numberIn } from "../ir.js";
 import type { EngineField, EngineLayout } from "../layout.js";
+import { emitTlbEntry, emitTlbTag } from "../look-up.js";
 import { type AccessContext, checkFault, emitCheck } from "../memory-access.js";
 import type { RuntimeFunctions } from "../recorder.js";
 import { callDepth } from "../region-entry.js";
@@ -21,6 +22,7 @@ import { type Knowledge, RegisterFile } from "./register-file.js";
 import type { CodeAround, Placed, TranslatorTarget } from "./target.js";
 import {
   type Found,
+  type Over,
   type Place,
   type Registers,
   regionFunction,
@@ -52,6 +54,7 @@ interface Instruction<V> {
   readonly isCall: boolean;
   /** It jumps to where a call noted. */
   readonly isReturn: boolean;
+  readonly over: Over | undefined;
   /** Offsets that it may jump to, in ascending order, if a table of them stands behind it. */
   readonly table: readonly number[];
 }
@@ -342,10 +345,13 @@ export class RegionTranslator<V> {
         row.push({ offset: at, template });
         if (row.length > rowLimit) row.shift();
         const table = this.#target.jumpTable(this.#mode, row, around);
-        this.#instructions.set(at, { offset: at, template, isCall, isReturn: flow === "return", table });
+        const { over } = fetched;
+        this.#instructions.set(at, { offset: at, template, isCall, isReturn: flow === "return", over, table });
         const inPage = at & ((1 << shift) - 1);
         this.#covers(at >> shift, inPage, inPage + template.length);
-        if ((next - 1) >> shift !== at >> shift) this.#covers((next - 1) >> shift, 0, next & ((1 << shift) - 1));
+        if ((next - 1) >> shift !== at >> shift) {
+          this.#covers(over ? over.part : (next - 1) >> shift, 0, next & ((1 << shift) - 1));
+        }
         const followed: number[] = [...table];
         for (const displacement of displacements) {
           if (isCall) followed.push(next);
@@ -540,6 +546,11 @@ export class RegionTranslator<V> {
       this.#place.word = instruction.template.word;
       const group = groups[i];
       const exits = this.#exits(node, instruction);
+      if (instruction.over) {
+        this.#file.flush();
+        const before = this.#units(node.block.start, instruction.offset);
+        this.#checkOver(instruction.over, this.#setAt(instruction.offset, before, true));
+      }
       this.#instruction(
         instruction,
         group
@@ -577,6 +588,35 @@ export class RegionTranslator<V> {
       }
       return { local: group.local, offset: (template.plain?.displacement as number) - low };
     };
+  }
+
+  /** Leaves an instruction to the interpreter that does not go on in the page where it did when the region was made. */
+  #checkOver({ page }: Over, undone: Label): void {
+    const f = this.#f;
+    const { tlb } = this.#layout;
+    const next = f.local("i64");
+    const load = (field: EngineField) => {
+      f.get(regionLocals.state);
+      f.load(this.#layout.state[field].type, this.#layout.state[field].offset);
+    };
+    this.#pushAddress(this.#source.span);
+    f.set(next);
+    load("fetchTlb");
+    emitTlbEntry(f, this.#layout, next);
+    const entry = f.local("i32");
+    f.tee(entry);
+    f.load("i64", tlb.executeTag);
+    f.get(next);
+    emitTlbTag(f, this.#layout, () => load("fetchAsid"));
+    f.i64("ne");
+    f.get(entry);
+    f.load("i32", tlb.physicalPage);
+    f.i32Const(page);
+    f.i32("ne");
+    f.i32("or");
+    f.brIf(undone);
+    f.release(entry);
+    f.release(next);
   }
 
   #instruction({ template }: Instruction<V>, exits: Exits, dead: Registers): void {

@@ -49,12 +49,13 @@ export interface TranslatorTarget<V = unknown> extends EngineTarget {
   recorder(mode: number, runtime: RuntimeFunctions, access: AccessContext): RegionRecorder<V>;
   /**
    * What tells instructions in the VM's memory apart, as the vCPU with its state at `state` has them. The result finds the one at an address of the host's, of which `room`
-   * bytes may be read; undefined if none stands there, or one that is not to be translated.
+   * bytes may be read; undefined if none stands there, or one that is not to be translated. Of one that goes on behind them, `next` is
+   * where it does: as many bytes as an instruction may have.
    */
   decoder(
     memory: WebAssembly.Memory,
     state: number,
-  ): (view: DataView, at: number, room: number, mode: number) => Found<V> | undefined;
+  ): (view: DataView, at: number, room: number, mode: number, next?: number) => Found<V> | undefined;
   flow(template: Template<V>): Flow;
   /**
    * Where the last of these instructions, which stand in a row, may jump to, as offsets in ascending order, if it jumps to a

@@ -57,6 +57,14 @@ export interface Found<V> {
   readonly word: number;
   /** Bytes. */
   readonly length: number;
+  /** It goes on behind the region's pages, in another that follows them only as far as the soft TLB says so. */
+  readonly over?: Over;
+}
+
+/** Where an instruction goes on: a page by its number, and from the region's first one. */
+export interface Over {
+  readonly page: number;
+  readonly part: number;
 }
 
 /** An instruction as any region can emit it. */

@@ -274,6 +274,8 @@ export class Translator {
       address: (address >> BigInt(Math.log2(span))) << BigInt(Math.log2(span)),
       tlb: view.getUint32(this.#state + this.#layout.state.tlb.offset, true),
       asid: view.getBigUint64(this.#state + this.#layout.state.asid.offset, true),
+      fetchTlb: view.getUint32(this.#state + this.#layout.state.fetchTlb.offset, true),
+      fetchAsid: view.getBigUint64(this.#state + this.#layout.state.fetchAsid.offset, true),
       reach: { first: reached, end: reached + reach },
       host: this.#ask("codeHost") - offset,
       offset,

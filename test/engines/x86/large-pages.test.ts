@@ -193,3 +193,57 @@ inEveryWay("a breakpoint in a region's second page is met", (make, way) => {
   assert.equal(m.end(), 1);
   assert.equal(m.frame(0), BigInt(at));
 });
+
+inEveryWay("code over the end of a page of 4 KiB goes on where the tables say", (make, way) => {
+  const m = make();
+  const rounds = way === "stepped" ? 50 : 60_000;
+  // Two pages that follow each other in the guest's addresses alone, and what is to take the place of the second.
+  const pages = [0x20_0000, 0x20_4000, 0x20_9000] as const;
+  mapSmall(m, [pages[0], pages[1]]);
+  const start = walked + 0x1000n - 7n;
+  const lines = ["add esi, 0x1", "add edi, 0x11223344", "sub ecx, 0x1", `jne 0x${start.toString(16)}`];
+  const bytes: number[] = [];
+  for (const line of lines) bytes.push(...assemble(line, 64, start + BigInt(bytes.length)));
+  bytes.push(0xf4);
+  bytes.forEach((byte, i) => {
+    if (i < 7) m.ram(pages[0] + 0x1000 - 7 + i, 1)[0] = byte;
+    else for (const page of pages.slice(1)) m.ram(page + i - 7, 1)[0] = byte;
+  });
+  // The immediate's third and fourth byte.
+  m.ram(pages[2], 1)[0] = 0x66;
+  const run = (before: readonly string[]): bigint => {
+    const clear = ["xor esi, esi", "xor edi, edi", `mov ecx, ${rounds}`, `mov rax, 0x${start.toString(16)}`, "jmp rax"];
+    m.load([...before, ...clear]);
+    m.end();
+    assert.equal(m.get64("pc"), start + BigInt(bytes.length));
+    assert.equal(m.get64("general", 6), BigInt(rounds));
+    return m.get64("general", 7);
+  };
+  const sum = (value: number) => BigInt.asUintN(32, BigInt(rounds) * BigInt(value));
+  for (let n = 0; n < 3; n++) assert.equal(run([]), sum(0x11223344));
+  if (way === "translated") {
+    const before = m.regionRuns;
+    run([]);
+    // From each page into the other, and not from the interpreter.
+    assert.ok(m.regionRuns - before < rounds / 2, `${m.regionRuns - before} runs of regions`);
+  }
+  assert.equal(run([`mov byte ptr [0x${(pages[1] + 1).toString(16)}], 0x55`]), sum(0x55223344));
+  const remap = [
+    `mov rbx, 0x${(below + 0x2008).toString(16)}`,
+    `mov eax, 0x${(pages[2] | 3).toString(16)}`,
+    "mov qword ptr [rbx], rax",
+    `mov rbx, 0x${(walked + 0x1000n).toString(16)}`,
+    "invlpg byte ptr [rbx]",
+  ];
+  assert.equal(run(remap), sum(0x11663344));
+  // And where there is none.
+  m.load([
+    `mov rbx, 0x${(below + 0x2008).toString(16)}`,
+    ...["xor eax, eax", "mov qword ptr [rbx], rax", `mov rbx, 0x${(walked + 0x1000n).toString(16)}`],
+    ...["invlpg byte ptr [rbx]", "xor esi, esi", "mov ecx, 0x5", `mov rax, 0x${start.toString(16)}`, "jmp rax"],
+  ]);
+  assert.equal(m.end(), 14);
+  assert.equal(m.get64("control", 2), walked + 0x1000n);
+  assert.equal(m.frame(1), start + 3n);
+  assert.equal(m.get64("general", 6), 1n);
+});

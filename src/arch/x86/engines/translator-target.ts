@@ -2,6 +2,7 @@
 
 import type { TranslatorTarget } from "../../../engine/translate/target.js";
 import { KVM_GUESTDBG_USE_HW_BP } from "../../../kvm/constants.js";
+import { longest } from "../isa/decoder.js";
 import { instructionSet } from "../isa/instruction-set.js";
 import { call, callIndirect, ret, retPop } from "../isa/instructions/branch.js";
 import { lacks } from "./features.js";
@@ -74,9 +75,16 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
   deliveryReadsHeld: true,
   warmUp: () => void handlers(64),
   recorder: (mode, runtime, access) => new X86RegionRecorder({ runtime, access }, mode === CodeMode.flat),
-  decoder: (_, own) => (view, at, room, mode) => {
+  decoder: (_, own) => (view, at, room, mode, next) => {
     const has = view.getBigUint64(own + state.features.offset, true);
-    const found = decodeBytes((i) => (i < room ? view.getUint8(at + i) : undefined), sizeOfMode(mode), has);
+    const found = decodeBytes(
+      (i) => {
+        if (i < room) return view.getUint8(at + i);
+        return next !== undefined && i < longest ? view.getUint8(next + i - room) : undefined;
+      },
+      sizeOfMode(mode),
+      has,
+    );
     if (!found) return undefined;
     const { handler, operands } = found;
     return { variant: instructionOf(handler, operands), word: wordOf(operands), length: operands.length };
