@@ -8,5 +8,5 @@ export { synchronizeTranslations } from "./invalidate.as";
 export { forgetJumps } from "./jump-cache.as";
 export { codeHost, codePageFor, codePhysicalPage } from "./regions.as";
 export { pause, regionLeft, serveAgain, service, synchronizeContext } from "./slices.as";
-export { codeReach, codeSpan } from "./spans.as";
+export { codeReach } from "./spans.as";
 export { contextRefresh, reset } from "./vcpu.as";

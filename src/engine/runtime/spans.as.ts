@@ -21,18 +21,15 @@ function isTogether(s: i32, at: u64, size: i32, shift: i32): bool {
   return (at | mask) < load<u64>(ARCH_ramLimit) && isInOneSlot(at & ~mask, at | mask);
 }
 
-/** Contiguous code around `pc`, as a power of two of bytes, that a region can lie in. codeHost(s) must have been nonzero. */
-export function codeSpan(s: i32): i32 {
+/**
+ * Contiguous code around `pc`, as a power of two of bytes, in which regions call each other without a look-up; up to `CODE_spanShift`
+ * a region can lie in it. codeHost(s) must have been nonzero.
+ */
+export function codeReach(s: i32): i32 {
   const pc = load<u64>(s, S_pc);
   if (fetchEntry(s, pc) != entryFor(load<i32>(s, S_fetchTlb), pc)) return CODE_shift;
-  if (TLB_pageShift >= CODE_spanShift) return CODE_spanShift;
+  if (TLB_pageShift >= CODE_reachShift) return CODE_reachShift;
   if (translate(s, pc, ACCESS_fetch) != 0) return CODE_shift;
+  if (isTogether(s, physical, pageShift, CODE_reachShift)) return CODE_reachShift;
   return isTogether(s, physical, pageShift, CODE_spanShift) ? CODE_spanShift : CODE_shift;
-}
-
-/** The same, in which it can call without a look-up; no less than the span. */
-export function codeReach(s: i32): i32 {
-  const span = codeSpan(s);
-  if (span < CODE_spanShift || CODE_reachShift == CODE_spanShift) return span;
-  return isTogether(s, physical, pageShift, CODE_reachShift) ? CODE_reachShift : span;
 }

@@ -72,17 +72,13 @@ export function dropSmallPages(s: i32, ea: u64): void {
   }
 }
 
+/** Drops what stands in an entry. What the jump cache may have of it stays. */
 // @ts-ignore: decorator
 @inline
-function emptyEntry(entry: i32): void {
+export function emptyEntry(entry: i32): void {
   store<i64>(entry, 0, TLB_readTag);
   store<i64>(entry, 0, TLB_writeTag);
   store<i64>(entry, 0, TLB_executeTag);
-}
-
-/** Drops what stands in an entry. What the jump cache may have of it stays. */
-export function dropEntry(entry: i32): void {
-  emptyEntry(entry);
 }
 
 /** Drops whatever stands where the translations of a 64 KiB page, and of the small pages in it, can: `set` names it. */

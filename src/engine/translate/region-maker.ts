@@ -162,14 +162,15 @@ export class RegionMaker<V> {
     };
     /** An instruction that begins in the span and goes on behind it, where the soft TLB says that this is. */
     const behind = (at: number): Found<V> | undefined => {
-      const page = this.#fetched(request, BigInt.asUintN(64, request.address + BigInt(span)));
-      if (!page) return undefined;
-      const found = decode(view, host + at, span - at, mode, page.host);
-      const code = view.getUint32(request.codeMap + 4 * page.number, true);
+      if (layout.tlb.pageShift !== codePage.shift) return undefined;
+      const next = this.#translated("execute", request, request.address + BigInt(span), codePage.longest);
+      if (!next) return undefined;
+      const { page } = next;
+      const found = decode(view, host + at, span - at, mode, next.host);
+      const code = view.getUint32(request.codeMap + 4 * page, true);
       if (!found || code === 0) return undefined;
-      const next = code + inCodePage(layout, at + found.length);
-      if (handlerAt(next) === Handler.undecoded) return undefined;
-      return { ...found, over: { page: page.number, part: page.number - firstPage } };
+      if (handlerAt(code + inCodePage(layout, at + found.length)) === Handler.undecoded) return undefined;
+      return { ...found, over: { page, part: page - firstPage } };
     };
     const translator = new RegionTranslator(
       {
@@ -219,30 +220,31 @@ export class RegionMaker<V> {
     if (translator.cut) this.#remember(entries);
   }
 
-  /** The page that an address is fetched from, if its number is one of code pages; as `#read`. */
-  #fetched({ fetchTlb, fetchAsid }: RegionRequest, address: bigint): { host: number; number: number } | undefined {
-    const { codePage, tlb } = this.#target.layout;
-    if (tlb.pageShift !== codePage.shift) return undefined;
-    const view = new DataView(this.#memory.buffer);
-    const page = address >> BigInt(tlb.pageShift);
-    const entry = fetchTlb + Number(page & BigInt(tlb.entries - 1)) * tlb.entrySize;
-    if (view.getBigUint64(entry + tlb.executeTag, true) !== (address | fetchAsid)) return undefined;
-    const host = (view.getInt32(entry + tlb.addend, true) + Number(address & 0xffffffffn)) >>> 0;
-    if (host + (1 << tlb.pageShift) > view.byteLength) return undefined;
-    return { host, number: view.getInt32(entry + tlb.physicalPage, true) };
-  }
-
-  /** What the guest has read lately, by the soft TLB as it is now: another thread may be changing it. */
-  #read({ tlb: table, asid }: RegionRequest, address: bigint, size: 4 | 8): bigint | undefined {
+  /**
+   * Where the bytes at an effective address lie, by the soft TLB as it is now, which another thread may be changing; and the entry's
+   * physical page. Undefined: it has no translation of this kind, or not of so many bytes.
+   */
+  #translated(kind: "read" | "execute", request: RegionRequest, address: bigint, size: number) {
     const { tlb } = this.#target.layout;
+    const [table, asid, tag] =
+      kind === "read"
+        ? [request.tlb, request.asid, tlb.readTag]
+        : [request.fetchTlb, request.fetchAsid, tlb.executeTag];
     const view = new DataView(this.#memory.buffer);
     const page = BigInt.asUintN(64, address) >> BigInt(tlb.pageShift);
     const entry = table + Number(page & BigInt(tlb.entries - 1)) * tlb.entrySize;
-    const offset = Number(address & ((1n << BigInt(tlb.pageShift)) - 1n));
-    if (offset + size > 1 << tlb.pageShift) return undefined;
-    if (view.getBigUint64(entry + tlb.readTag, true) !== ((page << BigInt(tlb.pageShift)) | asid)) return undefined;
-    const host = (view.getInt32(entry + tlb.addend, true) + Number(address & 0xffffffffn)) >>> 0;
-    if (host + size > view.byteLength) return undefined;
+    if (view.getBigUint64(entry + tag, true) !== ((page << BigInt(tlb.pageShift)) | asid)) return undefined;
+    const [inPage, low] = [BigInt.asUintN(tlb.pageShift, address), BigInt.asUintN(32, address)];
+    const host = (view.getInt32(entry + tlb.addend, true) + Number(low)) >>> 0;
+    if (Number(inPage) + size > 1 << tlb.pageShift || host + size > view.byteLength) return undefined;
+    return { view, host, page: view.getInt32(entry + tlb.physicalPage, true) };
+  }
+
+  /** What the guest has read lately. */
+  #read(request: RegionRequest, address: bigint, size: 4 | 8): bigint | undefined {
+    const found = this.#translated("read", request, address, size);
+    if (!found) return undefined;
+    const { view, host } = found;
     return size === 8 ? view.getBigUint64(host, true) : BigInt(view.getUint32(host, true));
   }
 

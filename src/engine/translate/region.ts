@@ -396,23 +396,24 @@ export class RegionTranslator<V> {
     return blocks;
   }
 
+  #pushField(field: EngineField): void {
+    const { type, offset } = this.#layout.state[field];
+    this.#f.get(regionLocals.state);
+    this.#f.load(type, offset);
+  }
+
   #prologue(): void {
     const f = this.#f;
-    const { state } = this.#layout;
-    const load = (field: EngineField) => {
-      f.get(regionLocals.state);
-      f.load(state[field].type, state[field].offset);
-    };
     // The page may be known by several addresses.
-    load("pc");
+    this.#pushField("pc");
     f.i64Const(-BigInt(this.#source.span));
     f.i64("and");
     f.set(regionLocals.base);
     for (const field of ["budget", "asid"] as const) {
-      load(field);
+      this.#pushField(field);
       f.set(regionLocals[field]);
     }
-    load("tlb");
+    this.#pushField("tlb");
     f.set(regionLocals.table);
   }
 
@@ -546,9 +547,9 @@ export class RegionTranslator<V> {
       this.#place.word = instruction.template.word;
       const group = groups[i];
       const exits = this.#exits(node, instruction);
+      const before = this.#units(node.block.start, instruction.offset);
       if (instruction.over) {
         this.#file.flush();
-        const before = this.#units(node.block.start, instruction.offset);
         this.#checkOver(instruction.over, this.#setAt(instruction.offset, before, true));
       }
       this.#instruction(
@@ -556,7 +557,7 @@ export class RegionTranslator<V> {
         group
           ? {
               ...exits,
-              direct: this.#direct(group, instruction, this.#units(node.block.start, instruction.offset)),
+              direct: this.#direct(group, instruction, before),
             }
           : exits,
         this.#dead.get(instruction) ?? noRegisters,
@@ -595,19 +596,15 @@ export class RegionTranslator<V> {
     const f = this.#f;
     const { tlb } = this.#layout;
     const next = f.local("i64");
-    const load = (field: EngineField) => {
-      f.get(regionLocals.state);
-      f.load(this.#layout.state[field].type, this.#layout.state[field].offset);
-    };
     this.#pushAddress(this.#source.span);
     f.set(next);
-    load("fetchTlb");
+    this.#pushField("fetchTlb");
     emitTlbEntry(f, this.#layout, next);
     const entry = f.local("i32");
     f.tee(entry);
     f.load("i64", tlb.executeTag);
     f.get(next);
-    emitTlbTag(f, this.#layout, () => load("fetchAsid"));
+    emitTlbTag(f, this.#layout, () => this.#pushField("fetchAsid"));
     f.i64("ne");
     f.get(entry);
     f.load("i32", tlb.physicalPage);

@@ -256,10 +256,10 @@ export class Translator {
     const { codePage } = this.#layout;
     const view = this.#memoryView();
     const isSmall = view.getInt32(this.#ask("codePageFor", page) + codePage.small, true) !== 0;
-    const span = isSmall ? 1 << codePage.shift : 1 << this.#ask("codeSpan");
+    const reachShift = isSmall ? codePage.shift : this.#ask("codeReach");
+    const [span, reach] = [1 << Math.min(reachShift, codePage.spanShift), 1 << reachShift];
     const address = view.getBigUint64(this.#state + this.#layout.state.pc.offset, true);
     const offset = pc & (span - 1);
-    const reach = isSmall ? span : 1 << this.#ask("codeReach");
     const reached = offset - (pc & (reach - 1));
     const id = this.#nextRequest++;
     this.#requested.set(entry, id);
@@ -271,7 +271,7 @@ export class Translator {
       mode,
       firstPage: page - (offset >> codePage.shift),
       span,
-      address: (address >> BigInt(Math.log2(span))) << BigInt(Math.log2(span)),
+      address: BigInt.asUintN(64, address & -BigInt(span)),
       tlb: view.getUint32(this.#state + this.#layout.state.tlb.offset, true),
       asid: view.getBigUint64(this.#state + this.#layout.state.asid.offset, true),
       fetchTlb: view.getUint32(this.#state + this.#layout.state.fetchTlb.offset, true),

@@ -32,7 +32,7 @@ import {
 import { asidAt, contextAt, forgetContext, isRemembered, newAsid, tableOf } from "../../../engine/runtime/contexts.as";
 import { codeMapOf } from "../../../engine/runtime/code-pages.as";
 import { deriveJumpContext } from "../../../engine/runtime/jump-cache.as";
-import { dropEntry } from "../../../engine/runtime/tlb.as";
+import { emptyEntry } from "../../../engine/runtime/tlb.as";
 import { deriveFloat } from "../engines/runtime/float/blocked.as";
 import { presentKind } from "./mode.as";
 import { control4, isGlobal } from "./translate.as";
@@ -125,7 +125,7 @@ export function dropLocal(s: i32): void {
     forgetContext(s, placeOf(s, 0, CONTEXT_supervisorAccess), nameOf(0, CONTEXT_supervisorAccess));
     return;
   }
-  for (let i = 0; i < count; i++) dropEntry(load<i32>(s + S_localEntries + 4 * i));
+  for (let i = 0; i < count; i++) emptyEntry(load<i32>(s + S_localEntries + 4 * i));
 }
 
 /** No entry of the soft TLB is noted: all are gone. */
