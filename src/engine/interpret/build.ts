@@ -31,6 +31,8 @@ class InterpreterBuilder<S extends HandlerSpec> {
   #stride = 0;
   readonly #regionTable: number;
   #handlerTable = 0;
+  /** The function that works deferred registers out. */
+  #settleIndex = 0;
   /** Size of each mode's core function in bytes, for the build's report. */
   readonly coreSizes: number[] = [];
 
@@ -85,6 +87,7 @@ class InterpreterBuilder<S extends HandlerSpec> {
       specs,
       hotCount,
       advance: this.#advance,
+      settle: this.#settleIndex,
       helper: (name) => this.#helper(name),
       access: (stateLocal, table, asid) => this.#access(stateLocal, table, asid),
       regionType: this.#regionType,
@@ -104,6 +107,9 @@ class InterpreterBuilder<S extends HandlerSpec> {
     const stride = 1 + Math.max(...numbers.flat());
     this.#stride = stride;
     this.#handlerTable = m.table(functions.length * stride);
+    this.#settleIndex = m.declare("settle", ["i32"], []);
+    m.define(this.#settleIndex, this.#settle());
+    m.exportFunction("settle", this.#settleIndex);
     for (const [mode, of] of functions.entries()) {
       const places: number[] = [];
       for (const [i, number] of (numbers[mode] ?? []).entries()) places[number - Handler.illegal] = of[i] as number;
@@ -173,6 +179,26 @@ class InterpreterBuilder<S extends HandlerSpec> {
       known.set(key, number);
       return number;
     });
+  }
+
+  /** (state): works out what registers are that regions leave to be. */
+  #settle(): FunctionBuilder {
+    const f = new FunctionBuilder(["i32"]);
+    const { deferred } = this.#target;
+    if (!deferred) return f;
+    const never = () => {
+      throw new Error("what works registers out is no instruction");
+    };
+    const recording = deferred.settling({
+      mode: 0,
+      runtime: { helper: (name) => this.#helper(name) },
+      access: this.#accessAlone(0),
+      locals: { state: 0, word: 0 },
+      emitCia: never,
+    });
+    const exits = { storePc: never, fault: never, leave: never, handOver: never, leaveHandedOver: never, jump: never };
+    emit(f, plan(recording), exits);
+    return f;
   }
 
   /** A region that leads to one instruction at a time. */

@@ -19,6 +19,8 @@ export interface CoreContext<S extends HandlerSpec> {
   readonly specs: readonly S[];
   readonly hotCount: number;
   readonly advance: Advance;
+  /** Function index of what works deferred registers out. */
+  readonly settle: number;
   /** Function index of a routine of the run-time library. */
   helper(name: string): number;
   access(stateLocal: number, table: AccessContext["table"], asid: AccessContext["asid"]): AccessContext;

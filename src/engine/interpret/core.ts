@@ -250,6 +250,15 @@ class Core<S extends HandlerSpec> extends CoreFrame<S> {
     f.i32("and");
     f.callIndirect(this.context.regionType, this.context.regionTable);
     f.set(this.to);
+    const { deferred } = this.context.target;
+    if (deferred) {
+      f.get(this.s);
+      f.load("i32", deferred.source.offset);
+      f.if();
+      f.get(this.s);
+      f.call(this.context.settle);
+      f.end();
+    }
     this.count("statTranslated", () => {
       f.get(this.budget);
       this.loadState("budget");

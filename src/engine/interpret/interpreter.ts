@@ -15,6 +15,8 @@ export interface Interpreter {
   step(state: number): number;
   /** One instruction in place of a region. */
   instead(state: number): number;
+  /** Works out registers that regions left to be. */
+  settle(state: number): void;
 }
 
 /**
@@ -106,7 +108,8 @@ export function instantiateInterpreter(
     env: { memory, regions },
   });
   const { run, step, instead } = interpreter.exports as Record<"run" | "step" | "instead", (s: number) => number>;
-  return { runtime: runtime.exports as RuntimeExports, run, step, instead };
+  const { settle } = interpreter.exports as { settle: (s: number) => void };
+  return { runtime: runtime.exports as RuntimeExports, run, step, instead, settle };
 }
 
 /** A vCPU that is only interpreted. */

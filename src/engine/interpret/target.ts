@@ -1,6 +1,7 @@
 /** What an architecture is to the builder of the interpreter. */
 import type { FunctionBuilder } from "../../wasm/function-builder.js";
 import type { Recording } from "../ir.js";
+import type { Field } from "../layout.js";
 import type { AccessContext } from "../memory-access.js";
 import type { RuntimeFunctions } from "../recorder.js";
 import type { Emission, EngineTarget } from "../target.js";
@@ -55,6 +56,11 @@ export interface InterpreterTarget<S extends HandlerSpec = HandlerSpec> extends 
    * set. It may fault.
    */
   readonly before?: { readonly mode: number; readonly routine: string };
+  /**
+   * Of registers that regions leave to be worked out (translate/register-file.ts): the word of the state that is not 0 where that is
+   * so, and what records how it is done, at a place without a word.
+   */
+  readonly deferred?: { readonly source: Field; settling(place: HandlerPlace): Recording };
   /** Emits what a word does that is no instruction; pc is set. */
   illegal(e: Emission): void;
   /** What a guest can see of the branches that it took. All may do nothing. */

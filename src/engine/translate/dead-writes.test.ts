@@ -16,7 +16,10 @@ function deadIn(
   const blocks = new Map<number, BasicBlock<Writing>>();
   for (const start of starts) {
     const instructions = (given[start] ?? []).map(({ isCall = false, ...template }, i): Writing => {
-      const plain = { ...{ jumps: [], fallsThrough: true, reads: [], writes: [], plain: undefined }, length: 1 };
+      const plain = {
+        ...{ jumps: [], fallsThrough: true, reads: [], writes: [], keeps: [], plain: undefined },
+        length: 1,
+      };
       return {
         offset: start + i,
         table: [],

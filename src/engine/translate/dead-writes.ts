@@ -11,7 +11,7 @@ export interface Writing {
   readonly offset: number;
   readonly template: Pick<
     Template<unknown>,
-    "length" | "jumps" | "fallsThrough" | "reads" | "writes" | "plain" | "branches" | "leaves"
+    "length" | "jumps" | "fallsThrough" | "reads" | "writes" | "keeps" | "plain" | "branches" | "leaves"
   >;
   readonly isCall: boolean;
   /** It is looked at whether the instruction goes on where it did. */
@@ -43,7 +43,9 @@ export function deadWrites<I extends Writing>(
     let now = neededBehind(graph, node, needed, all);
     for (let i = instructions.length - 1; i >= 0; i--) {
       const instruction = instructions[i] as I;
-      const { branches, leaves, plain, reads, writes } = instruction.template;
+      const { branches, leaves, plain, reads, writes, keeps } = instruction.template;
+      // What is written in part alone stays otherwise as it is.
+      const parts = bits(keeps) & now;
       if (!branches) {
         const written = bits(writes);
         const dead = written & ~now;
@@ -54,7 +56,7 @@ export function deadWrites<I extends Writing>(
           );
         now &= ~written;
       }
-      now |= bits(reads);
+      now |= bits(reads) | parts;
       const group = grouped[i];
       const checked = group !== undefined && grouped.indexOf(group) < i;
       if (leaves || instruction.over || (plain && !checked)) now = all;

@@ -27,6 +27,8 @@ type Routine = readonly [name: string, signature: Signature];
 const ownRoutines = {
   /** (state) -> 1 if the guest goes on at pc, 0 if more may have changed: runs the instruction at pc, in the interpreter. */
   instead: [["i32"], ["i32"]],
+  /** (state): works out what registers are that are deferred in the state. */
+  settle: [["i32"], []],
   /** (state) -> the word of the decoded entry of pc, which the jump cache lacks, or 0 if no region begins there. */
   lookUp: [["i32"], ["i32"]],
   /** (state, return address, calls that may nest) -> 0, 1 as a region, or `calledBack`. */
@@ -47,6 +49,8 @@ export class Linkage {
   readonly #numbers: ReadonlyMap<string, number>;
   /** The number of what runs the instruction at pc, in the interpreter. */
   readonly instead: number;
+  /** The number of what works deferred registers out. */
+  readonly settle: number;
 
   /** @param state address of the vCPU's state: regions are for one vCPU. */
   constructor(
@@ -57,6 +61,7 @@ export class Linkage {
     this.#routines = [...Object.entries(target.routines), ...Object.entries(ownRoutines)];
     this.#numbers = new Map(this.#routines.map(([name], i) => [name, i]));
     this.instead = this.routine("instead");
+    this.settle = this.routine("settle");
   }
 
   get #layout(): EngineLayout {

@@ -158,7 +158,7 @@ export class RegionTranslator<V> {
     const { addressMask, targetMask } = target.modes[mode] as Mode;
     this.#targetMask = targetMask;
     this.#addressMask = addressMask;
-    this.#file = new RegisterFile(this.#f, regionLocals.state, target.held);
+    this.#file = new RegisterFile(this.#f, regionLocals.state, target.held, target.deferred, () => this.#settle());
     this.#place = { file: this.#file, offset: 0, word: 0 };
     templates.place = this.#place;
     this.#access = accessContext(target.layout, { helper: (name) => linkage.routine(name) }, ordered);
@@ -217,9 +217,13 @@ export class RegionTranslator<V> {
     this.#dead = deadWrites(graph, wholes, this.#groups);
     const f = this.#f;
     this.#prologue();
+    const reads = new Uint8Array(this.#target.held.length);
     const writes = new Uint8Array(this.#target.held.length);
-    for (const { template } of this.#instructions.values()) for (const n of template.writes) writes[n] = 1;
-    this.#file.begin(writes);
+    for (const { template } of this.#instructions.values()) {
+      for (const n of template.reads) reads[n] = 1;
+      for (const n of template.writes) writes[n] = 1;
+    }
+    this.#file.begin(reads, writes);
     this.#exitHandedOver = f.block();
     this.#exit = f.block();
     this.#undone = f.block();
@@ -234,7 +238,7 @@ export class RegionTranslator<V> {
     f.end();
     this.#leaveUndone();
     f.end();
-    this.#completeState();
+    this.#completeState("anywhere");
     if (this.#source.tailCalls) {
       // A return is for who called; if nobody did here, it is a jump like others.
       f.get(regionLocals.jumps);
@@ -285,7 +289,8 @@ export class RegionTranslator<V> {
     f.convert("extendU");
     f.i64("add");
     f.store("i64", this.#layout.state.pc.offset);
-    this.#completeState();
+    this.#completeState("anywhere");
+    this.#settle();
     f.get(regionLocals.state);
     f.call(this.#linkage.instead);
     f.return();
@@ -295,9 +300,16 @@ export class RegionTranslator<V> {
     f.store("i32", this.#layout.state.fault.offset);
   }
 
+  /** Has registers worked out that are deferred in the state. */
+  #settle(): void {
+    if (!this.#target.deferred) return;
+    this.#f.get(regionLocals.state);
+    this.#f.call(this.#linkage.settle);
+  }
+
   /** Tells the state what only locals know when registers have been stored: the function is being left. */
-  #completeState(): void {
-    this.#file.storeWhole();
+  #completeState(from: "here" | "anywhere"): void {
+    this.#file.storeWhole(from);
     this.#target.branches.settle(this.#f);
     this.#storeBudget();
   }
@@ -507,7 +519,7 @@ export class RegionTranslator<V> {
     const target = this.#graph?.nodes[last] as FlowNode<Instruction<V>>;
     const emitMerged = () => {
       // Nobody comes this way if a call was left to return through a look-up.
-      this.#file.restore(this.#met.get(last) ?? new Uint8Array(this.#target.held.length));
+      this.#file.restore(this.#met.get(last) ?? RegisterFile.nothingKnown(this.#target.held));
       this.#tree(target);
     };
     // What a loop's blocks dominate need not be part of the loop.
@@ -534,7 +546,7 @@ export class RegionTranslator<V> {
     const graph = this.#graph as FlowGraph<Instruction<V>>;
     const labels = graph.entries.map((start) => this.#merges.get(graph.position(start) as number) as Label);
     for (const start of graph.entries)
-      this.#met.set(graph.position(start) as number, new Uint8Array(this.#target.held.length));
+      this.#met.set(graph.position(start) as number, RegisterFile.nothingKnown(this.#target.held));
     f.get(regionLocals.entry);
     f.brTable(labels, labels[0] as Label);
   }
@@ -623,7 +635,12 @@ export class RegionTranslator<V> {
       for (const n of template.writes) this.#file.load(n);
       for (const n of template.writes) this.#file.mayWrite(n);
     }
-    this.#templates.emitting(template, dead, (planned) => emit(this.#f, planned, exits));
+    const source = this.#target.deferred?.source;
+    const looks =
+      source !== undefined &&
+      (template.reads.includes(source) || (template.keeps.includes(source) && !dead.includes(source)));
+    const origin = looks ? this.#file.knowSource() : 0;
+    this.#templates.emitting(template, dead, origin, (planned) => emit(this.#f, planned, exits));
   }
 
   /** Goes on at `offset`; `count` places of instructions have to be paid for. */
@@ -703,7 +720,7 @@ export class RegionTranslator<V> {
       f.i32Const(callDepth);
       f.i32("ne");
       f.if();
-      this.#completeState();
+      this.#completeState("here");
       f.i32Const(returns);
       f.return();
       f.end();
@@ -740,7 +757,8 @@ export class RegionTranslator<V> {
       handOver: (f) => {
         if (file.inLoop) file.storeKept();
         else file.flush();
-        file.storeWhole();
+        file.storeWhole("here");
+        this.#settle();
         this.#target.branches.settle(f);
       },
       leaveHandedOver: (f) => {
@@ -838,7 +856,7 @@ export class RegionTranslator<V> {
   #call(node: FlowNode<Instruction<V>>, from: number, back: number, target: number | undefined): void {
     const f = this.#f;
     this.#file.flush();
-    this.#file.storeWhole();
+    this.#file.storeWhole("here");
     this.#target.branches.settleAt(f, from);
     this.#storeBudget();
     const entry = target === undefined ? undefined : this.#source.decodedEntry(target);

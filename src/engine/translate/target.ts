@@ -3,7 +3,7 @@ import type { FunctionBuilder } from "../../wasm/function-builder.js";
 import type { AccessContext } from "../memory-access.js";
 import type { RuntimeFunctions } from "../recorder.js";
 import type { EngineTarget } from "../target.js";
-import type { Holdable } from "./register-file.js";
+import type { Deferred, Holdable } from "./register-file.js";
 import type { Found, RegionRecorder, Template } from "./template.js";
 
 /** What the flow of control is to make of an instruction that jumps. */
@@ -38,6 +38,8 @@ export interface CodeAround {
 export interface TranslatorTarget<V = unknown> extends EngineTarget {
   /** Registers that regions hold in locals, by number. */
   readonly held: readonly Holdable[];
+  /** Some of them that regions leave to be worked out. The interpreter's `settling` does that. */
+  readonly deferred?: Deferred;
   /**
    * A fault's delivery reads registers that regions hold, as one that goes through a stack in memory does: an access that misses
    * the soft TLB always leaves the region, never calls from it.

@@ -76,6 +76,8 @@ export interface Template<V> extends Found<V> {
   /** Registers that it reads and writes, by number, of those that regions hold. */
   readonly reads: readonly number[];
   readonly writes: readonly number[];
+  /** Of deferred ones, those that it reads only because it writes a part of them. */
+  readonly keeps: readonly number[];
   /** Its only access to storage, if it is off a register that regions hold and under no condition. */
   readonly plain:
     | { readonly register: number; readonly displacement: number; readonly size: number; readonly stores: boolean }
@@ -112,8 +114,11 @@ export class HeldRegisters {
   readonly #registers: readonly Holdable[];
   /** Registers that are not to be written: nobody would read them. */
   dead: Registers = none;
+  /** What deferred registers come from before the instruction (register-file.ts). */
+  origin = 0;
   reads: RegisterNumber[] = [];
   writes: RegisterNumber[] = [];
+  keeps: RegisterNumber[] = [];
   /** Which registers of one file the recording names: where two are the same, the order of reads and writes counts. */
   readonly #named = new Map<string, RegisterNumber[]>();
 
@@ -124,6 +129,7 @@ export class HeldRegisters {
   begin(): void {
     this.reads = [];
     this.writes = [];
+    this.keeps = [];
     this.#named.clear();
   }
 
@@ -162,6 +168,18 @@ export class HeldRegisters {
     return node;
   }
   readonly #numbers = new WeakMap<Node, RegisterNumber>();
+
+  /** What a deferred register's place has: whether that is the register, the source says. */
+  peek(recorder: Recorder, number: number): Node {
+    const { type } = this.#registers[number] as Holdable;
+    const read = () => this.place.file.read(number);
+    return recorder.node(type, [], read, this.resource("held", registerNumber(number)), true);
+  }
+
+  poke(recorder: Recorder, number: number, value: Node): void {
+    const write = () => this.place.file.write(number);
+    recorder.effect([value], [this.resource("held", registerNumber(number))], write);
+  }
 
   /** The node of a number that is known when it is emitted. */
   late<T extends "i32" | "i64">(recorder: Recorder, type: T, late: Late): Node<T> {
@@ -211,6 +229,7 @@ export interface Form {
   readonly fallsThrough: boolean;
   readonly reads: readonly RegisterNumber[];
   readonly writes: readonly RegisterNumber[];
+  readonly keeps: readonly RegisterNumber[];
   readonly plain:
     | {
         readonly register: RegisterNumber;
@@ -222,8 +241,8 @@ export interface Form {
   readonly branches: boolean;
   readonly leaves: boolean;
   readonly pairs: readonly Pair[];
-  /** The same without writing some registers, by their numbers. */
-  readonly without: Map<string, Form>;
+  /** The same without writing some registers, or where it is known what deferred ones come from. */
+  readonly variants: Map<string, Form>;
   /** It is being emitted just now: nodes carry what belongs to one emission. */
   busy: boolean;
 }
@@ -252,8 +271,8 @@ const none: readonly never[] = [];
 
 /** Forms kept: some 2 kB each. Programs have about a thousand; a guest could make any number. */
 const formLimit = 4096;
-/** Of them without what nobody reads, which there may be thirty times as many of. */
-const withoutLimit = 8192;
+/** Of their variants, which there may be thirty times as many of. */
+const variantLimit = 8192;
 
 /** The forms of one instruction. */
 class Family<V> {
@@ -318,7 +337,7 @@ export class Templates<V> {
   readonly #recorder: RegionRecorder<V>;
   readonly #families = new Map<V, Family<V>>();
   #forms = 0;
-  #withouts = 0;
+  #variants = 0;
   /** Forms once more, for places inside one where it is being emitted. */
   readonly #spare = new WeakMap<Form, Form[]>();
 
@@ -338,6 +357,7 @@ export class Templates<V> {
     const { plain, branches, fallsThrough, leaves } = form;
     const reads = form.reads.map((number) => number.at(word));
     const writes = form.writes.map((number) => number.at(word));
+    const keeps = form.keeps.length === 0 ? none : form.keeps.map((number) => number.at(word));
     const jumps = form.jumps.length === 0 ? none : form.jumps.map((distance) => numberIn(distance, word));
     const access = plain && {
       register: plain.register.at(word),
@@ -345,12 +365,20 @@ export class Templates<V> {
       size: plain.size,
       stores: plain.stores,
     };
-    return { variant, word, length, form, jumps, fallsThrough, reads, writes, plain: access, branches, leaves };
+    return { variant, word, length, form, jumps, fallsThrough, reads, writes, keeps, plain: access, branches, leaves };
   }
 
-  /** Lends what is to be emitted for a template, which writes all but `dead`: the same form may be asked for again meanwhile. */
-  emitting({ form: whole, variant, word }: Template<V>, dead: Registers, body: (planned: Planned) => void): void {
-    const form = this.#without(whole, variant, word, dead);
+  /**
+   * Lends what is to be emitted for a template, which writes all but `dead`, deferred registers coming from `origin` before it: the
+   * same form may be asked for again meanwhile.
+   */
+  emitting(
+    { form: whole, variant, word }: Template<V>,
+    dead: Registers,
+    origin: number,
+    body: (planned: Planned) => void,
+  ): void {
+    const form = this.#variantOf(whole, variant, word, dead, origin);
     if (!form.busy) {
       form.busy = true;
       body(form.planned);
@@ -359,21 +387,23 @@ export class Templates<V> {
     }
     const spare = this.#spare.get(form) ?? [];
     this.#spare.set(form, spare);
-    const another = spare.pop() ?? (this.#record(this.#family(variant), variant, word, dead) as Form);
+    const another = spare.pop() ?? (this.#record(this.#family(variant), variant, word, dead, origin) as Form);
     body(another.planned);
     spare.push(another);
   }
 
-  /** The form that does not write these; itself where there are forms enough. */
-  #without(form: Form, variant: V, word: number, dead: Registers): Form {
-    if (dead.length === 0) return form;
-    const key = dead.join();
-    let other = form.without.get(key);
+  /** The form that does not write these, or knows what deferred registers come from. */
+  #variantOf(form: Form, variant: V, word: number, dead: Registers, origin: number): Form {
+    if (dead.length === 0 && origin === 0) return form;
+    const key = `${dead.join()}:${origin}`;
+    let other = form.variants.get(key);
     if (!other) {
-      if (this.#withouts >= withoutLimit) return form;
-      this.#withouts++;
-      other = this.#record(this.#family(variant), variant, word, dead) as Form;
-      form.without.set(key, other);
+      // Where there are enough, what nobody reads may be written all the same.
+      if (this.#variants >= variantLimit && origin === 0) return form;
+      other = this.#record(this.#family(variant), variant, word, dead, origin) as Form;
+      if (this.#variants >= variantLimit) return other;
+      this.#variants++;
+      form.variants.set(key, other);
     }
     return other;
   }
@@ -394,7 +424,7 @@ export class Templates<V> {
     if (this.#forms++ >= formLimit) {
       this.#families.clear();
       this.#forms = 0;
-      this.#withouts = 0;
+      this.#variants = 0;
       family = this.#family(variant);
     }
     const form = this.#record(family, variant, word);
@@ -402,9 +432,10 @@ export class Templates<V> {
     return form;
   }
 
-  #record(family: Family<V>, variant: V, word: number, dead: Registers = none): Form | null {
+  #record(family: Family<V>, variant: V, word: number, dead: Registers = none, origin = 0): Form | null {
     const { held } = this.#recorder;
     held.dead = dead;
+    held.origin = origin;
     for (;;) {
       held.begin();
       try {
@@ -416,11 +447,12 @@ export class Templates<V> {
           fallsThrough: recording.fallsThrough,
           reads: distinct(held.reads),
           writes: distinct(held.writes),
+          keeps: distinct(held.keeps),
           plain,
           branches: recording.statements.some(({ op }) => op === "if" || op === "repeat"),
           leaves: mayLeave(recording.statements, plain !== undefined),
           pairs: held.pairs(),
-          without: new Map(),
+          variants: new Map(),
           busy: false,
         };
       } catch (error) {

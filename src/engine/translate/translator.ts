@@ -113,7 +113,7 @@ export class Translator {
   }
 
   /** The run-time library's exports, which regions import; before the vCPU runs. */
-  bind({ runtime, instead }: Interpreter): void {
+  bind({ runtime, instead, settle }: Interpreter): void {
     this.#runtime = runtime;
     // Places in another translator's table, in the jump cache and in decoded entries.
     this.#ask("forgetJumps");
@@ -122,7 +122,7 @@ export class Translator {
       (this.#state + this.#layout.state.requests.offset) >> 2,
       engineRequests.flushCode,
     );
-    this.#imports = { ...runtime, instead };
+    this.#imports = { ...runtime, instead, settle };
     this.#linked = false;
     this.#memoryView().setInt32(this.#state + this.#layout.state.sampling.offset, 1, true);
   }

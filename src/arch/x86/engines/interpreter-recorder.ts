@@ -4,9 +4,11 @@ import type { Exits, Node, Recording } from "../../../engine/ir.js";
 import { asI32, asI64, asNode, asV128 } from "../../../engine/recorder.js";
 import type { I32, I64, V128 } from "../../../semantics/values.js";
 import type { Access, FunctionBuilder } from "../../../wasm/function-builder.js";
+import { flagsOf } from "../isa/flags.js";
 import type { FlagName } from "../isa/machine.js";
 import { rsp } from "../isa/machine.js";
 import type { X86Handler } from "./handlers.js";
+import { operandPlaces, origins } from "./late-flags.js";
 import { CodeMode, state } from "./layout.js";
 import { AskedBits, operandAddress } from "./operand-address.js";
 import { place, record } from "./operands.js";
@@ -32,6 +34,34 @@ export class InterpreterRecorder extends X86Recorder {
 
   handler(spec: X86Handler): Recording {
     return this.record(() => this.body(spec));
+  }
+
+  /** Flags that a region has left become values, each. */
+  settling(): Recording {
+    const { i32 } = this;
+    return this.record(() => {
+      const at = this.stateAddress();
+      const offset = state.flagSource.offset;
+      const source = asI32(this.node("i32", [at], (f) => f.load("i32", offset), "flagSource"));
+      const operand = (name: FlagName) => asI64(this.readFlag(name) as Node<"i64">);
+      const settle = (first: number, end: number): void => {
+        const origin = origins[first];
+        if (end - first === 1) {
+          if (!origin) return;
+          const [a, b] = [operand(operandPlaces.a), operand(operandPlaces.b)];
+          this.setFlags(flagsOf(this, { ...origin, a, b }));
+          return;
+        }
+        const middle = (first + end) >> 1;
+        this.if(
+          i32.ltU(source, i32.const(middle)),
+          () => settle(first, middle),
+          () => settle(middle, end),
+        );
+      };
+      settle(0, origins.length);
+      this.effect([at, this.constant("i32", 0)], ["flagSource"], (f) => f.store("i32", offset));
+    });
   }
 
   protected override begin(): void {

@@ -34,6 +34,7 @@ export const interpreterTarget = {
     if (place.mode === CodeMode.general) return new GeneralRecorder(place);
     return new InterpreterRecorder(place, place.mode === CodeMode.flat);
   },
+  deferred: { source: state.flagSource, settling: (place) => new InterpreterRecorder(place, false).settling() },
   before: { mode: CodeMode.general, routine: "insideCode" },
   illegal: ({ f, state: s, runtime }) => {
     f.get(s);

@@ -51,6 +51,8 @@ const built = layOut({
   overflow: ["i64", 1],
   carry: ["i32", 1],
   adjust: ["i32", 1],
+  /** What they come from instead, while a region runs: late-flags.ts. 0 outside. */
+  flagSource: ["i32", 1],
   /** RFLAGS but for those. */
   systemFlags: ["i64", 1],
   // Segments: ES, CS, SS, DS, FS, GS; one that is always 0: no segment; LDTR and TR.

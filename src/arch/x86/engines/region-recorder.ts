@@ -1,20 +1,22 @@
 /** x86 for the translator: operands are constants, registers and flags are in locals. */
 import { type Late, type Node, OperandDecides, type Recording } from "../../../engine/ir.js";
 import { asI64, asNode, asV128 } from "../../../engine/recorder.js";
-import type { Holdable } from "../../../engine/translate/register-file.js";
+import type { Deferred, Holdable } from "../../../engine/translate/register-file.js";
 import {
   HeldRegisters,
   type Operand,
   type RegionRecorder,
   RegisterUnknown,
   regionLocals,
+  registerNumber,
 } from "../../../engine/translate/template.js";
-import type { I32, I64, V128 } from "../../../semantics/values.js";
-import { low } from "../isa/flags.js";
+import type { I32, I64, V128, Value } from "../../../semantics/values.js";
+import { flagsOf, low } from "../isa/flags.js";
 import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
-import { type FlagName, rsp } from "../isa/machine.js";
+import { type FlagName, type FlagSource, type FlagValues, rsp } from "../isa/machine.js";
 import { highByte } from "../isa/registers.js";
 import type { X86Handler } from "./handlers.js";
+import { flagNames, operandPlaces, originNumber, origins, placesOf } from "./late-flags.js";
 import { noRegister, noSegment, Segment, state } from "./layout.js";
 import type { Operands } from "./operands.js";
 import { type Place, type VectorPlace, X86Recorder } from "./x86-recorder.js";
@@ -73,13 +75,24 @@ const wideOperands: readonly Operand[] = [
 ];
 const immediateNames = ["first", "second"] as const;
 
-const flags = ["zero", "sign", "overflow", "carry", "adjust"] as const satisfies readonly FlagName[];
+/** Numbers of held registers: RAX to R15, then the flags, then what they come from. */
+const flagNumber = (name: FlagName): number => 16 + flagNames.indexOf(name);
+const sourceNumber = 16 + flagNames.length;
 
-/** RAX to R15, then the flags: those are held as a whole, since every other instruction writes them and few read them. */
+/** The flags are held as a whole, since every other instruction writes them and few read them. */
 export const held: readonly Holdable[] = [
   ...Array.from({ length: 16 }, (_, i) => ({ type: "i64" as const, offset: state.general.offset + 8 * i })),
-  ...flags.map((name) => ({ type: state[name].type as "i32" | "i64", offset: state[name].offset, whole: true })),
+  ...([...flagNames, "flagSource"] as const).map((name) => ({
+    type: state[name].type as "i32" | "i64",
+    offset: state[name].offset,
+    whole: true,
+  })),
 ];
+
+export const deferred: Deferred = {
+  source: sourceNumber,
+  places: (source) => placesOf(source).map(flagNumber),
+};
 
 export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86Instruction> {
   readonly held = new HeldRegisters(held);
@@ -283,11 +296,78 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.#wide(immediateNames[number] as "first" | "second");
   }
 
-  protected readFlag(name: FlagName): Node {
-    return this.held.read(this, 16 + flags.indexOf(name));
+  protected override begin(): void {
+    this.#origin = this.held.origin;
   }
 
-  protected writeFlag(name: FlagName, value: Node): void {
-    this.held.write(this, 16 + flags.indexOf(name), value);
+  /** What the flags come from at this place in the body; undefined where that depends on a condition. */
+  #origin: number | undefined = 0;
+
+  override if(condition: I32, then: () => void, otherwise?: () => void): void {
+    const before = this.#origin;
+    const behind: (number | undefined)[] = [];
+    const arm = (body: () => void) => () => {
+      this.#origin = before;
+      body();
+      behind.push(this.#origin);
+    };
+    super.if(condition, arm(then), otherwise && arm(otherwise));
+    if (!otherwise) behind.push(before);
+    this.#origin = behind.every((origin) => origin === behind[0]) ? behind[0] : undefined;
+  }
+
+  override flagSource(): FlagSource | undefined {
+    this.held.reads.push(registerNumber(sourceNumber));
+    return this.#source();
+  }
+
+  #source(): FlagSource | undefined {
+    const origin = origins[this.#knownOrigin()];
+    if (!origin) return undefined;
+    return { ...origin, a: this.#place(operandPlaces.a) as I64, b: this.#place(operandPlaces.b) as I64 };
+  }
+
+  #knownOrigin(): number {
+    if (this.#origin === undefined) throw new RegisterUnknown();
+    return this.#origin;
+  }
+
+  #place<N extends FlagName>(name: N): FlagValues[N] {
+    return this.held.peek(this, flagNumber(name)) as Value as FlagValues[N];
+  }
+
+  protected readFlag(name: FlagName): Node {
+    const source = this.flagSource();
+    return asNode(source ? flagsOf(this, source)[name] : this.#place(name));
+  }
+
+  /** The flags that are not among these stay: they are needed, if only a source is known of them. */
+  override setFlags(values: Partial<FlagValues>): void {
+    const isPart = flagNames.some((name) => !(name in values));
+    if (isPart) this.held.keeps.push(registerNumber(sourceNumber));
+    const source = isPart && !this.held.dead.includes(sourceNumber) ? this.#source() : undefined;
+    this.#writePlaces(source ? { ...flagsOf(this, source), ...values } : values, 0);
+  }
+
+  override deriveFlags(source: FlagSource): void {
+    const { a, b } = source;
+    const places =
+      source.operation === "logic" ? { [operandPlaces.a]: a } : { [operandPlaces.a]: a, [operandPlaces.b]: b };
+    this.#writePlaces(places, originNumber(source));
+  }
+
+  #writePlaces(values: Partial<FlagValues>, origin: number): void {
+    this.#origin = origin;
+    this.held.writes.push(registerNumber(sourceNumber));
+    if (this.held.dead.includes(sourceNumber)) return;
+    for (const [name, value] of Object.entries(values)) {
+      this.held.poke(this, flagNumber(name as FlagName), asNode(value as I32 | I64));
+    }
+    const write = () => this.held.place.file.writeSource(origin);
+    this.effect([], [this.held.resource("held", registerNumber(sourceNumber))], write);
+  }
+
+  protected writeFlag(): void {
+    throw new Error("a region writes flags together");
   }
 }

@@ -10,7 +10,7 @@ import { handlerName, handlerSpecs, type X86Handler } from "./handlers.js";
 import { jumpTable } from "./jump-table.js";
 import { CodeMode, state } from "./layout.js";
 import { type Operands, operandsOf } from "./operands.js";
-import { held, wordOf, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
+import { deferred, held, wordOf, type X86Instruction, X86RegionRecorder } from "./region-recorder.js";
 import { sizeOfMode, x86Target } from "./x86-target.js";
 
 const nothing = (): void => {};
@@ -72,6 +72,7 @@ export const translatorTarget: TranslatorTarget<X86Instruction> = {
   ...x86Target,
   held,
   // RSP and the flags.
+  deferred,
   deliveryReadsHeld: true,
   warmUp: () => void handlers(64),
   recorder: (mode, runtime, access) => new X86RegionRecorder({ runtime, access }, mode === CodeMode.flat),

@@ -7,13 +7,14 @@ import type { AccessSize } from "../../../semantics/operations.js";
 import type { HelperSignature } from "../../../semantics/signature.js";
 import type { I32, I64, V128, Value } from "../../../semantics/values.js";
 import type { FunctionBuilder } from "../../../wasm/function-builder.js";
-import { low } from "../isa/flags.js";
+import { flagsOf, low } from "../isa/flags.js";
 import { type HelperArguments, type HelperName, type HelperResult, helpers } from "../isa/helpers.js";
 import type { Facility } from "../isa/insn.js";
 import {
   type Asked,
   type FarPointer,
   type FlagName,
+  type FlagSource,
   type FlagValues,
   type Operand,
   rsp,
@@ -26,6 +27,7 @@ import { immediateKinds, type OperandType } from "../isa/operand.js";
 import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import { FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import type { X86Handler } from "./handlers.js";
+import { flagNames } from "./late-flags.js";
 import { flatData, Shadow, state } from "./layout.js";
 import { sizeOf } from "./operands.js";
 
@@ -39,8 +41,6 @@ type WordField =
   | ("cpl" | "interruptPending" | "interruptRequest" | "nmiPending")
   | "mxcsr"
   | ("sseBlocked" | "avxBlocked" | "mmxBlocked" | "sseFault" | "floatStatus");
-
-const flagNames = ["zero", "sign", "overflow", "carry", "adjust"] as const;
 
 export abstract class X86Recorder extends Recorder implements X86Machine {
   /** What is being recorded is MMX's, and has not said yet that it is. */
@@ -113,6 +113,14 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   setFlags(values: Partial<FlagValues>): void {
     for (const [name, value] of Object.entries(values)) this.writeFlag(name as FlagName, asNode(value as I32 | I64));
+  }
+
+  deriveFlags(source: FlagSource): void {
+    this.setFlags(flagsOf(this, source));
+  }
+
+  flagSource(): FlagSource | undefined {
+    return undefined;
   }
 
   systemFlags(): I64 {

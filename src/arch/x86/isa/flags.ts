@@ -1,6 +1,7 @@
 /** What operations do to the flags, and what conditions ask of them. */
 import type { I32, I64 } from "../../../semantics/values.js";
-import { Flag, type FlagName, type X86Machine } from "./machine.js";
+import { Flag, type FlagName, type FlagSource, type FlagValues, type Shift, type X86Machine } from "./machine.js";
+import type { Size } from "./registers.js";
 
 /** Sign-extended from `size` bits. */
 export function signed(m: X86Machine, size: number, value: I64): I64 {
@@ -27,53 +28,96 @@ export function resultFlags(m: X86Machine, size: number, result: I64): { zero: I
   return { zero: extended, sign: extended };
 }
 
-/** The flags of and, or, xor, test. */
-export function logicFlags(m: X86Machine, size: number, result: I64): void {
-  const none = m.i32.const(0);
-  m.setFlags({ ...resultFlags(m, size, result), overflow: m.i64.const(0), carry: none, adjust: none });
-}
-
-/** a + b + carry of operands that are zero-extended, and what it does to the flags. */
-export function sum(m: X86Machine, size: number, a: I64, b: I64, carry?: I32): { result: I64; flags: () => void } {
+/** The flags that an operation leaves, each from its operands. Of a sum or difference with carry or borrow, `carry` says which. */
+export function flagsOf(m: X86Machine, { operation, size, a, b, result }: FlagSource, carry?: I32): FlagValues {
   const { i64, i32 } = m;
-  const both = i64.add(a, b);
-  const result = carry ? i64.add(both, i64.extendU(carry)) : both;
-  const flags = () => {
-    const extended = signed(m, size, result);
-    const overflow = i64.and(i64.xor(signed(m, size, a), extended), i64.xor(signed(m, size, b), extended));
-    let out: I32;
-    if (size < 64) out = bit(m, result, size);
-    else if (!carry) out = i64.ltU(result, a);
-    else out = bit(m, i64.or(i64.and(a, b), i64.and(i64.or(a, b), i64.not(result))), 63);
-    const adjust = i32.wrap(i64.xor(i64.xor(a, b), result));
-    m.setFlags({ zero: extended, sign: extended, overflow, carry: out, adjust });
-  };
-  return { result, flags };
+  if (operation === "logic") {
+    const none = i32.const(0);
+    return { ...resultFlags(m, size, a), overflow: i64.const(0), carry: none, adjust: none };
+  }
+  if (operation !== "sum" && operation !== "difference") return shifted(m, operation, size, a, b, result);
+  const isSum = operation === "sum";
+  const whole = result ?? (isSum ? i64.add(a, b) : i64.sub(a, b));
+  const extended = signed(m, size, whole);
+  const x = signed(m, size, a);
+  const y = signed(m, size, b);
+  const overflow = i64.and(i64.xor(x, isSum ? extended : y), isSum ? i64.xor(y, extended) : i64.xor(x, extended));
+  let out: I32;
+  if (!carry && !isSum) out = i64.ltU(a, b);
+  else if (size < 64) out = bit(m, whole, size);
+  else if (!carry) out = i64.ltU(whole, a);
+  else {
+    const first = isSum ? a : i64.not(a);
+    out = bit(m, i64.or(i64.and(first, b), i64.and(i64.or(first, b), isSum ? i64.not(whole) : whole)), 63);
+  }
+  const adjust = i32.wrap(i64.xor(i64.xor(a, b), whole));
+  return { zero: extended, sign: extended, overflow, carry: out, adjust };
 }
 
-/** a - b - borrow of operands that are zero-extended, and what it does to the flags. */
-export function difference(
+/** The bit in the place of the sign. */
+export const top = (m: X86Machine, flag: I32): I64 => m.i64.shl(m.i64.extendU(flag), m.i64.const(63));
+
+/** What a shift gives by a count that is not 0: zero-extended if the value is and it is to the right. */
+export function shift(m: X86Machine, operation: Shift, size: Size, value: I64, count: I64): I64 {
+  if (operation === "shl") return m.i64.shl(value, count);
+  return operation === "shr" ? m.i64.shrU(value, count) : m.i64.shrS(signed(m, size, value), count);
+}
+
+function shifted(
   m: X86Machine,
-  size: number,
-  a: I64,
-  b: I64,
-  borrow?: I32,
-): { result: I64; flags: () => void } {
-  const { i64, i32 } = m;
-  const both = i64.sub(a, b);
-  const result = borrow ? i64.sub(both, i64.extendU(borrow)) : both;
-  const flags = () => {
-    const extended = signed(m, size, result);
-    const x = signed(m, size, a);
-    const overflow = i64.and(i64.xor(x, signed(m, size, b)), i64.xor(x, extended));
-    let out: I32;
-    if (!borrow) out = i64.ltU(a, b);
-    else if (size < 64) out = bit(m, result, size);
-    else out = bit(m, i64.or(i64.and(i64.not(a), b), i64.and(i64.or(i64.not(a), b), result)), 63);
-    const adjust = i32.wrap(i64.xor(i64.xor(a, b), result));
-    m.setFlags({ zero: extended, sign: extended, overflow, carry: out, adjust });
+  operation: Shift,
+  size: Size,
+  value: I64,
+  count: I64,
+  known: I64 | undefined,
+): FlagValues {
+  const { i64 } = m;
+  const result = known ?? shift(m, operation, size, value, count);
+  const flags = resultFlags(m, size, result);
+  const adjust = m.i32.const(0);
+  if (operation === "shl") {
+    const carry = bit(m, size === 64 ? value : result, size === 64 ? i64.sub(i64.const(64), count) : size);
+    return { ...flags, carry, overflow: i64.xor(flags.sign, top(m, carry)), adjust };
+  }
+  const extended = signed(m, size, value);
+  const last = i64.sub(count, i64.const(1));
+  if (operation === "shr") return { ...flags, carry: bit(m, value, last), overflow: extended, adjust };
+  return { ...flags, carry: bit(m, i64.shrS(extended, last), 0), overflow: i64.const(0), adjust };
+}
+
+/** The flags of and, or, xor, test. */
+export function logicFlags(m: X86Machine, size: Size, result: I64): void {
+  m.deriveFlags({ operation: "logic", size, a: result, b: result, result });
+}
+
+/** What an addition or subtraction gives, and what it does to the flags: all but those that are kept. */
+interface Calculated {
+  readonly result: I64;
+  flags(kept?: Partial<FlagValues>): void;
+}
+
+function calculated(m: X86Machine, source: FlagSource & { readonly result: I64 }, carry: I32 | undefined): Calculated {
+  return {
+    result: source.result,
+    flags: (kept) => {
+      if (carry || kept) m.setFlags({ ...flagsOf(m, source, carry), ...kept });
+      else m.deriveFlags(source);
+    },
   };
-  return { result, flags };
+}
+
+/** a + b + carry of operands that are zero-extended. */
+export function sum(m: X86Machine, size: Size, a: I64, b: I64, carry?: I32): Calculated {
+  const both = m.i64.add(a, b);
+  const result = carry ? m.i64.add(both, m.i64.extendU(carry)) : both;
+  return calculated(m, { operation: "sum", size, a, b, result }, carry);
+}
+
+/** a - b - borrow of operands that are zero-extended. */
+export function difference(m: X86Machine, size: Size, a: I64, b: I64, borrow?: I32): Calculated {
+  const both = m.i64.sub(a, b);
+  const result = borrow ? m.i64.sub(both, m.i64.extendU(borrow)) : both;
+  return calculated(m, { operation: "difference", size, a, b, result }, borrow);
 }
 
 const negative = (m: X86Machine, value: I64): I32 => m.i64.ltS(value, m.i64.const(0));
@@ -98,8 +142,29 @@ export function flagBit(m: X86Machine, name: FlagName | "parity"): I32 {
   }
 }
 
+/** Of the sixteen conditions, every other one: those that are one comparison of what the flags come from. */
+function comparison(m: X86Machine, { operation, size, a, b }: FlagSource): readonly ((() => I32) | undefined)[] {
+  const { i64 } = m;
+  const x = () => signed(m, size, a);
+  if (operation === "logic") {
+    const never = () => m.i32.const(0);
+    const zero = () => i64.eqz(x());
+    const sign = () => negative(m, x());
+    return [never, never, zero, zero, sign, undefined, sign, () => i64.leS(x(), i64.const(0))];
+  }
+  if (operation !== "difference") return [];
+  const y = () => signed(m, size, b);
+  return [
+    ...[undefined, () => i64.ltU(a, b), () => i64.eq(a, b), () => i64.leU(a, b), undefined, undefined],
+    ...[() => i64.ltS(x(), y()), () => i64.leS(x(), y())],
+  ];
+}
+
 /** One of the sixteen conditions, 0 or 1. */
 export function conditionHolds(m: X86Machine, condition: number): I32 {
+  const source = m.flagSource();
+  const compared = source && comparison(m, source)[condition >> 1];
+  if (compared) return condition & 1 ? m.i32.eqz(compared()) : compared();
   const less = () => negative(m, m.i64.xor(m.flag("sign"), m.flag("overflow")));
   const pairs: readonly (() => I32)[] = [
     () => flagBit(m, "overflow"),

@@ -97,6 +97,19 @@ export interface FlagValues {
 }
 export type FlagName = keyof FlagValues;
 
+export type Shift = "shl" | "shr" | "sar";
+
+/** What the flags come from: an operation without carry or borrow, of operands zero-extended from `size` bits. */
+export interface FlagSource {
+  readonly operation: "sum" | "difference" | "logic" | Shift;
+  readonly size: Size;
+  /** The operands; of and, or, xor, test the result; of a shift the value and the count, which is not 0. */
+  readonly a: I64;
+  readonly b: I64;
+  /** The result, which may have more bits, if it is there already. */
+  readonly result?: I64;
+}
+
 /** Exceptions, by vector. */
 export const Vector = {
   divideError: 0,
@@ -133,6 +146,10 @@ export interface X86Machine extends Operations {
   clearVector(number: number, whole: boolean): void;
   flag<N extends FlagName>(name: N): FlagValues[N];
   setFlags(values: Partial<FlagValues>): void;
+  /** All of them become what an operation leaves: at once, or when somebody looks. */
+  deriveFlags(source: FlagSource): void;
+  /** What the flags come from, if that is known when this is recorded. */
+  flagSource(): FlagSource | undefined;
   /** RFLAGS but for the arithmetic flags. */
   systemFlags(): I64;
   setSystemFlags(value: I64): void;

@@ -186,8 +186,7 @@ export const inc = insn("inc", ["FE|FF /0  dst:rm", "40+r i64  dst:o"], { lock: 
   const carry = m.flag("carry");
   const { result, flags } = sum(m, dst.size, dst.read(), m.i64.const(1));
   dst.write(result);
-  flags();
-  m.setFlags({ carry });
+  flags({ carry });
 });
 
 /** Decrement by 1. */
@@ -195,8 +194,7 @@ export const dec = insn("dec", ["FE|FF /1  dst:rm", "48+r i64  dst:o"], { lock: 
   const carry = m.flag("carry");
   const { result, flags } = difference(m, dst.size, dst.read(), m.i64.const(1));
   dst.write(result);
-  flags();
-  m.setFlags({ carry });
+  flags({ carry });
 });
 
 /** Two's Complement Negation. */
@@ -247,8 +245,7 @@ export const adcx = insn("adcx", ["66 0F 38 F6 /r y  dst:r, src:rm"], { feature:
   const kept = { zero: m.flag("zero"), sign: m.flag("sign"), overflow: m.flag("overflow"), adjust: m.flag("adjust") };
   const { result, flags } = sum(m, dst.size, dst.read(), src.read(), m.flag("carry"));
   dst.write(result);
-  flags();
-  m.setFlags(kept);
+  flags(kept);
 });
 
 /** Unsigned Integer Addition of Two Operands with Overflow Flag. */

@@ -1,8 +1,8 @@
 /** Shifts and rotations. */
 import type { I32, I64 } from "../../../../semantics/values.js";
-import { bit, low, resultFlags, signed } from "../flags.js";
+import { bit, low, resultFlags, shift, signed, top } from "../flags.js";
 import { insn } from "../insn.js";
-import type { Operand, X86Machine } from "../machine.js";
+import type { Operand, Shift, X86Machine } from "../machine.js";
 
 interface Shifted {
   readonly dst: Operand;
@@ -15,27 +15,16 @@ function counted(m: X86Machine, size: number, count: Operand): I64 {
 }
 
 const unless0 = (m: X86Machine, count: I64, then: () => void): void => m.if(m.i64.ne(count, m.i64.const(0)), then);
-const top = (m: X86Machine, flag: I32): I64 => m.i64.shl(m.i64.extendU(flag), m.i64.const(63));
 
-/** `shift` gives the result and CF of a value and a count that is not 0, and what has OF as its sign. */
 const shifting =
-  (
-    shift: (
-      m: X86Machine,
-      value: I64,
-      count: I64,
-      size: number,
-    ) => { result: I64; carry: I32; overflow: (r: I64) => I64 },
-  ) =>
+  (operation: Shift) =>
   (m: X86Machine, { dst, count: given }: Shifted): void => {
     const { size } = dst;
     const count = counted(m, size, given);
-    const { result, carry, overflow } = shift(m, dst.read(), count, size);
+    const value = dst.read();
+    const result = shift(m, operation, size, value, count);
     dst.write(result);
-    unless0(m, count, () => {
-      const flags = resultFlags(m, size, result);
-      m.setFlags({ ...flags, carry, overflow: overflow(flags.sign), adjust: m.i32.const(0) });
-    });
+    unless0(m, count, () => m.deriveFlags({ operation, size, a: value, b: count, result }));
   };
 
 /** Rotations change CF and OF alone. */
@@ -183,35 +172,21 @@ export const shl = insn(
     "C0|C1 /6  dst:rm, count:u8",
   ],
   { undefinedFlags: { always: "a", beyondOne: "o", beyondSize: "c" } },
-  shifting((m, value, count, size) => {
-    const { i64 } = m;
-    const result = i64.shl(value, count);
-    const carry = bit(m, size === 64 ? value : result, size === 64 ? i64.sub(i64.const(64), count) : size);
-    return { result, carry, overflow: (extended) => i64.xor(extended, top(m, carry)) };
-  }),
+  shifting("shl"),
 );
 /** Shift logical right. */
 export const shr = insn(
   "shr",
   ["D0|D1 /5  dst:rm, count:one", "D2|D3 /5  dst:rm, count:c8", "C0|C1 /5  dst:rm, count:u8"],
   { undefinedFlags: { always: "a", beyondOne: "o", beyondSize: "c" } },
-  shifting((m, value, count, size) => {
-    const { i64 } = m;
-    const carry = bit(m, value, i64.sub(count, i64.const(1)));
-    return { result: i64.shrU(value, count), carry, overflow: () => signed(m, size, value) };
-  }),
+  shifting("shr"),
 );
 /** Shift arithmetic right. */
 export const sar = insn(
   "sar",
   ["D0|D1 /7  dst:rm, count:one", "D2|D3 /7  dst:rm, count:c8", "C0|C1 /7  dst:rm, count:u8"],
   { undefinedFlags: { always: "a", beyondOne: "o" } },
-  shifting((m, value, count, size) => {
-    const { i64 } = m;
-    const extended = signed(m, size, value);
-    const carry = bit(m, i64.shrS(extended, i64.sub(count, i64.const(1))), 0);
-    return { result: i64.shrS(extended, count), carry, overflow: () => i64.const(0) };
-  }),
+  shifting("sar"),
 );
 
 /** Double Precision Shift Left. */
