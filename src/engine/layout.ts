@@ -297,6 +297,9 @@ export const jumpCache = {
   generation: 4 << asidBits,
 } as const;
 
+/** The first so many vCPUs of a VM have room for `pages` code pages, others for `laterPages`: all are in a memory of 4 GiB. */
+export const roomyVcpus = 4;
+
 /**
  * Decoded instructions, per vCPU: pages of 4 KiB of guest code, an 8-byte entry for each place where an instruction may
  * begin (+0 handler number i32, 0 = not decoded yet; +4 what the handler is told of the instruction, a word), then sentinel
@@ -319,6 +322,7 @@ export function codePages({
   longest,
   usual,
   pages,
+  laterPages = pages,
   patience,
   kinds,
   spanShift,
@@ -328,6 +332,7 @@ export function codePages({
   longest: number;
   usual: number;
   pages: number;
+  laterPages?: number;
   patience: number;
   kinds: 1 | 2 | 3 | 4;
   spanShift: number;
@@ -355,6 +360,8 @@ export function codePages({
     scale: Math.log2(entrySize / unit),
     size: end + 16,
     pages,
+    laterPages,
+    roomyVcpus,
     physical: end,
     /** i32: 1 once it was fetched through a page smaller than `reachShift` says. */
     small: end + 4,
@@ -371,16 +378,23 @@ export function vcpuParts(
   tlb: ReturnType<typeof softTlb>,
   codePage: ReturnType<typeof codePages>,
   ownSize = 0,
-): Readonly<Record<"tlb" | "smallTlb" | "jumpCache" | "code" | "own" | "size", number>> {
+): Readonly<Record<"tlb" | "smallTlb" | "jumpCache" | "code" | "own" | "size" | "laterSize", number>> {
   const align = (n: number, a: number) => Math.ceil(n / a) * a;
   const tlbAt = align(stateSize, 4096);
-  const smallTlbAt = tlbAt + tlb.tables * tlb.entries * tlb.entrySize;
+  const smallTlbAt = tlbAt + tlb.tables * tlb.tableSize;
   const jumpCacheAt = smallTlbAt + smallTlb.entries * smallTlb.entrySize;
-  const codeAt = jumpCacheAt + jumpCache.entries * jumpCache.entrySize;
-  const own = align(codeAt + codePage.pages * codePage.size, 64);
-  const size = align(own + ownSize, 65536);
-  return { tlb: tlbAt, smallTlb: smallTlbAt, jumpCache: jumpCacheAt, code: codeAt, own, size };
+  const own = align(jumpCacheAt + jumpCache.entries * jumpCache.entrySize, 64);
+  const code = align(own + ownSize, 64);
+  const sizeWith = (pages: number) => align(code + pages * codePage.size, 65536);
+  const parts = { tlb: tlbAt, smallTlb: smallTlbAt, jumpCache: jumpCacheAt, code, own };
+  return { ...parts, size: sizeWith(codePage.pages), laterSize: sizeWith(codePage.laterPages) };
 }
+
+/** Bytes of a vCPU's parts, by its number among those of its VM. */
+export const vcpuSizeOf =
+  ({ size, laterSize }: ReturnType<typeof vcpuParts>) =>
+  (index: number): number =>
+    index < roomyVcpus ? size : laterSize;
 
 /** The layout as the engine reads it: whatever registers an architecture adds, these are there. */
 export interface EngineLayout {

@@ -41,8 +41,11 @@ export interface DeviceType {
 
 export interface Arch {
   readonly name: string;
-  /** Bytes of the engine's state of a vCPU, how many of them must be 0 at first, and where the core finds what it writes. */
-  readonly vcpuSize: number;
+  /**
+   * Bytes of the engine's state of a vCPU, by its number among those of its VM, how many of them must be 0 at first, and where the
+   * core finds what it writes.
+   */
+  vcpuSize(index: number): number;
   readonly vcpuZeroed: number;
   readonly wakeOffset: number;
   readonly immediateExitOffset: number;

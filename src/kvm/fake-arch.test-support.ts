@@ -96,7 +96,7 @@ export function fake(name = "hv", type = 1): Fake {
   };
   const arch: Arch = {
     name: "fake",
-    vcpuSize: 64,
+    vcpuSize: () => 64,
     vcpuZeroed: 64,
     wakeOffset,
     immediateExitOffset,

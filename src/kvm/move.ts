@@ -46,7 +46,7 @@ export async function moveOut(
     await prepare?.(arrival.share);
     vm.requireOpen();
     // The memory is there when the guest waits for it.
-    const needed = vm.vcpus().length * (arch.vcpuSize + vmLayout.pageSize);
+    const needed = vm.vcpus().reduce((sum, _, index) => sum + arch.vcpuSize(index) + vmLayout.pageSize, 0);
     if (freeRanges(mem).length === 0) mem.ensure(mem.u32(vmLayout.heapNext) + needed);
     if (mem.compareExchange(vmLayout.moves, generation, generation + 1) !== generation) {
       throw new KvmError("EBUSY", "the VM is paused or moving already");

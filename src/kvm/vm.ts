@@ -285,7 +285,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
 
   #newVcpu(id: number, count: number, restored: boolean): VcpuCore {
     const { arch, mem } = this;
-    const state = allocate(mem, arch.vcpuSize, 65536, { zeroed: arch.vcpuZeroed });
+    const state = allocate(mem, arch.vcpuSize(count), 65536, { zeroed: arch.vcpuZeroed });
     const record = allocate(mem, vcpuRecord.size + arch.vcpuRecordSize, 64);
     const { offset } = vcpuRecord;
     mem.setI32(record + offset.id, id);

@@ -2,6 +2,7 @@
 
 import { KvmError } from "../../base/errors.js";
 import { codeMaps } from "../../engine/code-maps.js";
+import { vcpuSizeOf } from "../../engine/layout.js";
 import type { Arch } from "../../kvm/arch.js";
 import { KVM_INTERRUPT_SET, KVM_INTERRUPT_SET_LEVEL, KVM_INTERRUPT_UNSET } from "../../kvm/constants.js";
 import { allocate } from "../../kvm/heap.js";
@@ -176,7 +177,7 @@ const noMpState = (): never => {
 
 export const powerpc = {
   name: "powerpc",
-  vcpuSize: vcpuLayout.size,
+  vcpuSize: vcpuSizeOf(vcpuLayout),
   vcpuZeroed: stateSize,
   wakeOffset: state.wake.offset,
   immediateExitOffset: state.immediateExit.offset,

@@ -1,5 +1,6 @@
 /** x86: the core's list of hooks, filled in, for one vendor's processors. */
 import { KvmError } from "../../base/errors.js";
+import { vcpuSizeOf } from "../../engine/layout.js";
 import type { Arch } from "../../kvm/arch.js";
 import { allocate } from "../../kvm/heap.js";
 import type { VcpuInside, VmInside } from "../../kvm/inside.js";
@@ -162,7 +163,7 @@ function vcpuStats(vcpu: VcpuInside): Stats {
 /** For processors of the vendor with which it is linked. */
 export const x86: Arch = {
   name: "x86",
-  vcpuSize: vcpuLayout.size,
+  vcpuSize: vcpuSizeOf(vcpuLayout),
   vcpuZeroed: vcpuLayout.tlb,
   wakeOffset: state.wake.offset,
   immediateExitOffset: state.immediateExit.offset,

@@ -9,10 +9,12 @@ import {
   CODE_entrySize,
   CODE_instructions,
   CODE_kindShift,
+  CODE_laterPages,
   CODE_longest,
   CODE_pages,
   CODE_physical,
   CODE_reachShift,
+  CODE_roomyVcpus,
   CODE_scale,
   CODE_shift,
   CODE_size,
@@ -36,6 +38,7 @@ import {
   S_statDecode,
   S_statTlbMiss,
   S_steppedAt,
+  S_vcpuIndex,
   SMALLTLB_pageShift,
   TLB_executeTag,
   TLB_pageShift,
@@ -149,7 +152,8 @@ function fetchPage(s: i32, pc: u64): i32 {
 /** An empty code page for a page of guest memory, from the one that was made longest ago. */
 function makeCodePage(s: i32, page: i32, at: i32): i32 {
   const next = load<i32>(s, S_nextCodePage);
-  store<i32>(s, next + 1 < CODE_pages ? next + 1 : 0, S_nextCodePage);
+  const pages = load<i32>(s, S_vcpuIndex) < CODE_roomyVcpus ? CODE_pages : CODE_laterPages;
+  store<i32>(s, next + 1 < pages ? next + 1 : 0, S_nextCodePage);
   if (next >= load<i32>(s, S_codePagesTaken)) store<i32>(s, next + 1, S_codePagesTaken);
   const code = s + VCPU_code + next * CODE_size;
   unmapCodePage(s, code);

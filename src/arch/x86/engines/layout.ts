@@ -162,16 +162,17 @@ export const CodeKind = { long: 0, bits32: 1, bits16: 2, flat: 3 } as const;
  */
 export const CodeMode = { long: 0, general: 1, flat: 2 } as const;
 export const codePage = codePages({
-  ...{ unit: 1, longest, usual: 4, pages: 2048, patience: 0, kinds: 4 },
+  ...{ unit: 1, longest, usual: 4, pages: 4096, laterPages: 2048, patience: 0, kinds: 4 },
   // A large page has 2 MiB or more.
   ...{ spanShift: 16, reachShift: 21 },
 });
 
 /**
- * Records of operands (operands.ts): each stands once, found by a hash of what is in it. A kernel's boot has some 40,000. When
- * `full` of them are there, all decoded code is dropped and they begin anew, soon, so that there must be room for a page more.
+ * Records of operands (operands.ts): each stands once, found by a hash of what is in it. A kernel's boot has some 40,000, a
+ * compiler some 200,000. When `full` of them are there, all decoded code is dropped and they begin anew, soon, so that there must be
+ * room for a page more.
  */
-export const recordPool = { entries: 131072, full: 98304, size: 32, hashed: 131072 } as const;
+export const recordPool = { entries: 524288, full: 393216, size: 32, hashed: 524288 } as const;
 /** Bytes of the records, and of the table of their numbers by hash. */
 const own = recordPool.entries * recordPool.size + 4 * recordPool.hashed;
 export const vcpu = vcpuParts(built.size, tlb, codePage, own);
