@@ -18,12 +18,16 @@ export interface AccessGroup {
   local: number | undefined;
 }
 
-/** Bytes that a group may span: far less than a page, so that a check seldom fails for the wrong reason. */
-const spanLimit = 2048;
+/**
+ * Which part of a page a group may span: a check must seldom fail for the wrong reason. A function whose frame lies over the end of a
+ * page leaves its region each time; half a page was one call of perl's in twenty, and the smaller groups cost nothing.
+ */
+const part = 32;
 
-/** The group of each instruction of a block; undefined where an access stands by itself. */
+/** The group of each instruction of a block, in pages of so many bytes; undefined where an access stands by itself. */
 export function accessGroups(
   templates: readonly Pick<Template<unknown>, "plain" | "writes">[],
+  pageSize: number,
 ): readonly (AccessGroup | undefined)[] {
   const open = new Map<number, AccessGroup>();
   const groups = templates.map(({ plain, writes }, i) => {
@@ -33,7 +37,7 @@ export function accessGroups(
       const low = displacement;
       const high = displacement + size;
       group = open.get(register);
-      if (group && Math.max(group.high, high) - Math.min(group.low, low) <= spanLimit) {
+      if (group && Math.max(group.high, high) - Math.min(group.low, low) <= pageSize / part) {
         group.low = Math.min(group.low, low);
         group.high = Math.max(group.high, high);
         group.loads ||= !stores;

@@ -32,7 +32,12 @@ function deadIn(
     blocks.set(start, { start, instructions, successors: next.filter((to) => starts.includes(to)), calls: false });
   }
   const graph = analyse([starts[0] as number], blocks);
-  const groups = graph.nodes.map(({ block }) => accessGroups(block.instructions.map(({ template }) => template)));
+  const groups = graph.nodes.map(({ block }) =>
+    accessGroups(
+      block.instructions.map(({ template }) => template),
+      65536,
+    ),
+  );
   return [...deadWrites(graph, wholes, groups)]
     .map(([{ offset }, dead]) => [offset, dead] as const)
     .sort(([a], [b]) => a - b);

@@ -211,7 +211,12 @@ export class RegionTranslator<V> {
     const graph = analyse([...new Set([this.#source.entry, ...this.#returns])], blocks);
     this.#graph = graph;
     this.#groups = graph.nodes.map(({ block }) =>
-      this.#source.missesCall ? [] : accessGroups(block.instructions.map(({ template }) => template)),
+      this.#source.missesCall
+        ? []
+        : accessGroups(
+            block.instructions.map(({ template }) => template),
+            1 << this.#layout.tlb.pageShift,
+          ),
     );
     const wholes = this.#target.held.flatMap(({ whole }, n) => (whole ? [n] : []));
     this.#dead = deadWrites(graph, wholes, this.#groups);
