@@ -1,4 +1,4 @@
-/** Where the engine finds decoded code by its guest physical page, for the slow paths of any architecture. */
+/** Where the engine finds what it knows of guest physical pages, for the slow paths of any architecture: decoded code, who stores. */
 import { allocate } from "../kvm/heap.js";
 import type { VcpuInside, VmInside } from "../kvm/inside.js";
 import { locked } from "../kvm/lock.js";
@@ -19,12 +19,14 @@ export interface CodeMapOptions {
 }
 
 export function codeMaps(
-  addressOf: VcpuFields<"codeMaps">["addressOf"],
+  addressOf: VcpuFields<"codeMaps" | "writers">["addressOf"],
   { maps, ownedPage }: CodeMapOptions,
 ): { prepareCode(vm: VmInside): void; createCodeMaps(vcpu: VcpuInside): void } {
+  const ownedSize = (limit: bigint): number => Math.max(Number(limit / ownedPage) * 4, smallest);
   const create = (vcpu: VcpuInside, size: number): void => {
     const { mem } = vcpu.vm;
     mem.setI32(addressOf(vcpu, "codeMaps"), allocate(mem, size));
+    mem.setI32(addressOf(vcpu, "writers"), allocate(mem, ownedSize(mem.i64(engineVm.ramLimit))));
   };
   return {
     /** Makes them when the VM first runs: by then its RAM is known. */
@@ -39,7 +41,7 @@ export function codeMaps(
         const limit = end < codeLimit ? end : codeLimit;
         const size = maps * Math.max(Number(limit / 4096n) * 4, smallest);
         mem.setI64(engineVm.ramLimit, limit);
-        mem.setI32(engineVm.codeOwners, allocate(mem, Math.max(Number(limit / ownedPage) * 4, smallest)));
+        mem.setI32(engineVm.codeOwners, allocate(mem, ownedSize(limit)));
         for (const vcpu of vm.vcpus()) create(vcpu, size);
         mem.store(engineVm.codeMapSize, size);
       });

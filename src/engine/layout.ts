@@ -20,8 +20,8 @@ export interface Field {
 export type Fields = Readonly<Record<string, readonly [FieldType, number]>>;
 const sizeOf = { i32: 4, i64: 8, f64: 8, v128: 16 } as const;
 
-/** Entries of a table of the soft TLB; at least 1024. */
-const tlbEntries = 4096;
+/** A table of the soft TLB has no more entries for data, and at least 1024. */
+const tlbLimit = 16384;
 /** Bytes of `jumpPages`; no more than entries of a table of the soft TLB, so that a set of those belongs to one. */
 const jumpPages = 1024;
 
@@ -83,6 +83,11 @@ export const engineFields = {
    * again for code of each other kind.
    */
   codeMaps: ["i32", 1],
+  /**
+   * Address of a map of the soft TLB's pages below ramLimit, one i32 for each: the entry through which it may be stored to, 0, or -1 if
+   * there may be several. 0: there is no such map.
+   */
+  writers: ["i32", 1],
   /** Code map for instruction fetch in the present kind of code. Derived from registers. */
   codeMap: ["i32", 1],
   /** Which code page is taken for the next new page of code. */
@@ -147,7 +152,7 @@ export const engineFields = {
    * before it, a bit for each 32nd part of it that is not 0.
    */
   dropWords: ["i32", 1],
-  dropSets: ["i32", tlbEntries / 32],
+  dropSets: ["i32", tlbLimit / 32],
   /** Mailbox of pages to drop from the instruction cache and the write TLB: a ring of 64 and its counters. */
   mailHead: ["i32", 1],
   mailTail: ["i32", 1],
@@ -258,7 +263,8 @@ export const engineVmEnd = vmLayout.arch + 16;
 const asidBits = 12;
 
 /**
- * Soft TLB: `tables` direct-mapped tables per vCPU, `entries` entries each, of 32 bytes:
+ * Soft TLB: `tables` direct-mapped tables per vCPU, of `entries` entries for data, behind which are `fetchEntries` for code: were they
+ * the same, a page of a function's and one that it accesses could take each other's place with each access. 32 bytes each:
  *   +0 read tag i64, +8 write tag i64, +16 execute tag i64, +24 addend i32 (host address - low 32 bits of the effective
  *   address), +28 physical page number (of the entry's page size) i32.
  * A tag is (effective address of the page) | asid, asid in bits 0 to 11, never 0; an empty tag is 0. An access is a hit if
@@ -266,11 +272,15 @@ const asidBits = 12;
  *
  * @param pageShift log2 of the bytes of its pages; smaller pages of a guest always take the slow path.
  */
-export const softTlb = (pageShift: number) =>
+export const softTlb = (pageShift: number, entries: 4096 | 16384, fetchEntries: 1024 | 4096) =>
   ({
     pageShift,
-    entries: tlbEntries,
+    entries,
+    fetchEntries,
     entrySize: 32,
+    /** Where a table's entries for code begin, and its size. */
+    fetch: 32 * entries,
+    tableSize: 32 * (entries + fetchEntries),
     tables: 8,
     readTag: 0,
     writeTag: 8,
@@ -372,7 +382,10 @@ export function codePages({
 /** Handler numbers with a fixed meaning. The decode table's ids are handler numbers; its 0 (no instruction) gives `illegal`. */
 export const Handler = { undecoded: 0, nextPage: 1, region: 2, illegal: 3, first: 4 } as const;
 
-/** Byte offsets from a vCPU's base of its parts, and the whole size. `ownSize`: bytes of what the architecture alone has. */
+/**
+ * Byte offsets from a vCPU's base of its parts, and the whole size, of one of the first and of a later one. `ownSize`: bytes of what
+ * the architecture alone has.
+ */
 export function vcpuParts(
   stateSize: number,
   tlb: ReturnType<typeof softTlb>,

@@ -2,13 +2,16 @@
 import type { FunctionBuilder } from "../wasm/function-builder.js";
 import type { EngineLayout } from "./layout.js";
 
-/** [table] -> [entry]: where in a table of the soft TLB the translation of the address in local `ea` can stand. */
-export function emitTlbEntry(f: FunctionBuilder, { tlb }: EngineLayout, ea: number): void {
+/**
+ * [table] -> [entry]: where in a table of the soft TLB the translation of the address in local `ea` can stand, of data or, in the
+ * table that the state's `fetchTlb` has, of code.
+ */
+export function emitTlbEntry(f: FunctionBuilder, { tlb }: EngineLayout, ea: number, kind: "data" | "code"): void {
   f.get(ea);
   f.i64Const(BigInt(tlb.pageShift - Math.log2(tlb.entrySize)));
   f.i64("shrU");
   f.convert("wrap");
-  f.i32Const((tlb.entries - 1) * tlb.entrySize);
+  f.i32Const(((kind === "data" ? tlb.entries : tlb.fetchEntries) - 1) * tlb.entrySize);
   f.i32("and");
   f.i32("add");
 }

@@ -87,7 +87,7 @@ function note(f: FunctionBuilder, x: AccessContext, ea: number, kind: 1 | 2): vo
 function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, tag: number, miss: Label): number {
   const entry = f.local("i32");
   x.table(f);
-  emitTlbEntry(f, x.layout, ea);
+  emitTlbEntry(f, x.layout, ea, "data");
   f.tee(entry);
   f.load("i64", tag);
   f.get(ea);

@@ -24,6 +24,7 @@ const engineDerived: readonly EngineField[] = [
   "codeBytes",
   "vcpuIndex",
   "codeMaps",
+  "writers",
   "codeMap",
   "nextCodePage",
   "codePagesTaken",

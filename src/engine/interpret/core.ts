@@ -476,7 +476,7 @@ class Core<S extends HandlerSpec> extends CoreFrame<S> {
     const f = this.f;
     const { codePage, tlb } = this.layout;
     f.get(this.fetchTable);
-    emitTlbEntry(f, this.layout, this.target);
+    emitTlbEntry(f, this.layout, this.target, "code");
     f.tee(this.to);
     f.load("i64", tlb.executeTag);
     f.get(this.target);

@@ -13,9 +13,9 @@ import {
   SMALLTLB_entries,
   SMALLTLB_entrySize,
   TLB_asidBits,
-  TLB_entries,
-  TLB_entrySize,
+  TLB_fetch,
   TLB_tables,
+  TLB_tableSize,
   VCPU_smallTlb,
   VCPU_tlb,
 } from "./layout.target";
@@ -26,7 +26,6 @@ export const CONTEXTS = N_contexts / 2;
 const CONTEXT_SIZE = 16;
 /** A key: generation in the upper 28 bits, the architecture's in the others, never 0. */
 const GENERATION_SHIFT = 36;
-const TABLE_SIZE = TLB_entries * TLB_entrySize;
 const NUMBERS_PER_TABLE = (1 << TLB_asidBits) / TLB_tables;
 
 /** Where a context is remembered. */
@@ -46,7 +45,7 @@ function contextKey(s: i32, name: i64): i64 {
 /** Makes the numbers of a table free: empties it, and the table of small pages, which all share. */
 function recycle(s: i32, table: i32): void {
   forgetJumps(s);
-  memory.fill(s + VCPU_tlb + table * TABLE_SIZE, 0, TABLE_SIZE);
+  memory.fill(s + VCPU_tlb + table * TLB_tableSize, 0, TLB_tableSize);
   memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
   const end = s + S_contexts + CONTEXTS * CONTEXT_SIZE;
   for (let slot = s + S_contexts; slot != end; slot += CONTEXT_SIZE) {
@@ -87,7 +86,14 @@ export function newAsid(s: i32, slot: i32, name: i64, table: i32): i64 {
 // @ts-ignore: decorator
 @inline
 export function tableOf(s: i32, asid: i64): i32 {
-  return s + VCPU_tlb + (<i32>asid & (TLB_tables - 1)) * TABLE_SIZE;
+  return s + VCPU_tlb + (<i32>asid & (TLB_tables - 1)) * TLB_tableSize;
+}
+
+/** The same of translations of code. */
+// @ts-ignore: decorator
+@inline
+export function fetchTableOf(s: i32, asid: i64): i32 {
+  return tableOf(s, asid) + TLB_fetch;
 }
 
 /** Forgets every translation. The caller derives anew. */
@@ -105,7 +111,7 @@ export function forgetContext(s: i32, slot: i32, name: i64): void {
 
 /** As after the vCPU's creation: all tables empty. */
 export function resetContexts(s: i32): void {
-  memory.fill(s + VCPU_tlb, 0, TLB_tables * TABLE_SIZE);
+  memory.fill(s + VCPU_tlb, 0, TLB_tables * TLB_tableSize);
   memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
   memory.fill(s + S_tableNext, 0, TLB_tables * 4);
   forgetJumps(s);

@@ -24,7 +24,15 @@ import { isOwned, storeHitsCode } from "./code-pages.as";
 import { isWatchedPage } from "./debug.as";
 import { traceMmu } from "./events.as";
 import { dirtyNoted, findSlot, hostInSlot, leaveForDirtyRing, noteDirty, slotIsReadOnly } from "./slots.as";
-import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
+import {
+  entryFor,
+  noteSmallWriter,
+  noteWriter,
+  PAGE_MASK,
+  prepareEntry,
+  SMALL_PAGE_MASK,
+  smallEntryFor,
+} from "./tlb.as";
 
 /** An interrupt has been raised, or the engine leaves: `fault` is set. */
 export const ADDRESS_FAULT = 0;
@@ -102,6 +110,11 @@ function refill(s: i32, ea: u64, access: i32): i32 {
   // Each access to it is to come to the slow path.
   if (large && isWatchedPage(s, ea & ~PAGE_MASK, PAGE_MASK)) return host;
   if (rights & RIGHT_read) store<u64>(entry, tag, TLB_readTag);
-  if (writable) store<u64>(entry, tag, TLB_writeTag);
+  if (!writable) return host;
+  store<u64>(entry, tag, TLB_writeTag);
+  if (physicalAddress >= load<u64>(ARCH_ramLimit)) return host;
+  const page = <i32>(physicalAddress >> TLB_pageShift);
+  if (large) noteWriter(s, page, entry);
+  else noteSmallWriter(s, page);
   return host;
 }

@@ -64,7 +64,7 @@ import { claim, fetchedThroughSmall, unmapCodePage } from "./code-pages.as";
 import { userBreaksAt } from "./debug-points.as";
 import { traceMmu } from "./events.as";
 import { findSlot, hostInSlot } from "./slots.as";
-import { entryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
+import { fetchEntryFor, PAGE_MASK, prepareEntry, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
 
 /** After so many faults in a row without one instruction, the caller gets a look at the world. */
 const FAULTS_IN_A_ROW = 64;
@@ -87,7 +87,7 @@ export function fetch(s: i32): i32 {
     const at = load<u64>(s, S_pc);
     const pc = effective(s, at);
     if (pc != at) store<u64>(s, pc, S_pc);
-    const large = entryFor(load<i32>(s, S_fetchTlb), pc);
+    const large = fetchEntryFor(load<i32>(s, S_fetchTlb), pc);
     let page: i32;
     let small = false;
     if (load<u64>(large, TLB_executeTag) == ((pc & ~PAGE_MASK) | load<u64>(s, S_fetchAsid))) {
@@ -135,7 +135,7 @@ function fetchPage(s: i32, pc: u64): i32 {
   }
   const addend = hostInSlot(physical) - <i32>pc;
   if (pageShift >= TLB_pageShift) {
-    const entry = entryFor(load<i32>(s, S_fetchTlb), pc);
+    const entry = fetchEntryFor(load<i32>(s, S_fetchTlb), pc);
     prepareEntry(entry, addend, <i32>(physical >> TLB_pageShift));
     store<u64>(entry, (pc & ~PAGE_MASK) | asid, TLB_executeTag);
     translationEntered(s, entry, ACCESS_fetch);

@@ -10,12 +10,12 @@ import {
   TLB_pageShift,
   TLB_physicalPage,
 } from "./layout.target";
-import { entryFor, PAGE_MASK, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
+import { fetchEntryFor, PAGE_MASK, SMALL_PAGE_MASK, smallEntryFor } from "./tlb.as";
 
 /** The soft-TLB entry that `pc` is fetched through, or 0 if there is none. */
 export function fetchEntry(s: i32, pc: u64): i32 {
   const asid = load<u64>(s, S_fetchAsid);
-  const large = entryFor(load<i32>(s, S_fetchTlb), pc);
+  const large = fetchEntryFor(load<i32>(s, S_fetchTlb), pc);
   if (load<u64>(large, TLB_executeTag) == ((pc & ~PAGE_MASK) | asid)) return large;
   const small = smallEntryFor(s, pc);
   return load<u64>(small, TLB_executeTag) == ((pc & ~SMALL_PAGE_MASK) | asid) ? small : 0;
@@ -33,7 +33,7 @@ export function codePhysicalPage(s: i32): i32 {
   const pc = load<u64>(s, S_pc);
   const page = load<i32>(fetchEntry(s, pc), TLB_physicalPage);
   const parts = TLB_pageShift - CODE_shift;
-  if (parts == 0 || fetchEntry(s, pc) != entryFor(load<i32>(s, S_fetchTlb), pc)) return page;
+  if (parts == 0 || fetchEntry(s, pc) != fetchEntryFor(load<i32>(s, S_fetchTlb), pc)) return page;
   return (page << parts) | (<i32>(pc >> CODE_shift) & ((1 << parts) - 1));
 }
 

@@ -12,7 +12,7 @@ import {
 import { pageShift, physical, translate } from "./arch.target";
 import { fetchEntry } from "./regions.as";
 import { isInOneSlot } from "./slots.as";
-import { entryFor } from "./tlb.as";
+import { fetchEntryFor } from "./tlb.as";
 
 /** Whether one page of the guest's and one memory slot have the 2^shift bytes that `pc`, whose physical address is given, is in. */
 function isTogether(s: i32, at: u64, size: i32, shift: i32): bool {
@@ -27,7 +27,7 @@ function isTogether(s: i32, at: u64, size: i32, shift: i32): bool {
  */
 export function codeReach(s: i32): i32 {
   const pc = load<u64>(s, S_pc);
-  if (fetchEntry(s, pc) != entryFor(load<i32>(s, S_fetchTlb), pc)) return CODE_shift;
+  if (fetchEntry(s, pc) != fetchEntryFor(load<i32>(s, S_fetchTlb), pc)) return CODE_shift;
   if (TLB_pageShift >= CODE_reachShift) return CODE_reachShift;
   if (translate(s, pc, ACCESS_fetch) != 0) return CODE_shift;
   if (isTogether(s, physical, pageShift, CODE_reachShift)) return CODE_reachShift;

@@ -201,7 +201,7 @@ export class Linkage {
     const pc = f.local("i64");
     this.#emitPlace(f, s, pc, cached);
     this.#loadState(f, s, "fetchTlb");
-    emitTlbEntry(f, this.#layout, pc);
+    emitTlbEntry(f, this.#layout, pc, "code");
     f.tee(at);
     f.load("i64", tlb.executeTag);
     f.get(pc);

@@ -226,13 +226,13 @@ export class RegionMaker<V> {
    */
   #translated(kind: "read" | "execute", request: RegionRequest, address: bigint, size: number) {
     const { tlb } = this.#target.layout;
-    const [table, asid, tag] =
+    const [table, entries, asid, tag] =
       kind === "read"
-        ? [request.tlb, request.asid, tlb.readTag]
-        : [request.fetchTlb, request.fetchAsid, tlb.executeTag];
+        ? [request.tlb, tlb.entries, request.asid, tlb.readTag]
+        : [request.fetchTlb, tlb.fetchEntries, request.fetchAsid, tlb.executeTag];
     const view = new DataView(this.#memory.buffer);
     const page = BigInt.asUintN(64, address) >> BigInt(tlb.pageShift);
-    const entry = table + Number(page & BigInt(tlb.entries - 1)) * tlb.entrySize;
+    const entry = table + Number(page & BigInt(entries - 1)) * tlb.entrySize;
     if (view.getBigUint64(entry + tag, true) !== ((page << BigInt(tlb.pageShift)) | asid)) return undefined;
     const [inPage, low] = [BigInt.asUintN(tlb.pageShift, address), BigInt.asUintN(32, address)];
     const host = (view.getInt32(entry + tlb.addend, true) + Number(low)) >>> 0;

@@ -616,7 +616,7 @@ export class RegionTranslator<V> {
     this.#pushAddress(this.#source.span);
     f.set(next);
     this.#pushField("fetchTlb");
-    emitTlbEntry(f, this.#layout, next);
+    emitTlbEntry(f, this.#layout, next, "code");
     const entry = f.local("i32");
     f.tee(entry);
     f.load("i64", tlb.executeTag);

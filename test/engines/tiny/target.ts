@@ -28,7 +28,7 @@ import { instructions, longest, type TinyInstruction, type TinyMachine } from ".
 /** Registers, the address to return to, and how many slices have passed. */
 const built = layOut({ registers: ["i64", 8], link: ["i64", 1], time: ["i64", 1], ...engineFields });
 export const state = built.fields;
-export const tlb = softTlb(12);
+export const tlb = softTlb(12, 4096, 1024);
 export const codePage = codePages({
   ...{ unit: 1, longest, usual: 1, pages: 16, patience: 2, kinds: 1 },
   ...{ spanShift: tlb.pageShift, reachShift: tlb.pageShift },

@@ -128,7 +128,7 @@ export const Request = {
 } as const;
 
 /** Pages of 64 KiB, as the guests use; smaller ones always take the slow path. */
-export const tlb = softTlb(16);
+export const tlb = softTlb(16, 4096, 1024);
 export const codePage = codePages({
   ...{ unit: 4, longest: 8, usual: 1, pages: 3072, patience: 8, kinds: 2 },
   ...{ spanShift: tlb.pageShift, reachShift: tlb.pageShift },

@@ -27,6 +27,7 @@ import {
   forgetContext,
   isRemembered,
   newAsid,
+  fetchTableOf,
   tableOf,
 } from "../../../engine/runtime/contexts.as";
 
@@ -108,7 +109,7 @@ export function deriveContexts(s: i32, msr: u64): void {
   else if (radix && (load<u64>(s, S_iamr) >> 62) & 1) fetch = asidOf(s, 0, FETCH_KERNEL_ALONE);
   else fetch = asidOf(s, pid, FETCH_KERNEL);
   store<i64>(s, fetch, S_fetchAsid);
-  store<i32>(s, tableOf(s, fetch), S_fetchTlb);
+  store<i32>(s, fetchTableOf(s, fetch), S_fetchTlb);
 }
 
 /** Forgets the translations of one PID but 0, whose pages every context holds. The caller derives anew. */

@@ -153,7 +153,7 @@ const built = layOut({
 });
 
 export const state = built.fields;
-export const tlb = softTlb(12);
+export const tlb = softTlb(12, 16384, 4096);
 /** Kinds of code: 64-bit, 32 bits, 16 bits, 32 bits in flat segments. */
 export const CodeKind = { long: 0, bits32: 1, bits16: 2, flat: 3 } as const;
 /**

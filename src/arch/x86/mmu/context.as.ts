@@ -29,7 +29,15 @@ import {
   N_localEntries,
   TLB_tables,
 } from "../engines/runtime/layout.generated";
-import { asidAt, contextAt, forgetContext, isRemembered, newAsid, tableOf } from "../../../engine/runtime/contexts.as";
+import {
+  asidAt,
+  contextAt,
+  forgetContext,
+  fetchTableOf,
+  isRemembered,
+  newAsid,
+  tableOf,
+} from "../../../engine/runtime/contexts.as";
 import { codeMapOf } from "../../../engine/runtime/code-pages.as";
 import { deriveJumpContext } from "../../../engine/runtime/jump-cache.as";
 import { emptyEntry } from "../../../engine/runtime/tlb.as";
@@ -88,7 +96,7 @@ export function derive(s: i32): void {
   store<i64>(s, data, S_asid);
   store<i32>(s, tableOf(s, data), S_tlb);
   store<i64>(s, fetch, S_fetchAsid);
-  store<i32>(s, tableOf(s, fetch), S_fetchTlb);
+  store<i32>(s, fetchTableOf(s, fetch), S_fetchTlb);
   deriveFloat(s);
   if (flags & (RFLAGS_trap | RFLAGS_resume)) store<i32>(s, load<i32>(s, S_mode) | MODE_alone, S_mode);
   deriveCode(s);

@@ -24,6 +24,7 @@ const vcpuState = savedVcpuState<StateField>({ getField, setField }, state, {
     "hugePages",
     "localEntries",
     "localCount",
+    "flagSource",
     "keysSeen",
     "recordCount",
     "updateAddress",

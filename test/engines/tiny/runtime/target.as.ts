@@ -25,7 +25,14 @@ import {
   TLB_pageShift,
   VM_decodeTables,
 } from "./layout.generated";
-import { contextAt, asidAt, isRemembered, newAsid, tableOf } from "../../../../src/engine/runtime/contexts.as";
+import {
+  contextAt,
+  asidAt,
+  fetchTableOf,
+  isRemembered,
+  newAsid,
+  tableOf,
+} from "../../../../src/engine/runtime/contexts.as";
 import { deriveJumpContext } from "../../../../src/engine/runtime/jump-cache.as";
 
 /** The only cause why a translation fails. */
@@ -98,7 +105,7 @@ export function derive(s: i32): void {
   store<i64>(s, data, S_asid);
   store<i32>(s, tableOf(s, data), S_tlb);
   store<i64>(s, fetch, S_fetchAsid);
-  store<i32>(s, tableOf(s, fetch), S_fetchTlb);
+  store<i32>(s, fetchTableOf(s, fetch), S_fetchTlb);
   store<i32>(s, load<i32>(s, S_codeMaps), S_codeMap);
   deriveJumpContext(s, 0);
 }
