@@ -37,14 +37,6 @@ const file = (value: unknown, call: string, name: string): void => {
   if (typeof value === "string" || value instanceof URL || value instanceof Blob || value instanceof Uint8Array) return;
   throw new VmError("EINVAL", `${call}: ${name} is no name or address of a file, URL, Blob or Uint8Array`);
 };
-/** What is not there yet, with what there is instead. */
-interface LimitsToCome {
-  readonly memory?: unknown;
-}
-const insteadOfLimit: Readonly<Record<keyof LimitsToCome, string>> = {
-  memory:
-    "its RAM is the option memory; what the host takes besides is bounded for each part, and a process's by its control group",
-};
 
 const port = integer(1, 65535);
 const checkOptions = optionsOf<VmOptions>({
@@ -79,7 +71,7 @@ const checkOptions = optionsOf<VmOptions>({
     }),
   ),
   limits: optional(
-    optionsOf<Limits & LimitsToCome>({
+    optionsOf<Limits>({
       ...{ cpu: anything, output: anything, disk: anything, lifetime: optional(time) },
       ...{ memory: anything, processes: optional(integer(1, mostProcesses)) },
     }),
@@ -149,9 +141,6 @@ function refuseWhatIsToCome(options: VmOptions): void {
   if (image !== undefined && kernel !== undefined)
     throw new VmError("EINVAL", "createVm: image and kernel exclude each other");
   if (initrd !== undefined && kernel === undefined) throw new VmError("EINVAL", "createVm: initrd needs its kernel");
-  for (const [name, instead] of Object.entries(insteadOfLimit)) {
-    if (Object.hasOwn(limits, name)) throw notSupported(`createVm: the option limits.${name}`, instead);
-  }
   const { cpu = 1, disk } = limits;
   if (!(cpu >= leastCores && cpu <= mostCores)) {
     const is = `from ${leastCores} to ${mostCores}`;

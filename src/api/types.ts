@@ -60,6 +60,13 @@ export interface Limits {
    * each), and what qcow2 images in mode "write" grow by. Beyond that the guest has I/O errors. A raw file has the size that it has.
    */
   readonly disk?: Size;
+  /**
+   * What the VM may take of the host's memory: its RAM (`memory`); what kvm takes for its processors, 26M each for POWER, 153M for
+   * x86, and 4M; 32M with a network, 64M with a relay; and 48M or more, of which a half is for generated code, whose oldest is
+   * dropped beyond, and the rest for what lies in memory of disks: what the guest writes over them, and caches. Beyond that the
+   * guest has I/O errors.
+   */
+  readonly memory?: Size;
   /** Milliseconds after which the VM ends. */
   readonly lifetime?: number;
   /**

@@ -44,7 +44,8 @@ export const calls = {
     method: "createVm",
     request: "0x01, type",
     errors: {
-      EINVAL: "no implementation of that type is loaded, or memoryLimit is no number from 16 MiB to 4 GiB",
+      EINVAL:
+        "no implementation of that type is loaded, memoryLimit is no number from 16 MiB to 4 GiB, or codeLimit none from 64 KiB to 2 GiB",
       ENOENT: "the module is going away",
       ENOMEM: "no address space for the VM's memory",
       EOPNOTSUPP: "the implementation is not loaded for that kind of memory, or the platform has no shared memory",

@@ -27,6 +27,9 @@ test("a VM that cannot be created leaves no reference; a module that goes gives 
   failing.failCreate = true;
   assert.throws(() => kvmOf([failing], module).createVm(0, { shared: false }), /no/);
   assert.throws(() => kvmOf([fake()], module).createVm(0, { memoryLimit: 5 }), errno("EINVAL"));
+  for (const codeLimit of [0, 65535, 65536.5, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY, -65536]) {
+    assert.throws(() => kvmOf([fake()], module).createVm(0, { codeLimit }), errno("EINVAL"), `${codeLimit}`);
+  }
   assert.equal(module.references, 0);
   module.going = true;
   assert.throws(() => kvmOf([fake()], module).createVm(), errno("ENOENT"));

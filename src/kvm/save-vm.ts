@@ -22,6 +22,7 @@ const vmDerived = [
   "free",
   "deviceTypes",
   "vcpuRecords",
+  "codeBytes",
 ] as const;
 export const vcpuDerived = ["id", "index", "state", "running", "incomplete"] as const;
 

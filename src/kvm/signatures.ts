@@ -55,7 +55,9 @@ export const kvmSignatures = {
   checkExtension: { cap: anything },
   createVm: {
     type: optional(wholeNumber),
-    options: optional(options<VmOptions>({ memoryLimit: optional(size), shared: optional(boolean) })),
+    options: optional(
+      options<VmOptions>({ memoryLimit: optional(size), codeLimit: optional(size), shared: optional(boolean) }),
+    ),
   },
   takeOver: {
     vm: having({

@@ -38,6 +38,9 @@ export const vmStruct = struct({
   dirtyRingBitmap: "i32",
   /** [A] u32: how long a vCPU that halts looks for work before it sleeps. */
   haltPollNs: "i32",
+  /** [I] Most bytes of generated code, 0: as many as the process may have; [A] how many there are. */
+  codeLimit: "i32",
+  codeBytes: "i32",
   /** [L] Devices created, by type (below 32). */
   deviceTypes: "i32",
   /** [I] Address of each vCPU's record, by order of creation; vmLayout.vcpus has the engine's part. */

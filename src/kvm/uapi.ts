@@ -93,6 +93,11 @@ export interface VmOptions {
    * which only what is allocated costs memory.
    */
   readonly memoryLimit?: number;
+  /**
+   * Most bytes of WebAssembly that may be generated for its code, from 64 KiB on: what a vCPU made first is dropped beyond. The
+   * host takes some ten times as much for it. Default: what the process may have.
+   */
+  readonly codeLimit?: number;
   /** Whether several threads can run it. Default: if kvm was loaded for shared memory. EOPNOTSUPP if asked and it has not. */
   readonly shared?: boolean;
 }

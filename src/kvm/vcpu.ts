@@ -1,6 +1,7 @@
 /** A vCPU as one thread holds it: KVM_RUN's loop, halting, waking. Registers and counters are in the VM's memory. */
 import { KvmError } from "../base/errors.js";
 import { guard } from "../base/takes.js";
+import { type CodeShare, ProcessPage } from "../vac/page.js";
 import type { Arch } from "./arch.js";
 import { enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
@@ -8,7 +9,7 @@ import { dirtyRingFull, dirtyRingOf } from "./dirty-ring.js";
 import type { Engine, EngineVcpu } from "./engine.js";
 import type { VcpuInside, VmInside } from "./inside.js";
 import { vmLayout } from "./layout.js";
-import { canBlock } from "./memory.js";
+import { canBlock, type VmMemory } from "./memory.js";
 import type { MissingPages } from "./missing-pages.js";
 import { vcpuSignatures } from "./signatures.js";
 import { vcpuRecord, vmState } from "./state.js";
@@ -261,12 +262,14 @@ export class VcpuCore implements Vcpu, VcpuInside {
     const { vm } = this;
     const ordered = this.#orders;
     if (!this.#engine || ordered !== this.#ordered) {
-      this.#engine = vm.engine.attach(
-        vm.mem.wasm,
-        this.state,
-        (...event) => vm.arch.engineEvent(this, ...event),
-        (address) => vm.missing.need(address, 1),
-        ordered,
+      this.#engine = ProcessPage.within(codeShare(vm.mem), () =>
+        vm.engine.attach(
+          vm.mem.wasm,
+          this.state,
+          (...event) => vm.arch.engineEvent(this, ...event),
+          (address) => vm.missing.need(address, 1),
+          ordered,
+        ),
       );
       this.#ordered = ordered;
     }
@@ -472,3 +475,12 @@ function traceValues(exit: Exit): Record<string, bigint | number | string> {
   }
   return values;
 }
+
+/** What the VM may have of the process's generated code. */
+const codeShare = (mem: VmMemory): CodeShare => ({
+  account: (bytes) => void mem.add(vmState.codeBytes, bytes),
+  get excess() {
+    const limit = mem.i32(vmState.codeLimit);
+    return limit === 0 ? 0 : Math.max(0, mem.load(vmState.codeBytes) - limit);
+  },
+});

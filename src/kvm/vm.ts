@@ -62,6 +62,8 @@ const vmStatistics: readonly Statistic<VmCore>[] = [
 
 /** Addresses are 32 bits, and one past the end must be a number too. */
 const memoryMax = 65535 * 65536;
+/** The least limit of generated code: less would hold hardly a module. */
+const leastCode = 65536;
 
 export class VmCore implements Omit<Vm, "moveTo">, VmInside {
   static {
@@ -146,15 +148,19 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
     kvm: ModuleReference,
     released: () => void,
   ): VmCore {
-    const { memoryLimit = memoryMax, shared = implementation.sharesByDefault } = options;
+    const { memoryLimit = memoryMax, codeLimit, shared = implementation.sharesByDefault } = options;
     if (!(Number.isSafeInteger(memoryLimit) && memoryLimit >= 1 << 24)) {
       throw new KvmError("EINVAL", `memoryLimit ${memoryLimit} is no number of bytes from 16 MiB to 4 GiB`);
+    }
+    if (codeLimit !== undefined && !(codeLimit >= leastCode && codeLimit < 2 ** 31)) {
+      throw new KvmError("EINVAL", `codeLimit ${codeLimit} is no number of bytes from 64 KiB to 2 GiB`);
     }
     const engine = implementation.engine(shared);
     reclaimerOf(vac).beforeNext();
     const mem = VmMemory.create(heapStart, Math.min(memoryLimit, memoryMax), shared);
     mem.setI32(vmLayout.heapNext, heapStart);
     mem.setF64(vmLayout.clockBase, hostNow());
+    mem.setI32(vmState.codeLimit, codeLimit ?? 0);
     const vm = new VmCore(mem, implementation, engine, vac, kvm, 0, released);
     vm.arch.createVm(vm);
     return vm;

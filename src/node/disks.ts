@@ -9,7 +9,8 @@ import { VmmError } from "../vmm/errors.js";
 import type { Disk } from "../vmm/storage/disk.js";
 import { openHttp } from "../vmm/storage/http-bytes.js";
 import { type DiskFile, openDisk } from "../vmm/storage/node/open-disk.js";
-import { blobBytes, RemoteStore, whenHere } from "../vmm/storage/remote-store.js";
+import { tablesRoom } from "../vmm/storage/qcow2/tables.js";
+import { blobBytes, RemoteStore, remoteRoom, whenHere } from "../vmm/storage/remote-store.js";
 import type { Room } from "../vmm/storage/room.js";
 
 export type { OpenDisks, SavedDisks } from "../vmm/devices/virtio/disks.js";
@@ -33,7 +34,12 @@ export async function withDisks<T>(
   cpus: number,
   report: (sentence: string) => void,
   use: (disks: OpenDisks) => Promise<T>,
-  { saved, limit, signal }: Partial<Pick<Opening, "saved" | "limit">> & { readonly signal?: AbortSignal } = {},
+  {
+    saved,
+    limit,
+    memory,
+    signal,
+  }: Partial<Pick<Opening, "saved" | "limit" | "memory">> & { readonly signal?: AbortSignal } = {},
 ): Promise<T> {
   requireApart(files);
   const written = files.filter(isWritten).map(({ path }) => path);
@@ -42,9 +48,10 @@ export async function withDisks<T>(
       files.map((file) => ({
         name: file.path,
         overlay: file.overlay ?? false,
+        cache: cacheOf(file),
         open: (written, room) => open(file, written, room, signal),
       })),
-      { cpus, report, saved, limit },
+      { cpus, report, saved, limit, memory },
     );
     try {
       return await use(disks);
@@ -52,6 +59,13 @@ export async function withDisks<T>(
       disks.close();
     }
   });
+}
+
+/** Of what is elsewhere, and of tables: the overlay's, the image's, those of images below it. */
+function cacheOf({ path, format, from, overlay = false, backing = [] }: GuestDisk): number {
+  const isImage = format === undefined ? path.endsWith(".qcow2") : format === "qcow2";
+  const tables = (overlay ? 1 : 0) + (isImage ? 1 : 0) + backing.length;
+  return (from ? remoteRoom : 0) + tables * tablesRoom;
 }
 
 /** Runs `work` while no other process of this user does so with any of these files. Throws VmmError if one does. */

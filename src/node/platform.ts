@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { bytesIn } from "../api/bytes.js";
 import { notSupported, VmError } from "../api/error.js";
 import { isDiskImage } from "../api/images.js";
+import { memoryShares } from "../api/memory-limit.js";
 import { relayOf } from "../api/network.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
 import type { Disk, Network } from "../api/types.js";
@@ -11,6 +12,7 @@ import type { Outcome } from "../vmm/core/machine.js";
 import { VirtioConsole, type VirtioConsoleState } from "../vmm/devices/virtio/console.js";
 import { VirtioPciDevice } from "../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../vmm/errors.js";
+import { kvmMemory, machineForGuest, machineRow } from "../vmm/machines/machines.js";
 import { begin, deviceStates, goOn, placing, type Started, type Starting } from "../vmm/machines/start.js";
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
 import { withSnapshotFile, writeSnapshotFile } from "../vmm/snapshot/node/snapshot-file.js";
@@ -64,6 +66,8 @@ async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin |
   };
   const made = from?.hardware === undefined ? undefined : await hardwareOf(from, parts);
   const cpus = made?.cpus ?? options.cpus ?? 1;
+  const row = from ? machineRow(from.state.machine) : machineForGuest(options.guest);
+  const shares = memoryShares(options, { ram: options.memory, kvm: kvmMemory(row, cpus) });
   const states = from && deviceStates(from);
   const saved = from && states ? { states: states.slice(1), images: from.images } : undefined;
   const limit = options.limits?.disk === undefined ? undefined : bytesIn(options.limits.disk, "limits.disk");
@@ -78,7 +82,7 @@ async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin |
         const network = parts.network && (await openNetwork(parts.network, cpus, states?.at(-1)));
         try {
           const others = [...disks.devices, ...(network ? [network.device] : [])];
-          const { run, machine } = await start(openKvm, plan, others, from);
+          const { run, machine } = await start(openKvm, plan, shares?.code, others, from);
           const endSpareThreads = keepSpareThreads();
           const spareRam = new SpareRam();
           const endSpares = (): void => {
@@ -97,11 +101,12 @@ async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin |
             capture: (also) => capture(run, { images, platform: snapshots, also }),
             captureDisks: () => captureDisks(run, { images }),
             twins: async (count, also) => {
-              const place = await placing({ openKvm, implementation: options.type }, machine);
+              const place = await placing({ openKvm, implementation: options.type, codeLimit: shares?.code }, machine);
               const placeHere = (size: number) => spareRam.take(size) ?? place(size);
               const captured = await captureTwins(run, count, placeHere, { images, platform: snapshots, also });
               const [first] = captured.twins;
-              if (first) {
+              // A VM that has a limit keeps no RAM for twins to come.
+              if (first && !shares) {
                 const { length } = first.ram.bytes();
                 spareRam.prepare(() => place(length), first.ram.pages);
               }
@@ -114,7 +119,7 @@ async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin |
           network?.close();
         }
       },
-      { saved, limit, signal: plan.signal },
+      { saved, limit, memory: shares?.disks, signal: plan.signal },
     );
     const over = behind.catch((error: unknown) => {
       failure = { kind: "failed", message: messageOf(error) } satisfies Outcome;
@@ -168,6 +173,7 @@ function networkChoice({ allow = [], forward = [], via, onConnect }: Network): N
 async function start(
   openKvm: OpenKvm,
   plan: BootPlan,
+  codeLimit: number | undefined,
   others: readonly VirtioPciDevice[],
   from: Snapshot | Twin | undefined,
 ): Promise<Started> {
@@ -183,7 +189,7 @@ async function start(
   const { type: implementation, guest, memory: memorySize, cpus = 1, cpu: cpuModel } = options;
   const output = (bytes: Uint8Array): undefined => void plan.output(bytes);
   const cpuLimit = options.limits?.cpu;
-  const what = { openKvm, implementation, devices, spawn: spawnVcpuThread, output, cpuLimit, signal };
+  const what = { openKvm, implementation, codeLimit, devices, spawn: spawnVcpuThread, output, cpuLimit, signal };
   if (isWhole) return goOn(what, from);
   const aliases = [...new Set(devices.flatMap((device) => device.aliases))];
   const files = await bootFiles(plan, aliases, imageDisk(options) !== undefined);

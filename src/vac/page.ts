@@ -19,13 +19,36 @@ const defaultWorkerLimit = 1024;
 
 export type PageBuffer = ArrayBuffer | SharedArrayBuffer;
 
+/** What one VM may have of the process's generated code. */
+export interface CodeShare {
+  /** As `ProcessPage.accountCode`. */
+  account(bytes: number): void;
+  /** As `ProcessPage.codeExcess`. */
+  readonly excess: number;
+}
+
+/** Whose code is made by what is bound now. */
+let share: CodeShare | undefined;
+
 export class ProcessPage {
   readonly buffer: PageBuffer;
   readonly #words: Int32Array;
+  readonly #share = share;
 
   constructor(buffer: PageBuffer) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
+  }
+
+  /** What `bind` makes, by pages that it asks for, is of this share, too. */
+  static within<T>(of: CodeShare, bind: () => T): T {
+    const before = share;
+    share = of;
+    try {
+      return bind();
+    } finally {
+      share = before;
+    }
   }
 
   /** The page of this thread: the one that was given to it, or else a new one. */
@@ -47,6 +70,7 @@ export class ProcessPage {
   /** Accounts for code that was generated (positive) or dropped (negative). */
   accountCode(bytes: number): void {
     Atomics.add(this.#words, word.codeBytes, bytes);
+    this.#share?.account(bytes);
   }
   get codeLimit(): number {
     return this.#load("codeLimit");
@@ -56,7 +80,7 @@ export class ProcessPage {
   }
   /** Bytes that must go before more is generated: 0 or more. */
   get codeExcess(): number {
-    return Math.max(0, this.codeBytes - this.codeLimit);
+    return Math.max(0, this.codeBytes - this.codeLimit, this.#share?.excess ?? 0);
   }
 
   /** Threads that vCPUs may take. */

@@ -129,6 +129,31 @@ test("the budget of generated code is one for the process", () => {
   page.codeLimit = codeLimit;
 });
 
+test("what is bound for a VM has that VM's share of the budget, too", () => {
+  let bytes = 0;
+  const share = {
+    account: (more: number) => void (bytes += more),
+    get excess() {
+      return Math.max(0, bytes - 50);
+    },
+  };
+  const other = { account: () => assert.fail(), excess: 7 };
+  const page = ProcessPage.within(share, () => {
+    assert.equal(ProcessPage.within(other, () => ProcessPage.here()).codeExcess, 7);
+    assert.throws(() => ProcessPage.within(other, () => assert.fail("in between")), /in between/);
+    return ProcessPage.here();
+  });
+  const { codeBytes } = page;
+  page.accountCode(60);
+  assert.deepEqual([bytes, page.codeBytes, page.codeExcess], [60, codeBytes + 60, 10]);
+  assert.equal(ProcessPage.here().codeExcess, 0);
+  ProcessPage.here().accountCode(-60);
+  assert.equal(page.codeExcess, 10, "what others drop is none of its");
+  page.accountCode(-60);
+  ProcessPage.here().accountCode(60);
+  assert.deepEqual([bytes, page.codeBytes], [0, codeBytes]);
+});
+
 test("another contract is refused with the package that must be updated", () => {
   const mine = acquireVac(thisPackage);
   const needing = (major: number, minor: number) => () => acquireVac(other, undefined, { major, minor });

@@ -6,8 +6,9 @@ import { type ByteStore, type Disk, StorageError } from "../vmm/storage/disk.js"
 import { LateStore } from "../vmm/storage/late-store.js";
 import { isQcow2 } from "../vmm/storage/qcow2/header.js";
 import { Qcow2Disk } from "../vmm/storage/qcow2/qcow2.js";
+import { tablesRoom } from "../vmm/storage/qcow2/tables.js";
 import { RawDisk } from "../vmm/storage/raw.js";
-import { RemoteStore, whenHere } from "../vmm/storage/remote-store.js";
+import { RemoteStore, remoteRoom, whenHere } from "../vmm/storage/remote-store.js";
 import { bounded, type Room } from "../vmm/storage/room.js";
 import { originFolder } from "./origin-files.js";
 import { BlobStore, OriginFile, originBlob } from "./stores.js";
@@ -51,6 +52,8 @@ async function closed(disk: SentDisk, store: ByteStore): Promise<ClosedDisk> {
   return {
     name: store.name,
     overlay,
+    // A Blob is read through a cache, too.
+    cache: remoteRoom + (overlay ? 2 : 1) * tablesRoom,
     open: (written, room) => whenHere(() => (overlay ? overlaid(open(room), written, room) : open(room))),
   };
 }

@@ -197,7 +197,13 @@ class FarMachine {
     // What few need is loaded by those who do.
     if (disks.length > 0) {
       const { openPageDisks } = await import("./disks.js");
-      this.#disks = await openPageDisks(disks, { cpus, report, saved, limit: plan.diskLimit });
+      this.#disks = await openPageDisks(disks, {
+        cpus,
+        report,
+        saved,
+        limit: plan.diskLimit,
+        memory: plan.memoryShares?.disks,
+      });
     }
     if (network) {
       const { PageNetwork } = await import("./network.js");
@@ -208,6 +214,7 @@ class FarMachine {
       openKvm: (guest: string) => openKvm(plan.type ? { guest, implementations: [plan.type] } : { guest }),
       implementation: plan.type,
       cpuLimit: plan.cpuLimit,
+      codeLimit: plan.memoryShares?.code,
       devices: [
         new VirtioPciDevice(console, state),
         ...(this.#disks?.devices ?? []),

@@ -3,6 +3,8 @@
  * console's log; all else of a VM lives in the worker. Nothing waits without bound on either side: who gets bytes says how many
  * it took, and who sends them stops at the window.
  */
+
+import type { MemoryShares } from "../api/memory-limit.js";
 import type { VmGuest } from "../api/platform.js";
 import type { FileSource, Progress, VmOptions } from "../api/types.js";
 import type { Outcome } from "../vmm/core/machine.js";
@@ -22,6 +24,8 @@ export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> 
   readonly disks: readonly SentDisk[];
   /** Bytes that all that is written to them may take. */
   readonly diskLimit?: number | undefined;
+  /** Of the host's memory beside its RAM. */
+  readonly memoryShares?: MemoryShares | undefined;
   /** Processors of the host. */
   readonly cpuLimit?: number | undefined;
   /** Undefined: it has no network card. */

@@ -1,6 +1,7 @@
 /** Machines for `createVm` in a page: each in a worker of its own, which this half talks to. */
 import { bytesIn } from "../api/bytes.js";
 import { notSupported, VmError } from "../api/error.js";
+import { memoryShares } from "../api/memory-limit.js";
 import { relayOf } from "../api/network.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
 import type { Disk, FileSource, Network } from "../api/types.js";
@@ -9,6 +10,7 @@ import { anything, boolean, having, integer, listOf, oneOf } from "../base/takes
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VmmError } from "../vmm/errors.js";
+import { kvmMemory, machineForGuest, machineRow } from "../vmm/machines/machines.js";
 import type { Destination } from "../vmm/network/policy.js";
 import { anyPlatform } from "../vmm/snapshot/platform.js";
 import type { Snapshot } from "../vmm/snapshot/snapshot.js";
@@ -303,6 +305,10 @@ function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): 
     disks: disks.map(sentDisk),
     diskLimit: limits.disk === undefined ? undefined : bytesIn(limits.disk, "limits.disk"),
     cpuLimit: limits.cpu,
+    memoryShares: memoryShares(options, {
+      ram: memory,
+      kvm: kvmMemory(from ? machineRow(from.state.machine) : machineForGuest(guest), made?.cpus ?? cpus),
+    }),
     network: network && networkPlan(network),
     ports: ports.map(({ name }) => name),
     ...(type === undefined ? {} : { type }),

@@ -1,7 +1,12 @@
-/** `limits.processes`: what a guest's programs cannot do any more, and what goes on all the same. */
+/** `limits.processes` and `limits.memory`: what a guest cannot do any more, and what goes on all the same. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { createVm } from "../../src/index-node.js";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { createVm, openKvm } from "../../src/index-node.js";
+import { ProcessPage } from "../../src/vac/page.js";
+import { kvmMemory, machines } from "../../src/vmm/machines/machines.js";
 import { noGuest } from "./booting.test-support.js";
 
 /** Begins as many as it can; it ends where it cannot fork. */
@@ -71,5 +76,61 @@ test("a kernel that counts none bounds those of a user, and says so", { skip: no
     }
   } finally {
     await vm.close({ grace: 0 });
+  }
+});
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-limits-"));
+after(() => rmSync(folder, { recursive: true }));
+
+for (const type of ["hv", "pr"] as const) {
+  test(`${type}: memory: what is written over a disk has its part, and so has code`, { skip: noGuest }, async () => {
+    const source = join(folder, `${type}.img`);
+    writeFileSync(source, "");
+    truncateSync(source, 64 << 20);
+    const page = ProcessPage.here();
+    const before = page.codeBytes;
+    const vm = await createVm({ type, memory: "128M", disks: [{ source }], limits: { memory: "206M" } });
+    let most = 0;
+    const look = setInterval(() => (most = Math.max(most, page.codeBytes - before)), 5);
+    try {
+      const written = await vm.exec("dd if=/dev/zero of=/dev/vda bs=1M count=60 conv=fsync 2>&1");
+      assert.notEqual(written.exitCode, 0);
+      assert.match(written.stdout, /error/i);
+      // It goes on, and what is there can be read and written.
+      const again = await vm.exec("echo again | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null; head -c 6 /dev/vda");
+      assert.equal(again.stdout, "again\n");
+      const [twin] = await vm.fork(1);
+      assert.ok(twin);
+      assert.equal((await twin.exec("head -c 6 /dev/vda")).stdout, "again\n");
+      await twin.close({ grace: 0 });
+    } finally {
+      clearInterval(look);
+      await vm.close({ grace: 0 });
+    }
+    // Of 206M are 128 RAM, 30 kvm's, 4 a cache, and of the rest under hv a half is code's.
+    const room = ((type === "hv" ? 24 : 48) - 4) << 20;
+    const said = (await vm.closed).console.join("\n");
+    assert.match(
+      said,
+      new RegExp(`cannot grow: what is written to disks and kept in memory has its limit of ${room} bytes`),
+    );
+    const bound = ((206 - 128 - 30) << 20) / 2 / 10;
+    if (type === "pr") assert.equal(most, 0);
+    else assert.ok(most > bound / 4 && most < 2 * bound + (1 << 20), `${most} bytes of code, of ${bound}`);
+  });
+}
+
+test("memory: kvm takes no more for vCPUs than is counted", async () => {
+  for (const row of machines) {
+    const kvm = await openKvm({ guest: row.guest });
+    for (const cpus of [1, 3]) {
+      const vm = kvm.createVm(0);
+      vm.allocate(16 << 20);
+      for (let id = 0; id < cpus; id++) vm.createVcpu(id);
+      const taken = vm.memory.buffer.byteLength - (16 << 20);
+      // Two of the VM's four are for what a machine has besides, as tables for DMA.
+      assert.ok(taken > 1 << 20 && taken + (2 << 20) < kvmMemory(row, cpus), `${row.name}: ${taken} for ${cpus}`);
+      vm.close();
+    }
   }
 });

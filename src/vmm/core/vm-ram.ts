@@ -1,5 +1,5 @@
 /** A VM with its RAM from guest address 0 on, for whoever makes a machine of it: at once, or later. */
-import { KVM_MEM_LOG_DIRTY_PAGES, type Kvm, KvmError, type Vm } from "../../kvm/uapi.js";
+import { KVM_MEM_LOG_DIRTY_PAGES, type Kvm, KvmError, type Vm, type VmOptions } from "../../kvm/uapi.js";
 import { VmmError } from "../errors.js";
 import { GuestMemory } from "./guest-memory.js";
 import { fillFrom, latentPages, latentRam } from "./latent-ram.js";
@@ -12,6 +12,12 @@ const wholeAddressSpace = 0x1_0000_0000;
 /** Sizes in bytes. */
 export const mebibytesOf = (bytes: number): string => `${bytes / 1048576}M`;
 
+/** What else such a VM is made with. */
+export interface VmRamOptions {
+  readonly shared?: VmOptions["shared"] | undefined;
+  readonly codeLimit?: VmOptions["codeLimit"] | undefined;
+}
+
 /** A VM that has its RAM and nothing else. What is written to it is noted from the beginning. */
 export class VmRam<V extends Vm = Vm> implements PlacedRam {
   readonly address: number;
@@ -20,9 +26,9 @@ export class VmRam<V extends Vm = Vm> implements PlacedRam {
   #taken = false;
   pages: PageSet;
 
-  /** `type` and `shared` as for KVM_CREATE_VM. Throws VmmError, and nothing is left behind then. */
-  constructor(kvm: Kvm<V>, type: number, shared: boolean | undefined, size: number) {
-    this.#vm = createVm(kvm, type, shared);
+  /** `type` and the options as for KVM_CREATE_VM. Throws VmmError, and nothing is left behind then. */
+  constructor(kvm: Kvm<V>, type: number, options: VmRamOptions, size: number) {
+    this.#vm = createVm(kvm, type, options);
     this.#size = size;
     this.pages = new PageSet(Math.ceil(size / logPage));
     try {
@@ -108,9 +114,13 @@ export function fillRam(
   return undefined;
 }
 
-function createVm<V extends Vm>(kvm: Kvm<V>, type: number, shared: boolean | undefined): V {
+function createVm<V extends Vm>(kvm: Kvm<V>, type: number, { shared, codeLimit }: VmRamOptions): V {
   try {
-    return kvm.createVm(type, { memoryLimit: wholeAddressSpace, ...(shared === undefined ? {} : { shared }) });
+    return kvm.createVm(type, {
+      memoryLimit: wholeAddressSpace,
+      ...(shared === undefined ? {} : { shared }),
+      ...(codeLimit === undefined ? {} : { codeLimit }),
+    });
   } catch (error) {
     if (error instanceof KvmError) throw new VmmError(`no VM can be created: ${error.message}`, { cause: error });
     throw error;

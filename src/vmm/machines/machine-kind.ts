@@ -24,6 +24,8 @@ export interface MachineOptions {
   readonly implementation?: Implementation | undefined;
   /** Whether each vCPU is to have its thread. Default: if the platform allows. */
   readonly shared?: boolean | undefined;
+  /** Most bytes of generated code, as for KVM_CREATE_VM. */
+  readonly codeLimit?: number | undefined;
   readonly kernel: ElfImage;
   readonly initrd?: Uint8Array | undefined;
   readonly commandLine: string;
@@ -44,7 +46,8 @@ export type Implementation = "hv" | "pr";
 export type MakeMachine = (options: MachineOptions, control: RunControl, trace?: TraceSink) => Machine;
 
 /** What a machine is made of that goes on where another stood. */
-export interface RestoreOptions extends Pick<MachineOptions, "kvm" | "implementation" | "shared" | "pciDevices"> {
+export interface RestoreOptions
+  extends Pick<MachineOptions, "kvm" | "implementation" | "shared" | "codeLimit" | "pciDevices"> {
   /** What `Machine.save` gave, of a machine of this kind. Each of `pciDevices` was made from its own part of it. */
   readonly state: MachineState;
   /** The contents of RAM, or what `place` gave, filled. */
@@ -52,7 +55,10 @@ export interface RestoreOptions extends Pick<MachineOptions, "kvm" | "implementa
 }
 
 /** RAM, bytes, for a machine that is restored later with the same options. Throws VmmError. */
-export type PlaceRam = (options: Pick<RestoreOptions, "kvm" | "implementation" | "shared">, size: number) => PlacedRam;
+export type PlaceRam = (
+  options: Pick<RestoreOptions, "kvm" | "implementation" | "shared" | "codeLimit">,
+  size: number,
+) => PlacedRam;
 
 /** Throws VmmError, or KvmError with EINVAL that says what of the state cannot be; nothing is left behind then. */
 export type RestoreMachine = (options: RestoreOptions, control: RunControl, trace?: TraceSink) => Machine;

@@ -34,7 +34,13 @@ const pc: MachineKind = {
 };
 const rows = [
   ...machines.slice(0, 1),
-  { name: "pc", guest: "x86_64", load: async () => pc, loadSide: async () => pc.createSide },
+  {
+    name: "pc",
+    guest: "x86_64",
+    kvmMemory: { vm: 0, vcpu: 0 },
+    load: async () => pc,
+    loadSide: async () => pc.createSide,
+  },
 ];
 const loaded = await Promise.all(rows.map((row) => loadMachine(row)));
 const chosen = (text: string): readonly [string, Readonly<Record<string, string>>] => {

@@ -11,15 +11,20 @@ export interface MachineRow {
   readonly guest: string;
   /** What else they may be of. */
   readonly also?: readonly string[];
+  /** Bytes that kvm takes for such a VM at most, and more for each of its vCPUs. */
+  readonly kvmMemory: { readonly vm: number; readonly vcpu: number };
   readonly load: () => Promise<MachineKind>;
   readonly loadSide: () => Promise<CreateSide>;
 }
+
+const mebibyte = 1 << 20;
 
 /** The first is the default. */
 export const machines: readonly MachineRow[] = [
   {
     name: "pseries",
     guest: "ppc64le",
+    kvmMemory: { vm: 4 * mebibyte, vcpu: 26 * mebibyte },
     load: async () => (await import("./pseries/kind.js")).pseries,
     loadSide: async () => (await import("./pseries/vcpu-side.js")).createPseriesVcpuSide,
   },
@@ -27,6 +32,7 @@ export const machines: readonly MachineRow[] = [
     name: "pc",
     guest: "x86_64",
     also: ["i386"],
+    kvmMemory: { vm: 4 * mebibyte, vcpu: 153 * mebibyte },
     load: async () => (await import("./pc/kind.js")).pc,
     loadSide: async () => (await import("./pc/vcpu-side.js")).createPcVcpuSide,
   },
@@ -49,6 +55,9 @@ export function machineForGuest(guest: string): MachineRow {
   if (row) return row;
   throw new VmmError(`no machine boots guests of "${guest}"; there is ${machines.flatMap(guestsOf).join(", ")}`);
 }
+
+/** What kvm takes at most of the host's memory for a machine, bytes. */
+export const kvmMemory = ({ kvmMemory: { vm, vcpu } }: MachineRow, cpus: number): number => vm + cpus * vcpu;
 
 /** What a vCPU's thread makes its side of a machine with, by the machine's name. Throws VmmError: there is none. */
 export const loadSide = (name?: string): Promise<CreateSide> => machineRow(name).loadSide();

@@ -37,6 +37,7 @@ export interface OwnRestoreOptions<K> extends Omit<RestoreOptions, "kvm" | "impl
 const vmChecks = {
   type: wholeNumber,
   shared: optional(boolean),
+  codeLimit: optional(size),
   pciDevices: optional(listOf(thing("a PCI device", ["connect", "read", "write"]))),
 } as const;
 

@@ -20,6 +20,7 @@ export interface Starting {
   readonly spawn: (() => PlatformThread) | undefined;
   readonly output: RunOptions["output"];
   readonly cpuLimit?: RunOptions["cpuLimit"];
+  readonly codeLimit?: MachineOptions["codeLimit"];
   /** Ends it until it runs. */
   readonly signal: AbortSignal;
 }
@@ -67,22 +68,22 @@ export async function goOn(starting: Starting, from: Snapshot | Twin): Promise<S
 
 /** What makes RAM for machines that go on later with the same options. Rejects with VmmError. */
 export async function placing(
-  { openKvm, implementation }: Pick<Starting, "openKvm" | "implementation">,
+  { openKvm, implementation, codeLimit }: Pick<Starting, "openKvm" | "implementation" | "codeLimit">,
   { guest, place }: LoadedMachine,
 ): Promise<(size: number) => PlacedRam> {
   const kvm = await openKvm(guest);
-  return (size) => place({ kvm, implementation }, size);
+  return (size) => place({ kvm, implementation, codeLimit }, size);
 }
 
-type How = Required<Pick<MachineOptions, "kvm" | "implementation" | "pciDevices">>;
+type How = Required<Pick<MachineOptions, "kvm" | "implementation" | "codeLimit" | "pciDevices">>;
 type Create = (how: How, ...rest: Parameters<RunOptions["createMachine"]>) => ReturnType<RunOptions["createMachine"]>;
 
 async function run(machine: LoadedMachine, starting: Starting, create: Create): Promise<Started> {
-  const { openKvm, implementation, devices, spawn, output, cpuLimit, signal } = starting;
+  const { openKvm, implementation, codeLimit, devices, spawn, output, cpuLimit, signal } = starting;
   const kvm = await openKvm(machine.guest);
   signal.throwIfAborted();
   const running = await runMachine({
-    createMachine: (control, trace) => create({ kvm, implementation, pciDevices: devices }, control, trace),
+    createMachine: (control, trace) => create({ kvm, implementation, codeLimit, pciDevices: devices }, control, trace),
     kind: machine.name,
     createSide: machine.createSide,
     spawn,

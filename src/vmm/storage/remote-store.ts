@@ -8,6 +8,8 @@ import { type ByteStore, StorageError } from "./disk.js";
 const blockSize = 256 * 1024;
 /** 32 MiB. More than requests that wait at the same time can want, so that what came for one is still there for it. */
 const mostBlocks = 128;
+/** What is here of one, and on its way to be, bytes. */
+export const remoteRoom = (mostBlocks + mostBlocks / 4) * blockSize;
 /** What is read one block after the other comes in pieces of so many. */
 const mostAhead = 4;
 /** How often something is done again before it is given up: each time at least one block has come. */

@@ -94,3 +94,17 @@ test("room that a failed write did not take is there again", () => {
   small.write(512, new Uint8Array(512));
   assert.throws(() => bounded(store, new Room(1000), { all: true }), /cannot grow/);
 });
+
+test("what lies in memory is bounded beside what is written in all, and neither counts what the other refused", () => {
+  const all = new Room(4096);
+  const memory = new Room(2048, "memory", all);
+  memory.take(1024, "a");
+  all.take(2560, "b");
+  assert.throws(() => memory.take(1025, "a"), /^StorageError: a cannot grow: memory has its limit of 2048 bytes$/);
+  assert.throws(() => memory.take(1024, "a"), /^StorageError: a cannot grow: what is written to disks .*4096 bytes$/);
+  memory.take(512, "a");
+  assert.throws(() => all.take(1, "b"), /cannot grow/);
+  memory.give(1536);
+  all.take(1536, "b");
+  assert.throws(() => memory.take(1, "a"), /what is written to disks/);
+});

@@ -3,23 +3,29 @@ import { type ByteStore, StorageError } from "./disk.js";
 
 export class Room {
   readonly #most: number;
+  readonly #what: string;
+  readonly #also: Room | undefined;
   #left: number;
 
-  /** Bytes. */
-  constructor(most: number) {
+  /** Bytes. `what` has the limit, for the sentence; what is taken here is taken in `also` too. */
+  constructor(most: number, what = "what is written to disks", also?: Room) {
     this.#most = most;
+    this.#what = what;
+    this.#also = also;
     this.#left = most;
   }
 
   /** `name`: what would grow, for the sentence. Throws StorageError. */
   take(bytes: number, name: string): void {
     if (bytes > this.#left) {
-      throw new StorageError(`${name} cannot grow: what is written to disks has its limit of ${this.#most} bytes`);
+      throw new StorageError(`${name} cannot grow: ${this.#what} has its limit of ${this.#most} bytes`);
     }
+    this.#also?.take(bytes, name);
     this.#left -= bytes;
   }
 
   give(bytes: number): void {
+    this.#also?.give(bytes);
     this.#left += bytes;
   }
 }

@@ -40,6 +40,8 @@ export interface Opening {
   readonly saved: SavedDisks | undefined;
   /** Bytes that all that is written may take. */
   readonly limit?: number | undefined;
+  /** Bytes that all of it may take in memory: overlays, caches. */
+  readonly memory?: number | undefined;
 }
 
 /** A disk that is to be opened. */
@@ -48,6 +50,8 @@ export interface ClosedDisk {
   readonly name: string;
   /** What is written to it is kept in memory, and goes into snapshots. */
   readonly overlay: boolean;
+  /** What is kept of it in memory at most beside what is written, bytes. */
+  readonly cache: number;
   /** `written`: what a snapshot says was written to its overlay; `room`: for what is. Throws StorageError, or rejects with it. */
   readonly open: (written: SparseImage | undefined, room: Room | undefined) => Disk | Promise<Disk>;
 }
@@ -55,10 +59,11 @@ export interface ClosedDisk {
 /** All of them, or none. Rejects with VmmError; KvmError, EINVAL: what was saved is of other disks. */
 export async function openDisks(
   closed: readonly ClosedDisk[],
-  { cpus, report, saved, limit }: Opening,
+  { cpus, report, saved, limit, memory }: Opening,
 ): Promise<OpenDisks> {
   const disks: Disk[] = [];
   const room = limit === undefined ? undefined : new Room(limit);
+  const kept = memory === undefined ? room : memoryRoom(closed, memory, room);
   const close = (): void => {
     for (const disk of disks.splice(0)) {
       try {
@@ -80,7 +85,7 @@ export async function openDisks(
       if (saved && one.overlay && !written) {
         throw new StorageError(`the snapshot lacks what was written over ${one.name}`);
       }
-      disks.push(await one.open(written, room));
+      disks.push(await one.open(written, one.overlay ? kept : room));
     }
     const queues = Math.min(cpus, mostQueues);
     const devices = disks.map((disk, index) => {
@@ -107,6 +112,17 @@ export async function openDisks(
       throw error;
     });
   }
+}
+
+/** For what is written to overlays; caches have theirs. Throws VmmError: there is not even that for them. */
+function memoryRoom(closed: readonly ClosedDisk[], memory: number, also: Room | undefined): Room {
+  const caches = closed.reduce((sum, { cache }) => sum + cache, 0);
+  if (caches > memory) {
+    throw new VmmError(
+      `the disks' caches take up to ${caches} bytes, of ${memory} that disks may take in memory; limits.memory is too small`,
+    );
+  }
+  return new Room(memory - caches, "what is written to disks and kept in memory", also);
 }
 
 /** A disk that is only read, and over it what is written, in memory. Closes it where it throws StorageError. */

@@ -41,6 +41,6 @@ export const pc: MachineKind = {
   },
   restore: ({ kvm, implementation, ...rest }, control, trace) =>
     restorePc({ ...rest, kvm: x86(kvm), type: typeOf(implementation) }, control, trace),
-  place: ({ kvm, implementation, shared }, size) => placePcRam(x86(kvm), typeOf(implementation), shared, size),
+  place: ({ kvm, implementation, ...options }, size) => placePcRam(x86(kvm), typeOf(implementation), options, size),
   createSide: createPcVcpuSide,
 };

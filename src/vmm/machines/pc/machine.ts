@@ -4,7 +4,7 @@ import { boolean, callback, optional, options, taking, thing } from "../../../ba
 import { KVM_CAP_MAX_VCPUS } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
-import { fillRam, mebibytesOf, restoredRam, VmRam } from "../../core/vm-ram.js";
+import { fillRam, mebibytesOf, restoredRam, VmRam, type VmRamOptions } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
@@ -73,6 +73,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
     kvm,
     type,
     shared,
+    codeLimit,
     kernel,
     initrd,
     memorySize,
@@ -95,7 +96,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
   const begin = kernel.multiboot ? multibootBoot : linuxBoot;
   const boot = begin({ kernel, initrd, commandLine, memorySize, firmware, acpi: Address.acpi });
   return build({
-    ...{ kvm, type, shared, plan, control, trace, rtc, testDevices, pciDevices, assign },
+    ...{ kvm, type, shared, codeLimit, plan, control, trace, rtc, testDevices, pciDevices, assign },
     fill: (_vm, vcpus, memory) => {
       for (const { address, bytes } of boot.memory) memory.write(address, bytes);
       for (const [cpu, vcpu] of vcpus.entries()) vcpu.setCpuid2(cpuidOf(supported, cpu, cpus));
@@ -120,13 +121,13 @@ export const restorePc = taking(
 );
 
 function restore(options: RestorePcOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, shared, pciDevices = [] } = options;
+  const { kvm, type, shared, codeLimit, pciDevices = [] } = options;
   const { placed, image } = restoredRam<X86Vm>(options.ram);
   const state = checkState(options.state);
   const { plan } = state;
   checkPlan(kvm, plan);
   return build({
-    ...{ kvm, type, shared, plan, control, trace, state, pciDevices },
+    ...{ kvm, type, shared, codeLimit, plan, control, trace, state, pciDevices },
     rtc: new Rtc(state.rtc),
     testDevices: false,
     ram: placed,
@@ -139,14 +140,15 @@ function restore(options: RestorePcOptions, control: RunControl, trace?: TraceSi
 }
 
 /** RAM for a machine that `restorePc` makes later. Throws VmmError, and nothing is left behind then. */
-export const placePcRam = (kvm: X86Kvm, type: number, shared: boolean | undefined, size: number): PlacedRam =>
-  new VmRam(kvm, type, shared, size);
+export const placePcRam = (kvm: X86Kvm, type: number, options: VmRamOptions, size: number): PlacedRam =>
+  new VmRam(kvm, type, options, size);
 
 /** Of what a machine is made. */
 interface Building {
   readonly kvm: X86Kvm;
   readonly type: number;
   readonly shared: boolean | undefined;
+  readonly codeLimit: number | undefined;
   readonly plan: PcPlan;
   readonly control: RunControl;
   readonly trace: TraceSink | undefined;
@@ -168,8 +170,8 @@ interface Building {
   readonly ram?: VmRam<X86Vm> | undefined;
 }
 
-function build({ kvm, type, shared, plan, fill, ram, pciDevices, assign, ...rest }: Building): Machine {
-  const place = ram ?? new VmRam<X86Vm>(kvm, type, shared, plan.memorySize);
+function build({ kvm, type, shared, codeLimit, plan, fill, ram, pciDevices, assign, ...rest }: Building): Machine {
+  const place = ram ?? new VmRam<X86Vm>(kvm, type, { shared, codeLimit }, plan.memorySize);
   const vm = place.take(plan.memorySize);
   const vcpus: X86Vcpu[] = [];
   let pci: PciHostBridge | undefined;

@@ -41,6 +41,7 @@ export const pseries: MachineKind = {
   },
   restore: ({ kvm, implementation, ...rest }, control, trace) =>
     restorePseries({ ...rest, kvm: power(kvm), type: typeOf(implementation) }, control, trace),
-  place: ({ kvm, implementation, shared }, size) => placePseriesRam(power(kvm), typeOf(implementation), shared, size),
+  place: ({ kvm, implementation, ...options }, size) =>
+    placePseriesRam(power(kvm), typeOf(implementation), options, size),
   createSide: createPseriesVcpuSide,
 };

@@ -28,7 +28,7 @@ import {
 } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import type { Machine, PlacedLatentRam, PlacedRam, RunControl, TraceSink } from "../../core/machine.js";
-import { fillRam, mebibytesOf, restoredRam, VmRam } from "../../core/vm-ram.js";
+import { fillRam, mebibytesOf, restoredRam, VmRam, type VmRamOptions } from "../../core/vm-ram.js";
 import type { WrittenPages } from "../../core/written-pages.js";
 import { Nvram, nvramSize } from "../../devices/nvram.js";
 import type { PciDevice } from "../../devices/pci/device.js";
@@ -100,7 +100,18 @@ export const createPseries = taking(
 );
 
 function create(options: PseriesOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, shared, kernel, initrd, memorySize, cpus, commandLine, interruptMode = "xics" } = options;
+  const {
+    kvm,
+    type,
+    shared,
+    codeLimit,
+    kernel,
+    initrd,
+    memorySize,
+    cpus,
+    commandLine,
+    interruptMode = "xics",
+  } = options;
   const { devices = { nvram: new Nvram(), rtc: new Rtc() }, pciDevices = [], assign } = options;
   const model = options.cpuModel === undefined ? defaultCpuModel : cpuModel(options.cpuModel);
   const plan = { memorySize, cpus, cpuModel: model.name, interruptMode };
@@ -111,7 +122,7 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
   const { byteOrder, entry } = kernel;
   return build({
-    ...{ kvm, type, shared, model, control, trace, devices, pciDevices, assign },
+    ...{ kvm, type, shared, codeLimit, model, control, trace, devices, pciDevices, assign },
     plan: { ...plan, rtasAddress: memoryMap.rtas.address },
     from: { byteOrder, entry, memoryMap },
     fill: (vm, memory, plugged) => {
@@ -137,14 +148,14 @@ export const restorePseries = taking(
 );
 
 function restore(options: RestorePseriesOptions, control: RunControl, trace?: TraceSink): Machine {
-  const { kvm, type, shared, pciDevices = [] } = options;
+  const { kvm, type, shared, codeLimit, pciDevices = [] } = options;
   const { placed, image } = restoredRam<PpcVm>(options.ram);
   const state = checkState(options.state);
   const { plan } = state;
   const model = cpuModel(plan.cpuModel);
   checkPlan(kvm, plan, model);
   return build({
-    ...{ kvm, type, shared, model, control, trace, plan, pciDevices },
+    ...{ kvm, type, shared, codeLimit, model, control, trace, plan, pciDevices },
     devices: { nvram: new Nvram(state.nvram), rtc: new Rtc(state.rtc) },
     from: state,
     ram: placed,
@@ -161,6 +172,7 @@ interface Building {
   readonly kvm: PpcKvm;
   readonly type: number;
   readonly shared: boolean | undefined;
+  readonly codeLimit: number | undefined;
   readonly plan: PseriesPlan;
   readonly model: CpuModel;
   readonly control: RunControl;
@@ -203,7 +215,7 @@ function build({
       `the saved machine has ${state.pci ? "a" : "no"} PCI bus, and this one ${hasPci ? "one" : "none"}`,
     );
   }
-  const place = rest.ram ?? new VmRam<PpcVm>(kvm, type, rest.shared, memorySize);
+  const place = rest.ram ?? new VmRam<PpcVm>(kvm, type, rest, memorySize);
   const vm = place.take(memorySize);
   const vcpus: PpcVcpu[] = [];
   let pci: PciHostBridge | undefined;
@@ -268,8 +280,8 @@ function checkPlan(
 }
 
 /** RAM for a machine that `restorePseries` makes later. Throws VmmError, and nothing is left behind then. */
-export const placePseriesRam = (kvm: PpcKvm, type: number, shared: boolean | undefined, size: number): PlacedRam =>
-  new VmRam(kvm, type, shared, size);
+export const placePseriesRam = (kvm: PpcKvm, type: number, options: VmRamOptions, size: number): PlacedRam =>
+  new VmRam(kvm, type, options, size);
 
 interface CpuParts {
   readonly vcpus: PpcVcpu[];

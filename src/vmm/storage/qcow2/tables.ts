@@ -6,6 +6,8 @@ import type { ByteStore } from "../disk.js";
 
 const pageSize = 4096;
 const mostPages = 1024;
+/** What an image's tables take in memory at most, bytes. */
+export const tablesRoom = mostPages * pageSize;
 const two32 = 2 ** 32;
 
 export class Tables {
