@@ -119,7 +119,7 @@ export class Translator {
     this.#ask("forgetJumps");
     Atomics.or(
       new Int32Array(this.#memory.buffer),
-      (this.#state + this.#layout.state.requests.offset) >> 2,
+      (this.#state + this.#layout.state.requests.offset) >>> 2,
       engineRequests.flushCode,
     );
     this.#imports = { ...runtime, instead, settle };

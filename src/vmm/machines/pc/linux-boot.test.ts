@@ -55,6 +55,13 @@ test("a kernel of 32 bits begins in protected mode without paging, its initrd in
   assert.ok(place && place.address + initrd.length <= 0x3800_0000);
 });
 
+test("an initrd lies at the end of memory, of more than 2 GiB too", () => {
+  const initrd = new Uint8Array(5000).fill(7);
+  const large = 0xc000_0000;
+  const { memory } = linuxBoot({ kernel, initrd, commandLine: "", memorySize: large });
+  assert.equal(memory.find(({ bytes }) => bytes === initrd)?.address, large - 2 * 4096);
+});
+
 test("one that unpacks itself finds its header in the zero page, with what it is told in it", () => {
   const setupHeader = Uint8Array.from({ length: 0x264 - 0x1f1 }, (_, i) => i + 1);
   const boot = linuxBoot({ kernel: { ...kernel, bits: 32, setupHeader }, commandLine: "x", memorySize });

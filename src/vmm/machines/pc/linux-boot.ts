@@ -38,7 +38,8 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
     throw new VmmError("the kernel is not to be loaded below 1 MiB");
   }
   const initrdEnd = bits === 32 ? Math.min(memorySize, mappedEnd32) : memorySize;
-  const initrdAt = initrd ? (initrdEnd - initrd.length) & ~4095 : memorySize;
+  // Not by bits: they are 32 with a sign, and memory reaches beyond 2 GiB.
+  const initrdAt = initrd ? Math.floor((initrdEnd - initrd.length) / 4096) * 4096 : memorySize;
   if (kernelEnd > initrdAt) {
     throw new VmmError(
       `the kernel${initrd ? " and the initrd do" : " does"} not fit into ${memorySize} bytes of memory`,
