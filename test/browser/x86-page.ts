@@ -5,6 +5,8 @@ export interface X86Case {
   readonly guest: "x86_64" | "i386";
   readonly type: "hv" | "pr";
   readonly cpus: number;
+  readonly cpu?: string;
+  readonly append?: string;
 }
 
 /** Kept by the page from one call to the next. */
@@ -40,6 +42,20 @@ export async function useX86InPage() {
     ...{ absent: await vm.fs.readFile("/tmp/none").then(String, ({ code }: { code?: string }) => code) },
     ...{ timedOut: late.timedOut, signal: late.signal, end: (await vm.close())?.kind },
   };
+}
+
+/** Runs a program of its files, given as text of hexadecimal digits by their paths, and turns it off; what it said, and how it ended. */
+export async function runInX86Page(files: Readonly<Record<string, string>>, program: string) {
+  const vm = (globalThis as X86Page).vm as Unikvm.LinuxVm;
+  for (const [path, digits] of Object.entries(files)) {
+    const bytes = Uint8Array.from(digits.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+    await vm.fs.writeFile(path, bytes, { mode: 0o755 });
+  }
+  const { stdout, stderr, exitCode } = await vm.exec(program);
+  // It ends with the VM.
+  vm.exec("poweroff -f").catch(() => undefined);
+  const { kind, message } = await vm.closed;
+  return { stdout, stderr, exitCode, kind, message };
 }
 
 /** Boots a guest's file as far as its kernel. */

@@ -5,17 +5,14 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Page } from "puppeteer-core";
-import { exportGuest } from "../../guests/index.js";
 import { noGuestNamed } from "../boot/booting.test-support.js";
 import { built } from "../build/building.test-support.js";
 import { missing } from "../oracles/oracles.js";
 import { filesWith, firstLoad, foreignFiles, mostLoaded } from "./first-load.js";
+import { fileOf } from "./guest-files.js";
 import { launch } from "./launch.js";
 import { type StaticServer, serve } from "./server.js";
 import { beginX86InPage, bootX86InPage, stopX86InPage, useX86InPage } from "./x86-page.js";
@@ -24,19 +21,6 @@ const guests = {
   x86_64: { port: "amd64", machine: "x86_64" },
   i386: { port: "i386", machine: "i686" },
 } as const;
-
-const files = new Map<string, Promise<Uint8Array>>();
-/** The guest as one file, which is made once. */
-function fileOf(port: string): Promise<Uint8Array> {
-  const known = files.get(port);
-  if (known) return known;
-  const kept = mkdtempSync(join(tmpdir(), "unikvm-page-"));
-  const made = exportGuest(join(kept, "guest"), () => undefined, undefined, port)
-    .then(() => readFileSync(join(kept, "guest")))
-    .finally(() => rmSync(kept, { recursive: true, force: true }));
-  files.set(port, made);
-  return made;
-}
 
 /** The page has loaded nothing for so long, milliseconds. */
 const quiet = 1_500;

@@ -15,6 +15,7 @@ export const configs = {
   both: powerOnly,
   /** Of both architectures, with the self-test. */
   pages: "# CONFIG_KVM_AMD is not set\n",
+  pagesAmd: "# CONFIG_KVM_INTEL is not set\n",
   hv: `${powerOnly}# CONFIG_KVM_BOOK3S_PR_POSSIBLE is not set\n`,
   pr: `${powerOnly}# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\n`,
   prSelftest: `${powerOnly}# CONFIG_KVM_BOOK3S_HV_POSSIBLE is not set\nCONFIG_SELFTEST=y\nCONFIG_DISASSEMBLER=y\n`,
