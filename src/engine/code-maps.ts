@@ -3,7 +3,7 @@ import { allocate } from "../kvm/heap.js";
 import type { VcpuInside, VmInside } from "../kvm/inside.js";
 import { locked } from "../kvm/lock.js";
 import { vmState } from "../kvm/state.js";
-import { engineVm } from "./layout.js";
+import { codePagesOf, type EngineLayout, engineVm } from "./layout.js";
 import type { VcpuFields } from "./vcpu-fields.js";
 
 /** No longer map of code than the 32-bit memory can have RAM for. */
@@ -16,12 +16,13 @@ export interface CodeMapOptions {
   readonly maps: number;
   /** Bytes of the soft TLB's pages: `engineVm.codeOwners` has a word for each. */
   readonly ownedPage: bigint;
+  readonly codePage: EngineLayout["codePage"];
 }
 
 export function codeMaps(
-  addressOf: VcpuFields<"codeMaps" | "writers">["addressOf"],
-  { maps, ownedPage }: CodeMapOptions,
-): { prepareCode(vm: VmInside): void; createCodeMaps(vcpu: VcpuInside): void } {
+  addressOf: VcpuFields<"codeMaps" | "writers" | "codePagesTaken">["addressOf"],
+  { maps, ownedPage, codePage }: CodeMapOptions,
+): { prepareCode(vm: VmInside): void; createCodeMaps(vcpu: VcpuInside, isUsed: boolean): void } {
   const ownedSize = (limit: bigint): number => Math.max(Number(limit / ownedPage) * 4, smallest);
   const create = (vcpu: VcpuInside, size: number): void => {
     const { mem } = vcpu.vm;
@@ -46,8 +47,12 @@ export function codeMaps(
         mem.store(engineVm.codeMapSize, size);
       });
     },
-    /** For a vCPU that comes to a VM that has run; the others get theirs when it first runs. */
-    createCodeMaps(vcpu) {
+    /**
+     * For a vCPU that comes to a VM that has run; the others get theirs when it first runs. `isUsed`: the vCPU's memory has been
+     * another's, whose code pages must be emptied before they are taken.
+     */
+    createCodeMaps(vcpu, isUsed) {
+      if (isUsed) vcpu.vm.mem.setI32(addressOf(vcpu, "codePagesTaken"), codePagesOf(codePage, vcpu.index));
       const size = vcpu.vm.mem.load(engineVm.codeMapSize);
       if (size !== 0) create(vcpu, size);
     },

@@ -403,6 +403,10 @@ export function vcpuParts(
   return { ...parts, size: sizeWith(codePage.pages), laterSize: sizeWith(codePage.laterPages) };
 }
 
+/** Code pages that a vCPU has room for, by its number among those of its VM. */
+export const codePagesOf = ({ pages, laterPages }: ReturnType<typeof codePages>, index: number): number =>
+  index < roomyVcpus ? pages : laterPages;
+
 /** Bytes of a vCPU's parts, by its number among those of its VM. */
 export const vcpuSizeOf =
   ({ size, laterSize }: ReturnType<typeof vcpuParts>) =>

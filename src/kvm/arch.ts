@@ -73,8 +73,8 @@ export interface Arch {
   systemMethods(): object;
   vmMethods(vm: VmInside): object;
   vcpuMethods(vcpu: VcpuInside): object;
-  /** The vCPU's state after power-on. */
-  createVcpu(vcpu: VcpuInside): void;
+  /** The vCPU's state after power-on. `isUsed`: its memory was another's, and is 0 only as far as `vcpuZeroed` says. */
+  createVcpu(vcpu: VcpuInside, isUsed: boolean): void;
   /** Its part of kvm/saved.ts; what restoreVm and restoreVcpu are given may be another version's. */
   saveVm(vm: VmInside): unknown;
   saveVcpu(vcpu: VcpuInside): unknown;

@@ -291,6 +291,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
 
   #newVcpu(id: number, count: number, restored: boolean): VcpuCore {
     const { arch, mem } = this;
+    const neverUsed = mem.u32(vmLayout.heapNext);
     const state = allocate(mem, arch.vcpuSize(count), 65536, { zeroed: arch.vcpuZeroed });
     const record = allocate(mem, vcpuRecord.size + arch.vcpuRecordSize, 64);
     const { offset } = vcpuRecord;
@@ -301,7 +302,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
     mem.setI32(vmLayout.vcpus + 4 * count, state);
     if (!restored) createDirtyRing(mem, state + arch.dirtyRingOffset);
     const vcpu = new VcpuCore(this, record);
-    arch.createVcpu(vcpu);
+    arch.createVcpu(vcpu, state < neverUsed);
     // Only now other threads find it.
     mem.store(vmLayout.vcpuCount, count + 1);
     this.#vcpus.set(id, vcpu);

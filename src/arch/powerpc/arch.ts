@@ -15,7 +15,7 @@ import { vmMethods } from "./calls/vm-methods.js";
 import { vfioDevices } from "./devices/vfio-device.js";
 import { xicsDevices } from "./devices/xics-device.js";
 import { xiveDevices } from "./devices/xive-device.js";
-import { archLayout, Request, state, stateSize, vcpuLayout } from "./engines/layout.js";
+import { archLayout, codePage, Request, state, stateSize, vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit } from "./exits/exits.js";
 import { Msr } from "./isa/msr.js";
 import { hcalls } from "./papr/list.js";
@@ -42,7 +42,7 @@ const resetMsr = Msr.SF | Msr.ME;
 /** Program priority: medium. */
 const resetPpr = 2n << 50n;
 /** A map for each byte order; the soft TLB's pages have 64 KiB. */
-const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: 2, ownedPage: 65536n });
+const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: 2, ownedPage: 65536n, codePage });
 
 function createVm(vm: VmInside): void {
   const { mem } = vm;
@@ -65,7 +65,7 @@ function destroyVm(vm: VmInside): () => void {
   };
 }
 
-function createVcpu(vcpu: VcpuInside): void {
+function createVcpu(vcpu: VcpuInside, isUsed: boolean): void {
   const { mem } = vcpu.vm;
   const threads = Math.max(mem.i32(archLayout.smt), 1);
   const initial: readonly (readonly [Parameters<typeof setField>[1], bigint])[] = [
@@ -80,7 +80,7 @@ function createVcpu(vcpu: VcpuInside): void {
   ];
   for (const [field, value] of initial) setField(vcpu, field, value);
   processorChanged(vcpu);
-  createCodeMaps(vcpu);
+  createCodeMaps(vcpu, isUsed);
   contextChanged(vcpu);
 }
 

@@ -66,11 +66,11 @@ function destroyVm(vm: VmInside): () => void {
   };
 }
 
-function createVcpu(vcpu: VcpuInside): void {
+function createVcpu(vcpu: VcpuInside, isUsed: boolean): void {
   const one = x86VcpuOf(vcpu);
   powerOn(vcpu, BigInt(vendor.signature), one.isBoot);
   one.lapic.reset(vcpu.id, one.isBoot);
-  createCodeMaps(vcpu);
+  createCodeMaps(vcpu, isUsed);
   setField(vcpu, "msrExits", msrExits(vcpu.vm));
   setField(vcpu, "priorityExits", one.vm.irqchip ? 0n : 1n);
   // With local APICs, one starts the others.

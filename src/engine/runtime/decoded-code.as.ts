@@ -154,11 +154,13 @@ function makeCodePage(s: i32, page: i32, at: i32): i32 {
   const next = load<i32>(s, S_nextCodePage);
   const pages = load<i32>(s, S_vcpuIndex) < CODE_roomyVcpus ? CODE_pages : CODE_laterPages;
   store<i32>(s, next + 1 < pages ? next + 1 : 0, S_nextCodePage);
-  if (next >= load<i32>(s, S_codePagesTaken)) store<i32>(s, next + 1, S_codePagesTaken);
   const code = s + VCPU_code + next * CODE_size;
-  unmapCodePage(s, code);
+  if (next >= load<i32>(s, S_codePagesTaken)) store<i32>(s, next + 1, S_codePagesTaken);
+  else {
+    unmapCodePage(s, code);
+    memory.fill(code, 0, CODE_size);
+  }
   codePageGone(s);
-  memory.fill(code, 0, CODE_size);
   for (let at = CODE_instructions * CODE_entrySize; at < CODE_physical; at += CODE_entrySize) {
     store<i32>(code + at, HANDLER_nextPage);
   }

@@ -18,7 +18,7 @@ import { resetRegisters, startAt } from "./reset.js";
 import { addressOf, getField, recordAt, tscRate } from "./vcpu.js";
 
 /** The soft TLB's pages have 4 KiB. */
-const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: codePage.kinds, ownedPage: 4096n });
+const { prepareCode, createCodeMaps } = codeMaps(addressOf, { maps: codePage.kinds, ownedPage: 4096n, codePage });
 
 export { createCodeMaps };
 
