@@ -46,3 +46,27 @@ test("an address that is not canonical is #SS through RSP, RBP and the stack, el
     }
   }
 });
+
+test("a jump or a call to a place that is not canonical faults itself, and nothing is on the stack", () => {
+  const machine = new X86Machine();
+  const pc = base + 0x4000n;
+  const stack = base + 0x7000n;
+  // What the code and its data are filled with is no address either.
+  for (const text of ["jmp rbx", "call rbx", "jmp qword ptr [rdi]", "call qword ptr [rdi+rcx*8]"]) {
+    for (const place of [0x8000_0000_0000_0000n, 0x8000_0000_0000n, 0xffff_7fff_ffff_ffffn]) {
+      const image = new Uint8Array(extent).fill(0xcc);
+      image.set(assemble(text, 64, pc), 0x4000);
+      for (const way of ["stepped", "core", "translated"]) {
+        machine.image = image;
+        const general = Array.from({ length: 16 }, () => place);
+        general[1] = 0n;
+        general[4] = stack;
+        general[7] = base + 0x8000n;
+        machine.registers = { general, flags: 2n };
+        if (way === "translated") machine.translate([pc]);
+        const { vector, pc: at, general: after } = machine.run(pc, way === "stepped");
+        assert.deepEqual([vector, at, after[4]], [13, pc, stack], `${way}: ${text} ${place}`);
+      }
+    }
+  }
+});

@@ -3,6 +3,21 @@ import type { I32, I64 } from "../../../../semantics/values.js";
 import { conditionHolds, flagBit, signed } from "../flags.js";
 import { insn } from "../insn.js";
 import { type Facts, type Operand, rcx, Vector, type X86Machine } from "../machine.js";
+import type { Size } from "../registers.js";
+
+/** Bits of a linear address, which the others repeat the highest of. */
+const addressBits = 48;
+
+/**
+ * A jump's place that a register or memory names is canonical, or else the jump faults, and not what is there. Where RET goes is
+ * not looked at: it is the most frequent of them, and faults there, with its bytes gone from the stack.
+ */
+function checkNamed(m: X86Machine, target: I64, size: Size): void {
+  if (size !== 64) return;
+  const { i64 } = m;
+  const canonical = i64.shrS(i64.shl(target, i64.const(64 - addressBits)), i64.const(64 - addressBits));
+  m.if(i64.ne(canonical, target), () => m.raise(Vector.generalProtection));
+}
 
 /** A call: the next instruction's address goes onto the stack. */
 function calling(m: X86Machine, target: I64, { size }: Facts): void {
@@ -63,7 +78,11 @@ export const jmp = insn("jmp", ["EB f64  target:rel8", "E9 f64  target:rel"], {}
   m.jump(target.read()),
 );
 /** Jump, indirect. */
-export const jmpIndirect = insn("jmp", ["FF /4 f64  target:rm"], {}, (m, { target }) => m.jump(target.read()));
+export const jmpIndirect = insn("jmp", ["FF /4 f64  target:rm"], {}, (m, { target }, { size }) => {
+  const place = target.read();
+  checkNamed(m, place, size);
+  m.jump(place);
+});
 /** Jump to another code segment. */
 export const jmpFar = insn("jmp", ["EA i64  target:far", "FF /5  target:mfar"], {}, (m, { target }, { size }) => {
   const { selector, offset } = target.far();
@@ -75,9 +94,11 @@ export const call = insn("call", ["E8 f64  target:rel"], {}, (m, { target }, fac
   calling(m, target.read(), facts),
 );
 /** Call Procedure, indirect. */
-export const callIndirect = insn("call", ["FF /2 f64  target:rm"], {}, (m, { target }, facts) =>
-  calling(m, target.read(), facts),
-);
+export const callIndirect = insn("call", ["FF /2 f64  target:rm"], {}, (m, { target }, facts) => {
+  const place = target.read();
+  checkNamed(m, place, facts.size);
+  calling(m, place, facts);
+});
 /** Call a procedure in another code segment. */
 export const callFar = insn("call", ["9A i64  target:far", "FF /3  target:mfar"], {}, (m, { target }, { size }) => {
   const { selector, offset } = target.far();
