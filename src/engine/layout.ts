@@ -298,7 +298,7 @@ export const smallTlb = { pageShift: 12, entries: 2048, entrySize: 32 } as const
  * Direct-mapped: +0 effective address i64, +8 jumpContext i32, +12 the decoded entry's word i32.
  */
 export const jumpCache = {
-  entries: 1024,
+  entries: 4096,
   entrySize: 16,
   context: 8,
   word: 12,
