@@ -734,18 +734,21 @@ export class RegionTranslator<V> {
   }
 
   #exits(node: FlowNode<Instruction<V>>, instruction: Instruction<V>): Exits {
-    const { offset, isCall } = instruction;
+    const { offset } = instruction;
     const { word } = instruction.template;
     const before = this.#units(node.block.start, offset);
-    const back = offset + instruction.template.length;
     const file = this.#file;
     return {
       storePc: () => this.#storePc(offset),
       beforeFault: () => file.flush(),
       arm: (body) => {
         const known = file.save();
+        this.#jumped = false;
         body();
-        file.endArm(known);
+        // What goes elsewhere has written nothing of what follows here.
+        if (this.#jumped) file.restore(known);
+        else file.endArm(known);
+        this.#jumped = false;
         this.#place.offset = offset;
         this.#place.word = word;
       },
@@ -771,31 +774,49 @@ export class RegionTranslator<V> {
         f.br(this.#exitHandedOver as Label);
       },
       jump: (f, target: Node, value) => {
-        this.#target.branches.note(f, offset);
-        const places = instruction.table.filter((to) => this.#graph?.position(to) !== undefined);
-        if (places.length > 0) {
-          this.#choose(node, places, before + 1, () => value(target));
-          return;
-        }
-        const displacement = numberIn(target.displacement, word);
-        const relative = displacement === undefined ? undefined : offset + displacement;
-        if (relative !== undefined && !isCall) {
-          this.#go(node, relative, before + 1);
-          return;
-        }
-        f.get(regionLocals.state);
-        if (relative !== undefined) this.#pushAddress(relative);
-        else {
-          value(target);
-          this.#maskTarget();
-        }
-        f.store("i64", this.#layout.state.pc.offset);
-        this.#pay(before + 1);
-        if (isCall && this.#returns.has(back)) this.#call(node, offset, back, relative);
-        else if (instruction.isReturn) this.#return();
-        else this.#leaveByJump();
+        this.#jump(f, node, instruction, before, target, value);
+        this.#jumped = true;
       },
     };
+  }
+
+  /** The arm that is being emitted has ended in a jump. */
+  #jumped = false;
+
+  #jump(
+    f: FunctionBuilder,
+    node: FlowNode<Instruction<V>>,
+    instruction: Instruction<V>,
+    before: number,
+    target: Node,
+    value: (node: Node) => void,
+  ): void {
+    const { offset, isCall } = instruction;
+    const { word } = instruction.template;
+    const back = offset + instruction.template.length;
+    this.#target.branches.note(f, offset);
+    const places = instruction.table.filter((to) => this.#graph?.position(to) !== undefined);
+    if (places.length > 0) {
+      this.#choose(node, places, before + 1, () => value(target));
+      return;
+    }
+    const displacement = numberIn(target.displacement, word);
+    const relative = displacement === undefined ? undefined : offset + displacement;
+    if (relative !== undefined && !isCall) {
+      this.#go(node, relative, before + 1);
+      return;
+    }
+    f.get(regionLocals.state);
+    if (relative !== undefined) this.#pushAddress(relative);
+    else {
+      value(target);
+      this.#maskTarget();
+    }
+    f.store("i64", this.#layout.state.pc.offset);
+    this.#pay(before + 1);
+    if (isCall && this.#returns.has(back)) this.#call(node, offset, back, relative);
+    else if (instruction.isReturn) this.#return();
+    else this.#leaveByJump();
   }
 
   /** Goes on where the address that is pushed says: at one of these places, or outside. */
