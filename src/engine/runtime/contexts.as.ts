@@ -109,10 +109,12 @@ export function forgetContext(s: i32, slot: i32, name: i64): void {
   if (isRemembered(s, slot, name)) store<i64>(slot, 0);
 }
 
-/** As after the vCPU's creation: all tables empty. */
-export function resetContexts(s: i32): void {
-  memory.fill(s + VCPU_tlb, 0, TLB_tables * TLB_tableSize);
-  memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
+/** As after the vCPU's creation: all tables empty. `isUsed`: there may be something in them; else they are left untouched. */
+export function resetContexts(s: i32, isUsed: bool): void {
+  if (isUsed) {
+    memory.fill(s + VCPU_tlb, 0, TLB_tables * TLB_tableSize);
+    memory.fill(s + VCPU_smallTlb, 0, SMALLTLB_entries * SMALLTLB_entrySize);
+  }
   memory.fill(s + S_tableNext, 0, TLB_tables * 4);
   forgetJumps(s);
   forgetAllContexts(s);
