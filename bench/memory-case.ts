@@ -77,7 +77,7 @@ async function vms(shared: boolean, count: number, size: number): Promise<Reside
 
 async function machines(shared: boolean, count: number, size: number): Promise<Residence> {
   const kvm = await openKvm({ memory: shared ? "shared" : "unshared" });
-  const kernel = await loadKernelImage(kernelOf(size), size);
+  const kernel = await loadKernelImage(kernelOf(size), size, "the guest", "flat");
   const before = process.memoryUsage.rss();
   let most = before;
   const sample = (): void => {
@@ -119,6 +119,8 @@ async function reboots(shared: boolean, count: number, size: number): Promise<Re
     "run",
     "--kernel",
     kernel,
+    "--kernel-format",
+    "flat",
     "--memory",
     `${size / mebi}M`,
     "--threads",

@@ -13,6 +13,7 @@ import { collectGarbage } from "../base/garbage.js";
 import { readRegular } from "../base/node/regular-file.js";
 import { VmmError } from "../vmm/errors.js";
 import type { ElfImage } from "../vmm/loaders/elf.js";
+import type { KernelFormat } from "../vmm/loaders/kernel-image.js";
 import { GuestAgent } from "./guest-agent.js";
 import type { MachineOptionValues } from "./machine-options.js";
 
@@ -20,6 +21,7 @@ import type { MachineOptionValues } from "./machine-options.js";
 export interface GuestChoices extends Pick<MachineOptionValues, "machine" | "memory"> {
   readonly guest?: string;
   readonly kernel?: string;
+  readonly kernelFormat?: KernelFormat;
   readonly initrd?: string;
   readonly append?: string;
   readonly guestModule?: readonly string[];
@@ -64,6 +66,9 @@ export async function loadGuest(
   drivers: readonly string[],
   signal: AbortSignal,
 ): Promise<Guest> {
+  if (options.kernel === undefined && options.kernelFormat === "flat") {
+    throw new VmmError("--kernel-format flat says what the file of --kernel is, and none was given");
+  }
   const guest = options.guest ?? guestOfMachine(options.machine.machine.guest);
   const known =
     options.kernel === undefined
@@ -72,10 +77,13 @@ export async function loadGuest(
   const kernelFile = options.kernel ?? known?.kernel ?? "";
   const say = (line: string): void => void process.stderr.write(`unikvm: ${line}\n`);
   const image = await unpackedKernel(readFile(kernelFile, "kernel"), options.memory, kernelFile, say);
-  const kernel = await options.machine.machine.loadKernel(image, options.memory, kernelFile);
+  const kernel = await options.machine.machine.loadKernel(image, options.memory, kernelFile, options.kernelFormat);
   const initrdFile = options.initrd ?? known?.initrd;
   const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
-  const append = options.append ?? known?.append ?? "";
+  if (initrd?.length === 0) throw new VmmError(`the initrd ${initrdFile} is empty`);
+  // What the kernel has to say of its boot, dmesg has, too; a panic it says all the same.
+  const append =
+    options.append ?? [known?.append, known && options.initrd === undefined ? "quiet" : ""].filter(Boolean).join(" ");
   if (!known || !initrd) return new Guest({ kernel, initrd, append }, bringsNoAgent);
   const modules = [...drivers, ...(options.guestModule ?? [])];
   const how = { modules, agent: options.initrd === undefined, guest, signal };

@@ -1,7 +1,8 @@
 /** The default guest loads the drivers that it is told to, by kmod's order, from an archive that unikvm made. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bootArguments, noGuest, unikvm, withInitrd } from "./booting.test-support.js";
+import { guestNames } from "../../guests/index.js";
+import { bootArguments, noGuest, noLongRunOf, unikvm, withInitrd } from "./booting.test-support.js";
 
 const drivers = (...names: readonly string[]) => names.flatMap((name) => ["--guest-module", name]);
 
@@ -32,3 +33,19 @@ test("without --guest-module the guest loads none, and defends itself against no
   }
   assert.match(stdout, /^spectre_v2:Mitigation: Indirect branch serialisation \(kernel only\)$/m);
 });
+
+for (const guest of guestNames) {
+  const skip = guest === guestNames[0] ? noGuest : noLongRunOf(guest);
+  test(`${guest}: without options it boots quietly to a prompt, and a panic is seen`, { skip }, async () => {
+    const running = unikvm(["run", "--guest", guest, "--no-reboot", "--timeout", "120"], { interactive: true });
+    await running.see("/root # ");
+    running.type("dmesg | grep -c 'Linux version'; echo c >/proc/sysrq-trigger\n");
+    await running.see("Kernel panic - not syncing");
+    running.child.kill("SIGTERM");
+    const { stdout } = await running.finished;
+    const [boot = ""] = stdout.split("Welcome to Linux");
+    // Errors alone, of which x86's has one about machine checks.
+    assert.ok(boot.split("\n").filter((line) => line.startsWith("[")).length <= 2, boot);
+    assert.match(stdout, /^1$/m);
+  });
+}

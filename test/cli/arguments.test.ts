@@ -79,6 +79,7 @@ const values: Readonly<Record<string, Row>> = {
   "cp --pid": count,
   ...limitValues("run"),
   "run --kernel": path,
+  "run --kernel-format": choice("auto", "flat"),
   "run --guest": guestOption,
   "run --initrd": path,
   "run --append": text,

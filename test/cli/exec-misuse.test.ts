@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { noGuest, unikvm } from "../boot/booting.test-support.js";
+import { defaultGuest, noGuest, unikvm } from "../boot/booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-misuse-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -28,6 +28,17 @@ const wrong: readonly (readonly [args: readonly string[], sentence: RegExp])[] =
   [["--image", "alpine"], /option image with "alpine"/],
   [["--image", subfolder("folder.img")], /folder.img .*(no regular file|is a folder)/],
   [["--kernel", file("text")], /text .*is a text file, not a kernel/],
+  [
+    [
+      "--kernel",
+      file(
+        "chance",
+        Uint8Array.from({ length: 9999 }, (_, i) => (i * i * 31) >>> 3),
+      ),
+    ],
+    /it is no kernel; expected/,
+  ],
+  [["--kernel", defaultGuest?.kernel ?? "", "--initrd", file("empty", "")], /the initrd .*empty is empty/],
   [["--kernel", subfolder("folder")], /folder cannot be read: it is a folder/],
   [["--snapshot", file("text.snapshot")], /text.snapshot is no snapshot/],
   [["--snapshot", file("cut.snapshot", "UNIKVMSN")], /cut.snapshot/],

@@ -16,7 +16,20 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 function start(source: string, threads: string) {
   const kernel = join(folder, "kernel");
   writeFileSync(kernel, assemble(`${source}\n.space 4096\n`, { littleEndian: false }).bytes);
-  const args = [main, "run", "--memory", "64M", "--timeout", "120", "--threads", threads, "--kernel", kernel];
+  const args = [
+    main,
+    "run",
+    "--memory",
+    "64M",
+    "--timeout",
+    "120",
+    "--threads",
+    threads,
+    "--kernel",
+    kernel,
+    "--kernel-format",
+    "flat",
+  ];
   return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "ignore"] });
 }
 

@@ -113,8 +113,9 @@ test("the installed command line plans, and runs a guest with the module", async
   const bin = run(join(app, "node_modules/.bin/unikvm"), ["modinfo", "-F", "license", "kvm"], app);
   assert.equal(bin.stdout, "MIT\n", bin.stderr);
   writeFileSync(join(folder, "loop.bin"), Buffer.from("48000000".repeat(64), "hex"));
+  const flat = (name: string) => ["--kernel", join(folder, name), "--kernel-format", "flat"];
   const start = (module: string) =>
-    spawn(process.execPath, [cli, "run", "--kernel", join(folder, "loop.bin"), "--memory", "64M", "--module", module], {
+    spawn(process.execPath, [cli, "run", ...flat("loop.bin"), "--memory", "64M", "--module", module], {
       cwd: app,
       env,
       stdio: "ignore",

@@ -125,7 +125,18 @@ test("where nothing runs, lsmod prints its header and the others say so", async 
 async function startLoop(...options: readonly string[]) {
   const kernel = join(folder, "loop.bin");
   writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
-  const running = start("run", "--kernel", kernel, "--memory", "64M", "--timeout", "60", ...options);
+  const running = start(
+    "run",
+    "--kernel",
+    kernel,
+    "--kernel-format",
+    "flat",
+    "--memory",
+    "64M",
+    "--timeout",
+    "60",
+    ...options,
+  );
   let shown = "";
   for (let tries = 0; tries < 100 && !/^kvm +\d+ {2}[1-9]/m.test(shown); tries++) {
     shown = (await unikvm("lsmod")).stdout;

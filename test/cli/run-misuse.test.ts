@@ -59,6 +59,44 @@ test("a name that is not UTF-8, which Node cannot pass on", { skip: process.plat
 test("a text file as kernel", async () =>
   refused(await run("--kernel", file("text", "This is no kernel.\n".repeat(100))), 3, /text/));
 
+test("bytes of chance as kernel", async () => {
+  for (const seed of [1, 2, 3]) {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => Math.imul(i + seed, 2654435761) >>> 24);
+    const refusedAs =
+      (expected: RegExp, ...args: string[]) =>
+      async () =>
+        refused(await run("--kernel", file("chance", bytes), ...args), 3, expected);
+    await refusedAs(/chance cannot be loaded: it is no kernel; expected is a vmlinux .*--kernel-format flat$/m)();
+    await refusedAs(/it is no kernel; expected is a bzImage/, "--machine", "pc")();
+  }
+  refused(await run("--kernel", loop(), "--machine", "pc", "--kernel-format", "flat"), 3, /boots no flat image/);
+});
+
+test("an empty file as initial RAM disk", async () =>
+  refused(
+    await run("--kernel", loop(), "--initrd", file("empty-initrd", "")),
+    3,
+    /the initrd .*empty-initrd is empty/,
+  ));
+
+test("a format of no kernel", async () =>
+  refused(await run("--kernel-format", "flat"), 3, /--kernel is, and none was given/));
+
+test("a flat image runs if it is said to be one", async () => {
+  const flat = file("flat", code(0x00000048, 0x00000048));
+  const { status, stderr } = await run(
+    "--timeout",
+    "1",
+    "--memory",
+    "64M",
+    "--kernel",
+    flat,
+    "--kernel-format",
+    "flat",
+  );
+  assert.equal(status, 124, stderr);
+});
+
 test("an empty file as kernel", async () => refused(await run("--kernel", file("empty", "")), 3, /empty/));
 
 test("a disk that is not there, is no file, or is used twice", async () => {

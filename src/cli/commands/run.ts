@@ -11,6 +11,7 @@ import { parseTraceCategories, traceCategories } from "../../vmm/core/trace.js";
 import type { PciDevice } from "../../vmm/devices/pci/device.js";
 import { VirtioPciDevice } from "../../vmm/devices/virtio/virtio-pci.js";
 import { VmmError } from "../../vmm/errors.js";
+import { kernelFormats } from "../../vmm/loaders/kernel-image.js";
 import type { Implementation } from "../../vmm/machines/machine-kind.js";
 import { addExamples, ExitStatus, type Finish } from "../command.js";
 import { type DeviceChoices, deviceNames, type HostDevices, openHostDevices, parseDevice } from "../devices.js";
@@ -74,8 +75,16 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     )
     .option(
       "--kernel <file>",
-      `kernel of ${guests}: ELF, packed or not, a bzImage, one for multiboot, or a flat image (default guest's); without --machine it chooses one`,
+      `kernel of ${guests}: ELF, packed or not, a bzImage, or one for multiboot (default guest's); without --machine it chooses one`,
       parsePath,
+    )
+    .addOption(
+      new Option(
+        "--kernel-format <format>",
+        "flat: whatever the kernel's file is, it is loaded at address 0 and entered there, on machine pseries",
+      )
+        .choices(kernelFormats)
+        .default("auto"),
     )
     .addOption(guestOption().conflicts("kernel"))
     .option("--initrd <file>", "initial RAM disk", parsePath)

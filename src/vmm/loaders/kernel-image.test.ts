@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { VmmError } from "../errors.js";
 import { makeElf } from "./elf.test-support.js";
 import { gunzip } from "./gzip.js";
-import { loadKernelImage } from "./kernel-image.js";
+import { loadKernelImage, loadX86Kernel } from "./kernel-image.js";
 
 const memory = 1 << 20;
 
@@ -18,10 +18,14 @@ test("the same kernel under gzip", async () => {
   assert.deepEqual(await loadKernelImage(await gzip(kernel), memory), await loadKernelImage(kernel, memory));
 });
 
-test("a flat image is entered at its first byte", async () => {
+test("a flat image, if the file is said to be one, is entered at its first byte", async () => {
   const image = new Uint8Array(4096);
   image.set([0x48, 0, 0, 0]);
-  const { entry, segments } = await loadKernelImage(image, memory);
+  const { entry, segments } = await loadKernelImage(image, memory, "flat", "flat");
+  assert.deepEqual((await loadKernelImage(await gzip(image), memory, "flat", "flat")).segments, segments);
+  await assert.rejects(loadKernelImage(new Uint8Array(0), memory, "flat", "flat"), /it is empty/);
+  await assert.rejects(loadKernelImage(await gzip(new Uint8Array(memory + 1)), memory, "flat", "flat"), /larger than/);
+  await assert.rejects(loadX86Kernel(image, memory, "flat", "flat"), /machine pc boots no flat image/);
   assert.equal(entry, 0);
   assert.deepEqual(segments, [{ address: 0, size: 4096, data: image }]);
 });
@@ -30,7 +34,9 @@ const refused: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ["a text file", new TextEncoder().encode("#!/bin/sh\necho this is no kernel at all\n".repeat(10)), /text file/],
   ["text that is not ASCII", new TextEncoder().encode("Ünïcödé ist auch kein Kern.\n".repeat(10)), /text file/],
   ["an empty file", new Uint8Array(0), /empty/],
-  ["a few bytes", Uint8Array.of(0x48, 0, 0, 0), /4 bytes/],
+  ["a few bytes", Uint8Array.of(0x48, 0, 0, 0), /it is no kernel; expected is a vmlinux for 64-bit POWER/],
+  ["a flat image, where nobody says so", new Uint8Array(4096), /--kernel-format flat/],
+  ["bytes of chance", crypto.getRandomValues(new Uint8Array(4096).fill(1)).fill(0, 0, 8), /it is no kernel/],
   ["a cpio archive", new TextEncoder().encode("070701".padEnd(200, "0")), /--initrd/],
   ["an xz file", Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), /xz/],
 ];

@@ -1,5 +1,5 @@
 /** Finds out what a kernel file is and turns it into segments to be placed in guest memory. */
-import { bytes, optional, size, taking, text } from "../../base/takes.js";
+import { bytes, oneOf, optional, size, taking, text } from "../../base/takes.js";
 import { VmmError } from "../errors.js";
 import { bzImageItself, isBzImage, unpackBzImage, unpacksItself } from "./bzimage.js";
 import { type ElfImage, type ElfMachine, i386Elf, isElf, parseElf, powerElf, x86Elf } from "./elf.js";
@@ -15,19 +15,31 @@ const mistaken: readonly (readonly [magic: readonly number[], offset: number, wh
   [[0x50, 0x4b, 3, 4], 0, "a ZIP archive"],
 ];
 
+/** What a file is taken for: what it says itself; or a flat image, which says nothing. */
+export const kernelFormats = ["auto", "flat"] as const;
+export type KernelFormat = (typeof kernelFormats)[number];
+
 /**
- * A kernel from a file's bytes: ELF64 for POWER, the same packed (gzip, xz, zstd, lz4, lzma), or a flat image, which is loaded
- * at address 0 and entered at its first byte. `memorySize` in bytes bounds what is unpacked. Throws VmmError for anything else.
+ * A kernel from a file's bytes: ELF64 for POWER, or the same packed (gzip, xz, zstd, lz4, lzma); if `format` is "flat", whatever
+ * the file begins with, a flat image, as it is or packed, which is loaded at address 0 and entered at its first byte, in
+ * big-endian mode. `memorySize` in bytes bounds what is unpacked. Throws VmmError for anything else.
  */
 export const loadKernelImage = taking(
   "loadKernelImage",
-  { file: bytes, memorySize: size, name: optional(text) },
-  (file: Uint8Array, memorySize: number, name?: string) => load([powerElf], file, memorySize, name),
+  { file: bytes, memorySize: size, name: optional(text), format: optional(oneOf(...kernelFormats)) },
+  (file: Uint8Array, memorySize: number, name?: string, format: KernelFormat = "auto") =>
+    format === "flat" ? loadFlat(file, memorySize, name) : load([powerElf], file, memorySize, name),
   { promises: true },
 );
 
 /** The same of x86's: a bzImage, or what is in one, of 64 bits or 32; or what says that it is started by multiboot. */
-export async function loadX86Kernel(file: Uint8Array, memorySize: number, name = "the kernel"): Promise<ElfImage> {
+export async function loadX86Kernel(
+  file: Uint8Array,
+  memorySize: number,
+  name = "the kernel",
+  format: KernelFormat = "auto",
+): Promise<ElfImage> {
+  if (format === "flat") throw new VmmError(`${name} cannot be loaded: machine pc boots no flat image`);
   const image = await unpackKernel(file, memorySize, name);
   return loadMultiboot(image, name) ?? load([x86Elf, i386Elf], image, memorySize, name);
 }
@@ -37,6 +49,12 @@ export async function unpackKernel(file: Uint8Array, limit: number, name = "the 
   if (unpacksItself(file)) return file;
   if (isBzImage(file)) return unpackBzImage(file, limit, name);
   return packedWith(file) === undefined ? file : unpackKnown(file, limit, name);
+}
+
+async function loadFlat(file: Uint8Array, memorySize: number, name = "the kernel"): Promise<ElfImage> {
+  const image = await unpackKernel(file, memorySize, name);
+  if (image.length === 0) throw new VmmError(`${name} cannot be loaded: it is empty`);
+  return { byteOrder: "big", entry: 0, segments: [{ address: 0, size: image.length, data: image }] };
 }
 
 async function load(
@@ -57,11 +75,10 @@ async function load(
       throw new VmmError(`${name} cannot be loaded: it is ${what}`);
   }
   if (looksLikeText(image)) throw new VmmError(`${name} cannot be loaded: it is a text file, not a kernel`);
-  if (image.length < 64) throw new VmmError(`${name} cannot be loaded: ${image.length} bytes are not a kernel`);
-  if (!machines.includes(powerElf)) {
-    throw new VmmError(`${name} cannot be loaded: it is neither a bzImage nor a vmlinux of x86`);
-  }
-  return { byteOrder: "big", entry: 0, segments: [{ address: 0, size: image.length, data: image }] };
+  const wanted = machines.includes(powerElf)
+    ? "a vmlinux for 64-bit POWER (ELF, as it is or packed with gzip, xz, zstd, lz4 or lzma); a flat image is taken as one by unikvm run --kernel-format flat"
+    : "a bzImage, or a vmlinux of x86 (ELF, as it is or packed), or what multiboot starts";
+  throw new VmmError(`${name} cannot be loaded: it is no kernel; expected is ${wanted}`);
 }
 
 /** Text has no zero bytes and next to no control characters; code for POWER has both in any stretch of it. */

@@ -13,6 +13,7 @@ import type { SparseImage } from "../core/sparse-image.js";
 import type { PciDevice } from "../devices/pci/device.js";
 import type { Assignment, AssignmentHost } from "../devices/vfio-pci/assignment.js";
 import type { ElfImage } from "../loaders/elf.js";
+import type { KernelFormat } from "../loaders/kernel-image.js";
 
 /** Makes a machine's side on a vCPU's thread. */
 export type CreateSide = (cpu: number, shared: unknown, host: VcpuSideHost) => VcpuSide;
@@ -75,7 +76,7 @@ export interface MachineKind {
   /** Whether a file that begins so is a kernel of its guests. */
   readonly isKernel: (head: Uint8Array) => boolean;
   /** The kernel of a file's bytes. Throws VmmError for what is none. */
-  readonly loadKernel: (file: Uint8Array, memorySize: number, name: string) => Promise<ElfImage>;
+  readonly loadKernel: (file: Uint8Array, memorySize: number, name: string, format?: KernelFormat) => Promise<ElfImage>;
   /** For one run: what has a battery keeps its contents from one of its machines to the next. */
   readonly maker: () => MakeMachine;
   readonly restore: RestoreMachine;
