@@ -44,7 +44,7 @@ export async function useX86InPage() {
   };
 }
 
-/** Runs a program of its files, given as text of hexadecimal digits by their paths, and turns it off; what it said, and how it ended. */
+/** Runs a program of its files, given as text of hexadecimal digits by their paths, and closes the VM; what it said, and how it ended. */
 export async function runInX86Page(files: Readonly<Record<string, string>>, program: string) {
   const vm = (globalThis as X86Page).vm as Unikvm.LinuxVm;
   for (const [path, digits] of Object.entries(files)) {
@@ -52,9 +52,7 @@ export async function runInX86Page(files: Readonly<Record<string, string>>, prog
     await vm.fs.writeFile(path, bytes, { mode: 0o755 });
   }
   const { stdout, stderr, exitCode } = await vm.exec(program);
-  // It ends with the VM.
-  vm.exec("poweroff -f").catch(() => undefined);
-  const { kind, message } = await vm.closed;
+  const { kind, message } = await vm.close();
   return { stdout, stderr, exitCode, kind, message };
 }
 
