@@ -150,6 +150,9 @@ export function draw(random: Random, form: Form, pc: bigint, codeSize: 32 | 64 =
   if (((general[4] as bigint) - base) >> 16n !== 0n) return undefined;
   // AMD's processors let 66 make near branches 16 bits wide in 64-bit mode, Intel's, and these, do not.
   if (codeSize === 64 && found.operandPrefix && form.sizeRule === SizeRule.forced64) return undefined;
+  // AMD's take 32 bits of an offset there, Intel's, and these, 64; and where the selector is one that can be loaded, what comes
+  // after it would have another GS than it is told.
+  if (["lss", "lfs", "lgs"].includes(name) && found.operandSize === 64) return undefined;
   // A jump into itself may have no end.
   const distance = found.immediates[0];
   if (form.operands.some(({ kind }) => kind === "rel") && distance < 0n && distance >= -found.length) return undefined;
