@@ -14,6 +14,7 @@ import {
   time,
 } from "../base/takes.js";
 import { AgentConnection, type AgentState } from "../vmm/agent/connection.js";
+import { AgentProtocolError } from "../vmm/agent/frames.js";
 import { leastCores, mostCores } from "../vmm/core/cpu-limit.js";
 import { ramImage, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
 import { bytesIn, usualMemory } from "./bytes.js";
@@ -200,10 +201,15 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
   const late = setTimeout(onLate, patience);
   let machine: RunningMachine | undefined;
   try {
-    const agent = new AgentConnection(
+    const agent: AgentConnection = new AgentConnection(
       {
         ready: () => isReady(),
         lost: (error) => (vm ? vm.failed(error) : hasFailed(error)),
+        taken: () => {
+          const error = new AgentProtocolError("its kernel has taken its port from it");
+          if (vm) vm.agentTaken(error);
+          else agent.lose(error);
+        },
       },
       () => ({ now: Date.now(), ...(restored ? { hostName: twinName() } : {}) }),
       from?.agent,

@@ -161,6 +161,13 @@ export class LinuxVm implements Vm {
     this.#stop({ kind: "failed", message: `the guest's agent cannot be understood: ${error.message}` });
   }
 
+  /** The guest has let go of its devices. If it is to end now, its end says why; else the agent is lost, and that is told. */
+  agentTaken(error: Error): void {
+    const { agent } = this.#parts;
+    const timer = setTimeout(() => agent.lose(error), usualGrace);
+    this.closed.then(() => clearTimeout(timer));
+  }
+
   /** As `limitProcesses`; where it does not hold for root, the console says so. */
   async limitProcesses(most: number): Promise<void> {
     if (await limitProcesses(this.#runner, most)) return;

@@ -67,8 +67,8 @@ class FarEnd implements ConsolePortEnd {
     this.#port?.resume();
   }
 
-  opened(open: boolean): void {
-    post({ type: "opened", port: this.#index, open });
+  opened(open: boolean, byReset: boolean): void {
+    post({ type: "opened", port: this.#index, open, byReset });
     if (!open) this.#forget();
   }
 

@@ -100,7 +100,7 @@ export type FromMachine =
   | { readonly type: "ports"; readonly open: readonly boolean[] }
   | { readonly type: "running" }
   | { readonly type: "failed"; readonly error: SentError }
-  | { readonly type: "opened"; readonly port: number; readonly open: boolean }
+  | { readonly type: "opened"; readonly port: number; readonly open: boolean; readonly byReset: boolean }
   | { readonly type: "output"; readonly port: number; readonly bytes: Uint8Array }
   /** The guest has so many more bytes of what was sent, or will never have them. */
   | { readonly type: "sent"; readonly port: number; readonly length: number }

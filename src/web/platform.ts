@@ -87,9 +87,9 @@ class NearPort implements ConsolePort {
     if (!this.#stopped) this.resume();
   }
 
-  opened(open: boolean): void {
+  opened(open: boolean, byReset: boolean): void {
     this.open = open;
-    this.#end.opened?.(open);
+    this.#end.opened?.(open, byReset);
   }
 
   sent(length: number): void {
@@ -201,7 +201,7 @@ class NearMachine {
   #hear(message: FromMachine): void {
     if (message.type === "output") this.#ports[message.port]?.output(message.bytes);
     else if (message.type === "sent") this.#ports[message.port]?.sent(message.length);
-    else if (message.type === "opened") this.#ports[message.port]?.opened(message.open);
+    else if (message.type === "opened") this.#ports[message.port]?.opened(message.open, message.byReset);
     else if (message.type === "console") {
       this.#plan.output(message.bytes);
       this.#post({ type: "tookConsole", length: message.bytes.length });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVm, type ExecResult, type LinuxVm, VmError } from "../../src/index-node.js";
-import { noGuest } from "./booting.test-support.js";
+import { noGuest, noGuestNamed } from "./booting.test-support.js";
 
 const errorOf = (promise: Promise<unknown>): Promise<VmError> =>
   promise.then(
@@ -82,6 +82,14 @@ test("an agent that is killed is told of, with what the console said", { skip: n
     assert.equal(console.at(-1), "last");
   }
   assert.equal((await vm.closed).kind, "failed");
+});
+
+test("a guest whose kernel resets its devices before it turns itself off", {
+  skip: noGuestNamed("amd64"),
+}, async () => {
+  const vm = await createVm({ guest: "x86_64", memory: "256M" });
+  assert.equal((await errorOf(vm.exec("poweroff -f"))).code, "VM_CLOSED");
+  assert.equal((await vm.closed).kind, "powerOff");
 });
 
 test("a guest that turns itself off, and a VM that was closed, are VM_CLOSED", { skip: noGuest }, async () => {

@@ -195,6 +195,20 @@ test("a port that is closed is the end of the conversation", () => {
   assert.deepEqual(early.told, ["lost: it has closed its port"]);
 });
 
+test("a port that the guest's kernel takes is not lost where somebody wants to know", () => {
+  const without = conversation();
+  without.greet();
+  without.connection.opened(false, true);
+  assert.deepEqual(without.told.slice(1), ["lost: it has closed its port"]);
+  const told: string[] = [];
+  const events = { ready() {}, lost: ({ message }: Error) => told.push(message), taken: () => told.push("taken") };
+  const connection = new AgentConnection(events, () => ({ now: 0 }));
+  connection.opened(false, true);
+  assert.deepEqual(told, ["taken"]);
+  connection.lose(new Error("it did not end"));
+  assert.deepEqual(told, ["taken", "it did not end"]);
+});
+
 /** A million took two minutes once, and found no more. */
 const randomFrames = 30_000;
 

@@ -150,6 +150,11 @@ export interface AgentEvents {
   ready(): void;
   /** The guest has broken the rules, or the agent has gone. Everybody who waits was told. */
   lost(error: Error): void;
+  /**
+   * The guest's kernel has taken the port from the agent, as it does before it turns itself off (Linux, device_shutdown): nobody is told
+   * yet. Without this, it is lost.
+   */
+  taken?(): void;
 }
 
 /** What the guest is told of itself when the conversation begins. */
@@ -332,12 +337,13 @@ export class AgentConnection implements ConsolePortEnd {
     return true;
   }
 
-  opened(open: boolean): void {
+  opened(open: boolean, byReset = false): void {
     if (open) {
       this.greet();
       // A twin was greeted before.
       this.drained();
-    } else this.lose(new AgentProtocolError("it has closed its port"));
+    } else if (byReset && this.#events.taken) this.#events.taken();
+    else this.lose(new AgentProtocolError("it has closed its port"));
   }
 
   drained(): void {

@@ -34,8 +34,8 @@ export interface ConsolePortEnd {
   readonly name: string;
   /** Bytes of the guest, to keep. False: no more until `resume` is called. */
   output(bytes: Uint8Array): boolean;
-  /** A program in the guest has opened or closed the port. */
-  opened?(open: boolean): void;
+  /** A program in the guest has opened or closed the port; or `byReset`: the guest's kernel has reset the device. */
+  opened?(open: boolean, byReset: boolean): void;
   /** There is room again, after `send` had not taken all. */
   drained?(): void;
 }
@@ -88,13 +88,13 @@ class Port implements ConsolePort {
 
   reset(): void {
     [this.ready, this.tell, this.handedOn, this.#waiting] = [false, 0, 0, false];
-    this.setOpen(false);
+    this.setOpen(false, true);
   }
 
-  setOpen(open: boolean): void {
+  setOpen(open: boolean, byReset = false): void {
     if (open === this.open) return;
     this.open = open;
-    this.end.opened?.(open);
+    this.end.opened?.(open, byReset);
   }
 
   send(bytes: Uint8Array): number {
