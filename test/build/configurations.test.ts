@@ -196,7 +196,18 @@ test("what is linked in is seen as such by modprobe, modinfo, rmmod and lsmod, a
   // The same where an instance runs.
   const kernel = join(runtime, "loop.bin");
   writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
-  const args = [join(folder, "unikvm.js"), "run", "--kernel", kernel, "--memory", "64M", "--timeout", "60"];
+  const args = [
+    join(folder, "unikvm.js"),
+    "run",
+    "--kernel",
+    kernel,
+    "--kernel-format",
+    "flat",
+    "--memory",
+    "64M",
+    "--timeout",
+    "60",
+  ];
   const running = spawn(process.execPath, args, { env, stdio: "ignore" });
   try {
     for (let tries = 0; tries < 100 && call("modprobe vfio").status === 3; tries++) await sleep(100);
@@ -269,8 +280,15 @@ test("without the translator the declarations of instructions are there only if 
     ] as const) {
       const file = join(folder, "trace");
       rmSync(file, { force: true });
-      const args = ["run", "--kernel", kernel, "--memory", "64M", "--timeout", "60", "--trace", "insn"];
-      const running = spawn(process.execPath, [join(of.folder, "unikvm.js"), ...args, "--trace-file", file]);
+      const args = ["run", "--kernel", kernel, "--kernel-format", "flat", "--memory", "64M", "--timeout", "60"];
+      const running = spawn(process.execPath, [
+        join(of.folder, "unikvm.js"),
+        ...args,
+        "--trace",
+        "insn",
+        "--trace-file",
+        file,
+      ]);
       const ended = new Promise((resolve) => running.once("close", resolve));
       const traced = (): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
       for (let tries = 0; tries < 600 && !traced().includes("\n"); tries++) await sleep(50);
