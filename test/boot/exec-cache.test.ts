@@ -1,32 +1,20 @@
 /** `unikvm exec` boots once, and goes on from what it kept the next time; what is damaged there is made again. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import module from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
-import { guestFolder } from "../../guests/index.js";
 import { main, noGuest, root, unikvm } from "./booting.test-support.js";
+import { ownCache } from "./own-cache.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-cache-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const guests = dirname(guestFolder());
-mkdirSync(join(folder, "unikvm"));
-for (const name of ["guests", "modules"]) symlinkSync(join(guests, name), join(folder, "unikvm", name));
+const kept = ownCache(folder);
 process.env["XDG_CACHE_HOME"] = folder;
 process.env["XDG_DATA_HOME"] = join(folder, "data");
 
-const kept = join(folder, "unikvm/snapshots");
 const files = () => readdirSync(kept).filter((name) => name.endsWith(".snapshot"));
 const run = () => unikvm(["exec", "--memory", "128M", "--", "sh", "-c", "hostname; exit 3"]).finished;
 

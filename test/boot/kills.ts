@@ -3,13 +3,14 @@
  * written. What was said to be safe is found again, and nothing half done is left.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ensureDefaultGuest, type GuestArchitecture, guestDrivers, guestFolder } from "../../guests/index.js";
+import { ensureDefaultGuest, type GuestArchitecture, guestDrivers } from "../../guests/index.js";
 import { createVm, type Disk } from "../../src/index-node.js";
 import { loadSnapshot, snapshotInfo } from "../../src/vmm/snapshot/node/snapshot-file.js";
+import { ownCache } from "./own-cache.test-support.js";
 
 interface Base {
   readonly guest: GuestArchitecture;
@@ -312,10 +313,7 @@ export async function killsOfCache({
   each,
 }: SaveKills): Promise<string> {
   const home = join(folder, "cache");
-  mkdirSync(join(home, "unikvm"), { recursive: true });
-  const guests = dirname(guestFolder());
-  for (const name of ["guests", "modules"]) symlinkSync(join(guests, name), join(home, "unikvm", name));
-  const kept = join(home, "unikvm/snapshots");
+  const kept = ownCache(home);
   const env = { XDG_CACHE_HOME: home };
   const there = (): string[] => readdirSync(kept).filter((name) => name.endsWith(".snapshot"));
   let [whole, none, damaged, most] = [0, 0, 0, 0];

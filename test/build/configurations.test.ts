@@ -12,6 +12,7 @@ import { packageRoot } from "../../src/cli/build/bundle.js";
 import { buildConfiguration, readOurKconfig } from "../../src/cli/build/configuration.js";
 import { kbuild } from "../../src/cli/build/kbuild.js";
 import type * as Unikvm from "../../src/index.js";
+import { loopKernel } from "../loop-kernel.test-support.js";
 import { kernelConf, missing } from "../oracles/oracles.js";
 import { type Built, built, configs, loadedWith, outputsLoadedWith } from "./building.test-support.js";
 
@@ -194,20 +195,7 @@ test("what is linked in is seen as such by modprobe, modinfo, rmmod and lsmod, a
   assert.deepEqual(call("modinfo -F depends host_pci", mixed), out("\n"));
   assert.deepEqual(call("modprobe -D vfio", mixed), out("builtin vfio\n"));
   // The same where an instance runs.
-  const kernel = join(runtime, "loop.bin");
-  writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
-  const args = [
-    join(folder, "unikvm.js"),
-    "run",
-    "--kernel",
-    kernel,
-    "--kernel-format",
-    "flat",
-    "--memory",
-    "64M",
-    "--timeout",
-    "60",
-  ];
+  const args = [join(folder, "unikvm.js"), "run", ...loopKernel(runtime), "--memory", "64M", "--timeout", "60"];
   const running = spawn(process.execPath, args, { env, stdio: "ignore" });
   try {
     for (let tries = 0; tries < 100 && call("modprobe vfio").status === 3; tries++) await sleep(100);
@@ -272,15 +260,14 @@ test("without the translator the declarations of instructions are there only if 
   const folder = mkdtempSync(join(tmpdir(), "unikvm-trace-"));
   try {
     // A guest that branches to itself.
-    const kernel = join(folder, "loop.bin");
-    writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
+    const kernel = loopKernel(folder);
     for (const [of, text] of [
       [pr, ".long 0x48000000"],
       [asked, "b 0x0"],
     ] as const) {
       const file = join(folder, "trace");
       rmSync(file, { force: true });
-      const args = ["run", "--kernel", kernel, "--kernel-format", "flat", "--memory", "64M", "--timeout", "60"];
+      const args = ["run", ...kernel, "--memory", "64M", "--timeout", "60"];
       const running = spawn(process.execPath, [
         join(of.folder, "unikvm.js"),
         ...args,

@@ -1,21 +1,18 @@
 /** `unikvm exec` that is ended while it boots leaves no process, no lock and no half of a VM; the next one works. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { guestFolder } from "../../guests/index.js";
 import { noGuest, type Running, unikvm } from "../boot/booting.test-support.js";
+import { ownCache } from "../boot/own-cache.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-killed-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const guests = dirname(guestFolder());
-mkdirSync(join(folder, "unikvm"));
-for (const name of ["guests", "modules"]) symlinkSync(join(guests, name), join(folder, "unikvm", name));
+const kept = ownCache(folder);
 process.env["XDG_CACHE_HOME"] = folder;
 
-const kept = join(folder, "unikvm/snapshots");
 const left = (): readonly string[] => (existsSync(kept) ? readdirSync(kept) : []);
 const exec = () => unikvm(["exec", "--memory", "128M", "--", "sh", "-c", "echo said; exit 3"]);
 

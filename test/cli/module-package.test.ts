@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../boot/booting.test-support.js";
+import { loopKernel } from "../loop-kernel.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-package-"));
 const app = join(folder, "app");
@@ -112,10 +113,9 @@ test("the installed command line plans, and runs a guest with the module", async
   );
   const bin = run(join(app, "node_modules/.bin/unikvm"), ["modinfo", "-F", "license", "kvm"], app);
   assert.equal(bin.stdout, "MIT\n", bin.stderr);
-  writeFileSync(join(folder, "loop.bin"), Buffer.from("48000000".repeat(64), "hex"));
-  const flat = (name: string) => ["--kernel", join(folder, name), "--kernel-format", "flat"];
+  const kernel = loopKernel(folder);
   const start = (module: string) =>
-    spawn(process.execPath, [cli, "run", ...flat("loop.bin"), "--memory", "64M", "--module", module], {
+    spawn(process.execPath, [cli, "run", ...kernel, "--memory", "64M", "--module", module], {
       cwd: app,
       env,
       stdio: "ignore",

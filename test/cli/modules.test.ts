@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { buildModule } from "../../src/modules/elf/elf-builder.test-support.js";
 import { root } from "../boot/booting.test-support.js";
+import { loopKernel } from "../loop-kernel.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-modules-"));
 const env = { ...process.env, XDG_RUNTIME_DIR: folder };
@@ -123,20 +124,7 @@ test("where nothing runs, lsmod prints its header and the others say so", async 
 
 /** A guest that branches to itself, running; its modules once they are loaded. */
 async function startLoop(...options: readonly string[]) {
-  const kernel = join(folder, "loop.bin");
-  writeFileSync(kernel, Buffer.from("48000000".repeat(64), "hex"));
-  const running = start(
-    "run",
-    "--kernel",
-    kernel,
-    "--kernel-format",
-    "flat",
-    "--memory",
-    "64M",
-    "--timeout",
-    "60",
-    ...options,
-  );
+  const running = start("run", ...loopKernel(folder), "--memory", "64M", "--timeout", "60", ...options);
   let shown = "";
   for (let tries = 0; tries < 100 && !/^kvm +\d+ {2}[1-9]/m.test(shown); tries++) {
     shown = (await unikvm("lsmod")).stdout;

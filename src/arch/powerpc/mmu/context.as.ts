@@ -24,10 +24,10 @@ import {
   asidAt,
   contextAt,
   CONTEXTS,
+  fetchTableOf,
   forgetContext,
   isRemembered,
   newAsid,
-  fetchTableOf,
   tableOf,
 } from "../../../engine/runtime/contexts.as";
 

@@ -1,5 +1,4 @@
 /** x86 as the translator sees it. */
-
 import type { TranslatorTarget } from "../../../engine/translate/target.js";
 import { KVM_GUESTDBG_USE_HW_BP } from "../../../kvm/constants.js";
 import { longest } from "../isa/decoder.js";
@@ -71,8 +70,8 @@ function instructionOf(handler: X86Handler, operands: Operands): X86Instruction 
 export const translatorTarget: TranslatorTarget<X86Instruction> = {
   ...x86Target,
   held,
-  // RSP and the flags.
   deferred,
+  // RSP and the flags.
   deliveryReadsHeld: true,
   warmUp: () => void handlers(64),
   recorder: (mode, runtime, access) => new X86RegionRecorder({ runtime, access }, mode === CodeMode.flat),
