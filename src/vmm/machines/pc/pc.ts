@@ -92,7 +92,7 @@ export class Pc implements Machine {
           },
         })
       : [];
-    this.#ports = new PcPorts(host, [...pci.ports, ...ofTests], state?.ports);
+    this.#ports = new PcPorts(host, [...ofTests, ...pci.ports], state?.ports);
   }
 
   start(): void {
