@@ -14,7 +14,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { vmLayout } from "../src/kvm/layout.js";
-import { memoryShared, staticDataEnd, withoutCustomSections } from "../src/wasm/binary.js";
+import { memoryShared, staticDataEnd, withoutNames } from "../src/wasm/binary.js";
 import { orderAccesses } from "../src/wasm/order-accesses.js";
 import { type Architecture, architectures } from "./architectures.js";
 import { targetFiles } from "./target-files.js";
@@ -115,7 +115,7 @@ async function buildRuntime(architecture: Architecture): Promise<void> {
 
 /** With the functions' names, for profiles: a quarter more of what a user fetches. */
 const keepsNames = process.env["UNIKVM_WASM_NAMES"] === "1";
-const asKept = (bytes: Uint8Array): Uint8Array => (keepsNames ? bytes : withoutCustomSections(bytes));
+const asKept = (bytes: Uint8Array): Uint8Array => (keepsNames ? bytes : withoutNames(bytes));
 
 /** What makes ordered accesses of others. */
 const ordering = (): string =>

@@ -6,7 +6,7 @@
  * local where it was made. Nodes that nobody uses are not emitted.
  */
 import type { Value, width } from "../semantics/values.js";
-import type { FunctionBuilder, Label } from "../wasm/function-builder.js";
+import type { Expected, FunctionBuilder, Label } from "../wasm/function-builder.js";
 
 export type Type = "i32" | "i64" | "f64" | "v128";
 /** Something of the machine that is read and written: "gpr", "cr", "reg:so"... An engine picks the grain. */
@@ -133,7 +133,14 @@ export type Statement =
         readonly code: (f: FunctionBuilder, at: Direct, value: () => void) => void;
       };
     }
-  | { readonly op: "if"; readonly condition: Node; readonly then: Statement[]; readonly otherwise: Statement[] }
+  | {
+      readonly op: "if";
+      readonly condition: Node;
+      readonly then: Statement[];
+      readonly otherwise: Statement[];
+      /** What the condition nearly always is. */
+      readonly expected?: Expected | undefined;
+    }
   | { readonly op: "repeat"; readonly count: Node; readonly index: Node; readonly body: Statement[] }
   | { readonly op: "jump"; readonly target: Node };
 
@@ -243,7 +250,7 @@ export function emit(f: FunctionBuilder, { statements, needsLocal }: Planned, ex
         }
         case "if":
           value(s.condition);
-          f.if();
+          f.if(undefined, s.expected);
           arm(() => all(s.then));
           if (s.otherwise.length > 0) {
             f.else();

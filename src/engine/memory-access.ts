@@ -60,7 +60,7 @@ export function checkFault({ state }: EngineLayout, stateLocal: number): AccessC
   return (f, exits) => {
     f.get(stateLocal);
     f.load("i32", state.fault.offset);
-    f.if();
+    f.if(undefined, "unlikely");
     exits.fault(f);
     f.end();
   };
@@ -98,7 +98,7 @@ function lookUp(f: FunctionBuilder, x: AccessContext, ea: number, size: number, 
   }
   emitTlbTag(f, x.layout, () => x.asid(f));
   f.i64("ne");
-  f.brIf(miss);
+  f.brIf(miss, "unlikely");
   return entry;
 }
 
@@ -233,7 +233,7 @@ export function emitCheck(
     f.get(entry);
     f.load("i64", tlb.writeTag);
     f.i64("ne");
-    f.brIf(miss);
+    f.brIf(miss, "unlikely");
   }
   hostAddress(f, x, ea, entry);
   f.set(entry);
@@ -465,7 +465,7 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
     if (x.ordered?.()) f.fence();
     f.get(old);
     f.i64("ne");
-    f.if();
+    f.if(undefined, "unlikely");
     exits.storePc(f);
     exits.leave(f);
     f.end();
@@ -474,7 +474,7 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
     f.end();
   } else plain();
   isBuffer(f, place, x.state);
-  f.if();
+  f.if(undefined, "unlikely");
   exits.storePc(f);
   f.get(x.state);
   f.i32Const(size);

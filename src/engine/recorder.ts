@@ -23,6 +23,7 @@ import type { HelperSignature } from "../semantics/signature.js";
 import type { F64, I32, I64, V128, Value } from "../semantics/values.js";
 import type {
   Conversion,
+  Expected,
   FloatOperation,
   FunctionBuilder,
   IntegerOperation,
@@ -558,6 +559,15 @@ export abstract class Recorder implements Operations {
   }
 
   if(condition: I32, then: () => void, otherwise?: () => void): void {
+    this.#if(condition, then, otherwise);
+  }
+
+  /** Of a condition that nearly always holds. */
+  protected ifLikely(condition: I32, then: () => void, otherwise: () => void): void {
+    this.#if(condition, then, otherwise, "likely");
+  }
+
+  #if(condition: I32, then: () => void, otherwise?: () => void, expected?: Expected): void {
     const node = asNode(condition);
     if (node.late) throw operandsDecide([node]);
     if (node.constant !== undefined) {
@@ -577,7 +587,7 @@ export abstract class Recorder implements Operations {
     const thenStatements = branch(then);
     const otherwiseStatements = branch(otherwise);
     this.#statements = outer;
-    outer.push({ op: "if", condition: node, then: thenStatements, otherwise: otherwiseStatements });
+    outer.push({ op: "if", condition: node, then: thenStatements, otherwise: otherwiseStatements, expected });
   }
 
   select<T extends I32 | I64 | F64 | V128>(condition: I32, ifTrue: T, ifFalse: T): T {

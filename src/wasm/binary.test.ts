@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { memoryShared, withoutCustomSections } from "./binary.js";
+import { memoryShared, withoutNames } from "./binary.js";
 
 const engines = new URL("../arch/powerpc/engines/", import.meta.url);
 const files = ["runtime", "interpreter"] as const;
@@ -25,14 +25,14 @@ test("without names a module is smaller, and else the same", async () => {
   for (const file of files) {
     const given = named(read(`${file}.wasm`));
     const whole = await WebAssembly.compile(given);
-    const bytes = withoutCustomSections(given) as Uint8Array<ArrayBuffer>;
+    const bytes = withoutNames(given) as Uint8Array<ArrayBuffer>;
     const bare = await WebAssembly.compile(bytes);
     assert.equal(WebAssembly.Module.customSections(whole, "name").length, 1);
     assert.equal(WebAssembly.Module.customSections(bare, "name").length, 0);
     assert.ok(bytes.length + 10_000 < given.length);
     assert.deepEqual(WebAssembly.Module.exports(bare), WebAssembly.Module.exports(whole));
     assert.deepEqual(WebAssembly.Module.imports(bare), WebAssembly.Module.imports(whole));
-    assert.deepEqual(withoutCustomSections(bytes), bytes);
+    assert.deepEqual(withoutNames(bytes), bytes);
     assert.deepEqual(bytes, read(`${file}.wasm`));
   }
 });
@@ -41,7 +41,7 @@ test("a damaged module ends in an error, or in bytes", () => {
   const whole = read("runtime.wasm").slice(0, 3000);
   for (let at = 0; at < whole.length; at++) {
     for (const damaged of [whole.slice(0, at), whole.with(at, 0xff)]) {
-      for (const act of [memoryShared, withoutCustomSections]) {
+      for (const act of [memoryShared, withoutNames]) {
         try {
           assert.ok(act(damaged).length <= Math.max(damaged.length, 8));
         } catch (error) {

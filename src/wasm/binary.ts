@@ -63,9 +63,23 @@ function section(bytes: Uint8Array, wanted: number): Reader | undefined {
   return undefined;
 }
 
-/** The same module without custom sections: the functions' names, which only profiles use. */
-export function withoutCustomSections(bytes: Uint8Array): Uint8Array {
-  const kept = [...sections(bytes)].filter(({ id }) => id !== 0).map(({ start, end }) => bytes.subarray(start, end));
+/** The custom section of branch hints. Source: WebAssembly, "Code Metadata" and "Branch Hints". */
+export const branchHints = "metadata.code.branch_hint";
+
+/** Whether a section is that of branch hints. */
+export function hasBranchHints(bytes: Uint8Array, { id, content, end }: Section): boolean {
+  if (id !== 0) return false;
+  const reader = new Reader(bytes, content);
+  const length = reader.leb() >>> 0;
+  if (reader.at + length > end) return false;
+  return new TextDecoder().decode(bytes.subarray(reader.at, reader.at + length)) === branchHints;
+}
+
+/** The same module without the names of its functions, which only profiles use, and whatever else no engine reads. */
+export function withoutNames(bytes: Uint8Array): Uint8Array {
+  const kept = [...sections(bytes)]
+    .filter((section) => section.id !== 0 || hasBranchHints(bytes, section))
+    .map(({ start, end }) => bytes.subarray(start, end));
   const result = new Uint8Array(kept.reduce((sum, { length }) => sum + length, 8));
   result.set(bytes.subarray(0, 8));
   let at = 8;

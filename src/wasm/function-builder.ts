@@ -37,10 +37,22 @@ export type Shape = keyof typeof shapes;
 type NamesLane = "extract" | "replace";
 export type LaneOperation<S extends Shape> = Exclude<keyof (typeof shapes)[S], NamesLane>;
 
-/** A function's body as the code section has it, and where in it calls name what they call: two bytes each. */
+/** Which way a branch nearly always goes: what its engine does not expect, it lays out of the way and gives no registers. */
+export type Expected = "likely" | "unlikely";
+
+/** What is said of a branch that lies at that offset of a body. */
+export interface BranchHint {
+  readonly at: number;
+  readonly expected: Expected;
+}
+
+/** A function's body as the code section has it. */
 export interface LinkableBody {
   readonly body: Uint8Array<ArrayBuffer>;
+  /** Where in it calls name what they call: two bytes each. */
   readonly calls: readonly number[];
+  /** In order. */
+  readonly hints: readonly BranchHint[];
 }
 
 /** The most functions that calls which are linked later can tell apart. */
@@ -74,6 +86,7 @@ export class FunctionBuilder {
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f64: [], v128: [] };
   /** Where the calls of what is linked later name what they call. */
   readonly #calls: number[] | undefined;
+  readonly #hints: BranchHint[] = [];
 
   /**
    * @param params types of the parameters, which are the first locals.
@@ -287,8 +300,14 @@ export class FunctionBuilder {
     return this.#open(Op.loop, result);
   }
 
-  if(result?: ValueType): Label {
+  /** `expected`: whether the condition is nearly always true ("likely"), or false. */
+  if(result?: ValueType, expected?: Expected): Label {
+    this.#hint(expected);
     return this.#open(Op.if, result);
+  }
+
+  #hint(expected: Expected | undefined): void {
+    if (expected) this.#hints.push({ at: this.#code.length, expected });
   }
 
   else(): void {
@@ -311,7 +330,9 @@ export class FunctionBuilder {
     this.#code.u32(this.#index(label));
   }
 
-  brIf(label: Label): void {
+  /** `expected`: whether it nearly always branches ("likely"), or never. */
+  brIf(label: Label, expected?: Expected): void {
+    this.#hint(expected);
     this.#code.byte(Op.br_if);
     this.#code.u32(this.#index(label));
   }
@@ -350,6 +371,10 @@ export class FunctionBuilder {
     const head = out.length;
     out.append(this.#code.view());
     out.byte(Op.end);
-    return { body: out.take(), calls: (this.#calls ?? []).map((at) => head + at) };
+    return {
+      body: out.take(),
+      calls: (this.#calls ?? []).map((at) => head + at),
+      hints: this.#hints.map(({ at, expected }) => ({ at: head + at, expected })),
+    };
   }
 }

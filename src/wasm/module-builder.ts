@@ -1,5 +1,6 @@
+import { branchHints } from "./binary.js";
 import { ByteWriter } from "./bytes.js";
-import { FunctionBuilder, type ValueType, valueTypeCode } from "./function-builder.js";
+import { type BranchHint, FunctionBuilder, type ValueType, valueTypeCode } from "./function-builder.js";
 import { Op } from "./opcodes.js";
 
 /** The binary format's names: magic and version; sections; what is imported or exported; types; a memory's limits. */
@@ -24,6 +25,8 @@ const Limits = { minimum: 0, maximum: 1, sharedMaximum: 3 } as const;
 const Elements = { ofTable0: 0, ofTable: 2, functions: 0 } as const;
 /** Data of memory 0 at an offset. */
 const activeData = 0;
+/** What the custom section of branch hints says of one. */
+const Hint = { unlikely: 0, likely: 1 } as const;
 /** The part of the name section that names functions. */
 const functionNames = 1;
 
@@ -31,6 +34,7 @@ interface DeclaredFunction {
   readonly type: number;
   readonly name: string;
   body: Uint8Array | undefined;
+  hints: readonly BranchHint[];
 }
 
 /** The expression that says where elements or data go. */
@@ -110,14 +114,17 @@ export class ModuleBuilder {
 
   /** Declares a function to be defined later; returns its index. */
   declare(name: string, params: readonly ValueType[], results: readonly ValueType[]): number {
-    this.#functions.push({ type: this.type(params, results), name, body: undefined });
+    this.#functions.push({ type: this.type(params, results), name, body: undefined, hints: [] });
     return this.#importNames.length + this.#functions.length - 1;
   }
 
-  define(index: number, body: FunctionBuilder | Uint8Array): void {
+  /** `hints` are those of a body that is finished. */
+  define(index: number, body: FunctionBuilder | Uint8Array, hints: readonly BranchHint[] = []): void {
     const f = this.#functions[index - this.#importNames.length];
     if (!f) throw new Error(`function ${index} is imported`);
-    f.body = body instanceof FunctionBuilder ? body.finish() : body;
+    const finished = body instanceof FunctionBuilder ? body.finishLinkable() : { body, hints };
+    f.body = finished.body;
+    f.hints = finished.hints;
   }
 
   exportFunction(name: string, index: number): void {
@@ -186,6 +193,7 @@ export class ModuleBuilder {
           for (const f of e.functions) w.u32(f);
         }
       });
+    this.#buildHints(section);
     section(Section.code, (w) => {
       w.u32(this.#functions.length);
       for (const f of this.#functions) {
@@ -219,5 +227,27 @@ export class ModuleBuilder {
         w.append(names.view());
       });
     return out.take();
+  }
+
+  /** They stand before the code that they are about. */
+  #buildHints(section: (id: number, fill: (w: ByteWriter) => void) => void): void {
+    const imported = this.#importNames.length;
+    const hinted = this.#functions.flatMap(({ hints }, i) =>
+      hints.length > 0 ? [{ index: imported + i, hints }] : [],
+    );
+    if (hinted.length === 0) return;
+    section(Section.custom, (w) => {
+      w.name(branchHints);
+      w.u32(hinted.length);
+      for (const { index, hints } of hinted) {
+        w.u32(index);
+        w.u32(hints.length);
+        for (const { at, expected } of hints) {
+          w.u32(at);
+          w.u32(1);
+          w.byte(Hint[expected]);
+        }
+      }
+    });
   }
 }

@@ -6,7 +6,7 @@
  * hosts; and one stands before and behind what copies and fills, whose order among themselves is nobody's.
  * Source: WebAssembly Core Specification and its Threads proposal, "Binary Format".
  */
-import { Reader, sections } from "./binary.js";
+import { hasBranchHints, Reader, sections } from "./binary.js";
 import { ByteWriter } from "./bytes.js";
 import { FunctionBuilder, valueTypeCode } from "./function-builder.js";
 import { accessOpcodes, atomicOpcodes, Op, Prefix, sharedHint, simdImmediateOpcodes } from "./opcodes.js";
@@ -140,7 +140,10 @@ class Orderer {
     const code = this.#code();
     const parts = new ByteWriter(this.#bytes.length + 65536);
     parts.append(this.#bytes.subarray(0, 8));
-    for (const { id, start, content, end } of sections(this.#bytes)) {
+    for (const section of sections(this.#bytes)) {
+      const { id, start, content, end } = section;
+      // They name places in the code as it was.
+      if (hasBranchHints(this.#bytes, section)) continue;
       if (id === Section.code) this.#section(parts, id, code);
       else if (id === Section.type)
         this.#section(

@@ -44,9 +44,8 @@ class FarEnd implements ConsolePortEnd {
   }
 
   output(bytes: Uint8Array): boolean {
-    const own = bytes.slice();
-    this.#untaken += own.length;
-    post({ type: "output", port: this.#index, bytes: own }, [own.buffer]);
+    this.#untaken += bytes.length;
+    post({ type: "output", port: this.#index, bytes }, [bytes.buffer as ArrayBuffer]);
     this.#stopped = this.#untaken >= window;
     return !this.#stopped;
   }

@@ -6,7 +6,7 @@ import { agentArchitectures, guestPrograms } from "../../../guests/agent/archive
 import { type ListedModule, moduleList } from "../../kernel/module-list.js";
 import { modpost } from "../../modules/modpost.js";
 import { VmmError } from "../../vmm/errors.js";
-import { withoutCustomSections } from "../../wasm/binary.js";
+import { withoutNames } from "../../wasm/binary.js";
 import type { BuildConfiguration } from "./configuration.js";
 import { kbuild } from "./kbuild.js";
 import { dist, packageRoot } from "./package-root.js";
@@ -172,7 +172,7 @@ export async function bundle(
   for (const asset of assetsOf(configuration, command)) {
     mkdirSync(dirname(join(folder, asset)), { recursive: true });
     const bytes = readFileSync(join(dist, asset));
-    writeFileSync(join(folder, asset), minify && asset.endsWith(".wasm") ? withoutCustomSections(bytes) : bytes);
+    writeFileSync(join(folder, asset), minify && asset.endsWith(".wasm") ? withoutNames(bytes) : bytes);
   }
   writeForwarders(folder, sources, modules.list);
   if (platform === "node") writeModules(folder, modules, metafile);

@@ -37,7 +37,7 @@ const ownRoutines = {
 
 /** Returns `value` if the condition on the stack holds. */
 function returnIf(f: FunctionBuilder, value: number): void {
-  f.if();
+  f.if(undefined, "unlikely");
   f.i32Const(value);
   f.return();
   f.end();
@@ -108,6 +108,7 @@ export class Linkage {
       m.define(
         index,
         link(region, (number) => indices.get(number) as number),
+        region.hints,
       );
       m.exportFunction(`${i}`, index);
     });
@@ -179,7 +180,7 @@ export class Linkage {
     this.#loadState(f, s, "jumpContext");
     f.i32("eq");
     f.i32("and");
-    f.if("i32");
+    f.if("i32", "likely");
     f.get(cached);
     f.load("i32", vcpu.jumpCache + jumpCache.word);
     f.else();
@@ -218,7 +219,7 @@ export class Linkage {
     f.set(at);
     this.#emitWordAt(f, at);
     f.tee(at);
-    f.if();
+    f.if(undefined, "likely");
     f.get(cached);
     f.get(pc);
     f.store("i64", vcpu.jumpCache);
@@ -276,10 +277,10 @@ export class Linkage {
     this.#loadState(f, s, "budget");
     f.i32Const(0);
     f.i32("geS");
-    f.if();
+    f.if(undefined, "likely");
     this.#emitFound(f, s);
     f.tee(word);
-    f.if();
+    f.if(undefined, "likely");
     this.#emitOperands(f, s, () => f.get(depth), word);
     f.returnCallIndirect(regionType, regionTable);
     f.end();
@@ -356,7 +357,7 @@ export class Linkage {
     this.#loadState(f, s, "pc");
     pushBack();
     f.i64("ne");
-    f.if();
+    f.if(undefined, "unlikely");
     // A return to somewhere else (longjmp, a switch of stacks): all that called here is stale, or some caller's caller is meant.
     f.get(result);
     f.i32Const(returns);

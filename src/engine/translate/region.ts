@@ -628,7 +628,7 @@ export class RegionTranslator<V> {
     f.i32Const(page);
     f.i32("ne");
     f.i32("or");
-    f.brIf(undone);
+    f.brIf(undone, "unlikely");
     f.release(entry);
     f.release(next);
   }
@@ -664,7 +664,7 @@ export class RegionTranslator<V> {
       f.get(regionLocals.budget);
       f.i32Const(0);
       f.i32("geS");
-      f.brIf(this.#loops.get(position) as Label);
+      f.brIf(this.#loops.get(position) as Label, "likely");
       this.#leaveTo(offset);
       return;
     }
@@ -691,7 +691,7 @@ export class RegionTranslator<V> {
     f.get(regionLocals.budget);
     f.i32Const(0);
     f.i32("geS");
-    f.brIf(this.#wayIn as Label);
+    f.brIf(this.#wayIn as Label, "likely");
     this.#leaveTo(offset);
   }
 
@@ -838,7 +838,7 @@ export class RegionTranslator<V> {
     distance();
     f.i64Const(BigInt((places.at(-1) as number) - first));
     f.i64("gtU");
-    f.brIf(elsewhere);
+    f.brIf(elsewhere, "unlikely");
     distance();
     f.convert("wrap");
     const { entrySize, scale } = this.#layout.codePage;

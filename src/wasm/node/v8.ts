@@ -26,6 +26,7 @@ function setBudget(budget: number): void {
  */
 export function prepareV8(): void {
   enableRelaxedSimd();
+  setFlagsFromString("--experimental-wasm-branch-hinting");
   setBudget(usualBudget);
 }
 

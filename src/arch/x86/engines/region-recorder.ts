@@ -233,7 +233,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
 
   /** What is not quick is the interpreter's, all of it. */
   override shortcut(condition: I32, quick: () => void): void {
-    this.if(condition, quick, () => this.effect([], [], (f, x) => x.undone?.(f)));
+    this.ifLikely(condition, quick, () => this.effect([], [], (f, x) => x.undone?.(f)));
   }
 
   /** What is held in locals goes to the state first, and the region is left. */
@@ -276,7 +276,7 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     this.effect([asNode(this.isNotFlat(this.stateAddress(), segment))], [], (f, x) => {
       x.beforeFault?.(f);
       if (!x.miss) throw new Error("a region of x86 leaves what the soft TLB does not have to the interpreter");
-      f.brIf(x.miss(f));
+      f.brIf(x.miss(f), "unlikely");
     });
   }
 
