@@ -15,15 +15,10 @@ import { tableBits } from "../region-entry.js";
 import { aloneBit } from "../target.js";
 import type { Extent } from "./region.js";
 import { type CoveredPage, inCodePage, type MadeRegion, type RegionBatch } from "./region-maker.js";
+import { Samples } from "./samples.js";
 import type { TranslatorTarget } from "./target.js";
 import { BesideWorkshop, HereWorkshop, type Workshop } from "./workshop.js";
 
-/** Samples of one address that make it hot. */
-const hotSamples = 8;
-/** Samples after which it is tried again where there was nothing to translate: other code may stand there. */
-const samplesRefused = 2000;
-/** Addresses remembered between samples; the oldest half is forgotten when there are more. */
-const sampleLimit = 4096;
 /** Regions that are being made at a time. */
 const requestLimit = 256;
 /** Pages remembered of which code was dropped while regions were being made. */
@@ -64,7 +59,8 @@ export class Translator {
   /** Among them are the routines by which regions call each other. */
   #linked = false;
   #view: DataView;
-  readonly #samples = new Map<number, number>();
+  /** By the address of the decoded entry. */
+  readonly #samples = new Samples((entry) => this.#requested.has(entry));
   readonly #live = new Map<number, Region>();
   /** What of a page its regions were made from. */
   readonly #byPage = new Map<number, Map<Region, Extent>>();
@@ -194,7 +190,7 @@ export class Translator {
   }
 
   #forgetRequests(): void {
-    for (const entry of this.#requested.keys()) this.#samples.delete(entry);
+    for (const entry of this.#requested.keys()) this.#samples.forget(entry);
     this.#requested.clear();
     this.#entryOf.clear();
     this.#overtake();
@@ -232,23 +228,11 @@ export class Translator {
     if (code === 0) return;
     const entry = code + inCodePage(this.#layout, pc);
     if (view.getInt32(entry, true) < Handler.first) return;
-    const count = now ? hotSamples : (this.#samples.get(entry) ?? 0) + 1;
-    this.#samples.set(entry, count);
+    if (!(now || this.#samples.take(entry))) return;
     // Others have the whole budget of generated code: what is hot here is interpreted until some of it goes.
-    if (count < hotSamples || (this.#page.codeExcess > 0 && this.#live.size === 0)) {
-      if (this.#samples.size > sampleLimit) this.#forgetSamples();
-      return;
-    }
+    if (this.#page.codeExcess > 0 && this.#live.size === 0) return;
     if (this.#requested.has(entry)) this.#workshop.wanted();
     else if (now || this.#requested.size < requestLimit) this.#request(entry, page, pc, mode, now);
-  }
-
-  #forgetSamples(): void {
-    let n = this.#samples.size / 2;
-    for (const key of this.#samples.keys()) {
-      if (n-- <= 0) break;
-      this.#samples.delete(key);
-    }
   }
 
   #request(entry: number, page: number, pc: number, mode: number, now: boolean): void {
@@ -302,7 +286,7 @@ export class Translator {
     }
     for (const id of refused) {
       const entry = this.#answered(id);
-      if (entry !== undefined) this.#samples.set(entry, -samplesRefused);
+      if (entry !== undefined) this.#samples.refuse(entry);
     }
     for (const { module, bytes, regions } of modules) {
       const { exports } = new WebAssembly.Instance(module, this.#env);
@@ -311,7 +295,7 @@ export class Translator {
       const generated: Generated = { bytes, live: 0 };
       regions.forEach((region, i) => {
         const entry = this.#answered(region.id);
-        if (entry !== undefined) this.#samples.delete(entry);
+        if (entry !== undefined) this.#samples.forget(entry);
         if (this.#isUsable(region)) this.#enter(region, generated, exports[`${i}`]);
       });
     }
