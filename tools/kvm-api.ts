@@ -178,6 +178,11 @@ ${callTable(x86Subject)}
 ${capabilityTable(x86Subject)}
 
 These answer 0: ${absentCapabilities(x86Subject).join(", ")}. So do those of POWER's, and every number that is not named.
+
+Guests have no guests of their own and no system management mode: KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE say EINVAL,
+KVM_SMI says ENOTTY, as Linux does where its extensions answer 0, and CPUID offers neither. KVM_CAP_X86_NOTIFY_VMEXIT is
+for processors that a guest can keep from looking at events; these look at each slice's end, so that there is no exit
+KVM_EXIT_NOTIFY.
 `;
 }
 

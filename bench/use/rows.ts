@@ -2,6 +2,10 @@
 import { execFromShell, execTrue } from "./exec.js";
 import { forkOne, forkStop } from "./fork.js";
 import type { Row } from "./row.js";
-import { createFromSnapshot } from "./snapshot.js";
+import { createFromSnapshot, snapshotSize } from "./snapshot.js";
+import { filesIn, filesOut, stdout, treeIn, treeOut } from "./trees.js";
 
-export const rows: readonly Row[] = [execTrue, createFromSnapshot, execFromShell, forkOne, forkStop];
+export const rows: readonly Row[] = [
+  ...[execTrue, createFromSnapshot, execFromShell, forkOne, forkStop, snapshotSize],
+  ...[stdout, treeIn, treeOut, filesIn, filesOut],
+];

@@ -3,8 +3,8 @@
  * (frames.h) through one port of a virtio console. No C library: what it needs of the system is in system.h. As process 1 it
  * also mounts what every program expects and buries orphans.
  *
- * Everything waits in one place, epoll_pwait. The one call that blocks besides is the write into the port: the host takes
- * what comes, however slowly its own readers are, since each channel has no more on its way than its reader asked for.
+ * Everything waits in one place, epoll_pwait. Besides it is only waited for room in the port: the host takes what comes,
+ * however slowly its own readers are, since each channel has no more on its way than its reader asked for.
  */
 #include "system.h"
 #include "frames.h"
@@ -32,6 +32,8 @@ struct process {
 	/* Input that the program has not taken, WINDOW bytes of room where there is some. */
 	u8 *input;
 	u32 input_at, input_length;
+	/* Of its input it has taken so much that the host was not told of. */
+	u32 taken;
 	/* After it comes its end. */
 	bool input_ends;
 	bool terminal, begun, failed, exited;
@@ -60,7 +62,16 @@ static _Noreturn void die(const char *why, long error)
 
 static void flush(void)
 {
-	if (!write_all(port, out, out_length)) die("the port cannot be written", 0);
+	for (size_t at = 0; at < out_length;) {
+		long n = call(write, port, out + at, out_length - at);
+		struct pollfd room = { port, POLLOUT, 0 };
+		if (n > 0) at += n;
+		else if (n == -EAGAIN) {
+			call(ppoll, &room, 1, 0, 0, 8);
+			/* Nobody is there at the host's end. */
+			if (!(room.revents & POLLOUT)) nap(10);
+		} else if (n != -EINTR) die("the port cannot be written", n);
+	}
 	out_length = 0;
 }
 
@@ -136,29 +147,36 @@ static void settle(struct process *p)
 	p->id = 0;
 }
 
-/* Gives the program what waits for it, as far as it takes that. */
-static void feed(struct process *p)
+/* It reads no more. */
+static void refuse_input(struct process *p)
 {
-	u32 taken = 0;
-	while (p->input_length > 0 && p->fd[IN] >= 0) {
-		long n = call(write, p->fd[IN], p->input + p->input_at, p->input_length);
+	drop_input(p);
+	say(END, IN, p->id);
+}
+
+/* Gives the program input, as far as it takes that: how much. -1: it reads no more, and the host was told. */
+static long feed_bytes(struct process *p, const u8 *bytes, u32 length)
+{
+	u32 done = 0;
+	while (done < length) {
+		long n = call(write, p->fd[IN], bytes + done, length - done);
 		if (n == -EINTR) continue;
 		if (n == -EAGAIN) break;
-		if (n <= 0) {
-			/* It reads no more. */
-			drop_input(p);
-			say(END, IN, p->id);
-			return;
-		}
-		p->input_at += n;
-		p->input_length -= n;
-		taken += n;
+		if (n <= 0) return refuse_input(p), -1;
+		done += n;
 	}
-	if (taken > 0) say_number(CREDIT, IN, p->id, taken);
-	if (p->input_length > 0) {
-		watch(p, IN, true);
-		return;
+	p->taken += done;
+	/* Each time costs the host a turn. It still has as much to give, so that it is never waited for in vain. */
+	if (p->taken >= WINDOW / 2) {
+		say_number(CREDIT, IN, p->id, p->taken);
+		p->taken = 0;
 	}
+	return done;
+}
+
+/* Nothing waits for it. */
+static void fed(struct process *p)
+{
 	watch(p, IN, false);
 	if (p->input) call(munmap, p->input, WINDOW);
 	p->input = NULL;
@@ -168,17 +186,34 @@ static void feed(struct process *p)
 	else shut(p, IN);
 }
 
+/* Gives the program what waits for it. */
+static void feed(struct process *p)
+{
+	if (p->fd[IN] >= 0 && p->input_length > 0) {
+		long n = feed_bytes(p, p->input + p->input_at, p->input_length);
+		if (n < 0) return;
+		p->input_at += n;
+		p->input_length -= n;
+	}
+	if (p->input_length > 0) watch(p, IN, true);
+	else fed(p);
+}
+
 static void give_input(struct process *p, const u8 *bytes, u32 length)
 {
 	if (p->fd[IN] < 0 || p->input_ends) return;
 	if (p->input_length + length > WINDOW) die("the host gave more input than there was room for", 0);
+	/* What it takes at once is not kept. */
+	if (p->input_length == 0) {
+		long n = feed_bytes(p, bytes, length);
+		if (n < 0) return;
+		bytes += n;
+		length -= n;
+		if (length == 0) return fed(p);
+	}
 	if (!p->input) {
 		long at = call(mmap, 0, WINDOW, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (at < 0 && at > -4096) {
-			drop_input(p);
-			say(END, IN, p->id);
-			return;
-		}
+		if (at < 0 && at > -4096) return refuse_input(p);
 		p->input = (u8 *)at;
 		p->input_at = 0;
 	}
@@ -188,7 +223,7 @@ static void give_input(struct process *p, const u8 *bytes, u32 length)
 	}
 	memcpy(p->input + p->input_at + p->input_length, bytes, length);
 	p->input_length += length;
-	feed(p);
+	watch(p, IN, true);
 }
 
 static void end_channel(struct process *p, int channel)
@@ -480,23 +515,26 @@ static void hear(const struct head *head, const u8 *payload)
 	}
 }
 
+/* A frame comes in as many pieces as the driver has pages for it: of one that has begun all is read before others have their turn. */
 static void take_input(void)
 {
 	struct head head;
-	long n = call(read, port, in + in_length, sizeof in - in_length), length;
 	size_t at = 0;
-	if (n == -EAGAIN || n == -EINTR) return;
-	if (n < 0) die("the port cannot be read", n);
-	/* Nobody is there at the host's end. */
-	if (n == 0) return nap(10);
-	in_length += n;
-	while ((length = whole_frame(in + at, in_length - at, &head)) > 0) {
-		hear(&head, in + at + FRAME_HEAD);
-		at += length;
-	}
-	if (length < 0) die("the host sent what is no frame", 0);
-	memmove(in, in + at, in_length - at);
+	do {
+		long n = call(read, port, in + in_length, sizeof in - in_length), length;
+		if (n == -EAGAIN || n == -EINTR) return;
+		if (n < 0) die("the port cannot be read", n);
+		/* Nobody is there at the host's end. */
+		if (n == 0) return nap(10);
+		in_length += n;
+		while ((length = whole_frame(in + at, in_length - at, &head)) > 0) {
+			hear(&head, in + at + FRAME_HEAD);
+			at += length;
+		}
+		if (length < 0) die("the host sent what is no frame", 0);
+	} while (at == 0);
 	in_length -= at;
+	memmove(in, in + at, in_length);
 }
 
 /* ---- beginning ---- */
@@ -540,7 +578,7 @@ static long open_port(void)
 				append(path, sizeof path, "/dev/");
 				append(path, sizeof path, e->name);
 				call(close, folder);
-				return call(openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
+				return call(openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NONBLOCK, 0);
 			}
 		}
 		if (folder >= 0) call(close, folder);

@@ -6,6 +6,7 @@
 #ifndef SYSTEM_H
 #define SYSTEM_H
 
+#include <asm/poll.h>
 #include <asm/stat.h>
 #include <asm/termios.h>
 #include <asm/unistd.h>
@@ -60,6 +61,17 @@ void *memcpy(void *to, const void *from, size_t n)
 {
 	u8 *t = to;
 	const u8 *f = from;
+	for (; n >= 32; n -= 32, t += 32, f += 32) {
+		u64 a, b, c, d;
+		__builtin_memcpy(&a, f, 8);
+		__builtin_memcpy(&b, f + 8, 8);
+		__builtin_memcpy(&c, f + 16, 8);
+		__builtin_memcpy(&d, f + 24, 8);
+		__builtin_memcpy(t, &a, 8);
+		__builtin_memcpy(t + 8, &b, 8);
+		__builtin_memcpy(t + 16, &c, 8);
+		__builtin_memcpy(t + 24, &d, 8);
+	}
 	for (; n >= 8; n -= 8, t += 8, f += 8) __builtin_memcpy(t, f, 8);
 	while (n--) *t++ = *f++;
 	return to;
@@ -77,6 +89,8 @@ void *memmove(void *to, const void *from, size_t n)
 void *memset(void *to, int value, size_t n)
 {
 	u8 *t = to;
+	u64 word = 0x0101010101010101ULL * (u8)value;
+	for (; n >= 8; n -= 8, t += 8) __builtin_memcpy(t, &word, 8);
 	while (n--) *t++ = value;
 	return to;
 }

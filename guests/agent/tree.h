@@ -244,6 +244,8 @@ static bool root_made;
 /* The folder that the last entry was put in: its name, "" for the root. */
 static char parent_name[PATH_MAX];
 static int parent = -1;
+/* What is made in it may have its group, where that is not root's. */
+static bool parent_gives_group;
 
 /* Folders that entries are still put in: their times are set when that is over. Each is in the one before it. */
 #define OPEN_FOLDERS 128
@@ -344,13 +346,18 @@ static long open_parent(const char *name)
 			*at = end;
 		}
 	}
-	if (fd >= 0) parent = fd;
+	if (fd < 0) return fd;
+	struct statx s;
+	parent = fd;
+	parent_gives_group = call(statx, fd, "", AT_EMPTY_PATH, STATX_GID, &s) < 0 || s.stx_gid != 0;
 	return fd;
 }
 
-static long set_state(int fd, const struct tar_entry *e)
+/* `made`: it was made in `parent` just now, and is root's like whatever root makes. */
+static long set_state(int fd, const struct tar_entry *e, bool made)
 {
-	long error = call(fchown, fd, e->user, e->group);
+	long error = 0;
+	if (!made || e->user || e->group || parent_gives_group) error = call(fchown, fd, e->user, e->group);
 	/* After the owner: a change of that takes the bits for other users away. */
 	if (error == 0) error = call(fchmod, fd, e->mode);
 	return error;
@@ -389,7 +396,7 @@ static long unpack_folder(int at, const char *last, const char *name, const stru
 	if (made < 0 && made != -EEXIST) return made;
 	long fd = made == 0 ? open_folder(at, last, O_NOFOLLOW) : open_beneath(name, O_RDONLY | O_DIRECTORY);
 	if (fd < 0) return fd;
-	long error = set_state(fd, e);
+	long error = set_state(fd, e, false);
 	if (error < 0) call(close, fd);
 	else keep_open(fd, same(name, ".") ? "" : name, e);
 	return error;
@@ -423,7 +430,7 @@ static long unpack_file(int at, const char *last, const struct tar_entry *e)
 		else unpacked_at += n, left -= n;
 	}
 	struct __kernel_timespec time = { e->seconds, e->nanoseconds }, times[2] = { time, time };
-	if (error == 0) error = set_state(fd, e);
+	if (error == 0) error = set_state(fd, e, true);
 	if (error == 0) error = call(utimensat, fd, 0, times, 0);
 	long closed = call(close, fd);
 	if (error == 0) error = closed;

@@ -205,6 +205,8 @@ export const KVM_CAP_PPC_DAWR1 = 194;
 export const KVM_CAP_SET_GUEST_DEBUG2 = 195;
 /** x86: KVM_GET_SREGS2 and KVM_SET_SREGS2. */
 export const KVM_CAP_SREGS2 = 200;
+/** x86: to be enabled of a VM: args 0 has a bit for each hypercall that leaves with "hypercall"; KVM_EXIT_HYPERCALL_VALID_MASK. */
+export const KVM_CAP_EXIT_HYPERCALL = 201;
 /** H_RPT_INVALIDATE is answered on the kernel side. */
 export const KVM_CAP_PPC_RPT_INVALIDATE = 202;
 /** KVM_GET_STATS_FD: `getStatsFd`. */
@@ -217,6 +219,8 @@ export const KVM_CAP_PPC_AIL_MODE_3 = 210;
 export const KVM_CAP_VM_TSC_CONTROL = 214;
 /** x86: to be enabled of a VM: KVM_GET_VCPU_EVENTS has triple faults; args 0 is 1 or 0. */
 export const KVM_CAP_X86_TRIPLE_FAULT_EVENT = 218;
+/** x86: guests that take no events are left after a while. Processors here look for events as often as for their deadline. */
+export const KVM_CAP_X86_NOTIFY_VMEXIT = 219;
 /**
  * Dirty rings, whose flags are read and written with acquire and release, as Atomics do. Answers with the most bytes
  * of one. To be enabled of a VM before it has a vCPU: args 0 is the bytes of each, a power of two.
@@ -247,6 +251,8 @@ export const KVM_DIRTY_GFN_F_RESET = 2;
 // Exit reasons, as numbers; Exit itself names them by word.
 /** Why the processor left is not known. */
 export const KVM_EXIT_UNKNOWN = 0;
+/** "hypercall". */
+export const KVM_EXIT_HYPERCALL = 3;
 /** "debug". */
 export const KVM_EXIT_DEBUG = 4;
 /** "hlt". */
@@ -287,6 +293,8 @@ export const KVM_EXIT_X86_RDMSR = 29;
 export const KVM_EXIT_X86_WRMSR = 30;
 /** "dirty_ring_full". */
 export const KVM_EXIT_DIRTY_RING_FULL = 31;
+/** A guest that takes no events: no exit here. */
+export const KVM_EXIT_NOTIFY = 37;
 /** An access that cannot be resolved: no exit here. */
 export const KVM_EXIT_MEMORY_FAULT = 39;
 

@@ -494,6 +494,18 @@ export type Exit =
       /** The answer: 0, or 1 for #GP. */
       error: number;
     }
+  /** x86: a hypercall that KVM_CAP_EXIT_HYPERCALL gives to the user side. */
+  | {
+      readonly reason: "hypercall";
+      /** Its number: KVM_HC_*. */
+      readonly nr: number;
+      /** Its arguments; those that it has not are 0. */
+      readonly args: readonly bigint[];
+      /** KVM_EXIT_HYPERCALL_LONG_MODE. */
+      readonly flags: number;
+      /** The answer: what the guest has in RAX. */
+      ret: bigint;
+    }
   /** x86: an interrupt can be put in (`X86Vcpu.requestInterruptWindow`). */
   | { readonly reason: "irq_window_open" }
   /** x86: without a local APIC in the kernel side, the guest has lowered its task's priority. */

@@ -44,8 +44,9 @@ class FarEnd implements ConsolePortEnd {
   }
 
   output(bytes: Uint8Array): boolean {
-    this.#untaken += bytes.length;
-    post({ type: "output", port: this.#index, bytes }, [bytes.buffer as ArrayBuffer]);
+    const own = bytes.slice();
+    this.#untaken += own.length;
+    post({ type: "output", port: this.#index, bytes: own }, [own.buffer]);
     this.#stopped = this.#untaken >= window;
     return !this.#stopped;
   }

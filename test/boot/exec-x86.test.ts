@@ -63,6 +63,23 @@ for (const { guest, port, machine } of rows) {
     }
   });
 
+  test(`a VM of ${guest} without ACPI runs commands, with interrupts by message and by line`, {
+    skip: noLongRunOf(port),
+  }, async () => {
+    for (const [append, seen] of [
+      ["acpi=off", /MSI.*virtio0/],
+      ["acpi=off pci=nomsi", /IO-APIC.*virtio0/],
+    ] as const) {
+      const vm = await createVm({ guest, append });
+      try {
+        const { stdout } = await vm.exec("test ! -e /sys/firmware/acpi && cat /proc/interrupts");
+        assert.match(stdout, seen);
+      } finally {
+        await vm.close();
+      }
+    }
+  });
+
   test(`a VM of ${guest} that dies rejects all that waits`, { skip: noLongRunOf(port) }, async () => {
     // A panic, memory that nothing gives back, and a boot that fails. Its machine hears of none of them by itself.
     for (const [last, panic] of [

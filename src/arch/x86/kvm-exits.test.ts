@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
   KVM_CAP_NESTED_STATE,
   KVM_CAP_X86_DISABLE_EXITS,
+  KVM_CAP_X86_NOTIFY_VMEXIT,
   KVM_CAP_X86_SMM,
   KVM_CAP_X86_USER_SPACE_MSR,
   KVM_IOEVENTFD_FLAG_DATAMATCH,
@@ -254,7 +255,7 @@ test("exits that are turned off before the first vCPU stay inside", async () => 
 test("there is no nesting and no system management mode, and nothing says that there were", async () => {
   for (const vendor of ["intel", "amd"] as const) {
     const one = await guest(types[1], vendor);
-    for (const cap of [KVM_CAP_NESTED_STATE, KVM_CAP_X86_SMM]) {
+    for (const cap of [KVM_CAP_NESTED_STATE, KVM_CAP_X86_SMM, KVM_CAP_X86_NOTIFY_VMEXIT]) {
       assert.equal(one.vm.checkExtension(cap), 0);
       assert.throws(() => one.vm.enableCap({ cap }), /EINVAL/);
     }

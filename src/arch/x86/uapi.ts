@@ -4,6 +4,7 @@ import type { X86Clock, X86Irqchip, X86PitState, X86Translation, X86VcpuEvents }
 import type { X86MsrFilter } from "./uapi/msr-access.js";
 
 export * from "./uapi/devices.js";
+export * from "./uapi/hypercalls.js";
 export * from "./uapi/msr-access.js";
 
 /** Type of a VM (KVM_CREATE_VM) whose code is translated. Linux's types 1 to 5 are protected VMs, which there are none of. */

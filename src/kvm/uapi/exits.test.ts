@@ -30,6 +30,7 @@ const samples: { readonly [R in Exit["reason"]]: Extract<Exit, { readonly reason
   osi: { reason: "osi", gprs: [1n] },
   x86_rdmsr: { reason: "x86_rdmsr", msrReason: 4, index: 0xffff_ffff, data: top, error: 1 },
   x86_wrmsr: { reason: "x86_wrmsr", msrReason: 1, index: 0xffff_ffff, data: top, error: 1 },
+  hypercall: { reason: "hypercall", nr: 12, flags: 1, ret: top, args: [top, 1n, 2n, 0n, 0n, top] },
   irq_window_open: { reason: "irq_window_open" },
   set_tpr: { reason: "set_tpr", cr8: 15 },
   ioapic_eoi: { reason: "ioapic_eoi", vector: 255 },

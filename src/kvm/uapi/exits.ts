@@ -28,6 +28,7 @@ export interface ExitRow<R extends ExitReason> {
 /** 64-bit words that any exit fits in. */
 export const exitWordCount = 11;
 const hcallArguments = 9;
+const hypercallArguments = 6;
 
 const unsigned = (value: bigint | undefined): bigint => BigInt.asUintN(64, value ?? 0n);
 const number = (value: bigint | undefined): number => Number(value ?? 0n);
@@ -167,6 +168,26 @@ export const exitTable = {
       }),
       answer: ({ error }, to) => {
         to.error = error;
+      },
+    },
+  },
+  hypercall: {
+    statistic: "hypercall_exits",
+    answered: true,
+    words: {
+      put: ({ nr, flags, ret, args }, words) => {
+        words.set([BigInt(nr), BigInt(flags), ret]);
+        for (let i = 0; i < hypercallArguments; i++) words[3 + i] = args[i] ?? 0n;
+      },
+      get: ([nr, flags, ret, ...args]) => ({
+        reason: "hypercall",
+        nr: number(nr),
+        flags: number(flags),
+        ret: unsigned(ret),
+        args: args.slice(0, hypercallArguments).map(unsigned),
+      }),
+      answer: ({ ret }, to) => {
+        to.ret = ret;
       },
     },
   },

@@ -116,6 +116,44 @@ test("gives input as far as there is credit", () => {
   assert.deepEqual(told, ["ready", "room"]);
 });
 
+test("tells of credit in halves of a window, and a save has what the guest knows", () => {
+  const { connection, heard, say, greet, events } = conversation();
+  greet();
+  const program = connection.spawn({ command: ["x"] }, events);
+  const piece = new Uint8Array(1 << 15);
+  const outputs = (count: number): void => {
+    say(...Array.from({ length: count }, () => frame(FrameType.data, 1, 1, piece)));
+    for (let i = 0; i < count; i++) program.want(1, piece.length);
+  };
+  const credits = () =>
+    heard.flatMap(({ type, payload }) => (type === FrameType.credit ? [Buffer.from(payload).readUInt32LE()] : []));
+  outputs(3);
+  assert.deepEqual(credits(), []);
+  assert.equal(connection.save().programs[0]?.outputs[1].credit, agentWindow - 3 * piece.length);
+  outputs(1);
+  assert.deepEqual(credits(), [agentWindow / 2]);
+  assert.equal(connection.save().programs[0]?.outputs[1].credit, agentWindow);
+  // However often it was saved and goes on, the guest is not left without.
+  outputs(3);
+  const again = new AgentConnection({ ready() {}, lost() {} }, () => ({ now: 0 }), connection.save());
+  const sent: Frame[] = [];
+  const reader = new FrameReader();
+  const send = (bytes: Uint8Array): number => {
+    reader.push(bytes, (one) => sent.push({ ...one, payload: one.payload.slice() }));
+    return bytes.length;
+  };
+  again.connect({ open: true, resume: () => undefined, send });
+  const [restored] = again.programs;
+  const side = restored?.outputs[1];
+  assert.ok(restored && side);
+  restored.want(1, agentWindow - side.credit);
+  for (let left = 5; left > 0; left--) {
+    again.output(frame(FrameType.data, 1, 1, piece));
+    restored.want(1, piece.length);
+  }
+  assert.deepEqual([sent.map(({ type }) => type), side.credit], [[FrameType.credit, FrameType.credit], agentWindow]);
+});
+
 test("a guest that breaks the rules is heard no more, and who waits is told", () => {
   const begun = frame(FrameType.spawned, 0, 1, words(42));
   const cases: Readonly<Record<string, readonly Uint8Array[]>> = {

@@ -55,6 +55,15 @@ interface Side {
   ended: boolean;
 }
 
+interface Output extends Side {
+  wanted: boolean;
+  /** Of its credit, what the guest was not told of yet. */
+  untold: number;
+}
+
+/** The guest is told of credit when it is so much: each time costs it an interrupt, and its agent a turn. */
+const creditPiece = agentWindow / 2;
+
 /** A program in the guest, or something that the agent does itself. */
 export class AgentProgram {
   readonly id: number;
@@ -62,9 +71,9 @@ export class AgentProgram {
   readonly #kept: ((events: ProgramEvents) => void)[];
   readonly #send: (bytes: Uint8Array) => void;
   readonly input: Side = { credit: agentWindow, ended: false };
-  readonly outputs: Readonly<Record<OutputChannel, Side & { wanted: boolean }>> = {
-    1: { credit: agentWindow, ended: false, wanted: true },
-    2: { credit: agentWindow, ended: false, wanted: true },
+  readonly outputs: Readonly<Record<OutputChannel, Output>> = {
+    1: { credit: agentWindow, untold: 0, ended: false, wanted: true },
+    2: { credit: agentWindow, untold: 0, ended: false, wanted: true },
   };
   phase: "asked" | "running" | "failed" | "exited" | "gone" = "asked";
   /** Since it runs. */
@@ -119,7 +128,10 @@ export class AgentProgram {
     const side = this.outputs[channel];
     if (count === 0 || side.ended || !side.wanted || this.phase === "gone") return;
     side.credit += count;
-    this.#send(frame(FrameType.credit, channel, this.id, words(count)));
+    side.untold += count;
+    if (side.untold < creditPiece) return;
+    this.#send(frame(FrameType.credit, channel, this.id, words(side.untold)));
+    side.untold = 0;
   }
 
   /** No more output is wanted: the program is told when it writes. */
@@ -180,7 +192,7 @@ export interface AgentState {
     readonly pid?: number | undefined;
     readonly builtIn?: boolean | undefined;
     readonly input: Side;
-    readonly outputs: AgentProgram["outputs"];
+    readonly outputs: Readonly<Record<OutputChannel, Side & { readonly wanted: boolean }>>;
   }[];
 }
 
@@ -257,9 +269,10 @@ export class AgentConnection implements ConsolePortEnd {
       greeted: this.#greeted,
       asked: this.#asked,
       nextId: this.#nextId,
-      programs: this.programs.map(({ id, phase, pid, builtIn, input, outputs }) =>
-        structuredClone({ id, phase, pid, builtIn, input, outputs }),
-      ),
+      programs: this.programs.map(({ id, phase, pid, builtIn, input, outputs }) => ({
+        ...{ id, phase, pid, builtIn, input: { ...input } },
+        outputs: { 1: savedOutput(outputs[1]), 2: savedOutput(outputs[2]) },
+      })),
     };
   }
 
@@ -444,6 +457,9 @@ export class AgentConnection implements ConsolePortEnd {
     }
   }
 }
+
+/** As the guest knows it: whoever goes on with it wants the rest. */
+const savedOutput = ({ credit, untold, ended, wanted }: Output) => ({ credit: credit - untold, ended, wanted });
 
 /** Keeps what is told of a program that nobody has taken over: output as far as there is credit, and the rest once. */
 function keeping(kept: ((events: ProgramEvents) => void)[]): ProgramEvents {

@@ -47,36 +47,34 @@ export class AgentProtocolError extends Error {
 
 /** Puts frames together from bytes in any pieces. It keeps less than one frame, whatever a guest sends. */
 export class FrameReader {
-  #kept = new Uint8Array(0);
+  /** Room for one frame, made when the first does not come whole. */
+  #frame = new Uint8Array(0);
+  #length = 0;
 
   /** `kept`: what an earlier one had not put together. KvmError, EINVAL: so much never is. */
   constructor(kept: Uint8Array = new Uint8Array(0)) {
     if (kept.length >= frameMost) throw new KvmError("EINVAL", `${kept.length} bytes are no part of a frame`);
-    this.#kept = kept.slice();
+    this.#keep(kept);
   }
 
-  /** What has come of a frame that is not whole. */
+  /** What has come of a frame that is not whole; a view, good until the next call. */
   get kept(): Uint8Array {
-    return this.#kept;
+    return this.#frame.subarray(0, this.#length);
   }
 
-  /**
-   * Hands each frame to `take`; payloads are views of `bytes` where they lie in it. Throws AgentProtocolError, and whatever
-   * `take` throws.
-   */
+  /** Hands each frame to `take`; payloads are good until it returns. Throws AgentProtocolError, and whatever `take` throws. */
   push(bytes: Uint8Array, take: (frame: Frame) => void): void {
     let at = 0;
-    while (this.#kept.length > 0 && at < bytes.length) {
-      const length = this.#kept.length < frameHead ? frameHead : wholeLength(this.#kept);
-      const more = bytes.subarray(at, at + Math.max(0, length - this.#kept.length));
+    while (this.#length > 0 && at < bytes.length) {
+      const length = this.#length < frameHead ? frameHead : wholeLength(this.kept);
+      const more = bytes.subarray(at, at + Math.max(0, length - this.#length));
       at += more.length;
-      this.#kept = joined(this.#kept, more);
-      if (this.#kept.length < frameHead || this.#kept.length < wholeLength(this.#kept)) continue;
-      const whole = this.#kept;
-      this.#kept = new Uint8Array(0);
+      this.#keep(more);
+      if (this.#length < frameHead || this.#length < wholeLength(this.kept)) continue;
+      const whole = this.kept;
+      this.#length = 0;
       take(read(whole));
     }
-    if (at === bytes.length) return;
     while (bytes.length - at >= frameHead) {
       const end = at + wholeLength(bytes.subarray(at));
       if (end > bytes.length) break;
@@ -84,7 +82,14 @@ export class FrameReader {
       at = end;
       take(frame);
     }
-    this.#kept = bytes.slice(at);
+    this.#keep(bytes.subarray(at));
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    if (this.#frame.length === 0) this.#frame = new Uint8Array(frameMost);
+    this.#frame.set(bytes, this.#length);
+    this.#length += bytes.length;
   }
 }
 
@@ -103,13 +108,6 @@ function read(bytes: Uint8Array): Frame {
     stream: view.getUint32(8, true),
     payload: bytes.subarray(frameHead),
   };
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return all;
 }
 
 /** A frame's bytes. */

@@ -52,6 +52,15 @@ function relayed() {
   return { near, far, relay, heard, told, events, say, closed: () => closed };
 }
 
+/** So many bytes of stdout. */
+function output(length: number, stream: number): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  for (let left = length; left > 0; left -= 1 << 15) {
+    frames.push(frame(FrameType.data, 1, stream, new Uint8Array(Math.min(left, 1 << 15))));
+  }
+  return frames;
+}
+
 test("a program behind a relay is as one that is near, and credits go from end to end", () => {
   const { near, far, heard, told, events, say } = relayed();
   far.opened(true);
@@ -66,10 +75,12 @@ test("a program behind a relay is as one that is near, and credits go from end t
     asked.map(({ payload }) => payload),
     wanted.map((bytes) => bytes.subarray(12)),
   );
-  say(frame(FrameType.spawned, 0, 2, words(42)), frame(FrameType.data, 1, 2, new Uint8Array(1000)));
+  say(frame(FrameType.spawned, 0, 2, words(42)), ...output(agentWindow / 2, 2));
   const credits = () => heard.filter(({ type }) => type === FrameType.credit).length;
   assert.equal(credits(), 0);
-  program.want(1, 1000);
+  program.want(1, agentWindow / 2 - 1);
+  assert.equal(credits(), 0);
+  program.want(1, 1);
   assert.equal(credits(), 1);
   assert.equal(program.write(new Uint8Array(agentWindow + 1)), agentWindow);
   say(frame(FrameType.credit, 0, 2, words(5)));
@@ -78,7 +89,14 @@ test("a program behind a relay is as one that is near, and credits go from end t
   program.resize(8, 9);
   program.endInput();
   say(frame(FrameType.exited, 0, 2, words(3, 0)), frame(FrameType.end, 1, 2), frame(FrameType.done, 0, 2));
-  assert.deepEqual(told, ["spawned 42", "output 1 1000", "room", "exited 3 0", "ended 1", "done"]);
+  assert.deepEqual(told, [
+    "spawned 42",
+    ...Array.from({ length: 4 }, () => "output 1 32768"),
+    "room",
+    "exited 3 0",
+    "ended 1",
+    "done",
+  ]);
   const last = heard.slice(-3).map(({ type, stream, payload }) => [type, stream, ...payload]);
   assert.deepEqual(last, [
     [FrameType.signal, 2, 15, 0, 0, 0],

@@ -125,6 +125,41 @@ inEveryWay(
   },
 );
 
+inEveryWay(
+  "INVLPG finds all that was read of a large page, of two that share a note too, and again after it",
+  (make) => {
+    const m = make();
+    // Two of 2 MiB that share a note.
+    const [near, far] = [0x20_0000n, 0x1_0020_0000n];
+    const entryOf = (address: bigint): bigint => BigInt(tables) + 0x2000n + 8n * ((address >> 21n) & 511n);
+    // The fifth GiB has the table that the first has, one entry of which is for both.
+    m.putRam64(tables + 0x1000 + 8 * Number(far >> 30n), BigInt(tables + 0x2000) | present);
+    const places = [0n, 0x1_f000n, 0x2_0000n, 0x10_0000n, 0x1f_f000n];
+    for (const [i, page] of [0x20_0000, 0x40_0000, 0x60_0000].entries())
+      for (const place of places) m.putRam64(page + Number(place), BigInt(i + 1));
+    const sum = (addresses: readonly bigint[], register: string) => [
+      `xor ${register}, ${register}`,
+      ...addresses.flatMap((address) =>
+        places.flatMap((place) => [`mov rbx, 0x${(address + place).toString(16)}`, `add ${register}, qword ptr [rbx]`]),
+      ),
+    ];
+    const remap = (page: number, dropped: readonly bigint[]) => [
+      ...[`mov rcx, 0x${entryOf(near).toString(16)}`, `mov eax, 0x${(page | 0x83).toString(16)}`],
+      "mov qword ptr [rcx], rax",
+      ...dropped.flatMap((address) => [`mov rbx, 0x${(address + 0x8_8000n).toString(16)}`, "invlpg byte ptr [rbx]"]),
+    ];
+    const both = [near, far];
+    m.load([
+      ...[...sum([near], "rsi"), ...remap(0x40_0000, [near]), ...sum([near], "rdi")],
+      ...[...sum([far], "r8"), ...remap(0x60_0000, both), ...sum(both, "r9")],
+      ...[...remap(0x20_0000, both), ...sum(both, "r10")],
+    ]);
+    assert.equal(m.end(), -1);
+    const seen = [6, 7, 8, 9, 10].map((register) => m.get64("general", register));
+    assert.deepEqual(seen, [5n, 10n, 10n, 30n, 10n]);
+  },
+);
+
 /** Code over a page's end in a large page: a loop whose middle instruction goes on in the next page. */
 const pageEnd = code + 0x2000;
 function putLoop(m: System, times: number): void {

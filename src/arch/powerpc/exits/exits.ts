@@ -62,6 +62,7 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
     case "io":
     case "x86_rdmsr":
     case "x86_wrmsr":
+    case "hypercall":
       // There are none.
       return undefined;
     default:

@@ -9,6 +9,7 @@ import { guestDebugControl } from "../processor/debug.js";
 import {
   KVM_CLOCK_REALTIME,
   KVM_CLOCK_TSC_STABLE,
+  KVM_EXIT_HYPERCALL_VALID_MASK,
   KVM_MSR_EXIT_REASON_FILTER,
   KVM_MSR_EXIT_REASON_INVAL,
   KVM_MSR_EXIT_REASON_UNKNOWN,
@@ -103,6 +104,7 @@ export const capabilities: readonly Capability[] = [
     "userMsr",
     KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER,
   ),
+  bits(kvm.KVM_CAP_EXIT_HYPERCALL, "userHypercalls", KVM_EXIT_HYPERCALL_VALID_MASK),
   bits(kvm.KVM_CAP_EXCEPTION_PAYLOAD, "exceptionPayload", 1),
   bits(kvm.KVM_CAP_X86_TRIPLE_FAULT_EVENT, "tripleFault", 1),
 ];

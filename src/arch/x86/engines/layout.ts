@@ -125,17 +125,15 @@ const built = layOut({
   /** What a fault of the system's own accesses left: 1 + the vector, the error code. */
   nestedFault: ["i32", 1],
   nestedError: ["i32", 1],
-  /**
-   * 2 MiB and 1 GiB that a large page has been found in, as sets of bits, those of the system's half of the addresses above those
-   * of the users': more than one page of the soft TLB is to be dropped.
-   */
-  largePages: ["i64", 64],
+  /** Which 2 MiB a large page has been found in, so that more than one page of the soft TLB is to be dropped (large-pages.as.ts). */
+  largePages: ["i64", 2048],
   /**
    * Addresses of the soft TLB's entries with translations of supervisors' that a write to CR3 takes away, and how many there are:
    * one more than have room if that is not known.
    */
   localEntries: ["i32", 256],
   localCount: ["i32", 1],
+  /** 1 GiB that a large page has been found in, as a set of bits, those of the system's half of the addresses above the users'. */
   hugePages: ["i64", 1],
   /** Operands' records in use, and the address of a store that goes through `crossing`. */
   recordCount: ["i32", 1],

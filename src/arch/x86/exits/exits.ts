@@ -6,7 +6,7 @@ import { vcpuRecord } from "../../../kvm/state.js";
 import type { AnsweredExit } from "../../../kvm/uapi/exits.js";
 import type { Exit } from "../../../kvm/uapi.js";
 import { ExitCode, InternalError, state } from "../engines/layout.js";
-import { hypercall } from "../paravirt/hypercalls.js";
+import { answerHypercall, hypercall } from "../paravirt/hypercalls.js";
 import { debugExit } from "../processor/debug.js";
 import { filterAllows } from "../processor/msr-filter.js";
 import { isApicMsr, isKeptMsr, knowsMsr, readMsr, writeMsr } from "../processor/msrs.js";
@@ -50,8 +50,7 @@ export function handleExit(vcpu: VcpuInside, code: number): Exit | undefined {
     case ExitCode.wrmsr:
       return msr(vcpu);
     case ExitCode.hypercall:
-      hypercall(vcpu);
-      return undefined;
+      return hypercall(vcpu);
     case ExitCode.shutdown:
       return { reason: "shutdown" };
     case ExitCode.debug:
@@ -73,6 +72,9 @@ export function completeExit(vcpu: VcpuInside, exit: AnsweredExit): Exit | undef
     case "x86_wrmsr":
       setField(vcpu, "msrRefused", exit.error ? 1n : 0n);
       return completed(vcpu, exit.data);
+    case "hypercall":
+      answerHypercall(vcpu, exit.ret);
+      return undefined;
     case "papr_hcall":
     case "osi":
       // There are none.

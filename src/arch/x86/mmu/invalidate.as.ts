@@ -1,15 +1,25 @@
 /** What makes translations go: writes of control registers, INVLPG, INVPCID. */
-import { CR4_pcid, N_largePages, S_control, S_hugePages, S_largePages } from "../engines/runtime/layout.generated";
+import { CR4_pcid, S_control, S_hugePages } from "../engines/runtime/layout.generated";
 import { flushAddress, flushTranslations } from "../../../engine/runtime/invalidate.as";
 import { derive, dropLocal, dropProcessContext, forgetLocal, processContext } from "./context.as";
-import { control4, hasSmallEntries, hugeBit, mayBeLarge } from "./translate.as";
+import { forgetLarge, LARGE_PART, takeLarge } from "./large-pages.as";
+import { control4, hasSmallEntries, hugeBit } from "./translate.as";
 
 /** Drops all translations, of global pages too. */
 export function dropAll(s: i32): void {
-  memory.fill(s + S_largePages, 0, 8 * N_largePages);
+  forgetLarge(s);
   store<u64>(s, 0, S_hugePages);
   forgetLocal(s);
   flushTranslations(s);
+}
+
+/** Drops what there is by large pages of the 2 MiB that an address is in. */
+function dropLarge(s: i32, ea: u64): void {
+  let parts = takeLarge(s, ea);
+  while (parts) {
+    flushAddress(s, (ea & ~0x1fffff) + ((<u64>ctz<i32>(parts)) << LARGE_PART), LARGE_PART);
+    parts &= parts - 1;
+  }
 }
 
 /** Drops the translations of the page that an address is in, in whatever context: INVLPG. */
@@ -18,10 +28,10 @@ export function dropAddress(s: i32, ea: u64): void {
     dropAll(s);
     return;
   }
-  const large = mayBeLarge(s, ea);
-  if (large && hasSmallEntries(s)) flushAddress(s, ea & ~0x3fffff, 22);
-  else if (large) flushAddress(s, ea & ~0x1fffff, 21);
-  else flushAddress(s, ea, 12);
+  flushAddress(s, ea, 12);
+  dropLarge(s, ea);
+  // Pages of 4 MiB.
+  if (hasSmallEntries(s)) dropLarge(s, ea ^ 0x200000);
 }
 
 /** CR3 is written. */

@@ -5,7 +5,6 @@
 import {
   ACCESS_fetch,
   ACCESS_store,
-  N_largePages,
   CR0_paging,
   CR0_writeProtect,
   CR4_global,
@@ -41,7 +40,6 @@ import {
   S_cpl,
   S_hugePages,
   S_keysSeen,
-  S_largePages,
   S_msrs,
   S_pkru,
   S_systemFlags,
@@ -49,6 +47,7 @@ import {
   UNTRANSLATED_pageFault,
 } from "../engines/runtime/layout.generated";
 import { findSlot, hostInSlot, noteDirty, slotIsReadOnly } from "../../../engine/runtime/slots.as";
+import { noteLarge } from "./large-pages.as";
 
 // Second results of translate.
 export let physical: u64 = 0;
@@ -132,28 +131,6 @@ export function pointersAreRight(s: i32, table: u64): bool {
   return true;
 }
 
-// @ts-ignore: decorator
-@inline
-const LARGE_PAGES = N_largePages * 64;
-
-/** Which bit of `largePages` stands for an address. Addresses of 32 bits all have one of their own. */
-function largeNumber(ea: u64): i32 {
-  const system = ea >> 63 ? LARGE_PAGES / 2 : 0;
-  return (<i32>(ea >> 21) & (LARGE_PAGES / 2 - 1)) | system;
-}
-
-function noteLarge(s: i32, ea: u64, bits: u64): void {
-  const number = largeNumber(ea);
-  const word = s + S_largePages + 8 * (number >> 6);
-  store<u64>(word, load<u64>(word) | (bits << (number & 63)));
-}
-
-/** Whether a large page may have been found in the 2 MiB that an address is in. */
-export function mayBeLarge(s: i32, ea: u64): bool {
-  const number = largeNumber(ea);
-  return ((load<u64>(s + S_largePages + 8 * (number >> 6)) >> (number & 63)) & 1) != 0;
-}
-
 /** The bit of `hugePages` that stands for an address. */
 export function hugeBit(ea: u64): u64 {
   return (<u64>1) << (((ea >> 30) & 31) | (ea >> 63 ? 32 : 0));
@@ -216,7 +193,7 @@ function walk(s: i32, ea: u64, access: i32, level: i32): i32 {
     rights = (entry | dirty) & PAGE_dirty ? allowed : allowed & ~RIGHT_write;
     pageShift = shift;
     isGlobal = (entry & PAGE_global) != 0 && (c4 & CR4_global) != 0;
-    if (shift == 21) noteLarge(s, ea, 1);
+    if (shift == 21) noteLarge(s, ea);
     if (shift == 30) store<u64>(s, load<u64>(s, S_hugePages) | hugeBit(ea), S_hugePages);
     return 0;
   }
@@ -280,7 +257,7 @@ function walk32(s: i32, ea: u64, access: i32, level: i32): i32 {
     if (!readOnly && !mark32(s, at, host, entry, <u32>PAGE_accessed | dirty)) return -1;
     if (large) {
       physical = ((<u64>(entry & LARGE_UPPER)) << 19) | <u64>(entry & 0xffc00000) | (ea & 0x3fffff);
-      noteLarge(s, ea & ~0x3fffff, 3);
+      noteLarge(s, ea);
     } else physical = <u64>(entry & 0xfffff000) | (ea & 0xfff);
     rights = (entry | dirty) & <u32>PAGE_dirty ? allowed : allowed & ~RIGHT_write;
     pageShift = shift;

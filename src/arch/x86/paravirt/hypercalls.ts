@@ -3,8 +3,10 @@
  * Source: Documentation/virt/kvm/x86/hypercalls.rst.
  */
 import type { VcpuInside } from "../../../kvm/inside.js";
+import type { Exit } from "../../../kvm/uapi.js";
 import { is64 } from "../processor/instruction-pointer.js";
 import { getField, setField } from "../processor/vcpu.js";
+import { KVM_EXIT_HYPERCALL_LONG_MODE, KVM_HC_MAP_GPA_RANGE } from "../uapi.js";
 import { type X86VmState, x86VmOf } from "../vm/x86-vm.js";
 
 /** KVM_ENOSYS and others, as a guest's kernel has them. */
@@ -49,15 +51,37 @@ const rows: Readonly<Record<number, (call: Call) => bigint>> = {
 const bitsOf = (word: bigint): number[] =>
   Array.from({ length: 64 }, (_, bit) => bit).filter((bit) => ((word >> BigInt(bit)) & 1n) !== 0n);
 
-/** VMCALL and VMMCALL: the number is in RAX, and so is the answer. */
-export function hypercall(vcpu: VcpuInside): void {
+const longest = 1n << 64n;
+
+/** The user side answers, if it has asked for it, what can be one. */
+function mapRange({ vm, args: [address, pages, attributes], width }: Call): Exit | bigint {
+  if (!(vm.setting("userHypercalls") & (1 << KVM_HC_MAP_GPA_RANGE))) return Answer.unknown;
+  if (address & 0xfffn || pages === 0n || (address >> 12n) + pages >= longest) return Answer.invalid;
+  return {
+    ...{ reason: "hypercall", nr: KVM_HC_MAP_GPA_RANGE, args: [address, pages, attributes, 0n, 0n, 0n], ret: 0n },
+    flags: width === 64 ? KVM_EXIT_HYPERCALL_LONG_MODE : 0,
+  };
+}
+
+/** VMCALL and VMMCALL: the number is in RAX, and so is the answer. An exit: the user side is asked. */
+export function hypercall(vcpu: VcpuInside): Exit | undefined {
   const width = is64(vcpu) ? 64 : 32;
   const register = (number: number): bigint => BigInt.asUintN(width, getField(vcpu, "general", number));
-  const answer = (): bigint => {
+  const answer = (): Exit | bigint => {
     if (getField(vcpu, "cpl") !== 0n) return Answer.notPermitted;
-    const row = rows[Number(BigInt.asUintN(32, register(0)))];
-    if (!row || register(0) >= 0x1_0000_0000n) return Answer.unknown;
-    return row({ vcpu, vm: x86VmOf(vcpu.vm), args: [register(3), register(1), register(2), register(6)], width });
+    const number = Number(BigInt.asUintN(32, register(0)));
+    if (register(0) >= 0x1_0000_0000n) return Answer.unknown;
+    const args = [register(3), register(1), register(2), register(6)] as const;
+    const call: Call = { vcpu, vm: x86VmOf(vcpu.vm), args, width };
+    if (number === KVM_HC_MAP_GPA_RANGE) return mapRange(call);
+    return rows[number]?.(call) ?? Answer.unknown;
   };
-  setField(vcpu, "general", BigInt.asUintN(width, answer()), 0);
+  const given = answer();
+  if (typeof given !== "bigint") return given;
+  answerHypercall(vcpu, given);
+  return undefined;
 }
+
+/** Of 64 bits in 64-bit mode, else of 32. */
+export const answerHypercall = (vcpu: VcpuInside, answer: bigint): void =>
+  setField(vcpu, "general", BigInt.asUintN(is64(vcpu) ? 64 : 32, answer), 0);

@@ -1,7 +1,9 @@
 /** What a guest that knows KVM asks it for, under both implementations, with addresses that are the guest's word. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { KVM_CAP_EXIT_HYPERCALL } from "../../../kvm/constants.js";
 import { type Guest, guest, kvmOf, ramSize, types, vectorAt, msr as write } from "../kvm.test-support.js";
+import { KVM_EXIT_HYPERCALL_LONG_MODE, KVM_EXIT_HYPERCALL_VALID_MASK, KVM_HC_MAP_GPA_RANGE } from "../uapi.js";
 
 const msr = { steal: 0x4b564d03, end: 0x4b564d04, apicBase: 0x1b } as const;
 const area = 0x8100;
@@ -140,6 +142,36 @@ for (const type of types) {
     assert.equal(one.cpu.getRegs().r8, 7n);
     assert.equal(go(one, ["cli", "mov r8d, 8", "hlt", "mov r8d, 9"]), -1);
     assert.equal(one.cpu.getRegs().r8, 8n);
+  });
+
+  test(`${name}: whose memory some of it is, is the user side's to say if it has asked for that`, async () => {
+    const one = await guest(type);
+    const range = (...args: readonly bigint[]): bigint => {
+      assert.equal(go(one, call(KVM_HC_MAP_GPA_RANGE, ...args)), -1);
+      return answer(one);
+    };
+    assert.equal(one.vm.checkExtension(KVM_CAP_EXIT_HYPERCALL), KVM_EXIT_HYPERCALL_VALID_MASK);
+    assert.equal(range(0x10_0000n, 2n, 0x10n), -1000n, "nobody has asked");
+    const enable = (mask: number) => one.vm.enableCap({ cap: KVM_CAP_EXIT_HYPERCALL, args: [mask] });
+    for (const mask of [1, KVM_EXIT_HYPERCALL_VALID_MASK | 2]) assert.throws(() => enable(mask), /EINVAL/);
+    enable(KVM_EXIT_HYPERCALL_VALID_MASK);
+    // What is no range does not leave.
+    for (const [address, pages] of [
+      [0x10_0001n, 1n],
+      [0x10_0000n, 0n],
+      [0x10_0000n, 0xffff_ffff_ffff_ffffn],
+      [0xffff_ffff_ffff_f000n, 0xfff0_0000_0000_0001n],
+    ] as const)
+      assert.equal(range(address, pages), -22n);
+    one.load([...call(KVM_HC_MAP_GPA_RANGE, 0x10_0000n, 2n, 0x10n), "mov r8, rax"]);
+    const exit = one.run();
+    const asked = { reason: "hypercall", nr: KVM_HC_MAP_GPA_RANGE, flags: KVM_EXIT_HYPERCALL_LONG_MODE, ret: 0n };
+    assert.deepEqual({ ...exit }, { ...asked, args: [0x10_0000n, 2n, 0x10n, 0n, 0n, 0n] });
+    if (exit.reason === "hypercall") exit.ret = -7n;
+    assert.equal(one.run().reason, "hlt");
+    assert.equal(BigInt.asIntN(64, one.cpu.getRegs().r8), -7n);
+    enable(0);
+    assert.equal(range(0x10_0000n, 2n, 0x10n), -1000n);
   });
 
   test(`${name}: another VM goes on with what was set`, async () => {

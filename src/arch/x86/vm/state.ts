@@ -21,6 +21,8 @@ export const x86Settings = struct({
   disabledExits: "i32",
   /** [A] KVM_CAP_X86_USER_SPACE_MSR: KVM_MSR_EXIT_REASON_*. */
   userMsr: "i32",
+  /** [A] KVM_CAP_EXIT_HYPERCALL: a bit for each number. */
+  userHypercalls: "i32",
   /** [I] KVM_CAP_SPLIT_IRQCHIP: one more than the pins of the user side's IOAPICs; 0: not enabled. */
   split: "i32",
   /** [A] KVM's clock less the guest's time, ns. */

@@ -208,6 +208,63 @@ test("a buffer longer than a piece is handed on piece by piece, over a save, too
   assert.equal(it.usedCount(), 0);
 });
 
+test("what the driver added is given back when all of it was handed on, and what it is sent fills its buffers", () => {
+  let used: (() => number) | undefined;
+  const counts: (number | undefined)[] = [];
+  class Looking extends End {
+    override output(bytes: Uint8Array): boolean {
+      counts.push(used?.());
+      return super.output(bytes);
+    }
+  }
+  const it = setUp([new Looking("one")]);
+  it.start();
+  used = () => it.view.getUint16(0x1000 + 0x400 + 0x202, true);
+  const [end] = it.ends;
+  assert.ok(end);
+  end.wants = false;
+  for (const text of ["a", "b", "c"]) it.queue(1).say(bytes(text));
+  end.wants = true;
+  it.console.ports[0]?.resume();
+  assert.deepEqual(
+    [end.seen.splice(0), counts],
+    [
+      ["a", "b", "c"],
+      [0, 1, 1],
+    ],
+  );
+  for (let i = 0; i < 3; i++) it.queue(0).room(2);
+  assert.equal(it.console.ports[0]?.send(bytes("abcdefgh")), 6);
+  assert.deepEqual(it.queue(0).back(), ["ab", "cd", "ef"]);
+});
+
+test("a guest whose descriptors name more than there is keeps nobody from their turn", async () => {
+  const it = setUp([new End("one")]);
+  it.start();
+  const [end] = it.ends;
+  assert.ok(end);
+  // Chains of 8 descriptors of 64 KiB each, all of it one place.
+  const base = 0x1000 + 0x400;
+  for (let i = 0; i < 8; i++) {
+    it.view.setBigUint64(base + 16 * i, 0n, true);
+    it.view.setUint32(base + 16 * i + 8, 65536, true);
+    it.view.setUint16(base + 16 * i + 12, i < 7 ? 1 : 0, true);
+    it.view.setUint16(base + 16 * i + 14, i + 1, true);
+  }
+  // Each begins at the first one or the second: 8 or 7 pieces.
+  for (let i = 0; i < 8; i++) it.view.setUint16(base + 0x104 + 2 * i, i % 2, true);
+  const add = (count: number): void => {
+    it.view.setUint16(base + 0x102, count, true);
+    it.set(0x3004, 2, 1);
+  };
+  add(8);
+  add(16);
+  const first = end.seen.length;
+  while (end.seen.length < 120) await new Promise<void>((resolve) => setTimeout(resolve, 1));
+  assert.ok(first <= 64 + 60, `${first} pieces at once`);
+  assert.equal(end.seen.length, 120);
+});
+
 test("a driver that knows of one port has that, open", () => {
   const { queue, ends, console, control } = setUp(undefined, features);
   assert.deepEqual(

@@ -5,7 +5,7 @@
  */
 import { KvmError } from "../../../base/errors.js";
 import { boolean, having, integer, listOf, size } from "../../../base/takes.js";
-import { lengthOf, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
+import { lengthOf, type VirtioBuffer, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
 
 const VIRTIO_CONSOLE_F_MULTIPORT = 1n << 1n;
 
@@ -24,6 +24,8 @@ const mostPorts = 31;
 const mostNameBytes = 64;
 /** A guest's bytes are handed on in pieces of at most so many. */
 const pieceSize = 65536;
+/** After so many pieces others have their turn: a guest's descriptors may name the same memory as often as it likes. */
+const piecesAtOnce = 64;
 
 /** What the driver is still to be told of a port. */
 const Tell = { add: 1, name: 2, open: 4 } as const;
@@ -32,7 +34,7 @@ const Tell = { add: 1, name: 2, open: 4 } as const;
 export interface ConsolePortEnd {
   /** Up to 64 bytes in UTF-8; the guest finds it in /sys/class/virtio-ports. */
   readonly name: string;
-  /** Bytes of the guest, to keep. False: no more until `resume` is called. */
+  /** Bytes of the guest, good until it returns. False: no more until `resume` is called. */
   output(bytes: Uint8Array): boolean;
   /** A program in the guest has opened or closed the port; or `byReset`: the guest's kernel has reset the device. */
   opened?(open: boolean, byReset: boolean): void;
@@ -63,10 +65,18 @@ export interface VirtioConsoleState {
 const tell = integer(0, Tell.add | Tell.name | Tell.open);
 const consoleState = having({ ports: listOf(having({ ready: boolean, open: boolean, tell, handedOn: size })) });
 
+/** A buffer that is done with, for `giveAll`. */
+interface Filled {
+  readonly buffer: VirtioBuffer;
+  readonly written: number;
+}
+
 class Port implements ConsolePort {
   readonly end: ConsolePortEnd;
   readonly name: Uint8Array;
   readonly #queue: (kind: "receive" | "transmit") => VirtioQueue | undefined;
+  /** Has `handOn` called again, later. */
+  readonly #again: () => void;
   /** The driver knows it. */
   ready = false;
   open = false;
@@ -74,12 +84,21 @@ class Port implements ConsolePort {
   handedOn = 0;
   #stopped = false;
   #handing = false;
+  /** Pieces that are handed on before others have their turn. */
+  #left = 0;
+  /** For all pieces that are handed on: a new one for each costs more than what is copied into it. */
+  #piece: Uint8Array | undefined;
   /** Bytes wait at the host for room. */
   #waiting = false;
 
-  constructor(end: ConsolePortEnd, queue: (kind: "receive" | "transmit") => VirtioQueue | undefined) {
+  constructor(
+    end: ConsolePortEnd,
+    queue: (kind: "receive" | "transmit") => VirtioQueue | undefined,
+    again: () => void,
+  ) {
     this.end = end;
     this.#queue = queue;
+    this.#again = again;
     this.name = new TextEncoder().encode(end.name);
     if (this.name.length === 0 || this.name.length > mostNameBytes) {
       throw new KvmError("EINVAL", `a port's name has 1 to ${mostNameBytes} bytes, not ${this.name.length}`);
@@ -100,14 +119,17 @@ class Port implements ConsolePort {
   send(bytes: Uint8Array): number {
     let done = 0;
     const queue = this.open ? this.#queue("receive") : undefined;
+    const filled: Filled[] = [];
     // A buffer without room takes nothing: no more of them than there can be.
-    for (let count = 0; queue && done < bytes.length && count < queueSize; count++) {
+    while (queue && done < bytes.length && filled.length < queueSize) {
       const buffer = queue.take();
       const written = buffer && queue.fill(buffer, bytes.subarray(done));
       if (!buffer || written === undefined) break;
-      queue.give(buffer, written);
+      filled.push({ buffer, written });
       done += written;
     }
+    // The driver is told of all of them once.
+    queue?.giveAll(filled);
     this.#waiting = this.open && done < bytes.length;
     return done;
   }
@@ -124,38 +146,43 @@ class Port implements ConsolePort {
     this.handOn();
   }
 
-  /** Hands on what the driver has added, until the host has enough. */
+  /** Hands on what the driver has added, until the host has enough. It gets all of that back at once. */
   handOn(): void {
-    if (this.#handing) return;
+    const queue = this.#handing ? undefined : this.#queue("transmit");
+    if (!queue) return;
     this.#handing = true;
+    this.#left = piecesAtOnce;
+    const read: Filled[] = [];
     try {
       // The driver may add more while this runs: no more than a queue's worth at a time.
-      for (let count = 0; count < queueSize && !this.#stopped; count++) {
-        if (!this.#handOnBuffer()) return;
+      while (read.length < queueSize && !this.#stopped) {
+        const buffer = queue.take();
+        if (!buffer || !this.#handOnBuffer(queue, buffer)) return;
+        read.push({ buffer, written: 0 });
       }
     } finally {
       this.#handing = false;
+      queue.giveAll(read);
     }
   }
 
-  /** False: there is none, or it is not finished. */
-  #handOnBuffer(): boolean {
-    const queue = this.#queue("transmit");
-    const buffer = queue?.take();
-    if (!queue || !buffer) return false;
+  /** False: it is not finished. */
+  #handOnBuffer(queue: VirtioQueue, buffer: VirtioBuffer): boolean {
     const length = lengthOf(buffer.readable);
-    while (this.handedOn < length && !this.#stopped) {
-      const piece = new Uint8Array(Math.min(pieceSize, length - this.handedOn));
+    while (this.handedOn < length && !this.#stopped && this.#left > 0) {
+      this.#piece ??= new Uint8Array(pieceSize);
+      const piece = this.#piece.subarray(0, Math.min(pieceSize, length - this.handedOn));
       if (!queue.copy(buffer, this.handedOn, piece)) return false;
       this.handedOn += piece.length;
       this.#stopped = !this.end.output(piece);
+      this.#left--;
     }
     if (this.handedOn < length) {
       queue.putBack(buffer);
+      if (!this.#stopped) this.#again();
       return false;
     }
     this.handedOn = 0;
-    queue.give(buffer, 0);
     return true;
   }
 }
@@ -177,7 +204,12 @@ export class VirtioConsole implements VirtioDevice {
       throw new KvmError("EINVAL", `a virtio console has 1 to ${mostPorts} ports, not ${ends.length}`);
     }
     this.#ports = ends.map(
-      (end, id) => new Port(end, (kind) => this.#transport?.queue(portQueue(id) + (kind === "receive" ? 0 : 1))),
+      (end, id) =>
+        new Port(
+          end,
+          (kind) => this.#transport?.queue(portQueue(id) + (kind === "receive" ? 0 : 1)),
+          () => this.#transport?.again(portQueue(id) + 1),
+        ),
     );
     this.queues = Array<number>(2 * (ends.length + 1)).fill(queueSize);
     new DataView(this.config.buffer).setUint32(mostPortsAt, ends.length, true);

@@ -20,18 +20,27 @@ export const Address = {
 /** The IOAPIC's number, behind the processors'. */
 export const ioapicId = (cpus: number): number => cpus;
 
-/** What the PCI host bridge hands on; addresses on the bus are the same. */
+/** Where a kernel that reads ACPI's tables puts what is on the PCI bus. */
 export const pciWindows = {
   io: { space: "io", start: 0xc000n, size: 0x4000n },
   memory32: { space: "memory", start: 0xc000_0000n, size: 0x2000_0000n },
   memory64: { space: "memory", start: 0x80_0000_0000n, size: 0x40_0000_0000n },
+} as const;
+/**
+ * What the PCI host bridge hands on; addresses on the bus are the same. Without ACPI Linux puts devices right behind RAM, and at
+ * ports behind the board's own: so all that is neither RAM nor the board's.
+ */
+export const pciReach = {
+  io: { space: "io", start: 0x1000n, size: 0xf000n },
+  memory32: { space: "memory", start: BigInt(highMemory), size: BigInt(Address.ioapic - highMemory) },
+  memory64: pciWindows.memory64,
 } as const;
 /** Its configuration space in memory. */
 export const pciConfigWindow = { start: BigInt(Address.pciConfig), size: BigInt(Address.pciConfigSize) } as const;
 /** Of what test programs of others expect: memory that is reached as a device's. */
 export const testMemory = { start: 0xff00_0000n, size: 0x1_0000n } as const;
 /** What of memory the machine's thread answers for. */
-export const machineMemory = [pciConfigWindow, pciWindows.memory32, pciWindows.memory64, testMemory] as const;
+export const machineMemory = [pciConfigWindow, pciReach.memory32, pciReach.memory64, testMemory] as const;
 /** Slots of the bus, the first of which is the bridge's own; pins of each. */
 export const pciSlots = 32;
 export const pciPins = 4;
@@ -67,7 +76,7 @@ export const keyboardPorts: PortRange = { first: Port.keyboardCommand, count: 1 
 export const powerPorts: PortRange = { first: Port.power, count: 12 };
 /** Of configuration space: the address, inside which the reset control is, and the data. */
 export const pciConfigPorts: PortRange = { first: Port.pciAddress, count: 8 };
-export const pciBusPorts: PortRange = { first: Number(pciWindows.io.start), count: Number(pciWindows.io.size) };
+export const pciBusPorts: PortRange = { first: Number(pciReach.io.start), count: Number(pciReach.io.size) };
 
 /**
  * Of what test programs of others expect (test-devices.ts): a port that ends the run, one that tells of the machine, bytes that

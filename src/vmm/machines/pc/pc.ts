@@ -92,7 +92,7 @@ export class Pc implements Machine {
           },
         })
       : [];
-    this.#ports = new PcPorts(host, [...pci.ports, ...ofTests], state?.ports);
+    this.#ports = new PcPorts(host, [...ofTests, ...pci.ports], state?.ports);
   }
 
   start(): void {
@@ -162,6 +162,7 @@ export class Pc implements Machine {
       // They must be asked for, and nobody has.
       case "x86_rdmsr":
       case "x86_wrmsr":
+      case "hypercall":
       case "irq_window_open":
       case "set_tpr":
       case "ioapic_eoi":

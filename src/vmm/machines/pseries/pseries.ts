@@ -137,6 +137,7 @@ export class Pseries implements Machine {
       case "io":
       case "x86_rdmsr":
       case "x86_wrmsr":
+      case "hypercall":
       case "irq_window_open":
       case "set_tpr":
       case "ioapic_eoi":

@@ -8,7 +8,7 @@ import * as pci from "../../../devices/pci/registers.js";
 import { Rtc } from "../../../devices/rtc.js";
 import { Serial } from "../../../devices/serial.js";
 import { VmmError } from "../../../errors.js";
-import { Port, pciConfigWindow, pciLine, pciWindows } from "../memory-map.js";
+import { Port, pciConfigWindow, pciLine, pciReach, pciWindows } from "../memory-map.js";
 import { PcPorts } from "../ports.js";
 import { type BridgeState, PciHostBridge } from "./host-bridge.js";
 
@@ -117,6 +117,22 @@ test("registers behind BARs, pins by the IOAPIC's lines, messages by the address
   assert.equal(bridge.stats()["pci_dma_fault"], 1);
 });
 
+test("devices are where a kernel without ACPI puts them: right behind RAM, at any address that is not the board's", () => {
+  const { bridge, write } = setUp();
+  write(1, pci.PCI_COMMAND, 2, command);
+  const { memory32 } = pciReach;
+  const end = memory32.start + memory32.size;
+  for (const place of [BigInt(ramSize), pciWindows.memory32.start - 0x10_0000n, end - 0x10_0000n]) {
+    write(1, pci.PCI_BASE_ADDRESS_0, 4, Number(place));
+    assert.equal(bridge.read(place, 4), BigInt(eduIdentification), place.toString(16));
+  }
+  // Over configuration space, which is there all the same; and over the IOAPIC, where it is not reached.
+  write(1, pci.PCI_BASE_ADDRESS_0, 4, Number(pciConfigWindow.start));
+  assert.equal(bridge.read(pciConfigWindow.start + 0x8000n, 4), 0x756b_1234n);
+  write(1, pci.PCI_BASE_ADDRESS_0, 4, Number(end));
+  assert.equal(bridge.read(end, 4), 0xffff_ffffn);
+});
+
 test("what cannot be is refused, and a saved bus goes on where it was", () => {
   assert.throws(() => setUp(Array.from({ length: 32 }, () => new EduDevice())), VmmError);
   const { bridge, read, write } = setUp();
@@ -140,7 +156,8 @@ test("any access to the bus is answered, and nothing grows but counters that hav
     return Math.floor((seed / 2 ** 32) * below);
   };
   const widths = [1, 2, 4, 8];
-  const starts = [pciConfigWindow.start, pciConfigWindow.start + 0x8000n, pciWindows.memory32.start, BigInt(base)];
+  const { start, size } = pciReach.memory32;
+  const starts = [pciConfigWindow.start, pciConfigWindow.start + 0x8000n, start, start + size - 8n, BigInt(base)];
   for (let i = 0; i < 30_000; i++) {
     const size = widths[draw(4)] as number;
     const value = (BigInt(draw(2 ** 32)) << 32n) | BigInt(draw(2 ** 32));

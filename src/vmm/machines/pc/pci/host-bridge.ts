@@ -12,7 +12,7 @@ import { PciFunction, type PciFunctionState } from "../../../devices/pci/functio
 import { HostBus } from "../../../devices/pci/host-bus.js";
 import type { PciMessage } from "../../../devices/pci/messages.js";
 import { type BusWindow, inside } from "../../../devices/pci/windows.js";
-import { Address, pciBusPorts, pciConfigPorts, pciConfigWindow, pciLine, pciSlots, pciWindows } from "../memory-map.js";
+import { Address, pciBusPorts, pciConfigPorts, pciConfigWindow, pciLine, pciReach, pciSlots } from "../memory-map.js";
 import type { PortDevice } from "../ports.js";
 import { MessageRoutes } from "./message-routes.js";
 
@@ -54,7 +54,7 @@ const addressBits = 0x80ff_fffc;
 /** Of these addresses a message is one to local APICs, whatever it says. */
 const messages = { start: BigInt(Address.lapic), size: 0x10_0000n };
 
-const windows: readonly BusWindow[] = Object.values(pciWindows).map((range) => ({ ...range, bus: range.start }));
+const windows: readonly BusWindow[] = Object.values(pciReach).map((range) => ({ ...range, bus: range.start }));
 const nothing = (size: number): number => 2 ** (8 * size) - 1;
 
 export class PciHostBridge {
@@ -112,7 +112,7 @@ export class PciHostBridge {
 
   /** What of it is at ports: the two of configuration space, and the bus's own. */
   get ports(): readonly PortDevice[] {
-    const { start } = pciWindows.io;
+    const { start } = pciReach.io;
     return [
       {
         ...pciConfigPorts,
