@@ -1,6 +1,6 @@
 /**
- * `npm run kvm-unit-tests -- FOLDER [--type hv|pr] [--only REGEXP] [--seconds N] [--module NAME]`: the programs of
- * kvm-unit-tests for x86-64, from a folder of theirs that is built (`./configure --arch=x86_64 && make`), as x86/unittests.cfg
+ * `npm run kvm-unit-tests -- FOLDER [--type hv|pr] [--arch i386] [--only REGEXP] [--seconds N] [--module NAME]`: the programs
+ * of kvm-unit-tests for x86, from a folder of theirs that is built (`./configure --arch=x86_64 && make`), as x86/unittests.cfg
  * lists them, each under hv and pr, each at most so long (default: 90 seconds, or as long as the list says, if that is more); what
  * passes, what fails, what does not end. What asks for something that is not here is left out, and said why.
  */
@@ -41,7 +41,7 @@ interface Entry {
 const now = (args: string): string => args.replace("`date +%s`", String(Math.floor(Date.now() / 1000)));
 
 /** [name], then lines of KEY = VALUE. */
-function entriesOf(text: string): readonly Entry[] {
+function entriesOf(text: string, wanted: string): readonly Entry[] {
   return text
     .split(/^(?=\[)/m)
     .filter((part) => part.startsWith("["))
@@ -62,7 +62,7 @@ function entriesOf(text: string): readonly Entry[] {
         arch: value("arch") ?? "",
       };
     })
-    .filter(({ arch }) => arch !== "i386");
+    .filter(({ arch }) => arch === "" || arch === wanted);
 }
 
 /** What the user asked for cannot be: a sentence, and the status of a wrong usage. */
@@ -97,6 +97,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     type: { type: "string", multiple: true, default: [...types] },
+    arch: { type: "string", default: "x86_64" },
     only: { type: "string", default: "" },
     seconds: { type: "string", default: "90" },
     module: { type: "string", default: "kvm-intel" },
@@ -110,7 +111,7 @@ const list = join(folder, "unittests.cfg");
 if (!existsSync(list)) leave(`${list} is not there: is ${given} a folder of kvm-unit-tests?`);
 const main = join(dirname(fileURLToPath(import.meta.url)), "../../src/cli/main.js");
 const only = new RegExp(values.only);
-const entries = entriesOf(readFileSync(list, "utf8")).filter(({ name }) => only.test(name));
+const entries = entriesOf(readFileSync(list, "utf8"), values.arch).filter(({ name }) => only.test(name));
 const whyNot = (entry: Entry): string | undefined => absent.find(([, who]) => who(entry))?.[0];
 const chosen = entries.filter((entry) => whyNot(entry) === undefined);
 for (const [what] of absent) {
@@ -119,7 +120,7 @@ for (const [what] of absent) {
 }
 const missing = chosen.filter(({ file }) => !existsSync(join(folder, file)));
 if (missing.length > 0) {
-  leave(`not built: ${missing.map(({ file }) => file).join(", ")}; ./configure --arch=x86_64 && make`);
+  leave(`not built: ${missing.map(({ file }) => file).join(", ")}; ./configure --arch=${values.arch} && make`);
 }
 for (const type of values.type) {
   if (!types.some((one) => one === type)) leave(`there is no implementation ${type}; there are ${types.join(", ")}`);

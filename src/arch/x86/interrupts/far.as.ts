@@ -16,6 +16,7 @@ import {
   VECTOR_stackFault,
 } from "../engines/runtime/layout.generated";
 import { loadSlow, storeSlow } from "../../../engine/runtime/access.as";
+import { derive } from "../mmu/context.as";
 import { goOnAt, hasPlainSegments, isLongMode } from "../mmu/mode.as";
 import { stackAddress, stackMoved } from "../mmu/segmentation.as";
 import { begin, failed, readSystem, writeSystem } from "../mmu/system-access.as";
@@ -23,6 +24,7 @@ import { isCanonical } from "../mmu/translate.as";
 import { deliverFault, raiseWith } from "./deliver.as";
 import { codeSegment, found, gone, goOnIn, goOnPlain, isInCode, isPlainPlace, settled } from "./code-segment.as";
 import { findInnerStack, pushInner, takeInnerStack } from "./legacy-gate.as";
+import { flagsOf } from "./flags.as";
 import { descriptor } from "./load-segment.as";
 import {
   accessOf,
@@ -36,6 +38,7 @@ import {
   readUpperHalf,
   SYSTEM_BIT,
 } from "./segments.as";
+import { isTask, switchTask, TASK_CALL, TASK_GATE, TASK_JUMP } from "./task-switch.as";
 
 const RSP_AT = 4 * 8;
 const RSP = S_general + RSP_AT;
@@ -62,8 +65,8 @@ export function jumpNear(s: i32, target: i64): void {
 /** An instruction that goes on as it began. */
 export function startOver(s: i32): void {}
 
-export function jumpFar(s: i32, selector: i64, offset: i64, size: i32): void {
-  transfer(s, <i32>selector & 0xffff, cut(offset, size), size, 0, false);
+export function jumpFar(s: i32, selector: i64, offset: i64, size: i32, next: i64): void {
+  transfer(s, <i32>selector & 0xffff, cut(offset, size), size, next, false);
 }
 
 export function callFar(s: i32, selector: i64, offset: i64, size: i32, next: i64): void {
@@ -108,7 +111,14 @@ function transfer(s: i32, selector: i32, target: u64, size: i32, next: u64, call
   goOnIn(s, selector, code, target, load<i32>(s, S_cpl));
 }
 
-/** A system descriptor: a call gate. Task gates and tasks are not there (docs/decisions/0016). */
+/** A task, or what a task gate leads to. */
+function toTask(s: i32, selector: i32, next: u64, calls: bool): void {
+  begin(s);
+  if (switchTask(s, selector, calls ? TASK_CALL : TASK_JUMP, 0, next, flagsOf(s))) derive(s);
+  else deliverFailed(s);
+}
+
+/** A system descriptor: a call gate; outside long mode also a task or a task gate. */
 function throughGateOrTask(s: i32, selector: i32, next: u64, calls: bool): void {
   const gate = descriptor;
   const access = accessOf(gate);
@@ -116,13 +126,18 @@ function throughGateOrTask(s: i32, selector: i32, next: u64, calls: bool): void 
   const cpl = load<i32>(s, S_cpl);
   const error = selector & 0xfffc;
   const long = isLongMode(s);
+  const leadsToTask = !long && (type == TASK_GATE || isTask(type));
   const isGate = type == CALL_GATE || (type == CALL_GATE_16 && !long);
-  if (!isGate || dplOf(access) < cpl || dplOf(access) < (selector & 3)) {
+  if (!(isGate || leadsToTask) || dplOf(access) < cpl || dplOf(access) < (selector & 3)) {
     deliverFault(s, VECTOR_generalProtection, error);
     return;
   }
   if (!(access & PRESENT)) {
     deliverFault(s, VECTOR_segmentNotPresent, error);
+    return;
+  }
+  if (leadsToTask) {
+    toTask(s, type == TASK_GATE ? <i32>(gate >> 16) & 0xffff : selector, next, calls);
     return;
   }
   let target = gate & 0xffff;

@@ -45,6 +45,7 @@ import {
   setSegment,
   WRITABLE,
 } from "./segments.as";
+import { switchTask, TASK_EVENT, TASK_GATE } from "./task-switch.as";
 
 const RSP = S_general + 4 * 8;
 /** Types of gates: bit 3 is 32 bits, bit 0 a trap gate. */
@@ -163,10 +164,19 @@ export function throughGate(
   const gate = readSystem(s, load<u64>(s, S_idtBase) + vector * 8, 8);
   if (failed(s)) return false;
   const type = <i32>(gate >> 40) & 0x1f;
-  // Task gates are not there (docs/decisions/0016).
-  if ((type & ~(WIDE | 1)) != INTERRUPT_GATE_16) return failBy(s, VECTOR_generalProtection, tableError);
+  if (type != TASK_GATE && (type & ~(WIDE | 1)) != INTERRUPT_GATE_16)
+    return failBy(s, VECTOR_generalProtection, tableError);
   if (software && (<i32>(gate >> 45) & 3) < cpl) return failBy(s, VECTOR_generalProtection, tableError);
   if (!((gate >> 47) & 1)) return failBy(s, VECTOR_segmentNotPresent, tableError);
+  if (type == TASK_GATE) {
+    if (!switchTask(s, <i32>(gate >> 16) & 0xffff, TASK_EVENT, ext, ip, pushedFlags)) return false;
+    if (!coded) return true;
+    usePresentStack(s, load<i32>(s, S_cpl), ext);
+    push(s, load<i32>(s, S_segmentAccess + 4 * SEGMENT_tr) & WIDE ? 4 : 2, <u64>error);
+    if (failed(s)) return false;
+    store<u64>(s, stackTop, RSP);
+    return true;
+  }
   const wide = (type & WIDE) != 0;
   const target = (gate & 0xffff) | (wide ? (gate >> 32) & 0xffff0000 : 0);
   const selector = <i32>(gate >> 16) & 0xffff;

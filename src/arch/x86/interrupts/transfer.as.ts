@@ -20,16 +20,20 @@ import {
   S_interruptPending,
   S_interruptRequest,
   S_mode,
+  S_nestedError,
+  S_nestedFault,
   S_nmiBlocked,
   S_nmiPending,
   S_recheck,
   S_segmentAccess,
+  S_segmentBase,
   SEGMENT_cs,
   SEGMENT_ds,
   SEGMENT_es,
   SEGMENT_fs,
   SEGMENT_gs,
   SEGMENT_ss,
+  SEGMENT_tr,
   VECTOR_generalProtection,
   VECTOR_stackFault,
 } from "../engines/runtime/layout.generated";
@@ -37,6 +41,7 @@ import { loadSlow } from "../../../engine/runtime/access.as";
 import { derive } from "../mmu/context.as";
 import { goOnAt, hasPlainSegments, is64, isLongMode, isVirtual8086 } from "../mmu/mode.as";
 import { stackAddress, stackMask, stackMoved } from "../mmu/segmentation.as";
+import { begin, failed, readSystem } from "../mmu/system-access.as";
 import { codeSegment, found, gone, goOnIn, goOnPlain, isInCode, settled } from "./code-segment.as";
 import { deliverFault } from "./deliver.as";
 import { flagsOf, setFlags } from "./flags.as";
@@ -55,6 +60,7 @@ import {
   setSegment,
   WRITABLE,
 } from "./segments.as";
+import { switchTask, TASK_RETURN } from "./task-switch.as";
 
 const RSP_AT = 4 * 8;
 const RSP = S_general + RSP_AT;
@@ -215,15 +221,29 @@ function returnToVirtual(s: i32, target: u64, selector: i32, image: u64): void {
   lookForInterrupts(s);
 }
 
-export function returnFromInterrupt(s: i32, size: i32): void {
+/** IRET where NT is set: to the task that this one was begun from. */
+function returnToTask(s: i32, next: u64): void {
+  begin(s);
+  const back = <i32>readSystem(s, load<u64>(s, S_segmentBase + 8 * SEGMENT_tr), 2);
+  if (failed(s) || !switchTask(s, back, TASK_RETURN, 0, next, flagsOf(s))) {
+    deliverFault(s, load<i32>(s, S_nestedFault) - 1, load<i32>(s, S_nestedError));
+    return;
+  }
+  store<i32>(s, 0, S_nmiBlocked);
+  derive(s);
+  lookForInterrupts(s);
+}
+
+/** `next`: the next instruction's address. */
+export function returnFromInterrupt(s: i32, size: i32, next: i64): void {
   const bytes = size >> 3;
   if (hasPlainSegments(s)) {
     returnPlain(s, bytes);
     return;
   }
-  // Tasks are not switched by the processor (docs/decisions/0016).
   if (flagsOf(s) & RFLAGS_nestedTask) {
-    deliverFault(s, VECTOR_generalProtection, 0);
+    if (isLongMode(s)) deliverFault(s, VECTOR_generalProtection, 0);
+    else returnToTask(s, next);
     return;
   }
   const cpl = load<i32>(s, S_cpl);

@@ -214,12 +214,12 @@ export const helpers = {
   /** INT3 and INT1; the next instruction's address. */
   breakpointInterrupt: helper("leaves", ["i64"], "void"),
   debugInterrupt: helper("leaves", ["i64"], "void"),
-  /** The operand size. */
-  returnFromInterrupt: helper("leaves", ["i32"], "void"),
+  /** The operand size, the next instruction's address. */
+  returnFromInterrupt: helper("leaves", ["i32", "i64"], "void"),
   /** The operand size, bytes to take from the stack. */
   returnFar: helper("leaves", ["i32", "i64"], "void"),
-  /** The selector, the offset, the operand size; the address to return to. */
-  jumpFar: helper("leaves", ["i64", "i64", "i32"], "void"),
+  /** The selector, the offset, the operand size; the next instruction's address. */
+  jumpFar: helper("leaves", ["i64", "i64", "i32", "i64"], "void"),
   callFar: helper("leaves", ["i64", "i64", "i32", "i64"], "void"),
   /** Outside 64-bit mode: an address in the present code segment, which `checkTarget` has found to be in it, or which faults. */
   jumpNear: helper("leaves", ["i64"], "void"),

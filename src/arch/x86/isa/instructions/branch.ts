@@ -86,7 +86,7 @@ export const jmpIndirect = insn("jmp", ["FF /4 f64  target:rm"], {}, (m, { targe
 /** Jump to another code segment. */
 export const jmpFar = insn("jmp", ["EA i64  target:far", "FF /5  target:mfar"], {}, (m, { target }, { size }) => {
   const { selector, offset } = target.far();
-  m.call("jumpFar", selector, offset, m.i32.const(size));
+  m.call("jumpFar", selector, offset, m.i32.const(size), m.next());
 });
 
 /** Call Procedure. */
@@ -148,7 +148,7 @@ export const iret = insn(
   "iret",
   ["CF"],
   { names: { by: "operand", 16: "iret", 32: "iretd", 64: "iretq" } },
-  (m, _, { size }) => m.call("returnFromInterrupt", m.i32.const(size)),
+  (m, _, { size }) => m.call("returnFromInterrupt", m.i32.const(size), m.next()),
 );
 /** Check Array Index Against Bounds. */
 export const bound = insn("bound", ["62 /r i64  index:r, bounds:mpair"], {}, (m, { index, bounds }, { size }) => {
