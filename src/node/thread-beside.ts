@@ -3,6 +3,7 @@
  * A vCPU's thread talks to it without its event loop, in which it never is.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { collectGarbage } from "../base/garbage.js";
 import { serveBesideVm } from "../kernel/attach.js";
 import type { SharedVm } from "../kvm/uapi.js";
 import { prepareOptimiser } from "../wasm/node/v8.js";
@@ -108,9 +109,23 @@ export function threadBeside({ port, words }: BesideStart) {
   };
 }
 
+/** After a vCPU's thread has ended, ms: others of its VM end, too. */
+const soon = 50;
+let collecting: ReturnType<typeof setTimeout> | undefined;
+
+/** A VM's memory is freed when all threads that had it have collected garbage. This one would long have no reason to. */
+function collectSoon(): void {
+  if (collecting !== undefined) return;
+  collecting = setTimeout(() => {
+    collecting = undefined;
+    collectGarbage();
+  }, soon).unref();
+}
+
 /** What the thread beside does for a vCPU, until that one's thread ends. */
 export async function serveBeside({ vm, port, words, first }: BesideWork): Promise<void> {
   const view = new Int32Array(words);
+  port.once("close", collectSoon);
   prepareOptimiser();
   const told = await serveBesideVm(vm, (answer) => {
     port.postMessage(answer);
