@@ -53,6 +53,8 @@ export interface RunningMachine {
    * elsewhere. Rejects with VmmError.
    */
   describe(): Promise<object>;
+  /** Bytes of WebAssembly that were generated for its processors and are kept. */
+  generatedCode(): Promise<number>;
   /** Types on its console. A promise: no more until it resolves. */
   input(bytes: Uint8Array): Promise<void> | undefined;
   /** Begins a connection to a port of the guest, as a `UserNetwork` does; undefined: it has no network. */

@@ -397,6 +397,8 @@ export interface VmStats {
   readonly paused: boolean;
   /** The memory that it has, bytes. */
   readonly memory: number;
+  /** WebAssembly that was generated for its processors and is kept, bytes: under `hv`. */
+  readonly generatedCode: number;
   /** Programs that `exec` and `spawn` began and that have not ended, and calls about files. */
   readonly programs: number;
   /** What was brought over the agent's port, bytes: into the guest, out of it. */

@@ -319,12 +319,13 @@ export class LinuxVm implements Vm {
 
   async stats(): Promise<VmStats> {
     this.#check();
-    const { agent, options } = this.#parts;
+    const { agent, machine, options } = this.#parts;
     const paused = this.#paused !== undefined;
     return {
       uptime: performance.now() - this.#begin,
       paused,
       memory: options.memory === undefined ? usualMemory : bytesIn(options.memory, "memory"),
+      generatedCode: await machine.generatedCode(),
       ...{ programs: agent.programs.length, sent: agent.sent, received: agent.received },
       guest: paused ? undefined : await guestStats(this.fs),
     };

@@ -465,6 +465,7 @@ export class VmCore implements Omit<Vm, "moveTo">, VmInside {
       memorySlots: slots.length,
       guestMemory: slots.reduce((sum, { size }) => sum + Number(size), 0),
       memory: this.mem.byteLength,
+      generatedCode: this.mem.load(vmState.codeBytes),
       ...this.arch.vmStats(this),
     };
   }

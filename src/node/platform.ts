@@ -96,6 +96,7 @@ async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin |
           resolve({
             cpus,
             connect: network?.connect,
+            generatedCode: async () => run.counts()["generatedCode"] ?? 0,
             ...{ input: run.input, pause: run.pause, resume: run.resume, stop: run.stop },
             ended: closed,
             capture: (also) => capture(run, { images, platform: snapshots, also }),

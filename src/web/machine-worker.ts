@@ -140,7 +140,9 @@ class FarMachine {
       post({ type: "inputTaken" });
     } else if (message.type === "pause") await this.#pause();
     else if (message.type === "resume") this.#run?.resume();
-    else if (message.type === "net") this.#network?.hear(message.stream, message.event);
+    else if (message.type === "count") {
+      post({ type: "counted", generatedCode: this.#run?.counts()["generatedCode"] ?? 0 });
+    } else if (message.type === "net") this.#network?.hear(message.stream, message.event);
     else if (message.type === "mayConnect") this.#network?.answer(message.id, message.may);
     else if (message.type === "halt") await this.#halt();
     else if (message.type === "capture") await this.#capture(message.wanted);

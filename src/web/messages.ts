@@ -83,10 +83,12 @@ export type ToMachine =
   | { readonly type: "tookConsole"; readonly length: number }
   /** Is typed on the console. */
   | { readonly type: "input"; readonly bytes: Uint8Array }
-  /** The page sends nothing more: the machine is to stand still when the guest has all that was sent. */
   /** Answered by `paused`, once each. */
   | { readonly type: "pause" }
   | { readonly type: "resume" }
+  /** Answered by `counted`, once each. */
+  | { readonly type: "count" }
+  /** The page sends nothing more: the machine is to stand still when the guest has all that was sent. */
   | { readonly type: "halt" }
   /** After `halted`: a snapshot, if `wanted`; then it runs on. */
   | { readonly type: "capture"; readonly wanted: boolean }
@@ -108,6 +110,7 @@ export type FromMachine =
   | { readonly type: "inputTaken" }
   | { readonly type: "report"; readonly sentence: string }
   | { readonly type: "paused"; readonly error?: SentError | undefined }
+  | { readonly type: "counted"; readonly generatedCode: number }
   | { readonly type: "halted" }
   | { readonly type: "captured"; readonly snapshot: Snapshot }
   | { readonly type: "notCaptured"; readonly error: SentError }

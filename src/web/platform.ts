@@ -126,6 +126,7 @@ class NearMachine {
   );
   readonly #typed: (() => void)[] = [];
   readonly #pausing: ((error: unknown) => void)[] = [];
+  readonly #counting: ((generatedCode: number) => void)[] = [];
   #capturing: Capturing | undefined;
   #captures: Promise<unknown> = Promise.resolve();
   #end: (outcome: Outcome) => void = () => undefined;
@@ -188,6 +189,12 @@ class NearMachine {
           void this.#ended.then(() => reject(new VmmError("the machine has ended")));
         }),
       resume: () => this.#post({ type: "resume" }),
+      generatedCode: () =>
+        new Promise<number>((resolve, reject) => {
+          this.#counting.push(resolve);
+          this.#post({ type: "count" });
+          void this.#ended.then(() => reject(new VmmError("the machine has ended")));
+        }),
       stop: () => this.#stop(),
       ended: this.#ended,
       capture: (also) => this.#capture(also),
@@ -213,6 +220,7 @@ class NearMachine {
     } else if (message.type === "running") this.#started();
     else if (message.type === "failed") this.#failed(asError(message.error));
     else if (message.type === "paused") this.#pausing.shift()?.(message.error && asError(message.error));
+    else if (message.type === "counted") this.#counting.shift()?.(message.generatedCode);
     else if (message.type === "net") this.#streams.hear(message.stream, message.event);
     else if (message.type === "asks") void this.#answer(message.id, message.to);
     else if (message.type === "halted") this.#capturing?.halted();

@@ -8,6 +8,7 @@ import { createVm, openKvm } from "../../src/index-node.js";
 import { ProcessPage } from "../../src/vac/page.js";
 import { kvmMemory, machines } from "../../src/vmm/machines/machines.js";
 import { noGuest } from "./booting.test-support.js";
+import { answer, muchCode } from "./much-code.test-support.js";
 
 /** Begins as many as it can; it ends where it cannot fork. */
 const many = "for i in $(seq 30); do sleep 1000 & done; sleep 1000";
@@ -79,6 +80,8 @@ test("a kernel that counts none bounds those of a user, and says so", { skip: no
   }
 });
 
+/** With 206M and RAM of 128M, of which kvm has 30, so much is for WebAssembly. */
+const leastCode = ((206 - 128 - 30) << 20) / 2 / 10;
 const folder = mkdtempSync(join(tmpdir(), "unikvm-limits-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -114,11 +117,38 @@ for (const type of ["hv", "pr"] as const) {
       said,
       new RegExp(`cannot grow: what is written to disks and kept in memory has its limit of ${room} bytes`),
     );
-    const bound = ((206 - 128 - 30) << 20) / 2 / 10;
     if (type === "pr") assert.equal(most, 0);
-    else assert.ok(most > bound / 4 && most < 2 * bound + (1 << 20), `${most} bytes of code, of ${bound}`);
+    else assert.ok(most > leastCode / 4 && most < 2 * leastCode + (1 << 20), `${most} bytes of code, of ${leastCode}`);
   });
 }
+
+test("memory: what a guest runs goes on right where its code has to go to make room", { skip: noGuest }, async (t) => {
+  const work = { functions: 800, rounds: 2000 };
+  const wanted = answer(work);
+  /** Runs it as often as that, or until the VM has more code than so many bytes. */
+  const run = async (memory: "206M" | undefined, { most, times }: { most: number; times: number }) => {
+    const vm = await createVm({ type: "hv", memory: "128M", ...(memory ? { limits: { memory } } : {}) });
+    const code: number[] = [];
+    try {
+      await vm.fs.writeFile("/tmp/much", muchCode(work), { mode: 0o755 });
+      while (code.length < times && (code.at(-1) ?? 0) <= most) {
+        const { bytes } = await vm.exec(["/tmp/much"], { check: true });
+        assert.equal(Buffer.from(bytes.stdout).toString("hex"), wanted);
+        code.push((await vm.stats()).generatedCode);
+      }
+    } finally {
+      await vm.close({ grace: 0 });
+    }
+    return code;
+  };
+  const free = await run(undefined, { most: 1.2 * leastCode, times: 20 });
+  const limited = await run("206M", { most: Number.POSITIVE_INFINITY, times: free.length + 1 });
+  t.diagnostic(`bytes of code after each run: ${free} without a limit, ${limited} of ${leastCode}`);
+  assert.ok((free.at(-1) ?? 0) > 1.2 * leastCode);
+  // A module more than there is room for is made before others go.
+  assert.ok(limited.every((bytes) => bytes < leastCode + (256 << 10)));
+  assert.ok((limited.at(-1) ?? 0) > leastCode / 2);
+});
 
 test("memory: kvm takes no more for vCPUs than is counted", async () => {
   for (const row of machines) {

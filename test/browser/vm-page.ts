@@ -93,6 +93,27 @@ export async function useInPage() {
   };
 }
 
+/** What a program printed that is more code than its VM has room for, run so often; and how much code there was then. */
+export async function codeInPage(times: number): Promise<{ printed: string[]; code: number[] }> {
+  const { createVm } = (await (import(`${"/index.js"}`) as Promise<unknown>)) as typeof Unikvm;
+  const image = new URL("/guest", location.href);
+  // The least that can be: kvm has 30M, and of 48M a half is for generated code.
+  const vm = await createVm({ image, type: "hv", memory: "128M", limits: { memory: "206M" } });
+  const [printed, code]: [string[], number[]] = [[], []];
+  try {
+    const program = new Uint8Array(await (await fetch("/much-code")).arrayBuffer());
+    await vm.fs.writeFile("/tmp/much", program, { mode: 0o755 });
+    for (let i = 0; i < times; i++) {
+      const { bytes } = await vm.exec(["/tmp/much"], { check: true });
+      printed.push(Array.from(bytes.stdout, (byte) => byte.toString(16).padStart(2, "0")).join(""));
+      code.push((await vm.stats()).generatedCode);
+    }
+  } finally {
+    await vm.close({ grace: 0 });
+  }
+  return { printed, code };
+}
+
 /** Writes to its disk, and reads what is there now: where, and what was there before. */
 export async function writeInPage() {
   const vm = (globalThis as VmPage).vm as Unikvm.LinuxVm;

@@ -99,6 +99,8 @@ export interface Run {
    * while the machine runs on.
    */
   whilePaused<T>(work: (machine: Machine) => T, before?: (machine: Machine) => Promise<void>): Promise<T>;
+  /** What the machine counts, as `RunStats` will have it, as it is now. */
+  counts(): Readonly<Record<string, number>>;
   /** Ends it from outside. */
   stop(): void;
 }
@@ -129,6 +131,7 @@ const runSignatures = {
   pause: {},
   resume: {},
   whilePaused: { work: callback, before: optional(callback) },
+  counts: {},
   stop: {},
 } as const satisfies Signatures<Run>;
 
@@ -235,6 +238,7 @@ async function start(options: RunOptions): Promise<Run> {
         pauses.resume();
       }
     },
+    counts: () => machine.stats(),
     stop: () => control.end({ kind: "stopped" }),
   };
   const { moveTo, whilePaused, ...others } = runSignatures;
