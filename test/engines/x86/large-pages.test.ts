@@ -18,10 +18,14 @@ function mapSmall(m: System, pages: readonly number[], bits = present): void {
   for (const [i, page] of pages.entries()) m.putRam64(below + 0x2000 + 8 * i, BigInt(page) | bits);
 }
 
+/** Code, tables and the stack. */
+function makeKernelGlobal(m: System): void {
+  for (let i = 0; i < 8; i++) m.putRam64(tables + 0x2000 + 8 * i, BigInt(i * 0x20_0000) | 0x183n);
+}
+
 /** Reads by `walked`, does this, maps the other page, does that, and reads again. */
 function readAround(m: System, bits: bigint, then: readonly string[], pge = true): [bigint, bigint] {
-  // Code, tables and the stack are global, as a kernel's.
-  for (let i = 0; i < 8; i++) m.putRam64(tables + 0x2000 + 8 * i, BigInt(i * 0x20_0000) | 0x183n);
+  makeKernelGlobal(m);
   m.putRam64(one, 1n);
   m.putRam64(other, 2n);
   mapSmall(m, [one], bits);
@@ -55,6 +59,36 @@ inEveryWay("what is global outlives a write to CR3, not INVLPG nor a change of C
   assert.deepEqual(readAround(make(), present | global, ["invlpg byte ptr [rbx]"]), [1n, 2n]);
   const changed = ["mov rax, cr4", "xor rax, 0x80", "mov cr4, rax"];
   assert.deepEqual(readAround(make(), present | global, changed), [1n, 2n]);
+});
+
+/** Reads the limit of a descriptor in a table by `walked` as `readAround` reads a number. */
+function limitAround(m: System, bits: bigint, then: readonly string[]): [bigint, bigint] {
+  const register = 0x20_2000;
+  makeKernelGlobal(m);
+  m.putRam64(register, (walked << 16n) | 0xfn);
+  m.putRam64(register + 8, walked >> 48n);
+  const descriptor = 0x0040_9300_0000_0000n;
+  m.putRam64(one + 8, descriptor | 1n);
+  m.putRam64(other + 8, descriptor | 2n);
+  mapSmall(m, [one], bits);
+  m.load([
+    ...["mov rax, cr4", "or rax, 0x80", "mov cr4, rax"],
+    ...[`mov ebx, 0x${register.toString(16)}`, "lgdt [rbx]", "mov ebx, 0x8", "lsl esi, ebx", "lsl esi, ebx"],
+    `mov rax, 0x${(BigInt(other) | bits).toString(16)}`,
+    `mov rcx, 0x${(below + 0x2000).toString(16)}`,
+    "mov qword ptr [rcx], rax",
+    `mov rdx, 0x${walked.toString(16)}`,
+    ...then,
+    "lsl edi, ebx",
+  ]);
+  assert.equal(m.end(), -1);
+  return [m.get64("general", 6), m.get64("general", 7)];
+}
+
+inEveryWay("what the processor knows of its tables' pages goes with that of data", (make) => {
+  assert.deepEqual(limitAround(make(), present, writeControl3), [1n, 2n]);
+  assert.deepEqual(limitAround(make(), present | global, ["invlpg byte ptr [rdx]"]), [1n, 2n]);
+  assert.deepEqual(limitAround(make(), present | global, writeControl3), [1n, 1n]);
 });
 
 inEveryWay("more pages that are not global than are noted go with a write to CR3", (make) => {

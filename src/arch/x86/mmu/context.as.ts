@@ -82,6 +82,12 @@ function asidOf(s: i32, pcid: i32, kind: i32): i64 {
   );
 }
 
+/** The number of the context that supervisors without EFLAGS.AC are in; 0: it has none just now. */
+export function supervisorAsid(s: i32): i64 {
+  const place = placeOf(s, 0, CONTEXT_supervisor);
+  return isRemembered(s, place, nameOf(0, CONTEXT_supervisor)) ? asidAt(place) : 0;
+}
+
 /** Renews what follows from registers. */
 export function derive(s: i32): void {
   const pcid = processContext(s);
@@ -116,7 +122,12 @@ export function deriveCode(s: i32): void {
  * few: nearly all that a kernel accesses is global. Code that is not could also stand in the jump cache.
  */
 export function translationEntered(s: i32, entry: i32, access: i32): void {
-  if (isGlobal || load<i32>(s, S_cpl) == 3) return;
+  if (load<i32>(s, S_cpl) != 3) supervisorTranslationEntered(s, entry, access);
+}
+
+/** The same, of an entry of a supervisor's context whoever runs. */
+export function supervisorTranslationEntered(s: i32, entry: i32, access: i32): void {
+  if (isGlobal) return;
   const count = load<i32>(s, S_localCount);
   if (count > N_localEntries) return;
   const known = access != ACCESS_fetch && count < N_localEntries;
