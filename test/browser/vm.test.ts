@@ -172,9 +172,9 @@ for (const { browser, type, isolated, often } of rows) {
 
     if (type === "hv") {
       test("has code go that there is no room for, and goes on right", async (t) => {
-        const { printed, code } = await page.evaluate(codeInPage, 3);
+        const { printed, code } = await page.evaluate(codeInPage, 0.9 * roomForCode);
         t.diagnostic(`bytes of code after each run: ${code} of ${roomForCode}`);
-        assert.deepEqual(printed, Array(3).fill(answer(work)));
+        assert.deepEqual([...new Set(printed)], [answer(work)]);
         assert.ok(code.every((bytes) => bytes < roomForCode + (256 << 10)));
         assert.ok((code.at(-1) ?? 0) > 0.9 * roomForCode);
       });
