@@ -57,6 +57,22 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-end
 #define PAGE_MOST 65536
 
 /* The compiler makes calls of these. */
+#if defined(__x86_64__) || defined(__i386__)
+/* Processors, and those of unikvm, do this by the page. */
+void *memcpy(void *to, const void *from, size_t n)
+{
+	void *t = to;
+	__asm__ volatile("rep movsb" : "+D"(t), "+S"(from), "+c"(n) : : "memory");
+	return to;
+}
+
+void *memset(void *to, int value, size_t n)
+{
+	void *t = to;
+	__asm__ volatile("rep stosb" : "+D"(t), "+c"(n) : "a"(value) : "memory");
+	return to;
+}
+#else
 void *memcpy(void *to, const void *from, size_t n)
 {
 	u8 *t = to;
@@ -77,21 +93,22 @@ void *memcpy(void *to, const void *from, size_t n)
 	return to;
 }
 
-void *memmove(void *to, const void *from, size_t n)
-{
-	u8 *t = to;
-	const u8 *f = from;
-	if (t <= f) return memcpy(to, from, n);
-	while (n--) t[n] = f[n];
-	return to;
-}
-
 void *memset(void *to, int value, size_t n)
 {
 	u8 *t = to;
 	u64 word = 0x0101010101010101ULL * (u8)value;
 	for (; n >= 8; n -= 8, t += 8) __builtin_memcpy(t, &word, 8);
 	while (n--) *t++ = value;
+	return to;
+}
+#endif
+
+void *memmove(void *to, const void *from, size_t n)
+{
+	u8 *t = to;
+	const u8 *f = from;
+	if (t <= f) return memcpy(to, from, n);
+	while (n--) t[n] = f[n];
 	return to;
 }
 

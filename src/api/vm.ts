@@ -19,7 +19,6 @@ import { limitProcesses } from "./processes.js";
 import { agentFailed, misuse, type Runner } from "./program.js";
 import { signalName, signalNumber } from "./signals.js";
 import type { Taking } from "./snapshot.js";
-import { guestStats } from "./stats.js";
 import type {
   Abort,
   Body,
@@ -320,6 +319,7 @@ export class LinuxVm implements Vm {
   async stats(): Promise<VmStats> {
     this.#check();
     const { agent, machine, options } = this.#parts;
+    const { guestStats } = await import("./stats.js");
     const paused = this.#paused !== undefined;
     return {
       uptime: performance.now() - this.#begin,

@@ -23,7 +23,7 @@ import {
   type ToMachine,
   window,
 } from "./messages.js";
-import { NearStreams } from "./near-streams.js";
+import type { NearStreams } from "./near-streams.js";
 
 /** How long a worker may take to end its machine before it is ended itself, milliseconds. */
 const patience = 10_000;
@@ -121,9 +121,8 @@ class NearMachine {
   readonly #worker = new Worker(new URL("./machine-worker.js", import.meta.url), { type: "module", name: "unikvm" });
   readonly #ports: readonly NearPort[];
   readonly #ended: Promise<Outcome>;
-  readonly #streams = new NearStreams((stream, event, transfer) =>
-    this.#post({ type: "net", stream, event }, transfer),
-  );
+  /** Of a machine with a network. */
+  #streams: NearStreams | undefined;
   readonly #typed: (() => void)[] = [];
   readonly #pausing: ((error: unknown) => void)[] = [];
   readonly #counting: ((generatedCode: number) => void)[] = [];
@@ -158,6 +157,13 @@ class NearMachine {
     try {
       signal.throwIfAborted();
       const plan = machinePlan(this.#plan, snapshot);
+      if (plan.network) {
+        const { NearStreams } = await import("./near-streams.js");
+        signal.throwIfAborted();
+        this.#streams = new NearStreams((stream, event, transfer) =>
+          this.#post({ type: "net", stream, event }, transfer),
+        );
+      }
       this.#plan.connected(this.#ports);
       await new Promise<void>((resolve, reject) => {
         [this.#started, this.#failed] = [resolve, reject];
@@ -174,7 +180,7 @@ class NearMachine {
     const { disks = [], network } = this.#plan.options;
     return {
       cpus,
-      connect: network && ((port, attach) => this.#streams.dial(port, attach)),
+      connect: network && ((port, attach) => this.#streams?.dial(port, attach)),
       captureDisks: () => Promise.reject(unnamed("snapshot: memory false", "keep the disks' files")),
       describe: async () => {
         if (disks.length > 0) throw unnamed("vm.snapshot of a VM with disks", "fork it, or leave them out");
@@ -221,7 +227,7 @@ class NearMachine {
     else if (message.type === "failed") this.#failed(asError(message.error));
     else if (message.type === "paused") this.#pausing.shift()?.(message.error && asError(message.error));
     else if (message.type === "counted") this.#counting.shift()?.(message.generatedCode);
-    else if (message.type === "net") this.#streams.hear(message.stream, message.event);
+    else if (message.type === "net") this.#streams?.hear(message.stream, message.event);
     else if (message.type === "asks") void this.#answer(message.id, message.to);
     else if (message.type === "halted") this.#capturing?.halted();
     else if (message.type === "captured") this.#capturing?.captured(message.snapshot);
@@ -236,7 +242,7 @@ class NearMachine {
     this.#failed(why);
     this.#capturing?.failed(why);
     for (const taken of this.#typed.splice(0)) taken();
-    this.#streams.close();
+    this.#streams?.close();
     this.#end(outcome);
   }
 
