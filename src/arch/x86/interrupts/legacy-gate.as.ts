@@ -14,9 +14,7 @@ import {
   S_segmentLimit,
   S_selector,
   SEGMENT_cs,
-  SEGMENT_ds,
   SEGMENT_es,
-  SEGMENT_fs,
   SEGMENT_gs,
   SEGMENT_ss,
   SEGMENT_tr,
@@ -147,6 +145,11 @@ export function takeInnerStack(s: i32): void {
   store<u64>(s, stackTop & 0xffffffff, RSP);
 }
 
+/** GS, FS, DS, ES, as virtual-8086 mode's are pushed. */
+function dataSegment(i: i32): i32 {
+  return i == 3 ? SEGMENT_es : SEGMENT_gs - i;
+}
+
 /** Protected mode. `ext` is the error codes' bit of events from outside. */
 export function throughGate(
   s: i32,
@@ -198,10 +201,7 @@ export function throughGate(
   if (inner) {
     if (!findInnerStack(s, level, ext)) return false;
     if (virtual) {
-      push(s, bytes, <u64>load<u32>(s, S_selector + 4 * SEGMENT_gs));
-      push(s, bytes, <u64>load<u32>(s, S_selector + 4 * SEGMENT_fs));
-      push(s, bytes, <u64>load<u32>(s, S_selector + 4 * SEGMENT_ds));
-      push(s, bytes, <u64>load<u32>(s, S_selector + 4 * SEGMENT_es));
+      for (let i = 0; i < 4; i++) push(s, bytes, <u64>load<u32>(s + 4 * dataSegment(i), S_selector));
     }
     push(s, bytes, <u64>load<u32>(s, S_selector + 4 * SEGMENT_ss));
     push(s, bytes, oldTop);
@@ -216,12 +216,7 @@ export function throughGate(
   const flags = flagsOf(s);
   if (inner) takeInnerStack(s);
   else store<u64>(s, stackTop, RSP);
-  if (virtual) {
-    clearSegment(s, SEGMENT_es, 0);
-    clearSegment(s, SEGMENT_ds, 0);
-    clearSegment(s, SEGMENT_fs, 0);
-    clearSegment(s, SEGMENT_gs, 0);
-  }
+  for (let i = 0; virtual && i < 4; i++) clearSegment(s, dataSegment(i), 0);
   store<i32>(s, level, S_cpl);
   setSegment(s, SEGMENT_cs, (selector & 0xfffc) | level, descriptor);
   setHandlerFlags(s, flags, !(type & 1));

@@ -19,7 +19,8 @@ import {
   S_segmentLimit,
   S_selector,
   SEGMENT_cs,
-  SEGMENT_es,
+  SEGMENT_fs,
+  SEGMENT_gs,
   SEGMENT_ldtr,
   SEGMENT_ss,
   SEGMENT_tr,
@@ -64,43 +65,50 @@ const WIDE = 8;
 export const TASK_GATE = 5;
 const LOCAL_TABLE = 2;
 
-/** Where a task's segment has what, of 32 bits and of 16: IP, then flags and the general registers; selectors, as `Segment` counts them; LDTR. */
-const IP_32 = 0x20;
-const IP_16 = 0x0e;
-const SELECTORS_32 = 0x48;
-const SELECTORS_16 = 0x22;
-const LOCAL_32 = 0x60;
-const LOCAL_16 = 0x2a;
+/**
+ * A task's segment has IP, flags, the general registers, the selectors of segments and of the local table one after the other, of
+ * 32 bits each from 0x20 on or of 16 from 0x0e on, which have no FS and GS: where that begins, and how many words of it are kept.
+ */
+const WORDS_32 = 0x20;
+const WORDS_16 = 0x0e;
+const SELECTORS = 10;
+const KEPT_32 = 16;
+const KEPT_16 = 14;
 const CONTROL3 = 0x1c;
 /** Least limits. */
 const LIMIT_32 = 0x67;
 const LIMIT_16 = 0x2b;
 
-const ARITHMETIC: u64 = 0x8d5;
+const FLAGS: u64 = RFLAGS_writable | 0x8d5 | RFLAGS_virtual8086;
+
+/** Error codes' bit of events from outside, of the switch that is made. */
+let external: i32 = 0;
 
 export function isTask(type: i32): bool {
   return (type & ~(BUSY | WIDE)) == TASK;
 }
 
-/** Keeps what runs in the present task's segment. */
-function keepPresent(s: i32, next: u64, flags: u64): void {
-  const base = load<u64>(s, S_segmentBase + 8 * SEGMENT_tr);
-  const wide = (load<i32>(s, S_segmentAccess + 4 * SEGMENT_tr) & WIDE) != 0;
-  const bytes = wide ? 4 : 2;
-  let at = base + (wide ? IP_32 : IP_16);
-  write(s, at, bytes, next);
-  write(s, at + bytes, bytes, flags);
-  at += 2 * bytes;
-  for (let i = 0; i < 8; i++) write(s, at + i * bytes, bytes, load<u64>(s + 8 * i, S_general));
-  at = base + (wide ? SELECTORS_32 : SELECTORS_16);
-  const count = wide ? 6 : 4;
-  for (let i = 0; i < count; i++) {
-    write(s, at + i * bytes, 2, <u64>load<u32>(s + 4 * i, S_selector));
-  }
+function failWith(s: i32, vector: i32, selector: i32): bool {
+  return failBy(s, vector, (selector & 0xfffc) | external);
 }
 
 function write(s: i32, at: u64, bytes: i32, value: u64): void {
   if (!failed(s)) writeSystem(s, at & 0xffffffff, bytes, value, IMPLICIT);
+}
+
+/** Keeps what runs in the present task's segment. */
+function keepPresent(s: i32, next: u64, flags: u64): void {
+  const wide = (load<i32>(s, S_segmentAccess + 4 * SEGMENT_tr) & WIDE) != 0;
+  const bytes = wide ? 4 : 2;
+  const kept = wide ? KEPT_32 : KEPT_16;
+  let at = load<u64>(s, S_segmentBase + 8 * SEGMENT_tr) + (wide ? WORDS_32 : WORDS_16);
+  for (let i = 0; i < kept; i++) {
+    let value = i ? flags : next;
+    if (i > 1) value = load<u64>(s + 8 * (i - 2), S_general);
+    if (i >= SELECTORS) write(s, at, 2, <u64>load<u32>(s + 4 * (i - SELECTORS), S_selector));
+    else write(s, at, bytes, value);
+    at += bytes;
+  }
 }
 
 /**
@@ -108,57 +116,59 @@ function write(s: i32, at: u64, bytes: i32, value: u64): void {
  * from outside. False: it failed, by what `nestedFault` says. The caller derives anew.
  */
 export function switchTask(s: i32, selector: i32, why: i32, ext: i32, next: u64, flags: u64): bool {
-  const error = (selector & 0xfffc) | ext;
+  external = ext;
   const returns = why == TASK_RETURN;
-  const wrong = returns ? VECTOR_invalidTss : VECTOR_generalProtection;
-  if (!(selector & 0xfffc) || selector & 4) return failBy(s, wrong, error);
-  const descriptor = readDescriptor(s, selector);
+  const nests = why == TASK_CALL || why == TASK_EVENT;
+  const descriptor = selector & 4 || !(selector & 0xfffc) ? 0 : readDescriptor(s, selector);
   if (failed(s)) return false;
   const access = accessOf(descriptor);
-  const type = access & 31;
-  if (descriptor == 0 || !isTask(type) || ((type & BUSY) != 0) != returns) return failBy(s, wrong, error);
-  if (!(access & PRESENT)) return failBy(s, VECTOR_segmentNotPresent, error);
-  const wide = (type & WIDE) != 0;
-  if (<u32>limitOf(descriptor) < <u32>(wide ? LIMIT_32 : LIMIT_16)) return failBy(s, VECTOR_invalidTss, error);
+  if (!isTask(access & 31) || ((access & BUSY) != 0) != returns) {
+    return failWith(s, returns ? VECTOR_invalidTss : VECTOR_generalProtection, selector);
+  }
+  if (!(access & PRESENT)) return failWith(s, VECTOR_segmentNotPresent, selector);
+  const wide = (access & WIDE) != 0;
+  const limit = wide ? LIMIT_32 : LIMIT_16;
+  if (<u32>limitOf(descriptor) < <u32>limit) return failWith(s, VECTOR_invalidTss, selector);
 
   // Nothing of the new task's segment is missing when it comes to be read.
   const base = baseOf(descriptor);
   readSystem(s, base, 1);
-  if (!failed(s)) readSystem(s, (base + (wide ? LIMIT_32 : LIMIT_16)) & 0xffffffff, 1);
-  const old = load<i32>(s, S_selector + 4 * SEGMENT_tr);
-  keepPresent(s, next, returns ? flags & ~(<u64>RFLAGS_nestedTask) : flags);
+  if (!failed(s)) readSystem(s, (base + limit) & 0xffffffff, 1);
+  if (!failed(s)) keepPresent(s, next, returns ? flags & ~(<u64>RFLAGS_nestedTask) : flags);
   if (failed(s)) return false;
+  const old = load<i32>(s, S_selector + 4 * SEGMENT_tr);
   // The table may have become shorter since it was loaded.
-  const known = (why == TASK_JUMP || returns) && readDescriptor(s, old) != 0;
+  const known = !nests && readDescriptor(s, old) != 0;
   if (failed(s)) return false;
   if (known) writeType(s, old, load<i32>(s, S_segmentAccess + 4 * SEGMENT_tr) & ~BUSY);
-  if (why == TASK_CALL || why == TASK_EVENT) write(s, base, 2, <u64>old);
+  if (nests) write(s, base, 2, <u64>old);
   if (!returns && !failed(s)) writeType(s, selector, access | BUSY);
   if (failed(s)) return false;
 
   setSegment(s, SEGMENT_tr, selector, descriptor | ((<u64>BUSY) << 40));
-  return begin(s, base, wide, why == TASK_CALL || why == TASK_EVENT, ext);
+  return begin(s, base, wide, nests ? RFLAGS_nestedTask : 0);
 }
 
 /** The registers become the new task's. */
-function begin(s: i32, base: u64, wide: bool, nested: bool, ext: i32): bool {
+function begin(s: i32, base: u64, wide: bool, nested: u64): bool {
   const bytes = wide ? 4 : 2;
-  let at = base + (wide ? IP_32 : IP_16);
-  const ip = readSystem(s, at & 0xffffffff, bytes);
-  let flags = readSystem(s, (at + bytes) & 0xffffffff, bytes) & (RFLAGS_writable | ARITHMETIC | RFLAGS_virtual8086);
-  if (nested) flags |= RFLAGS_nestedTask;
-  at += 2 * bytes;
-  for (let i = 0; i < 8; i++) store<u64>(s + 8 * i, readSystem(s, (at + i * bytes) & 0xffffffff, bytes), S_general);
-  at = base + (wide ? SELECTORS_32 : SELECTORS_16);
-  for (let i = 0; i < 6; i++) {
-    const there = i < 4 || wide;
-    clearSegment(s, i, there ? <i32>readSystem(s, (at + i * bytes) & 0xffffffff, 2) : 0);
-  }
-  clearSegment(s, SEGMENT_ldtr, <i32>readSystem(s, (base + (wide ? LOCAL_32 : LOCAL_16)) & 0xffffffff, 2));
+  const kept = wide ? KEPT_32 : KEPT_16;
   const control3 = wide ? readSystem(s, (base + CONTROL3) & 0xffffffff, 4) : 0;
-  const cs = load<i32>(s, S_selector + 4 * SEGMENT_cs);
+  let at = base + (wide ? WORDS_32 : WORDS_16);
+  let ip: u64 = 0;
+  let flags: u64 = 0;
+  // Those of 16 bits leave FS and GS without a segment.
+  for (let i = SEGMENT_fs; i <= SEGMENT_gs; i++) clearSegment(s, i, 0);
+  for (let i = 0; i <= kept; i++) {
+    const value = readSystem(s, at & 0xffffffff, bytes);
+    if (i >= SELECTORS) clearSegment(s, i == kept ? SEGMENT_ldtr : i - SELECTORS, <i32>value & 0xffff);
+    else if (i > 1) store<u64>(s + 8 * (i - 2), value, S_general);
+    else if (i) flags = (value & FLAGS) | nested;
+    else ip = value;
+    at += bytes;
+  }
   const virtual = (flags & RFLAGS_virtual8086) != 0;
-  store<i32>(s, virtual ? 3 : cs & 3, S_cpl);
+  store<i32>(s, virtual ? 3 : load<i32>(s, S_selector + 4 * SEGMENT_cs) & 3, S_cpl);
   setFlags(s, flags);
   store<u64>(s, control0(s) | CR0_taskSwitched, S_control);
   if (wide && control0(s) & CR0_paging) {
@@ -167,55 +177,47 @@ function begin(s: i32, base: u64, wide: bool, nested: bool, ext: i32): bool {
   }
   // Where a fault of what follows happens.
   goOnAt(s, ip);
-  if (!loadLocalTable(s, ext)) return false;
+  if (!loadTaskSegment(s, SEGMENT_ldtr)) return false;
   for (let i = 0; i < 6; i++) {
     // First the code's: the others' rights are its level's.
-    const segment = i == 0 ? SEGMENT_cs : i == 1 ? SEGMENT_es : i;
+    const segment = i > 1 ? i : i ^ 1;
     if (virtual) setPlainSegment(s, segment, load<i32>(s + 4 * segment, S_selector), true);
-    else if (!loadTaskSegment(s, segment, ext)) return false;
+    else if (!loadTaskSegment(s, segment)) return false;
   }
   goOnAt(s, ip);
-  if (ip > <u64>load<u32>(s, S_segmentLimit + 4 * SEGMENT_cs)) return failBy(s, VECTOR_generalProtection, ext);
-  return true;
+  return ip <= <u64>load<u32>(s, S_segmentLimit + 4 * SEGMENT_cs) || failWith(s, VECTOR_generalProtection, 0);
 }
 
-function loadLocalTable(s: i32, ext: i32): bool {
-  const selector = load<i32>(s, S_selector + 4 * SEGMENT_ldtr);
-  if (!(selector & 0xfffc)) return true;
-  const error = (selector & 0xfffc) | ext;
-  const descriptor = selector & 4 ? 0 : readDescriptor(s, selector);
-  if (failed(s)) return false;
-  const access = accessOf(descriptor);
-  if ((access & 31) != LOCAL_TABLE || !(access & PRESENT)) return failBy(s, VECTOR_invalidTss, error);
-  setSegment(s, SEGMENT_ldtr, selector, descriptor);
-  return true;
-}
-
-/** Loads a segment register whose selector is there already. */
-function loadTaskSegment(s: i32, segment: i32, ext: i32): bool {
+/** Loads a segment register, or the local table's, whose selector is there already. */
+function loadTaskSegment(s: i32, segment: i32): bool {
   const selector = load<i32>(s + 4 * segment, S_selector);
-  const error = (selector & 0xfffc) | ext;
   const needed = segment == SEGMENT_cs || segment == SEGMENT_ss;
-  if (!(selector & 0xfffc)) return needed ? failBy(s, VECTOR_invalidTss, error) : true;
-  const descriptor = readDescriptor(s, selector);
+  if (!(selector & 0xfffc) && !needed) return true;
+  const local = segment == SEGMENT_ldtr;
+  const descriptor = !(selector & 0xfffc) || (local && selector & 4) ? 0 : readDescriptor(s, selector);
   if (failed(s)) return false;
   const access = accessOf(descriptor);
   const cpl = load<i32>(s, S_cpl);
   const rpl = selector & 3;
   const dpl = dplOf(access);
-  const isCode = (access & CODE) != 0;
-  const conforming = isCode && (access & CONFORMING) != 0;
-  let right = descriptor != 0 && (access & SYSTEM_BIT) != 0;
-  if (segment == SEGMENT_cs) right = right && isCode && (conforming ? dpl <= rpl : dpl == rpl);
-  else if (segment == SEGMENT_ss) {
-    right = right && !isCode && (access & WRITABLE) != 0 && rpl == cpl && dpl == cpl;
-  } else right = right && (!isCode || (access & WRITABLE) != 0) && (conforming || (dpl >= cpl && dpl >= rpl));
-  if (!right) return failBy(s, VECTOR_invalidTss, error);
-  if (!(access & PRESENT)) {
-    return failBy(s, segment == SEGMENT_ss ? VECTOR_stackFault : VECTOR_segmentNotPresent, error);
+  const kind = access & (SYSTEM_BIT | CODE);
+  const conforming = (access & (CODE | CONFORMING)) == (CODE | CONFORMING);
+  let right: bool;
+  if (local) right = (access & (31 | PRESENT)) == (LOCAL_TABLE | PRESENT);
+  else if (segment == SEGMENT_cs) right = kind == (SYSTEM_BIT | CODE) && (conforming ? dpl <= rpl : dpl == rpl);
+  else if (segment == SEGMENT_ss) right = kind == SYSTEM_BIT && (access & WRITABLE) != 0 && rpl == cpl && dpl == cpl;
+  else {
+    right = (access & SYSTEM_BIT) != 0 && (kind == SYSTEM_BIT || (access & WRITABLE) != 0);
+    if (!conforming && (dpl < cpl || dpl < rpl)) right = false;
   }
-  if (!(access & ACCESSED)) writeType(s, selector, access | ACCESSED);
-  if (failed(s)) return false;
-  setSegment(s, segment, selector, descriptor | ((<u64>ACCESSED) << 40));
+  if (!right) return failWith(s, VECTOR_invalidTss, selector);
+  if (!(access & PRESENT)) {
+    return failWith(s, segment == SEGMENT_ss ? VECTOR_stackFault : VECTOR_segmentNotPresent, selector);
+  }
+  if (!local) {
+    if (!(access & ACCESSED)) writeType(s, selector, access | ACCESSED);
+    if (failed(s)) return false;
+  }
+  setSegment(s, segment, selector, local ? descriptor : descriptor | ((<u64>ACCESSED) << 40));
   return true;
 }

@@ -189,30 +189,24 @@ function returnPlain(s: i32, bytes: i32): void {
 
 /** IRETD to virtual-8086 mode, of level 0. */
 function returnToVirtual(s: i32, target: u64, selector: i32, image: u64): void {
-  const top = fromStack(s, 12, 4);
-  if (isLost(s)) return;
-  const stackSelector = <i32>fromStack(s, 16, 4);
-  if (isLost(s)) return;
-  const es = <i32>fromStack(s, 20, 4);
-  if (isLost(s)) return;
-  const ds = <i32>fromStack(s, 24, 4);
-  if (isLost(s)) return;
-  const fs = <i32>fromStack(s, 28, 4);
-  if (isLost(s)) return;
-  const gs = <i32>fromStack(s, 32, 4);
-  if (isLost(s)) return;
+  // ESP, SS, ES, DS, FS, GS: first whether all are there.
+  for (let offset = 12; offset < 36; offset += 4) {
+    fromStack(s, offset, 4);
+    if (isLost(s)) return;
+  }
   if (target > 0xffff) {
     deliverFault(s, VECTOR_generalProtection, 0);
     return;
+  }
+  const top = fromStack(s, 12, 4);
+  const stackSelector = <i32>fromStack(s, 16, 4);
+  for (let i = 2; i < 6; i++) {
+    setPlainSegment(s, i == 2 ? SEGMENT_es : i, <i32>fromStack(s, 12 + 4 * i, 4), true);
   }
   const writable: u64 = RFLAGS_writable | ARITHMETIC | RFLAGS_virtual8086;
   setFlags(s, withResume(s, (flagsOf(s) & ~writable) | (image & writable) | RFLAGS_always, image));
   setPlainSegment(s, SEGMENT_cs, selector, true);
   setPlainSegment(s, SEGMENT_ss, stackSelector, true);
-  setPlainSegment(s, SEGMENT_es, es, true);
-  setPlainSegment(s, SEGMENT_ds, ds, true);
-  setPlainSegment(s, SEGMENT_fs, fs, true);
-  setPlainSegment(s, SEGMENT_gs, gs, true);
   store<u64>(s, top & 0xffffffff, RSP);
   store<i32>(s, 3, S_cpl);
   store<i32>(s, 0, S_nmiBlocked);
