@@ -8,6 +8,7 @@ import {
   FLOAT_precision,
   FLOAT_zeroDivide,
   S_mxcsr,
+  S_sseFault,
   SSE_add,
   SSE_addSubtract,
   SSE_divide,
@@ -16,7 +17,9 @@ import {
   SSE_multiply,
   SSE_root,
   SSE_subtract,
+  SSEPART_first,
   SSEPART_scalar,
+  SSEPART_second,
 } from "../layout.generated";
 import { FINITE, INFINITE, ZERO } from "./numbers.as";
 import { addEarly, DOWN, product, quotient, root, sum } from "./round.as";
@@ -115,6 +118,8 @@ const QUICK_MASK = 0xffc0;
 const MAGNITUDE: u64 = 0x7fffffffffffffff;
 const LEAST: u64 = 0x0010000000000000;
 const INFINITY: u64 = 0x7ff0000000000000;
+const LEAST_SINGLE: u32 = 0x00800000;
+const INFINITY_SINGLE: u32 = 0x7f800000;
 
 /** Zero, normal or infinite. */
 // @ts-ignore: decorator
@@ -213,8 +218,93 @@ function isOrdinarySingle(bits: u32): bool {
   return size == 0 || (size >= 0x00800000 && size <= 0x7f800000);
 }
 
+/** A plain result comes of nothing that is infinite or no number, so that 0 and what is normal are left. */
+// @ts-ignore: decorator
+@inline
+function isNoDenormal(bits: u64): bool {
+  return (bits & MAGNITUDE) - 1 >= LEAST - 1;
+}
+
+/** Whether r is all that there is to say of x and y: plain, of numbers that are not denormal, and exact if that would be told. */
+// @ts-ignore: decorator
+@inline
+function isAll(operation: i32, x: f64, y: f64, r: f64, told: bool): bool {
+  return (
+    isPlain(reinterpret<u64>(r)) &&
+    isNoDenormal(reinterpret<u64>(x)) &&
+    isNoDenormal(reinterpret<u64>(y)) &&
+    (told || isExact(operation, x, y, r))
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function byHostLanes(operation: i32, a: v128, b: v128): v128 {
+  if (operation == SSE_add) return f64x2.add(a, b);
+  if (operation == SSE_subtract) return f64x2.sub(a, b);
+  if (operation == SSE_multiply) return f64x2.mul(a, b);
+  return f64x2.div(a, b);
+}
+
+/** What most of it is: doubles with results that need no further look. Sets `isQuick` if it has one. */
+let isQuick: bool = false;
+function quickDoubles(operation: i32, scalar: bool, told: bool, a: v128, b: v128): v128 {
+  const r = byHostLanes(operation, a, b);
+  isQuick = isAll(operation, f64x2.extract_lane(a, 0), f64x2.extract_lane(b, 0), f64x2.extract_lane(r, 0), told);
+  if (scalar) return f64x2.replace_lane(a, 0, f64x2.extract_lane(r, 0));
+  isQuick =
+    isQuick && isAll(operation, f64x2.extract_lane(a, 1), f64x2.extract_lane(b, 1), f64x2.extract_lane(r, 1), told);
+  return r;
+}
+
+// @ts-ignore: decorator
+@inline
+function isAllSingle(operation: i32, x: f32, y: f32, r: f32, told: bool): bool {
+  const size = (reinterpret<u32>(r) & 0x7fffffff) - 2 * LEAST_SINGLE;
+  if (size >= INFINITY_SINGLE - 2 * LEAST_SINGLE) return false;
+  if ((reinterpret<u32>(x) & 0x7fffffff) - 1 < LEAST_SINGLE - 1) return false;
+  if ((reinterpret<u32>(y) & 0x7fffffff) - 1 < LEAST_SINGLE - 1) return false;
+  return told || isExactSingle(operation, <f64>x, <f64>y, <f64>r);
+}
+
+function isExactSingle(operation: i32, x: f64, y: f64, r: f64): bool {
+  const between = byHost(operation, x, y);
+  return r == between && isExact(operation, x, y, between);
+}
+
+/** The same of singles. */
+function quickSingles(operation: i32, scalar: bool, told: bool, a: v128, b: v128): v128 {
+  let r: v128;
+  if (operation == SSE_add) r = f32x4.add(a, b);
+  else if (operation == SSE_subtract) r = f32x4.sub(a, b);
+  else if (operation == SSE_multiply) r = f32x4.mul(a, b);
+  else r = f32x4.div(a, b);
+  isQuick = isAllSingle(operation, f32x4.extract_lane(a, 0), f32x4.extract_lane(b, 0), f32x4.extract_lane(r, 0), told);
+  if (scalar) return f32x4.replace_lane(a, 0, f32x4.extract_lane(r, 0));
+  isQuick =
+    isQuick &&
+    isAllSingle(operation, f32x4.extract_lane(a, 1), f32x4.extract_lane(b, 1), f32x4.extract_lane(r, 1), told) &&
+    isAllSingle(operation, f32x4.extract_lane(a, 2), f32x4.extract_lane(b, 2), f32x4.extract_lane(r, 2), told) &&
+    isAllSingle(operation, f32x4.extract_lane(a, 3), f32x4.extract_lane(b, 3), f32x4.extract_lane(r, 3), told);
+  return r;
+}
+
 /** An operation on all lanes, or on the first (`SSEPART_scalar`: the others are the first operand's). */
 export function sseArithmetic(s: i32, operation: i32, isDouble: i32, part: i32, a: v128, b: v128): v128 {
+  const control = load<i32>(s, S_mxcsr);
+  const hasLanes =
+    operation == SSE_add || operation == SSE_subtract || operation == SSE_multiply || operation == SSE_divide;
+  // Halves share what is noted of them.
+  const whole = part != SSEPART_first && part != SSEPART_second;
+  if (whole && hasLanes && (control & QUICK_MASK) == QUICK) {
+    const scalar = part == SSEPART_scalar;
+    const told = (control & FLOAT_precision) != 0;
+    const quick = isDouble ? quickDoubles(operation, scalar, told, a, b) : quickSingles(operation, scalar, told, a, b);
+    if (isQuick) {
+      store<i32>(s, 0, S_sseFault);
+      return quick;
+    }
+  }
   begin(s, part);
   let result = a;
   if (isDouble) {
