@@ -121,14 +121,6 @@ const INFINITY: u64 = 0x7ff0000000000000;
 const LEAST_SINGLE: u32 = 0x00800000;
 const INFINITY_SINGLE: u32 = 0x7f800000;
 
-/** Zero, normal or infinite. */
-// @ts-ignore: decorator
-@inline
-function isOrdinary(bits: u64): bool {
-  const size = bits & MAGNITUDE;
-  return size == 0 || (size >= LEAST && size <= INFINITY);
-}
-
 /** What is near the smallest may have been denormal before it was rounded. */
 // @ts-ignore: decorator
 @inline
@@ -137,14 +129,11 @@ function isPlain(bits: u64): bool {
   return size >= 2 * LEAST && size < INFINITY;
 }
 
-/** Of a result: it is plain, or it is 0 and no smaller number has become that. */
-// @ts-ignore: decorator
-@inline
-function isWhole(operation: i32, a: u64, b: u64, bits: u64): bool {
-  if (isPlain(bits)) return true;
-  if ((bits & MAGNITUDE) != 0) return false;
+/** Of a result of these magnitudes: it is 0, and no smaller number has become that. */
+function isTrueZero(operation: i32, a: u64, b: u64, r: u64): bool {
+  if (r != 0) return false;
   if (operation == SSE_add || operation == SSE_subtract) return true;
-  return (a & MAGNITUDE) == 0 ? operation != SSE_root : operation == SSE_multiply && (b & MAGNITUDE) == 0;
+  return a == 0 ? operation != SSE_root : operation == SSE_multiply && b == 0;
 }
 
 /** Whether the significant bits of both are few enough for all of their product's. */
@@ -164,8 +153,6 @@ function isExact(operation: i32, x: f64, y: f64, r: f64): bool {
   return x - (r - part) + (z - part) == 0;
 }
 
-// @ts-ignore: decorator
-@inline
 function byHost(operation: i32, x: f64, y: f64): f64 {
   if (operation == SSE_add) return x + y;
   if (operation == SSE_subtract) return x - y;
@@ -175,81 +162,66 @@ function byHost(operation: i32, x: f64, y: f64): f64 {
 }
 
 /** Whether the host has such an operation, under this MXCSR. */
-// @ts-ignore: decorator
-@inline
 function mayBeHosts(operation: i32, control: i32): bool {
   return operation != SSE_minimum && operation != SSE_maximum && (control & QUICK_MASK) == QUICK;
+}
+
+/** Whether r is all that there is to say of what the host made of x and y. `told`: MXCSR says already that something was inexact. */
+function isAll(operation: i32, x: f64, y: f64, r: f64, told: bool): bool {
+  const a = reinterpret<u64>(x) & MAGNITUDE;
+  const b = reinterpret<u64>(y) & MAGNITUDE;
+  const bits = reinterpret<u64>(r);
+  // What is no number gives none, and a denormal is not told by its result.
+  if (a - 1 < LEAST - 1 || b - 1 < LEAST - 1) return false;
+  if (!isPlain(bits) && !isTrueZero(operation, a, b, bits & MAGNITUDE)) return false;
+  return told || isExact(operation, x, y, r);
+}
+
+/** The same of singles. By way of a double, which has more than twice the bits, they are rounded as if once. */
+function isAllSingle(operation: i32, x: f32, y: f32, r: f32, told: bool): bool {
+  const a = reinterpret<u32>(x) & 0x7fffffff;
+  const b = reinterpret<u32>(y) & 0x7fffffff;
+  const size = reinterpret<u32>(r) & 0x7fffffff;
+  if (a - 1 < LEAST_SINGLE - 1 || b - 1 < LEAST_SINGLE - 1) return false;
+  if (size - 2 * LEAST_SINGLE >= INFINITY_SINGLE - 2 * LEAST_SINGLE && !isTrueZero(operation, a, b, size)) return false;
+  if (told) return true;
+  const between = byHost(operation, <f64>x, <f64>y);
+  return <f64>r == between && isExact(operation, <f64>x, <f64>y, between);
 }
 
 function double(s: i32, kind: i32, a: u64, b: u64, odd: bool): u64 {
   const operation = kind == SSE_addSubtract ? (odd ? SSE_add : SSE_subtract) : kind;
   const control = load<i32>(s, S_mxcsr);
-  if (mayBeHosts(operation, control) && isOrdinary(a) && isOrdinary(b)) {
+  if (mayBeHosts(operation, control)) {
     const x = reinterpret<f64>(a);
     const y = reinterpret<f64>(b);
     const r = byHost(operation, x, y);
-    const bits = reinterpret<u64>(r);
-    if (isWhole(operation, a, b, bits) && (control & FLOAT_precision || isExact(operation, x, y, r))) return bits;
+    if (isAll(operation, x, y, r, (control & FLOAT_precision) != 0)) return reinterpret<u64>(r);
   }
   return arithmetic(operation, a, b, true);
 }
 
-/** By way of a double, which has more than twice the bits: it is rounded as if once. */
 function single(s: i32, operation: i32, a: u32, b: u32): u32 {
   const control = load<i32>(s, S_mxcsr);
-  if (mayBeHosts(operation, control) && isOrdinarySingle(a) && isOrdinarySingle(b)) {
-    const x = <f64>reinterpret<f32>(a);
-    const y = <f64>reinterpret<f32>(b);
-    const between = byHost(operation, x, y);
-    const r = <f32>between;
-    const bits = reinterpret<u32>(r);
-    const size = bits & 0x7fffffff;
-    const plain = size >= 0x01000000 && size < 0x7f800000;
-    const whole = plain || (size == 0 && isWhole(operation, reinterpret<u64>(x), reinterpret<u64>(y), 0));
-    if (whole && (control & FLOAT_precision || (<f64>r == between && isExact(operation, x, y, between)))) return bits;
+  if (mayBeHosts(operation, control)) {
+    const x = reinterpret<f32>(a);
+    const y = reinterpret<f32>(b);
+    const r = <f32>byHost(operation, <f64>x, <f64>y);
+    if (isAllSingle(operation, x, y, r, (control & FLOAT_precision) != 0)) return reinterpret<u32>(r);
   }
   return <u32>arithmetic(operation, a, b, false);
 }
 
-// @ts-ignore: decorator
-@inline
-function isOrdinarySingle(bits: u32): bool {
-  const size = bits & 0x7fffffff;
-  return size == 0 || (size >= 0x00800000 && size <= 0x7f800000);
-}
-
-/** A plain result comes of nothing that is infinite or no number, so that 0 and what is normal are left. */
-// @ts-ignore: decorator
-@inline
-function isNoDenormal(bits: u64): bool {
-  return (bits & MAGNITUDE) - 1 >= LEAST - 1;
-}
-
-/** Whether r is all that there is to say of x and y: plain, of numbers that are not denormal, and exact if that would be told. */
-// @ts-ignore: decorator
-@inline
-function isAll(operation: i32, x: f64, y: f64, r: f64, told: bool): bool {
-  return (
-    isPlain(reinterpret<u64>(r)) &&
-    isNoDenormal(reinterpret<u64>(x)) &&
-    isNoDenormal(reinterpret<u64>(y)) &&
-    (told || isExact(operation, x, y, r))
-  );
-}
-
-// @ts-ignore: decorator
-@inline
-function byHostLanes(operation: i32, a: v128, b: v128): v128 {
-  if (operation == SSE_add) return f64x2.add(a, b);
-  if (operation == SSE_subtract) return f64x2.sub(a, b);
-  if (operation == SSE_multiply) return f64x2.mul(a, b);
-  return f64x2.div(a, b);
-}
-
-/** What most of it is: doubles with results that need no further look. Sets `isQuick` if it has one. */
+/** Whether what the quick way gave last is the result. */
 let isQuick: bool = false;
+
+/** What most of it is, past all that takes numbers apart. */
 function quickDoubles(operation: i32, scalar: bool, told: bool, a: v128, b: v128): v128 {
-  const r = byHostLanes(operation, a, b);
+  let r: v128;
+  if (operation == SSE_add) r = f64x2.add(a, b);
+  else if (operation == SSE_subtract) r = f64x2.sub(a, b);
+  else if (operation == SSE_multiply) r = f64x2.mul(a, b);
+  else r = f64x2.div(a, b);
   isQuick = isAll(operation, f64x2.extract_lane(a, 0), f64x2.extract_lane(b, 0), f64x2.extract_lane(r, 0), told);
   if (scalar) return f64x2.replace_lane(a, 0, f64x2.extract_lane(r, 0));
   isQuick =
@@ -257,22 +229,6 @@ function quickDoubles(operation: i32, scalar: bool, told: bool, a: v128, b: v128
   return r;
 }
 
-// @ts-ignore: decorator
-@inline
-function isAllSingle(operation: i32, x: f32, y: f32, r: f32, told: bool): bool {
-  const size = (reinterpret<u32>(r) & 0x7fffffff) - 2 * LEAST_SINGLE;
-  if (size >= INFINITY_SINGLE - 2 * LEAST_SINGLE) return false;
-  if ((reinterpret<u32>(x) & 0x7fffffff) - 1 < LEAST_SINGLE - 1) return false;
-  if ((reinterpret<u32>(y) & 0x7fffffff) - 1 < LEAST_SINGLE - 1) return false;
-  return told || isExactSingle(operation, <f64>x, <f64>y, <f64>r);
-}
-
-function isExactSingle(operation: i32, x: f64, y: f64, r: f64): bool {
-  const between = byHost(operation, x, y);
-  return r == between && isExact(operation, x, y, between);
-}
-
-/** The same of singles. */
 function quickSingles(operation: i32, scalar: bool, told: bool, a: v128, b: v128): v128 {
   let r: v128;
   if (operation == SSE_add) r = f32x4.add(a, b);
