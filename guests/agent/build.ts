@@ -41,10 +41,18 @@ const compilers: Readonly<
     options: ["-march=x86-64", "-mtune=generic", "-fcf-protection=none"],
     debian: "gcc, libc6-dev; elsewhere gcc-x86-64-linux-gnu, libc6-dev-amd64-cross",
   },
-  // The kernel's headers for x86 are the same for both; no library is needed.
+  // The kernel's headers for x86 are the same for both; no library is needed. With arguments and frames in registers it is a thirtieth less.
   i386: {
     program: "x86_64-linux-gnu-gcc",
-    options: ["-m32", "-march=i686", "-mtune=generic", "-fcf-protection=none"],
+    options: [
+      "-m32",
+      "-march=i686",
+      "-mtune=generic",
+      "-fcf-protection=none",
+      "-mregparm=3",
+      "-fomit-frame-pointer",
+      "-fno-inline-functions-called-once",
+    ],
     debian: "gcc, libc6-dev; elsewhere gcc-x86-64-linux-gnu, libc6-dev-amd64-cross",
     findsHeaders: false,
   },

@@ -28,7 +28,7 @@ __asm__(".text\n"
 #undef __NR_setresgid
 #define __NR_setresgid __NR_setresgid32
 
-/* The sixth argument is in the register that may be the frame's. */
+/* Functions have their first three arguments in registers (build.ts). The sixth of a call is in the one that may be the frame's. */
 long raw_call(long number, long a, long b, long c, long d, long e, long f);
 __asm__(".text\n"
 	"raw_call:\n"
@@ -36,13 +36,11 @@ __asm__(".text\n"
 	"	push %ebx\n"
 	"	push %esi\n"
 	"	push %edi\n"
-	"	mov 20(%esp), %eax\n"
-	"	mov 24(%esp), %ebx\n"
-	"	mov 28(%esp), %ecx\n"
-	"	mov 32(%esp), %edx\n"
-	"	mov 36(%esp), %esi\n"
-	"	mov 40(%esp), %edi\n"
-	"	mov 44(%esp), %ebp\n"
+	"	mov %edx, %ebx\n"
+	"	mov 20(%esp), %edx\n"
+	"	mov 24(%esp), %esi\n"
+	"	mov 28(%esp), %edi\n"
+	"	mov 32(%esp), %ebp\n"
 	"	int $0x80\n"
 	"	pop %edi\n"
 	"	pop %esi\n"
@@ -59,8 +57,8 @@ static long new_process(void)
 static long new_program(void (*run)(void *of), void *of, void *stack)
 {
 	long result;
-	__asm__ volatile("int $0x80\n\ttest %%eax, %%eax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tsub $12, %%esp\n"
-			 "\tpush %%edi\n\tcall *%%esi\n\tud2\n1:"
+	__asm__ volatile("int $0x80\n\ttest %%eax, %%eax\n\tjnz 1f\n\txor %%ebp, %%ebp\n"
+			 "\tmov %%edi, %%eax\n\tcall *%%esi\n\tud2\n1:"
 			 : "=a"(result)
 			 : "a"(__NR_clone), "b"(CLONE_VM | CLONE_VFORK | SIGCHLD), "c"((long)stack & -16), "d"(0), "S"(run), "D"(of)
 			 : "memory");
