@@ -6,6 +6,9 @@ import { enableRelaxedSimd } from "./relaxed-simd.js";
 /** The optimiser of V8 11 takes twice the time of newer ones. */
 const isOld = Number.parseInt(process.versions.v8, 10) < 12;
 
+/** Branch hints are on by themselves from V8 13.6 on; a flag that there is no more would be complained of. */
+const needsFlagForHints = Number.parseFloat(process.versions.v8) < 13.6;
+
 /**
  * Of functions of which nothing else is known. By default 1.8 million (Node 20) or 13 million (Node 26): less than a
  * millisecond, for which V8 spends five to ten milliseconds of another thread. Regions come by the thousand, and on two cores
@@ -21,12 +24,12 @@ function setBudget(budget: number): void {
 }
 
 /**
- * For modules compiled from now on, on all threads: a fused multiply-add in one instruction, which Node 20 has behind a flag;
- * and functions optimised later.
+ * For modules compiled from now on, on all threads: a fused multiply-add in one instruction and branch hints, which Node 20 has
+ * behind flags; and functions optimised later.
  */
 export function prepareV8(): void {
   enableRelaxedSimd();
-  setFlagsFromString("--experimental-wasm-branch-hinting");
+  if (needsFlagForHints) setFlagsFromString("--experimental-wasm-branch-hinting");
   setBudget(usualBudget);
 }
 
