@@ -24,7 +24,8 @@ interface Call {
 /** Of IA32_APIC's command: the destination and what stands for one are the bitmap's here. */
 const destinations = 0xff00_0000n | 0xc0000n;
 
-const rows: Readonly<Record<number, (call: Call) => bigint>> = {
+/** An exit: the user side is asked. */
+const rows: Readonly<Record<number, (call: Call) => Exit | bigint>> = {
   // KVM_HC_VAPIC_POLL_IRQ: whoever leaves looks at interrupts.
   1: () => 0n,
   // KVM_HC_KICK_CPU: of flags there is none.
@@ -46,6 +47,7 @@ const rows: Readonly<Record<number, (call: Call) => bigint>> = {
     if (!vcpu.vm.shared) vcpu.requestExit();
     return 0n;
   },
+  [KVM_HC_MAP_GPA_RANGE]: mapRange,
 };
 
 const bitsOf = (word: bigint): number[] =>
@@ -69,12 +71,9 @@ export function hypercall(vcpu: VcpuInside): Exit | undefined {
   const register = (number: number): bigint => BigInt.asUintN(width, getField(vcpu, "general", number));
   const answer = (): Exit | bigint => {
     if (getField(vcpu, "cpl") !== 0n) return Answer.notPermitted;
-    const number = Number(BigInt.asUintN(32, register(0)));
-    if (register(0) >= 0x1_0000_0000n) return Answer.unknown;
-    const args = [register(3), register(1), register(2), register(6)] as const;
-    const call: Call = { vcpu, vm: x86VmOf(vcpu.vm), args, width };
-    if (number === KVM_HC_MAP_GPA_RANGE) return mapRange(call);
-    return rows[number]?.(call) ?? Answer.unknown;
+    const row = rows[Number(BigInt.asUintN(32, register(0)))];
+    if (!row || register(0) >= 0x1_0000_0000n) return Answer.unknown;
+    return row({ vcpu, vm: x86VmOf(vcpu.vm), args: [register(3), register(1), register(2), register(6)], width });
   };
   const given = answer();
   if (typeof given !== "bigint") return given;
