@@ -28,8 +28,8 @@ __asm__(".text\n"
 #undef __NR_setresgid
 #define __NR_setresgid __NR_setresgid32
 
-/* Functions have their first three arguments in registers (build.ts). The sixth of a call is in the one that may be the frame's. */
-long raw_call(long number, long a, long b, long c, long d, long e, long f);
+/* The sixth of a call is in the register that may be the frame's. Whoever includes this is compiled as build.ts does, or as usual. */
+__attribute__((regparm(3))) long raw_call(long number, long a, long b, long c, long d, long e, long f);
 __asm__(".text\n"
 	"raw_call:\n"
 	"	push %ebp\n"
@@ -53,7 +53,7 @@ static long new_process(void)
 	return raw_call(__NR_clone, SIGCHLD, 0, 0, 0, 0, 0);
 }
 
-/* As powerpc64.h says. */
+/* As powerpc64.h says; `run` has its argument in a register, as build.ts tells the compiler. */
 static long new_program(void (*run)(void *of), void *of, void *stack)
 {
 	long result;
