@@ -58,6 +58,7 @@ export class VmMemory {
     }
   }
 
+  /** To ask the memory for its buffer takes as long as ten accesses: it is only asked where the views may be too short. */
   #refresh(): void {
     const buffer = this.wasm.buffer;
     if (buffer === this.#buffer) return;
@@ -84,32 +85,44 @@ export class VmMemory {
     return this.wasm.buffer.byteLength;
   }
 
+  // Views that reach so far. Those of a memory that has grown are shorter: where it is not shared, they have nothing.
+  #words(address: number): Int32Array {
+    if (address >= this.#u8.length) this.#refresh();
+    return this.#i32;
+  }
+  #doubleWords(address: number): BigInt64Array {
+    if (address >= this.#u8.length) this.#refresh();
+    return this.#i64;
+  }
+  #doubles(address: number): Float64Array {
+    if (address >= this.#u8.length) this.#refresh();
+    return this.#f64;
+  }
+
   // Plain accesses: what one thread owns. Addresses are bytes, aligned to the size.
   i32(address: number): number {
-    return this.i32s[address >>> 2] ?? 0;
+    return this.#words(address)[address >>> 2] ?? 0;
   }
   setI32(address: number, value: number): void {
-    this.i32s[address >>> 2] = value;
+    this.#words(address)[address >>> 2] = value;
   }
   u32(address: number): number {
     return this.i32(address) >>> 0;
   }
   i64(address: number): bigint {
-    return this.i64s[address / 8] ?? 0n;
+    return this.#doubleWords(address)[address / 8] ?? 0n;
   }
   u64(address: number): bigint {
     return BigInt.asUintN(64, this.i64(address));
   }
   setI64(address: number, value: bigint): void {
-    this.i64s[address / 8] = value;
+    this.#doubleWords(address)[address / 8] = value;
   }
   f64(address: number): number {
-    this.#refresh();
-    return this.#f64[address / 8] ?? 0;
+    return this.#doubles(address)[address / 8] ?? 0;
   }
   setF64(address: number, value: number): void {
-    this.#refresh();
-    this.#f64[address / 8] = value;
+    this.#doubles(address)[address / 8] = value;
   }
   /** Counts up. */
   increment(address: number): void {
@@ -118,45 +131,42 @@ export class VmMemory {
 
   // Atomic accesses: where two threads meet.
   load(address: number): number {
-    return Atomics.load(this.i32s, address >>> 2);
+    return Atomics.load(this.#words(address), address >>> 2);
   }
   store(address: number, value: number): void {
-    Atomics.store(this.i32s, address >>> 2, value);
+    Atomics.store(this.#words(address), address >>> 2, value);
   }
   add(address: number, value: number): number {
-    return Atomics.add(this.i32s, address >>> 2, value);
+    return Atomics.add(this.#words(address), address >>> 2, value);
   }
   or(address: number, bits: number): number {
-    return Atomics.or(this.i32s, address >>> 2, bits);
+    return Atomics.or(this.#words(address), address >>> 2, bits);
   }
   and(address: number, bits: number): number {
-    return Atomics.and(this.i32s, address >>> 2, bits);
+    return Atomics.and(this.#words(address), address >>> 2, bits);
   }
   exchange(address: number, value: number): number {
-    return Atomics.exchange(this.i32s, address >>> 2, value);
+    return Atomics.exchange(this.#words(address), address >>> 2, value);
   }
   compareExchange(address: number, expected: number, value: number): number {
-    return Atomics.compareExchange(this.i32s, address >>> 2, expected, value);
+    return Atomics.compareExchange(this.#words(address), address >>> 2, expected, value);
   }
   notify(address: number, count?: number): void {
-    if (this.shared) Atomics.notify(this.i32s, address >>> 2, count);
+    if (this.shared) Atomics.notify(this.#words(address), address >>> 2, count);
   }
   /** Waits while the word is `value`, at most `timeout` ms. Only on shared memory, on a thread that may block. */
   wait(address: number, value: number, timeout: number): void {
-    Atomics.wait(this.i32s, address >>> 2, value, timeout);
+    Atomics.wait(this.#words(address), address >>> 2, value, timeout);
   }
 
   /** EFAULT if it does not lie inside. */
   bytes(address: number, length: number): Uint8Array {
-    this.#refresh();
     if (!(Number.isInteger(address) && Number.isInteger(length) && address >= 0 && length >= 0)) {
       throw new KvmError("EFAULT", `not a range of the VM's memory: ${length} bytes at ${address}`);
     }
-    if (address + length > this.#buffer.byteLength) {
-      throw new KvmError(
-        "EFAULT",
-        `${length} bytes at ${address} end beyond the VM's memory of ${this.#buffer.byteLength}`,
-      );
+    if (address + length > this.#u8.length) this.#refresh();
+    if (address + length > this.#u8.length) {
+      throw new KvmError("EFAULT", `${length} bytes at ${address} end beyond the VM's memory of ${this.#u8.length}`);
     }
     return this.#u8.subarray(address, address + length);
   }

@@ -15,7 +15,8 @@ const needsFlagForHints = Number.parseFloat(process.versions.v8) < 13.6;
  * that thread takes the time from the guest.
  */
 const usualBudget = isOld ? 300_000_000 : 30_000_000;
-const leastBudget = isOld ? 100_000_000 : 30_000_000;
+/** Of regions, whose code is known to be hot. */
+const leastBudget = 30_000_000;
 /** V8 keeps budgets in an int32. */
 const mostBudget = 2_000_000_000;
 

@@ -40,7 +40,7 @@ export class HostBus {
   /** Devices that pull each level interrupt. */
   readonly #pulled = new Map<number, Set<number>>();
   readonly #doorbells: Doorbells;
-  readonly #counters: Record<string, number> = {};
+  readonly #counters = new Map<string, number>();
 
   constructor(parts: HostBusParts) {
     this.#parts = parts;
@@ -94,11 +94,11 @@ export class HostBus {
   }
 
   count(what: string): void {
-    this.#counters[`pci_${what}`] = (this.#counters[`pci_${what}`] ?? 0) + 1;
+    this.#counters.set(what, (this.#counters.get(what) ?? 0) + 1);
   }
 
   stats(): Readonly<Record<string, number>> {
-    return this.#counters;
+    return Object.fromEntries([...this.#counters].map(([what, count]) => [`pci_${what}`, count]));
   }
 
   /** Pulls all devices out. */

@@ -36,6 +36,8 @@ interface Window {
   readonly pageShift: number;
   /** Address of its entries in the VM's memory. */
   readonly entries: number;
+  /** The entries themselves. Empty: the memory has grown, and they are to be looked up anew. */
+  view: BigUint64Array;
   /** The table's number. */
   readonly fd: number;
 }
@@ -199,7 +201,7 @@ export class DmaWindows {
     return [...this.#active].find((range) => range !== this.#default);
   }
 
-  #createTable({ liobn, start, size, pageShift }: Omit<Window, "entries" | "fd">): Window {
+  #createTable({ liobn, start, size, pageShift }: Omit<Window, "entries" | "view" | "fd">): Window {
     const shift = BigInt(pageShift);
     const table: SpaprTce = this.#vm.createSpaprTce({
       liobn: BigInt(liobn),
@@ -207,7 +209,7 @@ export class DmaWindows {
       offset: start >> shift,
       size: size >> shift,
     });
-    return { liobn, start, size, pageShift, entries: table.address, fd: table.fd };
+    return { liobn, start, size, pageShift, entries: table.address, view: new BigUint64Array(0), fd: table.fd };
   }
 
   /** What is 0 is only read: most of a table never gets room then. */
@@ -221,13 +223,15 @@ export class DmaWindows {
     for (let done = 0; done < length; ) {
       const at = address + BigInt(done);
       const range = this.#find(at);
-      const tce = range && this.#entry(range, at);
-      if (!range || tce === undefined || !(tce & permission)) return false;
-      const page = 2 ** range.pageShift;
-      const within = Number((at - range.start) & BigInt(page - 1));
+      if (!range) return false;
+      const page = 1 << range.pageShift;
+      const offset = Number(at - range.start);
+      const within = offset % page;
+      const tce = this.#entry(range, (offset - within) / page);
+      if (!(tce & permission)) return false;
       const part = Math.min(page - within, length - done);
       // What the guest put there may be no memory, or end beyond it.
-      const real = Number(tce & ~BigInt(page - 1)) + within;
+      const real = Number(tce & -BigInt(page)) + within;
       const memory = this.#memory.view(real, part);
       if (!memory) return false;
       visit(memory, done);
@@ -245,8 +249,11 @@ export class DmaWindows {
   }
 
   /** Read once: the guest's CPUs may change it meanwhile. */
-  #entry({ entries, start, pageShift }: Window, address: bigint): bigint {
-    const bytes = this.#vm.bytes(entries + Number((address - start) >> BigInt(pageShift)) * 8, 8);
-    return Atomics.load(new BigUint64Array(bytes.buffer, bytes.byteOffset, 1), 0);
+  #entry(range: Window, index: number): bigint {
+    if (range.view.length === 0) {
+      const all = this.#table(range);
+      range.view = new BigUint64Array(all.buffer, all.byteOffset, all.length / 8);
+    }
+    return Atomics.load(range.view, index);
   }
 }
