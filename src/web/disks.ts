@@ -14,8 +14,11 @@ import { originFolder } from "./origin-files.js";
 import { BlobStore, OriginFile, originBlob } from "./stores.js";
 
 /** A disk as the worker is told of it: a string is a file of the origin's. */
-export interface SentDisk extends Pick<DiskOption, "format" | "readOnly" | "mode"> {
+export interface SentDisk {
   readonly source: string | Blob;
+  readonly format: DiskOption["format"] | undefined;
+  readonly readOnly: DiskOption["readOnly"] | undefined;
+  readonly mode: DiskOption["mode"] | undefined;
 }
 
 /** Rejects with VmmError; KvmError, EINVAL: what was saved is of other disks. */

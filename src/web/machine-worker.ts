@@ -14,6 +14,7 @@ import { capture, type Snapshot } from "../vmm/snapshot/snapshot.js";
 import { bootFiles } from "./files.js";
 import { type FromMachine, type MachinePlan, sentError, type ToMachine, window } from "./messages.js";
 import type { PageNetwork } from "./network.js";
+import { Greeting } from "./sure-worker.js";
 import { spawnVcpuThread } from "./vcpu-thread.js";
 
 /** How long a guest may take to read what was sent to it before a snapshot, milliseconds. */
@@ -223,7 +224,7 @@ class FarMachine {
         ...(this.#disks?.devices ?? []),
         ...(this.#network ? [this.#network.device] : []),
       ],
-      spawn: spawnVcpuThread,
+      spawn: () => threads.pop() ?? spawnVcpuThread(),
       output: this.#console.write,
       signal: this.#stop.signal,
     };
@@ -285,3 +286,8 @@ function buffersOf({ images }: Snapshot): ArrayBuffer[] {
 
 const machine = new FarMachine();
 addEventListener("message", ({ data }: MessageEvent<ToMachine>) => void machine.hear(data));
+// Where a worker makes a worker, Firefox may wait for ever: the new one's thread may take the notification that its maker waits
+// for. So it is done before this worker has anything to lose, and the page makes another one if the second greeting does not come.
+postMessage(Greeting.loaded);
+const threads = crossOriginIsolated ? Array.from({ length: Number(self.name.slice(7)) }, spawnVcpuThread) : [];
+postMessage(Greeting.ready);

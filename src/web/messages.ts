@@ -16,7 +16,10 @@ import type { SentDisk } from "./disks.js";
 export const window = 1 << 20;
 
 /** Of `createVm`'s options what the machine is made of. It goes through postMessage. */
-export interface MachinePlan extends Pick<VmOptions, "type" | "cpu" | "append"> {
+export interface MachinePlan {
+  readonly type: VmOptions["type"] | undefined;
+  readonly cpu: VmOptions["cpu"] | undefined;
+  readonly append: VmOptions["append"] | undefined;
   readonly guest: VmGuest;
   /** Bytes. */
   readonly memory: number;

@@ -1,9 +1,32 @@
-/** Connections to servers in the guest: the page's end of them. The network, in the worker, has the other (network.ts). */
+/**
+ * The page's part of a machine's network: what it may be, and its end of connections to servers in the guest. The network, in the
+ * worker, has the other (network.ts). Loaded by those who have one.
+ */
+import { notSupported } from "../api/error.js";
+import { relayOf } from "../api/network.js";
+import type { Network } from "../api/types.js";
 import type { Accept, HostStream, HostStreamEvents } from "../vmm/network/host.js";
-import type { FarEvent, NearEvent } from "./messages.js";
+import type { FarEvent, NearEvent, NetworkPlan } from "./messages.js";
 
 /** Bytes of a connection that were sent to the worker and that the network has not taken. */
 const window = 1 << 18;
+
+/** What a page can give a guest of a network. VmError, EINVAL, NOT_SUPPORTED. */
+export function networkPlan({ allow = [], forward = [], via = "fetch", onConnect }: Network): NetworkPlan {
+  const relay = relayOf(via, allow);
+  if (relay === undefined && via !== "fetch") {
+    throw notSupported(
+      `createVm: the option network.via with ${String(via)} in a page`,
+      'there is "fetch", and a relay\'s address as new URL("wss://…")',
+    );
+  }
+  if (allow === "all") {
+    // It could not leave out the networks beside the user's machine: a page is not told a name's address.
+    throw notSupported('createVm: the option network.allow with "all" in a page', "name hosts and ports");
+  }
+  if (forward.length > 0) throw notSupported("createVm: the option network.forward in a page", "use vm.net");
+  return { allow, relay, asks: onConnect !== undefined };
+}
 
 type Post = (stream: number, event: NearEvent, transfer?: Transferable[]) => void;
 

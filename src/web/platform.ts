@@ -2,11 +2,9 @@
 import { bytesIn } from "../api/bytes.js";
 import { notSupported, VmError } from "../api/error.js";
 import { memoryShares } from "../api/memory-limit.js";
-import { relayOf } from "../api/network.js";
 import type { BootPlan, Platform, RunningMachine } from "../api/platform.js";
-import type { Disk, FileSource, Network } from "../api/types.js";
+import type { FileSource } from "../api/types.js";
 import { Errno, type ErrnoName, KvmError } from "../base/errors.js";
-import { anything, boolean, having, integer, listOf, oneOf } from "../base/takes.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import type { ConsolePort, ConsolePortEnd } from "../vmm/devices/virtio/console.js";
 import { VmmError } from "../vmm/errors.js";
@@ -14,19 +12,15 @@ import { kvmMemory, machineForGuest, machineRow } from "../vmm/machines/machines
 import type { Destination } from "../vmm/network/policy.js";
 import { anyPlatform } from "../vmm/snapshot/platform.js";
 import type { Snapshot } from "../vmm/snapshot/snapshot.js";
-import type { SentDisk } from "./disks.js";
-import {
-  type FromMachine,
-  type MachinePlan,
-  type NetworkPlan,
-  type SentError,
-  type ToMachine,
-  window,
-} from "./messages.js";
+import type { Hardware } from "./hardware.js";
+import { type FromMachine, type MachinePlan, type SentError, type ToMachine, window } from "./messages.js";
 import type { NearStreams } from "./near-streams.js";
+import { type SureWorker, sureWorker } from "./sure-worker.js";
 
 /** How long a worker may take to end its machine before it is ended itself, milliseconds. */
 const patience = 10_000;
+/** Of its vCPUs' threads so many are made before its machine is; how many there may be, the machine says. */
+const mostEarly = 16;
 
 export const webPlatform: Platform = {
   boot: (plan) => new NearMachine(plan).start(undefined),
@@ -118,7 +112,7 @@ interface Capturing {
 
 class NearMachine {
   readonly #plan: BootPlan;
-  readonly #worker = new Worker(new URL("./machine-worker.js", import.meta.url), { type: "module", name: "unikvm" });
+  #worker: SureWorker<ToMachine> | undefined;
   readonly #ports: readonly NearPort[];
   readonly #ended: Promise<Outcome>;
   /** Of a machine with a network. */
@@ -138,14 +132,9 @@ class NearMachine {
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#worker.addEventListener("message", ({ data }: MessageEvent<FromMachine>) => this.#hear(data));
-    const died = (why: string): void => this.#over({ kind: "failed", message: `the machine's worker failed: ${why}` });
-    this.#worker.addEventListener("error", ({ message }) => died(message || "it could not be loaded"));
-    this.#worker.addEventListener("messageerror", () => died("a message could not be read"));
   }
 
-  readonly #post = (message: ToMachine, transfer: Transferable[] = []): void =>
-    this.#worker.postMessage(message, { transfer });
+  readonly #post = (message: ToMachine, transfer?: Transferable[]): void => this.#worker?.post(message, transfer);
 
   async start(snapshot: Snapshot | undefined): Promise<RunningMachine> {
     const { signal } = this.#plan;
@@ -154,17 +143,36 @@ class NearMachine {
       this.#over({ kind: "stopped" });
     };
     signal.addEventListener("abort", onAbort, { once: true });
+    let plan: MachinePlan;
     try {
       signal.throwIfAborted();
-      const plan = machinePlan(this.#plan, snapshot);
-      if (plan.network) {
-        const { NearStreams } = await import("./near-streams.js");
-        signal.throwIfAborted();
+      const { disks = [], network } = this.#plan.options;
+      // What few need is loaded by those who do. What was made elsewhere says how.
+      const { hardware } = snapshot ?? {};
+      const made =
+        hardware === undefined
+          ? undefined
+          : (await import("./hardware.js")).hardwareOf(hardware, disks.length > 0, network !== undefined);
+      plan = machinePlan(this.#plan, snapshot, made);
+      if (disks.length > 0) {
+        const { sentDisk } = await import("./near-disks.js");
+        plan = { ...plan, disks: disks.map(sentDisk) };
+      }
+      if (network) {
+        const { NearStreams, networkPlan } = await import("./near-streams.js");
+        plan = { ...plan, network: networkPlan(network) };
         this.#streams = new NearStreams((stream, event, transfer) =>
           this.#post({ type: "net", stream, event }, transfer),
         );
       }
+      signal.throwIfAborted();
       this.#plan.connected(this.#ports);
+      const early = Math.min(plan.cpus, mostEarly);
+      this.#worker = sureWorker<ToMachine, FromMachine>(
+        () => new Worker(new URL("./machine-worker.js", import.meta.url), { type: "module", name: `unikvm ${early}` }),
+        (message) => this.#hear(message),
+        (why) => this.#over({ kind: "failed", message: `the machine's worker failed: ${why}` }),
+      );
       await new Promise<void>((resolve, reject) => {
         [this.#started, this.#failed] = [resolve, reject];
         this.#post({ type: "start", plan, snapshot });
@@ -175,8 +183,7 @@ class NearMachine {
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
-    const made = snapshot?.hardware === undefined ? undefined : hardwareOf(snapshot.hardware);
-    const cpus = made?.cpus ?? this.#plan.options.cpus ?? 1;
+    const { cpus } = plan;
     const { disks = [], network } = this.#plan.options;
     return {
       cpus,
@@ -237,7 +244,7 @@ class NearMachine {
 
   /** Everything is gone. */
   #over(outcome: Outcome): void {
-    this.#worker.terminate();
+    this.#worker?.terminate();
     const why = new VmmError(outcome.kind === "failed" ? outcome.message : "the machine has ended");
     this.#failed(why);
     this.#capturing?.failed(why);
@@ -303,108 +310,30 @@ class NearMachine {
   }
 }
 
-/** VmError, NOT_SUPPORTED, EINVAL: what a page has not. */
-function machinePlan({ options, ports }: BootPlan, from: Snapshot | undefined): MachinePlan {
-  const { image, kernel, initrd, memory, cpus = 1, type, cpu, append, disks = [], network, limits = {} } = options;
+/** Without disks and a network; `made`, how the snapshot's machine was made. VmError, NOT_SUPPORTED, EINVAL: what a page has not. */
+function machinePlan(
+  { options, ports }: BootPlan,
+  from: Snapshot | undefined,
+  made: Hardware | undefined,
+): MachinePlan {
+  const { image, kernel, initrd, memory, type, cpu, append, limits = {} } = options;
   const { guest } = options;
   if (!from && kernel === undefined && (image === undefined || image === "debian-busybox")) {
     const instead = "give it as image what `unikvm guest export` wrote, or kernel and initrd";
     throw new VmError("EINVAL", `createVm: a page has no guest of its own; ${instead}`);
   }
-  // What was made elsewhere says how.
-  const made = from?.hardware === undefined ? undefined : hardwareOf(from.hardware);
-  if (made) requireSameParts(made, disks.length > 0, network !== undefined);
+  const cpus = made?.cpus ?? options.cpus ?? 1;
   return {
     ...{ guest, memory, cpus, image: sendable(image), kernel: sendable(kernel), initrd: sendable(initrd) },
-    disks: disks.map(sentDisk),
+    disks: [],
     diskLimit: limits.disk === undefined ? undefined : bytesIn(limits.disk, "limits.disk"),
     cpuLimit: limits.cpu,
     memoryShares: memoryShares(options, {
       ram: memory,
-      kvm: kvmMemory(from ? machineRow(from.state.machine) : machineForGuest(guest), made?.cpus ?? cpus),
+      kvm: kvmMemory(from ? machineRow(from.state.machine) : machineForGuest(guest), cpus),
     }),
-    network: network && networkPlan(network),
     ports: ports.map(({ name }) => name),
-    ...(type === undefined ? {} : { type }),
-    ...(cpu === undefined ? {} : { cpu }),
-    ...(append === undefined ? {} : { append }),
-  };
-}
-
-/** As Node.js has it, so that one goes on in the other. */
-interface Hardware {
-  readonly made: "unikvm";
-  readonly cpus: number;
-  readonly own: 1;
-  readonly models: readonly [];
-  readonly disks: readonly unknown[];
-  readonly network: boolean;
-}
-
-const hardwareCheck = having({
-  made: oneOf("unikvm"),
-  cpus: integer(1, 0xffff),
-  own: integer(1, 1),
-  models: listOf((_, call, name) => {
-    throw new KvmError("EINVAL", `${call}: ${name} is a device that a page has not`);
-  }),
-  disks: listOf(anything),
-  network: boolean,
-});
-
-/** Of a snapshot from anywhere. KvmError, EINVAL: its machine is none that a page has. */
-function hardwareOf(hardware: unknown): Hardware {
-  hardwareCheck(hardware, "snapshot", "hardware");
-  return hardware as Hardware;
-}
-
-/** VmError, EINVAL, NOT_SUPPORTED. */
-function requireSameParts({ disks, network }: Hardware, hasDisks: boolean, hasNetwork: boolean): void {
-  if (disks.length > 0 || hasDisks)
-    throw notSupported("createVm: a snapshot of a VM with disks in a page", "use one without");
-  if (network === hasNetwork) return;
-  throw new VmError(
-    "EINVAL",
-    network
-      ? "createVm: the snapshot's machine has a network card; say again what it may reach, as network: {}"
-      : "createVm: the snapshot's machine has no network card; leave the network out",
-  );
-}
-
-/** What a page can give a guest of a network. VmError, EINVAL, NOT_SUPPORTED. */
-function networkPlan({ allow = [], forward = [], via = "fetch", onConnect }: Network): NetworkPlan {
-  const relay = relayOf(via, allow);
-  if (relay === undefined && via !== "fetch") {
-    throw notSupported(
-      `createVm: the option network.via with ${String(via)} in a page`,
-      'there is "fetch", and a relay\'s address as new URL("wss://…")',
-    );
-  }
-  if (allow === "all") {
-    // It could not leave out the networks beside the user's machine: a page is not told a name's address.
-    throw notSupported('createVm: the option network.allow with "all" in a page', "name hosts and ports");
-  }
-  if (forward.length > 0) throw notSupported("createVm: the option network.forward in a page", "use vm.net");
-  return { allow, relay, asks: onConnect !== undefined };
-}
-
-function sentDisk({ source, format, readOnly, mode, backing }: Disk): SentDisk {
-  if (backing) throw notSupported("createVm: the option disks.backing in a page", "give one image with all of it");
-  if (source instanceof URL) throw notSupported("createVm: a disk that is a URL in a page", "fetch it as a Blob");
-  if (typeof source !== "string" && !(source instanceof Blob)) {
-    throw new VmError("EINVAL", "createVm: a disk's source is the path of a file of the origin's, or a Blob");
-  }
-  if (source instanceof Blob && mode === "write") {
-    throw new VmError(
-      "EINVAL",
-      'createVm: nobody can write to a Blob; leave mode "write" out, or give a file of the origin\'s',
-    );
-  }
-  return {
-    source,
-    ...(format === undefined ? {} : { format }),
-    ...(readOnly === undefined ? {} : { readOnly }),
-    ...(mode === undefined ? {} : { mode }),
+    ...{ type, cpu, append },
   };
 }
 

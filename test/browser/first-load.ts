@@ -12,7 +12,7 @@ import type { Request } from "./server.js";
 export const mostLoaded = { power: 387_000, ppc64le: 400_000, x86_64: 400_000 } as const;
 
 /** What a network and disks take comes on top of it. */
-const later = /^(network|open-network|fetch-gateway|relay|disks|decompressors)-/;
+const later = /^(near-disks|near-streams|network|open-network|fetch-gateway|relay|disks|decompressors)-/;
 
 export interface FirstLoad {
   readonly bytes: number;
