@@ -24,13 +24,18 @@ const described = (value: unknown): string => {
 export const isReadable = (value: unknown): value is ReadableStream<Uint8Array> => value instanceof ReadableStream;
 
 /** Whether it is what `bytesOf` takes. */
-export const isBody = (value: unknown): value is Body =>
+const isBody = (value: unknown): value is Body =>
   typeof value === "string" ||
   value instanceof Uint8Array ||
   value instanceof ArrayBuffer ||
   value instanceof Blob ||
   value instanceof ReadableStream ||
   (typeof value === "object" && value !== null && Symbol.asyncIterator in value);
+
+/** VmError, EINVAL: it is not. `what` is for the sentence. */
+export function requireBody(value: unknown, what: string): asserts value is Body {
+  if (!isBody(value)) throw new VmError("EINVAL", `${what} is no bytes, string, Blob, stream or iterable of bytes`);
+}
 
 /** Its bytes, piece by piece. Ended early, it ends where they come from. */
 export async function* bytesOf(body: Body): AsyncGenerator<Uint8Array> {

@@ -4,6 +4,7 @@
  */
 
 import { ByteQueue } from "../vmm/core/byte-queue.js";
+import { requireBody } from "./bytes.js";
 import { systemError } from "./errno.js";
 import { notSupported, VmError } from "./error.js";
 import type { PackTree } from "./platform.js";
@@ -11,8 +12,12 @@ import { Feeder, Program, type Runner } from "./program.js";
 import { outputOf, packInGuest, unpackInGuest } from "./trees.js";
 import type { Abort, Body, Dirent, ExitStatus, Stats, VmFs } from "./types.js";
 
-/** More of names than any folder that a host wants to hear of, bytes. */
+/** More of names than any folder, with all in it, that a host wants to hear of, bytes. */
 const mostNames = 64 << 20;
+/** More of files than that. */
+const mostEntries = 1 << 20;
+/** PATH_MAX: bytes of a path with the zero behind it, of which there are at least as many as characters. */
+const mostPath = 4095;
 /** The most that `readFile` brings, bytes: what a string or a buffer may have everywhere. */
 const mostFile = 2 ** 30 - 1;
 
@@ -56,6 +61,10 @@ export async function builtIn(
   return output.peek();
 }
 
+/** A file of the guest's kernel about itself, of which none has more bytes. */
+export const readProc = (runner: Runner, path: string): Promise<Uint8Array> =>
+  builtIn(runner, ["read", "0", "-", path], { title: `open '${path}'`, most: 1 << 20 });
+
 function throwIfFailed({ exitCode, signal }: ExitStatus, title: string): void {
   if (exitCode === 0) return;
   if (exitCode !== null) throw systemError(exitCode, title);
@@ -70,15 +79,47 @@ const nonsense = (what: string): VmError => new VmError("AGENT_FAILED", `the gue
 /** S_IFMT and its values, as in stat(2), 12 bits further down: as getdents64(2) has them. */
 const FileType = { fifo: 1, character: 2, directory: 4, block: 6, file: 8, link: 10, socket: 12 } as const;
 
-const kinds = (type: number) => ({
-  isFile: () => type === FileType.file,
-  isDirectory: () => type === FileType.directory,
-  isSymbolicLink: () => type === FileType.link,
-  isCharacterDevice: () => type === FileType.character,
-  isBlockDevice: () => type === FileType.block,
-  isFIFO: () => type === FileType.fifo,
-  isSocket: () => type === FileType.socket,
-});
+class Kind {
+  readonly #type: number;
+
+  constructor(type: number) {
+    this.#type = type;
+  }
+
+  isFile(): boolean {
+    return this.#type === FileType.file;
+  }
+  isDirectory(): boolean {
+    return this.#type === FileType.directory;
+  }
+  isSymbolicLink(): boolean {
+    return this.#type === FileType.link;
+  }
+  isCharacterDevice(): boolean {
+    return this.#type === FileType.character;
+  }
+  isBlockDevice(): boolean {
+    return this.#type === FileType.block;
+  }
+  isFIFO(): boolean {
+    return this.#type === FileType.fifo;
+  }
+  isSocket(): boolean {
+    return this.#type === FileType.socket;
+  }
+}
+
+/** There may be many of them: methods are the class's. */
+class GuestDirent extends Kind implements Dirent {
+  readonly name: string;
+  readonly parentPath: string;
+
+  constructor(name: string, parentPath: string, type: number) {
+    super(type);
+    this.name = name;
+    this.parentPath = parentPath;
+  }
+}
 
 const statFields = 13;
 
@@ -95,15 +136,15 @@ function asStats(bytes: Uint8Array): Stats {
   };
   const time = (field: number): number => Number(view.getBigInt64(8 * field, true)) / 1e6;
   const [atimeMs, mtimeMs, ctimeMs] = [time(10), time(11), time(12)];
-  return {
+  return Object.assign(new Kind(mode >> 12), {
     ...{ mode, size, ino, nlink, uid, gid, dev: device(6), rdev: device(7), blksize: at(8), blocks: at(9) },
     ...{ atimeMs, mtimeMs, ctimeMs },
     ...{ atime: new Date(atimeMs), mtime: new Date(mtimeMs), ctime: new Date(ctimeMs) },
-    ...kinds(mode >> 12),
-  };
+  });
 }
 
-function asDirents(bytes: Uint8Array, parentPath: string): Dirent[] {
+/** At most so many. */
+function asDirents(bytes: Uint8Array, parentPath: string, most: number): Dirent[] {
   const found: Dirent[] = [];
   const decoder = new TextDecoder();
   for (let at = 0; at < bytes.length; ) {
@@ -114,7 +155,9 @@ function asDirents(bytes: Uint8Array, parentPath: string): Dirent[] {
     if (name === "" || name === "." || name === ".." || name.includes("/")) {
       throw nonsense(`a file in a folder that is called ${JSON.stringify(name)}`);
     }
-    found.push({ name, parentPath, ...kinds(type) });
+    // Each takes more here than in what the guest sends.
+    if (found.length === most) throw systemError(27, `scandir '${parentPath}'`);
+    found.push(new GuestDirent(name, parentPath, type));
     at = end + 1;
   }
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -147,10 +190,18 @@ export class GuestFiles implements VmFs {
     path: string,
     options: "utf8" | (Abort & { readonly encoding?: "utf8" }) = {},
   ): Promise<string | Uint8Array> {
-    const { encoding, signal }: Abort & { encoding?: string } = options === "utf8" ? { encoding: options } : options;
+    const { encoding, signal }: Abort & { encoding?: string | null } =
+      typeof options === "string" ? { encoding: options } : (options ?? {});
+    // As node:fs has its names; of the others' text nothing is made that looks right.
+    if (encoding && !/^utf-?8$/i.test(encoding)) {
+      throw new VmError(
+        "EINVAL",
+        `readFile: encoding is ${JSON.stringify(encoding)}; there is "utf8", or bytes without`,
+      );
+    }
     const command = ["read", "0", "-", path];
     const bytes = await builtIn(this.#runner, command, { title: `open '${path}'`, most: mostFile, ...abort(signal) });
-    return encoding === undefined ? bytes.slice() : new TextDecoder().decode(bytes);
+    return encoding ? new TextDecoder().decode(bytes) : bytes.slice();
   }
 
   async writeFile(
@@ -158,6 +209,7 @@ export class GuestFiles implements VmFs {
     data: Body,
     { mode = 0o666, flag = "w", signal }: Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" } = {},
   ): Promise<void> {
+    requireBody(data, "writeFile: data");
     const command = ["write", flag, octal(mode, "writeFile"), path];
     await builtIn(this.#runner, command, { title: `open '${path}'`, input: data, ...abort(signal) });
   }
@@ -171,21 +223,26 @@ export class GuestFiles implements VmFs {
     path: string,
     options?: { readonly withFileTypes: true; readonly recursive?: boolean },
   ): Promise<readonly string[] | readonly Dirent[]> {
-    const found = await this.#list(path);
+    const bytes = await this.#list(path);
+    const found = asDirents(bytes, path, mostEntries);
     if (!options) return found.map(({ name }) => name);
-    // One after the other, and no deeper than a path can be.
-    if (options.recursive) {
-      for (let i = 0; i < found.length; i++) {
-        const each = found[i];
-        if (each?.isDirectory()) found.push(...(await this.#list(`${each.parentPath}/${each.name}`)));
-      }
+    // One after the other. A guest that says of each folder that there are more in it comes to an end, too.
+    let room = mostNames - bytes.length;
+    for (let i = 0; options.recursive && i < found.length; i++) {
+      const each = found[i];
+      if (!each?.isDirectory()) continue;
+      const inside = `${each.parentPath}/${each.name}`;
+      if (inside.length > mostPath) throw systemError(36, `scandir '${path}'`);
+      const more = await this.#list(inside, room);
+      room -= inside.length + more.length;
+      for (const one of asDirents(more, inside, mostEntries - found.length)) found.push(one);
     }
     return found;
   }
 
-  async #list(path: string): Promise<Dirent[]> {
+  async #list(path: string, most = mostNames): Promise<Uint8Array> {
     const title = `scandir '${path}'`;
-    return asDirents(await builtIn(this.#runner, ["readdir", path], { title, most: mostNames }), path);
+    return builtIn(this.#runner, ["readdir", path], { title, most });
   }
 
   async stat(path: string): Promise<Stats> {

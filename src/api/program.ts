@@ -40,8 +40,9 @@ export class Program {
   readonly finished: Promise<ExitStatus>;
   timedOut = false;
 
-  constructor(runner: Runner, start: ProgramStart) {
-    const { request, signal, timeout } = start;
+  constructor(runner: Runner, given: ProgramStart) {
+    const { request, signal, timeout } = given;
+    let start = given;
     const begun = settler<number>();
     const exited = settler<ExitStatus>();
     const over = settler<void>();
@@ -75,6 +76,12 @@ export class Program {
       giveUp = setTimeout(() => {
         status ??= { exitCode: null, signal: "SIGKILL", timedOut: this.timedOut };
         settle();
+        begun.reject(new VmError("AGENT_FAILED", "the guest's agent does not answer"));
+        start.outputEnded?.(1);
+        start.outputEnded?.(2);
+        start.inputEnded?.();
+        // Of what never ends nothing is kept.
+        start = { request, output: () => undefined };
       }, patience);
     };
     const onAbort = (): void => {
@@ -96,7 +103,7 @@ export class Program {
     this.#program = runner.run(request, {
       spawned: (pid) => begun.resolve(pid),
       failed: (errno, step) => reject(asError(request, errno, step)),
-      output: start.output,
+      output: (channel, bytes) => start.output(channel, bytes),
       outputEnded: (channel) => start.outputEnded?.(channel),
       room: () => start.room?.(),
       inputEnded: () => start.inputEnded?.(),

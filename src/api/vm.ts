@@ -1,17 +1,26 @@
 /** A VM that runs, as programs have it. */
 
-import { boolean, having, oneOf, optional, options as optionsOf, text } from "../base/takes.js";
+import {
+  anything,
+  boolean,
+  type Check,
+  having,
+  oneOf,
+  optional,
+  options as optionsOf,
+  text,
+  time,
+} from "../base/takes.js";
 import { type AgentConnection, type AgentProgram, type ProgramEvents, unheard } from "../vmm/agent/connection.js";
 import { AgentProtocolError, type AgentRequest } from "../vmm/agent/frames.js";
-import { AgentRelay, type RelayEnd } from "../vmm/agent/relay.js";
 import type { Outcome } from "../vmm/core/machine.js";
 import { packings } from "../vmm/snapshot/packing.js";
-import { bytesIn, isBody, usualMemory } from "./bytes.js";
+import { bytesIn, requireBody, usualMemory } from "./bytes.js";
 import type { ConsoleLog } from "./console.js";
 import { VmError } from "./error.js";
 import { Events } from "./events.js";
 import { execute } from "./exec.js";
-import { GuestFiles } from "./fs.js";
+import { GuestFiles, readProc } from "./fs.js";
 import { GuestNet, noNetwork } from "./net.js";
 import type { PackTree, RunningMachine } from "./platform.js";
 import { adopt, begin, inTerminal } from "./process.js";
@@ -21,7 +30,6 @@ import { signalName, signalNumber } from "./signals.js";
 import type { Taking } from "./snapshot.js";
 import type {
   Abort,
-  Body,
   Duplex,
   ExecOptions,
   ExecResult,
@@ -60,12 +68,39 @@ export interface VmParts {
   readonly snapshot: (taking: Taking) => Promise<Snapshot>;
 }
 
+const signal = optional(having({ aborted: boolean }));
 const checkSnapshotOptions = optionsOf<SnapshotOptions>({
   name: optional(text),
   memory: optional(boolean),
   packing: optional(oneOf(...packings)),
-  signal: optional(having({ aborted: boolean })),
+  signal,
 });
+/** Numbers are looked at where they are used. */
+const programOptions = {
+  cwd: optional(text),
+  env: optional(having({})),
+  user: optional(text),
+  stdin: anything,
+  timeout: anything,
+  signal,
+};
+const checkExecOptions = optionsOf<ExecOptions>({
+  ...programOptions,
+  maxOutput: anything,
+  check: optional(boolean),
+});
+const checkSpawnOptions = optionsOf<SpawnOptions>({ ...programOptions, pty: anything });
+const checkCloseOptions = optionsOf<{ readonly grace?: number }>({ grace: optional(time) });
+const checkAbort = optionsOf<Abort>({ signal });
+
+/** VmError, EINVAL. */
+function requireOptions(check: Check, options: unknown, call: string): void {
+  try {
+    check(options, call, "options");
+  } catch (error) {
+    throw misuse(error);
+  }
+}
 
 const unlessMissing = (error: unknown): void => {
   if (!(error instanceof VmError && error.code === "EXEC_FAILED")) throw error;
@@ -149,9 +184,9 @@ export class LinuxVm implements Vm {
     return error instanceof AgentProtocolError ? agentFailed(error, this.#parts.log.lines) : error;
   }
 
-  /** Has somebody else talk to the agent: frames come through what is given, and go to `end`. */
-  relay(end: RelayEnd): AgentRelay {
-    return new AgentRelay({ spawn: (request, events) => this.#runner.run(request, events) }, end);
+  /** For an `AgentRelay`, by which somebody else talks to the agent. */
+  get programs(): Pick<AgentConnection, "spawn"> {
+    return { spawn: (request, events) => this.#runner.run(request, events) };
   }
 
   /** The agent has broken the rules: nothing more can be had of this machine. */
@@ -176,6 +211,7 @@ export class LinuxVm implements Vm {
   }
 
   async exec(command: string | readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    requireOptions(checkExecOptions, options, "exec");
     const { stdin = "ignore", maxOutput = this.#parts.options.limits?.output ?? usualOutput, check = false } = options;
     if (stdin === "pipe")
       throw new VmError("EINVAL", 'exec: stdin is "pipe"; give it what is to be read, or use spawn');
@@ -192,6 +228,7 @@ export class LinuxVm implements Vm {
   }
 
   async spawn(command: string | readonly string[], options: SpawnOptions = {}): Promise<Process> {
+    requireOptions(checkSpawnOptions, options, "spawn");
     const { stdin = "pipe", pty = false } = options;
     const request = this.#request("spawn", command, options, stdin === "ignore");
     const [rows, columns] = pty === false ? [] : inTerminal(pty === true ? usualTerminal : pty);
@@ -255,11 +292,7 @@ export class LinuxVm implements Vm {
   }
 
   async snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
-    try {
-      checkSnapshotOptions(options, "snapshot", "options");
-    } catch (error) {
-      throw misuse(error);
-    }
+    requireOptions(checkSnapshotOptions, options, "snapshot");
     const { name, memory = true, packing = "deflate", signal } = options;
     if (name === "") throw new VmError("EINVAL", "snapshot: name is empty");
     signal?.throwIfAborted();
@@ -327,16 +360,19 @@ export class LinuxVm implements Vm {
       memory: options.memory === undefined ? usualMemory : bytesIn(options.memory, "memory"),
       generatedCode: await machine.generatedCode(),
       ...{ programs: agent.programs.length, sent: agent.sent, received: agent.received },
-      guest: paused ? undefined : await guestStats(this.fs),
+      guest: paused ? undefined : await guestStats((path) => readProc(this.#runner, path)),
     };
   }
 
-  events({ signal }: Abort = {}): AsyncIterableIterator<VmEvent> {
+  events(options: Abort = {}): AsyncIterableIterator<VmEvent> {
+    requireOptions(checkAbort, options, "events");
     this.#check();
-    return this.#events.read(signal);
+    return this.#events.read(options.signal);
   }
 
-  async close({ grace = usualGrace }: { readonly grace?: number } = {}): Promise<VmEnd> {
+  async close(options: { readonly grace?: number } = {}): Promise<VmEnd> {
+    requireOptions(checkCloseOptions, options, "close");
+    const { grace = usualGrace } = options;
     if (!Number.isFinite(grace) || grace < 0) throw new VmError("EINVAL", `close: grace is ${grace}, not milliseconds`);
     const { machine, agent } = this.#parts;
     this.#ending ??= { kind: "closed", message: "the VM was closed" };
@@ -372,9 +408,7 @@ export class LinuxVm implements Vm {
     if (typeof command !== "string" && !isList) {
       throw new VmError("EINVAL", `${call}: a command is a string for the shell, or a program and its arguments`);
     }
-    if (stdin !== undefined && stdin !== "pipe" && stdin !== "ignore" && !isBody(stdin as Body)) {
-      throw new VmError("EINVAL", `${call}: stdin is no bytes, string, Blob, stream or iterable of bytes`);
-    }
+    if (stdin !== undefined && stdin !== "pipe" && stdin !== "ignore") requireBody(stdin, `${call}: stdin`);
     const variables = { ...options.env, ...env };
     for (const name of Object.keys(variables)) {
       if (name === "" || name.includes("="))
@@ -392,7 +426,7 @@ export class LinuxVm implements Vm {
 
 function limits({ signal, timeout }: SpawnOptions, call: string): Pick<SpawnOptions, "signal" | "timeout"> {
   if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0 && timeout <= 0x7fff_ffff)) {
-    throw new VmError("EINVAL", `${call}: timeout is ${timeout}, not milliseconds from 1 to 2147483647`);
+    throw new VmError("EINVAL", `${call}: timeout is ${String(timeout)}, not milliseconds from 1 to 2147483647`);
   }
   return { ...(signal ? { signal } : {}), ...(timeout === undefined ? {} : { timeout }) };
 }

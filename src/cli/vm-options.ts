@@ -12,6 +12,7 @@ import type { AnyKvm } from "../kernel.js";
 import type { GuestDisk } from "../node/disks.js";
 import { beginGuestThread } from "../node/guest-thread.js";
 import type { NetworkChoice } from "../node/network.js";
+import { AgentRelay } from "../vmm/agent/relay.js";
 import { loadMachine, machineForGuest, machines } from "../vmm/machines/machines.js";
 import type { ControlServer } from "./control/server.js";
 import { diskSyntax, parseDisk } from "./disks.js";
@@ -209,7 +210,7 @@ async function serve(vm: Vm, { loader }: LoadedKvm<AnyKvm>): Promise<ControlServ
   try {
     const { serveControl } = await import("./control/server.js");
     const control = await serveControl(loader);
-    control.onAgent(() => (end) => (vm as LinuxVm).relay(end));
+    control.onAgent(() => (end) => new AgentRelay((vm as LinuxVm).programs, end));
     control.onSnapshot(async (file, packing) => {
       const { digest, info, stopped = 0 } = (await vm.snapshot({ name: file, packing })) as KeptSnapshot;
       return { digest, size: info.size, stopped };

@@ -70,6 +70,8 @@ export class AgentProgram {
   #events: ProgramEvents;
   readonly #kept: ((events: ProgramEvents) => void)[];
   readonly #send: (bytes: Uint8Array) => void;
+  /** Whether the guest has taken all that it was sent. */
+  readonly #heard: () => boolean;
   readonly input: Side = { credit: agentWindow, ended: false };
   readonly outputs: Readonly<Record<OutputChannel, Output>> = {
     1: { credit: agentWindow, untold: 0, ended: false, wanted: true },
@@ -86,11 +88,13 @@ export class AgentProgram {
     id: number,
     events: ProgramEvents,
     send: (bytes: Uint8Array) => void,
+    heard: () => boolean,
     kept: ((events: ProgramEvents) => void)[] = [],
   ) {
     this.id = id;
     this.#events = events;
     this.#send = send;
+    this.#heard = heard;
     this.#kept = kept;
   }
 
@@ -129,7 +133,19 @@ export class AgentProgram {
     if (count === 0 || side.ended || !side.wanted || this.phase === "gone") return;
     side.credit += count;
     side.untold += count;
-    if (side.untold < creditPiece) return;
+    this.#tell(channel);
+  }
+
+  /** Of what was wanted meanwhile, when the guest has taken all that it was sent. */
+  tellCredit(): void {
+    this.#tell(1);
+    this.#tell(2);
+  }
+
+  /** Of a guest that writes without end and never reads, no more waits than this number. */
+  #tell(channel: OutputChannel): void {
+    const side = this.outputs[channel];
+    if (side.untold < creditPiece || side.ended || !side.wanted || !this.#heard()) return;
     this.#send(frame(FrameType.credit, channel, this.id, words(side.untold)));
     side.untold = 0;
   }
@@ -223,6 +239,8 @@ export class AgentConnection implements ConsolePortEnd {
   readonly #reader: FrameReader;
   readonly #programs = new Map<number, AgentProgram>();
   #outgoing: Uint8Array[] = [];
+  /** A program has credit that the guest was not told of, since it has not taken what it was sent. */
+  #creditWaits = false;
   #port: ConsolePort | undefined;
   #nextId = 1;
   /** The agent has answered a greeting. */
@@ -250,7 +268,7 @@ export class AgentConnection implements ConsolePortEnd {
     this.#nextId = state.nextId;
     for (const { id, phase, pid = 0, builtIn = false, input, outputs } of state.programs) {
       const kept: ((events: ProgramEvents) => void)[] = [];
-      const program = new AgentProgram(id, keeping(kept), (bytes) => this.#send(bytes), kept);
+      const program = this.#program(id, keeping(kept), kept);
       Object.assign(program, { phase, pid, builtIn });
       Object.assign(program.input, input);
       Object.assign(program.outputs[1], outputs[1]);
@@ -294,13 +312,22 @@ export class AgentConnection implements ConsolePortEnd {
     // A guest does not live to see all numbers used; those of programs that live are left out all the same.
     do this.#nextId = (this.#nextId % 0xffff_fffe) + 1;
     while (this.#programs.has(this.#nextId));
-    const program = new AgentProgram(id, events, (bytes) => this.#send(bytes));
+    const program = this.#program(id, events);
     program.builtIn = request.builtIn ?? false;
     // What a terminal shows is all one.
     if (request.terminal) program.outputs[2].ended = true;
     this.#programs.set(id, program);
     for (const bytes of frames) this.#send(bytes);
     return program;
+  }
+
+  #program(id: number, events: ProgramEvents, kept?: ((events: ProgramEvents) => void)[]): AgentProgram {
+    const heard = (): boolean => {
+      const all = this.#outgoing.length === 0;
+      this.#creditWaits ||= !all;
+      return all;
+    };
+    return new AgentProgram(id, events, (bytes) => this.#send(bytes), heard, kept);
   }
 
   /** Tells the guest the time, its name, and something random; `ready` follows. */
@@ -360,9 +387,8 @@ export class AgentConnection implements ConsolePortEnd {
   }
 
   drained(): void {
-    while (this.#outgoing.length > 0) {
-      const [first] = this.#outgoing;
-      if (!first) return;
+    if (this.#outgoing.length === 0) return;
+    for (let first = this.#outgoing[0]; first; first = this.#outgoing[0]) {
       const sent = this.#port?.send(first) ?? 0;
       if (sent < first.length) {
         this.#outgoing[0] = first.subarray(sent);
@@ -370,6 +396,9 @@ export class AgentConnection implements ConsolePortEnd {
       }
       this.#outgoing.shift();
     }
+    if (!this.#creditWaits) return;
+    this.#creditWaits = false;
+    for (const program of this.#programs.values()) program.tellCredit();
   }
 
   #send(bytes: Uint8Array): void {
@@ -487,7 +516,7 @@ function hearOutput(program: AgentProgram, one: Frame): void {
   inOrder(!side.ended && program.phase !== "failed", "output after its end");
   // Each piece is for something, so that nobody has to keep more pieces than bytes.
   inOrder(one.payload.length > 0, "a piece of output without a byte");
-  inOrder(one.payload.length <= side.credit, "more output than was asked for");
+  inOrder(one.payload.length <= side.credit - side.untold, "more output than was asked for");
   side.credit -= one.payload.length;
   if (side.wanted) program.events.output(channel, one.payload);
 }
