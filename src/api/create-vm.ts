@@ -92,15 +92,14 @@ export const createVmOn =
    * option that is not there yet. BOOT_FAILED, CRASHED: the guest did not come up; `console` has its last lines.
    */
   async (options: VmOptions = {}): Promise<Vm> => {
-    const { signal } = options;
     try {
       checkOptions(options, "createVm", "options");
     } catch (error) {
       throw misuse(error);
     }
+    const { signal, snapshot } = options;
     signal?.throwIfAborted();
     refuseWhatIsToCome(options);
-    const { snapshot } = options;
     if (snapshot === undefined) return boot(await platform(), options);
     return goOn(await platform(), options, snapshot);
   };

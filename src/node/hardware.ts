@@ -96,7 +96,7 @@ async function requireSame({ disks: saved, network: had }: Hardware, { disks, ne
   if (had !== (network !== undefined)) {
     throw new OtherHardware(
       had
-        ? "the snapshot's machine has a network card; say again what it may reach, as --network user"
+        ? "the snapshot's machine has a network card; say again what it may reach: network: {}, or --network user"
         : "the snapshot's machine has no network card; leave the network out",
     );
   }

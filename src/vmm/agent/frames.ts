@@ -156,6 +156,9 @@ export function spawnFrames(stream: number, request: AgentRequest): Uint8Array[]
   const { command, env = [], cwd = "", user = "", terminal } = request;
   const strings = [user, cwd, ...command, ...env];
   if (command.length === 0) throw new KvmError("EINVAL", "a command needs at least the program's name");
+  // Most of them are paths.
+  if (strings.some((text) => typeof text !== "string"))
+    throw new KvmError("EINVAL", "a path, a name or an argument is no string");
   const zero = strings.find((text) => text.includes("\0"));
   if (zero !== undefined) throw new KvmError("EINVAL", `${JSON.stringify(zero)} has a zero byte, which ends strings`);
   const texts = new TextEncoder().encode(`${strings.join("\0")}\0`);
