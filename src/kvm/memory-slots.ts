@@ -139,28 +139,26 @@ export class MemorySlots {
   /** Notes a write from outside, which may go over several slots. EFAULT if part of it is no memory. */
   written(base: bigint, length: number): void {
     if (!(Number.isSafeInteger(length) && length >= 0)) throw new KvmError("EINVAL", `${length} is no number of bytes`);
-    const parts = this.#partsOf(base, base + BigInt(length));
-    for (const part of parts) this.markDirty(...part);
-  }
-
-  /** Memory in the slots that it lies in. EFAULT: some of it is no memory. */
-  #partsOf(base: bigint, end: bigint): [Slot, bigint, number][] {
-    const memory = this.#memory;
+    if (length === 0) return;
+    // Devices come here often: most of it lies in one slot.
+    const whole = this.find(base, length);
+    if (whole) {
+      this.markDirty(whole.slot, base, length);
+      return;
+    }
+    const end = base + BigInt(length);
     const parts: [Slot, bigint, number][] = [];
     let at = base;
-    // Devices come here often: nothing is made of slots that it does not lie in.
-    for (let index = 0, count = memory.i32(vmLayout.slotCount); index < count && at < end; index++) {
-      const place = vmLayout.slots + index * vmLayout.slotSize;
-      const slotBase = memory.u64(place + field.base);
-      if (slotBase > at) break;
-      const slotEnd = slotBase + memory.u64(place + field.size);
+    for (const slot of this.list()) {
+      if (at >= end || slot.base > at) break;
+      const slotEnd = slot.base + slot.size;
       if (slotEnd <= at) continue;
       const partEnd = slotEnd < end ? slotEnd : end;
-      parts.push([this.#read(index), at, Number(partEnd - at)]);
+      parts.push([slot, at, Number(partEnd - at)]);
       at = partEnd;
     }
     if (at < end) throw new KvmError("EFAULT", `there is no memory at guest physical address 0x${at.toString(16)}`);
-    return parts;
+    for (const part of parts) this.markDirty(...part);
   }
 
   getDirtyLog(number: number): Uint8Array {

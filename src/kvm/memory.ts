@@ -86,17 +86,12 @@ export class VmMemory {
   }
 
   // Views that reach so far. Those of a memory that has grown are shorter: where it is not shared, they have nothing.
+  #reach(address: number): void {
+    if (address >= this.#u8.length) this.#refresh();
+  }
   #words(address: number): Int32Array {
-    if (address >= this.#u8.length) this.#refresh();
+    this.#reach(address);
     return this.#i32;
-  }
-  #doubleWords(address: number): BigInt64Array {
-    if (address >= this.#u8.length) this.#refresh();
-    return this.#i64;
-  }
-  #doubles(address: number): Float64Array {
-    if (address >= this.#u8.length) this.#refresh();
-    return this.#f64;
   }
 
   // Plain accesses: what one thread owns. Addresses are bytes, aligned to the size.
@@ -110,19 +105,23 @@ export class VmMemory {
     return this.i32(address) >>> 0;
   }
   i64(address: number): bigint {
-    return this.#doubleWords(address)[address / 8] ?? 0n;
+    this.#reach(address);
+    return this.#i64[address / 8] ?? 0n;
   }
   u64(address: number): bigint {
     return BigInt.asUintN(64, this.i64(address));
   }
   setI64(address: number, value: bigint): void {
-    this.#doubleWords(address)[address / 8] = value;
+    this.#reach(address);
+    this.#i64[address / 8] = value;
   }
   f64(address: number): number {
-    return this.#doubles(address)[address / 8] ?? 0;
+    this.#reach(address);
+    return this.#f64[address / 8] ?? 0;
   }
   setF64(address: number, value: number): void {
-    this.#doubles(address)[address / 8] = value;
+    this.#reach(address);
+    this.#f64[address / 8] = value;
   }
   /** Counts up. */
   increment(address: number): void {
@@ -161,14 +160,14 @@ export class VmMemory {
 
   /** EFAULT if it does not lie inside. */
   bytes(address: number, length: number): Uint8Array {
-    if (!(Number.isInteger(address) && Number.isInteger(length) && address >= 0 && length >= 0)) {
-      throw new KvmError("EFAULT", `not a range of the VM's memory: ${length} bytes at ${address}`);
+    const end = address + length;
+    this.#reach(end - 1);
+    if (
+      !(Number.isInteger(address) && Number.isInteger(length) && address >= 0 && length >= 0 && end <= this.#u8.length)
+    ) {
+      throw new KvmError("EFAULT", `${length} bytes at ${address} do not lie in the VM's memory of ${this.#u8.length}`);
     }
-    if (address + length > this.#u8.length) this.#refresh();
-    if (address + length > this.#u8.length) {
-      throw new KvmError("EFAULT", `${length} bytes at ${address} end beyond the VM's memory of ${this.#u8.length}`);
-    }
-    return this.#u8.subarray(address, address + length);
+    return this.#u8.subarray(address, end);
   }
 
   /** Makes the memory at least `length` bytes long. ENOMEM if it may not or cannot. */

@@ -2,6 +2,7 @@
 import { FLOAT_denormal, FLOAT_invalid, FLOAT_precision, SSEPART_scalar } from "../layout.generated";
 import { INFINITE, NOT, ZERO } from "./numbers.as";
 import { addEarly, addLate, DOWN, NEAREST, product, UP } from "./round.as";
+import { lane, lanesOf, turned, withLane } from "./sse-lanes.as";
 import {
   begin,
   denormal,
@@ -124,10 +125,10 @@ export function sseConvertPair(s: i32, part: i32, isDouble: i32, a: v128): v128 
 /** Four integers of 32 bits as singles. */
 export function sseFromIntegers(s: i32, part: i32, a: v128): v128 {
   begin(s, part);
-  let result = i32x4.splat(<i32>fromInteger(i32x4.extract_lane(a, 0), false));
-  result = i32x4.replace_lane(result, 1, <i32>fromInteger(i32x4.extract_lane(a, 1), false));
-  result = i32x4.replace_lane(result, 2, <i32>fromInteger(i32x4.extract_lane(a, 2), false));
-  result = i32x4.replace_lane(result, 3, <i32>fromInteger(i32x4.extract_lane(a, 3), false));
+  let result = a;
+  for (let left = 4; left > 0; left--) {
+    result = turned(false, withLane(false, result, fromInteger(i32x4.extract_lane(result, 0), false)));
+  }
   end(s, part);
   return result;
 }
@@ -141,10 +142,10 @@ export function sseToIntegers(s: i32, part: i32, isDouble: i32, truncate: i32, a
     result = i32x4.replace_lane(result, 0, <i32>toInteger(i64x2.extract_lane(a, 0), true, 32, cuts));
     result = i32x4.replace_lane(result, 1, <i32>toInteger(i64x2.extract_lane(a, 1), true, 32, cuts));
   } else {
-    result = i32x4.replace_lane(result, 0, <i32>toInteger(<u32>i32x4.extract_lane(a, 0), false, 32, cuts));
-    result = i32x4.replace_lane(result, 1, <i32>toInteger(<u32>i32x4.extract_lane(a, 1), false, 32, cuts));
-    result = i32x4.replace_lane(result, 2, <i32>toInteger(<u32>i32x4.extract_lane(a, 2), false, 32, cuts));
-    result = i32x4.replace_lane(result, 3, <i32>toInteger(<u32>i32x4.extract_lane(a, 3), false, 32, cuts));
+    result = a;
+    for (let left = 4; left > 0; left--) {
+      result = turned(false, withLane(false, result, toInteger(lane(false, result), false, 32, cuts)));
+    }
   }
   end(s, part);
   return result;
@@ -192,20 +193,15 @@ function whole(bits: u64, double: bool, how: i32): u64 {
 /** ROUNDPS and the like. */
 export function sseRound(s: i32, isDouble: i32, part: i32, how: i32, a: v128, b: v128): v128 {
   begin(s, part);
-  let result = a;
-  if (isDouble) {
-    result = i64x2.replace_lane(result, 0, whole(i64x2.extract_lane(b, 0), true, how));
-    if (part != SSEPART_scalar) result = i64x2.replace_lane(result, 1, whole(i64x2.extract_lane(b, 1), true, how));
-  } else {
-    result = i32x4.replace_lane(result, 0, <i32>whole(<u32>i32x4.extract_lane(b, 0), false, how));
-    if (part != SSEPART_scalar) {
-      result = i32x4.replace_lane(result, 1, <i32>whole(<u32>i32x4.extract_lane(b, 1), false, how));
-      result = i32x4.replace_lane(result, 2, <i32>whole(<u32>i32x4.extract_lane(b, 2), false, how));
-      result = i32x4.replace_lane(result, 3, <i32>whole(<u32>i32x4.extract_lane(b, 3), false, how));
-    }
+  const wide = isDouble != 0;
+  const scalar = part == SSEPART_scalar;
+  let rounded = b;
+  for (let left = lanesOf(wide, scalar); left > 0; left--) {
+    rounded = withLane(wide, rounded, whole(lane(wide, rounded), wide, how));
+    if (!scalar) rounded = turned(wide, rounded);
   }
   end(s, part);
-  return result;
+  return scalar ? withLane(wide, a, lane(wide, rounded)) : rounded;
 }
 
 /** An approximation that is exact but for the last rounding. No exceptions, denormals are zeros. */
@@ -226,9 +222,10 @@ function reciprocal(bits: u32, ofRoot: bool): u32 {
 /** RCPPS and RSQRTPS. Source: Intel SDM, volume 2: a relative error of at most 1.5 * 2 ** -12. */
 export function sseReciprocal(ofRoot: i32, scalar: i32, a: v128, b: v128): v128 {
   const root = ofRoot != 0;
-  let result = i32x4.replace_lane(a, 0, reciprocal(i32x4.extract_lane(b, 0), root));
-  if (scalar) return result;
-  result = i32x4.replace_lane(result, 1, reciprocal(i32x4.extract_lane(b, 1), root));
-  result = i32x4.replace_lane(result, 2, reciprocal(i32x4.extract_lane(b, 2), root));
-  return i32x4.replace_lane(result, 3, reciprocal(i32x4.extract_lane(b, 3), root));
+  if (scalar) return withLane(false, a, reciprocal(<u32>lane(false, b), root));
+  let result = b;
+  for (let left = 4; left > 0; left--) {
+    result = turned(false, withLane(false, result, reciprocal(<u32>lane(false, result), root)));
+  }
+  return result;
 }

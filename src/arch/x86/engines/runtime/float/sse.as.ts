@@ -23,6 +23,7 @@ import {
 } from "../layout.generated";
 import { FINITE, INFINITE, ZERO } from "./numbers.as";
 import { addEarly, DOWN, product, quotient, root, sum } from "./round.as";
+import { lane, lanesOf, turned, withLane } from "./sse-lanes.as";
 import {
   begin,
   denormal,
@@ -118,183 +119,147 @@ const QUICK_MASK = 0xffc0;
 const MAGNITUDE: u64 = 0x7fffffffffffffff;
 const LEAST: u64 = 0x0010000000000000;
 const INFINITY: u64 = 0x7ff0000000000000;
-const LEAST_SINGLE: u32 = 0x00800000;
-const INFINITY_SINGLE: u32 = 0x7f800000;
+const LEAST_SINGLE: u64 = 0x00800000;
+const INFINITY_SINGLE: u64 = 0x7f800000;
 
-/** What is near the smallest may have been denormal before it was rounded. */
+/** Lanes that are all ones where x is 0 or `least` <= x <= `most`; none is negative. */
+function isWithin(double: bool, x: v128, least: u64, most: u64): v128 {
+  return double
+    ? v128.or(
+        i64x2.eq(x, i64x2.splat(0)),
+        v128.and(i64x2.ge_s(x, i64x2.splat(least)), i64x2.le_s(x, i64x2.splat(most))),
+      )
+    : v128.or(
+        i32x4.eq(x, i32x4.splat(0)),
+        v128.and(i32x4.ge_s(x, i32x4.splat(<i32>least)), i32x4.le_s(x, i32x4.splat(<i32>most))),
+      );
+}
+
+function magnitude(double: bool, x: v128): v128 {
+  return v128.and(x, double ? i64x2.splat(MAGNITUDE) : i32x4.splat(0x7fffffff));
+}
+
+/** Where x is neither denormal nor a NaN. */
+function isOrdinary(double: bool, x: v128): v128 {
+  return isWithin(double, magnitude(double, x), double ? LEAST : LEAST_SINGLE, double ? INFINITY : INFINITY_SINGLE);
+}
+
+function isZero(double: bool, x: v128): v128 {
+  return double ? f64x2.eq(x, i64x2.splat(0)) : f32x4.eq(x, i64x2.splat(0));
+}
+
+/** Lanes are all ones or all zeros: in the first, or in all. */
+function isIn(scalar: bool, lanes: v128): bool {
+  return scalar ? i32x4.extract_lane(lanes, 0) != 0 : i32x4.all_true(lanes);
+}
+
+function byHost(operation: i32, double: bool, a: v128, b: v128): v128 {
+  if (operation == SSE_add) return double ? f64x2.add(a, b) : f32x4.add(a, b);
+  if (operation == SSE_multiply) return double ? f64x2.mul(a, b) : f32x4.mul(a, b);
+  if (operation == SSE_divide) return double ? f64x2.div(a, b) : f32x4.div(a, b);
+  if (operation == SSE_root) return double ? f64x2.sqrt(a) : f32x4.sqrt(a);
+  // The second operand, unless the first is less, or greater.
+  if (operation == SSE_minimum) return double ? f64x2.pmin(b, a) : f32x4.pmin(b, a);
+  return double ? f64x2.pmax(b, a) : f32x4.pmax(b, a);
+}
+
+/** Where r is finite and not tiny, also before it was rounded, and 0 only if no smaller number has become that. */
+function isPlain(operation: i32, double: bool, a: v128, b: v128, r: v128): v128 {
+  const least = double ? 2 * LEAST : 2 * LEAST_SINGLE;
+  const plain = isWithin(double, magnitude(double, r), least, (double ? INFINITY : INFINITY_SINGLE) - 1);
+  if (operation == SSE_add) return plain;
+  const zero = operation == SSE_multiply ? v128.or(isZero(double, a), isZero(double, b)) : isZero(double, a);
+  return v128.and(plain, v128.or(zero, v128.not(isZero(double, r))));
+}
+
+/** Whether x times y is not rounded: their significant bits are few enough. */
+function isProduct(x: f64, y: f64): bool {
+  return ctz(reinterpret<u64>(x) | LEAST) + ctz(reinterpret<u64>(y) | LEAST) >= 53 || x == 0 || y == 0;
+}
+
+/** Of two singles, of which a double always has the product. */
+function areProducts(x: v128, y: v128, z: v128): v128 {
+  return f64x2.eq(f64x2.mul(f64x2.promote_low_f32x4(x), f64x2.promote_low_f32x4(y)), f64x2.promote_low_f32x4(z));
+}
+
 // @ts-ignore: decorator
 @inline
-function isPlain(bits: u64): bool {
-  const size = bits & MAGNITUDE;
-  return size >= 2 * LEAST && size < INFINITY;
+function upper(x: v128): v128 {
+  return i64x2.splat(i64x2.extract_lane(x, 1));
 }
 
-/** Of a result of these magnitudes: it is 0, and no smaller number has become that. */
-function isTrueZero(operation: i32, a: u64, b: u64, r: u64): bool {
-  if (r != 0) return false;
-  if (operation == SSE_add || operation == SSE_subtract) return true;
-  return a == 0 ? operation != SSE_root : operation == SSE_multiply && b == 0;
-}
-
-/** Whether the significant bits of both are few enough for all of their product's. */
-// @ts-ignore: decorator
-@inline
-function fits(a: u64, b: u64): bool {
-  return ctz(a | LEAST) + ctz(b | LEAST) >= 53 || (a & MAGNITUDE) == 0 || (b & MAGNITUDE) == 0;
-}
-
-/** Whether r is what x and y give, not rounded (Knuth, "The Art of Computer Programming", 4.2.2, for sums). */
-function isExact(operation: i32, x: f64, y: f64, r: f64): bool {
-  if (operation == SSE_multiply) return fits(reinterpret<u64>(x), reinterpret<u64>(y));
-  if (operation == SSE_divide) return fits(reinterpret<u64>(r), reinterpret<u64>(y)) && r * y == x;
-  if (operation == SSE_root) return fits(reinterpret<u64>(r), reinterpret<u64>(r)) && r * r == y;
-  const z = operation == SSE_subtract ? -y : y;
-  const part = r - x;
-  return x - (r - part) + (z - part) == 0;
-}
-
-function byHost(operation: i32, x: f64, y: f64): f64 {
-  if (operation == SSE_add) return x + y;
-  if (operation == SSE_subtract) return x - y;
-  if (operation == SSE_multiply) return x * y;
-  if (operation == SSE_divide) return x / y;
-  return sqrt<f64>(y);
-}
-
-/** Whether the host has such an operation, under this MXCSR. */
-function mayBeHosts(operation: i32, control: i32): bool {
-  return operation != SSE_minimum && operation != SSE_maximum && (control & QUICK_MASK) == QUICK;
-}
-
-/** Whether r is all that there is to say of what the host made of x and y. `told`: MXCSR says already that something was inexact. */
-function isAll(operation: i32, x: f64, y: f64, r: f64, told: bool): bool {
-  const a = reinterpret<u64>(x) & MAGNITUDE;
-  const b = reinterpret<u64>(y) & MAGNITUDE;
-  const bits = reinterpret<u64>(r);
-  // What is no number gives none, and a denormal is not told by its result.
-  if (a - 1 < LEAST - 1 || b - 1 < LEAST - 1) return false;
-  if (!isPlain(bits) && !isTrueZero(operation, a, b, bits & MAGNITUDE)) return false;
-  return told || isExact(operation, x, y, r);
-}
-
-/** The same of singles. By way of a double, which has more than twice the bits, they are rounded as if once. */
-function isAllSingle(operation: i32, x: f32, y: f32, r: f32, told: bool): bool {
-  const a = reinterpret<u32>(x) & 0x7fffffff;
-  const b = reinterpret<u32>(y) & 0x7fffffff;
-  const size = reinterpret<u32>(r) & 0x7fffffff;
-  if (a - 1 < LEAST_SINGLE - 1 || b - 1 < LEAST_SINGLE - 1) return false;
-  if (size - 2 * LEAST_SINGLE >= INFINITY_SINGLE - 2 * LEAST_SINGLE && !isTrueZero(operation, a, b, size)) return false;
-  if (told) return true;
-  const between = byHost(operation, <f64>x, <f64>y);
-  return <f64>r == between && isExact(operation, <f64>x, <f64>y, between);
-}
-
-function double(s: i32, kind: i32, a: u64, b: u64, odd: bool): u64 {
-  const operation = kind == SSE_addSubtract ? (odd ? SSE_add : SSE_subtract) : kind;
-  const control = load<i32>(s, S_mxcsr);
-  if (mayBeHosts(operation, control)) {
-    const x = reinterpret<f64>(a);
-    const y = reinterpret<f64>(b);
-    const r = byHost(operation, x, y);
-    if (isAll(operation, x, y, r, (control & FLOAT_precision) != 0)) return reinterpret<u64>(r);
+/**
+ * Where r is what comes of a and b, not rounded (Knuth, "The Art of Computer Programming", 4.2.2, for sums). Of quotients and roots
+ * few are, and after the first other one nobody asks.
+ */
+function isExact(operation: i32, double: bool, a: v128, b: v128, r: v128): v128 {
+  if (operation == SSE_add) {
+    const part = double ? f64x2.sub(r, a) : f32x4.sub(r, a);
+    const lost = double
+      ? f64x2.add(f64x2.sub(a, f64x2.sub(r, part)), f64x2.sub(b, part))
+      : f32x4.add(f32x4.sub(a, f32x4.sub(r, part)), f32x4.sub(b, part));
+    return isZero(double, lost);
   }
-  return arithmetic(operation, a, b, true);
-}
-
-function single(s: i32, operation: i32, a: u32, b: u32): u32 {
-  const control = load<i32>(s, S_mxcsr);
-  if (mayBeHosts(operation, control)) {
-    const x = reinterpret<f32>(a);
-    const y = reinterpret<f32>(b);
-    const r = <f32>byHost(operation, <f64>x, <f64>y);
-    if (isAllSingle(operation, x, y, r, (control & FLOAT_precision) != 0)) return reinterpret<u32>(r);
+  if (operation != SSE_multiply) return i64x2.splat(0);
+  if (!double) {
+    const high = areProducts(upper(a), upper(b), upper(r));
+    return i8x16.shuffle(areProducts(a, b, r), high, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
   }
-  return <u32>arithmetic(operation, a, b, false);
+  const first = isProduct(f64x2.extract_lane(a, 0), f64x2.extract_lane(b, 0));
+  const second = isProduct(f64x2.extract_lane(a, 1), f64x2.extract_lane(b, 1));
+  return i64x2.replace_lane(i64x2.splat(-i64(first)), 1, -i64(second));
 }
 
 /** Whether what the quick way gave last is the result. */
 let isQuick: bool = false;
 
-/** What most of it is, past all that takes numbers apart. */
-function quickDoubles(operation: i32, scalar: bool, told: bool, a: v128, b: v128): v128 {
-  let r: v128;
-  if (operation == SSE_add) r = f64x2.add(a, b);
-  else if (operation == SSE_subtract) r = f64x2.sub(a, b);
-  else if (operation == SSE_multiply) r = f64x2.mul(a, b);
-  else r = f64x2.div(a, b);
-  isQuick = isAll(operation, f64x2.extract_lane(a, 0), f64x2.extract_lane(b, 0), f64x2.extract_lane(r, 0), told);
-  if (scalar) return f64x2.replace_lane(a, 0, f64x2.extract_lane(r, 0));
-  isQuick =
-    isQuick && isAll(operation, f64x2.extract_lane(a, 1), f64x2.extract_lane(b, 1), f64x2.extract_lane(r, 1), told);
-  return r;
+/** What most of it is, past all that takes numbers apart. `told`: MXCSR says already that something was inexact. */
+function quickly(given: i32, double: bool, scalar: bool, told: bool, first: v128, second: v128): v128 {
+  let operation = given;
+  let a = first;
+  let b = second;
+  if (operation == SSE_root) a = b;
+  // A difference is the sum with the other's negative; of both kinds the even lanes are differences.
+  if (operation == SSE_subtract) b = v128.xor(b, double ? f64x2.splat(-0.0) : f32x4.splat(-0.0));
+  if (operation == SSE_addSubtract) b = v128.xor(b, double ? i64x2(i64.MIN_VALUE, 0) : i64x2.splat(0x80000000));
+  if (operation == SSE_subtract || operation == SSE_addSubtract) operation = SSE_add;
+  const r = byHost(operation, double, a, b);
+  let right = v128.and(isOrdinary(double, a), isOrdinary(double, b));
+  if (operation != SSE_minimum && operation != SSE_maximum) {
+    right = v128.and(right, isPlain(operation, double, a, b, r));
+    if (!told) right = v128.and(right, isExact(operation, double, a, b, r));
+  }
+  isQuick = isIn(scalar, right);
+  return scalar ? withLane(double, first, lane(double, r)) : r;
 }
 
-function quickSingles(operation: i32, scalar: bool, told: bool, a: v128, b: v128): v128 {
-  let r: v128;
-  if (operation == SSE_add) r = f32x4.add(a, b);
-  else if (operation == SSE_subtract) r = f32x4.sub(a, b);
-  else if (operation == SSE_multiply) r = f32x4.mul(a, b);
-  else r = f32x4.div(a, b);
-  isQuick = isAllSingle(operation, f32x4.extract_lane(a, 0), f32x4.extract_lane(b, 0), f32x4.extract_lane(r, 0), told);
-  if (scalar) return f32x4.replace_lane(a, 0, f32x4.extract_lane(r, 0));
-  isQuick =
-    isQuick &&
-    isAllSingle(operation, f32x4.extract_lane(a, 1), f32x4.extract_lane(b, 1), f32x4.extract_lane(r, 1), told) &&
-    isAllSingle(operation, f32x4.extract_lane(a, 2), f32x4.extract_lane(b, 2), f32x4.extract_lane(r, 2), told) &&
-    isAllSingle(operation, f32x4.extract_lane(a, 3), f32x4.extract_lane(b, 3), f32x4.extract_lane(r, 3), told);
-  return r;
+function arithmeticOf(kind: i32, a: u64, b: u64, double: bool, odd: bool): u64 {
+  const operation = kind == SSE_addSubtract ? (odd ? SSE_add : SSE_subtract) : kind;
+  return arithmetic(operation, a, b, double);
 }
 
 /** An operation on all lanes, or on the first (`SSEPART_scalar`: the others are the first operand's). */
 export function sseArithmetic(s: i32, operation: i32, isDouble: i32, part: i32, a: v128, b: v128): v128 {
+  begin(s, part);
   const control = load<i32>(s, S_mxcsr);
-  const hasLanes =
-    operation == SSE_add || operation == SSE_subtract || operation == SSE_multiply || operation == SSE_divide;
-  // Halves share what is noted of them.
-  const whole = part != SSEPART_first && part != SSEPART_second;
-  if (whole && hasLanes && (control & QUICK_MASK) == QUICK) {
-    const scalar = part == SSEPART_scalar;
-    const told = (control & FLOAT_precision) != 0;
-    const quick = isDouble ? quickDoubles(operation, scalar, told, a, b) : quickSingles(operation, scalar, told, a, b);
+  const scalar = part == SSEPART_scalar;
+  const wide = isDouble != 0;
+  if ((control & QUICK_MASK) == QUICK) {
+    const quick = quickly(operation, wide, scalar, (control & FLOAT_precision) != 0, a, b);
     if (isQuick) {
-      store<i32>(s, 0, S_sseFault);
+      end(s, part);
       return quick;
     }
   }
-  begin(s, part);
+  let x = a;
+  let y = b;
   let result = a;
-  if (isDouble) {
-    const first = double(s, operation, i64x2.extract_lane(a, 0), i64x2.extract_lane(b, 0), false);
-    result = i64x2.replace_lane(result, 0, first);
-    if (part != SSEPART_scalar) {
-      const second = double(s, operation, i64x2.extract_lane(a, 1), i64x2.extract_lane(b, 1), true);
-      result = i64x2.replace_lane(result, 1, second);
-    }
-  } else {
-    const even = operation == SSE_addSubtract ? SSE_subtract : operation;
-    const odd = operation == SSE_addSubtract ? SSE_add : operation;
-    result = i32x4.replace_lane(
-      result,
-      0,
-      <i32>single(s, even, <u32>i32x4.extract_lane(a, 0), <u32>i32x4.extract_lane(b, 0)),
-    );
-    if (part != SSEPART_scalar) {
-      result = i32x4.replace_lane(
-        result,
-        1,
-        <i32>single(s, odd, <u32>i32x4.extract_lane(a, 1), <u32>i32x4.extract_lane(b, 1)),
-      );
-      result = i32x4.replace_lane(
-        result,
-        2,
-        <i32>single(s, even, <u32>i32x4.extract_lane(a, 2), <u32>i32x4.extract_lane(b, 2)),
-      );
-      result = i32x4.replace_lane(
-        result,
-        3,
-        <i32>single(s, odd, <u32>i32x4.extract_lane(a, 3), <u32>i32x4.extract_lane(b, 3)),
-      );
-    }
+  for (let left = lanesOf(wide, scalar); left > 0; left--) {
+    result = withLane(wide, result, arithmeticOf(operation, lane(wide, x), lane(wide, y), wide, (left & 1) != 0));
+    if (scalar) break;
+    x = turned(wide, x);
+    y = turned(wide, y);
+    result = turned(wide, result);
   }
   end(s, part);
   return result;
@@ -318,30 +283,33 @@ function holds(predicate: i32, a: u64, b: u64, double: bool): bool {
   return truth >> 3 != 0;
 }
 
+/** In which lanes it does. None is of a NaN or of a denormal, of which something would be to tell. */
+function compared(predicate: i32, double: bool, a: v128, b: v128): v128 {
+  const truth = TRUTHS >> <u64>(4 * (predicate & 15));
+  let result = i64x2.splat(0);
+  if (truth & 1) result = double ? f64x2.lt(a, b) : f32x4.lt(a, b);
+  if (truth & 2) result = v128.or(result, double ? f64x2.eq(a, b) : f32x4.eq(a, b));
+  if (truth & 4) result = v128.or(result, double ? f64x2.gt(a, b) : f32x4.gt(a, b));
+  return result;
+}
+
 export function sseCompare(s: i32, predicate: i32, isDouble: i32, part: i32, a: v128, b: v128): v128 {
   begin(s, part);
-  let result = a;
-  if (isDouble) {
-    let is = holds(predicate, i64x2.extract_lane(a, 0), i64x2.extract_lane(b, 0), true);
-    result = i64x2.replace_lane(result, 0, is ? -1 : 0);
-    if (part != SSEPART_scalar) {
-      is = holds(predicate, i64x2.extract_lane(a, 1), i64x2.extract_lane(b, 1), true);
-      result = i64x2.replace_lane(result, 1, is ? -1 : 0);
-    }
-  } else {
-    let is = holds(predicate, <u32>i32x4.extract_lane(a, 0), <u32>i32x4.extract_lane(b, 0), false);
-    result = i32x4.replace_lane(result, 0, is ? -1 : 0);
-    if (part != SSEPART_scalar) {
-      is = holds(predicate, <u32>i32x4.extract_lane(a, 1), <u32>i32x4.extract_lane(b, 1), false);
-      result = i32x4.replace_lane(result, 1, is ? -1 : 0);
-      is = holds(predicate, <u32>i32x4.extract_lane(a, 2), <u32>i32x4.extract_lane(b, 2), false);
-      result = i32x4.replace_lane(result, 2, is ? -1 : 0);
-      is = holds(predicate, <u32>i32x4.extract_lane(a, 3), <u32>i32x4.extract_lane(b, 3), false);
-      result = i32x4.replace_lane(result, 3, is ? -1 : 0);
-    }
+  const wide = isDouble != 0;
+  const scalar = part == SSEPART_scalar;
+  const quick = isIn(scalar, v128.and(isOrdinary(wide, a), isOrdinary(wide, b)));
+  let x = a;
+  let y = b;
+  let result = compared(predicate, wide, a, b);
+  for (let left = quick ? 0 : lanesOf(wide, scalar); left > 0; left--) {
+    result = withLane(wide, result, holds(predicate, lane(wide, x), lane(wide, y), wide) ? -1 : 0);
+    if (scalar) break;
+    x = turned(wide, x);
+    y = turned(wide, y);
+    result = turned(wide, result);
   }
   end(s, part);
-  return result;
+  return scalar ? withLane(wide, a, lane(wide, result)) : result;
 }
 
 /** COMISD and the like: -1, 0, 1, or 2 for no order. `quiet`: only NaNs that signal are invalid. */
