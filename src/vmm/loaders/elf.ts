@@ -31,6 +31,8 @@ export interface ElfImage {
   readonly multiboot?: {
     /** As it was given. */
     readonly name: string;
+    /** What of a firmware that it may ask lies where in memory. */
+    readonly firmware?: readonly { readonly address: number; readonly bytes: Uint8Array }[];
   };
 }
 

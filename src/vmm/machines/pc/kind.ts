@@ -4,8 +4,8 @@ import { KVM_CAP_EXT_CPUID, type Kvm } from "../../../kvm/uapi.js";
 import { Rtc } from "../../devices/rtc.js";
 import { VmmError } from "../../errors.js";
 import { isBzImage } from "../../loaders/bzimage.js";
-import { elfMachine, i386Elf, x86Elf } from "../../loaders/elf.js";
-import { loadX86Kernel } from "../../loaders/kernel-image.js";
+import { type ElfImage, elfMachine, i386Elf, x86Elf } from "../../loaders/elf.js";
+import { type KernelFormat, loadX86Kernel } from "../../loaders/kernel-image.js";
 import { multibootHeader } from "../../loaders/multiboot.js";
 import type { Implementation, MachineKind } from "../machine-kind.js";
 import { memoryGranule } from "../options.js";
@@ -17,6 +17,19 @@ const types = { hv: KVM_X86_UNIKVM_HV, pr: KVM_X86_UNIKVM_PR } as const;
 const eitherType = 0;
 const typeOf = (implementation: Implementation | undefined): number =>
   implementation ? types[implementation] : eitherType;
+
+/** A kernel; beside one of the multiboot protocol the BIOS that it may ask, which others need not load. */
+async function loadKernel(
+  file: Uint8Array,
+  memorySize: number,
+  name?: string,
+  format?: KernelFormat,
+): Promise<ElfImage> {
+  const kernel = await loadX86Kernel(file, memorySize, name, format);
+  if (!kernel.multiboot) return kernel;
+  const { bios } = await import("./bios.js");
+  return { ...kernel, multiboot: { ...kernel.multiboot, firmware: bios(memorySize) } };
+}
 
 /** VmmError: its VMs are not x86's. */
 function x86(kvm: Kvm): X86Kvm {
@@ -31,7 +44,7 @@ export const pc: MachineKind = {
   memory: { minimum: minimumMemory, maximum: maximumMemory, granule: memoryGranule },
   isKernel: (head) =>
     isBzImage(head) || elfMachine(head, [x86Elf, i386Elf]) !== undefined || multibootHeader(head) !== undefined,
-  loadKernel: loadX86Kernel,
+  loadKernel,
   maker: () => {
     const rtc = new Rtc();
     return ({ kvm, implementation, options = {}, ...rest }, control, trace) => {

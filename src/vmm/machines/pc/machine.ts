@@ -18,7 +18,6 @@ import {
   restoreChecks,
 } from "../options.js";
 import { acpiTables } from "./acpi/tables.js";
-import { biosStub } from "./bios-stub.js";
 import { cpuidOf, defaultCpuModel, modelCpuid } from "./cpu-models.js";
 import { linuxBoot } from "./linux-boot.js";
 import { Address, highestMemory } from "./memory-map.js";
@@ -89,7 +88,7 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
   const supported = modelCpuid(kvm.getSupportedCpuid(), plan.cpuModel);
   const { eax: signature = 0, edx: features = 0 } = supported.find((entry) => entry.function === 1) ?? {};
   const firmware = [
-    ...(kernel.multiboot ? biosStub() : []),
+    ...(kernel.multiboot?.firmware ?? []),
     { address: Address.acpi, bytes: acpiTables(cpus) },
     { address: Address.mpTable, bytes: mpTable(cpus, signature, features) },
   ];
