@@ -19,7 +19,7 @@ export const savingRun =
     disks: Pick<OpenDisks, "images">,
     agent: Pick<GuestAgent, "save"> | undefined,
   ): SaveSnapshot =>
-  async (file, packing) => {
+  async (file, packing, signal) => {
     const { snapshot, stopped, also } = await capture(run, {
       images: () => disks.images(),
       platform: nodePlatform,
@@ -34,7 +34,7 @@ export const savingRun =
     const digest = await saveSnapshot(
       file,
       { ...snapshot, hardware },
-      { packing, by: `unikvm ${thisPackage.version}` },
+      { packing, signal, by: `unikvm ${thisPackage.version}` },
     );
     return { digest, size: statSync(file).size, stopped };
   };

@@ -211,8 +211,8 @@ async function serve(vm: Vm, { loader }: LoadedKvm<AnyKvm>): Promise<ControlServ
     const { serveControl } = await import("./control/server.js");
     const control = await serveControl(loader);
     control.onAgent(() => (end) => new AgentRelay((vm as LinuxVm).programs, end));
-    control.onSnapshot(async (file, packing) => {
-      const { digest, info, stopped = 0 } = (await vm.snapshot({ name: file, packing })) as KeptSnapshot;
+    control.onSnapshot(async (file, packing, signal) => {
+      const { digest, info, stopped = 0 } = (await vm.snapshot({ name: file, packing, signal })) as KeptSnapshot;
       return { digest, size: info.size, stopped };
     });
     return control;

@@ -16,8 +16,18 @@ export function snapshotPath(name: string, { make = false } = {}): string {
   if (name.includes("/") || name.includes(sep) || name.endsWith(ending)) return name;
   if (name.startsWith(".") || name.startsWith("-")) throw new VmmError(`"${name}" is no name of a snapshot`);
   const folder = snapshotFolder();
-  if (make) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (make) makeFolder(folder);
   return join(folder, `${name}${ending}`);
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const instead = "set XDG_DATA_HOME to a folder that can be written to, or name a file";
+    throw new VmmError(`the folder ${folder} cannot be made (${code}); ${instead}`, { cause });
+  }
 }
 
 /** Names of those that there are. */

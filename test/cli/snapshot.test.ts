@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { snapshotPath } from "../../src/node/snapshot-folder.js";
 import { loadSnapshot, saveSnapshot, snapshotInfo } from "../../src/vmm/snapshot/node/snapshot-file.js";
 import type { Snapshot } from "../../src/vmm/snapshot/snapshot.js";
 import { main } from "../boot/booting.test-support.js";
@@ -115,6 +116,37 @@ test("a writer that is killed at any moment leaves the old file or the new one, 
   await saveSnapshot(path, numbered(99), { by: "a test" });
   assert.deepEqual(partial(), [], `of ${before}`);
   assert.equal((await snapshotInfo(path)).created, 99);
+});
+
+test("a folder for names that cannot be made is told of", () => {
+  const kept = process.env["XDG_DATA_HOME"];
+  process.env["XDG_DATA_HOME"] = file("no-folder");
+  try {
+    writeFileSync(file("no-folder"), "");
+    assert.throws(
+      () => snapshotPath("one", { make: true }),
+      /no-folder.* cannot be made \(ENOTDIR\); set XDG_DATA_HOME/,
+    );
+  } finally {
+    if (kept === undefined) delete process.env["XDG_DATA_HOME"];
+    else process.env["XDG_DATA_HOME"] = kept;
+    rmSync(file("no-folder"));
+  }
+});
+
+test("a snapshot that is given up halfway leaves what was there", async () => {
+  const path = file("given-up.snapshot");
+  writeFileSync(path, "before");
+  const stop = new AbortController();
+  const saved = saveSnapshot(path, numbered(1), { by: "a test", signal: stop.signal });
+  stop.abort(new Error("enough"));
+  await assert.rejects(saved, /enough/);
+  assert.equal(readFileSync(path, "utf8"), "before");
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.includes("given-up.snapshot.")),
+    [],
+  );
+  rmSync(path);
 });
 
 test("where a file cannot be written, what was there stays", async () => {

@@ -92,6 +92,31 @@ test("insmod takes a file that holds a module, and no other", async () => {
   });
 });
 
+test("a snapshot whose asker leaves is given up, and one that is waited for is made", async () => {
+  await serving(new ModuleLoader([]), async (server) => {
+    const signals: AbortSignal[] = [];
+    const line = { digest: "a", size: 1, stopped: 2 };
+    server.onSnapshot(async (file, _, signal) => {
+      signals.push(signal);
+      if (file.endsWith("quick")) return line;
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    });
+    const request = (file: string) => ({ command: "snapshot", file, packing: "stored" }) as const;
+    const socket = createConnection(socketPath(openControlFolder(), process.pid));
+    socket.write(`${JSON.stringify(request("/slow"))}\n`);
+    while (signals.length === 0) await new Promise(setImmediate);
+    const [first] = signals as [AbortSignal];
+    assert.equal(first.aborted, false);
+    socket.destroy();
+    // The server keeps no process alive.
+    const alive = setInterval(() => undefined, 1000);
+    await new Promise((resolve) => first.addEventListener("abort", resolve));
+    clearInterval(alive);
+    assert.match(String(first.reason), /has left/);
+    assert.deepEqual((await ask(request("/quick"), undefined))?.snapshot, line);
+  });
+});
+
 test("garbage is no request, and who sends it is hung up on", async () => {
   const lines = [
     "",

@@ -31,8 +31,8 @@ export type RelayAgent = (end: RelayEnd) => AgentRelay;
 /** Throws VmmError: the guest has none that could be reached now. */
 export type FindAgent = () => RelayAgent;
 
-/** Makes a file of that name, which is there whole or not at all. Throws VmmError or KvmError. */
-export type SaveSnapshot = (file: string, packing: Packing) => Promise<SnapshotLine>;
+/** Makes a file of that name, which is there whole or not at all. Rejects with VmmError, KvmError, or the signal's reason. */
+export type SaveSnapshot = (file: string, packing: Packing, signal: AbortSignal) => Promise<SnapshotLine>;
 
 /** `sizes` has the lengths of files that modules came from. Serves commands until it is closed. Throws VmmError or what the system says: there can be no socket. */
 export async function serveControl(loader: ModuleLoader, sizes = new Map<string, number>()): Promise<ControlServer> {
@@ -44,7 +44,12 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    // Who has left, by Ctrl-C for one, wants nothing any more.
+    const left = new AbortController();
+    socket.on("close", () => {
+      sockets.delete(socket);
+      left.abort(new VmmError("whoever asked for it has left"));
+    });
     socket.on("error", () => socket.destroy());
     socket.unref();
     void readLine(socket).then(async (asked) => {
@@ -54,9 +59,10 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
       const listen = (message: string): void => void log.push(message);
       listeners.add(listen);
       let agent: RelayAgent | undefined;
-      const answer = await perform(target, request, log, (found) => {
+      const onAgent = (found: RelayAgent): void => {
         agent = found;
-      });
+      };
+      const answer = await perform(target, request, log, left.signal, onAgent);
       listeners.delete(listen);
       const line = `${JSON.stringify(answer)}\n`;
       if (!agent) return void socket.end(line);
@@ -113,13 +119,14 @@ async function perform(
   target: Target,
   request: Request,
   log: readonly string[],
+  left: AbortSignal,
   onAgent: (agent: RelayAgent) => void,
 ): Promise<Answer> {
   const actions: Action[] = [];
   let failure: Failure | undefined;
   let snapshot: SnapshotLine | undefined;
   try {
-    if (request.command === "snapshot") snapshot = await save(target, request.file, request.packing);
+    if (request.command === "snapshot") snapshot = await save(target, request, left);
     else if (request.command === "agent") onAgent(findAgent(target));
     else await act(target, request, ({ kind, name }) => void actions.push({ kind, name }));
   } catch (error) {
@@ -143,9 +150,13 @@ async function perform(
 
 const noMachine = (): VmmError => new VmmError(`process ${process.pid} runs no machine now`);
 
-async function save({ save: make }: Target, file: string, packing: Packing): Promise<SnapshotLine> {
+async function save(
+  { save: make }: Target,
+  { file, packing }: Extract<Request, { readonly command: "snapshot" }>,
+  left: AbortSignal,
+): Promise<SnapshotLine> {
   if (!make) throw noMachine();
-  return make(file, packing);
+  return make(file, packing, left);
 }
 
 function findAgent({ agent: find }: Target): RelayAgent {

@@ -15,6 +15,8 @@ const mode = 0o600;
 
 export interface SaveOptions {
   readonly packing?: Packing;
+  /** Whose reason it rejects with, and the file is as it was before. */
+  readonly signal?: AbortSignal;
   /** Name and version of this package. */
   readonly by: string;
 }
@@ -23,9 +25,12 @@ export interface SaveOptions {
  * Writes a file of that name, which is there whole or as it was before, whenever the process ends. Resolves with the
  * snapshot's digest. Throws VmmError.
  */
-export const saveSnapshot = (path: string, snapshot: Snapshot, { packing, by }: SaveOptions): Promise<string> =>
+export const saveSnapshot = (path: string, snapshot: Snapshot, { packing, signal, by }: SaveOptions): Promise<string> =>
   writeSnapshotFile(path, (write) =>
-    writeSnapshot(snapshot, { platform: nodePlatform, by, ...(packing ? { packing } : {}) }, write),
+    writeSnapshot(snapshot, { platform: nodePlatform, by, ...(packing ? { packing } : {}) }, (bytes) => {
+      signal?.throwIfAborted();
+      return write(bytes);
+    }),
   );
 
 /** As `saveSnapshot`, of what `work` writes. Rejects with VmmError. */
