@@ -45,7 +45,7 @@ export function multibootBoot({ kernel, initrd, commandLine, memorySize, firmwar
   const moduleAt = Math.ceil(kernelEnd / 4096) * 4096;
   if (Math.max(kernelEnd, initrd ? moduleAt + initrd.length : 0) > memorySize) {
     throw new VmmError(
-      `the kernel${initrd ? " and the initrd do" : " does"} not fit into ${memorySize} bytes of memory`,
+      `the kernel${initrd ? " and the initrd do" : " does"} not fit into ${memorySize} bytes of memory: the kernel ends at 0x${kernelEnd.toString(16)}`,
     );
   }
   const view = new DataView(new ArrayBuffer(end - information));
