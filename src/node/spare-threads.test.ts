@@ -60,3 +60,32 @@ test("a spare thread is made, handed out once, and replaced; without anybody the
   assert.equal(spareThreads(), 0);
   vm.close();
 });
+
+test("a thread that was made for a VM, and not beforehand, is heard by the next one too", async () => {
+  const vm = (await openKvm()).createVm();
+  vm.createVcpu(0);
+  const end = keepSpareThreads();
+  const run = async (worker: ReturnType<typeof takeWorker>): Promise<string[]> => {
+    const mailbox = new Mailbox();
+    const machine = { console: ConsoleRing.create(true).buffer, pci: false };
+    const heard: string[] = [];
+    worker.on("message", ({ type }: { readonly type: string }) => heard.push(type));
+    worker.postMessage({ start: { cpu: 0, vm: vm.share(), machine, mailbox: mailbox.buffer, trace: [] } });
+    await until("it is ready", () => heard.length === 1);
+    mailbox.give(Turn.quit);
+    await until("it has finished", () => heard.length === 2);
+    return heard;
+  };
+  try {
+    assert.equal(spareThreads(), 0);
+    const worker = takeWorker();
+    for (let round = 0; round < 3; round++) {
+      assert.deepEqual(await run(worker), ["ready", "finished"]);
+      assert.ok(giveBack(worker));
+      assert.equal(takeWorker(), worker);
+    }
+    await worker.terminate();
+  } finally {
+    end();
+  }
+});

@@ -69,11 +69,19 @@ export function beginThread(implementation: string): () => void {
   };
 }
 
+/**
+ * Leaves alone what Node.js itself listens for ("newListener"): by that it begins again to take messages, which it stops when the
+ * last who listens for them goes. Without, the thread's first word is never heard.
+ */
+function forget(worker: Worker): void {
+  for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+}
+
 /** A spare one, or a new one. */
 export function takeWorker(): Worker {
   const spare = spares.pop();
   if (!spare) return newWorker();
-  spare.removeAllListeners();
+  forget(spare);
   spare.ref();
   later(patience.next);
   return spare;
@@ -82,7 +90,7 @@ export function takeWorker(): Worker {
 /** A thread that has done its work becomes a spare one, if another is wanted. */
 export function giveBack(worker: Worker): boolean {
   if (spares.length >= Math.min(wanted, mostSpares)) return false;
-  worker.removeAllListeners();
+  forget(worker);
   worker.postMessage({ rest: true } satisfies ThreadRest);
   spares.push(idle(worker));
   return true;
