@@ -15,3 +15,12 @@ export function collectGarbage(): void {
     // It did not fit even after a collection, which is what was wanted.
   }
 }
+
+/** By then nobody holds what is to go, ms. */
+const soon = 1000;
+
+/** The same in a second; nothing is kept alive by that. */
+export function collectGarbageSoon(): void {
+  const timer: unknown = setTimeout(collectGarbage, soon);
+  (timer as { unref?: () => void }).unref?.();
+}

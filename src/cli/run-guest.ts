@@ -9,7 +9,7 @@ import {
   guestOfMachine,
   unpackedKernel,
 } from "../../guests/index.js";
-import { collectGarbage } from "../base/garbage.js";
+import { collectGarbageSoon } from "../base/garbage.js";
 import { readRegular } from "../base/node/regular-file.js";
 import { VmmError } from "../vmm/errors.js";
 import type { ElfImage } from "../vmm/loaders/elf.js";
@@ -34,28 +34,31 @@ interface Files {
   readonly append: string;
 }
 
-/** By then a guest that starts has them in its memory, milliseconds. */
-const started = 1000;
-
-/** The files of a guest, as long as it may start: afterwards their bytes, 46 MB and more, are only in its memory. */
+/** The files of a guest until it starts: afterwards their bytes, 46 MB and more, are only in its memory. */
 export class Guest {
   #files: Files | undefined;
+  readonly #again: () => Promise<Guest>;
   /** Why it brings no agent; undefined: it does. */
   readonly withoutAgent: string | undefined;
 
-  constructor(files: Files, withoutAgent: string | undefined) {
+  /** `again` reads them once more. */
+  constructor(files: Files, withoutAgent: string | undefined, again: () => Promise<Guest>) {
     this.#files = files;
     this.withoutAgent = withoutAgent;
+    this.#again = again;
   }
 
-  /** What the guest starts with; `last`: it does not start again. */
-  take(last: boolean): Files {
+  /** Before each start. Rejects with VmmError: it has started before, and its files cannot be read again. */
+  async ready(): Promise<void> {
+    this.#files ??= (await this.#again()).take();
+  }
+
+  /** What the guest starts with, once after each `ready`. */
+  take(): Files {
     const files = this.#files;
-    if (!files) throw new Error("the guest has started for the last time");
-    if (last) {
-      this.#files = undefined;
-      setTimeout(collectGarbage, started).unref();
-    }
+    if (!files) throw new Error("the guest's files are not ready");
+    this.#files = undefined;
+    collectGarbageSoon();
     return files;
   }
 }
@@ -69,6 +72,7 @@ export async function loadGuest(
   if (options.kernel === undefined && options.kernelFormat === "flat") {
     throw new VmmError("--kernel-format flat says what the file of --kernel is, and none was given");
   }
+  const again = (): Promise<Guest> => loadGuest(options, drivers, new AbortController().signal);
   const guest = options.guest ?? guestOfMachine(options.machine.machine.guest);
   const known =
     options.kernel === undefined
@@ -84,7 +88,7 @@ export async function loadGuest(
   // What the kernel has to say of its boot, dmesg has, too; a panic it says all the same.
   const append =
     options.append ?? [known?.append, known && options.initrd === undefined ? "quiet" : ""].filter(Boolean).join(" ");
-  if (!known || !initrd) return new Guest({ kernel, initrd, append }, bringsNoAgent);
+  if (!known || !initrd) return new Guest({ kernel, initrd, append }, bringsNoAgent, again);
   const modules = [...drivers, ...(options.guestModule ?? [])];
   const how = { modules, agent: options.initrd === undefined, guest, signal };
   const { archives, withoutAgent } = await additions(known, how);
@@ -93,7 +97,8 @@ export async function loadGuest(
     ...(modules.length > 0 ? [`unikvm.modules=${modules.join(",")}`] : []),
     ...(withoutAgent === undefined ? ["unikvm.agent"] : []),
   ];
-  return new Guest({ kernel, initrd: Buffer.concat([initrd, ...archives]), append: words.join(" ") }, withoutAgent);
+  const files = { kernel, initrd: Buffer.concat([initrd, ...archives]), append: words.join(" ") };
+  return new Guest(files, withoutAgent, again);
 }
 
 const bringsNoAgent =

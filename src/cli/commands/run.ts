@@ -226,9 +226,10 @@ async function runGuest(
     for (;;) {
       let left: LeaveReason | undefined;
       const agent = guest.withoutAgent === undefined ? new GuestAgent() : undefined;
+      await guest.ready();
       const running: Run = await runMachine({
         createMachine: (control, trace) => {
-          const { kernel, initrd, append } = guest.take(!options.reboot);
+          const { kernel, initrd, append } = guest.take();
           return createMachine(
             {
               kvm,

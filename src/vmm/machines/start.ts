@@ -1,4 +1,5 @@
 /** Starts a machine of the table for `createVm`: from a kernel, or where another one stood. Runs anywhere. */
+import { collectGarbageSoon } from "../../base/garbage.js";
 import type { Kvm } from "../../kvm/uapi.js";
 import type { PlacedRam, PlatformThread } from "../core/machine.js";
 import { type Run, type RunOptions, runMachine } from "../core/run.js";
@@ -52,9 +53,12 @@ export async function begin(starting: Starting, booting: Booting): Promise<Start
   const memorySize = machineMemory(machine, booting.memorySize);
   const kernel = await machine.loadKernel(booting.kernel, memorySize, booting.kernelName);
   const { initrd, commandLine, cpus, cpuModel } = booting;
-  return run(machine, starting, (how, control, trace) =>
+  const started = await run(machine, starting, (how, control, trace) =>
     createMachine({ ...how, kernel, initrd, commandLine, memorySize, cpus, cpuModel }, control, trace),
   );
+  // The files' bytes are in the guest's memory now; 60 MB of them would stay here until the engine had other garbage.
+  collectGarbageSoon();
+  return started;
 }
 
 /** A machine that goes on where one stood when the snapshot was made. Rejects as `begin`, and with KvmError for a wrong state. */
