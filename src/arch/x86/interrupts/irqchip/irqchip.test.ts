@@ -320,3 +320,27 @@ test("a hostile guest's accesses of any kind are answered", () => {
     }
   }
 });
+
+test("INIT leaves a local APIC as power-on does: nothing requested or in service, no timer, no errors", () => {
+  const { chip, vcpus } = testIrqchip(2);
+  const [first, cpu] = vcpus;
+  assert.ok(first && cpu);
+  const fresh = testIrqchip(2).vcpus[1];
+  assert.ok(fresh);
+  fresh.lapic.reset(1, false);
+  chip.locked(() => {
+    for (const [register, value] of [[0x32, 0x4_00ecn]] as const)
+      assert.ok(cpu.lapic.storeRegister(register, value, 0), `${register}`);
+    cpu.lapic.deadline = 20_000_000n;
+    for (const vector of [0x41, 0xec]) cpu.lapic.accept(vector, vector === 0x41);
+    cpu.lapic.accept(3, false);
+  });
+  assert.equal(chip.acknowledge(cpu), 0xec);
+  assert.notEqual(cpu.lapic.due, Number.POSITIVE_INFINITY);
+  cpu.lapic.reset(1, false);
+  assert.equal(cpu.lapic.due, Number.POSITIVE_INFINITY);
+  assert.equal(cpu.lapic.deadline, 0n);
+  for (let register = 0; register < 0x40; register++) {
+    assert.equal(cpu.lapic.loadRegister(register, 0), fresh.lapic.loadRegister(register, 0), `${register}`);
+  }
+});

@@ -111,13 +111,13 @@ export class Lapic {
     this.#outputs = outputs;
   }
 
-  /** After power-on. The first processor's line 0 is where the PC's older controllers come in. */
+  /** After power-on, and after INIT: nothing waits. The first processor's line 0 is where the PC's older controllers come in. */
   reset(id: number, first: boolean): void {
     const s = this.#state;
+    for (let at = 0; at < lapicState.size; at += 4) s.memory.setI32(s.base + at, 0);
     s.set("id", id);
     s.set("format", -1);
     s.set("spurious", 0xff);
-    s.set("endOffered", 0);
     for (let i = 0; i < vectors.length; i++) s.set("local", masked, i);
     if (first) s.set("local", Mode.external << 8, place("line0"));
   }
