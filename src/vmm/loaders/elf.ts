@@ -32,7 +32,12 @@ export interface ElfImage {
     /** As it was given. */
     readonly name: string;
     /** What of a firmware that it may ask lies where in memory. */
-    readonly firmware?: readonly { readonly address: number; readonly bytes: Uint8Array }[];
+    readonly firmware?: readonly {
+      /** Guest physical address of the first byte. */
+      readonly address: number;
+      /** What lies there. */
+      readonly bytes: Uint8Array;
+    }[];
   };
 }
 
