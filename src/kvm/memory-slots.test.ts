@@ -129,3 +129,17 @@ test("all pages can start out dirty", () => {
   vm.setUserMemoryRegion({ ...region, flags: KVM_MEM_LOG_DIRTY_PAGES });
   assert.equal(vm.getDirtyLog(0)[0], 7);
 });
+
+test("what is written from outside is noted, and nothing is fetched for that", () => {
+  const { vm, region, address } = ready(2);
+  vm.setUserMemoryRegion({ ...region, flags: KVM_MEM_LOG_DIRTY_PAGES });
+  const fetched: number[] = [];
+  vm.withholdPages(address, Number(2n * page), Uint8Array.of(3));
+  vm.fillPages((place) => void fetched.push(place));
+  vm.guestWritten(page, 8);
+  assert.deepEqual(fetched, []);
+  assert.equal(vm.getDirtyLog(0)[0], 2);
+  // Who looks for it has it.
+  vm.slots.find(page, 8);
+  assert.deepEqual(fetched, [address + Number(page)]);
+});

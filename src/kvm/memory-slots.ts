@@ -105,15 +105,20 @@ export class MemorySlots {
 
   /** Where `length` bytes of guest physical memory lie, which are there, or undefined if not in one slot. */
   find(base: bigint, length: number): { readonly address: number; readonly slot: Slot } | undefined {
+    const found = this.#at(base, length);
+    if (found) this.#missing.need(found.address, length);
+    return found;
+  }
+
+  /** The same, there or missing. */
+  #at(base: bigint, length: number): ReturnType<MemorySlots["find"]> {
     const memory = this.#memory;
     // Handlers of hypercalls come here often: nothing is made for slots that do not match.
     for (let index = 0, count = memory.i32(vmLayout.slotCount); index < count; index++) {
       const at = vmLayout.slots + index * vmLayout.slotSize;
       const offset = base - memory.u64(at + field.base);
       if (offset < 0n || offset + BigInt(length) > memory.u64(at + field.size)) continue;
-      const address = memory.u32(at + field.address) + Number(offset);
-      this.#missing.need(address, length);
-      return { address, slot: this.#read(index) };
+      return { address: memory.u32(at + field.address) + Number(offset), slot: this.#read(index) };
     }
     return undefined;
   }
@@ -141,7 +146,7 @@ export class MemorySlots {
     if (!(Number.isSafeInteger(length) && length >= 0)) throw new KvmError("EINVAL", `${length} is no number of bytes`);
     if (length === 0) return;
     // Devices come here often: most of it lies in one slot.
-    const whole = this.find(base, length);
+    const whole = this.#at(base, length);
     if (whole) {
       this.markDirty(whole.slot, base, length);
       return;
