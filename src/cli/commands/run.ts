@@ -225,8 +225,8 @@ async function runGuest(
     hostDevices = await openHostDevices(loader, options.device?.host ?? []);
     for (;;) {
       let left: LeaveReason | undefined;
-      const agent = guest.withoutAgent === undefined ? new GuestAgent() : undefined;
       await guest.ready();
+      const agent = guest.withoutAgent === undefined ? new GuestAgent() : undefined;
       const running: Run = await runMachine({
         createMachine: (control, trace) => {
           const { kernel, initrd, append } = guest.take();
