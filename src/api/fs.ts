@@ -12,6 +12,9 @@ import { Feeder, Program, type Runner } from "./program.js";
 import { outputOf, packInGuest, unpackInGuest } from "./trees.js";
 import type { Abort, Body, Dirent, ExitStatus, Stats, VmFs } from "./types.js";
 
+/** errno(3): what the host finds too much of itself. */
+const EFBIG = 27;
+const ENAMETOOLONG = 36;
 /** More of names than any folder, with all in it, that a host wants to hear of, bytes. */
 const mostNames = 64 << 20;
 /** More of files than that. */
@@ -56,7 +59,7 @@ export async function builtIn(
     lost: () => feeder.end(),
   });
   const status = await feeder.toTheEnd(input);
-  if (tooMuch) throw systemError(27, title);
+  if (tooMuch) throw systemError(EFBIG, title);
   throwIfFailed(status, title);
   return output.peek();
 }
@@ -156,7 +159,7 @@ function asDirents(bytes: Uint8Array, parentPath: string, most: number): Dirent[
       throw nonsense(`a file in a folder that is called ${JSON.stringify(name)}`);
     }
     // Each takes more here than in what the guest sends.
-    if (found.length === most) throw systemError(27, `scandir '${parentPath}'`);
+    if (found.length === most) throw systemError(EFBIG, `scandir '${parentPath}'`);
     found.push(new GuestDirent(name, parentPath, type));
     at = end + 1;
   }
@@ -232,7 +235,7 @@ export class GuestFiles implements VmFs {
       const each = found[i];
       if (!each?.isDirectory()) continue;
       const inside = `${each.parentPath}/${each.name}`;
-      if (inside.length > mostPath) throw systemError(36, `scandir '${path}'`);
+      if (inside.length > mostPath) throw systemError(ENAMETOOLONG, `scandir '${path}'`);
       const more = await this.#list(inside, room);
       room -= inside.length + more.length;
       for (const one of asDirents(more, inside, mostEntries - found.length)) found.push(one);
