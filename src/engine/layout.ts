@@ -238,6 +238,8 @@ export const MmuEvent = {
   invalidate: 2,
   /** Translations were dropped because another vCPU asked for it. 0, 0; 1: all. */
   flush: 3,
+  /** Always told: a store to a tracked page has been done. Guest physical address, 0; bytes. */
+  trackedWrite: 4,
 } as const;
 
 /** What the engine cannot go on from (`exitData` with ExitCode.internalError), on any architecture; it adds its own from 16 on. */
@@ -246,13 +248,16 @@ export const engineErrors = {
   tooMuchMmio: 1,
 } as const;
 
+/** Bits of `codeOwners`: the last of vCPUs', which stands for all from that on; the page's stores are told (trackedWrite). */
+export const ownerBits = { last: 22, tracked: 1 << 23 } as const;
+
 /** What the engine keeps of a VM, at the beginning of the architecture's part; that adds its own from `engineVmEnd` on. */
 export const engineVm = {
   /** Guest physical memory that may hold code ends here (i64). */
   ramLimit: vmLayout.arch,
   /**
    * Address of one i32 per page of the soft TLB of guest physical memory below ramLimit: bit n set if vCPU n has decoded code of
-   * it (bit 23 stands for vCPU 23 and all above); bits 24 to 31 count how often stores have hit such code. [A]
+   * it, as far as `ownerBits` has bits for them; bits 24 to 31 count how often stores have hit such code. [A]
    */
   codeOwners: vmLayout.arch + 8,
   /** Bytes of one vCPU's code maps; 0 until the VM first runs. */

@@ -14,6 +14,7 @@ import {
   Handler,
   jumpCache,
   MmuEvent,
+  ownerBits,
   Right,
   smallTlb,
 } from "./layout.js";
@@ -53,6 +54,7 @@ export function assemblyConstants(target: EngineTarget, tables: ArchitectureTabl
     JUMPCACHE: jumpCache,
     CODE: codePage,
     HANDLER: Handler,
+    OWNER: ownerBits,
     VCPU: vcpu,
     VM: vmLayout,
     SLOT: { ...memorySlot.offset, logDirty: KVM_MEM_LOG_DIRTY_PAGES, readOnly: KVM_MEM_READONLY },

@@ -26,6 +26,8 @@ export interface VmInside {
   readonly references: VmReferences | AttachedReferences;
   /** What other modules add to it. */
   readonly extensions: readonly Pick<Extension, "url" | "value">[];
+  /** The vCPU that this thread is in run() of. */
+  readonly running: VcpuInside | undefined;
   /** Tells the engine of a write; see Engine.memoryWritten. */
   readonly engineMemoryWritten: ReturnType<Engine["memoryWritten"]>;
 

@@ -14,6 +14,7 @@ import { vfioDevices } from "./devices/vfio-device.js";
 import { ExitCode, Request, state, vcpu as vcpuLayout } from "./engines/layout.js";
 import { completeExit, handleExit, owedExit } from "./exits/exits.js";
 import { pins } from "./interrupts/irqchip/ioapic.js";
+import { engineEvent, memoryChanged, saveVm } from "./module/untracked.js";
 import { rests } from "./paravirt/steal-time.js";
 import { takeVapic } from "./paravirt/vapic.js";
 import { guestDebugControl, setGuestDebug, stepped } from "./processor/debug.js";
@@ -25,7 +26,6 @@ import { createCodeMaps, enter, resumed, runnable, takeInit, wakeTime } from "./
 import {
   addressOf,
   dropCode,
-  flushTranslations,
   getField,
   notifyInterrupt,
   recordAt,
@@ -41,7 +41,7 @@ import {
   KVM_MP_STATE_UNINITIALIZED,
 } from "./uapi.js";
 import * as vendor from "./vendor.js";
-import { restoreVcpu, restoreVm, saveVcpu, saveVm } from "./vm/saved.js";
+import { restoreVcpu, restoreVm, saveVcpu } from "./vm/saved.js";
 import { loadState, loadVcpu, saveState } from "./vm/saved-state.js";
 import { vcpuRecordSize, x86Vm, x86VmPointer } from "./vm/state.js";
 import { started, x86VcpuOf, x86VmOf } from "./vm/x86-vm.js";
@@ -192,7 +192,7 @@ export const x86: Arch = {
   saveState,
   loadState,
   loadVcpu,
-  memoryChanged: flushTranslations,
+  memoryChanged,
   memoryWritten: dropCode,
 
   irqchipPins,
@@ -207,7 +207,7 @@ export const x86: Arch = {
 
   enter,
   traceStep: (vcpu) => vcpu.engineStep(),
-  engineEvent: () => {},
+  engineEvent,
   handleExit: (vcpu, code) => {
     takeVapic(vcpu);
     const exit = handleExit(vcpu, code) ?? owedExit(vcpu);

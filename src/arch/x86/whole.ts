@@ -15,6 +15,7 @@ import { detectWasmFeatures } from "../../wasm/features.js";
 import { x86 } from "./arch.js";
 import { rows } from "./module/implementations.js";
 import type { x86Parameters } from "./module/parameters.js";
+import { importTracker, offer } from "./module/untracked.js";
 import type { X86Kvm, X86Vm } from "./uapi.js";
 import * as vendor from "./vendor.js";
 
@@ -35,11 +36,11 @@ export async function initialise(
   }
   const ordered = ordersAccesses(vendor.module, context.parameters.ordered);
   const kvm = await initialiseKvm(context, x86, configured, { ...options, ordered });
-  return { open: () => kvm as unknown as X86Kvm };
+  return offer(kvm) as unknown as { open(): X86Kvm };
 }
 
 export const prepareAttachVm = async (shared: SharedVm, beside?: ThreadBeside): Promise<() => AttachedVm<X86Vm>> =>
-  (await prepareAttach(shared, x86, rows, beside)) as () => AttachedVm<X86Vm>;
+  (await prepareAttach(shared, x86, rows, beside, importTracker)) as () => AttachedVm<X86Vm>;
 
 export const preload = async (implementation: string): Promise<void> =>
   rows.find(({ name }) => name === implementation)?.preload();

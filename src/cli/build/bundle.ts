@@ -1,9 +1,11 @@
 /** Bundles what a configuration asks for, with esbuild. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { BuildOptions, BuildResult, Metafile, Plugin } from "esbuild";
 import { agentArchitectures, guestPrograms } from "../../../guests/agent/archive.js";
 import { type ListedModule, moduleList } from "../../kernel/module-list.js";
+import type { Exports } from "../../modules/define-module.js";
 import { modpost } from "../../modules/modpost.js";
 import { VmmError } from "../../vmm/errors.js";
 import { withoutNames } from "../../wasm/binary.js";
@@ -104,7 +106,7 @@ export async function bundle(
     throw new VmmError(`${kvms.join(", ")} are n: there is nothing to build`);
   }
   const { build } = await loadEsbuild();
-  const modules = checkedModules(configuration);
+  const modules = await checkedModules(configuration);
   const left = kbuild.flatMap(({ option, entry }) => (configuration.setting(option) === "n" ? (entry ?? []) : []));
   const chosen = (all: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(all).filter(([name]) => !left.includes(name)));
@@ -181,10 +183,10 @@ export async function bundle(
 }
 
 /** The modules that are configured, with modpost's files. */
-function checkedModules(configuration: BuildConfiguration): {
+async function checkedModules(configuration: BuildConfiguration): Promise<{
   list: ListedModule[];
   files: ReadonlyMap<string, string>;
-} {
+}> {
   const implementations = (["hv", "pr"] as const).filter(
     (name) => configuration.setting(`KVM_BOOK3S_${name.toUpperCase()}_POSSIBLE`) === "y",
   );
@@ -192,6 +194,15 @@ function checkedModules(configuration: BuildConfiguration): {
   const list = moduleList({ implementations })
     .filter((module) => settingOf(module) !== "n")
     .map((module) => ({ ...module, builtIn: settingOf(module) === "y" }));
+  for (const { option, exports: more } of kbuild) {
+    if (!more || configuration.setting(option) === "n") continue;
+    const { exported } = (await import(pathToFileURL(join(dist, more.file)).href)) as { readonly exported: Exports };
+    for (const [at, module] of list.entries()) {
+      const { definition } = module;
+      if (!more.modules.includes(definition.name)) continue;
+      list[at] = { ...module, definition: { ...definition, exports: { ...definition.exports, ...exported } } };
+    }
+  }
   const { errors, files } = modpost(list);
   if (errors.length > 0) throw new VmmError(errors.join("; "));
   return { list, files };

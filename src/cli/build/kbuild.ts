@@ -9,6 +9,8 @@ export interface KbuildRow {
   readonly option: string;
   /** What stands in place of each file where the option is n. */
   readonly absent?: Readonly<Record<string, string>>;
+  /** What stands in place of each file where the option is not n. */
+  readonly present?: Readonly<Record<string, string>>;
   /** Files whose own imports on demand become part of them where the option is y. */
   readonly linked?: readonly string[];
   /**
@@ -16,6 +18,8 @@ export interface KbuildRow {
    * `linked` does not say which files import its code, that is imported when the module is loaded.
    */
   readonly module?: string;
+  /** What modules export besides where the option is not n: `exported` of a file. */
+  readonly exports?: { readonly file: string; readonly modules: readonly string[] };
   /** The file that others import or start, by its name in bundle.ts, which is there only if the option is not n. */
   readonly entry?: string;
 }
@@ -47,6 +51,14 @@ export const kbuild: readonly KbuildRow[] = [
   },
   { option: "KVM_X86_HV_POSSIBLE", absent: { [`${x86}/engines/hv.js`]: "export const hv = undefined;" } },
   { option: "KVM_X86_PR_POSSIBLE", absent: { [`${x86}/engines/pr.js`]: "export const pr = undefined;" } },
+  {
+    option: "KVM_EXTERNAL_WRITE_TRACKING",
+    present: {
+      [`${x86}/module/untracked.js`]: 'export * from "./write-tracking.js";',
+      [`${x86}/module/untracked-symbols.js`]: 'export { exported } from "./tracking-symbols.js";',
+    },
+    exports: { file: `${x86}/module/tracking-symbols.js`, modules: ["kvm_intel", "kvm_amd"] },
+  },
   {
     option: "DISASSEMBLER",
     absent: {

@@ -32,13 +32,14 @@ export const wholeEntry = (module: string): string => `${module}-whole`;
 const codeSuffix = "?code";
 
 export function kbuildPlugin({ configuration, platform, dist, apart = false, distFrom }: KbuildPluginOptions): Plugin {
-  const absent = new Map([["src/cli/commands/build.js", notFromABuild]]);
+  const instead = new Map([["src/cli/commands/build.js", notFromABuild]]);
   const linked = new Set<string>();
   const modules = new Set<string>();
   const left = new Set<string>();
   for (const row of kbuild) {
     const setting = configuration.setting(row.option);
-    if (setting === "n") for (const [path, text] of Object.entries(row.absent ?? {})) absent.set(path, text);
+    const texts = setting === "n" ? row.absent : row.present;
+    for (const [path, text] of Object.entries(texts ?? {})) instead.set(path, text);
     if (setting === "y") for (const path of row.linked ?? []) linked.add(path);
     if (row.module === undefined) continue;
     if (setting === "n") left.add(row.module);
@@ -50,6 +51,8 @@ export function kbuildPlugin({ configuration, platform, dist, apart = false, dis
   const nameOf = (path: string): string => nameIn(dist, path);
   /** A file's code, as it is bundled. */
   const code = async (name: string): Promise<string> => {
+    const other = instead.get(name);
+    if (other !== undefined) return other;
     const text = await readFile(join(dist, name), "utf8");
     const own = distFrom !== undefined && /\/module\/assets\.js$/.test(name) ? `${distFrom}/${name}` : name;
     return placed(linked.has(name) ? link(text) : text, own);
@@ -76,8 +79,6 @@ export function kbuildPlugin({ configuration, platform, dist, apart = false, dis
       build.onLoad({ filter: /\.js$/, namespace: "file" }, async ({ path, suffix }) => {
         const name = nameOf(path);
         if (name.startsWith("..")) return undefined;
-        const stub = absent.get(name);
-        if (stub !== undefined) return { contents: stub };
         if (left.has(name)) return { contents: await absentModule(path) };
         // A page has none of Node's modules; where a file of such a folder is asked for, the answer is an error.
         if (platform === "browser" && /(^|\/)node\//.test(name)) return { contents: onlyInNode(name) };

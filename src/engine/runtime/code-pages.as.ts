@@ -36,10 +36,13 @@ import {
   S_requests,
   S_vcpuIndex,
   TLB_pageShift,
+  OWNER_last,
+  OWNER_tracked,
   VCPU_code,
   VM_vcpuCount,
   VM_vcpus,
 } from "./layout.target";
+import { tellTrackedWrite } from "./events.as";
 import { dropWriteTags } from "./tlb.as";
 
 /**
@@ -49,9 +52,10 @@ import { dropWriteTags } from "./tlb.as";
 @external("env", "codeDropped")
 declare function codeDropped(physicalPage: i32, first: i32, end: i32): void;
 
-/** An owner word: a bit per vCPU, and how often stores hit owned code. */
+/** An owner word: a bit per vCPU, one of who wants to know of all stores, and how often stores hit owned code. */
 const OWNERS: u32 = 0xffffff;
-const LAST_OWNER = 23;
+const LAST_OWNER = OWNER_last;
+const TRACKED: u32 = OWNER_tracked;
 const COUNT_SHIFT = 24;
 /** So many times the code is dropped; from then on up to the counter's end, stores are watched. */
 const PATIENCE: u32 = CODE_patience;
@@ -249,6 +253,7 @@ export function storeHitsCode(s: i32, page: i32): bool {
   for (;;) {
     const word = atomic.load<u32>(at);
     if (!(word & OWNERS)) return false;
+    if (word & TRACKED) return true;
     const count = word >>> COUNT_SHIFT;
     if (count >= PATIENCE && count < COUNT_END) {
       if (atomic.cmpxchg<u32>(at, word, word + (1 << COUNT_SHIFT)) == word) return true;
@@ -270,6 +275,7 @@ export function storedToCode(s: i32, physical: u64, size: i32): void {
   mailOthers(s, owners, page, MAIL_DROP_PAGE);
   const last = <i32>((physical + size - 1) >> CODE_shift);
   if (last != page) mailOthers(s, owners, last, MAIL_DROP_PAGE);
+  if (owners & TRACKED) tellTrackedWrite(s, physical, size);
 }
 
 /**
@@ -285,7 +291,7 @@ export function guestMemoryWritten(physical: i64, size: i64): i32 {
   for (let page = <u64>physical >> TLB_pageShift; page < last; page++) {
     const at = ownersAt(<i32>page);
     if (!(atomic.load<u32>(at) & OWNERS)) continue;
-    mailOthers(0, atomic.and<u32>(at, ~OWNERS) & OWNERS, <i32>page, MAIL_DROP_BLOCK);
+    mailOthers(0, atomic.and<u32>(at, ~OWNERS | TRACKED) & OWNERS, <i32>page, MAIL_DROP_BLOCK);
     any = 1;
   }
   return any;

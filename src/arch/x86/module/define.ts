@@ -9,6 +9,7 @@ import { vacJoin } from "../../../vac/module.js";
 import type { X86Kvm, X86Vm } from "../uapi.js";
 import { loadAssetHere } from "./assets.js";
 import { x86Parameters } from "./parameters.js";
+import { exported } from "./untracked-symbols.js";
 
 /** What the module offers once it is live: /dev/kvm. */
 export interface X86KvmOffer {
@@ -38,6 +39,7 @@ export function defineX86Kvm({ name, title, load, url }: VendorModule, config: K
     inTree: true,
     alternative: "kvm-x86",
     imports: { join: vacJoin },
+    exports: exported,
     params: x86Parameters,
     init: async (context) => (await load()).initialise(context, implementations, { loadAsset, memory, module: url }),
   });
