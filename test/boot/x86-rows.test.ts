@@ -26,6 +26,7 @@ import {
   nameOf,
   noKernelOf,
   portOf,
+  toldOf,
   type X86Row,
 } from "./x86-rows.js";
 
@@ -36,11 +37,19 @@ const only = new RegExp(process.env["UNIKVM_ONLY"] ?? "");
 /** Both engines have all registers to keep, and `npm test` has these. */
 const first = [
   {
-    ...{ kernel: "amd64", cpu: "x86-64-v3", module: "kvm-intel", acpi: "on", cpus: "1", memory: "2560M" },
+    ...{
+      kernel: "amd64",
+      cpu: "x86-64-v3",
+      module: "kvm-intel",
+      acpi: "on",
+      interrupts: "apic",
+      cpus: "1",
+      memory: "2560M",
+    },
     ...{ type: "hv", where: "threads" },
   },
   {
-    ...{ kernel: "amd64", cpu: "max", module: "kvm-amd", acpi: "off", cpus: "4", memory: "256M" },
+    ...{ kernel: "amd64", cpu: "max", module: "kvm-amd", acpi: "off", interrupts: "pic", cpus: "4", memory: "256M" },
     ...{ type: "pr", where: "single" },
   },
 ] as const satisfies readonly X86Row[];
@@ -54,7 +63,7 @@ if (all && chosen.some((row) => row.kernel === "686" && noKernelOf(row))) await 
 
 /** The rows in a page. */
 async function bootPageRow(row: X86Row): Promise<void> {
-  const { module, cpus, cpu, type, where, acpi } = row;
+  const { module, cpus, cpu, type, where } = row;
   const { folder } = await built(module === "kvm-intel" ? "pages" : "pagesAmd", "browser");
   const server = await serve(folder, { isolated: where === "page", more: { guest: await fileOf(portOf(row)) } });
   const page = await (await launch("chrome")).newPage();
@@ -62,7 +71,7 @@ async function bootPageRow(row: X86Row): Promise<void> {
     page.setDefaultTimeout(280_000);
     await page.goto(server.url);
     const guest = row.kernel === "amd64" ? "x86_64" : "i386";
-    const append = acpi === "off" ? "acpi=off" : "";
+    const append = toldOf(row).join(" ");
     const boot = { guest, type: type as Implementation, cpus: Number(cpus), cpu, append } as const;
     assert.deepEqual(await page.evaluate(bootX86InPage, boot), { isolated: where === "page" });
     const files = filesOf(row, true).map((file) => [`/${file.path}`, Buffer.from(file.data).toString("hex")]);

@@ -30,6 +30,8 @@ export const axes = {
   cpu: ["x86-64-v1", "x86-64-v2", "x86-64-v3", "max"],
   module: ["kvm-intel", "kvm-amd"],
   acpi: ["on", "off"],
+  /** Who has the devices' interrupts: the APICs, or the older controllers. */
+  interrupts: ["apic", "pic"],
   cpus: ["1", "4"],
   memory: ["256M", "2560M"],
   type: ["hv", "pr"],
@@ -124,6 +126,12 @@ export const filesOf = (row: X86Row, long: boolean): readonly GuestProgram[] => 
   { path: "vector-states", type: "file", mode: 0o755, data: vectorStates(portOf(row)) },
 ];
 
+/** What the kernel is told. */
+export const toldOf = ({ acpi, interrupts }: X86Row): readonly string[] => [
+  ...(acpi === "off" ? ["acpi=off"] : []),
+  ...(interrupts === "pic" ? ["noapic", "pci=nomsi"] : []),
+];
+
 export interface Length {
   /** Whether the shell does all of shell-work.sh. */
   readonly long: boolean;
@@ -133,7 +141,7 @@ export interface Length {
 
 /** Boots a row in Node.js, to its end. */
 export function bootRow(row: X86Row, { long, timeout }: Length): Promise<Finished> {
-  const { kernel, cpu, module, acpi, cpus, memory, type, where } = row;
+  const { kernel, cpu, module, cpus, memory, type, where } = row;
   return withInitrd(
     filesOf(row, long),
     (guest) => {
@@ -141,7 +149,7 @@ export function bootRow(row: X86Row, { long, timeout }: Length): Promise<Finishe
       const options = {
         type: type as Implementation,
         threads: (where === "threads" ? "worker" : "single") as ThreadMode,
-        append: `quiet panic=-1 ${acpi === "off" ? "acpi=off " : ""}unikvm.run=/row.sh`,
+        append: ["quiet panic=-1", ...toldOf(row), "unikvm.run=/row.sh"].join(" "),
         args: ["--cpu", cpu, "--module", module, "--cpus", cpus, "--memory", memory, "--machine", "pc"],
         timeout,
       };

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR } from "../../../arch/x86/uapi.js";
-import type { ElfImage } from "../../loaders/elf.js";
 import { bios } from "./bios.js";
+import type { PcKernel } from "./boot.js";
+import { multibootBoot } from "./multiboot-boot.js";
 import { memorySize, run } from "./pc.test-support.js";
 
 /**
@@ -24,9 +25,10 @@ const code = Uint8Array.from(
   (byte) => Number.parseInt(byte, 16),
 );
 const address = 0x8000;
-const asking: ElfImage = {
+const asking: PcKernel = {
   ...{ byteOrder: "little", bits: 32, entry: address },
   segments: [{ address, size: code.length, data: code }],
+  begin: multibootBoot,
   multiboot: { name: "kernel", firmware: bios(memorySize) },
 };
 

@@ -18,6 +18,11 @@ export interface Boot {
   readonly sregs: Pick<X86Sregs, "cs" | "ds" | "es" | "fs" | "gs" | "ss" | "gdt" | "cr0" | "cr3" | "cr4" | "efer">;
 }
 
+/** A kernel, and how it begins if not as Linux does: what others do is loaded where there is one. */
+export interface PcKernel extends ElfImage {
+  readonly begin?: (options: BootOptions) => Boot;
+}
+
 export interface BootOptions {
   readonly kernel: ElfImage;
   readonly initrd?: Uint8Array | undefined;

@@ -4,11 +4,12 @@ import { KVM_CAP_EXT_CPUID, type Kvm } from "../../../kvm/uapi.js";
 import { Rtc } from "../../devices/rtc.js";
 import { VmmError } from "../../errors.js";
 import { isBzImage } from "../../loaders/bzimage.js";
-import { type ElfImage, elfMachine, i386Elf, x86Elf } from "../../loaders/elf.js";
+import { elfMachine, i386Elf, x86Elf } from "../../loaders/elf.js";
 import { type KernelFormat, loadX86Kernel } from "../../loaders/kernel-image.js";
 import { multibootHeader } from "../../loaders/multiboot.js";
 import type { Implementation, MachineKind } from "../machine-kind.js";
 import { memoryGranule } from "../options.js";
+import type { PcKernel } from "./boot.js";
 import { cpuModelNames } from "./cpu-models.js";
 import { createPc, maximumMemory, minimumMemory, placePcRam, restorePc } from "./machine.js";
 import { createPcVcpuSide } from "./vcpu-side.js";
@@ -18,17 +19,17 @@ const eitherType = 0;
 const typeOf = (implementation: Implementation | undefined): number =>
   implementation ? types[implementation] : eitherType;
 
-/** A kernel; beside one of the multiboot protocol the BIOS that it may ask, which others need not load. */
+/** A kernel; beside one of the multiboot protocol its beginning and the BIOS that it may ask, which others need not load. */
 async function loadKernel(
   file: Uint8Array,
   memorySize: number,
   name?: string,
   format?: KernelFormat,
-): Promise<ElfImage> {
+): Promise<PcKernel> {
   const kernel = await loadX86Kernel(file, memorySize, name, format);
   if (!kernel.multiboot) return kernel;
-  const { bios } = await import("./bios.js");
-  return { ...kernel, multiboot: { ...kernel.multiboot, firmware: bios(memorySize) } };
+  const [{ bios }, { multibootBoot }] = await Promise.all([import("./bios.js"), import("./multiboot-boot.js")]);
+  return { ...kernel, begin: multibootBoot, multiboot: { ...kernel.multiboot, firmware: bios(memorySize) } };
 }
 
 /** VmmError: its VMs are not x86's. */

@@ -5,6 +5,7 @@ import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR } from "../../../arch/x86/uapi.js"
 import { KvmError } from "../../../kvm/uapi.js";
 import type { RunControl } from "../../core/machine.js";
 import { type Run, runMachine } from "../../core/run.js";
+import { EduDevice, eduRegister } from "../../devices/pci/edu.js";
 import { VmmError } from "../../errors.js";
 import { capture, ramImage, type Snapshot } from "../../snapshot/snapshot.js";
 import { createPc, maximumMemory, restorePc } from "./machine.js";
@@ -56,6 +57,41 @@ for (const type of [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR]) {
     assert.deepEqual([end.outcome, end.text], [{ kind: "powerOff" }, "hello\nx"]);
   });
 }
+
+/** By the older controllers: the line that firmware tells of, as a level, by a device that pulls it until it is told not to. */
+test("a device's pin is an input of the older controllers, which its configuration names, and a level", async () => {
+  const [bar, idt, handlerAt, vector] = [0xc010_0000, 0x9000, 0x10_0400, 0x2b];
+  const put = (port: number, value: number, register = "eax") => [
+    ...[`mov edx, ${port}`, `mov eax, 0x${(value >>> 0).toString(16)}`, `out dx, ${register}`],
+  ];
+  const config = (register: number) => put(0xcf8, 0x8000_0800 + register);
+  const say = ["mov edx, 0x3f8", "out dx, al"];
+  const gate = BigInt(handlerAt & 0xffff) | (0x10n << 16n) | (0x8e00n << 32n) | (BigInt(handlerAt >> 16) << 48n);
+  const lines = [
+    ...["mov rsp, 0x80000", ...config(0x3c), "mov edx, 0xcfc", "in al, dx", ...say],
+    ...["mov edx, 0x4d0", "in al, dx", ...say, "mov edx, 0x4d1", "in al, dx", "shr eax, 1", ...say],
+    ...[...config(0x10), ...put(0xcfc, bar), ...config(4), ...put(0xcfc, 6, "ax")],
+    ...[...out(0x20, 0x11), ...out(0xa0, 0x11), ...out(0x21, 0x20, 4, 1, 0xfb), ...out(0xa1, 0x28, 2, 1, 0xf7)],
+    ...[`mov rax, 0x${gate.toString(16)}`, `mov [0x${(idt + 16 * vector).toString(16)}], rax`],
+    ...["mov word ptr [0x8ff0], 0xfff", `mov qword ptr [0x8ff2], 0x${idt.toString(16)}`, "lidt [0x8ff0]"],
+    ...[`mov ebx, 0x${bar.toString(16)}`, "xor ecx, ecx", `mov dword ptr [rbx+${eduRegister.interruptRaise}], 1`],
+  ];
+  const loop = 0x10_0000 + (program(lines).segments[0]?.data.length ?? 0);
+  const kernel = program([...lines, "sti", "hlt", "cmp ecx, 2", `jne 0x${loop.toString(16)}`, "cli", "hlt"]);
+  assert.ok(0x10_0000 + (kernel.segments[0]?.size ?? 0) < handlerAt);
+  // The first time it lets the device pull on.
+  const handler = [
+    ...["inc ecx", "mov eax, 0x69", ...say, "lea eax, [rcx-1]", `mov [rbx+${eduRegister.interruptAcknowledge}], eax`],
+    ...[...out(0xa0, 0x20), ...out(0x20, 0x20), "iretq"],
+  ].flatMap((line) => [...assemble(line, 64)]);
+  const second = { address: handlerAt, size: handler.length, data: Uint8Array.from(handler) };
+  const both = { ...kernel, segments: [...kernel.segments, second] };
+  for (const type of [KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR]) {
+    const end = await run([], { type, kernel: both, pciDevices: [new EduDevice()] });
+    // Line 11; the controllers' levels, the second's halved; two interrupts.
+    assert.deepEqual([end.outcome, end.text], [{ kind: "powerOff" }, "\x0b\x20Fii"]);
+  }
+});
 
 /** Started by INIT and SIPI, in real mode: each says its number on the console. */
 test("further CPUs wait for the first, start in real mode, and halting for good is all of them's", async () => {

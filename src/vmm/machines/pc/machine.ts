@@ -18,16 +18,18 @@ import {
   restoreChecks,
 } from "../options.js";
 import { acpiTables } from "./acpi/tables.js";
+import type { PcKernel } from "./boot.js";
 import { cpuidOf, defaultCpuModel, modelCpuid } from "./cpu-models.js";
 import { linuxBoot } from "./linux-boot.js";
-import { Address, highestMemory } from "./memory-map.js";
+import { Address, highestMemory, olderLevels } from "./memory-map.js";
 import { mpTable } from "./mp-table.js";
-import { multibootBoot } from "./multiboot-boot.js";
 import { Pc } from "./pc.js";
 import { PciHostBridge } from "./pci/host-bridge.js";
 import { checkState, type PcPlan, type PcState } from "./state.js";
 
-export interface PcOptions extends OwnMachineOptions<X86Kvm> {
+export interface PcOptions extends Omit<OwnMachineOptions<X86Kvm>, "kernel"> {
+  /** As kind.ts loads it: one of the multiboot protocol says how it begins. */
+  readonly kernel: PcKernel;
   /** The clock, which outlives a reboot. Default: a new one. */
   readonly rtc?: Rtc | undefined;
   /** It has what test programs of others expect (test-devices.ts). Default: it has not. */
@@ -92,11 +94,15 @@ function create(options: PcOptions, control: RunControl, trace?: TraceSink): Mac
     { address: Address.acpi, bytes: acpiTables(cpus) },
     { address: Address.mpTable, bytes: mpTable(cpus, signature, features) },
   ];
-  const begin = kernel.multiboot ? multibootBoot : linuxBoot;
+  const { begin = linuxBoot } = kernel;
   const boot = begin({ kernel, initrd, commandLine, memorySize, firmware, acpi: Address.acpi });
   return build({
     ...{ kvm, type, shared, codeLimit, plan, control, trace, rtc, testDevices, pciDevices, assign },
-    fill: (_vm, vcpus, memory) => {
+    fill: (vm, vcpus, memory) => {
+      for (const [chip_id, elcr] of olderLevels.entries()) {
+        const { pic } = vm.getIrqchip(chip_id);
+        if (pic) vm.setIrqchip({ chip_id, pic: { ...pic, elcr } });
+      }
       for (const { address, bytes } of boot.memory) memory.write(address, bytes);
       for (const [cpu, vcpu] of vcpus.entries()) vcpu.setCpuid2(cpuidOf(supported, cpu, cpus));
       const [first] = vcpus;

@@ -46,6 +46,10 @@ export const pciSlots = 32;
 export const pciPins = 4;
 /** The IOAPIC's input of a pin, turned from slot to slot as boards do. */
 export const pciLine = (slot: number, pin: number): number => 16 + ((slot + pin) % pciPins);
+/** The input of the older controllers, of 16, that such a line leads to as well: nothing else has it. */
+export const olderLine = (line: number): number => [10, 11, 5, 15][line - 16] ?? line;
+/** A bit for each of these inputs, of each controller. */
+export const olderLevels = [0x20, 0x8c] as const;
 
 export const Port = {
   cmos: 0x70,

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { assemble } from "../../../arch/x86/isa/assembler.js";
 import { KVM_X86_UNIKVM_HV, KVM_X86_UNIKVM_PR } from "../../../arch/x86/uapi.js";
 import { VmmError } from "../../errors.js";
-import type { ElfImage } from "../../loaders/elf.js";
+import type { PcKernel } from "./boot.js";
 import { multibootBoot } from "./multiboot-boot.js";
 import { memorySize, run } from "./pc.test-support.js";
 import { testDevices } from "./test-devices.js";
@@ -13,7 +13,7 @@ const types = { hv: KVM_X86_UNIKVM_HV, pr: KVM_X86_UNIKVM_PR } as const;
 const code = 0x10_0000;
 
 /** Code of 32 bits; a line is text, or a jump to one of the lines. */
-function kernel(lines: readonly (string | readonly [jump: string, line: number])[], name = "kernel"): ElfImage {
+function kernel(lines: readonly (string | readonly [jump: string, line: number])[], name = "kernel"): PcKernel {
   const bytes: number[] = [];
   const places: number[] = [];
   const fill = () => {
@@ -28,7 +28,7 @@ function kernel(lines: readonly (string | readonly [jump: string, line: number])
   fill();
   fill();
   const segments = [{ address: code, size: bytes.length, data: Uint8Array.from(bytes) }];
-  return { byteOrder: "little", bits: 32, entry: code, segments, multiboot: { name } };
+  return { byteOrder: "little", bits: 32, entry: code, segments, begin: multibootBoot, multiboot: { name } };
 }
 
 /** Writes what it is told as its command line, then its module, then ends with the number of CPUs. */

@@ -60,14 +60,21 @@ export function eisaId(id: string): Aml {
 }
 
 export const name = (at: string, value: Aml): Aml => [0x08, ...path(at), ...value];
-export const scope = (at: string, ...terms: readonly Aml[]): Aml => [0x10, ...sized([...path(at), ...terms.flat()])];
-export const device = (at: string, ...terms: readonly Aml[]): Aml => [
-  ...[0x5b, 0x82],
-  ...sized([...path(at), ...terms.flat()]),
-];
+/** What says how long it is. */
+const block = (code: Aml, ...parts: readonly Aml[]): Aml => [...code, ...sized(parts.flat())];
+export const scope = (at: string, ...terms: readonly Aml[]): Aml => block([0x10], path(at), ...terms);
+export const device = (at: string, ...terms: readonly Aml[]): Aml => block([0x5b, 0x82], path(at), ...terms);
+/** What is called, with so many arguments. */
+export const method = (at: string, args: number, ...terms: readonly Aml[]): Aml =>
+  block([0x14], path(at), [args], ...terms);
+/** Puts a method's first argument into a variable. */
+export const keepArgument = (at: string): Aml => [0x70, 0x68, ...path(at)];
+/** Does the terms if the variable is not 0. */
+export const when = (at: string, ...terms: readonly Aml[]): Aml => block([0xa0], path(at), ...terms);
+export const answer = (value: Aml): Aml => [0xa4, ...value];
 /** Up to 255 elements. */
-export const list = (...elements: readonly Aml[]): Aml => [0x12, ...sized([elements.length, ...elements.flat()])];
-const buffer = (bytes: Aml): Aml => [0x11, ...sized([...integer(bytes.length), ...bytes])];
+export const list = (...elements: readonly Aml[]): Aml => block([0x12], [elements.length], ...elements);
+const buffer = (bytes: Aml): Aml => block([0x11], integer(bytes.length), bytes);
 
 /** Descriptors of resources, with their end. */
 export const resources = (...descriptors: readonly Aml[]): Aml => buffer([...descriptors.flat(), 0x79, 0]);

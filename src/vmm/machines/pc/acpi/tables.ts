@@ -7,6 +7,7 @@ import {
   cmosPorts,
   ioapicId,
   Line,
+  olderLine,
   Port,
   pciConfigPorts,
   pciLine,
@@ -92,15 +93,18 @@ function madt(cpus: number): number[] {
 const mcfg = (): number[] =>
   table("MCFG", 1, [...little(0, 8), ...little(Address.pciConfig, 8), ...little(0, 2), 0, 0, ...little(0, 4)]);
 
-/** Where each pin of each slot goes, by IOAPIC: nothing can move it. */
-const routing = (): aml.Aml => {
+/** Where each pin of each slot goes: nothing can move it. */
+const routing = (input: (line: number) => number): aml.Aml => {
   const rows = Array.from({ length: pciSlots - 1 }, (_, i) => i + 1).flatMap((slot) =>
     Array.from({ length: pciPins }, (_, pin) =>
-      aml.list(aml.integer(slot * 0x1_0000 + 0xffff), aml.integer(pin), [0], aml.integer(pciLine(slot, pin))),
+      aml.list(aml.integer(slot * 0x1_0000 + 0xffff), aml.integer(pin), [0], aml.integer(input(pciLine(slot, pin)))),
     ),
   );
   return aml.list(...rows);
 };
+
+/** What the kernel has said it takes interrupts by: the IOAPIC, if it is not 0, or the older controllers. */
+const byIoapic = "\\PICM";
 
 function dsdt(): number[] {
   const { io, memory32, memory64 } = pciWindows;
@@ -119,7 +123,7 @@ function dsdt(): number[] {
         aml.memoryWindow(memory64.start, memory64.size),
       ),
     ),
-    aml.name("_PRT", routing()),
+    aml.method("_PRT", 0, aml.when(byIoapic, aml.answer(routing(Number))), aml.answer(routing(olderLine))),
   );
   const board = aml.device(
     "MBRD",
@@ -137,6 +141,8 @@ function dsdt(): number[] {
     aml.device(at, aml.name("_HID", aml.eisaId(id)), aml.name("_UID", [1]), aml.name("_CRS", aml.resources(...what)));
   const off = aml.list(aml.integer(sleepTypeOff), aml.integer(sleepTypeOff), [0], [0]);
   return table("DSDT", 2, [
+    ...aml.name(byIoapic, [0]),
+    ...aml.method("\\_PIC", 1, aml.keepArgument(byIoapic)),
     ...aml.scope(
       "\\_SB",
       bridge,

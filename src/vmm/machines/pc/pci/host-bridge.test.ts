@@ -19,6 +19,7 @@ function setUp(devices = [new EduDevice(), new EduDevice()], state?: BridgeState
   const vm = {
     shared: false,
     guestWritten: () => undefined,
+    setGsiRouting: () => undefined,
     irqLine: (line: number, level: boolean) => void events.push(`line ${line} ${level}`),
     signalMsi: ({ address, data }: { address: bigint; data: number }) =>
       events.push(`message 0x${address.toString(16)} 0x${data.toString(16)}`),

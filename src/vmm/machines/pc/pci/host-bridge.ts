@@ -11,8 +11,18 @@ import type { PciDevice } from "../../../devices/pci/device.js";
 import { PciFunction, type PciFunctionState } from "../../../devices/pci/function.js";
 import { HostBus } from "../../../devices/pci/host-bus.js";
 import type { PciMessage } from "../../../devices/pci/messages.js";
+import { PCI_INTERRUPT_LINE } from "../../../devices/pci/registers.js";
 import { type BusWindow, inside } from "../../../devices/pci/windows.js";
-import { Address, pciBusPorts, pciConfigPorts, pciConfigWindow, pciLine, pciReach, pciSlots } from "../memory-map.js";
+import {
+  Address,
+  olderLine,
+  pciBusPorts,
+  pciConfigPorts,
+  pciConfigWindow,
+  pciLine,
+  pciReach,
+  pciSlots,
+} from "../memory-map.js";
 import type { PortDevice } from "../ports.js";
 import { MessageRoutes } from "./message-routes.js";
 
@@ -99,6 +109,11 @@ export class PciHostBridge {
       devices,
       (state?.slots ?? []).map((slot) => slot.function),
     );
+    // As firmware leaves it, for kernels that know of no other way to learn it.
+    if (!state) {
+      for (const [number, plugged] of this.#bus.functions.entries())
+        plugged.writeConfig(PCI_INTERRUPT_LINE, 1, olderLine(pciLine(number + 1, 0)));
+    }
   }
 
   /** EBUSY: a device is of a kind that cannot be saved. */
