@@ -130,7 +130,9 @@ export const rows: readonly Row[] = [
     folder: "src/api",
     may: [
       "src/base",
-      ...["agent", "core", "devices/virtio/console", "errors", "network/host"].map((part) => `src/vmm/${part}`),
+      ...["agent", "core", "devices/virtio/console", "errors", "network/host", "network/policy"].map(
+        (part) => `src/vmm/${part}`,
+      ),
       ...["format", "packing", "platform", "snapshot"].map((file) => `src/vmm/snapshot/${file}`),
     ],
   },

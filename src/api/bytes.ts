@@ -1,4 +1,5 @@
 /** Bytes and sizes as programs write them. */
+import { shown } from "../base/takes.js";
 import { VmError } from "./error.js";
 import type { Body, Size } from "./types.js";
 
@@ -12,13 +13,8 @@ export function bytesIn(size: Size, option: string): number {
   const match = typeof size === "string" ? /^(\d+(?:\.\d+)?)([KMG]?)$/.exec(size) : undefined;
   const bytes = match ? Math.floor(Number(match[1]) * units[match[2] as keyof typeof units]) : size;
   if (typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
-  throw new VmError("EINVAL", `${option} is ${described(size)}, not a size as 1048576, "512M" or "1G"`);
+  throw new VmError("EINVAL", `${option} is ${shown(size)}, not a size as 1048576, "512M" or "1G"`);
 }
-
-const described = (value: unknown): string => {
-  if (typeof value === "string") return JSON.stringify(value);
-  return typeof value === "number" || typeof value === "bigint" ? String(value) : `a value of type ${typeof value}`;
-};
 
 /** Whether it is a stream to be read. */
 export const isReadable = (value: unknown): value is ReadableStream<Uint8Array> => value instanceof ReadableStream;

@@ -3,7 +3,6 @@ import {
   boolean,
   callback,
   either,
-  having,
   integer,
   listOf,
   oneOf,
@@ -11,7 +10,6 @@ import {
   options as optionsOf,
   recordOf,
   text,
-  time,
 } from "../base/takes.js";
 import { AgentConnection, type AgentState } from "../vmm/agent/connection.js";
 import { AgentProtocolError } from "../vmm/agent/frames.js";
@@ -23,7 +21,7 @@ import { notSupported, VmError } from "./error.js";
 import { requireImage } from "./images.js";
 import { type BootPlan, type Platform, type RunningMachine, vmGuests } from "./platform.js";
 import { mostProcesses } from "./processes.js";
-import { misuse } from "./program.js";
+import { misuse, requireOptions, signal } from "./program.js";
 import type { Captured } from "./snapshot.js";
 import type { Disk, Limits, Network, Progress, Vm, VmOptions } from "./types.js";
 import { endError, LinuxVm, type VmParts } from "./vm.js";
@@ -48,7 +46,7 @@ const checkOptions = optionsOf<VmOptions>({
   initrd: optional(file),
   append: optional(text),
   memory: anything,
-  cpus: anything,
+  cpus: optional(integer(1, 65535)),
   cpu: optional(text),
   type: optional(oneOf("hv", "pr")),
   disks: optional(
@@ -73,7 +71,7 @@ const checkOptions = optionsOf<VmOptions>({
   ),
   limits: optional(
     optionsOf<Limits>({
-      ...{ cpu: anything, output: anything, disk: anything, lifetime: optional(time) },
+      ...{ cpu: anything, output: anything, disk: anything, lifetime: optional(integer(0, 0x7fff_ffff)) },
       ...{ memory: anything, processes: optional(integer(1, mostProcesses)) },
     }),
   ),
@@ -81,7 +79,7 @@ const checkOptions = optionsOf<VmOptions>({
   cwd: optional(text),
   user: optional(text),
   onProgress: optional(callback),
-  signal: optional(having({ aborted: boolean })),
+  signal,
 });
 
 /** Makes `createVm` of what a platform gives. */
@@ -92,11 +90,7 @@ export const createVmOn =
    * option that is not there yet. BOOT_FAILED, CRASHED: the guest did not come up; `console` has its last lines.
    */
   async (options: VmOptions = {}): Promise<Vm> => {
-    try {
-      checkOptions(options, "createVm", "options");
-    } catch (error) {
-      throw misuse(error);
-    }
+    requireOptions(options, "createVm", checkOptions);
     const { signal, snapshot } = options;
     signal?.throwIfAborted();
     refuseWhatIsToCome(options);
@@ -135,20 +129,19 @@ async function goOn(platform: Platform, options: VmOptions, given: unknown): Pro
 }
 
 function refuseWhatIsToCome(options: VmOptions): void {
-  const { shares, image, kernel, initrd, limits = {}, cpus = 1 } = options;
+  const { shares, image, kernel, initrd, limits = {} } = options;
   if (shares !== undefined) throw notSupported("createVm: the option shares", "use vm.fs, or a disk");
   if (typeof image === "string") requireImage(image);
   if (image !== undefined && kernel !== undefined)
     throw new VmError("EINVAL", "createVm: image and kernel exclude each other");
   if (initrd !== undefined && kernel === undefined) throw new VmError("EINVAL", "createVm: initrd needs its kernel");
-  const { cpu = 1, disk } = limits;
+  const { cpu = 1, disk, output } = limits;
   if (!(cpu >= leastCores && cpu <= mostCores)) {
     const is = `from ${leastCores} to ${mostCores}`;
     throw new VmError("EINVAL", `createVm: limits.cpu is ${String(cpu)}, not a number of processors ${is}`);
   }
   if (disk !== undefined) bytesIn(disk, "createVm: limits.disk");
-  if (!Number.isInteger(cpus) || cpus < 1)
-    throw new VmError("EINVAL", `createVm: cpus is ${cpus}, not a number from 1 on`);
+  if (output !== undefined) bytesIn(output, "createVm: limits.output");
 }
 
 /** Twins of a machine, each with a network of its own and nothing forwarded to it; they outlive it. All of them or none. */
@@ -283,9 +276,10 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
 
 /** What a platform says has its code; what else there is has a sentence. */
 function asVmError(error: unknown): unknown {
-  if (error instanceof VmError) return error;
   const known = misuse(error);
   if (known instanceof VmError) return known;
   if (!(error instanceof Error) || !["VmmError", "GuestUnavailable", "StorageError"].includes(error.name)) return error;
-  return new VmError("BOOT_FAILED", error.message, { cause: error });
+  // ChoiceError's.
+  const { code = "BOOT_FAILED" } = error as { readonly code?: string };
+  return new VmError(code, error.message, { cause: error });
 }

@@ -8,9 +8,9 @@ import { requireBody } from "./bytes.js";
 import { systemError } from "./errno.js";
 import { notSupported, VmError } from "./error.js";
 import type { PackTree } from "./platform.js";
-import { Feeder, Program, type Runner } from "./program.js";
+import { Feeder, Program, type Runner, requireOptions, throwIfFailed } from "./program.js";
 import { outputOf, packInGuest, unpackInGuest } from "./trees.js";
-import type { Abort, Body, Dirent, ExitStatus, Stats, VmFs } from "./types.js";
+import type { Abort, Body, Dirent, Stats, VmFs } from "./types.js";
 
 /** errno(3): what the host finds too much of itself. */
 const EFBIG = 27;
@@ -67,14 +67,6 @@ export async function builtIn(
 /** A file of the guest's kernel about itself, of which none has more bytes. */
 export const readProc = (runner: Runner, path: string): Promise<Uint8Array> =>
   builtIn(runner, ["read", "0", "-", path], { title: `open '${path}'`, most: 1 << 20 });
-
-function throwIfFailed({ exitCode, signal }: ExitStatus, title: string): void {
-  if (exitCode === 0) return;
-  if (exitCode !== null) throw systemError(exitCode, title);
-  throw new VmError("EINTR", `interrupted by ${typeof signal === "number" ? `signal ${signal}` : signal}, ${title}`, {
-    errno: 4,
-  });
-}
 
 /** The guest is not to be trusted with what becomes paths and sizes here. */
 const nonsense = (what: string): VmError => new VmError("AGENT_FAILED", `the guest's agent says nonsense: ${what}`);
@@ -166,6 +158,15 @@ function asDirents(bytes: Uint8Array, parentPath: string, most: number): Dirent[
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** What is not text of UTF-8 is not made to look so. Its encoding's names are node:fs's. */
+function withEncoding<T extends object>(options: string | T, call: string): T & { readonly encoding?: string | null } {
+  const all = typeof options === "string" ? ({ encoding: options } as unknown as T) : options;
+  requireOptions(all, call);
+  const { encoding } = all as { readonly encoding?: string | null };
+  if (!encoding || /^utf-?8$/i.test(encoding)) return all;
+  throw new VmError("EINVAL", `${call}: encoding is ${JSON.stringify(encoding)}; there is "utf8" alone, or bytes`);
+}
+
 const octal = (mode: number, call: string): string => {
   if (Number.isInteger(mode) && mode >= 0 && mode <= 0o7777) return mode.toString(8);
   throw new VmError("EINVAL", `${call}: mode is ${mode}, not a number from 0 to 0o7777`);
@@ -193,15 +194,7 @@ export class GuestFiles implements VmFs {
     path: string,
     options: "utf8" | (Abort & { readonly encoding?: "utf8" }) = {},
   ): Promise<string | Uint8Array> {
-    const { encoding, signal }: Abort & { encoding?: string | null } =
-      typeof options === "string" ? { encoding: options } : (options ?? {});
-    // As node:fs has its names; of the others' text nothing is made that looks right.
-    if (encoding && !/^utf-?8$/i.test(encoding)) {
-      throw new VmError(
-        "EINVAL",
-        `readFile: encoding is ${JSON.stringify(encoding)}; there is "utf8", or bytes without`,
-      );
-    }
+    const { encoding, signal } = withEncoding(options ?? {}, "readFile");
     const command = ["read", "0", "-", path];
     const bytes = await builtIn(this.#runner, command, { title: `open '${path}'`, most: mostFile, ...abort(signal) });
     return encoding ? new TextDecoder().decode(bytes) : bytes.slice();
@@ -210,8 +203,9 @@ export class GuestFiles implements VmFs {
   async writeFile(
     path: string,
     data: Body,
-    { mode = 0o666, flag = "w", signal }: Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" } = {},
+    options: "utf8" | (Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" }) = {},
   ): Promise<void> {
+    const { mode = 0o666, flag = "w", signal } = withEncoding(options, "writeFile");
     requireBody(data, "writeFile: data");
     const command = ["write", flag, octal(mode, "writeFile"), path];
     await builtIn(this.#runner, command, { title: `open '${path}'`, input: data, ...abort(signal) });
@@ -260,18 +254,16 @@ export class GuestFiles implements VmFs {
     return new TextDecoder().decode(await builtIn(this.#runner, ["readlink", path], { title: `readlink '${path}'` }));
   }
 
-  async mkdir(
-    path: string,
-    { recursive = false, mode = 0o777 }: { readonly recursive?: boolean; readonly mode?: number } = {},
-  ): Promise<void> {
+  async mkdir(path: string, options: { readonly recursive?: boolean; readonly mode?: number } = {}): Promise<void> {
+    requireOptions(options, "mkdir");
+    const { recursive = false, mode = 0o777 } = options;
     const command = ["mkdir", octal(mode, "mkdir"), recursive ? "1" : "0", path];
     await builtIn(this.#runner, command, { title: `mkdir '${path}'` });
   }
 
-  async rm(
-    path: string,
-    { recursive = false, force = false }: { readonly recursive?: boolean; readonly force?: boolean } = {},
-  ): Promise<void> {
+  async rm(path: string, options: { readonly recursive?: boolean; readonly force?: boolean } = {}): Promise<void> {
+    requireOptions(options, "rm");
+    const { recursive = false, force = false } = options;
     await builtIn(this.#runner, ["rm", recursive ? "1" : "0", force ? "1" : "0", path], { title: `rm '${path}'` });
   }
 
@@ -288,19 +280,23 @@ export class GuestFiles implements VmFs {
   }
 
   async upload(tree: ReadableStream<Uint8Array> | string, path: string, options: Abort = {}): Promise<void> {
+    requireOptions(options, "upload");
     if (typeof tree !== "string") return unpackInGuest(this.#runner, tree, path, options);
     if (!this.#packTree) throw notSupported("vm.fs.upload() of a folder of the host", "give it a stream of a tar");
     return unpackInGuest(this.#runner, this.#packTree(tree), path, options);
   }
 
   download(path: string, options: Abort & { readonly exclude?: readonly string[] } = {}): ReadableStream<Uint8Array> {
+    requireOptions(options, "download");
     return packInGuest(this.#runner, path, options);
   }
 
   createReadStream(
     path: string,
-    { start = 0, end, signal }: Abort & { readonly start?: number; readonly end?: number } = {},
+    options: Abort & { readonly start?: number; readonly end?: number } = {},
   ): ReadableStream<Uint8Array> {
+    requireOptions(options, "createReadStream");
+    const { start = 0, end, signal } = options;
     const first = position(start, "start");
     const count = end === undefined ? "-" : String(Math.max(0, position(end, "end") + 1 - first));
     return outputOf(this.#runner, ["read", String(first), count, path], `open '${path}'`, signal);

@@ -1,6 +1,7 @@
 /** `vm.net`: connections to servers in the guest, which no socket of the host takes part in. */
 import type { HostStream, HostStreamEvents } from "../vmm/network/host.js";
 import { VmError } from "./error.js";
+import { requireOptions } from "./program.js";
 import type { Abort, Duplex, VmNet } from "./types.js";
 
 /** Begins a connection to a port of the guest. Throws VmError: it cannot. */
@@ -16,8 +17,10 @@ export class GuestNet implements VmNet {
     this.#dial = dial;
   }
 
-  async connect(port: number, { signal }: Abort = {}): Promise<Duplex> {
+  async connect(port: number, options: Abort = {}): Promise<Duplex> {
     requirePort(port, "connect");
+    requireOptions(options, "connect");
+    const { signal } = options;
     signal?.throwIfAborted();
     // Few need it: a page has it when it does.
     const { Connection } = await import("./connection.js");

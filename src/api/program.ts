@@ -1,5 +1,6 @@
 /** One program in the guest, from its request to its end, for `exec`, `spawn` and the calls about files. */
 import { KvmError, messageOf } from "../base/errors.js";
+import { boolean, type Check, having, optional } from "../base/takes.js";
 import type { AgentProgram, ProgramEvents } from "../vmm/agent/connection.js";
 import { AgentProtocolError, type AgentRequest, FailedStep, type OutputChannel } from "../vmm/agent/frames.js";
 import { bytesOf } from "./bytes.js";
@@ -238,6 +239,15 @@ function asError({ command, user, cwd, builtIn }: AgentRequest, errno: number, s
   return systemError(errno, builtIn ? program : `running ${program}`);
 }
 
+/** Of what the agent did itself, whose status is an errno. */
+export function throwIfFailed({ exitCode, signal }: ExitStatus, title: string): void {
+  if (exitCode === 0) return;
+  if (exitCode !== null) throw systemError(exitCode, title);
+  throw new VmError("EINTR", `interrupted by ${typeof signal === "number" ? `signal ${signal}` : signal}, ${title}`, {
+    errno: 4,
+  });
+}
+
 /** `console`: what the guest's console last said. */
 export const agentFailed = (error: Error, console: readonly string[] = []): VmError =>
   new VmError("AGENT_FAILED", `the guest's agent cannot be understood: ${error.message}`, { cause: error, console });
@@ -248,4 +258,17 @@ export function misuse(error: unknown): unknown {
   return error instanceof KvmError
     ? new VmError(error.code, error.message.slice(error.code.length + 2), { errno: error.errno, cause: error })
     : error;
+}
+
+export const signal = optional(having({ aborted: boolean }));
+/** Of calls that know themselves what else they take. */
+const abortable = having({ signal });
+
+/** VmError, EINVAL. */
+export function requireOptions(options: unknown, call: string, check: Check = abortable): void {
+  try {
+    check(options, call, "options");
+  } catch (error) {
+    throw misuse(error);
+  }
 }

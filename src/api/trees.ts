@@ -5,9 +5,8 @@
 import { ByteQueue } from "../vmm/core/byte-queue.js";
 import { isReadable } from "./bytes.js";
 import { printable } from "./console.js";
-import { systemError } from "./errno.js";
 import { VmError } from "./error.js";
-import { Feeder, Program, type Runner } from "./program.js";
+import { Feeder, Program, type Runner, throwIfFailed } from "./program.js";
 import type { Abort, ExitStatus } from "./types.js";
 
 /** What is kept of the agent's sentence about an entry, bytes. */
@@ -22,14 +21,9 @@ class Complaint {
   }
 
   /** Throws what the exit status says. */
-  check({ exitCode, signal }: ExitStatus, title: string): void {
-    if (exitCode === 0) return;
+  check(status: ExitStatus, title: string): void {
     const said = printable(new TextDecoder().decode(this.#said.peek()));
-    const whole = said ? `${title}: ${said}` : title;
-    if (exitCode !== null) throw systemError(exitCode, whole);
-    throw new VmError("EINTR", `interrupted by ${typeof signal === "number" ? `signal ${signal}` : signal}, ${whole}`, {
-      errno: 4,
-    });
+    throwIfFailed(status, said ? `${title}: ${said}` : title);
   }
 }
 

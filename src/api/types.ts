@@ -321,7 +321,7 @@ export interface VmFs {
   writeFile(
     path: string,
     data: Body,
-    options?: Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" },
+    options?: "utf8" | (Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" }),
   ): Promise<void>;
   /** The names in a folder, in no order. ENOENT, ENOTDIR. */
   readdir(path: string): Promise<readonly string[]>;

@@ -1,16 +1,6 @@
 /** A VM that runs, as programs have it. */
 
-import {
-  anything,
-  boolean,
-  type Check,
-  having,
-  oneOf,
-  optional,
-  options as optionsOf,
-  text,
-  time,
-} from "../base/takes.js";
+import { anything, boolean, oneOf, optional, options as optionsOf, recordOf, text, time } from "../base/takes.js";
 import { type AgentConnection, type AgentProgram, type ProgramEvents, unheard } from "../vmm/agent/connection.js";
 import { AgentProtocolError, type AgentRequest } from "../vmm/agent/frames.js";
 import type { Outcome } from "../vmm/core/machine.js";
@@ -25,7 +15,7 @@ import { GuestNet, noNetwork } from "./net.js";
 import type { PackTree, RunningMachine } from "./platform.js";
 import { adopt, begin, inTerminal } from "./process.js";
 import { limitProcesses } from "./processes.js";
-import { agentFailed, misuse, type Runner } from "./program.js";
+import { agentFailed, misuse, type Runner, requireOptions, signal } from "./program.js";
 import { signalName, signalNumber } from "./signals.js";
 import type { Taking } from "./snapshot.js";
 import type {
@@ -68,7 +58,6 @@ export interface VmParts {
   readonly snapshot: (taking: Taking) => Promise<Snapshot>;
 }
 
-const signal = optional(having({ aborted: boolean }));
 const checkSnapshotOptions = optionsOf<SnapshotOptions>({
   name: optional(text),
   memory: optional(boolean),
@@ -78,7 +67,7 @@ const checkSnapshotOptions = optionsOf<SnapshotOptions>({
 /** Numbers are looked at where they are used. */
 const programOptions = {
   cwd: optional(text),
-  env: optional(having({})),
+  env: optional(recordOf(text)),
   user: optional(text),
   stdin: anything,
   timeout: anything,
@@ -92,15 +81,6 @@ const checkExecOptions = optionsOf<ExecOptions>({
 const checkSpawnOptions = optionsOf<SpawnOptions>({ ...programOptions, pty: anything });
 const checkCloseOptions = optionsOf<{ readonly grace?: number }>({ grace: optional(time) });
 const checkAbort = optionsOf<Abort>({ signal });
-
-/** VmError, EINVAL. */
-function requireOptions(check: Check, options: unknown, call: string): void {
-  try {
-    check(options, call, "options");
-  } catch (error) {
-    throw misuse(error);
-  }
-}
 
 const unlessMissing = (error: unknown): void => {
   if (!(error instanceof VmError && error.code === "EXEC_FAILED")) throw error;
@@ -211,7 +191,7 @@ export class LinuxVm implements Vm {
   }
 
   async exec(command: string | readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-    requireOptions(checkExecOptions, options, "exec");
+    requireOptions(options, "exec", checkExecOptions);
     const { stdin = "ignore", maxOutput = this.#parts.options.limits?.output ?? usualOutput, check = false } = options;
     if (stdin === "pipe")
       throw new VmError("EINVAL", 'exec: stdin is "pipe"; give it what is to be read, or use spawn');
@@ -228,7 +208,7 @@ export class LinuxVm implements Vm {
   }
 
   async spawn(command: string | readonly string[], options: SpawnOptions = {}): Promise<Process> {
-    requireOptions(checkSpawnOptions, options, "spawn");
+    requireOptions(options, "spawn", checkSpawnOptions);
     const { stdin = "pipe", pty = false } = options;
     const request = this.#request("spawn", command, options, stdin === "ignore");
     const [rows, columns] = pty === false ? [] : inTerminal(pty === true ? usualTerminal : pty);
@@ -292,7 +272,7 @@ export class LinuxVm implements Vm {
   }
 
   async snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
-    requireOptions(checkSnapshotOptions, options, "snapshot");
+    requireOptions(options, "snapshot", checkSnapshotOptions);
     const { name, memory = true, packing = "deflate", signal } = options;
     if (name === "") throw new VmError("EINVAL", "snapshot: name is empty");
     signal?.throwIfAborted();
@@ -365,13 +345,13 @@ export class LinuxVm implements Vm {
   }
 
   events(options: Abort = {}): AsyncIterableIterator<VmEvent> {
-    requireOptions(checkAbort, options, "events");
+    requireOptions(options, "events", checkAbort);
     this.#check();
     return this.#events.read(options.signal);
   }
 
   async close(options: { readonly grace?: number } = {}): Promise<VmEnd> {
-    requireOptions(checkCloseOptions, options, "close");
+    requireOptions(options, "close", checkCloseOptions);
     const { grace = usualGrace } = options;
     if (!Number.isFinite(grace) || grace < 0) throw new VmError("EINVAL", `close: grace is ${grace}, not milliseconds`);
     const { machine, agent } = this.#parts;
@@ -409,6 +389,9 @@ export class LinuxVm implements Vm {
       throw new VmError("EINVAL", `${call}: a command is a string for the shell, or a program and its arguments`);
     }
     if (stdin !== undefined && stdin !== "pipe" && stdin !== "ignore") requireBody(stdin, `${call}: stdin`);
+    const who = user ?? options.user;
+    // A variable that is not set, in a script, is not to mean root.
+    if (who === "") throw new VmError("EINVAL", `${call}: user is empty`);
     const variables = { ...options.env, ...env };
     for (const name of Object.keys(variables)) {
       if (name === "" || name.includes("="))
@@ -418,7 +401,7 @@ export class LinuxVm implements Vm {
       command: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
       env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
       cwd: cwd ?? options.cwd,
-      user: user ?? options.user,
+      user: who,
       noInput,
     };
   }

@@ -8,7 +8,8 @@ import { type ErrnoName, KvmError } from "./errors.js";
 /** Throws KvmError if `value` is not what it stands for; `call` and `name` are for the sentence. */
 export type Check = (value: unknown, call: string, name: string) => void;
 
-function shown(value: unknown): string {
+/** For a sentence about a value that nobody had in mind. */
+export function shown(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
   if (Array.isArray(value)) return "an array";

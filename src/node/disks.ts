@@ -5,7 +5,7 @@ import { guestFolder } from "../../guests/index.js";
 import { withLock } from "../../guests/lock.mjs";
 import type { SparseImage } from "../vmm/core/sparse-image.js";
 import { type OpenDisks, type Opening, openDisks, overlaid } from "../vmm/devices/virtio/disks.js";
-import { VmmError } from "../vmm/errors.js";
+import { ChoiceError, VmmError } from "../vmm/errors.js";
 import type { Disk } from "../vmm/storage/disk.js";
 import { openHttp } from "../vmm/storage/http-bytes.js";
 import { type DiskFile, openDisk } from "../vmm/storage/node/open-disk.js";
@@ -107,7 +107,9 @@ function requireApart(files: readonly GuestDisk[]): void {
   for (const [index, { path, written }] of uses.entries()) {
     const other = uses.findIndex((use) => identity(use.path) === identity(path));
     if (other < index && (written || uses[other]?.written)) {
-      throw new VmmError(`${path} is used twice, and written to; make one of them readonly, or an overlay of its own`);
+      throw new ChoiceError(
+        `${path} is used twice, and written to; make one of them readonly, or an overlay of its own`,
+      );
     }
   }
 }

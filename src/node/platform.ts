@@ -17,6 +17,7 @@ import { begin, deviceStates, goOn, placing, type Started, type Starting } from 
 import { nodePlatform as snapshots } from "../vmm/snapshot/node/platform.js";
 import { withSnapshotFile, writeSnapshotFile } from "../vmm/snapshot/node/snapshot-file.js";
 import { capture, captureDisks, captureTwins, ramImage, type Snapshot, type Twin } from "../vmm/snapshot/snapshot.js";
+import { StorageError } from "../vmm/storage/disk.js";
 import { prepareV8 } from "../wasm/node/v8.js";
 import { bootFiles } from "./boot-files.js";
 import { type GuestDisk, withDisks } from "./disks.js";
@@ -53,8 +54,18 @@ async function run(openKvm: OpenKvm, plan: BootPlan, from?: Snapshot | Twin): Pr
     return await runHere(openKvm, plan, from);
   } catch (error) {
     endThread();
-    throw error;
+    throw withErrno(error);
   }
+}
+
+/** Where the host's system said why, its name for that is the error's code: "ENOENT", "EADDRINUSE". */
+function withErrno(error: unknown): unknown {
+  if (!(error instanceof VmmError || error instanceof StorageError)) return error;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (code !== undefined && syscall !== undefined) return new VmError(code, error.message, { cause: error });
+  }
+  return error;
 }
 
 async function runHere(openKvm: OpenKvm, plan: BootPlan, from: Snapshot | Twin | undefined): Promise<RunningMachine> {

@@ -7,6 +7,11 @@ export class VmmError extends Error {
   override readonly name = "VmmError";
 }
 
+/** What was chosen cannot be had: a number out of bounds, a name that there is not. `createVm` says EINVAL. */
+export class ChoiceError extends VmmError {
+  readonly code = "EINVAL";
+}
+
 /** What was thrown, as plain data; the stack is for who debugs unikvm itself. */
 export function describeError(error: unknown): { readonly message: string; readonly stack?: string | undefined } {
   return error instanceof Error ? { message: error.message, stack: error.stack } : { message: String(error) };

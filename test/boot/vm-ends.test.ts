@@ -1,6 +1,8 @@
 /** How VMs end that do not end well, and what is told to whoever waits for something of them. */
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { createVm, type ExecResult, type LinuxVm, VmError } from "../../src/index-node.js";
 import { noGuest, noGuestNamed } from "./booting.test-support.js";
 
@@ -147,17 +149,30 @@ test("what does not come up is told with what the console said", { skip: noGuest
   assert.match(error.console.join("\n"), /no\/such\/program|Kernel panic/);
 });
 
-test("options that are wrong, or not there yet, are told by name before anything is booted", async () => {
+test("options that are wrong, or not there yet, are told by name before anything is booted", async (t) => {
+  const own = fileURLToPath(import.meta.url);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const taken = { host: (server.address() as AddressInfo).port, guest: 80 };
   const wrong: readonly [object, string, RegExp][] = [
     [{ memory: "lots" }, "EINVAL", /memory is "lots"/],
-    [{ memory: "1M" }, "BOOT_FAILED", /at least 16M/],
+    [{ memory: "1M" }, "EINVAL", /at least 16M/],
+    [{ memory: "1M", guest: "x86_64" }, "EINVAL", /at least 32M/],
+    [{ memory: "64G" }, "EINVAL", /at most 3072M/],
+    [{ cpus: 1000 }, "EINVAL", /1 to 32 CPUs, not 1000/],
+    [{ cpu: "486" }, "EINVAL", /no CPU model "486"/],
+    [{ append: "x".repeat(5000) }, "EINVAL", /command line is longer than/],
     [{ cpus: 0 }, "EINVAL", /cpus is 0/],
     [{ type: "xen" }, "EINVAL", /type is "xen"/],
     [{ colour: "blue" }, "EINVAL", /no option colour/],
     [{ env: { A: 1 } }, "EINVAL", /A is 1/],
     [{ initrd: "x" }, "EINVAL", /initrd needs its kernel/],
     [{ kernel: "/no/such/kernel" }, "ENOENT", /the kernel \/no\/such\/kernel/],
-    [{ disks: [{ source: "/no/such/disk" }] }, "BOOT_FAILED", /there is no such file/],
+    [{ disks: [{ source: "/no/such/disk" }] }, "ENOENT", /there is no such file/],
+    [{ image: "/no/such.qcow2" }, "ENOENT", /such.qcow2 .*there is no such file/],
+    [{ disks: Array(40).fill({ source: own }) }, "EINVAL", /32 slots/],
+    [{ disks: Array(2).fill({ source: own, mode: "write" }) }, "EINVAL", /used twice/],
     [{ disks: [{ source: new URL("ftp://x/") }] }, "BOOT_FAILED", /ftp:.*no address of http/],
     [{ snapshot: "no-such" }, "ENOENT", /no-such/],
     [{ shares: { "/mnt": "/tmp" } }, "NOT_SUPPORTED", /option shares/],
@@ -173,7 +188,9 @@ test("options that are wrong, or not there yet, are told by name before anything
     [{ limits: { cpu: "half" } }, "EINVAL", /limits.cpu is half/],
     [{ limits: { disk: "half" } }, "EINVAL", /limits.disk is "half"/],
     [{ network: { via: "fetch" } }, "NOT_SUPPORTED", /network.via/],
-    [{ network: { allow: ["*:*:*"] } }, "BOOT_FAILED", /\*:\*:\*/],
+    [{ network: { allow: ["*:*:*"] } }, "EINVAL", /network.allow: .*\*:\*:\*/],
+    [{ network: { allow: ["example.org:99999"] } }, "EINVAL", /ports that there are not/],
+    [{ network: { forward: [taken] } }, "EADDRINUSE", /connections to port \d+ of 127.0.0.1 cannot be taken/],
   ];
   for (const [options, code, message] of wrong) {
     const error = await errorOf(createVm(options as never));

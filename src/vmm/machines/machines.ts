@@ -2,7 +2,7 @@
  * Every machine: one row each. The command line, createVm and the threads of vCPUs come here, and name none. A machine's own
  * code is loaded when it is asked for, a vCPU's thread loading only its side.
  */
-import { VmmError } from "../errors.js";
+import { ChoiceError, VmmError } from "../errors.js";
 import type { CreateSide, MachineKind } from "./machine-kind.js";
 
 export interface MachineRow {
@@ -115,8 +115,8 @@ export const machineSyntax = (loaded: readonly LoadedMachine[]): string =>
 export function machineMemory({ name, memory }: LoadedMachine, wanted: number): number {
   const { minimum, maximum, granule } = memory;
   const inMebibytes = (size: number): string => `${size / 1048576}M`;
-  if (wanted < minimum) throw new VmmError(`a guest of ${name} needs at least ${inMebibytes(minimum)} of memory`);
-  if (wanted > maximum) throw new VmmError(`a guest of ${name} can have at most ${inMebibytes(maximum)} of memory`);
+  if (wanted < minimum) throw new ChoiceError(`a guest of ${name} needs at least ${inMebibytes(minimum)} of memory`);
+  if (wanted > maximum) throw new ChoiceError(`a guest of ${name} can have at most ${inMebibytes(maximum)} of memory`);
   return Math.floor(wanted / granule) * granule;
 }
 
@@ -124,5 +124,5 @@ export function machineMemory({ name, memory }: LoadedMachine, wanted: number): 
 export function machineCpu({ name, cpuModels }: LoadedMachine, wanted: string): string {
   const model = cpuModels.find((one) => one.toLowerCase() === wanted.toLowerCase());
   if (model !== undefined) return model;
-  throw new VmmError(`machine ${name} has no CPU model "${wanted}"; it has ${cpuModels.join(", ")}`);
+  throw new ChoiceError(`machine ${name} has no CPU model "${wanted}"; it has ${cpuModels.join(", ")}`);
 }

@@ -4,7 +4,7 @@
  */
 import { KvmError } from "../../../base/errors.js";
 import type { FieldList, Struct } from "../../../base/struct.js";
-import { anything, boolean, having, listOf, optional, recordOf, text } from "../../../base/takes.js";
+import { anything, boolean, having, listOf, optional, recordOf, shown, text } from "../../../base/takes.js";
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { restoreFields } from "../../../kvm/saved.js";
 import { msrPlaces } from "../engines/msrs.js";
@@ -147,9 +147,6 @@ function fitsIn(type: "i32" | "i64" | "f64", value: unknown, most: number | unde
     ? (value as number) <= (most ?? 2 ** 32 - 1)
     : false;
 }
-
-const shown = (value: unknown): string =>
-  typeof value === "number" || typeof value === "bigint" ? String(value) : `a value of type ${typeof value}`;
 
 function refuse(what: string): never {
   throw new KvmError("EINVAL", `vm.loadState: the state ${what}`);

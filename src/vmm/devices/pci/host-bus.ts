@@ -4,7 +4,7 @@
  */
 import type { Vm } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
-import { VmmError } from "../../errors.js";
+import { ChoiceError, VmmError } from "../../errors.js";
 import type { PciDevice, PciMemory } from "./device.js";
 import { Doorbells } from "./doorbells.js";
 import { PciFunction, type PciFunctionState } from "./function.js";
@@ -62,7 +62,7 @@ export class HostBus {
   ): void {
     const { slots, pinInterrupt } = this.#parts;
     if (devices.length > slots) {
-      throw new VmmError(`the PCI bus has ${slots} slots, and there are ${devices.length} devices`);
+      throw new ChoiceError(`the PCI bus has ${slots} slots, and there are ${devices.length} devices`);
     }
     for (const [number, device] of devices.entries()) {
       // Nobody else pulls the interrupt of its pin, so that KVM may do it by itself.

@@ -1,8 +1,7 @@
 /** What the ways to begin a kernel have in common: what they need, what they give, flat segments, the map of memory. */
 import type { X86Regs, X86Segment, X86Sregs } from "../../../arch/x86/uapi.js";
-import { VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
-import { Address, highestMemory, highMemory, lowMemoryEnd } from "./memory-map.js";
+import { Address, highMemory, lowMemoryEnd } from "./memory-map.js";
 
 export interface Placed {
   readonly address: number;
@@ -38,9 +37,8 @@ export interface BootOptions {
 /** Kinds of memory: the same numbers in Linux's map and in multiboot's. */
 const MemoryKind = { ram: 1, reserved: 2 } as const;
 
-/** The map of memory. Throws VmmError: there is more RAM than the machine has room for. */
+/** The map of memory, of which there is no more than the machine has room for. */
 export function memoryRanges(memorySize: number): readonly (readonly [start: number, length: number, kind: number])[] {
-  if (memorySize > highestMemory) throw new VmmError(`a guest can have at most ${highestMemory / 1048576}M of memory`);
   return [
     [0, lowMemoryEnd, MemoryKind.ram],
     [highMemory, memorySize - highMemory, MemoryKind.ram],

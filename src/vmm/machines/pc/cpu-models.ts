@@ -3,7 +3,7 @@
  * "Micro-Architecture Levels".
  */
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type X86CpuidEntry } from "../../../arch/x86/uapi.js";
-import { VmmError } from "../../errors.js";
+import { ChoiceError, VmmError } from "../../errors.js";
 
 type Output = "eax" | "ebx" | "ecx";
 interface Feature {
@@ -67,7 +67,7 @@ const Level = { threads: 1, cores: 2 } as const;
 export function modelCpuid(supported: readonly X86CpuidEntry[], model: string): readonly X86CpuidEntry[] {
   if (model === defaultCpuModel) return supported;
   const at = levels.findIndex(({ name }) => name === model);
-  if (at < 0) throw new VmmError(`machine pc has no CPU model "${model}"; it has ${cpuModelNames.join(", ")}`);
+  if (at < 0) throw new ChoiceError(`machine pc has no CPU model "${model}"; it has ${cpuModelNames.join(", ")}`);
   const missing = levels
     .slice(0, at + 1)
     .flatMap(({ needs }) => needs)

@@ -79,7 +79,6 @@ test("one that unpacks itself finds its header in the zero page, with what it is
 test("what does not fit is refused with a sentence", () => {
   const wrong = [
     { commandLine: "x".repeat(2048), memorySize },
-    { commandLine: "", memorySize: 0xd000_0000 },
     { commandLine: "", memorySize: 16 << 20 },
     { commandLine: "", memorySize, initrd: new Uint8Array(memorySize - 0x110_0000) },
     { commandLine: "", memorySize, kernel: { ...kernel, segments: [{ ...kernel.segments[0], address: 0x1000 }] } },

@@ -2,7 +2,7 @@
  * Linux's entries of 64 and of 32 bits: what is in memory and in the registers when a kernel begins that nobody but us has
  * loaded. Source: Linux, Documentation/x86/boot.rst, "64-bit Boot Protocol", "32-bit Boot Protocol"; zero-page.rst.
  */
-import { VmmError } from "../../errors.js";
+import { ChoiceError, VmmError } from "../../errors.js";
 import { type Boot, type BootOptions, flatSegments, memoryRanges, segmentTable, unpaged } from "./boot.js";
 import { highMemory } from "./memory-map.js";
 
@@ -28,7 +28,7 @@ const mappedEnd32 = 0x3800_0000;
 export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = [], acpi }: BootOptions): Boot {
   const text = new TextEncoder().encode(commandLine);
   if (text.length >= commandLineLimit) {
-    throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
+    throw new ChoiceError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
   }
   const ranges = memoryRanges(memorySize);
   const { bits = 64 } = kernel;

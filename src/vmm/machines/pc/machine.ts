@@ -9,7 +9,7 @@ import type { WrittenPages } from "../../core/written-pages.js";
 import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
 import type { Assignment, AssignmentHost } from "../../devices/vfio-pci/assignment.js";
-import { describeError, VmmError } from "../../errors.js";
+import { ChoiceError, describeError } from "../../errors.js";
 import {
   controlChecks,
   machineChecks,
@@ -206,9 +206,10 @@ function build({ kvm, type, shared, codeLimit, plan, fill, ram, pciDevices, assi
 }
 
 function checkPlan(kvm: X86Kvm, { memorySize, cpus }: PcPlan): void {
-  if (memorySize < minimumMemory) throw new VmmError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
+  if (memorySize < minimumMemory)
+    throw new ChoiceError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
   if (memorySize > maximumMemory)
-    throw new VmmError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory`);
+    throw new ChoiceError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory`);
   const most = Math.min(mostCpus, Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS)));
-  if (cpus < 1 || cpus > most) throw new VmmError(`a guest can have 1 to ${most} CPUs, not ${cpus}`);
+  if (cpus < 1 || cpus > most) throw new ChoiceError(`a guest can have 1 to ${most} CPUs, not ${cpus}`);
 }

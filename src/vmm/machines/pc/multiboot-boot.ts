@@ -2,7 +2,7 @@
  * The entry of kernels of the multiboot protocol: 32 bits, no paging, and what they are told in memory.
  * Source: Multiboot Specification version 0.6.96, "Machine state", "Boot information format".
  */
-import { VmmError } from "../../errors.js";
+import { ChoiceError, VmmError } from "../../errors.js";
 import { type Boot, type BootOptions, flatSegments, memoryRanges, type Placed, segmentTable, unpaged } from "./boot.js";
 import { highMemory, lowMemoryEnd } from "./memory-map.js";
 
@@ -38,7 +38,7 @@ export function multibootBoot({ kernel, initrd, commandLine, memorySize, firmwar
   const lineAt = names + name.length + 1;
   const end = lineAt + line.length + 1;
   if (end > lowMemoryEnd) {
-    throw new VmmError(`the kernel's command line is longer than ${lowMemoryEnd - lineAt - 1} bytes`);
+    throw new ChoiceError(`the kernel's command line is longer than ${lowMemoryEnd - lineAt - 1} bytes`);
   }
   const last = kernel.segments.at(-1);
   const kernelEnd = Math.max(highMemory, last ? last.address + last.size : 0);

@@ -110,7 +110,6 @@ test("what does not fit is refused with a sentence", () => {
   const firmware = [{ address: 0xe_0000, bytes: new Uint8Array(64) }];
   for (const one of [
     { commandLine: "x".repeat(0x1_0000) },
-    { memorySize: 0xd000_0000 },
     { initrd: new Uint8Array(memorySize) },
     { kernel: at(memorySize - 8) },
     { kernel: at(0x9_0010) },

@@ -1,7 +1,7 @@
 /** Processors that this machine can have, as their device tree nodes describe them. */
 
 import type { PropertyValue } from "../../devicetree/tree.js";
-import { VmmError } from "../../errors.js";
+import { ChoiceError } from "../../errors.js";
 
 export interface CpuModel {
   readonly name: string;
@@ -116,6 +116,6 @@ export const cpuModelNames: readonly string[] = models.map((model) => model.name
 /** By name, in any case. Throws VmmError listing the names there are. */
 export function cpuModel(name: string): CpuModel {
   const model = models.find((one) => one.name.toLowerCase() === name.toLowerCase());
-  if (!model) throw new VmmError(`there is no CPU model "${name}"; there is ${cpuModelNames.join(", ")}`);
+  if (!model) throw new ChoiceError(`there is no CPU model "${name}"; there is ${cpuModelNames.join(", ")}`);
   return model;
 }

@@ -35,7 +35,7 @@ import type { PciDevice } from "../../devices/pci/device.js";
 import { Rtc } from "../../devices/rtc.js";
 import type { Assignment, AssignmentHost } from "../../devices/vfio-pci/assignment.js";
 import { flatten } from "../../devicetree/writer.js";
-import { describeError, VmmError } from "../../errors.js";
+import { ChoiceError, describeError, VmmError } from "../../errors.js";
 import {
   controlChecks,
   machineChecks,
@@ -117,7 +117,7 @@ function create(options: PseriesOptions, control: RunControl, trace?: TraceSink)
   const plan = { memorySize, cpus, cpuModel: model.name, interruptMode };
   checkPlan(kvm, plan, model);
   if (new TextEncoder().encode(commandLine).length >= commandLineLimit) {
-    throw new VmmError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
+    throw new ChoiceError(`the kernel's command line is longer than ${commandLineLimit - 1} bytes`);
   }
   const memoryMap = placeInMemory(kernel, initrd?.length ?? 0, rtasSize, memorySize);
   const { byteOrder, entry } = kernel;
@@ -267,16 +267,16 @@ function checkPlan(
   model: CpuModel,
 ): void {
   if (interruptMode === "xive" && !model.xive) {
-    throw new VmmError(`a ${model.name} has no XIVE; choose another processor, or ic-mode=xics`);
+    throw new ChoiceError(`a ${model.name} has no XIVE; choose another processor, or ic-mode=xics`);
   }
   const maxCpus = Math.max(1, kvm.checkExtension(KVM_CAP_MAX_VCPUS));
   if (memorySize < minimumMemory) {
-    throw new VmmError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
+    throw new ChoiceError(`a guest needs at least ${mebibytesOf(minimumMemory)} of memory`);
   }
   if (memorySize > maximumMemory) {
-    throw new VmmError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory on this platform`);
+    throw new ChoiceError(`a guest can have at most ${mebibytesOf(maximumMemory)} of memory on this platform`);
   }
-  if (cpus < 1 || cpus > maxCpus) throw new VmmError(`a guest can have 1 to ${maxCpus} CPUs, not ${cpus}`);
+  if (cpus < 1 || cpus > maxCpus) throw new ChoiceError(`a guest can have 1 to ${maxCpus} CPUs, not ${cpus}`);
 }
 
 /** RAM for a machine that `restorePseries` makes later. Throws VmmError, and nothing is left behind then. */

@@ -69,8 +69,8 @@ export const hostSockets: HostNetwork = {
       accept((events) => stream(socket, events));
     });
     return new Promise((resolve, reject) => {
-      server.once("error", ({ message }) =>
-        reject(new VmmError(`connections to port ${port} of ${loopback} cannot be taken: ${message}`)),
+      server.once("error", (cause) =>
+        reject(new VmmError(`connections to port ${port} of ${loopback} cannot be taken: ${cause.message}`, { cause })),
       );
       server.listen(port, loopback, () => {
         server.on("error", () => {});
