@@ -45,6 +45,7 @@ test("what cannot be is one sentence, and leaves nothing behind", () => {
   const before = readdirSync(folder).sort();
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [["create", "there", "1M"], /there cannot be made: there is such a file already/],
+    [["create", "new", "0"], /new is to have 0 bytes/],
     [["create", "new"], /new needs a size, as 10G, or a backing file to take it from/],
     [["create", "new", "--backing", "there"], /new is to be a raw image, and only a qcow2 image can be an overlay/],
     [["create", "new.qcow2", "--backing", "absent"], /absent cannot be opened: there is no such file/],

@@ -20,7 +20,7 @@ const complaints: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EISDIR: "it is a folder",
   EACCES: "access is denied",
-  EROFS: "its file system can only be read; with readonly it can be used",
+  EROFS: "its file system can only be read",
   EEXIST: "there is such a file already",
   ENOSPC: "the file system is full",
   EDQUOT: "the quota is used up",
@@ -77,7 +77,8 @@ export class FileStore implements ByteStore {
       let done = 0;
       while (done < bytes.length && offset + done < this.#size) {
         const count = readSync(this.#fd, bytes, done, bytes.length - done, offset + done);
-        if (count === 0) break;
+        // Zeros in their place would be what nobody has written.
+        if (count === 0) throw new StorageError(`${this.name} has become shorter than it was, by another program`);
         done += count;
       }
       bytes.fill(0, done);
@@ -146,5 +147,8 @@ function attempt<T>(path: string, what: string, body: () => T): T {
 function complaint(path: string, what: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error;
   const { code = "" } = error as NodeJS.ErrnoException;
-  return new StorageError(`${path} cannot be ${what}: ${complaints[code] ?? messageOf(error)}`, { cause: error });
+  const advice = code === "EROFS" && what === "opened" ? "; with readonly it can be used" : "";
+  return new StorageError(`${path} cannot be ${what}: ${complaints[code] ?? messageOf(error)}${advice}`, {
+    cause: error,
+  });
 }

@@ -58,6 +58,8 @@ export function createImage({ path, format = formatOf(path), size, backing }: Ne
   const below = backing === undefined ? undefined : imageInfo(backing);
   const bytes = size ?? below?.size;
   if (bytes === undefined) throw new StorageError(`${path} needs a size, as 10G, or a backing file to take it from`);
+  if (bytes === 0)
+    throw new StorageError(`${path} is to have 0 bytes, and no guest has use for a disk without a sector`);
   const whole = Math.ceil(bytes / sectorSize) * sectorSize;
   const store = FileStore.create(path);
   try {
