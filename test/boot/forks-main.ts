@@ -1,7 +1,8 @@
 /**
- * `npm run forks -- [--guest NAME] [--count N] [--seed N] [--type hv|pr]`: twins of a guest at work (default: 200, of each
- * implementation) at random moments, each looked at and closed; prints what the process holds every twentieth time, and fails if
- * that grows.
+ * `npm run forks -- [--guest NAME] [--count N] [--alive N] [--pause SECONDS] [--seed N] [--type hv|pr]`: twins of a guest at work
+ * (default: 200, of each implementation) at random moments, each looked at and closed, `alive` of them at once (default: 1);
+ * `pause` lies between two rounds of each of the guest's workers. Prints what the process holds every twentieth time, and fails
+ * if that grows.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,6 +17,8 @@ const { values } = parseArgs({
   options: {
     guest: { type: "string" },
     count: { type: "string", default: "200" },
+    alive: { type: "string", default: "1" },
+    pause: { type: "string", default: "0.01" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     type: { type: "string", multiple: true, default: [...implementations] },
   },
@@ -24,6 +27,7 @@ const noGuest = noGuestNamed(values.guest);
 if (noGuest) throw new Error(noGuest);
 const guest = architectureOfGuest(values.guest);
 const count = Number(values.count);
+const alive = Number(values.alive);
 let state = Number(values.seed);
 const random = (below: number): number => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -32,17 +36,16 @@ const random = (below: number): number => {
 const folder = mkdtempSync(join(tmpdir(), "unikvm-forks-"));
 try {
   for (const type of implementations.filter((one) => values.type.includes(one))) {
-    console.log(`${type}: ${count} forks, seed ${values.seed}`);
+    console.log(`${type}: ${count} forks, ${alive} alive at once, seed ${values.seed}`);
     const disk = join(folder, `${type}.img`);
     writeFileSync(disk, new Uint8Array(1 << 20));
     const vm = await createVm({ type, guest, cpus: 2, memory: "256M", disks: [{ source: disk }], network: {} });
     try {
-      await startWork(vm);
+      await startWork(vm, Number(values.pause));
       // Caches and spare threads are there after the first.
       let early: ReturnType<typeof holding> | undefined;
       await forkAgain(vm, {
-        count,
-        random,
+        ...{ count, alive, random },
         each: (done, took) => {
           const now = holding();
           if (done === Math.min(20, Math.ceil(count / 4))) early = now;

@@ -6,15 +6,15 @@ import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LinuxVm } from "../../src/index-node.js";
 
-/** Each worker counts its rounds, and says what came out otherwise than it went in. */
-const work = `
+/** Each worker counts its rounds, and says what came out otherwise than it went in. `pause`: seconds between two. */
+const work = (pause: number): string => `
   worker() {
     i=0
     while :; do
       i=$((i+1))
       head -c $((20000 + i % 7 * 30000)) /dev/urandom >/tmp/from.$1
       sum=$(sha256sum </tmp/from.$1)
-      sleep 0.01
+      sleep ${pause}
       cat /tmp/from.$1 | cat >/tmp/to.$1
       [ "$sum" = "$(sha256sum </tmp/to.$1)" ] || echo "memory of $1" >>/tmp/wrong
       echo $i >/tmp/count.$1
@@ -30,10 +30,11 @@ const work = `
       back=$(dd if=/dev/vda bs=65536 skip=$((i % 8)) count=1 2>/dev/null | sha256sum)
       [ "$back" = "$(sha256sum </tmp/block)" ] || echo disk >>/tmp/wrong
       echo $i >/tmp/count.disk
+      sleep ${pause}
     done
   }
   net() {
-    while :; do ping -c 1 -W 1 "$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')"; done
+    while :; do ping -c 1 -W 1 "$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')"; sleep ${pause}; done
   }
   worker a & worker b & disk & net &
 `;
@@ -41,8 +42,8 @@ const work = `
 /** A twin may be made before the first round is done: there is a count from the beginning. */
 const noneYet = "for name in a b disk; do echo 0 >/tmp/count.$name; done";
 
-export const startWork = (vm: LinuxVm): Promise<unknown> =>
-  vm.exec(`${noneYet}; (${work}) >/dev/null 2>&1 &`, { check: true });
+export const startWork = (vm: LinuxVm, pause = 0.01): Promise<unknown> =>
+  vm.exec(`${noneYet}; (${work(pause)}) >/dev/null 2>&1 &`, { check: true });
 
 /** What is wrong with it: undefined if each of its workers goes on, and none has complained. */
 async function complaint(vm: LinuxVm): Promise<string | undefined> {
@@ -77,6 +78,8 @@ export function holding(): Readonly<Record<"threads" | "files" | "handles" | "me
 
 export interface Forks {
   readonly count: number;
+  /** So many twins run beside their parent; the one that has lived longest is looked at again and closed. */
+  readonly alive?: number;
   /** A number below. */
   readonly random: (below: number) => number;
   /** Told how many were made, and in which time the last twin answered, ms. */
@@ -84,19 +87,35 @@ export interface Forks {
 }
 
 /** Forks it, looks whether all is right, and closes the twin, again and again. Throws what is wrong. */
-export async function forkAgain(vm: LinuxVm, { count, random, each }: Forks): Promise<void> {
-  for (let done = 1; done <= count; done++) {
-    await sleep(random(400));
-    const since = performance.now();
-    const [twin] = await vm.fork(1);
-    if (!twin) throw new Error("no twin");
-    const took = performance.now() - since;
-    try {
-      const wrong = (await complaint(twin)) ?? (done % 8 === 1 ? await complaint(vm) : undefined);
-      if (wrong !== undefined) throw new Error(`after ${done} forks: ${wrong}`);
-    } finally {
-      await twin.close({ grace: 0 });
+export async function forkAgain(vm: LinuxVm, { count, alive = 1, random, each }: Forks): Promise<void> {
+  const twins: LinuxVm[] = [];
+  let done = 0;
+  const look = async (one: LinuxVm, which: string): Promise<void> => {
+    const wrong = await complaint(one);
+    if (wrong !== undefined) throw new Error(`after ${done} forks: ${which}: ${wrong}`);
+  };
+  const closeOldest = async (): Promise<void> => {
+    const oldest = twins[0];
+    // One that has just been made was looked at.
+    if (oldest && twins.length > 1) await look(oldest, `a twin beside ${twins.length - 1}`);
+    await twins.shift()?.close({ grace: 0 });
+  };
+  try {
+    while (done < count) {
+      await sleep(random(400));
+      const since = performance.now();
+      const [twin] = await vm.fork(1);
+      if (!twin) throw new Error("no twin");
+      const took = performance.now() - since;
+      twins.push(twin);
+      done++;
+      await look(twin, "the new twin");
+      if (done % 8 === 1) await look(vm, "the parent");
+      if (twins.length >= alive) await closeOldest();
+      each?.(done, took);
     }
-    each?.(done, took);
+    while (twins.length > 0) await closeOldest();
+  } finally {
+    await Promise.all(twins.map((twin) => twin.close({ grace: 0 })));
   }
 }
