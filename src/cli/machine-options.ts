@@ -157,7 +157,7 @@ export function settledMachine(command: Command, loaded: readonly LoadedMachine[
   }
   const settle = (name: string, flags: string, text: string, value: () => unknown): void => {
     try {
-      command.setOptionValue(name, value());
+      command.setOptionValueWithSource(name, value(), command.getOptionValueSource(name));
     } catch (error) {
       if (!(error instanceof VmmError)) throw error;
       command.error(`error: option '${flags}' argument '${text}' is invalid. ${error.message}.`);

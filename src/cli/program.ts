@@ -4,6 +4,7 @@ import { messageOf } from "../base/errors.js";
 import { thisPackage } from "../base/package.js";
 import { type Described, ExitStatus, type Finish } from "./command.js";
 import { commands } from "./commands.js";
+import { endWithTerminal } from "./hang-up.js";
 import { type Output, watchOutput } from "./output.js";
 
 /** A sentence on stderr; where it came from only if asked for, since a stack trace helps no user. */
@@ -71,6 +72,7 @@ export function parserStatus({ exitCode }: CommanderError, wanted: string | unde
 
 /** Runs the command that the process was started with. */
 export async function main(): Promise<void> {
+  endWithTerminal();
   // A defect of ours; the terminal is given back on exit.
   process.on("uncaughtException", (error) => process.exit(fail(error)));
   const output = watchOutput(() => process.exit(failedStatus()));

@@ -19,7 +19,11 @@ export class RawMode {
   /** Gives the terminal back as it was. */
   leave(): void {
     this.#forget();
-    this.#terminal.setRawMode(false);
+    try {
+      this.#terminal.setRawMode(false);
+    } catch {
+      // It is gone.
+    }
   }
 
   #forget(): void {

@@ -45,6 +45,8 @@ const wrong: readonly (readonly [args: readonly string[], sentence: RegExp])[] =
   [["--snapshot", subfolder("folder.snapshot")], /folder.snapshot/],
   [["--disk", join(folder, "text.qcow2")], /text.qcow2/],
   [["--disk", `${join(folder, "text")},backing=${file("other")}`], /text/],
+  [["--pid", "1", "--memory", "1G"], /--memory is of a VM that is to be made, and --pid names one that runs/],
+  [["--pid", "1", "--cpus", "2"], /--cpus is of a VM/],
   [["--disk", "https://nowhere.invalid/a.img", "--timeout", "60"], /nowhere.invalid/],
 ];
 

@@ -35,8 +35,13 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
   command.action(finish(run));
 }
 
-function run(command: readonly string[], choices: VmChoices & { readonly pid?: number }): Promise<number> {
-  if (choices.pid !== undefined) return runThere(choices.pid, command, choices);
+function run(
+  command: readonly string[],
+  choices: VmChoices & { readonly pid?: number },
+  self: Command,
+): Promise<number> {
+  if (choices.pid !== undefined)
+    return runThere(choices.pid, command, choices, (name) => self.getOptionValueSource(name) === "cli");
   return useVm(choices, async (vm, limit) =>
     attend(await vm.spawn(command, { ...programOptions(choices), stdin: process.stdin, ...limit })),
   );
@@ -45,16 +50,22 @@ function run(command: readonly string[], choices: VmChoices & { readonly pid?: n
 /** What the VM is, its process has said; none of these options is of the command. */
 const ofAnotherVm = [
   ...["guest", "image", "snapshot", "kernel", "initrd", "append", "type", "cpu", "disk", "network"],
-  ...["limitCpu", "limitDisk", "limitProcesses"],
+  ...["memory", "cpus", "limitCpu", "limitDisk", "limitProcesses"],
 ] as const satisfies readonly (keyof VmChoices)[];
 
 /** "limitCpu" is --limit-cpu. */
 const optionName = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-async function runThere(pid: number, command: readonly string[], choices: VmChoices): Promise<number> {
+/** `named`: whether an option was on the command line. */
+async function runThere(
+  pid: number,
+  command: readonly string[],
+  choices: VmChoices,
+  named: (option: string) => boolean,
+): Promise<number> {
   const { user, cwd, env = {}, timeout } = choices;
   try {
-    const wrong = ofAnotherVm.find((name) => choices[name] !== undefined);
+    const wrong = ofAnotherVm.find(named);
     if (wrong) throw new VmmError(`${optionName(wrong)} is of a VM that is to be made, and --pid names one that runs`);
     const guest = await openRemoteGuest(pid);
     try {
