@@ -39,8 +39,9 @@ export function bootFiles(plan: BootPlan, aliases: readonly string[], root: bool
 /** The default guest: its init loads the drivers and starts the agent. */
 async function defaultFiles(plan: BootPlan, aliases: readonly string[]): Promise<BootFiles> {
   const { guest, fetching } = await fetched(plan);
-  const drivers = await guestDrivers(guest, aliases, fetching);
-  const append = `${quietly[plan.options.guest]} unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
+  const wanted = withFileSystem(plan, aliases);
+  const drivers = await guestDrivers(guest, wanted, fetching);
+  const append = `${quietly[plan.options.guest]} unikvm.modules=${wanted.join(",")} unikvm.run=${agentPath}`;
   return {
     kernel: readFile(guest.kernel, "kernel"),
     kernelName: guest.kernel,
@@ -49,21 +50,27 @@ async function defaultFiles(plan: BootPlan, aliases: readonly string[]): Promise
   };
 }
 
+/** What is on a disk is to be mounted: each default guest's modules have it. */
+const withFileSystem = ({ options }: BootPlan, aliases: readonly string[]): readonly string[] =>
+  options.disks?.length ? [...aliases, "ext4"] : aliases;
+
 async function fetched({ options, progress, signal }: BootPlan) {
   const fetching = { signal, report: (line: string) => progress({ name: line, done: 0 }) };
   return { guest: await ensureDefaultGuest({ ...fetching, guest: options.guest }), fetching };
 }
 
 /** The default guest out of a file. */
-async function guestFiles({ options }: BootPlan, image: FileSource, aliases: readonly string[]): Promise<BootFiles> {
+async function guestFiles(plan: BootPlan, image: FileSource, aliases: readonly string[]): Promise<BootFiles> {
+  const { options } = plan;
   const bytes = await readSource(image, "image");
   const source = {
     ...{ name: nameOf(image, "image"), size: bytes.length },
     read: async (at: number, length: number) => bytes.subarray(at, at + length),
   };
-  const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, snapshots), aliases);
+  const wanted = withFileSystem(plan, aliases);
+  const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, snapshots), wanted);
   requireGuest(architecture, source.name, options.guest);
-  const more = `${quietly[options.guest]} unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`;
+  const more = `${quietly[options.guest]} unikvm.modules=${wanted.join(",")} unikvm.run=${agentPath}`;
   return {
     kernel,
     kernelName: source.name,

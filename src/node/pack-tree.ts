@@ -98,7 +98,15 @@ function* packFolder(pieces: Pieces, path: string, name: string): Generator<Uint
   try {
     for (let one = folder.readSync(); one; one = folder.readSync()) {
       const [itsPath, itsName] = [join(path, one.name), `${name}${one.name}`];
-      const state = lstatSync(itsPath, { bigint: true });
+      const state = lstatSync(itsPath, { bigint: true, throwIfNoEntry: false });
+      if (!state) {
+        // It is gone since; or its name has what Node.js puts in the place of bytes that are no UTF-8.
+        if (!itsName.includes("\ufffd")) continue;
+        throw new VmError(
+          "EILSEQ",
+          `the name of ${itsPath} is not UTF-8, and so Node.js cannot open it; give it another`,
+        );
+      }
       if (state.isFile()) yield* packFile(pieces, itsPath, itsName, constants.O_NOFOLLOW);
       else if (state.isSymbolicLink()) {
         yield* pieces.add(tarHead(entryOf(itsName, state, { kind: "symlink", target: readlinkSync(itsPath) })));

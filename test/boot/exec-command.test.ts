@@ -1,6 +1,11 @@
 /** `unikvm exec`: a command's streams, status and signals are the program's own. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { missing } from "../oracles/oracles.js";
 import { noGuest, unikvm } from "./booting.test-support.js";
 
 test("stdin, stdout, stderr and the status are the command's", { skip: noGuest }, async () => {
@@ -25,6 +30,25 @@ test("a signal is the command's, and so is its end", { skip: noGuest }, async ()
 test("at the time limit the status is 124, wherever it is met", { skip: noGuest }, async () => {
   const { status, stderr } = await unikvm(["exec", "--timeout", "3", "--", "sleep", "1000"]).finished;
   assert.equal(status, 124, stderr);
+});
+
+test("what is on a disk is mounted, as the help's example does it", {
+  skip: noGuest || missing("mke2fs"),
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-disk-"));
+  try {
+    const disk = join(folder, "data.img");
+    execFileSync("mke2fs", ["-q", "-t", "ext4", disk, "16M"]);
+    const script = "mkdir /mnt && mount /dev/vda /mnt && ls /mnt && echo kept >/mnt/kept";
+    for (const seen of [/^lost\+found\n$/, /^kept\nlost\+found\n$/]) {
+      const { status, stdout, stderr } = await unikvm(["exec", "-q", "--disk", disk, "--", "sh", "-c", script])
+        .finished;
+      assert.match(stdout, seen, stderr);
+      assert.equal(status, 0, stderr);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("a command that there is not ends with 127", { skip: noGuest }, async () => {

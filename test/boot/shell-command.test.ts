@@ -9,7 +9,7 @@ import { main, noGuest, unikvm } from "./booting.test-support.js";
 
 /** Types at the shell, and prints what it showed; the status last. Every wait is for what is seen. */
 const script = `
-import fcntl, json, os, pty, struct, subprocess, sys, termios
+import fcntl, json, os, pty, shutil, struct, subprocess, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
@@ -45,6 +45,8 @@ run("cp", ":/root/tree/below", at("tree"))
 run("cp", at("tree"), ":/root")
 run("cp", at("tree"), ":/nowhere/at/all")
 run("cp", ":/nothing", here)
+run("cp", ":/proc/cpuinfo", at("cpuinfo")); print(open(at("cpuinfo")).read().count("processor"), oct(os.stat(at("cpuinfo")).st_mode)); os.remove(at("cpuinfo"))
+os.makedirs(at("latin")); open(os.path.join(os.fsencode(at("latin")), b"\\xe9"), "w").close(); run("cp", at("latin"), ":/root"); shutil.rmtree(at("latin"))
 run("exec", "--pid", str(pid), "--", "no-such-program")
 run("exec", "--pid", str(pid), "--disk", "x", "--", "true")
 print(sorted(os.listdir(here)), sorted(os.listdir(at("tree"))))
@@ -100,6 +102,10 @@ cp 3 unikvm: :/root/tree is there already; remove it, or choose another name
 cp 3 unikvm: ENOENT: no such file or directory, stat '/nowhere/at'
 
 cp 3 unikvm: ENOENT: no such file or directory, stat '/nothing'
+
+cp 0${" "}
+1 0o100444
+cp 3 unikvm: EILSEQ: the name of HERE/latin/� is not UTF-8, and so Node.js cannot open it; give it another
 
 exec 127 unikvm: no-such-program cannot be run: the guest has no such program
 

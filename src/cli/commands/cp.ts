@@ -1,6 +1,6 @@
 /** `unikvm cp`: files and trees into the guest of a unikvm that runs, and out of it. */
 import { randomBytes } from "node:crypto";
-import { lstatSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, posix, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { VmError } from "../../api/error.js";
@@ -11,6 +11,7 @@ import { VmmError } from "../../vmm/errors.js";
 import { addExamples, type Finish } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { addPidOption } from "../kmod.js";
+import { writeAll } from "../output.js";
 import { openRemoteGuest } from "../remote.js";
 
 /** One of the two is in the guest. */
@@ -122,10 +123,31 @@ async function copyOut(from: string, to: string, fs: VmFs, signal: AbortSignal):
     if (file === undefined || others.length > 0 || !lstatSync(file).isFile()) {
       throw new VmmError(`:${from} is no file, nor a folder`);
     }
+    if (source.size === 0) await readOut(from, file, fs, signal);
     renameSync(file, target);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
+}
+
+/** What the kernel makes when it is read, as /proc/cpuinfo, has no size, and so nothing in a tar. */
+async function readOut(from: string, file: string, fs: VmFs, signal: AbortSignal): Promise<void> {
+  let to: number | undefined;
+  try {
+    for await (const bytes of counted(fs.createReadStream(from, { signal }))) {
+      to ??= openAnew(file);
+      writeAll(to, bytes);
+    }
+  } finally {
+    if (to !== undefined) closeSync(to);
+  }
+}
+
+/** One that nobody may write to is written to, too. */
+function openAnew(file: string): number {
+  const { mode } = lstatSync(file);
+  rmSync(file);
+  return openSync(file, "wx", mode & 0o777);
 }
 
 /** A folder is neither replaced nor does it replace anything. */

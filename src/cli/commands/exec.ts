@@ -26,7 +26,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     command,
     "unikvm exec -- uname -a",
     "echo 'print the sum' | unikvm exec -- sh -c 'cat; echo $((40 + 2))'",
-    "unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mount /dev/vda /mnt && ls /mnt'",
+    "unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mkdir /mnt && mount /dev/vda /mnt && ls /mnt'",
     "unikvm exec --guest amd64 -- uname -m  # x86-64",
     "unikvm exec --pid 4711 -- ps            # in the guest of a unikvm run or shell",
     "unikvm exec --snapshot prepared -- make    # where a unikvm shell stood when it was saved",
