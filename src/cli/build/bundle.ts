@@ -171,6 +171,7 @@ export async function bundle(
       cause,
     });
   }
+  if (platform === "browser") shortenNames(folder, metafile);
   for (const asset of assetsOf(configuration, command)) {
     mkdirSync(dirname(join(folder, asset)), { recursive: true });
     const bytes = readFileSync(join(dist, asset));
@@ -206,6 +207,38 @@ async function checkedModules(configuration: BuildConfiguration): Promise<{
   const { errors, files } = modpost(list);
   if (errors.length > 0) throw new VmmError(errors.join("; "));
   return { list, files };
+}
+
+/** What esbuild puts at the end of chunks' names: 40 bits of what is in them. */
+const nameEnd = /-([A-Z0-9]{8})(?=\.js$)/;
+/** Letters of it that stay: versions of a chunk have the same in one of 33 million. */
+const lettersKept = 5;
+
+/**
+ * Each file names those that it imports, some three hundred times in what a page loads until a VM runs, and these letters are what
+ * cannot be compressed of that.
+ */
+function shortenNames(folder: string, metafile: Metafile): void {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
+  const shorter = new Map(
+    files.flatMap((name) => {
+      const letters = nameEnd.exec(name)?.[1];
+      return letters ? [[letters, letters.slice(0, lettersKept)]] : [];
+    }),
+  );
+  // Who has the same as another keeps all.
+  const kept = [...shorter.values()];
+  for (const [letters, short] of shorter) if (kept.filter((one) => one === short).length > 1) shorter.delete(letters);
+  const shorten = (text: string): string =>
+    text.replace(/-([A-Z0-9]{8})\.js/g, (_, letters: string) => `-${shorter.get(letters) ?? letters}.js`);
+  for (const name of files) {
+    const path = join(folder, name);
+    const text = shorten(readFileSync(path, "utf8"));
+    rmSync(path);
+    writeFileSync(join(folder, shorten(name)), text);
+  }
+  const outputs = JSON.parse(shorten(JSON.stringify(metafile.outputs))) as Metafile["outputs"];
+  metafile.outputs = outputs;
 }
 
 /** Small files at the places where the sources look for each other. */
