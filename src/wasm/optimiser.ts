@@ -9,6 +9,11 @@ export interface Optimiser {
   readonly least: number;
   /** Gives functions of modules that are compiled meanwhile this budget. Threads that compile at the same moment get it too. */
   within<T>(budget: number, compile: () => T): T;
+  /**
+   * Has functions of modules that are compiled meanwhile optimised before the module is there. Of what other threads compile at that
+   * moment, too, nothing is quickly made: they wait longer for it.
+   */
+  optimised<T>(compile: () => T): T;
 }
 
 let ofThread: Optimiser | undefined;

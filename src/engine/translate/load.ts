@@ -9,8 +9,7 @@ import {
 } from "../interpret/interpreter.js";
 import type { TranslatorTarget } from "./target.js";
 import { Translator } from "./translator.js";
-
-export { serveTranslations } from "./workshop.js";
+import type { Workshop } from "./workshop.js";
 
 /** A vCPU that can be told to translate; tests use it to run code translated that is not hot. */
 export interface HvVcpu extends EngineVcpu {
@@ -27,8 +26,11 @@ export interface HvEngine extends Engine {
   ): HvVcpu;
 }
 
-/** `hv`: hot code is translated to WebAssembly at run time, the rest interpreted. Needs the platform's leave to compile. */
-export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, beside?: ThreadBeside): HvEngine {
+/**
+ * `hv`: hot code is translated to WebAssembly at run time, the rest interpreted. Needs the platform's leave to compile.
+ * @param beside makes what each vCPU has its regions made by, if not by this thread.
+ */
+export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, beside?: () => Workshop): HvEngine {
   // Of the vCPU that a thread beside works for.
   let nextRequest: (() => number) | undefined;
   return {
@@ -44,7 +46,10 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, bes
     attach: (memory, address, onEvent, missing, ordered = false) => {
       // Before the guest runs, which would stand still for it at its first region: a tenth of a second.
       if (!beside) target.warmUp();
-      const translator = new Translator(target, memory, address, beside, { ordered, firstRequest: nextRequest?.() });
+      const translator = new Translator(target, memory, address, beside?.(), {
+        ordered,
+        firstRequest: nextRequest?.(),
+      });
       if (beside) nextRequest = () => translator.nextRequest;
       const translation = {
         regions: translator.regions,
@@ -61,3 +66,7 @@ export function loadHv<V>(target: TranslatorTarget<V>, assets: EngineAssets, bes
     },
   };
 }
+
+/** The same, with a thread beside the vCPU's, if there is one. */
+export const loadHvBeside = async <V>(target: TranslatorTarget<V>, assets: EngineAssets, thread?: ThreadBeside) =>
+  loadHv(target, assets, thread && (await import("./beside-workshop.js")).besideWorkshops(thread));

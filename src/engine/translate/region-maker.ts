@@ -10,7 +10,6 @@ import { Linkage } from "./linkage.js";
 import { type Extent, RegionTranslator, regionTemplates } from "./region.js";
 import type { TranslatorTarget } from "./target.js";
 import type { Found, Templates } from "./template.js";
-import { sizeOf, type Tiers } from "./tiers.js";
 
 /** Where a region is wanted, and what of the vCPU's state it depends on. Goes through postMessage. */
 export interface RegionRequest {
@@ -69,9 +68,17 @@ export interface MadeModule {
   readonly regions: readonly MadeRegion[];
 }
 
-interface Made extends LinkableBody {
+/** What modules are made from. */
+export interface Made extends LinkableBody {
   readonly region: MadeRegion;
 }
+
+/** Bytes. */
+export const sizeOf = (made: readonly { readonly body: Uint8Array }[]): number =>
+  made.reduce((sum, { body }) => sum + body.length, 0);
+
+/** Compiles regions into modules: into one, or several. */
+export type Compiler = (made: readonly Made[], compile: (made: readonly Made[]) => MadeModule) => readonly MadeModule[];
 
 /** What was made together. Goes through postMessage. */
 export interface RegionBatch {
@@ -80,6 +87,8 @@ export interface RegionBatch {
   readonly refused: readonly number[];
   /** What has the routines by which regions call each other, where a request lacks them. */
   readonly linkage?: WebAssembly.Module;
+  /** The answer to a request to gather regions of earlier batches. */
+  readonly gathered?: true;
 }
 
 /** Ends of cut regions that are remembered. */
@@ -94,7 +103,7 @@ export function inCodePage({ codePage: { entrySize, scale, shift } }: EngineLayo
 export class RegionMaker<V> {
   readonly #target: TranslatorTarget<V>;
   readonly #memory: WebAssembly.Memory;
-  readonly #tiers: Tiers | undefined;
+  readonly #compiler: Compiler;
   readonly #linkage: Linkage;
   readonly #tailCalls = detectWasmFeatures().tailCalls;
   readonly #templates = new Map<number, Templates<V>>();
@@ -112,9 +121,14 @@ export class RegionMaker<V> {
    */
   readonly #cut = new Set<number>();
 
-  /** @param state address of the vCPU's state. @param tiers says when V8 optimises; without, V8 does. */
-  constructor(target: TranslatorTarget<V>, memory: WebAssembly.Memory, state: number, tiers?: Tiers) {
-    this.#tiers = tiers;
+  /** @param state address of the vCPU's state. */
+  constructor(
+    target: TranslatorTarget<V>,
+    memory: WebAssembly.Memory,
+    state: number,
+    compiler: Compiler = (made, compile) => [compile(made)],
+  ) {
+    this.#compiler = compiler;
     this.#target = target;
     this.#memory = memory;
     this.#linkage = new Linkage(target, state);
@@ -268,15 +282,14 @@ export class RegionMaker<V> {
     this.#made = [];
     this.#refused = [];
     if (made.length === 0) return { modules: [], refused };
-    const compile = (some: readonly Made[]) => this.#compile(some);
-    const modules = this.#tiers ? this.#tiers.compile(made, compile) : [compile(made)];
+    const modules = this.#compiler(made, (some) => this.compile(some));
     if (this.#linked) return { modules, refused };
     this.#linked = true;
     this.#ownModule ??= new WebAssembly.Module(this.#linkage.ownModule(this.#memory));
     return { modules, refused, linkage: this.#ownModule };
   }
 
-  #compile(made: readonly Made[]): MadeModule {
+  compile(made: readonly Made[]): MadeModule {
     const bytes = this.#linkage.module(this.#memory, made);
     return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions: made.map(({ region }) => region) };
   }

@@ -6,6 +6,7 @@
  * is to begin early.
  */
 import type { Optimiser } from "../../wasm/optimiser.js";
+import { sizeOf } from "./region-maker.js";
 
 /** Regions up to these sizes in bytes are compiled together, and larger ones: V8 has one budget a module. */
 const sizes = [2048, 5000, 12_000];
@@ -20,9 +21,6 @@ const lately = 1000;
 interface Sized {
   readonly body: Uint8Array;
 }
-
-/** Bytes. */
-export const sizeOf = (made: readonly Sized[]): number => made.reduce((sum, { body }) => sum + body.length, 0);
 
 export class Tiers {
   readonly #optimiser: Optimiser;
@@ -48,6 +46,11 @@ export class Tiers {
       else bySize.set(size, [region]);
     }
     return [...bySize.values()].map((regions) => this.#optimiser.within(this.#budget(regions), () => compile(regions)));
+  }
+
+  /** Compiles what is to be optimised at once. */
+  optimised<T>(compile: () => T): T {
+    return this.#optimiser.optimised(compile);
   }
 
   #budget(regions: readonly Sized[]): number {

@@ -7,7 +7,6 @@
  * whatever drops that entry drops the way in; regions over a page whose code is dropped are forgotten as well.
  */
 
-import type { ThreadBeside } from "../../kvm/engine.js";
 import { ProcessPage } from "../../vac/page.js";
 import type { Interpreter, RuntimeExports } from "../interpret/interpreter.js";
 import { type EngineLayout, engineRequests, Handler } from "../layout.js";
@@ -17,7 +16,7 @@ import type { Extent } from "./region.js";
 import { type CoveredPage, inCodePage, type MadeRegion, type RegionBatch } from "./region-maker.js";
 import { Samples } from "./samples.js";
 import type { TranslatorTarget } from "./target.js";
-import { BesideWorkshop, HereWorkshop, type Workshop } from "./workshop.js";
+import { HereWorkshop, type Workshop } from "./workshop.js";
 
 /** Regions that are being made at a time. */
 const requestLimit = 256;
@@ -38,8 +37,10 @@ interface Generated {
 }
 
 interface Region {
+  /** Of the request that it was made for. */
+  readonly id: number;
   readonly index: number;
-  readonly module: Generated;
+  module: Generated;
   /** Decoded entries that lead into it: address and word. */
   readonly entries: readonly (readonly [entry: number, word: number])[];
   readonly pages: readonly CoveredPage[];
@@ -61,6 +62,7 @@ export class Translator {
   #view: DataView;
   /** By the address of the decoded entry. */
   readonly #samples = new Samples((entry) => this.#requested.has(entry));
+  /** By the request that they were made for. */
   readonly #live = new Map<number, Region>();
   /** What of a page its regions were made from. */
   readonly #byPage = new Map<number, Map<Region, Extent>>();
@@ -85,6 +87,7 @@ export class Translator {
   #translated = 0;
   #modules = 0;
   #dropped = 0;
+  #gathered = 0;
   #milliseconds = 0;
   #longest = 0;
 
@@ -93,7 +96,7 @@ export class Translator {
     target: TranslatorTarget,
     memory: WebAssembly.Memory,
     address: number,
-    beside?: ThreadBeside,
+    beside?: Workshop,
     { ordered = false, firstRequest = 1 }: { ordered?: boolean; firstRequest?: number | undefined } = {},
   ) {
     this.#ordered = ordered;
@@ -103,7 +106,7 @@ export class Translator {
     this.#layout = target.layout;
     this.#memory = memory;
     this.#here = new HereWorkshop(target, memory, address);
-    this.#workshop = beside ? new BesideWorkshop(beside) : this.#here;
+    this.#workshop = beside ?? this.#here;
     this.#state = address;
     this.#view = new DataView(memory.buffer);
   }
@@ -160,7 +163,7 @@ export class Translator {
 
   /** The vCPU is at the end of a slice, its pc at the target of a taken branch. */
   sampled(): void {
-    if (this.#requested.size > 0) this.#fetchMade();
+    if (this.#workshop.sliceEnded?.(this.#nextRequest) || this.#requested.size > 0) this.#fetchMade();
     if (!this.#smallPages && !this.#target.deliveryReadsHeld) this.#lookAtPages();
     this.#consider(false);
   }
@@ -296,10 +299,22 @@ export class Translator {
       regions.forEach((region, i) => {
         const entry = this.#answered(region.id);
         if (entry !== undefined) this.#samples.forget(entry);
-        if (this.#isUsable(region)) this.#enter(region, generated, exports[`${i}`]);
+        const live = this.#live.get(region.id);
+        if (live) this.#replace(live, generated, exports[`${i}`]);
+        // What was gathered may be gone meanwhile.
+        else if (entry !== undefined && this.#isUsable(region)) this.#enter(region, generated, exports[`${i}`]);
       });
     }
     if (this.#requested.size === 0) this.#overtakenAt.clear();
+  }
+
+  /** The region has been compiled once more. */
+  #replace(region: Region, module: Generated, code: unknown): void {
+    this.regions.set(region.index, code);
+    this.#count(module, 1);
+    this.#count(region.module, -1);
+    region.module = module;
+    this.#gathered++;
   }
 
   /** The decoded entry that was asked for. */
@@ -322,9 +337,10 @@ export class Translator {
     if (index >= this.regions.length) this.regions.grow(this.regions.length);
     this.regions.set(index, code);
     const entries = made.entries.map((at, way) => [at, index | (way << tableBits)] as const);
-    const region = { index, module, entries, pages: made.pages };
-    if (module.live++ === 0) this.#account(module.bytes);
-    this.#live.set(index, region);
+    const region = { id: made.id, index, module, entries, pages: made.pages };
+    this.#count(module, 1);
+    this.#live.set(made.id, region);
+    this.#workshop.lives?.(region);
     for (const { page, ...extent } of made.pages) {
       const regions = this.#byPage.get(page);
       if (regions) regions.set(region, extent);
@@ -350,13 +366,21 @@ export class Translator {
     this.#ask("forgetJumps");
     this.regions.set(region.index, null);
     this.#free.push(region.index);
-    this.#live.delete(region.index);
-    if (--region.module.live === 0) this.#account(-region.module.bytes);
+    this.#live.delete(region.id);
+    this.#workshop.gone?.(region);
+    this.#count(region.module, -1);
     for (const { page } of region.pages) {
       const regions = this.#byPage.get(page);
       if (regions?.delete(region) && regions.size === 0) this.#byPage.delete(page);
     }
     this.#dropped++;
+  }
+
+  /** A module's code counts while one of its regions lives. */
+  #count(module: Generated, change: 1 | -1): void {
+    if (module.live === 0) this.#account(module.bytes);
+    module.live += change;
+    if (module.live === 0) this.#account(-module.bytes);
   }
 
   #account(bytes: number): void {
@@ -384,6 +408,7 @@ export class Translator {
     return {
       regions: this.#translated,
       regionsDropped: this.#dropped,
+      regionsGathered: this.#gathered,
       regionsLive: this.#live.size,
       regionSlots: this.#nextIndex - 1,
       modules: this.#modules,

@@ -1,9 +1,11 @@
-/** Where a translator has its regions made: on the vCPU's thread, or beside it. */
-import type { ThreadBeside } from "../../kvm/engine.js";
-import { getOptimiser } from "../../wasm/optimiser.js";
+/** Where a translator has its regions made: on the vCPU's thread, or beside it (beside-workshop.ts). */
 import { type RegionBatch, RegionMaker, type RegionRequest } from "./region-maker.js";
 import type { TranslatorTarget } from "./target.js";
-import { Tiers } from "./tiers.js";
+
+/** A region that lives, by its request. */
+export interface MadeByRequest {
+  readonly id: number;
+}
 
 export interface Workshop {
   /** False: what was asked of it never comes. */
@@ -13,13 +15,18 @@ export interface Workshop {
   wanted(): void;
   /** What has become ready; asked at the end of each slice while something is being made. */
   take(): RegionBatch | undefined;
+  /** What of the regions that it made is in use: who gathers them (gathering.ts) wants to know. */
+  lives?(region: MadeByRequest): void;
+  gone?(region: MadeByRequest): void;
+  /** Until now so many were asked for. True: `take` may have something, whether or not regions are being made. */
+  sliceEnded?(requests: number): boolean;
 }
 
 /**
  * Regions wait for each other: a module costs as much as interpreting some slices, its regions hardly more than that. They
  * are compiled when there are so many, when the guest was so often found where one of them begins, or after so many slices.
  */
-const batchSize = 32;
+export const batchSize = 32;
 const batchSamples = 8;
 const batchPatience = 256;
 /** Bytes of regions that are compiled at once where the guest stands still meanwhile: a few milliseconds' worth. */
@@ -56,71 +63,4 @@ export class HereWorkshop<V> implements Workshop {
     this.#waited = 0;
     return this.#maker.build();
   }
-}
-
-/** On a thread beside this one, where `serveTranslations` answers. */
-export class BesideWorkshop implements Workshop {
-  readonly #thread: ThreadBeside;
-
-  constructor(thread: ThreadBeside) {
-    this.#thread = thread;
-  }
-
-  get alive(): boolean {
-    return this.#thread.alive;
-  }
-
-  make(request: RegionRequest): void {
-    this.#thread.post(request);
-  }
-
-  wanted(): void {}
-
-  take(): RegionBatch | undefined {
-    return this.#thread.take() as RegionBatch | undefined;
-  }
-}
-
-/**
- * Milliseconds that a region waits for others; not longer, since the guest interprets it meanwhile. A module costs the vCPU's
- * thread one to three, for its instance: the more there are, the longer a region waits.
- */
-const besidePatience = (modules: number): number => Math.min(10 + modules, 40);
-
-/** One for all vCPUs that this thread works for: so is the optimiser. */
-let tiers: Tiers | undefined;
-
-function tiersOfThread(): Tiers | undefined {
-  const optimiser = getOptimiser();
-  if (optimiser) tiers ??= new Tiers(optimiser);
-  return tiers;
-}
-
-/**
- * Makes regions for a vCPU on another thread, from its memory: `post` sends what the vCPU's thread takes. The result is told
- * each request.
- */
-export function serveTranslations<V>(
-  target: TranslatorTarget<V>,
-  memory: WebAssembly.Memory,
-  post: (batch: RegionBatch) => void,
-): (request: RegionRequest) => void {
-  let maker: RegionMaker<V> | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let since = 0;
-  let modules = 0;
-  const build = (made: RegionMaker<V>): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    modules++;
-    post(made.build());
-  };
-  return (request) => {
-    maker ??= new RegionMaker(target, memory, request.state, tiersOfThread());
-    if (maker.waiting === 0) since = performance.now();
-    maker.make(request);
-    // Timers wait while one request comes after another.
-    if (maker.waiting >= batchSize || performance.now() - since >= besidePatience(modules)) build(maker);
-    else timer ??= setTimeout(build, besidePatience(modules), maker);
-  };
 }

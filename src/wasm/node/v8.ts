@@ -31,7 +31,17 @@ function setBudget(budget: number): void {
 export function prepareV8(): void {
   enableRelaxedSimd();
   if (needsFlagForHints) setFlagsFromString("--experimental-wasm-branch-hinting");
+  // What a deoptimised function goes on in is quickly made code, which optimised modules have none of.
+  if (!needsFlagForHints) setFlagsFromString("--no-wasm-deopt");
   setBudget(usualBudget);
+}
+
+/** No quickly made code, everything at once, and two threads on it: the vCPU's is to have a processor meanwhile. */
+const optimising = ["--no-liftoff", "--no-wasm-lazy-compilation", "--wasm-num-compilation-tasks=1"];
+const usual = ["--liftoff", "--wasm-lazy-compilation", "--wasm-num-compilation-tasks=128"];
+
+function setFlags(flags: readonly string[]): void {
+  for (const flag of flags) setFlagsFromString(flag);
 }
 
 /** Lets this thread say when what it compiles is optimised. */
@@ -44,6 +54,14 @@ export function prepareOptimiser(): void {
         return compile();
       } finally {
         setBudget(usualBudget);
+      }
+    },
+    optimised: (compile) => {
+      setFlags(optimising);
+      try {
+        return compile();
+      } finally {
+        setFlags(usual);
       }
     },
   });

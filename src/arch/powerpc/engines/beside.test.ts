@@ -6,6 +6,7 @@ import { prepareAttachVm, serveBesideVm } from "../../../kernel/attach.js";
 import { openKvm } from "../../../kernel.js";
 import type { ThreadBeside } from "../../../kvm/engine.js";
 import { ProcessPage } from "../../../vac/page.js";
+import { prepareOptimiser } from "../../../wasm/node/v8.js";
 import { programVm } from "../program.test-support.js";
 
 const page = ProcessPage.here();
@@ -166,4 +167,38 @@ test("what comes from beside is within the budget of code", async () => {
   } finally {
     page.codeLimit = codeLimit;
   }
+});
+
+/** 40 loops in pages of their own, called in turn until flag 0 is set; r6 is the sum of what they add, a number each, and r7 how often all were called. */
+const many = 40;
+const turns = `
+  lis 4, 4
+  li 6, 0
+  li 7, 0
+  wait: ${Array.from({ length: many }, (_, i) => `bl turn${i}`).join("\n  ")}
+  addi 7, 7, 1
+  lwz 5, 0(4)
+  cmpwi 5, 0
+  beq wait
+  li 3, 0x58
+  sc 1
+  ${Array.from({ length: many }, (_, i) => `.org ${0x50000 + 0x1000 * i}\n  turn${i}: li 12, 500\n  mtctr 12\n  loop${i}: addi 6, 6, ${i + 1}\n  bdnz loop${i}\n  blr`).join("\n  ")}`;
+
+test("regions are gathered in one module, and go on being what they were", async () => {
+  prepareOptimiser();
+  const before = page.codeBytes;
+  const { cpu, runner, data, run, close } = await machine(turns, 50);
+  const gathered = () => Number(runner.stats()["regionsGathered"]);
+  await run(() => gathered() >= 32);
+  const { regionsGathered = 0, regions = 0 } = runner.stats();
+  assert.ok(regionsGathered <= regions, JSON.stringify(runner.stats()));
+  const since = performance.now();
+  await run(() => performance.now() - since > 200);
+  data.setUint32(0, 1);
+  await run();
+  const { gpr } = runner.getRegs();
+  assert.equal(gpr[6], 500n * BigInt((many * (many + 1)) / 2) * (gpr[7] as bigint));
+  cpu.close();
+  close();
+  assert.equal(page.codeBytes, before);
 });

@@ -14,11 +14,11 @@ export const hv: ImplementationRow = {
   },
   engine: async (assets, beside) => {
     const { translatorTarget } = await import("./translator-target.js");
-    return (await import("../../../engine/translate/load.js")).loadHv(translatorTarget, assets, beside);
+    return (await import("../../../engine/translate/load.js")).loadHvBeside(translatorTarget, assets, beside);
   },
   serveBeside: async () => {
     const { translatorTarget } = await import("./translator-target.js");
-    const { serveTranslations } = await import("../../../engine/translate/load.js");
+    const { serveTranslations } = await import("../../../engine/translate/beside.js");
     return (memory, post) => serveTranslations(translatorTarget, memory, post);
   },
 };

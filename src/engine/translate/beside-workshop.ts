@@ -1,0 +1,67 @@
+/** A translator's workshop on a thread beside the vCPU's, where `serveTranslations` (beside.ts) answers. No page has one. */
+
+import { collectGarbage } from "../../base/garbage.js";
+import type { ThreadBeside } from "../../kvm/engine.js";
+import { Gathering } from "./gathering.js";
+import type { RegionBatch, RegionRequest } from "./region-maker.js";
+import type { MadeByRequest, Workshop } from "./workshop.js";
+
+/** What a thread beside is asked for: a region, or that some which it has made are gathered. */
+export type BesideRequest = RegionRequest | { readonly gather: readonly number[] };
+
+/**
+ * Modules after which those that they came in place of are collected, some hundred: V8 does not know how much they hold, and does
+ * not collect for it. A collection takes some ten milliseconds.
+ */
+const mostReplaced = 4;
+
+class BesideWorkshop implements Workshop {
+  readonly #thread: ThreadBeside;
+  readonly #gathering = new Gathering<MadeByRequest>();
+  /** Modules whose regions took others' places since garbage was collected. */
+  #replaced = 0;
+
+  constructor(thread: ThreadBeside) {
+    this.#thread = thread;
+  }
+
+  get alive(): boolean {
+    return this.#thread.alive;
+  }
+
+  make(request: RegionRequest): void {
+    this.#thread.post(request satisfies BesideRequest);
+  }
+
+  wanted(): void {}
+
+  take(): RegionBatch | undefined {
+    const batch = this.#thread.take() as RegionBatch | undefined;
+    if (batch?.gathered) {
+      this.#gathering.underWay = false;
+      this.#replaced++;
+    }
+    return batch;
+  }
+
+  lives(region: MadeByRequest): void {
+    this.#gathering.add(region);
+  }
+
+  gone(region: MadeByRequest): void {
+    this.#gathering.forget(region);
+  }
+
+  sliceEnded(requests: number): boolean {
+    if (this.#replaced >= mostReplaced) {
+      this.#replaced = 0;
+      collectGarbage();
+    }
+    const regions = this.#gathering.take(requests);
+    if (regions.length > 0) this.#thread.post({ gather: regions.map(({ id }) => id) } satisfies BesideRequest);
+    return this.#gathering.underWay;
+  }
+}
+
+/** What makes one for each translator. */
+export const besideWorkshops = (thread: ThreadBeside) => (): Workshop => new BesideWorkshop(thread);
