@@ -21,7 +21,6 @@ import {
   S_shortSlices,
   S_sliceLength,
   S_statSlices,
-  VM_vcpuCount,
 } from "./layout.target";
 import { deliverPending, derive, passTime, serveOwn } from "./arch.target";
 import { dropAllCode, readMail } from "./code-pages.as";
@@ -112,10 +111,12 @@ export function service(s: i32): i32 {
   return <i32>(leave || atomic.load<i32>(s + S_immediateExit) != 0 || load<i32>(s, S_exitCode) != 0);
 }
 
-/** What gives the processor away (POWER's wait, x86's pause): where several vCPUs share a thread, the others come first. */
+/**
+ * What gives the processor away (POWER's wait and low priorities): what waits is looked at now, not at the slice's end, since a
+ * guest that does so waits for it. On a thread with others to run, vCPUs or the devices' side, these come first.
+ */
 export function pause(s: i32): void {
-  if (load<i64>(s, S_leaveAt) == 0 || load<i32>(VM_vcpuCount) < 2) return;
-  atomic.or<i32>(s + S_requests, REQUEST_leave);
+  if (load<i64>(s, S_leaveAt) != 0) atomic.or<i32>(s + S_requests, REQUEST_leave);
   store<i32>(s, 1, S_recheck);
 }
 

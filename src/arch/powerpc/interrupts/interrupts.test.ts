@@ -240,6 +240,18 @@ test("service: requests, the count of instructions, leaving", () => {
   assert.equal(m.call("service", m.s), 1);
 });
 
+test("pause: what waits is looked at now; with a deadline, which a thread with others to run has, these come first", () => {
+  const m = machine(real);
+  m.call("service", m.s);
+  m.call("pause", m.s);
+  assert.equal(m.get("recheck"), 1n);
+  assert.equal(m.call("service", m.s), 0);
+  m.set("leaveAt", BigInt.asUintN(64, m.call<bigint>("timeBase", m.s)) + 512000n);
+  m.call("pause", m.s);
+  assert.equal(m.get("recheck"), 1n);
+  assert.equal(m.call("service", m.s), 1);
+});
+
 test("the Trace interrupt", () => {
   const m = machine(real | MSR.SE, 0x2004n);
   m.call("traced", m.s, BigInt.asIntN(64, real), 0);

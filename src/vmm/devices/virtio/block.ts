@@ -116,6 +116,8 @@ export class VirtioBlock implements VirtioDevice {
   readonly #report: (sentence: string) => void;
   /** One for all requests, since a new one for each would keep the garbage collector busy. */
   readonly #piece = new Uint8Array(pieceSize);
+  readonly #headBytes = new Uint8Array(headSize);
+  readonly #head = new DataView(this.#headBytes.buffer);
   #transport: VirtioTransport | undefined;
   /** Under way, and those that came meanwhile: they are ended by one more flush, all of them. */
   #flushing: readonly Request[] = [];
@@ -309,9 +311,8 @@ export class VirtioBlock implements VirtioDevice {
     const { buffer } = which;
     const length = lengthOf(buffer.readable) - headSize;
     if (length < 0) return failed;
-    const bytes = new Uint8Array(headSize);
-    if (!queue.copy(buffer, 0, bytes)) return undefined;
-    const head = new DataView(bytes.buffer);
+    if (!queue.copy(buffer, 0, this.#headBytes)) return undefined;
+    const head = this.#head;
     const sector = head.getBigUint64(8, true);
     switch (head.getUint32(0, true)) {
       case VIRTIO_BLK_T_IN:

@@ -64,6 +64,10 @@ export class SplitQueue implements VirtioQueue {
   readonly #on: QueueEvents;
   /** A change of it is a barrier: what was stored before is seen by the guest's CPUs before what is loaded afterwards is read. */
   readonly #barrier = new Int32Array(1);
+  /** What is read and written of the rings goes through here: a new one for each field would cost more than all else does. */
+  readonly #field = new DataView(new ArrayBuffer(descriptorSize));
+  /** A driver's table of descriptors, as far as it is used. */
+  readonly #table: DataView<ArrayBuffer>;
   /** Buffers taken since there were none. */
   #run = 0;
   #taken: number;
@@ -82,6 +86,7 @@ export class SplitQueue implements VirtioQueue {
     this.#areas = areas;
     this.#on = on;
     this.#agreed = agreed;
+    this.#table = new DataView(new ArrayBuffer(agreed.indirect ? areas.size * descriptorSize : 0));
     ({ taken: this.#taken, given: this.#given, broken: this.#broken } = state);
   }
 
@@ -126,9 +131,8 @@ export class SplitQueue implements VirtioQueue {
   #listen(): boolean {
     if (!this.#agreed.eventIndex) return false;
     const { device, size } = this.#areas;
-    const event = new Uint8Array(2);
-    new DataView(event.buffer).setUint16(0, this.#taken, true);
-    if (!this.#memory.write(device + 4n + BigInt(8 * size), event)) this.#break();
+    this.#field.setUint16(0, this.#taken, true);
+    if (!this.#write(device + 4n + BigInt(8 * size), 2)) this.#break();
     Atomics.add(this.#barrier, 0, 1);
     return !this.#broken;
   }
@@ -157,20 +161,18 @@ export class SplitQueue implements VirtioQueue {
   giveAll(buffers: readonly { readonly buffer: VirtioBuffer; readonly written: number }[]): void {
     if (this.#broken || buffers.length === 0) return;
     const { device, size } = this.#areas;
-    const memory = this.#memory;
-    const element = new Uint8Array(8);
-    const view = new DataView(element.buffer);
+    const field = this.#field;
     const before = this.#given;
     let stored = true;
     for (const { buffer, written } of buffers) {
-      view.setUint32(0, buffer.head, true);
-      view.setUint32(4, written, true);
-      stored &&= memory.write(device + 4n + BigInt(8 * (this.#given % size)), element);
+      field.setUint32(0, buffer.head, true);
+      field.setUint32(4, written, true);
+      stored &&= this.#write(device + 4n + BigInt(8 * (this.#given % size)), 8);
       this.#given = (this.#given + 1) & 0xffff;
     }
-    view.setUint16(0, this.#given, true);
+    field.setUint16(0, this.#given, true);
     Atomics.add(this.#barrier, 0, 1);
-    stored &&= memory.write(device + 2n, element.subarray(0, 2));
+    stored &&= this.#write(device + 2n, 2);
     Atomics.add(this.#barrier, 0, 1);
     const wanted = stored ? this.#wantsInterrupt(before) : undefined;
     if (wanted === undefined) this.#break();
@@ -208,7 +210,7 @@ export class SplitQueue implements VirtioQueue {
       if (flags === flagIndirect && this.#agreed.indirect && !table) {
         entries = segment.length / descriptorSize;
         if (!Number.isInteger(entries) || entries < 1 || entries > size) return undefined;
-        table = this.#read(segment.address, segment.length);
+        table = this.#read(segment.address, segment.length, this.#table);
         if (!table) return undefined;
         at = 0;
         steps--;
@@ -224,9 +226,14 @@ export class SplitQueue implements VirtioQueue {
     return undefined;
   }
 
-  #read(address: bigint, length: number): DataView | undefined {
-    const bytes = new Uint8Array(length);
-    return this.#memory.read(address, bytes) ? new DataView(bytes.buffer) : undefined;
+  /** Good until the next time. */
+  #read(address: bigint, length: number, into = this.#field): DataView | undefined {
+    return this.#memory.read(address, bytesOf(into, length)) ? into : undefined;
+  }
+
+  /** What the field begins with. */
+  #write(address: bigint, length: number): boolean {
+    return this.#memory.write(address, bytesOf(this.#field, length));
   }
 
   #break(): undefined {
@@ -235,6 +242,8 @@ export class SplitQueue implements VirtioQueue {
     return undefined;
   }
 }
+
+const bytesOf = ({ buffer }: DataView<ArrayBuffer>, length: number): Uint8Array => new Uint8Array(buffer, 0, length);
 
 /** Moves bytes, one segment after the other, from `offset` of them all on. How many; undefined: `move` failed. */
 function inSegments(
