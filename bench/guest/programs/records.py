@@ -14,7 +14,7 @@ def record(i):
 
 
 total = 0
-for step in range(20):
+for step in range(28):
     text = json.dumps([record(i) for i in range(step * 10, step * 10 + 400)], sort_keys=True)
     back = json.loads(text)
     total += len(text) + sum(len(one["nested"]["list"]) for one in back if one["nested"]["ok"])
