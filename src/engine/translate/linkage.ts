@@ -171,15 +171,18 @@ export class Linkage {
     const pc = f.local("i64");
     const cached = f.local("i32");
     this.#emitPlace(f, s, pc, cached);
+    // One test of whether both are the same: of two, each becomes a number first.
     f.get(cached);
     f.load("i64", vcpu.jumpCache);
     f.get(pc);
-    f.i64("eq");
+    f.i64("xor");
     f.get(cached);
     f.load("i32", vcpu.jumpCache + jumpCache.context);
     this.#loadState(f, s, "jumpContext");
-    f.i32("eq");
-    f.i32("and");
+    f.i32("xor");
+    f.convert("extendU");
+    f.i64("or");
+    f.i64("eqz");
     f.if("i32", "likely");
     f.get(cached);
     f.load("i32", vcpu.jumpCache + jumpCache.word);
