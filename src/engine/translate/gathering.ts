@@ -4,14 +4,21 @@
  * optimised at once then, by a thread beside, whose work it is, and not when V8 has counted enough of each.
  */
 
-/** A module of fewer gains little; more would keep the thread beside from new regions for more than some 50 ms. */
-const least = 32;
-const most = 48;
+import type { MadeByRequest } from "./workshop.js";
+
+/** A module of fewer gains little. */
+const least = 16;
+/**
+ * Bytes of a module's regions, those of large ones twice: the optimiser takes half a microsecond for each, and new regions wait for
+ * as long. A region that has more is alone.
+ */
+const most = 128 * 1024;
+const large = 12_000;
 /** Slices, an eighth of a second, in which the guest comes to know so few hot places that the thread beside has time. */
 const slices = 4096;
 const few = 16;
 
-export class Gathering<R> {
+export class Gathering<R extends MadeByRequest> {
   /** Regions that are in a module with those that happened to be made with them, in the order in which they were. */
   readonly #alone = new Set<R>();
   #slices = 0;
@@ -35,8 +42,14 @@ export class Gathering<R> {
     this.#requests = requests;
     if (!isCalm || this.underWay || this.#alone.size < least) return [];
     this.underWay = true;
-    const regions = [...this.#alone].slice(0, most);
-    for (const region of regions) this.#alone.delete(region);
+    const regions: R[] = [];
+    let bytes = 0;
+    for (const region of this.#alone) {
+      bytes += region.size > large ? 2 * region.size : region.size;
+      if (bytes > most && regions.length > 0) break;
+      regions.push(region);
+      this.#alone.delete(region);
+    }
     return regions;
   }
 }

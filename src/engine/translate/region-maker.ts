@@ -55,6 +55,8 @@ export interface CoveredPage extends Extent {
 
 export interface MadeRegion {
   readonly id: number;
+  /** Bytes of its code. */
+  readonly size: number;
   /** Addresses of the decoded entries of its ways in. */
   readonly entries: readonly number[];
   /** 4 KiB physical pages that it has instructions in, or calls. */
@@ -230,7 +232,8 @@ export class RegionMaker<V> {
       return;
     }
     const pages = [...translator.pages].map(([page, extent]) => ({ page: firstPage + page, ...extent }));
-    this.#made.push({ region: { id, entries, pages }, ...f.finishLinkable() });
+    const code = f.finishLinkable();
+    this.#made.push({ region: { id, size: code.body.length, entries, pages }, ...code });
     if (translator.cut) this.#remember(entries);
   }
 

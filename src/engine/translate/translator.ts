@@ -39,6 +39,7 @@ interface Generated {
 interface Region {
   /** Of the request that it was made for. */
   readonly id: number;
+  readonly size: number;
   readonly index: number;
   module: Generated;
   /** Decoded entries that lead into it: address and word. */
@@ -337,7 +338,7 @@ export class Translator {
     if (index >= this.regions.length) this.regions.grow(this.regions.length);
     this.regions.set(index, code);
     const entries = made.entries.map((at, way) => [at, index | (way << tableBits)] as const);
-    const region = { id: made.id, index, module, entries, pages: made.pages };
+    const region = { id: made.id, size: made.size, index, module, entries, pages: made.pages };
     this.#count(module, 1);
     this.#live.set(made.id, region);
     this.#workshop.lives?.(region);

@@ -5,6 +5,8 @@ import type { TranslatorTarget } from "./target.js";
 /** A region that lives, by its request. */
 export interface MadeByRequest {
   readonly id: number;
+  /** Bytes of its code. */
+  readonly size: number;
 }
 
 export interface Workshop {

@@ -189,7 +189,7 @@ test("regions are gathered in one module, and go on being what they were", async
   const before = page.codeBytes;
   const { cpu, runner, data, run, close } = await machine(turns, 50);
   const gathered = () => Number(runner.stats()["regionsGathered"]);
-  await run(() => gathered() >= 32);
+  await run(() => gathered() >= 16);
   const { regionsGathered = 0, regions = 0 } = runner.stats();
   assert.ok(regionsGathered <= regions, JSON.stringify(runner.stats()));
   const since = performance.now();
