@@ -1,6 +1,5 @@
 /** A translator's workshop on a thread beside the vCPU's, where `serveTranslations` (beside.ts) answers. No page has one. */
 
-import { collectGarbage } from "../../base/garbage.js";
 import type { ThreadBeside } from "../../kvm/engine.js";
 import { Gathering } from "./gathering.js";
 import type { RegionBatch, RegionRequest } from "./region-maker.js";
@@ -9,17 +8,9 @@ import type { MadeByRequest, Workshop } from "./workshop.js";
 /** What a thread beside is asked for: a region, or that some which it has made are gathered. */
 export type BesideRequest = RegionRequest | { readonly gather: readonly number[] };
 
-/**
- * Modules after which those that they came in place of are collected, some hundred: V8 does not know how much they hold, and does
- * not collect for it. A collection takes some ten milliseconds.
- */
-const mostReplaced = 4;
-
 class BesideWorkshop implements Workshop {
   readonly #thread: ThreadBeside;
   readonly #gathering = new Gathering<MadeByRequest>();
-  /** Modules whose regions took others' places since garbage was collected. */
-  #replaced = 0;
 
   constructor(thread: ThreadBeside) {
     this.#thread = thread;
@@ -39,7 +30,6 @@ class BesideWorkshop implements Workshop {
     const batch = this.#thread.take() as RegionBatch | undefined;
     if (batch?.gathered) {
       this.#gathering.underWay = false;
-      this.#replaced++;
     }
     return batch;
   }
@@ -53,10 +43,6 @@ class BesideWorkshop implements Workshop {
   }
 
   sliceEnded(requests: number): boolean {
-    if (this.#replaced >= mostReplaced) {
-      this.#replaced = 0;
-      collectGarbage();
-    }
     const regions = this.#gathering.take(requests);
     if (regions.length > 0) this.#thread.post({ gather: regions.map(({ id }) => id) } satisfies BesideRequest);
     return this.#gathering.underWay;

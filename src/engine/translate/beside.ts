@@ -1,5 +1,4 @@
 /** What a thread beside the vCPUs' does for their translators. No page has one. */
-import { collectGarbage } from "../../base/garbage.js";
 import { getOptimiser } from "../../wasm/optimiser.js";
 import type { BesideRequest } from "./beside-workshop.js";
 import { type Made, type MadeModule, type RegionBatch, RegionMaker, sizeOf } from "./region-maker.js";
@@ -15,9 +14,6 @@ const besidePatience = (modules: number): number => Math.min(10 + modules, 40);
 
 /** Bytes of regions that a vCPU's are gathered from; they are some 3 kB each. */
 const mostKept = 2 << 20;
-
-/** Gathered modules after which those that they came in place of are collected: this thread has them, too. */
-const collectedAfter = 4;
 
 /** One for all vCPUs that this thread works for: so is the optimiser. */
 let tiers: Tiers | undefined;
@@ -64,7 +60,6 @@ export function serveTranslations<V>(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let since = 0;
   let modules = 0;
-  let gathered = 0;
   const kept = new Kept();
   const ofThread = tiersOfThread();
   const build = (made: RegionMaker<V>): void => {
@@ -82,7 +77,6 @@ export function serveTranslations<V>(
   return (request) => {
     if ("gather" in request) {
       post(gather(request.gather));
-      if (++gathered % collectedAfter === 0) collectGarbage();
       return;
     }
     maker ??= new RegionMaker(target, memory, request.state, (made, compile) => {
