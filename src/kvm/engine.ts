@@ -22,6 +22,8 @@ export type EngineEvents = (kind: number, a: bigint, b: bigint, c: number, d: nu
 export interface ThreadBeside {
   /** False once it has died: nothing more comes, and the engine does the work itself. */
   readonly alive: boolean;
+  /** It is to compile what it has made once more, many together (engine/translate/gathering.ts). Default: false. */
+  readonly gathers?: boolean;
   post(request: unknown): void;
   /** The oldest answer that has come, without waiting for one; undefined: none has. */
   take(): unknown;

@@ -6,7 +6,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { collectGarbage } from "../base/garbage.js";
 import { serveBesideVm } from "../kernel/attach.js";
 import type { SharedVm } from "../kvm/uapi.js";
-import { prepareOptimiser } from "../wasm/node/v8.js";
+import { gathers, prepareOptimiser } from "../wasm/node/v8.js";
 import { threadArguments } from "./thread-arguments.js";
 
 /** What a vCPU's thread gets; goes through postMessage, with the port. */
@@ -96,6 +96,7 @@ export function threadBeside({ port, words }: BesideStart) {
   const view = new Int32Array(words);
   let taken = 0;
   return {
+    gathers,
     get alive() {
       return Atomics.load(view, Word.dead) === 0;
     },

@@ -35,7 +35,7 @@ class BesideWorkshop implements Workshop {
   }
 
   lives(region: MadeByRequest): void {
-    this.#gathering.add(region);
+    if (this.#thread.gathers) this.#gathering.add(region);
   }
 
   gone(region: MadeByRequest): void {

@@ -20,6 +20,12 @@ const leastBudget = 30_000_000;
 /** V8 keeps budgets in an int32. */
 const mostBudget = 2_000_000_000;
 
+/**
+ * Regions are compiled once more, many together, and optimised at once (decision 11). Not unless it is asked for: in one run of five a
+ * loop took seven times as long, for a reason that is not known.
+ */
+export const gathers = process.env["UNIKVM_GATHER"] === "1";
+
 function setBudget(budget: number): void {
   setFlagsFromString(`--wasm-tiering-budget=${Math.min(Math.round(budget), mostBudget)}`);
 }
@@ -32,7 +38,7 @@ export function prepareV8(): void {
   enableRelaxedSimd();
   if (needsFlagForHints) setFlagsFromString("--experimental-wasm-branch-hinting");
   // What a deoptimised function goes on in is quickly made code, which optimised modules have none of.
-  if (!needsFlagForHints) setFlagsFromString("--no-wasm-deopt");
+  if (gathers && !needsFlagForHints) setFlagsFromString("--no-wasm-deopt");
   setBudget(usualBudget);
 }
 

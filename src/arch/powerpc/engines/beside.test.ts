@@ -32,6 +32,7 @@ async function machine(text: string, patience = 10) {
   assert.ok(work);
   const bench: Bench = {
     alive: true,
+    gathers: true,
     open: () => true,
     requests,
     answers,
