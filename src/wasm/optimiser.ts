@@ -11,9 +11,9 @@ export interface Optimiser {
   within<T>(budget: number, compile: () => T): T;
   /**
    * Has functions of modules that are compiled meanwhile optimised before the module is there. Of what other threads compile at that
-   * moment, too, nothing is quickly made: they wait longer for it.
+   * moment, too, nothing is quickly made: they wait longer for it. Undefined: it is not to be done.
    */
-  optimised<T>(compile: () => T): T;
+  readonly optimised?: (<T>(compile: () => T) => T) | undefined;
 }
 
 let ofThread: Optimiser | undefined;

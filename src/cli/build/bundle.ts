@@ -210,7 +210,7 @@ async function checkedModules(configuration: BuildConfiguration): Promise<{
 }
 
 /** What esbuild puts at the end of chunks' names: 40 bits of what is in them. */
-const nameEnd = /-([A-Z0-9]{8})(?=\.js$)/;
+const nameEnds = /-([A-Z0-9]{8})\.js/g;
 /** Letters of it that stay: versions of a chunk have the same in one of 33 million. */
 const lettersKept = 5;
 
@@ -221,24 +221,22 @@ const lettersKept = 5;
 function shortenNames(folder: string, metafile: Metafile): void {
   const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
   const shorter = new Map(
-    files.flatMap((name) => {
-      const letters = nameEnd.exec(name)?.[1];
-      return letters ? [[letters, letters.slice(0, lettersKept)]] : [];
-    }),
+    files
+      .flatMap((name) => [...name.matchAll(nameEnds)])
+      .map(([, letters = ""]) => [letters, letters.slice(0, lettersKept)] as const),
   );
   // Who has the same as another keeps all.
   const kept = [...shorter.values()];
   for (const [letters, short] of shorter) if (kept.filter((one) => one === short).length > 1) shorter.delete(letters);
   const shorten = (text: string): string =>
-    text.replace(/-([A-Z0-9]{8})\.js/g, (_, letters: string) => `-${shorter.get(letters) ?? letters}.js`);
+    text.replace(nameEnds, (_, letters: string) => `-${shorter.get(letters) ?? letters}.js`);
   for (const name of files) {
     const path = join(folder, name);
     const text = shorten(readFileSync(path, "utf8"));
     rmSync(path);
     writeFileSync(join(folder, shorten(name)), text);
   }
-  const outputs = JSON.parse(shorten(JSON.stringify(metafile.outputs))) as Metafile["outputs"];
-  metafile.outputs = outputs;
+  metafile.outputs = JSON.parse(shorten(JSON.stringify(metafile.outputs))) as Metafile["outputs"];
 }
 
 /** Small files at the places where the sources look for each other. */

@@ -1,5 +1,4 @@
 /** A translator's workshop on a thread beside the vCPU's, where `serveTranslations` (beside.ts) answers. No page has one. */
-
 import type { ThreadBeside } from "../../kvm/engine.js";
 import { Gathering } from "./gathering.js";
 import type { RegionBatch, RegionRequest } from "./region-maker.js";
@@ -10,10 +9,11 @@ export type BesideRequest = RegionRequest | { readonly gather: readonly number[]
 
 class BesideWorkshop implements Workshop {
   readonly #thread: ThreadBeside;
-  readonly #gathering = new Gathering<MadeByRequest>();
+  readonly #gathering: Gathering<MadeByRequest> | undefined;
 
   constructor(thread: ThreadBeside) {
     this.#thread = thread;
+    if (thread.gathers) this.#gathering = new Gathering();
   }
 
   get alive(): boolean {
@@ -28,21 +28,20 @@ class BesideWorkshop implements Workshop {
 
   take(): RegionBatch | undefined {
     const batch = this.#thread.take() as RegionBatch | undefined;
-    if (batch?.gathered) {
-      this.#gathering.underWay = false;
-    }
+    if (batch?.gathered && this.#gathering) this.#gathering.underWay = false;
     return batch;
   }
 
   lives(region: MadeByRequest): void {
-    if (this.#thread.gathers) this.#gathering.add(region);
+    this.#gathering?.add(region);
   }
 
   gone(region: MadeByRequest): void {
-    this.#gathering.forget(region);
+    this.#gathering?.forget(region);
   }
 
   sliceEnded(requests: number): boolean {
+    if (!this.#gathering) return false;
     const regions = this.#gathering.take(requests);
     if (regions.length > 0) this.#thread.post({ gather: regions.map(({ id }) => id) } satisfies BesideRequest);
     return this.#gathering.underWay;

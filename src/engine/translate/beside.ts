@@ -1,7 +1,7 @@
 /** What a thread beside the vCPUs' does for their translators. No page has one. */
 import { getOptimiser } from "../../wasm/optimiser.js";
 import type { BesideRequest } from "./beside-workshop.js";
-import { type Made, type MadeModule, type RegionBatch, RegionMaker, sizeOf } from "./region-maker.js";
+import { type Made, type RegionBatch, RegionMaker, sizeOf } from "./region-maker.js";
 import type { TranslatorTarget } from "./target.js";
 import { Tiers } from "./tiers.js";
 import { batchSize } from "./workshop.js";
@@ -60,8 +60,10 @@ export function serveTranslations<V>(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let since = 0;
   let modules = 0;
-  const kept = new Kept();
   const ofThread = tiersOfThread();
+  // What is never asked for again is not kept.
+  const optimised = getOptimiser()?.optimised;
+  const kept = optimised && new Kept();
   const build = (made: RegionMaker<V>): void => {
     clearTimeout(timer);
     timer = undefined;
@@ -69,10 +71,10 @@ export function serveTranslations<V>(
     post(made.build());
   };
   const gather = (ids: readonly number[]): RegionBatch => {
-    const made = kept.take(ids);
+    const made = kept?.take(ids) ?? [];
     const from = maker;
-    const compile = (): MadeModule[] => (from && made.length > 0 ? [from.compile(made)] : []);
-    return { modules: ofThread ? ofThread.optimised(compile) : compile(), refused: [], gathered: true };
+    const modules = optimised && from && made.length > 0 ? [optimised(() => from.compile(made))] : [];
+    return { modules, refused: [], gathered: true };
   };
   return (request) => {
     if ("gather" in request) {
@@ -80,7 +82,7 @@ export function serveTranslations<V>(
       return;
     }
     maker ??= new RegionMaker(target, memory, request.state, (made, compile) => {
-      kept.add(made);
+      kept?.add(made);
       return ofThread ? ofThread.compile(made, compile) : [compile(made)];
     });
     if (maker.waiting === 0) since = performance.now();

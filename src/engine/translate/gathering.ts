@@ -3,7 +3,6 @@
  * of the host's to itself, and the paths of a kernel lead through hundreds of them: gathered they lie side by side. They are
  * optimised at once then, by a thread beside, whose work it is, and not when V8 has counted enough of each.
  */
-
 import type { MadeByRequest } from "./workshop.js";
 
 /** A module of fewer gains little. */

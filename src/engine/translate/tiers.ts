@@ -48,11 +48,6 @@ export class Tiers {
     return [...bySize.values()].map((regions) => this.#optimiser.within(this.#budget(regions), () => compile(regions)));
   }
 
-  /** Compiles what is to be optimised at once. */
-  optimised<T>(compile: () => T): T {
-    return this.#optimiser.optimised(compile);
-  }
-
   #budget(regions: readonly Sized[]): number {
     const size = sizeOf(regions) / regions.length;
     const pressure = Math.min(1, Math.max(0, (this.#made - few) / (many - few)));

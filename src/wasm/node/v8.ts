@@ -50,8 +50,17 @@ function setFlags(flags: readonly string[]): void {
   for (const flag of flags) setFlagsFromString(flag);
 }
 
-/** Lets this thread say when what it compiles is optimised. */
-export function prepareOptimiser(): void {
+function optimised<T>(compile: () => T): T {
+  setFlags(optimising);
+  try {
+    return compile();
+  } finally {
+    setFlags(usual);
+  }
+}
+
+/** Lets this thread say when what it compiles is optimised; with `gather` also that it is optimised at once. */
+export function prepareOptimiser(gather = gathers): void {
   setOptimiser({
     least: leastBudget,
     within: (budget, compile) => {
@@ -62,13 +71,6 @@ export function prepareOptimiser(): void {
         setBudget(usualBudget);
       }
     },
-    optimised: (compile) => {
-      setFlags(optimising);
-      try {
-        return compile();
-      } finally {
-        setFlags(usual);
-      }
-    },
+    optimised: gather ? optimised : undefined,
   });
 }

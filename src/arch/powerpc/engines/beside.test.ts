@@ -186,7 +186,7 @@ const turns = `
   ${Array.from({ length: many }, (_, i) => `.org ${0x50000 + 0x1000 * i}\n  turn${i}: li 12, 500\n  mtctr 12\n  loop${i}: addi 6, 6, ${i + 1}\n  bdnz loop${i}\n  blr`).join("\n  ")}`;
 
 test("regions are gathered in one module, and go on being what they were", async () => {
-  prepareOptimiser();
+  prepareOptimiser(true);
   const before = page.codeBytes;
   const { cpu, runner, data, run, close } = await machine(turns, 50);
   const gathered = () => Number(runner.stats()["regionsGathered"]);
