@@ -96,6 +96,9 @@ export interface RegionBatch {
 /** Ends of cut regions that are remembered. */
 const cutLimit = 4096;
 
+/** Places behind checks that are remembered: a region has some ten. */
+const behindLimit = 65536;
+
 /** Distance of the decoded entry of an address from its code page's begin. */
 export function inCodePage({ codePage: { entrySize, scale, shift } }: EngineLayout, address: number): number {
   return (address & ((1 << shift) - (entrySize >> scale))) << scale;
@@ -122,6 +125,11 @@ export class RegionMaker<V> {
    * region would otherwise be translated again and again, each time from where the last one ended.
    */
   readonly #cut = new Set<number>();
+  /**
+   * Decoded entries behind accesses at which a group is checked. Where one of them is hot, regions are left for such a check again
+   * and again: the frame of a loop, say, lies over the end of a page.
+   */
+  readonly #behindChecks = new Set<number>();
 
   /** @param state address of the vCPU's state. */
   constructor(
@@ -148,7 +156,8 @@ export class RegionMaker<V> {
 
   /** Makes the region; what comes of it is in the next batch. */
   make(request: RegionRequest): void {
-    const { id, entry, mode, firstPage, span, host, offset, missesCall, all } = request;
+    const { id, entry, mode, firstPage, span, host, offset, all } = request;
+    const missesCall = request.missesCall || this.#behindChecks.has(entry);
     const { layout } = this.#target;
     const { codePage } = layout;
     this.#ordered = request.ordered;
@@ -234,7 +243,9 @@ export class RegionMaker<V> {
     const pages = [...translator.pages].map(([page, extent]) => ({ page: firstPage + page, ...extent }));
     const code = f.finishLinkable();
     this.#made.push({ region: { id, size: code.body.length, entries, pages }, ...code });
-    if (translator.cut) this.#remember(entries);
+    if (translator.cut) this.#remember(this.#cut, cutLimit, entries);
+    const places = translator.behindChecks.flatMap((at) => decodedEntry(at) ?? []);
+    this.#remember(this.#behindChecks, behindLimit, places);
   }
 
   /**
@@ -274,9 +285,9 @@ export class RegionMaker<V> {
     return templates;
   }
 
-  #remember(entries: readonly number[]): void {
-    if (this.#cut.size + entries.length > cutLimit) this.#cut.clear();
-    for (const at of entries) this.#cut.add(at);
+  #remember(known: Set<number>, limit: number, entries: readonly number[]): void {
+    if (known.size + entries.length > limit) known.clear();
+    for (const at of entries) known.add(at);
   }
 
   /** What was made since the last time, compiled. */

@@ -204,6 +204,16 @@ export class RegionTranslator<V> {
     return this.#graph?.entries ?? [];
   }
 
+  /** Offsets behind accesses at which a group is checked: the interpreter goes on there when the region is left for it. */
+  get behindChecks(): readonly number[] {
+    return (this.#graph?.nodes ?? []).flatMap(({ block, order }) => {
+      const groups = this.#groups[order] ?? [];
+      return block.instructions.flatMap(({ offset, template }, i) =>
+        groups[i] && groups.indexOf(groups[i]) === i ? [offset + template.length] : [],
+      );
+    });
+  }
+
   /** The function; undefined if there is nothing worth translating at the entry. */
   translate(): FunctionBuilder | undefined {
     const blocks = this.#discover();
