@@ -20,11 +20,8 @@ const leastBudget = 30_000_000;
 /** V8 keeps budgets in an int32. */
 const mostBudget = 2_000_000_000;
 
-/**
- * Regions are compiled once more, many together, and optimised at once (decision 11). Not unless it is asked for: in one run of five a
- * loop took seven times as long, for a reason that is not known.
- */
-export const gathers = process.env["UNIKVM_GATHER"] === "1";
+/** Regions are compiled once more, many together, and optimised at once (decision 11), unless the variable says not to. */
+export const gathers = process.env["UNIKVM_GATHER"] !== "0";
 
 function setBudget(budget: number): void {
   setFlagsFromString(`--wasm-tiering-budget=${Math.min(Math.round(budget), mostBudget)}`);
