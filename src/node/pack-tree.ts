@@ -53,12 +53,20 @@ class Pieces {
   }
 }
 
+export interface PackOptions {
+  /** A file's, instead of its own. */
+  readonly name?: string;
+  /** Told of devices, pipes and sockets, by their paths from the folder on. */
+  leftOut?(path: string): void;
+}
+
 /**
  * Its things belong to root, as the host's users are none of the guest's. A folder's are named from it on; a file has its own
- * name, or `name`. Devices, pipes and sockets are left out. Its reader gets the errors: VmError.
+ * name, or `name`. Devices, pipes and sockets are left out; a file with several names in the folder keeps them. Its reader gets
+ * the errors: VmError.
  */
-export function packTree(path: string, { name }: { readonly name?: string } = {}): ReadableStream<Uint8Array> {
-  const pieces = packed(resolve(path), name ?? basename(resolve(path)));
+export function packTree(path: string, options: PackOptions = {}): ReadableStream<Uint8Array> {
+  const pieces = packed(resolve(path), options);
   return new ReadableStream<Uint8Array>(
     {
       pull: (controller) => {
@@ -81,19 +89,29 @@ export function packTree(path: string, { name }: { readonly name?: string } = {}
   );
 }
 
-function* packed(path: string, name: string): Generator<Uint8Array, undefined> {
+/** What goes for all of a tree. */
+interface Packing {
+  readonly pieces: Pieces;
+  /** The first name of each file that has others, by its device and number. */
+  readonly names: Map<string, string>;
+  readonly leftOut: (path: string) => void;
+}
+
+function* packed(path: string, { name, leftOut }: PackOptions): Generator<Uint8Array, undefined> {
   const pieces = new Pieces();
+  const packing: Packing = { pieces, names: new Map(), leftOut: (one) => leftOut?.(one) };
   const state = statSync(path, { bigint: true });
   if (state.isDirectory()) {
     yield* pieces.add(tarHead(entryOf("./", state, { kind: "folder" })));
-    yield* packFolder(pieces, path, "");
-  } else if (state.isFile()) yield* packFile(pieces, path, name, 0);
+    yield* packFolder(packing, path, "");
+  } else if (state.isFile()) yield* packFile(packing, path, name ?? basename(path), 0);
   else throw new VmError("EINVAL", `${path} is neither a folder nor a file`);
   yield* pieces.add(tarEnd());
   yield pieces.take();
 }
 
-function* packFolder(pieces: Pieces, path: string, name: string): Generator<Uint8Array> {
+function* packFolder(packing: Packing, path: string, name: string): Generator<Uint8Array> {
+  const { pieces } = packing;
   const folder = opendirSync(path);
   try {
     for (let one = folder.readSync(); one; one = folder.readSync()) {
@@ -107,13 +125,13 @@ function* packFolder(pieces: Pieces, path: string, name: string): Generator<Uint
           `the name of ${itsPath} is not UTF-8, and so Node.js cannot open it; give it another`,
         );
       }
-      if (state.isFile()) yield* packFile(pieces, itsPath, itsName, constants.O_NOFOLLOW);
+      if (state.isFile()) yield* packFile(packing, itsPath, itsName, constants.O_NOFOLLOW);
       else if (state.isSymbolicLink()) {
         yield* pieces.add(tarHead(entryOf(itsName, state, { kind: "symlink", target: readlinkSync(itsPath) })));
       } else if (state.isDirectory()) {
         yield* pieces.add(tarHead(entryOf(`${itsName}/`, state, { kind: "folder" })));
-        yield* packFolder(pieces, itsPath, `${itsName}/`);
-      }
+        yield* packFolder(packing, itsPath, `${itsName}/`);
+      } else packing.leftOut(itsName);
     }
   } finally {
     folder.closeSync();
@@ -121,10 +139,19 @@ function* packFolder(pieces: Pieces, path: string, name: string): Generator<Uint
 }
 
 /** As many bytes as its head says: one that has become shorter has zeros behind its end, as tar does it. */
-function* packFile(pieces: Pieces, path: string, name: string, flags: number): Generator<Uint8Array> {
+function* packFile({ pieces, names }: Packing, path: string, name: string, flags: number): Generator<Uint8Array> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
   try {
     const state = fstatSync(fd, { bigint: true });
+    if (state.nlink > 1n) {
+      const file = `${state.dev}:${state.ino}`;
+      const target = names.get(file);
+      if (target !== undefined) {
+        yield* pieces.add(tarHead(entryOf(name, state, { kind: "hardLink", target })));
+        return;
+      }
+      names.set(file, name);
+    }
     const size = Number(state.size);
     yield* pieces.add(tarHead(entryOf(name, state, { kind: "file", size })));
     let left = size;

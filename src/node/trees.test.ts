@@ -84,6 +84,31 @@ test("a tree comes back as it was, in pieces of any size", async () => {
   });
 });
 
+test("a file with several names is packed once, and what is no file is told of", async (t) => {
+  if (spawnSync("mkfifo", ["--version"]).status !== 0) return t.skip("there is no mkfifo here");
+  await inFolder(async (folder) => {
+    const tree = join(folder, "tree");
+    mkdirSync(join(tree, "in"), { recursive: true });
+    writeFileSync(join(tree, "large"), Buffer.alloc(1_000_000, 7));
+    for (const name of ["again", "in/once more"]) linkSync(join(tree, "large"), join(tree, name));
+    // Whose other name is elsewhere.
+    writeFileSync(join(folder, "outside"), "there");
+    linkSync(join(folder, "outside"), join(tree, "alone"));
+    spawnSync("mkfifo", [join(tree, "in", "pipe")]);
+    const left: string[] = [];
+    const bytes = await bytesOf(packTree(tree, { leftOut: (path) => left.push(path) }));
+    assert.deepEqual(left, ["in/pipe"]);
+    assert.ok(bytes.length < 1_100_000, `${bytes.length} bytes`);
+    const copy = join(folder, "copy");
+    await unpackTree(streamOf(bytes), copy);
+    const { ino, nlink, size } = lstatSync(join(copy, "large"));
+    assert.deepEqual({ nlink, size }, { nlink: 3, size: 1_000_000 });
+    for (const name of ["again", "in/once more"]) assert.equal(lstatSync(join(copy, name)).ino, ino);
+    assert.equal(readFileSync(join(copy, "alone"), "utf8"), "there");
+    assert.ok(!existsSync(join(copy, "in", "pipe")));
+  });
+});
+
 test("tar reads what is packed, and what tar packs is read", async (t) => {
   if (spawnSync("tar", ["--version"]).status !== 0) return t.skip("there is no tar here");
   await inFolder(async (folder) => {

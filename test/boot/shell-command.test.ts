@@ -37,7 +37,10 @@ here = os.environ["XDG_RUNTIME_DIR"]
 def at(path): return os.path.join(here, path)
 os.makedirs(at("tree/below")); open(at("tree/below/file"), "w").write("contents"); os.symlink("/nowhere", at("tree/link"))
 os.utime(at("tree/below/file"), (981173106, 981173106)); os.chmod(at("tree/below/file"), 0o751)
+os.link(at("tree/below/file"), at("tree/below/twice")); os.mkfifo(at("tree/below/pipe"))
 run("cp", at("tree"), ":/root")
+os.remove(at("tree/below/pipe"))
+run("exec", "--pid", str(pid), "--", "sh", "-c", "cd /root/tree/below; stat -c %h file; test file -ef twice && rm twice")
 run("exec", "--pid", str(pid), "--cwd", "/root/tree", "--env", "X=y", "--", "sh", "-c", "stat -c '%a %u %y' below/file; readlink link; cat; echo; echo $X >&2; exit 5", input=b"from here")
 run("cp", ":/root/tree", at("back"))
 print(open(at("back/below/file")).read(), oct(os.stat(at("back/below/file")).st_mode), os.stat(at("back/below/file")).st_mtime, os.readlink(at("back/link")))
@@ -45,6 +48,10 @@ run("cp", ":/root/tree/below", at("tree"))
 run("cp", at("tree"), ":/root")
 run("cp", at("tree"), ":/nowhere/at/all")
 run("cp", ":/nothing", here)
+run("cp", at("nothing"), ":/root")
+run("cp", at("tree/below/file"), ":/root/new/")
+run("cp", ":/root/tree/below/file", at("new") + "/")
+run("cp", ":/root/tree/below/file", at("new/file"))
 run("cp", ":/proc/cpuinfo", at("cpuinfo")); print(open(at("cpuinfo")).read().count("processor"), oct(os.stat(at("cpuinfo")).st_mode)); os.remove(at("cpuinfo"))
 os.makedirs(at("latin")); open(os.path.join(os.fsencode(at("latin")), b"\\xe9"), "w").close(); run("cp", at("latin"), ":/root"); shutil.rmtree(at("latin"))
 run("exec", "--pid", str(pid), "--", "no-such-program")
@@ -87,7 +94,10 @@ run("snapshot", "restore", "prepared")
 `;
 
 /** What it prints. */
-const expected = `cp 0${" "}
+const expected = `cp 0 unikvm: "below/pipe" is a device, a pipe or a socket, and left out
+
+exec 0 2
+
 exec 5 751 0 2001-02-03 04:05:06.000000000 +0000
 /nowhere
 from here
@@ -99,9 +109,17 @@ cp 3 unikvm: HERE/tree/below is there already; remove it, or choose another name
 
 cp 3 unikvm: :/root/tree is there already; remove it, or choose another name
 
-cp 3 unikvm: ENOENT: no such file or directory, stat '/nowhere/at'
+cp 3 unikvm: :/nowhere/at is no folder that is there
 
-cp 3 unikvm: ENOENT: no such file or directory, stat '/nothing'
+cp 3 unikvm: :/nothing is not there
+
+cp 3 unikvm: HERE/nothing is not there
+
+cp 3 unikvm: :/root/new is no folder that is there
+
+cp 3 unikvm: HERE/new is no folder that is there
+
+cp 3 unikvm: HERE/new is no folder that is there
 
 cp 0${" "}
 1 0o100444

@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import { closeSync, lstatSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, posix, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { VmError } from "../../api/error.js";
 import type { VmFs } from "../../api/types.js";
 import { packTree } from "../../node/pack-tree.js";
 import { unpackTree } from "../../node/unpack-tree.js";
@@ -18,6 +17,8 @@ import { openRemoteGuest } from "../remote.js";
 interface Place {
   readonly inGuest: boolean;
   readonly path: string;
+  /** It ends with a slash, and so is a folder that is there. */
+  readonly folder: boolean;
 }
 
 /** Begins with a colon: in the guest, from its root on. */
@@ -25,7 +26,7 @@ function parsePlace(text: string): Place {
   const inGuest = text.startsWith(":");
   const path = inGuest ? text.slice(1) : text;
   if (path === "" || path.includes("\0")) throw new InvalidArgumentError("It needs a path.");
-  return { inGuest, path: inGuest ? posix.resolve("/", path) : resolve(path) };
+  return { inGuest, path: inGuest ? posix.resolve("/", path) : resolve(path), folder: path.endsWith("/") };
 }
 
 export function describe(command: Command, finish: Finish): void {
@@ -33,8 +34,8 @@ export function describe(command: Command, finish: Finish): void {
     .description(
       "Copies a file or a folder into the guest of a unikvm that runs (`unikvm run`, `unikvm shell`), or out of it. A path in the guest\n" +
         "begins with a colon. Where the target is a folder, the copy goes into it, under its own name; a file that is there\n" +
-        "is replaced, when the new one is whole, and a folder is not. Permissions, times and links are kept; what goes in\n" +
-        "belongs to root, what comes out to you, without devices and pipes.",
+        "is replaced, when the new one is whole, and a folder is not. Permissions, times and symbolic links are kept; what goes\n" +
+        "in belongs to root, what comes out to you. Devices, pipes and sockets are left out.",
     )
     .argument("<source>", "what is copied: a path, or :PATH in the guest", parsePlace)
     .argument("<target>", "where to: a path, or :PATH in the guest", parsePlace);
@@ -54,11 +55,8 @@ export function describe(command: Command, finish: Finish): void {
     finish(async (source: Place, target: Place, { pid }: { pid?: number }) => {
       const guest = await openRemoteGuest(pid);
       try {
-        await interruptible((signal) =>
-          target.inGuest
-            ? copyIn(source.path, target.path, guest.fs, signal)
-            : copyOut(source.path, target.path, guest.fs, signal),
-        );
+        const copy = target.inGuest ? copyIn : copyOut;
+        await interruptible((signal) => copy(source.path, target, guest.fs, signal));
       } finally {
         guest.close();
       }
@@ -71,12 +69,34 @@ const temporary = (): string => `.unikvm-cp-${randomBytes(6).toString("hex")}`;
 
 const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === "ENOENT";
 
-async function copyIn(from: string, to: string, fs: VmFs, signal: AbortSignal): Promise<void> {
-  const source = statSync(from);
+/** What has no file to be copied to. */
+const leftOut = (path: string): void =>
+  void process.stderr.write(`unikvm: ${JSON.stringify(path)} is a device, a pipe or a socket, and left out\n`);
+
+/**
+ * An error of the work, in words that somebody knows who does not know what the copy is called until it is whole: `unfinished`.
+ * What was not there before it began, and is now, another copy has made.
+ */
+function explained(error: unknown, unfinished: string, target: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || !message.includes(unfinished)) return error;
+  if (/\brename\b/.test(message) && ["ENOTEMPTY", "EEXIST", "EISDIR", "ENOTDIR"].includes(code)) return isThere(target);
+  return new VmmError(message.replaceAll(unfinished, dirname(unfinished)), { cause: error });
+}
+
+async function copyIn(
+  from: string,
+  { path: to, folder: intoFolder }: Place,
+  fs: VmFs,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = statSync(from, { throwIfNoEntry: false });
+  if (!source) throw isNotThere(from);
   const there = await fs.stat(to).catch((error: unknown) => {
     if (!isMissing(error)) throw error;
     return undefined;
   });
+  if (intoFolder && !there?.isDirectory()) throw isNoFolder(`:${to}`);
   const target = there?.isDirectory() ? posix.join(to, basename(from)) : to;
   const own = there?.isDirectory()
     ? await fs.lstat(target).catch((error: unknown) => {
@@ -86,47 +106,60 @@ async function copyIn(from: string, to: string, fs: VmFs, signal: AbortSignal): 
     : there;
   refuseFolder(`:${target}`, own, source.isDirectory());
   const folder = posix.dirname(target);
-  if (!(await fs.stat(folder)).isDirectory()) throw new VmmError(`:${folder} is no folder`);
+  const parent = await fs.stat(folder).catch((error: unknown) => {
+    throw isMissing(error) ? isNoFolder(`:${folder}`) : error;
+  });
+  if (!parent.isDirectory()) throw isNoFolder(`:${folder}`);
   // A file, too, gets its name when it is whole: whoever is killed halfway leaves none that looks so.
   const unfinished = posix.join(folder, temporary());
   try {
     if (source.isDirectory()) {
-      await fs.upload(counted(packTree(from)), unfinished, { signal });
+      await fs.upload(counted(packTree(from, { leftOut })), unfinished, { signal });
       return await fs.rename(unfinished, target);
     }
     const name = posix.basename(target);
     await fs.upload(counted(packTree(from, { name })), unfinished, { signal });
     await fs.rename(posix.join(unfinished, name), target);
   } catch (error) {
-    // It is called what nobody has asked for.
-    if (error instanceof VmError) throw new VmmError(error.message.replaceAll(unfinished, folder), { cause: error });
-    throw error;
+    throw explained(error, unfinished, `:${target}`);
   } finally {
     await fs.rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
-async function copyOut(from: string, to: string, fs: VmFs, signal: AbortSignal): Promise<void> {
-  const source = await fs.stat(from);
+async function copyOut(
+  from: string,
+  { path: to, folder: intoFolder }: Place,
+  fs: VmFs,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = await fs.stat(from).catch((error: unknown) => {
+    throw isMissing(error) ? isNotThere(`:${from}`) : error;
+  });
   const there = statSync(to, { throwIfNoEntry: false });
+  if (intoFolder && !there?.isDirectory()) throw isNoFolder(to);
   const target = there?.isDirectory() ? join(to, posix.basename(from)) : to;
   refuseFolder(target, lstatSync(target, { throwIfNoEntry: false }), source.isDirectory());
-  const unfinished = join(dirname(target), temporary());
-  const leftOut = (path: string): void =>
-    void process.stderr.write(`unikvm: ${JSON.stringify(path)} is a device or a pipe, and left out\n`);
-  await unpackTree(counted(fs.download(from, { signal })), unfinished, { leftOut });
+  const folder = dirname(target);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw isNoFolder(folder);
+  const unfinished = join(folder, temporary());
   try {
-    if (source.isDirectory()) return renameSync(unfinished, target);
-    // The guest says what came: it is to be the one file that it said it is.
-    const [name, ...others] = readdirSync(unfinished);
-    const file = name === undefined ? undefined : join(unfinished, name);
-    if (file === undefined || others.length > 0 || !lstatSync(file).isFile()) {
-      throw new VmmError(`:${from} is no file, nor a folder`);
+    await unpackTree(counted(fs.download(from, { signal })), unfinished, { leftOut });
+    try {
+      if (source.isDirectory()) return renameSync(unfinished, target);
+      // The guest says what came: it is to be the one file that it said it is.
+      const [name, ...others] = readdirSync(unfinished);
+      const file = name === undefined ? undefined : join(unfinished, name);
+      if (file === undefined || others.length > 0 || !lstatSync(file).isFile()) {
+        throw new VmmError(`:${from} is no file, nor a folder`);
+      }
+      if (source.size === 0) await readOut(from, file, fs, signal);
+      renameSync(file, target);
+    } finally {
+      rmSync(unfinished, { recursive: true, force: true });
     }
-    if (source.size === 0) await readOut(from, file, fs, signal);
-    renameSync(file, target);
-  } finally {
-    rmSync(unfinished, { recursive: true, force: true });
+  } catch (error) {
+    throw explained(error, unfinished, target);
   }
 }
 
@@ -153,8 +186,15 @@ function openAnew(file: string): number {
 /** A folder is neither replaced nor does it replace anything. */
 function refuseFolder(target: string, there: { isDirectory(): boolean } | undefined, folder: boolean): void {
   if (!there || (!folder && !there.isDirectory())) return;
-  throw new VmmError(`${target} is there already; remove it, or choose another name`);
+  throw isThere(target);
 }
+
+const isThere = (target: string): VmmError =>
+  new VmmError(`${target} is there already; remove it, or choose another name`);
+
+const isNotThere = (source: string): VmmError => new VmmError(`${source} is not there`);
+
+const isNoFolder = (target: string): VmmError => new VmmError(`${target} is no folder that is there`);
 
 /** Says on a terminal how much it was, where that lasts longer than a second. */
 function counted(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
