@@ -80,16 +80,16 @@ function tryTake(/** @type {string} */ path) {
 }
 
 /** As mkdirSync with `recursive`, which on Linux's /proc tries for ever, and cannot be ended but by force. */
-function makeFolder(/** @type {string} */ path) {
+export function makeFolder(/** @type {string} */ path, /** @type {{ mode?: number }} */ options = {}) {
   try {
-    mkdirSync(path);
+    mkdirSync(path, options);
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error);
     if (code === "EEXIST" && statSync(path).isDirectory()) return;
     if (code !== "ENOENT" || dirname(path) === path) throw error;
-    makeFolder(dirname(path));
+    makeFolder(dirname(path), options);
     // Somebody else may have been quicker.
-    if (!existsSync(path)) mkdirSync(path);
+    if (!existsSync(path)) mkdirSync(path, options);
   }
 }
 

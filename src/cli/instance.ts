@@ -1,5 +1,4 @@
 /** A process that runs guests: its modules, which the commands about modules reach while it runs. */
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf } from "../base/errors.js";
 import type { Log } from "../base/log.js";
@@ -7,7 +6,7 @@ import { moduleList } from "../kernel/module-list.js";
 import { type AnyKvm, type KvmConfig, kvmModuleFor } from "../kernel.js";
 import type { GivenParameters } from "../modules/loader.js";
 import { type ControlServer, type FindAgent, type SaveSnapshot, serveControl } from "./control/server.js";
-import { importModule } from "./import-module.js";
+import { importModule, sizeOf } from "./import-module.js";
 import { type LoadedKvm, loadKvm, logErrors } from "./kvm.js";
 import { ownModules } from "./own-modules.js";
 
@@ -53,7 +52,7 @@ export async function startInstance(
     let name = own(module);
     if (name === undefined) {
       const definition = await importModule(resolve(module));
-      sizes.set(definition.name, statSync(module).size);
+      sizes.set(definition.name, await sizeOf(resolve(module)));
       loaded.loader.add(definition);
       name = definition.name;
     }

@@ -1,11 +1,12 @@
 /** unikvm's own modules as the commands see them: a tree of files, as /lib/modules/VERSION/ is. */
 import { existsSync } from "node:fs";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { moduleList } from "../kernel/module-list.js";
 import { ModuleLoader } from "../modules/loader.js";
 import { moduleNameOf } from "../modules/names.js";
 import { readTree } from "../modules/node/read-tree.js";
 import type { ModuleTree } from "../modules/tree.js";
+import { saidSize } from "./import-module.js";
 
 /** dist/modules: what the build left. */
 export const modulesFolder = fileURLToPath(new URL("../../modules", import.meta.url));
@@ -42,6 +43,5 @@ export const modulePath = (name: string): string | undefined => ownTree().line(m
 export async function moduleSize(name: string): Promise<number> {
   const path = modulePath(name);
   if (path === undefined || !existsSync(path)) return 0;
-  const { size } = (await import(pathToFileURL(path).href)) as { size?: unknown };
-  return typeof size === "number" ? size : 0;
+  return (await saidSize(path)) ?? 0;
 }

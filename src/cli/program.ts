@@ -70,6 +70,16 @@ export function parserStatus({ exitCode }: CommanderError, wanted: string | unde
   return commands.find(({ name }) => name === wanted)?.usageStatus ?? ExitStatus.usage;
 }
 
+/** `unikvm help run` is `unikvm run --help`; a command that has others below it takes the word itself. */
+export function withoutHelpCommand([first, ...rest]: readonly string[]): readonly string[] {
+  if (first === "help") {
+    const names = rest.filter((word) => !word.startsWith("-"));
+    // Of what is none the parser says so, if it is not asked for help.
+    return names.length === 0 || commands.some(({ name }) => name === names[0]) ? [...names, "--help"] : names;
+  }
+  return first === undefined ? [] : [first, ...rest];
+}
+
 /** Runs the command that the process was started with. */
 export async function main(): Promise<void> {
   endWithTerminal();
@@ -78,11 +88,12 @@ export async function main(): Promise<void> {
   const output = watchOutput(() => process.exit(failedStatus()));
   const finish = finishWith(output);
   process.stderr.on("error", () => {});
-  const wanted = process.argv[2];
+  const words = withoutHelpCommand(process.argv.slice(2));
+  const [wanted] = words;
   const program = await describeProgram(wanted, finish);
   try {
     if (wanted === undefined) program.outputHelp();
-    else await program.parseAsync();
+    else await program.parseAsync(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = parserStatus(error, wanted);

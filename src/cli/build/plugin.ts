@@ -32,7 +32,7 @@ export const wholeEntry = (module: string): string => `${module}-whole`;
 const codeSuffix = "?code";
 
 export function kbuildPlugin({ configuration, platform, dist, apart = false, distFrom }: KbuildPluginOptions): Plugin {
-  const instead = new Map([["src/cli/commands/build.js", notFromABuild]]);
+  const instead = new Map([[buildCommand, distFrom === undefined ? notFromABuild : fromPackage(distFrom)]]);
   const linked = new Set<string>();
   const modules = new Set<string>();
   const left = new Set<string>();
@@ -89,7 +89,14 @@ export function kbuildPlugin({ configuration, platform, dist, apart = false, dis
   };
 }
 
-/** A build is made from the whole package. */
+const buildCommand = "src/cli/commands/build.js";
+
+/** The command line that is bundled alone has the package beside it, and builds from that: what it takes is read when it is asked for. */
+const fromPackage = (distFrom: string): string =>
+  `const place = new URL("${distFrom}/${buildCommand}", import.meta.url).href;
+  export const describe = async (...all) => (await import(place)).describe(...all);`;
+
+/** Another build is made from the whole package. */
 const notFromABuild = refusedCommand("this is a build itself: build from the package unikvm");
 
 const onlyInNode = (name: string): string =>

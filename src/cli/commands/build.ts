@@ -1,7 +1,8 @@
 /** `unikvm build`: bundles what a .config asks for, for Node.js and for pages. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { makeFolder } from "../../../guests/lock.mjs";
 import { messageOf } from "../../base/errors.js";
 import { readRegularText } from "../../base/node/regular-file.js";
 import { VmmError } from "../../vmm/errors.js";
@@ -9,6 +10,7 @@ import { bundle, packageRoot } from "../build/bundle.js";
 import { buildConfiguration, defconfigPath, defconfigs } from "../build/configuration.js";
 import type { Platform } from "../build/plugin.js";
 import { addExamples, type Finish } from "../command.js";
+import { reasonOf } from "../output.js";
 import { parsePath } from "../sizes.js";
 
 interface Options {
@@ -68,7 +70,7 @@ async function build(options: Options): Promise<void> {
   const both = options.command ? (["node"] as const) : (["node", "browser"] as const);
   const platforms = options.platform === "both" ? both : [options.platform];
   for (const platform of platforms) checkReplaceable(join(output, platform));
-  mkdirSync(output, { recursive: true });
+  makeOutput(output);
   writeFileSync(join(output, ".config"), configuration.text);
   for (const platform of platforms) {
     const { sizes, metafile } = await bundle(configuration, platform, join(output, platform), options);
@@ -78,6 +80,15 @@ async function build(options: Options): Promise<void> {
     for (const { file, bytes } of sizes.filter((size) => size.bytes > 1024)) {
       process.stdout.write(`${String(bytes).padStart(9)}  ${file}\n`);
     }
+  }
+}
+
+/** Throws VmmError. */
+function makeOutput(folder: string): void {
+  try {
+    makeFolder(folder);
+  } catch (cause) {
+    throw new VmmError(`the output's folder ${folder} cannot be made: ${reasonOf(cause)}`, { cause });
   }
 }
 

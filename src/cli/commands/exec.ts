@@ -26,10 +26,11 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
     command,
     "unikvm exec -- uname -a",
     "echo 'print the sum' | unikvm exec -- sh -c 'cat; echo $((40 + 2))'",
+    "unikvm exec --disk data.qcow2 -- mke2fs /dev/vda   # once: a new disk has no file system",
     "unikvm exec --disk data.qcow2 --timeout 60 -- sh -c 'mkdir /mnt && mount /dev/vda /mnt && ls /mnt'",
     "unikvm exec --guest amd64 -- uname -m  # x86-64",
     "unikvm exec --pid 4711 -- ps            # in the guest of a unikvm run or shell",
-    "unikvm exec --snapshot prepared -- make    # where a unikvm shell stood when it was saved",
+    "unikvm exec --snapshot prepared -- ls      # where a unikvm shell stood when it was saved",
     "unikvm exec --network user -- wget -qO- http://example.org",
   );
   command.action(finish(run));

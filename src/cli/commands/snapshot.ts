@@ -190,6 +190,10 @@ async function restore(name: string, options: RestoreOptions): Promise<number> {
     try {
       const config: KvmConfig = options.threads === "single" ? { memory: "unshared" } : {};
       const instance = await startInstance(config, options.module, machine.guest);
+      // What the console showed before is gone, and an empty screen looks like nothing.
+      if (process.stdin.isTTY && process.stderr.isTTY) {
+        report("the guest goes on where it was saved. Enter brings a shell's prompt, Ctrl-A X leaves, Ctrl-A H helps");
+      }
       try {
         ended = await goOn(machine, snapshot, options, open, instance, terminal);
       } finally {

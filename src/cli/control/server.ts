@@ -1,12 +1,12 @@
 /** The running instance's end: does to its modules and its machine what a command asks. */
-import { rmSync, statSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { KvmError, messageOf } from "../../base/errors.js";
 import type { ModuleLoader } from "../../modules/loader.js";
 import type { AgentRelay, RelayEnd } from "../../vmm/agent/relay.js";
 import { VmmError } from "../../vmm/errors.js";
 import type { Packing } from "../../vmm/snapshot/packing.js";
-import { importModule } from "../import-module.js";
+import { importModule, sizeOf } from "../import-module.js";
 import { moduleSize, ownModules } from "../own-modules.js";
 import { openControlFolder, socketPath } from "./folder.js";
 import { readLine } from "./line.js";
@@ -34,7 +34,7 @@ export type FindAgent = () => RelayAgent;
 /** Makes a file of that name, which is there whole or not at all. Rejects with VmmError, KvmError, or the signal's reason. */
 export type SaveSnapshot = (file: string, packing: Packing, signal: AbortSignal) => Promise<SnapshotLine>;
 
-/** `sizes` has the lengths of files that modules came from. Serves commands until it is closed. Throws VmmError or what the system says: there can be no socket. */
+/** `sizes` has those of modules that came from files. Serves commands until it is closed. Throws VmmError or what the system says: there can be no socket. */
 export async function serveControl(loader: ModuleLoader, sizes = new Map<string, number>()): Promise<ControlServer> {
   const path = socketPath(openControlFolder(), process.pid);
   // A process of the same number may have died here.
@@ -98,7 +98,7 @@ export async function serveControl(loader: ModuleLoader, sizes = new Map<string,
   };
 }
 
-/** What commands act on, and how long the files are that they brought. */
+/** What commands act on, and how large the modules are that they brought. */
 interface Target {
   readonly loader: ModuleLoader;
   readonly sizes: Map<string, number>;
@@ -188,7 +188,7 @@ async function act(
     case "insmod": {
       const definition = await importModule(request.file);
       await loader.insmod(definition, request.parameters, { force: request.force });
-      sizes.set(definition.name, statSync(request.file).size);
+      sizes.set(definition.name, await sizeOf(request.file));
       return onAction({ kind: "insmod", name: definition.name });
     }
     default:
