@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { keepFolder } from "./kept-folder.js";
@@ -34,6 +34,21 @@ test("a kept folder is made once, and takes the place of older editions and of w
         .sort(),
       ["other.1", "thing.2"],
     );
+  } finally {
+    rmSync(parent, { recursive: true, force: true });
+  }
+});
+
+test("one that is there needs no lock: who has it may be about to make another, and the cache one that can only be read", async () => {
+  const parent = mkdtempSync(join(tmpdir(), "unikvm-kept-"));
+  try {
+    const place = join(parent, "thing");
+    mkdirSync(place);
+    writeFileSync(join(parent, ".lock"), `${process.pid}\n\n${hostname()}\n`);
+    const make = () => Promise.reject(new Error("it is there"));
+    const signal = AbortSignal.timeout(5000);
+    assert.equal(await keepFolder({ place, what: "a thing", isOld: () => true, make, signal }, silent), place);
+    assert.deepEqual(readdirSync(parent).sort(), [".lock", "thing"]);
   } finally {
     rmSync(parent, { recursive: true, force: true });
   }

@@ -19,6 +19,8 @@ export interface KeptFolder {
 
 /** The folder's path; made first, under a lock, if it is not there. Rejects as `make` does, and then leaves nothing. */
 export function keepFolder({ place, what, isOld, make, signal }: KeptFolder, report: Report): Promise<string> {
+  // It appears whole, so it needs no lock, and a cache that this user may only read will do.
+  if (existsSync(place)) return Promise.resolve(place);
   const parent = dirname(place);
   return writingCache(() =>
     withLock(

@@ -1,17 +1,22 @@
-/** Where this user's programs keep what they can make again. */
+/** Folders of the user's, by the XDG Base Directory Specification: where programs keep what they can make again, and others. */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { GuestUnavailable } from "./unavailable.js";
 
 /** Our folder there. Throws GuestUnavailable: the user has no home folder, and names none. */
 export function userCache(): string {
-  const configured = process.env["XDG_CACHE_HOME"];
-  // A relative path is to be ignored (XDG Base Directory Specification, "Basics").
-  const cache = configured !== undefined && isAbsolute(configured) ? configured : join(homeFolder(), ".cache");
+  const cache = xdgFolder("XDG_CACHE_HOME") ?? join(homeFolder("the cache of guests", "XDG_CACHE_HOME"), ".cache");
   return join(cache, "unikvm");
 }
 
-function homeFolder(): string {
+/** What the variable says; undefined: nothing, or a relative path, which is to be ignored ("Basics"). */
+export function xdgFolder(variable: string): string | undefined {
+  const configured = process.env[variable];
+  return configured !== undefined && isAbsolute(configured) ? configured : undefined;
+}
+
+/** Throws GuestUnavailable: the user has none for `what`, for which the variable could name another folder. */
+export function homeFolder(what: string, variable: string): string {
   let home = "";
   try {
     home = homedir();
@@ -19,5 +24,5 @@ function homeFolder(): string {
     // A user whom the system does not know, as in a container, and no HOME.
   }
   if (isAbsolute(home)) return home;
-  throw new GuestUnavailable("there is no home folder for the cache of guests: set HOME, or XDG_CACHE_HOME");
+  throw new GuestUnavailable(`there is no home folder for ${what}: set HOME, or ${variable}`);
 }

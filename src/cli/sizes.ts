@@ -8,7 +8,10 @@ export function parseSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(?:([KMGT])(?:i?B)?)?$/i.exec(text);
   const unit = units[(match?.[2] ?? "").toUpperCase()];
   if (!match || unit === undefined) throw new InvalidArgumentError(`"${text}" is no size; write it as 512M or 1G.`);
-  return Math.floor(Number(match[1]) * unit);
+  const bytes = Math.floor(Number(match[1]) * unit);
+  if (!Number.isSafeInteger(bytes))
+    throw new InvalidArgumentError(`"${text}" is more than there can be of anything here.`);
+  return bytes;
 }
 
 /** A whole number of at least `least`, and at most `most`. */

@@ -78,7 +78,14 @@ async function alone<T>([path, ...others]: readonly string[], work: () => Promis
   const busy = new AbortController();
   const give = (pid: number): void =>
     busy.abort(new VmmError(`${path} is a disk of the running process ${pid}; two that write to it would destroy it`));
-  return withLock(lock, () => alone(others, work), give, busy.signal);
+  try {
+    return await withLock(lock, () => alone(others, work), give, busy.signal);
+  } catch (error) {
+    const { path: at, message } = error as NodeJS.ErrnoException;
+    if (at === undefined || !(at.startsWith(lock) || lock.startsWith(`${at}/`))) throw error;
+    const what = `that nobody else writes to the disk ${path} cannot be made sure: ${message}`;
+    throw new VmmError(`${what}\nSet XDG_CACHE_HOME to a folder that can be written to.`, { cause: error });
+  }
 }
 
 /** A disk that is read from the file and written to in memory, or what is opened as it is. */

@@ -1,13 +1,14 @@
 /** Where snapshots lie that have a name only: a folder of the user's data. */
-import { mkdirSync, readdirSync } from "node:fs";
-import { homedir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join, sep } from "node:path";
+import { makeFolder } from "../../guests/lock.mjs";
+import { homeFolder, xdgFolder } from "../../guests/user-cache.js";
 import { VmmError } from "../vmm/errors.js";
 
 const ending = ".snapshot";
 
 export function snapshotFolder(): string {
-  const data = process.env["XDG_DATA_HOME"] || join(homedir(), ".local", "share");
+  const data = xdgFolder("XDG_DATA_HOME") ?? join(homeFolder("snapshots", "XDG_DATA_HOME"), ".local", "share");
   return join(data, "unikvm", "snapshots");
 }
 
@@ -16,13 +17,13 @@ export function snapshotPath(name: string, { make = false } = {}): string {
   if (name.includes("/") || name.includes(sep) || name.endsWith(ending)) return name;
   if (name.startsWith(".") || name.startsWith("-")) throw new VmmError(`"${name}" is no name of a snapshot`);
   const folder = snapshotFolder();
-  if (make) makeFolder(folder);
+  if (make) makeOwn(folder);
   return join(folder, `${name}${ending}`);
 }
 
-function makeFolder(folder: string): void {
+function makeOwn(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, { mode: 0o700 });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const instead = "set XDG_DATA_HOME to a folder that can be written to, or name a file";

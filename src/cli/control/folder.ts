@@ -1,7 +1,9 @@
 /** Where running instances have their sockets: a folder that only the user can enter, a socket named by process id. */
-import { lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeFolder } from "../../../guests/lock.mjs";
+import { xdgFolder } from "../../../guests/user-cache.js";
 import { VmmError } from "../../vmm/errors.js";
 
 /** sockaddr_un's sun_path on the system that has the least room, less its zero. */
@@ -12,14 +14,14 @@ const userId = (): number => process.getuid?.() ?? -1;
 
 /** $XDG_RUNTIME_DIR/unikvm, or where there is none, one for the user in the folder for temporary files. */
 function controlFolder(): string {
-  const runtime = process.env["XDG_RUNTIME_DIR"];
-  return runtime ? join(runtime, "unikvm") : join(tmpdir(), `unikvm-${userId()}`);
+  const runtime = xdgFolder("XDG_RUNTIME_DIR");
+  return runtime !== undefined ? join(runtime, "unikvm") : join(tmpdir(), `unikvm-${userId()}`);
 }
 
 /** The folder, made if need be. Throws VmmError: others than the user could have a hand in it. */
 export function openControlFolder(): string {
   const folder = controlFolder();
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, { mode: 0o700 });
   const { uid, mode } = lstatSync(folder);
   if (!lstatSync(folder).isDirectory() || uid !== userId() || (mode & 0o077) !== 0) {
     throw new VmmError(`${folder} is not a folder of yours that is closed to others; remove it`);

@@ -1,0 +1,61 @@
+/** Folders of the user's that cannot be made, or that are named by half: a sentence, and never a wait. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { snapshotPath } from "../../src/node/snapshot-folder.js";
+import { main } from "../boot/booting.test-support.js";
+import { loopKernel } from "../loop-kernel.test-support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "unikvm-folders-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const [file, disk] = [join(folder, "file"), join(folder, "disk.img")];
+for (const path of [file, disk]) writeFileSync(path, "x".repeat(512));
+const kernel = loopKernel(folder);
+
+function unikvm(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    cwd: folder,
+    encoding: "utf8",
+    // mkdirSync with `recursive` goes on for ever in /proc, and does not hear a SIGTERM.
+    timeout: 30_000,
+    killSignal: "SIGKILL",
+    env: { ...process.env, XDG_RUNTIME_DIR: folder, ...env },
+  });
+  return { status, stdout, stderr };
+}
+
+for (const place of existsSync("/proc/self") ? ["/proc/unikvm", file] : [file]) {
+  test(`nothing can be made in ${place === file ? "a file" : place}`, () => {
+    const data = unikvm(["snapshot", "save", "x"], { XDG_DATA_HOME: place });
+    assert.match(data.stderr, /^unikvm: the folder .*snapshots cannot be made \(E\w+\); set XDG_DATA_HOME to a folder/);
+    assert.equal(data.status, 3);
+    const header = { status: 0, stdout: "Module                  Size  Used by\n", stderr: "" };
+    assert.deepEqual(unikvm(["lsmod"], { XDG_RUNTIME_DIR: place }), header);
+    const built = unikvm(["build", "--output", join(place, "build")], {});
+    assert.match(built.stderr, /^unikvm: the output's folder .*build cannot be made: (no such file|not a directory)/);
+    assert.equal(built.status, 3);
+    const run = unikvm(["run", ...kernel, "--disk", disk, "--timeout", "5"], { XDG_CACHE_HOME: place });
+    assert.match(
+      run.stderr,
+      /nobody else writes to the disk .*disk.img cannot be made sure: .*\nSet XDG_CACHE_HOME to a/,
+    );
+    assert.equal(run.status, 3);
+  });
+}
+
+test("a relative name of a folder is ignored, as the XDG Base Directory Specification has it", () => {
+  const before = process.env["XDG_DATA_HOME"];
+  try {
+    process.env["XDG_DATA_HOME"] = "relative";
+    assert.equal(snapshotPath("x"), join(homedir(), ".local/share/unikvm/snapshots/x.snapshot"));
+  } finally {
+    if (before === undefined) delete process.env["XDG_DATA_HOME"];
+    else process.env["XDG_DATA_HOME"] = before;
+  }
+  mkdirSync(join(folder, "relative"));
+  unikvm(["lsmod"], { XDG_RUNTIME_DIR: "relative" });
+  assert.ok(!existsSync(join(folder, "relative", "unikvm")));
+});
