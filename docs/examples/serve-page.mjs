@@ -8,11 +8,12 @@ const [folder = ".", port = "8080"] = process.argv.slice(2);
 const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
 const server = createServer(async ({ url = "/" }, response) => {
-  const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
-  const name = path.endsWith("/") ? `${path}page.html` : path;
   response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
   response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+  let name = url;
   try {
+    const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
+    name = path.endsWith("/") ? `${path}page.html` : path;
     const bytes = await readFile(join(folder, name));
     response.setHeader("Content-Type", types[extname(name)] ?? "application/octet-stream").end(bytes);
   } catch {
