@@ -15,6 +15,9 @@ static const char *variable(char **variables, const char *name)
 /* proc(5): -1000 is who is never killed for want of memory, 0 what others are. */
 #define OOM_SCORE "/proc/self/oom_score_adj"
 
+/* access(2): whether it is there. Not among the kernel's headers. */
+#define F_OK 0
+
 /* As execvp(3) does it; returns -errno only. */
 static long run_program(char **arguments, char **variables)
 {
@@ -37,7 +40,9 @@ static long run_program(char **arguments, char **variables)
 			append(path, sizeof path, n ? "/" : "./");
 		}
 		if (!append(path, sizeof path, name)) return -ENAMETOOLONG;
-		long error = call(execve, path, arguments, variables);
+		/* An execve that finds nothing costs a tenth of what beginning a program does; most folders have no such program. */
+		long error = in_path ? call(faccessat, AT_FDCWD, path, F_OK) : 0;
+		if (error != -ENOENT && error != -ENOTDIR) error = call(execve, path, arguments, variables);
 		if (error == -ENOEXEC) {
 			/* A script without a line that says whose. */
 			script[0] = "sh";
