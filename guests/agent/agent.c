@@ -41,7 +41,7 @@ struct process {
 };
 
 static struct process processes[PROCESSES];
-static int port, poll, children;
+static int port, poll, children, oom_score;
 static bool greeted;
 static u8 in[FRAME_MOST], out[OUT_SIZE];
 static size_t in_length, out_length;
@@ -251,6 +251,20 @@ static void take_output(struct process *p, int channel)
 	if (out_length >= FRAME_MOST) flush();
 }
 
+static void say_begun(struct process *p)
+{
+	say_number(SPAWNED, 0, p->id, p->pid);
+	p->begun = true;
+}
+
+static void say_failed(struct process *p, u32 error, u32 step)
+{
+	say_numbers(FAILED, p->id, error, step);
+	p->failed = true;
+	shut(p, OUT);
+	shut(p, ERR);
+}
+
 /* It runs, or says why it does not. */
 static void hear_complaints(struct process *p)
 {
@@ -258,15 +272,8 @@ static void hear_complaints(struct process *p)
 	long n = call(read, p->fd[COMPLAINTS], why, sizeof why);
 	if (n == -EAGAIN || n == -EINTR) return;
 	shut(p, COMPLAINTS);
-	if (n == sizeof why) {
-		say_numbers(FAILED, p->id, why[0], why[1]);
-		p->failed = true;
-		shut(p, OUT);
-		shut(p, ERR);
-	} else {
-		say_number(SPAWNED, 0, p->id, p->pid);
-		p->begun = true;
-	}
+	if (n == sizeof why) say_failed(p, why[0], why[1]);
+	else say_begun(p);
 	settle(p);
 }
 
@@ -312,10 +319,13 @@ static long make_pipes(const struct request *request, struct process *p, struct 
 	int pair[2], opened[10], count = 0;
 	long error = 0;
 	bool terminal = request->flags & REQUEST_TERMINAL;
+	ends->complaints = -1;
 	for (int i = 0; i < CHANNELS && error >= 0; i++) {
 		int *theirs = i == COMPLAINTS ? &ends->complaints : &ends->standard[i];
 		p->fd[i] = -1;
 		if (terminal && i < 3) continue;
+		/* What becomes a program has the agent's memory until it is one. */
+		if (i == COMPLAINTS && !(request->flags & REQUEST_BUILT_IN)) continue;
 		if (i == IN && (request->flags & REQUEST_NO_INPUT)) {
 			error = *theirs = call(openat, AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC, 0);
 			if (error >= 0) opened[count++] = *theirs;
@@ -348,6 +358,17 @@ static void refuse(u32 stream, long error)
 	say(DONE, 0, stream);
 }
 
+/*
+ * Where memory is short it is the programs that make room, or the kernel says that it has none: proc(5), oom_score_adj. A process is
+ * spared as who forks it is, and to take that back costs it a twentieth of its life, so that the agent goes without for that moment.
+ */
+static void spare_agent(bool spared)
+{
+	if (oom_score < 0) return;
+	if (spared) call(write, oom_score, "-1000", 5);
+	else call(write, oom_score, "0", 1);
+}
+
 static void spawn(u32 stream, struct request *request, struct strings *strings)
 {
 	struct process *p = NULL;
@@ -359,11 +380,16 @@ static void spawn(u32 stream, struct request *request, struct strings *strings)
 	memset(p, 0, sizeof *p);
 	long error = make_pipes(request, p, &ends);
 	if (error < 0) return refuse(stream, error);
+	static volatile u32 why[2];
+	why[0] = 0;
+	ends.why = why;
 	struct beginning beginning = { request, strings, ends, &usual_descriptors };
+	spare_agent(false);
 	long pid = begin_process(&beginning);
+	spare_agent(true);
 	for (int i = 0; i < 3; i++)
 		if (i == 0 || !(request->flags & REQUEST_TERMINAL)) call(close, ends.standard[i]);
-	call(close, ends.complaints);
+	if (ends.complaints >= 0) call(close, ends.complaints);
 	if (pid < 0) {
 		for (int i = 0; i < CHANNELS; i++) shut(p, i);
 		return refuse(stream, pid);
@@ -374,8 +400,10 @@ static void spawn(u32 stream, struct request *request, struct strings *strings)
 	p->credit[OUT] = p->credit[ERR] = WINDOW;
 	watch(p, OUT, true);
 	watch(p, ERR, true);
-	/* What becomes a program leaves this memory a moment before it is one. */
-	watch(p, COMPLAINTS, true);
+	/* The agent waited until the program had begun, or the process ended. */
+	if (p->fd[COMPLAINTS] >= 0) watch(p, COMPLAINTS, true);
+	else if (why[0]) say_failed(p, why[0], why[1]);
+	else say_begun(p);
 }
 
 /* ---- from the host ---- */
@@ -600,8 +628,8 @@ _Noreturn void begin(void)
 	u64 blocked = 1ULL << (SIGCHLD - 1);
 	struct rlimit64 descriptors = { DESCRIPTORS, DESCRIPTORS };
 	if (call(getpid, 0) == 1) prepare_system();
-	/* Where memory is short it is the programs that make room, or the kernel says that it has none. */
-	write_text(OOM_SCORE, "-1000");
+	oom_score = call(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+	spare_agent(true);
 	/* Who closes a pipe early ends nobody here. */
 	struct action ignore = { SIG_IGN, 0, 0, 0 };
 	reset_signals();

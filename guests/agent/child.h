@@ -12,9 +12,6 @@ static const char *variable(char **variables, const char *name)
 	return NULL;
 }
 
-/* proc(5): -1000 is who is never killed for want of memory, 0 what others are. */
-#define OOM_SCORE "/proc/self/oom_score_adj"
-
 /* access(2): whether it is there. Not among the kernel's headers. */
 #define F_OK 0
 
@@ -107,14 +104,16 @@ static void forget_agent(const struct rlimit64 *descriptors)
 struct ends {
 	/* Of its own for each of stdin, stdout, stderr; all the same for a terminal. */
 	int standard[3];
-	/* Where it says why it does not run: it closes by itself when the program begins. */
+	/* Where it says why it does not run: it closes by itself when the program begins. -1: in memory that it shares with the agent. */
 	int complaints;
+	volatile u32 *why;
 };
 
 static _Noreturn void fail_child(const struct ends *ends, long error, u32 step)
 {
 	u32 why[2] = { (u32)-error, step };
-	write_all(ends->complaints, why, sizeof why);
+	if (ends->complaints >= 0) write_all(ends->complaints, why, sizeof why);
+	else ends->why[0] = why[0], ends->why[1] = why[1];
 	call(exit_group, 127);
 	__builtin_unreachable();
 }
@@ -127,7 +126,6 @@ static _Noreturn void child(const struct request *request, struct strings *strin
 	/* A program is begun in the agent's own memory, where the last one was, too. */
 	user.name[0] = user.home[0] = user.shell[0] = 0;
 	forget_agent(descriptors);
-	write_text(OOM_SCORE, "0");
 	call(setsid, 0);
 	/* Pipes may lie where they are to go. */
 	for (int i = 0; i < 3; i++) {

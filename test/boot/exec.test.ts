@@ -93,6 +93,20 @@ for (const type of implementations) {
       await assert.rejects(one.exec(["true"], { user: "nobody-here" }), isVmError("NO_USER"));
     });
 
+    test("looks for a program in each folder of PATH, and says of one that may not run that it may not", async () => {
+      const one = await vm();
+      await one.exec("mkdir /tmp/path && echo text > /tmp/path/true", { check: true });
+      const run = (PATH: string, program = "true") => one.exec([program], { env: { PATH }, check: true });
+      await run("/etc/passwd:/nowhere:/tmp/path:/bin");
+      await assert.rejects(run("/etc/passwd:/tmp/path:/nowhere"), isVmError("EXEC_FAILED", /permission denied/));
+      await assert.rejects(run("/etc/passwd:/nowhere"), isVmError("EXEC_FAILED", /no such program/));
+    });
+
+    test("where memory is short the kernel ends programs, and not the agent", async () => {
+      const scores = "cat /proc/self/oom_score_adj /proc/$(pidof unikvm-agent)/oom_score_adj";
+      assert.equal((await (await vm()).exec(scores, { check: true })).stdout, "0\n-1000\n");
+    });
+
     test("kills the whole group at the time limit, which is a value", async () => {
       const one = await vm();
       const result = await one.exec("echo begun; sleep 1000 & sleep 1000; echo not here", { timeout: 1000 });
