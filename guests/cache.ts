@@ -283,7 +283,7 @@ export async function writingCache<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (["ENOSPC", "EDQUOT"].includes(code ?? "")) throw new GuestUnavailable(diskFull(message));
-    if (!["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EEXIST"].includes(code ?? "")) throw error;
+    if (!["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EEXIST", "EFBIG"].includes(code ?? "")) throw error;
     const what = `the cache ${guestFolder()} cannot be written: ${message}`;
     throw new GuestUnavailable(`${what}\nSet XDG_CACHE_HOME to a folder that can.`);
   }

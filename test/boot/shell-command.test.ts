@@ -9,7 +9,7 @@ import { main, noGuest, unikvm } from "./booting.test-support.js";
 
 /** Types at the shell, and prints what it showed; the status last. Every wait is for what is seen. */
 const script = `
-import fcntl, json, os, pty, shutil, struct, subprocess, sys, termios
+import fcntl, json, os, pty, shutil, struct, resource, subprocess, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
@@ -30,8 +30,9 @@ keys(b"stty size; echo a$((1))b\\n"); until(b"30 100"); until(b"a1b")
 size(11, 44)
 keys(b"sleep 0.2; stty size\\n"); until(b"11 44")
 # Other commands reach it meanwhile. Their statuses, what they said, and what came of it.
-def run(*words, input=b""):
-    done = subprocess.run([*sys.argv[1:3], *words], input=input, capture_output=True)
+def run(*words, input=b"", limit=resource.RLIM_INFINITY):
+    def bounded(): resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    done = subprocess.run([*sys.argv[1:3], *words], input=input, capture_output=True, preexec_fn=bounded)
     print(words[0], done.returncode, (done.stdout + done.stderr).decode().replace(str(pid), "PID").replace(here, "HERE"))
 here = os.environ["XDG_RUNTIME_DIR"]
 def at(path): return os.path.join(here, path)
@@ -59,6 +60,9 @@ run("exec", "--pid", str(pid), "--disk", "x", "--", "true")
 print(sorted(os.listdir(here)), sorted(os.listdir(at("tree"))))
 run("exec", "--pid", str(pid), "--", "sh", "-c", "ls -A /root /root/tree; mkdir /mnt; mount -t tmpfs -o size=64k none /mnt")
 open(at("large"), "wb").write(b"x" * 1000000)
+run("exec", "--pid", str(pid), "--", "sh", "-c", "head -c 1000000 /dev/zero > /root/much")
+run("cp", ":/root/much", at("much"), limit=100000)
+run("exec", "--pid", str(pid), "--", "rm", "/root/much")
 run("cp", at("large"), ":/mnt/large")
 run("cp", "--pid", str(pid), at("tree/below/file"), ":/mnt/large")
 run("cp", ":/mnt/large", at("large"))
@@ -137,6 +141,10 @@ tree
 below
 link
 
+exec 0${" "}
+cp 3 unikvm: HERE/much cannot be written: file too large
+
+exec 0${" "}
 cp 3 unikvm: ENOSPC: no space left on device, upload '/mnt': large
 
 cp 0${" "}

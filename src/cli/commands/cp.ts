@@ -10,7 +10,7 @@ import { VmmError } from "../../vmm/errors.js";
 import { addExamples, type Finish } from "../command.js";
 import { interruptible } from "../interrupt.js";
 import { addPidOption } from "../kmod.js";
-import { writeAll } from "../output.js";
+import { reasonOf, writeAll } from "../output.js";
 import { openRemoteGuest } from "../remote.js";
 
 /** One of the two is in the guest. */
@@ -79,6 +79,10 @@ const leftOut = (path: string): void =>
  */
 function explained(error: unknown, unfinished: string, target: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
+  // The system's words for a call that knows no name.
+  if (/^E\w+: [^,]+, (write|close|fchmod|futime)$/.test(message)) {
+    return new VmmError(`${target} cannot be written: ${reasonOf(error)}`, { cause: error });
+  }
   if (code === undefined || !message.includes(unfinished)) return error;
   if (/\brename\b/.test(message) && ["ENOTEMPTY", "EEXIST", "EISDIR", "ENOTDIR"].includes(code)) return isThere(target);
   return new VmmError(message.replaceAll(unfinished, dirname(unfinished)), { cause: error });
