@@ -1,8 +1,9 @@
 /** Folders of the user's that cannot be made, or that are named by half: a sentence, and never a wait. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { snapshotPath } from "../../src/node/snapshot-folder.js";
@@ -45,6 +46,22 @@ for (const place of existsSync("/proc/self") ? ["/proc/unikvm", file] : [file]) 
     assert.equal(run.status, 3);
   });
 }
+
+test("a build waits for another one that fills the same folder", async () => {
+  const output = join(folder, "build");
+  mkdirSync(output);
+  const lock = join(output, ".building");
+  writeFileSync(lock, `${process.pid}\n\n${hostname()}\n`);
+  const args = ["build", "--platform", "browser", "--output", output];
+  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = once(child, "exit");
+  const [said] = (await once(child.stderr, "data")) as [Buffer];
+  assert.equal(String(said), `unikvm: waiting for process ${process.pid}, which builds in ${output}\n`);
+  assert.ok(!existsSync(join(output, "browser")));
+  rmSync(lock);
+  assert.deepEqual(await ended, [0, null]);
+  assert.deepEqual(readdirSync(output).sort(), [".config", "browser", "browser.metafile.json"]);
+});
 
 test("a relative name of a folder is ignored, as the XDG Base Directory Specification has it", () => {
   const before = process.env["XDG_DATA_HOME"];

@@ -2,12 +2,12 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { makeFolder } from "../../../guests/lock.mjs";
+import { makeFolder, withLock } from "../../../guests/lock.mjs";
 import { messageOf } from "../../base/errors.js";
 import { readRegularText } from "../../base/node/regular-file.js";
 import { VmmError } from "../../vmm/errors.js";
 import { bundle, packageRoot } from "../build/bundle.js";
-import { buildConfiguration, defconfigPath, defconfigs } from "../build/configuration.js";
+import { type BuildConfiguration, buildConfiguration, defconfigPath, defconfigs } from "../build/configuration.js";
 import type { Platform } from "../build/plugin.js";
 import { addExamples, type Finish } from "../command.js";
 import { reasonOf } from "../output.js";
@@ -71,6 +71,18 @@ async function build(options: Options): Promise<void> {
   const platforms = options.platform === "both" ? both : [options.platform];
   for (const platform of platforms) checkReplaceable(join(output, platform));
   makeOutput(output);
+  const waiting = (pid: number): void =>
+    void process.stderr.write(`unikvm: waiting for process ${pid}, which builds in ${options.output}\n`);
+  // Each begins by emptying what the other fills.
+  await withLock(join(output, ".building"), () => buildInto(output, platforms, configuration, options), waiting);
+}
+
+async function buildInto(
+  output: string,
+  platforms: readonly Platform[],
+  configuration: BuildConfiguration,
+  options: Options,
+): Promise<void> {
   writeFileSync(join(output, ".config"), configuration.text);
   for (const platform of platforms) {
     const { sizes, metafile } = await bundle(configuration, platform, join(output, platform), options);
