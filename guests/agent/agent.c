@@ -41,7 +41,7 @@ struct process {
 };
 
 static struct process processes[PROCESSES];
-static int port, poll, children, oom_score;
+static int port, poll, children;
 static bool greeted;
 static u8 in[FRAME_MOST], out[OUT_SIZE];
 static size_t in_length, out_length;
@@ -358,17 +358,6 @@ static void refuse(u32 stream, long error)
 	say(DONE, 0, stream);
 }
 
-/*
- * Where memory is short it is the programs that make room, or the kernel says that it has none: proc(5), oom_score_adj. A process is
- * spared as who forks it is, and to take that back costs it a twentieth of its life, so that the agent goes without for that moment.
- */
-static void spare_agent(bool spared)
-{
-	if (oom_score < 0) return;
-	if (spared) call(write, oom_score, "-1000", 5);
-	else call(write, oom_score, "0", 1);
-}
-
 static void spawn(u32 stream, struct request *request, struct strings *strings)
 {
 	struct process *p = NULL;
@@ -384,9 +373,7 @@ static void spawn(u32 stream, struct request *request, struct strings *strings)
 	why[0] = 0;
 	ends.why = why;
 	struct beginning beginning = { request, strings, ends, &usual_descriptors };
-	spare_agent(false);
 	long pid = begin_process(&beginning);
-	spare_agent(true);
 	for (int i = 0; i < 3; i++)
 		if (i == 0 || !(request->flags & REQUEST_TERMINAL)) call(close, ends.standard[i]);
 	if (ends.complaints >= 0) call(close, ends.complaints);
@@ -628,8 +615,11 @@ _Noreturn void begin(void)
 	u64 blocked = 1ULL << (SIGCHLD - 1);
 	struct rlimit64 descriptors = { DESCRIPTORS, DESCRIPTORS };
 	if (call(getpid, 0) == 1) prepare_system();
-	oom_score = call(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
-	spare_agent(true);
+	/*
+	 * Where memory is short it is the programs that make room, or the kernel says that it has none. Not even for the moment of
+	 * a fork may it be otherwise: when all others are gone, that moment comes.
+	 */
+	write_text(OOM_SCORE, "-1000");
 	/* Who closes a pipe early ends nobody here. */
 	struct action ignore = { SIG_IGN, 0, 0, 0 };
 	reset_signals();

@@ -12,6 +12,9 @@ static const char *variable(char **variables, const char *name)
 	return NULL;
 }
 
+/* proc(5): -1000 is who is never killed for want of memory, 0 what others are. */
+#define OOM_SCORE "/proc/self/oom_score_adj"
+
 /* access(2): whether it is there. Not among the kernel's headers. */
 #define F_OK 0
 
@@ -126,6 +129,7 @@ static _Noreturn void child(const struct request *request, struct strings *strin
 	/* A program is begun in the agent's own memory, where the last one was, too. */
 	user.name[0] = user.home[0] = user.shell[0] = 0;
 	forget_agent(descriptors);
+	write_text(OOM_SCORE, "0");
 	call(setsid, 0);
 	/* Pipes may lie where they are to go. */
 	for (int i = 0; i < 3; i++) {
