@@ -67,7 +67,12 @@ export function describe(command: Command, finish: Finish): void {
 /** Beside the target, so that it can be renamed to it; nobody else's. */
 const temporary = (): string => `.unikvm-cp-${randomBytes(6).toString("hex")}`;
 
-const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === "ENOENT";
+/** Undefined: it is not there. */
+const ifThere = <T>(found: Promise<T>): Promise<T | undefined> =>
+  found.catch((error: unknown) => {
+    if ((error as { code?: unknown }).code === "ENOENT") return undefined;
+    throw error;
+  });
 
 /** What has no file to be copied to. */
 const leftOut = (path: string): void =>
@@ -96,24 +101,13 @@ async function copyIn(
 ): Promise<void> {
   const source = statSync(from, { throwIfNoEntry: false });
   if (!source) throw isNotThere(from);
-  const there = await fs.stat(to).catch((error: unknown) => {
-    if (!isMissing(error)) throw error;
-    return undefined;
-  });
+  const there = await ifThere(fs.stat(to));
   if (intoFolder && !there?.isDirectory()) throw isNoFolder(`:${to}`);
   const target = there?.isDirectory() ? posix.join(to, basename(from)) : to;
-  const own = there?.isDirectory()
-    ? await fs.lstat(target).catch((error: unknown) => {
-        if (!isMissing(error)) throw error;
-        return undefined;
-      })
-    : there;
+  const own = there?.isDirectory() ? await ifThere(fs.lstat(target)) : there;
   refuseFolder(`:${target}`, own, source.isDirectory());
   const folder = posix.dirname(target);
-  const parent = await fs.stat(folder).catch((error: unknown) => {
-    throw isMissing(error) ? isNoFolder(`:${folder}`) : error;
-  });
-  if (!parent.isDirectory()) throw isNoFolder(`:${folder}`);
+  if (!(await ifThere(fs.stat(folder)))?.isDirectory()) throw isNoFolder(`:${folder}`);
   // A file, too, gets its name when it is whole: whoever is killed halfway leaves none that looks so.
   const unfinished = posix.join(folder, temporary());
   try {
@@ -137,9 +131,8 @@ async function copyOut(
   fs: VmFs,
   signal: AbortSignal,
 ): Promise<void> {
-  const source = await fs.stat(from).catch((error: unknown) => {
-    throw isMissing(error) ? isNotThere(`:${from}`) : error;
-  });
+  const source = await ifThere(fs.stat(from));
+  if (!source) throw isNotThere(`:${from}`);
   const there = statSync(to, { throwIfNoEntry: false });
   if (intoFolder && !there?.isDirectory()) throw isNoFolder(to);
   const target = there?.isDirectory() ? join(to, posix.basename(from)) : to;

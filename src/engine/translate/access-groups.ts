@@ -1,6 +1,7 @@
 /**
  * Accesses of a block that are checked together: those off one register while it keeps its value. One look at the soft TLB
- * then serves all of them; if it fails, the block is left where the first stands.
+ * then serves all of them; if it fails, the block is left where the first stands. Where that is seen to happen again and again,
+ * the region that is made behind it checks each access by itself (region-maker.ts).
  */
 import type { Template } from "./template.js";
 

@@ -145,6 +145,8 @@ export class RegionTranslator<V> {
 
   /** Of each block, by its position: which accesses of its instructions are checked together. */
   #groups: readonly (readonly (AccessGroup | undefined)[])[] = [];
+  /** Offsets behind accesses at which a group is checked: the interpreter goes on there when the region is left for it. */
+  readonly behindChecks: number[] = [];
   /** What instructions need not write. */
   #dead: ReadonlyMap<Instruction<V>, Registers> = new Map();
 
@@ -202,16 +204,6 @@ export class RegionTranslator<V> {
   /** Offsets that the function can be entered at, in the order of its parameter. */
   get entries(): readonly number[] {
     return this.#graph?.entries ?? [];
-  }
-
-  /** Offsets behind accesses at which a group is checked: the interpreter goes on there when the region is left for it. */
-  get behindChecks(): readonly number[] {
-    return (this.#graph?.nodes ?? []).flatMap(({ block, order }) => {
-      const groups = this.#groups[order] ?? [];
-      return block.instructions.flatMap(({ offset, template }, i) =>
-        groups[i] && groups.indexOf(groups[i]) === i ? [offset + template.length] : [],
-      );
-    });
   }
 
   /** The function; undefined if there is nothing worth translating at the entry. */
@@ -601,6 +593,7 @@ export class RegionTranslator<V> {
     return (f) => {
       const { register, low, high, loads, stores } = group;
       if (group.local === undefined) {
+        this.behindChecks.push(offset + template.length);
         this.#file.flush();
         this.#file.read(register);
         f.i64Const(BigInt(low));
