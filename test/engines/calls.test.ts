@@ -252,3 +252,26 @@ test("calls without a loop among them end with the slice", () => {
     `${actual?.slices} slices translated, ${expected?.slices} interpreted`,
   );
 });
+
+test("what traps counts as an instruction, as it does where it is interpreted", () => {
+  for (const [trap, count] of [
+    ["tdeq 8,8", 4],
+    ["tw 31,0,0", 4],
+    ["tdi 31,3,0", 4],
+    ["tdne 8,8", 5],
+  ] as const) {
+    const { bytes } = assemble(`addi 3,3,1\naddi 4,4,1\n${trap}\nnop\n`, {
+      littleEndian: true,
+      origin: BigInt(origin),
+    });
+    const words = [...new Uint32Array(bytes.slice().buffer)];
+    const one = { mnemonic: "trap", address: origin, words, initial: new State() };
+    for (const [engine, machine] of Object.entries(machines())) {
+      machine.prepare([one]);
+      const before = machine.executed;
+      machine.run(one);
+      // And the hypercall where it ends, or where the interrupt goes.
+      assert.equal(machine.executed - before, count, `${trap} on ${engine}`);
+    }
+  }
+});

@@ -302,6 +302,15 @@ export class RegionTranslator<V> {
     f.call(this.#linkage.instead);
     f.return();
     f.end();
+    // What faults counts, and what leaves is run again: as where it is interpreted.
+    f.get(regionLocals.budget);
+    f.i32Const(0);
+    f.i32Const(this.#layout.codePage.entrySize);
+    f.get(regionLocals.state);
+    f.load("i32", this.#layout.state.exitCode.offset);
+    f.select();
+    f.i32("sub");
+    f.set(regionLocals.budget);
     f.get(regionLocals.state);
     f.i32Const(0);
     f.store("i32", this.#layout.state.fault.offset);
