@@ -75,14 +75,19 @@ export function setRoutes(memory: VmMemory, routes: readonly IrqRoute[], pins: r
 /** The two tables are used by turns. */
 const tableAt = (memory: VmMemory, set: number): number => memory.u32(vmState.routes) + (set & 1) * tableSize;
 
-/** What `read` makes of the entries' addresses in the table; undefined: none has been set. */
-function fromTable<T>(memory: VmMemory, read: (entries: readonly number[]) => T): T | undefined {
+/** What `take` makes of the entries, by their addresses, but for undefined; undefined: no table has been set. */
+function collect<T>(memory: VmMemory, take: (at: number) => T | undefined): T[] | undefined {
   for (;;) {
     const set = memory.load(vmState.routesSet);
     if (set === 0) return undefined;
+    const found: T[] = [];
     const table = tableAt(memory, set);
-    const count = Math.min(memory.i32(table + head.offset.count), routeMax);
-    const found = read(Array.from({ length: count }, (_, i) => table + head.size + i * routeSize));
+    const end = table + head.size + Math.min(memory.i32(table + head.offset.count), routeMax) * routeSize;
+    // Each interrupt comes by here: nothing is made of entries that nobody wants.
+    for (let at = table + head.size; at < end; at += routeSize) {
+      const one = take(at);
+      if (one !== undefined) found.push(one);
+    }
     // Set anew meanwhile, it may have been set twice: what was read may be of both.
     if (memory.load(vmState.routesSet) === set) return found;
   }
@@ -98,35 +103,26 @@ function targetAt(memory: VmMemory, at: number): Target {
 }
 
 /** The table as it was set; undefined: it has not been. */
-export function getRoutes(memory: VmMemory): IrqRoute[] | undefined {
-  return fromTable(memory, (entries) =>
-    entries.map((at) => {
-      const gsi = gsiAt(memory, at);
-      const target = targetAt(memory, at);
-      return target.type === "message"
-        ? { gsi, type: "msi", address: target.address, data: target.data }
-        : { gsi, type: "irqchip", irqchip: target.irqchip, pin: target.pin };
-    }),
-  );
-}
+export const getRoutes = (memory: VmMemory): IrqRoute[] | undefined =>
+  collect(memory, (at): IrqRoute => {
+    const gsi = gsiAt(memory, at);
+    const target = targetAt(memory, at);
+    return target.type === "message"
+      ? { gsi, type: "msi", address: target.address, data: target.data }
+      : { gsi, type: "irqchip", irqchip: target.irqchip, pin: target.pin };
+  });
 
-/** Where a gsi goes by the table; undefined: there is none. Each interrupt comes by here: of other gsis' entries nothing is made. */
-export function findRoutes(memory: VmMemory, gsi: number): Target[] | undefined {
-  return fromTable(memory, (entries) =>
-    entries.flatMap((at) => (gsiAt(memory, at) === gsi ? [targetAt(memory, at)] : [])),
-  );
-}
+/** Where a gsi goes by the table; undefined: there is none. */
+export const findRoutes = (memory: VmMemory, gsi: number): Target[] | undefined =>
+  collect(memory, (at) => (gsiAt(memory, at) === gsi ? targetAt(memory, at) : undefined));
 
 /** Whether one of the table's entries is such. */
 export const someRoute = (memory: VmMemory, is: (gsi: number, target: Target) => boolean): boolean =>
-  fromTable(memory, (entries) => entries.some((at) => is(gsiAt(memory, at), targetAt(memory, at)))) ?? false;
+  (collect(memory, (at) => is(gsiAt(memory, at), targetAt(memory, at)) || undefined) ?? []).length > 0;
 
 /** Which gsis lead to a pin; undefined: there is no table. */
-export function gsisOf(memory: VmMemory, irqchip: number, pin: number): number[] | undefined {
-  return fromTable(memory, (entries) =>
-    entries.flatMap((at) => {
-      const target = targetAt(memory, at);
-      return target.type === "pin" && target.irqchip === irqchip && target.pin === pin ? [gsiAt(memory, at)] : [];
-    }),
-  );
-}
+export const gsisOf = (memory: VmMemory, irqchip: number, pin: number): number[] | undefined =>
+  collect(memory, (at) => {
+    const target = targetAt(memory, at);
+    return target.type === "pin" && target.irqchip === irqchip && target.pin === pin ? gsiAt(memory, at) : undefined;
+  });

@@ -168,7 +168,7 @@ export class Irqchip {
   /** A local APIC's interrupt of this vector is over. */
   end(vector: number, level: boolean): void {
     if (level) this.ioapic.end(vector);
-    if (this.hasPit && this.#timerRoutes().some((route) => this.#vectorOf(route) === vector)) this.#tickTaken();
+    if (this.#owesTick && this.#timerRoutes().some((route) => this.#vectorOf(route) === vector)) this.#tickTaken();
   }
 
   /** States have been set: what waits by them is looked at. */
@@ -184,7 +184,12 @@ export class Irqchip {
     this.#ended.push([input >> 3, input & 7]);
     const isTimer = (route: Target): boolean =>
       route.type === "pin" && route.irqchip !== KVM_IRQCHIP_IOAPIC && 8 * route.irqchip + route.pin === input;
-    if (this.hasPit && this.#timerRoutes().some(isTimer)) this.#tickTaken();
+    if (this.#owesTick && this.#timerRoutes().some(isTimer)) this.#tickTaken();
+  }
+
+  /** Asked first at the end of each interrupt, since it costs nothing, and to look for the timer's routes does. */
+  get #owesTick(): boolean {
+    return this.hasPit && this.pit.missed > 0;
   }
 
   /** The guest has handled a tick of the timer: one that it could not take in time follows. */
@@ -256,7 +261,7 @@ export class Irqchip {
     if (now < this.due(vcpu, first)) return;
     this.locked(() => {
       vcpu.lapic.expire(now);
-      if (!first || !this.hasPit) return;
+      if (!first || !this.hasPit || now < this.pit.due) return;
       // What nobody would take is not made up for.
       if (this.pit.expire(now, this.#timerWanted())) this.#tick();
     });

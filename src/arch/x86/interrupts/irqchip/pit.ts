@@ -66,9 +66,14 @@ export class Pit {
     this.#state.set("missed", 0);
   }
 
+  /** Ticks that the guest could not take in time. */
+  get missed(): number {
+    return this.#state.get("missed");
+  }
+
   /** Whether there is a tick that has been missed, which is one less then. */
   takeMissed(): boolean {
-    const missed = this.#state.get("missed");
+    const { missed } = this;
     if (missed > 0) this.#state.set("missed", missed - 1);
     return missed > 0;
   }
