@@ -7,10 +7,10 @@ import { vmState } from "./state.js";
 export const kvmParameters = {
   halt_poll_ns: {
     type: "uint",
-    // An idle guest is to cost nothing; on Linux it is 10000 on POWER.
-    default: 0,
+    // As on Linux for x86.
+    default: 200_000,
     writable: true,
-    description: "How long a vCPU that halts looks for work before it sleeps, ns; a VM's own: KVM_CAP_HALT_POLL",
+    description: "How long a vCPU that halts may look for work before it sleeps, ns; a VM's own: KVM_CAP_HALT_POLL",
   },
 } as const satisfies Parameters;
 

@@ -36,7 +36,7 @@ export const vmStruct = struct({
   /** [I] once there is a vCPU: bytes of each one's dirty ring, 0 for none; and whether bitmaps may be read beside it. */
   dirtyRingBytes: "i32",
   dirtyRingBitmap: "i32",
-  /** [A] u32: how long a vCPU that halts looks for work before it sleeps. */
+  /** [A] u32: how long a vCPU that halts may look for work before it sleeps. */
   haltPollNs: "i32",
   /** [I] Most bytes of generated code, 0: as many as the process may have; [A] how many there are. */
   codeLimit: "i32",

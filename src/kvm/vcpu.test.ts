@@ -149,9 +149,13 @@ test("a vCPU that halts first looks for work, for as long as its VM has it", () 
     vcpu.halt();
     return vcpu.run({ deadline: soon() }).reason;
   };
-  assert.equal(halt(), "intr");
-  assert.deepEqual(polls(), [0, 0], "off by default");
+  // What sleeps for longer than the VM has it does not look first.
   vm.mem.setI32(vmState.haltPollNs, 1_000_000);
+  assert.equal(halt(), "intr");
+  assert.deepEqual(polls(), [0, 0]);
+  vm.mem.setI32(vmState.haltPollNs, -1);
+  assert.equal(halt(), "intr");
+  assert.deepEqual(polls(), [0, 0], "it is not known yet");
   assert.equal(halt(), "intr");
   assert.deepEqual(polls(), [1, 0]);
   // Work comes between the look at what there is to do and the sleep.

@@ -7,6 +7,7 @@ import { enableCapability } from "./capability.js";
 import { hostNow } from "./clock.js";
 import { dirtyRingFull, dirtyRingOf } from "./dirty-ring.js";
 import type { Engine, EngineVcpu } from "./engine.js";
+import { nextPoll } from "./halt-poll.js";
 import type { VcpuInside, VmInside } from "./inside.js";
 import { vmLayout } from "./layout.js";
 import { canBlock, type VmMemory } from "./memory.js";
@@ -308,14 +309,19 @@ export class VcpuCore implements Vcpu, VcpuInside {
       const timeout = Math.min(until - hostNow(), longestSleep);
       if (timeout > 0) mem.wait(this.state + arch.wakeOffset, wake, timeout);
     }
-    const slept = this.record + fields.haltTime;
-    mem.setF64(slept, mem.f64(slept) + (hostNow() - start) * 1e6);
+    const slept = (hostNow() - start) * 1e6;
+    this.#pollNs = nextPoll(this.#pollNs, slept, mem.load(vmState.haltPollNs) >>> 0);
+    const total = this.record + fields.haltTime;
+    mem.setF64(total, mem.f64(total) + slept);
   }
 
-  /** Looks for something to do, for as long as the VM has it (halt_poll_ns). True: there is. */
+  /** How long it looks for something to do before it sleeps, by how long it slept before. */
+  #pollNs = 0;
+
+  /** Looks for something to do. True: there is. */
   #poll(wake: number, start: number, until: number): boolean {
     const { mem, arch } = this.vm;
-    const end = Math.min(start + (mem.load(vmState.haltPollNs) >>> 0) / 1e6, until);
+    const end = Math.min(start + this.#pollNs / 1e6, until);
     if (end <= start) return false;
     mem.increment(this.record + fields.polls);
     do {
