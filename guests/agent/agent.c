@@ -41,6 +41,8 @@ struct process {
 };
 
 static struct process processes[PROCESSES];
+/* All that follow have never been used: few ever are, and each frame is about one of them. */
+static int used;
 static int port, poll, children;
 static bool greeted;
 static u8 in[FRAME_MOST], out[OUT_SIZE];
@@ -103,7 +105,7 @@ static void say_numbers(u16 type, u32 stream, u32 a, u32 b)
 static struct process *find(u32 id)
 {
 	if (id == 0) return NULL;
-	for (int i = 0; i < PROCESSES; i++)
+	for (int i = 0; i < used; i++)
 		if (processes[i].id == id) return &processes[i];
 	return NULL;
 }
@@ -284,7 +286,7 @@ static void bury(void)
 	struct signalfd_siginfo ignored[16];
 	while (call(read, children, ignored, sizeof ignored) > 0) {}
 	while ((pid = call(wait4, -1, &status, WNOHANG, 0)) > 0) {
-		for (int i = 0; i < PROCESSES; i++) {
+		for (int i = 0; i < used; i++) {
 			struct process *p = &processes[i];
 			if (p->id == 0 || p->exited || p->pid != pid) continue;
 			p->exited = true;
@@ -366,6 +368,7 @@ static void spawn(u32 stream, struct request *request, struct strings *strings)
 	for (int i = 0; i < PROCESSES && !p; i++)
 		if (processes[i].id == 0) p = &processes[i];
 	if (!p) return refuse(stream, -EAGAIN);
+	if (p == processes + used) used++;
 	memset(p, 0, sizeof *p);
 	long error = make_pipes(request, p, &ends);
 	if (error < 0) return refuse(stream, error);
@@ -626,6 +629,9 @@ _Noreturn void begin(void)
 	call(rt_sigaction, SIGPIPE, &ignore, 0, sizeof blocked);
 	call(rt_sigprocmask, SIG_BLOCK, &blocked, 0, sizeof blocked);
 	call(prctl, 36 /* PR_SET_CHILD_SUBREAPER */, 1);
+	u32 root_group = 0;
+	call(setgroups, 1, &root_group);
+	call(setresgid, 0, 0, 0);
 	call(prlimit64, 0, RLIMIT_NOFILE, 0, &usual_descriptors);
 	call(prlimit64, 0, RLIMIT_NOFILE, &descriptors, 0);
 	poll = call(epoll_create1, EPOLL_CLOEXEC);

@@ -124,10 +124,8 @@ static _Noreturn void fail_child(const struct ends *ends, long error, u32 step)
 static _Noreturn void child(const struct request *request, struct strings *strings, struct ends ends,
 			    const struct rlimit64 *descriptors)
 {
-	static struct user user;
+	const struct user *user;
 	long error;
-	/* A program is begun in the agent's own memory, where the last one was, too. */
-	user.name[0] = user.home[0] = user.shell[0] = 0;
 	forget_agent(descriptors);
 	write_text(OOM_SCORE, "0");
 	call(setsid, 0);
@@ -150,16 +148,16 @@ static _Noreturn void child(const struct request *request, struct strings *strin
 	}
 	error = join_group();
 	if (error < 0) fail_child(&ends, error, STEP_SYSTEM);
-	error = find_user(*strings->user ? strings->user : "0", &user);
-	if (error == 0) error = become(&user);
+	error = look_up(*strings->user ? strings->user : "0", &user);
+	if (error == 0) error = become(user);
 	if (error < 0) fail_child(&ends, error, STEP_USER);
-	const char *folder = *strings->folder ? strings->folder : user.home;
+	const char *folder = *strings->folder ? strings->folder : user->home;
 	error = call(chdir, folder);
 	/* A home that is not there keeps nobody from working. */
-	if (error < 0 && folder == user.home) error = call(chdir, "/");
+	if (error < 0 && folder == user->home) error = call(chdir, "/");
 	if (error < 0) fail_child(&ends, error, STEP_FOLDER);
 	call(umask, 022);
-	char **variables = with_defaults(strings->variables, &user, request->flags & REQUEST_TERMINAL);
+	char **variables = with_defaults(strings->variables, user, request->flags & REQUEST_TERMINAL);
 	fail_child(&ends, run_program(strings->arguments, variables), STEP_PROGRAM);
 }
 
@@ -185,6 +183,7 @@ static long begin_process(struct beginning *b)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 	if (!(b->request->flags & REQUEST_BUILT_IN)) return new_program(begin_child, b, stack + sizeof stack);
+	limited |= same(b->strings->arguments[0], "limit");
 	long pid = new_process();
 	if (pid == 0) begin_child(b);
 	return pid;

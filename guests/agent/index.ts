@@ -9,6 +9,7 @@ import { type AgentArchitecture, archiveOfAgent, archiveOfStart, type GuestProgr
 export {
   type AgentArchitecture,
   agentArchitectures,
+  agentCommandLine,
   agentPath,
   type GuestProgram,
   guestPrograms,

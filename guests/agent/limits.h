@@ -46,10 +46,13 @@ static i64 number_in(const char *path)
 	return read_text(path, text, sizeof text) < 0 ? -1 : number(text, 10);
 }
 
+/* Whether there may be such a group: to look for it costs each program a thirtieth of its beginning. */
+static bool limited;
+
 /* By what is to become a program. -EAGAIN: there are as many as may be. */
 static long join_group(void)
 {
-	if (write_text(GROUP "/cgroup.procs", "0") < 0) return 0;
+	if (!limited || write_text(GROUP "/cgroup.procs", "0") < 0) return 0;
 	/* Who joins is not held up by the limit, and counts already. */
 	i64 most = number_in(GROUP "/pids.max");
 	return most >= 0 && number_in(GROUP "/pids.current") > most ? -EAGAIN : 0;

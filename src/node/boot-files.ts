@@ -1,6 +1,6 @@
 /** What `createVm` boots in Node.js: the default guest, a root on a disk under its kernel, or a kernel of the user's. */
 import { fileURLToPath } from "node:url";
-import { agentArchive, agentPath, startArchive, startPath } from "../../guests/agent/index.js";
+import { agentArchive, agentCommandLine, startArchive, startPath } from "../../guests/agent/index.js";
 import { consoles, quietly } from "../../guests/consoles.js";
 import { bootParts } from "../../guests/debian-parts.js";
 import { GuestFile } from "../../guests/guest-file.js";
@@ -41,7 +41,7 @@ async function defaultFiles(plan: BootPlan, aliases: readonly string[]): Promise
   const { guest, fetching } = await fetched(plan);
   const wanted = withFileSystem(plan, aliases);
   const drivers = await guestDrivers(guest, wanted, fetching);
-  const append = `${quietly[plan.options.guest]} unikvm.modules=${wanted.join(",")} unikvm.run=${agentPath}`;
+  const append = agentCommandLine(plan.options.guest, wanted);
   return {
     kernel: readFile(guest.kernel, "kernel"),
     kernelName: guest.kernel,
@@ -70,7 +70,7 @@ async function guestFiles(plan: BootPlan, image: FileSource, aliases: readonly s
   const wanted = withFileSystem(plan, aliases);
   const { kernel, initrd, append, architecture } = await bootParts(await GuestFile.open(source, snapshots), wanted);
   requireGuest(architecture, source.name, options.guest);
-  const more = `${quietly[options.guest]} unikvm.modules=${wanted.join(",")} unikvm.run=${agentPath}`;
+  const more = agentCommandLine(options.guest, wanted);
   return {
     kernel,
     kernelName: source.name,

@@ -1,5 +1,5 @@
 /** Files that a guest is booted with in a page: what a URL, a Blob or bytes have. */
-import { agentPath, archiveOfAgent } from "../../guests/agent/archive.js";
+import { agentCommandLine, agentPath, archiveOfAgent } from "../../guests/agent/archive.js";
 import { consoles, quietly } from "../../guests/consoles.js";
 import { requireGuest, VmError } from "../api/error.js";
 import type { VmGuest } from "../api/platform.js";
@@ -66,7 +66,7 @@ async function filesOf(
   return {
     kernel,
     initrd,
-    append: `${append} ${quietly[plan.guest]} unikvm.modules=${aliases.join(",")} unikvm.run=${agentPath}`,
+    append: `${append} ${agentCommandLine(plan.guest, aliases)}`,
   };
 }
 

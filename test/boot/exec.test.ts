@@ -76,6 +76,40 @@ for (const type of implementations) {
       assert.equal(stdout, "1 a b /\n/tmp\n7\n9\n");
     });
 
+    test("who a program runs as is as the databases have it, however soon they change", async () => {
+      const one = await vm();
+      await one.exec("cp -a /etc /tmp/etc", { check: true });
+      const identity = async (user: string) => (await one.exec("id -u; id -G", { user })).stdout.trim().split("\n");
+      const write = async (id: number, groups: string) => {
+        // The same size, and so the same in all but time.
+        await one.fs.writeFile("/etc/passwd", `root:x:0:0::/root:/bin/sh\nalice:x:${id}:${id}::/:/bin/sh\n`);
+        await one.fs.writeFile("/etc/group", groups);
+      };
+      await write(1000, "wheel:x:10:alice\n");
+      assert.deepEqual(await identity("alice"), ["1000", "1000 10"]);
+      await write(2000, "staff:x:20:alice\n");
+      assert.deepEqual(await identity("alice"), ["2000", "2000 20"]);
+      // What was changed long ago is kept.
+      await one.exec("date -s @$(($(date +%s) + 60))", { check: true });
+      for (let time = 0; time < 2; time++) assert.deepEqual(await identity("alice"), ["2000", "2000 20"]);
+      await write(3000, "adm:x:30:root\n");
+      assert.deepEqual(await identity("alice"), ["3000", "3000"]);
+      assert.deepEqual(await identity("root"), ["0", "0 30"]);
+      await one.fs.rm("/etc/group");
+      assert.deepEqual(await identity("root"), ["0", "0"]);
+      await one.fs.rm("/etc/passwd");
+      await assert.rejects(identity("alice"), isVmError("NO_USER"));
+      assert.deepEqual(await identity("0"), ["0", "0"]);
+      await one.exec("cp -a /tmp/etc /", { check: true });
+    });
+
+    test("no security module of the kernel's is asked that does nothing without a policy", async () => {
+      const { stdout } = await (await vm()).exec(
+        "mount -t securityfs s /sys/kernel/security; cat /sys/kernel/security/lsm",
+      );
+      assert.deepEqual(stdout.split(",").sort(), ["capability", "landlock", "lockdown", "yama"]);
+    });
+
     test("writes a file, reads it, and says what is wrong with others", async () => {
       const { fs, exec } = await vm();
       await fs.writeFile("/tmp/a.sh", "echo from a file", { mode: 0o755 });
