@@ -5,13 +5,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Command, CommanderError, Option } from "commander";
+import { KVM_CAP_MAX_VCPUS } from "../kvm/uapi.js";
 import { type LoadedMachine, loadMachine, machineRow } from "../vmm/machines/machines.js";
+import { loadKvmFor } from "./kvm.js";
 import {
   cpuOption,
   guestOption,
   type MachineOptionValues,
   machineOption,
   memoryOption,
+  mostCpus,
   settleMachine,
 } from "./machine-options.js";
 
@@ -116,4 +119,15 @@ test("a guest of the list says which machine, and is held against one that is na
 test("the help names each machine's processors", () => {
   const { description } = cpuOption(loaded);
   assert.match(description, /POWER9.* \(pseries\); x86-64-v3 \(pc\)$/);
+});
+
+test("--cpus goes as far as kvm does, of every architecture", async () => {
+  for (const guest of ["ppc64le", "x86_64", "i386"]) {
+    const { kvm, close } = await loadKvmFor(guest);
+    try {
+      assert.equal(kvm.checkExtension(KVM_CAP_MAX_VCPUS), mostCpus, guest);
+    } finally {
+      close();
+    }
+  }
 });

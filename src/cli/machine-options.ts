@@ -1,4 +1,4 @@
-/** `--machine`, and the options that mean what the machine has: `--cpu`, `--memory`. Several commands have them. */
+/** `--machine`, and the options that mean what the machine has: `--cpu`, `--cpus`, `--memory`. Several commands have them. */
 import { closeSync, readSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -16,7 +16,7 @@ import {
   machines,
   parseMachine,
 } from "../vmm/machines/machines.js";
-import { parseSize } from "./sizes.js";
+import { parseCount, parseSize } from "./sizes.js";
 
 /** What is left in the command's options once all of them are read. */
 export interface MachineOptionValues {
@@ -64,6 +64,12 @@ export function cpuOption(loaded: readonly LoadedMachine[], open = false): Optio
   });
   return new Option(cpuFlags, `processor: ${second ? all : only?.models}${others}`).argParser(parse);
 }
+
+/** So many vCPUs has a VM of each of kvm's modules at most, KVM_CAP_MAX_VCPUS: before one is loaded it cannot be asked. */
+export const mostCpus = 32;
+
+export const cpusOption = (): Option =>
+  new Option("--cpus <n>", `number of CPUs, at most ${mostCpus}`).argParser(parseCount(1, mostCpus)).default(1);
 
 export const machineOption = (loaded: readonly LoadedMachine[]): Option =>
   new Option("--machine <[name][,option=value]>", `the machine: ${machineSyntax(loaded)}`).argParser(

@@ -11,9 +11,24 @@ test("sizes", () => {
     "1.5G": 1.5 * 2 ** 30,
     "64MiB": 2 ** 26,
     "256": 2 ** 28,
+    "1P": 2 ** 50,
   };
   for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseSize(text), bytes);
-  for (const text of ["", "lots", "-1M", "1X", "1M1", "0x10M", "1e3", "512B", "512iB", "8192T", "9".repeat(400)]) {
+  for (const text of [
+    "",
+    "lots",
+    "-1M",
+    "1X",
+    "1M1",
+    "0x10M",
+    "1e3",
+    "512B",
+    "512iB",
+    "8192T",
+    "8P",
+    "1E",
+    "9".repeat(400),
+  ]) {
     assert.throws(() => parseSize(text), InvalidArgumentError, text);
   }
 });
@@ -22,6 +37,13 @@ test("counts", () => {
   assert.equal(parseCount(1)("4"), 4);
   for (const text of ["0", "-1", "1.5", "two", "", "99999999999999999999"]) {
     assert.throws(() => parseCount(1)(text), InvalidArgumentError, text);
+  }
+});
+
+test("counts have a limit, which is named", () => {
+  assert.equal(parseCount(1, 32)("32"), 32);
+  for (const text of ["33", "1000", "99999999999999999999"]) {
+    assert.throws(() => parseCount(1, 32)(text), /is more than 32\.$/, text);
   }
 });
 

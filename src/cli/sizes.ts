@@ -1,11 +1,18 @@
 /** Sizes, times and names of files as people write them on a command line. */
 import { InvalidArgumentError } from "commander";
 
-const units: Readonly<Record<string, number>> = { "": 1048576, K: 1024, M: 1048576, G: 1073741824, T: 1099511627776 };
+const units: Readonly<Record<string, number>> = {
+  "": 1048576,
+  K: 1024,
+  M: 1048576,
+  G: 1073741824,
+  T: 1099511627776,
+  P: 1125899906842624,
+};
 
 /** Bytes from "512M", "1G", "1.5G"; a bare number counts MiB, as QEMU's -m does. */
 export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(?:([KMGT])(?:i?B)?)?$/i.exec(text);
+  const match = /^(\d+(?:\.\d+)?)(?:([KMGTP])(?:i?B)?)?$/i.exec(text);
   const unit = units[(match?.[2] ?? "").toUpperCase()];
   if (!match || unit === undefined) throw new InvalidArgumentError(`"${text}" is no size; write it as 512M or 1G.`);
   const bytes = Math.floor(Number(match[1]) * unit);
@@ -18,7 +25,7 @@ export function parseSize(text: string): number {
 export function parseCount(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+    if (!/^\d+$/.test(text) || value < least) {
       throw new InvalidArgumentError(`"${text}" is not a whole number of at least ${least}.`);
     }
     if (value > most) throw new InvalidArgumentError(`"${text}" is more than ${most}.`);

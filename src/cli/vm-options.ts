@@ -19,9 +19,9 @@ import { diskSyntax, parseDisk } from "./disks.js";
 import { interruptible, OutOfTime } from "./interrupt.js";
 import type { LoadedKvm } from "./kvm.js";
 import { describeLimits, describeProcessLimit, type LimitChoices, limitsOf } from "./limits.js";
-import { checked, cpuOption, guestOption, memoryOption, settledMachine } from "./machine-options.js";
+import { checked, cpuOption, cpusOption, guestOption, memoryOption, settledMachine } from "./machine-options.js";
 import { networkSyntax, parseNetwork } from "./network.js";
-import { parseCount, parsePath, parseSeconds } from "./sizes.js";
+import { parsePath, parseSeconds } from "./sizes.js";
 import { vmFromCache } from "./vm-cache.js";
 
 export interface VmChoices extends LimitChoices {
@@ -79,7 +79,7 @@ export async function describeVm(command: Command): Promise<void> {
     .option("--initrd <file>", "its initial RAM disk", parsePath)
     .option("--append <string>", "more for the kernel's command line")
     .addOption(memoryOption("512M", [usual], true))
-    .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
+    .addOption(cpusOption())
     .addOption(
       new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
     )

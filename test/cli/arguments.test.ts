@@ -20,7 +20,11 @@ const count: Row = { bad: ["", "0", "-1", "two", "1.5", "1e3", "0x10", "90071992
 const seconds: Row = { bad: ["", "0", "-1", "soon", "1e3", "Infinity"], good: ["0.5", "20", "99999999999"] };
 const choice = (...good: string[]): Row => ({ bad: ["", "xen", "hv,pr", "0", good.join(" ")], good });
 
-const memory: Row = { bad: ["", "lots", "512B", "-1G", "1K", "0", "4G", "99999999999T", "1e3"], good: ["64M", "1.5G"] };
+const memory: Row = {
+  bad: ["", "lots", "512B", "-1G", "1K", "0", "4G", "1P", "99999999999T", "1e3"],
+  good: ["64M", "1.5G"],
+};
+const cpus: Row = { bad: [...count.bad, "33", "1000"], good: ["1", "32"] };
 const cpu: Row = { bad: ["", "POWER3", "power"], good: ["POWER9"] };
 const disk: Row = {
   bad: [
@@ -60,7 +64,7 @@ const vmValues = (command: string): Readonly<Record<string, Row>> => ({
   [`${command} --initrd`]: path,
   [`${command} --append`]: text,
   [`${command} --memory`]: memory,
-  [`${command} --cpus`]: count,
+  [`${command} --cpus`]: cpus,
   [`${command} --type`]: choice("hv", "pr"),
   [`${command} --guest`]: guestOption,
   [`${command} --cpu`]: cpu,
@@ -85,7 +89,7 @@ const values: Readonly<Record<string, Row>> = {
   "run --append": text,
   "run --guest-module": { bad: ["", "vritio_blk", "a b", "tun,loop"], good: ["tun"] },
   "run --memory": memory,
-  "run --cpus": count,
+  "run --cpus": cpus,
   "run --type": choice("hv", "pr"),
   "run --cpu": cpu,
   "run --machine": {
@@ -278,6 +282,8 @@ const saidOfRun: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["memory that is no size", ["--memory", "lots"], /lots/],
   ["no CPU", ["--cpus", "0"], /cpus/],
   ["CPUs that are no number", ["--cpus", "two"], /two/],
+  ["more CPUs than a machine has", ["--cpus", "1000"], /"1000" is more than 32/],
+  ["memory beyond all machines", ["--memory", "1P"], /'1P' is invalid. a guest of pseries can have at most 3072M/],
   ["a time limit that is no number", ["--timeout", "soon"], /soon/],
   [
     "a driver for a kernel that is brought",

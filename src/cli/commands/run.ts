@@ -24,6 +24,7 @@ import { describeLimits, type LimitChoices } from "../limits.js";
 import {
   checked,
   cpuOption,
+  cpusOption,
   guestOption,
   loadMachines,
   type MachineOptionValues,
@@ -35,7 +36,7 @@ import { moduleOption } from "../module-option.js";
 import { networkSyntax, parseNetwork } from "../network.js";
 import { type Guest, type GuestChoices, loadGuest } from "../run-guest.js";
 import { savingRun } from "../save-run.js";
-import { parseCount, parsePath, parseSeconds } from "../sizes.js";
+import { parsePath, parseSeconds } from "../sizes.js";
 import { formatStats } from "../stats.js";
 import { type LeaveReason, openTerminal, type Terminal } from "../terminal.js";
 import { TraceFile } from "../trace-file.js";
@@ -98,7 +99,7 @@ export async function describe(command: Command, finish: Finish): Promise<void> 
         .conflicts("kernel"),
     )
     .addOption(memoryOption("1G", loaded))
-    .addOption(new Option("--cpus <n>", "number of CPUs").argParser(parseCount(1)).default(1))
+    .addOption(cpusOption())
     .addOption(
       new Option("--type <implementation>", "hv or pr; the better that loads if left out").choices(["hv", "pr"]),
     )
