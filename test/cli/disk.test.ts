@@ -49,11 +49,14 @@ test("what cannot be is one sentence, and leaves nothing behind", () => {
     [["create", "new"], /new needs a size, as 10G, or a backing file to take it from/],
     [["create", "new", "--backing", "there"], /new is to be a raw image, and only a qcow2 image can be an overlay/],
     [["create", "new.qcow2", "--backing", "absent"], /absent cannot be opened: there is no such file/],
-    [["create", "new.qcow2", "--backing", "guise"], /guise begins as a qcow2 image/],
+    [
+      ["create", "new.qcow2", "--backing", "guise"],
+      /guise begins as a qcow2 image: give it a name that ends with .qcow2$/m,
+    ],
     [["create", "new.qcow2", "8000T"], /new.qcow2: no qcow2 image has \d+ bytes/],
     [["create", "absent/new", "1M"], /absent\/new cannot be made: there is no folder absent/],
     [["info", "absent"], /absent cannot be opened: there is no such file/],
-    [["info", "guise"], /guise begins as a qcow2 image: say format=qcow2/],
+    [["info", "guise"], /guise begins as a qcow2 image: say --format qcow2, or --format raw if it is none$/m],
     [["info", "--format", "qcow2", "there"], /there is no qcow2 image/],
     [["info", "."], /is no regular file/],
   ];

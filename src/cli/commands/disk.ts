@@ -36,7 +36,7 @@ export function describe(command: Command, finish: Finish): void {
     .option("--json", "for programs")
     .action(
       finish((path: string, { format, json = false }: { format?: DiskFormat; json?: boolean }) => {
-        show(path, imageInfo(path, format), json);
+        show(path, imageInfo(path, format, "say --format qcow2, or --format raw if it is none"), json);
       }),
     );
 }

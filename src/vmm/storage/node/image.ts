@@ -22,8 +22,11 @@ export interface ImageInfo {
   readonly damage?: string | undefined;
 }
 
-/** What its head says; its tables are looked at when it is opened. `format` as for `openDisk`. Throws StorageError. */
-export function imageInfo(path: string, format?: DiskFormat): ImageInfo {
+/**
+ * What its head says; its tables are looked at when it is opened. `format` as for `openDisk`, `remedy` as for `requireRaw`. Throws
+ * StorageError.
+ */
+export function imageInfo(path: string, format?: DiskFormat, remedy?: string): ImageInfo {
   const store = FileStore.open(path, { readOnly: true });
   try {
     const used = statSync(path).blocks * 512;
@@ -32,7 +35,7 @@ export function imageInfo(path: string, format?: DiskFormat): ImageInfo {
       const { version, size, clusterBits, backing, damage } = readHeader(store);
       return { format: wanted, size, used, version, clusterSize: 2 ** clusterBits, backing, damage };
     }
-    if (format === undefined) requireRaw(store);
+    if (format === undefined) requireRaw(store, remedy);
     return { format: wanted, size: new RawDisk(store).size, used };
   } finally {
     store.close();
@@ -48,6 +51,9 @@ export interface NewDisk {
   readonly backing?: string | undefined;
 }
 
+/** What is below an overlay is known by its name alone. */
+const namedQcow2 = "give it a name that ends with .qcow2";
+
 /** A new file, whole or not at all: zeros, or what its backing file has. Throws StorageError; one that is there stays. */
 export function createImage({ path, format = formatOf(path), size, backing }: NewDisk): ImageInfo {
   if (backing !== undefined && format !== "qcow2") {
@@ -55,7 +61,7 @@ export function createImage({ path, format = formatOf(path), size, backing }: Ne
       `${path} is to be a raw image, and only a qcow2 image can be an overlay; give it that format`,
     );
   }
-  const below = backing === undefined ? undefined : imageInfo(backing);
+  const below = backing === undefined ? undefined : imageInfo(backing, undefined, namedQcow2);
   const bytes = size ?? below?.size;
   if (bytes === undefined) throw new StorageError(`${path} needs a size, as 10G, or a backing file to take it from`);
   if (bytes === 0)

@@ -66,12 +66,15 @@ function open(
 /** The format of a file for which none is said. */
 export const formatOf = (path: string): DiskFormat => (path.endsWith(".qcow2") ? "qcow2" : "raw");
 
-/** A guest can write anything at the start of a raw disk; whoever took that for a format would let it choose one. */
-export function requireRaw(store: ByteStore): void {
+/**
+ * A guest can write anything at the start of a raw disk; whoever took that for a format would let it choose one. `remedy`: how the
+ * caller is told a format.
+ */
+export function requireRaw(store: ByteStore, remedy = "say format=qcow2, or format=raw if it is none"): void {
   const start = new Uint8Array(4);
   store.read(0, start);
   if (!isQcow2(start)) return;
-  throw new StorageError(`${store.name} begins as a qcow2 image: say format=qcow2, or format=raw if it is none`);
+  throw new StorageError(`${store.name} begins as a qcow2 image: ${remedy}`);
 }
 
 function isSame(one: string, other: string): boolean {
