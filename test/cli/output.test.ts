@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { assemble } from "../../src/arch/powerpc/isa/assembler.js";
 import { makeElf } from "../../src/vmm/loaders/elf.test-support.js";
-import { main } from "../boot/booting.test-support.js";
+import { main, root } from "../boot/booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-output-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -90,6 +90,19 @@ for (const args of commands) {
     assert.doesNotMatch(stderr, /^\s+at /m);
     // Below 125 it is the status of the command that exec runs.
     assert.equal(status, ["exec", "shell"].includes(args[0] ?? "") ? 125 : 3);
+  });
+}
+
+// Of the package's own command Node.js has made /dev/null of it, which may be what the caller wants.
+for (const args of [["--version"], ["doctor", "--json"], ["exec", "--help"], ["run", "--kernel", chatter(1)]]) {
+  test(`a stdout that is closed, by a checkout's own command: ${args.slice(0, 2).join(" ")}`, () => {
+    const words = [join(root, "unikvm"), ...args, "--timeout", "30"].slice(0, args[0] === "run" ? undefined : -2);
+    const { status, stderr } = spawnSync("sh", ["-c", '"$@" >&-', "sh", ...words], {
+      env: { ...env, UNIKVM_SETUP: "0" },
+      encoding: "utf8",
+    });
+    assert.match(stderr, /^unikvm: .*cannot be written.*: bad file descriptor/);
+    assert.equal(status, args[0] === "exec" ? 125 : 3);
   });
 }
 
