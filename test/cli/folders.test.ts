@@ -63,6 +63,31 @@ test("a build waits for another one that fills the same folder", async () => {
   assert.deepEqual(readdirSync(output).sort(), [".config", "browser", "browser.metafile.json"]);
 });
 
+test("a build that was killed leaves nothing that looks whole, and the next goes on", async () => {
+  const output = join(folder, "killed");
+  const args = ["build", "--command", "--output", output];
+  const build = (): ReturnType<typeof unikvm> => unikvm(args, {});
+  const killed = async (): Promise<void> => {
+    const child = spawn(process.execPath, [main, ...args], { stdio: "ignore" });
+    const ended = once(child, "exit");
+    const unfinished = join(output, ".node-unfinished");
+    while (!existsSync(unfinished) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
+    child.kill("SIGKILL");
+    assert.deepEqual(await ended, [null, "SIGKILL"]);
+    assert.ok(existsSync(unfinished));
+  };
+  await killed();
+  assert.ok(!existsSync(join(output, "node")));
+  assert.equal(build().status, 0);
+  const files = (): readonly string[] =>
+    readdirSync(join(output, "node"), { recursive: true, encoding: "utf8" }).sort();
+  const whole = files();
+  await killed();
+  assert.deepEqual(files(), whole);
+  assert.equal(build().status, 0);
+  assert.deepEqual(readdirSync(output).sort(), [".config", "node", "node.metafile.json"]);
+});
+
 test("a relative name of a folder is ignored, as the XDG Base Directory Specification has it", () => {
   const before = process.env["XDG_DATA_HOME"];
   try {

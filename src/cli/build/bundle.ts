@@ -14,6 +14,7 @@ import { kbuild } from "./kbuild.js";
 import { dist, packageRoot } from "./package-root.js";
 import { kbuildPlugin, type Platform, wholeEntry } from "./plugin.js";
 import { nameIn } from "./whole.js";
+import { makeWhole } from "./whole-folder.js";
 
 export { dist, packageRoot };
 
@@ -94,12 +95,29 @@ export interface BundleOptions {
   readonly command?: boolean;
 }
 
-/** Writes the bundle into `folder`, which it empties before. VmmError: esbuild is absent, or it finds faults. */
-export async function bundle(
+/**
+ * Makes the bundle in place of `folder`, which is as it was until all of it is there. VmmError: esbuild is absent, or it finds
+ * faults.
+ */
+export function bundle(
   configuration: BuildConfiguration,
   platform: Platform,
   folder: string,
-  { minify = true, command = false }: BundleOptions = {},
+  options: BundleOptions = {},
+): Promise<Bundle> {
+  return makeWhole(folder, async (work) => {
+    const { metafile, sizes } = await bundleInto(work, configuration, platform, options);
+    const placeOf = (path: string): string => JSON.stringify(`${nameIn(dist, path)}/`).slice(1, -1);
+    const outputs = JSON.stringify(metafile.outputs).replaceAll(placeOf(work), placeOf(folder));
+    return { sizes, metafile: { ...metafile, outputs: JSON.parse(outputs) as Metafile["outputs"] } };
+  });
+}
+
+async function bundleInto(
+  folder: string,
+  configuration: BuildConfiguration,
+  platform: Platform,
+  { minify = true, command = false }: BundleOptions,
 ): Promise<Bundle> {
   const kvms = Object.values(engines).flat();
   if (kvms.every((option) => configuration.setting(option) === "n")) {
@@ -146,7 +164,6 @@ export async function bundle(
   };
   const plugin = (apart: boolean) =>
     kbuildPlugin({ configuration, platform, dist, apart, ...(command ? { distFrom: nameIn(folder, dist) } : {}) });
-  rmSync(folder, { recursive: true, force: true });
   const metafile: Metafile = { inputs: {}, outputs: {} };
   const add = async (more: BuildOptions): Promise<void> => {
     const { metafile: made }: BuildResult<{ metafile: true }> = await build({ ...options, ...more, metafile: true });

@@ -1,10 +1,11 @@
 /** `unikvm build`: bundles what a .config asks for, for Node.js and for pages. */
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { makeFolder, withLock } from "../../../guests/lock.mjs";
 import { messageOf } from "../../base/errors.js";
 import { readRegularText } from "../../base/node/regular-file.js";
+import { writeWhole } from "../../base/node/whole-file.js";
 import { VmmError } from "../../vmm/errors.js";
 import { bundle, packageRoot } from "../build/bundle.js";
 import { type BuildConfiguration, buildConfiguration, defconfigPath, defconfigs } from "../build/configuration.js";
@@ -83,10 +84,10 @@ async function buildInto(
   configuration: BuildConfiguration,
   options: Options,
 ): Promise<void> {
-  writeFileSync(join(output, ".config"), configuration.text);
+  await writeText(join(output, ".config"), configuration.text);
   for (const platform of platforms) {
     const { sizes, metafile } = await bundle(configuration, platform, join(output, platform), options);
-    writeFileSync(join(output, `${platform}.metafile.json`), JSON.stringify(metafile));
+    await writeText(join(output, `${platform}.metafile.json`), JSON.stringify(metafile));
     const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
     process.stdout.write(`${join(options.output, platform)}: ${sizes.length} files, ${total} bytes\n`);
     for (const { file, bytes } of sizes.filter((size) => size.bytes > 1024)) {
@@ -94,6 +95,9 @@ async function buildInto(
     }
   }
 }
+
+const writeText = (path: string, text: string): Promise<void> =>
+  writeWhole(path, 0o644, (write) => write(Buffer.from(text)));
 
 /** Throws VmmError. */
 function makeOutput(folder: string): void {
