@@ -146,13 +146,8 @@ async function main(): Promise<number> {
       skip: { ...text, multiple: true, default: [] },
       node: { ...text, multiple: true, default: [] },
       timeout: { ...text, default: "600" },
-      help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   const architecture = architectureNamed(values.guest);
   const [rounds, memory] = [countOf("rounds", values.rounds), countOf("memory", values.memory)];
   const timeout = countOf("timeout", values.timeout);

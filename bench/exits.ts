@@ -10,10 +10,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { chosen, countOf } from "../tools/own-command.js";
 import { bundleExits, type Link, links } from "./exits-links.js";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" } } });
-const rounds = Number(values.rounds);
+const usage = `usage: npm run bench:exits -- [--rounds N]
+  --rounds N   of each way (default: 7)
+`;
+const rounds = chosen({ name: "bench", usage }, () => {
+  const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" } } });
+  return countOf("rounds", values.rounds);
+});
 const implementations = ["hv", "pr"] as const;
 const kinds = { user: "exit to the user side", kernel: "exit answered in the kernel side" } as const;
 

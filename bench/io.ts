@@ -16,7 +16,16 @@ import { parseArgs } from "node:util";
 import { cpio } from "../guests/cpio.js";
 import { guestDrivers } from "../guests/index.js";
 import { type BenchServers, benchServers } from "./io/servers.js";
-import { architectureNamed, countOf, guestNames, patternOf, runCommand, say, UsageError } from "./suite/command.js";
+import {
+  architectureNamed,
+  countOf,
+  guestNames,
+  oneOf,
+  patternOf,
+  runCommand,
+  say,
+  UsageError,
+} from "./suite/command.js";
 import { BenchUnavailable, compileStatically } from "./suite/compile.js";
 import { engineNames, enginesOf, qemuName } from "./suite/engines.js";
 import { cpuSeconds } from "./suite/process.js";
@@ -59,7 +68,6 @@ function parseOptions() {
     options: {
       ...{ guest: text, engines: text, rounds: { ...text, default: "3" }, clock: { ...text, default: "cpu" } },
       ...{ rows: { ...text, default: "." }, timeout: { ...text, default: "300" } },
-      help: { type: "boolean", default: false },
     },
   });
   const architecture = architectureNamed(values.guest);
@@ -68,10 +76,9 @@ function parseOptions() {
   const pattern = patternOf("rows", values.rows);
   const chosen = rows.filter(({ name }) => pattern.test(name));
   if (chosen.length === 0) throw new UsageError(`no row matches ${pattern.source}`);
-  const clock = (["guest", "cpu"] as const).find((name) => name === values.clock);
-  if (!clock) throw new UsageError(`--clock is guest or cpu, not "${values.clock}"`);
+  const clock = oneOf("clock", values.clock, ["guest", "cpu"]);
   const [rounds, timeout] = [countOf("rounds", values.rounds), countOf("timeout", values.timeout)];
-  return { help: values.help, architecture, names, chosen, clock, rounds, timeout };
+  return { architecture, names, chosen, clock, rounds, timeout };
 }
 type Options = ReturnType<typeof parseOptions>;
 
@@ -172,10 +179,6 @@ function print(
 
 async function main(): Promise<number> {
   const options = parseOptions();
-  if (options.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   const { architecture, names, chosen } = options;
   const engines = await enginesOf(architecture, { names, report: say });
   const folder = mkdtempSync(join(tmpdir(), "unikvm-bench-io-"));

@@ -52,7 +52,6 @@ function parseOptions(args: readonly string[]) {
       clock: { type: "string", default: "guest" },
       timeout: { type: "string", default: "300" },
       out: { type: "string", default: "build/bench" },
-      help: { type: "boolean", default: false },
     },
   });
   if (values.quick && values.all) throw new UsageError("--quick and --all exclude each other");
@@ -63,7 +62,6 @@ function parseOptions(args: readonly string[]) {
   if (values.threads !== undefined && !threads)
     throw new UsageError(`--threads is ${threadModes.join(" or ")}, not "${values.threads}"`);
   return {
-    help: values.help,
     architecture,
     rows: values.rows === undefined ? undefined : patternOf("rows", values.rows),
     all: values.all || (values.rows !== undefined && !values.quick),
@@ -97,10 +95,6 @@ function nativeOrNothing(rows: readonly Row[], folder: string): Map<string, Outp
 
 async function bench(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
-  if (options.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   const { architecture } = options;
   const { names, nodes, threads } = options;
   const engines = await enginesOf(architecture, { names, nodes, threads, report: say });

@@ -7,7 +7,14 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { chosen, countOf } from "../tools/own-command.js";
 import { type Kind, kinds, type Residence } from "./memory-case.js";
+
+const usage = `usage: npm run bench:memory -- [options]
+  --vms N         VMs, and as many machines (default: 1000)
+  --reboots N     (default: 100)
+  --mebibytes N   of RAM that each has (default: 64)
+`;
 
 /** Runs one row. */
 export function measure(kind: Kind, memory: "shared" | "unshared", count: number, mebibytes: number): Residence {
@@ -20,18 +27,24 @@ export function measure(kind: Kind, memory: "shared" | "unshared", count: number
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({
-    options: {
-      vms: { type: "string", default: "1000" },
-      reboots: { type: "string", default: "100" },
-      mebibytes: { type: "string", default: "64" },
-    },
+  const { vms, reboots, mebibytes } = chosen({ name: "bench", usage }, () => {
+    const { values } = parseArgs({
+      options: {
+        vms: { type: "string", default: "1000" },
+        reboots: { type: "string", default: "100" },
+        mebibytes: { type: "string", default: "64" },
+      },
+    });
+    return {
+      vms: countOf("vms", values.vms),
+      reboots: countOf("reboots", values.reboots),
+      mebibytes: countOf("mebibytes", values.mebibytes, 1, 3072),
+    };
   });
-  const mebibytes = Number(values.mebibytes);
   const shown = (bytes: number): string => (bytes / 1048576).toFixed(0).padStart(8);
   process.stdout.write(`Resident MiB; each has ${mebibytes}.\n                            before    most   seconds\n`);
   for (const kind of kinds) {
-    const count = Number(kind === "reboots" ? values.reboots : values.vms);
+    const count = kind === "reboots" ? reboots : vms;
     for (const memory of ["shared", "unshared"] as const) {
       const start = performance.now();
       const { before, most } = measure(kind, memory, count, mebibytes);

@@ -30,8 +30,8 @@ const refused: Readonly<Record<string, readonly (readonly [args: readonly string
   smp: [
     [["--guest", ""], `--guest is ppc64el or amd64 or i386, not ""`],
     [["--guest", "i386", "--engines", "v86"], "v86 has one processor"],
-    [["--cpus", "1"], "--cpus is from 2 to 32, not 1"],
-    [["--cpus", "33"], "--cpus is from 2 to 32, not 33"],
+    [["--cpus", "1"], `--cpus is a whole number from 2 to 32, not "1"`],
+    [["--cpus", "33"], `--cpus is a whole number from 2 to 32, not "33"`],
     [["--only", "nothing"], "--only: of digest, awk, shell none matches nothing"],
   ],
   io: [

@@ -6,9 +6,15 @@
  */
 import { parseArgs } from "node:util";
 import { gapProgram, loadKvm, whileRunning } from "../test/boot/moving.test-support.js";
+import { chosen, countOf } from "../tools/own-command.js";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" } } });
-const rounds = Number(values.rounds);
+const usage = `usage: npm run bench:move -- [--rounds N]
+  --rounds N   with a move, and as many without (default: 7)
+`;
+const rounds = chosen({ name: "bench", usage }, () => {
+  const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" } } });
+  return countOf("rounds", values.rounds);
+});
 const seconds = 2;
 const types = { hv: 1, pr: 2 } as const;
 

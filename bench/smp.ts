@@ -145,20 +145,14 @@ async function main(): Promise<number> {
       ...{ guest: text, engines: text, cpus: { ...text, default: "2" }, rounds: { ...text, default: "3" } },
       ...{ size: { ...text, default: "4" }, only: { ...text, default: "" } },
       skip: { ...text, multiple: true, default: [] },
-      help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   const architecture = architectureNamed(values.guest);
   const [rounds, size, cpus] = [
     countOf("rounds", values.rounds),
     countOf("size", values.size),
-    countOf("cpus", values.cpus),
+    countOf("cpus", values.cpus, 2, 32),
   ];
-  if (cpus < 2 || cpus > 32) throw new UsageError(`--cpus is from 2 to 32, not ${cpus}`);
   const only = patternOf("only", values.only);
   const names = (Object.keys(programs) as Work[]).filter((name) => only.test(name));
   if (names.length === 0)

@@ -6,15 +6,26 @@
  *   npm run bench:storm -- --rounds 3 --after 2000 --only doorbell
  */
 import { parseArgs } from "node:util";
+import { chosen, countOf, UsageError } from "../tools/own-command.js";
 import { type StormName, storms } from "./storm-guests.js";
 import { type Implementation, runStorm, type ThreadMode } from "./storm-run.js";
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "1" },
-    after: { type: "string", default: "2000" },
-    only: { type: "string", default: "" },
-  },
+const usage = `usage: npm run bench:storm -- [options]
+  --rounds N            (default: 1)
+  --after MILLISECONDS  it is ended after these (default: 2000)
+  --only TEXT           storms with this in their names, of ${Object.keys(storms).join(", ")}
+`;
+const { rounds, after, names } = chosen({ name: "bench", usage }, () => {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "1" },
+      after: { type: "string", default: "2000" },
+      only: { type: "string", default: "" },
+    },
+  });
+  const names = (Object.keys(storms) as StormName[]).filter((name) => name.includes(values.only));
+  if (names.length === 0) throw new UsageError(`--only: no storm's name has "${values.only}" in it`);
+  return { rounds: countOf("rounds", values.rounds), after: countOf("after", values.after), names };
 });
 
 const ways: readonly (readonly [Implementation, ThreadMode])[] = [
@@ -29,14 +40,13 @@ const lines = [
   `|---|${"---|".repeat(ways.length)}`,
 ];
 let latest = 0;
-for (const name of Object.keys(storms) as StormName[]) {
-  if (!name.includes(values.only)) continue;
+for (const name of names) {
   const cells: string[] = [];
   for (const [implementation, threads] of ways) {
     const worst = { limit: 0, user: 0 };
-    for (let round = 0; round < Number(values.rounds); round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const by of ["limit", "user"] as const) {
-        const late = await runStorm({ name, implementation, threads, after: Number(values.after), by });
+        const late = await runStorm({ name, implementation, threads, after, by });
         worst[by] = Math.max(worst[by], late);
       }
     }

@@ -14,20 +14,32 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { judge, type SelfTestGuest } from "../guests/selftest/index.js";
 import { selfTestProgram } from "../test/selftest/program.js";
+import { chosen, countOf, oneOf } from "../tools/own-command.js";
 import { parts, stale, ticks, tlbieGuest } from "./tlbie-guest.js";
 
 const main = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
 /** Time base ticks in a microsecond. */
 const perMicrosecond = 512;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    changes: { type: "string", default: "100000" },
-    skip: { type: "string", multiple: true, default: [] },
-  },
+const usage = `usage: npm run bench:tlbie -- [options]
+  --rounds N    (default: 3)
+  --changes N   of a translation, in each part (default: 100000)
+  --skip NAME   one of hv, pr, qemu less; can be given again
+`;
+const { rounds, changes, skip } = chosen({ name: "bench", usage }, () => {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "3" },
+      changes: { type: "string", default: "100000" },
+      skip: { type: "string", multiple: true, default: [] },
+    },
+  });
+  return {
+    rounds: countOf("rounds", values.rounds),
+    changes: countOf("changes", values.changes, 2),
+    skip: values.skip.map((name) => oneOf("skip", name, ["hv", "pr", "qemu"])),
+  };
 });
-const changes = Number(values.changes);
 
 interface Measured {
   readonly microseconds: number;
@@ -48,7 +60,7 @@ function subjects(kernel: string): { name: string; program: string; args: string
       ...["-display", "none", "-serial", "stdio", "-kernel", kernel],
     ],
   };
-  return [...ours, qemu].filter(({ name }) => !values.skip.includes(name));
+  return [...ours, qemu].filter(({ name }) => !skip.some((one) => one === name));
 }
 
 /** What each part reported. Throws if the guest did not come to its end, or a part waited in vain. */
@@ -80,7 +92,7 @@ const results = new Map<string, Map<string, Measured>[]>();
 try {
   const kernel = join(folder, "kernel");
   writeFileSync(kernel, selfTestProgram(guest));
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const { name, program, args } of subjects(kernel)) {
       const { status, stdout, stderr, error } = spawnSync(program, args, {
         stdio: ["ignore", "pipe", "pipe"],

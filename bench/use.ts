@@ -8,7 +8,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { architectureOfGuest } from "../guests/index.js";
-import { architectureNamed, countOf, guestNames, patternOf, runCommand, UsageError } from "./suite/command.js";
+import { architectureNamed, countOf, guestNames, oneOf, patternOf, runCommand } from "./suite/command.js";
 import { SharedVm } from "./use/row.js";
 import { rows } from "./use/rows.js";
 
@@ -30,16 +30,10 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       ...{ guest: text, runs: text, out: text, only: { ...text, default: "" }, type: { ...text, default: "hv" } },
-      help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   const guest = architectureOfGuest(architectureNamed(values.guest).name);
-  const type = (["hv", "pr"] as const).find((name) => name === values.type);
-  if (!type) throw new UsageError(`--type is hv or pr, not "${values.type}"`);
+  const type = oneOf("type", values.type, ["hv", "pr"]);
   const only = patternOf("only", values.only);
   const wanted = values.runs === undefined ? undefined : countOf("runs", values.runs);
   const shared = new SharedVm({ type, guest });

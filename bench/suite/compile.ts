@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpioEntry, cpio } from "../../guests/cpio.js";
 import type { Guest } from "../../guests/index.js";
+import { Unavailable } from "../../tools/own-command.js";
 import type { Architecture } from "./architectures.js";
 import { hashOf, type Output } from "./protocol.js";
 import type { Row } from "./rows.js";
@@ -19,7 +20,7 @@ export interface Programs {
 }
 
 /** What keeps the bench from running, with what the user can do. */
-export class BenchUnavailable extends Error {
+export class BenchUnavailable extends Unavailable {
   override name = "BenchUnavailable";
 }
 

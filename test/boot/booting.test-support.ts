@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpioEntry, cpio } from "../../guests/cpio.js";
 import { type Guest, listGuest } from "../../guests/index.js";
+import { Unavailable } from "../../tools/own-command.js";
 
 /** The repository's root; this file runs from dist/test/boot. */
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -29,6 +30,12 @@ export const noGuest =
 export function noGuestNamed(name?: string): string | false {
   const { port, guest } = listGuest(name);
   return "missing" in guest && `the guest ${port} is ${guest.missing}: unikvm guest fetch ${port}`;
+}
+
+/** The same for commands. Throws Unavailable. */
+export function requireGuest(name?: string): void {
+  const missing = noGuestNamed(name);
+  if (missing) throw new Unavailable(missing);
 }
 
 /** The same for tests that take too long for `npm test`: they run only with UNIKVM_X86_EXEC=1. */

@@ -8,40 +8,56 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { architectureOfGuest } from "../../guests/index.js";
+import { guestNames } from "../../guests/index.js";
 import { createVm } from "../../src/index-node.js";
-import { implementations, noGuestNamed } from "./booting.test-support.js";
+import { chosen, countOf, guestArchitectureOf, oneOf, secondsOf } from "../../tools/own-command.js";
+import { implementations, requireGuest } from "./booting.test-support.js";
 import { forkAgain, holding, startWork } from "./forks.js";
 
-const { values } = parseArgs({
-  options: {
-    guest: { type: "string" },
-    count: { type: "string", default: "200" },
-    alive: { type: "string", default: "1" },
-    pause: { type: "string", default: "0.01" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    type: { type: "string", multiple: true, default: [...implementations] },
-  },
+const usage = `usage: npm run forks -- [options]
+  --guest NAME     ${guestNames.join(" or ")} (default: the first)
+  --count N        of each implementation (default: 200)
+  --alive N        so many at once (default: 1)
+  --pause SECONDS  between two rounds of each of the guest's workers (default: 0.01)
+  --seed N         repeats a run
+  --type NAME      hv or pr; can be given again (default: both)
+`;
+const { guest, count, alive, seconds, seed, types } = chosen({ name: "forks", usage }, () => {
+  const { values } = parseArgs({
+    options: {
+      guest: { type: "string" },
+      count: { type: "string", default: "200" },
+      alive: { type: "string", default: "1" },
+      pause: { type: "string", default: "0.01" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      type: { type: "string", multiple: true, default: [...implementations] },
+    },
+  });
+  const choices = {
+    guest: guestArchitectureOf(values.guest),
+    count: countOf("count", values.count),
+    alive: countOf("alive", values.alive),
+    seconds: secondsOf("pause", values.pause),
+    seed: countOf("seed", values.seed, 0),
+    types: values.type.map((type) => oneOf("type", type, implementations)),
+  };
+  requireGuest(values.guest);
+  return choices;
 });
-const noGuest = noGuestNamed(values.guest);
-if (noGuest) throw new Error(noGuest);
-const guest = architectureOfGuest(values.guest);
-const count = Number(values.count);
-const alive = Number(values.alive);
-let state = Number(values.seed);
+let state = seed;
 const random = (below: number): number => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
   return Math.floor((state / 2 ** 32) * below);
 };
 const folder = mkdtempSync(join(tmpdir(), "unikvm-forks-"));
 try {
-  for (const type of implementations.filter((one) => values.type.includes(one))) {
-    console.log(`${type}: ${count} forks, ${alive} alive at once, seed ${values.seed}`);
+  for (const type of types) {
+    console.log(`${type}: ${count} forks, ${alive} alive at once, seed ${seed}`);
     const disk = join(folder, `${type}.img`);
     writeFileSync(disk, new Uint8Array(1 << 20));
     const vm = await createVm({ type, guest, cpus: 2, memory: "256M", disks: [{ source: disk }], network: {} });
     try {
-      await startWork(vm, Number(values.pause));
+      await startWork(vm, seconds);
       // Caches and spare threads are there after the first.
       let early: ReturnType<typeof holding> | undefined;
       await forkAgain(vm, {

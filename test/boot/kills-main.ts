@@ -7,35 +7,47 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { architectureOfGuest } from "../../guests/index.js";
+import { guestNames } from "../../guests/index.js";
 import { random as randomOf } from "../../src/vfio/random.test-support.js";
-import { noGuestNamed } from "./booting.test-support.js";
+import { chosen, countOf, guestArchitectureOf, oneOf } from "../../tools/own-command.js";
+import { requireGuest } from "./booting.test-support.js";
 import { killsOfCache, killsOfDisks, killsOfSaves, makeBase } from "./kills.js";
 
 const kinds = ["raw", "qcow2", "save", "cache"] as const;
-const { values } = parseArgs({
-  options: {
-    guest: { type: "string" },
-    rounds: { type: "string", default: "100" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    only: { type: "string", multiple: true, default: [...kinds] },
-  },
+const usage = `usage: npm run kills -- [options]
+  --guest NAME   ${guestNames.join(" or ")} (default: the first)
+  --rounds N     kills of each kind (default: 100)
+  --seed N       repeats a run
+  --only NAME    ${kinds.join(", ")}; can be given again (default: all)
+`;
+const { guest, rounds, seed, only } = chosen({ name: "kills", usage }, () => {
+  const { values } = parseArgs({
+    options: {
+      guest: { type: "string" },
+      rounds: { type: "string", default: "100" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      only: { type: "string", multiple: true, default: [...kinds] },
+    },
+  });
+  const choices = {
+    guest: guestArchitectureOf(values.guest),
+    rounds: countOf("rounds", values.rounds),
+    seed: countOf("seed", values.seed, 0),
+    only: values.only.map((kind) => oneOf("only", kind, kinds)),
+  };
+  requireGuest(values.guest);
+  return choices;
 });
-const noGuest = noGuestNamed(values.guest);
-if (noGuest) throw new Error(noGuest);
-const unknown = values.only.find((one) => !kinds.some((kind) => kind === one));
-if (unknown !== undefined) throw new Error(`there is no ${unknown}: ${kinds.join(", ")}`);
-const random = randomOf(Number(values.seed));
-const rounds = Number(values.rounds);
+const random = randomOf(seed);
 const folder = mkdtempSync(join(tmpdir(), "unikvm-kills-"));
 try {
-  console.log(`seed ${values.seed}`);
-  const base = await makeBase(folder, 32 << 20, architectureOfGuest(values.guest));
+  console.log(`seed ${seed}`);
+  const base = await makeBase(folder, 32 << 20, guest);
   const each = (done: number, counts: string): void => {
     if (done % 10 === 0 || done === rounds) console.log(`${done} of ${rounds}: ${counts}`);
   };
   const common = { ...base, rounds, random, folder, each };
-  for (const kind of kinds.filter((one) => values.only.includes(one))) {
+  for (const kind of kinds.filter((one) => only.includes(one))) {
     if (kind === "save") console.log(await killsOfSaves(common));
     else if (kind === "cache") console.log(await killsOfCache(common));
     else {

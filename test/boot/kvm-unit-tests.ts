@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { chosen, countOf, oneOf, patternOf, Unavailable, UsageError } from "../../tools/own-command.js";
 
 /** What is not here, and who asks for it. */
 const absent: readonly (readonly [what: string, who: (entry: Entry) => boolean])[] = [
@@ -21,6 +22,8 @@ const absent: readonly (readonly [what: string, who: (entry: Entry) => boolean])
   ["what it checks of Linux's modules", ({ check }) => check !== undefined],
 ];
 const types = ["hv", "pr"] as const;
+const architectures = ["x86_64", "i386"] as const;
+const vendors = ["kvm-intel", "kvm-amd"] as const;
 
 interface Entry {
   readonly name: string;
@@ -65,12 +68,6 @@ function entriesOf(text: string, wanted: string): readonly Entry[] {
     .filter(({ arch }) => arch === "" || arch === wanted);
 }
 
-/** What the user asked for cannot be: a sentence, and the status of a wrong usage. */
-function leave(sentence: string): never {
-  process.stderr.write(`kvm-unit-tests: ${sentence}\n`);
-  process.exit(2);
-}
-
 interface Run {
   readonly status: number | null;
   readonly text: string;
@@ -93,43 +90,65 @@ function run(command: string, args: readonly string[]): Promise<Run> {
   });
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    type: { type: "string", multiple: true, default: [...types] },
-    arch: { type: "string", default: "x86_64" },
-    only: { type: "string", default: "" },
-    seconds: { type: "string", default: "90" },
-    module: { type: "string", default: "kvm-intel" },
-    verbose: { type: "boolean", default: false },
-  },
-});
-const [given] = positionals;
-if (given === undefined) leave("which folder of kvm-unit-tests? npm run kvm-unit-tests -- FOLDER");
-const folder = join(resolve(given), "x86");
-const list = join(folder, "unittests.cfg");
-if (!existsSync(list)) leave(`${list} is not there: is ${given} a folder of kvm-unit-tests?`);
-const main = join(dirname(fileURLToPath(import.meta.url)), "../../src/cli/main.js");
-const only = new RegExp(values.only);
-const entries = entriesOf(readFileSync(list, "utf8"), values.arch).filter(({ name }) => only.test(name));
+const usage = `usage: npm run kvm-unit-tests -- FOLDER [options]
+  FOLDER         of kvm-unit-tests, built
+  --arch NAME    ${architectures.join(" or ")}, as it was built (default: the first)
+  --type NAME    ${types.join(" or ")}; can be given again (default: both)
+  --module NAME  ${vendors.join(" or ")} (default: the first)
+  --only REGEXP  programs whose names match
+  --seconds N    for each, at most, unless its list says more (default: 90)
+  --verbose      what each writes
+`;
+
 const whyNot = (entry: Entry): string | undefined => absent.find(([, who]) => who(entry))?.[0];
-const chosen = entries.filter((entry) => whyNot(entry) === undefined);
+const { folder, entries, running, ...values } = chosen({ name: "kvm-unit-tests", usage }, () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      type: { type: "string", multiple: true, default: [...types] },
+      arch: { type: "string", default: "x86_64" },
+      only: { type: "string", default: "" },
+      seconds: { type: "string", default: "90" },
+      module: { type: "string", default: "kvm-intel" },
+      verbose: { type: "boolean", default: false },
+    },
+  });
+  const [given, another] = positionals;
+  if (given === undefined) throw new UsageError("which folder of kvm-unit-tests?");
+  if (another !== undefined) throw new UsageError(`one folder at a time, not "${another}" too`);
+  const arch = oneOf("arch", values.arch, architectures);
+  const only = patternOf("only", values.only);
+  const own = {
+    type: values.type.map((name) => oneOf("type", name, types)),
+    module: oneOf("module", values.module, vendors),
+    seconds: countOf("seconds", values.seconds),
+    verbose: values.verbose,
+  };
+  const folder = join(resolve(given), "x86");
+  const list = join(folder, "unittests.cfg");
+  if (!existsSync(list)) throw new UsageError(`${list} is not there: is ${given} a folder of kvm-unit-tests?`);
+  const entries = entriesOf(readFileSync(list, "utf8"), arch).filter(({ name }) => only.test(name));
+  const running = entries.filter((entry) => whyNot(entry) === undefined);
+  const missing = running.filter(({ file }) => !existsSync(join(folder, file)));
+  if (missing.length > 0) {
+    throw new Unavailable(
+      `not built: ${missing.map(({ file }) => file).join(", ")}; ./configure --arch=${arch} && make`,
+    );
+  }
+  return { ...own, folder, entries, running };
+});
+const main = join(dirname(fileURLToPath(import.meta.url)), "../../src/cli/main.js");
 for (const [what] of absent) {
   const without = entries.filter((entry) => whyNot(entry) === what).map(({ name }) => name);
   if (without.length > 0) console.log(`left out, for want of ${what}: ${without.join(", ")}`);
 }
-const missing = chosen.filter(({ file }) => !existsSync(join(folder, file)));
-if (missing.length > 0) {
-  leave(`not built: ${missing.map(({ file }) => file).join(", ")}; ./configure --arch=${values.arch} && make`);
-}
 for (const type of values.type) {
-  if (!types.some((one) => one === type)) leave(`there is no implementation ${type}; there are ${types.join(", ")}`);
   const counts = { passed: 0, failed: 0, skipped: 0, unended: 0 };
-  for (const { name, file, args, cpus, memory, module, timeout } of chosen) {
+  for (const { name, file, args, cpus, memory, module, timeout } of running) {
     const { status, text, seconds } = await run(main, [
       ...["run", "--kernel", join(folder, file), "--append", now(args), "--cpus", String(cpus), "--memory", memory],
       ...["--machine", "pc,test-devices=on", "--module", module ?? values.module, "--type", type, "--no-reboot"],
-      ...["--timeout", String(Math.max(Number(values.seconds), timeout))],
+      ...["--timeout", String(Math.max(values.seconds, timeout))],
     ]);
     const said = (word: string): number => text.split("\n").filter((line) => line.startsWith(`${word}: `)).length;
     // What they write is half of the status that QEMU ends with: 77 is "skipped", 127 "aborted". Some check nothing, and pass.
@@ -146,7 +165,7 @@ for (const type of values.type) {
     for (const line of shown) console.log(`    ${line.trimEnd()}`);
   }
   console.log(
-    `${type}: ${chosen.length} entries, ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ` +
+    `${type}: ${running.length} entries, ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ` +
       `${counts.unended} not ended in time; ${entries.length - chosen.length} left out`,
   );
 }

@@ -7,10 +7,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
+import { chosen, countOf } from "../../tools/own-command.js";
 import { npm } from "../build/packing.test-support.js";
 import { root } from "./booting.test-support.js";
-
-const folder = mkdtempSync(join(tmpdir(), "unikvm-nodes-"));
 
 interface Node {
   readonly program: string;
@@ -49,9 +48,17 @@ function usual(): readonly Node[] {
   return [bring(engines.node.replace(/\D/g, "")), supported, ...(supported === newest ? [] : [newest])];
 }
 
-const { values } = parseArgs({ options: { node: { type: "string", multiple: true } } });
+const usage = `usage: npm run test:package -- [--node MAJOR]...
+  --node MAJOR   a version of Node.js that npm brings; can be given again (default: the oldest that the package is for, the newest
+                 with long-term support, and the newest)
+`;
+const wanted = chosen({ name: "test:package", usage }, () => {
+  const { values } = parseArgs({ options: { node: { type: "string", multiple: true } } });
+  return values.node?.map((major) => String(countOf("node", major)));
+});
+const folder = mkdtempSync(join(tmpdir(), "unikvm-nodes-"));
 try {
-  const nodes = values.node?.map(bring) ?? usual();
+  const nodes = wanted?.map(bring) ?? usual();
   const files = ["build/package.test.js", "boot/readme.test.js"].map((name) => join(root, "dist/test", name));
   const { status } = spawnSync(process.execPath, ["--test", ...files], {
     stdio: "inherit",

@@ -7,32 +7,50 @@
  * or so long, and whether anything of it grows.
  */
 import { parseArgs } from "node:util";
-import { architectureOfGuest } from "../../guests/index.js";
-import { type Implementation, implementations, noGuestNamed } from "./booting.test-support.js";
+import { guestNames } from "../../guests/index.js";
+import { mostCpus } from "../../src/cli/machine-options.js";
+import { chosen, countOf, guestArchitectureOf, oneOf } from "../../tools/own-command.js";
+import { implementations, requireGuest } from "./booting.test-support.js";
 import { soak } from "./soak.js";
 import { useSoak } from "./use-soak.js";
 
-const { values } = parseArgs({
-  options: {
-    guest: { type: "string" },
-    cpus: { type: "string", default: "4" },
-    seconds: { type: "string" },
-    use: { type: "boolean", default: false },
-    patience: { type: "string", default: "10" },
-    type: { type: "string", multiple: true, default: [...implementations] },
-  },
+const usage = `usage: npm run soak -- [options]
+  --guest NAME   ${guestNames.join(" or ")} (default: the first)
+  --use          what programs do with a VM, instead of parallel shell work
+  --cpus N       not with --use (default: 4)
+  --patience N   seconds for which a processor may do nothing, not with --use (default: 10)
+  --seconds N    under each implementation (default: 300, with --use 1800)
+  --type NAME    hv or pr; can be given again (default: both)
+`;
+const { guest, architecture, use, types, cpus, patience, seconds } = chosen({ name: "soak", usage }, () => {
+  const { values } = parseArgs({
+    options: {
+      guest: { type: "string" },
+      cpus: { type: "string", default: "4" },
+      seconds: { type: "string" },
+      use: { type: "boolean", default: false },
+      patience: { type: "string", default: "10" },
+      type: { type: "string", multiple: true, default: [...implementations] },
+    },
+  });
+  const { guest, use } = values;
+  const choices = {
+    ...{ guest, use, architecture: guestArchitectureOf(guest) },
+    types: values.type.map((type) => oneOf("type", type, implementations)),
+    cpus: countOf("cpus", values.cpus, 1, mostCpus),
+    patience: countOf("patience", values.patience),
+    seconds: countOf("seconds", values.seconds ?? (use ? "1800" : "300")),
+  };
+  requireGuest(guest);
+  return choices;
 });
-const { guest } = values;
-const noGuest = noGuestNamed(guest);
-if (noGuest) throw new Error(noGuest);
-for (const type of values.type as Implementation[]) {
-  if (!implementations.includes(type)) throw new Error(`there is no implementation ${type}`);
-  if (values.use) {
+for (const type of types) {
+  if (use) {
     const report = (line: string): void => console.log(`${type}: ${line}`);
     const wrong = await useSoak({
       type,
-      guest: architectureOfGuest(guest),
-      seconds: Number(values.seconds ?? 1800),
+      guest: architecture,
+      seconds,
       report,
     });
     for (const fault of wrong) report(fault);
@@ -46,9 +64,7 @@ for (const type of values.type as Implementation[]) {
     console: text,
   } = await soak({
     ...{ type, guest },
-    cpus: Number(values.cpus),
-    seconds: Number(values.seconds ?? 300),
-    patience: Number(values.patience),
+    ...{ cpus, seconds, patience },
   });
   console.log(`${type}: ${rounds} rounds of work, a processor came back ${plugged} times`);
   if (faults.length === 0) continue;

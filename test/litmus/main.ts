@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { hostIsX86 } from "../../src/engine/ordering.js";
+import { chosen, countOf, oneOf, patternOf } from "../../tools/own-command.js";
 import { runLitmus } from "./run.js";
 import { litmusTests, seenEverywhere } from "./tests.js";
 import { LitmusGuest } from "./x86/run.js";
@@ -13,18 +14,31 @@ import { storeBuffers, litmusTests as x86Tests } from "./x86/tests.js";
 
 const engines = ["hv", "pr"] as const;
 const guests = ["powerpc", "x86"] as const;
-const { values } = parseArgs({
-  options: {
-    tries: { type: "string", default: "10000000" },
-    seed: { type: "string" },
-    only: { type: "string", default: "" },
-    engine: { type: "string", multiple: true, default: [...engines] },
-    guest: { type: "string", multiple: true, default: [...guests] },
-  },
+const usage = `usage: npm run litmus -- [options]
+  --tries N      of each test (default: 10000000)
+  --seed N       repeats a run
+  --only REGEXP  tests whose names match
+  --engine NAME  ${engines.join(" or ")}; can be given again (default: both)
+  --guest NAME   ${guests.join(" or ")}; can be given again (default: both)
+`;
+const { tries, seed, only, ...wanted } = chosen({ name: "litmus", usage }, () => {
+  const { values } = parseArgs({
+    options: {
+      tries: { type: "string", default: "10000000" },
+      seed: { type: "string", default: String(Date.now() % 2 ** 31) },
+      only: { type: "string", default: "" },
+      engine: { type: "string", multiple: true, default: [...engines] },
+      guest: { type: "string", multiple: true, default: [...guests] },
+    },
+  });
+  return {
+    tries: countOf("tries", values.tries),
+    seed: countOf("seed", values.seed, 0),
+    only: patternOf("only", values.only),
+    engines: values.engine.map((name) => oneOf("engine", name, engines)),
+    guests: values.guest.map((name) => oneOf("guest", name, guests)),
+  };
 });
-const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-const tries = Number(values.tries);
-const only = new RegExp(values.only);
 let failed = false;
 
 interface Result {
@@ -68,13 +82,7 @@ async function x86(implementation: (typeof engines)[number]): Promise<void> {
 }
 
 console.log(`seed ${seed}`);
-for (const guest of values.guest) {
-  for (const engine of values.engine) {
-    const known = engines.find((name) => name === engine);
-    if (!known) throw new Error(`there is no engine ${engine}`);
-    if (guest === "x86") await x86(known);
-    else if (guest === "powerpc") await powerpc(known);
-    else throw new Error(`there are no litmus tests of ${guest}`);
-  }
+for (const guest of wanted.guests) {
+  for (const engine of wanted.engines) await (guest === "x86" ? x86(engine) : powerpc(engine));
 }
 process.exitCode = failed ? 1 : 0;
