@@ -204,7 +204,7 @@ export interface Source {
 const isTest = (path: string) => /(\.test|\.test-support|\.test-worker|-fixture)\.ts$/.test(path);
 
 /** The code without comments; strings are kept if they can be a module's name. */
-function codeOf(text: string): string {
+export function codeOf(text: string): string {
   return text.replace(
     /("(?:[^"\\\n]|\\.)*")|('(?:[^'\\\n]|\\.)*')|`(?:[^`\\]|\\.)*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
     (all, double, single) => double ?? single ?? (all.startsWith("`") ? '""' : " "),

@@ -8,7 +8,6 @@ import {
   FLOAT_precision,
   FLOAT_zeroDivide,
   S_mxcsr,
-  S_sseFault,
   SSE_add,
   SSE_addSubtract,
   SSE_divide,
@@ -17,9 +16,7 @@ import {
   SSE_multiply,
   SSE_root,
   SSE_subtract,
-  SSEPART_first,
   SSEPART_scalar,
-  SSEPART_second,
 } from "../layout.generated";
 import { FINITE, INFINITE, ZERO } from "./numbers.as";
 import { addEarly, DOWN, product, quotient, root, sum } from "./round.as";
