@@ -71,10 +71,16 @@ export async function exportDebian(
   const { name, architecture, drivers } = which;
   const { description, packages } = guest;
   const about = { ...{ name, architecture, description, packages, drivers }, by: `unikvm ${thisPackage.version}` };
+  // The kernel's blocks are packed beside each other, for seconds.
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => undefined);
+  const deflate = (bytes: Uint8Array) => Promise.race([platform.deflate(bytes), aborted]);
   let size = 0;
   try {
     const digest = await writeWhole(path, 0o644, (write) =>
-      writeGuestFile(about, contents, platform, async (bytes) => {
+      writeGuestFile(about, contents, { ...platform, deflate }, async (bytes) => {
         signal?.throwIfAborted();
         size += bytes.length;
         await write(bytes);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   existsSync,
   lstatSync,
@@ -210,6 +211,21 @@ test("a file is taken into the cache, and what is there is exported again, with 
   } finally {
     process.env["PATH"] = path;
   }
+});
+
+test("an export that is interrupted while it packs ends at once, and leaves no file", async () => {
+  // What cannot be packed takes the longest.
+  const kernel = new Uint8Array(randomBytes(24 << 20));
+  writeFileSync(place("in"), await written(new Map([...contents, ["vmlinux", kernel]])));
+  await importGuest(place("in"), quiet);
+  const [controller, stop] = [new AbortController(), new Error("stop")];
+  const exported = exportGuest(place("out"), () => setTimeout(() => controller.abort(stop), 50), controller.signal);
+  const begin = performance.now();
+  await assert.rejects(exported, stop);
+  const interrupted = performance.now() - begin;
+  assert.deepEqual(readdirSync(folder).sort(), ["cache", "in"]);
+  await exportGuest(place("out"), quiet);
+  assert.ok(interrupted < (performance.now() - begin - interrupted) / 2, `${interrupted} ms`);
 });
 
 test("what is no whole guest of this version changes nothing in the cache", async () => {
