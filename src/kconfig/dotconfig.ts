@@ -11,6 +11,12 @@ export interface ReadConfig {
   readonly unknown: readonly string[];
 }
 
+/** What a sentence shows of a line: a file that is no .config may be one line of anything. */
+function shown(text: string): string {
+  const visible = text.replaceAll(/\p{Cc}/gu, "?");
+  return visible.length > 60 ? `${visible.slice(0, 60)}…` : visible;
+}
+
 /** Throws KconfigError with the line that is malformed. A later line about an option stands for an earlier one. */
 export function readConfig(kconfig: Kconfig, text: string, file = ".config"): ReadConfig {
   const asked = new Map<ConfigSymbol, Tristate | string>();
@@ -20,7 +26,8 @@ export function readConfig(kconfig: Kconfig, text: string, file = ".config"): Re
     const unset = /^# CONFIG_([A-Za-z0-9_]+) is not set\s*$/.exec(line);
     if (!unset && (line.trim() === "" || line.startsWith("#"))) continue;
     const set = unset ?? /^CONFIG_([A-Za-z0-9_]+)=(.*?)\s*$/.exec(line);
-    if (!set) throw new KconfigError(place, `\`${line}\` is neither CONFIG_NAME=value nor # CONFIG_NAME is not set`);
+    if (!set)
+      throw new KconfigError(place, `\`${shown(line)}\` is neither CONFIG_NAME=value nor # CONFIG_NAME is not set`);
     const [, name = "", value = "n"] = set;
     const symbol = kconfig.symbols.get(name);
     if (!symbol?.type) {
@@ -32,7 +39,7 @@ export function readConfig(kconfig: Kconfig, text: string, file = ".config"): Re
     if (value === "" && (symbol.type === "int" || symbol.type === "hex")) continue;
     asked.set(
       symbol,
-      parseValue(symbol, value, (why) => new KconfigError(place, `CONFIG_${name}=${value}: ${why}`)),
+      parseValue(symbol, value, (why) => new KconfigError(place, `CONFIG_${shown(`${name}=${value}`)}: ${why}`)),
     );
   }
   return { asked, unknown };

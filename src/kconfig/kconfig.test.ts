@@ -138,6 +138,8 @@ test("a .config's lines are checked, and unknown options told", () => {
     ["CONFIG_VIRTUALIZATION=m", /is bool and cannot be m/],
     ["CONFIG_NAME=bare", /between double quotes/],
     ["KVM=y", /neither CONFIG_NAME=value/],
+    [`\x1b[2J\0${"x".repeat(100_000)}`, /^[^\p{Cc}]{0,30}: `\?\[2J\?x{55}…` is neither CONFIG_NAME=value/u],
+    [`CONFIG_KVM=${"y".repeat(100_000)}`, /: CONFIG_KVM=y{56}…: /],
   ] as const) {
     assert.throws(
       () => configure(read(kvm), `\n${line}\n`),
