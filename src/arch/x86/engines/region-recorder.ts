@@ -94,6 +94,11 @@ export const deferred: Deferred = {
   places: (source) => placesOf(source).map(flagNumber),
 };
 
+/** Routines that go elsewhere, and that regions end with: system calls and what leads back. */
+const last: ReadonlySet<HelperName> = new Set([
+  ...(["systemCall", "systemReturn", "systemEnter", "systemExit", "returnFromInterrupt"] as const),
+]);
+
 export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86Instruction> {
   readonly held = new HeldRegisters(held);
   readonly wordMask = (1 << nonzeroBits) - 1;
@@ -225,10 +230,19 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.i32.const(this.#operands.reg);
   }
 
-  /** Registers would have to be in the state, and be looked for there afterwards, unless the routine knows none of them. */
+  /**
+   * Registers would have to be in the state, and be looked for there afterwards, unless the routine knows none of them, or the region
+   * ends with it.
+   */
   override call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N> {
-    if (helpers[name].effect !== "state" && helpers[name].effect !== "pure") throw new RegisterUnknown();
+    const { effect } = helpers[name];
+    if (effect !== "state" && effect !== "pure" && !last.has(name)) throw new RegisterUnknown();
     return super.call(name, ...args);
+  }
+
+  /** At another level it is the interpreter's. */
+  protected override requireSupervisor(): void {
+    this.shortcut(this.i32.eqz(this.level()), () => {});
   }
 
   /** What is not quick is the interpreter's, all of it. */

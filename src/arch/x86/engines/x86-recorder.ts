@@ -19,6 +19,7 @@ import {
   type Operand,
   rsp,
   type Stack,
+  type SystemBit,
   type Update,
   Vector,
   type X86Machine,
@@ -28,8 +29,12 @@ import { type CodeSize, type Size, segments } from "../isa/registers.js";
 import { FloatException, FloatStatus, Mxcsr } from "./float-words.js";
 import type { X86Handler } from "./handlers.js";
 import { flagNames } from "./late-flags.js";
-import { flatData, Shadow, state } from "./layout.js";
+import { flatData, Segment, Shadow, state } from "./layout.js";
+import { msrPlaces } from "./msrs.js";
 import { sizeOf } from "./operands.js";
+import { Control4 } from "./registers.js";
+
+const baseOf = (segment: number): number => state.segmentBase.offset + 8 * segment;
 
 /** Where an instruction names a register: in one of its parts, or always this one. */
 export type Place = "reg" | "rm" | "vvvv" | number;
@@ -39,7 +44,7 @@ export type VectorPlace = Place | { readonly is4: number };
 /** Words of the state that bodies look at. */
 type WordField =
   | ("cpl" | "interruptPending" | "interruptRequest" | "nmiPending")
-  | "mxcsr"
+  | ("mxcsr" | "pkru")
   | ("sseBlocked" | "avxBlocked" | "mmxBlocked" | "sseFault" | "floatStatus");
 
 export abstract class X86Recorder extends Recorder implements X86Machine {
@@ -136,6 +141,39 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
 
   level(): I32 {
     return this.#word("cpl", "segments");
+  }
+
+  system(bit: SystemBit): I32 {
+    const { i64 } = this;
+    const control4 = this.#segmentWord(state.control.offset + 8 * 4);
+    return i64.ne(i64.and(control4, i64.const(BigInt(Control4[bit]))), i64.const(0));
+  }
+
+  base(segment: number): I64 {
+    return this.#segmentWord(baseOf(segment));
+  }
+
+  setBase(segment: number, value: I64): void {
+    const offset = baseOf(segment);
+    this.effect([this.stateAddress(), asNode(value)], ["segments"], (f) => f.store("i64", offset));
+  }
+
+  swapGs(): void {
+    const [own, other] = [baseOf(Segment.gs), state.msrs.offset + 8 * msrPlaces.kernelGsBase];
+    const [base, next] = [this.#segmentWord(own), this.#segmentWord(other)].map(asNode) as [Node, Node];
+    this.effect([this.stateAddress(), next, this.stateAddress(), base], ["segments"], (f) => {
+      f.store("i64", other);
+      f.store("i64", own);
+    });
+  }
+
+  keys(): I64 {
+    return this.i64.extendU(this.#word("pkru", "segments"));
+  }
+
+  /** Of what segments and their rights are. */
+  #segmentWord(offset: number): I64 {
+    return asI64(this.node("i64", [this.stateAddress()], (f) => f.load("i64", offset), "segments"));
   }
 
   interruptWaits(): I32 {
@@ -298,13 +336,18 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   /** The register of the x87's stack that ModRM.rm names. */
   protected abstract namedByRm(): I32;
 
+  /** At any other level than 0 it is a fault. */
+  protected requireSupervisor(): void {
+    this.call("privileged");
+  }
+
   /** Runs the body of a handler's instruction. */
   protected body({ form, operandSize, addressSize, codeSize, addressing, repeat }: X86Handler): void {
     const { definition, condition = 0 } = form;
     this.operandSize = operandSize;
     // AVX's registers are blocked there.
     if (form.map >= 4 && !form.facilities.includes("avx")) this.vexAllowed();
-    if (definition.options.cpl0) this.call("privileged");
+    if (definition.options.cpl0) this.requireSupervisor();
     // Conversions of what memory has leave MMX's registers alone (seen on an AMD).
     this.#mmx =
       form.facilities.includes("mmx") && (addressing === "none" || form.operands.some(({ kind }) => kind === "q"));

@@ -64,7 +64,6 @@ export const helpers = {
   segmentLimit: helper("faults", ["i64"], "i64"),
   /** The selector; 0 read, 1 write. */
   verify: helper("faults", ["i64", "i32"], "i32"),
-  swapGs: helper("context", [], "void"),
   /** The segment's number. */
   readBase: helper("faults", ["i32"], "i64"),
   writeBase: helper("context", ["i32", "i64"], "void"),
@@ -84,6 +83,7 @@ export const helpers = {
   writeMsr: helper("context", [], "void"),
   /** 1: the processor's number too. */
   readTimeStamp: helper("context", ["i32"], "void"),
+  timeStamp: helper("state", [], "i64"),
   processorNumber: helper("state", [], "i64"),
   identify: helper("context", [], "void"),
 

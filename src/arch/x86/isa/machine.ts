@@ -132,6 +132,9 @@ export const Vector = {
   simdError: 19,
 } as const;
 
+/** Bits of CR4 that bodies ask for. */
+export type SystemBit = "timeStampDisable" | "fsgsbase" | "protectionKeys";
+
 export interface X86Machine extends Operations {
   /** A general register whose number the body knows, zero-extended from `size` bits. */
   register(number: number, size: Size): I64;
@@ -171,6 +174,16 @@ export interface X86Machine extends Operations {
   update(address: I64, bytes: AccessSize, always?: boolean): Update;
   /** CPL. */
   level(): I32;
+  /** Whether CR4 has a bit: 1 or 0. */
+  system(bit: SystemBit): I32;
+  /** The base of FS or GS, in 64-bit mode. */
+  base(segment: number): I64;
+  /** `value` is canonical. */
+  setBase(segment: number, value: I64): void;
+  /** Exchanges the base of GS with IA32_KERNEL_GS_BASE. */
+  swapGs(): void;
+  /** PKRU. */
+  keys(): I64;
   /** Whether an interrupt could be taken, were they allowed. */
   interruptWaits(): I32;
   /**
@@ -182,7 +195,7 @@ export interface X86Machine extends Operations {
   shade(): void;
   /**
    * Calls a routine of the run-time library. A region makes the call only if the routine knows none of what regions hold in locals
-   * (its effect is "state" or "pure"); else the body runs in the interpreter alone.
+   * (its effect is "state" or "pure"), or if it ends with it ("leaves"); else the body runs in the interpreter alone.
    */
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
   /** `quick` where the condition holds, else what the routine gives. */

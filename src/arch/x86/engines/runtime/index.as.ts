@@ -16,6 +16,7 @@ export {
   returnFar,
   returnFromInterrupt,
 } from "../../interrupts/transfer.as";
+export { timeStamp } from "./time.as";
 export { identify, processorNumber, readMsr, readTimeStamp, writeMsr } from "./msr.as";
 export {
   clearInterruptFlag,
@@ -37,7 +38,6 @@ export {
   setInterruptFlag,
   storeTable,
   tablesShown,
-  swapGs,
   waitFloat,
   writeBase,
   writeControl,

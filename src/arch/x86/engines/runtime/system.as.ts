@@ -53,9 +53,7 @@ import {
   S_systemFlags,
   S_taskPriority,
   SEGMENT_cs,
-  SEGMENT_gs,
   MSR_efer,
-  MSR_kernelGsBase,
   VECTOR_deviceNotAvailable,
   VECTOR_floatError,
   VECTOR_generalProtection,
@@ -358,12 +356,6 @@ export function invalidateContext(s: i32, type: i64, address: i64): void {
 }
 
 // Bases of FS and GS.
-
-export function swapGs(s: i32): void {
-  const base = load<u64>(s, S_segmentBase + 8 * SEGMENT_gs);
-  store<u64>(s, load<u64>(s, S_msrs + 8 * MSR_kernelGsBase), S_segmentBase + 8 * SEGMENT_gs);
-  store<u64>(s, base, S_msrs + 8 * MSR_kernelGsBase);
-}
 
 export function readBase(s: i32, segment: i32): i64 {
   if (!(control4(s) & CR4_fsgsbase)) raiseWith(s, VECTOR_invalidOpcode, 0);

@@ -2,7 +2,7 @@
 
 import type { I32, I64 } from "../../../../semantics/values.js";
 import { insn } from "../insn.js";
-import { type Facts, type Operand, Vector, type X86Machine } from "../machine.js";
+import { type Facts, type Operand, rax, rcx, rdx, Vector, type X86Machine } from "../machine.js";
 
 const nothing = (): void => {};
 const fence = (m: X86Machine): void => m.fence();
@@ -187,12 +187,21 @@ export const rdmsr = insn("rdmsr", ["0F 32"], { cpl0: true }, (m) => m.call("rea
 export const wrmsr = insn("wrmsr", ["0F 30"], { cpl0: true }, (m) => m.call("writeMsr"));
 /** Read Performance-Monitoring Counters. */
 export const rdpmc = insn("rdpmc", ["0F 33"], {}, (m) => m.raise(Vector.generalProtection));
-/** Read Time-Stamp Counter. */
-export const rdtsc = insn("rdtsc", ["0F 31"], {}, (m) => m.call("readTimeStamp", m.i32.const(0)));
+/** The time-stamp counter to EDX and EAX, with `aux` its processor's number to ECX. */
+function readTimeStamp(m: X86Machine, aux: boolean): void {
+  const reads = () => {
+    const time = m.call("timeStamp");
+    m.setRegister(rax, 32, time);
+    m.setRegister(rdx, 32, m.i64.shrU(time, m.i64.const(32)));
+    if (aux) m.setRegister(rcx, 32, m.call("processorNumber"));
+  };
+  const forbidden = m.i32.and(m.system("timeStampDisable"), m.i32.ne(m.level(), m.i32.const(0)));
+  m.shortcut(m.i32.eqz(forbidden), reads, () => m.call("readTimeStamp", m.i32.const(aux ? 1 : 0)));
+}
+/** Read Time-Stamp Counter. Linux reads it at the end of each system call, for the next one's place on the stack. */
+export const rdtsc = insn("rdtsc", ["0F 31"], {}, (m) => readTimeStamp(m, false));
 /** Read Time-Stamp Counter and Processor ID. */
-export const rdtscp = insn("rdtscp", ["NP 0F 01 F9"], { feature: "rdtscp" }, (m) =>
-  m.call("readTimeStamp", m.i32.const(1)),
-);
+export const rdtscp = insn("rdtscp", ["NP 0F 01 F9"], { feature: "rdtscp" }, (m) => readTimeStamp(m, true));
 /** Read Processor ID. */
 export const rdpid = insn("rdpid", ["F3 0F C7 /7 n  dst:rr"], { feature: "rdpid" }, (m, { dst }) =>
   dst.write(m.call("processorNumber")),
@@ -200,25 +209,47 @@ export const rdpid = insn("rdpid", ["F3 0F C7 /7 n  dst:rr"], { feature: "rdpid"
 /** CPU Identification. */
 export const cpuid = insn("cpuid", ["0F A2"], {}, (m) => m.call("identify"));
 /** Swap GS Base Register. */
-export const swapgs = insn("swapgs", ["NP 0F 01 F8 o64"], { cpl0: true }, (m) => m.call("swapGs"));
+export const swapgs = insn("swapgs", ["NP 0F 01 F8 o64"], { cpl0: true }, (m) => m.swapGs());
+const readBase = (m: X86Machine, segment: number, dst: Operand): void =>
+  m.shortcut(
+    m.system("fsgsbase"),
+    () => dst.write(m.base(segment)),
+    () => dst.write(m.call("readBase", m.i32.const(segment))),
+  );
+const writeBase = (m: X86Machine, segment: number, src: Operand): void => {
+  const value = src.read();
+  const isCanonical = m.i64.eq(m.i64.shrS(m.i64.shl(value, m.i64.const(16)), m.i64.const(16)), value);
+  m.shortcut(
+    m.i32.and(m.system("fsgsbase"), isCanonical),
+    () => m.setBase(segment, value),
+    () => m.call("writeBase", m.i32.const(segment), value),
+  );
+};
 /** Read FS/GS Segment Base. */
 export const rdfsbase = insn("rdfsbase", ["F3 0F AE /0 o64 y  dst:rr"], { feature: "fsgsbase" }, (m, { dst }) =>
-  dst.write(m.call("readBase", m.i32.const(fs))),
+  readBase(m, fs, dst),
 );
 /** Read FS/GS Segment Base. */
 export const rdgsbase = insn("rdgsbase", ["F3 0F AE /1 o64 y  dst:rr"], { feature: "fsgsbase" }, (m, { dst }) =>
-  dst.write(m.call("readBase", m.i32.const(gs))),
+  readBase(m, gs, dst),
 );
 /** Write FS/GS Segment Base. */
 export const wrfsbase = insn("wrfsbase", ["F3 0F AE /2 o64 y  src:rr"], { feature: "fsgsbase" }, (m, { src }) =>
-  m.call("writeBase", m.i32.const(fs), src.read()),
+  writeBase(m, fs, src),
 );
 /** Write FS/GS Segment Base. */
 export const wrgsbase = insn("wrgsbase", ["F3 0F AE /3 o64 y  src:rr"], { feature: "fsgsbase" }, (m, { src }) =>
-  m.call("writeBase", m.i32.const(gs), src.read()),
+  writeBase(m, gs, src),
 );
 /** Read Protection Key Rights for User Pages. */
-export const rdpkru = insn("rdpkru", ["NP 0F 01 EE"], { feature: "pku" }, (m) => m.call("readKeys"));
+export const rdpkru = insn("rdpkru", ["NP 0F 01 EE"], { feature: "pku" }, (m) => {
+  const { i32, i64 } = m;
+  const reads = () => {
+    m.setRegister(rax, 32, m.keys());
+    m.setRegister(rdx, 32, i64.const(0));
+  };
+  m.shortcut(i32.and(m.system("protectionKeys"), i64.eqz(m.register(rcx, 32))), reads, () => m.call("readKeys"));
+});
 /** Write Data to User Page Key Register. */
 export const wrpkru = insn("wrpkru", ["NP 0F 01 EF"], { feature: "pku" }, (m) => m.call("writeKeys"));
 
