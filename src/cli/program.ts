@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../base/errors.js";
 import { thisPackage } from "../base/package.js";
+import { VmmError } from "../vmm/errors.js";
 import { type Described, ExitStatus, type Finish } from "./command.js";
 import { commands } from "./commands.js";
 import { endWithTerminal } from "./hang-up.js";
@@ -25,12 +26,22 @@ const finishWith =
   async (...args) => {
     let status: number;
     try {
+      requireFolder();
       status = (await action(...args)) ?? ExitStatus.done;
     } catch (error) {
       status = fail(error);
     }
     process.exit(await statusAfter(output, status));
   };
+
+/** Throws VmmError: what is relative to the current folder, as Node.js takes each thread's own code to be, is nowhere. */
+function requireFolder(): void {
+  try {
+    process.cwd();
+  } catch (cause) {
+    throw new VmmError("the current folder is not there any more; go to one that is (cd)", { cause });
+  }
+}
 
 /** The exit status, once all output has left: a failure if it is lost, unless there was one before. */
 async function statusAfter(output: Output, status: number): Promise<number> {
@@ -95,7 +106,11 @@ export async function main(): Promise<void> {
     if (wanted === undefined) program.outputHelp();
     else await program.parseAsync(words, { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    if (!(error instanceof CommanderError)) {
+      // An argument's path, perhaps.
+      requireFolder();
+      throw error;
+    }
     process.exitCode = parserStatus(error, wanted);
   }
   process.exitCode = await statusAfter(output, Number(process.exitCode ?? ExitStatus.done));

@@ -88,6 +88,24 @@ test("a build that was killed leaves nothing that looks whole, and the next goes
   assert.deepEqual(readdirSync(output).sort(), [".config", "node", "node.metafile.json"]);
 });
 
+test("the current folder is gone", () => {
+  for (const [words, status] of [
+    [["exec", "--", "true"], 125],
+    [["cp", "a", ":b"], 3],
+    [["build"], 3],
+    [["--version"], 0],
+  ] as const) {
+    mkdirSync(join(folder, "gone"));
+    const script = 'cd gone && rmdir ../gone && exec "$@"';
+    const ended = spawnSync("sh", ["-c", script, "sh", process.execPath, main, ...words], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    const said = "unikvm: the current folder is not there any more; go to one that is (cd)\n";
+    assert.deepEqual([ended.status, ended.stderr], [status, status === 0 ? "" : said], words.join(" "));
+  }
+});
+
 test("a relative name of a folder is ignored, as the XDG Base Directory Specification has it", () => {
   const before = process.env["XDG_DATA_HOME"];
   try {
