@@ -1,10 +1,11 @@
 /** What `unikvm exec` is given that is not what it should be: a sentence, the status 125, and nothing left behind. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { defaultGuest, noGuest, unikvm } from "../boot/booting.test-support.js";
+import { defaultGuest, main, noGuest, unikvm } from "../boot/booting.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "unikvm-exec-misuse-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -71,5 +72,21 @@ test("what the guest does not have is told, and the cache is not blamed", {
     const finished = await unikvm(["exec", "-q", ...args]).finished;
     assert.match(finished.stderr, sentence);
     assert.equal(finished.status, status);
+  }
+});
+
+test("a stdin that cannot be read is told, and is no empty one", { skip: noGuest, timeout: 200_000 }, () => {
+  for (const [flags, path, reason] of [
+    ["r", subfolder("stdin"), "it is a folder"],
+    ["w", join(folder, "written"), "bad file descriptor"],
+  ] as const) {
+    const input = openSync(path, flags);
+    const args = [main, "exec", "-q", "--", "sh", "-c", "cat; echo whole"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      stdio: [input, "pipe", "pipe"],
+      encoding: "utf8",
+    });
+    closeSync(input);
+    assert.deepEqual([status, stdout, stderr], [125, "", `unikvm: stdin cannot be read: ${reason}\n`]);
   }
 });

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import type { Process, SignalName } from "../../api/types.js";
 import { VmmError } from "../../vmm/errors.js";
 import { addExamples, type Finish } from "../command.js";
+import { type Input, watchInput } from "../input.js";
 import { endingSignals } from "../interrupt.js";
 import { openRemoteGuest } from "../remote.js";
 import { parseCount } from "../sizes.js";
@@ -41,11 +42,24 @@ function run(
   choices: VmChoices & { readonly pid?: number },
   self: Command,
 ): Promise<number> {
-  if (choices.pid !== undefined)
-    return runThere(choices.pid, command, choices, (name) => self.getOptionValueSource(name) === "cli");
-  return useVm(choices, async (vm, limit) =>
-    attend(await vm.spawn(command, { ...programOptions(choices), stdin: process.stdin, ...limit })),
+  const { pid } = choices;
+  if (pid !== undefined)
+    return withInput((input) =>
+      runThere(pid, command, choices, input, (name) => self.getOptionValueSource(name) === "cli"),
+    );
+  return withInput((input) =>
+    useVm(choices, async (vm, limit) =>
+      attend(await vm.spawn(command, { ...programOptions(choices), stdin: input.stream, ...limit }), input),
+    ),
   );
+}
+
+async function withInput(work: (input: Input) => Promise<number>): Promise<number> {
+  try {
+    return await work(watchInput());
+  } catch (error) {
+    return statusOfFailure(error);
+  }
 }
 
 /** What the VM is, its process has said; none of these options is of the command. */
@@ -62,6 +76,7 @@ async function runThere(
   pid: number,
   command: readonly string[],
   choices: VmChoices,
+  own: Input,
   named: (option: string) => boolean,
 ): Promise<number> {
   const { user, cwd, env = {}, timeout } = choices;
@@ -71,8 +86,8 @@ async function runThere(
     const guest = await openRemoteGuest(pid);
     try {
       const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-      const input = Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
-      return await attend(await guest.spawn({ command, env: variables, cwd, user }, { input, timeout }));
+      const input = Readable.toWeb(own.stream) as ReadableStream<Uint8Array>;
+      return await attend(await guest.spawn({ command, env: variables, cwd, user }, { input, timeout }), own);
     } finally {
       guest.close();
     }
@@ -81,13 +96,16 @@ async function runThere(
   }
 }
 
-/** Brings its output here and this program's signals there, until it ends. */
-async function attend(program: Process): Promise<number> {
+/** Brings its output here and this program's signals there, until it ends. Throws VmmError: it had not all of its input. */
+async function attend(program: Process, input: Input): Promise<number> {
   const onSignal = (signal: NodeJS.Signals): void => void program.kill(signal as SignalName);
   for (const signal of endingSignals) process.on(signal, onSignal);
   try {
     await Promise.all([bring(program.stdout, process.stdout), bring(program.stderr, process.stderr)]);
-    return statusOf(await program.exited, constants.signals);
+    const ended = await program.exited;
+    const failure = input.failure();
+    if (failure) throw failure;
+    return statusOf(ended, constants.signals);
   } finally {
     for (const signal of endingSignals) process.off(signal, onSignal);
   }
