@@ -157,7 +157,6 @@ export class RegionMaker<V> {
   /** Makes the region; what comes of it is in the next batch. */
   make(request: RegionRequest): void {
     const { id, entry, mode, firstPage, span, host, offset, all } = request;
-    const missesCall = request.missesCall || this.#behindChecks.has(entry);
     const { layout } = this.#target;
     const { codePage } = layout;
     this.#ordered = request.ordered;
@@ -200,7 +199,8 @@ export class RegionMaker<V> {
     const translator = new RegionTranslator(
       {
         span,
-        missesCall,
+        missesCall: request.missesCall,
+        ungrouped: this.#behindChecks.has(entry),
         base: request.address,
         data: (address, size) => this.#read(request, address, size),
         register: (number) => view.getBigUint64(this.#linkage.state + (this.#target.held[number]?.offset ?? 0), true),

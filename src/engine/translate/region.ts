@@ -64,6 +64,8 @@ export interface RegionSource<V> {
   readonly span: number;
   /** An access that the soft TLB does not have calls; otherwise it leaves the region, which keeps the code small. */
   readonly missesCall: boolean;
+  /** Each access is checked by itself: the check of several has failed right before the entry. Default: false. */
+  readonly ungrouped?: boolean;
   /** The platform has tail calls. */
   readonly tailCalls: boolean;
   readonly entry: number;
@@ -213,7 +215,7 @@ export class RegionTranslator<V> {
     const graph = analyse([...new Set([this.#source.entry, ...this.#returns])], blocks);
     this.#graph = graph;
     this.#groups = graph.nodes.map(({ block }) =>
-      this.#source.missesCall
+      this.#source.missesCall || this.#source.ungrouped
         ? []
         : accessGroups(
             block.instructions.map(({ template }) => template),

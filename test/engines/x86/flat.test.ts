@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isThere } from "../../../src/arch/x86/isa/assembler.js";
+import { assemble, isThere } from "../../../src/arch/x86/isa/assembler.js";
 import { disassemble } from "../../../src/arch/x86/isa/disassembler.js";
 import { instructionSet } from "../../../src/arch/x86/isa/instruction-set.js";
 import { Random } from "../../differential/random.js";
@@ -176,4 +176,34 @@ test("random programs of 32 bits in flat segments do what they do in others", ()
   }
   assert.deepEqual(wrong.slice(0, 8), []);
   assert.ok(machines.flat.regionRuns > count, `${machines.flat.regionRuns} runs of regions`);
+});
+
+test("behind a check that failed, what is translated still reaches FS and GS", () => {
+  const machine = new X86Machine("32");
+  const pc = base + 0x1000n;
+  const frame = base + 0x3000n - 0x10n;
+  const rounds = 400_000;
+  const lines = [`mov ecx, ${rounds}`];
+  const start = pc + BigInt(assemble(lines[0] as string, 32, pc).length);
+  // The frame lies over the end of a page: the check of both accesses at once fails each time.
+  const pair = ["add esi, dword ptr [ebx]", "add edi, dword ptr gs:[0x8]", "add esi, dword ptr [ebx+0x20]"];
+  lines.push(...Array.from({ length: 4 }, () => pair).flat(), "sub ecx, 0x1", `jne 0x${hex(start)}`, "int3");
+  const image = new Uint8Array(extent);
+  let at = Number(pc - base);
+  for (const line of lines) {
+    const bytes = assemble(line, 32, base + BigInt(at));
+    image.set(bytes, at);
+    at += bytes.length;
+  }
+  const view = new DataView(image.buffer);
+  view.setUint32(Number(frame - base), 1, true);
+  view.setUint32(Number(frame - base) + 0x20, 10, true);
+  view.setUint32(0x7008, 100, true);
+  machine.image = image;
+  machine.registers = { general: Array.from({ length: 16 }, (_, i) => (i === 3 ? frame : 0n)), flags: 2n };
+  machine.setBase(5, base + 0x7000n);
+  machine.setLimit(5, -1, Access.data | Access.user);
+  const { general, vector } = machine.run(pc, false, true);
+  assert.deepEqual([vector, general[6], general[7]], [3, BigInt(44 * rounds), BigInt(400 * rounds)]);
+  assert.ok(machine.regionRuns < rounds / 2, `${machine.regionRuns} runs of regions`);
 });
