@@ -10,12 +10,14 @@ import type { ModuleDefinition } from "../modules/define-module.js";
 export async function importModule(file: string): Promise<ModuleDefinition> {
   if (!isAbsolute(file)) throw new KvmError("EINVAL", `${file} is no absolute path`);
   if (!existsSync(file)) throw new KvmError("ENOENT", `${file} is not there, and is no module of unikvm's own`);
+  if (statSync(file).isDirectory()) throw new KvmError("ENOEXEC", `${file} is a folder, and no module's file`);
   let found: { readonly default?: ModuleDefinition };
   try {
     found = (await import(pathToFileURL(file).href)) as typeof found;
   } catch (cause) {
     const code = (cause as { code?: string }).code === "ERR_MODULE_NOT_FOUND" ? "ENOENT" : "ENOEXEC";
-    throw new KvmError(code, `${file} cannot be loaded: ${messageOf(cause)}`, { cause });
+    const why = cause instanceof SyntaxError ? `it is no JavaScript (${cause.message})` : messageOf(cause);
+    throw new KvmError(code, `${file} cannot be loaded: ${why}`, { cause });
   }
   if (!found.default) throw new KvmError("ENOEXEC", `${file} has no default export, which would be the module`);
   if (typeof found.default !== "object") {

@@ -13,9 +13,9 @@ export interface LoadedKvm<K extends AnyKvm = AnyKvm> {
   readonly close: () => void;
 }
 
-/** Says on stderr why an implementation could not load. */
+/** Says on stderr why an implementation could not load, and what was done otherwise than it was asked for. */
 export const logErrors: Log = (level, message) => {
-  if (level === "error") process.stderr.write(`unikvm: ${message}\n`);
+  if (level !== "info") process.stderr.write(`unikvm: ${message}\n`);
 };
 
 /** Loads a kvm, the one for POWER unless another is named, and opens /dev/kvm. Throws KvmError if no implementation loads. */

@@ -18,8 +18,11 @@ export function parseNetwork(text: string, before?: NetworkChoice): NetworkChoic
   for (const property of properties) {
     const [name, value] = [property.split("=", 1)[0] ?? "", property.slice(property.indexOf("=") + 1)];
     if (name === "allow" && property.includes("=")) allow.push(value);
-    else if (name === "forward") forward.push(parseForward(value));
-    else throw new VmmError(`a network has no property "${property}"; it has forward= and allow=`);
+    else if (name === "forward") {
+      const one = parseForward(value);
+      if (forward.some(({ host }) => host === one.host)) throw new VmmError(`port ${one.host} is forwarded twice`);
+      forward.push(one);
+    } else throw new VmmError(`a network has no property "${property}"; it has forward= and allow=`);
   }
   // Says what is wrong with a rule while there is a usage error to be made of it.
   new Policy(allow, () => []);

@@ -42,7 +42,16 @@ const disk: Row = {
   good: ["a", "a,format=raw", "a,overlay", "a.qcow2,readonly,backing=b,backing=c", "a,,b"],
 };
 const network: Row = {
-  bad: ["", "tap", "user,", "user,forward=80", "user,forward=0:80", "user,allow", "user,mac=1"],
+  bad: [
+    "",
+    "tap",
+    "user,",
+    "user,forward=80",
+    "user,forward=0:80",
+    "user,forward=80:80,forward=80:81",
+    "user,allow",
+    "user,mac=1",
+  ],
   good: ["user", "user,forward=8080:80,allow=example.org:443"],
 };
 
@@ -305,6 +314,7 @@ const saidOfRun: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["two networks", ["--network", "user", "--network", "user"], /has one network/],
   ["a network's property that there is not", ["--network", "user,port=1"], /no property "port=1"/],
   ["a port that there is not", ["--network", "user,forward=0:80"], /"0:80" is not HOSTPORT:GUESTPORT/],
+  ["a port that is forwarded twice", ["--network", "user,forward=80:1,forward=80:2"], /port 80 is forwarded twice/],
   ["a rule without ports", ["--network", "user,allow=example.org"], /"example.org" is no host and ports; what a guest/],
   ["an argument too many", ["vmlinux"], /too many arguments/],
 ];

@@ -205,8 +205,20 @@ test("an initrd that is not there", async () =>
 test("a module that is not there, that is none, or whose parameter does not parse", async () => {
   const run64 = (module: string) => run("--memory", "64M", "--kernel", loop(), "--module", module);
   refused(await run64(join(folder, "absent.js")), 3, /ENOENT: .*absent.js/);
-  refused(await run64(file("text.mjs", "This is no module.\n")), 3, /ENOEXEC: .*text.mjs/);
+  refused(
+    await run64(file("text.mjs", "This is no module.\n")),
+    3,
+    /ENOEXEC: .*text.mjs cannot be loaded: it is no JavaScript \(/,
+  );
   refused(await run64("kvm,halt_poll_ns=soon"), 3, /`soon' invalid for parameter `halt_poll_ns'/);
+  refused(await run64(folder), 3, /ENOEXEC: .* is a folder, and no module's file$/m);
+});
+
+test("a parameter that a module has not is ignored, as Linux does, and said", async () => {
+  const args = ["run", "--timeout", "1", "--kernel", loop(), "--module", "kvm,halt_pol_ns=0"];
+  const { status, stderr } = await unikvm(args).finished;
+  assert.match(stderr, /^unikvm: kvm: unknown parameter 'halt_pol_ns' ignored\n/);
+  assert.equal(status, 124);
 });
 
 test("too little memory", async () => {
