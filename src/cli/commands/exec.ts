@@ -104,7 +104,8 @@ async function attend(program: Process, input: Input): Promise<number> {
     await Promise.all([bring(program.stdout, process.stdout), bring(program.stderr, process.stderr)]);
     const ended = await program.exited;
     const failure = input.failure();
-    if (failure) throw failure;
+    // Who has half of an input is killed; who ended before did not need the rest.
+    if (failure && ended.exitCode === null) throw failure;
     return statusOf(ended, constants.signals);
   } finally {
     for (const signal of endingSignals) process.off(signal, onSignal);
