@@ -128,58 +128,39 @@ static void find_groups(struct user *user)
 			user->groups[user->count++] = number(field[2], 10);
 }
 
-/* What tells a file from what it was: all zeros where there is none. */
-struct stamp {
-	u64 inode, size;
-	struct statx_timestamp changed;
-	u32 device[2];
-};
-
-static void stamp_of(const char *path, struct stamp *stamp)
-{
-	struct statx s;
-	memset(stamp, 0, sizeof *stamp);
-	if (call(statx, AT_FDCWD, path, 0, STATX_BASIC_STATS, &s) < 0) return;
-	stamp->inode = s.stx_ino;
-	stamp->size = s.stx_size;
-	stamp->changed = s.stx_ctime;
-	stamp->device[0] = s.stx_dev_major;
-	stamp->device[1] = s.stx_dev_minor;
-}
-
-/* The user whom the last program was begun for, most are for the same. */
+/* The user whom the last program was begun for, most are for the same, and the databases as they were then. */
 static struct {
 	struct user user;
 	char wanted[256];
-	struct stamp stamps[2];
+	struct statx files[2];
 } last;
 
-static void stamp_databases(struct stamp *stamps)
+/* Zeros where there is none. To be read changes nothing of it. */
+static void look_at_databases(struct statx *files)
 {
-	stamp_of("/etc/passwd", &stamps[0]);
-	stamp_of("/etc/group", &stamps[1]);
-}
-
-/* A file that is changed again right after it was read may have the same time. */
-static bool is_settled(const struct stamp *stamp)
-{
-	struct __kernel_timespec now;
-	return call(clock_gettime, 0 /* CLOCK_REALTIME */, &now) == 0 && stamp->changed.tv_sec + 2 < now.tv_sec;
+	memset(files, 0, 2 * sizeof *files);
+	call(statx, AT_FDCWD, "/etc/passwd", 0, STATX_BASIC_STATS, &files[0]);
+	call(statx, AT_FDCWD, "/etc/group", 0, STATX_BASIC_STATS, &files[1]);
+	for (int i = 0; i < 2; i++) memset(&files[i].stx_atime, 0, sizeof files[i].stx_atime);
 }
 
 /* As find_user and find_groups, which are only done again when the databases have changed. */
 static long look_up(const char *wanted, const struct user **user)
 {
-	struct stamp now[2];
+	struct statx files[2];
+	struct __kernel_timespec now;
 	*user = &last.user;
-	stamp_databases(now);
-	if (*wanted && same(last.wanted, wanted) && memcmp(now, last.stamps, sizeof now) == 0) return 0;
+	look_at_databases(files);
+	if (*wanted && same(last.wanted, wanted) && memcmp(files, last.files, sizeof files) == 0) return 0;
 	last.wanted[0] = last.user.name[0] = last.user.home[0] = last.user.shell[0] = 0;
 	long error = find_user(wanted, &last.user);
 	if (error < 0) return error;
 	find_groups(&last.user);
-	if (!is_settled(&now[0]) || !is_settled(&now[1])) return 0;
-	memcpy(last.stamps, now, sizeof now);
+	/* A file that is changed again right after it was read may have the same time. */
+	call(clock_gettime, 0 /* CLOCK_REALTIME */, &now);
+	for (int i = 0; i < 2; i++)
+		if (files[i].stx_ctime.tv_sec + 2 >= now.tv_sec) return 0;
+	memcpy(last.files, files, sizeof files);
 	if (!append(last.wanted, sizeof last.wanted, wanted)) last.wanted[0] = 0;
 	return 0;
 }
