@@ -27,6 +27,16 @@ test("a signal is the command's, and so is its end", { skip: noGuest }, async ()
   assert.equal(status, 128 + 15, stderr);
 });
 
+test("a signal ends the wait for who has the output of a command that has ended", { skip: noGuest }, async () => {
+  const running = unikvm(["exec", "-q", "--", "sh", "-c", "sleep 1000 & echo begun"]);
+  await running.see("begun");
+  // Until the shell's end has come, the signal is the shell's, which has none by then.
+  const again = setInterval(() => running.child.kill("SIGINT"), 200);
+  const { status, stdout, stderr } = await running.finished;
+  clearInterval(again);
+  assert.deepEqual([status, stdout, stderr], [128 + 2, "begun\n", ""]);
+});
+
 test("at the time limit the status is 124, wherever it is met", { skip: noGuest }, async () => {
   const { status, stderr } = await unikvm(["exec", "--timeout", "3", "--", "sleep", "1000"]).finished;
   assert.equal(status, 124, stderr);

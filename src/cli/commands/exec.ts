@@ -9,7 +9,15 @@ import { type Input, watchInput } from "../input.js";
 import { endingSignals } from "../interrupt.js";
 import { openRemoteGuest } from "../remote.js";
 import { parseCount } from "../sizes.js";
-import { describeVm, programOptions, statusOf, statusOfFailure, useVm, type VmChoices } from "../vm-options.js";
+import {
+  describeVm,
+  programOptions,
+  RunnerStatus,
+  statusOf,
+  statusOfFailure,
+  useVm,
+  type VmChoices,
+} from "../vm-options.js";
 
 export async function describe(command: Command, finish: Finish): Promise<void> {
   command
@@ -96,12 +104,29 @@ async function runThere(
   }
 }
 
-/** Brings its output here and this program's signals there, until it ends. Throws VmmError: it had not all of its input. */
+/**
+ * Brings its output here and this program's signals there, until it ends, and whoever else it has left its output to; a signal that
+ * finds only these ends the waiting. Throws VmmError: it had not all of its input.
+ */
 async function attend(program: Process, input: Input): Promise<number> {
-  const onSignal = (signal: NodeJS.Signals): void => void program.kill(signal as SignalName);
+  let running = true;
+  const over = (): void => {
+    running = false;
+  };
+  program.exited.then(over, over);
+  let leave: (signal: NodeJS.Signals) => void = () => undefined;
+  const left = new Promise<NodeJS.Signals>((resolve) => {
+    leave = resolve;
+  });
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (running) void program.kill(signal as SignalName);
+    else leave(signal);
+  };
   for (const signal of endingSignals) process.on(signal, onSignal);
   try {
-    await Promise.all([bring(program.stdout, process.stdout), bring(program.stderr, process.stderr)]);
+    const output = Promise.all([bring(program.stdout, process.stdout), bring(program.stderr, process.stderr)]);
+    const signal = await Promise.race([left, output.then(() => undefined)]);
+    if (signal !== undefined) return RunnerStatus.signal + constants.signals[signal];
     const ended = await program.exited;
     const failure = input.failure();
     // Who has half of an input is killed; who ended before did not need the rest.
