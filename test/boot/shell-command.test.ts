@@ -185,6 +185,36 @@ test("a shell with a terminal: size, interrupt, job control, status", { skip: no
   }
 });
 
+/** A shell that ends, and what it has left behind in the terminal; 9: it did not end in 20 seconds. */
+const leaving = `
+import os, pty, select, signal, sys, time
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+shown = b""
+def until(wanted):
+    global shown
+    while wanted not in shown: shown += os.read(terminal, 65536)
+    shown = shown[shown.index(wanted) + len(wanted):]
+until(b"# ")
+os.write(terminal, b"sleep 1000 & echo m$((1))e\\n"); until(b"m1e"); until(b"# ")
+os.write(terminal, b"echo t$((1))s; exit 6\\n"); until(b"t1s")
+end = time.time() + 20
+while time.time() < end:
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done: sys.exit(os.waitstatus_to_exitcode(status))
+    if select.select([terminal], [], [], 0.05)[0]:
+        try: os.read(terminal, 65536)
+        except OSError: time.sleep(0.05)
+os.kill(pid, signal.SIGKILL)
+sys.exit(9)
+`;
+
+test("a shell's end is the end, whoever it has left in the background", { skip: noGuest || noPty }, () => {
+  const args = ["-c", leaving, process.execPath, main, "shell", "-q"];
+  const { status, stderr } = spawnSync("python3", args, { encoding: "utf8", timeout: 120_000 });
+  assert.equal(status, 6, stderr);
+});
+
 test("cp says what is wrong where there is no guest to be reached", async () => {
   const runtime = mkdtempSync(join(tmpdir(), "unikvm-shell-"));
   try {

@@ -50,12 +50,51 @@ const ownTerminal = (): Record<string, string> => (process.env["TERM"] ? { TERM:
 
 const sizeHere = (): TerminalSize => ({ rows: process.stdout.rows || 24, columns: process.stdout.columns || 80 });
 
+/** What a program wrote before it ended has come when nothing has for so long; but it ends that long afterwards. Milliseconds. */
+const [silence, atMost] = [200, 2000] as const;
+
+/** Brings its output here. `quiet` resolves when that has ended, or nothing more of a program that ended is to be expected. */
+function show(program: Process): { readonly quiet: () => Promise<void> } {
+  let heard = performance.now();
+  const bring = async (): Promise<void> => {
+    const reader = program.stdout.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      await new Promise<void>((resolve) => process.stdout.write(value, () => resolve()));
+      heard = performance.now();
+    }
+  };
+  let over = false;
+  const all = bring().finally(() => {
+    over = true;
+  });
+  // Who waits for the program's end hears of it.
+  all.catch(() => undefined);
+  const quiet = async (): Promise<void> => {
+    const begin = performance.now();
+    heard = begin;
+    while (!over && performance.now() - heard < silence && performance.now() - begin < atMost) {
+      await Promise.race([all, new Promise((resolve) => setTimeout(resolve, 20))]);
+    }
+  };
+  return { quiet };
+}
+
 /** Has this terminal be the program's until it ends. */
 async function attach(program: Process): Promise<number> {
   const { stdin, stdout, stderr } = process;
   const input = program.stdin.getWriter();
   const raw = new RawMode(stdin);
-  const kill = (): void => void program.kill("SIGKILL");
+  let running = true;
+  let leave = (): void => undefined;
+  const left = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const kill = (): void => {
+    if (running) void program.kill("SIGKILL");
+    else leave();
+  };
   const resize = (): void => void program.resize(sizeHere());
   const onData = escapes({
     send: (bytes) => {
@@ -77,13 +116,12 @@ async function attach(program: Process): Promise<number> {
   raw.enter();
   stdin.resume();
   try {
-    const reader = program.stdout.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      await new Promise<void>((resolve) => stdout.write(value, () => resolve()));
-    }
-    return statusOf(await program.exited, constants.signals);
+    const output = show(program);
+    const ended = await program.exited;
+    running = false;
+    // What it has left in the background has the terminal, too, and is no reason to stay.
+    await Promise.race([output.quiet(), left]);
+    return statusOf(ended, constants.signals);
   } finally {
     raw.leave();
     stdin.off("data", onData);
