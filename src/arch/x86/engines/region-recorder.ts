@@ -96,7 +96,11 @@ export const deferred: Deferred = {
 
 /** Routines that go elsewhere, and that regions end with: system calls and what leads back. */
 const last: ReadonlySet<HelperName> = new Set([
-  ...(["systemCall", "systemReturn", "systemEnter", "systemExit", "returnFromInterrupt"] as const),
+  "systemCall",
+  "systemReturn",
+  "systemEnter",
+  "systemExit",
+  "returnFromInterrupt",
 ]);
 
 export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86Instruction> {

@@ -12,6 +12,7 @@ import { type HelperArguments, type HelperName, type HelperResult, helpers } fro
 import type { Facility } from "../isa/insn.js";
 import {
   type Asked,
+  type Control4Bit,
   type FarPointer,
   type FlagName,
   type FlagSource,
@@ -19,7 +20,6 @@ import {
   type Operand,
   rsp,
   type Stack,
-  type SystemBit,
   type Update,
   Vector,
   type X86Machine,
@@ -143,10 +143,10 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
     return this.#word("cpl", "segments");
   }
 
-  system(bit: SystemBit): I32 {
+  control4(bit: Control4Bit): I32 {
     const { i64 } = this;
-    const control4 = this.#segmentWord(state.control.offset + 8 * 4);
-    return i64.ne(i64.and(control4, i64.const(BigInt(Control4[bit]))), i64.const(0));
+    const all = this.#segmentWord(state.control.offset + 8 * 4);
+    return i64.ne(i64.and(all, i64.const(BigInt(Control4[bit]))), i64.const(0));
   }
 
   base(segment: number): I64 {

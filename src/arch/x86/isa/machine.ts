@@ -133,7 +133,7 @@ export const Vector = {
 } as const;
 
 /** Bits of CR4 that bodies ask for. */
-export type SystemBit = "timeStampDisable" | "fsgsbase" | "protectionKeys";
+export type Control4Bit = "timeStampDisable" | "fsgsbase" | "protectionKeys";
 
 export interface X86Machine extends Operations {
   /** A general register whose number the body knows, zero-extended from `size` bits. */
@@ -175,7 +175,7 @@ export interface X86Machine extends Operations {
   /** CPL. */
   level(): I32;
   /** Whether CR4 has a bit: 1 or 0. */
-  system(bit: SystemBit): I32;
+  control4(bit: Control4Bit): I32;
   /** The base of FS or GS, in 64-bit mode. */
   base(segment: number): I64;
   /** `value` is canonical. */

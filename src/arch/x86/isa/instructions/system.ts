@@ -195,7 +195,7 @@ function readTimeStamp(m: X86Machine, aux: boolean): void {
     m.setRegister(rdx, 32, m.i64.shrU(time, m.i64.const(32)));
     if (aux) m.setRegister(rcx, 32, m.call("processorNumber"));
   };
-  const forbidden = m.i32.and(m.system("timeStampDisable"), m.i32.ne(m.level(), m.i32.const(0)));
+  const forbidden = m.i32.and(m.control4("timeStampDisable"), m.i32.ne(m.level(), m.i32.const(0)));
   m.shortcut(m.i32.eqz(forbidden), reads, () => m.call("readTimeStamp", m.i32.const(aux ? 1 : 0)));
 }
 /** Read Time-Stamp Counter. Linux reads it at the end of each system call, for the next one's place on the stack. */
@@ -212,7 +212,7 @@ export const cpuid = insn("cpuid", ["0F A2"], {}, (m) => m.call("identify"));
 export const swapgs = insn("swapgs", ["NP 0F 01 F8 o64"], { cpl0: true }, (m) => m.swapGs());
 const readBase = (m: X86Machine, segment: number, dst: Operand): void =>
   m.shortcut(
-    m.system("fsgsbase"),
+    m.control4("fsgsbase"),
     () => dst.write(m.base(segment)),
     () => dst.write(m.call("readBase", m.i32.const(segment))),
   );
@@ -220,7 +220,7 @@ const writeBase = (m: X86Machine, segment: number, src: Operand): void => {
   const value = src.read();
   const isCanonical = m.i64.eq(m.i64.shrS(m.i64.shl(value, m.i64.const(16)), m.i64.const(16)), value);
   m.shortcut(
-    m.i32.and(m.system("fsgsbase"), isCanonical),
+    m.i32.and(m.control4("fsgsbase"), isCanonical),
     () => m.setBase(segment, value),
     () => m.call("writeBase", m.i32.const(segment), value),
   );
@@ -248,7 +248,7 @@ export const rdpkru = insn("rdpkru", ["NP 0F 01 EE"], { feature: "pku" }, (m) =>
     m.setRegister(rax, 32, m.keys());
     m.setRegister(rdx, 32, i64.const(0));
   };
-  m.shortcut(i32.and(m.system("protectionKeys"), i64.eqz(m.register(rcx, 32))), reads, () => m.call("readKeys"));
+  m.shortcut(i32.and(m.control4("protectionKeys"), i64.eqz(m.register(rcx, 32))), reads, () => m.call("readKeys"));
 });
 /** Write Data to User Page Key Register. */
 export const wrpkru = insn("wrpkru", ["NP 0F 01 EF"], { feature: "pku" }, (m) => m.call("writeKeys"));
