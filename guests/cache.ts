@@ -12,12 +12,12 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { replaceFolder } from "../src/base/node/replace-folder.js";
 import { diskFull } from "./apt.js";
 import type { GuestArchitecture } from "./debian-parts.js";
 import { withLock } from "./lock.mjs";
@@ -201,23 +201,6 @@ export function findGuest(recipe: GuestRecipe, { digests = true } = {}): Guest |
   return describe(recipe, folder, manifest);
 }
 
-/** Puts `folder` in the place of what is there, if anything. */
-function install(folder: string, place: string, unique: () => string): void {
-  const old = unique();
-  try {
-    renameSync(place, old);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-  try {
-    renameSync(folder, place);
-  } catch (error) {
-    if (existsSync(old)) renameSync(old, place);
-    throw error;
-  }
-  rmSync(old, { recursive: true, force: true });
-}
-
 /** Fetches or reassembles under the lock, in a folder of its own that takes the guest's place only when it is whole. */
 async function make(recipe: GuestRecipe, report: Report, { again = false, signal }: FetchOptions): Promise<Guest> {
   const guests = guestFolder();
@@ -243,7 +226,7 @@ async function make(recipe: GuestRecipe, report: Report, { again = false, signal
     recipe.assemble(folder, report);
     const { description, packages } = made;
     writeManifest(folder, { description, packages, assembly: recipe.assembly });
-    install(folder, place, unique);
+    replaceFolder(folder, place, unique());
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

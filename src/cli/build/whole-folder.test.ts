@@ -43,6 +43,16 @@ test("what fails leaves what was there", async () => {
   assert.deepEqual(readdirSync(root), ["made"]);
 });
 
+test("what cannot take its place leaves what was there", async () => {
+  await makeWhole(folder, holding("one"));
+  await assert.rejects(
+    makeWhole(folder, async () => undefined),
+    { code: "ENOENT" },
+  );
+  assert.deepEqual(readdirSync(folder), ["one"]);
+  assert.deepEqual(readdirSync(root), ["made"]);
+});
+
 test("what one that was killed left behind is in nobody's way, and in nothing that is made", async () => {
   for (const name of [".made-unfinished", ".made-before"]) {
     mkdirSync(join(root, name));

@@ -1,6 +1,7 @@
 /** A folder that is there whole or as it was before, whenever the process that makes it ends. */
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { replaceFolder } from "../../base/node/replace-folder.js";
 
 /**
  * Has `fill` write into a folder beside `folder`, which is not there yet; then it takes `folder`'s place, and what was there is
@@ -16,11 +17,9 @@ export async function makeWhole<T>(folder: string, fill: (work: string) => Promi
   remove(before);
   try {
     const made = await fill(work);
-    if (existsSync(folder)) renameSync(folder, before);
-    renameSync(work, folder);
+    replaceFolder(work, folder, before);
     return made;
   } finally {
     remove(work);
-    remove(before);
   }
 }
