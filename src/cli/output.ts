@@ -13,6 +13,21 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
 }
 
+/** Brings a program's output there, as fast as the reader takes it: the guest's program waits meanwhile. `brought` hears of each piece. */
+export async function bring(
+  from: ReadableStream<Uint8Array>,
+  to: NodeJS.WritableStream,
+  brought: () => void = () => undefined,
+): Promise<void> {
+  const reader = from.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    await new Promise<void>((resolve) => to.write(value, () => resolve()));
+    brought();
+  }
+}
+
 /** The reader of a pipe has gone away (`unikvm ... | head`). */
 export const isReaderGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "EPIPE";
 

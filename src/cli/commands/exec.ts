@@ -7,6 +7,7 @@ import { VmmError } from "../../vmm/errors.js";
 import { addExamples, type Finish } from "../command.js";
 import { type Input, watchInput } from "../input.js";
 import { endingSignals } from "../interrupt.js";
+import { bring } from "../output.js";
 import { openRemoteGuest } from "../remote.js";
 import { parseCount } from "../sizes.js";
 import {
@@ -134,15 +135,5 @@ async function attend(program: Process, input: Input): Promise<number> {
     return statusOf(ended, constants.signals);
   } finally {
     for (const signal of endingSignals) process.off(signal, onSignal);
-  }
-}
-
-/** As fast as the reader takes it: the guest's program waits meanwhile. */
-async function bring(from: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<void> {
-  const reader = from.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    await new Promise<void>((resolve) => to.write(value, () => resolve()));
   }
 }

@@ -5,6 +5,7 @@ import type { Process, TerminalSize, Vm } from "../../api/types.js";
 import { addExamples, type Finish } from "../command.js";
 import { escapeHelp, escapes } from "../escape.js";
 import { endingSignals } from "../interrupt.js";
+import { bring } from "../output.js";
 import { RawMode } from "../raw-mode.js";
 import { describeVm, programOptions, statusOf, statusOfFailure, useVm, type VmChoices } from "../vm-options.js";
 
@@ -56,17 +57,10 @@ const [silence, atMost] = [200, 2000] as const;
 /** Brings its output here. `quiet` resolves when that has ended, or nothing more of a program that ended is to be expected. */
 function show(program: Process): { readonly quiet: () => Promise<void> } {
   let heard = performance.now();
-  const bring = async (): Promise<void> => {
-    const reader = program.stdout.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      await new Promise<void>((resolve) => process.stdout.write(value, () => resolve()));
-      heard = performance.now();
-    }
-  };
   let over = false;
-  const all = bring().finally(() => {
+  const all = bring(program.stdout, process.stdout, () => {
+    heard = performance.now();
+  }).finally(() => {
     over = true;
   });
   // Who waits for the program's end hears of it.
