@@ -94,7 +94,10 @@ export const deferred: Deferred = {
   places: (source) => placesOf(source).map(flagNumber),
 };
 
-/** Routines that go elsewhere, and that regions end with: system calls and what leads back. */
+/**
+ * Routines that go elsewhere, and that regions end with: system calls and what leads back. Far jumps are not among them: of far
+ * pointers in code a region's operands have nothing.
+ */
 const last: ReadonlySet<HelperName> = new Set([
   "systemCall",
   "systemReturn",

@@ -195,7 +195,7 @@ export interface X86Machine extends Operations {
   shade(): void;
   /**
    * Calls a routine of the run-time library. A region makes the call only if the routine knows none of what regions hold in locals
-   * (its effect is "state" or "pure"), or if it ends with it ("leaves"); else the body runs in the interpreter alone.
+   * (its effect is "state" or "pure"), or leads from a program to the system or back; else the body runs in the interpreter alone.
    */
   call<N extends HelperName>(name: N, ...args: HelperArguments<N>): HelperResult<N>;
   /** `quick` where the condition holds, else what the routine gives. */

@@ -8,15 +8,18 @@ import type { Size } from "../registers.js";
 /** Bits of a linear address, which the others repeat the highest of. */
 const addressBits = 48;
 
+/** What the lower bits of a linear address are the whole of: it is canonical if it is this. */
+export function canonical({ i64 }: X86Machine, address: I64): I64 {
+  return i64.shrS(i64.shl(address, i64.const(64 - addressBits)), i64.const(64 - addressBits));
+}
+
 /**
  * A jump's place that a register or memory names is canonical, or else the jump faults, and not what is there. Where RET goes is
  * not looked at: it is the most frequent of them, and faults there, with its bytes gone from the stack.
  */
 function checkNamed(m: X86Machine, target: I64, size: Size): void {
   if (size !== 64) return;
-  const { i64 } = m;
-  const canonical = i64.shrS(i64.shl(target, i64.const(64 - addressBits)), i64.const(64 - addressBits));
-  m.if(i64.ne(canonical, target), () => m.raise(Vector.generalProtection));
+  m.if(m.i64.ne(canonical(m, target), target), () => m.raise(Vector.generalProtection));
 }
 
 /** A call: the next instruction's address goes onto the stack. */

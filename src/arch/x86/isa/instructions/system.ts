@@ -3,6 +3,7 @@
 import type { I32, I64 } from "../../../../semantics/values.js";
 import { insn } from "../insn.js";
 import { type Facts, type Operand, rax, rcx, rdx, Vector, type X86Machine } from "../machine.js";
+import { canonical } from "./branch.js";
 
 const nothing = (): void => {};
 const fence = (m: X86Machine): void => m.fence();
@@ -218,9 +219,8 @@ const readBase = (m: X86Machine, segment: number, dst: Operand): void =>
   );
 const writeBase = (m: X86Machine, segment: number, src: Operand): void => {
   const value = src.read();
-  const isCanonical = m.i64.eq(m.i64.shrS(m.i64.shl(value, m.i64.const(16)), m.i64.const(16)), value);
   m.shortcut(
-    m.i32.and(m.control4("fsgsbase"), isCanonical),
+    m.i32.and(m.control4("fsgsbase"), m.i64.eq(canonical(m, value), value)),
     () => m.setBase(segment, value),
     () => m.call("writeBase", m.i32.const(segment), value),
   );
