@@ -629,6 +629,7 @@ _Noreturn void begin(void)
 	call(rt_sigaction, SIGPIPE, &ignore, 0, sizeof blocked);
 	call(rt_sigprocmask, SIG_BLOCK, &blocked, 0, sizeof blocked);
 	call(prctl, 36 /* PR_SET_CHILD_SUBREAPER */, 1);
+	/* What it begins for root is root already (users.h). */
 	u32 root_group = 0;
 	call(setgroups, 1, &root_group);
 	call(setresgid, 0, 0, 0);
