@@ -89,3 +89,26 @@ test("a thread that was made for a VM, and not beforehand, is heard by the next 
     end();
   }
 });
+
+test("no spare thread is made while the process has much to do", async ({ mock }) => {
+  const vm = (await openKvm()).createVm();
+  vm.createVcpu(0);
+  const end = keepSpareThreads();
+  let looks = 0;
+  /** What the process took since it was last looked at, us. */
+  let taken = 1e6;
+  mock.method(process, "cpuUsage", (before?: NodeJS.CpuUsage) => {
+    if (before) looks++;
+    return { user: before ? taken : 0, system: 0 };
+  });
+  try {
+    noteStart({ vm: vm.share(), kind: undefined });
+    await until("it is looked at three times", () => looks >= 3);
+    assert.equal(spareThreads(), 0);
+    taken = 1000;
+    await until("it is made once there is time", () => spareThreads() === 1);
+  } finally {
+    end();
+    vm.close();
+  }
+});

@@ -1,7 +1,8 @@
 /**
  * Threads for vCPUs that have loaded their code and wait for a start message. Loading takes a thread longer than all else that a
- * twin waits for. They are there while somebody keeps VMs that may be forked, and no sooner than these have lived a while:
- * what runs one command and ends does not pay for them. The thread of a VM that ends is one, too, while others live.
+ * twin waits for. They are there while somebody keeps VMs that may be forked, and no sooner than these have lived a while and
+ * the process has nothing else to do: what runs one command and ends does not pay for them, nor do the commands of a VM that
+ * runs one after the other. The thread of a VM that ends is one, too, while others live.
  */
 import { Worker } from "node:worker_threads";
 import { thisPackage } from "../base/package.js";
@@ -19,6 +20,8 @@ export interface ThreadWarming {
 
 /** After the first VM was made, and after a spare thread was taken, ms. */
 const patience = { first: 2000, next: 500 } as const;
+/** The process is quiet that took less than this share of a processor's time for so long, ms; it is looked at so often at most. */
+const quiet = { share: 0.3, milliseconds: 250, looks: 100 } as const;
 const mostSpares = 2;
 /** Bytes of WebAssembly's pages that stand for a VM's memory. */
 const smallMemory = { initial: 16, maximum: 16, shared: true } as const;
@@ -121,14 +124,27 @@ export function keepSpareThreads(): () => void {
 }
 
 function later(delay: number): void {
-  if (timer !== undefined || wanted === 0) return;
+  if (timer === undefined && wanted > 0) after(delay, makeWhenQuiet);
+}
+
+function after(delay: number, then: () => void): void {
   timer = setTimeout(() => {
     timer = undefined;
-    if (wanted === 0 || !warming || spares.length >= Math.min(wanted, mostSpares)) return;
-    spares.push(warmed(warming));
-    later(patience.next);
+    if (wanted > 0 && warming && spares.length < Math.min(wanted, mostSpares)) then();
   }, delay);
   timer.unref();
+}
+
+function makeWhenQuiet(looks: number = quiet.looks): void {
+  const before = process.cpuUsage();
+  const begin = performance.now();
+  after(quiet.milliseconds, () => {
+    const { user, system } = process.cpuUsage(before);
+    const share = (user + system) / 1000 / (performance.now() - begin);
+    if (share > quiet.share && looks > 1) return makeWhenQuiet(looks - 1);
+    if (warming) spares.push(warmed(warming));
+    later(patience.next);
+  });
 }
 
 function warmed(start: ThreadWarming): Worker {
