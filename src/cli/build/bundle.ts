@@ -1,6 +1,6 @@
 /** Bundles what a configuration asks for, with esbuild. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildOptions, BuildResult, Metafile, Plugin } from "esbuild";
 import { agentArchitectures, guestPrograms } from "../../../guests/agent/archive.js";
@@ -188,6 +188,7 @@ async function bundleInto(
       cause,
     });
   }
+  dropBareImports(folder, metafile);
   if (platform === "browser") shortenNames(folder, metafile);
   for (const asset of assetsOf(configuration, command)) {
     mkdirSync(dirname(join(folder, asset)), { recursive: true });
@@ -224,6 +225,26 @@ async function checkedModules(configuration: BuildConfiguration): Promise<{
   const { errors, files } = modpost(list);
   if (errors.length > 0) throw new VmmError(errors.join("; "));
   return { list, files };
+}
+
+/**
+ * Chunks import each other also for what they do when they are loaded, a third of all imports in what a page loads. Ours do
+ * nothing then (package.json, "sideEffects"), and what of them is used is imported by name.
+ */
+function dropBareImports(folder: string, metafile: Metafile): void {
+  const ours = Object.entries(metafile.outputs)
+    .filter(
+      ([, { inputs, entryPoint }]) =>
+        !entryPoint && !Object.keys(inputs).some((path) => path.includes("node_modules/")),
+    )
+    .map(([path]) => basename(path));
+  const bare = new RegExp(`import ?"\\./(?:${ours.map((name) => name.replaceAll(".", "\\.")).join("|")})";\\n?`, "g");
+  for (const output of Object.keys(metafile.outputs)) {
+    const path = join(folder, basename(output));
+    const text = readFileSync(path, "utf8");
+    const less = text.replace(bare, "");
+    if (less !== text) writeFileSync(path, less);
+  }
 }
 
 /** What esbuild puts at the end of chunks' names: 40 bits of what is in them. */

@@ -1,5 +1,6 @@
 /** What an x86 VM and its vCPUs are besides what every VM is, as plain values under names (kvm/saved.ts). */
 import { KvmError } from "../../../base/errors.js";
+import { shown } from "../../../base/takes.js";
 import { type SavedState, savedVcpuState } from "../../../engine/vcpu-saved.js";
 import type { VcpuInside, VmInside } from "../../../kvm/inside.js";
 import { restoreFields, type SavedFields, saveFields } from "../../../kvm/saved.js";
@@ -116,7 +117,7 @@ export function saveVm(vm: VmInside): SavedX86Vm {
 export const vendorFault = (saved: string): string | undefined =>
   saved === vendor.module
     ? undefined
-    : `has processors of ${JSON.stringify(saved.slice(0, 60))}, and this VM those of ${vendor.module}: a guest cannot change its processor's vendor; load ${JSON.stringify(saved.slice(0, 60))}`;
+    : `has processors of ${shown(saved)}, and this VM those of ${vendor.module}: a guest cannot change its processor's vendor; load ${shown(saved)}`;
 
 /** What createVm made is there. */
 export function restoreVm(vm: VmInside, saved: unknown): void {
