@@ -1,5 +1,6 @@
 /** Eventfds, and their bindings to interrupts (irqfd) and to guest writes (ioeventfd). All state is in the VM's memory. */
 import { KvmError } from "../base/errors.js";
+import { hostTurn } from "../base/host-turn.js";
 import { guard } from "../base/takes.js";
 import { locked } from "./lock.js";
 import type { VmMemory } from "./memory.js";
@@ -33,6 +34,9 @@ export interface EventFdHost {
   readonly hasPorts: boolean;
   setGsi(gsi: number, level: boolean): void;
 }
+
+/** Signals can come as fast as a guest writes: after so long, ms, what else waits for the thread has its turn. */
+const longestTurn = 2;
 
 type AsyncWait = { async: false } | { async: true; value: Promise<string> };
 type WaitAsync = (array: Int32Array, index: number, value: number) => AsyncWait;
@@ -317,14 +321,20 @@ export class EventFds {
       };
     }
     const loop = async (): Promise<void> => {
+      let turn = performance.now();
       while (!over() && memory.load(at(id) + fields.state) !== 0) {
         const address = at(id) + fields.sequence;
         const seen = memory.load(address);
         deliver();
         if (over()) return;
-        if (waitAsync) {
+        if (performance.now() - turn > longestTurn) {
+          await hostTurn();
+          turn = performance.now();
+        } else if (waitAsync) {
           const wait = waitAsync(memory.i32s, address >>> 2, seen);
-          if (wait.async) await wait.value;
+          if (!wait.async) continue;
+          await wait.value;
+          turn = performance.now();
         } else {
           await new Promise<void>((resolve) => {
             const end = this.#host.poll(() => {

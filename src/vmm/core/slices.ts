@@ -3,6 +3,7 @@
  * without shared memory gets.
  */
 
+import { hostTurn } from "../../base/host-turn.js";
 import { isForwarded } from "../../kvm/uapi/exits.js";
 import type { Exit, Kvm, MoveOptions, Vcpu } from "../../kvm/uapi.js";
 import { describeError } from "../errors.js";
@@ -126,24 +127,19 @@ export class SliceScheduler implements Scheduler {
   }
 
   async #loop(): Promise<void> {
-    const { yieldToHost, close } = hostTurns();
-    try {
-      while (!this.#still.leaving) {
-        if (this.#still.here) {
-          this.#woken = false;
-          await this.#sleep(Number.POSITIVE_INFINITY);
-          continue;
-        }
-        const turnEnd = performance.now() + turnLength;
-        let until: number;
-        do {
-          until = this.#round();
-        } while (!this.#still.leaving && until <= performance.now() && performance.now() < turnEnd);
-        if (until > performance.now()) await this.#sleep(until);
-        else await yieldToHost();
+    while (!this.#still.leaving) {
+      if (this.#still.here) {
+        this.#woken = false;
+        await this.#sleep(Number.POSITIVE_INFINITY);
+        continue;
       }
-    } finally {
-      close();
+      const turnEnd = performance.now() + turnLength;
+      let until: number;
+      do {
+        until = this.#round();
+      } while (!this.#still.leaving && until <= performance.now() && performance.now() < turnEnd);
+      if (until > performance.now()) await this.#sleep(until);
+      else await hostTurn();
     }
   }
 
@@ -217,25 +213,4 @@ export class SliceScheduler implements Scheduler {
       };
     });
   }
-}
-
-/**
- * A way to let the thread's other work run once, without a timer's millisecond. Node takes up to 1000 messages of a port
- * before it looks at its timers, so that its own setImmediate is used where there is one.
- */
-function hostTurns(): { yieldToHost: () => Promise<void>; close: () => void } {
-  if (typeof setImmediate === "function") {
-    return { yieldToHost: () => new Promise((resolve) => setImmediate(resolve)), close: () => undefined };
-  }
-  const { port1, port2 } = new MessageChannel();
-  let resume: (() => void) | undefined;
-  port1.onmessage = () => resume?.();
-  return {
-    yieldToHost: () =>
-      new Promise((resolve) => {
-        resume = resolve;
-        port2.postMessage(0);
-      }),
-    close: () => port1.close(),
-  };
 }
