@@ -16,3 +16,6 @@ export class ChoiceError extends VmmError {
 export function describeError(error: unknown): { readonly message: string; readonly stack?: string | undefined } {
   return error instanceof Error ? { message: error.message, stack: error.stack } : { message: String(error) };
 }
+
+/** A number of bytes for a sentence, rounded up. */
+export const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`;

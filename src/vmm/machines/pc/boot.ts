@@ -1,5 +1,6 @@
 /** What the ways to begin a kernel have in common: what they need, what they give, flat segments, the map of memory. */
 import type { X86Regs, X86Segment, X86Sregs } from "../../../arch/x86/uapi.js";
+import { mebibytes, VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 import { Address, highMemory, lowMemoryEnd } from "./memory-map.js";
 
@@ -32,6 +33,14 @@ export interface BootOptions {
   readonly firmware?: readonly Placed[];
   /** Where ACPI's tables begin, if there are any. */
   readonly acpi?: number | undefined;
+}
+
+/** The kernel ends at `kernelEnd`, and it or the initrd behind it beyond `end`. Bytes. */
+export function tooLittleMemory(kernelEnd: number, initrd: Uint8Array | undefined, end: number): VmmError {
+  const more = initrd ? `, the initrd ${mebibytes(initrd.length)} behind it` : "";
+  return new VmmError(
+    `the kernel needs memory up to ${mebibytes(kernelEnd)}${more}, there are ${mebibytes(end)}; give the guest more with --memory`,
+  );
 }
 
 /** Kinds of memory: the same numbers in Linux's map and in multiboot's. */

@@ -77,11 +77,17 @@ test("one that unpacks itself finds its header in the zero page, with what it is
 });
 
 test("what does not fit is refused with a sentence", () => {
-  const wrong = [
-    { commandLine: "x".repeat(2048), memorySize },
-    { commandLine: "", memorySize: 16 << 20 },
-    { commandLine: "", memorySize, initrd: new Uint8Array(memorySize - 0x110_0000) },
-    { commandLine: "", memorySize, kernel: { ...kernel, segments: [{ ...kernel.segments[0], address: 0x1000 }] } },
-  ];
-  for (const one of wrong) assert.throws(() => linuxBoot({ kernel, ...one }), VmmError);
+  const initrd = new Uint8Array(memorySize - 0x110_0000);
+  const low = { ...kernel, segments: [{ ...kernel.segments[0], address: 0x1000 }] };
+  for (const [wrong, sentence] of [
+    [{ commandLine: "x".repeat(2048), memorySize }, /command line/],
+    [{ commandLine: "", memorySize: 16 << 20 }, /^the kernel needs memory up to \d+ MiB, there are 16 MiB; give/],
+    [{ commandLine: "", memorySize, initrd }, /MiB, the initrd \d+ MiB behind it, there are/],
+    [{ commandLine: "", memorySize, kernel: low }, /^no kernel of Linux: .* 0x1000, below 1 MiB$/],
+  ] as const) {
+    assert.throws(
+      () => linuxBoot({ kernel, ...wrong }),
+      (error) => error instanceof VmmError && sentence.test(error.message),
+    );
+  }
 });

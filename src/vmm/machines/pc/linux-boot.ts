@@ -3,7 +3,15 @@
  * loaded. Source: Linux, Documentation/x86/boot.rst, "64-bit Boot Protocol", "32-bit Boot Protocol"; zero-page.rst.
  */
 import { ChoiceError, VmmError } from "../../errors.js";
-import { type Boot, type BootOptions, flatSegments, memoryRanges, segmentTable, unpaged } from "./boot.js";
+import {
+  type Boot,
+  type BootOptions,
+  flatSegments,
+  memoryRanges,
+  segmentTable,
+  tooLittleMemory,
+  unpaged,
+} from "./boot.js";
 import { highMemory } from "./memory-map.js";
 
 /** Where things are, below the 640 KiB that the first PC had. */
@@ -34,17 +42,14 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
   const { bits = 64 } = kernel;
   const last = kernel.segments.at(-1);
   const kernelEnd = last ? last.address + last.size : 0;
-  if (kernel.segments.some(({ address }) => address < highMemory)) {
-    throw new VmmError("the kernel is not to be loaded below 1 MiB");
+  const low = kernel.segments.find(({ address }) => address < highMemory);
+  if (low) {
+    throw new VmmError(`no kernel of Linux: it is to be loaded at 0x${low.address.toString(16)}, below 1 MiB`);
   }
   const initrdEnd = bits === 32 ? Math.min(memorySize, mappedEnd32) : memorySize;
   // Not by bits: they are 32 with a sign, and memory reaches beyond 2 GiB.
   const initrdAt = initrd ? Math.floor((initrdEnd - initrd.length) / 4096) * 4096 : memorySize;
-  if (kernelEnd > initrdAt) {
-    throw new VmmError(
-      `the kernel${initrd ? " and the initrd do" : " does"} not fit into ${memorySize} bytes of memory`,
-    );
-  }
+  if (kernelEnd > initrdAt) throw tooLittleMemory(kernelEnd, initrd, initrdEnd);
   const page = new Uint8Array(4096);
   // What a kernel unpacks itself by is its own; the rest is ours.
   if (kernel.setupHeader) page.set(kernel.setupHeader, Zero.header);

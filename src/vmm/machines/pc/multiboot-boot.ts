@@ -3,7 +3,16 @@
  * Source: Multiboot Specification version 0.6.96, "Machine state", "Boot information format".
  */
 import { ChoiceError, VmmError } from "../../errors.js";
-import { type Boot, type BootOptions, flatSegments, memoryRanges, type Placed, segmentTable, unpaged } from "./boot.js";
+import {
+  type Boot,
+  type BootOptions,
+  flatSegments,
+  memoryRanges,
+  type Placed,
+  segmentTable,
+  tooLittleMemory,
+  unpaged,
+} from "./boot.js";
 import { highMemory, lowMemoryEnd } from "./memory-map.js";
 
 /** What EAX says to a kernel: who has loaded it. */
@@ -44,9 +53,7 @@ export function multibootBoot({ kernel, initrd, commandLine, memorySize, firmwar
   const kernelEnd = Math.max(highMemory, last ? last.address + last.size : 0);
   const moduleAt = Math.ceil(kernelEnd / 4096) * 4096;
   if (Math.max(kernelEnd, initrd ? moduleAt + initrd.length : 0) > memorySize) {
-    throw new VmmError(
-      `the kernel${initrd ? " and the initrd do" : " does"} not fit into ${memorySize} bytes of memory: the kernel ends at 0x${kernelEnd.toString(16)}`,
-    );
+    throw tooLittleMemory(kernelEnd, initrd, memorySize);
   }
   const view = new DataView(new ArrayBuffer(end - information));
   const bytes = new Uint8Array(view.buffer);

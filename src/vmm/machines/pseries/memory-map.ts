@@ -3,7 +3,7 @@
  * behind it that takes it, and the RTAS stub and the device tree as high as they may lie. High, because small programs
  * have a stack and a heap right behind what their file names, and say so nowhere.
  */
-import { VmmError } from "../../errors.js";
+import { mebibytes, VmmError } from "../../errors.js";
 import type { ElfImage } from "../../loaders/elf.js";
 
 export interface Placement {
@@ -24,8 +24,6 @@ const alignment = 65536;
 const rtasLimit = 0x4000_0000;
 /** Linux copies the tree elsewhere early; until then it must not be moved upon. Larger than any tree we write. */
 export const deviceTreeRoom = 0x4_0000;
-
-const mebibytes = (bytes: number) => `${Math.ceil(bytes / 1048576)} MiB`;
 
 /** Throws VmmError if the memory is too small for what is to be put there. Sizes in bytes. */
 export function placeInMemory(kernel: ElfImage, initrdSize: number, rtasSize: number, memorySize: number): MemoryMap {
