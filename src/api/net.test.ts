@@ -177,6 +177,9 @@ test("a server that speaks no HTTP, or never stops its head, is an error with a 
     ["SSH-2.0\r\n", /no status/],
     ["HTTP/1.1 200 OK\r\nnot a header\r\n\r\n", /line of its head/],
     ["HTTP/1.1 200 OK\r\nx\x01y: z\r\n\r\n", /cannot be one/],
+    // Whoever tries where the value ends does so for years.
+    [`HTTP/1.1 200 OK\r\nx:${" ".repeat(60_000)}y\rz\r\n\r\n`, /cannot be one/],
+    [`HTTP/1.1 200 OK\r\n:${" ".repeat(60_000)}y\r\n\r\n`, /line of its head/],
     ["HTTP/1.1 700 OK\r\n\r\n", /status is 700/],
     ["HTTP/1.1 101 Switching\r\n\r\n", /status is 101/],
     ["HTTP/1.1 100 Continue\r\n\r\n".repeat(100), /interim/],

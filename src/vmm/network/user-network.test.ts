@@ -248,6 +248,10 @@ test("datagrams go round, are forgotten after a while, and are not more than so 
   for (let port = 1; port <= 2000; port++) it.give(udpFrame(toOutside(outside), port, 123, new Uint8Array(0)));
   await settled();
   assert.equal(it.network.stats()["net_udp_flows"], 256);
+  // No host can be asked for port 0.
+  it.give(udpFrame(toOutside(outside), 9, 0, Uint8Array.of(1)));
+  await settled();
+  assert.ok(!it.asked.includes("udp 8.8.8.8 0"));
   assert.equal(it.flows.filter(({ closed }) => !closed).length, 256);
   it.network.close();
   assert.ok(it.flows.every(({ closed }) => closed));

@@ -305,6 +305,11 @@ export class UserNetwork implements NetworkEnd {
       if (!this.#names.ask(payload, reply)) this.#count("refused_questions");
       return;
     }
+    // Nothing has it, and the host's sockets cannot be asked to reach it.
+    if (destinationPort === 0) {
+      this.#count("refused_datagrams");
+      return;
+    }
     const key = keyOf({ guestPort: sourcePort, address: destination, port: destinationPort });
     const known = this.#udp.get(key);
     const flow = known ?? this.#openUdp(destination, destinationPort, reply);

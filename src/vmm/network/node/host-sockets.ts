@@ -21,8 +21,12 @@ export const hostSockets: HostNetwork = {
     let closed = false;
     let waiting: Uint8Array[] | undefined = [];
     let inFlight = 0;
+    const close = (): void => {
+      if (!closed) socket?.close();
+      closed = true;
+    };
     const send = (bytes: Uint8Array): void => {
-      if (inFlight >= mostWaiting) return;
+      if (closed || inFlight >= mostWaiting) return;
       inFlight++;
       socket?.send(bytes, () => inFlight--);
     };
@@ -34,7 +38,9 @@ export const hostSockets: HostNetwork = {
       opened.on("error", () => {});
       opened.on("message", received);
       opened.connect(port, address, (error?: Error) => {
-        if (!error) for (const bytes of waiting ?? []) send(bytes);
+        // A socket that is not connected throws where it is to send.
+        if (error) close();
+        else for (const bytes of waiting ?? []) send(bytes);
         waiting = undefined;
       });
       opened.unref();
@@ -44,10 +50,7 @@ export const hostSockets: HostNetwork = {
         if (!waiting) send(bytes);
         else if (waiting.length < mostWaiting) waiting.push(bytes.slice());
       },
-      close: () => {
-        closed = true;
-        socket?.close();
-      },
+      close,
     };
   },
 
