@@ -266,6 +266,25 @@ test("a disk whose bytes are elsewhere: requests end when they are here, few at 
   assert.throws(() => new VirtioBlock({ disk: other }, { ...saved, version: "another" }), /EINVAL.*has changed since/);
 });
 
+test("a driver that asks for much at once leaves others their turn", async () => {
+  class Slow extends Recorded {
+    override read(offset: number, bytes: Uint8Array): void {
+      const end = performance.now() + 4;
+      while (performance.now() < end);
+      super.read(offset, bytes);
+    }
+  }
+  const it = setUp(new Slow());
+  it.request(IN, 0, 512);
+  it.asked();
+  for (let count = 0; count < size; count++) it.offer(0, count === size - 1);
+  const atOnce = it.asked().length;
+  assert.ok(atOnce >= 1 && atOnce <= 3, `${atOnce}`);
+  for (let tries = 0; it.usedCount() < 1 + size && tries < 500; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(it.usedCount(), 1 + size);
+});
+
 test("head, data and status lie in descriptors as the driver likes", () => {
   const { view, ram, describe, offer, used } = setUp();
   view.setUint32(headAt, IN, true);

@@ -149,6 +149,27 @@ test("frames of the guest, in descriptors as it likes, with and without a checks
   assert.equal(end.events.filter((event) => event === "settle").length, 4);
 });
 
+test("a driver that sends much at once leaves others their turn", async () => {
+  const { end, view, set, usedOf } = setUp();
+  end.receive = (frame) => {
+    const until = performance.now() + 4;
+    while (performance.now() < until);
+    end.got.push(frame);
+  };
+  const { descriptors, driver } = areasOf(1);
+  for (let i = 0; i < size; i++) {
+    view.setBigUint64(descriptors + 16 * i, 0x8000n, true);
+    view.setUint32(descriptors + 16 * i + 8, 12 + 60, true);
+    view.setUint16(driver + 4 + 2 * i, i, true);
+  }
+  view.setUint16(driver + 2, size, true);
+  set(0x3004, 2, 1);
+  assert.ok(end.got.length >= 1 && end.got.length <= 3, `${end.got.length}`);
+  for (let tries = 0; usedOf(1).length < size && tries < 500; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual([end.got.length, usedOf(1).length], [size, size]);
+});
+
 test("what is no frame is given back and goes nowhere", () => {
   const { transmit, offer, end, usedOf, get } = setUp();
   transmit([0], frameOf(13));

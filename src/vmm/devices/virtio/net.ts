@@ -36,6 +36,8 @@ const tcpChecksum = 16;
 const queueSize = 256;
 const controlSize = 64;
 const mostPairs = 16;
+/** After so long, ms, others have their turn before the next frame of the guest's is looked at. */
+const longestTurn = 10;
 
 export interface VirtioNetOptions {
   readonly end: NetworkEnd;
@@ -143,8 +145,13 @@ export class VirtioNet implements VirtioDevice, NetworkCard {
 
   /** Frames that the guest sends. */
   #transmit(queue: VirtioQueue, pair: number): void {
+    const end = performance.now() + longestTurn;
     // The driver may add more while this runs: no more than a queue's worth at a time.
     for (let count = 0; count < queueSize; count++) {
+      if (count > 0 && performance.now() >= end) {
+        this.#transport?.again(2 * pair + 1);
+        break;
+      }
       const buffer = queue.take();
       if (!buffer) break;
       const length = lengthOf(buffer.readable);

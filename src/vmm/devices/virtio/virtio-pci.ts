@@ -4,6 +4,7 @@
  * Source: Virtual I/O Device (VIRTIO) 1.1, "Virtio Over PCI Bus"; names of Linux's virtio_pci.h and virtio_config.h.
  */
 import { KvmError } from "../../../base/errors.js";
+import { hostTurn } from "../../../base/host-turn.js";
 import { anything, having, integer, listOf, optional, u32, u64 } from "../../../base/takes.js";
 import type { PciBus, PciCapability, PciDevice, PciDoorbell, PciMemory } from "../pci/device.js";
 import { PCI_CAP_ID_VNDR } from "../pci/registers.js";
@@ -492,10 +493,10 @@ export class VirtioPciDevice implements PciDevice {
   #lookAgain(index: number): void {
     if (this.#again.has(index)) return;
     this.#again.add(index);
-    setTimeout(() => {
+    void hostTurn().then(() => {
       this.#again.delete(index);
       this.#notifySoon(index);
-    }, 0);
+    });
   }
 
   /** The guest's CPU does not wait for what a device does with its buffers. After a restore every queue is looked at. */
