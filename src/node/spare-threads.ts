@@ -20,8 +20,11 @@ export interface ThreadWarming {
 
 /** After the first VM was made, and after a spare thread was taken, ms. */
 const patience = { first: 2000, next: 500 } as const;
-/** The process is quiet that took less than this share of a processor's time for so long, ms; it is looked at so often at most. */
-const quiet = { share: 0.3, milliseconds: 250, looks: 100 } as const;
+/**
+ * The process is quiet that took less than this share of a processor's time for so long, ms. It is looked at so often at most: who
+ * has always something to do has it made beside that once, and twins without a delay.
+ */
+const quiet = { share: 0.3, milliseconds: 250, looks: 16 } as const;
 const mostSpares = 2;
 /** Bytes of WebAssembly's pages that stand for a VM's memory. */
 const smallMemory = { initial: 16, maximum: 16, shared: true } as const;
