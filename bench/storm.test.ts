@@ -39,6 +39,9 @@ for (const implementation of ["hv", "pr"] as const) {
     endsInTime({ name, implementation, threads: "single", after: 100, by: "user" }));
 }
 
+test("a time limit that comes before the processors do is prolonged", () =>
+  endsInTime({ name: "nothing but a loop", implementation: "hv", threads: "worker", after: 100, by: "limit" }));
+
 const folder = mkdtempSync(join(tmpdir(), "unikvm-storm-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -12,7 +12,7 @@ import { type Implementation, runStorm, type ThreadMode } from "./storm-run.js";
 
 const usage = `usage: npm run bench:storm -- [options]
   --rounds N            (default: 1)
-  --after MILLISECONDS  it is ended after these (default: 2000)
+  --after MILLISECONDS  it is ended after these (default: 2000), a time limit later where processors begin later
   --only TEXT           storms with this in their names, of ${Object.keys(storms).join(", ")}
 `;
 const { rounds, after, names } = chosen({ name: "bench", usage }, () => {

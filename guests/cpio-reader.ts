@@ -2,7 +2,9 @@
  * Reads what Linux unpacks as its initramfs: archives in the "newc" format one after the other, each as it is or compressed
  * (Linux, "initramfs buffer format"). Others made it: each length is checked.
  */
+import { constants, gunzipSync } from "node:zlib";
 import { decompress, isCompressed, magicLength } from "../src/modules/node/decompress.js";
+import { looksLikeText } from "../src/vmm/loaders/kernel-image.js";
 
 /** Of an initial RAM disk, unpacked. */
 const mostBytes = 1 << 30;
@@ -49,6 +51,17 @@ export function isInitramfs(bytes: Uint8Array): boolean {
   const first = zerosAt(bytes);
   const head = Buffer.from(bytes.subarray(first, first + 4)).toString("hex");
   return bytes.length === 0 || starts.some((start) => head.startsWith(start));
+}
+
+/** Whether it is text, as it is or packed with gzip: no kernel finds a file system of any kind in that. */
+export function isTextFile(bytes: Uint8Array): boolean {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.length > 0 && looksLikeText(bytes);
+  try {
+    const head = gunzipSync(bytes.subarray(0, 4096), { finishFlush: constants.Z_SYNC_FLUSH });
+    return head.length > 0 && looksLikeText(head);
+  } catch {
+    return false;
+  }
 }
 
 function zerosAt(bytes: Uint8Array): number {

@@ -7,7 +7,7 @@ import { type ExportedGuest, exportDebian } from "./exchange.js";
 import { GuestUnavailable } from "./unavailable.js";
 
 export { type Guest, guestFolder, type Report } from "./cache.js";
-export { isInitramfs } from "./cpio-reader.js";
+export { isInitramfs, isTextFile } from "./cpio-reader.js";
 export type { GuestArchitecture } from "./debian-parts.js";
 export { type ExportedGuest, importGuest } from "./exchange.js";
 export { unpackedKernel } from "./kept-kernel.js";

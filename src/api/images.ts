@@ -1,5 +1,5 @@
 /** What `image` of createVm may be. */
-import { notSupported } from "./error.js";
+import { VmError } from "./error.js";
 
 /** Debian's kernel with busybox in memory. */
 export const debianBusybox = "debian-busybox";
@@ -13,8 +13,9 @@ export const isGuestFile = (image: string): boolean => /\.guest$/i.test(image);
 /** Throws VmError, NOT_SUPPORTED: an image of another kind. */
 export function requireImage(image: string): void {
   if (image === debianBusybox || isDiskImage(image) || isGuestFile(image)) return;
-  throw notSupported(
-    `createVm: the option image with "${image}"`,
-    `there is "${debianBusybox}", a guest's file as "debian.guest", a disk with a root as "root.qcow2" or "root.img", or kernel and initrd`,
+  throw new VmError(
+    "NOT_SUPPORTED",
+    `createVm: the image "${image}" is of no kind that is known: there is "${debianBusybox}"; a file whose name says what it is, ` +
+      "as debian.guest, or as root.qcow2, root.img, root.raw, root.ext4 or root.squashfs for a disk with a root; or kernel and initrd",
   );
 }

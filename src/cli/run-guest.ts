@@ -7,6 +7,7 @@ import {
   GuestUnavailable,
   guestDrivers,
   guestOfMachine,
+  isTextFile,
   unpackedKernel,
 } from "../../guests/index.js";
 import { collectGarbageSoon } from "../base/garbage.js";
@@ -85,6 +86,12 @@ export async function loadGuest(
   const initrdFile = options.initrd ?? known?.initrd;
   const initrd = initrdFile === undefined ? undefined : readFile(initrdFile, "initrd");
   if (initrd?.length === 0) throw new VmmError(`the initrd ${initrdFile} is empty`);
+  // A kernel of multiboot's is given it as a file, which may be anything; Linux takes the image of a file system, too.
+  if (initrd && !kernel.multiboot && isTextFile(initrd)) {
+    throw new VmmError(
+      `the initrd ${initrdFile} is a text file, and no archive or file system that a kernel could begin with`,
+    );
+  }
   // What the kernel has to say of its boot, dmesg has, too; a panic it says all the same.
   const append =
     options.append ?? [known?.append, known && options.initrd === undefined ? "quiet" : ""].filter(Boolean).join(" ");

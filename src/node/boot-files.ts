@@ -9,6 +9,7 @@ import {
   ensureDefaultGuest,
   guestDrivers,
   isInitramfs,
+  isTextFile,
   type OwnKernel,
   ownKernelFolders,
   unpackedKernel,
@@ -125,7 +126,7 @@ async function ownInitrd(source: FileSource): Promise<NonNullable<OwnKernel["ini
   const bytes = await readSource(source, "initrd");
   const path = nameOf(source, "initrd");
   if (bytes.length === 0) throw new VmError("EINVAL", `the initrd ${path} is empty`);
-  if (isInitramfs(bytes)) return { path, bytes };
+  if (isInitramfs(bytes) && !isTextFile(bytes)) return { path, bytes };
   const what = `the initrd ${path} is neither a cpio archive nor one that is compressed`;
   throw new VmError("EINVAL", `${what}; a disk with a root is given as image`);
 }

@@ -181,7 +181,7 @@ test("options that are wrong, or not there yet, are told by name before anything
     [{ snapshot: "no-such" }, "ENOENT", /no-such/],
     [{ shares: { "/mnt": "/tmp" } }, "NOT_SUPPORTED", /option shares/],
     [{ guest: "vax" as "i386" }, "EINVAL", /guest.*"ppc64le".*"x86_64".*"i386"/],
-    [{ image: "alpine" }, "NOT_SUPPORTED", /option image with "alpine"/],
+    [{ image: "alpine" }, "NOT_SUPPORTED", /image "alpine" is of no kind/],
     [{ limits: { cpu: 0 } }, "EINVAL", /limits.cpu is 0, not a number of processors from 0.01 to 1000/],
     [{ limits: { memory: "512M" } }, "EINVAL", /limits.memory is 512M, but the guest's RAM is 512M/],
     [{ memory: "1G", limits: { memory: "1G" } }, "EINVAL", /limits.memory is 1024M, but .* RAM is 1024M/],

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { makeElf, type TestSegment } from "../../src/vmm/loaders/elf.test-support.js";
 import { defaultGuest, type Finished, main, noGuest, unikvm } from "../boot/booting.test-support.js";
 
@@ -80,6 +81,13 @@ test("an empty file as initial RAM disk", async () =>
     3,
     /the initrd .*empty-initrd is empty/,
   ));
+
+test("text as initial RAM disk, packed or not", async () => {
+  const text = "console=hvc0 rdinit=/init\n".repeat(9);
+  const packed = new Uint8Array(gzipSync(text.repeat(9999)));
+  for (const initrd of [file("text-initrd", text), file("packed-text-initrd", packed)])
+    refused(await run("--kernel", loop(), "--initrd", initrd), 3, /the initrd .*text-initrd is a text file/);
+});
 
 test("a format of no kernel", async () =>
   refused(await run("--kernel-format", "flat"), 3, /--kernel is, and none was given/));

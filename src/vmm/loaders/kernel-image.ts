@@ -82,7 +82,7 @@ async function load(
 }
 
 /** Text has no zero bytes and next to no control characters; code for POWER has both in any stretch of it. */
-function looksLikeText(image: Uint8Array): boolean {
+export function looksLikeText(image: Uint8Array): boolean {
   const head = image.subarray(0, 4096);
   let control = 0;
   for (const byte of head) {
