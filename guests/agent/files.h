@@ -15,7 +15,8 @@ static long copy(int from, int to, u64 most)
 		long n = call(read, from, piece, most < sizeof piece ? most : sizeof piece);
 		if (n == -EINTR) continue;
 		if (n <= 0) return n;
-		if (!write_all(to, piece, n)) return -EPIPE;
+		long error = put_all(to, piece, n);
+		if (error < 0) return error;
 		most -= n;
 	}
 	return 0;

@@ -190,18 +190,24 @@ static void nap(long milliseconds)
 	call(clock_nanosleep, 1 /* CLOCK_MONOTONIC */, 0, &time, 0);
 }
 
-/* All of it, to what blocks; false: it could not be written. */
-static bool write_all(int fd, const void *bytes, size_t n)
+/* All of it, to what blocks. 0 or -errno. */
+static long put_all(int fd, const void *bytes, size_t n)
 {
 	const u8 *at = bytes;
 	while (n > 0) {
 		long done = call(write, fd, at, n);
 		if (done == -EINTR) continue;
-		if (done <= 0) return false;
+		if (done <= 0) return done < 0 ? done : -EIO;
 		at += done;
 		n -= done;
 	}
-	return true;
+	return 0;
+}
+
+/* The same; false: it could not be written. */
+static bool write_all(int fd, const void *bytes, size_t n)
+{
+	return put_all(fd, bytes, n) == 0;
 }
 
 /* To a byte of a file, from its beginning. 0 or -errno. */

@@ -71,7 +71,7 @@ const checkOptions = optionsOf<VmOptions>({
   ),
   limits: optional(
     optionsOf<Limits>({
-      ...{ cpu: anything, output: anything, disk: anything, lifetime: optional(integer(0, 0x7fff_ffff)) },
+      ...{ cpu: anything, output: anything, disk: anything, lifetime: optional(integer(1, 0x7fff_ffff)) },
       ...{ memory: anything, processes: optional(integer(1, mostProcesses)) },
     }),
   ),
@@ -182,6 +182,14 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
   const restored = from?.agent !== undefined;
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(signal?.reason);
+  // What it throws ends the VM as an abort does, from wherever it is called.
+  const tell = (step: Progress): void => {
+    try {
+      onProgress?.(step);
+    } catch (error) {
+      stop.abort(error);
+    }
+  };
   signal?.addEventListener("abort", onAbort, { once: true });
   // Meanwhile the platform was loaded.
   if (signal?.aborted) onAbort();
@@ -211,7 +219,7 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
       ports: [agent],
       connected: ([port]) => port && agent.connect(port),
       output: (bytes) => log.write(bytes),
-      progress: (step: Progress) => onProgress?.(step),
+      progress: tell,
       report: (sentence) => log.write(new TextEncoder().encode(`unikvm: ${sentence}\n`)),
       signal: stop.signal,
     };
@@ -234,13 +242,12 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
         return taken;
       },
     };
-    const { ended } = machine;
     vm = new LinuxVm(parts);
     const one = vm;
     // Time, host name and random numbers are others now; nothing runs before the guest has them.
     if (restored) agent.greet();
     const name = restored ? "restoring" : "booting";
-    onProgress?.({ name, done: 0 });
+    tell({ name, done: 0 });
     const ending = one.closed.then((end) => {
       const error = endError(end);
       throw error.code === "CRASHED"
@@ -258,14 +265,13 @@ async function boot(platform: Platform, options: VmOptions, from?: Captured): Pr
     const { processes } = options.limits ?? {};
     const prepared = processes === undefined ? ready : ready.then(() => one.limitProcesses(processes));
     prepared.catch(() => undefined);
-    await Promise.race([prepared, ending, aborted]).catch(async (error: unknown) => {
-      machine?.stop();
-      await ended;
-      throw error;
-    });
-    onProgress?.({ name, done: 1, total: 1 });
+    await Promise.race([prepared, ending, aborted]);
+    tell({ name, done: 1, total: 1 });
+    stop.signal.throwIfAborted();
     return one;
   } catch (error) {
+    machine?.stop();
+    await machine?.ended;
     if (stop.signal.aborted) throw stop.signal.reason;
     throw asVmError(from?.snapshot.hardware === undefined ? error : (await snapshotCode()).foreign(error));
   } finally {

@@ -158,6 +158,13 @@ function asDirents(bytes: Uint8Array, parentPath: string, most: number): Dirent[
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+interface NameOptions<Types extends boolean = false> {
+  readonly withFileTypes?: Types;
+  readonly recursive?: boolean;
+}
+
+const below = (folder: string, name: string): string => (folder.endsWith("/") ? folder : `${folder}/`) + name;
+
 /** What is not text of UTF-8 is not made to look so. Its encoding's names are node:fs's. */
 function withEncoding<T extends object>(options: string | T, call: string): T & { readonly encoding?: string | null } {
   const all = typeof options === "string" ? ({ encoding: options } as unknown as T) : options;
@@ -211,30 +218,29 @@ export class GuestFiles implements VmFs {
     await builtIn(this.#runner, command, { title: `open '${path}'`, input: data, ...abort(signal) });
   }
 
-  readdir(path: string): Promise<readonly string[]>;
-  readdir(
-    path: string,
-    options: { readonly withFileTypes: true; readonly recursive?: boolean },
-  ): Promise<readonly Dirent[]>;
+  readdir(path: string, options?: NameOptions): Promise<readonly string[]>;
+  readdir(path: string, options: NameOptions<true>): Promise<readonly Dirent[]>;
   async readdir(
     path: string,
-    options?: { readonly withFileTypes: true; readonly recursive?: boolean },
+    options: "utf8" | NameOptions | NameOptions<true> = {},
   ): Promise<readonly string[] | readonly Dirent[]> {
+    const { withFileTypes, recursive } = withEncoding<NameOptions<boolean>>(options, "readdir");
     const bytes = await this.#list(path);
     const found = asDirents(bytes, path, mostEntries);
-    if (!options) return found.map(({ name }) => name);
     // One after the other. A guest that says of each folder that there are more in it comes to an end, too.
     let room = mostNames - bytes.length;
-    for (let i = 0; options.recursive && i < found.length; i++) {
+    for (let i = 0; recursive && i < found.length; i++) {
       const each = found[i];
       if (!each?.isDirectory()) continue;
-      const inside = `${each.parentPath}/${each.name}`;
+      const inside = below(each.parentPath, each.name);
       if (inside.length > mostPath) throw systemError(ENAMETOOLONG, `scandir '${path}'`);
       const more = await this.#list(inside, room);
       room -= inside.length + more.length;
       for (const one of asDirents(more, inside, mostEntries - found.length)) found.push(one);
     }
-    return found;
+    if (withFileTypes) return found;
+    const from = below(path, "").length;
+    return found.map(({ parentPath, name }) => below(parentPath, name).slice(from));
   }
 
   async #list(path: string, most = mostNames): Promise<Uint8Array> {

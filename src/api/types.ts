@@ -67,7 +67,7 @@ export interface Limits {
    * guest has I/O errors.
    */
   readonly memory?: Size;
-  /** Milliseconds after which the VM ends. */
+  /** Milliseconds after which the VM ends, from 1 on. */
   readonly lifetime?: number;
   /**
    * How many processes its programs may be, all together, threads counted, 1 to 4194304: beyond that nothing can be begun
@@ -323,8 +323,11 @@ export interface VmFs {
     data: Body,
     options?: "utf8" | (Abort & { readonly mode?: number; readonly flag?: "w" | "a" | "wx" }),
   ): Promise<void>;
-  /** The names in a folder, in no order. ENOENT, ENOTDIR. */
-  readdir(path: string): Promise<readonly string[]>;
+  /** The names in a folder; `recursive`: and in those below it, each from `path` on. ENOENT, ENOTDIR. */
+  readdir(
+    path: string,
+    options?: "utf8" | { readonly withFileTypes?: false; readonly recursive?: boolean },
+  ): Promise<readonly string[]>;
   /** What is in a folder; `recursive`: and in those below it. */
   readdir(
     path: string,

@@ -277,6 +277,8 @@ for (const type of implementations) {
         all.map((one) => `${one.parentPath}/${one.name} ${one.isDirectory()}`),
         ["/tmp/a/b true", "/tmp/a/link false", "/tmp/a/b/c true", "/tmp/a/b/other false"],
       );
+      assert.deepEqual(await fs.readdir("/tmp/a/", { recursive: true }), ["b", "link", "b/c", "b/other"]);
+      await assert.rejects(fs.writeFile("/dev/full", "x"), isVmError("ENOSPC", /open '\/dev\/full'/));
       assert.equal(await textOf(fs.createReadStream("/tmp/a/b/other", { start: 2, end: 4 })), "345");
       await assert.rejects(textOf(fs.createReadStream("/tmp/none")), isVmError("ENOENT", /open '\/tmp\/none'/));
       await assert.rejects(fs.rm("/tmp/a"), isVmError("EISDIR"));

@@ -1,5 +1,6 @@
 /** How VMs end that do not end well, and what is told to whoever waits for something of them. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -147,6 +148,21 @@ test("its lifetime ends a VM, and an abort its boot", { skip: noGuest }, async (
   assert.match(error.message, /its lifetime of 100 ms is over/);
 });
 
+for (const done of [0, 1]) {
+  test(`what onProgress throws at ${done === 0 ? "the beginning" : "the end"} of a boot leaves nothing that runs`, {
+    skip: noGuest,
+  }, () => {
+    const program = `
+      import { createVm } from ${JSON.stringify(new URL("../../src/index-node.js", import.meta.url).href)};
+      const onProgress = ({ name, done }) => { if (name === "booting" && done === ${done}) throw new Error("not that"); };
+      await createVm({ onProgress }).catch(({ message }) => console.log(message));
+    `;
+    const args = ["--input-type=module", "-e", program];
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 });
+    assert.deepEqual([stdout, stderr, status], ["not that\n", "", 0]);
+  });
+}
+
 test("what does not come up is told with what the console said", { skip: noGuest }, async () => {
   const error = await errorOf(createVm({ append: "rdinit=/no/such/program" }));
   assert.match(error.code, /^(BOOT_FAILED|CRASHED)$/);
@@ -171,6 +187,7 @@ test("options that are wrong, or not there yet, are told by name before anything
     [{ type: "xen" }, "EINVAL", /type is "xen"/],
     [{ colour: "blue" }, "EINVAL", /no option colour/],
     [{ env: { A: 1 } }, "EINVAL", /A is 1/],
+    [{ limits: { lifetime: 0 } }, "EINVAL", /lifetime is 0/],
     [{ initrd: "x" }, "EINVAL", /initrd needs its kernel/],
     [{ kernel: "/no/such/kernel" }, "ENOENT", /the kernel \/no\/such\/kernel/],
     [{ disks: [{ source: "/no/such/disk" }] }, "ENOENT", /there is no such file/],
