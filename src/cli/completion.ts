@@ -64,10 +64,11 @@ complete -o bashdefault -o default -F _unikvm unikvm
   zsh: `#compdef unikvm
 # unikvm: eval "$(unikvm completion zsh)", or this as the file _unikvm in a folder of $fpath
 _unikvm() {
-  local line
+  local line word said
   local -a found
   for line in "\${(@f)$(unikvm completion words -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
-    [[ -n $line ]] && found+=("\${\${line%%$'\t'*}//:/\\\\:}:\${line#*$'\t'}")
+    word=\${\${line%%$'\t'*}//:/\\\\:} said=\${line#*$'\t'}
+    [[ -n $line ]] && found+=("$word\${said:+:$said}")
   done
   if (( $#found )); then _describe unikvm found; else _files; fi
 }
@@ -77,7 +78,9 @@ if [[ $funcstack[1] == _unikvm ]]; then _unikvm "$@"; else compdef _unikvm unikv
 function __unikvm_words
   set -l words (commandline -opc)
   set -e words[1]
-  set -l found (unikvm completion words -- $words (commandline -ct | string collect --allow-empty) 2>/dev/null)
+  set -l partial (commandline -ct)
+  # In quotes it is one word, though it be empty.
+  set -l found (unikvm completion words -- $words "$partial" 2>/dev/null)
   if test (count $found) -gt 0
     printf '%s\n' $found
   else

@@ -65,10 +65,15 @@ export async function describeProgram(wanted: string | undefined, finish: Finish
     .showHelpAfterError("(--help shows what there is)")
     .helpCommand(false);
   for (const { name, summary } of commands) program.command(name).summary(summary).description(summary);
+  const known = new Set<string>();
   const described: Described = async (name) => {
     const entry = commands.find((one) => one.name === name);
     const command = program.commands.find((one) => one.name() === name);
-    if (entry && command) await (await entry.load()).describe(command, finish, described);
+    // Completion asks for its own command, too; described twice it would have its arguments twice.
+    if (entry && command && !known.has(name)) {
+      known.add(name);
+      await (await entry.load()).describe(command, finish, described);
+    }
     return command;
   };
   if (wanted !== undefined) await described(wanted);

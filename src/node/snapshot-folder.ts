@@ -17,7 +17,12 @@ export function snapshotPath(name: string, { make = false } = {}): string {
   if (name.includes("/") || name.includes(sep) || name.endsWith(ending)) return name;
   if (name.startsWith(".") || name.startsWith("-")) throw new VmmError(`"${name}" is no name of a snapshot`);
   const folder = snapshotFolder();
-  if (make) makeOwn(folder);
+  if (make) {
+    // Lists have a line for each.
+    if (/\p{Cc}/u.test(name))
+      throw new VmmError(`${JSON.stringify(name)} is no name of a snapshot: it has control characters`);
+    makeOwn(folder);
+  }
   return join(folder, `${name}${ending}`);
 }
 

@@ -66,7 +66,31 @@ COMP_WORDS=(unikvm exec --type ''); COMP_CWORD=3; _unikvm; echo "\${COMPREPLY[*]
 complete -p unikvm`;
   const { stdout, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
   assert.equal(stdout, "restore\nhv pr\ncomplete -o bashdefault -o default -F _unikvm unikvm\n", stderr);
+  const own = spawnSync(process.execPath, [main, "completion", "words", "--", "completion", "z"], { encoding: "utf8" });
+  assert.deepEqual([own.stdout, own.stderr], ["zsh\t\n", ""]);
   const one = spawnSync(process.execPath, [main, "completion", "tcsh"], { encoding: "utf8" });
   assert.deepEqual([one.status, /Allowed choices are bash, zsh, fish, powershell, words/.test(one.stderr)], [2, true]);
   for (const text of Object.values(scripts)) assert.match(text, /unikvm completion words/);
+});
+
+test("fish asks and gets words", {
+  skip: spawnSync("fish", ["--version"]).status !== 0 && "no fish here",
+}, () => {
+  const script = `function unikvm; '${process.execPath}' '${main}' $argv; end
+unikvm completion fish | source
+complete -C 'unikvm snapshot re'; complete -C 'unikvm exec --type '; complete -C 'unikvm completion z'`;
+  const { stdout, stderr } = spawnSync("fish", ["-c", script], { encoding: "utf8" });
+  assert.match(stdout, /^restore\t.*\nhv\t?\npr\t?\nzsh\t?\n$/, stderr);
+});
+
+test("zsh asks and gets words", { skip: spawnSync("zsh", ["--version"]).status !== 0 && "no zsh here" }, () => {
+  // What would be shown is printed.
+  const script = `unikvm() { '${process.execPath}' '${main}' "$@" }
+compdef() { }
+_describe() { print -rl -- "\${(@P)2}" }
+_files() { print files }
+eval "$(unikvm completion zsh)"
+for line in 'snapshot re' 'exec --type ' 'run --kernel '; do words=(unikvm "\${(@s. .)line}"); CURRENT=$#words; _unikvm; done`;
+  const { stdout, stderr } = spawnSync("zsh", ["-f", "-c", script], { encoding: "utf8" });
+  assert.match(stdout, /^restore:.*\nhv\npr\nfiles\n$/, stderr);
 });

@@ -39,6 +39,7 @@ test("what is no snapshot, or cannot be restored, is refused in a sentence", asy
     [["save", "x"], /^unikvm: no unikvm runs; start one with unikvm run, or unikvm shell$/m],
     [["save", "--pid", "1", "x"], /no unikvm runs as process 1/],
     [["save", ".x"], /".x" is no name of a snapshot/],
+    [["save", "a\nb"], /"a\\nb" is no name of a snapshot: it has control characters/],
     [["info", "nosuch"], /nosuch.snapshot cannot be read: there is no such file/],
     [["info", "text.snapshot"], /text.snapshot is no snapshot/],
     [["info", "folder.snapshot"], /folder.snapshot (is no regular file|cannot be read: it is a folder)/],
