@@ -25,6 +25,14 @@ export function canBlock(): boolean {
   return mayBlock;
 }
 
+/**
+ * Has this thread's buffer of a shared memory be as long as other threads have made the memory. Engines tell each thread of that
+ * when it next runs; some forget a thread that had nothing to do (Deno 2.9).
+ */
+export function catchUp(memory: WebAssembly.Memory): void {
+  memory.grow(0);
+}
+
 export class VmMemory {
   readonly wasm: WebAssembly.Memory;
   readonly shared: boolean;
@@ -88,6 +96,9 @@ export class VmMemory {
   // Views that reach so far. Those of a memory that has grown are shorter: where it is not shared, they have nothing.
   #reach(address: number): void {
     if (address >= this.#u8.length) this.#refresh();
+    if (address < this.#u8.length || !this.shared) return;
+    catchUp(this.wasm);
+    this.#refresh();
   }
   #words(address: number): Int32Array {
     this.#reach(address);

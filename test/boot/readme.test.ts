@@ -1,12 +1,12 @@
 /**
  * The README's programs run as they stand, for whoever packs the package and installs it in an empty project: under this Node.js,
- * and under those that UNIKVM_NODES names (`npm run test:package` brings some).
+ * and under those and other runtimes that UNIKVM_NODES names (`npm run test:package` brings some).
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { installByNpm, pack } from "../build/packing.test-support.js";
 import { noGuest, root } from "./booting.test-support.js";
@@ -33,8 +33,12 @@ test("npm itself installs the tarball offline, without the optional peer", () =>
 test("it is said what each of the README's programs prints", () => assert.equal(programs.length, prints.length));
 
 for (const node of brought.length > 0 ? brought : [process.execPath]) {
-  const run = (...args: string[]) => spawnSync(node, args, { cwd: project, encoding: "utf8", timeout: 300_000 });
-  const version = spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim();
+  // Deno asks for what a program may do.
+  const before = basename(node) === "deno" ? ["run", "--allow-all", "--quiet"] : [];
+  const run = (...args: string[]) =>
+    spawnSync(node, [...before, ...args], { cwd: project, encoding: "utf8", timeout: 300_000 });
+  const [number] = /\d[\d.]*/.exec(spawnSync(node, ["--version"], { encoding: "utf8" }).stdout) ?? [];
+  const version = `${basename(node)} ${number}`;
 
   for (const [index, program] of programs.entries()) {
     test(`the README's program ${index + 1} prints what the README says, under ${version}`, { skip: noGuest }, () => {

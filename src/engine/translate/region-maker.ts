@@ -3,6 +3,7 @@
  * on the vCPU's, or beside it (workshop.ts). What it made from code that has changed meanwhile must not be used;
  * who asks sees to that.
  */
+import { catchUp } from "../../kvm/memory.js";
 import { detectWasmFeatures } from "../../wasm/features.js";
 import type { LinkableBody } from "../../wasm/function-builder.js";
 import { type EngineLayout, Handler } from "../layout.js";
@@ -16,6 +17,8 @@ export interface RegionRequest {
   readonly id: number;
   /** Address of the decoded entry that it begins at. */
   readonly entry: number;
+  /** Bytes of the VM's memory. */
+  readonly memoryLength: number;
   /** Address of the vCPU's state, and the mode it is in. */
   readonly state: number;
   readonly mode: number;
@@ -163,6 +166,7 @@ export class RegionMaker<V> {
     if (!request.linked) this.#linked = false;
     this.#decode ??= this.#target.decoder(this.#memory, this.#linkage.state);
     const decode = this.#decode;
+    if (this.#memory.buffer.byteLength < request.memoryLength) catchUp(this.#memory);
     // A memory that has grown has a new buffer.
     const view = new DataView(this.#memory.buffer);
     const words = new Int32Array(this.#memory.buffer);

@@ -255,6 +255,7 @@ export class Translator {
     (now ? this.#here : this.#workshop).make({
       id,
       entry,
+      memoryLength: view.byteLength,
       state: this.#state,
       mode,
       firstPage: page - (offset >> codePage.shift),
