@@ -3,6 +3,7 @@
  * exit status is an errno.
  */
 
+import { hostTurn } from "../base/host-turn.js";
 import { ByteQueue } from "../vmm/core/byte-queue.js";
 import { requireBody } from "./bytes.js";
 import { systemError } from "./errno.js";
@@ -19,6 +20,8 @@ const ENAMETOOLONG = 36;
 const mostNames = 64 << 20;
 /** More of files than that. */
 const mostEntries = 1 << 20;
+/** Of so many, others wait until they are in order. */
+const namesAtOnce = 8192;
 /** PATH_MAX: bytes of a path with the zero behind it, of which there are at least as many as characters. */
 const mostPath = 4095;
 /** The most that `readFile` brings, bytes: what a string or a buffer may have everywhere. */
@@ -138,9 +141,10 @@ function asStats(bytes: Uint8Array): Stats {
   });
 }
 
-/** At most so many. */
-function asDirents(bytes: Uint8Array, parentPath: string, most: number): Dirent[] {
-  const found: Dirent[] = [];
+/** In order of names; at most so many. A guest can say a million of them, so that others have their turn meanwhile. */
+async function asDirents(bytes: Uint8Array, parentPath: string, most: number): Promise<Dirent[]> {
+  let runs: Dirent[][] = [];
+  let found: Dirent[] = [];
   const decoder = new TextDecoder();
   for (let at = 0; at < bytes.length; ) {
     const end = bytes.indexOf(0, at + 1);
@@ -151,11 +155,38 @@ function asDirents(bytes: Uint8Array, parentPath: string, most: number): Dirent[
       throw nonsense(`a file in a folder that is called ${JSON.stringify(name)}`);
     }
     // Each takes more here than in what the guest sends.
-    if (found.length === most) throw systemError(EFBIG, `scandir '${parentPath}'`);
+    if (runs.length * namesAtOnce + found.length === most) throw systemError(EFBIG, `scandir '${parentPath}'`);
     found.push(new GuestDirent(name, parentPath, type));
     at = end + 1;
+    if (found.length < namesAtOnce) continue;
+    runs.push(found.sort(byName));
+    found = [];
+    await hostTurn();
   }
-  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  runs.push(found.sort(byName));
+  while (runs.length > 1) {
+    const longer: Dirent[][] = [];
+    for (let i = 0; i < runs.length; i += 2) longer.push(await merged(runs[i] ?? [], runs[i + 1] ?? []));
+    runs = longer;
+  }
+  return runs[0] ?? [];
+}
+
+const byName = (a: Dirent, b: Dirent): number => (a.name < b.name ? -1 : 1);
+
+/** Of two that are in order. */
+async function merged(a: readonly Dirent[], b: readonly Dirent[]): Promise<Dirent[]> {
+  const all: Dirent[] = [];
+  let [i, j] = [0, 0];
+  for (;;) {
+    const [one, other] = [a[i], b[j]];
+    const next = one && (!other || one.name < other.name) ? one : other;
+    if (!next) return all;
+    if (next === one) i++;
+    else j++;
+    all.push(next);
+    if (all.length % namesAtOnce === 0) await hostTurn();
+  }
 }
 
 interface NameOptions<Types extends boolean = false> {
@@ -226,7 +257,7 @@ export class GuestFiles implements VmFs {
   ): Promise<readonly string[] | readonly Dirent[]> {
     const { withFileTypes, recursive } = withEncoding<NameOptions<boolean>>(options, "readdir");
     const bytes = await this.#list(path);
-    const found = asDirents(bytes, path, mostEntries);
+    const found = await asDirents(bytes, path, mostEntries);
     // One after the other. A guest that says of each folder that there are more in it comes to an end, too.
     let room = mostNames - bytes.length;
     for (let i = 0; recursive && i < found.length; i++) {
@@ -236,7 +267,7 @@ export class GuestFiles implements VmFs {
       if (inside.length > mostPath) throw systemError(ENAMETOOLONG, `scandir '${path}'`);
       const more = await this.#list(inside, room);
       room -= inside.length + more.length;
-      for (const one of asDirents(more, inside, mostEntries - found.length)) found.push(one);
+      for (const one of await asDirents(more, inside, mostEntries - found.length)) found.push(one);
     }
     if (withFileTypes) return found;
     const from = below(path, "").length;

@@ -194,6 +194,25 @@ describe("a hostile agent", () => {
     }
   });
 
+  test("that names many files leaves others their turn while they are put in order", async () => {
+    const count = 100_000;
+    const random = seeded(first);
+    const names = Array.from({ length: count }, (_, i) => `${random(1 << 30).toString(36)}.${i}`);
+    const list = text(names.map((name) => `\x08${name}\0`).join(""));
+    let [turns, over] = [0, false];
+    const turn = (): void => {
+      turns++;
+      if (!over) setImmediate(turn);
+    };
+    turn();
+    const found = await vmWith(saying(() => list)).vm.fs.readdir("/");
+    over = true;
+    assert.deepEqual(found, names.sort());
+    // What the agent says comes in so many.
+    const saidIn = Math.ceil(list.length / 262_144);
+    assert.ok(turns > saidIn + 40, `${turns} turns, of which ${saidIn} were to hear it (seed ${first})`);
+  });
+
   test("that has a gigabyte to say of its kernel is stopped at a megabyte", async () => {
     const { vm, agent } = vmWith(saying(() => new Uint8Array(2 << 20)));
     await assert.rejects(vm.stats(), { code: "EFBIG" });
