@@ -170,6 +170,24 @@ test("a driver that sends much at once leaves others their turn", async () => {
   assert.deepEqual([end.got.length, usedOf(1).length], [size, size]);
 });
 
+test("a network that has much for the guest when there is room leaves others their turn", async () => {
+  const { end, offer, usedOf, set } = setUp();
+  for (let i = 0; i < size; i++) offer(0, i, [[0x8000, 100, true]]);
+  // It waits for more room than there is.
+  assert.equal(end.card?.send({ bytes: frameOf(1500), queue: 0 }), false);
+  let left = size;
+  end.drained = () => {
+    for (; left > 0 && end.card?.send({ bytes: frameOf(60), queue: 0 }); left--) {
+      const until = performance.now() + 4;
+      while (performance.now() < until);
+    }
+  };
+  set(0x3000, 2, 0);
+  assert.ok(left < size && left >= size - 3, `${left}`);
+  for (let tries = 0; left > 0 && tries < 500; tries++) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual([left, usedOf(0).length], [0, size]);
+});
+
 test("what is no frame is given back and goes nowhere", () => {
   const { transmit, offer, end, usedOf, get } = setUp();
   transmit([0], frameOf(13));
