@@ -33,19 +33,29 @@ export function requireBody(value: unknown, what: string): asserts value is Body
   if (!isBody(value)) throw new VmError("EINVAL", `${what} is no bytes, string, Blob, stream or iterable of bytes`);
 }
 
-/** Its bytes, piece by piece. Ended early, it ends where they come from. */
-export async function* bytesOf(body: Body): AsyncGenerator<Uint8Array> {
+/** What a stream is read with. */
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+/**
+ * Its bytes, piece by piece. Ended early, it ends where they come from. `begun` is given a stream's reader, whose `cancel` ends it
+ * also while a piece is waited for.
+ */
+export async function* bytesOf(body: Body, begun?: (reader: Reader) => void): AsyncGenerator<Uint8Array> {
   if (typeof body === "string") yield new TextEncoder().encode(body);
   else if (body instanceof Uint8Array) yield body;
   else if (body instanceof ArrayBuffer) yield new Uint8Array(body);
-  else if (body instanceof Blob) yield* piecesOf(body.stream());
-  else if (body instanceof ReadableStream) yield* piecesOf(body);
+  else if (body instanceof Blob) yield* piecesOf(body.stream(), begun);
+  else if (body instanceof ReadableStream) yield* piecesOf(body, begun);
   else yield* body;
 }
 
 /** Not every page's streams can be iterated over. */
-async function* piecesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* piecesOf(
+  stream: ReadableStream<Uint8Array>,
+  begun?: (reader: Reader) => void,
+): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
+  begun?.(reader);
   let over = false;
   try {
     for (;;) {

@@ -161,6 +161,8 @@ export class Feeder {
   readonly #program: () => Program;
   #wake: (() => void) | undefined;
   #over = false;
+  /** Nobody else ends a stream that has nothing to give just now. */
+  #leave = (): void => undefined;
 
   constructor(program: () => Program) {
     this.#program = program;
@@ -173,6 +175,7 @@ export class Feeder {
   end(): void {
     this.#over = true;
     this.#wake?.();
+    this.#leave();
   }
 
   get over(): boolean {
@@ -189,7 +192,11 @@ export class Feeder {
   }
 
   async writeAll(body: Body): Promise<void> {
-    for await (const bytes of bytesOf(body)) {
+    const source = bytesOf(body, (reader) => {
+      this.#leave = () => void reader.cancel().catch(() => undefined);
+      if (this.#over) this.#leave();
+    });
+    for await (const bytes of source) {
       if (!(bytes instanceof Uint8Array)) throw new VmError("EINVAL", "input is to be Uint8Arrays");
       await this.write(bytes);
       if (this.#over) break;

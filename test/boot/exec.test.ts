@@ -203,6 +203,17 @@ for (const type of implementations) {
       const counted = await one.exec("wc -c", { stdin: pieces(100, 50_000) });
       assert.equal(counted.stdout.trim(), "5000000");
       await assert.rejects(one.exec("cat", { stdin: failing() }), /the source broke/);
+      // A stream that has nothing to give just now is let go of when nobody wants more.
+      const left: string[] = [];
+      const silent = (name: string) =>
+        new ReadableStream<Uint8Array>({
+          pull: () => new Promise(() => undefined),
+          cancel: () => void left.push(name),
+        });
+      await one.exec("true", { stdin: silent("ended") });
+      await assert.rejects(one.exec("cat", { stdin: silent("aborted"), signal: AbortSignal.timeout(50) }));
+      await assert.rejects(one.fs.writeFile("/none/x", silent("failed")), { code: "ENOENT" });
+      assert.deepEqual(left, ["ended", "aborted", "failed"]);
     });
 
     test("a terminal: its size, its signals, its end", async () => {
