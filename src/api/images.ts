@@ -15,7 +15,7 @@ export function requireImage(image: string): void {
   if (image === debianBusybox || isDiskImage(image) || isGuestFile(image)) return;
   throw new VmError(
     "NOT_SUPPORTED",
-    `createVm: the image "${image}" is of no kind that is known: there is "${debianBusybox}"; a file whose name says what it is, ` +
-      "as debian.guest, or as root.qcow2, root.img, root.raw, root.ext4 or root.squashfs for a disk with a root; or kernel and initrd",
+    `createVm: the image "${image}" is of no kind that is known: there is "${debianBusybox}"; a file whose name ends with .guest, ` +
+      "or with .qcow2, .img, .raw, .ext4 or .squashfs, a disk with a root; or kernel and initrd",
   );
 }

@@ -13,8 +13,7 @@ export const orderingParameters = {
   ordered: {
     type: "charp",
     default: "auto",
-    description:
-      "Ordered accesses of VMs with several vCPUs on threads: auto (where the host is not known to be x86), on, off",
+    description: "Ordered accesses where several vCPUs have threads: auto (unless the host is x86), on, off",
   },
 } as const satisfies Parameters;
 

@@ -83,6 +83,8 @@ export const vmLayout = {
   missingPages: 0x40024,
   /** i32: pages that it has. */
   missingPagesEnd: 0x40028,
+  /** i32 [A]: 1 while a vCPU does at once what no operation of the host's does; held for some loads and stores. */
+  exclusive: 0x4002c,
   /** The architecture's own, 512 bytes. */
   arch: 0x40200,
   /** Memory slots in use (`memorySlot`), sorted by base. */

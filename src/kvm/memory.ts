@@ -25,14 +25,6 @@ export function canBlock(): boolean {
   return mayBlock;
 }
 
-/**
- * Has this thread's buffer of a shared memory be as long as other threads have made the memory. Engines tell each thread of that
- * when it next runs; some forget a thread that had nothing to do (Deno 2.9).
- */
-export function catchUp(memory: WebAssembly.Memory): void {
-  memory.grow(0);
-}
-
 export class VmMemory {
   readonly wasm: WebAssembly.Memory;
   readonly shared: boolean;
@@ -95,9 +87,12 @@ export class VmMemory {
 
   // Views that reach so far. Those of a memory that has grown are shorter: where it is not shared, they have nothing.
   #reach(address: number): void {
-    if (address >= this.#u8.length) this.#refresh();
+    if (address < this.#u8.length) return;
+    this.#refresh();
     if (address < this.#u8.length || !this.shared) return;
-    catchUp(this.wasm);
+    // Engines tell each thread that another has made the memory longer when it next runs. Some forget one that had nothing to do
+    // (Deno 2.9), until it grows the memory itself.
+    this.wasm.grow(0);
     this.#refresh();
   }
   #words(address: number): Int32Array {

@@ -153,6 +153,8 @@ async function bundleInto(
     logLevel: "silent",
     // A name that a vendor's file lacks.
     logOverride: { "import-is-undefined": "error" },
+    // What no page has: the way without it is all that is left.
+    define: platform === "browser" ? { setImmediate: "undefined" } : {},
     // Packages in the older format ask for Node's modules by require.
     banner:
       platform === "node"

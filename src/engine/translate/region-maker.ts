@@ -3,7 +3,6 @@
  * on the vCPU's, or beside it (workshop.ts). What it made from code that has changed meanwhile must not be used;
  * who asks sees to that.
  */
-import { catchUp } from "../../kvm/memory.js";
 import { detectWasmFeatures } from "../../wasm/features.js";
 import type { LinkableBody } from "../../wasm/function-builder.js";
 import { type EngineLayout, Handler } from "../layout.js";
@@ -166,7 +165,8 @@ export class RegionMaker<V> {
     if (!request.linked) this.#linked = false;
     this.#decode ??= this.#target.decoder(this.#memory, this.#linkage.state);
     const decode = this.#decode;
-    if (this.#memory.buffer.byteLength < request.memoryLength) catchUp(this.#memory);
+    // As VmMemory does, where the engine has not told this thread that the memory is longer.
+    if (this.#memory.buffer.byteLength < request.memoryLength) this.#memory.grow(0);
     // A memory that has grown has a new buffer.
     const view = new DataView(this.#memory.buffer);
     const words = new Int32Array(this.#memory.buffer);

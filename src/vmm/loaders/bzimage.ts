@@ -88,7 +88,7 @@ export function bzImagePayload(file: Uint8Array, name: string): { readonly packe
     const shown = `${version >> 8}.${(version & 255).toString().padStart(2, "0")}`;
     throw new VmmError(
       `${name} cannot be unpacked: its boot protocol ${shown} does not say where the kernel is (2.08 does); ` +
-        "give its vmlinux. What is no Linux (iPXE) begins in real mode and needs a whole BIOS, which no machine has",
+        "give its vmlinux. What is no Linux (iPXE) needs a BIOS, which there is not",
     );
   }
   const offset = codeOf(file) + view.getUint32(Header.payloadOffset, true);

@@ -76,7 +76,7 @@ async function load(
   }
   if (looksLikeText(image)) throw new VmmError(`${name} cannot be loaded: it is a text file, not a kernel`);
   const wanted = machines.includes(powerElf)
-    ? "a vmlinux for 64-bit POWER (ELF, as it is or packed with gzip, xz, zstd, lz4 or lzma); a flat image is taken as one by unikvm run --kernel-format flat, kernels of x86 are taken by machine pc"
+    ? "a vmlinux for 64-bit POWER (ELF, as it is or packed); for a flat image there is run --kernel-format flat"
     : "a bzImage, or a vmlinux of x86 (ELF, as it is or packed), or what multiboot starts";
   throw new VmmError(`${name} cannot be loaded: it is no kernel; expected is ${wanted}`);
 }

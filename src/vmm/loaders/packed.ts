@@ -56,8 +56,7 @@ export async function unpackKnown(bytes: Uint8Array, limit: number, name: string
   if (!format?.unpack) {
     const what = format ? `packed with ${format.name}` : "packed with something unknown";
     throw new VmmError(
-      `${name} cannot be unpacked: it is ${what}, which unikvm does not unpack; give it the vmlinux that ` +
-        "the kernel's scripts/extract-vmlinux takes out of it",
+      `${name} cannot be unpacked: it is ${what}, which unikvm does not unpack; give its vmlinux (scripts/extract-vmlinux of Linux)`,
     );
   }
   try {

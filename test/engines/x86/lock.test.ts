@@ -134,4 +134,22 @@ for (const translate of [false, true]) {
     const all = BigInt(processors) * roundsOf(translate);
     assert.deepEqual([p.getRam64(data + 8), p.getRam64(data + 0x48)], [all, all]);
   });
+
+  test(`16 bytes that CMPXCHG16B exchanges are one number, whoever counts in a half of them, ${way}`, async () => {
+    const { memory, p } = machine();
+    write(p, [
+      // again: mov rax, [rdi]; mov rdx, [rdi+8]; lea rbx, [rax+1]; lea rcx, [rdx+3]; lock cmpxchg16b [rdi]; jnz again
+      [0x48, 0x8b, 0x07, 0x48, 0x8b, 0x57, 0x08, 0x48, 0x8d, 0x58, 0x01, 0x48, 0x8d, 0x4a, 0x03],
+      [0xf0, 0x48, 0x0f, 0xc7, 0x0f, 0x75, 0xea],
+      "lock inc qword ptr [rdi+0x8]",
+      // The same of a half alone: again: mov rax, [rdi+0x40]; mov rdx, [rdi+0x48]; mov rbx, rax; lea rcx, [rdx+1]; ...
+      [0x48, 0x8b, 0x47, 0x40, 0x48, 0x8b, 0x57, 0x48, 0x48, 0x89, 0xc3, 0x48, 0x8d, 0x4a, 0x01],
+      [0xf0, 0x48, 0x0f, 0xc7, 0x4f, 0x40, 0x75, 0xe9],
+    ]);
+    const rounds = 100_000n;
+    await runAll(memory, translate, { data, rounds });
+    const all = BigInt(processors) * rounds;
+    assert.deepEqual([p.getRam64(data), p.getRam64(data + 8)], [all, 4n * all]);
+    assert.deepEqual([p.getRam64(data + 0x40), p.getRam64(data + 0x48)], [0n, all]);
+  });
 }

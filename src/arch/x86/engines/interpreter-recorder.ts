@@ -165,6 +165,10 @@ export class InterpreterRecorder extends X86Recorder {
     return asNode(this.byte(record.lock));
   }
 
+  keepsOthersOut(): I32 {
+    return this.i32.const(1);
+  }
+
   protected named(): I32 {
     return this.i32.shrU(this.byte(record.reg), this.i32.const(3));
   }

@@ -249,6 +249,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   /** Whether the instruction has LOCK. */
   protected abstract locked(): Node;
 
+  abstract keepsOthersOut(): I32;
+
   update(address: I64, bytes: AccessSize, always = false): Update {
     const slow = this.runtime.helper("updateSlow");
     const done = this.runtime.helper("updateDone");

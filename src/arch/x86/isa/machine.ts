@@ -172,6 +172,8 @@ export interface X86Machine extends Operations {
    * nobody writes there in between: otherwise the instruction starts over, so that nothing may be written before it.
    */
   update(address: I64, bytes: AccessSize, always?: boolean): Update;
+  /** Whether other processors are kept out of what several accesses do: with LOCK, and where it costs nothing. */
+  keepsOthersOut(): I32;
   /** CPL. */
   level(): I32;
   /** Whether CR4 has a bit: 1 or 0. */

@@ -1,6 +1,13 @@
 /** Operands in memory that are read and then written, where the soft TLB has not what they need. */
-import { ACCESS_store, S_crossing, S_fault, S_updateAddress } from "../engines/runtime/layout.generated";
-import { loadSlow, storeSlow } from "../../../engine/runtime/access.as";
+import {
+  ACCESS_store,
+  S_crossing,
+  S_fault,
+  S_general,
+  S_updateAddress,
+  VM_exclusive,
+} from "../engines/runtime/layout.generated";
+import { loadBlock, loadSlow, storeBlock, storeSlow } from "../../../engine/runtime/access.as";
 import { storedToCode } from "../../../engine/runtime/code-pages.as";
 import {
   ADDRESS_FAULT,
@@ -71,4 +78,49 @@ export function updateDone(s: i32, size: i32): void {
   const code = watched;
   if (!exchange(host, size, load<i64>(s, S_READ), value)) store<i32>(s, 1, S_fault);
   else if (code) storedToCode(s, physical, size);
+}
+
+const RAX = S_general;
+const RCX = S_general + 8;
+const RDX = S_general + 16;
+const RBX = S_general + 24;
+
+/**
+ * CMPXCHG16B with LOCK, at an address that is aligned: 1 if RDX:RAX was there. The VM's vCPUs do it one at a time. What else writes to a
+ * half meanwhile is not lost, since each half is exchanged only for what was read; it may see one half before the other.
+ */
+export function exchangePair(s: i32, ea: i64): i32 {
+  if (dropsBeforeAccess(s) || watchedAccess(s, ea, 16, ACCESS_store)) return 0;
+  const found = dataAddress(s, ea, ACCESS_store);
+  if (found == ADDRESS_FAULT) return 0;
+  const physical = physicalAddress;
+  const code = watched;
+  // A device's registers, which are read and written whole.
+  const outside = found == ADDRESS_OUTSIDE;
+  const host = outside ? s + S_crossing : found;
+  if (outside && !loadBlock(s, ea, 16, host)) return 0;
+  const wantedLow = load<i64>(s, RAX);
+  const wantedHigh = load<i64>(s, RDX);
+  let low: i64;
+  let high: i64;
+  while (atomic.cmpxchg<i32>(VM_exclusive, 0, 1) != 0) {}
+  for (;;) {
+    low = atomic.load<i64>(host);
+    high = atomic.load<i64>(host + 8);
+    if (low != wantedLow || high != wantedHigh) break;
+    const newLow = load<i64>(s, RBX);
+    if (atomic.cmpxchg<i64>(host, low, newLow) != low) continue;
+    if (atomic.cmpxchg<i64>(host + 8, high, load<i64>(s, RCX)) == high) break;
+    // The other half is not what was read any more: this one has not been written either.
+    atomic.cmpxchg<i64>(host, newLow, low);
+  }
+  atomic.store<i32>(VM_exclusive, 0);
+  if (outside && !storeBlock(s, ea, 16, host)) return 0;
+  if (low == wantedLow && high == wantedHigh) {
+    if (code) storedToCode(s, physical, 16);
+    return 1;
+  }
+  store<i64>(s, low, RAX);
+  store<i64>(s, high, RDX);
+  return 0;
 }

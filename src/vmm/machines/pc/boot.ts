@@ -39,7 +39,7 @@ export interface BootOptions {
 export function tooLittleMemory(kernelEnd: number, initrd: Uint8Array | undefined, end: number): VmmError {
   const more = initrd ? `, the initrd ${mebibytes(initrd.length)} behind it` : "";
   return new VmmError(
-    `the kernel needs memory up to ${mebibytes(kernelEnd)}${more}, there are ${mebibytes(end)}; give the guest more with --memory`,
+    `the kernel needs memory up to ${mebibytes(kernelEnd)}${more}, there are ${mebibytes(end)}; give more with --memory`,
   );
 }
 

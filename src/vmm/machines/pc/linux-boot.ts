@@ -42,9 +42,8 @@ export function linuxBoot({ kernel, initrd, commandLine, memorySize, firmware = 
   const { bits = 64 } = kernel;
   const last = kernel.segments.at(-1);
   const kernelEnd = last ? last.address + last.size : 0;
-  const low = kernel.segments.find(({ address }) => address < highMemory);
-  if (low) {
-    throw new VmmError(`no kernel of Linux: it is to be loaded at 0x${low.address.toString(16)}, below 1 MiB`);
+  if (kernel.segments.some(({ address }) => address < highMemory)) {
+    throw new VmmError("no kernel of Linux: it is to be loaded below 1 MiB");
   }
   const initrdEnd = bits === 32 ? Math.min(memorySize, mappedEnd32) : memorySize;
   // Not by bits: they are 32 with a sign, and memory reaches beyond 2 GiB.

@@ -16,7 +16,6 @@ function reversed(m: X86Machine, value: I64, size: number): I64 {
 /** Compares rDX:rAX with memory: if equal, rCX:rBX goes there, else memory is what they become. ZF tells, alone. */
 function exchangePair(m: X86Machine, address: I64, half: 32 | 64): void {
   const { i64, i32 } = m;
-  const bytes = half === 32 ? 4 : 8;
   if (half === 32) {
     const { old, write } = m.update(address, 8);
     const both = (high: number, lower: number) =>
@@ -30,8 +29,20 @@ function exchangePair(m: X86Machine, address: I64, half: 32 | 64): void {
     m.setFlags({ zero: i64.extendU(i32.eqz(same)) });
     return;
   }
-  // 16 bytes must be aligned. No operation of the host's has so many.
+  // 16 bytes must be aligned.
   m.if(i64.ne(i64.and(address, i64.const(15)), i64.const(0)), () => m.raise(Vector.generalProtection));
+  // No operation of the host's has so many.
+  m.if(
+    m.keepsOthersOut(),
+    () => m.setFlags({ zero: i64.extendU(i32.eqz(m.call("exchangePair", address))) }),
+    () => exchangeAlone(m, address),
+  );
+}
+
+/** Two halves, for which other processors need not wait. */
+function exchangeAlone(m: X86Machine, address: I64): void {
+  const { i64, i32 } = m;
+  const [half, bytes] = [64, 8] as const;
   const second = i64.add(address, i64.const(bytes));
   const low = m.load(address, bytes);
   const high = m.load(second, bytes);
