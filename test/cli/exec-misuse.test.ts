@@ -26,7 +26,7 @@ const wrong: readonly (readonly [args: readonly string[], sentence: RegExp])[] =
   [["--image", file("text.guest")], /text.guest is no guest's file/],
   [["--image", file("text.qcow2")], /text.qcow2 .*(is no qcow2 image|not a qcow2)/i],
   [["--image", join(folder, "none.qcow2")], /none.qcow2 .*no such file/],
-  [["--image", "alpine"], /option image with "alpine"/],
+  [["--image", "alpine"], /the image "alpine" is of no kind that is known: .* a disk with a root/],
   [["--image", subfolder("folder.img")], /folder.img .*(no regular file|is a folder)/],
   [["--kernel", file("text")], /text .*is a text file, not a kernel/],
   [
