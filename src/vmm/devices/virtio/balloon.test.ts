@@ -161,36 +161,6 @@ test("pages and reports that are no memory, and more of them than there is", asy
   assert.equal(long.usedOf(0), 1);
 });
 
-test("a long report is looked at in parts, between which others have their turn, and no further than Linux's are long", async () => {
-  const { offer, usedOf, ram, view } = setUp();
-  const mebibyte = 1 << 20;
-  const ended = async (count: number): Promise<void> => {
-    for (let tries = 0; usedOf(3) < count && tries < 500; tries++)
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    assert.equal(usedOf(3), count);
-  };
-  const report = (length: number): void => {
-    ram[0x8000] = 1;
-    offer(3, [
-      [1n << 40n, length, 2],
-      [0x8000, page, 2],
-    ]);
-  };
-  report(16 * mebibyte);
-  assert.deepEqual([usedOf(3), ram[0x8000]], [0, 1]);
-  await ended(1);
-  assert.equal(ram[0x8000], 0);
-  report(512 * mebibyte);
-  await ended(2);
-  assert.equal(ram[0x8000], 1);
-  // One that the driver makes shorter while it is looked at.
-  report(100 * mebibyte);
-  view.setUint32(areasOf(3).descriptors + 8, page, true);
-  await ended(3);
-  report(page);
-  assert.deepEqual([usedOf(3), ram[0x8000]], [4, 0]);
-});
-
 test("5,000 random chains in all queues of a hostile guest throw nothing", () => {
   let state = 3;
   const random = (below: number): number => {

@@ -5,7 +5,7 @@
  * Source: Virtual I/O Device (VIRTIO) 1.2, "Traditional Memory Balloon Device"; names of Linux's virtio_balloon.h.
  */
 import { having, integer, optional, u32 } from "../../../base/takes.js";
-import { lengthOf, type VirtioBuffer, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
+import { lengthOf, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
 
 const VIRTIO_BALLOON_F_MUST_TELL_HOST = 1n << 0n;
 const VIRTIO_BALLOON_F_STATS_VQ = 1n << 1n;
@@ -18,10 +18,11 @@ const place = { numPages: 0, actual: 4, end: 16 } as const;
 const queueSize = 128;
 /** Page numbers that are read of one buffer. */
 const mostNumbers = 4096;
-/** Bytes that are looked at before others have their turn: some ten milliseconds, three times that where zeros are written. */
-const turn = 16 * 1048576;
-/** Bytes of one report that are looked at: as many as Linux reports at once, 32 blocks of at most 16 MiB. The rest is let be. */
-const mostReported = 512 * 1048576;
+/**
+ * Bytes that are looked at before others have their turn: as many as Linux reports at once, 32 blocks of at most 16 MiB. What
+ * more a buffer names is let be.
+ */
+const turn = 512 * 1048576;
 const piece = 65536;
 const [inflateQueue, deflateQueue, statsQueue] = [0, 1, 2];
 
@@ -66,8 +67,6 @@ export class VirtioBalloon implements VirtioDevice {
   #stats: BalloonStats = {};
   #zeroed = 0;
   #reported = 0;
-  /** Bytes of the next report that were looked at; after a restore, they are again. */
-  #looked = 0;
 
   /** `state` is what an earlier `save` gave. EINVAL: it is not. */
   constructor(state?: VirtioBalloonState) {
@@ -126,7 +125,6 @@ export class VirtioBalloon implements VirtioDevice {
 
   reset(): void {
     this.#reportQueue = -1;
-    this.#looked = 0;
     this.#statsHead = undefined;
     this.#stats = {};
     this.#view.setUint32(place.actual, 0, true);
@@ -166,31 +164,13 @@ export class VirtioBalloon implements VirtioDevice {
         for (let at = 0; at < bytes.length; at += 4) this.#clear(numbers.getUint32(at, true) * pageSize, pageSize);
         budget -= (bytes.length / 4) * pageSize;
       } else {
-        const end = Math.min(lengthOf(buffer.writable), mostReported);
-        // The driver may have made it shorter meanwhile.
-        const size = Math.min(Math.max(0, end - this.#looked), budget);
-        this.#clearPart(buffer, this.#looked, size);
-        budget -= size;
-        this.#looked += size;
-        if (this.#looked < end) {
-          queue.putBack(buffer);
-          this.#transport?.again(index);
-          return;
+        for (const { address, length } of buffer.writable) {
+          const size = Math.min(length, Math.max(0, budget));
+          this.#clear(Number(address), size);
+          budget -= size;
         }
-        this.#looked = 0;
       }
       queue.give(buffer, 0);
-    }
-  }
-
-  /** Bytes `from` on of what a buffer names. */
-  #clearPart({ writable }: VirtioBuffer, from: number, size: number): void {
-    let [skip, left] = [from, size];
-    for (const { address, length } of writable) {
-      const part = Math.min(Math.max(0, length - skip), left);
-      this.#clear(Number(address) + skip, part);
-      skip = Math.max(0, skip - length);
-      left -= part;
     }
   }
 
