@@ -17,13 +17,13 @@ import {
   RFLAGS_resume,
   RFLAGS_virtual8086,
   S_cpl,
-  S_general,
   S_msrs,
   SEGMENT_cs,
   SEGMENT_ss,
   VECTOR_generalProtection,
   VECTOR_invalidOpcode,
 } from "../engines/runtime/layout.generated";
+import { R11, RCX, RDX, RSP } from "../engines/runtime/general.as";
 import { isAmd, isIntel } from "../engines/runtime/vendor.as";
 import { derive } from "../mmu/context.as";
 import { goOnAt, is64, isLongMode, isReal } from "../mmu/mode.as";
@@ -34,10 +34,6 @@ import { flagsOf, setFlags } from "./flags.as";
 import { BIG, CODE, LONG, PRESENT, SYSTEM_BIT, setSegment, WRITABLE, ACCESSED } from "./segments.as";
 import { lookForInterrupts } from "./transfer.as";
 
-const RCX = S_general + 8;
-const RDX = S_general + 16;
-const RSP = S_general + 4 * 8;
-const R11 = S_general + 11 * 8;
 /** Limits count pages. */
 const PAGES = 0x8000;
 const USER = 0x60;

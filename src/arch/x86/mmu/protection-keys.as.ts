@@ -4,19 +4,15 @@
  */
 import {
   CR4_protectionKeys,
-  S_general,
   S_keysSeen,
   S_pkru,
   VECTOR_generalProtection,
   VECTOR_invalidOpcode,
 } from "../engines/runtime/layout.generated";
+import { RAX, RCX, RDX } from "../engines/runtime/general.as";
 import { raiseWith } from "../interrupts/deliver.as";
 import { rightsChanged } from "./invalidate.as";
 import { control4 } from "./translate.as";
-
-const RAX = S_general;
-const RCX = S_general + 8;
-const RDX = S_general + 16;
 
 /** Whether these instructions are there, and ECX is what it must be; else a fault has been raised. */
 function allowed(s: i32): bool {

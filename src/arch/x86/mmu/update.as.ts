@@ -1,12 +1,6 @@
 /** Operands in memory that are read and then written, where the soft TLB has not what they need. */
-import {
-  ACCESS_store,
-  S_crossing,
-  S_fault,
-  S_general,
-  S_updateAddress,
-  VM_exclusive,
-} from "../engines/runtime/layout.generated";
+import { ACCESS_store, S_crossing, S_fault, S_updateAddress, VM_exclusive } from "../engines/runtime/layout.generated";
+import { RAX, RBX, RCX, RDX } from "../engines/runtime/general.as";
 import { loadBlock, loadSlow, storeBlock, storeSlow } from "../../../engine/runtime/access.as";
 import { storedToCode } from "../../../engine/runtime/code-pages.as";
 import {
@@ -80,13 +74,8 @@ export function updateDone(s: i32, size: i32): void {
   else if (code) storedToCode(s, physical, size);
 }
 
-const RAX = S_general;
-const RCX = S_general + 8;
-const RDX = S_general + 16;
-const RBX = S_general + 24;
-
 /**
- * CMPXCHG16B with LOCK, at an address that is aligned: 1 if RDX:RAX was there. The VM's vCPUs do it one at a time. What else writes to a
+ * CMPXCHG16B as with LOCK, at an address that is aligned: 1 if RDX:RAX was there. The VM's vCPUs do it one at a time. What else writes to a
  * half meanwhile is not lost, since each half is exchanged only for what was read; it may see one half before the other.
  */
 export function exchangePair(s: i32, ea: i64): i32 {

@@ -56,7 +56,6 @@ import {
   MSRNUMBER_tscAux,
   S_exitCode,
   S_fault,
-  S_general,
   S_msrExits,
   S_msrRefused,
   S_msrs,
@@ -67,6 +66,7 @@ import {
   SEGMENT_gs,
   VECTOR_generalProtection,
 } from "./layout.generated";
+import { RAX, RBX, RCX, RDX } from "./general.as";
 import { mmioAccess, mmioData } from "../../../../engine/runtime/mmio.as";
 import { raiseWith } from "../../interrupts/deliver.as";
 import { cpuidEntry } from "./cpuid-entry.as";
@@ -76,11 +76,6 @@ import { rightsChanged } from "../../mmu/invalidate.as";
 import { timeStamp } from "./time.as";
 import { readTimeStampAllowed } from "./system.as";
 import { isAmd } from "./vendor.as";
-
-const RAX = S_general;
-const RCX = S_general + 8;
-const RDX = S_general + 16;
-const RBX = S_general + 24;
 
 /** Of `msrExits` and of `msrRefused`. */
 const FILTERED = 2;

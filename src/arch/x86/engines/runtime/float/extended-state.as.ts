@@ -37,7 +37,6 @@ import {
   S_floatRegister,
   S_floatStatus,
   S_floatTags,
-  S_general,
   S_mxcsr,
   S_pkru,
   S_vector,
@@ -49,6 +48,7 @@ import {
   VECTOR_generalProtection,
   VECTOR_invalidOpcode,
 } from "../layout.generated";
+import { RAX, RDX } from "../general.as";
 import { loadBlock, loadSlow, probeStore, storeBlock } from "../../../../../engine/runtime/access.as";
 import { raiseWith } from "../../../interrupts/deliver.as";
 import { is64 } from "../../../mmu/mode.as";
@@ -111,8 +111,8 @@ function inUse(s: i32): u64 {
 
 /** EDX:EAX, of what there is. */
 function requested(s: i32): u64 {
-  const low = load<u64>(s, S_general) & 0xffffffff;
-  return (low | (load<u64>(s, S_general + 16) << 32)) & load<u64>(s, S_xcr0);
+  const low = load<u64>(s, RAX) & 0xffffffff;
+  return (low | (load<u64>(s, RDX) << 32)) & load<u64>(s, S_xcr0);
 }
 
 function aligned(s: i32, address: i64): bool {
