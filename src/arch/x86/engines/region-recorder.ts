@@ -229,10 +229,6 @@ export class X86RegionRecorder extends X86Recorder implements RegionRecorder<X86
     return this.constant("i32", this.#operands.lock ? 1 : 0);
   }
 
-  keepsOthersOut(): I32 {
-    return this.i32.const(this.#operands.lock ? 1 : 0);
-  }
-
   protected namedByRm(): I32 {
     return this.i32.const(this.#operands.rm & 7);
   }

@@ -249,7 +249,9 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   /** Whether the instruction has LOCK. */
   protected abstract locked(): Node;
 
-  abstract keepsOthersOut(): I32;
+  keepsOthersOut(): I32 {
+    return this.locked() as unknown as I32;
+  }
 
   update(address: I64, bytes: AccessSize, always = false): Update {
     const slow = this.runtime.helper("updateSlow");

@@ -75,7 +75,7 @@ export const helpers = {
   /** RDPKRU, WRPKRU; these find their operands themselves. */
   readKeys: helper("faults", [], "void"),
   writeKeys: helper("context", [], "void"),
-  /** LOCK CMPXCHG16B at an address: 1 if they were equal. It finds its registers itself. */
+  /** CMPXCHG16B at an address, as with LOCK: 1 if they were equal. It finds its registers itself. */
   exchangePair: helper("faults", ["i64"], "i32"),
   /** Something can be loaded from there. */
   probeLoad: helper("faults", ["i64"], "void"),
