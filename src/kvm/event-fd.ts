@@ -327,14 +327,11 @@ export class EventFds {
         const seen = memory.load(address);
         deliver();
         if (over()) return;
-        if (performance.now() - turn > longestTurn) {
-          await hostTurn();
-          turn = performance.now();
-        } else if (waitAsync) {
+        if (performance.now() - turn > longestTurn) await hostTurn();
+        else if (waitAsync) {
           const wait = waitAsync(memory.i32s, address >>> 2, seen);
           if (!wait.async) continue;
           await wait.value;
-          turn = performance.now();
         } else {
           await new Promise<void>((resolve) => {
             const end = this.#host.poll(() => {
@@ -343,6 +340,7 @@ export class EventFds {
             });
           });
         }
+        turn = performance.now();
       }
     };
     void loop();

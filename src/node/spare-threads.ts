@@ -127,25 +127,26 @@ export function keepSpareThreads(): () => void {
 }
 
 function later(delay: number): void {
-  if (timer === undefined && wanted > 0) after(delay, makeWhenQuiet);
+  if (timer === undefined && wanted > 0) after(delay, () => makeWhenQuiet(quiet.looks));
 }
 
-function after(delay: number, then: () => void): void {
+/** `then`, if a spare thread is still to be made. */
+function after(delay: number, then: (start: ThreadWarming) => void): void {
   timer = setTimeout(() => {
     timer = undefined;
-    if (wanted > 0 && warming && spares.length < Math.min(wanted, mostSpares)) then();
+    if (wanted > 0 && warming && spares.length < Math.min(wanted, mostSpares)) then(warming);
   }, delay);
   timer.unref();
 }
 
-function makeWhenQuiet(looks: number = quiet.looks): void {
+function makeWhenQuiet(looks: number): void {
   const before = process.cpuUsage();
   const begin = performance.now();
-  after(quiet.milliseconds, () => {
+  after(quiet.milliseconds, (start) => {
     const { user, system } = process.cpuUsage(before);
     const share = (user + system) / 1000 / (performance.now() - begin);
     if (share > quiet.share && looks > 1) return makeWhenQuiet(looks - 1);
-    if (warming) spares.push(warmed(warming));
+    spares.push(warmed(start));
     later(patience.next);
   });
 }
