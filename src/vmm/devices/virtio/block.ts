@@ -7,7 +7,14 @@ import { KvmError } from "../../../base/errors.js";
 import { having, integer, listOf, size } from "../../../base/takes.js";
 import { type Disk, StorageError, sectorSize } from "../../storage/disk.js";
 import { NotHereYet } from "../../storage/remote-store.js";
-import { lengthOf, type VirtioBuffer, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
+import {
+  lengthOf,
+  longestTurn,
+  type VirtioBuffer,
+  type VirtioDevice,
+  type VirtioQueue,
+  type VirtioTransport,
+} from "./device.js";
 
 const VIRTIO_BLK_F_SIZE_MAX = 1n << 1n;
 const VIRTIO_BLK_F_SEG_MAX = 1n << 2n;
@@ -46,11 +53,6 @@ const rangeSize = 16;
 const idSize = 20;
 /** Requests that wait for what the disk is elsewhere: who comes then waits in the queue. */
 const mostLate = 8;
-/**
- * After so long, ms, others have their turn before the next request is begun: a guest can ask for 16 MiB in each, all in one
- * place of its memory.
- */
-const longestTurn = 10;
 /** Data goes through the host's memory in pieces of this size. */
 const pieceSize = 256 * 1024;
 
@@ -221,6 +223,7 @@ export class VirtioBlock implements VirtioDevice {
         this.#full.add(index);
         return;
       }
+      // Each may ask for 16 MiB, all of them in one place of the guest's memory.
       if (count > 0 && performance.now() >= end) {
         this.#transport?.again(index);
         return;

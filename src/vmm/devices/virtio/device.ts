@@ -5,6 +5,9 @@
 
 import type { PciMemory } from "../pci/device.js";
 
+/** However much a driver asks of a device at once, others have their turn after so long, ms. */
+export const longestTurn = 10;
+
 /** Part of a buffer, at a bus address. */
 export interface VirtioSegment {
   readonly address: bigint;

@@ -7,7 +7,14 @@ import { KvmError } from "../../../base/errors.js";
 import { anything, bytesOf, having, integer } from "../../../base/takes.js";
 import type { FrameToGuest, NetworkCard, NetworkEnd } from "../../network/card.js";
 import { ethernetSize, mostFrame, tcpSize, transportAt } from "../../network/packets.js";
-import { lengthOf, type VirtioBuffer, type VirtioDevice, type VirtioQueue, type VirtioTransport } from "./device.js";
+import {
+  lengthOf,
+  longestTurn,
+  type VirtioBuffer,
+  type VirtioDevice,
+  type VirtioQueue,
+  type VirtioTransport,
+} from "./device.js";
 
 const VIRTIO_NET_F_CSUM = 1n << 0n;
 const VIRTIO_NET_F_GUEST_CSUM = 1n << 1n;
@@ -36,8 +43,6 @@ const tcpChecksum = 16;
 const queueSize = 256;
 const controlSize = 64;
 const mostPairs = 16;
-/** After so long, ms, others have their turn before the next frame, of the guest's or for it, is looked at. */
-const longestTurn = 10;
 
 export interface VirtioNetOptions {
   readonly end: NetworkEnd;
