@@ -161,6 +161,24 @@ for (const name of ["hv", "pr"] as const) {
     assert.deepEqual(hcallOf(cpu.run({ deadline: soon() })).nr, 0x58);
   });
 
+  test(`${name}: a string of more accesses outside memory than are kept is Alignment, not the guest's end`, () => {
+    for (const string of ["stswx 6, 0, 5", "lswx 6, 0, 5"]) {
+      const it = guest(name, `li 4, 124\nmtxer 4\nlis 5, 0x4000\n${string}\nli 3, 0x58\nsc 1\n`, {
+        vectors: { 1536: "mfspr 20, 19\nmfspr 21, 26\nli 3, 0x5c\nsc 1\n" },
+      });
+      const cpu = only(it);
+      let exit = cpu.run({ deadline: soon() });
+      let accesses = 0;
+      for (; exit.reason === "mmio"; accesses++) {
+        exit.data = 0x55n;
+        exit = cpu.run({ deadline: soon() });
+      }
+      assert.deepEqual([hcallOf(exit).nr, accesses], [0x5c, 64], string);
+      const { gpr } = cpu.getRegs();
+      assert.deepEqual(gpr.slice(20, 22), [BigInt(device), start + 12n], string);
+    }
+  });
+
   test(`${name}: a hypercall for the user side carries r4 to r12 both ways`, () => {
     const it = guest(name, "li 3, 0x58\nli 4, 11\nli 12, 99\nsc 1\nmr 20, 3\nmr 21, 4\nmr 22, 12\nli 3, 0x5c\nsc 1\n");
     const cpu = only(it);

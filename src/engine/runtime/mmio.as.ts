@@ -3,7 +3,6 @@
  * `exitData` and `mmioValues` hold the bytes as they would lie in storage, the first at the lowest address.
  */
 import {
-  ERROR_tooMuchMmio,
   EXIT_mmio,
   N_mmioValues,
   S_exitAddress,
@@ -17,7 +16,7 @@ import {
   S_mmioReplay,
   S_mmioValues,
 } from "./layout.target";
-import { internalError } from "./internal-error.as";
+import { accessesTooMany } from "./arch.target";
 
 /** The bytes that mmioAccess read. */
 export let mmioData: u64 = 0;
@@ -33,7 +32,7 @@ export function mmioAccess(s: i32, address: u64, size: i32, write: bool, data: u
   // The next run of the instruction starts over.
   store<i32>(s, 0, S_mmioConsumed);
   if (consumed >= N_mmioValues) {
-    internalError(s, ERROR_tooMuchMmio);
+    accessesTooMany(s);
     return false;
   }
   store<u64>(s, address, S_exitAddress);

@@ -5,6 +5,7 @@
 import {
   ARCH_pages,
   ARCH_pageTable,
+  ERROR_tooMuchMmio,
   EXIT_pageFault,
   HANDLER_illegal,
   HANDLER_nextPage,
@@ -33,6 +34,7 @@ import {
   newAsid,
   tableOf,
 } from "../../../../src/engine/runtime/contexts.as";
+import { internalError } from "../../../../src/engine/runtime/internal-error.as";
 import { deriveJumpContext } from "../../../../src/engine/runtime/jump-cache.as";
 
 /** The only cause why a translation fails. */
@@ -148,3 +150,7 @@ export function guestWatches(s: i32, ea: u64, size: i32, access: i32): bool {
 // @ts-ignore: decorator
 @inline
 export function translationEntered(s: i32, entry: i32, access: i32): void {}
+
+export function accessesTooMany(s: i32): void {
+  internalError(s, ERROR_tooMuchMmio);
+}

@@ -1,5 +1,6 @@
 /** What the engine's half of the run-time library calls of POWER's. docs/how-to-add-an-architecture.md tells what each does. */
-import { S_decExpiry, S_mode } from "./layout.generated";
+import { S_decExpiry, S_mode, S_steppedAddress } from "./layout.generated";
+import { raiseAlignment } from "../../interrupts/raise.as";
 import { timeBase } from "../../interrupts/time.as";
 
 export {
@@ -38,3 +39,8 @@ export function codeKind(s: i32): i32 {
 // @ts-ignore: decorator
 @inline
 export function translationEntered(s: i32, entry: i32, access: i32): void {}
+
+/** Only a string has so many, and where storage is not cached it may end in Alignment, whatever it has done before. */
+export function accessesTooMany(s: i32): void {
+  raiseAlignment(s, load<i64>(s, S_steppedAddress));
+}

@@ -1,5 +1,6 @@
 /** What the engine's half of the run-time library calls of x86's. docs/how-to-add-an-architecture.md tells what each does. */
-import { S_cpuidCount, S_features, S_shadow } from "./layout.generated";
+import { internalError } from "../../../../engine/runtime/internal-error.as";
+import { ERROR_tooMuchMmio, S_cpuidCount, S_features, S_shadow } from "./layout.generated";
 import { deriveDebug } from "../../interrupts/debug.as";
 import { is64, presentKind } from "../../mmu/mode.as";
 import { decodeIn } from "./decode.as";
@@ -39,4 +40,10 @@ export function resetArch(s: i32): void {
   store<i32>(s, 0, S_shadow);
   if (load<i32>(s, S_cpuidCount) == 0) store<i64>(s, -1, S_features);
   deriveDebug(s);
+}
+
+// @ts-ignore: decorator
+@inline
+export function accessesTooMany(s: i32): void {
+  internalError(s, ERROR_tooMuchMmio);
 }
