@@ -1,11 +1,13 @@
 /** The hashed page table: the guest's hypercalls, the stream, and other sizes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { archLayout } from "../../src/arch/powerpc/engines/layout.js";
 import { KVM_GET_HTAB_BOLTED_ONLY, KVM_GET_HTAB_WRITE, type PpcVm } from "../../src/arch/powerpc/uapi.js";
 import { errno } from "../../src/base/errno.test-support.js";
 import { openKvm } from "../../src/kernel.js";
 import { KVM_CAP_PPC_ENABLE_HCALL } from "../../src/kvm/constants.js";
-import { Fixture, implementations, soon } from "./fixture.js";
+import { Fixture, implementations, kvm, soon } from "./fixture.js";
 import { block } from "./hpt-cases.js";
 
 const order = 18;
@@ -309,6 +311,31 @@ for (const name of implementations) {
     vm.resizeHptPrepare({ shift: 0 });
     assert.throws(() => vm.resizeHptCommit({ shift: 22 }), errno("ENXIO"));
     it.close();
+  });
+
+  test(`${name}: radix translation takes the table away when no hypercall is amid an entry of it`, () => {
+    const vm = kvm.createVm(name === "hv" ? 1 : 2, { shared: true });
+    vm.allocateHtab(order);
+    const words = new Int32Array(vm.memory.buffer);
+    const [lock, table] = [archLayout.hptLock / 4, archLayout.hpt / 4];
+    const seen = new Int32Array(new SharedArrayBuffer(4));
+    // The hypercall, on another vCPU's thread: it has the lock until somebody waits for it.
+    Atomics.store(words, lock, 1);
+    const hypercall = `
+      const { words, seen, lock, table } = require("node:worker_threads").workerData;
+      const end = performance.now() + 20_000;
+      while (Atomics.load(words, lock) !== 2 && performance.now() < end) Atomics.wait(seen, 0, 0, 5);
+      Atomics.store(seen, 0, Atomics.load(words, table));
+      Atomics.store(words, lock, 0);
+      Atomics.notify(words, lock);
+    `;
+    const worker = new Worker(hypercall, { eval: true, workerData: { words, seen, lock, table } });
+    vm.configureV3Mmu({ radix: true, gtse: true, processTable: 0n });
+    const during = Atomics.load(seen, 0);
+    void worker.terminate();
+    assert.notEqual(during, 0, "it was taken away meanwhile");
+    assert.equal(Atomics.load(words, table), 0);
+    vm.close();
   });
 
   test(`${name}: the same size again empties the table, radix ends it, a move takes it along`, async () => {

@@ -118,11 +118,13 @@ export function configureV3Mmu(vm: VmInside, { radix, gtse, processTable }: PpcM
     useHash(vm);
     return;
   }
-  if (mem.load(archLayout.radix) === 0) leaveHash(vm);
-  mem.setI32(archLayout.radix, 1);
+  const hashed = mem.load(archLayout.radix) === 0;
+  if (hashed) requireStopped(vm);
+  mem.store(archLayout.radix, 1);
   mem.setI64(archLayout.processTableBase, processTable & processTableBase);
   mem.setI32(archLayout.processTableSize, Number(size));
   flushTranslations(vm, Request.flushTlb | Request.context);
+  if (hashed) leaveHash(vm);
   const base = processTable & processTableBase;
   const bytes = processTable === 0n ? 0 : 2 ** (12 + Number(size));
   if (vm.trace.mask) vm.trace.emit("mmu", -1, "process table", { base, bytes });
@@ -145,14 +147,14 @@ function useHash(vm: VmInside): void {
   flushTranslations(vm, Request.flushTlb | Request.context);
 }
 
-/** The hashed page tables are of no more use. */
+/** The hashed page tables are of no more use: whoever was let in meanwhile translates by the radix tree. */
 function leaveHash(vm: VmInside): void {
-  requireStopped(vm);
   const ppc = ppcVmOf(vm);
   const prepared = ppc.preparedHpt;
   ppc.preparedHpt = undefined;
   if (prepared) free(vm.mem, [hptRange(prepared)]);
-  ppc.hashTable.use(undefined);
+  // A hypercall may be amid an entry.
+  ppc.hashTable.locked(() => ppc.hashTable.use(undefined));
 }
 
 function getRmmuInfo(): PpcRmmuInfo {
