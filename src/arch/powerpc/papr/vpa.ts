@@ -37,7 +37,7 @@ export function logDispatch(vcpu: HcallVcpu): void {
   const dtl = memory.u64(record + fields.dtl);
   const vpa = memory.u64(record + fields.vpa);
   if (dtl === 0n || vpa === 0n) return;
-  const entries = Math.floor(memory.i32(record + fields.dtlLength) / dtlEntrySize);
+  const entries = Math.floor(memory.u32(record + fields.dtlLength) / dtlEntrySize);
   const index = memory.u32(record + fields.dtlIndex);
   const at = dtl + BigInt((index % entries) * dtlEntrySize);
   if (!vcpu.vm.memory.isWritable(at, dtlEntrySize)) return;

@@ -223,6 +223,22 @@ test("a hashed page table comes with the state, and one that is being prepared",
   for (const each of [one, two]) each.close();
 });
 
+test("a guest's dispatch trace log may have 2 GiB and more", () => {
+  const one = make("pr", { cpus: 1 });
+  const state = one.vm.saveState() as VmState & { vcpus: { arch: { record: Record<string, unknown> } }[] };
+  const [
+    {
+      arch: { record },
+    },
+  ] = state.vcpus as [(typeof state.vcpus)[0]];
+  // As H_REGISTER_VPA leaves it: 32 bits without a sign.
+  Object.assign(record, { dtl: 0x10000n, dtlLength: 0x9000_0000 | 0 });
+  one.vm.loadState(state);
+  Object.assign(record, { dtlLength: 47 });
+  assert.throws(() => one.vm.loadState(state), /EINVAL.*without room for an entry/);
+  one.close();
+});
+
 test("a VM's state fits no other kind of VM", () => {
   const one = make("pr", { controller: "xics" });
   const state = one.vm.saveState();

@@ -162,7 +162,7 @@ export function loadVcpu(vcpu: VcpuInside, saved: unknown): void {
     refuse(`has vCPU ${vcpu.id} at another server of its interrupt controller (${name})`);
   }
   restoreVcpu(vcpu, { state: fields, requests, record });
-  if (mem.i64(recordAt(vcpu, "dtl")) !== 0n && mem.i32(recordAt(vcpu, "dtlLength")) < dtlEntrySize) {
+  if (mem.i64(recordAt(vcpu, "dtl")) !== 0n && mem.u32(recordAt(vcpu, "dtlLength")) < dtlEntrySize) {
     refuse(`has a dispatch trace log without room for an entry in vCPU ${vcpu.id}`);
   }
 }
