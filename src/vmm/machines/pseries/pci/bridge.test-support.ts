@@ -1,5 +1,6 @@
 /** A host bridge with two devices on a VM that is only memory, TCE tables and a list of what was raised. */
 import type { CreateSpaprTce, PpcVm, SpaprTce } from "../../../../arch/powerpc/uapi.js";
+import { KvmError } from "../../../../base/errors.js";
 import { GuestMemory } from "../../../core/guest-memory.js";
 import type { PciDevice } from "../../../devices/pci/device.js";
 import { EduDevice } from "../../../devices/pci/edu.js";
@@ -14,10 +15,13 @@ export function setUpBridge(
   const all = new Uint8Array(ramSize);
   const events: string[] = [];
   const tables: CreateSpaprTce[] = [];
+  /** How many more there is room for. */
+  const room = { tables: Number.POSITIVE_INFINITY };
   let end = ramSize;
   const spaces = new Map<number, Uint8Array>();
   const vm: Partial<PpcVm> = {
     createSpaprTce: (tce: CreateSpaprTce): SpaprTce => {
+      if (room.tables-- <= 0) throw new KvmError("ENOMEM", "the VM's memory is full");
       tables.push(tce);
       const address = end;
       end += Number(tce.size) * 8;
@@ -50,5 +54,5 @@ export function setUpBridge(
     new DataView(space.buffer).setBigUint64(8 * index, tce, true);
   };
   const drain = (): string[] => events.splice(0);
-  return { bridge, memory, ram: all, tables, putTce, drain };
+  return { bridge, memory, ram: all, tables, room, putTce, drain };
 }

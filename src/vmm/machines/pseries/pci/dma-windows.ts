@@ -6,7 +6,7 @@
 
 import type { PpcVm, SpaprTce } from "../../../../arch/powerpc/uapi.js";
 import { KvmError } from "../../../../base/errors.js";
-import { bytesOf, having, integer, optional } from "../../../../base/takes.js";
+import { boolean, bytesOf, having, integer, optional } from "../../../../base/takes.js";
 import type { GuestMemory } from "../../../core/guest-memory.js";
 import type { WindowListener } from "../../../devices/vfio-pci/assignment.js";
 
@@ -42,10 +42,14 @@ interface Window {
   readonly fd: number;
 }
 
+type TableShape = Omit<Window, "entries" | "view" | "fd">;
+
 /** The windows as a plain value. */
 export interface DmaWindowsState {
   /** Entries of the default window from the first on, 8 bytes each in the guest's order; what follows is 0. */
   readonly entries: Uint8Array;
+  /** The guest has taken the default window away. Default: it has not. */
+  readonly removed?: boolean | undefined;
   /** The window that the guest has created; sizes as log2 of bytes. */
   readonly dynamic?:
     | { readonly pageShift: number; readonly windowShift: number; readonly entries: Uint8Array }
@@ -55,6 +59,7 @@ export interface DmaWindowsState {
 const shift = integer(0, 63);
 const windowsState = having({
   entries: bytesOf(0, Number(defaultWindow.size >> BigInt(defaultWindow.pageShift)) * 8),
+  removed: optional(boolean),
   dynamic: optional(having({ pageShift: shift, windowShift: shift, entries: bytesOf(0, 8 << mostEntriesShift) })),
 });
 
@@ -85,6 +90,7 @@ export class DmaWindows {
     const dynamic = this.#dynamic;
     return {
       entries: this.#usedEntries(this.#default),
+      ...(this.#active.has(this.#default) ? {} : { removed: true }),
       dynamic: dynamic && {
         pageShift: dynamic.pageShift,
         windowShift: Math.log2(Number(dynamic.size)),
@@ -93,11 +99,14 @@ export class DmaWindows {
     };
   }
 
-  #restore({ entries, dynamic }: DmaWindowsState): void {
+  #restore({ entries, removed, dynamic }: DmaWindowsState): void {
     this.#setEntries(this.#default, entries);
+    if (removed) this.#deactivate(this.#default);
     if (!dynamic) return;
     const { pageShift, windowShift } = dynamic;
-    this.create(pageShift, windowShift);
+    if (this.create(pageShift, windowShift) === "no room") {
+      throw new KvmError("ENOMEM", `no room for a DMA window of 2^${windowShift} bytes, as the saved one`);
+    }
     const range = this.#dynamic;
     if (!range)
       throw new KvmError(
@@ -140,15 +149,16 @@ export class DmaWindows {
     };
   }
 
-  /** Sizes as log2 of bytes. Undefined: no such pages or size. "exists": there is one. */
-  create(pageShift: number, windowShift: number): { liobn: number; start: bigint } | "exists" | undefined {
+  /** Sizes as log2 of bytes. Undefined: no such pages or size. "exists": there is one. "no room": for its entries. */
+  create(pageShift: number, windowShift: number): { liobn: number; start: bigint } | "exists" | "no room" | undefined {
     if (!pageShifts.some(([, shift]) => shift === pageShift)) return undefined;
     if (windowShift < Math.max(pageShift, leastWindowShift) || windowShift > pageShift + mostEntriesShift)
       return undefined;
     if (this.#dynamic) return "exists";
     const liobn = dynamicLiobn + 256 * pageShift + windowShift;
     const size = 1n << BigInt(windowShift);
-    const range = this.#shapes.get(liobn) ?? this.#createTable({ liobn, start: dynamicStart, size, pageShift });
+    const range = this.#shapes.get(liobn) ?? this.#tryTable({ liobn, start: dynamicStart, size, pageShift });
+    if (!range) return "no room";
     this.#shapes.set(liobn, range);
     this.#clear(range);
     this.#activate(range);
@@ -201,7 +211,17 @@ export class DmaWindows {
     return [...this.#active].find((range) => range !== this.#default);
   }
 
-  #createTable({ liobn, start, size, pageShift }: Omit<Window, "entries" | "view" | "fd">): Window {
+  /** Undefined: the VM's memory, which the guest may have filled in other ways, has no room. */
+  #tryTable(shape: TableShape): Window | undefined {
+    try {
+      return this.#createTable(shape);
+    } catch (error) {
+      if (error instanceof KvmError && error.code === "ENOMEM") return undefined;
+      throw error;
+    }
+  }
+
+  #createTable({ liobn, start, size, pageShift }: TableShape): Window {
     const shift = BigInt(pageShift);
     const table: SpaprTce = this.#vm.createSpaprTce({
       liobn: BigInt(liobn),

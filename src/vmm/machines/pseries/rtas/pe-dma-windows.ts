@@ -26,7 +26,7 @@ export const createPeDmaWindow = rtas(0x2027, "ibm,create-pe-dma-window", [5, 4]
   if (!bridge?.has(address)) return RtasStatus.parameterError;
   const range = bridge.dma.create(pageShift, windowShift);
   if (!range) return RtasStatus.parameterError;
-  if (range === "exists") return RtasStatus.hardwareError;
+  if (range === "exists" || range === "no room") return RtasStatus.hardwareError;
   outputs.push(range.liobn, Number(range.start >> 32n), Number(range.start & 0xffff_ffffn));
   return RtasStatus.success;
 });
