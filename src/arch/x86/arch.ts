@@ -7,6 +7,7 @@ import type { VcpuInside, VmInside } from "../../kvm/inside.js";
 import { vmLayout } from "../../kvm/layout.js";
 import { vcpuRecord } from "../../kvm/state.js";
 import { cumulative, type Statistic } from "../../kvm/stats-fd.js";
+import { isAnswered } from "../../kvm/uapi/exits.js";
 import type { Stats } from "../../kvm/uapi.js";
 import { capabilities, maxVcpuId, maxVcpus } from "./calls/capabilities.js";
 import { systemMethods, vcpuMethods, vmMethods } from "./calls/methods.js";
@@ -211,7 +212,8 @@ export const x86: Arch = {
   handleExit: (vcpu, code) => {
     takeVapic(vcpu);
     const exit = handleExit(vcpu, code) ?? owedExit(vcpu);
-    if (takeInit(vcpu)) vcpu.halt();
+    // What the user side is to answer is another instruction's after an INIT: that comes behind it.
+    if (!(exit && isAnswered(exit)) && takeInit(vcpu)) vcpu.halt();
     if (code === ExitCode.halt || !vcpu.vm.shared) rests(vcpu, code !== ExitCode.halt);
     return exit;
   },

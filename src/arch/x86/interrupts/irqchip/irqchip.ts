@@ -151,13 +151,7 @@ export class Irqchip {
 
   /** An interrupt as a local APIC's command has it, to those with these numbers; how many took it. */
   sendToIds(command: number, ids: ReadonlySet<number>): number {
-    const message = {
-      vector: command & 0xff,
-      mode: (command >> 8) & 7,
-      level: false,
-      logical: false,
-      destination: 0,
-    };
+    const message = { vector: command & 0xff, mode: (command >> 8) & 7, level: false };
     return this.locked(() => {
       const meant = this.#outputs.vcpus().filter(({ lapic }) => ids.has(lapic.id));
       for (const vcpu of meant) this.#deliver(message, vcpu);
@@ -280,7 +274,7 @@ export class Irqchip {
       for (let i = 0; i < size; i++) {
         const byte = this.pic.read(port + i) ?? (this.hasPit ? this.pit.read(port + i, now) : undefined);
         if (byte === undefined && i === 0) return undefined;
-        value |= BigInt((byte ?? 0xff) & 0xff) << BigInt(8 * i);
+        value |= BigInt(byte ?? 0xff) << BigInt(8 * i);
       }
       return value;
     });
@@ -367,7 +361,7 @@ export class Irqchip {
     return true;
   }
 
-  #deliver({ mode, vector, level }: Message, vcpu: IrqchipVcpu): void {
+  #deliver({ mode, vector, level }: Pick<Message, "mode" | "vector" | "level">, vcpu: IrqchipVcpu): void {
     switch (mode) {
       case Mode.fixed:
       case Mode.lowest:

@@ -318,8 +318,7 @@ export class Lapic {
     if (register === Register.id) return BigInt(this.id);
     if (register === Register.logicalId) return BigInt(logicalIdOf(this.id));
     if (register === Register.command) return BigInt(s.get("command")) | (BigInt(s.get("destination")) << 32n);
-    if (register === Register.format || register === Register.destination || register === Register.end)
-      return undefined;
+    if (register === Register.format || register === Register.destination) return undefined;
     if (register === Register.taskPriority) this.#outputs.priorityAccessed(false);
     const value = this.#read(register, now);
     return value === undefined ? undefined : BigInt(value >>> 0);
@@ -337,11 +336,10 @@ export class Lapic {
     const word = Number(value);
     if (register === Register.selfInterrupt) {
       if (word > 0xff) return false;
-      this.#command((word & 0xff) | (1 << 18), 0, true);
+      this.#command(word | (1 << 18), 0, true);
       return true;
     }
     if ((register === Register.end || register === Register.errors) && word !== 0) return false;
-    if (register === Register.destination) return false;
     return this.#write(register, word, now);
   }
 

@@ -167,7 +167,6 @@ export class Pit {
     const ticks = this.#ticks(i, now);
     switch (mode) {
       case 0:
-        return ticks >= count;
       case 1:
         return ticks >= count;
       case rate:
