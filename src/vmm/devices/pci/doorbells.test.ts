@@ -85,6 +85,34 @@ test("notifications of a virtio device are KVM's to take where the guest has put
   assert.equal(bound.size, 0);
 });
 
+test("however often one exit moves a BAR, its doorbells are placed once, when the CPU has been answered", () => {
+  const later: (() => void)[] = [];
+  const placed: unknown[] = [];
+  const it = new PciFunction(
+    new VirtioPciDevice({
+      ...{ id: 4, features: 0n, queues: [8, 8], config: new Uint8Array(0) },
+      ...{ reset: () => {}, save: () => ({}), notify: () => {} },
+    }),
+    {
+      ...{ read: () => false, write: () => false, setIntx: () => {}, message: () => {} },
+      soon: (work) => void later.push(work),
+      doorbell: (_, place) => placed.push(place?.address),
+    },
+  );
+  const answered = () => {
+    for (const work of later.splice(0)) work();
+    return placed.splice(0);
+  };
+  it.writeConfig(pci.PCI_COMMAND, 2, pci.PCI_COMMAND_MEMORY);
+  for (let i = 0; i < 4096; i++) it.writeConfig(pci.PCI_BASE_ADDRESS_0, 4, base + 0x10000 * (i % 5));
+  assert.deepEqual(placed, []);
+  assert.deepEqual(answered(), [BigInt(base + 0x3000), BigInt(base + 0x3004)]);
+  // It is pulled out before the CPU is answered.
+  it.writeConfig(pci.PCI_BASE_ADDRESS_0, 4, base + 0x10000);
+  it.disconnect();
+  assert.deepEqual(answered(), [undefined, undefined]);
+});
+
 test("a guest that moves a doorbell a thousand times, or over another, makes no more of them", () => {
   const { vm, bound, listeners } = fakeVm();
   const doorbells = new Doorbells(vm, [memory32Window], () => {});

@@ -76,6 +76,7 @@ export class PciFunction {
   #routes: (number | undefined)[] = [];
   /** Bus addresses of its doorbells. */
   #doorbells: (bigint | undefined)[] = [];
+  #placing = false;
 
   /**
    * Plugs the device in and resets it; with `state`, which an earlier `save` gave, it goes on there, and so does a device that
@@ -278,8 +279,23 @@ export class PciFunction {
       this.#lastCommand = this.#command;
       this.device.commandChanged?.(this.#command);
     }
-    this.#placeDoorbells();
+    this.#placeSoon();
     this.routeMessages();
+  }
+
+  /** Once for all that an exit changes: one of a string instruction can move them 4096 times. */
+  #placeSoon(): void {
+    if (this.#placing) return;
+    this.#placing = true;
+    this.#soon(() => {
+      this.#placing = false;
+      this.#placeDoorbells();
+    });
+  }
+
+  #soon(work: () => void): void {
+    if (this.#upstream.soon) this.#upstream.soon(work);
+    else work();
   }
 
   #placeDoorbells(): void {
@@ -352,7 +368,7 @@ export class PciFunction {
           (this.#mode === "msix" ? this.msix : this.#mode === "msi" ? this.msi : undefined)?.raise(vector) ?? false
         );
       },
-      soon: (work) => (this.#upstream.soon ? this.#upstream.soon(work) : work()),
+      soon: (work) => this.#soon(work),
       get mode() {
         return own();
       },
