@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assemble } from "./isa/assembler.js";
-import { guest, interrupts, msr, segments, types } from "./kvm.test-support.js";
+import { guest, interrupts, msr, segments, types, vectorAt } from "./kvm.test-support.js";
 import { KVM_X86_UNIKVM_HV } from "./uapi.js";
 
 const handler = 0x11_0000;
@@ -36,6 +36,30 @@ for (const type of types) {
     };
     assert.equal(says(0xfee0_0100n), 0n);
     assert.equal(says(0xfee0_0900n), 1n);
+  });
+
+  test(`${title}: a deadline is a counter without a sign: the last is far away, and what is past is due`, async () => {
+    const one = await guest(type);
+    const vector = 0x60;
+    const deadline = (value: bigint) => {
+      one.load([
+        ...[...msr(0x1b, 0xfee00d00), ...msr(0x80f, 0x1ff), ...msr(0x80b, 0), ...msr(0x832, 0x4_0000 | vector)],
+        ...[...msr(0x6e0, value), "sti", "nop", "nop", "cli"],
+      ]);
+      const exit = one.run();
+      return { exit, vector: vectorAt(one) };
+    };
+    for (const value of [(1n << 64n) - 1n, 1n << 63n, (1n << 63n) - 1n]) {
+      const { exit, vector: taken } = deadline(value);
+      assert.equal(taken, -1, value.toString(16));
+      assert.ok(exit.reason === "hlt" && exit.until - performance.now() > 1e11);
+      const entry = { index: 0x6e0, data: 0n };
+      one.cpu.getMsrs([entry]);
+      assert.equal(entry.data, value);
+      // Nor is a state with it another one's.
+      one.vm.loadState(one.vm.saveState());
+    }
+    assert.equal(deadline(1n).vector, vector);
   });
 
   test(`${title}: of non-maskable interrupts one waits while another is handled, and more are lost`, async () => {

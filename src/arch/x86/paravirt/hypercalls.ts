@@ -38,9 +38,9 @@ const rows: Readonly<Record<number, (call: Call) => Exit | bigint>> = {
     if (command & destinations) return Answer.invalid;
     const { irqchip } = vm;
     if (!irqchip) return Answer.notSupported;
-    const ids = [...bitsOf(low), ...bitsOf(high).map((bit) => bit + width)];
     const from = Number(BigInt.asUintN(32, first));
-    return BigInt(irqchip.sendToIds(Number(command & 0xffffn), new Set(ids.map((bit) => from + bit))));
+    const ids = bitsOf(low | (high << BigInt(width))).map((bit) => from + bit);
+    return BigInt(irqchip.sendToIds(Number(command & 0xffffn), new Set(ids)));
   },
   // KVM_HC_SCHED_YIELD: where another waits for the thread, it gets it.
   11: ({ vcpu }) => {
@@ -50,8 +50,9 @@ const rows: Readonly<Record<number, (call: Call) => Exit | bigint>> = {
   [KVM_HC_MAP_GPA_RANGE]: mapRange,
 };
 
+/** Of two registers. */
 const bitsOf = (word: bigint): number[] =>
-  Array.from({ length: 64 }, (_, bit) => bit).filter((bit) => ((word >> BigInt(bit)) & 1n) !== 0n);
+  Array.from({ length: 128 }, (_, bit) => bit).filter((bit) => ((word >> BigInt(bit)) & 1n) !== 0n);
 
 const longest = 1n << 64n;
 

@@ -38,6 +38,9 @@ export const guestNow = (vm: VmInside): number => hostNow() - vm.mem.f64(vmLayou
 export const timeStamp = (vcpu: VcpuInside): bigint =>
   BigInt.asUintN(64, BigInt(Math.floor(guestNow(vcpu.vm) * tscRate)) + getField(vcpu, "tscOffset"));
 
-/** The guest's time, ms, when the counter stands at this; what is past is 0 or less. */
+/**
+ * The guest's time, ms, when the counter stands at this, which has no sign; what is past is now or earlier. No later than what
+ * has ticks of 64 bits with a sign.
+ */
 export const timeOf = (vcpu: VcpuInside, counter: bigint): number =>
-  Number(BigInt.asIntN(64, counter - getField(vcpu, "tscOffset"))) / tscRate;
+  Math.min(guestNow(vcpu.vm) + Number(counter - timeStamp(vcpu)) / tscRate, 9e12);

@@ -213,13 +213,13 @@ export class Lapic {
     const later = mode === TimerMode.periodic ? due + period * Math.max(1, Math.ceil((now - due) / period)) : 0;
     if (later !== 0) s.setFloat("started", later - period);
     s.setFloat("due", later);
-    if (mode === TimerMode.deadline) s.set64("deadline", 0n);
+    s.set64("deadline", 0n);
     if (!(timer & masked)) this.accept(timer & 0xff, false);
   }
 
   /** IA32_TSC_DEADLINE: 0 in other modes. */
   get deadline(): bigint {
-    return this.#timerMode() === TimerMode.deadline ? this.#state.get64("deadline") : 0n;
+    return this.#state.get64("deadline");
   }
   set deadline(counter: bigint) {
     if (this.#timerMode() !== TimerMode.deadline) return;
