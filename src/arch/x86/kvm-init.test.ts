@@ -1,4 +1,4 @@
-/** INIT that comes in the middle of what the user side is to answer: it is taken behind that. */
+/** INIT that comes in the middle of what the user side is to answer, or of a save. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { guest, types } from "./kvm.test-support.js";
@@ -18,5 +18,17 @@ for (const type of types) {
     assert.deepEqual(exit, { reason: "hlt", until: Number.POSITIVE_INFINITY });
     assert.equal(cpu.getMpState(), KVM_MP_STATE_INIT_RECEIVED);
     assert.equal(cpu.getSregs().cs.base, 0xffff_0000n);
+  });
+
+  test(`${title}: one that waits when the VM is saved is taken at once where it goes on`, async () => {
+    const [one, two] = [await guest(type), await guest(type)];
+    two.load(["jmp 0x100000"]);
+    one.load(["jmp 0x100000"]);
+    assert.equal(one.vm.signalMsi({ address: 0xfee0_0000n, data: 0x500 }), 1);
+    two.vm.loadState(structuredClone(one.vm.saveState()));
+    const begin = performance.now();
+    assert.equal(two.run().reason, "hlt");
+    assert.ok(performance.now() - begin < 30_000, "at its deadline");
+    assert.equal(two.cpu.getMpState(), KVM_MP_STATE_INIT_RECEIVED);
   });
 }

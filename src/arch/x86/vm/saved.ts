@@ -157,6 +157,7 @@ export function restoreVcpu(vcpu: VcpuInside, saved: unknown): void {
   const entries = getCpuid(vcpu);
   if (entries.length > 0) setCpuid(vcpu, entries);
   mem.setI32(recordAt(vcpu, "ready"), 0);
-  request(vcpu, Request.interrupt);
+  // An INIT may wait.
+  request(vcpu, Request.interrupt | Request.leave);
   contextChanged(vcpu);
 }
