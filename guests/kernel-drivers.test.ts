@@ -73,6 +73,21 @@ test("drivers come from the initrd, from beside the kernel or from a folder; wha
     assert.deepEqual((await driversFor(own(kernel(), { folders }), aliases)).modules, loaded);
     rmSync(join(folder, root === "" ? "lib" : root), { recursive: true });
   }
+  // As packages install kernels today: usr/lib/modules/VERSION/vmlinuz. In a folder of another name modules are another kernel's.
+  for (const [name, found] of [
+    [version, true],
+    ["6.9.0-other", false],
+  ] as const) {
+    const inside = join(folder, "usr/lib/modules", name);
+    for (const [path, data] of Object.entries(files)) {
+      mkdirSync(dirname(join(inside, path)), { recursive: true });
+      writeFileSync(join(inside, path), data);
+    }
+    const drivers = driversFor({ ...own(kernel()), path: join(inside, "vmlinuz") }, aliases);
+    if (found) assert.deepEqual((await drivers).modules, loaded);
+    else await assert.rejects(drivers, /has no virtio_pci/);
+    rmSync(join(folder, "usr"), { recursive: true });
+  }
   // A file system that is no module of it is none that is needed.
   assert.deepEqual((await driversFor(some, aliases, ["ext4"])).modules, [`/${place}/kernel/console.ko`]);
 });

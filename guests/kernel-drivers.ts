@@ -1,9 +1,9 @@
 /**
  * Drivers for a kernel that somebody else brings: which of its modules a machine's devices need, and where they are: in its
- * initial RAM disk, in lib/modules beside it, or among the default guest's, if it is its kernel.
+ * initial RAM disk, in its own folder or lib/modules beside it, or among the default guest's, if it is its kernel.
  */
 import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { decompress } from "../src/modules/node/decompress.js";
 import { withModuleBytes } from "../src/modules/node/module-file.js";
 import { openTree } from "../src/modules/node/read-tree.js";
@@ -116,7 +116,9 @@ interface Place {
 function places({ path, initrd, folders }: OwnKernel, version: string): (() => Promise<Place>)[] {
   const beside = dirname(resolve(path));
   const roots = [beside, dirname(beside)].flatMap((root) => [root, join(root, "usr")]);
-  const all = [...new Set([...roots, ...folders].map((root) => join(root, "lib/modules", version)))];
+  // Kernels that packages install as lib/modules/VERSION/vmlinuz have them in their own folder.
+  const own = basename(beside) === version ? [beside] : [];
+  const all = [...new Set([...own, ...[...roots, ...folders].map((root) => join(root, "lib/modules", version))])];
   const found = all.filter((folder) => existsSync(folder));
   return [
     ...(initrd ? [() => placeInInitrd(initrd, version)] : []),
