@@ -71,15 +71,10 @@ function attack(device: VirtioDevice, random: (below: number) => number) {
   const soon: (() => void)[] = [];
   let writes = 0;
   const it = new PciFunction(new VirtioPciDevice(device), {
-    read: (address, bytes) => {
-      const found = inside(Number(address), bytes.length);
-      if (found) bytes.set(found);
-      return found !== undefined;
-    },
-    write: (address, bytes) => {
-      const found = inside(Number(address), bytes.length);
-      found?.set(bytes);
-      writes++;
+    dma: (address, length, way, visit) => {
+      const found = inside(Number(address), length);
+      if (found) visit(found, 0);
+      if (way === "write") writes++;
       return found !== undefined;
     },
     memory: { view: inside, written: () => void writes++ },

@@ -48,9 +48,23 @@ export class GuestMemory {
 
   /** False, and nothing written, if the bytes do not all lie in RAM. */
   write(address: number, bytes: Uint8Array): boolean {
-    const view = this.view(address, bytes.length);
-    view?.set(bytes);
-    if (view && bytes.length > 0) this.#written(address, bytes.length);
-    return view !== undefined;
+    return this.visit(address, bytes.length, "write", (view) => view.set(bytes));
+  }
+
+  /** Calls `visit` with a view that it reads or, with `way` "write", fills. False: the bytes do not all lie in RAM. */
+  visit(
+    address: number,
+    length: number,
+    way: "read" | "write",
+    visit: (memory: Uint8Array, done: number) => void,
+  ): boolean {
+    const view = this.view(address, length);
+    if (!view) return false;
+    try {
+      visit(view, 0);
+    } finally {
+      if (way === "write" && length > 0) this.#written(address, length);
+    }
+    return true;
   }
 }

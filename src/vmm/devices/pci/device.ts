@@ -81,6 +81,29 @@ export interface PciMemory {
   written(address: number, length: number): void;
 }
 
+/** Which way DMA goes: "read", memory to device; "write", device to memory. */
+export type DmaWay = "read" | "write";
+
+/**
+ * DMA where the memory lies: `visit` is called for the bytes at a bus address, part after part, each a view that is not to be
+ * kept, and how many came before; it reads them, or fills them. False: the guest does not let the device do so at some page;
+ * what lay before was visited. What `visit` throws comes out.
+ */
+export type Dma = (
+  address: bigint,
+  length: number,
+  way: DmaWay,
+  visit: (memory: Uint8Array, done: number) => void,
+) => boolean;
+
+/** Copies from memory to a device. */
+export const dmaRead = (dma: Dma, address: bigint, bytes: Uint8Array): boolean =>
+  dma(address, bytes.length, "read", (memory, done) => bytes.set(memory, done));
+
+/** Copies from a device to memory. */
+export const dmaWrite = (dma: Dma, address: bigint, bytes: Uint8Array): boolean =>
+  dma(address, bytes.length, "write", (memory, done) => memory.set(bytes.subarray(done, done + memory.length)));
+
 /** What a device may do. */
 export interface PciBus {
   /**
@@ -90,6 +113,8 @@ export interface PciBus {
   read(address: bigint, bytes: Uint8Array): boolean;
   /** DMA, device to memory. */
   write(address: bigint, bytes: Uint8Array): boolean;
+  /** DMA without a copy. */
+  readonly dma: Dma;
   /** Sets the level of the pin. The guest sees it in mode "intx". */
   setIntx(level: boolean): void;
   /** Sends message `vector` of MSI or MSI-X, or keeps it pending while masked. False: the guest uses neither. */

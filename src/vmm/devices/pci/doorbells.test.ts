@@ -59,7 +59,7 @@ test("notifications of a virtio device are KVM's to take where the guest has put
     heard.notify(...args);
   };
   const it = new PciFunction(device, {
-    ...{ read: () => false, write: () => false, setIntx: () => {}, message: () => {} },
+    ...{ dma: () => false, setIntx: () => {}, message: () => {} },
     doorbell: (index, place, ring) => doorbells.place(String(index), place, ring),
   });
   const enable = (bits: number): void => it.writeConfig(pci.PCI_COMMAND, 2, bits);
@@ -94,7 +94,7 @@ test("however often one exit moves a BAR, its doorbells are placed once, when th
       ...{ reset: () => {}, save: () => ({}), notify: () => {} },
     }),
     {
-      ...{ read: () => false, write: () => false, setIntx: () => {}, message: () => {} },
+      ...{ dma: () => false, setIntx: () => {}, message: () => {} },
       soon: (work) => void later.push(work),
       doorbell: (_, place) => placed.push(place?.address),
     },

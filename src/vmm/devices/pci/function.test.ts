@@ -14,15 +14,10 @@ function plug(device: PciDevice = new EduDevice()) {
       ? memory.subarray(Number(address) - 0x1000, Number(address) - 0x1000 + length)
       : undefined;
   const upstream: PciUpstream = {
-    read: (address, bytes) => {
-      const from = part(address, bytes.length);
-      if (from) bytes.set(from);
-      return from !== undefined;
-    },
-    write: (address, bytes) => {
-      const to = part(address, bytes.length);
-      to?.set(bytes);
-      return to !== undefined;
+    dma: (address, length, _way, visit) => {
+      const found = part(address, length);
+      if (found) visit(found, 0);
+      return found !== undefined;
     },
     setIntx: (level) => void events.push(`intx ${level}`),
     message: ({ address, data }) => void events.push(`message 0x${address.toString(16)} ${data}`),

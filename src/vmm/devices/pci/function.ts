@@ -6,15 +6,24 @@
 import { KvmError } from "../../../base/errors.js";
 import { anything, boolean, bytes, having } from "../../../base/takes.js";
 import { ConfigSpace, type ConfigWidth } from "./config-space.js";
-import type { InterruptMode, PciBar, PciBus, PciCapability, PciDevice, PciMemory } from "./device.js";
+import {
+  type Dma,
+  dmaRead,
+  dmaWrite,
+  type InterruptMode,
+  type PciBar,
+  type PciBus,
+  type PciCapability,
+  type PciDevice,
+  type PciMemory,
+} from "./device.js";
 import { Msi, Msix, type MsixState, type PciMessage } from "./messages.js";
 import * as pci from "./registers.js";
 
 /** What the bridge above does for a function. */
 export interface PciUpstream {
-  /** DMA through the IOMMU. False: a fault. */
-  read(address: bigint, bytes: Uint8Array): boolean;
-  write(address: bigint, bytes: Uint8Array): boolean;
+  /** DMA through the IOMMU. */
+  readonly dma: Dma;
   /** The pin's level, after INTx disable. Only called when it changes. */
   setIntx(level: boolean): void;
   message(message: PciMessage): void;
@@ -354,9 +363,11 @@ export class PciFunction {
 
   #bus(): PciBus {
     const own = (): InterruptMode => this.#mode;
+    const dma: Dma = (...access) => this.#isMaster && this.#dma(this.#upstream.dma(...access));
     return {
-      read: (address, bytes) => this.#isMaster && this.#dma(this.#upstream.read(address, bytes)),
-      write: (address, bytes) => this.#isMaster && this.#dma(this.#upstream.write(address, bytes)),
+      dma,
+      read: (address, bytes) => dmaRead(dma, address, bytes),
+      write: (address, bytes) => dmaWrite(dma, address, bytes),
       setIntx: (level) => {
         if (!this.#connected || !this.#intx) return;
         this.#pin = level;

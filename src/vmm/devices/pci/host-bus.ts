@@ -5,7 +5,7 @@
 import type { Vm } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import { ChoiceError, VmmError } from "../../errors.js";
-import type { PciDevice, PciMemory } from "./device.js";
+import { type Dma, dmaWrite, type PciDevice, type PciMemory } from "./device.js";
 import { Doorbells } from "./doorbells.js";
 import { PciFunction, type PciFunctionState } from "./function.js";
 import type { PciMessage } from "./messages.js";
@@ -19,11 +19,7 @@ export interface HostBusParts {
   readonly slots: number;
   /** The interrupt of pin A of the device of this number. */
   readonly pinInterrupt: (number: number) => number;
-  /** DMA, by bus addresses. False: not all of it could be. */
-  readonly dma: {
-    read(address: bigint, bytes: Uint8Array): boolean;
-    write(address: bigint, bytes: Uint8Array): boolean;
-  };
+  readonly dma: Dma;
   /** A message for the interrupt controller: true. False: its address stands for memory, where it is written. */
   readonly message: (number: number, message: PciMessage) => boolean;
   /** KVM's number of the interrupt that a message of a device raises, if KVM can raise it by itself. */
@@ -110,8 +106,7 @@ export class HostBus {
   #upstream(number: number, alone: boolean): ConstructorParameters<typeof PciFunction>[1] {
     const { dma, pinInterrupt, gsiOf } = this.#parts;
     return {
-      read: (address, bytes) => this.#counted("dma", dma.read(address, bytes)),
-      write: (address, bytes) => this.#counted("dma", dma.write(address, bytes)),
+      dma: (...access) => this.#counted(dma(...access)),
       setIntx: (level) => this.#setPin(number, level),
       message: (message) => this.#message(number, message),
       memory: this.#memory,
@@ -161,7 +156,7 @@ export class HostBus {
     if (this.#parts.message(number, message)) return;
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setUint32(0, message.data, true);
-    this.#counted("dma", this.#parts.dma.write(message.address, bytes));
+    this.#counted(dmaWrite(this.#parts.dma, message.address, bytes));
   }
 
   #setPin(number: number, level: boolean): void {
@@ -175,8 +170,8 @@ export class HostBus {
     if (level) wake();
   }
 
-  #counted(what: string, done: boolean): boolean {
-    this.count(done ? what : `${what}_fault`);
+  #counted(done: boolean): boolean {
+    this.count(done ? "dma" : "dma_fault");
     return done;
   }
 }

@@ -14,8 +14,7 @@ test("the die of the documentation rolls", async () => {
   const { Die } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { Die: new () => PciDevice };
   const events: string[] = [];
   const it = new PciFunction(new Die(), {
-    read: () => false,
-    write: () => false,
+    dma: () => false,
     setIntx: (level) => void events.push(`intx ${level}`),
     message: ({ vector }) => void events.push(`message ${vector}`),
   });

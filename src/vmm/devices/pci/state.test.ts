@@ -6,7 +6,7 @@ import { VirtioRng } from "../virtio/rng.js";
 import { VirtioPciDevice, type VirtioPciState } from "../virtio/virtio-pci.js";
 import type { PciDevice } from "./device.js";
 import { EduDevice, type EduState, eduBufferSize, eduRegister } from "./edu.js";
-import { PciFunction, type PciFunctionState } from "./function.js";
+import { PciFunction, type PciFunctionState, type PciUpstream } from "./function.js";
 import { createPciDevice, pciModelNames } from "./models.js";
 import * as pci from "./registers.js";
 
@@ -90,20 +90,14 @@ class Plugged {
     this.memory = memory;
     const part = (address: bigint, length: number): Uint8Array | undefined =>
       address + BigInt(length) <= memorySize ? memory.subarray(Number(address), Number(address) + length) : undefined;
-    const upstream = {
-      read: (address: bigint, bytes: Uint8Array) => {
-        const from = part(address, bytes.length);
-        if (from) bytes.set(from);
-        return from !== undefined;
+    const upstream: PciUpstream = {
+      dma: (address, length, _way, visit) => {
+        const found = part(address, length);
+        if (found) visit(found, 0);
+        return found !== undefined;
       },
-      write: (address: bigint, bytes: Uint8Array) => {
-        const to = part(address, bytes.length);
-        to?.set(bytes);
-        return to !== undefined;
-      },
-      setIntx: (level: boolean) => void this.events.push(`intx ${level}`),
-      message: (message: { address: bigint; data: number }) =>
-        void this.events.push(`message ${message.address} ${message.data}`),
+      setIntx: (level) => void this.events.push(`intx ${level}`),
+      message: (message) => void this.events.push(`message ${message.address} ${message.data}`),
     };
     this.it = new PciFunction(device, upstream, state);
   }

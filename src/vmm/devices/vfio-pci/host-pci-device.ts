@@ -6,7 +6,7 @@
 import { taking, text, thing } from "../../../base/takes.js";
 import type { HostBus, HostDevice, HostIrq, HostRegion } from "../../../vfio/index.js";
 import * as vfio from "../../../vfio/index.js";
-import type { PciDevice } from "../pci/device.js";
+import type { Dma, PciDevice } from "../pci/device.js";
 import { PciFunction, type PciUpstream } from "../pci/function.js";
 import * as pci from "../pci/registers.js";
 import { capabilities, capabilityOf } from "./capabilities.js";
@@ -16,7 +16,24 @@ const messageIrq = vfio.VFIO_IRQ_INFO_EVENTFD | vfio.VFIO_IRQ_INFO_NORESIZE;
 /** What a user decides for the device itself; memory and I/O decoding are the host's. */
 const passedCommand = pci.PCI_COMMAND_MASTER | pci.PCI_COMMAND_PARITY | pci.PCI_COMMAND_SERR;
 
-const nowhere: PciUpstream = { read: () => false, write: () => false, setIntx: () => {}, message: () => {} };
+const nowhere: PciUpstream = { dma: () => false, setIntx: () => {}, message: () => {} };
+
+/** The host's bus copies: a device sees the memory through a piece of this size. */
+const pieceSize = 65536;
+
+const copying =
+  (bus: HostBus): Dma =>
+  (address, length, way, visit) => {
+    const piece = new Uint8Array(Math.min(pieceSize, length));
+    for (let done = 0; done < length; done += piece.length) {
+      const part = piece.subarray(0, length - done);
+      const at = address + BigInt(done);
+      if (way === "read" && !bus.read(at, part)) return false;
+      visit(part, done);
+      if (way === "write" && !bus.write(at, part)) return false;
+    }
+    return true;
+  };
 
 /** `name` is a PCI address by custom, e.g. "0000:00:01.0". */
 export const hostPciDevice = taking(
@@ -78,8 +95,7 @@ class Slot {
     this.#device = device;
     const { VFIO_PCI_INTX_IRQ_INDEX: intx, VFIO_PCI_MSI_IRQ_INDEX: msi, VFIO_PCI_MSIX_IRQ_INDEX: msix } = vfio;
     const physical = new PciFunction(device, {
-      read: (address, bytes) => bus.read(address, bytes),
-      write: (address, bytes) => bus.write(address, bytes),
+      dma: copying(bus),
       setIntx: (level) => bus.interrupt(intx, 0, level),
       message: ({ vector }) => bus.interrupt(physical.mode === "msix" ? msix : msi, vector, true),
     });

@@ -43,8 +43,7 @@ async function assigned(model: PciDevice = new EduDevice()) {
   /** Messages that came by the bus, not by KVM. */
   const messages: number[] = [];
   const guest = new PciFunction(device, {
-    read: () => assert.fail("DMA goes through VFIO"),
-    write: () => assert.fail("DMA goes through VFIO"),
+    dma: () => assert.fail("DMA goes through VFIO"),
     setIntx: (level) => assert.equal(level, false),
     message: ({ data }) => void messages.push(data),
     intx: intxGsi,
@@ -84,8 +83,7 @@ const master = pci.PCI_COMMAND_MEMORY | pci.PCI_COMMAND_MASTER;
 test("the guest sees the device as it is", async () => {
   const it = await assigned();
   const direct = new PciFunction(new EduDevice(), {
-    read: () => false,
-    write: () => false,
+    dma: () => false,
     setIntx: () => {},
     message: () => {},
   });

@@ -307,6 +307,54 @@ test("head, data and status lie in descriptors as the driver likes", () => {
   assert.deepEqual([...ram.subarray(dataAt + 0x2000, dataAt + 0x2002)], [2, OK]);
 });
 
+test("long parts of memory are read and written where they lie, short ones together, whatever lies where a sector ends", () => {
+  for (const [parts, calls] of [
+    [[16384], ["0 16384"]],
+    [[512, 16384], ["0 16896"]],
+    [[1000, 24, 16384, 512], ["0 17920"]],
+    [
+      [16384, 1000, 24, 512],
+      ["0 16384", "16384 1536"],
+    ],
+    [[16385, 511], ["0 16896"]],
+    [
+      [16384, 4096, 4096, 1, 7, 504],
+      ["0 16384", "16384 8704"],
+    ],
+  ] as const) {
+    const { view, ram, describe, offer, used, asked, disk } = setUp();
+    const length = parts.reduce<number>((sum, part) => sum + part, 0);
+    for (const [type, flag] of [
+      [IN, 2],
+      [OUT, 0],
+    ] as const) {
+      view.setUint32(headAt, type, true);
+      view.setBigUint64(headAt + 8, 0n, true);
+      describe(0, headAt, 16, 1, 1);
+      let at = dataAt;
+      for (const [i, part] of parts.entries()) {
+        describe(i + 1, at, part, flag | 1, i + 2);
+        at += part;
+      }
+      describe(parts.length + 1, statusAt, 1, 2);
+      if (type === OUT) for (let i = 0; i < length; i++) ram[dataAt + i] = i % 251;
+      offer(0);
+      const what = `${type} ${parts}`;
+      assert.deepEqual([used(type)[1], ram[statusAt]], [type === IN ? length + 1 : 1, OK], what);
+      if (type === IN) assert.deepEqual(ram.subarray(dataAt, dataAt + length), contents.subarray(0, length), what);
+    }
+    const back = new Uint8Array(length);
+    const told = asked();
+    disk.inner.read(0, back);
+    assert.deepEqual(
+      back,
+      Uint8Array.from({ length }, (_, i) => i % 251),
+      `${parts}`,
+    );
+    assert.deepEqual(told, [...calls.map((one) => `read ${one}`), ...calls.map((one) => `write ${one}`)], `${parts}`);
+  }
+});
+
 test("what lies outside the disk, is no whole sector, too long or unknown is refused, and touches nothing", () => {
   const { request, range, last, asked, ram } = setUp();
   const half = new Uint8Array(513);

@@ -53,7 +53,9 @@ const rangeSize = 16;
 const idSize = 20;
 /** Requests that wait for what the disk is elsewhere: who comes then waits in the queue. */
 const mostLate = 8;
-/** Data goes through the host's memory in pieces of this size. */
+/** From this size on a part of the guest's memory is read and written where it lies: a call of the host's costs as much as to copy it. */
+const leastDirect = 16 * 1024;
+/** What lies in shorter parts goes through the host's memory in pieces of this size. */
 const pieceSize = 256 * 1024;
 
 const place = {
@@ -110,6 +112,8 @@ type Done = { readonly status: number; readonly written?: number } | "later" | u
 const failed = { status: VIRTIO_BLK_S_IOERR };
 const unsupported = { status: VIRTIO_BLK_S_UNSUPP };
 const done = { status: VIRTIO_BLK_S_OK };
+
+const isDirect = ({ length }: Uint8Array): boolean => length >= leastDirect && length % sectorSize === 0;
 
 export class VirtioBlock implements VirtioDevice {
   readonly id = 2;
@@ -365,22 +369,58 @@ export class VirtioBlock implements VirtioDevice {
   }
 
   #read(queue: VirtioQueue, which: Request, offset: number, length: number): Done {
-    for (; which.moved < length; which.moved += pieceSize) {
-      const part = this.#piece.subarray(0, Math.min(pieceSize, length - which.moved));
-      this.#disk.read(offset + which.moved, part);
-      if (queue.fill(which.buffer, part, which.moved) === undefined) return undefined;
-    }
-    return { status: VIRTIO_BLK_S_OK, written: length };
+    /** What of the piece is still to be given. While there is nothing, the disk's place is a whole sector's. */
+    let ahead = this.#piece.subarray(0, 0);
+    const part = { way: "write", offset: which.moved, length: length - which.moved } as const;
+    const reached = queue.visit(which.buffer, part, (memory) => {
+      for (let rest = memory; rest.length > 0; ) {
+        let moved = rest.length;
+        if (ahead.length === 0 && isDirect(rest)) {
+          this.#disk.read(offset + which.moved, rest);
+        } else {
+          if (ahead.length === 0) {
+            const next = this.#piece.subarray(0, Math.min(pieceSize, length - which.moved));
+            this.#disk.read(offset + which.moved, next);
+            ahead = next;
+          }
+          moved = Math.min(moved, ahead.length);
+          rest.set(ahead.subarray(0, moved));
+          ahead = ahead.subarray(moved);
+        }
+        rest = rest.subarray(moved);
+        which.moved += moved;
+      }
+    });
+    return reached ? { status: VIRTIO_BLK_S_OK, written: length } : undefined;
   }
 
   #write(queue: VirtioQueue, which: Request, offset: number, length: number): Done {
     which.lost ??= this.#disk.late?.lost ?? 0;
-    for (; which.moved < length; which.moved += pieceSize) {
-      const part = this.#piece.subarray(0, Math.min(pieceSize, length - which.moved));
-      if (!queue.copy(which.buffer, headSize + which.moved, part)) return undefined;
-      this.#disk.write(offset + which.moved, part);
-    }
-    return this.#written(which);
+    /** Bytes of the piece that are still to be written. */
+    let gathered = 0;
+    const write = (bytes: Uint8Array): void => {
+      this.#disk.write(offset + which.moved, bytes);
+      which.moved += bytes.length;
+    };
+    const part = { way: "read", offset: headSize + which.moved, length: length - which.moved } as const;
+    const reached = queue.visit(which.buffer, part, (memory) => {
+      for (let rest = memory; rest.length > 0; ) {
+        let moved = rest.length;
+        if (gathered === 0 && isDirect(rest)) {
+          write(rest);
+        } else {
+          moved = Math.min(moved, pieceSize - gathered);
+          this.#piece.set(rest.subarray(0, moved), gathered);
+          gathered += moved;
+          if (gathered === pieceSize || which.moved + gathered === length) {
+            write(this.#piece.subarray(0, gathered));
+            gathered = 0;
+          }
+        }
+        rest = rest.subarray(moved);
+      }
+    });
+    return reached ? this.#written(which) : undefined;
   }
 
   /** All of it is written: it has ended when that can be found again. */

@@ -23,14 +23,9 @@ export function setUpDriver(
   const inside = (address: bigint, length: number): boolean => address >= 0n && address + BigInt(length) <= memorySize;
   const transport = new VirtioPciDevice(device, from?.state.device as VirtioPciState | undefined);
   const upstream: PciUpstream = {
-    read: (address, bytes) => {
-      if (!inside(address, bytes.length)) return false;
-      bytes.set(ram.subarray(Number(address), Number(address) + bytes.length));
-      return true;
-    },
-    write: (address, bytes) => {
-      if (!inside(address, bytes.length)) return false;
-      ram.set(bytes, Number(address));
+    dma: (address, length, _way, visit) => {
+      if (!inside(address, length)) return false;
+      visit(ram.subarray(Number(address), Number(address) + length), 0);
       return true;
     },
     memory: {

@@ -3,13 +3,8 @@
  * read once, and checked. Source: Virtual I/O Device (VIRTIO) 1.1, "Split Virtqueues".
  */
 import { boolean, having, integer } from "../../../base/takes.js";
-import type { VirtioBuffer, VirtioQueue, VirtioSegment } from "./device.js";
-
-/** DMA, where false is a fault. */
-export interface QueueMemory {
-  read(address: bigint, bytes: Uint8Array): boolean;
-  write(address: bigint, bytes: Uint8Array): boolean;
-}
+import { type Dma, dmaRead, dmaWrite } from "../pci/device.js";
+import { lengthOf, type VirtioBuffer, type VirtioPart, type VirtioQueue, type VirtioSegment } from "./device.js";
 
 export interface QueueAreas {
   /** Descriptors, a power of two. */
@@ -58,7 +53,7 @@ const flagIndirect = 4;
 const noInterrupt = 1;
 
 export class SplitQueue implements VirtioQueue {
-  readonly #memory: QueueMemory;
+  readonly #dma: Dma;
   readonly #areas: QueueAreas;
   readonly #agreed: QueueAgreement;
   readonly #on: QueueEvents;
@@ -76,13 +71,13 @@ export class SplitQueue implements VirtioQueue {
 
   /** `state` is what an earlier `save` gave; EINVAL: it is not. */
   constructor(
-    memory: QueueMemory,
+    dma: Dma,
     areas: QueueAreas,
     { on, agreed }: { readonly on: QueueEvents; readonly agreed: QueueAgreement },
     state: SplitQueueState = { taken: 0, given: 0, broken: false },
   ) {
     queueState(state, "new SplitQueue", "state");
-    this.#memory = memory;
+    this.#dma = dma;
     this.#areas = areas;
     this.#on = on;
     this.#agreed = agreed;
@@ -143,15 +138,41 @@ export class SplitQueue implements VirtioQueue {
     this.#run = Math.max(0, this.#run - 1);
   }
 
-  copy({ readable }: VirtioBuffer, offset: number, bytes: Uint8Array): boolean {
-    const done = inSegments(readable, offset, bytes, (address, part) => this.#memory.read(address, part));
-    if (done === bytes.length) return true;
-    this.#break();
-    return false;
+  copy(buffer: VirtioBuffer, offset: number, bytes: Uint8Array): boolean {
+    return this.visit(buffer, { way: "read", offset, length: bytes.length }, (memory, done) => bytes.set(memory, done));
   }
 
-  fill({ writable }: VirtioBuffer, bytes: Uint8Array, offset = 0): number | undefined {
-    return inSegments(writable, offset, bytes, (address, part) => this.#memory.write(address, part)) ?? this.#break();
+  fill(buffer: VirtioBuffer, bytes: Uint8Array, offset = 0): number | undefined {
+    const length = Math.min(bytes.length, Math.max(0, lengthOf(buffer.writable) - offset));
+    const filled = this.visit(buffer, { way: "write", offset, length }, (memory, done) =>
+      memory.set(bytes.subarray(done, done + memory.length)),
+    );
+    return filled ? length : undefined;
+  }
+
+  visit(
+    { readable, writable }: VirtioBuffer,
+    { way, offset, length }: VirtioPart,
+    visit: (memory: Uint8Array, done: number) => void,
+  ): boolean {
+    let [skip, done] = [offset, 0];
+    for (const segment of way === "read" ? readable : writable) {
+      if (done === length) break;
+      const part = Math.min(Math.max(0, segment.length - skip), length - done);
+      const before = done;
+      if (
+        part > 0 &&
+        !this.#dma(segment.address + BigInt(skip), part, way, (memory, more) => visit(memory, before + more))
+      ) {
+        this.#break();
+        return false;
+      }
+      done += part;
+      skip = Math.max(0, skip - segment.length);
+    }
+    if (done === length) return true;
+    this.#break();
+    return false;
   }
 
   give(buffer: VirtioBuffer, written: number): void {
@@ -228,12 +249,12 @@ export class SplitQueue implements VirtioQueue {
 
   /** Good until the next time. */
   #read(address: bigint, length: number, into = this.#field): DataView | undefined {
-    return this.#memory.read(address, bytesOf(into, length)) ? into : undefined;
+    return dmaRead(this.#dma, address, bytesOf(into, length)) ? into : undefined;
   }
 
   /** What the field begins with. */
   #write(address: bigint, length: number): boolean {
-    return this.#memory.write(address, bytesOf(this.#field, length));
+    return dmaWrite(this.#dma, address, bytesOf(this.#field, length));
   }
 
   #break(): undefined {
@@ -244,22 +265,3 @@ export class SplitQueue implements VirtioQueue {
 }
 
 const bytesOf = ({ buffer }: DataView<ArrayBuffer>, length: number): Uint8Array => new Uint8Array(buffer, 0, length);
-
-/** Moves bytes, one segment after the other, from `offset` of them all on. How many; undefined: `move` failed. */
-function inSegments(
-  segments: readonly VirtioSegment[],
-  offset: number,
-  bytes: Uint8Array,
-  move: (address: bigint, part: Uint8Array) => boolean,
-): number | undefined {
-  let skip = offset;
-  let done = 0;
-  for (const { address, length } of segments) {
-    const part = bytes.subarray(done, done + Math.max(0, length - skip));
-    if (part.length > 0 && !move(address + BigInt(skip), part)) return undefined;
-    done += part.length;
-    skip = Math.max(0, skip - length);
-    if (done === bytes.length) break;
-  }
-  return done;
-}

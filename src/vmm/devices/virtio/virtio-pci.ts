@@ -6,10 +6,10 @@
 import { KvmError } from "../../../base/errors.js";
 import { hostTurn } from "../../../base/host-turn.js";
 import { anything, having, integer, listOf, optional, u32, u64 } from "../../../base/takes.js";
-import type { PciBus, PciCapability, PciDevice, PciDoorbell, PciMemory } from "../pci/device.js";
+import type { Dma, PciBus, PciCapability, PciDevice, PciDoorbell, PciMemory } from "../pci/device.js";
 import { PCI_CAP_ID_VNDR } from "../pci/registers.js";
 import type { VirtioDevice } from "./device.js";
-import { type QueueMemory, SplitQueue, type SplitQueueState } from "./split-queue.js";
+import { SplitQueue, type SplitQueueState } from "./split-queue.js";
 
 const vendor = 0x1af4;
 const firstModernDevice = 0x1040;
@@ -405,9 +405,8 @@ export class VirtioPciDevice implements PciDevice {
 
   #createQueue(queue: Queue, state?: SplitQueueState): SplitQueue {
     const [descriptors, driver, device] = queue.addresses;
-    const memory = this.#device.physical ? this.#physicalMemory() : this.#busMemory();
     return new SplitQueue(
-      memory,
+      this.#device.physical ? this.#pastBus : this.#throughBus,
       { size: queue.size, descriptors, driver, device },
       {
         on: {
@@ -424,30 +423,16 @@ export class VirtioPciDevice implements PciDevice {
     );
   }
 
-  #busMemory(): QueueMemory {
-    return {
-      read: (address, bytes) => this.#bus?.read(address, bytes) ?? false,
-      write: (address, bytes) => this.#bus?.write(address, bytes) ?? false,
-    };
-  }
+  readonly #throughBus: Dma = (...access) => this.#bus?.dma(...access) ?? false;
 
-  #physicalMemory(): QueueMemory {
-    const view = (address: bigint, length: number): Uint8Array | undefined =>
-      this.#bus?.memory?.view(Number(address), length);
-    return {
-      read: (address, bytes) => {
-        const found = view(address, bytes.length);
-        if (found) bytes.set(found);
-        return found !== undefined;
-      },
-      write: (address, bytes) => {
-        const found = view(address, bytes.length);
-        found?.set(bytes);
-        if (found) this.#bus?.memory?.written(Number(address), bytes.length);
-        return found !== undefined;
-      },
-    };
-  }
+  readonly #pastBus: Dma = (address, length, way, visit) => {
+    const memory = this.#bus?.memory;
+    const found = memory?.view(Number(address), length);
+    if (!memory || !found) return false;
+    visit(found, 0);
+    if (way === "write") memory.written(Number(address), length);
+    return true;
+  };
 
   #setDriverFeatures(value: number): void {
     if (this.#status & Status.featuresOk || this.#driverFeatureSelect > 1) return;

@@ -83,7 +83,7 @@ function memory() {
 
 /** Where a capability of the device is; the guest's device has them where the host's has. */
 function capability(wanted: number): number {
-  const nowhere = { read: () => false, write: () => false, setIntx: () => undefined, message: () => undefined };
+  const nowhere = { dma: () => false, setIntx: () => undefined, message: () => undefined };
   const edu = new PciFunction(new EduDevice(), nowhere);
   let place = edu.readConfig(pci.PCI_CAPABILITY_LIST, 1);
   while (edu.readConfig(place, 1) !== wanted) place = edu.readConfig(place + 1, 1);

@@ -56,7 +56,7 @@ const itself: PciDevice = {
   write: () => undefined,
   save: () => ({}),
 };
-const noBus = { read: () => false, write: () => false, setIntx: () => undefined, message: () => undefined };
+const noBus = { dma: () => false, setIntx: () => undefined, message: () => undefined };
 
 /** The address port: whether an access is one to configuration space; reserved bits are 0. */
 const enabled = 0x8000_0000;
@@ -88,14 +88,7 @@ export class PciHostBridge {
     this.#bus = new HostBus({
       ...parts,
       ...{ windows, slots: pciSlots - 1, pinInterrupt: (number) => pciLine(number + 1, 0) },
-      dma: {
-        read: (address, bytes) => {
-          const view = memory.view(Number(address), bytes.length);
-          if (view) bytes.set(view);
-          return view !== undefined;
-        },
-        write: (address, bytes) => memory.write(Number(address), bytes),
-      },
+      dma: (address, length, way, visit) => memory.visit(Number(address), length, way, visit),
       message: (_, { address, data }: PciMessage) => {
         if (!inside(messages, address, 4)) return false;
         this.#bus.count("messages");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { dmaRead, dmaWrite } from "../../../devices/pci/device.js";
 import { ramSize, setUpBridge } from "./bridge.test-support.js";
 import { type DmaWindowsState, defaultWindow } from "./dma-windows.js";
 
@@ -11,14 +12,14 @@ test("DMA goes page by page where the guest's TCEs say, and tells what it wrote"
   putTce(liobn, 0, 0x5000n | 3n);
   putTce(liobn, 1, 0x2000n | 3n);
   const bytes = Uint8Array.from({ length: 0x1800 }, (_, i) => i);
-  assert.equal(bridge.dma.write(0x400n, bytes), true);
+  assert.equal(dmaWrite(bridge.dma.access, 0x400n, bytes), true);
   assert.deepEqual(ram.subarray(0x5400, 0x6000), bytes.subarray(0, 0xc00));
   assert.deepEqual(ram.subarray(0x2000, 0x2c00), bytes.subarray(0xc00));
   assert.deepEqual(drain(), ["written 0x5400 3072", "written 0x2000 3072"]);
   const back = new Uint8Array(0x1800);
-  assert.equal(bridge.dma.read(0x400n, back), true);
+  assert.equal(dmaRead(bridge.dma.access, 0x400n, back), true);
   assert.deepEqual(back, bytes);
-  assert.equal(bridge.dma.read(0x123n, new Uint8Array(0)), true);
+  assert.equal(dmaRead(bridge.dma.access, 0x123n, new Uint8Array(0)), true);
 });
 
 test("permissions are the page's; what comes before a fault was done", () => {
@@ -28,15 +29,15 @@ test("permissions are the page's; what comes before a fault was done", () => {
   putTce(liobn, 2, 0x7000n | 2n);
   putTce(liobn, 3, 0x8000n);
   const two = Uint8Array.of(1, 2);
-  assert.equal(bridge.dma.write(0xfffn, two), false);
+  assert.equal(dmaWrite(bridge.dma.access, 0xfffn, two), false);
   assert.deepEqual([ram[0x5fff], ram[0x6000]], [1, 0]);
   assert.deepEqual(drain(), ["written 0x5fff 1"]);
-  assert.equal(bridge.dma.read(0xfffn, two), true);
-  assert.equal(bridge.dma.read(0x1fffn, two), false);
-  assert.equal(bridge.dma.write(0x2000n, two), true);
-  assert.equal(bridge.dma.read(0x2000n, two), false);
-  assert.equal(bridge.dma.read(0x3000n, two), false);
-  assert.equal(bridge.dma.write(0x3000n, two), false);
+  assert.equal(dmaRead(bridge.dma.access, 0xfffn, two), true);
+  assert.equal(dmaRead(bridge.dma.access, 0x1fffn, two), false);
+  assert.equal(dmaWrite(bridge.dma.access, 0x2000n, two), true);
+  assert.equal(dmaRead(bridge.dma.access, 0x2000n, two), false);
+  assert.equal(dmaRead(bridge.dma.access, 0x3000n, two), false);
+  assert.equal(dmaWrite(bridge.dma.access, 0x3000n, two), false);
 });
 
 test("windows go on from their state, and take no other", () => {
@@ -51,10 +52,10 @@ test("windows go on from their state, and take no other", () => {
   const restore = (state: unknown) => setUpBridge([], { dma: state as DmaWindowsState, slots: [], inReset: false });
   const other = restore(state);
   assert.deepEqual(other.bridge.dma.save(), state);
-  assert.equal(other.bridge.dma.write(dynamicStart + 0x20010n, Uint8Array.of(1, 2)), true);
-  assert.equal(other.bridge.dma.write(0x7002n, Uint8Array.of(3)), true);
+  assert.equal(dmaWrite(other.bridge.dma.access, dynamicStart + 0x20010n, Uint8Array.of(1, 2)), true);
+  assert.equal(dmaWrite(other.bridge.dma.access, 0x7002n, Uint8Array.of(3)), true);
   assert.deepEqual([other.ram[0x10010], other.ram[0x7002]], [1, 3]);
-  assert.equal(other.bridge.dma.write(0x1000n, Uint8Array.of(3)), false);
+  assert.equal(dmaWrite(other.bridge.dma.access, 0x1000n, Uint8Array.of(3)), false);
   assert.equal(other.bridge.dma.query().windows, 0);
   assert.equal(other.bridge.dma.create(16, 24), "exists");
   assert.equal(other.bridge.dma.remove(created.liobn), true);
@@ -91,11 +92,11 @@ test("DMA outside the windows, over their ends, round the address space, or to w
     ...[size, size + 4096n, -1n, -16n, dynamicStart, (1n << 64n) - 8n, 1n << 64n, (1n << 64n) + 8n],
   ];
   for (const address of wild) {
-    assert.equal(bridge.dma.write(address, bytes), false, `0x${address.toString(16)}`);
-    assert.equal(bridge.dma.read(address, bytes.slice()), false);
+    assert.equal(dmaWrite(bridge.dma.access, address, bytes), false, `0x${address.toString(16)}`);
+    assert.equal(dmaRead(bridge.dma.access, address, bytes.slice()), false);
   }
   assert.ok(ram.every((byte) => byte === 0));
-  assert.equal(bridge.dma.write(size - 8n, bytes), false);
+  assert.equal(dmaWrite(bridge.dma.access, size - 8n, bytes), false);
   assert.equal(ram[0x5fff], 0xee);
   assert.deepEqual(drain(), ["written 0x5ff8 8"]);
 });
@@ -106,9 +107,9 @@ test("a page that ends beyond memory is memory as far as it goes", () => {
   assert.ok(typeof window === "object");
   putTce(window.liobn, 0, 3n);
   const bytes = new Uint8Array(8);
-  assert.equal(bridge.dma.write(window.start + BigInt(ramSize) - 8n, bytes), true);
-  assert.equal(bridge.dma.write(window.start + BigInt(ramSize) - 7n, bytes), false);
-  assert.equal(bridge.dma.write(window.start + 0xff_fff8n, bytes), false);
+  assert.equal(dmaWrite(bridge.dma.access, window.start + BigInt(ramSize) - 8n, bytes), true);
+  assert.equal(dmaWrite(bridge.dma.access, window.start + BigInt(ramSize) - 7n, bytes), false);
+  assert.equal(dmaWrite(bridge.dma.access, window.start + 0xff_fff8n, bytes), false);
 });
 
 test("a dynamic window of each page size; one at a time; made anew it is empty", () => {
@@ -124,17 +125,17 @@ test("a dynamic window of each page size; one at a time; made anew it is empty",
     assert.equal(window.start, dynamicStart);
     assert.equal(bridge.dma.query().windows, 0);
     assert.equal(bridge.dma.create(16, 30), "exists");
-    assert.equal(bridge.dma.write(window.start, Uint8Array.of(1)), false);
+    assert.equal(dmaWrite(bridge.dma.access, window.start, Uint8Array.of(1)), false);
     putTce(window.liobn, 0, 3n);
-    assert.equal(bridge.dma.write(window.start + 0x123n, Uint8Array.of(pageShift)), true);
+    assert.equal(dmaWrite(bridge.dma.access, window.start + 0x123n, Uint8Array.of(pageShift)), true);
     assert.equal(ram[0x123], pageShift);
-    assert.equal(bridge.dma.write(window.start + (1n << BigInt(windowShift)), Uint8Array.of(1)), false);
+    assert.equal(dmaWrite(bridge.dma.access, window.start + (1n << BigInt(windowShift)), Uint8Array.of(1)), false);
     assert.equal(bridge.dma.remove(window.liobn), true);
     assert.equal(bridge.dma.remove(window.liobn), false);
-    assert.equal(bridge.dma.write(window.start, Uint8Array.of(1)), false);
+    assert.equal(dmaWrite(bridge.dma.access, window.start, Uint8Array.of(1)), false);
     const again = bridge.dma.create(pageShift, windowShift);
     assert.deepEqual(again, window);
-    assert.equal(bridge.dma.write(window.start, Uint8Array.of(1)), false);
+    assert.equal(dmaWrite(bridge.dma.access, window.start, Uint8Array.of(1)), false);
     bridge.dma.reset();
   }
   assert.equal(tables.length, 4);
@@ -173,13 +174,13 @@ test("the default window can be removed and brought back, empty", () => {
   const { bridge, putTce } = setUpBridge();
   putTce(liobn, 0, 3n);
   assert.equal(bridge.dma.remove(liobn), true);
-  assert.equal(bridge.dma.write(0n, Uint8Array.of(1)), false);
+  assert.equal(dmaWrite(bridge.dma.access, 0n, Uint8Array.of(1)), false);
   const state = { dma: structuredClone(bridge.dma.save()), slots: [], inReset: false };
   const other = setUpBridge([], state);
-  assert.equal(other.bridge.dma.write(0n, Uint8Array.of(1)), false, "it is back by itself");
+  assert.equal(dmaWrite(other.bridge.dma.access, 0n, Uint8Array.of(1)), false, "it is back by itself");
   assert.deepEqual(other.bridge.dma.save(), state.dma);
   bridge.dma.reset();
-  assert.equal(bridge.dma.write(0n, Uint8Array.of(1)), false);
+  assert.equal(dmaWrite(bridge.dma.access, 0n, Uint8Array.of(1)), false);
   putTce(liobn, 0, 3n);
-  assert.equal(bridge.dma.write(0n, Uint8Array.of(1)), true);
+  assert.equal(dmaWrite(bridge.dma.access, 0n, Uint8Array.of(1)), true);
 });

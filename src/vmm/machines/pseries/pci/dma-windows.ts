@@ -8,6 +8,7 @@ import type { PpcVm, SpaprTce } from "../../../../arch/powerpc/uapi.js";
 import { KvmError } from "../../../../base/errors.js";
 import { boolean, bytesOf, having, integer, optional } from "../../../../base/takes.js";
 import type { GuestMemory } from "../../../core/guest-memory.js";
+import type { Dma } from "../../../devices/pci/device.js";
 import type { WindowListener } from "../../../devices/vfio-pci/assignment.js";
 
 /** The window that is there from the start: 4 KiB pages from bus address 0. */
@@ -63,7 +64,6 @@ const windowsState = having({
   dynamic: optional(having({ pageShift: shift, windowShift: shift, entries: bytesOf(0, 8 << mostEntriesShift) })),
 });
 
-type Visit = (memory: Uint8Array, done: number) => void;
 type TceVm = Pick<PpcVm, "createSpaprTce" | "bytes" | "guestWritten">;
 
 export class DmaWindows {
@@ -195,18 +195,6 @@ export class DmaWindows {
     this.#listener?.windowRemoved(range.start);
   }
 
-  /** Memory to device. False: some page is not the device's to read. */
-  read(address: bigint, bytes: Uint8Array): boolean {
-    return this.#access(address, bytes.length, tceRead, (memory, done) => bytes.set(memory, done));
-  }
-
-  /** Device to memory. */
-  write(address: bigint, bytes: Uint8Array): boolean {
-    return this.#access(address, bytes.length, tceWrite, (memory, done) =>
-      memory.set(bytes.subarray(done, done + memory.length)),
-    );
-  }
-
   get #dynamic(): Window | undefined {
     return [...this.#active].find((range) => range !== this.#default);
   }
@@ -239,7 +227,9 @@ export class DmaWindows {
     for (let at = 0; at < words.length; at++) if (words[at] !== 0) words[at] = 0;
   }
 
-  #access(address: bigint, length: number, permission: bigint, visit: Visit): boolean {
+  /** What a device reaches through them. */
+  readonly access: Dma = (address, length, way, visit) => {
+    const permission = way === "read" ? tceRead : tceWrite;
     for (let done = 0; done < length; ) {
       const at = address + BigInt(done);
       const range = this.#find(at);
@@ -254,12 +244,15 @@ export class DmaWindows {
       const real = Number(tce & -BigInt(page)) + within;
       const memory = this.#memory.view(real, part);
       if (!memory) return false;
-      visit(memory, done);
-      if (permission === tceWrite) this.#vm.guestWritten(BigInt(real), part);
+      try {
+        visit(memory, done);
+      } finally {
+        if (way === "write") this.#vm.guestWritten(BigInt(real), part);
+      }
       done += part;
     }
     return true;
-  }
+  };
 
   #find(address: bigint): Window | undefined {
     for (const range of this.#active) {

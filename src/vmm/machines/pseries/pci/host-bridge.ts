@@ -79,7 +79,7 @@ export class PciHostBridge {
     this.dma = new DmaWindows(parts.vm, parts.memory, state?.dma);
     this.#bus = new HostBus({
       ...parts,
-      ...{ windows: bridgeWindows, slots: slotMax, pinInterrupt, dma: this.dma },
+      ...{ windows: bridgeWindows, slots: slotMax, pinInterrupt, dma: this.dma.access },
       message: (number, message) => this.#message(number, message),
       gsiOf: (number, message) => (this.#isOwn(number, message) ? message.data : undefined),
     });

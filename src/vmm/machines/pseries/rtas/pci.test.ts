@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { dmaWrite } from "../../../devices/pci/device.js";
 import * as pci from "../../../devices/pci/registers.js";
 import { setUpBridge } from "../pci/bridge.test-support.js";
 import { bridgeUnit, messageInterrupt } from "../pci/layout.js";
@@ -82,7 +83,7 @@ test("DMA windows: asked for, made, removed, brought back", () => {
   assert.deepEqual([status, high, low], [0, 0x0800_0000, 0]);
   assert.equal(call("ibm,create-pe-dma-window", [slot(0), ...unit, 16, 30], 4)[0], -1);
   putTce(liobn, 0, 0x1_0000n | 3n);
-  assert.equal(bridge.dma.write(1n << 59n, Uint8Array.of(1)), true);
+  assert.equal(dmaWrite(bridge.dma.access, 1n << 59n, Uint8Array.of(1)), true);
   assert.deepEqual(call("ibm,remove-pe-dma-window", [liobn], 1), [0]);
   assert.deepEqual(call("ibm,remove-pe-dma-window", [liobn], 1), [-3]);
   assert.deepEqual(call("ibm,remove-pe-dma-window", [0x8000_0000], 1), [0]);
