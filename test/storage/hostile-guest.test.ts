@@ -20,6 +20,7 @@ import { arpRequest } from "../../src/vmm/network/arp.js";
 import type { NetworkEnd } from "../../src/vmm/network/card.js";
 import type { HostNetwork, HostStreamEvents } from "../../src/vmm/network/host.js";
 import { udpFrame } from "../../src/vmm/network/packets.js";
+import { payloadOf } from "../../src/vmm/network/tcp.js";
 import { tcpFrame } from "../../src/vmm/network/tcp-frame.js";
 import { UserNetwork } from "../../src/vmm/network/user-network.js";
 import { MemoryStore } from "../../src/vmm/storage/memory-store.js";
@@ -228,6 +229,7 @@ test(`${draws} random frames to the network`, async (t) => {
   network.attach({
     takesUnchecked: true,
     takesLong: true,
+    ready: () => random(20) !== 0,
     send: () => {
       answers++;
       return random(20) !== 0;
@@ -251,7 +253,13 @@ test(`${draws} random frames to the network`, async (t) => {
       default: {
         const flags = [2, 16, 24, 17, 4, random(64)][random(6)] ?? 0;
         const numbers = { sequence: random(4) === 0 ? random(2 ** 32) : random(100), acknowledgment: random(2 ** 32) };
-        const segment = { ...numbers, flags, window: random(65536), payload: noise(random(60)), segmentSize: 0 };
+        const segment = {
+          ...numbers,
+          flags,
+          window: random(65536),
+          payload: payloadOf(noise(random(60))),
+          segmentSize: 0,
+        };
         return tcpFrame(addresses(), 1 + random(3000), 1 + random(4), segment, false);
       }
     }

@@ -17,7 +17,9 @@ export interface NetworkCard {
   readonly takesUnchecked: boolean;
   /** And one longer than a segment. */
   readonly takesLong: boolean;
-  /** False: the guest has no room now; `drained` tells when it has. */
+  /** False: others on this thread have their turn first; `drained` tells when it goes on. For who would make a frame in vain. */
+  ready(queue: number): boolean;
+  /** False: the guest has no room now, or it is others' turn; `drained` tells when it has. */
   send(frame: FrameToGuest): boolean;
 }
 

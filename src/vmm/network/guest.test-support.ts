@@ -1,6 +1,7 @@
 /** A guest's own TCP, for tests: what it sends comes from a loss-prone link, and it takes only what it has room for. */
 import { formatAddress } from "./ipv4.js";
 import { type Addresses, parseEthernet, parseIpv4, parseTcp, parseUdp, type Tcp, tcpFlag } from "./packets.js";
+import { payloadOf, type Segment } from "./tcp.js";
 import { tcpFrame } from "./tcp-frame.js";
 
 export const guestMac = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
@@ -27,13 +28,16 @@ export function understood(frame: Uint8Array) {
 export function segmentFrame(
   destination: number,
   [sourcePort, destinationPort]: readonly [number, number],
-  segment: Partial<Parameters<typeof tcpFrame>[3]> & { readonly flags: number },
+  {
+    payload = new Uint8Array(0),
+    ...segment
+  }: Partial<Omit<Segment, "payload">> & { readonly flags: number; readonly payload?: Uint8Array },
 ): Uint8Array {
   const whole = {
     sequence: 0,
     acknowledgment: 0,
     window: 65535,
-    payload: new Uint8Array(0),
+    payload: payloadOf(payload),
     segmentSize: 0,
     ...segment,
   };

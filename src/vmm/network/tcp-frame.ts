@@ -31,7 +31,7 @@ export function tcpFrame(
   view.setUint8(13, segment.flags);
   view.setUint16(14, segment.window);
   if (options) frame.set(options, transportAt + tcpSize);
-  frame.set(segment.payload, transportAt + header);
+  segment.payload.copyTo(frame.subarray(transportAt + header));
   const packet = { ...to, protocol: protocol.tcp };
   const length = frame.length - transportAt;
   const checksum = unchecked

@@ -7,6 +7,20 @@
 import type { HostStream, HostStreamEvents } from "./host.js";
 import { ipv4Size, mtu, type Tcp, tcpFlag, tcpSize } from "./packets.js";
 
+/** Bytes that go into a frame once it is made: until then they lie where they came. */
+export interface Payload {
+  readonly length: number;
+  /** `bytes` is as long as this. */
+  copyTo(bytes: Uint8Array): void;
+}
+
+export const payloadOf = (bytes: Uint8Array): Payload => ({
+  length: bytes.length,
+  copyTo: (into) => into.set(bytes),
+});
+
+export const noPayload = payloadOf(new Uint8Array(0));
+
 /** What is sent to the guest. */
 export interface Segment {
   readonly sequence: number;
@@ -15,7 +29,7 @@ export interface Segment {
   readonly window: number;
   /** In a SYN. */
   readonly options?: { readonly segmentSize: number; readonly windowScale?: number };
-  readonly payload: Uint8Array;
+  readonly payload: Payload;
   /** The guest's card is to cut the payload into pieces of this size, if it is longer. */
   readonly segmentSize: number;
 }
@@ -359,7 +373,7 @@ export class TcpConnection implements HostStreamEvents {
   #sendData(size: number): boolean {
     if (size === 0) return true;
     const sent = difference(this.#next, this.#unacknowledged);
-    const payload = this.#outgoing.slice(sent, size);
+    const payload = this.#outgoing.part(sent, size);
     const push = sent + size === this.#outgoing.length ? tcpFlag.psh : 0;
     if (!this.#send(tcpFlag.ack | push, this.#next, payload)) return false;
     this.#advance(size);
@@ -377,18 +391,13 @@ export class TcpConnection implements HostStreamEvents {
     const scale = isAnswer && this.#scale === undefined ? undefined : ownScale;
     const options = { segmentSize: ownSegmentSize, ...(scale === undefined ? {} : { windowScale: scale }) };
     const flags = tcpFlag.syn | (isAnswer ? tcpFlag.ack : 0);
-    this.#send(flags, this.#unacknowledged, new Uint8Array(0), options);
+    this.#send(flags, this.#unacknowledged, noPayload, options);
     this.#next = plus(this.#unacknowledged, 1);
     this.#most = this.#next;
     this.#arm();
   }
 
-  #send(
-    flags: number,
-    sequence: number,
-    payload: Uint8Array = new Uint8Array(0),
-    options?: Segment["options"],
-  ): boolean {
+  #send(flags: number, sequence: number, payload: Payload = noPayload, options?: Segment["options"]): boolean {
     const acknowledges = (flags & tcpFlag.ack) !== 0;
     const scale = options || this.#scale === undefined ? 0 : ownScale;
     const most = 65535 * 2 ** scale;
@@ -490,20 +499,23 @@ class Outgoing {
     if (this.#pieces.length === 0) this.#room = 0;
   }
 
-  /** `count` bytes from `start` on; all of them are there. */
-  slice(start: number, count: number): Uint8Array {
-    let from = start + this.#skip;
-    const bytes = new Uint8Array(count);
-    let done = 0;
-    for (const piece of this.#pieces) {
-      if (from < piece.length) {
-        const part = piece.subarray(from, from + count - done);
-        bytes.set(part, done);
-        done += part.length;
-        if (done === count) break;
-      }
-      from = Math.max(0, from - piece.length);
-    }
-    return bytes;
+  /** `length` bytes from `start` on, all of which are there, until some are dropped. */
+  part(start: number, length: number): Payload {
+    return {
+      length,
+      copyTo: (bytes) => {
+        let from = start + this.#skip;
+        let done = 0;
+        for (const piece of this.#pieces) {
+          if (from < piece.length) {
+            const part = piece.subarray(from, from + length - done);
+            bytes.set(part, done);
+            done += part.length;
+            if (done === length) break;
+          }
+          from = Math.max(0, from - piece.length);
+        }
+      },
+    };
   }
 }

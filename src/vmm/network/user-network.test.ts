@@ -72,13 +72,16 @@ function setUp(options: Partial<UserNetworkOptions> = {}, state?: UserNetworkSta
   let time = 0;
   const network = new UserNetwork({ host: outer.host, now: () => time, ...options }, state);
   const sent: FrameToGuest[] = [];
-  let full = false;
+  let room = Number.POSITIVE_INFINITY;
   network.attach({
     takesUnchecked: false,
     takesLong: false,
+    ready: () => true,
     send: (frame) => {
-      if (!full) sent.push(frame);
-      return !full;
+      if (room === 0) return false;
+      room--;
+      sent.push(frame);
+      return true;
     },
   });
   const give = (bytes: Uint8Array, checked = false): void => {
@@ -89,8 +92,9 @@ function setUp(options: Partial<UserNetworkOptions> = {}, state?: UserNetworkSta
     ...outer,
     network,
     give,
-    setFull: (now: boolean) => {
-      full = now;
+    /** Frames that the guest takes from now on. */
+    setRoom: (frames = Number.POSITIVE_INFINITY) => {
+      room = frames;
     },
     pass: (milliseconds: number) => {
       time += milliseconds;
@@ -306,6 +310,40 @@ test("a connection from outside reaches a program in the guest", () => {
   it.network.close();
 });
 
+test("where the guest takes a few frames at a time, each connection has its turn", () => {
+  const it = setUp();
+  const ports = [80, 81, 82, 83, 84];
+  const streams = ports.map((to) => {
+    const stream: { events?: HostStreamEvents } = {};
+    it.network.connect(to, (events) => {
+      stream.events = events;
+      return { write: () => {}, end: () => {}, destroy: () => {}, flow: () => {} };
+    });
+    return stream;
+  });
+  it.give(arpRequest(gatewayIp, guestIp, guestMac));
+  it.network.drained();
+  it.pass(2000);
+  for (const { tcp } of it.answers()) {
+    if (!tcp || !(tcp.flags & tcpFlag.syn)) continue;
+    const flags = tcpFlag.syn | tcpFlag.ack;
+    const segment = { flags, sequence: 1, acknowledgment: (tcp.sequence + 1) >>> 0 };
+    it.give(segmentFrame(gatewayIp, [tcp.destinationPort, tcp.sourcePort], segment));
+  }
+  it.answers();
+  it.setRoom(0);
+  for (const { events } of streams) events?.data(new Uint8Array(60_000));
+  const served: (number | undefined)[] = [];
+  for (let round = 0; round < 5; round++) {
+    it.setRoom(2);
+    it.network.drained();
+    served.push(...it.answers().map(({ tcp }) => tcp?.sourcePort));
+  }
+  assert.equal(served.length, 10);
+  assert.equal(new Set(served).size, 5, `${served}`);
+  it.network.close();
+});
+
 test("restored, names are known and connections are no more", async () => {
   const it = setUp({ allow: ["example.org:80", "8.8.8.8:80"] });
   it.give(ask("example.org"));
@@ -357,7 +395,7 @@ test("30,000 frames that a hostile guest could send: nothing is thrown, nothing 
       if (last > 0) frame[random(last)] = random(256);
     }
     if (random(20) === 0) frame = frame.subarray(0, random(frame.length + 1));
-    it.setFull(random(3) === 0);
+    it.setRoom(random(3) === 0 ? 0 : undefined);
     it.network.receive({ bytes: frame, checked: random(2) === 0, queue: random(5) });
     if (random(4) === 0) it.network.settle();
     if (random(50) === 0) it.pass(random(5000));

@@ -32,7 +32,7 @@ import {
   udpSize,
 } from "./packets.js";
 import { type Destination, type NamesState, Policy } from "./policy.js";
-import { type Segment, TcpConnection } from "./tcp.js";
+import { noPayload, type Segment, TcpConnection } from "./tcp.js";
 import { tcpFrame } from "./tcp-frame.js";
 
 export interface UserNetworkOptions {
@@ -126,6 +126,8 @@ export class UserNetwork implements NetworkEnd {
   #lost: readonly ConnectionState[];
   #timer: ReturnType<typeof setInterval> | undefined;
   #nextPort = firstPort;
+  /** Something was sent for a connection. */
+  #sent = false;
   readonly #counters: Record<string, number> = {};
 
   /** VmmError: a rule of `allow` is none. EINVAL: `state` is not what an earlier `save` gave. */
@@ -236,7 +238,12 @@ export class UserNetwork implements NetworkEnd {
 
   drained(): void {
     this.#tellLost();
-    for (const { tcp } of [...this.#connections.values()]) tcp.drained();
+    // Who had its turn comes last the next time.
+    for (const [key, connection] of [...this.#connections]) {
+      this.#sent = false;
+      connection.tcp.drained();
+      if (this.#sent && this.#connections.delete(key)) this.#connections.set(key, connection);
+    }
   }
 
   /** Looks at the clock: what waited long enough is sent again, or ended. */
@@ -399,7 +406,7 @@ export class UserNetwork implements NetworkEnd {
       acknowledgment: acknowledged ? 0 : (sequence + length) >>> 0,
       flags: tcpFlag.rst | (acknowledged ? 0 : tcpFlag.ack),
       window: 0,
-      payload: new Uint8Array(0),
+      payload: noPayload,
       segmentSize: 0,
     });
   }
@@ -451,8 +458,13 @@ export class UserNetwork implements NetworkEnd {
   }
 
   #send(flow: Flow, queue: number, segment: Segment): boolean {
-    const card = this.#card;
-    if (!card) return true;
+    const sent = !this.#card || this.#sendThrough(this.#card, flow, queue, segment);
+    this.#sent ||= sent;
+    return sent;
+  }
+
+  #sendThrough(card: NetworkCard, flow: Flow, queue: number, segment: Segment): boolean {
+    if (!card.ready(queue)) return false;
     if (!this.#guestMac) {
       // Who has just started has not said anything yet.
       card.send({ bytes: arpRequest(guestAddress, gateway, gatewayMac), queue });
@@ -476,7 +488,7 @@ export class UserNetwork implements NetworkEnd {
     while (this.#lost[0] && this.#card) {
       const { next, ...flow } = this.#lost[0];
       const segment = { sequence: next, acknowledgment: 0, flags: tcpFlag.rst, window: 0, segmentSize: 0 };
-      if (!this.#send(flow, 0, { ...segment, payload: new Uint8Array(0) })) return;
+      if (!this.#send(flow, 0, { ...segment, payload: noPayload })) return;
       this.#lost = this.#lost.slice(1);
     }
   }

@@ -188,6 +188,25 @@ test("a network that has much for the guest when there is room leaves others the
   assert.deepEqual([left, usedOf(0).length], [0, size]);
 });
 
+test("a host whose sockets all have much for the guest at once leaves others their turn", async () => {
+  const { end, offer, usedOf } = setUp();
+  for (let i = 0; i < size; i++) offer(0, i, [[0x8000, 100, true]]);
+  let left = size;
+  const arrive = (): void => {
+    if (!end.card?.send({ bytes: frameOf(60), queue: 0 })) return;
+    left--;
+    const until = performance.now() + 4;
+    while (performance.now() < until);
+  };
+  end.drained = () => {
+    while (left > 0 && end.card?.ready(0)) arrive();
+  };
+  for (let i = 0; i < size; i++) arrive();
+  assert.ok(left < size && left >= size - 3, `${left}`);
+  for (let tries = 0; left > 0 && tries < 500; tries++) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual([left, usedOf(0).length], [0, size]);
+});
+
 test("what is no frame is given back and goes nowhere", () => {
   const { transmit, offer, end, usedOf, get } = setUp();
   transmit([0], frameOf(13));

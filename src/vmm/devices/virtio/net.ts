@@ -4,6 +4,7 @@
  * Source: Virtual I/O Device (VIRTIO) 1.1, "Network Device"; names of Linux's virtio_net.h.
  */
 import { KvmError } from "../../../base/errors.js";
+import { hostTurn } from "../../../base/host-turn.js";
 import { anything, bytesOf, having, integer } from "../../../base/takes.js";
 import type { FrameToGuest, NetworkCard, NetworkEnd } from "../../network/card.js";
 import { ethernetSize, mostFrame, tcpSize, transportAt } from "../../network/packets.js";
@@ -72,8 +73,8 @@ export class VirtioNet implements VirtioDevice, NetworkCard {
   #used = 1;
   #accepted = 0n;
   #transport: VirtioTransport | undefined;
-  /** When others have their turn: what is sent to the guest amid a notification waits from then on. */
-  #until = Number.POSITIVE_INFINITY;
+  /** When others have their turn: what is sent to the guest waits from then on. Undefined: nothing was sent since they had it. */
+  #until: number | undefined;
   /** Of the receive queues, those for whose buffers somebody waits. */
   readonly #waiting = new Set<number>();
 
@@ -139,27 +140,35 @@ export class VirtioNet implements VirtioDevice, NetworkCard {
     if (this.#accepted & VIRTIO_NET_F_CTRL_VQ && index === control) this.#control(queue);
     else if (index >= 2 * this.#pairs) return;
     else if (index & 1) this.#transmit(queue, index >> 1);
-    else if (this.#waiting.delete(index >> 1)) this.#inTurn(() => this.#end.drained());
+    else if (this.#waiting.delete(index >> 1)) this.#end.drained();
   }
 
-  /** A thousand connections may have something for the guest. */
-  #inTurn(work: () => void): void {
-    this.#until = performance.now() + longestTurn;
-    try {
-      work();
-    } finally {
-      this.#until = Number.POSITIVE_INFINITY;
+  /** A thousand connections may have something for the guest, in one turn of the host's. */
+  ready(queue: number): boolean {
+    if (this.#until === undefined) {
+      this.#until = performance.now() + longestTurn;
+      void hostTurn().then(() => {
+        this.#until = undefined;
+      });
     }
+    if (performance.now() < this.#until) return true;
+    const pair = this.#pairOf(queue);
+    this.#waiting.add(pair);
+    this.#transport?.again(2 * pair);
+    return false;
   }
 
   send(frame: FrameToGuest): boolean {
-    const pair = frame.queue < this.#used ? frame.queue : 0;
+    if (!this.ready(frame.queue)) return false;
+    const pair = this.#pairOf(frame.queue);
     const queue = this.#transport?.queue(2 * pair);
-    const late = performance.now() >= this.#until;
-    if (queue && !late && this.#fill(queue, frame)) return true;
+    if (queue && this.#fill(queue, frame)) return true;
     this.#waiting.add(pair);
-    if (late) this.#transport?.again(2 * pair);
     return false;
+  }
+
+  #pairOf(queue: number): number {
+    return queue < this.#used ? queue : 0;
   }
 
   /** Frames that the guest sends. */
@@ -181,7 +190,7 @@ export class VirtioNet implements VirtioDevice, NetworkCard {
       }
       queue.give(buffer, 0);
     }
-    this.#inTurn(() => this.#end.settle());
+    this.#end.settle();
   }
 
   #pass(bytes: Uint8Array, queue: number): void {
