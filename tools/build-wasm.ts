@@ -6,6 +6,7 @@
  *   interpreter.wasm, interpreter.shared.wasm  from the instruction definitions
  *   runtime.ordered.wasm, interpreter.ordered.wasm  of those for shared memory, where hosts may not keep the guests' order
  *
+ * In all of them functions that are alike stand together (alike-functions.ts), but in those with names, for profiles.
  * What is up to date (by a hash of what it is made of) is left alone; every file appears whole or not at all.
  */
 import { createHash } from "node:crypto";
@@ -16,6 +17,7 @@ import asc from "assemblyscript/asc";
 import { vmLayout } from "../src/kvm/layout.js";
 import { memoryShared, staticDataEnd, withoutNames } from "../src/wasm/binary.js";
 import { orderAccesses } from "../src/wasm/order-accesses.js";
+import { alikeTogether } from "./alike-functions.js";
 import { type Architecture, architectures } from "./architectures.js";
 import { targetFiles } from "./target-files.js";
 
@@ -82,7 +84,7 @@ async function buildRuntime(architecture: Architecture): Promise<void> {
   const folders = ["src/engine", ...assembly];
   const sources = [...folders.flatMap((name) => filesUnder(join(root, name), ".as.ts")), layoutFile];
   const stands = targetFiles(folder);
-  const how = `${asc.version} ${options.join(" ")} ${keepsNames} ${ordering()}`;
+  const how = `${asc.version} ${options.join(" ")} ${keepsNames} ${forms()}`;
   await upToDate(targets, hashOf(sources, how), async () => {
     let binary: Uint8Array | undefined;
     const entry = `${folder}/runtime/index.as.ts`;
@@ -115,12 +117,14 @@ async function buildRuntime(architecture: Architecture): Promise<void> {
 
 /** With the functions' names, for profiles: a quarter more of what a user fetches. */
 const keepsNames = process.env["UNIKVM_WASM_NAMES"] === "1";
-const asKept = (bytes: Uint8Array): Uint8Array => (keepsNames ? bytes : withoutNames(bytes));
+const asKept = (bytes: Uint8Array): Uint8Array => (keepsNames ? bytes : alikeTogether(withoutNames(bytes)));
 
-/** What makes ordered accesses of others. */
-const ordering = (): string =>
+/** What is made of modules once they are built. */
+const forms = (): string =>
   hashOf(
-    ["order-accesses", "ordered"].map((name) => join(root, `dist/src/wasm/${name}.js`)),
+    [...filesUnder(join(root, "dist/src/wasm"), ".js"), join(root, "dist/tools/alike-functions.js")].filter(
+      (file) => !file.endsWith(".test.js"),
+    ),
     "",
   );
 
@@ -133,7 +137,7 @@ async function buildInterpreter(architecture: Architecture): Promise<void> {
     join(root, "dist/src/kvm/layout.js"),
   ];
   const relevant = inputs.filter((file) => !file.endsWith(".test.js"));
-  await upToDate(targets, hashOf(relevant, `${keepsNames}`), () => {
+  await upToDate(targets, hashOf(relevant, `${keepsNames} ${forms()}`), () => {
     writeForms(targets, asKept(interpreter(false)), asKept(interpreter(true)));
   });
 }

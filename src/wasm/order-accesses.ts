@@ -9,6 +9,7 @@
 import { hasBranchHints, Reader, sections } from "./binary.js";
 import { ByteWriter } from "./bytes.js";
 import { FunctionBuilder, valueTypeCode } from "./function-builder.js";
+import { bulkNumbers, skipImmediates, skipLocals, skipVectorImmediates } from "./instructions.js";
 import { accessOpcodes, atomicOpcodes, Op, Prefix, sharedHint, simdImmediateOpcodes } from "./opcodes.js";
 import { emitOrderedLoad, emitOrderedStore, plainLoads, plainStores, type Width } from "./ordered.js";
 
@@ -32,59 +33,10 @@ const vectorKinds = new Map<number, Kind>([
   [simdImmediateOpcodes.store, { store: true, size: 16 }],
 ]);
 
-/** How many numbers follow an opcode, as LEB128, or how many bytes. */
-interface Immediates {
-  readonly numbers?: number;
-  readonly bytes?: number;
-}
-
-function immediatesOf(opcode: number): Immediates {
-  if (opcode >= 0x28 && opcode <= 0x3e) return { numbers: 2 };
-  switch (opcode) {
-    case Op.call_indirect:
-    case Op.return_call_indirect:
-      return { numbers: 2 };
-    case Op.block:
-    case Op.loop:
-    case Op.if:
-    case Op.br:
-    case Op.br_if:
-    case Op.call:
-    case 0x12: // return_call
-    case Op["i32.const"]:
-    case Op["i64.const"]:
-    case 0x3f: // memory.size, memory.grow
-    case 0x40:
-    case 0xd0: // ref.null, ref.func
-    case 0xd2:
-      return { numbers: 1 };
-    case 0x43:
-      return { bytes: 4 };
-    case 0x44:
-      return { bytes: 8 };
-    default:
-      // local.get to table.set
-      return opcode >= 0x20 && opcode <= 0x26 ? { numbers: 1 } : {};
-  }
-}
-
-/** Behind the prefix of saturating conversions and bulk memory: how many numbers. */
-const bulkNumbers: Readonly<Record<number, number>> = {
-  ...{ 8: 2, 9: 1, 10: 2, 11: 1, 12: 2, 13: 1, 14: 2, 15: 1, 16: 1, 17: 1 },
-};
 /** The first atomic operation that reads and writes. */
 const firstExchange = 0x1e;
 const memoryCopy = 10;
 const memoryFill = 11;
-
-function vectorImmediates(opcode: number): Immediates {
-  if (opcode <= simdImmediateOpcodes.store || opcode === 92 || opcode === 93) return { numbers: 2 };
-  if (opcode === simdImmediateOpcodes.const || opcode === simdImmediateOpcodes.shuffle) return { bytes: 16 };
-  if (opcode >= 21 && opcode <= 34) return { bytes: 1 };
-  // Lanes loaded and stored.
-  if (opcode >= 84 && opcode <= 91) return { numbers: 2, bytes: 1 };
-  return {};
-}
 
 /** A function that is added: what it does in place of an access. */
 interface Added extends Kind {
@@ -236,10 +188,7 @@ class Orderer {
       w.append(this.#bytes.subarray(copied, at));
       copied = at;
     };
-    for (let locals = reader.leb(); locals > 0; locals--) {
-      reader.leb();
-      reader.u8();
-    }
+    skipLocals(reader);
     while (reader.at < end) {
       const start = reader.at;
       const opcode = reader.u8();
@@ -280,23 +229,11 @@ class Orderer {
         w.u32(this.#functionFor(kind, offset));
         continue;
       }
-      this.#skip(reader, vector ? vectorImmediates(which) : immediatesOf(opcode), opcode);
+      if (vector) skipVectorImmediates(reader, which);
+      else skipImmediates(reader, opcode);
     }
     copyTo(end);
     return w.view();
-  }
-
-  #skip(reader: Reader, { numbers = 0, bytes = 0 }: Immediates, opcode: number): void {
-    if (opcode === Op.br_table) {
-      for (let n = reader.leb(); n >= 0; n--) reader.leb();
-      return;
-    }
-    if (opcode === Op["select t"]) {
-      reader.at += reader.leb();
-      return;
-    }
-    for (let n = numbers; n > 0; n--) reader.skipNumber();
-    reader.at += bytes;
   }
 }
 
