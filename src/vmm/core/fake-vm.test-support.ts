@@ -16,8 +16,18 @@ import type {
 } from "./machine.js";
 import { WrittenPages } from "./written-pages.js";
 
-/** One thing a scripted vCPU does: an exit, or to be in the guest, halted, or dead until someone wants it to leave. */
-export type Step = { readonly say: string } | { readonly ask: number } | "spin" | "halt" | "throw" | "internal";
+/**
+ * One thing a scripted vCPU does: an exit, or to be in the guest, halted, or dead until someone wants it to leave; "hold" is in the
+ * guest longer than it may.
+ */
+export type Step =
+  | { readonly say: string }
+  | { readonly ask: number }
+  | "spin"
+  | "hold"
+  | "halt"
+  | "throw"
+  | "internal";
 export type Scripts = readonly (readonly Step[])[];
 
 interface FakeEngine {
@@ -105,6 +115,11 @@ class FakeVcpu implements Pick<Vcpu, "id" | "run" | "immediateExit" | "requestEx
         this.#entries++;
         if (performance.now() >= deadline) return { reason: "intr" };
         continue;
+      }
+      if (step === "hold") {
+        this.#entries++;
+        for (const until = performance.now() + 20; performance.now() < until; );
+        return { reason: "intr" };
       }
       if (step === "halt") {
         if (!wait) return { reason: "hlt", until: Number.POSITIVE_INFINITY };

@@ -123,6 +123,35 @@ for (const threads of [true, false]) {
   });
 }
 
+test("slices: of many CPUs that stay long the host has its turn between any two, and each has its own", async () => {
+  const cpus = 8;
+  const scripts: Scripts = [[{ ask: 1 }, "hold"], ...Array<Scripts[number]>(cpus - 1).fill(["hold"])];
+  const reactions: Reactions = {
+    1: (control) => {
+      for (let cpu = 1; cpu < cpus; cpu++) control.startCpu(cpu);
+    },
+  };
+  const run = await runMachine({
+    createMachine: (control) => fakeMachine(new FakeVm(scripts, false), cpus, control, reactions),
+    createSide: createFakeSide,
+    output: () => undefined,
+    timeout: 1000,
+  });
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  const { stats } = await run.ended;
+  clearImmediate(next);
+  const entries = stats.cpus.map((cpu) => cpu["engineExits"] ?? 0);
+  const all = entries.reduce((sum, one) => sum + one, 0);
+  assert.ok(all > cpus && turns >= all - cpus, `${turns} turns of the host, ${entries} of the CPUs`);
+  // The first one had its exit, too.
+  assert.ok(Math.max(...entries) - Math.min(...entries) <= 3, `${entries}`);
+});
+
 test("a guest that reads nothing holds up who types, and what it has not read is there at the end", async () => {
   const run = await runMachine({
     createMachine: (control) => fakeMachine(new FakeVm([["halt"]], false), 1, control, {}),

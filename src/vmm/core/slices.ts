@@ -53,6 +53,8 @@ export class SliceScheduler implements Scheduler {
   #woken = false;
   #started = false;
   #entries = 0;
+  /** Who comes first in a round: the turn ended before it had its slice. */
+  #first = 0;
 
   constructor(options: SlicesOptions) {
     this.#options = options;
@@ -136,7 +138,7 @@ export class SliceScheduler implements Scheduler {
       const turnEnd = performance.now() + turnLength;
       let until: number;
       do {
-        until = this.#round();
+        until = this.#round(turnEnd);
       } while (!this.#still.leaving && until <= performance.now() && performance.now() < turnEnd);
       if (until > performance.now()) await this.#sleep(until);
       else await hostTurn();
@@ -144,18 +146,19 @@ export class SliceScheduler implements Scheduler {
   }
 
   /**
-   * Gives each running vCPU a slice. Returns the time until which nothing has to be done, or may be: 0 if a vCPU has work, or
-   * did some that may have woken another.
+   * Gives each running vCPU a slice, until the turn ends. Returns the time until which nothing has to be done, or may be: 0 if a
+   * vCPU has work, or did some that may have woken another.
    */
-  #round(): number {
+  #round(turnEnd: number): number {
     this.#woken = false;
     let until = Number.POSITIVE_INFINITY;
     let [busy, served] = [false, false];
     const { cpuLimit } = this.#options;
     const running = this.#cpus.filter((cpu) => cpu.running);
     const slice = running.length > 1 ? sliceShared : sliceAlone;
-    for (const cpu of running) {
-      if (this.#still.leaving) return 0;
+    for (let count = 0; count < running.length; count++, this.#first++) {
+      if (this.#still.leaving || (count > 0 && performance.now() >= turnEnd)) return 0;
+      const cpu = running[this.#first % running.length] as Cpu;
       const options = { wait: false, deadline: performance.now() + slice };
       const exit = cpuLimit ? cpuLimit.run(cpu.vcpu, options) : cpu.vcpu.run(options);
       if (exit.reason !== "hlt") {
