@@ -1,6 +1,6 @@
 /**
- * A PC's clock with 128 bytes that its battery keeps: an index at port 0x70, a byte at 0x71. Its interrupts are not there, as
- * nothing says that they would be. Source: Motorola, MC146818A Real-Time Clock plus RAM.
+ * A PC's clock with 128 bytes that its battery keeps: an index at port 0x70, a byte at 0x71. Its interrupts are an alarm and each
+ * second's end; there is no faster one. Source: Motorola, MC146818A Real-Time Clock plus RAM.
  */
 import { bytesOf, integer, options } from "../../base/takes.js";
 import type { Rtc } from "./rtc.js";
@@ -19,6 +19,16 @@ const Place = {
   statusD: 13,
   century: 0x32,
 } as const;
+/** Where an alarm's hours, minutes and seconds are, behind those of the time; from `any` on it comes at all of them. */
+const alarmPlaces = [Place.hours, Place.minutes, Place.seconds];
+const any = 0xc0;
+/** Interrupts: status B lets them in, status C says which there were. */
+const alarm = 0x20;
+const secondEnds = 0x10;
+const interrupts = alarm | secondEnds;
+/** Status C: there is one that is let in. */
+const asks = 0x80;
+const secondsOfDay = 86_400;
 /** Status B: the clock stands; binary instead of decimal digits; 24 hours. */
 const standing = 0x80;
 const binary = 4;
@@ -35,18 +45,26 @@ const stateCheck = options<CmosState>({ bytes: bytesOf(size), index: integer(0, 
 
 export class Cmos {
   readonly #rtc: Rtc;
+  readonly #interrupt: (level: boolean) => void;
   readonly #bytes = new Uint8Array(size);
   #index = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `state`: what an earlier `save` gave. EINVAL: it is not. */
-  constructor(rtc: Rtc, state?: CmosState) {
+  /** `interrupt`: its line has this level. `state`: what an earlier `save` gave. EINVAL: it is not. */
+  constructor(rtc: Rtc, interrupt: (level: boolean) => void, state?: CmosState) {
     this.#rtc = rtc;
+    this.#interrupt = interrupt;
     this.#bytes[Place.statusA] = 0x26;
     this.#bytes[Place.statusB] = whole;
     if (state === undefined) return;
     stateCheck(state, "new Cmos", "state");
     this.#bytes.set(state.bytes);
     this.#index = state.index;
+    this.#await();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
   }
 
   save(): CmosState {
@@ -61,7 +79,12 @@ export class Cmos {
     if (field !== undefined && !(this.#status & standing)) return this.#coded(field);
     // The battery is good.
     if (this.#index === Place.statusD) return 0x80;
-    return this.#index === Place.statusC ? 0 : (this.#bytes[this.#index] ?? 0);
+    const byte = this.#bytes[this.#index] ?? 0;
+    if (this.#index === Place.statusC) {
+      this.#bytes[Place.statusC] = 0;
+      this.#interrupt(false);
+    }
+    return byte;
   }
 
   write(port: number, value: number): void {
@@ -85,10 +108,50 @@ export class Cmos {
     this.#bytes[Place.statusB] = value;
     if (stands && !stood) for (const [place, field] of this.#fields()) this.#bytes[place] = this.#coded(field);
     if (stood && !stands) this.#set();
+    this.#tell(0);
+    this.#await();
   }
 
-  #fields(): Map<number, number> {
-    const now = new Date(this.#rtc.read());
+  /** These interrupts there were, too. */
+  #tell(which: number): void {
+    const all = ((this.#bytes[Place.statusC] ?? 0) | which) & interrupts;
+    const level = (all & this.#status) !== 0;
+    this.#bytes[Place.statusC] = level ? all | asks : all;
+    this.#interrupt(level);
+  }
+
+  get #second(): number {
+    return Math.floor(this.#rtc.read() / 1000);
+  }
+
+  /** Looks after each second, while an interrupt is let in, what has come since `from`, at most a day before. */
+  #await(from = this.#second): void {
+    this.close();
+    if (!(this.#status & interrupts) || this.#status & standing) return;
+    this.#timer = setTimeout(
+      () => {
+        const now = this.#second;
+        let which = now > from ? secondEnds : 0;
+        for (let at = Math.max(from, now - secondsOfDay); at < now && !(which & alarm); )
+          if (this.#isAlarm(++at)) which |= alarm;
+        this.#tell(which);
+        this.#await(now);
+      },
+      1000 - (this.#rtc.read() % 1000),
+    );
+    (this.#timer as { unref?: () => void }).unref?.();
+  }
+
+  #isAlarm(second: number): boolean {
+    const fields = this.#fields(1000 * second);
+    return alarmPlaces.every((place) => {
+      const wanted = this.#bytes[place + 1] ?? 0;
+      return wanted >= any || wanted === this.#coded(fields.get(place) ?? 0);
+    });
+  }
+
+  #fields(time = this.#rtc.read()): Map<number, number> {
+    const now = new Date(time);
     const hours = now.getUTCHours();
     return new Map<number, number>([
       [Place.seconds, now.getUTCSeconds()],

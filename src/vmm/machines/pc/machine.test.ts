@@ -93,6 +93,32 @@ test("a device's pin is an input of the older controllers, which its configurati
   }
 });
 
+test("the clock's line is the eighth, and its interrupt wakes a guest that halts", async () => {
+  const [idt, handlerAt, vector] = [0x9000, 0x10_0400, 0x28];
+  const gate = BigInt(handlerAt & 0xffff) | (0x10n << 16n) | (0x8e00n << 32n) | (BigInt(handlerAt >> 16) << 48n);
+  const clock = (index: number) => [...out(0x70, index), "mov edx, 0x71"];
+  const lines = [
+    ...["mov rsp, 0x80000", ...out(0x20, 0x11), ...out(0xa0, 0x11)],
+    ...[...out(0x21, 0x20, 4, 1, 0xfb), ...out(0xa1, 0x28, 2, 1, 0xfe)],
+    ...[`mov rax, 0x${gate.toString(16)}`, `mov [0x${(idt + 16 * vector).toString(16)}], rax`],
+    ...["mov word ptr [0x8ff0], 0xfff", `mov qword ptr [0x8ff2], 0x${idt.toString(16)}`, "lidt [0x8ff0]"],
+    // What there was before is no interrupt; each second's end is.
+    ...[...clock(12), "in al, dx", "xor ecx, ecx", ...clock(11), "mov eax, 0x12", "out dx, al"],
+  ];
+  const loop = 0x10_0000 + (program(lines).segments[0]?.data.length ?? 0);
+  const kernel = program([...lines, "sti", "hlt", "cmp ecx, 2", `jne 0x${loop.toString(16)}`, "cli", "hlt"]);
+  assert.ok(0x10_0000 + (kernel.segments[0]?.size ?? 0) < handlerAt);
+  // What it reads is 0x90: the next second's end makes an edge again.
+  const handler = [
+    ...["inc ecx", ...clock(12), "in al, dx", "shr eax, 1", "mov edx, 0x3f8", "out dx, al"],
+    ...[...out(0xa0, 0x20), ...out(0x20, 0x20), "iretq"],
+  ].flatMap((line) => [...assemble(line, 64)]);
+  const second = { address: handlerAt, size: handler.length, data: Uint8Array.from(handler) };
+  const both = { ...kernel, segments: [...kernel.segments, second] };
+  const end = await run([], { type: KVM_X86_UNIKVM_PR, kernel: both });
+  assert.deepEqual([end.outcome, end.text], [{ kind: "powerOff" }, "HH"]);
+});
+
 /** Started by INIT and SIPI, in real mode: each says its number on the console. */
 test("further CPUs wait for the first, start in real mode, and halting for good is all of them's", async () => {
   const [page, counter, there] = [8, 0x9000, 0x10_0200];

@@ -64,7 +64,7 @@ export const Port = {
 } as const;
 
 /** Lines of the interrupt controllers. */
-export const Line = { com1: 4, power: 9 } as const;
+export const Line = { com1: 4, clock: 8, power: 9 } as const;
 
 /** Ports, from the first on. */
 export interface PortRange {

@@ -65,18 +65,20 @@ export class Pc implements Machine {
     this.console = ConsoleRing.create(vm.shared, state?.console);
     const serial = Serial.create(vm.shared, state?.serial);
     this.shared = { console: this.console.buffer, serial };
+    const setLine = (line: number, level: boolean): void => {
+      vm.irqLine(line, level);
+      control.wake();
+    };
     const line = consoleLine(
       this.console,
       () => control.consoleChanged(),
-      (level) => {
-        vm.irqLine(Line.com1, level);
-        control.wake();
-      },
+      (level) => setLine(Line.com1, level),
     );
     this.#serial = new Serial(line, serial);
     const host = {
       rtc,
       serial: this.#serial,
+      clockLine: (level: boolean) => setLine(Line.clock, level),
       now: () => this.#guestTime(),
       powerOff: () => control.end({ kind: "powerOff" }),
       reset: () => control.end({ kind: "reboot" }),
@@ -86,10 +88,7 @@ export class Pc implements Machine {
           memorySize: plan.memorySize,
           cpus: plan.cpus,
           exit: (status) => control.end({ kind: "powerOff", status }),
-          line: (line, level) => {
-            vm.irqLine(line, level);
-            control.wake();
-          },
+          line: setLine,
         })
       : [];
     this.#ports = new PcPorts(host, [...ofTests, ...pci.ports], state?.ports);
@@ -191,6 +190,7 @@ export class Pc implements Machine {
 
   close(): void {
     clearInterval(this.#haltTimer);
+    this.#ports.close();
     this.#parts.pci.close();
     this.#parts.assignment?.close();
     for (const vcpu of this.#parts.vcpus) vcpu.close();

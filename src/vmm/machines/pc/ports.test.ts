@@ -14,6 +14,7 @@ function setUp(state?: PortsState) {
   const host = {
     rtc: new Rtc(),
     serial: new Serial(line),
+    clockLine: () => undefined,
     now: () => now,
     powerOff: () => void events.push("off"),
     reset: () => void events.push("reset"),

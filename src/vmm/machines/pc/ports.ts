@@ -9,6 +9,8 @@ import { type PowerHost, PowerManagement, type PowerState } from "./power.js";
 export interface PortsHost extends PowerHost {
   readonly rtc: Rtc;
   readonly serial: Serial;
+  /** The clock's line has this level. */
+  clockLine(level: boolean): void;
   reset(): void;
 }
 
@@ -61,7 +63,7 @@ export class PcPorts {
   constructor(host: PortsHost, more: readonly PortDevice[] = [], state?: PortsState) {
     if (state !== undefined) stateCheck(state, "new PcPorts", "state");
     this.#host = host;
-    this.#cmos = new Cmos(host.rtc, state?.cmos);
+    this.#cmos = new Cmos(host.rtc, (level) => host.clockLine(level), state?.cmos);
     this.#power = new PowerManagement(host, state?.power);
     this.#resetControl = (state?.resetControl ?? 0) & keptControl;
     const { serial } = host;
@@ -98,6 +100,10 @@ export class PcPorts {
       ),
       ...more,
     ];
+  }
+
+  close(): void {
+    this.#cmos.close();
   }
 
   save(): PortsState {

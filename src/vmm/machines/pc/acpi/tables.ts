@@ -148,7 +148,7 @@ function dsdt(): number[] {
       bridge,
       board,
       simple("COM1", "PNP0501", aml.ports(serialPorts), aml.line(Line.com1)),
-      simple("RTC", "PNP0B00", aml.ports(cmosPorts)),
+      simple("RTC", "PNP0B00", aml.ports(cmosPorts), aml.line(Line.clock)),
     ),
     ...aml.name("\\_S5", off),
   ]);

@@ -28,7 +28,8 @@ function setUp(devices = [new EduDevice(), new EduDevice()], state?: BridgeState
   const fail = (error: unknown): void => void events.push(`failed ${error}`);
   const bridge = new PciHostBridge({ vm, memory, wake: () => undefined, fail }, devices, state);
   const line = { send: () => undefined, receive: () => undefined, waiting: false, interrupt: () => undefined };
-  const nobody = { now: () => 0n, powerOff: () => events.push("off"), reset: () => events.push("reset") };
+  const ends = { powerOff: () => events.push("off"), reset: () => events.push("reset") };
+  const nobody = { now: () => 0n, clockLine: () => undefined, ...ends };
   const ports = new PcPorts({ rtc: new Rtc(), serial: new Serial(line), ...nobody }, bridge.ports);
   const address = (slot: number, register: number): void =>
     ports.write(Port.pciAddress, 4, BigInt(0x8000_0000 + slot * 0x800 + (register & ~3)));
