@@ -31,3 +31,8 @@ test("protection keys are said with their component of XSAVE's, where its place 
   assert.deepEqual(said(0xd, 2), [256, 576, 0, 0]);
   assert.deepEqual(said(0xd, 9), [8, 2688, 0, 0]);
 });
+
+test("machine checks are said, whose banks IA32_MCG_CAP counts: there is none", () => {
+  const one = supportedCpuid().find((entry) => entry.function === 1);
+  assert.equal((one?.edx ?? 0) & 0x4080, 0x4080);
+});

@@ -38,17 +38,18 @@ const row = (
 
 /** What every vCPU may say. A number without a name: nothing is decoded by it. */
 const offered: readonly FeatureBit[] = [
-  // FPU, VME to PSE, TSC, MSR, PAE, CX8, APIC, SEP not, MTRR, PGE, CMOV, PAT, CLFSH, MMX, FXSR, SSE, SSE2.
+  // FPU, VME to PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP not, MTRR, PGE, MCA (without banks), CMOV, PAT, CLFSH, MMX, FXSR, SSE, SSE2.
   ...row(1, "edx", {
     0: undefined,
     3: undefined,
     4: undefined,
     5: undefined,
     6: undefined,
+    7: undefined,
     8: undefined,
     9: undefined,
   }),
-  ...row(1, "edx", { 12: undefined, 13: undefined, 15: undefined, 16: undefined, 19: undefined }),
+  ...row(1, "edx", { 12: undefined, 13: undefined, 14: undefined, 15: undefined, 16: undefined, 19: undefined }),
   ...row(1, "edx", { 23: "mmx", 24: "fxsr", 25: "sse", 26: "sse2" }),
   ...row(1, "ecx", { 0: "sse3", 1: "pclmulqdq", 9: "ssse3", 13: "cx16", 19: "sse4.1", 20: "sse4.2", 25: "aes" }),
   ...row(1, "ecx", { 12: "fma", 29: "f16c", 30: "rdrand" }),
