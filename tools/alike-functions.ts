@@ -2,12 +2,20 @@
  * The same module with functions that are alike near each other. Who serves it compresses it with deflate, which finds again only what
  * stands in the 32 KiB before; an interpreter's thousands of handlers are variations of few.
  */
-import { branchHints, hasBranchHints, Reader, sections } from "../src/wasm/binary.js";
+import {
+  branchHints,
+  hasBranchHints,
+  importedFunctions,
+  Kind,
+  Reader,
+  sectionReader,
+  sections,
+} from "../src/wasm/binary.js";
 import { ByteWriter } from "../src/wasm/bytes.js";
 import { skipInstruction, skipLocals } from "../src/wasm/instructions.js";
 import { Op } from "../src/wasm/opcodes.js";
 
-const Section = { custom: 0, import: 2, function: 3, export: 7, start: 8, element: 9, code: 10 } as const;
+const Section = { custom: 0, function: 3, export: 7, start: 8, element: 9, code: 10 } as const;
 const returnCall = 0x12;
 const functionReference = 0xd2;
 
@@ -72,39 +80,10 @@ export function alikeOrder(bodies: readonly Uint8Array[]): number[] {
   return order;
 }
 
-interface Import {
-  readonly isFunction: boolean;
-}
-
-function* imports(reader: Reader): Generator<Import> {
-  const limits = (): void => {
-    const flags = reader.u8();
-    reader.leb();
-    if (flags & 1) reader.leb();
-  };
-  for (let count = reader.leb(); count > 0; count--) {
-    reader.skipName();
-    reader.skipName();
-    const kind = reader.u8();
-    if (kind === 0) reader.leb();
-    else if (kind === 1) {
-      reader.u8();
-      limits();
-    } else if (kind === 2) limits();
-    else reader.at += 2;
-    yield { isFunction: kind === 0 };
-  }
-}
-
 /** Throws: it has a section that names functions and is not known here, or hints of a body whose length would change. */
 export function alikeTogether(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const readerOf = (wanted: number): Reader | undefined => {
-    for (const { id, content } of sections(bytes)) if (id === wanted) return new Reader(bytes, content);
-    return undefined;
-  };
-  const importing = readerOf(Section.import);
-  const imported = importing ? [...imports(importing)].filter(({ isFunction }) => isFunction).length : 0;
-  const bodies = bodiesOf(bytes, readerOf(Section.code));
+  const imported = importedFunctions(bytes);
+  const bodies = bodiesOf(bytes, sectionReader(bytes, Section.code));
   const order = alikeOrder(bodies);
   const indexes = new Map(order.map((old, now) => [imported + old, imported + now]));
   const indexOf = (old: number): number => indexes.get(old) ?? old;
@@ -163,7 +142,7 @@ function exports(reader: Reader, indexOf: (old: number) => number): Uint8Array {
     const kind = reader.u8();
     w.append(reader.bytes.subarray(start, reader.at));
     const index = reader.leb();
-    w.u32(kind === 0 ? indexOf(index) : index);
+    w.u32(kind === Kind.function ? indexOf(index) : index);
   }
   return w.take();
 }

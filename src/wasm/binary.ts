@@ -55,7 +55,8 @@ export function* sections(bytes: Uint8Array): Generator<Section> {
   }
 }
 
-function section(bytes: Uint8Array, wanted: number): Reader | undefined {
+/** Reads the content of the first section of a kind. */
+export function sectionReader(bytes: Uint8Array, wanted: number): Reader | undefined {
   for (const { id, content } of sections(bytes)) {
     if (id !== wanted) continue;
     return new Reader(bytes, content);
@@ -92,7 +93,7 @@ export function withoutNames(bytes: Uint8Array): Uint8Array {
 
 /** The address behind the last byte that active data segments write. */
 export function staticDataEnd(bytes: Uint8Array): number {
-  const reader = section(bytes, 11);
+  const reader = sectionReader(bytes, 11);
   let end = 0;
   for (let count = reader?.leb() ?? 0; reader && count > 0; count--) {
     const kind = reader.leb();
@@ -110,29 +111,42 @@ export function staticDataEnd(bytes: Uint8Array): number {
   return end;
 }
 
+/** The kinds of what is imported and exported. */
+export const Kind = { function: 0, table: 1, memory: 2, global: 3 } as const;
+
+/** What a module imports, in its order: of which kind, and where it is described. Throws if it is of another kind. */
+export function* imports(bytes: Uint8Array): Generator<{ readonly kind: number; readonly at: number }> {
+  const reader = sectionReader(bytes, 2);
+  for (let count = reader?.leb() ?? 0; reader && count > 0; count--) {
+    reader.skipName();
+    reader.skipName();
+    const kind = reader.u8();
+    yield { kind, at: reader.at };
+    if (kind === Kind.function) reader.leb();
+    else if (kind === Kind.global) reader.at += 2;
+    else if (kind === Kind.table || kind === Kind.memory) {
+      if (kind === Kind.table) reader.u8();
+      const flags = reader.u8();
+      reader.leb();
+      if (flags & 1) reader.leb();
+    } else throw new Error("an import of an unexpected kind");
+  }
+}
+
+/** How many functions it imports: its own have the numbers behind them. */
+export const importedFunctions = (bytes: Uint8Array): number =>
+  [...imports(bytes)].filter(({ kind }) => kind === Kind.function).length;
+
 /**
  * The same module importing a shared memory: one bit of the import, since plain memories allow atomic accesses too. Throws if
  * it imports none.
  */
 export function memoryShared(bytes: Uint8Array): Uint8Array {
   const result = bytes.slice();
-  const reader = section(result, 2);
-  for (let count = reader?.leb() ?? 0; reader && count > 0; count--) {
-    reader.skipName();
-    reader.skipName();
-    switch (reader.u8()) {
-      case 0:
-        reader.leb();
-        break;
-      case 2:
-        result[reader.at] = 0x03;
-        return result;
-      case 3:
-        reader.at += 2;
-        break;
-      default:
-        throw new Error("an import of an unexpected kind");
-    }
+  for (const { kind, at } of imports(bytes)) {
+    if (kind !== Kind.memory) continue;
+    result[at] = 0x03;
+    return result;
   }
   throw new Error("the module imports no memory");
 }

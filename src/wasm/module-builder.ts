@@ -1,4 +1,4 @@
-import { branchHints } from "./binary.js";
+import { branchHints, Kind } from "./binary.js";
 import { ByteWriter } from "./bytes.js";
 import { type BranchHint, FunctionBuilder, type ValueType, valueTypeCode } from "./function-builder.js";
 import { Op } from "./opcodes.js";
@@ -16,7 +16,6 @@ const Section = {
   code: 10,
   data: 11,
 } as const;
-const Kind = { function: 0, table: 1, memory: 2 } as const;
 const functionType = 0x60;
 const functionReference = 0x70;
 /** A table's limits without a maximum; a memory's with one, and shared. */

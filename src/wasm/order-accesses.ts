@@ -6,14 +6,14 @@
  * hosts; and one stands before and behind what copies and fills, whose order among themselves is nobody's.
  * Source: WebAssembly Core Specification and its Threads proposal, "Binary Format".
  */
-import { hasBranchHints, Reader, sections } from "./binary.js";
+import { hasBranchHints, importedFunctions, Reader, sectionReader, sections } from "./binary.js";
 import { ByteWriter } from "./bytes.js";
 import { FunctionBuilder, valueTypeCode } from "./function-builder.js";
 import { bulkNumbers, skipImmediates, skipLocals, skipVectorImmediates } from "./instructions.js";
 import { accessOpcodes, atomicOpcodes, Op, Prefix, sharedHint, simdImmediateOpcodes } from "./opcodes.js";
 import { emitOrderedLoad, emitOrderedStore, plainLoads, plainStores, type Width } from "./ordered.js";
 
-const Section = { type: 1, import: 2, function: 3, code: 10 } as const;
+const Section = { type: 1, function: 3, code: 10 } as const;
 const functionType = 0x60;
 const fence = [Prefix.atomic, atomicOpcodes.fence, 0] as const;
 
@@ -53,38 +53,8 @@ class Orderer {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#functions = this.#importedFunctions() + (this.#reader(Section.function)?.leb() ?? 0);
-    this.#types = this.#reader(Section.type)?.leb() ?? 0;
-  }
-
-  #reader(wanted: number): Reader | undefined {
-    for (const { id, content } of sections(this.#bytes)) if (id === wanted) return new Reader(this.#bytes, content);
-    return undefined;
-  }
-
-  #importedFunctions(): number {
-    const reader = this.#reader(Section.import);
-    const limits = (from: Reader): void => {
-      const flags = from.u8();
-      from.leb();
-      if (flags & 1) from.leb();
-    };
-    let functions = 0;
-    for (let count = reader?.leb() ?? 0; reader && count > 0; count--) {
-      reader.skipName();
-      reader.skipName();
-      const kind = reader.u8();
-      if (kind === 0) {
-        reader.leb();
-        functions++;
-      } else if (kind === 1) {
-        reader.u8();
-        limits(reader);
-      } else if (kind === 2) limits(reader);
-      else if (kind === 3) reader.at += 2;
-      else throw new Error("an import of an unexpected kind");
-    }
-    return functions;
+    this.#functions = importedFunctions(bytes) + (sectionReader(bytes, Section.function)?.leb() ?? 0);
+    this.#types = sectionReader(bytes, Section.type)?.leb() ?? 0;
   }
 
   /** The whole module. */
@@ -139,7 +109,7 @@ class Orderer {
 
   /** The code section: every function, and those that are added for them. */
   #code(): Uint8Array {
-    const reader = this.#reader(Section.code);
+    const reader = sectionReader(this.#bytes, Section.code);
     const bodies = new ByteWriter(this.#bytes.length + 65536);
     const count = reader?.leb() ?? 0;
     for (let i = 0; reader && i < count; i++) {
