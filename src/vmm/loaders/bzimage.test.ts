@@ -109,7 +109,11 @@ const bad: readonly (readonly [what: string, file: Uint8Array, message: RegExp])
     bzImage({ payload: withSize(new Uint8Array(100).fill(7)) }),
     /something unknown.*extract-vmlinux/,
   ],
-  ["a size beyond the limit", bzImage({ payload: withSize(gzipped.subarray(0, -4), limit + 1) }), /more than 1048576/],
+  [
+    "a size beyond the limit",
+    bzImage({ payload: withSize(gzipped.subarray(0, -4), limit + 1) }),
+    /more than 1048576; give more with --memory/,
+  ],
   ["a size too small", bzImage({ payload: withSize(gzipped.subarray(0, -4), 1000) }), /larger than 1000|damaged/],
   ["a size too large", bzImage({ payload: withSize(gzipped.subarray(0, -4), vmlinux.length + 1) }), /damaged/],
 ];

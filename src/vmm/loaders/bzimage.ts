@@ -108,7 +108,11 @@ export function bzImagePayload(file: Uint8Array, name: string): { readonly packe
 /** The kernel in it, an ELF file, at most `limit` bytes. Throws VmmError. */
 export async function unpackBzImage(file: Uint8Array, limit: number, name = "the kernel"): Promise<Uint8Array> {
   const { packed, size } = bzImagePayload(file, name);
-  if (size > limit) throw new VmmError(`${name} cannot be loaded: unpacked it has ${size} bytes, more than ${limit}`);
+  if (size > limit) {
+    throw new VmmError(
+      `${name} cannot be loaded: unpacked it has ${size} bytes, more than ${limit}; give more with --memory`,
+    );
+  }
   const vmlinux = await unpackKnown(packed, size, name);
   if (vmlinux.length === size) return vmlinux;
   throw new VmmError(`${name} is damaged: its kernel has ${vmlinux.length} bytes, not ${size} as it says`);
