@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { GuestMemory } from "../../src/vmm/core/guest-memory.js";
 import { PciFunction } from "../../src/vmm/devices/pci/function.js";
 import * as pci from "../../src/vmm/devices/pci/registers.js";
 import { VirtioBalloon } from "../../src/vmm/devices/virtio/balloon.js";
@@ -78,7 +79,11 @@ function attack(device: VirtioDevice, random: (below: number) => number) {
       if (way === "write") writes++;
       return found !== undefined;
     },
-    memory: { view: inside, written: () => void writes++ },
+    memory: new GuestMemory(
+      ramSize,
+      (at, length) => ram.subarray(at, at + length),
+      () => void writes++,
+    ),
     setIntx: () => {},
     message: () => {},
     soon: (work) => void soon.push(work),

@@ -1,6 +1,12 @@
 import { KvmError } from "../../kvm/uapi.js";
 
 /** Guest physical memory as the user side reads and writes it: every address is the guest's and therefore checked. */
+/** Which way bytes go: "read", out of the memory; "write", into it. */
+export type MemoryWay = "read" | "write";
+
+/** Is given bytes where they lie, as a view that is not to be kept, and how many came before: it reads them, or fills them. */
+export type VisitMemory = (memory: Uint8Array, done: number) => void;
+
 export class GuestMemory {
   /** Bytes of RAM, from guest physical address 0 on. */
   readonly size: number;
@@ -52,19 +58,19 @@ export class GuestMemory {
   }
 
   /** Calls `visit` with a view that it reads or, with `way` "write", fills. False: the bytes do not all lie in RAM. */
-  visit(
-    address: number,
-    length: number,
-    way: "read" | "write",
-    visit: (memory: Uint8Array, done: number) => void,
-  ): boolean {
+  visit(address: number, length: number, way: MemoryWay, visit: VisitMemory): boolean {
     const view = this.view(address, length);
     if (!view) return false;
     try {
       visit(view, 0);
     } finally {
-      if (way === "write" && length > 0) this.#written(address, length);
+      if (way === "write") this.written(address, length);
     }
     return true;
+  }
+
+  /** What was written into a view. */
+  written(address: number, length: number): void {
+    if (length > 0) this.#written(address, length);
   }
 }

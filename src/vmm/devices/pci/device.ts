@@ -5,6 +5,8 @@
  * Source: PCI Local Bus Specification 3.0.
  */
 
+import type { GuestMemory, MemoryWay, VisitMemory } from "../../core/guest-memory.js";
+
 /** Registers by which a driver knows a device. */
 export interface PciIdentity {
   /** 16 bits, as the PCI-SIG gave it. */
@@ -74,27 +76,13 @@ export interface PciCapability {
 export type InterruptMode = "intx" | "msi" | "msix";
 
 /** The guest's memory by its real addresses, past the IOMMU. */
-export interface PciMemory {
-  /** As it is at this moment, not to be kept; undefined: there is no such memory. */
-  view(address: number, length: number): Uint8Array | undefined;
-  /** What was written into a view. */
-  written(address: number, length: number): void;
-}
-
-/** Which way DMA goes: "read", memory to device; "write", device to memory. */
-export type DmaWay = "read" | "write";
+export type PciMemory = Pick<GuestMemory, "view" | "visit" | "written">;
 
 /**
- * DMA where the memory lies: `visit` is called for the bytes at a bus address, part after part, each a view that is not to be
- * kept, and how many came before; it reads them, or fills them. False: the guest does not let the device do so at some page;
- * what lay before was visited. What `visit` throws comes out.
+ * DMA where the memory lies: `visit` is called for the bytes at a bus address, part after part. False: the guest does not let the
+ * device do so at some page; what lay before was visited. What `visit` throws comes out.
  */
-export type Dma = (
-  address: bigint,
-  length: number,
-  way: DmaWay,
-  visit: (memory: Uint8Array, done: number) => void,
-) => boolean;
+export type Dma = (address: bigint, length: number, way: MemoryWay, visit: VisitMemory) => boolean;
 
 /** Copies from memory to a device. */
 export const dmaRead = (dma: Dma, address: bigint, bytes: Uint8Array): boolean =>

@@ -5,14 +5,14 @@
 import type { Vm } from "../../../kvm/uapi.js";
 import type { GuestMemory } from "../../core/guest-memory.js";
 import { ChoiceError, VmmError } from "../../errors.js";
-import { type Dma, dmaWrite, type PciDevice, type PciMemory } from "./device.js";
+import { type Dma, dmaWrite, type PciDevice } from "./device.js";
 import { Doorbells } from "./doorbells.js";
 import { PciFunction, type PciFunctionState } from "./function.js";
 import type { PciMessage } from "./messages.js";
 import { type BusWindow, inside } from "./windows.js";
 
 export interface HostBusParts {
-  readonly vm: Pick<Vm, "shared" | "createEventFd" | "ioeventfd" | "irqLine" | "guestWritten">;
+  readonly vm: Pick<Vm, "shared" | "createEventFd" | "ioeventfd" | "irqLine">;
   readonly memory: GuestMemory;
   readonly windows: readonly BusWindow[];
   /** Most devices. */
@@ -109,19 +109,11 @@ export class HostBus {
       dma: (...access) => this.#counted(dma(...access)),
       setIntx: (level) => this.#setPin(number, level),
       message: (message) => this.#message(number, message),
-      memory: this.#memory,
+      memory: this.#parts.memory,
       soon: (work) => this.#soon(work),
       doorbell: (index, place, ring) => this.#doorbells.place(`${number} ${index}`, place, ring),
       gsiOf: (message) => gsiOf(number, message),
       ...(alone ? { intx: pinInterrupt(number) } : {}),
-    };
-  }
-
-  get #memory(): PciMemory {
-    const { memory, vm } = this.#parts;
-    return {
-      view: (address, length) => memory.view(address, length),
-      written: (address, length) => vm.guestWritten(BigInt(address), length),
     };
   }
 

@@ -3,7 +3,8 @@
  * puts into a queue is untrusted. Source: Virtual I/O Device (VIRTIO) 1.1, "Basic Facilities of a Virtio Device".
  */
 
-import type { DmaWay, PciMemory } from "../pci/device.js";
+import type { MemoryWay, VisitMemory } from "../../core/guest-memory.js";
+import type { PciMemory } from "../pci/device.js";
 
 /** However much a driver asks of a device at once, others have their turn after so long, ms. */
 export const longestTurn = 10;
@@ -23,7 +24,7 @@ export interface VirtioBuffer {
 
 /** Bytes of a buffer: of its readable part with `way` "read", else of its writable one. */
 export interface VirtioPart {
-  readonly way: DmaWay;
+  readonly way: MemoryWay;
   readonly offset: number;
   readonly length: number;
 }
@@ -43,7 +44,7 @@ export interface VirtioQueue {
    * Calls `visit` with the guest's memory of a part, all of which lies inside, piece after piece, as `Dma` does: for what would
    * else be copied once more. False: a DMA fault, the device needs reset.
    */
-  visit(buffer: VirtioBuffer, part: VirtioPart, visit: (memory: Uint8Array, done: number) => void): boolean;
+  visit(buffer: VirtioBuffer, part: VirtioPart, visit: VisitMemory): boolean;
   /** The last buffer that was taken is the next one again. */
   putBack(buffer: VirtioBuffer): void;
   /** A buffer that was taken before a restore and is still to be given back. Undefined: the driver has broken the queue. */

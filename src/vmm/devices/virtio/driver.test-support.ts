@@ -1,4 +1,5 @@
 /** A driver of a virtio device, for tests: memory is bus addresses 0 to 64 KiB, the queue is the first. */
+import { GuestMemory } from "../../core/guest-memory.js";
 import { PciFunction, type PciFunctionState, type PciUpstream } from "../pci/function.js";
 import * as pci from "../pci/registers.js";
 import type { VirtioDevice } from "./device.js";
@@ -28,11 +29,11 @@ export function setUpDriver(
       visit(ram.subarray(Number(address), Number(address) + length), 0);
       return true;
     },
-    memory: {
-      view: (address, length) =>
-        inside(BigInt(address), length) ? ram.subarray(address, address + length) : undefined,
-      written: (address, length) => void written.push([address, length]),
-    },
+    memory: new GuestMemory(
+      memorySize,
+      (address, length) => ram.subarray(address, address + length),
+      (address, length) => void written.push([address, length]),
+    ),
     setIntx: (level) => void events.push(`intx ${level}`),
     message: ({ vector }) => void events.push(`message ${vector}`),
   };

@@ -3,6 +3,7 @@
  * read once, and checked. Source: Virtual I/O Device (VIRTIO) 1.1, "Split Virtqueues".
  */
 import { boolean, having, integer } from "../../../base/takes.js";
+import type { VisitMemory } from "../../core/guest-memory.js";
 import { type Dma, dmaRead, dmaWrite } from "../pci/device.js";
 import { lengthOf, type VirtioBuffer, type VirtioPart, type VirtioQueue, type VirtioSegment } from "./device.js";
 
@@ -150,11 +151,7 @@ export class SplitQueue implements VirtioQueue {
     return filled ? length : undefined;
   }
 
-  visit(
-    { readable, writable }: VirtioBuffer,
-    { way, offset, length }: VirtioPart,
-    visit: (memory: Uint8Array, done: number) => void,
-  ): boolean {
+  visit({ readable, writable }: VirtioBuffer, { way, offset, length }: VirtioPart, visit: VisitMemory): boolean {
     let [skip, done] = [offset, 0];
     for (const segment of way === "read" ? readable : writable) {
       if (done === length) break;

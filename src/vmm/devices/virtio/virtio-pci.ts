@@ -425,14 +425,7 @@ export class VirtioPciDevice implements PciDevice {
 
   readonly #throughBus: Dma = (...access) => this.#bus?.dma(...access) ?? false;
 
-  readonly #pastBus: Dma = (address, length, way, visit) => {
-    const memory = this.#bus?.memory;
-    const found = memory?.view(Number(address), length);
-    if (!memory || !found) return false;
-    visit(found, 0);
-    if (way === "write") memory.written(Number(address), length);
-    return true;
-  };
+  readonly #pastBus: Dma = (address, ...access) => this.#bus?.memory?.visit(Number(address), ...access) ?? false;
 
   #setDriverFeatures(value: number): void {
     if (this.#status & Status.featuresOk || this.#driverFeatureSelect > 1) return;

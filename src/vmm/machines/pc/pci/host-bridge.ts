@@ -88,7 +88,7 @@ export class PciHostBridge {
     this.#bus = new HostBus({
       ...parts,
       ...{ windows, slots: pciSlots - 1, pinInterrupt: (number) => pciLine(number + 1, 0) },
-      dma: (address, length, way, visit) => memory.visit(Number(address), length, way, visit),
+      dma: (address, ...access) => memory.visit(Number(address), ...access),
       message: (_, { address, data }: PciMessage) => {
         if (!inside(messages, address, 4)) return false;
         this.#bus.count("messages");

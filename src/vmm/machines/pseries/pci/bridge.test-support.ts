@@ -36,11 +36,14 @@ export function setUpBridge(
       }
       return all.subarray(address, address + length);
     },
-    guestWritten: (address, length) => void events.push(`written 0x${address.toString(16)} ${length}`),
     irqLine: (irq, level) => void events.push(`line 0x${irq.toString(16)} ${level}`),
     signalMsi: ({ data }) => events.push(`message 0x${data.toString(16)}`),
   };
-  const memory = new GuestMemory(ramSize, (address, length) => all.subarray(address, address + length));
+  const memory = new GuestMemory(
+    ramSize,
+    (address, length) => all.subarray(address, address + length),
+    (address, length) => void events.push(`written 0x${address.toString(16)} ${length}`),
+  );
   const bridge = new PciHostBridge(
     { vm: vm as PpcVm, memory, wake: () => undefined, fail: (error) => void events.push(`failed ${error}`) },
     devices,

@@ -64,7 +64,7 @@ const windowsState = having({
   dynamic: optional(having({ pageShift: shift, windowShift: shift, entries: bytesOf(0, 8 << mostEntriesShift) })),
 });
 
-type TceVm = Pick<PpcVm, "createSpaprTce" | "bytes" | "guestWritten">;
+type TceVm = Pick<PpcVm, "createSpaprTce" | "bytes">;
 
 export class DmaWindows {
   readonly #vm: TceVm;
@@ -242,13 +242,8 @@ export class DmaWindows {
       const part = Math.min(page - within, length - done);
       // What the guest put there may be no memory, or end beyond it.
       const real = Number(tce & -BigInt(page)) + within;
-      const memory = this.#memory.view(real, part);
-      if (!memory) return false;
-      try {
-        visit(memory, done);
-      } finally {
-        if (way === "write") this.#vm.guestWritten(BigInt(real), part);
-      }
+      const before = done;
+      if (!this.#memory.visit(real, part, way, (memory) => visit(memory, before))) return false;
       done += part;
     }
     return true;
