@@ -419,14 +419,16 @@ export interface PlacedStore {
   /** Pushes whether a place is one of the slow way, which `done` then brings to where it belongs. */
   readonly isBuffer: (f: FunctionBuilder, place: number, state: number) => void;
   readonly done: number;
+  /** (host address, what was there, value, size) -> whether it was exchanged: for what is not aligned, of which the host has no operation. */
+  readonly unaligned: number;
 }
 
 /**
  * [host address: i32, what was there, value] -> []: writes where `emitPlace` said. Locked, it is one compare-exchange; if something
- * else is there by now, the instruction starts over. What is not aligned is not locked: no single operation of the host's is.
+ * else is there by now, the instruction starts over.
  */
 export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessContext, store: PlacedStore): void {
-  const { size, locked, isBuffer, done } = store;
+  const { size, locked, isBuffer, done, unaligned } = store;
   if (x.functions) {
     callAccess(f, exits, x, x.functions.placedStore(store));
     f.if();
@@ -443,36 +445,54 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
   f.set(value);
   f.set(old);
   f.set(place);
-  const plain = (): void => {
-    f.get(place);
-    f.get(value);
-    storeBytes(f, x, size, 0);
-  };
-  if (locked !== false) {
-    if (locked === "asked") f.get(asked);
-    else f.i32Const(1);
+  /** Pushes whether it was exchanged. */
+  const exchange = (): void => {
+    const aligned = (): void => {
+      f.get(place);
+      f.get(old);
+      f.get(value);
+      f.compareExchange(size);
+      f.get(old);
+      f.i64("eq");
+    };
+    if (size === 1) {
+      aligned();
+      return;
+    }
     f.get(place);
     f.i32Const(size - 1);
     f.i32("and");
-    f.i32("eqz");
-    f.i32("and");
-    f.if();
+    f.if("i32", "unlikely");
     f.get(place);
     f.get(old);
     f.get(value);
-    f.compareExchange(size);
+    f.i32Const(size);
+    f.call(unaligned);
+    f.else();
+    aligned();
+    f.end();
+  };
+  if (locked === "asked") {
+    f.get(asked);
+    f.if();
+  }
+  if (locked !== false) {
+    exchange();
     // Plain accesses may overtake its store.
     if (x.ordered?.()) f.fence();
-    f.get(old);
-    f.i64("ne");
+    f.i32("eqz");
     f.if(undefined, "unlikely");
     exits.storePc(f);
     exits.leave(f);
     f.end();
-    f.else();
-    plain();
-    f.end();
-  } else plain();
+  }
+  if (locked === "asked") f.else();
+  if (locked !== true) {
+    f.get(place);
+    f.get(value);
+    storeBytes(f, x, size, 0);
+  }
+  if (locked === "asked") f.end();
   isBuffer(f, place, x.state);
   f.if(undefined, "unlikely");
   exits.storePc(f);

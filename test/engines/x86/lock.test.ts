@@ -118,6 +118,51 @@ for (const translate of [false, true]) {
     assert.deepEqual([at(0x80), at(0x88), at(0x90), at(0x98)], [all, 3n * all, all & 0xffffn, -all & 0xffn]);
   });
 
+  test(`nor what is not aligned: in 8 bytes and over their end, ${way}`, async () => {
+    const { memory, p } = machine();
+    write(p, [
+      "lock inc dword ptr [rdi+0x1]",
+      // Beside it, in the same 8 bytes and aligned, somebody else counts.
+      "lock inc byte ptr [rdi+0x6]",
+      "lock add word ptr [rdi+0xb], 0x3",
+      "lock inc qword ptr [rdi+0x14]",
+      // Its half alone.
+      "lock add dword ptr [rdi+0x18], 0x2",
+      "lock inc dword ptr [rdi+0x1d]",
+      "mov eax, 0x1",
+      "lock xadd word ptr [rdi+0x27], ax",
+      "lock xor qword ptr [rdi+0x33], rbx",
+    ]);
+    await runAll(memory, translate);
+    const all = BigInt(processors) * roundsOf(translate);
+    const at = (offset: number, size: number) =>
+      BigInt.asUintN(8 * size, Buffer.from(p.ram(data + offset, 8)).readBigUInt64LE());
+    assert.deepEqual([at(1, 4), at(6, 1), at(0xb, 2)], [all, all & 0xffn, (3n * all) & 0xffffn]);
+    assert.equal(at(0x14, 8), all + ((2n * all) << 32n));
+    assert.deepEqual([at(0x1d, 4), at(0x27, 2), at(0x33, 8)], [all, all & 0xffffn, 0n]);
+    assert.deepEqual([at(0, 1), at(5, 1), at(7, 4), at(0xd, 4)], [0n, 0n, 0n, 0n]);
+  });
+
+  test(`nor what lies over the end of a page, with code in either, ${way}`, async () => {
+    const page = 0x1000;
+    const rounds = 20_000n;
+    // From code's page and from one without code into the next, a carry every 256 rounds; into code's page, whose first byte stays.
+    for (const [border, before] of [
+      [code + page, 1],
+      [data + page, 1],
+      [code, 7],
+    ] as const) {
+      const { memory, p } = machine();
+      write(p, [`lock inc qword ptr [rdi-0x${before}]`]);
+      const read = () => Buffer.from(p.ram(border - 8, 16));
+      const wanted = read();
+      await runAll(memory, translate, { data: border, rounds });
+      const at = 8 - before;
+      wanted.writeBigUInt64LE(wanted.readBigUInt64LE(at) + BigInt(processors) * rounds, at);
+      assert.deepEqual(read(), wanted, `over ${border.toString(16)}`);
+    }
+  });
+
   test(`a lock that CMPXCHG takes, and one that XCHG takes, let one in, ${way}`, async () => {
     const { memory, p } = machine();
     write(p, [

@@ -256,6 +256,7 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
   update(address: I64, bytes: AccessSize, always = false): Update {
     const slow = this.runtime.helper("updateSlow");
     const done = this.runtime.helper("updateDone");
+    const unaligned = this.runtime.helper("exchangeUnaligned");
     const place = this.effect([this.ea(address)], [], (f, x) => emitPlace(f, x, this.access, bytes, slow), "i32");
     const old = this.effect([place], [], (f) => emitPlacedLoad(f, this.access, bytes), "i64");
     const isBuffer = (f: FunctionBuilder, local: number, stateLocal: number): void => {
@@ -269,7 +270,8 @@ export abstract class X86Recorder extends Recorder implements X86Machine {
       const lock = always ? this.constant("i32", 1) : this.locked();
       const locked = lock.constant === undefined ? "asked" : lock.constant !== 0;
       const args = [place, old, asNode(value), ...(locked === "asked" ? [lock] : [])];
-      this.effect(args, [], (f, x) => emitPlacedStore(f, x, this.access, { size: bytes, locked, isBuffer, done }));
+      const store = { size: bytes, locked, isBuffer, done, unaligned } as const;
+      this.effect(args, [], (f, x) => emitPlacedStore(f, x, this.access, store));
     };
     return { old, write };
   }

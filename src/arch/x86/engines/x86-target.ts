@@ -19,6 +19,8 @@ export const x86Target = {
     /** (state, address, bytes): where an operand lies that is read and then written; 0 after a fault. Then, that it was written. */
     updateSlow: [["i32", "i64", "i32"], ["i32"]],
     updateDone: [["i32", "i32"], []],
+    /** (host address, what was there, value, bytes): whether that still was there, and the value is now. */
+    exchangeUnaligned: [["i32", "i64", "i64", "i32"], ["i32"]],
     /** (state, word): the instruction is in its code segment as a whole, or a fault. */
     insideCode: [["i32", "i32"], []],
     /** Outside 64-bit mode: an operand's offset; its address; one by segment and offset; one from where a register points. */

@@ -50,28 +50,87 @@ function exchange(host: i32, size: i32, old: i64, value: i64): bool {
   }
 }
 
+/** Likewise the bits of `mask` in 8 bytes, aligned, whatever becomes of the others. */
+function exchangeBits(host: i32, mask: i64, old: i64, value: i64): bool {
+  let found: i64;
+  do {
+    found = atomic.load<i64>(host);
+    if (((found ^ old) & mask) != 0) return false;
+  } while (atomic.cmpxchg<i64>(host, found, (found & ~mask) | (value & mask)) != found);
+  return true;
+}
+
 /**
- * The buffer has been written. What is aligned goes to memory only if that has still what was read: with LOCK nothing may come in
- * between, without it nothing need. Else the instruction starts over, of which nothing has happened yet.
+ * Likewise what lies in two words of 8 bytes, one after the other or each in its page. The VM's vCPUs do it one at a time, and each half
+ * is exchanged only for what was read, so that what else writes to a half meanwhile is not lost; it may see one half before the
+ * other.
+ */
+function exchangeSplit(first: i32, second: i32, shift: i64, size: i32, old: i64, value: i64): bool {
+  const low = (<i64>-1) << shift;
+  const high = ((<i64>1) << (8 * size - (64 - shift))) - 1;
+  const oldLow = old << shift;
+  const oldHigh = <i64>(<u64>old >> (64 - shift));
+  while (atomic.cmpxchg<i32>(VM_exclusive, 0, 1) != 0) {}
+  const begun = exchangeBits(first, low, oldLow, value << shift);
+  const done = begun && exchangeBits(second, high, oldHigh, <i64>(<u64>value >> (64 - shift)));
+  // The other half is not what was read any more: this one has not been written either.
+  if (begun && !done) exchangeBits(first, low, value << shift, oldLow);
+  atomic.store<i32>(VM_exclusive, 0);
+  return done;
+}
+
+/** Likewise bytes of one page that are not aligned. */
+export function exchangeUnaligned(host: i32, old: i64, value: i64, size: i32): i32 {
+  const first = host & ~7;
+  const shift: i64 = (host & 7) << 3;
+  if (shift + 8 * size > 64) return exchangeSplit(first, first + 8, shift, size, old, value);
+  return exchangeBits(first, (((<i64>1) << (8 * size)) - 1) << shift, old << shift, value << shift);
+}
+
+/** Tells of a store to memory that holds decoded code. */
+function stored(s: i32, physical: u64, size: i32, code: bool): void {
+  if (code) storedToCode(s, physical, size);
+}
+
+/**
+ * The buffer has been written. It goes to memory only if that has still what was read: with LOCK nothing may come in between, without it
+ * nothing need. Else the instruction starts over, of which nothing has happened yet. A device's registers are written as they are.
  */
 export function updateDone(s: i32, size: i32): void {
   const bytes = load<i64>(s, S_crossing);
   const value = size == 8 ? bytes : bytes & (((<i64>1) << (8 * size)) - 1);
   const ea = load<i64>(s, S_updateAddress);
-  if ((<i32>ea & (size - 1)) != 0) {
-    storeSlow(s, ea, size, value, 0);
-    return;
-  }
+  const read = load<i64>(s, S_READ);
   const host = dataAddress(s, ea, ACCESS_store);
   if (host == ADDRESS_FAULT) return;
+  const physical = physicalAddress;
+  const code = watched;
+  const here = extentMask + 1 - (<i32>ea & extentMask);
+  let exchanged: bool;
   if (host == ADDRESS_OUTSIDE) {
     storeSlow(s, ea, size, value, 0);
     return;
   }
-  const physical = physicalAddress;
-  const code = watched;
-  if (!exchange(host, size, load<i64>(s, S_READ), value)) store<i32>(s, 1, S_fault);
-  else if (code) storedToCode(s, physical, size);
+  if (here < size) {
+    const next = dataAddress(s, ea + here, ACCESS_store);
+    if (next == ADDRESS_FAULT) return;
+    if (next == ADDRESS_OUTSIDE) {
+      storeSlow(s, ea, size, value, 0);
+      return;
+    }
+    const nextPhysical = physicalAddress;
+    const nextCode = watched;
+    exchanged = exchangeSplit(host & ~7, next, (host & 7) << 3, size, read, value);
+    if (exchanged) {
+      stored(s, physical, here, code);
+      stored(s, nextPhysical, size - here, nextCode);
+    }
+  } else {
+    const aligned = (<i32>ea & (size - 1)) == 0;
+    exchanged = aligned ? exchange(host, size, read, value) : exchangeUnaligned(host, read, value, size) != 0;
+    if (exchanged) stored(s, physical, size, code);
+  }
+  if (!exchanged) store<i32>(s, 1, S_fault);
 }
 
 /**

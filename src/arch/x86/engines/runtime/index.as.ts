@@ -123,7 +123,7 @@ export {
 } from "./vector/sha.as";
 export { compareStrings } from "./vector/string.as";
 export { copyElements, fillElements } from "../../mmu/strings.as";
-export { exchangePair, updateDone, updateSlow } from "../../mmu/update.as";
+export { exchangePair, exchangeUnaligned, updateDone, updateSlow } from "../../mmu/update.as";
 export { callFar, checkTarget, jumpFar, jumpNear, startOver } from "../../interrupts/far.as";
 export { systemCall, systemEnter, systemExit, systemReturn } from "../../interrupts/system-call.as";
 export {
