@@ -9,14 +9,8 @@ import type { Form } from "../isa/encoding.js";
 import { instructionSet, mnemonicAt } from "../isa/instruction-set.js";
 import { eitherKinds, memoryKinds } from "../isa/operand.js";
 import type { CodeSize, Size } from "../isa/registers.js";
-import { frequent, hot } from "./hot.js";
+import { type Addressing, frequent, hot } from "./hot.js";
 import { Segment } from "./layout.js";
-
-/**
- * How an address is made: base, index and displacement alone; or with the base of FS or GS, outside 64-bit mode also of CS, or
- * relative to code as well.
- */
-export type Addressing = "none" | "plain" | "other";
 
 export interface X86Handler extends HandlerSpec {
   readonly form: Form;
@@ -60,12 +54,18 @@ export const handlerKey = (
 ): string =>
   `${form.definition.name} "${form.encoding}" ${form.opcode.toString(16)}, ${size} bits, ${addressing}${addressSize} ${repeat}`;
 
+/** What `hot.ts` calls a handler. */
+const hotKey = (form: Form, size: Size, addressing: Addressing, codeSize: CodeSize): string =>
+  `${mnemonicAt(form, size, codeSize)} ${form.opcode.toString(16)}, ${size} ${addressing}`;
+
 /**
  * Every handler of 64-bit code, or of all other, the frequent ones first, in the order of their numbers from `Handler.first`. Both
  * modes of other code have the same.
  */
 export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount: number } {
-  const specs: X86Handler[] = [];
+  const first: X86Handler[] = [];
+  const rare: X86Handler[] = [];
+  const found = new Set<string>();
   for (const form of instructionSet().forms) {
     if (!isThere(form, codeSize)) continue;
     // Where a prefix is part of the opcode, code of 16 bits has the other size.
@@ -76,9 +76,12 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
         for (const addressSize of sized ? ([codeSize, smaller(codeSize)] as const) : [codeSize]) {
           for (const repeat of form.definition.options.repeat ? [0, 0xf2, 0xf3] : [0]) {
             const name = handlerKey(form, operandSize, addressSize, addressing, repeat);
-            const called = `${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`;
-            const weight = hot[codeSize].has(called) ? (frequent[codeSize][called] ?? 0) : 0;
-            specs.push({
+            const called =
+              addressSize === codeSize && repeat === 0 ? hotKey(form, operandSize, addressing, codeSize) : "";
+            const isHot = hot[codeSize].has(called);
+            if (isHot) found.add(called);
+            const weight = isHot ? (frequent[codeSize].get(called) ?? 0) : 0;
+            (isHot ? first : rare).push({
               name,
               length: lengthInWord,
               weight,
@@ -94,10 +97,11 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
       }
     }
   }
-  const isHot = ({ form, operandSize, addressSize, addressing }: X86Handler) =>
-    hot[codeSize].has(`${mnemonicAt(form, operandSize, addressSize)} ${operandSize} ${addressing}`);
-  const first = specs.filter(isHot).sort((a, b) => Math.sign(b.weight) - Math.sign(a.weight));
-  return { specs: [...first, ...specs.filter((spec) => !isHot(spec))], hotCount: first.length };
+  const unknown = [...hot[codeSize], ...frequent[codeSize].keys()].filter((called) => !found.has(called));
+  if (unknown.length > 0)
+    throw new Error(`hot.ts names what is no handler of ${codeSize}-bit code: ${unknown.join("; ")}`);
+  first.sort((a, b) => b.weight - a.weight);
+  return { specs: [...first, ...rare], hotCount: first.length };
 }
 
 /** The handler of what a decoder has found, by `HandlerSpec.name`; an engine may not have it. */
