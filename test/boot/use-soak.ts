@@ -22,7 +22,7 @@ export interface UseOptions {
 type Handles = Readonly<Record<string, number>>;
 
 /** Bytes that a process may at most hold more in the second half than it did in the first. */
-const mostGrowth = 96 << 20;
+export const mostGrowth = 96 << 20;
 
 function handlesHeld(): Handles {
   collectGarbage();
