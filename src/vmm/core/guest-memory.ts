@@ -1,12 +1,12 @@
 import { KvmError } from "../../kvm/uapi.js";
 
-/** Guest physical memory as the user side reads and writes it: every address is the guest's and therefore checked. */
 /** Which way bytes go: "read", out of the memory; "write", into it. */
 export type MemoryWay = "read" | "write";
 
 /** Is given bytes where they lie, as a view that is not to be kept, and how many came before: it reads them, or fills them. */
 export type VisitMemory = (memory: Uint8Array, done: number) => void;
 
+/** Guest physical memory as the user side reads and writes it: every address is the guest's and therefore checked. */
 export class GuestMemory {
   /** Bytes of RAM, from guest physical address 0 on. */
   readonly size: number;
