@@ -60,22 +60,46 @@ function exchangeBits(host: i32, mask: i64, old: i64, value: i64): bool {
   return true;
 }
 
+/** Until `giveTurn` no other vCPU of the VM does what no operation of the host's does at once. */
+function takeTurn(): void {
+  while (atomic.cmpxchg<i32>(VM_exclusive, 0, 1) != 0) {}
+}
+
+function giveTurn(): void {
+  atomic.store<i32>(VM_exclusive, 0);
+}
+
 /**
- * Likewise what lies in two words of 8 bytes, one after the other or each in its page. The VM's vCPUs do it one at a time, and each half
- * is exchanged only for what was read, so that what else writes to a half meanwhile is not lost; it may see one half before the
- * other.
+ * Likewise bits of two words of 8 bytes, while this vCPU has its turn: each half is exchanged only for what was there, so that what else
+ * writes to a half meanwhile is not lost; it may see one half before the other.
  */
+function exchangeHalves(
+  first: i32,
+  low: i64,
+  oldLow: i64,
+  newLow: i64,
+  second: i32,
+  high: i64,
+  oldHigh: i64,
+  newHigh: i64,
+): bool {
+  if (!exchangeBits(first, low, oldLow, newLow)) return false;
+  if (exchangeBits(second, high, oldHigh, newHigh)) return true;
+  // The other half was not what it had to be: this one has not been written either.
+  exchangeBits(first, low, newLow, oldLow);
+  return false;
+}
+
+/** Likewise what lies in two words, one after the other or each in its page. */
 function exchangeSplit(first: i32, second: i32, shift: i64, size: i32, old: i64, value: i64): bool {
   const low = (<i64>-1) << shift;
-  const high = ((<i64>1) << (8 * size - (64 - shift))) - 1;
-  const oldLow = old << shift;
-  const oldHigh = <i64>(<u64>old >> (64 - shift));
-  while (atomic.cmpxchg<i32>(VM_exclusive, 0, 1) != 0) {}
-  const begun = exchangeBits(first, low, oldLow, value << shift);
-  const done = begun && exchangeBits(second, high, oldHigh, <i64>(<u64>value >> (64 - shift)));
-  // The other half is not what was read any more: this one has not been written either.
-  if (begun && !done) exchangeBits(first, low, value << shift, oldLow);
-  atomic.store<i32>(VM_exclusive, 0);
+  const above = 64 - shift;
+  const high = ((<i64>1) << (8 * size - above)) - 1;
+  takeTurn();
+  const oldHigh = <i64>(<u64>old >> above);
+  const newHigh = <i64>(<u64>value >> above);
+  const done = exchangeHalves(first, low, old << shift, value << shift, second, high, oldHigh, newHigh);
+  giveTurn();
   return done;
 }
 
@@ -106,11 +130,11 @@ export function updateDone(s: i32, size: i32): void {
   const physical = physicalAddress;
   const code = watched;
   const here = extentMask + 1 - (<i32>ea & extentMask);
-  let exchanged: bool;
   if (host == ADDRESS_OUTSIDE) {
     storeSlow(s, ea, size, value, 0);
     return;
   }
+  let exchanged: bool;
   if (here < size) {
     const next = dataAddress(s, ea + here, ACCESS_store);
     if (next == ADDRESS_FAULT) return;
@@ -149,20 +173,18 @@ export function exchangePair(s: i32, ea: i64): i32 {
   if (outside && !loadBlock(s, ea, 16, host)) return 0;
   const wantedLow = load<i64>(s, RAX);
   const wantedHigh = load<i64>(s, RDX);
-  let low: i64;
-  let high: i64;
-  while (atomic.cmpxchg<i32>(VM_exclusive, 0, 1) != 0) {}
-  for (;;) {
+  const newLow = load<i64>(s, RBX);
+  const newHigh = load<i64>(s, RCX);
+  let low = wantedLow;
+  let high = wantedHigh;
+  takeTurn();
+  // What is said to have been there was not what was wanted.
+  while (!exchangeHalves(host, -1, wantedLow, newLow, host + 8, -1, wantedHigh, newHigh)) {
     low = atomic.load<i64>(host);
     high = atomic.load<i64>(host + 8);
     if (low != wantedLow || high != wantedHigh) break;
-    const newLow = load<i64>(s, RBX);
-    if (atomic.cmpxchg<i64>(host, low, newLow) != low) continue;
-    if (atomic.cmpxchg<i64>(host + 8, high, load<i64>(s, RCX)) == high) break;
-    // The other half is not what was read any more: this one has not been written either.
-    atomic.cmpxchg<i64>(host, newLow, low);
   }
-  atomic.store<i32>(VM_exclusive, 0);
+  giveTurn();
   if (outside && !storeBlock(s, ea, 16, host)) return 0;
   if (low == wantedLow && high == wantedHigh) {
     if (code) storedToCode(s, physical, 16);
