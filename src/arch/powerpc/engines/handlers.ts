@@ -48,6 +48,9 @@ export function handlerSpecs(): { specs: PowerHandler[]; hotCount: number } {
     const plain: PowerHandler = { name: mnemonic, length: lengthOf(variant), weight, variant, mask, value, fixed: [] };
     (isHot ? hotSpecs : rare).push(plain);
   }
+  const there = new Set(hotSpecs.flatMap(({ name, variant }) => [name, variant.mnemonic]));
+  const unknown = [...hot, ...Object.keys(frequent)].filter((name) => !there.has(name));
+  if (unknown.length > 0) throw new Error(`hot.ts names what is no handler of the core: ${unknown.join("; ")}`);
   // The frequent ones first: their numbers are next to each other.
   const order = (s: PowerHandler) => (rank.get(s.variant.mnemonic) ?? 0) - (s.weight > 0 ? hot.length : 0);
   hotSpecs.sort((a, b) => order(a) - order(b));

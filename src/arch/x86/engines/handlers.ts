@@ -80,11 +80,10 @@ export function handlerSpecs(codeSize: 32 | 64): { specs: X86Handler[]; hotCount
               addressSize === codeSize && repeat === 0 ? hotKey(form, operandSize, addressing, codeSize) : "";
             const isHot = hot[codeSize].has(called);
             if (isHot) found.add(called);
-            const weight = isHot ? (frequent[codeSize].get(called) ?? 0) : 0;
             (isHot ? first : rare).push({
               name,
               length: lengthInWord,
-              weight,
+              weight: frequent[codeSize].get(called) ?? 0,
               form,
               codeSize,
               operandSize,
