@@ -423,12 +423,38 @@ export interface PlacedStore {
   readonly unaligned: number;
 }
 
+/** [] -> [whether it was exchanged: i32], of what locals hold: as one operation of the host's if it is aligned. */
+function emitExchange(
+  f: FunctionBuilder,
+  { place, old, value }: Readonly<Record<"place" | "old" | "value", number>>,
+  { size, unaligned }: PlacedStore,
+): void {
+  const push = (): void => {
+    for (const local of [place, old, value]) f.get(local);
+  };
+  if (size > 1) {
+    f.get(place);
+    f.i32Const(size - 1);
+    f.i32("and");
+    f.if("i32", "unlikely");
+    push();
+    f.i32Const(size);
+    f.call(unaligned);
+    f.else();
+  }
+  push();
+  f.compareExchange(size);
+  f.get(old);
+  f.i64("eq");
+  if (size > 1) f.end();
+}
+
 /**
  * [host address: i32, what was there, value] -> []: writes where `emitPlace` said. Locked, it is one compare-exchange; if something
  * else is there by now, the instruction starts over.
  */
 export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessContext, store: PlacedStore): void {
-  const { size, locked, isBuffer, done, unaligned } = store;
+  const { size, locked, isBuffer, done } = store;
   if (x.functions) {
     callAccess(f, exits, x, x.functions.placedStore(store));
     f.if();
@@ -445,39 +471,12 @@ export function emitPlacedStore(f: FunctionBuilder, exits: Exits, x: AccessConte
   f.set(value);
   f.set(old);
   f.set(place);
-  /** Pushes whether it was exchanged. */
-  const exchange = (): void => {
-    const aligned = (): void => {
-      f.get(place);
-      f.get(old);
-      f.get(value);
-      f.compareExchange(size);
-      f.get(old);
-      f.i64("eq");
-    };
-    if (size === 1) {
-      aligned();
-      return;
-    }
-    f.get(place);
-    f.i32Const(size - 1);
-    f.i32("and");
-    f.if("i32", "unlikely");
-    f.get(place);
-    f.get(old);
-    f.get(value);
-    f.i32Const(size);
-    f.call(unaligned);
-    f.else();
-    aligned();
-    f.end();
-  };
   if (locked === "asked") {
     f.get(asked);
     f.if();
   }
   if (locked !== false) {
-    exchange();
+    emitExchange(f, { place, old, value }, store);
     // Plain accesses may overtake its store.
     if (x.ordered?.()) f.fence();
     f.i32("eqz");
