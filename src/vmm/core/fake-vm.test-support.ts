@@ -3,7 +3,7 @@
  * in shared memory, as in a real one.
  */
 import { Worker } from "node:worker_threads";
-import type { Exit, RunOptions, SharedVm, Vcpu, Vm } from "../../kvm/uapi.js";
+import { type Exit, KvmError, type RunOptions, type SharedVm, type Vcpu, type Vm } from "../../kvm/uapi.js";
 import { ConsoleRing } from "../devices/console-ring.js";
 import type {
   Machine,
@@ -43,6 +43,7 @@ export class FakeVm {
   readonly shared: boolean;
   readonly #engine: FakeEngine;
   readonly open = new Set<FakeVcpu>();
+  #closed = false;
 
   constructor(scripts: Scripts, shared: boolean, flags = new SharedArrayBuffer(scripts.length * words * 4)) {
     this.shared = shared;
@@ -72,7 +73,22 @@ export class FakeVm {
   stats(): Record<string, number> {
     return { vms: 1 };
   }
-  close(): void {}
+  async pause(): Promise<void> {
+    this.#requireOpen();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  resume(): void {
+    this.#requireOpen();
+  }
+  async moveTo(): Promise<void> {
+    this.#requireOpen();
+  }
+  close(): void {
+    this.#closed = true;
+  }
+  #requireOpen(): void {
+    if (this.#closed) throw new KvmError("EBADF", "the VM's handle is closed");
+  }
 }
 
 class FakeVcpu implements Pick<Vcpu, "id" | "run" | "immediateExit" | "requestExit" | "stats" | "close"> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Kvm } from "../../kvm/uapi.js";
 import { inputLimit } from "./console-pump.js";
 import {
   createFakeSide,
@@ -80,6 +81,34 @@ for (const threads of [true, false]) {
     const run = await start([["halt"]]);
     setTimeout(() => run.stop(), 50);
     assert.deepEqual((await run.ended).outcome, { kind: "stopped" });
+  });
+
+  test(`${mode}: what is asked of a run that has ended, or ends meanwhile, is told so`, async () => {
+    const over = { name: "VmmError", message: /the machine has ended, or is about to/ };
+    const asks: ((run: Run) => Promise<unknown>)[] = [
+      (run) => run.pause(),
+      (run) => run.whilePaused(() => undefined),
+      // As who reads its log of written pages does.
+      (run) =>
+        run.whilePaused(
+          () => undefined,
+          (machine) => machine.vm.pause(),
+        ),
+      (run) => run.moveTo({} as Kvm),
+    ];
+    for (const ask of asks) {
+      const run = await start([["halt"]]);
+      run.stop();
+      await run.ended;
+      await assert.rejects(ask(run), over);
+    }
+    for (const ask of asks.slice(0, 3)) {
+      const run = await start([["halt"]]);
+      const asked = assert.rejects(ask(run), over);
+      run.stop();
+      assert.deepEqual((await run.ended).outcome, { kind: "stopped" });
+      await asked;
+    }
   });
 
   test(`${mode}: a CPU is started, stops itself with its exit complete, and is started again`, async () => {

@@ -219,6 +219,16 @@ async function start(options: RunOptions): Promise<Run> {
     throw error;
   }
   const pauses = new Pauses(scheduler);
+  /** What is asked of a machine that has ended, or ends meanwhile, fails for that: its VM is closed then. */
+  const whileGoing = async <T>(work: () => Promise<T>): Promise<T> => {
+    scheduler.requireGoing();
+    try {
+      return await work();
+    } catch (error) {
+      scheduler.requireGoing();
+      throw error;
+    }
+  };
   const run: Run = {
     ended: finish().catch((error: unknown) => ({
       outcome: { kind: "failed", ...describeError(error) },
@@ -226,12 +236,14 @@ async function start(options: RunOptions): Promise<Run> {
       unread: new Uint8Array(0),
     })),
     input: (bytes) => pump.input(bytes),
-    moveTo: (kvm, options) => scheduler.moveTo(kvm, options),
-    pause: () => pauses.pause(),
+    moveTo: (kvm, options) => whileGoing(() => scheduler.moveTo(kvm, options)),
+    pause: () => whileGoing(() => pauses.pause()),
     resume: () => pauses.resume(),
     whilePaused: async (work, before) => {
-      await before?.(machine);
-      await pauses.pause();
+      await whileGoing(async () => {
+        await before?.(machine);
+        await pauses.pause();
+      });
       try {
         return work(machine);
       } finally {

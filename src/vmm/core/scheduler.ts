@@ -15,6 +15,8 @@ export interface Scheduler {
   /** Resolves when no vCPU is in the guest and each exit is completed; nothing of the guest runs until `resume`. */
   pause(): Promise<void>;
   resume(): void;
+  /** Throws if the run is over. */
+  requireGoing(): void;
   /** The run is over: no vCPU goes on from the exit it is in, and those in the guest are told to leave. */
   leave(): void;
   /** After `leave`: waits until every vCPU has left, and gives all threads back. Afterwards nothing of the guest runs. */

@@ -114,6 +114,10 @@ export class SliceScheduler implements Scheduler {
     this.wake();
   }
 
+  requireGoing(): void {
+    this.#still.requireGoing();
+  }
+
   leave(): void {
     this.#still.leave();
     this.resume();

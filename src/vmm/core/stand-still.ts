@@ -31,19 +31,17 @@ export class StandStill {
     if (this.#leaving) throw new VmmError("the machine has ended, or is about to");
   }
 
+  /** If the run ends meanwhile, the VM may be closed before it has stood still: whatever that throws, `requireGoing` has the reason. */
   async begin(): Promise<void> {
     await this.#machine.vm.pause(this.#patience === undefined ? {} : { timeout: this.#patience });
     this.#here = true;
-    try {
-      this.requireGoing();
-    } catch (error) {
-      this.end();
-      throw error;
-    }
+    if (this.#leaving) this.end();
+    this.requireGoing();
   }
 
   end(): void {
-    if (this.#here) this.#machine.vm.resume();
+    if (!this.#here) return;
     this.#here = false;
+    this.#machine.vm.resume();
   }
 }

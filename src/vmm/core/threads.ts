@@ -72,7 +72,6 @@ export class ThreadScheduler implements Scheduler {
       await Promise.race([Promise.all(next.map((cpu) => cpu.ready)), failed]);
     };
     try {
-      this.#still.requireGoing();
       await machine.vm.moveTo(kvm, { ...options, prepare });
     } catch (error) {
       await Promise.all(next.map((cpu) => cpu.thread.terminate()));
@@ -99,6 +98,10 @@ export class ThreadScheduler implements Scheduler {
 
   resume(): void {
     this.#still.end();
+  }
+
+  requireGoing(): void {
+    this.#still.requireGoing();
   }
 
   #spawn(id: number, vm: SharedVm, failed: Fail): Cpu {
