@@ -51,34 +51,38 @@ static int open_disk(const char *path, int flags)
 	return fd;
 }
 
-/* One after the other, `bytes` in all, past the guest's cache. */
-static double sequential(const char *path, long bytes, int writes)
+/* The disk's first `bytes`, one after the other, so many times, past the guest's cache. */
+static double sequential(const char *path, long bytes, long times, int writes)
 {
 	int fd = open_disk(path, O_RDWR | O_DIRECT);
 
-	for (long at = 0; at < bytes; at += large) {
+	for (long done = 0; done < times * bytes; done += large) {
+		long at = done % bytes;
+
 		if (writes)
-			memset(buffer, 1 + at / large, small);
+			memset(buffer, 1 + done / large, small);
 		if ((writes ? pwrite : (ssize_t (*)(int, const void *, size_t, off_t))pread)(fd, buffer, large, at) != large)
 			die("a large request");
 	}
 	if (writes && fsync(fd))
 		die("fsync");
 	close(fd);
-	return bytes;
+	return (double)times * bytes;
 }
 
 /* As programs read: through the guest's cache, which has nothing of it yet. */
-static double buffered(const char *path, long bytes)
+static double buffered(const char *path, long bytes, long times)
 {
 	int fd = open_disk(path, O_RDONLY);
 
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	for (long at = 0; at < bytes; at += chunk)
-		if (pread(fd, buffer, chunk, at) != chunk)
+	for (long done = 0; done < times * bytes; done += chunk) {
+		if (done % bytes == 0)
+			posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		if (pread(fd, buffer, chunk, done % bytes) != chunk)
 			die("a read");
+	}
 	close(fd);
-	return bytes;
+	return (double)times * bytes;
 }
 
 /* `count` pages of the disk's first `bytes`, each waited for. */
@@ -166,11 +170,11 @@ static double many(const char *port, long count)
 static double run(const char *kind, const char *where, long a, long b)
 {
 	if (!strcmp(kind, "read"))
-		return sequential(where, a, 0);
+		return sequential(where, a, b, 0);
 	if (!strcmp(kind, "write"))
-		return sequential(where, a, 1);
+		return sequential(where, a, b, 1);
 	if (!strcmp(kind, "buffered"))
-		return buffered(where, a);
+		return buffered(where, a, b);
 	if (!strcmp(kind, "scattered-read"))
 		return scattered(where, a, b, 0);
 	if (!strcmp(kind, "scattered-write"))

@@ -13,9 +13,12 @@ const least = 16;
  */
 const most = 128 * 1024;
 const large = 12_000;
-/** Slices, an eighth of a second, in which the guest comes to know so few hot places that the thread beside has time. */
-const slices = 4096;
-const few = 16;
+/**
+ * Slices, a thirtieth of a second, in which the guest comes to know so few hot places that the thread beside has time. One whose
+ * processor halts between requests has few slices a second.
+ */
+const slices = 1024;
+const few = 2;
 
 export class Gathering<R extends MadeByRequest> {
   /** Regions that are in a module with those that happened to be made with them, in the order in which they were. */
